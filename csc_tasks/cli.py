@@ -1,0 +1,131 @@
+"""`csc`: one word or two name a verb, and only the module behind that verb is imported.
+
+A verb's module has a docstring (the help text), `add_arguments(parser)` and `main(args)`; it also runs as `python -m MODULE` when it ends with
+
+    if __name__ == "__main__":
+        standalone(add_arguments, main, __doc__)
+
+Exit status: 0, or what `main` returned; 1 for an error the user can fix (a CscError: one line); 2 for a misuse of the options; 130 when
+interrupted; 141 when the reader of the output has gone. Anything else is a bug and keeps its traceback.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from difflib import SequenceMatcher
+
+from csc_tasks import __version__
+from csc_tasks.errors import CscError, SettingError
+
+# verb -> (module, summary), in the order in which the overview shows them
+COMMANDS = {
+    "tasks": ("csc_tasks.autoload.locate", "print the folder of the task files, for lm_eval --include_path"),
+}
+
+HELP = ("-h", "--help", "help")
+
+
+def main(argv=None) -> int:
+    """Run `csc` with these words (default: the command line's) and return the exit status."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    return guarded(lambda: dispatch(words))
+
+
+def standalone(add_arguments, main, doc) -> None:
+    """Run one verb's module as a program of its own and exit with its status: what `python -m builders.star` does."""
+    spec = sys.modules["__main__"].__spec__
+    prog = f"python -m {spec.name}" if spec else None
+    sys.exit(guarded(lambda: run(prog, doc, add_arguments, main, sys.argv[1:])))
+
+
+def dispatch(words):
+    if not words or words[0] in HELP:
+        print(overview())
+        return 0
+    if words[0] in ("-V", "--version"):
+        print(f"csc-tasks {__version__}")
+        return 0
+    for length in (2, 1):
+        verb = " ".join(words[:length])
+        if verb in COMMANDS:
+            module = importlib.import_module(COMMANDS[verb][0])
+            return run(f"csc {verb}", module.__doc__, module.add_arguments, module.main, words[length:])
+    if starting_with(words[0]) and (len(words) == 1 or words[1] in HELP):
+        print(overview(words[0]))
+        return 0
+    raise SettingError(unknown(words))
+
+
+def run(prog, doc, add_arguments, main, words):
+    """Parse `words` with the verb's own arguments and call its `main`; the exit status is what it returns, or 0."""
+    parser = argparse.ArgumentParser(prog=prog, description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_arguments(parser)
+    return main(parser.parse_args(words)) or 0
+
+
+def guarded(work) -> int:
+    """Call `work` and turn what it raises into an exit status, as the module's docstring says."""
+    try:
+        status = work()
+        sys.stdout.flush()
+        return status
+    except CscError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        if not stdout_is_broken():
+            raise
+        return 141
+
+
+def stdout_is_broken() -> bool:
+    """Whether nobody reads our output any more (another pipe or socket may have broken instead); if so, close it quietly."""
+    import select
+
+    try:
+        watch = select.poll()
+        watch.register(sys.stdout.fileno(), 0)
+        broken = any(state & (select.POLLERR | select.POLLHUP) for _, state in watch.poll(0))
+    except (OSError, ValueError):  # output that is no file
+        return False
+    if broken:
+        # The interpreter flushes once more at exit and would complain then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return broken
+
+
+def starting_with(word):
+    """The verbs of two words whose first is `word`."""
+    return [verb for verb in COMMANDS if verb.startswith(word + " ")]
+
+
+def overview(word="") -> str:
+    """The list of verbs, or of those under one first word."""
+    verbs = starting_with(word) if word else list(COMMANDS)
+    width = max(map(len, verbs))
+    lines = [f"usage: csc {word or '<verb>'} ...", ""]
+    lines += [f"  {verb:<{width}}  {COMMANDS[verb][1]}" for verb in verbs]
+    lines += ["", "`csc <verb> --help` says what a verb does and which options it takes."]
+    if not word:
+        lines.append("Evaluate with lm_eval itself: lm_eval --model hf --model_args pretrained=DIR --tasks 'csc_*'")
+    return "\n".join(lines)
+
+
+def unknown(words) -> str:
+    """One line for a verb that does not exist: what was typed and the closest one that does."""
+    typed = words[0] if len(words) == 1 or words[1].startswith("-") else " ".join(words[:2])
+
+    def likeness(verb):
+        return max(SequenceMatcher(None, verb, given).ratio() for given in {typed, words[0]})
+
+    closest = max(COMMANDS, key=likeness)
+    shown = typed if starting_with(words[0]) else words[0]
+    return f"unknown verb {shown!r} (closest: {closest}); `csc --help` lists them all"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""A support conversation as data: Turn, Conversation, JSON both ways, and every rule a conversation must keep.
+
+One shape for evaluation, training, builders and statistics. `Conversation.from_row(row, where)` reads a row of a dataset folder
+(see DESIGN in the README: `conversation_id, language, topic, source, dialogue`), `to_row()` writes it.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from csc_tasks.errors import DataError
+from csc_tasks.framework import BY_ID, LANGUAGES
+
+SUPPORTER = "supporter"
+CUSTOMER = "customer"
+SPEAKERS = (SUPPORTER, CUSTOMER)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One utterance. `strategy` is a strategy id for a labelled supporter turn and "" everywhere else."""
+
+    speaker: str
+    text: str
+    strategy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation between one customer and one supporter, in the order it was spoken.
+
+    `profile`, `scenario` and `goal` exist in role-played sets only and are "" elsewhere.
+    """
+
+    conversation_id: str
+    language: str
+    topic: str
+    source: str
+    dialogue: tuple[Turn, ...]
+    profile: str = ""
+    scenario: str = ""
+    goal: str = ""
+
+    def scored_turns(self) -> list[int]:
+        """Positions in `dialogue` of the labelled supporter turns: the ones a model is asked for and scored on."""
+        return [i for i, turn in enumerate(self.dialogue) if turn.speaker == SUPPORTER and turn.strategy]
+
+    def problems(self) -> list[str]:
+        """Every rule this conversation breaks, in reading order; empty when it is sound."""
+        found = []
+        if not self.conversation_id:
+            found.append("conversation_id is empty")
+        if self.language not in LANGUAGES:
+            found.append(f"language {self.language!r} is not one of {', '.join(LANGUAGES)}")
+        if not self.dialogue:
+            found.append("the dialogue is empty")
+        for i, turn in enumerate(self.dialogue):
+            if turn.speaker not in SPEAKERS:
+                found.append(f"turn {i}: speaker {turn.speaker!r} is not one of {', '.join(SPEAKERS)}")
+            if not turn.text.strip():
+                found.append(f"turn {i}: the text is empty")
+            if turn.strategy and turn.strategy not in BY_ID:
+                found.append(f"turn {i}: strategy {turn.strategy!r} is not one of {', '.join(BY_ID)}")
+            if turn.strategy and turn.speaker == CUSTOMER:
+                found.append(f"turn {i}: a customer turn carries strategy {turn.strategy!r}")
+        if self.dialogue and not any(turn.speaker == SUPPORTER for turn in self.dialogue):
+            found.append("there is no supporter turn")
+        return found
+
+    def to_row(self, roles: bool = False) -> dict:
+        """The row of a dataset folder; `roles` adds profile, scenario and goal (the rolecs config)."""
+        row = {
+            "conversation_id": self.conversation_id,
+            "language": self.language,
+            "topic": self.topic,
+            "source": self.source,
+            "dialogue": [{"speaker": t.speaker, "strategy": t.strategy, "text": t.text} for t in self.dialogue],
+        }
+        if roles:
+            row |= {"profile": self.profile, "scenario": self.scenario, "goal": self.goal}
+        return row
+
+    @classmethod
+    def from_row(cls, row: Mapping, where: str) -> "Conversation":
+        """Read a dataset-folder row; `where` (file and row) opens every error.
+
+        Raises DataError that lists all the problems of the row at once.
+        """
+        missing = [key for key in ("conversation_id", "language", "dialogue") if row.get(key) is None]
+        if missing:
+            raise DataError(f"{where}: {', '.join(missing)} missing; a conversation row has conversation_id, language, topic, source and dialogue")
+        turns = []
+        for i, turn in enumerate(row["dialogue"]):
+            if not isinstance(turn, Mapping) or not all(isinstance(turn.get(key), str) for key in ("speaker", "text")):
+                raise DataError(f"{where} turn {i}: found {turn!r}; a turn needs 'speaker' and 'text' as text")
+            turns.append(Turn(turn["speaker"], turn["text"], turn.get("strategy") or ""))
+        conversation = cls(
+            str(row["conversation_id"]), str(row["language"]), str(row.get("topic") or ""), str(row.get("source") or ""), tuple(turns),
+            *(str(row.get(key) or "") for key in ("profile", "scenario", "goal")),
+        )
+        if problems := conversation.problems():
+            raise DataError(f"{where} ({conversation.conversation_id}): {'; '.join(problems)}")
+        return conversation
+
+
+def content_id(prefix: str, *parts) -> str:
+    """`prefix-` and 16 hex digits of a hash over `parts` (anything JSON can hold): the same content always gets the same id."""
+    canonical = json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return f"{prefix}-{hashlib.sha256(canonical.encode()).hexdigest()[:16]}"
+
+
+def merge_neighbours(turns: Iterable[Turn], joint: str = "\n") -> tuple[tuple[Turn, ...], int]:
+    """Join runs of turns by one speaker, as raw sources are read; returns the turns and how many were merged away.
+
+    Only for unlabelled sources: a labelled corpus is never merged, because each supporter utterance is scored by itself.
+    """
+    merged: list[Turn] = []
+    count = 0
+    for turn in turns:
+        if merged and merged[-1].speaker == turn.speaker:
+            merged[-1] = Turn(turn.speaker, merged[-1].text + joint + turn.text, merged[-1].strategy or turn.strategy)
+            count += 1
+        else:
+            merged.append(turn)
+    return tuple(merged), count
+
+
+def detect_language(text: str) -> str:
+    """"zh" when at least three in ten of the letters are Chinese characters, else "en"."""
+    letters = [c for c in text if c.isalpha()]
+    chinese = sum("\u4e00" <= c <= "\u9fff" or "\u3400" <= c <= "\u4dbf" for c in letters)
+    return "zh" if letters and chinese >= 0.3 * len(letters) else "en"

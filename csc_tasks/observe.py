@@ -1,0 +1,112 @@
+"""Which replies did the token limit cut? lm_eval's models return text only; this watches them finish.
+
+HF models are watched where they generate (an end-of-text token or a stop string says the reply ended by itself), API models where they
+parse the server's `finish_reason`, vLLM by its outputs' `finish_reason`. With `--use_cache` the fact is cached beside the reply.
+Other backends cannot tell, and None says so.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from lm_eval.api.model import CachingLM, hash_args
+
+MARK = "csc_cut"
+
+
+class _Hook:
+    """Stands in for lm_eval's cache hook, which every backend calls once per finished reply, in order."""
+
+    def __init__(self, hook, flags: deque) -> None:
+        self.hook = hook
+        self.flags = flags
+        self.cut: dict[str, bool] = {}
+
+    def add_partial(self, attr: str, request, result) -> None:
+        cut = bool(self.flags and self.flags.popleft())
+        self.cut[hash_args(attr, request)] = cut
+        self.hook.add_partial(attr, request, result)
+        if cut:
+            self.hook.add_partial(MARK, request, True)
+
+
+@contextmanager
+def cut_replies(lm) -> Iterator[Callable]:
+    """Watch `lm` generate; yields a function from a request's arguments to True, False or None (cannot tell)."""
+    model, cache = (lm.lm, lm.dbdict) if isinstance(lm, CachingLM) else (lm, None)
+    watch = _watch(model)
+    hook = None
+    if watch:
+        name, wrapped, flags = watch
+        hook = _Hook(model.cache_hook, flags)
+        model.cache_hook = hook
+        setattr(model, name, wrapped)
+
+    def was_cut(arguments) -> bool | None:
+        if hook is None:
+            return None
+        key = hash_args("generate_until", arguments)
+        if key in hook.cut:
+            return hook.cut[key]
+        return None if cache is None else hash_args(MARK, arguments) in cache
+
+    try:
+        yield was_cut
+    finally:
+        if hook is not None:
+            model.cache_hook = hook.hook
+            delattr(model, name)
+
+
+def _watch(model) -> tuple[str, Callable, deque] | None:
+    """(method to stand in for, its wrapper, flags the wrapper leaves in order of the replies)."""
+    flags: deque = deque()
+    if hasattr(model, "parse_generations"):
+        parse = model.parse_generations
+
+        def parsed(outputs, **kwargs):
+            texts = parse(outputs=outputs, **kwargs)
+            reasons = _finish_reasons(outputs) + [None] * len(texts)
+            # One request at a time, lm_eval reports no finished reply for a null answer; concurrent ones it reports as empty.
+            flags.extend(reason == "length" for text, reason in zip(texts, reasons, strict=False) if text is not None or model._concurrent > 1)
+            return texts
+
+        return "parse_generations", parsed, flags
+    if hasattr(model, "_model_generate"):
+        generate = model._model_generate
+
+        def generated(*args, **kwargs):
+            output = generate(*args, **kwargs)
+            if isinstance(output, list):
+                flags.extend(reply.outputs[0].finish_reason == "length" for reply in output)
+            else:
+                flags.extend(_cut_rows(model, output, kwargs))
+            return output
+
+        return "_model_generate", generated, flags
+    return None
+
+
+def _finish_reasons(outputs) -> list[str | None]:
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    reasons = []
+    for output in outputs:
+        choices = output.get("choices") or [] if isinstance(output, dict) else []
+        reasons += [choice.get("finish_reason") for choice in sorted(choices, key=lambda choice: choice.get("index", 0))]
+    return reasons
+
+
+def _cut_rows(model, output, kwargs: dict) -> list[bool]:
+    """For each row of an HF model's output: full length, and neither an end token nor a stop string in it."""
+    start = kwargs["context"].shape[1] if model.backend == "causal" else 1
+    configured = getattr(model.model.generation_config, "eos_token_id", None)
+    ends = {model.tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])}
+    full = output.shape[1] >= kwargs["max_length"]
+    rows = []
+    for tokens in output[:, start:].tolist():
+        ended = not full or any(token in ends for token in tokens)
+        if not ended and kwargs.get("stop"):
+            text = model.tok_decode(tokens, skip_special_tokens=False)
+            ended = any(stop and stop in text for stop in kwargs["stop"])
+        rows.append(not ended)
+    return rows

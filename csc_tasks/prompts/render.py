@@ -1,0 +1,186 @@
+"""Conversation or question -> prompt. Rendering only; the words are in `zh.py` and `en.py`.
+
+Tasks and trainer use the same two classes, `TurnPrompt` and `AnswerPrompt`, so that training and evaluation prompts cannot drift.
+Their `messages()` are what a chat template takes; `plain(messages)` is the same prompt for a model without one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+
+from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation
+from csc_tasks.framework import BY_ID, STRATEGIES
+from csc_tasks.prompts import en, zh
+from csc_tasks.prompts.reply import Reply
+from csc_tasks.question import Question
+
+WORDING: Mapping[str, ModuleType] = {"zh": zh, "en": en}
+Messages = list[dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnPrompt:
+    """The prompt for one supporter turn: everything said before `dialogue[turn]`.
+
+    style: "single" (one prompt) or "chat" (system message, then the turns as messages).
+    variant: "predict" (choose a strategy and reply), "vanilla" (no strategies anywhere), "oracle" (the gold strategy is given) (Table 8).
+    """
+
+    conversation: Conversation
+    turn: int
+    style: str = "single"
+    variant: str = "predict"
+
+    @property
+    def language(self) -> str:
+        return self.conversation.language
+
+    def droppable(self) -> int:
+        """How many whole turns of history could be left out, oldest first."""
+        return self.turn
+
+    def messages(self, drop: int = 0, replies: Mapping[int, Reply] | None = None) -> Messages:
+        """Chat messages; `drop` oldest turns are left out, and `replies` (turn position -> reply) replace gold supporter turns."""
+        said = [self._said(i, replies or {}) for i in range(drop, self.turn)]
+        return single(self, said) if self.style == "single" else chat(self, said)
+
+    def plain(self, messages: Messages) -> str:
+        """`messages` as text: `single` as it is, `chat` as lines that end where the supporter speaks."""
+        words = WORDING[self.language]
+        head = [message["content"] for message in messages if message["role"] == "system"]
+        rest = [message for message in messages if message["role"] != "system"]
+        if self.style == "single":
+            return "\n\n".join([*head, *(message["content"] for message in rest)])
+        lines = [speaker_line(CUSTOMER if m["role"] == "user" else SUPPORTER, m["content"], words) for m in rest]
+        return "\n\n".join([*head, "\n".join([*lines, words.SUPPORTER.rstrip()])])
+
+    def stops(self) -> list[str]:
+        """Where a model without a chat template starts somebody's next line."""
+        words = WORDING[self.language]
+        return ["\n" + words.CUSTOMER.rstrip(), "\n" + words.SUPPORTER.rstrip()]
+
+    def given_strategy(self) -> str | None:
+        """The gold strategy's name in the oracle variant, else None."""
+        return BY_ID[self.conversation.dialogue[self.turn].strategy].name(self.language) if self.variant == "oracle" else None
+
+    def target(self) -> str:
+        """The gold reply in the format the prompt asks for."""
+        gold = self.conversation.dialogue[self.turn]
+        return tagged(gold.strategy, gold.text, self.language) if self.variant == "predict" else gold.text
+
+    def _said(self, position: int, replies: Mapping[int, Reply]) -> tuple[str, str]:
+        turn = self.conversation.dialogue[position]
+        strategy, text = turn.strategy, turn.text
+        if position in replies:
+            strategy, text = replies[position].strategy or "", replies[position].text or WORDING[self.language].NO_REPLY
+        return turn.speaker, tagged(strategy, text, self.language) if self.variant != "vanilla" else text
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPrompt:
+    """The prompt for one question. context: "summary", "full" (whole history), "last" (its last four turns) or "none"."""
+
+    question: Question
+    style: str = "single"
+    context: str = "summary"
+
+    LAST_TURNS = 4
+
+    @property
+    def language(self) -> str:
+        return self.question.language
+
+    def droppable(self) -> int:
+        """How many whole turns of history could be left out, oldest first."""
+        return len(self._history())
+
+    def messages(self, drop: int = 0, replies: Mapping[int, Reply] | None = None) -> Messages:
+        """Chat messages; `drop` oldest turns of a full or last-turns history are left out. `replies` has no meaning here."""
+        words = WORDING[self.language]
+        instruction = self.question.instruction.strip() or words.QA_INSTRUCTION
+        parts = []
+        if self.context == "summary":
+            parts.append(f"{words.QA_SUMMARY}\n{self.question.history_summary.strip() or words.QA_NOTHING}")
+        elif self.context != "none":
+            lines = [speaker_line(turn.speaker, turn.text, words) for turn in self._history()[drop:]]
+            parts.append("\n".join([words.QA_HISTORY, *(lines or [words.QA_NOTHING])]))
+        parts += [f"{words.QA_QUESTION}\n{self.question.client_question.strip()}", words.QA_TAIL]
+        if self.style == "single":
+            return [user("\n\n".join([instruction, *parts]))]
+        return [system(instruction), user("\n\n".join(parts))]
+
+    def plain(self, messages: Messages) -> str:
+        """`messages` as text."""
+        return "\n\n".join(message["content"] for message in messages)
+
+    def stops(self) -> list[str]:
+        """Where a model without a chat template starts the customer's next line."""
+        words = WORDING[self.language]
+        return ["\n" + words.CUSTOMER.rstrip(), "\n" + words.QA_QUESTION]
+
+    def _history(self) -> tuple:
+        if self.context not in ("full", "last"):
+            return ()
+        return self.question.conversation_history[-self.LAST_TURNS :] if self.context == "last" else self.question.conversation_history
+
+
+def instructions(language: str, variant: str) -> str:
+    """What is asked, the strategy table and the reply format: the part every prompt of a language shares, so that it comes first."""
+    words = WORDING[language]
+    if variant == "vanilla":
+        return f"{words.TASK_WITHOUT_STRATEGY}\n\n{words.FORMAT_WITHOUT_STRATEGY}"
+    table = "\n".join(
+        words.STRATEGY.format(number=s.number, name=s.name(language), definition=s.definition(language)) for s in STRATEGIES
+    )
+    if variant == "oracle":
+        return f"{words.TASK_GIVEN_STRATEGY}\n\n{words.STRATEGIES}\n{table}\n\n{words.FORMAT_WITHOUT_STRATEGY}"
+    return f"{words.TASK}\n\n{words.STRATEGIES}\n{table}\n\n{words.FORMAT}"
+
+
+def single(prompt: TurnPrompt, said: list[tuple[str, str]]) -> Messages:
+    """One prompt: instructions, history, short tail. Each prompt of a conversation repeats the one before up to its tail."""
+    words = WORDING[prompt.language]
+    lines = [speaker_line(speaker, text, words) for speaker, text in said] or [words.NO_HISTORY]
+    given = prompt.given_strategy()
+    tail = words.TAIL_GIVEN_STRATEGY.format(name=given) if given else words.TAIL
+    return [user("\n\n".join([instructions(prompt.language, prompt.variant), "\n".join([words.HISTORY, *lines]), tail]))]
+
+
+def chat(prompt: TurnPrompt, said: list[tuple[str, str]]) -> Messages:
+    """System message, then the turns as messages, neighbours of one role joined.
+
+    Many chat templates demand that a user speaks first and last; where the supporter does, a stage direction stands in for the customer.
+    """
+    words = WORDING[prompt.language]
+    messages: Messages = [system(instructions(prompt.language, prompt.variant))]
+    if not said or said[0][0] == SUPPORTER:
+        messages.append(user(words.OPENING))
+    for speaker, text in said:
+        role = "user" if speaker == CUSTOMER else "assistant"
+        if messages[-1]["role"] == role:
+            messages[-1]["content"] += f"\n{text}"
+        else:
+            messages.append({"role": role, "content": text})
+    if messages[-1]["role"] == "assistant":
+        messages.append(user(words.CONTINUE))
+    if given := prompt.given_strategy():
+        messages[-1]["content"] += "\n" + words.GIVEN_STRATEGY.format(name=given)
+    return messages
+
+
+def tagged(strategy: str, text: str, language: str) -> str:
+    """`[Strategy name] text`, or just the text where there is no strategy (unlabelled or unparsed turns)."""
+    return WORDING[language].TAGGED.format(name=BY_ID[strategy].name(language), text=text) if strategy else text
+
+
+def speaker_line(speaker: str, text: str, words: ModuleType) -> str:
+    """One line per turn: a line break inside a turn would let its text pose as somebody else's turn."""
+    return (words.CUSTOMER if speaker == CUSTOMER else words.SUPPORTER) + " ".join(text.split("\n"))
+
+
+def system(text: str) -> dict[str, str]:
+    return {"role": "system", "content": text}
+
+
+def user(text: str) -> dict[str, str]:
+    return {"role": "user", "content": text}

@@ -1,0 +1,30 @@
+"""Chinese wording of every prompt. Wording only: `render.py` puts it together, and `en.py` holds the same names.
+
+A changed word is a changed task: the version in `_csc_yaml` and the task card's log move with it.
+"""
+
+TASK = "你是一名专业的客服人员，正在与客户对话。请阅读对话历史，先从下面的策略中选出最合适的一种，再用这一策略写出客服的下一句回复。"
+TASK_WITHOUT_STRATEGY = "你是一名专业的客服人员，正在与客户对话。请阅读对话历史，写出客服的下一句回复。"
+TASK_GIVEN_STRATEGY = "你是一名专业的客服人员，正在与客户对话。请阅读对话历史，用指定的策略写出客服的下一句回复。"
+STRATEGIES = "客服策略："
+STRATEGY = "{number}. {name}：{definition}"
+FORMAT = "回复格式：[策略名称] 回复内容\n方括号里只写一种策略的名称，与上面所列完全一致；只写客服的这一句回复。"
+FORMAT_WITHOUT_STRATEGY = "只写客服的这一句回复。"
+HISTORY = "对话历史："
+NO_HISTORY = "（对话刚刚开始）"
+CUSTOMER = "客户："
+SUPPORTER = "客服："
+TAIL = "客服的下一句："
+TAIL_GIVEN_STRATEGY = "客服的下一句（策略：{name}）："
+GIVEN_STRATEGY = "（请使用策略：{name}）"
+TAGGED = "[{name}] {text}"
+OPENING = "（客户已接入）"
+CONTINUE = "（客户没有说话，请客服继续）"
+NO_REPLY = "（无回复）"
+
+QA_INSTRUCTION = "你是一名专业的客服人员。请根据已有的对话回答客户的问题，回答要准确、清楚、有礼貌。"
+QA_SUMMARY = "此前对话的摘要："
+QA_HISTORY = "此前的对话："
+QA_NOTHING = "（无）"
+QA_QUESTION = "客户的问题："
+QA_TAIL = "客服的回答："

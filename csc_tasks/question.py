@@ -1,0 +1,86 @@
+"""A context-summarised question as data: one row of the `qa` config, JSON both ways, and the rules it must keep.
+
+The columns are those of arXiv 2602.00665's data plus the position of the pair in its conversation.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from csc_tasks.conversation import SPEAKERS, Turn
+from csc_tasks.errors import DataError
+from csc_tasks.framework import LANGUAGES
+
+QA_STAGES = ("early", "mid", "late")
+REFERENCES = ("refined_agent_answer", "agent_answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A customer's question inside a conversation, what came before it, and the agent's answer.
+
+    `turn_index` is the 0-based position of the customer-agent pair, `turns_total` the number of pairs (None where the source does
+    not say), `stage` early, mid or late (None where the source does not say).
+    """
+
+    conversation_id: str
+    turn_index: int
+    turns_total: int | None
+    stage: str | None
+    language: str
+    topic: str
+    source: str
+    instruction: str
+    conversation_history: tuple[Turn, ...]
+    history_summary: str
+    client_question: str
+    agent_answer: str
+    refined_agent_answer: str
+
+    def problems(self) -> list[str]:
+        """Every rule this row breaks; empty when it is sound."""
+        found = []
+        if not self.conversation_id:
+            found.append("conversation_id is empty")
+        if self.language not in LANGUAGES:
+            found.append(f"language {self.language!r} is not one of {', '.join(LANGUAGES)}")
+        if self.stage is not None and self.stage not in QA_STAGES:
+            found.append(f"stage {self.stage!r} is not one of {', '.join(QA_STAGES)} or null")
+        if not self.client_question.strip():
+            found.append("client_question is empty")
+        if not any(getattr(self, name).strip() for name in REFERENCES):
+            found.append(f"{' and '.join(REFERENCES)} are both empty")
+        for i, turn in enumerate(self.conversation_history):
+            if turn.speaker not in SPEAKERS:
+                found.append(f"conversation_history {i}: speaker {turn.speaker!r} is not one of {', '.join(SPEAKERS)}")
+        return found
+
+    def to_row(self) -> dict:
+        """The row of a dataset folder's `qa` config."""
+        row = asdict(self)
+        row["conversation_history"] = [{"speaker": t.speaker, "text": t.text} for t in self.conversation_history]
+        return row
+
+    @classmethod
+    def from_row(cls, row: Mapping, where: str) -> "Question":
+        """Read a dataset-folder row; `where` (file and row) opens every error.
+
+        Raises DataError that lists all the problems of the row at once.
+        """
+        texts = ("conversation_id", "language", "client_question", "agent_answer", "refined_agent_answer")
+        if missing := [key for key in texts if not isinstance(row.get(key), str)]:
+            raise DataError(f"{where}: {', '.join(missing)} missing or not text; see the qa config in the task card")
+        history = []
+        for i, turn in enumerate(row.get("conversation_history") or []):
+            if not isinstance(turn, Mapping) or not all(isinstance(turn.get(key), str) for key in ("speaker", "text")):
+                raise DataError(f"{where} conversation_history {i}: found {turn!r}; a turn needs 'speaker' and 'text' as text")
+            history.append(Turn(turn["speaker"], turn["text"]))
+        question = cls(
+            conversation_id=row["conversation_id"], turn_index=int(row.get("turn_index") or 0), turns_total=row.get("turns_total"),
+            stage=row.get("stage"), language=row["language"], topic=str(row.get("topic") or ""), source=str(row.get("source") or ""),
+            instruction=str(row.get("instruction") or ""), conversation_history=tuple(history),
+            history_summary=str(row.get("history_summary") or ""), client_question=row["client_question"],
+            agent_answer=row["agent_answer"], refined_agent_answer=row["refined_agent_answer"],
+        )
+        if problems := question.problems():
+            raise DataError(f"{where} ({question.conversation_id}): {'; '.join(problems)}")
+        return question

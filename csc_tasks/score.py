@@ -1,0 +1,110 @@
+"""Metrics from records: what the tasks, the baselines and re-scoring share.
+
+A record is one scored supporter turn or one answer, as it stands under `filtered_resps` in a logged samples file:
+`conversation_id, turn, language, topic, reference, reply, empty, truncated, history_truncated`, and for turns with strategies also
+`gold_strategy, gold_stages, strategy, stages, unparsed`. Flags that a backend cannot tell are None and are left out of their mean.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from csc_tasks.conversation import Conversation
+from csc_tasks.framework import BY_ID
+from csc_tasks.metrics import METRICS, Estimate, Metric
+from csc_tasks.prompts import Reply
+from csc_tasks.question import Question
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One metric over a list of records. `items[i]` belongs to record i; None where the metric has nothing to say about it."""
+
+    metric: Metric
+    items: list
+
+    def estimate(self, clusters: Sequence[str]) -> Estimate:
+        """Corpus value and standard error, clustered by `clusters[i]` (conversation ids); items that are None stand aside."""
+        kept = [(item, cluster) for item, cluster in zip(self.items, clusters, strict=True) if item is not None]
+        return self.metric.estimate([item for item, _ in kept], [cluster for _, cluster in kept])
+
+
+def turn_record(conversation: Conversation, turn: int, reply: Reply, truncated: bool | None, history_truncated: bool | None) -> dict:
+    """The record of one supporter turn: gold, what the model chose and said, and what happened on the way."""
+    gold = conversation.dialogue[turn]
+    return {
+        "conversation_id": conversation.conversation_id,
+        "turn": turn,
+        "language": conversation.language,
+        "topic": conversation.topic,
+        "gold_strategy": gold.strategy,
+        "gold_stages": list(BY_ID[gold.strategy].stages),
+        "strategy": reply.strategy,
+        "stages": list(BY_ID[reply.strategy].stages) if reply.strategy else [],
+        "reference": gold.text,
+        "reply": reply.text,
+        "unparsed": reply.strategy is None,
+        "empty": reply.empty,
+        "truncated": truncated,
+        "history_truncated": history_truncated,
+    }
+
+
+def answer_record(question: Question, reference: str, reply: Reply, truncated: bool | None, history_truncated: bool | None) -> dict:
+    """The record of one answer."""
+    return {
+        "conversation_id": question.conversation_id,
+        "turn": question.turn_index,
+        "language": question.language,
+        "topic": question.topic,
+        "stage": question.stage,
+        "reference": reference,
+        "reply": reply.text,
+        "empty": reply.empty,
+        "truncated": truncated,
+        "history_truncated": history_truncated,
+    }
+
+
+def keys(metrics: Sequence[Metric], languages: Sequence[str]) -> dict[str, tuple[Metric, str | None]]:
+    """Result names: a text metric stands once per language of a mixed corpus (`bleu_4_zh`, `bleu_4_en`), all else once."""
+    named = {}
+    for metric in metrics:
+        if metric.by_language and len(languages) > 1:
+            named |= {f"{metric.name}_{language}": (metric, language) for language in languages}
+        else:
+            named[metric.name] = (metric, None)
+    return named
+
+
+def measure(records: Sequence[Mapping], metrics: Sequence[Metric], languages: Sequence[str]) -> dict[str, Column]:
+    """Every metric over every record, one call per metric and language."""
+    columns = {}
+    for name, (metric, only) in keys(metrics, languages).items():
+        items: list = [None] * len(records)
+        for language in [only] if only else languages:
+            where = [i for i, record in enumerate(records) if record["language"] == language and _given(metric, record) is not None]
+            predictions, references = zip(*(_given(metric, records[i]) for i in where), strict=True) if where else ((), ())
+            for i, item in zip(where, metric.function(list(predictions), list(references), language).items, strict=True):
+                items[i] = item
+        columns[name] = Column(metric, items)
+    return columns
+
+
+def signatures(metrics: Sequence[Metric], languages: Sequence[str]) -> dict[str, str]:
+    """What each result name measured exactly, without measuring anything."""
+    return {name: metric.function([], [], only or languages[0]).signature for name, (metric, only) in keys(metrics, languages).items()}
+
+
+def without_strategies(metrics: Sequence[Metric]) -> list[Metric]:
+    """The metrics that make sense for replies that were asked for without a strategy."""
+    return [metric for metric in metrics if metric.of != "strategy" and metric is not METRICS["unparsed"]]
+
+
+def _given(metric: Metric, record: Mapping) -> tuple | None:
+    """(prediction, reference) for `metric`, or None where the record does not know."""
+    if metric.of == "strategy":
+        return record["strategy"], record["gold_strategy"]
+    if metric.of == "flag":
+        flag = record[metric.name]
+        return None if flag is None else (flag, None)
+    return record["reply"], record["reference"]

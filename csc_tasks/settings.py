@@ -1,0 +1,81 @@
+"""Run-time settings of the tasks: `csc_` keys of lm_eval's `--metadata`, each with an environment variable of the same name in capitals.
+
+`lm_eval --metadata '{"csc_corpus": "demo"}'` and `CSC_CORPUS=demo lm_eval ...` say the same; the command line wins.
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from csc_tasks.errors import SettingError
+from csc_tasks.framework import LANGUAGES
+from csc_tasks.question import REFERENCES
+
+STYLES = ("single", "chat")
+PUBLISHED_CORPUS = "DianJin/DianJin-CSC-Data"
+PUBLISHED_QA_CORPUS = "Lakshan2003/customer-support-client-agent-conversations"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run can choose. A field `x` is the key `csc_x` and the variable `CSC_X`."""
+
+    corpus: str = PUBLISHED_CORPUS
+    qa_corpus: str = PUBLISHED_QA_CORPUS
+    revision: str | None = None
+    qa_revision: str | None = None
+    metrics: str = "overlap"
+    prompt: str = "single"
+    language: str | None = None
+    subset: int | None = None
+    qa_variant: str | None = None
+    qa_reference: str = REFERENCES[0]
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("prompt", STYLES), ("language", (None, *LANGUAGES)), ("qa_reference", REFERENCES)):
+            if getattr(self, name) not in allowed:
+                choices = ", ".join(value for value in allowed if value)
+                raise SettingError(f"csc_{name}={getattr(self, name)!r}: choose one of {choices}")
+        if self.subset is not None and self.subset < 1:
+            raise SettingError(f"csc_subset={self.subset}: must be a whole number of at least 1")
+
+
+HELP = {
+    "corpus": "conversations: `demo`, a folder, a file or a Hub id",
+    "qa_corpus": "questions: `demo`, a folder, a file or a Hub id",
+    "revision": "commit, tag or branch of a Hub `csc_corpus`",
+    "qa_revision": "commit, tag or branch of a Hub `csc_qa_corpus`",
+    "metrics": "`overlap`, `all`, or a comma-separated list of metric names",
+    "prompt": "`single` (one prompt, as in the paper) or `chat` (system message, then the turns as messages)",
+    "language": "keep only `zh` or only `en` conversations",
+    "subset": "the first N documents in the corpus's fixed order: an official, comparable subset",
+    "qa_variant": "summaries of the config `qa_<name>` in place of `qa`",
+    "qa_reference": "`refined_agent_answer` or `agent_answer`",
+}
+
+
+def read_settings(metadata: Mapping, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from lm_eval's metadata and the environment.
+
+    Keys without the `csc_` prefix belong to others and are ignored. Raises SettingError for an unknown `csc_` key or a bad value.
+    """
+    known = [field.name for field in fields(Settings)]
+    unknown = [key for key in metadata if key.startswith("csc_") and key.removeprefix("csc_") not in known]
+    if unknown:
+        closest = difflib.get_close_matches(unknown[0], [f"csc_{name}" for name in known], n=1, cutoff=0.0)
+        raise SettingError(f"unknown setting {unknown[0]!r} (closest: {closest[0]}); known: {', '.join(f'csc_{name}' for name in known)}")
+    chosen = {}
+    for name in known:
+        value = metadata.get(f"csc_{name}", environ.get(f"CSC_{name.upper()}"))
+        if value is None or value == "":
+            continue
+        if name == "subset":
+            try:
+                value = int(value)
+            except (TypeError, ValueError):
+                raise SettingError(f"csc_subset={value!r}: must be a whole number of at least 1") from None
+        elif isinstance(value, list | tuple):
+            value = ",".join(map(str, value))
+        chosen[name] = value if name == "subset" else str(value)
+    return Settings(**chosen)

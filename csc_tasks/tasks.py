@@ -1,0 +1,356 @@
+"""The lm_eval Task classes: which corpus, which requests, which metrics. The YAML files beside this module name them.
+
+One document is a conversation (or a question); one request is a supporter turn (or an answer).
+"""
+
+import copy
+import logging
+from collections.abc import Mapping, Sequence
+
+from lm_eval.api.task import ConfigurableTask
+
+from csc_tasks import __version__, corpora, play, score
+from csc_tasks.conversation import Conversation
+from csc_tasks.errors import DataError
+from csc_tasks.framework import BY_ID, STRATEGY_IDS
+from csc_tasks.metrics import METRICS, Metric, select
+from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt, read_reply, read_text, strip_thinking
+from csc_tasks.question import Question
+from csc_tasks.settings import Settings, read_settings
+
+log = logging.getLogger("csc_tasks")
+
+
+class Documents(list):
+    """Rows as lm_eval wants them: a list that also knows its column names."""
+
+    @property
+    def features(self) -> dict:
+        return dict.fromkeys(self[0]) if self else {}
+
+
+class SupportTask(ConfigurableTask):
+    """What conversation and question tasks share: settings, documents, requests of our own type, metrics with clustered errors."""
+
+    REQUEST = play.GENERATE
+    GENERATED = False
+    PER: str
+
+    def __init__(self, config: Mapping) -> None:
+        config = {key: value for key, value in config.items() if key != "class"}
+        self.settings: Settings = read_settings(config.get("metadata") or {})
+        self.metrics: list[Metric] = self.choose_metrics()
+        self.items: dict[str, Conversation | Question] = {}
+        self._columns: dict[str, score.Column] = {}
+        self._rows: dict[str, slice] = {}
+        super().__init__(config=config)
+        # lm_eval books the padding of several ranks under the type the requests really have.
+        self.OUTPUT_TYPE = self.REQUEST
+        self.config.metadata["csc"] = self.provenance()
+
+    # What a kind of task says about itself
+
+    def read_corpus(self) -> corpora.Corpus:
+        raise NotImplementedError
+
+    def choose_metrics(self) -> list[Metric]:
+        return select(self.settings.metrics, self.PER)
+
+    def requests_of(self, item) -> list[TurnPrompt | AnswerPrompt]:
+        raise NotImplementedError
+
+    def record(self, prompt, played: play.Played) -> dict:
+        raise NotImplementedError
+
+    # lm_eval's interface
+
+    def download(self, dataset_kwargs=None, **_) -> None:
+        """Read the corpus; documents are its rows in sha256(id) order."""
+        self.corpus = self.read_corpus()
+        log.info(self.corpus.summary())
+        items = [item for item in self.corpus.items if self.settings.language in (None, item.language)]
+        if not items:
+            raise DataError(f"{self.corpus.name}: no {self.settings.language} items; it has {', '.join(self.corpus.languages)}")
+        items = self.keep(items)[: self.settings.subset]
+        self.items = {document_key(item.to_row()): item for item in items}
+        self.languages = sorted({item.language for item in items})
+        self.dataset = {"test": Documents(item.to_row() for item in items)}
+
+    def keep(self, items: list) -> list:
+        """The items this task asks about; what is left out is said."""
+        return items
+
+    def provenance(self) -> dict:
+        """What a reader needs to know to compare two results."""
+        return {
+            "project": __version__,
+            "corpus": self.corpus.name,
+            "config": self.corpus.config,
+            "split": self.corpus.split,
+            "revision": self.corpus.revision,
+            "content_hash": corpora.content_hash(self.items.values()),
+            "rows": len(self.items),
+            "languages": self.languages,
+            "counts": dict(self.corpus.counts),
+            "prompt": self.settings.prompt,
+            "signatures": score.signatures(self.metrics, self.languages),
+        }
+
+    def doc_to_text(self, doc, doc_to_text=None) -> str:
+        prompt = self.requests_of(self.items[document_key(doc)])[0]
+        return prompt.plain(prompt.messages())
+
+    def doc_to_target(self, doc, doc_to_target=None) -> list[str]:
+        raise NotImplementedError
+
+    def fewshot_context(self, doc, num_fewshot, system_instruction=None, apply_chat_template=False, chat_template=None, **_) -> dict:
+        """Not text but how to make it: play renders each prompt when the model, its length and its earlier replies are known."""
+        return {"system_instruction": system_instruction, "templated": bool(apply_chat_template), "chat_template": chat_template}
+
+    def construct_requests(self, doc, ctx: dict, metadata=None, **_) -> list[play.PlayInstance]:
+        renderer = play.Renderer(None, ctx["chat_template"])
+        instances = []
+        for number, prompt in enumerate(self.requests_of(self.items[document_key(doc)])):
+            kwargs = copy.deepcopy(self.config.generation_kwargs or {})
+            # Chat models end their own turn; without a template the next speaker's line is the end.
+            stops = kwargs.pop("until", None) or ([] if ctx["templated"] else prompt.stops())
+            if stops:
+                kwargs["until"] = stops
+            instance = play.PlayInstance(
+                self.REQUEST, doc, ("", kwargs), number, metadata, prompt=prompt, system_instruction=ctx["system_instruction"],
+                templated=ctx["templated"], generated=self.GENERATED,
+            )
+            if number == 0:
+                # What --write_out shows; the prompts that were sent replace it.
+                instance.arguments = (renderer.render(instance), kwargs)
+            instances.append(instance)
+        return instances
+
+    def apply_filters(self) -> None:
+        """Raw outputs -> records, and, once per task and rank, every metric over all of them."""
+        records, owners = [], []
+        for instance in sorted(self._instances, key=lambda instance: (instance.doc_id, instance.idx)):
+            played = instance.resps[0]
+            record = self.record(instance.prompt, played)
+            instance.filtered_resps["none"] = record
+            instance.resps = [played.text if isinstance(played, play.Played) else played]
+            records.append(record)
+            owners.append(document_key(instance.doc))
+        if self._predicts_only():
+            return
+        self._columns = self.measure(records)
+        starts: dict[str, int] = {}
+        for i, owner in enumerate(owners):
+            starts.setdefault(owner, i)
+            self._rows[owner] = slice(starts[owner], i + 1)
+
+    def measure(self, records: Sequence[dict]) -> dict[str, score.Column]:
+        return score.measure(records, self.metrics, self.languages)
+
+    def process_results(self, doc, results) -> dict:
+        """For every metric the document's items, twice: once for the value, once for its standard error."""
+        if self._predicts_only():
+            return {"bypass": 999}
+        rows = self._rows[document_key(doc)]
+        found = {}
+        for name, column in self._columns.items():
+            found[name] = found[f"{name}_stderr"] = [doc["conversation_id"], column.items[rows]]
+        return found
+
+    def aggregation(self) -> dict:
+        if self._predicts_only():
+            return super().aggregation()
+        named = {}
+        for name, metric in self.result_names().items():
+            named[name] = _Aggregate(metric, "value")
+            named[f"{name}_stderr"] = _Aggregate(metric, "stderr")
+        return named
+
+    def higher_is_better(self) -> dict:
+        return {name: metric.higher_is_better for name, metric in self.result_names().items()}
+
+    def result_names(self) -> dict[str, Metric]:
+        return {name: metric for name, (metric, _) in score.keys(self.metrics, self.languages).items()}
+
+    def _predicts_only(self) -> bool:
+        return "bypass" in self._metric_fn_list
+
+
+class ConversationTask(SupportTask):
+    """Supporter turns: `csc_conv_ref` and its variants. `VARIANT` is "predict", "vanilla" or "oracle" (Table 8)."""
+
+    PER = "turn"
+    VARIANT = "predict"
+
+    def read_corpus(self) -> corpora.Corpus:
+        return corpora.load(self.settings.corpus, "csconv", "test", self.settings.revision)
+
+    def keep(self, items: list) -> list:
+        kept = [item for item in items if item.scored_turns()]
+        if len(kept) < len(items):
+            log.warning("%s: %d conversations without a labelled supporter turn are not asked about", self.corpus.name, len(items) - len(kept))
+        if not kept:
+            raise DataError(f"{self.corpus.name}: no conversation has a labelled supporter turn; strategies are needed to score against")
+        return kept
+
+    def choose_metrics(self) -> list[Metric]:
+        chosen = super().choose_metrics()
+        return chosen if self.VARIANT == "predict" else score.without_strategies(chosen)
+
+    def requests_of(self, item: Conversation) -> list[TurnPrompt]:
+        return [TurnPrompt(item, turn, self.settings.prompt, self.VARIANT) for turn in item.scored_turns()]
+
+    def doc_to_target(self, doc, doc_to_target=None) -> list[str]:
+        return [prompt.target() for prompt in self.requests_of(self.items[document_key(doc)])]
+
+    def record(self, prompt: TurnPrompt, played: play.Played) -> dict:
+        read = read_reply if self.VARIANT == "predict" else read_text
+        return score.turn_record(prompt.conversation, prompt.turn, read(played.text), played.truncated, _flag(played.history_truncated))
+
+
+class GeneratedContextTask(ConversationTask):
+    """`csc_conv_gen`: the model's own earlier turns stand where the gold supporter's were."""
+
+    GENERATED = True
+
+
+class VanillaTask(ConversationTask):
+    """`cscx_conv_ref_vanilla`: no strategies anywhere."""
+
+    VARIANT = "vanilla"
+
+
+class OracleTask(ConversationTask):
+    """`cscx_conv_ref_oracle`: the gold strategy is given."""
+
+    VARIANT = "oracle"
+
+
+class StrategyChoiceTask(ConversationTask):
+    """`cscx_strategy_choice`: which of the twelve names is likeliest, by summed and by length-normalised log-likelihood."""
+
+    REQUEST = play.CHOOSE
+    NAMES = ("strategy_acc", "strategy_macro_f1", "stage_overlap")
+
+    def choose_metrics(self) -> list[Metric]:
+        return [METRICS[name] for name in self.NAMES]
+
+    def result_names(self) -> dict[str, Metric]:
+        named = super().result_names()
+        return named | {f"{name}_norm": metric for name, metric in named.items()}
+
+    def record(self, prompt: TurnPrompt, played: dict) -> dict:
+        sums = played["loglikelihoods"]
+        # lm_eval's acc_norm divides by characters, and so do we: token counts differ between models.
+        normed = [value / len(f"[{BY_ID[id_].name(prompt.language)}]") for id_, value in zip(STRATEGY_IDS, sums, strict=True)]
+        best, best_norm = (STRATEGY_IDS[max(range(len(values)), key=values.__getitem__)] for values in (sums, normed))
+        record = score.turn_record(prompt.conversation, prompt.turn, Reply(best, ""), None, _flag(played["history_truncated"]))
+        return record | {"strategy_norm": best_norm, "loglikelihoods": dict(zip(STRATEGY_IDS, sums, strict=True))}
+
+    def measure(self, records: Sequence[dict]) -> dict[str, score.Column]:
+        normed = [record | {"strategy": record["strategy_norm"]} for record in records]
+        columns = super().measure(records)
+        return columns | {f"{name}_norm": column for name, column in super().measure(normed).items()}
+
+
+class QuestionTask(SupportTask):
+    """Answers: `csc_qa` and its variants. `CONTEXT` is what of the history the model sees; `STAGE` keeps one stage."""
+
+    PER = "answer"
+    CONTEXT = "summary"
+    STAGE: str | None = None
+
+    def read_corpus(self) -> corpora.Corpus:
+        config = f"qa_{self.settings.qa_variant}" if self.settings.qa_variant else "qa"
+        return corpora.load(self.settings.qa_corpus, config, "test", self.settings.qa_revision)
+
+    def keep(self, items: list) -> list:
+        unanswered = [item.conversation_id for item in items if not getattr(item, self.settings.qa_reference).strip()]
+        if unanswered:
+            raise DataError(
+                f"{self.corpus.name}: {len(unanswered)} rows have an empty {self.settings.qa_reference} (first: {unanswered[0]}); "
+                "choose the other one with csc_qa_reference or mend the rows"
+            )
+        if self.STAGE is None:
+            return items
+        if any(item.stage is None for item in items):
+            raise DataError(f"{self.corpus.name}: its rows carry no stage; label them with: csc build qa-stages {self.corpus.name} --llm openai:MODEL")
+        kept = [item for item in items if item.stage == self.STAGE]
+        log.info("%s: %d of %d questions are of stage %s", self.corpus.name, len(kept), len(items), self.STAGE)
+        if not kept:
+            raise DataError(f"{self.corpus.name}: no question is of stage {self.STAGE}")
+        return kept
+
+    def requests_of(self, item: Question) -> list[AnswerPrompt]:
+        return [AnswerPrompt(item, self.settings.prompt, self.CONTEXT)]
+
+    def doc_to_target(self, doc, doc_to_target=None) -> list[str]:
+        return [doc[self.settings.qa_reference]]
+
+    def record(self, prompt: AnswerPrompt, played: play.Played) -> dict:
+        reference = getattr(prompt.question, self.settings.qa_reference)
+        return score.answer_record(prompt.question, reference, Reply(None, strip_thinking(played.text)), played.truncated, _flag(played.history_truncated))
+
+    def provenance(self) -> dict:
+        return super().provenance() | {"reference": self.settings.qa_reference}
+
+
+class FullHistoryTask(QuestionTask):
+    """`cscx_qa_full`: the whole history instead of the summary."""
+
+    CONTEXT = "full"
+
+
+class LastTurnsTask(QuestionTask):
+    """`cscx_qa_last`: the last four turns instead of the summary."""
+
+    CONTEXT = "last"
+
+
+class NoHistoryTask(QuestionTask):
+    """`cscx_qa_none`: the question alone."""
+
+    CONTEXT = "none"
+
+
+class EarlyTask(QuestionTask):
+    """`cscx_qa_early`: early questions only."""
+
+    STAGE = "early"
+
+
+class MidTask(QuestionTask):
+    """`cscx_qa_mid`: questions of the middle only."""
+
+    STAGE = "mid"
+
+
+class LateTask(QuestionTask):
+    """`cscx_qa_late`: late questions only."""
+
+    STAGE = "late"
+
+
+class _Aggregate:
+    """lm_eval's aggregation: the documents' items -> one number. "N/A" where the number is not defined."""
+
+    def __init__(self, metric: Metric, what: str) -> None:
+        self.metric = metric
+        self.what = what
+
+    def __call__(self, documents: Sequence) -> float | str:
+        items, clusters = [], []
+        for conversation_id, values in documents:
+            items += values
+            clusters += [conversation_id] * len(values)
+        value = getattr(score.Column(self.metric, items).estimate(clusters), self.what)
+        return "N/A" if value is None else value
+
+
+def _flag(count: int | None) -> bool | None:
+    return None if count is None else count > 0
+
+
+def document_key(row: Mapping) -> str:
+    """What tells documents of one task apart."""
+    return f"{row['conversation_id']}/{row['turn_index']}" if "turn_index" in row else row["conversation_id"]
