@@ -182,10 +182,13 @@ def choose(lm, requests: Sequence[PlayInstance]) -> list[dict]:
 
 
 def _rounds(requests: Sequence[PlayInstance]) -> list[list[PlayInstance]]:
-    """Requests that can be asked together: everything of reference context at once, the k-th supporter turn of each conversation in round k."""
+    """Requests that can be asked together: all of reference context at once, the k-th supporter turn of each conversation in round k.
+
+    Requests arrive conversation by conversation, turn by turn, and stay in that order, which a backend's prefix cache likes.
+    """
     order: dict[tuple, int] = defaultdict(int)
     rounds: list[list[PlayInstance]] = [[]]
-    for request in sorted(requests, key=lambda request: request.idx):
+    for request in requests:
         position = 0
         if request.generated:
             position = order[_conversation(request)]

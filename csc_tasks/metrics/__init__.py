@@ -1,0 +1,146 @@
+"""The one table of metrics: what each is given, where it applies, which way is up, and how its corpus value is made.
+
+A metric function takes (predictions, references, language), all of one language, and returns `Scores`: an entry per item and a
+signature. `Metric.estimate` turns those entries, fresh or read back from logged samples, into a value with a clustered standard error.
+Adding a metric is one function and one entry here.
+"""
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from csc_tasks.errors import SettingError
+from csc_tasks.metrics import overlap, strategy
+from csc_tasks.metrics.cluster import Estimate, Scores, estimate
+
+__all__ = ["METRICS", "Estimate", "Metric", "Scores", "estimate", "select"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One metric.
+
+    of           what the function is given: "strategy" (predicted ids, None where unparsed, and gold ids), "reply" (reply and reference
+                 texts) or "flag" (0/1 or a count per item as predictions; references are ignored)
+    per          the kinds of items it applies to: "turn" (conversations), "answer" (QA)
+    range        lowest and highest possible corpus value
+    by_language  reported per language on a mixed corpus
+    extra        the extra of csc-tasks that brings what it needs, if any
+    statistic    None: the corpus value is the mean of the items. Else a function from summed sufficient statistics (..., d) to (...)
+    expand       items to the (n, d) array that `statistic` wants, where the logged items are more compact than that
+    default      part of the default set, "overlap"
+    description  one sentence: direction, unit, one known limit
+    """
+
+    name: str
+    function: Callable[..., Scores]
+    of: str
+    per: tuple[str, ...]
+    higher_is_better: bool
+    range: tuple[float, float]
+    by_language: bool
+    extra: str | None = None
+    statistic: Callable | None = None
+    expand: Callable | None = None
+    default: bool
+    description: str
+
+    def estimate(self, items: Sequence, clusters: Sequence[str]) -> Estimate:
+        """Corpus value and clustered standard error of this metric's items; raises as `cluster.estimate` does."""
+        return estimate(items, clusters, self.statistic, self.expand)
+
+
+def _flag(name: str, per: tuple[str, ...], description: str) -> Metric:
+    return Metric(
+        name=name, function=strategy.flag(name), of="flag", per=per, higher_is_better=False, range=(0.0, 1.0), by_language=False,
+        default=True, description=description,
+    )
+
+
+_TABLE = (
+    Metric(
+        name="strategy_acc", function=strategy.strategy_acc, of="strategy", per=("turn",), higher_is_better=True, range=(0.0, 1.0),
+        by_language=False, default=True,
+        description="Share of turns with the gold strategy (higher is better, 0-1); a second strategy that would also fit counts as wrong.",
+    ),
+    Metric(
+        name="strategy_macro_f1", function=strategy.strategy_macro_f1, of="strategy", per=("turn",), higher_is_better=True,
+        range=(0.0, 1.0), by_language=False, statistic=strategy.macro_f1, expand=strategy.label_counts, default=True,
+        description="Mean F1 of the strategies with gold turns (higher is better, corpus value 0-1); rare ones weigh like common ones.",
+    ),
+    Metric(
+        name="stage_overlap", function=strategy.stage_overlap, of="strategy", per=("turn",), higher_is_better=True, range=(0.0, 1.0),
+        by_language=False, default=True,
+        description="Jaccard overlap of predicted and gold strategies' stages (higher is better, mean over turns 0-1); "
+        "strategies of the same stages look alike.",
+    ),
+    _flag(
+        "unparsed", ("turn",),
+        "Share of turns whose reply names no single known strategy (lower is better, 0-1); a parsed strategy may still be wrong.",
+    ),
+    _flag(
+        "truncated", ("turn", "answer"),
+        "Share of replies cut by the token limit (lower is better, 0-1); says nothing about how much was lost.",
+    ),
+    _flag(
+        "history_truncated", ("turn", "answer"),
+        "Share of items whose history lost its oldest turns to fit the model (lower is better, 0-1); one lost turn counts like twenty.",
+    ),
+    _flag(
+        "empty", ("turn", "answer"),
+        "Share of items without any reply text (lower is better, 0-1); a reply of one mark is not empty.",
+    ),
+    Metric(
+        name="bleu_2", function=overlap.bleu_2, of="reply", per=("turn",), higher_is_better=True, range=(0.0, 100.0), by_language=True,
+        statistic=overlap.corpus_bleu, default=True,
+        description="sacrebleu corpus BLEU up to 2-grams, Chinese on characters (higher is better, corpus value 0-100); "
+        "rewards wording, not meaning.",
+    ),
+    Metric(
+        name="bleu_4", function=overlap.bleu_4, of="reply", per=("turn", "answer"), higher_is_better=True, range=(0.0, 100.0),
+        by_language=True, statistic=overlap.corpus_bleu, default=True,
+        description="sacrebleu corpus BLEU up to 4-grams, Chinese on characters (higher is better, corpus value 0-100); "
+        "0 on corpora of very short replies.",
+    ),
+    Metric(
+        name="rouge_l", function=overlap.rouge_l, of="reply", per=("turn", "answer"), higher_is_better=True, range=(0.0, 1.0),
+        by_language=True, default=True,
+        description="ROUGE-L F1, Chinese on characters, English on unstemmed words (higher is better, mean over replies 0-1); "
+        "a good answer in other words scores low.",
+    ),
+    Metric(
+        name="rouge_l_default", function=overlap.rouge_l_default, of="reply", per=("turn",), higher_is_better=True, range=(0.0, 1.0),
+        by_language=True, default=True,
+        description="ROUGE-L F1 with rouge_score's default tokenizer, only for comparison with published tables (higher is better, "
+        "mean over replies 0-1); it drops every Chinese character, so identical Chinese replies score 0.",
+    ),
+)
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}
+"""Every metric by name, in the order of the tables."""
+
+_SETS = {"overlap": lambda metric: metric.default, "all": lambda metric: True}
+
+
+def select(names: str | Sequence[str] | None, per: str) -> list[Metric]:
+    """The metrics that `names` asks for and that apply to items of kind `per` ("turn" or "answer"), in the table's order.
+
+    `names` is None or "overlap" (the defaults), "all", a comma-separated list, or a sequence of names; sets and names can be mixed
+    ("overlap,bertscore"). A metric of the other kind of item is left out, because one setting serves conversations and QA alike.
+    Raises SettingError for an unknown name, with the closest known one, and when nothing that was asked for applies to `per`.
+    """
+    applicable = [metric for metric in METRICS.values() if per in metric.per]
+    if not applicable:
+        raise SettingError(f"no metric applies to items of kind {per!r}; there are turn and answer")
+    asked = ["overlap"] if names is None else names.split(",") if isinstance(names, str) else list(names)
+    asked = [name.strip() for name in asked if name.strip()]
+    for name in asked:
+        if name not in METRICS and name not in _SETS:
+            known = [*_SETS, *METRICS]
+            closest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            raise SettingError(f"metric {name!r} does not exist (closest: {closest}); csc_metrics takes {', '.join(known)}")
+    chosen = [metric for metric in applicable if metric.name in asked or any(name in _SETS and _SETS[name](metric) for name in asked)]
+    if not chosen:
+        here = ", ".join(metric.name for metric in applicable)
+        raise SettingError(f"csc_metrics asks for {', '.join(asked) or 'nothing'}, and none of that applies to each {per}; there: {here}")
+    return chosen
