@@ -1,0 +1,148 @@
+"""A dataset's card: what a builder says about its data and what the build counted, rendered into `card.md`."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from builders.schema import columns
+from csc_tasks.framework import STRATEGIES
+
+# Which tasks read which config. Variants of the summaries (qa_<name>) are read by csc_qa on request and are no benchmark of their own.
+TASKS = {"csconv": ("csc_conv_ref", "csc_conv_gen"), "qa": ("csc_qa",)}
+CORPUS_KEY = {"csconv": "csc_corpus", "qa": "csc_qa_corpus"}
+
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
+_MIT = """\
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated documentation files (the
+"Software"), to deal in the Software without restriction, including without limitation the rights to use, copy, modify, merge, publish,
+distribute, sublicense, and/or sell copies of the Software, and to permit persons to whom the Software is furnished to do so, subject to the
+following conditions:
+
+The above copyright notice and this permission notice shall be included in all copies or substantial portions of the Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF
+MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY
+CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE
+SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE."""
+# The licence asks that its text goes with every copy of the data, so the card carries it.
+_LICENCE_TEXTS = {"mit": _MIT}
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a builder says about its dataset; `source`, `made` and `limits` are Markdown.
+
+    `licence` is the Hub's identifier ("mit", "apache-2.0", "other"), `copyright` the holder's line that belongs with it, `citation` BibTeX.
+    """
+
+    title: str
+    summary: str
+    licence: str
+    languages: tuple[str, ...]
+    source: str
+    made: str
+    limits: tuple[str, ...]
+    copyright: str = ""
+    citation: str = ""
+    tags: tuple[str, ...] = ()
+
+
+def render_card(card: Card, record: Mapping) -> str:
+    """README.md: front matter that the Hub and `datasets` read, and a text made of `card` and the record that build.json holds."""
+    splits = record["splits"]
+    rows = sum(found["rows"] for parts in splits.values() for found in parts.values())
+    front_matter = {
+        "pretty_name": card.title,
+        "license": card.licence,
+        "language": list(card.languages),
+        "task_categories": ["text-generation"],
+        "size_categories": [next((name for bound, name in _SIZES if rows < bound), "n>1M")],
+        "tags": ["customer-support", "dialogue", *card.tags],
+        "configs": [
+            {"config_name": config, "data_files": [{"split": split, "path": f"{config}/{split}-*.parquet"} for split in parts]}
+            for config, parts in splits.items()
+        ],
+    }
+    meanings = {name: meaning for config in splits for name, (_, meaning) in columns(config).items()}
+    filled = Template(Path(__file__).with_name("card.md").read_text(encoding="utf-8")).substitute(
+        front_matter=yaml_text(front_matter).rstrip(),
+        title=card.title,
+        summary=card.summary,
+        contents=contents_table(splits),
+        source=card.source.strip(),
+        made=card.made.strip(),
+        counts=_bullets(count_lines(record.get("counts", {}))),
+        loading="\n".join(f'{c} = load_dataset("PATH_OR_HUB_ID", "{c}")  # {", ".join(parts)}' for c, parts in splits.items()),
+        evaluating=_evaluating(splits),
+        columns=_table(["column", "meaning"], [[f"`{name}`", meaning] for name, meaning in meanings.items()]),
+        limits=_bullets(card.limits),
+        licence="\n\n".join(text for text in (f"`{card.licence}`", card.copyright, _LICENCE_TEXTS.get(card.licence)) if text),
+        citation=f"\n## Citation\n\n```bibtex\n{card.citation.strip()}\n```" if card.citation else "",
+    )
+    return filled.rstrip() + "\n"
+
+
+def evaluation(card: Card, splits: Mapping) -> dict:
+    """eval.yaml: one entry per task that reads a test split here; empty for a dataset that is only trained on."""
+    tasks = [{"id": task, "config": config, "split": "test"} for config in _tested(splits) for task in TASKS[config]]
+    if not tasks:
+        return {}
+    return {"name": card.title, "description": card.summary, "evaluation_framework": "lm-evaluation-harness", "tasks": tasks}
+
+
+def count_lines(counts: Mapping) -> list[str]:
+    """A builder's counts as lines to print or list: a name and its number, or the numbers of its parts, largest first."""
+    lines = []
+    for name, value in counts.items():
+        if isinstance(value, Mapping):
+            parts = sorted(value.items(), key=lambda part: (-part[1], part[0]))
+            text = ", ".join(f"{n:,} {part}" for part, n in parts) or "none"
+        else:
+            text = f"{value:,}"
+        lines.append(f"{name.replace('_', ' ')}: {text}")
+    return lines
+
+
+def contents_table(splits: Mapping[str, Mapping[str, Mapping]]) -> str:
+    """Markdown tables of what each split of a record's `splits` holds and, where there are conversations, of their strategies."""
+    keys = ("rows", "turns", "supporter_turns_labelled", "supporter_turns_unlabelled")
+    parts = [(config, split, found) for config, described in splits.items() for split, found in described.items()]
+    header = ["config", "split", "rows", "turns", "supporter turns labelled (scored)", "supporter turns unlabelled"]
+    tables = [_table(header, [[c, s, *(f"{found[key]:,}" if key in found else "–" for key in keys)] for c, s, found in parts])]
+    labelled = [(f"{c} {s}", found["strategies"], found["supporter_turns_labelled"]) for c, s, found in parts if "strategies" in found]
+    if labelled:
+        rows = [[s.id, s.en, *(f"{n[s.id]:,} ({n[s.id] / max(total, 1):.1%})" for _, n, total in labelled)] for s in STRATEGIES]
+        tables.append(_table(["id", "strategy", *(name for name, _, _ in labelled)], rows))
+    return "\n\n".join(tables)
+
+
+def yaml_text(value: Mapping) -> str:
+    """`value` as YAML with its keys in the order given."""
+    import yaml
+
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=1_000)
+
+
+def _tested(splits: Mapping) -> list[str]:
+    return [config for config in TASKS if "test" in splits.get(config, ())]
+
+
+def _evaluating(splits: Mapping) -> str:
+    if not (configs := _tested(splits)):
+        return "There is no test split: this dataset is for training."
+    tasks = ",".join(task for config in configs for task in TASKS[config])
+    metadata = json.dumps({CORPUS_KEY[config]: "PATH_OR_HUB_ID" for config in configs})
+    lines = ("lm_eval --model hf --model_args pretrained=MODEL --apply_chat_template", f"--tasks {tasks}", f"--metadata '{metadata}'")
+    command = " \\\n    ".join(lines)
+    return f"With `lm_eval` and `csc-tasks` installed (leave `--apply_chat_template` out for a base model):\n\n```bash\n{command}\n```"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows))
+
+
+def _bullets(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)

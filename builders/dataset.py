@@ -1,0 +1,112 @@
+"""The dataset folder every builder writes: parquet files, card, eval.yaml, build.json and run.json, put into place in one step.
+
+    out/README.md   eval.yaml   build.json   run.json   {config}/{split}-00000-of-00001.parquet
+
+The folder is a Hub dataset repository as it lies there: `datasets.load_dataset(out, config)` reads it. Two builds from the same rows give
+the same bytes in every file but run.json.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import csc_tasks
+from builders.card import Card, evaluation, render_card, yaml_text
+from builders.schema import checked_splits, describe_rows, features
+from csc_tasks.errors import SettingError
+
+FORMAT = "csc-tasks dataset folder, version 1"
+"""Written into build.json; a folder without it is never replaced."""
+
+TEXT_FILES = ("README.md", "eval.yaml", "build.json", "run.json")
+
+
+def check_target(out: Path) -> None:
+    """Raise SettingError unless `out` may be written: it is absent, empty, or a dataset folder of ours with nothing else in it.
+
+    Builders call it before they start to work; `write_folder` calls it again.
+    """
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise SettingError(f"{out} is a file; give a folder to write")
+    if not any(out.iterdir()):
+        return
+    try:
+        record = json.loads((out / "build.json").read_text(encoding="utf-8"))
+        known = record["format"] == FORMAT
+        written = {parquet_name(config, split) for config, splits in record["splits"].items() for split in splits}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        known, written = False, set()
+    if not known:
+        raise SettingError(f"{out} is not empty and is not a dataset folder of this project; give an empty folder or a new one")
+    present = {path.relative_to(out).as_posix() for path in out.rglob("*") if not path.is_dir()}
+    if strangers := sorted(present - written - set(TEXT_FILES)):
+        named = ", ".join(strangers[:3]) + (f" and {len(strangers) - 3} more" if len(strangers) > 3 else "")
+        raise SettingError(f"{out} holds files besides its dataset ({named}); move them away or give another folder")
+
+
+def write_folder(out: Path, splits: Mapping[str, Mapping[str, Sequence[dict]]], card: Card, build: Mapping, run: Mapping) -> dict:
+    """Write the dataset folder `out` from `splits` (config -> split -> rows) and return the record that build.json holds.
+
+    `build` says what made the rows (`builder`, `settings`, `counts`, ...) and is the same in two identical builds; `run` holds what may
+    differ (times, costs). Everything is written beside `out` and moved into place at the end; a dataset folder written earlier is
+    replaced. Raises SettingError when `out` holds anything else, and what `checked_splits` raises for rows that do not fit.
+    """
+    out = Path(out).resolve()
+    check_target(out)
+    checked = {config: checked_splits(config, parts) for config, parts in splits.items()}
+    described = {config: {split: describe_rows(config, rows) for split, rows in parts.items()} for config, parts in checked.items()}
+    record = {"format": FORMAT, "csc_tasks": csc_tasks.__version__, **build, "splits": described}
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent)
+    except OSError as error:
+        raise SettingError(f"{out} cannot be written: {error}") from None
+    with scratch:
+        # A folder of its own inside, because the outer one is readable by its owner only.
+        fresh = Path(scratch.name, "fresh")
+        fresh.mkdir()
+        for config, parts in checked.items():
+            for split, rows in parts.items():
+                _write_parquet(fresh / parquet_name(config, split), config, rows)
+        _write_text(fresh / "README.md", render_card(card, record))
+        if benchmark := evaluation(card, described):
+            _write_text(fresh / "eval.yaml", yaml_text(benchmark))
+        _write_text(fresh / "build.json", json.dumps(record, ensure_ascii=False, indent=2) + "\n")
+        _write_text(fresh / "run.json", json.dumps(dict(run), ensure_ascii=False, indent=2) + "\n")
+        _move_into_place(fresh, out, Path(scratch.name, "previous"))
+    return record
+
+
+def parquet_name(config: str, split: str) -> str:
+    """Where a split lies in the folder."""
+    return f"{config}/{split}-00000-of-00001.parquet"
+
+
+def _write_parquet(path: Path, config: str, rows: list[dict]) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    path.parent.mkdir(exist_ok=True)
+    table = pyarrow.Table.from_pylist(rows, schema=features(config).arrow_schema)
+    # Small row groups let the Hub's viewer and streaming readers fetch a page without the whole file.
+    pyarrow.parquet.write_table(table, path, row_group_size=1_000)
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _move_into_place(fresh: Path, out: Path, previous: Path) -> None:
+    """Rename `fresh` to `out`. A folder cannot be renamed over a full one: an earlier `out` steps aside first, and returns on failure."""
+    try:
+        if out.exists():
+            os.replace(out, previous)
+        os.replace(fresh, out)
+    except BaseException:
+        if previous.exists() and not out.exists():
+            os.replace(previous, out)
+        raise
