@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, Turn, content_id, detect_language
-from csc_tasks.errors import DataError
+from csc_tasks.errors import DataError, MissingSplit
 from csc_tasks.framework import strategy, topic_name
 from csc_tasks.question import Question
 
@@ -77,7 +77,7 @@ def load(name: str, config: str, split: str, revision: str | None = None) -> Cor
         listed = _relative_files(root)
         files = [root / file for file in choose_files(listed, config, split)]
         if not files:
-            raise DataError(f"{name}: no {config}/{split} found; {_listing(listed)}")
+            raise MissingSplit(f"{name}: no {config}/{split} found; {_listing(listed)}")
     counts: Counter = Counter()
     read = _read_question if config.startswith("qa") else _read_conversation
     items = []
@@ -134,7 +134,7 @@ def choose_files(files: Iterable[str], config: str, split: str) -> list[str]:
     """
     paths = [path for path in map(PurePosixPath, sorted(files)) if path.suffix in SUFFIXES]
     of_split = [path for path in paths if re.fullmatch(rf"{re.escape(split)}(-\d+-of-\d+)?", path.stem)]
-    found = [path for path in of_split if path.parent.name == config]
+    found = [path for path in of_split if path.parent in (PurePosixPath(config), PurePosixPath("data", config))]
     if not found and split == PUBLISHED_SPLITS.get(config):
         found = [path for path in paths if path.stem.casefold() == PUBLISHED_FILES[config].casefold()]
     if not found and config == "qa":
@@ -282,7 +282,7 @@ def _from_hub(name: str, config: str, split: str, revision: str | None) -> tuple
         listed = [sibling.rfilename for sibling in info.siblings or []]
         wanted = choose_files(listed, config, split)
         if not wanted:
-            raise DataError(f"{name}: no {config}/{split} found; {_listing(listed)}")
+            raise MissingSplit(f"{name}: no {config}/{split} found; {_listing(listed)}")
         root = Path(snapshot_download(repo, repo_type="dataset", revision=info.sha, allow_patterns=wanted))
     except HFValidationError:
         raise DataError(f"{name}: no such file or folder, and not a Hub dataset id; {ways_out}") from None

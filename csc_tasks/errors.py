@@ -2,6 +2,7 @@
 
 CscError                 a problem the user can fix; `csc` prints its text in one line and exits 1
 ├── DataError            a row, file or corpus that cannot be read as it stands
+│   ├── MissingSplit     a corpus without the split that was asked for
 │   └── UnknownStrategy  a label that is none of the twelve strategies
 ├── SettingError         an option, key or value that does not exist or does not fit
 ├── MissingExtra         a library that belongs to an extra which is not installed
@@ -20,6 +21,10 @@ class CscError(Exception):
 
 class DataError(CscError):
     """A row, file or corpus cannot be read; the text names the place, what was found and what would do."""
+
+
+class MissingSplit(DataError):
+    """A corpus has no such config and split; the text says what there is."""
 
 
 class UnknownStrategy(DataError):

@@ -1,6 +1,6 @@
 """Metrics from records: what the tasks, the baselines and re-scoring share.
 
-A record is one scored supporter turn or one answer, as it stands under `filtered_resps` in a logged samples file:
+A record is one scored supporter turn or one answer, as it stands under `turns` or `answers` in a logged samples file:
 `conversation_id, turn, language, topic, reference, reply, empty, truncated, history_truncated`, and for turns with strategies also
 `gold_strategy, gold_stages, strategy, stages, unparsed`. Flags that a backend cannot tell are None and are left out of their mean.
 """

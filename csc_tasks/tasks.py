@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 
 from lm_eval.api.task import ConfigurableTask
 
-from csc_tasks import __version__, corpora, play, score
+from csc_tasks import corpora, play, results, score
 from csc_tasks.conversation import Conversation
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID, STRATEGY_IDS
 from csc_tasks.metrics import METRICS, Metric, select
-from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt, read_reply, read_text, strip_thinking
+from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt, read_reply, read_text, strip_thinking, tagged
 from csc_tasks.question import Question
 from csc_tasks.settings import Settings, read_settings
 
@@ -35,6 +35,7 @@ class SupportTask(ConfigurableTask):
     REQUEST = play.GENERATE
     GENERATED = False
     PER: str
+    RECORDS: str
 
     def __init__(self, config: Mapping) -> None:
         config = {key: value for key, value in config.items() if key != "class"}
@@ -42,6 +43,7 @@ class SupportTask(ConfigurableTask):
         self.metrics: list[Metric] = self.choose_metrics()
         self.items: dict[str, Conversation | Question] = {}
         self._columns: dict[str, score.Column] = {}
+        self._records: list[dict] = []
         self._rows: dict[str, slice] = {}
         super().__init__(config=config)
         # lm_eval books the padding of several ranks under the type the requests really have.
@@ -82,19 +84,7 @@ class SupportTask(ConfigurableTask):
 
     def provenance(self) -> dict:
         """What a reader needs to know to compare two results."""
-        return {
-            "project": __version__,
-            "corpus": self.corpus.name,
-            "config": self.corpus.config,
-            "split": self.corpus.split,
-            "revision": self.corpus.revision,
-            "content_hash": corpora.content_hash(self.items.values()),
-            "rows": len(self.items),
-            "languages": self.languages,
-            "counts": dict(self.corpus.counts),
-            "prompt": self.settings.prompt,
-            "signatures": score.signatures(self.metrics, self.languages),
-        }
+        return results.provenance(self.corpus, list(self.items.values()), self.metrics) | {"prompt": self.settings.prompt}
 
     def doc_to_text(self, doc, doc_to_text=None) -> str:
         prompt = self.requests_of(self.items[document_key(doc)])[0]
@@ -128,39 +118,37 @@ class SupportTask(ConfigurableTask):
 
     def apply_filters(self) -> None:
         """Raw outputs -> records, and, once per task and rank, every metric over all of them."""
-        records, owners = [], []
+        self._records.clear()
+        self._rows.clear()
         for instance in sorted(self._instances, key=lambda instance: (instance.doc_id, instance.idx)):
             played = instance.resps[0]
             record = self.record(instance.prompt, played)
-            instance.filtered_resps["none"] = record
+            start = self._rows.setdefault(document_key(instance.doc), slice(len(self._records), 0)).start
+            self._records.append(record)
+            self._rows[document_key(instance.doc)] = slice(start, len(self._records))
+            # lm_eval writes both of these as text.
             instance.resps = [played.text if isinstance(played, play.Played) else played]
-            records.append(record)
-            owners.append(document_key(instance.doc))
-        if self._predicts_only():
-            return
-        self._columns = self.measure(records)
-        starts: dict[str, int] = {}
-        for i, owner in enumerate(owners):
-            starts.setdefault(owner, i)
-            self._rows[owner] = slice(starts[owner], i + 1)
+            instance.filtered_resps["none"] = tagged(record.get("strategy") or "", record["reply"], record["language"])
+        if not self._predicts_only():
+            self._columns = self.measure(self._records)
 
     def measure(self, records: Sequence[dict]) -> dict[str, score.Column]:
         return score.measure(records, self.metrics, self.languages)
 
-    def process_results(self, doc, results) -> dict:
-        """For every metric the document's items, twice: once for the value, once for its standard error."""
-        if self._predicts_only():
-            return {"bypass": 999}
+    def process_results(self, doc, _) -> dict:
+        """The document's records, and for every metric its items, twice: once for the value, once for its standard error."""
         rows = self._rows[document_key(doc)]
-        found = {}
+        found = {self.RECORDS: self._records[rows]}
+        if self._predicts_only():
+            return found | {"bypass": 999}
         for name, column in self._columns.items():
             found[name] = found[f"{name}_stderr"] = [doc["conversation_id"], column.items[rows]]
         return found
 
     def aggregation(self) -> dict:
+        named = {self.RECORDS: _count}
         if self._predicts_only():
-            return super().aggregation()
-        named = {}
+            return named | super().aggregation()
         for name, metric in self.result_names().items():
             named[name] = _Aggregate(metric, "value")
             named[f"{name}_stderr"] = _Aggregate(metric, "stderr")
@@ -180,6 +168,7 @@ class ConversationTask(SupportTask):
     """Supporter turns: `csc_conv_ref` and its variants. `VARIANT` is "predict", "vanilla" or "oracle" (Table 8)."""
 
     PER = "turn"
+    RECORDS = "turns"
     VARIANT = "predict"
 
     def read_corpus(self) -> corpora.Corpus:
@@ -257,6 +246,7 @@ class QuestionTask(SupportTask):
     """Answers: `csc_qa` and its variants. `CONTEXT` is what of the history the model sees; `STAGE` keeps one stage."""
 
     PER = "answer"
+    RECORDS = "answers"
     CONTEXT = "summary"
     STAGE: str | None = None
 
@@ -345,6 +335,11 @@ class _Aggregate:
             clusters += [conversation_id] * len(values)
         value = getattr(score.Column(self.metric, items).estimate(clusters), self.what)
         return "N/A" if value is None else value
+
+
+def _count(documents: Sequence) -> int:
+    """How many turns or answers were scored."""
+    return sum(map(len, documents))
 
 
 def _flag(count: int | None) -> bool | None:

@@ -1,0 +1,161 @@
+"""Baselines of a corpus: what a score is worth that needs no model at all.
+
+  csc baselines demo
+  csc baselines ORG/NAME --out results/
+
+majority   always the commonest strategy of the training split
+bigram     the strategy that most often follows the previous one in the training split; in generated context its own previous one
+echo       repeats the customer's last words; no strategy
+
+Counts are made per language on the corpus's training split (csconv/train, else rolecs/train, else --train). Strategy baselines say
+nothing and are scored on strategies only; echo is scored on text only. Results are written in lm_eval's format, one folder per baseline.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from csc_tasks import corpora, score
+from csc_tasks.conversation import CUSTOMER, Conversation
+from csc_tasks.errors import MissingSplit
+from csc_tasks.framework import STRATEGY_IDS
+from csc_tasks.metrics import METRICS, select
+from csc_tasks.prompts import Reply
+from csc_tasks.question import REFERENCES
+from csc_tasks.results import TaskResult, as_results, write
+
+STRATEGY_METRICS = ("strategy_acc", "strategy_macro_f1", "stage_overlap")
+START = ""
+Choose = Callable[[str, str], str]
+"""(language, previous strategy id or START) -> strategy id."""
+
+
+def add_arguments(parser) -> None:
+    parser.add_argument("corpus", help="demo, a dataset folder, a file or a Hub id; its csconv/test (and qa/test, where there is one) are scored")
+    parser.add_argument("--train", metavar="CORPUS", help="count strategies here instead of in the corpus's own training split")
+    parser.add_argument("--revision", help="commit, tag or branch of a Hub corpus")
+    parser.add_argument("--language", choices=("zh", "en"), help="only this language")
+    parser.add_argument("--metrics", default="overlap", help="text metrics of echo: overlap, all or a comma-separated list")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="also write results and samples files below DIR")
+
+
+def main(args) -> None:
+    found = baselines(args.corpus, args.train, args.revision, args.language, args.metrics)
+    print_table(found)
+    for name, results in found.items():
+        if args.out:
+            print(f"wrote {write(args.out, f'baseline__{name}', {'corpus': args.corpus, 'train': args.train}, results)}")
+
+
+def baselines(
+    corpus: str, train: str | None = None, revision: str | None = None, language: str | None = None, metrics: str = "overlap"
+) -> dict[str, list[TaskResult]]:
+    """Every baseline's results on a corpus, by baseline name.
+
+    Raises DataError where the corpus cannot be read, MissingSplit where there is nothing to count strategies in.
+    """
+    test = corpora.load(corpus, "csconv", "test", revision)
+    conversations = [item for item in test.items if item.scored_turns() and language in (None, item.language)]
+    if train is None and Path(corpus).is_file():
+        raise MissingSplit(f"{corpus}: one file has no training split; give --train CORPUS")
+    training = training_conversations(train or corpus, revision if train is None else None)
+    majority, bigram = majority_of(training), bigram_of(training)
+    text = [metric for metric in select(metrics, "turn") if metric.of == "reply"]
+    strategies = [METRICS[name] for name in STRATEGY_METRICS]
+    found: dict[str, list[TaskResult]] = {"majority": [], "bigram": [], "echo": []}
+    for task, own in (("csc_conv_ref", False), ("csc_conv_gen", True)):
+        for name, choose in (("majority", majority), ("bigram", bigram)):
+            records = [record for item in conversations for record in strategy_records(item, choose, own)]
+            found[name].append(_result(task, test, conversations, records, strategies))
+        records = [record for item in conversations for record in echo_records(item)]
+        found["echo"].append(_result(task, test, conversations, records, text))
+    try:
+        questions = corpora.load(corpus, "qa", "test", revision)
+    except MissingSplit:
+        return found
+    items = [item for item in questions.items if language in (None, item.language)]
+    records = [score.answer_record(q, getattr(q, REFERENCES[0]), Reply(None, q.client_question), None, None) for q in items]
+    answers = [metric for metric in select(metrics, "answer") if metric.of == "reply"]
+    languages = sorted({item.language for item in items})
+    found["echo"].append(TaskResult("csc_qa", "answers", questions, items, records, score.measure(records, answers, languages)))
+    return found
+
+
+def training_conversations(corpus: str, revision: str | None = None) -> Sequence[Conversation]:
+    """The training split of a corpus: csconv/train, else rolecs/train."""
+    for config in ("csconv", "rolecs"):
+        try:
+            return corpora.load(corpus, config, "train", revision).items
+        except MissingSplit as error:
+            missing = error
+    raise MissingSplit(f"{missing} To count strategies elsewhere, give --train CORPUS.")
+
+
+def majority_of(training: Sequence[Conversation]) -> Choose:
+    """The commonest strategy of each language (ties: the earlier one in the table); a language without training turns uses all of them."""
+    counts: dict[str, Counter] = defaultdict(Counter)
+    for conversation in training:
+        for turn in conversation.scored_turns():
+            counts[conversation.language][conversation.dialogue[turn].strategy] += 1
+            counts[""][conversation.dialogue[turn].strategy] += 1
+    return lambda language, previous: _commonest(counts.get(language) or counts[""])
+
+
+def bigram_of(training: Sequence[Conversation]) -> Choose:
+    """The strategy seen most often after the previous one, per language; after one never seen there, the majority."""
+    counts: dict[tuple, Counter] = defaultdict(Counter)
+    for conversation in training:
+        previous = START
+        for turn in conversation.scored_turns():
+            counts[conversation.language, previous][conversation.dialogue[turn].strategy] += 1
+            previous = conversation.dialogue[turn].strategy
+    majority = majority_of(training)
+    return lambda language, previous: _commonest(counts[language, previous]) if (language, previous) in counts else majority(language, previous)
+
+
+def strategy_records(conversation: Conversation, choose: Choose, own: bool) -> list[dict]:
+    """A record per scored turn; `own` feeds the baseline its own previous choice instead of the gold one."""
+    records, previous = [], START
+    for turn in conversation.scored_turns():
+        chosen = choose(conversation.language, previous)
+        records.append(score.turn_record(conversation, turn, Reply(chosen, ""), None, None))
+        previous = chosen if own else conversation.dialogue[turn].strategy
+    return records
+
+
+def echo_records(conversation: Conversation) -> list[dict]:
+    """A record per scored turn whose reply is the customer's last utterance before it ("" when there is none)."""
+    records, last = [], ""
+    scored = set(conversation.scored_turns())
+    for position, turn in enumerate(conversation.dialogue):
+        if turn.speaker == CUSTOMER:
+            last = turn.text
+        elif position in scored:
+            records.append(score.turn_record(conversation, position, Reply(None, last), None, None))
+    return records
+
+
+def print_table(found: dict[str, list[TaskResult]]) -> None:
+    """One Markdown row per baseline, task and metric."""
+    print("|baseline|task|metric|value|stderr|\n|---|---|---|---:|---:|")
+    for name, results in found.items():
+        for task, numbers in as_results(name, {}, results)["results"].items():
+            for key, value in numbers.items():
+                if key.endswith(",none") and not key.endswith("_stderr,none") and isinstance(value, float):
+                    metric = key.removesuffix(",none")
+                    error = numbers[f"{metric}_stderr,none"]
+                    print(f"|{name}|{task}|{metric}|{value:.4f}|{error if isinstance(error, str) else format(error, '.4f')}|")
+
+
+def _result(task: str, corpus: corpora.Corpus, items: Sequence, records: list[dict], metrics: list) -> TaskResult:
+    return TaskResult(task, "turns", corpus, items, records, score.measure(records, metrics, sorted({item.language for item in items})))
+
+
+def _commonest(counts: Counter) -> str:
+    return max(STRATEGY_IDS, key=lambda strategy: (counts[strategy], -STRATEGY_IDS.index(strategy)))
+
+
+if __name__ == "__main__":
+    from csc_tasks.cli import standalone
+
+    standalone(add_arguments, main, __doc__)
