@@ -1,0 +1,40 @@
+"""What every test gets: no network, no settings from the caller's shell, caches of its own, one thread a worker."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+CACHES = tempfile.TemporaryDirectory(prefix="csc-tests-")
+
+# Read when the libraries are first imported, so they are set here and not in a fixture. A value from the shell wins:
+# HF_HUB_OFFLINE=0 pytest -m network
+for name, value in {
+    "HF_HUB_OFFLINE": "1",
+    "HF_HOME": CACHES.name,
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "OMP_NUM_THREADS": "1",
+}.items():
+    os.environ.setdefault(name, value)
+
+for name in [name for name in os.environ if name.startswith("CSC_") and name != "CSC_SHARED_DATA"]:
+    del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout under test."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of raw corpora that are not part of the repository; a test that needs it skips where it is absent."""
+    folder = Path(os.environ.get("CSC_SHARED_DATA") or REPOSITORY.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no raw corpora at {folder} (CSC_SHARED_DATA names another place)")
+    return folder

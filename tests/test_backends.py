@@ -1,0 +1,242 @@
+"""The tasks on lm_eval's own backends: real forward passes with a small random model, and chat APIs against a loopback server."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from fakes import sample_conversations, write_corpus
+from lm_eval import simple_evaluate
+from lm_eval.tasks import TaskManager
+from models import STRICT, make_model
+from servers import chat_server
+
+from csc_tasks import TASKS_DIR
+from csc_tasks.errors import ModelError
+from csc_tasks.prompts import en, instructions, zh
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return write_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return make_model(tmp_path_factory.mktemp("model"))
+
+
+def run(model, model_args, corpus, tasks, metadata=None, **options):
+    settings = {"csc_corpus": str(corpus), "csc_qa_corpus": str(corpus)} | (metadata or {})
+    manager = TaskManager(include_path=str(TASKS_DIR), include_defaults=False, metadata=settings)
+    options = {"bootstrap_iters": 0, "gen_kwargs": "max_gen_toks=12", **options}
+    return simple_evaluate(model, model_args=model_args, tasks=tasks, task_manager=manager, **options)
+
+
+def hf(folder, corpus, tasks, metadata=None, **options):
+    return run("hf", f"pretrained={folder},dtype=float32", corpus, tasks, metadata, **{"device": "cpu", "batch_size": 8, **options})
+
+
+def turns(results, task):
+    return [record for sample in results["samples"][task] for record in sample["answers" if "qa" in task else "turns"]]
+
+
+@pytest.mark.parametrize("templated", [False, True])
+@pytest.mark.parametrize("style", ["single", "chat"])
+def test_hf_runs_every_task_in_both_styles(model, corpus, style, templated):
+    tasks = ["csc_conv_ref", "csc_conv_gen", "csc_qa", "cscx_strategy_choice"]
+    results = hf(model, corpus, tasks, {"csc_prompt": style}, apply_chat_template=templated, system_instruction="Stay calm.")
+    prompts = [arguments[0] for sample in results["samples"]["csc_conv_gen"] for arguments in sample["arguments"]]
+    assert all(prompt.count("Stay calm.") == 1 for prompt in prompts)
+    assert all(("<|im_start|>" in prompt) == templated for prompt in prompts)
+    expected = {"single": {True: "assistant\n", False: (en.TAIL, zh.TAIL)}, "chat": {True: "assistant\n", False: ("Supporter:", zh.SUPPORTER)}}
+    assert all(prompt.endswith(expected[style][templated]) for prompt in prompts)
+    assert {turn["history_truncated"] for turn in turns(results, "csc_conv_gen")} == {False}
+
+
+def test_reference_and_generated_context_agree_on_first_turns(model, corpus):
+    results = hf(model, corpus, ["csc_conv_ref", "csc_conv_gen"])
+    for one, other in zip(results["samples"]["csc_conv_ref"], results["samples"]["csc_conv_gen"], strict=True):
+        assert one["turns"][0] == other["turns"][0]
+
+
+def test_cut_replies_are_the_ones_that_did_not_end_by_themselves(model, corpus):
+    """Recomputed with transformers alone: generate again from the logged prompt and look for an end token."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    results = hf(model, corpus, ["csc_conv_ref"], batch_size=3, gen_kwargs="max_gen_toks=6")
+    tokenizer, network = AutoTokenizer.from_pretrained(model), AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+    checked = set()
+    for sample in results["samples"]["csc_conv_ref"]:
+        for arguments, record in zip(sample["arguments"], sample["turns"], strict=True):
+            ids = tokenizer(arguments[0], return_tensors="pt").input_ids
+            new = network.generate(ids, max_new_tokens=6, do_sample=False)[0, ids.shape[1] :].tolist()
+            text = tokenizer.decode(new, skip_special_tokens=False)
+            ended = tokenizer.eos_token_id in new or any(stop in text for stop in arguments[1]["until"])
+            assert record["truncated"] == (not ended)
+            checked.add(record["truncated"])
+    assert True in checked
+
+
+def test_an_end_token_or_stop_string_is_no_cut():
+    """The rule itself on hand-made outputs, since a random model rarely ends."""
+    import types
+
+    import torch
+
+    from csc_tasks.observe import _cut_rows
+
+    lm = types.SimpleNamespace(
+        backend="causal", tokenizer=types.SimpleNamespace(eos_token_id=2),
+        model=types.SimpleNamespace(generation_config=types.SimpleNamespace(eos_token_id=[2, 5])),
+        tok_decode=lambda tokens, skip_special_tokens: "".join(chr(96 + token) for token in tokens),
+    )
+    output = torch.tensor([[9, 9, 1, 3, 4], [9, 9, 1, 2, 0], [9, 9, 5, 0, 0], [9, 9, 24, 25, 26]])
+    kwargs = {"context": output[:, :2], "max_length": 5, "stop": ["xyz"]}
+    assert _cut_rows(lm, output, kwargs) == [True, False, False, False]
+    assert _cut_rows(lm, output, kwargs | {"max_length": 6}) == [False] * 4
+
+
+def test_cut_replies_survive_the_cache(model, corpus, tmp_path):
+    options = {"use_cache": str(tmp_path / "cache"), "gen_kwargs": "max_gen_toks=6"}
+    first = hf(model, corpus, ["csc_conv_gen"], **options)
+    second = hf(model, corpus, ["csc_conv_gen"], **options)
+    assert turns(first, "csc_conv_gen") == turns(second, "csc_conv_gen")
+    assert any(turn["truncated"] for turn in turns(second, "csc_conv_gen"))
+
+
+def test_overlong_prompts_lose_whole_oldest_turns_and_never_instructions(tmp_path, corpus):
+    conversation = max(sample_conversations(("en",)), key=lambda c: len(c.dialogue))
+    limit = len(instructions("en", "predict").encode()) + 420
+    small = make_model(tmp_path / "small", positions=limit)
+    results = hf(small, corpus, ["csc_conv_ref", "csc_conv_gen"], {"csc_language": "en"})
+    assert 0 < results["results"]["csc_conv_ref"]["history_truncated,none"] < 1
+    for task in ("csc_conv_ref", "csc_conv_gen"):
+        for sample in results["samples"][task]:
+            for arguments, record in zip(sample["arguments"], sample["turns"], strict=True):
+                prompt = arguments[0]
+                # One byte is one token in this model.
+                assert len(prompt.encode()) + 12 <= limit
+                assert prompt.startswith(instructions("en", "predict"))
+                said = prompt.split(en.HISTORY)[1].removesuffix(f"\n\n{en.TAIL}").strip("\n").split("\n")
+                whole = record["turn"]
+                assert record["history_truncated"] == (len(said) < whole)
+                if task == "csc_conv_ref" and whole:
+                    lines = [turn["text"] for turn in sample["doc"]["dialogue"][:whole]][-len(said) :]
+                    assert all(text in line for text, line in zip(lines, said, strict=True)), "what is left is the newest turns, each whole"
+                if record["history_truncated"]:
+                    # As few turns as needed: the next older one would not have fitted.
+                    older = sample["doc"]["dialogue"][whole - len(said) - 1]["text"]
+                    assert len(prompt.encode()) + 12 + len(older.encode()) + len(en.CUSTOMER) > limit or task == "csc_conv_gen"
+    assert conversation.conversation_id in {s["doc"]["conversation_id"] for s in results["samples"]["csc_conv_ref"]}
+
+
+def test_a_model_too_short_for_the_instructions_is_refused(tmp_path, corpus):
+    short = make_model(tmp_path / "short", positions=400)
+    with pytest.raises(ModelError, match=r"instructions and question alone take \d+ tokens, the model has room for \d+"):
+        hf(short, corpus, ["csc_conv_ref"])
+
+
+def test_templates_without_system_and_with_strict_turns_keep_the_instructions(tmp_path, corpus):
+    strict = make_model(tmp_path / "strict", template=STRICT)
+    results = hf(strict, corpus, ["csc_conv_ref", "csc_qa"], {"csc_prompt": "chat"}, apply_chat_template=True)
+    for sample in results["samples"]["csc_conv_ref"]:
+        for arguments in sample["arguments"]:
+            assert instructions(sample["doc"]["language"], "predict") in arguments[0]
+            assert arguments[0].startswith("<turn>user\n")
+
+
+def test_auto_batch_size_is_measured_once(model, corpus, monkeypatch):
+    from lm_eval.models.huggingface import HFLM
+
+    measured = []
+    monkeypatch.setattr(HFLM, "_detect_batch_size", lambda self, *args, **kwargs: measured.append(1) or 4)
+    hf(model, corpus, ["csc_conv_gen"], batch_size="auto")
+    assert len(measured) == 1
+
+
+def test_two_ranks_give_the_numbers_of_one(model, corpus, tmp_path):
+    """Through accelerate on two processes, as a user would start it."""
+    command = [
+        "-m", "lm_eval", "--model", "hf", "--model_args", f"pretrained={model},dtype=float32", "--include_path", str(TASKS_DIR),
+        "--tasks", "csc_conv_ref,csc_conv_gen,csc_qa", "--gen_kwargs", "max_gen_toks=6", "--batch_size", "4", "--log_samples", "--device", "cpu",
+        "--metadata", json.dumps({"csc_corpus": str(corpus), "csc_qa_corpus": str(corpus)}),
+    ]
+    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1", "--main_process_port", "0"]
+    environment = os.environ | {"CSC_TASKS_AUTOLOAD": "0", "PYTHONPATH": str(TASKS_DIR.parent)}
+    found = {}
+    for name, prefix in (("one", []), ("two", launch)):
+        subprocess.run(
+            [sys.executable, *prefix, *command, "--output_path", str(tmp_path / name)], check=True, env=environment, capture_output=True, timeout=300, cwd=tmp_path
+        )
+        found[name] = json.loads(next((tmp_path / name).rglob("results_*.json")).read_text(encoding="utf-8"))
+    for task in ("csc_conv_ref", "csc_conv_gen", "csc_qa"):
+        one, two = found["one"]["results"][task], found["two"]["results"][task]
+        assert set(one) == set(two)
+        for metric, value in one.items():
+            assert two[metric] == pytest.approx(value), (task, metric)
+    assert found["two"]["results"]["csc_conv_gen"]["turns,none"] == 22
+
+
+
+@pytest.mark.parametrize("concurrent", [1, 4])
+@pytest.mark.parametrize("backend", ["local-chat-completions", "openai-chat-completions"])
+def test_chat_apis_play_generated_context(corpus, backend, concurrent, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "not-a-key")
+
+    def answer(body):
+        k = sum(message["role"] == "assistant" for message in body["messages"])
+        if "客服" in body["messages"][0]["content"]:
+            return (None, "stop") if k == 1 else (f"[情感管理] 第{k}句", "length" if k == 2 else "stop")
+        return f"[Emotional Management] own {k}", "length" if k == 2 else "stop"
+
+    with chat_server(answer) as server:
+        results = run(
+            backend, f"model=stub,base_url={server.url},num_concurrent={concurrent}", corpus, ["csc_conv_gen", "csc_qa"],
+            {"csc_prompt": "chat"}, apply_chat_template=True,
+        )
+    generated = results["samples"]["csc_conv_gen"]
+    assert len(server.asked) == 22 + 6
+    for body in server.asked:
+        assert body["messages"][0]["role"] == "system"
+        roles = [message["role"] for message in body["messages"][1:]]
+        assert roles[0] == roles[-1] == "user" and all(a != b for a, b in zip(roles, roles[1:], strict=False))
+    for sample in generated:
+        for k, (arguments, record) in enumerate(zip(sample["arguments"], sample["turns"], strict=True)):
+            messages = json.loads(arguments[0][0] if isinstance(arguments[0], (list, tuple)) else arguments[0])
+            own = [message["content"] for message in messages if message["role"] == "assistant"]
+            gold = [turn["text"] for turn in sample["doc"]["dialogue"] if turn["strategy"]]
+            assert not any(text in content for text in gold for content in own)
+            if sample["doc"]["language"] == "zh" and k > 1:
+                assert any(zh.NO_REPLY in content for content in own)
+            if record["reply"] and own:
+                assert record["truncated"] == (record["reply"] in ("own 2", "第2句"))
+    # A null answer is an empty, unparsed reply, not the text of a placeholder.
+    empty = [turn for turn in turns(results, "csc_conv_gen") if turn["empty"]]
+    assert empty and all(turn["strategy"] is None and turn["reply"] == "" for turn in empty)
+
+
+def test_an_interrupted_api_run_asks_for_nothing_twice(corpus, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "not-a-key")
+    limit = 9
+
+    def answer(body):
+        if len(server.asked) > limit:
+            raise ConnectionError("the server has gone")
+        return "[Greeting] hi", "stop"
+
+    arguments = {"apply_chat_template": True, "use_cache": str(tmp_path / "cache")}
+    with chat_server(answer) as server:
+        server.handle_error = lambda *_: None
+        backend = f"model=stub,base_url={server.url},num_concurrent=1,max_retries=1"
+        with pytest.raises(Exception):  # noqa: B017 - whatever the HTTP library raises
+            run("local-chat-completions", backend, corpus, ["csc_conv_gen"], **arguments)
+        first = [json.dumps(body["messages"]) for body in server.asked[:limit]]
+        limit = 10**6
+        server.asked.clear()
+        results = run("local-chat-completions", backend, corpus, ["csc_conv_gen"], **arguments)
+        second = [json.dumps(body["messages"]) for body in server.asked]
+    assert not set(first) & set(second)
+    assert len(first) + len(second) == results["results"]["csc_conv_gen"]["turns,none"] == 22

@@ -1,0 +1,176 @@
+"""Who imports whom, what importing costs, and how large a file may get: the rules that keep the four parts apart.
+
+The imports are read with `ast`, those inside functions too. A file that no rule here knows fails: give it its place in the table first.
+"""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Parts of csc_tasks: what each imports directly. It may use whatever those use as well.
+BUILT_ON = {
+    "errors": [],
+    "framework": ["errors"],
+    "conversation": ["framework"],
+    "question": ["conversation"],
+    "settings": ["question"],
+    "corpora": ["question"],
+    "prompts": ["question"],
+    "observe": ["errors"],
+    "play": ["prompts", "observe"],
+    "metrics": ["framework"],
+    "score": ["metrics", "prompts"],
+    "results": ["corpora", "score"],
+    "hub": ["errors"],
+    "tasks": ["play", "settings", "results"],
+    "cli": ["errors"],
+    "autoload": [],
+}
+
+# Only lm_eval loads these, so they alone may import it (and only it) at the top of the file.
+INSIDE_LM_EVAL = {"observe", "play", "tasks"}
+
+# What the other packages may import of the project besides themselves; csc_tasks stands for its parts except INSIDE_LM_EVAL and cli.
+MAY_IMPORT = {
+    "builders": {"csc_tasks"},
+    "trainers": {"csc_tasks"},
+    "leaderboard": {"csc_tasks", "builders.llm", "builders.journal"},
+}
+
+FREE = {"tests", "benchmarks"}
+PACKAGES = {"csc_tasks", *MAY_IMPORT}
+
+HEAVY = {
+    *("accelerate", "bert_score", "bitsandbytes", "bleurt_pytorch", "datasets", "evaluate", "huggingface_hub", "lm_eval", "matplotlib"),
+    *("nltk", "openai", "pandas", "peft", "pyarrow", "rouge_score", "sacrebleu", "scipy", "sentence_transformers", "sklearn"),
+    *("tokenizers", "torch", "transformers", "trl"),
+}
+
+LINES = 400
+
+
+def modules():
+    """Dotted name -> path of every Python file of the four packages."""
+    found = {}
+    for package in sorted(PACKAGES):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            words = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(words[:-1] if words[-1] == "__init__" else words)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def is_main_guard(node):
+    """Whether this is `if __name__ == "__main__":`, where a verb's module hands itself to cli.standalone."""
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'"
+
+
+def imports(name):
+    """(imported dotted name, whether it runs on import, whether it stands under the main guard) for every import in a module.
+
+    `from a import b` counts as a.b when that is a module of ours and as a otherwise.
+    """
+    path = MODULES[name]
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+
+    def walk(node, at_top, guarded):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                for alias in child.names:
+                    yield alias.name, at_top, guarded
+            elif isinstance(child, ast.ImportFrom):
+                base = child.module or ""
+                if child.level:
+                    base = ".".join([*package.split(".")[: len(package.split(".")) - child.level + 1], *filter(None, [base])])
+                for alias in child.names:
+                    inner = f"{base}.{alias.name}"
+                    yield inner if inner in MODULES else base, at_top, guarded
+            else:
+                inside = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+                typing_only = isinstance(child, ast.If) and ast.unparse(child.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+                yield from walk(child, at_top and not inside and not typing_only, guarded or is_main_guard(child))
+
+    return list(walk(ast.parse(path.read_text(encoding="utf-8"), str(path)), True, False))
+
+
+def part(name):
+    """The part of csc_tasks that a dotted name belongs to; "" for the package itself."""
+    return [*name.split("."), ""][1]
+
+
+def reachable(name):
+    """All parts of csc_tasks that a part may import."""
+    return set(BUILT_ON.get(name, [])).union(*map(reachable, BUILT_ON.get(name, [])))
+
+
+def allowed(importer, imported, guarded):
+    """Whether one module of the project may import another."""
+    here, there = importer.split(".")[0], imported.split(".")[0]
+    if imported == "csc_tasks" or (guarded and imported == "csc_tasks.cli"):
+        return True
+    if here == "csc_tasks":
+        return there == "csc_tasks" and part(importer) != "" and part(imported) in {part(importer)} | reachable(part(importer))
+    if there == here:
+        return True
+    if there == "csc_tasks":
+        return part(imported) not in INSIDE_LM_EVAL | {"cli"}
+    return imported in MAY_IMPORT[here]
+
+
+def test_every_package_and_part_has_a_place():
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".") and any(path.glob("*.py"))}
+    assert folders - FREE == {package for package in PACKAGES if any((ROOT / package).glob("*.py"))}
+    assert [path.name for path in ROOT.glob("*.py")] == []
+    assert {part(name) for name in MODULES if name.startswith("csc_tasks.")} <= set(BUILT_ON)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_imports_only_what_lies_below_it(name):
+    ours = [(imported, guarded) for imported, _, guarded in imports(name) if imported.split(".")[0] in PACKAGES | FREE]
+    wrong = [imported for imported, guarded in ours if not allowed(name, imported, guarded)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_heavy_library_is_imported_inside_the_function_that_needs_it(name):
+    exempt = {"lm_eval"} if name.startswith("csc_tasks.") and part(name) in INSIDE_LM_EVAL else set()
+    assert {imported.split(".")[0] for imported, at_top, _ in imports(name) if at_top} & HEAVY <= exempt
+
+
+def test_the_rules_refuse_what_they_should():
+    """The design's sentences, one line each, against the code that reads them."""
+    assert not allowed("csc_tasks.errors", "csc_tasks.framework", False)
+    assert not allowed("csc_tasks.metrics.overlap", "csc_tasks.prompts", False)
+    assert not allowed("csc_tasks.corpora", "builders.star", False)
+    assert not allowed("csc_tasks", "csc_tasks.framework", False)
+    assert not allowed("leaderboard.collect", "csc_tasks.tasks", False)
+    assert not allowed("trainers.rows", "csc_tasks.play", False)
+    assert not allowed("trainers.rows", "builders.llm", False)
+    assert not allowed("builders.star", "trainers.rows", False)
+    assert not allowed("leaderboard.judge", "builders.star", False)
+    assert not allowed("builders.star", "csc_tasks.cli", False)
+    assert not allowed("builders.star", "tests.conftest", False)
+    assert allowed("builders.star", "csc_tasks.cli", True)
+    assert allowed("leaderboard.judge", "builders.llm", False)
+    assert allowed("csc_tasks.tasks", "csc_tasks.framework", False)
+
+
+def test_importing_csc_tasks_and_the_command_line_loads_nothing_heavy():
+    script = "import json, sys, csc_tasks.cli; print(json.dumps([name for name in json.loads(sys.argv[1]) if name in sys.modules]))"
+    command = [sys.executable, "-c", script, json.dumps(sorted(HEAVY | {"numpy", "yaml"}))]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_stays_readable(name):
+    assert len(MODULES[name].read_text(encoding="utf-8").splitlines()) <= LINES
+    assert MODULES[name].name not in ("utils.py", "common.py", "helpers.py", "misc.py")
