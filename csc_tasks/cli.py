@@ -1,6 +1,6 @@
 """`csc`: one word or two name a verb, and only the module behind that verb is imported.
 
-A verb's module has a docstring (the help text), `add_arguments(parser)` and `main(args)`; it also runs as `python -m MODULE` when it ends with
+A verb's module has a docstring (the help text), `add_arguments(parser)` and `main(args)`; it runs as `python -m MODULE` too if it ends with
 
     if __name__ == "__main__":
         standalone(add_arguments, main, __doc__)
@@ -20,6 +20,10 @@ from csc_tasks.errors import CscError, SettingError
 
 # verb -> (module, summary), in the order in which the overview shows them
 COMMANDS = {
+    "build star": ("builders.star", "a labelled conversation dataset from STAR's raw dialogues"),
+    "train tiny": ("trainers.tiny", "a tiny stand-in chat model from scratch, on the CPU"),
+    "score": ("csc_tasks.score", "metrics from logged samples, without asking a model again"),
+    "baselines": ("leaderboard.baselines", "what a score is worth on a corpus: majority, bigram, echo"),
     "tasks": ("csc_tasks.autoload.locate", "print the folder of the task files, for lm_eval --include_path"),
 }
 
@@ -40,6 +44,7 @@ def standalone(add_arguments, main, doc) -> None:
 
 
 def dispatch(words):
+    """Find the verb at the start of `words` and run it with the rest; raises SettingError where there is none."""
     if not words or words[0] in HELP:
         print(overview())
         return 0
@@ -50,16 +55,17 @@ def dispatch(words):
         verb = " ".join(words[:length])
         if verb in COMMANDS:
             module = importlib.import_module(COMMANDS[verb][0])
-            return run(f"csc {verb}", module.__doc__, module.add_arguments, module.main, words[length:])
+            more = "".join(f"csc {longer}: {COMMANDS[longer][1]}\n" for longer in starting_with(verb))
+            return run(f"csc {verb}", module.__doc__, module.add_arguments, module.main, words[length:], more)
     if starting_with(words[0]) and (len(words) == 1 or words[1] in HELP):
         print(overview(words[0]))
         return 0
     raise SettingError(unknown(words))
 
 
-def run(prog, doc, add_arguments, main, words):
+def run(prog, doc, add_arguments, main, words, epilog=None):
     """Parse `words` with the verb's own arguments and call its `main`; the exit status is what it returns, or 0."""
-    parser = argparse.ArgumentParser(prog=prog, description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog=prog, description=doc, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
     return main(parser.parse_args(words)) or 0
 
@@ -67,7 +73,11 @@ def run(prog, doc, add_arguments, main, words):
 def guarded(work) -> int:
     """Call `work` and turn what it raises into an exit status, as the module's docstring says."""
     try:
-        status = work()
+        try:
+            status = work()
+        except SystemExit:  # argparse, after it has printed the help
+            sys.stdout.flush()
+            raise
         sys.stdout.flush()
         return status
     except CscError as error:

@@ -1,0 +1,18 @@
+"""Print the folder that holds the task files.
+
+lm_eval finds the tasks of an installed csc-tasks by itself. Where it does not (a start-up line switched off, an install with
+`pip install --target`), name the folder:
+
+    lm_eval --include_path "$(csc tasks)" --tasks 'csc_*' ...
+"""
+
+from csc_tasks import TASKS_DIR
+
+
+def add_arguments(parser):
+    """`csc tasks` takes no arguments."""
+
+
+def main(args):
+    """Print TASKS_DIR."""
+    print(TASKS_DIR)
