@@ -1,16 +1,17 @@
 """A support conversation as data: Turn, Conversation, JSON both ways, and every rule a conversation must keep.
 
 One shape for evaluation, training, builders and statistics. `Conversation.from_row(row, where)` reads a row of a dataset folder
-(see DESIGN in the README: `conversation_id, language, topic, source, dialogue`), `to_row()` writes it.
+(`conversation_id, language, topic, source, dialogue: [{speaker, strategy, text}]`), `to_row()` writes it.
 """
 
 import hashlib
 import json
+import numbers
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from csc_tasks.errors import DataError
-from csc_tasks.framework import BY_ID, LANGUAGES
+from csc_tasks.framework import BY_ID, LANGUAGES, closest_label, strategy
 
 SUPPORTER = "supporter"
 CUSTOMER = "customer"
@@ -61,7 +62,8 @@ class Conversation:
             if not turn.text.strip():
                 found.append(f"turn {i}: the text is empty")
             if turn.strategy and turn.strategy not in BY_ID:
-                found.append(f"turn {i}: strategy {turn.strategy!r} is not one of {', '.join(BY_ID)}")
+                closest = strategy(closest_label(turn.strategy)).id
+                found.append(f"turn {i}: strategy {turn.strategy!r} is not one of {', '.join(BY_ID)} (closest: {closest})")
             if turn.strategy and turn.speaker == CUSTOMER:
                 found.append(f"turn {i}: a customer turn carries strategy {turn.strategy!r}")
         if self.dialogue and not any(turn.speaker == SUPPORTER for turn in self.dialogue):
@@ -89,19 +91,49 @@ class Conversation:
         """
         missing = [key for key in ("conversation_id", "language", "dialogue") if row.get(key) is None]
         if missing:
-            raise DataError(f"{where}: {', '.join(missing)} missing; a conversation row has conversation_id, language, topic, source and dialogue")
-        turns = []
-        for i, turn in enumerate(row["dialogue"]):
-            if not isinstance(turn, Mapping) or not all(isinstance(turn.get(key), str) for key in ("speaker", "text")):
-                raise DataError(f"{where} turn {i}: found {turn!r}; a turn needs 'speaker' and 'text' as text")
-            turns.append(Turn(turn["speaker"], turn["text"], turn.get("strategy") or ""))
-        conversation = cls(
-            str(row["conversation_id"]), str(row["language"]), str(row.get("topic") or ""), str(row.get("source") or ""), tuple(turns),
-            *(str(row.get(key) or "") for key in ("profile", "scenario", "goal")),
-        )
+            wanted = "conversation_id, language, topic, source and dialogue"
+            raise DataError(f"{where}: {', '.join(missing)} missing; a conversation row has {wanted}")
+        turns = tuple(Turn(turn["speaker"], turn["text"], turn.get("strategy") or "") for turn in turns_of(row, "dialogue", where))
+        texts = {key: text_of(row, key, where) for key in ("conversation_id", "language", "topic", "source", "profile", "scenario", "goal")}
+        conversation = cls(dialogue=turns, **texts)
         if problems := conversation.problems():
             raise DataError(f"{where} ({conversation.conversation_id}): {'; '.join(problems)}")
         return conversation
+
+
+def text_of(row: Mapping, key: str, where: str) -> str:
+    """`row[key]` as text: "" where it is absent or null, the digits of a whole number (ids are often numbers).
+
+    Raises DataError for anything else: the text of a list or of a missing number (NaN) would pass for a real value.
+    """
+    value = row.get(key)
+    if value is None or isinstance(value, str):
+        return value or ""
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        return str(value)
+    raise DataError(f"{where}: {key} is {value!r}; it must be text")
+
+
+def turns_of(row: Mapping, key: str, where: str) -> list[Mapping]:
+    """The turns in a list column, each with `speaker` and `text` as text; a CSV file holds the list as JSON text.
+
+    Raises DataError that names the turn and what was found in its place.
+    """
+    value = row.get(key)
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise DataError(f"{where}: {key} is the text {value[:60]!r}; it must be a list of turns (in a CSV file: a JSON list)") from None
+    if isinstance(value, Mapping | str) or not isinstance(value, Iterable):
+        raise DataError(f"{where}: {key} is {value!r:.60}; it must be a list of turns")
+    turns = list(value)
+    for i, turn in enumerate(turns):
+        if not isinstance(turn, Mapping) or not all(isinstance(turn.get(part), str) for part in ("speaker", "text")):
+            raise DataError(f"{where} {key} turn {i}: found {turn!r:.200}; a turn needs 'speaker' and 'text' as text")
+        if not isinstance(turn.get("strategy") or "", str):
+            raise DataError(f"{where} {key} turn {i}: strategy is {turn['strategy']!r}; it must be text, or empty where there is none")
+    return turns
 
 
 def content_id(prefix: str, *parts) -> str:

@@ -8,14 +8,16 @@ Nothing is dropped in silence: what a reader changes or leaves out is in `Corpus
 import csv
 import hashlib
 import io
+import itertools
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, Turn, content_id, detect_language
+from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, Turn, content_id, detect_language, text_of, turns_of
 from csc_tasks.errors import DataError, MissingSplit
 from csc_tasks.framework import strategy, topic_name
 from csc_tasks.question import Question
@@ -26,7 +28,9 @@ SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
 PUBLISHED_FILES = {"csconv": "CSConv", "rolecs": "RoleCS"}
 PUBLISHED_SPLITS = {"csconv": "test", "rolecs": "train"}
 PUBLISHED_SPEAKERS = {"客服": SUPPORTER, "客户": CUSTOMER, "supporter": SUPPORTER, "customer": CUSTOMER}
-HISTORY_SPEAKERS = {"client": CUSTOMER, "customer": CUSTOMER, "agent": SUPPORTER, "supporter": SUPPORTER, "客户": CUSTOMER, "客服": SUPPORTER}
+HISTORY_SPEAKERS = PUBLISHED_SPEAKERS | {"client": CUSTOMER, "agent": SUPPORTER}
+_SHARD = re.compile(r"-\d+-of-(\d+)$")
+_HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 _HISTORY_LINE = re.compile(r"\s*(client|customer|agent|supporter|客户|客服)\s*[:：]\s*(.*)", re.IGNORECASE | re.DOTALL)
 
 
@@ -67,27 +71,26 @@ def load(name: str, config: str, split: str, revision: str | None = None) -> Cor
     """
     if name == "demo":
         root, commit = DEMO_DIR, None
-    elif Path(name).exists():
-        root, commit = Path(name), None
+    elif os.path.exists(os.path.expanduser(name)):
+        root, commit = Path(name).expanduser(), None
     else:
         root, commit = _from_hub(name, config, split, revision)
     if root.is_file():
         files = [root]
     else:
         listed = _relative_files(root)
-        files = [root / file for file in choose_files(listed, config, split)]
-        if not files:
-            raise MissingSplit(f"{name}: no {config}/{split} found; {_listing(listed)}")
+        files = [root / file for file in _one_set(name, listed, config, split)]
     counts: Counter = Counter()
     read = _read_question if config.startswith("qa") else _read_conversation
-    items = []
+    found = []
     for file in files:
-        shown = file.name if root.is_file() else file.relative_to(root).as_posix()
-        for number, row in _rows(file):
-            items.append(read(row, f"{name} {shown} row {number}", config, counts))
-    if not items:
-        raise DataError(f"{name}: {config}/{split} has no rows")
-    items = sorted(_with_unique_ids(items, counts), key=_order)
+        shown = name if root.is_file() else f"{name} {file.relative_to(root).as_posix()}"
+        for number, row in _rows(file, shown):
+            where = f"{shown} row {number}"
+            found.append((read(row, where, config, counts), where))
+    if not found:
+        raise DataError(f"{name}: {config}/{split} has no rows ({', '.join(file.name for file in files)})")
+    items = sorted(_with_unique_ids(found, counts), key=_order)
     return Corpus(name, config, split, tuple(items), commit, content_hash(items), dict(counts))
 
 
@@ -105,26 +108,30 @@ def content_hash(items: Iterable) -> str:
     return digest.hexdigest()[:16]
 
 
+def _key(item) -> str:
+    return f"{item.conversation_id}/{item.turn_index}" if isinstance(item, Question) else item.conversation_id
+
+
 def _order(item) -> tuple:
-    key = f"{item.conversation_id}/{item.turn_index}" if isinstance(item, Question) else item.conversation_id
-    return hashlib.sha256(key.encode()).hexdigest(), key
+    return hashlib.sha256(_key(item).encode()).hexdigest(), _key(item)
 
 
-def _with_unique_ids(items: list, counts: Counter) -> Iterator:
+def _with_unique_ids(found: Iterable[tuple], counts: Counter) -> Iterator:
     """Rows that share an id would be one cluster twice over: identical content is numbered on, differing content is an error."""
-    seen: Counter = Counter()
+    found = list(found)
+    taken = {item.conversation_id for item, _ in found}
     first: dict = {}
-    for item in items:
-        key = (item.conversation_id, item.turn_index) if isinstance(item, Question) else item.conversation_id
-        seen[key] += 1
-        if seen[key] == 1:
-            first[key] = item
+    for item, where in found:
+        original, there = first.setdefault(_key(item), (item, where))
+        if where == there:
             yield item
-        elif item != first[key]:
-            raise DataError(f"id {key!r} stands for two different rows; ids must be unique")
-        else:
-            counts["identical rows kept under a numbered id"] += 1
-            yield replace(item, conversation_id=f"{item.conversation_id}-{seen[key]}")
+            continue
+        if item != original:
+            raise DataError(f"{where}: the id {_key(item)!r} stands for another row too, {there}; ids must be unique")
+        numbered = next(name for number in itertools.count(2) if (name := f"{item.conversation_id}-{number}") not in taken)
+        taken.add(numbered)
+        counts["identical rows kept under a numbered id"] += 1
+        yield replace(item, conversation_id=numbered)
 
 
 def choose_files(files: Iterable[str], config: str, split: str) -> list[str]:
@@ -143,6 +150,20 @@ def choose_files(files: Iterable[str], config: str, split: str) -> list[str]:
     return [path.as_posix() for path in found if path.suffix == suffix]
 
 
+def _one_set(name: str, files: list[str], config: str, split: str) -> list[str]:
+    """`choose_files`, and DataError unless that is one file or every shard of one set."""
+    chosen = choose_files(files, config, split)
+    if not chosen:
+        raise MissingSplit(f"{name}: no {config}/{split} found; {_listing(files)}")
+    sets = {(path.parent, int(match[1]) if (match := _SHARD.search(path.stem)) else 1) for path in map(PurePosixPath, chosen)}
+    ((_, total), *others) = sets
+    if others or len(chosen) > total:
+        raise DataError(f"{name}: {config}/{split} is there more than once ({', '.join(chosen)}); give the folder or file that is meant")
+    if len(chosen) < total:
+        raise DataError(f"{name}: {config}/{split} has {len(chosen)} of {total} files ({', '.join(chosen)}); fetch or build it again")
+    return chosen
+
+
 def _relative_files(root: Path) -> list[str]:
     return [file.relative_to(root).as_posix() for file in root.rglob("*") if file.suffix in SUFFIXES and file.is_file()]
 
@@ -150,89 +171,113 @@ def _relative_files(root: Path) -> list[str]:
 def _listing(files: list[str]) -> str:
     """What a folder or repository holds instead, for an error."""
     shown = ", ".join(sorted(files)[:12]) + (", ..." if len(files) > 12 else "")
-    return f"there is {shown or 'no ' + ', '.join(SUFFIXES) + ' file'}. A dataset folder has CONFIG/SPLIT-*.parquet (configs {', '.join(CONFIGS)})"
+    there = shown or f"no {', '.join(SUFFIXES)} file"
+    return f"there is {there}. A dataset folder has CONFIG/SPLIT-*.parquet (configs {', '.join(CONFIGS)})"
 
 
-def _rows(file: Path) -> Iterator[tuple[int, Mapping]]:
-    """Rows of a parquet file, a CSV file, a JSON array or JSON lines, numbered from 1."""
+def _rows(file: Path, shown: str) -> Iterator[tuple[int, Mapping]]:
+    """Rows of a parquet file, a CSV file, a JSON array or JSON lines, numbered from 1 (JSON lines by line). `shown` opens every error."""
     if file.suffix == ".parquet":
         import pyarrow.parquet
 
         try:
-            table = pyarrow.parquet.read_table(file)
+            table = pyarrow.parquet.read_table(file, partitioning=None)
         except (OSError, ValueError) as error:
-            raise DataError(f"{file}: not a readable parquet file ({error})") from None
+            raise DataError(f"{shown}: not a readable parquet file ({error})") from None
         yield from enumerate(table.to_pylist(), 1)
         return
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{file}: not UTF-8 (byte {error.start} is 0x{error.object[error.start]:02x}); save the file as UTF-8") from None
+        found = error.object[error.start]
+        raise DataError(f"{shown}: not UTF-8 (byte {error.start} is 0x{found:02x}); save the file as UTF-8") from None
     if file.suffix == ".csv":
-        yield from enumerate(csv.DictReader(io.StringIO(text, newline="")), 1)
+        yield from _csv_rows(text, shown)
         return
-    if text.lstrip().startswith("["):
-        try:
-            rows = json.loads(text)
-        except ValueError as error:
-            raise DataError(f"{file}: broken JSON array ({error})") from None
-        numbered: Iterable = enumerate(rows, 1)
-    else:
-        numbered = _json_lines(file, text)
-    for number, row in numbered:
+    halves = _HALF_CHARACTER.search(text)
+    for number, row in _json_array(text, shown) if text.lstrip().startswith("[") else _json_lines(text, shown):
         if not isinstance(row, Mapping):
-            raise DataError(f"{file} row {number}: found {type(row).__name__}; a row is a JSON object")
+            raise DataError(f"{shown} row {number}: found {row!r:.80}; a row is a JSON object")
+        if halves:
+            _refuse_half_characters(row, f"{shown} row {number}")
         yield number, row
 
 
-def _json_lines(file: Path, text: str) -> Iterator[tuple[int, object]]:
+def _csv_rows(text: str, shown: str) -> Iterator[tuple[int, Mapping]]:
+    # The default limit of 128 KiB a field is shorter than some histories.
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
+    for number, row in enumerate(csv.DictReader(io.StringIO(text, newline=""), restkey=""), 1):
+        if "" in row:
+            header = ", ".join(filter(None, row))
+            raise DataError(f"{shown} row {number}: more fields than the header names ({header}); quote fields that hold commas")
+        yield number, row
+
+
+def _json_array(text: str, shown: str) -> Iterable[tuple[int, object]]:
+    try:
+        return enumerate(json.loads(text), 1)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{shown}: broken JSON array ({error}); a .json file holds one array of rows, or one row a line") from None
+
+
+def _json_lines(text: str, shown: str) -> Iterator[tuple[int, object]]:
+    # Not splitlines: JSON text may hold U+2028 and its like as they are.
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
                 yield number, json.loads(line)
-            except ValueError as error:
-                raise DataError(f"{file} line {number}: broken JSON ({error}); found {line[:80]!r}") from None
+            except (ValueError, RecursionError) as error:
+                found = f"broken JSON ({error}); found {line[:80]!r}"
+                raise DataError(f"{shown} row {number}: {found}; every line must be one whole JSON object") from None
+
+
+def _refuse_half_characters(row: Mapping, where: str) -> None:
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(error.object[error.start]):04x}"
+        raise DataError(f"{where}: holds half a character ({half} without its other half); mend the text") from None
 
 
 def _read_conversation(row: Mapping, where: str, config: str, counts: Counter) -> Conversation:
-    if "conversation_id" in row and "dialogue" in row and "language" in row:
-        return Conversation.from_row(row, where)
     if "dialogue" not in row:
         raise DataError(
             f"{where}: found the columns {', '.join(map(str, row)) or 'none'}; "
             "conversations have 'dialogue' and 'source' (published) or also conversation_id, language and topic (dataset folder)"
         )
+    if "conversation_id" in row and "language" in row:
+        return Conversation.from_row(row, where)
     return _published_conversation(row, where, config, counts)
 
 
 def _published_conversation(row: Mapping, where: str, config: str, counts: Counter) -> Conversation:
     """A row of CSConv.json or RoleCS.json: `dialogue: [{speaker: 客服|客户, strategy, text}]` and `source`, which is the topic."""
     turns = []
-    for i, turn in enumerate(row["dialogue"] or []):
-        if not isinstance(turn, Mapping) or not isinstance(turn.get("text"), str):
-            raise DataError(f"{where} turn {i}: found {turn!r}; a turn needs 'speaker' and 'text' as text")
-        speaker = PUBLISHED_SPEAKERS.get(str(turn.get("speaker")).strip())
+    for i, turn in enumerate(turns_of(row, "dialogue", where)):
+        speaker = PUBLISHED_SPEAKERS.get(turn["speaker"].strip())
         if speaker is None:
-            raise DataError(f"{where} turn {i}: speaker {turn.get('speaker')!r} is not one of {', '.join(PUBLISHED_SPEAKERS)}")
-        label = str(turn.get("strategy") or "").strip()
+            raise DataError(f"{where} dialogue turn {i}: speaker {turn['speaker']!r} is not one of {', '.join(PUBLISHED_SPEAKERS)}")
+        label = (turn.get("strategy") or "").strip()
         try:
             turns.append(Turn(speaker, turn["text"], strategy(label).id if label else ""))
         except DataError as error:
-            raise type(error)(f"{where} turn {i}: {error}") from None
-    spoken = [[turn.speaker, turn.strategy, turn.text] for turn in turns]
-    name = PUBLISHED_FILES.get(config, config)
-    conversation = Conversation(
-        content_id(config, spoken), detect_language(" ".join(turn.text for turn in turns)), topic_name(str(row.get("source") or "")), name, tuple(turns)
-    )
+            raise type(error)(f"{where} dialogue turn {i}: {error}") from None
+    identity = text_of(row, "conversation_id", where)
+    if not identity:
+        identity = content_id(config, [[turn.speaker, turn.strategy, turn.text] for turn in turns])
+        counts["ids made from content"] += 1
+    language = text_of(row, "language", where) or detect_language(" ".join(turn.text for turn in turns))
+    topic = topic_name(text_of(row, "source", where))
+    conversation = Conversation(identity, language, topic, PUBLISHED_FILES.get(config, config), tuple(turns))
     if problems := conversation.problems():
         raise DataError(f"{where}: {'; '.join(problems)}")
-    counts["ids made from content"] += 1
     return conversation
 
 
 def _read_question(row: Mapping, where: str, config: str, counts: Counter) -> Question:
     if "client_question" not in row:
-        raise DataError(f"{where}: found the columns {', '.join(map(str, row)) or 'none'}; QA rows have client_question, refined_agent_answer and so on")
+        columns = ", ".join(map(str, row)) or "none"
+        raise DataError(f"{where}: found the columns {columns}; QA rows have {', '.join(Question.__dataclass_fields__)}")
     if "language" in row and not isinstance(row.get("conversation_history"), str):
         return Question.from_row(row, where)
     row = dict(row)
@@ -253,41 +298,43 @@ def _history_from_text(text: str, where: str, counts: Counter) -> list[dict]:
         elif turns:
             turns[-1]["text"] += f"\n{line}"
         elif line.strip():
-            raise DataError(f"{where}: conversation_history opens with {line[:60]!r}; expected a line that starts with 'Client:' or 'Agent:'")
+            wanted = "a line that starts with 'Client:' or 'Agent:'"
+            raise DataError(f"{where}: conversation_history opens with {line[:60]!r}; expected {wanted}")
     for turn in turns:
         turn["text"] = turn["text"].strip()
     spoken = [turn for turn in turns if turn["text"]]
-    counts["empty history lines left out"] += len(turns) - len(spoken)
+    if len(spoken) < len(turns):
+        counts["empty history lines left out"] += len(turns) - len(spoken)
     return spoken
 
 
 def _from_hub(name: str, config: str, split: str, revision: str | None) -> tuple[Path, str]:
     """Fetch only the files of one split of a Hub dataset; returns the local folder and the resolved commit."""
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     repo, _, at = name.partition("@")
     revision = revision or at or None
+    # Which exception says that there is no connection depends on the HTTP library below huggingface_hub.
+    no_connection = (OfflineModeIsEnabled, OSError, *(base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError"))
+    elsewhere = f"{name}: no such file or folder here, and"
     ways_out = "give csc_corpus/csc_qa_corpus=FOLDER, a Hub dataset id you can reach, or demo"
     try:
         try:
             info = HfApi().dataset_info(repo, revision=revision)
         except HfHubHTTPError:
             raise
-        except (OfflineModeIsEnabled, OSError, *(base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError")):
-            # No connection: which exception says so depends on the HTTP library below huggingface_hub.
+        except no_connection:
             # Offline, whatever was fetched before still serves; its folder is named after the commit.
             root = Path(snapshot_download(repo, repo_type="dataset", revision=revision, local_files_only=True))
             return root, root.name
         listed = [sibling.rfilename for sibling in info.siblings or []]
-        wanted = choose_files(listed, config, split)
-        if not wanted:
-            raise MissingSplit(f"{name}: no {config}/{split} found; {_listing(listed)}")
+        wanted = _one_set(name, listed, config, split)
         root = Path(snapshot_download(repo, repo_type="dataset", revision=info.sha, allow_patterns=wanted))
     except HFValidationError:
-        raise DataError(f"{name}: no such file or folder, and not a Hub dataset id; {ways_out}") from None
+        raise DataError(f"{elsewhere} not a Hub dataset id; {ways_out}") from None
     except LocalEntryNotFoundError:
-        raise DataError(f"{name}: the Hub cannot be reached and nothing of it is in the local cache; {ways_out}") from None
+        raise DataError(f"{elsewhere} the Hub cannot be reached and nothing of it is in the local cache; {ways_out}") from None
     except HfHubHTTPError as error:
         reason = str(error).strip().splitlines()[0]
         raise DataError(f"{name}: the Hub answered: {reason}; {ways_out}") from None

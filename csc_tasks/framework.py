@@ -142,22 +142,23 @@ STRATEGY_IDS = tuple(BY_ID)
 
 _NAMES = {name.casefold(): s for s in STRATEGIES for name in (s.zh, s.en)}
 _TOPICS = {name: topic for topic in TOPICS for name in (topic.zh, topic.en)}
-_NUMBERED = re.compile(r"(?:策略|strategy)\s*(\d+)\s*[:：.、]?\s*(.*)", re.IGNORECASE | re.DOTALL)
+_NUMBERED = re.compile(r"((?:策略|strategy)\s*)?(\d{1,4})(?!\d)\s*(?:[:：.、]\s*)?(.*)", re.IGNORECASE | re.DOTALL)
+_LABELS = {label.casefold(): label for s in reversed(STRATEGIES) for label in (s.zh, s.en, s.id)}
 
 
 def find_strategy(label: str, ids: bool = True) -> Strategy | None:
     """The strategy `label` names, or None.
 
-    Read are the Chinese and English names (English in any case), `策略5 情感管理`, `策略5: 情感管理`, `策略5`, and, when `ids`
-    is true, the ids exactly as written in the table. A number that contradicts its name names nothing.
+    Read are the Chinese and English names (English in any case), `策略5 情感管理`, `策略5: 情感管理`, `5. 情感管理`, `策略5`, and, when
+    `ids` is true, the ids exactly as written in the table. A number that contradicts its name names nothing.
     """
     text = " ".join(label.split())
-    numbered = _NUMBERED.fullmatch(text)
-    if numbered:
-        by_number = BY_NUMBER.get(int(numbered[1]))
-        if not numbered[2]:
-            return by_number
-        by_name = _NAMES.get(numbered[2].casefold())
+    if numbered := _NUMBERED.fullmatch(text):
+        word, number, name = numbered.groups()
+        by_number = BY_NUMBER.get(int(number))
+        if not name:
+            return by_number if word else None
+        by_name = _NAMES.get(name.casefold())
         return by_name if by_name is by_number else None
     return _NAMES.get(text.casefold()) or (BY_ID.get(text) if ids else None)
 
@@ -169,10 +170,16 @@ def strategy(label: str) -> Strategy:
     """
     found = find_strategy(label)
     if found is None:
-        known = [name for s in STRATEGIES for name in (s.zh, s.en, s.id)]
-        closest = difflib.get_close_matches(_NUMBERED.sub(r"\2", label.strip()) or label, known, n=1, cutoff=0.0)
-        raise UnknownStrategy(f"strategy {label!r} is not one of the 12 (closest: {closest[0] if closest else known[0]})")
+        raise UnknownStrategy(f"strategy {label!r} is not one of the 12 (closest: {closest_label(label)})")
     return found
+
+
+def closest_label(label: str) -> str:
+    """The name or id of a strategy that looks most like `label`, for an error."""
+    text = label.strip()
+    numbered = _NUMBERED.fullmatch(text)
+    wanted = (numbered and numbered[3]) or text
+    return _LABELS[difflib.get_close_matches(wanted.casefold(), _LABELS, n=1, cutoff=0.0)[0]]
 
 
 def topic_name(text: str) -> str:

@@ -68,7 +68,9 @@ def _watch(model) -> tuple[str, Callable, deque] | None:
             texts = parse(outputs=outputs, **kwargs)
             reasons = _finish_reasons(outputs) + [None] * len(texts)
             # One request at a time, lm_eval reports no finished reply for a null answer; concurrent ones it reports as empty.
-            flags.extend(reason == "length" for text, reason in zip(texts, reasons, strict=False) if text is not None or model._concurrent > 1)
+            flags.extend(
+                reason == "length" for text, reason in zip(texts, reasons, strict=False) if text is not None or model._concurrent > 1
+            )
             return texts
 
         return "parse_generations", parsed, flags

@@ -103,8 +103,8 @@ class Renderer:
         if high < low or self._length(self.render(request, high, replies)) > room:
             bare = self._length(self.render(request, max(high, 0), replies))
             raise ModelError(
-                f"{request.doc['conversation_id']}: instructions and question alone take {bare} tokens, the model has room for {room} beside a reply "
-                f"of {reply_tokens}; use a model with a longer context or a smaller max_gen_toks"
+                f"{request.doc['conversation_id']}: instructions and question alone take {bare} tokens, the model has room for {room} "
+                f"beside a reply of {reply_tokens}; use a model with a longer context or a smaller max_gen_toks"
             )
         while low < high:
             middle = (low + high) // 2

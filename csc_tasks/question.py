@@ -6,7 +6,7 @@ The columns are those of arXiv 2602.00665's data plus the position of the pair i
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from csc_tasks.conversation import SPEAKERS, Turn
+from csc_tasks.conversation import SPEAKERS, Turn, text_of, turns_of
 from csc_tasks.errors import DataError
 from csc_tasks.framework import LANGUAGES
 
@@ -45,6 +45,8 @@ class Question:
             found.append(f"language {self.language!r} is not one of {', '.join(LANGUAGES)}")
         if self.stage is not None and self.stage not in QA_STAGES:
             found.append(f"stage {self.stage!r} is not one of {', '.join(QA_STAGES)} or null")
+        if self.turn_index < 0 or self.turn_index >= (self.turns_total or self.turn_index + 1):
+            found.append(f"turn_index {self.turn_index} is not a position among turns_total {self.turns_total}")
         if not self.client_question.strip():
             found.append("client_question is empty")
         if not any(getattr(self, name).strip() for name in REFERENCES):
@@ -66,21 +68,30 @@ class Question:
 
         Raises DataError that lists all the problems of the row at once.
         """
-        texts = ("conversation_id", "language", "client_question", "agent_answer", "refined_agent_answer")
-        if missing := [key for key in texts if not isinstance(row.get(key), str)]:
-            raise DataError(f"{where}: {', '.join(missing)} missing or not text; see the qa config in the task card")
-        history = []
-        for i, turn in enumerate(row.get("conversation_history") or []):
-            if not isinstance(turn, Mapping) or not all(isinstance(turn.get(key), str) for key in ("speaker", "text")):
-                raise DataError(f"{where} conversation_history {i}: found {turn!r}; a turn needs 'speaker' and 'text' as text")
-            history.append(Turn(turn["speaker"], turn["text"]))
+        required = ("conversation_id", "language", "client_question", "agent_answer", "refined_agent_answer")
+        if missing := [key for key in required if row.get(key) is None]:
+            raise DataError(f"{where}: {', '.join(missing)} missing; a QA row has {', '.join(cls.__dataclass_fields__)}")
+        history = turns_of(row, "conversation_history", where) if row.get("conversation_history") is not None else []
+        texts = {key: text_of(row, key, where) for key in (*required, "topic", "source", "instruction", "history_summary")}
         question = cls(
-            conversation_id=row["conversation_id"], turn_index=int(row.get("turn_index") or 0), turns_total=row.get("turns_total"),
-            stage=row.get("stage"), language=row["language"], topic=str(row.get("topic") or ""), source=str(row.get("source") or ""),
-            instruction=str(row.get("instruction") or ""), conversation_history=tuple(history),
-            history_summary=str(row.get("history_summary") or ""), client_question=row["client_question"],
-            agent_answer=row["agent_answer"], refined_agent_answer=row["refined_agent_answer"],
+            turn_index=_whole_number(row, "turn_index", where) or 0, turns_total=_whole_number(row, "turns_total", where),
+            stage=text_of(row, "stage", where) or None,
+            conversation_history=tuple(Turn(turn["speaker"], turn["text"]) for turn in history), **texts,
         )
         if problems := question.problems():
             raise DataError(f"{where} ({question.conversation_id}): {'; '.join(problems)}")
         return question
+
+
+def _whole_number(row: Mapping, key: str, where: str) -> int | None:
+    """`row[key]` as a whole number, also from CSV text or a column of floats; None where it is absent, null or empty."""
+    value = row.get(key)
+    if value is None or value == "":
+        return None
+    try:
+        number = int(value)
+        if not isinstance(value, str) and number != value:
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
+        raise DataError(f"{where}: {key} is {value!r}; it must be a whole number or null") from None
+    return number

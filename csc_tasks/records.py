@@ -1,4 +1,4 @@
-"""Metrics from records: what the tasks, the baselines and re-scoring share.
+"""Records and the metrics over them: what the tasks, the baselines and re-scoring share.
 
 A record is one scored supporter turn or one answer, as it stands under `turns` or `answers` in a logged samples file:
 `conversation_id, turn, language, topic, reference, reply, empty, truncated, history_truncated`, and for turns with strategies also

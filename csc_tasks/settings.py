@@ -38,7 +38,7 @@ class Settings:
                 choices = ", ".join(value for value in allowed if value)
                 raise SettingError(f"csc_{name}={getattr(self, name)!r}: choose one of {choices}")
         if self.subset is not None and self.subset < 1:
-            raise SettingError(f"csc_subset={self.subset}: must be a whole number of at least 1")
+            raise SettingError(f"csc_subset={self.subset!r}: must be a whole number of at least 1")
 
 
 HELP = {
@@ -70,12 +70,18 @@ def read_settings(metadata: Mapping, environ: Mapping[str, str] = os.environ) ->
         value = metadata.get(f"csc_{name}", environ.get(f"CSC_{name.upper()}"))
         if value is None or value == "":
             continue
-        if name == "subset":
-            try:
-                value = int(value)
-            except (TypeError, ValueError):
-                raise SettingError(f"csc_subset={value!r}: must be a whole number of at least 1") from None
-        elif isinstance(value, list | tuple):
+        if isinstance(value, list | tuple):
             value = ",".join(map(str, value))
-        chosen[name] = value if name == "subset" else str(value)
+        chosen[name] = _whole_number(value) if name == "subset" else str(value)
     return Settings(**chosen)
+
+
+def _whole_number(value) -> int:
+    """5, "5" and 5.0; never true, and never the whole part of a fraction."""
+    try:
+        number = int(value)
+        if isinstance(value, bool) or (not isinstance(value, str) and number != value):
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
+        raise SettingError(f"csc_subset={value!r}: must be a whole number of at least 1") from None
+    return number

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 
 from lm_eval.api.task import ConfigurableTask
 
-from csc_tasks import corpora, play, results, score
+from csc_tasks import corpora, play, results
 from csc_tasks.conversation import Conversation
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID, STRATEGY_IDS
 from csc_tasks.metrics import METRICS, Metric, select
 from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt, read_reply, read_text, strip_thinking, tagged
 from csc_tasks.question import Question
+from csc_tasks.records import Column, answer_record, keys, measure, turn_record, without_strategies
 from csc_tasks.settings import Settings, read_settings
 
 log = logging.getLogger("csc_tasks")
@@ -42,7 +43,7 @@ class SupportTask(ConfigurableTask):
         self.settings: Settings = read_settings(config.get("metadata") or {})
         self.metrics: list[Metric] = self.choose_metrics()
         self.items: dict[str, Conversation | Question] = {}
-        self._columns: dict[str, score.Column] = {}
+        self._columns: dict[str, Column] = {}
         self._records: list[dict] = []
         self._rows: dict[str, slice] = {}
         super().__init__(config=config)
@@ -107,8 +108,15 @@ class SupportTask(ConfigurableTask):
             if stops:
                 kwargs["until"] = stops
             instance = play.PlayInstance(
-                self.REQUEST, doc, ("", kwargs), number, metadata, prompt=prompt, system_instruction=ctx["system_instruction"],
-                templated=ctx["templated"], generated=self.GENERATED,
+                self.REQUEST,
+                doc,
+                ("", kwargs),
+                number,
+                metadata,
+                prompt=prompt,
+                system_instruction=ctx["system_instruction"],
+                templated=ctx["templated"],
+                generated=self.GENERATED,
             )
             if number == 0:
                 # What --write_out shows; the prompts that were sent replace it.
@@ -132,8 +140,8 @@ class SupportTask(ConfigurableTask):
         if not self._predicts_only():
             self._columns = self.measure(self._records)
 
-    def measure(self, records: Sequence[dict]) -> dict[str, score.Column]:
-        return score.measure(records, self.metrics, self.languages)
+    def measure(self, records: Sequence[dict]) -> dict[str, Column]:
+        return measure(records, self.metrics, self.languages)
 
     def process_results(self, doc, _) -> dict:
         """The document's records, and for every metric its items, twice: once for the value, once for its standard error."""
@@ -158,7 +166,7 @@ class SupportTask(ConfigurableTask):
         return {name: metric.higher_is_better for name, metric in self.result_names().items()}
 
     def result_names(self) -> dict[str, Metric]:
-        return {name: metric for name, (metric, _) in score.keys(self.metrics, self.languages).items()}
+        return {name: metric for name, (metric, _) in keys(self.metrics, self.languages).items()}
 
     def _predicts_only(self) -> bool:
         return "bypass" in self._metric_fn_list
@@ -177,14 +185,16 @@ class ConversationTask(SupportTask):
     def keep(self, items: list) -> list:
         kept = [item for item in items if item.scored_turns()]
         if len(kept) < len(items):
-            log.warning("%s: %d conversations without a labelled supporter turn are not asked about", self.corpus.name, len(items) - len(kept))
+            log.warning(
+                "%s: %d conversations without a labelled supporter turn are not asked about", self.corpus.name, len(items) - len(kept)
+            )
         if not kept:
             raise DataError(f"{self.corpus.name}: no conversation has a labelled supporter turn; strategies are needed to score against")
         return kept
 
     def choose_metrics(self) -> list[Metric]:
         chosen = super().choose_metrics()
-        return chosen if self.VARIANT == "predict" else score.without_strategies(chosen)
+        return chosen if self.VARIANT == "predict" else without_strategies(chosen)
 
     def requests_of(self, item: Conversation) -> list[TurnPrompt]:
         return [TurnPrompt(item, turn, self.settings.prompt, self.VARIANT) for turn in item.scored_turns()]
@@ -194,7 +204,7 @@ class ConversationTask(SupportTask):
 
     def record(self, prompt: TurnPrompt, played: play.Played) -> dict:
         read = read_reply if self.VARIANT == "predict" else read_text
-        return score.turn_record(prompt.conversation, prompt.turn, read(played.text), played.truncated, _flag(played.history_truncated))
+        return turn_record(prompt.conversation, prompt.turn, read(played.text), played.truncated, _flag(played.history_truncated))
 
 
 class GeneratedContextTask(ConversationTask):
@@ -233,10 +243,10 @@ class StrategyChoiceTask(ConversationTask):
         # lm_eval's acc_norm divides by characters, and so do we: token counts differ between models.
         normed = [value / len(f"[{BY_ID[id_].name(prompt.language)}]") for id_, value in zip(STRATEGY_IDS, sums, strict=True)]
         best, best_norm = (STRATEGY_IDS[max(range(len(values)), key=values.__getitem__)] for values in (sums, normed))
-        record = score.turn_record(prompt.conversation, prompt.turn, Reply(best, ""), None, _flag(played["history_truncated"]))
+        record = turn_record(prompt.conversation, prompt.turn, Reply(best, ""), None, _flag(played["history_truncated"]))
         return record | {"strategy_norm": best_norm, "loglikelihoods": dict(zip(STRATEGY_IDS, sums, strict=True))}
 
-    def measure(self, records: Sequence[dict]) -> dict[str, score.Column]:
+    def measure(self, records: Sequence[dict]) -> dict[str, Column]:
         normed = [record | {"strategy": record["strategy_norm"]} for record in records]
         columns = super().measure(records)
         return columns | {f"{name}_norm": column for name, column in super().measure(normed).items()}
@@ -264,7 +274,9 @@ class QuestionTask(SupportTask):
         if self.STAGE is None:
             return items
         if any(item.stage is None for item in items):
-            raise DataError(f"{self.corpus.name}: its rows carry no stage; label them with: csc build qa-stages {self.corpus.name} --llm openai:MODEL")
+            raise DataError(
+                f"{self.corpus.name}: its rows carry no stage; label them with: csc build qa-stages {self.corpus.name} --llm openai:MODEL"
+            )
         kept = [item for item in items if item.stage == self.STAGE]
         log.info("%s: %d of %d questions are of stage %s", self.corpus.name, len(kept), len(items), self.STAGE)
         if not kept:
@@ -279,7 +291,9 @@ class QuestionTask(SupportTask):
 
     def record(self, prompt: AnswerPrompt, played: play.Played) -> dict:
         reference = getattr(prompt.question, self.settings.qa_reference)
-        return score.answer_record(prompt.question, reference, Reply(None, strip_thinking(played.text)), played.truncated, _flag(played.history_truncated))
+        return answer_record(
+            prompt.question, reference, Reply(None, strip_thinking(played.text)), played.truncated, _flag(played.history_truncated)
+        )
 
     def provenance(self) -> dict:
         return super().provenance() | {"reference": self.settings.qa_reference}
@@ -333,7 +347,7 @@ class _Aggregate:
         for conversation_id, values in documents:
             items += values
             clusters += [conversation_id] * len(values)
-        value = getattr(score.Column(self.metric, items).estimate(clusters), self.what)
+        value = getattr(Column(self.metric, items).estimate(clusters), self.what)
         return "N/A" if value is None else value
 
 

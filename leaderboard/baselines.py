@@ -12,17 +12,18 @@ nothing and are scored on strategies only; echo is scored on text only. Results 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from csc_tasks import corpora, score
+from csc_tasks import corpora
 from csc_tasks.conversation import CUSTOMER, Conversation
 from csc_tasks.errors import MissingSplit
 from csc_tasks.framework import STRATEGY_IDS
 from csc_tasks.metrics import METRICS, select
 from csc_tasks.prompts import Reply
 from csc_tasks.question import REFERENCES
-from csc_tasks.results import TaskResult, as_results, write
+from csc_tasks.records import answer_record, measure, turn_record
+from csc_tasks.results import TaskResult, as_results, samples, write
 
 STRATEGY_METRICS = ("strategy_acc", "strategy_macro_f1", "stage_overlap")
 START = ""
@@ -31,7 +32,9 @@ Choose = Callable[[str, str], str]
 
 
 def add_arguments(parser) -> None:
-    parser.add_argument("corpus", help="demo, a dataset folder, a file or a Hub id; its csconv/test (and qa/test, where there is one) are scored")
+    parser.add_argument(
+        "corpus", help="demo, a dataset folder, a file or a Hub id; its csconv/test (and qa/test, where there is one) are scored"
+    )
     parser.add_argument("--train", metavar="CORPUS", help="count strategies here instead of in the corpus's own training split")
     parser.add_argument("--revision", help="commit, tag or branch of a Hub corpus")
     parser.add_argument("--language", choices=("zh", "en"), help="only this language")
@@ -41,10 +44,11 @@ def add_arguments(parser) -> None:
 
 def main(args) -> None:
     found = baselines(args.corpus, args.train, args.revision, args.language, args.metrics)
-    print_table(found)
-    for name, results in found.items():
-        if args.out:
-            print(f"wrote {write(args.out, f'baseline__{name}', {'corpus': args.corpus, 'train': args.train}, results)}")
+    settings = {"corpus": args.corpus, "train": args.train}
+    tables = {name: as_results(f"baseline/{name}", settings, results) for name, results in found.items()}
+    print_table(tables)
+    for name, results in found.items() if args.out else ():
+        print(f"wrote {write(args.out, tables[name], {result.task: samples(result) for result in results})}")
 
 
 def baselines(
@@ -74,10 +78,10 @@ def baselines(
     except MissingSplit:
         return found
     items = [item for item in questions.items if language in (None, item.language)]
-    records = [score.answer_record(q, getattr(q, REFERENCES[0]), Reply(None, q.client_question), None, None) for q in items]
+    records = [answer_record(q, getattr(q, REFERENCES[0]), Reply(None, q.client_question), None, None) for q in items]
     answers = [metric for metric in select(metrics, "answer") if metric.of == "reply"]
     languages = sorted({item.language for item in items})
-    found["echo"].append(TaskResult("csc_qa", "answers", questions, items, records, score.measure(records, answers, languages)))
+    found["echo"].append(TaskResult("csc_qa", "answers", questions, items, records, measure(records, answers, languages)))
     return found
 
 
@@ -110,7 +114,9 @@ def bigram_of(training: Sequence[Conversation]) -> Choose:
             counts[conversation.language, previous][conversation.dialogue[turn].strategy] += 1
             previous = conversation.dialogue[turn].strategy
     majority = majority_of(training)
-    return lambda language, previous: _commonest(counts[language, previous]) if (language, previous) in counts else majority(language, previous)
+    return lambda language, previous: (
+        _commonest(counts[language, previous]) if (language, previous) in counts else majority(language, previous)
+    )
 
 
 def strategy_records(conversation: Conversation, choose: Choose, own: bool) -> list[dict]:
@@ -118,7 +124,7 @@ def strategy_records(conversation: Conversation, choose: Choose, own: bool) -> l
     records, previous = [], START
     for turn in conversation.scored_turns():
         chosen = choose(conversation.language, previous)
-        records.append(score.turn_record(conversation, turn, Reply(chosen, ""), None, None))
+        records.append(turn_record(conversation, turn, Reply(chosen, ""), None, None))
         previous = chosen if own else conversation.dialogue[turn].strategy
     return records
 
@@ -131,24 +137,26 @@ def echo_records(conversation: Conversation) -> list[dict]:
         if turn.speaker == CUSTOMER:
             last = turn.text
         elif position in scored:
-            records.append(score.turn_record(conversation, position, Reply(None, last), None, None))
+            records.append(turn_record(conversation, position, Reply(None, last), None, None))
     return records
 
 
-def print_table(found: dict[str, list[TaskResult]]) -> None:
-    """One Markdown row per baseline, task and metric."""
+def print_table(tables: Mapping[str, Mapping]) -> None:
+    """One Markdown row per baseline, task and metric of each baseline's results dictionary."""
     print("|baseline|task|metric|value|stderr|\n|---|---|---|---:|---:|")
-    for name, results in found.items():
-        for task, numbers in as_results(name, {}, results)["results"].items():
-            for key, value in numbers.items():
-                if key.endswith(",none") and not key.endswith("_stderr,none") and isinstance(value, float):
-                    metric = key.removesuffix(",none")
-                    error = numbers[f"{metric}_stderr,none"]
-                    print(f"|{name}|{task}|{metric}|{value:.4f}|{error if isinstance(error, str) else format(error, '.4f')}|")
+    for name, table in tables.items():
+        for task, numbers in table["results"].items():
+            for metric in table["higher_is_better"][task]:
+                value, error = (numbers[f"{metric}{part},none"] for part in ("", "_stderr"))
+                print(f"|{name}|{task}|{metric}|{_shown(value)}|{_shown(error)}|")
 
 
 def _result(task: str, corpus: corpora.Corpus, items: Sequence, records: list[dict], metrics: list) -> TaskResult:
-    return TaskResult(task, "turns", corpus, items, records, score.measure(records, metrics, sorted({item.language for item in items})))
+    return TaskResult(task, "turns", corpus, items, records, measure(records, metrics, sorted({item.language for item in items})))
+
+
+def _shown(number: float | str) -> str:
+    return number if isinstance(number, str) else f"{number:.4f}"
 
 
 def _commonest(counts: Counter) -> str:

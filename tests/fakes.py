@@ -34,7 +34,11 @@ EN = [
     ),
     (
         "What does early repayment of my loan cost?",
-        [("GT", "Hello, how may I help you today?"), ("ID", "Repaying within the first year costs one percent."), ("AC", "Thank you, goodbye.")],
+        [
+            ("GT", "Hello, how may I help you today?"),
+            ("ID", "Repaying within the first year costs one percent."),
+            ("AC", "Thank you, goodbye."),
+        ],
     ),
 ]
 ZH = [
@@ -50,7 +54,12 @@ ZH = [
     ),
     (
         "手机银行一直登录不上去。",
-        [("GT", "您好，很高兴为您服务。"), ("PR", "请问页面上提示什么内容？"), ("PS", "建议您先更新到最新版本再试一次。"), ("Others", "好的，我在听。")],
+        [
+            ("GT", "您好，很高兴为您服务。"),
+            ("PR", "请问页面上提示什么内容？"),
+            ("PS", "建议您先更新到最新版本再试一次。"),
+            ("Others", "好的，我在听。"),
+        ],
     ),
 ]
 
@@ -75,13 +84,27 @@ def sample_conversations(languages: tuple[str, ...] = ("zh", "en")) -> list[Conv
 def sample_questions() -> list[Question]:
     """One question per stage and language."""
     made = []
-    for language, words in (("en", ("Where is my refund?", "It arrives within three days.")), ("zh", ("退款什么时候到账？", "三个工作日内到账。"))):
+    for language, words in (
+        ("en", ("Where is my refund?", "It arrives within three days.")),
+        ("zh", ("退款什么时候到账？", "三个工作日内到账。")),
+    ):
         for index, stage in enumerate(("early", "mid", "late")):
             history = tuple(Turn("customer" if i % 2 == 0 else "supporter", f"{words[i % 2]} {i}") for i in range(2 * index))
             made.append(
                 Question(
-                    content_id("qa", language, stage), index, 3, stage, language, "Others", "test", "", history,
-                    f"summary {stage}" if index else "", f"{words[0]} {stage}", words[1], f"{words[1]} {stage}",
+                    content_id("qa", language, stage),
+                    index,
+                    3,
+                    stage,
+                    language,
+                    "Others",
+                    "test",
+                    "",
+                    history,
+                    f"summary {stage}" if index else "",
+                    f"{words[0]} {stage}",
+                    words[1],
+                    f"{words[1]} {stage}",
                 )
             )
     return made

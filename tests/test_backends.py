@@ -1,5 +1,6 @@
 """The tasks on lm_eval's own backends: real forward passes with a small random model, and chat APIs against a loopback server."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -50,7 +51,10 @@ def test_hf_runs_every_task_in_both_styles(model, corpus, style, templated):
     prompts = [arguments[0] for sample in results["samples"]["csc_conv_gen"] for arguments in sample["arguments"]]
     assert all(prompt.count("Stay calm.") == 1 for prompt in prompts)
     assert all(("<|im_start|>" in prompt) == templated for prompt in prompts)
-    expected = {"single": {True: "assistant\n", False: (en.TAIL, zh.TAIL)}, "chat": {True: "assistant\n", False: ("Supporter:", zh.SUPPORTER)}}
+    expected = {
+        "single": {True: "assistant\n", False: (en.TAIL, zh.TAIL)},
+        "chat": {True: "assistant\n", False: ("Supporter:", zh.SUPPORTER)},
+    }
     assert all(prompt.endswith(expected[style][templated]) for prompt in prompts)
     assert {turn["history_truncated"] for turn in turns(results, "csc_conv_gen")} == {False}
 
@@ -89,7 +93,8 @@ def test_an_end_token_or_stop_string_is_no_cut():
     from csc_tasks.observe import _cut_rows
 
     lm = types.SimpleNamespace(
-        backend="causal", tokenizer=types.SimpleNamespace(eos_token_id=2),
+        backend="causal",
+        tokenizer=types.SimpleNamespace(eos_token_id=2),
         model=types.SimpleNamespace(generation_config=types.SimpleNamespace(eos_token_id=[2, 5])),
         tok_decode=lambda tokens, skip_special_tokens: "".join(chr(96 + token) for token in tokens),
     )
@@ -160,16 +165,37 @@ def test_auto_batch_size_is_measured_once(model, corpus, monkeypatch):
 def test_two_ranks_give_the_numbers_of_one(model, corpus, tmp_path):
     """Through accelerate on two processes, as a user would start it."""
     command = [
-        "-m", "lm_eval", "--model", "hf", "--model_args", f"pretrained={model},dtype=float32", "--include_path", str(TASKS_DIR),
-        "--tasks", "csc_conv_ref,csc_conv_gen,csc_qa", "--gen_kwargs", "max_gen_toks=6", "--batch_size", "4", "--log_samples", "--device", "cpu",
-        "--metadata", json.dumps({"csc_corpus": str(corpus), "csc_qa_corpus": str(corpus)}),
+        "-m",
+        "lm_eval",
+        "--model",
+        "hf",
+        "--model_args",
+        f"pretrained={model},dtype=float32",
+        "--include_path",
+        str(TASKS_DIR),
+        "--tasks",
+        "csc_conv_ref,csc_conv_gen,csc_qa",
+        "--gen_kwargs",
+        "max_gen_toks=6",
+        "--batch_size",
+        "4",
+        "--log_samples",
+        "--device",
+        "cpu",
+        "--metadata",
+        json.dumps({"csc_corpus": str(corpus), "csc_qa_corpus": str(corpus)}),
     ]
     launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1", "--main_process_port", "0"]
     environment = os.environ | {"CSC_TASKS_AUTOLOAD": "0", "PYTHONPATH": str(TASKS_DIR.parent)}
     found = {}
     for name, prefix in (("one", []), ("two", launch)):
         subprocess.run(
-            [sys.executable, *prefix, *command, "--output_path", str(tmp_path / name)], check=True, env=environment, capture_output=True, timeout=300, cwd=tmp_path
+            [sys.executable, *prefix, *command, "--output_path", str(tmp_path / name)],
+            check=True,
+            env=environment,
+            capture_output=True,
+            timeout=300,
+            cwd=tmp_path,
         )
         found[name] = json.loads(next((tmp_path / name).rglob("results_*.json")).read_text(encoding="utf-8"))
     for task in ("csc_conv_ref", "csc_conv_gen", "csc_qa"):
@@ -178,7 +204,6 @@ def test_two_ranks_give_the_numbers_of_one(model, corpus, tmp_path):
         for metric, value in one.items():
             assert two[metric] == pytest.approx(value), (task, metric)
     assert found["two"]["results"]["csc_conv_gen"]["turns,none"] == 22
-
 
 
 @pytest.mark.parametrize("concurrent", [1, 4])
@@ -194,15 +219,19 @@ def test_chat_apis_play_generated_context(corpus, backend, concurrent, monkeypat
 
     with chat_server(answer) as server:
         results = run(
-            backend, f"model=stub,base_url={server.url},num_concurrent={concurrent}", corpus, ["csc_conv_gen", "csc_qa"],
-            {"csc_prompt": "chat"}, apply_chat_template=True,
+            backend,
+            f"model=stub,base_url={server.url},num_concurrent={concurrent}",
+            corpus,
+            ["csc_conv_gen", "csc_qa"],
+            {"csc_prompt": "chat"},
+            apply_chat_template=True,
         )
     generated = results["samples"]["csc_conv_gen"]
     assert len(server.asked) == 22 + 6
     for body in server.asked:
         assert body["messages"][0]["role"] == "system"
         roles = [message["role"] for message in body["messages"][1:]]
-        assert roles[0] == roles[-1] == "user" and all(a != b for a, b in zip(roles, roles[1:], strict=False))
+        assert roles[0] == roles[-1] == "user" and all(a != b for a, b in itertools.pairwise(roles))
     for sample in generated:
         for k, (arguments, record) in enumerate(zip(sample["arguments"], sample["turns"], strict=True)):
             messages = json.loads(arguments[0][0] if isinstance(arguments[0], (list, tuple)) else arguments[0])

@@ -21,8 +21,15 @@ from csc_tasks.prompts import TurnPrompt, en, zh
 
 BENCHMARK = {"csc_conv_ref", "csc_conv_gen", "csc_qa"}
 ABLATIONS = {
-    "cscx_strategy_choice", "cscx_conv_ref_vanilla", "cscx_conv_ref_oracle", "cscx_qa_full", "cscx_qa_last", "cscx_qa_none",
-    "cscx_qa_early", "cscx_qa_mid", "cscx_qa_late",
+    "cscx_strategy_choice",
+    "cscx_conv_ref_vanilla",
+    "cscx_conv_ref_oracle",
+    "cscx_qa_full",
+    "cscx_qa_last",
+    "cscx_qa_none",
+    "cscx_qa_early",
+    "cscx_qa_mid",
+    "cscx_qa_late",
 }
 
 
@@ -60,7 +67,9 @@ def test_gold_replies_score_full_marks_in_both_contexts(corpus):
     results = run(FakeLM(gold.__getitem__), corpus, ["csc_conv_ref", "csc_conv_gen"])
     for task in ("csc_conv_ref", "csc_conv_gen"):
         assert value(results, task, "turns") == len(gold) == 22
-        assert value(results, task, "strategy_acc") == value(results, task, "strategy_macro_f1") == value(results, task, "stage_overlap") == 1
+        assert (
+            value(results, task, "strategy_acc") == value(results, task, "strategy_macro_f1") == value(results, task, "stage_overlap") == 1
+        )
         assert value(results, task, "unparsed") == value(results, task, "empty") == 0
         for language in ("zh", "en"):
             assert value(results, task, f"bleu_2_{language}") == pytest.approx(100)
@@ -112,7 +121,9 @@ def test_generated_context_holds_own_turns_and_gold_customer_turns(corpus):
                     assert earlier["text"] not in said, "gold supporter turns must be replaced"
             name = "Feedback Request" if language == "en" else "反馈请求"
             # Each own earlier turn, with its tag, once and in order.
-            assert re.findall(r"(?:own reply |自己的回复)\d+", said) == [re.search(r"(?:own reply |自己的回复)\d+", text)[0] for text in own[:k]]
+            assert re.findall(r"(?:own reply |自己的回复)\d+", said) == [
+                re.search(r"(?:own reply |自己的回复)\d+", text)[0] for text in own[:k]
+            ]
             assert said.count(f"[{name}]") == k
 
 
@@ -142,7 +153,13 @@ def test_numbers_equal_other_libraries_from_the_samples_file(corpus, tmp_path):
     gold = gold_replies(corpus)
 
     def sometimes(prompt):
-        return gold[prompt] if next(flips) else "[Greeting] Hello there, how can I help?" if en.HISTORY in prompt else "[情感管理] 非常理解您的心情。"
+        return (
+            gold[prompt]
+            if next(flips)
+            else "[Greeting] Hello there, how can I help?"
+            if en.HISTORY in prompt
+            else "[情感管理] 非常理解您的心情。"
+        )
 
     results = run(FakeLM(sometimes), corpus, ["csc_conv_ref"])
     tracker = EvaluationTracker(output_path=str(tmp_path / "out"))
@@ -330,11 +347,11 @@ def test_question_tasks_differ_in_context_and_stage(corpus):
 
 def test_bad_settings_and_corpora_stop_before_anything_is_asked(corpus, tmp_path):
     model = FakeLM(lambda prompt: "x")
-    with pytest.raises(SettingError, match="csc_corpora.*closest: csc_corpus"):
+    with pytest.raises(SettingError, match=r"csc_corpora.*closest: csc_corpus"):
         run(model, corpus, ["csc_conv_ref"], {"csc_corpora": "demo"})
-    with pytest.raises(SettingError, match="csc_prompt='fancy'.*single, chat"):
+    with pytest.raises(SettingError, match=r"csc_prompt='fancy'.*single, chat"):
         run(model, corpus, ["csc_conv_ref"], {"csc_prompt": "fancy"})
-    with pytest.raises(SettingError, match="blue_4.*closest: bleu_4"):
+    with pytest.raises(SettingError, match=r"blue_4.*closest: bleu_4"):
         run(model, corpus, ["csc_conv_ref"], {"csc_metrics": "blue_4"})
     with pytest.raises(DataError, match="no csconv/test found"):
         run(model, write_corpus(tmp_path / "other", conversations=[]), ["csc_conv_ref"])
@@ -349,7 +366,15 @@ def test_a_backend_that_reloads_is_refused_in_generated_context():
     model = FakeLM(lambda prompt: "x")
     model.data_parallel_size = 2
     requests = [
-        PlayInstance("csc_generate", conversation.to_row(), ("", {}), k, ("csc_conv_gen", 0, 1), prompt=TurnPrompt(conversation, turn), generated=True)
+        PlayInstance(
+            "csc_generate",
+            conversation.to_row(),
+            ("", {}),
+            k,
+            ("csc_conv_gen", 0, 1),
+            prompt=TurnPrompt(conversation, turn),
+            generated=True,
+        )
         for k, turn in enumerate(conversation.scored_turns())
     ]
     with pytest.raises(ModelError, match="vllm serve"):

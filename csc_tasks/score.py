@@ -1,0 +1,147 @@
+"""Compute or re-compute metrics from logged samples files, without asking the model again.
+
+  csc score results/my__model/samples_csc_conv_ref_*.jsonl --metrics bleu_4,rouge_l --out rescored/
+  csc score results/ --metrics all --out rescored/
+
+SAMPLES are files that `lm_eval --log_samples` (or `csc score` itself) wrote, or folders that hold them. Numbers that stand in the
+results file beside a samples file are kept, and those that are computed now replace them; both go, with the samples, below --out, in
+lm_eval's own format.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from csc_tasks.errors import DataError
+from csc_tasks.metrics import select
+from csc_tasks.records import measure, signatures, without_strategies
+from csc_tasks.results import estimates, write
+
+UNITS = {"turns": "turn", "answers": "answer"}
+_SAMPLES = re.compile(r"samples_(?P<task>cscx?_\w+?)_(?P<stamp>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl")
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """One samples file: its task, its lines, and the results file that was written with it."""
+
+    file: Path
+    task: str
+    unit: str
+    lines: list[dict]
+    results: dict
+
+    @property
+    def records(self) -> list[dict]:
+        return [record for line in self.lines for record in line[self.unit]]
+
+
+def add_arguments(parser) -> None:
+    parser.add_argument("samples", nargs="+", type=Path, metavar="SAMPLES", help="samples files, or folders that hold them")
+    parser.add_argument("--metrics", default="overlap", help="overlap, all or a comma-separated list (default: overlap)")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the results and samples go")
+
+
+def main(args) -> None:
+    for logged in map(read, find(args.samples)):
+        lines, results = rescored(logged, args.metrics)
+        print(f"{logged.file.name}: {len(logged.records)} {logged.unit} -> {write(args.out, results, {logged.task: lines})}")
+
+
+def find(paths: Sequence[Path]) -> list[Path]:
+    """The samples files among `paths`; folders are searched. Raises DataError where there are none."""
+    found = []
+    for path in paths:
+        files = sorted(path.rglob("samples_*.jsonl")) if path.is_dir() else [path]
+        kept = [file for file in files if _SAMPLES.fullmatch(file.name)]
+        if not kept:
+            raise DataError(
+                f"{path}: no samples file of a csc task; lm_eval writes samples_TASK_DATE.jsonl with --log_samples --output_path DIR"
+            )
+        found += kept
+    return list(dict.fromkeys(found))
+
+
+def read(file: Path) -> Logged:
+    """Read a samples file and the results file beside it.
+
+    Raises DataError that names file and line for anything that is not as lm_eval writes it.
+    """
+    if not file.is_file():
+        raise DataError(f"{file}: there is no such file")
+    name = _SAMPLES.fullmatch(file.name)
+    results_file = file.with_name(f"results_{name['stamp']}.json")
+    if not results_file.is_file():
+        raise DataError(f"{file}: the results file that lm_eval wrote with it, {results_file.name}, is missing; keep the two together")
+    try:
+        results = json.loads(results_file.read_text(encoding="utf-8"))
+        config = results["configs"][name["task"]]["metadata"]["csc"]
+        results["results"][name["task"]], results["model_name"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{results_file}: not a results file with {name['task']} in it ({type(error).__name__}: {error})") from None
+    unit = "answers" if config["config"].startswith("qa") else "turns"
+    lines = list(_lines(file, unit))
+    if not lines:
+        raise DataError(f"{file}: the file is empty")
+    return Logged(file, name["task"], unit, lines, results)
+
+
+def rescored(logged: Logged, names: str) -> tuple[list[dict], dict]:
+    """Samples lines and results of one task with the metrics `names` in them.
+
+    Raises SettingError for a metric that does not exist.
+    """
+    task, records = logged.task, logged.records
+    metrics = select(names, UNITS[logged.unit])
+    if logged.unit == "turns" and "strategy_acc,none" not in logged.results["results"][task]:
+        metrics = without_strategies(metrics)
+    languages = sorted({record["language"] for record in records})
+    columns = measure(records, metrics, languages)
+    lines, start = [], 0
+    for line in logged.lines:
+        end = start + len(line[logged.unit])
+        items = {name: [line["doc"]["conversation_id"], column.items[start:end]] for name, column in columns.items()}
+        lines.append(line | items | {"metrics": list(dict.fromkeys([*line["metrics"], *columns]))})
+        start = end
+    numbers = estimates(columns, [record["conversation_id"] for record in records])
+    return lines, _merged(
+        logged, numbers, {name: column.metric.higher_is_better for name, column in columns.items()}, signatures(metrics, languages)
+    )
+
+
+def _merged(logged: Logged, numbers: Mapping, directions: Mapping, signed: Mapping) -> dict:
+    """The results file reduced to one task, with the new numbers over the old ones."""
+    task, old = logged.task, logged.results
+    config = json.loads(json.dumps(old["configs"][task]))
+    config["metadata"]["csc"]["signatures"] |= signed
+    kept = {key: {task: old[key][task]} for key in ("versions", "n-shot", "n-samples") if task in old.get(key, {})}
+    return (
+        {key: value for key, value in old.items() if not isinstance(value, dict) or key == "config"}
+        | kept
+        | {
+            "results": {task: old["results"][task] | numbers},
+            "group_subtasks": {task: []},
+            "configs": {task: config},
+            "higher_is_better": {task: old["higher_is_better"][task] | directions},
+        }
+    )
+
+
+def _lines(file: Path, unit: str) -> Iterator[dict]:
+    with file.open(encoding="utf-8") as stream:
+        for number, text in enumerate(stream, 1):
+            try:
+                line = json.loads(text)
+            except ValueError as error:
+                raise DataError(f"{file} line {number}: broken JSON ({error})") from None
+            if not isinstance(line, dict) or not isinstance(line.get(unit), list) or "conversation_id" not in line.get("doc", {}):
+                raise DataError(f"{file} line {number}: no '{unit}' in it; was it written by an older version or another task?")
+            yield line
+
+
+if __name__ == "__main__":
+    from csc_tasks.cli import standalone
+
+    standalone(add_arguments, main, __doc__)
