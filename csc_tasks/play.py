@@ -165,7 +165,7 @@ def choose(lm, requests: Sequence[PlayInstance]) -> list[dict]:
     asked, dropped = [], []
     for request in unique:
         names = [f"[{strategy.name(request.prompt.language)}]" for strategy in STRATEGIES]
-        longest = max(len(name.encode()) for name in names)
+        longest = 1 + max(len(name.encode()) for name in names)
         prompt, left_out = renderer.fitting(request, longest)
         request.arguments = (prompt, request.arguments[1])
         dropped.append(left_out)

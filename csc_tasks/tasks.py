@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from lm_eval.api.task import ConfigurableTask
 
 from csc_tasks import corpora, play, results
-from csc_tasks.conversation import Conversation
+from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID, STRATEGY_IDS
 from csc_tasks.metrics import METRICS, Metric, select
@@ -93,6 +93,14 @@ class SupportTask(ConfigurableTask):
 
     def doc_to_target(self, doc, doc_to_target=None) -> list[str]:
         raise NotImplementedError
+
+    def build_all_requests(self, *, tokenizer_name: str = "", **options) -> None:
+        """As lm_eval does it; with --cache_requests, what is cached also belongs to this corpus, prompt style and generation settings.
+
+        lm_eval's own key knows only task and tokenizer, and would hand a run the prompts of another corpus.
+        """
+        made_from = [self.config.metadata["csc"], self.config.generation_kwargs]
+        super().build_all_requests(tokenizer_name=f"{tokenizer_name}-{content_id('csc', made_from)}", **options)
 
     def fewshot_context(self, doc, num_fewshot, system_instruction=None, apply_chat_template=False, chat_template=None, **_) -> dict:
         """Not text but how to make it: play renders each prompt when the model, its length and its earlier replies are known."""

@@ -283,6 +283,12 @@ def test_cached_requests_play_like_fresh_ones(corpus, tmp_path, monkeypatch):
     for _ in range(2):
         results = run(FakeLM(gold.__getitem__), corpus, ["csc_conv_gen"], cache_requests=True)
         assert value(results, "csc_conv_gen", "strategy_acc") == 1
+    # lm_eval's cache key knows nothing of our settings; another style or corpus must not be served the prompts above.
+    model = FakeLM(lambda prompt: "x")
+    run(model, corpus, ["csc_conv_gen"], {"csc_prompt": "chat"}, cache_requests=True)
+    assert all(prompt.endswith(("Supporter:", "客服：")) for prompt in model.asked)
+    other = write_corpus(tmp_path / "other", conversations=sample_conversations(("zh",)))
+    assert value(run(FakeLM(lambda prompt: "x"), other, ["csc_conv_gen"], cache_requests=True), "csc_conv_gen", "turns") == 9
 
 
 def test_strategy_choice_picks_by_sum_and_by_length(corpus):
