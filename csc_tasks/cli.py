@@ -22,6 +22,8 @@ from csc_tasks.errors import CscError, SettingError
 COMMANDS = {
     "build star": ("builders.star", "a labelled conversation dataset from STAR's raw dialogues"),
     "train tiny": ("trainers.tiny", "a tiny stand-in chat model from scratch, on the CPU"),
+    "stats": ("builders.stats", "what a dataset holds: sizes, lengths, topics, strategies, as tables and figures"),
+    "push": ("builders.push", "publish a dataset folder on the Hub, one commit"),
     "score": ("csc_tasks.score", "metrics from logged samples, without asking a model again"),
     "baselines": ("leaderboard.baselines", "what a score is worth on a corpus: majority, bigram, echo"),
     "tasks": ("csc_tasks.autoload.locate", "print the folder of the task files, for lm_eval --include_path"),

@@ -96,7 +96,7 @@ def load(name: str, config: str, split: str, revision: str | None = None) -> Cor
 
 def available(name: str, config: str, split: str) -> bool:
     """Whether a local corpus (`demo` or a folder) has this split."""
-    root = DEMO_DIR if name == "demo" else Path(name)
+    root = DEMO_DIR if name == "demo" else Path(name).expanduser()
     return root.is_dir() and bool(choose_files(_relative_files(root), config, split))
 
 
@@ -311,7 +311,14 @@ def _history_from_text(text: str, where: str, counts: Counter) -> list[dict]:
 def _from_hub(name: str, config: str, split: str, revision: str | None) -> tuple[Path, str]:
     """Fetch only the files of one split of a Hub dataset; returns the local folder and the resolved commit."""
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     repo, _, at = name.partition("@")
     revision = revision or at or None
@@ -326,16 +333,28 @@ def _from_hub(name: str, config: str, split: str, revision: str | None) -> tuple
             raise
         except no_connection:
             # Offline, whatever was fetched before still serves; its folder is named after the commit.
-            root = Path(snapshot_download(repo, repo_type="dataset", revision=revision, local_files_only=True))
+            try:
+                root = Path(snapshot_download(repo, repo_type="dataset", revision=revision, local_files_only=True))
+            except LocalEntryNotFoundError as error:
+                # One split of several is an incomplete snapshot to newer clients, and all we ever fetch.
+                if not (partial := getattr(error, "snapshot_path", None)):
+                    raise
+                root = Path(partial)
+            _one_set(f"{name} (offline, what was fetched before)", _relative_files(root), config, split)
             return root, root.name
         listed = [sibling.rfilename for sibling in info.siblings or []]
         wanted = _one_set(name, listed, config, split)
-        root = Path(snapshot_download(repo, repo_type="dataset", revision=info.sha, allow_patterns=wanted))
+        # By the name that was asked for and not by its commit: only then is the name found again offline.
+        root = Path(snapshot_download(repo, repo_type="dataset", revision=revision, allow_patterns=wanted))
     except HFValidationError:
         raise DataError(f"{elsewhere} not a Hub dataset id; {ways_out}") from None
     except LocalEntryNotFoundError:
         raise DataError(f"{elsewhere} the Hub cannot be reached and nothing of it is in the local cache; {ways_out}") from None
+    except RevisionNotFoundError:
+        raise DataError(f"{name}: the Hub has no revision {revision!r} of {repo}; give a commit, tag or branch of it") from None
+    except RepositoryNotFoundError:
+        raise DataError(f"{elsewhere} the Hub has no dataset {repo} that this token may read; {ways_out}") from None
     except HfHubHTTPError as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = " ".join(str(error).split())
         raise DataError(f"{name}: the Hub answered: {reason}; {ways_out}") from None
-    return root, info.sha
+    return root, root.name

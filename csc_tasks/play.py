@@ -18,7 +18,7 @@ from tqdm import tqdm
 from csc_tasks.errors import ModelError
 from csc_tasks.framework import STRATEGIES
 from csc_tasks.observe import cut_replies
-from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt, read_reply
+from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt, read_reply, writable
 
 log = logging.getLogger("csc_tasks")
 
@@ -150,7 +150,7 @@ def generate(lm, requests: Sequence[PlayInstance]) -> list[Played]:
             with cut_replies(lm) as was_cut:
                 texts = lm.generate_until([instance for instance, _ in asked])
                 for request, (instance, dropped), text in zip(batch, asked, texts, strict=True):
-                    played[id(request)] = Played(text or "", was_cut(instance.args), dropped)
+                    played[id(request)] = Played(writable(text or ""), was_cut(instance.args), dropped)
                     if request.generated:
                         replies[_conversation(request)][request.prompt.turn] = read_reply(text)
             progress.update(len(batch))

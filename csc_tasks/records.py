@@ -28,8 +28,18 @@ class Column:
         return self.metric.estimate([item for item, _ in kept], [cluster for _, cluster in kept])
 
 
-def turn_record(conversation: Conversation, turn: int, reply: Reply, truncated: bool | None, history_truncated: bool | None) -> dict:
-    """The record of one supporter turn: gold, what the model chose and said, and what happened on the way."""
+def turn_record(
+    conversation: Conversation,
+    turn: int,
+    reply: Reply,
+    truncated: bool | None,
+    history_truncated: bool | None,
+    chooses: bool = True,
+) -> dict:
+    """The record of one supporter turn: gold, what the model chose and said, and what happened on the way.
+
+    `chooses` is false where no strategy was asked for; then the reply is neither parsed nor unparsed (None).
+    """
     gold = conversation.dialogue[turn]
     return {
         "conversation_id": conversation.conversation_id,
@@ -42,7 +52,7 @@ def turn_record(conversation: Conversation, turn: int, reply: Reply, truncated: 
         "stages": list(BY_ID[reply.strategy].stages) if reply.strategy else [],
         "reference": gold.text,
         "reply": reply.text,
-        "unparsed": reply.strategy is None,
+        "unparsed": reply.strategy is None if chooses else None,
         "empty": reply.empty,
         "truncated": truncated,
         "history_truncated": history_truncated,
@@ -90,9 +100,23 @@ def measure(records: Sequence[Mapping], metrics: Sequence[Metric], languages: Se
     return columns
 
 
+def measure_choices(records: Sequence[Mapping], metrics: Sequence[Metric], languages: Sequence[str]) -> dict[str, Column]:
+    """As `measure` for records of strategy choice, which hold two answers: by sum, and by length-normalised likelihood (`_norm`)."""
+    normed = [{**record, "strategy": record["strategy_norm"]} for record in records]
+    columns = measure(records, metrics, languages)
+    return columns | {f"{name}_norm": column for name, column in measure(normed, metrics, languages).items()}
+
+
 def signatures(metrics: Sequence[Metric], languages: Sequence[str]) -> dict[str, str]:
     """What each result name measured exactly, without measuring anything."""
     return {name: metric.function([], [], only or languages[0]).signature for name, (metric, only) in keys(metrics, languages).items()}
+
+
+def signatures_of_choices(metrics: Sequence[Metric], languages: Sequence[str]) -> dict[str, str]:
+    """As `signatures`, for the columns of `measure_choices`."""
+    plain = signatures(metrics, languages)
+    summed = {name: f"{signature}|likelihood:sum" for name, signature in plain.items()}
+    return summed | {f"{name}_norm": f"{signature}|likelihood:per-character" for name, signature in plain.items()}
 
 
 def without_strategies(metrics: Sequence[Metric]) -> list[Metric]:

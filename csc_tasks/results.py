@@ -14,7 +14,6 @@ from datetime import datetime
 from pathlib import Path
 
 from csc_tasks import TASKS_DIR, __version__, corpora
-from csc_tasks.metrics import Metric
 from csc_tasks.records import Column, signatures
 
 
@@ -34,9 +33,8 @@ class TaskResult:
     columns: Mapping[str, Column]
 
 
-def provenance(corpus: corpora.Corpus, items: Sequence, metrics: Sequence[Metric]) -> dict:
-    """What a reader needs to know to compare two results: data, its state, project version, and every metric's signature."""
-    languages = sorted({item.language for item in items})
+def provenance(corpus: corpora.Corpus, items: Sequence, signed: Mapping[str, str]) -> dict:
+    """What a reader needs to know to compare two results: data, its state, project version, and every metric's signature (`signed`)."""
     return {
         "project": __version__,
         "corpus": corpus.name,
@@ -45,9 +43,9 @@ def provenance(corpus: corpora.Corpus, items: Sequence, metrics: Sequence[Metric
         "revision": corpus.revision,
         "content_hash": corpora.content_hash(items),
         "rows": len(items),
-        "languages": languages,
+        "languages": sorted({item.language for item in items}),
         "counts": dict(corpus.counts),
-        "signatures": signatures(metrics, languages),
+        "signatures": dict(signed),
     }
 
 
@@ -69,10 +67,11 @@ def as_results(model: str, settings: Mapping, results: Sequence[TaskResult]) -> 
     }
     for r in results:
         metrics = list({column.metric.name: column.metric for column in r.columns.values()}.values())
+        signed = signatures(metrics, sorted({item.language for item in r.documents}))
         numbers = estimates(r.columns, [record["conversation_id"] for record in r.records])
         tasks["results"][r.task] = {"alias": r.task, "sample_len": len(r.documents), f"{r.unit},none": len(r.records), **numbers}
         tasks["group_subtasks"][r.task] = []
-        tasks["configs"][r.task] = {"task": r.task, "metadata": {"version": version, "csc": provenance(r.corpus, r.documents, metrics)}}
+        tasks["configs"][r.task] = {"task": r.task, "metadata": {"version": version, "csc": provenance(r.corpus, r.documents, signed)}}
         tasks["versions"][r.task] = version
         tasks["n-shot"][r.task] = 0
         tasks["higher_is_better"][r.task] = {name: column.metric.higher_is_better for name, column in r.columns.items()}

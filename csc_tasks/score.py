@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from csc_tasks.errors import DataError
+from csc_tasks.errors import DataError, SettingError
 from csc_tasks.metrics import select
-from csc_tasks.records import measure, signatures, without_strategies
+from csc_tasks.records import measure, measure_choices, signatures, signatures_of_choices, without_strategies
 from csc_tasks.results import estimates, write
 
 UNITS = {"turns": "turn", "answers": "answer"}
@@ -95,10 +95,15 @@ def rescored(logged: Logged, names: str) -> tuple[list[dict], dict]:
     """
     task, records = logged.task, logged.records
     metrics = select(names, UNITS[logged.unit])
-    if logged.unit == "turns" and "strategy_acc,none" not in logged.results["results"][task]:
+    chooses = "strategy_norm" in records[0]
+    if chooses:
+        metrics = [metric for metric in metrics if metric.of == "strategy"]
+    elif logged.unit == "turns" and records[0]["unparsed"] is None:
         metrics = without_strategies(metrics)
+    if not metrics:
+        raise SettingError(f"{logged.file}: none of {names} applies to {task}")
     languages = sorted({record["language"] for record in records})
-    columns = measure(records, metrics, languages)
+    columns = (measure_choices if chooses else measure)(records, metrics, languages)
     lines, start = [], 0
     for line in logged.lines:
         end = start + len(line[logged.unit])
@@ -106,9 +111,9 @@ def rescored(logged: Logged, names: str) -> tuple[list[dict], dict]:
         lines.append(line | items | {"metrics": list(dict.fromkeys([*line["metrics"], *columns]))})
         start = end
     numbers = estimates(columns, [record["conversation_id"] for record in records])
-    return lines, _merged(
-        logged, numbers, {name: column.metric.higher_is_better for name, column in columns.items()}, signatures(metrics, languages)
-    )
+    directions = {name: column.metric.higher_is_better for name, column in columns.items()}
+    signed = (signatures_of_choices if chooses else signatures)(metrics, languages)
+    return lines, _merged(logged, numbers, directions, signed)
 
 
 def _merged(logged: Logged, numbers: Mapping, directions: Mapping, signed: Mapping) -> dict:

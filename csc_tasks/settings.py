@@ -70,7 +70,7 @@ def read_settings(metadata: Mapping, environ: Mapping[str, str] = os.environ) ->
         value = metadata.get(f"csc_{name}", environ.get(f"CSC_{name.upper()}"))
         if value is None or value == "":
             continue
-        if isinstance(value, list | tuple):
+        if name == "metrics" and isinstance(value, list | tuple):
             value = ",".join(map(str, value))
         chosen[name] = _whole_number(value) if name == "subset" else str(value)
     return Settings(**chosen)

@@ -16,7 +16,17 @@ from csc_tasks.framework import BY_ID, STRATEGY_IDS
 from csc_tasks.metrics import METRICS, Metric, select
 from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt, read_reply, read_text, strip_thinking, tagged
 from csc_tasks.question import Question
-from csc_tasks.records import Column, answer_record, keys, measure, turn_record, without_strategies
+from csc_tasks.records import (
+    Column,
+    answer_record,
+    keys,
+    measure,
+    measure_choices,
+    signatures,
+    signatures_of_choices,
+    turn_record,
+    without_strategies,
+)
 from csc_tasks.settings import Settings, read_settings
 
 log = logging.getLogger("csc_tasks")
@@ -44,6 +54,7 @@ class SupportTask(ConfigurableTask):
         self.metrics: list[Metric] = self.choose_metrics()
         self.items: dict[str, Conversation | Question] = {}
         self._columns: dict[str, Column] = {}
+        self._renderer: play.Renderer | None = None
         self._records: list[dict] = []
         self._rows: dict[str, slice] = {}
         super().__init__(config=config)
@@ -85,7 +96,7 @@ class SupportTask(ConfigurableTask):
 
     def provenance(self) -> dict:
         """What a reader needs to know to compare two results."""
-        return results.provenance(self.corpus, list(self.items.values()), self.metrics) | {"prompt": self.settings.prompt}
+        return results.provenance(self.corpus, list(self.items.values()), self.signatures()) | {"prompt": self.settings.prompt}
 
     def doc_to_text(self, doc, doc_to_text=None) -> str:
         prompt = self.requests_of(self.items[document_key(doc)])[0]
@@ -93,6 +104,9 @@ class SupportTask(ConfigurableTask):
 
     def doc_to_target(self, doc, doc_to_target=None) -> list[str]:
         raise NotImplementedError
+
+    def signatures(self) -> dict[str, str]:
+        return signatures(self.metrics, self.languages)
 
     def build_all_requests(self, *, tokenizer_name: str = "", **options) -> None:
         """As lm_eval does it; with --cache_requests, what is cached also belongs to this corpus, prompt style and generation settings.
@@ -107,7 +121,8 @@ class SupportTask(ConfigurableTask):
         return {"system_instruction": system_instruction, "templated": bool(apply_chat_template), "chat_template": chat_template}
 
     def construct_requests(self, doc, ctx: dict, metadata=None, **_) -> list[play.PlayInstance]:
-        renderer = play.Renderer(None, ctx["chat_template"])
+        if self._renderer is None or self._renderer.chat_template != ctx["chat_template"]:
+            self._renderer = play.Renderer(None, ctx["chat_template"])
         instances = []
         for number, prompt in enumerate(self.requests_of(self.items[document_key(doc)])):
             kwargs = copy.deepcopy(self.config.generation_kwargs or {})
@@ -128,7 +143,7 @@ class SupportTask(ConfigurableTask):
             )
             if number == 0:
                 # What --write_out shows; the prompts that were sent replace it.
-                instance.arguments = (renderer.render(instance), kwargs)
+                instance.arguments = (self._renderer.render(instance), kwargs)
             instances.append(instance)
         return instances
 
@@ -211,8 +226,9 @@ class ConversationTask(SupportTask):
         return [prompt.target() for prompt in self.requests_of(self.items[document_key(doc)])]
 
     def record(self, prompt: TurnPrompt, played: play.Played) -> dict:
-        read = read_reply if self.VARIANT == "predict" else read_text
-        return turn_record(prompt.conversation, prompt.turn, read(played.text), played.truncated, _flag(played.history_truncated))
+        chooses = self.VARIANT == "predict"
+        read = read_reply if chooses else read_text
+        return turn_record(prompt.conversation, prompt.turn, read(played.text), played.truncated, _flag(played.history_truncated), chooses)
 
 
 class GeneratedContextTask(ConversationTask):
@@ -255,9 +271,10 @@ class StrategyChoiceTask(ConversationTask):
         return record | {"strategy_norm": best_norm, "loglikelihoods": dict(zip(STRATEGY_IDS, sums, strict=True))}
 
     def measure(self, records: Sequence[dict]) -> dict[str, Column]:
-        normed = [record | {"strategy": record["strategy_norm"]} for record in records]
-        columns = super().measure(records)
-        return columns | {f"{name}_norm": column for name, column in super().measure(normed).items()}
+        return measure_choices(records, self.metrics, self.languages)
+
+    def signatures(self) -> dict[str, str]:
+        return signatures_of_choices(self.metrics, self.languages)
 
 
 class QuestionTask(SupportTask):

@@ -137,7 +137,7 @@ def echo_records(conversation: Conversation) -> list[dict]:
         if turn.speaker == CUSTOMER:
             last = turn.text
         elif position in scored:
-            records.append(turn_record(conversation, position, Reply(None, last), None, None))
+            records.append(turn_record(conversation, position, Reply(None, last), None, None, chooses=False))
     return records
 
 

@@ -1,6 +1,7 @@
 """Re-scoring logged samples: the same numbers as the run itself, no model asked, and clear errors."""
 
 import json
+import zlib
 
 import pytest
 from fakes import FakeLM, gold_replies, write_corpus
@@ -12,7 +13,11 @@ from csc_tasks import TASKS_DIR, score
 from csc_tasks.cli import main
 from csc_tasks.errors import DataError, SettingError
 
-TASKS = ["csc_conv_ref", "csc_qa", "cscx_conv_ref_vanilla"]
+TASKS = ["csc_conv_ref", "csc_qa", "cscx_conv_ref_vanilla", "cscx_strategy_choice"]
+
+
+def hash_of(arguments):
+    return zlib.crc32("".join(arguments).encode()) % 1000
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +27,7 @@ def logged(tmp_path_factory):
     corpus = write_corpus(root / "corpus")
     gold, flips = gold_replies(corpus), iter([0, 1, 1, 0, 1] * 40)
     model = FakeLM(lambda prompt: gold[prompt] if prompt in gold and next(flips) else "[Greeting] 三个 days hello")
+    model.loglikelihood = lambda requests: [(-float(hash_of(request.args)), False) for request in requests]
     manager = TaskManager(
         include_path=str(TASKS_DIR), include_defaults=False, metadata={"csc_corpus": str(corpus), "csc_qa_corpus": str(corpus)}
     )

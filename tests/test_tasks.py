@@ -314,6 +314,8 @@ def test_strategy_choice_picks_by_sum_and_by_length(corpus):
         sums = {s.id: likelihood_sum(s.name(language), s.id == gold) for s in STRATEGIES}
         expected.append(max(sums, key=sums.get) == gold)
     assert value(results, "cscx_strategy_choice", "strategy_acc") == pytest.approx(sum(expected) / len(expected))
+    signed = results["configs"]["cscx_strategy_choice"]["metadata"]["csc"]["signatures"]
+    assert set(signed) == set(results["higher_is_better"]["cscx_strategy_choice"])
     sample = results["samples"]["cscx_strategy_choice"][0]["turns"][0]
     assert list(sample["loglikelihoods"]) == [s.id for s in STRATEGIES]
 

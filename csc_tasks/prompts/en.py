@@ -22,19 +22,20 @@ FORMAT = (
 )
 FORMAT_WITHOUT_STRATEGY = "Write only this one reply."
 HISTORY = "Conversation so far:"
-NO_HISTORY = "(the conversation is just starting)"
 CUSTOMER = "Customer: "
 SUPPORTER = "Supporter: "
 TAIL = "Supporter's next reply:"
-TAIL_GIVEN_STRATEGY = "Supporter's next reply (strategy: {name}):"
+TAIL_GIVEN_STRATEGY = "Supporter (strategy: {name}):"
 GIVEN_STRATEGY = "(Use the strategy: {name})"
 TAGGED = "[{name}] {text}"
 OPENING = "(The customer has joined.)"
+EARLIER = "(Earlier turns are left out.)"
 CONTINUE = "(The customer says nothing; the supporter goes on.)"
 NO_REPLY = "(no reply)"
 
 QA_INSTRUCTION = (
-    "You are a professional customer support agent. Answer the customer's question from the conversation so far, correctly, clearly and politely."
+    "You are a professional customer support agent. Answer the customer's question from the conversation so far, correctly, clearly and "
+    "politely."
 )
 QA_SUMMARY = "Summary of the conversation so far:"
 QA_HISTORY = "Conversation so far:"

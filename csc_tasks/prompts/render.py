@@ -72,7 +72,8 @@ class TurnPrompt:
         turn = self.conversation.dialogue[position]
         strategy, text = turn.strategy, turn.text
         if position in replies:
-            strategy, text = replies[position].strategy or "", replies[position].text or WORDING[self.language].NO_REPLY
+            reply = replies[position]
+            strategy, text = ("", WORDING[self.language].NO_REPLY) if reply.empty else (reply.strategy or "", reply.text)
         return turn.speaker, tagged(strategy, text, self.language) if self.variant != "vanilla" else text
 
 
@@ -138,9 +139,12 @@ def instructions(language: str, variant: str) -> str:
 
 
 def single(prompt: TurnPrompt, said: list[tuple[str, str]]) -> Messages:
-    """One prompt: instructions, history, short tail. Each prompt of a conversation repeats the one before up to its tail."""
+    """One prompt: instructions, history, short tail. Each prompt of a conversation repeats the one before up to its tail.
+
+    That is why an empty history is just empty: a line that says so would be in the way of the next prompt.
+    """
     words = WORDING[prompt.language]
-    lines = [speaker_line(speaker, text, words) for speaker, text in said] or [words.NO_HISTORY]
+    lines = [speaker_line(speaker, text, words) for speaker, text in said]
     given = prompt.given_strategy()
     tail = words.TAIL_GIVEN_STRATEGY.format(name=given) if given else words.TAIL
     return [user("\n\n".join([instructions(prompt.language, prompt.variant), "\n".join([words.HISTORY, *lines]), tail]))]
@@ -154,7 +158,7 @@ def chat(prompt: TurnPrompt, said: list[tuple[str, str]]) -> Messages:
     words = WORDING[prompt.language]
     messages: Messages = [system(instructions(prompt.language, prompt.variant))]
     if not said or said[0][0] == SUPPORTER:
-        messages.append(user(words.OPENING))
+        messages.append(user(words.OPENING if len(said) == prompt.turn else words.EARLIER))
     for speaker, text in said:
         role = "user" if speaker == CUSTOMER else "assistant"
         if messages[-1]["role"] == role:
@@ -175,7 +179,7 @@ def tagged(strategy: str, text: str, language: str) -> str:
 
 def speaker_line(speaker: str, text: str, words: ModuleType) -> str:
     """One line per turn: a line break inside a turn would let its text pose as somebody else's turn."""
-    return (words.CUSTOMER if speaker == CUSTOMER else words.SUPPORTER) + " ".join(text.split("\n"))
+    return (words.CUSTOMER if speaker == CUSTOMER else words.SUPPORTER) + " ".join(text.splitlines())
 
 
 def system(text: str) -> dict[str, str]:

@@ -1,0 +1,118 @@
+"""Every command in the READMEs parses: make targets, extras, csc verbs, lm_eval tasks and settings, links and the file tree."""
+
+import argparse
+import configparser
+import importlib
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from csc_tasks.cli import COMMANDS
+from csc_tasks.settings import read_settings
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [page for page in (ROOT / "README.md", ROOT / "csc_tasks" / "README.md", ROOT / "benchmarks" / "RESULTS.md") if page.exists()]
+
+
+def commands() -> list[tuple[str, str]]:
+    """(page, command) for every command in a bash block, continued lines joined."""
+    found = []
+    for page in PAGES:
+        for block in re.findall(r"```bash\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+            for line in block.replace("\\\n", " ").splitlines():
+                if line.strip() and not line.startswith("#"):
+                    found.append((page.relative_to(ROOT).as_posix(), line.strip()))
+    return found
+
+
+def words_of(command: str) -> list[str]:
+    """Words of a command without comment and leading NAME=value."""
+    words = shlex.split(command, comments=True)
+    while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+        words.pop(0)
+    return words
+
+
+def test_there_are_commands():
+    assert {words_of(command)[0] for _, command in commands()} >= {"make", "pip", "lm_eval", "csc"}
+
+
+@pytest.mark.parametrize(("page", "command"), commands())
+def test_the_command_parses(page, command):
+    words = words_of(command)
+    check = {"make": make, "pip": pip, "lm_eval": lm_eval, "csc": csc, "python": python, "cd": lambda words: None}[words[0]]
+    check(words[1:])
+
+
+def make(words):
+    targets = [word for word in words if "=" not in word]
+    assert subprocess.run(["make", "-n", *targets], cwd=ROOT, capture_output=True).returncode == 0
+
+
+def pip(words):
+    assert words[0] == "install"
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    for extra in re.findall(r"csc-tasks\[([\w,]+)\]", " ".join(words)):
+        assert set(extra.split(",")) <= set(setup["options.extras_require"])
+
+
+def csc(words):
+    if words in (["--help"], ["tasks"]):
+        return
+    verb = " ".join(words[:2]) if " ".join(words[:2]) in COMMANDS else words[0]
+    module = importlib.import_module(COMMANDS[verb][0])
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    module.add_arguments(parser)
+    parser.parse_args(words[len(verb.split()) :])
+
+
+def python(words):
+    assert words[0] == "-m"
+    assert (ROOT / f"{words[1].replace('.', '/')}.py").exists()
+
+
+def lm_eval(words):
+    from lm_eval._cli.harness import HarnessCLI
+    from lm_eval.tasks import TaskManager
+
+    from csc_tasks import TASKS_DIR
+
+    arguments = HarnessCLI()._parser.parse_args(words if words[0] in ("run", "ls", "validate") else ["run", *words])
+    if words[0] == "ls":
+        return
+    manager = TaskManager(include_path=str(TASKS_DIR), include_defaults=False)
+    for pattern in arguments.tasks if isinstance(arguments.tasks, list) else arguments.tasks.split(","):
+        assert manager.match_tasks([pattern]), pattern
+    if getattr(arguments, "metadata", None):
+        read_settings(arguments.metadata, {})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:|#)([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target.split("#")[0]).exists(), target
+
+
+def test_the_file_tree_is_the_one_there_is():
+    """Every module is named in the tree, and every name in the tree exists."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    tree = text.split("## Files")[1].split("```")[1]
+    folder, named = "", set()
+    for line in tree.splitlines():
+        indent = len(line) - len(line.lstrip())
+        if not line.strip() or indent > 2:
+            continue
+        entry = line.split()[0]
+        if indent == 0:
+            folder = entry if entry.endswith("/") else ""
+        path = ROOT / (entry if indent == 0 else folder + entry)
+        assert path.exists(), entry
+        named |= set(re.findall(r"[\w./]+\.py", line)) | {entry}
+    for package in ("csc_tasks", "builders", "trainers", "leaderboard"):
+        for module in (ROOT / package).glob("*.py"):
+            if module.name != "__init__.py":
+                assert module.name in named or f"{package}/{module.name}" in named, f"{package}/{module.name} is not in the README's tree"

@@ -1,0 +1,100 @@
+"""Run-time settings: keys, environment variables, which wins, and what is refused."""
+
+import dataclasses
+
+import pytest
+
+from csc_tasks.errors import SettingError
+from csc_tasks.settings import HELP, PUBLISHED_CORPUS, PUBLISHED_QA_CORPUS, Settings, read_settings
+
+KEYS = [field.name for field in dataclasses.fields(Settings)]
+
+
+def test_the_defaults_are_the_published_data():
+    assert read_settings({}, {}) == Settings()
+    assert (Settings().corpus, Settings().qa_corpus) == (PUBLISHED_CORPUS, PUBLISHED_QA_CORPUS)
+    assert PUBLISHED_CORPUS == "DianJin/DianJin-CSC-Data"
+    assert PUBLISHED_QA_CORPUS == "Lakshan2003/customer-support-client-agent-conversations"
+    assert (Settings().prompt, Settings().metrics, Settings().qa_reference) == ("single", "overlap", "refined_agent_answer")
+
+
+def test_every_setting_says_what_it_takes():
+    assert list(HELP) == KEYS and all(HELP.values())
+
+
+# A value other than the default for every setting, as text.
+VALUES = dict.fromkeys(KEYS, "demo") | {
+    "prompt": "chat", "language": "zh", "subset": "25", "qa_reference": "agent_answer", "metrics": "bleu_4,rouge_l",
+}
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_metadata_and_environment_say_the_same(name):
+    value = VALUES[name]
+    from_metadata = read_settings({f"csc_{name}": value}, {})
+    assert from_metadata == read_settings({}, {f"CSC_{name.upper()}": value})
+    assert str(getattr(from_metadata, name)) == value
+    others = {key: getattr(from_metadata, key) for key in KEYS if key != name}
+    assert others == {key: getattr(Settings(), key) for key in KEYS if key != name}
+
+
+def test_metadata_wins_over_the_environment():
+    environment = {f"CSC_{name.upper()}": value for name, value in VALUES.items()}
+    chosen = read_settings({"csc_corpus": "mine", "csc_subset": 3}, environment)
+    assert (chosen.corpus, chosen.subset, chosen.qa_corpus, chosen.prompt) == ("mine", 3, "demo", "chat")
+    # An explicit null or empty text asks for the default again.
+    for nothing in (None, ""):
+        assert read_settings({"csc_corpus": nothing}, environment).corpus == PUBLISHED_CORPUS
+
+
+def test_the_real_environment_is_read(monkeypatch):
+    monkeypatch.setenv("CSC_CORPUS", "from the shell")
+    assert read_settings({}).corpus == "from the shell"
+
+
+def test_other_peoples_keys_are_ignored():
+    others = {"version": 1.0, "pretrained": "x", "Csc_corpus": "x", "corpus": "x", "csc": {"rows": 3}}
+    assert read_settings(others, {"CSC": "x", "CSC_SHARED_DATA": "x"}) == Settings()
+
+
+@pytest.mark.parametrize(("key", "closest"), [
+    ("csc_corpora", "csc_corpus"), ("csc_metric", "csc_metrics"), ("csc_lang", "csc_language"), ("csc_limit", None), ("csc_", None),
+    ("csc_CORPUS", None),
+])
+def test_an_unknown_key_names_the_closest(key, closest):
+    with pytest.raises(SettingError) as caught:
+        read_settings({"csc_corpus": "demo", key: "x"}, {})
+    text = str(caught.value)
+    assert text.startswith(f"unknown setting {key!r} (closest: {closest or 'csc_'}")
+    assert all(f"csc_{name}" in text for name in KEYS)
+
+
+@pytest.mark.parametrize(("given", "metrics"), [
+    ("bleu_4", "bleu_4"), ("overlap,bertscore", "overlap,bertscore"), (["bleu_4", "rouge_l"], "bleu_4,rouge_l"), (("all",), "all"),
+    ([], ""),
+])
+def test_metrics_are_a_name_or_a_list(given, metrics):
+    assert read_settings({"csc_metrics": given}, {}).metrics == metrics
+
+
+@pytest.mark.parametrize(("key", "value", "said"), [
+    ("csc_prompt", "both", "choose one of single, chat"), ("csc_prompt", "Single", "choose one of single, chat"),
+    ("csc_language", "fr", "choose one of zh, en"), ("csc_language", "ZH", "choose one of zh, en"),
+    ("csc_language", ["zh", "en"], "choose one of zh, en"),
+    ("csc_qa_reference", "answer", "choose one of refined_agent_answer, agent_answer"),
+    *(("csc_subset", value, "a whole number of at least 1") for value in (
+        0, -1, "0", "x", "1.5", 2.5, True, [], [1], {}, float("nan"), float("inf"), "1e3",
+    )),
+])
+def test_a_bad_value_says_what_would_do(key, value, said):
+    with pytest.raises(SettingError) as caught:
+        read_settings({key: value}, {})
+    assert str(caught.value).startswith(f"{key}=") and said in str(caught.value)
+    if isinstance(value, str):
+        with pytest.raises(SettingError, match=said):
+            read_settings({}, {key.upper(): value})
+
+
+@pytest.mark.parametrize("value", [25, "25", " 25 ", 25.0])
+def test_a_subset_is_a_whole_number(value):
+    assert read_settings({"csc_subset": value}, {}).subset == 25
