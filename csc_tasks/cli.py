@@ -20,6 +20,7 @@ from csc_tasks.errors import CscError, SettingError
 
 # verb -> (module, summary), in the order in which the overview shows them
 COMMANDS = {
+    "build demo": ("builders.demo", "the embedded demo corpus, rebuilt byte for byte"),
     "build star": ("builders.star", "a labelled conversation dataset from STAR's raw dialogues"),
     "train tiny": ("trainers.tiny", "a tiny stand-in chat model from scratch, on the CPU"),
     "stats": ("builders.stats", "what a dataset holds: sizes, lengths, topics, strategies, as tables and figures"),

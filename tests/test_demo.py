@@ -1,0 +1,337 @@
+"""The embedded demo corpus and the scripted stand-in that writes it: same bytes, sound rows, and dialogues that can tell models apart."""
+
+import json
+import math
+import re
+from argparse import Namespace
+from collections import Counter, defaultdict
+from itertools import pairwise
+
+import pytest
+
+from builders import demo
+from builders.phrases import bank, fill, slot_values, voiced, weighted
+from builders.scripted import begin, choose_strategy, hear, plan, play, say, state_after, strategies
+from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, detect_language
+from csc_tasks.corpora import DEMO_DIR
+from csc_tasks.errors import DataError, SettingError
+from csc_tasks.framework import LANGUAGES, STRATEGY_IDS, TOPICS
+from csc_tasks.question import Question
+
+FILES = {"rolecs/train": 560, "csconv/test": 60, "qa/train": 200, "qa/validation": 30, "qa/test": 60}
+TOPIC_NAMES = {topic.en for topic in TOPICS}
+
+
+def rows(name):
+    return [json.loads(line) for line in (DEMO_DIR / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+ROWS = {name: rows(name) for name in FILES}
+DIALOGUES = ROWS["rolecs/train"] + ROWS["csconv/test"]
+
+
+def supporter_turns(name, language):
+    """(previous strategy, last customer turn, strategy, text) of every supporter turn."""
+    found = []
+    for row in ROWS[name]:
+        if row["language"] == language:
+            before, heard = "START", ""
+            for turn in row["dialogue"]:
+                if turn["speaker"] == SUPPORTER:
+                    found.append((before, heard, turn["strategy"], turn["text"]))
+                    before = turn["strategy"]
+                else:
+                    heard = turn["text"]
+    return found
+
+
+def test_the_command_rebuilds_the_embedded_corpus_byte_for_byte(tmp_path, capsys):
+    demo.main(Namespace(out=tmp_path, seed=demo.SEED))
+    built = {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in tmp_path.rglob("*.jsonl")}
+    embedded = {path.relative_to(DEMO_DIR).as_posix(): path.read_bytes() for path in DEMO_DIR.rglob("*.jsonl")}
+    assert built.keys() == embedded.keys() == {f"{name}.jsonl" for name in FILES}
+    assert [name for name in built if built[name] != embedded[name]] == []
+    printed = capsys.readouterr().out
+    assert "rolecs/train: 560 rows" in printed
+    assert re.search(r"drawn again: \d+ longer than 24 turns, \d+ shorter than 8 turns", printed)
+
+
+def test_another_seed_gives_another_corpus(monkeypatch):
+    monkeypatch.setattr(demo, "CONVERSATIONS", {"train": 8, "test": 8, "validation": 8})
+    first, again, other = (demo.build(seed)[0] for seed in (1, 1, 2))
+    assert first == again
+    assert not {row["conversation_id"] for row in first["rolecs", "train"]} & {row["conversation_id"] for row in other["rolecs", "train"]}
+
+
+def test_the_files_have_the_promised_size_order_and_format():
+    assert {name: len(found) for name, found in ROWS.items()} == FILES
+    assert sum(path.stat().st_size for path in DEMO_DIR.rglob("*") if path.is_file()) < 2_000_000
+    for name, found in ROWS.items():
+        keys = [(row["conversation_id"], row.get("turn_index", 0)) for row in found]
+        assert keys == sorted(set(keys)), name
+        assert Counter(row["language"] for row in found) == dict.fromkeys(LANGUAGES, FILES[name] // 2)
+        lines = (DEMO_DIR / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+        assert lines == [json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":")) for row in found]
+
+
+def test_every_conversation_is_sound_and_fully_labelled():
+    for name in ("rolecs/train", "csconv/test"):
+        for row in ROWS[name]:
+            conversation = Conversation.from_row(row, name)
+            assert conversation.problems() == []
+            assert conversation.to_row(roles=name == "rolecs/train") == row
+            assert 8 <= len(conversation.dialogue) <= 24
+            assert all(turn.strategy for turn in conversation.dialogue if turn.speaker == SUPPORTER)
+            assert conversation.source == "demo" and conversation.conversation_id.startswith("demo-")
+            assert detect_language(" ".join(turn.text for turn in conversation.dialogue)) == conversation.language
+            assert "{" not in json.dumps([turn.text for turn in conversation.dialogue])
+            if name == "rolecs/train":
+                assert all(text and "{" not in text for text in (conversation.profile, conversation.scenario, conversation.goal))
+
+
+@pytest.mark.parametrize("name", ["rolecs/train", "csconv/test"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_all_strategies_topics_and_ways_to_open_occur(name, language):
+    found = [row for row in ROWS[name] if row["language"] == language]
+    assert {turn["strategy"] for row in found for turn in row["dialogue"]} == {*STRATEGY_IDS, ""}
+    assert {row["topic"] for row in found} == TOPIC_NAMES
+    openers = Counter(row["dialogue"][0]["speaker"] for row in found)
+    assert openers[SUPPORTER] > openers[CUSTOMER] > 0
+
+
+def test_some_supporters_speak_twice_in_a_row_and_no_customer_does():
+    double = {speaker: 0 for speaker in (SUPPORTER, CUSTOMER)}
+    for row in DIALOGUES:
+        for speaker in {a["speaker"] for a, b in pairwise(row["dialogue"]) if a["speaker"] == b["speaker"]}:
+            double[speaker] += 1
+    assert double[CUSTOMER] == 0
+    assert 0.05 < double[SUPPORTER] / len(DIALOGUES) < 0.25
+
+
+def test_no_dialogue_occurs_twice_and_nobody_repeats_themselves():
+    texts = ["\n".join(turn["text"] for turn in row["dialogue"]) for row in DIALOGUES]
+    assert len(set(texts)) == len(texts)
+    said = [Counter((turn["speaker"], turn["text"]) for turn in row["dialogue"]) for row in DIALOGUES]
+    assert [repeated for counts in said for repeated, count in counts.items() if count > 1] == []
+
+
+def test_no_conversation_is_in_two_splits():
+    ids = {name: {row["conversation_id"] for row in found} for name, found in ROWS.items()}
+    assert ids["qa/train"] <= ids["rolecs/train"]
+    assert ids["qa/test"] <= ids["csconv/test"]
+    assert not ids["rolecs/train"] & ids["csconv/test"]
+    assert not ids["qa/validation"] & (ids["rolecs/train"] | ids["csconv/test"])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_model_that_listens_can_be_told_from_one_that_does_not(language):
+    """Strategy accuracy, train to test: majority < previous strategy < naive Bayes on the last customer turn and the previous strategy."""
+    train, test = supporter_turns("rolecs/train", language), supporter_turns("csconv/test", language)
+
+    def accuracy(guess):
+        return sum(guess(before, heard) == strategy for before, heard, strategy, _ in test) / len(test)
+
+    majority = Counter(strategy for *_, strategy, _ in train).most_common(1)[0][0]
+    following = defaultdict(Counter)
+    words, labels = defaultdict(Counter), Counter()
+
+    def features(before, heard):
+        text = f"^{heard.lower()}$"
+        return [f"before {before}"] * 6 + [text[i : i + n] for n in (2, 3, 4) for i in range(len(text) - n + 1)]
+
+    for before, heard, strategy, _ in train:
+        following[before][strategy] += 1
+        labels[strategy] += 1
+        words[strategy].update(features(before, heard))
+    known = len(set().union(*words.values()))
+    totals = {label: counts.total() for label, counts in words.items()}
+
+    def bayes(before, heard):
+        parts = features(before, heard)
+        return max(
+            labels,
+            key=lambda label: math.log(labels[label])
+            + sum(math.log((words[label][part] + 0.1) / (totals[label] + 0.1 * known)) for part in parts),
+        )
+
+    bigram = accuracy(lambda before, heard: following[before].most_common(1)[0][0])
+    listening = accuracy(bayes)
+    assert accuracy(lambda before, heard: majority) < 0.2
+    assert 0.4 < bigram < 0.55
+    assert listening > bigram + 0.15
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_supporters_vary_their_wording(language):
+    train, test = ([text for *_, text in supporter_turns(name, language)] for name in ("rolecs/train", "csconv/test"))
+    assert len(set(train)) > 0.8 * len(train)
+    assert sum(text in set(train) for text in test) / len(test) < 0.25
+
+
+def test_what_the_customer_named_comes_back():
+    """The first amount, limit, date or count a customer names is usually taken up by the supporter."""
+    named = taken_up = 0
+    for row in DIALOGUES:
+        for i, turn in enumerate(row["dialogue"]):
+            numbers = re.findall(r"\d[\d,.]*\d", turn["text"]) if turn["speaker"] == CUSTOMER else []
+            if numbers:
+                named += 1
+                later = [other["text"] for other in row["dialogue"][i + 1 :] if other["speaker"] == SUPPORTER]
+                taken_up += any(numbers[0] in text for text in later)
+                break
+    assert named > 0.6 * len(DIALOGUES)
+    assert taken_up > 0.6 * named
+
+
+@pytest.mark.parametrize("name", ["qa/train", "qa/validation", "qa/test"])
+def test_questions_are_sound_and_belong_to_their_conversations(name):
+    dialogues = {row["conversation_id"]: row["dialogue"] for row in DIALOGUES}
+    for row in ROWS[name]:
+        question = Question.from_row(row, name)
+        assert question.to_row() == row
+        history = [{"speaker": turn.speaker, "text": turn.text} for turn in question.conversation_history]
+        assert history and all((question.instruction, question.history_summary, question.client_question, question.agent_answer))
+        assert "{" not in question.instruction + question.history_summary + question.refined_agent_answer
+        if name == "qa/validation":
+            continue
+        spoken = [{"speaker": turn["speaker"], "text": turn["text"]} for turn in dialogues[question.conversation_id]]
+        asked = len(history)
+        assert spoken[:asked] == history
+        assert spoken[asked : asked + 2] == [
+            {"speaker": CUSTOMER, "text": question.client_question},
+            {"speaker": SUPPORTER, "text": question.agent_answer},
+        ]
+        pairs = [(a["speaker"], b["speaker"]) for a, b in pairwise(spoken)]
+        assert question.turns_total == pairs.count((CUSTOMER, SUPPORTER))
+        assert question.turn_index == pairs[:asked].count((CUSTOMER, SUPPORTER))
+    assert {row["stage"] for row in ROWS[name]} == {"early", "mid", "late"}
+
+
+# p = (i + 0.5) / n: 0.5/5 = 0.1, 1.5/5 = 0.3, 1.5/8 = 0.1875, 0.5/2 = 0.25, 4.5/5 = 0.9, 6.5/8 = 0.8125, 7.5/8 = 0.9375, 1.5/2 = 0.75
+@pytest.mark.parametrize(
+    ("index", "total", "stage"),
+    [
+        *((0, 5, "early"), (1, 5, "mid"), (1, 8, "early"), (0, 2, "mid"), (4, 5, "late"), (6, 8, "mid"), (7, 8, "late"), (1, 2, "mid")),
+    ],
+)
+def test_stage_of_a_pair(index, total, stage):
+    assert demo.stage(index, total) == stage
+
+
+def test_refined_answers_keep_every_fact_and_say_more():
+    for name in ("qa/train", "qa/validation", "qa/test"):
+        for row in ROWS[name]:
+            raw, fuller = row["agent_answer"], row["refined_agent_answer"]
+            facts = re.findall(r"\d[\d,.*%]*|“[^”]+”|GD\d+|T-\d+|(?:Ms|Mr)\. \w+", raw)
+            assert [fact for fact in facts if fact not in fuller] == []
+            assert len(fuller) > len(raw)
+
+
+def test_summaries_tell_what_has_happened_and_nothing_that_has_not():
+    given = {"zh": "身份已核实。", "en": "The customer's identity has been verified."}
+    for row in ROWS["qa/train"]:
+        summary, history = row["history_summary"], row["conversation_history"]
+        heard, said = (" ".join(turn["text"] for turn in history if turn["speaker"] in who) for who in ((CUSTOMER,), (CUSTOMER, SUPPORTER)))
+        assert bool(re.search(r"\*{4}00|555-01|DD\d{6}|(?<![\d,])00\d\d(?!\d)", heard)) == (given[row["language"]] in summary)
+        assert set(re.findall(r"GD\d{6}|T-\d{6}", said)) == set(re.findall(r"GD\d{6}|T-\d{6}", summary))
+
+
+# What may follow each thing a customer can do, written down apart from the rules that choose it.
+SENSIBLE = {
+    "hello": "GT", "vague": "PR IV EM GT", "full": "RP IV ID GT", "upset_vague": "EM PR GT", "upset_full": "EM RP GT",
+    "detail": "PR RP IV ID", "details": "RP IV ID", "confirm": "IV ID PS", "why": "ID EM", "how": "PS ID", "do": "IV RI EM",
+    "rather": "IV RI EM", "beg": "IV ID EM",
+    "alt": "PS", "object": "ID EM", "vent": "EM PS", "policy_vent": "EM PS", "worry": "EM ID", "fails": "PS EM", "fails_again": "IV RI EM",
+    "wait": "RI", "how_long": "ID EM", "where": "ID", "also": "ID", "interested": "ID", "off_topic": "Others", "seen": "FR RC AC",
+    "noted": "FR RC AC", "works": "FR RC AC", "accept": "FR RC AC", "decline": "RC AC", "satisfied": "RC AC", "thanks": "AC RC",
+    "lukewarm": "EM RC", "no_more": "AC",
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_supporter_answers_what_the_customer_just_did(language):
+    seen, second, choices = set(), 0, 0
+    for number in range(120):
+        before = None
+        for state in play(plan(f"rules/{number}", language, list(bank(language).problems)[number % 40])):
+            turn = state.turns[-1]
+            if before and turn.speaker == SUPPORTER and before.turns[-1].speaker == CUSTOMER:
+                seen.add(before.act)
+                if before.act != "identity":
+                    assert turn.strategy in SENSIBLE[before.act].split(), (before.act, turn)
+                fitting, other, probability = strategies(before)
+                assert turn.strategy in (fitting, other) and probability <= 0.3
+                choices += 1
+                second += turn.strategy != fitting
+            before = state
+    assert seen >= {"vague", "full", "upset_full", "why", "how", "do", "works", "fails", "worry", "beg", "alt", "off_topic", "satisfied"}
+    assert 0.05 < second / choices < 0.2
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_one_turn_at_a_time_gives_the_whole_dialogue(language):
+    """Any reply can be asked for by itself: the functions have no memory but the state."""
+    scenario = plan("step by step", language, "refund_missing")
+    assert plan("step by step", language, "refund_missing") == scenario
+    states = list(play(scenario))
+    for count, state in enumerate(states, 1):
+        assert state_after(scenario, count) == state
+    assert state_after(scenario, 0) == begin(scenario)
+    assert state_after(scenario, 99) == states[-1]
+    previous = begin(scenario)
+    for state in states:
+        turn = state.turns[-1]
+        if turn.speaker == SUPPORTER:
+            assert choose_strategy(previous) == turn.strategy
+            assert say(previous, turn.strategy, turn.text) == state
+        else:
+            assert hear(previous, state.act, turn.text) == state
+        previous = state
+
+
+def test_the_phrase_banks_agree_and_are_rich_enough():
+    zh, en = bank("zh"), bank("en")
+    assert list(zh.problems) == list(en.problems)
+    for phrases in (zh, en):
+        assert set(Counter(problem["topic"] for problem in phrases.problems.values()).values()) == {5}
+        assert {problem["topic"] for problem in phrases.problems.values()} == TOPIC_NAMES
+        for name, problem in phrases.problems.items():
+            assert set(problem) == set(en.problems[name]) and set(problem["slots"]) == set(en.problems[name]["slots"])
+            # Pairs that belong together by their place: a question and its answer, a step and what comes of it.
+            paired = {"why", "policy", "do", "act", "step", "works", "fail", "step2", "works2"} & set(problem)
+            assert {len(problem[key]) for key in paired} == {2}
+            assert ("fail" in problem) == ("step2" in problem) == ("works2" in problem)
+        for act, variants in phrases.generic["supporter"].items():
+            if act in ("GT", "EM_vent", "FR", "AC", "RI_ticket", "RI_start", "ID_eta", "PR_lead", "RP_lead", "PS_lead", "RC_lead"):
+                assert len(set(variants)) >= 6, (phrases.language, act)
+
+
+def test_slots_follow_the_speaker_and_the_arithmetic():
+    assert voiced("en", "my landlord", "supporter") == "your landlord"
+    assert voiced("en", "I mixed up two digits", "summary") == "they mixed up two digits"
+    assert voiced("zh", "我弟弟", "supporter") == "您弟弟"
+    assert voiced("zh", "我弟弟", "customer") == "我弟弟"
+    assert fill("an offer for {age}-year-olds and a {age}-year-old", {"age": "8"}) == "an offer for 8-year-olds and an 8-year-old"
+
+    def values(language, **specs):
+        return slot_values(specs, bank(language), type("Fixed", (), {"random": lambda self: 0.0})())
+
+    # 100,000 over 30 years at 6 % costs 599.55 a month, the textbook figure; 12,000 in 12 parts at 0.5 % of the whole: 1,000 + 60.
+    assert values("en", loan="money 100000 100000", years=[30], rate=["6"], monthly="annuity loan rate years")["monthly"] == "$600"
+    assert values("zh", amount="money 12000 12000", n=[12], rate=["0.5"], each="split amount n rate")["each"] == "1060"
+    assert values("en", fee=["$9"], months="int 3 3", total="times fee months")["total"] == "$27"
+    assert values("zh", amount="money 20000 20000", rate=["1.65"], years=[3], interest="interest amount rate years")["interest"] == "990"
+
+
+def test_bad_phrases_and_languages_are_named():
+    with pytest.raises(DataError, match="'pay \\{amonut\\}' cannot be filled"):
+        fill("pay {amonut}", {"amount": "5"})
+    with pytest.raises(DataError, match="slot 'fee' is of the unknown kind 'cents 5'"):
+        slot_values({"fee": "cents 5"}, bank("en"), None)
+    with pytest.raises(SettingError, match="'fr'; languages are zh, en"):
+        bank("fr")
+
+
+def test_weights_are_probabilities():
+    at = [type("At", (), {"random": lambda self, x=x: x})() for x in (0.0, 0.24, 0.26, 0.999999)]
+    assert [weighted(rng, {"a": 1, "b": 3}) for rng in at] == ["a", "a", "b", "b"]
