@@ -13,6 +13,12 @@ from csc_tasks.framework import STRATEGIES
 TASKS = {"csconv": ("csc_conv_ref", "csc_conv_gen"), "qa": ("csc_qa",)}
 CORPUS_KEY = {"csconv": "csc_corpus", "qa": "csc_qa_corpus"}
 
+FIGURES = "figures"
+"""The folder beside a card that its figures lie in."""
+
+STATISTICS = ("<!-- statistics -->", "<!-- end of statistics -->")
+"""The lines of a card between which `csc stats --card` writes."""
+
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 _MIT = """\
@@ -72,12 +78,13 @@ def render_card(card: Card, record: Mapping) -> str:
         title=card.title,
         summary=card.summary,
         contents=contents_table(splits),
+        statistics="\n".join(STATISTICS),
         source=card.source.strip(),
         made=card.made.strip(),
         counts=_bullets(count_lines(record.get("counts", {}))),
         loading="\n".join(f'{c} = load_dataset("PATH_OR_HUB_ID", "{c}")  # {", ".join(parts)}' for c, parts in splits.items()),
         evaluating=_evaluating(splits),
-        columns=_table(["column", "meaning"], [[f"`{name}`", meaning] for name, meaning in meanings.items()]),
+        columns=markdown_table(["column", "meaning"], [[f"`{name}`", meaning] for name, meaning in meanings.items()]),
         limits=_bullets(card.limits),
         licence="\n\n".join(text for text in (f"`{card.licence}`", card.copyright, _LICENCE_TEXTS.get(card.licence)) if text),
         citation=f"\n## Citation\n\n```bibtex\n{card.citation.strip()}\n```" if card.citation else "",
@@ -91,6 +98,14 @@ def evaluation(card: Card, splits: Mapping) -> dict:
     if not tasks:
         return {}
     return {"name": card.title, "description": card.summary, "evaluation_framework": "lm-evaluation-harness", "tasks": tasks}
+
+
+def with_statistics(text: str, section: str) -> str | None:
+    """A card with `section` as its statistics, in place of earlier ones; None where the card has no place for them."""
+    start, end = STATISTICS
+    before, opened, rest = text.partition(start)
+    _, closed, after = rest.partition(end)
+    return f"{before}{start}\n\n{section.strip()}\n\n{end}{after}" if opened and closed else None
 
 
 def count_lines(counts: Mapping) -> list[str]:
@@ -111,11 +126,11 @@ def contents_table(splits: Mapping[str, Mapping[str, Mapping]]) -> str:
     keys = ("rows", "turns", "supporter_turns_labelled", "supporter_turns_unlabelled")
     parts = [(config, split, found) for config, described in splits.items() for split, found in described.items()]
     header = ["config", "split", "rows", "turns", "supporter turns labelled (scored)", "supporter turns unlabelled"]
-    tables = [_table(header, [[c, s, *(f"{found[key]:,}" if key in found else "–" for key in keys)] for c, s, found in parts])]
+    tables = [markdown_table(header, [[c, s, *(f"{found[key]:,}" if key in found else "–" for key in keys)] for c, s, found in parts])]
     labelled = [(f"{c} {s}", found["strategies"], found["supporter_turns_labelled"]) for c, s, found in parts if "strategies" in found]
     if labelled:
         rows = [[s.id, s.en, *(f"{n[s.id]:,} ({n[s.id] / max(total, 1):.1%})" for _, n, total in labelled)] for s in STRATEGIES]
-        tables.append(_table(["id", "strategy", *(name for name, _, _ in labelled)], rows))
+        tables.append(markdown_table(["id", "strategy", *(name for name, _, _ in labelled)], rows))
     return "\n\n".join(tables)
 
 
@@ -140,7 +155,8 @@ def _evaluating(splits: Mapping) -> str:
     return f"With `lm_eval` and `csc-tasks` installed (leave `--apply_chat_template` out for a base model):\n\n```bash\n{command}\n```"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows))
 
 

@@ -1,6 +1,6 @@
 """The dataset folder every builder writes: parquet files, card, eval.yaml, build.json and run.json, put into place in one step.
 
-    out/README.md   eval.yaml   build.json   run.json   {config}/{split}-00000-of-00001.parquet
+    out/README.md   eval.yaml   build.json   run.json   {config}/{split}-00000-of-00001.parquet   (figures/*.png by csc stats)
 
 The folder is a Hub dataset repository as it lies there: `datasets.load_dataset(out, config)` reads it. Two builds from the same rows give
 the same bytes in every file but run.json.
@@ -8,14 +8,15 @@ the same bytes in every file but run.json.
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import csc_tasks
-from builders.card import Card, evaluation, render_card, yaml_text
+from builders.card import FIGURES, Card, evaluation, render_card, yaml_text
 from builders.schema import checked_splits, describe_rows, features
-from csc_tasks.errors import SettingError
+from csc_tasks.errors import DataError, SettingError
 
 FORMAT = "csc-tasks dataset folder, version 1"
 """Written into build.json; a folder without it is never replaced."""
@@ -34,18 +35,63 @@ def check_target(out: Path) -> None:
         raise SettingError(f"{out} is a file; give a folder to write")
     if not any(out.iterdir()):
         return
-    try:
-        record = json.loads((out / "build.json").read_text(encoding="utf-8"))
-        known = record["format"] == FORMAT
-        written = {parquet_name(config, split) for config, splits in record["splits"].items() for split in splits}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        known, written = False, set()
-    if not known:
+    record = read_record(out)
+    if record is None:
         raise SettingError(f"{out} is not empty and is not a dataset folder of this project; give an empty folder or a new one")
-    present = {path.relative_to(out).as_posix() for path in out.rglob("*") if not path.is_dir()}
-    if strangers := sorted(present - written - set(TEXT_FILES)):
-        named = ", ".join(strangers[:3]) + (f" and {len(strangers) - 3} more" if len(strangers) > 3 else "")
-        raise SettingError(f"{out} holds files besides its dataset ({named}); move them away or give another folder")
+    if strangers := _strangers(out, record):
+        raise SettingError(f"{out} holds files besides its dataset ({strangers}); move them away or give another folder")
+
+
+def read_record(folder: Path) -> dict | None:
+    """What build.json says of a dataset folder of ours; None for any other folder."""
+    try:
+        record = json.loads((folder / "build.json").read_text(encoding="utf-8"))
+        known = record["format"] == FORMAT
+        _dataset_files(record)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+    return record if known else None
+
+
+def read_folder(folder: Path) -> tuple[dict, dict[str, dict[str, list[dict]]]]:
+    """The record and the rows (config -> split -> rows) of a finished dataset folder, as it would be published.
+
+    Raises SettingError for a folder that is not one of ours or holds other files, DataError for one that is not whole: a file is missing,
+    or rows are not those that build.json and the card describe.
+    """
+    if not folder.is_dir():
+        raise SettingError(f"{folder} is no folder; give a dataset folder that a builder wrote")
+    record = read_record(folder)
+    if record is None:
+        raise SettingError(f"{folder} is not a dataset folder of this project (no build.json of ours in it)")
+    if strangers := _strangers(folder, record):
+        raise SettingError(f"{folder} holds files besides its dataset ({strangers}); move them away")
+    if missing := [name for name in ("README.md", *_dataset_files(record)) if not (folder / name).is_file()]:
+        raise DataError(f"{folder}: {', '.join(missing)} missing; build it again")
+    rows: dict[str, dict[str, list[dict]]] = {}
+    for config, splits in record["splits"].items():
+        for split, described in splits.items():
+            found = _read_parquet(folder / parquet_name(config, split))
+            try:
+                as_described = describe_rows(config, found) == described
+            except (KeyError, TypeError):  # other columns than ours
+                as_described = False
+            if not as_described:
+                raise DataError(f"{folder}: {config}/{split} does not hold the rows that build.json and the card describe; build it again")
+            rows.setdefault(config, {})[split] = found
+    return record, rows
+
+
+def _dataset_files(record: Mapping) -> list[str]:
+    return [parquet_name(config, split) for config, splits in record["splits"].items() for split in splits]
+
+
+def _strangers(folder: Path, record: Mapping) -> str:
+    """The files in `folder` that are no part of its dataset, for an error; "" where there are none."""
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    names = sorted(present - set(_dataset_files(record)) - set(TEXT_FILES))
+    names = [name for name in names if not re.fullmatch(rf"{FIGURES}/[^/]+\.png", name)]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def write_folder(out: Path, splits: Mapping[str, Mapping[str, Sequence[dict]]], card: Card, build: Mapping, run: Mapping) -> dict:
@@ -94,6 +140,15 @@ def _write_parquet(path: Path, config: str, rows: list[dict]) -> None:
     table = pyarrow.Table.from_pylist(rows, schema=features(config).arrow_schema)
     # Small row groups let the Hub's viewer and streaming readers fetch a page without the whole file.
     pyarrow.parquet.write_table(table, path, row_group_size=1_000)
+
+
+def _read_parquet(path: Path) -> list[dict]:
+    import pyarrow.parquet
+
+    try:
+        return pyarrow.parquet.read_table(path, partitioning=None).to_pylist()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not a readable parquet file ({error}); build it again") from None
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -6,6 +6,7 @@ CscError                 a problem the user can fix; `csc` prints its text in on
 │   └── UnknownStrategy  a label that is none of the twelve strategies
 ├── SettingError         an option, key or value that does not exist or does not fit
 ├── MissingExtra         a library that belongs to an extra which is not installed
+├── HubError             the Hub cannot be reached, or refuses
 └── ModelError           a model that cannot do what was asked of it
 
 Anything outside this tree is a bug and keeps its traceback.
@@ -37,6 +38,10 @@ class SettingError(CscError):
 
 class MissingExtra(CscError):
     """An optional library is absent; the text carries the install command."""
+
+
+class HubError(CscError):
+    """The Hub cannot be reached or has refused; the text says what it answered, what is still here and how to try again."""
 
 
 class ModelError(CscError):

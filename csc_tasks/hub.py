@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from csc_tasks.errors import CscError, SettingError
+from csc_tasks.errors import CscError, HubError, SettingError
 
 # What the Hub puts into a new repository itself.
 ADDED_BY_THE_HUB = frozenset({".gitattributes", ".gitignore", "README.md", "LICENSE"})
@@ -24,10 +24,6 @@ _HINTS = {
     412: "somebody else publishes there at this moment",
     429: "too many requests; wait a few minutes",
 }
-
-
-class HubError(CscError):
-    """The Hub cannot be reached or has refused; the text says what it answered, what is still here and how to try again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +106,7 @@ def publish(publication: Publication, again: str, say: Callable[[str], None] = p
                 url = f"{_page(publication)}/discussions/{number}"
                 say(f"nothing has changed: pull request {url} holds these files already")
                 return Published(info.sha, url, False, created)
+            say(f"{where} ({'private' if info.private else 'public'}) is at commit {info.sha}; to be sent:")
             for path, what in changes.items():
                 say(f"  {what:<9} {path}")
             commit = _commit(api, publication, changes, info.sha)

@@ -1,0 +1,90 @@
+"""Which numbers and addresses are found in text, and which are placeholders, masks, service lines or made up."""
+
+import random
+import re
+
+import pytest
+
+from builders.pii import CARD, EMAIL, IDENTITY, PHONE, TOKEN, find, find_in_row, identity_checksum, luhn
+
+# The numbers are invented; check digits are right where a kind has one.
+FOUND = [
+    ("您的手机号是13912340987吗", PHONE, "139******87"),
+    ("电话：139-1234-0987。", PHONE, "139-****-**87"),
+    ("打１３９１２３４０９８７找我", PHONE, "139******87"),
+    ("+86 139 1234 0987", PHONE, "+86 1** **** **87"),
+    ("13912340987或13712349876", PHONE, "139******87"),
+    ("我的号码幺三九幺二三四零九八七", PHONE, "139******87"),
+    ("座机010-62345789", PHONE, "010-******89"),
+    ("（0571）86541234", PHONE, "(057*)******34"),
+    ("Call me at (415) 867-5309.", PHONE, "(415) ***-**09"),
+    ("415.867.5309", PHONE, "415.***.**09"),
+    ("my cell phone is 4158675309", PHONE, "415*****09"),
+    ("+44 20 7946 0958", PHONE, "+44 2* **** **58"),
+    ("邮箱是zhang.san@qq.com，谢谢", EMAIL, "z***@***.com"),
+    ("jo+shop@mail.example-bank.co.uk", EMAIL, "j***@***.uk"),
+    ("zhang＠163．com", EMAIL, "z***@***.com"),
+    ("身份证11010519491231002X", IDENTITY, "110*************2X"),
+    ("110105 19491231 002x", IDENTITY, "110*** ******** **2x"),
+    ("身份证号：110105491231002", IDENTITY, "110**********02"),
+    ("SSN 512-44-9876", IDENTITY, "512-**-**76"),
+    ("card 4539 1488 0343 6467", CARD, "453* **** **** **67"),
+    ("卡号6222600260001072444", CARD, "622**************44"),
+    ("3759 120873 64512", CARD, "375* ****** ***12"),
+    ("the key is hf_abcdEFGHijklMNOPqrstUVWXyz012345", TOKEN, "hf_***"),
+    ("sk-proj-abcdEFGHijklMNOPqrst", TOKEN, "sk-***"),
+]
+PASSED_OVER = [
+    "请提供[手机号码]、[身份证号]和[邮箱]。", "您尾号138****0000的手机", "卡号6222 **** **** 1234", "尾号0987", "13800138000",
+    "138 1234 5678", "11111111111", "13888888888", "请拨打95588或400-820-8820", "call 1-800-867-5309", "call 415-555-2671",
+    "name@example.com", "you@test.invalid", "xxx@qq.com", "support@bank.com", "noreply@shop.cn", "4111 1111 1111 1111",
+    "5555-5555-5555-4444", "SSN 123-45-6789", "110105194912310021", "990105194912310021", "订单号2023121514301512", "订单1391234098712",
+    "order 139123409876", "ref 4158675309", "110105491231002", "4539 1488 0343 6468", "2024-01-02 至 2024-03-04", "12:30:45 2024/01/02",
+    "3.13912340987", "金额12345678.90元", "version 10.20.30.40", "A13912340987B", "一二三四五六七八九十一二三", "", "@someone on 12.5.2024",
+]
+
+
+@pytest.mark.parametrize(("text", "kind", "masked"), FOUND, ids=[text for text, *_ in FOUND])
+def test_found(text, kind, masked):
+    first, *more = find(text)
+    assert (first.kind, first.masked) == (kind, masked)
+    assert len(more) == text.count("或")
+    digits = re.sub(r"\D", "", text[first.start : first.end])
+    assert len(digits) < 8 or digits not in first.masked
+
+
+@pytest.mark.parametrize("text", PASSED_OVER)
+def test_passed_over(text):
+    assert find(text) == []
+
+
+def test_places_are_those_of_the_text():
+    text = "先打010-62345789，再打１３９１２３４０９８７"
+    assert [text[match.start : match.end] for match in find(text)] == ["010-62345789", "１３９１２３４０９８７"]
+
+
+def test_a_number_is_never_shown_whole():
+    """Whatever is found in random digit groups, at least four of its digits are hidden."""
+    rng = random.Random(3)
+    seen = 0
+    for _ in range(20_000):
+        groups = "".join(rng.choice("0123456789 -") if rng.random() < 0.9 else rng.choice("+()x") for _ in range(rng.randint(9, 22)))
+        for match in find(f"phone {groups}"):
+            seen += 1
+            hidden = match.masked.count("*")
+            assert hidden >= 4, (groups, match)
+    assert seen > 100
+
+
+def test_check_digits():
+    # https://en.wikipedia.org/wiki/Luhn_algorithm and the sample number of GB 11643-1999
+    assert luhn("17893729974") and not luhn("17893729975")
+    assert identity_checksum("11010519491231002X") and not identity_checksum("110105194912310021")
+    good = [n for n in range(10) if luhn(f"622260026000107244{n}")]
+    assert good == [4], "one last digit of ten fits"
+
+
+def test_rows_say_where():
+    turns = [{"speaker": "customer", "strategy": "", "text": "hi"}, {"speaker": "supporter", "strategy": "GT", "text": "打13912340987"}]
+    row = {"conversation_id": "x-13912340987", "profile": "zhang@qq.com", "turn_index": 3, "stage": None, "dialogue": turns}
+    assert [(place, match.kind) for place, match in find_in_row(row)] == [("profile", EMAIL), ("dialogue turn 1", PHONE)]
