@@ -1,0 +1,62 @@
+"""What goes to an LLM backend and what comes back: Request, then Reply or Failure."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one reply as the server counted them; None where it did not say. `thinking` is a part of `output`."""
+
+    input: int | None = None
+    output: int | None = None
+    thinking: int | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether the reply's cost can be computed."""
+        return self.input is not None and self.output is not None
+
+
+UNCOUNTED = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked. `schema` is the JSON schema of the reply or None; `sampling` goes into the request's body as it is."""
+
+    stage: str
+    item_id: str
+    repeat: int
+    attempt: int
+    messages: list[dict]
+    schema: dict | None = None
+    sampling: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a server answered. `text` is None when there was no content; `refusal` is "" unless the model or a filter declined.
+
+    `finish` is the server's reason for the end: "stop", "length" (cut at the token limit), "" where it gave none.
+    """
+
+    text: str | None
+    thinking: str = ""
+    refusal: str = ""
+    finish: str = "stop"
+    usage: Usage = UNCOUNTED
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no reply, and so what to do.
+
+    `kind`: "transport" (no usable response: try again), "timeout" (try again, more slowly), "server" (5xx: try again), "busy" (429, or 503
+    with Retry-After: wait `retry_after` seconds where given), "unsupported" (leave `feature` out), "fatal" (anything else).
+    """
+
+    kind: str
+    message: str
+    retry_after: float | None = None
+    feature: str = ""

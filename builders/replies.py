@@ -1,0 +1,122 @@
+"""What a model wrote -> thinking, text, and the pydantic model that was asked for.
+
+A structured reply is read by one rule. Either the whole text is one JSON value, or the text has exactly two lines that start with three
+backticks, the first with nothing or `json` after them and the last with nothing, and what lies between is one JSON value; prose around
+such a block is ignored. Anything else (prose around bare JSON, two blocks, a cut reply) is malformed and asked again: nothing is searched
+for, cut out or repaired. A line break inside a JSON string is read as it stands, because many models write it so and it is unambiguous.
+A name that occurs twice in an object, NaN and Infinity are refused. Types are strict: "false" is no boolean and "3" is no number.
+"""
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+FENCE = "```"
+
+
+class WrongForm(ValueError):
+    """A reply has not the asked-for form; the text says in a few words what is wrong."""
+
+
+def split_thinking(raw: str) -> tuple[str, str]:
+    """(thinking, text): thinking is everything through the last `</think>`; after an unclosed `<think>` there is no text."""
+    before, closing, after = raw.rpartition("</think>")
+    if "<think>" in after:
+        before, after = before + after, ""
+    elif not closing:
+        return "", raw.strip()
+    return before.replace("<think>", "").replace("</think>", "").strip(), after.strip()
+
+
+def check_text(text: str) -> str:
+    """`text` itself; raises WrongForm when it is empty or holds half a character, which no file can hold."""
+    if not text.strip():
+        raise WrongForm("the reply is empty")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise WrongForm("the reply holds half a character (a lone surrogate)") from None
+    return text
+
+
+def parse_reply(text: str, model: "type[BaseModel]") -> "BaseModel":
+    """Read `text` as `model` by the rule above; raises WrongForm."""
+    from pydantic import ValidationError
+
+    block = json_block(check_text(text))
+    try:
+        value = json.loads(block, strict=False, object_pairs_hook=_object, parse_constant=_constant)
+        # pydantic gets JSON text, not the value: only so do strict types take tuples, dates and enumerations in their JSON form.
+        canonical = json.dumps(value, ensure_ascii=False)
+        canonical.encode()
+    except UnicodeEncodeError:
+        raise WrongForm("the reply holds half a character (a lone surrogate)") from None
+    except RecursionError:
+        raise WrongForm("JSON nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise WrongForm(f"not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
+    except ValueError as error:
+        raise WrongForm(f"not JSON: {error}") from None
+    try:
+        return model.model_validate_json(canonical, strict=True)
+    except ValidationError as error:
+        raise WrongForm(_problems(error)) from None
+
+
+def json_block(text: str) -> str:
+    """The part of a reply that must be JSON: the one fenced block, or all of it; raises WrongForm for an unclear fence."""
+    stripped = text.strip()
+    if stripped[:1] in "{[":
+        return stripped
+    lines = stripped.split("\n")
+    fences = [i for i, line in enumerate(lines) if line.strip().startswith(FENCE)]
+    if not fences:
+        return stripped
+    if len(fences) != 2:
+        raise WrongForm(f"{len(fences)} lines with {FENCE}; one fenced block has two")
+    first, last = fences
+    if lines[first].strip().lower() not in (FENCE, f"{FENCE}json") or lines[last].strip() != FENCE:
+        raise WrongForm(f"the fenced block opens with {lines[first].strip()[:20]!r} and closes with {lines[last].strip()[:20]!r}")
+    return "\n".join(lines[first + 1 : last])
+
+
+def reply_schema(model: "type[BaseModel]") -> dict:
+    """The JSON schema of `model` in the strict form servers take: every object is closed and all of its names are required."""
+    return _closed(model.model_json_schema())
+
+
+def _closed(node):
+    if isinstance(node, list):
+        return [_closed(part) for part in node]
+    if not isinstance(node, dict):
+        return node
+    # Below these two keys stand names of the user's, which may be called "type" or "properties" as well.
+    closed = {
+        key: {name: _closed(part) for name, part in value.items()} if key in ("properties", "$defs") else _closed(value)
+        for key, value in node.items()
+        if key != "default"
+    }
+    if "properties" in node:
+        closed |= {"additionalProperties": False, "required": list(node["properties"])}
+    return closed
+
+
+def _object(pairs):
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} occurs twice in one object")
+    return found
+
+
+def _constant(name):
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _problems(error) -> str:
+    """pydantic's findings in one line, without the values (they may be long)."""
+    found = [f"{'.'.join(map(str, problem['loc'])) or 'the reply'}: {problem['msg']}" for problem in error.errors(include_url=False)]
+    return "; ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
