@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from csc_tasks.conversation import Conversation
 from csc_tasks.framework import BY_ID
-from csc_tasks.metrics import METRICS, Estimate, Metric
+from csc_tasks.metrics import METRICS, Estimate, LearnedSettings, Metric
 from csc_tasks.prompts import Reply
 from csc_tasks.question import Question
 
@@ -86,7 +86,9 @@ def keys(metrics: Sequence[Metric], languages: Sequence[str]) -> dict[str, tuple
     return named
 
 
-def measure(records: Sequence[Mapping], metrics: Sequence[Metric], languages: Sequence[str]) -> dict[str, Column]:
+def measure(
+    records: Sequence[Mapping], metrics: Sequence[Metric], languages: Sequence[str], learned: LearnedSettings | None = None
+) -> dict[str, Column]:
     """Every metric over every record, one call per metric and language."""
     columns = {}
     for name, (metric, only) in keys(metrics, languages).items():
@@ -94,7 +96,7 @@ def measure(records: Sequence[Mapping], metrics: Sequence[Metric], languages: Se
         for language in [only] if only else languages:
             where = [i for i, record in enumerate(records) if record["language"] == language and _given(metric, record) is not None]
             predictions, references = zip(*(_given(metric, records[i]) for i in where), strict=True) if where else ((), ())
-            for i, item in zip(where, metric.function(list(predictions), list(references), language).items, strict=True):
+            for i, item in zip(where, metric.score(predictions, references, language, learned).items, strict=True):
                 items[i] = item
         columns[name] = Column(metric, items)
     return columns
@@ -107,9 +109,18 @@ def measure_choices(records: Sequence[Mapping], metrics: Sequence[Metric], langu
     return columns | {f"{name}_norm": column for name, column in measure(normed, metrics, languages).items()}
 
 
-def signatures(metrics: Sequence[Metric], languages: Sequence[str]) -> dict[str, str]:
+def check_ready(metrics: Sequence[Metric], languages: Sequence[str], learned: LearnedSettings | None = None) -> None:
+    """Raise now what measuring would raise later for want of a library, weights or data."""
+    for metric in metrics:
+        for language in languages:
+            metric.ready(language, learned)
+
+
+def signatures(metrics: Sequence[Metric], languages: Sequence[str], learned: LearnedSettings | None = None) -> dict[str, str]:
     """What each result name measured exactly, without measuring anything."""
-    return {name: metric.function([], [], only or languages[0]).signature for name, (metric, only) in keys(metrics, languages).items()}
+    return {
+        name: metric.score([], [], only or languages[0], learned).signature for name, (metric, only) in keys(metrics, languages).items()
+    }
 
 
 def signatures_of_choices(metrics: Sequence[Metric], languages: Sequence[str]) -> dict[str, str]:

@@ -11,12 +11,12 @@ lm_eval's own format.
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from csc_tasks.errors import DataError, SettingError
-from csc_tasks.metrics import select
-from csc_tasks.records import measure, measure_choices, signatures, signatures_of_choices, without_strategies
+from csc_tasks.metrics import LearnedSettings, select
+from csc_tasks.records import check_ready, measure, measure_choices, signatures, signatures_of_choices, without_strategies
 from csc_tasks.results import estimates, write
 
 UNITS = {"turns": "turn", "answers": "answer"}
@@ -41,12 +41,21 @@ class Logged:
 def add_arguments(parser) -> None:
     parser.add_argument("samples", nargs="+", type=Path, metavar="SAMPLES", help="samples files, or folders that hold them")
     parser.add_argument("--metrics", default="overlap", help="overlap, all or a comma-separated list (default: overlap)")
+    parser.add_argument(
+        "--model-path", action="append", default=[], metavar="METRIC=MODEL", help="Hub id or folder for a learned metric; repeatable"
+    )
+    parser.add_argument("--bertscore-layer", type=int, metavar="N", help="layer of BERTScore's model, from 1")
+    parser.add_argument("--device", help="where learned metrics run (default: the GPU if there is one)")
+    parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="texts in one forward pass (default: 32)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the results and samples go")
 
 
 def main(args) -> None:
+    learned = LearnedSettings(
+        **_models(args.model_path), bertscore_layer=args.bertscore_layer, device=args.device, batch_size=args.batch_size
+    )
     for logged in map(read, find(args.samples)):
-        lines, results = rescored(logged, args.metrics)
+        lines, results = rescored(logged, args.metrics, learned)
         print(f"{logged.file.name}: {len(logged.records)} {logged.unit} -> {write(args.out, results, {logged.task: lines})}")
 
 
@@ -88,7 +97,7 @@ def read(file: Path) -> Logged:
     return Logged(file, name["task"], unit, lines, results)
 
 
-def rescored(logged: Logged, names: str) -> tuple[list[dict], dict]:
+def rescored(logged: Logged, names: str, learned: LearnedSettings | None = None) -> tuple[list[dict], dict]:
     """Samples lines and results of one task with the metrics `names` in them.
 
     Raises SettingError for a metric that does not exist.
@@ -103,7 +112,8 @@ def rescored(logged: Logged, names: str) -> tuple[list[dict], dict]:
     if not metrics:
         raise SettingError(f"{logged.file}: none of {names} applies to {task}")
     languages = sorted({record["language"] for record in records})
-    columns = (measure_choices if chooses else measure)(records, metrics, languages)
+    check_ready(metrics, languages, learned)
+    columns = measure_choices(records, metrics, languages) if chooses else measure(records, metrics, languages, learned)
     lines, start = [], 0
     for line in logged.lines:
         end = start + len(line[logged.unit])
@@ -112,7 +122,7 @@ def rescored(logged: Logged, names: str) -> tuple[list[dict], dict]:
         start = end
     numbers = estimates(columns, [record["conversation_id"] for record in records])
     directions = {name: column.metric.higher_is_better for name, column in columns.items()}
-    signed = (signatures_of_choices if chooses else signatures)(metrics, languages)
+    signed = signatures_of_choices(metrics, languages) if chooses else signatures(metrics, languages, learned)
     return lines, _merged(logged, numbers, directions, signed)
 
 
@@ -132,6 +142,19 @@ def _merged(logged: Logged, numbers: Mapping, directions: Mapping, signed: Mappi
             "higher_is_better": {task: old["higher_is_better"][task] | directions},
         }
     )
+
+
+def _models(given: Sequence[str]) -> dict[str, str]:
+    """`METRIC=MODEL`, repeated -> {"bertscore_model": MODEL}; raises SettingError for a metric without a model."""
+    known = {field.name for field in fields(LearnedSettings) if field.name.endswith("_model")}
+    models = {}
+    for text in given:
+        metric, equals, model = text.partition("=")
+        if not equals or not model or f"{metric}_model" not in known:
+            names = ", ".join(sorted(name.removesuffix("_model") for name in known))
+            raise SettingError(f"--model-path {text}: must be METRIC=MODEL with one of {names}")
+        models[f"{metric}_model"] = model
+    return models
 
 
 def _lines(file: Path, unit: str) -> Iterator[dict]:

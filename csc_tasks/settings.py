@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 
 from csc_tasks.errors import SettingError
 from csc_tasks.framework import LANGUAGES
+from csc_tasks.metrics import LearnedSettings
 from csc_tasks.question import REFERENCES
 
 STYLES = ("single", "chat")
@@ -31,14 +32,32 @@ class Settings:
     subset: int | None = None
     qa_variant: str | None = None
     qa_reference: str = REFERENCES[0]
+    metric_device: str | None = None
+    metric_batch_size: int = 32
+    bertscore_model: str | None = None
+    bertscore_layer: int | None = None
+    bleurt_model: str | None = None
+    bartscore_model: str | None = None
+    cosine_model: str | None = None
 
     def __post_init__(self) -> None:
         for name, allowed in (("prompt", STYLES), ("language", (None, *LANGUAGES)), ("qa_reference", REFERENCES)):
             if getattr(self, name) not in allowed:
                 choices = ", ".join(value for value in allowed if value)
                 raise SettingError(f"csc_{name}={getattr(self, name)!r}: choose one of {choices}")
-        if self.subset is not None and self.subset < 1:
-            raise SettingError(f"csc_subset={self.subset!r}: must be a whole number of at least 1")
+        for name in WHOLE_NUMBERS:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise SettingError(f"csc_{name}={getattr(self, name)!r}: must be a whole number of at least 1")
+
+    def learned(self) -> LearnedSettings:
+        """What of this the learned metrics need."""
+        return LearnedSettings(
+            self.bertscore_model, self.bertscore_layer, self.bleurt_model, self.bartscore_model, self.cosine_model,
+            self.metric_device, self.metric_batch_size,
+        )
+
+
+WHOLE_NUMBERS = ("subset", "metric_batch_size", "bertscore_layer")
 
 
 HELP = {
@@ -52,6 +71,13 @@ HELP = {
     "subset": "the first N documents in the corpus's fixed order: an official, comparable subset",
     "qa_variant": "summaries of the config `qa_<name>` in place of `qa`",
     "qa_reference": "`refined_agent_answer` or `agent_answer`",
+    "metric_device": "where learned metrics run: `cpu`, `cuda`, `cuda:1`; without it the GPU if there is one",
+    "metric_batch_size": "texts in one forward pass of a learned metric; moves no score",
+    "bertscore_model": "Hub id or folder of BERTScore's model; `bertscore_layer` goes with it",
+    "bertscore_layer": "layer of BERTScore's model, from 1; without it the one bert-score uses for the model",
+    "bleurt_model": "Hub id or folder of BLEURT's model",
+    "bartscore_model": "Hub id or folder of BARTScore's model; needed for Chinese",
+    "cosine_model": "Hub id or folder of the sentence-embedding model",
 }
 
 
@@ -72,16 +98,16 @@ def read_settings(metadata: Mapping, environ: Mapping[str, str] = os.environ) ->
             continue
         if name == "metrics" and isinstance(value, list | tuple):
             value = ",".join(map(str, value))
-        chosen[name] = _whole_number(value) if name == "subset" else str(value)
+        chosen[name] = _whole_number(name, value) if name in WHOLE_NUMBERS else str(value)
     return Settings(**chosen)
 
 
-def _whole_number(value) -> int:
+def _whole_number(name: str, value) -> int:
     """5, "5" and 5.0; never true, and never the whole part of a fraction."""
     try:
         number = int(value)
         if isinstance(value, bool) or (not isinstance(value, str) and number != value):
             raise ValueError
     except (TypeError, ValueError, OverflowError):
-        raise SettingError(f"csc_subset={value!r}: must be a whole number of at least 1") from None
+        raise SettingError(f"csc_{name}={value!r}: must be a whole number of at least 1") from None
     return number

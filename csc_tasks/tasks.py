@@ -19,6 +19,7 @@ from csc_tasks.question import Question
 from csc_tasks.records import (
     Column,
     answer_record,
+    check_ready,
     keys,
     measure,
     measure_choices,
@@ -58,6 +59,8 @@ class SupportTask(ConfigurableTask):
         self._records: list[dict] = []
         self._rows: dict[str, slice] = {}
         super().__init__(config=config)
+        # Weights that are missing stop the run here, before anything is generated.
+        check_ready(self.metrics, self.languages, self.settings.learned())
         # lm_eval books the padding of several ranks under the type the requests really have.
         self.OUTPUT_TYPE = self.REQUEST
         self.config.metadata["csc"] = self.provenance()
@@ -106,7 +109,7 @@ class SupportTask(ConfigurableTask):
         raise NotImplementedError
 
     def signatures(self) -> dict[str, str]:
-        return signatures(self.metrics, self.languages)
+        return signatures(self.metrics, self.languages, self.settings.learned())
 
     def build_all_requests(self, *, tokenizer_name: str = "", **options) -> None:
         """As lm_eval does it; with --cache_requests, what is cached also belongs to this corpus, prompt style and generation settings.
@@ -164,7 +167,7 @@ class SupportTask(ConfigurableTask):
             self._columns = self.measure(self._records)
 
     def measure(self, records: Sequence[dict]) -> dict[str, Column]:
-        return measure(records, self.metrics, self.languages)
+        return measure(records, self.metrics, self.languages, self.settings.learned())
 
     def process_results(self, doc, _) -> dict:
         """The document's records, and for every metric its items, twice: once for the value, once for its standard error."""

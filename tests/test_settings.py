@@ -25,6 +25,7 @@ def test_every_setting_says_what_it_takes():
 # A value other than the default for every setting, as text.
 VALUES = dict.fromkeys(KEYS, "demo") | {
     "prompt": "chat", "language": "zh", "subset": "25", "qa_reference": "agent_answer", "metrics": "bleu_4,rouge_l",
+    "metric_batch_size": "8", "bertscore_layer": "3",
 }
 
 

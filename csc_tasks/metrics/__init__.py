@@ -1,19 +1,22 @@
 """The one table of metrics: what each is given, where it applies, which way is up, and how its corpus value is made.
 
 A metric function takes (predictions, references, language), all of one language, and returns `Scores`: an entry per item and a
-signature. `Metric.estimate` turns those entries, fresh or read back from logged samples, into a value with a clustered standard error.
+signature; one that needs weights or data takes `settings` too, and `Metric.score` calls either kind. `Metric.estimate` turns those
+entries, fresh or read back from logged samples, into a value with a clustered standard error.
 Adding a metric is one function and one entry here.
 """
 
 import difflib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from csc_tasks.errors import SettingError
-from csc_tasks.metrics import overlap, strategy
+from csc_tasks.metrics import learned, meteor, overlap, strategy
 from csc_tasks.metrics.cluster import Estimate, Scores, estimate
+from csc_tasks.metrics.learned import LearnedSettings
 
-__all__ = ["METRICS", "Estimate", "Metric", "Scores", "estimate", "select"]
+__all__ = ["METRICS", "Estimate", "LearnedSettings", "Metric", "Scores", "estimate", "select"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +26,13 @@ class Metric:
     of           what the function is given: "strategy" (predicted ids, None where unparsed, and gold ids), "reply" (reply and reference
                  texts) or "flag" (0/1 or a count per item as predictions; references are ignored)
     per          the kinds of items it applies to: "turn" (conversations), "answer" (QA)
-    range        lowest and highest possible corpus value
+    range        lowest and highest possible corpus value, infinite where there is no bound
     by_language  reported per language on a mixed corpus
     extra        the extra of csc-tasks that brings what it needs, if any
     statistic    None: the corpus value is the mean of the items. Else a function from summed sufficient statistics (..., d) to (...)
     expand       items to the (n, d) array that `statistic` wants, where the logged items are more compact than that
+    check        of a metric that needs weights or data: check(language, settings=...) raises MissingExtra, ModelError or SettingError
+                 where they are not there, and its function takes `settings` too. Meant to be called before anything is generated
     default      part of the default set, "overlap"
     description  one sentence: direction, unit, one known limit
     """
@@ -42,8 +47,20 @@ class Metric:
     extra: str | None = None
     statistic: Callable | None = None
     expand: Callable | None = None
+    check: Callable[..., None] | None = None
     default: bool
     description: str
+
+    def score(self, predictions: Sequence, references: Sequence, language: str, settings: LearnedSettings | None = None) -> Scores:
+        """Scores of items of one language; `settings` (None: the defaults) reaches the metrics that have something to set."""
+        if self.check is None:
+            return self.function(predictions, references, language)
+        return self.function(predictions, references, language, settings=settings or LearnedSettings())
+
+    def ready(self, language: str, settings: LearnedSettings | None = None) -> None:
+        """Raise what scoring would for want of a library, weights, data or device; loads weights, once per process."""
+        if self.check is not None:
+            self.check(language, settings=settings or LearnedSettings())
 
     def estimate(self, items: Sequence, clusters: Sequence[str]) -> Estimate:
         """Corpus value and clustered standard error of this metric's items; raises as `cluster.estimate` does."""
@@ -54,6 +71,13 @@ def _flag(name: str, per: tuple[str, ...], description: str) -> Metric:
     return Metric(
         name=name, function=strategy.flag(name), of="flag", per=per, higher_is_better=False, range=(0.0, 1.0), by_language=False,
         default=True, description=description,
+    )
+
+
+def _learned(name: str, function: Callable[..., Scores], per: tuple[str, ...], range: tuple[float, float], description: str) -> Metric:
+    return Metric(
+        name=name, function=function, of="reply", per=per, higher_is_better=True, range=range, by_language=True, extra="learned",
+        check=learned.check(name.partition("_")[0]), default=False, description=description,
     )
 
 
@@ -113,6 +137,38 @@ _TABLE = (
         by_language=True, default=True,
         description="ROUGE-L F1 with rouge_score's default tokenizer, only for comparison with published tables (higher is better, "
         "mean over replies 0-1); it drops every Chinese character, so identical Chinese replies score 0.",
+    ),
+    Metric(
+        name="meteor", function=meteor.meteor, of="reply", per=("answer",), higher_is_better=True, range=(0.0, 1.0), by_language=True,
+        extra="learned", check=meteor.check, default=False,
+        description="METEOR by nltk, English with stems and WordNet, Chinese on characters (higher is better, mean over replies 0-1); "
+        "many synonyms are missed because WordNet is asked for stems.",
+    ),
+    _learned(
+        "bertscore", learned.bertscore, ("turn", "answer"), (-1.0, 1.0),
+        "BERTScore F1, not rescaled (higher is better, mean over replies, in practice 0.5-1); fluent and wrong scores high.",
+    ),
+    _learned(
+        "bleurt", learned.bleurt, ("turn",), (-math.inf, math.inf),
+        "BLEURT-20's rating (higher is better, mean over replies, about 0-1); trained on single sentences of translated news.",
+    ),
+    _learned(
+        "bartscore", learned.bartscore, ("answer",), (-math.inf, 0.0),
+        "BARTScore, mean of the next two (higher is better, log-probability per token, mean over replies); common phrases do well.",
+    ),
+    _learned(
+        "bartscore_to_reference", learned.bartscore_to_reference, ("answer",), (-math.inf, 0.0),
+        "How likely the reference is after the reply (higher is better, log-probability per token, mean over replies); "
+        "says whether everything is there, not whether anything is wrong.",
+    ),
+    _learned(
+        "bartscore_to_reply", learned.bartscore_to_reply, ("answer",), (-math.inf, 0.0),
+        "How likely the reply is after the reference (higher is better, log-probability per token, mean over replies); "
+        "a short reply that leaves much out does well.",
+    ),
+    _learned(
+        "cosine", learned.cosine, ("answer",), (-1.0, 1.0),
+        "Cosine of sentence embeddings (higher is better, mean over replies, -1 to 1); topic more than truth: a negation hardly moves it.",
     ),
 )
 

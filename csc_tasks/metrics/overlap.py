@@ -5,6 +5,7 @@ ROUGE-L is the F1 of the longest common subsequence; its length comes from a bit
 in about a twentieth of the time, which is what makes scoring tens of thousands of replies a matter of a second.
 """
 
+import functools
 import importlib.metadata
 from collections.abc import Callable, Sequence
 
@@ -33,17 +34,23 @@ def bleu_4(predictions: list[str], references: list[str], language: str) -> Scor
 
 
 def _bleu(predictions: list[str], references: list[str], language: str, order: int) -> Scores:
+    check_texts(predictions, references)
+    tokenizer = BLEU_TOKENIZERS[known_language(language)]
+    counted = _bleu_statistics(tuple(predictions), tuple(references), tokenizer)
+    items = [[*lengths, *matches[:order], *totals[:order]] for lengths, matches, totals in counted]
+    version = importlib.metadata.version("sacrebleu")
+    return Scores(items, f"bleu|ngram:{order}|tok:{tokenizer}|case:mixed|smooth:exp|eff:no|version:{version}")
+
+
+@functools.lru_cache(maxsize=2)
+def _bleu_statistics(predictions: tuple[str, ...], references: tuple[str, ...], tokenizer: str) -> list[tuple]:
+    """Per item the two lengths, the matches and the n-grams up to 4; bleu_2 and bleu_4 ask for the same ones one after the other."""
     import sacrebleu
 
-    _check(predictions, references)
-    tokenizer = BLEU_TOKENIZERS[known_language(language)]
     # effective_order changes a sentence's own score, which is not used here, and spares a warning; the counts stay the same.
-    bleu = sacrebleu.BLEU(tokenize=tokenizer, max_ngram_order=order, effective_order=True)
-    items = []
-    for prediction, reference in zip(predictions, references, strict=True):
-        score = bleu.sentence_score(prediction, [reference])
-        items.append([score.sys_len, score.ref_len, *score.counts, *score.totals])
-    return Scores(items, f"bleu|ngram:{order}|tok:{tokenizer}|case:mixed|smooth:exp|eff:no|version:{sacrebleu.__version__}")
+    bleu = sacrebleu.BLEU(tokenize=tokenizer, effective_order=True)
+    scores = [bleu.sentence_score(prediction, [reference]) for prediction, reference in zip(predictions, references, strict=True)]
+    return [((score.sys_len, score.ref_len), tuple(score.counts), tuple(score.totals)) for score in scores]
 
 
 def corpus_bleu(statistics: np.ndarray) -> np.ndarray:
@@ -92,7 +99,7 @@ def _default_rule() -> str:
 
 
 def _rouge_l(predictions: list[str], references: list[str], split: Callable[[str], list[str]]) -> list[float]:
-    _check(predictions, references)
+    check_texts(predictions, references)
     items = []
     for prediction, reference in zip(predictions, references, strict=True):
         ours, theirs = split(prediction), split(reference)
@@ -118,7 +125,7 @@ def longest_common_subsequence(left: Sequence[str], right: Sequence[str]) -> int
     return len(short) - row.bit_count()
 
 
-def _check(predictions: list, references: list) -> None:
+def check_texts(predictions: list, references: list) -> None:
     """Raise DataError unless the two lists are equally long and hold nothing but text."""
     if len(predictions) != len(references):
         raise DataError(f"{len(predictions)} replies but {len(references)} references; every reply needs its reference")

@@ -1,0 +1,17 @@
+"""Print the file that makes every metric here usable from Hugging Face evaluate, outside lm_eval and offline:
+
+    import evaluate, subprocess
+    path = subprocess.check_output(["csc", "metric-path"], text=True).strip()
+    evaluate.load(path, "rouge_l").compute(predictions=["您好"], references=["您好！"], language="zh")
+"""
+
+from pathlib import Path
+
+
+def add_arguments(parser) -> None:
+    """`csc metric-path` takes no arguments."""
+
+
+def main(args) -> None:
+    """Print the path."""
+    print(Path(__file__).resolve().parent / "metrics" / "csc_metric.py")

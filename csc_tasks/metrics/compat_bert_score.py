@@ -1,0 +1,59 @@
+"""bert-score on today's transformers: a text's tokens and a model's layers.
+
+bert-score 0.3.13, its last release, relies on what transformers 5 no longer does (found on transformers 5.23):
+- the empty text calls a tokenizer method that is gone: AttributeError;
+- texts are cut to the tokenizer's `model_max_length`, which is 10^30 where its files name none: OverflowError;
+- `encode(..., add_prefix_space=True)` for RoBERTa and GPT-2: ignored without a word, so the first word becomes another token and every
+  score changes.
+And whatever transformers: a model with "t5" anywhere in its name or path is loaded as a T5, and weights that are not there are made up.
+
+`encoder` tries bert-score's own function on the tokenizer at hand and stands in for it only where it fails one of these.
+"""
+
+from collections.abc import Callable
+
+# In transformers 4 these had tokenizers of their own, so bert-score put no space before their texts; now they share RoBERTa's.
+_WITHOUT_SPACE = {"bart", "led", "lilt", "longformer", "mvp"}
+
+
+def encoder(tokenizer, model_type: str) -> Callable[[str], list[int]]:
+    """text -> token ids with special tokens, at most `tokenizer.model_max_length`, as bert-score on transformers 4 made them.
+
+    tokenizer: its `model_max_length` must be one that the model can take. model_type: of the model's configuration.
+    """
+    from bert_score import utils
+
+    spaced = isinstance(tokenizer, (utils.GPT2Tokenizer, utils.RobertaTokenizer)) and model_type not in _WITHOUT_SPACE
+
+    def encode(text: str) -> list[int]:
+        text = text.strip()
+        return tokenizer.encode(f" {text}" if spaced and text else text, max_length=tokenizer.model_max_length, truncation=True)
+
+    def upstream(text: str) -> list[int]:
+        return utils.sent_encode(tokenizer, text)
+
+    return upstream if _agree(upstream, encode, tokenizer.model_max_length) else encode
+
+
+def _agree(upstream: Callable, ours: Callable, longest: int) -> bool:
+    try:
+        return all(upstream(text) == ours(text) for text in ("", " a", "a a", "a " * (longest + 1)))
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        return False
+
+
+def cut(model, layers: int):
+    """`model` (an encoder, or the encoder of an encoder-decoder) without the layers above `layers`, as bert-score cuts it."""
+    from bert_score import utils
+
+    class Loaded:
+        @staticmethod
+        def from_pretrained(name):
+            return model
+
+    # get_model loads and cuts in one go; here it is handed what is already loaded, under a name that it reads nothing into.
+    original, utils.AutoModel = utils.AutoModel, Loaded
+    try:
+        return utils.get_model("loaded", layers)
+    finally:
+        utils.AutoModel = original
