@@ -1,0 +1,71 @@
+"""Tiny stand-ins for a language model in every role: one function says what each stage answers, and everything asked is kept."""
+
+import json
+from collections.abc import Callable
+from contextlib import contextmanager
+
+from builders.budget import Budget
+from builders.exchange import Reply, Request
+from builders.llm import LLM, Journal
+
+STRATEGIES_IN_TURN = ("RP", "PR", "EM", "PS", "ID", "RI", "FR", "RC", "AC")
+
+
+class Talker:
+    """A backend: `answer(request, number)` gives the text, `number` counting the requests of that stage from 0."""
+
+    name, model, base_url = "fake", "talker", ""
+
+    def __init__(self, answer: Callable[[Request, int], str]) -> None:
+        self.answer = answer
+        self.asked: list[Request] = []
+
+    def of(self, stage: str) -> list[Request]:
+        """What this stage was asked."""
+        return [request for request in self.asked if request.stage == stage]
+
+    async def complete(self, request: Request) -> Reply:
+        self.asked.append(request)
+        return Reply(self.answer(request, len(self.of(request.stage)) - 1))
+
+    async def close(self) -> None:
+        pass
+
+    def clean(self, text: str) -> str:
+        return text
+
+
+@contextmanager
+def llm_of(talker: Talker, folder, **settings):
+    """An LLM that asks `talker` at every stage, with a journal in `folder`."""
+    with LLM({"": talker}, Journal(folder / "journal.sqlite"), Budget({}), **settings) as llm:
+        yield llm
+
+
+def as_json(**values) -> str:
+    return json.dumps(values, ensure_ascii=False)
+
+
+def prompt(request: Request) -> str:
+    """All that a request says."""
+    return "\n".join(message["content"] for message in request.messages)
+
+
+def well_behaved(**instead) -> Callable[[Request, int], str]:
+    """Answers of the right form at every stage of an English conversation; `instead`: stage -> a function or text that answers it."""
+    from csc_tasks.framework import BY_ID
+
+    def answer(request, number):
+        if request.stage in instead:
+            other = instead[request.stage]
+            return other if isinstance(other, str) else other(request, number)
+        return {
+            "planner": lambda: as_json(scenario="SCENARIO: the card was charged twice.", goal="GOAL: the money back."),
+            "supporter_assistant": lambda: as_json(strategy=BY_ID[STRATEGIES_IN_TURN[number % len(STRATEGIES_IN_TURN)]].en),
+            "supporter": lambda: as_json(reply=f"The supporter says sentence number {number} here."),
+            "customer_assistant": lambda: as_json(direction=f"DIRECTION {number}"),
+            "customer": lambda: as_json(reply=f"The customer says sentence number {number} here.", finished=False),
+            "judge": lambda: as_json(strategy_adherence=True, unreasonable_requests=True, natural=True, varied=True, in_role=True),
+        }[request.stage]()
+
+    return answer
