@@ -20,7 +20,7 @@ from csc_tasks.framework import STRATEGIES
 from csc_tasks.observe import cut_replies
 from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt, read_reply, writable
 
-log = logging.getLogger("csc_tasks")
+log = logging.getLogger("lm_eval.csc_tasks")
 
 GENERATE = "csc_generate"
 CHOOSE = "csc_choose"

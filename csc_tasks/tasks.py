@@ -30,7 +30,8 @@ from csc_tasks.records import (
 )
 from csc_tasks.settings import Settings, read_settings
 
-log = logging.getLogger("csc_tasks")
+# A child of lm_eval's logger, so that its level and handler show what we say.
+log = logging.getLogger("lm_eval.csc_tasks")
 
 
 class Documents(list):

@@ -290,7 +290,7 @@ def test_equal_pairs_are_scored_once_and_padding_is_little(settings, caplog):
     assert (work[0].items, work[0].pairs) == (4, 3)
     replies, references = drawn_texts(5, 600), drawn_texts(6, 600)
     for name in LEARNED:
-        with caplog.at_level(logging.INFO, "csc_tasks"):
+        with caplog.at_level(logging.INFO, "lm_eval.csc_tasks"):
             caplog.clear()
             score(name, replies * 2, references * 2, settings, batch_size=16)
         lines = [record.args for record in caplog.records if "of the model's work" in record.msg]

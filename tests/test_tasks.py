@@ -388,3 +388,15 @@ def test_a_backend_that_reloads_is_refused_in_generated_context():
     with pytest.raises(ModelError, match="vllm serve"):
         generate(model, requests)
     assert len(generate(model, [requests[0]])) == 1
+
+
+def test_what_was_read_and_left_out_is_logged_where_lm_eval_logs(tmp_path, caplog):
+    unlabelled = [replace(turn, strategy="") for turn in sample_conversations(("en",))[1].dialogue]
+    conversations = [*sample_conversations(("zh",)), replace(sample_conversations(("en",))[1], dialogue=tuple(unlabelled))]
+    corpus = write_corpus(tmp_path / "corpus", conversations=conversations)
+    caplog.set_level("INFO", logger="lm_eval")
+    results = run(FakeLM(lambda prompt: "x"), corpus, ["csc_conv_ref"])
+    said = [record.getMessage() for record in caplog.records if record.name.startswith("lm_eval.")]
+    assert any("3 conversations (csconv/test" in line for line in said)
+    assert any("1 conversations without a labelled supporter turn" in line for line in said)
+    assert value(results, "csc_conv_ref", "turns") == 9

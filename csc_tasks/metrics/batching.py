@@ -12,7 +12,7 @@ import numpy as np
 
 from csc_tasks.errors import ModelError
 
-log = logging.getLogger("csc_tasks")
+log = logging.getLogger("lm_eval.csc_tasks")
 
 
 @dataclass(slots=True)
