@@ -21,7 +21,7 @@ demo: $(READY)
 	$(BIN)/csc train tiny --out demo/model
 	$(BIN)/lm_eval --model hf --model_args pretrained=demo/model --tasks 'csc_*' --apply_chat_template \
 		--metadata '{"csc_corpus": "demo", "csc_qa_corpus": "demo", "csc_prompt": "chat"}' \
-		--output_path demo/results --log_samples --device cpu --batch_size 16
+		--output_path demo/results --log_samples --device cpu --batch_size 64
 	$(BIN)/csc baselines demo
 
 venv: $(READY)
