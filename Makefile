@@ -2,7 +2,7 @@
 # The first call sets up .venv; PYTHON names the interpreter (3.11 or newer), TORCH the build of torch that fits the machine.
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
-EXTRAS ?= hf,build,leaderboard,dev
+EXTRAS ?= hf,learned,build,leaderboard,dev
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,7 +21,7 @@ demo: $(READY)
 	$(BIN)/csc train tiny --out demo/model
 	$(BIN)/lm_eval --model hf --model_args pretrained=demo/model --tasks 'csc_*' --apply_chat_template \
 		--metadata '{"csc_corpus": "demo", "csc_qa_corpus": "demo", "csc_prompt": "chat"}' \
-		--output_path demo/results --log_samples --device cpu --batch_size 64
+		--gen_kwargs max_gen_toks=96 --output_path demo/results --log_samples --device cpu --batch_size 64
 	$(BIN)/csc baselines demo
 
 venv: $(READY)
