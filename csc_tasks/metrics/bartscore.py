@@ -14,7 +14,7 @@ import numpy as np
 
 from csc_tasks.errors import require
 from csc_tasks.metrics import weights
-from csc_tasks.metrics.batching import Work, blocks, by_length, padded, states, within_memory
+from csc_tasks.metrics.batching import Work, blocks, by_length, onto, padded, states, within_memory
 
 NAME = "bartscore"
 # The original code's cut, and the length of bart-large-cnn's table of positions.
@@ -50,7 +50,7 @@ class BartScore:
         return scores
 
     def _score(self, pairs: list[tuple[str, str]], device, batch_size: int, work: Work, to_reference: bool) -> list[float]:
-        self.model.to(device)
+        onto(device, self.model, NAME)
         tokens = {text: np.asarray(self.encode(text), dtype=np.int32) for text in {text: None for pair in pairs for text in pair}}
         chosen = [pair if to_reference else pair[::-1] for pair in pairs]
         lengths = [(len(tokens[source]), len(tokens[target])) for source, target in chosen]

@@ -15,6 +15,10 @@ from csc_tasks.errors import ModelError
 log = logging.getLogger("lm_eval.csc_tasks")
 
 
+class NoRoom(ModelError):
+    """The device has no memory for the model, or beside it for a single text."""
+
+
 @dataclass(slots=True)
 class Work:
     """What a scoring run did: items given, different pairs scored, and of the positions that went through the model how many held tokens.
@@ -129,10 +133,21 @@ def states(run: Callable[[list[int]], Iterable], lengths: Sequence[int], batch_s
     return [] if held is None else list(held.split(list(lengths)))
 
 
+def onto(device, model, name: str) -> None:
+    """Move `model` to `device`; where it does not fit it goes back to the CPU, and NoRoom is raised."""
+    import torch
+
+    try:
+        model.to(device)
+    except torch.OutOfMemoryError:
+        model.to("cpu")
+        raise NoRoom(f"{name}: the device has no memory for the model; choose another one with csc_metric_device") from None
+
+
 def within_memory(run: Callable[[list], Iterable], batch: list, name: str) -> list:
     """`run(batch)`, one result an item; where the device runs out of memory, the halves of the batch one after the other.
 
-    Raises ModelError when a single item does not fit.
+    Raises NoRoom when a single item does not fit.
     """
     import torch
 
@@ -140,7 +155,7 @@ def within_memory(run: Callable[[list], Iterable], batch: list, name: str) -> li
         return list(run(batch))
     except torch.OutOfMemoryError:
         if len(batch) == 1:
-            raise ModelError(f"{name}: the device has no memory for even one text; choose another one with csc_metric_device") from None
+            raise NoRoom(f"{name}: the device has no memory for even one text; choose another one with csc_metric_device") from None
     # Outside the except block: there the failed call's tensors would still be held by its traceback.
     torch.cuda.empty_cache()
     middle = len(batch) // 2

@@ -15,11 +15,13 @@ import numpy as np
 
 from csc_tasks.errors import SettingError, require
 from csc_tasks.metrics import compat_bert_score, weights
-from csc_tasks.metrics.batching import Work, blocks, padded, states, within_memory
+from csc_tasks.metrics.batching import Work, blocks, onto, padded, states, within_memory
 
 NAME = "bertscore"
 # A model without a table of positions is still not fed whole books.
 _LONGEST = 512
+# Where the Hub has moved models that bert-score knows without an organisation.
+_RENAMED = ("google-bert/", "FacebookAI/", "distilbert/", "albert/", "openai-community/", "google-t5/", "xlnet/")
 
 
 @dataclass(slots=True, eq=False)
@@ -35,7 +37,7 @@ class BertScore:
 
     def score(self, pairs: list[tuple[str, str]], device, batch_size: int, work: Work) -> list[float]:
         """F1 of each (reply, reference); 0 where one of them has no tokens."""
-        self.model.to(device)
+        onto(device, self.model, NAME)
         empty = len(self.encode(""))
         tokens = {text: np.asarray(self.encode(text), dtype=np.int32) for text in {text: None for pair in pairs for text in pair}}
         scores = [0.0] * len(pairs)
@@ -122,7 +124,8 @@ def load(model: str, layer: int | None) -> BertScore:
             tokenizer.pad_token = tokenizer.eos_token
         tokenizer.model_max_length = longest = min(tokenizer.model_max_length, _positions(encoder, config))
         if layer is None:
-            layer = model2layers.get(weights.hub_name(place))
+            name = weights.hub_name(place)
+            layer = model2layers.get(name) or (model2layers.get(name.rpartition("/")[2]) if name.startswith(_RENAMED) else None)
         if layer is None:
             raise SettingError(f"bert-score knows no best layer of {model}; choose one with csc_bertscore_layer (1 is the first)")
         layers = config.num_hidden_layers

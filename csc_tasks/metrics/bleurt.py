@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from csc_tasks.metrics import compat_bleurt, weights
-from csc_tasks.metrics.batching import Work, by_length, padded, within_memory
+from csc_tasks.metrics.batching import Work, by_length, onto, padded, within_memory
 
 NAME = "bleurt"
 
@@ -29,7 +29,7 @@ class Bleurt:
         """The rating of each (reply, reference), about 0 to 1 for BLEURT-20."""
         import torch
 
-        self.model.to(device)
+        onto(device, self.model, NAME)
         encoded = [self.encode(reference, reply) for reply, reference in pairs]
         scores = [0.0] * len(pairs)
 

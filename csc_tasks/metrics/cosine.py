@@ -6,7 +6,7 @@ from typing import Any
 
 from csc_tasks.errors import require
 from csc_tasks.metrics import weights
-from csc_tasks.metrics.batching import Work, by_length, within_memory
+from csc_tasks.metrics.batching import Work, by_length, onto, within_memory
 
 NAME = "cosine"
 _LONGEST = 512
@@ -25,7 +25,7 @@ class Cosine:
         """Cosine, -1 to 1, of each (reply, reference). An empty text has an embedding too, as the model makes it."""
         import torch
 
-        self.model.to(device)
+        onto(device, self.model, NAME)
         scores = [0.0] * len(pairs)
         order = sorted(range(len(pairs)), key=lambda i: -len(pairs[i][0]) - len(pairs[i][1]))
         for start in range(0, len(order), _BLOCK * batch_size):

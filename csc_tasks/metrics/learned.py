@@ -5,10 +5,11 @@ onto the CPU; the first scoring moves them to the device, so that they take none
 `check(name)(language, settings)` loads them and nothing more: called before generation, it is what a run fails on that cannot be scored.
 Calling a function with empty lists needs no more than its check.
 
-Texts are never altered, only cut to the length that the model takes; equal pairs are scored once. Reference values come from bert-score,
+Texts are only cut to the length that the model takes, and equal pairs are scored once. Reference values come from bert-score,
 bleurt-pytorch, the original BARTScore code and sentence-transformers; the neighbours of this file say where they had to be helped.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,10 +19,12 @@ from csc_tasks.metrics import bertscore as bert
 from csc_tasks.metrics import bleurt as rating
 from csc_tasks.metrics import cosine as embedding
 from csc_tasks.metrics import weights
-from csc_tasks.metrics.batching import score_once
+from csc_tasks.metrics.batching import NoRoom, score_once
 from csc_tasks.metrics.cluster import Scores
 from csc_tasks.metrics.overlap import check_texts
 from csc_tasks.metrics.segment import known_language
+
+log = logging.getLogger("lm_eval.csc_tasks")
 
 DEFAULT_MODELS = {
     "bertscore": {"zh": "bert-base-chinese", "en": "roberta-large"},
@@ -38,7 +41,7 @@ class LearnedSettings:
 
     *_model          a Hub id or the folder of a local copy, for both languages; None is the default of the language (`DEFAULT_MODELS`)
     bertscore_layer  1 is the first; None is the one bert-score uses for a model of that name
-    device           as torch names it; None is the current CUDA device where there is one, else the CPU
+    device           as torch names it; None is the current CUDA device where there is one with room, else the CPU
     batch_size       texts, or pairs where a model reads both at once, in one forward pass; bounds memory and moves no score
     """
 
@@ -152,9 +155,18 @@ def _scores(
         signature, direction = f"{label}|{signature}", {"to_reference": to_reference}
     if not predictions:
         return Scores([], signature)
-    device = weights.device(settings.device)
-    items = score_once(
-        f"{label} {language}", predictions, references, settings.batch_size,
-        lambda pairs, work: scorer.score(pairs, device, settings.batch_size, work, **direction),
-    )
-    return Scores(items, signature)
+
+    def on(device) -> list[float]:
+        return score_once(
+            f"{label} {language}", predictions, references, settings.batch_size,
+            lambda pairs, work: scorer.score(pairs, device, settings.batch_size, work, **direction),
+        )
+
+    try:
+        return Scores(on(weights.device(settings.device)), signature)
+    except NoRoom as error:
+        # The model under test may have filled a device that nobody chose; hours of generation must not be lost to that.
+        if settings.device is not None:
+            raise
+        log.warning("%s; it goes on on the CPU", error)
+    return Scores(on(weights.device("cpu")), signature)
