@@ -6,9 +6,15 @@ from pathlib import Path
 
 import pytest
 
+KEPT = {"CSC_SHARED_DATA", "CSC_TESTS_HF_HOME"}
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 CACHES = tempfile.TemporaryDirectory(prefix="csc-tests-")
+
+# A worker of pytest-xdist starts with the environment of the process that started it. Models that a test puts into the cache of its
+# worker must not be there for the tests of another.
+if os.environ.get("CSC_TESTS_HF_HOME") == os.environ.get("HF_HOME"):
+    os.environ.pop("HF_HOME", None)
 
 # Read when the libraries are first imported, so they are set here and not in a fixture. A value from the shell wins:
 # HF_HUB_OFFLINE=0 pytest -m network
@@ -20,8 +26,10 @@ for name, value in {
     "OMP_NUM_THREADS": "1",
 }.items():
     os.environ.setdefault(name, value)
+if os.environ["HF_HOME"] == CACHES.name:
+    os.environ["CSC_TESTS_HF_HOME"] = CACHES.name
 
-for name in [name for name in os.environ if name.startswith("CSC_") and name != "CSC_SHARED_DATA"]:
+for name in [name for name in os.environ if name.startswith("CSC_") and name not in KEPT]:
     del os.environ[name]
 
 
