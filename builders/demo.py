@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from itertools import chain, zip_longest
 from pathlib import Path
 
-from builders.phrases import bank, draw, pick, weighted
-from builders.scripted import Scenario, State, plan, play
-from builders.scripted_notes import refined, summary
+from builders.scripted.notes import refined, summary
+from builders.scripted.phrases import bank, draw, pick, weighted
+from builders.scripted.player import Scenario, State, plan, play
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, content_id
 from csc_tasks.framework import LANGUAGES
 from csc_tasks.question import QA_STAGES, Question

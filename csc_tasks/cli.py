@@ -22,14 +22,14 @@ from csc_tasks.errors import CscError, SettingError
 COMMANDS = {
     "build demo": ("builders.demo", "the embedded demo corpus, rebuilt byte for byte"),
     "build star": ("builders.star", "a labelled conversation dataset from STAR's raw dialogues"),
-    "build rolecs": ("builders.rolecs", "synthetic support conversations by role-playing language models"),
-    "build profiles": ("builders.profiles", "a pool of customer profiles for role-playing, from conversations"),
+    "build rolecs": ("builders.rolecs.build", "synthetic support conversations by role-playing language models"),
+    "build profiles": ("builders.profiles.build", "a pool of customer profiles for role-playing, from conversations"),
     "train tiny": ("trainers.tiny", "a tiny stand-in chat model from scratch, on the CPU"),
     "stats": ("builders.stats", "what a dataset holds: sizes, lengths, topics, strategies, as tables and figures"),
     "push": ("builders.push", "publish a dataset folder on the Hub, one commit"),
     "score": ("csc_tasks.score", "metrics from logged samples, without asking a model again"),
     "baselines": ("leaderboard.baselines", "what a score is worth on a corpus: majority, bigram, echo"),
-    "journal": ("builders.journal_cli", "what a journal of LLM requests holds: stats, costs, export"),
+    "journal": ("builders.llm.journal_cli", "what a journal of LLM requests holds: stats, costs, export"),
     "metric-path": ("csc_tasks.metric_path", "print the file that Hugging Face evaluate loads our metrics from"),
     "tasks": ("csc_tasks.autoload.locate", "print the folder of the task files, for lm_eval --include_path"),
 }

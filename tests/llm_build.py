@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from builders.llm import LLM, Journal, run_items
+from builders.llm.client import LLM, Journal, run_items
 from csc_tasks.cli import guarded
 from tests.llm_server import Act
 

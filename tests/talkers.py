@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable
 from contextlib import contextmanager
 
-from builders.budget import Budget
-from builders.exchange import Reply, Request
-from builders.llm import LLM, Journal
+from builders.llm.budget import Budget
+from builders.llm.client import LLM, Journal
+from builders.llm.exchange import Reply, Request
 
 STRATEGIES_IN_TURN = ("RP", "PR", "EM", "PS", "ID", "RI", "FR", "RC", "AC")
 

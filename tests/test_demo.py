@@ -10,8 +10,8 @@ from itertools import pairwise
 import pytest
 
 from builders import demo
-from builders.phrases import bank, fill, slot_values, voiced, weighted
-from builders.scripted import begin, choose_strategy, hear, plan, play, say, state_after, strategies
+from builders.scripted.phrases import bank, fill, slot_values, voiced, weighted
+from builders.scripted.player import begin, choose_strategy, hear, plan, play, say, state_after, strategies
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, detect_language
 from csc_tasks.corpora import DEMO_DIR
 from csc_tasks.errors import DataError, SettingError

@@ -1,8 +1,8 @@
-"""Every rule of `builders.filters`, on both sides of its bound."""
+"""Every rule of `builders.rolecs.filters`, on both sides of its bound."""
 
 import pytest
 
-from builders import filters
+from builders.rolecs import filters
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, Turn
 
 USED = ("GT", "IV", "RP", "PR", "EM", "PS", "ID", "RI", "FR", "RC")

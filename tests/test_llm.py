@@ -17,11 +17,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from builders import llm as layer
-from builders.budget import Price
-from builders.exchange import Failure, Reply, Usage
-from builders.journal import read_rows
-from builders.llm import (
+from builders.llm import client as layer
+from builders.llm.budget import Price
+from builders.llm.client import (
     LLM,
     Dropped,
     Fatal,
@@ -35,9 +33,11 @@ from builders.llm import (
     register_scripted,
     run_items,
 )
-from builders.pace import Pace
-from builders.progress import Progress, clock, short
-from builders.responses import cleaner, retry_after
+from builders.llm.exchange import Failure, Reply, Usage
+from builders.llm.journal import read_rows
+from builders.llm.pace import Pace
+from builders.llm.progress import Progress, clock, short
+from builders.llm.responses import cleaner, retry_after
 from csc_tasks.errors import DataError, MissingExtra, SettingError
 from tests.llm_server import Act, echo, in_turn, llm_server
 
@@ -706,7 +706,7 @@ def test_the_key_reaches_no_output_of_a_failing_build(tmp_path):
     script = """if True:
         import asyncio, logging, sys
         logging.basicConfig(level=logging.DEBUG)
-        from builders.llm import LLM, Journal, run_items
+        from builders.llm.client import LLM, Journal, run_items
         async def worker(item):
             await llm.ask(stage="test", messages=[{"role": "user", "content": "hello"}], item_id=str(item))
         with LLM.from_specs(["openai:model"], Journal(sys.argv[1]), first_pause=0.01) as llm:
@@ -763,7 +763,7 @@ def test_certificates_are_checked(make, tmp_path, certificate, monkeypatch):
 # The stand-in
 
 def test_scripted_functions_answer_through_the_same_path(make, monkeypatch):
-    monkeypatch.setattr("builders.backends._SCRIPTED", {})
+    monkeypatch.setattr("builders.llm.backends._SCRIPTED", {})
 
     async def later(request):
         return Reply(None, refusal="no")
@@ -923,7 +923,7 @@ def test_the_bar_says_what_is_asked_of_it(make, monkeypatch):
             if item == 3:
                 raise Dropped("odd")
 
-        monkeypatch.setattr("builders.progress.REDRAW", 0.05)
+        monkeypatch.setattr("builders.llm.progress.REDRAW", 0.05)
         monkeypatch.setenv("COLUMNS", "200")
         asyncio.run(run_items(range(40), worker, llm, Progress(40, "rolecs", stream)))
     lines = [line.strip() for line in stream.getvalue().split("\r")]
@@ -937,7 +937,7 @@ def test_the_bar_says_what_is_asked_of_it(make, monkeypatch):
 
 def test_time_left_is_that_of_the_last_minute(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("builders.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("builders.llm.progress.time.monotonic", lambda: now[0])
     llm = type("L", (), {"answered": 0, "budget": type("B", (), {"stages": {}, "cost": None})})
     progress = Progress(1000, stream=io.StringIO())
     progress.done = 500  # from the journal, at once

@@ -7,13 +7,13 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from builders.backends import register_scripted
-from builders.near_duplicates import embed, first_of_each, tokens, unit_rows
-from builders.pool import read_pool
-from builders.profile_forms import Described, Extracted
-from builders.profiles import Found, distinct
-from builders.replies import WrongForm, parse_reply
-from builders.scripted_profiles import describe, invent, profile, who
+from builders.llm.backends import register_scripted
+from builders.llm.replies import WrongForm, parse_reply
+from builders.profiles.build import Found, distinct
+from builders.profiles.forms import Described, Extracted
+from builders.profiles.near_duplicates import embed, first_of_each, tokens, unit_rows
+from builders.rolecs.pool import read_pool
+from builders.scripted.profiles import describe, invent, profile, who
 from csc_tasks.cli import main
 from csc_tasks.errors import ModelError, SettingError
 from csc_tasks.framework import LANGUAGES

@@ -113,6 +113,8 @@ def test_the_file_tree_is_the_one_there_is():
         assert path.exists(), entry
         named |= set(re.findall(r"[\w./]+\.py", line)) | {entry}
     for package in ("csc_tasks", "builders", "trainers", "leaderboard"):
-        for module in (ROOT / package).glob("*.py"):
-            if module.name != "__init__.py":
-                assert module.name in named or f"{package}/{module.name}" in named, f"{package}/{module.name} is not in the README's tree"
+        for module in (ROOT / package).rglob("*.py"):
+            name = module.relative_to(ROOT / package)
+            if name.name != "__init__.py":
+                known = {str(name), f"{name.parts[0]}/"}
+                assert known & named, f"{package}/{name} is not in the README's tree"

@@ -7,8 +7,8 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from builders.prompting import Prompts, placeholders, render
-from builders.replies import WrongForm, check_text, parse_reply, reply_schema, split_thinking
+from builders.llm.prompting import Prompts, placeholders, render
+from builders.llm.replies import WrongForm, check_text, parse_reply, reply_schema, split_thinking
 from csc_tasks.errors import DataError
 
 

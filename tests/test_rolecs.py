@@ -15,14 +15,15 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
-from builders import filters, scripted_roles
-from builders.backends import register_scripted
-from builders.exchange import Request
-from builders.llm import LLM
-from builders.phrases import bank
-from builders.pool import read_pool
-from builders.scripted import begin
-from builders.scripted_prompts import read_back
+from builders.llm.backends import register_scripted
+from builders.llm.client import LLM
+from builders.llm.exchange import Request
+from builders.rolecs import filters
+from builders.rolecs.pool import read_pool
+from builders.scripted import roles as scripted_roles
+from builders.scripted.phrases import bank
+from builders.scripted.player import begin
+from builders.scripted.reading import read_back
 from csc_tasks.cli import main
 from csc_tasks.conversation import SUPPORTER, Conversation
 from csc_tasks.errors import DataError
@@ -342,7 +343,7 @@ def test_a_stopped_build_goes_on_in_the_middle_of_a_dialogue(tmp_path, capsys):
 
 def start(out, limit):
     """The build in a process of its own."""
-    command = [sys.executable, "-m", "builders.rolecs", "--llm", "scripted", "--out", out, "--limit", limit, "--concurrency", 4]
+    command = [sys.executable, "-m", "builders.rolecs.build", "--llm", "scripted", "--out", out, "--limit", limit, "--concurrency", 4]
     return subprocess.Popen(list(map(str, command)), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 

@@ -11,12 +11,13 @@ from collections import Counter
 
 import pytest
 
-from builders import dialogue, quality
-from builders.conversation_maker import PROMPTS, Maker
-from builders.outcomes import Dropped, Malformed
-from builders.prompting import Prompts, placeholders
-from builders.replies import WrongForm, parse_reply, reply_schema
-from builders.roles import CustomerSaid, Pair, Plan, Said, Whole, chosen, history, strategy_lines
+from builders.llm.outcomes import Dropped, Malformed
+from builders.llm.prompting import Prompts, placeholders
+from builders.llm.replies import WrongForm, parse_reply, reply_schema
+from builders.rolecs import dialogue, quality
+from builders.rolecs.maker import PROMPTS, Maker
+from builders.rolecs.roles import CustomerSaid, Pair, Plan, Said, Whole, chosen
+from builders.transcript import history, strategy_lines
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, Turn
 from csc_tasks.framework import BY_ID, LANGUAGES, STRATEGIES, TOPICS
 from tests.talkers import Talker, as_json, llm_of, prompt, well_behaved

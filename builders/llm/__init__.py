@@ -1,0 +1,1 @@
+"""Asking language models: one request, one checked reply, every request a row in a journal."""

@@ -1,0 +1,161 @@
+"""Who answers a request: the `openai` package speaking to any compatible server, or functions of ours that play an LLM (`scripted`).
+
+A backend has `name`, `model`, `base_url`, an async `complete(request)` that returns a Reply or a Failure (it does not raise for what a
+server does), and an async `close()`. It tries once; trying again is `builders.llm.client`'s business.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from builders.llm import responses
+from builders.llm.exchange import Failure, Reply, Request, Usage
+from csc_tasks.errors import SettingError, require
+
+OPENAI_URL = "https://api.openai.com/v1"
+
+
+class Backend(Protocol):
+    """What `builders.llm.client` needs of one."""
+
+    name: str
+    model: str
+    base_url: str
+
+    async def complete(self, request: Request) -> Reply | Failure:
+        """Ask once."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+    def clean(self, text: str) -> str:
+        """`text` without what must not be kept (the key)."""
+
+
+class OpenAI:
+    """A chat model behind an OpenAI-compatible server.
+
+    The key lives in the client and in `clean`, a function that takes it out of text; nothing else here holds or shows it.
+    """
+
+    name = "openai"
+
+    def __init__(self, model: str, *, base_url: str = OPENAI_URL, api_key: str = "", timeout: float = 300.0) -> None:
+        if not model:
+            raise SettingError("--llm openai needs a model: openai:MODEL")
+        key = api_key.strip()
+        # The HTTP library would name a header it cannot send, and so the key in it.
+        if not key.isascii() or not key.isprintable():
+            raise SettingError("OPENAI_API_KEY holds characters that no key has; set it again")
+        if not key and base_url == OPENAI_URL:
+            raise SettingError("OPENAI_API_KEY is not set; set it, or name another server with --base-url")
+        openai = require("openai", "build", "--llm openai")
+        self.model, self.base_url, self.timeout = model, base_url, timeout
+        # Our own retries know of the journal and the budget; the package's would not be counted.
+        settings = {"api_key": key or "none", "base_url": base_url, "timeout": timeout, "max_retries": 0}
+        self._connect = lambda: openai.AsyncOpenAI(**settings, http_client=_transport(openai))
+        self.clean = responses.cleaner(key)
+        self._openai = openai
+        # What the server said it does not know, so that only the first request learns it: "response_format", "seed".
+        self._unknown: set[str] = set()
+        self._client = self._loop = None
+
+    def __repr__(self) -> str:
+        return f"OpenAI({self.model!r}, base_url={self.base_url!r})"
+
+    async def complete(self, request: Request) -> Reply | Failure:
+        """Ask once; a reply that is not there in full after `timeout` seconds is a Failure."""
+        sent = {"response_format"} if request.schema is not None else set()
+        sent |= {"seed"} & request.sampling.keys()
+        sent -= self._unknown
+        found = await self._post(_body(self.model, request, sent))
+        if isinstance(found, responses.Rejected):
+            found = responses.judge(found, sent)
+        if isinstance(found, Failure) and found.kind == "unsupported":
+            self._unknown.add(found.feature)
+        return responses.cleaned(found, self.clean)
+
+    async def close(self) -> None:
+        """Close the connections of this event loop; a later request opens new ones."""
+        client, self._client = self._client, None
+        if client is not None and self._loop is asyncio.get_running_loop():
+            await client.close()
+
+    async def _post(self, body):
+        """One POST: a Reply, a Failure, or a Rejected for a status that is no 2xx. Nothing raised here leaves: its frames hold the key."""
+        if self._client is None or self._loop is not asyncio.get_running_loop():
+            self._client, self._loop = self._connect(), asyncio.get_running_loop()
+        try:
+            # The client's own timeout is per read: a server that sends a byte now and then would never reach it.
+            async with asyncio.timeout(self.timeout):
+                # `post` instead of `chat.completions.create` leaves out the copying of the body through typed classes, a third of the CPU
+                # time per request.
+                found = await self._client.post("/chat/completions", body=body, cast_to=object)
+        except TimeoutError:
+            return Failure("timeout", f"no reply within {self.timeout:g} s")
+        except self._openai.APIStatusError as error:
+            return responses.Rejected(error.status_code, dict(error.response.headers), error.body)
+        except Exception as error:
+            return responses.broken(error)
+        return responses.read(found)
+
+
+Scripted = Callable[[Request], "str | Reply | Awaitable[str | Reply]"]
+
+_SCRIPTED: dict[str, Scripted] = {}
+
+
+def register_scripted(stage: str, function: Scripted) -> None:
+    """Let `function(request)` play the LLM of `stage` when `--llm scripted` is given; what it returns must depend on the request alone."""
+    _SCRIPTED[stage] = function
+
+
+class ScriptedLLM:
+    """The stand-in: the function registered for the request's stage answers, at once and offline."""
+
+    name = "scripted"
+    base_url = ""
+
+    def __init__(self, model: str = "") -> None:
+        if model:
+            raise SettingError(f"--llm scripted takes no model, found {model!r}")
+        self.model = ""
+
+    async def complete(self, request: Request) -> Reply | Failure:
+        """What the registered function says."""
+        # Others get their turn, and Ctrl-C is heard, although nothing here ever waits.
+        await asyncio.sleep(0)
+        function = _SCRIPTED.get(request.stage)
+        if function is None:
+            return Failure("fatal", f"nothing plays the stage {request.stage!r}; scripted are {', '.join(sorted(_SCRIPTED)) or 'none'}")
+        found = function(request)
+        if inspect.isawaitable(found):
+            found = await found
+        # No tokens rather than an unknown number: nobody was asked and nothing is owed.
+        return found if isinstance(found, Reply) else Reply(found, usage=Usage(0, 0), model="scripted")
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    def clean(self, text: str) -> str:
+        """There is no key."""
+        return text
+
+
+def _transport(openai):
+    """The package's aiohttp transport, at two thirds of the CPU time per request, or None (its own) where aiohttp does not fit."""
+    try:
+        return openai.DefaultAioHttpClient()
+    except RuntimeError:
+        return None
+
+
+def _body(model, request, sent):
+    body = {"model": model, "messages": request.messages, **request.sampling}
+    if "response_format" in sent:
+        named = {"name": request.schema.get("title", "reply"), "schema": request.schema, "strict": True}
+        body["response_format"] = {"type": "json_schema", "json_schema": named}
+    if "seed" not in sent:
+        body.pop("seed", None)
+    return body

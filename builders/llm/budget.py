@@ -1,0 +1,120 @@
+"""What the requests of a build cost, and where it stops: `--price`, `--max-requests`, `--max-cost`.
+
+Limits count everything in the journal, earlier runs included: a build that is started again by accident does not spend its budget again.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from builders.llm.exchange import Usage
+from builders.llm.journal import Totals
+from builders.llm.outcomes import Fatal, Stopped
+from csc_tasks.errors import SettingError
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars, or whatever currency, for a million tokens in and out."""
+
+    input: float
+    output: float
+
+    @classmethod
+    def parse(cls, text: str) -> "Price":
+        """`IN,OUT`, as in `0.15,0.60`; raises SettingError."""
+        try:
+            price = cls(*map(float, text.split(",")))
+        except (ValueError, TypeError):
+            price = None
+        if price is None or not (0 <= price.input < float("inf") and 0 <= price.output < float("inf")):
+            raise SettingError(f"price {text!r} is not IN,OUT per million tokens, as in 0.15,0.60")
+        return price
+
+    def of(self, input_tokens: int, output_tokens: int) -> float:
+        """What these tokens cost."""
+        return (input_tokens * self.input + output_tokens * self.output) / 1_000_000
+
+
+@dataclass(slots=True)
+class Spent:
+    """What one stage has used. `uncounted` replies came without a token count: their cost is unknown and not in `cost`."""
+
+    requests: int = 0
+    input: int = 0
+    output: int = 0
+    uncounted: int = 0
+    cost: float | None = None
+
+
+class Budget:
+    """Counts what each stage spends and says when it is enough.
+
+    `prices`: stage -> Price; "" is the price of every other stage. Raises SettingError for a cost limit without prices.
+    """
+
+    def __init__(self, prices: Mapping[str, Price], max_requests: int | None = None, max_cost: float | None = None) -> None:
+        if max_cost is not None and not prices:
+            raise SettingError("--max-cost needs prices: --price IN,OUT per million tokens")
+        self.prices = dict(prices)
+        self.max_requests = max_requests
+        self.max_cost = max_cost
+        self.stages: dict[str, Spent] = {}
+
+    def carry_over(self, totals: Iterable[Totals]) -> None:
+        """Count what earlier runs of this journal spent."""
+        for found in totals:
+            spent = self._stage(found.stage)
+            spent.requests += found.tries
+            spent.uncounted += found.uncounted
+            self._add(found.stage, found.input_tokens, found.output_tokens)
+
+    def admit(self, stage: str) -> None:
+        """Count a request that is about to be sent; raises Stopped when the limits leave no room for it.
+
+        A cost is known only afterwards, so requests that are out when `max_cost` is reached go over it.
+        """
+        sent = sum(spent.requests for spent in self.stages.values())
+        if self.max_requests is not None and sent >= self.max_requests:
+            raise Stopped(f"{sent:,} requests were sent and --max-requests is {self.max_requests:,}; raise it and run the command again")
+        if self.max_cost is not None:
+            if stage not in self.prices and "" not in self.prices:
+                raise SettingError(f"--max-cost needs a price for the stage {stage!r}: --price {stage}=IN,OUT")
+            if self.cost >= self.max_cost:
+                raise Stopped(f"{self.cost:.4f} was spent and --max-cost is {self.max_cost:g}; raise it and run the command again")
+        self._stage(stage).requests += 1
+
+    def add(self, stage: str, usage: Usage) -> None:
+        """Count a reply; raises Fatal when its cost is unknown and limited."""
+        if not usage.known:
+            self._stage(stage).uncounted += 1
+            if self.max_cost is not None:
+                raise Fatal(f"{stage}: the server counts no tokens, so --max-cost cannot be kept; use --max-requests instead")
+        self._add(stage, usage.input or 0, usage.output or 0)
+
+    @property
+    def cost(self) -> float | None:
+        """What is known to be spent in all; None where no stage has a price."""
+        costs = [spent.cost for spent in self.stages.values() if spent.cost is not None]
+        return sum(costs) if costs or self.prices else None
+
+    def _stage(self, stage):
+        return self.stages.setdefault(stage, Spent(cost=0.0 if self._price(stage) else None))
+
+    def _price(self, stage):
+        return self.prices.get(stage, self.prices.get(""))
+
+    def _add(self, stage, input_tokens, output_tokens):
+        spent = self._stage(stage)
+        spent.input += input_tokens
+        spent.output += output_tokens
+        if price := self._price(stage):
+            spent.cost += price.of(input_tokens, output_tokens)
+
+
+def costs(totals: Iterable[Totals], prices: Mapping[str, Price]) -> list[tuple[Totals, float | None]]:
+    """Each stage and model of a journal with its known cost, None where it has no price."""
+    found = []
+    for part in totals:
+        price = prices.get(part.stage, prices.get(""))
+        found.append((part, price.of(part.input_tokens, part.output_tokens) if price else None))
+    return found

@@ -1,0 +1,93 @@
+"""Playing an async worker over many items: bounded concurrency, counted drops, results in the items' order, a clean stop."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from builders.llm.outcomes import Dropped, Stopped, Unreachable
+from builders.llm.progress import Progress
+
+if TYPE_CHECKING:
+    from builders.llm.client import LLM
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the items: `results` (item, value) and `drops` (item, what it raised), both in the items' order."""
+
+    results: list[tuple[object, object]] = field(default_factory=list)
+    drops: list[tuple[object, Dropped]] = field(default_factory=list)
+
+    @property
+    def values(self) -> list:
+        """What the worker returned, in the items' order."""
+        return [value for _, value in self.results]
+
+    @property
+    def dropped(self) -> Counter:
+        """Reason -> number of items."""
+        return Counter(error.reason for _, error in self.drops)
+
+
+async def run_items(items: Iterable, worker: Callable[[object], Awaitable], llm: "LLM", progress: Progress | None = None,
+                    concurrency: int | None = None) -> Outcome:
+    """Await `worker(item)` for every item, at most `concurrency` at once (default: the llm's), and close the llm's connections.
+
+    A worker that raises Dropped drops its item. Stopped lets what is out come in, and is raised when it has; so is one Stopped at the end
+    when single items were Unreachable. Anything else (Fatal, a bug, Ctrl-C) cancels the rest and is raised. The journal keeps what was
+    answered in every case. The outcome does not depend on the order in which replies arrive.
+    """
+    items = list(items)
+    ended: list[tuple[str, object] | None] = [None] * len(items)
+    unreachable: list[Unreachable] = []
+    stops: list[Stopped] = []
+    waiting = iter(range(len(items)))
+    progress = progress or Progress(len(items))
+
+    async def work():
+        for i in waiting:
+            if stops:
+                return
+            progress.begin()
+            try:
+                ended[i] = ("result", await worker(items[i]))
+                progress.done += 1
+            except Dropped as error:
+                ended[i] = ("drop", error)
+                progress.dropped += 1
+            except Unreachable as error:
+                unreachable.append(error)
+            except Stopped as error:
+                stops.append(error)
+            finally:
+                progress.end()
+
+    tasks = [asyncio.create_task(work()) for _ in range(min(concurrency or llm.concurrency, len(items)))]
+    drawing = asyncio.create_task(progress.draw_on(llm))
+    try:
+        await _all_or_first_error(tasks)
+    finally:
+        for task in (*tasks, drawing):
+            task.cancel()
+        await asyncio.gather(*tasks, drawing, return_exceptions=True)
+        await llm.disconnect()
+        progress.finish(llm)
+    if stops:
+        raise llm.stopped if isinstance(llm.stopped, Stopped) else stops[0]
+    if unreachable:
+        left = f"{len(unreachable):,} of {len(items):,} items are unfinished"
+        raise Stopped(f"{left}: run the same command again; the first: {unreachable[0]}")
+    return Outcome(
+        [(item, value) for item, (kind, value) in zip(items, ended, strict=True) if kind == "result"],
+        [(item, value) for item, (kind, value) in zip(items, ended, strict=True) if kind == "drop"],
+    )
+
+
+async def _all_or_first_error(tasks):
+    """Wait for every task, and raise the first error as soon as it is there."""
+    if tasks:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()

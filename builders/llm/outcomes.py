@@ -1,0 +1,74 @@
+"""How asking an LLM can end other than with an answer.
+
+ModelError
+├── Dropped            this item goes, the build goes on; `reason` is what is counted
+│   ├── Refused        the model or a content filter declined
+│   └── Malformed      no attempt gave a reply of the asked-for form
+├── Unreachable        the server failed this request on every try; the item is unfinished and is asked again by the next run
+├── Stopped            the run ends here, and the same command continues it (a limit was reached, the server is gone)
+└── Fatal              the run ends here, and something must be changed first (a wrong key, a model that does not exist)
+DataError
+└── JournalLost        the journal cannot be read or written; without it nothing is asked
+"""
+
+from dataclasses import dataclass
+
+from builders.llm.exchange import UNCOUNTED, Usage
+from csc_tasks.errors import DataError, ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One reply, read. `text` is without thinking; `parsed` is the pydantic model that was asked for, or None where text was.
+
+    `refused` is "" except in the answer that a Refused carries. `attempts` counts the replies it took, malformed ones included.
+    """
+
+    text: str
+    parsed: object | None = None
+    thinking: str = ""
+    usage: Usage = UNCOUNTED
+    refused: str = ""
+    model: str = ""
+    attempts: int = 1
+
+
+class Dropped(ModelError):
+    """An item leaves the build. `reason` is one of few and counted; `detail` says what happened to this item."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class Refused(Dropped):
+    """The model or a content filter declined; `answer.refused` has its words."""
+
+    def __init__(self, reason: str, detail: str, answer: Answer) -> None:
+        super().__init__(reason, detail)
+        self.answer = answer
+
+
+class Malformed(Dropped):
+    """None of the bounded number of replies had the asked-for form; `problems` says why, one line each."""
+
+    def __init__(self, reason: str, problems: list[str]) -> None:
+        super().__init__(reason, problems[-1])
+        self.problems = problems
+
+
+class Unreachable(ModelError):
+    """A request failed on every try while the server answered others."""
+
+
+class Stopped(ModelError):
+    """The run stops and can be continued by the same command."""
+
+
+class Fatal(ModelError):
+    """The server will not answer until something is changed; the text carries its message."""
+
+
+class JournalLost(DataError):
+    """The journal cannot be used; the text says why and what to do."""

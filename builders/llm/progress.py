@@ -1,0 +1,107 @@
+"""The progress bar of a build: one line on stderr that a terminal redraws, or a line every half minute where stderr is a file."""
+
+import asyncio
+import shutil
+import sys
+import time
+from collections import deque
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from builders.llm.client import LLM
+
+REDRAW = 0.25
+LOG = 30.0
+# Rates are those of the last so many seconds: a resumed build first runs through its journal much faster than it will go on.
+WINDOW = 60.0
+
+
+class Progress:
+    """Counts items and draws. `total` items; `name` opens the line; `stream` is stderr."""
+
+    def __init__(self, total: int, name: str = "", stream: TextIO | None = None) -> None:
+        self.total, self.name, self.stream = total, name, stream or sys.stderr
+        self.done = self.dropped = self.running = 0
+        self.started = time.monotonic()
+        self._terminal = self.stream.isatty()
+        self._drawn = 0
+        # (time, items ended, replies) at each drawing.
+        self._past: deque[tuple[float, int, int]] = deque()
+
+    def begin(self) -> None:
+        """An item starts."""
+        self.running += 1
+
+    def end(self) -> None:
+        """It is over."""
+        self.running -= 1
+
+    async def draw_on(self, llm: "LLM") -> None:
+        """Draw until cancelled."""
+        llm.tell = self.print
+        while True:
+            await asyncio.sleep(REDRAW if self._terminal else LOG)
+            self._draw(self.line(llm))
+
+    def finish(self, llm: "LLM") -> None:
+        """Draw the last line and leave it standing."""
+        self._draw(self.line(llm))
+        if self._terminal:
+            self.stream.write("\n")
+        self._drawn = 0
+
+    def print(self, line: str) -> None:
+        """Show a line of its own above the bar."""
+        self._clear()
+        print(line, file=self.stream, flush=True)
+
+    def line(self, llm: "LLM") -> str:
+        """`name 12/100 done, 1 dropped, 16 in flight | 0:12:34 left | 181.2 requests/s | 1.2M in, 300.1k out | cost 1.23`."""
+        now = time.monotonic()
+        ended = self.done + self.dropped
+        self._past.append((now, ended, llm.answered))
+        while len(self._past) > 2 and now - self._past[0][0] > WINDOW:
+            self._past.popleft()
+        then, ended_then, answered_then = self._past[0] if len(self._past) > 1 else (self.started, 0, 0)
+        seconds = max(now - then, 1e-9)
+        stages = llm.budget.stages.values()
+        uncounted = sum(stage.uncounted for stage in stages)
+        rate = (ended - ended_then) / seconds
+        left = f"{clock((self.total - ended) / rate) if rate else '?'} left" if ended < self.total else clock(now - self.started)
+        cost = llm.budget.cost
+        parts = (
+            f"{self.name} {self.done:,}/{self.total:,} done, {self.dropped:,} dropped, {self.running:,} in flight".strip(),
+            left,
+            f"{(llm.answered - answered_then) / seconds:.1f} requests/s",
+            f"{short(sum(stage.input for stage in stages))} in, {short(sum(stage.output for stage in stages))} out",
+            f"{uncounted:,} uncounted" if uncounted else "",
+            "" if cost is None else f"cost {cost:.2f}",
+        )
+        return " | ".join(filter(None, parts))
+
+    def _draw(self, line):
+        if not self._terminal:
+            print(line, file=self.stream, flush=True)
+            return
+        line = line[: shutil.get_terminal_size().columns - 1]
+        self.stream.write("\r" + line.ljust(self._drawn))
+        self.stream.flush()
+        self._drawn = len(line)
+
+    def _clear(self):
+        if self._terminal and self._drawn:
+            self.stream.write("\r" + " " * self._drawn + "\r")
+
+
+def short(count: int) -> str:
+    """950, 12.3k, 4.5M."""
+    for bound, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if count >= bound:
+            return f"{count / bound:.1f}{unit}"
+    return str(count)
+
+
+def clock(seconds: float) -> str:
+    """H:MM:SS, days included in the hours."""
+    seconds = round(seconds)
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"

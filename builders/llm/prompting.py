@@ -1,0 +1,87 @@
+"""Prompt templates: files whose wording is data, rendered into chat messages.
+
+`builders/prompts/{zh,en}/NAME.txt` holds text with `${name}` where a value goes; nothing else in it is special (`{`, `$5`, `"` and `&` are
+themselves). Lines that read `=== system ===` and `=== user ===` start a message; a file without them is one user message. Values go in as
+they are: nothing is escaped, and a `${name}` or a section line inside a value stays text.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from csc_tasks.errors import DataError
+
+FOLDER = Path(__file__).resolve().parents[1] / "prompts"
+
+_SECTION = re.compile(r"^=== (system|user) ===$", re.MULTILINE)
+_PLACE = re.compile(r"\$\{([^{}\n]*)\}")
+
+
+def placeholders(template: str) -> set[str]:
+    """The names of the values a template asks for."""
+    return set(_PLACE.findall(template))
+
+
+def render(template: str, values: Mapping[str, str], where: str) -> str:
+    """`template` with its values; `where` opens every error.
+
+    Raises DataError when a value is missing, is not text, or has no place in the template: a prompt that silently lacks what the
+    caller wanted to say is as wrong as one with a gap.
+    """
+    _check(placeholders(template), values, where)
+    return _PLACE.sub(lambda match: values[match[1]], template)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """The templates of one language ("zh" or "en")."""
+
+    language: str
+    folder: Path = FOLDER
+
+    def text(self, name: str) -> str:
+        """The template `name` as it is on disk; raises DataError where there is none."""
+        path = self.folder / self.language / f"{name}.txt"
+        try:
+            return _read(path)
+        except OSError as error:
+            there = ", ".join(self.names()) or "none"
+            raise DataError(f"{path}: {error.strerror or error}; templates for {self.language!r}: {there}") from None
+
+    def names(self) -> list[str]:
+        """The templates there are."""
+        return sorted(path.stem for path in (self.folder / self.language).glob("*.txt"))
+
+    def messages(self, name: str, **values: str) -> list[dict[str, str]]:
+        """Chat messages of the template `name`; raises DataError as `render` does."""
+        template, where = self.text(name), f"prompt {self.language}/{name}"
+        _check(placeholders(template), values, where)
+        # The sections are cut before the values go in, so that no value can open one.
+        head, *rest = _SECTION.split(template)
+        if rest and head.strip():
+            raise DataError(f"{where}: text stands before the first section line; nobody would be told it")
+        sections = list(zip(rest[::2], rest[1::2], strict=True)) or [("user", head)]
+        return [{"role": role, "content": _PLACE.sub(lambda match: values[match[1]], text.strip())} for role, text in sections]
+
+    def hashes(self, *names: str) -> dict[str, str]:
+        """`language/name` -> 16 hex digits of the template's SHA-256, for build.json; all templates when none is named."""
+        found = {name: self.text(name) for name in names or self.names()}
+        return {f"{self.language}/{name}": hashlib.sha256(text.encode()).hexdigest()[:16] for name, text in found.items()}
+
+
+@cache
+def _read(path: Path) -> str:
+    """Read once: a template edited during a build must not change the prompts in its middle, nor differ from its hash."""
+    return path.read_text(encoding="utf-8")
+
+
+def _check(wanted: set[str], values: Mapping[str, str], where: str) -> None:
+    if missing := sorted(wanted - values.keys()):
+        raise DataError(f"{where}: no value for {', '.join(missing)}; given are {', '.join(values) or 'none'}")
+    if surplus := sorted(values.keys() - wanted):
+        raise DataError(f"{where}: no place for {', '.join(surplus)}; the template has {', '.join(sorted(wanted)) or 'none'}")
+    if wrong := [name for name in sorted(wanted) if not isinstance(values[name], str)]:
+        raise DataError(f"{where}: {wrong[0]} is {values[wrong[0]]!r:.60}; it must be text")

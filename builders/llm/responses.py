@@ -1,0 +1,176 @@
+"""Reading what a chat server sent: a completion, or an error and what it means. No network here.
+
+Which errors are final is decided here and nowhere else: 429, 5xx, 408 and anything that is no HTTP response are tried again; a content
+filter's 4xx is a refusal; a 400 or 422 that names `response_format` or `seed` says that the server does not know it; the rest is final.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from builders.llm.exchange import Failure, Reply, Usage
+
+# Codes with which servers refuse a prompt instead of answering it: OpenAI and Azure, OpenAI's reasoning models, DashScope.
+FILTERED = {"content_filter", "content_policy_violation", "invalid_prompt", "data_inspection_failed"}
+# 429 stands for "too fast" and for "the account is empty"; waiting helps against the first only.
+NO_CREDIT = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
+
+_FORMAT = re.compile(r"response_format|json_schema|json schema|structured output|guided_json", re.IGNORECASE)
+_SEED = re.compile(r"\bseed\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An HTTP status that is no success. `body` is what the server sent: its `error` object, other JSON, or text."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: object
+
+
+def read(data) -> Reply | Failure | Rejected:
+    """The first choice of a chat completion; what is not one is a Failure, and an `error` sent with status 200 is a Rejected."""
+    if not isinstance(data, dict):
+        return Failure("transport", f"the response is no JSON object: {data}")
+    if data.get("error"):
+        error = data["error"]
+        code = error.get("code") if isinstance(error, dict) else None
+        return Rejected(code if type(code) is int and 400 <= code < 600 else 500, {}, error)
+    choices = data.get("choices")
+    if not isinstance(choices, list):
+        return Failure("transport", f"the response is no chat completion: {data}")
+    usage, model = _usage(data.get("usage")), _text(data.get("model"))
+    if not choices:
+        return Reply(None, finish="", usage=usage, model=model)
+    choice = choices[0] if isinstance(choices[0], dict) else {}
+    message = choice.get("message") if isinstance(choice.get("message"), dict) else {}
+    finish = _text(choice.get("finish_reason"))
+    refusal = _text(message.get("refusal")) or ("stopped by the content filter" if finish == "content_filter" else "")
+    thinking = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
+    return Reply(_content(message.get("content")), thinking, refusal, finish, usage, model)
+
+
+def judge(rejected: Rejected, sent: set[str]) -> Reply | Failure:
+    """What a rejection means; `sent` are the features of the request a server may not know: "response_format", "seed"."""
+    status, body = rejected.status, rejected.body
+    codes = _codes(body)
+    said = f"{status}: {_message(body)}"
+    if status in (400, 403, 422) and codes & FILTERED:
+        return Reply(None, refusal=said, finish="content_filter", usage=Usage(0, 0))
+    if status in (400, 422):
+        told = f"{_message(body)} {body.get('param') if isinstance(body, dict) else ''}"
+        for feature, pattern in (("response_format", _FORMAT), ("seed", _SEED)):
+            if feature in sent and pattern.search(told):
+                return Failure("unsupported", said, feature=feature)
+    wait = retry_after(rejected.headers)
+    if status == 429 and not codes & NO_CREDIT:
+        return Failure("busy", said, wait)
+    if status == 503 and wait is not None:
+        return Failure("busy", said, wait)
+    if status >= 500:
+        return Failure("server", said)
+    return Failure("timeout" if status == 408 else "fatal", said)
+
+
+def broken(error: BaseException) -> Failure:
+    """What an error below HTTP means; a certificate that is not trusted now will not be on a second try, and a bug of ours stays one."""
+    # The libraries above rename what they catch (one calls every disconnection a timeout): the first error is the telling one.
+    while error.__cause__ is not None:
+        error = error.__cause__
+    said = f"{type(error).__name__}: {error}"
+    if isinstance(error, TimeoutError) or type(error).__name__.endswith("Timeout"):
+        return Failure("timeout", said)
+    library = type(error).__module__.split(".")[0]
+    if not isinstance(error, (OSError, ValueError, RecursionError)) and library in ("builtins", "builders"):
+        return Failure("fatal", said)
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        return Failure("fatal", f"{said}; if the server is yours, point SSL_CERT_FILE to its certificate")
+    return Failure("transport", said)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds a server asks to wait: `retry-after-ms`, or `Retry-After` in seconds or as an HTTP date; None where it does not say."""
+    found = {name.lower(): value.strip() for name, value in headers.items()}
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", found.get(name, "")):
+            return float(found[name]) * unit
+    then = _date(found.get("retry-after"))
+    if then is None:
+        return None
+    # The server's own clock where it tells it: ours may be minutes off.
+    return max(0.0, (then - (_date(found.get("date")) or datetime.now(UTC))).total_seconds())
+
+
+def cleaner(secret: str) -> Callable[[str], str]:
+    """A function that takes `secret` out of text. What is shorter than 8 characters is a placeholder ("none", "EMPTY"), not a secret."""
+    return (lambda text: text.replace(secret, "[key]")) if len(secret) >= 8 else (lambda text: text)
+
+
+def cleaned(found: Reply | Failure, clean: Callable[[str], str]) -> Reply | Failure:
+    """`found` with every text cleaned: servers quote the key in errors, and some echo whatever they were sent."""
+    if isinstance(found, Failure):
+        # Cut last: half a secret would no longer be found.
+        return replace(found, message=shortened(" ".join(clean(found.message).split())))
+    texts = {name: clean(getattr(found, name)) for name in ("thinking", "refusal", "finish", "model")}
+    return replace(found, text=None if found.text is None else clean(found.text), **texts)
+
+
+def shortened(text: str, limit: int = 500) -> str:
+    """`text`, or its first `limit` characters and a mark that there were more."""
+    return text if len(text) <= limit else text[:limit] + "…"
+
+
+def _usage(found):
+    found = found if isinstance(found, dict) else {}
+    details = found.get("completion_tokens_details")
+    return Usage(
+        _count(found.get("prompt_tokens")),
+        _count(found.get("completion_tokens")),
+        _count(details.get("reasoning_tokens")) if isinstance(details, dict) else None,
+    )
+
+
+def _count(value):
+    return value if type(value) is int and value >= 0 else None
+
+
+def _text(value):
+    return value if isinstance(value, str) else ""
+
+
+def _content(value):
+    """Text, or the joined text parts of the list form."""
+    if isinstance(value, list):
+        return "".join(_text(part.get("text")) for part in value if isinstance(part, dict))
+    return value if isinstance(value, str) else None
+
+
+def _codes(body):
+    """Every code in an error object; Azure nests the telling one."""
+    if not isinstance(body, dict):
+        return set()
+    own = {str(body[name]) for name in ("code", "type") if body.get(name)}
+    return own.union(*(_codes(part) for part in body.values() if isinstance(part, dict)))
+
+
+def _message(body):
+    """The server's words: `message`, or FastAPI's `detail` (text, or a list of places and problems), or whatever there is."""
+    if isinstance(body, dict):
+        said = body.get("message") or body.get("detail") or body
+        if isinstance(said, list):
+            said = "; ".join(
+                f"{'.'.join(map(str, part.get('loc', ())))}: {part.get('msg')}" if isinstance(part, dict) else str(part) for part in said
+            )
+    else:
+        said = body or "no message"
+    return str(said)
+
+
+def _date(text):
+    try:
+        found = parsedate_to_datetime(text or "")
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

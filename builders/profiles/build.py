@@ -1,0 +1,185 @@
+"""Build a pool of customer profiles from support conversations, for csc build rolecs.
+
+    csc build profiles --source CORPUS --llm openai:MODEL --out DIR
+    csc build profiles --source demo --llm scripted --out DIR             offline stand-in
+
+A language model reads each conversation and writes down what it shows of the customer: demographics, financial status and communication
+preference. A second request turns that into a description in the second person. Descriptions are embedded, and of those whose cosine is
+above 0.85 only the first, in the order of their ids, stays. DIR gets profiles.jsonl, build.json and run.json; what was dropped is counted
+by reason. Every request is in the journal beside DIR: the same command goes on where a build was stopped. The stages for `--llm STAGE=...`
+are profile and describe.
+
+--source is demo, a dataset folder, a file of conversations or a Hub id, as for the benchmark (csc_corpus).
+"""
+
+import asyncio
+import json
+import os
+import tempfile
+import time
+from argparse import ArgumentParser, Namespace
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import csc_tasks
+from builders.card import count_lines
+from builders.llm.options import add_llm_arguments
+from builders.llm.outcomes import Dropped
+from builders.llm.prompting import Prompts
+from builders.llm.runs import run_record, stage_models
+from builders.profiles.near_duplicates import THRESHOLD, embed, first_of_each
+from builders.rolecs.pool import POOL_FILE
+from csc_tasks.conversation import Conversation, content_id
+from csc_tasks.errors import DataError, SettingError, require
+from csc_tasks.framework import LANGUAGES
+
+FORMAT = "csc-tasks profile pool, version 1"
+FILES = (POOL_FILE, "build.json", "run.json")
+STAGES = ("profile", "describe")
+PROMPTS = ("profile_extract", "profile_describe")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One profile: what was extracted, and the description made of it. `profile_id` depends on the description alone."""
+
+    profile_id: str
+    language: str
+    profile: str
+    demographics: str
+    financial_status: str
+    communication_preference: str
+    source_id: str
+
+    def to_row(self) -> dict:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--source", required=True, metavar="FILE", help="conversations: demo, a dataset folder, a file or a Hub id")
+    add("--config", default="csconv", choices=["csconv", "rolecs"], help="which conversations of the source (default: csconv)")
+    add("--split", default="", metavar="NAME", help="their split (default: test of csconv, train of rolecs)")
+    add("--out", required=True, type=Path, metavar="DIR", help="the folder to write; the journal lies beside it")
+    add("--language", default="both", choices=[*LANGUAGES, "both"], help="of the conversations to read (default: both)")
+    add("--limit", type=int, metavar="N", help="read the first N conversations, a random sample that a larger N only adds to")
+    add("--embed", default="tfidf", metavar="MODEL", help="tfidf (default, offline), st:MODEL (sentence-transformers) or openai:MODEL")
+    add("--threshold", type=float, default=THRESHOLD, metavar="X", help=f"cosine above which two are one (default: {THRESHOLD})")
+    add("--seed", type=int, default=0, metavar="N", help="another seed, other replies (default: 0)")
+    add_llm_arguments(parser)
+
+
+def main(args: Namespace) -> None:
+    require("pydantic", "build", "csc build profiles")
+    import builders.scripted.profiles  # noqa: F401 - registers the stand-in
+    from builders.llm.client import llm_from_args
+    from csc_tasks.corpora import load
+
+    started = time.time()
+    if not 0 < args.threshold <= 1:
+        raise SettingError(f"--threshold {args.threshold:g} is not in (0, 1]")
+    if args.limit is not None and args.limit < 1:
+        raise SettingError(f"--limit {args.limit}: at least 1")
+    out = check_target(args.out)
+    languages = LANGUAGES if args.language == "both" else (args.language,)
+    corpus = load(args.source, args.config, args.split or {"csconv": "test", "rolecs": "train"}[args.config])
+    conversations = [item for item in corpus.items if item.language in languages][: args.limit]
+    if not conversations:
+        raise DataError(f"{args.source} holds no conversation in {' or '.join(languages)}")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with llm_from_args(args, out.with_name(f"{out.name}.journal.sqlite"), STAGES) as llm:
+        found, dropped = asyncio.run(extract(llm, conversations))
+        kept, merged = distinct(found, args.embed, args.threshold, args.base_url)
+        counts = {
+            "conversations_read": len(conversations),
+            "profiles_kept": len(kept),
+            "conversations_dropped": dict(sorted((dropped + merged).items())),
+            "profiles_by_language": dict(sorted(Counter(profile.language for profile in kept).items())),
+        }
+        if not kept:
+            raise DataError(f"no profile could be made, so nothing was written; {count_lines(counts)[2]}")
+        settings = {name: getattr(args, name) for name in ("config", "language", "limit", "embed", "threshold", "seed", "attempts")}
+        build = {
+            "format": FORMAT, "csc_tasks": csc_tasks.__version__, "builder": "profiles", "settings": settings | {"sampling": llm.sampling},
+            "source": {"content_hash": corpus.content_hash, "revision": corpus.revision, "read": dict(corpus.counts)},
+            "models": stage_models(llm, STAGES), "counts": counts,
+            "prompts": {name: digest for language in languages for name, digest in Prompts(language).hashes(*PROMPTS).items()},
+        }  # fmt: skip
+        write_pool(out, kept, build, run_record(llm, started))
+    print("\n".join(count_lines(counts)))
+    print(f"Wrote {args.out / POOL_FILE}; csc build rolecs --profiles {args.out} plays them. Every request is in {llm.journal.path}")
+
+
+async def extract(llm, conversations: Sequence[Conversation]) -> tuple[list[Found], Counter]:
+    """The profiles of the conversations, and how many gave none, by reason."""
+    from builders.llm.items import run_items
+    from builders.llm.progress import Progress
+    from builders.profiles.forms import Described, Extracted
+    from builders.transcript import history
+
+    async def work(conversation):
+        prompts, item = Prompts(conversation.language), conversation.conversation_id
+        messages = prompts.messages("profile_extract", dialogue=history(conversation.dialogue, conversation.language, strategies=False))
+        seen = (await llm.ask(stage="profile", messages=messages, item_id=item, reply=Extracted)).parsed.model_dump()
+        if not any(seen.values()):
+            raise Dropped("profile: nothing is known about the customer")
+        unknown = {"zh": "不详", "en": "unknown"}[conversation.language]
+        messages = prompts.messages("profile_describe", **{name: text or unknown for name, text in seen.items()})
+        said = (await llm.ask(stage="describe", messages=messages, item_id=item, reply=Described[conversation.language])).parsed.description
+        return Found(content_id("profile", conversation.language, said), conversation.language, said, **seen, source_id=item)
+
+    outcome = await run_items(conversations, work, llm, Progress(len(conversations), "profiles"))
+    return outcome.values, outcome.dropped
+
+
+def distinct(found: Sequence[Found], model: str, threshold: float, base_url: str | None = None) -> tuple[list[Found], Counter]:
+    """The profiles that stay, in the order of their ids, and how many went. Profiles in two languages are never duplicates."""
+    merged: Counter = Counter()
+    kept = []
+    for language in LANGUAGES:
+        by_id: dict[str, Found] = {}
+        for profile in sorted((p for p in found if p.language == language), key=lambda p: (p.profile_id, p.source_id)):
+            if by_id.setdefault(profile.profile_id, profile) is not profile:
+                merged["identical profile"] += 1
+        candidates = list(by_id.values())
+        if candidates:
+            stay = first_of_each(embed([profile.profile for profile in candidates], model, base_url), threshold)
+            merged["near-duplicate profile"] += len(candidates) - len(stay)
+            kept += [candidates[i] for i in stay]
+    return sorted(kept, key=lambda profile: profile.profile_id), +merged
+
+
+def check_target(out: Path) -> Path:
+    """The full path of `out`; raises SettingError unless it is absent, empty, or a pool of ours with nothing else in it."""
+    if out.exists() and not out.is_dir():
+        raise SettingError(f"{out} is a file; give a folder to write")
+    there = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    if there:
+        try:
+            ours = json.loads((out / "build.json").read_text(encoding="utf-8"))["format"] == FORMAT
+        except (OSError, ValueError, LookupError, TypeError):
+            ours = False
+        if not ours or there - set(FILES):
+            raise SettingError(f"{out} is not empty and is not a profile pool alone; give an empty folder or a new one")
+    return out.resolve()
+
+
+def write_pool(out: Path, profiles: Sequence[Found], build: dict, run: dict) -> None:
+    """Write the three files of a pool, each whole: beside their places first, then moved; build.json goes last."""
+    lines = (json.dumps(profile.to_row(), ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n" for profile in profiles)
+    texts = {POOL_FILE: "".join(lines)}
+    texts |= {name: json.dumps(found, ensure_ascii=False, indent=2) + "\n" for name, found in (("run.json", run), ("build.json", build))}
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
+        for name, text in texts.items():
+            fresh = Path(scratch, name)
+            fresh.write_text(text, encoding="utf-8", newline="\n")
+            os.replace(fresh, out / name)
+
+
+if __name__ == "__main__":
+    from csc_tasks.cli import standalone
+
+    standalone(add_arguments, main, __doc__)

@@ -1,0 +1,1 @@
+"""RoleCS: support conversations played by five roles (arXiv 2508.04423, section 4)."""

@@ -1,0 +1,64 @@
+"""The pool of customer profiles that RoleCS plays: read from a file that `csc build profiles` wrote, or made up for the demo.
+
+A pool is JSON lines with at least `language` (zh or en) and `profile`, a description of the customer in the second person.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from csc_tasks.errors import DataError
+from csc_tasks.framework import LANGUAGES
+
+POOL_FILE = "profiles.jsonl"
+DEMO_PROFILES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One customer, as a description in the second person."""
+
+    language: str
+    text: str
+
+
+def read_pool(name: str, languages: Sequence[str]) -> list[Profile]:
+    """The profiles in `languages` of `demo`, a JSON-lines file, or a folder that holds profiles.jsonl, each text once.
+
+    Raises DataError for a line that is no profile and for a language without any.
+    """
+    found = _demo(languages) if name == "demo" else _from_file(Path(name).expanduser())
+    chosen = list(dict.fromkeys(profile for profile in found if profile.language in languages))
+    for language in languages:
+        if not any(profile.language == language for profile in chosen):
+            raise DataError(f"{name} holds no profile in {language!r}; give another pool, or --language with one that it has")
+    return chosen
+
+
+def _demo(languages):
+    from builders.scripted.profiles import invent
+
+    return [Profile(language, invent(language, number)) for language in languages for number in range(DEMO_PROFILES)]
+
+
+def _from_file(path):
+    path = path / POOL_FILE if path.is_dir() else path
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({error}); give the {POOL_FILE} of csc build profiles, or demo") from None
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            yield _profile(line, f"{path} line {number}")
+
+
+def _profile(line, where):
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise DataError(f"{where}: not JSON ({error}); a profile is one JSON object a line") from None
+    language, text = (row.get("language"), row.get("profile")) if isinstance(row, dict) else (None, None)
+    if language not in LANGUAGES or not isinstance(text, str) or not text.strip():
+        raise DataError(f"{where}: found {line[:80]!r}; a profile has language ({' or '.join(LANGUAGES)}) and profile (text)")
+    return Profile(language, " ".join(text.split()))

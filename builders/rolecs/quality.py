@@ -1,0 +1,39 @@
+"""The quality judge: five yes/no questions about a finished conversation, which is kept only if all five are answered yes.
+
+Source of the five: the quality control of RoleCS in arXiv 2508.04423.
+"""
+
+from collections.abc import Sequence
+
+from builders.llm.client import LLM
+from builders.llm.forms import Form
+from builders.llm.prompting import Prompts
+from builders.transcript import history
+from csc_tasks.conversation import Conversation
+
+
+class Verdict(Form):
+    """The judge's reply: real booleans, every one of them. Scores, "yes" and a missing answer are malformed."""
+
+    strategy_adherence: bool
+    unreasonable_requests: bool
+    natural: bool
+    varied: bool
+    in_role: bool
+
+    def failed(self) -> tuple[str, ...]:
+        """The criteria that were answered no."""
+        return tuple(name for name in CRITERIA if not getattr(self, name))
+
+
+CRITERIA = tuple(Verdict.model_fields)
+
+
+async def judge(llm: LLM, conversation: Conversation, item_id: str) -> Sequence[str]:
+    """The criteria that the conversation fails; empty when it is to be kept. Raises what `LLM.ask` raises."""
+    messages = Prompts(conversation.language).messages(
+        "rolecs_judge", profile=conversation.profile, scenario=conversation.scenario, goal=conversation.goal,
+        history=history(conversation.dialogue, conversation.language, strategies=True),
+    )  # fmt: skip
+    answer = await llm.ask(stage="judge", messages=messages, item_id=item_id, reply=Verdict, sampling={"temperature": 0})
+    return answer.parsed.failed()

@@ -1,0 +1,186 @@
+"""The scripted stand-in in every role of RoleCS: the same prompts, the same reply formats, no network.
+
+Each function answers one stage from what the prompt says and the item's id alone. The id gives the seed of a scripted case
+(`builders.scripted.player`); the turns so far are read from the prompt's history. Importing this module registers the functions.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from itertools import pairwise
+
+from builders.llm.backends import register_scripted
+from builders.llm.exchange import Request
+from builders.rolecs.dialogue import open_strategies
+from builders.rolecs.quality import CRITERIA
+from builders.scripted.phrases import bank, draw, fill, pick
+from builders.scripted.player import Scenario, State, begin, choose_strategy, customer_act, customer_text, hear, plan, say, supporter_text
+from builders.scripted.profiles import who, words
+from builders.scripted.reading import read_back, turns_in
+from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn
+from csc_tasks.framework import BY_ID, STRATEGIES, TOPICS, find_strategy
+
+# Cases tried until one suits the customer's mood.
+TRIES = 40
+# What to do instead of a strategy that was just used twice.
+INSTEAD = {"PR": "RP", "RP": "PS", "ID": "PS", "PS": "EM", "EM": "PS", "RI": "FR", "FR": "RC", "RC": "AC", "Others": "PS"}
+
+@dataclass(frozen=True, slots=True)
+class Case(Scenario):
+    """A scripted scenario whose customer is always asked who they are, as the opening of a role-played call wants it."""
+
+    @property
+    def problem(self):
+        found = self.phrases.problems[self.problem_id]
+        return {**found, "identity": "phone"} if found["identity"] == "none" else found
+
+
+def case(item_id: str, language: str, topic: str, number: int, customer: dict[str, str]) -> Case:
+    """The item's case of this number: a problem of the topic, with the customer's name as `customer` (see `who`) has it."""
+    problems = [name for name, problem in bank(language).problems.items() if problem["topic"] == topic]
+    seed = f"{item_id}/{number}"
+    planned = plan(seed, language, pick(draw(seed, "problem"), problems))
+    slots = planned.slots | {name: customer[name] for name in ("title", "surname") if name in customer}
+    kept = {field.name: getattr(planned, field.name) for field in fields(Scenario)}
+    return Case(**kept | {"slots": slots, "opens": "supporter", "doubles": False})
+
+
+def case_text(found: Case) -> str:
+    """The scenario as the planner writes it."""
+    return fill(words(found.language)["case"], found.voice("summary"))
+
+
+@lru_cache(maxsize=4096)
+def case_behind(item_id: str, language: str, scenario: str) -> Case:
+    """The first of the item's cases that `scenario` tells; its first case where it tells none (another model planned it)."""
+    customer = who(language, scenario, "case")
+    named = {topic.zh if language == "zh" else topic.en.lower().replace("others", "general matters"): topic.en for topic in TOPICS}
+    topic = named.get(customer.get("topic", ""), TOPICS[0].en)
+    for number in range(TRIES):
+        found = case(item_id, language, topic, number, customer)
+        if case_text(found) == scenario:
+            return found
+    return case(item_id, language, topic, 0, customer)
+
+
+def state_at(found: Case, turns: Sequence[Turn]) -> State:
+    """The state after these turns; a supporter turn without a strategy had the one the stand-in would have chosen."""
+    state = begin(found)
+    for turn in turns:
+        if turn.speaker == CUSTOMER:
+            state = hear(state, customer_act(state) or "no_more", turn.text)
+        else:
+            state = _said(state, turn.strategy or next_strategy(state), turn.text)
+    return state
+
+
+def next_strategy(state: State, offered: Sequence | None = None) -> str:
+    """The strategy the stand-in chooses among those on offer (default: those that the rules leave open)."""
+    open_now = [strategy.id for strategy in offered or open_strategies(state.turns)]
+    if len(open_now) == 1:
+        return open_now[0]
+    fitting = choose_strategy(state)
+    while fitting not in open_now:
+        fitting = INSTEAD[fitting]
+    return fitting
+
+
+def _said(state, strategy, text):
+    try:
+        return say(state, strategy, text)
+    except (IndexError, KeyError):  # a strategy that the stand-in would have had nothing to say with here
+        return replace(state, turns=(*state.turns, Turn(SUPPORTER, text, strategy)), done=(*state.done, "other"))
+
+
+def planner(request: Request) -> str:
+    language, _, values = read_back(request.messages, "rolecs_planner")
+    topic = next(topic.en for topic in TOPICS if values["topic"] in (topic.zh, topic.en))
+    customer = who(language, values["profile"], "profile") or who(language, values["profile"], "described")
+    chosen = case(request.item_id, language, topic, 0, customer)
+    for number in range(TRIES):
+        found = case(request.item_id, language, topic, number, customer)
+        if found.mood == customer.get("mood", found.mood) and case_behind(request.item_id, language, case_text(found)) == found:
+            chosen = found
+            break
+    return _json(scenario=case_text(chosen), goal=chosen.goal)
+
+
+def supporter_assistant(request: Request) -> str:
+    language, _, values = read_back(request.messages, "rolecs_supporter_assistant")
+    state = state_at(case_behind(request.item_id, language, values["scenario"]), turns_in(values["history"], language))
+    return _json(strategy=BY_ID[next_strategy(state, _offered(values["strategies"], language))].name(language))
+
+
+def supporter(request: Request) -> str:
+    language, name, values = read_back(request.messages, "rolecs_supporter", "rolecs_supporter_alone")
+    state = state_at(case_behind(request.item_id, language, values["scenario"]), turns_in(values["history"], language))
+    if name == "rolecs_supporter":
+        return _json(reply=_supporter_says(state, find_strategy(values["strategy"]).id))
+    strategy = next_strategy(state, _offered(values["strategies"], language))
+    return _json(strategy=BY_ID[strategy].name(language), reply=_supporter_says(state, strategy))
+
+
+def customer_assistant(request: Request) -> str:
+    language, _, values = read_back(request.messages, "rolecs_customer_assistant")
+    state = state_at(case_behind(request.item_id, language, values["scenario"]), turns_in(values["history"], language))
+    return _json(direction=words(language)["directions"][customer_act(state) or "no_more"])
+
+
+def customer(request: Request) -> str:
+    language, _, values = read_back(request.messages, "rolecs_customer")
+    state = state_at(case_behind(request.item_id, language, values["scenario"]), turns_in(values["history"], language))
+    acts = {text: act for act, text in words(language)["directions"].items()}
+    act = acts.get(values["direction"]) or customer_act(state) or "no_more"
+    return _json(reply=customer_text(state, act), finished=act in ("no_more", "bye"))
+
+
+def writer(request: Request) -> str:
+    """A whole conversation at once: the same roles, one after the other."""
+    language, _, values = read_back(request.messages, "rolecs_whole")
+    topic = next(topic.en for topic in TOPICS if values["topic"] in (topic.zh, topic.en))
+    found = case(request.item_id, language, topic, 0, who(language, values["profile"], "profile"))
+    state, finished = begin(found), False
+    while len(state.turns) < int(values["cap"]):
+        strategy = next_strategy(state, open_strategies(state.turns, finished))
+        state = _said(state, strategy, _supporter_says(state, strategy))
+        if strategy == "AC":
+            break
+        act = customer_act(state) or "no_more"
+        state, finished = hear(state, act, customer_text(state, act)), act == "no_more"
+    named = [(turn, BY_ID[turn.strategy].name(language) if turn.strategy else "") for turn in state.turns]
+    dialogue = [{"speaker": turn.speaker, "strategy": name, "text": turn.text} for turn, name in named]
+    return _json(scenario=case_text(found), goal=found.goal, dialogue=dialogue)
+
+
+def judge(request: Request) -> str:
+    """By rules: a strategy that comes too often or a text that comes twice is not varied; an answer without its question is not natural."""
+    language, _, values = read_back(request.messages, "rolecs_judge")
+    turns = turns_in(values["history"], language)
+    used = [turn.strategy for turn in turns if turn.speaker == SUPPORTER]
+    verdict = dict.fromkeys(CRITERIA, True)
+    verdict["varied"] = len(set(used)) >= 5 and len({turn.text for turn in turns}) == len(turns)
+    verdict["natural"] = all(before.speaker != after.speaker for before, after in pairwise(turns))
+    return _json(**verdict)
+
+
+def _offered(lines, language):
+    """The strategies that a prompt lists."""
+    names = {f"- {s.name(language)}{'：' if language == 'zh' else ': '}": s for s in STRATEGIES}
+    return [s for line in lines.split("\n") for start, s in names.items() if line.startswith(start)]
+
+
+def _supporter_says(state, strategy):
+    try:
+        return supporter_text(state, strategy)
+    except (IndexError, KeyError):
+        # Nothing to say with this strategy here: the words of one that always has some.
+        return supporter_text(state, "EM" if strategy != "EM" else "RP")
+
+
+def _json(**values):
+    return json.dumps(values, ensure_ascii=False)
+
+
+for _function in (planner, supporter_assistant, supporter, customer_assistant, customer, writer, judge):
+    register_scripted(_function.__name__, _function)
