@@ -1,0 +1,77 @@
+"""Recorded conversations that passed the rules, in a random order that depends on each of them alone; the texts wait in a file.
+
+A source may hold hundreds of thousands: only keys, places and topics stay in memory. The order is that of a hash over the seed and the
+content, so that what a small build takes is a part of what a larger one takes, whatever else the source holds.
+"""
+
+import hashlib
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from builders.sources import RawConversation
+from csc_tasks.conversation import Turn, content_id
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a conversation lies in the file; `key` orders, `topic` is "" where the source names none."""
+
+    key: bytes
+    offset: int
+    length: int
+    topic: str
+
+
+class Candidates:
+    """Fill it by `add`, then read `places`; a context manager. Its file has no name and goes with the process, however that ends."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.seed = seed
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by __exit__
+        self._places: list[Place] = []
+        self._keys: set[bytes] = set()
+
+    def __enter__(self) -> "Candidates":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._file.close()
+
+    def add(self, raw: RawConversation) -> bool:
+        """Keep `raw`; False where the same turns are there already."""
+        key = hashlib.sha256(f"{self.seed} {raw_id(raw)}".encode()).digest()[:16]
+        if key in self._keys:
+            return False
+        self._keys.add(key)
+        said = [[turn.speaker, turn.text] for turn in raw.turns]
+        line = json.dumps([raw.source_id, raw.language, raw.topic, raw.source, said], ensure_ascii=False).encode()
+        offset = self._file.tell()
+        self._file.write(line)
+        self._places.append(Place(key, offset, len(line), raw.topic))
+        return True
+
+    def places(self) -> list[Place]:
+        """All of them in the order of their keys. Nothing can be added afterwards."""
+        self._keys.clear()
+        self._places.sort(key=lambda place: place.key)
+        return self._places
+
+    def read(self, place: Place) -> RawConversation:
+        """The conversation at this place."""
+        self._file.seek(place.offset)
+        source_id, language, topic, source, said = json.loads(self._file.read(place.length))
+        return RawConversation(source_id, language, topic, source, tuple(Turn(speaker, text) for speaker, text in said))
+
+    def digest(self) -> str:
+        """16 hex digits that stand for all candidates, for build.json."""
+        total = hashlib.sha256()
+        for place in self._places:
+            total.update(place.key)
+        return total.hexdigest()[:16]
+
+
+def raw_id(raw: RawConversation) -> str:
+    """The id of a recorded conversation, made from its language and its turns."""
+    return content_id("raw", raw.language, [[turn.speaker, turn.text] for turn in raw.turns])

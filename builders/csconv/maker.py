@@ -1,0 +1,133 @@
+"""From candidates to conversations that are kept: check and topic, up to so many per topic, rewrite, rules, judge.
+
+Every step costs more than the one before, so each takes only what the next one can use: nobody is checked whose topic is full already, and
+nobody is rewritten beyond the limit of the topic.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from builders.csconv import postfilter
+from builders.csconv.asking import Asking
+from builders.csconv.candidates import Candidates, Place, raw_id
+from builders.llm.client import LLM
+from builders.llm.items import run_items
+from builders.llm.outcomes import Dropped
+from builders.llm.progress import Progress
+from builders.sources import RawConversation
+from csc_tasks.conversation import Conversation, content_id
+from csc_tasks.framework import TOPICS
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A conversation that is kept, and the recording it was made from."""
+
+    conversation: Conversation
+    original: RawConversation
+
+
+@dataclass(slots=True)
+class Made:
+    """What became of the candidates."""
+
+    kept: list[Pair] = field(default_factory=list)
+    looked_at: int = 0
+    topics: Counter = field(default_factory=Counter)
+    over_the_topic: int = 0
+    not_needed: int = 0
+    dropped_before: Counter = field(default_factory=Counter)
+    dropped_after: Counter = field(default_factory=Counter)
+    judged_no: Counter = field(default_factory=Counter)
+    notes_removed: int = 0
+
+
+class Maker:
+    """Makes conversations from `candidates` through `llm`: at most `per_topic` of each topic are rewritten, until `limit` are kept."""
+
+    def __init__(self, llm: LLM, candidates: Candidates, per_topic: int, limit: int | None = None) -> None:
+        self.llm, self.candidates, self.per_topic, self.limit = llm, candidates, per_topic, limit
+        self.made = Made()
+
+    def make(self) -> Made:
+        """Make them all."""
+        return asyncio.run(self._make())
+
+    async def _make(self):
+        """In rounds. A round never takes more candidates than are still wanted, so the outcome is that of taking one after the other."""
+        made, places, position, ids = self.made, self.candidates.places(), 0, set()
+        while position < len(places) and (wanted := self._wanted()):
+            batch, position = self._batch(places, position, wanted)
+            made.looked_at += len(batch)
+            originals = [self.candidates.read(place) for place in batch]
+            screened = await run_items(originals, self._screen, self.llm, Progress(len(batch), "checked"))
+            made.dropped_before.update(screened.dropped)
+            chosen = [(raw, topic) for raw, topic in screened.results if self._has_room(topic)]
+            rewritten = await run_items(chosen, self._rewrite, self.llm, Progress(len(chosen), "rewritten"))
+            made.dropped_after.update(rewritten.dropped)
+            for pair in rewritten.values:
+                if pair.conversation.conversation_id in ids:
+                    made.dropped_after["duplicate of another"] += 1
+                    continue
+                ids.add(pair.conversation.conversation_id)
+                made.kept.append(pair)
+        made.not_needed = len(places) - position
+        return made
+
+    def _wanted(self):
+        """How many candidates may be needed at once; 0 when the limit is reached or every topic is full."""
+        room = sum(max(0, self.per_topic - self.made.topics[topic.en]) for topic in TOPICS)
+        if not room:
+            return 0
+        # A topic that is rare would else be looked for one candidate at a time.
+        wanted = max(room, self.llm.concurrency)
+        return wanted if self.limit is None else min(wanted, self.limit - len(self.made.kept))
+
+    def _batch(self, places: Sequence[Place], position: int, wanted: int):
+        """The next candidates and the position behind them: up to `wanted`, and not more of a topic than may still be chosen."""
+        batch, pending = [], Counter()
+        while position < len(places) and len(batch) < wanted:
+            topic = places[position].topic
+            if topic and self.made.topics[topic] >= self.per_topic:
+                self.made.over_the_topic += 1
+            elif topic and self.made.topics[topic] + pending[topic] >= self.per_topic:
+                break
+            else:
+                pending[topic] += 1
+                batch.append(places[position])
+            position += 1
+        return batch, position
+
+    def _has_room(self, topic):
+        """Book a conversation of this topic; False when the topic is full."""
+        if self.made.topics[topic] >= self.per_topic:
+            self.made.over_the_topic += 1
+            return False
+        self.made.topics[topic] += 1
+        return True
+
+    async def _screen(self, raw: RawConversation) -> str:
+        """The topic of a conversation that can be used."""
+        asking, item_id = Asking(self.llm, raw.language), raw_id(raw)
+        found = await asking.check(raw.turns, item_id)
+        if found.abusive or found.unprofessional:
+            raise Dropped(f"check: {'abusive' if found.abusive else 'unprofessional'} talk", raw.source_id)
+        return raw.topic or await asking.topic(raw.turns, item_id)
+
+    async def _rewrite(self, chosen: tuple[RawConversation, str]) -> Pair:
+        raw, topic = chosen
+        asking, item_id = Asking(self.llm, raw.language), raw_id(raw)
+        written = await asking.rewrite(raw.turns, topic, (postfilter.FEWEST_UTTERANCES, postfilter.MOST_UTTERANCES), item_id)
+        turns, notes = postfilter.without_closing_notes(written)
+        self.made.notes_removed += notes
+        said = [[turn.speaker, turn.strategy, turn.text] for turn in turns]
+        conversation = Conversation(content_id("csconv", raw.language, said), raw.language, topic, raw.source, turns)
+        if reason := postfilter.first_reason(conversation):
+            raise Dropped(f"rule: {reason}", raw.source_id)
+        failed = await asking.judge(turns, item_id)
+        self.made.judged_no.update(failed)
+        if failed:
+            raise Dropped("judge: not all three criteria hold", ", ".join(failed))
+        return Pair(conversation, raw)
