@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builders.dataset import TEXT_FILES, parquet_name, read_folder
-from builders.pii import TOKEN, find, find_in_row
 from builders.schema import SPLITS
 from csc_tasks.errors import DataError
 from csc_tasks.hub import Publication, publish
+from csc_tasks.pii import TOKEN, find, find_in_row
 
 RUN_RECORD = "run.json"
 # What `csc push` itself may have put into a repository: of this, whatever the folder no longer has is deleted.

@@ -125,6 +125,29 @@ def publish(publication: Publication, again: str, say: Callable[[str], None] = p
     return done
 
 
+def read(repo_id: str, path: str, repo_type: str, again: str) -> bytes | None:
+    """The newest state of one file of a repository; None where the repository is without it. Raises HubError.
+
+    again: as for `publish`.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import EntryNotFoundError
+
+    with _one_line(f"{repo_type} {repo_id}", again):
+        try:
+            return Path(HfApi().hf_hub_download(repo_id, path, repo_type=repo_type)).read_bytes()
+        except EntryNotFoundError:
+            return None
+
+
+def exists(repo_id: str, repo_type: str, again: str) -> bool:
+    """Whether there is such a repository and the token may see it. Raises HubError where that cannot be found out."""
+    from huggingface_hub import HfApi
+
+    with _one_line(f"{repo_type} {repo_id}", again):
+        return HfApi().repo_exists(repo_id, repo_type=repo_type)
+
+
 def endpoint() -> str:
     """The address of the Hub, without a user or password."""
     from huggingface_hub import constants
@@ -246,9 +269,13 @@ def _tag(api, publication: Publication, commit: str, say: Callable[[str], None])
     say(f"tag {publication.tag} is commit {commit}")
 
 
+def page(repo_id: str, repo_type: str) -> str:
+    """The address at which a browser shows a repository."""
+    return f"{endpoint()}/{'' if repo_type == 'model' else f'{repo_type}s/'}{repo_id}"
+
+
 def _page(publication: Publication, commit: str = "") -> str:
-    prefix = "" if publication.repo_type == "model" else f"{publication.repo_type}s/"
-    return f"{endpoint()}/{prefix}{publication.repo_id}" + (f"/commit/{commit}" if commit else "")
+    return page(publication.repo_id, publication.repo_type) + (f"/commit/{commit}" if commit else "")
 
 
 @contextmanager

@@ -189,6 +189,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _route(self, words: list[str], body: bytes) -> None:
         if words == ["api", "repos", "create"]:
             return self._create(json.loads(body))
+        if words == ["api", "whoami-v2"]:
+            return self._who()
         if words == ["api", "validate-yaml"]:
             return self._validate(json.loads(body)["content"])
         if words[0] == "large":
@@ -238,6 +240,12 @@ class _Handler(BaseHTTPRequestHandler):
         return self._error(404, f"no such endpoint: {self.path}")
 
     # What each answers
+
+    def _who(self) -> None:
+        if self._token() not in (WRITER, READER):
+            return self._error(401, "Invalid credentials in Authorization header")
+        name, role = ("writer", "write") if self._token() == WRITER else ("reader", "read")
+        self._send(200, {"type": "user", "name": f"the {name}", "auth": {"accessToken": {"displayName": "test", "role": role}}})
 
     def _create(self, asked: dict) -> None:
         kind, name = asked.get("type", "model"), f"{asked['organization']}/{asked['name']}"
@@ -311,7 +319,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._error(400, f"unknown operation {line['key']}")
         number = 1 + sum(ref.startswith("refs/pr/") for ref in found.refs)
         made = found.commit(f"refs/pr/{number}" if as_request else revision, files, header["summary"])
-        page = f"{self.server.url}/datasets/{found.name}"
+        page = f"{self.server.url}/{'' if found.kind == 'model' else found.kind + 's/'}{found.name}"
         answer = {"success": True, "commitOid": made, "commitUrl": f"{page}/commit/{made}", "hookOutput": ""}
         self._send(200, answer | ({"pullRequestUrl": f"{page}/discussions/{number}"} if as_request else {}))
 

@@ -29,6 +29,8 @@ BUILT_ON = {
     "results": ["corpora", "records"],
     "score": ["results", "settings"],
     "hub": ["errors"],
+    "pii": ["errors"],
+    "doctor": ["settings", "corpora", "hub", "autoload"],
     "metric_path": [],
     "tasks": ["play", "settings", "results"],
     "cli": ["errors"],

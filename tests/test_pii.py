@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from builders.pii import CARD, EMAIL, IDENTITY, PHONE, TOKEN, find, find_in_row, identity_checksum, luhn
+from csc_tasks.pii import CARD, EMAIL, IDENTITY, PHONE, TOKEN, find, find_in_row, identity_checksum, luhn
 
 # The numbers are invented; check digits are right where a kind has one.
 FOUND = [

@@ -10,8 +10,8 @@ from dataclasses import replace
 from itertools import pairwise
 
 from builders.csconv.asking import SYSTEM
-from builders.pii import find_in_row
 from csc_tasks.conversation import SPEAKERS, SUPPORTER, Conversation, Turn, detect_language
+from csc_tasks.pii import find_in_row
 
 FEWEST_UTTERANCES, MOST_UTTERANCES = 10, 50
 REQUIRED = ("GT", "IV", "AC")

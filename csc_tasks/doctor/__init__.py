@@ -1,0 +1,21 @@
+"""What `csc doctor` looks at, one file a subject; a check returns Findings and never raises."""
+
+from dataclasses import dataclass
+
+OK, NOTE, BROKEN = "ok", "note", "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report: what was looked at, what was found and, unless all is well, what to do about it.
+
+    state: OK; NOTE for something optional that is absent; BROKEN for something that will fail.
+    """
+
+    state: str
+    subject: str
+    found: str
+    advice: str = ""
+
+    def line(self) -> str:
+        return f"{self.state:<6}  {self.subject:<18}  {self.found}" + (f" -> {self.advice}" if self.advice else "")
