@@ -20,7 +20,7 @@ SPLITS = ("train", "validation", "test")
 _CONVERSATION = {
     "conversation_id": ("string", "made from the content: the same conversation always has the same id"),
     "language": ("string", "`zh` or `en`"),
-    "topic": ("string", "one of the eight topics of CSConv, in English"),
+    "topic": ("string", "one of the eight topics of CSConv, in English; empty where it is not known"),
     "source": ("string", "where the conversation comes from"),
     "dialogue": (
         {"speaker": "string", "strategy": "string", "text": "string"},
@@ -42,7 +42,7 @@ COLUMNS = {
         "turns_total": ("int32", "how many pairs the conversation has, where known"),
         "stage": ("string", "`early`, `mid` or `late`, where labelled"),
         "language": ("string", "`zh` or `en`"),
-        "topic": ("string", "one of the eight topics of CSConv, in English"),
+        "topic": ("string", "one of the eight topics of CSConv, in English; empty where it is not known"),
         "source": ("string", "where the conversation comes from"),
         "instruction": ("string", "the system prompt"),
         "conversation_history": ({"speaker": "string", "text": "string"}, "the turns before the question"),

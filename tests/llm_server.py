@@ -72,12 +72,13 @@ def fingerprint(body: dict) -> str:
 
 
 class LlmServer:
-    """Keeps the bodies, headers and times of all requests, and how many were out at once at most (`most`)."""
+    """Keeps the bodies, paths, headers and times of all requests, and how many were out at once at most (`most`)."""
 
     def __init__(self, script: Script, keep: bool = True) -> None:
         self.script = script
         self.keep = keep
         self.asked: list[dict] = []
+        self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.times: list[float] = []
         self.answered: list[dict] = []
@@ -112,6 +113,7 @@ class LlmServer:
         self.most = max(self.most, self.running)
         if self.keep:
             self.asked.append(body)
+            self.paths.append(head[0].split(" ")[1])
             self.headers.append(headers)
             self.times.append(time.monotonic())
         try:

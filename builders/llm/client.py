@@ -113,21 +113,23 @@ class LLM:
         self.journal.close()
 
     async def ask(self, *, stage: str, messages: list[dict], item_id: str, reply: "type[BaseModel] | None" = None, repeat: int = 0,
-                  sampling: Mapping | None = None) -> Answer:
+                  sampling: Mapping | None = None, kind: str = "chat") -> Answer:
         """Ask the model of `stage` about the item; `repeat` tells apart askings that are meant to be independent.
 
         With `reply`, the answer's `parsed` is that model; the messages must say themselves that JSON is wanted and of which form, because
-        not every server takes a schema. `sampling` (temperature, max_tokens, ...) goes into the request; what the user gave wins.
+        not every server takes a schema. `sampling` (temperature, max_tokens, ...) goes into the request; what the user gave wins. `kind`
+        "moderation" asks a moderation endpoint about the text of each message (see `Request`), without schema, seed and sampling.
         Raises Refused, Malformed, Unreachable, Stopped, Fatal or JournalLost.
         """
         backend = self._backend(stage)
-        schema = schema_of(reply) if reply else None
+        chat = kind == "chat"
+        schema = schema_of(reply) if reply and chat else None
         settings = checked_sampling({**(sampling or {}), **self.sampling.get("", {}), **self.sampling.get(stage, {})})
         problems: list[str] = []
         for attempt in range(self.attempts):
             seeded = {"seed": self._seed(stage, item_id, repeat, attempt), **settings}
-            seeded = {name: value for name, value in seeded.items() if value is not None}
-            request = Request(stage, item_id, repeat, attempt, messages, schema, seeded)
+            seeded = {name: value for name, value in seeded.items() if value is not None and chat}
+            request = Request(stage, item_id, repeat, attempt, messages, schema, seeded, kind)
             outcome, problem, answer = await self._recorded(backend, request, reply)
             if outcome == "refused":
                 raise Refused(f"{stage}: refused", problem, answer)
@@ -161,7 +163,7 @@ class LLM:
     async def _recorded(self, backend, request, model):
         """What `_read` makes of the reply to a request, from the journal or from the backend."""
         parts = {"messages": request.messages, "schema": request.schema, "sampling": request.sampling}
-        row = {"kind": "chat", "backend": backend.name, "base_url": backend.base_url, "model": backend.model}
+        row = {"kind": request.kind, "backend": backend.name, "base_url": backend.base_url, "model": backend.model}
         row |= {"item_id": request.item_id, "repeat": request.repeat, "attempt": request.attempt}
         try:
             key = request_key(**row, **parts)

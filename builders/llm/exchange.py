@@ -22,7 +22,11 @@ UNCOUNTED = Usage()
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked. `schema` is the JSON schema of the reply or None; `sampling` goes into the request's body as it is."""
+    """What is asked. `schema` is the JSON schema of the reply or None; `sampling` goes into the request's body as it is.
+
+    `kind` is "chat", or "moderation": each message's text is then judged by a moderation endpoint, and the reply is JSON text
+    `{"results": [{"flagged": ..., "categories": [...]}, ...]}`, one result for each message.
+    """
 
     stage: str
     item_id: str
@@ -31,6 +35,7 @@ class Request:
     messages: list[dict]
     schema: dict | None = None
     sampling: dict = field(default_factory=dict)
+    kind: str = "chat"
 
 
 @dataclass(frozen=True, slots=True)

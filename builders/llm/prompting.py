@@ -35,6 +35,16 @@ def render(template: str, values: Mapping[str, str], where: str) -> str:
     return _PLACE.sub(lambda match: values[match[1]], template)
 
 
+def chat_messages(template: str, values: Mapping[str, str], where: str) -> list[dict[str, str]]:
+    """Chat messages of a template, its sections cut before the values go in, so that no value can open one; raises as `render` does."""
+    _check(placeholders(template), values, where)
+    head, *rest = _SECTION.split(template)
+    if rest and head.strip():
+        raise DataError(f"{where}: text stands before the first section line; nobody would be told it")
+    sections = list(zip(rest[::2], rest[1::2], strict=True)) or [("user", head)]
+    return [{"role": role, "content": _PLACE.sub(lambda match: values[match[1]], text.strip())} for role, text in sections]
+
+
 @dataclass(frozen=True, slots=True)
 class Prompts:
     """The templates of one language ("zh" or "en")."""
@@ -57,14 +67,7 @@ class Prompts:
 
     def messages(self, name: str, **values: str) -> list[dict[str, str]]:
         """Chat messages of the template `name`; raises DataError as `render` does."""
-        template, where = self.text(name), f"prompt {self.language}/{name}"
-        _check(placeholders(template), values, where)
-        # The sections are cut before the values go in, so that no value can open one.
-        head, *rest = _SECTION.split(template)
-        if rest and head.strip():
-            raise DataError(f"{where}: text stands before the first section line; nobody would be told it")
-        sections = list(zip(rest[::2], rest[1::2], strict=True)) or [("user", head)]
-        return [{"role": role, "content": _PLACE.sub(lambda match: values[match[1]], text.strip())} for role, text in sections]
+        return chat_messages(self.text(name), values, f"prompt {self.language}/{name}")
 
     def hashes(self, *names: str) -> dict[str, str]:
         """`language/name` -> 16 hex digits of the template's SHA-256, for build.json; all templates when none is named."""

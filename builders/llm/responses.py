@@ -4,6 +4,7 @@ Which errors are final is decided here and nowhere else: 429, 5xx, 408 and anyth
 filter's 4xx is a refusal; a 400 or 422 that names `response_format` or `seed` says that the server does not know it; the rest is final.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -50,6 +51,17 @@ def read(data) -> Reply | Failure | Rejected:
     refusal = _text(message.get("refusal")) or ("stopped by the content filter" if finish == "content_filter" else "")
     thinking = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
     return Reply(_content(message.get("content")), thinking, refusal, finish, usage, model)
+
+
+def read_moderation(data) -> Reply | Failure | Rejected:
+    """What a moderation endpoint says, as the JSON text that `Request` describes; the reply is free, so no tokens are counted."""
+    if isinstance(data, dict) and data.get("error"):
+        return read(data)
+    results = data.get("results") if isinstance(data, dict) else None
+    if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
+        return Failure("transport", f"the response is no moderation: {data}")
+    said = [{"flagged": result.get("flagged"), "categories": _flagged(result.get("categories"))} for result in results]
+    return Reply(json.dumps({"results": said}), usage=Usage(0, 0), model=_text(data.get("model")))
 
 
 def judge(rejected: Rejected, sent: set[str]) -> Reply | Failure:
@@ -120,6 +132,11 @@ def cleaned(found: Reply | Failure, clean: Callable[[str], str]) -> Reply | Fail
 def shortened(text: str, limit: int = 500) -> str:
     """`text`, or its first `limit` characters and a mark that there were more."""
     return text if len(text) <= limit else text[:limit] + "…"
+
+
+def _flagged(categories):
+    """The names of the categories that hold."""
+    return sorted(name for name, holds in categories.items() if holds is True) if isinstance(categories, dict) else []
 
 
 def _usage(found):

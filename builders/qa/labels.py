@@ -1,0 +1,28 @@
+"""Labelling the stage of one question, from what came before it and the question itself: the model never sees an answer."""
+
+from typing import Literal
+
+from builders.llm.client import LLM
+from builders.llm.forms import Form
+from builders.llm.prompting import Prompts
+from builders.transcript import history
+from csc_tasks.question import Question
+
+
+class Label(Form):
+    """The model's reply."""
+
+    stage: Literal["early", "mid", "late"]
+
+
+async def stage_label(llm: LLM, question: Question) -> str:
+    """early, mid or late; raises what `LLM.ask` raises."""
+    language = question.language
+    turns = question.conversation_history
+    before = history(turns, language, strategies=False)
+    if not turns and question.history_summary.strip():
+        before = " ".join(question.history_summary.split())
+    messages = Prompts(language).messages("qa_stage", history=before, question=" ".join(question.client_question.split()))
+    item_id = f"{question.conversation_id}/{question.turn_index}"
+    answer = await llm.ask(stage="stage", messages=messages, item_id=item_id, reply=Label, sampling={"temperature": 0})
+    return answer.parsed.stage

@@ -1,0 +1,135 @@
+"""Running summaries: the summary before a question is made from the last one that held and the turns since, within a bound of tokens.
+
+The turns of a long conversation are so sent once each and not once a question. A summary that is longer than the bound is asked for again,
+with its length, a bounded number of times; then its pair is dropped. Nothing is cut.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from builders.llm.client import LLM
+from builders.llm.forms import clean_text
+from builders.llm.outcomes import Dropped
+from builders.llm.prompting import Prompts, chat_messages, placeholders
+from builders.qa.conversations import Chosen
+from builders.qa.tokens import TokenCounter
+from builders.transcript import history
+from csc_tasks.errors import SettingError
+
+NO_SUMMARY = {"zh": "（暂无）", "en": "(none yet)"}
+TOO_LONG = "more tokens than allowed"
+VALUES = {"earlier", "turns", "tokens", "words"}
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One kind of summary: the config `qa` (no name) or `qa_<name>`.
+
+    `tokens` bounds a summary, `llm` is the spec of its model ("" for that of the stage summary), `template` its prompt ("" for ours).
+    """
+
+    name: str = ""
+    tokens: int = 250
+    llm: str = ""
+    template: str = ""
+
+    @property
+    def config(self) -> str:
+        return f"qa_{self.name}" if self.name else "qa"
+
+    @property
+    def stage(self) -> str:
+        return f"summary_{self.name}" if self.name else "summary"
+
+    @classmethod
+    def parse(cls, text: str, tokens: int) -> "Variant":
+        """`NAME=tokens:64,llm:openai:MODEL,prompt:FILE`, every part but one optional; `tokens` where none is given. Raises SettingError."""
+        name, _, rest = text.partition("=")
+        parts = [part.partition(":") for part in rest.split(",")]
+        given = {key: value for key, _, value in parts}
+        if not re.fullmatch(r"\w+", name, re.ASCII) or len(given) < len(parts) or not all(given.values()) or given.keys() - _PARTS:
+            raise SettingError(f"--variant {text!r} is not NAME=tokens:64[,llm:openai:MODEL][,prompt:FILE] (a part once, one at least)")
+        if "tokens" in given and not (given["tokens"].isdecimal() and int(given["tokens"])):
+            raise SettingError(f"--variant {text!r}: tokens {given['tokens']!r} is not a number from 1 on")
+        template = _read_template(given["prompt"]) if "prompt" in given else ""
+        return cls(name, int(given.get("tokens", tokens)), given.get("llm", ""), template)
+
+    def messages(self, language: str, values: Mapping[str, str]) -> list[dict]:
+        """The prompt; a template of the user's need not have a place for every value."""
+        if not self.template:
+            return Prompts(language).messages("qa_summary", **values)
+        kept = {key: value for key, value in values.items() if key in placeholders(self.template)}
+        return chat_messages(self.template, kept, f"the prompt of --variant {self.name}")
+
+
+_PARTS = {"tokens", "llm", "prompt"}
+
+
+class Summariser:
+    """Makes the summaries of one variant. `again` counts those asked for again, `counted_by` who counted the tokens of the kept ones."""
+
+    def __init__(self, llm: LLM, variant: Variant, counter: TokenCounter) -> None:
+        self.llm, self.variant, self.counter = llm, variant, counter
+        self.again = 0
+        self.counted_by: Counter = Counter()
+
+    async def run(self, chosen: Chosen) -> dict[int, str | Dropped]:
+        """Wanted pair -> its summary, or why there is none. A pair without history has the empty summary and costs no request.
+
+        When a summary fails, the next one is made from the one before it and all turns since.
+        """
+        found: dict[int, str | Dropped] = {}
+        earlier, told = "", 0
+        for pair in chosen.wanted:
+            asked = chosen.asked[pair]
+            if asked == 0:
+                found[pair] = ""
+                continue
+            try:
+                earlier = found[pair] = await self._summary(chosen, pair, earlier, told)
+                told = asked
+            except Dropped as error:
+                found[pair] = error
+        return found
+
+    async def _summary(self, chosen, pair, earlier, told):
+        language, most = chosen.raw.language, self.variant.tokens
+        turns = history(chosen.raw.turns[told : chosen.asked[pair]], language, strategies=False)
+        values = {"earlier": earlier or NO_SUMMARY[language], "turns": turns, "tokens": str(most), "words": str(_words(most, language))}
+        messages = self.variant.messages(language, values)
+        item_id = f"{chosen.conversation_id}/{pair}"
+        # As often as the layer below asks for a reply of the right form.
+        for attempt in range(self.llm.attempts):
+            answer = await self.llm.ask(
+                stage=self.variant.stage, messages=messages, item_id=item_id, repeat=attempt, sampling={"temperature": 0}
+            )
+            tokens, by = self.counter.count(answer)
+            if tokens <= most:
+                self.counted_by[by] += 1
+                return clean_text(answer.text)
+            self.again += attempt == 0
+            fewer = {"counted": str(tokens), "tokens": str(most), "words": str(max(8, _words(most, language) * most // tokens))}
+            messages = [
+                *messages, {"role": "assistant", "content": answer.text}, *Prompts(language).messages("qa_summary_again", **fewer)
+            ]  # fmt: skip
+        raise Dropped(f"{self.variant.stage}: {TOO_LONG}", f"{tokens} tokens, {most} allowed")
+
+
+def _words(tokens: int, language: str) -> int:
+    """About how many words (Chinese: characters) surely fit: models count words better than tokens."""
+    return max(8, tokens * 4 // 5 if language == "zh" else tokens * 3 // 5)
+
+
+def _read_template(path: str) -> str:
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"--variant: the prompt {path} cannot be read: {error}") from None
+    places = placeholders(text)
+    if not {"earlier", "turns"} <= places or places - VALUES:
+        raise SettingError(f"--variant: the prompt {path} needs ${{earlier}} and ${{turns}}, may have ${{tokens}} and ${{words}}, "
+                           f"and has {', '.join(sorted(places)) or 'no places'}")
+    return text
