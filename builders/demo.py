@@ -1,31 +1,33 @@
-"""Write the embedded demo corpus: support conversations and questions from the scripted stand-in, Chinese and English, offline.
+"""Write the embedded demo corpus: support conversations and questions, Chinese and English, made offline by the builders themselves.
 
     csc build demo --out DIR
 
-The same seed gives the same bytes on every machine; the corpus inside the package is the one of the default seed. Use it to try things out
-and to test: every sentence is made up by rules, so a score on it says nothing about customer service.
+The scripted stand-in talks through made-up calls, and `csc build rolecs`, `csc build csconv` and `csc build qa` make the corpus of them:
+rolecs from the stand-in's profiles, csconv and qa from recordings of its dialogues that show no strategies. The same seed gives the same
+bytes on every machine; the corpus inside the package is the one of the default seed. Use it to try things out and to test: every sentence
+is made up by rules, so a score on it says nothing about customer service.
 """
 
+import importlib
 import json
-from collections import Counter
+import tempfile
+from argparse import ArgumentParser
 from collections.abc import Iterator
-from itertools import chain, zip_longest
+from contextlib import redirect_stdout
+from io import StringIO
+from itertools import chain, count, zip_longest
 from pathlib import Path
 
-from builders.scripted.notes import refined, summary
-from builders.scripted.phrases import bank, draw, pick, weighted
-from builders.scripted.player import Scenario, State, plan, play
-from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, content_id
-from csc_tasks.framework import LANGUAGES
-from csc_tasks.question import QA_STAGES, Question
+from builders.scripted.phrases import bank
+from builders.scripted.player import State, plan, play
+from csc_tasks.framework import LANGUAGES, TOPICS
 
 SEED = 20250806
-# Conversations per language: rolecs/train, csconv/test, and those that appear in qa/validation alone.
-CONVERSATIONS = {"train": 280, "test": 30, "validation": 15}
-# Questions per language, one per conversation. The stage is drawn as the questions of arXiv 2602.00665 were: mostly from the middle.
-QUESTIONS = {"train": 100, "validation": 15, "test": 30}
-STAGES = {"early": 0.2, "mid": 0.6, "late": 0.2}
+ROLECS = 500
+# Recorded dialogues per language that csconv and qa are made of; the builders drop some.
+RECORDED = {"csconv": 30, "qa": 140}
 TURNS = range(8, 25)
+ALL_TOPICS = ",".join(topic.en for topic in TOPICS)
 
 
 def add_arguments(parser) -> None:
@@ -34,88 +36,73 @@ def add_arguments(parser) -> None:
 
 
 def main(args) -> None:
-    rows, redrawn = build(args.seed)
+    rows, said = build(args.seed)
     write(rows, args.out)
+    print(said)
     for (config, split), found in rows.items():
         print(f"{config}/{split}: {len(found)} rows")
-    print(f"drawn again: {', '.join(f'{count} {reason}' for reason, count in sorted(redrawn.items())) or 'none'}")
 
 
-def build(seed: int) -> tuple[dict[tuple[str, str], list[dict]], Counter]:
-    """The rows of every (config, split), sorted as they are written, and how many dialogues were drawn again, by reason."""
-    redrawn: Counter = Counter()
-    seen: set[str] = set()
-    played = {split: [list(dialogues(seed, split, language, seen, redrawn)) for language in LANGUAGES] for split in CONVERSATIONS}
-    rows = {
-        ("rolecs", "train"): [conversation(states).to_row(roles=True) for states in chain(*played["train"])],
-        ("csconv", "test"): [conversation(states).to_row() for states in chain(*played["test"])],
-    }
-    for split, count in QUESTIONS.items():
-        rows["qa", split] = [question(states).to_row() for of_language in played[split] for states in of_language[:count]]
+def build(seed: int) -> tuple[dict[tuple[str, str], list[dict]], str]:
+    """The rows of every (config, split), sorted as they are written, and what the builders printed."""
+    from builders.dataset import read_folder
+
+    recorded = {name: list(recordings(seed, name)) for name in RECORDED}
+    rows, said = {}, []
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, options in commands(seed, Path(scratch)).items():
+            if name in recorded:
+                source = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in recorded[name])
+                Path(scratch, f"{name}.jsonl").write_text(source, encoding="utf-8")
+            out = Path(scratch, name)
+            said.append(run(f"builders.{name}.build", [*options, "--llm", "scripted", "--seed", str(seed), "--out", str(out)]))
+            for config, splits in read_folder(out)[1].items():
+                rows |= {(config, split): found for split, found in splits.items() if found}
     for found in rows.values():
         found.sort(key=lambda row: (row["conversation_id"], row.get("turn_index", 0)))
-    return rows, redrawn
+    return rows, "\n".join(said)
 
 
-def dialogues(seed: int, split: str, language: str, seen: set[str], redrawn: Counter) -> Iterator[list[State]]:
-    """The states of each dialogue of one split and language, problems taken in turn from all topics; `seen` holds the texts so far.
+def commands(seed: int, scratch: Path) -> dict[str, list[str]]:
+    """Builder -> the options that differ from its defaults."""
+    return {
+        "rolecs": ["--limit", str(ROLECS), "--topics", ALL_TOPICS],
+        "csconv": ["--source", str(scratch / "csconv.jsonl")],
+        "qa": ["--source", str(scratch / "qa.jsonl"), "--pairs", "published"],
+    }
 
-    A dialogue that is too short, too long or has been seen is drawn again and counted in `redrawn`.
+
+def run(module: str, words: list[str]) -> str:
+    """Run a verb's module with these options in this process; what it printed."""
+    verb, parser, said = importlib.import_module(module), ArgumentParser(), StringIO()
+    verb.add_arguments(parser)
+    with redirect_stdout(said):
+        verb.main(parser.parse_args(words))
+    return said.getvalue()
+
+
+def recordings(seed: int, name: str) -> Iterator[dict]:
+    """Dialogues as a recording has them: who said what, and the topic; problems taken in turn from all topics.
+
+    A dialogue of fewer than 8 or more than 24 turns is drawn again.
     """
-    by_topic: dict[str, list[str]] = {}
-    for name, problem in bank(language).problems.items():
-        by_topic.setdefault(problem["topic"], []).append(name)
-    names = [name for name in chain(*zip_longest(*by_topic.values())) if name]
-    for number in range(CONVERSATIONS[split]):
-        for attempt in range(100):
-            states = list(play(plan(f"{seed}/{split}/{language}/{number}/{attempt}", language, names[number % len(names)])))
-            text = "\n".join(turn.text for turn in states[-1].turns)
-            if len(states) not in TURNS:
-                redrawn["shorter than 8 turns" if len(states) < TURNS[0] else "longer than 24 turns"] += 1
-            elif text in seen:
-                redrawn["identical to another"] += 1
-            else:
-                break
-        seen.add(text)
-        yield states
+    for language in LANGUAGES:
+        by_topic: dict[str, list[str]] = {}
+        for problem_id, problem in bank(language).problems.items():
+            by_topic.setdefault(problem["topic"], []).append(problem_id)
+        problems = [problem_id for problem_id in chain(*zip_longest(*by_topic.values())) if problem_id]
+        for number in range(RECORDED[name]):
+            state = recorded(f"{seed}/{name}/{language}/{number}", language, problems[number % len(problems)])
+            row = {"conversation_id": f"{language}-{number:04}", "language": language, "topic": state.scenario.topic, "source": "demo"}
+            yield row | {"turns": [{"speaker": turn.speaker, "text": turn.text} for turn in state.turns]}
 
 
-def conversation(states: list[State]) -> Conversation:
-    """The whole dialogue as a labelled conversation."""
-    scenario, turns = states[-1].scenario, states[-1].turns
-    name = content_id("demo", scenario.language, [[turn.speaker, turn.strategy, turn.text] for turn in turns])
-    return Conversation(name, scenario.language, scenario.topic, "demo", turns, scenario.profile, scenario.situation, scenario.goal)
-
-
-def question(states: list[State]) -> Question:
-    """One customer-agent pair of the dialogue as a question, with the history before it and its summary."""
-    whole, scenario = conversation(states), states[-1].scenario
-    turns = whole.dialogue
-    pairs = [i for i in range(1, len(turns)) if turns[i].speaker == SUPPORTER and turns[i - 1].speaker == CUSTOMER]
-    rng = draw(scenario.seed, "question")
-    wanted = weighted(rng, STAGES)
-    # A question needs a history, and one of a word or two asks for nothing.
-    shortest = {"zh": 4, "en": 14}[whole.language]
-    usable = [k for k, i in enumerate(pairs) if i > 1 and len(turns[i - 1].text) >= shortest]
-    index = pick(rng, [k for k in usable if stage(k, len(pairs)) == wanted] or usable)
-    asked = pairs[index] - 1
-    before, answer = states[asked - 1], turns[asked + 1]
-    return Question(
-        conversation_id=whole.conversation_id, turn_index=index, turns_total=len(pairs), stage=stage(index, len(pairs)),
-        language=whole.language, topic=whole.topic, source=whole.source, instruction=instruction(scenario),
-        conversation_history=turns[:asked], history_summary=summary(before), client_question=turns[asked].text,
-        agent_answer=answer.text, refined_agent_answer=refined(scenario, answer.strategy, answer.text, asked + 1),
-    )
-
-
-def stage(index: int, total: int) -> str:
-    """Early, mid or late: where the middle of pair `index` lies among `total` pairs (below 0.2, up to 0.9, from there on)."""
-    return QA_STAGES[(10 * index + 5 >= 2 * total) + (10 * index + 5 >= 9 * total)]
-
-
-def instruction(scenario: Scenario) -> str:
-    """The system prompt of a question."""
-    return pick(draw(scenario.seed, "instruction"), scenario.phrases.generic["instruction"]).format_map(scenario.slots)
+def recorded(seed: str, language: str, problem_id: str) -> State:
+    """The end of the first dialogue about the problem that has a usual length."""
+    for attempt in count():
+        *_, last = play(plan(f"{seed}/{attempt}", language, problem_id))
+        if len(last.turns) in TURNS:
+            return last
 
 
 def write(rows: dict[tuple[str, str], list[dict]], out: Path) -> None:
