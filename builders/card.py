@@ -34,7 +34,7 @@ MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVE
 CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE
 SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE."""
 # The licence asks that its text goes with every copy of the data, so the card carries it.
-_LICENCE_TEXTS = {"mit": _MIT}
+LICENCE_TEXTS = {"mit": _MIT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def render_card(card: Card, record: Mapping) -> str:
         evaluating=_evaluating(splits),
         columns=markdown_table(["column", "meaning"], [[f"`{name}`", meaning] for name, meaning in meanings.items()]),
         limits=_bullets(card.limits),
-        licence="\n\n".join(text for text in (f"`{card.licence}`", card.copyright, _LICENCE_TEXTS.get(card.licence)) if text),
+        licence="\n\n".join(text for text in (f"`{card.licence}`", card.copyright, LICENCE_TEXTS.get(card.licence)) if text),
         citation=f"\n## Citation\n\n```bibtex\n{card.citation.strip()}\n```" if card.citation else "",
     )
     return filled.rstrip() + "\n"

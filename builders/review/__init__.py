@@ -1,0 +1,1 @@
+"""Expert review of conversation sets: a table and a page to decide on, and the decisions back into a dataset folder."""

@@ -1,0 +1,46 @@
+"""The recordings that rewritten conversations were made from: DIR.originals.jsonl beside a dataset folder, a line a conversation.
+
+They hold personal data and are no part of the folder, so that `csc push` cannot publish them.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from csc_tasks.conversation import Turn, turns_of
+from csc_tasks.errors import DataError
+
+
+def originals_path(folder: Path) -> Path:
+    """Where the originals of a dataset folder lie."""
+    return folder.resolve().with_name(f"{folder.resolve().name}.originals.jsonl")
+
+
+def read_originals(folder: Path) -> dict[str, tuple[str, tuple[Turn, ...]]]:
+    """Conversation id -> (id in the source, the recorded turns); {} where the folder has no originals. Raises DataError for a bad line."""
+    path = originals_path(folder)
+    if not path.is_file():
+        return {}
+    found = {}
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        place = f"{path.name}, line {number}"
+        try:
+            row = json.loads(line)
+            turns = tuple(Turn(turn["speaker"], turn["text"]) for turn in turns_of(row, "turns", place))
+            found[str(row["conversation_id"])] = str(row.get("source_id", "")), turns
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise DataError(f"{place}: no object with conversation_id, source_id and turns ({error!r:.80})") from None
+    return found
+
+
+def write_originals(folder: Path, originals: Mapping[str, tuple[str, tuple[Turn, ...]]]) -> Path:
+    """Write them beside `folder`, sorted by id, in one step; returns the file."""
+    path = originals_path(folder)
+    scratch = path.with_name(f".{path.name}.part")
+    with scratch.open("w", encoding="utf-8", newline="\n") as file:
+        for name, (source_id, turns) in sorted(originals.items()):
+            said = [{"speaker": turn.speaker, "text": turn.text} for turn in turns]
+            file.write(json.dumps({"conversation_id": name, "source_id": source_id, "turns": said}, ensure_ascii=False) + "\n")
+    os.replace(scratch, path)
+    return path
