@@ -46,6 +46,10 @@ def _english_date(match: re.Match) -> str | None:
     return _date(parts.get("y") or "", _MONTH_NUMBERS[parts["m"][:3].lower()] if parts.get("m") else 0, int(parts.get("d") or 0))
 
 
+def _english_month(match: re.Match) -> str | None:
+    return _date("", _MONTH_NUMBERS[match["m"][:3].lower()], 0)
+
+
 def _chinese_date(match: re.Match) -> str | None:
     parts = match.groupdict()
     year = parts.get("y") or ""
@@ -131,9 +135,12 @@ ENGLISH_DATES = (
     ("date", re.compile(rf"\b(?P<m>{_MONTH}) (?:the )?(?P<d>\d{{1,2}}){_TH}\b(?!:|%|[.,]\d{{3}}\b)(?:,? {_YEAR})?"), _english_date),
     ("date", re.compile(rf"{START}(?P<d>\d{{1,2}}){_TH}(?: of)?[ -](?P<m>{_MONTH})(?![A-Za-z])(?:,? {_YEAR})?"), _english_date),
     ("date", re.compile(rf"\b(?P<m>{_MONTH}),? {_YEAR}"), _english_date),
-    ("date", re.compile(rf"\b(?!Mar|May|MAR|MAY)(?P<m>{'|'.join(_MONTHS)})\b"), _english_date),
+    ("date", re.compile(rf"\b(?!Mar|May|MAR|MAY)(?P<m>{'|'.join(_MONTHS)})\b"), _english_month),
     ("date", re.compile(r"(?<=[Oo]n the |[Bb]y the )(?P<d>\d{1,2})(?:st|nd|rd|th)(?! [a-z])"), _english_date),
     ("date", re.compile(rf"{START}(?P<h>\d{{1,2}})(?::(?P<mi>\d\d))? ?(?P<ap>[ap])(?:m\b|\.m\.)", re.IGNORECASE), _english_time),
     ("date", re.compile(rf"{START}(?P<h>\d{{1,2}}):(?P<mi>\d\d)(?::(?P<s>\d\d))?{END}"), _english_time),
     ("date", re.compile(rf"{START}(?P<h>\d{{1,2}}) o'?clock\b"), _english_time),
 )
+
+WITH_DIGITS = frozenset({_iso, _slashed, _english_date, _english_time, _chinese_digital})
+"""What these read has a digit in it."""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 
-from csc_tasks.metrics.fact_dates import CHINESE_DATES, DATES, END, ENGLISH_DATES, START
+from csc_tasks.metrics.fact_dates import CHINESE_DATES, DATES, END, ENGLISH_DATES, START, WITH_DIGITS
 from csc_tasks.metrics.fact_names import CHINESE_NAMES, ENGLISH_NAMES
 from csc_tasks.metrics.numerals import (
     CHINESE_DIGITS,
@@ -164,7 +164,7 @@ _ANYWHERE = (
     *DATES,
 )
 _CODE_RULES = (
-    ("code", re.compile(r"(?<![A-Za-z0-9-])[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?![A-Za-z0-9])"), _mixed),
+    ("code", re.compile(r"(?<![A-Za-z0-9-])(?=[A-Za-z-]*\d)[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?![A-Za-z0-9])"), _mixed),
     ("code", re.compile(rf"{START}\d+(?:\.\d+){{2,5}}(?![\d.])"), lambda match: match[0]),
     ("code", re.compile(rf"{START}(?:\+\d{{1,3}}[ -]?)?\(?\d{{2,4}}\)?(?:[ -]\d{{3,4}}){{1,4}}[ -]\d{{4}}{END}"), _digits),
     ("code", re.compile(rf"{START}\+\d{{7,15}}{END}"), _digits),
@@ -253,3 +253,17 @@ _ENGLISH = (
 )
 
 RULES: dict[str, tuple[tuple[str, re.Pattern, Read], ...]] = {"zh": (*_ANYWHERE, *_CHINESE), "en": (*_ANYWHERE, *_ENGLISH)}
+
+_DIGIT = re.compile(r"\d")
+_NUMERAL = {"zh": re.compile(CHINESE_NUMERAL), "en": re.compile(ENGLISH_WORD, re.IGNORECASE)}
+_OF_DIGITS = WITH_DIGITS | {_signed, _cents, _mixed, _digits, _named}
+_OF_NUMERALS = {_english_amount, _chinese_amount, _percent, _fraction, _english_count, _chinese_count}
+_WITHOUT_DIGITS = {language: tuple(rule for rule in rules if rule[2] not in _OF_DIGITS) for language, rules in RULES.items()}
+_WORDS = {language: tuple(rule for rule in rules if rule[2] not in _OF_NUMERALS) for language, rules in _WITHOUT_DIGITS.items()}
+
+
+def rules_for(text: str, language: str) -> tuple[tuple[str, re.Pattern, Read], ...]:
+    """Those of `RULES[language]` that can find something in `text`: most replies hold no digit, and many no number at all."""
+    if _DIGIT.search(text):
+        return RULES[language]
+    return _WITHOUT_DIGITS[language] if _NUMERAL[language].search(text) else _WORDS[language]

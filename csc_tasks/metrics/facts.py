@@ -19,7 +19,7 @@ from functools import lru_cache
 
 from csc_tasks.errors import SettingError
 from csc_tasks.framework import LANGUAGES
-from csc_tasks.metrics.fact_rules import PLACEHOLDER, RULES, WIDE
+from csc_tasks.metrics.fact_rules import PLACEHOLDER, WIDE, rules_for
 
 KINDS = ("number", "amount", "date", "name", "code")
 
@@ -112,11 +112,11 @@ def kept(original: str, rewritten: str, language: str) -> Kept:
 
 
 # An audit asks for the facts of the same history again with every turn.
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=131072)
 def _found(text: str, language: str) -> tuple[Fact, ...]:
     plain = text.translate(WIDE)
     found: list[tuple[int, Fact]] = []
-    for kind, pattern, read in RULES[language]:
+    for kind, pattern, read in rules_for(plain, language):
 
         def claim(match, kind=kind, read=read):
             value = read(match)

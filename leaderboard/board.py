@@ -1,0 +1,183 @@
+"""board.json as data: every table with its numbers, intervals and paired comparisons.
+
+A board folder, which `csc collect` writes and the tables, the page and publishing read (leaderboard/folder.py), holds
+
+  board.json            Board (this module)
+  models/<slug>.json    ModelReport: what one model does well and badly, per table and task (leaderboard/report.py)
+  samples/<table>.json  SampleSet: a seeded sample of conversations with every model's replies (leaderboard/report.py)
+  raw/<slug>/*.json     the results files the numbers came from, byte for byte (without the samples)
+
+Every model refuses fields it does not know, and numbers that are not finite. Numbers are on the metric's own scale; `Column.scale` says
+what to multiply them by for showing (100 for shares). Names and texts come from models and corpora: whoever shows them escapes them.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FORMAT = 1
+
+
+class Strict(BaseModel):
+    """Base of all: unknown fields, coerced types and NaN are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Value(Strict):
+    """A number with its clustered standard error and 95 % interval; None where undefined (never 0).
+
+    method: "t" (clusters - 1 degrees of freedom), "bootstrap" (over clusters, percentile), or "none" (no interval).
+    """
+
+    value: float | None
+    stderr: float | None = None
+    low: float | None = None
+    high: float | None = None
+    items: int
+    clusters: int
+    method: Literal["t", "bootstrap", "none"] = "t"
+
+
+class Setting(Strict):
+    """What all rows of a table have in common, apart from the documents, which stand per task in `Table.documents`.
+
+    chat_template: whether one was applied. limit: documents asked about where --limit cut them, else None. config: csconv, qa, or
+    qa_<variant of the summaries>. reference: for questions, which column was the reference.
+    """
+
+    corpus: str
+    config: str
+    split: str
+    revision: str | None = None
+    languages: tuple[str, ...]
+    task_version: str
+    prompt: str | None = None
+    chat_template: bool | None = None
+    limit: int | None = None
+    reference: str | None = None
+
+
+class Column(Strict):
+    """One column: a metric of a task. `key` is `task/result name`, e.g. `csc_conv_ref/bleu_4_zh`.
+
+    group: heading above the columns of one task ("Reference context"). headline: part of the short table. ranked: best and second are
+    marked. ours: measured from samples here, so that paired comparisons exist.
+    """
+
+    key: str
+    task: str
+    group: str
+    metric: str
+    language: str | None = None
+    label: str
+    higher_is_better: bool
+    scale: float
+    digits: int
+    signature: str
+    headline: bool
+    ranked: bool
+
+
+class Run(Strict):
+    """Where one row's numbers of one task came from. `raw` is a path below the board folder. date: ISO 8601, UTC."""
+
+    date: str
+    documents: int
+    items: int
+    conversations: int | None
+    samples: bool
+    raw: str
+    sha256: str
+    task_version: str
+    project: str | None = None
+    lm_eval_version: str | None = None
+    git_hash: str | None = None
+    seconds: float | None = None
+
+
+class Model(Strict):
+    """A model (or baseline) with the settings that tell its rows apart.
+
+    slug: its name in paths and links, [A-Za-z0-9._-]. base: slug of the model an adapter sits on (it may have no rows of its own).
+    """
+
+    slug: str
+    name: str
+    label: str
+    kind: Literal["model", "adapter", "baseline"]
+    base: str | None = None
+    base_name: str | None = None
+    parameters: int | None = None
+    settings: dict[str, str] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class Row(Strict):
+    """One model in one table. `values` has a Value per column key that was measured; `runs` a Run per task."""
+
+    model: str
+    runs: dict[str, Run]
+    values: dict[str, Value]
+
+
+class Comparison(Strict):
+    """a minus b on their shared conversations. p: two-sided t test, clusters - 1; p_holm: corrected over all pairs of the column."""
+
+    column: str
+    a: str
+    b: str
+    difference: float
+    stderr: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    p_holm: float | None
+    items: int
+    clusters: int
+
+
+class Reported(Strict):
+    """A row printed in a paper. Nobody here measured it; it is never ranked."""
+
+    name: str
+    size: str | None
+    tuned_on: str | None
+    source: str
+    values: dict[str, float]
+
+
+class Table(Strict):
+    """Rows that can be compared.
+
+    kind: conversations (reference and generated context), strategy_variants, strategy_choice, questions, question_context, question_stages.
+    documents: task -> content hash of what was asked. best, second: column key -> slug; absent where no paired interval separates them.
+    """
+
+    id: str
+    kind: str
+    title: str
+    setting: Setting
+    documents: dict[str, str]
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    reported: tuple[Reported, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    best: dict[str, str] = Field(default_factory=dict)
+    second: dict[str, str] = Field(default_factory=dict)
+    footnotes: tuple[str, ...] = ()
+
+
+class Board(Strict):
+    """board.json. date: of the newest run (ISO 8601, UTC). models: by slug. notes: what the reader of the files said (duplicates, ...)."""
+
+    format: Literal[1] = FORMAT
+    title: str = "Customer-support conversation leaderboard"
+    project: str
+    date: str
+    seed: int
+    resamples: int
+    confidence: float = 0.95
+    models: dict[str, Model]
+    tables: tuple[Table, ...]
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,208 @@
+"""Make a board from results: every number with its interval, paired comparisons, a diagnosis per model, and a page to look at.
+
+  csc collect results/ --out board/
+  csc collect results/ rescored/ baselines/ --out board/ --reported tables.json --split-by prompt
+  csc tables board/
+
+RESULTS are files or folders that lm_eval (--output_path DIR --log_samples), `csc score` or `csc baselines --out` wrote. Without logged
+samples a row has its numbers, and no comparison and no diagnosis.
+
+Rows that cannot be compared are never mixed: another task version, corpus content or revision, prompt style, chat template, reference,
+number of documents (--limit) or metric signature is an error that names the rows, or makes separate tables with --split-by. Of several runs
+of one model, task and settings the newest is kept, which is said. Nothing is written outside --out; nothing leaves the machine.
+"""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from csc_tasks import __version__
+from csc_tasks.errors import DataError, SettingError, require
+from leaderboard.shown import shown
+
+# Below this a second process costs more than it saves.
+WORTH_A_PROCESS = 40 * 2**20
+OURS = {"board.json", "index.html", "models", "samples", "raw", "tables", "publish"}
+
+
+def add_arguments(parser) -> None:
+    parser.add_argument("results", nargs="+", type=Path, metavar="RESULTS", help="results files, or folders that hold them")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the board folder")
+    parser.add_argument("--title", help="title of the board")
+    parser.add_argument(
+        "--split-by", default="", metavar="FIELD[,FIELD]",
+        help="separate tables by version, corpus, revision, prompt, chat_template, reference, limit or signatures",
+    )  # fmt: skip
+    parser.add_argument("--reported", type=Path, metavar="FILE", help="rows printed in a paper, shown apart and never ranked (JSON)")
+    parser.add_argument("--evidence", type=Path, metavar="FILE", help="retrieved passages that support facts in replies (JSON lines)")
+    parser.add_argument("--no-fact-audit", action="store_true", help="do not look for unsupported facts (the slowest part)")
+    parser.add_argument("--samples", type=int, default=10, metavar="N", help="conversations in the sample browser (default: 10)")
+    parser.add_argument("--resamples", type=int, default=2000, metavar="N", help="bootstrap draws (default: 2000)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap and the sample (default: 0)")
+    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), metavar="N", help="processes (default: 2)")
+
+
+def main(args) -> None:
+    require("pydantic", "leaderboard", "csc collect")
+    require("scipy.special", "leaderboard", "csc collect")
+    from leaderboard.fact_audit import read_evidence
+    from leaderboard.measured import Options
+    from leaderboard.page.render import write_page
+    from leaderboard.tables import markdown
+
+    for name, least in (("samples", 0), ("resamples", 100), ("jobs", 1), ("seed", 0)):
+        if getattr(args, name) < least:
+            raise SettingError(f"--{name} {getattr(args, name)}: must be at least {least}")
+    check_out(args.out)
+    evidence = read_evidence(args.evidence) if args.evidence else {}
+    options = Options(args.seed, args.resamples, args.samples, not args.no_fact_audit, evidence)
+    board = collect(args.results, args.out, options, _fields(args.split_by), args.reported, args.jobs, args.title)
+    page = write_page(args.out)
+    for note in board.notes:
+        print(f"note: {note}", file=sys.stderr)
+    print("\n".join(markdown(board, table) for table in board.tables))
+    print(f"{args.out / 'board.json'}: {len(board.models)} models, {len(board.tables)} tables\n{page}: the page")
+
+
+def collect(
+    paths: Sequence[Path], out: Path, options, split: Sequence[str] = (), reported: Path | None = None, jobs: int = 1,
+    title: str | None = None,
+):  # fmt: skip
+    """Read results and write the board folder `out` (all but the page); returns the Board.
+
+    Raises DataError for files that cannot be read, do not belong together or cannot be compared.
+    """
+    from leaderboard import assemble
+    from leaderboard.board import Board
+    from leaderboard.comparable import newest, select
+    from leaderboard.folder import write_board
+    from leaderboard.models import name_models
+    from leaderboard.report import ModelReport
+    from leaderboard.reported import read_reported
+    from leaderboard.results_files import find_results, iso, read_results
+
+    notes: list[str] = []
+    measurements = newest((m for file in find_results(paths) for m in read_results(file, notes)), notes)
+    selections = select(measurements, split)
+    models = name_models(measurements)
+    measured = {}
+    for number, found in enumerate(_measured(measurements, options, jobs), 1):
+        measured[found.measurement.file, found.measurement.task] = found
+        notes += found.notes
+        _progress(f"{number} of {len(measurements)} results read: {shown(found.measurement.identity.name)}, {found.measurement.task}")
+    raw = _copies(out, measurements, models)
+    tables, samples = [], {}
+    diagnoses, gaps = ({model.slug: [] for model in models.values()} for _ in range(2))
+    for id_, selection in zip(assemble.table_ids(selections), selections, strict=True):
+        rows = assemble.rows_of(selection, measured)
+        table = assemble.make_table(id_, selection, rows, models, raw)
+        if reported and selection.kind == "conversations":
+            printed, footnotes = read_reported(reported, table.columns)
+            table = table.model_copy(update={"reported": printed, "footnotes": (*table.footnotes, *footnotes)})
+        tables.append(table)
+        samples[id_] = assemble.make_samples(id_, rows, models, options.seed)
+        for identity, tasks in rows.items():
+            diagnoses[models[identity].slug] += assemble.diagnoses(id_, tasks)
+            gaps[models[identity].slug] += assemble.gaps(id_, tasks)
+        _progress(f"table {id_}: {len(rows)} rows, {len(table.comparisons)} comparisons")
+    reports = {}
+    for identity, model in models.items():
+        own = assemble.variants(found for found in measured.values() if found.measurement.identity == identity)
+        reports[model.slug] = ModelReport(
+            slug=model.slug, diagnoses=tuple(diagnoses[model.slug]), gaps=tuple(gaps[model.slug]), variants=tuple(own)
+        )
+    board = Board(
+        **({"title": title} if title else {}), project=__version__, date=iso(max(m.date for m in measurements)), seed=options.seed,
+        resamples=options.resamples, models={model.slug: model for model in models.values()}, tables=tuple(tables), notes=tuple(notes),
+    )  # fmt: skip
+    _clear(out, {*raw.values(), *(f"models/{slug}.json" for slug in reports), *(f"samples/{id_}.json" for id_ in samples)})
+    write_board(out, board, reports, samples)
+    return board
+
+
+def check_out(out: Path) -> None:
+    """Raise SettingError where `out` exists and holds anything that is not part of a board."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise SettingError(f"--out {out}: is a file; give a folder")
+    others = sorted(path.name for path in out.iterdir() if path.name not in OURS and not path.name.endswith(".part"))
+    if others:
+        raise SettingError(f"--out {out}: holds other things ({', '.join(others[:3])}); give a new folder or that of a board")
+
+
+def _fields(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _measured(measurements: Sequence, options, jobs: int) -> Iterable:
+    """Every measurement, read by `jobs` processes where there is enough to read, in the order given."""
+    from leaderboard.measured import measure
+
+    size = sum(m.samples.stat().st_size for m in measurements if m.samples)
+    if jobs == 1 or len(measurements) == 1 or size < WORTH_A_PROCESS:
+        return (measure(m, options) for m in measurements)
+    return _in_processes(measure, measurements, options, jobs)
+
+
+def _in_processes(measure, measurements: Sequence, options, jobs: int) -> Iterator:
+    from concurrent.futures import ProcessPoolExecutor
+    from functools import partial
+    from multiprocessing import get_context
+
+    # Fresh processes: a fork would copy whatever threads and memory the caller has.
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        try:
+            yield from pool.map(partial(measure, options=options), measurements)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _copies(out: Path, measurements: Sequence, models) -> dict[tuple, str]:
+    """Copy each results file once below out/raw; (file, task) -> the copy's path in the board folder."""
+    from leaderboard.folder import replace_file
+    from leaderboard.results_files import public_bytes
+
+    names: dict[Path, str] = {}
+    for m in measurements:
+        if m.file in names:
+            continue
+        name = f"raw/{models[m.identity].slug}/{m.file.name}"
+        if name in names.values():
+            name = f"raw/{models[m.identity].slug}/{m.file.stem}-{m.sha256[:8]}.json"
+        names[m.file] = name
+        replace_file(out / name, public_bytes(m))
+    return {(m.file, m.task): names[m.file] for m in measurements}
+
+
+def _clear(out: Path, kept: set[str]) -> None:
+    """Remove what an earlier board left in its own three folders."""
+    for part in ("models", "samples", "raw"):
+        for file in sorted((out / part).rglob("*.json")):
+            if file.relative_to(out).as_posix() not in kept and not file.is_symlink():
+                file.unlink()
+        for folder in sorted((path for path in (out / part).rglob("*") if path.is_dir()), reverse=True):
+            if not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def _progress(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def checked_board(folder: Path):
+    """The board in a folder; raises DataError where there is none. For verbs that read one."""
+    require("pydantic", "leaderboard", "reading a board")
+    from leaderboard.folder import load_board
+
+    if not folder.is_dir():
+        raise DataError(f"{folder}: there is no such folder; make a board with: csc collect RESULTS --out {folder}")
+    return load_board(folder)
+
+
+if __name__ == "__main__":
+    from csc_tasks.cli import standalone
+
+    standalone(add_arguments, main, __doc__)

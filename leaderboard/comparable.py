@@ -1,0 +1,135 @@
+"""Which measurements may stand in one table: one per model, task and settings, and nothing in it that differs but the model.
+
+Rows that differ in task version, corpus, prompt style, chat template, reference, number of documents or a metric's signature are an error
+that names them, or go to tables of their own when `split` asks for that. Summary variants of the questions always have tables of their own.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from csc_tasks.errors import DataError, SettingError
+from leaderboard.columns import KINDS
+from leaderboard.results_files import Measurement
+from leaderboard.shown import shown
+
+# field -> what it is in an error, and how a measurement tells it; None: this one fits everywhere (a baseline has no prompt)
+FIELDS: dict[str, tuple[str, Callable[[Measurement], str | None]]] = {
+    "version": ("task version", lambda m: m.task_version),
+    "corpus": ("corpus", lambda m: f"{m.provenance.config}/{m.provenance.split} with content {m.provenance.content_hash}"),
+    "revision": ("corpus revision", lambda m: m.provenance.revision),
+    "prompt": ("prompt style", lambda m: None if m.identity.baseline else str(m.provenance.prompt)),
+    "chat_template": ("chat template", lambda m: None if m.templated is None else ("applied" if m.templated else "not applied")),
+    "reference": ("reference", lambda m: m.provenance.reference),
+    "limit": ("--limit", lambda m: f"{m.limit} documents" if m.limit is not None else "all documents"),
+}
+SPLITS = (*FIELDS, "signatures")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The measurements of one table: model (by identity) -> task -> measurement. split: the values its rows were split by, by field."""
+
+    kind: str
+    config: str
+    split: Mapping[str, str]
+    measurements: tuple[Measurement, ...]
+
+
+def newest(measurements: Iterable[Measurement], notes: list[str]) -> list[Measurement]:
+    """One measurement per model, task and settings: the newest by run date, then by file name; what is left out goes to `notes`."""
+    same: dict[tuple, list[Measurement]] = defaultdict(list)
+    for m in measurements:
+        same[m.identity, m.task, m.provenance.config, tuple(tell(m) for _, tell in FIELDS.values())].append(m)
+    kept = []
+    for found in same.values():
+        found.sort(key=lambda m: (m.date, m.stamp, m.samples is not None, str(m.file)))
+        kept.append(found[-1])
+        if len(found) > 1:
+            last, left = found[-1], ", ".join(str(m.file) for m in found[:-1])
+            runs = f"{len(found)} runs with the same settings"
+            notes.append(f"{shown(last.identity.name)}, {last.task}: {runs}; kept {last.file}, left out {left}")
+    return sorted(kept, key=lambda m: (m.task, m.identity.baseline, m.identity.name, m.identity.settings))
+
+
+def select(measurements: Sequence[Measurement], split: Sequence[str] = ()) -> list[Selection]:
+    """The tables that the measurements make, every table's rows comparable.
+
+    Raises DataError that names two rows and what differs; SettingError for a field of `split` that does not exist.
+    """
+    for name in split:
+        if name not in SPLITS:
+            raise SettingError(f"--split-by {name}: there are {', '.join(SPLITS)}")
+    found = []
+    for kind, config, members in _kinds(measurements):
+        for values, rows in _split(members, split):
+            _check(rows, kind, split)
+            found.append(Selection(kind, config, values, tuple(rows)))
+    return found
+
+
+def _kinds(measurements: Sequence[Measurement]) -> Iterable[tuple[str, str, list[Measurement]]]:
+    """(kind of table, config, its measurements). Variants of a task bring it along: Table 8 shows Predict beside Vanilla and Oracle."""
+    for config in sorted({m.provenance.config for m in measurements}):
+        own = [m for m in measurements if m.provenance.config == config]
+        tasks = {m.task for m in own}
+        known = {task for names in KINDS.values() for task in names}
+        for kind, names in KINDS.items():
+            if tasks & set(names) - ({"csc_conv_ref", "csc_qa"} if kind not in ("conversations", "questions") else set()):
+                yield kind, config, [m for m in own if m.task in names]
+        for task in sorted(tasks - known):
+            yield task, config, [m for m in own if m.task == task]
+
+
+def _split(measurements: Sequence[Measurement], split: Sequence[str]) -> list[tuple[dict[str, str], list[Measurement]]]:
+    """Groups by the values of the fields in `split`; a measurement without a value (a baseline) is in all that fit otherwise."""
+    names = [name for name in split if name != "signatures"]
+    keys = {i: tuple(FIELDS[name][1](m) for name in names) for i, m in enumerate(measurements)}
+    whole = sorted({key for key in keys.values() if None not in key}) or sorted(set(keys.values()), key=str)
+    groups = []
+    for key in whole:
+        rows = [m for i, m in enumerate(measurements) if all(own in (None, value) for own, value in zip(keys[i], key, strict=True))]
+        for extra, chosen in _by_signatures(rows) if "signatures" in split else [({}, rows)]:
+            groups.append(({name: str(value) for name, value in zip(names, key, strict=True)} | extra, chosen))
+    return groups
+
+
+def _by_signatures(measurements: Sequence[Measurement]) -> list[tuple[dict[str, str], list[Measurement]]]:
+    """Groups in which every metric has one signature: a row joins the first group that it does not contradict."""
+    groups: list[tuple[dict[tuple[str, str], str], list[Measurement]]] = []
+    for m in measurements:
+        signed = {(m.task, name): signature for name, signature in m.provenance.signatures.items()}
+        for known, rows in groups:
+            if all(known.get(key, signature) == signature for key, signature in signed.items()):
+                known |= signed
+                rows.append(m)
+                break
+        else:
+            groups.append((signed, [m]))
+    return [({} if len(groups) == 1 else {"signatures": str(number)}, rows) for number, (_, rows) in enumerate(groups, 1)]
+
+
+def _check(rows: Sequence[Measurement], kind: str, split: Sequence[str]) -> None:
+    """Raise DataError where two rows of one table differ in anything that moves a number."""
+    for name, (words, tell) in FIELDS.items():
+        if name == "corpus" and kind != "conversations":
+            for task in sorted({m.task for m in rows}):
+                _same([m for m in rows if m.task == task], name, words, tell)
+        else:
+            _same(rows, name, words, tell)
+    for task in sorted({m.task for m in rows}):
+        own = [m for m in rows if m.task == task]
+        for metric in sorted({name for m in own for name in m.numbers}):
+            having = [m for m in own if metric in m.numbers]
+            _same(having, "signatures", f"signature of {metric}", lambda m, metric=metric: m.provenance.signatures.get(metric))
+
+
+def _same(rows: Sequence[Measurement], name: str, words: str, tell: Callable[[Measurement], str | None]) -> None:
+    told = [(value, m) for m in rows if (value := tell(m)) is not None]
+    other = next(((value, m) for value, m in told if value != told[0][0]), None)
+    if other:
+        (one, first), (two, second) = told[0], other
+        raise DataError(
+            f"rows that cannot be compared: {words} is {shown(one)} for {first.label}, {first.task}, "
+            f"and {shown(two)} for {second.label}, {second.task}; leave one out, or make separate tables with --split-by {name}"
+        )

@@ -1,0 +1,179 @@
+"""What one model does well and badly in one task: strategies, transitions, stage order, breakdowns, lengths.
+
+Everything is counted from the records of one samples file; intervals are clustered by conversation.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from csc_tasks.framework import BY_ID, BY_NUMBER, LANGUAGES, STAGES, STRATEGY_IDS
+from csc_tasks.metrics import METRICS
+from leaderboard.board import Value
+from leaderboard.columns import parts_of
+from leaderboard.report import Breakdown, Confusion, Group, Lengths, StageOrder, StrategyScore, Transitions
+from leaderboard.samples_files import NOT_ASKED, UNPARSED, Logged
+from leaderboard.stage_order import fewest_backward_moves
+from leaderboard.stats import clustered, value_of
+
+START = "START"
+MOST_TURNS = 40
+MOST_TOPICS = 40
+OTHER = "(all others)"
+PARTS = ("early", "mid", "late")
+_BROKEN = -1
+
+
+def confusion(logged: Logged) -> Confusion:
+    """Gold against predicted strategy, unparsed last."""
+    size = len(STRATEGY_IDS)
+    predicted = np.where(logged.predicted == UNPARSED, size, logged.predicted - 1)
+    counts = np.bincount((logged.gold - 1) * (size + 1) + predicted, minlength=size * (size + 1)).reshape(size, size + 1)
+    return Confusion(labels=STRATEGY_IDS, predicted=(*STRATEGY_IDS, "unparsed"), counts=_table(counts))
+
+
+def strategy_scores(table: Confusion) -> tuple[StrategyScore, ...]:
+    """Precision, recall and F1 of each strategy; an unparsed turn is a miss of its gold strategy and no false alarm of any."""
+    counts = np.asarray(table.counts)
+    scores = []
+    for i, strategy in enumerate(table.labels):
+        hits, gold, predicted = int(counts[i, i]), int(counts[i].sum()), int(counts[:, i].sum())
+        scores.append(
+            StrategyScore(
+                strategy=strategy, gold=gold, predicted=predicted, precision=hits / predicted if predicted else None,
+                recall=hits / gold if gold else None, f1=2 * hits / (gold + predicted) if gold + predicted else None,
+            )
+        )  # fmt: skip
+    return tuple(scores)
+
+
+def transitions(logged: Logged) -> Transitions:
+    """How often one strategy followed another, in gold and as predicted, from START on."""
+    size = len(STRATEGY_IDS)
+    gold, ours = np.zeros((size + 1, size), dtype=int), np.zeros((size + 1, size), dtype=int)
+    skipped = 0
+    for own in _by_conversation(logged):
+        before_gold = before_ours = 0
+        for gold_number, number in zip(logged.gold[own].tolist(), logged.predicted[own].tolist(), strict=True):
+            gold[before_gold, gold_number - 1] += 1
+            before_gold = gold_number
+            if number == UNPARSED or before_ours == _BROKEN:
+                skipped += 1
+            else:
+                ours[before_ours, number - 1] += 1
+            before_ours = _BROKEN if number == UNPARSED else number
+    both = (gold.sum(axis=1) > 0) & (ours.sum(axis=1) > 0)
+    distance = None
+    if both.any():
+        share = gold[both] / gold[both].sum(axis=1, keepdims=True), ours[both] / ours[both].sum(axis=1, keepdims=True)
+        apart = np.abs(share[0] - share[1]).sum(axis=1) / 2
+        distance = float(np.average(apart, weights=gold[both].sum(axis=1)))
+    return Transitions(
+        before=(START, *STRATEGY_IDS), after=STRATEGY_IDS, gold=_table(gold), predicted=_table(ours), distance=distance, skipped=skipped
+    )
+
+
+def stage_order(logged: Logged) -> StageOrder:
+    """Fewest backward moves per conversation, predicted beside gold."""
+    names = {number: strategy.id for number, strategy in BY_NUMBER.items()} | {UNPARSED: None}
+    ours, gold = [], []
+    for own in _by_conversation(logged):
+        ours.append(fewest_backward_moves(names[number] for number in logged.predicted[own].tolist()))
+        gold.append(fewest_backward_moves(names[number] for number in logged.gold[own].tolist()))
+    codes = np.arange(len(ours))
+
+    def mean(values) -> Value:
+        return value_of(clustered(np.asarray(values, dtype=float), codes, logged.ids))
+
+    ours, gold = np.asarray(ours), np.asarray(gold)
+    in_order = {"predicted_in_order": mean(ours == 0), "gold_in_order": mean(gold == 0)}
+    return StageOrder(predicted=mean(ours), gold=mean(gold), difference=mean(ours - gold), **in_order)
+
+
+def breakdowns(logged: Logged, means: Mapping[str, np.ndarray]) -> tuple[Breakdown, ...]:
+    """The mean metrics (`means`: result name -> (n,), NaN where unknown) by stage, topic, language, turn index and part.
+
+    A breakdown with a single group says nothing new and is left out, except by language.
+    """
+    masks: dict[str, list[tuple[str, np.ndarray]]] = {"stage": [], "topic": [], "language": [], "turn_index": [], "part": []}
+    if (logged.gold > 0).any():
+        for stage in STAGES:
+            numbers = [strategy.number for strategy in BY_ID.values() if stage.id in strategy.stages]
+            masks["stage"].append((stage.id, np.isin(logged.gold, numbers)))
+    masks["topic"] = _most(logged.topic, logged.topics)
+    masks["language"] = [(language, logged.language == i) for i, language in enumerate(LANGUAGES)]
+    last = min(int(logged.index.max()), MOST_TURNS)
+    masks["turn_index"] = [(str(k), logged.index == k) for k in range(1, last + 1)]
+    named = sorted(logged.parts, key=lambda part: PARTS.index(part) if part in PARTS else len(PARTS))[:MOST_TOPICS]
+    masks["part"] = [(part, logged.part == logged.parts.index(part)) for part in named]
+    found = []
+    for by, groups in masks.items():
+        made = tuple(_group(logged, name, mask, means) for name, mask in groups if mask.any())
+        if len(made) > 1 or (made and by == "language"):
+            found.append(Breakdown(by=by, groups=made))
+    return tuple(found)
+
+
+def lengths(logged: Logged) -> tuple[Lengths, ...]:
+    """Lengths of replies and references per language; nothing where no reply has any text."""
+    if not logged.lengths[:, 0].any():
+        return ()
+    found = []
+    for i, language in enumerate(LANGUAGES):
+        own = logged.lengths[logged.language == i]
+        if len(own):
+            ours, theirs = ((float(c.mean()), *map(float, np.quantile(c, [0.05, 0.5, 0.95]))) for c in own.T)
+            unit = "characters" if language == "zh" else "words"
+            found.append(Lengths(language=language, unit=unit, items=len(own), reply=ours, reference=theirs))
+    return tuple(found)
+
+
+def unparsed(logged: Logged) -> Value | None:
+    """The share of unparsed replies; None where no strategy was asked for."""
+    if not asks_for_strategies(logged):
+        return None
+    return value_of(clustered(logged.predicted == UNPARSED, logged.conversation, logged.ids, logged.members))
+
+
+def asks_for_strategies(logged: Logged) -> bool:
+    """Whether the task of this samples file asks for strategies."""
+    return bool((logged.predicted != NOT_ASKED).all())
+
+
+def mean_columns(logged: Logged) -> dict[str, np.ndarray]:
+    """The metrics that are means over items, for breakdowns and the context gap: result name -> (n,) with NaN where unknown."""
+    found = {}
+    for name, items in logged.items.items():
+        base, _, norm = parts_of(name)
+        corpus = METRICS[base].statistic is not None if base in METRICS else any(isinstance(item, list) for item in items)
+        if corpus or norm or base in ("rouge_l_default", "truncated", "history_truncated", "empty"):
+            continue
+        found[name] = np.asarray([np.nan if item is None else item for item in items], dtype=float)
+    return found
+
+
+def _group(logged: Logged, name: str, mask: np.ndarray, means: Mapping[str, np.ndarray]) -> Group:
+    values = {}
+    for metric, column in means.items():
+        own = mask & ~np.isnan(column)
+        if own.any():
+            values[metric] = value_of(clustered(column[own], logged.conversation[own], logged.ids))
+    return Group(name=name, items=int(mask.sum()), clusters=len(np.unique(logged.conversation[mask])), values=values)
+
+
+def _most(codes: np.ndarray, names: list[str]) -> list[tuple[str, np.ndarray]]:
+    """The commonest groups by name, in alphabetical order, and the rest as one."""
+    counts = np.bincount(codes, minlength=len(names))
+    top = sorted(range(len(names)), key=lambda i: (-counts[i], names[i]))[:MOST_TOPICS]
+    groups = [(names[i] or "(none)", codes == i) for i in sorted(top, key=lambda i: names[i])]
+    return [*groups, *([(OTHER, ~np.isin(codes, top))] if len(names) > len(top) else [])]
+
+
+def _by_conversation(logged: Logged) -> list[np.ndarray]:
+    """Positions of each conversation's items, in the order of its turns."""
+    order = np.lexsort((logged.turn, logged.conversation))
+    return np.split(order, np.flatnonzero(np.diff(logged.conversation[order])) + 1)
+
+
+def _table(counts: np.ndarray) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(row) for row in counts.tolist())

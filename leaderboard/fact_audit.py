@@ -1,0 +1,133 @@
+"""Which facts in a reply does nothing support that the model was given? A hallucination rate by rule.
+
+Names, numbers, amounts, dates and codes are found by csc_tasks.metrics.facts; what counts as support is the history, the summary, the
+instruction and the question, and passages from an evidence file. In generated context the model's own earlier words are no support: an
+invented number does not become true by being said twice. Only the customer's turns and unlabelled gold turns, which the model saw, are.
+
+A rule sees words, not meaning: a right fact in other words counts as unsupported, a wrong use of a supported number does not.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from csc_tasks.conversation import CUSTOMER
+from csc_tasks.errors import DataError
+from csc_tasks.metrics.facts import KINDS, find_facts, unsupported
+from leaderboard.report import FactAudit, FactExample
+from leaderboard.samples_files import Logged
+from leaderboard.stats import clustered, value_of
+
+EXAMPLES = 12
+Evidence = Mapping[str, Mapping[int | None, Sequence[str]]]
+"""conversation id -> turn, or None for all of them -> passages."""
+
+
+def read_evidence(file: Path) -> dict[str, dict[int | None, list[str]]]:
+    """Read `{"conversation_id": ..., "turn": optional position, "passages": [...]}` lines: what was retrieved for a reply.
+
+    Raises DataError that names file and line.
+    """
+    found: dict[str, dict[int | None, list[str]]] = {}
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: cannot be read ({error})") from None
+    for number, text in enumerate(lines, 1):
+        if not text.strip():
+            continue
+        try:
+            row = json.loads(text)
+            key = row["conversation_id"], row.get("turn")
+            passages = row["passages"]
+            sound = isinstance(key[0], str) and (key[1] is None or type(key[1]) is int) and isinstance(passages, list)
+            if not sound or not all(isinstance(passage, str) for passage in passages):
+                raise TypeError("wrong types")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            wanted = '{"conversation_id": "...", "turn": 3, "passages": ["..."]} (turn is optional)'
+            raise DataError(f"{file} line {number}: not {wanted}") from None
+        found.setdefault(key[0], {}).setdefault(key[1], []).extend(passages)
+    return found
+
+
+class FactAuditor:
+    """Looks at every reply while a samples file is read; `audit` then says what was found."""
+
+    def __init__(self, generated: bool, evidence: Evidence) -> None:
+        self.generated = generated
+        self.evidence = evidence
+        self.found: list[int] = []
+        self.missing: list[int] = []
+        self.kinds: dict[str, list[int]] = {kind: [0, 0] for kind in KINDS}
+        self.examples: list[FactExample] = []
+        self.texts: dict[tuple[str, int], tuple[str, ...]] = {}
+
+    def look(self, document: Mapping, records: list[Mapping]) -> None:
+        """Audit the replies of one document; `texts` keeps the unsupported facts of those that have any."""
+        support = _Support(document, self.generated, self.evidence)
+        found = [find_facts(record["reply"], record["language"]) if record["reply"] else [] for record in records]
+        # What the whole conversation does not support, no part of it does: mostly one look is enough for all its replies.
+        never: set[tuple[str, str]] = set()
+        for language in {record["language"] for record, facts in zip(records, found, strict=True) if facts}:
+            asked = [fact for record, facts in zip(records, found, strict=True) if record["language"] == language for fact in facts]
+            never |= {(fact.kind, fact.value) for fact in unsupported(asked, support.all(), language)}
+        for record, facts in zip(records, found, strict=True):
+            id_, turn = record["conversation_id"], record["turn"]
+            perhaps = [fact for fact in facts if (fact.kind, fact.value) not in never]
+            lacking = unsupported(perhaps, support.before(turn), record["language"]) if perhaps else ()
+            missing = {(fact.kind, fact.value) for fact in lacking}
+            without = [fact for fact in facts if (key := (fact.kind, fact.value)) in never or key in missing]
+            self.found.append(len(facts))
+            self.missing.append(len(without))
+            for fact in facts:
+                self.kinds[fact.kind][0] += 1
+            for fact in without:
+                self.kinds[fact.kind][1] += 1
+            if without:
+                self.texts[id_, turn] = tuple(dict.fromkeys(fact.text for fact in without))
+                if len(self.examples) < EXAMPLES:
+                    self.examples.append(
+                        FactExample(conversation_id=id_, turn=turn, kind=without[0].kind, text=without[0].text, reply=record["reply"][:600])
+                    )
+
+    def audit(self, logged: Logged) -> FactAudit:
+        """The audit of all replies; the rate is clustered by conversation."""
+        wrong = np.asarray(self.missing) > 0
+        named = ("history without the model's own turns" if self.generated else "history", "summary", "instruction", "question")
+        return FactAudit(
+            hallucination_rate=value_of(clustered(wrong, logged.conversation, logged.ids, logged.members)), facts=sum(self.found),
+            unsupported=sum(self.missing), kinds={kind: (n, m) for kind, (n, m) in self.kinds.items() if n},
+            support=(*named, *(["evidence"] if self.evidence else [])), examples=tuple(self.examples),
+        )  # fmt: skip
+
+
+class _Support:
+    """The texts that a reply to this document may take its facts from."""
+
+    def __init__(self, document: Mapping, generated: bool, evidence: Evidence) -> None:
+        self.id = document["conversation_id"]
+        self.passages = evidence.get(self.id, {})
+        keys = ("history_summary", "instruction", "client_question")
+        self.fixed = [text for key in keys if isinstance(text := document.get(key), str) and text]
+        self.fixed += self.passages.get(None, ())
+        self.spoken = []
+        for name in ("dialogue", "conversation_history"):
+            turns = document.get(name)
+            for position, turn in enumerate(turns if isinstance(turns, list) else ()):
+                if not isinstance(turn, dict) or not isinstance(turn.get("text"), str):
+                    raise DataError(f"{self.id}: turn {position} of {name} is {turn!r:.60}; it must have a text")
+                if name == "conversation_history":
+                    self.fixed.append(turn["text"])
+                elif not generated or turn.get("speaker") == CUSTOMER or not turn.get("strategy"):
+                    self.spoken.append((position, turn["text"]))
+
+    def all(self) -> list[str]:
+        """Everything that supports any reply."""
+        return [*self.fixed, *(text for _, text in self.spoken), *(text for texts in self.passages.values() for text in texts)]
+
+    def before(self, turn: int) -> list[str]:
+        """What supports a reply at this position of the dialogue."""
+        spoken = (text for position, text in self.spoken if position < turn)
+        return [*self.fixed, *spoken, *self.passages.get(turn, ())]

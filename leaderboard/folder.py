@@ -1,0 +1,91 @@
+"""The files of a board folder (leaderboard/board.py says which): reading, writing, and names that are safe in paths and links."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Container, Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from csc_tasks.errors import DataError
+from leaderboard.board import Board, Strict
+from leaderboard.report import ModelReport, SampleSet
+
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+def load_board(folder: Path) -> Board:
+    """Read board.json. Raises DataError for a folder without one and for anything in it that is not as this module describes."""
+    file = folder / "board.json"
+    if not file.is_file():
+        raise DataError(f"{folder}: no board.json in it; make a board with: csc collect RESULTS --out {folder}")
+    return _load(file, Board)
+
+
+def load_report(folder: Path, slug: str) -> ModelReport:
+    """Read models/<slug>.json; raises DataError as `load_board` does."""
+    return _load(folder / "models" / f"{_checked(slug)}.json", ModelReport)
+
+
+def load_samples(folder: Path, table: str) -> SampleSet:
+    """Read samples/<table>.json; raises DataError as `load_board` does."""
+    return _load(folder / "samples" / f"{_checked(table)}.json", SampleSet)
+
+
+def write_board(folder: Path, board: Board, reports: Mapping[str, ModelReport], samples: Mapping[str, SampleSet]) -> Path:
+    """Write a board folder (all but raw/) and return board.json, which is written last; each file appears whole or not at all."""
+    for slug, report in reports.items():
+        replace_file(folder / "models" / f"{_checked(slug)}.json", dumped(report))
+    for table, sample in samples.items():
+        replace_file(folder / "samples" / f"{_checked(table)}.json", dumped(sample))
+    return replace_file(folder / "board.json", dumped(board))
+
+
+def dumped(model: Strict) -> bytes:
+    """The JSON of a model, UTF-8, the same bytes for the same data. Half characters, which UTF-8 cannot hold, become U+FFFD."""
+    data = model.model_dump(mode="python")
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _HALF.sub("\ufffd", text).encode() + b"\n"
+
+
+def replace_file(file: Path, data: bytes) -> Path:
+    """Write `data` to `file`, making its folders; the file appears whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f".{file.name}.part")
+    part.write_bytes(data)
+    os.replace(part, file)
+    return file
+
+
+def slug_of(name: str, taken: Container[str] = ()) -> str:
+    """A name for paths and links: [A-Za-z0-9._-], no leading dot, at most 80 characters, not among `taken`, the same for the same name.
+
+    A name that had to be changed or was taken carries a piece of its hash, so that two models never share a slug by accident.
+    """
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "__", name)
+    plain = re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}", slug) and re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name, re.ASCII)
+    if plain and slug not in taken:
+        return slug
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    slug = slug.strip("._")[:60] or "model"
+    return next(found for size in range(6, 65) if (found := f"{slug}-{digest[:size]}") not in taken)
+
+
+def _checked(slug: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", slug):
+        raise DataError(f"{slug!r} is no name of a file in a board folder")
+    return slug
+
+
+def _load(file: Path, model):
+    try:
+        return model.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({error.strerror})") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        problem = f"{where}: {first['msg']}" if where else first["msg"]
+        raise DataError(f"{file}: {problem} ({error.error_count()} problems); make it again with csc collect") from None

@@ -1,0 +1,159 @@
+"""One results file and its samples -> everything about one model in one task: values, sums for comparing, diagnosis, replies to show.
+
+This is what runs in parallel, one process per samples file; nothing in it depends on other models.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from csc_tasks.errors import DataError
+from csc_tasks.metrics import Metric
+from leaderboard import diagnose
+from leaderboard.board import Value
+from leaderboard.columns import metric_of
+from leaderboard.fact_audit import Evidence, FactAuditor
+from leaderboard.results_files import Measurement
+from leaderboard.samples_files import Logged, read_samples
+from leaderboard.stats import Clustered, clustered, t_interval, value_of
+
+GENERATED = {"csc_conv_gen"}
+NO_REPLIES = {"cscx_strategy_choice"}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `csc collect` was asked for. draw: conversations in the sample. audit: whether facts are looked for."""
+
+    seed: int
+    resamples: int
+    draw: int
+    audit: bool
+    evidence: Evidence
+
+
+@dataclass(slots=True)
+class Measured:
+    """One model in one task.
+
+    values, columns: by result name; a column exists where samples do, and only then are there paired comparisons. logged and means are
+    kept for the context gap (items that are no means are dropped by then). unsupported: (conversation, turn) of the drawn -> facts.
+    """
+
+    measurement: Measurement
+    values: dict[str, Value]
+    columns: dict[str, Clustered] = field(default_factory=dict)
+    logged: Logged | None = None
+    means: dict[str, np.ndarray] = field(default_factory=dict)
+    unsupported: dict[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
+    diagnosis: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def measure(measurement: Measurement, options: Options) -> Measured:
+    """Read the samples of one measurement, if there are any, and say all there is to say about it.
+
+    Raises DataError for samples that do not belong to the results file: another number of items, or another mean.
+    """
+    if measurement.samples is None:
+        values = {name: _without_samples(measurement, *pair) for name, pair in measurement.numbers.items()}
+        note = f"{measurement.label}, {measurement.task}: no samples file beside it (--log_samples): neither compared nor diagnosed"
+        return Measured(measurement, values, notes=[note])
+    listeners = []
+    if options.audit and measurement.task not in NO_REPLIES:
+        listeners = [FactAuditor(measurement.task in GENERATED, options.evidence)]
+    logged = read_samples(measurement.samples, measurement.unit, list(measurement.numbers), options.draw, options.seed, listeners)
+    if len(logged.conversation) != measurement.items:
+        raise DataError(
+            f"{measurement.samples}: {len(logged.conversation)} {measurement.unit}, and {measurement.file.name} says {measurement.items}; "
+            "the file was cut off or belongs to another run"
+        )
+    found = Measured(measurement, {}, logged=logged)
+    for name in measurement.numbers:
+        _column(found, name, options)
+    found.means = diagnose.mean_columns(logged)
+    found.diagnosis = _diagnosis(logged, found.means)
+    for auditor in listeners if logged.lengths[:, 0].any() else []:
+        found.diagnosis["facts"] = auditor.audit(logged)
+        drawn = {line["doc"]["conversation_id"] for line in logged.drawn}
+        found.unsupported = {key: texts for key, texts in auditor.texts.items() if key[0] in drawn}
+    logged.items = {}
+    return found
+
+
+def _column(found: Measured, name: str, options: Options) -> None:
+    """One metric's value and sums, checked against what the results file says."""
+    measurement, logged = found.measurement, found.logged
+    said, error = measurement.numbers[name]
+    items = logged.items[name]
+    known = np.fromiter((item is not None for item in items), dtype=bool, count=len(items))
+    where = f"{measurement.samples}: {name}"
+    if not known.any():
+        found.values[name] = Value(value=None, items=0, clusters=0, method="none")
+        return
+    metric = metric_of(name)
+    first = items[int(np.argmax(known))]
+    if metric is None and isinstance(first, list):
+        # A corpus metric that this version does not know: its number stands, but nothing can be made of its items.
+        found.values[name] = _without_samples(measurement, said, error)
+        found.notes.append(f"{measurement.label}: {name} is no metric of this version; its value is shown as the file has it")
+        return
+    try:
+        column = _summed(logged, items, known, metric)
+    except DataError as problem:
+        raise DataError(f"{where}: {problem}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise DataError(f"{where}: its items are not numbers, or not all of one kind (the first is {first!r:.60})") from None
+    value = value_of(column, options.seed, options.resamples)
+    if said is not None and not math.isclose(value.value, said, rel_tol=1e-6, abs_tol=1e-9):
+        if column.statistic is None:
+            raise DataError(f"{where} has the mean {value.value:.6g}, {measurement.file.name} says {said:.6g}; keep a run's files together")
+        found.values[name] = _without_samples(measurement, said, error)
+        found.notes.append(
+            f"{measurement.label}: {name} is {said:.6g} in the file, {value.value:.6g} by this version; the file's is shown, not compared"
+        )
+        return
+    found.values[name] = value
+    found.columns[name] = column
+
+
+def _summed(logged: Logged, items: list, known: np.ndarray, metric: Metric | None) -> Clustered:
+    kept = items if known.all() else [item for item in items if item is not None]
+    codes = logged.conversation if known.all() else logged.conversation[known]
+    statistic = metric.statistic if metric else None
+    values = np.asarray(metric.expand(kept) if metric and metric.expand else kept, dtype=float)
+    if values.ndim != (1 if statistic is None else 2):
+        raise ValueError
+    # A conversation is shared by two models when the same turns of it were scored. Mostly all are.
+    members = logged.members
+    if not known.all():
+        turns: list[list[str]] = [[] for _ in logged.ids]
+        for code, turn in zip(codes, logged.turn[known].tolist(), strict=True):
+            turns[code].append(str(turn))
+        members = [",".join(own) for own in turns]
+    return clustered(values, codes, logged.ids, members, statistic)
+
+
+def _without_samples(measurement: Measurement, said: float | None, error: float | None) -> Value:
+    """A value as the results file has it. Its conversations are the documents, or for questions at most as many."""
+    clusters = measurement.documents
+    low, high = t_interval(said, error, clusters)
+    return Value(
+        value=said, stderr=error, low=low, high=high, items=measurement.items if said is not None else 0, clusters=clusters,
+        method="none" if low is None else "t",
+    )  # fmt: skip
+
+
+def _diagnosis(logged: Logged, means: Mapping[str, np.ndarray]) -> dict:
+    """The fields of a report's Diagnosis, apart from the fact audit."""
+    found = {"breakdowns": diagnose.breakdowns(logged, means), "lengths": diagnose.lengths(logged)}
+    if not diagnose.asks_for_strategies(logged):
+        return found
+    table = diagnose.confusion(logged)
+    return found | {
+        "unparsed": diagnose.unparsed(logged), "confusion": table, "strategies": diagnose.strategy_scores(table),
+        "transitions": diagnose.transitions(logged), "stage_order": diagnose.stage_order(logged),
+    }  # fmt: skip

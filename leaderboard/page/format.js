@@ -1,0 +1,37 @@
+// Numbers and dates as text.
+
+const NONE = "–";
+const CONFIDENCE = `${Math.round(board.confidence * 100)} % interval`;
+
+function shown(number, column) {
+  return number === null || number === undefined ? NONE : (number * column.scale).toFixed(column.digits).replace("-", "−");
+}
+
+function signed(number, column) {
+  const text = shown(number, column);
+  return number > 0 ? `+${text}` : text;
+}
+
+function intervalText(value, column) {
+  return value.low === null ? NONE : `${shown(value.low, column)} to ${shown(value.high, column)}`;
+}
+
+function explained(value, column) {
+  const parts = [`${column.label || "value"} ${shown(value.value, column)}`];
+  if (value.low !== null) parts.push(`${CONFIDENCE} ${intervalText(value, column)}`);
+  return `${parts.join(", ")}; ${count(value.items)} items in ${count(value.clusters)} conversations`;
+}
+
+const count = (number) => (number === null || number === undefined ? NONE : number.toLocaleString("en"));
+const percent = (share, digits = 0) => (share === null || share === undefined ? NONE : `${(100 * share).toFixed(digits)} %`);
+const day = (text) => text.slice(0, 10);
+
+function probability(p) {
+  if (p === null || p === undefined) return NONE;
+  return p < 0.001 ? "< 0.001" : p.toFixed(3);
+}
+
+function parameters(number) {
+  if (!number) return null;
+  return number >= 1e9 ? `${(number / 1e9).toFixed(1)} B parameters` : `${(number / 1e6).toFixed(1)} M parameters`;
+}

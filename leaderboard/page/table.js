@@ -1,0 +1,149 @@
+// The tables of the board: sorting, filters, intervals as bars, reported rows apart.
+
+const METRICS = [["", "Main metrics"], ["all", "All metrics"]];
+const KINDS = { model: "Models", adapter: "Adapters", baseline: "Baselines" };
+
+function filters() {
+  const tasks = new Map(board.tables.flatMap((table) => table.columns.map((column) => [column.task, taskName(table, column.task)])));
+  const languages = [...new Set(board.tables.flatMap((table) => table.setting.languages))].sort();
+  const kinds = Object.keys(KINDS).filter((kind) => Object.values(board.models).some((model) => model.kind === kind));
+  const pick = (name) => (value) => set({ [name]: value, sort: null });
+  const taskOptions = [...tasks].map(([id, name]) => [id, name === id ? id : `${name} (${id})`]);
+  return h("form", { class: "filters", "aria-label": "Filters", onsubmit: (event) => event.preventDefault() },
+    choice("Task", "task", [["", "All tasks"], ...taskOptions], setting("task"), pick("task")),
+    choice("Language", "language", [["", "All languages"], ...languages.map((one) => [one, { zh: "Chinese", en: "English" }[one] || one])],
+      setting("language"), pick("language")),
+    choice("Group", "group", [["", "All groups"], ...kinds.map((kind) => [kind, KINDS[kind]])], setting("group"), pick("group")),
+    choice("Metrics", "metrics", METRICS, setting("metrics"), pick("metrics")));
+}
+
+function visibleColumns(table) {
+  const task = setting("task"), language = setting("language");
+  if (language && !table.setting.languages.includes(language)) return [];
+  return table.columns.filter((column) => (!task || column.task === task) && (!language || !column.language || column.language === language)
+    && (setting("metrics") === "all" || column.headline));
+}
+
+function visibleRows(table, columns) {
+  const group = setting("group");
+  return table.rows.filter((row) => (!group || modelOf(row.model).kind === group) && columns.some((column) => row.values[column.key]));
+}
+
+// {key, up}: from the address if it names a column of this table, else the ranked one that most rows have, best first.
+function sortingOf(table, columns) {
+  const [id, key, direction] = setting("sort").split(" ");
+  if (id === table.id && (key === "model" || columns.some((column) => column.key === key))) return { key, up: direction === "up" };
+  const size = (column) => table.rows.filter((row) => row.values[column.key]).length;
+  const ranked = columns.filter((column) => column.ranked);
+  const first = (ranked.length ? ranked : columns).reduce((best, column) => (size(column) > size(best) ? column : best));
+  return { key: first.key, up: !first.higher_is_better };
+}
+
+function sorted(table, rows, { key, up }) {
+  const name = (row) => modelOf(row.model).name.toLowerCase();
+  if (key === "model") return [...rows].sort((a, b) => name(a).localeCompare(name(b)) * (up ? 1 : -1));
+  const number = (row) => (row.values[key] ? row.values[key][0] : null);
+  // Rows without a number stay below, whichever way the rest goes.
+  return [...rows].sort((a, b) => (number(a) === null) - (number(b) === null) || (number(a) - number(b)) * (up ? 1 : -1) || 0);
+}
+
+function settingLine(table) {
+  const { corpus, config, split, revision, languages, prompt, chat_template: template, limit, task_version: version } = table.setting;
+  const parts = [`${corpus}${revision ? ` @ ${revision.slice(0, 12)}` : ""}`, `${config}/${split}`, languages.join(" + ")];
+  if (prompt) parts.push(`${prompt} prompt${template === null ? "" : template ? ", chat template" : ", no chat template"}`);
+  parts.push(`task version ${version}`);
+  if (limit !== null && limit !== undefined) parts.push(`limited to ${count(limit)} documents`);
+  return h("p", { class: "setting" }, parts.join(" · "));
+}
+
+function sortButton(table, key, label, sorting, title) {
+  const active = sorting.key === key;
+  const column = columnOf(table, key);
+  const bestFirst = key === "model" ? "up" : column.higher_is_better ? "down" : "up";
+  const next = active ? (sorting.up ? "down" : "up") : bestFirst;
+  const press = () => {
+    set({ sort: `${table.id} ${key} ${next}` });
+    announce(`${table.title}: sorted by ${label}, ${next === "up" ? "ascending" : "descending"}`);
+  };
+  return h("button", { type: "button", class: "sort", "data-key": `sort ${table.id} ${key}`, title, onclick: press },
+    h("span", {}, label), h("span", { class: "arrow", "aria-hidden": "true" }, active ? (sorting.up ? "↑" : "↓") : ""));
+}
+
+function headerRows(table, columns, sorting) {
+  const ariaSort = (key) => (sorting.key === key ? (sorting.up ? "ascending" : "descending") : "none");
+  const groups = columns.reduce((found, column) => {
+    const last = found.at(-1);
+    if (last && last.task === column.task) last.span += 1;
+    else found.push({ task: column.task, name: column.group || column.task, span: 1 });
+    return found;
+  }, []);
+  return h("thead", {},
+    h("tr", {},
+      h("th", { rowspan: 2, scope: "col", class: "name", "aria-sort": ariaSort("model") }, sortButton(table, "model", "Model", sorting)),
+      groups.map((group) => h("th", { colspan: group.span, scope: "colgroup", class: "group" }, group.name, h("small", {}, group.task)))),
+    h("tr", {}, columns.map((column, i) => h("th", {
+      scope: "col", "aria-sort": ariaSort(column.key), class: i && columns[i - 1].task !== column.task ? "edge" : null,
+    }, sortButton(table, column.key, column.label, sorting, column.signature)))));
+}
+
+function nameCell(model) {
+  const under = model.kind === "adapter" && model.base_name ? `adapter on ${model.base_name}` : model.kind === "baseline" ? "baseline" : "";
+  const name = h("a", { href: link(["model", model.slug]), "data-key": `row ${model.slug}` }, model.name);
+  return h("th", { scope: "row", class: "name" }, name, under && small(under));
+}
+
+function numberCell(table, row, column, extent, edge) {
+  const value = read(row.values[column.key]);
+  if (!value || value.value === null) return h("td", { class: edge }, h("span", { class: "number none" }, NONE));
+  const rank = table.best[column.key] === row.model ? "best" : table.second[column.key] === row.model ? "second" : "";
+  return h("td", { class: edge, title: explained(value, column) }, h("span", { class: `number ${rank}` }, shown(value.value, column)),
+    value.low !== null && h("span", { class: "unseen" }, ` (${intervalText(value, column)})`), bar(value, extent));
+}
+
+function boardTable(table, columns, rows) {
+  const sorting = sortingOf(table, columns);
+  const edge = (i) => (i && columns[i - 1].task !== columns[i].task ? "edge" : null);
+  // Reference and generated context of one metric share a scale, so that their bars can be compared.
+  const alike = (column) => table.columns.filter((one) => one.metric === column.metric && one.language === column.language);
+  const extents = columns.map((column) => extentOf(alike(column).flatMap((one) => table.rows.map((row) => read(row.values[one.key])))));
+  const body = sorted(table, rows, sorting).map((row) => h("tr", { "data-model": row.model, class: modelOf(row.model).kind },
+    nameCell(modelOf(row.model)), columns.map((column, i) => numberCell(table, row, column, extents[i], edge(i)))));
+  const reported = setting("group") ? [] : table.reported.filter((row) => columns.some((column) => column.key in row.values));
+  const apart = reported.map((row) => h("tr", { class: "reported" },
+    h("th", { scope: "row", class: "name" }, row.name, h("small", {}, [row.size, row.tuned_on, row.source].filter(Boolean).join(", "))),
+    columns.map((column, i) => h("td", { class: edge(i) }, h("span", { class: "number" }, shown(row.values[column.key], column))))));
+  const heading = h("th", { colspan: columns.length + 1, scope: "rowgroup" },
+    h("span", {}, "Reported in a paper: not measured here, not ranked"));
+  return scroller(table.title, h("table", { class: "board", id: `table-${table.id}` }, h("caption", { class: "unseen" }, table.title),
+    headerRows(table, columns, sorting), h("tbody", {}, body),
+    apart.length > 0 && h("tbody", { class: "apart" }, h("tr", { class: "heading" }, heading), apart)));
+}
+
+function tableSection(table) {
+  const columns = visibleColumns(table);
+  const rows = columns.length ? visibleRows(table, columns) : [];
+  if (!rows.length) return null;
+  const links = h("p", { class: "links" },
+    table.comparisons.length > 0 && h("a", { href: link(["compare", table.id]) }, "Compare two models"),
+    sampled.includes(table.id) && h("a", { href: link(["samples", table.id]) }, "Read conversations"));
+  return h("section", { class: "card", "aria-labelledby": `title-${table.id}` },
+    h("div", { class: "title" }, h("div", {}, h("h2", { id: `title-${table.id}` }, table.title), settingLine(table)), links),
+    boardTable(table, columns, rows),
+    table.footnotes.length > 0 && h("details", { class: "footnotes" }, h("summary", {}, "How these numbers are made"),
+      h("ul", {}, table.footnotes.map((note) => h("li", {}, note)))));
+}
+
+function overview() {
+  const clear = () => set({ task: null, language: null, group: null, metrics: null, sort: null });
+  const everything = h("button", { type: "button", onclick: clear }, "Show everything");
+  const sections = board.tables.map(tableSection).filter(Boolean);
+  const models = new Set(board.tables.flatMap((table) => table.rows.map((row) => row.model)));
+  return h("div", {},
+    h("h1", { tabindex: "-1" }, board.title),
+    h("p", { class: "lead" }, `${models.size} models and baselines, newest run ${day(board.date)}. Every bar is a ${CONFIDENCE} over `
+      + "conversations; bold is best and underlined second where the paired interval says so."),
+    filters(),
+    sections.length ? sections : h("p", { class: "notice" }, "Nothing fits these filters. ", everything),
+    board.notes.length > 0 && h("details", { class: "footnotes" }, h("summary", {}, `Notes of the collection (${board.notes.length})`),
+      h("ul", {}, board.notes.map((note) => h("li", {}, note)))));
+}

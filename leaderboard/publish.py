@@ -1,0 +1,103 @@
+"""Publish a board: its results as a dataset, its page as a Space, its numbers on the pages of the models.
+
+    csc publish board/ --repo-id ORG/csc-results            says what would be sent; nothing leaves this machine
+    csc publish board/ --repo-id ORG/csc-results --push     sends it
+    csc publish board/ --repo-id ORG/csc-results --space ORG/csc-leaderboard --eval-results --push
+
+--repo-id    a dataset repository with the raw results files, flat tables (parquet) and a card that shows the board
+--space      a static Space that shows index.html; it holds sampled conversations, so personal data in them are refused as in csc push
+--eval-results   a pull request with .eval_results/csc.yaml for every model of the board (or for those named) that is a repository on the
+             Hub, for corpora that are on the Hub too; what is left out is listed
+
+What is sent is written into DIR/publish first and can be looked at there. Publishing again without a change makes no commit and no second
+pull request. The Hub is the one that HF_ENDPOINT names, the token that of HF_TOKEN or `hf auth login`.
+"""
+
+import shlex
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from csc_tasks import hub
+from csc_tasks.errors import SettingError, require
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="DIR", help="a board that csc collect wrote")
+    parser.add_argument("--repo-id", metavar="ORG/NAME", help="the dataset repository of the results")
+    parser.add_argument("--space", metavar="ORG/NAME", help="the static Space of the page")
+    parser.add_argument("--eval-results", nargs="*", metavar="MODEL", help="open pull requests on all models, or on these")
+    parser.add_argument("--licence", default="mit", metavar="ID", help="of the results, as the Hub calls it (default mit)")
+    parser.add_argument("--private", action="store_true", help="create dataset and Space private; refuse existing public ones")
+    parser.add_argument("--tag", metavar="NAME", help="tag the dataset's commit, for example 2026-11")
+    parser.add_argument("--allow-pii", action="store_true", help="publish the page although personal data were found; they are listed")
+    parser.add_argument("--push", action="store_true", help="really send it")
+
+
+def main(args: Namespace) -> None:
+    if not args.repo_id and not args.space:
+        raise SettingError("nothing to publish: give --repo-id ORG/NAME (the results), --space ORG/NAME (the page) or both")
+    require("pydantic", "leaderboard", "csc publish")
+    from leaderboard import eval_results
+    from leaderboard.collect import checked_board
+    from leaderboard.publications import STAGING, propose, results_publication, space_publication
+
+    board = checked_board(args.folder)
+    again = command(args)
+    publications = []
+    if args.repo_id:
+        licence, tag = args.licence, args.tag
+        publications.append(results_publication(args.folder, board, args.repo_id, args.space, licence, private=args.private, tag=tag))
+    if args.space:
+        publications.append(space_publication(args.folder, board, args.space, args.repo_id, args.private, args.allow_pii))
+    proposals: dict[str, list[dict]] = {}
+    if args.eval_results is not None:
+        where = (args.space, "space") if args.space else (args.repo_id, "dataset")
+        proposals, left_out = eval_results.entries(board, hub.page(*where))
+        proposals = _chosen(proposals, args.eval_results, left_out)
+    for publication in publications:
+        print(*publication.lines(), sep="\n")
+    if args.eval_results is not None:
+        print(*_proposal_lines(proposals, left_out), sep="\n")
+    if not args.push:
+        print(f"Dry run: nothing was sent; the files are in {args.folder / STAGING}. Add --push to publish.")
+        return
+    for publication in publications:
+        hub.publish(publication, again)
+    for model, entries in proposals.items():
+        propose(args.folder, model, entries, again)
+
+
+def command(args: Namespace) -> str:
+    """The command line that does the same again."""
+    words = ["csc", "publish", str(args.folder)]
+    for option, value in (("--repo-id", args.repo_id), ("--space", args.space), ("--tag", args.tag)):
+        words += [option, value] if value else []
+    words += ["--licence", args.licence] if args.licence != "mit" else []
+    words += [option for option, given in (("--private", args.private), ("--allow-pii", args.allow_pii)) if given]
+    words += ["--eval-results", *args.eval_results] if args.eval_results is not None else []
+    return shlex.join([*words, "--push"])
+
+
+def _chosen(proposals: Mapping[str, list[dict]], names: list[str], left_out: list[str]) -> dict[str, list[dict]]:
+    if unknown := [name for name in names if name not in proposals]:
+        reasons = "; ".join(line for line in left_out if any(name in line for name in unknown)) or "the board has no such model"
+        raise SettingError(f"--eval-results {unknown[0]}: {reasons}")
+    return {model: entries for model, entries in proposals.items() if not names or model in names}
+
+
+def _proposal_lines(proposals: Mapping[str, list[dict]], left_out: list[str]) -> Iterator[str]:
+    from leaderboard.eval_results import PATH
+
+    for model, entries in proposals.items():
+        yield f"model {model} at {hub.endpoint()}: a pull request with {PATH}"
+        yield from (f"  {one['dataset']['id']} {one['dataset']['task_id']}: {one['value']} ({one['notes']})" for one in entries)
+    if not proposals:
+        yield "evaluation results: no model of the board can be given any"
+    yield from (f"  left out: {line}" for line in left_out)
+
+
+if __name__ == "__main__":
+    from csc_tasks.cli import standalone
+
+    standalone(add_arguments, main, __doc__)

@@ -1,0 +1,288 @@
+"""Results files as lm_eval, `csc score` and `csc baselines` write them -> what was measured, of which model, under which settings.
+
+Only what a file itself says is read, never what the code of today would say, so that old files keep their meaning. Keys of lm_eval's own
+that nothing here needs may come and go; those that are needed are checked.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from csc_tasks.errors import DataError
+from leaderboard.shown import shown
+
+LARGEST_FILE = 64 * 2**20
+TASK = re.compile(r"cscx?_[a-z0-9_]{1,60}", re.ASCII)
+_NAME = re.compile(r"results_(?P<stamp>.+)\.json")
+
+# How a model was run, not which model it is: two runs that differ in these alone are two runs of one model.
+_NOT_THE_MODEL = {
+    *("pretrained", "peft", "delta", "model", "path", "engine", "device", "batch_size", "max_batch_size", "base_url", "num_concurrent"),
+    *("max_retries", "timeout", "tokenized_requests", "tokenizer_backend", "parallelize", "device_map", "trust_remote_code"),
+    *("gpu_memory_utilization", "tensor_parallel_size", "data_parallel_size", "swap_space", "verify_certificate"),
+}
+_SECRET = re.compile(r"key|token(?!iz)|secret|passw|auth|header|credential", re.IGNORECASE)
+
+
+class _Read(BaseModel):
+    """Base of what is read: other keys are lm_eval's business, types are not changed, NaN is refused."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class _Provenance(_Read):
+    corpus: str
+    config: str
+    split: str
+    content_hash: str
+    rows: int
+    languages: list[str]
+    signatures: dict[str, str]
+    revision: str | None = None
+    project: str | None = None
+    prompt: str | None = None
+    reference: str | None = None
+
+
+class _Samples(_Read):
+    original: int
+    effective: int
+
+
+class _Run(_Read):
+    model: str | None = None
+    model_args: dict[str, Any] | str | None = None
+    model_num_parameters: int | None = None
+    model_sha: str | None = None
+    gen_kwargs: dict[str, Any] | str | None = None
+
+
+class _File(_Read):
+    results: dict[str, dict[str, Any]]
+    configs: dict[str, dict[str, Any]]
+    versions: dict[str, float | str | None] = Field(default_factory=dict)
+    higher_is_better: dict[str, dict[str, bool | None]] = Field(default_factory=dict)
+    samples: dict[str, _Samples] = Field(default_factory=dict, alias="n-samples")
+    config: _Run
+    model_name: str
+    date: float = Field(ge=0, lt=1e10)
+    chat_template: str | None = None
+    system_instruction_sha: str | None = None
+    lm_eval_version: str | None = None
+    git_hash: str | None = None
+    total_evaluation_time_seconds: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which model: its name, the base under an adapter, whether it is a baseline, and the settings that tell two rows of one name apart."""
+
+    name: str
+    base: str | None
+    baseline: bool
+    settings: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One task of one results file.
+
+    numbers: result name -> (value, standard error), None where the file says N/A. higher, signatures: by result name. limit: how many
+    documents were asked about where --limit cut them. templated: whether a chat template was applied (None: there was no model).
+    samples: the samples file, or None where there is none beside the results file.
+    """
+
+    file: Path
+    stamp: str
+    sha256: str
+    identity: Identity
+    parameters: int | None
+    task: str
+    unit: str
+    date: float
+    task_version: str
+    provenance: _Provenance
+    templated: bool | None
+    documents: int
+    limit: int | None
+    items: int
+    numbers: Mapping[str, tuple[float | None, float | None]]
+    higher: Mapping[str, bool]
+    samples: Path | None
+    lm_eval_version: str | None
+    git_hash: str | None
+    seconds: float | None
+
+    @property
+    def label(self) -> str:
+        """How errors and notes name it."""
+        return f"{shown(self.identity.name)} ({self.file})"
+
+
+def find_results(paths: Sequence[Path]) -> list[Path]:
+    """The results files among `paths`; folders are searched, but not the copies in a board folder.
+
+    Raises DataError for a path that does not exist or holds none.
+    """
+    found = []
+    for path in paths:
+        if not path.exists():
+            raise DataError(f"{path}: there is no such file or folder")
+        files = sorted(path.rglob("results_*.json")) if path.is_dir() else [path]
+        kept = [file for file in files if _NAME.fullmatch(file.name) and file.is_file() and (file == path or not _is_copy(file))]
+        if not kept:
+            raise DataError(f"{path}: no results file; lm_eval writes results_DATE.json with --output_path DIR (add --log_samples)")
+        found += kept
+    return list({file.resolve(): file for file in found}.values())
+
+
+def _is_copy(file: Path) -> bool:
+    """Whether the file is BOARD/raw/MODEL/results_*.json."""
+    above = file.resolve().parents
+    return len(above) > 2 and above[1].name == "raw" and (above[2] / "board.json").is_file()
+
+
+def read_results(file: Path, notes: list[str]) -> list[Measurement]:
+    """What one results file says about csc tasks; other tasks in it are named in `notes`.
+
+    Raises DataError that names the file and the first thing in it that is not as lm_eval writes it.
+    """
+    data = _bytes(file)
+    try:
+        read = _File.model_validate(_json(data, file))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise DataError(f"{file}: not a results file of lm_eval: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    tasks = [task for task in read.results if task in read.configs]
+    if others := [task for task in tasks if not TASK.fullmatch(task)]:
+        notes.append(f"{file.name}: left out, not csc tasks: {', '.join(sorted(shown(task)[:60] for task in others)[:20])}")
+    found = [_measurement(file, hashlib.sha256(data).hexdigest(), read, task) for task in tasks if TASK.fullmatch(task)]
+    if not found:
+        raise DataError(f"{file}: no results of a csc task in it; leave the file out")
+    return found
+
+
+def public_bytes(measurement: Measurement) -> bytes:
+    """The results file byte for byte, except that values of model arguments named like a secret (api_key=...) are blanked."""
+    data = _bytes(measurement.file)
+    arguments = _arguments(_json(data, measurement.file)["config"].get("model_args"))
+    for name, value in arguments.items():
+        if _SECRET.search(name) and value:
+            data = data.replace(json.dumps(value)[1:-1].encode(), b"***")
+    return data
+
+
+def iso(date: float) -> str:
+    """A time in seconds as ISO 8601, UTC."""
+    return datetime.fromtimestamp(int(date), UTC).isoformat()
+
+
+def _measurement(file: Path, sha256: str, read: _File, task: str) -> Measurement:
+    where = f"{file}: {task}"
+    metadata = read.configs[task].get("metadata")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("csc"), dict):
+        raise DataError(f"{where}: configs.{task}.metadata.csc is missing; the run was not made by csc-tasks, or by a version before 0.1")
+    try:
+        provenance = _Provenance.model_validate(metadata["csc"])
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise DataError(f"{where}: metadata.csc.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    numbers = dict(_numbers(read.results[task], where))
+    unit = "answers" if provenance.config.startswith("qa") else "turns"
+    items = numbers.pop(unit, (None, None))[0]
+    if not numbers:
+        raise DataError(f"{where}: there is no metric (a run with --predict_only?); compute some with: csc score {file.parent} --out DIR")
+    if not isinstance(items, int | float) or items < 1:
+        raise DataError(f"{where}: the number of {unit} is {items!r}")
+    counted = read.samples.get(task)
+    limited = counted is not None and counted.effective < counted.original
+    name = _NAME.fullmatch(file.name)
+    samples = file.with_name(f"samples_{task}_{name['stamp']}.jsonl")
+    baseline = (read.config.model or "").startswith("baseline/")
+    return Measurement(
+        file=file, stamp=name["stamp"], sha256=sha256, identity=_identity(read, baseline), parameters=read.config.model_num_parameters,
+        task=task, unit=unit, date=read.date, task_version=str(metadata.get("version", read.versions.get(task))), provenance=provenance,
+        templated=None if baseline else read.chat_template is not None, documents=counted.effective if counted else provenance.rows,
+        limit=counted.effective if limited else None, items=int(items), numbers=numbers,
+        higher={name: up for name, up in read.higher_is_better.get(task, {}).items() if up is not None},
+        samples=samples if samples.is_file() else None, lm_eval_version=read.lm_eval_version, git_hash=read.git_hash,
+        seconds=_seconds(read.total_evaluation_time_seconds),
+    )  # fmt: skip
+
+
+def _numbers(entries: Mapping[str, Any], where: str) -> Iterable[tuple[str, tuple[float | None, float | None]]]:
+    """(result name, (value, standard error)) of the entries `name,none`; lm_eval also writes an error of the error, which is nobody's."""
+    for key, value in entries.items():
+        name, comma, filter_name = key.partition(",")
+        if not comma or filter_name != "none" or name.endswith("_stderr"):
+            continue
+        pair = []
+        for number in (value, entries.get(f"{name}_stderr,none")):
+            if number not in (None, "N/A") and (isinstance(number, bool) or not isinstance(number, int | float) or abs(number) > 1e300):
+                raise DataError(f"{where}: {name} is {number!r:.60}; it must be a number or N/A")
+            pair.append(None if number in (None, "N/A") else float(number))
+        yield name, (pair[0], pair[1])
+
+
+def _identity(read: _File, baseline: bool) -> Identity:
+    arguments = _arguments(read.config.model_args)
+    base = arguments.get("pretrained") if arguments.get("peft") or arguments.get("delta") else None
+    if baseline:
+        return Identity(read.model_name, None, True, ())
+    settings = {name: value for name, value in arguments.items() if name not in _NOT_THE_MODEL and not _SECRET.search(name)}
+    given = {"gen_kwargs": read.config.gen_kwargs, "model_sha": read.config.model_sha, "system_instruction": read.system_instruction_sha}
+    settings |= {name: _text(value) for name, value in given.items() if value}
+    return Identity(read.model_name, base, False, tuple(sorted(settings.items())))
+
+
+def _arguments(given: dict[str, Any] | str | None) -> dict[str, str]:
+    """model_args as text by name, whichever way lm_eval wrote them down."""
+    if isinstance(given, dict):
+        return {str(name): _text(value) for name, value in given.items()}
+    parts = (part.partition("=") for part in (given or "").split(",") if part)
+    return {name.strip(): value for name, equals, value in parts if equals}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        seconds = float(text or "")
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < 1e9 else None
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        if file.stat().st_size > LARGEST_FILE:
+            raise DataError(f"{file}: has {file.stat().st_size / 2**20:,.0f} MB; a results file has kilobytes, samples lie in other files")
+        return file.read_bytes()
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({error.strerror})") from None
+
+
+def _json(data: bytes, file: Path) -> Any:
+    try:
+        found = json.loads(data, parse_constant=_refuse)
+        json.dumps(found, ensure_ascii=False).encode()
+        return found
+    except RecursionError:
+        raise DataError(f"{file}: nested too deeply to be a results file") from None
+    except UnicodeEncodeError:
+        raise DataError(f"{file}: holds half characters (lone surrogates), which no text has") from None
+    except ValueError as error:
+        raise DataError(f"{file}: broken JSON, perhaps cut off ({error!s:.120})") from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")

@@ -1,0 +1,183 @@
+"""A samples file, read line by line into arrays: 25,000 turns take a few megabytes, however long the prompts that were logged with them.
+
+What needs the texts (lengths, the fact audit, the sample for the browser) happens while they pass by.
+"""
+
+import hashlib
+import heapq
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from csc_tasks.errors import DataError
+from csc_tasks.framework import BY_ID, LANGUAGES
+
+LONGEST_LINE = 64 * 2**20
+NOT_ASKED, UNPARSED = -1, 0
+
+
+class Listener(Protocol):
+    """Something that looks at every reply while the file is read."""
+
+    def look(self, document: Mapping, records: list[Mapping]) -> None: ...
+
+
+@dataclass(slots=True)
+class Logged:
+    """One samples file. Arrays have one entry per item (turn or answer), in the order of the file.
+
+    ids, members: per conversation, its id and which items of it there are. conversation: position in ids. turn: position in the
+    dialogue; index: 1 = the conversation's first scored turn. language: position in LANGUAGES. topic, part: position in topics, parts
+    (part -1: none). gold: strategy number, 0 for answers. predicted: number, UNPARSED, or NOT_ASKED. lengths: (n, 2) reply and reference,
+    in characters (zh) or words (en). items: result name -> entries as logged. drawn: the conversations for the browser, as logged.
+    """
+
+    ids: list[str] = field(default_factory=list)
+    members: list[str] = field(default_factory=list)
+    conversation: np.ndarray | list = field(default_factory=list)
+    turn: np.ndarray | list = field(default_factory=list)
+    index: np.ndarray | list = field(default_factory=list)
+    language: np.ndarray | list = field(default_factory=list)
+    topic: np.ndarray | list = field(default_factory=list)
+    part: np.ndarray | list = field(default_factory=list)
+    gold: np.ndarray | list = field(default_factory=list)
+    predicted: np.ndarray | list = field(default_factory=list)
+    lengths: np.ndarray | list = field(default_factory=list)
+    topics: list[str] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
+    items: dict[str, list] = field(default_factory=dict)
+    drawn: list[Mapping] = field(default_factory=list)
+
+
+def read_samples(file: Path, unit: str, names: list[str], draw: int, seed: int, listeners: list[Listener]) -> Logged:
+    """Read the records and the items of the metrics `names`; the same `draw` conversations are kept for every model of a corpus.
+
+    Raises DataError that names file and line for anything that is not as lm_eval writes it, and for a document that stands twice.
+    """
+    logged = Logged(items={name: [] for name in names})
+    codes: dict[str, int] = {}
+    seen: set[tuple[str, int]] = set()
+    members: list[list[int]] = []
+    topics: dict[str, int] = {}
+    parts: dict[str, int] = {}
+    drawn: list[tuple[int, str, list[Mapping]]] = []
+    for number, line in _lines(file):
+        where = f"{file} line {number}"
+        document, records = _checked(line, unit, where)
+        id_ = document["conversation_id"]
+        code = codes.setdefault(id_, len(codes))
+        if code == len(members):
+            members.append([])
+        for position, record in enumerate(records):
+            gold, predicted = _strategies(record, unit, where)
+            if (id_, record["turn"]) in seen:
+                raise DataError(f"{where}: turn {record['turn']} of {id_} stands in the file twice")
+            seen.add((id_, record["turn"]))
+            members[code].append(record["turn"])
+            logged.conversation.append(code)
+            logged.turn.append(record["turn"])
+            logged.index.append(position + 1 if unit == "turns" else record["turn"] + 1)
+            logged.language.append(LANGUAGES.index(record["language"]))
+            logged.topic.append(topics.setdefault(record["topic"], len(topics)))
+            logged.part.append(parts.setdefault(record["stage"], len(parts)) if record.get("stage") else -1)
+            logged.gold.append(gold)
+            logged.predicted.append(predicted)
+            logged.lengths.append((length(record["reply"], record["language"]), length(record["reference"], record["language"])))
+        for name, items in logged.items.items():
+            items += _items(line, name, id_, len(records), where)
+        for listener in listeners:
+            listener.look(document, records)
+        _draw(drawn, draw, seed, id_, {"doc": document, "records": records, "scores": {name: line[name][1] for name in names}})
+    if not codes:
+        raise DataError(f"{file}: the file is empty")
+    logged.ids, logged.topics, logged.parts = list(codes), list(topics), list(parts)
+    logged.members = [",".join(map(str, turns)) for turns in members]
+    logged.drawn = [line for _, _, lines in sorted(drawn, key=lambda entry: (-entry[0], entry[1])) for line in lines]
+    types = {"conversation": np.int32, "turn": np.int32, "index": np.int32, "language": np.int8, "topic": np.int32, "part": np.int32}
+    for name, kind in (types | {"gold": np.int32, "predicted": np.int32, "lengths": np.int32}).items():
+        setattr(logged, name, np.asarray(getattr(logged, name), dtype=kind))
+    return logged
+
+
+def length(text: str, language: str) -> int:
+    """Characters without white space in Chinese, words in English."""
+    return len("".join(text.split())) if language == "zh" else len(text.split())
+
+
+def _lines(file: Path) -> Iterator[tuple[int, Mapping]]:
+    """(line number, line) of a samples file."""
+    with file.open("rb") as stream:
+        number = 0
+        while text := stream.readline(LONGEST_LINE):
+            number += 1
+            if len(text) == LONGEST_LINE:
+                raise DataError(f"{file} line {number}: longer than {LONGEST_LINE / 2**20:.0f} MB, no conversation is that long")
+            try:
+                line = json.loads(text, parse_constant=_refuse)
+            except RecursionError:
+                raise DataError(f"{file} line {number}: nested too deeply to be a sample") from None
+            except ValueError as error:
+                raise DataError(f"{file} line {number}: broken JSON, perhaps cut off ({error!s:.120})") from None
+            yield number, line
+
+
+def _checked(line, unit: str, where: str) -> tuple[Mapping, list[Mapping]]:
+    """The line's document and records, each key of them of the type that everything else relies on."""
+    document = line.get("doc") if isinstance(line, dict) else None
+    records = line.get(unit) if isinstance(line, dict) else None
+    if not isinstance(document, dict) or not isinstance(records, list) or not records:
+        raise DataError(f"{where}: no 'doc' and '{unit}' in it; was it written by another task or cut off?")
+    id_ = document.get("conversation_id")
+    for record in records:
+        if not isinstance(record, dict):
+            raise DataError(f"{where}: a record in '{unit}' is {record!r:.60}")
+        for key in ("conversation_id", "language", "topic", "reference", "reply"):
+            if not isinstance(record.get(key), str):
+                raise DataError(f"{where}: {key} of a record is {record.get(key)!r:.60}; it must be text")
+        turn = record.get("turn")
+        if record["conversation_id"] != id_ or not id_:
+            raise DataError(f"{where}: a record of conversation {record['conversation_id']!r:.80} stands under {id_!r:.80}")
+        if record["language"] not in LANGUAGES or type(turn) is not int or not 0 <= turn < 1_000_000:
+            raise DataError(f"{where}: language {record['language']!r:.20}, turn {turn!r:.20}; zh or en and a position are needed")
+    return document, records
+
+
+def _strategies(record: Mapping, unit: str, where: str) -> tuple[int, int]:
+    """Gold and predicted strategy as numbers; predicted is UNPARSED, or NOT_ASKED where the task asks for none."""
+    if unit != "turns":
+        return 0, NOT_ASKED
+    gold, predicted = record.get("gold_strategy"), record.get("strategy")
+    for id_ in (gold, predicted) if predicted is not None else (gold,):
+        if not isinstance(id_, str) or id_ not in BY_ID:
+            raise DataError(f"{where}: strategy {id_!r:.40} is not one of {', '.join(BY_ID)}")
+    if record.get("unparsed") is None:
+        return BY_ID[gold].number, NOT_ASKED
+    return BY_ID[gold].number, UNPARSED if predicted is None else BY_ID[predicted].number
+
+
+def _items(line: Mapping, name: str, id_: str, count: int, where: str) -> list:
+    entry = line.get(name)
+    if not isinstance(entry, list) or len(entry) != 2 or entry[0] != id_ or not isinstance(entry[1], list) or len(entry[1]) != count:
+        raise DataError(f"{where}: {name} is {entry!r:.60}; it must be the conversation's id and {count} scores")
+    return entry[1]
+
+
+def _draw(drawn: list, draw: int, seed: int, id_: str, line: Mapping) -> None:
+    """Keep the `draw` conversations with the smallest hash of seed and id: a random sample, and the same one whatever the order."""
+    rank = -int.from_bytes(hashlib.sha256(f"{seed}/{id_}".encode("utf-8", "surrogatepass")).digest()[:8])
+    for other, there, lines in drawn:
+        if (other, there) == (rank, id_):
+            lines.append(line)
+            return
+    if len(drawn) < draw:
+        heapq.heappush(drawn, (rank, id_, [line]))
+    elif drawn and (rank, id_) > drawn[0][:2]:
+        heapq.heapreplace(drawn, (rank, id_, [line]))
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")

@@ -1,0 +1,165 @@
+"""Intervals, paired differences, Holm and the bootstrap against statsmodels, scipy and values worked out by hand."""
+
+import numpy as np
+import pytest
+import scipy.stats
+from statsmodels.regression.linear_model import OLS
+from statsmodels.stats.multitest import multipletests
+
+from csc_tasks.errors import DataError
+from csc_tasks.metrics import METRICS
+from leaderboard import stats
+
+RANDOM = np.random.default_rng(7)
+
+
+@pytest.fixture(autouse=True)
+def drawn_from_the_start():
+    """Every test sees the same numbers, whichever tests ran before it."""
+    global RANDOM
+    RANDOM = np.random.default_rng(7)
+
+
+def column(values, clusters, statistic=None, members=None):
+    ids = sorted(set(clusters))
+    codes = np.asarray([ids.index(cluster) for cluster in clusters])
+    return stats.clustered(np.asarray(values, dtype=float), codes, ids, members, statistic)
+
+
+def random_column(sizes=(1, 5, 3, 8, 2, 2, 4), shift=0.0):
+    clusters = [f"c{i}" for i, size in enumerate(sizes) for _ in range(size)]
+    return RANDOM.normal(size=len(clusters)) + np.repeat(RANDOM.normal(size=len(sizes)), sizes) + shift, clusters
+
+
+def statsmodels_mean(values, clusters):
+    """Mean, standard error, interval and p by OLS on a constant with cluster-robust errors and t with clusters - 1."""
+    codes = np.unique(clusters, return_inverse=True)[1]
+    fit = OLS(values, np.ones(len(values))).fit(cov_type="cluster", cov_kwds={"groups": codes}, use_t=True)
+    return fit.params[0], fit.bse[0], *fit.conf_int(0.05)[0], fit.pvalues[0]
+
+
+def test_a_mean_and_its_interval_are_those_of_statsmodels():
+    for _ in range(5):
+        values, clusters = random_column()
+        found = stats.value_of(column(values, clusters))
+        mean, error, low, high, p = statsmodels_mean(values, clusters)
+        assert (found.value, found.stderr, found.low, found.high) == pytest.approx((mean, error, low, high))
+        assert (found.items, found.clusters, found.method) == (25, 7, "t")
+        assert stats.p_value(found.value, found.stderr, found.clusters) == pytest.approx(p)
+
+
+def test_clusters_of_one_give_the_ordinary_t_interval():
+    values = RANDOM.normal(size=12)
+    found = stats.value_of(column(values, [f"c{i:02}" for i in range(12)]))
+    assert (found.low, found.high) == pytest.approx(scipy.stats.t.interval(0.95, 11, values.mean(), scipy.stats.sem(values)))
+
+
+def test_by_hand():
+    # Conversations (1, 1, 0) and (0, 0): mean 0.4, deviations 0.8 and -0.8, SE = sqrt(2 * (0.64 + 0.64)) / 5 = 0.32.
+    found = stats.value_of(column([1, 1, 0, 0, 0], ["a", "a", "a", "b", "b"]))
+    assert (found.value, found.stderr) == pytest.approx((0.4, 0.32))
+    # t with 1 degree of freedom: 12.706.
+    assert found.high == pytest.approx(0.4 + 12.7062 * 0.32, abs=1e-4)
+
+
+def test_undefined_is_none_and_never_zero():
+    one = stats.value_of(column([1.0, 0.0], ["a", "a"]))
+    assert (one.value, one.stderr, one.low, one.high, one.method) == (0.5, None, None, None, "none")
+    assert stats.p_value(0.5, None, 1) is None
+    empty = stats.value_of(stats.clustered(np.zeros(0), np.zeros(0, dtype=int), []))
+    assert (empty.value, empty.items) == (None, 0)
+    with pytest.raises(DataError, match="not a finite number"):
+        column([1.0, float("nan")], ["a", "b"])
+
+
+def test_a_paired_difference_is_that_of_statsmodels_and_of_scipy():
+    ours, clusters = random_column(shift=0.3)
+    theirs = ours + RANDOM.normal(size=len(ours)) * 0.4
+    found = stats.difference(column(ours, clusters), column(theirs, clusters))
+    mean, error, low, high, p = statsmodels_mean(ours - theirs, clusters)
+    assert (found.value, found.stderr) == pytest.approx((mean, error))
+    assert stats.t_interval(found.value, found.stderr, found.clusters) == pytest.approx((low, high))
+    assert stats.p_value(found.value, found.stderr, found.clusters) == pytest.approx(p)
+    single = [f"c{i:02}" for i in range(len(ours))]
+    found = stats.difference(column(ours, single), column(theirs, single))
+    expected = scipy.stats.ttest_rel(ours, theirs)
+    assert stats.p_value(found.value, found.stderr, found.clusters) == pytest.approx(expected.pvalue)
+
+
+def test_only_shared_conversations_are_compared():
+    a = column([1, 1, 0, 1], ["a", "b", "c", "d"])
+    b = column([0, 1, 1, 9], ["d", "c", "b", "x"])
+    found = stats.difference(a, b)
+    # b: 1 - 1, c: 0 - 1, d: 1 - 0.
+    assert (found.value, found.items, found.clusters) == (pytest.approx(0.0), 3, 3)
+    # A conversation whose items are not the same ones is not shared.
+    ids, codes = ["a", "b"], np.asarray([0, 0, 1])
+    other = stats.clustered(np.asarray([1.0, 0.0, 1.0]), codes, ids, ["1,3", "1"])
+    mine = stats.clustered(np.asarray([1.0, 1.0, 0.0]), codes, ids, ["1,5", "1"])
+    assert stats.difference(mine, other).clusters == 1
+    assert stats.difference(mine, other).value == -1.0
+
+
+def test_corpus_metrics_pair_by_their_statistics():
+    """BLEU of two systems: value and jackknife recomputed by leaving out one conversation after the other."""
+    import sacrebleu
+
+    words = ["the", "cat", "sat", "on", "a", "mat", "and", "saw", "one", "dog", "that", "ran", "far", "away"]
+    clusters = [f"c{i // 3}" for i in range(18)]
+    references, ours, theirs = ([" ".join(RANDOM.choice(words, size=8)) for _ in clusters] for _ in range(3))
+    ours = [" ".join([*r.split()[:5], *o.split()[5:]]) for r, o in zip(references, ours, strict=True)]
+    theirs = [" ".join([*r.split()[:4], *t.split()[4:]]) for r, t in zip(references, theirs, strict=True)]
+    metric = METRICS["bleu_2"]
+    columns = [column(metric.score(texts, references, "en").items, clusters, metric.statistic) for texts in (ours, theirs)]
+    bleu = sacrebleu.BLEU(max_ngram_order=2, tokenize="13a")
+
+    def gap(keep):
+        kept, *systems = ([text for text, k in zip(texts, keep, strict=True) if k] for texts in (references, ours, theirs))
+        first, second = (bleu.corpus_score(texts, [kept]).score for texts in systems)
+        return first - second
+
+    without = np.asarray([gap([cluster != f"c{i}" for cluster in clusters]) for i in range(6)])
+    found = stats.difference(*columns)
+    assert found.value == pytest.approx(gap([True] * 18))
+    assert found.stderr == pytest.approx(np.sqrt(5 / 6 * np.sum((without - without.mean()) ** 2)))
+    with pytest.raises(DataError, match="different statistics"):
+        stats.difference(columns[0], column([1.0] * 18, clusters))
+
+
+def test_the_bootstrap_draws_whole_conversations_and_is_seeded():
+    values, clusters = random_column(sizes=(4,) * 40)
+    mine = column(values, clusters)
+    low, high = stats.bootstrap_interval(mine, seed=3, resamples=4000)
+    assert (low, high) == stats.bootstrap_interval(mine, seed=3, resamples=4000)
+    assert (low, high) != stats.bootstrap_interval(mine, seed=4, resamples=4000)
+    means = values.reshape(40, 4).mean(axis=1)
+    expected = scipy.stats.bootstrap((means,), np.mean, method="percentile", n_resamples=4000, rng=np.random.default_rng(0))
+    assert (low, high) == pytest.approx(tuple(expected.confidence_interval), abs=0.06)
+    # Turns drawn alone would give a far narrower interval.
+    naive = scipy.stats.bootstrap((values,), np.mean, method="percentile", n_resamples=2000, rng=np.random.default_rng(0))
+    assert high - low > 1.3 * (naive.confidence_interval.high - naive.confidence_interval.low)
+
+
+def test_a_corpus_metric_has_a_bootstrap_interval_around_its_value():
+    metric = METRICS["strategy_macro_f1"]
+    pairs = [[1 + i % 3, 1 + (i * i % 7) % 3] for i in range(90)]
+    mine = column(metric.expand(pairs), [f"c{i // 3:02}" for i in range(90)], metric.statistic)
+    found = stats.value_of(mine, seed=0, resamples=500)
+    assert found.method == "bootstrap" and found.low < found.value < found.high
+    assert found.value == metric.estimate(pairs, ["c"] * 90).value
+
+
+def test_holm_is_that_of_statsmodels_and_of_a_worked_example():
+    # Holm (1979): 0.01, 0.04, 0.03, 0.005 -> 0.03, 0.06, 0.06, 0.02.
+    assert stats.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    values = RANDOM.uniform(size=30) ** 3
+    assert stats.holm(values.tolist()) == pytest.approx(multipletests(values, method="holm")[1])
+    assert stats.holm([0.01, None, 0.04]) == [pytest.approx(0.02), None, pytest.approx(0.04)]
+    assert stats.holm([]) == []
+
+
+def test_no_spread_at_all():
+    assert stats.p_value(0.0, 0.0, 5) == 1.0
+    # Always better by the same amount, as scipy's t test has it.
+    assert stats.p_value(1.0, 0.0, 5) == 0.0
+    assert not stats.excludes_zero(0.0, 0.1) and not stats.excludes_zero(None, None) and stats.excludes_zero(-0.2, -0.1)
