@@ -1,0 +1,105 @@
+"""Ratings as columns of results files: what lm_eval wrote, with the judges' or people's means beside the other metrics.
+
+As `csc score` does, a results file keeps every number it had, and the new ones are added; `csc collect` reads it like any other.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from csc_tasks.metrics import estimate
+from csc_tasks.score import Logged, read
+from leaderboard.judging.ratings import Rating
+from leaderboard.judging.units import WHOLE, Judged, Unit
+
+OVERALL = "overall"
+
+
+def unit_scores(ratings: Sequence[Rating]) -> dict[str, dict[str, float]]:
+    """Dimension (and OVERALL, the mean of a rating's dimensions) -> unit -> mean over raters. Missing ratings are left out."""
+    said: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for rating in ratings:
+        if rating.scores is None or rating.repeat:
+            continue
+        for name, score in rating.scores.items():
+            said[name, rating.unit].append(score)
+        said[OVERALL, rating.unit].append(sum(rating.scores.values()) / len(rating.scores))
+    found: dict[str, dict[str, float]] = defaultdict(dict)
+    for (name, unit), scores in said.items():
+        found[name][unit] = sum(scores) / len(scores)
+    return dict(found)
+
+
+def columns_of(prefix: str, ratings: Sequence[Rating]) -> dict[str, dict[str, float]]:
+    """Result name -> unit -> value: `prefix_dimension`, `prefix_overall`, and `prefix_missing` (1 where nobody's rating is usable)."""
+    scores = unit_scores(ratings)
+    columns = {f"{prefix}_{name}": values for name, values in scores.items()}
+    usable = set(scores.get(OVERALL, {}))
+    columns[f"{prefix}_missing"] = {rating.unit: float(rating.unit not in usable) for rating in ratings}
+    return columns
+
+
+def write_columns(judged: Sequence[Judged], columns: Mapping[tuple[str, str], Mapping[str, Mapping[str, float]]],
+                  signatures: Mapping[str, str], out: Path) -> list[Path]:
+    """Write results and samples files with the columns of each (model, task) in them, below `out/MODEL/`; returns the results files.
+
+    The names are those of the files they were made from with `.1` after the date: doing it again replaces them, and where both are
+    collected they count as the newer ones.
+    """
+    together: dict[tuple[str, str], list[Judged]] = defaultdict(list)
+    for found in judged:
+        together[found.model, found.file.name.rpartition("_")[2].removesuffix(".jsonl")].append(found)
+    written = []
+    for (model, stamp), parts in together.items():
+        folder = out / re.sub(r"[^\w.-]+", "__", model)
+        folder.mkdir(parents=True, exist_ok=True)
+        results = None
+        for part in parts:
+            logged, own = read(part.file), columns[model, part.task]
+            results = results or _only(logged.results, [part.task for part in parts])
+            lines = _with_items(logged, part.units, own)
+            text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+            _replace(folder / f"samples_{part.task}_{stamp}.1.jsonl", text)
+            _add(results, part.task, own, {unit.id: unit.conversation_id for unit in part.units.values()}, signatures)
+        written.append(_replace(folder / f"results_{stamp}.1.json", json.dumps(results, ensure_ascii=False, indent=2)))
+    return written
+
+
+def _only(results: Mapping, tasks: Sequence[str]) -> dict:
+    """A copy of a results file's dictionary with these tasks alone."""
+    by_task = ("results", "group_subtasks", "configs", "versions", "n-shot", "higher_is_better", "n-samples")
+    kept = {name: {task: results[name][task] for task in tasks if task in results[name]} for name in by_task if name in results}
+    general = {name: value for name, value in results.items() if not isinstance(value, dict) or name == "config"}
+    return json.loads(json.dumps(general | kept))
+
+
+def _add(results: dict, task: str, columns: Mapping, conversations: Mapping[str, str], signatures: Mapping[str, str]) -> None:
+    for name, values in columns.items():
+        found = estimate(list(values.values()), [conversations[unit] for unit in values])
+        results["results"][task][f"{name},none"] = "N/A" if found.value is None else found.value
+        results["results"][task][f"{name}_stderr,none"] = "N/A" if found.stderr is None else found.stderr
+        results["higher_is_better"].setdefault(task, {})[name] = not name.endswith("_missing")
+        results["configs"][task]["metadata"]["csc"].setdefault("signatures", {})[name] = signatures[name]
+
+
+def _with_items(logged: Logged, units: Mapping[str, Unit], columns: Mapping) -> list[dict]:
+    """The samples lines with each column's value at the record it belongs to, None at the others; a conversation's stands at its last."""
+    by_place = {(unit.conversation_id, unit.turn): unit.id for unit in units.values()}
+    lines = []
+    for line in logged.lines:
+        records = line[logged.unit]
+        own = [by_place.get((record["conversation_id"], record["turn"])) for record in records]
+        if records and own[-1] is None:
+            own[-1] = by_place.get((records[-1]["conversation_id"], WHOLE))
+        items = {name: [line["doc"]["conversation_id"], [values.get(unit) for unit in own]] for name, values in columns.items()}
+        lines.append(line | items | {"metrics": list(dict.fromkeys([*line["metrics"], *columns]))})
+    return lines
+
+
+def _replace(file: Path, text: str) -> Path:
+    part = file.with_name(f".{file.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(file)
+    return file

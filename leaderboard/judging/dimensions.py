@@ -1,0 +1,59 @@
+"""What is rated: six dimensions for every reply, four more for answers to questions, and how scores become classes.
+
+Sources: the six of arXiv 2508.04423 (GPT-4o and Qwen-Plus as judges), the four of arXiv 2602.00665 (human-likeness, continuity, tone,
+resolution). Names and definitions, in the project's own words, are in leaderboard/prompts/{zh,en}/judge_dimensions.txt.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from csc_tasks.errors import SettingError
+
+if TYPE_CHECKING:
+    from builders.llm.prompting import Prompts
+
+SIX = ("accuracy", "helpfulness", "understanding", "coherence", "informativeness", "empathy")
+FOUR = ("human_likeness", "continuity", "tone", "resolution")
+DIMENSIONS = (*SIX, *FOUR)
+FOLDER = Path(__file__).resolve().parents[1] / "prompts"
+CLASSES = 5
+
+
+def dimensions_of(kind: str, chosen: Sequence[str] = ()) -> tuple[str, ...]:
+    """The dimensions of a kind of unit (see `Unit.kind`), those of `chosen` where any are."""
+    found = DIMENSIONS if kind == "answer" else SIX
+    return tuple(name for name in found if not chosen or name in chosen)
+
+
+def chosen_dimensions(text: str) -> tuple[str, ...]:
+    """`A,B` -> (A, B); raises SettingError for a dimension that does not exist."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if unknown := [name for name in names if name not in DIMENSIONS]:
+        raise SettingError(f"--dimensions: there is no {unknown[0]!r}; there are {', '.join(DIMENSIONS)}")
+    return names
+
+
+def score_class(score: float) -> int:
+    """The class 1..5 of a score 0..100: 1 + min(4, floor(score / 20))."""
+    return 1 + min(CLASSES - 1, int(score // 20))
+
+
+def middle(likert: int) -> float:
+    """The score in the middle of a class: 10, 30, 50, 70, 90. So that people's 1..5 and judges' 0..100 stand on one scale."""
+    return 20.0 * likert - 10.0
+
+
+def prompts(language: str) -> "Prompts":
+    """The templates of judges and comparisons in one language."""
+    from builders.llm.prompting import Prompts
+
+    return Prompts(language, FOLDER)
+
+
+@cache
+def wording(language: str) -> dict[str, tuple[str, str]]:
+    """Dimension -> (name, definition)."""
+    lines = prompts(language).text("judge_dimensions").splitlines()
+    return {name: (shown, meaning) for name, shown, meaning in (line.split(" | ") for line in lines)}

@@ -1,0 +1,181 @@
+"""Let language models rate replies: six dimensions from 0 to 100, four more for answers to questions.
+
+    csc judge results/ --llm openai:MODEL --out judged/
+    csc judge results/ --llm openai:MODEL --llm other=openai:MODEL2 --again 0.2 --out judged/
+    csc judge results/ --llm scripted --out judged/                                offline stand-in
+
+SAMPLES are files that `lm_eval --log_samples` wrote, or folders of them. A sample of conversations, stratified by topic and stage, is
+the same for every model and every judge. A judge sees one reply after its history, or, in generated context, the conversation as the model
+played it; never whose it is. It must give a whole number for every dimension asked, by its name; any other reply is asked again --attempts
+times at most, and is then missing, never 0. Each --llm is a judge, named NAME in --llm NAME=openai:MODEL or else after its model; where
+options say STAGE, that name is meant. Judges on another server: run again with its --base-url and the folder just written as SAMPLES.
+
+--out gets ratings.jsonl (read by csc agreement), judge.json (models, prompts, sample, counts), run.json (times, costs) and, per model,
+the results and samples files with the columns judge_NAME_DIMENSION in them (read by csc collect). A column's signature names judge, prompt
+version, dimensions, sample and whether the reference was shown. Every request is in the journal: a run that was stopped or killed goes on
+by the same command and asks nothing twice. --again 0.2 asks about a fifth of the units a second time, which shows how steady a judge is.
+"""
+
+import asyncio
+import json
+import time
+from argparse import ArgumentParser, Namespace
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from csc_tasks.errors import SettingError, require
+from leaderboard.judging import panel
+from leaderboard.judging.asking import RATED, prompt_hashes, rate
+from leaderboard.judging.columns import columns_of, write_columns
+from leaderboard.judging.dimensions import DIMENSIONS, chosen_dimensions, dimensions_of
+from leaderboard.judging.ratings import RATINGS, Rating, write_lines
+from leaderboard.judging.sampling import order
+from leaderboard.judging.units import Judged, Unit, read_models
+from leaderboard.shown import shown
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("samples", nargs="+", type=Path, metavar="SAMPLES", help="samples files, or folders that hold them")
+    parser.add_argument("--dimensions", default="", metavar="A,B", help=f"only these of {', '.join(DIMENSIONS)} (default: all that apply)")
+    parser.add_argument("--again", type=float, default=0.0, metavar="SHARE", help="share of the units asked a second time (default: 0)")
+    panel.add_arguments(parser)
+
+
+def main(args: Namespace) -> None:
+    require("pydantic", "leaderboard", "csc judge")
+    from builders.llm.runs import run_record
+
+    started = time.time()
+    if not 0 <= args.again <= 1:
+        raise SettingError(f"--again {args.again:g}: a share between 0 and 1")
+    chosen = chosen_dimensions(args.dimensions)
+    models = read_models(args.samples, [name for name in args.tasks.split(",") if name], whole=args.unit == "auto")
+    models, units = panel.sampled(models, args.conversations, args.turns, args.seed)
+    if empty := [own[0].kind for own in units.values() if not dimensions_of(own[0].kind, chosen)]:
+        raise SettingError(f"--dimensions {args.dimensions}: none of them applies to a {empty[0]}")
+    with panel.panel(args, "judge") as (llm, judges):
+        ratings = asyncio.run(rate_all(llm, judges, models, units, chosen, args.show_reference, args.again, args.seed))
+        dimensions = [name for name in DIMENSIONS if any(name in dimensions_of(own[0].kind, chosen) for own in units.values())]
+        signed = panel.signatures(args, judges, llm.sampling, RATED, panel.languages_of(units), f"dimensions:{'+'.join(dimensions)}")
+        write_lines(args.out / RATINGS, ratings)
+        record = judge_record(args, judges, units, ratings) | {"signatures": list(signed.values())}
+        _write(args.out / "judge.json", record)
+        _write(args.out / "run.json", run_record(llm, started))
+        written = write_columns(models, columns(models, judges, ratings), columns_signed(signed, units, chosen), args.out)
+        print("\n".join([*table(ratings), *counts_lines(record["counts"]), panel.spent_line(llm)]))
+    print(f"Wrote {args.out / RATINGS} and {len(written)} results files; next: csc agreement {args.out} ..., csc collect {args.out} ...")
+
+
+async def rate_all(llm, judges: Mapping[str, str], models: Sequence[Judged], units: Mapping[str, Sequence[Unit]], chosen: Sequence[str],
+                   reference: bool, again: float, seed: int) -> list[Rating]:
+    """Every judge's rating of every model's sampled units, and of a share of them a second one, in a fixed order."""
+    from builders.llm.items import run_items
+    from builders.llm.progress import Progress
+
+    items = []
+    for judged in models:
+        ids = [unit.id for unit in units[judged.task]]
+        twice = set(sorted(ids, key=lambda id_: order(seed + 1, id_))[: round(again * len(ids))])
+        for id_ in ids:
+            for judge in judges:
+                items += [(judge, judged.model, judged.units[id_], repeat) for repeat in range(2 if id_ in twice else 1)]
+
+    async def work(item):
+        judge, _, unit, repeat = item
+        return await rate(llm, judge, unit, chosen, reference, repeat)
+
+    outcome = await run_items(items, work, llm, Progress(len(items), "ratings"))
+    found = {id(item): (scores, "", answer.attempts) for item, (scores, answer) in outcome.results}
+    found |= {id(item): (None, f"{error.reason}: {error.detail}"[:300], llm.attempts) for item, error in outcome.drops}
+    return [_rating(judges, item, *found[id(item)]) for item in items]
+
+
+def columns_signed(signed: Mapping[str, str], units: Mapping[str, Sequence[Unit]], chosen: Sequence[str]) -> dict[str, str]:
+    """Result name -> signature, from each judge's."""
+    asked = {name for own in units.values() for unit in own for name in dimensions_of(unit.kind, chosen)}
+    return {
+        f"judge_{judge}_{column}": f"judge_{column}|{signature}"
+        for judge, signature in signed.items() for column in (*asked, "overall", "missing")
+    }  # fmt: skip
+
+
+def columns(models: Sequence[Judged], judges: Mapping[str, str], ratings: Sequence[Rating]) -> dict[tuple[str, str], dict]:
+    """(model, task) -> the columns of all judges."""
+    own: dict[tuple[str, str, str], list[Rating]] = defaultdict(list)
+    for rating in ratings:
+        own[rating.model, rating.task, rating.rater].append(rating)
+    return {
+        (judged.model, judged.task): {
+            name: values for judge in judges for name, values in columns_of(f"judge_{judge}", own[judged.model, judged.task, judge]).items()
+        }
+        for judged in models
+    }
+
+
+def judge_record(args: Namespace, judges: Mapping[str, str], units: Mapping[str, Sequence[Unit]], ratings: Sequence[Rating]) -> dict:
+    """What judge.json says: the same in two identical runs."""
+    names = ("conversations", "turns", "unit", "show_reference", "seed", "dimensions", "attempts", "again", "sampling")
+    counts = {}
+    for judge in judges:
+        own = [rating for rating in ratings if rating.rater == judge]
+        counts[judge] = {
+            "asked": len(own),
+            "missing": sum(rating.scores is None for rating in own),
+            "asked_again": sum(rating.attempts > 1 for rating in own),
+            "problems": dict(sorted(Counter(rating.problem.partition("; ")[0] for rating in own if rating.problem).items())),
+        }
+    return {
+        "settings": {name: getattr(args, name) for name in names},
+        "judges": dict(judges),
+        "prompts": prompt_hashes(RATED, panel.languages_of(units)),
+        "sample": {task: len(own) for task, own in units.items()},
+        "counts": counts,
+    }
+
+
+def table(ratings: Sequence[Rating]) -> list[str]:
+    """One Markdown row per task, model and judge: mean over dimensions with its clustered 95 % interval, and how many are missing."""
+    from leaderboard.judging.intervals import mean
+
+    rows: dict[tuple[str, str, str], list[Rating]] = defaultdict(list)
+    for rating in ratings:
+        if not rating.repeat:
+            rows[rating.task, rating.model, rating.rater].append(rating)
+    lines = ["|task|model|judge|overall|95 %|rated|missing|", "|---|---|---|---:|---:|---:|---:|"]
+    for (task, model, judge), own in rows.items():
+        rated = [rating for rating in own if rating.scores is not None]
+        means = [sum(rating.scores.values()) / len(rating.scores) for rating in rated]
+        found = mean(means, [rating.conversation_id for rating in rated])
+        value = "–" if found.value is None else f"{found.value:.1f}"
+        interval = "–" if found.low is None else f"{found.low:.1f} to {found.high:.1f}"
+        lines.append(f"|{task}|{shown(model)}|{judge}|{value}|{interval}|{len(rated):,}|{len(own) - len(rated):,}|")
+    return lines
+
+
+def counts_lines(counts: Mapping[str, Mapping]) -> list[str]:
+    """What became of the questions, a line per judge."""
+    lines = []
+    for judge, own in counts.items():
+        why = f" ({'; '.join(f'{count:,} {problem}' for problem, count in own['problems'].items())})" if own["problems"] else ""
+        lines.append(f"{judge}: {own['asked']:,} asked, {own['asked_again']:,} more than once, {own['missing']:,} missing{why}")
+    return lines
+
+
+def _rating(judges: Mapping[str, str], item: tuple, scores: dict | None, problem: str, attempts: int) -> Rating:
+    judge, model, unit, repeat = item
+    return Rating(
+        "judge", judge, judges[judge], model, unit.task, unit.id, unit.conversation_id, unit.language, unit.topic, unit.stage, unit.length,
+        scores, problem, attempts, repeat,
+    )  # fmt: skip
+
+
+def _write(file: Path, record: Mapping) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    from csc_tasks.cli import standalone
+
+    standalone(add_arguments, main, __doc__)

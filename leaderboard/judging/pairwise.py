@@ -1,0 +1,141 @@
+"""Let language models compare models reply by reply, in both orders, and rank the models.
+
+    csc pairwise results/model_a results/model_b --llm openai:MODEL --out compared/
+    csc pairwise results/ --llm openai:MODEL --llm other=openai:MODEL2 --out compared/       every two of the models in results/
+
+A and B are samples files of `lm_eval --log_samples`, or folders of them. Every two models are compared on the same sampled turns (in
+generated context: on the same conversations as each played them). A judge sees a pair twice, in both orders; a verdict that changes with
+the order is a tie, and one without an answer in both orders is missing. Scores are Bradley-Terry's with ties (Davidson's model), with
+bootstrap intervals over conversations; sets of models that cannot be told apart are shown as such. Each --llm is a judge, named NAME in
+--llm NAME=openai:MODEL or else after its model; where options say STAGE, that name is meant.
+
+--out gets comparisons.jsonl (read by csc agreement), pairwise.json (judges, prompts, sample, counts, rankings) and run.json. Every request
+is in the journal: a run that was stopped or killed goes on by the same command and asks nothing twice.
+"""
+
+import asyncio
+import json
+import time
+from argparse import ArgumentParser, Namespace
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from itertools import combinations
+from pathlib import Path
+
+from csc_tasks.errors import DataError, require
+from leaderboard.judging import panel
+from leaderboard.judging.asking import COMPARED, compare, prompt_hashes
+from leaderboard.judging.ratings import COMPARISONS, Comparison, write_lines
+from leaderboard.judging.units import Judged, Unit, read_models
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("samples", nargs="+", type=Path, metavar="A B", help="samples files, or folders of them, of two or more models")
+    panel.add_arguments(parser)
+
+
+def main(args: Namespace) -> None:
+    require("pydantic", "leaderboard", "csc pairwise")
+    from builders.llm.runs import run_record
+    from leaderboard.judging.reliability import ranking_section
+    from leaderboard.judging.report import Report, as_markdown
+
+    started = time.time()
+    models = read_models(args.samples, [name for name in args.tasks.split(",") if name], whole=args.unit == "auto")
+    models = compared_models(models)
+    models, units = panel.sampled(models, args.conversations, args.turns, args.seed)
+    with panel.panel(args, "pairwise") as (llm, judges):
+        comparisons = asyncio.run(compare_all(llm, judges, models, units, args.show_reference))
+        signed = panel.signatures(args, judges, llm.sampling, COMPARED, panel.languages_of(units), "orders:both")
+        write_lines(args.out / COMPARISONS, comparisons)
+        rankings = rank(comparisons, args.seed)
+        names = ("conversations", "turns", "unit", "show_reference", "seed", "attempts", "sampling")
+        record = {
+            "settings": {name: getattr(args, name) for name in names},
+            "judges": dict(judges),
+            "signatures": list(signed.values()),
+            "prompts": prompt_hashes(COMPARED, panel.languages_of(units)),
+            "sample": {task: len(own) for task, own in units.items()},
+            "rankings": {f"{judge} {task}": _plain(found) for (judge, task), found in rankings.items()},
+        }
+        for name, content in (("pairwise.json", record), ("run.json", run_record(llm, started))):
+            (args.out / name).write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        sections = [ranking_section(found, f"{judge}, {task}") for (judge, task), found in rankings.items()]
+        print(as_markdown(Report(title="Comparisons", notes=(), signatures=(), sections=tuple(sections))))
+        print(panel.spent_line(llm))
+    print(f"Wrote {args.out / COMPARISONS}; next: csc agreement {args.out} --out reliability/")
+
+
+def compared_models(models: Sequence[Judged]) -> list[Judged]:
+    """The tasks that at least two models have; the others are named. Raises DataError where there is none."""
+    by_task: dict[str, list[Judged]] = defaultdict(list)
+    for judged in models:
+        by_task[judged.task].append(judged)
+    kept = [judged for found in by_task.values() if len(found) > 1 for judged in found]
+    alone = [f"{found[0].task} ({found[0].model})" for found in by_task.values() if len(found) == 1]
+    if not kept:
+        raise DataError(f"there are no two models with the same task to compare; there are {', '.join(alone)}")
+    if alone:
+        print(f"left out, only one model has them: {', '.join(alone)}")
+    return kept
+
+
+async def compare_all(llm, judges: Mapping[str, str], models: Sequence[Judged], units: Mapping[str, Sequence[Unit]],
+                      reference: bool) -> list[Comparison]:  # fmt: skip
+    """Every judge's verdicts on every two models' sampled units, in a fixed order."""
+    from builders.llm.items import run_items
+    from builders.llm.outcomes import Dropped
+    from builders.llm.progress import Progress
+
+    items = [
+        (judge, first, second, unit.id)
+        for task, own in units.items()
+        for first, second in combinations([judged for judged in models if judged.task == task], 2)
+        for unit in own for judge in judges
+    ]  # fmt: skip
+
+    async def one(judge, first, second):
+        try:
+            return await compare(llm, judge, first, second, reference), ""
+        except Dropped as error:
+            return None, f"{error.reason}: {error.detail}"[:300]
+
+    async def work(item):
+        judge, a, b, id_ = item
+        forward, problem = await one(judge, a.units[id_], b.units[id_])
+        backward, other = await one(judge, b.units[id_], a.units[id_])
+        unit = a.units[id_]
+        return Comparison(
+            judge, judges[judge], a.model, b.model, unit.task, id_, unit.conversation_id, unit.language, unit.topic, unit.stage, 
+            unit.length, b.units[id_].length, forward, backward, problem or other,
+        )  # fmt: skip
+
+    outcome = await run_items(items, work, llm, Progress(len(items), "comparisons"))
+    return outcome.values
+
+
+def rank(comparisons: Sequence[Comparison], seed: int) -> dict[tuple[str, str], object]:
+    """(judge, task) -> the ranking, where there is one."""
+    from leaderboard.judging.strengths import ranking
+
+    by_judge: dict[tuple[str, str], list[Comparison]] = defaultdict(list)
+    for comparison in comparisons:
+        by_judge[comparison.rater, comparison.task].append(comparison)
+    return {key: found for key, own in by_judge.items() if (found := ranking(own, seed))}
+
+
+def _plain(found) -> dict:
+    """A ranking as JSON holds it."""
+    return {
+        "models": [{**asdict(model), "score": model.score.model_dump()} for model in found.models],
+        "not_told_apart": found.sets,
+        "differences": [{"a": a, "b": b, **value.model_dump()} for (a, b), value in found.differences.items()],
+        "bounded": found.bounded, "comparisons": found.comparisons, "unusable": found.unusable,
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    from csc_tasks.cli import standalone
+
+    standalone(add_arguments, main, __doc__)

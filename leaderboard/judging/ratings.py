@@ -1,0 +1,140 @@
+"""Ratings and comparisons as lines of JSON: what `csc judge`, `csc pairwise` and `csc human import` write and `csc agreement` reads."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from csc_tasks.errors import DataError
+
+RATINGS, COMPARISONS = "ratings.jsonl", "comparisons.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """What one rater said of one model's unit.
+
+    kind: "judge" (scores 0..100) or "human" (1..5). rater: the judge's or person's name. asked: the judge as backend:model, "" for people.
+    scores: dimension -> number, None where nothing usable came (`problem` says why): missing, never 0. repeat: 1 for the second asking.
+    attempts: replies it took, malformed ones included. length: characters of what was rated.
+    """
+
+    kind: str
+    rater: str
+    asked: str
+    model: str
+    task: str
+    unit: str
+    conversation_id: str
+    language: str
+    topic: str
+    stage: str
+    length: int
+    scores: dict[str, float] | None
+    problem: str = ""
+    attempts: int = 1
+    repeat: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What one judge said of two models' units with the same id, asked in both orders.
+
+    forward: "first", "second" or "tie" with model a first; backward: the same with b first; None where nothing usable came.
+    """
+
+    rater: str
+    asked: str
+    a: str
+    b: str
+    task: str
+    unit: str
+    conversation_id: str
+    language: str
+    topic: str
+    stage: str
+    length_a: int
+    length_b: int
+    forward: str | None
+    backward: str | None
+    problem: str = ""
+
+    @property
+    def winner(self) -> str | None:
+        """"a", "b", or "tie", which a verdict that flips with the order is too; None unless both orders were answered."""
+        if self.forward is None or self.backward is None:
+            return None
+        forward = {"first": "a", "second": "b", "tie": "tie"}[self.forward]
+        backward = {"first": "b", "second": "a", "tie": "tie"}[self.backward]
+        return forward if forward == backward else "tie"
+
+    @property
+    def flipped(self) -> bool:
+        """Whether both orders were decided, and for the same place rather than the same model."""
+        return self.forward == self.backward and self.forward in ("first", "second")
+
+
+def write_lines(file: Path, items: Iterable[Rating | Comparison]) -> Path:
+    """Write the items, one a line; the file appears whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f".{file.name}.part")
+    part.write_text("".join(json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in items), encoding="utf-8")
+    part.replace(file)
+    return file
+
+
+def read_ratings(paths: Iterable[Path]) -> list[Rating]:
+    """The ratings in files or folders; raises DataError for a line that is none, and for two that say the same thing twice."""
+    found: dict[tuple, tuple[Rating, str]] = {}
+    for rating, where in _read(paths, RATINGS, Rating):
+        _check_rating(rating, where)
+        key = (rating.kind, rating.rater, rating.model, rating.unit, rating.repeat)
+        if key in found:
+            again = f"{rating.rater} has rated {rating.unit} of {rating.model} before, in {found[key][1]}"
+            raise DataError(f"{where}: {again}; give one of them")
+        found[key] = rating, where
+    return [rating for rating, _ in found.values()]
+
+
+def read_comparisons(paths: Iterable[Path]) -> list[Comparison]:
+    """As `read_ratings`, for comparisons."""
+    found: dict[tuple, tuple[Comparison, str]] = {}
+    for comparison, where in _read(paths, COMPARISONS, Comparison):
+        answers = (comparison.forward, comparison.backward)
+        if not set(answers) <= {"first", "second", "tie", None}:
+            raise DataError(f"{where}: {answers} are no answers of a comparison")
+        key = (comparison.rater, frozenset((comparison.a, comparison.b)), comparison.unit)
+        if key in found:
+            raise DataError(f"{where}: {comparison.rater} has compared {comparison.unit} before, in {found[key][1]}; give one of them")
+        found[key] = comparison, where
+    return [comparison for comparison, _ in found.values()]
+
+
+def _read(paths, name, form):
+    names = {field.name for field in fields(form)}
+    for path in paths:
+        for file in sorted(path.rglob(name)) if path.is_dir() else [path] if path.name == name else []:
+            try:
+                lines = file.read_text(encoding="utf-8").split("\n")
+            except (OSError, UnicodeDecodeError) as error:
+                raise DataError(f"{file}: cannot be read ({error})") from None
+            for number, line in enumerate(lines, 1):
+                if not line:
+                    continue
+                where = f"{file} line {number}"
+                try:
+                    row = json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    raise DataError(f"{where}: broken JSON ({error})") from None
+                if not isinstance(row, Mapping) or set(row) != names:
+                    raise DataError(f"{where}: not a line of {name}; was it written by another version? Make it again")
+                yield form(**row), where
+
+
+def _check_rating(rating: Rating, where: str) -> None:
+    low, high = {"judge": (0, 100), "human": (1, 5)}.get(rating.kind, (None, None))
+    if low is None:
+        raise DataError(f"{where}: kind {rating.kind!r} is neither judge nor human")
+    for name, score in (rating.scores or {}).items():
+        if type(score) not in (int, float) or not low <= score <= high:
+            raise DataError(f"{where}: {name} is {score!r}; scores of kind {rating.kind} are {low}..{high}")
