@@ -12,6 +12,7 @@ from leaderboard.folder import slug_of
 from leaderboard.measured import Measured
 from leaderboard.models import in_groups
 from leaderboard.ranking import best_and_second, compare
+from leaderboard.rated import notes as rating_notes
 from leaderboard.report import Diagnosis, Reply, SampleConversation, SampleSet, SampleTurn, Spoken, TableGaps, Variant
 from leaderboard.results_files import Identity, iso
 from leaderboard.stats import difference, t_value
@@ -73,11 +74,12 @@ def make_table(id_: str, selection: Selection, rows: Rows, models: Mapping[Ident
     first_ranked = next((c.key for c in every if c.metric == "strategy_acc"), next((c.key for c in every if c.ranked), None))
     score = {slug: v.value for slug, own in values.items() if (v := own.get(first_ranked)) and v.value is not None}
     ordered = in_groups((models[identity] for identity in rows), score)
+    made = tuple(Row(model=m.slug, runs=_runs(by_slug[m.slug], raw), values=values[m.slug]) for m in ordered)
     return Table(
         id=id_, kind=selection.kind, title=_title(selection), setting=_setting(selection),
         documents={m.task: m.provenance.content_hash for m in selection.measurements}, columns=every,
-        rows=tuple(Row(model=m.slug, runs=_runs(by_slug[m.slug], raw), values=values[m.slug]) for m in ordered),
-        comparisons=tuple(comparisons), best=best, second=second, footnotes=tuple(_footnotes(selection, every)),
+        rows=made, comparisons=tuple(comparisons), best=best, second=second,
+        footnotes=(*_footnotes(selection, every), *rating_notes(every, made)),
     )  # fmt: skip
 
 
@@ -198,7 +200,7 @@ def _runs(tasks: Mapping[str, Measured], raw: Mapping[tuple, str]) -> dict[str, 
 
 
 def _footnotes(selection: Selection, every: Sequence) -> list[str]:
-    signatures = {(c.label, c.signature): None for c in every}
+    signatures = {(c.label, c.signature): None for c in every if not c.rater}
     notes = [RULE, *(f"{label}: {signature}" for label, signature in signatures)]
     rows = [m for m in selection.measurements if not m.identity.baseline]
     settings = Counter(dict(m.identity.settings).get("gen_kwargs", "default") for m in rows)

@@ -6,6 +6,7 @@ A board folder, which `csc collect` writes and the tables, the page and publishi
   models/<slug>.json    ModelReport: what one model does well and badly, per table and task (leaderboard/report.py)
   samples/<table>.json  SampleSet: a seeded sample of conversations with every model's replies (leaderboard/report.py)
   raw/<slug>/*.json     the results files the numbers came from, byte for byte (without the samples)
+  reliability.json      how far the ratings can be believed, where `csc collect` was given a report (leaderboard/judging/report.py)
 
 Every model refuses fields it does not know, and numbers that are not finite. Numbers are on the metric's own scale; `Column.scale` says
 what to multiply them by for showing (100 for shares). Names and texts come from models and corpora: whoever shows them escapes them.
@@ -62,7 +63,7 @@ class Column(Strict):
     """One column: a metric of a task. `key` is `task/result name`, e.g. `csc_conv_ref/bleu_4_zh`.
 
     group: heading above the columns of one task ("Reference context"). headline: part of the short table. ranked: best and second are
-    marked. ours: measured from samples here, so that paired comparisons exist.
+    marked. rater: whose ratings it holds ("Judge NAME", "People"), None for what is computed. whole: they are of whole conversations.
     """
 
     key: str
@@ -77,6 +78,8 @@ class Column(Strict):
     signature: str
     headline: bool
     ranked: bool
+    rater: str | None = None
+    whole: bool = False
 
 
 class Run(Strict):

@@ -2,10 +2,12 @@
 
   csc collect results/ --out board/
   csc collect results/ rescored/ baselines/ --out board/ --reported tables.json --split-by prompt
+  csc collect judged/ humans/ --out board/ --reliability reliability/reliability.json
   csc tables board/
 
 RESULTS are files or folders that lm_eval (--output_path DIR --log_samples), `csc score` or `csc baselines --out` wrote. Without logged
-samples a row has its numbers, and no comparison and no diagnosis.
+samples a row has its numbers, and no comparison and no diagnosis. Ratings by `csc judge` and `csc human import` are columns like any other;
+--reliability shows the report of `csc agreement` beside them.
 
 Rows that cannot be compared are never mixed: another task version, corpus content or revision, prompt style, chat template, reference,
 number of documents (--limit) or metric signature is an error that names the rows, or makes separate tables with --split-by. Of several runs
@@ -23,7 +25,7 @@ from leaderboard.shown import shown
 
 # Below this a second process costs more than it saves.
 WORTH_A_PROCESS = 40 * 2**20
-OURS = {"board.json", "index.html", "models", "samples", "raw", "tables", "publish"}
+OURS = {"board.json", "reliability.json", "index.html", "models", "samples", "raw", "tables", "publish"}
 
 
 def add_arguments(parser) -> None:
@@ -35,6 +37,7 @@ def add_arguments(parser) -> None:
         help="separate tables by version, corpus, revision, prompt, chat_template, reference, limit or signatures",
     )  # fmt: skip
     parser.add_argument("--reported", type=Path, metavar="FILE", help="rows printed in a paper, shown apart and never ranked (JSON)")
+    parser.add_argument("--reliability", type=Path, metavar="FILE", help="how far ratings can be believed: what csc agreement wrote")
     parser.add_argument("--evidence", type=Path, metavar="FILE", help="retrieved passages that support facts in replies (JSON lines)")
     parser.add_argument("--no-fact-audit", action="store_true", help="do not look for unsupported facts (the slowest part)")
     parser.add_argument("--samples", type=int, default=10, metavar="N", help="conversations in the sample browser (default: 10)")
@@ -57,7 +60,7 @@ def main(args) -> None:
     check_out(args.out)
     evidence = read_evidence(args.evidence) if args.evidence else {}
     options = Options(args.seed, args.resamples, args.samples, not args.no_fact_audit, evidence)
-    board = collect(args.results, args.out, options, _fields(args.split_by), args.reported, args.jobs, args.title)
+    board = collect(args.results, args.out, options, _fields(args.split_by), args.reported, args.jobs, args.title, args.reliability)
     page = write_page(args.out)
     for note in board.notes:
         print(f"note: {note}", file=sys.stderr)
@@ -67,22 +70,25 @@ def main(args) -> None:
 
 def collect(
     paths: Sequence[Path], out: Path, options, split: Sequence[str] = (), reported: Path | None = None, jobs: int = 1,
-    title: str | None = None,
+    title: str | None = None, reliability: Path | None = None,
 ):  # fmt: skip
     """Read results and write the board folder `out` (all but the page); returns the Board.
 
+    reliability: the report of `csc agreement` (or its folder) that stands on the board; without one, that of an earlier board goes.
     Raises DataError for files that cannot be read, do not belong together or cannot be compared.
     """
     from leaderboard import assemble
     from leaderboard.board import Board
     from leaderboard.comparable import newest, select
-    from leaderboard.folder import write_board
+    from leaderboard.folder import RELIABILITY, dumped, replace_file, write_board
     from leaderboard.models import name_models
+    from leaderboard.rated import doubts
     from leaderboard.report import ModelReport
     from leaderboard.reported import read_reported
     from leaderboard.results_files import find_results, iso, read_results
 
     notes: list[str] = []
+    report = _reliability(reliability) if reliability else None
     measurements = newest((m for file in find_results(paths) for m in read_results(file, notes)), notes)
     selections = select(measurements, split)
     models = name_models(measurements)
@@ -106,6 +112,7 @@ def collect(
             diagnoses[models[identity].slug] += assemble.diagnoses(id_, tasks)
             gaps[models[identity].slug] += assemble.gaps(id_, tasks)
         _progress(f"table {id_}: {len(rows)} rows, {len(table.comparisons)} comparisons")
+    notes += doubts((column for table in tables for column in table.columns), report)
     reports = {}
     for identity, model in models.items():
         own = assemble.variants(found for found in measured.values() if found.measurement.identity == identity)
@@ -116,6 +123,10 @@ def collect(
         **({"title": title} if title else {}), project=__version__, date=iso(max(m.date for m in measurements)), seed=options.seed,
         resamples=options.resamples, models={model.slug: model for model in models.values()}, tables=tuple(tables), notes=tuple(notes),
     )  # fmt: skip
+    if report:
+        replace_file(out / RELIABILITY, dumped(report))
+    else:
+        (out / RELIABILITY).unlink(missing_ok=True)
     _clear(out, {*raw.values(), *(f"models/{slug}.json" for slug in reports), *(f"samples/{id_}.json" for id_ in samples)})
     write_board(out, board, reports, samples)
     return board
@@ -130,6 +141,13 @@ def check_out(out: Path) -> None:
     others = sorted(path.name for path in out.iterdir() if path.name not in OURS and not path.name.endswith(".part"))
     if others:
         raise SettingError(f"--out {out}: holds other things ({', '.join(others[:3])}); give a new folder or that of a board")
+
+
+def _reliability(file: Path):
+    from leaderboard.folder import RELIABILITY
+    from leaderboard.judging.report import load_report
+
+    return load_report(file / RELIABILITY if file.is_dir() else file)
 
 
 def _fields(text: str) -> list[str]:

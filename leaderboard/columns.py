@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from csc_tasks.framework import LANGUAGES
 from csc_tasks.metrics import METRICS, Metric
 from leaderboard.board import Column
+from leaderboard.rated import MISSING, OVERALL, PEOPLE, of_conversations, rated
 
 # Table 6 of arXiv 2508.04423 first, then the rest; questions in the order of arXiv 2602.00665.
 _LABELS = {
@@ -54,12 +55,20 @@ def metric_of(name: str) -> Metric | None:
 
 def column(kind: str, task: str, name: str, signature: str, higher: bool) -> Column:
     """The column of one result name of a task in a table of this kind."""
+    group = KINDS.get(kind, {}).get(task, task)
+    if found := rated(name):
+        absent = found.what == MISSING
+        return Column(
+            key=f"{task}/{name}", task=task, group=group, metric=name, label=found.label, higher_is_better=higher, signature=signature,
+            scale=100.0 if absent else 1.0, digits=2 if found.rater == PEOPLE and not absent else 1, headline=found.what == OVERALL,
+            ranked=not absent, rater=found.rater, whole=of_conversations(task, name, signature),
+        )  # fmt: skip
     base, language, norm = parts_of(name)
     metric = METRICS.get(base)
     percent = metric is not None and metric.range != (0.0, 100.0) and not base.startswith("bartscore")
     words = [_LABELS.get(base, base), *([language] if language else []), *(["(per character)"] if norm else [])]
     return Column(
-        key=f"{task}/{name}", task=task, group=KINDS.get(kind, {}).get(task, task), metric=base, language=language, label=" ".join(words),
+        key=f"{task}/{name}", task=task, group=group, metric=base, language=language, label=" ".join(words),
         higher_is_better=higher, scale=100.0 if percent else 1.0, digits=1 if base in _ONE_DIGIT else 2, signature=signature,
         headline=base in _HEADLINE, ranked=base not in _NEVER_RANKED,
     )  # fmt: skip
@@ -74,5 +83,8 @@ def columns(kind: str, measured: Mapping[str, Mapping[str, tuple[str, bool]]]) -
 
 
 def _place(name: str) -> tuple:
+    if found := rated(name):
+        rater, what = found.place
+        return len(_ORDER) + 1, rater, False, what
     base, language, norm = parts_of(name)
     return _ORDER.get(base, len(_ORDER)), base, norm, LANGUAGES.index(language) if language else -1

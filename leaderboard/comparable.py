@@ -48,8 +48,14 @@ def newest(measurements: Iterable[Measurement], notes: list[str]) -> list[Measur
         if len(found) > 1:
             last, left = found[-1], ", ".join(str(m.file) for m in found[:-1])
             runs = f"{len(found)} runs with the same settings"
-            notes.append(f"{shown(last.identity.name)}, {last.task}: {runs}; kept {last.file}, left out {left}")
+            lost = sorted({name for m in found[:-1] for name in m.numbers} - set(last.numbers))
+            more = f", and with it {_some(lost)}, which the newest does not have" if lost else ""
+            notes.append(f"{shown(last.identity.name)}, {last.task}: {runs}; kept {last.file}, left out {left}{more}")
     return sorted(kept, key=lambda m: (m.task, m.identity.baseline, m.identity.name, m.identity.settings))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join([*map(shown, names[:3]), *([f"{len(names) - 3} more"] if len(names) > 3 else [])])
 
 
 def select(measurements: Sequence[Measurement], split: Sequence[str] = ()) -> list[Selection]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from leaderboard.diagnose import MOST_TURNS
+from leaderboard.rated import rated
 from leaderboard.report import ContextGap, Divergence, GapPoint
 from leaderboard.samples_files import NOT_ASKED, Logged
 from leaderboard.stats import clustered, excludes_zero, value_of
@@ -13,10 +14,13 @@ from leaderboard.stats import clustered, excludes_zero, value_of
 def context_gaps(
     reference: Logged, generated: Logged, reference_means: Mapping[str, np.ndarray], generated_means: Mapping[str, np.ndarray]
 ) -> tuple[ContextGap, ...]:
-    """The gap of every mean metric that both runs have, overall and per turn index, on the turns that both have."""
+    """The gap of every mean metric that both runs have, overall and per turn index, on the turns that both have.
+
+    Ratings have none: of the two contexts other things are rated, replies in one and whole conversations in the other.
+    """
     ours, theirs = _shared(reference, generated)
     found = []
-    for metric in (name for name in reference_means if name in generated_means and name != "unparsed"):
+    for metric in (name for name in reference_means if name in generated_means and name != "unparsed" and not rated(name)):
         with_gold, with_own = reference_means[metric][ours], generated_means[metric][theirs]
         known = ~np.isnan(with_gold) & ~np.isnan(with_own)
         if not known.any():

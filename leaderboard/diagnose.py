@@ -3,7 +3,7 @@
 Everything is counted from the records of one samples file; intervals are clustered by conversation.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from csc_tasks.framework import BY_ID, BY_NUMBER, LANGUAGES, STAGES, STRATEGY_ID
 from csc_tasks.metrics import METRICS
 from leaderboard.board import Value
 from leaderboard.columns import parts_of
+from leaderboard.rated import OVERALL, rated
 from leaderboard.report import Breakdown, Confusion, Group, Lengths, StageOrder, StrategyScore, Transitions
 from leaderboard.samples_files import NOT_ASKED, UNPARSED, Logged
 from leaderboard.stage_order import fewest_backward_moves
@@ -90,10 +91,11 @@ def stage_order(logged: Logged) -> StageOrder:
     return StageOrder(predicted=mean(ours), gold=mean(gold), difference=mean(ours - gold), **in_order)
 
 
-def breakdowns(logged: Logged, means: Mapping[str, np.ndarray]) -> tuple[Breakdown, ...]:
+def breakdowns(logged: Logged, means: Mapping[str, np.ndarray], whole: Collection[str] = ()) -> tuple[Breakdown, ...]:
     """The mean metrics (`means`: result name -> (n,), NaN where unknown) by stage, topic, language, turn index and part.
 
-    A breakdown with a single group says nothing new and is left out, except by language.
+    A breakdown with a single group says nothing new and is left out, except by language. whole: the metrics that speak of whole
+    conversations; by stage and by turn they say nothing.
     """
     masks: dict[str, list[tuple[str, np.ndarray]]] = {"stage": [], "topic": [], "language": [], "turn_index": [], "part": []}
     if (logged.gold > 0).any():
@@ -108,7 +110,8 @@ def breakdowns(logged: Logged, means: Mapping[str, np.ndarray]) -> tuple[Breakdo
     masks["part"] = [(part, logged.part == logged.parts.index(part)) for part in named]
     found = []
     for by, groups in masks.items():
-        made = tuple(_group(logged, name, mask, means) for name, mask in groups if mask.any())
+        own = {name: column for name, column in means.items() if by not in ("stage", "turn_index") or name not in whole}
+        made = tuple(_group(logged, name, mask, own) for name, mask in groups if mask.any())
         if len(made) > 1 or (made and by == "language"):
             found.append(Breakdown(by=by, groups=made))
     return tuple(found)
@@ -141,12 +144,16 @@ def asks_for_strategies(logged: Logged) -> bool:
 
 
 def mean_columns(logged: Logged) -> dict[str, np.ndarray]:
-    """The metrics that are means over items, for breakdowns and the context gap: result name -> (n,) with NaN where unknown."""
+    """The metrics that are means over items, for breakdowns and the context gap: result name -> (n,) with NaN where unknown.
+
+    Of ratings only the overall ones: each rater has a dozen columns.
+    """
     found = {}
     for name, items in logged.items.items():
         base, _, norm = parts_of(name)
         corpus = METRICS[base].statistic is not None if base in METRICS else any(isinstance(item, list) for item in items)
-        if corpus or norm or base in ("rouge_l_default", "truncated", "history_truncated", "empty"):
+        part = rated(name)
+        if corpus or norm or (part and part.what != OVERALL) or base in ("rouge_l_default", "truncated", "history_truncated", "empty"):
             continue
         found[name] = np.asarray([np.nan if item is None else item for item in items], dtype=float)
     return found

@@ -83,9 +83,10 @@ def _unfit_model(model: Model) -> str:
 
 
 def _scalars(table: Table, row: Row) -> Iterator[Column]:
-    """The first ranked column of every task that the row has a number for."""
+    """The first ranked column of every task that the row has a number for; ratings belong to their rater and are not among them."""
     for task in row.runs:
-        ranked = [column for column in table.columns if column.task == task and column.ranked and column.higher_is_better]
+        computed = [column for column in table.columns if column.task == task and not column.rater]
+        ranked = [column for column in computed if column.ranked and column.higher_is_better]
         if ranked and ranked[0].key in row.values and row.values[ranked[0].key].value is not None:
             yield ranked[0]
 

@@ -11,8 +11,10 @@ from pydantic import ValidationError
 
 from csc_tasks.errors import DataError
 from leaderboard.board import Board, Strict
+from leaderboard.judging import report as reliability
 from leaderboard.report import ModelReport, SampleSet
 
+RELIABILITY = "reliability.json"
 _HALF = re.compile("[\ud800-\udfff]")
 
 
@@ -32,6 +34,12 @@ def load_report(folder: Path, slug: str) -> ModelReport:
 def load_samples(folder: Path, table: str) -> SampleSet:
     """Read samples/<table>.json; raises DataError as `load_board` does."""
     return _load(folder / "samples" / f"{_checked(table)}.json", SampleSet)
+
+
+def load_reliability(folder: Path) -> reliability.Report | None:
+    """Read reliability.json, None where the board has no such report; raises DataError as `load_board` does."""
+    file = folder / RELIABILITY
+    return reliability.load_report(file) if file.is_file() else None
 
 
 def write_board(folder: Path, board: Board, reports: Mapping[str, ModelReport], samples: Mapping[str, SampleSet]) -> Path:

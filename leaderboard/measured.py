@@ -4,7 +4,7 @@ This is what runs in parallel, one process per samples file; nothing in it depen
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from leaderboard import diagnose
 from leaderboard.board import Value
 from leaderboard.columns import metric_of
 from leaderboard.fact_audit import Evidence, FactAuditor
+from leaderboard.rated import of_conversations, rated
 from leaderboard.results_files import Measurement
 from leaderboard.samples_files import Logged, read_samples
 from leaderboard.stats import Clustered, clustered, t_interval, value_of
@@ -59,7 +60,7 @@ def measure(measurement: Measurement, options: Options) -> Measured:
     Raises DataError for samples that do not belong to the results file: another number of items, or another mean.
     """
     if measurement.samples is None:
-        values = {name: _without_samples(measurement, *pair) for name, pair in measurement.numbers.items()}
+        values = {name: _without_samples(measurement, name) for name in measurement.numbers}
         note = f"{measurement.label}, {measurement.task}: no samples file beside it (--log_samples): neither compared nor diagnosed"
         return Measured(measurement, values, notes=[note])
     listeners = []
@@ -75,7 +76,9 @@ def measure(measurement: Measurement, options: Options) -> Measured:
     for name in measurement.numbers:
         _column(found, name, options)
     found.means = diagnose.mean_columns(logged)
-    found.diagnosis = _diagnosis(logged, found.means)
+    signatures = measurement.provenance.signatures
+    whole = {name for name in found.means if of_conversations(measurement.task, name, signatures.get(name, ""))}
+    found.diagnosis = _diagnosis(logged, found.means, whole)
     for auditor in listeners if logged.lengths[:, 0].any() else []:
         found.diagnosis["facts"] = auditor.audit(logged)
         drawn = {line["doc"]["conversation_id"] for line in logged.drawn}
@@ -87,7 +90,7 @@ def measure(measurement: Measurement, options: Options) -> Measured:
 def _column(found: Measured, name: str, options: Options) -> None:
     """One metric's value and sums, checked against what the results file says."""
     measurement, logged = found.measurement, found.logged
-    said, error = measurement.numbers[name]
+    said, _ = measurement.numbers[name]
     items = logged.items[name]
     known = np.fromiter((item is not None for item in items), dtype=bool, count=len(items))
     where = f"{measurement.samples}: {name}"
@@ -98,7 +101,7 @@ def _column(found: Measured, name: str, options: Options) -> None:
     first = items[int(np.argmax(known))]
     if metric is None and isinstance(first, list):
         # A corpus metric that this version does not know: its number stands, but nothing can be made of its items.
-        found.values[name] = _without_samples(measurement, said, error)
+        found.values[name] = _without_samples(measurement, name)
         found.notes.append(f"{measurement.label}: {name} is no metric of this version; its value is shown as the file has it")
         return
     try:
@@ -111,7 +114,7 @@ def _column(found: Measured, name: str, options: Options) -> None:
     if said is not None and not math.isclose(value.value, said, rel_tol=1e-6, abs_tol=1e-9):
         if column.statistic is None:
             raise DataError(f"{where} has the mean {value.value:.6g}, {measurement.file.name} says {said:.6g}; keep a run's files together")
-        found.values[name] = _without_samples(measurement, said, error)
+        found.values[name] = _without_samples(measurement, name)
         found.notes.append(
             f"{measurement.label}: {name} is {said:.6g} in the file, {value.value:.6g} by this version; the file's is shown, not compared"
         )
@@ -137,8 +140,14 @@ def _summed(logged: Logged, items: list, known: np.ndarray, metric: Metric | Non
     return clustered(values, codes, logged.ids, members, statistic)
 
 
-def _without_samples(measurement: Measurement, said: float | None, error: float | None) -> Value:
-    """A value as the results file has it. Its conversations are the documents, or for questions at most as many."""
+def _without_samples(measurement: Measurement, name: str) -> Value:
+    """A value as the results file has it. Its conversations are the documents, or for questions at most as many.
+
+    Ratings are of a sample whose size is not known here (0 items): they have no interval.
+    """
+    said, error = measurement.numbers[name]
+    if rated(name):
+        return Value(value=said, stderr=error, items=0, clusters=0, method="none")
     clusters = measurement.documents
     low, high = t_interval(said, error, clusters)
     return Value(
@@ -147,9 +156,9 @@ def _without_samples(measurement: Measurement, said: float | None, error: float 
     )  # fmt: skip
 
 
-def _diagnosis(logged: Logged, means: Mapping[str, np.ndarray]) -> dict:
+def _diagnosis(logged: Logged, means: Mapping[str, np.ndarray], whole: Collection[str]) -> dict:
     """The fields of a report's Diagnosis, apart from the fact audit."""
-    found = {"breakdowns": diagnose.breakdowns(logged, means), "lengths": diagnose.lengths(logged)}
+    found = {"breakdowns": diagnose.breakdowns(logged, means, whole), "lengths": diagnose.lengths(logged)}
     if not diagnose.asks_for_strategies(logged):
         return found
     table = diagnose.confusion(logged)

@@ -16,7 +16,7 @@ from leaderboard.publish_cards import dataset_card, space_card
 STAGING = "publish"
 MARKER = "board.json"
 # What earlier publications of a board may have put there and this one no longer has.
-OURS = r"(results|comparisons)/test-\d+-of-\d+\.parquet|raw/[^/]+/[^/]+\.json"
+OURS = r"(results|comparisons)/test-\d+-of-\d+\.parquet|raw/[^/]+/[^/]+\.json|reliability\.json"
 _RAW = re.compile(r"raw/[A-Za-z0-9_-][A-Za-z0-9._-]*/[A-Za-z0-9_-][^/\\]*\.json")
 
 
@@ -24,14 +24,15 @@ def results_publication(root: Path, board: Board, name: str, space: str | None, 
     """The dataset of results, its card and parquet files written below DIR/publish/dataset. Raises DataError for what must not go out."""
     staged = root / STAGING / "dataset"
     rows = {"results": list(flat.results(board)), "comparisons": list(flat.comparisons(board))}
-    files = {"README.md": staged / "README.md", MARKER: root / MARKER, **raw_files(root, board)}
+    files = {"README.md": staged / "README.md", MARKER: root / MARKER, **reliability_file(root), **raw_files(root, board)}
     for config in (config for config, found in rows.items() if found):
         path = f"{config}/test-00000-of-00001.parquet"
         files[path] = flat.write_parquet(rows[config], staged / path)
     configs = tuple(config for config, found in rows.items() if found)
     if not configs:
         raise DataError(f"{root / MARKER}: the board has no measured value; there is nothing to publish")
-    folder.replace_file(files["README.md"], dataset_card(board, name, configs, licence, space).encode())
+    card = dataset_card(board, name, configs, licence, space, rated=folder.RELIABILITY in files)
+    folder.replace_file(files["README.md"], card.encode())
     refuse_tokens(files)
     return Publication(
         name, files, f"Results of {len(board.models)} models, newest run {board.date[:10]}", stale=OURS, marker=MARKER, **wishes
@@ -42,11 +43,16 @@ def space_publication(root: Path, board: Board, name: str, results: str | None, 
     """The static Space: the page, made anew from the board, the numbers and a card. Raises DataError for what must not go out."""
     page = write_page(root)
     card = folder.replace_file(root / STAGING / "space" / "README.md", space_card(board, results).encode())
-    files = {"README.md": card, PAGE: page, MARKER: root / MARKER}
+    files = {"README.md": card, PAGE: page, MARKER: root / MARKER, **reliability_file(root)}
     refuse_tokens(files)
     check_personal_data(list(personal_data(root, board)), allow_pii)
     message = f"Page of {len(board.models)} models, newest run {board.date[:10]}"
-    return Publication(name, files, message, repo_type="space", private=private, marker=MARKER)
+    return Publication(name, files, message, repo_type="space", private=private, stale=re.escape(folder.RELIABILITY), marker=MARKER)
+
+
+def reliability_file(root: Path) -> dict[str, Path]:
+    """The reliability report of a board that has one. Raises DataError for one that is no report."""
+    return {folder.RELIABILITY: root / folder.RELIABILITY} if folder.load_reliability(root) else {}
 
 
 def raw_files(root: Path, board: Board) -> dict[str, Path]:
@@ -77,7 +83,11 @@ def find_tokens(text: str) -> Iterator:
 
 
 def personal_data(root: Path, board: Board) -> Iterator[tuple[str, str, str]]:
-    """(where, kind, masked) of every number and address that leads to a person in what the page shows of conversations."""
+    """(where, kind, masked) of all that leads to a person in what the page shows of conversations and in the reliability report."""
+    if report := folder.load_reliability(root):
+        cells = [cell for section in report.sections for row in section.rows for cell in row if isinstance(cell, str)]
+        found = dict.fromkeys((match.kind, match.masked) for text in (*report.notes, *cells) for match in find(text))
+        yield from ((folder.RELIABILITY, *one) for one in found)
     for table in board.tables:
         if not (root / "samples" / f"{table.id}.json").is_file():
             continue
@@ -102,7 +112,7 @@ def check_personal_data(found: list[tuple[str, str, str]], allowed: bool) -> Non
         print(f"  {where}: {kind} {masked}")
     if found and not allowed:
         advice = "collect again with other samples, or publish them all the same with --allow-pii"
-        raise DataError(f"personal data in the page's conversations (see the list, {len(found)} in all); {advice}")
+        raise DataError(f"personal data in what the page shows (see the list, {len(found)} in all); {advice}")
 
 
 def propose(root: Path, model: str, entries: list[dict], again: str) -> None:

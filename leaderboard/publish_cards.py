@@ -8,9 +8,11 @@ FORMS = {
     "comparisons": "one row per pair of models and metric: difference on shared conversations, interval, p, p corrected by Holm",
 }
 
+RELIABILITY = "- `reliability.json`: how far the ratings by judges and people can be believed\n"
 
-def dataset_card(board: Board, name: str, configs: tuple[str, ...], licence: str, space: str | None) -> str:
-    """Markdown with front matter: the tables of the board, what the files hold, how to load them."""
+
+def dataset_card(board: Board, name: str, configs: tuple[str, ...], licence: str, space: str | None, rated: bool = False) -> str:
+    """Markdown with front matter: the tables of the board, what the files hold, how to load them. rated: with a reliability report."""
     front = {
         "pretty_name": board.title,
         "license": licence,
@@ -25,7 +27,7 @@ def dataset_card(board: Board, name: str, configs: tuple[str, ...], licence: str
         f"{_front_matter(front)}\n# {board.title}\n\n{len(board.models)} models and baselines, newest run {board.date[:10]}, "
         f"made with csc-tasks {board.project}.{page}\n\n{tables}\n\n## Files\n\n{held}\n"
         "- `board.json`: all of it in one file, with footnotes\n"
-        "- `raw/`: the results files of lm_eval that the numbers came from\n\n"
+        f"{RELIABILITY if rated else ''}- `raw/`: the results files of lm_eval that the numbers came from\n\n"
         f'```python\nfrom datasets import load_dataset\n\nload_dataset("{name}", "{configs[0]}", split="test")\n```\n'
     )
 

@@ -11,6 +11,8 @@ from browser import PHONE, opened
 
 from csc_tasks.errors import DataError
 from leaderboard import folder
+from leaderboard.columns import column
+from leaderboard.judging.report import Report, Section
 from leaderboard.page.render import compact, render, safe_json, write_page
 
 HOSTILE = "<script>alert(1)</script>"
@@ -277,3 +279,90 @@ def test_on_a_phone_in_the_dark(page_file):
         page.keyboard.press("Enter")
         assert page.evaluate("document.activeElement.id") == "main"
     assert complaints == []
+
+
+# Ratings by judges and people
+
+REPORT = Report(
+    title="How far the ratings can be believed", notes=("1 judge and 3 people",), signatures=("judge judge:x|reference:hidden",),
+    sections=(
+        Section(title="Agreement of two", text="All dimensions </template>.", columns=("raters", "alpha"),
+                rows=(("<img src=x onerror=alert(1)> - humans", example.value(0.7, 0.05)),)),
+        Section(title="Parse failures", text="", columns=tuple(f"a long heading {i}" for i in range(9)), rows=(tuple(range(1000, 1009)),)),
+    ),
+)  # fmt: skip
+RATINGS = ("judge_gpt-x_overall", "judge_gpt-x_tone", "judge_gpt-x_missing", "human_overall", "human_tone")
+
+
+@pytest.fixture(scope="module")
+def rated_page(tmp_path_factory):
+    """The example with a judge's and people's columns in both contexts, and a reliability report."""
+    root = example.write_example(tmp_path_factory.mktemp("rated") / "board")
+    board = example.example_board()
+    table = board.tables[0]
+    added = {task: [column("conversations", task, name, f"{name}|reference:hidden|unit:auto", not name.endswith("missing"))
+                    for name in RATINGS] for task, _ in example.TASKS}  # fmt: skip
+    numbers = dict(zip(RATINGS, (61.25, 58.0, 0.05, 3.5, 3.25), strict=True))
+    values = {one.key: example.value(numbers[one.metric], numbers[one.metric] / 50, 20, 20) for own in added.values() for one in own}
+    every = tuple(one for task, _ in example.TASKS for one in [*(c for c in table.columns if c.task == task), *added[task]])
+    rows = tuple(row.model_copy(update={"values": {**row.values, **values}}) if row.model == ADAPTER else row for row in table.rows)
+    changed = table.model_copy(update={"columns": every, "rows": rows})
+    folder.replace_file(root / "board.json", folder.dumped(board.model_copy(update={"tables": (changed,)})))
+    folder.replace_file(root / "reliability.json", folder.dumped(REPORT))
+    return write_page(root)
+
+
+def test_the_report_is_escaped_and_stands_there_only_where_a_board_has_one(page_file, rated_page):
+    tags = Elements(rated_page.read_text(encoding="utf-8")).tags
+    assert sum(tag == "template" for tag, _ in tags) == 1 and not any(tag == "img" for tag, _ in tags)
+    assert not any(tag == "template" for tag, _ in Elements(page_file.read_text(encoding="utf-8")).tags)
+    file = folder.replace_file(rated_page.parent / "reliability.json", b"{}")
+    with pytest.raises(DataError, match="make it again with csc agreement"):
+        render(rated_page.parent)
+    folder.replace_file(file, folder.dumped(REPORT))
+
+
+@pytest.mark.xdist_group("page")
+def test_ratings_stand_in_the_table_and_lead_to_their_reliability(page_file, rated_page):
+    with opened(rated_page) as (page, complaints):
+        table = page.locator("#table-conversations")
+        raters = table.locator("thead th.rater").all_inner_texts()
+        assert [text.split("\n") for text in raters] == [
+            ["Judge gpt-x", "how reliable?"], ["People", "how reliable?"],
+            ["Judge gpt-x", "whole conversations", "how reliable?"], ["People", "whole conversations", "how reliable?"],
+        ]  # fmt: skip
+        spans = "rows => rows.map(row => [...row.cells].reduce((sum, cell) => sum + cell.colSpan, 0))"
+        assert table.locator("thead tr").evaluate_all(spans) == [9, 8, 8], "every row of the head is as wide as the table"
+        adapter = table.locator(f"tr[data-model={ADAPTER}]")
+        assert [adapter.locator(".number").nth(i).inner_text() for i in (2, 3, 6, 7)] == ["61.3", "3.50", "61.3", "3.50"]
+        # The name of the rater is in the button's own name.
+        page.get_by_role("button", name="Judge gpt-x: overall").first.click()
+        assert names(page)[0] == ADAPTER
+        page.get_by_label("Metrics").select_option("ratings")
+        heads = "#table-conversations thead tr:last-child th"
+        assert page.locator(heads).count() == 10
+        assert names(page) == [ADAPTER] and adapter.locator(".number").nth(2).inner_text() == "5.0"
+        page.get_by_role("link", name="How reliable? Judge gpt-x").first.click()
+        assert page.locator("h1").inner_text() == REPORT.title and page.title().startswith(REPORT.title)
+        assert "<img src=x onerror=alert(1)> - humans" in page.locator("main").inner_text() and page.locator("main img").count() == 0
+        assert "0.70 (0.60 to 0.80)" in page.locator("main").inner_text() and page.locator("main section.card").count() == 2
+        assert page.get_by_role("region", name="Parse failures").count() == 1
+        assert page.get_by_role("navigation").get_by_role("link", name="Reliability").get_attribute("aria-current") == "page"
+        page.evaluate(f"location.hash = '#/model/{ADAPTER}?metrics=ratings'")
+        page.wait_for_selector("h1.modelname")
+        assert page.locator("main .card").first.locator("tbody tr").count() == 10
+        page.evaluate(f"location.hash = '#/model/{BASE}?metrics=ratings'")
+        page.wait_for_function("document.querySelector('main').textContent.includes('None of these.')")
+        # The same address twice: the report is there again.
+        page.evaluate("location.hash = '#/reliability'")
+        page.wait_for_function("document.querySelectorAll('main section.card').length === 2")
+        page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+        for path in ("#/reliability", "#/?metrics=ratings", f"#/model/{ADAPTER}", "#/compare/conversations"):
+            page.evaluate("path => { location.hash = path; }", path)
+            page.wait_for_timeout(150)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    with opened(page_file) as (page, others):
+        page.evaluate("location.hash = '#/reliability'")
+        page.wait_for_function("document.querySelector('h1').textContent === 'Not here'")
+        assert page.get_by_role("link", name="Reliability").count() == 0 and page.get_by_label("Metrics").count() == 0
+    assert complaints == others == []

@@ -197,7 +197,7 @@ def test_personal_data_in_the_page_are_listed_and_refused(tmp_path, capsys):
     turn = sample.conversations[0].dialogue[0].model_copy(update={"text": "Call me on (415) 867-5309, I am ann.lee@mailbox.org"})
     talk = sample.conversations[0].model_copy(update={"dialogue": (turn, *sample.conversations[0].dialogue[1:])})
     folder.replace_file(root / "samples/conversations.json", folder.dumped(sample.model_copy(update={"conversations": (talk,)})))
-    with pytest.raises(DataError, match=r"personal data in the page's conversations \(see the list, 2 in all\)"):
+    with pytest.raises(DataError, match=r"personal data in what the page shows \(see the list, 2 in all\)"):
         publications.space_publication(root, board, SPACE, None, False, False)
     printed = capsys.readouterr().out
     assert "samples/conversations c1: phone" in printed and "e-mail a***@***.org" in printed and "867" not in printed

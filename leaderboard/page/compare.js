@@ -17,7 +17,7 @@ function compareView([id]) {
   const a = slugs.includes(setting("a")) ? setting("a") : slugs[0];
   const b = slugs.includes(setting("b")) && setting("b") !== a ? setting("b") : slugs.find((slug) => slug !== a);
   const options = (without) => slugs.filter((slug) => slug !== without).map((slug) => [slug, modelOf(slug).name]);
-  const rows = table.columns.map((column) => [column, comparisonOf(table, column.key, a, b)]).filter(([, found]) => found);
+  const rows = table.columns.filter(wanted).map((column) => [column, comparisonOf(table, column.key, a, b)]).filter(([, found]) => found);
   const tables = board.tables.filter((one) => one.comparisons.length).map((one) => [one.id, one.title]);
   return h("div", {},
     h("h1", { tabindex: "-1" }, "Compare two models"),
@@ -27,13 +27,15 @@ function compareView([id]) {
       tables.length > 1 && choice("Table", "table", tables, table.id, (value) => { location.hash = link(["compare", value], { a, b }); }),
       choice("First", "a", options(b), a, (value) => set({ a: value, b })),
       choice("Second", "b", options(a), b, (value) => set({ a, b: value })),
+      choice("Metrics", "metrics", METRICS, setting("metrics"), (value) => set({ metrics: value })),
       h("button", { type: "button", class: "quiet", "data-key": "swap", onclick: () => set({ a: b, b: a }) }, "Swap")),
-    h("section", { class: "card" }, rows.length ? differences(rows) : h("p", {}, "These two share no measured column.")));
+    h("section", { class: "card" }, rows.length ? differences(rows) : h("p", {}, "These two share none of these columns.")));
 }
 
 function differences(rows) {
-  // Columns of one scale share it, so that their bars can be compared.
-  const reach = (column) => 1.1 * Math.max(1e-9, ...rows.filter(([one]) => one.scale === column.scale)
+  // Columns of one scale share it, so that their bars can be compared; people's 1 to 5 has nothing in common with scores up to 100.
+  const unitOf = (column) => (column.rater === "People" ? "people" : column.scale);
+  const reach = (column) => 1.1 * Math.max(1e-9, ...rows.filter(([one]) => unitOf(one) === unitOf(column))
     .flatMap(([, found]) => [found.low, found.high, found.difference]).map((number) => Math.abs(number ?? 0)));
   const cells = rows.map(([column, found]) => {
     const clear = found.low !== null && (found.low > 0 || found.high < 0);

@@ -10,7 +10,7 @@ function block(id) {
   return blocks.get(id);
 }
 
-const { board, strategies, sampled } = block("data-board");
+const { board, strategies, sampled, reliability } = block("data-board");
 const reportOf = (slug) => block(`report-${slug}`);
 const samplesOf = (table) => block(`sample-${table}`);
 const tableOf = (id) => board.tables.find((table) => table.id === id);

@@ -1,6 +1,6 @@
 // Which view the address asks for, drawing it, and light or dark.
 
-const VIEWS = { "": overview, model: modelView, compare: compareView, samples: samplesView };
+const VIEWS = { "": overview, model: modelView, compare: compareView, samples: samplesView, reliability: reliabilityView };
 const THEMES = { auto: "◐ Auto", light: "○ Light", dark: "● Dark" };
 
 function missing(text) {
@@ -64,7 +64,8 @@ function start() {
     document.getElementById("main").focus();
   });
   const views = [["", "Tables", []], board.tables.some((table) => table.comparisons.length) && ["compare", "Compare", ["compare"]],
-    sampled.length > 0 && ["samples", "Conversations", ["samples"]]].filter(Boolean);
+    sampled.length > 0 && ["samples", "Conversations", ["samples"]],
+    reliability && ["reliability", "Reliability", ["reliability"]]].filter(Boolean);
   document.getElementById("nav").append(...views.map(([view, text, path]) => h("a", { href: link(path), "data-view": view }, text)));
   window.addEventListener("hashchange", navigate);
   readRoute();

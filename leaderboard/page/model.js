@@ -18,12 +18,12 @@ function modelView([slug]) {
 function numbers(table, row) {
   if (!row) return null;
   const valueOf = (one, column) => one.values[column.key] && read(one.values[column.key]);
-  const all = setting("metrics") === "all";
-  const measured = table.columns.filter((column) => (all || column.headline) && (valueOf(row, column)?.value ?? null) !== null);
+  const measured = table.columns.filter((column) => wanted(column) && (valueOf(row, column)?.value ?? null) !== null);
   const cells = measured.map((column) => {
     const value = valueOf(row, column);
     const others = table.rows.filter((one) => one !== row).map((one) => valueOf(one, column)).filter((one) => one && one.value !== null);
-    return [[h("span", { title: column.signature }, column.label), small(column.group || column.task)], shown(value.value, column),
+    return [[h("span", { title: column.signature }, column.label), " ", believed(column), small(column.group || column.task)],
+      shown(value.value, column),
       wide(bar(value, extentOf([value, ...others]), { others: others.map((one) => one.value) })),
       intervalText(value, column), count(value.items)];
   });
@@ -33,7 +33,8 @@ function numbers(table, row) {
     h("div", { class: "title" }, h("div", {}, h("h2", {}, table.title), settingLine(table)),
       sampled.includes(table.id) && h("p", { class: "links" }, reading)),
     segments("Which metrics", `metrics ${table.id}`, METRICS, setting("metrics"), (value) => set({ metrics: value })),
-    grid(`${table.title}: numbers`, ["Metric", "Value", "Its interval, the others as ticks", CONFIDENCE, "Items"], cells),
+    cells.length ? grid(`${table.title}: numbers`, ["Metric", "Value", "Its interval, the others as ticks", CONFIDENCE, "Items"], cells)
+      : h("p", { class: "setting" }, "None of these."),
     h("details", { class: "footnotes" }, h("summary", {}, "Where these numbers come from"), h("ul", {}, runs)));
 }
 

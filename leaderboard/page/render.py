@@ -1,7 +1,8 @@
 """board/index.html: the board folder's numbers, style and script in one file that needs no server and no network.
 
 Data stand in the page as JSON in which every `<`, `>` and `&` is written as an escape, so that no text of a model or a corpus can end its
-block; the script sets such texts only as text, and a content security policy allows this one script, by its hash, and no other.
+block; the script sets such texts only as text, and a content security policy allows this one script, by its hash, and no other. A
+reliability report stands in a <template>, as HTML in which every text is escaped.
 """
 
 import base64
@@ -15,11 +16,13 @@ from pathlib import Path
 from csc_tasks.framework import STRATEGIES
 from leaderboard import folder
 from leaderboard.board import Value
+from leaderboard.judging.report import as_html
 
 PAGE = "index.html"
 HERE = Path(__file__).resolve().parent
 # In the order in which they need each other: main.js starts the page.
-SCRIPTS = ("dom", "data", "format", "route", "bar", "table", "compare", "heatmap", "curve", "panels", "model", "samples", "main")
+SCRIPTS = ("dom", "data", "format", "route", "bar", "table", "compare", "heatmap", "curve", "panels", "model", "samples", "reliability",
+           "main")  # fmt: skip
 # What page/data.js unpacks.
 PACKED = ("value", "low", "high", "stderr", "items", "clusters", "method")
 DIGITS = 6
@@ -65,7 +68,11 @@ def compact(data):
 def _blocks(root: Path, board) -> Iterator[str]:
     sampled = [table.id for table in board.tables if (root / "samples" / f"{table.id}.json").is_file()]
     strategies = [{"id": one.id, "en": one.en, "zh": one.zh, "stages": one.stages} for one in STRATEGIES]
-    yield _block("data-board", {"board": board.model_dump(), "strategies": strategies, "sampled": sampled})
+    report = folder.load_reliability(root)
+    data = {"board": board.model_dump(), "strategies": strategies, "sampled": sampled, "reliability": report.title if report else None}
+    yield _block("data-board", data)
+    if report:
+        yield f'<template id="reliability">{as_html(report)}</template>'
     for slug in board.models:
         if (root / "models" / f"{slug}.json").is_file():
             yield _block(f"report-{slug}", folder.load_report(root, slug).model_dump())

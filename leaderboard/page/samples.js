@@ -105,7 +105,7 @@ function marks(table, task, reply) {
   // The strategy stands in its tag already.
   const scores = Object.entries(reply.scores).map(([name, number]) => [columnOf(table, `${task}/${name}`), number])
     .filter(([column]) => column?.headline && !column.metric.startsWith("strategy"))
-    .map(([column, number]) => `${column.label} ${shown(number, column)}`);
+    .map(([column, number]) => `${column.label} ${shown(number, column)}${column.whole ? " (whole conversation)" : ""}`);
   return [notes.length > 0 && h("small", { class: "warned" }, notes.join("; ")),
     scores.length > 0 && h("small", { class: "scores" }, scores.join(" · "))];
 }

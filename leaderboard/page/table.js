@@ -1,6 +1,7 @@
 // The tables of the board: sorting, filters, intervals as bars, reported rows apart.
 
-const METRICS = [["", "Main metrics"], ["all", "All metrics"]];
+const RATED = board.tables.some((table) => table.columns.some((column) => column.rater));
+const METRICS = [["", "Main metrics"], RATED && ["ratings", "Ratings"], ["all", "All metrics"]].filter(Boolean);
 const KINDS = { model: "Models", adapter: "Adapters", baseline: "Baselines" };
 
 function filters() {
@@ -17,11 +18,15 @@ function filters() {
     choice("Metrics", "metrics", METRICS, setting("metrics"), pick("metrics")));
 }
 
+function wanted(column) {
+  return { all: true, ratings: column.rater !== null }[setting("metrics")] ?? column.headline;
+}
+
 function visibleColumns(table) {
   const task = setting("task"), language = setting("language");
   if (language && !table.setting.languages.includes(language)) return [];
   return table.columns.filter((column) => (!task || column.task === task) && (!language || !column.language || column.language === language)
-    && (setting("metrics") === "all" || column.headline));
+    && wanted(column));
 }
 
 function visibleRows(table, columns) {
@@ -66,24 +71,50 @@ function sortButton(table, key, label, sorting, title) {
     announce(`${table.title}: sorted by ${label}, ${next === "up" ? "ascending" : "descending"}`);
   };
   return h("button", { type: "button", class: "sort", "data-key": `sort ${table.id} ${key}`, title, onclick: press },
-    h("span", {}, label), h("span", { class: "arrow", "aria-hidden": "true" }, active ? (sorting.up ? "↑" : "↓") : ""));
+    h("span", {}, column?.rater && h("span", { class: "unseen" }, `${column.rater}: `), column ? shortLabel(column) : label),
+    h("span", { class: "arrow", "aria-hidden": "true" }, active ? (sorting.up ? "↑" : "↓") : ""));
 }
 
 function headerRows(table, columns, sorting) {
   const ariaSort = (key) => (sorting.key === key ? (sorting.up ? "ascending" : "descending") : "none");
-  const groups = columns.reduce((found, column) => {
-    const last = found.at(-1);
-    if (last && last.task === column.task) last.span += 1;
-    else found.push({ task: column.task, name: column.group || column.task, span: 1 });
-    return found;
-  }, []);
+  const groups = runsOf(columns, (column) => column.task);
+  const raters = columns.some((column) => column.rater) ? runsOf(columns, (column) => `${column.task} ${column.rater}`) : [];
+  const rows = raters.length ? 3 : 2;
   return h("thead", {},
     h("tr", {},
-      h("th", { rowspan: 2, scope: "col", class: "name", "aria-sort": ariaSort("model") }, sortButton(table, "model", "Model", sorting)),
-      groups.map((group) => h("th", { colspan: group.span, scope: "colgroup", class: "group" }, group.name, h("small", {}, group.task)))),
+      h("th", { rowspan: rows, scope: "col", class: "name", "aria-sort": ariaSort("model") }, sortButton(table, "model", "Model", sorting)),
+      groups.map(([first, span]) => h("th", { colspan: span, scope: "colgroup", class: "group" }, first.group || first.task,
+        h("small", {}, first.task)))),
+    raters.length > 0 && h("tr", {}, raters.map(([first, span], i) => {
+      const edge = i && raters[i - 1][0].task !== first.task ? "edge" : null;
+      if (!first.rater) return h("td", { colspan: span, class: edge });
+      return h("th", { colspan: span, scope: "colgroup", class: `rater ${edge || ""}` }, first.rater,
+        first.whole && small("whole conversations"), believed(first));
+    })),
     h("tr", {}, columns.map((column, i) => h("th", {
-      scope: "col", "aria-sort": ariaSort(column.key), class: i && columns[i - 1].task !== column.task ? "edge" : null,
+      scope: "col", "aria-sort": ariaSort(column.key),
+      class: i && columns[i - 1].task !== column.task ? "edge" : null,
     }, sortButton(table, column.key, column.label, sorting, column.signature)))));
+}
+
+// Neighbours of one kind: [[the first of them, how many], ...].
+function runsOf(columns, kind) {
+  return columns.reduce((found, column) => {
+    const last = found.at(-1);
+    if (last && kind(last[0]) === kind(column)) last[1] += 1;
+    else found.push([column, 1]);
+    return found;
+  }, []);
+}
+
+const shortLabel = (column) => (column.rater ? column.label.slice(column.rater.length + 2) : column.label);
+
+// Beside what judges and people say stands how far they can be believed.
+function believed(column) {
+  return column.rater && reliability && h("a", {
+    class: "believed", href: link(["reliability"]), title: reliability, "data-key": `believed ${column.key}`,
+    "aria-label": `How reliable? ${column.rater}`,
+  }, "how reliable?");
 }
 
 function nameCell(model) {

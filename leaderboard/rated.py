@@ -1,0 +1,100 @@
+"""Columns that hold ratings: `judge_NAME_DIMENSION` of `csc judge` (0..100) and `human_DIMENSION` of `csc human import` (1..5).
+
+Beside the dimensions stand `overall`, the mean of a rating's dimensions, and `missing`, 1 where nothing usable came. Ratings are of a
+sample: most items of a samples file have none.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from leaderboard.judging.columns import OVERALL
+from leaderboard.judging.dimensions import DIMENSIONS
+
+if TYPE_CHECKING:
+    from leaderboard.board import Column, Row
+    from leaderboard.judging.report import Report
+
+MISSING = "missing"
+WHAT = (OVERALL, *DIMENSIONS, MISSING)
+PEOPLE = "People"
+SCALES = (
+    "Ratings are of a sample: by judges from 0 to 100, by people from 1 to 5; overall is the mean of a rating's dimensions. In generated "
+    "context they are of the whole conversation as the model played it (unless the signature says unit:reply), elsewhere of one reply. A "
+    "rating that could not be read is missing, never 0."
+)
+_GENERATED = "csc_conv_gen"
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """Whose ratings a column holds ("Judge NAME" or PEOPLE), and of what: a dimension, OVERALL or MISSING."""
+
+    rater: str
+    what: str
+
+    @property
+    def label(self) -> str:
+        """`Judge NAME: human-likeness`."""
+        return f"{self.rater}: {self.what.replace('_', '-')}"
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Sorts columns: judges by name, then people; overall, the dimensions, missing."""
+        return self.rater if self.rater != PEOPLE else "~", WHAT.index(self.what)
+
+
+def rated(name: str) -> Rated | None:
+    """What a result name says of ratings; None for one that is of none."""
+    for what in WHAT:
+        if name == f"human_{what}":
+            return Rated(PEOPLE, what)
+        judge = name.removeprefix("judge_").removesuffix(f"_{what}")
+        if judge and name == f"judge_{judge}_{what}":
+            return Rated(f"Judge {judge}", what)
+    return None
+
+
+def of_conversations(task: str, name: str, signature: str) -> bool:
+    """Whether the ratings of this name are of whole conversations. They are then logged at a conversation's last turn."""
+    return task == _GENERATED and rated(name) is not None and "unit:reply" not in signature.split("|")
+
+
+def asked(signature: str) -> str:
+    """What all columns of one rater have in common: the signature without its first part, which names the column."""
+    return signature.partition("|")[2] or signature
+
+
+def notes(columns: Sequence["Column"], rows: Sequence["Row"]) -> Iterable[str]:
+    """Footnotes: how ratings are to be read, what every rater was asked, and how many of its ratings are missing."""
+    own = [column for column in columns if column.rater]
+    if not own:
+        return
+    yield SCALES
+    for rater in dict.fromkeys(column.rater for column in own):
+        theirs = [column for column in own if column.rater == rater]
+        texts = list(dict.fromkeys(asked(column.signature) for column in theirs))
+        for text in texts:
+            groups = ", ".join(dict.fromkeys(column.group for column in theirs if asked(column.signature) == text))
+            yield f"{rater} ({groups}): {text}" if len(texts) > 1 else f"{rater}: {text}"
+        absent = [row.values[column.key] for column in theirs if column.metric.endswith(f"_{MISSING}") for row in rows
+                  if column.key in row.values]  # fmt: skip
+        if total := sum(value.items for value in absent):
+            gone = round(sum(value.value * value.items for value in absent if value.value is not None))
+            yield f"{rater}: {gone:,} of {total:,} ratings missing"
+
+
+def doubts(columns: Iterable["Column"], report: "Report | None") -> list[str]:
+    """What is to be said about ratings that no reliability report, or one about other ratings, stands beside."""
+    asked_of: dict[str, set[str]] = {}
+    for column in columns:
+        if column.rater:
+            asked_of.setdefault(column.rater, set()).add(asked(column.signature))
+    if report is None:
+        what = "nothing here says how far these ratings can be believed; csc agreement does, give its report with --reliability"
+        return [f"{', '.join(asked_of)}: {what}"] if asked_of else []
+    known = {signature.removeprefix("judge ") for signature in report.signatures}
+    return [
+        f"{rater}: the reliability report is about other ratings; none of its signatures is {signature}"
+        for rater, signatures in asked_of.items() if rater != PEOPLE for signature in sorted(signatures - known)
+    ]  # fmt: skip
