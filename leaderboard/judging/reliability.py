@@ -35,8 +35,8 @@ def report(ratings: Sequence[Rating], comparisons: Sequence[Comparison], seed: i
         *(section for rater in comparing for section in ranking_sections(comparisons, rater, seed)),
     ]
     notes = [
-        f"{len(judges)} judges and {len(humans)} people rated {len({(r.model, r.unit) for r in ratings}):,} replies or conversations of "
-        f"{len({r.model for r in ratings}):,} models; {len(comparing)} judges made {len(comparisons):,} comparisons",
+        f"{_counted(len(judges), 'judge')} and {len(humans)} people rated {len({(r.model, r.unit) for r in ratings}):,} replies or conversations of "
+        f"{len({r.model for r in ratings}):,} models; {_counted(len(comparing), 'judge')} made {len(comparisons):,} comparisons",
         "numbers in brackets are 95 % intervals over conversations (t, or a bootstrap of whole conversations); – is undefined, never 0",
     ]
     return Report(title="How far the ratings can be believed", notes=tuple(notes), signatures=tuple(signatures), sections=tuple(sections))
@@ -209,6 +209,10 @@ def _letters():
     while True:
         yield chr(ord("a") + number % 26) + ("" if number < 26 else str(number // 26))
         number += 1
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _some(section: Section | None) -> list[Section]:

@@ -54,8 +54,8 @@ def cell_text(cell: str | int | Value, digits: int) -> str:
         return f"{cell:,}"
     if cell.value is None:
         return "–"
-    interval = "" if cell.low is None else f" ({cell.low:.{digits}f} to {cell.high:.{digits}f})"
-    return f"{cell.value:.{digits}f}{interval}"
+    interval = "" if cell.low is None else f" ({cell.low:z.{digits}f} to {cell.high:z.{digits}f})"
+    return f"{cell.value:z.{digits}f}{interval}"
 
 
 def as_markdown(report: Report) -> str:
