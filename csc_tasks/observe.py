@@ -17,9 +17,10 @@ MARK = "csc_cut"
 class _Hook:
     """Stands in for lm_eval's cache hook, which every backend calls once per finished reply, in order."""
 
-    def __init__(self, hook, flags: deque) -> None:
+    def __init__(self, hook, flags: deque, on_reply: Callable | None) -> None:
         self.hook = hook
         self.flags = flags
+        self.on_reply = on_reply
         self.cut: dict[str, bool] = {}
 
     def add_partial(self, attr: str, request, result) -> None:
@@ -28,17 +29,22 @@ class _Hook:
         self.hook.add_partial(attr, request, result)
         if cut:
             self.hook.add_partial(MARK, request, True)
+        if self.on_reply:
+            self.on_reply()
 
 
 @contextmanager
-def cut_replies(lm) -> Iterator[Callable]:
-    """Watch `lm` generate; yields a function from a request's arguments to True, False or None (cannot tell)."""
+def cut_replies(lm, on_reply: Callable | None = None) -> Iterator[Callable]:
+    """Watch `lm` generate; yields a function from a request's arguments to True, False or None (cannot tell).
+
+    `on_reply` is called for every finished reply that can be watched.
+    """
     model, cache = (lm.lm, lm.dbdict) if isinstance(lm, CachingLM) else (lm, None)
     watch = _watch(model)
     hook = None
     if watch:
         name, wrapped, flags = watch
-        hook = _Hook(model.cache_hook, flags)
+        hook = _Hook(model.cache_hook, flags, on_reply)
         model.cache_hook = hook
         setattr(model, name, wrapped)
 

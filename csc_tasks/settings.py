@@ -14,6 +14,7 @@ from csc_tasks.metrics import LearnedSettings
 from csc_tasks.question import REFERENCES
 
 STYLES = ("single", "chat")
+PLAYS = ("auto", "plain")
 PUBLISHED_CORPUS = "DianJin/DianJin-CSC-Data"
 PUBLISHED_QA_CORPUS = "Lakshan2003/customer-support-client-agent-conversations"
 
@@ -32,6 +33,8 @@ class Settings:
     subset: int | None = None
     qa_variant: str | None = None
     qa_reference: str = REFERENCES[0]
+    play: str = PLAYS[0]
+    window: int = 256
     metric_device: str | None = None
     metric_batch_size: int = 32
     bertscore_model: str | None = None
@@ -41,7 +44,9 @@ class Settings:
     cosine_model: str | None = None
 
     def __post_init__(self) -> None:
-        for name, allowed in (("prompt", STYLES), ("language", (None, *LANGUAGES)), ("qa_reference", REFERENCES)):
+        for name, allowed in (
+            ("prompt", STYLES), ("language", (None, *LANGUAGES)), ("qa_reference", REFERENCES), ("play", PLAYS),
+        ):
             if getattr(self, name) not in allowed:
                 choices = ", ".join(value for value in allowed if value)
                 raise SettingError(f"csc_{name}={getattr(self, name)!r}: choose one of {choices}")
@@ -57,7 +62,7 @@ class Settings:
         )
 
 
-WHOLE_NUMBERS = ("subset", "metric_batch_size", "bertscore_layer")
+WHOLE_NUMBERS = ("subset", "window", "metric_batch_size", "bertscore_layer")
 
 
 HELP = {
@@ -71,6 +76,8 @@ HELP = {
     "subset": "the first N documents in the corpus's fixed order: an official, comparable subset",
     "qa_variant": "summaries of the config `qa_<name>` in place of `qa`",
     "qa_reference": "`refined_agent_answer` or `agent_answer`",
+    "play": "`auto` (what a conversation's prompts have in common is computed once, where the backend allows it) or `plain`",
+    "window": "conversations that a backend with a prefix cache of its own is given at a time",
     "metric_device": "where learned metrics run: `cpu`, `cuda`, `cuda:1`; without it the GPU if there is one",
     "metric_batch_size": "texts in one forward pass of a learned metric; moves no score",
     "bertscore_model": "Hub id or folder of BERTScore's model; `bertscore_layer` goes with it",

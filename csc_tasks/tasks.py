@@ -5,11 +5,11 @@ One document is a conversation (or a question); one request is a supporter turn 
 
 import copy
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from lm_eval.api.task import ConfigurableTask
 
-from csc_tasks import corpora, play, results
+from csc_tasks import adapter, corpora, play, results
 from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID, STRATEGY_IDS
@@ -53,6 +53,8 @@ class SupportTask(ConfigurableTask):
     def __init__(self, config: Mapping) -> None:
         config = {key: value for key, value in config.items() if key != "class"}
         self.settings: Settings = read_settings(config.get("metadata") or {})
+        if note := adapter.mismatch(config.get("metadata") or {}, self.settings.prompt):
+            log.warning(note)
         self.metrics: list[Metric] = self.choose_metrics()
         self.items: dict[str, Conversation | Question] = {}
         self._columns: dict[str, Column] = {}
@@ -102,6 +104,12 @@ class SupportTask(ConfigurableTask):
         """What a reader needs to know to compare two results."""
         return results.provenance(self.corpus, list(self.items.values()), self.signatures()) | {"prompt": self.settings.prompt}
 
+    def doc_iterator(self, *, rank: int = 0, limit: int | None = None, world_size: int = 1, samples: list[int] | None = None) -> Iterator:
+        """As lm_eval's, but ranks share the documents by length: of every `world_size`-th document one rank might get the long ones."""
+        documents = list(super().doc_iterator(rank=0, limit=limit, world_size=1, samples=samples))
+        lengths = [play.length(self.requests_of(self.items[document_key(doc)])) for _, doc in documents] if world_size > 1 else []
+        return iter([documents[position] for position in play.share(lengths, world_size)[rank]] if world_size > 1 else documents)
+
     def doc_to_text(self, doc, doc_to_text=None) -> str:
         prompt = self.requests_of(self.items[document_key(doc)])[0]
         return prompt.plain(prompt.messages())
@@ -117,7 +125,7 @@ class SupportTask(ConfigurableTask):
 
         lm_eval's own key knows only task and tokenizer, and would hand a run the prompts of another corpus.
         """
-        made_from = [self.config.metadata["csc"], self.config.generation_kwargs]
+        made_from = [self.config.metadata["csc"], self.config.generation_kwargs, self.settings.play, self.settings.window]
         super().build_all_requests(tokenizer_name=f"{tokenizer_name}-{content_id('csc', made_from)}", **options)
 
     def fewshot_context(self, doc, num_fewshot, system_instruction=None, apply_chat_template=False, chat_template=None, **_) -> dict:
@@ -127,6 +135,8 @@ class SupportTask(ConfigurableTask):
     def construct_requests(self, doc, ctx: dict, metadata=None, **_) -> list[play.PlayInstance]:
         if self._renderer is None or self._renderer.chat_template != ctx["chat_template"]:
             self._renderer = play.Renderer(None, ctx["chat_template"])
+        how = {"system_instruction": ctx["system_instruction"], "templated": ctx["templated"], "generated": self.GENERATED}
+        how |= {"play": self.settings.play, "window": self.settings.window}
         instances = []
         for number, prompt in enumerate(self.requests_of(self.items[document_key(doc)])):
             kwargs = copy.deepcopy(self.config.generation_kwargs or {})
@@ -134,17 +144,7 @@ class SupportTask(ConfigurableTask):
             stops = kwargs.pop("until", None) or ([] if ctx["templated"] else prompt.stops())
             if stops:
                 kwargs["until"] = stops
-            instance = play.PlayInstance(
-                self.REQUEST,
-                doc,
-                ("", kwargs),
-                number,
-                metadata,
-                prompt=prompt,
-                system_instruction=ctx["system_instruction"],
-                templated=ctx["templated"],
-                generated=self.GENERATED,
-            )
+            instance = play.PlayInstance(self.REQUEST, doc, ("", kwargs), number, metadata, prompt=prompt, **how)
             if number == 0:
                 # What --write_out shows; the prompts that were sent replace it.
                 instance.arguments = (self._renderer.render(instance), kwargs)

@@ -43,11 +43,15 @@ def turns(results, task):
     return [record for sample in results["samples"][task] for record in sample["answers" if "qa" in task else "turns"]]
 
 
-@pytest.mark.parametrize("templated", [False, True])
-@pytest.mark.parametrize("style", ["single", "chat"])
-def test_hf_runs_every_task_in_both_styles(model, corpus, style, templated):
+BOTH_WAYS = pytest.mark.parametrize("play", ["auto", "plain"])
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize(("style", "templated"), [("single", False), ("single", True), ("chat", False), ("chat", True)])
+def test_hf_runs_every_task_in_both_styles(model, corpus, style, templated, play):
     tasks = ["csc_conv_ref", "csc_conv_gen", "csc_qa", "cscx_strategy_choice"]
-    results = hf(model, corpus, tasks, {"csc_prompt": style}, apply_chat_template=templated, system_instruction="Stay calm.")
+    options = {"apply_chat_template": templated, "system_instruction": "Stay calm."}
+    results = hf(model, corpus, tasks, {"csc_prompt": style, "csc_play": play}, **options)
     prompts = [arguments[0] for sample in results["samples"]["csc_conv_gen"] for arguments in sample["arguments"]]
     assert all(prompt.count("Stay calm.") == 1 for prompt in prompts)
     assert all(("<|im_start|>" in prompt) == templated for prompt in prompts)
@@ -59,18 +63,20 @@ def test_hf_runs_every_task_in_both_styles(model, corpus, style, templated):
     assert {turn["history_truncated"] for turn in turns(results, "csc_conv_gen")} == {False}
 
 
-def test_reference_and_generated_context_agree_on_first_turns(model, corpus):
-    results = hf(model, corpus, ["csc_conv_ref", "csc_conv_gen"])
+@BOTH_WAYS
+def test_reference_and_generated_context_agree_on_first_turns(model, corpus, play):
+    results = hf(model, corpus, ["csc_conv_ref", "csc_conv_gen"], {"csc_play": play})
     for one, other in zip(results["samples"]["csc_conv_ref"], results["samples"]["csc_conv_gen"], strict=True):
         assert one["turns"][0] == other["turns"][0]
 
 
-def test_cut_replies_are_the_ones_that_did_not_end_by_themselves(model, corpus):
+@BOTH_WAYS
+def test_cut_replies_are_the_ones_that_did_not_end_by_themselves(model, corpus, play):
     """Recomputed with transformers alone: generate again from the logged prompt and look for an end token."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    results = hf(model, corpus, ["csc_conv_ref"], batch_size=3, gen_kwargs="max_gen_toks=6")
+    results = hf(model, corpus, ["csc_conv_ref"], {"csc_play": play}, batch_size=3, gen_kwargs="max_gen_toks=6")
     tokenizer, network = AutoTokenizer.from_pretrained(model), AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
     checked = set()
     for sample in results["samples"]["csc_conv_ref"]:
@@ -104,19 +110,21 @@ def test_an_end_token_or_stop_string_is_no_cut():
     assert _cut_rows(lm, output, kwargs | {"max_length": 6}) == [False] * 4
 
 
-def test_cut_replies_survive_the_cache(model, corpus, tmp_path):
-    options = {"use_cache": str(tmp_path / "cache"), "gen_kwargs": "max_gen_toks=6"}
+@BOTH_WAYS
+def test_cut_replies_survive_the_cache(model, corpus, tmp_path, play):
+    options = {"use_cache": str(tmp_path / "cache"), "gen_kwargs": "max_gen_toks=6", "metadata": {"csc_play": play}}
     first = hf(model, corpus, ["csc_conv_gen"], **options)
     second = hf(model, corpus, ["csc_conv_gen"], **options)
     assert turns(first, "csc_conv_gen") == turns(second, "csc_conv_gen")
     assert any(turn["truncated"] for turn in turns(second, "csc_conv_gen"))
 
 
-def test_overlong_prompts_lose_whole_oldest_turns_and_never_instructions(tmp_path, corpus):
+@BOTH_WAYS
+def test_overlong_prompts_lose_whole_oldest_turns_and_never_instructions(tmp_path, corpus, play):
     conversation = max(sample_conversations(("en",)), key=lambda c: len(c.dialogue))
     limit = len(instructions("en", "predict").encode()) + 420
     small = make_model(tmp_path / "small", positions=limit)
-    results = hf(small, corpus, ["csc_conv_ref", "csc_conv_gen"], {"csc_language": "en"})
+    results = hf(small, corpus, ["csc_conv_ref", "csc_conv_gen"], {"csc_language": "en", "csc_play": play})
     assert 0 < results["results"]["csc_conv_ref"]["history_truncated,none"] < 1
     for task in ("csc_conv_ref", "csc_conv_gen"):
         for sample in results["samples"][task]:
@@ -153,17 +161,18 @@ def test_templates_without_system_and_with_strict_turns_keep_the_instructions(tm
             assert arguments[0].startswith("<turn>user\n")
 
 
-def test_auto_batch_size_is_measured_once(model, corpus, monkeypatch):
+@BOTH_WAYS
+def test_auto_batch_size_is_measured_once(model, corpus, monkeypatch, play):
     from lm_eval.models.huggingface import HFLM
 
     measured = []
     monkeypatch.setattr(HFLM, "_detect_batch_size", lambda self, *args, **kwargs: measured.append(1) or 4)
-    hf(model, corpus, ["csc_conv_gen"], batch_size="auto")
+    hf(model, corpus, ["csc_conv_gen", "csc_qa"], {"csc_play": play}, batch_size="auto")
     assert len(measured) == 1
 
 
 def test_two_ranks_give_the_numbers_of_one(model, corpus, tmp_path):
-    """Through accelerate on two processes, as a user would start it."""
+    """Through accelerate on two processes, as a user would start it. One rank plays the plain way, which compares the ways too."""
     command = [
         "-m",
         "lm_eval",
@@ -182,15 +191,15 @@ def test_two_ranks_give_the_numbers_of_one(model, corpus, tmp_path):
         "--log_samples",
         "--device",
         "cpu",
-        "--metadata",
-        json.dumps({"csc_corpus": str(corpus), "csc_qa_corpus": str(corpus)}),
     ]
+    settings = {"csc_corpus": str(corpus), "csc_qa_corpus": str(corpus)}
     launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1", "--main_process_port", "0"]
     environment = os.environ | {"CSC_TASKS_AUTOLOAD": "0", "PYTHONPATH": str(TASKS_DIR.parent)}
     found = {}
-    for name, prefix in (("one", []), ("two", launch)):
+    for name, prefix, play in (("one", [], "plain"), ("two", launch, "auto")):
+        metadata = json.dumps(settings | {"csc_play": play})
         subprocess.run(
-            [sys.executable, *prefix, *command, "--output_path", str(tmp_path / name)],
+            [sys.executable, *prefix, *command, "--metadata", metadata, "--output_path", str(tmp_path / name)],
             check=True,
             env=environment,
             capture_output=True,

@@ -32,7 +32,8 @@ BUILT_ON = {
     "pii": ["errors"],
     "doctor": ["settings", "corpora", "hub", "autoload"],
     "metric_path": [],
-    "tasks": ["play", "settings", "results"],
+    "adapter": [],
+    "tasks": ["play", "settings", "results", "adapter"],
     "cli": ["errors"],
     "autoload": [],
 }

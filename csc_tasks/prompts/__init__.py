@@ -2,5 +2,9 @@
 
 from csc_tasks.prompts.render import AnswerPrompt, TurnPrompt, instructions, tagged
 from csc_tasks.prompts.reply import Reply, read_reply, read_text, strip_thinking, writable
+from csc_tasks.prompts.template import shows_system, without_system
 
-__all__ = ["AnswerPrompt", "Reply", "TurnPrompt", "instructions", "read_reply", "read_text", "strip_thinking", "tagged", "writable"]
+__all__ = [
+    "AnswerPrompt", "Reply", "TurnPrompt", "instructions", "read_reply", "read_text", "shows_system", "strip_thinking", "tagged",
+    "without_system", "writable",
+]

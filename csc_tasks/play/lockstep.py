@@ -1,0 +1,222 @@
+"""Lockstep play for lm_eval's HF backend: a batch of conversations with one key-value cache that is kept between turns.
+
+Conversations with the most turns start first. A row that has finished a turn waits until a share of the rows waits with it, so that their
+next prompts are encoded together; a row whose conversation has ended takes the next one, and finds the instructions already in the cache.
+Memory is bounded by the batch: one cache row for each conversation that is being played.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, postprocess_generated_text
+from tqdm import tqdm
+
+from csc_tasks.play.book import Book
+from csc_tasks.play.chains import Chain
+from csc_tasks.play.likelihoods import likelihoods, option_tokens
+from csc_tasks.play.plain import longest_name, options
+from csc_tasks.play.requests import PlayInstance, Renderer
+from csc_tasks.play.rows import Rows
+
+WAITING = 4
+"""The next prompts are encoded when one row in this many waits: idle rows cost less than many small forward passes."""
+
+
+@dataclass(slots=True)
+class Reply:
+    """A reply in the making."""
+
+    arguments: tuple
+    limit: int
+    stops: list[str]
+    penalty: float
+    tokens: list[int] = field(default_factory=list)
+
+
+def generate(lm, conversations: Sequence[Sequence[PlayInstance]], chat_template, batch_size: int, progress: tqdm) -> list[Chain]:
+    """Play all conversations greedily. The replies are those that the backend itself gives to one prompt at a time."""
+    book = Book(lm)
+    lm = book.model
+    renderer = Renderer(lm, chat_template, lambda prompt: lm.tok_batch_encode([prompt])[0][0].tolist())
+    chains = [Chain(requests, renderer) for requests in _spread(conversations, batch_size)]
+
+    def cached(chain: Chain, request: PlayInstance) -> bool:
+        if known := book.reply(request.arguments):
+            chain.answer(*known)
+            progress.update()
+        return known is not None
+
+    seats = _Seats(chains, batch_size, cached, lambda request: renderer.tokens(request.arguments[0]))
+    rows, stop = Rows(lm, seats.count), _Stop(lm)
+    replies: dict[int, Reply] = {}
+    started = time.perf_counter()
+
+    def take(row: int, token: int) -> None:
+        reply = replies[row]
+        reply.tokens.append(token)
+        ended = stop.reached(reply)
+        if ended or len(reply.tokens) == reply.limit:
+            text = stop.text(reply)
+            book.keep_reply(reply.arguments, text, not ended)
+            seats.chains[row].answer(text, not ended)
+            seats.waiting.append(row)
+            del replies[row]
+            _show(progress, rows, started)
+
+    while True:
+        if seats.waiting and (not replies or len(seats.waiting) * WAITING >= seats.count):
+            asked = seats.next_requests()
+            replies |= {row: stop.new_reply(request) for row, request, _ in asked}
+            logits = rows.encode([row for row, _, _ in asked], [tokens for _, _, tokens in asked]) if asked else {}
+            for row, after in logits.items():
+                take(row, stop.likeliest(after[-1], replies[row], rows.held[row]))
+        if not replies and not seats.waiting:
+            return chains
+        if kept := seats.shrunk():
+            rows.keep(kept)
+            replies = {new: replies[old] for new, old in enumerate(kept) if old in replies}
+        if replies:
+            logits = rows.step([replies[row].tokens[-1] if row in replies else None for row in range(seats.count)])
+            best = logits.float().argmax(-1).tolist()
+            for row in sorted(replies):
+                plain = replies[row].penalty == 1
+                take(row, best[row] if plain else stop.likeliest(logits[row], replies[row], rows.held[row]))
+
+
+def choose(lm, conversations: Sequence[Sequence[PlayInstance]], chat_template, batch_size: int, progress: tqdm) -> list[Chain]:
+    """The twelve names' log-likelihoods after every prompt, from one pass over what is new in the prompt and the names."""
+    book = Book(lm)
+    lm = book.model
+    renderer = Renderer(lm, chat_template)
+    chains = [Chain(requests, renderer, longest_name(requests[0])) for requests in _spread(conversations, batch_size)]
+
+    def cached(chain: Chain, request: PlayInstance) -> bool:
+        if known := book.likelihoods(request.arguments[0], options(request)):
+            chain.choose(known)
+            progress.update()
+        return known is not None
+
+    def split(request: PlayInstance) -> tuple:
+        return option_tokens(renderer, request.arguments[0], options(request))
+
+    seats = _Seats(chains, batch_size, cached, split)
+    rows = Rows(lm, seats.count)
+    started = time.perf_counter()
+    while asked := seats.next_requests():
+        # A name's last token predicts nothing that is asked for.
+        tails = [[tokens[:-1] for tokens in names] for _, _, (_, names) in asked]
+        logits = rows.encode([row for row, _, _ in asked], [context for _, _, (context, _) in asked], tails)
+        for row, request, (_, names) in asked:
+            answers = likelihoods(logits.pop(row), names, lm.softmax_dtype)
+            book.keep_likelihoods(request.arguments[0], options(request), answers)
+            seats.chains[row].choose([answer[0] for answer in answers])
+            seats.waiting.append(row)
+            _show(progress, rows, started)
+    return chains
+
+
+class _Seats:
+    """Which conversation plays in which row. `waiting` rows want their next prompt."""
+
+    def __init__(self, chains: Sequence[Chain], batch_size: int, cached: Callable, encode: Callable) -> None:
+        self.queue = deque(sorted(chains, key=lambda chain: -len(chain.requests)))
+        self.cached = cached
+        self.encode = encode
+        self.chains: list[Chain | None] = [self.queue.popleft() for _ in range(min(batch_size, len(chains)))]
+        self.waiting = list(range(self.count))
+
+    @property
+    def count(self) -> int:
+        return len(self.chains)
+
+    def next_requests(self) -> list[tuple]:
+        """(row, request, what `encode` makes of it) for the waiting rows; a row for which nothing is left to ask stays empty."""
+        found = []
+        for row in self.waiting:
+            while (chain := self.chains[row]) is not None:
+                request = chain.ask()
+                if request is None:
+                    self.chains[row] = self.queue.popleft() if self.queue else None
+                elif not self.cached(chain, request):
+                    found.append((row, request, self.encode(request)))
+                    break
+        self.waiting = []
+        return found
+
+    def shrunk(self) -> list[int]:
+        """The rows to keep where half of them or more have nothing left to do; they become the rows 0, 1, ... of this."""
+        kept = [row for row, chain in enumerate(self.chains) if chain is not None]
+        if not kept or len(kept) * 2 > self.count:
+            return []
+        self.chains = [self.chains[row] for row in kept]
+        self.waiting = [kept.index(row) for row in self.waiting]
+        return kept
+
+
+class _Stop:
+    """When a reply ends and what its text is, by the rules of lm_eval's HF backend for a batch of one."""
+
+    def __init__(self, lm) -> None:
+        self.lm = lm
+        configured = lm.model.generation_config.eos_token_id
+        self.ends = {lm.tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])}
+        self.eos = lm.tok_decode(lm.eot_token_id, skip_special_tokens=False)
+        self.penalty = lm.model.generation_config.repetition_penalty or 1.0
+        self._lengths: dict[str, int] = {}
+
+    def new_reply(self, request: PlayInstance) -> Reply:
+        kwargs = normalize_gen_kwargs(request.arguments[1], self.lm.max_gen_toks)
+        stops = handle_stop_sequences(kwargs.get("until"), eos=self.eos)
+        return Reply(request.arguments, kwargs["max_gen_toks"], stops, kwargs.get("repetition_penalty", self.penalty))
+
+    def likeliest(self, logits, reply: Reply, held: list[int]) -> int:
+        """The greedy choice from logits of shape (vocabulary,) after the tokens `held`."""
+        import torch
+        from transformers import RepetitionPenaltyLogitsProcessor
+
+        scores = logits.float()[None]
+        if reply.penalty != 1:
+            scores = RepetitionPenaltyLogitsProcessor(reply.penalty)(torch.tensor([held], device=scores.device), scores)
+        return int(scores.argmax(-1))
+
+    def reached(self, reply: Reply) -> bool:
+        """Whether the reply's last token ends it or completes a stop string; a stop string is looked for in its length and two tokens."""
+        if reply.tokens[-1] in self.ends:
+            return True
+        if not reply.stops:
+            return False
+        text = self.lm.tokenizer.decode(reply.tokens[-max(map(self._length, reply.stops)) - 2 :])
+        return any(stop in text for stop in reply.stops)
+
+    def text(self, reply: Reply) -> str:
+        tokens, think = reply.tokens, self.lm.think_end_token
+        if isinstance(think, int):
+            after = [i for i, token in enumerate(tokens) if token == think]
+            text = self.lm.tok_decode(tokens[after[-1] + 1 :] if after else tokens).lstrip()
+        else:
+            text = self.lm.tok_decode(tokens)
+        return postprocess_generated_text(text, reply.stops, think if isinstance(think, str) else None)
+
+    def _length(self, stop: str) -> int:
+        if stop not in self._lengths:
+            self._lengths[stop] = len(self.lm.tokenizer.encode(stop, add_special_tokens=False))
+        return self._lengths[stop]
+
+
+def _spread(conversations: Sequence[Sequence[PlayInstance]], batch_size: int) -> list[Sequence[PlayInstance]]:
+    """The conversations; where they are fewer than rows, those whose turns do not depend on replies as runs of their turns."""
+    runs = -(-batch_size // max(1, len(conversations)))
+    spread: list[Sequence[PlayInstance]] = []
+    for requests in conversations:
+        size = len(requests) if requests[0].generated else -(-len(requests) // runs)
+        spread += [requests[start : start + size] for start in range(0, len(requests), size)]
+    return spread
+
+
+def _show(progress: tqdm, rows: Rows, started: float) -> None:
+    """Turns done (and so the time left), and tokens of prompts and replies a second, whether they were computed or re-used."""
+    tokens = rows.asked + rows.decoded
+    progress.set_postfix_str(f"{tokens / (time.perf_counter() - started):,.0f} tokens/s", refresh=False)
+    progress.update()

@@ -1,0 +1,77 @@
+"""The plain way: every backend's own `generate_until` and `loglikelihood`, a window of conversations at a time.
+
+Backends sort what they are given by length. A window keeps the requests of one conversation near each other all the same, so that a
+backend's prefix cache of bounded size (vLLM, sglang) still holds what the next turn repeats.
+"""
+
+from collections.abc import Sequence
+
+from lm_eval.api.instance import Instance
+from tqdm import tqdm
+
+from csc_tasks.errors import ModelError
+from csc_tasks.framework import STRATEGIES
+from csc_tasks.observe import cut_replies
+from csc_tasks.play.chains import Chain, windows
+from csc_tasks.play.requests import PlayInstance, Renderer
+
+
+def generate(lm, conversations: Sequence[Sequence[PlayInstance]], renderer: Renderer, window: int, progress: tqdm) -> list[Chain]:
+    """Reference context: a whole window at once. Generated context: the k-th supporter turns of a window in its k-th round."""
+    if any(requests[0].generated and len(requests) > 1 for requests in conversations):
+        _refuse_reloading(renderer.lm)
+    played, done = [], 0
+    for some in windows(conversations, window):
+        chains = [
+            Chain(asked_together, renderer)
+            for requests in some
+            for asked_together in ([requests] if requests[0].generated else [[request] for request in requests])
+        ]
+        played += chains
+        while asked := [(chain, request) for chain in chains if (request := chain.ask())]:
+            instances = [Instance("generate_until", request.doc, request.arguments, 0, request.metadata) for _, request in asked]
+            with cut_replies(lm, progress.update) as was_cut:
+                texts = lm.generate_until(instances)
+                for (chain, _), instance, text in zip(asked, instances, texts, strict=True):
+                    chain.answer(text, was_cut(instance.args))
+            chains = [chain for chain, _ in asked]
+            done += len(asked)
+            progress.update(done - progress.n)
+    return played
+
+
+def choose(lm, conversations: Sequence[Sequence[PlayInstance]], renderer: Renderer, window: int, progress: tqdm) -> list[Chain]:
+    """The twelve continuations of every prompt, as ordinary log-likelihood requests."""
+    played = []
+    for some in windows(conversations, window):
+        chains = [Chain([request], renderer, longest_name(request)) for requests in some for request in requests]
+        asked = [
+            Instance("loglikelihood", request.doc, (request.arguments[0], option), number, request.metadata)
+            for request in (chain.ask() for chain in chains)
+            for number, option in enumerate(options(request))
+        ]
+        answers = [answer[0] for answer in lm.loglikelihood(asked)]
+        for number, chain in enumerate(chains):
+            chain.choose(answers[number * len(STRATEGIES) : (number + 1) * len(STRATEGIES)])
+        played += chains
+        progress.update(len(chains))
+    return played
+
+
+def options(request: PlayInstance) -> list[str]:
+    """The twelve continuations. A chat template ends where the reply starts; plain text ends with a colon and wants a space."""
+    space = "" if request.templated else " "
+    return [f"{space}[{strategy.name(request.prompt.language)}]" for strategy in STRATEGIES]
+
+
+def longest_name(request: PlayInstance) -> int:
+    """No option has more tokens than this: a token is at least one byte."""
+    return 1 + max(len(option.strip().encode()) for option in options(request))
+
+
+def _refuse_reloading(lm) -> None:
+    if getattr(lm, "data_parallel_size", 1) > 1:
+        raise ModelError(
+            "generated context asks turn by turn, and this backend with data_parallel_size > 1 loads the model again each time: "
+            "run `vllm serve` and use --model local-chat-completions, or data_parallel_size=1"
+        )

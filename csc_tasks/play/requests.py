@@ -1,0 +1,129 @@
+"""One supporter turn or one answer as a request to a model, and the prompts of one model: chat template or plain text, short enough."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lm_eval.api.instance import Instance
+
+from csc_tasks.errors import ModelError
+from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt
+
+log = logging.getLogger("lm_eval.csc_tasks")
+
+TEMPLATE_MARGIN = 16
+"""Tokens a tokenizer may add to a rendered prompt (beginning-of-text marks and the like), kept free in the quick length check."""
+
+
+@dataclass
+class PlayInstance(Instance):
+    """A request for one supporter turn or one answer.
+
+    `prompt` renders it, `templated` says whether the run applies the model's chat template, `generated` whether the model's own earlier
+    turns stand in for the gold supporter's. `play` and `window` are the settings `csc_play` and `csc_window`.
+    """
+
+    prompt: TurnPrompt | AnswerPrompt | None = None
+    system_instruction: str | None = None
+    templated: bool = False
+    generated: bool = False
+    play: str = "auto"
+    window: int = 256
+
+    @property
+    def conversation(self) -> tuple:
+        """What the requests of one conversation in one task have in common."""
+        return self.task_name, self.doc_id
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What came back for a request: the raw text, whether the token limit cut it (None: the backend cannot tell) and turns dropped.
+
+    `history_truncated` is None where the model's length or tokenizer is not known here.
+    """
+
+    text: str
+    truncated: bool | None
+    history_truncated: int | None
+
+
+class Renderer:
+    """Prompts as one model takes them: chat template or plain text, and short enough.
+
+    `encode` turns text into the model's tokens where the model's own `tok_encode` is not what its requests are encoded with.
+    """
+
+    def __init__(self, lm, chat_template: Callable | None, encode: Callable[[str], list[int]] | None = None) -> None:
+        self.lm = lm
+        self.chat_template = chat_template
+        self._encode = encode or getattr(lm, "tok_encode", None)
+        self._last: tuple[str, list[int]] = ("", [])
+        self._takes_system: bool | None = None
+
+    def render(self, request: PlayInstance, drop: int = 0, replies: dict[int, Reply] | None = None):
+        """The prompt as text (or lm_eval's JSON chat string for chat APIs) with `drop` oldest turns left out."""
+        messages = request.prompt.messages(drop, replies)
+        if request.system_instruction:
+            if messages[0]["role"] == "system":
+                messages[0]["content"] = f"{request.system_instruction}\n\n{messages[0]['content']}"
+            else:
+                messages.insert(0, {"role": "system", "content": request.system_instruction})
+        if not request.templated:
+            return request.prompt.plain(messages)
+        if messages[0]["role"] == "system" and not self.takes_system():
+            messages[1]["content"] = f"{messages[0]['content']}\n\n{messages[1]['content']}"
+            del messages[0]
+        return self.chat_template(messages)
+
+    def takes_system(self) -> bool:
+        """Whether the chat template shows a system message; lm_eval drops the message in silence where a template refuses it."""
+        if self._takes_system is None:
+            probe = "system-message-probe"
+            rendered = self.chat_template([{"role": "system", "content": probe}, {"role": "user", "content": "probe"}])
+            self._takes_system = not isinstance(rendered, str) or probe in rendered
+            if not self._takes_system:
+                log.warning("this model's chat template takes no system message: instructions open the first user message instead")
+        return self._takes_system
+
+    def fitting(self, request: PlayInstance, reply_tokens: int, replies: dict[int, Reply] | None = None) -> tuple:
+        """(prompt, turns dropped): the prompt with as few whole oldest turns left out as the model's length demands.
+
+        Turns dropped is None where the model's length is not known here. Raises ModelError when the instructions alone do not fit.
+        """
+        prompt = self.render(request, 0, replies)
+        room = self._room(reply_tokens)
+        if room is None or not isinstance(prompt, str):
+            return prompt, None
+        # A token is at least one byte, so most prompts need no tokenizer to be known to fit.
+        if len(prompt.encode()) + TEMPLATE_MARGIN <= room or self._length(prompt) <= room:
+            return prompt, 0
+        low, high = 1, request.prompt.droppable()
+        if high < low or self._length(self.render(request, high, replies)) > room:
+            bare = self._length(self.render(request, max(high, 0), replies))
+            raise ModelError(
+                f"{request.doc['conversation_id']}: instructions and question alone take {bare} tokens, the model has room for {room} "
+                f"beside a reply of {reply_tokens}; use a model with a longer context or a smaller max_gen_toks"
+            )
+        while low < high:
+            middle = (low + high) // 2
+            if self._length(self.render(request, middle, replies)) <= room:
+                high = middle
+            else:
+                low = middle + 1
+        return self.render(request, low, replies), low
+
+    def tokens(self, prompt: str) -> list[int]:
+        """The prompt's tokens; those of the prompt asked for last are kept, so that measuring and sending encode it once."""
+        if self._last[0] != prompt:
+            self._last = prompt, self._encode(prompt)
+        return self._last[1]
+
+    def _room(self, reply_tokens: int) -> int | None:
+        limit = getattr(self.lm, "max_length", None)
+        if not isinstance(limit, int) or not hasattr(self.lm, "tok_encode") or getattr(self.lm, "tokenizer", None) is None:
+            return None
+        return limit - reply_tokens
+
+    def _length(self, prompt: str) -> int:
+        return len(self.tokens(prompt))
