@@ -1,8 +1,8 @@
-# make test   lint and test suite         make demo   a tiny model trained, evaluated and compared, offline
+# make test   lint and test suite         make demo   tiny models trained, evaluated and compared, offline
 # The first call sets up .venv; PYTHON names the interpreter (3.11 or newer), TORCH the build of torch that fits the machine.
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
-EXTRAS ?= hf,learned,build,leaderboard,dev
+EXTRAS ?= hf,learned,build,train,leaderboard,dev
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,13 +16,21 @@ test: lint
 lint: $(READY)
 	$(BIN)/ruff check .
 
+# A base without strategies, an adapter that teaches them, both evaluated, baselines beside them, one table and a page.
 demo: export HF_HUB_OFFLINE := 1
+demo: export CSC_CORPUS := demo
+demo: export CSC_QA_CORPUS := demo
+demo: export CSC_PROMPT := chat
 demo: $(READY)
-	$(BIN)/csc train tiny --out demo/model
-	$(BIN)/lm_eval --model hf --model_args pretrained=demo/model --tasks 'csc_*' --apply_chat_template \
-		--metadata '{"csc_corpus": "demo", "csc_qa_corpus": "demo", "csc_prompt": "chat"}' \
-		--gen_kwargs max_gen_toks=96 --output_path demo/results --log_samples --device cpu --batch_size 64
-	$(BIN)/csc baselines demo
+	$(BIN)/csc train tiny --without-strategies --out demo/base
+	$(BIN)/csc train --config trainers/recipes/demo.yaml --model demo/base --out demo/adapter
+	$(BIN)/lm_eval --model_args pretrained=demo/base $(EVALUATE)
+	$(BIN)/lm_eval --model_args pretrained=demo/base,peft=demo/adapter $(EVALUATE)
+	$(BIN)/csc baselines demo --out demo/results
+	$(BIN)/csc collect demo/results --out demo/board
+
+EVALUATE := --model hf --tasks 'csc_*' --apply_chat_template --gen_kwargs max_gen_toks=96 --output_path demo/results --log_samples \
+	--device cpu --batch_size 64
 
 venv: $(READY)
 

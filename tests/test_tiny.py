@@ -1,6 +1,8 @@
 """The tiny stand-in: it learns, its prompts are the tasks' own, and only the supporter's targets are learned."""
 
 import json
+import re
+from dataclasses import replace
 
 import pytest
 from fakes import sample_conversations, sample_questions, write_corpus
@@ -110,6 +112,17 @@ def test_the_same_seed_gives_the_same_weights(trained, corpus, tmp_path):
     other = train_tiny(str(corpus), tmp_path / "other", seed=1, epochs=1, shape=SMALL)
     assert (tmp_path / "again" / "model.safetensors").read_bytes() == (trained[0] / "model.safetensors").read_bytes()
     assert again["loss_last"] == trained[1]["loss_last"] and other["loss_first"] != again["loss_first"]
+
+
+def test_a_base_without_strategies_never_sees_one(corpus, tokenizer, tmp_path):
+    from collections import Counter
+
+    for conversation in sample_conversations():
+        for example in examples_of(conversation, tokenizer, SMALL.positions, Counter(), "vanilla"):
+            assert not re.search(r"\[[A-Z]|\[[\u4e00-\u9fff]|Greeting|礼貌问候", example.text)
+    record = train_tiny(str(corpus), tmp_path / "base", epochs=0.1, shape=replace(SMALL, tied=False), strategies=False)
+    assert record["strategies"] is False
+    assert json.loads((tmp_path / "base" / "config.json").read_text())["tie_word_embeddings"] is False
 
 
 def test_a_foreign_folder_is_refused_and_our_own_replaced(trained, corpus, tmp_path):

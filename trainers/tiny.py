@@ -51,6 +51,7 @@ class Shape:
     key_value_heads: int = 2
     feed_forward: int = 704
     positions: int = 2048
+    tied: bool = True
     batch_tokens: int = 1000
     learning_rate: float = 1.5e-3
     most_items: int = 2000
@@ -64,11 +65,16 @@ def add_arguments(parser: ArgumentParser) -> None:
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=float, default=3.0, help="how long the whole command may take (default: 3)")
     length.add_argument("--epochs", type=float, help="how often to read the examples, however long that takes")
+    parser.add_argument("--without-strategies", action="store_true", help="show it dialogues without strategies: a base for csc train")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1; steps this small gain little from more)")
 
 
 def main(args: Namespace) -> None:
-    record = train_tiny(args.corpus, Path(args.out), args.seed, args.minutes, args.epochs, args.threads)
+    # An adapter that is to learn the strategies' names trains input and output embeddings apart.
+    shape = Shape(tied=not args.without_strategies)
+    record = train_tiny(
+        args.corpus, Path(args.out), args.seed, args.minutes, args.epochs, args.threads, shape, strategies=not args.without_strategies
+    )
     print(
         f"Wrote {args.out}: {record['parameters']:,} parameters, {record['epochs']} epochs in {record['steps']:,} steps, "
         f"loss {record['loss_first']:.2f} -> {record['loss_last']:.2f}, {record['seconds']:.0f} s"
@@ -76,11 +82,13 @@ def main(args: Namespace) -> None:
 
 
 def train_tiny(
-    corpus: str, out: Path, seed: int = 0, minutes: float = 3.0, epochs: float | None = None, threads: int = 1, shape: Shape | None = None
+    corpus: str, out: Path, seed: int = 0, minutes: float = 3.0, epochs: float | None = None, threads: int = 1, shape: Shape | None = None,
+    strategies: bool = True,
 ) -> dict:
     """Train on the train splits of `corpus`, write the model folder `out` and return the record that its tiny.json holds.
 
-    `minutes` is the time for everything; it does not count when `epochs` is given. Raises SettingError when `out` holds anything but a
+    `minutes` is the time for everything; it does not count when `epochs` is given. Without `strategies` the model sees dialogues and
+    instructions that have none (the variant "vanilla" of the prompts). Raises SettingError when `out` holds anything but a
     model of ours or a number is not above 0, DataError when the corpus has no train split or nothing in it to learn.
     """
     started = time.monotonic()
@@ -102,7 +110,8 @@ def train_tiny(
         print(split.summary() + (f"; the first {len(used):,} are read" if len(used) < len(split.items) else ""))
     tokenizer = train_tokenizer(items, shape.vocabulary, shape.positions)
     counts: Counter = Counter()
-    examples = [encode(example, tokenizer) for item in items for example in examples_of(item, tokenizer, shape.positions, counts)]
+    variant = "predict" if strategies else "vanilla"
+    examples = [encode(example, tokenizer) for item in items for example in examples_of(item, tokenizer, shape.positions, counts, variant)]
     print("; ".join(f"{count:,} {what}" for what, count in counts.items() if count))
     if not examples:
         raise DataError(f"{corpus}: its {SPLIT} splits have no labelled supporter turn and no question, so there is nothing to learn")
@@ -115,6 +124,7 @@ def train_tiny(
         "corpus": [{key: getattr(split, key) for key in ("name", "config", "split", "revision", "content_hash")} for split in splits],
         "languages": sorted({language for split in splits for language in split.languages}),
         "counts": dict(counts),
+        "strategies": strategies,
         "seed": seed,
         "threads": threads,
         "shape": asdict(shape),
@@ -145,14 +155,14 @@ def _hub_splits(name: str) -> Iterator[corpora.Corpus]:
 
 
 def new_model(tokenizer, shape: Shape):
-    """A Qwen3 with fresh weights, its embeddings tied."""
+    """A Qwen3 with fresh weights."""
     # Not Qwen2: AutoTokenizer gives every model of that type Qwen2's own pieces, whatever the folder's tokenizer says (transformers 5.23).
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
     config = Qwen3Config(
         vocab_size=len(tokenizer), hidden_size=shape.hidden, num_hidden_layers=shape.layers, num_attention_heads=shape.heads,
         num_key_value_heads=shape.key_value_heads, head_dim=shape.hidden // shape.heads, intermediate_size=shape.feed_forward,
-        max_position_embeddings=shape.positions, tie_word_embeddings=True, bos_token_id=None, eos_token_id=tokenizer.eos_token_id,
+        max_position_embeddings=shape.positions, tie_word_embeddings=shape.tied, bos_token_id=None, eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
     return Qwen3ForCausalLM(config)

@@ -38,10 +38,10 @@ class Encoded:
     learned: list[bool]
 
 
-def prompts_of(item: Conversation | Question) -> list[tuple[TurnPrompt | AnswerPrompt, str]]:
-    """Each prompt that the tasks send about a conversation or a question in chat style, with its target."""
+def prompts_of(item: Conversation | Question, variant: str = "predict") -> list[tuple[TurnPrompt | AnswerPrompt, str]]:
+    """Each prompt that the tasks send about a conversation (`variant` as in TurnPrompt) or a question in chat style, with its target."""
     if isinstance(item, Conversation):
-        return [(prompt, prompt.target()) for prompt in (TurnPrompt(item, turn, "chat") for turn in item.scored_turns())]
+        return [(prompt, prompt.target()) for prompt in (TurnPrompt(item, turn, "chat", variant) for turn in item.scored_turns())]
     return [(AnswerPrompt(item, "chat"), item.refined_agent_answer.strip() or item.agent_answer.strip())]
 
 
@@ -79,13 +79,15 @@ def _texts(items: Iterable[Conversation | Question]) -> Iterator[str]:
             yield target
 
 
-def examples_of(item: Conversation | Question, tokenizer, positions: int, counts: Counter) -> Iterator[Example]:
+def examples_of(
+    item: Conversation | Question, tokenizer, positions: int, counts: Counter, variant: str = "predict"
+) -> Iterator[Example]:
     """The texts that teach one conversation or question; what was made and left out is added to `counts`.
 
     The prompt of the last scored turn, with its target, holds the earlier prompts and targets too and so teaches them all at once. A turn
     whose prompt goes on differently (one right after another supporter turn, or one that needs history left out) gets its own text.
     """
-    asked = prompts_of(item)
+    asked = prompts_of(item, variant)
     kind = "conversations" if isinstance(item, Conversation) else "questions"
     counts[kind] += 1
     counts[f"{kind} without a labelled supporter turn"] += not asked

@@ -1,0 +1,181 @@
+"""Recipes, the data they name, and what the machine can do: everything that is checked before a model is loaded."""
+
+import json
+from pathlib import Path
+
+import pytest
+from fakes import sample_conversations, sample_questions
+
+from csc_tasks.errors import CscError, DataError, ModelError, SettingError
+from trainers import hardware, recipe
+from trainers.recipe import HELP, Recipe, read_recipe
+from trainers.splits import hold_out, read_training_data
+from trainers.sweep import folder_name, read_sweep
+
+RECIPES = sorted(path for path in (Path(recipe.__file__).parent / "recipes").glob("*.yaml") if not path.name.startswith("accelerate"))
+
+
+def write(path, rows):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row.to_row(), ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
+def test_a_shipped_recipe_is_valid(path):
+    assert read_recipe(path, {"model": "m"}).model == "m"
+
+
+def test_the_question_recipe_is_the_papers():
+    found = read_recipe(next(path for path in RECIPES if path.name == "slm_qa.yaml"), {})
+    # arXiv 2602.00665: QLoRA settings of its training section.
+    expected = {
+        "quantization": "nf4", "double_quantization": True, "lora_r": 16, "lora_alpha": 32, "lora_dropout": 0.1, "max_length": 512,
+        "epochs": 3, "optimizer": "adamw_torch",
+    }
+    assert {key: getattr(found, key) for key in expected} == expected
+
+
+def test_every_key_has_help_and_flags_win_over_the_file(tmp_path):
+    assert list(HELP) == list(Recipe.__dataclass_fields__)
+    file = tmp_path / "r.yaml"
+    file.write_text("lora_r: 8\nlearning_rate: 2e-4\ndata: [a, b]\nrevision:\n", encoding="utf-8")
+    found = read_recipe(file, {"lora_r": "32", "data": "c,d", "double_quantization": "false"})
+    assert (found.lora_r, found.learning_rate, found.data, found.double_quantization, found.revision) == (32, 2e-4, ("c", "d"), False, None)
+    assert found.digest() == read_recipe(None, recipe.as_dict(found)).digest() != Recipe().digest()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("lora_rank: 8", r"r\.yaml: unknown key 'lora_rank' \(closest: lora_"),
+        ("lora_r: 8.5", "lora_r: 8.5 must be a whole number"),
+        ("lora_r: true", "lora_r: True must be a whole number"),
+        ("lora_r: 0", "lora_r: 0 must be at least 1"),
+        ("epochs: 0", "epochs: 0.0 must be greater than 0"),
+        ("learning_rate: .nan", "learning_rate: nan must be a number"),
+        ("style: both", "style: 'both' is not one of single, chat"),
+        ("double_quantization: 1", "must be true or false"),
+        ("data: 5", "data: 5 must be a list of names"),
+        ("model: [a]", r"model: \['a'\] must be text"),
+        ("configs: [train]", "configs: train unknown"),
+        ("style: chat\nchat_template: false", "style: chat needs the chat template"),
+        ("early_stopping: 2\nvalidation_share: 0", "early_stopping needs a validation loss"),
+        ("- a\n- b", "a recipe is a list of `key: value` lines; found list"),
+        ("a: [", "not a readable YAML file"),
+    ],
+)
+def test_a_recipe_that_cannot_be_is_refused_in_one_line(text, message, tmp_path):
+    file = tmp_path / "r.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingError, match=message) as raised:
+        read_recipe(file, {})
+    assert "\n" not in str(raised.value) and "r.yaml" in str(raised.value)
+
+
+def test_a_conversation_that_is_also_in_a_test_split_is_refused(tmp_path):
+    items = sample_conversations()
+    write(tmp_path / "data/rolecs/train.jsonl", items[:3])
+    write(tmp_path / "elsewhere/csconv/test.jsonl", items[2:])
+    assert read_training_data([str(tmp_path / "data")], ["rolecs"], None, 0, []).tested == {}
+    with pytest.raises(DataError, match=rf"1 conversations to train on also stand in .*elsewhere csconv/test.*{items[2].conversation_id}"):
+        read_training_data([str(tmp_path / "data")], ["rolecs"], None, 0, [str(tmp_path / "elsewhere")])
+    write(tmp_path / "data/csconv/test.jsonl", items[:1])
+    with pytest.raises(DataError, match="also stand in"):
+        read_training_data([str(tmp_path / "data")], ["rolecs"], None, 0, [])
+    # A question and a dialogue of one conversation share its id.
+    write(tmp_path / "data/csconv/test.jsonl", items[3:])
+    questions = sample_questions()
+    write(tmp_path / "data/qa/train.jsonl", questions)
+    write(tmp_path / "other/qa/test.jsonl", questions[:1])
+    with pytest.raises(DataError, match="qa/test"):
+        read_training_data([str(tmp_path / "data")], ["qa"], None, 0, [str(tmp_path / "other")])
+
+
+def test_a_validation_split_is_used_where_there_is_one_and_else_a_share_of_the_conversations(tmp_path):
+    items = sample_conversations()
+    write(tmp_path / "a/rolecs/train.jsonl", items)
+    found = read_training_data([str(tmp_path / "a")], ["rolecs", "qa"], None, 0.4, [])
+    assert (len(found.train), len(found.validation)) == (3, 2) and not set(found.train) & set(found.validation)
+    again = read_training_data([str(tmp_path / "a")], ["rolecs"], None, 0.4, [])
+    assert again.validation == found.validation
+    write(tmp_path / "a/rolecs/validation.jsonl", items[:1])
+    write(tmp_path / "a/rolecs/train.jsonl", items[1:])
+    found = read_training_data([str(tmp_path / "a")], ["rolecs"], "en", 0.4, [])
+    assert [item.conversation_id for item in found.validation] == [items[0].conversation_id]
+    assert {item.language for item in (*found.train, *found.validation)} == {"en"}
+    assert read_training_data([str(tmp_path / "a")], ["rolecs"], None, 0, []).validation == ()
+
+
+def test_all_rows_of_one_conversation_are_held_out_together():
+    class Item:
+        def __init__(self, name):
+            self.conversation_id = name
+
+    items = [Item(name) for name in "aabbcd"]
+    kept, held = hold_out(items, 0.5)
+    assert [item.conversation_id for item in held] == list("aabb") and [item.conversation_id for item in kept] == list("cd")
+    assert hold_out(items, 0)[1] == [] and hold_out(items[:2], 0.5)[1] == []
+
+
+def test_only_train_splits_are_read(tmp_path):
+    write(tmp_path / "csconv/test.jsonl", sample_conversations())
+    with pytest.raises(DataError, match="has a train split"):
+        read_training_data([str(tmp_path)], ["rolecs", "csconv"], None, 0.1, [])
+    with pytest.raises(DataError, match="which split it holds"):
+        read_training_data([str(tmp_path / "csconv/test.jsonl")], ["csconv"], None, 0.1, [])
+    with pytest.raises(SettingError, match="name at least one"):
+        read_training_data([], ["csconv"], None, 0.1, [])
+
+
+def test_a_base_that_does_not_fit_is_refused_with_what_would():
+    # 7 billion weights: 28 GB in fp32, 14 in bf16, about 4 in NF4.
+    with pytest.raises(ModelError, match=r"7\.00 billion weights take 28\.0 GB in fp32, and here has 20\.0 GB .*precision: bf16 or q"):
+        hardware.check_memory(7_000_000_000, "fp32", 20e9, "here")
+    with pytest.raises(ModelError, match=r"what would fit: quantization: nf4$"):
+        hardware.check_memory(7_000_000_000, "bf16", 8e9, "here")
+    with pytest.raises(ModelError, match=r"a base of at most 3\.6 billion parameters"):
+        hardware.check_memory(7_000_000_000, "nf4", 2e9, "here")
+    hardware.check_memory(7_000_000_000, "nf4", 8e9, "here")
+    hardware.check_memory(7_000_000_000, "fp32", None, "here")
+
+
+def test_after_memory_ran_out_the_cheapest_way_comes_first():
+    assert hardware.what_would_fit(8, 2, 512, False, False).startswith("gradient_checkpointing: true")
+    assert hardware.what_would_fit(8, 2, 512, True, False) == "batch_size: 4 with accumulation: 4 (the same result)"
+    assert hardware.what_would_fit(1, 2, 512, True, False) == "quantization: nf4"
+    assert hardware.what_would_fit(1, 2, 512, True, True).startswith("max_length: 256")
+
+
+def test_the_precision_is_chosen_by_the_hardware_and_said(monkeypatch):
+    import torch
+
+    assert (found := hardware.choose_precision("auto")).name == "fp32" and "no GPU" in found.reason
+    assert hardware.choose_precision("bf16").dtype_name == "bfloat16"
+    with pytest.raises(SettingError, match="fp16 needs a CUDA GPU"):
+        hardware.choose_precision("fp16")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Old GPU")
+    for capable, expected in ((True, "bf16"), (False, "fp16")):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, capable=capable: capable)
+        assert hardware.choose_precision("auto").name == expected
+    with pytest.raises(SettingError, match="Old GPU has no bf16"):
+        hardware.choose_precision("bf16")
+
+
+def test_a_sweep_names_a_key_and_its_values():
+    assert read_sweep("lora-r=8, 16,8,32") == ("lora_r", ["8", "16", "32"])
+    for wrong in ("lora_r", "lora_r=8", "rank=8,16"):
+        with pytest.raises(SettingError, match="--sweep"):
+            read_sweep(wrong)
+    assert [folder_name(value, ["a/full", "a/none"]) for value in ("a/full", "a/none")] == ["full", "none"]
+    assert folder_name("a/data", ["a/data", "b/data"]) == "a-data"
+
+
+def test_bad_settings_stop_before_anything_is_written(tmp_path, monkeypatch):
+    from csc_tasks.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    for words in (["--lora-r", "x"], ["--model", "nowhere", "--data", "demo"], ["--push"], [], ["--sweep", "lora_r=1"]):
+        assert main(["train", "--out", "out", *words]) == 1
+    assert list(tmp_path.iterdir()) == []
+    assert issubclass(SettingError, CscError)

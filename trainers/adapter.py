@@ -1,0 +1,141 @@
+"""The adapter folder: what a training leaves, how it is told apart from another, and the command that scores it.
+
+    out/adapter_config.json adapter_model.safetensors   what peft and lm_eval load
+    out/csc_adapter.json   recipe, data, prompt style, counts, losses
+    out/loss.json  loss.png  README.md
+
+While it is being made the folder holds `training.json` (what is trained) and `checkpoints/` instead.
+"""
+
+import hashlib
+import json
+import os
+import shlex
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from csc_tasks.adapter import RECORD
+from csc_tasks.errors import DataError, SettingError
+from trainers.recipe import Recipe
+
+FORMAT = "csc-tasks adapter, version 1"
+UNFINISHED = "training.json"
+CHECKPOINTS = "checkpoints"
+MIB = 1 << 20
+
+
+def read_record(folder: Path) -> dict | None:
+    """The record of a finished adapter of ours, or None."""
+    record = _read(folder / RECORD)
+    return record if record and record.get("format") == FORMAT else None
+
+
+def state_of(out: Path, identity: str, overwrite: bool) -> str:
+    """What to do with `out`: "new", "resume" or "finished" for the training called `identity`.
+
+    Raises SettingError when the folder holds anything else; another training of ours only goes with `overwrite`.
+    """
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return "new"
+    if not out.is_dir():
+        raise SettingError(f"{out} is a file; give a folder to write")
+    finished, begun = read_record(out), _read(out / UNFINISHED)
+    found = finished or begun
+    if not found or "identity" not in found:
+        raise SettingError(f"{out} is not empty and holds no adapter of ours; give another folder or empty this one")
+    if strangers := sorted(_present(out) - {*found.get("files", ()), RECORD, UNFINISHED}):
+        raise SettingError(f"{out} holds {', '.join(strangers[:3])} besides its adapter; move that away or give another folder")
+    if overwrite or not (finished or any((out / CHECKPOINTS).glob("*"))):
+        return "new"
+    if found["identity"] == identity:
+        return "finished" if finished else "resume"
+    what = "an adapter" if finished else "an unfinished training"
+    raise SettingError(f"{out} holds {what} with another recipe, base or data; give another folder, or replace it with --overwrite")
+
+
+def begin(out: Path, identity: str, state: str) -> None:
+    """Make `out` ready: a new training starts from nothing, a resumed one keeps its checkpoints."""
+    if state == "new" and out.exists():
+        shutil.rmtree(out)
+    out.mkdir(parents=True, exist_ok=True)
+    _write(out / UNFINISHED, {"format": FORMAT, "identity": identity})
+
+
+def finish(out: Path, record: Mapping) -> dict:
+    """Write the record, which makes the adapter a finished one, and remove what only a resume would need."""
+    kept = sorted(_present(out) - {UNFINISHED, RECORD})
+    record = {"format": FORMAT, **record, "files": [*kept, RECORD]}
+    _write(out / RECORD, record)
+    (out / UNFINISHED).unlink(missing_ok=True)
+    shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
+    return record
+
+
+def fingerprint(model: str, commit: str | None) -> str:
+    """What tells one base from another: the commit of a Hub model, or the names, sizes, first and last MiB of a folder's weights."""
+    if not Path(model).is_dir():
+        return f"{model}@{commit}"
+    digest = hashlib.sha256()
+    for file in sorted(Path(model).glob("*.safetensors")) + sorted(Path(model).glob("*.json")):
+        size = file.stat().st_size
+        digest.update(f"{file.name} {size}\n".encode())
+        with file.open("rb") as stream:
+            digest.update(stream.read(MIB))
+            stream.seek(max(0, size - MIB))
+            digest.update(stream.read(MIB))
+    return digest.hexdigest()[:16]
+
+
+def scoring_command(record: Mapping, adapter: Path | str, base: str | None = None) -> str:
+    """The lm_eval command line that scores an adapter the way it was trained; `base` is a quantised copy of its base, if any."""
+    recipe = record["recipe"]
+    arguments = {"pretrained": base or recipe["model"], "peft": str(adapter), "dtype": record["dtype"]}
+    arguments |= {"revision": recipe["revision"]} if recipe["revision"] and base is None else {}
+    arguments |= record["template_arguments"]
+    # Without a test split of their own, adapters are scored on the published data, which lm_eval takes by itself.
+    keys = {"csconv": "csc_corpus", "qa": "csc_qa_corpus"}
+    kinds = dict.fromkeys("qa" if config.startswith("qa") else "csconv" for config in recipe["configs"])
+    settings = {keys[kind]: record["tested"][kind] for kind in kinds if kind in record["tested"]}
+    variants = [config.removeprefix("qa_") for config in recipe["configs"] if config.startswith("qa_")]
+    settings |= {"csc_qa_variant": variants[0]} if variants else {}
+    settings["csc_prompt"] = recipe["style"]
+    settings |= {"csc_language": recipe["language"]} if recipe["language"] else {}
+    words = ["lm_eval", "--model", "hf", "--model_args", ",".join(f"{key}={value}" for key, value in arguments.items())]
+    words += ["--tasks", "csc_*" if len(kinds) > 1 else "csc_qa" if "qa" in kinds else "csc_conv_*"]
+    words += ["--apply_chat_template"] if recipe["chat_template"] else []
+    words += ["--metadata", json.dumps(settings, ensure_ascii=False), "--output_path", f"{adapter}-results", "--log_samples"]
+    words += ["--batch_size", "16", *(["--device", "cpu"] if record["dtype"] == "float32" else [])]
+    return shlex.join(words)
+
+
+def recipe_of(record: Mapping) -> Recipe:
+    """The recipe in a record."""
+    return Recipe(**{key: tuple(value) if isinstance(value, list) else value for key, value in record["recipe"].items()})
+
+
+def finished_record(folder: Path) -> dict:
+    """The record of a finished adapter. Raises DataError where there is none."""
+    record = read_record(folder)
+    if record is None:
+        raise DataError(f"{folder}: no finished adapter of ours (no {RECORD}); train it first")
+    return record
+
+
+def _present(out: Path) -> set[str]:
+    files = (path.relative_to(out) for path in out.rglob("*") if not path.is_dir())
+    return {file.as_posix() for file in files if file.parts[0] != CHECKPOINTS}
+
+
+def _read(file: Path) -> dict | None:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _write(file: Path, content: Mapping) -> None:
+    part = file.with_name(f".{file.name}.part")
+    part.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    os.replace(part, file)

@@ -1,0 +1,40 @@
+"""What happens beside the training steps: a progress bar, and a mark on every checkpoint that was written to its end."""
+
+from pathlib import Path
+
+COMPLETE = "complete"
+"""The file that marks a whole checkpoint: a kill can leave a folder in which parts are missing."""
+
+
+def callbacks() -> list:
+    """A bar that shows the loss, and the marking of checkpoints."""
+    from tqdm import tqdm
+    from transformers import TrainerCallback
+
+    class Bar(TrainerCallback):
+        """One line of progress in place of one line a step."""
+
+        def on_train_begin(self, args, state, control, **_) -> None:
+            shown = state.is_world_process_zero and not args.disable_tqdm
+            self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc="training", unit="step", disable=not shown)
+            self.losses: dict[str, str] = {}
+
+        def on_step_end(self, args, state, control, **_) -> None:
+            self.bar.update(state.global_step - self.bar.n)
+
+        def on_log(self, args, state, control, logs=None, **_) -> None:
+            named = (("loss", "loss"), ("validation", "eval_loss"))
+            self.losses |= {name: f"{logs[key]:.3f}" for name, key in named if key in (logs or {})}
+            self.bar.set_postfix(self.losses, refresh=False)
+
+        def on_train_end(self, args, state, control, **_) -> None:
+            self.bar.close()
+
+    class MarkComplete(TrainerCallback):
+        """Trainer calls this after everything of a checkpoint is on the disk."""
+
+        def on_save(self, args, state, control, **_) -> None:
+            if state.is_world_process_zero:
+                Path(args.output_dir, f"checkpoint-{state.global_step}", COMPLETE).touch()
+
+    return [Bar(), MarkComplete()]

@@ -1,0 +1,112 @@
+"""What the machine can do: number format, 4-bit weights, and whether a base model fits into its memory."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from csc_tasks.errors import ModelError, SettingError
+
+BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "nf4": 0.56}
+"""Bytes a weight takes. NF4: half a byte, its doubly quantised constants, and the parts of a model that stay in 16 bits, about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """A number format ("bf16", "fp16" or "fp32") and why it was taken."""
+
+    name: str
+    reason: str
+
+    @property
+    def dtype(self):
+        """The torch dtype."""
+        import torch
+
+        return {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[self.name]
+
+    @property
+    def dtype_name(self) -> str:
+        """As lm_eval's model arguments spell it."""
+        return {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}[self.name]
+
+
+def choose_precision(wanted: str) -> Precision:
+    """The format asked for, or with "auto" the best the hardware has. Raises SettingError for one that it cannot do."""
+    import torch
+
+    cuda = torch.cuda.is_available()
+    if wanted == "auto":
+        if cuda and torch.cuda.is_bf16_supported(including_emulation=False):
+            return Precision("bf16", f"{torch.cuda.get_device_name()} computes in bf16")
+        if cuda:
+            return Precision("fp16", f"{torch.cuda.get_device_name()} has no bf16")
+        return Precision("fp32", "there is no GPU, and CPUs train fastest and most exactly in fp32")
+    if wanted == "fp16" and not cuda:
+        raise SettingError("precision: fp16 needs a CUDA GPU; leave it at auto")
+    if wanted == "bf16" and cuda and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise SettingError(f"precision: {torch.cuda.get_device_name()} has no bf16; leave it at auto")
+    return Precision(wanted, "the recipe asks for it")
+
+
+def quantization_config(precision: Precision, double: bool):
+    """bitsandbytes' NF4 with 16- or 32-bit computing."""
+    from transformers import BitsAndBytesConfig
+
+    from csc_tasks.errors import require
+
+    require("bitsandbytes", "train", "4-bit training (quantization: nf4)")
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=double, bnb_4bit_compute_dtype=precision.dtype,
+        # FSDP shards tensors of one type only, so the packed weights are stored in the type of everything else.
+        bnb_4bit_quant_storage=precision.dtype if precision.name != "fp32" else None,
+    )
+
+
+def check_memory(parameters: int, kind: str, free: float | None, where: str) -> None:
+    """Raise ModelError when weights of this kind do not fit into `free` bytes (None: not known), with what would fit.
+
+    Only weights are counted: what training needs beside them depends on batch_size and max_length.
+    """
+    needed = parameters * BYTES[kind]
+    if free is None or needed <= free:
+        return
+    fitting = [name for name in ("bf16", "nf4") if parameters * BYTES[name] <= free and BYTES[name] < BYTES[kind]]
+    ways = [{"bf16": "precision: bf16", "nf4": "quantization: nf4"}[name] for name in fitting]
+    smaller = f"a base of at most {free / BYTES['nf4'] / 1e9:.1f} billion parameters"
+    raise ModelError(
+        f"the base's {parameters / 1e9:.2f} billion weights take {needed / 1e9:.1f} GB in {kind}, and {where} has {free / 1e9:.1f} GB "
+        f"free; what would fit: {' or '.join(ways) or smaller}"
+    )
+
+
+def free_memory() -> tuple[float | None, str]:
+    """Free bytes where the model will be, and the name of that place."""
+    import torch
+
+    if torch.cuda.is_available():
+        return float(torch.cuda.mem_get_info()[0]), torch.cuda.get_device_name()
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(float(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), "this machine"
+    except (OSError, StopIteration, ValueError):
+        return None, "this machine"
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on the GPU or off it."""
+    import torch
+
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and ("can't allocate memory" in str(error) or "out of memory" in str(error).lower())
+
+
+def what_would_fit(batch_size: int, accumulation: int, max_length: int, checkpointing: bool, quantized: bool) -> str:
+    """What to change after memory ran out in training, the cheapest way first."""
+    if not checkpointing:
+        return "gradient_checkpointing: true (about 20 % slower, the same result)"
+    if batch_size > 1:
+        half = batch_size // 2
+        return f"batch_size: {half} with accumulation: {accumulation * batch_size // half} (the same result)"
+    if not quantized:
+        return "quantization: nf4"
+    return f"max_length: {max_length // 2} (longer rows lose oldest turns), or a smaller base"

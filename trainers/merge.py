@@ -1,0 +1,70 @@
+"""Folders made of an adapter: its base with the adapter merged in, and its base as it was quantised in training."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from csc_tasks.errors import SettingError
+from trainers.adapter import recipe_of
+from trainers.hardware import Precision, quantization_config
+
+
+def merge(adapter: Path, record: Mapping, out: Path) -> None:
+    """Write base plus adapter as one bf16 model folder, which transformers and vLLM serve like any other.
+
+    The base is read in bf16 whatever it was trained in: weights of 4 bits cannot take the adapter in.
+    """
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    recipe = recipe_of(record)
+
+    def write(fresh: Path) -> None:
+        base = AutoModelForCausalLM.from_pretrained(recipe.model, revision=recipe.revision, dtype=torch.float32)
+        # Added in fp32 and rounded once.
+        PeftModel.from_pretrained(base, str(adapter)).merge_and_unload().to(torch.bfloat16).save_pretrained(fresh)
+        AutoTokenizer.from_pretrained(recipe.model, revision=recipe.revision).save_pretrained(fresh)
+
+    _write_folder(out, write)
+
+
+def save_quantized_base(record: Mapping, out: Path) -> None:
+    """Write the NF4 base that the adapter was trained on, for `pretrained=DIR,peft=ADAPTER`: lm_eval cannot quantise it itself."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    recipe = recipe_of(record)
+    if recipe.quantization != "nf4":
+        raise SettingError("this adapter was trained on a base that is not quantised; score it with that base")
+    names = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
+    precision = Precision(names[record["dtype"]], "as in training")
+
+    def write(fresh: Path) -> None:
+        quantized = quantization_config(precision, recipe.double_quantization)
+        dtype = getattr(torch, record["dtype"])
+        base = AutoModelForCausalLM.from_pretrained(recipe.model, revision=recipe.revision, dtype=dtype, quantization_config=quantized)
+        base.save_pretrained(fresh)
+        AutoTokenizer.from_pretrained(recipe.model, revision=recipe.revision).save_pretrained(fresh)
+
+    _write_folder(out, write)
+
+
+def check_folder(out: Path) -> None:
+    """Raise SettingError unless `out` is absent or empty: a model folder is never written over."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise SettingError(f"{out} is there already and not empty; give a new folder")
+
+
+def _write_folder(out: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a folder beside `out` and move it into place, so that half a model is never found there."""
+    check_folder(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
+        fresh = Path(scratch, "fresh")
+        fresh.mkdir()
+        write(fresh)
+        if out.exists():
+            out.rmdir()
+        shutil.move(fresh, out)

@@ -1,0 +1,138 @@
+"""Prompts and targets as the tokens of one model: the context is, token by token, what lm_eval's hf backend sends at evaluation.
+
+A target is what the model should write after the prompt, up to and including the mark that ends its turn. Templates that make a model
+think are told not to; one that opens a thinking block in the prompt all the same gets targets that close it at once, so that thinking is
+never trained on and every reply can still be read.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from csc_tasks.errors import ModelError
+from csc_tasks.prompts import AnswerPrompt, TurnPrompt, shows_system, without_system
+
+_PROBE = "assistant-message-probe"
+_OPEN_THINKING = re.compile(r"<think>\s*\Z")
+_CLOSE_THINKING = "\n</think>\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One prompt and its target as token ids."""
+
+    prompt: list[int]
+    target: list[int]
+
+    def __len__(self) -> int:
+        return len(self.prompt) + len(self.target)
+
+
+class Rendering:
+    """How one tokenizer shows prompts and targets.
+
+    templated: whether the chat template is applied (lm_eval's --apply_chat_template). `opening` and `end` stand around every target.
+    """
+
+    def __init__(self, tokenizer, templated: bool) -> None:
+        if templated and not getattr(tokenizer, "chat_template", None):
+            raise ModelError(
+                "this tokenizer has no chat template: take an instruction-tuned model, or train on plain text with chat_template: false "
+                "and style: single"
+            )
+        self.tokenizer = tokenizer
+        self.templated = templated
+        self.template_arguments = {"enable_thinking": False} if templated and switches_thinking(tokenizer) else {}
+        self.takes_system = not templated or shows_system(self._apply)
+        self.opening, self.end = self._around_targets() if templated else ("", _eos(tokenizer))
+
+    @property
+    def closes_thinking(self) -> bool:
+        """Whether targets start by closing a thinking block that the template opens in the prompt."""
+        return "</think>" in self.opening
+
+    def exchanges(self, prompts: Sequence[tuple[TurnPrompt | AnswerPrompt, str]], drop: int = 0) -> list[Exchange]:
+        """Prompts, each with its target's text, as token ids; `drop` oldest turns of history are left out."""
+        if not prompts:
+            return []
+        asked = [self.text(prompt, drop) for prompt, _ in prompts]
+        wanted = [self._target(prompt, target) for prompt, target in prompts]
+        heads = self._encode(asked)
+        wholes = self._encode([text + target for text, target in zip(asked, wanted, strict=True)])
+        found = []
+        for head, whole, target in zip(heads, wholes, wanted, strict=True):
+            # Where tokens run over the end of the prompt, the target is encoded by itself: evaluation never sees such a token either.
+            fits = whole[: len(head)] == head
+            tail = whole[len(head) :] if fits else self.tokenizer(target, add_special_tokens=False)["input_ids"]
+            found.append(Exchange(head, tail))
+        return found
+
+    def text(self, prompt: TurnPrompt | AnswerPrompt, drop: int = 0) -> str:
+        """The prompt as lm_eval renders it, `drop` oldest turns left out."""
+        messages = prompt.messages(drop)
+        if not self.templated:
+            return prompt.plain(messages)
+        return self._apply(messages if self.takes_system else without_system(messages))
+
+    def _target(self, prompt: TurnPrompt | AnswerPrompt, target: str) -> str:
+        # Plain text goes on after a colon as the history's lines do: with a space in English.
+        space = "" if self.templated or prompt.language == "zh" else " "
+        return self.opening + space + target + self.end
+
+    def _encode(self, texts: list[str]) -> list[list[int]]:
+        # As HFLM.tok_batch_encode: nothing is added to a text that opens with the beginning-of-text mark already.
+        bos = getattr(self.tokenizer, "bos_token", None)
+        more = {"add_special_tokens": False} if bos and texts[0].startswith(bos) else {}
+        return self.tokenizer(texts, **more)["input_ids"]
+
+    def _apply(self, messages: Sequence[dict], answered: bool = False) -> str:
+        """As HFLM.apply_chat_template, which leaves the system message out where the template refuses it."""
+        import jinja2
+
+        def rendered(shown: Sequence[dict]) -> str:
+            return self.tokenizer.apply_chat_template(
+                list(shown), tokenize=False, add_generation_prompt=not answered, **self.template_arguments
+            )
+
+        try:
+            return rendered(messages)
+        except jinja2.exceptions.TemplateError:
+            return rendered([message for message in messages if message["role"] != "system"])
+
+    def _around_targets(self) -> tuple[str, str]:
+        """What the template writes between a prompt and the assistant's text, and after the text up to the mark that ends the turn."""
+        asked = [{"role": "user", "content": "probe"}]
+        prompt = self._apply(asked)
+        whole = self._apply([*asked, {"role": "assistant", "content": _PROBE}], answered=True)
+        before, found, after = whole.rpartition(_PROBE)
+        if not found:
+            raise ModelError("this tokenizer's chat template does not show what the assistant said; it cannot be trained on")
+        if whole.startswith(prompt) and len(before) >= len(prompt):
+            opening = before[len(prompt) :]
+        else:
+            opening = _CLOSE_THINKING if _OPEN_THINKING.search(prompt) else ""
+        return opening, _through_first(after, special_tokens(self.tokenizer)) or _eos(self.tokenizer)
+
+
+def switches_thinking(tokenizer) -> bool:
+    """Whether the chat template knows `enable_thinking`, which lm_eval's hf backend passes on."""
+    template = tokenizer.chat_template
+    return "enable_thinking" in ("".join(template.values()) if isinstance(template, dict) else template)
+
+
+def special_tokens(tokenizer) -> set[str]:
+    """Tokens that stand for marks and not for text."""
+    added = getattr(tokenizer, "added_tokens_decoder", {}).values()
+    return set(tokenizer.all_special_tokens) | {token.content for token in added if token.special}
+
+
+def _through_first(text: str, marks: Iterable[str]) -> str:
+    """`text` through the first of `marks` in it; "" where there is none."""
+    ends = [(place, place + len(mark)) for mark in marks if mark and (place := text.find(mark)) >= 0]
+    return text[: min(ends)[1]] if ends else ""
+
+
+def _eos(tokenizer) -> str:
+    if not tokenizer.eos_token:
+        raise ModelError("this tokenizer has no end-of-text token (eos_token), so a model could not learn where a reply ends")
+    return tokenizer.eos_token

@@ -1,0 +1,96 @@
+"""Which conversations and questions are trained on: train splits, and never anything that the benchmark asks about."""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from csc_tasks import corpora
+from csc_tasks.conversation import Conversation
+from csc_tasks.errors import DataError, MissingSplit, SettingError
+from csc_tasks.question import Question
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+TESTED = ("csconv", "qa")
+"""The configs whose test splits the benchmark asks about."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """What is trained on and what is held out, and the corpora they came from."""
+
+    train: tuple[Conversation | Question, ...]
+    validation: tuple[Conversation | Question, ...]
+    sources: tuple[corpora.Corpus, ...]
+    tested: Mapping[str, str]
+    """csconv or qa -> the first of the corpora that were asked for that has such a test split."""
+
+
+def read_training_data(
+    names: Sequence[str], configs: Sequence[str], language: str | None, validation_share: float, tested: Sequence[str]
+) -> TrainingData:
+    """Read the train splits of `configs` in the corpora `names`, and hold some of them out.
+
+    Held out are the corpora's own validation splits (while `validation_share` is above 0) and, of a corpus without one, that share of its
+    conversations, the first in sha256(id) order. Raises DataError when a corpus has no train split, when nothing is left, or when a
+    conversation id also stands in a test split of one of the corpora or of `tested`.
+    """
+    if not names:
+        raise SettingError("data: name at least one dataset folder or Hub id to train on")
+    train: list = []
+    validation: list = []
+    sources: list[corpora.Corpus] = []
+    for name in names:
+        found = list(read_split(name, configs, TRAIN))
+        if not found:
+            raise DataError(f"{name}: none of {', '.join(configs)} has a {TRAIN} split; what the benchmark asks about is never trained on")
+        held_out = list(read_split(name, configs, VALIDATION)) if validation_share else []
+        sources += found + held_out
+        with_validation = {split.config for split in held_out}
+        validation += [item for split in held_out for item in split.items]
+        for split in found:
+            share = 0 if split.config in with_validation else validation_share
+            kept, held = hold_out(split.items, share)
+            train += kept
+            validation += held
+    train, validation = ([item for item in items if language in (None, item.language)] for items in (train, validation))
+    if not train:
+        raise DataError(f"{', '.join(names)}: no {language or ''} conversation or question to train on")
+    found_tests = refuse_tested({item.conversation_id for item in (*train, *validation)}, dict.fromkeys([*tested, *names]))
+    shown = {item.conversation_id for item in validation}
+    # A conversation of several data sets must not be learned from one and held out of another.
+    return TrainingData(
+        tuple(item for item in train if item.conversation_id not in shown), tuple(validation), tuple(sources), found_tests
+    )
+
+
+def read_split(name: str, configs: Iterable[str], split: str) -> Iterator[corpora.Corpus]:
+    """One split of every config that has it."""
+    if Path(name).is_file():
+        raise DataError(f"{name} is a file, which does not say which split it holds; give a dataset folder, with files CONFIG/{split}*")
+    local = name == "demo" or Path(name).expanduser().is_dir()
+    for config in configs:
+        with contextlib.suppress(MissingSplit):
+            if not local or corpora.available(name, config, split):
+                yield corpora.load(name, config, split)
+
+
+def hold_out(items: Sequence, share: float) -> tuple[list, list]:
+    """(kept, held out): the first `share` of the conversations in their order, at least one, all rows of one conversation together."""
+    order = list(dict.fromkeys(item.conversation_id for item in items))
+    held = set(order[: max(1, round(share * len(order)))]) if share and len(order) > 1 else set()
+    return [item for item in items if item.conversation_id not in held], [item for item in items if item.conversation_id in held]
+
+
+def refuse_tested(ids: set[str], names: Iterable[str]) -> dict[str, str]:
+    """Raise DataError when one of these conversations also stands in a test split of the corpora `names`; returns which have one."""
+    found: dict[str, str] = {}
+    for name in names:
+        for corpus in read_split(name, TESTED, TEST):
+            found.setdefault(corpus.config, name)
+            if both := sorted(ids & {item.conversation_id for item in corpus.items}):
+                raise DataError(
+                    f"{len(both)} conversations to train on also stand in {name} {corpus.config}/{TEST}, which the benchmark asks about "
+                    f"(first: {both[0]}); take them out of the training data"
+                )
+    return found

@@ -1,0 +1,107 @@
+"""Several trainings that differ in one recipe key, and a table that compares them."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from csc_tasks.errors import ModelError, SettingError
+from trainers.adapter import scoring_command
+from trainers.recipe import HELP, read_recipe
+
+SHOWN = ("strategy_acc", "strategy_macro_f1", "bleu_4_zh", "bleu_4_en", "bleu_4", "rouge_l")
+"""Metrics in the table, as far as the results have them."""
+
+
+def sweep(args: Namespace, flags: Mapping[str, object]) -> None:
+    """Train an adapter for every value of `args.sweep`, each into a folder of its own; print and write the table (OUT/sweep.md, .json)."""
+    from trainers.qlora import train_adapter
+
+    key, values = read_sweep(args.sweep)
+    given = [name for name in ("merge", "save_quantized_base", "repo_id") if getattr(args, name)]
+    if given:
+        raise SettingError(f"--sweep goes without --{given[0].replace('_', '-')}: choose one adapter first")
+    out = Path(args.out)
+    # Every recipe is checked before the first training starts.
+    recipes = {value: read_recipe(Path(args.config) if args.config else None, {**flags, key: value}) for value in values}
+    rows = []
+    for value, recipe in recipes.items():
+        folder = out / folder_name(value, values)
+        print(f"--- {key} = {value}")
+        record = train_adapter(recipe, folder, args.overwrite)
+        scores = score(record, folder, None, args.limit) if args.score else {}
+        rows.append({"value": value, "folder": folder.name, "record": record, "scores": scores})
+    table = comparison(key, rows)
+    print(f"\n{table}")
+    kept = [
+        {"value": row["value"], "folder": row["folder"], "scores": row["scores"]}
+        | {name: row["record"][name] for name in ("validation_loss", "train_loss", "steps", "trained_parameters", "seconds", "counts")}
+        for row in rows
+    ]
+    (out / "sweep.json").write_text(json.dumps({"key": key, "rows": kept}, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    (out / "sweep.md").write_text(table + "\n", encoding="utf-8")
+
+
+def read_sweep(text: str) -> tuple[str, list[str]]:
+    """`lora_r=8,16,32` -> the key and its values. Raises SettingError for an unknown key or fewer than two different values."""
+    key, _, listed = text.partition("=")
+    key = key.strip().replace("-", "_")
+    values = list(dict.fromkeys(value.strip() for value in listed.split(",") if value.strip()))
+    if key not in HELP or len(values) < 2:
+        raise SettingError(f"--sweep {text!r}: give KEY=V1,V2,... with a recipe key and at least two values, for example lora_r=8,16,32")
+    return key, values
+
+
+def folder_name(value: str, values: Sequence[str]) -> str:
+    """A folder name for a value: its last path part where that tells the values apart."""
+    short = [Path(one).name for one in values]
+    name = Path(value).name if len(set(short)) == len(short) else value
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "value"
+
+
+def score(record: Mapping, adapter: Path, base: str | None, limit: int | None) -> dict[str, dict[str, float]]:
+    """Run the scoring command in a process of its own; returns {task: {"metric" and "metric_stderr": value}} of its results file.
+
+    Raises ModelError when it fails.
+    """
+    command = shlex.split(scoring_command(record, adapter, base)) + (["--limit", str(limit)] if limit else [])
+    results = Path(f"{adapter}-results")
+    before = set(results.rglob("results_*.json"))
+    done = subprocess.run([sys.executable, "-m", *command], check=False)
+    new = sorted(set(results.rglob("results_*.json")) - before)
+    if done.returncode or not new:
+        raise ModelError(f"scoring failed (exit status {done.returncode}); the adapter is whole: {shlex.join(command)}")
+    found = json.loads(new[-1].read_text(encoding="utf-8"))["results"]
+    return {
+        task: {name.removesuffix(",none"): value for name, value in numbers.items() if isinstance(value, int | float)}
+        for task, numbers in found.items()
+    }
+
+
+def comparison(key: str, rows: Sequence[Mapping]) -> str:
+    """The table, Markdown: validation loss, and each shown metric with its clustered standard error."""
+    columns = [
+        (task, name) for task in dict.fromkeys(task for row in rows for task in row["scores"]) for name in SHOWN
+        if any(name in row["scores"].get(task, {}) for row in rows)
+    ]
+    header = [key, "validation loss", "rows", "tokens an epoch", "steps", "trained parameters", "seconds"]
+    header += [f"{task} {name}" for task, name in columns]
+    lines = [header, ["---", *["---:"] * (len(header) - 1)]]
+    for row in rows:
+        record = row["record"]
+        loss = "–" if record["validation_loss"] is None else f"{record['validation_loss']:.4f}"
+        sizes = (record["counts"]["rows"], record["counts"]["tokens"], record["steps"], record["trained_parameters"])
+        cells = [row["value"], loss, *(f"{size:,}" for size in sizes), f"{record['seconds']:.0f}"]
+        lines.append([*cells, *(_with_error(row["scores"].get(task, {}), name) for task, name in columns)])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _with_error(numbers: Mapping[str, float], name: str) -> str:
+    if name not in numbers:
+        return "–"
+    error = numbers.get(f"{name}_stderr")
+    return f"{numbers[name]:.4g}" + (f" ± {error:.2g}" if error is not None else "")

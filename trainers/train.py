@@ -1,0 +1,114 @@
+"""Train a LoRA adapter on a dataset folder or Hub dataset, on the very prompts the benchmark sends, and say how to score it.
+
+    csc train --config trainers/recipes/demo.yaml --model demo/base --out demo/adapter
+    csc train --model Qwen/Qwen2.5-7B-Instruct --data ORG/rolecs --style chat --out adapter
+    accelerate launch --config_file trainers/recipes/accelerate_fsdp.yaml -m trainers.train --config ... --out adapter
+
+    csc train ... --sweep lora_r=8,16,32                        one adapter per value, and a table of validation losses
+    csc train ... --sweep data=none,no-assistant,full --score   the same for data sets, each scored with lm_eval
+    csc train --out adapter --merge DIR                         base and adapter as one bf16 model
+    csc train --out adapter --save-quantized-base DIR           the NF4 base, for scoring on what was trained on
+    csc train --out adapter --repo-id ORG/NAME --push           publish a finished adapter
+
+Every recipe key is an option too (--lora-r 32) and wins over the file. A training that was killed goes on by the same command; a finished
+one is not repeated. Conversations that also stand in a test split are refused. Nothing leaves the machine without --push.
+"""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from csc_tasks.errors import SettingError
+from trainers.recipe import HELP, Recipe, read_recipe
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="FILE", help="a recipe (YAML)")
+    parser.add_argument("--out", required=True, metavar="DIR", help="the adapter's folder")
+    parser.add_argument("--overwrite", action="store_true", help="replace another adapter of ours in that folder")
+    parser.add_argument("--sweep", metavar="KEY=V1,V2,...", help="train one adapter per value of a recipe key, into DIR/VALUE")
+    parser.add_argument("--score", action="store_true", help="run the scoring command when training has ended")
+    parser.add_argument("--limit", type=int, metavar="N", help="with --score: only N conversations")
+    parser.add_argument("--merge", metavar="DIR", help="write base and adapter as one bf16 model")
+    parser.add_argument("--save-quantized-base", metavar="DIR", help="write the NF4 base the adapter was trained on")
+    parser.add_argument("--repo-id", metavar="ORG/NAME", help="the model repository to publish the adapter in")
+    parser.add_argument("--results", action="append", default=[], metavar="PATH", help="lm_eval results to show in the published card")
+    parser.add_argument("--private", action="store_true", help="create the repository private")
+    parser.add_argument("--push", action="store_true", help="really send it; without this, only what would be sent is said")
+    recipe = parser.add_argument_group("recipe keys")
+    for name, text in HELP.items():
+        default = Recipe.__dataclass_fields__[name].default
+        shown = ",".join(default) if isinstance(default, tuple) else default
+        text = f"{text} (default: {str(shown).lower() if isinstance(shown, bool) else shown})" if shown not in ("", None) else text
+        recipe.add_argument(f"--{name.replace('_', '-')}", dest=f"recipe_{name}", metavar="X", help=text.replace("%", "%%"))
+
+
+def main(args: Namespace) -> None:
+    flags = {name: value for name in HELP if (value := getattr(args, f"recipe_{name}")) is not None}
+    if args.push and not args.repo_id:
+        raise SettingError("--push needs --repo-id ORG/NAME")
+    if args.sweep:
+        from trainers.sweep import sweep
+
+        sweep(args, flags)
+        return
+    out = Path(args.out)
+    record = finished_or_trained(args, flags, out)
+    if not is_first_process():
+        return
+    after_training(args, record, out)
+
+
+def finished_or_trained(args: Namespace, flags: dict, out: Path) -> dict:
+    """The record of the adapter in `out`: trained now, or, where neither a recipe nor a key is given, earlier."""
+    from trainers.adapter import finished_record
+
+    if not args.config and not flags:
+        return finished_record(out)
+    from trainers.merge import check_folder
+    from trainers.qlora import train_adapter
+
+    recipe = read_recipe(Path(args.config) if args.config else None, flags)
+    for folder in filter(None, (args.merge, args.save_quantized_base)):
+        check_folder(Path(folder))
+    return train_adapter(recipe, out, args.overwrite)
+
+
+def after_training(args: Namespace, record: dict, out: Path) -> None:
+    """What was asked for beside training, and the command that scores the adapter."""
+    from trainers.adapter import scoring_command
+
+    loss = "" if record["validation_loss"] is None else f", validation loss {record['validation_loss']:.4f}"
+    print(f"{out}: {record['steps']:,} steps, {record['trained_parameters']:,} trained parameters, {record['seconds']:.0f} s{loss}")
+    if args.merge:
+        from trainers.merge import merge
+
+        merge(out, record, Path(args.merge))
+        print(f"{args.merge}: base and adapter as one bf16 model, for vllm serve or transformers serve")
+    if args.save_quantized_base:
+        from trainers.merge import save_quantized_base
+
+        save_quantized_base(record, Path(args.save_quantized_base))
+        print(f"{args.save_quantized_base}: the NF4 base")
+    command = scoring_command(record, out, args.save_quantized_base)
+    print(f"Score it with:\n\n    {command}\n")
+    if args.score:
+        from trainers.sweep import score
+
+        score(record, out, args.save_quantized_base, args.limit)
+    if args.repo_id:
+        from trainers.publish import publish_adapter
+
+        publish_adapter(args, record, out)
+
+
+def is_first_process() -> bool:
+    """Whether this process prints and publishes (under `accelerate launch` there are several)."""
+    import os
+
+    return os.environ.get("RANK", "0") == "0"
+
+
+if __name__ == "__main__":
+    from csc_tasks.cli import standalone
+
+    standalone(add_arguments, main, __doc__)
