@@ -35,7 +35,8 @@ def report(ratings: Sequence[Rating], comparisons: Sequence[Comparison], seed: i
         *(section for rater in comparing for section in ranking_sections(comparisons, rater, seed)),
     ]
     notes = [
-        f"{_counted(len(judges), 'judge')} and {len(humans)} people rated {len({(r.model, r.unit) for r in ratings}):,} replies or conversations of "
+        f"{_counted(len(judges), 'judge')} and {len(humans)} people rated {len({(r.model, r.unit) for r in ratings}):,} replies or "
+        "conversations of "
         f"{len({r.model for r in ratings}):,} models; {_counted(len(comparing), 'judge')} made {len(comparisons):,} comparisons",
         "numbers in brackets are 95 % intervals over conversations (t, or a bootstrap of whole conversations); – is undefined, never 0",
     ]
