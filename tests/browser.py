@@ -13,7 +13,7 @@ skips and says which.
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,3 +69,10 @@ def opened(target: Path | str, *, size: tuple[int, int] = DESKTOP, dark: bool = 
         page.goto(url)
         yield page, complaints
         context.close()
+
+
+def follow(page: "Page", act: Callable[[], object]) -> None:
+    """Do what leads to another address of the page, and wait until the page says that it shows it: the browser tells it when it likes."""
+    before = page.evaluate("location.hash")
+    act()
+    page.wait_for_function("before => location.hash !== before && document.documentElement.dataset.shown === location.hash", arg=before)

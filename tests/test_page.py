@@ -7,13 +7,13 @@ from html.parser import HTMLParser
 
 import board_example as example
 import pytest
-from browser import PHONE, opened
 
 from csc_tasks.errors import DataError
 from leaderboard import folder
 from leaderboard.columns import column
 from leaderboard.judging.report import Report, Section
 from leaderboard.page.render import compact, render, safe_json, write_page
+from tests.browser import PHONE, follow, opened
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -178,7 +178,7 @@ def test_a_model_called_script_is_only_a_name(page_file):
     with opened(page_file) as (page, complaints):
         dialogs = []
         page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-        page.get_by_role("link", name=HOSTILE).click()
+        follow(page, page.get_by_role("link", name=HOSTILE).click)
         assert page.locator("h1").inner_text() == HOSTILE and page.title().startswith(HOSTILE)
         assert page.evaluate("document.activeElement.tagName") == "H1"
         page.evaluate(f"location.hash = '#/samples/conversations?a={BASE}&task=csc_conv_gen'")
@@ -195,7 +195,7 @@ def test_a_model_called_script_is_only_a_name(page_file):
 @pytest.mark.xdist_group("page")
 def test_the_page_of_a_model(page_file):
     with opened(page_file) as (page, complaints):
-        page.get_by_role("link", name="org/base-7b-rolecs", exact=True).click()
+        follow(page, page.get_by_role("link", name="org/base-7b-rolecs", exact=True).click)
         assert page.get_by_role("link", name="org/base-7b", exact=True).get_attribute("href") == f"#/model/{BASE}"
         grid = page.get_by_role("grid", name="Confusion of strategies")
         first = grid.get_by_role("gridcell").first
@@ -217,7 +217,7 @@ def test_the_page_of_a_model(page_file):
         assert "I have sent <b>$40</b> back." in page.locator(".examples").text_content()
         page.get_by_role("button", name="Generated context").click()
         assert page.get_by_role("button", name="Generated context").get_attribute("aria-pressed") == "true"
-        page.go_back()
+        follow(page, page.go_back)
         assert page.locator("h1").inner_text() == "Customer-support conversation leaderboard"
     assert complaints == []
 
@@ -225,7 +225,7 @@ def test_the_page_of_a_model(page_file):
 @pytest.mark.xdist_group("page")
 def test_reading_conversations_and_comparing(page_file):
     with opened(page_file) as (page, complaints):
-        page.get_by_role("link", name="Read conversations").click()
+        follow(page, page.get_by_role("link", name="Read conversations").click)
         second = page.locator(".exchange").nth(1)
         assert second.locator(".reply").all_inner_texts()[0].startswith("gold Restatement or Paraphrasing")
         assert second.locator(".tag.wrong").inner_text().startswith("Greeting") and second.locator(".tag.right").count() == 1
@@ -234,7 +234,7 @@ def test_reading_conversations_and_comparing(page_file):
         page.get_by_label("Beside").select_option("none")
         assert second.locator(".reply").count() == 2
         page.get_by_label("Context").select_option("csc_conv_ref")
-        page.get_by_label("Model").select_option(AWKWARD)
+        follow(page, lambda: page.get_by_label("Model").select_option(AWKWARD))
         assert "我理解您的心情。" in second.inner_text()
         page.get_by_role("button", name="Next").focus()
         page.keyboard.press("Enter")
@@ -243,7 +243,7 @@ def test_reading_conversations_and_comparing(page_file):
         assert "2 of 2" in page.locator(".pager").inner_text() and page.evaluate("document.activeElement.dataset.key") == "next"
         page.get_by_label("Language").select_option("en")
         assert "1 of 1" in page.locator(".pager").inner_text() and "c1" in page.locator(".talk").inner_text()
-        page.get_by_role("navigation").get_by_role("link", name="Compare").click()
+        follow(page, page.get_by_role("navigation").get_by_role("link", name="Compare").click)
         page.get_by_label("First").select_option(BIGRAM)
         page.get_by_label("Second").select_option(BASE)
         row = page.locator("table.compare tr, .scroller tbody tr").last.inner_text()
@@ -342,7 +342,7 @@ def test_ratings_stand_in_the_table_and_lead_to_their_reliability(page_file, rat
         heads = "#table-conversations thead tr:last-child th"
         assert page.locator(heads).count() == 10
         assert names(page) == [ADAPTER] and adapter.locator(".number").nth(2).inner_text() == "5.0"
-        page.get_by_role("link", name="How reliable? Judge gpt-x").first.click()
+        follow(page, page.get_by_role("link", name="How reliable? Judge gpt-x").first.click)
         assert page.locator("h1").inner_text() == REPORT.title and page.title().startswith(REPORT.title)
         assert "<img src=x onerror=alert(1)> - humans" in page.locator("main").inner_text() and page.locator("main img").count() == 0
         assert "0.70 (0.60 to 0.80)" in page.locator("main").inner_text() and page.locator("main section.card").count() == 2

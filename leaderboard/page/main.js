@@ -22,6 +22,7 @@ function draw() {
   }
   // A control that was used keeps the focus although it was drawn anew.
   if (focused) document.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  document.documentElement.dataset.shown = location.hash;
 }
 
 function navigate() {
