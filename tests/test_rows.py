@@ -1,5 +1,6 @@
 """Training rows: their contexts are what lm_eval's hf backend really sends, their masks decode to the targets, their losses add up."""
 
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -178,6 +179,28 @@ def test_the_packed_loss_is_the_sum_of_the_turns_losses(name, tokenizers, tmp_pa
     apart, _ = build_rows(sample_conversations(), rendering, "chat", 100_000, pack=False)
     assert len(packed) < len(apart)
     assert losses(model, packed) == pytest.approx(losses(model, apart), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "style"), [("qwen2_5", "chat"), ("instruct", "chat"), ("deepseek_r1_distill", "single"), (None, "single")]
+)
+def test_the_tokens_that_name_a_strategy_are_known_where_they_are_weighted(name, style, tokenizers):
+    tokenizer = tokenizers(name)
+    for item in [*sample_conversations(), *sample_questions()]:
+        rows, _ = build_rows([item], Rendering(tokenizer, name is not None, tags=True), style, 100_000)
+        for row in rows:
+            weighted = [i for i, weight in enumerate(row.weights(5.0)) if weight == 5]
+            named = [i for (start, _), length in zip(row.targets, row.tags, strict=True) for i in range(start, start + length)]
+            assert weighted == named
+            for (start, end), length in zip(row.targets, row.tags, strict=True):
+                said, rest = tokenizer.decode(row.ids[start : start + length]), tokenizer.decode(row.ids[start + length : end])
+                if item in sample_questions():
+                    assert said == ""
+                else:
+                    # A token that the bracket shares with what follows is left out.
+                    assert re.search(r"\[[^\]]{2,}\]?$", said) and "]" not in rest[4:]
+    plain, _ = build_rows(sample_conversations(), Rendering(tokenizer, name is not None), style, 100_000)
+    assert not any(any(row.tags) for row in plain)
 
 
 def long_conversation(turns=30):

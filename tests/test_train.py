@@ -144,6 +144,33 @@ def test_the_trainers_loss_is_the_loss_of_our_rows_padded_or_packed(home, tmp_pa
         assert sums[batching] == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_strategy_weight_is_a_weighted_mean_of_the_same_losses(home, tmp_path):
+    """Against cross-entropy by hand over plain logits, weights divided by their mean."""
+    import torch
+
+    from trainers.hardware import choose_precision
+    from trainers.qlora import _load_tokenizer, make_trainer
+
+    flags = {"model": str(home / "base"), "quantization": "none", "max_length": "4000", "lora_dropout": "0", "strategy_weight": "5"}
+    recipe = read_recipe(None, {**flags, "gradient_checkpointing": "false"})
+    tokenizer, _ = _load_tokenizer(recipe)
+    data = read_training_data([str(home / "corpus")], ["rolecs"], None, 0, [])
+    rows, _ = build_rows(data.train, Rendering(tokenizer, True, tags=True), "chat", 4000)
+    trainer = make_trainer(recipe, choose_precision("auto"), tokenizer, rows, [], tmp_path)
+    batch = trainer.data_collator([trainer.train_dataset[i] for i in range(len(rows))])
+    total = weight = 0.0
+    for row in rows:
+        with torch.no_grad():
+            logits = trainer.model(torch.tensor([row.ids])).logits[0].log_softmax(-1)
+        for (start, end), tag in zip(row.targets, row.tags, strict=True):
+            for i in range(start, end):
+                factor = 5 if i < start + tag else 1
+                total -= factor * logits[i - 1, row.ids[i]].item()
+                weight += factor
+    with torch.no_grad():
+        assert trainer.compute_loss(trainer.model, batch).item() == pytest.approx(total / weight, rel=1e-5)
+
+
 def test_merged_weights_answer_like_base_and_adapter_and_load_like_any_model(trained, home, tmp_path, capsys):
     import torch
     from peft import PeftModel

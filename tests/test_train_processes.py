@@ -49,6 +49,25 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_losses_and_weights(hom
     assert not (killed / "checkpoints").exists() and not (killed / "training.json").exists()
 
 
+@pytest.mark.slow
+def test_data_sets_are_compared_by_one_command_that_scores_every_adapter(home, tmp_path, capsys):
+    """What compares data made with other roles: a sweep over data, each adapter scored by lm_eval in a process of its own."""
+    lines = (home / "corpus/rolecs/train.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    for name, kept in (("full", lines[:3]), ("none", lines[1:4])):
+        (tmp_path / name / "rolecs").mkdir(parents=True)
+        (tmp_path / name / "rolecs" / "train.jsonl").write_text("".join(kept), encoding="utf-8")
+    (tmp_path / "tested" / "csconv").mkdir(parents=True)
+    (tmp_path / "tested" / "csconv" / "test.jsonl").write_text(lines[4], encoding="utf-8")
+    arguments = words(home / "base", home / "corpus", tmp_path / "out", epochs="1", checkpoints="1000", test_data=str(tmp_path / "tested"))
+    assert main([*arguments, "--sweep", f"data={tmp_path / 'full'},{tmp_path / 'none'}", "--score", "--limit", "1"]) == 0
+    rows = json.loads((tmp_path / "out" / "sweep.json").read_text())["rows"]
+    assert [row["folder"] for row in rows] == ["full", "none"]
+    for row in rows:
+        assert set(row["scores"]) == {"csc_conv_ref", "csc_conv_gen"} and "strategy_acc" in row["scores"]["csc_conv_ref"]
+    table = (tmp_path / "out" / "sweep.md").read_text()
+    assert "csc_conv_ref strategy_acc" in table and table in capsys.readouterr().out
+
+
 def test_publishing_needs_push_and_a_second_time_makes_no_commit(home, tmp_path):
     out = tmp_path / "adapter"
     assert main(words(home / "base", home / "corpus", out, epochs="1", checkpoints="1000")) == 0

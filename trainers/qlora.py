@@ -10,7 +10,6 @@ from csc_tasks.conversation import content_id
 from csc_tasks.errors import ModelError, SettingError, require
 from trainers import adapter
 from trainers.adapter_card import write_card
-from trainers.batching import GroupedSampler
 from trainers.callbacks import COMPLETE, callbacks
 from trainers.curves import loss_points, write_curve
 from trainers.hardware import (
@@ -26,6 +25,7 @@ from trainers.recipe import ALL_LINEAR, Recipe, as_dict
 from trainers.rendering import Rendering
 from trainers.rows import Row, build_rows
 from trainers.splits import read_training_data
+from trainers.trainer import WEIGHTS, make_class
 
 
 def train_adapter(recipe: Recipe, out: Path, overwrite: bool = False, say: Callable[[str], None] = print) -> dict:
@@ -49,11 +49,13 @@ def train_adapter(recipe: Recipe, out: Path, overwrite: bool = False, say: Calla
     say(f"precision: {precision.name}, because {precision.reason}; base weights in {_kind(recipe, precision)}")
     tokenizer, config = _load_tokenizer(recipe)
     check_base(recipe, precision, config)
-    rendering = Rendering(tokenizer, recipe.chat_template)
+    rendering = Rendering(tokenizer, recipe.chat_template, tags=recipe.strategy_weight != 1)
     tested = [recipe.test_data] if recipe.test_data else []
     data = read_training_data(recipe.data, recipe.configs, recipe.language, recipe.validation_share, tested)
     for source in data.sources:
         say(source.summary())
+    if data.set_aside:
+        say(f"{data.set_aside} rows are left out, because their conversations are held out in another config or corpus")
     base = adapter.fingerprint(recipe.model, getattr(config, "_commit_hash", None))
     identity = content_id("training", as_dict(recipe) | {"model": base}, [source.content_hash for source in data.sources])
     state = adapter.state_of(out, identity, overwrite)
@@ -146,8 +148,6 @@ def make_trainer(recipe: Recipe, precision: Precision, tokenizer, rows: Sequence
     from peft import LoraConfig
     from transformers import AutoModelForCausalLM, EarlyStoppingCallback
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
-    from trl import SFTTrainer
-
     quantized = quantization_config(precision, recipe.double_quantization) if recipe.quantization == "nf4" else None
     model = AutoModelForCausalLM.from_pretrained(
         recipe.model, revision=recipe.revision, dtype=precision.dtype, quantization_config=quantized, **_attention(recipe)
@@ -157,16 +157,9 @@ def make_trainer(recipe: Recipe, precision: Precision, tokenizer, rows: Sequence
         target_modules=ALL_LINEAR if recipe.lora_target == (ALL_LINEAR,) else list(recipe.lora_target),
         modules_to_save=list(recipe.modules_to_save) or None,
     )
-    class Trainer(SFTTrainer):
-        def _get_train_sampler(self, train_dataset=None):
-            if recipe.batching != "grouped":
-                return super()._get_train_sampler(train_dataset)
-            # Trainer's own length grouping draws from the global generator: a resumed training would see other batches.
-            return GroupedSampler([len(row.ids) for row in rows], recipe.batch_size * self.args.world_size, recipe.seed)
-
-    trainer = Trainer(
-        model=model, args=training_arguments(recipe, precision, out, bool(held_out)), train_dataset=_dataset(rows),
-        eval_dataset=_dataset(held_out) if held_out else None, processing_class=tokenizer, peft_config=lora,
+    trainer = make_class(recipe, rows)(
+        model=model, args=training_arguments(recipe, precision, out, bool(held_out)), train_dataset=_dataset(rows, recipe.strategy_weight),
+        eval_dataset=_dataset(held_out, 1.0) if held_out else None, processing_class=tokenizer, peft_config=lora,
         callbacks=[*callbacks(), *([EarlyStoppingCallback(recipe.early_stopping)] if recipe.early_stopping else [])],
     )
     for noisy in (PrinterCallback, ProgressCallback):
@@ -198,7 +191,7 @@ def training_arguments(recipe: Recipe, precision: Precision, out: Path, evaluate
         num_train_epochs=recipe.epochs, learning_rate=recipe.learning_rate, lr_scheduler_type=recipe.schedule, warmup_steps=recipe.warmup,
         weight_decay=recipe.weight_decay, optim=recipe.optimizer, adam_beta2=recipe.adam_beta2, max_grad_norm=recipe.max_grad_norm,
         bf16=precision.name == "bf16", fp16=precision.name == "fp16",
-        logging_steps=recipe.log_every, logging_first_step=True,
+        remove_unused_columns=recipe.strategy_weight == 1, logging_steps=recipe.log_every, logging_first_step=True,
         save_strategy="steps", save_steps=every, save_total_limit=2,
         eval_strategy="steps" if evaluates else "no", eval_steps=every if evaluates else None,
         load_best_model_at_end=bool(recipe.early_stopping), metric_for_best_model="eval_loss" if recipe.early_stopping else None,
@@ -262,12 +255,14 @@ def _count_parameters(config) -> int:
         return AutoModelForCausalLM.from_config(config).num_parameters()
 
 
-def _dataset(rows: Sequence[Row]):
+def _dataset(rows: Sequence[Row], strategy_weight: float):
     from datasets import Dataset, Features, List, Value
 
-    numbers = List(Value("int32"))
     columns = {"input_ids": [row.ids for row in rows], "labels": [row.labels for row in rows]}
-    return Dataset.from_dict(columns, features=Features({"input_ids": numbers, "labels": numbers}))
+    kinds = {"input_ids": List(Value("int32")), "labels": List(Value("int32"))}
+    if strategy_weight != 1:
+        columns[WEIGHTS], kinds[WEIGHTS] = [row.weights(strategy_weight) for row in rows], List(Value("float32"))
+    return Dataset.from_dict(columns, features=Features(kinds))
 
 
 def _learned_tokens(dataset) -> int:

@@ -35,6 +35,7 @@ class Recipe:
     max_length: int = 2048
     too_long: str = "error"
     pack_turns: bool = True
+    strategy_weight: float = 1.0
     validation_share: float = 0.05
     test_data: str | None = None
 
@@ -79,6 +80,8 @@ class Recipe:
             raise SettingError(f"configs: {', '.join(unknown)} unknown; a dataset folder has rolecs, csconv, qa and qa_<variant>")
         if self.style == "chat" and not self.chat_template:
             raise SettingError("style: chat needs the chat template; on plain text (chat_template: false) use style: single")
+        if self.strategy_weight != 1 and self.batching == "packed":
+            raise SettingError("strategy_weight other than 1 does not go with batching: packed; use grouped")
         if self.early_stopping and not self.validation_share:
             raise SettingError("early_stopping needs a validation loss: set validation_share above 0")
 
@@ -100,7 +103,8 @@ CHOICES = {
 }
 _ANY = float("inf")
 RANGES = {
-    "max_length": (16, _ANY), "validation_share": (0, 0.5), "lora_r": (1, _ANY), "lora_dropout": (0, 0.9), "warmup": (0, _ANY),
+    "max_length": (16, _ANY), "validation_share": (0, 0.5), "strategy_weight": (1, 100), "lora_r": (1, _ANY), "lora_dropout": (0, 0.9),
+    "warmup": (0, _ANY),
     "weight_decay": (0, _ANY), "max_grad_norm": (0, _ANY), "batch_size": (1, _ANY), "accumulation": (1, _ANY), "early_stopping": (0, _ANY),
     "adam_beta2": (0.5, 1), "log_every": (1, _ANY), "seed": (0, 2**32 - 1),
 }
@@ -117,6 +121,7 @@ HELP = {
     "max_length": "tokens of the longest row",
     "too_long": "a target that does not fit whatever history is left out: error, or skip (counted)",
     "pack_turns": "chat style: one row teaches as many turns of a conversation as the template allows; false: one row a turn",
+    "strategy_weight": "weight of the tokens that name the strategy in the training loss; more than 1 helps very small models, 1 is plain",
     "validation_share": "share of the training conversations that is held out where there is no validation split; 0: none",
     "test_data": "the corpus that will be scored (default: the data); a conversation that is also in its test split is refused",
     "quantization": "nf4 (the base in 4 bits) or none",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from csc_tasks.errors import ModelError
-from csc_tasks.prompts import AnswerPrompt, TurnPrompt, shows_system, without_system
+from csc_tasks.prompts import AnswerPrompt, TurnPrompt, shows_system, tagged, without_system
 
 _PROBE = "assistant-message-probe"
 _OPEN_THINKING = re.compile(r"<think>\s*\Z")
@@ -19,10 +19,11 @@ _CLOSE_THINKING = "\n</think>\n\n"
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One prompt and its target as token ids."""
+    """One prompt and its target as token ids; the first `tag` tokens of the target name the strategy (0: not counted, or none)."""
 
     prompt: list[int]
     target: list[int]
+    tag: int = 0
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.target)
@@ -31,10 +32,11 @@ class Exchange:
 class Rendering:
     """How one tokenizer shows prompts and targets.
 
-    templated: whether the chat template is applied (lm_eval's --apply_chat_template). `opening` and `end` stand around every target.
+    templated: whether the chat template is applied (lm_eval's --apply_chat_template). tags: whether the tokens that name a strategy are
+    counted. `opening` and `end` stand around every target.
     """
 
-    def __init__(self, tokenizer, templated: bool) -> None:
+    def __init__(self, tokenizer, templated: bool, tags: bool = False) -> None:
         if templated and not getattr(tokenizer, "chat_template", None):
             raise ModelError(
                 "this tokenizer has no chat template: take an instruction-tuned model, or train on plain text with chat_template: false "
@@ -42,6 +44,7 @@ class Rendering:
             )
         self.tokenizer = tokenizer
         self.templated = templated
+        self.tags = tags
         self.template_arguments = {"enable_thinking": False} if templated and switches_thinking(tokenizer) else {}
         self.takes_system = not templated or shows_system(self._apply)
         self.opening, self.end = self._around_targets() if templated else ("", _eos(tokenizer))
@@ -59,12 +62,16 @@ class Rendering:
         wanted = [self._target(prompt, target) for prompt, target in prompts]
         heads = self._encode(asked)
         wholes = self._encode([text + target for text, target in zip(asked, wanted, strict=True)])
+        named = [self._tag(prompt) if self.tags else "" for prompt, _ in prompts]
+        tags = self._encode([text + tag for text, tag in zip(asked, named, strict=True)]) if self.tags else heads
         found = []
-        for head, whole, target in zip(heads, wholes, wanted, strict=True):
+        for head, whole, with_tag, target, tag in zip(heads, wholes, tags, wanted, named, strict=True):
+            if whole[: len(head)] == head:
+                found.append(Exchange(head, whole[len(head) :], max(0, _alike(with_tag, whole) - len(head))))
+                continue
             # Where tokens run over the end of the prompt, the target is encoded by itself: evaluation never sees such a token either.
-            fits = whole[: len(head)] == head
-            tail = whole[len(head) :] if fits else self.tokenizer(target, add_special_tokens=False)["input_ids"]
-            found.append(Exchange(head, tail))
+            tail, tag_alone = (self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in (target, tag))
+            found.append(Exchange(head, tail, _alike(tag_alone, tail)))
         return found
 
     def text(self, prompt: TurnPrompt | AnswerPrompt, drop: int = 0) -> str:
@@ -78,6 +85,13 @@ class Rendering:
         # Plain text goes on after a colon as the history's lines do: with a space in English.
         space = "" if self.templated or prompt.language == "zh" else " "
         return self.opening + space + target + self.end
+
+    def _tag(self, prompt: TurnPrompt | AnswerPrompt) -> str:
+        """What of a target names its strategy, as text; "" for an answer to a question."""
+        if isinstance(prompt, AnswerPrompt):
+            return ""
+        strategy = prompt.conversation.dialogue[prompt.turn].strategy
+        return self._target(prompt, tagged(strategy, "", prompt.language).strip()).removesuffix(self.end)
 
     def _encode(self, texts: list[str]) -> list[list[int]]:
         # As HFLM.tok_batch_encode: nothing is added to a text that opens with the beginning-of-text mark already.
@@ -112,6 +126,11 @@ class Rendering:
         else:
             opening = _CLOSE_THINKING if _OPEN_THINKING.search(prompt) else ""
         return opening, _through_first(after, special_tokens(self.tokenizer)) or _eos(self.tokenizer)
+
+
+def _alike(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens two sequences open with alike."""
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def switches_thinking(tokenizer) -> bool:

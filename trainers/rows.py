@@ -30,11 +30,15 @@ Asked = tuple[TurnPrompt | AnswerPrompt, str]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Token ids and labels of one training sequence. `targets` says where its targets are: (first token, end), in order."""
+    """Token ids and labels of one training sequence.
+
+    `targets` says where its targets are: (first token, end), in order; the first `tags[i]` tokens of target i name its strategy.
+    """
 
     conversation_id: str
     ids: list[int]
     targets: tuple[tuple[int, int], ...]
+    tags: tuple[int, ...]
 
     @property
     def labels(self) -> list[int]:
@@ -43,6 +47,13 @@ class Row:
         for start, end in self.targets:
             labels[start:end] = self.ids[start:end]
         return labels
+
+    def weights(self, tag: float) -> list[float]:
+        """The weight of each token in the loss: `tag` where a strategy is named, else 1."""
+        weights = [1.0] * len(self.ids)
+        for (start, _), length in zip(self.targets, self.tags, strict=True):
+            weights[start : start + length] = [tag] * length
+        return weights
 
     def learned(self) -> int:
         """How many tokens are learned."""
@@ -164,7 +175,8 @@ def _shared(conversation_id: str, exchanges: Sequence[Exchange]) -> list[Row]:
 
 def _row(conversation_id: str, exchanges: Sequence[Exchange]) -> Row:
     last = exchanges[-1]
-    return Row(conversation_id, last.prompt + last.target, tuple((len(one.prompt), len(one)) for one in exchanges))
+    targets = tuple((len(one.prompt), len(one)) for one in exchanges)
+    return Row(conversation_id, last.prompt + last.target, targets, tuple(one.tag for one in exchanges))
 
 
 def _why_split(item: Conversation) -> str:

@@ -22,6 +22,8 @@ class TrainingData:
     train: tuple[Conversation | Question, ...]
     validation: tuple[Conversation | Question, ...]
     sources: tuple[corpora.Corpus, ...]
+    set_aside: int
+    """Rows of train splits left out, because their conversation is held out in another config or corpus."""
     tested: Mapping[str, str]
     """csconv or qa -> the first of the corpora that were asked for that has such a test split."""
 
@@ -59,9 +61,10 @@ def read_training_data(
     found_tests = refuse_tested({item.conversation_id for item in (*train, *validation)}, dict.fromkeys([*tested, *names]))
     shown = {item.conversation_id for item in validation}
     # A conversation of several data sets must not be learned from one and held out of another.
-    return TrainingData(
-        tuple(item for item in train if item.conversation_id not in shown), tuple(validation), tuple(sources), found_tests
-    )
+    kept = tuple(item for item in train if item.conversation_id not in shown)
+    if not kept:
+        raise DataError(f"{', '.join(names)}: every conversation is held out for validation; lower validation_share")
+    return TrainingData(kept, tuple(validation), tuple(sources), len(train) - len(kept), found_tests)
 
 
 def read_split(name: str, configs: Iterable[str], split: str) -> Iterator[corpora.Corpus]:
