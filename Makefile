@@ -17,13 +17,14 @@ lint: $(READY)
 	$(BIN)/ruff check .
 
 # A base without strategies, an adapter that teaches them, both evaluated, baselines beside them, one table and a page.
+# The adapter's steps are so small that a second thread gains little, and loses much on a busy machine.
 demo: export HF_HUB_OFFLINE := 1
 demo: export CSC_CORPUS := demo
 demo: export CSC_QA_CORPUS := demo
 demo: export CSC_PROMPT := chat
 demo: $(READY)
 	$(BIN)/csc train tiny --without-strategies --minutes 1.7 --out demo/base
-	$(BIN)/csc train --config trainers/recipes/demo.yaml --model demo/base --out demo/adapter
+	OMP_NUM_THREADS=1 $(BIN)/csc train --config trainers/recipes/demo.yaml --model demo/base --out demo/adapter
 	$(BIN)/lm_eval --model_args pretrained=demo/base $(EVALUATE)
 	$(BIN)/lm_eval --model_args pretrained=demo/base,peft=demo/adapter $(EVALUATE)
 	$(BIN)/csc baselines demo --out demo/results
