@@ -106,6 +106,18 @@ def test_a_validation_split_is_used_where_there_is_one_and_else_a_share_of_the_c
     assert read_training_data([str(tmp_path / "a")], ["rolecs"], None, 0, []).validation == ()
 
 
+def test_a_conversation_held_out_in_one_corpus_is_not_learned_from_another(tmp_path):
+    items = sample_conversations()
+    write(tmp_path / "a/rolecs/train.jsonl", items)
+    write(tmp_path / "b/rolecs/train.jsonl", items[:2])
+    write(tmp_path / "b/rolecs/validation.jsonl", items[3:4])
+    found = read_training_data([str(tmp_path / "a"), str(tmp_path / "b")], ["rolecs"], None, 0.2, [])
+    held = {item.conversation_id for item in found.validation}
+    assert items[3].conversation_id in held and not held & {item.conversation_id for item in found.train}
+    # Five rows of a, less the one held out of it, and two of b.
+    assert len(found.train) + found.set_aside == 4 + 2 and found.set_aside >= 1
+
+
 def test_all_rows_of_one_conversation_are_held_out_together():
     class Item:
         def __init__(self, name):
