@@ -197,7 +197,7 @@ def lower_bound(lm, turns: list, batch_size: int, reply: int) -> tuple[float, in
     """(seconds, tokens of all prompts, different ones among them), the seconds for what nobody can avoid.
 
     That is encoding every different token once and decoding all replies in full batches. turns: as `play` gives them. Encoding is
-    timed in passes of 16 and of 64 new tokens a row, decoding with the cache at the prompts' mean length; the best of three counts.
+    timed in passes of 64 and of 128 new tokens a row, decoding with the cache at the prompts' mean length; the best of three counts.
     """
     import torch
 
@@ -227,10 +227,12 @@ def lower_bound(lm, turns: list, batch_size: int, reply: int) -> tuple[float, in
     def again() -> None:
         rows.encode(everyone, [ids] * batch_size)
 
-    encoding = min(
-        shortest(lambda width=width: rows.encode(everyone, [[*ids[: mean - width], *([4] * width)]] * batch_size), again) / width
-        for width in (16, 64)
-    )
+    def different(width: int) -> list[list[int]]:
+        """A prompt a row with `width` tokens of its own, so that no row can take them from another."""
+        vocabulary = lm.model.config.vocab_size
+        return [[*ids[: mean - width], *((4 + (row * width + i) % (vocabulary - 4)) for i in range(width))] for row in everyone]
+
+    encoding = min(shortest(lambda width=width: rows.encode(everyone, different(width)), again) / width for width in (64, 128))
     encoding *= unique / batch_size
     decoding = shortest(lambda: rows.step([7] * batch_size).argmax(-1).tolist(), again) * len(turns) / batch_size * (reply - 1)
     return encoding + decoding, sum(map(len, encoded)), unique
