@@ -80,7 +80,10 @@ def write_corpus(folder: Path, count: int, seed: int = 0) -> Path:
 
 
 class Peak:
-    """Peak memory while a block runs, over what the process had at its start, in bytes: sampled on the CPU, counted by torch on a GPU."""
+    """Peak memory while a block runs, over what the process had at its start, in bytes: sampled on the CPU, counted by torch on a GPU.
+
+    `held` is what is left of it when the block ends and what was freed has been given back: prompts and records that lm_eval will log.
+    """
 
     def __init__(self, device: str) -> None:
         self.device = device
@@ -108,10 +111,13 @@ class Peak:
         if self.device != "cpu":
             torch.cuda.synchronize()
             self.top = torch.cuda.max_memory_allocated()
+            held = torch.cuda.memory_allocated()
         else:
             self.stop.set()
             self.thread.join()
-        self.bytes = self.top - self.start
+            trim()
+            held = resident()
+        self.bytes, self.held = self.top - self.start, held - self.start
 
 
 def resident() -> int:
@@ -258,11 +264,13 @@ def main() -> None:
         if args.growth:
             make_model(Path(folder, "model"), "2M", args.dtype, args.device)
             lm = HFLM(pretrained=str(Path(folder, "model")), dtype=args.dtype, device=args.device, batch_size=args.batch_sizes[0])
-            print("|conversations|turns|seconds|ms a turn|peak memory over the start|\n|---:|---:|---:|---:|---:|")
+            head = "|conversations|turns|seconds|ms a turn|peak memory over the start|of which held at the end|play alone|"
+            print(f"{head}\n|{'---:|' * head[1:].count('|')}")
             for count in args.growth:
                 corpus = write_corpus(Path(folder, str(count)), count)
                 seconds, turns, peak = play(lm, corpus, args.tasks[0], "auto", args.reply)
-                print(f"|{count:,}|{len(turns):,}|{seconds:.1f}|{seconds / len(turns) * 1000:.1f}|{peak.bytes / 2**20:.0f} MB|", flush=True)
+                memory = "|".join(f"{size / 2**20:.0f} MB" for size in (peak.bytes, peak.held, peak.bytes - peak.held))
+                print(f"|{count:,}|{len(turns):,}|{seconds:.1f}|{seconds / len(turns) * 1000:.1f}|{memory}|", flush=True)
             return
         head = ["model", "batch", "task", "turns", "plain", "ours", "faster", "turns that differ (close calls)", "prompt tokens a new one"]
         head += ["over the lower bound", "memory plain", "memory ours", "ours, tokens a second"]

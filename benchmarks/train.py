@@ -1,10 +1,14 @@
 """Training against TRL's own command on the same turns: seconds per supervised token, and how many tokens packing saves.
 
   python -m benchmarks.train --model demo/base [--conversations 60]
+  python -m benchmarks.train --model demo/base --scored
 
 The same conversations of the demo, one epoch, one LoRA of rank 16 on every linear layer, batches of eight rows, one process and thread:
 `trl sft` on prompt and completion (text as our chat rows have it, one row a supporter turn), `csc train` on the same rows, and `csc train`
 on shared rows. Times are those of the training loop, as both programs measure it. Prints a Markdown row per program.
+
+--scored trains by the demo's recipe on the whole training split, once on shared rows and once on a row a turn with as many turns a step,
+and has lm_eval score both adapters: do fewer tokens teach as much?
 """
 
 import argparse
@@ -19,13 +23,20 @@ from pathlib import Path
 from csc_tasks import corpora
 
 LENGTH, BATCH = 1024, 8
+RECIPE = Path(__file__).resolve().parents[1] / "trainers" / "recipes" / "demo.yaml"
+TURNS = 9
+"""Turns a conversation of the demo teaches, on average: so many rows a step make a row a turn take as many steps as shared rows."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, help="what csc train tiny --without-strategies wrote")
     parser.add_argument("--conversations", type=int, default=60)
+    parser.add_argument("--scored", action="store_true", help="accuracy of shared rows and of a row a turn")
     args = parser.parse_args()
+    if args.scored:
+        scored(args.model)
+        return
     items = corpora.load("demo", "rolecs", "train").items[: args.conversations]
     print("|program|rows|tokens|learned tokens|seconds|learned tokens per second|\n|---|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as scratch:
@@ -81,6 +92,25 @@ def csc_train(model: str, root: Path, pack: str) -> dict:
     words += ["--lora-dropout", "0.05", "--learning-rate", "1e-3", "--schedule", "linear", "--warmup", "0"]
     run("-m", "trainers.train", *words)
     return json.loads((out / "csc_adapter.json").read_text(encoding="utf-8"))
+
+
+def scored(model: str) -> None:
+    """A Markdown row for each way: what it cost, and the strategy accuracy of its adapter."""
+    from trainers.sweep import score
+
+    tasks = ("csc_conv_ref", "csc_conv_gen")
+    print(f"|rows|rows|tokens seen|steps|seconds|{'|'.join(tasks)}|\n|---|{'---:|' * 6}", flush=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, pack, batch in (("shared", "true", 1), ("a row a turn", "false", TURNS)):
+            out = Path(scratch, pack)
+            words = ["--config", str(RECIPE), "--model", model, "--out", str(out), "--pack-turns", pack, "--batch-size", str(batch)]
+            run("-m", "trainers.train", *words)
+            record = json.loads((out / "csc_adapter.json").read_text(encoding="utf-8"))
+            found = score(record, out, None, None)
+            seen = record["counts"]["tokens"] * record["recipe"]["epochs"]
+            cells = [name, f"{record['counts']['rows']:,}", f"{seen:,.0f}", f"{record['steps']:,}", f"{record['seconds']:.0f}"]
+            cells += [f"{found[task]['strategy_acc']:.3f} ± {found[task]['strategy_acc_stderr']:.3f}" for task in tasks]
+            print(f"|{'|'.join(cells)}|", flush=True)
 
 
 def run(*words: str) -> str:

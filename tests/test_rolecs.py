@@ -163,6 +163,20 @@ def test_the_baselines_of_table_7(tmp_path, roles, stages):
     assert len(record["settings"].get("examples", ())) == (4 if roles == "none" else 0)
 
 
+def test_the_stand_in_chooses_worse_without_an_assistant_and_worst_without_roles(built, tmp_path):
+    """The opening is a greeting and an identity check; a greeting later on fits nothing that a customer says."""
+    found = {"full": rows_of(built)}
+    for roles, *options in (("no-assistant",), ("none", "--examples", "demo")):
+        assert build(tmp_path / roles, "--limit", 40, "--roles", roles, *options) == 0
+        found[roles] = rows_of(tmp_path / roles)
+    later = {
+        roles: [turn["strategy"] for row in rows for turn in row["dialogue"][1:] if turn["speaker"] == "supporter"]
+        for roles, rows in found.items()
+    }
+    greets = {roles: used.count("GT") / len(used) for roles, used in later.items()}
+    assert greets["full"] == 0 < greets["no-assistant"] < greets["none"]
+
+
 @pytest.mark.parametrize(("options", "said"), [
     (["--roles", "none"], "--roles none needs --examples FILE"),
     (["--examples", "demo"], "--examples belongs to --roles none"),

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from builders.llm.backends import register_scripted
 from builders.llm.exchange import Request
-from builders.rolecs.dialogue import open_strategies
+from builders.rolecs.dialogue import CLOSING, open_strategies
 from builders.rolecs.quality import CRITERIA
 from builders.scripted.phrases import bank, draw, fill, pick
 from builders.scripted.player import Scenario, State, begin, choose_strategy, customer_act, customer_text, hear, plan, say, supporter_text
@@ -25,6 +25,10 @@ from csc_tasks.framework import BY_ID, STRATEGIES, TOPICS, find_strategy
 TRIES = 40
 # What to do instead of a strategy that was just used twice.
 INSTEAD = {"PR": "RP", "RP": "PS", "ID": "PS", "PS": "EM", "EM": "PS", "RI": "FR", "FR": "RC", "RC": "AC", "Others": "PS"}
+# How often a supporter whom no assistant advises, and one writer of both sides, choose any strategy instead of the fitting one: made up,
+# so that the three ways of building differ by a known amount, in the order of Table 7.
+RANDOM_ALONE, RANDOM_WRITER = 0.3, 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Case(Scenario):
@@ -75,11 +79,17 @@ def state_at(found: Case, turns: Sequence[Turn]) -> State:
     return state
 
 
-def next_strategy(state: State, offered: Sequence | None = None) -> str:
-    """The strategy the stand-in chooses among those on offer (default: those that the rules leave open)."""
+def next_strategy(state: State, offered: Sequence | None = None, random: float = 0.0) -> str:
+    """The strategy the stand-in chooses among those on offer (default: those that the rules leave open).
+
+    `random` is how likely it is to be any of them but the closing one.
+    """
     open_now = [strategy.id for strategy in offered or open_strategies(state.turns)]
     if len(open_now) == 1:
         return open_now[0]
+    chance = draw(state.scenario.seed, "random choice", len(state.turns))
+    if chance.random() < random:
+        return pick(chance, [strategy for strategy in open_now if strategy != CLOSING])
     fitting = choose_strategy(state)
     while fitting not in open_now:
         fitting = INSTEAD[fitting]
@@ -117,7 +127,7 @@ def supporter(request: Request) -> str:
     state = state_at(case_behind(request.item_id, language, values["scenario"]), turns_in(values["history"], language))
     if name == "rolecs_supporter":
         return _json(reply=_supporter_says(state, find_strategy(values["strategy"]).id))
-    strategy = next_strategy(state, _offered(values["strategies"], language))
+    strategy = next_strategy(state, _offered(values["strategies"], language), RANDOM_ALONE)
     return _json(strategy=BY_ID[strategy].name(language), reply=_supporter_says(state, strategy))
 
 
@@ -142,7 +152,7 @@ def writer(request: Request) -> str:
     found = case(request.item_id, language, topic, 0, who(language, values["profile"], "profile"))
     state, finished = begin(found), False
     while len(state.turns) < int(values["cap"]):
-        strategy = next_strategy(state, open_strategies(state.turns, finished))
+        strategy = next_strategy(state, open_strategies(state.turns, finished), RANDOM_WRITER)
         state = _said(state, strategy, _supporter_says(state, strategy))
         if strategy == "AC":
             break
