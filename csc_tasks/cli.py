@@ -41,6 +41,7 @@ COMMANDS = {
     "publish": ("leaderboard.publish", "a board on the Hub: results as a dataset, page as a Space, numbers on model pages"),
     "doctor": ("csc_tasks.doctor.examine", "what works on this machine, what does not, and what to do about it"),
     "judge": ("leaderboard.judging.judge", "language models rate replies: six dimensions, with everything needed to doubt them"),
+    "judge facts": ("leaderboard.judging.facts", "language models look for facts in replies that nothing supports, beside the rule"),
     "pairwise": ("leaderboard.judging.pairwise", "language models compare models in both orders; Bradley-Terry scores"),
     "human export": ("leaderboard.judging.human_export", "blinded rating sheets for people: offline pages and CSV"),
     "human import": ("leaderboard.judging.human_import", "filled rating sheets, checked, as ratings and columns"),

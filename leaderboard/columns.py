@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from csc_tasks.framework import LANGUAGES
 from csc_tasks.metrics import METRICS, Metric
 from leaderboard.board import Column
-from leaderboard.rated import MISSING, OVERALL, PEOPLE, of_conversations, rated
+from leaderboard.rated import FACTS, OVERALL, PEOPLE, UNSUPPORTED, of_conversations, rated
 
 # Table 6 of arXiv 2508.04423 first, then the rest; questions in the order of arXiv 2602.00665.
 _LABELS = {
@@ -57,11 +57,11 @@ def column(kind: str, task: str, name: str, signature: str, higher: bool) -> Col
     """The column of one result name of a task in a table of this kind."""
     group = KINDS.get(kind, {}).get(task, task)
     if found := rated(name):
-        absent = found.what == MISSING
         return Column(
             key=f"{task}/{name}", task=task, group=group, metric=name, label=found.label, higher_is_better=higher, signature=signature,
-            scale=100.0 if absent else 1.0, digits=2 if found.rater == PEOPLE and not absent else 1, headline=found.what == OVERALL,
-            ranked=not absent, rater=found.rater, whole=of_conversations(task, name, signature),
+            scale=100.0 if found.absent or found.what in FACTS else 1.0, digits=2 if found.rater == PEOPLE and not found.absent else 1,
+            headline=found.what in (OVERALL, UNSUPPORTED), ranked=not found.absent, rater=found.rater,
+            whole=of_conversations(task, name, signature),
         )  # fmt: skip
     base, language, norm = parts_of(name)
     metric = METRICS.get(base)

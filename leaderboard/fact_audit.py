@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from csc_tasks.conversation import CUSTOMER
+from csc_tasks.conversation import CUSTOMER, SUPPORTER
 from csc_tasks.errors import DataError
 from csc_tasks.metrics.facts import KINDS, find_facts, unsupported
 from leaderboard.report import FactAudit, FactExample
@@ -66,7 +66,7 @@ class FactAuditor:
 
     def look(self, document: Mapping, records: list[Mapping]) -> None:
         """Audit the replies of one document; `texts` keeps the unsupported facts of those that have any."""
-        support = _Support(document, self.generated, self.evidence)
+        support = Support(document, self.generated, self.evidence)
         found = [find_facts(record["reply"], record["language"]) if record["reply"] else [] for record in records]
         # What the whole conversation does not support, no part of it does: mostly one look is enough for all its replies.
         never: set[tuple[str, str]] = set()
@@ -103,31 +103,41 @@ class FactAuditor:
         )  # fmt: skip
 
 
-class _Support:
-    """The texts that a reply to this document may take its facts from."""
+class Support:
+    """The texts that a reply to one document may take its facts from: what the rule counts, and what a judge of facts is shown.
+
+    told: summary, instruction and question, by their names in the document. history: a question's (speaker, text) turns. spoken: those of
+    a dialogue as (position, speaker, text); in generated context without the gold turns that the model's own stood in for.
+    """
 
     def __init__(self, document: Mapping, generated: bool, evidence: Evidence) -> None:
         self.id = document["conversation_id"]
-        self.passages = evidence.get(self.id, {})
         keys = ("history_summary", "instruction", "client_question")
-        self.fixed = [text for key in keys if isinstance(text := document.get(key), str) and text]
-        self.fixed += self.passages.get(None, ())
-        self.spoken = []
+        self.told = {key: text for key in keys if isinstance(text := document.get(key), str) and text}
+        self.history: list[tuple[str, str]] = []
+        self.spoken: list[tuple[int, str, str]] = []
         for name in ("dialogue", "conversation_history"):
             turns = document.get(name)
             for position, turn in enumerate(turns if isinstance(turns, list) else ()):
                 if not isinstance(turn, dict) or not isinstance(turn.get("text"), str):
                     raise DataError(f"{self.id}: turn {position} of {name} is {turn!r:.60}; it must have a text")
+                speaker = CUSTOMER if turn.get("speaker") == CUSTOMER else SUPPORTER
                 if name == "conversation_history":
-                    self.fixed.append(turn["text"])
-                elif not generated or turn.get("speaker") == CUSTOMER or not turn.get("strategy"):
-                    self.spoken.append((position, turn["text"]))
+                    self.history.append((speaker, turn["text"]))
+                elif not generated or speaker == CUSTOMER or not turn.get("strategy"):
+                    self.spoken.append((position, speaker, turn["text"]))
+        self._passages = evidence.get(self.id, {})
+        self._fixed = [*self.told.values(), *self._passages.get(None, ()), *(text for _, text in self.history)]
 
     def all(self) -> list[str]:
         """Everything that supports any reply."""
-        return [*self.fixed, *(text for _, text in self.spoken), *(text for texts in self.passages.values() for text in texts)]
+        return [*self._fixed, *(text for _, _, text in self.spoken), *(text for texts in self._passages.values() for text in texts)]
 
     def before(self, turn: int) -> list[str]:
         """What supports a reply at this position of the dialogue."""
-        spoken = (text for position, text in self.spoken if position < turn)
-        return [*self.fixed, *spoken, *self.passages.get(turn, ())]
+        spoken = (text for position, _, text in self.spoken if position < turn)
+        return [*self._fixed, *spoken, *self._passages.get(turn, ())]
+
+    def passages(self, turn: int) -> list[str]:
+        """What was retrieved for a reply at this position: passages for the whole conversation, then its own."""
+        return [*self._passages.get(None, ()), *self._passages.get(turn, ())]

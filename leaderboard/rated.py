@@ -1,14 +1,15 @@
 """Columns that hold ratings: `judge_NAME_DIMENSION` of `csc judge` (0..100) and `human_DIMENSION` of `csc human import` (1..5).
 
-Beside the dimensions stand `overall`, the mean of a rating's dimensions, and `missing`, 1 where nothing usable came. Ratings are of a
-sample: most items of a samples file have none.
+Beside the dimensions stand `overall`, the mean of a rating's dimensions, and `missing`, 1 where nothing usable came. `csc judge facts`
+writes `judge_NAME_unsupported`, 1 where the judge found a fact in the reply that nothing supports, and `judge_NAME_unsupported_missing`.
+All are of a sample: most items of a samples file have none.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from leaderboard.judging.columns import OVERALL
+from leaderboard.judging.columns import OVERALL, UNSUPPORTED
 from leaderboard.judging.dimensions import DIMENSIONS
 
 if TYPE_CHECKING:
@@ -16,38 +17,52 @@ if TYPE_CHECKING:
     from leaderboard.judging.report import Report
 
 MISSING = "missing"
-WHAT = (OVERALL, *DIMENSIONS, MISSING)
+FACTS = (UNSUPPORTED, f"{UNSUPPORTED}_{MISSING}")
+WHAT = (OVERALL, *DIMENSIONS, MISSING, *FACTS)
 PEOPLE = "People"
 SCALES = (
     "Ratings are of a sample: by judges from 0 to 100, by people from 1 to 5; overall is the mean of a rating's dimensions. In generated "
     "context they are of the whole conversation as the model played it (unless the signature says unit:reply), elsewhere of one reply. A "
     "rating that could not be read is missing, never 0."
 )
+AUDITS = (
+    "Unsupported facts by a judge: of a sample of single replies, the share in which it found at least one name, number, amount, date or "
+    "code that neither history nor summary, instruction, question or evidence supports. In generated context too these are single replies, "
+    "and the model's own earlier turns support nothing. A reply without a usable answer is missing, never free of unsupported facts."
+)
 _GENERATED = "csc_conv_gen"
 
 
 @dataclass(frozen=True, slots=True)
 class Rated:
-    """Whose ratings a column holds ("Judge NAME" or PEOPLE), and of what: a dimension, OVERALL or MISSING."""
+    """Whose ratings a column holds ("Judge NAME" or PEOPLE), and of what: a dimension, OVERALL, MISSING or one of FACTS."""
 
     rater: str
     what: str
 
     @property
     def label(self) -> str:
-        """`Judge NAME: human-likeness`."""
+        """`Judge NAME: human-likeness`, `Judge NAME: unsupported facts`."""
+        if self.what in FACTS:
+            return f"{self.rater}: unsupported facts{', missing' if self.absent else ''}"
         return f"{self.rater}: {self.what.replace('_', '-')}"
 
     @property
+    def absent(self) -> bool:
+        """Whether the column says how much is missing."""
+        return self.what.endswith(MISSING)
+
+    @property
     def place(self) -> tuple[str, int]:
-        """Sorts columns: judges by name, then people; overall, the dimensions, missing."""
+        """Sorts columns: judges by name, then people; overall, the dimensions, missing, facts."""
         return self.rater if self.rater != PEOPLE else "~", WHAT.index(self.what)
 
 
 def rated(name: str) -> Rated | None:
     """What a result name says of ratings; None for one that is of none."""
-    for what in WHAT:
-        if name == f"human_{what}":
+    # From the end: of what is missing, the longer name first.
+    for what in reversed(WHAT):
+        if name == f"human_{what}" and what not in FACTS:
             return Rated(PEOPLE, what)
         judge = name.removeprefix("judge_").removesuffix(f"_{what}")
         if judge and name == f"judge_{judge}_{what}":
@@ -65,30 +80,39 @@ def asked(signature: str) -> str:
     return signature.partition("|")[2] or signature
 
 
+def of_facts(column: "Column") -> bool:
+    """Whether a column is one of a judge's fact audit."""
+    return column.rater is not None and column.metric.endswith(tuple(f"_{what}" for what in FACTS))
+
+
 def notes(columns: Sequence["Column"], rows: Sequence["Row"]) -> Iterable[str]:
-    """Footnotes: how ratings are to be read, what every rater was asked, and how many of its ratings are missing."""
-    own = [column for column in columns if column.rater]
-    if not own:
-        return
-    yield SCALES
-    for rater in dict.fromkeys(column.rater for column in own):
-        theirs = [column for column in own if column.rater == rater]
-        texts = list(dict.fromkeys(asked(column.signature) for column in theirs))
-        for text in texts:
-            groups = ", ".join(dict.fromkeys(column.group for column in theirs if asked(column.signature) == text))
-            yield f"{rater} ({groups}): {text}" if len(texts) > 1 else f"{rater}: {text}"
-        absent = [row.values[column.key] for column in theirs if column.metric.endswith(f"_{MISSING}") for row in rows
-                  if column.key in row.values]  # fmt: skip
-        if total := sum(value.items for value in absent):
-            gone = round(sum(value.value * value.items for value in absent if value.value is not None))
-            yield f"{rater}: {gone:,} of {total:,} ratings missing"
+    """Footnotes: how ratings and audits are to be read, what every rater was asked, and how many of its answers are missing."""
+    for said, facts in ((SCALES, False), (AUDITS, True)):
+        own = [column for column in columns if column.rater and of_facts(column) == facts]
+        if own:
+            yield said
+        for rater in dict.fromkeys(column.rater for column in own):
+            theirs = [column for column in own if column.rater == rater]
+            name = f"{rater}, unsupported facts" if facts else rater
+            texts = list(dict.fromkeys(asked(column.signature) for column in theirs))
+            for text in texts:
+                groups = ", ".join(dict.fromkeys(column.group for column in theirs if asked(column.signature) == text))
+                yield f"{name} ({groups}): {text}" if len(texts) > 1 else f"{name}: {text}"
+            absent = [row.values[column.key] for column in theirs if column.metric.endswith(f"_{MISSING}") for row in rows
+                      if column.key in row.values]  # fmt: skip
+            if total := sum(value.items for value in absent):
+                gone = round(sum(value.value * value.items for value in absent if value.value is not None))
+                yield f"{name}: {gone:,} of {total:,} {'replies' if facts else 'ratings'} missing"
 
 
 def doubts(columns: Iterable["Column"], report: "Report | None") -> list[str]:
-    """What is to be said about ratings that no reliability report, or one about other ratings, stands beside."""
+    """What is to be said about ratings that no reliability report, or one about other ratings, stands beside.
+
+    Fact audits have none: csc judge facts itself says how far judge and rule agree.
+    """
     asked_of: dict[str, set[str]] = {}
     for column in columns:
-        if column.rater:
+        if column.rater and not of_facts(column):
             asked_of.setdefault(column.rater, set()).add(asked(column.signature))
     if report is None:
         what = "nothing here says how far these ratings can be believed; csc agreement does, give its report with --reliability"

@@ -15,6 +15,9 @@ from leaderboard.judging.ratings import Rating
 from leaderboard.judging.units import WHOLE, Judged, Unit
 
 OVERALL = "overall"
+UNSUPPORTED = "unsupported"
+# The columns in which less is better; what judges and people rate is better where it is more.
+_LOWER = (f"_{UNSUPPORTED}", "_missing")
 
 
 def unit_scores(ratings: Sequence[Rating]) -> dict[str, dict[str, float]]:
@@ -80,7 +83,7 @@ def _add(results: dict, task: str, columns: Mapping, conversations: Mapping[str,
         found = estimate(list(values.values()), [conversations[unit] for unit in values])
         results["results"][task][f"{name},none"] = "N/A" if found.value is None else found.value
         results["results"][task][f"{name}_stderr,none"] = "N/A" if found.stderr is None else found.stderr
-        results["higher_is_better"].setdefault(task, {})[name] = not name.endswith("_missing")
+        results["higher_is_better"].setdefault(task, {})[name] = not name.endswith(_LOWER)
         results["configs"][task]["metadata"]["csc"].setdefault("signatures", {})[name] = signatures[name]
 
 

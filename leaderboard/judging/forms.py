@@ -1,11 +1,14 @@
 """The replies of judges that count: every item asked for, by its id, in range, and nothing else."""
 
+import unicodedata
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
 
-from pydantic import ConfigDict, Field, create_model
+from pydantic import ConfigDict, Field, ValidationInfo, create_model, field_validator
 
-from builders.llm.forms import Form
+from builders.llm.forms import Form, Text
+from csc_tasks.metrics.facts import KINDS
 
 
 class Exact(Form):
@@ -24,3 +27,46 @@ class Choice(Exact):
 def rating_form(dimensions: tuple[str, ...]) -> type[Exact]:
     """A whole number 0..100 for each of the dimensions, by its name."""
     return create_model("Ratings", __base__=Exact, **{name: (int, Field(ge=0, le=100)) for name in dimensions})
+
+
+class Claim(Exact):
+    """One fact of a reply: words that stand in it, what kind of fact they are, and whether it is supported."""
+
+    text: Text
+    kind: Literal[KINDS]
+    supported: bool
+
+    @field_validator("text")
+    @classmethod
+    def stands_in_the_reply(cls, text: str, info: ValidationInfo) -> str:
+        """Refuses words that are not the reply's; `info.context` is the reply."""
+        if not (words := _visible(text)) or words not in _visible(info.context):
+            raise ValueError("does not stand in the reply")
+        return text
+
+
+class Claims(Exact):
+    """All facts of a reply; there may be none."""
+
+    facts: list[Claim]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimsOf:
+    """`Claims` about one reply, as `LLM.ask` takes a form. All of them are one form, so they count as equal: their schema is made once."""
+
+    reply: str = field(compare=False)
+
+    def model_json_schema(self) -> dict:
+        """That of `Claims`."""
+        return Claims.model_json_schema()
+
+    def model_validate_json(self, text: str, strict: bool) -> Claims:
+        """`Claims` from JSON text; raises pydantic's ValidationError, for words that do not stand in the reply too."""
+        return Claims.model_validate_json(text, strict=strict, context=self.reply)
+
+
+def _visible(text: str) -> str:
+    """What is left of a text without white space, characters that show nothing, and differences that Unicode normalisation removes."""
+    folded = unicodedata.normalize("NFKC", text)
+    return "".join(one for one in folded if not one.isspace() and unicodedata.category(one) not in ("Cc", "Cf", "Cs"))

@@ -22,16 +22,17 @@ if TYPE_CHECKING:
 _NAMED = re.compile(r"([\w.-]+)=(.*)", re.DOTALL)
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """The options of every verb that asks judges."""
+def add_arguments(parser: ArgumentParser, replies_only: bool = False) -> None:
+    """The options of every verb that asks judges; `replies_only`: without --unit and --show-reference, where they make no sense."""
     add = parser.add_argument
     add("--out", required=True, type=Path, metavar="DIR", help="where ratings and results go; the journal lies beside it")
     add("--tasks", default="", metavar="A,B", help="only these tasks, e.g. csc_conv_gen,csc_qa (default: all there are)")
     add("--conversations", type=int, default=100, metavar="N", help="conversations in the sample of each task (default: 100)")
     add("--turns", type=int, default=1, metavar="K", help="replies taken from each, of stages as different as can be (default: 1)")
-    add("--unit", default="auto", choices=("auto", "reply"),
-        help="what is judged in generated context: the whole conversation (auto, default) or single replies")
-    add("--show-reference", action="store_true", help="show the judges the gold reply too; it is in the signature")
+    if not replies_only:
+        add("--unit", default="auto", choices=("auto", "reply"),
+            help="what is judged in generated context: the whole conversation (auto, default) or single replies")
+        add("--show-reference", action="store_true", help="show the judges the gold reply too; it is in the signature")
     add("--seed", type=int, default=0, metavar="N", help="another seed, another sample (default: 0)")
     add_llm_arguments(parser)
 
@@ -69,7 +70,13 @@ def named_judges(specs: Sequence[str]) -> dict[str, str]:
 
 
 def sampled(models: Sequence[Judged], conversations: int, turns: int, seed: int) -> tuple[list[Judged], dict[str, list[Unit]]]:
-    """(the models with the sampled units in full, task -> the sampled units' outlines): units that all models of the task share.
+    """(the models with the sampled units in full, task -> the sampled units' outlines); see `outlines`."""
+    chosen = outlines(models, conversations, turns, seed)
+    return [judged.with_texts([unit.id for unit in chosen[judged.task]]) for judged in models], chosen
+
+
+def outlines(models: Sequence[Judged], conversations: int, turns: int, seed: int) -> dict[str, list[Unit]]:
+    """Task -> the outlines of a sample of the units that all models of the task share.
 
     Prints how much of what there is was taken, and what not all models have.
     """
@@ -88,24 +95,29 @@ def sampled(models: Sequence[Judged], conversations: int, turns: int, seed: int)
         strata = len({(unit.language, unit.topic, unit.stage) for unit in chosen[task]})
         kind = {"conversation": "conversations", "reply": "replies", "answer": "answers"}[units[0].kind]
         print(f"{task}: {len(chosen[task]):,} of {len(units):,} {kind} in {strata} strata, of {len(found)} models{lacking}")
-    return [judged.with_texts([unit.id for unit in chosen[judged.task]]) for judged in models], chosen
+    return chosen
 
 
 def signatures(args: Namespace, judges: Mapping[str, str], sampling: Mapping[str, Mapping], templates: Sequence[str],
                languages: Sequence[str], *more: str) -> dict[str, str]:  # fmt: skip
     """Judge name -> what it was asked exactly: the model, the prompts' version and hash, whether it saw the reference, the sample."""
-    hashes = prompt_hashes(templates, languages)
-    digest = hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()[:8]
-    signed = {}
+    more = (*more, f"reference:{'shown' if args.show_reference else 'hidden'}", f"unit:{args.unit}")
+    return signed(args, judges, sampling, PROMPT_VERSION, prompt_hashes(templates, languages), *more)
+
+
+def signed(args: Namespace, judges: Mapping[str, str], sampling: Mapping[str, Mapping], version: int, hashes: Mapping[str, str],
+           *more: str) -> dict[str, str]:  # fmt: skip
+    """Judge name -> its signature: the model, version and `hashes` of its prompts, what else there is to say, the sample."""
+    digest = hashlib.sha256(json.dumps(dict(hashes), sort_keys=True).encode()).hexdigest()[:8]
+    found = {}
     for name, asked in judges.items():
         own = {**SAMPLING, **sampling.get("", {}), **sampling.get(name, {})}
         parts = (
-            f"judge:{asked}", f"prompt:{PROMPT_VERSION}-{digest}", *more, f"reference:{'shown' if args.show_reference else 'hidden'}",
-            f"unit:{args.unit}", f"sample:{args.conversations}x{args.turns}", f"seed:{args.seed}",
+            f"judge:{asked}", f"prompt:{version}-{digest}", *more, f"sample:{args.conversations}x{args.turns}", f"seed:{args.seed}",
             f"sampling:{json.dumps(own, sort_keys=True, separators=(',', ':'))}",
         )  # fmt: skip
-        signed[name] = "|".join(parts)
-    return signed
+        found[name] = "|".join(parts)
+    return found
 
 
 def languages_of(units: Mapping[str, Iterable[Unit]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The scripted judge: an offline stand-in that rates by word overlap, and obeys whatever it finds outside the quoted data.
+"""The scripted judge: an offline stand-in that rates by word overlap, finds facts by rule, and obeys whatever it finds outside the data.
 
 It is as gullible as a reader can be: the data ends for it at the first thing that looks like a closing tag, also in the middle of a line
 and in look-alike characters, and any line outside that the templates do not hold is an order. So it moves as soon as a reply breaks out.
@@ -8,11 +8,13 @@ import hashlib
 import json
 import re
 import unicodedata
+from dataclasses import asdict
 from functools import cache, lru_cache
 
 from builders.llm.backends import register_scripted
 from builders.llm.exchange import Request
 from csc_tasks.framework import LANGUAGES
+from leaderboard.judging import fact_asking
 from leaderboard.judging.dimensions import DIMENSIONS, prompts, wording
 
 _OPENS = re.compile(r"^<data\b[^\n]*$", re.MULTILINE)
@@ -27,9 +29,12 @@ def play(judges: list[str]) -> None:
 
 
 def answer(request: Request) -> str:
-    """What the judge says to a rating or a comparison."""
+    """What the judge says to a rating, a comparison or a question for facts."""
     outside, data = read_prompt(request.messages)
     orders = [line for line in outside if not _known(line)]
+    if language := _of_facts(outside):
+        # Whoever gives orders here wants to be found flawless.
+        return json.dumps({"facts": [] if orders else [asdict(verdict) for verdict in facts(data, language)]})
     asked = [name for name in DIMENSIONS if f'"{name}": N' in "\n".join(outside)]
     if not asked:
         return json.dumps({"better": "first" if orders else _better(data)})
@@ -75,6 +80,17 @@ def overlap(data: dict) -> float:
         known = " ".join(turn.get("customer", "") for turn in data["conversation"])
     words = _words(said)
     return len(words & _words(known)) / len(words) if words else 0.0
+
+
+def facts(data: dict, language: str) -> tuple[fact_asking.Verdict, ...]:
+    """The rule's verdicts on the reply in a prompt's data."""
+    return fact_asking.by_rule(data["reply"], fact_asking.supporting(data), language)
+
+
+def _of_facts(outside):
+    """The language in which a prompt asks for facts; "" where it asks for something else."""
+    asked = {language: prompts(language).text(fact_asking.TEMPLATE).splitlines()[1] for language in LANGUAGES}
+    return next((language for language, line in asked.items() if line in outside), "")
 
 
 def _better(data):
