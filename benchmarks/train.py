@@ -99,7 +99,7 @@ def scored(model: str) -> None:
     from trainers.sweep import score
 
     tasks = ("csc_conv_ref", "csc_conv_gen")
-    print(f"|rows|rows|tokens seen|steps|seconds|{'|'.join(tasks)}|\n|---|{'---:|' * 6}", flush=True)
+    print(f"|rows are|rows|tokens seen|steps|seconds|{'|'.join(tasks)}|\n|---|{'---:|' * 6}", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         for name, pack, batch in (("shared", "true", 1), ("a row a turn", "false", TURNS)):
             out = Path(scratch, pack)
