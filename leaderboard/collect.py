@@ -49,8 +49,8 @@ def add_arguments(parser) -> None:
 def main(args) -> None:
     require("pydantic", "leaderboard", "csc collect")
     require("scipy.special", "leaderboard", "csc collect")
-    from leaderboard.fact_audit import read_evidence
-    from leaderboard.measured import Options
+    from leaderboard.numbers.fact_audit import read_evidence
+    from leaderboard.numbers.measured import Options
     from leaderboard.page.render import write_page
     from leaderboard.tables import markdown
 
@@ -77,15 +77,15 @@ def collect(
     reliability: the report of `csc agreement` (or its folder) that stands on the board; without one, that of an earlier board goes.
     Raises DataError for files that cannot be read, do not belong together or cannot be compared.
     """
-    from leaderboard import assemble
     from leaderboard.board import Board
-    from leaderboard.comparable import newest, select
     from leaderboard.folder import RELIABILITY, dumped, replace_file, write_board
-    from leaderboard.models import name_models
+    from leaderboard.numbers import assemble
     from leaderboard.rated import doubts
+    from leaderboard.reading.comparable import newest, select
+    from leaderboard.reading.models import name_models
+    from leaderboard.reading.reported import read_reported
+    from leaderboard.reading.results_files import find_results, iso, read_results
     from leaderboard.report import ModelReport
-    from leaderboard.reported import read_reported
-    from leaderboard.results_files import find_results, iso, read_results
 
     notes: list[str] = []
     report = _reliability(reliability) if reliability else None
@@ -156,7 +156,7 @@ def _fields(text: str) -> list[str]:
 
 def _measured(measurements: Sequence, options, jobs: int) -> Iterable:
     """Every measurement, read by `jobs` processes where there is enough to read, in the order given."""
-    from leaderboard.measured import measure
+    from leaderboard.numbers.measured import measure
 
     size = sum(m.samples.stat().st_size for m in measurements if m.samples)
     if jobs == 1 or len(measurements) == 1 or size < WORTH_A_PROCESS:
@@ -181,7 +181,7 @@ def _in_processes(measure, measurements: Sequence, options, jobs: int) -> Iterat
 def _copies(out: Path, measurements: Sequence, models) -> dict[tuple, str]:
     """Copy each results file once below out/raw; (file, task) -> the copy's path in the board folder."""
     from leaderboard.folder import replace_file
-    from leaderboard.results_files import public_bytes
+    from leaderboard.reading.results_files import public_bytes
 
     names: dict[Path, str] = {}
     for m in measurements:

@@ -38,9 +38,9 @@ def main(args: Namespace) -> None:
     if not args.repo_id and not args.space:
         raise SettingError("nothing to publish: give --repo-id ORG/NAME (the results), --space ORG/NAME (the page) or both")
     require("pydantic", "leaderboard", "csc publish")
-    from leaderboard import eval_results
     from leaderboard.collect import checked_board
-    from leaderboard.publications import STAGING, propose, results_publication, space_publication
+    from leaderboard.publishing import eval_results
+    from leaderboard.publishing.publications import STAGING, propose, results_publication, space_publication
 
     board = checked_board(args.folder)
     again = command(args)
@@ -87,7 +87,7 @@ def _chosen(proposals: Mapping[str, list[dict]], names: list[str], left_out: lis
 
 
 def _proposal_lines(proposals: Mapping[str, list[dict]], left_out: list[str]) -> Iterator[str]:
-    from leaderboard.eval_results import PATH
+    from leaderboard.publishing.eval_results import PATH
 
     for model, entries in proposals.items():
         yield f"model {model} at {hub.endpoint()}: a pull request with {PATH}"

@@ -12,7 +12,7 @@ from csc_tasks.cli import main
 from csc_tasks.errors import DataError, SettingError
 from leaderboard.collect import check_out, collect
 from leaderboard.folder import load_board, load_report, load_samples, slug_of
-from leaderboard.measured import Options
+from leaderboard.numbers.measured import Options
 
 ITEMS = conversations(12)
 PLAIN = Options(seed=0, resamples=200, draw=3, audit=False, evidence={})

@@ -13,11 +13,11 @@ from csc_tasks.conversation import Conversation, Turn
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID, STAGES, STRATEGY_IDS
 from csc_tasks.question import Question
-from leaderboard.assemble import gaps, variants
-from leaderboard.fact_audit import read_evidence
-from leaderboard.measured import Options, measure
-from leaderboard.results_files import find_results, read_results
-from leaderboard.stage_order import fewest_backward_moves
+from leaderboard.numbers.assemble import gaps, variants
+from leaderboard.numbers.fact_audit import read_evidence
+from leaderboard.numbers.measured import Options, measure
+from leaderboard.numbers.stage_order import fewest_backward_moves
+from leaderboard.reading.results_files import find_results, read_results
 
 PLAIN = Options(seed=0, resamples=200, draw=3, audit=True, evidence={})
 

@@ -28,7 +28,6 @@ from csc_tasks.cli import main
 from csc_tasks.conversation import Conversation, Turn
 from csc_tasks.metrics.facts import KINDS, find_facts, unsupported
 from csc_tasks.question import Question
-from leaderboard import fact_audit
 from leaderboard.board import Column
 from leaderboard.columns import column
 from leaderboard.judging import scripted
@@ -39,6 +38,7 @@ from leaderboard.judging.forms import ClaimsOf
 from leaderboard.judging.quoting import unquote
 from leaderboard.judging.report import Report
 from leaderboard.judging.units import Unit, read_models
+from leaderboard.numbers import fact_audit
 from leaderboard.rated import Rated, doubts, of_conversations, rated
 from tests.browser import opened
 

@@ -12,8 +12,9 @@ import yaml
 from hub_server import READER, WRITER, environment, hub_server
 
 from csc_tasks.errors import DataError
-from leaderboard import eval_results, flat, folder, publications
+from leaderboard import folder
 from leaderboard.board import Value
+from leaderboard.publishing import eval_results, flat, publications
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPUS, COMMIT = "org/csconv", "c" * 40

@@ -10,7 +10,7 @@ from scipy.stats import t
 
 from csc_tasks.cli import main
 from csc_tasks.errors import DataError
-from leaderboard import eval_results, folder, publications
+from leaderboard import folder
 from leaderboard.board import Value
 from leaderboard.collect import collect
 from leaderboard.columns import column, columns
@@ -18,7 +18,8 @@ from leaderboard.judging.columns import columns_of, write_columns
 from leaderboard.judging.ratings import Rating
 from leaderboard.judging.report import Report, Section
 from leaderboard.judging.units import read_models
-from leaderboard.measured import Options
+from leaderboard.numbers.measured import Options
+from leaderboard.publishing import eval_results, publications
 from leaderboard.rated import Rated, rated
 from leaderboard.tables import markdown
 

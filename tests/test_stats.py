@@ -8,7 +8,7 @@ from statsmodels.stats.multitest import multipletests
 
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import METRICS
-from leaderboard import stats
+from leaderboard.numbers import stats
 
 RANDOM = np.random.default_rng(7)
 

@@ -13,7 +13,7 @@ from made_results import conversation_result, conversations, right, write_run
 from csc_tasks.cli import main
 from csc_tasks.errors import DataError
 from leaderboard.board import Board
-from leaderboard.reported import read_reported
+from leaderboard.reading.reported import read_reported
 from leaderboard.tables import as_csv, as_html, latex, markdown
 
 REPORTED = {

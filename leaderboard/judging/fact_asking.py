@@ -1,7 +1,7 @@
 """Asking a judge for the facts of a reply: what it is shown, what it may answer, and what the rule says of the same reply.
 
-A judge is shown exactly the texts that the rule counts as support (leaderboard/fact_audit.py), and besides them the reply. In generated
-context the model's own earlier turns are shown too, since the reply follows them, but under another name: they support nothing.
+A judge is shown exactly the texts that the rule counts as support (leaderboard/numbers/fact_audit.py), and besides them the reply. In
+generated context the model's own earlier turns are shown too, since the reply follows them, but under another name: they support nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from leaderboard.judging.units import GENERATED, Judged, Unit
 
 if TYPE_CHECKING:
     from builders.llm.outcomes import Answer
-    from leaderboard.fact_audit import Evidence, Support
+    from leaderboard.numbers.fact_audit import Evidence, Support
 
 TEMPLATE = "judge_facts"
 PROMPT_VERSION = 1
@@ -54,7 +54,7 @@ class Audited:
 
 def audited(judged: Judged, evidence: "Evidence") -> dict[str, Audited]:
     """Unit id -> the reply, for the units of a model in one task; raises DataError for a line whose parts do not fit together."""
-    from leaderboard.fact_audit import Support
+    from leaderboard.numbers.fact_audit import Support
 
     places = {(unit.conversation_id, unit.turn): unit for unit in judged.units.values()}
     logged = read(judged.file)

@@ -80,7 +80,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def main(args: Namespace) -> None:
     require("pydantic", "leaderboard", "csc judge facts")
     from builders.llm.runs import run_record
-    from leaderboard.fact_audit import read_evidence
+    from leaderboard.numbers.fact_audit import read_evidence
 
     started = time.time()
     evidence = read_evidence(args.evidence) if args.evidence else {}

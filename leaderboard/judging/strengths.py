@@ -9,7 +9,7 @@ from leaderboard.board import Value
 from leaderboard.judging.bradley_terry import fit, indistinguishable
 from leaderboard.judging.intervals import draws, numbered
 from leaderboard.judging.ratings import Comparison
-from leaderboard.stats import CONFIDENCE
+from leaderboard.numbers.stats import CONFIDENCE
 
 RESAMPLES = 2000
 

@@ -11,11 +11,11 @@ from csc_tasks.framework import BY_ID, BY_NUMBER, LANGUAGES, STAGES, STRATEGY_ID
 from csc_tasks.metrics import METRICS
 from leaderboard.board import Value
 from leaderboard.columns import parts_of
+from leaderboard.numbers.stage_order import fewest_backward_moves
+from leaderboard.numbers.stats import clustered, value_of
 from leaderboard.rated import OVERALL, rated
+from leaderboard.reading.samples_files import NOT_ASKED, UNPARSED, Logged
 from leaderboard.report import Breakdown, Confusion, Group, Lengths, StageOrder, StrategyScore, Transitions
-from leaderboard.samples_files import NOT_ASKED, UNPARSED, Logged
-from leaderboard.stage_order import fewest_backward_moves
-from leaderboard.stats import clustered, value_of
 
 START = "START"
 MOST_TURNS = 40

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from leaderboard.diagnose import MOST_TURNS
+from leaderboard.numbers.diagnose import MOST_TURNS
+from leaderboard.numbers.stats import clustered, excludes_zero, value_of
 from leaderboard.rated import rated
+from leaderboard.reading.samples_files import NOT_ASKED, Logged
 from leaderboard.report import ContextGap, Divergence, GapPoint
-from leaderboard.samples_files import NOT_ASKED, Logged
-from leaderboard.stats import clustered, excludes_zero, value_of
 
 
 def context_gaps(

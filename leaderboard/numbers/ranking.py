@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from leaderboard.board import Column, Comparison, Value
-from leaderboard.stats import Clustered, difference, excludes_zero, holm, p_value, t_interval
+from leaderboard.numbers.stats import Clustered, difference, excludes_zero, holm, p_value, t_interval
 
 
 def compare(column: str, rows: Mapping[str, Clustered]) -> list[Comparison]:

@@ -4,18 +4,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from leaderboard import context_gap
 from leaderboard.board import Model, Row, Run, Setting, Table
 from leaderboard.columns import TITLES, columns
-from leaderboard.comparable import Selection
 from leaderboard.folder import slug_of
-from leaderboard.measured import Measured
-from leaderboard.models import in_groups
-from leaderboard.ranking import best_and_second, compare
+from leaderboard.numbers import context_gap
+from leaderboard.numbers.measured import Measured
+from leaderboard.numbers.ranking import best_and_second, compare
+from leaderboard.numbers.stats import difference, t_value
 from leaderboard.rated import notes as rating_notes
+from leaderboard.reading.comparable import Selection
+from leaderboard.reading.models import in_groups
+from leaderboard.reading.results_files import Identity, iso
 from leaderboard.report import Diagnosis, Reply, SampleConversation, SampleSet, SampleTurn, Spoken, TableGaps, Variant
-from leaderboard.results_files import Identity, iso
-from leaderboard.stats import difference, t_value
 
 RULE = (
     "Intervals: 95 %, clustered by conversation; t with clusters - 1 degrees of freedom for means, bootstrap over conversations for "

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from csc_tasks.errors import DataError, SettingError
 from leaderboard.columns import KINDS
-from leaderboard.results_files import Measurement
+from leaderboard.reading.results_files import Measurement
 from leaderboard.shown import shown
 
 # field -> what it is in an error, and how a measurement tells it; None: this one fits everywhere (a baseline has no prompt)

@@ -12,14 +12,14 @@ import numpy as np
 
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import Metric
-from leaderboard import diagnose
 from leaderboard.board import Value
 from leaderboard.columns import metric_of
-from leaderboard.fact_audit import Evidence, FactAuditor
+from leaderboard.numbers import diagnose
+from leaderboard.numbers.fact_audit import Evidence, FactAuditor
+from leaderboard.numbers.stats import Clustered, clustered, t_interval, value_of
 from leaderboard.rated import of_conversations, rated
-from leaderboard.results_files import Measurement
-from leaderboard.samples_files import Logged, read_samples
-from leaderboard.stats import Clustered, clustered, t_interval, value_of
+from leaderboard.reading.results_files import Measurement
+from leaderboard.reading.samples_files import Logged, read_samples
 
 GENERATED = {"csc_conv_gen"}
 NO_REPLIES = {"cscx_strategy_choice"}

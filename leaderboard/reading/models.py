@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from leaderboard.board import Model
 from leaderboard.folder import slug_of
-from leaderboard.results_files import Identity, Measurement
+from leaderboard.reading.results_files import Identity, Measurement
 
 LONGEST_VALUE = 60
 

@@ -16,9 +16,9 @@ import numpy as np
 from csc_tasks.conversation import CUSTOMER, SUPPORTER
 from csc_tasks.errors import DataError
 from csc_tasks.metrics.facts import KINDS, find_facts, unsupported
+from leaderboard.numbers.stats import clustered, value_of
+from leaderboard.reading.samples_files import Logged
 from leaderboard.report import FactAudit, FactExample
-from leaderboard.samples_files import Logged
-from leaderboard.stats import clustered, value_of
 
 EXAMPLES = 12
 Evidence = Mapping[str, Mapping[int | None, Sequence[str]]]

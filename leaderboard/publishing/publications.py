@@ -8,10 +8,11 @@ from csc_tasks import hub
 from csc_tasks.errors import DataError
 from csc_tasks.hub import Publication
 from csc_tasks.pii import TOKEN, find
-from leaderboard import eval_results, flat, folder
+from leaderboard import folder
 from leaderboard.board import Board
 from leaderboard.page.render import PAGE, write_page
-from leaderboard.publish_cards import dataset_card, space_card
+from leaderboard.publishing import eval_results, flat
+from leaderboard.publishing.cards import dataset_card, space_card
 
 STAGING = "publish"
 MARKER = "board.json"

@@ -1,0 +1,1 @@
+"""Results and samples files as rows that may stand together."""
