@@ -53,6 +53,9 @@ def test_every_key_has_help_and_flags_win_over_the_file(tmp_path):
         ("lora_r: 0", "lora_r: 0 must be at least 1"),
         ("epochs: 0", "epochs: 0.0 must be greater than 0"),
         ("learning_rate: .nan", "learning_rate: nan must be a number"),
+        ("epochs: .inf", "epochs: inf must be a number"),
+        ("configs: []", "configs: name at least one"),
+        ("lora_target: ''", "lora_target: name at least one"),
         ("style: both", "style: 'both' is not one of single, chat"),
         ("double_quantization: 1", "must be true or false"),
         ("data: 5", "data: 5 must be a list of names"),
@@ -106,6 +109,28 @@ def test_a_validation_split_is_used_where_there_is_one_and_else_a_share_of_the_c
     assert read_training_data([str(tmp_path / "a")], ["rolecs"], None, 0, []).validation == ()
 
 
+def test_a_language_is_held_out_of_too_whatever_the_other_languages_have(tmp_path):
+    items = sample_conversations()
+    write(tmp_path / "a/rolecs/train.jsonl", items)
+    for language in ("zh", "en"):
+        found = read_training_data([str(tmp_path / "a")], ["rolecs"], language, 0.2, [])
+        assert len(found.validation) == 1 and {item.language for item in (*found.train, *found.validation)} == {language}
+    # A validation split that has nothing in this language is none.
+    write(tmp_path / "a/rolecs/train.jsonl", items[1:])
+    write(tmp_path / "a/rolecs/validation.jsonl", items[:1])
+    other = {"zh": "en", "en": "zh"}[items[0].language]
+    assert len(read_training_data([str(tmp_path / "a")], ["rolecs"], other, 0.2, []).validation) == 1
+
+
+def test_the_same_rows_twice_are_refused_and_configs_that_are_nowhere_are_said(tmp_path):
+    write(tmp_path / "a/rolecs/train.jsonl", sample_conversations())
+    write(tmp_path / "b/rolecs/train.jsonl", sample_conversations())
+    for names in ((tmp_path / "a", tmp_path / "a"), (tmp_path / "a", tmp_path / "b")):
+        with pytest.raises(DataError, match="has the same rows as"):
+            read_training_data([str(name) for name in names], ["rolecs"], None, 0, [])
+    assert read_training_data([str(tmp_path / "a")], ["rolecs", "qa_short"], None, 0, []).absent == ("qa_short",)
+
+
 def test_a_conversation_held_out_in_one_corpus_is_not_learned_from_another(tmp_path):
     items = sample_conversations()
     write(tmp_path / "a/rolecs/train.jsonl", items)
@@ -151,6 +176,19 @@ def test_a_base_that_does_not_fit_is_refused_with_what_would():
     hardware.check_memory(7_000_000_000, "fp32", None, "here")
 
 
+def test_under_fsdp_the_base_is_spread_over_all_processes(monkeypatch):
+    monkeypatch.delenv("ACCELERATE_USE_FSDP", raising=False)
+    assert hardware.shards(4) == 1
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    assert hardware.shards(4) == 4
+    # 70 billion weights in NF4 take 39 GB: too much for one GPU of 24, not for two.
+    with pytest.raises(ModelError, match=r"here has 24\.0 GB"):
+        hardware.check_memory(70_000_000_000, "nf4", 24e9, "here")
+    hardware.check_memory(70_000_000_000, "nf4", 24e9, "here", 2)
+    with pytest.raises(ModelError, match=r"here \(2 of them\) has 20\.0 GB"):
+        hardware.check_memory(70_000_000_000, "nf4", 10e9, "here", 2)
+
+
 def test_after_memory_ran_out_the_cheapest_way_comes_first():
     assert hardware.what_would_fit(8, 2, 512, False, False).startswith("gradient_checkpointing: true")
     assert hardware.what_would_fit(8, 2, 512, True, False) == "batch_size: 4 with accumulation: 4 (the same result)"
@@ -183,6 +221,38 @@ def test_a_sweep_names_a_key_and_its_values():
     assert folder_name("a/data", ["a/data", "b/data"]) == "a-data"
 
 
+def test_a_sweep_that_could_not_be_compared_or_would_write_one_folder_twice_stops_first(tmp_path, capsys):
+    from csc_tasks.cli import main
+
+    items = sample_conversations()
+    for name, test in (("a", items[3:4]), ("b", items[4:])):
+        write(tmp_path / name / "rolecs/train.jsonl", items[:3])
+        write(tmp_path / name / "csconv/test.jsonl", test)
+    words = ["train", "--out", str(tmp_path / "out"), "--model", "nowhere", "--configs", "rolecs"]
+    assert main([*words, "--sweep", f"data={tmp_path / 'a'},{tmp_path / 'b'}", "--score"]) == 1
+    assert "--score would use different test splits" in capsys.readouterr().err
+    assert main([*words, "--sweep", f"data={tmp_path / 'a'},{tmp_path / 'a'}/"]) == 1
+    assert "would share a folder" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_scoring_is_one_process_even_where_several_have_trained(monkeypatch, tmp_path):
+    """lm_eval would wait for the other processes of the launcher for ever."""
+    from subprocess import CompletedProcess
+
+    from trainers import sweep
+
+    seen = {}
+    monkeypatch.setattr(sweep, "scoring_command", lambda *_: "lm_eval")
+    monkeypatch.setattr(sweep.subprocess, "run", lambda words, env, check: seen.update(env) or CompletedProcess(words, 1))
+    launched = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "TORCHELASTIC_RUN_ID": "x"}
+    for name, value in (launched | {"HF_HOME": "kept"}).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ModelError, match="scoring failed"):
+        sweep.score({}, tmp_path / "a", None, None)
+    assert not launched.keys() & seen.keys() and seen["HF_HOME"] == "kept" and "PATH" in seen
+
+
 def test_bad_settings_stop_before_anything_is_written(tmp_path, monkeypatch):
     from csc_tasks.cli import main
 
@@ -191,3 +261,21 @@ def test_bad_settings_stop_before_anything_is_written(tmp_path, monkeypatch):
         assert main(["train", "--out", "out", *words]) == 1
     assert list(tmp_path.iterdir()) == []
     assert issubclass(SettingError, CscError)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--score", "--limit", "0"], "N is at least 1"),
+        (["--limit", "5"], "--limit N goes with --score"),
+        (["--results", "x"], "--results and --private are for publishing"),
+        (["--private"], "--results and --private are for publishing"),
+        (["--data", "demo", "--quantization", "none", "--save-quantized-base", "x"], "this adapter's base is not quantised"),
+    ],
+)
+def test_words_that_would_do_nothing_or_fail_after_training_are_refused_before(words, message, tmp_path, monkeypatch, capsys):
+    from csc_tasks.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--out", "out", *words]) == 1
+    assert message in capsys.readouterr().err and list(tmp_path.iterdir()) == []

@@ -70,7 +70,7 @@ def test_its_card_holds_recipe_data_losses_and_scores_but_no_path_of_this_machin
     card = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert f"| validation loss | {record['validation_loss']:.4f} |" in card and "| csc_conv_ref | strategy_acc | 0.5 ± 0.012 |" in card
     assert f"content {record['data'][0]['content_hash']}" in card and "| lora_r | 4 |" in card and "csc_prompt=chat" in card
-    assert str(home / "base") not in card
+    assert str(home) not in card and "- corpus, rolecs/train" in card
 
 
 def test_a_finished_training_is_not_repeated_and_another_one_not_written_over(trained, home, capsys):
@@ -81,6 +81,130 @@ def test_a_finished_training_is_not_repeated_and_another_one_not_written_over(tr
     assert main(words(home / "base", home / "corpus", out, lora_r=8)) == 1
     assert "with another recipe, base or data" in capsys.readouterr().err
     assert (out / "adapter_model.safetensors").stat().st_mtime_ns == before
+
+
+def test_the_validation_loss_is_a_mean_over_tokens_whatever_the_batches(home, tmp_path):
+    """Against cross-entropy over plain logits; nothing is learned at this rate, so the adapter is still the base."""
+    from test_rows import losses
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    changed = {"style": "single", "validation_share": "0.4", "epochs": "0.01", "learning_rate": "1e-12"}
+    found = []
+    for batch, batching in (("1", "grouped"), ("3", "grouped"), ("3", "packed")):
+        out = tmp_path / f"{batching}-{batch}"
+        assert main(words(home / "base", home / "corpus", out, batch_size=batch, batching=batching, **changed)) == 0
+        found.append(adapter.finished_record(out)["validation_loss"])
+    data = read_training_data([str(home / "corpus")], ["rolecs"], None, 0.4, [])
+    rows, counts = build_rows(data.validation, Rendering(AutoTokenizer.from_pretrained(home / "base"), True), "single", 4000)
+    assert len({row.learned() for row in rows}) > 1
+    expected = losses(AutoModelForCausalLM.from_pretrained(home / "base"), rows) / counts["tokens learned"]
+    assert found == pytest.approx([expected] * 3, rel=1e-5)
+
+
+def test_a_training_killed_while_it_writes_the_adapter_goes_on_even_with_overwrite(home, tmp_path, monkeypatch, capsys):
+    from trainers import qlora
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    arguments = words(home / "base", home / "corpus", tmp_path / "out", epochs="1")
+    with monkeypatch.context() as patched:
+        patched.setattr(qlora, "write_card", killed)
+        assert main(arguments) == 130
+    assert main([*arguments, "--overwrite"]) == 0
+    assert "going on from" in capsys.readouterr().out
+    assert {"README.md", "adapter_model.safetensors", "loss.png"} < set(adapter.finished_record(tmp_path / "out")["files"])
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(adapter.finished_record(tmp_path / "out")["files"])
+    # Killed between two files on their way out.
+    out, files = tmp_path / "out", ["README.md", "adapter_config.json"]
+    identity = adapter.read_record(out)["identity"]
+    for name in {path.name for path in out.iterdir()} - {"README.md"}:
+        (out / name).unlink()
+    (out / "checkpoints/checkpoint-2").mkdir(parents=True)
+    (out / "training.json").write_text(json.dumps({"format": adapter.FORMAT, "identity": identity, "files": files}))
+    assert adapter.state_of(out, identity, False) == "resume"
+
+
+def test_a_resumed_training_stops_as_early_as_one_that_was_not_killed(home, tmp_path, monkeypatch):
+    """What is restored includes how many measurements have passed without a better one."""
+    from transformers import TrainerCallback
+
+    from trainers import qlora
+
+    changed = {"learning_rate": "3", "schedule": "constant", "early_stopping": "3", "checkpoints": "1", "epochs": "20", "warmup": "0"}
+    arguments = [words(home / "base", home / "corpus", tmp_path / name, **changed) for name in ("whole", "killed")]
+    assert main(arguments[0]) == 0
+    last = adapter.finished_record(tmp_path / "whole")["steps"]
+
+    class Killer(TrainerCallback):
+        def on_step_end(self, args, state, control, **_):
+            if state.global_step == last:
+                raise KeyboardInterrupt
+
+    made = qlora.callbacks
+    with monkeypatch.context() as patched:
+        patched.setattr(qlora, "callbacks", lambda: [*made(), Killer()])
+        assert main(arguments[1]) == 130
+    assert main(arguments[1]) == 0
+    assert (tmp_path / "killed/loss.json").read_bytes() == (tmp_path / "whole/loss.json").read_bytes()
+
+
+def test_an_adapter_that_lacks_files_is_not_called_finished(trained, home, tmp_path, capsys):
+    out = tmp_path / "out"
+    shutil.copytree(trained[0], out)
+    (out / "adapter_model.safetensors").unlink()
+    for arguments in (words(home / "base", home / "corpus", out), ["train", "--out", str(out), "--merge", str(tmp_path / "merged")]):
+        assert main(arguments) == 1
+        assert "lacks adapter_model.safetensors of its adapter" in capsys.readouterr().err
+
+
+def test_the_folder_the_command_runs_in_can_be_the_adapters(home, tmp_path, monkeypatch, capsys):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert main(words(home / "base", home / "corpus", ".", epochs="1", checkpoints="1000")) == 0
+    assert (Path.cwd() / "adapter_model.safetensors").exists()
+    (tmp_path / "file").touch()
+    assert main(words(home / "base", home / "corpus", tmp_path / "file" / "out")) == 1
+    assert "cannot be written (Not a directory)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("key", ["lora_target", "modules_to_save"])
+def test_a_layer_that_the_base_has_not_is_refused(home, tmp_path, capsys, key):
+    assert main(words(home / "base", home / "corpus", tmp_path / "out", **{key: "q_proj,query"})) == 1
+    assert f"{key}: the base has no layer query; it has " in capsys.readouterr().err
+
+
+def test_rows_longer_than_the_base_can_read_are_refused(home, tmp_path, capsys):
+    base = tmp_path / "base"
+    shutil.copytree(home / "base", base)
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 512}))
+    assert main(words(base, home / "corpus", tmp_path / "out")) == 1
+    assert "the base reads no more than 512; set max_length: 512" in capsys.readouterr().err
+
+
+def test_an_end_mark_that_the_base_does_not_stop_at_stands_in_the_scoring_command(home, tmp_path, capsys):
+    """As of bases that are not instruction-tuned: the template ends a turn with <end_of_turn>, the base a text with <eos>."""
+    (tmp_path / "b").mkdir()
+    base = make_base(tmp_path / "b", "gemma")
+    arguments = words(base, home / "corpus", tmp_path / "out", epochs="0.1", checkpoints="1000")
+    assert main(arguments) == 0
+    assert "--gen_kwargs 'until=<end_of_turn>'" in capsys.readouterr().out
+    ids = [1, json.loads((base / "generation_config.json").read_text())["eos_token_id"]]
+    from transformers import AutoTokenizer
+
+    ids[0] = AutoTokenizer.from_pretrained(base).convert_tokens_to_ids("<end_of_turn>")
+    (base / "generation_config.json").write_text(json.dumps({"eos_token_id": ids}))
+    assert main([*arguments, "--overwrite"]) == 0
+    assert "--gen_kwargs" not in capsys.readouterr().out
+
+
+def test_what_cannot_be_loaded_is_one_line(trained, home, tmp_path, capsys):
+    base = tmp_path / "base"
+    shutil.copytree(home / "base", base)
+    (base / "model.safetensors").write_bytes(b"half")
+    assert main(words(base, home / "corpus", tmp_path / "out")) == 1
+    assert "the weights cannot be loaded" in capsys.readouterr().err
 
 
 def test_a_foreign_folder_is_never_touched(home, tmp_path, capsys):
@@ -198,9 +322,10 @@ def test_memory_that_runs_out_in_training_is_one_line_with_what_would_fit(home, 
     def no_room(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
 
-    monkeypatch.setattr(SFTTrainer, "train", no_room)
-    assert main(words(home / "base", home / "corpus", tmp_path / "out")) == 1
-    assert "what would fit: gradient_checkpointing: true" in capsys.readouterr().err
+    for name in ("train", "__init__"):
+        monkeypatch.setattr(SFTTrainer, name, no_room)
+        assert main(words(home / "base", home / "corpus", tmp_path / name)) == 1
+        assert "what would fit: gradient_checkpointing: true" in capsys.readouterr().err
 
 
 def test_a_tokenizer_without_chat_template_is_refused_in_chat_style_and_trains_on_plain_text(home, tmp_path, capsys):
@@ -240,6 +365,16 @@ def test_early_stopping_keeps_the_best_weights(home, tmp_path):
     record = adapter.finished_record(tmp_path / "out")
     curve = json.loads((tmp_path / "out/loss.json").read_text())["validation"]
     assert record["epochs"] < 20 and record["validation_loss"] == min(point["loss"] for point in curve)
+
+
+def test_early_stopping_without_anything_to_measure_on_is_refused(home, tmp_path, capsys):
+    (tmp_path / "one" / "rolecs").mkdir(parents=True)
+    first = (home / "corpus/rolecs/train.jsonl").read_text(encoding="utf-8").partition("\n")[0]
+    (tmp_path / "one/rolecs/train.jsonl").write_text(first + "\n", encoding="utf-8")
+    assert main(words(home / "base", tmp_path / "one", tmp_path / "out", early_stopping="2")) == 1
+    assert "nothing to hold out of a single conversation" in capsys.readouterr().err
+    assert main(words(home / "base", tmp_path / "one", tmp_path / "out", epochs="1", checkpoints="1000")) == 0
+    assert "there will be no validation loss" in capsys.readouterr().out
 
 
 def test_half_written_checkpoints_are_not_gone_on_from(tmp_path):

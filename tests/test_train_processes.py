@@ -36,13 +36,15 @@ def python(*arguments, **settings):
 def test_a_killed_training_goes_on_and_ends_with_the_same_losses_and_weights(home, tmp_path, capsys):
     """SIGKILL two steps after a checkpoint; what was lost is trained again, to the last digit."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert main(words(home / "base", home / "corpus", whole)) == 0
-    done = python("-m", "training_base", 6, *words(home / "base", home / "corpus", killed))
+    # Points of the curve that fall between two checkpoints.
+    changed = {"log_every": "3"}
+    assert main(words(home / "base", home / "corpus", whole, **changed)) == 0
+    done = python("-m", "training_base", 6, *words(home / "base", home / "corpus", killed, **changed))
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert adapter.read_record(killed) is None and (killed / "checkpoints" / "checkpoint-4").is_dir()
     assert main(words(home / "base", home / "corpus", killed, lora_r=8)) == 1
     assert "an unfinished training with another recipe" in capsys.readouterr().err
-    assert main(words(home / "base", home / "corpus", killed)) == 0
+    assert main(words(home / "base", home / "corpus", killed, **changed)) == 0
     assert "going on from" in capsys.readouterr().out
     assert (killed / "loss.json").read_bytes() == (whole / "loss.json").read_bytes()
     assert (killed / "adapter_model.safetensors").read_bytes() == (whole / "adapter_model.safetensors").read_bytes()

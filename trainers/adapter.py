@@ -4,7 +4,8 @@
     out/csc_adapter.json   recipe, data, prompt style, counts, losses
     out/loss.json  loss.png  README.md
 
-While it is being made the folder holds `training.json` (what is trained) and `checkpoints/` instead.
+While it is being made the folder holds `training.json` (what is trained) and `checkpoints/` instead; the finished files are written in
+there too and moved out at the end, so that a kill at any moment leaves something to go on from.
 """
 
 import hashlib
@@ -22,6 +23,8 @@ from trainers.recipe import Recipe
 FORMAT = "csc-tasks adapter, version 1"
 UNFINISHED = "training.json"
 CHECKPOINTS = "checkpoints"
+MADE = f"{CHECKPOINTS}/adapter"
+"""Where the files of a finished adapter are written before they are moved into its folder."""
 MIB = 1 << 20
 
 
@@ -34,7 +37,8 @@ def read_record(folder: Path) -> dict | None:
 def state_of(out: Path, identity: str, overwrite: bool) -> str:
     """What to do with `out`: "new", "resume" or "finished" for the training called `identity`.
 
-    Raises SettingError when the folder holds anything else; another training of ours only goes with `overwrite`.
+    Raises SettingError when the folder holds anything else; another training of ours only goes with `overwrite`, which does not touch this
+    one: the command that was killed goes on with --overwrite too.
     """
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return "new"
@@ -44,28 +48,42 @@ def state_of(out: Path, identity: str, overwrite: bool) -> str:
     found = finished or begun
     if not found or "identity" not in found:
         raise SettingError(f"{out} is not empty and holds no adapter of ours; give another folder or empty this one")
-    if strangers := sorted(_present(out) - {*found.get("files", ()), RECORD, UNFINISHED}):
+    known = {*found.get("files", ()), *(name for kept in (RECORD, UNFINISHED) for name in (kept, _part(kept)))}
+    if strangers := sorted(_present(out) - known):
         raise SettingError(f"{out} holds {', '.join(strangers[:3])} besides its adapter; move that away or give another folder")
-    if overwrite or not (finished or any((out / CHECKPOINTS).glob("*"))):
+    if not (finished or any((out / CHECKPOINTS).glob("*"))):
         return "new"
-    if found["identity"] == identity:
+    if found["identity"] == identity and not (overwrite and finished and _missing(out, finished)):
         return "finished" if finished else "resume"
+    if overwrite:
+        return "new"
     what = "an adapter" if finished else "an unfinished training"
     raise SettingError(f"{out} holds {what} with another recipe, base or data; give another folder, or replace it with --overwrite")
 
 
 def begin(out: Path, identity: str, state: str) -> None:
-    """Make `out` ready: a new training starts from nothing, a resumed one keeps its checkpoints."""
-    if state == "new" and out.exists():
-        shutil.rmtree(out)
-    out.mkdir(parents=True, exist_ok=True)
-    _write(out / UNFINISHED, {"format": FORMAT, "identity": identity})
+    """Make `out` ready: a new training starts from nothing, a resumed one keeps its checkpoints. SettingError where it cannot be written.
+
+    The folder itself stays: it may be the one that the command was started in.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for path in out.iterdir() if state == "new" else ():
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        _write(out / UNFINISHED, {"format": FORMAT, "identity": identity})
+    except OSError as error:
+        raise SettingError(f"{out} cannot be written ({error.strerror}); give another folder with --out") from None
 
 
 def finish(out: Path, record: Mapping) -> dict:
-    """Write the record, which makes the adapter a finished one, and remove what only a resume would need."""
-    kept = sorted(_present(out) - {UNFINISHED, RECORD})
-    record = {"format": FORMAT, **record, "files": [*kept, RECORD]}
+    """Move what is in MADE into `out`, write the record, which makes it a finished adapter, and remove what only a resume would need."""
+    made = out / MADE
+    files = sorted(_present(made))
+    # Moved one by one: a kill between them leaves files that are known to be ours.
+    _write(out / UNFINISHED, {"format": FORMAT, "identity": record["identity"], "files": files})
+    for name in files:
+        os.replace(made / name, out / name)
+    record = {"format": FORMAT, **record, "files": [*files, RECORD]}
     _write(out / RECORD, record)
     (out / UNFINISHED).unlink(missing_ok=True)
     shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
@@ -95,9 +113,10 @@ def scoring_command(record: Mapping, adapter: Path | str, base: str | None = Non
     arguments |= record["template_arguments"]
     # Without a test split of their own, adapters are scored on the published data, which lm_eval takes by itself.
     keys = {"csconv": "csc_corpus", "qa": "csc_qa_corpus"}
-    kinds = dict.fromkeys("qa" if config.startswith("qa") else "csconv" for config in recipe["configs"])
+    configs = [config for config in recipe["configs"] if config in {source["config"] for source in record["data"]}]
+    kinds = dict.fromkeys("qa" if config.startswith("qa") else "csconv" for config in configs)
     settings = {keys[kind]: record["tested"][kind] for kind in kinds if kind in record["tested"]}
-    variants = [config.removeprefix("qa_") for config in recipe["configs"] if config.startswith("qa_")]
+    variants = [config.removeprefix("qa_") for config in configs if config.startswith("qa_")]
     settings |= {"csc_qa_variant": variants[0]} if variants else {}
     settings["csc_prompt"] = recipe["style"]
     settings |= {"csc_language": recipe["language"]} if recipe["language"] else {}
@@ -105,7 +124,9 @@ def scoring_command(record: Mapping, adapter: Path | str, base: str | None = Non
     words += ["--tasks", "csc_*" if len(kinds) > 1 else "csc_qa" if "qa" in kinds else "csc_conv_*"]
     words += ["--apply_chat_template"] if recipe["chat_template"] else []
     words += ["--metadata", json.dumps(settings, ensure_ascii=False), "--output_path", f"{adapter}-results", "--log_samples"]
-    words += ["--batch_size", "16", *(["--device", "cpu"] if record["dtype"] == "float32" else [])]
+    # Only for adapters of a base model: lm_eval stops at the tokenizer's and the base's own end marks by itself.
+    words += ["--gen_kwargs", f"until={record['stop']}"] if record.get("stop") else []
+    words += ["--batch_size", "16", *(["--device", "cpu"] if record["dtype"] == "float32" and record.get("device", "cpu") == "cpu" else [])]
     return shlex.join(words)
 
 
@@ -115,11 +136,18 @@ def recipe_of(record: Mapping) -> Recipe:
 
 
 def finished_record(folder: Path) -> dict:
-    """The record of a finished adapter. Raises DataError where there is none."""
+    """The record of a finished adapter. Raises DataError where there is none, or files of it are gone."""
     record = read_record(folder)
     if record is None:
-        raise DataError(f"{folder}: no finished adapter of ours (no {RECORD}); train it first")
+        raise DataError(f"{folder}: no finished adapter of ours (no readable {RECORD}); train it first, with --config FILE or recipe keys")
+    if missing := _missing(folder, record):
+        raise DataError(f"{folder} lacks {', '.join(missing)} of its adapter; put that back, or train it again with --overwrite")
     return record
+
+
+def _missing(folder: Path, record: Mapping) -> list[str]:
+    # The card is written again when it is needed.
+    return [name for name in record["files"] if name != "README.md" and not (folder / name).exists()]
 
 
 def _present(out: Path) -> set[str]:
@@ -135,7 +163,11 @@ def _read(file: Path) -> dict | None:
     return found if isinstance(found, dict) else None
 
 
+def _part(name: str) -> str:
+    return f".{name}.part"
+
+
 def _write(file: Path, content: Mapping) -> None:
-    part = file.with_name(f".{file.name}.part")
+    part = file.with_name(_part(file.name))
     part.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     os.replace(part, file)

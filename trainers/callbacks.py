@@ -7,7 +7,7 @@ COMPLETE = "complete"
 
 
 def callbacks() -> list:
-    """A bar that shows the loss, and the marking of checkpoints."""
+    """A bar that shows the loss, and what makes checkpoints whole."""
     from tqdm import tqdm
     from transformers import TrainerCallback
 
@@ -30,11 +30,15 @@ def callbacks() -> list:
         def on_train_end(self, args, state, control, **_) -> None:
             self.bar.close()
 
-    class MarkComplete(TrainerCallback):
-        """Trainer calls this after everything of a checkpoint is on the disk."""
+    class Checkpoints(TrainerCallback):
+        """A point of the loss curve with every checkpoint, and a mark on it when all of it is on the disk."""
+
+        def on_step_end(self, args, state, control, **_) -> None:
+            # Trainer forgets the steps since the last point when it is killed: the curve of a resumed training would differ.
+            control.should_log |= control.should_save
 
         def on_save(self, args, state, control, **_) -> None:
             if state.is_world_process_zero:
                 Path(args.output_dir, f"checkpoint-{state.global_step}", COMPLETE).touch()
 
-    return [Bar(), MarkComplete()]
+    return [Bar(), Checkpoints()]

@@ -1,5 +1,6 @@
 """What the machine can do: number format, 4-bit weights, and whether a base model fits into its memory."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,14 +62,18 @@ def quantization_config(precision: Precision, double: bool):
     )
 
 
-def check_memory(parameters: int, kind: str, free: float | None, where: str) -> None:
+def check_memory(parameters: int, kind: str, free: float | None, where: str, parts: int = 1) -> None:
     """Raise ModelError when weights of this kind do not fit into `free` bytes (None: not known), with what would fit.
+
+    `parts`: over how many such places the weights are spread.
 
     Only weights are counted: what training needs beside them depends on batch_size and max_length.
     """
     needed = parameters * BYTES[kind]
-    if free is None or needed <= free:
+    if free is None or needed <= free * parts:
         return
+    free *= parts
+    where = f"{where} ({parts} of them)" if parts > 1 else where
     fitting = [name for name in ("bf16", "nf4") if parameters * BYTES[name] <= free and BYTES[name] < BYTES[kind]]
     ways = [{"bf16": "precision: bf16", "nf4": "quantization: nf4"}[name] for name in fitting]
     smaller = f"a base of at most {free / BYTES['nf4'] / 1e9:.1f} billion parameters"
@@ -76,6 +81,22 @@ def check_memory(parameters: int, kind: str, free: float | None, where: str) -> 
         f"the base's {parameters / 1e9:.2f} billion weights take {needed / 1e9:.1f} GB in {kind}, and {where} has {free / 1e9:.1f} GB "
         f"free; what would fit: {' or '.join(ways) or smaller}"
     )
+
+
+def shards(processes: int) -> int:
+    """Over how many processes the base's weights are spread: under FSDP, of which `accelerate launch` tells, all; else each has its own."""
+    return processes if os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true" else 1
+
+
+def release_memory() -> None:
+    """Give the memory of a training that has ended back, so that the next model, or the process that scores this one, finds it free."""
+    import gc
+
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def free_memory() -> tuple[float | None, str]:

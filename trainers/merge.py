@@ -8,6 +8,7 @@ from pathlib import Path
 from csc_tasks.errors import SettingError
 from trainers.adapter import recipe_of
 from trainers.hardware import Precision, quantization_config
+from trainers.recipe import Recipe
 
 
 def merge(adapter: Path, record: Mapping, out: Path) -> None:
@@ -17,12 +18,14 @@ def merge(adapter: Path, record: Mapping, out: Path) -> None:
     """
     import torch
     from peft import PeftModel
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
+
+    from trainers.qlora import load_base
 
     recipe = recipe_of(record)
 
     def write(fresh: Path) -> None:
-        base = AutoModelForCausalLM.from_pretrained(recipe.model, revision=recipe.revision, dtype=torch.float32)
+        base = load_base(recipe, dtype=torch.float32)
         # Added in fp32 and rounded once.
         PeftModel.from_pretrained(base, str(adapter)).merge_and_unload().to(torch.bfloat16).save_pretrained(fresh)
         AutoTokenizer.from_pretrained(recipe.model, revision=recipe.revision).save_pretrained(fresh)
@@ -33,22 +36,28 @@ def merge(adapter: Path, record: Mapping, out: Path) -> None:
 def save_quantized_base(record: Mapping, out: Path) -> None:
     """Write the NF4 base that the adapter was trained on, for `pretrained=DIR,peft=ADAPTER`: lm_eval cannot quantise it itself."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
+
+    from trainers.qlora import load_base
 
     recipe = recipe_of(record)
-    if recipe.quantization != "nf4":
-        raise SettingError("this adapter was trained on a base that is not quantised; score it with that base")
+    check_quantized(recipe)
     names = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
     precision = Precision(names[record["dtype"]], "as in training")
 
     def write(fresh: Path) -> None:
         quantized = quantization_config(precision, recipe.double_quantization)
-        dtype = getattr(torch, record["dtype"])
-        base = AutoModelForCausalLM.from_pretrained(recipe.model, revision=recipe.revision, dtype=dtype, quantization_config=quantized)
+        base = load_base(recipe, dtype=getattr(torch, record["dtype"]), quantization_config=quantized)
         base.save_pretrained(fresh)
         AutoTokenizer.from_pretrained(recipe.model, revision=recipe.revision).save_pretrained(fresh)
 
     _write_folder(out, write)
+
+
+def check_quantized(recipe: Recipe) -> None:
+    """Raise SettingError unless the recipe's base is quantised."""
+    if recipe.quantization != "nf4":
+        raise SettingError("--save-quantized-base: this adapter's base is not quantised (quantization: none); score it with that base")
 
 
 def check_folder(out: Path) -> None:

@@ -19,6 +19,7 @@ from trainers.hardware import (
     free_memory,
     out_of_memory,
     quantization_config,
+    shards,
     what_would_fit,
 )
 from trainers.recipe import ALL_LINEAR, Recipe, as_dict
@@ -48,7 +49,7 @@ def train_adapter(recipe: Recipe, out: Path, overwrite: bool = False, say: Calla
     precision = choose_precision(recipe.precision)
     say(f"precision: {precision.name}, because {precision.reason}; base weights in {_kind(recipe, precision)}")
     tokenizer, config = _load_tokenizer(recipe)
-    check_base(recipe, precision, config)
+    check_base(recipe, precision, config, shards(process.num_processes))
     rendering = Rendering(tokenizer, recipe.chat_template, tags=recipe.strategy_weight != 1)
     tested = [recipe.test_data] if recipe.test_data else []
     data = read_training_data(recipe.data, recipe.configs, recipe.language, recipe.validation_share, tested)
@@ -56,11 +57,13 @@ def train_adapter(recipe: Recipe, out: Path, overwrite: bool = False, say: Calla
         say(source.summary())
     if data.set_aside:
         say(f"{data.set_aside} rows are left out, because their conversations are held out in another config or corpus")
+    for config_name in data.absent:
+        say(f"there is no {config_name}/train in the data")
     base = adapter.fingerprint(recipe.model, getattr(config, "_commit_hash", None))
     identity = content_id("training", as_dict(recipe) | {"model": base}, [source.content_hash for source in data.sources])
     state = adapter.state_of(out, identity, overwrite)
     if state == "finished":
-        say(f"{out} is finished already: nothing to train")
+        say(f"{out} is finished already, with this recipe, base and data: nothing to train")
         return adapter.finished_record(out)
 
     options = {"reference": recipe.reference, "pack": recipe.pack_turns, "skip_too_long": recipe.too_long == "skip", "quiet": not first}
@@ -68,8 +71,14 @@ def train_adapter(recipe: Recipe, out: Path, overwrite: bool = False, say: Calla
     held_out, held_counts = [], {}
     if data.validation:
         held_out, held_counts = build_rows(data.validation, rendering, recipe.style, recipe.max_length, **options)
-    for line in summary_lines(rendering, counts, held_counts):
+    check_rows([*rows, *held_out], config)
+    if recipe.early_stopping and not held_out:
+        raise SettingError("early_stopping needs a validation loss, and there is nothing to hold out of a single conversation; set it to 0")
+    stop = mark_to_stop_at(recipe, rendering, config)
+    for line in summary_lines(rendering, counts, held_counts, stop):
         say(line)
+    if recipe.validation_share and not held_out:
+        say("held out: nothing, because there is only one conversation; there will be no validation loss")
 
     # Nobody may start to write before everybody has looked.
     process.wait_for_everyone()
@@ -77,12 +86,12 @@ def train_adapter(recipe: Recipe, out: Path, overwrite: bool = False, say: Calla
         adapter.begin(out, identity, state)
         remove_half_checkpoints(out / adapter.CHECKPOINTS)
     process.wait_for_everyone()
-    trainer = make_trainer(recipe, precision, tokenizer, rows, held_out, out)
-    started = time.monotonic()
     checkpoint = last_checkpoint(out / adapter.CHECKPOINTS)
     if checkpoint:
         say(f"going on from {checkpoint}")
     try:
+        trainer = make_trainer(recipe, precision, tokenizer, rows, held_out, out)
+        started = time.monotonic()
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
@@ -92,7 +101,8 @@ def train_adapter(recipe: Recipe, out: Path, overwrite: bool = False, say: Calla
         )
         raise ModelError(f"not enough memory for rows of up to {max(len(row.ids) for row in rows)} tokens; what would fit: {way}") from None
     seconds = round(time.monotonic() - started, 1)
-    trainer.save_model(str(out))
+    made = out / adapter.MADE
+    trainer.save_model(str(made))
     process.wait_for_everyone()
     points = loss_points(trainer.state.log_history)
     record = {
@@ -102,6 +112,8 @@ def train_adapter(recipe: Recipe, out: Path, overwrite: bool = False, say: Calla
         "chat_template": recipe.chat_template,
         "template_arguments": rendering.template_arguments,
         "dtype": precision.dtype_name,
+        "device": trainer.args.device.type,
+        "stop": stop,
         "base": base,
         "recipe": as_dict(recipe),
         "data": [
@@ -122,16 +134,19 @@ def train_adapter(recipe: Recipe, out: Path, overwrite: bool = False, say: Calla
     }
     if first:
         for unwanted in ("training_args.bin", "chat_template.jinja"):
-            (out / unwanted).unlink(missing_ok=True)
-        write_curve(points, out)
-        write_card(record, out)
+            (made / unwanted).unlink(missing_ok=True)
+        write_curve(points, made)
+        write_card(record, made)
         record = adapter.finish(out, record)
     process.wait_for_everyone()
     return record
 
 
-def check_base(recipe: Recipe, precision: Precision, config) -> None:
-    """Raise ModelError when the base does not fit into memory, or its embeddings are to be trained although they cannot be scored then."""
+def check_base(recipe: Recipe, precision: Precision, config, parts: int = 1) -> None:
+    """Raise ModelError when the base does not fit into memory, or its embeddings are to be trained although they cannot be scored then.
+
+    `parts`: over how many processes its weights are spread.
+    """
     tied = {"embed_tokens", "lm_head", "wte"} & set(recipe.modules_to_save)
     if tied and config.get_text_config().tie_word_embeddings:
         # lm_eval ties the weights again after it has loaded an adapter: it fails, or scores other weights than were trained.
@@ -139,19 +154,63 @@ def check_base(recipe: Recipe, precision: Precision, config) -> None:
             f"modules_to_save: {', '.join(sorted(tied))} cannot be trained for a base whose input and output embeddings are one matrix; "
             "leave it out, or take a base that keeps them apart (tie_word_embeddings: false)"
         )
-    check_memory(_count_parameters(config), _kind(recipe, precision), *free_memory())
+    check_memory(_count_parameters(config), _kind(recipe, precision), *free_memory(), parts)
+
+
+def check_rows(rows: Sequence[Row], config) -> None:
+    """Raise ModelError when a row is longer than the base can read."""
+    longest, positions = max(len(row.ids) for row in rows), getattr(config.get_text_config(), "max_position_embeddings", None)
+    if positions and longest > positions:
+        raise ModelError(f"rows have up to {longest} tokens, and the base reads no more than {positions}; set max_length: {positions}")
+
+
+def check_layers(recipe: Recipe, model) -> None:
+    """Raise SettingError when the recipe names a layer that the base has not: peft says nothing as long as it finds others."""
+    there = [f".{name}" for name, _ in model.named_modules()]
+    for key in ("lora_target", "modules_to_save"):
+        wanted = [name for name in getattr(recipe, key) if (key, recipe.lora_target) != ("lora_target", (ALL_LINEAR,))]
+        if unknown := [name for name in wanted if not any(one.endswith(f".{name}") for one in there)]:
+            known = sorted({name.rpartition(".")[2] for name, module in model.named_modules() if hasattr(module, "weight")})
+            raise SettingError(f"{key}: the base has no layer {', '.join(unknown)}; it has {', '.join(known)}")
+
+
+def mark_to_stop_at(recipe: Recipe, rendering: Rendering, config) -> str | None:
+    """The mark that ends every target, where lm_eval would write on after it; None where it stops there by itself.
+
+    Bases that are not instruction-tuned often have a chat template, and end a text with another mark than it ends a turn.
+    """
+    from transformers import GenerationConfig
+
+    try:
+        configured = GenerationConfig.from_pretrained(recipe.model, revision=recipe.revision).eos_token_id
+    except OSError:
+        configured = config.get_text_config().eos_token_id
+    last = rendering.tokenizer(rendering.end, add_special_tokens=False)["input_ids"][-1]
+    ends = {rendering.tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])}
+    return None if last in ends else rendering.tokenizer.decode([last])
+
+
+def load_base(recipe: Recipe, **options):
+    """The base's weights. Raises ModelError when they cannot be read."""
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM
+
+    try:
+        return AutoModelForCausalLM.from_pretrained(recipe.model, revision=recipe.revision, **options)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ModelError(f"{recipe.model}: the weights cannot be loaded ({' '.join(str(error).split())[:300]})") from None
 
 
 def make_trainer(recipe: Recipe, precision: Precision, tokenizer, rows: Sequence[Row], held_out: Sequence[Row], out: Path):
     """TRL's trainer over our rows, its base loaded. Raises ModelError when the trainer would learn anything but what the rows say."""
     import torch
     from peft import LoraConfig
-    from transformers import AutoModelForCausalLM, EarlyStoppingCallback
+    from transformers import EarlyStoppingCallback
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
+
     quantized = quantization_config(precision, recipe.double_quantization) if recipe.quantization == "nf4" else None
-    model = AutoModelForCausalLM.from_pretrained(
-        recipe.model, revision=recipe.revision, dtype=precision.dtype, quantization_config=quantized, **_attention(recipe)
-    )
+    model = load_base(recipe, dtype=precision.dtype, quantization_config=quantized, **_attention(recipe))
+    check_layers(recipe, model)
     lora = LoraConfig(
         task_type="CAUSAL_LM", r=recipe.lora_r, lora_alpha=recipe.lora_alpha, lora_dropout=recipe.lora_dropout,
         target_modules=ALL_LINEAR if recipe.lora_target == (ALL_LINEAR,) else list(recipe.lora_target),
@@ -193,6 +252,8 @@ def training_arguments(recipe: Recipe, precision: Precision, out: Path, evaluate
         bf16=precision.name == "bf16", fp16=precision.name == "fp16",
         remove_unused_columns=recipe.strategy_weight == 1, logging_steps=recipe.log_every, logging_first_step=True,
         save_strategy="steps", save_steps=every, save_total_limit=2,
+        # How long the loss has not become better is part of the trajectory.
+        restore_callback_states_from_checkpoint=bool(recipe.early_stopping),
         eval_strategy="steps" if evaluates else "no", eval_steps=every if evaluates else None,
         load_best_model_at_end=bool(recipe.early_stopping), metric_for_best_model="eval_loss" if recipe.early_stopping else None,
         greater_is_better=False if recipe.early_stopping else None,
@@ -212,11 +273,12 @@ def remove_half_checkpoints(folder: Path) -> None:
             shutil.rmtree(path)
 
 
-def summary_lines(rendering: Rendering, counts: Mapping[str, int], held_out: Mapping[str, int]) -> list[str]:
+def summary_lines(rendering: Rendering, counts: Mapping[str, int], held_out: Mapping[str, int], stop: str | None = None) -> list[str]:
     """What was made of the data, for the log: every count that is not zero."""
-    lines = ["rows: " + "; ".join(f"{count:,} {what}" for what, count in counts.items() if count)]
-    if held_out:
-        lines.append(f"held out: {held_out['targets']:,} targets in {held_out['rows']:,} rows")
+    of = (("rows", counts), ("held out", held_out))
+    lines = [f"{name}: " + "; ".join(f"{count:,} {what}" for what, count in found.items() if count) for name, found in of if found]
+    if stop:
+        lines.append(f"the chat template ends a turn with {stop}, where this base does not stop by itself: the scoring command says so")
     if rendering.template_arguments:
         lines.append("thinking: switched off in the chat template (enable_thinking=False), here and in the command that scores the adapter")
     if rendering.closes_thinking:

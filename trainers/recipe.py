@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -78,6 +79,9 @@ class Recipe:
                 raise SettingError(f"{name}: {getattr(self, name)} must be greater than 0")
         if unknown := [config for config in self.configs if config not in ("rolecs", "csconv", "qa") and not config.startswith("qa_")]:
             raise SettingError(f"configs: {', '.join(unknown)} unknown; a dataset folder has rolecs, csconv, qa and qa_<variant>")
+        for name in ("configs", "lora_target"):
+            if not getattr(self, name):
+                raise SettingError(f"{name}: name at least one")
         if self.style == "chat" and not self.chat_template:
             raise SettingError("style: chat needs the chat template; on plain text (chat_template: false) use style: single")
         if self.strategy_weight != 1 and self.batching == "packed":
@@ -208,7 +212,7 @@ def _value(key: str, value, kind):
         try:
             number = kind(value)
             # 2.5 steps and true epochs are mistakes; YAML reads 2e-4 as text, which is a number all the same.
-            if isinstance(value, bool) or number != float(value) or number != number:
+            if isinstance(value, bool) or number != float(value) or not math.isfinite(number):
                 raise ValueError
         except (TypeError, ValueError, OverflowError):
             raise SettingError(f"{key}: {value!r} must be a {'whole ' if kind is int else ''}number") from None

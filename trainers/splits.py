@@ -26,6 +26,8 @@ class TrainingData:
     """Rows of train splits left out, because their conversation is held out in another config or corpus."""
     tested: Mapping[str, str]
     """csconv or qa -> the first of the corpora that were asked for that has such a test split."""
+    absent: tuple[str, ...]
+    """Configs that were asked for and have a train split in none of the corpora."""
 
 
 def read_training_data(
@@ -34,8 +36,8 @@ def read_training_data(
     """Read the train splits of `configs` in the corpora `names`, and hold some of them out.
 
     Held out are the corpora's own validation splits (while `validation_share` is above 0) and, of a corpus without one, that share of its
-    conversations, the first in sha256(id) order. Raises DataError when a corpus has no train split, when nothing is left, or when a
-    conversation id also stands in a test split of one of the corpora or of `tested`.
+    conversations, the first in sha256(id) order. Raises DataError when a corpus has no train split or the rows of another, when nothing is
+    left, or when a conversation id also stands in a test split of one of the corpora or of `tested`.
     """
     if not names:
         raise SettingError("data: name at least one dataset folder or Hub id to train on")
@@ -47,15 +49,20 @@ def read_training_data(
         if not found:
             raise DataError(f"{name}: none of {', '.join(configs)} has a {TRAIN} split; what the benchmark asks about is never trained on")
         held_out = list(read_split(name, configs, VALIDATION)) if validation_share else []
+        for split in found:
+            if again := next((one for one in sources if (one.config, one.content_hash) == (split.config, split.content_hash)), None):
+                raise DataError(f"{name} has the same rows as {again.name} ({split.config}/{TRAIN}); name the data once")
         sources += found + held_out
-        with_validation = {split.config for split in held_out}
-        validation += [item for split in held_out for item in split.items]
+        with_validation = set()
+        for split in held_out:
+            spoken = [item for item in split.items if language in (None, item.language)]
+            validation += spoken
+            with_validation |= {split.config} if spoken else set()
         for split in found:
             share = 0 if split.config in with_validation else validation_share
-            kept, held = hold_out(split.items, share)
+            kept, held = hold_out([item for item in split.items if language in (None, item.language)], share)
             train += kept
             validation += held
-    train, validation = ([item for item in items if language in (None, item.language)] for items in (train, validation))
     if not train:
         raise DataError(f"{', '.join(names)}: no {language or ''} conversation or question to train on")
     found_tests = refuse_tested({item.conversation_id for item in (*train, *validation)}, dict.fromkeys([*tested, *names]))
@@ -64,7 +71,8 @@ def read_training_data(
     kept = tuple(item for item in train if item.conversation_id not in shown)
     if not kept:
         raise DataError(f"{', '.join(names)}: every conversation is held out for validation; lower validation_share")
-    return TrainingData(kept, tuple(validation), tuple(sources), len(train) - len(kept), found_tests)
+    absent = tuple(config for config in configs if config not in {split.config for split in sources if split.split == TRAIN})
+    return TrainingData(kept, tuple(validation), tuple(sources), len(train) - len(kept), found_tests, absent)
 
 
 def read_split(name: str, configs: Iterable[str], split: str) -> Iterator[corpora.Corpus]:

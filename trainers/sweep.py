@@ -1,6 +1,7 @@
 """Several trainings that differ in one recipe key, and a table that compares them."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -11,14 +12,22 @@ from pathlib import Path
 
 from csc_tasks.errors import ModelError, SettingError
 from trainers.adapter import scoring_command
-from trainers.recipe import HELP, read_recipe
+from trainers.hardware import release_memory
+from trainers.recipe import HELP, Recipe, read_recipe
+from trainers.splits import refuse_tested
 
 SHOWN = ("strategy_acc", "strategy_macro_f1", "bleu_4_zh", "bleu_4_en", "bleu_4", "rouge_l")
 """Metrics in the table, as far as the results have them."""
 
+LAUNCHERS = ("RANK", "LOCAL_", "WORLD_SIZE", "GROUP_", "ROLE_", "MASTER_", "TORCHELASTIC_", "ACCELERATE_", "FSDP_")
+"""How environment variables begin that tell a process that it is one of several."""
+
 
 def sweep(args: Namespace, flags: Mapping[str, object]) -> None:
-    """Train an adapter for every value of `args.sweep`, each into a folder of its own; print and write the table (OUT/sweep.md, .json)."""
+    """Train an adapter for every value of `args.sweep`, each into a folder of its own; print and write the table (OUT/sweep.md, .json).
+
+    All are trained before the first is scored: under `accelerate launch` no process waits for another one's scoring.
+    """
     from trainers.qlora import train_adapter
 
     key, values = read_sweep(args.sweep)
@@ -28,13 +37,24 @@ def sweep(args: Namespace, flags: Mapping[str, object]) -> None:
     out = Path(args.out)
     # Every recipe is checked before the first training starts.
     recipes = {value: read_recipe(Path(args.config) if args.config else None, {**flags, key: value}) for value in values}
+    folders = {value: out / folder_name(value, values) for value in values}
+    if len(set(folders.values())) < len(values):
+        raise SettingError(f"--sweep: the values {', '.join(values)} would share a folder; give names that differ")
+    if args.score:
+        check_tested(recipes)
+    first = os.environ.get("RANK", "0") == "0"
     rows = []
     for value, recipe in recipes.items():
-        folder = out / folder_name(value, values)
-        print(f"--- {key} = {value}")
-        record = train_adapter(recipe, folder, args.overwrite)
-        scores = score(record, folder, None, args.limit) if args.score else {}
-        rows.append({"value": value, "folder": folder.name, "record": record, "scores": scores})
+        if first:
+            print(f"--- {key} = {value}")
+        record = train_adapter(recipe, folders[value], args.overwrite)
+        release_memory()
+        rows.append({"value": value, "folder": folders[value].name, "record": record, "scores": {}})
+    if not first:
+        return
+    for row in rows if args.score else ():
+        print(f"--- scoring {key} = {row['value']}", flush=True)
+        row["scores"] = score(row["record"], folders[row["value"]], None, args.limit)
     table = comparison(key, rows)
     print(f"\n{table}")
     kept = [
@@ -56,6 +76,17 @@ def read_sweep(text: str) -> tuple[str, list[str]]:
     return key, values
 
 
+def check_tested(recipes: Mapping[str, Recipe]) -> None:
+    """Raise SettingError when the values would be scored on different test splits: their scores could not be compared."""
+    tests = {
+        value: refuse_tested(set(), dict.fromkeys([*([recipe.test_data] if recipe.test_data else []), *recipe.data]))
+        for value, recipe in recipes.items()
+    }
+    if len({tuple(found.items()) for found in tests.values()}) > 1:
+        listed = "; ".join(f"{value}: {', '.join(found.values()) or 'the published data'}" for value, found in tests.items())
+        raise SettingError(f"--score would use different test splits ({listed}); name one for all with --test-data")
+
+
 def folder_name(value: str, values: Sequence[str]) -> str:
     """A folder name for a value: its last path part where that tells the values apart."""
     short = [Path(one).name for one in values]
@@ -71,7 +102,9 @@ def score(record: Mapping, adapter: Path, base: str | None, limit: int | None) -
     command = shlex.split(scoring_command(record, adapter, base)) + (["--limit", str(limit)] if limit else [])
     results = Path(f"{adapter}-results")
     before = set(results.rglob("results_*.json"))
-    done = subprocess.run([sys.executable, "-m", *command], check=False)
+    # One process scores, even where several have trained.
+    env = {name: value for name, value in os.environ.items() if not name.startswith(LAUNCHERS)}
+    done = subprocess.run([sys.executable, "-m", *command], env=env, check=False)
     new = sorted(set(results.rglob("results_*.json")) - before)
     if done.returncode or not new:
         raise ModelError(f"scoring failed (exit status {done.returncode}); the adapter is whole: {shlex.join(command)}")

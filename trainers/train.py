@@ -46,6 +46,10 @@ def main(args: Namespace) -> None:
     flags = {name: value for name in HELP if (value := getattr(args, f"recipe_{name}")) is not None}
     if args.push and not args.repo_id:
         raise SettingError("--push needs --repo-id ORG/NAME")
+    if (args.results or args.private) and not args.repo_id:
+        raise SettingError("--results and --private are for publishing: they need --repo-id ORG/NAME")
+    if args.limit is not None and (args.limit < 1 or not args.score):
+        raise SettingError("--limit N goes with --score, and N is at least 1")
     if args.sweep:
         from trainers.sweep import sweep
 
@@ -64,12 +68,14 @@ def finished_or_trained(args: Namespace, flags: dict, out: Path) -> dict:
 
     if not args.config and not flags:
         return finished_record(out)
-    from trainers.merge import check_folder
+    from trainers.merge import check_folder, check_quantized
     from trainers.qlora import train_adapter
 
     recipe = read_recipe(Path(args.config) if args.config else None, flags)
     for folder in filter(None, (args.merge, args.save_quantized_base)):
         check_folder(Path(folder))
+    if args.save_quantized_base:
+        check_quantized(recipe)
     return train_adapter(recipe, out, args.overwrite)
 
 
@@ -92,8 +98,10 @@ def after_training(args: Namespace, record: dict, out: Path) -> None:
     command = scoring_command(record, out, args.save_quantized_base)
     print(f"Score it with:\n\n    {command}\n")
     if args.score:
+        from trainers.hardware import release_memory
         from trainers.sweep import score
 
+        release_memory()
         score(record, out, args.save_quantized_base, args.limit)
     if args.repo_id:
         from trainers.publish import publish_adapter

@@ -1,10 +1,10 @@
-"""TRL's SFTTrainer with two things of our own: the order of the rows, and a weight for the tokens that name a strategy."""
+"""TRL's SFTTrainer with three things of our own: the order of the rows, a weight for tokens that name a strategy, the validation loss."""
 
 from collections.abc import Sequence
 
 from trainers.batching import GroupedSampler
 from trainers.recipe import Recipe
-from trainers.rows import Row
+from trainers.rows import IGNORED, Row
 
 WEIGHTS = "weights"
 """The column of a data set that holds a weight for every token; only there when a recipe asks for other weights than 1."""
@@ -20,6 +20,7 @@ def make_class(recipe: Recipe, rows: Sequence[Row]) -> type:
     class Trainer(SFTTrainer):
         def __init__(self, *args, **kwargs) -> None:
             super().__init__(*args, **kwargs)
+            self.divisor: int | None = None
             if recipe.strategy_weight != 1:
                 self.data_collator = self.with_weights(self.data_collator)
 
@@ -44,7 +45,28 @@ def make_class(recipe: Recipe, rows: Sequence[Row]) -> type:
 
             return collated
 
+        def evaluation_loop(self, *args, metric_key_prefix: str = "eval", **kwargs):
+            # Trainer takes the mean over rows, or packed sequences, of the loss of their batch, which depends on what is batched with what.
+            self.evaluated = [0.0, 0.0]
+            output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
+            loss, tokens = self.accelerator.reduce(torch.tensor(self.evaluated, device=self.args.device), "sum").tolist()
+            output.metrics[f"{metric_key_prefix}_loss"] = loss / tokens
+            return output
+
+        def prediction_step(self, model, inputs, *args, **kwargs):
+            # With this divisor the loss is a sum over learned tokens: compute_loss multiplies by the processes.
+            self.divisor = self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
+            try:
+                loss, *more = super().prediction_step(model, inputs, *args, **kwargs)
+            finally:
+                self.divisor = None
+            self.evaluated[0] += loss.item()
+            self.evaluated[1] += (inputs["labels"] != IGNORED).sum().item()
+            return loss, *more
+
         def compute_loss(self, model, inputs, *args, **kwargs):
+            if self.divisor is not None:
+                kwargs["num_items_in_batch"] = self.divisor
             weights = inputs.pop(WEIGHTS, None)
             if weights is None:
                 return super().compute_loss(model, inputs, *args, **kwargs)
