@@ -6,16 +6,19 @@ import pytest
 from fakes import sample_conversations, sample_questions, write_corpus
 from lm_eval import simple_evaluate
 from lm_eval.models.huggingface import HFLM
+from lm_eval.models.utils_hf import stop_sequences_criteria
 from lm_eval.tasks import TaskManager
 from models import STRICT
 from play_models import COUNTING, REWRITING, random_model
 
-from csc_tasks import TASKS_DIR
+from csc_tasks import TASKS_DIR, observe
 from csc_tasks.play import eligible, likelihoods, lockstep, rows
 from csc_tasks.play.requests import PlayInstance, Renderer
 from csc_tasks.prompts import instructions
 
 CONVERSATIONS = ["csc_conv_ref", "csc_conv_gen"]
+TRIAL = 4
+"""Forward passes in the trial of a model: two rows, one of them continued, two steps."""
 
 
 @pytest.fixture(scope="module")
@@ -91,13 +94,16 @@ def test_adapters_play_and_those_with_virtual_tokens_do_not(tmp_path, corpus):
     from transformers import AutoModelForCausalLM
 
     folder = random_model(tmp_path / "base")
+    lora = {"target_modules": ["q_proj", "v_proj"], "init_lora_weights": False, "task_type": "CAUSAL_LM"}
     for name, config in (
-        ("lora", LoraConfig(target_modules=["q_proj", "v_proj"], init_lora_weights=False, task_type="CAUSAL_LM")),
+        ("lora", LoraConfig(**lora)),
+        ("invoked", LoraConfig(**lora, alora_invocation_tokens=[71, 84, 28])),
         ("prefix", PrefixTuningConfig(num_virtual_tokens=4, task_type="CAUSAL_LM")),
     ):
         get_peft_model(AutoModelForCausalLM.from_pretrained(folder), config).save_pretrained(tmp_path / name)
     same(backend(folder, peft=str(tmp_path / "lora")), corpus, CONVERSATIONS[1:], (2,))
-    assert "virtual tokens" in eligible.why_plain(backend(folder, peft=str(tmp_path / "prefix")), [], False)
+    for name, why in (("prefix", "virtual tokens"), ("invoked", "invocation tokens")):
+        assert why in eligible.why_plain(backend(folder, peft=str(tmp_path / name)), [], False)
 
 
 def test_eager_attention(tmp_path, corpus):
@@ -180,8 +186,8 @@ def test_a_cached_run_asks_for_nothing_twice(model, corpus, tmp_path):
     first, passes = run(model, corpus, tasks, "auto", 3, **options)
     again, more = run(model, corpus, tasks, "auto", 3, **options)
     assert again == first and passes > 0
-    # What is left is the trial of the model, four passes before each of the two request types.
-    assert more == 8
+    # What is left is the trial of the model, before each of the two request types.
+    assert more == 2 * TRIAL
     plain, _ = run(model, corpus, tasks, "plain", 1, **options)
     assert plain == first, "the keys are lm_eval's own"
 
@@ -224,6 +230,9 @@ def test_few_conversations_fill_the_batch_with_runs_of_their_turns():
 REFUSED = {
     "a sliding window": ("Mistral", {"sliding_window": 64}, "window"),
     "some layers with a window": ("Gemma3Text", {}, "window"),
+    "layers with a window that no cache knows of": (
+        "GPTNeo", {"num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]], "window_size": 256}, "a window or",
+    ),
     "a recurrent state": ("Mamba", {"state_size": 8}, "recurrent state"),
     "positions that depend on the length": (
         "Llama", {"rope_parameters": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0}}, "dynamic RoPE",
@@ -256,6 +265,15 @@ def test_other_reasons_for_the_plain_way(model, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(model, "enable_thinking", True, raising=False)
         assert "thinks first" in eligible.why_plain(model, [], True) and eligible.why_plain(model, [], False) is None
+    with monkeypatch.context() as patch:
+        for setting, value in {"num_beams": 1, "no_repeat_ngram_size": 0, "min_length": 0, "length_penalty": 1.0, "top_k": 20}.items():
+            patch.setattr(model.model.generation_config, setting, value)
+        assert why() is None
+    with monkeypatch.context() as patch:
+        patch.setattr(model.model, "generate", lambda *_, **__: None)
+        assert "a `generate` of its own" in why()
+    nothing = PlayInstance("csc_generate", {}, ("", {"max_gen_toks": 0}), 0)
+    assert "max_gen_toks=0" in eligible.why_plain(model, [nothing], False)
     for setting, value in {"no_repeat_ngram_size": 3, "cache_implementation": "quantized", "num_beams": 2, "max_new_tokens": 99}.items():
         with monkeypatch.context() as patch:
             patch.setattr(model.model.generation_config, setting, value)
@@ -279,6 +297,36 @@ def test_a_cache_that_does_not_work_is_found_out(model, monkeypatch):
     assert "its logits differed" in eligible.why_plain(model, [], False)
     monkeypatch.setattr(rows.Rows, "step", lambda *_: 1 / 0)
     assert "a trial failed (ZeroDivisionError" in eligible.why_plain(model, [], False)
+
+
+def test_what_shows_in_long_prompts_only_is_found_out(tmp_path, corpus, monkeypatch):
+    lm = backend(random_model(tmp_path, "GPTNeo", **REFUSED["layers with a window that no cache knows of"][1]))
+    # As a model whose config says nothing of its windows.
+    monkeypatch.setattr(lm.model.config, "attention_layers", ["global", "global"])
+    assert eligible.why_plain(lm, [], False) is None
+    _, passes = run(lm, corpus, ["csc_conv_ref"], "auto", 3, metadata={"csc_subset": 1})
+    assert passes == TRIAL
+
+
+@pytest.mark.parametrize("reply", ["so it ends here, at length", "x<|im_start|>", list("<|im_start|>"), "no end"])
+def test_stop_strings_end_replies_where_lm_eval_ends_them(model, reply, monkeypatch):
+    import torch
+
+    stop = lockstep._Stop(model)
+    # Here only strings end a reply.
+    stop.ends = set()
+    stops = ["<|im_start|>", " ends here, at length", stop.eos]
+    tokens = [token for part in reply for token in model.tok_encode(part)] if isinstance(reply, list) else model.tok_encode(reply)
+    growing = lockstep.Reply((), len(tokens), stops, 1.0)
+    for token in tokens:
+        growing.tokens.append(token)
+        theirs = stop_sequences_criteria(model.tokenizer, stops, 0, 1)(torch.tensor([growing.tokens]), None)
+        assert stop.reached(growing) == bool(theirs.any())
+    whole = {"context": torch.zeros(1, 0), "max_length": len(tokens), "stop": stops}
+    with monkeypatch.context() as patch:
+        patch.setattr(model.model.generation_config, "eos_token_id", 2)
+        cut = observe._cut_rows(model, torch.tensor([tokens]), whole)
+    assert cut == [not stop.reached(growing) and not stop.inside(growing)]
 
 
 def test_sampling_plays_plainly(model, corpus):

@@ -58,9 +58,9 @@ def generate(lm, conversations: Sequence[Sequence[PlayInstance]], chat_template,
         reply.tokens.append(token)
         ended = stop.reached(reply)
         if ended or len(reply.tokens) == reply.limit:
-            text = stop.text(reply)
-            book.keep_reply(reply.arguments, text, not ended)
-            seats.chains[row].answer(text, not ended)
+            text, cut = stop.text(reply), not ended and not stop.inside(reply)
+            book.keep_reply(reply.arguments, text, cut)
+            seats.chains[row].answer(text, cut)
             seats.waiting.append(row)
             del replies[row]
             _show(progress, rows, started)
@@ -182,13 +182,17 @@ class _Stop:
         return int(scores.argmax(-1))
 
     def reached(self, reply: Reply) -> bool:
-        """Whether the reply's last token ends it or completes a stop string; a stop string is looked for in its length and two tokens."""
+        """Whether the reply's last token ends it or completes a stop string; each is looked for in its own length and two tokens."""
         if reply.tokens[-1] in self.ends:
             return True
-        if not reply.stops:
-            return False
-        text = self.lm.tokenizer.decode(reply.tokens[-max(map(self._length, reply.stops)) - 2 :])
-        return any(stop in text for stop in reply.stops)
+        lengths = {stop: self._length(stop) + 2 for stop in reply.stops}
+        texts = {length: self.lm.tokenizer.decode(reply.tokens[-length:]) for length in set(lengths.values())}
+        return any(stop in texts[length] for stop, length in lengths.items())
+
+    def inside(self, reply: Reply) -> bool:
+        """Whether a stop string stands in the reply though no token seemed to complete it: spelt in unusually many tokens."""
+        text = self.lm.tok_decode(reply.tokens, skip_special_tokens=False)
+        return any(stop and stop in text for stop in reply.stops)
 
     def text(self, reply: Reply) -> str:
         tokens, think = reply.tokens, self.lm.think_end_token
