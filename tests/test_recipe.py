@@ -1,5 +1,6 @@
 """Recipes, the data they name, and what the machine can do: everything that is checked before a model is loaded."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -65,6 +66,7 @@ def test_every_key_has_help_and_flags_win_over_the_file(tmp_path):
         ("early_stopping: 2\nvalidation_share: 0", "early_stopping needs a validation loss"),
         ("- a\n- b", "a recipe is a list of `key: value` lines; found list"),
         ("a: [", "not a readable YAML file"),
+        ("lora_r: 8\nepochs: 1\nlora_r: 16", r"r\.yaml: lora_r stands there more than once"),
     ],
 )
 def test_a_recipe_that_cannot_be_is_refused_in_one_line(text, message, tmp_path):
@@ -84,6 +86,11 @@ def test_a_conversation_that_is_also_in_a_test_split_is_refused(tmp_path):
         read_training_data([str(tmp_path / "data")], ["rolecs"], None, 0, [str(tmp_path / "elsewhere")])
     write(tmp_path / "data/csconv/test.jsonl", items[:1])
     with pytest.raises(DataError, match="also stand in"):
+        read_training_data([str(tmp_path / "data")], ["rolecs"], None, 0, [])
+    # The same dialogue under another id, as the published corpora have it in each config, and without its strategies.
+    unlabelled = tuple(dataclasses.replace(turn, strategy="") for turn in items[1].dialogue)
+    write(tmp_path / "data/csconv/test.jsonl", [dataclasses.replace(items[1], conversation_id="csconv-1", dialogue=unlabelled)])
+    with pytest.raises(DataError, match=rf"1 conversations .*{items[1].conversation_id}"):
         read_training_data([str(tmp_path / "data")], ["rolecs"], None, 0, [])
     # A question and a dialogue of one conversation share its id.
     write(tmp_path / "data/csconv/test.jsonl", items[3:])

@@ -44,7 +44,12 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_losses_and_weights(hom
     assert adapter.read_record(killed) is None and (killed / "checkpoints" / "checkpoint-4").is_dir()
     assert main(words(home / "base", home / "corpus", killed, lora_r=8)) == 1
     assert "an unfinished training with another recipe" in capsys.readouterr().err
+    # Time before the kill counts too.
+    mark = killed / "checkpoints" / "checkpoint-4" / "complete"
+    assert 0 < float(mark.read_text()) < 600
+    mark.write_text("1000.0")
     assert main(words(home / "base", home / "corpus", killed, **changed)) == 0
+    assert 1000 < adapter.read_record(killed)["seconds"] < 1600
     assert "going on from" in capsys.readouterr().out
     assert (killed / "loss.json").read_bytes() == (whole / "loss.json").read_bytes()
     assert (killed / "adapter_model.safetensors").read_bytes() == (whole / "adapter_model.safetensors").read_bytes()

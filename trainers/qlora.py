@@ -10,7 +10,7 @@ from csc_tasks.conversation import content_id
 from csc_tasks.errors import ModelError, SettingError, require
 from trainers import adapter
 from trainers.adapter_card import write_card
-from trainers.callbacks import COMPLETE, callbacks
+from trainers.callbacks import COMPLETE, callbacks, seconds_before
 from trainers.curves import loss_points, write_curve
 from trainers.hardware import (
     Precision,
@@ -91,7 +91,7 @@ def train_adapter(recipe: Recipe, out: Path, overwrite: bool = False, say: Calla
         say(f"going on from {checkpoint}")
     try:
         trainer = make_trainer(recipe, precision, tokenizer, rows, held_out, out)
-        started = time.monotonic()
+        started = time.monotonic() - seconds_before(checkpoint)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):

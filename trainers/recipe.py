@@ -165,11 +165,15 @@ def read_recipe(path: Path | None, flags: Mapping[str, object]) -> Recipe:
     settings: dict = {}
     if path is not None:
         try:
-            settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            text = path.read_text(encoding="utf-8")
+            settings, node = yaml.safe_load(text) or {}, yaml.compose(text, yaml.SafeLoader)
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise SettingError(f"{path}: not a readable YAML file ({' '.join(str(error).split())})") from None
         if not isinstance(settings, dict):
             raise SettingError(f"{path}: a recipe is a list of `key: value` lines; found {type(settings).__name__}")
+        keys = [key.value for key, _ in node.value] if node else []
+        if twice := sorted({key for key in keys if keys.count(key) > 1}):
+            raise SettingError(f"{path}: {', '.join(twice)} stands there more than once; YAML would take the last in silence")
     return recipe_from(settings | dict(flags), str(path or "flags"))
 
 

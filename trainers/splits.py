@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from csc_tasks import corpora
-from csc_tasks.conversation import Conversation
+from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.errors import DataError, MissingSplit, SettingError
 from csc_tasks.question import Question
 
@@ -65,7 +65,7 @@ def read_training_data(
             validation += held
     if not train:
         raise DataError(f"{', '.join(names)}: no {language or ''} conversation or question to train on")
-    found_tests = refuse_tested({item.conversation_id for item in (*train, *validation)}, dict.fromkeys([*tested, *names]))
+    found_tests = refuse_tested((*train, *validation), dict.fromkeys([*tested, *names]))
     shown = {item.conversation_id for item in validation}
     # A conversation of several data sets must not be learned from one and held out of another.
     kept = tuple(item for item in train if item.conversation_id not in shown)
@@ -93,15 +93,30 @@ def hold_out(items: Sequence, share: float) -> tuple[list, list]:
     return [item for item in items if item.conversation_id not in held], [item for item in items if item.conversation_id in held]
 
 
-def refuse_tested(ids: set[str], names: Iterable[str]) -> dict[str, str]:
-    """Raise DataError when one of these conversations also stands in a test split of the corpora `names`; returns which have one."""
+def refuse_tested(items: Iterable[Conversation | Question], names: Iterable[str]) -> dict[str, str]:
+    """Raise DataError when one of these conversations also stands in a test split of the corpora `names`; returns which have one.
+
+    The same is what has the same id, or says the same (see `marks`): published corpora give one dialogue another id in each config.
+    """
     found: dict[str, str] = {}
+    same = {mark: item.conversation_id for item in items for mark in marks(item)}
     for name in names:
         for corpus in read_split(name, TESTED, TEST):
             found.setdefault(corpus.config, name)
-            if both := sorted(ids & {item.conversation_id for item in corpus.items}):
+            tested = {mark for item in corpus.items for mark in marks(item)}
+            if both := sorted({id_ for mark, id_ in same.items() if mark in tested}):
                 raise DataError(
                     f"{len(both)} conversations to train on also stand in {name} {corpus.config}/{TEST}, which the benchmark asks about "
                     f"(first: {both[0]}); take them out of the training data"
                 )
     return found
+
+
+def marks(item: Conversation | Question) -> tuple[str, ...]:
+    """What tells that two items are the same: the conversation's id, and of a dialogue a hash of all that is said, whatever its labels.
+
+    A single question may well be asked in two conversations with the same words.
+    """
+    if isinstance(item, Question):
+        return (item.conversation_id,)
+    return item.conversation_id, content_id("said", [(turn.speaker, turn.text) for turn in item.dialogue])

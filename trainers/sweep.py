@@ -79,7 +79,7 @@ def read_sweep(text: str) -> tuple[str, list[str]]:
 def check_tested(recipes: Mapping[str, Recipe]) -> None:
     """Raise SettingError when the values would be scored on different test splits: their scores could not be compared."""
     tests = {
-        value: refuse_tested(set(), dict.fromkeys([*([recipe.test_data] if recipe.test_data else []), *recipe.data]))
+        value: refuse_tested((), dict.fromkeys([*([recipe.test_data] if recipe.test_data else []), *recipe.data]))
         for value, recipe in recipes.items()
     }
     if len({tuple(found.items()) for found in tests.values()}) > 1:
