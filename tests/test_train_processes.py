@@ -94,6 +94,13 @@ def test_publishing_needs_push_and_a_second_time_makes_no_commit(home, tmp_path)
         listed = python("-c", "from huggingface_hub import HfApi; print(sorted(HfApi().list_repo_files('org/adapter')))", **env)
         for name in ("README.md", "adapter_config.json", "adapter_model.safetensors", "csc_adapter.json", "loss.png"):
             assert f"'{name}'" in listed.stdout
+        made = server.repository("org/adapter", "model")
+        assert made.messages[-1].startswith("Publish an adapter for base")
+        sent = made.files("main")
+        assert json.loads(sent["adapter_config.json"])["base_model_name_or_path"] == "base"
+        assert not [name for name, data in sent.items() if str(home).encode() in data or str(tmp_path).encode() in data]
+        # Here the adapter still knows where its base is.
+        assert str(home / "base") in (out / "adapter_config.json").read_text(encoding="utf-8")
 
 
 def test_two_processes_give_the_losses_of_one(home, tmp_path):

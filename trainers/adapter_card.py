@@ -15,7 +15,7 @@ def write_card(record: Mapping, out: Path, scores: Iterable[Path] = ()) -> None:
 
     recipe = record["recipe"]
     on_hub = not Path(recipe["model"]).exists()
-    base = _name(recipe["model"])
+    base = short_name(recipe["model"])
     front_matter = {
         "library_name": "peft", "pipeline_tag": "text-generation", "language": record["languages"],
         **({"base_model": base} if on_hub else {}),
@@ -24,8 +24,8 @@ def write_card(record: Mapping, out: Path, scores: Iterable[Path] = ()) -> None:
     }
     questions = all(config.startswith("qa") for config in recipe["configs"])
     settings = {key: value for key, value in recipe.items() if value not in (None, [], "") and key not in ("model", "data")}
-    settings |= {"test_data": _name(recipe["test_data"])} if recipe["test_data"] else {}
-    tested = {config: _name(name) for config, name in record["tested"].items()}
+    settings |= {"test_data": short_name(recipe["test_data"])} if recipe["test_data"] else {}
+    tested = {config: short_name(name) for config, name in record["tested"].items()}
     text = Template(Path(__file__).with_suffix(".md").read_text(encoding="utf-8")).substitute(
         front_matter=yaml.safe_dump(front_matter, allow_unicode=True, sort_keys=False).strip(),
         title=f"{Path(base).name}, trained on customer support",
@@ -46,7 +46,7 @@ def write_card(record: Mapping, out: Path, scores: Iterable[Path] = ()) -> None:
     (out / "README.md").write_text(text, encoding="utf-8")
 
 
-def _name(name: str) -> str:
+def short_name(name: str) -> str:
     """A Hub id as it is; of a folder its last part, because a path of this machine means nothing to a reader."""
     path = Path(name).expanduser()
     return path.resolve().name if path.exists() else name
@@ -54,7 +54,7 @@ def _name(name: str) -> str:
 
 def _source(source: Mapping) -> str:
     at = f", revision {source['revision']}" if source["revision"] else ""
-    return f"- {_name(source['name'])}, {source['config']}/{source['split']}{at}, content {source['content_hash']}"
+    return f"- {short_name(source['name'])}, {source['config']}/{source['split']}{at}, content {source['content_hash']}"
 
 
 def _results(record: Mapping, scores: list[Path]) -> str:
