@@ -148,6 +148,13 @@ def test_a_conversation_held_out_in_one_corpus_is_not_learned_from_another(tmp_p
     assert items[3].conversation_id in held and not held & {item.conversation_id for item in found.train}
     # Five rows of a, less the one held out of it, and two of b.
     assert len(found.train) + found.set_aside == 4 + 2 and found.set_aside >= 1
+    # The same dialogue under another id.
+    write(tmp_path / "c/rolecs/train.jsonl", items[:2])
+    write(tmp_path / "c/csconv/train.jsonl", [dataclasses.replace(items[0], conversation_id="csconv-1")])
+    write(tmp_path / "c/csconv/validation.jsonl", [dataclasses.replace(items[1], conversation_id="csconv-2")])
+    found = read_training_data([str(tmp_path / "c")], ["rolecs", "csconv"], None, 0.01, [])
+    learned = {item.dialogue for item in found.train}
+    assert not learned & {item.dialogue for item in found.validation}
 
 
 def test_all_rows_of_one_conversation_are_held_out_together():

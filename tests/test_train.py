@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from training_base import make_base, make_corpus, words
+from training_base import make_base, make_home, words
 
 from csc_tasks.cli import main
 from csc_tasks.errors import ModelError
@@ -22,10 +22,7 @@ pytestmark = pytest.mark.xdist_group("train")
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    root = tmp_path_factory.mktemp("train")
-    make_base(root)
-    make_corpus(root)
-    return root
+    return make_home(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
@@ -246,14 +243,15 @@ def test_the_trainers_loss_is_the_loss_of_our_rows_padded_or_packed(home, tmp_pa
     import torch
     from test_rows import losses
 
+    from trainers.base import load_tokenizer
     from trainers.hardware import choose_precision
-    from trainers.qlora import _load_tokenizer, make_trainer
+    from trainers.qlora import make_trainer
 
     sums = {}
     for batching in ("grouped", "packed"):
         flags = {"model": str(home / "base"), "quantization": "none", "batching": batching, "max_length": "4000", "lora_dropout": "0"}
         recipe = read_recipe(None, {**flags, "gradient_checkpointing": "false"})
-        tokenizer, _ = _load_tokenizer(recipe)
+        tokenizer, _ = load_tokenizer(recipe)
         data = read_training_data([str(home / "corpus")], ["rolecs"], None, 0, [])
         rows, counts = build_rows(data.train, Rendering(tokenizer, True), "chat", 4000)
         trainer = make_trainer(recipe, choose_precision("auto"), tokenizer, rows, [], tmp_path)
@@ -272,12 +270,13 @@ def test_a_strategy_weight_is_a_weighted_mean_of_the_same_losses(home, tmp_path)
     """Against cross-entropy by hand over plain logits, weights divided by their mean."""
     import torch
 
+    from trainers.base import load_tokenizer
     from trainers.hardware import choose_precision
-    from trainers.qlora import _load_tokenizer, make_trainer
+    from trainers.qlora import make_trainer
 
     flags = {"model": str(home / "base"), "quantization": "none", "max_length": "4000", "lora_dropout": "0", "strategy_weight": "5"}
     recipe = read_recipe(None, {**flags, "gradient_checkpointing": "false"})
-    tokenizer, _ = _load_tokenizer(recipe)
+    tokenizer, _ = load_tokenizer(recipe)
     data = read_training_data([str(home / "corpus")], ["rolecs"], None, 0, [])
     rows, _ = build_rows(data.train, Rendering(tokenizer, True, tags=True), "chat", 4000)
     trainer = make_trainer(recipe, choose_precision("auto"), tokenizer, rows, [], tmp_path)

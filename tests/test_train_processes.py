@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from hub_server import WRITER, environment, hub_server
-from training_base import make_base, make_corpus, words
+from training_base import make_base, make_home, words
 
 from csc_tasks.cli import main
 from trainers import adapter
@@ -21,10 +21,7 @@ pytestmark = pytest.mark.xdist_group("train")
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    root = tmp_path_factory.mktemp("train")
-    make_base(root)
-    make_corpus(root)
-    return root
+    return make_home(tmp_path_factory)
 
 
 def python(*arguments, **settings):

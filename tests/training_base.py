@@ -34,6 +34,14 @@ def make_corpus(root: Path) -> Path:
     return root / "corpus"
 
 
+def make_home(factory) -> Path:
+    """A folder with `base` and `corpus`, by pytest's tmp_path_factory."""
+    root = factory.mktemp("train")
+    make_base(root)
+    make_corpus(root)
+    return root
+
+
 def words(base: Path, corpus: Path, out: Path, **changed) -> list[str]:
     """Command-line words of `csc` for a training."""
     settings = {"model": str(base), "data": str(corpus), **WORDS, **changed}

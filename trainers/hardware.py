@@ -65,9 +65,8 @@ def quantization_config(precision: Precision, double: bool):
 def check_memory(parameters: int, kind: str, free: float | None, where: str, parts: int = 1) -> None:
     """Raise ModelError when weights of this kind do not fit into `free` bytes (None: not known), with what would fit.
 
-    `parts`: over how many such places the weights are spread.
-
-    Only weights are counted: what training needs beside them depends on batch_size and max_length.
+    `parts`: over how many such places the weights are spread. Only weights are counted: what training needs beside them depends on
+    batch_size and max_length.
     """
     needed = parameters * BYTES[kind]
     if free is None or needed <= free * parts:
@@ -86,6 +85,11 @@ def check_memory(parameters: int, kind: str, free: float | None, where: str, par
 def shards(processes: int) -> int:
     """Over how many processes the base's weights are spread: under FSDP, of which `accelerate launch` tells, all; else each has its own."""
     return processes if os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true" else 1
+
+
+def is_first_process() -> bool:
+    """Whether this process prints, scores and publishes (under `accelerate launch` there are several)."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def release_memory() -> None:

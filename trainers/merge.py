@@ -7,6 +7,7 @@ from pathlib import Path
 
 from csc_tasks.errors import SettingError
 from trainers.adapter import recipe_of
+from trainers.base import load_base
 from trainers.hardware import Precision, quantization_config
 from trainers.recipe import Recipe
 
@@ -14,19 +15,16 @@ from trainers.recipe import Recipe
 def merge(adapter: Path, record: Mapping, out: Path) -> None:
     """Write base plus adapter as one bf16 model folder, which transformers and vLLM serve like any other.
 
-    The base is read in bf16 whatever it was trained in: weights of 4 bits cannot take the adapter in.
+    The base is read in fp32 whatever it was trained in: weights of 4 bits cannot take the adapter in, and sums are rounded once.
     """
     import torch
     from peft import PeftModel
     from transformers import AutoTokenizer
 
-    from trainers.qlora import load_base
-
     recipe = recipe_of(record)
 
     def write(fresh: Path) -> None:
         base = load_base(recipe, dtype=torch.float32)
-        # Added in fp32 and rounded once.
         PeftModel.from_pretrained(base, str(adapter)).merge_and_unload().to(torch.bfloat16).save_pretrained(fresh)
         AutoTokenizer.from_pretrained(recipe.model, revision=recipe.revision).save_pretrained(fresh)
 
@@ -37,8 +35,6 @@ def save_quantized_base(record: Mapping, out: Path) -> None:
     """Write the NF4 base that the adapter was trained on, for `pretrained=DIR,peft=ADAPTER`: lm_eval cannot quantise it itself."""
     import torch
     from transformers import AutoTokenizer
-
-    from trainers.qlora import load_base
 
     recipe = recipe_of(record)
     check_quantized(recipe)

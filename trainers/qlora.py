@@ -10,18 +10,10 @@ from csc_tasks.conversation import content_id
 from csc_tasks.errors import ModelError, SettingError, require
 from trainers import adapter
 from trainers.adapter_card import write_card
+from trainers.base import check_base, check_layers, check_rows, kind_of, load_base, load_tokenizer, mark_to_stop_at
 from trainers.callbacks import COMPLETE, callbacks, seconds_before
 from trainers.curves import loss_points, write_curve
-from trainers.hardware import (
-    Precision,
-    check_memory,
-    choose_precision,
-    free_memory,
-    out_of_memory,
-    quantization_config,
-    shards,
-    what_would_fit,
-)
+from trainers.hardware import Precision, choose_precision, out_of_memory, quantization_config, shards, what_would_fit
 from trainers.recipe import ALL_LINEAR, Recipe, as_dict
 from trainers.rendering import Rendering
 from trainers.rows import Row, build_rows
@@ -47,8 +39,8 @@ def train_adapter(recipe: Recipe, out: Path, overwrite: bool = False, say: Calla
     say = say if first else (lambda _: None)
 
     precision = choose_precision(recipe.precision)
-    say(f"precision: {precision.name}, because {precision.reason}; base weights in {_kind(recipe, precision)}")
-    tokenizer, config = _load_tokenizer(recipe)
+    say(f"precision: {precision.name}, because {precision.reason}; base weights in {kind_of(recipe, precision)}")
+    tokenizer, config = load_tokenizer(recipe)
     check_base(recipe, precision, config, shards(process.num_processes))
     rendering = Rendering(tokenizer, recipe.chat_template, tags=recipe.strategy_weight != 1)
     tested = [recipe.test_data] if recipe.test_data else []
@@ -142,65 +134,6 @@ def train_adapter(recipe: Recipe, out: Path, overwrite: bool = False, say: Calla
     return record
 
 
-def check_base(recipe: Recipe, precision: Precision, config, parts: int = 1) -> None:
-    """Raise ModelError when the base does not fit into memory, or its embeddings are to be trained although they cannot be scored then.
-
-    `parts`: over how many processes its weights are spread.
-    """
-    tied = {"embed_tokens", "lm_head", "wte"} & set(recipe.modules_to_save)
-    if tied and config.get_text_config().tie_word_embeddings:
-        # lm_eval ties the weights again after it has loaded an adapter: it fails, or scores other weights than were trained.
-        raise ModelError(
-            f"modules_to_save: {', '.join(sorted(tied))} cannot be trained for a base whose input and output embeddings are one matrix; "
-            "leave it out, or take a base that keeps them apart (tie_word_embeddings: false)"
-        )
-    check_memory(_count_parameters(config), _kind(recipe, precision), *free_memory(), parts)
-
-
-def check_rows(rows: Sequence[Row], config) -> None:
-    """Raise ModelError when a row is longer than the base can read."""
-    longest, positions = max(len(row.ids) for row in rows), getattr(config.get_text_config(), "max_position_embeddings", None)
-    if positions and longest > positions:
-        raise ModelError(f"rows have up to {longest} tokens, and the base reads no more than {positions}; set max_length: {positions}")
-
-
-def check_layers(recipe: Recipe, model) -> None:
-    """Raise SettingError when the recipe names a layer that the base has not: peft says nothing as long as it finds others."""
-    there = [f".{name}" for name, _ in model.named_modules()]
-    for key in ("lora_target", "modules_to_save"):
-        wanted = [name for name in getattr(recipe, key) if (key, recipe.lora_target) != ("lora_target", (ALL_LINEAR,))]
-        if unknown := [name for name in wanted if not any(one.endswith(f".{name}") for one in there)]:
-            known = sorted({name.rpartition(".")[2] for name, module in model.named_modules() if hasattr(module, "weight")})
-            raise SettingError(f"{key}: the base has no layer {', '.join(unknown)}; it has {', '.join(known)}")
-
-
-def mark_to_stop_at(recipe: Recipe, rendering: Rendering, config) -> str | None:
-    """The mark that ends every target, where lm_eval would write on after it; None where it stops there by itself.
-
-    Bases that are not instruction-tuned often have a chat template, and end a text with another mark than it ends a turn.
-    """
-    from transformers import GenerationConfig
-
-    try:
-        configured = GenerationConfig.from_pretrained(recipe.model, revision=recipe.revision).eos_token_id
-    except OSError:
-        configured = config.get_text_config().eos_token_id
-    last = rendering.tokenizer(rendering.end, add_special_tokens=False)["input_ids"][-1]
-    ends = {rendering.tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])}
-    return None if last in ends else rendering.tokenizer.decode([last])
-
-
-def load_base(recipe: Recipe, **options):
-    """The base's weights. Raises ModelError when they cannot be read."""
-    from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM
-
-    try:
-        return AutoModelForCausalLM.from_pretrained(recipe.model, revision=recipe.revision, **options)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise ModelError(f"{recipe.model}: the weights cannot be loaded ({' '.join(str(error).split())[:300]})") from None
-
-
 def make_trainer(recipe: Recipe, precision: Precision, tokenizer, rows: Sequence[Row], held_out: Sequence[Row], out: Path):
     """TRL's trainer over our rows, its base loaded. Raises ModelError when the trainer would learn anything but what the rows say."""
     import torch
@@ -288,33 +221,11 @@ def summary_lines(rendering: Rendering, counts: Mapping[str, int], held_out: Map
     return lines
 
 
-def _load_tokenizer(recipe: Recipe):
-    from transformers import AutoConfig, AutoTokenizer
-
-    try:
-        config = AutoConfig.from_pretrained(recipe.model, revision=recipe.revision)
-        return AutoTokenizer.from_pretrained(recipe.model, revision=recipe.revision), config
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{recipe.model}: no model that transformers can load ({' '.join(str(error).split())[:300]})") from None
-
-
-def _kind(recipe: Recipe, precision: Precision) -> str:
-    return "nf4" if recipe.quantization == "nf4" else precision.name
-
-
 def _attention(recipe: Recipe) -> dict:
     """Packed sequences are computed fastest by flash attention; without it, a mask keeps their rows apart."""
     from transformers.utils import is_flash_attn_2_available
 
     return {"attn_implementation": "flash_attention_2"} if recipe.batching == "packed" and is_flash_attn_2_available() else {}
-
-
-def _count_parameters(config) -> int:
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(config).num_parameters()
 
 
 def _dataset(rows: Sequence[Row], strategy_weight: float):

@@ -66,9 +66,9 @@ def read_training_data(
     if not train:
         raise DataError(f"{', '.join(names)}: no {language or ''} conversation or question to train on")
     found_tests = refuse_tested((*train, *validation), dict.fromkeys([*tested, *names]))
-    shown = {item.conversation_id for item in validation}
+    shown = {mark for item in validation for mark in marks(item)}
     # A conversation of several data sets must not be learned from one and held out of another.
-    kept = tuple(item for item in train if item.conversation_id not in shown)
+    kept = tuple(item for item in train if shown.isdisjoint(marks(item)))
     if not kept:
         raise DataError(f"{', '.join(names)}: every conversation is held out for validation; lower validation_share")
     absent = tuple(config for config in configs if config not in {split.config for split in sources if split.split == TRAIN})

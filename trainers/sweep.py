@@ -12,7 +12,7 @@ from pathlib import Path
 
 from csc_tasks.errors import ModelError, SettingError
 from trainers.adapter import scoring_command
-from trainers.hardware import release_memory
+from trainers.hardware import is_first_process, release_memory
 from trainers.recipe import HELP, Recipe, read_recipe
 from trainers.splits import refuse_tested
 
@@ -42,7 +42,7 @@ def sweep(args: Namespace, flags: Mapping[str, object]) -> None:
         raise SettingError(f"--sweep: the values {', '.join(values)} would share a folder; give names that differ")
     if args.score:
         check_tested(recipes)
-    first = os.environ.get("RANK", "0") == "0"
+    first = is_first_process()
     rows = []
     for value, recipe in recipes.items():
         if first:

@@ -18,6 +18,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from csc_tasks.errors import SettingError
+from trainers.hardware import is_first_process, release_memory
 from trainers.recipe import HELP, Recipe, read_recipe
 
 
@@ -98,7 +99,6 @@ def after_training(args: Namespace, record: dict, out: Path) -> None:
     command = scoring_command(record, out, args.save_quantized_base)
     print(f"Score it with:\n\n    {command}\n")
     if args.score:
-        from trainers.hardware import release_memory
         from trainers.sweep import score
 
         release_memory()
@@ -107,13 +107,6 @@ def after_training(args: Namespace, record: dict, out: Path) -> None:
         from trainers.publish import publish_adapter
 
         publish_adapter(args, record, out)
-
-
-def is_first_process() -> bool:
-    """Whether this process prints and publishes (under `accelerate launch` there are several)."""
-    import os
-
-    return os.environ.get("RANK", "0") == "0"
 
 
 if __name__ == "__main__":

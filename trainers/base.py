@@ -1,0 +1,92 @@
+"""The base of a training: reading it, and everything that is checked about it before it is trained on."""
+
+from collections.abc import Sequence
+
+from csc_tasks.errors import ModelError, SettingError
+from trainers.hardware import Precision, check_memory, free_memory
+from trainers.recipe import ALL_LINEAR, Recipe
+from trainers.rendering import Rendering
+from trainers.rows import Row
+
+
+def load_tokenizer(recipe: Recipe):
+    """(tokenizer, configuration) of the base. Raises ModelError when it cannot be read."""
+    from transformers import AutoConfig, AutoTokenizer
+
+    try:
+        config = AutoConfig.from_pretrained(recipe.model, revision=recipe.revision)
+        return AutoTokenizer.from_pretrained(recipe.model, revision=recipe.revision), config
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{recipe.model}: no model that transformers can load ({' '.join(str(error).split())[:300]})") from None
+
+
+def kind_of(recipe: Recipe, precision: Precision) -> str:
+    """What the base's weights are kept in: nf4 or the precision's name."""
+    return "nf4" if recipe.quantization == "nf4" else precision.name
+
+
+def check_base(recipe: Recipe, precision: Precision, config, parts: int = 1) -> None:
+    """Raise ModelError when the base does not fit into memory, or its embeddings are to be trained although they cannot be scored then.
+
+    `parts`: over how many processes its weights are spread.
+    """
+    tied = {"embed_tokens", "lm_head", "wte"} & set(recipe.modules_to_save)
+    if tied and config.get_text_config().tie_word_embeddings:
+        # lm_eval ties the weights again after it has loaded an adapter: it fails, or scores other weights than were trained.
+        raise ModelError(
+            f"modules_to_save: {', '.join(sorted(tied))} cannot be trained for a base whose input and output embeddings are one matrix; "
+            "leave it out, or take a base that keeps them apart (tie_word_embeddings: false)"
+        )
+    check_memory(_count_parameters(config), kind_of(recipe, precision), *free_memory(), parts)
+
+
+def check_rows(rows: Sequence[Row], config) -> None:
+    """Raise ModelError when a row is longer than the base can read."""
+    longest, positions = max(len(row.ids) for row in rows), getattr(config.get_text_config(), "max_position_embeddings", None)
+    if positions and longest > positions:
+        raise ModelError(f"rows have up to {longest} tokens, and the base reads no more than {positions}; set max_length: {positions}")
+
+
+def check_layers(recipe: Recipe, model) -> None:
+    """Raise SettingError when the recipe names a layer that the base has not: peft says nothing as long as it finds others."""
+    there = [f".{name}" for name, _ in model.named_modules()]
+    for key in ("lora_target", "modules_to_save"):
+        wanted = [name for name in getattr(recipe, key) if (key, recipe.lora_target) != ("lora_target", (ALL_LINEAR,))]
+        if unknown := [name for name in wanted if not any(one.endswith(f".{name}") for one in there)]:
+            known = sorted({name.rpartition(".")[2] for name, module in model.named_modules() if hasattr(module, "weight")})
+            raise SettingError(f"{key}: the base has no layer {', '.join(unknown)}; it has {', '.join(known)}")
+
+
+def mark_to_stop_at(recipe: Recipe, rendering: Rendering, config) -> str | None:
+    """The mark that ends every target, where lm_eval would write on after it; None where it stops there by itself.
+
+    Bases that are not instruction-tuned often have a chat template, and end a text with another mark than it ends a turn.
+    """
+    from transformers import GenerationConfig
+
+    try:
+        configured = GenerationConfig.from_pretrained(recipe.model, revision=recipe.revision).eos_token_id
+    except OSError:
+        configured = config.get_text_config().eos_token_id
+    last = rendering.tokenizer(rendering.end, add_special_tokens=False)["input_ids"][-1]
+    ends = {rendering.tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])}
+    return None if last in ends else rendering.tokenizer.decode([last])
+
+
+def load_base(recipe: Recipe, **options):
+    """The base's weights. Raises ModelError when they cannot be read."""
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM
+
+    try:
+        return AutoModelForCausalLM.from_pretrained(recipe.model, revision=recipe.revision, **options)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ModelError(f"{recipe.model}: the weights cannot be loaded ({' '.join(str(error).split())[:300]})") from None
+
+
+def _count_parameters(config) -> int:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config).num_parameters()
