@@ -11,6 +11,7 @@ from lm_eval.models.utils import normalize_gen_kwargs
 
 from csc_tasks.play.chains import conversations
 from csc_tasks.play.requests import PlayInstance
+from csc_tasks.play.rows import Rows, without_adapter
 
 HARMLESS = {
     *("do_sample", "temperature", "top_p", "top_k", "min_p", "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff"),
@@ -63,7 +64,7 @@ def _backend(lm, chooses: bool) -> str | None:
 def _parallel(lm) -> str | None:
     from transformers import PreTrainedModel
 
-    base = lm.model.get_base_model() if hasattr(lm.model, "get_base_model") else lm.model
+    base = without_adapter(lm.model)
     if not isinstance(base, PreTrainedModel):
         return f"{type(base).__name__} is a wrapper, not a transformers model"
     kind = getattr(getattr(lm, "accelerator", None), "distributed_type", None)
@@ -89,7 +90,7 @@ def _model(lm) -> str | None:
     from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer
 
-    base = lm.model.get_base_model() if hasattr(lm.model, "get_base_model") else lm.model
+    base = without_adapter(lm.model)
     config = base.config.get_text_config(decoder=True)
     if getattr(base, "_is_stateful", False):
         return "the model keeps a recurrent state, which cannot be put back"
@@ -117,7 +118,7 @@ def _model(lm) -> str | None:
 def _generation(lm, requests: Sequence[PlayInstance]) -> str | None:
     from transformers import GenerationMixin
 
-    base = lm.model.get_base_model() if hasattr(lm.model, "get_base_model") else lm.model
+    base = without_adapter(lm.model)
     if getattr(getattr(base, "generate", None), "__func__", None) is not GenerationMixin.generate:
         return "the model has a `generate` of its own"
     settings = lm.model.generation_config.to_diff_dict()
@@ -152,8 +153,6 @@ def _trial(lm, longest: int) -> str | None:
     The longer row gets `longest` tokens: windows, and factors that depend on positions, show in long prompts only.
     """
     import torch
-
-    from csc_tasks.play.rows import Rows
 
     longest = max(19, min(longest, lm.max_length - 2))
     third = longest // 3

@@ -47,7 +47,7 @@ class Rows:
         self.asked = self.encoded = self.decoded = 0
         layers = lm.model.config.get_text_config(decoder=True).num_hidden_layers
         self.cache = Cache(layers=[_layer_class()(count) for _ in range(layers)])
-        base = lm.model.get_base_model() if hasattr(lm.model, "get_base_model") else lm.model
+        base = without_adapter(lm.model)
         self.can_keep = "logits_to_keep" in inspect.signature(base.forward).parameters
         self.eager = base.config._attn_implementation == "eager"
         # Where a pass costs little more than its tokens, short passes without padding are best; a GPU wants large ones.
@@ -211,6 +211,11 @@ class Rows:
 
     def _tensor(self, values):
         return self.torch.tensor(list(values), dtype=self.torch.long, device=self.lm.device)
+
+
+def without_adapter(model):
+    """The transformers model itself, where peft has wrapped it."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def _new(job: tuple) -> int:
