@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lm_eval.api.instance import Instance
 
 from csc_tasks.errors import ModelError
-from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt
+from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt, shows_system, without_system
 
 log = logging.getLogger("lm_eval.csc_tasks")
 
@@ -71,17 +71,12 @@ class Renderer:
                 messages.insert(0, {"role": "system", "content": request.system_instruction})
         if not request.templated:
             return request.prompt.plain(messages)
-        if messages[0]["role"] == "system" and not self.takes_system():
-            messages[1]["content"] = f"{messages[0]['content']}\n\n{messages[1]['content']}"
-            del messages[0]
-        return self.chat_template(messages)
+        return self.chat_template(messages if messages[0]["role"] != "system" or self.takes_system() else without_system(messages))
 
     def takes_system(self) -> bool:
         """Whether the chat template shows a system message; lm_eval drops the message in silence where a template refuses it."""
         if self._takes_system is None:
-            probe = "system-message-probe"
-            rendered = self.chat_template([{"role": "system", "content": probe}, {"role": "user", "content": "probe"}])
-            self._takes_system = not isinstance(rendered, str) or probe in rendered
+            self._takes_system = shows_system(self.chat_template)
             if not self._takes_system:
                 log.warning("this model's chat template takes no system message: instructions open the first user message instead")
         return self._takes_system
