@@ -64,6 +64,7 @@ class Column(Strict):
 
     group: heading above the columns of one task ("Reference context"). headline: part of the short table. ranked: best and second are
     marked. rater: whose ratings it holds ("Judge NAME", "People"), None for what is computed. whole: they are of whole conversations.
+    audits: a judge's fact audit of single replies, which no reliability report is about.
     """
 
     key: str
@@ -80,6 +81,7 @@ class Column(Strict):
     ranked: bool
     rater: str | None = None
     whole: bool = False
+    audits: bool = False
 
 
 class Run(Strict):

@@ -61,7 +61,7 @@ def column(kind: str, task: str, name: str, signature: str, higher: bool) -> Col
             key=f"{task}/{name}", task=task, group=group, metric=name, label=found.label, higher_is_better=higher, signature=signature,
             scale=100.0 if found.absent or found.what in FACTS else 1.0, digits=2 if found.rater == PEOPLE and not found.absent else 1,
             headline=found.what in (OVERALL, UNSUPPORTED), ranked=not found.absent, rater=found.rater,
-            whole=of_conversations(task, name, signature),
+            whole=of_conversations(task, name, signature), audits=found.what in FACTS,
         )  # fmt: skip
     base, language, norm = parts_of(name)
     metric = METRICS.get(base)

@@ -80,15 +80,10 @@ def asked(signature: str) -> str:
     return signature.partition("|")[2] or signature
 
 
-def of_facts(column: "Column") -> bool:
-    """Whether a column is one of a judge's fact audit."""
-    return column.rater is not None and column.metric.endswith(tuple(f"_{what}" for what in FACTS))
-
-
 def notes(columns: Sequence["Column"], rows: Sequence["Row"]) -> Iterable[str]:
     """Footnotes: how ratings and audits are to be read, what every rater was asked, and how many of its answers are missing."""
     for said, facts in ((SCALES, False), (AUDITS, True)):
-        own = [column for column in columns if column.rater and of_facts(column) == facts]
+        own = [column for column in columns if column.rater and column.audits == facts]
         if own:
             yield said
         for rater in dict.fromkeys(column.rater for column in own):
@@ -112,7 +107,7 @@ def doubts(columns: Iterable["Column"], report: "Report | None") -> list[str]:
     """
     asked_of: dict[str, set[str]] = {}
     for column in columns:
-        if column.rater and not of_facts(column):
+        if column.rater and not column.audits:
             asked_of.setdefault(column.rater, set()).add(asked(column.signature))
     if report is None:
         what = "nothing here says how far these ratings can be believed; csc agreement does, give its report with --reliability"

@@ -78,7 +78,7 @@ function sortButton(table, key, label, sorting, title) {
 function headerRows(table, columns, sorting) {
   const ariaSort = (key) => (sorting.key === key ? (sorting.up ? "ascending" : "descending") : "none");
   const groups = runsOf(columns, (column) => column.task);
-  const raters = columns.some((column) => column.rater) ? runsOf(columns, (column) => `${column.task} ${column.rater} ${audits(column)}`) : [];
+  const raters = columns.some((column) => column.rater) ? runsOf(columns, (column) => `${column.task} ${column.rater} ${column.audits}`) : [];
   const rows = raters.length ? 3 : 2;
   return h("thead", {},
     h("tr", {},
@@ -89,7 +89,7 @@ function headerRows(table, columns, sorting) {
       const edge = i && raters[i - 1][0].task !== first.task ? "edge" : null;
       if (!first.rater) return h("td", { colspan: span, class: edge });
       return h("th", { colspan: span, scope: "colgroup", class: `rater ${edge || ""}` }, first.rater,
-        audits(first) ? small("fact audit") : [first.whole && small("whole conversations"), believed(first)]);
+        first.audits ? small("fact audit") : [first.whole && small("whole conversations"), believed(first)]);
     })),
     h("tr", {}, columns.map((column, i) => h("th", {
       scope: "col", "aria-sort": ariaSort(column.key),
@@ -108,9 +108,6 @@ function runsOf(columns, kind) {
 }
 
 const shortLabel = (column) => (column.rater ? column.label.slice(column.rater.length + 2) : column.label);
-
-// A judge's fact audit is of single replies, and no reliability report is about it.
-const audits = (column) => /_unsupported(_missing)?$/.test(column.metric);
 
 // Beside what judges and people say stands how far they can be believed.
 function believed(column) {
