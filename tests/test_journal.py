@@ -294,7 +294,9 @@ def test_the_verb_says_what_is_wrong(path, capsys):
 
 def start(server, path, out, *numbers):
     command = [sys.executable, "-m", "tests.llm_build", server.url, str(path), str(out), *map(str, numbers)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    # A suite that runs in the background has SIGINT ignored, and so would its children.
+    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, **heard)
 
 
 def finish(process):
