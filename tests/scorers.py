@@ -58,7 +58,7 @@ def make_bart(folder: Path, positions: int = 64, seed: int = 0) -> Path:
 
 def make_bleurt(folder: Path, vocabulary: str = "wordpiece", positions: int = 64) -> Path:
     """A BLEURT with a WordPiece ("wordpiece") or a SentencePiece ("sentencepiece", as BLEURT-20) vocabulary."""
-    from csc_tasks.metrics.compat_bleurt import package
+    from csc_tasks.compat.bleurt import package
 
     size = len(_wordpiece_tokenizer(folder)) if vocabulary == "wordpiece" else _sentencepiece(folder)
     config = package().BleurtConfig(

@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 import scorers
 
+from csc_tasks.compat import bert_score as compat_bert_score
+from csc_tasks.compat import bleurt as compat_bleurt
 from csc_tasks.errors import DataError, MissingExtra, ModelError, SettingError
 from csc_tasks.metrics import (
     METRICS,
@@ -26,8 +28,6 @@ from csc_tasks.metrics import (
     batching,
     bertscore,
     bleurt,
-    compat_bert_score,
-    compat_bleurt,
     cosine,
     select,
 )

@@ -27,6 +27,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from csc_tasks import __version__, corpora
+from csc_tasks.compat.transformers import cache_argument
 from csc_tasks.errors import DataError, MissingSplit, SettingError
 from trainers.tiny_text import Encoded, encode, examples_of, train_tokenizer
 
@@ -206,7 +207,8 @@ def batch_loss(model, batch: Sequence[Encoded]):
     # The instructions are much of every prompt: they are read once per batch and not once per example.
     shared = _shared(batch)
     cache = DynamicCache(config=model.config)
-    model.model(input_ids=torch.tensor([batch[0].ids[:shared]]), past_key_values=cache, use_cache=True)
+    with_cache = {cache_argument(model.model): cache, "use_cache": True}
+    model.model(input_ids=torch.tensor([batch[0].ids[:shared]]), **with_cache)
     cache.batch_repeat_interleave(len(batch))
     # Padding is on the right, where causal attention never looks, and is not learned.
     length = max(len(example.ids) for example in batch) - shared
@@ -215,7 +217,7 @@ def batch_loss(model, batch: Sequence[Encoded]):
     for i, example in enumerate(batch):
         ids[i, : len(example.ids) - shared] = torch.tensor(example.ids[shared:])
         learned[i, : len(example.ids) - shared] = torch.tensor(example.learned[shared:])
-    hidden = model.model(input_ids=ids, past_key_values=cache, use_cache=True).last_hidden_state
+    hidden = model.model(input_ids=ids, **with_cache).last_hidden_state
     wanted = learned[:, 1:]
     opens = (wanted & ~learned[:, :-1])[wanted]
     losses = torch.nn.functional.cross_entropy(model.lm_head(hidden[:, :-1][wanted]), ids[:, 1:][wanted], reduction="none")

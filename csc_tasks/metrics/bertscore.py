@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from csc_tasks.compat import bert_score as compat_bert_score
 from csc_tasks.errors import SettingError, require
-from csc_tasks.metrics import compat_bert_score, weights
+from csc_tasks.metrics import weights
 from csc_tasks.metrics.batching import Work, blocks, onto, padded, states, within_memory
 
 NAME = "bertscore"

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from csc_tasks.metrics import compat_bleurt, weights
+from csc_tasks.compat import bleurt as compat_bleurt
+from csc_tasks.metrics import weights
 from csc_tasks.metrics.batching import Work, by_length, onto, padded, within_memory
 
 NAME = "bleurt"

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from lm_eval.models.utils import normalize_gen_kwargs
 
+from csc_tasks.compat.transformers import CACHE_NAMES, cache_argument
 from csc_tasks.play.chains import conversations
 from csc_tasks.play.requests import PlayInstance
 from csc_tasks.play.rows import Rows, without_adapter
@@ -111,8 +112,9 @@ def _model(lm) -> str | None:
     kinds = {inner.get("rope_type") for inner in (rope, *rope.values()) if isinstance(inner, dict)}
     if kinds & {"dynamic", "longrope"}:
         return "its positions change with the length of the prompt (dynamic RoPE)"
-    missing = {"position_ids", "past_key_values"} - set(inspect.signature(base.forward).parameters)
-    return f"its forward pass takes no {sorted(missing)[0]}" if missing else None
+    if "position_ids" not in inspect.signature(base.forward).parameters:
+        return "its forward pass takes no position_ids"
+    return None if cache_argument(base) else f"its forward pass takes no key-value cache ({' or '.join(CACHE_NAMES)})"
 
 
 def _generation(lm, requests: Sequence[PlayInstance]) -> str | None:

@@ -10,6 +10,8 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from csc_tasks.compat.transformers import CACHE_NAMES, cache_argument
+
 ROOM = 128
 """Slots are added in steps of this many, so that the cache is copied seldom and stays near the size it must have."""
 SHORTEST_COPY = 16
@@ -48,6 +50,7 @@ class Rows:
         layers = lm.model.config.get_text_config(decoder=True).num_hidden_layers
         self.cache = Cache(layers=[_layer_class()(count) for _ in range(layers)])
         base = without_adapter(lm.model)
+        self.cache_argument = cache_argument(base) or CACHE_NAMES[0]
         self.can_keep = "logits_to_keep" in inspect.signature(base.forward).parameters
         self.eager = base.config._attn_implementation == "eager"
         # Where a pass costs little more than its tokens, short passes without padding are best; a GPU wants large ones.
@@ -203,8 +206,8 @@ class Rows:
                 input_ids=ids,
                 attention_mask=mask,
                 position_ids=positions,
-                past_key_values=self.cache,
                 use_cache=True,
+                **{self.cache_argument: self.cache},
                 **({"logits_to_keep": keep} if self.can_keep else {}),
             )
         return output.logits[:, -keep:]
