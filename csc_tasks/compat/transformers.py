@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
-from functools import lru_cache
+from functools import lru_cache, wraps
 
 CACHE_NAMES = ("cache", "past_key_values")
 """What `forward` calls its key-value cache: 5.24 renamed it, and a model that brings code of its own may keep the old name."""
@@ -41,7 +41,13 @@ def pinned_date(day: date) -> Iterator[None]:
         return
     with _RENDERING:
         original = getattr(module, _COMPILE)
-        setattr(module, _COMPILE, lambda template: _compiled(inspect.unwrap(original), template, day))
+
+        @wraps(original)
+        def compile_template(template: str):
+            # Unwrapped, it compiles anew and knows of no cache, so that what is changed is our own.
+            return _compiled(inspect.unwrap(original), template, day)
+
+        setattr(module, _COMPILE, compile_template)
         try:
             yield
         finally:

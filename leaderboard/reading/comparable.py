@@ -1,7 +1,8 @@
 """Which measurements may stand in one table: one per model, task and settings, and nothing in it that differs but the model.
 
 Rows that differ in task version, corpus, prompt style, date in the prompts, chat template, reference, number of
-documents or a metric's signature are an error that names them, or go to tables of their own when `split` asks for that. Summary variants of the questions always have tables of their own.
+documents or a metric's signature are an error that names them, or go to tables of their own when `split` asks for that. Summary variants
+of the questions always have tables of their own.
 """
 
 from collections import defaultdict
