@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 
 from csc_tasks import TASKS_DIR
-from csc_tasks.autoload.start import Finder, is_lm_eval
+from csc_tasks.autoload import start
 from csc_tasks.errors import CscError
 
 SWITCH = "CSC_TASKS_AUTOLOAD"
@@ -43,8 +43,7 @@ def install() -> None:
     imported, and whatever CSC_TASKS_AUTOLOAD says. A `simple_evaluate` that was imported by name
     before finds the tasks, but checks nothing early.
     """
-    if Finder not in sys.meta_path:
-        sys.meta_path.insert(0, Finder)
+    start.insert()
     for name, change in ((MANAGER, extend), (EVALUATOR, check_first)):
         if name in sys.modules:
             change(sys.modules[name])
@@ -160,7 +159,7 @@ def check_first(evaluator):
 
     simple_evaluate.csc_tasks = True
     evaluator.simple_evaluate = simple_evaluate
-    if is_lm_eval(sys.orig_argv):
+    if start.is_lm_eval(sys.orig_argv):
         sys.excepthook = one_line_hook(sys.excepthook)
 
 

@@ -13,21 +13,12 @@ import sys
 PROGRAMS = {"lm_eval", "lm-eval", "lm_eval.exe", "lm-eval.exe", "lm_eval.__main__", "-mlm_eval"}
 
 
-class Finder:
-    """Waits for the import of two modules of lm_eval and lets csc_tasks extend them."""
-
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        """The spec of one of the two modules; None ("ask the next finder") for all others."""
-        if name not in ("lm_eval.tasks.manager", "lm_eval.evaluator"):
-            return None
-        try:
-            from csc_tasks import autoload
-
-            find = autoload.find_manager if name.endswith("manager") else autoload.find_evaluator
-            return find(Finder, path)
-        except Exception:  # csc_tasks is gone or broken: lm_eval goes on without it
-            return None
+def start():
+    """Make this module one of Python's import finders if the program is lm_eval; once."""
+    switch = os.environ.get("CSC_TASKS_AUTOLOAD")
+    if switch == "0" or (switch != "1" and not is_lm_eval(sys.orig_argv)):
+        return
+    insert()
 
 
 def is_lm_eval(words):
@@ -39,13 +30,24 @@ def is_lm_eval(words):
     return False
 
 
-def start():
-    """Put the finder in place if this program is lm_eval. A second call changes nothing."""
-    switch = os.environ.get("CSC_TASKS_AUTOLOAD")
-    if switch == "0" or (switch != "1" and not is_lm_eval(sys.orig_argv)):
-        return
-    if Finder not in sys.meta_path:
-        sys.meta_path.insert(0, Finder)
+def insert():
+    """Put this module first among the import finders, unless it is one already."""
+    finder = sys.modules[__name__]
+    if finder not in sys.meta_path:
+        sys.meta_path.insert(0, finder)
+
+
+def find_spec(name, path=None, target=None):
+    """Python asks this for every import: None, except for two modules that csc_tasks extends."""
+    if name not in ("lm_eval.tasks.manager", "lm_eval.evaluator"):
+        return None
+    try:
+        from csc_tasks import autoload
+
+        find = autoload.find_manager if name.endswith("manager") else autoload.find_evaluator
+        return find(sys.modules[__name__], path)
+    except Exception:  # csc_tasks is gone or broken: lm_eval goes on without it
+        return None
 
 
 if __name__ == "csc_tasks_autoload":
