@@ -36,7 +36,7 @@ EVALUATE := --model hf --tasks 'csc_*' --apply_chat_template --gen_kwargs max_ge
 venv: $(READY)
 
 # torch goes first: the extras then find it there, and the choice of its build stays with TORCH.
-$(READY): setup.cfg pyproject.toml csc_tasks/autoload/backend.py
+$(READY): setup.cfg pyproject.toml csc_tasks/autoload/backend.py csc_tasks/autoload/start.py
 	@$(PYTHON) -c 'import sys; sys.exit("csc-tasks needs Python 3.11 or newer: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --upgrade pip setuptools wheel

@@ -33,6 +33,7 @@ COMMANDS = {
     "review import": ("builders.review.importing", "reviewers' decisions into a new dataset folder"),
     "stats": ("builders.stats", "what a dataset holds: sizes, lengths, topics, strategies, as tables and figures"),
     "push": ("builders.push", "publish a dataset folder on the Hub, one commit"),
+    "evaluate": ("csc_tasks.evaluate", "a model on the benchmark: `lm_eval run`, checked before the model is loaded"),
     "score": ("csc_tasks.score", "metrics from logged samples, without asking a model again"),
     "baselines": ("leaderboard.baselines", "what a score is worth on a corpus: majority, bigram, echo"),
     "collect": ("leaderboard.collect", "a board from results: intervals, comparisons, diagnosis, tables and a page"),
@@ -91,6 +92,8 @@ def run(prog, doc, add_arguments, main, words, epilog=None):
     """Parse `words` with the verb's own arguments and call its `main`; the exit status is what it returns, or 0."""
     parser = argparse.ArgumentParser(prog=prog, description=doc, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
+    if parser.get_default("passes_on") and words[:1] not in (["-h"], ["--help"]):
+        words = ["--", *words]  # another program's options: argparse must leave them alone
     return main(parser.parse_args(words)) or 0
 
 
@@ -145,7 +148,7 @@ def overview(word="") -> str:
     lines += [f"  {verb:<{width}}  {COMMANDS[verb][1]}" for verb in verbs]
     lines += ["", "`csc <verb> --help` says what a verb does and which options it takes."]
     if not word:
-        lines.append("Evaluate with lm_eval itself: lm_eval --model hf --model_args pretrained=DIR --tasks 'csc_*'")
+        lines.append("Evaluate with `csc evaluate` or lm_eval itself: lm_eval --model hf --model_args pretrained=DIR --tasks 'csc_*'")
     return "\n".join(lines)
 
 

@@ -95,18 +95,41 @@ HELP = {
 }
 
 
+OTHER_VARIABLES = {
+    "CSC_TASKS_AUTOLOAD",  # the start-up hook: docs/start-up-hook.md
+    "CSC_SHARED_DATA",  # the folder of raw corpora that tests read
+    "CSC_TESTS_HF_HOME",  # the cache of one test run
+    # electron-builder signs code with these; they may stand in the environment of any build machine
+    "CSC_LINK",
+    "CSC_NAME",
+    "CSC_KEYCHAIN",
+    "CSC_KEY_PASSWORD",
+    "CSC_INSTALLER_LINK",
+    "CSC_INSTALLER_KEY_PASSWORD",
+    "CSC_IDENTITY_AUTO_DISCOVERY",
+    "CSC_FOR_PULL_REQUEST",
+}
+"""Variables that begin with CSC_ and are no settings; any other is refused like an unknown key."""
+
+
 def read_settings(metadata: Mapping, environ: Mapping[str, str] = os.environ) -> Settings:
     """Settings from lm_eval's metadata and the environment.
 
-    Keys without the `csc_` prefix belong to others and are ignored. Raises SettingError for an unknown `csc_` key or a bad value.
+    Keys without the `csc_` prefix belong to others and are ignored. Raises SettingError for an
+    unknown `csc_` key, an unknown `CSC_` variable (an empty one counts as unset) or a bad value.
     """
-    known = [field.name for field in fields(Settings)]
-    unknown = [key for key in metadata if key.startswith("csc_") and key.removeprefix("csc_") not in known]
+    known = [f"csc_{field.name}" for field in fields(Settings)]
+    unknown = [key for key in metadata if key.startswith("csc_") and key not in known]
     if unknown:
-        closest = difflib.get_close_matches(unknown[0], [f"csc_{name}" for name in known], n=1, cutoff=0.0)
-        raise SettingError(f"unknown setting {unknown[0]!r} (closest: {closest[0]}); known: {', '.join(f'csc_{name}' for name in known)}")
+        raise SettingError(f"unknown setting {unknown[0]!r} {_known(unknown[0], known)}")
+    variables = [name.upper() for name in known]
+    ours = {name for name, value in environ.items() if name.startswith("CSC_") and value}
+    unknown = sorted(ours - set(variables) - OTHER_VARIABLES)
+    if unknown:
+        choices = _known(unknown[0], variables)
+        raise SettingError(f"unknown environment variable {unknown[0]!r}: rename or unset it {choices}")
     chosen = {}
-    for name in known:
+    for name in (key.removeprefix("csc_") for key in known):
         value = metadata.get(f"csc_{name}", environ.get(f"CSC_{name.upper()}"))
         if value is None or value == "":
             continue
@@ -114,6 +137,12 @@ def read_settings(metadata: Mapping, environ: Mapping[str, str] = os.environ) ->
             value = ",".join(map(str, value))
         chosen[name] = _whole_number(name, value) if name in WHOLE_NUMBERS else str(value)
     return Settings(**chosen)
+
+
+def _known(name: str, known: list[str]) -> str:
+    """The end of an error about an unknown name: the closest one and all there are."""
+    closest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+    return f"(closest: {closest}); known: {', '.join(known)}"
 
 
 def _whole_number(name: str, value) -> int:

@@ -180,14 +180,16 @@ def test_a_checkout_that_is_not_installed_or_installed_from_elsewhere(monkeypatc
 
 
 def test_discovery_says_why_lm_eval_would_not_find_the_tasks(monkeypatch, tmp_path):
-    from lm_eval.tasks import manager
+    from csc_tasks.autoload import start
 
     def found():
         return next(machine.discovery())
 
-    monkeypatch.setattr(manager.TaskManager, "__init__", lambda self, include_path=None: None)
     monkeypatch.setattr(machine, "discovers_plugins", lambda _: False)
-    assert (found().state, found().found) == (BROKEN, "the start-up line of this environment is missing")
+    monkeypatch.delitem(sys.modules, "csc_tasks_autoload", raising=False)
+    assert (found().state, found().found) == (BROKEN, "the start-up hook did not run in this environment")
+    monkeypatch.setitem(sys.modules, "csc_tasks_autoload", start)
+    assert (found().state, found().found) == (OK, "the start-up hook shows lm_eval 13 task files")
     monkeypatch.setenv("CSC_TASKS_AUTOLOAD", "0")
     assert (found().state, found().found) == (NOTE, "switched off by CSC_TASKS_AUTOLOAD=0")
     monkeypatch.setattr(machine, "discovers_plugins", lambda _: True)

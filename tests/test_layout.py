@@ -37,11 +37,13 @@ BUILT_ON = {
     "adapter": [],
     "tasks": ["play", "settings", "results", "adapter"],
     "cli": ["errors"],
-    "autoload": [],
+    "checks": ["tasks"],
+    "autoload": ["checks"],
+    "evaluate": ["autoload"],
 }
 
 # Only lm_eval loads these, so they alone may import it (and only it) at the top of the file.
-INSIDE_LM_EVAL = {"observe", "play", "tasks"}
+INSIDE_LM_EVAL = {"observe", "play", "tasks", "checks"}
 
 # Only Hugging Face evaluate loads this one, and it wants a class of its own.
 EXEMPT = {"csc_tasks.metrics.csc_metric": {"datasets", "evaluate"}}

@@ -1,7 +1,7 @@
 """Wheel, sdist and editable install: they carry every file, and they let lm_eval find the tasks with nothing else to do.
 
-Each install goes into a throw-away environment that sees the running environment's libraries through links, all but csc-tasks itself: a
-start-up line that the running environment may have cannot help here.
+Each install goes into a throw-away environment that sees the running environment's libraries through links, all but csc-tasks itself: the
+start-up hook that the running environment may have cannot help here.
 """
 
 import base64
@@ -24,7 +24,8 @@ pytestmark = pytest.mark.xdist_group("packaging")
 
 LEAVES = ("csc_conv_ref", "csc_conv_gen", "csc_qa")
 PACKAGES = ("csc_tasks", "builders", "trainers", "leaderboard")
-PTH = "csc_tasks_autoload.pth"
+HOOK = "csc_tasks_autoload"
+HOOK_FILES = {f"{HOOK}.{ending}" for ending in ("py", "pth", "start")}
 PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input")
 OFFLINE = ("--no-deps", "--no-build-isolation", "--no-index")
 
@@ -60,9 +61,17 @@ def run(python, *words, **environment):
     return done.stdout, done.stderr
 
 
+def as_lm_eval(environment, script, *words, **variables):
+    """Run a script under lm_eval's name, by which the start-up hook knows the program; its standard output and error."""
+    file = environment / "scripts" / "lm_eval"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(script)
+    return run(environment / "bin" / "python", str(file), *words, **variables)
+
+
 def index(environment, *settings, **variables):
-    """What INDEX finds for each of `settings`; any warning fails."""
-    output, errors = run(environment / "bin" / "python", "-c", INDEX, json.dumps(settings), **variables)
+    """What INDEX finds for each of `settings` in lm_eval; any warning fails."""
+    output, errors = as_lm_eval(environment, INDEX, json.dumps(settings), **variables)
     assert errors == ""
     return json.loads(output)
 
@@ -130,7 +139,14 @@ def test_the_wheel_carries_every_file_of_the_packages(source, wheel):
     files = [path.relative_to(source).as_posix() for package in PACKAGES for path in (source / package).rglob("*") if path.is_file()]
     expected = {file for file in files if not file.endswith(".pyc") and ".egg-info/" not in file}
     carried = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    assert carried == expected | {PTH}
+    assert carried == expected | HOOK_FILES
+
+
+def test_the_start_up_files_are_one_import_one_name_and_a_copy_of_start_py(source, wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.read(f"{HOOK}.pth") == b"import csc_tasks_autoload\n"
+        assert archive.read(f"{HOOK}.start") == b"csc_tasks_autoload:start\n"
+        assert archive.read(f"{HOOK}.py") == (source / "csc_tasks" / "autoload" / "start.py").read_bytes()
 
 
 def test_the_record_lists_every_file_with_its_hash(wheel):
@@ -190,11 +206,22 @@ def test_the_switch_hides_the_tasks_and_naming_the_folder_brings_them_back(envir
     assert set(LEAVES) <= set(named)
 
 
+def test_other_programs_find_the_tasks_when_they_ask_for_them(environment):
+    """Without a word, a program that is not lm_eval is left alone."""
+    asked = "from csc_tasks import autoload; autoload.install()\n"
+    python = environment / "bin" / "python"
+    switch = {"CSC_TASKS_AUTOLOAD": "1"}
+    for script, variables, tasks in ((INDEX, {}, set()), (INDEX, switch, set(LEAVES)), (asked + INDEX, {}, set(LEAVES))):
+        output, errors = run(python, "-c", script, "[{}]", **variables)
+        (found,) = json.loads(output)
+        assert (errors, set(found) & set(LEAVES)) == ("", tasks)
+
+
 def test_a_users_folder_overrides_a_task(environment, tmp_path):
     own = tmp_path / "own.yaml"
     own.write_text("task: csc_conv_ref\ndataset_path: json\n")
     script = INDEX.replace("import json, sys", "import json, logging, sys; logging.disable(logging.WARNING)")
-    output, errors = run(environment / "bin" / "python", "-c", script, json.dumps([{"include_path": str(tmp_path)}]))
+    output, errors = as_lm_eval(environment, script, json.dumps([{"include_path": str(tmp_path)}]))
     (found,) = json.loads(output)
     assert (errors, found["csc_conv_ref"]) == ("", str(own))
     assert found["csc_qa"] == str(tasks_dir(environment) / "csc_qa.yaml")
@@ -209,33 +236,65 @@ def test_uninstalling_leaves_lm_eval_as_it_was(way, source, wheel, tmp_path):
     folder = make_environment(tmp_path / "environment")
     before = sorted(path.name for path in site_packages(folder).iterdir())
     pip(folder, "install", *OFFLINE, *([str(wheel)] if way == "wheel" else ["--editable", str(source)]))
-    assert (site_packages(folder) / PTH).is_file()
+    assert HOOK_FILES.issubset(path.name for path in site_packages(folder).iterdir())
     pip(folder, "uninstall", "--yes", "csc-tasks")
     assert sorted(path.name for path in site_packages(folder).iterdir() if path.name != "__pycache__") == before
+    assert list((site_packages(folder) / "__pycache__").glob("csc_*")) == []
     assert index(folder, {}) == [{}]
 
 
 @pytest.fixture(scope="module")
 def leftover(wheel, tmp_path_factory):
-    """An environment whose install is broken: the start-up line is there and csc_tasks is not."""
+    """An environment whose install is broken: the start-up hook is there and csc_tasks is not."""
     folder = make_environment(tmp_path_factory.mktemp("leftover") / "environment")
-    zipfile.ZipFile(wheel).extract(PTH, site_packages(folder))
+    zipfile.ZipFile(wheel).extractall(site_packages(folder), HOOK_FILES)
     return folder
 
 
-def test_a_leftover_start_up_line_is_silent(leftover):
+def test_a_leftover_start_up_hook_is_silent(leftover):
     assert run(leftover / "bin" / "python", "-c", "pass") == ("", "")
     assert index(leftover, {}) == [{}]
 
 
-def test_the_start_up_line_imports_nothing_and_is_installed_once(leftover):
-    show = "import sys; print(*sorted(sys.modules)); print([finder for finder in sys.meta_path if 'Csc' in str(finder)])"
-    modules, finders = run(leftover / "bin" / "python", "-c", show)[0].splitlines()
-    (site_packages(leftover) / PTH).rename(leftover / PTH)
-    bare = run(leftover / "bin" / "python", "-c", show)[0].splitlines()
-    (leftover / PTH).rename(site_packages(leftover) / PTH)
-    assert (modules, finders) == (bare[0], "[<class 'CscTasksFinder'>]")
-    assert bare[1] == "[]"
+SHOW = "import sys; print(*sorted(sys.modules)); print([finder.__name__ for finder in sys.meta_path if 'csc' in str(finder)])"
+FINDER = f"['{HOOK}']"
+
+
+def test_the_start_up_hook_imports_one_file_and_changes_only_lm_eval(leftover):
+    """Against the same interpreter without the .pth; lm_eval gets one finder, though `site` reads a virtual environment's files twice."""
+    python, pth = leftover / "bin" / "python", site_packages(leftover) / f"{HOOK}.pth"
+    other, lm_eval = (done[0].splitlines() for done in (run(python, "-c", SHOW), as_lm_eval(leftover, SHOW)))
+    switched_off = as_lm_eval(leftover, SHOW, CSC_TASKS_AUTOLOAD="0")[0].splitlines()
+    pth.rename(leftover / pth.name)
+    bare = run(python, "-c", SHOW)[0].splitlines()
+    (leftover / pth.name).rename(pth)
+    assert set(other[0].split()) - set(bare[0].split()) == {HOOK}
+    assert (bare[1], other[1], switched_off[1], lm_eval[1]) == ("[]", "[]", "[]", FINDER)
+
+
+# How Python 3.15 and newer read .start files, as PEP 829 says: UTF-8 with or without a byte-order mark, blank lines and lines that
+# begin with # left out, every other line `pkg.mod:callable`, called without arguments; a virtual environment's files are read twice.
+PEP_829 = r"""
+import pathlib, pkgutil, re, sysconfig
+for _ in range(2):
+    for file in sorted(pathlib.Path(sysconfig.get_path("purelib")).glob("*.start")):
+        for line in file.read_bytes().decode("utf-8-sig").splitlines():
+            if line.strip() and not line.startswith("#"):
+                assert re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", line), line
+                assert pkgutil.resolve_name(line)() is None
+"""
+
+
+def test_the_start_file_does_what_the_pth_file_does(leftover):
+    pth = site_packages(leftover) / f"{HOOK}.pth"
+    assert pth.with_suffix(".start").is_file(), "a .start file replaces the .pth file of its name"
+    pth.rename(leftover / pth.name)
+    try:
+        lm_eval = as_lm_eval(leftover, PEP_829 + SHOW)[0].splitlines()
+        other = run(leftover / "bin" / "python", "-c", PEP_829 + SHOW)[0].splitlines()
+    finally:
+        (leftover / pth.name).rename(pth)
+    assert (lm_eval[1], other[1]) == (FINDER, "[]")
 
 
 MANAGER = """
@@ -257,7 +316,7 @@ def fake_lm_eval(folder, manager):
     [
         (MANAGER, "[PosixPath('{ours}'), 'mine']", ""),
         (MANAGER + 'GROUP = "lm_eval.tasks"\n', "mine", ""),
-        (MANAGER.replace("include_path", "folders"), "mine", "(TypeError: TaskManager takes no include_path); pass --include_path"),
+        (MANAGER.replace("include_path", "folders"), "mine", "pass --include_path {ours} (TypeError: TaskManager takes no include_path)"),
         (MANAGER.replace("TaskManager", "Manager"), "mine", "(AttributeError: "),
     ],
     ids=["today's lm_eval", "discovers plugins itself", "other arguments", "other class"],
@@ -266,6 +325,6 @@ def test_an_lm_eval_of_another_shape_goes_on_working(manager, scanned, warned, l
     fake_lm_eval(tmp_path, manager)
     show = "from lm_eval.tasks import manager; [made] = [value for value in vars(manager).values() if isinstance(value, type)]"
     show += "; print(made(None, 'mine').scanned)"
-    output, errors = run(leftover / "bin" / "python", "-c", show, PYTHONPATH=f"{tmp_path}{os.pathsep}{repository}")
+    output, errors = as_lm_eval(leftover, show, PYTHONPATH=f"{tmp_path}{os.pathsep}{repository}")
     assert output.strip() == scanned.format(ours=repository / "csc_tasks")
-    assert warned in errors and bool(errors) == bool(warned)
+    assert warned.format(ours=repository / "csc_tasks") in errors and bool(errors) == bool(warned)

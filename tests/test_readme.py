@@ -15,6 +15,7 @@ from csc_tasks.settings import read_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [page for page in (ROOT / "README.md", ROOT / "csc_tasks" / "README.md", ROOT / "benchmarks" / "RESULTS.md") if page.exists()]
+PAGES += sorted((ROOT / "docs").glob("*.md"))
 
 
 def commands() -> list[tuple[str, str]]:
@@ -67,6 +68,8 @@ def csc(words):
     module = importlib.import_module(COMMANDS[verb][0])
     parser = argparse.ArgumentParser(exit_on_error=False)
     module.add_arguments(parser)
+    if parser.get_default("passes_on"):
+        return lm_eval(words[1:])
     parser.parse_args(words[len(verb.split()) :])
 
 

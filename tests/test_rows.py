@@ -50,6 +50,7 @@ def tasks(corpus):
     """Prompt style -> csc_conv_ref and csc_qa, each loaded once: lm_eval takes seconds to find a task."""
     from lm_eval.tasks import TaskManager, get_task_dict
 
+    from csc_tasks import TASKS_DIR
     from csc_tasks.settings import Settings
 
     made = {}
@@ -60,7 +61,8 @@ def tasks(corpus):
             if "play" in Settings.__dataclass_fields__:
                 # Every prompt through generate_until: what it is is the question here, not how it is computed.
                 metadata["csc_play"] = "plain"
-            made[style] = get_task_dict(["csc_conv_ref", "csc_qa"], TaskManager(metadata=metadata))
+            manager = TaskManager(include_path=str(TASKS_DIR), include_defaults=False, metadata=metadata)
+            made[style] = get_task_dict(["csc_conv_ref", "csc_qa"], manager)
         return made[style]
 
     return get

@@ -101,3 +101,20 @@ def test_a_bad_value_says_what_would_do(key, value, said):
 @pytest.mark.parametrize("value", [25, "25", " 25 ", 25.0])
 def test_a_subset_is_a_whole_number(value):
     assert read_settings({"csc_subset": value}, {}).subset == 25
+
+
+@pytest.mark.parametrize(("variable", "closest"), [
+    ("CSC_CORPSU", "CSC_CORPUS"), ("CSC_CORPORA", "CSC_CORPUS"), ("CSC_LIMIT", None), ("CSC_", None),
+])
+def test_an_unknown_variable_names_the_closest(variable, closest):
+    with pytest.raises(SettingError) as caught:
+        read_settings({"csc_corpus": "demo"}, {variable: "not shown", "PATH": "/bin"})
+    text = str(caught.value)
+    assert text.startswith(f"unknown environment variable {variable!r}: rename or unset it (closest: {closest or 'CSC_'}")
+    assert all(f"CSC_{name.upper()}" in text for name in KEYS) and "not shown" not in text
+
+
+def test_variables_that_are_no_settings_are_left_alone():
+    """An empty one is an unset one; the project's own switches and another program's variables may be there."""
+    others = {"CSC_CORPSU": "", "CSC_TASKS_AUTOLOAD": "1", "CSC_SHARED_DATA": "/data", "CSC_LINK": "file.p12"}
+    assert read_settings({}, others | {"csc_corpsu": "x", "XCSC_A": "x"}) == Settings()

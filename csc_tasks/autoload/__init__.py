@@ -1,42 +1,91 @@
-"""Shows lm_eval where the csc tasks are, so that `lm_eval --tasks csc_*` works without `--include_path`.
+"""Shows lm_eval where the csc tasks are, and looks at a run before its model is loaded.
 
-The start-up line (see backend.py) installs a finder that calls `find_manager` when a process imports `lm_eval.tasks.manager`. Every
-`TaskManager` made from then on also scans `csc_tasks.TASKS_DIR`: after lm_eval's built-in tasks and before the user's `include_path`, which
-therefore still wins. CSC_TASKS_AUTOLOAD=0 leaves lm_eval as it is, and so does an lm_eval that reads the entry point group itself.
+The start-up hook (start.py) installs a finder that calls `find_manager` and `find_evaluator` when
+an lm_eval process imports those two modules:
+
+- every `TaskManager` made from then on also scans `csc_tasks.TASKS_DIR`: after lm_eval's built-in
+  tasks and before the user's `include_path`, which therefore still wins;
+- `simple_evaluate` first checks what it is asked for (csc_tasks.checks), and an error of ours that
+  ends lm_eval is one line instead of a traceback.
+
+Programs and notebooks that are not lm_eval call `install`. The start-up files stay as they were
+installed while an editable checkout moves on, so `find_manager(asking, path)` and
+`find_evaluator(asking, path)` keep their names and arguments.
 """
 
+import difflib
 import functools
 import inspect
 import logging
-import os
 import re
 import sys
 from pathlib import Path
 
 from csc_tasks import TASKS_DIR
+from csc_tasks.autoload import start
+from csc_tasks.errors import CscError
 
 SWITCH = "CSC_TASKS_AUTOLOAD"
+HOOK = "csc_tasks_autoload"  # the name under which start.py is installed
 ENTRY_POINT_GROUP = "lm_eval.tasks"
+MANAGER = "lm_eval.tasks.manager"
+EVALUATOR = "lm_eval.evaluator"
+NOT_FOUND = "Tasks not found: "  # how lm_eval's error about unknown task names begins
 
 logger = logging.getLogger(__name__)
+_looking: set[str] = set()
+
+
+def install() -> None:
+    """Do in this process what the start-up hook does in lm_eval's.
+
+    For programs and notebooks that call lm_eval from Python. Works before and after lm_eval is
+    imported, and whatever CSC_TASKS_AUTOLOAD says. A `simple_evaluate` that was imported by name
+    before finds the tasks, but checks nothing early.
+    """
+    start.insert()
+    for name, change in ((MANAGER, extend), (EVALUATOR, check_first)):
+        if name in sys.modules:
+            change(sys.modules[name])
 
 
 def find_manager(asking, path):
-    """The spec of lm_eval's task manager as the finders other than `asking` give it, with a loader that extends the module."""
-    for finder in sys.meta_path:
-        spec = None if finder is asking or not hasattr(finder, "find_spec") else finder.find_spec("lm_eval.tasks.manager", path)
-        if spec is not None:
-            if spec.loader is not None:
-                spec.loader = ManagerLoader(spec.loader)
-            return spec
-    return None
+    """The spec of lm_eval's task manager, with a loader that extends the module.
+
+    `asking` is the finder that calls; the spec is the one that the other finders give.
+    """
+    return _find(asking, MANAGER, path, extend)
 
 
-class ManagerLoader:
-    """Stands in for the manager's own loader until the module is loaded, then puts that loader back."""
+def find_evaluator(asking, path):
+    """The same for lm_eval's evaluator, which then checks a run before it loads a model."""
+    return _find(asking, EVALUATOR, path, check_first)
 
-    def __init__(self, loader):
+
+def _find(asking, name, path, change):
+    if name in _looking:  # a second finder of ours, asked by the loop below
+        return None
+    _looking.add(name)
+    try:
+        for finder in sys.meta_path:
+            if finder is asking or not hasattr(finder, "find_spec"):
+                continue
+            spec = finder.find_spec(name, path)
+            if spec is not None:
+                if spec.loader is not None:
+                    spec.loader = ChangingLoader(spec.loader, change)
+                return spec
+        return None
+    finally:
+        _looking.discard(name)
+
+
+class ChangingLoader:
+    """Stands in for a module's loader until the module is loaded, then changes the module."""
+
+    def __init__(self, loader, change):
         self.loader = loader
+        self.change = change
 
     def __getattr__(self, name):
         return getattr(self.loader, name)
@@ -45,16 +94,16 @@ class ManagerLoader:
         module.__loader__ = module.__spec__.loader = self.loader
         self.loader.exec_module(module)
         try:
-            extend(module)
+            self.change(module)
         except Exception as error:  # lm_eval must go on working whatever it has become
-            logger.warning("csc tasks are not added to lm_eval (%s: %s); pass --include_path %s", type(error).__name__, error, TASKS_DIR)
+            logger.warning("%s (%s: %s)", UNCHANGED[self.change], type(error).__name__, error)
 
 
 def extend(manager):
-    """Make `manager.TaskManager` scan the csc tasks too, unless lm_eval discovers plugins by itself."""
-    if discovers_plugins(manager):
-        return
+    """Make `manager.TaskManager` scan the csc tasks too; an lm_eval that finds plugins stays."""
     original = manager.TaskManager.__init__
+    if discovers_plugins(manager) or hasattr(original, "csc_tasks"):
+        return
     signature = inspect.signature(original)
     if "include_path" not in signature.parameters:
         raise TypeError("TaskManager takes no include_path")
@@ -64,27 +113,93 @@ def extend(manager):
         call = signature.bind(self, *args, **settings)
         call.apply_defaults()
         asked = call.arguments["include_path"]
-        call.arguments["include_path"] = with_tasks_dir(asked, call.arguments.get("include_defaults", True))
+        include_defaults = call.arguments.get("include_defaults", True)
+        call.arguments["include_path"] = with_tasks_dir(asked, include_defaults)
         original(*call.args, **call.kwargs)
         self.include_path = asked
 
+    init.csc_tasks = True
     manager.TaskManager.__init__ = init
 
 
 def with_tasks_dir(include_path, include_defaults=True):
     """`include_path` with TASKS_DIR in front: later folders override earlier ones.
 
-    Unchanged when switched off, when the caller wants nothing but what he names (`include_defaults=False`), and when a named folder is
-    TASKS_DIR or holds it, because lm_eval warns about every task that it meets twice.
+    Unchanged when the caller wants nothing but what he names (`include_defaults=False`), and when a
+    named folder is TASKS_DIR or holds it, because lm_eval warns about every task it meets twice.
     """
-    paths = list(include_path) if isinstance(include_path, (list, tuple)) else [include_path] if include_path else []
-    if os.environ.get(SWITCH) == "0" or not include_defaults or any(TASKS_DIR.is_relative_to(Path(path).resolve()) for path in paths):
+    paths = include_path or []
+    if not isinstance(paths, (list, tuple)):
+        paths = [paths]
+    named = any(TASKS_DIR.is_relative_to(Path(path).resolve()) for path in paths)
+    if named or not include_defaults:
         return include_path
     return [TASKS_DIR, *paths]
 
 
+def check_first(evaluator):
+    """Make `evaluator.simple_evaluate` check its arguments before it loads a model.
+
+    In lm_eval's own process, and in no other, errors of ours then end in one line.
+    """
+    original = evaluator.simple_evaluate
+    if hasattr(original, "csc_tasks"):
+        return
+    signature = inspect.signature(original)
+    if not {"model", "model_args", "tasks", "task_manager"} <= set(signature.parameters):
+        raise TypeError("simple_evaluate takes other arguments")
+
+    @functools.wraps(original)
+    def simple_evaluate(*args, **settings):
+        from csc_tasks.checks import check_run
+
+        call = signature.bind(*args, **settings)
+        check_run(call.arguments)
+        return original(*call.args, **call.kwargs)
+
+    simple_evaluate.csc_tasks = True
+    evaluator.simple_evaluate = simple_evaluate
+    if start.is_lm_eval(sys.orig_argv):
+        sys.excepthook = one_line_hook(sys.excepthook)
+
+
+def one_line_hook(otherwise):
+    """An `excepthook` that prints one line for what `explain` knows, else calls `otherwise`."""
+
+    def hook(kind, error, trace):
+        line = explain(error)
+        if line is None:
+            otherwise(kind, error, trace)
+        else:
+            sys.stdout.flush()
+            print(f"error: {line}", file=sys.stderr)
+
+    return hook
+
+
+def explain(error: BaseException) -> str | None:
+    """One line for an error of ours, or for lm_eval's about a task name like ours; else None."""
+    if isinstance(error, CscError):
+        return str(error)
+    if isinstance(error, ValueError) and str(error).startswith(NOT_FOUND):
+        names = str(error).removeprefix(NOT_FOUND).split(", ")
+        missing = [name for name in names if name.startswith("csc")]
+        if missing:
+            tasks = sorted(file.stem for file in TASKS_DIR.rglob("csc*.yaml"))
+            closest = difflib.get_close_matches(missing[0], tasks, n=1, cutoff=0.0)[0]
+            return f"{error} (closest: {closest}); csc-tasks has {', '.join(tasks)}"
+    return None
+
+
 def discovers_plugins(manager):
-    """Whether the source of lm_eval's task discovery names the entry point group; 0.4.13 does not."""
+    """Whether the source of lm_eval's task discovery names our entry point group (0.4.13: no)."""
     quoted_group = re.compile(rf"""["']{re.escape(ENTRY_POINT_GROUP)}["']""")
     sources = Path(manager.__file__).parent.glob("*.py")
     return any(quoted_group.search(source.read_text(encoding="utf-8")) for source in sources)
+
+
+# What an lm_eval of another shape does without.
+UNCHANGED = {
+    extend: f"csc tasks are not added to lm_eval; pass --include_path {TASKS_DIR}",
+    check_first: "csc tasks are not checked before the model is loaded",
+}

@@ -1,11 +1,18 @@
-"""The build backend of this project: setuptools, plus one start-up line in every wheel and editable install.
+"""The build backend of this project: setuptools, plus the start-up hook in every wheel and install.
 
-pyproject.toml names this file (`build-backend = "backend"`, `backend-path`), so it runs from a checkout and from an sdist alike and imports
-nothing of csc_tasks. The two hooks below call setuptools and then add `csc_tasks_autoload.pth`, with its RECORD line, to the zip that
-setuptools made: installing starts the line, uninstalling removes it.
+pyproject.toml names this file (`build-backend = "backend"`, `backend-path`), so it runs from a
+checkout and from an sdist alike and imports nothing of csc_tasks. The two hooks below call
+setuptools and then add three files, with their RECORD lines, to the zip that setuptools made:
+installing brings them, uninstalling removes them.
 
-The line carries the finder itself instead of importing it: at interpreter start nothing is looked up on disk, nothing can be missing, and
-csc_tasks is read only by a process that imports lm_eval's task manager, from wherever that process would import it.
+    csc_tasks_autoload.py     a copy of start.py, which stands beside this file
+    csc_tasks_autoload.pth    the line that imports it, for Python up to 3.17
+    csc_tasks_autoload.start  the line that names its function, for Python 3.15 and newer (PEP 829);
+                              such a Python then ignores the .pth
+
+The module is a copy at the top level, and not csc_tasks.autoload.start itself: in an editable
+install the checkout may not be on sys.path yet when the .pth is read, and one small file costs
+every start of Python less than a package does.
 """
 
 import base64
@@ -36,39 +43,33 @@ __all__ = [
     "prepare_metadata_for_build_wheel",
 ]
 
-PTH_NAME = "csc_tasks_autoload.pth"
+HOOK = "csc_tasks_autoload"
 
-FINDER = """
-class CscTasksFinder:
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        if name == "lm_eval.tasks.manager":
-            try:
-                from csc_tasks.autoload import find_manager
-            except Exception:
-                return None
-            return find_manager(CscTasksFinder, path)
-if not any(getattr(finder, "__name__", "") == "CscTasksFinder" for finder in sys.meta_path):
-    sys.meta_path.insert(0, CscTasksFinder)
-"""
 
-# In a virtual environment `site` reads every .pth file twice, hence the test before the insertion. It runs a line only if
-# it starts with "import"; the dict keeps the names out of the `site` module.
-PTH_LINE = f"import sys; exec({FINDER!r}, {{'sys': sys}})\n"
+def start_up_files():
+    """Name and content of each file of the start-up hook."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(folder, "start.py"), "rb") as file:
+        module = file.read()
+    return {
+        f"{HOOK}.py": module,
+        f"{HOOK}.pth": f"import {HOOK}\n".encode(),
+        f"{HOOK}.start": f"{HOOK}:start\n".encode(),
+    }
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    """PEP 517's build_wheel: the wheel that setuptools builds, with the start-up line; returns its file name."""
+    """PEP 517's build_wheel: setuptools' wheel with the start-up hook; returns its file name."""
     with fresh_build_folder():
         name = build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
-    add_start_up_line(os.path.join(wheel_directory, name))
+    add_start_up_files(os.path.join(wheel_directory, name))
     return name
 
 
 def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
-    """PEP 660's build_editable: the editable wheel that setuptools builds, with the start-up line; returns its file name."""
+    """PEP 660's build_editable: setuptools' editable wheel with the hook; returns its file name."""
     name = build_meta.build_editable(wheel_directory, config_settings, metadata_directory)
-    add_start_up_line(os.path.join(wheel_directory, name))
+    add_start_up_files(os.path.join(wheel_directory, name))
     return name
 
 
@@ -89,20 +90,27 @@ def fresh_build_folder():
                 del os.environ["DIST_EXTRA_CONFIG"]
 
 
-def add_start_up_line(wheel):
-    """Add the .pth file and its RECORD line to the wheel at this path; every other entry keeps its bytes and its date."""
-    content = PTH_LINE.encode("ascii")
-    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode("ascii")
-    record_line = f"{PTH_NAME},sha256={digest},{len(content)}\n"
+def add_start_up_files(wheel):
+    """Add the start-up hook to the wheel at this path; other entries keep their bytes and dates."""
+    added = start_up_files()
     with zipfile.ZipFile(wheel) as old:
         entries = [(info, old.read(info)) for info in old.infolist()]
-    # A zip entry cannot be changed in place: write a second file and let it take the first one's name.
+    # A zip entry cannot be changed in place: a second file takes the first one's name.
     with zipfile.ZipFile(wheel + ".new", "w", zipfile.ZIP_DEFLATED) as new:
         for info, data in entries:
             if info.filename.endswith(".dist-info/RECORD"):
-                start_up = zipfile.ZipInfo(PTH_NAME, info.date_time)
-                start_up.external_attr, start_up.compress_type = info.external_attr, info.compress_type
-                new.writestr(start_up, content)
-                data = record_line.encode("ascii") + data
+                for name, content in added.items():
+                    start_up = zipfile.ZipInfo(name, info.date_time)
+                    start_up.external_attr = info.external_attr
+                    start_up.compress_type = info.compress_type
+                    new.writestr(start_up, content)
+                lines = [record_line(name, content) for name, content in added.items()]
+                data = "".join(lines).encode("ascii") + data
             new.writestr(info, data)
     os.replace(wheel + ".new", wheel)
+
+
+def record_line(name, content):
+    """The line of a wheel's RECORD for one file."""
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode("ascii")
+    return f"{name},sha256={digest},{len(content)}\n"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from csc_tasks import TASKS_DIR, __version__
-from csc_tasks.autoload import SWITCH, discovers_plugins
+from csc_tasks.autoload import HOOK, SWITCH, discovers_plugins
 from csc_tasks.doctor import BROKEN, NOTE, OK, Finding
 
 NAME = "csc-tasks"
@@ -80,10 +80,10 @@ def discovery() -> Iterator[Finding]:
         yield Finding(OK, subject, f"this lm_eval finds the {files} task files by itself")
     elif os.environ.get(SWITCH) == "0":
         yield Finding(NOTE, subject, f"switched off by {SWITCH}=0", f"unset it, or {way_out}")
-    elif hasattr(manager.TaskManager.__init__, "__wrapped__"):
-        yield Finding(OK, subject, f"the start-up line shows lm_eval {files} task files")
+    elif HOOK in sys.modules:
+        yield Finding(OK, subject, f"the start-up hook shows lm_eval {files} task files")
     else:
-        yield Finding(BROKEN, subject, "the start-up line of this environment is missing", f"install {NAME} again, or {way_out}")
+        yield Finding(BROKEN, subject, "the start-up hook did not run in this environment", f"install {NAME} again, or {way_out}")
     command, here = shutil.which("lm_eval"), os.path.dirname(sys.executable)
     if command is None:
         yield Finding(NOTE, "lm_eval command", "not on PATH", f"{sys.executable} -m lm_eval is the same, or activate {here}/..")

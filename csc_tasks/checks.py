@@ -1,0 +1,189 @@
+"""What can be known to be wrong with a run before its model is loaded.
+
+`check_run` gets the arguments of lm_eval's `simple_evaluate`. It loads the tasks of ours among
+them, which reads settings and corpora and looks for what the metrics need, and hands the loaded
+tasks on, so that nothing is read twice.
+"""
+
+import functools
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from lm_eval.tasks import TaskManager
+from lm_eval.utils import simple_parse_args_string
+
+from csc_tasks import play
+from csc_tasks.errors import CscError, ModelError, SettingError
+from csc_tasks.tasks import SupportTask
+
+log = logging.getLogger("lm_eval.csc_tasks")
+
+WITH_LOCAL_TOKENIZER = ("hf", "hf-auto", "huggingface", "vllm")
+"""lm_eval's backends that take the chat template of the tokenizer they are given."""
+
+
+def check_run(run: dict) -> None:
+    """Raise a CscError for what would fail later; names of our tasks become the loaded tasks.
+
+    `run` holds the arguments of `simple_evaluate` by name. A run without a task of ours is left as
+    it is, and so is what only lm_eval can judge: a model that does not exist, a task of its own.
+    """
+    model_args = run.get("model_args") or {}
+    if isinstance(model_args, str):
+        model_args = simple_parse_args_string(model_args)
+    tasks = load_tasks(run, model_args)
+    if not tasks:
+        return
+    check_limit(run.get("limit"))
+    check_samples(run.get("samples"), tasks)
+    if run.get("num_fewshot"):
+        log.warning(
+            "--num_fewshot %s has no effect on the csc tasks: their prompts hold no examples",
+            run["num_fewshot"],
+        )
+    templated = run.get("apply_chat_template")
+    if not templated:
+        for task in tasks.values():
+            warn_about_plain_chat(task.settings.prompt)
+    if isinstance(run.get("model"), str):
+        check_backend(run["model"], templated, tasks)
+        if templated and run["model"] in WITH_LOCAL_TOKENIZER:
+            check_chat_template(model_args, templated)
+
+
+def load_tasks(run: dict, model_args: Mapping) -> dict[str, SupportTask]:
+    """The tasks of ours in this run by name, loaded; `run` is changed to hold them."""
+    asked = run.get("tasks")
+    if not isinstance(asked, list):
+        return {}
+    if run.get("task_manager") is None and any(isinstance(spec, (str, dict)) for spec in asked):
+        # As simple_evaluate makes it, only earlier.
+        run["task_manager"] = TaskManager(metadata=dict(model_args) | (run.get("metadata") or {}))
+    ours: dict[str, SupportTask] = {}
+    specs = []
+    for spec in asked:
+        item, loaded = load_task(spec, run.get("task_manager"))
+        specs.append(item)
+        ours |= loaded
+    if not run.get("check_integrity"):  # which wants names
+        run["tasks"] = specs
+    return ours
+
+
+def load_task(spec, manager: TaskManager) -> tuple:
+    """What to give lm_eval for one entry of its task list, and the tasks of ours in it by name."""
+    if isinstance(spec, SupportTask):
+        return spec, {spec.task_name: spec}
+    if not isinstance(spec, (str, dict)) or not is_ours(spec, manager.task_index):
+        return spec, {}
+    try:
+        loaded = manager.load([spec])
+    except CscError:
+        raise
+    except Exception as error:  # lm_eval will meet it again and say it in its own way
+        log.debug("%s is not checked before the model is loaded: %r", spec, error)
+        return spec, {}
+    if loaded["groups"]:
+        return loaded["groups"][spec], loaded["tasks"]
+    (task,) = loaded["tasks"].values()
+    return task, loaded["tasks"]
+
+
+def is_ours(spec: str | dict, index: Mapping) -> bool:
+    """Whether a task name, group name or task configuration stands for tasks of ours alone."""
+    if isinstance(spec, dict):
+        return isinstance(spec.get("class"), type) and issubclass(spec["class"], SupportTask)
+    config = (index[spec].cfg if spec in index else None) or {}
+    if "class" in config:
+        # lm_eval's index keeps `!function csc_tasks.tasks.X` as FOLDER/csc_tasks.tasks.X.
+        return Path(str(config["class"])).name.startswith(f"{SupportTask.__module__}.")
+    members = config.get("task")
+    if not isinstance(members, list) or not members:
+        return False
+    return all(isinstance(name, str) and is_ours(name, index) for name in members)
+
+
+def check_limit(limit) -> None:
+    """`--limit 0` would ask everything: lm_eval takes it for no limit."""
+    if limit is not None and not limit > 0:
+        raise SettingError(
+            f"--limit {limit:g} asks nothing; give a number of conversations (1 or more), "
+            "a share of them (above 0, below 1), or leave it out"
+        )
+
+
+def check_samples(samples: Mapping | None, tasks: Mapping[str, SupportTask]) -> None:
+    """Every document that `--samples` names must exist; an empty list would ask all of them."""
+    for name, task in tasks.items():
+        positions = (samples or {}).get(name)
+        if positions is None:
+            continue
+        count = len(task.eval_docs)
+        if not positions:
+            raise SettingError(
+                f"--samples names no document of {name}; give some of 0 to {count - 1}, "
+                "or leave the task out"
+            )
+        outside = [position for position in positions if position not in range(count)]
+        if outside:
+            raise SettingError(
+                f"--samples names document {outside[0]!r} of {name}; there are 0 to {count - 1}"
+            )
+
+
+@functools.cache
+def warn_about_plain_chat(style: str) -> None:
+    """Say once that the chat style without a chat template is no chat."""
+    if style == "chat":
+        log.warning(
+            "csc_prompt=chat without --apply_chat_template: the turns are sent as plain text, "
+            "not as chat messages; add --apply_chat_template for a chat model"
+        )
+
+
+def check_backend(model: str, templated, tasks: Mapping[str, SupportTask]) -> None:
+    """What lm_eval's chat APIs cannot do."""
+    if not model.endswith("chat-completions"):
+        return
+    if not templated:
+        raise SettingError(f"--model {model} takes chat messages only; add --apply_chat_template")
+    choosing = [name for name, task in tasks.items() if task.REQUEST == play.CHOOSE]
+    if choosing:
+        raise ModelError(
+            f"{choosing[0]} needs log-likelihoods, which --model {model} cannot give; "
+            "leave the task out"
+        )
+
+
+def check_chat_template(model_args: Mapping, wanted: bool | str) -> None:
+    """Load the model's tokenizer alone and look for the chat template that is asked for.
+
+    A tokenizer that cannot be loaded is left to lm_eval.
+    """
+    name = model_args.get("tokenizer") or model_args.get("pretrained")
+    if not isinstance(name, str):
+        return
+    keys = ("revision", "trust_remote_code", "subfolder", "gguf_file")
+    options = {key: model_args[key] for key in keys if model_args.get(key)}
+    if model_args.get("tokenizer"):
+        options.pop("gguf_file", None)
+    try:
+        from transformers import AutoTokenizer
+
+        template = AutoTokenizer.from_pretrained(name, **options).chat_template
+    except Exception as error:
+        log.debug("the chat template of %s is not checked: %r", name, error)
+        return
+    if not template:
+        raise ModelError(
+            f"{name}: its tokenizer has no chat template; leave out --apply_chat_template, "
+            "or name a tokenizer that has one (--model_args pretrained=...,tokenizer=DIR)"
+        )
+    if isinstance(template, dict):
+        chosen = wanted if isinstance(wanted, str) else "default"
+        if chosen not in template:
+            names = ", ".join(sorted(template))
+            raise ModelError(
+                f"{name}: no chat template {chosen!r}; choose with --apply_chat_template: {names}"
+            )

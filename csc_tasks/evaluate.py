@@ -1,0 +1,46 @@
+"""Evaluate a model: `lm_eval run`, which checks first what can be known without the model.
+
+Takes the arguments of `lm_eval run` unchanged (`csc evaluate run --help` shows them):
+
+    csc evaluate --model hf --model_args pretrained=DIR --tasks 'csc_*' --apply_chat_template
+    csc evaluate --config run.yaml
+    torchrun --nproc-per-node 4 -m csc_tasks.evaluate --model hf ...
+    accelerate launch -m csc_tasks.evaluate --model hf ...
+
+Settings, corpora, what the metrics need and the chat template are checked before any model is
+loaded, and what is wrong is one line. `lm_eval` itself does the same where the start-up hook of
+csc-tasks runs (docs/start-up-hook.md); this verb needs no hook.
+"""
+
+import sys
+
+from csc_tasks import autoload
+from csc_tasks.errors import SettingError
+
+
+def add_arguments(parser):
+    """All words are lm_eval's."""
+    parser.set_defaults(passes_on=True)
+    parser.add_argument("words", nargs="*", metavar="...", help="arguments of lm_eval run")
+
+
+def main(args):
+    """Run lm_eval's own command line in this process; its exit status is ours."""
+    autoload.install()
+    words = args.words[1:] if args.words[:1] == ["run"] else args.words
+    sys.argv = ["lm_eval", "run", *words]
+
+    from lm_eval.__main__ import cli_evaluate
+
+    try:
+        return cli_evaluate()
+    except ValueError as error:
+        if not str(error).startswith(autoload.NOT_FOUND):
+            raise
+        raise SettingError(autoload.explain(error) or str(error)) from None
+
+
+if __name__ == "__main__":
+    from csc_tasks.cli import standalone
+
+    standalone(add_arguments, main, __doc__)
