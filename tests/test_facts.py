@@ -31,7 +31,10 @@ def test_a_chinese_number_is_read(text, number):
     assert chinese_number(text) == Decimal(number)
 
 
-@pytest.mark.parametrize("text", ["万一", "千万", "百万", "三四", "一二三", "百", "万", "一百百", "一百一千", ""])
+NO_CHINESE_NUMBERS = ("万一", "千万", "百万", "三四", "一二三", "百", "万", "一百百", "一百一千", "三百五百", "三万五万", "")
+
+
+@pytest.mark.parametrize("text", NO_CHINESE_NUMBERS)
 def test_chinese_characters_that_name_no_number_are_none(text):
     assert chinese_number(text) is None
 
@@ -172,6 +175,11 @@ def test_placeholders_are_found_and_bracketed_numbers_are_none():
     ("in December", "by December 24", "en", []),
     ("at 3:30", "at 15:30", "en", []),
     ("at 4 pm", "at 4:30 pm", "en", ["16:00"]),
+    ("at 12:30", "at 00:30", "en", []),  # the clock shows 12:30 half an hour after midnight too
+    ("at 12:30", "at 12:30 am", "en", []),
+    ("at 12:30 am", "at 12:30", "en", ["00:30"]),
+    ("at 1:30", "at 00:30", "en", ["01:30"]),
+    ("at 3:30 pm", "at 3:30", "en", ["15:30"]),
     ("card ending in 1881", "4012 8888 8888 1881", "en", []),
     ("order A12345", "the number is a12345", "en", []),
     ("Ms. Smith", "my name is jane smith", "en", []),

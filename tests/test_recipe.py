@@ -157,6 +157,22 @@ def test_a_conversation_held_out_in_one_corpus_is_not_learned_from_another(tmp_p
     assert not learned & {item.dialogue for item in found.validation}
 
 
+def test_a_dialogue_held_out_under_another_id_is_set_aside(tmp_path):
+    """Three dialogues are trained on in rolecs and held out, under other ids, in csconv."""
+    items = sample_conversations()
+    write(tmp_path / "c/rolecs/train.jsonl", items[:4])
+    write(tmp_path / "c/rolecs/validation.jsonl", items[4:])
+    again = [dataclasses.replace(item, conversation_id=f"csconv-{i}") for i, item in enumerate(items[:3])]
+    assert not {item.conversation_id for item in items} & {item.conversation_id for item in again}
+    write(tmp_path / "c/csconv/validation.jsonl", again)
+    write(tmp_path / "c/csconv/train.jsonl", [dataclasses.replace(items[3], conversation_id="csconv-3")])
+    found = read_training_data([str(tmp_path / "c")], ["rolecs", "csconv"], None, 0.1, [])
+    assert {item.conversation_id for item in found.validation} == {items[4].conversation_id, "csconv-0", "csconv-1", "csconv-2"}
+    # Of the five training rows only the fourth dialogue stays, which stands in both configs.
+    assert [item.dialogue for item in found.train] == [items[3].dialogue] * 2
+    assert found.set_aside == 3
+
+
 def test_all_rows_of_one_conversation_are_held_out_together():
     class Item:
         def __init__(self, name):
