@@ -127,6 +127,13 @@ def test_a_language_is_held_out_of_too_whatever_the_other_languages_have(tmp_pat
     write(tmp_path / "a/rolecs/validation.jsonl", items[:1])
     other = {"zh": "en", "en": "zh"}[items[0].language]
     assert len(read_training_data([str(tmp_path / "a")], ["rolecs"], other, 0.2, []).validation) == 1
+    # Of one that has both languages only the rows of this one.
+    write(tmp_path / "a/rolecs/train.jsonl", items[:2] + items[4:])
+    write(tmp_path / "a/rolecs/validation.jsonl", items[2:4])
+    assert {item.language for item in items[2:4]} == {"zh", "en"}
+    for language in ("zh", "en"):
+        found = read_training_data([str(tmp_path / "a")], ["rolecs"], language, 0.2, [])
+        assert [item.language for item in found.validation] == [language]
 
 
 def test_the_same_rows_twice_are_refused_and_configs_that_are_nowhere_are_said(tmp_path):
