@@ -4,9 +4,10 @@
   csc tables board/ --format latex --columns all > tables.tex
   csc tables board/ --format csv --table conversations
 
-Table 6's layout: reference and generated context side by side, a base model above its adapters. Shares are in percent, with the half width
-of the 95 % interval. Best is bold and second underlined only where the paired interval says so. Reported rows stand apart below. CSV holds
-every number unrounded, one row per model and column, for spreadsheets and scripts.
+Table 6's layout: reference and generated context side by side, a base model above its adapters. Shares are in percent, with their 95 %
+interval: `57.0 ± 4.0`, or `0.27 (0.10 to 0.58)` where it is not symmetric (bootstrapped corpus metrics). Best is bold and second underlined
+only where the paired interval says so. Reported rows stand apart below. CSV holds every number unrounded, one row per model and column, for
+spreadsheets and scripts.
 """
 
 import csv
@@ -49,10 +50,13 @@ def main(args) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What stands in one cell: a number and the half width of its interval as text, and how it is marked."""
+    """What stands in one cell: a number and its interval as text, and how it is marked.
+
+    interval: `± 4.0` where the interval is symmetric, `(0.10 to 0.58)` where it is not, "" where there is none.
+    """
 
     number: str
-    half: str = ""
+    interval: str = ""
     mark: str = ""
 
 
@@ -176,8 +180,18 @@ def _cell(table, column, row) -> Cell:
     value = row.values.get(column.key)
     if value is None or value.value is None:
         return Cell(UNDEFINED)
-    half = "" if value.low is None or value.high is None else f"{(value.high - value.low) / 2 * column.scale:.{column.digits}f}"
-    return Cell(_number(value.value, column), half, _mark(table, column, row.model))
+    return Cell(_number(value.value, column), _interval(value, column), _mark(table, column, row.model))
+
+
+def _interval(value, column) -> str:
+    """`± half width`, or both bounds: a half width would give an asymmetric interval bounds that it does not have."""
+    if value.low is None or value.high is None:
+        return ""
+    width = value.high - value.low
+    # t intervals are symmetric but for rounding errors, far below any digit that is shown.
+    if abs((value.high - value.value) - (value.value - value.low)) <= 1e-9 * max(width, abs(value.value)):
+        return f"± {_number(width / 2, column)}"
+    return f"({_number(value.low, column)} to {_number(value.high, column)})"
 
 
 def _mark(table, column, slug: str) -> str:
@@ -215,7 +229,7 @@ def _md(text: str) -> str:
 
 def _md_cell(cell: Cell) -> str:
     number = {"best": f"**{cell.number}**", "second": f"<u>{cell.number}</u>"}.get(cell.mark, cell.number)
-    return f"{number} ± {cell.half}" if cell.half else number
+    return f"{number} {cell.interval}" if cell.interval else number
 
 
 _TEX = {
@@ -232,13 +246,14 @@ def _tex(text: str) -> str:
 def _tex_cell(cell: Cell) -> str:
     number = _tex(cell.number)
     number = {"best": rf"\textbf{{{number}}}", "second": rf"\underline{{{number}}}"}.get(cell.mark, number)
-    return rf"{number} {{\scriptsize$\pm${cell.half}}}" if cell.half else number
+    interval = _tex(cell.interval.replace("± ", "±"))
+    return rf"{number} {{\scriptsize{interval}}}" if interval else number
 
 
 def _html_cell(cell: Cell) -> str:
     number = html.escape(cell.number)
     number = {"best": f"<strong>{number}</strong>", "second": f"<u>{number}</u>"}.get(cell.mark, number)
-    return f"{number} <small>± {html.escape(cell.half)}</small>" if cell.half else number
+    return f"{number} <small>{html.escape(cell.interval)}</small>" if cell.interval else number
 
 
 def _csv(text: str) -> str:

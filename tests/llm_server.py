@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from builders.llm.responses import Rejected
+
 PHRASES = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 429: "Too Many Requests", 500: "Internal Server Error"}
 
 
@@ -166,6 +168,36 @@ def llm_server(script: Script, tls: ssl.SSLContext | None = None) -> Iterator[Ll
         running["loop"].call_soon_threadsafe(running["task"].cancel)
         thread.join(10)
         assert not thread.is_alive()
+
+
+class InProcess:
+    """The same script without HTTP, for tests in virtual time: `delay` is of the running loop's clock and `times` are too.
+
+    `serve` puts it in place of the connections of an LLM; what is made of an answer or a status is the backend's own.
+    """
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.times: list[float] = []
+        self.most = self.running = self.count = 0
+
+    def serve(self, llm) -> None:
+        """Answer what `llm` posts from now on."""
+        for backend in llm.backends.values():
+            backend._post = self._post
+
+    async def _post(self, path, body, read):
+        number, self.count = self.count, self.count + 1
+        self.running += 1
+        self.most = max(self.most, self.running)
+        self.times.append(asyncio.get_running_loop().time())
+        try:
+            act = self.script(body, number)
+            await asyncio.sleep(act.delay)
+        finally:
+            self.running -= 1
+        content = json.loads(act.text(body["model"]))
+        return read(content) if act.status == 200 else Rejected(act.status, act.headers, content.get("error", content))
 
 
 def main() -> None:

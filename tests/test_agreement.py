@@ -132,6 +132,27 @@ def test_kappa_takes_the_commonest_number_of_ratings_and_counts_the_rest():
     assert found.kappa.value == found.ordinal.value == 1.0
 
 
+def test_kappa_takes_the_commonest_number_of_ratings_even_where_it_is_not_the_largest():
+    """Six units of two ratings and two units of three: kappa is that of the six, by statsmodels."""
+    from statsmodels.stats.inter_rater import fleiss_kappa
+
+    pairs = [(10, 10), (30, 50), (50, 50), (70, 70), (90, 70), (10, 30)]
+    said = [rating(r, "m", f"c{i}/0", {"tone": score}) for i, both in enumerate(pairs) for r, score in zip("ab", both, strict=True)]
+    said += [rating(r, "m", f"d{i}/0", {"tone": 50}) for i in range(2) for r in "abc"]
+    found = panels.agreement(panels.opinions(said), 0)
+    table = np.zeros((6, 5), dtype=int)
+    for i, both in enumerate(pairs):
+        for score in both:
+            table[i, score // 20] += 1
+    assert (found.units, found.left_out) == (8, 2)
+    assert found.kappa.value == pytest.approx(fleiss_kappa(table, method="fleiss"), abs=1e-9)
+    assert (found.kappa.items, found.kappa.clusters) == (6, 6)
+    # Six of two and six of three: the larger number is taken. All three say 50, or all say 10.
+    even = said + [rating(r, "m", f"e{i}/0", {"tone": 10}) for i in range(4) for r in "abc"]
+    found = panels.agreement(panels.opinions(even), 0)
+    assert (found.kappa.value, found.kappa.clusters, found.left_out) == (1.0, 6, 6)
+
+
 def test_missing_and_second_askings_are_not_in_the_table():
     said = [rating("a", "m", "c/0", {"tone": 50}), rating("a", "m", "d/0", None, problem="malformed"),
             rating("a", "m", "c/0", {"tone": 10}, repeat=1)]  # fmt: skip
@@ -182,6 +203,45 @@ def test_the_report_finds_a_full_scale():
     full = effects.saturation([r for r in study(4, full=True) if r.rater == "other"])
     assert (full.full.value, full.different, full.commonest, full.spread) == (1.0, 1, 100, 0.0)
     assert effects.saturation([r for r in study(4) if r.rater == "gpt-x"]).full.value < 0.05
+
+
+def test_saturation_by_hand():
+    """Four first askings: 100, 80, 79 and 100. The top class begins at 80; a second asking and a missing one do not count."""
+    scores = {"c0/0": 100, "c1/0": 80, "c2/0": 79, "c3/0": 100}
+    said = [rating("a", "m", unit, {"tone": score}) for unit, score in scores.items()]
+    said += [rating("a", "m", unit, {"tone": 5}, repeat=1) for unit in scores] + [rating("a", "m", "c4/0", None, problem="malformed")]
+    found = effects.saturation(said)
+    assert (found.full.value, found.top.value, found.commonest, found.commonest_share.value) == (0.5, 0.75, 100, 0.5)
+    # Mean 89.75: deviations 10.25, -9.75, -10.75, 10.25.
+    assert (found.different, found.spread) == (3, pytest.approx(np.sqrt((2 * 10.25**2 + 9.75**2 + 10.75**2) / 4)))
+    assert (found.full.items, found.full.clusters) == (4, 4)
+    # Of two equally common scores the higher is named; without a score nothing is said.
+    assert effects.saturation([rating("a", "m", f"c{i}/0", {"tone": 10 * i}) for i in range(3)]).commonest == 20
+    assert effects.saturation(said[-1:]) is None
+
+
+def twice_rated():
+    """Judge a gives the longer of two replies 10 points more, for one doubling, and its own family 10 more; others see no difference.
+
+    Asked again, a says the opposite of all that, with 60 points between: it must not matter."""
+    said = []
+    for i in range(4):
+        for model, size, score in (("gpt-1", 200, 60), ("qwen", 100, 50)):
+            said.append(rating("a", model, f"c{i}/0", {"tone": score}, length=size))
+            said += [rating(other, model, f"c{i}/0", {"tone": 50}, length=size) for other in ("b", "c")]
+            said.append(rating("a", model, f"c{i}/0", {"tone": 20 if size == 200 else 80}, length=size, repeat=1))
+    return said
+
+
+def test_second_askings_move_no_effect():
+    raw, beyond = effects.length(twice_rated(), "a")
+    assert (raw.value, beyond.value) == (pytest.approx(10), pytest.approx(10))
+    assert (raw.items, raw.clusters) == (8, 4)
+    found = effects.self_preference(twice_rated(), "a", "openai:a", {"a": "gpt"})
+    assert (found.value, found.items, found.clusters) == (pytest.approx(10), 4, 4)
+    # In the other order of the lines too: the last word must not win.
+    assert effects.length(twice_rated()[::-1], "a")[0].value == pytest.approx(10)
+    assert effects.self_preference(twice_rated()[::-1], "a", "openai:a", {"a": "gpt"}).value == pytest.approx(10)
 
 
 def test_stability_of_what_was_asked_twice():

@@ -1,8 +1,10 @@
 """The diagnosis of one model against counts made by hand and, for stage order, against trying every assignment."""
 
+import dataclasses
 import itertools
 import json
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,8 +15,9 @@ from csc_tasks.conversation import Conversation, Turn
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID, STAGES, STRATEGY_IDS
 from csc_tasks.question import Question
+from leaderboard.numbers import context_gap, diagnose
 from leaderboard.numbers.assemble import gaps, variants
-from leaderboard.numbers.fact_audit import read_evidence
+from leaderboard.numbers.fact_audit import Support, read_evidence
 from leaderboard.numbers.measured import Options, measure
 from leaderboard.numbers.stage_order import fewest_backward_moves
 from leaderboard.reading.results_files import find_results, read_results
@@ -130,6 +133,61 @@ def test_the_context_gap(run):
     assert found.divergence.firsts == (3, 0, 0, 6) and found.divergence.never == 0 and found.divergence.median == 4.0
 
 
+def logged(predicted, index=None, ids=("a", "b")):
+    """Two turns of each of two conversations."""
+    return SimpleNamespace(
+        ids=list(ids), conversation=np.array([0, 0, 1, 1]), turn=np.array([1, 3, 1, 3]), index=np.array(index or [1, 2, 1, 2]),
+        predicted=np.array(predicted),
+    )  # fmt: skip
+
+
+def test_the_gap_is_over_turns_that_both_runs_know():
+    """The second run has its conversations in the other order, and one score of each run is unknown."""
+    reference, generated = logged([1] * 4), logged([1] * 4, ids=("b", "a"))
+    unknown = float("nan")
+    with_gold = {"score": np.array([1.0, 0.8, unknown, 0.6]), "only_here": np.ones(4), "unparsed": np.zeros(4)}
+    with_own = {"score": np.array([0.9, 0.1, 0.5, unknown]), "unparsed": np.zeros(4)}
+    (gap,) = context_gap.context_gaps(reference, generated, with_gold, with_own)
+    # a: 1.0 - 0.5 at the first turn, its second is unknown in generated context; b: the second, 0.6 - 0.1.
+    assert gap.metric == "score"
+    assert [(p.turn_index, p.reference.value, p.generated.value) for p in gap.points] == [(1, 1.0, 0.5), (2, 0.6, 0.1)]
+    assert [p.difference.value for p in gap.points] == pytest.approx([0.5, 0.5])
+    assert (gap.overall.value, gap.overall.items, gap.overall.clusters) == (pytest.approx(0.5), 2, 2)
+    assert gap.first_significant is None, "one conversation has no interval"
+    nothing = {"score": np.full(4, unknown)}
+    assert context_gap.context_gaps(reference, generated, nothing, with_own) == ()
+
+
+def test_where_the_two_contexts_part(monkeypatch):
+    found = context_gap.divergence(logged([1, 2, 3, 0]), logged([1, 5, 3, 0]))
+    assert (found.conversations, found.never, found.median, found.firsts) == (2, 1, 2.0, (0, 1))
+    same = context_gap.divergence(logged([1, 2, 3, 0]), logged([1, 2, 3, 0]))
+    assert (same.never, same.median, same.firsts) == (2, None, ())
+    for one, other in (([-1] * 4, [1] * 4), ([1] * 4, [-1] * 4)):
+        assert context_gap.divergence(logged(one), logged(other)) is None
+    # From the last turn that is shown on, all are one.
+    monkeypatch.setattr(context_gap, "MOST_TURNS", 3)
+    late = context_gap.divergence(logged([1, 1, 1, 1], [9, 10, 9, 10]), logged([2, 2, 1, 2], [9, 10, 9, 10]))
+    assert (late.firsts, late.median) == ((0, 0, 2), 9.5)
+
+
+def test_groups_beyond_the_most_are_one_and_a_single_group_is_left_out(tmp_path, monkeypatch):
+    """Topics of 3, 2, 2 and 1 conversations: with two to show, the commonest and of the two equal ones the first by name."""
+    topics = ("b", "b", "b", "d", "d", "c", "c", "a")
+    items = [dataclasses.replace(item, topic=topic) for item, topic in zip(conversations(8, ("GT", "AC")), topics, strict=True)]
+    write_run(tmp_path / "many", "org/one", [conversation_result("csc_conv_ref", items, right(1))])
+    monkeypatch.setattr(diagnose, "MOST_TOPICS", 2)
+    found = {b.by: b.groups for b in measured(tmp_path / "many")["csc_conv_ref"].diagnosis["breakdowns"]}
+    assert [(group.name, group.clusters, group.items) for group in found["topic"]] == [("b", 3, 6), ("c", 2, 4), ("(all others)", 3, 6)]
+    monkeypatch.setattr(diagnose, "MOST_TOPICS", 4)
+    found = {b.by: b.groups for b in measured(tmp_path / "many")["csc_conv_ref"].diagnosis["breakdowns"]}
+    assert [group.name for group in found["topic"]] == ["a", "b", "c", "d"]
+    items = [dataclasses.replace(item, topic="b") for item in items]
+    write_run(tmp_path / "one", "org/one", [conversation_result("csc_conv_ref", items, right(1))])
+    found = {b.by: b.groups for b in measured(tmp_path / "one")["csc_conv_ref"].diagnosis["breakdowns"]}
+    assert "topic" not in found and [group.name for group in found["language"]] == ["en"]
+
+
 def test_facts_without_support(tmp_path):
     dialogue = (
         Turn("customer", "I paid $40 for order A1234567."), Turn("supporter", "You paid $40, and the fee was $7.", "RP"),
@@ -153,9 +211,33 @@ def test_facts_without_support(tmp_path):
     assert "evidence" in found.diagnosis["facts"].support
 
 
+def test_what_is_said_later_supports_nothing_before(tmp_path):
+    """$55 is first named by the customer's second turn: the reply before it invented it, the one after it repeats it."""
+    dialogue = (
+        Turn("customer", "My bill is wrong."), Turn("supporter", "Which one?", "PR"), Turn("customer", "The one of $55."),
+        Turn("supporter", "I see.", "RP"),
+    )  # fmt: skip
+    items = [Conversation(f"c{i}", "en", "Others", "test", dialogue) for i in range(2)]
+    said = {1: "The one of $55?", 3: "The one of $55, yes."}
+    write_run(tmp_path, "org/one", [conversation_result("csc_conv_ref", items, lambda item, turn: ("RP", said[turn]))])
+    found = measured(tmp_path)["csc_conv_ref"]
+    assert (found.diagnosis["facts"].facts, found.diagnosis["facts"].unsupported) == (4, 2)
+    assert found.unsupported == {("c0", 1): ("$55",), ("c1", 1): ("$55",)}
+
+
+def test_a_turn_without_a_text_is_named():
+    for turn in ("text", {"speaker": "customer"}, {"speaker": "customer", "text": 3}, None):
+        with pytest.raises(DataError, match="c0: turn 1 of dialogue is"):
+            Support({"conversation_id": "c0", "dialogue": [{"speaker": "customer", "text": "x"}, turn]}, False, {})
+
+
 @pytest.mark.parametrize(
-    "line", ["{", "[]", '{"conversation_id": 3, "passages": []}', '{"conversation_id": "a", "passages": "text"}', "[" * 9000]
-)
+    "line", [
+        "{", "[]", "[" * 9000, '{"conversation_id": 3, "passages": []}', '{"conversation_id": "a", "passages": "text"}',
+        '{"conversation_id": "a", "passages": ["x", 3]}', '{"conversation_id": "a", "turn": "3", "passages": []}',
+        '{"conversation_id": "a", "turn": true, "passages": []}',
+    ]
+)  # fmt: skip
 def test_evidence_that_cannot_be_read(tmp_path, line):
     file = tmp_path / "evidence.jsonl"
     file.write_text('{"conversation_id": "a", "passages": ["x"]}\n' + line, encoding="utf-8")

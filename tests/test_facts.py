@@ -20,7 +20,8 @@ def short(text, language):
 
 @pytest.mark.parametrize(("text", "number"), [
     ("五", 5), ("十", 10), ("十五", 15), ("二十", 20), ("二十四", 24), ("九十九", 99), ("一百", 100), ("一百零五", 105), ("一百一十", 110),
-    ("两百五", 250), ("三千五百", 3500), ("三千零五十", 3050), ("三千五", 3500), ("一万", 10_000), ("两万三", 23_000), ("一万二千", 12_000),
+    ("两百五", 250), ("三百九", 390), ("五亿三", 530_000_000), ("一万二千亿", 12 * 10**11),
+    ("三千五百", 3500), ("三千零五十", 3050), ("三千五", 3500), ("一万", 10_000), ("两万三", 23_000), ("一万二千", 12_000),
     ("十万", 100_000), ("二十万零三百", 200_300), ("一百二十万", 1_200_000), ("三千万", 30_000_000),
     ("一亿", 10**8), ("一亿二千万", 120_000_000),
     ("三万亿", 3 * 10**12), ("1.25万", 12_500), ("3千", 3_000), ("2百万", 2_000_000), ("1万2千", 12_000),
@@ -31,7 +32,10 @@ def test_a_chinese_number_is_read(text, number):
     assert chinese_number(text) == Decimal(number)
 
 
-@pytest.mark.parametrize("text", ["万一", "千万", "百万", "三四", "一二三", "百", "万", "一百百", "一百一千", ""])
+NO_CHINESE_NUMBERS = ("万一", "千万", "百万", "三四", "一二三", "百", "万", "一百百", "一百一千", "三百五百", "三万五万", "")
+
+
+@pytest.mark.parametrize("text", NO_CHINESE_NUMBERS)
 def test_chinese_characters_that_name_no_number_are_none(text):
     assert chinese_number(text) is None
 
@@ -56,8 +60,9 @@ def test_english_words_that_are_no_single_number_are_none(text):
 
 
 def test_numbers_are_written_the_shortest_way():
-    written = [("1,200.00", ""), ("2.5", " million"), ("5", "k"), ("0.50", ""), ("100", "")]
-    assert [plain(digit_number(*parts)) for parts in written] == ["1200", "2500000", "5000", "0.5", "100"]
+    written = [("1,200.00", ""), ("2.5", " million"), ("5", "k"), ("0.50", ""), ("100", ""), ("3", "m"), ("2", "Billion"), ("4", "hundred")]
+    expected = ["1200", "2500000", "5000", "0.5", "100", "3000000", "2000000000", "400"]
+    assert [plain(digit_number(*parts)) for parts in written] == expected
 
 
 ENGLISH = [
@@ -84,6 +89,11 @@ ENGLISH = [
         ["date --05-05", "date 15:00", "date 15:30", "date 15:30", "date 00:05", "date 09:00"],
     ),
     ("at 25:00 or 13 pm, 4:3, 1,2,3", ["number 13"]),
+    ("24:00, 24:30, 10:59, 10:60, 10:30:59, 10:30:60", ["date 00:00", "date 00:30", "date 10:59", "date 10:30:59"]),
+    ("12 am, 12 pm, 1 pm, 11 pm, 0 pm", ["date 00:00", "date 12:00", "date 13:00", "date 23:00", "number 0"]),
+    ("12/31/68 and 12/31/69", ["date 2068-12-31", "date 1969-12-31"]),
+    ("31 May, 32 May", ["date --05-31", "number 32"]),
+    ("two days, one day, zero fees", ["number 2"]),  # `one` and `zero` are seldom numbers
     ("order #A12345, ticket is T-709132", ["code a12345", "code t-709132"]),
     ("card ending in 4242, PIN 0314, account number is 85731890", ["code 4242", "code 0314", "code 85731890"]),
     ("Call 555-123-4567, +1 (415) 555-2671 or 555-0199.", ["code 5551234567", "code 14155552671", "code 5550199"]),
@@ -123,6 +133,13 @@ CHINESE = [
     ),
     ("早上9点到晚上12点，中午12点，凌晨两点，十点前", ["date 09:00", "date 00:00", "date 12:00", "date 02:00", "date 10:00"]),
     ("早一点，有3点要求", ["number 3"]),
+    ("三点一刻，三点三刻，十点整，下午三点零五分", ["date 03:15", "date 03:45", "date 10:00", "date 15:05"]),
+    ("下午12:30，晚上12:30，凌晨12点，上午12点", ["date 12:30", "date 00:30", "date 00:00", "date 12:00"]),
+    ("中午1点，中午11点，傍晚6点，晚上5点，明晚七点半", ["date 13:00", "date 11:00", "date 18:00", "date 17:00", "date 19:30"]),
+    ("夜里两点，晚上1点，当晚4点，凌晨五点", ["date 02:00", "date 01:00", "date 04:00", "date 05:00"]),
+    ("10:30:15，10:30:60，下午三点零零", ["date 10:30:15", "date 15:00"]),
+    ("90年3月5日，68年3月5号", ["date 1990-03-05", "date 2068-03-05"]),
+    ("三千元大奖，一元复始，12元", ["amount 3000 CNY", "amount 12 CNY"]),
     ("订单DD20240305，尾号1234，工号：8023，验证码是006611", ["code dd20240305", "code 1234", "code 8023", "code 006611"]),
     ("13812345678，138 1234 5678，010-85007938，+8613812345678", ["code 13812345678"] * 2 + ["code 01085007938", "code 8613812345678"]),
     ("6222 0212 3456 7890，幺三八零零一二三四五六", ["code 6222021234567890", "code 13800123456"]),
@@ -132,6 +149,14 @@ CHINESE = [
     ("万一不行，千万别来，十分感谢，一下，一个，第三次，十一假期，三四天，星期三，几十块，三十几个", []),
     ("请拨打[手机号码]，【姓名】，138****0000，**", []),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "language"), [
+    ("2024-13-05", "en"), ("2024-12-32", "en"), ("2024-00-05", "en"), ("32/12/2024", "en"), ("3/0/2024", "en"), ("0/3/2024", "en"),
+    ("13/13/2024", "en"), ("零月三日", "zh"), ("三月零号", "zh"), ("十三月", "zh"), ("十三月五日", "zh"), ("三月三十二日", "zh"),
+])  # fmt: skip
+def test_months_and_days_that_do_not_exist_are_no_dates(text, language):
+    assert not [fact for fact in find_facts(text, language) if fact.kind == "date"]
 
 
 @pytest.mark.parametrize(("text", "expected"), ENGLISH)
@@ -172,7 +197,14 @@ def test_placeholders_are_found_and_bracketed_numbers_are_none():
     ("in December", "by December 24", "en", []),
     ("at 3:30", "at 15:30", "en", []),
     ("at 4 pm", "at 4:30 pm", "en", ["16:00"]),
+    ("at 12:30", "at 00:30", "en", []),  # the clock shows 12:30 half an hour after midnight too
+    ("at 12:30", "at 12:30 am", "en", []),
+    ("at 12:30 am", "at 12:30", "en", ["00:30"]),
+    ("at 1:30", "at 00:30", "en", ["01:30"]),
+    ("at 3:30 pm", "at 3:30", "en", ["15:30"]),
     ("card ending in 1881", "4012 8888 8888 1881", "en", []),
+    ("number ending in 1881", "my card is 4012-8888-8888-18-81", "en", []),
+    ("number ending in 0881", "my card is 4012-8888-8888-18-81", "en", ["0881"]),
     ("order A12345", "the number is a12345", "en", []),
     ("Ms. Smith", "my name is jane smith", "en", []),
     ("to John Smith", "my name is jane smith", "en", ["john smith"]),

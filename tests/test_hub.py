@@ -179,6 +179,19 @@ def test_a_tag_names_the_commit_and_never_moves(server, send):
     assert {method for method, _ in server.requests} == {"GET"}, "found before anything is sent"
 
 
+def test_a_tag_of_an_earlier_commit_is_refused_although_nothing_has_changed(server, send):
+    """The files are there already, so no commit would be made; the tag still names other files."""
+    first, _ = send(tag="v1.0")
+    changed = FILES | {"build.json": b"{2}"}
+    second, _ = send(changed)
+    assert second.new and second.commit != first.commit
+    server.requests.clear()
+    text = refused(send, changed, kind=SettingError, tag="v1.0")
+    assert f"tag v1.0 of org/name is commit {first.commit[:12]} already, another state" in text
+    assert {method for method, _ in server.requests} == {"GET"}
+    assert server.repository("org/name").tags == {"v1.0": first.commit}
+
+
 def test_a_tag_that_fails_says_that_the_commit_is_there(server, send):
     server.fail("POST", "/tag/", 500)
     text = refused(send, tag="v1.0")

@@ -563,7 +563,8 @@ def test_bleurt_needs_no_table_of_positions_in_its_file(models, tmp_path):
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     texts = ["I am sorry.", "Your card"], ["Your card is locked", "您好"]
     ours, whole = (score("bleurt", *texts, LearnedSettings(bleurt_model=str(path))) for path in (folder, models.wordpiece))
-    assert ours == whole
+    # The last bit of a float depends on where in a file, and so in memory, the weights stand.
+    assert ours == pytest.approx(whole, abs=1e-6)
     assert bleurt.load(str(folder)).model.bleurt.embeddings.token_type_ids.unique().tolist() == [0]
 
 

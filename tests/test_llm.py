@@ -7,7 +7,6 @@ import os
 import ssl
 import subprocess
 import sys
-import time
 import traceback
 from argparse import ArgumentParser
 from collections import Counter
@@ -39,7 +38,8 @@ from builders.llm.pace import Pace
 from builders.llm.progress import Progress, clock, short
 from builders.llm.responses import cleaner, retry_after
 from csc_tasks.errors import DataError, MissingExtra, SettingError
-from tests.llm_server import Act, echo, in_turn, llm_server
+from tests import virtual_time
+from tests.llm_server import Act, InProcess, echo, in_turn, llm_server
 
 KEY = "sk-planted-7f3a9c1e5b2d8064"
 
@@ -120,14 +120,30 @@ def ask(llm, text="hello", **arguments):
     return asyncio.run(work())
 
 
-def ask_all(llm, items, concurrency=None, reply=None, **arguments):
+def ask_all(llm, items, concurrency=None, reply=None, run=asyncio.run, **arguments):
     """One question per item."""
 
     async def worker(item):
         answer = await llm.ask(stage="test", messages=user(str(item)), item_id=str(item), reply=reply, **arguments)
         return answer.text
 
-    return asyncio.run(run_items(items, worker, llm, Progress(len(items), stream=io.StringIO()), concurrency))
+    return run(run_items(items, worker, llm, Progress(len(items), stream=io.StringIO()), concurrency))
+
+
+@pytest.fixture
+def make_virtual(make):
+    """Make an LLM whose server is a script in this process, and which is to be run in virtual time: (LLM, server)."""
+
+    def made(script, **settings):
+        llm, server = make("http://127.0.0.1:9/v1", **settings), InProcess(script)
+        server.serve(llm)
+        return llm, server
+
+    return made
+
+
+def ask_all_virtually(llm, items, concurrency=None):
+    return ask_all(llm, items, concurrency, run=virtual_time.run)
 
 
 def rows(llm):
@@ -198,20 +214,29 @@ def test_thinking_tokens_are_counted_apart(make):
     (Act(body={"detail": "loading"}), "transport"),
     (Act(body={"error": {"message": "upstream is down", "code": 502}}), "server"),
     (Act(body={"error": "odd"}), "server"),
-    (Act(delay=5), "timeout"),
-    (Act(trickle=0.05), "timeout"),
     (Act(status=503, headers={"Retry-After": "0.02"}), "busy"),
     (Act(status=429), "busy"),
     (Act(body={"error": {"message": "slow down", "code": 429}}), "busy"),
 ])  # fmt: skip
 def test_transport_failures_are_tried_again(make, act, kind):
     with llm_server(in_turn(act, act, then=Act("fine"))) as server:
-        llm = make(server.url, timeout=0.4)
+        llm = make(server.url)
         assert ask(llm).text == "fine"
     assert server.count == 3
     assert llm.failures == Counter({kind: 2})
     (row,) = rows(llm)
     assert (row["state"], row["tries"]) == ("done", 3)
+
+
+@pytest.mark.parametrize("act", [Act(delay=60), Act(trickle=1)])
+def test_a_reply_that_takes_too_long_is_a_timeout(make, act):
+    """Nothing for a minute, or one byte a second: neither is there in full when the time is over, on any machine."""
+    with llm_server(in_turn(act)) as server:
+        llm = make(server.url, timeout=0.2, retries=1)
+        with pytest.raises(Stopped, match=r"no reply in 2 tries, at last no reply within 0\.2 s"):
+            ask(llm)
+    assert llm.failures == Counter(timeout=2)
+    assert (rows(llm)[0]["state"], rows(llm)[0]["tries"]) == ("failed", 2)
 
 
 def test_a_server_that_is_gone_stops_the_run_after_a_bounded_number_of_tries(make):
@@ -226,23 +251,24 @@ def test_a_server_that_is_gone_stops_the_run_after_a_bounded_number_of_tries(mak
         ask(make(url, retries=1))
 
 
-def test_one_request_the_server_dies_of_does_not_keep_the_others(make):
+def test_one_request_the_server_dies_of_does_not_keep_the_others(make_virtual):
     def script(body, number):
         return Act(status=500) if body["messages"][-1]["content"] == "3" else Act(delay=0.02)
 
-    with llm_server(script) as server:
-        llm = make(server.url, retries=2)
-        with pytest.raises(Stopped, match=r"1 of 8 items are unfinished: run the same command again; .*test, 3.*no reply in 3 tries"):
-            ask_all(llm, range(8), concurrency=2)
-        assert [row["item_id"] for row in rows(llm) if row["state"] != "done"] == ["3"]
-        # The same command again asks for that one only.
-        before = server.count
-        with pytest.raises(Stopped):
-            ask_all(make(server.url, retries=2), range(8))
-        assert server.count - before == 3
-        # Or it goes, when the user says so.
-        outcome = ask_all(make(server.url, retries=2, drop_unreachable=True), [*range(8), *range(100, 120)], concurrency=2)
-        assert [item for item, _ in outcome.drops] == [3] and outcome.dropped == Counter({"test: unreachable": 1})
+    llm, server = make_virtual(script, retries=2)
+    with pytest.raises(Stopped, match=r"1 of 8 items are unfinished: run the same command again; .*test, 3.*no reply in 3 tries"):
+        ask_all_virtually(llm, range(8), concurrency=2)
+    assert [row["item_id"] for row in rows(llm) if row["state"] != "done"] == ["3"]
+    assert server.count == 7 + 3
+    # The same command again asks for that one only.
+    llm, server = make_virtual(script, retries=2)
+    with pytest.raises(Stopped):
+        ask_all_virtually(llm, range(8))
+    assert server.count == 3
+    # Or it goes, when the user says so.
+    llm, server = make_virtual(script, retries=2, drop_unreachable=True)
+    outcome = ask_all_virtually(llm, [*range(8), *range(100, 120)], concurrency=2)
+    assert [item for item, _ in outcome.drops] == [3] and outcome.dropped == Counter({"test: unreachable": 1})
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 413, 422])
@@ -275,7 +301,7 @@ def test_other_ends_of_a_run(make, act, error, words):
     assert server.count < 60
 
 
-def test_a_429_storm_without_a_hint_is_weathered(make):
+def test_a_429_storm_without_a_hint_is_weathered(make_virtual):
     """A server that takes 8 at a time and says nothing but 429 to the others."""
     running = Counter()
 
@@ -285,9 +311,8 @@ def test_a_429_storm_without_a_hint_is_weathered(make):
             return Act(status=429)
         return Act(echo(body).content, delay=0.02)
 
-    with llm_server(script) as server:
-        llm = make(server.url, concurrency=64)
-        outcome = ask_all(llm, range(200))
+    llm, server = make_virtual(script, concurrency=64)
+    outcome = ask_all_virtually(llm, range(200))
     assert outcome.values == [f"echo {i}" for i in range(200)]
     (pace,) = llm._paces.values()
     assert pace.lowest <= 16
@@ -295,46 +320,45 @@ def test_a_429_storm_without_a_hint_is_weathered(make):
     assert 0 < running["rejected"] == llm.failures["busy"] < 200
 
 
-def test_after_a_storm_the_pace_recovers(make):
-    """Everything is rejected for a while; then the server takes 32 at a time again."""
-    start = []
+def test_after_a_storm_the_pace_recovers(make_virtual):
+    """Everything is rejected for 0.3 s; then the server takes 32 at a time again."""
 
     def script(body, number):
-        start[:] = start or [time.monotonic()]
-        return Act(status=429) if time.monotonic() - start[0] < 0.3 else Act(delay=0.02)
+        return Act(status=429) if asyncio.get_running_loop().time() < 0.3 else Act(delay=0.02)
 
-    with llm_server(script) as server:
-        llm = make(server.url, concurrency=32)
-        assert len(ask_all(llm, range(600)).results) == 600
+    llm, _ = make_virtual(script, concurrency=32)
+    assert len(ask_all_virtually(llm, range(600)).results) == 600
     (pace,) = llm._paces.values()
     assert pace.lowest <= 8
     assert pace.limit == 32
 
 
 @pytest.mark.parametrize("form", ["seconds", "date", "milliseconds"])
-def test_retry_after_is_respected(make, form):
-    """Four at once are told to wait; nobody sends before the time is over, and all are answered."""
-    told = []
+def test_retry_after_is_respected(make_virtual, form):
+    """Four at once are told to wait a second; nobody sends before it is over, and all do soon after."""
+    # The server's clock says another time than ours, and it says so.
+    headers = {
+        "seconds": {"Retry-After": "1"},
+        "date": {"Retry-After": formatdate(3601, usegmt=True), "Date": formatdate(3600, usegmt=True)},
+        "milliseconds": {"retry-after-ms": "1000", "Retry-After": "7"},
+    }
 
     def script(body, number):
-        if number >= 4:
-            return Act(echo(body).content)
-        now = time.time()
-        # A date has whole seconds; the server's clock may be an hour off, and says so.
-        headers = {
-            "seconds": {"Retry-After": "1"},
-            "date": {"Retry-After": formatdate(int(now) + 3601, usegmt=True), "Date": formatdate(int(now) + 3600, usegmt=True)},
-            "milliseconds": {"retry-after-ms": "1000", "Retry-After": "7"},
-        }
-        told.append(time.monotonic())
-        return Act(status=429, headers=headers[form])
+        return Act(echo(body).content) if number >= 4 else Act(status=429, headers=headers[form])
 
-    with llm_server(script) as server:
-        outcome = ask_all(make(server.url, concurrency=4), range(4))
+    llm, server = make_virtual(script, concurrency=4)
+    outcome = ask_all_virtually(llm, range(4))
     assert outcome.values == [f"echo {i}" for i in range(4)]
-    assert server.count == 8
-    assert min(server.times[4:]) - max(told) >= 0.99
-    assert max(server.times[4:]) - max(told) < 3
+    assert server.times[:4] == [0.0] * 4 and server.count == 8
+    # Up to a tenth is added, so that clients that were rejected together do not return together.
+    assert min(server.times[4:]) >= 1.0 and max(server.times[4:]) <= 1.1 + 1e-9
+
+
+def test_retry_after_arrives_from_a_real_server(make):
+    """The header's way through the HTTP libraries: a pause of a day is more than is waited for."""
+    with llm_server(in_turn(Act(status=429, headers={"Retry-After": "86400"}))) as server, pytest.raises(Stopped, match="wait 86,400 s"):
+        ask(make(server.url))
+    assert server.count == 1
 
 
 @pytest.mark.parametrize(("headers", "seconds"), [
@@ -355,16 +379,15 @@ def test_retry_after_is_read(headers, seconds):
     assert retry_after(headers) == seconds
 
 
-def test_a_request_that_alone_is_too_much_does_not_hold_up_the_others(make):
+def test_a_request_that_alone_is_too_much_does_not_hold_up_the_others(make_virtual):
     """Some servers answer 429 to a prompt that is over the limit by itself."""
 
     def script(body, number):
         return Act(status=429, headers={"Retry-After": "0.001"}) if body["messages"][-1]["content"] == "3" else Act()
 
-    with llm_server(script) as server:
-        llm = make(server.url, max_wait=1.0)
-        with pytest.raises(Stopped):
-            ask_all(llm, range(30), concurrency=4)
+    llm, _ = make_virtual(script, max_wait=1.0)
+    with pytest.raises(Stopped):
+        ask_all_virtually(llm, range(30), concurrency=4)
     assert sum(row["state"] == "done" for row in rows(llm)) == 29
 
 
@@ -555,13 +578,12 @@ def test_several_event_loops_one_after_the_other(make):
             assert answer.text == f"echo {text}"
 
 
-def test_sixty_four_are_out_at_once_and_results_keep_the_items_order(make):
+def test_sixty_four_are_out_at_once_and_results_keep_the_items_order(make_virtual):
     def script(body, number):
         return Act(echo(body).content, delay=0.4 if number < 64 else 0.02 * (number % 7))
 
-    with llm_server(script) as server:
-        llm = make(server.url, concurrency=64)
-        outcome = ask_all(llm, range(300))
+    llm, server = make_virtual(script, concurrency=64)
+    outcome = ask_all_virtually(llm, range(300))
     assert server.most == 64
     assert outcome.values == [f"echo {i}" for i in range(300)]
     assert [item for item, _ in outcome.results] == list(range(300))
@@ -591,10 +613,16 @@ def test_a_bug_in_a_worker_is_raised_as_it_is(make):
         await asyncio.sleep(0 if item == 3 else 30)
         raise ZeroDivisionError("ours")
 
-    started = time.monotonic()
+    async def work():
+        try:
+            await run_items(range(8), worker, llm, Progress(8, stream=io.StringIO()))
+        finally:
+            ended.append(asyncio.get_running_loop().time())
+
+    ended = []
     with pytest.raises(ZeroDivisionError, match="ours"):
-        asyncio.run(run_items(range(8), worker, llm, Progress(8, stream=io.StringIO())))
-    assert time.monotonic() - started < 5
+        virtual_time.run(work())
+    assert ended == [0.0], "the others are not waited for"
 
 
 def test_max_requests_stops_after_exactly_so_many_and_goes_on_where_it_was(make):
@@ -855,14 +883,14 @@ def test_a_rejection_counts_once_for_all_that_were_out():
             pace.rejected(generation, 0.05)
             pace.leave()
         assert pace.limit == pytest.approx(16 * 0.7)
-        started = time.monotonic()
         assert await pace.enter() == 1
-        assert 0.05 <= time.monotonic() - started < 0.5
+        # The pause that the server named and up to a tenth more, and not 16 of them one after the other.
+        assert 0.05 <= asyncio.get_running_loop().time() <= 0.055 + 1e-9
         pace.rejected(1, 0.01)
         assert pace.limit == pytest.approx(16 * 0.7 * 0.7)
         pace.leave()
 
-    asyncio.run(work())
+    virtual_time.run(work())
 
 
 def test_turns_are_first_come_first_served_and_a_rejected_request_goes_first():
@@ -913,33 +941,34 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_the_bar_says_what_is_asked_of_it(make, monkeypatch):
+def test_the_bar_says_what_is_asked_of_it(make_virtual, monkeypatch):
     stream = Terminal()
-    with llm_server(lambda body, number: Act(delay=0.1)) as server:
-        llm = make(server.url, prices={"": Price(1000, 1000)}, concurrency=4)
+    llm, _ = make_virtual(lambda body, number: Act(delay=1), prices={"": Price(1000, 1000)}, concurrency=4)
 
-        async def worker(item):
-            await llm.ask(stage="test", messages=user(str(item)), item_id=str(item))
-            if item == 3:
-                raise Dropped("odd")
+    async def worker(item):
+        await llm.ask(stage="test", messages=user(str(item)), item_id=str(item))
+        if item == 3:
+            raise Dropped("odd")
 
-        monkeypatch.setattr("builders.llm.progress.REDRAW", 0.05)
-        monkeypatch.setenv("COLUMNS", "200")
-        asyncio.run(run_items(range(40), worker, llm, Progress(40, "rolecs", stream)))
+    async def work():
+        await run_items(range(40), worker, llm, Progress(40, "rolecs", stream, asyncio.get_running_loop().time))
+
+    monkeypatch.setenv("COLUMNS", "200")
+    virtual_time.run(work())
     lines = [line.strip() for line in stream.getvalue().split("\r")]
     assert any("in flight" in line and " left" in line for line in lines)
     assert stream.getvalue().endswith("\n")
     last = lines[-1].split(" | ")
     assert last[0] == "rolecs 39/40 done, 1 dropped, 0 in flight"
-    assert float(last[2].split()[0]) > 5 and last[2].endswith(" requests/s")
+    # Four at a time, each a second long; the first second of the window and the pace's distances between requests move it a little.
+    assert 3.5 <= float(last[2].split()[0]) <= 4.5 and last[2].endswith(" requests/s")
     assert last[3:] == ["400 in, 200 out", "cost 0.60"]  # 40 replies of 10 and 5 tokens, at 1,000 a million
 
 
-def test_time_left_is_that_of_the_last_minute(monkeypatch):
+def test_time_left_is_that_of_the_last_minute():
     now = [0.0]
-    monkeypatch.setattr("builders.llm.progress.time.monotonic", lambda: now[0])
     llm = type("L", (), {"answered": 0, "budget": type("B", (), {"stages": {}, "cost": None})})
-    progress = Progress(1000, stream=io.StringIO())
+    progress = Progress(1000, stream=io.StringIO(), clock=lambda: now[0])
     progress.done = 500  # from the journal, at once
     for _ in range(200):
         now[0] += 1

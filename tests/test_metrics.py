@@ -106,6 +106,11 @@ def test_select_refuses(names, per, text):
         select(names, per)
 
 
+def test_text_of_another_language_is_not_split_as_if_it_were_english():
+    with pytest.raises(SettingError, match="know the languages zh and en, not 'fr'"):
+        tokens("bonjour", "fr")
+
+
 def test_reading_the_table_loads_no_scoring_library():
     heavy = {"torch", "transformers", "datasets", "lm_eval", "pandas", "sacrebleu", "rouge_score", "nltk"}
     code = "import sys, csc_tasks.metrics; print(*sys.modules)"

@@ -80,6 +80,24 @@ def test_without_a_maximum_scores_stay_finite_and_it_is_said(wins, ties):
     assert (found.theta[0] >= found.theta[1]) or wins[0][1] == 0
 
 
+def test_half_a_win_each_way_is_added_where_there_is_no_maximum():
+    """3 wins to 0 are taken as 3.5 to 0.5: a difference of log 7. The pair that is beaten both ways keeps its wins as they are."""
+    found = fit(np.array([[0, 3], [0, 0]]), np.zeros((2, 2)))
+    assert found.bounded
+    assert float(found.theta[0] - found.theta[1]) == pytest.approx(np.log(7), abs=1e-9)
+    # With 5 ties: nu = t / sqrt(w l) = 5 / sqrt(3.5 * 0.5); ties are not added to.
+    found = fit(np.array([[0, 3], [0, 0]]), np.array([[0, 5], [5, 0]]))
+    assert float(found.theta[0] - found.theta[1]) == pytest.approx(np.log(7), abs=1e-9)
+    assert float(found.nu) == pytest.approx(5 / np.sqrt(1.75), abs=1e-9)
+    # A chain: 0 beats 1, 1 beats 2, 0 and 2 never met and get no half wins, so each step is log 7 and the whole way twice that.
+    found = fit(np.array([[0, 3, 0], [0, 0, 3], [0, 0, 0]]), np.zeros((3, 3)))
+    assert found.theta == pytest.approx([np.log(7), 0, -np.log(7)], abs=1e-9)
+    # Nobody met the third model: every pair gets half wins, so that it stands in the middle of two who are log 7 apart.
+    found = fit(np.array([[0, 3, 0], [0, 0, 0], [0, 0, 0]]), np.zeros((3, 3)))
+    assert found.theta[2] == pytest.approx(0, abs=1e-9) and found.theta[0] == pytest.approx(-found.theta[1], abs=1e-9)
+    assert not fit(np.array([[0, 3], [1, 0]]), np.zeros((2, 2))).bounded
+
+
 def test_many_tables_at_once_are_each_their_own():
     draw = np.random.default_rng(4)
     wins = draw.integers(0, 4, (50, 4, 4)) * (1 - np.eye(4, dtype=int))

@@ -260,13 +260,14 @@ def test_without_a_key_or_server_embeddings_are_refused(monkeypatch):
 
 @pytest.mark.slow
 def test_sixteen_thousand_profiles_take_less_than_a_minute():
+    """In CPU time, so that a busy machine does not matter."""
     import resource
     import time
 
     rng = np.random.default_rng(0)
     rows = rng.standard_normal((12_000, 1024), dtype="float32")
     rows = unit_rows(np.concatenate([rows, rows[:4000] + 0.3 * rng.standard_normal((4000, 1024), dtype="float32")]))
-    started = time.monotonic()
+    started = time.process_time()
     assert first_of_each(rows) == list(range(12_000))
-    assert time.monotonic() - started < 60
+    assert time.process_time() - started < 60
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 2_000_000

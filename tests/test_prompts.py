@@ -24,6 +24,7 @@ from csc_tasks.metrics import METRICS
 from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt, instructions, read_reply, tagged
 from csc_tasks.prompts import en as english
 from csc_tasks.prompts import zh as chinese
+from csc_tasks.prompts.template import shows_system, without_system
 from csc_tasks.question import Question
 from csc_tasks.settings import HELP, Settings
 
@@ -446,12 +447,26 @@ def request(prompt, system_instruction=None, templated=True):
     return PlayInstance("csc_generate", {}, ("", {}), 0, prompt=prompt, system_instruction=system_instruction, templated=templated)
 
 
+def test_a_system_message_moves_into_the_first_user_message_and_nothing_else_moves():
+    system, first, answer = ({"role": role, "content": role} for role in ("system", "user", "assistant"))
+    moved = without_system([system, first, answer, first])
+    assert moved == [{"role": "user", "content": "system\n\nuser"}, answer, first]
+    assert without_system([first, answer]) == [first, answer]
+    assert system["content"] == "system" and first["content"] == "user", "what was given is not changed"
+
+
+def test_an_api_that_renders_no_text_is_taken_to_show_the_system_message():
+    assert shows_system(lambda messages: messages)
+    assert shows_system(lambda messages: " ".join(message["content"] for message in messages))
+    assert not shows_system(lambda messages: messages[-1]["content"])
+
+
 @pytest.mark.parametrize("name", TEMPLATES)
 @pytest.mark.parametrize("style", STYLES)
 def test_every_template_takes_every_conversation(name, style, tokenizer):
-    template, shows_system, end = TEMPLATES[name]
+    template, shows, end = TEMPLATES[name]
     rendering = renderer(tokenizer, template)
-    assert rendering.template().shows_system == shows_system
+    assert rendering.template().shows_system == shows
     for language, variant in itertools.product(LANGUAGES, VARIANTS):
         for speakers in ("S", "CS", "SCS", "CSSCCSS", "CCSS", "SSSCCC" * 3 + "S"):
             for prompt in prompts(speakers, language, style, variant):

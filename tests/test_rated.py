@@ -103,6 +103,22 @@ def test_labels_scales_and_places():
                        "human_overall"]  # fmt: skip
 
 
+@pytest.mark.parametrize(("name", "scale", "digits", "label"), [
+    ("rouge_l_zh", 100.0, 2, "ROUGE-L zh"),  # a share
+    ("strategy_acc", 100.0, 1, "Strategy accuracy"),
+    ("bleu_4_en", 1.0, 2, "BLEU-4 en"),  # 0 to 100 as it is
+    ("bertscore_en", 100.0, 2, "BERTScore en"),
+    # Log-probabilities per token, about -3: no share, whatever their range says.
+    ("bartscore_en", 1.0, 2, "BARTScore en"),
+    ("bartscore_to_reference_zh", 1.0, 2, "BARTScore to reference zh"),
+    ("bartscore_to_reply_zh", 1.0, 2, "BARTScore to reply zh"),
+    ("unheard_of", 1.0, 2, "unheard_of"),  # a later version's
+])  # fmt: skip
+def test_scales_of_metrics(name, scale, digits, label):
+    found = column("questions", "csc_qa", name, "s", True)
+    assert (found.scale, found.digits, found.label) == (scale, digits, label)
+
+
 def test_whole_conversations_are_told_from_replies():
     assert column("conversations", GEN, "judge_m_tone", f"x|{SIGNED}", True).whole
     assert column("conversations", GEN, "human_tone", f"x|{ASKED}", True).whole

@@ -10,7 +10,7 @@ from fakes import sample_conversations, sample_questions
 from csc_tasks.errors import CscError, DataError, ModelError, SettingError
 from trainers import hardware, recipe
 from trainers.recipe import HELP, Recipe, read_recipe
-from trainers.splits import hold_out, read_training_data
+from trainers.splits import hold_out, read_split, read_training_data
 from trainers.sweep import folder_name, read_sweep
 
 RECIPES = sorted(path for path in (Path(recipe.__file__).parent / "recipes").glob("*.yaml") if not path.name.startswith("accelerate"))
@@ -127,6 +127,13 @@ def test_a_language_is_held_out_of_too_whatever_the_other_languages_have(tmp_pat
     write(tmp_path / "a/rolecs/validation.jsonl", items[:1])
     other = {"zh": "en", "en": "zh"}[items[0].language]
     assert len(read_training_data([str(tmp_path / "a")], ["rolecs"], other, 0.2, []).validation) == 1
+    # Of one that has both languages only the rows of this one.
+    write(tmp_path / "a/rolecs/train.jsonl", items[:2] + items[4:])
+    write(tmp_path / "a/rolecs/validation.jsonl", items[2:4])
+    assert {item.language for item in items[2:4]} == {"zh", "en"}
+    for language in ("zh", "en"):
+        found = read_training_data([str(tmp_path / "a")], ["rolecs"], language, 0.2, [])
+        assert [item.language for item in found.validation] == [language]
 
 
 def test_the_same_rows_twice_are_refused_and_configs_that_are_nowhere_are_said(tmp_path):
@@ -155,6 +162,60 @@ def test_a_conversation_held_out_in_one_corpus_is_not_learned_from_another(tmp_p
     found = read_training_data([str(tmp_path / "c")], ["rolecs", "csconv"], None, 0.01, [])
     learned = {item.dialogue for item in found.train}
     assert not learned & {item.dialogue for item in found.validation}
+
+
+def test_a_dialogue_held_out_under_another_id_is_set_aside(tmp_path):
+    """Three dialogues are trained on in rolecs and held out, under other ids, in csconv."""
+    items = sample_conversations()
+    write(tmp_path / "c/rolecs/train.jsonl", items[:4])
+    write(tmp_path / "c/rolecs/validation.jsonl", items[4:])
+    again = [dataclasses.replace(item, conversation_id=f"csconv-{i}") for i, item in enumerate(items[:3])]
+    assert not {item.conversation_id for item in items} & {item.conversation_id for item in again}
+    write(tmp_path / "c/csconv/validation.jsonl", again)
+    write(tmp_path / "c/csconv/train.jsonl", [dataclasses.replace(items[3], conversation_id="csconv-3")])
+    found = read_training_data([str(tmp_path / "c")], ["rolecs", "csconv"], None, 0.1, [])
+    assert {item.conversation_id for item in found.validation} == {items[4].conversation_id, "csconv-0", "csconv-1", "csconv-2"}
+    # Of the five training rows only the fourth dialogue stays, which stands in both configs.
+    assert [item.dialogue for item in found.train] == [items[3].dialogue] * 2
+    assert found.set_aside == 3
+
+
+def test_a_corpus_whose_every_dialogue_is_held_out_has_nothing_to_train_on(tmp_path):
+    items = sample_conversations()
+    write(tmp_path / "c/rolecs/train.jsonl", items[:2])
+    again = [dataclasses.replace(item, conversation_id=f"again-{i}") for i, item in enumerate(items[:2])]
+    write(tmp_path / "c/rolecs/validation.jsonl", again)
+    with pytest.raises(DataError, match="every conversation is held out for validation; lower validation_share"):
+        read_training_data([str(tmp_path / "c")], ["rolecs"], None, 0.1, [])
+    # Without validation nothing is held out.
+    assert len(read_training_data([str(tmp_path / "c")], ["rolecs"], None, 0, []).train) == 2
+
+
+def test_a_corpus_of_the_hub_is_loaded_without_looking_for_a_folder(monkeypatch):
+    from csc_tasks import corpora
+    from csc_tasks.errors import MissingSplit
+
+    def load(name, config, split):
+        if config == "qa":
+            raise MissingSplit("there is no qa")
+        return (name, config, split)
+
+    def no_folder(*_):
+        raise AssertionError("a Hub id is no folder")
+
+    monkeypatch.setattr(corpora, "load", load)
+    monkeypatch.setattr(corpora, "available", no_folder)
+    assert list(read_split("org/data", ["rolecs", "qa", "csconv"], "train")) == [
+        ("org/data", "rolecs", "train"), ("org/data", "csconv", "train"),
+    ]  # fmt: skip
+
+
+def test_the_first_of_the_conversations_that_are_also_tested_is_named(tmp_path):
+    items = [dataclasses.replace(item, conversation_id=f"id-{i}") for i, item in enumerate(sample_conversations())]
+    write(tmp_path / "a/rolecs/train.jsonl", items)
+    write(tmp_path / "a/csconv/test.jsonl", items)
+    with pytest.raises(DataError, match=r"5 conversations to train on also stand in .*csconv/test.*\(first: id-0\)"):
+        read_training_data([str(tmp_path / "a")], ["rolecs"], None, 0, [])
 
 
 def test_all_rows_of_one_conversation_are_held_out_together():

@@ -167,6 +167,11 @@ UNPARSED = [
     # a different label further on
     "[Greeting] hi\n[Problem Refinement] which card?",
     "[情感管理] 您好。【策略4】哪张卡？",
+    # a different label behind brackets that are no label
+    "[Greeting] Hello [name]. [Problem Refinement] Which card?",
+    "[Identity Verification] [ID] please. [Problem Refinement] Which card?",
+    "[情感管理] 您的[手机号码]？【信息传达】已发送",
+    "[Greeting] Hello, and [Greeting] again. [Problem Refinement] Which card?",
     # not the asked-for JSON
     '{"strategy": ["情感管理", "细化问题"], "response": "您好"}',
     '{"strategy": "情感管理"}',

@@ -72,6 +72,42 @@ def test_undefined_is_none_and_never_zero():
         column([1.0, float("nan")], ["a", "b"])
 
 
+def test_intervals_and_tests_need_two_conversations():
+    assert stats.t_interval(0.5, 0.1, 1) == stats.t_interval(0.5, None, 9) == stats.t_interval(None, 0.1, 9) == (None, None)
+    assert stats.p_value(0.5, 0.1, 1) is stats.p_value(None, 0.1, 9) is stats.p_value(0.5, None, 9) is None
+    # With two there is one degree of freedom: 12.706 standard errors.
+    assert stats.t_interval(0.5, 0.1, 2) == pytest.approx((0.5 - 1.27062, 0.5 + 1.27062), abs=1e-5)
+    assert stats.bootstrap_interval(column([1.0, 0.0], ["a", "a"])) == (None, None)
+    assert stats.bootstrap_interval(column([1.0, 0.0], ["a", "b"])) == (0.0, 1.0)
+
+
+def test_an_interval_that_touches_zero_does_not_exclude_it():
+    for low, high, excluded in ((0.1, 0.3, True), (-0.3, -0.1, True), (-0.1, 0.3, False), (0.0, 0.3, False), (-0.3, 0.0, False)):
+        assert stats.excludes_zero(low, high) is excluded, (low, high)
+    assert not stats.excludes_zero(None, None)
+
+
+def test_no_error_at_all_is_certain_unless_there_is_no_difference_either():
+    assert (stats.p_value(0.2, 0.0, 5), stats.p_value(0.0, 0.0, 5), stats.p_value(1e-15, 1e-15, 5)) == (0.0, 1.0, 1.0)
+
+
+def test_columns_of_different_kinds_have_no_difference():
+    def total(sums):
+        return sums[..., 0]
+
+    plain = column([1.0, 0.0], ["a", "b"])
+    narrow, wide = (column(np.ones((2, width)), ["a", "b"], total) for width in (2, 3))
+    for one, other in ((plain, narrow), (narrow, plain), (narrow, wide)):
+        with pytest.raises(DataError, match="no paired difference"):
+            stats.difference(one, other)
+
+
+def test_every_draw_without_a_seed_is_that_of_seed_0():
+    some = column(RANDOM.normal(size=40), [f"c{i:02}" for i in range(40)])
+    assert stats.bootstrap_interval(some) == stats.bootstrap_interval(some, 0, 2000)
+    assert stats.bootstrap_interval(some) != stats.bootstrap_interval(some, 1, 2000)
+
+
 def test_a_paired_difference_is_that_of_statsmodels_and_of_scipy():
     ours, clusters = random_column(shift=0.3)
     theirs = ours + RANDOM.normal(size=len(ours)) * 0.4

@@ -12,7 +12,7 @@ from made_results import conversation_result, conversations, right, write_run
 
 from csc_tasks.cli import main
 from csc_tasks.errors import DataError
-from leaderboard.board import Board
+from leaderboard.board import Board, Value
 from leaderboard.reading.reported import read_reported
 from leaderboard.tables import as_csv, as_html, latex, markdown
 
@@ -65,6 +65,25 @@ def test_latex(board):
     # Every row has the columns of the head.
     assert {line.count("&") for line in text.splitlines() if line.endswith(r"\\") and "multicolumn" not in line} == {4}
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
+
+
+def test_an_asymmetric_interval_is_shown_by_its_bounds(board):
+    """A bootstrap interval is seldom symmetric: 0.27 with 0.10 to 0.58 is not 0.27 ± 0.24, which would reach from 0.03 to 0.51."""
+    table = board.tables[0]
+    skewed = Value(value=0.27, stderr=0.11, low=0.10, high=0.58, items=504, clusters=60, method="bootstrap")
+    rows = list(table.rows)
+    rows[0] = rows[0].model_copy(update={"values": rows[0].values | {"csc_conv_ref/bleu_4_en": skewed}})
+    table = table.model_copy(update={"rows": tuple(rows)})
+    label = board.models[BASE].label
+    assert markdown_rows(markdown(board, table))[0][label][:2] == ["41.0 ± 4.0", "0.27 (0.10 to 0.58)"]
+    (line,) = [line for line in latex(board, table).splitlines() if line.startswith(f"{label} &")]
+    assert r"& 41.0 {\scriptsize$\pm$4.0} & 0.27 {\scriptsize(0.10 to 0.58)} &" in line
+    assert ">0.27 <small>(0.10 to 0.58)</small><" in as_html(board, table)
+    # A share is in percent, its bounds too.
+    shares = Value(value=0.5, low=0.25, high=0.625, items=8, clusters=8, method="bootstrap")
+    rows[0] = rows[0].model_copy(update={"values": rows[0].values | {"csc_conv_ref/strategy_acc": shares}})
+    table = table.model_copy(update={"rows": tuple(rows)})
+    assert markdown_rows(markdown(board, table))[0][label][0] == "50.0 (25.0 to 62.5)"
 
 
 class Cells(HTMLParser):

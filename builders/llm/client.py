@@ -12,7 +12,6 @@ import hashlib
 import os
 import random
 import sys
-import time
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -188,7 +187,7 @@ class LLM:
 
     async def _send(self, backend, request, model, key, row):
         """Send until there is a reply, within the bounds; every try is in the journal before it is out."""
-        pace, answered, started = self._paces[id(backend)], self.answered, time.monotonic()
+        pace, answered, started = self._paces[id(backend)], self.answered, self._loop.time()
         failures = rejections = 0
         where = f"{backend.name}:{backend.model} at {backend.base_url} ({request.stage}, {request.item_id})"
         while True:
@@ -200,11 +199,11 @@ class LLM:
                 self.budget.admit(request.stage)
                 self.journal.send(key, **row)
                 self.sent += 1
-                sent_at = time.monotonic()
+                sent_at = self._loop.time()
                 found = await backend.complete(request)
                 if isinstance(found, Reply):
-                    pace.succeeded(time.monotonic() - sent_at)
-                    self.answered, self._last_answer = self.answered + 1, time.monotonic()
+                    pace.succeeded(self._loop.time() - sent_at)
+                    self.answered, self._last_answer = self.answered + 1, self._loop.time()
                     reading = _read(found, model, request.attempt)
                     self.journal.finish(key, asdict(found), *reading[:2], found.usage)
                     self.budget.add(request.stage, found.usage)
@@ -237,7 +236,7 @@ class LLM:
         if (found.retry_after or 0) > self.max_wait:
             raise Stopped(f"{where}: {found.message}; the server asks to wait {found.retry_after:,.0f} s (--max-wait {self.max_wait:g}): "
                           "run the same command again then")
-        if time.monotonic() - since > self.max_wait:
+        if self._loop.time() - since > self.max_wait:
             raise Stopped(f"{where}: {found.message}; nothing was answered for {self.max_wait:g} s: run the same command again later")
         if rejections > MOST_REJECTIONS:
             self._give_up(stage, f"{where}: rejected {rejections} times, at last {found.message}", answered)

@@ -10,7 +10,6 @@ idles while this process works and the other way round. With a distance of a par
 
 import asyncio
 import random
-import time
 from collections import deque
 
 # Of the even spacing (latency / limit): small enough never to hold back a server that has become faster.
@@ -22,7 +21,7 @@ SLACK = 0.005
 
 
 class Pace:
-    """The gate in front of one server. Belongs to one event loop at a time; times are seconds.
+    """The gate in front of one server. Belongs to one event loop at a time; times are seconds of that loop's clock.
 
     `first_pause` doubles with each rejection in a row for which the server named no time, up to `longest_pause`.
     """
@@ -85,7 +84,7 @@ class Pace:
         pause *= random.uniform(1.0, 1.1)
         # One rejection without a word about time, amid answers, concerns that request; two in a row, or a time, concern everybody.
         if retry_after or self._rejected_in_a_row > 1:
-            self._open_at = max(self._open_at, time.monotonic() + pause)
+            self._open_at = max(self._open_at, asyncio.get_running_loop().time() + pause)
         return pause
 
     def slow_down(self, generation: int) -> None:
@@ -105,7 +104,7 @@ class Pace:
 
     def _let_in(self):
         while self._waiting and self.running < int(self.limit):
-            now = time.monotonic()
+            now = asyncio.get_running_loop().time()
             wait = max(self._open_at, self._next_at) - now
             if wait > 0:
                 if self._timer is None:

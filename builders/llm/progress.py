@@ -5,6 +5,7 @@ import shutil
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -17,12 +18,13 @@ WINDOW = 60.0
 
 
 class Progress:
-    """Counts items and draws. `total` items; `name` opens the line; `stream` is stderr."""
+    """Counts items and draws. `total` items; `name` opens the line; `stream` is stderr; `clock` returns seconds and never goes back."""
 
-    def __init__(self, total: int, name: str = "", stream: TextIO | None = None) -> None:
+    def __init__(self, total: int, name: str = "", stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self.total, self.name, self.stream = total, name, stream or sys.stderr
         self.done = self.dropped = self.running = 0
-        self.started = time.monotonic()
+        self.started = clock()
         self._terminal = self.stream.isatty()
         self._drawn = 0
         # (time, items ended, replies) at each drawing.
@@ -57,7 +59,7 @@ class Progress:
 
     def line(self, llm: "LLM") -> str:
         """`name 12/100 done, 1 dropped, 16 in flight | 0:12:34 left | 181.2 requests/s | 1.2M in, 300.1k out | cost 1.23`."""
-        now = time.monotonic()
+        now = self._clock()
         ended = self.done + self.dropped
         self._past.append((now, ended, llm.answered))
         while len(self._past) > 2 and now - self._past[0][0] > WINDOW:

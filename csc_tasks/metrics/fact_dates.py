@@ -15,7 +15,9 @@ START, END = r"(?<![A-Za-z0-9_])(?<!\d[.,:/])(?<![A-Za-z]-)", r"(?![A-Za-z0-9_]|
 def _date(year: str, month: int, day: int) -> str | None:
     if not 0 <= month <= 12 or not 0 <= day <= 31 or not (month or day or year):
         return None
-    year = f"20{year}" if len(year) == 2 else year
+    if len(year) == 2:
+        # As POSIX reads two digits of a year: 69 to 99 are of the last century.
+        year = f"19{year}" if year >= "69" else f"20{year}"
     if not month:
         return f"---{day:02}" if day else year
     return f"{year or '-'}-{month:02}" + (f"-{day:02}" if day else "")
@@ -82,6 +84,9 @@ def _chinese_hour(hour: int, part: str | None) -> int:
     night = part not in ("下午", "傍晚", "中午")
     if hour == 12:
         return 0 if night else 12
+    # 夜里两点 is after midnight, and nobody says 晚上 of an hour before five in the afternoon.
+    if night and hour < 5:
+        return hour
     return hour + 12 if hour < (3 if part == "中午" else 0 if part == "凌晨" else 12) else hour
 
 
@@ -90,7 +95,8 @@ def _chinese_digital(match: re.Match) -> str | None:
 
 
 def _chinese_time(match: re.Match) -> str | None:
-    hour, minute = chinese_number(match["h"]), chinese_number(match["mi"]) if match["mi"] else Decimal(0)
+    # The minutes of 三点零五分 are said with a zero that no number opens with.
+    hour, minute = chinese_number(match["h"]), chinese_number((match["mi"] or "").lstrip("零〇") or "零")
     # Without one of these, N点 may be N points, and N时 part of a word.
     sure = match["p"] or match["half"] or match["mi"] or (match["sign"] == "点" and match["after"] is not None)
     if hour is None or minute is None or not sure:
