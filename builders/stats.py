@@ -1,6 +1,7 @@
 """What a dataset holds: the tables of arXiv 2508.04423 for your own conversations, printed as Markdown and drawn.
 
     csc stats demo
+    csc stats calls.jsonl
     csc stats ORG/NAME --revision v1.0
     csc stats DIR --plots figures/
     csc stats DIR --card              puts the tables and figures into the card of the dataset folder DIR
@@ -46,11 +47,12 @@ def main(args: Namespace) -> None:
 
 def measure(corpus: str, revision: str | None = None) -> Iterator[Part]:
     """The statistics of everything in a corpus; prints what was read. Raises MissingSplit where nothing is there."""
-    if Path(corpus).expanduser().is_file():
-        raise SettingError(f"{corpus} is a file; give the folder that it lies in, or a Hub id")
+    file = Path(corpus).expanduser()
+    one = file.is_file()
     missing, found = None, False
-    for config in configs(corpus):
-        for split in SPLITS:
+    for config in [corpora.file_config(file)] if one else configs(corpus):
+        # A file does not say which split it is; it stands there as the one that the benchmark would read it as.
+        for split in ("test",) if one else SPLITS:
             try:
                 read = corpora.load(corpus, config, split, revision)
             except MissingSplit as error:

@@ -27,7 +27,7 @@ def read_originals(folder: Path) -> dict[str, tuple[str, tuple[Turn, ...]]]:
         place = f"{path.name}, line {number}"
         try:
             row = json.loads(line)
-            turns = tuple(Turn(turn["speaker"], turn["text"]) for turn in turns_of(row, "turns", place))
+            turns = turns_of(row, "turns", place)
             found[str(row["conversation_id"])] = str(row.get("source_id", "")), turns
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise DataError(f"{place}: no object with conversation_id, source_id and turns ({error!r:.80})") from None

@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from builders.sources.progress import ReadingProgress
-from builders.sources.raw import SPEAKERS, RawConversation, Reading, is_unicode
+from builders.sources.raw import RawConversation, Reading, is_unicode
 from csc_tasks.conversation import Turn
 from csc_tasks.errors import DataError
+from csc_tasks.shapes import SPEAKERS
 
 COLUMNS = ("conversation_id", "speaker", "date_time", "text")
 
