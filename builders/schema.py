@@ -124,11 +124,9 @@ def _checked_rows(config: str, split: str, rows: Sequence[dict]) -> list[dict]:
 
 
 def _check_written(row: dict, where: str) -> None:
-    """Raise DataError for a row that breaks a rule, or says in other words what readers take for the same (a strategy's name for its id)."""
-    if "dialogue" in row:
-        read = Conversation.from_row(row, where).to_row(roles="profile" in row)
-    else:
-        read = Question.from_row(row, where).to_row()
+    """Raise DataError for a row that breaks a rule, or has a name that readers would take for one of ours (a strategy's for its id)."""
+    item = (Conversation if "dialogue" in row else Question).from_row(row, where)
+    read = item.to_row()
     for name in ("dialogue", "conversation_history"):
         for i, (given, ours) in enumerate(zip(row.get(name, ()), read.get(name, ()), strict=True)):
             if given != ours:

@@ -23,6 +23,7 @@ from builders.statistics import ConversationStatistics, Part, QuestionStatistics
 from csc_tasks import corpora
 from csc_tasks.errors import DataError, MissingSplit, SettingError
 from csc_tasks.framework import BY_ID, STRATEGY_IDS
+from csc_tasks.out import check_writable, replace_file
 
 STRATEGIES, FOLLOWS = "Supporter strategies (Figure 3)", "Which strategy follows which"
 
@@ -34,8 +35,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
+    if args.plots:
+        check_writable(args.plots, "--plots")
     if args.card:
-        card_of(args.corpus)
+        check_writable(card_of(args.corpus).parent, "--card")
     parts = list(measure(args.corpus, args.revision))
     print("\n\n".join(f"{title}\n\n{table}" for title, table in tables(parts).items()))
     if args.plots:
@@ -115,7 +118,7 @@ def write_card(corpus: str, parts: Sequence[Part]) -> None:
     blocks = [f"### {title}\n\n{table}" for title, table in tables(parts).items() if not title.startswith((STRATEGIES, FOLLOWS))]
     blocks += [f"![{path.stem.replace('_', ' ')}]({FIGURES}/{path.name})" for path in drawn]
     note = "Table and figure numbers are those of arXiv 2508.04423. Lengths are characters (zh) or words (en)."
-    card.write_text(with_statistics(text, "\n\n".join([note, *blocks])), encoding="utf-8", newline="\n")
+    replace_file(card, with_statistics(text, "\n\n".join([note, *blocks])))
     print(f"wrote {card} and {len(drawn)} figures beside it")
 
 

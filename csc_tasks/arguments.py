@@ -82,10 +82,10 @@ def check_share(option: str, value: float | None, *, zero: bool = True, one: boo
     """Raise SettingError unless `value` is None or a share between 0 and 1; `zero` and `one` say whether the ends belong to it."""
     if value is None or 0 < value < 1 or (value == 0 and zero) or (value == 1 and one):
         return
-    ends = {(True, True): "0 to 1", (True, False): "0 to below 1", (False, True): "above 0 to 1"}
-    wanted = ends.get((zero, one), "between 0 and 1, without the ends")
+    low = "at least 0" if zero else "above 0"
+    high = "at most 1" if one else "below 1"
     percent = f"; {value:g} percent are {value / 100:g}" if 1 < value <= 100 else ""
-    raise SettingError(f"{option} {value:g}: must be a share ({wanted}){percent}")
+    raise SettingError(f"{option} {value:g}: must be a share, {low} and {high}{percent}")
 
 
 def listed(text: str) -> list[str]:

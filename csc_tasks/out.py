@@ -10,7 +10,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from csc_tasks.errors import SettingError
@@ -69,8 +69,12 @@ def replace_file(file: Path, content: str | bytes | Iterable[str]) -> Path:
                 stream.writelines([content] if isinstance(content, str) else content)
         os.replace(part, file)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        _remove(part)
         raise SettingError(f"{file}: cannot be written ({error.strerror or error})") from None
+    except BaseException:
+        # The content may be made while it is written.
+        _remove(part)
+        raise
     return file
 
 
@@ -110,6 +114,11 @@ def _move_into_place(fresh: Path, out: Path, previous: Path) -> None:
         if previous.exists() and not out.exists():
             os.replace(previous, out)
         raise
+
+
+def _remove(file: Path) -> None:
+    with suppress(OSError):
+        file.unlink()
 
 
 def _nearest(path: Path) -> Path:

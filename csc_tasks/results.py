@@ -5,7 +5,6 @@
 """
 
 import json
-import os
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from csc_tasks import TASKS_DIR, __version__, corpora
+from csc_tasks.out import replace_file
 from csc_tasks.records import Column, signatures
 
 
@@ -102,13 +102,11 @@ def write(out: Path, results: Mapping, lines: Mapping[str, Iterable[Mapping]]) -
     Files appear whole or not at all.
     """
     folder = out / re.sub(r"[^\w.-]+", "__", results["model_name"])
-    folder.mkdir(parents=True, exist_ok=True)
     stamp = datetime.now().isoformat().replace(":", "-")
     for task, rows in lines.items():
-        _replace(folder / f"samples_{task}_{stamp}.jsonl", (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        replace_file(folder / f"samples_{task}_{stamp}.jsonl", (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     file = folder / f"results_{stamp}.json"
-    _replace(file, [json.dumps(results, ensure_ascii=False, indent=2)])
-    return file
+    return replace_file(file, json.dumps(results, ensure_ascii=False, indent=2))
 
 
 def task_version() -> float:
@@ -116,10 +114,3 @@ def task_version() -> float:
     import yaml
 
     return yaml.safe_load((TASKS_DIR / "_csc_yaml").read_text(encoding="utf-8"))["metadata"]["version"]
-
-
-def _replace(file: Path, parts: Iterable[str]) -> None:
-    part = file.with_name(f".{file.name}.part")
-    with part.open("w", encoding="utf-8") as stream:
-        stream.writelines(parts)
-    os.replace(part, file)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.metrics import LearnedSettings, select
+from csc_tasks.out import check_writable
 from csc_tasks.records import check_ready, measure, measure_choices, signatures, signatures_of_choices, without_strategies
 from csc_tasks.results import estimates, write
 
@@ -51,6 +52,7 @@ def add_arguments(parser) -> None:
 
 
 def main(args) -> None:
+    check_writable(args.out)
     learned = LearnedSettings(
         **_models(args.model_path), bertscore_layer=args.bertscore_layer, device=args.device, batch_size=args.batch_size
     )

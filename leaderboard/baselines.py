@@ -20,6 +20,7 @@ from csc_tasks.conversation import CUSTOMER, Conversation
 from csc_tasks.errors import DataError, MissingSplit
 from csc_tasks.framework import STRATEGY_IDS
 from csc_tasks.metrics import METRICS, select
+from csc_tasks.out import check_writable
 from csc_tasks.prompts import Reply
 from csc_tasks.question import REFERENCES
 from csc_tasks.records import answer_record, measure, turn_record
@@ -43,6 +44,8 @@ def add_arguments(parser) -> None:
 
 
 def main(args) -> None:
+    if args.out:
+        check_writable(args.out)
     found = baselines(args.corpus, args.train, args.revision, args.language, args.metrics)
     settings = {"corpus": args.corpus, "train": args.train}
     tables = {name: as_results(f"baseline/{name}", settings, results) for name, results in found.items()}

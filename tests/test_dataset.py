@@ -217,7 +217,7 @@ def test_a_failure_on_the_way_leaves_the_earlier_folder_and_no_rubbish(tmp_path,
             raise OSError("no space left")
         replace(source, target)
 
-    monkeypatch.setattr(dataset.os, "replace", second_fails)
+    monkeypatch.setattr(os, "replace", second_fails)
     with pytest.raises(OSError, match="no space left"):
         write(out, {"csconv": {"test": [conversation("z")]}})
     assert files_of(out) == before

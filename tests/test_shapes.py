@@ -89,7 +89,8 @@ def test_a_dataset_row_is_read_by_the_same_names():
 
 @pytest.mark.parametrize("more", [{}, {"language": "en"}, {"conversation_id": "a", "language": "en"}], ids=str)
 def test_an_unknown_label_is_the_same_error_everywhere(tmp_path, more):
-    with pytest.raises(UnknownStrategy, match=r"turn 1: strategy 'Emotional Managment' is not one of the 12 \(closest: Emotional Management\)"):
+    said = r"turn 1: strategy 'Emotional Managment' is not one of the 12 \(closest: Emotional Management\)"
+    with pytest.raises(UnknownStrategy, match=said):
         read(tmp_path, row(label="Emotional Managment", **more))
 
 

@@ -18,7 +18,6 @@ export` finds them and `csc push` does not: they, and the journal, hold the pers
 import asyncio
 import hashlib
 import json
-import os
 import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
@@ -32,7 +31,9 @@ from builders.dataset import check_target, write_folder
 from builders.llm.options import add_llm_arguments
 from builders.llm.runs import run_record, stage_models
 from builders.sources import Reading, add_source_arguments, read_source
+from csc_tasks.arguments import check_share
 from csc_tasks.errors import DataError, SettingError, require
+from csc_tasks.out import replace_file
 
 PER_TOPIC = 500
 PROBLEMS_SHOWN = 20
@@ -96,8 +97,7 @@ def check_settings(args: Namespace) -> None:
         value = getattr(args, option)
         if value is not None and value < least:
             raise SettingError(f"--{option.replace('_', '-')} {value}: at least {least}")
-    if not 0 <= args.train_share < 1:
-        raise SettingError(f"--train-share {args.train_share:g}: at least 0 and below 1, so that a test split is left")
+    check_share("--train-share", args.train_share, one=False)
 
 
 def read(args: Namespace, reading: Reading, dropped: Counter, candidates) -> list[str]:
@@ -167,9 +167,7 @@ def write_originals(path: Path, pairs: Sequence) -> None:
         turns = [{"speaker": turn.speaker, "text": turn.text} for turn in pair.original.turns]
         row = {"conversation_id": pair.conversation.conversation_id, "source_id": pair.original.source_id, "turns": turns}
         lines[row["conversation_id"]] = json.dumps(row, ensure_ascii=False) + "\n"
-    scratch = path.with_name(f".{path.name}.part")
-    scratch.write_text("".join(lines[name] for name in sorted(lines)), encoding="utf-8", newline="\n")
-    os.replace(scratch, path)
+    replace_file(path, (lines[name] for name in sorted(lines)))
 
 
 def build_record(args: Namespace, llm, stages: Sequence[str], digest: str, counts: dict, languages: Sequence[str]) -> dict:

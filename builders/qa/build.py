@@ -85,8 +85,7 @@ def main(args: Namespace) -> None:
     record = write_folder(out, in_splits(made.questions, shares), _card(build, args.licence), build, run)
     print("\n".join(count_lines(counts)), contents_table(record["splits"]), sep="\n\n", end="\n\n")
     if empty := [split for split, share in shares.items() if share and split not in record["splits"]["qa"]]:
-        print(f"No conversation fell into {' and '.join(empty)}; --splits A,B,C says how many go where (0,0,100: all into test), and nothing is "
-              "asked twice.")  # fmt: skip
+        print(f"No conversation fell into {' and '.join(empty)}. With --splits 0,0,100 all go into test, and nothing is asked again.")
     print(f"Wrote {args.out}; its README.md says how to load it. Every request is in {llm.journal.path}")
 
 

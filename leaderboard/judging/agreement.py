@@ -16,6 +16,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from csc_tasks.errors import DataError, require
+from csc_tasks.out import check_writable, replace_file, say_earlier
 from leaderboard.judging.families import parse_families
 from leaderboard.judging.ratings import read_comparisons, read_ratings
 
@@ -38,10 +39,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(args: Namespace) -> None:
     require("pydantic", "leaderboard", "csc agreement")
-    from leaderboard.folder import dumped, replace_file
+    from leaderboard.folder import RELIABILITY, dumped
     from leaderboard.judging.reliability import report
     from leaderboard.judging.report import as_html, as_markdown
 
+    check_writable(args.out)
+    if (args.out / RELIABILITY).exists():
+        say_earlier(f"{args.out} holds an earlier report, which this one replaces")
     if absent := [path for path in args.ratings if not path.exists()]:
         raise DataError(f"{absent[0]}: there is no such file or folder")
     ratings, comparisons = read_ratings(args.ratings), read_comparisons(args.ratings)
@@ -50,7 +54,7 @@ def main(args: Namespace) -> None:
         raise DataError(f"{where}: no ratings.jsonl or comparisons.jsonl; make some with csc judge, csc pairwise or csc human")
     found = report(ratings, comparisons, args.seed, parse_families(args.family), signatures(args.ratings))
     text = as_markdown(found)
-    replace_file(args.out / "reliability.json", dumped(found))
+    replace_file(args.out / RELIABILITY, dumped(found))
     replace_file(args.out / "reliability.md", text.encode())
     replace_file(args.out / "reliability.html", PAGE.format(title=found.title, body=as_html(found)).encode())
     print(text)

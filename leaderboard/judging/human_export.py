@@ -18,6 +18,7 @@ from math import ceil
 from pathlib import Path
 
 from csc_tasks.errors import DataError, SettingError, require
+from csc_tasks.out import check_writable, replace_file
 from leaderboard.judging.dimensions import chosen_dimensions
 from leaderboard.judging.sampling import sample
 from leaderboard.judging.units import read_models, shared_ids
@@ -38,9 +39,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(args: Namespace) -> None:
     require("pydantic", "leaderboard", "csc human export")
-    from leaderboard.folder import replace_file
     from leaderboard.judging import sheets
 
+    check_writable(args.out)
     for name in ("raters", "conversations", "answers"):
         if getattr(args, name) < 1:
             raise SettingError(f"--{name} {getattr(args, name)}: at least 1")

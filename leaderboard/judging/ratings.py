@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from csc_tasks.errors import DataError
+from csc_tasks.out import replace_file
 
 RATINGS, COMPARISONS = "ratings.jsonl", "comparisons.jsonl"
 
@@ -76,11 +77,7 @@ class Comparison:
 
 def write_lines(file: Path, items: Iterable[Rating | Comparison]) -> Path:
     """Write the items, one a line; the file appears whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.part")
-    part.write_text("".join(json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in items), encoding="utf-8")
-    part.replace(file)
-    return file
+    return replace_file(file, (json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in items))
 
 
 def read_ratings(paths: Iterable[Path]) -> list[Rating]:
