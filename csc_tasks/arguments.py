@@ -9,6 +9,7 @@ import difflib
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from pathlib import Path
 
 from csc_tasks.errors import SettingError
 
@@ -37,15 +38,25 @@ class Parser(ArgumentParser):
             return
         known = [name for action in self._actions for name in action.option_strings]
         shown = [name for action in self._actions if action.help != argparse.SUPPRESS for name in action.option_strings]
+        paths = {name for action in self._actions if is_path(action) for name in action.option_strings}
+        before = ""
         for word in words:
             if word == "--":
                 return
-            name = word.partition("=")[0]
+            name, equals, value = word.partition("=")
+            if (before in paths and not word) or (name in paths and equals and not value):
+                self.error(f"{name or before} is empty (a variable that is not set?)")
+            before = word
             # A word with a space is text, and -5 a number.
             if not name.startswith("-") or name == "-" or " " in word or name[1] in ".0123456789" or name in known:
                 continue
             closest = difflib.get_close_matches(name, shown, n=1, cutoff=0.0)[0]
             self.error(f"unknown option {name} (closest: {closest})")
+
+
+def is_path(action: argparse.Action) -> bool:
+    """Whether an option takes a file or folder: an empty name would be the folder one stands in."""
+    return action.type is Path or action.metavar in ("DIR", "FILE")
 
 
 class Renamed(argparse.Action):

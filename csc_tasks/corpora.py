@@ -19,12 +19,15 @@ from pathlib import Path, PurePosixPath
 
 from csc_tasks import shapes
 from csc_tasks.conversation import TEXTS, Conversation, content_id, detect_language, text_of, turns_of
-from csc_tasks.errors import DataError, MissingSplit
+from csc_tasks.errors import DataError, MissingSplit, SettingError
 from csc_tasks.framework import TOPICS, topic_name
 from csc_tasks.question import Question
+from csc_tasks.reading import read_text
 
 DEMO_DIR = Path(__file__).resolve().parent / "demo"
 CONFIGS = ("csconv", "rolecs", "qa")
+RECORDS = ("build.json", "run.json")
+"""What a builder writes beside the data."""
 SPLITS = ("train", "validation", "test")
 SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
 PUBLISHED_FILES = {"csconv": "CSConv", "rolecs": "RoleCS"}
@@ -68,8 +71,11 @@ def load(name: str, config: str, split: str, revision: str | None = None) -> Cor
     """Read one split of a corpus.
 
     name: `demo`, a folder, a file, or a Hub dataset id (optionally `ORG/NAME@REVISION`). config: csconv, rolecs, qa or qa_<variant>.
-    Raises DataError that names file and row, or, when there is no such split, says what there is.
+    Raises DataError that names file and row, or, when there is no such split, says what there is; SettingError for a revision of
+    something that is not on the Hub.
     """
+    if revision and (name == "demo" or os.path.exists(os.path.expanduser(name))):
+        raise SettingError(f"{name} is here and no Hub id, so it has no revision {revision!r}; leave the revision out")
     if name == "demo":
         root, commit = DEMO_DIR, None
     elif os.path.exists(os.path.expanduser(name)):
@@ -90,7 +96,8 @@ def load(name: str, config: str, split: str, revision: str | None = None) -> Cor
             where = f"{shown} row {number}"
             found.append((read(row, where, config, counts), where))
     if not found:
-        raise DataError(f"{name}: {config}/{split} has no rows ({', '.join(file.name for file in files)})")
+        what = "the file" if root.is_file() else f"{config}/{split}"
+        raise DataError(f"{name}: {what} has no rows ({', '.join(file.name for file in files)})")
     items = sorted(_with_unique_ids(found, counts), key=_order)
     return Corpus(name, config, split, tuple(items), commit, content_hash(items), dict(counts))
 
@@ -180,7 +187,8 @@ def _elsewhere(files: list[str], config: str) -> str:
 
 
 def _relative_files(root: Path) -> list[str]:
-    return [file.relative_to(root).as_posix() for file in root.rglob("*") if file.suffix in SUFFIXES and file.is_file()]
+    found = (file for file in root.rglob("*") if file.suffix in SUFFIXES and file.name not in RECORDS and file.is_file())
+    return [file.relative_to(root).as_posix() for file in found]
 
 
 def _listing(files: list[str]) -> str:
@@ -201,11 +209,7 @@ def _rows(file: Path, shown: str) -> Iterator[tuple[int, Mapping]]:
             raise DataError(f"{shown}: not a readable parquet file ({error})") from None
         yield from enumerate(table.to_pylist(), 1)
         return
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        found = error.object[error.start]
-        raise DataError(f"{shown}: not UTF-8 (byte {error.start} is 0x{found:02x}); save the file as UTF-8") from None
+    text = read_text(file, "give a file of conversations or questions", shown)
     if file.suffix == ".csv":
         yield from _csv_rows(text, shown)
         return
@@ -332,7 +336,7 @@ def _from_hub(name: str, config: str, split: str, revision: str | None) -> tuple
     # Which exception says that there is no connection depends on the HTTP library below huggingface_hub.
     no_connection = (OfflineModeIsEnabled, OSError, *(base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError"))
     elsewhere = f"{name}: no such file or folder here, and"
-    ways_out = "give csc_corpus/csc_qa_corpus=FOLDER, a Hub dataset id you can reach, or demo"
+    ways_out = "give a dataset folder or file (csc_corpus, csc_qa_corpus in lm_eval), a Hub dataset id you can reach, or demo"
     try:
         try:
             info = HfApi().dataset_info(repo, revision=revision)

@@ -13,8 +13,15 @@ from datetime import datetime
 from pathlib import Path
 
 from csc_tasks import TASKS_DIR, __version__, corpora
-from csc_tasks.out import replace_file
+from csc_tasks.out import check_writable, replace_file, say_earlier
 from csc_tasks.records import Column, signatures
+
+NOT_THE_MODEL = {
+    *("pretrained", "peft", "delta", "model", "path", "engine", "device", "batch_size", "max_batch_size", "base_url", "num_concurrent"),
+    *("max_retries", "timeout", "tokenized_requests", "tokenizer_backend", "parallelize", "device_map", "trust_remote_code"),
+    *("gpu_memory_utilization", "tensor_parallel_size", "data_parallel_size", "swap_space", "verify_certificate"),
+}
+"""Model arguments that say how a model was run, not which it is: two runs that differ in these alone are two runs of one model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +101,26 @@ def samples(result: TaskResult) -> list[dict]:
             line[name] = [row["conversation_id"], [column.items[i] for i in positions]]
         lines.append(line)
     return lines
+
+
+def check_out(out: Path) -> None:
+    """Raise SettingError where results cannot be written below `out`; says what becomes of those that are there."""
+    check_writable(out)
+    if out.is_dir() and any(out.rglob("results_*.json")):
+        say_earlier(f"{out} holds earlier results, which stay; of runs with the same settings every verb takes the newest")
+
+
+def model_arguments(given: Mapping | str | None) -> dict[str, str]:
+    """model_args as text by name, whichever way lm_eval wrote them down."""
+    if isinstance(given, Mapping):
+        return {str(name): as_text(value) for name, value in given.items()}
+    parts = (part.partition("=") for part in (given or "").split(",") if part)
+    return {name.strip(): value for name, equals, value in parts if equals}
+
+
+def as_text(value) -> str:
+    """Text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def write(out: Path, results: Mapping, lines: Mapping[str, Iterable[Mapping]]) -> Path:

@@ -53,6 +53,7 @@ def main(args) -> None:
     from leaderboard.numbers.fact_audit import read_evidence
     from leaderboard.numbers.measured import Options
     from leaderboard.page.render import write_page
+    from leaderboard.reading.reported import read_reported
     from leaderboard.tables import markdown
 
     check_out(args.out)
@@ -60,6 +61,9 @@ def main(args) -> None:
         if getattr(args, name) < least:
             raise SettingError(f"--{name} {getattr(args, name)}: must be at least {least}")
     evidence = read_evidence(args.evidence) if args.evidence else {}
+    if args.reported:
+        # Again with the columns once there are some; a broken file is better known before the results are read.
+        read_reported(args.reported, ())
     options = Options(args.seed, args.resamples, args.samples, not args.no_fact_audit, evidence)
     board = collect(args.results, args.out, options, _fields(args.split_by), args.reported, args.jobs, args.title, args.reliability)
     page = write_page(args.out)

@@ -554,7 +554,7 @@ BAD_FILES = [
     ("GBK", "a.jsonl", json.dumps(GOOD, ensure_ascii=False).encode("gbk"), ["not UTF-8 (byte ", "0x", "save the file as UTF-8"]),
     ("GBK table", "a.csv", "conversation_id,dialogue\n1,您好\n".encode("gbk"), ["not UTF-8"]),
     ("UTF-16", "a.json", json.dumps([GOOD]).encode("utf-16"), ["not UTF-8 (byte 0 is 0xff)"]),
-    ("empty file", "a.json", "", ["csconv/test has no rows (a.json)"]),
+    ("empty file", "a.json", "", ["the file has no rows (a.json)"]),
     ("blank file", "a.jsonl", "\n \n", ["has no rows"]),
     ("empty array", "a.json", "[]", ["has no rows"]),
     ("header only", "a.csv", "conversation_id,dialogue\n", ["has no rows"]),
@@ -602,7 +602,7 @@ def test_a_corpus_that_is_nowhere(name, said):
         corpora.load(name, "csconv", "test")
     text = str(caught.value)
     assert text.startswith(f"{name}: ") and said in text
-    assert text.endswith("give csc_corpus/csc_qa_corpus=FOLDER, a Hub dataset id you can reach, or demo")
+    assert text.endswith("a Hub dataset id you can reach, or demo")
 
 
 def test_each_file_is_read_once(tmp_path, monkeypatch):

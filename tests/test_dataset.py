@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from builders import dataset
 from builders.card import Card, count_lines
 from builders.dataset import check_target, write_folder
 from builders.schema import COLUMNS, features

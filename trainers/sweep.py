@@ -10,6 +10,7 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from csc_tasks.arguments import check_known
 from csc_tasks.errors import ModelError, SettingError
 from csc_tasks.out import check_writable, replace_file
 from trainers.adapter import scoring_command
@@ -73,6 +74,7 @@ def read_sweep(text: str) -> tuple[str, list[str]]:
     key, _, listed = text.partition("=")
     key = key.strip().replace("-", "_")
     values = list(dict.fromkeys(value.strip() for value in listed.split(",") if value.strip()))
+    check_known("--sweep", [key] if listed else [], list(HELP))
     if key not in HELP or len(values) < 2:
         raise SettingError(f"--sweep {text!r}: give KEY=V1,V2,... with a recipe key and at least two values, for example lora_r=8,16,32")
     return key, values

@@ -97,12 +97,13 @@ def train_tiny(
     """
     started = time.monotonic()
     shape = shape or Shape()
-    out = Path(out).resolve()
-    if check_target(out):
+    # Looked at as it was given: a link that leads nowhere is most likely a disk that is not there.
+    if check_target(Path(out)):
         say_earlier(f"{out} holds an earlier model, which this one replaces at the end")
+    out = Path(out).resolve()
     for name, value in (("minutes", minutes), ("epochs", epochs), ("threads", threads)):
         if value is not None and value <= 0:
-            raise SettingError(f"{name}={value}: must be greater than 0")
+            raise SettingError(f"--{name} {value:g}: must be greater than 0")
 
     import torch
 

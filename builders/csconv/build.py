@@ -21,7 +21,7 @@ import json
 import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from builders.card import contents_table, count_lines
@@ -30,7 +30,7 @@ from builders.csconv.card import card
 from builders.dataset import check_target, write_folder
 from builders.llm.options import add_llm_arguments
 from builders.llm.runs import run_record, stage_models
-from builders.sources import Reading, add_source_arguments, read_source
+from builders.sources import RawConversation, Reading, add_source_arguments, read_source
 from csc_tasks.arguments import check_share
 from csc_tasks.errors import DataError, SettingError, require
 from csc_tasks.out import replace_file
@@ -70,18 +70,20 @@ def main(args: Namespace) -> None:
     out = args.out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
     reading, dropped = Reading(), Counter()
-    with Candidates(out.parent, args.seed) as candidates:
-        languages = read(args, reading, dropped, candidates)
-        with llm_from_args(args, out.with_name(f"{out.name}.journal.sqlite"), stages) as llm:
-            made = Maker(llm, candidates, args.per_topic, args.limit).make()
-            counts = report(reading, dropped, len(candidates.places()), made)
-            if not made.kept:
-                raise DataError(nothing_left(args.source, counts))
-            counts |= facts_report(made.kept)
-            if args.fidelity:
-                counts |= asyncio.run(strategies_report(llm, made.kept[: args.fidelity]))
-            build = build_record(args, llm, stages, candidates.digest(), counts, languages)
-            run = run_record(llm, started)
+    source = read_source(args.source, reading, args.format, args.source_language)
+    journal = out.with_name(f"{out.name}.journal.sqlite")
+    # The options of the model are looked at before a source is read, which can take long.
+    with llm_from_args(args, journal, stages) as llm, Candidates(out.parent, args.seed) as candidates:
+        languages = read(source, reading, dropped, candidates)
+        made = Maker(llm, candidates, args.per_topic, args.limit).make()
+        counts = report(reading, dropped, len(candidates.places()), made)
+        if not made.kept:
+            raise DataError(nothing_left(args.source, counts))
+        counts |= facts_report(made.kept)
+        if args.fidelity:
+            counts |= asyncio.run(strategies_report(llm, made.kept[: args.fidelity]))
+        build = build_record(args, llm, stages, candidates.digest(), counts, languages)
+        run = run_record(llm, started)
     write_originals(out.with_name(f"{out.name}.originals.jsonl"), made.kept)
     record = write_folder(out, {"csconv": split(made.kept, args.train_share, args.seed)}, card(build, args.licence), build, run)
     print("\n".join(count_lines(counts)), contents_table(record["splits"]), sep="\n\n", end="\n\n")
@@ -100,13 +102,13 @@ def check_settings(args: Namespace) -> None:
     check_share("--train-share", args.train_share, one=False)
 
 
-def read(args: Namespace, reading: Reading, dropped: Counter, candidates) -> list[str]:
-    """Read the source and keep in `candidates` what passes the rules; counts the rest in `dropped` and returns the languages found.
+def read(source: Iterable[RawConversation], reading: Reading, dropped: Counter, candidates) -> list[str]:
+    """Keep in `candidates` what passes the rules of a source's conversations; counts the rest in `dropped` and returns the languages found.
 
     Prints where the source has problems.
     """
     languages = set()
-    for raw in read_source(args.source, reading, args.format, args.source_language):
+    for raw in source:
         if reason := prefilter.first_reason(raw):
             dropped[reason] += 1
         elif not candidates.add(raw):

@@ -27,7 +27,7 @@ from builders.llm.options import add_llm_arguments
 from builders.llm.outcomes import Dropped
 from builders.llm.prompting import Prompts
 from builders.llm.runs import run_record, stage_models
-from builders.profiles.near_duplicates import THRESHOLD, embed, first_of_each
+from builders.profiles.near_duplicates import THRESHOLD, check_model, embed, first_of_each
 from builders.rolecs.pool import POOL_FILE
 from csc_tasks.arguments import add_corpus, check_share, corpus_of
 from csc_tasks.conversation import Conversation, content_id
@@ -80,6 +80,7 @@ def main(args: Namespace) -> None:
     started = time.time()
     out = check_target(args.out)
     source = corpus_of(args)
+    check_model(args.embed)
     check_share("--threshold", args.threshold, zero=False)
     if args.limit is not None and args.limit < 1:
         raise SettingError(f"--limit {args.limit}: at least 1")

@@ -11,12 +11,12 @@ scale; stability of what was asked twice; Bradley-Terry scores. Every number has
 --out gets reliability.md, reliability.html (a page that stands alone) and reliability.json (the same, for programs).
 """
 
-import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from csc_tasks.errors import DataError, require
 from csc_tasks.out import check_writable, replace_file, say_earlier
+from csc_tasks.reading import read_json
 from leaderboard.judging.families import parse_families
 from leaderboard.judging.ratings import read_comparisons, read_ratings
 
@@ -67,10 +67,10 @@ def signatures(paths: list[Path]) -> list[str]:
     for path in paths:
         folder = path if path.is_dir() else path.parent
         for file in sorted([*folder.rglob("judge.json"), *folder.rglob("pairwise.json")]):
+            record = read_json(file, f"run csc {file.stem} again")
             try:
-                record = json.loads(file.read_text(encoding="utf-8"))
                 lines += [f"{file.stem} {signature}" for signature in record["signatures"]]
-            except (OSError, ValueError, KeyError, TypeError) as error:
+            except (KeyError, TypeError) as error:
                 raise DataError(f"{file}: not a record of csc {file.stem} ({type(error).__name__}: {error})") from None
     return lines
 

@@ -36,7 +36,7 @@ from leaderboard.judging.asking import prompt_hashes
 from leaderboard.judging.columns import UNSUPPORTED, write_columns
 from leaderboard.judging.fact_asking import PROMPT_VERSION, TEMPLATE, Audited, Verdict, ask_facts, audited
 from leaderboard.judging.ratings import write_lines
-from leaderboard.judging.units import Judged, Unit, read_models
+from leaderboard.judging.units import Judged, Unit, chosen_tasks, read_models
 from leaderboard.shown import shown
 
 FACTS = "facts.jsonl"
@@ -85,7 +85,7 @@ def main(args: Namespace) -> None:
     started = time.time()
     panel.check_out(args, FACTS)
     evidence = read_evidence(args.evidence) if args.evidence else {}
-    models = read_models(args.samples, [name for name in args.tasks.split(",") if name], whole=False)
+    models = read_models(args.samples, chosen_tasks(args.tasks, args.samples), whole=False)
     units = panel.outlines(models, args.conversations, args.turns, args.seed)
     models = [replace(judged, units={unit.id: judged.units[unit.id] for unit in units[judged.task]}) for judged in models]
     replies = [(judged.model, item) for judged in models for item in audited(judged, evidence).values()]

@@ -31,7 +31,7 @@ from leaderboard.judging.columns import columns_of, write_columns
 from leaderboard.judging.dimensions import DIMENSIONS, chosen_dimensions, dimensions_of
 from leaderboard.judging.ratings import RATINGS, Rating, write_lines
 from leaderboard.judging.sampling import order
-from leaderboard.judging.units import Judged, Unit, read_models
+from leaderboard.judging.units import Judged, Unit, chosen_tasks, read_models
 from leaderboard.shown import shown
 
 
@@ -50,7 +50,7 @@ def main(args: Namespace) -> None:
     panel.check_out(args, RATINGS)
     check_share("--again", args.again)
     chosen = chosen_dimensions(args.dimensions)
-    models = read_models(args.samples, [name for name in args.tasks.split(",") if name], whole=args.unit == "auto")
+    models = read_models(args.samples, chosen_tasks(args.tasks, args.samples), whole=args.unit == "auto")
     models, units = panel.sampled(models, args.conversations, args.turns, args.seed)
     if empty := [own[0].kind for own in units.values() if not dimensions_of(own[0].kind, chosen)]:
         raise SettingError(f"--dimensions {args.dimensions}: none of them applies to a {empty[0]}")

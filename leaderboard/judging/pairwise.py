@@ -26,7 +26,7 @@ from csc_tasks.errors import DataError, require
 from leaderboard.judging import panel
 from leaderboard.judging.asking import COMPARED, compare, prompt_hashes
 from leaderboard.judging.ratings import COMPARISONS, Comparison, write_lines
-from leaderboard.judging.units import Judged, Unit, read_models
+from leaderboard.judging.units import Judged, Unit, chosen_tasks, read_models
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -42,7 +42,7 @@ def main(args: Namespace) -> None:
 
     started = time.time()
     panel.check_out(args, COMPARISONS)
-    models = read_models(args.samples, [name for name in args.tasks.split(",") if name], whole=args.unit == "auto")
+    models = read_models(args.samples, chosen_tasks(args.tasks, args.samples), whole=args.unit == "auto")
     models = compared_models(models)
     models, units = panel.sampled(models, args.conversations, args.turns, args.seed)
     with panel.panel(args, "pairwise") as (llm, judges):

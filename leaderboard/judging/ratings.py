@@ -7,6 +7,7 @@ from pathlib import Path
 
 from csc_tasks.errors import DataError
 from csc_tasks.out import replace_file
+from csc_tasks.reading import read_text
 
 RATINGS, COMPARISONS = "ratings.jsonl", "comparisons.jsonl"
 
@@ -109,12 +110,10 @@ def read_comparisons(paths: Iterable[Path]) -> list[Comparison]:
 
 def _read(paths, name, form):
     names = {field.name for field in fields(form)}
-    for path in paths:
+    # A folder that is given twice is read once.
+    for path in {path.resolve(): path for path in paths}.values():
         for file in sorted(path.rglob(name)) if path.is_dir() else [path] if path.name == name else []:
-            try:
-                lines = file.read_text(encoding="utf-8").split("\n")
-            except (OSError, UnicodeDecodeError) as error:
-                raise DataError(f"{file}: cannot be read ({error})") from None
+            lines = read_text(file, "give what csc judge, csc pairwise or csc human import wrote").split("\n")
             for number, line in enumerate(lines, 1):
                 if not line:
                     continue
