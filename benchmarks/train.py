@@ -86,7 +86,7 @@ def trl_sft(model: str, root: Path) -> float:
 def csc_train(model: str, root: Path, pack: str) -> dict:
     """The record of our training, with the seconds of its loop."""
     out = root / f"csc-{pack}"
-    words = ["--model", model, "--data", str(root / "data"), "--out", str(out), "--style", "chat", "--max-length", str(LENGTH)]
+    words = ["--model", model, "--corpus", str(root / "data"), "--out", str(out), "--style", "chat", "--max-length", str(LENGTH)]
     words += ["--pack-turns", pack, "--quantization", "none", "--gradient-checkpointing", "false", "--epochs", "1"]
     words += ["--batch-size", str(BATCH), "--accumulation", "1", "--validation-share", "0", "--checkpoints", "100000"]
     words += ["--lora-dropout", "0.05", "--learning-rate", "1e-3", "--schedule", "linear", "--warmup", "0"]

@@ -7,9 +7,7 @@ the same bytes in every file but run.json.
 """
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +15,7 @@ import csc_tasks
 from builders.card import FIGURES, Card, evaluation, render_card, yaml_text
 from builders.schema import checked_splits, describe_rows, features
 from csc_tasks.errors import DataError, SettingError
+from csc_tasks.out import is_new, replace_folder, say_earlier
 
 FORMAT = "csc-tasks dataset folder, version 1"
 """Written into build.json; a folder without it is never replaced."""
@@ -27,19 +26,22 @@ TEXT_FILES = ("README.md", "eval.yaml", "build.json", "run.json")
 def check_target(out: Path) -> None:
     """Raise SettingError unless `out` may be written: it is absent, empty, or a dataset folder of ours with nothing else in it.
 
-    Builders call it before they start to work; `write_folder` calls it again.
+    Builders call it before they start to work: it says so where an earlier dataset will be replaced. `write_folder` looks again.
     """
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise SettingError(f"{out} is a file; give a folder to write")
-    if not any(out.iterdir()):
-        return
+    if _holds_ours(out):
+        say_earlier(f"{out} holds an earlier dataset, which this one replaces at the end")
+
+
+def _holds_ours(out: Path) -> bool:
+    """Whether there is an earlier dataset of ours in `out`; raises as `check_target` does."""
+    if is_new(out):
+        return False
     record = read_record(out)
     if record is None:
         raise SettingError(f"{out} is not empty and is not a dataset folder of this project; give an empty folder or a new one")
     if strangers := _strangers(out, record):
         raise SettingError(f"{out} holds files besides its dataset ({strangers}); move them away or give another folder")
+    return True
 
 
 def read_record(folder: Path) -> dict | None:
@@ -102,19 +104,11 @@ def write_folder(out: Path, splits: Mapping[str, Mapping[str, Sequence[dict]]], 
     replaced. Raises SettingError when `out` holds anything else, and what `checked_splits` raises for rows that do not fit.
     """
     out = Path(out).resolve()
-    check_target(out)
+    _holds_ours(out)
     checked = {config: checked_splits(config, parts) for config, parts in splits.items()}
     described = {config: {split: describe_rows(config, rows) for split, rows in parts.items()} for config, parts in checked.items()}
     record = {"format": FORMAT, "csc_tasks": csc_tasks.__version__, **build, "splits": described}
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent)
-    except OSError as error:
-        raise SettingError(f"{out} cannot be written: {error}") from None
-    with scratch:
-        # A folder of its own inside, because the outer one is readable by its owner only.
-        fresh = Path(scratch.name, "fresh")
-        fresh.mkdir()
+    with replace_folder(out) as fresh:
         for config, parts in checked.items():
             for split, rows in parts.items():
                 _write_parquet(fresh / parquet_name(config, split), config, rows)
@@ -123,7 +117,6 @@ def write_folder(out: Path, splits: Mapping[str, Mapping[str, Sequence[dict]]], 
             _write_text(fresh / "eval.yaml", yaml_text(benchmark))
         _write_text(fresh / "build.json", json.dumps(record, ensure_ascii=False, indent=2) + "\n")
         _write_text(fresh / "run.json", json.dumps(dict(run), ensure_ascii=False, indent=2) + "\n")
-        _move_into_place(fresh, out, Path(scratch.name, "previous"))
     return record
 
 
@@ -153,15 +146,3 @@ def _read_parquet(path: Path) -> list[dict]:
 
 def _write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
-
-
-def _move_into_place(fresh: Path, out: Path, previous: Path) -> None:
-    """Rename `fresh` to `out`. A folder cannot be renamed over a full one: an earlier `out` steps aside first, and returns on failure."""
-    try:
-        if out.exists():
-            os.replace(out, previous)
-        os.replace(fresh, out)
-    except BaseException:
-        if previous.exists() and not out.exists():
-            os.replace(previous, out)
-        raise

@@ -21,6 +21,7 @@ from pathlib import Path
 from builders.scripted.phrases import bank
 from builders.scripted.player import State, plan, play
 from csc_tasks.framework import LANGUAGES, TOPICS
+from csc_tasks.out import check_writable, replace_file
 
 SEED = 20250806
 ROLECS = 500
@@ -36,6 +37,7 @@ def add_arguments(parser) -> None:
 
 
 def main(args) -> None:
+    check_writable(args.out)
     rows, said = build(args.seed)
     write(rows, args.out)
     print(said)
@@ -109,9 +111,8 @@ def write(rows: dict[tuple[str, str], list[dict]], out: Path) -> None:
     """One `{config}/{split}.jsonl` per split under `out`: keys sorted, one row a line, the same bytes everywhere."""
     for (config, split), found in rows.items():
         path = out / config / f"{split}.jsonl"
-        path.parent.mkdir(parents=True, exist_ok=True)
         lines = (json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n" for row in found)
-        path.write_bytes("".join(lines).encode())
+        replace_file(path, lines)
 
 
 if __name__ == "__main__":

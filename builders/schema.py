@@ -115,12 +115,22 @@ def _checked_rows(config: str, split: str, rows: Sequence[dict]) -> list[dict]:
     for i, row in enumerate(rows):
         where = f"config {config}, {split} row {i}"
         _check_row(row, columns(config), where)
-        (Conversation if "dialogue" in row else Question).from_row(row, where)
+        _check_written(row, where)
     ordered = sorted(rows, key=_row_id)
     for before, after in pairwise(ordered):
         if _row_id(before) == _row_id(after):
             raise DataError(f"config {config}, {split}: the id {after['conversation_id']} occurs twice; remove the duplicate")
     return ordered
+
+
+def _check_written(row: dict, where: str) -> None:
+    """Raise DataError for a row that breaks a rule, or has a name that readers would take for one of ours (a strategy's for its id)."""
+    item = (Conversation if "dialogue" in row else Question).from_row(row, where)
+    read = item.to_row()
+    for name in ("dialogue", "conversation_history"):
+        for i, (given, ours) in enumerate(zip(row.get(name, ()), read.get(name, ()), strict=True)):
+            if given != ours:
+                raise DataError(f"{where}: {name} {i} is written as {given!r:.120}; a dataset folder says {ours!r:.120}")
 
 
 def _row_id(row: dict) -> tuple:

@@ -10,7 +10,6 @@ What was read, kept and dropped is printed and written into the card and build.j
 """
 
 import hashlib
-import json
 import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
@@ -26,6 +25,7 @@ from builders.star_labels import STRATEGY_OF, UNLABELLED
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, Turn, content_id
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID
+from csc_tasks.reading import read_json
 
 TEST_SHARE = 0.2
 
@@ -151,14 +151,7 @@ def spoken_turns(raw: dict, path: Path, found: Reading, unmapped: dict[str, list
 
 def load_dialogue(path: Path) -> dict:
     """The JSON of one STAR dialogue; raises DataError that names the file and the place when it is not one."""
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: byte {error.start} is not UTF-8; STAR's files are UTF-8, so fetch this one again") from None
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}: line {error.lineno}, column {error.colno}: not JSON ({error.msg}); fetch this file again") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    raw = read_json(path, "fetch this file again")
     if not isinstance(raw, dict):
         raise DataError(f"{path}: found a {type(raw).__name__}; a STAR dialogue is an object with {', '.join(REQUIRED)}")
     wrong = [key for key, kinds in REQUIRED.items() if not isinstance(raw.get(key), kinds)]

@@ -1,6 +1,7 @@
 """What a dataset holds: the tables of arXiv 2508.04423 for your own conversations, printed as Markdown and drawn.
 
     csc stats demo
+    csc stats calls.jsonl
     csc stats ORG/NAME --revision v1.0
     csc stats DIR --plots figures/
     csc stats DIR --card              puts the tables and figures into the card of the dataset folder DIR
@@ -22,6 +23,7 @@ from builders.statistics import ConversationStatistics, Part, QuestionStatistics
 from csc_tasks import corpora
 from csc_tasks.errors import DataError, MissingSplit, SettingError
 from csc_tasks.framework import BY_ID, STRATEGY_IDS
+from csc_tasks.out import check_writable, replace_file
 
 STRATEGIES, FOLLOWS = "Supporter strategies (Figure 3)", "Which strategy follows which"
 
@@ -33,8 +35,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
+    if args.plots:
+        check_writable(args.plots, "--plots")
     if args.card:
-        card_of(args.corpus)
+        check_writable(card_of(args.corpus).parent, "--card")
     parts = list(measure(args.corpus, args.revision))
     print("\n\n".join(f"{title}\n\n{table}" for title, table in tables(parts).items()))
     if args.plots:
@@ -46,11 +50,12 @@ def main(args: Namespace) -> None:
 
 def measure(corpus: str, revision: str | None = None) -> Iterator[Part]:
     """The statistics of everything in a corpus; prints what was read. Raises MissingSplit where nothing is there."""
-    if Path(corpus).expanduser().is_file():
-        raise SettingError(f"{corpus} is a file; give the folder that it lies in, or a Hub id")
+    file = Path(corpus).expanduser()
+    one = file.is_file()
     missing, found = None, False
-    for config in configs(corpus):
-        for split in SPLITS:
+    for config in [corpora.file_config(file)] if one else configs(corpus):
+        # A file does not say which split it is; it stands there as the one that the benchmark would read it as.
+        for split in ("test",) if one else SPLITS:
             try:
                 read = corpora.load(corpus, config, split, revision)
             except MissingSplit as error:
@@ -113,7 +118,7 @@ def write_card(corpus: str, parts: Sequence[Part]) -> None:
     blocks = [f"### {title}\n\n{table}" for title, table in tables(parts).items() if not title.startswith((STRATEGIES, FOLLOWS))]
     blocks += [f"![{path.stem.replace('_', ' ')}]({FIGURES}/{path.name})" for path in drawn]
     note = "Table and figure numbers are those of arXiv 2508.04423. Lengths are characters (zh) or words (en)."
-    card.write_text(with_statistics(text, "\n\n".join([note, *blocks])), encoding="utf-8", newline="\n")
+    replace_file(card, with_statistics(text, "\n\n".join([note, *blocks])))
     print(f"wrote {card} and {len(drawn)} figures beside it")
 
 

@@ -6,17 +6,20 @@ A verb's module has a docstring (the help text), `add_arguments(parser)` and `ma
         standalone(add_arguments, main, __doc__)
 
 Exit status: 0, or what `main` returned; 1 for an error the user can fix (a CscError: one line); 2 for a misuse of the options; 130 when
-interrupted; 141 when the reader of the output has gone. Anything else is a bug and keeps its traceback.
+interrupted; 141 when the reader of the output has gone. What a disk or its owner refuses is one line too. Anything else is a bug and keeps
+its traceback.
 """
 
-import argparse
 import importlib
 import os
 import sys
+from argparse import RawDescriptionHelpFormatter
 from difflib import SequenceMatcher
 
 from csc_tasks import __version__
+from csc_tasks.arguments import Parser
 from csc_tasks.errors import CscError, SettingError
+from csc_tasks.out import STORAGE
 
 # verb -> (module, summary), in the order in which the overview shows them
 COMMANDS = {
@@ -90,7 +93,7 @@ def dispatch(words):
 
 def run(prog, doc, add_arguments, main, words, epilog=None):
     """Parse `words` with the verb's own arguments and call its `main`; the exit status is what it returns, or 0."""
-    parser = argparse.ArgumentParser(prog=prog, description=doc, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(prog=prog, description=doc, epilog=epilog, formatter_class=RawDescriptionHelpFormatter)
     add_arguments(parser)
     if parser.get_default("passes_on") and words[:1] not in (["-h"], ["--help"]):
         words = ["--", *words]  # another program's options: argparse must leave them alone
@@ -117,6 +120,12 @@ def guarded(work) -> int:
         if not stdout_is_broken():
             raise
         return 141
+    except OSError as error:
+        if error.errno not in STORAGE:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"error: {place}{error.strerror}", file=sys.stderr)
+        return 1
 
 
 def stdout_is_broken() -> bool:

@@ -10,11 +10,11 @@ import numbers
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from csc_tasks.errors import DataError
-from csc_tasks.framework import BY_ID, LANGUAGES, closest_label, strategy
+from csc_tasks import shapes
+from csc_tasks.errors import DataError, UnknownStrategy
+from csc_tasks.framework import BY_ID, LANGUAGES, closest_label
+from csc_tasks.shapes import CUSTOMER, SUPPORTER
 
-SUPPORTER = "supporter"
-CUSTOMER = "customer"
 SPEAKERS = (SUPPORTER, CUSTOMER)
 
 
@@ -58,12 +58,12 @@ class Conversation:
             found.append("the dialogue is empty")
         for i, turn in enumerate(self.dialogue):
             if turn.speaker not in SPEAKERS:
-                found.append(f"turn {i}: speaker {turn.speaker!r} is not one of {', '.join(SPEAKERS)}")
+                found.append(f"turn {i}: {unknown_speaker(turn.speaker)}")
             if not turn.text.strip():
                 found.append(f"turn {i}: the text is empty")
             if turn.strategy and turn.strategy not in BY_ID:
-                closest = strategy(closest_label(turn.strategy)).id
-                found.append(f"turn {i}: strategy {turn.strategy!r} is not one of {', '.join(BY_ID)} (closest: {closest})")
+                closest = closest_label(turn.strategy)
+                found.append(f"turn {i}: strategy {turn.strategy!r} is not one of the 12 (closest: {closest})")
             if turn.strategy and turn.speaker == CUSTOMER:
                 found.append(f"turn {i}: a customer turn carries strategy {turn.strategy!r}")
         if self.dialogue and not any(turn.speaker == SUPPORTER for turn in self.dialogue):
@@ -87,18 +87,34 @@ class Conversation:
     def from_row(cls, row: Mapping, where: str) -> "Conversation":
         """Read a dataset-folder row; `where` (file and row) opens every error.
 
-        Raises DataError that lists all the problems of the row at once.
+        The names that `csc_tasks.shapes` knows are read too. Raises DataError that lists all the problems of the row at once.
         """
-        missing = [key for key in ("conversation_id", "language", "dialogue") if row.get(key) is None]
+        key = shapes.turns_key(row) or "dialogue"
+        missing = [name for name in ("conversation_id", "language", key) if row.get(name) is None]
         if missing:
             wanted = "conversation_id, language, topic, source and dialogue"
             raise DataError(f"{where}: {', '.join(missing)} missing; a conversation row has {wanted}")
-        turns = tuple(Turn(turn["speaker"], turn["text"], turn.get("strategy") or "") for turn in turns_of(row, "dialogue", where))
-        texts = {key: text_of(row, key, where) for key in ("conversation_id", "language", "topic", "source", "profile", "scenario", "goal")}
-        conversation = cls(dialogue=turns, **texts)
-        if problems := conversation.problems():
-            raise DataError(f"{where} ({conversation.conversation_id}): {'; '.join(problems)}")
+        texts = {name: text_of(row, name, where) for name in TEXTS}
+        conversation = cls(dialogue=turns_of(row, key, where), **texts)
+        conversation.check(f"{where} ({conversation.conversation_id})")
         return conversation
+
+    def check(self, where: str) -> None:
+        """Raise DataError with all problems in one line that opens with `where`; UnknownStrategy where a label is one of them."""
+        if problems := self.problems():
+            unknown = any(turn.strategy and turn.strategy not in BY_ID for turn in self.dialogue)
+            raise (UnknownStrategy if unknown else DataError)(f"{where}: {'; '.join(problems)}")
+
+
+TEXTS = ("conversation_id", "language", "topic", "source", "profile", "scenario", "goal")
+"""The columns of a conversation that hold text."""
+
+
+def unknown_speaker(name: str) -> str:
+    """What is wrong with a speaker who is neither of the two, and which other names are read."""
+    others = ", ".join(alias for alias in shapes.SPEAKERS if alias not in SPEAKERS)
+    also = f" (rows may also say {others})" if shapes.speaker_of(name) is None else ""
+    return f"speaker {name!r} is not one of {', '.join(SPEAKERS)}{also}"
 
 
 def text_of(row: Mapping, key: str, where: str) -> str:
@@ -114,10 +130,11 @@ def text_of(row: Mapping, key: str, where: str) -> str:
     raise DataError(f"{where}: {key} is {value!r}; it must be text")
 
 
-def turns_of(row: Mapping, key: str, where: str) -> list[Mapping]:
-    """The turns in a list column, each with `speaker` and `text` as text; a CSV file holds the list as JSON text.
+def turns_of(row: Mapping, key: str, where: str) -> tuple[Turn, ...]:
+    """The turns in a list column; a CSV file holds the list as JSON text.
 
-    Raises DataError that names the turn and what was found in its place.
+    Speakers and strategies become ours where `csc_tasks.shapes` knows them; others stay as they are, for `Conversation.problems` to
+    list. Raises DataError that names the turn and what was found in its place.
     """
     value = row.get(key)
     if isinstance(value, str):
@@ -127,13 +144,18 @@ def turns_of(row: Mapping, key: str, where: str) -> list[Mapping]:
             raise DataError(f"{where}: {key} is the text {value[:60]!r}; it must be a list of turns (in a CSV file: a JSON list)") from None
     if isinstance(value, Mapping | str) or not isinstance(value, Iterable):
         raise DataError(f"{where}: {key} is {value!r:.60}; it must be a list of turns")
-    turns = list(value)
-    for i, turn in enumerate(turns):
-        if not isinstance(turn, Mapping) or not all(isinstance(turn.get(part), str) for part in ("speaker", "text")):
-            raise DataError(f"{where} {key} turn {i}: found {turn!r:.200}; a turn needs 'speaker' and 'text' as text")
-        if not isinstance(turn.get("strategy") or "", str):
-            raise DataError(f"{where} {key} turn {i}: strategy is {turn['strategy']!r}; it must be text, or empty where there is none")
-    return turns
+    return tuple(_turn(turn, f"{where} {key} turn {i}") for i, turn in enumerate(value))
+
+
+def _turn(turn, where: str) -> Turn:
+    speaker, text = (shapes.part(turn, names) if isinstance(turn, Mapping) else None for names in (shapes.SPEAKER, shapes.TEXT))
+    if not isinstance(speaker, str) or not isinstance(text, str):
+        raise DataError(f"{where}: found {turn!r:.200}; a turn needs 'speaker' and 'text' as text")
+    label = turn.get("strategy") or ""
+    if not isinstance(label, str):
+        raise DataError(f"{where}: strategy is {label!r}; it must be text, or empty where there is none")
+    known = shapes.strategy_of(label)
+    return Turn(shapes.speaker_of(speaker) or speaker, text, label if known is None else known)
 
 
 def content_id(prefix: str, *parts) -> str:

@@ -17,21 +17,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, Turn, content_id, detect_language, text_of, turns_of
-from csc_tasks.errors import DataError, MissingSplit
-from csc_tasks.framework import strategy, topic_name
+from csc_tasks import shapes
+from csc_tasks.conversation import TEXTS, Conversation, content_id, detect_language, text_of, turns_of
+from csc_tasks.errors import DataError, MissingSplit, SettingError
+from csc_tasks.framework import TOPICS, topic_name
 from csc_tasks.question import Question
+from csc_tasks.reading import read_text
 
 DEMO_DIR = Path(__file__).resolve().parent / "demo"
 CONFIGS = ("csconv", "rolecs", "qa")
+RECORDS = ("build.json", "run.json")
+"""What a builder writes beside the data."""
+SPLITS = ("train", "validation", "test")
 SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
 PUBLISHED_FILES = {"csconv": "CSConv", "rolecs": "RoleCS"}
 PUBLISHED_SPLITS = {"csconv": "test", "rolecs": "train"}
-PUBLISHED_SPEAKERS = {"客服": SUPPORTER, "客户": CUSTOMER, "supporter": SUPPORTER, "customer": CUSTOMER}
-HISTORY_SPEAKERS = PUBLISHED_SPEAKERS | {"client": CUSTOMER, "agent": SUPPORTER}
 _SHARD = re.compile(r"-\d+-of-(\d+)$")
 _HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
-_HISTORY_LINE = re.compile(r"\s*(client|customer|agent|supporter|客户|客服)\s*[:：]\s*(.*)", re.IGNORECASE | re.DOTALL)
+_HISTORY_LINE = re.compile(rf"\s*({'|'.join(shapes.SPEAKERS)})\s*[:：]\s*(.*)", re.IGNORECASE | re.DOTALL)
+_TOPIC_NAMES = {name for topic in TOPICS for name in (topic.zh, topic.en)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +71,11 @@ def load(name: str, config: str, split: str, revision: str | None = None) -> Cor
     """Read one split of a corpus.
 
     name: `demo`, a folder, a file, or a Hub dataset id (optionally `ORG/NAME@REVISION`). config: csconv, rolecs, qa or qa_<variant>.
-    Raises DataError that names file and row, or, when there is no such split, says what there is.
+    Raises DataError that names file and row, or, when there is no such split, says what there is; SettingError for a revision of
+    something that is not on the Hub.
     """
+    if revision and (name == "demo" or os.path.exists(os.path.expanduser(name))):
+        raise SettingError(f"{name} is here and no Hub id, so it has no revision {revision!r}; leave the revision out")
     if name == "demo":
         root, commit = DEMO_DIR, None
     elif os.path.exists(os.path.expanduser(name)):
@@ -89,9 +96,16 @@ def load(name: str, config: str, split: str, revision: str | None = None) -> Cor
             where = f"{shown} row {number}"
             found.append((read(row, where, config, counts), where))
     if not found:
-        raise DataError(f"{name}: {config}/{split} has no rows ({', '.join(file.name for file in files)})")
+        what = "the file" if root.is_file() else f"{config}/{split}"
+        raise DataError(f"{name}: {what} has no rows ({', '.join(file.name for file in files)})")
     items = sorted(_with_unique_ids(found, counts), key=_order)
     return Corpus(name, config, split, tuple(items), commit, content_hash(items), dict(counts))
+
+
+def file_config(file: Path) -> str:
+    """The config that the rows of a single file belong to, by the first of them: qa, or csconv for conversations of any kind."""
+    first = next(_rows(file, str(file)), (0, {}))[1]
+    return "qa" if "client_question" in first else "csconv"
 
 
 def available(name: str, config: str, split: str) -> bool:
@@ -154,7 +168,7 @@ def _one_set(name: str, files: list[str], config: str, split: str) -> list[str]:
     """`choose_files`, and DataError unless that is one file or every shard of one set."""
     chosen = choose_files(files, config, split)
     if not chosen:
-        raise MissingSplit(f"{name}: no {config}/{split} found; {_listing(files)}")
+        raise MissingSplit(f"{name}: no {config}/{split} found; {_elsewhere(files, config)}{_listing(files)}")
     sets = {(path.parent, int(match[1]) if (match := _SHARD.search(path.stem)) else 1) for path in map(PurePosixPath, chosen)}
     ((_, total), *others) = sets
     if others or len(chosen) > total:
@@ -164,8 +178,17 @@ def _one_set(name: str, files: list[str], config: str, split: str) -> list[str]:
     return chosen
 
 
+def _elsewhere(files: list[str], config: str) -> str:
+    """What to do where a config has other splits than the one asked for; "" where there is nothing to do."""
+    splits = [split for split in SPLITS if choose_files(files, config, split)]
+    if not splits or not config.startswith("qa"):
+        return ""
+    return f"all its questions are in {' and '.join(splits)} (csc build qa --splits 0,0,100 puts all into test); "
+
+
 def _relative_files(root: Path) -> list[str]:
-    return [file.relative_to(root).as_posix() for file in root.rglob("*") if file.suffix in SUFFIXES and file.is_file()]
+    found = (file for file in root.rglob("*") if file.suffix in SUFFIXES and file.name not in RECORDS and file.is_file())
+    return [file.relative_to(root).as_posix() for file in found]
 
 
 def _listing(files: list[str]) -> str:
@@ -186,11 +209,7 @@ def _rows(file: Path, shown: str) -> Iterator[tuple[int, Mapping]]:
             raise DataError(f"{shown}: not a readable parquet file ({error})") from None
         yield from enumerate(table.to_pylist(), 1)
         return
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        found = error.object[error.start]
-        raise DataError(f"{shown}: not UTF-8 (byte {error.start} is 0x{found:02x}); save the file as UTF-8") from None
+    text = read_text(file, "give a file of conversations or questions", shown)
     if file.suffix == ".csv":
         yield from _csv_rows(text, shown)
         return
@@ -240,37 +259,29 @@ def _refuse_half_characters(row: Mapping, where: str) -> None:
 
 
 def _read_conversation(row: Mapping, where: str, config: str, counts: Counter) -> Conversation:
-    if "dialogue" not in row:
+    """A row of a dataset folder, or of CSConv.json and RoleCS.json: `{dialogue: [{speaker: 客服|客户, strategy, text}], source}`.
+
+    What a row does not say is found in the same way whatever else it says: an id from the content, the language from the characters.
+    The published files name the topic in `source`.
+    """
+    key = shapes.turns_key(row)
+    if key is None:
         raise DataError(
-            f"{where}: found the columns {', '.join(map(str, row)) or 'none'}; "
-            "conversations have 'dialogue' and 'source' (published) or also conversation_id, language and topic (dataset folder)"
+            f"{where}: found the columns {', '.join(map(str, row)) or 'none'}; conversations have 'dialogue' (or turns, messages) "
+            "and 'source' (published) or also conversation_id, language and topic (dataset folder)"
         )
-    if "conversation_id" in row and "language" in row:
-        return Conversation.from_row(row, where)
-    return _published_conversation(row, where, config, counts)
-
-
-def _published_conversation(row: Mapping, where: str, config: str, counts: Counter) -> Conversation:
-    """A row of CSConv.json or RoleCS.json: `dialogue: [{speaker: 客服|客户, strategy, text}]` and `source`, which is the topic."""
-    turns = []
-    for i, turn in enumerate(turns_of(row, "dialogue", where)):
-        speaker = PUBLISHED_SPEAKERS.get(turn["speaker"].strip())
-        if speaker is None:
-            raise DataError(f"{where} dialogue turn {i}: speaker {turn['speaker']!r} is not one of {', '.join(PUBLISHED_SPEAKERS)}")
-        label = (turn.get("strategy") or "").strip()
-        try:
-            turns.append(Turn(speaker, turn["text"], strategy(label).id if label else ""))
-        except DataError as error:
-            raise type(error)(f"{where} dialogue turn {i}: {error}") from None
-    identity = text_of(row, "conversation_id", where)
-    if not identity:
-        identity = content_id(config, [[turn.speaker, turn.strategy, turn.text] for turn in turns])
+    turns = turns_of(row, key, where)
+    texts = {name: text_of(row, name, where) for name in TEXTS}
+    given = texts["conversation_id"]
+    if not given:
+        texts["conversation_id"] = content_id(config, [[turn.speaker, turn.strategy, turn.text] for turn in turns])
         counts["ids made from content"] += 1
-    language = text_of(row, "language", where) or detect_language(" ".join(turn.text for turn in turns))
-    topic = topic_name(text_of(row, "source", where))
-    conversation = Conversation(identity, language, topic, PUBLISHED_FILES.get(config, config), tuple(turns))
-    if problems := conversation.problems():
-        raise DataError(f"{where}: {'; '.join(problems)}")
+    texts["language"] = texts["language"] or detect_language(" ".join(turn.text for turn in turns))
+    if "topic" not in row and texts["source"].strip() in _TOPIC_NAMES | {""}:
+        texts |= {"topic": texts["source"], "source": PUBLISHED_FILES.get(config, config)}
+    texts["topic"] = topic_name(texts["topic"])
+    conversation = Conversation(dialogue=turns, **texts)
+    conversation.check(f"{where} ({given})" if given else where)
     return conversation
 
 
@@ -278,11 +289,11 @@ def _read_question(row: Mapping, where: str, config: str, counts: Counter) -> Qu
     if "client_question" not in row:
         columns = ", ".join(map(str, row)) or "none"
         raise DataError(f"{where}: found the columns {columns}; QA rows have {', '.join(Question.__dataclass_fields__)}")
-    if "language" in row and not isinstance(row.get("conversation_history"), str):
-        return Question.from_row(row, where)
     row = dict(row)
-    if isinstance(row.get("conversation_history"), str):
-        row["conversation_history"] = _history_from_text(row["conversation_history"], where, counts)
+    history = row.get("conversation_history")
+    # A CSV file of ours holds the turns as a JSON list; the published one holds lines.
+    if isinstance(history, str) and not history.lstrip().startswith("[{"):
+        row["conversation_history"] = _history_from_text(history, where, counts)
     if not row.get("language"):
         row["language"] = detect_language(f"{row['client_question']} {row.get('agent_answer')}")
     row.setdefault("source", "published")
@@ -294,7 +305,7 @@ def _history_from_text(text: str, where: str, counts: Counter) -> list[dict]:
     turns: list[dict] = []
     for line in text.split("\n"):
         if match := _HISTORY_LINE.fullmatch(line):
-            turns.append({"speaker": HISTORY_SPEAKERS[match[1].lower()], "text": match[2].strip()})
+            turns.append({"speaker": shapes.speaker_of(match[1]), "text": match[2].strip()})
         elif turns:
             turns[-1]["text"] += f"\n{line}"
         elif line.strip():
@@ -325,7 +336,7 @@ def _from_hub(name: str, config: str, split: str, revision: str | None) -> tuple
     # Which exception says that there is no connection depends on the HTTP library below huggingface_hub.
     no_connection = (OfflineModeIsEnabled, OSError, *(base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError"))
     elsewhere = f"{name}: no such file or folder here, and"
-    ways_out = "give csc_corpus/csc_qa_corpus=FOLDER, a Hub dataset id you can reach, or demo"
+    ways_out = "give a dataset folder or file (csc_corpus, csc_qa_corpus in lm_eval), a Hub dataset id you can reach, or demo"
     try:
         try:
             info = HfApi().dataset_info(repo, revision=revision)

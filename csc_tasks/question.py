@@ -6,7 +6,7 @@ The columns are those of arXiv 2602.00665's data plus the position of the pair i
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from csc_tasks.conversation import SPEAKERS, Turn, text_of, turns_of
+from csc_tasks.conversation import SPEAKERS, Turn, text_of, turns_of, unknown_speaker
 from csc_tasks.errors import DataError
 from csc_tasks.framework import LANGUAGES
 
@@ -53,7 +53,7 @@ class Question:
             found.append(f"{' and '.join(REFERENCES)} are both empty")
         for i, turn in enumerate(self.conversation_history):
             if turn.speaker not in SPEAKERS:
-                found.append(f"conversation_history {i}: speaker {turn.speaker!r} is not one of {', '.join(SPEAKERS)}")
+                found.append(f"conversation_history {i}: {unknown_speaker(turn.speaker)}")
         return found
 
     def to_row(self) -> dict:
@@ -71,12 +71,12 @@ class Question:
         required = ("conversation_id", "language", "client_question", "agent_answer", "refined_agent_answer")
         if missing := [key for key in required if row.get(key) is None]:
             raise DataError(f"{where}: {', '.join(missing)} missing; a QA row has {', '.join(cls.__dataclass_fields__)}")
-        history = turns_of(row, "conversation_history", where) if row.get("conversation_history") is not None else []
+        history = turns_of(row, "conversation_history", where) if row.get("conversation_history") is not None else ()
         texts = {key: text_of(row, key, where) for key in (*required, "topic", "source", "instruction", "history_summary")}
         question = cls(
             turn_index=_whole_number(row, "turn_index", where) or 0, turns_total=_whole_number(row, "turns_total", where),
             stage=text_of(row, "stage", where) or None,
-            conversation_history=tuple(Turn(turn["speaker"], turn["text"]) for turn in history), **texts,
+            conversation_history=tuple(Turn(turn.speaker, turn.text) for turn in history), **texts,
         )
         if problems := question.problems():
             raise DataError(f"{where} ({question.conversation_id}): {'; '.join(problems)}")

@@ -5,7 +5,6 @@
 """
 
 import json
-import os
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +13,15 @@ from datetime import datetime
 from pathlib import Path
 
 from csc_tasks import TASKS_DIR, __version__, corpora
+from csc_tasks.out import check_writable, replace_file, say_earlier
 from csc_tasks.records import Column, signatures
+
+NOT_THE_MODEL = {
+    *("pretrained", "peft", "delta", "model", "path", "engine", "device", "batch_size", "max_batch_size", "base_url", "num_concurrent"),
+    *("max_retries", "timeout", "tokenized_requests", "tokenizer_backend", "parallelize", "device_map", "trust_remote_code"),
+    *("gpu_memory_utilization", "tensor_parallel_size", "data_parallel_size", "swap_space", "verify_certificate"),
+}
+"""Model arguments that say how a model was run, not which it is: two runs that differ in these alone are two runs of one model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +103,37 @@ def samples(result: TaskResult) -> list[dict]:
     return lines
 
 
+def check_out(out: Path) -> None:
+    """Raise SettingError where results cannot be written below `out`; says what becomes of those that are there."""
+    check_writable(out)
+    if out.is_dir() and any(out.rglob("results_*.json")):
+        say_earlier(f"{out} holds earlier results, which stay; of runs with the same settings every verb takes the newest")
+
+
+def model_arguments(given: Mapping | str | None) -> dict[str, str]:
+    """model_args as text by name, whichever way lm_eval wrote them down."""
+    if isinstance(given, Mapping):
+        return {str(name): as_text(value) for name, value in given.items()}
+    parts = (part.partition("=") for part in (given or "").split(",") if part)
+    return {name.strip(): value for name, equals, value in parts if equals}
+
+
+def as_text(value) -> str:
+    """Text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
 def write(out: Path, results: Mapping, lines: Mapping[str, Iterable[Mapping]]) -> Path:
     """Write a results dictionary and its samples (task -> lines) into `out/<model name>/`; returns the results file.
 
     Files appear whole or not at all.
     """
     folder = out / re.sub(r"[^\w.-]+", "__", results["model_name"])
-    folder.mkdir(parents=True, exist_ok=True)
     stamp = datetime.now().isoformat().replace(":", "-")
     for task, rows in lines.items():
-        _replace(folder / f"samples_{task}_{stamp}.jsonl", (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        replace_file(folder / f"samples_{task}_{stamp}.jsonl", (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     file = folder / f"results_{stamp}.json"
-    _replace(file, [json.dumps(results, ensure_ascii=False, indent=2)])
-    return file
+    return replace_file(file, json.dumps(results, ensure_ascii=False, indent=2))
 
 
 def task_version() -> float:
@@ -116,10 +141,3 @@ def task_version() -> float:
     import yaml
 
     return yaml.safe_load((TASKS_DIR / "_csc_yaml").read_text(encoding="utf-8"))["metadata"]["version"]
-
-
-def _replace(file: Path, parts: Iterable[str]) -> None:
-    part = file.with_name(f".{file.name}.part")
-    with part.open("w", encoding="utf-8") as stream:
-        stream.writelines(parts)
-    os.replace(part, file)

@@ -10,14 +10,17 @@ lm_eval's own format.
 
 import json
 import re
+import sys
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.metrics import LearnedSettings, select
+from csc_tasks.reading import not_utf8, read_json
 from csc_tasks.records import check_ready, measure, measure_choices, signatures, signatures_of_choices, without_strategies
-from csc_tasks.results import estimates, write
+from csc_tasks.results import NOT_THE_MODEL, check_out, estimates, model_arguments, write
 
 UNITS = {"turns": "turn", "answers": "answer"}
 _SAMPLES = re.compile(r"samples_(?P<task>cscx?_\w+?)_(?P<stamp>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl")
@@ -51,10 +54,14 @@ def add_arguments(parser) -> None:
 
 
 def main(args) -> None:
+    check_out(args.out)
+    for option, value in (("--batch-size", args.batch_size), ("--bertscore-layer", args.bertscore_layer)):
+        if value is not None and value < 1:
+            raise SettingError(f"{option} {value}: at least 1")
     learned = LearnedSettings(
         **_models(args.model_path), bertscore_layer=args.bertscore_layer, device=args.device, batch_size=args.batch_size
     )
-    for logged in map(read, find(args.samples)):
+    for logged in map(read, newest(find(args.samples))):
         lines, results = rescored(logged, args.metrics, learned)
         print(f"{logged.file.name}: {len(logged.records)} {logged.unit} -> {write(args.out, results, {logged.task: lines})}")
 
@@ -63,6 +70,8 @@ def find(paths: Sequence[Path]) -> list[Path]:
     """The samples files among `paths`; folders are searched. Raises DataError where there are none."""
     found = []
     for path in paths:
+        if not path.exists():
+            raise DataError(f"{path}: there is no such file or folder")
         files = sorted(path.rglob("samples_*.jsonl")) if path.is_dir() else [path]
         kept = [file for file in files if _SAMPLES.fullmatch(file.name)]
         if not kept:
@@ -73,6 +82,45 @@ def find(paths: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
+def task_of(file: Path) -> str:
+    """The task that a samples file is about, by its name."""
+    return _SAMPLES.fullmatch(file.name)["task"]
+
+
+def newest(files: Sequence[Path]) -> list[Path]:
+    """One samples file per model, task and settings: the newest run, by its date and then its name. What is left out is said.
+
+    A file whose results cannot be read stays among them: `read` says what is wrong with it.
+    """
+    same: dict[object, list[tuple]] = defaultdict(list)
+    for file in files:
+        try:
+            results = json.loads(_results_file(file).read_text(encoding="utf-8"))
+            same[_run(results, task_of(file))].append((results["date"], file.name, file))
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            same[file].append((0.0, file.name, file))
+    kept = {max(found)[-1] for found in same.values()}
+    if older := [file for file in files if file not in kept]:
+        more = f" and {len(older) - 3:,} more" if len(older) > 3 else ""
+        names = ", ".join(map(str, older[:3]))
+        print(f"note: of runs with the same settings the newest is taken; left out: {names}{more}", file=sys.stderr)
+    return [file for file in files if file in kept]
+
+
+def _run(results: Mapping, task: str) -> str:
+    """What two runs of one model and task with the same settings have in common."""
+    run, metadata = results["config"], results["configs"][task]["metadata"]
+    arguments = {name: value for name, value in model_arguments(run.get("model_args")).items() if name not in NOT_THE_MODEL}
+    asked = {name: metadata["csc"].get(name) for name in ("config", "split", "content_hash", "revision", "prompt", "reference")}
+    given = [run.get("gen_kwargs"), run.get("model_sha"), results.get("system_instruction_sha"), results.get("chat_template") is None]
+    documents = results.get("n-samples", {}).get(task)
+    return json.dumps([results["model_name"], task, metadata.get("version"), arguments, asked, given, documents], sort_keys=True)
+
+
+def _results_file(file: Path) -> Path:
+    return file.with_name(f"results_{_SAMPLES.fullmatch(file.name)['stamp']}.json")
+
+
 def read(file: Path) -> Logged:
     """Read a samples file and the results file beside it.
 
@@ -80,21 +128,20 @@ def read(file: Path) -> Logged:
     """
     if not file.is_file():
         raise DataError(f"{file}: there is no such file")
-    name = _SAMPLES.fullmatch(file.name)
-    results_file = file.with_name(f"results_{name['stamp']}.json")
+    task, results_file = task_of(file), _results_file(file)
     if not results_file.is_file():
         raise DataError(f"{file}: the results file that lm_eval wrote with it, {results_file.name}, is missing; keep the two together")
+    results = read_json(results_file, "run the evaluation again")
     try:
-        results = json.loads(results_file.read_text(encoding="utf-8"))
-        config = results["configs"][name["task"]]["metadata"]["csc"]
-        results["results"][name["task"]], results["model_name"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{results_file}: not a results file with {name['task']} in it ({type(error).__name__}: {error})") from None
+        config = results["configs"][task]["metadata"]["csc"]
+        results["results"][task], results["model_name"]
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{results_file}: not a results file with {task} in it ({type(error).__name__}: {error})") from None
     unit = "answers" if config["config"].startswith("qa") else "turns"
     lines = list(_lines(file, unit))
     if not lines:
         raise DataError(f"{file}: the file is empty")
-    return Logged(file, name["task"], unit, lines, results)
+    return Logged(file, task, unit, lines, results)
 
 
 def rescored(logged: Logged, names: str, learned: LearnedSettings | None = None) -> tuple[list[dict], dict]:
@@ -158,10 +205,12 @@ def _models(given: Sequence[str]) -> dict[str, str]:
 
 
 def _lines(file: Path, unit: str) -> Iterator[dict]:
-    with file.open(encoding="utf-8") as stream:
+    with file.open("rb") as stream:
         for number, text in enumerate(stream, 1):
             try:
-                line = json.loads(text)
+                line = json.loads(text.decode())
+            except UnicodeDecodeError as error:
+                raise not_utf8(f"{file} line {number}", error) from None
             except ValueError as error:
                 raise DataError(f"{file} line {number}: broken JSON ({error})") from None
             if not isinstance(line, dict) or not isinstance(line.get(unit), list) or "conversation_id" not in line.get("doc", {}):

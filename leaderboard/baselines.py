@@ -17,13 +17,13 @@ from pathlib import Path
 
 from csc_tasks import corpora
 from csc_tasks.conversation import CUSTOMER, Conversation
-from csc_tasks.errors import MissingSplit
+from csc_tasks.errors import DataError, MissingSplit
 from csc_tasks.framework import STRATEGY_IDS
 from csc_tasks.metrics import METRICS, select
 from csc_tasks.prompts import Reply
 from csc_tasks.question import REFERENCES
 from csc_tasks.records import answer_record, measure, turn_record
-from csc_tasks.results import TaskResult, as_results, samples, write
+from csc_tasks.results import TaskResult, as_results, check_out, samples, write
 
 STRATEGY_METRICS = ("strategy_acc", "strategy_macro_f1", "stage_overlap")
 START = ""
@@ -43,6 +43,8 @@ def add_arguments(parser) -> None:
 
 
 def main(args) -> None:
+    if args.out:
+        check_out(args.out)
     found = baselines(args.corpus, args.train, args.revision, args.language, args.metrics)
     settings = {"corpus": args.corpus, "train": args.train}
     tables = {name: as_results(f"baseline/{name}", settings, results) for name, results in found.items()}
@@ -58,35 +60,64 @@ def baselines(
 
     Raises DataError where the corpus cannot be read, MissingSplit where there is nothing to count strategies in.
     """
-    test = corpora.load(corpus, "csconv", "test", revision)
+    file = Path(corpus).expanduser()
+    config = corpora.file_config(file) if file.is_file() else ""
+    found: dict[str, list[TaskResult]] = {"majority": [], "bigram": [], "echo": []}
+    test, missing = _read(corpus, "csconv", revision) if config != "qa" else (None, None)
+    questions, missing_questions = _read(corpus, "qa", revision) if config != "csconv" else (None, None)
+    if missing and not questions:
+        # Questions that are all in train are said with the way out.
+        raise missing_questions if any(corpora.available(corpus, "qa", split) for split in corpora.SPLITS) else missing
+    if test:
+        _score_conversations(test, train, revision, language, metrics, found)
+    if questions:
+        _score_questions(questions, language, metrics, found)
+    if not any(found.values()):
+        raise DataError(f"{corpus}: nothing to score{f' in {language}' if language else ''}: no labelled supporter turn and no question")
+    return {name: results for name, results in found.items() if results}
+
+
+def _read(corpus: str, config: str, revision: str | None) -> tuple[corpora.Corpus | None, MissingSplit | None]:
+    """A corpus's test split, or the error that says there is none."""
+    try:
+        return corpora.load(corpus, config, "test", revision), None
+    except MissingSplit as error:
+        return None, error
+
+
+def _score_conversations(test: corpora.Corpus, train, revision, language, metrics, found) -> None:
+    """Add every baseline's results on the conversations to `found`."""
     conversations = [item for item in test.items if item.scored_turns() and language in (None, item.language)]
-    if train is None and Path(corpus).is_file():
-        raise MissingSplit(f"{corpus}: one file has no training split; give --train CORPUS")
-    training = training_conversations(train or corpus, revision if train is None else None)
+    if not conversations:
+        return
+    if train is None and Path(test.name).expanduser().is_file():
+        raise MissingSplit(f"{test.name}: one file has no training split; give --train CORPUS")
+    training = training_conversations(train or test.name, revision if train is None else None)
+    if not any(item.scored_turns() for item in training):
+        raise DataError(f"{train or test.name}: no labelled supporter turn to count strategies in; give --train CORPUS")
     majority, bigram = majority_of(training), bigram_of(training)
     text = [metric for metric in select(metrics, "turn") if metric.of == "reply"]
     strategies = [METRICS[name] for name in STRATEGY_METRICS]
-    found: dict[str, list[TaskResult]] = {"majority": [], "bigram": [], "echo": []}
     for task, own in (("csc_conv_ref", False), ("csc_conv_gen", True)):
         for name, choose in (("majority", majority), ("bigram", bigram)):
             records = [record for item in conversations for record in strategy_records(item, choose, own)]
             found[name].append(_result(task, test, conversations, records, strategies))
         records = [record for item in conversations for record in echo_records(item)]
         found["echo"].append(_result(task, test, conversations, records, text))
-    try:
-        questions = corpora.load(corpus, "qa", "test", revision)
-    except MissingSplit:
-        return found
+
+
+def _score_questions(questions: corpora.Corpus, language, metrics, found) -> None:
+    """Add echo's results on the questions to `found`."""
     items = [item for item in questions.items if language in (None, item.language)]
     records = [answer_record(q, getattr(q, REFERENCES[0]), Reply(None, q.client_question), None, None) for q in items]
     answers = [metric for metric in select(metrics, "answer") if metric.of == "reply"]
     languages = sorted({item.language for item in items})
-    found["echo"].append(TaskResult("csc_qa", "answers", questions, items, records, measure(records, answers, languages)))
-    return found
+    if items:
+        found["echo"].append(TaskResult("csc_qa", "answers", questions, items, records, measure(records, answers, languages)))
 
 
 def training_conversations(corpus: str, revision: str | None = None) -> Sequence[Conversation]:
-    """The training split of a corpus: csconv/train, else rolecs/train."""
+    """The training split of a corpus: csconv/train, else rolecs/train; a file is one as a whole."""
     for config in ("csconv", "rolecs"):
         try:
             return corpora.load(corpus, config, "train", revision).items

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from csc_tasks import __version__
 from csc_tasks.errors import DataError, SettingError, require
+from csc_tasks.out import is_new, replace_file, say_earlier
 from leaderboard.shown import shown
 
 # Below this a second process costs more than it saves.
@@ -52,13 +53,17 @@ def main(args) -> None:
     from leaderboard.numbers.fact_audit import read_evidence
     from leaderboard.numbers.measured import Options
     from leaderboard.page.render import write_page
+    from leaderboard.reading.reported import read_reported
     from leaderboard.tables import markdown
 
+    check_out(args.out)
     for name, least in (("samples", 0), ("resamples", 100), ("jobs", 1), ("seed", 0)):
         if getattr(args, name) < least:
             raise SettingError(f"--{name} {getattr(args, name)}: must be at least {least}")
-    check_out(args.out)
     evidence = read_evidence(args.evidence) if args.evidence else {}
+    if args.reported:
+        # Again with the columns once there are some; a broken file is better known before the results are read.
+        read_reported(args.reported, ())
     options = Options(args.seed, args.resamples, args.samples, not args.no_fact_audit, evidence)
     board = collect(args.results, args.out, options, _fields(args.split_by), args.reported, args.jobs, args.title, args.reliability)
     page = write_page(args.out)
@@ -78,7 +83,7 @@ def collect(
     Raises DataError for files that cannot be read, do not belong together or cannot be compared.
     """
     from leaderboard.board import Board
-    from leaderboard.folder import RELIABILITY, dumped, replace_file, write_board
+    from leaderboard.folder import RELIABILITY, dumped, write_board
     from leaderboard.numbers import assemble
     from leaderboard.rated import doubts
     from leaderboard.reading.comparable import newest, select
@@ -133,14 +138,13 @@ def collect(
 
 
 def check_out(out: Path) -> None:
-    """Raise SettingError where `out` exists and holds anything that is not part of a board."""
-    if not out.exists():
+    """Raise SettingError where `out` cannot be written or holds anything that is not part of a board; says so where one is replaced."""
+    if is_new(out, beside=False):
         return
-    if not out.is_dir():
-        raise SettingError(f"--out {out}: is a file; give a folder")
     others = sorted(path.name for path in out.iterdir() if path.name not in OURS and not path.name.endswith(".part"))
     if others:
         raise SettingError(f"--out {out}: holds other things ({', '.join(others[:3])}); give a new folder or that of a board")
+    say_earlier(f"{out} holds an earlier board, which this one replaces")
 
 
 def _reliability(file: Path):
@@ -180,7 +184,6 @@ def _in_processes(measure, measurements: Sequence, options, jobs: int) -> Iterat
 
 def _copies(out: Path, measurements: Sequence, models) -> dict[tuple, str]:
     """Copy each results file once below out/raw; (file, task) -> the copy's path in the board folder."""
-    from leaderboard.folder import replace_file
     from leaderboard.reading.results_files import public_bytes
 
     names: dict[Path, str] = {}

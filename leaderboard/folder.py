@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Container, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from csc_tasks.errors import DataError
+from csc_tasks.out import replace_file
 from leaderboard.board import Board, Strict
 from leaderboard.judging import report as reliability
 from leaderboard.report import ModelReport, SampleSet
@@ -56,15 +56,6 @@ def dumped(model: Strict) -> bytes:
     data = model.model_dump(mode="python")
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return _HALF.sub("\ufffd", text).encode() + b"\n"
-
-
-def replace_file(file: Path, data: bytes) -> Path:
-    """Write `data` to `file`, making its folders; the file appears whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.part")
-    part.write_bytes(data)
-    os.replace(part, file)
-    return file
 
 
 def slug_of(name: str, taken: Container[str] = ()) -> str:

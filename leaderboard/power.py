@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from csc_tasks.arguments import check_known, check_share
 from csc_tasks.errors import DataError, SettingError, require
 
 MOST = 10_000_000
@@ -140,6 +141,7 @@ def _smallest(found: Callable[[float], bool], scale: float) -> float:
 def _assumed(args) -> tuple[float, float, str]:
     if args.turns is None or args.rate is None:
         raise SettingError("give --turns and --rate, or --board with results to measure the spread in")
+    _check_difference(args.difference)
     spread = assumed_spread(args.rate, args.turns, args.icc, args.correlation)
     design = 1 + (args.turns - 1) * args.icc
     words = f"assumed: {args.turns:g} turns a conversation, accuracy {args.rate:g}, correlation {args.correlation:g}, ICC {args.icc:g}"
@@ -151,16 +153,18 @@ def _measured(args) -> tuple[float, float, str]:
     from leaderboard.collect import checked_board
 
     board = checked_board(args.board)
-    tables = [t for t in board.tables if args.table in (None, t.id) and args.metric in {c.key for c in t.columns}]
+    check_known("--table", [args.table] if args.table else [], [t.id for t in board.tables])
+    given = [t for t in board.tables if args.table in (None, t.id)]
+    check_known("--metric", [args.metric], sorted({c.key for t in given for c in t.columns if c.ranked or c.key == args.metric}))
+    tables = [t for t in given if args.metric in {c.key for c in t.columns}]
     if len(tables) != 1:
-        there = sorted({f"{t.id}: {c.key}" for t in board.tables for c in t.columns if c.ranked})
-        which = f"in {len(tables)} tables, choose with --table" if tables else "in none of its tables"
-        raise DataError(f"{args.board}: {args.metric} is {which}; it has {', '.join(there)}")
+        raise DataError(f"{args.board}: {args.metric} is in several tables; choose one with --table: {', '.join(t.id for t in tables)}")
+    if next(c.scale for c in tables[0].columns if c.key == args.metric) == 100:
+        _check_difference(args.difference)
     slugs = {name: model.slug for model in board.models.values() for name in (model.name, model.slug)}
     wanted = None
     if args.models:
-        if unknown := [name for name in args.models if name not in slugs]:
-            raise DataError(f"{args.board}: no model {unknown[0]!r}; it has {', '.join(sorted(board.models))}")
+        check_known("--models", args.models, sorted(slugs))
         wanted = {slugs[name] for name in args.models}
     pairs = [c for c in tables[0].comparisons if c.column == args.metric and c.stderr and wanted in (None, {c.a, c.b})]
     if not pairs:
@@ -171,22 +175,27 @@ def _measured(args) -> tuple[float, float, str]:
     return spread, turns, f"measured: {args.metric}, {who}, {turns:.1f} turns a conversation, spread {spread:.4f} a conversation"
 
 
+def _check_difference(difference: float | None) -> None:
+    """Raise SettingError for a difference of shares that is none: it is mostly meant in points."""
+    check_share("--difference", None if difference is None else abs(difference), one=False)
+
+
 def _check(args) -> None:
-    for name, low, high in (("rate", 0, 1), ("alpha", 0, 1), ("power", 0, 1)):
-        if (value := getattr(args, name)) is not None and not low < value < high:
-            raise SettingError(f"--{name} {value}: must lie between {low} and {high}")
-    if not 0 <= args.icc <= 1 or not -1 <= args.correlation < 1:
-        raise SettingError("--icc must lie in 0 to 1, --correlation in -1 to below 1")
+    for name in ("rate", "alpha", "power"):
+        check_share(f"--{name}", getattr(args, name), zero=False, one=False)
+    check_share("--icc", args.icc)
+    if not -1 <= args.correlation < 1:
+        raise SettingError(f"--correlation {args.correlation:g}: must lie between -1 and below 1")
     if args.turns is not None and not 1 <= args.turns <= 10_000:
-        raise SettingError(f"--turns {args.turns}: must be at least 1")
+        raise SettingError(f"--turns {args.turns:g}: must be between 1 and 10,000")
     if args.conversations is not None and not 2 <= args.conversations <= MOST:
-        raise SettingError(f"--conversations {args.conversations}: at least 2 are needed")
+        raise SettingError(f"--conversations {args.conversations}: must be between 2 and {MOST:,}")
     if args.difference is not None and not math.isfinite(args.difference):
         raise SettingError(f"--difference {args.difference}: must be a number")
     if args.comparisons < 1:
         raise SettingError(f"--comparisons {args.comparisons}: must be at least 1")
     if args.alpha / args.comparisons >= args.power:
-        raise SettingError(f"--power {args.power}: must be larger than --alpha")
+        raise SettingError(f"--power {args.power:g}: must be larger than --alpha")
 
 
 if __name__ == "__main__":

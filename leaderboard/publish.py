@@ -20,6 +20,7 @@ from pathlib import Path
 
 from csc_tasks import hub
 from csc_tasks.errors import SettingError, require
+from csc_tasks.out import check_writable
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -43,6 +44,7 @@ def main(args: Namespace) -> None:
     from leaderboard.publishing.publications import STAGING, propose, results_publication, space_publication
 
     board = checked_board(args.folder)
+    check_writable(args.folder / STAGING, "DIR")
     again = command(args)
     publications = []
     if args.repo_id:

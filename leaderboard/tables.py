@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from csc_tasks.errors import SettingError
+from csc_tasks.arguments import check_known
 from leaderboard.shown import shown
 
 FORMATS = ("md", "csv", "latex", "html")
@@ -38,9 +38,8 @@ def main(args) -> None:
     from leaderboard.collect import checked_board
 
     board = checked_board(args.board)
+    check_known("--table", [args.table] if args.table else [], [table.id for table in board.tables])
     tables = [table for table in board.tables if args.table in (None, table.id)]
-    if not tables:
-        raise SettingError(f"--table {args.table}: the board has {', '.join(table.id for table in board.tables)}")
     if args.format == "csv":
         print(as_csv(board, tables), end="")
         return

@@ -1,5 +1,6 @@
 """`csc`: verbs are found, explained and run, and what goes wrong ends in one line or in a traceback, never in something else."""
 
+import errno
 import importlib
 import json
 import subprocess
@@ -138,11 +139,47 @@ def test_an_unknown_verb_names_the_closest(words, message, verbs, capsys):
     assert capsys.readouterr().err == f"error: {message}; `csc --help` lists them all\n"
 
 
-def test_a_misused_option_is_argparses_own_error(verbs, capsys):
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a", "--limitt", "5"], "unknown option --limitt (closest: --limit)"),
+        (["a", "--limi=5"], "unknown option --limi (closest: --limit)"),
+        (["--limitt", "5"], "unknown option --limitt (closest: --limit)"),
+        (["a", "-limit", "5"], "unknown option -limit (closest: --limit)"),
+        (["a", "--limit", "many"], "argument --limit: invalid int value: 'many'"),
+        (["a", "--limit"], "argument --limit: expected one argument"),
+        (["a", "b"], "unrecognized arguments: b"),
+        ([], "the following arguments are required: folder"),
+    ],
+)
+def test_a_misused_option_is_one_line(words, message, verbs, monkeypatch, capsys):
+    """Without the usage, which is a page for some verbs. Beginnings of names are misspelt names."""
+    def add_arguments(parser):
+        parser.add_argument("folder")
+        parser.add_argument("--limit", type=int)
+        parser.add_argument("--size", type=int)
+
+    monkeypatch.setattr(sys.modules["fake_train"], "add_arguments", add_arguments)
     with pytest.raises(SystemExit) as exit_:
-        cli.main(["train", "a", "--nothing"])
+        cli.main(["train", *words])
     assert exit_.value.code == 2
-    assert "usage: csc train [-h] folder" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"error: {message}; `csc train --help` lists the options\n"
+
+
+@pytest.mark.parametrize("words", [["-5"], ["--", "--not-an-option"], ["--text", "-- a title"]])
+def test_what_only_looks_like_an_option(words, verbs, monkeypatch):
+    def add_arguments(parser):
+        parser.add_argument("folder", nargs="*")
+        parser.add_argument("--text")
+
+    monkeypatch.setattr(sys.modules["fake_train"], "add_arguments", add_arguments)
+    assert cli.main(["train", *words]) == 0 and verbs
+
+
+def test_words_for_another_program_are_not_looked_at(verbs, monkeypatch):
+    monkeypatch.setattr(sys.modules["fake_train"], "add_arguments", lambda parser: parser.add_argument("folder", nargs="..."))
+    assert cli.main(["train", "x", "--model", "hf"]) == 0
+    assert verbs == [("train", ["x", "--model", "hf"])]
 
 
 @pytest.mark.parametrize("error", [CscError("no such row"), DataError("no such row")])
@@ -156,6 +193,17 @@ def test_an_interruption_is_one_line(verbs, monkeypatch, capsys):
     failing_with(KeyboardInterrupt(), monkeypatch)
     assert cli.main(["build", "demo", "x"]) == 130
     assert capsys.readouterr() == ("", "interrupted\n")
+
+
+@pytest.mark.parametrize(("error", "said"), [
+    (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+    (PermissionError(errno.EACCES, "Permission denied", "/data/x"), "/data/x: Permission denied"),
+    (OSError(errno.EROFS, "Read-only file system", "/data/x"), "/data/x: Read-only file system"),
+])
+def test_what_a_disk_refuses_is_one_line(error, said, verbs, monkeypatch, capsys):
+    failing_with(error, monkeypatch)
+    assert cli.main(["build", "demo", "x"]) == 1
+    assert capsys.readouterr() == ("", f"error: {said}\n")
 
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), FileNotFoundError("a bug"), BrokenPipeError("of a socket")])

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from builders import dataset
 from builders.card import Card, count_lines
 from builders.dataset import check_target, write_folder
 from builders.schema import COLUMNS, features
@@ -217,7 +216,7 @@ def test_a_failure_on_the_way_leaves_the_earlier_folder_and_no_rubbish(tmp_path,
             raise OSError("no space left")
         replace(source, target)
 
-    monkeypatch.setattr(dataset.os, "replace", second_fails)
+    monkeypatch.setattr(os, "replace", second_fails)
     with pytest.raises(OSError, match="no space left"):
         write(out, {"csconv": {"test": [conversation("z")]}})
     assert files_of(out) == before

@@ -272,7 +272,8 @@ def test_killed_and_stopped_by_a_budget_the_scores_are_the_same_and_nothing_is_a
 
 def test_bad_options_are_one_line(results, tmp_path, capsys):
     for more, message in (
-        (["--dimensions", "beauty"], "there is no 'beauty'"), (["--again", "2"], "a share between 0 and 1"),
+        (["--tasks", "csc_foo"], "--tasks csc_foo: there is no such one"), (["--tasks", "csc_qa,csc_conv_reff"], "(closest: csc_conv_ref)"),
+        (["--dimensions", "beauty"], "--dimensions beauty: there is no such one"), (["--again", "2"], "at most 1; 2 percent are 0.02"),
         (["--conversations", "0"], "at least 1"), (["--tasks", "csc_conv_ref", "--dimensions", "tone"], "none of them applies"),
     ):  # fmt: skip
         assert main(["judge", str(results), "--llm", "scripted", "--out", str(tmp_path / "x"), *more]) == 1

@@ -94,7 +94,7 @@ def test_a_metric_that_is_no_default_comes_only_when_asked_for(monkeypatch):
 
 
 @pytest.mark.parametrize(("names", "per", "text"), [
-    ("rougel", "turn", "metric 'rougel' does not exist \\(closest: rouge_l\\); csc_metrics takes overlap, all, strategy_acc, .*bleu_4"),
+    ("rougel", "turn", "metric 'rougel' does not exist \\(closest: rouge_l\\); there are overlap, all, strategy_acc, .*bleu_4"),
     ("bleu_4,blue_2", "turn", "'blue_2' does not exist \\(closest: bleu_2\\)"),
     ("Bleu_4", "turn", "closest: bleu_4"),
     ("strategy_acc", "answer", "none of that applies to each answer; there: truncated, .*rouge_l"),

@@ -7,7 +7,7 @@ from board_example import ADAPTER, BASE, write_example
 from statsmodels.stats.power import TTestPower
 
 from csc_tasks.cli import main
-from csc_tasks.errors import DataError
+from csc_tasks.errors import DataError, SettingError
 from leaderboard.power import Plan, achieved_power, assumed_spread, conversations_needed, detectable_difference, half_width
 
 
@@ -76,8 +76,14 @@ def test_the_command(tmp_path, capsys):
     ("words", "message"),
     [
         ([], "give --turns and --rate"),
-        (["--rate", "1.2", "--turns", "5"], "must lie between 0 and 1"),
-        (["--rate", "0.4", "--turns", "5", "--conversations", "1"], "at least 2"),
+        (["--rate", "1.2", "--turns", "5"], "--rate 1.2: must be a share, above 0 and below 1"),
+        (["--rate", "40", "--turns", "5"], "40 percent are 0.4"),
+        (["--rate", "0.4", "--turns", "5", "--difference", "3"], "--difference 3: must be a share, at least 0 and below 1; 3 percent"),
+        (["--rate", "0.4", "--turns", "5", "--difference", "-3"], "3 percent are 0.03"),
+        (["--rate", "0.4", "--turns", "5", "--alpha", "5"], "5 percent are 0.05"),
+        (["--rate", "0.4", "--turns", "5", "--icc", "2"], "--icc 2: must be a share"),
+        (["--rate", "0.4", "--turns", "5", "--correlation", "2"], "must lie between -1 and below 1"),
+        (["--rate", "0.4", "--turns", "5", "--conversations", "1"], "must be between 2 and 10,000,000"),
         (["--rate", "0.4", "--turns", "5", "--difference", "0"], "no number of conversations"),
         (["--rate", "0.4", "--turns", "5", "--difference", "1e-9"], "more than 10,000,000"),
         (["--board", "nowhere"], "there is no such folder"),
@@ -95,9 +101,9 @@ def test_a_board_without_the_column(tmp_path):
 
     board = write_example(tmp_path / "board")
     given = {"board": board, "table": None, "models": None, "metric": "csc_conv_ref/strategy_acc"}
-    with pytest.raises(DataError, match="in none of its tables"):
+    with pytest.raises(SettingError, match=r"--metric x/y: there is no such one.*csc_conv_ref/strategy_acc"):
         _measured(Namespace(**given | {"metric": "x/y"}))
     with pytest.raises(DataError, match="no paired comparison"):
         _measured(Namespace(**given | {"metric": "csc_conv_gen/strategy_acc"}))
-    with pytest.raises(DataError, match="no model 'nobody'"):
+    with pytest.raises(SettingError, match="--models nobody: there is no such one"):
         _measured(Namespace(**given | {"models": ["nobody", BASE]}))

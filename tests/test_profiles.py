@@ -122,7 +122,7 @@ def test_a_profile_has_all_three_parts_as_text():
 
 
 @pytest.mark.parametrize(("options", "said"), [
-    (["--threshold", 0], "--threshold 0 is not in (0, 1]"), (["--limit", 0], "--limit 0: at least 1"),
+    (["--threshold", 0], "--threshold 0: must be a share, above 0 and at most 1"), (["--limit", 0], "--limit 0: at least 1"),
     (["--embed", "word2vec"], "--embed 'word2vec' is not tfidf, st:MODEL or openai:MODEL"), (["--source", "nowhere.csv"], "nowhere.csv"),
     (["--split", "validation"], "validation"),
 ])  # fmt: skip

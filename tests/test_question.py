@@ -31,8 +31,9 @@ def test_a_row_read_back_is_the_same_question():
     ({"turn_index": -1, "turns_total": None}, "turn_index -1 is not a position among turns_total None"),
     ({"client_question": "\n"}, "client_question is empty"),
     ({"agent_answer": "", "refined_agent_answer": ""}, "refined_agent_answer and agent_answer are both empty"),
-    ({"conversation_history": (Turn("customer", "x"), Turn("agent", "x"))},
-     "conversation_history 1: speaker 'agent' is not one of supporter, customer"),
+    ({"conversation_history": (Turn("customer", "x"), Turn("bot", "x"))},
+     "conversation_history 1: speaker 'bot' is not one of supporter, customer "
+     "(rows may also say agent, assistant, 客服, 坐席, client, user, 客户, 用户, 顾客)"),
 ])
 def test_each_rule(changes, problem):
     assert dataclasses.replace(SOUND, **changes).problems() == [problem]

@@ -332,7 +332,7 @@ def test_bad_settings_stop_before_anything_is_written(tmp_path, monkeypatch):
     from csc_tasks.cli import main
 
     monkeypatch.chdir(tmp_path)
-    for words in (["--lora-r", "x"], ["--model", "nowhere", "--data", "demo"], ["--push"], [], ["--sweep", "lora_r=1"]):
+    for words in (["--lora-r", "x"], ["--model", "nowhere", "--corpus", "demo"], ["--push"], [], ["--sweep", "lora_r=1"]):
         assert main(["train", "--out", "out", *words]) == 1
     assert list(tmp_path.iterdir()) == []
     assert issubclass(SettingError, CscError)
@@ -345,7 +345,7 @@ def test_bad_settings_stop_before_anything_is_written(tmp_path, monkeypatch):
         (["--limit", "5"], "--limit N goes with --score"),
         (["--results", "x"], "--results and --private are for publishing"),
         (["--private"], "--results and --private are for publishing"),
-        (["--data", "demo", "--quantization", "none", "--save-quantized-base", "x"], "this adapter's base is not quantised"),
+        (["--corpus", "demo", "--quantization", "none", "--save-quantized-base", "x"], "this adapter's base is not quantised"),
     ],
 )
 def test_words_that_would_do_nothing_or_fail_after_training_are_refused_before(words, message, tmp_path, monkeypatch, capsys):

@@ -1,6 +1,7 @@
 """Re-scoring logged samples: the same numbers as the run itself, no model asked, and clear errors."""
 
 import json
+import shutil
 import zlib
 
 import pytest
@@ -84,6 +85,56 @@ def test_a_new_metric_is_added_beside_the_old_ones(logged, tmp_path, monkeypatch
     assert [turn["reply"] for turn in again.records] == [turn["reply"] for turn in replies]
 
 
+def test_of_several_runs_with_the_same_settings_the_newest_is_taken_and_said(logged, tmp_path, capsys):
+    """Scoring into the folder that is scored makes such runs; what is scored next is what was written last."""
+    out = tmp_path / "out"
+    shutil.copytree(logged, out)
+    first = {score.task_of(file): file for file in score.find([out])}
+    assert main(["score", str(out), "--out", str(out)]) == 0
+    assert "holds earlier results, which stay; of runs with the same settings every verb takes the newest" in capsys.readouterr().err
+    files = score.find([out])
+    assert len(files) == 2 * len(first)
+    kept = score.newest(files)
+    assert {score.task_of(file) for file in kept} == set(first) and not set(kept) & set(first.values())
+    error = capsys.readouterr().err
+    assert error.startswith("note: of runs with the same settings the newest is taken; left out: ") and error.count("\n") == 1
+    assert "and 1 more" in error
+    assert main(["score", str(out), "--out", str(tmp_path / "again")]) == 0
+    assert len(score.find([tmp_path / "again"])) == len(first)
+
+
+@pytest.mark.parametrize("change", [
+    lambda results: results["configs"]["csc_qa"]["metadata"]["csc"].update(reference="agent_answer"),
+    lambda results: results["configs"]["csc_qa"]["metadata"].update(version=99.0),
+    lambda results: results["n-samples"]["csc_qa"].update(effective=1),
+    lambda results: results.update(model_name="org/other"),
+    lambda results: results["config"].update(model_args="pretrained=org/fake,dtype=float16"),
+])
+def test_runs_with_other_settings_are_both_taken(logged, tmp_path, change, capsys):
+    shutil.copytree(logged, tmp_path / "one")
+    shutil.copytree(logged, tmp_path / "two")
+    (file,) = (tmp_path / "two").rglob("results_*.json")
+    results = json.loads(file.read_text(encoding="utf-8"))
+    results["config"].setdefault("model_args", "pretrained=org/fake")
+    change(results)
+    file.write_text(json.dumps(results), encoding="utf-8")
+    files = [path for path in score.find([tmp_path]) if score.task_of(path) == "csc_qa"]
+    assert len(files) == 2 and score.newest(files) == files and capsys.readouterr().err == ""
+
+
+def test_how_a_model_was_run_is_no_other_setting(logged, tmp_path):
+    for name, arguments in (("one", "pretrained=org/fake,batch_size=4"), ("two", {"pretrained": "org/fake", "device": "cpu"})):
+        shutil.copytree(logged, tmp_path / name)
+        (file,) = (tmp_path / name).rglob("results_*.json")
+        results = json.loads(file.read_text(encoding="utf-8"))
+        results["config"]["model_args"] = arguments
+        results["date"] += name == "one"
+        file.write_text(json.dumps(results), encoding="utf-8")
+    files = [path for path in score.find([tmp_path]) if score.task_of(path) == "csc_qa"]
+    (kept,) = score.newest(files)
+    assert kept.is_relative_to(tmp_path / "one"), "the later date"
+
+
 def test_bad_files_are_named(logged, tmp_path, capsys):
     with pytest.raises(DataError, match="no samples file of a csc task"):
         score.find([tmp_path])
@@ -97,6 +148,11 @@ def test_bad_files_are_named(logged, tmp_path, capsys):
     lonely.write_bytes(file.read_bytes()[:-200])
     with pytest.raises(DataError, match=r"line 6: broken JSON"):
         score.read(lonely)
+    lonely.write_bytes(b"\xff\xfe")
+    with pytest.raises(DataError, match=r"line 1: not UTF-8 \(byte 0 is 0xff\); save the file as UTF-8"):
+        score.read(lonely)
+    with pytest.raises(DataError, match="nowhere: there is no such file or folder"):
+        score.find([tmp_path / "nowhere"])
     lonely.write_text(json.dumps({"doc": {"conversation_id": "x"}}) + "\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"line 1: no 'answers' in it"):
         score.read(lonely)

@@ -275,7 +275,7 @@ def test_what_cannot_be_counted_is_one_line(folder, tmp_path, monkeypatch, capsy
     (tmp_path / "empty").mkdir()
     status, _, error = stats(capsys, tmp_path / "empty")
     assert status == 1 and error.startswith("error: ") and "no csconv/train found" in error
-    assert "is a file" in stats(capsys, folder / "build.json")[2]
+    assert "build.json row 1: broken JSON" in stats(capsys, folder / "build.json")[2]
     for corpus in ("demo", tmp_path / "empty"):
         assert "not a dataset folder that a builder wrote" in stats(capsys, corpus, "--card")[2]
     monkeypatch.setitem(sys.modules, "matplotlib", None)

@@ -162,7 +162,7 @@ def test_the_folder_the_command_runs_in_can_be_the_adapters(home, tmp_path, monk
     assert (Path.cwd() / "adapter_model.safetensors").exists()
     (tmp_path / "file").touch()
     assert main(words(home / "base", home / "corpus", tmp_path / "file" / "out")) == 1
-    assert "cannot be written (Not a directory)" in capsys.readouterr().err
+    assert "which is a file; give another folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("key", ["lora_target", "modules_to_save"])

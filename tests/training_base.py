@@ -9,6 +9,8 @@ from pathlib import Path
 from chat_tokenizers import make_tokenizer, save_model
 from fakes import sample_conversations
 
+from trainers.train import SPELLED
+
 WORDS = {
     "style": "chat", "max_length": "4000", "quantization": "none", "epochs": "6", "batch_size": "2", "accumulation": "1", "lora_r": "4",
     "lora_dropout": "0.1", "learning_rate": "3e-2", "validation_share": "0.2", "log_every": "1", "checkpoints": "4",
@@ -45,7 +47,8 @@ def make_home(factory) -> Path:
 def words(base: Path, corpus: Path, out: Path, **changed) -> list[str]:
     """Command-line words of `csc` for a training."""
     settings = {"model": str(base), "data": str(corpus), **WORDS, **changed}
-    return ["train", "--out", str(out), *(word for key, value in settings.items() for word in (f"--{key.replace('_', '-')}", str(value)))]
+    options = {key: SPELLED.get(key, f"--{key.replace('_', '-')}") for key in settings}
+    return ["train", "--out", str(out), *(word for key, value in settings.items() for word in (options[key], str(value)))]
 
 
 def killed_at(step: int, arguments: list[str]) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from csc_tasks.adapter import RECORD
 from csc_tasks.errors import DataError, SettingError
+from csc_tasks.out import replace_file
 from csc_tasks.prompts import DATE
 from trainers.recipe import Recipe
 
@@ -170,6 +171,4 @@ def _part(name: str) -> str:
 
 
 def _write(file: Path, content: Mapping) -> None:
-    part = file.with_name(_part(file.name))
-    part.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    os.replace(part, file)
+    replace_file(file, json.dumps(content, ensure_ascii=False, indent=2) + "\n")

@@ -1,11 +1,10 @@
 """Folders made of an adapter: its base with the adapter merged in, and its base as it was quantised in training."""
 
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from csc_tasks.errors import SettingError
+from csc_tasks.out import is_new, replace_folder
 from trainers.adapter import recipe_of
 from trainers.base import load_base
 from trainers.hardware import Precision, quantization_config
@@ -28,7 +27,7 @@ def merge(adapter: Path, record: Mapping, out: Path) -> None:
         PeftModel.from_pretrained(base, str(adapter)).merge_and_unload().to(torch.bfloat16).save_pretrained(fresh)
         AutoTokenizer.from_pretrained(recipe.model, revision=recipe.revision).save_pretrained(fresh)
 
-    _write_folder(out, write)
+    _write_folder(out, write, "--merge")
 
 
 def save_quantized_base(record: Mapping, out: Path) -> None:
@@ -47,7 +46,7 @@ def save_quantized_base(record: Mapping, out: Path) -> None:
         base.save_pretrained(fresh)
         AutoTokenizer.from_pretrained(recipe.model, revision=recipe.revision).save_pretrained(fresh)
 
-    _write_folder(out, write)
+    _write_folder(out, write, "--save-quantized-base")
 
 
 def check_quantized(recipe: Recipe) -> None:
@@ -56,20 +55,14 @@ def check_quantized(recipe: Recipe) -> None:
         raise SettingError("--save-quantized-base: this adapter's base is not quantised (quantization: none); score it with that base")
 
 
-def check_folder(out: Path) -> None:
-    """Raise SettingError unless `out` is absent or empty: a model folder is never written over."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+def check_folder(out: Path, option: str) -> None:
+    """Raise SettingError unless `out` can be written and is absent or empty: a model folder is never written over."""
+    if not is_new(out, option):
         raise SettingError(f"{out} is there already and not empty; give a new folder")
 
 
-def _write_folder(out: Path, write: Callable[[Path], None]) -> None:
+def _write_folder(out: Path, write: Callable[[Path], None], option: str) -> None:
     """Let `write` fill a folder beside `out` and move it into place, so that half a model is never found there."""
-    check_folder(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
-        fresh = Path(scratch, "fresh")
-        fresh.mkdir()
+    check_folder(out, option)
+    with replace_folder(out) as fresh:
         write(fresh)
-        if out.exists():
-            out.rmdir()
-        shutil.move(fresh, out)

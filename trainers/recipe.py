@@ -14,6 +14,7 @@ from csc_tasks.conversation import content_id
 from csc_tasks.errors import SettingError
 from csc_tasks.prompts import DATE, iso_date
 from csc_tasks.question import REFERENCES
+from csc_tasks.reading import read_text
 from csc_tasks.settings import STYLES
 
 QUANTIZATIONS = ("nf4", "none")
@@ -76,7 +77,8 @@ class Recipe:
         for name, (low, high) in RANGES.items():
             value = getattr(self, name)
             if not low <= value <= high:
-                raise SettingError(f"{name}: {value} must be {_between(low, high)}")
+                percent = f"; {value:g} percent are {value / 100:g}" if high <= 1 < value <= 100 else ""
+                raise SettingError(f"{name}: {value} must be {_between(low, high)}{percent}")
         for name in ("learning_rate", "epochs", "checkpoints", "lora_alpha"):
             if getattr(self, name) <= 0:
                 raise SettingError(f"{name}: {getattr(self, name)} must be greater than 0")
@@ -172,10 +174,10 @@ def read_recipe(path: Path | None, flags: Mapping[str, object]) -> Recipe:
 
     settings: dict = {}
     if path is not None:
+        text = read_text(path, "give a recipe (YAML)")
         try:
-            text = path.read_text(encoding="utf-8")
             settings, node = yaml.safe_load(text) or {}, yaml.compose(text, yaml.SafeLoader)
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except yaml.YAMLError as error:
             raise SettingError(f"{path}: not a readable YAML file ({' '.join(str(error).split())})") from None
         if not isinstance(settings, dict):
             raise SettingError(f"{path}: a recipe is a list of `key: value` lines; found {type(settings).__name__}")

@@ -10,7 +10,9 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from csc_tasks.arguments import check_known
 from csc_tasks.errors import ModelError, SettingError
+from csc_tasks.out import check_writable, replace_file
 from trainers.adapter import scoring_command
 from trainers.hardware import is_first_process, release_memory
 from trainers.recipe import HELP, Recipe, read_recipe
@@ -35,6 +37,7 @@ def sweep(args: Namespace, flags: Mapping[str, object]) -> None:
     if given:
         raise SettingError(f"--sweep goes without --{given[0].replace('_', '-')}: choose one adapter first")
     out = Path(args.out)
+    check_writable(out)
     # Every recipe is checked before the first training starts.
     recipes = {value: read_recipe(Path(args.config) if args.config else None, {**flags, key: value}) for value in values}
     folders = {value: out / folder_name(value, values) for value in values}
@@ -62,8 +65,8 @@ def sweep(args: Namespace, flags: Mapping[str, object]) -> None:
         | {name: row["record"][name] for name in ("validation_loss", "train_loss", "steps", "trained_parameters", "seconds", "counts")}
         for row in rows
     ]
-    (out / "sweep.json").write_text(json.dumps({"key": key, "rows": kept}, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    (out / "sweep.md").write_text(table + "\n", encoding="utf-8")
+    replace_file(out / "sweep.json", json.dumps({"key": key, "rows": kept}, ensure_ascii=False, indent=2) + "\n")
+    replace_file(out / "sweep.md", table + "\n")
 
 
 def read_sweep(text: str) -> tuple[str, list[str]]:
@@ -71,6 +74,7 @@ def read_sweep(text: str) -> tuple[str, list[str]]:
     key, _, listed = text.partition("=")
     key = key.strip().replace("-", "_")
     values = list(dict.fromkeys(value.strip() for value in listed.split(",") if value.strip()))
+    check_known("--sweep", [key] if listed else [], list(HELP))
     if key not in HELP or len(values) < 2:
         raise SettingError(f"--sweep {text!r}: give KEY=V1,V2,... with a recipe key and at least two values, for example lora_r=8,16,32")
     return key, values
@@ -84,7 +88,7 @@ def check_tested(recipes: Mapping[str, Recipe]) -> None:
     }
     if len({tuple(found.items()) for found in tests.values()}) > 1:
         listed = "; ".join(f"{value}: {', '.join(found.values()) or 'the published data'}" for value, found in tests.items())
-        raise SettingError(f"--score would use different test splits ({listed}); name one for all with --test-data")
+        raise SettingError(f"--score would use different test splits ({listed}); name one for all with --test-corpus")
 
 
 def folder_name(value: str, values: Sequence[str]) -> str:

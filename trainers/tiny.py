@@ -1,6 +1,6 @@
 """Train a tiny stand-in chat model from scratch, on the CPU, in three minutes.
 
-    csc train tiny --out DIR [--corpus demo]
+    csc train tiny [CORPUS] --out DIR
     lm_eval --model hf --model_args pretrained=DIR --tasks csc_conv_ref --apply_chat_template \\
         --metadata '{"csc_corpus": "demo", "csc_prompt": "chat"}'
 
@@ -16,9 +16,7 @@ import contextlib
 import itertools
 import json
 import math
-import os
 import random
-import tempfile
 import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
@@ -27,12 +25,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from csc_tasks import __version__, corpora
+from csc_tasks.arguments import add_corpus, corpus_of
 from csc_tasks.compat.transformers import cache_argument
 from csc_tasks.errors import DataError, MissingSplit, SettingError
+from csc_tasks.out import is_new, replace_folder, say_earlier
 from trainers.tiny_text import Encoded, encode, examples_of, train_tokenizer
 
 FORMAT = "csc-tasks tiny model, version 1"
 """Written into tiny.json; a folder without it is never replaced."""
+
+ROOM = 64 << 20
+"""Bytes that must be free: a model has about 12 MB, and an earlier one stays until the new one is whole."""
 
 SPLIT = "train"
 CONFIGS = ("rolecs", "csconv", "qa")
@@ -61,7 +64,7 @@ class Shape:
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write the model to")
-    parser.add_argument("--corpus", default="demo", help="demo (default), a dataset folder or a Hub id; only its train splits are read")
+    add_corpus(parser, "; only its train splits are read (default: demo)", old="--corpus", default="demo")
     parser.add_argument("--seed", type=int, default=0, help="of the first weights and the order of the examples (default: 0)")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=float, default=3.0, help="how long the whole command may take (default: 3)")
@@ -74,7 +77,7 @@ def main(args: Namespace) -> None:
     # An adapter that is to learn the strategies' names trains input and output embeddings apart.
     shape = Shape(tied=not args.without_strategies)
     record = train_tiny(
-        args.corpus, Path(args.out), args.seed, args.minutes, args.epochs, args.threads, shape, strategies=not args.without_strategies
+        corpus_of(args), Path(args.out), args.seed, args.minutes, args.epochs, args.threads, shape, strategies=not args.without_strategies
     )
     print(
         f"Wrote {args.out}: {record['parameters']:,} parameters, {record['epochs']} epochs in {record['steps']:,} steps, "
@@ -94,11 +97,13 @@ def train_tiny(
     """
     started = time.monotonic()
     shape = shape or Shape()
+    # Looked at as it was given: a link that leads nowhere is most likely a disk that is not there.
+    if check_target(Path(out)):
+        say_earlier(f"{out} holds an earlier model, which this one replaces at the end")
     out = Path(out).resolve()
-    check_target(out)
     for name, value in (("minutes", minutes), ("epochs", epochs), ("threads", threads)):
         if value is not None and value <= 0:
-            raise SettingError(f"{name}={value}: must be greater than 0")
+            raise SettingError(f"--{name} {value:g}: must be greater than 0")
 
     import torch
 
@@ -265,15 +270,14 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def check_target(out: Path) -> None:
-    """Raise SettingError unless `out` may be written: it is absent, empty, or a model of ours with nothing else beside it."""
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise SettingError(f"{out} is a file; give a folder to write")
+def check_target(out: Path) -> bool:
+    """Whether `out` holds an earlier model of ours, and nothing else; False where it is absent or empty.
+
+    Raises SettingError for anything else, and where it cannot be written.
+    """
+    if is_new(out, room=ROOM):
+        return False
     present = {path.relative_to(out).as_posix() for path in out.rglob("*") if not path.is_dir()}
-    if not present:
-        return
     try:
         record = json.loads((out / "tiny.json").read_text(encoding="utf-8"))
         written = set(record["files"]) if record["format"] == FORMAT else None
@@ -283,15 +287,12 @@ def check_target(out: Path) -> None:
         raise SettingError(f"{out} is not empty and not a model that csc train tiny wrote; give another folder or empty this one")
     if strangers := sorted(present - written):
         raise SettingError(f"{out} holds {', '.join(strangers[:3])} besides its model; move that away or give another folder")
+    return True
 
 
 def save(model, tokenizer, record: dict, out: Path) -> dict:
     """Write the model folder beside `out` and move it into place; returns the record with the names of its files."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
-        # A folder of its own inside, because the outer one is readable by its owner only.
-        fresh, previous = Path(scratch, "fresh"), Path(scratch, "previous")
-        fresh.mkdir()
+    with replace_folder(out) as fresh:
         model.save_pretrained(fresh)
         tokenizer.save_pretrained(fresh)
         (fresh / "README.md").write_text(readme(record), encoding="utf-8")
@@ -300,14 +301,6 @@ def save(model, tokenizer, record: dict, out: Path) -> dict:
         # The weights come readable by their owner only; they get the permissions that a file made here has.
         (fresh / "model.safetensors").chmod((fresh / "README.md").stat().st_mode)
         check_target(out)
-        if out.exists():
-            os.replace(out, previous)
-        try:
-            os.replace(fresh, out)
-        except BaseException:
-            if previous.exists():
-                os.replace(previous, out)
-            raise
     return record
 
 

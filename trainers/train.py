@@ -1,7 +1,7 @@
 """Train a LoRA adapter on a dataset folder or Hub dataset, on the very prompts the benchmark sends, and say how to score it.
 
     csc train --config trainers/recipes/demo.yaml --model demo/base --out demo/adapter
-    csc train --model Qwen/Qwen2.5-7B-Instruct --data ORG/rolecs --style chat --out adapter
+    csc train --model Qwen/Qwen2.5-7B-Instruct --corpus ORG/rolecs --style chat --out adapter
     accelerate launch --config_file trainers/recipes/accelerate_fsdp.yaml -m trainers.train --config ... --out adapter
 
     csc train ... --sweep lora_r=8,16,32                        one adapter per value, and a table of validation losses
@@ -10,16 +10,22 @@
     csc train --out adapter --save-quantized-base DIR           the NF4 base, for scoring on what was trained on
     csc train --out adapter --repo-id ORG/NAME --push           publish a finished adapter
 
-Every recipe key is an option too (--lora-r 32) and wins over the file. A training that was killed goes on by the same command; a finished
-one is not repeated. Conversations that also stand in a test split are refused. Nothing leaves the machine without --push.
+Every recipe key is an option too (--lora-r 32; data and test_data are --corpus and --test-corpus) and wins over the file. A training that
+was killed goes on by the same command; a finished one is not repeated. Conversations that also stand in a test split are refused. Nothing
+leaves the machine without --push.
 """
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from csc_tasks.arguments import Renamed
 from csc_tasks.errors import SettingError
+from csc_tasks.out import check_writable
 from trainers.hardware import is_first_process, release_memory
 from trainers.recipe import HELP, Recipe, read_recipe
+
+SPELLED = {"data": "--corpus", "test_data": "--test-corpus"}
+"""Recipe key -> its option, where that is another word: a corpus is called so in every verb."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -40,7 +46,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         default = Recipe.__dataclass_fields__[name].default
         shown = ",".join(default) if isinstance(default, tuple) else default
         text = f"{text} (default: {str(shown).lower() if isinstance(shown, bool) else shown})" if shown not in ("", None) else text
-        recipe.add_argument(f"--{name.replace('_', '-')}", dest=f"recipe_{name}", metavar="X", help=text.replace("%", "%%"))
+        option = SPELLED.get(name, f"--{name.replace('_', '-')}")
+        recipe.add_argument(option, dest=f"recipe_{name}", metavar="X", help=text.replace("%", "%%"))
+        if name in SPELLED:
+            old = f"--{name.replace('_', '-')}"
+            recipe.add_argument(old, dest=f"recipe_{name}", action=Renamed, instead=option, metavar="X")
 
 
 def main(args: Namespace) -> None:
@@ -65,16 +75,20 @@ def main(args: Namespace) -> None:
 
 def finished_or_trained(args: Namespace, flags: dict, out: Path) -> dict:
     """The record of the adapter in `out`: trained now, or, where neither a recipe nor a key is given, earlier."""
-    from trainers.adapter import finished_record
+    from trainers.adapter import finished_record, read_record
 
     if not args.config and not flags:
         return finished_record(out)
+    # A finished adapter may lie where nobody can write: it is only looked at.
+    if read_record(out) is None:
+        check_writable(out)
     from trainers.merge import check_folder, check_quantized
     from trainers.qlora import train_adapter
 
     recipe = read_recipe(Path(args.config) if args.config else None, flags)
-    for folder in filter(None, (args.merge, args.save_quantized_base)):
-        check_folder(Path(folder))
+    for folder, option in ((args.merge, "--merge"), (args.save_quantized_base, "--save-quantized-base")):
+        if folder:
+            check_folder(Path(folder), option)
     if args.save_quantized_base:
         check_quantized(recipe)
     return train_adapter(recipe, out, args.overwrite)

@@ -18,11 +18,10 @@ export` finds them and `csc push` does not: they, and the journal, hold the pers
 import asyncio
 import hashlib
 import json
-import os
 import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from builders.card import contents_table, count_lines
@@ -31,8 +30,10 @@ from builders.csconv.card import card
 from builders.dataset import check_target, write_folder
 from builders.llm.options import add_llm_arguments
 from builders.llm.runs import run_record, stage_models
-from builders.sources import Reading, add_source_arguments, read_source
+from builders.sources import RawConversation, Reading, add_source_arguments, read_source
+from csc_tasks.arguments import check_share
 from csc_tasks.errors import DataError, SettingError, require
+from csc_tasks.out import replace_file
 
 PER_TOPIC = 500
 PROBLEMS_SHOWN = 20
@@ -69,18 +70,20 @@ def main(args: Namespace) -> None:
     out = args.out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
     reading, dropped = Reading(), Counter()
-    with Candidates(out.parent, args.seed) as candidates:
-        languages = read(args, reading, dropped, candidates)
-        with llm_from_args(args, out.with_name(f"{out.name}.journal.sqlite"), stages) as llm:
-            made = Maker(llm, candidates, args.per_topic, args.limit).make()
-            counts = report(reading, dropped, len(candidates.places()), made)
-            if not made.kept:
-                raise DataError(nothing_left(args.source, counts))
-            counts |= facts_report(made.kept)
-            if args.fidelity:
-                counts |= asyncio.run(strategies_report(llm, made.kept[: args.fidelity]))
-            build = build_record(args, llm, stages, candidates.digest(), counts, languages)
-            run = run_record(llm, started)
+    source = read_source(args.source, reading, args.format, args.source_language)
+    journal = out.with_name(f"{out.name}.journal.sqlite")
+    # The options of the model are looked at before a source is read, which can take long.
+    with llm_from_args(args, journal, stages) as llm, Candidates(out.parent, args.seed) as candidates:
+        languages = read(source, reading, dropped, candidates)
+        made = Maker(llm, candidates, args.per_topic, args.limit).make()
+        counts = report(reading, dropped, len(candidates.places()), made)
+        if not made.kept:
+            raise DataError(nothing_left(args.source, counts))
+        counts |= facts_report(made.kept)
+        if args.fidelity:
+            counts |= asyncio.run(strategies_report(llm, made.kept[: args.fidelity]))
+        build = build_record(args, llm, stages, candidates.digest(), counts, languages)
+        run = run_record(llm, started)
     write_originals(out.with_name(f"{out.name}.originals.jsonl"), made.kept)
     record = write_folder(out, {"csconv": split(made.kept, args.train_share, args.seed)}, card(build, args.licence), build, run)
     print("\n".join(count_lines(counts)), contents_table(record["splits"]), sep="\n\n", end="\n\n")
@@ -96,17 +99,16 @@ def check_settings(args: Namespace) -> None:
         value = getattr(args, option)
         if value is not None and value < least:
             raise SettingError(f"--{option.replace('_', '-')} {value}: at least {least}")
-    if not 0 <= args.train_share < 1:
-        raise SettingError(f"--train-share {args.train_share:g}: at least 0 and below 1, so that a test split is left")
+    check_share("--train-share", args.train_share, one=False)
 
 
-def read(args: Namespace, reading: Reading, dropped: Counter, candidates) -> list[str]:
-    """Read the source and keep in `candidates` what passes the rules; counts the rest in `dropped` and returns the languages found.
+def read(source: Iterable[RawConversation], reading: Reading, dropped: Counter, candidates) -> list[str]:
+    """Keep in `candidates` what passes the rules of a source's conversations; counts the rest in `dropped` and returns the languages found.
 
     Prints where the source has problems.
     """
     languages = set()
-    for raw in read_source(args.source, reading, args.format, args.source_language):
+    for raw in source:
         if reason := prefilter.first_reason(raw):
             dropped[reason] += 1
         elif not candidates.add(raw):
@@ -167,9 +169,7 @@ def write_originals(path: Path, pairs: Sequence) -> None:
         turns = [{"speaker": turn.speaker, "text": turn.text} for turn in pair.original.turns]
         row = {"conversation_id": pair.conversation.conversation_id, "source_id": pair.original.source_id, "turns": turns}
         lines[row["conversation_id"]] = json.dumps(row, ensure_ascii=False) + "\n"
-    scratch = path.with_name(f".{path.name}.part")
-    scratch.write_text("".join(lines[name] for name in sorted(lines)), encoding="utf-8", newline="\n")
-    os.replace(scratch, path)
+    replace_file(path, (lines[name] for name in sorted(lines)))
 
 
 def build_record(args: Namespace, llm, stages: Sequence[str], digest: str, counts: dict, languages: Sequence[str]) -> dict:

@@ -26,7 +26,7 @@ from builders.llm.budget import Budget, Price
 from builders.llm.exchange import Reply, Request, Usage
 from builders.llm.items import Outcome, run_items
 from builders.llm.journal import Journal, canonical, request_key
-from builders.llm.options import add_llm_arguments, by_stage, checked_sampling, checked_url, parse_specs
+from builders.llm.options import add_llm_arguments, by_stage, check_numbers, checked_sampling, checked_url, parse_specs
 from builders.llm.outcomes import Answer, Dropped, Fatal, JournalLost, Malformed, Refused, Stopped, Unreachable
 from builders.llm.pace import Pace
 from builders.llm.progress import Progress
@@ -293,6 +293,7 @@ def llm_from_args(args: Namespace, journal_path: Path | str, stages: Iterable[st
     With `stages`, the verb's own, an option for another stage is an error, and so is a stage without a model.
     """
     stages = tuple(stages)
+    check_numbers(args)
     specs = parse_specs(args.llm, BACKENDS)
     prices = by_stage(args.price, Price.parse, "--price")
     sampling = by_stage(args.sampling, checked_sampling, "--sampling")

@@ -255,6 +255,8 @@ def _lock(path):
     """A file descriptor that holds the lock; the kernel drops it with the process, so a stale lock file means nothing."""
     import fcntl
 
+    if path.is_dir():
+        raise SettingError(f"{path} is a folder; give a file for the journal")
     lock = path.with_name(path.name + ".lock")
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Collection, Mapping, Sequence
 from urllib.parse import urlsplit
 
@@ -34,6 +34,17 @@ def add_llm_arguments(parser: ArgumentParser, required: bool = True) -> None:
     add("--price", action="append", default=[], metavar="[STAGE=]IN,OUT", help="price of a million tokens in and out, as in 0.15,0.60")
     add("--max-requests", type=int, metavar="N", help="stop after N requests, those of earlier runs in the journal included")
     add("--max-cost", type=float, metavar="X", help="stop when X was spent, earlier runs included; requests then out go a little over it")
+
+
+def check_numbers(args: Namespace) -> None:
+    """Raise SettingError for an option of `add_llm_arguments` whose number makes no sense."""
+    for name, least in (("concurrency", 1), ("retries", 0), ("attempts", 1), ("max_wait", 0), ("max_requests", 0), ("max_cost", 0)):
+        value = getattr(args, name)
+        # Written this way round, so that nan is refused too.
+        if value is not None and not value >= least:
+            raise SettingError(f"--{name.replace('_', '-')} {value:g}: at least {least}")
+    if not args.timeout > 0:
+        raise SettingError(f"--timeout {args.timeout:g}: above 0")
 
 
 def parse_specs(specs: Sequence[str], backends: Collection[str]) -> dict[str, tuple[str, str]]:

@@ -1,7 +1,7 @@
 """Build a pool of customer profiles from support conversations, for csc build rolecs.
 
-    csc build profiles --source CORPUS --llm openai:MODEL --out DIR
-    csc build profiles --source demo --llm scripted --out DIR             offline stand-in
+    csc build profiles CORPUS --llm openai:MODEL --out DIR
+    csc build profiles demo --llm scripted --out DIR             offline stand-in
 
 A language model reads each conversation and writes down what it shows of the customer: demographics, financial status and communication
 preference. A second request turns that into a description in the second person. Descriptions are embedded, and of those whose cosine is
@@ -9,13 +9,11 @@ above 0.85 only the first, in the order of their ids, stays. DIR gets profiles.j
 by reason. Every request is in the journal beside DIR: the same command goes on where a build was stopped. The stages for `--llm STAGE=...`
 are profile and describe.
 
---source is demo, a dataset folder, a file of conversations or a Hub id, as for the benchmark (csc_corpus).
+CORPUS is demo, a dataset folder, a file of conversations or a Hub id, as for the benchmark (csc_corpus).
 """
 
 import asyncio
 import json
-import os
-import tempfile
 import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
@@ -29,11 +27,13 @@ from builders.llm.options import add_llm_arguments
 from builders.llm.outcomes import Dropped
 from builders.llm.prompting import Prompts
 from builders.llm.runs import run_record, stage_models
-from builders.profiles.near_duplicates import THRESHOLD, embed, first_of_each
+from builders.profiles.near_duplicates import THRESHOLD, check_model, embed, first_of_each
 from builders.rolecs.pool import POOL_FILE
+from csc_tasks.arguments import add_corpus, check_share, corpus_of
 from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.errors import DataError, SettingError, require
 from csc_tasks.framework import LANGUAGES
+from csc_tasks.out import is_new, replace_folder, say_earlier
 
 FORMAT = "csc-tasks profile pool, version 1"
 FILES = (POOL_FILE, "build.json", "run.json")
@@ -59,8 +59,8 @@ class Found:
 
 def add_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
-    add("--source", required=True, metavar="FILE", help="conversations: demo, a dataset folder, a file or a Hub id")
-    add("--config", default="csconv", choices=["csconv", "rolecs"], help="which conversations of the source (default: csconv)")
+    add_corpus(parser, "", old="--source")
+    add("--config", default="csconv", choices=["csconv", "rolecs"], help="which conversations of the corpus (default: csconv)")
     add("--split", default="", metavar="NAME", help="their split (default: test of csconv, train of rolecs)")
     add("--out", required=True, type=Path, metavar="DIR", help="the folder to write; the journal lies beside it")
     add("--language", default="both", choices=[*LANGUAGES, "both"], help="of the conversations to read (default: both)")
@@ -78,16 +78,17 @@ def main(args: Namespace) -> None:
     from csc_tasks.corpora import load
 
     started = time.time()
-    if not 0 < args.threshold <= 1:
-        raise SettingError(f"--threshold {args.threshold:g} is not in (0, 1]")
+    out = check_target(args.out)
+    source = corpus_of(args)
+    check_model(args.embed)
+    check_share("--threshold", args.threshold, zero=False)
     if args.limit is not None and args.limit < 1:
         raise SettingError(f"--limit {args.limit}: at least 1")
-    out = check_target(args.out)
     languages = LANGUAGES if args.language == "both" else (args.language,)
-    corpus = load(args.source, args.config, args.split or {"csconv": "test", "rolecs": "train"}[args.config])
+    corpus = load(source, args.config, args.split or {"csconv": "test", "rolecs": "train"}[args.config])
     conversations = [item for item in corpus.items if item.language in languages][: args.limit]
     if not conversations:
-        raise DataError(f"{args.source} holds no conversation in {' or '.join(languages)}")
+        raise DataError(f"{source} holds no conversation in {' or '.join(languages)}")
     out.parent.mkdir(parents=True, exist_ok=True)
     with llm_from_args(args, out.with_name(f"{out.name}.journal.sqlite"), STAGES) as llm:
         found, dropped = asyncio.run(extract(llm, conversations))
@@ -153,30 +154,25 @@ def distinct(found: Sequence[Found], model: str, threshold: float, base_url: str
 
 def check_target(out: Path) -> Path:
     """The full path of `out`; raises SettingError unless it is absent, empty, or a pool of ours with nothing else in it."""
-    if out.exists() and not out.is_dir():
-        raise SettingError(f"{out} is a file; give a folder to write")
-    there = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    if there:
+    if not is_new(out):
         try:
             ours = json.loads((out / "build.json").read_text(encoding="utf-8"))["format"] == FORMAT
         except (OSError, ValueError, LookupError, TypeError):
             ours = False
-        if not ours or there - set(FILES):
+        if not ours or {path.name for path in out.iterdir()} - set(FILES):
             raise SettingError(f"{out} is not empty and is not a profile pool alone; give an empty folder or a new one")
+        say_earlier(f"{out} holds an earlier pool, which this one replaces at the end")
     return out.resolve()
 
 
 def write_pool(out: Path, profiles: Sequence[Found], build: dict, run: dict) -> None:
-    """Write the three files of a pool, each whole: beside their places first, then moved; build.json goes last."""
+    """Write the three files of a pool."""
     lines = (json.dumps(profile.to_row(), ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n" for profile in profiles)
     texts = {POOL_FILE: "".join(lines)}
     texts |= {name: json.dumps(found, ensure_ascii=False, indent=2) + "\n" for name, found in (("run.json", run), ("build.json", build))}
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
+    with replace_folder(out) as fresh:
         for name, text in texts.items():
-            fresh = Path(scratch, name)
-            fresh.write_text(text, encoding="utf-8", newline="\n")
-            os.replace(fresh, out / name)
+            (fresh / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,13 @@ UNSURE = 1e-4
 _TOKEN = re.compile(r"[a-z0-9]+|[\u3400-\u9fff]", re.IGNORECASE)
 
 
+def check_model(model: str) -> None:
+    """Raise SettingError for what `embed` does not know."""
+    kind, _, name = model.partition(":")
+    if model != "tfidf" and (kind not in ("st", "openai") or not name):
+        raise SettingError(f"--embed {model!r} is not tfidf, st:MODEL or openai:MODEL")
+
+
 def embed(texts: Sequence[str], model: str, base_url: str | None = None):
     """A unit vector for every text, as rows of a float32 array or a sparse matrix; `model` is tfidf, st:MODEL or openai:MODEL.
 
@@ -29,16 +36,15 @@ def embed(texts: Sequence[str], model: str, base_url: str | None = None):
     """
     import numpy as np
 
+    check_model(model)
     kind, _, name = model.partition(":")
     if model == "tfidf":
         library = require("sklearn.feature_extraction.text", "build", "--embed tfidf")
         return library.TfidfVectorizer(analyzer=tokens, dtype=np.float32).fit_transform(texts)
-    if kind == "st" and name:
+    if kind == "st":
         encoder = require("sentence_transformers", "learned", "--embed st:MODEL").SentenceTransformer(name)
         return unit_rows(encoder.encode(list(texts), batch_size=64, show_progress_bar=False))
-    if kind == "openai" and name:
-        return unit_rows(_endpoint(texts, name, base_url))
-    raise SettingError(f"--embed {model!r} is not tfidf, st:MODEL or openai:MODEL")
+    return unit_rows(_endpoint(texts, name, base_url))
 
 
 def tokens(text: str) -> list[str]:

@@ -20,7 +20,7 @@ import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from builders.card import contents_table, count_lines
@@ -28,7 +28,7 @@ from builders.dataset import check_target, write_folder
 from builders.llm.options import add_llm_arguments
 from builders.llm.runs import run_record, stage_models
 from builders.qa.pairs import PAIRS, SPLITS, parse_shares, split_of
-from builders.sources import Reading, add_source_arguments, read_source
+from builders.sources import RawConversation, Reading, add_source_arguments, read_source
 from csc_tasks.errors import DataError, SettingError, require
 from csc_tasks.question import Question
 
@@ -71,10 +71,12 @@ def main(args: Namespace) -> None:
     args.llm = chosen_models(args.llm, args.moderation, variants)
     counter = TokenCounter(args.tokenizer)
     _play_scripted(variants)
+    reading = Reading()
+    source = read_source(args.source, reading, args.format, args.source_language)
     out = args.out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
     with llm_from_args(args, out.with_name(f"{out.name}.journal.sqlite"), stages) as llm:
-        conversations, read = chosen_conversations(args)
+        conversations, read = chosen_conversations(args, source, reading)
         made = asyncio.run(make(llm, conversations, variants, args.moderation, counter))
         counts = read | made.report()
         if not made.rows:
@@ -84,6 +86,8 @@ def main(args: Namespace) -> None:
         run = run_record(llm, started)
     record = write_folder(out, in_splits(made.questions, shares), _card(build, args.licence), build, run)
     print("\n".join(count_lines(counts)), contents_table(record["splits"]), sep="\n\n", end="\n\n")
+    if empty := [split for split, share in shares.items() if share and split not in record["splits"]["qa"]]:
+        print(f"No conversation fell into {' and '.join(empty)}. With --splits 0,0,100 all go into test, and nothing is asked again.")
     print(f"Wrote {args.out}; its README.md says how to load it. Every request is in {llm.journal.path}")
 
 
@@ -115,12 +119,11 @@ def chosen_models(given: Sequence[str], moderation: str, variants: Sequence) -> 
     return specs
 
 
-def chosen_conversations(args: Namespace) -> tuple[list, dict]:
+def chosen_conversations(args: Namespace, source: Iterable[RawConversation], reading: Reading) -> tuple[list, dict]:
     """The conversations to ask about and the counts of reading; what could not be read is shown with its place."""
     from builders.qa.conversations import FEWEST, MOST, choose
 
-    reading = Reading()
-    conversations, dropped = choose(read_source(args.source, reading, args.format, args.source_language), args.pairs, args.seed, args.limit)
+    conversations, dropped = choose(source, args.pairs, args.seed, args.limit)
     for problem in reading.problems[:SHOWN_PROBLEMS]:
         print(f"left out: {problem}", file=sys.stderr)
     if (more := len(reading.problems) - SHOWN_PROBLEMS) > 0:

@@ -54,7 +54,9 @@ def parse_shares(text: str) -> dict[str, int]:
     """`70,10,20` -> the percentages of train, validation and test; raises SettingError unless they are three that make 100."""
     parts = [part.strip() for part in text.split(",")]
     if len(parts) != 3 or not all(part.isdecimal() for part in parts) or sum(map(int, parts)) != 100:
-        raise SettingError(f"--splits {text!r} is not three percentages for {', '.join(SPLITS)} that make 100, as in 70,10,20")
+        raise SettingError(
+            f"--splits {text!r} is not three percentages (whole numbers, no shares) for {', '.join(SPLITS)} that make 100, as in 70,10,20"
+        )
     return dict(zip(SPLITS, map(int, parts), strict=True))
 
 

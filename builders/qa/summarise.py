@@ -18,6 +18,7 @@ from builders.qa.conversations import Chosen
 from builders.qa.tokens import TokenCounter
 from builders.transcript import history
 from csc_tasks.errors import SettingError
+from csc_tasks.reading import read_text
 
 NO_SUMMARY = {"zh": "（暂无）", "en": "(none yet)"}
 TOO_LONG = "more tokens than allowed"
@@ -124,10 +125,7 @@ def _words(tokens: int, language: str) -> int:
 
 
 def _read_template(path: str) -> str:
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingError(f"--variant: the prompt {path} cannot be read: {error}") from None
+    text = read_text(Path(path), "give the file of a prompt", f"--variant: the prompt {path}")
     places = placeholders(text)
     if not {"earlier", "turns"} <= places or places - VALUES:
         raise SettingError(f"--variant: the prompt {path} needs ${{earlier}} and ${{turns}}, may have ${{tokens}} and ${{words}}, "

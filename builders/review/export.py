@@ -24,6 +24,7 @@ from builders.review.page import write_page
 from builders.review.table import DELIMITERS, write_table
 from csc_tasks.conversation import Conversation
 from csc_tasks.errors import DataError, SettingError
+from csc_tasks.out import check_writable
 
 TABLE, PAGE = "review.csv", "review.html"
 
@@ -39,14 +40,15 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
+    check_writable(args.out)
+    targets = [args.out / TABLE, args.out / PAGE]
+    if present := [target for target in targets if target.exists()]:
+        raise SettingError(f"{present[0]} is there already and may hold decisions; give another folder or move it away")
     if args.sample is not None and args.sample < 1:
         raise SettingError(f"--sample {args.sample}: at least 1")
     _, rows = read_folder(args.folder)
     conversations = drawn(conversations_of(rows, args.folder).values(), args.sample, args.seed)
     found = {name: turns for name, (_, turns) in read_originals(args.folder).items()}
-    targets = [args.out / TABLE, args.out / PAGE]
-    if present := [target for target in targets if target.exists()]:
-        raise SettingError(f"{present[0]} is there already and may hold decisions; give another folder or move it away")
     args.out.mkdir(parents=True, exist_ok=True)
     write_table(targets[0], conversations, found, dict(zip(("comma", "semicolon", "tab"), DELIMITERS, strict=True))[args.delimiter])
     write_page(targets[1], args.folder.resolve().name, conversations, found)

@@ -4,12 +4,12 @@ They hold personal data and are no part of the folder, so that `csc push` cannot
 """
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from csc_tasks.conversation import Turn, turns_of
 from csc_tasks.errors import DataError
+from csc_tasks.out import replace_file
 
 
 def originals_path(folder: Path) -> Path:
@@ -27,7 +27,7 @@ def read_originals(folder: Path) -> dict[str, tuple[str, tuple[Turn, ...]]]:
         place = f"{path.name}, line {number}"
         try:
             row = json.loads(line)
-            turns = tuple(Turn(turn["speaker"], turn["text"]) for turn in turns_of(row, "turns", place))
+            turns = turns_of(row, "turns", place)
             found[str(row["conversation_id"])] = str(row.get("source_id", "")), turns
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise DataError(f"{place}: no object with conversation_id, source_id and turns ({error!r:.80})") from None
@@ -36,11 +36,9 @@ def read_originals(folder: Path) -> dict[str, tuple[str, tuple[Turn, ...]]]:
 
 def write_originals(folder: Path, originals: Mapping[str, tuple[str, tuple[Turn, ...]]]) -> Path:
     """Write them beside `folder`, sorted by id, in one step; returns the file."""
-    path = originals_path(folder)
-    scratch = path.with_name(f".{path.name}.part")
-    with scratch.open("w", encoding="utf-8", newline="\n") as file:
-        for name, (source_id, turns) in sorted(originals.items()):
-            said = [{"speaker": turn.speaker, "text": turn.text} for turn in turns]
-            file.write(json.dumps({"conversation_id": name, "source_id": source_id, "turns": said}, ensure_ascii=False) + "\n")
-    os.replace(scratch, path)
-    return path
+    return replace_file(originals_path(folder), (_line(name, *found) for name, found in sorted(originals.items())))
+
+
+def _line(name: str, source_id: str, turns: tuple[Turn, ...]) -> str:
+    said = [{"speaker": turn.speaker, "text": turn.text} for turn in turns]
+    return json.dumps({"conversation_id": name, "source_id": source_id, "turns": said}, ensure_ascii=False) + "\n"

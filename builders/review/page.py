@@ -11,6 +11,7 @@ from builders.review.verdicts import Verdict, checked_fix, conversation_check, l
 from csc_tasks.conversation import Conversation, Turn
 from csc_tasks.errors import DataError
 from csc_tasks.framework import STRATEGIES
+from csc_tasks.reading import read_json
 
 FORMAT = "csc-tasks review, version 1"
 """Stands in every file of decisions that the page saves."""
@@ -50,10 +51,10 @@ def read_decisions(path: Path, known: Mapping[str, Conversation]) -> list[Verdic
     Raises DataError that names every problem: an unknown id, one that occurs twice, a conversation that has changed, a correction that
     does not fit.
     """
+    saved = read_json(path, "give a file that review.html saved")
     try:
-        saved = json.loads(path.read_text(encoding="utf-8-sig"))
         rows = saved["decisions"] if saved["format"] == FORMAT else None
-    except (ValueError, LookupError, TypeError, RecursionError):
+    except (LookupError, TypeError):
         rows = None
     if not isinstance(rows, list):
         raise DataError(f"{path}: not a file of decisions that review.html saved")

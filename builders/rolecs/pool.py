@@ -10,6 +10,7 @@ from pathlib import Path
 
 from csc_tasks.errors import DataError
 from csc_tasks.framework import LANGUAGES
+from csc_tasks.reading import read_text
 
 POOL_FILE = "profiles.jsonl"
 DEMO_PROFILES = 40
@@ -44,10 +45,7 @@ def _demo(languages):
 
 def _from_file(path):
     path = path / POOL_FILE if path.is_dir() else path
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read ({error}); give the {POOL_FILE} of csc build profiles, or demo") from None
+    lines = read_text(path, f"give the {POOL_FILE} of csc build profiles, or demo").split("\n")
     for number, line in enumerate(lines, 1):
         if line.strip():
             yield _profile(line, f"{path} line {number}")

@@ -1,4 +1,7 @@
-"""Our own form of recorded conversations: a line is `{conversation_id, turns: [{speaker, text}], topic?, language?, source?}`."""
+"""Our own form of recorded conversations: a line is `{conversation_id, turns: [{speaker, text}], topic?, language?, source?}`.
+
+The other names that `csc_tasks.shapes` knows are read too; strategies are not: what is recorded has none.
+"""
 
 import gzip
 import json
@@ -7,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from builders.sources.raw import SPEAKERS, RawConversation, Reading
+from builders.sources.raw import RawConversation, Reading
+from csc_tasks import shapes
 from csc_tasks.conversation import Turn, detect_language, text_of
 from csc_tasks.errors import DataError
 from csc_tasks.framework import LANGUAGES, TOPICS, topic_name
@@ -47,7 +51,8 @@ def _conversation(line: bytes, place: str, path: Path, reading: Reading, languag
     except (ValueError, RecursionError) as error:
         cut = "" if line.endswith(b"\n") else "; the file ends here, it may be cut off"
         return reading.leave_out("not JSON", place, f"{error}{cut}")
-    if not isinstance(row, dict) or not isinstance(row.get("turns"), list):
+    said = row.get(shapes.turns_key(row) or "turns") if isinstance(row, dict) else None
+    if not isinstance(said, list):
         return reading.leave_out("no object with a list of turns", place, repr(row)[:80])
     try:
         found = {key: text_of(row, key, place) for key in ("conversation_id", "topic", "language", "source")}
@@ -62,16 +67,17 @@ def _conversation(line: bytes, place: str, path: Path, reading: Reading, languag
     if found["language"] and found["language"] not in LANGUAGES:
         return reading.leave_out("unknown language", place, f"{found['language']!r}; known are {', '.join(LANGUAGES)}")
     turns = []
-    for i, turn in enumerate(row["turns"]):
-        speaker, text = (turn.get("speaker"), turn.get("text")) if isinstance(turn, dict) else (None, None)
-        if not isinstance(speaker, str) or speaker.strip().lower() not in SPEAKERS:
-            return reading.leave_out("unknown speaker", f"{place}: turn {i}", f"{speaker!r}; known are {', '.join(SPEAKERS)}")
+    for i, turn in enumerate(said):
+        speaker, text = (shapes.part(turn, names) if isinstance(turn, dict) else None for names in (shapes.SPEAKER, shapes.TEXT))
+        known = shapes.speaker_of(speaker) if isinstance(speaker, str) else None
+        if known is None:
+            return reading.leave_out("unknown speaker", f"{place}: turn {i}", f"{speaker!r}; known are {', '.join(shapes.SPEAKERS)}")
         if not isinstance(text, str):
             return reading.leave_out("text is null" if text is None else "text is no text", f"{place}: turn {i}", repr(text)[:60])
-        turns.append(Turn(SPEAKERS[speaker.strip().lower()], text))
+        turns.append(Turn(known, text))
     topic = topic_name(found["topic"])
     if topic and topic not in _TOPICS:
         reading.counts["topics_not_among_the_eight_and_so_unknown"] += 1
-    said = found["language"] or language or detect_language(" ".join(turn.text for turn in turns))
+    spoken = found["language"] or language or detect_language(" ".join(turn.text for turn in turns))
     source = found["source"] or path.name.partition(".")[0]
-    return reading.take(found["conversation_id"], said, topic if topic in _TOPICS else "", source, turns, place)
+    return reading.take(found["conversation_id"], spoken, topic if topic in _TOPICS else "", source, turns, place)

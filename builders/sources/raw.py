@@ -4,13 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn, merge_neighbours
-
-SPEAKERS = {
-    **dict.fromkeys(("supporter", "agent", "客服", "坐席"), SUPPORTER),
-    **dict.fromkeys(("customer", "client", "客户", "用户", "顾客"), CUSTOMER),
-}
-"""Speaker in a source, in lower case -> ours."""
+from csc_tasks.conversation import Turn, merge_neighbours
 
 LISTED = 1_000
 """So many problems are kept as text; all are counted."""

@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from builders.sources.progress import ReadingProgress
-from builders.sources.raw import SPEAKERS, RawConversation, Reading, is_unicode
+from builders.sources.raw import RawConversation, Reading, is_unicode
 from csc_tasks.conversation import Turn
 from csc_tasks.errors import DataError
+from csc_tasks.shapes import SPEAKERS
 
 COLUMNS = ("conversation_id", "speaker", "date_time", "text")
 
@@ -141,6 +142,8 @@ def _guarded(rows, name: str, reading: Reading) -> Iterator[list[str]]:
 
 def _positions(header: list[str], name: str) -> list[int]:
     """Where each of COLUMNS stands. Raises DataError for a header without one of the columns: then nothing in the file can be read."""
+    if not all(map(is_unicode, header)):
+        raise DataError(f"{name}, line 1: not UTF-8; save the file as UTF-8")
     names = [column.strip() for column in header]
     if missing := [column for column in COLUMNS if column not in names]:
         found = ", ".join(header)[:120] or "nothing"

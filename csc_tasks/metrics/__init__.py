@@ -194,7 +194,7 @@ def select(names: str | Sequence[str] | None, per: str) -> list[Metric]:
         if name not in METRICS and name not in _SETS:
             known = [*_SETS, *METRICS]
             closest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
-            raise SettingError(f"metric {name!r} does not exist (closest: {closest}); csc_metrics takes {', '.join(known)}")
+            raise SettingError(f"metric {name!r} does not exist (closest: {closest}); there are {', '.join(known)}")
     chosen = [metric for metric in applicable if metric.name in asked or any(name in _SETS and _SETS[name](metric) for name in asked)]
     if not chosen:
         here = ", ".join(metric.name for metric in applicable)

@@ -11,11 +11,12 @@ scale; stability of what was asked twice; Bradley-Terry scores. Every number has
 --out gets reliability.md, reliability.html (a page that stands alone) and reliability.json (the same, for programs).
 """
 
-import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from csc_tasks.errors import DataError, require
+from csc_tasks.out import check_writable, replace_file, say_earlier
+from csc_tasks.reading import read_json
 from leaderboard.judging.families import parse_families
 from leaderboard.judging.ratings import read_comparisons, read_ratings
 
@@ -38,10 +39,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(args: Namespace) -> None:
     require("pydantic", "leaderboard", "csc agreement")
-    from leaderboard.folder import dumped, replace_file
+    from leaderboard.folder import RELIABILITY, dumped
     from leaderboard.judging.reliability import report
     from leaderboard.judging.report import as_html, as_markdown
 
+    check_writable(args.out)
+    if (args.out / RELIABILITY).exists():
+        say_earlier(f"{args.out} holds an earlier report, which this one replaces")
     if absent := [path for path in args.ratings if not path.exists()]:
         raise DataError(f"{absent[0]}: there is no such file or folder")
     ratings, comparisons = read_ratings(args.ratings), read_comparisons(args.ratings)
@@ -50,7 +54,7 @@ def main(args: Namespace) -> None:
         raise DataError(f"{where}: no ratings.jsonl or comparisons.jsonl; make some with csc judge, csc pairwise or csc human")
     found = report(ratings, comparisons, args.seed, parse_families(args.family), signatures(args.ratings))
     text = as_markdown(found)
-    replace_file(args.out / "reliability.json", dumped(found))
+    replace_file(args.out / RELIABILITY, dumped(found))
     replace_file(args.out / "reliability.md", text.encode())
     replace_file(args.out / "reliability.html", PAGE.format(title=found.title, body=as_html(found)).encode())
     print(text)
@@ -63,10 +67,10 @@ def signatures(paths: list[Path]) -> list[str]:
     for path in paths:
         folder = path if path.is_dir() else path.parent
         for file in sorted([*folder.rglob("judge.json"), *folder.rglob("pairwise.json")]):
+            record = read_json(file, f"run csc {file.stem} again")
             try:
-                record = json.loads(file.read_text(encoding="utf-8"))
                 lines += [f"{file.stem} {signature}" for signature in record["signatures"]]
-            except (OSError, ValueError, KeyError, TypeError) as error:
+            except (KeyError, TypeError) as error:
                 raise DataError(f"{file}: not a record of csc {file.stem} ({type(error).__name__}: {error})") from None
     return lines
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from csc_tasks.metrics import estimate
+from csc_tasks.out import replace_file
 from csc_tasks.score import Logged, read
 from leaderboard.judging.ratings import Rating
 from leaderboard.judging.units import WHOLE, Judged, Unit
@@ -57,16 +58,15 @@ def write_columns(judged: Sequence[Judged], columns: Mapping[tuple[str, str], Ma
     written = []
     for (model, stamp), parts in together.items():
         folder = out / re.sub(r"[^\w.-]+", "__", model)
-        folder.mkdir(parents=True, exist_ok=True)
         results = None
         for part in parts:
             logged, own = read(part.file), columns[model, part.task]
             results = results or _only(logged.results, [part.task for part in parts])
             lines = _with_items(logged, part.units, own)
-            text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-            _replace(folder / f"samples_{part.task}_{stamp}.1.jsonl", text)
+            text = (json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+            replace_file(folder / f"samples_{part.task}_{stamp}.1.jsonl", text)
             _add(results, part.task, own, {unit.id: unit.conversation_id for unit in part.units.values()}, signatures)
-        written.append(_replace(folder / f"results_{stamp}.1.json", json.dumps(results, ensure_ascii=False, indent=2)))
+        written.append(replace_file(folder / f"results_{stamp}.1.json", json.dumps(results, ensure_ascii=False, indent=2)))
     return written
 
 
@@ -99,10 +99,3 @@ def _with_items(logged: Logged, units: Mapping[str, Unit], columns: Mapping) -> 
         items = {name: [line["doc"]["conversation_id"], [values.get(unit) for unit in own]] for name, values in columns.items()}
         lines.append(line | items | {"metrics": list(dict.fromkeys([*line["metrics"], *columns]))})
     return lines
-
-
-def _replace(file: Path, text: str) -> Path:
-    part = file.with_name(f".{file.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(file)
-    return file

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from csc_tasks.errors import SettingError
+from csc_tasks.arguments import check_known, listed
 
 if TYPE_CHECKING:
     from builders.llm.prompting import Prompts
@@ -29,9 +29,8 @@ def dimensions_of(kind: str, chosen: Sequence[str] = ()) -> tuple[str, ...]:
 
 def chosen_dimensions(text: str) -> tuple[str, ...]:
     """`A,B` -> (A, B); raises SettingError for a dimension that does not exist."""
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    if unknown := [name for name in names if name not in DIMENSIONS]:
-        raise SettingError(f"--dimensions: there is no {unknown[0]!r}; there are {', '.join(DIMENSIONS)}")
+    names = tuple(listed(text))
+    check_known("--dimensions", names, tuple(DIMENSIONS))
     return names
 
 

@@ -36,7 +36,7 @@ from leaderboard.judging.asking import prompt_hashes
 from leaderboard.judging.columns import UNSUPPORTED, write_columns
 from leaderboard.judging.fact_asking import PROMPT_VERSION, TEMPLATE, Audited, Verdict, ask_facts, audited
 from leaderboard.judging.ratings import write_lines
-from leaderboard.judging.units import Judged, Unit, read_models
+from leaderboard.judging.units import Judged, Unit, chosen_tasks, read_models
 from leaderboard.shown import shown
 
 FACTS = "facts.jsonl"
@@ -83,8 +83,9 @@ def main(args: Namespace) -> None:
     from leaderboard.numbers.fact_audit import read_evidence
 
     started = time.time()
+    panel.check_out(args, FACTS)
     evidence = read_evidence(args.evidence) if args.evidence else {}
-    models = read_models(args.samples, [name for name in args.tasks.split(",") if name], whole=False)
+    models = read_models(args.samples, chosen_tasks(args.tasks, args.samples), whole=False)
     units = panel.outlines(models, args.conversations, args.turns, args.seed)
     models = [replace(judged, units={unit.id: judged.units[unit.id] for unit in units[judged.task]}) for judged in models]
     replies = [(judged.model, item) for judged in models for item in audited(judged, evidence).values()]
@@ -108,8 +109,7 @@ def main(args: Namespace) -> None:
             "counts": counts,
             "rates": [{name: _plain(value) for name, value in row.items()} for row in found],
         }
-        for name, content in (("facts.json", record), ("run.json", run_record(llm, started))):
-            (args.out / name).write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        panel.write_records(args.out, {"facts.json": record, "run.json": run_record(llm, started)})
         names = {f"judge_{judge}_{part}": f"judge_{part}|{text}" for judge, text in signed.items() for part in _PARTS}
         written = write_columns(models, columns(models, judges, ratings), names, args.out)
         print("\n".join([*table(found), *(counts_line(judge, own) for judge, own in counts.items()), panel.spent_line(llm)]))

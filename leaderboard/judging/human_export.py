@@ -18,9 +18,10 @@ from math import ceil
 from pathlib import Path
 
 from csc_tasks.errors import DataError, SettingError, require
+from csc_tasks.out import check_writable, replace_file
 from leaderboard.judging.dimensions import chosen_dimensions
 from leaderboard.judging.sampling import sample
-from leaderboard.judging.units import read_models, shared_ids
+from leaderboard.judging.units import chosen_tasks, read_models, shared_ids
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -38,16 +39,16 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(args: Namespace) -> None:
     require("pydantic", "leaderboard", "csc human export")
-    from leaderboard.folder import replace_file
     from leaderboard.judging import sheets
 
-    for name in ("raters", "conversations", "answers"):
-        if getattr(args, name) < 1:
+    check_writable(args.out)
+    for name in ("raters", "ratings", "conversations", "answers"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
             raise SettingError(f"--{name} {getattr(args, name)}: at least 1")
     if (args.out / "key.json").exists():
         raise DataError(f"{args.out} holds a study already, and people may be rating it; give a new folder")
     chosen = chosen_dimensions(args.dimensions)
-    models = read_models(args.samples, [name for name in args.tasks.split(",") if name])
+    models = read_models(args.samples, chosen_tasks(args.tasks, args.samples))
     raters = [f"rater-{number:0{len(str(args.raters))}}" for number in range(1, args.raters + 1)]
     pairs = []
     for task in dict.fromkeys(judged.task for judged in models):

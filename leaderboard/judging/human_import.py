@@ -19,7 +19,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from csc_tasks.errors import DataError, require
+from csc_tasks.out import replace_file
 from leaderboard.judging.columns import columns_of, write_columns
+from leaderboard.judging.panel import check_out
 from leaderboard.judging.ratings import RATINGS, Rating, read_ratings, write_lines
 from leaderboard.judging.sheet_files import read_key, read_sheets
 from leaderboard.judging.units import read_models
@@ -39,10 +41,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(args: Namespace) -> None:
     require("pydantic", "leaderboard", "csc human import")
-    from leaderboard.folder import replace_file
     from leaderboard.judging.reliability import report
     from leaderboard.judging.report import as_markdown
 
+    check_out(args, RATINGS)
     key = read_key(args.study)
     ratings, comments, missing = read_sheets(key, args.files, args.partial)
     if not ratings:

@@ -17,13 +17,13 @@ by the same command and asks nothing twice. --again 0.2 asks about a fifth of th
 """
 
 import asyncio
-import json
 import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from csc_tasks.arguments import check_share
 from csc_tasks.errors import SettingError, require
 from leaderboard.judging import panel
 from leaderboard.judging.asking import RATED, prompt_hashes, rate
@@ -31,7 +31,7 @@ from leaderboard.judging.columns import columns_of, write_columns
 from leaderboard.judging.dimensions import DIMENSIONS, chosen_dimensions, dimensions_of
 from leaderboard.judging.ratings import RATINGS, Rating, write_lines
 from leaderboard.judging.sampling import order
-from leaderboard.judging.units import Judged, Unit, read_models
+from leaderboard.judging.units import Judged, Unit, chosen_tasks, read_models
 from leaderboard.shown import shown
 
 
@@ -47,10 +47,10 @@ def main(args: Namespace) -> None:
     from builders.llm.runs import run_record
 
     started = time.time()
-    if not 0 <= args.again <= 1:
-        raise SettingError(f"--again {args.again:g}: a share between 0 and 1")
+    panel.check_out(args, RATINGS)
+    check_share("--again", args.again)
     chosen = chosen_dimensions(args.dimensions)
-    models = read_models(args.samples, [name for name in args.tasks.split(",") if name], whole=args.unit == "auto")
+    models = read_models(args.samples, chosen_tasks(args.tasks, args.samples), whole=args.unit == "auto")
     models, units = panel.sampled(models, args.conversations, args.turns, args.seed)
     if empty := [own[0].kind for own in units.values() if not dimensions_of(own[0].kind, chosen)]:
         raise SettingError(f"--dimensions {args.dimensions}: none of them applies to a {empty[0]}")
@@ -60,8 +60,7 @@ def main(args: Namespace) -> None:
         signed = panel.signatures(args, judges, llm.sampling, RATED, panel.languages_of(units), f"dimensions:{'+'.join(dimensions)}")
         write_lines(args.out / RATINGS, ratings)
         record = judge_record(args, judges, units, ratings) | {"signatures": list(signed.values())}
-        _write(args.out / "judge.json", record)
-        _write(args.out / "run.json", run_record(llm, started))
+        panel.write_records(args.out, {"judge.json": record, "run.json": run_record(llm, started)})
         written = write_columns(models, columns(models, judges, ratings), columns_signed(signed, units, chosen), args.out)
         print("\n".join([*table(ratings), *counts_lines(record["counts"]), panel.spent_line(llm)]))
     print(f"Wrote {args.out / RATINGS} and {len(written)} results files; next: csc agreement {args.out} ..., csc collect {args.out} ...")
@@ -168,11 +167,6 @@ def _rating(judges: Mapping[str, str], item: tuple, scores: dict | None, problem
         "judge", judge, judges[judge], model, unit.task, unit.id, unit.conversation_id, unit.language, unit.topic, unit.stage, unit.length,
         scores, problem, attempts, repeat,
     )  # fmt: skip
-
-
-def _write(file: Path, record: Mapping) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

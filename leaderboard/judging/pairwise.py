@@ -14,7 +14,6 @@ is in the journal: a run that was stopped or killed goes on by the same command 
 """
 
 import asyncio
-import json
 import time
 from argparse import ArgumentParser, Namespace
 from collections import defaultdict
@@ -27,7 +26,7 @@ from csc_tasks.errors import DataError, require
 from leaderboard.judging import panel
 from leaderboard.judging.asking import COMPARED, compare, prompt_hashes
 from leaderboard.judging.ratings import COMPARISONS, Comparison, write_lines
-from leaderboard.judging.units import Judged, Unit, read_models
+from leaderboard.judging.units import Judged, Unit, chosen_tasks, read_models
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -42,7 +41,8 @@ def main(args: Namespace) -> None:
     from leaderboard.judging.report import Report, as_markdown
 
     started = time.time()
-    models = read_models(args.samples, [name for name in args.tasks.split(",") if name], whole=args.unit == "auto")
+    panel.check_out(args, COMPARISONS)
+    models = read_models(args.samples, chosen_tasks(args.tasks, args.samples), whole=args.unit == "auto")
     models = compared_models(models)
     models, units = panel.sampled(models, args.conversations, args.turns, args.seed)
     with panel.panel(args, "pairwise") as (llm, judges):
@@ -59,8 +59,7 @@ def main(args: Namespace) -> None:
             "sample": {task: len(own) for task, own in units.items()},
             "rankings": {f"{judge} {task}": _plain(found) for (judge, task), found in rankings.items()},
         }
-        for name, content in (("pairwise.json", record), ("run.json", run_record(llm, started))):
-            (args.out / name).write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        panel.write_records(args.out, {"pairwise.json": record, "run.json": run_record(llm, started)})
         sections = [ranking_section(found, f"{judge}, {task}") for (judge, task), found in rankings.items()]
         print(as_markdown(Report(title="Comparisons", notes=(), signatures=(), sections=tuple(sections))))
         print(panel.spent_line(llm))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from builders.llm.options import add_llm_arguments
 from csc_tasks.errors import SettingError
+from csc_tasks.out import check_writable, replace_file, say_earlier
 from leaderboard.judging.asking import PROMPT_VERSION, SAMPLING, prompt_hashes
 from leaderboard.judging.sampling import sample
 from leaderboard.judging.units import Judged, Unit, shared_ids
@@ -35,6 +36,19 @@ def add_arguments(parser: ArgumentParser, replies_only: bool = False) -> None:
         add("--show-reference", action="store_true", help="show the judges the gold reply too; it is in the signature")
     add("--seed", type=int, default=0, metavar="N", help="another seed, another sample (default: 0)")
     add_llm_arguments(parser)
+
+
+def check_out(args: Namespace, file: str) -> None:
+    """Raise SettingError where `args.out` cannot be written, and say so where it holds what an earlier run said in `file`."""
+    check_writable(args.out)
+    if (args.out / file).exists():
+        say_earlier(f"{args.out} holds {file} of an earlier run, which this one replaces; its results files stay beside the new ones")
+
+
+def write_records(out: Path, records: Mapping[str, Mapping]) -> None:
+    """Write each record as a JSON file in `out`, by name."""
+    for name, content in records.items():
+        replace_file(out / name, json.dumps(content, ensure_ascii=False, indent=2) + "\n")
 
 
 @contextmanager

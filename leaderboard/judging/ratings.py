@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from csc_tasks.errors import DataError
+from csc_tasks.out import replace_file
+from csc_tasks.reading import read_text
 
 RATINGS, COMPARISONS = "ratings.jsonl", "comparisons.jsonl"
 
@@ -76,11 +78,7 @@ class Comparison:
 
 def write_lines(file: Path, items: Iterable[Rating | Comparison]) -> Path:
     """Write the items, one a line; the file appears whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.part")
-    part.write_text("".join(json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in items), encoding="utf-8")
-    part.replace(file)
-    return file
+    return replace_file(file, (json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in items))
 
 
 def read_ratings(paths: Iterable[Path]) -> list[Rating]:
@@ -112,12 +110,10 @@ def read_comparisons(paths: Iterable[Path]) -> list[Comparison]:
 
 def _read(paths, name, form):
     names = {field.name for field in fields(form)}
-    for path in paths:
+    # A folder that is given twice is read once.
+    for path in {path.resolve(): path for path in paths}.values():
         for file in sorted(path.rglob(name)) if path.is_dir() else [path] if path.name == name else []:
-            try:
-                lines = file.read_text(encoding="utf-8").split("\n")
-            except (OSError, UnicodeDecodeError) as error:
-                raise DataError(f"{file}: cannot be read ({error})") from None
+            lines = read_text(file, "give what csc judge, csc pairwise or csc human import wrote").split("\n")
             for number, line in enumerate(lines, 1):
                 if not line:
                     continue

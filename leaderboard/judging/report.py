@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from csc_tasks.errors import DataError
+from csc_tasks.reading import read_text
 from leaderboard.board import Strict, Value
 from leaderboard.shown import shown
 
@@ -36,10 +37,9 @@ class Report(Strict):
 
 def load_report(file: Path) -> Report:
     """Read reliability.json; raises DataError for anything else."""
+    text = read_text(file, "give the report of csc agreement")
     try:
-        return Report.model_validate_json(file.read_bytes())
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror})") from None
+        return Report.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"])) or "the file"

@@ -2,13 +2,13 @@
 
 import csv
 import io
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from csc_tasks.errors import DataError
+from csc_tasks.reading import read_json, read_text
 from leaderboard.judging.ratings import Rating
 from leaderboard.judging.sheets import NOT_ASKED
 
@@ -30,11 +30,11 @@ class Entry:
 def read_key(folder: Path) -> Mapping:
     """The study's key.json; raises DataError."""
     file = folder / "key.json" if folder.is_dir() else folder
+    key = read_json(file, "give the folder of csc human export")
     try:
-        key = json.loads(file.read_text(encoding="utf-8"))
         key["study"], key["raters"]
         assert all({"model", "unit", "dimensions", "raters"} <= item.keys() for item in key["items"].values())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
+    except (KeyError, TypeError, AttributeError, AssertionError) as error:
         raise DataError(f"{file}: not the key.json of csc human export ({type(error).__name__}: {error})") from None
     return key
 
@@ -77,20 +77,18 @@ def read_sheets(key: Mapping, files: Iterable[Path], partial: bool) -> tuple[lis
 
 def entries_of(file: Path, key: Mapping) -> Iterator[Entry]:
     """What one file holds; raises DataError where it cannot be read at all."""
-    try:
-        data = file.read_bytes()
-        text = data.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: cannot be read ({error}); save it as UTF-8") from None
-    yield from _page_entries(file, text, key) if file.suffix.lower() == ".json" else _csv_entries(file, text)
+    wanted = "give the filled sheets of the raters"
+    if file.suffix.lower() == ".json":
+        yield from _page_entries(file, read_json(file, wanted), key)
+    else:
+        yield from _csv_entries(file, read_text(file, wanted))
 
 
-def _page_entries(file: Path, text: str, key: Mapping) -> Iterator[Entry]:
+def _page_entries(file: Path, saved, key: Mapping) -> Iterator[Entry]:
     try:
-        saved = json.loads(text)
         study, rater, ratings, comments = saved["study"], saved["rater"], saved["ratings"], saved.get("comments", {})
         ratings, comments = dict(ratings), dict(comments)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{file}: not what a rating page saves ({type(error).__name__}: {error})") from None
     if study != key["study"]:
         raise DataError(f"{file}: belongs to the study {study!r:.40}, the key to {key['study']!r}")

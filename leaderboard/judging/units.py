@@ -9,11 +9,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from csc_tasks.arguments import check_known, listed
 from csc_tasks.conversation import CUSTOMER, SUPPORTER
 from csc_tasks.errors import DataError
 from csc_tasks.framework import topic_name
 from csc_tasks.prompts.render import WORDING
-from csc_tasks.score import Logged, find, read
+from csc_tasks.score import Logged, find, newest, read, task_of
 
 GENERATED = "csc_conv_gen"
 WHOLE = -1
@@ -78,27 +79,37 @@ class Judged:
 def read_models(paths: Sequence[Path], tasks: Iterable[str] = (), whole: bool = True) -> list[Judged]:
     """The units of every samples file among `paths` (`tasks`: only of these), in the order of model and task.
 
-    Raises DataError where a model has two files for one task, where nothing can be rated, and as `csc_tasks.score.read` does. Strategy
-    choice has no replies and is passed over, and so are models that never say anything (strategy baselines).
+    Of several runs with the same settings the newest is taken, which is said. Raises DataError where a model has two files for one task
+    with different settings, where nothing can be rated, and as `csc_tasks.score.read` does. Strategy choice has no replies and is passed
+    over, and so are models that never say anything (strategy baselines).
     """
     found: dict[tuple[str, str], Judged] = {}
     passed = []
-    for logged in map(read, find(paths)):
+    files = [file for file in find(paths) if not tasks or task_of(file) in tasks]
+    for logged in map(read, newest(files)):
         model = str(logged.results["model_name"])
-        if (tasks and logged.task not in tasks) or "strategy_norm" in next(iter(logged.records), {}):
+        if "strategy_norm" in next(iter(logged.records), {}):
             continue
         if not any(record["reply"] for record in logged.records):
             passed.append(f"{model} ({logged.task})")
             continue
         if other := found.get((model, logged.task)):
             files = f"{other.file} and {logged.file}"
-            raise DataError(f"{model} has two samples files for {logged.task}: {files}; give one of them")
+            raise DataError(f"{model} has two samples files for {logged.task}, with different settings: {files}; give one of them")
         outlines = {id_: replace(unit, said=(), reply="", reference="") for id_, unit in units_of(logged, whole).items()}
         found[model, logged.task] = Judged(model, logged.task, logged.file, whole, outlines)
     if not found:
         silent = f"; these say nothing: {', '.join(passed)}" if passed else ""
         raise DataError(f"{', '.join(map(str, paths))}: no replies to rate{silent}")
     return [found[key] for key in sorted(found)]
+
+
+def chosen_tasks(text: str, paths: Sequence[Path]) -> list[str]:
+    """The tasks of --tasks A,B; raises SettingError for one that no samples file among `paths` is about."""
+    names = listed(text)
+    if names:
+        check_known("--tasks", names, sorted({task_of(file) for file in find(paths)}))
+    return names
 
 
 def units_of(logged: Logged, whole: bool = True) -> dict[str, Unit]:

@@ -16,6 +16,7 @@ import numpy as np
 from csc_tasks.conversation import CUSTOMER, SUPPORTER
 from csc_tasks.errors import DataError
 from csc_tasks.metrics.facts import KINDS, find_facts, unsupported
+from csc_tasks.reading import read_text
 from leaderboard.numbers.stats import clustered, value_of
 from leaderboard.reading.samples_files import Logged
 from leaderboard.report import FactAudit, FactExample
@@ -31,10 +32,8 @@ def read_evidence(file: Path) -> dict[str, dict[int | None, list[str]]]:
     Raises DataError that names file and line.
     """
     found: dict[str, dict[int | None, list[str]]] = {}
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: cannot be read ({error})") from None
+    # Not splitlines: JSON text may hold U+2028 and its like as they are.
+    lines = read_text(file, "give a file of passages, one JSON object a line").split("\n")
     for number, text in enumerate(lines, 1):
         if not text.strip():
             continue

@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from csc_tasks.errors import DataError, SettingError
+from csc_tasks.arguments import check_known
+from csc_tasks.errors import DataError
 from csc_tasks.prompts import SERVER_DATE
 from leaderboard.columns import KINDS
 from leaderboard.reading.results_files import Measurement
@@ -67,9 +68,7 @@ def select(measurements: Sequence[Measurement], split: Sequence[str] = ()) -> li
 
     Raises DataError that names two rows and what differs; SettingError for a field of `split` that does not exist.
     """
-    for name in split:
-        if name not in SPLITS:
-            raise SettingError(f"--split-by {name}: there are {', '.join(SPLITS)}")
+    check_known("--split-by", split, SPLITS)
     found = []
     for kind, config, members in _kinds(measurements):
         for values, rows in _split(members, split):

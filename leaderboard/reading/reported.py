@@ -4,12 +4,12 @@ The file holds `{"paper": ..., "note": ..., "table6_csconv": {"columns": [...], 
 model, size, fine_tuned_on, and ref_ or gen_ + bleu2, bleu4, rougeL, bertscore, bleurt, strategy_acc: Table 6 of arXiv 2508.04423.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from csc_tasks.errors import DataError
+from csc_tasks.reading import read_json
 from leaderboard.board import Column, Reported
 
 TABLE = "table6_csconv"
@@ -26,14 +26,14 @@ def read_reported(file: Path, columns: Sequence[Column]) -> tuple[tuple[Reported
 
     Columns that the table does not have are left out and named in the notes. Raises DataError for a file of another form.
     """
+    data = read_json(file, f"give a file of reported rows with {TABLE}")
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
         table, paper = data[TABLE], data["paper"]
         names, rows, note = list(table["columns"]), list(table["rows"]), data.get("note", "")
         places = [names.index(name) for name in ("model", "size", "fine_tuned_on")]
         if not isinstance(paper, str) or not isinstance(note, str) or any(len(row) != len(names) for row in rows):
             raise TypeError("a row with more or fewer values than columns, or a note that is no text")
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{file}: not a file of reported rows with {TABLE} ({type(error).__name__}: {error!s:.80})") from None
     keys = {name: _column(name, columns) for name in names}
     left = [name for name, column in keys.items() if column is None and name.partition("_")[0] in _TASKS]

@@ -16,18 +16,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from csc_tasks.errors import DataError
+from csc_tasks.results import NOT_THE_MODEL, as_text, model_arguments
 from leaderboard.shown import shown
 
 LARGEST_FILE = 64 * 2**20
 TASK = re.compile(r"cscx?_[a-z0-9_]{1,60}", re.ASCII)
 _NAME = re.compile(r"results_(?P<stamp>.+)\.json")
 
-# How a model was run, not which model it is: two runs that differ in these alone are two runs of one model.
-_NOT_THE_MODEL = {
-    *("pretrained", "peft", "delta", "model", "path", "engine", "device", "batch_size", "max_batch_size", "base_url", "num_concurrent"),
-    *("max_retries", "timeout", "tokenized_requests", "tokenizer_backend", "parallelize", "device_map", "trust_remote_code"),
-    *("gpu_memory_utilization", "tensor_parallel_size", "data_parallel_size", "swap_space", "verify_certificate"),
-}
 _SECRET = re.compile(r"key|token(?!iz)|secret|passw|auth|header|credential", re.IGNORECASE)
 
 
@@ -173,7 +168,7 @@ def read_results(file: Path, notes: list[str]) -> list[Measurement]:
 def public_bytes(measurement: Measurement) -> bytes:
     """The results file byte for byte, except that values of model arguments named like a secret (api_key=...) are blanked."""
     data = _bytes(measurement.file)
-    arguments = _arguments(_json(data, measurement.file)["config"].get("model_args"))
+    arguments = model_arguments(_json(data, measurement.file)["config"].get("model_args"))
     for name, value in arguments.items():
         if _SECRET.search(name) and value:
             data = data.replace(json.dumps(value)[1:-1].encode(), b"***")
@@ -233,26 +228,14 @@ def _numbers(entries: Mapping[str, Any], where: str) -> Iterable[tuple[str, tupl
 
 
 def _identity(read: _File, baseline: bool) -> Identity:
-    arguments = _arguments(read.config.model_args)
+    arguments = model_arguments(read.config.model_args)
     base = arguments.get("pretrained") if arguments.get("peft") or arguments.get("delta") else None
     if baseline:
         return Identity(read.model_name, None, True, ())
-    settings = {name: value for name, value in arguments.items() if name not in _NOT_THE_MODEL and not _SECRET.search(name)}
+    settings = {name: value for name, value in arguments.items() if name not in NOT_THE_MODEL and not _SECRET.search(name)}
     given = {"gen_kwargs": read.config.gen_kwargs, "model_sha": read.config.model_sha, "system_instruction": read.system_instruction_sha}
-    settings |= {name: _text(value) for name, value in given.items() if value}
+    settings |= {name: as_text(value) for name, value in given.items() if value}
     return Identity(read.model_name, base, False, tuple(sorted(settings.items())))
-
-
-def _arguments(given: dict[str, Any] | str | None) -> dict[str, str]:
-    """model_args as text by name, whichever way lm_eval wrote them down."""
-    if isinstance(given, dict):
-        return {str(name): _text(value) for name, value in given.items()}
-    parts = (part.partition("=") for part in (given or "").split(",") if part)
-    return {name.strip(): value for name, equals, value in parts if equals}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def _seconds(text: str | None) -> float | None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID, LANGUAGES
+from csc_tasks.reading import not_utf8
 
 LONGEST_LINE = 64 * 2**20
 NOT_ASKED, UNPARSED = -1, 0
@@ -117,7 +118,9 @@ def _lines(file: Path) -> Iterator[tuple[int, Mapping]]:
             if len(text) == LONGEST_LINE:
                 raise DataError(f"{file} line {number}: longer than {LONGEST_LINE / 2**20:.0f} MB, no conversation is that long")
             try:
-                line = json.loads(text, parse_constant=_refuse)
+                line = json.loads(text.decode(), parse_constant=_refuse)
+            except UnicodeDecodeError as error:
+                raise not_utf8(f"{file} line {number}", error) from None
             except RecursionError:
                 raise DataError(f"{file} line {number}: nested too deeply to be a sample") from None
             except ValueError as error:
