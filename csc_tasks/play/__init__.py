@@ -54,7 +54,7 @@ def _play(lm, requests: Sequence[PlayInstance], label: str, chooses: bool) -> li
         requests,
         where=api.address(itself) if remote else type(itself).__name__,
         kept=isinstance(lm, CachingLM),
-        connections=api.connections(itself) if remote else 1,
+        connections=api.connections(itself) if remote else None,
     )
     progress = tqdm(total=sum(map(len, asked)), desc=f"csc: {label}", unit="turn", disable=getattr(lm, "rank", 0) != 0)
     with _SteadyBatchSize(itself), progress:

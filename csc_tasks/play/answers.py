@@ -22,7 +22,10 @@ class Answer:
 def read_answer(lm, outputs) -> Answer | Failure:
     """The first choice of a response, read by the backend's own `parse_generations`."""
     choice = {}
-    if isinstance(outputs, Mapping) and "choices" in outputs:
+    # OpenAI's form, Anthropic's, SGLang's own.
+    if not isinstance(outputs, Mapping) or not outputs.keys() & {"choices", "content", "text"}:
+        return _odd("not a response", outputs)
+    if "choices" in outputs:
         choices = outputs["choices"]
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             return _odd("no choices in the response", outputs)
@@ -66,9 +69,9 @@ def _complete(choice: dict, message: dict) -> None:
     choice["message"] = {**message, "content": content if isinstance(content, str) else None}
 
 
-def _finish(outputs, choice: Mapping) -> str | None:
-    """Why the reply ended: OpenAI's form, Anthropic's, SGLang's own."""
-    if choice or not isinstance(outputs, Mapping):
+def _finish(outputs: Mapping, choice: Mapping) -> str | None:
+    """Why the reply ended."""
+    if choice:
         return choice.get("finish_reason")
     meta = outputs.get("meta_info")
     reason = meta.get("finish_reason") if isinstance(meta, Mapping) else outputs.get("stop_reason")

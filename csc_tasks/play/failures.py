@@ -34,10 +34,10 @@ class Tally:
     """Counts the failed turns of one call and stops the run when they are more than `csc_max_failed` allows.
 
     where: the model or server, as it is named in errors. kept: whether replies are kept by --use_cache.
-    connections: how many requests may be under way at once.
+    connections: how many requests may be under way at once at a server, None for a model on this machine.
     """
 
-    def __init__(self, requests: Sequence[PlayInstance], where: str, kept: bool, connections: int = 1) -> None:
+    def __init__(self, requests: Sequence[PlayInstance], where: str, kept: bool, connections: int | None = None) -> None:
         self.total = len({id(request) for request in requests})
         self.share = min(request.max_failed for request in requests) if requests else 0.0
         self.where, self.kept, self.connections = where, kept, connections
@@ -61,19 +61,19 @@ class Tally:
         said = f"{_place(request)}: {failure.detail}"
         self.reasons[failure.reason] += 1
         self.first = self.first or said
-        if failure.kind == "final" and not self.answered:
-            raise ModelError(f"{self.where}: {failure.detail}; no turn was answered")
-        if failure.kind in ("server", "busy"):
-            self._in_a_row += 1
-            enough = max(LATER, 2 * self.connections) if self.answered else FIRST
-            if self._in_a_row >= enough:
-                raise ModelError(
-                    f"{self.where}: the last {self._in_a_row} turns asked for all failed ({self._most()}), at last {said}; {self._way_on()}"
-                )
-        if self.reasons.total() > self.allowed:
+        silent = self.connections is not None and not self.answered
+        if failure.kind == "final" and silent:
+            raise ModelError(f"{self.where}: {failure.detail}; no request was answered")
+        failed = self.reasons.total()
+        self._in_a_row += failure.kind in ("server", "busy")
+        gone = self._in_a_row >= (FIRST if silent else max(LATER, 2 * (self.connections or 1)))
+        where = f"{self.where}: no request was answered, and" if silent else f"{self.where}:"
+        if gone:
+            raise ModelError(f"{where} {self._in_a_row} turns in a row failed ({self._most()}), at last {said}; {self._way_on()}")
+        if failed > self.allowed:
             raise ModelError(
-                f"{self.where}: {self.reasons.total()} of {self.total} turns failed ({self._most()}), more than "
-                f"csc_max_failed={self.share:g} allows; the first: {self.first}; {self._way_on()}"
+                f"{where} {failed} of {self.total} turns failed ({self._most()}), more than csc_max_failed={self.share:g} "
+                f"allows; the first: {self.first}; {self._way_on()}"
             )
 
     def summary(self) -> str:
@@ -86,7 +86,9 @@ class Tally:
         )
 
     def _most(self) -> str:
-        return ", ".join(f"{reason}: {count}" for reason, count in self.reasons.most_common(4))
+        most = self.reasons.most_common(4)
+        others = self.reasons.total() - sum(count for _, count in most)
+        return ", ".join(f"{reason}: {count}" for reason, count in [*most, *([("others", others)] if others else [])])
 
     def _way_on(self) -> str:
         if self.kept:
