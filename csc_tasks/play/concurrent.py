@@ -68,9 +68,13 @@ async def _play(book: Book, chains: deque[Chain], turn, parameters: Parameters, 
                 progress.update(chain.position - done)
 
         slots = connections(book.model)
+        players = [asyncio.create_task(play()) for _ in range(slots + slots // READY)]
         try:
-            await asyncio.gather(*(play() for _ in range(slots + -(-slots // READY))))
+            await asyncio.gather(*players)
         finally:
+            for player in players:
+                player.cancel()
+            await asyncio.gather(*players, return_exceptions=True)
             if parameters.refused:
                 book.keep_refused_parameters(parameters.refused)
 
