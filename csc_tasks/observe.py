@@ -71,12 +71,10 @@ def _watch(model) -> tuple[str, Callable, deque] | None:
         parse = model.parse_generations
 
         def parsed(outputs, **kwargs):
-            texts = parse(outputs=outputs, **kwargs)
+            # For a null answer to a request that goes out alone lm_eval reports no finished reply; for an empty one it does.
+            texts = ["" if text is None else text for text in parse(outputs=outputs, **kwargs)]
             reasons = _finish_reasons(outputs) + [None] * len(texts)
-            # One request at a time, lm_eval reports no finished reply for a null answer; concurrent ones it reports as empty.
-            flags.extend(
-                reason == "length" for text, reason in zip(texts, reasons, strict=False) if text is not None or model._concurrent > 1
-            )
+            flags.extend(reason == "length" for _, reason in zip(texts, reasons, strict=False))
             return texts
 
         return "parse_generations", parsed, flags

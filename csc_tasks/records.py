@@ -1,15 +1,16 @@
 """Records and the metrics over them: what the tasks, the baselines and re-scoring share.
 
 A record is one scored supporter turn or one answer, as it stands under `turns` or `answers` in a logged samples file:
-`conversation_id, turn, language, topic, reference, reply, empty, truncated, history_truncated`, and for turns with strategies also
-`gold_strategy, gold_stages, strategy, stages, unparsed`. Flags that a backend cannot tell are None and are left out of their mean.
+`conversation_id, turn, language, topic, reference, reply, failed, empty, truncated, history_truncated`, and for turns with strategies
+also `gold_strategy, gold_stages, strategy, stages, unparsed`. A failed item has an empty reply, and `failure` says why. Flags that a
+backend cannot tell, or that an older record does not have, are None and are left out of their mean.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from csc_tasks.conversation import Conversation
-from csc_tasks.framework import BY_ID
+from csc_tasks.framework import BY_ID, STRATEGY_IDS
 from csc_tasks.metrics import METRICS, Estimate, LearnedSettings, Metric
 from csc_tasks.prompts import Reply
 from csc_tasks.question import Question
@@ -35,10 +36,12 @@ def turn_record(
     truncated: bool | None,
     history_truncated: bool | None,
     chooses: bool = True,
+    failure: str = "",
 ) -> dict:
     """The record of one supporter turn: gold, what the model chose and said, and what happened on the way.
 
-    `chooses` is false where no strategy was asked for; then the reply is neither parsed nor unparsed (None).
+    `chooses` is false where no strategy was asked for; then the reply is neither parsed nor unparsed (None). `failure` is why there is
+    no reply, "" where there is one.
     """
     gold = conversation.dialogue[turn]
     return {
@@ -56,11 +59,28 @@ def turn_record(
         "empty": reply.empty,
         "truncated": truncated,
         "history_truncated": history_truncated,
-    }
+    } | _failed(failure)
 
 
-def answer_record(question: Question, reference: str, reply: Reply, truncated: bool | None, history_truncated: bool | None) -> dict:
-    """The record of one answer."""
+def choice_record(
+    conversation: Conversation, turn: int, sums: Sequence[float] | None, history_truncated: bool | None, failure: str = ""
+) -> dict:
+    """The record of a strategy choice. sums: the twelve names' log-likelihoods in the table's order, None where it failed."""
+    best = best_norm = None
+    if sums is not None:
+        # lm_eval's acc_norm divides by characters, and so do we: token counts differ between models.
+        names = [f"[{BY_ID[id_].name(conversation.language)}]" for id_ in STRATEGY_IDS]
+        normed = [value / len(name) for value, name in zip(sums, names, strict=True)]
+        best, best_norm = (STRATEGY_IDS[max(range(len(values)), key=values.__getitem__)] for values in (sums, normed))
+    record = turn_record(conversation, turn, Reply(best, ""), None, history_truncated, failure=failure)
+    likelihoods = None if sums is None else dict(zip(STRATEGY_IDS, sums, strict=True))
+    return record | {"strategy_norm": best_norm, "loglikelihoods": likelihoods}
+
+
+def answer_record(
+    question: Question, reference: str, reply: Reply, truncated: bool | None, history_truncated: bool | None, failure: str = ""
+) -> dict:
+    """The record of one answer; `failure` is why there is none, "" where there is one."""
     return {
         "conversation_id": question.conversation_id,
         "turn": question.turn_index,
@@ -72,7 +92,11 @@ def answer_record(question: Question, reference: str, reply: Reply, truncated: b
         "empty": reply.empty,
         "truncated": truncated,
         "history_truncated": history_truncated,
-    }
+    } | _failed(failure)
+
+
+def _failed(failure: str) -> dict:
+    return {"failed": bool(failure)} | ({"failure": failure} if failure else {})
 
 
 def keys(metrics: Sequence[Metric], languages: Sequence[str]) -> dict[str, tuple[Metric, str | None]]:
@@ -106,7 +130,7 @@ def measure_choices(records: Sequence[Mapping], metrics: Sequence[Metric], langu
     """As `measure` for records of strategy choice, which hold two answers: by sum, and by length-normalised likelihood (`_norm`)."""
     normed = [{**record, "strategy": record["strategy_norm"]} for record in records]
     columns = measure(records, metrics, languages)
-    return columns | {f"{name}_norm": column for name, column in measure(normed, metrics, languages).items()}
+    return columns | {f"{name}_norm": column for name, column in measure(normed, _strategies(metrics), languages).items()}
 
 
 def check_ready(metrics: Sequence[Metric], languages: Sequence[str], learned: LearnedSettings | None = None) -> None:
@@ -125,9 +149,14 @@ def signatures(metrics: Sequence[Metric], languages: Sequence[str], learned: Lea
 
 def signatures_of_choices(metrics: Sequence[Metric], languages: Sequence[str]) -> dict[str, str]:
     """As `signatures`, for the columns of `measure_choices`."""
-    plain = signatures(metrics, languages)
+    plain = signatures(_strategies(metrics), languages)
     summed = {name: f"{signature}|likelihood:sum" for name, signature in plain.items()}
-    return summed | {f"{name}_norm": f"{signature}|likelihood:per-character" for name, signature in plain.items()}
+    normed = {f"{name}_norm": f"{signature}|likelihood:per-character" for name, signature in plain.items()}
+    return signatures(metrics, languages) | summed | normed
+
+
+def _strategies(metrics: Sequence[Metric]) -> list[Metric]:
+    return [metric for metric in metrics if metric.of == "strategy"]
 
 
 def without_strategies(metrics: Sequence[Metric]) -> list[Metric]:
@@ -140,6 +169,6 @@ def _given(metric: Metric, record: Mapping) -> tuple | None:
     if metric.of == "strategy":
         return record["strategy"], record["gold_strategy"]
     if metric.of == "flag":
-        flag = record[metric.name]
+        flag = record.get(metric.name)
         return None if flag is None else (flag, None)
     return record["reply"], record["reference"]

@@ -153,7 +153,7 @@ def rescored(logged: Logged, names: str, learned: LearnedSettings | None = None)
     metrics = select(names, UNITS[logged.unit])
     chooses = "strategy_norm" in records[0]
     if chooses:
-        metrics = [metric for metric in metrics if metric.of == "strategy"]
+        metrics = [metric for metric in metrics if metric.of == "strategy" or metric.name == "failed"]
     elif logged.unit == "turns" and records[0]["unparsed"] is None:
         metrics = without_strategies(metrics)
     if not metrics:

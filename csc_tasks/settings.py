@@ -37,6 +37,7 @@ class Settings:
     play: str = PLAYS[0]
     window: int = 256
     date: str = DATE
+    max_failed: float = 0.02
     metric_device: str | None = None
     metric_batch_size: int = 32
     bertscore_model: str | None = None
@@ -59,6 +60,9 @@ class Settings:
         for name in WHOLE_NUMBERS:
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise SettingError(f"csc_{name}={getattr(self, name)!r}: must be a whole number of at least 1")
+
+        if not 0 <= self.max_failed <= 1:
+            raise SettingError(f"csc_max_failed={self.max_failed!r}: must be a share from 0 to 1, as in 0.02")
 
     def learned(self) -> LearnedSettings:
         """What of this the learned metrics need."""
@@ -85,6 +89,7 @@ HELP = {
     "play": "`auto` (what a conversation's prompts have in common is computed once, where the backend allows it) or `plain`",
     "window": "conversations that a backend with a prefix cache of its own is given at a time",
     "date": "what chat templates that print today's date are given for it; it never moves by itself",
+    "max_failed": "share of turns that may fail (no answer from the server) before the run stops; they are scored as wrong",
     "metric_device": "where learned metrics run: `cpu`, `cuda`, `cuda:1`; without it the GPU if there is one",
     "metric_batch_size": "texts in one forward pass of a learned metric; moves no score",
     "bertscore_model": "Hub id or folder of BERTScore's model; `bertscore_layer` goes with it",
@@ -135,7 +140,7 @@ def read_settings(metadata: Mapping, environ: Mapping[str, str] = os.environ) ->
             continue
         if name == "metrics" and isinstance(value, list | tuple):
             value = ",".join(map(str, value))
-        chosen[name] = _whole_number(name, value) if name in WHOLE_NUMBERS else str(value)
+        chosen[name] = _READ.get(name, _text)(name, value)
     return Settings(**chosen)
 
 
@@ -154,3 +159,20 @@ def _whole_number(name: str, value) -> int:
     except (TypeError, ValueError, OverflowError):
         raise SettingError(f"csc_{name}={value!r}: must be a whole number of at least 1") from None
     return number
+
+
+def _share(name: str, value) -> float:
+    """0.02 and "0.02"; never true."""
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        return float(value)
+    except (TypeError, ValueError):
+        raise SettingError(f"csc_{name}={value!r}: must be a share from 0 to 1, as in 0.02") from None
+
+
+def _text(name: str, value) -> str:
+    return str(value)
+
+
+_READ = dict.fromkeys(WHOLE_NUMBERS, _whole_number) | {"max_failed": _share}

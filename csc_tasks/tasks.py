@@ -12,7 +12,6 @@ from lm_eval.api.task import ConfigurableTask
 from csc_tasks import adapter, corpora, play, results
 from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.errors import DataError
-from csc_tasks.framework import BY_ID, STRATEGY_IDS
 from csc_tasks.metrics import METRICS, Metric, select
 from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt, date_shown, read_reply, read_text, strip_thinking, tagged
 from csc_tasks.question import Question
@@ -20,6 +19,7 @@ from csc_tasks.records import (
     Column,
     answer_record,
     check_ready,
+    choice_record,
     keys,
     measure,
     measure_choices,
@@ -126,7 +126,8 @@ class SupportTask(ConfigurableTask):
         lm_eval's own key knows only task and tokenizer, and would hand a run the prompts of another corpus.
         """
         self.config.metadata["csc"]["date"] = date_shown(options.get("chat_template"), self.settings.date)
-        made_from = [self.config.metadata["csc"], self.config.generation_kwargs, self.settings.play, self.settings.window]
+        settings = [self.settings.play, self.settings.window, self.settings.max_failed]
+        made_from = [self.config.metadata["csc"], self.config.generation_kwargs, *settings]
         super().build_all_requests(tokenizer_name=f"{tokenizer_name}-{content_id('csc', made_from)}", **options)
 
     def fewshot_context(self, doc, num_fewshot, system_instruction=None, apply_chat_template=False, chat_template=None, **_) -> dict:
@@ -137,7 +138,7 @@ class SupportTask(ConfigurableTask):
         if self._renderer is None or self._renderer.chat_template != ctx["chat_template"]:
             self._renderer = play.Renderer(None, ctx["chat_template"])
         how = {"system_instruction": ctx["system_instruction"], "templated": ctx["templated"], "generated": self.GENERATED}
-        how |= {"play": self.settings.play, "window": self.settings.window, "date": self.settings.date}
+        how |= {name: getattr(self.settings, name) for name in ("play", "window", "date", "max_failed")}
         instances = []
         for number, prompt in enumerate(self.requests_of(self.items[document_key(doc)])):
             kwargs = copy.deepcopy(self.config.generation_kwargs or {})
@@ -165,6 +166,7 @@ class SupportTask(ConfigurableTask):
             # lm_eval writes both of these as text.
             instance.resps = [played.text if isinstance(played, play.Played) else played]
             instance.filtered_resps["none"] = tagged(record.get("strategy") or "", record["reply"], record["language"])
+        self.config.metadata["csc"]["left_out"] = sorted({name for instance in self._instances for name in instance.left_out})
         if not self._predicts_only():
             self._columns = self.measure(self._records)
 
@@ -233,7 +235,8 @@ class ConversationTask(SupportTask):
     def record(self, prompt: TurnPrompt, played: play.Played) -> dict:
         chooses = self.VARIANT == "predict"
         read = read_reply if chooses else read_text
-        return turn_record(prompt.conversation, prompt.turn, read(played.text), played.truncated, _flag(played.history_truncated), chooses)
+        history = _flag(played.history_truncated)
+        return turn_record(prompt.conversation, prompt.turn, read(played.text), played.truncated, history, chooses, played.failed)
 
 
 class GeneratedContextTask(ConversationTask):
@@ -258,22 +261,18 @@ class StrategyChoiceTask(ConversationTask):
     """`cscx_strategy_choice`: which of the twelve names is likeliest, by summed and by length-normalised log-likelihood."""
 
     REQUEST = play.CHOOSE
-    NAMES = ("strategy_acc", "strategy_macro_f1", "stage_overlap")
+    NAMES = ("strategy_acc", "strategy_macro_f1", "stage_overlap", "failed")
 
     def choose_metrics(self) -> list[Metric]:
         return [METRICS[name] for name in self.NAMES]
 
     def result_names(self) -> dict[str, Metric]:
         named = super().result_names()
-        return named | {f"{name}_norm": metric for name, metric in named.items()}
+        return named | {f"{name}_norm": metric for name, metric in named.items() if metric.of == "strategy"}
 
     def record(self, prompt: TurnPrompt, played: dict) -> dict:
-        sums = played["loglikelihoods"]
-        # lm_eval's acc_norm divides by characters, and so do we: token counts differ between models.
-        normed = [value / len(f"[{BY_ID[id_].name(prompt.language)}]") for id_, value in zip(STRATEGY_IDS, sums, strict=True)]
-        best, best_norm = (STRATEGY_IDS[max(range(len(values)), key=values.__getitem__)] for values in (sums, normed))
-        record = turn_record(prompt.conversation, prompt.turn, Reply(best, ""), None, _flag(played["history_truncated"]))
-        return record | {"strategy_norm": best_norm, "loglikelihoods": dict(zip(STRATEGY_IDS, sums, strict=True))}
+        history = _flag(played["history_truncated"])
+        return choice_record(prompt.conversation, prompt.turn, played["loglikelihoods"], history, played["failed"])
 
     def measure(self, records: Sequence[dict]) -> dict[str, Column]:
         return measure_choices(records, self.metrics, self.languages)
@@ -322,7 +321,8 @@ class QuestionTask(SupportTask):
     def record(self, prompt: AnswerPrompt, played: play.Played) -> dict:
         reference = getattr(prompt.question, self.settings.qa_reference)
         return answer_record(
-            prompt.question, reference, Reply(None, strip_thinking(played.text)), played.truncated, _flag(played.history_truncated)
+            prompt.question, reference, Reply(None, strip_thinking(played.text)), played.truncated, _flag(played.history_truncated),
+            played.failed,
         )
 
     def provenance(self) -> dict:

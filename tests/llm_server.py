@@ -1,4 +1,4 @@
-"""A loopback OpenAI-compatible chat server that misbehaves to order.
+"""A loopback OpenAI-compatible server (chat and completions) that misbehaves to order.
 
 A script, `script(body, number)`, decides what happens to each request: an Act. `number` counts requests from 0. `in_turn` makes a script of
 a list. As a program it answers every request after `--latency` seconds, in a process of its own:
@@ -26,8 +26,9 @@ PHRASES = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 429: "Too Many Re
 class Act:
     """What the server does with one request.
 
-    Without `status` or `body`: a chat completion of `content`. `drop` closes the connection instead of answering, `cut` in the middle of
-    the body. `delay` is in seconds. `message` adds fields to the completion's message, `choices` replaces its choices.
+    Without `status` or `body`: a chat completion of `content`, or a text completion where a `prompt` was sent. `drop` closes
+    the connection instead of answering, `cut` in the middle of the body. `delay` is in seconds. `message` adds fields to the
+    completion's message, `choices` replaces its choices.
     """
 
     content: str | list | None = "fine"
@@ -43,14 +44,19 @@ class Act:
     cut: bool = False
     trickle: float = 0.0
 
-    def text(self, model: str) -> bytes:
-        """The body of the response."""
+    def text(self, asked: Mapping) -> bytes:
+        """The body of the response to a request's body."""
+        model = asked.get("model", "")
         if self.body is not None:
             return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
         if self.status != 200:
             return json.dumps({"error": {"message": f"no luck ({self.status})", "type": "error", "code": None}}).encode()
-        message = {"role": "assistant", "content": self.content, **self.message}
-        choices = [{"index": 0, "message": message, "finish_reason": self.finish}] if self.choices is None else self.choices
+        choice = {"index": 0, "finish_reason": self.finish}
+        if "prompt" in asked:
+            choice["text"] = self.content
+        else:
+            choice["message"] = {"role": "assistant", "content": self.content, **self.message}
+        choices = [choice] if self.choices is None else self.choices
         found = {"id": "x", "object": "chat.completion", "created": 1, "model": f"{model}-served", "choices": choices}
         return json.dumps(found | ({} if self.usage is None else {"usage": self.usage})).encode()
 
@@ -126,7 +132,7 @@ class LlmServer:
             self.running -= 1
         if act.drop:
             return False
-        content = act.text(body.get("model", ""))
+        content = act.text(body)
         fields = {"Content-Type": "application/json", "Content-Length": str(len(content)), **act.headers}
         lines = [f"HTTP/1.1 {act.status} {PHRASES.get(act.status, 'Status')}", *(f"{name}: {value}" for name, value in fields.items())]
         writer.write("\r\n".join([*lines, "", ""]).encode())

@@ -5,9 +5,10 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
-from fakes import sample_conversations, write_corpus
+from fakes import sample_conversations, sample_questions, write_corpus
 from lm_eval import simple_evaluate
 from lm_eval.tasks import TaskManager
 from models import STRICT, make_model
@@ -150,6 +151,34 @@ def test_a_model_too_short_for_the_instructions_is_refused(tmp_path, corpus):
     short = make_model(tmp_path / "short", positions=400)
     with pytest.raises(ModelError, match=r"instructions and question alone take \d+ tokens, the model has room for \d+"):
         hf(short, corpus, ["csc_conv_ref"])
+
+
+@BOTH_WAYS
+def test_one_question_whose_instruction_does_not_fit_is_one_failed_answer(model, tmp_path, play):
+    one, *others = sample_questions()
+    long = replace(one, instruction="Say it again. " * 400)
+    corpus = write_corpus(tmp_path, questions=[long, *others])
+    results = hf(model, corpus, ["csc_qa"], {"csc_play": play})
+    assert results["results"]["csc_qa"]["failed,none"] == pytest.approx(1 / 6)
+    failed = [record for record in turns(results, "csc_qa") if record["failed"]]
+    assert [(record["conversation_id"], record["reply"], record["failure"]) for record in failed] == [
+        (one.conversation_id, "", "prompt too long")
+    ]
+    with pytest.raises(ModelError, match=r"HFLM: 1 of 6 turns failed .*csc_max_failed=0 allows.*instructions and question alone take"):
+        hf(model, corpus, ["csc_qa"], {"csc_play": play, "csc_max_failed": 0})
+
+
+def test_turns_whose_instructions_do_not_fit_are_failed_choices(model, tmp_path):
+    conversation = sample_conversations(("en",))[0]
+    corpus = write_corpus(tmp_path, conversations=[conversation])
+    limit = len(instructions("en", "predict").encode()) + 60
+    short = make_model(tmp_path / "short", positions=limit)
+    found = {}
+    for play in ("auto", "plain"):
+        results = hf(short, corpus, ["cscx_strategy_choice"], {"csc_play": play, "csc_max_failed": 1})
+        found[play] = [(record["failed"], record["strategy"]) for record in turns(results, "cscx_strategy_choice")]
+        assert results["results"]["cscx_strategy_choice"]["failed,none"] == 1
+    assert found["auto"] == found["plain"] == [(True, None)] * 5
 
 
 def test_templates_without_system_and_with_strict_turns_keep_the_instructions(tmp_path, corpus):

@@ -112,6 +112,33 @@ def test_holm_is_over_all_pairs_of_a_column(tmp_path):
     assert [c.p_holm for c in pairs] == sorted(c.p_holm for c in pairs)
 
 
+def test_failed_turns_are_shown_and_an_older_run_has_none_rather_than_zero(tmp_path):
+    def forget(results):
+        for part in ("results", "higher_is_better"):
+            for name in [name for name in results[part][TASK] if name.startswith("failed")]:
+                del results[part][TASK][name]
+        del csc_of(results)["signatures"]["failed"]
+
+    a_quarter = {"failed,none": 0.25, "failed_stderr,none": 0.0}
+    new = run(tmp_path / "runs", "org/new", right(1), lambda results: results["results"][TASK].update(a_quarter))
+    old = run(tmp_path / "runs", "org/old", right(0.5), forget)
+    for results, change in (
+        (new, lambda line: line["turns"][0].update(failed=True) or line["failed"][1].__setitem__(0, 1.0)),
+        (old, lambda line: [line.pop("failed"), line["metrics"].remove("failed"), *(turn.pop("failed") for turn in line["turns"])]),
+    ):
+        for number in range(len(ITEMS)):
+            change_line(next(results.parent.glob("samples_*.jsonl")), number, change)
+    (table,) = board_of(tmp_path / "runs", out=tmp_path / "board").tables
+    key = f"{TASK}/failed"
+    (column,) = [column for column in table.columns if column.key == key]
+    assert (column.label, column.ranked, column.higher_is_better) == ("Failed", False, False)
+    values = {row.model: row.values.get(key) for row in table.rows}
+    assert values["org__new"].value == pytest.approx(0.25) and values["org__old"] is None
+    turns = load_samples(tmp_path / "board", table.id).conversations[0].turns
+    assert [turn.replies["org__new"][TASK].failed for turn in turns] == [True, False, False, False]
+    assert {turn.replies["org__old"][TASK].failed for turn in turns} == {None}
+
+
 def test_an_adapter_stands_below_its_base(tmp_path):
     run(tmp_path / "runs", "org/zebra", right(1))
     run(tmp_path / "runs", "org/base", right(0.25))

@@ -36,8 +36,8 @@ from builders.llm.exchange import Failure, Reply, Usage
 from builders.llm.journal import read_rows
 from builders.llm.pace import Pace
 from builders.llm.progress import Progress, clock, short
-from builders.llm.responses import cleaner, retry_after
 from csc_tasks.errors import DataError, MissingExtra, SettingError
+from csc_tasks.refusals import cleaner, retry_after
 from tests import virtual_time
 from tests.llm_server import Act, InProcess, echo, in_turn, llm_server
 
@@ -486,6 +486,15 @@ def test_json_that_is_whole_counts_although_the_limit_was_reached(make):
     ("response_format", {"detail": [{"loc": ["body", "response_format"], "msg": "extra fields not permitted", "input": {}}]}),
     ("seed", {"error": {"message": "Unrecognized request argument supplied: seed"}}),
     ("seed", {"detail": [{"loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}]}),
+    ("temperature", {"error": {
+        "message": "Unsupported value: 'temperature' does not support 0.2 with this model. Only the default (1) value is supported.",
+        "param": "temperature", "code": "unsupported_value",
+    }}),
+    ("stop", {"error": {"message": "Unsupported parameter: 'stop' is not supported with this model.", "param": "stop"}}),
+    ("max_tokens", {"error": {
+        "message": "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+        "param": "max_tokens", "code": "unsupported_parameter",
+    }}),
 ])  # fmt: skip
 def test_what_a_server_does_not_know_is_left_out_from_then_on(make, feature, body, capsys):
     status = 422 if "detail" in body else 400
@@ -495,13 +504,18 @@ def test_what_a_server_does_not_know_is_left_out_from_then_on(make, feature, bod
 
     with llm_server(script) as server:
         llm = make(server.url)
-        answers = [ask(llm, str(i), reply=Said) for i in range(3)]
+        sampling = {"temperature": 0.2, "max_tokens": 9, "stop": ["."]}
+        answers = [ask(llm, str(i), reply=Said, sampling=sampling) for i in range(3)]
         assert [answer.parsed.text for answer in answers] == ["fine"] * 3
         assert [feature in asked for asked in server.asked] == [True, False, False, False]
-        other = {"response_format", "seed"} - {feature}
+        other = {"response_format", "seed", *sampling} - {feature}
         assert all(other <= asked.keys() for asked in server.asked)
+        # The token limit is not left out but told by its other name.
+        limits = [asked.get("max_completion_tokens") for asked in server.asked]
+        assert limits == ([None, 9, 9, 9] if feature == "max_tokens" else [None] * 4)
+        assert llm.left_out() == ([] if feature == "max_tokens" else [f"openai:model: {feature}"])
         # The key does not depend on what the server takes.
-        assert ask(make(server.url), "0", reply=Said).parsed.text == "fine"
+        assert ask(make(server.url), "0", reply=Said, sampling=sampling).parsed.text == "fine"
         assert server.count == 4
     assert capsys.readouterr().err.count(f"openai:model does not take {feature}") == 1
 

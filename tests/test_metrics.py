@@ -50,7 +50,7 @@ def drawn_texts(seed, n, language):
 
 def test_every_metric_says_what_it_is():
     assert OVERLAP == [
-        "strategy_acc", "strategy_macro_f1", "stage_overlap", "unparsed", "truncated", "history_truncated", "empty",
+        "strategy_acc", "strategy_macro_f1", "stage_overlap", "failed", "unparsed", "truncated", "history_truncated", "empty",
         "bleu_2", "bleu_4", "rouge_l", "rouge_l_default",
     ]
     for name, metric in METRICS.items():
@@ -69,7 +69,7 @@ def test_every_metric_says_what_it_is():
 
 
 def test_select():
-    answer = ["truncated", "history_truncated", "empty", "bleu_4", "rouge_l"]
+    answer = ["failed", "truncated", "history_truncated", "empty", "bleu_4", "rouge_l"]
     for names, per, expected in [
         (None, "turn", OVERLAP),
         ("overlap", "turn", OVERLAP),
@@ -97,7 +97,7 @@ def test_a_metric_that_is_no_default_comes_only_when_asked_for(monkeypatch):
     ("rougel", "turn", "metric 'rougel' does not exist \\(closest: rouge_l\\); there are overlap, all, strategy_acc, .*bleu_4"),
     ("bleu_4,blue_2", "turn", "'blue_2' does not exist \\(closest: bleu_2\\)"),
     ("Bleu_4", "turn", "closest: bleu_4"),
-    ("strategy_acc", "answer", "none of that applies to each answer; there: truncated, .*rouge_l"),
+    ("strategy_acc", "answer", "none of that applies to each answer; there: failed, truncated, .*rouge_l"),
     ("", "turn", "asks for nothing"),
     ("rouge_l", "document", "there are turn and answer"),
 ])
@@ -247,7 +247,7 @@ def test_logged_macro_f1_items_are_checked():
             METRICS["strategy_macro_f1"].estimate(items, ["a"])
 
 
-@pytest.mark.parametrize("name", ["unparsed", "truncated", "history_truncated", "empty"])
+@pytest.mark.parametrize("name", ["failed", "unparsed", "truncated", "history_truncated", "empty"])
 def test_flags_are_shares(name):
     assert METRICS[name].function([1.0, 0.0, True, False, 0, 7], None, "zh").items == [1.0, 0.0, 1.0, 0.0, 0.0, 1.0]
     for bad in (None, "yes", float("nan"), -1):

@@ -118,21 +118,6 @@ def argument_text(arguments):
     return json.loads(prompt)[0]["content"]
 
 
-def test_a_failing_api_stops_the_run_with_its_error(tmp_path, monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "not-a-key")
-    corpus = write_corpus(tmp_path, conversations=many(5))
-
-    def answer(body):
-        raise ConnectionError("the server has gone")
-
-    with chat_server(answer) as server:
-        server.handle_error = lambda *_: None
-        backend = f"model=stub,base_url={server.url},num_concurrent=4,max_retries=1"
-        with pytest.raises(Exception) as caught:
-            run("local-chat-completions", corpus, "csc_conv_gen", model_args=backend, apply_chat_template=True)
-    assert type(caught.value).__module__.startswith("aiohttp")
-
-
 def test_ranks_get_documents_of_equal_length():
     lengths = [100, 90, 30, 30, 20, 10, 10, 10]
     shares = share(lengths, 3)

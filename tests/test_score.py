@@ -57,6 +57,22 @@ def test_rescoring_gives_the_numbers_of_the_run(logged, tmp_path, capsys):
             ), name
 
 
+def test_samples_that_know_nothing_of_failures_have_no_share_of_them(logged, tmp_path):
+    for file in logged.rglob("samples_*.jsonl"):
+        results = next(file.parent.glob("results_*.json"))
+        (tmp_path / "old").mkdir(exist_ok=True)
+        (tmp_path / "old" / results.name).write_bytes(results.read_bytes())
+        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        for line in lines:
+            for record in line["answers" if "csc_qa" in file.name else "turns"]:
+                assert record.pop("failed") is False
+        (tmp_path / "old" / file.name).write_text("\n".join(map(json.dumps, lines)) + "\n", encoding="utf-8")
+    assert main(["score", str(tmp_path / "old"), "--out", str(tmp_path / "new")]) == 0
+    for file in (tmp_path / "new").rglob("results_*.json"):
+        for numbers in json.loads(file.read_text(encoding="utf-8"))["results"].values():
+            assert numbers["failed,none"] == numbers["failed_stderr,none"] == "N/A"
+
+
 def test_a_new_metric_is_added_beside_the_old_ones(logged, tmp_path, monkeypatch):
     from dataclasses import replace
 

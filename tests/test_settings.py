@@ -27,6 +27,7 @@ VALUES = dict.fromkeys(KEYS, "demo") | {
     "prompt": "chat", "language": "zh", "subset": "25", "qa_reference": "agent_answer", "metrics": "bleu_4,rouge_l",
     "metric_batch_size": "8", "bertscore_layer": "3", "play": "plain", "window": "64",
     "date": "2025-01-31",
+    "max_failed": "0.25",
 }
 
 
@@ -85,6 +86,7 @@ def test_metrics_are_a_name_or_a_list(given, metrics):
     ("csc_language", ["zh", "en"], "choose one of zh, en"),
     ("csc_qa_reference", "answer", "choose one of refined_agent_answer, agent_answer"),
     ("csc_play", "fast", "choose one of auto, plain"), ("csc_window", 0, "a whole number of at least 1"),
+    *(("csc_max_failed", value, "a share from 0 to 1, as in 0.02") for value in (-0.1, 1.5, "2%", "x", True, [], "nan")),
     *(("csc_subset", value, "a whole number of at least 1") for value in (
         0, -1, "0", "x", "1.5", 2.5, True, [], [1], {}, float("nan"), float("inf"), "1e3",
     )),

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from builders.llm import responses
 from builders.llm.exchange import Failure, Reply, Request, Usage
+from csc_tasks import refusals
 from csc_tasks.errors import SettingError, require
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -55,10 +56,10 @@ class OpenAI:
         # Our own retries know of the journal and the budget; the package's would not be counted.
         settings = {"api_key": key or "none", "base_url": base_url, "timeout": timeout, "max_retries": 0}
         self._connect = lambda: openai.AsyncOpenAI(**settings, http_client=_transport(openai))
-        self.clean = responses.cleaner(key)
+        self.clean = refusals.cleaner(key)
         self._openai = openai
-        # What the server said it does not know, so that only the first request learns it: "response_format", "seed".
-        self._unknown: set[str] = set()
+        # What the server refused, so that only the first request learns it.
+        self.parameters = refusals.Parameters()
         self._client = self._loop = None
 
     def __repr__(self) -> str:
@@ -68,16 +69,12 @@ class OpenAI:
         """Ask once; a reply that is not there in full after `timeout` seconds is a Failure."""
         if request.kind == "moderation":
             return responses.cleaned(await self._moderated(request), self.clean)
-        sent = {"response_format"} if request.schema is not None else set()
-        sent |= {"seed"} & request.sampling.keys()
-        sent -= self._unknown
+        body = self.parameters.accepted(_body(self.model, request))
         # `post` instead of `chat.completions.create` leaves out the copying of the body through typed classes, a third of the CPU time per
         # request.
-        found = await self._post("/chat/completions", _body(self.model, request, sent), responses.read)
+        found = await self._post("/chat/completions", body, responses.read)
         if isinstance(found, responses.Rejected):
-            found = responses.judge(found, sent)
-        if isinstance(found, Failure) and found.kind == "unsupported":
-            self._unknown.add(found.feature)
+            found = responses.judge(found, body, self.parameters)
         return responses.cleaned(found, self.clean)
 
     async def close(self) -> None:
@@ -89,7 +86,7 @@ class OpenAI:
     async def _moderated(self, request):
         texts = [message["content"] for message in request.messages]
         found = await self._post("/moderations", {"model": self.model, "input": texts}, responses.read_moderation)
-        return responses.judge(found, set()) if isinstance(found, responses.Rejected) else found
+        return responses.judge(found, {}, self.parameters) if isinstance(found, responses.Rejected) else found
 
     async def _post(self, path, body, read):
         """One POST: a Reply, a Failure, or a Rejected for a status that is no 2xx. Nothing raised here leaves: its frames hold the key."""
@@ -158,11 +155,9 @@ def _transport(openai):
         return None
 
 
-def _body(model, request, sent):
+def _body(model, request):
     body = {"model": model, "messages": request.messages, **request.sampling}
-    if "response_format" in sent:
+    if request.schema is not None:
         named = {"name": request.schema.get("title", "reply"), "schema": request.schema, "strict": True}
         body["response_format"] = {"type": "json_schema", "json_schema": named}
-    if "seed" not in sent:
-        body.pop("seed", None)
     return body

@@ -33,6 +33,7 @@ from builders.llm.progress import Progress
 from builders.llm.prompting import Prompts, render
 from builders.llm.replies import WrongForm, check_text, parse_reply, reply_schema, split_thinking
 from csc_tasks.errors import DataError, SettingError
+from csc_tasks.refusals import INSTEAD, Parameters
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -141,6 +142,15 @@ class LLM:
         """stage -> `backend:model` ("others" for the stages without one of their own): the same in two identical builds, for build.json."""
         return {stage or "others": f"{backend.name}:{backend.model}".rstrip(":") for stage, backend in self.backends.items()}
 
+    def left_out(self) -> list[str]:
+        """`backend:model: parameter` for every parameter that a server refused and that was left out."""
+        backends = {f"{backend.name}:{backend.model}": backend for backend in self.backends.values()}
+        return [
+            f"{name}: {parameter}"
+            for name, backend in sorted(backends.items())
+            for parameter in getattr(backend, "parameters", Parameters()).left_out()
+        ]
+
     def spent(self) -> dict:
         """What was asked and what it cost, for run.json: of this run, and of each stage over all runs of the journal."""
         stages = {stage: asdict(spent) for stage, spent in self.budget.stages.items()}
@@ -248,8 +258,7 @@ class LLM:
         raise Stopped(f"{said}; nothing else was answered meanwhile: run the same command again when the server is back")
 
     def _without(self, backend, found):
-        said = {"response_format": "structured replies are read from text", "seed": "requests go without a seed"}[found.feature]
-        note = f"{backend.name}:{backend.model} does not take {found.feature}: {said} ({found.message})"
+        note = f"{backend.name}:{backend.model} does not take {found.feature}: {INSTEAD[found.feature]} ({found.message})"
         if (backend.model, found.feature) not in self._noted:
             self._noted.add((backend.model, found.feature))
             self.tell(note)

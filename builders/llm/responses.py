@@ -1,25 +1,16 @@
 """Reading what a chat server sent: a completion, or an error and what it means. No network here.
 
 Which errors are final is decided here and nowhere else: 429, 5xx, 408 and anything that is no HTTP response are tried again; a content
-filter's 4xx is a refusal; a 400 or 422 that names `response_format` or `seed` says that the server does not know it; the rest is final.
+filter's 4xx is a refusal; a 400 or 422 that names a parameter the request can do without says that the server does not take it
+(`csc_tasks.refusals` knows the wordings); the rest is final.
 """
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from builders.llm.exchange import Failure, Reply, Usage
-
-# Codes with which servers refuse a prompt instead of answering it: OpenAI and Azure, OpenAI's reasoning models, DashScope.
-FILTERED = {"content_filter", "content_policy_violation", "invalid_prompt", "data_inspection_failed"}
-# 429 stands for "too fast" and for "the account is empty"; waiting helps against the first only.
-NO_CREDIT = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
-
-_FORMAT = re.compile(r"response_format|json_schema|json schema|structured output|guided_json", re.IGNORECASE)
-_SEED = re.compile(r"\bseed\b", re.IGNORECASE)
+from csc_tasks import refusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +55,17 @@ def read_moderation(data) -> Reply | Failure | Rejected:
     return Reply(json.dumps({"results": said}), usage=Usage(0, 0), model=_text(data.get("model")))
 
 
-def judge(rejected: Rejected, sent: set[str]) -> Reply | Failure:
-    """What a rejection means; `sent` are the features of the request a server may not know: "response_format", "seed"."""
-    status, body = rejected.status, rejected.body
-    codes = _codes(body)
-    said = f"{status}: {_message(body)}"
-    if status in (400, 403, 422) and codes & FILTERED:
+def judge(rejected: Rejected, sent: Mapping, parameters: refusals.Parameters) -> Reply | Failure:
+    """What a rejection of the body `sent` means; a parameter that the server does not take is noted in `parameters`."""
+    status, body = rejected.status, refusals.error_of(rejected.body)
+    said = f"{status}: {refusals.message(body)}"
+    if refusals.filtered(status, body):
         return Reply(None, refusal=said, finish="content_filter", usage=Usage(0, 0))
-    if status in (400, 422):
-        told = f"{_message(body)} {body.get('param') if isinstance(body, dict) else ''}"
-        for feature, pattern in (("response_format", _FORMAT), ("seed", _SEED)):
-            if feature in sent and pattern.search(told):
-                return Failure("unsupported", said, feature=feature)
-    wait = retry_after(rejected.headers)
-    if status == 429 and not codes & NO_CREDIT:
+    feature = parameters.learn(status, body, sent)
+    if feature:
+        return Failure("unsupported", said, feature=feature)
+    wait = refusals.retry_after(rejected.headers)
+    if status == 429 and not refusals.no_credit(body):
         return Failure("busy", said, wait)
     if status == 503 and wait is not None:
         return Failure("busy", said, wait)
@@ -102,36 +90,13 @@ def broken(error: BaseException) -> Failure:
     return Failure("transport", said)
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds a server asks to wait: `retry-after-ms`, or `Retry-After` in seconds or as an HTTP date; None where it does not say."""
-    found = {name.lower(): value.strip() for name, value in headers.items()}
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", found.get(name, "")):
-            return float(found[name]) * unit
-    then = _date(found.get("retry-after"))
-    if then is None:
-        return None
-    # The server's own clock where it tells it: ours may be minutes off.
-    return max(0.0, (then - (_date(found.get("date")) or datetime.now(UTC))).total_seconds())
-
-
-def cleaner(secret: str) -> Callable[[str], str]:
-    """A function that takes `secret` out of text. What is shorter than 8 characters is a placeholder ("none", "EMPTY"), not a secret."""
-    return (lambda text: text.replace(secret, "[key]")) if len(secret) >= 8 else (lambda text: text)
-
-
 def cleaned(found: Reply | Failure, clean: Callable[[str], str]) -> Reply | Failure:
     """`found` with every text cleaned: servers quote the key in errors, and some echo whatever they were sent."""
     if isinstance(found, Failure):
         # Cut last: half a secret would no longer be found.
-        return replace(found, message=shortened(" ".join(clean(found.message).split())))
+        return replace(found, message=refusals.shortened(" ".join(clean(found.message).split())))
     texts = {name: clean(getattr(found, name)) for name in ("thinking", "refusal", "finish", "model")}
     return replace(found, text=None if found.text is None else clean(found.text), **texts)
-
-
-def shortened(text: str, limit: int = 500) -> str:
-    """`text`, or its first `limit` characters and a mark that there were more."""
-    return text if len(text) <= limit else text[:limit] + "…"
 
 
 def _flagged(categories):
@@ -162,32 +127,3 @@ def _content(value):
     if isinstance(value, list):
         return "".join(_text(part.get("text")) for part in value if isinstance(part, dict))
     return value if isinstance(value, str) else None
-
-
-def _codes(body):
-    """Every code in an error object; Azure nests the telling one."""
-    if not isinstance(body, dict):
-        return set()
-    own = {str(body[name]) for name in ("code", "type") if body.get(name)}
-    return own.union(*(_codes(part) for part in body.values() if isinstance(part, dict)))
-
-
-def _message(body):
-    """The server's words: `message`, or FastAPI's `detail` (text, or a list of places and problems), or whatever there is."""
-    if isinstance(body, dict):
-        said = body.get("message") or body.get("detail") or body
-        if isinstance(said, list):
-            said = "; ".join(
-                f"{'.'.join(map(str, part.get('loc', ())))}: {part.get('msg')}" if isinstance(part, dict) else str(part) for part in said
-            )
-    else:
-        said = body or "no message"
-    return str(said)
-
-
-def _date(text):
-    try:
-        found = parsedate_to_datetime(text or "")
-    except (TypeError, ValueError):
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -28,6 +28,7 @@ def run_record(llm: "LLM", started: float) -> dict:
         "requests_answered": llm.answered,
         "requests_read_from_the_journal": llm.replayed,
         "failures": dict(llm.failures),
+        "left_out": llm.left_out(),
         "stages": stages,
         "cost": llm.budget.cost,
     }

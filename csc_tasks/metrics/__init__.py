@@ -99,6 +99,10 @@ _TABLE = (
         "strategies of the same stages look alike.",
     ),
     _flag(
+        "failed", ("turn", "answer"),
+        "Share of items without an answer from the model's server, scored as wrong (lower is better, 0-1); asked again, some may succeed.",
+    ),
+    _flag(
         "unparsed", ("turn",),
         "Share of turns whose reply names no single known strategy (lower is better, 0-1); a parsed strategy may still be wrong.",
     ),

@@ -5,7 +5,7 @@ The tasks send requests of two types of their own, `csc_generate` and `csc_choos
 backend (requests.py, chains.py). How the model is asked differs:
 
 - lm_eval's HF backend, where the model allows it (eligible.py): in lockstep, its key-value cache kept between turns (lockstep.py, rows.py);
-- API backends with several connections: as many conversations at once (concurrent.py);
+- API backends: as many conversations at once as they have connections, a request that fails being one failed turn (concurrent.py);
 - all else, and everything with `csc_play=plain`: through the backend's own `generate_until` and `loglikelihood` (plain.py).
 """
 
@@ -15,17 +15,15 @@ from collections.abc import Sequence
 from lm_eval.api.model import LM, CachingLM
 from tqdm import tqdm
 
-from csc_tasks.play import concurrent, eligible, lockstep, plain
+from csc_tasks.play import api, concurrent, eligible, lockstep, plain
 from csc_tasks.play.chains import conversations, in_order
+from csc_tasks.play.failures import Tally
 from csc_tasks.play.ranks import length, share
-from csc_tasks.play.requests import Played, PlayInstance, Renderer
+from csc_tasks.play.requests import CHOOSE, GENERATE, Played, PlayInstance, Renderer
 
 __all__ = ["CHOOSE", "GENERATE", "PlayInstance", "Played", "Renderer", "choose", "generate", "length", "share"]
 
 log = logging.getLogger("lm_eval.csc_tasks")
-
-GENERATE = "csc_generate"
-CHOOSE = "csc_choose"
 
 
 def generate(lm, requests: Sequence[PlayInstance]) -> list[Played]:
@@ -51,14 +49,26 @@ def _play(lm, requests: Sequence[PlayInstance], label: str, chooses: bool) -> li
     if why:
         log.info("csc: every prompt is encoded from its start, because %s", why)
     window = min(request.window for request in requests)
+    remote = api.is_api(itself)
+    tally = Tally(
+        requests,
+        where=api.address(itself) if remote else type(itself).__name__,
+        kept=isinstance(lm, CachingLM),
+        connections=api.connections(itself) if remote else None,
+    )
     progress = tqdm(total=sum(map(len, asked)), desc=f"csc: {label}", unit="turn", disable=getattr(lm, "rank", 0) != 0)
     with _SteadyBatchSize(itself), progress:
         if why is None:
-            played = (lockstep.choose if chooses else lockstep.generate)(lm, asked, template, int(itself.batch_size), progress)
-        elif automatic and not chooses and concurrent.is_concurrent(itself):
-            played = concurrent.generate(lm, asked, Renderer(itself, template), progress)
+            play = lockstep.choose if chooses else lockstep.generate
+            played = play(lm, asked, template, int(itself.batch_size), tally, progress)
+        elif automatic and remote:
+            play = concurrent.choose if chooses else concurrent.generate
+            played = play(lm, asked, Renderer(itself, template), tally, progress)
         else:
-            played = (plain.choose if chooses else plain.generate)(lm, asked, Renderer(itself, template), window, progress)
+            play = plain.choose if chooses else plain.generate
+            played = play(lm, asked, Renderer(itself, template), window, tally, progress)
+    if tally.summary():
+        log.warning("csc: %s", tally.summary())
     return in_order(played, requests)
 
 

@@ -1,8 +1,15 @@
 """lm_eval's `--use_cache` for replies that do not come through its own `generate_until` or `loglikelihood`."""
 
+from collections.abc import Iterable
+from dataclasses import asdict
+
 from lm_eval.api.model import CachingLM, hash_args
 
 from csc_tasks.observe import MARK
+from csc_tasks.refusals import TooLong
+
+TOO_LONG = "csc_too_long"
+REFUSED = "csc_refused_parameters"
 
 
 class Book:
@@ -25,11 +32,28 @@ class Book:
 
     def likelihoods(self, prompt: str, options: list[str]) -> list[float] | None:
         """The options' log-likelihoods where all of them are cached."""
-        if not self.cache:
-            return None
-        keys = [hash_args("loglikelihood", (prompt, option)) for option in options]
-        return [self.cache[key][0] for key in keys] if all(key in self.cache for key in keys) else None
+        values = [self.likelihood(prompt, option) for option in options]
+        return None if None in values else values
+
+    def likelihood(self, prompt: str, option: str) -> float | None:
+        key = hash_args("loglikelihood", (prompt, option))
+        return self.cache[key][0] if key in self.cache else None
 
     def keep_likelihoods(self, prompt: str, options: list[str], answers: list[tuple[float, bool]]) -> None:
         for option, answer in zip(options, answers, strict=True):
             self.model.cache_hook.add_partial("loglikelihood", (prompt, option), answer)
+
+    def too_long(self, prompt) -> TooLong | None:
+        """That the server refused this prompt as too long: a run that goes on need not hear it again."""
+        key = hash_args(TOO_LONG, (prompt,))
+        return TooLong(**self.cache[key]) if key in self.cache else None
+
+    def keep_too_long(self, prompt, too_long: TooLong) -> None:
+        self.model.cache_hook.add_partial(TOO_LONG, (prompt,), asdict(too_long))
+
+    def refused_parameters(self) -> list[str]:
+        """The request parameters that the server refused in earlier runs with this cache."""
+        return self.cache.get(hash_args(REFUSED, ()), [])
+
+    def keep_refused_parameters(self, names: Iterable[str]) -> None:
+        self.model.cache_hook.add_partial(REFUSED, (), sorted(names))

@@ -7,47 +7,92 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from lm_eval.models.utils import normalize_gen_kwargs
 
+from csc_tasks.errors import ModelError
+from csc_tasks.play.failures import Failure, Tally
 from csc_tasks.play.requests import Played, PlayInstance, Renderer
+from csc_tasks.play.told import Told
 from csc_tasks.prompts import Reply, read_reply, writable
+from csc_tasks.refusals import TooLong
 
 
 class Chain:
     """Requests that are asked one after the other, each as soon as the one before it is answered.
 
-    `limit` is the reply length in tokens for which every prompt leaves room; without it each request's own `max_gen_toks` counts.
+    `tally` counts those that fail. `limit` is the reply length in tokens for which every prompt leaves room; without it
+    each request's own `max_gen_toks` counts. `told` is for API servers: what they say about the length of prompts.
     """
 
-    def __init__(self, requests: Sequence[PlayInstance], renderer: Renderer, limit: int | None = None) -> None:
+    def __init__(
+        self,
+        requests: Sequence[PlayInstance],
+        renderer: Renderer,
+        tally: Tally,
+        limit: int | None = None,
+        told: Told | None = None,
+    ) -> None:
         self.requests = requests
         self.renderer = renderer
+        self.tally = tally
         self.limit = limit
+        self.told = told
         self.position = 0
         self.dropped: int | None = None
         self.replies: dict[int, Reply] = {}
         self.answers: list = []
 
     def ask(self) -> PlayInstance | None:
-        """The next request with its rendered prompt as `arguments[0]`; None when all are answered."""
-        if self.position == len(self.requests):
-            return None
-        request = self.requests[self.position]
-        kwargs = request.arguments[1]
-        room = self.limit or reply_tokens(self.renderer.lm, kwargs)
-        prompt, self.dropped = self.renderer.fitting(request, room, self.replies if request.generated else None)
-        request.arguments = (prompt, kwargs)
-        return request
+        """The next request with its rendered prompt as `arguments[0]`; None when all are answered.
+
+        A request whose instructions alone do not fit the model fails here, and the one after it is next.
+        """
+        while self.position < len(self.requests):
+            request = self.requests[self.position]
+            kwargs = request.arguments[1]
+            room = self.limit or reply_tokens(self.renderer.lm, kwargs)
+            try:
+                prompt, self.dropped = self.renderer.fitting(request, room, self.replies if request.generated else None, self.told)
+            except ModelError as error:
+                self.dropped = None
+                self.fail(Failure("item", "prompt too long", str(error)))
+                continue
+            request.arguments = (prompt, kwargs)
+            return request
+        return None
 
     def answer(self, text: str | None, truncated: bool | None) -> None:
         """Book the reply to the request that `ask` gave last."""
-        request = self.requests[self.position]
-        self.answers.append(Played(writable(text or ""), truncated, self.dropped))
-        if request.generated:
-            self.replies[request.prompt.turn] = read_reply(text)
-        self.position += 1
+        self._book(Played(writable(text or ""), truncated, self.dropped), read_reply(text))
 
     def choose(self, loglikelihoods: Sequence[float]) -> None:
         """Book the twelve log-likelihoods for the request that `ask` gave last."""
-        self.answers.append({"loglikelihoods": list(loglikelihoods), "history_truncated": self.dropped})
+        self._book({"loglikelihoods": list(loglikelihoods), "history_truncated": self.dropped, "failed": ""}, None)
+
+    def fail(self, failure: Failure) -> None:
+        """Book that the request has no reply; raises ModelError when that is one too many. It re-enters as no reply."""
+        request = self.requests[self.position]
+        self.tally.fail(request, failure)
+        if request.chooses:
+            self._book({"loglikelihoods": None, "history_truncated": self.dropped, "failed": failure.reason}, None)
+        else:
+            self._book(Played("", False, self.dropped, failure.reason), read_reply(None))
+
+    def shorten(self, too_long: TooLong) -> None:
+        """The server refused the prompt that `ask` gave last: `ask` gives it shorter, or it fails where no history is left."""
+        request = self.requests[self.position]
+        droppable = request.prompt.droppable()
+        if self.dropped >= droppable:
+            detail = f"the server has no room for instructions and question alone: {too_long.said}"
+            self.fail(Failure("item", "prompt too long", detail))
+        else:
+            self.told.refused(too_long, request.arguments[0], self.dropped, droppable)
+
+    def _book(self, answer, reply: Reply | None) -> None:
+        request = self.requests[self.position]
+        self.answers.append(answer)
+        if request.generated:
+            self.replies[request.prompt.turn] = reply
+        if self.told:
+            self.told.accepted()
         self.position += 1
 
 

@@ -1,67 +1,137 @@
 """API backends: a few more conversations at once than the backend has connections, each asking its next turn as soon as it is answered.
 
-lm_eval's own call waits for the slowest reply of a round. Here a slot never waits for another conversation, and a conversation's turns
-follow each other, so that a server's prefix cache still holds the turn before. lm_eval's `amodel_call` sends each request.
+lm_eval's own call waits for the slowest reply of a round, and one bad response ends it. Here a slot never waits for another conversation,
+a conversation's turns follow each other, so that a server's prefix cache still holds the turn before, and what a server refuses is one
+turn's matter (server.py).
 """
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
+from lm_eval.api.model import TemplateLM
 from tqdm import tqdm
 
-from csc_tasks.observe import cut_replies
+from csc_tasks.errors import ModelError
+from csc_tasks.play.answers import Answer, read_answer, read_likelihood
+from csc_tasks.play.api import address, connections
 from csc_tasks.play.book import Book
 from csc_tasks.play.chains import Chain, reply_tokens
+from csc_tasks.play.failures import Failure, Tally
+from csc_tasks.play.plain import longest_name, options
 from csc_tasks.play.requests import PlayInstance, Renderer
+from csc_tasks.play.server import Server
+from csc_tasks.play.told import Told
+from csc_tasks.refusals import Parameters, TooLong
+
+log = logging.getLogger("lm_eval.csc_tasks")
 
 READY = 4
 """One conversation for so many connections has its next request ready while all connections are in use."""
 
 
-def is_concurrent(lm) -> bool:
-    """Whether this is one of lm_eval's API backends with several connections and its requests sent one prompt each."""
-    base = next((cls for cls in type(lm).__mro__ if (cls.__module__, cls.__name__) == ("lm_eval.models.api_models", "TemplateAPI")), None)
-    own = ("generate_until", "get_batched_requests", "amodel_call")
-    unchanged = base is not None and all(getattr(type(lm), name) is getattr(base, name) for name in own)
-    return unchanged and lm._concurrent > 1 and lm._batch_size == 1
-
-
-def generate(lm, conversations: Sequence[Sequence[PlayInstance]], renderer: Renderer, progress: tqdm) -> list[Chain]:
+def generate(lm, conversations: Sequence[Sequence[PlayInstance]], renderer: Renderer, tally: Tally, progress: tqdm) -> list[Chain]:
     """Play all conversations, those with the most turns first, so that no long one is left over at the end."""
-    book = Book(lm)
-    chains = [Chain(requests, renderer) for requests in conversations]
-    with cut_replies(lm) as was_cut:
-        asyncio.run(_play(book, deque(sorted(chains, key=lambda chain: -len(chain.requests))), was_cut, progress))
+    chains = [Chain(requests, renderer, tally, told=Told()) for requests in conversations]
+    return _played(Book(lm), chains, _reply, tally, progress)
+
+
+def choose(lm, conversations: Sequence[Sequence[PlayInstance]], renderer: Renderer, tally: Tally, progress: tqdm) -> list[Chain]:
+    """The twelve names' log-likelihoods after every prompt, each as a request of its own."""
+    _check_likelihoods(renderer.lm)
+    chains = [Chain(requests, renderer, tally, longest_name(requests[0]), Told()) for requests in conversations]
+    return _played(Book(lm), chains, _choice, tally, progress)
+
+
+def _played(book: Book, chains: list[Chain], turn: Callable[..., Awaitable], tally: Tally, progress: tqdm) -> list[Chain]:
+    where = address(book.model)
+    parameters = Parameters(set(book.refused_parameters()), lambda sentence: log.warning("%s %s", where, sentence))
+    asyncio.run(_play(book, deque(sorted(chains, key=lambda chain: -len(chain.requests))), turn, parameters, tally, progress))
+    for chain in chains:
+        for request in chain.requests:
+            request.left_out = tuple(parameters.left_out())
     return chains
 
 
-async def _play(book: Book, chains: deque[Chain], was_cut, progress: tqdm) -> None:
-    from aiohttp import ClientSession, ClientTimeout, TCPConnector
-    from tenacity import retry, stop_after_attempt, wait_exponential
-
-    lm = book.model
-    slots = asyncio.Semaphore(lm._concurrent)
-    # As in lm_eval's own call.
-    retrying = retry(stop=stop_after_attempt(lm.max_retries), wait=wait_exponential(multiplier=0.5, min=1, max=10), reraise=True)
-    send = retrying(lm.amodel_call)
-    connector = TCPConnector(limit=lm._concurrent, ssl=lm.verify_certificate)
-    async with ClientSession(connector=connector, timeout=ClientTimeout(total=lm.timeout)) as session:
+async def _play(book: Book, chains: deque[Chain], turn, parameters: Parameters, tally: Tally, progress: tqdm) -> None:
+    async with Server(book.model, parameters, lambda: tally.answered) as server:
 
         async def play() -> None:
             while chains:
                 chain = chains.popleft()
+                done = 0
                 while (request := chain.ask()) is not None:
-                    prompt, kwargs = request.arguments
-                    known = book.reply(request.arguments)
-                    if known is None:
-                        what = {"messages": [_message(lm, prompt, kwargs)], "cache_keys": [request.arguments], "gen_kwargs": kwargs}
-                        texts = await send(session=session, sem=slots, **what)
-                        known = texts[0], was_cut(request.arguments)
-                    chain.answer(*known)
-                    progress.update()
+                    await turn(server, book, chain, request)
+                    progress.update(chain.position - done)
+                    done = chain.position
+                progress.update(chain.position - done)
 
-        await asyncio.gather(*(play() for _ in range(lm._concurrent + -(-lm._concurrent // READY))))
+        slots = connections(book.model)
+        players = [asyncio.create_task(play()) for _ in range(slots + slots // READY)]
+        try:
+            await asyncio.gather(*players)
+        finally:
+            for player in players:
+                player.cancel()
+            await asyncio.gather(*players, return_exceptions=True)
+            if parameters.refused:
+                book.keep_refused_parameters(parameters.refused)
+
+
+async def _reply(server: Server, book: Book, chain: Chain, request: PlayInstance) -> None:
+    """Ask for one reply, and book what comes of it."""
+    prompt, kwargs = request.arguments
+    known = book.reply(request.arguments)
+    if known is not None:
+        chain.answer(*known)
+        return
+    outcome = book.too_long(prompt)
+    if outcome is None:
+        payload = server.payload(_message(book.model, prompt, kwargs), kwargs)
+        outcome = await server.ask(payload, lambda outputs: read_answer(book.model, outputs))
+    if not isinstance(outcome, Answer):
+        _without_answer(book, chain, prompt, outcome)
+        return
+    chain.tally.answer()
+    text = outcome.text
+    if "stop" in server.parameters.refused:
+        # The server was not told where to stop.
+        for stop in kwargs.get("until") or []:
+            text = text.split(stop)[0]
+    book.keep_reply(request.arguments, text, outcome.cut)
+    chain.answer(text, outcome.cut)
+
+
+async def _choice(server: Server, book: Book, chain: Chain, request: PlayInstance) -> None:
+    """Ask for the twelve log-likelihoods of one turn, and book what comes of it."""
+    lm, prompt = book.model, request.arguments[0]
+    sums = []
+    for option in options(request):
+        value = book.likelihood(prompt, option)
+        if value is None:
+            outcome = book.too_long(prompt)
+            if outcome is None:
+                tokens, lengths, _ = lm.batch_loglikelihood_requests([[((prompt, option), *lm._encode_pair(prompt, option))]])
+                payload = server.payload(tokens[0], None, generate=False)
+                outcome = await server.ask(payload, lambda outputs: read_likelihood(lm, outputs, tokens, lengths))  # noqa: B023
+            if isinstance(outcome, TooLong | Failure):
+                _without_answer(book, chain, prompt, outcome)
+                return
+            chain.tally.answer()
+            book.keep_likelihoods(prompt, [option], [outcome])
+            value = outcome[0]
+        sums.append(value)
+    chain.choose(sums)
+
+
+def _without_answer(book: Book, chain: Chain, prompt, outcome: TooLong | Failure) -> None:
+    """The chain asks a prompt that was too long again, shorter; else the turn has failed."""
+    if isinstance(outcome, TooLong):
+        book.keep_too_long(prompt, outcome)
+        chain.shorten(outcome)
+    else:
+        chain.fail(outcome)
 
 
 def _message(lm, prompt, kwargs: dict):
@@ -70,3 +140,15 @@ def _message(lm, prompt, kwargs: dict):
         return prompt
     tokens = lm.tok_encode((prompt,), add_special_tokens=lm.add_bos_token)[0]
     return tokens[-(lm.max_length - reply_tokens(lm, kwargs)) :]
+
+
+def _check_likelihoods(lm) -> None:
+    """Raise ModelError where the backend gives no log-likelihoods of a prompt."""
+    try:
+        if type(lm).loglikelihood is not TemplateLM.loglikelihood:
+            # Backends that give none say so whatever they are asked.
+            lm.loglikelihood([])
+    except (NotImplementedError, AssertionError) as error:
+        raise ModelError(f"{type(lm).__name__} gives no log-likelihoods, which this task needs: {error}") from None
+    if lm.tokenizer is None:
+        raise ModelError("log-likelihoods need a tokenizer: tokenizer_backend=huggingface,tokenizer=FOLDER in --model_args")

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from csc_tasks.play.book import Book
 from csc_tasks.play.chains import Chain
+from csc_tasks.play.failures import Tally
 from csc_tasks.play.likelihoods import likelihoods, option_tokens
 from csc_tasks.play.plain import longest_name, options
 from csc_tasks.play.requests import PlayInstance, Renderer
@@ -35,12 +36,14 @@ class Reply:
     tokens: list[int] = field(default_factory=list)
 
 
-def generate(lm, conversations: Sequence[Sequence[PlayInstance]], chat_template, batch_size: int, progress: tqdm) -> list[Chain]:
+def generate(
+    lm, conversations: Sequence[Sequence[PlayInstance]], chat_template, batch_size: int, tally: Tally, progress: tqdm
+) -> list[Chain]:
     """Play all conversations greedily. The replies are those that the backend itself gives to one prompt at a time."""
     book = Book(lm)
     lm = book.model
     renderer = Renderer(lm, chat_template, lambda prompt: lm.tok_batch_encode([prompt])[0][0].tolist())
-    chains = [Chain(requests, renderer) for requests in _spread(conversations, batch_size)]
+    chains = [Chain(requests, renderer, tally) for requests in _spread(conversations, batch_size)]
 
     def cached(chain: Chain, request: PlayInstance) -> bool:
         if known := book.reply(request.arguments):
@@ -85,12 +88,14 @@ def generate(lm, conversations: Sequence[Sequence[PlayInstance]], chat_template,
                 take(row, best[row] if plain else stop.likeliest(logits[row], replies[row], rows.held[row]))
 
 
-def choose(lm, conversations: Sequence[Sequence[PlayInstance]], chat_template, batch_size: int, progress: tqdm) -> list[Chain]:
+def choose(
+    lm, conversations: Sequence[Sequence[PlayInstance]], chat_template, batch_size: int, tally: Tally, progress: tqdm
+) -> list[Chain]:
     """The twelve names' log-likelihoods after every prompt, from one pass over what is new in the prompt and the names."""
     book = Book(lm)
     lm = book.model
     renderer = Renderer(lm, chat_template)
-    chains = [Chain(requests, renderer, longest_name(requests[0])) for requests in _spread(conversations, batch_size)]
+    chains = [Chain(requests, renderer, tally, longest_name(requests[0])) for requests in _spread(conversations, batch_size)]
 
     def cached(chain: Chain, request: PlayInstance) -> bool:
         if known := book.likelihoods(request.arguments[0], options(request)):

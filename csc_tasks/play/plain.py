@@ -7,23 +7,28 @@ backend's prefix cache of bounded size (vLLM, sglang) still holds what the next 
 from collections.abc import Sequence
 
 from lm_eval.api.instance import Instance
+from lm_eval.api.model import CachingLM
 from tqdm import tqdm
 
 from csc_tasks.errors import ModelError
 from csc_tasks.framework import STRATEGIES
 from csc_tasks.observe import cut_replies
+from csc_tasks.play.api import address, is_api
 from csc_tasks.play.chains import Chain, windows
+from csc_tasks.play.failures import Tally
 from csc_tasks.play.requests import PlayInstance, Renderer
 
 
-def generate(lm, conversations: Sequence[Sequence[PlayInstance]], renderer: Renderer, window: int, progress: tqdm) -> list[Chain]:
+def generate(
+    lm, conversations: Sequence[Sequence[PlayInstance]], renderer: Renderer, window: int, tally: Tally, progress: tqdm
+) -> list[Chain]:
     """Reference context: a whole window at once. Generated context: the k-th supporter turns of a window in its k-th round."""
     if any(requests[0].generated and len(requests) > 1 for requests in conversations):
         _refuse_reloading(renderer.lm)
     played, done = [], 0
     for some in windows(conversations, window):
         chains = [
-            Chain(asked_together, renderer)
+            Chain(asked_together, renderer, tally)
             for requests in some
             for asked_together in ([requests] if requests[0].generated else [[request] for request in requests])
         ]
@@ -31,7 +36,7 @@ def generate(lm, conversations: Sequence[Sequence[PlayInstance]], renderer: Rend
         while asked := [(chain, request) for chain in chains if (request := chain.ask())]:
             instances = [Instance("generate_until", request.doc, request.arguments, 0, request.metadata) for _, request in asked]
             with cut_replies(lm, progress.update) as was_cut:
-                texts = lm.generate_until(instances)
+                texts = _answers(lm, "generate_until", instances)
                 for (chain, _), instance, text in zip(asked, instances, texts, strict=True):
                     chain.answer(text, was_cut(instance.args))
             chains = [chain for chain, _ in asked]
@@ -40,18 +45,21 @@ def generate(lm, conversations: Sequence[Sequence[PlayInstance]], renderer: Rend
     return played
 
 
-def choose(lm, conversations: Sequence[Sequence[PlayInstance]], renderer: Renderer, window: int, progress: tqdm) -> list[Chain]:
+def choose(
+    lm, conversations: Sequence[Sequence[PlayInstance]], renderer: Renderer, window: int, tally: Tally, progress: tqdm
+) -> list[Chain]:
     """The twelve continuations of every prompt, as ordinary log-likelihood requests."""
     played = []
     for some in windows(conversations, window):
-        chains = [Chain([request], renderer, longest_name(request)) for requests in some for request in requests]
+        chains = [Chain([request], renderer, tally, longest_name(request)) for requests in some for request in requests]
+        open_chains = [chain for chain in chains if chain.ask() is not None]
         asked = [
             Instance("loglikelihood", request.doc, (request.arguments[0], option), number, request.metadata)
-            for request in (chain.ask() for chain in chains)
+            for request in (chain.requests[0] for chain in open_chains)
             for number, option in enumerate(options(request))
         ]
-        answers = [answer[0] for answer in lm.loglikelihood(asked)]
-        for number, chain in enumerate(chains):
+        answers = [answer[0] for answer in _answers(lm, "loglikelihood", asked)] if asked else []
+        for number, chain in enumerate(open_chains):
             chain.choose(answers[number * len(STRATEGIES) : (number + 1) * len(STRATEGIES)])
         played += chains
         progress.update(len(chains))
@@ -67,6 +75,20 @@ def options(request: PlayInstance) -> list[str]:
 def longest_name(request: PlayInstance) -> int:
     """No option has more tokens than this: a token is at least one byte."""
     return 1 + max(len(option.strip().encode()) for option in options(request))
+
+
+def _answers(lm, method: str, instances: list[Instance]) -> list:
+    """What the backend's own method answers. A server's failure, which ends the run here, is one line."""
+    itself = lm.lm if isinstance(lm, CachingLM) else lm
+    try:
+        return getattr(lm, method)(instances)
+    except Exception as error:
+        if not is_api(itself):
+            raise
+        raise ModelError(
+            f"{address(itself)}: {type(error).__name__}: {error}; with csc_play=plain one failed request ends the run, "
+            "with csc_play=auto it is one failed turn"
+        ) from error
 
 
 def _refuse_reloading(lm) -> None:

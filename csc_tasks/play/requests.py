@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from lm_eval.api.instance import Instance
 
 from csc_tasks.errors import ModelError
+from csc_tasks.play.api import chat_length
+from csc_tasks.play.told import Told
 from csc_tasks.prompts import DATE, AnswerPrompt, ChatTemplate, Reply, TurnPrompt
 
 log = logging.getLogger("lm_eval.csc_tasks")
+
+GENERATE = "csc_generate"
+CHOOSE = "csc_choose"
+"""The types of our requests; lm_eval calls the model's method of that name."""
 
 TEMPLATE_MARGIN = 16
 """Tokens a tokenizer may add to a rendered prompt (beginning-of-text marks and the like), kept free in the quick length check."""
@@ -20,7 +26,8 @@ class PlayInstance(Instance):
     """A request for one supporter turn or one answer.
 
     `prompt` renders it, `templated` says whether the run applies the model's chat template, `generated` whether the model's own earlier
-    turns stand in for the gold supporter's. `play`, `window` and `date` are the settings `csc_play`, `csc_window` and `csc_date`.
+    turns stand in for the gold supporter's. `play`, `window`, `date` and `max_failed` are the settings of these names.
+    After the call `left_out` names the request parameters that an API server refused.
     """
 
     prompt: TurnPrompt | AnswerPrompt | None = None
@@ -30,6 +37,13 @@ class PlayInstance(Instance):
     play: str = "auto"
     window: int = 256
     date: str = DATE
+    max_failed: float = 0.02
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the strategy's likelihoods are asked for rather than a reply."""
+        return self.request_type == CHOOSE
 
     @property
     def conversation(self) -> tuple:
@@ -41,12 +55,13 @@ class PlayInstance(Instance):
 class Played:
     """What came back for a request: the raw text, whether the token limit cut it (None: the backend cannot tell) and turns dropped.
 
-    `history_truncated` is None where the model's length or tokenizer is not known here.
+    `history_truncated` is None where the model's length or tokenizer is not known here. `failed` is "" or why there is no reply.
     """
 
     text: str
     truncated: bool | None
     history_truncated: int | None
+    failed: str = ""
 
 
 class Renderer:
@@ -94,32 +109,43 @@ class Renderer:
                 log.info("csc: this model's chat template prints today's date: it is given %s (csc_date)", today)
         return self._template
 
-    def fitting(self, request: PlayInstance, reply_tokens: int, replies: dict[int, Reply] | None = None) -> tuple:
+    def fitting(
+        self, request: PlayInstance, reply_tokens: int, replies: dict[int, Reply] | None = None, told: Told | None = None
+    ) -> tuple:
         """(prompt, turns dropped): the prompt with as few whole oldest turns left out as the model's length demands.
 
-        Turns dropped is None where the model's length is not known here. Raises ModelError when the instructions alone do not fit.
+        `told` is what an API server's refusals have told. Turns dropped is None where nothing is known of the model's length.
+        Raises ModelError when the instructions alone do not fit.
         """
-        prompt = self.render(request, 0, replies)
+        first = told.least if told else 0
+        prompt = self.render(request, first, replies)
         room = self._room(reply_tokens)
-        if room is None or not isinstance(prompt, str):
+        if room is None or self._measured(prompt, room) is None:
+            room = None
+        if room is None and told is None:
             return prompt, None
-        # A token is at least one byte, so most prompts need no tokenizer to be known to fit.
-        if len(prompt.encode()) + TEMPLATE_MARGIN <= room or self._length(prompt) <= room:
-            return prompt, 0
-        low, high = 1, request.prompt.droppable()
-        if high < low or self._length(self.render(request, high, replies)) > room:
-            bare = self._length(self.render(request, max(high, 0), replies))
+
+        def fits(prompt) -> bool:
+            return (room is None or self._measured(prompt, room) <= room) and (told is None or told.fits(prompt, reply_tokens))
+
+        if fits(prompt):
+            return prompt, first
+        low, high = first + 1, request.prompt.droppable()
+        shortest = self.render(request, max(high, 0), replies)
+        bare = 0 if room is None else self._measured(shortest, room)
+        if room is not None and (high < 1 or bare > room):
             raise ModelError(
                 f"{request.doc['conversation_id']}: instructions and question alone take {bare} tokens, the model has room for {room} "
                 f"beside a reply of {reply_tokens}; use a model with a longer context or a smaller max_gen_toks"
             )
+        # Where only the server's own numbers say that even this is too long, the server decides.
         while low < high:
             middle = (low + high) // 2
-            if self._length(self.render(request, middle, replies)) <= room:
+            if fits(self.render(request, middle, replies)):
                 high = middle
             else:
                 low = middle + 1
-        return self.render(request, low, replies), low
+        return self.render(request, high, replies), high
 
     def tokens(self, prompt: str) -> list[int]:
         """The prompt's tokens; those of the prompt asked for last are kept, so that measuring and sending encode it once."""
@@ -129,9 +155,12 @@ class Renderer:
 
     def _room(self, reply_tokens: int) -> int | None:
         limit = getattr(self.lm, "max_length", None)
-        if not isinstance(limit, int) or not hasattr(self.lm, "tok_encode") or getattr(self.lm, "tokenizer", None) is None:
-            return None
-        return limit - reply_tokens
+        return limit - reply_tokens if isinstance(limit, int) else None
 
-    def _length(self, prompt: str) -> int:
-        return len(self.tokens(prompt))
+    def _measured(self, prompt, room: int) -> int | None:
+        """The prompt's tokens, or an upper bound that is within `room`; None where they cannot be counted."""
+        if isinstance(prompt, str) and hasattr(self.lm, "tok_encode") and getattr(self.lm, "tokenizer", None) is not None:
+            # A token is at least one byte, so most prompts need no tokenizer to be known to fit.
+            bound = len(prompt.encode()) + TEMPLATE_MARGIN
+            return bound if bound <= room else len(self.tokens(prompt))
+        return chat_length(self.lm, prompt)

@@ -23,6 +23,7 @@ MOST_TOPICS = 40
 OTHER = "(all others)"
 PARTS = ("early", "mid", "late")
 _BROKEN = -1
+NOT_BROKEN_DOWN = {"rouge_l_default", "failed", "truncated", "history_truncated", "empty"}
 
 
 def confusion(logged: Logged) -> Confusion:
@@ -153,7 +154,7 @@ def mean_columns(logged: Logged) -> dict[str, np.ndarray]:
         base, _, norm = parts_of(name)
         corpus = METRICS[base].statistic is not None if base in METRICS else any(isinstance(item, list) for item in items)
         part = rated(name)
-        if corpus or norm or (part and part.what != OVERALL) or base in ("rouge_l_default", "truncated", "history_truncated", "empty"):
+        if corpus or norm or (part and part.what != OVERALL) or base in NOT_BROKEN_DOWN:
             continue
         found[name] = np.asarray([np.nan if item is None else item for item in items], dtype=float)
     return found

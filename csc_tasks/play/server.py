@@ -1,0 +1,166 @@
+"""One API server: requests go out, and again where that makes sense; what comes back is an answer or why there is none.
+
+lm_eval's backend says what a request looks like (`_create_payload`, `header`) and how a response is read. Its own calls
+know neither a lasting failure from a passing one nor what the server's error says, so the sending is done here.
+"""
+
+import asyncio
+import copy
+import json
+from collections.abc import Callable
+
+from csc_tasks import refusals
+from csc_tasks.errors import SettingError
+from csc_tasks.play.api import connections
+from csc_tasks.play.failures import Failure
+from csc_tasks.refusals import Parameters, TooLong
+
+FINAL = {401, 402, 403, 404, 405, 407}
+LONGEST_WAIT = 300.0
+"""Seconds a turn waits for a server that says "too fast" and answers nothing else meanwhile."""
+MOST_BUSY = 30
+"""So many times one turn may be told "too fast" while others are answered."""
+
+
+async def rest(seconds: float) -> None:
+    """Wait before the next try."""
+    await asyncio.sleep(seconds)
+
+
+class Server:
+    """The server of one API backend, for one event loop: an async context manager that holds its connections.
+
+    parameters: what it takes. answered: how many requests it has answered so far, of all conversations.
+    """
+
+    def __init__(self, lm, parameters: Parameters, answered: Callable[[], int]) -> None:
+        if not lm.base_url:
+            raise SettingError("--model_args has no base_url: base_url=http://HOST:PORT/v1/chat/completions, or .../v1/completions")
+        self.lm, self.parameters, self.answered = lm, parameters, answered
+        try:
+            self.headers = {name: str(value).strip() for name, value in lm.header.items()}
+        except ValueError as error:
+            # lm_eval's backends say so where the environment has no key.
+            raise SettingError(str(error)) from None
+        secrets = [value.removeprefix("Bearer ") for name, value in self.headers.items() if name.lower() != "content-type"]
+        self.cleaners = [refusals.cleaner(secret.strip()) for secret in secrets]
+        self.slots = asyncio.Semaphore(connections(lm))
+
+    async def __aenter__(self) -> "Server":
+        from aiohttp import ClientSession, ClientTimeout, TCPConnector
+
+        connector = TCPConnector(limit=connections(self.lm), ssl=self.lm.verify_certificate)
+        self.session = ClientSession(connector=connector, timeout=ClientTimeout(total=self.lm.timeout))
+        return self
+
+    async def __aexit__(self, *_) -> None:
+        await self.session.close()
+
+    def payload(self, message, kwargs: dict | None, generate: bool = True) -> dict:
+        """The request's body as lm_eval's backend makes it. message: a prompt, or its tokens."""
+        lm = self.lm
+        try:
+            made = lm._create_payload(
+                lm.create_message([message]), generate=generate, gen_kwargs=copy.deepcopy(kwargs), seed=lm._seed
+            )
+        except AssertionError as error:
+            raise SettingError(f"the backend {type(lm).__name__} cannot ask this: {error}") from None
+        return made
+
+    async def ask(self, payload: dict, read: Callable):
+        """What `read` makes of the response; TooLong or a Failure where there is none, after as many tries as make sense.
+
+        `read(outputs)` returns an answer or a Failure.
+        """
+        tries = rejections = 0
+        waited, answered = 0.0, self.answered()
+        async with self.slots:
+            while True:
+                outcome = await self._once(payload, read)
+                if outcome is None:
+                    continue
+                if not isinstance(outcome, Failure) or outcome.kind not in ("odd", "server", "busy"):
+                    return outcome
+                if outcome.kind == "busy":
+                    rejections += 1
+                    pause = outcome.wait or min(30.0, 2.0 ** (rejections - 1))
+                    waited = pause if self.answered() > answered else waited + pause
+                    answered = self.answered()
+                    if waited > LONGEST_WAIT or rejections > MOST_BUSY:
+                        return outcome
+                else:
+                    tries += 1
+                    if tries >= self.lm.max_retries:
+                        return outcome
+                    # lm_eval's own waits.
+                    pause = min(10.0, max(1.0, 0.5 * 2 ** (tries - 1)))
+                # The slot stays taken meanwhile: a server that is too busy gets fewer requests.
+                await rest(pause)
+
+    async def _once(self, payload: dict, read: Callable):
+        """One try. None: the server refused a parameter, and the same is to be asked again without it."""
+        import aiohttp
+
+        body = self.parameters.accepted(payload)
+        try:
+            async with self.session.post(self.lm.base_url, json=body, headers=self.headers) as response:
+                raw, status, headers = await response.read(), response.status, dict(response.headers)
+        except TimeoutError:
+            return Failure("server", "timed out", f"no reply within {self.lm.timeout} s")
+        except (aiohttp.InvalidURL, aiohttp.ClientSSLError) as error:
+            return Failure("final", type(error).__name__, self._clean(f"{type(error).__name__}: {error}"))
+        except (aiohttp.ClientError, OSError) as error:
+            connected = not isinstance(error, aiohttp.ClientConnectorError)
+            return Failure("server", "connection lost" if connected else "no connection", self._clean(f"{type(error).__name__}: {error}"))
+        outputs = _json(raw)
+        if status < 300 and outputs is None:
+            return Failure("odd", "not JSON", self._clean(f"the response is not JSON: {raw.decode(errors='replace')}"))
+        error = refusals.error_of(raw.decode(errors="replace") if outputs is None else outputs)
+        if status < 300 and not (isinstance(outputs, dict) and outputs.get("error")):
+            outcome = read(outputs)
+            return _with(outcome, self._clean(outcome.detail)) if isinstance(outcome, Failure) else outcome
+        if status < 300:
+            # Some gateways send the error of the server behind them with status 200.
+            code = error.get("code") if isinstance(error, dict) else None
+            status = code if type(code) is int and 400 <= code < 600 else 500
+        outcome = self._judge(status, headers, error, body)
+        if isinstance(outcome, TooLong):
+            return TooLong(outcome.limit, outcome.tokens, self._clean(outcome.said))
+        return outcome if outcome is None else _with(outcome, self._clean(outcome.detail))
+
+    def _judge(self, status: int, headers: dict, error, body: dict) -> TooLong | Failure | None:
+        """What an error means; None: a parameter was refused, which is noted."""
+        said = f"{status}: {refusals.message(error)}"
+        too_long = refusals.too_long(error)
+        if too_long is not None and status not in (401, 402, 403, 404, 429):
+            return too_long
+        if refusals.filtered(status, error):
+            return Failure("item", "content filter", said)
+        if self.parameters.learn(status, error, body) is not None:
+            return None
+        wait = refusals.retry_after(headers)
+        if status == 429 and refusals.no_credit(error):
+            return Failure("final", "no credit", said)
+        if status == 429 or (status == 503 and wait is not None):
+            return Failure("busy", f"HTTP {status}", said, wait)
+        if status in (408, 409, 425) or status >= 500:
+            return Failure("server", f"HTTP {status}", said)
+        return Failure("final" if status in FINAL else "item", f"HTTP {status}", said)
+
+    def _clean(self, text: str) -> str:
+        for clean in self.cleaners:
+            text = clean(text)
+        # Cut last: half a secret would no longer be found.
+        return refusals.shortened(" ".join(text.split()), 300)
+
+
+def _with(failure: Failure, detail: str) -> Failure:
+    return Failure(failure.kind, failure.reason, detail, failure.wait)
+
+
+def _json(raw: bytes):
+    """The response as JSON; None where it is none."""
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
