@@ -155,6 +155,9 @@ class SupportTask(ConfigurableTask):
         """Raw outputs -> records, and, once per task and rank, every metric over all of them."""
         self._records.clear()
         self._rows.clear()
+        if way := self._way():
+            # Written with the task's configuration, after all ranks have been heard.
+            self.config.metadata["csc"]["play"] = way.record()
         for instance in sorted(self._instances, key=lambda instance: (instance.doc_id, instance.idx)):
             played = instance.resps[0]
             record = self.record(instance.prompt, played)
@@ -181,7 +184,7 @@ class SupportTask(ConfigurableTask):
         return found
 
     def aggregation(self) -> dict:
-        named = {self.RECORDS: _count}
+        named = {self.RECORDS: self._count}
         if self._predicts_only():
             return named | super().aggregation()
         for name, metric in self.result_names().items():
@@ -197,6 +200,17 @@ class SupportTask(ConfigurableTask):
 
     def _predicts_only(self) -> bool:
         return "bypass" in self._metric_fn_list
+
+    def _way(self) -> play.Way | None:
+        """How the requests of this rank were played; None before they were."""
+        return next((instance.way for instance in self._instances), None)
+
+    def _count(self, documents: Sequence) -> int:
+        """How many turns or answers were scored. lm_eval asks once, on the first rank, just before it prints its table."""
+        way = self._way()
+        if way and way.slow:
+            log.warning("%s: %s", self.config.task, way.line())
+        return sum(map(len, documents))
 
 
 class ConversationTask(SupportTask):
@@ -378,11 +392,6 @@ class _Aggregate:
             clusters += [conversation_id] * len(values)
         value = getattr(Column(self.metric, items).estimate(clusters), self.what)
         return "N/A" if value is None else value
-
-
-def _count(documents: Sequence) -> int:
-    """How many turns or answers were scored."""
-    return sum(map(len, documents))
 
 
 def _flag(count: int | None) -> bool | None:

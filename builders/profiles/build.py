@@ -32,7 +32,7 @@ from builders.llm.runs import run_record, stage_models
 from builders.profiles.near_duplicates import THRESHOLD, embed, first_of_each
 from builders.rolecs.pool import POOL_FILE
 from csc_tasks.conversation import Conversation, content_id
-from csc_tasks.errors import DataError, SettingError, require
+from csc_tasks.errors import DataError, SettingError
 from csc_tasks.framework import LANGUAGES
 
 FORMAT = "csc-tasks profile pool, version 1"
@@ -72,7 +72,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
-    require("pydantic", "build", "csc build profiles")
     import builders.scripted.profiles  # noqa: F401 - registers the stand-in
     from builders.llm.client import llm_from_args
     from csc_tasks.corpora import load

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from lm_eval.api.instance import Instance
 
 from csc_tasks.errors import ModelError
+from csc_tasks.play.way import Way
 from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt, shows_system, without_system
 
 log = logging.getLogger("lm_eval.csc_tasks")
@@ -20,7 +21,8 @@ class PlayInstance(Instance):
     """A request for one supporter turn or one answer.
 
     `prompt` renders it, `templated` says whether the run applies the model's chat template, `generated` whether the model's own earlier
-    turns stand in for the gold supporter's. `play` and `window` are the settings `csc_play` and `csc_window`.
+    turns stand in for the gold supporter's. `play` and `window` are the settings `csc_play` and `csc_window`;
+    `way` is how it was played.
     """
 
     prompt: TurnPrompt | AnswerPrompt | None = None
@@ -29,6 +31,7 @@ class PlayInstance(Instance):
     generated: bool = False
     play: str = "auto"
     window: int = 256
+    way: Way | None = None
 
     @property
     def conversation(self) -> tuple:

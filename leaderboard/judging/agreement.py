@@ -15,7 +15,7 @@ import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from csc_tasks.errors import DataError, require
+from csc_tasks.errors import DataError
 from leaderboard.judging.families import parse_families
 from leaderboard.judging.ratings import read_comparisons, read_ratings
 
@@ -37,7 +37,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
-    require("pydantic", "leaderboard", "csc agreement")
     from leaderboard.folder import dumped, replace_file
     from leaderboard.judging.reliability import report
     from leaderboard.judging.report import as_html, as_markdown

@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from csc_tasks.errors import DataError, require
+from csc_tasks.errors import DataError
 from leaderboard.judging.columns import columns_of, write_columns
 from leaderboard.judging.ratings import RATINGS, Rating, read_ratings, write_lines
 from leaderboard.judging.sheet_files import read_key, read_sheets
@@ -38,7 +38,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
-    require("pydantic", "leaderboard", "csc human import")
     from leaderboard.folder import replace_file
     from leaderboard.judging.reliability import report
     from leaderboard.judging.report import as_markdown
