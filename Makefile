@@ -6,6 +6,7 @@
 # make test-lowest, test-newest    core tests with the lowest and with the newest versions that setup.cfg allows
 PYTHON ?= python3
 TORCH ?= $(shell grep '^torch==' constraints.txt)
+WORKERS ?= 2
 EXTRAS ?= hf,learned,build,train,leaderboard,dev
 
 VENV := .venv
@@ -18,7 +19,7 @@ CORE := $(addprefix tests/test_,$(addsuffix .py,tasks backends play_lockstep pla
 .PHONY: test lint demo venv lock test-lowest test-newest
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -58,13 +59,13 @@ test-lowest:
 	rm -rf .venv-lowest
 	$(call install,.venv-lowest,$(PYTHON) tests/floors.py)
 	.venv-lowest/bin/python -m pip list
-	.venv-lowest/bin/python -m pytest -n 2 --dist loadgroup $(CORE)
+	.venv-lowest/bin/python -m pytest -n $(WORKERS) --dist loadgroup $(CORE)
 
 test-newest:
 	rm -rf .venv-newest
 	$(call install,.venv-newest,:)
 	.venv-newest/bin/python -m pip list
-	.venv-newest/bin/python -m pytest -n 2 --dist loadgroup $(CORE)
+	.venv-newest/bin/python -m pytest -n $(WORKERS) --dist loadgroup $(CORE)
 
 # $(call install,ENVIRONMENT,COMMAND): all extras, under the constraints that the command prints. torch goes first: the extras then find
 # it there, and the choice of its build stays with TORCH. What has to be built is built by the setuptools of the environment, which the
