@@ -330,6 +330,17 @@ def test_stop_strings_end_replies_where_lm_eval_ends_them(model, reply, monkeypa
     assert cut == [not stop.reached(growing) and not stop.inside(growing)]
 
 
+def test_a_transformers_that_caches_otherwise_plays_plainly(model, corpus, monkeypatch):
+    """What the library lacks is a reason like any other, never an error in the middle of a run."""
+    import transformers
+
+    monkeypatch.delattr("transformers.cache_utils.DynamicLayer")
+    _, passes = run(model, corpus, ["csc_conv_ref"], "auto", metadata={"csc_subset": 1})
+    assert passes == 0
+    why = eligible.why_plain(model, [], False)
+    assert why.startswith(f"transformers {transformers.__version__} does not fit it: ") and "DynamicLayer" in why
+
+
 def test_sampling_plays_plainly(model, corpus):
     for kwargs in ({"max_gen_toks": 4, "do_sample": True, "temperature": 0.7}, {"max_gen_toks": 4, "num_beams": 2}):
         _, passes = run(model, corpus, ["csc_conv_ref"], "auto", 4, metadata={"csc_subset": 1}, gen_kwargs=kwargs)
