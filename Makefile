@@ -1,17 +1,25 @@
 # make test   lint and test suite         make demo   tiny models trained, evaluated and compared, offline
-# The first call sets up .venv; PYTHON names the interpreter (3.11 or newer), TORCH the build of torch that fits the machine.
+# The first call sets up .venv with the versions in constraints.txt. PYTHON names the interpreter (3.11 or newer), TORCH another build
+# of torch.
+#
+# make lock                        resolves all extras anew and writes constraints.txt
+# make test-lowest, test-newest    core tests with the lowest and with the newest versions that setup.cfg allows
 PYTHON ?= python3
-TORCH ?= torch==2.13.0
+TORCH ?= $(shell grep '^torch==' constraints.txt)
+WORKERS ?= 2
 EXTRAS ?= hf,learned,build,train,leaderboard,dev
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: test lint demo venv
+# What must pass with every set of versions that setup.cfg allows.
+CORE := $(addprefix tests/test_,$(addsuffix .py,tasks backends play_lockstep play_order rows train tiny metrics learned collect))
+
+.PHONY: test lint demo venv lock test-lowest test-newest
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -35,11 +43,38 @@ EVALUATE := --model hf --tasks 'csc_*' --apply_chat_template --gen_kwargs max_ge
 
 venv: $(READY)
 
-# torch goes first: the extras then find it there, and the choice of its build stays with TORCH.
-$(READY): setup.cfg pyproject.toml csc_tasks/autoload/backend.py csc_tasks/autoload/start.py
-	@$(PYTHON) -c 'import sys; sys.exit("csc-tasks needs Python 3.11 or newer: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --upgrade pip setuptools wheel
-	$(BIN)/python -m pip install "$(TORCH)"
-	$(BIN)/python -m pip install --no-build-isolation --editable ".[$(EXTRAS)]"
+$(READY): setup.cfg pyproject.toml constraints.txt csc_tasks/autoload/backend.py csc_tasks/autoload/start.py
+	$(call install,$(VENV),cat constraints.txt)
 	touch $@
+
+lock:
+	rm -rf .venv-lock
+	$(call install,.venv-lock,:)
+	echo '# All that `make test` and `make demo` install; written by `make lock`. Any build of this torch will do.' > constraints.new
+	.venv-lock/bin/python -m pip list --format freeze --exclude csc-tasks | sed 's/+.*//' >> constraints.new
+	mv constraints.new constraints.txt
+	rm -rf .venv-lock
+
+test-lowest:
+	rm -rf .venv-lowest
+	$(call install,.venv-lowest,$(PYTHON) tests/floors.py)
+	.venv-lowest/bin/python -m pip list
+	.venv-lowest/bin/python -m pytest -n $(WORKERS) --dist loadgroup $(CORE)
+
+test-newest:
+	rm -rf .venv-newest
+	$(call install,.venv-newest,:)
+	.venv-newest/bin/python -m pip list
+	.venv-newest/bin/python -m pytest -n $(WORKERS) --dist loadgroup $(CORE)
+
+# $(call install,ENVIRONMENT,COMMAND): all extras, under the constraints that the command prints. torch goes first: the extras then find
+# it there, and the choice of its build stays with TORCH. What has to be built is built by the setuptools of the environment, which the
+# constraints name too.
+define install
+	@$(PYTHON) -c 'import sys; sys.exit("csc-tasks needs Python 3.11 or newer: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
+	$(2) | sed '/^torch==/d' > $(1)/constraints.txt
+	$(1)/bin/python -m pip install --constraint $(1)/constraints.txt --upgrade pip setuptools
+	$(1)/bin/python -m pip install --constraint $(1)/constraints.txt "$(TORCH)"
+	$(1)/bin/python -m pip install --constraint $(1)/constraints.txt --no-build-isolation --editable ".[$(EXTRAS)]"
+endef

@@ -18,7 +18,7 @@ from difflib import SequenceMatcher
 
 from csc_tasks import __version__
 from csc_tasks.arguments import Parser
-from csc_tasks.errors import CscError, SettingError
+from csc_tasks.errors import CscError, SettingError, missing_libraries
 from csc_tasks.out import STORAGE
 
 # verb -> (module, summary), in the order in which the overview shows them
@@ -68,7 +68,12 @@ def standalone(add_arguments, main, doc) -> None:
     """Run one verb's module as a program of its own and exit with its status: what `python -m builders.star` does."""
     spec = sys.modules["__main__"].__spec__
     prog = f"python -m {spec.name}" if spec else None
-    sys.exit(guarded(lambda: run(prog, doc, add_arguments, main, sys.argv[1:])))
+
+    def work():
+        with missing_libraries(prog or sys.argv[0], spec.name if spec else ""):
+            return run(prog, doc, add_arguments, main, sys.argv[1:])
+
+    sys.exit(guarded(work))
 
 
 def dispatch(words):
@@ -82,9 +87,10 @@ def dispatch(words):
     for length in (2, 1):
         verb = " ".join(words[:length])
         if verb in COMMANDS:
-            module = importlib.import_module(COMMANDS[verb][0])
-            more = "".join(f"csc {longer}: {COMMANDS[longer][1]}\n" for longer in starting_with(verb))
-            return run(f"csc {verb}", module.__doc__, module.add_arguments, module.main, words[length:], more)
+            with missing_libraries(f"csc {verb}", COMMANDS[verb][0]):
+                module = importlib.import_module(COMMANDS[verb][0])
+                more = "".join(f"csc {longer}: {COMMANDS[longer][1]}\n" for longer in starting_with(verb))
+                return run(f"csc {verb}", module.__doc__, module.add_arguments, module.main, words[length:], more)
     if starting_with(words[0]) and (len(words) == 1 or words[1] in HELP):
         print(overview(words[0]))
         return 0

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from csc_tasks import shapes
+from csc_tasks.compat.huggingface_hub import fetched_before
 from csc_tasks.conversation import TEXTS, Conversation, content_id, detect_language, text_of, turns_of
 from csc_tasks.errors import DataError, MissingSplit, SettingError
 from csc_tasks.framework import TOPICS, topic_name
@@ -343,14 +344,10 @@ def _from_hub(name: str, config: str, split: str, revision: str | None) -> tuple
         except HfHubHTTPError:
             raise
         except no_connection:
-            # Offline, whatever was fetched before still serves; its folder is named after the commit.
-            try:
-                root = Path(snapshot_download(repo, repo_type="dataset", revision=revision, local_files_only=True))
-            except LocalEntryNotFoundError as error:
-                # One split of several is an incomplete snapshot to newer clients, and all we ever fetch.
-                if not (partial := getattr(error, "snapshot_path", None)):
-                    raise
-                root = Path(partial)
+            # Offline, whatever was fetched before still serves.
+            root = fetched_before(repo, "dataset", revision)
+            if root is None:
+                raise LocalEntryNotFoundError(f"nothing of {repo} is in the local cache") from None
             _one_set(f"{name} (offline, what was fetched before)", _relative_files(root), config, split)
             return root, root.name
         listed = [sibling.rfilename for sibling in info.siblings or []]

@@ -13,7 +13,13 @@ Anything outside this tree is a bug and keeps its traceback.
 """
 
 import importlib
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
+
+EXTRAS = {"builders": "build", "trainers": "train", "leaderboard": "leaderboard"}
+"""Package -> the extra that brings what its verbs need; those of csc_tasks need none."""
 
 
 class CscError(Exception):
@@ -59,3 +65,29 @@ def require(module: str, extra: str, purpose: str) -> ModuleType:
         if error.name and module.split(".")[0] != error.name.split(".")[0]:
             raise
         raise MissingExtra(f"{purpose} needs '{module}': pip install 'csc-tasks[{extra}]'") from None
+
+
+@contextmanager
+def missing_libraries(purpose: str, module: str) -> Iterator[None]:
+    """Turn the import of a library that is not installed into MissingExtra, where a module of ours imports it.
+
+    purpose: what needs it, as the line shows it. module: ours, whose package tells the extra. An import that fails inside an installed
+    library, or names a module of ours, keeps its traceback.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        ours = {"csc_tasks", *EXTRAS}
+        library = (error.name or "").split(".")[0]
+        frames = [frame.f_globals for frame, _ in traceback.walk_tb(error.__traceback__)]
+        packages = [str(names.get("__package__") or "").split(".")[0] for names in frames if not _imports(names)]
+        if not library or library in ours or packages[-1] not in ours:
+            raise
+        extra = EXTRAS.get(module.split(".")[0])
+        wanted = f"'csc-tasks[{extra}]'" if extra else "csc-tasks"
+        raise MissingExtra(f"{purpose} needs '{library}', which is not installed: pip install {wanted}") from None
+
+
+def _imports(names: dict) -> bool:
+    """Whether a frame with these globals belongs to Python's own import machinery."""
+    return str(names.get("__name__")).split(".")[0] in ("importlib", "_frozen_importlib", "_frozen_importlib_external")

@@ -172,3 +172,19 @@ def _given(metric: Metric, record: Mapping) -> tuple | None:
         flag = record.get(metric.name)
         return None if flag is None else (flag, None)
     return record["reply"], record["reference"]
+
+
+class Aggregate:
+    """lm_eval's aggregation: the documents' items -> one number. "N/A" where the number is not defined."""
+
+    def __init__(self, metric: Metric, what: str) -> None:
+        self.metric = metric
+        self.what = what
+
+    def __call__(self, documents: Sequence) -> float | str:
+        items, clusters = [], []
+        for conversation_id, values in documents:
+            items += values
+            clusters += [conversation_id] * len(values)
+        value = getattr(Column(self.metric, items).estimate(clusters), self.what)
+        return "N/A" if value is None else value

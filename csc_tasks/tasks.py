@@ -16,6 +16,7 @@ from csc_tasks.metrics import METRICS, Metric, select
 from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt, date_shown, read_reply, read_text, strip_thinking, tagged
 from csc_tasks.question import Question
 from csc_tasks.records import (
+    Aggregate,
     Column,
     answer_record,
     check_ready,
@@ -60,6 +61,7 @@ class SupportTask(ConfigurableTask):
         self._columns: dict[str, Column] = {}
         self._renderer: play.Renderer | None = None
         self._records: list[dict] = []
+        self._way: play.Way | None = None
         self._rows: dict[str, slice] = {}
         super().__init__(config=config)
         # Weights that are missing stop the run here, before anything is generated.
@@ -157,6 +159,9 @@ class SupportTask(ConfigurableTask):
         """Raw outputs -> records, and, once per task and rank, every metric over all of them."""
         self._records.clear()
         self._rows.clear()
+        self._way = next((instance.way for instance in self._instances), None)
+        if self._way:
+            self.config.metadata["csc"]["play"] = self._way.record()
         for instance in sorted(self._instances, key=lambda instance: (instance.doc_id, instance.idx)):
             played = instance.resps[0]
             record = self.record(instance.prompt, played)
@@ -184,12 +189,12 @@ class SupportTask(ConfigurableTask):
         return found
 
     def aggregation(self) -> dict:
-        named = {self.RECORDS: _count}
+        named = {self.RECORDS: self._count}
         if self._predicts_only():
             return named | super().aggregation()
         for name, metric in self.result_names().items():
-            named[name] = _Aggregate(metric, "value")
-            named[f"{name}_stderr"] = _Aggregate(metric, "stderr")
+            named[name] = Aggregate(metric, "value")
+            named[f"{name}_stderr"] = Aggregate(metric, "stderr")
         return named
 
     def higher_is_better(self) -> dict:
@@ -200,6 +205,12 @@ class SupportTask(ConfigurableTask):
 
     def _predicts_only(self) -> bool:
         return "bypass" in self._metric_fn_list
+
+    def _count(self, documents: Sequence) -> int:
+        """How many turns or answers were scored. lm_eval asks once, on the first rank, just before it prints its table."""
+        if self._way and self._way.slow:
+            log.warning("%s: %s", self.config.task, self._way.line())
+        return sum(map(len, documents))
 
 
 class ConversationTask(SupportTask):
@@ -363,27 +374,6 @@ class LateTask(QuestionTask):
     """`cscx_qa_late`: late questions only."""
 
     STAGE = "late"
-
-
-class _Aggregate:
-    """lm_eval's aggregation: the documents' items -> one number. "N/A" where the number is not defined."""
-
-    def __init__(self, metric: Metric, what: str) -> None:
-        self.metric = metric
-        self.what = what
-
-    def __call__(self, documents: Sequence) -> float | str:
-        items, clusters = [], []
-        for conversation_id, values in documents:
-            items += values
-            clusters += [conversation_id] * len(values)
-        value = getattr(Column(self.metric, items).estimate(clusters), self.what)
-        return "N/A" if value is None else value
-
-
-def _count(documents: Sequence) -> int:
-    """How many turns or answers were scored."""
-    return sum(map(len, documents))
 
 
 def _flag(count: int | None) -> bool | None:

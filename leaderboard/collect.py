@@ -48,7 +48,6 @@ def add_arguments(parser) -> None:
 
 
 def main(args) -> None:
-    require("pydantic", "leaderboard", "csc collect")
     require("scipy.special", "leaderboard", "csc collect")
     from leaderboard.numbers.fact_audit import read_evidence
     from leaderboard.numbers.measured import Options
@@ -215,7 +214,6 @@ def _progress(text: str) -> None:
 
 def checked_board(folder: Path):
     """The board in a folder; raises DataError where there is none. For verbs that read one."""
-    require("pydantic", "leaderboard", "reading a board")
     from leaderboard.folder import load_board
 
     if not folder.is_dir():

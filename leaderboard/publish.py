@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from csc_tasks import hub
-from csc_tasks.errors import SettingError, require
+from csc_tasks.errors import SettingError
 from csc_tasks.out import check_writable
 
 
@@ -38,7 +38,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 def main(args: Namespace) -> None:
     if not args.repo_id and not args.space:
         raise SettingError("nothing to publish: give --repo-id ORG/NAME (the results), --space ORG/NAME (the page) or both")
-    require("pydantic", "leaderboard", "csc publish")
     from leaderboard.collect import checked_board
     from leaderboard.publishing import eval_results
     from leaderboard.publishing.publications import STAGING, propose, results_publication, space_publication

@@ -12,6 +12,7 @@ from fakes import sample_conversations, sample_questions, write_corpus
 from lm_eval import simple_evaluate
 from lm_eval.tasks import TaskManager
 from models import STRICT, make_model
+from play_models import random_model
 from servers import chat_server
 
 from csc_tasks import TASKS_DIR
@@ -44,6 +45,11 @@ def turns(results, task):
     return [record for sample in results["samples"][task] for record in sample["answers" if "qa" in task else "turns"]]
 
 
+def how(results, task):
+    """What the results say about how the task was played."""
+    return results["configs"][task]["metadata"]["csc"]["play"]
+
+
 BOTH_WAYS = pytest.mark.parametrize("play", ["auto", "plain"])
 
 
@@ -62,6 +68,27 @@ def test_hf_runs_every_task_in_both_styles(model, corpus, style, templated, play
     }
     assert all(prompt.endswith(expected[style][templated]) for prompt in prompts)
     assert {turn["history_truncated"] for turn in turns(results, "csc_conv_gen")} == {False}
+
+
+def test_lockstep_play_that_is_off_is_said_at_the_end_and_stands_in_the_results(model, corpus, tmp_path, caplog):
+    def played(folder, play):
+        caplog.clear()
+        results = hf(folder, corpus, ["csc_conv_ref", "csc_qa"], {"csc_play": play}, limit=1)
+        ours = [record for record in caplog.records if record.name == "lm_eval.csc_tasks"]
+        off = [record for record in ours if "lockstep play is off" in record.getMessage()]
+        assert all(record.levelname == "WARNING" for record in off)
+        return how(results, "csc_conv_ref"), how(results, "csc_qa"), [record.getMessage() for record in off], ours[-1].getMessage()
+
+    caplog.set_level("INFO", logger="lm_eval")
+    assert played(model, "auto")[:3] == ({"mode": "lockstep"}, {"mode": "lockstep"}, [])
+    asked = {"mode": "plain", "reason": "csc_play=plain"}
+    assert played(model, "plain")[:3] == (asked, asked, [])
+    windowed = random_model(tmp_path, "Mistral", sliding_window=64)
+    conversations, questions, off, last = played(windowed, "auto")
+    assert conversations == questions and conversations["mode"] == "plain" and "sliding window" in conversations["reason"]
+    # Once before it plays, and once a task when all is done: nothing of ours comes after that.
+    assert [text.partition(": ")[0] for text in off] == ["csc", "csc_conv_ref", "csc_qa"]
+    assert last == off[-1] and last.endswith(conversations["reason"])
 
 
 @BOTH_WAYS
@@ -241,6 +268,8 @@ def test_two_ranks_give_the_numbers_of_one(model, corpus, tmp_path):
         assert set(one) == set(two)
         for metric, value in one.items():
             assert two[metric] == pytest.approx(value), (task, metric)
+        assert how(found["one"], task) == {"mode": "plain", "reason": "csc_play=plain"}
+        assert how(found["two"], task) == {"mode": "lockstep"}
     assert found["two"]["results"]["csc_conv_gen"]["turns,none"] == 22
 
 
@@ -280,6 +309,9 @@ def test_chat_apis_play_generated_context(corpus, backend, concurrent, monkeypat
                 assert any(zh.NO_REPLY in content for content in own)
             if record["reply"] and own:
                 assert record["truncated"] == (record["reply"] in ("own 2", "第2句"))
+    names = {"local-chat-completions": "LocalChatCompletion", "openai-chat-completions": "OpenAIChatCompletion"}
+    one_by_one = {"mode": "plain", "reason": f"the backend {names[backend]} is asked through its own methods"}
+    assert how(results, "csc_conv_gen") == ({"mode": "concurrent"} if concurrent > 1 else one_by_one)
     # A null answer is an empty, unparsed reply, not the text of a placeholder.
     empty = [turn for turn in turns(results, "csc_conv_gen") if turn["empty"]]
     assert empty and all(turn["strategy"] is None and turn["reply"] == "" for turn in empty)

@@ -193,6 +193,13 @@ def test_rows_that_differ_are_an_error_or_separate_tables(tmp_path, change, fiel
         board_of(tmp_path / "runs", out=tmp_path / "board", split=["colour"])
 
 
+def test_how_the_requests_were_played_does_not_part_rows(tmp_path):
+    run(tmp_path / "runs", "org/one", change=provenance(play={"mode": "lockstep"}))
+    run(tmp_path / "runs", "org/two", change=provenance(play={"mode": "plain", "reason": "csc_play=plain"}))
+    board = board_of(tmp_path / "runs", out=tmp_path / "board")
+    assert [len(table.rows) for table in board.tables] == [2]
+
+
 def test_two_commits_of_a_corpus_are_not_mixed(tmp_path):
     for name in ("one", "two"):
         run(tmp_path / "runs", f"org/{name}", change=provenance(revision=name * 10))

@@ -5,12 +5,16 @@ import socket
 import subprocess
 import sys
 import threading
+from argparse import Namespace
 from importlib import metadata
 
 import pytest
 from hub_server import READER, WRITER, environment, hub_server
 
-from csc_tasks.doctor import BROKEN, NOTE, OK, machine, reach
+from csc_tasks import TASKS_DIR, cli
+from csc_tasks.cli import COMMANDS
+from csc_tasks.compat import transformers
+from csc_tasks.doctor import BROKEN, NOTE, OFF, OK, examine, machine, parts, reach
 from csc_tasks.metrics.learned import DEFAULT_MODELS
 
 CORPUS, QA_CORPUS = "DianJin/DianJin-CSC-Data", "Lakshan2003/customer-support-client-agent-conversations"
@@ -248,6 +252,141 @@ def test_accelerators(monkeypatch):
     assert machine.accelerator().state == BROKEN and "(no kernel image is available)" in machine.accelerator().found
     monkeypatch.setitem(sys.modules, "torch", None)
     assert (machine.accelerator().state, machine.accelerator().advice) == (NOTE, "pip install 'csc-tasks[hf]'")
+
+
+def test_all_parts_work_with_what_is_installed():
+    found = list(parts.parts())
+    assert [(one.subject, one.state) for one in found] == [(name, OK) for name in parts.PARTS]
+    assert f"transformers {metadata.version('transformers')}" in found[1].found
+
+
+def another_layer(monkeypatch):
+    from transformers.cache_utils import CacheLayerMixin
+
+    asked = CacheLayerMixin.__abstractmethods__ | {"get_max_cache_shape"}
+    monkeypatch.setattr(CacheLayerMixin, "__abstractmethods__", asked)
+
+
+def another_argument(monkeypatch):
+    """As transformers 5.24 looked to a project that knew the argument by its name of before."""
+    monkeypatch.setattr(transformers, "CACHE_NAMES", ("key_values",))
+
+
+def no_cache_layers(monkeypatch):
+    monkeypatch.setitem(sys.modules, "transformers.cache_utils", None)
+
+
+OFFS = {
+    "a cache layer that must do more": ("lockstep play", another_layer, "a cache layer must have get_max_cache_shape"),
+    "an argument of another name": ("lockstep play", another_argument, "LlamaForCausalLM.forward takes no key-value cache (key_values)"),
+    "no cache layers": ("lockstep play", no_cache_layers, "transformers.cache_utils has changed"),
+    "an lm_eval without its own": (
+        "tasks", lambda patch: patch.delattr("lm_eval.models.api_models.TemplateAPI.amodel_call"),
+        "lm_eval.models.api_models has no TemplateAPI.amodel_call there",
+    ),
+    "a bert-score without its own": (
+        "bertscore", lambda patch: patch.delattr("bert_score.utils.sent_encode"), "bert_score.utils has no sent_encode there",
+    ),
+    "a trl without its own": (
+        "trainer", lambda patch: patch.delattr("trl.SFTTrainer.prediction_step") or patch.delattr("transformers.Trainer.prediction_step"),
+        "SFTTrainer has no prediction_step there",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OFFS)
+def test_a_part_that_the_versions_switch_off_is_said_loudly(name, monkeypatch, capsys):
+    part, change, why = OFFS[name]
+    change(monkeypatch)
+    found = {one.subject: one for one in parts.parts()}
+    assert found[part].state == OFF and why in found[part].found and found[part].line().startswith(f"off     {part}")
+    assert [one.subject for one in found.values() if one.state == OFF] == [part]
+    monkeypatch.setattr(examine, "findings", lambda *_: iter([found[part]]))
+    assert examine.main(Namespace(models=[], seconds=5)) == 1
+    assert capsys.readouterr().out.splitlines()[1:] == [f"OFF with the versions installed: {part}", "nothing is broken (0 notes)"]
+
+
+def test_a_part_whose_libraries_are_absent_is_a_note(monkeypatch):
+    monkeypatch.setattr(parts, "find_spec", lambda name: None if name == "bleurt_pytorch" else name)
+    assert [(one.subject, one.found) for one in parts.parts() if one.state == NOTE] == [("bleurt", "needs bleurt-pytorch")]
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    """Runs csc on an interpreter that has the standard library and this checkout, and nothing else."""
+    folder = tmp_path_factory.mktemp("bare")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(TASKS_DIR.parent), "HOME": str(folder)}
+
+    def run(*words):
+        command = [folder / "bin" / "python", "-m", "csc_tasks.cli", *words]
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+    return run
+
+
+def test_doctor_needs_nothing_but_python(bare):
+    done = bare("doctor")
+    assert (done.returncode, done.stderr) == (1, "")
+    lines = done.stdout.splitlines()
+    states = {line[8:28].strip(): line[:8].strip() for line in lines[:-1]}
+    assert states == {
+        **{"python": OK, "csc-tasks": BROKEN, "task discovery": BROKEN, "accelerator": NOTE, "hub and corpora": BROKEN},
+        **dict.fromkeys(parts.PARTS, NOTE),
+    }
+    assert lines[-2].endswith("not looked at, because numpy is not installed -> pip install csc-tasks")
+    assert lines[-1] == "3 broken, 6 notes"
+
+
+def test_a_library_that_doctor_reads_requirements_with_may_be_absent(monkeypatch):
+    monkeypatch.setitem(sys.modules, "packaging.requirements", None)
+    *_, last = machine.versions()
+    assert (last.state, last.subject) == (BROKEN, "libraries") and "packaging" in last.found
+
+
+def test_every_verb_without_libraries_helps_or_says_in_one_line_what_is_missing(bare):
+    helped = 0
+    for verb in COMMANDS:
+        done = bare(*verb.split(), "--help")
+        helped += done.returncode == 0
+        if done.returncode:
+            extra = {"builders": "'csc-tasks[build]'", "trainers": "'csc-tasks[train]'", "leaderboard": "'csc-tasks[leaderboard]'"}
+            wanted = extra.get(COMMANDS[verb][0].split(".")[0], "csc-tasks")
+            assert done.stderr == f"error: csc {verb} needs 'numpy', which is not installed: pip install {wanted}\n"
+        else:
+            assert done.stdout.startswith(f"usage: csc {verb}") and done.stderr == ""
+    assert helped > len(COMMANDS) / 3
+    assert bare("--help").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("train", "tiny", "--out", "x"), "csc train tiny needs '{}', which is not installed: pip install 'csc-tasks[train]'"),
+        (("score", "x", "--out", "y"), "csc score needs '{}', which is not installed: pip install csc-tasks"),
+        (("build", "demo", "--out", "x"), "csc build demo needs '{}', which is not installed: pip install 'csc-tasks[build]'"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_verb_without_its_libraries_is_one_line(bare, words, line):
+    done = bare(*words)
+    library = done.stderr.partition("'")[2].partition("'")[0]
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"error: {line.format(library)}\n" and library in ("numpy", "torch", "pyarrow", "yaml", "tokenizers")
+
+
+def test_training_without_torch_is_one_line_and_what_an_installed_library_lacks_a_traceback(monkeypatch, tmp_path, capsys):
+    out = str(tmp_path / "out")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert cli.main(["train", "tiny", "--out", out]) == 1
+    missing = "needs 'torch', which is not installed: pip install 'csc-tasks[train]'"
+    assert capsys.readouterr() == ("", f"error: csc train tiny {missing}\n")
+    monkeypatch.undo()
+    (tmp_path / "tokenizers.py").write_text("import a_library_that_it_needs\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "tokenizers", raising=False)
+    with pytest.raises(ModuleNotFoundError, match="a_library_that_it_needs"):
+        cli.main(["train", "tiny", "--out", out])
 
 
 def test_the_verb_as_a_user_runs_it(tmp_path):

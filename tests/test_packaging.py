@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def pip(environment, *words):
 @pytest.fixture(scope="module")
 def source(repository, tmp_path_factory):
     """A copy of the checkout without what building and running leave behind."""
-    left_behind = {".git", ".venv", "build", "dist", "demo"}
+    left_behind = {".git", ".venv", ".venv-lock", ".venv-lowest", ".venv-newest", "build", "dist", "demo"}
     copy = tmp_path_factory.mktemp("source") / "csc-tasks"
 
     def ignored(folder, names):
@@ -165,6 +166,9 @@ def test_the_sdist_builds_the_same_wheel(source, wheel, tmp_path):
     build = "import sys; sys.path.insert(0, 'csc_tasks/autoload'); import backend; backend.build_sdist(sys.argv[1])"
     subprocess.run([sys.executable, "-c", build, tmp_path], cwd=source, check=True, capture_output=True)
     (sdist,) = tmp_path.iterdir()
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"Makefile", "constraints.txt", "setup.cfg", "tests/floors.py"} <= names
     run(Path(sys.executable), *PIP, "wheel", *OFFLINE, "--wheel-dir", str(tmp_path), str(sdist))
     with zipfile.ZipFile(tmp_path / wheel.name) as rebuilt, zipfile.ZipFile(wheel) as direct:
         assert {name: rebuilt.read(name) for name in rebuilt.namelist()} == {name: direct.read(name) for name in direct.namelist()}

@@ -32,7 +32,7 @@ from builders.llm.options import add_llm_arguments
 from builders.llm.runs import run_record, stage_models
 from builders.sources import RawConversation, Reading, add_source_arguments, read_source
 from csc_tasks.arguments import check_share
-from csc_tasks.errors import DataError, SettingError, require
+from csc_tasks.errors import DataError, SettingError
 from csc_tasks.out import replace_file
 
 PER_TOPIC = 500
@@ -54,7 +54,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
-    require("pydantic", "build", "csc build csconv")
     from builders.csconv.asking import STAGES
     from builders.csconv.candidates import Candidates
     from builders.csconv.fidelity import facts_report, strategies_report

@@ -31,7 +31,7 @@ from builders.profiles.near_duplicates import THRESHOLD, check_model, embed, fir
 from builders.rolecs.pool import POOL_FILE
 from csc_tasks.arguments import add_corpus, check_share, corpus_of
 from csc_tasks.conversation import Conversation, content_id
-from csc_tasks.errors import DataError, SettingError, require
+from csc_tasks.errors import DataError, SettingError
 from csc_tasks.framework import LANGUAGES
 from csc_tasks.out import is_new, replace_folder, say_earlier
 
@@ -72,7 +72,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
-    require("pydantic", "build", "csc build profiles")
     import builders.scripted.profiles  # noqa: F401 - registers the stand-in
     from builders.llm.client import llm_from_args
     from csc_tasks.corpora import load

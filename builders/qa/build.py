@@ -29,7 +29,7 @@ from builders.llm.options import add_llm_arguments
 from builders.llm.runs import run_record, stage_models
 from builders.qa.pairs import PAIRS, SPLITS, parse_shares, split_of
 from builders.sources import RawConversation, Reading, add_source_arguments, read_source
-from csc_tasks.errors import DataError, SettingError, require
+from csc_tasks.errors import DataError, SettingError
 from csc_tasks.question import Question
 
 DEFAULT_LLM = ("openai:gpt-4o-mini", "refine=openai:gpt-4.1")
@@ -57,7 +57,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
-    require("pydantic", "build", "csc build qa")
     from builders.llm.client import llm_from_args
     from builders.qa.make import make
     from builders.qa.tokens import TokenCounter

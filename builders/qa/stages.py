@@ -24,7 +24,7 @@ from builders.qa.card import stages_card
 from builders.qa.pairs import SPLITS
 from builders.schema import checked_splits
 from csc_tasks.corpora import Corpus, load
-from csc_tasks.errors import DataError, MissingSplit, SettingError, require
+from csc_tasks.errors import DataError, MissingSplit, SettingError
 
 STAGE = "stage"
 
@@ -41,7 +41,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
-    require("pydantic", "build", "csc build qa-stages")
     import builders.scripted.answerer  # noqa: F401 - registers the stand-in
     from builders.llm.client import llm_from_args
 

@@ -27,7 +27,7 @@ from builders.review.page import read_decisions
 from builders.review.table import read_table
 from builders.review.verdicts import Verdict, corrected, settle
 from csc_tasks.conversation import Conversation
-from csc_tasks.errors import DataError, SettingError, require
+from csc_tasks.errors import DataError, SettingError
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -41,7 +41,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(args: Namespace) -> None:
     started = time.time()
-    require("pydantic", "build", "csc review import")
     if args.out.resolve() == args.folder.resolve():
         raise SettingError(f"--out {args.out} is the folder that was reviewed; give another one")
     check_target(args.out)

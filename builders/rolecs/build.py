@@ -30,7 +30,7 @@ from builders.llm.runs import run_record, stage_models
 from builders.rolecs.card import card
 from builders.rolecs.pool import Profile, read_pool
 from csc_tasks.conversation import Conversation, content_id
-from csc_tasks.errors import DataError, SettingError, require
+from csc_tasks.errors import DataError, SettingError
 from csc_tasks.framework import LANGUAGES, TOPICS
 
 ROLES = ("full", "no-assistant", "none")
@@ -54,7 +54,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
-    require("pydantic", "build", "csc build rolecs")
     import builders.scripted.roles  # noqa: F401 - registers the stand-in
     from builders.llm.client import llm_from_args
     from builders.rolecs.roles import STAGES

@@ -1,6 +1,8 @@
 """bert-score on today's transformers: a text's tokens and a model's layers.
 
-bert-score 0.3.13, its last release, relies on what transformers 5 no longer does (found on transformers 5.23):
+Run with bert-score 0.3.13 on transformers 5.18.0, 5.23.0 and 5.24.0.
+
+bert-score 0.3.13, its last release, relies on what transformers 5 no longer does:
 - the empty text calls a tokenizer method that is gone: AttributeError;
 - texts are cut to the tokenizer's `model_max_length`, which is 10^30 where its files name none: OverflowError;
 - `encode(..., add_prefix_space=True)` for RoBERTa and GPT-2: ignored without a word, so the first word becomes another token and every
@@ -14,6 +16,17 @@ from collections.abc import Callable
 
 # In transformers 4 these had tokenizers of their own, so bert-score put no space before their texts; now they share RoBERTa's.
 _WITHOUT_SPACE = {"bart", "led", "lilt", "longformer", "mvp"}
+
+
+def why_no_bertscore() -> str | None:
+    """What BERTScore needs of bert-score and this version does not give; None where all is there."""
+    try:
+        from bert_score import utils
+    except Exception as error:  # whatever a bert-score raises that does not fit its transformers
+        return f"it cannot be imported ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
+    needed = ("AutoModel", "GPT2Tokenizer", "RobertaTokenizer", "bert_encode", "get_model", "get_tokenizer", "model2layers", "sent_encode")
+    absent = [name for name in needed if not hasattr(utils, name)]
+    return f"bert_score.utils has no {', '.join(absent)} there" if absent else None
 
 
 def encoder(tokenizer, model_type: str) -> Callable[[str], list[int]]:

@@ -1,6 +1,8 @@
 """bleurt-pytorch on today's transformers: importing it, loading its weights, and its vocabularies.
 
-bleurt-pytorch 0.0.1, its only release, was written for transformers 4 (found on transformers 5.23):
+Run with bleurt-pytorch 0.0.1 on transformers 5.18.0, 5.23.0 and 5.24.0.
+
+bleurt-pytorch 0.0.1, its only release, was written for transformers 4:
 - it imports `find_pruneable_heads_and_indices` and `BertTokenizerFast` from places where they no longer are: ImportError;
 - its model calls `get_extended_attention_mask` and `get_head_mask`, which models no longer have, and holds buffers that transformers 5
   leaves unset after loading;
@@ -48,6 +50,15 @@ def package() -> ModuleType:
         if not hasattr(base, name):
             setattr(base, name, method)
     return bleurt_pytorch
+
+
+def why_no_bleurt() -> str | None:
+    """Why bleurt-pytorch cannot be helped with the versions installed; None where it can."""
+    try:
+        package()
+    except Exception as error:  # whatever two libraries raise that do not fit each other
+        return f"it cannot be imported ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
+    return None
 
 
 def _exists(module: str) -> bool:

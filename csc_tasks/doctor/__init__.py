@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 
-OK, NOTE, BROKEN = "ok", "note", "broken"
+OK, NOTE, OFF, BROKEN = "ok", "note", "off", "broken"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One line of the report: what was looked at, what was found and, unless all is well, what to do about it.
 
-    state: OK; NOTE for something optional that is absent; BROKEN for something that will fail.
+    state: OK; NOTE for something optional that is absent; OFF for a part that is switched off by the versions installed; BROKEN for
+    something that will fail.
     """
 
     state: str

@@ -1,19 +1,21 @@
 """Look at this machine and say what works, what does not, and what to do about it, one line each.
 
-    csc doctor                          versions, extras, task discovery, accelerator, Hub and login, corpora, models of the metrics
+    csc doctor                          versions, extras, task discovery, accelerator, parts, Hub and login, corpora, models of the metrics
     csc doctor Qwen/Qwen2.5-7B my/dir   these models as well: on the Hub and readable, or a folder that holds one
 
-ok: works; note: optional and absent; broken: will fail (exit status 1). What the tasks would be given is looked at: CSC_CORPUS and the
-other variables count. Nothing is fetched but a few lines of JSON, all at once and within --seconds; a token is never shown.
+ok: works; note: optional and absent; off: a part that the versions installed switch off; broken: will fail. Off and broken make the exit
+status 1. It needs nothing but Python itself: what cannot be looked at for want of a library is said. What the tasks would be given is
+looked at: CSC_CORPUS and the other variables count. Nothing is fetched but a few lines of JSON, all at once and within --seconds; a token
+is never shown.
 """
 
 from argparse import ArgumentParser, Namespace
 from collections import Counter
-from itertools import chain
+from collections.abc import Iterator, Sequence
 
-from csc_tasks.doctor import BROKEN, NOTE
-from csc_tasks.doctor.machine import accelerator, discovery, versions
-from csc_tasks.doctor.reach import reach
+from csc_tasks.doctor import BROKEN, NOTE, OFF, Finding
+from csc_tasks.doctor.machine import NAME, accelerator, discovery, versions
+from csc_tasks.doctor.parts import parts
 from csc_tasks.errors import SettingError
 
 
@@ -26,12 +28,32 @@ def main(args: Namespace) -> int:
     if not 0 < args.seconds <= 600:
         raise SettingError(f"--seconds {args.seconds:g}: give a number above 0 and up to 600")
     counts: Counter = Counter()
-    for finding in chain(versions(), discovery(), (accelerator() for _ in range(1)), reach(args.models, args.seconds)):
+    off = []
+    for finding in findings(args.models, args.seconds):
         counts[finding.state] += 1
+        if finding.state == OFF:
+            off.append(finding.subject)
         print(finding.line(), flush=True)
     notes = f"{counts[NOTE]} note{'s' if counts[NOTE] != 1 else ''}"
+    if off:
+        print(f"OFF with the versions installed: {', '.join(off)}")
     print(f"{counts[BROKEN]} broken, {notes}" if counts[BROKEN] else f"nothing is broken ({notes})")
-    return 1 if counts[BROKEN] else 0
+    return 1 if counts[BROKEN] or off else 0
+
+
+def findings(models: Sequence[str], seconds: float) -> Iterator[Finding]:
+    """All findings, in the order in which they are shown."""
+    yield from versions()
+    yield from discovery()
+    yield accelerator()
+    yield from parts()
+    try:
+        # Here and not above: it reads corpora and asks the Hub, which takes libraries.
+        from csc_tasks.doctor.reach import reach
+
+        yield from reach(models, seconds)
+    except ModuleNotFoundError as error:
+        yield Finding(BROKEN, "hub and corpora", f"not looked at, because {error.name} is not installed", f"pip install {NAME}")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,11 @@ def versions() -> Iterator[Finding]:
         yield Finding(OK, NAME, f"{__version__} at {TASKS_DIR}")
     else:
         yield Finding(BROKEN, NAME, f"{__version__} at {TASKS_DIR}, installed as {installed.version}", "install it again")
-    wanted = requirements(installed)
+    try:
+        wanted = requirements(installed)
+    except ModuleNotFoundError as error:
+        yield Finding(BROKEN, "libraries", f"not looked at, because {error.name} is not installed", f"pip install {NAME}")
+        return
     yield libraries("libraries", wanted.pop(""), BROKEN, f"pip install --upgrade {NAME}")
     for extra, needed in wanted.items():
         yield libraries(f"extra {extra}", needed, NOTE, f"pip install --upgrade '{NAME}[{extra}]'")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from csc_tasks import corpora
+from csc_tasks.compat.huggingface_hub import fetched_before
 from csc_tasks.doctor import BROKEN, NOTE, OK, Finding
 from csc_tasks.errors import CscError
 from csc_tasks.hub import endpoint
@@ -186,15 +187,8 @@ def _fetched(subject: str, name: str, revision: str | None, kind: str, answer, e
 
 def _cached(name: str, revision: str | None, kind: str) -> str | None:
     """The commit of which something lies in the local cache; raises HFValidationError for what cannot be a Hub id."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(name, repo_type=kind, revision=revision, local_files_only=True)).name
-    except LocalEntryNotFoundError as error:
-        # One split of several is an incomplete snapshot to newer clients, and all we ever fetch.
-        partial = getattr(error, "snapshot_path", None)
-        return Path(partial).name if partial else None
+    folder = fetched_before(name, kind, revision)
+    return folder.name if folder else None
 
 
 def _is_here(model: str) -> bool:

@@ -7,6 +7,8 @@ backend (requests.py, chains.py). How the model is asked differs:
 - lm_eval's HF backend, where the model allows it (eligible.py): in lockstep, its key-value cache kept between turns (lockstep.py, rows.py);
 - API backends: as many conversations at once as they have connections, a request that fails being one failed turn (concurrent.py);
 - all else, and everything with `csc_play=plain`: through the backend's own `generate_until` and `loglikelihood` (plain.py).
+
+Each request remembers which way it was (way.py), for the warning and the results file.
 """
 
 import logging
@@ -15,13 +17,15 @@ from collections.abc import Sequence
 from lm_eval.api.model import LM, CachingLM
 from tqdm import tqdm
 
+from csc_tasks.compat.lm_eval import SteadyBatchSize
 from csc_tasks.play import api, concurrent, eligible, lockstep, plain
 from csc_tasks.play.chains import conversations, in_order
 from csc_tasks.play.failures import Tally
 from csc_tasks.play.ranks import length, share
 from csc_tasks.play.requests import CHOOSE, GENERATE, Played, PlayInstance, Renderer
+from csc_tasks.play.way import CONCURRENT, LOCKSTEP, PLAIN, Way
 
-__all__ = ["CHOOSE", "GENERATE", "PlayInstance", "Played", "Renderer", "choose", "generate", "length", "share"]
+__all__ = ["CHOOSE", "GENERATE", "PlayInstance", "Played", "Renderer", "Way", "choose", "generate", "length", "share"]
 
 log = logging.getLogger("lm_eval.csc_tasks")
 
@@ -44,10 +48,11 @@ def _play(lm, requests: Sequence[PlayInstance], label: str, chooses: bool) -> li
     itself = lm.lm if isinstance(lm, CachingLM) else lm
     template = getattr(itself, "apply_chat_template", None)
     asked = conversations(requests)
-    automatic = all(request.play == "auto" for request in requests)
-    why = eligible.why_plain(itself, requests, chooses) if automatic and eligible.is_hf(itself) else ""
-    if why:
-        log.info("csc: every prompt is encoded from its start, because %s", why)
+    way = _way(itself, requests, chooses)
+    for request in requests:
+        request.way = way
+    if way.slow:
+        log.warning("csc: %s", way.line())
     window = min(request.window for request in requests)
     remote = api.is_api(itself)
     tally = Tally(
@@ -57,11 +62,11 @@ def _play(lm, requests: Sequence[PlayInstance], label: str, chooses: bool) -> li
         connections=api.connections(itself) if remote else None,
     )
     progress = tqdm(total=sum(map(len, asked)), desc=f"csc: {label}", unit="turn", disable=getattr(lm, "rank", 0) != 0)
-    with _SteadyBatchSize(itself), progress:
-        if why is None:
+    with SteadyBatchSize(itself), progress:
+        if way.mode == LOCKSTEP:
             play = lockstep.choose if chooses else lockstep.generate
             played = play(lm, asked, template, int(itself.batch_size), tally, progress)
-        elif automatic and remote:
+        elif way.mode == CONCURRENT:
             play = concurrent.choose if chooses else concurrent.generate
             played = play(lm, asked, Renderer(itself, template), tally, progress)
         else:
@@ -72,24 +77,16 @@ def _play(lm, requests: Sequence[PlayInstance], label: str, chooses: bool) -> li
     return in_order(played, requests)
 
 
-class _SteadyBatchSize:
-    """`--batch_size auto` measures the model in every call; play makes many calls, so it is measured once a model."""
-
-    def __init__(self, lm) -> None:
-        self.lm = lm
-
-    def __enter__(self) -> None:
-        self.measured = getattr(self.lm, "batch_size", None) == "auto" and hasattr(self.lm, "_detect_batch_size")
-        if self.measured:
-            self.before = self.lm.batch_size_per_gpu
-            if not hasattr(self.lm, "csc_batch_size"):
-                self.lm.csc_batch_size = self.lm._detect_batch_size()
-                log.info("batch size %s, measured once", self.lm.csc_batch_size)
-            self.lm.batch_size_per_gpu = self.lm.csc_batch_size
-
-    def __exit__(self, *_) -> None:
-        if self.measured:
-            self.lm.batch_size_per_gpu = self.before
+def _way(lm, requests: Sequence[PlayInstance], chooses: bool) -> Way:
+    """How these requests are played, and why not in lockstep."""
+    if any(request.play != "auto" for request in requests):
+        return Way(PLAIN, "csc_play=plain")
+    if eligible.is_hf(lm):
+        why = eligible.why_plain(lm, requests, chooses)
+        return Way(LOCKSTEP) if why is None else Way(PLAIN, why, slow=True)
+    if api.is_api(lm):
+        return Way(CONCURRENT)
+    return Way(PLAIN, f"the backend {type(lm).__name__} is asked through its own methods")
 
 
 for _class in (LM, CachingLM):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from lm_eval.models.utils import normalize_gen_kwargs
 
-from csc_tasks.compat.transformers import CACHE_NAMES, cache_argument
+from csc_tasks.compat.transformers import CACHE_NAMES, cache_argument, why_no_lockstep
 from csc_tasks.play.chains import conversations
 from csc_tasks.play.requests import PlayInstance
 from csc_tasks.play.rows import Rows, without_adapter
@@ -42,6 +42,7 @@ def why_plain(lm, requests: Sequence[PlayInstance], chooses: bool) -> str | None
         _backend(lm, chooses)
         or _parallel(lm)
         or _adapter(lm)
+        or _library()
         or _model(lm)
         or (None if chooses else _generation(lm, requests))
         or _trial(lm, _longest(lm, requests))
@@ -85,6 +86,13 @@ def _adapter(lm) -> str | None:
         if getattr(config.peft_type, "value", config.peft_type) == "XLORA":
             return "the adapter weighs its experts by the whole prompt"
     return None
+
+
+def _library() -> str | None:
+    import transformers
+
+    why = why_no_lockstep()
+    return f"transformers {transformers.__version__} does not fit it: {why}" if why else None
 
 
 def _model(lm) -> str | None:

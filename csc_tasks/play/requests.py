@@ -9,6 +9,7 @@ from lm_eval.api.instance import Instance
 from csc_tasks.errors import ModelError
 from csc_tasks.play.api import chat_length
 from csc_tasks.play.told import Told
+from csc_tasks.play.way import Way
 from csc_tasks.prompts import DATE, AnswerPrompt, ChatTemplate, Reply, TurnPrompt
 
 log = logging.getLogger("lm_eval.csc_tasks")
@@ -27,7 +28,7 @@ class PlayInstance(Instance):
 
     `prompt` renders it, `templated` says whether the run applies the model's chat template, `generated` whether the model's own earlier
     turns stand in for the gold supporter's. `play`, `window`, `date` and `max_failed` are the settings of these names.
-    After the call `left_out` names the request parameters that an API server refused.
+    After the call `way` is how it was played, and `left_out` names the request parameters that an API server refused.
     """
 
     prompt: TurnPrompt | AnswerPrompt | None = None
@@ -38,6 +39,7 @@ class PlayInstance(Instance):
     window: int = 256
     date: str = DATE
     max_failed: float = 0.02
+    way: Way | None = None
     left_out: tuple[str, ...] = ()
 
     @property

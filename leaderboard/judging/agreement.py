@@ -14,7 +14,7 @@ scale; stability of what was asked twice; Bradley-Terry scores. Every number has
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from csc_tasks.errors import DataError, require
+from csc_tasks.errors import DataError
 from csc_tasks.out import check_writable, replace_file, say_earlier
 from csc_tasks.reading import read_json
 from leaderboard.judging.families import parse_families
@@ -38,7 +38,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
-    require("pydantic", "leaderboard", "csc agreement")
     from leaderboard.folder import RELIABILITY, dumped
     from leaderboard.judging.reliability import report
     from leaderboard.judging.report import as_html, as_markdown

@@ -30,7 +30,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from csc_tasks.errors import require
 from leaderboard.judging import panel
 from leaderboard.judging.asking import prompt_hashes
 from leaderboard.judging.columns import UNSUPPORTED, write_columns
@@ -78,7 +77,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
-    require("pydantic", "leaderboard", "csc judge facts")
     from builders.llm.runs import run_record
     from leaderboard.numbers.fact_audit import read_evidence
 

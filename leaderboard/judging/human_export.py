@@ -17,7 +17,7 @@ from argparse import ArgumentParser, Namespace
 from math import ceil
 from pathlib import Path
 
-from csc_tasks.errors import DataError, SettingError, require
+from csc_tasks.errors import DataError, SettingError
 from csc_tasks.out import check_writable, replace_file
 from leaderboard.judging.dimensions import chosen_dimensions
 from leaderboard.judging.sampling import sample
@@ -38,7 +38,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
-    require("pydantic", "leaderboard", "csc human export")
     from leaderboard.judging import sheets
 
     check_writable(args.out)

@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from csc_tasks.errors import DataError, require
+from csc_tasks.errors import DataError
 from csc_tasks.out import replace_file
 from leaderboard.judging.columns import columns_of, write_columns
 from leaderboard.judging.panel import check_out
@@ -40,7 +40,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
-    require("pydantic", "leaderboard", "csc human import")
     from leaderboard.judging.reliability import report
     from leaderboard.judging.report import as_markdown
 

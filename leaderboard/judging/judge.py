@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from csc_tasks.arguments import check_share
-from csc_tasks.errors import SettingError, require
+from csc_tasks.errors import SettingError
 from leaderboard.judging import panel
 from leaderboard.judging.asking import RATED, prompt_hashes, rate
 from leaderboard.judging.columns import columns_of, write_columns
@@ -43,7 +43,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
-    require("pydantic", "leaderboard", "csc judge")
     from builders.llm.runs import run_record
 
     started = time.time()

@@ -22,7 +22,7 @@ from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 
-from csc_tasks.errors import DataError, require
+from csc_tasks.errors import DataError
 from leaderboard.judging import panel
 from leaderboard.judging.asking import COMPARED, compare, prompt_hashes
 from leaderboard.judging.ratings import COMPARISONS, Comparison, write_lines
@@ -35,7 +35,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
-    require("pydantic", "leaderboard", "csc pairwise")
     from builders.llm.runs import run_record
     from leaderboard.judging.reliability import ranking_section
     from leaderboard.judging.report import Report, as_markdown
