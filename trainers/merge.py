@@ -1,34 +1,140 @@
 """Folders made of an adapter: its base with the adapter merged in, and its base as it was quantised in training."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
-from csc_tasks.errors import SettingError
-from trainers.adapter import recipe_of
-from trainers.base import load_base
+from csc_tasks import __version__
+from csc_tasks.errors import ModelError, SettingError
+from trainers.adapter import fingerprint, recipe_of
+from trainers.adapter_card import short_name
+from trainers.base import load_base, load_tokenizer
 from trainers.hardware import Precision, quantization_config
+from trainers.merge_check import compare, logits, make_probes, require_agreement, require_same_weights
 from trainers.recipe import Recipe
+from trainers.rendering import Rendering
+from trainers.tied import TiedWeights
+
+MERGED_RECORD = "csc_merged.json"
+MERGED_FORMAT = "csc-tasks merged model, version 1"
 
 
-def merge(adapter: Path, record: Mapping, out: Path) -> None:
-    """Write base plus adapter as one bf16 model folder, which transformers and vLLM serve like any other.
+def merge(adapter: Path, record: Mapping, out: Path, say: Callable[[str], None] = print) -> dict:
+    """Write base plus adapter as one bf16 model folder and return its record (csc_merged.json).
 
-    The base is read in fp32 whatever it was trained in: weights of 4 bits cannot take the adapter in, and sums are rounded once.
+    The base is read in fp32 whatever it was trained in: weights of 4 bits cannot take the adapter in,
+    and sums are rounded once. Raises ModelError, and writes nothing, unless the merged weights, and
+    what the folder loads as, give the adapter's logits.
     """
     import torch
-    from peft import PeftModel
-    from transformers import AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     recipe = recipe_of(record)
+    tokenizer, config = load_tokenizer(recipe)
+    check_unchanged(recipe, record, config)
+    rendering = Rendering(tokenizer, recipe.chat_template)
+    positions = getattr(config.get_text_config(), "max_position_embeddings", None)
+    probes = make_probes(rendering, recipe.style, trained_tokens(adapter), positions)
+    checks = {}
+
+    def agrees(what: str, found: list, number_format: str) -> None:
+        checks[what] = compare(wanted, found)
+        say(f"{what}: {checks[what]} of {checks[what].tokens} positions")
+        require_agreement(what, checks[what], number_format)
+
+    check_folder(out)
+    as_scored = None
+    base = load_base(recipe, dtype=torch.float32)
+    if getattr(base, "is_quantized", False):
+        as_scored = logits(with_adapter(base, adapter), probes)
+        base = dequantized(recipe)
+    model = with_adapter(base, adapter)
+    wanted = logits(model, probes)
+    if as_scored is not None:
+        agrees("the adapter on the quantised base", as_scored, "bfloat16")
+    tied = TiedWeights(base)
+    tied.separate(model)
+    merged = model.merge_and_unload()
+    untied = tied.join(merged)
+    agrees("the merged model", logits(merged, probes), "float32")
+    if untied:
+        say(
+            f"{', '.join(untied)}: no longer one matrix with the input embeddings, so the merged model keeps "
+            "both (tie_word_embeddings: false)"
+        )
+    merged = merged.to(torch.bfloat16)
 
     def write(fresh: Path) -> None:
-        base = load_base(recipe, dtype=torch.float32)
-        PeftModel.from_pretrained(base, str(adapter)).merge_and_unload().to(torch.bfloat16).save_pretrained(fresh)
-        AutoTokenizer.from_pretrained(recipe.model, revision=recipe.revision).save_pretrained(fresh)
+        merged.save_pretrained(fresh)
+        tokenizer.save_pretrained(fresh)
+        loaded = AutoModelForCausalLM.from_pretrained(fresh, dtype=torch.bfloat16)
+        require_same_weights(merged.state_dict(), loaded.state_dict())
+        # Computed in fp32: what rounding the weights has done, not what bf16 sums would add to it.
+        agrees("the merged model as written", logits(loaded.float(), probes), "bfloat16")
+        (fresh / MERGED_RECORD).write_text(json.dumps(made(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+    def made() -> dict:
+        return {
+            "format": MERGED_FORMAT,
+            "csc_tasks": __version__,
+            "model": short_name(recipe.model),
+            "base": record["base"].replace(recipe.model, short_name(recipe.model)),
+            "adapter": record["identity"],
+            "style": recipe.style,
+            "chat_template": recipe.chat_template,
+            "dtype": "bfloat16",
+            "untied": untied,
+            "checks": {what: asdict(agreement) for what, agreement in checks.items()},
+        }
 
     _write_folder(out, write)
+    return made()
+
+
+def check_unchanged(recipe: Recipe, record: Mapping, config) -> None:
+    """Raise ModelError when the base is no longer the one that the adapter was trained on."""
+    if fingerprint(recipe.model, getattr(config, "_commit_hash", None)) != record["base"]:
+        raise ModelError(
+            f"{recipe.model} has changed since this adapter was trained on it: an adapter fits the very weights it "
+            "was trained on; put them back (a base on the Hub: train with revision), or train again"
+        )
+
+
+def trained_tokens(adapter: Path) -> list[int]:
+    """The tokens whose embeddings an adapter trains one by one."""
+    found = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8")).get("trainable_token_indices")
+    groups = list(found.values()) if isinstance(found, dict) else [found or []]
+    return [token for group in groups for token in group]
+
+
+def with_adapter(base, adapter: Path):
+    """`base` with the adapter in it. Raises ModelError when it does not fit."""
+    from peft import PeftModel
+
+    try:
+        return PeftModel.from_pretrained(base, str(adapter))
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(f"{adapter} does not fit its base ({type(error).__name__}: {reason})") from None
+
+
+def dequantized(recipe: Recipe):
+    """A quantised base as a model in fp32. Raises ModelError where transformers cannot turn it back."""
+    import torch
+
+    # Loaded again: some quantised layers rearrange their weights when they are first computed with.
+    base = load_base(recipe, dtype=torch.float32)
+    method = getattr(base.hf_quantizer.quantization_config, "quant_method", "unknown")
+    try:
+        return base.dequantize().to(torch.float32)
+    except (NotImplementedError, ValueError, AttributeError) as error:
+        raise ModelError(
+            f"{recipe.model}: weights quantised by {getattr(method, 'value', method)} cannot take an adapter in "
+            f"({' '.join(str(error).split())[:200]}); serve base and adapter, or train on the base before it was quantised"
+        ) from None
 
 
 def save_quantized_base(record: Mapping, out: Path) -> None:
