@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from csc_tasks.errors import SettingError
 from csc_tasks.framework import LANGUAGES
 from csc_tasks.metrics import LearnedSettings
+from csc_tasks.prompts import DATE, iso_date
 from csc_tasks.question import REFERENCES
 
 STYLES = ("single", "chat")
@@ -35,6 +36,7 @@ class Settings:
     qa_reference: str = REFERENCES[0]
     play: str = PLAYS[0]
     window: int = 256
+    date: str = DATE
     metric_device: str | None = None
     metric_batch_size: int = 32
     bertscore_model: str | None = None
@@ -50,6 +52,10 @@ class Settings:
             if getattr(self, name) not in allowed:
                 choices = ", ".join(value for value in allowed if value)
                 raise SettingError(f"csc_{name}={getattr(self, name)!r}: choose one of {choices}")
+        try:
+            iso_date(self.date)
+        except ValueError as error:
+            raise SettingError(f"csc_date={self.date!r}: {error}") from None
         for name in WHOLE_NUMBERS:
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise SettingError(f"csc_{name}={getattr(self, name)!r}: must be a whole number of at least 1")
@@ -78,6 +84,7 @@ HELP = {
     "qa_reference": "`refined_agent_answer` or `agent_answer`",
     "play": "`auto` (what a conversation's prompts have in common is computed once, where the backend allows it) or `plain`",
     "window": "conversations that a backend with a prefix cache of its own is given at a time",
+    "date": "what chat templates that print today's date are given for it; it never moves by itself",
     "metric_device": "where learned metrics run: `cpu`, `cuda`, `cuda:1`; without it the GPU if there is one",
     "metric_batch_size": "texts in one forward pass of a learned metric; moves no score",
     "bertscore_model": "Hub id or folder of BERTScore's model; `bertscore_layer` goes with it",

@@ -14,7 +14,7 @@ from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID, STRATEGY_IDS
 from csc_tasks.metrics import METRICS, Metric, select
-from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt, read_reply, read_text, strip_thinking, tagged
+from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt, date_shown, read_reply, read_text, strip_thinking, tagged
 from csc_tasks.question import Question
 from csc_tasks.records import (
     Column,
@@ -53,7 +53,7 @@ class SupportTask(ConfigurableTask):
     def __init__(self, config: Mapping) -> None:
         config = {key: value for key, value in config.items() if key != "class"}
         self.settings: Settings = read_settings(config.get("metadata") or {})
-        if note := adapter.mismatch(config.get("metadata") or {}, self.settings.prompt):
+        if note := adapter.mismatch(config.get("metadata") or {}, self.settings.prompt, self.settings.date):
             log.warning(note)
         self.metrics: list[Metric] = self.choose_metrics()
         self.items: dict[str, Conversation | Question] = {}
@@ -125,6 +125,7 @@ class SupportTask(ConfigurableTask):
 
         lm_eval's own key knows only task and tokenizer, and would hand a run the prompts of another corpus.
         """
+        self.config.metadata["csc"]["date"] = date_shown(options.get("chat_template"), self.settings.date)
         made_from = [self.config.metadata["csc"], self.config.generation_kwargs, self.settings.play, self.settings.window]
         super().build_all_requests(tokenizer_name=f"{tokenizer_name}-{content_id('csc', made_from)}", **options)
 
@@ -136,7 +137,7 @@ class SupportTask(ConfigurableTask):
         if self._renderer is None or self._renderer.chat_template != ctx["chat_template"]:
             self._renderer = play.Renderer(None, ctx["chat_template"])
         how = {"system_instruction": ctx["system_instruction"], "templated": ctx["templated"], "generated": self.GENERATED}
-        how |= {"play": self.settings.play, "window": self.settings.window}
+        how |= {"play": self.settings.play, "window": self.settings.window, "date": self.settings.date}
         instances = []
         for number, prompt in enumerate(self.requests_of(self.items[document_key(doc)])):
             kwargs = copy.deepcopy(self.config.generation_kwargs or {})

@@ -34,7 +34,7 @@ def add_arguments(parser) -> None:
     parser.add_argument("--title", help="title of the board")
     parser.add_argument(
         "--split-by", default="", metavar="FIELD[,FIELD]",
-        help="separate tables by version, corpus, revision, prompt, chat_template, reference, limit or signatures",
+        help="separate tables by version, corpus, revision, prompt, date, chat_template, reference, limit or signatures",
     )  # fmt: skip
     parser.add_argument("--reported", type=Path, metavar="FILE", help="rows printed in a paper, shown apart and never ranked (JSON)")
     parser.add_argument("--reliability", type=Path, metavar="FILE", help="how far ratings can be believed: what csc agreement wrote")

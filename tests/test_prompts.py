@@ -451,7 +451,7 @@ def request(prompt, system_instruction=None, templated=True):
 def test_every_template_takes_every_conversation(name, style, tokenizer):
     template, shows_system, end = TEMPLATES[name]
     rendering = renderer(tokenizer, template)
-    assert rendering.takes_system() == shows_system
+    assert rendering.template().shows_system == shows_system
     for language, variant in itertools.product(LANGUAGES, VARIANTS):
         for speakers in ("S", "CS", "SCS", "CSSCCSS", "CCSS", "SSSCCC" * 3 + "S"):
             for prompt in prompts(speakers, language, style, variant):

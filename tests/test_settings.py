@@ -26,6 +26,7 @@ def test_every_setting_says_what_it_takes():
 VALUES = dict.fromkeys(KEYS, "demo") | {
     "prompt": "chat", "language": "zh", "subset": "25", "qa_reference": "agent_answer", "metrics": "bleu_4,rouge_l",
     "metric_batch_size": "8", "bertscore_layer": "3", "play": "plain", "window": "64",
+    "date": "2025-01-31",
 }
 
 

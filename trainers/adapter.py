@@ -18,6 +18,7 @@ from pathlib import Path
 
 from csc_tasks.adapter import RECORD
 from csc_tasks.errors import DataError, SettingError
+from csc_tasks.prompts import DATE
 from trainers.recipe import Recipe
 
 FORMAT = "csc-tasks adapter, version 1"
@@ -119,6 +120,7 @@ def scoring_command(record: Mapping, adapter: Path | str, base: str | None = Non
     variants = [config.removeprefix("qa_") for config in configs if config.startswith("qa_")]
     settings |= {"csc_qa_variant": variants[0]} if variants else {}
     settings["csc_prompt"] = recipe["style"]
+    settings |= {"csc_date": record["date"]} if record.get("date") not in (None, DATE) else {}
     settings |= {"csc_language": recipe["language"]} if recipe["language"] else {}
     words = ["lm_eval", "--model", "hf", "--model_args", ",".join(f"{key}={value}" for key, value in arguments.items())]
     words += ["--tasks", "csc_*" if len(kinds) > 1 else "csc_qa" if "qa" in kinds else "csc_conv_*"]

@@ -42,7 +42,7 @@ def train_adapter(recipe: Recipe, out: Path, overwrite: bool = False, say: Calla
     say(f"precision: {precision.name}, because {precision.reason}; base weights in {kind_of(recipe, precision)}")
     tokenizer, config = load_tokenizer(recipe)
     check_base(recipe, precision, config, shards(process.num_processes))
-    rendering = Rendering(tokenizer, recipe.chat_template, tags=recipe.strategy_weight != 1)
+    rendering = Rendering(tokenizer, recipe.chat_template, tags=recipe.strategy_weight != 1, today=recipe.date)
     tested = [recipe.test_data] if recipe.test_data else []
     data = read_training_data(recipe.data, recipe.configs, recipe.language, recipe.validation_share, tested)
     for source in data.sources:
@@ -101,6 +101,7 @@ def train_adapter(recipe: Recipe, out: Path, overwrite: bool = False, say: Calla
         "csc_tasks": __version__,
         "identity": identity,
         "style": recipe.style,
+        "date": rendering.date,
         "chat_template": recipe.chat_template,
         "template_arguments": rendering.template_arguments,
         "dtype": precision.dtype_name,
@@ -216,6 +217,10 @@ def summary_lines(rendering: Rendering, counts: Mapping[str, int], held_out: Map
         lines.append("thinking: switched off in the chat template (enable_thinking=False), here and in the command that scores the adapter")
     if rendering.closes_thinking:
         lines.append("thinking: the chat template opens it in every prompt; targets close it at once")
+    if rendering.date:
+        lines.append(f"the chat template prints today's date: it is given {rendering.date}, here and where the adapter is scored")
+    if rendering.template is not None and rendering.template.needs_parts:
+        lines.append("the chat template shows text parts only: texts are sent as such, as in the benchmark")
     if not rendering.takes_system:
         lines.append("the chat template takes no system message: instructions open the first user message, as in the benchmark")
     return lines

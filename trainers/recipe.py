@@ -1,6 +1,7 @@
 """A recipe: every setting of one training, read from YAML and flags, checked before anything is loaded."""
 
 import dataclasses
+import datetime
 import difflib
 import math
 import types
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from csc_tasks.conversation import content_id
 from csc_tasks.errors import SettingError
+from csc_tasks.prompts import DATE, iso_date
 from csc_tasks.question import REFERENCES
 from csc_tasks.settings import STYLES
 
@@ -31,6 +33,7 @@ class Recipe:
     configs: tuple[str, ...] = ("rolecs", "csconv")
     language: str | None = None
     style: str = "single"
+    date: str = DATE
     chat_template: bool = True
     reference: str = REFERENCES[0]
     max_length: int = 2048
@@ -77,6 +80,10 @@ class Recipe:
         for name in ("learning_rate", "epochs", "checkpoints", "lora_alpha"):
             if getattr(self, name) <= 0:
                 raise SettingError(f"{name}: {getattr(self, name)} must be greater than 0")
+        try:
+            iso_date(self.date)
+        except ValueError as error:
+            raise SettingError(f"date: {self.date!r} {error}") from None
         if unknown := [config for config in self.configs if config not in ("rolecs", "csconv", "qa") and not config.startswith("qa_")]:
             raise SettingError(f"configs: {', '.join(unknown)} unknown; a dataset folder has rolecs, csconv, qa and qa_<variant>")
         for name in ("configs", "lora_target"):
@@ -120,6 +127,7 @@ HELP = {
     "configs": "which configs of them: rolecs, csconv, qa, qa_<variant>; those that exist are read",
     "language": "keep only zh or only en",
     "style": "single (one prompt a turn, as in the paper) or chat (turns as messages); scoring must use the same csc_prompt",
+    "date": "what chat templates that print today's date are given for it; scoring must use the same csc_date",
     "chat_template": "false: plain text, for a base model without a template (style single only); scored without --apply_chat_template",
     "reference": "which answer of a question is the target: refined_agent_answer or agent_answer",
     "max_length": "tokens of the longest row",
@@ -221,6 +229,9 @@ def _value(key: str, value, kind):
         except (TypeError, ValueError, OverflowError):
             raise SettingError(f"{key}: {value!r} must be a {'whole ' if kind is int else ''}number") from None
         return number
+    if isinstance(value, datetime.date):
+        # YAML reads an unquoted day as a date of its own.
+        value = value.isoformat()
     if not isinstance(value, str):
         raise SettingError(f"{key}: {value!r} must be text")
     return value

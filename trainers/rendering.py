@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from csc_tasks.errors import ModelError
-from csc_tasks.prompts import AnswerPrompt, TurnPrompt, shows_system, tagged, without_system
+from csc_tasks.prompts import DATE, AnswerPrompt, ChatTemplate, TurnPrompt, of_tokenizer, tagged
 
 _PROBE = "assistant-message-probe"
 _OPEN_THINKING = re.compile(r"<think>\s*\Z")
@@ -33,10 +33,10 @@ class Rendering:
     """How one tokenizer shows prompts and targets.
 
     templated: whether the chat template is applied (lm_eval's --apply_chat_template). tags: whether the tokens that name a strategy are
-    counted. `opening` and `end` stand around every target.
+    counted. today: the date that a template is given (csc_date). `opening` and `end` stand around every target.
     """
 
-    def __init__(self, tokenizer, templated: bool, tags: bool = False) -> None:
+    def __init__(self, tokenizer, templated: bool, tags: bool = False, today: str = DATE) -> None:
         if templated and not getattr(tokenizer, "chat_template", None):
             raise ModelError(
                 "this tokenizer has no chat template: take an instruction-tuned model, or train on plain text with chat_template: false "
@@ -46,8 +46,18 @@ class Rendering:
         self.templated = templated
         self.tags = tags
         self.template_arguments = {"enable_thinking": False} if templated and switches_thinking(tokenizer) else {}
-        self.takes_system = not templated or shows_system(self._apply)
+        self.template = ChatTemplate(of_tokenizer(tokenizer, **self.template_arguments), today) if templated else None
         self.opening, self.end = self._around_targets() if templated else ("", _eos(tokenizer))
+
+    @property
+    def takes_system(self) -> bool:
+        """Whether prompts show a system message as one; without a template they do."""
+        return self.template is None or self.template.shows_system
+
+    @property
+    def date(self) -> str | None:
+        """The date in prompts; None where the template prints none."""
+        return self.template.today if self.template is not None and self.template.prints_date else None
 
     @property
     def closes_thinking(self) -> bool:
@@ -77,9 +87,7 @@ class Rendering:
     def text(self, prompt: TurnPrompt | AnswerPrompt, drop: int = 0) -> str:
         """The prompt as lm_eval renders it, `drop` oldest turns left out."""
         messages = prompt.messages(drop)
-        if not self.templated:
-            return prompt.plain(messages)
-        return self._apply(messages if self.takes_system else without_system(messages))
+        return prompt.plain(messages) if self.template is None else self.template(messages)
 
     def _target(self, prompt: TurnPrompt | AnswerPrompt, target: str) -> str:
         # Plain text goes on after a colon as the history's lines do: with a space in English.
@@ -99,25 +107,11 @@ class Rendering:
         more = {"add_special_tokens": False} if bos and texts[0].startswith(bos) else {}
         return self.tokenizer(texts, **more)["input_ids"]
 
-    def _apply(self, messages: Sequence[dict], answered: bool = False) -> str:
-        """As HFLM.apply_chat_template, which leaves the system message out where the template refuses it."""
-        import jinja2
-
-        def rendered(shown: Sequence[dict]) -> str:
-            return self.tokenizer.apply_chat_template(
-                list(shown), tokenize=False, add_generation_prompt=not answered, **self.template_arguments
-            )
-
-        try:
-            return rendered(messages)
-        except jinja2.exceptions.TemplateError:
-            return rendered([message for message in messages if message["role"] != "system"])
-
     def _around_targets(self) -> tuple[str, str]:
         """What the template writes between a prompt and the assistant's text, and after the text up to the mark that ends the turn."""
         asked = [{"role": "user", "content": "probe"}]
-        prompt = self._apply(asked)
-        whole = self._apply([*asked, {"role": "assistant", "content": _PROBE}], answered=True)
+        prompt = self.template.render(asked)
+        whole = self.template.render([*asked, {"role": "assistant", "content": _PROBE}], answered=True)
         before, found, after = whole.rpartition(_PROBE)
         if not found:
             raise ModelError("this tokenizer's chat template does not show what the assistant said; it cannot be trained on")

@@ -1,12 +1,75 @@
 """transformers: run with 5.23.0 and 5.24.0."""
 
 import inspect
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from functools import lru_cache, wraps
 
 CACHE_NAMES = ("cache", "past_key_values")
 """What `forward` calls its key-value cache: 5.24 renamed it, and a model that brings code of its own may keep the old name."""
+
+_TEMPLATES = "transformers.utils.chat_template_utils"
+_COMPILE = "_compile_jinja_template"
+_RENDERING = threading.RLock()
 
 
 def cache_argument(model) -> str | None:
     """The name under which `model.forward` takes a key-value cache; None where it takes none by name."""
     parameters = inspect.signature(model.forward).parameters
     return next((name for name in CACHE_NAMES if name in parameters), None)
+
+
+@contextmanager
+def pinned_date(day: date) -> Iterator[None]:
+    """Chat templates that transformers renders inside take `day` for today.
+
+    They learn the date in two ways: by the function `strftime_now`, which transformers gives them,
+    and by the variable `date_string` (Llama 3), which is set here in Llama's own format. A
+    `date_string` passed to `apply_chat_template` still wins. The function cannot be passed like
+    that: transformers turns what is not plain data into text.
+
+    Nothing lasts: tokenizers are not touched, and the templates that transformers compiled for
+    others are not the ones used here.
+    """
+    # Whatever renders a chat template with transformers has imported this module already.
+    module = sys.modules.get(_TEMPLATES)
+    if module is None or not hasattr(module, _COMPILE):
+        yield
+        return
+    with _RENDERING:
+        original = getattr(module, _COMPILE)
+
+        @wraps(original)
+        def compile_template(template: str):
+            # Unwrapped, it compiles anew and knows of no cache, so that what is changed is our own.
+            return _compiled(inspect.unwrap(original), template, day)
+
+        setattr(module, _COMPILE, compile_template)
+        try:
+            yield
+        finally:
+            setattr(module, _COMPILE, original)
+
+
+@lru_cache(maxsize=32)
+def _compiled(compile_template, template: str, day: date):
+    """A compiled chat template of our own, in an environment in which it is always `day`."""
+    compiled = compile_template(template)
+    midnight = datetime(day.year, day.month, day.day)
+    compiled.environment.globals["strftime_now"] = midnight.strftime
+    compiled.environment.globals["date_string"] = midnight.strftime("%d %b %Y")
+    return compiled
+
+
+def pins_dates() -> bool:
+    """Whether `pinned_date` has an effect with the installed transformers (imports it)."""
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    template = "{{ strftime_now('%Y-%m-%d') }} {{ date_string }}"
+    with pinned_date(date(2001, 2, 3)):
+        rendered = render_jinja_template([[{"role": "user", "content": ""}]], chat_template=template)
+    text = rendered[0][0] if isinstance(rendered, tuple) else rendered[0]
+    return text == "2001-02-03 03 Feb 2001"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lm_eval.api.instance import Instance
 
 from csc_tasks.errors import ModelError
-from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt, shows_system, without_system
+from csc_tasks.prompts import DATE, AnswerPrompt, ChatTemplate, Reply, TurnPrompt
 
 log = logging.getLogger("lm_eval.csc_tasks")
 
@@ -20,7 +20,7 @@ class PlayInstance(Instance):
     """A request for one supporter turn or one answer.
 
     `prompt` renders it, `templated` says whether the run applies the model's chat template, `generated` whether the model's own earlier
-    turns stand in for the gold supporter's. `play` and `window` are the settings `csc_play` and `csc_window`.
+    turns stand in for the gold supporter's. `play`, `window` and `date` are the settings `csc_play`, `csc_window` and `csc_date`.
     """
 
     prompt: TurnPrompt | AnswerPrompt | None = None
@@ -29,6 +29,7 @@ class PlayInstance(Instance):
     generated: bool = False
     play: str = "auto"
     window: int = 256
+    date: str = DATE
 
     @property
     def conversation(self) -> tuple:
@@ -59,7 +60,7 @@ class Renderer:
         self.chat_template = chat_template
         self._encode = encode or getattr(lm, "tok_encode", None)
         self._last: tuple[str, list[int]] = ("", [])
-        self._takes_system: bool | None = None
+        self._template: ChatTemplate | None = None
 
     def render(self, request: PlayInstance, drop: int = 0, replies: dict[int, Reply] | None = None):
         """The prompt as text (or lm_eval's JSON chat string for chat APIs) with `drop` oldest turns left out."""
@@ -71,15 +72,27 @@ class Renderer:
                 messages.insert(0, {"role": "system", "content": request.system_instruction})
         if not request.templated:
             return request.prompt.plain(messages)
-        return self.chat_template(messages if messages[0]["role"] != "system" or self.takes_system() else without_system(messages))
+        template = self.template(request.date)
+        if isinstance(request.prompt, TurnPrompt) and request.prompt.style == "chat":
+            # The first turns have no history yet, and a run must not end at a later one.
+            template.check_history()
+        return template(messages)
 
-    def takes_system(self) -> bool:
-        """Whether the chat template shows a system message; lm_eval drops the message in silence where a template refuses it."""
-        if self._takes_system is None:
-            self._takes_system = shows_system(self.chat_template)
-            if not self._takes_system:
+    def template(self, today: str = DATE) -> ChatTemplate:
+        """The chat template as prompts use it; what it does to them is said when it is first asked for.
+
+        lm_eval drops a system message in silence where a template refuses it.
+        """
+        if self._template is None or self._template.today != today:
+            self._template = ChatTemplate(self.chat_template, today)
+            if not self._template.shows_system:
                 log.warning("this model's chat template takes no system message: instructions open the first user message instead")
-        return self._takes_system
+            # A renderer without a model is a task's own; others follow it in the same run.
+            if self.lm is None and self._template.needs_parts:
+                log.info("csc: texts are sent as text parts, because this model's chat template shows no other")
+            if self.lm is None and self._template.prints_date:
+                log.info("csc: this model's chat template prints today's date: it is given %s (csc_date)", today)
+        return self._template
 
     def fitting(self, request: PlayInstance, reply_tokens: int, replies: dict[int, Reply] | None = None) -> tuple:
         """(prompt, turns dropped): the prompt with as few whole oldest turns left out as the model's length demands.

@@ -2,9 +2,23 @@
 
 from csc_tasks.prompts.render import AnswerPrompt, TurnPrompt, instructions, tagged
 from csc_tasks.prompts.reply import Reply, read_reply, read_text, strip_thinking, writable
-from csc_tasks.prompts.template import shows_system, without_system
+from csc_tasks.prompts.template import (
+    DATE,
+    SERVER_DATE,
+    ChatTemplate,
+    as_parts,
+    date_shown,
+    hides_history,
+    iso_date,
+    needs_parts,
+    of_tokenizer,
+    prints_date,
+    shows_system,
+    without_system,
+)
 
 __all__ = [
-    "AnswerPrompt", "Reply", "TurnPrompt", "instructions", "read_reply", "read_text", "shows_system", "strip_thinking", "tagged",
+    "DATE", "SERVER_DATE", "AnswerPrompt", "ChatTemplate", "Reply", "TurnPrompt", "as_parts", "date_shown", "hides_history", "instructions",
+    "iso_date", "needs_parts", "of_tokenizer", "prints_date", "read_reply", "read_text", "shows_system", "strip_thinking", "tagged",
     "without_system", "writable",
 ]

@@ -1,7 +1,8 @@
 """Which measurements may stand in one table: one per model, task and settings, and nothing in it that differs but the model.
 
-Rows that differ in task version, corpus, prompt style, chat template, reference, number of documents or a metric's signature are an error
-that names them, or go to tables of their own when `split` asks for that. Summary variants of the questions always have tables of their own.
+Rows that differ in task version, corpus, prompt style, date in the prompts, chat template, reference, number of
+documents or a metric's signature are an error that names them, or go to tables of their own when `split` asks for that. Summary variants
+of the questions always have tables of their own.
 """
 
 from collections import defaultdict
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from csc_tasks.errors import DataError, SettingError
+from csc_tasks.prompts import SERVER_DATE
 from leaderboard.columns import KINDS
 from leaderboard.reading.results_files import Measurement
 from leaderboard.shown import shown
@@ -19,6 +21,8 @@ FIELDS: dict[str, tuple[str, Callable[[Measurement], str | None]]] = {
     "corpus": ("corpus", lambda m: f"{m.provenance.config}/{m.provenance.split} with content {m.provenance.content_hash}"),
     "revision": ("corpus revision", lambda m: m.provenance.revision),
     "prompt": ("prompt style", lambda m: None if m.identity.baseline else str(m.provenance.prompt)),
+    # Most prompts show no date, and which one a server's do is not known.
+    "date": ("date in the prompts (csc_date)", lambda m: None if m.provenance.date == SERVER_DATE else m.provenance.date),
     "chat_template": ("chat template", lambda m: None if m.templated is None else ("applied" if m.templated else "not applied")),
     "reference": ("reference", lambda m: m.provenance.reference),
     "limit": ("--limit", lambda m: f"{m.limit} documents" if m.limit is not None else "all documents"),

@@ -48,6 +48,7 @@ class _Provenance(_Read):
     revision: str | None = None
     project: str | None = None
     prompt: str | None = None
+    date: str | None = None
     reference: str | None = None
 
 
