@@ -1,6 +1,7 @@
 """What every test gets: no network, no settings from the caller's shell, caches of its own, one thread a worker."""
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -46,3 +47,26 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no raw corpora at {folder} (CSC_SHARED_DATA names another place)")
     return folder
+
+
+@pytest.fixture
+def steps():
+    """Counts the lines of Python that a call runs: what a call costs, on any machine and however busy it is."""
+
+    def count(function, *arguments) -> int:
+        lines = 0
+
+        def trace(frame, event, argument):
+            nonlocal lines
+            lines += event == "line"
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            function(*arguments)
+        finally:
+            sys.settrace(before)
+        return lines
+
+    return count
