@@ -4,94 +4,103 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 from csc_tasks import __version__
+from csc_tasks.adapter import MERGED_RECORD
 from csc_tasks.errors import ModelError, SettingError
 from trainers.adapter import fingerprint, recipe_of
 from trainers.adapter_card import short_name
-from trainers.base import load_base, load_tokenizer
+from trainers.base import end_token, load_base, load_tokenizer
 from trainers.hardware import Precision, quantization_config
-from trainers.merge_check import compare, logits, make_probes, require_agreement, require_same_weights
+from trainers.merge_check import MergeCheck, demo_turns, make_probes, require_same_weights
 from trainers.recipe import Recipe
 from trainers.rendering import Rendering
+from trainers.served import check_prompts, name_stop, template_as_trained
 from trainers.tied import TiedWeights
 
-MERGED_RECORD = "csc_merged.json"
 MERGED_FORMAT = "csc-tasks merged model, version 1"
 
 
 def merge(adapter: Path, record: Mapping, out: Path, say: Callable[[str], None] = print) -> dict:
     """Write base plus adapter as one bf16 model folder and return its record (csc_merged.json).
 
-    The base is read in fp32 whatever it was trained in: weights of 4 bits cannot take the adapter in,
-    and sums are rounded once. Raises ModelError, and writes nothing, unless the merged weights, and
-    what the folder loads as, give the adapter's logits.
+    Raises ModelError, and writes nothing, unless the merged weights, and what the folder loads as, give
+    the adapter's logits, and the folder's chat template renders the prompts of training.
     """
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     recipe = recipe_of(record)
+    check_folder(out)
     tokenizer, config = load_tokenizer(recipe)
     check_unchanged(recipe, record, config)
-    rendering = Rendering(tokenizer, recipe.chat_template)
+    rendering = Rendering(tokenizer, recipe.chat_template, today=recipe.date)
+    asked = demo_turns(recipe.style)
+    prompts = [prompt for prompt, _ in asked]
+    trained, _ = load_tokenizer(recipe)
+    changes = template_as_trained(trained, rendering)
+    check_prompts(trained, rendering, prompts)
     positions = getattr(config.get_text_config(), "max_position_embeddings", None)
-    probes = make_probes(rendering, recipe.style, trained_tokens(adapter), positions)
-    checks = {}
+    check = MergeCheck(make_probes(rendering, asked, trained_tokens(adapter), positions), say)
+    merged, untied = merged_model(recipe, adapter, check)
+    merged = merged.to(torch.bfloat16)
+    stop = end_token(rendering)
+    made = {
+        "format": MERGED_FORMAT,
+        "csc_tasks": __version__,
+        "model": short_name(recipe.model),
+        "adapter": record["identity"],
+        "style": recipe.style,
+        "date": rendering.date,
+        "chat_template": recipe.chat_template,
+        "dtype": "bfloat16",
+        "untied": untied,
+    }
 
-    def agrees(what: str, found: list, number_format: str) -> None:
-        checks[what] = compare(wanted, found)
-        say(f"{what}: {checks[what]} of {checks[what].tokens} positions")
-        require_agreement(what, checks[what], number_format)
+    def write(fresh: Path) -> None:
+        merged.save_pretrained(fresh)
+        trained.save_pretrained(fresh)
+        if name_stop(fresh, stop):
+            changes.append(f"stops: {tokenizer.decode([stop])}, which ended every turn in training, is one more mark to stop at")
+        check_prompts(AutoTokenizer.from_pretrained(fresh), rendering, prompts)
+        loaded = AutoModelForCausalLM.from_pretrained(fresh, dtype=torch.bfloat16)
+        require_same_weights(merged.state_dict(), loaded.state_dict())
+        # Computed in fp32: what rounding the weights has done, not what bf16 sums would add to it.
+        check.require("the merged model as written", check.logits(loaded.float()), "bfloat16")
+        made.update(served=changes, checks=check.results())
+        (fresh / MERGED_RECORD).write_text(json.dumps(made, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
-    check_folder(out)
-    as_scored = None
+    _write_folder(out, write)
+    if untied:
+        say(f"{', '.join(untied)}: no longer one matrix with the input embeddings; both are kept (tie_word_embeddings: false)")
+    for line in changes:
+        say(line)
+    return made
+
+
+def merged_model(recipe: Recipe, adapter: Path, check: MergeCheck):
+    """(base with the adapter merged in, in fp32; the names of the parameters that are no longer shared with others).
+
+    The base is read in fp32 whatever it was trained in: weights of 4 bits cannot take the adapter in, and sums are rounded once.
+    """
+    import torch
+
     base = load_base(recipe, dtype=torch.float32)
+    quantized = None
     if getattr(base, "is_quantized", False):
-        as_scored = logits(with_adapter(base, adapter), probes)
+        quantized = check.logits(with_adapter(base, adapter))
         base = dequantized(recipe)
     model = with_adapter(base, adapter)
-    wanted = logits(model, probes)
-    if as_scored is not None:
-        agrees("the adapter on the quantised base", as_scored, "bfloat16")
+    check.expect(model)
+    if quantized is not None:
+        check.require("the adapter on the quantised base", quantized, "bfloat16")
     tied = TiedWeights(base)
     tied.separate(model)
     merged = model.merge_and_unload()
     untied = tied.join(merged)
-    agrees("the merged model", logits(merged, probes), "float32")
-    if untied:
-        say(
-            f"{', '.join(untied)}: no longer one matrix with the input embeddings, so the merged model keeps "
-            "both (tie_word_embeddings: false)"
-        )
-    merged = merged.to(torch.bfloat16)
-
-    def write(fresh: Path) -> None:
-        merged.save_pretrained(fresh)
-        tokenizer.save_pretrained(fresh)
-        loaded = AutoModelForCausalLM.from_pretrained(fresh, dtype=torch.bfloat16)
-        require_same_weights(merged.state_dict(), loaded.state_dict())
-        # Computed in fp32: what rounding the weights has done, not what bf16 sums would add to it.
-        agrees("the merged model as written", logits(loaded.float(), probes), "bfloat16")
-        (fresh / MERGED_RECORD).write_text(json.dumps(made(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-
-    def made() -> dict:
-        return {
-            "format": MERGED_FORMAT,
-            "csc_tasks": __version__,
-            "model": short_name(recipe.model),
-            "base": record["base"].replace(recipe.model, short_name(recipe.model)),
-            "adapter": record["identity"],
-            "style": recipe.style,
-            "chat_template": recipe.chat_template,
-            "dtype": "bfloat16",
-            "untied": untied,
-            "checks": {what: asdict(agreement) for what, agreement in checks.items()},
-        }
-
-    _write_folder(out, write)
-    return made()
+    check.require("the merged model", check.logits(merged), "float32")
+    return merged, untied
 
 
 def check_unchanged(recipe: Recipe, record: Mapping, config) -> None:

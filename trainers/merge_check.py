@@ -6,13 +6,13 @@ adapter, through the merged weights and through what was written, and must give 
 the rounding of their number format.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 from csc_tasks import corpora
 from csc_tasks.errors import ModelError
 from trainers.rendering import Rendering
-from trainers.rows import asked_of
+from trainers.rows import Asked, asked_of
 
 PROBE_TOKENS = 96
 """The length of a probe; four probes of a 7-billion model take a CPU about a minute."""
@@ -31,33 +31,90 @@ class Agreement:
 
     difference: root mean square of what they differ by, over that of the adapter's logits around their
     mean at each position (0: the same, about 1.4: unrelated). argmax: the share of positions whose
-    likeliest token is the same. tokens: how many positions were compared.
+    likeliest token is the same. positions: how many were compared.
     """
 
     difference: float
     argmax: float
-    tokens: int
+    positions: int
 
     def __str__(self) -> str:
-        return f"logits differ by {self.difference:.2g}, likeliest token the same at {self.argmax:.1%}"
+        return f"logits differ by {self.difference:.2g}, the likeliest token is the same at {self.argmax:.1%} of {self.positions} positions"
+
+
+class MergeCheck:
+    """Compares models with an adapter on its base, on a few `probes` (rows of token ids), and says what it measured."""
+
+    def __init__(self, probes: Sequence[Sequence[int]], say: Callable[[str], None]) -> None:
+        self.probes = probes
+        self.say = say
+        self.measured: dict[str, Agreement] = {}
+        self._expected: list = []
+
+    def logits(self, model) -> list:
+        """The model's logits for each probe, one tensor (positions, vocabulary) in float32 each."""
+        import torch
+
+        model.eval()
+        with torch.no_grad():
+            return [model(input_ids=torch.tensor([ids])).logits[0].float() for ids in self.probes]
+
+    def expect(self, model) -> None:
+        """Take this model, the adapter on its base, for what all others are compared with."""
+        self._expected = self.logits(model)
+
+    def require(self, what: str, logits: Sequence, number_format: str) -> None:
+        """Raise ModelError unless `logits` are as expected, within the tolerance of `number_format` (NaN never is)."""
+        agreement = compare(self._expected, logits)
+        self.measured[what] = agreement
+        allowed = TOLERANCE[number_format]
+        if not agreement.difference <= allowed:
+            raise ModelError(
+                f"nothing is written: {what} does not answer as base and adapter do ({agreement}; a difference of {allowed:g} is "
+                "allowed); score and serve base and adapter instead"
+            )
+        self.say(f"{what}: {agreement}")
+
+    def results(self) -> dict[str, dict]:
+        """What was measured, for a record."""
+        return {what: asdict(agreement) for what, agreement in self.measured.items()}
+
+
+def compare(wanted: Sequence, found: Sequence) -> Agreement:
+    """How far the logits `found` are from those `wanted`, one tensor (positions, vocabulary) for each probe."""
+    import torch
+
+    if any(one.shape != other.shape for one, other in zip(wanted, found, strict=True)):
+        return Agreement(float("inf"), 0.0, 0)
+    apart = spread = 0.0
+    same = positions = 0
+    for one, other in zip(wanted, found, strict=True):
+        apart += torch.sum((one - other).double() ** 2).item()
+        spread += torch.sum((one - one.mean(-1, keepdim=True)).double() ** 2).item()
+        same += torch.sum(one.argmax(-1) == other.argmax(-1)).item()
+        positions += len(one)
+    return Agreement((apart / spread) ** 0.5 if spread else float("nan"), same / positions, positions)
+
+
+def demo_turns(style: str) -> list[Asked]:
+    """The prompt and target of a conversation's last turn in each language, from the embedded corpus."""
+    conversations = corpora.load("demo", "csconv", "test").items
+    first = [next(item for item in conversations if item.language == language) for language in ("en", "zh")]
+    return [asked_of(conversation, style)[-1] for conversation in first]
 
 
 def make_probes(
-    rendering: Rendering, style: str, trained_tokens: Sequence[int], positions: int | None
+    rendering: Rendering, asked: Sequence[Asked], trained_tokens: Sequence[int], positions: int | None
 ) -> list[list[int]]:
-    """Token ids to compare on: the end of a conversation in each language, and random tokens.
+    """Token ids to compare on: the end of each prompt and its target, and random tokens.
 
     `trained_tokens` (those whose embeddings the adapter trains one by one) open the random ones.
+    `positions`: how many tokens the model reads, where that is limited.
     """
     import torch
 
     length = min(PROBE_TOKENS, positions or PROBE_TOKENS)
-    probes = []
-    conversations = corpora.load("demo", "csconv", "test").items
-    for language in ("en", "zh"):
-        conversation = next(item for item in conversations if item.language == language)
-        last = rendering.exchanges(asked_of(conversation, style)[-1:])[0]
-        probes.append((last.prompt + last.target)[-length:])
+    probes = [(one.prompt + one.target)[-length:] for one in rendering.exchanges(asked)]
     # Marks are left out: those of images, in models that see, want a picture beside them.
     marks = set(rendering.tokenizer.all_special_ids)
     ordinary = [i for i in range(len(rendering.tokenizer)) if i not in marks]
@@ -65,40 +122,6 @@ def make_probes(
     rows = [[ordinary[i] for i in row] for row in drawn.tolist()]
     rows[0] = [*trained_tokens, *rows[0]][:length]
     return probes + rows
-
-
-def logits(model, probes: Sequence[Sequence[int]]) -> list:
-    """The model's logits for each probe, one tensor (positions, vocabulary) in float32 each."""
-    import torch
-
-    model.eval()
-    with torch.no_grad():
-        return [model(input_ids=torch.tensor([ids])).logits[0].float() for ids in probes]
-
-
-def compare(wanted: Sequence, found: Sequence) -> Agreement:
-    """How far the logits `found` are from those `wanted`."""
-    import torch
-
-    apart = spread = same = tokens = 0.0
-    for one, other in zip(wanted, found, strict=True):
-        if one.shape != other.shape:
-            return Agreement(float("inf"), 0.0, 0)
-        apart += torch.sum((one - other).double() ** 2).item()
-        spread += torch.sum((one - one.mean(-1, keepdim=True)).double() ** 2).item()
-        same += torch.sum(one.argmax(-1) == other.argmax(-1)).item()
-        tokens += len(one)
-    return Agreement((apart / spread) ** 0.5 if spread else float("nan"), same / tokens, int(tokens))
-
-
-def require_agreement(what: str, agreement: Agreement, number_format: str) -> None:
-    """Raise ModelError unless the difference is within the tolerance of that format (NaN is not)."""
-    allowed = TOLERANCE[number_format]
-    if not agreement.difference <= allowed:
-        raise ModelError(
-            f"nothing is written: {what} is not base and adapter ({agreement}; allowed in {number_format}: "
-            f"{allowed:g}); score and serve base and adapter instead"
-        )
 
 
 def require_same_weights(written: Mapping, loaded: Mapping) -> None:

@@ -1,0 +1,87 @@
+"""What a merged model's folder says about prompts and replies, so that whoever serves it sends what it was trained on.
+
+An adapter is scored with arguments on the command line: thinking is switched off there, and a mark to
+stop at is named. A merged model is served by programs that know none of that, so its chat template
+does it by itself (no thinking unless a request asks for it) and its generation config names the mark.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from csc_tasks.errors import ModelError
+from csc_tasks.prompts import AnswerPrompt, ChatTemplate, TurnPrompt, of_tokenizer
+from trainers.rendering import Rendering
+
+
+def template_as_trained(tokenizer, rendering: Rendering) -> list[str]:
+    """Change the tokenizer's chat template where the model was trained on other prompts than it renders by default.
+
+    Returns one line about each change; a template that needs none is left alone.
+    """
+    lines = []
+    if not rendering.templated:
+        return lines
+    templates = tokenizer.chat_template
+    named = isinstance(templates, Mapping)
+    templates = dict(templates) if named else {"default": templates}
+    if rendering.template_arguments:
+        templates = {name: _defaults(rendering.template_arguments) + text for name, text in templates.items()}
+        shown = ", ".join(f"{name}={value}" for name, value in rendering.template_arguments.items())
+        lines.append(f"thinking: switched off in the chat template ({shown}) unless a request asks for it, as in training")
+    if rendering.closes_thinking:
+        templates["default"] = _closed(templates["default"], rendering.opening)
+        lines.append("thinking: the chat template closes it where it opened it, as the targets did in training")
+    if lines:
+        tokenizer.chat_template = templates if named else templates["default"]
+    return lines
+
+
+def check_prompts(tokenizer, rendering: Rendering, prompts: Sequence[TurnPrompt | AnswerPrompt]) -> None:
+    """Raise ModelError unless `tokenizer`, given no arguments, renders and encodes `prompts` as in training.
+
+    That is the prompt and what targets opened with, where they closed a thought.
+    """
+    if rendering.template is None:
+        return
+    closing = rendering.opening if rendering.closes_thinking else ""
+    template = ChatTemplate(of_tokenizer(tokenizer), rendering.template.today)
+    for prompt in prompts:
+        trained = rendering.text(prompt) + closing
+        served = template(prompt.messages())
+        if served != trained or tokenizer(served)["input_ids"] != rendering.tokenizer(trained)["input_ids"]:
+            raise ModelError(
+                "nothing is written: the merged model's chat template would not render the prompts it was trained on "
+                f"(they end in {trained[-60:]!r}, its in {served[-60:]!r}); score and serve base and adapter instead"
+            )
+
+
+def name_stop(folder: Path, token: int) -> bool:
+    """Add a token to those at which generation stops; False where generation_config.json names it already."""
+    file = folder / "generation_config.json"
+    # Not by transformers: it refuses to save what many bases come with (a temperature beside greedy decoding).
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    stops = settings.get("eos_token_id")
+    stops = stops if isinstance(stops, list) else [stops] if stops is not None else []
+    if token in stops:
+        return False
+    settings["eos_token_id"] = [*stops, token]
+    # Else transformers takes the list from the model's configuration instead.
+    settings.pop("_from_model_config", None)
+    file.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    return True
+
+
+def _defaults(arguments: Mapping[str, object]) -> str:
+    """Jinja that gives template arguments a value unless they are given one. Chat templates are rendered with
+    trim_blocks: the newline at its end shows nowhere."""
+    return "".join(
+        f"{{% if {name} is not defined %}}{{% set {name} = {json.dumps(value)} %}}{{% endif %}}\n"
+        for name, value in arguments.items()
+    )
+
+
+def _closed(template: str, closing: str) -> str:
+    """A template with `closing` at the end of its generation prompt."""
+    # Jinja drops one newline at a template's end; before something else it would show.
+    return template.removesuffix("\n") + f"{{% if add_generation_prompt %}}{{{{ {json.dumps(closing)} }}}}{{% endif %}}\n"
