@@ -37,10 +37,9 @@ def merge(adapter: Path, record: Mapping, out: Path, say: Callable[[str], None] 
     check_unchanged(recipe, record, config)
     rendering = Rendering(tokenizer, recipe.chat_template, today=recipe.date)
     asked = demo_turns(recipe.style)
-    prompts = [prompt for prompt, _ in asked]
     trained, _ = load_tokenizer(recipe)
-    changes = template_as_trained(trained, rendering)
-    check_prompts(trained, rendering, prompts)
+    changes = template_as_trained(trained, rendering, asked)
+    check_prompts(trained, rendering, asked)
     positions = getattr(config.get_text_config(), "max_position_embeddings", None)
     check = MergeCheck(make_probes(rendering, asked, trained_tokens(adapter), positions), say)
     merged, untied = merged_model(recipe, adapter, check)
@@ -63,7 +62,7 @@ def merge(adapter: Path, record: Mapping, out: Path, say: Callable[[str], None] 
         trained.save_pretrained(fresh)
         if name_stop(fresh, stop):
             changes.append(f"stops: {tokenizer.decode([stop])}, which ended every turn in training, is one more mark to stop at")
-        check_prompts(AutoTokenizer.from_pretrained(fresh), rendering, prompts)
+        check_prompts(AutoTokenizer.from_pretrained(fresh), rendering, asked)
         loaded = AutoModelForCausalLM.from_pretrained(fresh, dtype=torch.bfloat16)
         require_same_weights(merged.state_dict(), loaded.state_dict())
         # Computed in fp32: what rounding the weights has done, not what bf16 sums would add to it.

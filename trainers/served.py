@@ -10,46 +10,49 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from csc_tasks.errors import ModelError
-from csc_tasks.prompts import AnswerPrompt, ChatTemplate, TurnPrompt, of_tokenizer
-from trainers.rendering import Rendering
+from csc_tasks.prompts import ChatTemplate, of_tokenizer
+from trainers.rendering import Rendering, encode
+from trainers.rows import Asked
 
 
-def template_as_trained(tokenizer, rendering: Rendering) -> list[str]:
-    """Change the tokenizer's chat template where the model was trained on other prompts than it renders by default.
+def template_as_trained(tokenizer, rendering: Rendering, asked: Sequence[Asked]) -> list[str]:
+    """Change the tokenizer's chat template where, by default, it renders other prompts than the model was trained on.
 
-    Returns one line about each change; a template that needs none is left alone.
+    `asked` are prompts and targets to try it with. Returns one line about each change; a template that
+    needs none is left alone.
     """
     lines = []
-    if not rendering.templated:
+    if rendering.template is None:
         return lines
     templates = tokenizer.chat_template
     named = isinstance(templates, Mapping)
     templates = dict(templates) if named else {"default": templates}
-    if rendering.template_arguments:
+    if _served(tokenizer, rendering, asked) != [rendering.text(prompt) for prompt, _ in asked]:
         templates = {name: _defaults(rendering.template_arguments) + text for name, text in templates.items()}
         shown = ", ".join(f"{name}={value}" for name, value in rendering.template_arguments.items())
         lines.append(f"thinking: switched off in the chat template ({shown}) unless a request asks for it, as in training")
-    if rendering.closes_thinking:
+    if rendering.closes_thinking and _can_close(rendering, asked):
         templates["default"] = _closed(templates["default"], rendering.opening)
-        lines.append("thinking: the chat template closes it where it opened it, as the targets did in training")
+        lines.append("thinking: the chat template closes it where it opens it, as the targets did in training")
     if lines:
         tokenizer.chat_template = templates if named else templates["default"]
     return lines
 
 
-def check_prompts(tokenizer, rendering: Rendering, prompts: Sequence[TurnPrompt | AnswerPrompt]) -> None:
-    """Raise ModelError unless `tokenizer`, given no arguments, renders and encodes `prompts` as in training.
+def check_prompts(tokenizer, rendering: Rendering, asked: Sequence[Asked]) -> None:
+    """Raise ModelError unless `tokenizer`, given no arguments, renders and encodes prompts token by token as in training.
 
-    That is the prompt and what targets opened with, where they closed a thought.
+    What targets opened with, where they closed a thought, may stand at the end of its prompts.
     """
     if rendering.template is None:
         return
-    closing = rendering.opening if rendering.closes_thinking else ""
-    template = ChatTemplate(of_tokenizer(tokenizer), rendering.template.today)
-    for prompt in prompts:
-        trained = rendering.text(prompt) + closing
-        served = template(prompt.messages())
-        if served != trained or tokenizer(served)["input_ids"] != rendering.tokenizer(trained)["input_ids"]:
+    for (prompt, _), exchange, served in zip(
+        asked, rendering.exchanges(asked), _served(tokenizer, rendering, asked), strict=True
+    ):
+        trained = rendering.text(prompt)
+        ids = encode(tokenizer, [served])[0]
+        row = exchange.prompt + exchange.target
+        if served not in (trained, trained + rendering.opening) or row[: len(ids)] != ids:
             raise ModelError(
                 "nothing is written: the merged model's chat template would not render the prompts it was trained on "
                 f"(they end in {trained[-60:]!r}, its in {served[-60:]!r}); score and serve base and adapter instead"
@@ -72,9 +75,28 @@ def name_stop(folder: Path, token: int) -> bool:
     return True
 
 
+def _served(tokenizer, rendering: Rendering, asked: Sequence[Asked]) -> list[str]:
+    """The prompts as the tokenizer's template renders them when it is given no arguments, on the day of training."""
+    template = ChatTemplate(of_tokenizer(tokenizer), rendering.template.today)
+    return [template(prompt.messages()) for prompt, _ in asked]
+
+
+def _can_close(rendering: Rendering, asked: Sequence[Asked]) -> bool:
+    """Whether the tokens of a prompt with its thought closed are those of training.
+
+    Where one token runs over the end of the closing mark into the reply, they are not; then the model
+    closes the thought itself, as it was trained to.
+    """
+    closed = encode(rendering.tokenizer, [rendering.text(prompt) + rendering.opening for prompt, _ in asked])
+    rows = [exchange.prompt + exchange.target for exchange in rendering.exchanges(asked)]
+    return all(row[: len(ids)] == ids for row, ids in zip(rows, closed, strict=True))
+
+
 def _defaults(arguments: Mapping[str, object]) -> str:
-    """Jinja that gives template arguments a value unless they are given one. Chat templates are rendered with
-    trim_blocks: the newline at its end shows nowhere."""
+    """Jinja that gives template arguments a value unless they are given one.
+
+    Chat templates are rendered with trim_blocks, so that the newline at its end shows nowhere.
+    """
     return "".join(
         f"{{% if {name} is not defined %}}{{% set {name} = {json.dumps(value)} %}}{{% endif %}}\n"
         for name, value in arguments.items()
