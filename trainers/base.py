@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from csc_tasks.errors import ModelError, SettingError
+from csc_tasks.stops import last_token, stop_tokens
 from trainers.hardware import Precision, check_memory, free_memory
 from trainers.recipe import ALL_LINEAR, Recipe
 from trainers.rendering import Rendering
@@ -90,20 +91,9 @@ def mark_to_stop_at(recipe: Recipe, rendering: Rendering, config) -> str | None:
 
     Bases that are not instruction-tuned often have a chat template, and end a text with another mark than it ends a turn.
     """
-    from transformers import GenerationConfig
-
-    try:
-        configured = GenerationConfig.from_pretrained(recipe.model, revision=recipe.revision).eos_token_id
-    except OSError:
-        configured = config.get_text_config().eos_token_id
-    last = end_token(rendering)
-    ends = {rendering.tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])}
-    return None if last in ends else rendering.tokenizer.decode([last])
-
-
-def end_token(rendering: Rendering) -> int:
-    """The last token of every target, which ends a turn."""
-    return rendering.tokenizer(rendering.end, add_special_tokens=False)["input_ids"][-1]
+    last = last_token(rendering.tokenizer, rendering.end)
+    stops = stop_tokens(recipe.model, recipe.revision, rendering.tokenizer, config)
+    return None if last in stops else rendering.tokenizer.decode([last])
 
 
 def load_base(recipe: Recipe, **options):

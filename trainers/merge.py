@@ -1,4 +1,7 @@
-"""Folders made of an adapter: its base with the adapter merged in, and its base as it was quantised in training."""
+"""Folders made of an adapter:
+
+Its base with the adapter merged in, and its base as it was quantised in training.
+"""
 
 import json
 import shutil
@@ -9,9 +12,10 @@ from pathlib import Path
 from csc_tasks import __version__
 from csc_tasks.adapter import MERGED_RECORD
 from csc_tasks.errors import ModelError, SettingError
+from csc_tasks.stops import last_token
 from trainers.adapter import fingerprint, recipe_of
 from trainers.adapter_card import short_name
-from trainers.base import end_token, load_base, load_tokenizer
+from trainers.base import load_base, load_tokenizer
 from trainers.hardware import Precision, quantization_config
 from trainers.merge_check import MergeCheck, demo_turns, make_probes, require_same_weights
 from trainers.recipe import Recipe
@@ -25,8 +29,8 @@ MERGED_FORMAT = "csc-tasks merged model, version 1"
 def merge(adapter: Path, record: Mapping, out: Path, say: Callable[[str], None] = print) -> dict:
     """Write base plus adapter as one bf16 model folder and return its record (csc_merged.json).
 
-    Raises ModelError, and writes nothing, unless the merged weights, and what the folder loads as, give
-    the adapter's logits, and the folder's chat template renders the prompts of training.
+    Raises ModelError, and writes nothing, unless the merged weights, and what the folder loads as,
+    give the adapter's logits, and the folder's chat template renders the prompts of training.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -44,7 +48,7 @@ def merge(adapter: Path, record: Mapping, out: Path, say: Callable[[str], None] 
     check = MergeCheck(make_probes(rendering, asked, trained_tokens(adapter), positions), say)
     merged, untied = merged_model(recipe, adapter, check)
     merged = merged.to(torch.bfloat16)
-    stop = end_token(rendering)
+    stop = last_token(tokenizer, rendering.end)
     made = {
         "format": MERGED_FORMAT,
         "csc_tasks": __version__,
@@ -61,27 +65,35 @@ def merge(adapter: Path, record: Mapping, out: Path, say: Callable[[str], None] 
         merged.save_pretrained(fresh)
         trained.save_pretrained(fresh)
         if name_stop(fresh, stop):
-            changes.append(f"stops: {tokenizer.decode([stop])}, which ended every turn in training, is one more mark to stop at")
+            changes.append(
+                f"stops: {tokenizer.decode([stop])}, which ended every turn in training, is added"
+            )
         check_prompts(AutoTokenizer.from_pretrained(fresh), rendering, asked)
         loaded = AutoModelForCausalLM.from_pretrained(fresh, dtype=torch.bfloat16)
         require_same_weights(merged.state_dict(), loaded.state_dict())
         # Computed in fp32: what rounding the weights has done, not what bf16 sums would add to it.
         check.require("the merged model as written", check.logits(loaded.float()), "bfloat16")
         made.update(served=changes, checks=check.results())
-        (fresh / MERGED_RECORD).write_text(json.dumps(made, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        (fresh / MERGED_RECORD).write_text(
+            json.dumps(made, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
+        )
 
     _write_folder(out, write)
     if untied:
-        say(f"{', '.join(untied)}: no longer one matrix with the input embeddings; both are kept (tie_word_embeddings: false)")
+        say(
+            f"{', '.join(untied)}: no longer one matrix with the input embeddings; both are kept "
+            "(tie_word_embeddings: false)"
+        )
     for line in changes:
         say(line)
     return made
 
 
 def merged_model(recipe: Recipe, adapter: Path, check: MergeCheck):
-    """(base with the adapter merged in, in fp32; the names of the parameters that are no longer shared with others).
+    """(the merged model in fp32, the names of the parameters that are no longer shared).
 
-    The base is read in fp32 whatever it was trained in: weights of 4 bits cannot take the adapter in, and sums are rounded once.
+    The base is read in fp32 whatever it was trained in: weights of 4 bits cannot take the adapter
+    in, and sums are rounded once.
     """
     import torch
 
@@ -106,14 +118,16 @@ def check_unchanged(recipe: Recipe, record: Mapping, config) -> None:
     """Raise ModelError when the base is no longer the one that the adapter was trained on."""
     if fingerprint(recipe.model, getattr(config, "_commit_hash", None)) != record["base"]:
         raise ModelError(
-            f"{recipe.model} has changed since this adapter was trained on it: an adapter fits the very weights it "
-            "was trained on; put them back (a base on the Hub: train with revision), or train again"
+            f"{recipe.model} has changed since this adapter was trained on it: an adapter fits the "
+            "very weights it was trained on; put them back (a base on the Hub: train with revision), or train again"
         )
 
 
 def trained_tokens(adapter: Path) -> list[int]:
     """The tokens whose embeddings an adapter trains one by one."""
-    found = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8")).get("trainable_token_indices")
+    found = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8")).get(
+        "trainable_token_indices"
+    )
     groups = list(found.values()) if isinstance(found, dict) else [found or []]
     return [token for group in groups for token in group]
 
@@ -126,11 +140,16 @@ def with_adapter(base, adapter: Path):
         return PeftModel.from_pretrained(base, str(adapter))
     except (OSError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"{adapter} does not fit its base ({type(error).__name__}: {reason})") from None
+        raise ModelError(
+            f"{adapter} does not fit its base ({type(error).__name__}: {reason})"
+        ) from None
 
 
 def dequantized(recipe: Recipe):
-    """A quantised base as a model in fp32. Raises ModelError where transformers cannot turn it back."""
+    """A quantised base as a model in fp32.
+
+    Raises ModelError where transformers cannot turn it back.
+    """
     import torch
 
     # Loaded again: some quantised layers rearrange their weights when they are first computed with.
@@ -140,13 +159,17 @@ def dequantized(recipe: Recipe):
         return base.dequantize().to(torch.float32)
     except (NotImplementedError, ValueError, AttributeError) as error:
         raise ModelError(
-            f"{recipe.model}: weights quantised by {getattr(method, 'value', method)} cannot take an adapter in "
-            f"({' '.join(str(error).split())[:200]}); serve base and adapter, or train on the base before it was quantised"
+            f"{recipe.model}: weights quantised by {getattr(method, 'value', method)} cannot take an "
+            f"adapter in ({' '.join(str(error).split())[:200]}); serve base and adapter, or train on "
+            "the base before it was quantised"
         ) from None
 
 
 def save_quantized_base(record: Mapping, out: Path) -> None:
-    """Write the NF4 base that the adapter was trained on, for `pretrained=DIR,peft=ADAPTER`: lm_eval cannot quantise it itself."""
+    """Write the NF4 base that the adapter was trained on, for `pretrained=DIR,peft=ADAPTER`:
+
+    Lm_eval cannot quantise it itself.
+    """
     import torch
     from transformers import AutoTokenizer
 
@@ -157,7 +180,9 @@ def save_quantized_base(record: Mapping, out: Path) -> None:
 
     def write(fresh: Path) -> None:
         quantized = quantization_config(precision, recipe.double_quantization)
-        base = load_base(recipe, dtype=getattr(torch, record["dtype"]), quantization_config=quantized)
+        base = load_base(
+            recipe, dtype=getattr(torch, record["dtype"]), quantization_config=quantized
+        )
         base.save_pretrained(fresh)
         AutoTokenizer.from_pretrained(recipe.model, revision=recipe.revision).save_pretrained(fresh)
 
@@ -167,7 +192,9 @@ def save_quantized_base(record: Mapping, out: Path) -> None:
 def check_quantized(recipe: Recipe) -> None:
     """Raise SettingError unless the recipe's base is quantised."""
     if recipe.quantization != "nf4":
-        raise SettingError("--save-quantized-base: this adapter's base is not quantised (quantization: none); score it with that base")
+        raise SettingError(
+            "--save-quantized-base: this adapter's base is not quantised (quantization: none); score it with that base"
+        )
 
 
 def check_folder(out: Path) -> None:

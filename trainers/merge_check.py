@@ -1,9 +1,9 @@
-"""Whether a merged model is the adapter on its base: logits on a few probes, and weights bit by bit.
+"""Whether a merged model is the adapter on its base: logits on a few probes, weights bit by bit.
 
-What a merge can get wrong shows in the logits at once: a matrix that is shared and was changed in one
-of its two uses, a scale left out, a layer that was passed over. So the same tokens go through base plus
-adapter, through the merged weights and through what was written, and must give the same logits up to
-the rounding of their number format.
+What a merge can get wrong shows in the logits at once: a matrix that is shared and was changed in
+one of its two uses, a scale left out, a layer that was passed over. So the same tokens go through
+base plus adapter, through the merged weights and through what was written, and must give the same
+logits up to the rounding of their number format.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,8 +20,8 @@ PROBE_TOKENS = 96
 TOLERANCE = {"float32": 1e-3, "bfloat16": 0.2}
 """Largest difference (see Agreement) by the format that weights were rounded to.
 
-Merging in float32 differs by about 1e-6; a shared matrix that was merged wrongly by 0.3 to 1.2. Rounding
-to bfloat16 differs by 0.003 to 0.05, and more where a router then chooses another expert.
+Merging in float32 differs by about 1e-6; a shared matrix that was merged wrongly by 0.3 to 1.2.
+Rounding to bfloat16 differs by 0.003 to 0.05, and more where a router then chooses another expert.
 """
 
 
@@ -29,9 +29,9 @@ to bfloat16 differs by 0.003 to 0.05, and more where a router then chooses anoth
 class Agreement:
     """How far logits are from the adapter's.
 
-    difference: root mean square of what they differ by, over that of the adapter's logits around their
-    mean at each position (0: the same, about 1.4: unrelated). argmax: the share of positions whose
-    likeliest token is the same. positions: how many were compared.
+    difference: root mean square of what they differ by, over that of the adapter's logits around
+    their mean at each position (0: the same, about 1.4: unrelated). argmax: the share of positions
+    whose likeliest token is the same. positions: how many were compared.
     """
 
     difference: float
@@ -39,11 +39,12 @@ class Agreement:
     positions: int
 
     def __str__(self) -> str:
-        return f"logits differ by {self.difference:.2g}, the likeliest token is the same at {self.argmax:.1%} of {self.positions} positions"
+        same = f"{self.argmax:.1%} of {self.positions} positions"
+        return f"logits differ by {self.difference:.2g}, the likeliest token is the same at {same}"
 
 
 class MergeCheck:
-    """Compares models with an adapter on its base, on a few `probes` (rows of token ids), and says what it measured."""
+    """Compares models with an adapter on its base, on `probes` (rows of token ids), and tells."""
 
     def __init__(self, probes: Sequence[Sequence[int]], say: Callable[[str], None]) -> None:
         self.probes = probes
@@ -64,14 +65,17 @@ class MergeCheck:
         self._expected = self.logits(model)
 
     def require(self, what: str, logits: Sequence, number_format: str) -> None:
-        """Raise ModelError unless `logits` are as expected, within the tolerance of `number_format` (NaN never is)."""
+        """Raise ModelError unless `logits` are as expected, within the format's tolerance.
+
+        NaN never is.
+        """
         agreement = compare(self._expected, logits)
         self.measured[what] = agreement
         allowed = TOLERANCE[number_format]
         if not agreement.difference <= allowed:
             raise ModelError(
-                f"nothing is written: {what} does not answer as base and adapter do ({agreement}; a difference of {allowed:g} is "
-                "allowed); score and serve base and adapter instead"
+                f"nothing is written: {what} does not answer as base and adapter do ({agreement}; "
+                f"a difference of {allowed:g} is allowed); score and serve base and adapter instead"
             )
         self.say(f"{what}: {agreement}")
 
@@ -81,7 +85,10 @@ class MergeCheck:
 
 
 def compare(wanted: Sequence, found: Sequence) -> Agreement:
-    """How far the logits `found` are from those `wanted`, one tensor (positions, vocabulary) for each probe."""
+    """How far the logits `found` are from those `wanted`.
+
+    Both hold one tensor (positions, vocabulary) for each probe.
+    """
     import torch
 
     if any(one.shape != other.shape for one, other in zip(wanted, found, strict=True)):
@@ -93,18 +100,26 @@ def compare(wanted: Sequence, found: Sequence) -> Agreement:
         spread += torch.sum((one - one.mean(-1, keepdim=True)).double() ** 2).item()
         same += torch.sum(one.argmax(-1) == other.argmax(-1)).item()
         positions += len(one)
-    return Agreement((apart / spread) ** 0.5 if spread else float("nan"), same / positions, positions)
+    return Agreement(
+        (apart / spread) ** 0.5 if spread else float("nan"), same / positions, positions
+    )
 
 
 def demo_turns(style: str) -> list[Asked]:
-    """The prompt and target of a conversation's last turn in each language, from the embedded corpus."""
+    """Prompt and target of a conversation's last turn in each language, from the embedded corpus."""
     conversations = corpora.load("demo", "csconv", "test").items
-    first = [next(item for item in conversations if item.language == language) for language in ("en", "zh")]
+    first = [
+        next(item for item in conversations if item.language == language)
+        for language in ("en", "zh")
+    ]
     return [asked_of(conversation, style)[-1] for conversation in first]
 
 
 def make_probes(
-    rendering: Rendering, asked: Sequence[Asked], trained_tokens: Sequence[int], positions: int | None
+    rendering: Rendering,
+    asked: Sequence[Asked],
+    trained_tokens: Sequence[int],
+    positions: int | None,
 ) -> list[list[int]]:
     """Token ids to compare on: the end of each prompt and its target, and random tokens.
 

@@ -6,11 +6,12 @@ never trained on and every reply can still be read.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from csc_tasks.errors import ModelError
 from csc_tasks.prompts import DATE, AnswerPrompt, ChatTemplate, TurnPrompt, of_tokenizer, tagged
+from csc_tasks.stops import special_tokens, through_first
 
 _PROBE = "assistant-message-probe"
 _OPEN_THINKING = re.compile(r"<think>\s*\Z")
@@ -113,7 +114,7 @@ class Rendering:
             opening = before[len(prompt) :]
         else:
             opening = _CLOSE_THINKING if _OPEN_THINKING.search(prompt) else ""
-        return opening, _through_first(after, special_tokens(self.tokenizer)) or _eos(self.tokenizer)
+        return opening, through_first(after, special_tokens(self.tokenizer)) or _eos(self.tokenizer)
 
 
 def encode(tokenizer, texts: list[str]) -> list[list[int]]:
@@ -132,18 +133,6 @@ def switches_thinking(tokenizer) -> bool:
     """Whether the chat template knows `enable_thinking`, which lm_eval's hf backend passes on."""
     template = tokenizer.chat_template
     return "enable_thinking" in ("".join(template.values()) if isinstance(template, dict) else template)
-
-
-def special_tokens(tokenizer) -> set[str]:
-    """Tokens that stand for marks and not for text."""
-    added = getattr(tokenizer, "added_tokens_decoder", {}).values()
-    return set(tokenizer.all_special_tokens) | {token.content for token in added if token.special}
-
-
-def _through_first(text: str, marks: Iterable[str]) -> str:
-    """`text` through the first of `marks` in it; "" where there is none."""
-    ends = [(place, place + len(mark)) for mark in marks if mark and (place := text.find(mark)) >= 0]
-    return text[: min(ends)[1]] if ends else ""
 
 
 def _eos(tokenizer) -> str:

@@ -1,8 +1,11 @@
-"""What a merged model's folder says about prompts and replies, so that whoever serves it sends what it was trained on.
+"""What a merged model's folder says about prompts and replies.
 
-An adapter is scored with arguments on the command line: thinking is switched off there, and a mark to
-stop at is named. A merged model is served by programs that know none of that, so its chat template
-does it by itself (no thinking unless a request asks for it) and its generation config names the mark.
+Whoever serves the model then sends it what it was trained on.
+
+An adapter is scored with arguments on the command line: thinking is switched off there, and a mark
+to stop at is named. A merged model is served by programs that know none of that, so its chat
+template does it by itself (no thinking unless a request asks for it) and its generation config
+names the mark.
 """
 
 import json
@@ -16,10 +19,10 @@ from trainers.rows import Asked
 
 
 def template_as_trained(tokenizer, rendering: Rendering, asked: Sequence[Asked]) -> list[str]:
-    """Change the tokenizer's chat template where, by default, it renders other prompts than the model was trained on.
+    """Change the tokenizer's chat template where, by default, it renders other prompts than in training.
 
-    `asked` are prompts and targets to try it with. Returns one line about each change; a template that
-    needs none is left alone.
+    `asked` are prompts and targets to try it with. Returns one line about each change; a template
+    that needs none is left alone.
     """
     lines = []
     if rendering.template is None:
@@ -28,19 +31,28 @@ def template_as_trained(tokenizer, rendering: Rendering, asked: Sequence[Asked])
     named = isinstance(templates, Mapping)
     templates = dict(templates) if named else {"default": templates}
     if _served(tokenizer, rendering, asked) != [rendering.text(prompt) for prompt, _ in asked]:
-        templates = {name: _defaults(rendering.template_arguments) + text for name, text in templates.items()}
+        templates = {
+            name: _defaults(rendering.template_arguments) + text for name, text in templates.items()
+        }
         shown = ", ".join(f"{name}={value}" for name, value in rendering.template_arguments.items())
-        lines.append(f"thinking: switched off in the chat template ({shown}) unless a request asks for it, as in training")
+        lines.append(
+            f"thinking: switched off in the chat template ({shown}), as in training, "
+            "unless a request asks for it"
+        )
     if rendering.closes_thinking and _can_close(rendering, asked):
         templates["default"] = _closed(templates["default"], rendering.opening)
-        lines.append("thinking: the chat template closes it where it opens it, as the targets did in training")
+        lines.append(
+            "thinking: the chat template closes it where it opens it, as targets did in training"
+        )
     if lines:
         tokenizer.chat_template = templates if named else templates["default"]
     return lines
 
 
 def check_prompts(tokenizer, rendering: Rendering, asked: Sequence[Asked]) -> None:
-    """Raise ModelError unless `tokenizer`, given no arguments, renders and encodes prompts token by token as in training.
+    """Raise ModelError unless `tokenizer`, given no arguments, renders the prompts of training.
+
+    They are compared token by token.
 
     What targets opened with, where they closed a thought, may stand at the end of its prompts.
     """
@@ -54,15 +66,20 @@ def check_prompts(tokenizer, rendering: Rendering, asked: Sequence[Asked]) -> No
         row = exchange.prompt + exchange.target
         if served not in (trained, trained + rendering.opening) or row[: len(ids)] != ids:
             raise ModelError(
-                "nothing is written: the merged model's chat template would not render the prompts it was trained on "
-                f"(they end in {trained[-60:]!r}, its in {served[-60:]!r}); score and serve base and adapter instead"
+                "nothing is written: the merged model's chat template would not render the prompts "
+                f"it was trained on (they end in {trained[-60:]!r}, its in {served[-60:]!r}); score "
+                "and serve base and adapter instead"
             )
 
 
 def name_stop(folder: Path, token: int) -> bool:
-    """Add a token to those at which generation stops; False where generation_config.json names it already."""
+    """Add a token to those at which generation stops;
+
+    False where generation_config.json names it already.
+    """
     file = folder / "generation_config.json"
-    # Not by transformers: it refuses to save what many bases come with (a temperature beside greedy decoding).
+    # Not by transformers: it refuses to save what many bases come with, such as a temperature
+    # beside greedy decoding.
     settings = json.loads(file.read_text(encoding="utf-8"))
     stops = settings.get("eos_token_id")
     stops = stops if isinstance(stops, list) else [stops] if stops is not None else []
@@ -76,7 +93,7 @@ def name_stop(folder: Path, token: int) -> bool:
 
 
 def _served(tokenizer, rendering: Rendering, asked: Sequence[Asked]) -> list[str]:
-    """The prompts as the tokenizer's template renders them when it is given no arguments, on the day of training."""
+    """The prompts as the template renders them without arguments, on the day of training."""
     template = ChatTemplate(of_tokenizer(tokenizer), rendering.template.today)
     return [template(prompt.messages()) for prompt, _ in asked]
 
@@ -84,10 +101,12 @@ def _served(tokenizer, rendering: Rendering, asked: Sequence[Asked]) -> list[str
 def _can_close(rendering: Rendering, asked: Sequence[Asked]) -> bool:
     """Whether the tokens of a prompt with its thought closed are those of training.
 
-    Where one token runs over the end of the closing mark into the reply, they are not; then the model
-    closes the thought itself, as it was trained to.
+    Where one token runs over the end of the closing mark into the reply, they are not; then the
+    model closes the thought itself, as it was trained to.
     """
-    closed = encode(rendering.tokenizer, [rendering.text(prompt) + rendering.opening for prompt, _ in asked])
+    closed = encode(
+        rendering.tokenizer, [rendering.text(prompt) + rendering.opening for prompt, _ in asked]
+    )
     rows = [exchange.prompt + exchange.target for exchange in rendering.exchanges(asked)]
     return all(row[: len(ids)] == ids for row, ids in zip(rows, closed, strict=True))
 
@@ -106,4 +125,7 @@ def _defaults(arguments: Mapping[str, object]) -> str:
 def _closed(template: str, closing: str) -> str:
     """A template with `closing` at the end of its generation prompt."""
     # Jinja drops one newline at a template's end; before something else it would show.
-    return template.removesuffix("\n") + f"{{% if add_generation_prompt %}}{{{{ {json.dumps(closing)} }}}}{{% endif %}}\n"
+    return (
+        template.removesuffix("\n")
+        + f"{{% if add_generation_prompt %}}{{{{ {json.dumps(closing)} }}}}{{% endif %}}\n"
+    )

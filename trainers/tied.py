@@ -1,4 +1,7 @@
-"""Matrices that a model uses twice, as input and as output embeddings: taken apart for a merge, and put together again."""
+"""Matrices that a model uses twice, as input and as output embeddings:
+
+Taken apart for a merge, and put together again.
+"""
 
 
 class TiedWeights:
@@ -15,7 +18,10 @@ class TiedWeights:
         self._flags = [(config, config.tie_word_embeddings) for config in configs.values()]
 
     def separate(self, model) -> None:
-        """Give every use of a shared parameter in `model` (the base, with the adapter in it) a copy of its own."""
+        """Give every use of a shared parameter a copy of its own.
+
+        model: the base, with the adapter in it.
+        """
         import torch
 
         for config, _ in self._flags:
@@ -25,11 +31,15 @@ class TiedWeights:
             for name, parameter in list(module.named_parameters(recurse=False)):
                 if id(parameter) in seen:
                     copy = parameter.detach().clone()
-                    setattr(module, name, torch.nn.Parameter(copy, requires_grad=parameter.requires_grad))
+                    setattr(
+                        module,
+                        name,
+                        torch.nn.Parameter(copy, requires_grad=parameter.requires_grad),
+                    )
                 seen.add(id(parameter))
 
     def join(self, merged) -> list[str]:
-        """Share again what is still equal in `merged`, and return the names of the parameters that are not.
+        """Share again what is still equal in `merged`; the names of the parameters that are not.
 
         Where there are any, the model's configuration says that its embeddings are not tied.
         """

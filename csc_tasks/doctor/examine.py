@@ -2,6 +2,7 @@
 
     csc doctor                          versions, extras, task discovery, accelerator, Hub and login, corpora, models of the metrics
     csc doctor Qwen/Qwen2.5-7B my/dir   these models as well: on the Hub and readable, or a folder that holds one
+    csc doctor --model my/dir           what the project will do with a model that is here: template, thinking, stops, lockstep, memory
 
 ok: works; note: optional and absent; broken: will fail (exit status 1). What the tasks would be given is looked at: CSC_CORPUS and the
 other variables count. Nothing is fetched but a few lines of JSON, all at once and within --seconds; a token is never shown.
@@ -9,9 +10,10 @@ other variables count. Nothing is fetched but a few lines of JSON, all at once a
 
 from argparse import ArgumentParser, Namespace
 from collections import Counter
+from collections.abc import Iterator
 from itertools import chain
 
-from csc_tasks.doctor import BROKEN, NOTE
+from csc_tasks.doctor import BROKEN, NOTE, Finding
 from csc_tasks.doctor.machine import accelerator, discovery, versions
 from csc_tasks.doctor.reach import reach
 from csc_tasks.errors import SettingError
@@ -19,19 +21,36 @@ from csc_tasks.errors import SettingError
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("models", nargs="*", metavar="MODEL", help="a model to look for: a folder or a Hub id")
+    parser.add_argument("--model", metavar="MODEL", help="say what the project will do with this model (a folder, or fetched before)")
+    parser.add_argument("--adapter", metavar="DIR", help="with --model: a peft adapter on it")
+    parser.add_argument("--load", action="store_true", help="with --model: load the weights and try lockstep play")
     parser.add_argument("--seconds", type=float, default=5.0, metavar="N", help="how long to wait for the network (default 5)")
 
 
 def main(args: Namespace) -> int:
     if not 0 < args.seconds <= 600:
         raise SettingError(f"--seconds {args.seconds:g}: give a number above 0 and up to 600")
+    if (args.adapter or args.load) and not args.model:
+        raise SettingError("--adapter and --load go with --model")
     counts: Counter = Counter()
-    for finding in chain(versions(), discovery(), (accelerator() for _ in range(1)), reach(args.models, args.seconds)):
+    for finding in model(args) if args.model else machine(args):
         counts[finding.state] += 1
         print(finding.line(), flush=True)
     notes = f"{counts[NOTE]} note{'s' if counts[NOTE] != 1 else ''}"
     print(f"{counts[BROKEN]} broken, {notes}" if counts[BROKEN] else f"nothing is broken ({notes})")
     return 1 if counts[BROKEN] else 0
+
+
+def machine(args: Namespace) -> Iterator[Finding]:
+    """The findings about this machine and what can be reached from it."""
+    return chain(versions(), discovery(), (accelerator() for _ in range(1)), reach(args.models, args.seconds))
+
+
+def model(args: Namespace) -> Iterator[Finding]:
+    """The findings about one model."""
+    from csc_tasks.doctor.model import describe
+
+    yield from describe(args.model, args.adapter, args.load)
 
 
 if __name__ == "__main__":
