@@ -119,7 +119,7 @@ def check_unchanged(recipe: Recipe, record: Mapping, config) -> None:
     if fingerprint(recipe.model, getattr(config, "_commit_hash", None)) != record["base"]:
         raise ModelError(
             f"{recipe.model} has changed since this adapter was trained on it: an adapter fits the "
-            "very weights it was trained on; put them back (a base on the Hub: train with revision), or train again"
+            "very weights it was trained on; put them back, or train again"
         )
 
 
@@ -159,9 +159,9 @@ def dequantized(recipe: Recipe):
         return base.dequantize().to(torch.float32)
     except (NotImplementedError, ValueError, AttributeError) as error:
         raise ModelError(
-            f"{recipe.model}: weights quantised by {getattr(method, 'value', method)} cannot take an "
-            f"adapter in ({' '.join(str(error).split())[:200]}); serve base and adapter, or train on "
-            "the base before it was quantised"
+            f"{recipe.model}: weights quantised by {getattr(method, 'value', method)} cannot take "
+            f"an adapter in ({' '.join(str(error).split())[:200]}); serve base and adapter, or "
+            "train on the base before it was quantised"
         ) from None
 
 

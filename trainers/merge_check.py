@@ -106,7 +106,7 @@ def compare(wanted: Sequence, found: Sequence) -> Agreement:
 
 
 def demo_turns(style: str) -> list[Asked]:
-    """Prompt and target of a conversation's last turn in each language, from the embedded corpus."""
+    """Prompt and target of a last turn in each language, from the embedded corpus."""
     conversations = corpora.load("demo", "csconv", "test").items
     first = [
         next(item for item in conversations if item.language == language)

@@ -19,7 +19,7 @@ from trainers.rows import Asked
 
 
 def template_as_trained(tokenizer, rendering: Rendering, asked: Sequence[Asked]) -> list[str]:
-    """Change the tokenizer's chat template where, by default, it renders other prompts than in training.
+    """Change the tokenizer's chat template where it renders other prompts than in training.
 
     `asked` are prompts and targets to try it with. Returns one line about each change; a template
     that needs none is left alone.
@@ -67,8 +67,8 @@ def check_prompts(tokenizer, rendering: Rendering, asked: Sequence[Asked]) -> No
         if served not in (trained, trained + rendering.opening) or row[: len(ids)] != ids:
             raise ModelError(
                 "nothing is written: the merged model's chat template would not render the prompts "
-                f"it was trained on (they end in {trained[-60:]!r}, its in {served[-60:]!r}); score "
-                "and serve base and adapter instead"
+                f"it was trained on (they end in {trained[-60:]!r}, its in {served[-60:]!r}); "
+                "score and serve base and adapter instead"
             )
 
 

@@ -1,4 +1,4 @@
-"""What an adapter on a model, or merged into it, was trained on, and whether lm_eval can load it."""
+"""What an adapter on a model, or merged into it, was trained on, and if lm_eval can load it."""
 
 import json
 from collections.abc import Iterator
@@ -59,7 +59,7 @@ def embeddings(subject, targets: set[str], whole: set[str]) -> Iterator[Finding]
         )
         yield Finding(BROKEN, "embeddings", found, advice)
     elif {inputs, outputs} & (targets | whole) and rows != tokens:
-        found = f"it trains {rows:,} embeddings; lm_eval cuts the base to the tokenizer's {tokens:,}"
+        found = f"it trains {rows:,} embeddings; lm_eval cuts them to the tokenizer's {tokens:,}"
         yield Finding(BROKEN, "embeddings", found, advice)
 
 

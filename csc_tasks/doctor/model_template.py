@@ -43,9 +43,7 @@ def template_findings(subject) -> Iterator[Finding]:
     """
     tokenizer = subject.tokenizer
     if not subject.templated:
-        found = (
-            "none: prompts are plain text (csc_prompt=single), replies end where the next speaker begins"
-        )
+        found = "none: prompts are plain text (csc_prompt=single), up to the next speaker's line"
         yield Finding(NOTE, "chat template", found, "chat style takes an instruction-tuned model")
         yield stops(subject, tokenizer.eos_token or "")
         return
