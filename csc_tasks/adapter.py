@@ -5,17 +5,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 RECORD = "csc_adapter.json"
+MERGED_RECORD = "csc_merged.json"
+"""In a folder that holds base and adapter as one model."""
 
 
 def mismatch(metadata: Mapping, style: str, today: str) -> str | None:
-    """A sentence when lm_eval's model arguments name an adapter that was trained on other prompts, else None.
+    """A sentence when lm_eval's model arguments name an adapter, or a base merged with one, that was trained on other prompts, else None.
 
     They are others when their style is not `style`, or when they show a date that is not `today`.
     lm_eval puts the model arguments into a task's metadata. Adapters that are not ours, or not here but on the Hub, say nothing.
     """
-    folder = metadata.get("peft")
+    folder, name = (metadata["peft"], RECORD) if metadata.get("peft") else (metadata.get("pretrained"), MERGED_RECORD)
     try:
-        record = json.loads(Path(str(folder), RECORD).read_text(encoding="utf-8"))
+        record = json.loads(Path(str(folder), name).read_text(encoding="utf-8"))
         # An adapter whose prompts show no date, or one from before it was recorded, goes with any.
         trained = {"csc_prompt": record["style"], "csc_date": record.get("date") or today}
     except (OSError, ValueError, LookupError, TypeError):

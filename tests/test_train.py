@@ -338,10 +338,34 @@ def test_a_tokenizer_without_chat_template_is_refused_in_chat_style_and_trains_o
     assert "--apply_chat_template" not in capsys.readouterr().out
 
 
-def test_embeddings_of_a_base_that_ties_them_are_not_trained(home, tmp_path, capsys):
-    """lm_eval would score other weights than were trained, or fail."""
-    assert main(words(home / "base", home / "corpus", tmp_path / "out", modules_to_save="embed_tokens")) == 1
-    assert "embed_tokens cannot be trained for a base whose input and output embeddings are one matrix" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        # lm_eval would score other weights than were trained, or fail.
+        ({"modules_to_save": "embed_tokens"}, "embed_tokens cannot be trained for a base whose input and output embeddings are one matrix"),
+        # trl would end in a traceback, after the base was loaded.
+        ({"lora_target": "q_proj,lm_head"}, "lora_target: lm_head cannot get an adapter, because the loss is computed without it"),
+    ],
+)  # fmt: skip
+def test_embeddings_that_could_not_be_trained_or_scored_are_refused_before_the_base_is_loaded(home, tmp_path, capsys, changed, says):
+    base = tmp_path / "base"
+    shutil.copytree(home / "base", base)
+    (base / "model.safetensors").unlink()
+    assert main(words(base, home / "corpus", tmp_path / "out", **changed)) == 1
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("changed", [{"modules_to_save": "embed_tokens"}, {"lora_target": "q_proj,embed_tokens"}])
+def test_embeddings_with_more_rows_than_the_tokenizer_has_tokens_are_not_trained(home, tmp_path, capsys, changed):
+    """lm_eval cuts the base to the tokenizer, and then cannot load the adapter."""
+    base = tmp_path / "base"
+    shutil.copytree(home / "base", base)
+    config = json.loads((base / "config.json").read_text())
+    size = config["vocab_size"]
+    (base / "config.json").write_text(json.dumps(config | {"vocab_size": size + 12, "tie_word_embeddings": False}))
+    assert main(words(base, home / "corpus", tmp_path / "out", **changed)) == 1
+    says = f"embed_tokens cannot be trained for this base: its embeddings have {size + 12} rows and its tokenizer {size} tokens"
+    assert says in capsys.readouterr().err
 
 
 def test_a_sweep_trains_one_adapter_a_value_and_prints_a_table(home, tmp_path, capsys):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from csc_tasks.errors import ModelError, SettingError
+from csc_tasks.stops import last_token, stop_tokens
 from trainers.hardware import Precision, check_memory, free_memory
 from trainers.recipe import ALL_LINEAR, Recipe
 from trainers.rendering import Rendering
@@ -25,19 +26,47 @@ def kind_of(recipe: Recipe, precision: Precision) -> str:
     return "nf4" if recipe.quantization == "nf4" else precision.name
 
 
-def check_base(recipe: Recipe, precision: Precision, config, parts: int = 1) -> None:
+def check_base(recipe: Recipe, precision: Precision, tokenizer, config, parts: int = 1) -> None:
     """Raise ModelError when the base does not fit into memory, or its embeddings are to be trained although they cannot be scored then.
 
     `parts`: over how many processes its weights are spread.
     """
-    tied = {"embed_tokens", "lm_head", "wte"} & set(recipe.modules_to_save)
-    if tied and config.get_text_config().tie_word_embeddings:
+    skeleton = _skeleton(config)
+    _check_embeddings(recipe, skeleton, len(tokenizer))
+    check_memory(skeleton.num_parameters(), kind_of(recipe, precision), *free_memory(), parts)
+
+
+def _check_embeddings(recipe: Recipe, skeleton, tokens: int) -> None:
+    """Raise ModelError when trl would not train, or lm_eval not score, the embeddings that the recipe wants to train.
+
+    `tokens`: how many the tokenizer knows.
+    """
+    first, last = skeleton.get_input_embeddings(), skeleton.get_output_embeddings()
+    names = {module: name.rpartition(".")[2] for name, module in skeleton.named_modules()}
+    inputs, outputs = names.get(first), names.get(last)
+    targets = {name.rpartition(".")[2] for name in recipe.lora_target}
+    whole = {name.rpartition(".")[2] for name in recipe.modules_to_save}
+    if outputs in targets:
+        # trl computes the loss from the layer's own weights, where an adapter's are not.
+        raise ModelError(
+            f"lora_target: {outputs} cannot get an adapter, because the loss is computed without it; leave it out, or train it in full "
+            f"with modules_to_save: {outputs} (for a base with tie_word_embeddings: false)"
+        )
+    tied = {inputs, outputs} & whole
+    if tied and skeleton.config.get_text_config().tie_word_embeddings:
         # lm_eval ties the weights again after it has loaded an adapter: it fails, or scores other weights than were trained.
         raise ModelError(
             f"modules_to_save: {', '.join(sorted(tied))} cannot be trained for a base whose input and output embeddings are one matrix; "
             "leave it out, or take a base that keeps them apart (tie_word_embeddings: false)"
         )
-    check_memory(_count_parameters(config), kind_of(recipe, precision), *free_memory(), parts)
+    adapted = {inputs, outputs} & (targets | whole)
+    rows = getattr(first, "num_embeddings", tokens)
+    if adapted and rows != tokens:
+        # lm_eval resizes the embeddings to the tokenizer before it loads an adapter.
+        raise ModelError(
+            f"{', '.join(sorted(adapted))} cannot be trained for this base: its embeddings have {rows:,} rows and its tokenizer "
+            f"{tokens:,} tokens, and lm_eval would cut the base to the tokenizer before it loads the adapter; leave it out"
+        )
 
 
 def check_rows(rows: Sequence[Row], config) -> None:
@@ -62,15 +91,9 @@ def mark_to_stop_at(recipe: Recipe, rendering: Rendering, config) -> str | None:
 
     Bases that are not instruction-tuned often have a chat template, and end a text with another mark than it ends a turn.
     """
-    from transformers import GenerationConfig
-
-    try:
-        configured = GenerationConfig.from_pretrained(recipe.model, revision=recipe.revision).eos_token_id
-    except OSError:
-        configured = config.get_text_config().eos_token_id
-    last = rendering.tokenizer(rendering.end, add_special_tokens=False)["input_ids"][-1]
-    ends = {rendering.tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])}
-    return None if last in ends else rendering.tokenizer.decode([last])
+    last = last_token(rendering.tokenizer, rendering.end)
+    stops = stop_tokens(recipe.model, recipe.revision, rendering.tokenizer, config)
+    return None if last in stops else rendering.tokenizer.decode([last])
 
 
 def load_base(recipe: Recipe, **options):
@@ -84,9 +107,10 @@ def load_base(recipe: Recipe, **options):
         raise ModelError(f"{recipe.model}: the weights cannot be loaded ({' '.join(str(error).split())[:300]})") from None
 
 
-def _count_parameters(config) -> int:
+def _skeleton(config):
+    """The base without its weights."""
     import torch
     from transformers import AutoModelForCausalLM
 
     with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(config).num_parameters()
+        return AutoModelForCausalLM.from_config(config)

@@ -41,7 +41,7 @@ def train_adapter(recipe: Recipe, out: Path, overwrite: bool = False, say: Calla
     precision = choose_precision(recipe.precision)
     say(f"precision: {precision.name}, because {precision.reason}; base weights in {kind_of(recipe, precision)}")
     tokenizer, config = load_tokenizer(recipe)
-    check_base(recipe, precision, config, shards(process.num_processes))
+    check_base(recipe, precision, tokenizer, config, shards(process.num_processes))
     rendering = Rendering(tokenizer, recipe.chat_template, tags=recipe.strategy_weight != 1, today=recipe.date)
     tested = [recipe.test_data] if recipe.test_data else []
     data = read_training_data(recipe.data, recipe.configs, recipe.language, recipe.validation_share, tested)

@@ -6,11 +6,12 @@ never trained on and every reply can still be read.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from csc_tasks.errors import ModelError
 from csc_tasks.prompts import DATE, AnswerPrompt, ChatTemplate, TurnPrompt, of_tokenizer, tagged
+from csc_tasks.stops import special_tokens, through_first
 
 _PROBE = "assistant-message-probe"
 _OPEN_THINKING = re.compile(r"<think>\s*\Z")
@@ -70,10 +71,10 @@ class Rendering:
             return []
         asked = [self.text(prompt, drop) for prompt, _ in prompts]
         wanted = [self._target(prompt, target) for prompt, target in prompts]
-        heads = self._encode(asked)
-        wholes = self._encode([text + target for text, target in zip(asked, wanted, strict=True)])
+        heads = encode(self.tokenizer, asked)
+        wholes = encode(self.tokenizer, [text + target for text, target in zip(asked, wanted, strict=True)])
         named = [self._tag(prompt) if self.tags else "" for prompt, _ in prompts]
-        tags = self._encode([text + tag for text, tag in zip(asked, named, strict=True)]) if self.tags else heads
+        tags = encode(self.tokenizer, [text + tag for text, tag in zip(asked, named, strict=True)]) if self.tags else heads
         found = []
         for head, whole, with_tag, target, tag in zip(heads, wholes, tags, wanted, named, strict=True):
             if whole[: len(head)] == head:
@@ -101,12 +102,6 @@ class Rendering:
         strategy = prompt.conversation.dialogue[prompt.turn].strategy
         return self._target(prompt, tagged(strategy, "", prompt.language).strip()).removesuffix(self.end)
 
-    def _encode(self, texts: list[str]) -> list[list[int]]:
-        # As HFLM.tok_batch_encode: nothing is added to a text that opens with the beginning-of-text mark already.
-        bos = getattr(self.tokenizer, "bos_token", None)
-        more = {"add_special_tokens": False} if bos and texts[0].startswith(bos) else {}
-        return self.tokenizer(texts, **more)["input_ids"]
-
     def _around_targets(self) -> tuple[str, str]:
         """What the template writes between a prompt and the assistant's text, and after the text up to the mark that ends the turn."""
         asked = [{"role": "user", "content": "probe"}]
@@ -119,7 +114,14 @@ class Rendering:
             opening = before[len(prompt) :]
         else:
             opening = _CLOSE_THINKING if _OPEN_THINKING.search(prompt) else ""
-        return opening, _through_first(after, special_tokens(self.tokenizer)) or _eos(self.tokenizer)
+        return opening, through_first(after, special_tokens(self.tokenizer)) or _eos(self.tokenizer)
+
+
+def encode(tokenizer, texts: list[str]) -> list[list[int]]:
+    """Token ids of prompts, as HFLM.tok_batch_encode: nothing is added to a text that opens with the beginning-of-text mark already."""
+    bos = getattr(tokenizer, "bos_token", None)
+    more = {"add_special_tokens": False} if bos and texts[0].startswith(bos) else {}
+    return tokenizer(texts, **more)["input_ids"]
 
 
 def _alike(one: Sequence[int], other: Sequence[int]) -> int:
@@ -131,18 +133,6 @@ def switches_thinking(tokenizer) -> bool:
     """Whether the chat template knows `enable_thinking`, which lm_eval's hf backend passes on."""
     template = tokenizer.chat_template
     return "enable_thinking" in ("".join(template.values()) if isinstance(template, dict) else template)
-
-
-def special_tokens(tokenizer) -> set[str]:
-    """Tokens that stand for marks and not for text."""
-    added = getattr(tokenizer, "added_tokens_decoder", {}).values()
-    return set(tokenizer.all_special_tokens) | {token.content for token in added if token.special}
-
-
-def _through_first(text: str, marks: Iterable[str]) -> str:
-    """`text` through the first of `marks` in it; "" where there is none."""
-    ends = [(place, place + len(mark)) for mark in marks if mark and (place := text.find(mark)) >= 0]
-    return text[: min(ends)[1]] if ends else ""
 
 
 def _eos(tokenizer) -> str:

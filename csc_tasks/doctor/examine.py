@@ -2,6 +2,7 @@
 
     csc doctor                          versions, extras, task discovery, accelerator, parts, Hub and login, corpora, models of the metrics
     csc doctor Qwen/Qwen2.5-7B my/dir   these models as well: on the Hub and readable, or a folder that holds one
+    csc doctor --model my/dir           what the project will do with a model that is here: template, thinking, stops, lockstep, memory
 
 ok: works; note: optional and absent; off: a part that the versions installed switch off; broken: will fail. Off and broken make the exit
 status 1. It needs nothing but Python itself: what cannot be looked at for want of a library is said. What the tasks would be given is
@@ -21,15 +22,20 @@ from csc_tasks.errors import SettingError
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("models", nargs="*", metavar="MODEL", help="a model to look for: a folder or a Hub id")
+    parser.add_argument("--model", metavar="MODEL", help="say what the project will do with this model (a folder, or fetched before)")
+    parser.add_argument("--adapter", metavar="DIR", help="with --model: a peft adapter on it")
+    parser.add_argument("--load", action="store_true", help="with --model: load the weights and try lockstep play")
     parser.add_argument("--seconds", type=float, default=5.0, metavar="N", help="how long to wait for the network (default 5)")
 
 
 def main(args: Namespace) -> int:
     if not 0 < args.seconds <= 600:
         raise SettingError(f"--seconds {args.seconds:g}: give a number above 0 and up to 600")
+    if (args.adapter or args.load) and not args.model:
+        raise SettingError("--adapter and --load go with --model")
     counts: Counter = Counter()
-    off = []
-    for finding in findings(args.models, args.seconds):
+    looked_at = model(args) if args.model else findings(args.models, args.seconds)
+    for finding in looked_at:
         counts[finding.state] += 1
         if finding.state == OFF:
             off.append(finding.subject)
@@ -54,6 +60,13 @@ def findings(models: Sequence[str], seconds: float) -> Iterator[Finding]:
         yield from reach(models, seconds)
     except ModuleNotFoundError as error:
         yield Finding(BROKEN, "hub and corpora", f"not looked at, because {error.name} is not installed", f"pip install {NAME}")
+
+
+def model(args: Namespace) -> Iterator[Finding]:
+    """The findings about one model."""
+    from csc_tasks.doctor.model import describe
+
+    yield from describe(args.model, args.adapter, args.load)
 
 
 if __name__ == "__main__":

@@ -1,32 +1,19 @@
 """Which models lockstep play is for, and why it is not for the others.
 
-What is known to need every prompt encoded from its start is named. What is not known is tried: tokens through the cache, as many as the
-corpus's longest prompt has, must give the logits that the model gives without it.
+What is known to need every prompt encoded from its start is named, here and in csc_tasks/prefix_cache.py. What is not known is tried:
+tokens through the cache, as many as the corpus's longest prompt has, must give the logits that the model gives without it.
 """
 
-import inspect
 from collections.abc import Sequence
 
 from lm_eval.models.utils import normalize_gen_kwargs
 
-from csc_tasks.compat.transformers import CACHE_NAMES, cache_argument, why_no_lockstep
+from csc_tasks.compat.transformers import why_no_lockstep
 from csc_tasks.play.chains import conversations
 from csc_tasks.play.requests import PlayInstance
 from csc_tasks.play.rows import Rows, without_adapter
+from csc_tasks.prefix_cache import by_adapter, by_generation, by_model
 
-HARMLESS = {
-    *("do_sample", "temperature", "top_p", "top_k", "min_p", "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff"),
-    *("length_penalty", "early_stopping", "diversity_penalty"),
-    *("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id", "repetition_penalty", "max_length", "use_cache"),
-    *("transformers_version", "_from_model_config", "return_dict_in_generate"),
-    *("output_attentions", "output_hidden_states", "output_scores", "output_logits"),
-}
-"""Settings of a model's generation_config that leave the likeliest token what it is, or that lockstep play follows too."""
-NEUTRAL = {
-    **{"num_beams": 1, "num_beam_groups": 1, "num_return_sequences": 1, "encoder_repetition_penalty": 1.0, "min_length": 0},
-    **{"no_repeat_ngram_size": 0, "encoder_no_repeat_ngram_size": 0, "remove_invalid_values": False, "renormalize_logits": False},
-}
-"""Values that switch a setting of generation_config off; some models write them out."""
 FOLLOWED = {"until", "max_gen_toks", "do_sample", "temperature", "repetition_penalty"}
 """Generation arguments of a request that lockstep play follows, as long as it is not to sample."""
 
@@ -36,16 +23,19 @@ def is_hf(lm) -> bool:
     return any((cls.__module__, cls.__name__) == ("lm_eval.models.huggingface", "HFLM") for cls in type(lm).__mro__)
 
 
-def why_plain(lm, requests: Sequence[PlayInstance], chooses: bool) -> str | None:
-    """Why these requests to lm_eval's HF backend need the plain way; None where lockstep play gives the same answers."""
+def why_plain(lm, requests: Sequence[PlayInstance], chooses: bool, longest: int | None = None) -> str | None:
+    """Why these requests to lm_eval's HF backend need the plain way; None where lockstep play gives the same answers.
+
+    `longest`: how many tokens their longest prompt has, where that is known.
+    """
     return (
         _backend(lm, chooses)
         or _parallel(lm)
-        or _adapter(lm)
         or _library()
-        or _model(lm)
+        or by_adapter(getattr(lm.model, "peft_config", {}).values())
+        or by_model(without_adapter(lm.model))
         or (None if chooses else _generation(lm, requests))
-        or _trial(lm, _longest(lm, requests))
+        or _trial(lm, longest or _longest(lm, requests))
     )
 
 
@@ -77,17 +67,6 @@ def _parallel(lm) -> str | None:
     return None
 
 
-def _adapter(lm) -> str | None:
-    for config in getattr(lm.model, "peft_config", {}).values():
-        if config.is_prompt_learning:
-            return "the adapter puts virtual tokens before the prompt"
-        if getattr(config, "alora_invocation_tokens", None):
-            return "the adapter looks for its invocation tokens in the whole prompt"
-        if getattr(config.peft_type, "value", config.peft_type) == "XLORA":
-            return "the adapter weighs its experts by the whole prompt"
-    return None
-
-
 def _library() -> str | None:
     import transformers
 
@@ -95,49 +74,10 @@ def _library() -> str | None:
     return f"transformers {transformers.__version__} does not fit it: {why}" if why else None
 
 
-def _model(lm) -> str | None:
-    from transformers import DynamicCache
-    from transformers.cache_utils import DynamicLayer
-
-    base = without_adapter(lm.model)
-    config = base.config.get_text_config(decoder=True)
-    if getattr(base, "_is_stateful", False):
-        return "the model keeps a recurrent state, which cannot be put back"
-    try:
-        layers = DynamicCache(config=config).layers
-    except Exception as error:
-        return f"its cache is unknown ({type(error).__name__}: {error})"
-    other = next((layer for layer in layers if type(layer) is not DynamicLayer), None)
-    if other is not None:
-        what = "attention over a sliding window" if getattr(other, "is_sliding", False) else "layers that do not keep every token by itself"
-        return f"it has {what} ({type(other).__name__})"
-    if "local" in str(getattr(config, "attention_layers", "")) or getattr(config, "attention_type", None) == "block_sparse":
-        return "which tokens its attention sees depends on how long the whole pass is (a window or blocks of its own)"
-    implementation = base.config._attn_implementation
-    if implementation not in ("sdpa", "eager"):
-        return f"attention by {implementation} takes no mask of its own for each row (attn_implementation=sdpa does)"
-    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
-    kinds = {inner.get("rope_type") for inner in (rope, *rope.values()) if isinstance(inner, dict)}
-    if kinds & {"dynamic", "longrope"}:
-        return "its positions change with the length of the prompt (dynamic RoPE)"
-    if "position_ids" not in inspect.signature(base.forward).parameters:
-        return "its forward pass takes no position_ids"
-    return None if cache_argument(base) else f"its forward pass takes no key-value cache ({' or '.join(CACHE_NAMES)})"
-
-
 def _generation(lm, requests: Sequence[PlayInstance]) -> str | None:
-    from transformers import GenerationMixin
-
-    base = without_adapter(lm.model)
-    if getattr(getattr(base, "generate", None), "__func__", None) is not GenerationMixin.generate:
-        return "the model has a `generate` of its own"
-    settings = lm.model.generation_config.to_diff_dict()
-    cache = settings.pop("cache_implementation", None)
-    if cache not in (None, "dynamic"):
-        return f"its generation_config wants the cache {cache!r}"
-    unknown = sorted(name for name, value in settings.items() if name not in HARMLESS and value not in (None, NEUTRAL.get(name)))
-    if unknown:
-        return f"its generation_config sets {unknown[0]}={settings[unknown[0]]!r}"
+    reason = by_generation(without_adapter(lm.model), lm.model.generation_config.to_diff_dict())
+    if reason:
+        return reason
     for kwargs in {str(request.arguments[1]): request.arguments[1] for request in requests}.values():
         normal = normalize_gen_kwargs(kwargs, lm.max_gen_toks)
         if normal.get("do_sample") or normal.get("temperature"):

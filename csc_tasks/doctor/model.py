@@ -1,0 +1,206 @@
+"""What the project will do with one model, a line each; `csc doctor --model MODEL`.
+
+Read from the model's folder, or from what was fetched of it before. Its weights are loaded only for
+the trial of lockstep play, in a process of its own.
+"""
+
+import contextlib
+import json
+import logging
+import shlex
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from csc_tasks.doctor import BROKEN, NOTE, OK, Finding
+
+
+@dataclass(slots=True)
+class Subject:
+    """A model that is looked at, and what its scoring command has to say.
+
+    folder: where its files are. config, tokenizer, skeleton: what transformers reads of it; the
+    skeleton is the model without its weights. arguments, settings, stop: what --model_args,
+    --metadata and --gen_kwargs are given.
+    """
+
+    name: str
+    folder: Path
+    adapter: Path | None
+    config: object = None
+    tokenizer: object = None
+    skeleton: object = None
+    arguments: dict = field(default_factory=dict)
+    settings: dict = field(default_factory=dict)
+    stop: str | None = None
+
+    @property
+    def templated(self) -> bool:
+        """Whether prompts go through a chat template."""
+        return bool(getattr(self.tokenizer, "chat_template", None))
+
+
+def describe(name: str, adapter: str | None = None, load: bool = False) -> Iterator[Finding]:
+    """The findings about a model: a folder, or a Hub id of which everything is here.
+
+    adapter: the folder of a peft adapter on it. load: whether lockstep play is tried.
+    """
+    from csc_tasks.doctor.model_adapter import adapter_findings
+    from csc_tasks.doctor.model_play import lockstep
+    from csc_tasks.doctor.model_template import template_findings
+
+    folder = local_folder(name)
+    if folder is None:
+        found = f"{name}: no folder with a config.json, and no model that was fetched before"
+        advice = (
+            "give the folder that save_pretrained wrote, or fetch it first (hf download ORG/NAME)"
+        )
+        yield Finding(BROKEN, "model", found, advice)
+        return
+    subject = Subject(name, folder, Path(adapter).expanduser() if adapter else None)
+    steps = {
+        "model": model_findings,
+        "weights": weight_findings,
+        "context": length_findings,
+        "chat template": template_findings,
+        "adapter": adapter_findings,
+        "lockstep play": lambda subject: lockstep(subject, load),
+    }
+    for step, look in steps.items():
+        try:
+            with quiet():
+                findings = list(look(subject))
+        except Exception as error:  # a model's files can be broken in any way
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            yield Finding(
+                BROKEN, step, f"cannot be looked at ({reason})", "look at the model's files"
+            )
+            return
+        yield from findings
+        if any(finding.state == BROKEN for finding in findings):
+            return
+    yield Finding(OK, "score it with", scoring_command(subject))
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without what libraries say about themselves."""
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def local_folder(name: str) -> Path | None:
+    """A folder with a config.json:
+
+    `name` itself, or of a Hub id the local cache's; None without one.
+    """
+    folder = Path(name).expanduser()
+    if (folder / "config.json").is_file():
+        return folder
+    if folder.exists():
+        return None
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        config = try_to_load_from_cache(name, "config.json")
+    except HFValidationError:
+        return None
+    return Path(config).parent if isinstance(config, str) else None
+
+
+def scoring_command(subject: Subject) -> str:
+    """The lm_eval command for this model."""
+    arguments = {"pretrained": subject.name}
+    if subject.adapter:
+        arguments["peft"] = str(subject.adapter)
+    arguments |= subject.arguments
+    shown = ",".join(f"{key}={value}" for key, value in arguments.items())
+    words = ["lm_eval", "--model", "hf", "--model_args", shown, "--tasks", "csc_*"]
+    if subject.templated:
+        words.append("--apply_chat_template")
+    if subject.settings:
+        words += ["--metadata", json.dumps(subject.settings)]
+    if subject.stop:
+        words += ["--gen_kwargs", f"until={subject.stop}"]
+    return shlex.join(words)
+
+
+def model_findings(subject: Subject) -> Iterator[Finding]:
+    """Architecture, parameters and memory; reads configuration and tokenizer."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    subject.config = AutoConfig.from_pretrained(subject.folder)
+    subject.tokenizer = AutoTokenizer.from_pretrained(subject.folder)
+    with torch.device("meta"):
+        subject.skeleton = AutoModelForCausalLM.from_config(subject.config)
+    count = subject.skeleton.num_parameters()
+    quantized = getattr(subject.config, "quantization_config", None)
+    if quantized:
+        method = (
+            quantized.get("quant_method") if isinstance(quantized, dict) else quantized.quant_method
+        )
+        size = f"quantised by {getattr(method, 'value', method)}"
+    else:
+        dtype = subject.config.dtype or torch.float32
+        size = f"{in_bytes(count * dtype.itemsize)} in {str(dtype).removeprefix('torch.')}"
+    found = f"{type(subject.skeleton).__name__}, {in_words(count)} parameters, {size}"
+    yield Finding(OK, "model", found)
+    rows = getattr(subject.skeleton.get_input_embeddings(), "num_embeddings", None)
+    tokens = len(subject.tokenizer)
+    if rows and rows < tokens:
+        found = f"the tokenizer knows {tokens:,} tokens, and the model has embeddings for {rows:,}"
+        yield Finding(BROKEN, "vocabulary", found, "take the model's own tokenizer")
+
+
+def weight_findings(subject: Subject) -> Iterator[Finding]:
+    """Weights that are not there; nothing where all are."""
+    wanted = set()
+    for index in subject.folder.glob("*.index.json"):
+        weight_map = json.loads(index.read_text(encoding="utf-8")).get("weight_map", {})
+        wanted |= set(weight_map.values())
+    missing = sorted(name for name in wanted if not (subject.folder / name).exists())
+    kinds = ("*.safetensors", "pytorch_model*.bin")
+    if missing:
+        found = f"{len(missing)} of {len(wanted)} files are missing ({missing[0]})"
+        yield Finding(BROKEN, "weights", found, "fetch the model again")
+    elif not any(any(subject.folder.glob(kind)) for kind in kinds):
+        yield Finding(
+            BROKEN, "weights", f"there are none in {subject.folder}", "fetch the model again"
+        )
+
+
+def length_findings(subject: Subject) -> Iterator[Finding]:
+    """How long a prompt may be, as lm_eval's hf backend finds it."""
+    length = None
+    for config in (getattr(subject.config, "text_config", None), subject.config):
+        for name in ("n_positions", "max_position_embeddings", "n_ctx"):
+            length = length or getattr(config, name, None)
+    # A tokenizer that knows no limit says 10^30.
+    if length is None and subject.tokenizer.model_max_length < 10**9:
+        length = subject.tokenizer.model_max_length
+    if length:
+        yield Finding(OK, "context", f"{length:,} tokens")
+    else:
+        found = "the model names none, so lm_eval takes 2,048 tokens"
+        yield Finding(NOTE, "context", found, "add max_length=N to --model_args")
+
+
+def in_words(count: int) -> str:
+    """A number of parameters for people."""
+    for size, word in ((1e9, "billion"), (1e6, "million")):
+        if count >= size:
+            return f"{count / size:.2f} {word}"
+    return f"{count:,}"
+
+
+def in_bytes(size: float) -> str:
+    """A number of bytes for people."""
+    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
