@@ -34,6 +34,7 @@ def main(args: Namespace) -> int:
     if (args.adapter or args.load) and not args.model:
         raise SettingError("--adapter and --load go with --model")
     counts: Counter = Counter()
+    off = []
     looked_at = model(args) if args.model else findings(args.models, args.seconds)
     for finding in looked_at:
         counts[finding.state] += 1
