@@ -35,6 +35,7 @@ class Settings:
     qa_reference: str = REFERENCES[0]
     play: str = PLAYS[0]
     window: int = 256
+    think_tokens: int | None = None
     metric_device: str | None = None
     metric_batch_size: int = 32
     bertscore_model: str | None = None
@@ -50,9 +51,9 @@ class Settings:
             if getattr(self, name) not in allowed:
                 choices = ", ".join(value for value in allowed if value)
                 raise SettingError(f"csc_{name}={getattr(self, name)!r}: choose one of {choices}")
-        for name in WHOLE_NUMBERS:
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise SettingError(f"csc_{name}={getattr(self, name)!r}: must be a whole number of at least 1")
+        for name, least in WHOLE_NUMBERS.items():
+            if getattr(self, name) is not None and getattr(self, name) < least:
+                raise SettingError(f"csc_{name}={getattr(self, name)!r}: must be a whole number of at least {least}")
 
     def learned(self) -> LearnedSettings:
         """What of this the learned metrics need."""
@@ -62,7 +63,8 @@ class Settings:
         )
 
 
-WHOLE_NUMBERS = ("subset", "window", "metric_batch_size", "bertscore_layer")
+WHOLE_NUMBERS = {"subset": 1, "window": 1, "think_tokens": 0, "metric_batch_size": 1, "bertscore_layer": 1}
+"""Settings that are whole numbers, each with its least value."""
 
 
 HELP = {
@@ -78,6 +80,8 @@ HELP = {
     "qa_reference": "`refined_agent_answer` or `agent_answer`",
     "play": "`auto` (what a conversation's prompts have in common is computed once, where the backend allows it) or `plain`",
     "window": "conversations that a backend with a prefix cache of its own is given at a time",
+    "think_tokens": "tokens for thinking aloud in addition to `max_gen_toks`; without it thinking is switched off where the chat template "
+    "can do that, and models that think all the same get 2048; 0: none",
     "metric_device": "where learned metrics run: `cpu`, `cuda`, `cuda:1`; without it the GPU if there is one",
     "metric_batch_size": "texts in one forward pass of a learned metric; moves no score",
     "bertscore_model": "Hub id or folder of BERTScore's model; `bertscore_layer` goes with it",
@@ -116,5 +120,5 @@ def _whole_number(name: str, value) -> int:
         if isinstance(value, bool) or (not isinstance(value, str) and number != value):
             raise ValueError
     except (TypeError, ValueError, OverflowError):
-        raise SettingError(f"csc_{name}={value!r}: must be a whole number of at least 1") from None
+        raise SettingError(f"csc_{name}={value!r}: must be a whole number of at least {WHOLE_NUMBERS[name]}") from None
     return number

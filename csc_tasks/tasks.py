@@ -14,7 +14,7 @@ from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID, STRATEGY_IDS
 from csc_tasks.metrics import METRICS, Metric, select
-from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt, read_reply, read_text, strip_thinking, tagged
+from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt, read_answer, read_reply, read_text, tagged
 from csc_tasks.question import Question
 from csc_tasks.records import (
     Column,
@@ -126,6 +126,7 @@ class SupportTask(ConfigurableTask):
         lm_eval's own key knows only task and tokenizer, and would hand a run the prompts of another corpus.
         """
         made_from = [self.config.metadata["csc"], self.config.generation_kwargs, self.settings.play, self.settings.window]
+        made_from.append(self.settings.think_tokens)
         super().build_all_requests(tokenizer_name=f"{tokenizer_name}-{content_id('csc', made_from)}", **options)
 
     def fewshot_context(self, doc, num_fewshot, system_instruction=None, apply_chat_template=False, chat_template=None, **_) -> dict:
@@ -136,7 +137,7 @@ class SupportTask(ConfigurableTask):
         if self._renderer is None or self._renderer.chat_template != ctx["chat_template"]:
             self._renderer = play.Renderer(None, ctx["chat_template"])
         how = {"system_instruction": ctx["system_instruction"], "templated": ctx["templated"], "generated": self.GENERATED}
-        how |= {"play": self.settings.play, "window": self.settings.window}
+        how |= {"play": self.settings.play, "window": self.settings.window, "think_tokens": self.settings.think_tokens}
         instances = []
         for number, prompt in enumerate(self.requests_of(self.items[document_key(doc)])):
             kwargs = copy.deepcopy(self.config.generation_kwargs or {})
@@ -158,6 +159,8 @@ class SupportTask(ConfigurableTask):
         for instance in sorted(self._instances, key=lambda instance: (instance.doc_id, instance.idx)):
             played = instance.resps[0]
             record = self.record(instance.prompt, played)
+            if instance.thought:
+                self.config.metadata["csc"]["thinking"] = instance.thought
             start = self._rows.setdefault(document_key(instance.doc), slice(len(self._records), 0)).start
             self._records.append(record)
             self._rows[document_key(instance.doc)] = slice(start, len(self._records))
@@ -231,8 +234,8 @@ class ConversationTask(SupportTask):
 
     def record(self, prompt: TurnPrompt, played: play.Played) -> dict:
         chooses = self.VARIANT == "predict"
-        read = read_reply if chooses else read_text
-        return turn_record(prompt.conversation, prompt.turn, read(played.text), played.truncated, _flag(played.history_truncated), chooses)
+        reply = (read_reply if chooses else read_text)(played.text, played.thinking)
+        return turn_record(prompt.conversation, prompt.turn, reply, played.truncated, _flag(played.history_truncated), chooses)
 
 
 class GeneratedContextTask(ConversationTask):
@@ -320,9 +323,8 @@ class QuestionTask(SupportTask):
 
     def record(self, prompt: AnswerPrompt, played: play.Played) -> dict:
         reference = getattr(prompt.question, self.settings.qa_reference)
-        return answer_record(
-            prompt.question, reference, Reply(None, strip_thinking(played.text)), played.truncated, _flag(played.history_truncated)
-        )
+        reply = read_answer(played.text, played.thinking)
+        return answer_record(prompt.question, reference, reply, played.truncated, _flag(played.history_truncated))
 
     def provenance(self) -> dict:
         return super().provenance() | {"reference": self.settings.qa_reference}

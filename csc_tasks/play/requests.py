@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lm_eval.api.instance import Instance
 
 from csc_tasks.errors import ModelError
 from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt, shows_system, without_system
+from csc_tasks.thinking import CUT, Thinking, opened_by
 
 log = logging.getLogger("lm_eval.csc_tasks")
 
@@ -20,7 +21,8 @@ class PlayInstance(Instance):
     """A request for one supporter turn or one answer.
 
     `prompt` renders it, `templated` says whether the run applies the model's chat template, `generated` whether the model's own earlier
-    turns stand in for the gold supporter's. `play` and `window` are the settings `csc_play` and `csc_window`.
+    turns stand in for the gold supporter's. `play`, `window` and `think_tokens` are the settings `csc_play`, `csc_window` and
+    `csc_think_tokens`; `thought` says afterwards what was done about the model's thinking.
     """
 
     prompt: TurnPrompt | AnswerPrompt | None = None
@@ -29,6 +31,8 @@ class PlayInstance(Instance):
     generated: bool = False
     play: str = "auto"
     window: int = 256
+    think_tokens: int | None = None
+    thought: dict | None = None
 
     @property
     def conversation(self) -> tuple:
@@ -40,22 +44,36 @@ class PlayInstance(Instance):
 class Played:
     """What came back for a request: the raw text, whether the token limit cut it (None: the backend cannot tell) and turns dropped.
 
-    `history_truncated` is None where the model's length or tokenizer is not known here.
+    `history_truncated` is None where the model's length or tokenizer is not known here. `thinking` says how to read the text.
     """
 
     text: str
     truncated: bool | None
     history_truncated: int | None
+    thinking: Thinking | None = None
 
 
 class Renderer:
     """Prompts as one model takes them: chat template or plain text, and short enough.
 
     `encode` turns text into the model's tokens where the model's own `tok_encode` is not what its requests are encoded with.
+    `thinking` is how the model thinks aloud; `strips` says that the backend takes its thinking out of the text, and `bridge` is put
+    between a prompt and what follows it.
     """
 
-    def __init__(self, lm, chat_template: Callable | None, encode: Callable[[str], list[int]] | None = None) -> None:
+    def __init__(
+        self,
+        lm,
+        chat_template: Callable | None,
+        encode: Callable[[str], list[int]] | None = None,
+        thinking: Thinking | None = None,
+        strips: bool = False,
+        bridge: str = "",
+    ) -> None:
         self.lm = lm
+        self.thinking = thinking or Thinking()
+        self.strips = strips
+        self.bridge = bridge
         self.chat_template = chat_template
         self._encode = encode or getattr(lm, "tok_encode", None)
         self._last: tuple[str, list[int]] = ("", [])
@@ -71,7 +89,21 @@ class Renderer:
                 messages.insert(0, {"role": "system", "content": request.system_instruction})
         if not request.templated:
             return request.prompt.plain(messages)
-        return self.chat_template(messages if messages[0]["role"] != "system" or self.takes_system() else without_system(messages))
+        prompt = self.chat_template(messages if messages[0]["role"] != "system" or self.takes_system() else without_system(messages))
+        return prompt + self.bridge if isinstance(prompt, str) else prompt
+
+    def reading(self, request: PlayInstance, cut: bool | None) -> Thinking:
+        """How to read the reply to a request whose prompt was sent; `cut` by the token limit or not."""
+        prompt = request.arguments[0]
+        if isinstance(prompt, str):
+            opened = "" if self.strips else opened_by(prompt)
+        elif cut and request.think_tokens and self.thinking.thinks is None and self.thinking.family is None:
+            # The server's template is not known here. The user says that the model thinks, and it used up all tokens for thinking and
+            # reply: unless a mark says otherwise it was still thinking.
+            opened = CUT
+        else:
+            opened = self.thinking.opened
+        return self.thinking if opened == self.thinking.opened else replace(self.thinking, opened=opened)
 
     def takes_system(self) -> bool:
         """Whether the chat template shows a system message; lm_eval drops the message in silence where a template refuses it."""
@@ -98,7 +130,7 @@ class Renderer:
             bare = self._length(self.render(request, max(high, 0), replies))
             raise ModelError(
                 f"{request.doc['conversation_id']}: instructions and question alone take {bare} tokens, the model has room for {room} "
-                f"beside a reply of {reply_tokens}; use a model with a longer context or a smaller max_gen_toks"
+                f"beside a reply of {reply_tokens}; use a model with a longer context, or a smaller max_gen_toks or csc_think_tokens"
             )
         while low < high:
             middle = (low + high) // 2
