@@ -2,19 +2,17 @@
 
 A target is what the model should write after the prompt, up to and including the mark that ends its turn. Templates that make a model
 think are told not to; one that opens a thinking block in the prompt all the same gets targets that close it at once, so that thinking is
-never trained on and every reply can still be read.
+never trained on and every reply can still be read. How models think is known to csc_tasks.thinking.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from csc_tasks.errors import ModelError
 from csc_tasks.prompts import AnswerPrompt, TurnPrompt, shows_system, tagged, without_system
+from csc_tasks.thinking import Thinking, closes, of_tokenizer, opened_by
 
 _PROBE = "assistant-message-probe"
-_OPEN_THINKING = re.compile(r"<think>\s*\Z")
-_CLOSE_THINKING = "\n</think>\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +43,15 @@ class Rendering:
         self.tokenizer = tokenizer
         self.templated = templated
         self.tags = tags
-        self.template_arguments = {"enable_thinking": False} if templated and switches_thinking(tokenizer) else {}
+        self.template_arguments = dict(of_tokenizer(tokenizer).switch) if templated else {}
+        self.thinking = of_tokenizer(tokenizer, self.template_arguments) if templated else Thinking()
         self.takes_system = not templated or shows_system(self._apply)
         self.opening, self.end = self._around_targets() if templated else ("", _eos(tokenizer))
 
     @property
     def closes_thinking(self) -> bool:
         """Whether targets start by closing a thinking block that the template opens in the prompt."""
-        return "</think>" in self.opening
+        return bool(self.thinking.opened)
 
     def exchanges(self, prompts: Sequence[tuple[TurnPrompt | AnswerPrompt, str]], drop: int = 0) -> list[Exchange]:
         """Prompts, each with its target's text, as token ids; `drop` oldest turns of history are left out."""
@@ -121,22 +120,15 @@ class Rendering:
         before, found, after = whole.rpartition(_PROBE)
         if not found:
             raise ModelError("this tokenizer's chat template does not show what the assistant said; it cannot be trained on")
+        opening = closes(opened_by(prompt))
         if whole.startswith(prompt) and len(before) >= len(prompt):
             opening = before[len(prompt) :]
-        else:
-            opening = _CLOSE_THINKING if _OPEN_THINKING.search(prompt) else ""
         return opening, _through_first(after, special_tokens(self.tokenizer)) or _eos(self.tokenizer)
 
 
 def _alike(one: Sequence[int], other: Sequence[int]) -> int:
     """How many tokens two sequences open with alike."""
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-
-
-def switches_thinking(tokenizer) -> bool:
-    """Whether the chat template knows `enable_thinking`, which lm_eval's hf backend passes on."""
-    template = tokenizer.chat_template
-    return "enable_thinking" in ("".join(template.values()) if isinstance(template, dict) else template)
 
 
 def special_tokens(tokenizer) -> set[str]:
