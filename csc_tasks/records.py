@@ -1,9 +1,9 @@
 """Records and the metrics over them: what the tasks, the baselines and re-scoring share.
 
 A record is one scored supporter turn or one answer, as it stands under `turns` or `answers` in a logged samples file:
-`conversation_id, turn, language, topic, reference, reply, failed, empty, truncated, history_truncated`, and for turns with strategies
-also `gold_strategy, gold_stages, strategy, stages, unparsed`. A failed item has an empty reply, and `failure` says why. Flags that a
-backend cannot tell, or that an older record does not have, are None and are left out of their mean.
+`conversation_id, turn, language, topic, reference, reply, failed, empty, thinking_cut, truncated, history_truncated`, and for turns with
+strategies also `gold_strategy, gold_stages, strategy, stages, unparsed`. A failed item has an empty reply, and `failure` says why. Flags
+that a backend cannot tell, or that an older record does not have, are None and are left out of their mean.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,6 +57,7 @@ def turn_record(
         "reply": reply.text,
         "unparsed": reply.strategy is None if chooses else None,
         "empty": reply.empty,
+        "thinking_cut": reply.thinking_cut,
         "truncated": truncated,
         "history_truncated": history_truncated,
     } | _failed(failure)
@@ -90,6 +91,7 @@ def answer_record(
         "reference": reference,
         "reply": reply.text,
         "empty": reply.empty,
+        "thinking_cut": reply.thinking_cut,
         "truncated": truncated,
         "history_truncated": history_truncated,
     } | _failed(failure)

@@ -13,7 +13,7 @@ from csc_tasks import adapter, corpora, play, results
 from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import METRICS, Metric, select
-from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt, date_shown, read_reply, read_text, strip_thinking, tagged
+from csc_tasks.prompts import AnswerPrompt, TurnPrompt, date_shown, read_answer, read_reply, read_text, tagged
 from csc_tasks.question import Question
 from csc_tasks.records import (
     Aggregate,
@@ -33,6 +33,9 @@ from csc_tasks.settings import Settings, read_settings
 
 # A child of lm_eval's logger, so that its level and handler show what we say.
 log = logging.getLogger("lm_eval.csc_tasks")
+
+HOW_TO_PLAY = ("play", "window", "date", "max_failed", "think_tokens")
+"""The settings that every request carries."""
 
 
 class Documents(list):
@@ -128,7 +131,7 @@ class SupportTask(ConfigurableTask):
         lm_eval's own key knows only task and tokenizer, and would hand a run the prompts of another corpus.
         """
         self.config.metadata["csc"]["date"] = date_shown(options.get("chat_template"), self.settings.date)
-        settings = [self.settings.play, self.settings.window, self.settings.max_failed]
+        settings = [getattr(self.settings, name) for name in HOW_TO_PLAY]
         made_from = [self.config.metadata["csc"], self.config.generation_kwargs, *settings]
         super().build_all_requests(tokenizer_name=f"{tokenizer_name}-{content_id('csc', made_from)}", **options)
 
@@ -140,7 +143,7 @@ class SupportTask(ConfigurableTask):
         if self._renderer is None or self._renderer.chat_template != ctx["chat_template"]:
             self._renderer = play.Renderer(None, ctx["chat_template"])
         how = {"system_instruction": ctx["system_instruction"], "templated": ctx["templated"], "generated": self.GENERATED}
-        how |= {name: getattr(self.settings, name) for name in ("play", "window", "date", "max_failed")}
+        how |= {name: getattr(self.settings, name) for name in HOW_TO_PLAY}
         instances = []
         for number, prompt in enumerate(self.requests_of(self.items[document_key(doc)])):
             kwargs = copy.deepcopy(self.config.generation_kwargs or {})
@@ -165,6 +168,8 @@ class SupportTask(ConfigurableTask):
         for instance in sorted(self._instances, key=lambda instance: (instance.doc_id, instance.idx)):
             played = instance.resps[0]
             record = self.record(instance.prompt, played)
+            if instance.thought:
+                self.config.metadata["csc"]["thinking"] = instance.thought
             start = self._rows.setdefault(document_key(instance.doc), slice(len(self._records), 0)).start
             self._records.append(record)
             self._rows[document_key(instance.doc)] = slice(start, len(self._records))
@@ -245,9 +250,9 @@ class ConversationTask(SupportTask):
 
     def record(self, prompt: TurnPrompt, played: play.Played) -> dict:
         chooses = self.VARIANT == "predict"
-        read = read_reply if chooses else read_text
+        reply = (read_reply if chooses else read_text)(played.text, played.thinking)
         history = _flag(played.history_truncated)
-        return turn_record(prompt.conversation, prompt.turn, read(played.text), played.truncated, history, chooses, played.failed)
+        return turn_record(prompt.conversation, prompt.turn, reply, played.truncated, history, chooses, played.failed)
 
 
 class GeneratedContextTask(ConversationTask):
@@ -331,10 +336,9 @@ class QuestionTask(SupportTask):
 
     def record(self, prompt: AnswerPrompt, played: play.Played) -> dict:
         reference = getattr(prompt.question, self.settings.qa_reference)
-        return answer_record(
-            prompt.question, reference, Reply(None, strip_thinking(played.text)), played.truncated, _flag(played.history_truncated),
-            played.failed,
-        )
+        reply = read_answer(played.text, played.thinking)
+        history = _flag(played.history_truncated)
+        return answer_record(prompt.question, reference, reply, played.truncated, history, played.failed)
 
     def provenance(self) -> dict:
         return super().provenance() | {"reference": self.settings.qa_reference}

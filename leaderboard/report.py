@@ -182,6 +182,7 @@ class Reply(Strict):
     text: str
     truncated: bool | None = None
     failed: bool | None = None
+    thinking_cut: bool | None = None
     unsupported: tuple[str, ...] = ()
     scores: dict[str, float] = Field(default_factory=dict)
 

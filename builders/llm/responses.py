@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from builders.llm.exchange import Failure, Reply, Usage
 from csc_tasks import refusals
+from csc_tasks.thinking import reasoning_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,7 @@ def read(data) -> Reply | Failure | Rejected:
     message = choice.get("message") if isinstance(choice.get("message"), dict) else {}
     finish = _text(choice.get("finish_reason"))
     refusal = _text(message.get("refusal")) or ("stopped by the content filter" if finish == "content_filter" else "")
-    thinking = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
-    return Reply(_content(message.get("content")), thinking, refusal, finish, usage, model)
+    return Reply(_content(message.get("content")), reasoning_of(message), refusal, finish, usage, model)
 
 
 def read_moderation(data) -> Reply | Failure | Rejected:

@@ -18,7 +18,7 @@ from lm_eval.api.model import LM, CachingLM
 from tqdm import tqdm
 
 from csc_tasks.compat.lm_eval import SteadyBatchSize
-from csc_tasks.play import api, concurrent, eligible, lockstep, plain
+from csc_tasks.play import api, concurrent, eligible, lockstep, plain, thoughts
 from csc_tasks.play.chains import conversations, in_order
 from csc_tasks.play.failures import Tally
 from csc_tasks.play.ranks import length, share
@@ -54,6 +54,12 @@ def _play(lm, requests: Sequence[PlayInstance], label: str, chooses: bool) -> li
     if way.slow:
         log.warning("csc: %s", way.line())
     window = min(request.window for request in requests)
+    plan = thoughts.plan(itself, requests, chooses)
+    if plan.line and getattr(lm, "rank", 0) == 0:
+        log.warning("csc: %s", plan.line)
+    thoughts.budgeted(itself, requests, plan)
+    bridge = plan.thinking.bridge if chooses and plan.thinking.thinks else ""
+    how = {"thinking": plan.thinking, "strips": plan.strips, "bridge": bridge}
     remote = api.is_api(itself)
     tally = Tally(
         requests,
@@ -62,16 +68,16 @@ def _play(lm, requests: Sequence[PlayInstance], label: str, chooses: bool) -> li
         connections=api.connections(itself) if remote else None,
     )
     progress = tqdm(total=sum(map(len, asked)), desc=f"csc: {label}", unit="turn", disable=getattr(lm, "rank", 0) != 0)
-    with SteadyBatchSize(itself), progress:
+    with SteadyBatchSize(itself), thoughts.as_planned(itself, plan), progress:
         if way.mode == LOCKSTEP:
             play = lockstep.choose if chooses else lockstep.generate
-            played = play(lm, asked, template, int(itself.batch_size), tally, progress)
+            played = play(lm, asked, template, int(itself.batch_size), tally, progress, **how)
         elif way.mode == CONCURRENT:
             play = concurrent.choose if chooses else concurrent.generate
-            played = play(lm, asked, Renderer(itself, template), tally, progress)
+            played = play(lm, asked, Renderer(itself, template, **how), tally, progress)
         else:
             play = plain.choose if chooses else plain.generate
-            played = play(lm, asked, Renderer(itself, template), window, tally, progress)
+            played = play(lm, asked, Renderer(itself, template, **how), window, tally, progress)
     if tally.summary():
         log.warning("csc: %s", tally.summary())
     return in_order(played, requests)

@@ -61,7 +61,9 @@ class Chain:
 
     def answer(self, text: str | None, truncated: bool | None) -> None:
         """Book the reply to the request that `ask` gave last."""
-        self._book(Played(writable(text or ""), truncated, self.dropped), read_reply(text))
+        how = self.renderer.reading(self.requests[self.position], truncated)
+        played = Played(writable(text or ""), truncated, self.dropped, thinking=how)
+        self._book(played, read_reply(text, how))
 
     def choose(self, loglikelihoods: Sequence[float]) -> None:
         """Book the twelve log-likelihoods for the request that `ask` gave last."""

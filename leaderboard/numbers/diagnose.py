@@ -23,7 +23,8 @@ MOST_TOPICS = 40
 OTHER = "(all others)"
 PARTS = ("early", "mid", "late")
 _BROKEN = -1
-NOT_BROKEN_DOWN = {"rouge_l_default", "failed", "truncated", "history_truncated", "empty"}
+NOT_BROKEN_DOWN = {"rouge_l_default"} | {name for name, metric in METRICS.items() if metric.of == "flag"} - {"unparsed"}
+"""Results that say how a run went and not how good its replies are."""
 
 
 def confusion(logged: Logged) -> Confusion:
