@@ -1,5 +1,7 @@
 """What moves judges besides quality, on a handful of ratings and comparisons: every expected value is worked out by hand."""
 
+from string import ascii_lowercase
+
 import numpy as np
 import pytest
 from scipy.stats import t
@@ -16,7 +18,7 @@ from leaderboard.judging.ratings import (
     read_ratings,
     write_lines,
 )
-from leaderboard.judging.reliability import missing_section, ranking_section
+from leaderboard.judging.reliability import length_section, missing_section, ranking_section
 from leaderboard.judging.sampling import order, sample
 from leaderboard.judging.strengths import ranking
 from leaderboard.judging.units import Unit
@@ -125,11 +127,11 @@ def test_two_conversations_are_enough_for_an_interval_and_one_is_not():
 
 
 def test_more_sets_than_letters_get_numbers():
-    """28 models that all differ: a to z, then a1 and b1."""
+    """53 models that all differ: a to z, then a1 to z1, then a2."""
     from leaderboard.board import Value
     from leaderboard.judging.strengths import Ranking, Strength
 
-    names = [f"m{i:02}" for i in range(28)]
+    names = [f"m{i:02}" for i in range(53)]
     score = Value(value=0.0, items=1, clusters=1, method="none")
     found = Ranking(
         tuple(Strength(name, score, 0, 0, 0) for name in names),
@@ -140,9 +142,9 @@ def test_more_sets_than_letters_get_numbers():
         0,
     )
     assert [row[-1] for row in ranking_section(found, "j").rows] == [
-        *"abcdefghijklmnopqrstuvwxyz",
-        "a1",
-        "b1",
+        *ascii_lowercase,
+        *(f"{letter}1" for letter in ascii_lowercase),
+        "a2",
     ]
 
 
@@ -209,6 +211,14 @@ def test_stability_by_hand():
     # Alpha: 2 (10^2 + 5^2) / 6 observed; over 30 ordered pairs of 50 60 80 85 20 20 expected 2 (6 * 20525 - 315^2) / 30 = 1595.
     assert found.alpha.value == pytest.approx(1 - (250 / 6) / 1595)
     assert effects.stability(said[:1], 0) is None
+
+
+def test_a_judge_who_saw_no_two_lengths_has_no_line_about_length():
+    said = [rating("a", m, "c/0", {"tone": s}, length=n) for m, s, n in (("x", 1, 8), ("y", 9, 16))]
+    said += [rating("b", "x", "c/0", {"tone": 5}, length=8)]
+    section = length_section(said, ["a", "b"])
+    assert [row[0] for row in section.rows] == ["a"]
+    assert length_section(said, ["b"]) is None
 
 
 def test_missing_ratings_are_counted_with_their_reasons():

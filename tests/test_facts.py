@@ -153,7 +153,8 @@ CHINESE = [
 
 @pytest.mark.parametrize(("text", "language"), [
     ("2024-13-05", "en"), ("2024-12-32", "en"), ("2024-00-05", "en"), ("32/12/2024", "en"), ("3/0/2024", "en"), ("0/3/2024", "en"),
-    ("13/13/2024", "en"), ("零月三日", "zh"), ("三月零号", "zh"), ("十三月", "zh"), ("十三月五日", "zh"), ("三月三十二日", "zh"),
+    ("13/13/2024", "en"), ("3月0日", "zh"), ("三四月五日", "zh"), ("下午三四点", "zh"), ("下午三点四五分", "zh"),
+    ("零月", "zh"), ("三月零号", "zh"), ("十三月", "zh"), ("十三月五日", "zh"), ("三月三十二日", "zh"),
 ])  # fmt: skip
 def test_months_and_days_that_do_not_exist_are_no_dates(text, language):
     assert not [fact for fact in find_facts(text, language) if fact.kind == "date"]

@@ -98,6 +98,24 @@ def test_half_a_win_each_way_is_added_where_there_is_no_maximum():
     assert not fit(np.array([[0, 3], [1, 0]]), np.zeros((2, 2))).bounded
 
 
+def test_very_uneven_tables_are_fitted_to_the_maximum():
+    """Full steps of Newton's method leave the table here. At the maximum every model has its expected score and ties their number.
+
+    With a tie as half a win for both these are Davidson's likelihood equations (1970, section 4).
+    """
+    wins = np.array([[0, 0, 0.5], [0, 0, 126895.5], [2.5, 0.5, 0]])
+    ties = np.array([[0, 0, 6.0], [0, 0, 0], [6, 0, 0]])
+    found = fit(wins - 0.5 * (wins > 0), ties)
+    assert found.bounded
+    strength = np.exp(found.theta)
+    tie = float(found.nu) * np.sqrt(np.outer(strength, strength))
+    whole = strength[:, None] + strength[None, :] + tie
+    met = (wins + wins.T + ties) * (1 - np.eye(3))
+    expected = (met * (strength[:, None] + tie / 2) / whole).sum(axis=1)
+    assert expected == pytest.approx((wins + ties / 2).sum(axis=1), abs=1e-4)
+    assert (met * tie / whole).sum() / 2 == pytest.approx(6, abs=1e-6)
+
+
 def test_many_tables_at_once_are_each_their_own():
     draw = np.random.default_rng(4)
     wins = draw.integers(0, 4, (50, 4, 4)) * (1 - np.eye(4, dtype=int))
