@@ -206,15 +206,15 @@ def test_the_report_finds_a_full_scale():
 
 
 def test_saturation_by_hand():
-    """Four first askings: 100, 80, 79 and 100. The top class begins at 80; a second asking and a missing one do not count."""
-    scores = {"c0/0": 100, "c1/0": 80, "c2/0": 79, "c3/0": 100}
+    """Five first askings: 100, 80, 79, 100 and 99. The top class begins at 80; a second asking and a missing one do not count."""
+    scores = {"c0/0": 100, "c1/0": 80, "c2/0": 79, "c3/0": 100, "c5/0": 99}
     said = [rating("a", "m", unit, {"tone": score}) for unit, score in scores.items()]
     said += [rating("a", "m", unit, {"tone": 5}, repeat=1) for unit in scores] + [rating("a", "m", "c4/0", None, problem="malformed")]
     found = effects.saturation(said)
-    assert (found.full.value, found.top.value, found.commonest, found.commonest_share.value) == (0.5, 0.75, 100, 0.5)
-    # Mean 89.75: deviations 10.25, -9.75, -10.75, 10.25.
-    assert (found.different, found.spread) == (3, pytest.approx(np.sqrt((2 * 10.25**2 + 9.75**2 + 10.75**2) / 4)))
-    assert (found.full.items, found.full.clusters) == (4, 4)
+    assert (found.full.value, found.top.value, found.commonest, found.commonest_share.value) == (0.4, 0.8, 100, 0.4)
+    # Mean 91.6: deviations 8.4, -11.6, -12.6, 8.4, 7.4.
+    assert (found.different, found.spread) == (4, pytest.approx(np.sqrt((2 * 8.4**2 + 11.6**2 + 12.6**2 + 7.4**2) / 5)))
+    assert (found.full.items, found.full.clusters) == (5, 5)
     # Of two equally common scores the higher is named; without a score nothing is said.
     assert effects.saturation([rating("a", "m", f"c{i}/0", {"tone": 10 * i}) for i in range(3)]).commonest == 20
     assert effects.saturation(said[-1:]) is None

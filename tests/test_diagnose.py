@@ -96,7 +96,38 @@ def test_stage_order_of_a_run(run):
     found = run["csc_conv_gen"].diagnosis["stage_order"]
     # Right on GT EM ID (three of five turns), then Others twice: no stage, no move.
     assert (found.predicted.value, found.gold.value, found.gold_in_order.value) == (0.0, 0.0, 1.0)
-    assert found.predicted.clusters == 9
+    assert (found.predicted.clusters, found.predicted_in_order.value, found.difference.value) == (9, 1.0, 0.0)
+
+
+def test_steps_back_are_counted_per_conversation(tmp_path):
+    """In every second conversation the reply to the closing turn is a greeting: one step back in half of them."""
+    items = conversations(4, ("GT", "PS", "AC"))
+
+    def answer(item, turn):
+        back = item.scored_turns().index(turn) == 2 and int(item.conversation_id[-1]) % 2
+        return "GT" if back else item.dialogue[turn].strategy, "text"
+
+    write_run(tmp_path, "org/one", [conversation_result("csc_conv_ref", items, answer)])
+    diagnosis = measured(tmp_path)["csc_conv_ref"].diagnosis
+    found = diagnosis["stage_order"]
+    assert (found.predicted.value, found.gold.value, found.difference.value) == (0.5, 0.0, 0.5)
+    assert (found.predicted_in_order.value, found.gold_in_order.value) == (0.5, 1.0)
+    # PS is always right: as many predicted as there are.
+    scores = {score.strategy: score for score in diagnosis["strategies"]}
+    assert (scores["PS"].precision, scores["PS"].recall, scores["PS"].f1) == (1.0, 1.0, 1.0)
+    assert (scores["GT"].precision, scores["GT"].recall, scores["GT"].f1) == pytest.approx((4 / 6, 1.0, 8 / 10))
+
+
+def test_only_means_are_broken_down():
+    """A corpus metric of a later version is one whose items are lists, even where the first of them is missing."""
+    items = {
+        "rouge_l": [0.5, None], "bleu_4": [[1, 2], [1, 2]], "odd": [None, [1, 2]], "judge_a_overall": [None, 70], "judge_a_tone": [1, 2],
+        "truncated": [0, 1], "empty": [0, 1], "unparsed": [0, 1], "bartscore_norm": [0.1, 0.2],
+    }  # fmt: skip
+    found = diagnose.mean_columns(SimpleNamespace(items=items))
+    assert set(found) == {"rouge_l", "judge_a_overall", "unparsed"}
+    assert np.array_equal(found["rouge_l"], [0.5, np.nan], equal_nan=True)
+    assert np.array_equal(found["judge_a_overall"], [np.nan, 70], equal_nan=True)
 
 
 def test_breakdowns(run):
@@ -161,6 +192,9 @@ def test_the_gap_is_over_turns_that_both_runs_know():
 def test_where_the_two_contexts_part(monkeypatch):
     found = context_gap.divergence(logged([1, 2, 3, 0]), logged([1, 5, 3, 0]))
     assert (found.conversations, found.never, found.median, found.firsts) == (2, 1, 2.0, (0, 1))
+    # The second run has b first: a differs at its first turn, b nowhere.
+    other = context_gap.divergence(logged([1, 2, 3, 0]), logged([3, 0, 4, 2], ids=("b", "a")))
+    assert (other.never, other.firsts) == (1, (1,))
     same = context_gap.divergence(logged([1, 2, 3, 0]), logged([1, 2, 3, 0]))
     assert (same.never, same.median, same.firsts) == (2, None, ())
     for one, other in (([-1] * 4, [1] * 4), ([1] * 4, [-1] * 4)):
@@ -223,6 +257,14 @@ def test_what_is_said_later_supports_nothing_before(tmp_path):
     found = measured(tmp_path)["csc_conv_ref"]
     assert (found.diagnosis["facts"].facts, found.diagnosis["facts"].unsupported) == (4, 2)
     assert found.unsupported == {("c0", 1): ("$55",), ("c1", 1): ("$55",)}
+
+
+def test_what_a_document_does_not_tell_supports_nothing():
+    document = {"conversation_id": "c0", "history_summary": "", "instruction": None, "client_question": "Why $5?"}
+    support = Support(document, False, {"c0": {None: ["$6"], 2: ["$7"]}})
+    assert support.told == {"client_question": "Why $5?"}
+    assert (support.before(0), support.before(2)) == (["Why $5?", "$6"], ["Why $5?", "$6", "$7"])
+    assert (support.all(), support.passages(2)) == (["Why $5?", "$6", "$6", "$7"], ["$6", "$7"])
 
 
 def test_a_turn_without_a_text_is_named():

@@ -102,6 +102,12 @@ def test_columns_of_different_kinds_have_no_difference():
             stats.difference(one, other)
 
 
+def test_the_bootstrap_leaves_two_and_a_half_percent_on_each_side():
+    """Eight conversations, four of them right: how many of a draw are right is binomial, P(0) = 1/256, P(1 or fewer) = 9/256 = 0.035."""
+    some = column([1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0], list("abcdefgh"))
+    assert stats.bootstrap_interval(some) == (1 / 8, 7 / 8)
+
+
 def test_every_draw_without_a_seed_is_that_of_seed_0():
     some = column(RANDOM.normal(size=40), [f"c{i:02}" for i in range(40)])
     assert stats.bootstrap_interval(some) == stats.bootstrap_interval(some, 0, 2000)
