@@ -382,7 +382,7 @@ def test_samples_that_do_not_hold_what_they_should(tmp_path, change, words):
     ("text", "words"),
     [
         ("", "the file is empty"), ("{\n", "line 1: broken JSON"), ("[" * 100_000, "line 1: nested too deeply"),
-        ("[]\n", "line 1: no 'doc'"), ('{"doc": Infinity}\n', "Infinity is no number"), ("\xff\xfe", "line 1: broken JSON"),
+        ("[]\n", "line 1: no 'doc'"), ('{"doc": Infinity}\n', "Infinity is no number"), ("\xff\xfe", "line 1: not UTF-8"),
     ],
 )  # fmt: skip
 def test_samples_that_are_none(tmp_path, text, words):

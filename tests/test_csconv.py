@@ -273,7 +273,7 @@ def test_where_a_conversation_goes_depends_on_itself():
     (["--per-topic", "0"], "--per-topic 0: at least 1"),
     (["--limit", "0"], "--limit 0: at least 1"),
     (["--fidelity", "-1"], "--fidelity -1: at least 0"),
-    (["--train-share", "1"], "--train-share 1: at least 0 and below 1"),
+    (["--train-share", "1"], "--train-share 1: must be a share, at least 0 and below 1"),
     (["--train-share", "nan"], "--train-share nan"),
     (["--llm", "writer=scripted"], "there is no stage 'writer'"),
     (["--llm", "label=scripted"], "there is no stage 'label'"),

@@ -146,7 +146,7 @@ def newer_journal(path):
     (text_file, "is no journal of this project (file is not a database)"),
     (other_database, "is a database of something else"),
     (newer_journal, "was written by a newer csc-tasks (journal version 99"),
-    (Path.mkdir, "unable to open database file"),
+    (Path.mkdir, "is a folder; give a file for the journal"),
 ])  # fmt: skip
 def test_a_file_that_is_no_journal_is_left_alone(path, prepare, problem):
     prepare(path)

@@ -568,7 +568,7 @@ def test_help_and_bad_options(made, tmp_path, capsys):
     (tmp_path / "bad.jsonl").write_text("{}\n", encoding="utf-8")
     for more, message in (
         (["--conversations", "0"], "at least 1"), (["--evidence", str(tmp_path / "bad.jsonl")], "bad.jsonl line 1: not"),
-        (["--tasks", "csc_none"], "no replies to rate"), (["--llm", "scripted"], "two judges are called scripted"),
+        (["--tasks", "csc_none"], "--tasks csc_none: there is no such one"), (["--llm", "scripted"], "two judges are called scripted"),
     ):  # fmt: skip
         assert facts(made, tmp_path / "x", "--llm", "scripted", *more) == 1
         assert message in capsys.readouterr().err

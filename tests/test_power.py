@@ -100,7 +100,9 @@ def test_a_board_without_the_column(tmp_path):
     from leaderboard.power import _measured
 
     board = write_example(tmp_path / "board")
-    given = {"board": board, "table": None, "models": None, "metric": "csc_conv_ref/strategy_acc"}
+    given = {"board": board, "table": None, "models": None, "metric": "csc_conv_ref/strategy_acc", "difference": None}
+    with pytest.raises(SettingError, match=r"--difference 3: must be a share.*3 percent are 0\.03"):
+        _measured(Namespace(**given | {"difference": 3.0}))
     with pytest.raises(SettingError, match=r"--metric x/y: there is no such one.*csc_conv_ref/strategy_acc"):
         _measured(Namespace(**given | {"metric": "x/y"}))
     with pytest.raises(DataError, match="no paired comparison"):

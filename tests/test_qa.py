@@ -299,7 +299,7 @@ def test_csc_qa_scores_the_rows(built, source, tmp_path):
     (["--variant", "a=size:3"], "is not NAME=tokens:64"),
     (["--variant", "a b=tokens:3"], "is not NAME=tokens:64"),
     (["--variant", "a=tokens:3", "--variant", "a=tokens:4"], "the name 'a' is given twice"),
-    (["--variant", "a=prompt:nowhere.txt"], "the prompt nowhere.txt cannot be read"),
+    (["--variant", "a=prompt:nowhere.txt"], "the prompt nowhere.txt: there is no such file"),
     (["--tokenizer", "./nowhere"], "--tokenizer ./nowhere:"),
 ])  # fmt: skip
 def test_misuse_is_one_line(source, tmp_path, capsys, options, said):

@@ -239,8 +239,9 @@ def test_a_report_that_is_none_is_refused_before_anything_is_written(tmp_path, j
     words = ["collect", str(judged / "judged"), "--out", str(tmp_path / "board"), "--reliability", str(tmp_path / "report.json")]
     assert main(words) == 1
     error = capsys.readouterr().err
-    assert "report.json: " in error and "csc agreement" in error and error.count("\n") == 1 and not (tmp_path / "board").exists()
-    assert main([*words[:-1], str(tmp_path / "absent.json")]) == 1 and "absent.json: cannot be read" in capsys.readouterr().err
+    assert "report.json: " in error and ("csc agreement" in error or "not UTF-8" in error)
+    assert error.count("\n") == 1 and not (tmp_path / "board").exists()
+    assert main([*words[:-1], str(tmp_path / "absent.json")]) == 1 and "absent.json: there is no such file" in capsys.readouterr().err
 
 
 # What is published

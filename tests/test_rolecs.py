@@ -183,7 +183,7 @@ def test_the_stand_in_chooses_worse_without_an_assistant_and_worst_without_roles
     (["--roles", "none", "--examples", "demo", "--shots", "0"], "--shots 0: at least 1"),
     (["--topics", "Complaints"], "there is no topic 'Complaints'"),
     (["--limit", "0"], "--limit 0: at least 1"),
-    (["--profiles", "missing.jsonl"], "missing.jsonl cannot be read"),
+    (["--profiles", "missing.jsonl"], "missing.jsonl: there is no such file"),
     (["--llm", "writer=scripted:"], "there is no stage 'writer'"),
 ])  # fmt: skip
 def test_misuse_is_one_line(tmp_path, capsys, options, said):

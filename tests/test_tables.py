@@ -140,7 +140,7 @@ def test_the_command(tmp_path, capsys):
         assert main(["tables", board, "--format", form]) == 0
         assert words in capsys.readouterr().out
     assert main(["tables", board, "--table", "nothing"]) == 1
-    assert "the board has conversations" in capsys.readouterr().err
+    assert "there are conversations" in capsys.readouterr().err
     assert main(["tables", str(tmp_path / "nowhere")]) == 1
     assert "there is no such folder" in capsys.readouterr().err
 
