@@ -46,6 +46,8 @@ def cut_replies(lm, on_reply: Callable | None = None) -> Iterator[Callable]:
         name, wrapped, flags = watch
         hook = _Hook(model.cache_hook, flags, on_reply)
         model.cache_hook = hook
+        # Play may have put something of its own in the method's place, and that has to be there again afterwards.
+        before = vars(model).get(name)
         setattr(model, name, wrapped)
 
     def was_cut(arguments) -> bool | None:
@@ -62,6 +64,8 @@ def cut_replies(lm, on_reply: Callable | None = None) -> Iterator[Callable]:
         if hook is not None:
             model.cache_hook = hook.hook
             delattr(model, name)
+            if before is not None:
+                setattr(model, name, before)
 
 
 def _watch(model) -> tuple[str, Callable, deque] | None:

@@ -1,8 +1,9 @@
 """Records and the metrics over them: what the tasks, the baselines and re-scoring share.
 
 A record is one scored supporter turn or one answer, as it stands under `turns` or `answers` in a logged samples file:
-`conversation_id, turn, language, topic, reference, reply, empty, truncated, history_truncated`, and for turns with strategies also
-`gold_strategy, gold_stages, strategy, stages, unparsed`. Flags that a backend cannot tell are None and are left out of their mean.
+`conversation_id, turn, language, topic, reference, reply, empty, thinking_cut, truncated, history_truncated`, and for turns with
+strategies also `gold_strategy, gold_stages, strategy, stages, unparsed`. Flags that a backend cannot tell are None and are left out of
+their mean, and so are those that a samples file of an earlier version does not have.
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,6 +55,7 @@ def turn_record(
         "reply": reply.text,
         "unparsed": reply.strategy is None if chooses else None,
         "empty": reply.empty,
+        "thinking_cut": reply.thinking_cut,
         "truncated": truncated,
         "history_truncated": history_truncated,
     }
@@ -70,6 +72,7 @@ def answer_record(question: Question, reference: str, reply: Reply, truncated: b
         "reference": reference,
         "reply": reply.text,
         "empty": reply.empty,
+        "thinking_cut": reply.thinking_cut,
         "truncated": truncated,
         "history_truncated": history_truncated,
     }
@@ -140,6 +143,6 @@ def _given(metric: Metric, record: Mapping) -> tuple | None:
     if metric.of == "strategy":
         return record["strategy"], record["gold_strategy"]
     if metric.of == "flag":
-        flag = record[metric.name]
+        flag = record.get(metric.name)
         return None if flag is None else (flag, None)
     return record["reply"], record["reference"]

@@ -37,6 +37,7 @@ class Settings:
     play: str = PLAYS[0]
     window: int = 256
     date: str = DATE
+    think_tokens: int | None = None
     metric_device: str | None = None
     metric_batch_size: int = 32
     bertscore_model: str | None = None
@@ -56,9 +57,9 @@ class Settings:
             iso_date(self.date)
         except ValueError as error:
             raise SettingError(f"csc_date={self.date!r}: {error}") from None
-        for name in WHOLE_NUMBERS:
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise SettingError(f"csc_{name}={getattr(self, name)!r}: must be a whole number of at least 1")
+        for name, least in WHOLE_NUMBERS.items():
+            if getattr(self, name) is not None and getattr(self, name) < least:
+                raise SettingError(f"csc_{name}={getattr(self, name)!r}: must be a whole number of at least {least}")
 
     def learned(self) -> LearnedSettings:
         """What of this the learned metrics need."""
@@ -68,7 +69,8 @@ class Settings:
         )
 
 
-WHOLE_NUMBERS = ("subset", "window", "metric_batch_size", "bertscore_layer")
+WHOLE_NUMBERS = {"subset": 1, "window": 1, "think_tokens": 0, "metric_batch_size": 1, "bertscore_layer": 1}
+"""Settings that are whole numbers, each with its least value."""
 
 
 HELP = {
@@ -85,6 +87,8 @@ HELP = {
     "play": "`auto` (what a conversation's prompts have in common is computed once, where the backend allows it) or `plain`",
     "window": "conversations that a backend with a prefix cache of its own is given at a time",
     "date": "what chat templates that print today's date are given for it; it never moves by itself",
+    "think_tokens": "tokens for thinking aloud in addition to `max_gen_toks`; without it thinking is switched off where the chat template "
+    "can do that, and models that think all the same get 2048; 0: none",
     "metric_device": "where learned metrics run: `cpu`, `cuda`, `cuda:1`; without it the GPU if there is one",
     "metric_batch_size": "texts in one forward pass of a learned metric; moves no score",
     "bertscore_model": "Hub id or folder of BERTScore's model; `bertscore_layer` goes with it",
@@ -123,5 +127,5 @@ def _whole_number(name: str, value) -> int:
         if isinstance(value, bool) or (not isinstance(value, str) and number != value):
             raise ValueError
     except (TypeError, ValueError, OverflowError):
-        raise SettingError(f"csc_{name}={value!r}: must be a whole number of at least 1") from None
+        raise SettingError(f"csc_{name}={value!r}: must be a whole number of at least {WHOLE_NUMBERS[name]}") from None
     return number

@@ -14,7 +14,7 @@ from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID, STRATEGY_IDS
 from csc_tasks.metrics import METRICS, Metric, select
-from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt, date_shown, read_reply, read_text, strip_thinking, tagged
+from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt, date_shown, read_answer, read_reply, read_text, tagged
 from csc_tasks.question import Question
 from csc_tasks.records import (
     Column,
@@ -127,6 +127,7 @@ class SupportTask(ConfigurableTask):
         """
         self.config.metadata["csc"]["date"] = date_shown(options.get("chat_template"), self.settings.date)
         made_from = [self.config.metadata["csc"], self.config.generation_kwargs, self.settings.play, self.settings.window]
+        made_from.append(self.settings.think_tokens)
         super().build_all_requests(tokenizer_name=f"{tokenizer_name}-{content_id('csc', made_from)}", **options)
 
     def fewshot_context(self, doc, num_fewshot, system_instruction=None, apply_chat_template=False, chat_template=None, **_) -> dict:
@@ -138,6 +139,7 @@ class SupportTask(ConfigurableTask):
             self._renderer = play.Renderer(None, ctx["chat_template"])
         how = {"system_instruction": ctx["system_instruction"], "templated": ctx["templated"], "generated": self.GENERATED}
         how |= {"play": self.settings.play, "window": self.settings.window, "date": self.settings.date}
+        how["think_tokens"] = self.settings.think_tokens
         instances = []
         for number, prompt in enumerate(self.requests_of(self.items[document_key(doc)])):
             kwargs = copy.deepcopy(self.config.generation_kwargs or {})
@@ -159,6 +161,8 @@ class SupportTask(ConfigurableTask):
         for instance in sorted(self._instances, key=lambda instance: (instance.doc_id, instance.idx)):
             played = instance.resps[0]
             record = self.record(instance.prompt, played)
+            if instance.thought:
+                self.config.metadata["csc"]["thinking"] = instance.thought
             start = self._rows.setdefault(document_key(instance.doc), slice(len(self._records), 0)).start
             self._records.append(record)
             self._rows[document_key(instance.doc)] = slice(start, len(self._records))
@@ -232,8 +236,8 @@ class ConversationTask(SupportTask):
 
     def record(self, prompt: TurnPrompt, played: play.Played) -> dict:
         chooses = self.VARIANT == "predict"
-        read = read_reply if chooses else read_text
-        return turn_record(prompt.conversation, prompt.turn, read(played.text), played.truncated, _flag(played.history_truncated), chooses)
+        reply = (read_reply if chooses else read_text)(played.text, played.thinking)
+        return turn_record(prompt.conversation, prompt.turn, reply, played.truncated, _flag(played.history_truncated), chooses)
 
 
 class GeneratedContextTask(ConversationTask):
@@ -321,9 +325,8 @@ class QuestionTask(SupportTask):
 
     def record(self, prompt: AnswerPrompt, played: play.Played) -> dict:
         reference = getattr(prompt.question, self.settings.qa_reference)
-        return answer_record(
-            prompt.question, reference, Reply(None, strip_thinking(played.text)), played.truncated, _flag(played.history_truncated)
-        )
+        reply = read_answer(played.text, played.thinking)
+        return answer_record(prompt.question, reference, reply, played.truncated, _flag(played.history_truncated))
 
     def provenance(self) -> dict:
         return super().provenance() | {"reference": self.settings.qa_reference}

@@ -12,12 +12,12 @@ _LABELS = {
     "bleu_2": "BLEU-2", "bleu_4": "BLEU-4", "rouge_l": "ROUGE-L", "meteor": "METEOR", "bertscore": "BERTScore", "bleurt": "BLEURT",
     "bartscore": "BARTScore", "cosine": "Cosine", "strategy_acc": "Strategy accuracy", "strategy_macro_f1": "Strategy macro-F1",
     "stage_overlap": "Stage overlap", "unparsed": "Unparsed", "truncated": "Cut replies", "history_truncated": "Cut histories",
-    "empty": "Empty replies", "rouge_l_default": "ROUGE-L (default tokenizer)", "bartscore_to_reference": "BARTScore to reference",
-    "bartscore_to_reply": "BARTScore to reply",
+    "empty": "Empty replies", "thinking_cut": "Cut thinking", "rouge_l_default": "ROUGE-L (default tokenizer)",
+    "bartscore_to_reference": "BARTScore to reference", "bartscore_to_reply": "BARTScore to reply",
 }  # fmt: skip
 _ORDER = {name: i for i, name in enumerate(_LABELS)}
 _HEADLINE = {"bleu_2", "bleu_4", "rouge_l", "meteor", "bertscore", "bleurt", "bartscore", "cosine", "strategy_acc"}
-_NEVER_RANKED = {"rouge_l_default", "unparsed", "truncated", "history_truncated", "empty"}
+_NEVER_RANKED = {"rouge_l_default"} | {name for name, metric in METRICS.items() if metric.of == "flag"}
 _ONE_DIGIT = {"strategy_acc", "strategy_macro_f1", "stage_overlap"} | (_NEVER_RANKED - {"rouge_l_default"})
 
 # kind of table -> task -> heading above its columns

@@ -181,6 +181,7 @@ class Reply(Strict):
     unparsed: bool | None
     text: str
     truncated: bool | None = None
+    thinking_cut: bool | None = None
     unsupported: tuple[str, ...] = ()
     scores: dict[str, float] = Field(default_factory=dict)
 

@@ -199,6 +199,18 @@ def test_rows_of_one_name_are_told_apart_by_their_settings(tmp_path):
     }  # fmt: skip
 
 
+def test_one_model_with_and_without_thinking_is_two_rows(tmp_path):
+    def thought(tokens):
+        return lambda results: csc_of(results).update(thinking={"family": "think", "thinks": True, "switched_off": {}, "tokens": tokens})
+
+    run(tmp_path / "on", "org/one", right(1), change=thought(2048))
+    run(tmp_path / "off", "org/one", right(0.5), change=thought(0))
+    board = board_of(tmp_path / "on", tmp_path / "off", out=tmp_path / "board")
+    assert {board.models[row.model].label: row.values[f"{TASK}/strategy_acc"].value for row in board.tables[0].rows} == {
+        "org/one (thinking=up to 2048 tokens)": 1.0, "org/one (thinking=default)": 0.5,
+    }  # fmt: skip
+
+
 def test_duplicates_are_told(tmp_path):
     old = run(tmp_path / "old", "org/one", right(0.25), change=lambda r: r.update(date=1_700_000_000.0))
     new = run(tmp_path / "new", "org/one", right(1))

@@ -549,16 +549,6 @@ QUESTIONS = {
         ))),
     ),
 }
-WRITTEN = (
-    "[Emotional Management] I am sorry.", "[情感管理] 非常抱歉。", "【情感管理】非常抱歉。", "**[Emotional Management]** I am sorry.",
-    "[策略5 情感管理] 非常抱歉。", "策略5：情感管理\n非常抱歉。", "[5. Emotional Management] I am sorry.", "[EM] I am sorry.",
-    '{"strategy": "Emotional Management", "response": "I am sorry."}', "Emotional Management: I am sorry.", "情感管理\n非常抱歉。",
-    "<think>[Greeting]?</think>[Emotional Management] I am sorry.", "[确认身份] 您的[手机号码]是？",
-    "[Greeting customers] Hello.", "Greetings: hello.", "EM: I am sorry.", "[策略5 提供建议] 非常抱歉。", "[Small Talk] Nice weather.",
-    "[情感管理+细化问题] 非常抱歉。", "[情感管理] 非常抱歉。[细化问题] 哪张卡？", "I am sorry.",
-)
-
-
 def settings_table():
     lines = ["| key | environment | default | values |", "|---|---|---|---|"]
     for name, default in ((field, getattr(Settings(), field)) for field in Settings.__dataclass_fields__):
@@ -581,15 +571,6 @@ def metrics_table():
         extra = f"`{metric.extra}`" if metric.extra else ""
         cells = (f"`{metric.name}`", ", ".join(metric.per), f"{low} to {high}", better, default, extra, metric.description)
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def replies_table():
-    lines = ["| written | strategy | reply |", "|---|---|---|"]
-    for raw in WRITTEN:
-        reply = read_reply(raw)
-        written, text = (f"`{part}`".replace("\n", "⏎") for part in (raw, reply.text))
-        lines.append(f"| {written} | {reply.strategy or 'unparsed'} | {text} |")
     return "\n".join(lines)
 
 
@@ -632,7 +613,6 @@ def prompts_in_full(language):
 GENERATED = {
     "settings": settings_table,
     "strategies": strategies_table,
-    "replies": replies_table,
     "metrics": metrics_table,
     "prompts zh": lambda: prompts_in_full("zh"),
     "prompts en": lambda: prompts_in_full("en"),

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from builders.llm.prompting import Prompts, placeholders, render
-from builders.llm.replies import WrongForm, check_text, parse_reply, reply_schema, split_thinking
+from builders.llm.replies import WrongForm, check_text, parse_reply, reply_schema
 from csc_tasks.errors import DataError
 
 
@@ -30,19 +30,6 @@ class Plan(BaseModel):
     mood: Mood = Mood.CALM
     day: date = date(2025, 8, 6)
     default: str = ""
-
-
-@pytest.mark.parametrize(("raw", "thinking", "text"), [
-    ("plain", "", "plain"),
-    ("<think>so</think>\n\nyes", "so", "yes"),
-    ("so</think>yes", "so", "yes"),  # templates that open the block in the prompt
-    ("<think>a</think>b<think>c</think>d", "ab" + "c", "d"),
-    ("<think>never closed", "never closed", ""),
-    ("<think>a</think>x<think>again", "ax" + "again", ""),
-    ("", "", ""),
-])  # fmt: skip
-def test_thinking_is_kept_apart(raw, thinking, text):
-    assert split_thinking(raw) == (thinking, text)
 
 
 # A published cleaner ran re.sub(r"//.*", "") over replies and so cut every URL; nothing may touch what stands between quotes.

@@ -1,15 +1,17 @@
 """Reading replies: every form that is read, every near miss that is not, and text that is meant to break a reader.
 
-Expected values are written out by hand. `U` marks a reply that is unparsed: no strategy, and the whole text is the reply.
+Expected values are written out by hand, here and in the table of the task card. `U` marks a reply that is unparsed: no strategy, and the
+whole text is the reply.
 """
 
 import json
-import time
+import re
 
 import pytest
 
+from csc_tasks import TASKS_DIR
 from csc_tasks.framework import BY_ID, STRATEGIES
-from csc_tasks.prompts import Reply, read_reply, read_text, strip_thinking
+from csc_tasks.prompts import Reply, read_answer, read_reply, read_text, reply
 
 U = None
 
@@ -77,6 +79,43 @@ FORMS = [
     ("[Identity   Verification] your name?", "IV", "your name?"),
     ("Identity\u00a0 Verification: your name?", "IV", "your name?"),
     ("[restatement OR paraphrasing] so", "RP", "so"),
+    # the supporter's name in front, as the prompt writes it or as other models call themselves
+    ("Supporter: [Greeting] Hello", "GT", "Hello"),
+    ("客服：[礼貌问候] 您好", "GT", "您好"),
+    ("客服: 【礼貌问候】您好", "GT", "您好"),
+    ("Supporter's next reply: [Greeting] Hello", "GT", "Hello"),
+    ("客服的下一句：[礼貌问候] 您好", "GT", "您好"),
+    ("Agent: [Greeting] Hello", "GT", "Hello"),
+    ("assistant: Greeting: Hello", "GT", "Hello"),
+    ("**Supporter:** [Greeting] Hello", "GT", "Hello"),
+    ("**Supporter**: **[Greeting]** Hello", "GT", "Hello"),
+    ("**Supporter: [Greeting] Hello**", "GT", "Hello"),
+    ("[Greeting] Supporter: Hello", "GT", "Hello"),
+    ("[礼貌问候] 客服：您好", "GT", "您好"),
+    # fields on lines of their own
+    ("Strategy: Greeting\nReply: Hello", "GT", "Hello"),
+    ("策略：礼貌问候\n回复：您好", "GT", "您好"),
+    ("策略名称：礼貌问候\n回复内容：您好", "GT", "您好"),
+    ("Strategy name: Greeting\nResponse: Hello", "GT", "Hello"),
+    ("**Strategy:** Greeting\n\n**Reply:** Hello", "GT", "Hello"),
+    ("**Strategy**: Greeting\n**Reply**: Hello", "GT", "Hello"),
+    ("Strategy: **Greeting**\nReply: **Hello** there", "GT", "**Hello** there"),
+    ("Strategy: [Greeting]\nReply: Hello", "GT", "Hello"),
+    ("Strategy: 5. Emotional Management\nReply: Hello", "EM", "Hello"),
+    ("strategy: EM\nReply: Hello", "EM", "Hello"),
+    ("Strategy: Greeting\nHello", "GT", "Hello"),
+    ("Strategy: Greeting\nSupporter: Hello", "GT", "Hello"),
+    ("Strategy: Greeting\nReply: [Greeting] Hello", "GT", "Hello"),
+    ("Strategy: Greeting", "GT", ""),
+    ("[Strategy: Greeting] Hello", "GT", "Hello"),
+    ("[策略：礼貌问候] 您好", "GT", "您好"),
+    # the other way to write the last strategy
+    ("[其他] 好的", "Others", "好的"),
+    ("其他：好的", "Others", "好的"),
+    ("[策略12 其他] 好的", "Others", "好的"),
+    ("策略：其他\n回复：好的", "Others", "好的"),
+    ('{"strategy": "其他", "response": "好的"}', "Others", "好的"),
+    ("[其他] [其它] 好的", "Others", "好的"),
     # emphasis around the tag
     ("**[Greeting]** hi", "GT", "hi"),
     ("***[Greeting]*** hi", "GT", "hi"),
@@ -119,6 +158,24 @@ UNPARSED = [
     "情感管理您好",
     "Greeting hi",
     "Greeting, hi",
+    "[其他问题] 好的",
+    "[其他+情感管理] 好的",
+    "Strategy: Greetings\nReply: hi",
+    "Strategy: Greeting and more\nReply: hi",
+    "Strategy: Greeting Reply: hi",
+    "Reply: hi",
+    # two different labels in fields
+    "Strategy: Greeting, Problem Refinement\nReply: hi",
+    "Strategy: Greeting\nStrategy: Problem Refinement\nReply: hi",
+    "Strategy: Greeting\nReply: [Problem Refinement] hi",
+    "Strategy: Greeting\nReply: hi\nStrategy: Problem Refinement\nReply: which?",
+    "策略：礼貌问候\n回复：您好\n策略：细化问题\n回复：哪张卡？",
+    "[Greeting] hi\nStrategy: Problem Refinement",
+    # somebody else's name, and names that are not in front
+    "Customer: [Greeting] hi",
+    "客户：[礼貌问候] 您好",
+    "The supporter: [Greeting] hi",
+    "Supporters: [Greeting] hi",
     # not at the start
     "Sure! [Greeting] hi",
     "好的，情感管理：您好",
@@ -200,10 +257,43 @@ def test_anything_else_is_unparsed_and_whole(raw):
     assert read_reply(raw) == Reply(U, raw)
 
 
+@pytest.mark.parametrize(("raw", "text"), [
+    ("Supporter: Hello", "Hello"),
+    ("客服：您好", "您好"),
+    ("**Supporter:** **Hello** there", "**Hello** there"),
+    ("Supporter: [Small Talk] Hello", "[Small Talk] Hello"),
+    ("Supporter: [EM][PR] Hello", "[EM][PR] Hello"),
+    ("Supporter:", ""),
+])
+def test_the_supporters_name_is_no_part_of_an_unparsed_reply(raw, text):
+    """In a history it would stand twice."""
+    assert read_reply(raw) == read_text(raw) == Reply(U, text)
+    assert read_reply(text) == Reply(U, text)
+
+
+def card_table():
+    """(written, strategy, reply) of the task card's table; a line break is written as ⏎."""
+    card = (TASKS_DIR / "README.md").read_text(encoding="utf-8")
+    table = card.partition("<!-- table: replies -->")[2].partition("<!-- end: replies -->")[0]
+    rows = re.findall(r"^\| `(.+?)` \| (\w+) \| `(.*?)` \|$", table, re.MULTILINE)
+    assert len(rows) == table.count("\n|") - 2, "a row of the table is not of its form"
+    return [(written.replace("⏎", "\n"), strategy, text.replace("⏎", "\n")) for written, strategy, text in rows]
+
+
+def test_the_table_of_the_card_holds_forms_of_both_kinds():
+    rows = card_table()
+    assert len({strategy for _, strategy, _ in rows}) >= 4 and sum(strategy == "unparsed" for *_, strategy, _ in rows) >= 10
+
+
+@pytest.mark.parametrize(("written", "strategy", "text"), card_table())
+def test_the_card_says_how_replies_are_read(written, strategy, text):
+    assert read_reply(written) == Reply(U if strategy == "unparsed" else strategy, text)
+
+
 @pytest.mark.parametrize("raw", [None, "", " \n\t", "\u3000", "<think>", "<think></think>"])
 def test_nothing_is_empty_and_unparsed(raw):
-    reply = read_reply(raw)
-    assert (reply, reply.empty) == (Reply(U, ""), True)
+    found = read_reply(raw)
+    assert (found, found.empty) == (Reply(U, "", raw == "<think>"), True)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda strategy: strategy.id)
@@ -241,8 +331,9 @@ def test_two_strategies_are_never_one(one, joint):
     ("plain", "plain"),
 ])
 def test_thinking_goes_first(raw, left):
-    assert strip_thinking(raw) == left
-    assert read_reply(raw) == read_reply(left)
+    cut = "never closed" in raw
+    assert read_answer(raw) == Reply(U, left, cut)
+    assert read_reply(raw) == (Reply(U, "", True) if cut else read_reply(left))
     assert "<think>" not in read_text(raw).text and "</think>" not in read_text(raw).text
 
 
@@ -284,12 +375,21 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_replies_are_read_at_once(name):
-    """In CPU time, so that a busy machine does not matter. Quadratic reading took from 1 to 50 seconds for these."""
-    start = time.process_time()
-    reply = read_reply(HOSTILE[name])
-    assert time.process_time() - start < 0.5
-    assert reply.strategy in (None, "GT", "EM")
+def test_hostile_replies_are_read_in_one_pass(name, steps):
+    """Python steps: a hundred times the text takes at most about a hundred times as many."""
+    long = HOSTILE[name]
+    assert steps(read_reply, long) <= 150 * steps(read_reply, long[: len(long) // 100])
+    assert read_reply(long).strategy in (None, "GT", "EM")
+
+
+def test_no_pattern_of_the_reader_repeats_without_a_bound():
+    """What regular expressions cost cannot be counted from outside: each may look at a bounded number of characters only."""
+    patterns = {name: value.pattern for name, value in vars(reply).items() if isinstance(value, re.Pattern)}
+    assert len(patterns) > 5
+    for name, pattern in patterns.items():
+        outside_classes = re.sub(r"\[[^\]]*\]", "x", pattern.replace(r"\]", "").replace(r"\[", ""))
+        unescaped = re.sub(r"\\.", "", outside_classes)
+        assert not re.search(r"[*+]|\{\d+,\}", unescaped), name
 
 
 def test_reading_what_was_written_changes_nothing():

@@ -84,6 +84,22 @@ def test_a_new_metric_is_added_beside_the_old_ones(logged, tmp_path, monkeypatch
     assert [turn["reply"] for turn in again.records] == [turn["reply"] for turn in replies]
 
 
+def test_samples_of_an_earlier_version_have_no_flag_that_came_later(logged, tmp_path):
+    old = tmp_path / "old"
+    old.mkdir()
+    for file in [*logged.rglob("samples_csc_conv_gen_*.jsonl"), *logged.rglob("samples_csc_qa_*.jsonl"), *logged.rglob("results_*.json")]:
+        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.suffix == ".jsonl" else []
+        for line in lines:
+            for record in line.get("turns", line.get("answers")):
+                del record["thinking_cut"]
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines) or file.read_text(encoding="utf-8")
+        (old / file.name).write_text(text, encoding="utf-8")
+    assert main(["score", str(old), "--out", str(tmp_path / "new")]) == 0
+    for file in (tmp_path / "new").rglob("results_*.json"):
+        ((_, numbers),) = json.loads(file.read_text(encoding="utf-8"))["results"].items()
+        assert numbers["thinking_cut,none"] == "N/A" and isinstance(numbers["empty,none"], float)
+
+
 def test_bad_files_are_named(logged, tmp_path, capsys):
     with pytest.raises(DataError, match="no samples file of a csc task"):
         score.find([tmp_path])

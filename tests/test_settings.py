@@ -25,7 +25,7 @@ def test_every_setting_says_what_it_takes():
 # A value other than the default for every setting, as text.
 VALUES = dict.fromkeys(KEYS, "demo") | {
     "prompt": "chat", "language": "zh", "subset": "25", "qa_reference": "agent_answer", "metrics": "bleu_4,rouge_l",
-    "metric_batch_size": "8", "bertscore_layer": "3", "play": "plain", "window": "64",
+    "metric_batch_size": "8", "bertscore_layer": "3", "play": "plain", "window": "64", "think_tokens": "512",
     "date": "2025-01-31",
 }
 
@@ -85,6 +85,7 @@ def test_metrics_are_a_name_or_a_list(given, metrics):
     ("csc_language", ["zh", "en"], "choose one of zh, en"),
     ("csc_qa_reference", "answer", "choose one of refined_agent_answer, agent_answer"),
     ("csc_play", "fast", "choose one of auto, plain"), ("csc_window", 0, "a whole number of at least 1"),
+    ("csc_think_tokens", -1, "a whole number of at least 0"),
     *(("csc_subset", value, "a whole number of at least 1") for value in (
         0, -1, "0", "x", "1.5", 2.5, True, [], [1], {}, float("nan"), float("inf"), "1e3",
     )),

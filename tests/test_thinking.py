@@ -15,6 +15,7 @@ MARKED = [
     ("a</think>b", "b", "a"),
     ("<think>a</think>b<think>c</think>d", "d", "abc"),
     ("<think>a", None, "a"),
+    ("<think>a</think>x<think>again", None, "axagain"),
     ("[Greeting] Hello <think>a", None, "[Greeting] Hello a"),
     ("[THINK]a[/THINK] b", "b", "a"),
     ("a[/THINK]b", "b", "a"),
@@ -102,6 +103,21 @@ def test_a_closing_mark_of_the_users_counts_too():
     assert separate("ab", Thinking(closing="</reason>")).text == "ab"
     assert separate("a</reason>b", Thinking(opened="<think>", closing="</reason>")).text == "b"
     assert separate("ab", Thinking(opened="<think>", closing="</reason>")).cut
+
+
+def test_the_card_names_every_family_by_its_marks_and_the_default():
+    from csc_tasks import TASKS_DIR
+    from csc_tasks.play.thoughts import THINK_TOKENS
+    from csc_tasks.settings import HELP
+
+    card = (TASKS_DIR / "README.md").read_text(encoding="utf-8").replace("\\|", "|")
+    for family in FAMILIES:
+        if family.closing:
+            assert f"`{family.opening}{family.label}..{family.closing}`" in card
+        else:
+            heads, joint, _ = family.bare
+            assert f"{heads[0]}..{joint}" in card
+    assert f" {THINK_TOKENS} tokens in addition" in card and str(THINK_TOKENS) in HELP["think_tokens"]
 
 
 HOSTILE = {

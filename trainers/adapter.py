@@ -111,7 +111,11 @@ def scoring_command(record: Mapping, adapter: Path | str, base: str | None = Non
     recipe = record["recipe"]
     arguments = {"pretrained": base or recipe["model"], "peft": str(adapter), "dtype": record["dtype"]}
     arguments |= {"revision": recipe["revision"]} if recipe["revision"] and base is None else {}
-    arguments |= record["template_arguments"]
+    switch = record["template_arguments"]
+    if set(switch) <= {"enable_thinking"}:
+        arguments |= switch
+    else:
+        arguments["chat_template_args"] = switch
     # Without a test split of their own, adapters are scored on the published data, which lm_eval takes by itself.
     keys = {"csconv": "csc_corpus", "qa": "csc_qa_corpus"}
     configs = [config for config in recipe["configs"] if config in {source["config"] for source in record["data"]}]
@@ -122,7 +126,12 @@ def scoring_command(record: Mapping, adapter: Path | str, base: str | None = Non
     settings["csc_prompt"] = recipe["style"]
     settings |= {"csc_date": record["date"]} if record.get("date") not in (None, DATE) else {}
     settings |= {"csc_language": recipe["language"]} if recipe["language"] else {}
-    words = ["lm_eval", "--model", "hf", "--model_args", ",".join(f"{key}={value}" for key, value in arguments.items())]
+    # The base would think; the adapter has learned to reply at once.
+    settings |= {"csc_think_tokens": 0} if record.get("thinks") else {}
+    given = ",".join(f"{key}={value}" for key, value in arguments.items())
+    if "chat_template_args" in arguments:
+        given = json.dumps(arguments, ensure_ascii=False)
+    words = ["lm_eval", "--model", "hf", "--model_args", given]
     words += ["--tasks", "csc_*" if len(kinds) > 1 else "csc_qa" if "qa" in kinds else "csc_conv_*"]
     words += ["--apply_chat_template"] if recipe["chat_template"] else []
     words += ["--metadata", json.dumps(settings, ensure_ascii=False), "--output_path", f"{adapter}-results", "--log_samples"]

@@ -104,6 +104,7 @@ def train_adapter(recipe: Recipe, out: Path, overwrite: bool = False, say: Calla
         "date": rendering.date,
         "chat_template": recipe.chat_template,
         "template_arguments": rendering.template_arguments,
+        "thinks": rendering.thinking.thinks is True,
         "dtype": precision.dtype_name,
         "device": trainer.args.device.type,
         "stop": stop,
@@ -214,9 +215,12 @@ def summary_lines(rendering: Rendering, counts: Mapping[str, int], held_out: Map
     if stop:
         lines.append(f"the chat template ends a turn with {stop}, where this base does not stop by itself: the scoring command says so")
     if rendering.template_arguments:
-        lines.append("thinking: switched off in the chat template (enable_thinking=False), here and in the command that scores the adapter")
+        switch = ", ".join(f"{name}={value}" for name, value in rendering.template_arguments.items())
+        lines.append(f"thinking: switched off in the chat template ({switch}), here and in the command that scores the adapter")
     if rendering.closes_thinking:
         lines.append("thinking: the chat template opens it in every prompt; targets close it at once")
+    elif rendering.thinking.thinks:
+        lines.append(f"thinking: the base thinks before it replies; targets begin with the reply ({rendering.opening!r})")
     if rendering.date:
         lines.append(f"the chat template prints today's date: it is given {rendering.date}, here and where the adapter is scored")
     if rendering.template is not None and rendering.template.needs_parts:

@@ -2,19 +2,18 @@
 
 A target is what the model should write after the prompt, up to and including the mark that ends its turn. Templates that make a model
 think are told not to; one that opens a thinking block in the prompt all the same gets targets that close it at once, so that thinking is
-never trained on and every reply can still be read.
+never trained on and every reply can still be read. How models think is known to csc_tasks.thinking.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from csc_tasks.errors import ModelError
 from csc_tasks.prompts import DATE, AnswerPrompt, ChatTemplate, TurnPrompt, of_tokenizer, tagged
+from csc_tasks.thinking import Thinking, closes, opened_by
+from csc_tasks.thinking import of_tokenizer as thinking_of
 
 _PROBE = "assistant-message-probe"
-_OPEN_THINKING = re.compile(r"<think>\s*\Z")
-_CLOSE_THINKING = "\n</think>\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,8 @@ class Rendering:
         self.tokenizer = tokenizer
         self.templated = templated
         self.tags = tags
-        self.template_arguments = {"enable_thinking": False} if templated and switches_thinking(tokenizer) else {}
+        self.template_arguments = dict(thinking_of(tokenizer).switch) if templated else {}
+        self.thinking = thinking_of(tokenizer, self.template_arguments) if templated else Thinking()
         self.template = ChatTemplate(of_tokenizer(tokenizer, **self.template_arguments), today) if templated else None
         self.opening, self.end = self._around_targets() if templated else ("", _eos(tokenizer))
 
@@ -62,7 +62,7 @@ class Rendering:
     @property
     def closes_thinking(self) -> bool:
         """Whether targets start by closing a thinking block that the template opens in the prompt."""
-        return "</think>" in self.opening
+        return bool(self.thinking.opened)
 
     def exchanges(self, prompts: Sequence[tuple[TurnPrompt | AnswerPrompt, str]], drop: int = 0) -> list[Exchange]:
         """Prompts, each with its target's text, as token ids; `drop` oldest turns of history are left out."""
@@ -115,22 +115,15 @@ class Rendering:
         before, found, after = whole.rpartition(_PROBE)
         if not found:
             raise ModelError("this tokenizer's chat template does not show what the assistant said; it cannot be trained on")
-        if whole.startswith(prompt) and len(before) >= len(prompt):
-            opening = before[len(prompt) :]
-        else:
-            opening = _CLOSE_THINKING if _OPEN_THINKING.search(prompt) else ""
+        opening = before[len(prompt) :] if whole.startswith(prompt) and len(before) >= len(prompt) else ""
+        # Some templates show even an answer inside the thought that the prompt opens.
+        opening += closes(opened_by(prompt + opening))
         return opening, _through_first(after, special_tokens(self.tokenizer)) or _eos(self.tokenizer)
 
 
 def _alike(one: Sequence[int], other: Sequence[int]) -> int:
     """How many tokens two sequences open with alike."""
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-
-
-def switches_thinking(tokenizer) -> bool:
-    """Whether the chat template knows `enable_thinking`, which lm_eval's hf backend passes on."""
-    template = tokenizer.chat_template
-    return "enable_thinking" in ("".join(template.values()) if isinstance(template, dict) else template)
 
 
 def special_tokens(tokenizer) -> set[str]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from csc_tasks.conversation import SUPPORTER, Conversation
 from csc_tasks.errors import DataError
-from csc_tasks.prompts import AnswerPrompt, TurnPrompt, strip_thinking, tagged
+from csc_tasks.prompts import AnswerPrompt, TurnPrompt, read_answer, tagged
 from csc_tasks.question import Question
 from trainers.rendering import Exchange, Rendering
 
@@ -71,11 +71,11 @@ def asked_of(item: Conversation | Question, style: str, reference: str = "refine
     """
     if isinstance(item, Question):
         other = item.agent_answer if reference == "refined_agent_answer" else item.refined_agent_answer
-        return [(AnswerPrompt(item, style), strip_thinking(getattr(item, reference).strip() or other))]
+        return [(AnswerPrompt(item, style), read_answer(getattr(item, reference).strip() or other).text)]
     asked = []
     for turn in item.scored_turns():
         gold = item.dialogue[turn]
-        text = strip_thinking(gold.text)
+        text = read_answer(gold.text).text
         asked.append((TurnPrompt(item, turn, style), text and tagged(gold.strategy, text, item.language)))
     return asked
 

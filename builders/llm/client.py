@@ -32,8 +32,9 @@ from builders.llm.outcomes import Answer, Dropped, Fatal, JournalLost, Malformed
 from builders.llm.pace import Pace
 from builders.llm.progress import Progress
 from builders.llm.prompting import Prompts, render
-from builders.llm.replies import WrongForm, check_text, parse_reply, reply_schema, split_thinking
+from builders.llm.replies import WrongForm, check_text, parse_reply, reply_schema
 from csc_tasks.errors import DataError, SettingError
+from csc_tasks.thinking import of_name, separate
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -316,15 +317,15 @@ def llm_from_args(args: Namespace, journal_path: Path | str, stages: Iterable[st
 
 def _read(found: Reply, model, attempt: int):
     """(ok | malformed | refused, what is wrong, the Answer) of one reply; a replayed one is read by the same rules."""
-    inline, text = split_thinking(found.text or "")
-    thinking = "\n".join(filter(None, (found.thinking, inline)))
-    answer = Answer(text, None, thinking, found.usage, found.refusal, found.model, attempt + 1)
+    said = separate(found.text or "", of_name(found.model))
+    thinking = "\n".join(filter(None, (found.thinking, said.thought)))
+    answer = Answer(said.text, None, thinking, found.usage, found.refusal, found.model, attempt + 1)
     if found.refusal:
         return "refused", found.refusal, answer
     try:
         if model is not None:
-            return "ok", "", replace(answer, parsed=parse_reply(text, model))
-        check_text(text)
+            return "ok", "", replace(answer, parsed=parse_reply(said.text, model))
+        check_text(said.text)
     except WrongForm as error:
         return "malformed", f"cut at the token limit; {error}" if found.finish == "length" else str(error), answer
     if found.finish == "length":

@@ -1,4 +1,4 @@
-"""What a model wrote -> thinking, text, and the pydantic model that was asked for.
+"""What a model wrote -> the pydantic model that was asked for. Thinking was taken out before, by csc_tasks.thinking.
 
 A structured reply is read by one rule. Either the whole text is one JSON value, or the text has exactly two lines that start with three
 backticks, the first with nothing or `json` after them and the last with nothing, and what lies between is one JSON value; prose around
@@ -18,16 +18,6 @@ FENCE = "```"
 
 class WrongForm(ValueError):
     """A reply has not the asked-for form; the text says in a few words what is wrong."""
-
-
-def split_thinking(raw: str) -> tuple[str, str]:
-    """(thinking, text): thinking is everything through the last `</think>`; after an unclosed `<think>` there is no text."""
-    before, closing, after = raw.rpartition("</think>")
-    if "<think>" in after:
-        before, after = before + after, ""
-    elif not closing:
-        return "", raw.strip()
-    return before.replace("<think>", "").replace("</think>", "").strip(), after.strip()
 
 
 def check_text(text: str) -> str:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from builders.llm.exchange import Failure, Reply, Usage
+from csc_tasks.thinking import reasoning_of
 
 # Codes with which servers refuse a prompt instead of answering it: OpenAI and Azure, OpenAI's reasoning models, DashScope.
 FILTERED = {"content_filter", "content_policy_violation", "invalid_prompt", "data_inspection_failed"}
@@ -49,8 +50,7 @@ def read(data) -> Reply | Failure | Rejected:
     message = choice.get("message") if isinstance(choice.get("message"), dict) else {}
     finish = _text(choice.get("finish_reason"))
     refusal = _text(message.get("refusal")) or ("stopped by the content filter" if finish == "content_filter" else "")
-    thinking = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
-    return Reply(_content(message.get("content")), thinking, refusal, finish, usage, model)
+    return Reply(_content(message.get("content")), reasoning_of(message), refusal, finish, usage, model)
 
 
 def read_moderation(data) -> Reply | Failure | Rejected:

@@ -114,6 +114,10 @@ _TABLE = (
         "empty", ("turn", "answer"),
         "Share of items without any reply text (lower is better, 0-1); a reply of one mark is not empty.",
     ),
+    _flag(
+        "thinking_cut", ("turn", "answer"),
+        "Share of items without a reply because the model was still thinking (lower is better, 0-1); empty counts them too.",
+    ),
     Metric(
         name="bleu_2", function=overlap.bleu_2, of="reply", per=("turn",), higher_is_better=True, range=(0.0, 100.0), by_language=True,
         statistic=overlap.corpus_bleu, default=True,

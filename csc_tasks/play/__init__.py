@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from lm_eval.api.model import LM, CachingLM
 from tqdm import tqdm
 
-from csc_tasks.play import concurrent, eligible, lockstep, plain
+from csc_tasks.play import concurrent, eligible, lockstep, plain, thoughts
 from csc_tasks.play.chains import conversations, in_order
 from csc_tasks.play.ranks import length, share
 from csc_tasks.play.requests import Played, PlayInstance, Renderer
@@ -51,14 +51,20 @@ def _play(lm, requests: Sequence[PlayInstance], label: str, chooses: bool) -> li
     if why:
         log.info("csc: every prompt is encoded from its start, because %s", why)
     window = min(request.window for request in requests)
+    plan = thoughts.plan(itself, requests, chooses)
+    if plan.line and getattr(lm, "rank", 0) == 0:
+        log.warning("csc: %s", plan.line)
+    thoughts.budgeted(itself, requests, plan)
+    bridge = plan.thinking.bridge if chooses and plan.thinking.thinks else ""
+    how = {"thinking": plan.thinking, "strips": plan.strips, "bridge": bridge}
     progress = tqdm(total=sum(map(len, asked)), desc=f"csc: {label}", unit="turn", disable=getattr(lm, "rank", 0) != 0)
-    with _SteadyBatchSize(itself), progress:
+    with _SteadyBatchSize(itself), thoughts.as_planned(itself, plan), progress:
         if why is None:
-            played = (lockstep.choose if chooses else lockstep.generate)(lm, asked, template, int(itself.batch_size), progress)
+            played = (lockstep.choose if chooses else lockstep.generate)(lm, asked, template, int(itself.batch_size), progress, **how)
         elif automatic and not chooses and concurrent.is_concurrent(itself):
-            played = concurrent.generate(lm, asked, Renderer(itself, template), progress)
+            played = concurrent.generate(lm, asked, Renderer(itself, template, **how), progress)
         else:
-            played = (plain.choose if chooses else plain.generate)(lm, asked, Renderer(itself, template), window, progress)
+            played = (plain.choose if chooses else plain.generate)(lm, asked, Renderer(itself, template, **how), window, progress)
     return in_order(played, requests)
 
 

@@ -40,9 +40,10 @@ class Chain:
     def answer(self, text: str | None, truncated: bool | None) -> None:
         """Book the reply to the request that `ask` gave last."""
         request = self.requests[self.position]
-        self.answers.append(Played(writable(text or ""), truncated, self.dropped))
+        how = self.renderer.reading(request, truncated)
+        self.answers.append(Played(writable(text or ""), truncated, self.dropped, how))
         if request.generated:
-            self.replies[request.prompt.turn] = read_reply(text)
+            self.replies[request.prompt.turn] = read_reply(text, how)
         self.position += 1
 
     def choose(self, loglikelihoods: Sequence[float]) -> None:

@@ -35,11 +35,16 @@ class Reply:
     tokens: list[int] = field(default_factory=list)
 
 
-def generate(lm, conversations: Sequence[Sequence[PlayInstance]], chat_template, batch_size: int, progress: tqdm) -> list[Chain]:
-    """Play all conversations greedily. The replies are those that the backend itself gives to one prompt at a time."""
+def generate(
+    lm, conversations: Sequence[Sequence[PlayInstance]], chat_template, batch_size: int, progress: tqdm, **how
+) -> list[Chain]:
+    """Play all conversations greedily. The replies are those that the backend itself gives to one prompt at a time.
+
+    `how` is what a Renderer needs to know about the model's thinking.
+    """
     book = Book(lm)
     lm = book.model
-    renderer = Renderer(lm, chat_template, lambda prompt: lm.tok_batch_encode([prompt])[0][0].tolist())
+    renderer = Renderer(lm, chat_template, lambda prompt: lm.tok_batch_encode([prompt])[0][0].tolist(), **how)
     chains = [Chain(requests, renderer) for requests in _spread(conversations, batch_size)]
 
     def cached(chain: Chain, request: PlayInstance) -> bool:
@@ -85,11 +90,13 @@ def generate(lm, conversations: Sequence[Sequence[PlayInstance]], chat_template,
                 take(row, best[row] if plain else stop.likeliest(logits[row], replies[row], rows.held[row]))
 
 
-def choose(lm, conversations: Sequence[Sequence[PlayInstance]], chat_template, batch_size: int, progress: tqdm) -> list[Chain]:
+def choose(
+    lm, conversations: Sequence[Sequence[PlayInstance]], chat_template, batch_size: int, progress: tqdm, **how
+) -> list[Chain]:
     """The twelve names' log-likelihoods after every prompt, from one pass over what is new in the prompt and the names."""
     book = Book(lm)
     lm = book.model
-    renderer = Renderer(lm, chat_template)
+    renderer = Renderer(lm, chat_template, **how)
     chains = [Chain(requests, renderer, longest_name(requests[0])) for requests in _spread(conversations, batch_size)]
 
     def cached(chain: Chain, request: PlayInstance) -> bool:
@@ -195,13 +202,7 @@ class _Stop:
         return any(stop and stop in text for stop in reply.stops)
 
     def text(self, reply: Reply) -> str:
-        tokens, think = reply.tokens, self.lm.think_end_token
-        if isinstance(think, int):
-            after = [i for i, token in enumerate(tokens) if token == think]
-            text = self.lm.tok_decode(tokens[after[-1] + 1 :] if after else tokens).lstrip()
-        else:
-            text = self.lm.tok_decode(tokens)
-        return postprocess_generated_text(text, reply.stops, think if isinstance(think, str) else None)
+        return postprocess_generated_text(self.lm.tok_decode(reply.tokens), reply.stops, None)
 
     def _length(self, stop: str) -> int:
         if stop not in self._lengths:

@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lm_eval.api.instance import Instance
 
 from csc_tasks.errors import ModelError
 from csc_tasks.prompts import DATE, AnswerPrompt, ChatTemplate, Reply, TurnPrompt
+from csc_tasks.thinking import CUT, Thinking, opened_by
 
 log = logging.getLogger("lm_eval.csc_tasks")
 
@@ -20,7 +21,8 @@ class PlayInstance(Instance):
     """A request for one supporter turn or one answer.
 
     `prompt` renders it, `templated` says whether the run applies the model's chat template, `generated` whether the model's own earlier
-    turns stand in for the gold supporter's. `play`, `window` and `date` are the settings `csc_play`, `csc_window` and `csc_date`.
+    turns stand in for the gold supporter's. `play`, `window`, `date` and `think_tokens` are the settings `csc_play`, `csc_window`,
+    `csc_date` and `csc_think_tokens`; `thought` says afterwards what was done about the model's thinking.
     """
 
     prompt: TurnPrompt | AnswerPrompt | None = None
@@ -30,6 +32,8 @@ class PlayInstance(Instance):
     play: str = "auto"
     window: int = 256
     date: str = DATE
+    think_tokens: int | None = None
+    thought: dict | None = None
 
     @property
     def conversation(self) -> tuple:
@@ -41,22 +45,36 @@ class PlayInstance(Instance):
 class Played:
     """What came back for a request: the raw text, whether the token limit cut it (None: the backend cannot tell) and turns dropped.
 
-    `history_truncated` is None where the model's length or tokenizer is not known here.
+    `history_truncated` is None where the model's length or tokenizer is not known here. `thinking` says how to read the text.
     """
 
     text: str
     truncated: bool | None
     history_truncated: int | None
+    thinking: Thinking | None = None
 
 
 class Renderer:
     """Prompts as one model takes them: chat template or plain text, and short enough.
 
     `encode` turns text into the model's tokens where the model's own `tok_encode` is not what its requests are encoded with.
+    `thinking` is how the model thinks aloud; `strips` says that the backend takes its thinking out of the text, and `bridge` is put
+    between a prompt and what follows it.
     """
 
-    def __init__(self, lm, chat_template: Callable | None, encode: Callable[[str], list[int]] | None = None) -> None:
+    def __init__(
+        self,
+        lm,
+        chat_template: Callable | None,
+        encode: Callable[[str], list[int]] | None = None,
+        thinking: Thinking | None = None,
+        strips: bool = False,
+        bridge: str = "",
+    ) -> None:
         self.lm = lm
+        self.thinking = thinking or Thinking()
+        self.strips = strips
+        self.bridge = bridge
         self.chat_template = chat_template
         self._encode = encode or getattr(lm, "tok_encode", None)
         self._last: tuple[str, list[int]] = ("", [])
@@ -76,7 +94,21 @@ class Renderer:
         if isinstance(request.prompt, TurnPrompt) and request.prompt.style == "chat":
             # The first turns have no history yet, and a run must not end at a later one.
             template.check_history()
-        return template(messages)
+        prompt = template(messages)
+        return prompt + self.bridge if isinstance(prompt, str) else prompt
+
+    def reading(self, request: PlayInstance, cut: bool | None) -> Thinking:
+        """How to read the reply to a request whose prompt was sent; `cut` by the token limit or not."""
+        prompt = request.arguments[0]
+        if isinstance(prompt, str):
+            opened = "" if self.strips else opened_by(prompt)
+        elif cut and request.think_tokens and self.thinking.thinks is None and self.thinking.family is None:
+            # The server's template is not known here. The user says that the model thinks, and it used up all tokens for thinking and
+            # reply: unless a mark says otherwise it was still thinking.
+            opened = CUT
+        else:
+            opened = self.thinking.opened
+        return self.thinking if opened == self.thinking.opened else replace(self.thinking, opened=opened)
 
     def template(self, today: str = DATE) -> ChatTemplate:
         """The chat template as prompts use it; what it does to them is said when it is first asked for.
@@ -111,7 +143,7 @@ class Renderer:
             bare = self._length(self.render(request, max(high, 0), replies))
             raise ModelError(
                 f"{request.doc['conversation_id']}: instructions and question alone take {bare} tokens, the model has room for {room} "
-                f"beside a reply of {reply_tokens}; use a model with a longer context or a smaller max_gen_toks"
+                f"beside a reply of {reply_tokens}; use a model with a longer context, or a smaller max_gen_toks or csc_think_tokens"
             )
         while low < high:
             middle = (low + high) // 2

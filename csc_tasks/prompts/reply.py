@@ -1,9 +1,10 @@
 """What a model wrote -> the strategy it chose and what it said.
 
-Read are `[Strategy name] reply` and 【】 (the format asked for), the number forms (`策略5 情感管理`, and `5. 情感管理` as the prompt's list
-has it), ids inside brackets or JSON only, JSON `{"strategy": ..., "response": ...}`, and a bare name at the start followed by a colon or
-a line break. Whole labels only. Two different labels or an unknown one leave the reply *unparsed*: no strategy, and the whole text is
-the reply.
+Thinking goes first (csc_tasks.thinking), then the supporter's name in front of the reply. Read are `[Strategy name] reply` and 【】 (the
+format asked for), the number forms (`策略5 情感管理`, and `5. 情感管理` as the prompt's list has it), a bare name at the start followed by
+a colon or a line break, the fields `Strategy: name` and `Reply: text` on lines of their own, JSON `{"strategy": ..., "response": ...}`,
+and ids inside brackets, fields or JSON only. Whole labels only. Two different labels or an unknown one leave the reply *unparsed*: no
+strategy, and the whole text is the reply. Accepted and refused forms stand in a table of the task card, which is the test.
 """
 
 import json
@@ -11,28 +12,56 @@ import re
 from dataclasses import dataclass
 
 from csc_tasks.framework import BY_ID, STRATEGIES, Strategy, find_strategy
+from csc_tasks.prompts import en, zh
+from csc_tasks.thinking import Thinking, separate
 
+# Every repetition has a bound: a reply of any length is read in time that is linear in its length.
+_SPACE = r"\s{0,20}"
 _BRACKETED = r"[\[【［]([^\[\]【】［］\n]{1,60})[\]】］]"
-_TAG = re.compile(rf"{_BRACKETED}\s*[:：]?")
+_TAG = re.compile(rf"{_BRACKETED}{_SPACE}[:：]?")
 _ANY_TAG = re.compile(_BRACKETED)
-_FENCE = re.compile(r"```(?:json)?\s*(\{.*\})\s*```", re.DOTALL)
+
+_OTHER_SPELLINGS = {"其他": "其它"}
+_ALL_NAMES = [name for s in STRATEGIES for name in (s.zh, s.en)] + list(_OTHER_SPELLINGS)
 _NAMES = "|".join(
-    sorted((r"[^\S\n]+".join(map(re.escape, name.split())) for s in STRATEGIES for name in (s.zh, s.en)), key=len, reverse=True)
+    sorted((r"[^\S\n]{1,20}".join(map(re.escape, name.split())) for name in _ALL_NAMES), key=len, reverse=True)
 )
-# No two neighbouring parts of these can take the same white space: replies of any length are read in linear time.
-_AFTER_NUMBER = r"(?!\d)\s*(?:[:：.、]\s*)?"
-_BARE = re.compile(rf"((?:(?:(?:策略|strategy)\s*)?\d{{1,2}}{_AFTER_NUMBER})?(?:{_NAMES}))[^\S\n]*(?:[:：]|\n|$)", re.IGNORECASE)
-_NUMBERED = re.compile(rf"((?:策略|strategy)\s*\d{{1,2}}{_AFTER_NUMBER}(?:{_NAMES}))\s+(?=\S)", re.IGNORECASE)
-_NUMBER_ONLY = re.compile(r"((?:策略|strategy)\s*\d{1,2})(?!\d)[^\S\n]*(?:[:：]|\n|$)", re.IGNORECASE)
-_EMPHASIS = re.compile(r"(\*{1,3}|_{1,2}|`)(.+?)\1", re.DOTALL)
+_WORD = r"(?:策略|strategy)"
+_AFTER_NUMBER = rf"(?!\d){_SPACE}(?:[:：.、]{_SPACE})?"
+_END = r"[^\S\n]{0,20}(?:[:：]|\n|$)"
+_BARE = re.compile(rf"((?:(?:{_WORD}{_SPACE})?\d{{1,2}}{_AFTER_NUMBER})?(?:{_NAMES})){_END}", re.IGNORECASE)
+_NUMBERED = re.compile(rf"({_WORD}{_SPACE}\d{{1,2}}{_AFTER_NUMBER}(?:{_NAMES}))\s{{1,20}}(?=\S)", re.IGNORECASE)
+_NUMBER_ONLY = re.compile(rf"({_WORD}{_SPACE}\d{{1,2}})(?!\d){_END}", re.IGNORECASE)
+
+
+def _field(names: str) -> str:
+    """A name with its colon, plain or emphasised, as in `**Reply:**`."""
+    return rf"(?P<mark>[*_]{{0,3}})(?:{names})(?:(?P=mark){_SPACE}[:：]|{_SPACE}[:：](?P=mark))"
+
+
+_STRATEGY_NAMES = rf"{_WORD}(?:名称|\s{{1,5}}name)?"
+_STRATEGY_FIELD = re.compile(_field(_STRATEGY_NAMES), re.IGNORECASE)
+_LATER_FIELD = re.compile(rf"^{_field(_STRATEGY_NAMES)}(?P<label>[^\n]{{1,60}})", re.IGNORECASE | re.MULTILINE)
+_REPLY_FIELD = re.compile(_field(r"reply|response|answer|回复内容|回复|回应|回答"), re.IGNORECASE)
+# What the prompt calls the supporter, and what else a model may call its own part.
+_SPEAKERS = [line.strip(" :：") for words in (en, zh) for line in (words.TAIL, words.SUPPORTER)] + ["agent", "assistant"]
+_SPEAKER = re.compile(_field("|".join(map(re.escape, _SPEAKERS))), re.IGNORECASE)
+_MARKUP = " \t*_`[]【】［］"
+_EMPHASIS = ("***", "**", "*", "__", "_", "`")
+_REPEATS = 10
+"""How often one label may stand in front of one reply; what comes after that is text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A read reply. `strategy` is a strategy id, or None when the reply is unparsed; `text` is what the customer would see."""
+    """A read reply. `strategy` is a strategy id, or None when the reply is unparsed; `text` is what the customer would see.
+
+    thinking_cut: there is no reply, because what was written ended inside the model's thinking.
+    """
 
     strategy: str | None
     text: str
+    thinking_cut: bool = False
 
     @property
     def empty(self) -> bool:
@@ -40,24 +69,19 @@ class Reply:
         return not self.text
 
 
-def strip_thinking(raw: str) -> str:
-    """`raw` without everything through its last `</think>`; an unclosed `<think>` leaves nothing.
+def read_reply(raw: str | None, thinking: Thinking | None = None) -> Reply:
+    """Read what a model wrote (None, from an API that gave no content, is an empty unparsed reply).
 
-    Half a character (a lone surrogate, which no file can hold) becomes a question mark.
+    thinking: how the model thinks aloud, where that is known.
     """
-    text = raw.rpartition("</think>")[2]
-    return "" if "<think>" in text else writable(text).strip()
-
-
-def read_reply(raw: str | None) -> Reply:
-    """Read what a model wrote (None, from an API that gave no content, is an empty unparsed reply)."""
-    text = strip_thinking(raw or "")
+    answer = read_answer(raw, thinking)
+    text = _unnamed(answer.text)
     label, rest = _json_fields(text) or _split(text)
     found = _strategy(label)
     if found is None:
-        return Reply(None, text)
-    while True:
-        # The same label once more, right after itself, is no part of what the customer is told; a different one there is a second choice.
+        return Reply(None, text, answer.thinking_cut)
+    for _ in range(_REPEATS):
+        # The same label once more, right after itself, is no part of what the customer is told; a different one is a second choice.
         again, after = _split(rest)
         other = _strategy(again, ids=label.strip() in BY_ID)
         if other is None:
@@ -65,44 +89,85 @@ def read_reply(raw: str | None) -> Reply:
         if other is not found:
             return Reply(None, text)
         rest = after
-    # A full strategy name in brackets further on is a second label; ids are not looked for there, because [ID] can be a placeholder.
-    others = (_strategy(match[1], ids=False) for match in _ANY_TAG.finditer(rest))
-    return Reply(None, text) if any(other not in (None, found) for other in others) else Reply(found.id, rest.strip())
+    # A full strategy name further on, in brackets or as a field, is a second label. Ids are not looked for: [ID] can be a placeholder.
+    later = [match[1] for match in _ANY_TAG.finditer(rest)]
+    later += [match["label"].strip(_MARKUP) for match in _LATER_FIELD.finditer(rest)]
+    if any(_strategy(label, ids=False) not in (None, found) for label in later):
+        return Reply(None, text)
+    return Reply(found.id, _unnamed(rest).strip())
 
 
-def read_text(raw: str | None) -> Reply:
-    """Read a reply that was asked for without a strategy: thinking goes, and a tag the model wrote all the same; the rest is the reply."""
-    return Reply(None, read_reply(raw).text)
+def read_text(raw: str | None, thinking: Thinking | None = None) -> Reply:
+    """Read a reply that was asked for without a strategy: a tag that the model wrote all the same goes, the rest is the reply."""
+    reply = read_reply(raw, thinking)
+    return Reply(None, reply.text, reply.thinking_cut)
+
+
+def read_answer(raw: str | None, thinking: Thinking | None = None) -> Reply:
+    """Read an answer to a question: all of it but the thinking.
+
+    Half a character (a lone surrogate, which no file can hold) becomes a question mark.
+    """
+    found = separate(writable(raw or ""), thinking)
+    return Reply(None, found.text, found.cut)
+
+
+def writable(text: str) -> str:
+    """`text` that any file can hold: half a character (a lone surrogate) becomes a question mark."""
+    return text.encode(errors="replace").decode()
 
 
 def _strategy(label: str | None, ids: bool = True) -> Strategy | None:
-    return None if label is None else find_strategy(label, ids)
+    if label is None:
+        return None
+    label = label.strip()
+    if field := _STRATEGY_FIELD.match(label):
+        label = label[field.end() :]
+    for spelling, name in _OTHER_SPELLINGS.items():
+        label = label.replace(spelling, name)
+    return find_strategy(label, ids)
 
 
 def _split(text: str) -> tuple[str | None, str]:
     """The label as written and what follows it; (None, text) when nothing label-like opens the text."""
-    opening = text.lstrip()
-    # Chat models like to embolden the tag; the emphasis is not part of it.
-    if emphasised := _EMPHASIS.match(opening):
-        opening = emphasised[2].lstrip() + opening[emphasised.end() :]
+    # Chat models like to embolden the tag, or all of the reply; the emphasis is no part of it.
+    opening = _unnamed(_unemphasised(_unnamed(text.lstrip())).lstrip()).lstrip()
+    if field := _STRATEGY_FIELD.match(opening):
+        line, _, rest = opening[field.end() :].partition("\n")
+        label = line.strip(_MARKUP)
+        if 0 < len(label) <= 60:
+            rest = rest.lstrip()
+            reply = _REPLY_FIELD.match(rest)
+            return label, rest[reply.end() :] if reply else rest
     for pattern in (_TAG, _BARE, _NUMBERED, _NUMBER_ONLY):
         if match := pattern.match(opening):
             return match[1], opening[match.end() :]
     return None, text
 
 
+def _unnamed(text: str) -> str:
+    """`text` without the supporter's name in front: the customer is not told it, and a history would show it twice."""
+    speaker = _SPEAKER.match(text.lstrip())
+    return text.lstrip()[speaker.end() :].lstrip() if speaker else text
+
+
+def _unemphasised(text: str) -> str:
+    """`text` without the Markdown emphasis of its beginning."""
+    for mark in _EMPHASIS:
+        end = text.find(mark, len(mark) + 1) if text.startswith(mark) else -1
+        if end > 0:
+            return text[len(mark) : end] + text[end + len(mark) :]
+    return text
+
+
 def _json_fields(text: str) -> tuple[str, str] | None:
     """`strategy` and `response` of a reply that is one JSON object, bare or fenced."""
-    fenced = _FENCE.fullmatch(text)
+    if text.startswith("```") and text.endswith("```"):
+        text = text[3:-3].removeprefix("json").strip()
     try:
-        value = json.loads(fenced[1] if fenced else text)
+        value = json.loads(text)
     except (ValueError, RecursionError):
         return None
     if isinstance(value, dict) and isinstance(value.get("strategy"), str) and isinstance(value.get("response"), str):
         return value["strategy"], writable(value["response"])
     return None
-
-
-def writable(text: str) -> str:
-    """`text` that any file can hold: half a character (a lone surrogate) becomes a question mark."""
-    return text.encode(errors="replace").decode()

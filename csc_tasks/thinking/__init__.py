@@ -9,10 +9,10 @@ Adding a family of models is one entry in `families.FAMILIES`.
 """
 
 from csc_tasks.thinking.families import FAMILIES, Family, Thinking, closes, opened_by
-from csc_tasks.thinking.replies import APART, CUT, Separated, content_of, reasoning_of, separate
+from csc_tasks.thinking.replies import APART, CUT, END, Separated, content_of, reasoning_of, separate
 from csc_tasks.thinking.templates import chat_template, decode, of_name, of_template, of_tokenizer, special_marks
 
 __all__ = [
-    "APART", "CUT", "FAMILIES", "Family", "Separated", "Thinking", "chat_template", "closes", "content_of", "decode", "of_name",
+    "APART", "CUT", "END", "FAMILIES", "Family", "Separated", "Thinking", "chat_template", "closes", "content_of", "decode", "of_name",
     "of_template", "of_tokenizer", "opened_by", "reasoning_of", "separate", "special_marks",
 ]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from csc_tasks.thinking.families import FAMILIES, MESSAGE, PARTS, Family, Thinking
 
+END = "</think>"
+"""The closing mark that any text may be given to say: what is before this is thinking."""
 CUT = "<think>"
 """What a reply is written as that ended inside its thinking, where a server says so in other ways than in the text."""
 APART = "<think></think>"

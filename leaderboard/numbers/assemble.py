@@ -128,7 +128,8 @@ def make_samples(table: str, rows: Rows, models: Mapping[Identity, Model], seed:
                     scores = {name: items[position] for name, items in line["scores"].items() if isinstance(items[position], int | float)}
                     reply = Reply(
                         strategy=record.get("strategy"), unparsed=record.get("unparsed"), text=record["reply"],
-                        truncated=record.get("truncated"), unsupported=found.unsupported.get(key, ()),
+                        truncated=record.get("truncated"), thinking_cut=record.get("thinking_cut"),
+                        unsupported=found.unsupported.get(key, ()),
                         scores={name: float(score) for name, score in scores.items()},
                     )  # fmt: skip
                     replies.setdefault(key, {}).setdefault(models[identity].slug, {})[task] = reply

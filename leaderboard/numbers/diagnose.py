@@ -23,6 +23,8 @@ MOST_TOPICS = 40
 OTHER = "(all others)"
 PARTS = ("early", "mid", "late")
 _BROKEN = -1
+_ASIDE = {"rouge_l_default"} | {name for name, metric in METRICS.items() if metric.of == "flag"} - {"unparsed"}
+"""Results that say how a run went and not how good its replies are."""
 
 
 def confusion(logged: Logged) -> Confusion:
@@ -153,7 +155,7 @@ def mean_columns(logged: Logged) -> dict[str, np.ndarray]:
         base, _, norm = parts_of(name)
         corpus = METRICS[base].statistic is not None if base in METRICS else any(isinstance(item, list) for item in items)
         part = rated(name)
-        if corpus or norm or (part and part.what != OVERALL) or base in ("rouge_l_default", "truncated", "history_truncated", "empty"):
+        if corpus or norm or (part and part.what != OVERALL) or base in _ASIDE:
             continue
         found[name] = np.asarray([np.nan if item is None else item for item in items], dtype=float)
     return found

@@ -101,7 +101,7 @@ function exchange(table, turn, slugs, task) {
 
 function marks(table, task, reply) {
   const unsupported = reply.unsupported.length > 0 && `without support: ${reply.unsupported.join(", ")}`;
-  const notes = [reply.truncated && "cut by the token limit", unsupported].filter(Boolean);
+  const notes = [reply.truncated && "cut by the token limit", reply.thinking_cut && "cut while thinking", unsupported].filter(Boolean);
   // The strategy stands in its tag already.
   const scores = Object.entries(reply.scores).map(([name, number]) => [columnOf(table, `${task}/${name}`), number])
     .filter(([column]) => column?.headline && !column.metric.startsWith("strategy"))

@@ -240,7 +240,21 @@ def _identity(read: _File, baseline: bool) -> Identity:
     settings = {name: value for name, value in arguments.items() if name not in _NOT_THE_MODEL and not _SECRET.search(name)}
     given = {"gen_kwargs": read.config.gen_kwargs, "model_sha": read.config.model_sha, "system_instruction": read.system_instruction_sha}
     settings |= {name: _text(value) for name, value in given.items() if value}
+    if tokens := _thinking_tokens(read):
+        settings["thinking"] = f"up to {tokens} tokens"
     return Identity(read.model_name, base, False, tuple(sorted(settings.items())))
+
+
+def _thinking_tokens(read: _File) -> int:
+    """How many tokens the run gave the model to think: with and without thinking, one model is two rows."""
+    stated = []
+    for config in read.configs.values():
+        metadata = config.get("metadata")
+        csc = metadata.get("csc") if isinstance(metadata, dict) else None
+        thinking = csc.get("thinking") if isinstance(csc, dict) else None
+        tokens = thinking.get("tokens") if isinstance(thinking, dict) else None
+        stated.append(tokens if type(tokens) is int else 0)
+    return max(stated, default=0)
 
 
 def _arguments(given: dict[str, Any] | str | None) -> dict[str, str]:
