@@ -90,6 +90,16 @@ def test_a_reply_that_does_not_come_back_is_shown():
     assert row_of(text)["replies come back"].startswith("not in single style, en: '[Oracle] [")
 
 
+def test_a_thought_is_closed_where_the_template_shows_answers_inside_it():
+    # As Nemotron Nano 2: the conversation goes on from the prompt, with the answer where the thought should be.
+    text = (
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' %}<think>\n{% endif %}{{ m.content }}<|im_end|>\n"
+        "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}"
+    )
+    row = row_of(text)
+    assert (row["thinking"], row["replies come back"]) == ("think, opened in the prompt", "yes")
+
+
 def test_templates_are_found_in_every_kind_of_file(tmp_path):
     one, two, three, four = (f"{{# {number} #}}{CHATML}" for number in range(4))
     (tmp_path / "a.jinja").write_text(one, encoding="utf-8")
