@@ -110,9 +110,9 @@ class Rendering:
         before, found, after = whole.rpartition(_PROBE)
         if not found:
             raise ModelError("this tokenizer's chat template does not show what the assistant said; it cannot be trained on")
-        opening = closes(opened_by(prompt))
-        if whole.startswith(prompt) and len(before) >= len(prompt):
-            opening = before[len(prompt) :]
+        opening = before[len(prompt) :] if whole.startswith(prompt) and len(before) >= len(prompt) else ""
+        # Some templates show even an answer inside the thought that the prompt opens.
+        opening += closes(opened_by(prompt + opening))
         return opening, through_first(after, special_tokens(self.tokenizer)) or _eos(self.tokenizer)
 
 
