@@ -7,7 +7,7 @@ tasks on, so that nothing is read twice.
 
 import functools
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from lm_eval.tasks import TaskManager
@@ -15,6 +15,7 @@ from lm_eval.utils import simple_parse_args_string
 
 from csc_tasks import play
 from csc_tasks.errors import CscError, ModelError, SettingError
+from csc_tasks.prompts import ChatTemplate, needs_parts, of_tokenizer
 from csc_tasks.tasks import SupportTask
 
 log = logging.getLogger("lm_eval.csc_tasks")
@@ -49,7 +50,8 @@ def check_run(run: dict) -> None:
     if isinstance(run.get("model"), str):
         check_backend(run["model"], templated, tasks)
         if templated and run["model"] in WITH_LOCAL_TOKENIZER:
-            check_chat_template(model_args, templated)
+            styles = {task.settings.prompt for task in tasks.values()}
+            check_chat_template(model_args, templated, styles)
 
 
 def load_tasks(run: dict, model_args: Mapping) -> dict[str, SupportTask]:
@@ -156,9 +158,12 @@ def check_backend(model: str, templated, tasks: Mapping[str, SupportTask]) -> No
         )
 
 
-def check_chat_template(model_args: Mapping, wanted: bool | str) -> None:
-    """Load the model's tokenizer alone and look for the chat template that is asked for.
+def check_chat_template(
+    model_args: Mapping, wanted: bool | str, styles: Collection[str] = ()
+) -> None:
+    """Load the model's tokenizer alone and try the chat template that is asked for.
 
+    `styles` are the prompt styles of the run: in "chat" the template has to show earlier turns too.
     A tokenizer that cannot be loaded is left to lm_eval.
     """
     name = model_args.get("tokenizer") or model_args.get("pretrained")
@@ -171,10 +176,11 @@ def check_chat_template(model_args: Mapping, wanted: bool | str) -> None:
     try:
         from transformers import AutoTokenizer
 
-        template = AutoTokenizer.from_pretrained(name, **options).chat_template
+        tokenizer = AutoTokenizer.from_pretrained(name, **options)
     except Exception as error:
         log.debug("the chat template of %s is not checked: %r", name, error)
         return
+    template = tokenizer.chat_template
     if not template:
         raise ModelError(
             f"{name}: its tokenizer has no chat template; leave out --apply_chat_template, "
@@ -187,3 +193,11 @@ def check_chat_template(model_args: Mapping, wanted: bool | str) -> None:
             raise ModelError(
                 f"{name}: no chat template {chosen!r}; choose with --apply_chat_template: {names}"
             )
+        template = template[chosen]
+    shown = ChatTemplate(of_tokenizer(tokenizer, chat_template=template))
+    try:
+        needs_parts(shown.apply)
+        if "chat" in styles:
+            shown.check_history()
+    except ModelError as error:
+        raise ModelError(f"{name}: {error}") from None

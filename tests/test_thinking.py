@@ -151,6 +151,7 @@ HOW = {
     "gpt-oss": (True, "", {}, "<|channel|>final<|message|>"),
     "muse-glimmer": (True, "", {}, " to=user<|message|>"),
     "cohere": (True, "", {"reasoning": False}, "<|START_RESPONSE|>"),
+    "kimi-k3": (True, "<|open|>think<|sep|>", {}, "<|close|>think<|sep|><|open|>response<|sep|>"),
 }
 
 

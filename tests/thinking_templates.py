@@ -80,6 +80,14 @@ TEMPLATES = {
         None, "<|END_OF_TURN_TOKEN|>",
         ("<|START_OF_TURN_TOKEN|>", "<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|START_THINKING|>", "<|END_THINKING|>"), (),
     ),
+    # Kimi K3: marks put together from three special tokens; the prompt opens the thought, and the reply has marks of its own.
+    "kimi-k3": (
+        "{% for m in messages %}<|open|>message {{ m['role'] }}<|sep|>{% if m['role'] == 'assistant' %}<|open|>think<|sep|><|close|>think"
+        "<|sep|><|open|>response<|sep|>{{ m['content'] }}<|close|>response<|sep|>{% else %}{{ m['content'] }}{% endif %}"
+        "<|close|>message<|sep|><|im_end|>{% endfor %}{% if add_generation_prompt %}<|open|>message assistant<|sep|><|open|>think<|sep|>"
+        "{% endif %}",
+        None, "<|im_end|>", ("<|open|>", "<|close|>", "<|sep|>"), (),
+    ),
 }  # fmt: skip
 
 

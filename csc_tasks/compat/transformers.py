@@ -84,6 +84,13 @@ def pins_dates() -> bool:
         rendered = render_jinja_template([[{"role": "user", "content": ""}]], chat_template=template)
     text = rendered[0][0] if isinstance(rendered, tuple) else rendered[0]
     return text == "2001-02-03 03 Feb 2001"
+
+
+def why_no_pinned_date() -> str | None:
+    """Why chat templates would print the real date; None where the pinned one is printed."""
+    return None if pins_dates() else "chat templates are compiled in another way there"
+
+
 def why_no_lockstep() -> str | None:
     """What lockstep play needs and this transformers does not give, without loading a model; None where all is there."""
     try:

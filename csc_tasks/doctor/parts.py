@@ -18,6 +18,7 @@ TORCH = ["torch", "transformers"]
 PARTS = {
     "tasks": (["lm_eval"], lm_eval.why_no_tasks, "no task can run"),
     "lockstep play": (TORCH, transformers.why_no_lockstep, "replies are the same, and slow: every prompt is encoded from its start"),
+    "pinned date": (["transformers"], transformers.why_no_pinned_date, "templates that print a date print today's"),
     "bertscore": ([*TORCH, "bert-score"], bert_score.why_no_bertscore, "leave the metric out"),
     "bleurt": ([*TORCH, "bleurt-pytorch"], bleurt.why_no_bleurt, "leave the metric out"),
     "trainer": ([*TORCH, "trl", "peft"], trl.why_no_trainer, "csc train cannot run"),

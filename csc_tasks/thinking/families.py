@@ -69,6 +69,16 @@ FAMILIES = (
     Family("mistral", "[THINK]", "[/THINK]", close="[/THINK]"),
     Family("seed", "<seed:think>", "</seed:think>", close="</seed:think>"),
     Family("minimax", "<mm:think>", "</mm:think>", close="</mm:think>"),
+    Family(
+        "kimi-k3",
+        "<|open|>think<|sep|>",
+        "<|close|>think<|sep|>",
+        close="<|close|>think<|sep|><|open|>response<|sep|>",
+        # The last is all that a reply has which ended at its first special token.
+        around=("<|open|>response<|sep|>", "<|close|>message<|sep|>", "<|close|>response<|sep|>", "<|close|>"),
+        tokens=("<|open|>", "<|close|>", "<|sep|>"),
+        evidence=("<|open|>",),
+    ),
     Family("think", "<think>", "</think>", close="\n</think>\n\n"),
 )
 """Every known way of thinking aloud. The first family that shows in a chat template is the model's."""

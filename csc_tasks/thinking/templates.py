@@ -1,7 +1,7 @@
 """How a model thinks, found from its chat template and its tokens; and its tokens decoded so that the marks stay."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 
 from csc_tasks.thinking.families import FAMILIES, Family, Thinking, closes, opened_by
 
@@ -83,9 +83,15 @@ def special_marks(tokenizer) -> dict[int, str]:
     found = {}
     for family in FAMILIES:
         # Phi's <|end|> alone is no mark of thinking: the family's own marks have to be there too.
-        if all(mark in special for mark in filter(None, (family.opening, family.closing))):
+        if all(_spelt(mark, family, special) for mark in filter(None, (family.opening, family.closing))):
             found |= {special[mark]: mark for mark in family.marks() if mark in special}
     return found
+
+
+def _spelt(mark: str, family: Family, special: Container[str]) -> bool:
+    """Whether a mark is a special token, or is put together from some (Kimi K3)."""
+    pieces = [token for token in family.tokens if token in mark]
+    return mark in special or (bool(pieces) and all(piece in special for piece in pieces))
 
 
 def decode(tokens: Sequence[int], marks: Mapping[int, str], decoded: Callable[[list[int]], str]) -> str:
