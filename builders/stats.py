@@ -21,6 +21,7 @@ from builders.figures import draw
 from builders.schema import SPLITS
 from builders.statistics import ConversationStatistics, Part, QuestionStatistics
 from csc_tasks import corpora
+from csc_tasks.arguments import CORPUS
 from csc_tasks.errors import DataError, MissingSplit, SettingError
 from csc_tasks.framework import BY_ID, STRATEGY_IDS
 from csc_tasks.out import check_writable, replace_file
@@ -28,7 +29,7 @@ from csc_tasks.out import check_writable, replace_file
 STRATEGIES, FOLLOWS = "Supporter strategies (Figure 3)", "Which strategy follows which"
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("corpus", help="demo, a dataset folder or a Hub id")
+    parser.add_argument("corpus", metavar="CORPUS", help=CORPUS)
     parser.add_argument("--revision", help="commit, tag or branch of a Hub id")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="draw the figures as PNG files into DIR")
     parser.add_argument("--card", action="store_true", help="put tables and figures into the card of this dataset folder")

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from csc_tasks import corpora
+from csc_tasks.arguments import CORPUS
 from csc_tasks.conversation import CUSTOMER, Conversation
 from csc_tasks.errors import DataError, MissingSplit
 from csc_tasks.framework import STRATEGY_IDS
@@ -32,9 +33,7 @@ Choose = Callable[[str, str], str]
 
 
 def add_arguments(parser) -> None:
-    parser.add_argument(
-        "corpus", help="demo, a dataset folder, a file or a Hub id; its csconv/test (and qa/test, where there is one) are scored"
-    )
+    parser.add_argument("corpus", metavar="CORPUS", help=f"{CORPUS}; its csconv/test and qa/test, as far as they exist, are scored")
     parser.add_argument("--train", metavar="CORPUS", help="count strategies here instead of in the corpus's own training split")
     parser.add_argument("--revision", help="commit, tag or branch of a Hub corpus")
     parser.add_argument("--language", choices=("zh", "en"), help="only this language")

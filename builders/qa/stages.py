@@ -23,6 +23,7 @@ from builders.llm.runs import run_record, stage_models
 from builders.qa.card import stages_card
 from builders.qa.pairs import SPLITS
 from builders.schema import checked_splits
+from csc_tasks.arguments import CORPUS
 from csc_tasks.corpora import Corpus, load
 from csc_tasks.errors import DataError, MissingSplit, SettingError
 
@@ -31,7 +32,7 @@ STAGE = "stage"
 
 def add_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
-    add("corpus", metavar="CORPUS", help="a dataset folder, a file, a Hub id (ORG/NAME or ORG/NAME@REVISION) or demo")
+    add("corpus", metavar="CORPUS", help=f"{CORPUS} (ORG/NAME or ORG/NAME@REVISION)")
     add("--out", required=True, type=Path, metavar="DIR", help="the dataset folder to write; the journal lies beside it")
     add("--split", action="append", default=[], choices=SPLITS, help="label this split; repeatable (default: all there are)")
     add("--limit", type=int, metavar="N", help="label N rows of each split; those of a smaller limit are among those of a larger one")

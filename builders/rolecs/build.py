@@ -46,7 +46,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--language", default="both", choices=[*LANGUAGES, "both"], help="of the conversations (default: both)")
     add("--limit", type=int, metavar="N", help="keep N conversations; those of a smaller limit are among those of a larger one")
     add("--roles", default="full", choices=ROLES, help="full (default), no-assistant or none: the last two are the baselines of Table 7")
-    add("--examples", metavar="FILE", help="for --roles none: labelled conversations (csconv or rolecs rows) to show as examples, or demo")
+    add("--examples", metavar="CORPUS", help="for --roles none: labelled conversations to show as examples: their csconv/test")
     add("--shots", type=int, default=2, metavar="K", help="for --roles none: how many of the examples are shown (default: 2)")
     add("--licence", default="other", metavar="ID", help="the dataset's licence, as the Hub names it (default: other)")
     add("--seed", type=int, default=0, metavar="N", help="another seed, other conversations (default: 0)")
