@@ -1,5 +1,6 @@
 """What every test gets: no network, no settings from the caller's shell, caches of its own, one thread a worker."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -32,6 +33,12 @@ if os.environ["HF_HOME"] == CACHES.name:
 
 for name in [name for name in os.environ if name.startswith("CSC_") and name not in KEPT]:
     del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
+def lm_eval_logs_reach_caplog(monkeypatch):
+    """lm_eval's command line ends the propagation of its records for the whole process, and with it for every later test."""
+    monkeypatch.setattr(logging.getLogger("lm_eval"), "propagate", True)
 
 
 @pytest.fixture(scope="session")

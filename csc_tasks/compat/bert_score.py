@@ -1,6 +1,6 @@
 """bert-score on today's transformers: a text's tokens and a model's layers.
 
-Run with bert-score 0.3.13 on transformers 5.18.0, 5.23.0 and 5.24.0.
+Run with bert-score 0.3.13 on transformers 5.23.0 and 5.24.0.
 
 bert-score 0.3.13, its last release, relies on what transformers 5 no longer does:
 - the empty text calls a tokenizer method that is gone: AttributeError;

@@ -1,6 +1,6 @@
 """bleurt-pytorch on today's transformers: importing it, loading its weights, and its vocabularies.
 
-Run with bleurt-pytorch 0.0.1 on transformers 5.18.0, 5.23.0 and 5.24.0.
+Run with bleurt-pytorch 0.0.1 on transformers 5.23.0 and 5.24.0.
 
 bleurt-pytorch 0.0.1, its only release, was written for transformers 4:
 - it imports `find_pruneable_heads_and_indices` and `BertTokenizerFast` from places where they no longer are: ImportError;

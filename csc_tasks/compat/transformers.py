@@ -1,4 +1,4 @@
-"""transformers: run with 5.18.0, 5.23.0 and 5.24.0.
+"""transformers: run with 5.23.0 and 5.24.0.
 
 - 5.24 renamed the cache argument of `forward`: `past_key_values` is `cache` now, and 5.40 drops the old name.
 - Lockstep play has a cache layer of its own (play/rows.py), and so depends on what transformers asks of one. Before 5.18 a layer

@@ -1,4 +1,4 @@
-"""trl: run with 1.12.0 and 1.16.0.
+"""trl: run with 1.16.0. Versions before 1.15 give no `log_probs` with the outputs of a model; 1.15 needs triton even on the CPU.
 
 trainers/trainer.py extends SFTTrainer: it brings its own order of the rows, a weight for every token, and a validation loss over tokens.
 Whether the trainer leaves prepared rows alone is looked at in every training (trainers/qlora.py).
