@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
-from argparse import Namespace
+from argparse import ArgumentParser
 from importlib import metadata
 
 import pytest
@@ -302,7 +302,9 @@ def test_a_part_that_the_versions_switch_off_is_said_loudly(name, monkeypatch, c
     assert found[part].state == OFF and why in found[part].found and found[part].line().startswith(f"off     {part}")
     assert [one.subject for one in found.values() if one.state == OFF] == [part]
     monkeypatch.setattr(examine, "findings", lambda *_: iter([found[part]]))
-    assert examine.main(Namespace(models=[], seconds=5)) == 1
+    parser = ArgumentParser()
+    examine.add_arguments(parser)
+    assert examine.main(parser.parse_args([])) == 1
     assert capsys.readouterr().out.splitlines()[1:] == [f"OFF with the versions installed: {part}", "nothing is broken (0 notes)"]
 
 

@@ -104,7 +104,7 @@ def after_training(args: Namespace, record: dict, out: Path) -> None:
         from trainers.merge import merge
 
         merge(out, record, Path(args.merge))
-        print(f"{args.merge}: base and adapter as one bf16 model, for lm_eval, vllm serve or transformers serve")
+        print(f"{args.merge}: base and adapter as one bf16 model; csc doctor --model {args.merge} says how it is scored")
     if args.save_quantized_base:
         from trainers.merge import save_quantized_base
 
