@@ -125,7 +125,8 @@ def test_a_bad_turn_fails_alone_and_the_next_run_asks_it_again(corpus, tmp_path,
     with llm_server(stumbling(act)) as server:
         lm = backend(api, server.url, connections)
         lm.timeout = 0.2 if fault == "slow" else 30
-        results = evaluate(lm, corpus, TASKS, {"csc_max_failed": 0.2}, use_cache=cache)
+        metadata = {"csc_max_failed": 0.2, "csc_metrics": "strategy_acc,failed"}
+        results = evaluate(lm, corpus, TASKS, metadata, use_cache=cache)
         asked = [text_of(body) for body in server.asked]
     counted = Counter(asked)
     for task, total in (("csc_conv_ref", 13), ("csc_conv_gen", 13), ("csc_qa", 3)):
@@ -144,7 +145,7 @@ def test_a_bad_turn_fails_alone_and_the_next_run_asks_it_again(corpus, tmp_path,
     assert sum("Supporter: (no reply)" in text for text in counted) == 2
     # The same run with a healthy server asks only what is missing, and ends as if nothing had happened.
     with llm_server(in_turn(GOOD)) as server:
-        again = evaluate(backend(api, server.url, connections), corpus, TASKS, use_cache=cache)
+        again = evaluate(backend(api, server.url, connections), corpus, TASKS, metadata, use_cache=cache)
         second = {text_of(body) for body in server.asked}
         assert second & set(asked) == set(bad)
     for task in TASKS:

@@ -51,7 +51,7 @@ def drawn_texts(seed, n, language):
 def test_every_metric_says_what_it_is():
     assert OVERLAP == [
         "strategy_acc", "strategy_macro_f1", "stage_overlap", "failed", "unparsed", "truncated", "history_truncated", "empty",
-        "bleu_2", "bleu_4", "rouge_l", "rouge_l_default",
+        "thinking_cut", "bleu_2", "bleu_4", "rouge_l", "rouge_l_default",
     ]
     for name, metric in METRICS.items():
         assert metric.name == name
@@ -69,7 +69,7 @@ def test_every_metric_says_what_it_is():
 
 
 def test_select():
-    answer = ["failed", "truncated", "history_truncated", "empty", "bleu_4", "rouge_l"]
+    answer = ["failed", "truncated", "history_truncated", "empty", "thinking_cut", "bleu_4", "rouge_l"]
     for names, per, expected in [
         (None, "turn", OVERLAP),
         ("overlap", "turn", OVERLAP),

@@ -85,8 +85,9 @@ def _answers(lm, method: str, instances: list[Instance]) -> list:
     except Exception as error:
         if not is_api(itself):
             raise
+        said = " ".join(str(error).split())
         raise ModelError(
-            f"{address(itself)}: {type(error).__name__}: {error}; with csc_play=plain one failed request ends the run, "
+            f"{address(itself)}: {type(error).__name__}: {said}; with csc_play=plain one failed request ends the run, "
             "with csc_play=auto it is one failed turn"
         ) from error
 
