@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from training_base import make_base, make_home, words
 
+from csc_tasks import TASKS_DIR
 from csc_tasks.cli import main
 from csc_tasks.errors import ModelError
 from trainers import adapter
@@ -229,7 +230,9 @@ def test_the_printed_command_scores_the_adapter_and_another_style_is_reported(tr
     assert settings == {"csc_prompt": "chat"}
     for style in ("chat", "single"):
         words[words.index("--metadata") + 1] = json.dumps({"csc_corpus": str(test.parent), "csc_prompt": style})
-        monkeypatch.setattr("sys.argv", [*words, "--gen_kwargs", "max_gen_toks=4"])
+        # The start-up hook leaves a process alone that is not lm_eval, as this one.
+        found = ["--include_path", str(TASKS_DIR)]
+        monkeypatch.setattr("sys.argv", [*words, "--gen_kwargs", "max_gen_toks=4", *found])
         cli_evaluate()
         said = "".join(capfd.readouterr())
         assert ("was trained on csc_prompt=chat" in said) == (style == "single")
