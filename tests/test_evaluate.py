@@ -79,7 +79,7 @@ def run(corpus, model):
         (SettingError, ["csc_qa"], {"csc_corpsu": "demo"}, {}, "unknown setting 'csc_corpsu' (closest: csc_corpus)"),
         (SettingError, ["csc_qa"], {"csc_window": 0}, {}, "csc_window=0: must be a whole number of at least 1"),
         (DataError, ["csc_qa"], {"csc_qa_corpus": "./nowhere"}, {}, "./nowhere: no such file or folder here"),
-        (MissingSplit, ["csc_qa"], {"csc_qa_corpus": "QA"}, {}, "no qa/test found; all its questions are in train (csc build qa --splits 0,0,100"),
+        (MissingSplit, ["csc_qa"], {"csc_qa_corpus": "QA"}, {}, "all its questions are in train (csc build qa --splits 0,0,100"),
         (MissingSplit, ["csc_qa"], {"csc_qa_variant": "short"}, {}, "no qa_short/test found"),
         (DataError, ["cscx_qa_early"], {"csc_qa_corpus": "UNSTAGED"}, {}, "its rows carry no stage; label them with: csc build qa-stages"),
         (CscError, ["csc_conv_ref"], {"csc_metrics": "bleurt", "csc_bleurt_model": "/no/model"}, {}, "/no/model"),
