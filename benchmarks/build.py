@@ -26,7 +26,10 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from builders.llm.client import LLM, Journal, register_scripted, run_items
+from csc_tasks.llm.backends import register_scripted
+from csc_tasks.llm.client import LLM
+from csc_tasks.llm.items import run_items
+from csc_tasks.llm.journal import Journal
 
 GOAL = 0.85
 
@@ -131,7 +134,7 @@ def main() -> int:
     shares = {}
     with server(args.latency) as url, tempfile.TemporaryDirectory() as folder:
         ways = {
-            "builders.llm.client": (ask_with_llm, folder),
+            "csc_tasks.llm.client": (ask_with_llm, folder),
             "threads around requests": (ask_with_threads,),
         }
         print("| way | requests/s | of the ideal | CPU ms per request |\n| --- | ---: | ---: | ---: |")
@@ -141,7 +144,7 @@ def main() -> int:
             shares[name] = args.requests / wall / ideal
             print(f"| {name} | {args.requests / wall:.1f} | {shares[name]:.1%} | {cpu / args.requests * 1000:.2f} |", flush=True)
     print(f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
-    return 0 if shares["builders.llm.client"] >= GOAL else 1
+    return 0 if shares["csc_tasks.llm.client"] >= GOAL else 1
 
 
 if __name__ == "__main__":

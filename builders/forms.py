@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
-from builders.llm.forms import Form, clean_text
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn
 from csc_tasks.framework import STRATEGIES, find_strategy
+from csc_tasks.llm.forms import Form, clean_text
 
 _NAMES = "|".join(re.escape(name) for s in STRATEGIES for name in (s.zh, s.en))
 _TAG = re.compile(rf"[\[【]\s*(?:{_NAMES})\s*[\]】]", re.IGNORECASE)

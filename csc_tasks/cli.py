@@ -50,7 +50,7 @@ COMMANDS = {
     "human export": ("leaderboard.judging.human_export", "blinded rating sheets for people: offline pages and CSV"),
     "human import": ("leaderboard.judging.human_import", "filled rating sheets, checked, as ratings and columns"),
     "agreement": ("leaderboard.judging.agreement", "how far judges and people can be believed: one report"),
-    "journal": ("builders.llm.journal_cli", "what a journal of LLM requests holds: stats, costs, export"),
+    "journal": ("csc_tasks.llm.journal_cli", "what a journal of LLM requests holds: stats, costs, export"),
     "metric-path": ("csc_tasks.metric_path", "print the file that Hugging Face evaluate loads our metrics from"),
     "tasks": ("csc_tasks.autoload.locate", "print the folder of the task files, for lm_eval --include_path"),
 }

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from builders.llm.client import LLM, Journal, run_items
 from csc_tasks.cli import guarded
+from csc_tasks.llm.client import LLM
+from csc_tasks.llm.items import run_items
+from csc_tasks.llm.journal import Journal
 from tests.llm_server import Act
 
 TURNS = 4

@@ -5,7 +5,6 @@ import json
 from itertools import count
 from pathlib import Path
 
-from builders.llm.exchange import Reply, Request
 from builders.scripted import answerer
 from builders.scripted.phrases import bank
 from builders.scripted.player import plan, play
@@ -13,6 +12,7 @@ from builders.scripted.reading import read_back
 from csc_tasks.conversation import merge_neighbours
 from csc_tasks.errors import DataError
 from csc_tasks.framework import LANGUAGES
+from csc_tasks.llm.exchange import Reply, Request
 from tests.llm_server import Act, fingerprint
 
 STAGES = {  # stage -> its prompts

@@ -4,9 +4,10 @@ import json
 from collections.abc import Callable
 from contextlib import contextmanager
 
-from builders.llm.budget import Budget
-from builders.llm.client import LLM, Journal
-from builders.llm.exchange import Reply, Request
+from csc_tasks.llm.budget import Budget
+from csc_tasks.llm.client import LLM
+from csc_tasks.llm.exchange import Reply, Request
+from csc_tasks.llm.journal import Journal
 
 STRATEGIES_IN_TURN = ("RP", "PR", "EM", "PS", "ID", "RI", "FR", "RC", "AC")
 

@@ -21,9 +21,6 @@ from builders.csconv.build import split
 from builders.csconv.candidates import Candidates
 from builders.csconv.fidelity import facts_report
 from builders.csconv.maker import Pair
-from builders.llm.backends import register_scripted
-from builders.llm.client import LLM
-from builders.llm.exchange import Request
 from builders.scripted import rewriter, roles
 from builders.scripted.phrases import bank
 from builders.scripted.player import plan, play
@@ -33,6 +30,9 @@ from csc_tasks.cli import main
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, Turn
 from csc_tasks.errors import DataError
 from csc_tasks.framework import LANGUAGES, TOPICS
+from csc_tasks.llm.backends import register_scripted
+from csc_tasks.llm.client import LLM
+from csc_tasks.llm.exchange import Request
 from tests.llm_server import Act, fingerprint, llm_server
 
 ROOT = Path(__file__).resolve().parents[1]

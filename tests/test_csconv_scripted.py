@@ -7,17 +7,17 @@ from itertools import pairwise
 import pytest
 
 from builders.csconv.asking import CRITERIA, Check, Rewritten, Verdict, labels_form, topic_form
-from builders.llm.exchange import Request
-from builders.llm.prompting import Prompts
-from builders.llm.replies import parse_reply
 from builders.scripted import rewriter
 from builders.scripted.masking import masked
 from builders.scripted.phrases import bank
 from builders.scripted.player import plan, play
 from builders.scripted.recognise import recognise, recognised, topic_of
 from builders.transcript import history
+from builders.wording import templates
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn, merge_neighbours
 from csc_tasks.framework import LANGUAGES, TOPICS
+from csc_tasks.llm.exchange import Request
+from csc_tasks.llm.replies import parse_reply
 
 
 def scripted(language, count=50):
@@ -128,7 +128,7 @@ def test_a_name_once_given_is_replaced_wherever_it_occurs():
 
 
 def request(stage, language, item_id="item", **values):
-    return Request(stage, item_id, 0, 0, Prompts(language).messages(f"csconv_{stage}", **values))
+    return Request(stage, item_id, 0, 0, templates(language).messages(f"csconv_{stage}", **values))
 
 
 def rewrite(language, turns, item_id="item", topic="Others"):

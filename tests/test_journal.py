@@ -18,14 +18,15 @@ from pathlib import Path
 
 import pytest
 
-from builders.llm import journal as module
-from builders.llm.client import LLM, run_items
-from builders.llm.exchange import Usage
-from builders.llm.journal import Journal, canonical, read_rows, read_totals, request_key
-from builders.llm.outcomes import JournalLost, Stopped
-from builders.llm.progress import Progress
 from csc_tasks.cli import guarded
 from csc_tasks.errors import SettingError
+from csc_tasks.llm import journal as module
+from csc_tasks.llm.client import LLM
+from csc_tasks.llm.exchange import Usage
+from csc_tasks.llm.items import run_items
+from csc_tasks.llm.journal import Journal, canonical, read_rows, read_totals, request_key
+from csc_tasks.llm.outcomes import JournalLost, Stopped
+from csc_tasks.llm.progress import Progress
 from tests import llm_build
 from tests.llm_server import Act, in_turn, llm_server
 
@@ -107,14 +108,14 @@ def test_one_process_writes(path):
     with Journal(path):
         with pytest.raises(SettingError, match=f"in use by process {os.getpid()}; wait until it ends"):
             Journal(path)
-        script = "import sys; from builders.llm.journal import Journal; Journal(sys.argv[1])"
+        script = "import sys; from csc_tasks.llm.journal import Journal; Journal(sys.argv[1])"
         done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, cwd=ROOT)
         assert f"SettingError: {path} is in use by process {os.getpid()}" in done.stderr
     Journal(path).close()
 
 
 def test_the_lock_dies_with_its_process(path):
-    opened = "import sys, time; from builders.llm.journal import Journal; j = Journal(sys.argv[1])"
+    opened = "import sys, time; from csc_tasks.llm.journal import Journal; j = Journal(sys.argv[1])"
     script = f"{opened}; print('open', flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout.readline() == "open\n"
@@ -252,7 +253,7 @@ def csc_journal(*words):
     """The verb in this process: exit status; what it printed is captured."""
     from argparse import ArgumentParser
 
-    from builders.llm import journal_cli
+    from csc_tasks.llm import journal_cli
 
     parser = ArgumentParser()
     journal_cli.add_arguments(parser)

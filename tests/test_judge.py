@@ -116,7 +116,7 @@ def test_the_same_units_for_every_model(results, tmp_path, capsys):
 
 
 def test_templates_have_the_same_places_in_both_languages():
-    from builders.llm.prompting import placeholders
+    from csc_tasks.llm.prompting import placeholders
 
     assert prompts("zh").names() == prompts("en").names()
     for name in prompts("en").names():

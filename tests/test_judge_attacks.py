@@ -6,8 +6,8 @@ import re
 import pytest
 from attacks import ORDERS, attacks
 
-from builders.llm.exchange import Request
-from builders.llm.journal import canonical
+from csc_tasks.llm.exchange import Request
+from csc_tasks.llm.journal import canonical
 from leaderboard.judging import scripted
 from leaderboard.judging.asking import comparison_prompt, rating_prompt
 from leaderboard.judging.dimensions import SIX, prompts

@@ -20,12 +20,12 @@ from llm_server import Act, fingerprint, llm_server
 from made_results import conversation_result, question_result, write_run
 from scipy.stats import t
 
-from builders.llm.client import schema_of
-from builders.llm.exchange import Request
-from builders.llm.journal import canonical
-from builders.llm.replies import WrongForm, parse_reply
 from csc_tasks.cli import main
 from csc_tasks.conversation import Conversation, Turn
+from csc_tasks.llm.client import schema_of
+from csc_tasks.llm.exchange import Request
+from csc_tasks.llm.journal import canonical
+from csc_tasks.llm.replies import WrongForm, parse_reply
 from csc_tasks.metrics.facts import KINDS, find_facts, unsupported
 from csc_tasks.question import Question
 from leaderboard.board import Column

@@ -16,27 +16,17 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from builders.llm import client as layer
-from builders.llm.budget import Price
-from builders.llm.client import (
-    LLM,
-    Dropped,
-    Fatal,
-    Journal,
-    Malformed,
-    Refused,
-    Stopped,
-    Unreachable,
-    add_llm_arguments,
-    llm_from_args,
-    register_scripted,
-    run_items,
-)
-from builders.llm.exchange import Failure, Reply, Usage
-from builders.llm.journal import read_rows
-from builders.llm.pace import Pace
-from builders.llm.progress import Progress, clock, short
 from csc_tasks.errors import DataError, MissingExtra, SettingError
+from csc_tasks.llm.backends import register_scripted
+from csc_tasks.llm.budget import Price
+from csc_tasks.llm.client import LLM, llm_from_args
+from csc_tasks.llm.exchange import Reply, Usage
+from csc_tasks.llm.items import run_items
+from csc_tasks.llm.journal import Journal, read_rows
+from csc_tasks.llm.options import add_llm_arguments
+from csc_tasks.llm.outcomes import Dropped, Fatal, Malformed, Refused, Stopped
+from csc_tasks.llm.pace import Pace
+from csc_tasks.llm.progress import Progress, clock, short
 from csc_tasks.refusals import cleaner, retry_after
 from tests import virtual_time
 from tests.llm_server import Act, InProcess, echo, in_turn, llm_server
@@ -751,7 +741,9 @@ def test_the_key_reaches_no_output_of_a_failing_build(tmp_path):
     script = """if True:
         import asyncio, logging, sys
         logging.basicConfig(level=logging.DEBUG)
-        from builders.llm.client import LLM, Journal, run_items
+        from csc_tasks.llm.client import LLM
+        from csc_tasks.llm.items import run_items
+        from csc_tasks.llm.journal import Journal
         async def worker(item):
             await llm.ask(stage="test", messages=[{"role": "user", "content": "hello"}], item_id=str(item))
         with LLM.from_specs(["openai:model"], Journal(sys.argv[1]), first_pause=0.01) as llm:
@@ -808,7 +800,7 @@ def test_certificates_are_checked(make, tmp_path, certificate, monkeypatch):
 # The stand-in
 
 def test_scripted_functions_answer_through_the_same_path(make, monkeypatch):
-    monkeypatch.setattr("builders.llm.backends._SCRIPTED", {})
+    monkeypatch.setattr("csc_tasks.llm.backends._SCRIPTED", {})
 
     async def later(request):
         return Reply(None, refusal="no")
@@ -1001,8 +993,3 @@ def test_short_numbers(value, text):
 
 def test_clock():
     assert [clock(seconds) for seconds in (0, 59.6, 3661, 90_000)] == ["0:00:00", "0:01:00", "1:01:01", "25:00:00"]
-
-
-def test_what_the_layer_offers():
-    assert all(hasattr(layer, name) for name in layer.__all__)
-    assert issubclass(Unreachable, layer.Fatal.__mro__[1]) and Failure("fatal", "x").kind == "fatal"

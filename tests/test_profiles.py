@@ -7,8 +7,6 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from builders.llm.backends import register_scripted
-from builders.llm.replies import WrongForm, parse_reply
 from builders.profiles.build import Found, distinct
 from builders.profiles.forms import Described, Extracted
 from builders.profiles.near_duplicates import embed, first_of_each, tokens, unit_rows
@@ -17,6 +15,8 @@ from builders.scripted.profiles import describe, invent, profile, who
 from csc_tasks.cli import main
 from csc_tasks.errors import ModelError, SettingError
 from csc_tasks.framework import LANGUAGES
+from csc_tasks.llm.backends import register_scripted
+from csc_tasks.llm.replies import WrongForm, parse_reply
 
 
 def build(out, *options):

@@ -6,11 +6,6 @@ import json
 
 import pytest
 
-from builders.llm.client import LLM, Journal
-from builders.llm.exchange import Usage
-from builders.llm.items import run_items
-from builders.llm.outcomes import Answer, Dropped
-from builders.llm.progress import Progress
 from builders.qa.conversations import choose
 from builders.qa.moderation import Moderator
 from builders.qa.summarise import Summariser, Variant
@@ -18,6 +13,12 @@ from builders.qa.tokens import ESTIMATE, TokenCounter, estimate
 from builders.sources import RawConversation
 from csc_tasks.cli import main
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn
+from csc_tasks.llm.client import LLM
+from csc_tasks.llm.exchange import Usage
+from csc_tasks.llm.items import run_items
+from csc_tasks.llm.journal import Journal
+from csc_tasks.llm.outcomes import Answer, Dropped
+from csc_tasks.llm.progress import Progress
 from tests.llm_server import Act, llm_server
 from tests.models import make_model
 from tests.qa_recordings import asked_stage, over_http, played, recordings, spoken, write_source
@@ -354,11 +355,12 @@ def test_a_server_that_answers_garbage_leaves_nothing_and_says_so(tmp_path, sour
 
 def test_the_stand_in_flags_and_refuses_a_few(tmp_path):
     """As many as it says: 1 in 60 conversations, 1 in 150 answers, and every one with a word of abuse."""
-    from builders.llm.prompting import Prompts
+    from builders.wording import templates
 
     texts = [f"Customer: I have question {i}." for i in range(1200)]
-    flagged = [json.loads(played(Prompts("en").messages("qa_moderate", history=text)))["flagged"] for text in texts]
+    flagged = [json.loads(played(templates("en").messages("qa_moderate", history=text)))["flagged"] for text in texts]
     assert 8 < sum(flagged) < 36
-    assert all(json.loads(played(Prompts("en").messages("qa_moderate", history=f"{text} You idiot!")))["flagged"] for text in texts[:20])
-    refined = [played(Prompts("en").messages("qa_refine", history="-", question="And?", answer=f"It takes {i} days.")) for i in range(1200)]
+    assert all(json.loads(played(templates("en").messages("qa_moderate", history=f"{text} You idiot!")))["flagged"] for text in texts[:20])
+    asked = [templates("en").messages("qa_refine", history="-", question="And?", answer=f"It takes {i} days.") for i in range(1200)]
+    refined = [played(messages) for messages in asked]
     assert 2 < sum(not isinstance(found, str) for found in refined) < 18

@@ -79,7 +79,7 @@ def test_the_demo_is_labelled_and_compared_with_its_own_stages(tmp_path):
 
 
 def requests(journal):
-    from builders.llm.journal import read_rows
+    from csc_tasks.llm.journal import read_rows
 
     return list(read_rows(journal))
 
@@ -159,12 +159,12 @@ def test_the_labelled_corpus_has_tasks_of_one_stage(tmp_path):
     (2, "Thanks, goodbye.", "early"),
 ])  # fmt: skip
 def test_the_stand_in_goes_by_what_was_said(turns, question, stage):
-    from builders.llm.exchange import Request
-    from builders.llm.prompting import Prompts
     from builders.transcript import history
+    from builders.wording import templates
+    from csc_tasks.llm.exchange import Request
 
     before = history([Turn(("customer", "supporter")[i % 2], f"Line {i}.") for i in range(turns)], "en", strategies=False)
-    messages = Prompts("en").messages("qa_stage", history=before, question=question)
+    messages = templates("en").messages("qa_stage", history=before, question=question)
     assert json.loads(answerer.stage(Request("stage", "x", 0, 0, messages))) == {"stage": stage}
 
 

@@ -7,9 +7,9 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from builders.llm.prompting import Prompts, placeholders, render
-from builders.llm.replies import WrongForm, check_text, parse_reply, reply_schema
 from csc_tasks.errors import DataError
+from csc_tasks.llm.prompting import Prompts, placeholders, render
+from csc_tasks.llm.replies import WrongForm, check_text, parse_reply, reply_schema
 
 
 class Turn(BaseModel):

@@ -15,9 +15,6 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
-from builders.llm.backends import register_scripted
-from builders.llm.client import LLM
-from builders.llm.exchange import Request
 from builders.rolecs import filters
 from builders.rolecs.pool import read_pool
 from builders.scripted import roles as scripted_roles
@@ -28,6 +25,9 @@ from csc_tasks.cli import main
 from csc_tasks.conversation import SUPPORTER, Conversation
 from csc_tasks.errors import DataError
 from csc_tasks.framework import LANGUAGES, TOPICS
+from csc_tasks.llm.backends import register_scripted
+from csc_tasks.llm.client import LLM
+from csc_tasks.llm.exchange import Request
 from tests.llm_server import Act, fingerprint, llm_server
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -11,15 +11,16 @@ from collections import Counter
 
 import pytest
 
-from builders.llm.outcomes import Dropped, Malformed
-from builders.llm.prompting import Prompts, placeholders
-from builders.llm.replies import WrongForm, parse_reply, reply_schema
 from builders.rolecs import dialogue, quality
 from builders.rolecs.maker import PROMPTS, Maker
 from builders.rolecs.roles import CustomerSaid, Pair, Plan, Said, Whole, chosen
 from builders.transcript import history, strategy_lines
+from builders.wording import templates
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, Turn
 from csc_tasks.framework import BY_ID, LANGUAGES, STRATEGIES, TOPICS
+from csc_tasks.llm.outcomes import Dropped, Malformed
+from csc_tasks.llm.prompting import placeholders
+from csc_tasks.llm.replies import WrongForm, parse_reply, reply_schema
 from tests.talkers import Talker, as_json, llm_of, prompt, well_behaved
 
 PAIR = Pair("pair-1", "en", TOPICS[0], "PROFILE: you are a nurse.")
@@ -114,11 +115,11 @@ def test_chinese_prompts_are_chinese_throughout(language, tmp_path):
 
 
 def test_prompts_of_both_languages_ask_for_the_same_values_and_escape_nothing():
-    assert Prompts("zh").names() == Prompts("en").names()
-    for name in Prompts("zh").names():
-        assert placeholders(Prompts("zh").text(name)) == placeholders(Prompts("en").text(name)), name
+    assert templates("zh").names() == templates("en").names()
+    for name in templates("zh").names():
+        assert placeholders(templates("zh").text(name)) == placeholders(templates("en").text(name)), name
     values = {"scenario": 'He said "no" & left <angry>', "history": "h", "strategy": "s", "definition": "d"}
-    assert 'He said "no" & left <angry>' in Prompts("en").messages("rolecs_supporter", **values)[1]["content"]
+    assert 'He said "no" & left <angry>' in templates("en").messages("rolecs_supporter", **values)[1]["content"]
 
 
 @pytest.mark.parametrize("text", ['"false"', '"true"', "0", "1", "null", '"no"'])
@@ -379,4 +380,4 @@ def test_a_line_break_in_a_turn_cannot_pose_as_the_other_side():
 def test_every_prompt_that_a_build_records_exists():
     for names in PROMPTS.values():
         for language in LANGUAGES:
-            assert len(Prompts(language).hashes(*names)) == len(names)
+            assert len(templates(language).hashes(*names)) == len(names)

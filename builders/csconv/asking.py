@@ -15,12 +15,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, create_model
 
 from builders.forms import Label, Utterance, known_strategy
-from builders.llm.client import LLM
-from builders.llm.forms import Form
-from builders.llm.prompting import Prompts
 from builders.transcript import history, strategy_lines
+from builders.wording import templates
 from csc_tasks.conversation import SUPPORTER, Turn
 from csc_tasks.framework import STRATEGIES, TOPICS
+from csc_tasks.llm.client import LLM
+from csc_tasks.llm.forms import Form
 
 STAGES = ("check", "topic", "rewrite", "judge", "label")
 
@@ -155,6 +155,6 @@ class Asking:
         return history(turns, self.language, strategies=False)
 
     async def _ask(self, stage, form, item_id, temperature=0, **values):
-        messages = Prompts(self.language).messages(prompt_name(stage), **values)
+        messages = templates(self.language).messages(prompt_name(stage), **values)
         sampling = {} if temperature is None else {"temperature": temperature}
         return (await self.llm.ask(stage=stage, messages=messages, item_id=item_id, reply=form, sampling=sampling)).parsed

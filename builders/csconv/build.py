@@ -28,11 +28,11 @@ from builders.card import contents_table, count_lines
 from builders.csconv import prefilter
 from builders.csconv.card import card
 from builders.dataset import check_target, write_folder
-from builders.llm.options import add_llm_arguments
-from builders.llm.runs import run_record, stage_models
 from builders.sources import RawConversation, Reading, add_source_arguments, read_source
 from csc_tasks.arguments import check_share
 from csc_tasks.errors import DataError, SettingError
+from csc_tasks.llm.options import add_llm_arguments
+from csc_tasks.llm.runs import run_record, stage_models
 from csc_tasks.out import replace_file
 
 PER_TOPIC = 500
@@ -58,8 +58,8 @@ def main(args: Namespace) -> None:
     from builders.csconv.candidates import Candidates
     from builders.csconv.fidelity import facts_report, strategies_report
     from builders.csconv.maker import Maker
-    from builders.llm.client import llm_from_args
     from builders.scripted.rewriter import register
+    from csc_tasks.llm.client import llm_from_args
 
     started = time.time()
     check_target(args.out)
@@ -175,7 +175,7 @@ def build_record(args: Namespace, llm, stages: Sequence[str], digest: str, count
     """What build.json says: the same in two identical builds."""
     from builders.csconv import postfilter
     from builders.csconv.asking import prompt_name
-    from builders.llm.prompting import Prompts
+    from builders.wording import templates
 
     settings = {name: getattr(args, name) for name in ("seed", "per_topic", "limit", "fidelity", "train_share", "attempts", "licence")}
     settings |= {"sampling": llm.sampling, "rules_before": prefilter.bounds(), "rules_after": postfilter.bounds()}
@@ -183,7 +183,7 @@ def build_record(args: Namespace, llm, stages: Sequence[str], digest: str, count
         "builder": "csconv",
         "settings": settings,
         "models": stage_models(llm, stages),
-        "prompts": {name: found for language in languages for name, found in Prompts(language).hashes(*map(prompt_name, stages)).items()},
+        "prompts": {name: found for language in languages for name, found in templates(language).hashes(*map(prompt_name, stages)).items()},
         "candidates_sha256": digest,
         "counts": counts,
     }

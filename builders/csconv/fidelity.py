@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from builders.csconv.asking import Asking
 from builders.csconv.candidates import raw_id
 from builders.csconv.maker import Pair
-from builders.llm.client import LLM
-from builders.llm.items import run_items
-from builders.llm.progress import Progress
 from csc_tasks.conversation import SUPPORTER
 from csc_tasks.framework import BY_ID
+from csc_tasks.llm.client import LLM
+from csc_tasks.llm.items import run_items
+from csc_tasks.llm.progress import Progress
 from csc_tasks.metrics.facts import kept
 
 

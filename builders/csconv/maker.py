@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from builders.csconv import postfilter
 from builders.csconv.asking import Asking
 from builders.csconv.candidates import Candidates, Place, raw_id
-from builders.llm.client import LLM
-from builders.llm.items import run_items
-from builders.llm.outcomes import Dropped
-from builders.llm.progress import Progress
 from builders.sources import RawConversation
 from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.framework import TOPICS
+from csc_tasks.llm.client import LLM
+from csc_tasks.llm.items import run_items
+from csc_tasks.llm.outcomes import Dropped
+from csc_tasks.llm.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,16 +23,16 @@ from pathlib import Path
 
 import csc_tasks
 from builders.card import count_lines
-from builders.llm.options import add_llm_arguments
-from builders.llm.outcomes import Dropped
-from builders.llm.prompting import Prompts
-from builders.llm.runs import run_record, stage_models
 from builders.profiles.near_duplicates import THRESHOLD, check_model, embed, first_of_each
 from builders.rolecs.pool import POOL_FILE
+from builders.wording import templates
 from csc_tasks.arguments import add_corpus, check_share, corpus_of
 from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.framework import LANGUAGES
+from csc_tasks.llm.options import add_llm_arguments
+from csc_tasks.llm.outcomes import Dropped
+from csc_tasks.llm.runs import run_record, stage_models
 from csc_tasks.out import is_new, replace_folder, say_earlier
 
 FORMAT = "csc-tasks profile pool, version 1"
@@ -73,8 +73,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(args: Namespace) -> None:
     import builders.scripted.profiles  # noqa: F401 - registers the stand-in
-    from builders.llm.client import llm_from_args
     from csc_tasks.corpora import load
+    from csc_tasks.llm.client import llm_from_args
 
     started = time.time()
     out = check_target(args.out)
@@ -105,7 +105,7 @@ def main(args: Namespace) -> None:
             "format": FORMAT, "csc_tasks": csc_tasks.__version__, "builder": "profiles", "settings": settings | {"sampling": llm.sampling},
             "source": {"content_hash": corpus.content_hash, "revision": corpus.revision, "read": dict(corpus.counts)},
             "models": stage_models(llm, STAGES), "counts": counts,
-            "prompts": {name: digest for language in languages for name, digest in Prompts(language).hashes(*PROMPTS).items()},
+            "prompts": {name: digest for language in languages for name, digest in templates(language).hashes(*PROMPTS).items()},
         }  # fmt: skip
         write_pool(out, kept, build, run_record(llm, started))
     print("\n".join(count_lines(counts)))
@@ -114,13 +114,13 @@ def main(args: Namespace) -> None:
 
 async def extract(llm, conversations: Sequence[Conversation]) -> tuple[list[Found], Counter]:
     """The profiles of the conversations, and how many gave none, by reason."""
-    from builders.llm.items import run_items
-    from builders.llm.progress import Progress
     from builders.profiles.forms import Described, Extracted
     from builders.transcript import history
+    from csc_tasks.llm.items import run_items
+    from csc_tasks.llm.progress import Progress
 
     async def work(conversation):
-        prompts, item = Prompts(conversation.language), conversation.conversation_id
+        prompts, item = templates(conversation.language), conversation.conversation_id
         messages = prompts.messages("profile_extract", dialogue=history(conversation.dialogue, conversation.language, strategies=False))
         seen = (await llm.ask(stage="profile", messages=messages, item_id=item, reply=Extracted)).parsed.model_dump()
         if not any(seen.values()):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from builders.llm.forms import Form, Text
+from csc_tasks.llm.forms import Form, Text
 
 
 def known(text: str) -> str:

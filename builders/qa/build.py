@@ -25,11 +25,11 @@ from pathlib import Path
 
 from builders.card import contents_table, count_lines
 from builders.dataset import check_target, write_folder
-from builders.llm.options import add_llm_arguments
-from builders.llm.runs import run_record, stage_models
 from builders.qa.pairs import PAIRS, SPLITS, parse_shares, split_of
 from builders.sources import RawConversation, Reading, add_source_arguments, read_source
 from csc_tasks.errors import DataError, SettingError
+from csc_tasks.llm.options import add_llm_arguments
+from csc_tasks.llm.runs import run_record, stage_models
 from csc_tasks.question import Question
 
 DEFAULT_LLM = ("openai:gpt-4o-mini", "refine=openai:gpt-4.1")
@@ -57,9 +57,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
-    from builders.llm.client import llm_from_args
     from builders.qa.make import make
     from builders.qa.tokens import TokenCounter
+    from csc_tasks.llm.client import llm_from_args
 
     started = time.time()
     check_target(args.out)
@@ -148,10 +148,10 @@ def build_record(args: Namespace, llm, variants: Sequence, stages: Sequence[str]
     """What build.json says: the same in two identical builds."""
     import hashlib
 
-    from builders.llm.prompting import Prompts
     from builders.qa.make import PROMPTS
+    from builders.wording import templates
 
-    prompts = {name: digest for language in counts["rows_by_language"] for name, digest in Prompts(language).hashes(*PROMPTS).items()}
+    prompts = {name: digest for language in counts["rows_by_language"] for name, digest in templates(language).hashes(*PROMPTS).items()}
     own = {v.config: hashlib.sha256(v.template.encode()).hexdigest()[:16] for v in variants if v.template}
     settings = {name: getattr(args, name) for name in ("pairs", "limit", "moderation", "seed", "attempts", "licence")}
     settings |= {"source": args.source.name, "format": args.format, "splits": shares, "token_counter": counter, "sampling": llm.sampling}
@@ -167,8 +167,8 @@ def _card(build, licence):
 
 def _play_scripted(variants):
     """Register the stand-in, for the stages of the variants too."""
-    from builders.llm.backends import register_scripted
     from builders.scripted import answerer
+    from csc_tasks.llm.backends import register_scripted
 
     for variant in variants:
         register_scripted(variant.stage, answerer.summary)

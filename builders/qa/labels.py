@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from builders.llm.client import LLM
-from builders.llm.forms import Form
-from builders.llm.prompting import Prompts
 from builders.transcript import history
+from builders.wording import templates
+from csc_tasks.llm.client import LLM
+from csc_tasks.llm.forms import Form
 from csc_tasks.question import Question
 
 
@@ -22,7 +22,7 @@ async def stage_label(llm: LLM, question: Question) -> str:
     before = history(turns, language, strategies=False)
     if not turns and question.history_summary.strip():
         before = " ".join(question.history_summary.split())
-    messages = Prompts(language).messages("qa_stage", history=before, question=" ".join(question.client_question.split()))
+    messages = templates(language).messages("qa_stage", history=before, question=" ".join(question.client_question.split()))
     item_id = f"{question.conversation_id}/{question.turn_index}"
     answer = await llm.ask(stage="stage", messages=messages, item_id=item_id, reply=Label, sampling={"temperature": 0})
     return answer.parsed.stage

@@ -8,11 +8,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from builders.llm.client import LLM
-from builders.llm.items import run_items
-from builders.llm.outcomes import Dropped
-from builders.llm.progress import Progress
-from builders.llm.prompting import Prompts
 from builders.qa import fidelity
 from builders.qa.conversations import Chosen
 from builders.qa.moderation import Moderator
@@ -20,7 +15,12 @@ from builders.qa.pairs import stage_of
 from builders.qa.refine import refine
 from builders.qa.summarise import Summariser, Variant
 from builders.qa.tokens import TokenCounter
+from builders.wording import templates
 from csc_tasks.framework import TOPICS
+from csc_tasks.llm.client import LLM
+from csc_tasks.llm.items import run_items
+from csc_tasks.llm.outcomes import Dropped
+from csc_tasks.llm.progress import Progress
 from csc_tasks.question import QA_STAGES, Question
 
 PROMPTS = ("qa_moderate", "qa_summary", "qa_summary_again", "qa_refine", "qa_instruction", "qa_instruction_topic")
@@ -129,5 +129,5 @@ def instruction(language: str, topic: str) -> str:
     """The system prompt of a row: one text for a language, with the topic where it is known and says something."""
     named = next((found for found in TOPICS if found.en == topic and topic != "Others"), None)
     if named is None:
-        return Prompts(language).messages("qa_instruction")[0]["content"]
-    return Prompts(language).messages("qa_instruction_topic", topic=named.zh if language == "zh" else named.en)[0]["content"]
+        return templates(language).messages("qa_instruction")[0]["content"]
+    return templates(language).messages("qa_instruction_topic", topic=named.zh if language == "zh" else named.en)[0]["content"]

@@ -9,12 +9,12 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from builders.llm.client import LLM
-from builders.llm.forms import Form
-from builders.llm.outcomes import Dropped
-from builders.llm.prompting import Prompts
 from builders.qa.conversations import Chosen
 from builders.transcript import history
+from builders.wording import templates
+from csc_tasks.llm.client import LLM
+from csc_tasks.llm.forms import Form
+from csc_tasks.llm.outcomes import Dropped
 
 STAGE = "moderate"
 
@@ -60,7 +60,7 @@ class Moderator:
             raise Dropped(f"{STAGE}: flagged", ", ".join(found))
 
     async def _by_model(self, chosen):
-        messages = Prompts(chosen.raw.language).messages(
+        messages = templates(chosen.raw.language).messages(
             "qa_moderate", history=history(chosen.used, chosen.raw.language, strategies=False)
         )
         answer = await self.llm.ask(

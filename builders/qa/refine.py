@@ -5,11 +5,11 @@ An answer that could not be refined is dropped with its pair: the answer as it w
 """
 
 from builders.forms import Utterance
-from builders.llm.client import LLM
-from builders.llm.forms import Form
-from builders.llm.prompting import Prompts
 from builders.qa.conversations import Chosen
 from builders.transcript import history
+from builders.wording import templates
+from csc_tasks.llm.client import LLM
+from csc_tasks.llm.forms import Form
 
 STAGE = "refine"
 # Turns before the question that the refiner is shown.
@@ -26,7 +26,7 @@ async def refine(llm: LLM, chosen: Chosen, pair: int) -> str:
     """The refined answer of a pair; raises what `LLM.ask` raises."""
     language, asked = chosen.raw.language, chosen.asked[pair]
     question, answer = (" ".join(turn.text.split()) for turn in chosen.raw.turns[asked : asked + 2])
-    messages = Prompts(language).messages(
+    messages = templates(language).messages(
         "qa_refine", history=history(chosen.raw.turns[max(0, asked - SHOWN) : asked], language, strategies=False),
         question=question, answer=answer,
     )  # fmt: skip

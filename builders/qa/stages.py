@@ -18,14 +18,14 @@ from pathlib import Path
 
 from builders.card import contents_table, count_lines
 from builders.dataset import check_target, write_folder
-from builders.llm.options import add_llm_arguments
-from builders.llm.runs import run_record, stage_models
 from builders.qa.card import stages_card
 from builders.qa.pairs import SPLITS
 from builders.schema import checked_splits
 from csc_tasks.arguments import CORPUS
 from csc_tasks.corpora import Corpus, load
 from csc_tasks.errors import DataError, MissingSplit, SettingError
+from csc_tasks.llm.options import add_llm_arguments
+from csc_tasks.llm.runs import run_record, stage_models
 
 STAGE = "stage"
 
@@ -43,7 +43,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(args: Namespace) -> None:
     import builders.scripted.answerer  # noqa: F401 - registers the stand-in
-    from builders.llm.client import llm_from_args
+    from csc_tasks.llm.client import llm_from_args
 
     started = time.time()
     check_target(args.out)
@@ -94,9 +94,9 @@ def read_corpora(name: str, splits: list[str]) -> dict[str, Corpus]:
 
 async def label(llm, rows: Mapping[str, tuple]) -> tuple[dict[str, list], Counter]:
     """Split -> questions with their new stages, and how many could not be labelled, by reason."""
-    from builders.llm.items import run_items
-    from builders.llm.progress import Progress
     from builders.qa.labels import stage_label
+    from csc_tasks.llm.items import run_items
+    from csc_tasks.llm.progress import Progress
 
     async def worker(item):
         return await stage_label(llm, item[1])
@@ -124,7 +124,7 @@ def report(rows: Mapping[str, tuple], labelled: Mapping[str, list], dropped: Cou
 
 def build_record(args: Namespace, llm, corpora: Mapping[str, Corpus], counts: dict) -> dict:
     """What build.json says: the same in two identical builds."""
-    from builders.llm.prompting import Prompts
+    from builders.wording import templates
 
     first = next(iter(corpora.values()))
     languages = sorted({language for corpus in corpora.values() for language in corpus.languages})
@@ -137,7 +137,7 @@ def build_record(args: Namespace, llm, corpora: Mapping[str, Corpus], counts: di
             "content_hash": {split: corpus.content_hash for split, corpus in corpora.items()},
         },
         "models": stage_models(llm, [STAGE]),
-        "prompts": {name: digest for language in languages for name, digest in Prompts(language).hashes("qa_stage").items()},
+        "prompts": {name: digest for language in languages for name, digest in templates(language).hashes("qa_stage").items()},
         "counts": counts,
     }  # fmt: skip
 

@@ -10,14 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from builders.llm.client import LLM
-from builders.llm.forms import clean_text
-from builders.llm.outcomes import Dropped
-from builders.llm.prompting import Prompts, chat_messages, placeholders
 from builders.qa.conversations import Chosen
 from builders.qa.tokens import TokenCounter
 from builders.transcript import history
+from builders.wording import templates
 from csc_tasks.errors import SettingError
+from csc_tasks.llm.client import LLM
+from csc_tasks.llm.forms import clean_text
+from csc_tasks.llm.outcomes import Dropped
+from csc_tasks.llm.prompting import chat_messages, placeholders
 from csc_tasks.reading import read_text
 
 NO_SUMMARY = {"zh": "（暂无）", "en": "(none yet)"}
@@ -61,7 +62,7 @@ class Variant:
     def messages(self, language: str, values: Mapping[str, str]) -> list[dict]:
         """The prompt; a template of the user's need not have a place for every value."""
         if not self.template:
-            return Prompts(language).messages("qa_summary", **values)
+            return templates(language).messages("qa_summary", **values)
         kept = {key: value for key, value in values.items() if key in placeholders(self.template)}
         return chat_messages(self.template, kept, f"the prompt of --variant {self.name}")
 
@@ -114,7 +115,7 @@ class Summariser:
             self.again += attempt == 0
             fewer = {"counted": str(tokens), "tokens": str(most), "words": str(max(8, _words(most, language) * most // tokens))}
             messages = [
-                *messages, {"role": "assistant", "content": answer.text}, *Prompts(language).messages("qa_summary_again", **fewer)
+                *messages, {"role": "assistant", "content": answer.text}, *templates(language).messages("qa_summary_again", **fewer)
             ]  # fmt: skip
         raise Dropped(f"{self.variant.stage}: {TOO_LONG}", f"{tokens} tokens, {most} allowed")
 

@@ -1,7 +1,7 @@
 """How many tokens a summary has: by the server's own count, else by a tokenizer that the user names, else by an estimate."""
 
-from builders.llm.outcomes import Answer
 from csc_tasks.errors import SettingError, require
+from csc_tasks.llm.outcomes import Answer
 from csc_tasks.metrics.segment import chinese_tokens
 
 ESTIMATE = "the estimate (one token for each Chinese character and mark, one for every four letters or digits of a word)"

@@ -25,13 +25,13 @@ from pathlib import Path
 
 from builders.card import contents_table, count_lines
 from builders.dataset import check_target, write_folder
-from builders.llm.options import add_llm_arguments
-from builders.llm.runs import run_record, stage_models
 from builders.rolecs.card import card
 from builders.rolecs.pool import Profile, read_pool
 from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.framework import LANGUAGES, TOPICS
+from csc_tasks.llm.options import add_llm_arguments
+from csc_tasks.llm.runs import run_record, stage_models
 
 ROLES = ("full", "no-assistant", "none")
 # All but Others, which has no case of its own (Section 4 of the paper: 7 topics x 1,948 profiles = 13,636 conversations).
@@ -55,8 +55,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(args: Namespace) -> None:
     import builders.scripted.roles  # noqa: F401 - registers the stand-in
-    from builders.llm.client import llm_from_args
     from builders.rolecs.roles import STAGES
+    from csc_tasks.llm.client import llm_from_args
 
     started = time.time()
     check_target(args.out)
@@ -156,9 +156,9 @@ async def make(llm, pairs: Sequence, roles: str, examples: dict[str, list[Conver
     Each round tries as many pairs as are still wanted, so no pair is tried that the limit does not need, and what is kept is a prefix of
     what a larger limit keeps.
     """
-    from builders.llm.items import run_items
-    from builders.llm.progress import Progress
     from builders.rolecs.maker import Maker
+    from csc_tasks.llm.items import run_items
+    from csc_tasks.llm.progress import Progress
 
     maker, made, seen = Maker(llm, roles, examples, seed), Made(), set()
     while made.tried < len(pairs) and (limit is None or len(made.kept) < limit):
@@ -179,10 +179,10 @@ async def make(llm, pairs: Sequence, roles: str, examples: dict[str, list[Conver
 
 def build_record(args: Namespace, llm, pairs: Sequence, counts: dict, languages: Sequence[str], examples: dict) -> dict:
     """What build.json says: the same in two identical builds."""
-    from builders.llm.prompting import Prompts
     from builders.rolecs.filters import bounds
     from builders.rolecs.maker import PROMPTS
     from builders.rolecs.roles import STAGES
+    from builders.wording import templates
 
     settings = {name: getattr(args, name) for name in ("seed", "roles", "limit", "attempts", "licence")}
     settings |= {"languages": list(languages), "topics": [topic.en for topic in chosen_topics(args.topics)]}
@@ -193,7 +193,7 @@ def build_record(args: Namespace, llm, pairs: Sequence, counts: dict, languages:
         "builder": "rolecs",
         "settings": settings,
         "models": stage_models(llm, STAGES[args.roles]),
-        "prompts": {name: digest for language in languages for name, digest in Prompts(language).hashes(*PROMPTS[args.roles]).items()},
+        "prompts": {name: digest for language in languages for name, digest in templates(language).hashes(*PROMPTS[args.roles]).items()},
         "profiles": {
             "count": len({(pair.language, pair.profile) for pair in pairs}),
             "sha256": hashlib.sha256("\n".join(sorted({pair.profile for pair in pairs})).encode()).hexdigest()[:16],

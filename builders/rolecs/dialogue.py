@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from builders.llm.outcomes import Dropped
 from builders.rolecs.roles import Roles
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn
 from csc_tasks.framework import BY_ID, STRATEGIES, Strategy
+from csc_tasks.llm.outcomes import Dropped
 
 CAP = 50
 IN_A_ROW = 2

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from builders.llm.client import LLM
-from builders.llm.outcomes import Dropped
 from builders.rolecs import dialogue, filters, quality
 from builders.rolecs.roles import Pair, Roles
 from builders.transcript import example_text
 from csc_tasks.conversation import Conversation, content_id
+from csc_tasks.llm.client import LLM
+from csc_tasks.llm.outcomes import Dropped
 
 # The prompts of each `--roles`, for build.json.
 _CUSTOMER_SIDE = ("rolecs_customer_assistant", "rolecs_customer")

@@ -5,11 +5,11 @@ Source of the five: the quality control of RoleCS in arXiv 2508.04423.
 
 from collections.abc import Sequence
 
-from builders.llm.client import LLM
-from builders.llm.forms import Form
-from builders.llm.prompting import Prompts
 from builders.transcript import history
+from builders.wording import templates
 from csc_tasks.conversation import Conversation
+from csc_tasks.llm.client import LLM
+from csc_tasks.llm.forms import Form
 
 
 class Verdict(Form):
@@ -31,7 +31,7 @@ CRITERIA = tuple(Verdict.model_fields)
 
 async def judge(llm: LLM, conversation: Conversation, item_id: str) -> Sequence[str]:
     """The criteria that the conversation fails; empty when it is to be kept. Raises what `LLM.ask` raises."""
-    messages = Prompts(conversation.language).messages(
+    messages = templates(conversation.language).messages(
         "rolecs_judge", profile=conversation.profile, scenario=conversation.scenario, goal=conversation.goal,
         history=history(conversation.dialogue, conversation.language, strategies=True),
     )  # fmt: skip

@@ -19,12 +19,12 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, create_model
 
 from builders.forms import Label, Utterance, WrittenTurn, labelled
-from builders.llm.client import LLM
-from builders.llm.forms import Form, Text
-from builders.llm.prompting import Prompts
 from builders.transcript import history, strategy_lines
+from builders.wording import templates
 from csc_tasks.conversation import Turn
 from csc_tasks.framework import STRATEGIES, Strategy, Topic
+from csc_tasks.llm.client import LLM
+from csc_tasks.llm.forms import Form, Text
 
 # The stages that ask, by what `--roles` says; each has a prompt of its own.
 STAGES = {
@@ -144,5 +144,5 @@ class Roles:
         return await self._ask("writer", "rolecs_whole", Whole, topic=self.pair.topic_name, profile=self.pair.profile, **values)
 
     async def _ask(self, stage, prompt, form, repeat=0, **values):
-        messages = Prompts(self.pair.language).messages(prompt, **values)
+        messages = templates(self.pair.language).messages(prompt, **values)
         return (await self.llm.ask(stage=stage, messages=messages, item_id=self.item_id, reply=form, repeat=repeat)).parsed

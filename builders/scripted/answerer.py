@@ -9,14 +9,14 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from builders.llm.backends import register_scripted
-from builders.llm.exchange import Reply, Request, Usage
 from builders.qa.summarise import NO_SUMMARY
 from builders.qa.tokens import estimate
 from builders.scripted.phrases import FOLDER, bank, draw, join, pick
 from builders.scripted.reading import inverted, read_back, turns_in
 from builders.scripted.recognise import recognise
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn
+from csc_tasks.llm.backends import register_scripted
+from csc_tasks.llm.exchange import Reply, Request, Usage
 from csc_tasks.metrics.facts import find_facts
 
 # One conversation in so many is flagged, one refinement in so many refused.

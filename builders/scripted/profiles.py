@@ -8,10 +8,10 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
-from builders.llm.backends import register_scripted
-from builders.llm.exchange import Request
 from builders.scripted.phrases import FOLDER, bank, draw, fill, pick
 from builders.scripted.reading import inverted, read_back
+from csc_tasks.llm.backends import register_scripted
+from csc_tasks.llm.exchange import Request
 
 AGES = (20, 69)
 

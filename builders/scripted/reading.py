@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from builders.llm.prompting import Prompts
 from builders.transcript import NOTHING_SAID, SPEAKER
+from builders.wording import templates
 from csc_tasks.conversation import SUPPORTER, Turn
 from csc_tasks.errors import DataError
 from csc_tasks.framework import LANGUAGES, find_strategy
@@ -48,5 +48,5 @@ def inverted(template: str, place: str) -> str:
 
 @lru_cache(maxsize=64)
 def _pattern(language: str, name: str) -> re.Pattern:
-    parts = re.split(r"^=== (?:system|user) ===$", Prompts(language).text(name), flags=re.MULTILINE)
+    parts = re.split(r"^=== (?:system|user) ===$", templates(language).text(name), flags=re.MULTILINE)
     return re.compile(inverted("\n".join(part.strip() for part in parts if part.strip()), _PLACE), re.DOTALL)

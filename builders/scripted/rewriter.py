@@ -14,8 +14,6 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 
-from builders.llm.backends import register_scripted
-from builders.llm.exchange import Request
 from builders.scripted import roles
 from builders.scripted.masking import masked
 from builders.scripted.phrases import draw, pick
@@ -24,6 +22,8 @@ from builders.scripted.recognise import recognised, topic_of, words
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn, merge_neighbours
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID, TOPICS
+from csc_tasks.llm.backends import register_scripted
+from csc_tasks.llm.exchange import Request
 
 # How often one side may say the same.
 MOST_REPEATS = 3

@@ -10,8 +10,6 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from itertools import pairwise
 
-from builders.llm.backends import register_scripted
-from builders.llm.exchange import Request
 from builders.rolecs.dialogue import CLOSING, open_strategies
 from builders.rolecs.quality import CRITERIA
 from builders.scripted.phrases import bank, draw, fill, pick
@@ -20,6 +18,8 @@ from builders.scripted.profiles import who, words
 from builders.scripted.reading import read_back, turns_in
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn
 from csc_tasks.framework import BY_ID, STRATEGIES, TOPICS, find_strategy
+from csc_tasks.llm.backends import register_scripted
+from csc_tasks.llm.exchange import Request
 
 # Cases tried until one suits the customer's mood.
 TRIES = 40

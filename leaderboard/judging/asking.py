@@ -9,7 +9,7 @@ from leaderboard.judging.quoting import quote
 from leaderboard.judging.units import Unit
 
 if TYPE_CHECKING:
-    from builders.llm.outcomes import Answer
+    from csc_tasks.llm.outcomes import Answer
 
 # Said to every judge; what the user gives with --sampling wins.
 SAMPLING = {"temperature": 0}

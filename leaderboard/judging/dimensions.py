@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from csc_tasks.arguments import check_known, listed
 
 if TYPE_CHECKING:
-    from builders.llm.prompting import Prompts
+    from csc_tasks.llm.prompting import Prompts
 
 SIX = ("accuracy", "helpfulness", "understanding", "coherence", "informativeness", "empathy")
 FOUR = ("human_likeness", "continuity", "tone", "resolution")
@@ -46,7 +46,7 @@ def middle(likert: int) -> float:
 
 def prompts(language: str) -> "Prompts":
     """The templates of judges and comparisons in one language."""
-    from builders.llm.prompting import Prompts
+    from csc_tasks.llm.prompting import Prompts
 
     return Prompts(language, FOLDER)
 

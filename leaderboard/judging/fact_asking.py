@@ -18,7 +18,7 @@ from leaderboard.judging.quoting import quote
 from leaderboard.judging.units import GENERATED, Judged, Unit
 
 if TYPE_CHECKING:
-    from builders.llm.outcomes import Answer
+    from csc_tasks.llm.outcomes import Answer
     from leaderboard.numbers.fact_audit import Evidence, Support
 
 TEMPLATE = "judge_facts"

@@ -77,7 +77,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
-    from builders.llm.runs import run_record
+    from csc_tasks.llm.runs import run_record
     from leaderboard.numbers.fact_audit import read_evidence
 
     started = time.time()
@@ -116,9 +116,9 @@ def main(args: Namespace) -> None:
 
 async def ask_all(llm, judges: Mapping[str, str], replies: Sequence[tuple[str, Audited]]) -> list[FactRating]:
     """What every judge says of every reply, given as (model, reply), in a fixed order."""
-    from builders.llm.items import run_items
-    from builders.llm.outcomes import Refused
-    from builders.llm.progress import Progress
+    from csc_tasks.llm.items import run_items
+    from csc_tasks.llm.outcomes import Refused
+    from csc_tasks.llm.progress import Progress
 
     items = [(judge, model, reply) for model, reply in replies for judge in judges]
     asked = [item for item in items if not item[2].empty]

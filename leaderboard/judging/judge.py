@@ -43,7 +43,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
-    from builders.llm.runs import run_record
+    from csc_tasks.llm.runs import run_record
 
     started = time.time()
     panel.check_out(args, RATINGS)
@@ -68,8 +68,8 @@ def main(args: Namespace) -> None:
 async def rate_all(llm, judges: Mapping[str, str], models: Sequence[Judged], units: Mapping[str, Sequence[Unit]], chosen: Sequence[str],
                    reference: bool, again: float, seed: int) -> list[Rating]:
     """Every judge's rating of every model's sampled units, and of a share of them a second one, in a fixed order."""
-    from builders.llm.items import run_items
-    from builders.llm.progress import Progress
+    from csc_tasks.llm.items import run_items
+    from csc_tasks.llm.progress import Progress
 
     items = []
     for judged in models:

@@ -35,7 +35,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
-    from builders.llm.runs import run_record
+    from csc_tasks.llm.runs import run_record
     from leaderboard.judging.reliability import ranking_section
     from leaderboard.judging.report import Report, as_markdown
 
@@ -82,9 +82,9 @@ def compared_models(models: Sequence[Judged]) -> list[Judged]:
 async def compare_all(llm, judges: Mapping[str, str], models: Sequence[Judged], units: Mapping[str, Sequence[Unit]],
                       reference: bool) -> list[Comparison]:  # fmt: skip
     """Every judge's verdicts on every two models' sampled units, in a fixed order."""
-    from builders.llm.items import run_items
-    from builders.llm.outcomes import Dropped
-    from builders.llm.progress import Progress
+    from csc_tasks.llm.items import run_items
+    from csc_tasks.llm.outcomes import Dropped
+    from csc_tasks.llm.progress import Progress
 
     items = [
         (judge, first, second, unit.id)

@@ -10,15 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builders.llm.options import add_llm_arguments
 from csc_tasks.errors import SettingError
+from csc_tasks.llm.options import add_llm_arguments
 from csc_tasks.out import check_writable, replace_file, say_earlier
 from leaderboard.judging.asking import PROMPT_VERSION, SAMPLING, prompt_hashes
 from leaderboard.judging.sampling import sample
 from leaderboard.judging.units import Judged, Unit, shared_ids
 
 if TYPE_CHECKING:
-    from builders.llm.client import LLM
+    from csc_tasks.llm.client import LLM
 
 _NAMED = re.compile(r"([\w.-]+)=(.*)", re.DOTALL)
 
@@ -57,7 +57,7 @@ def panel(args: Namespace, what: str) -> Iterator[tuple["LLM", dict[str, str]]]:
 
     Each judge is a stage of its own in the journal, `--price` and `--sampling`. Raises SettingError for two judges of one name.
     """
-    from builders.llm.client import llm_from_args
+    from csc_tasks.llm.client import llm_from_args
     from leaderboard.judging.scripted import play
 
     judges = named_judges(args.llm)

@@ -11,9 +11,9 @@ import unicodedata
 from dataclasses import asdict
 from functools import cache, lru_cache
 
-from builders.llm.backends import register_scripted
-from builders.llm.exchange import Request
 from csc_tasks.framework import LANGUAGES
+from csc_tasks.llm.backends import register_scripted
+from csc_tasks.llm.exchange import Request
 from leaderboard.judging import fact_asking
 from leaderboard.judging.dimensions import DIMENSIONS, prompts, wording
 

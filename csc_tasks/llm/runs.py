@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from builders.llm.client import LLM
+    from csc_tasks.llm.client import LLM
 
 
 def stage_models(llm: "LLM", stages: Iterable[str]) -> dict[str, str]:

@@ -6,10 +6,10 @@ Limits count everything in the journal, earlier runs included: a build that is s
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from builders.llm.exchange import Usage
-from builders.llm.journal import Totals
-from builders.llm.outcomes import Fatal, Stopped
 from csc_tasks.errors import SettingError
+from csc_tasks.llm.exchange import Usage
+from csc_tasks.llm.journal import Totals
+from csc_tasks.llm.outcomes import Fatal, Stopped
 
 
 @dataclass(frozen=True, slots=True)

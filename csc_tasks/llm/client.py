@@ -3,7 +3,7 @@
     with LLM.from_specs(["openai:MODEL"], Journal("build.journal.sqlite"), concurrency=16) as llm:
         answer = await llm.ask(stage="summary", messages=[...], reply=Summary, item_id=row_id)
 
-`ask` returns an Answer or raises what `builders.llm.outcomes` draws. A request that the journal holds is not sent again. `run_items` plays
+`ask` returns an Answer or raises what `csc_tasks.llm.outcomes` draws. A request that the journal holds is not sent again. `run_items` plays
 a worker over many items. Every verb that asks shares the options of `add_llm_arguments`, and gets its LLM by `llm_from_args`.
 """
 
@@ -21,28 +21,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from builders.llm.backends import OPENAI_URL, Backend, OpenAI, ScriptedLLM, register_scripted
-from builders.llm.budget import Budget, Price
-from builders.llm.exchange import Reply, Request, Usage
-from builders.llm.items import Outcome, run_items
-from builders.llm.journal import Journal, canonical, request_key
-from builders.llm.options import add_llm_arguments, by_stage, check_numbers, checked_sampling, checked_url, parse_specs
-from builders.llm.outcomes import Answer, Dropped, Fatal, JournalLost, Malformed, Refused, Stopped, Unreachable
-from builders.llm.pace import Pace
-from builders.llm.progress import Progress
-from builders.llm.prompting import Prompts, render
-from builders.llm.replies import WrongForm, check_text, parse_reply, reply_schema
 from csc_tasks.errors import DataError, SettingError
+from csc_tasks.llm.backends import OPENAI_URL, Backend, OpenAI, ScriptedLLM
+from csc_tasks.llm.budget import Budget, Price
+from csc_tasks.llm.exchange import Reply, Request, Usage
+from csc_tasks.llm.journal import Journal, canonical, request_key
+from csc_tasks.llm.options import by_stage, check_numbers, checked_sampling, checked_url, parse_specs
+from csc_tasks.llm.outcomes import Answer, Dropped, Fatal, JournalLost, Malformed, Refused, Stopped, Unreachable
+from csc_tasks.llm.pace import Pace
+from csc_tasks.llm.replies import WrongForm, check_text, parse_reply, reply_schema
 from csc_tasks.refusals import INSTEAD, Parameters
 from csc_tasks.thinking import of_name, separate
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
-
-__all__ = [
-    "LLM", "Answer", "Dropped", "Fatal", "Journal", "JournalLost", "Malformed", "Outcome", "Price", "Progress", "Prompts", "Refused",
-    "Reply", "Request", "Stopped", "Unreachable", "Usage", "add_llm_arguments", "llm_from_args", "register_scripted", "render", "run_items",
-]  # fmt: skip
 
 BACKENDS: dict[str, Callable[..., Backend]] = {
     "openai": OpenAI,

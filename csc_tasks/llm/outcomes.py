@@ -13,8 +13,8 @@ DataError
 
 from dataclasses import dataclass
 
-from builders.llm.exchange import UNCOUNTED, Usage
 from csc_tasks.errors import DataError, ModelError
+from csc_tasks.llm.exchange import UNCOUNTED, Usage
 
 
 @dataclass(frozen=True, slots=True)

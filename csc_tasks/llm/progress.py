@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from builders.llm.client import LLM
+    from csc_tasks.llm.client import LLM
 
 REDRAW = 0.25
 LOG = 30.0

@@ -9,8 +9,8 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from builders.llm.exchange import Failure, Reply, Usage
 from csc_tasks import refusals
+from csc_tasks.llm.exchange import Failure, Reply, Usage
 from csc_tasks.thinking import reasoning_of
 
 

@@ -15,7 +15,7 @@ RESERVED = {"model", "messages", "response_format", "stream", "n"}
 
 
 def add_llm_arguments(parser: ArgumentParser, required: bool = True) -> None:
-    """Add them; `builders.llm.client.llm_from_args` reads them. `required=False` is for verbs that can do without a model."""
+    """Add them; `csc_tasks.llm.client.llm_from_args` reads them. `required=False` is for verbs that can do without a model."""
     group = parser.add_argument_group("language model")
     add = group.add_argument
     add("--llm", action="append", required=required, default=None if required else [], metavar="[STAGE=]BACKEND:MODEL",

@@ -1,6 +1,6 @@
 """Prompt templates: files whose wording is data, rendered into chat messages.
 
-`builders/prompts/{zh,en}/NAME.txt` holds text with `${name}` where a value goes; nothing else in it is special (`{`, `$5`, `"` and `&` are
+`FOLDER/LANGUAGE/NAME.txt` holds text with `${name}` where a value goes; nothing else in it is special (`{`, `$5`, `"` and `&` are
 themselves). Lines that read `=== system ===` and `=== user ===` start a message; a file without them is one user message. Values go in as
 they are: nothing is escaped, and a `${name}` or a section line inside a value stays text.
 """
@@ -13,8 +13,6 @@ from functools import cache
 from pathlib import Path
 
 from csc_tasks.errors import DataError
-
-FOLDER = Path(__file__).resolve().parents[1] / "prompts"
 
 _SECTION = re.compile(r"^=== (system|user) ===$", re.MULTILINE)
 _PLACE = re.compile(r"\$\{([^{}\n]*)\}")
@@ -47,10 +45,10 @@ def chat_messages(template: str, values: Mapping[str, str], where: str) -> list[
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """The templates of one language ("zh" or "en")."""
+    """The templates of one language: `folder/language/NAME.txt`."""
 
     language: str
-    folder: Path = FOLDER
+    folder: Path
 
     def text(self, name: str) -> str:
         """The template `name` as it is on disk; raises DataError where there is none."""

@@ -1,7 +1,7 @@
 """Who answers a request: the `openai` package speaking to any compatible server, or functions of ours that play an LLM (`scripted`).
 
 A backend has `name`, `model`, `base_url`, an async `complete(request)` that returns a Reply or a Failure (it does not raise for what a
-server does), and an async `close()`. It tries once; trying again is `builders.llm.client`'s business.
+server does), and an async `close()`. It tries once; trying again is `csc_tasks.llm.client`'s business.
 """
 
 import asyncio
@@ -9,16 +9,16 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from builders.llm import responses
-from builders.llm.exchange import Failure, Reply, Request, Usage
 from csc_tasks import refusals
 from csc_tasks.errors import SettingError, require
+from csc_tasks.llm import responses
+from csc_tasks.llm.exchange import Failure, Reply, Request, Usage
 
 OPENAI_URL = "https://api.openai.com/v1"
 
 
 class Backend(Protocol):
-    """What `builders.llm.client` needs of one."""
+    """What `csc_tasks.llm.client` needs of one."""
 
     name: str
     model: str

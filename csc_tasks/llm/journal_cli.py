@@ -13,9 +13,9 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from builders.llm.budget import Price, costs
-from builders.llm.journal import read_rows, read_totals
-from builders.llm.options import by_stage
+from csc_tasks.llm.budget import Price, costs
+from csc_tasks.llm.journal import read_rows, read_totals
+from csc_tasks.llm.options import by_stage
 
 
 def add_arguments(parser: ArgumentParser) -> None:

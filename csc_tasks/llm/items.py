@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from builders.llm.outcomes import Dropped, Stopped, Unreachable
-from builders.llm.progress import Progress
+from csc_tasks.llm.outcomes import Dropped, Stopped, Unreachable
+from csc_tasks.llm.progress import Progress
 
 if TYPE_CHECKING:
-    from builders.llm.client import LLM
+    from csc_tasks.llm.client import LLM
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from builders.llm.exchange import Usage
-from builders.llm.outcomes import JournalLost
 from csc_tasks.errors import SettingError
+from csc_tasks.llm.exchange import Usage
+from csc_tasks.llm.outcomes import JournalLost
 
 SENT, FAILED, DONE = "sent", "failed", "done"
 
@@ -65,7 +65,7 @@ def canonical(value) -> str:
 
 
 def request_key(**parts) -> str:
-    """The tagged hash that names a request: `parts` are everything that makes it this one (see `builders.llm.client`)."""
+    """The tagged hash that names a request: `parts` are everything that makes it this one (see `csc_tasks.llm.client`)."""
     return hashlib.sha256(b"csc-journal request 1\n" + canonical(parts).encode()).hexdigest()
 
 
