@@ -202,7 +202,7 @@ class InProcess:
             await asyncio.sleep(act.delay)
         finally:
             self.running -= 1
-        content = json.loads(act.text(body["model"]))
+        content = json.loads(act.text(body))
         return read(content) if act.status == 200 else Rejected(act.status, act.headers, content.get("error", content))
 
 
