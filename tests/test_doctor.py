@@ -281,8 +281,8 @@ OFFS = {
     "an argument of another name": ("lockstep play", another_argument, "LlamaForCausalLM.forward takes no key-value cache (key_values)"),
     "no cache layers": ("lockstep play", no_cache_layers, "transformers.cache_utils has changed"),
     "an lm_eval without its own": (
-        "tasks", lambda patch: patch.delattr("lm_eval.models.api_models.TemplateAPI.amodel_call"),
-        "lm_eval.models.api_models has no TemplateAPI.amodel_call there",
+        "tasks", lambda patch: patch.delattr("lm_eval.models.api_models.TemplateAPI._create_payload"),
+        "lm_eval.models.api_models has no TemplateAPI._create_payload there",
     ),
     "a bert-score without its own": (
         "bertscore", lambda patch: patch.delattr("bert_score.utils.sent_encode"), "bert_score.utils has no sent_encode there",

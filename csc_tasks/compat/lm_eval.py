@@ -1,7 +1,9 @@
 """lm_eval: run with 0.4.13.
 
-The tasks send requests of their own types, so LM and CachingLM are given methods (play/__init__.py), and the backends' own parts are used
-where play batches by itself (play/lockstep.py, play/concurrent.py) or watches replies end (observe.py). `USED` lists them by module.
+The tasks send requests of their own types, so LM and CachingLM are given methods (play/__init__.py).
+The backends' own parts are used where play batches or sends by itself (play/lockstep.py,
+play/concurrent.py, play/server.py) and where replies are watched as they end (observe.py).
+`USED` lists them by module.
 """
 
 import importlib
@@ -13,7 +15,9 @@ USED = {
     "lm_eval.api.model": {"LM": ["set_cache_hook"], "CachingLM": ["__getattr__"], "hash_args": []},
     "lm_eval.api.task": {"ConfigurableTask": ["apply_filters", "build_all_requests", "doc_iterator", "fewshot_context"]},
     "lm_eval.models.utils": {"handle_stop_sequences": [], "normalize_gen_kwargs": [], "postprocess_generated_text": []},
-    "lm_eval.models.api_models": {"TemplateAPI": ["amodel_call", "generate_until", "get_batched_requests", "parse_generations"]},
+    "lm_eval.models.api_models": {
+        "TemplateAPI": ["_create_payload", "create_message", "header", "parse_generations", "batch_loglikelihood_requests", "_encode_pair"]
+    },
     "lm_eval.models.huggingface": {"HFLM": ["_detect_batch_size", "_model_generate", "_model_call", "tok_batch_encode", "tok_decode"]},
 }
 """module -> name -> attributes that must be there."""
