@@ -127,7 +127,10 @@ def test_a_template_among_several_is_named(run, model, tmp_path):
     shutil.copytree(model, tmp_path, dirs_exist_ok=True)
     (tmp_path / "chat_template.jinja").unlink()
     configuration = json.loads((tmp_path / "tokenizer_config.json").read_text(encoding="utf-8"))
-    configuration["chat_template"] = [{"name": "rag", "template": "x"}, {"name": "tools", "template": "y"}]
+    configuration["chat_template"] = [
+        {"name": "rag", "template": "{% for m in messages %}{{ m['content'] }}{% endfor %}"},
+        {"name": "tools", "template": "says nothing"},
+    ]
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(configuration), encoding="utf-8")
     with pytest.raises(ModelError, match="no chat template 'default'; choose with --apply_chat_template: rag, tools"):
         run(["csc_qa"], pretrained=tmp_path, apply_chat_template=True)
@@ -135,6 +138,8 @@ def test_a_template_among_several_is_named(run, model, tmp_path):
         run(["csc_qa"], pretrained=tmp_path, apply_chat_template="rage")
     with pytest.raises(OSError, match=r"model\.safetensors"):
         run(["csc_qa"], pretrained=tmp_path, apply_chat_template="rag")
+    with pytest.raises(ModelError, match="chat template does not show what the user says"):
+        run(["csc_qa"], pretrained=tmp_path, apply_chat_template="tools")
 
 
 def test_what_only_lm_eval_can_judge_is_left_to_it(run):
