@@ -381,9 +381,21 @@ def check_history(sample, api, limit, close):
 @CONNECTIONS
 def test_instructions_that_do_not_fit_fail_the_turn(corpus, connections):
     with llm_server(short(400, "numbers")) as server:
-        words = r"2 of 13 turns failed \(prompt too long: 2\).*no room for instructions and question alone: This model's maximum"
+        words = r"2 of 13 turns failed \(prompt too long: 2\).*no room for .* beside a reply of 12 tokens .*: This model's maximum"
         with pytest.raises(ModelError, match=words):
             evaluate(backend("chat", server.url, connections), corpus, ["csc_conv_ref"])
+
+
+def test_what_was_too_long_beside_a_long_reply_is_asked_again_with_a_shorter_one(corpus, tmp_path):
+    """The room for thinking counts for the server, and a smaller one is what its refusal asks for."""
+    options = {"use_cache": str(tmp_path / "cache")}
+    with llm_server(short(3000, "numbers")) as server:
+        lm = backend("chat", server.url)
+        with pytest.raises(ModelError, match=r"beside a reply of 3012 tokens \(max_gen_toks and csc_think_tokens\)"):
+            evaluate(lm, corpus, ["csc_conv_ref"], {"csc_think_tokens": 3000}, **options)
+        results = evaluate(lm, corpus, ["csc_conv_ref"], {"csc_think_tokens": 1}, **options)
+    assert results["results"]["csc_conv_ref"]["failed,none"] == 0
+    assert results["results"]["csc_conv_ref"]["history_truncated,none"] == 0
 
 
 def test_a_question_with_its_whole_history_is_shortened_too(tmp_path):
