@@ -206,6 +206,18 @@ def test_what_no_try_can_mend_stops_at_once(corpus, connections, act, words):
     assert "sk-planted" not in str(caught.value) and "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("address", "error", "words"), [
+    ("http://anna:hunter2pass@127.0.0.1:9/v1", ModelError, "credentials encoded in URL; no request was answered"),
+    ("http://127.0.0.1:99999/v1", ModelError, "no request was answered"),
+    ("http://[127.0.0.1/v1", SettingError, "base_url in --model_args is no address"),
+    ("127.0.0.1:9/v1", ModelError, "no request was answered"),
+])  # fmt: skip
+def test_an_address_that_cannot_be_asked_is_one_line(corpus, address, error, words):
+    with pytest.raises(error, match=words) as caught:
+        evaluate(backend("chat", address), corpus, ["csc_conv_ref"])
+    assert "hunter2pass" not in str(caught.value) and "\n" not in str(caught.value)
+
+
 @CONNECTIONS
 @BOTH_APIS
 def test_a_server_that_is_not_there_is_given_up_early(corpus, pauses, api, connections):
