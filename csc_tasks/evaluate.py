@@ -35,6 +35,9 @@ def main(args):
     try:
         return cli_evaluate()
     except ValueError as error:
+        # lm_eval's words about a --metadata, --model_args or --gen_kwargs that is not JSON.
+        if str(error).startswith("Invalid JSON"):
+            raise SettingError(str(error)) from None
         if not str(error).startswith(autoload.NOT_FOUND):
             raise
         raise SettingError(autoload.explain(error) or str(error)) from None

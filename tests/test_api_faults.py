@@ -206,6 +206,18 @@ def test_what_no_try_can_mend_stops_at_once(corpus, connections, act, words):
     assert "sk-planted" not in str(caught.value) and "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("address", "error", "words"), [
+    ("http://anna:hunter2pass@127.0.0.1:9/v1", ModelError, "credentials encoded in URL; no request was answered"),
+    ("http://127.0.0.1:99999/v1", ModelError, "no request was answered"),
+    ("http://[127.0.0.1/v1", SettingError, "base_url in --model_args is no address"),
+    ("127.0.0.1:9/v1", ModelError, "no request was answered"),
+])  # fmt: skip
+def test_an_address_that_cannot_be_asked_is_one_line(corpus, address, error, words):
+    with pytest.raises(error, match=words) as caught:
+        evaluate(backend("chat", address), corpus, ["csc_conv_ref"])
+    assert "hunter2pass" not in str(caught.value) and "\n" not in str(caught.value)
+
+
 @CONNECTIONS
 @BOTH_APIS
 def test_a_server_that_is_not_there_is_given_up_early(corpus, pauses, api, connections):
@@ -381,9 +393,21 @@ def check_history(sample, api, limit, close):
 @CONNECTIONS
 def test_instructions_that_do_not_fit_fail_the_turn(corpus, connections):
     with llm_server(short(400, "numbers")) as server:
-        words = r"2 of 13 turns failed \(prompt too long: 2\).*no room for instructions and question alone: This model's maximum"
+        words = r"2 of 13 turns failed \(prompt too long: 2\).*no room for .* beside a reply of 12 tokens .*: This model's maximum"
         with pytest.raises(ModelError, match=words):
             evaluate(backend("chat", server.url, connections), corpus, ["csc_conv_ref"])
+
+
+def test_what_was_too_long_beside_a_long_reply_is_asked_again_with_a_shorter_one(corpus, tmp_path):
+    """The room for thinking counts for the server, and a smaller one is what its refusal asks for."""
+    options = {"use_cache": str(tmp_path / "cache")}
+    with llm_server(short(3000, "numbers")) as server:
+        lm = backend("chat", server.url)
+        with pytest.raises(ModelError, match=r"beside a reply of 3012 tokens \(max_gen_toks and csc_think_tokens\)"):
+            evaluate(lm, corpus, ["csc_conv_ref"], {"csc_think_tokens": 3000}, **options)
+        results = evaluate(lm, corpus, ["csc_conv_ref"], {"csc_think_tokens": 1}, **options)
+    assert results["results"]["csc_conv_ref"]["failed,none"] == 0
+    assert results["results"]["csc_conv_ref"]["history_truncated,none"] == 0
 
 
 def test_a_question_with_its_whole_history_is_shortened_too(tmp_path):

@@ -459,6 +459,41 @@ def test_secrets_in_model_arguments_do_not_reach_the_board(tmp_path):
     assert b"sk-secret-1" not in written and b"tok-2" not in written and b"bfloat16" in written
 
 
+def test_a_placeholder_for_a_secret_leaves_the_rest_of_the_file_as_it_is(tmp_path):
+    """Servers without keys are given `none`, which is also the name of lm_eval's filter in every result."""
+    run(tmp_path / "runs", "org/one", api_key="none", base_url="http://e@localhost/v1")
+    board_of(tmp_path / "runs", out=tmp_path / "board")
+    (copy,) = (tmp_path / "board" / "raw").rglob("results_*.json")
+    copied = json.loads(copy.read_text(encoding="utf-8"))
+    assert copied["config"]["model_args"]["api_key"] == "***"
+    assert copied["config"]["model_args"]["base_url"] == "http://***@localhost/v1"
+    assert "strategy_acc,none" in copied["results"]["csc_conv_ref"]
+
+
+@pytest.mark.parametrize("as_one_text", [False, True])
+def test_secrets_in_headers_and_addresses_do_not_reach_the_board(tmp_path, as_one_text):
+    """As lm_eval writes them: arguments by name, indented, or as one text; and once more in every task's metadata."""
+    address = "https://anna:hunter2pass@models.example/v1/chat/completions?sig=s3cret-query"
+    arguments = {"model": "one", "base_url": address, "header": {"X-Gateway": "gateway-pass-7"}, "num_concurrent": 4}
+
+    def change(made):
+        text = ",".join(f"{name}={value}" for name, value in arguments.items())
+        made["config"]["model_args"] = text if as_one_text else arguments
+        made["configs"]["csc_conv_ref"]["metadata"] |= arguments
+
+    file = run(tmp_path / "runs", "one", change=change)
+    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")), indent=2), encoding="utf-8")
+    board_of(tmp_path / "runs", out=tmp_path / "board")
+    files = [path for path in (tmp_path / "board").rglob("*") if path.is_file()]
+    written = b"".join(path.read_bytes() for path in files)
+    assert any(path.parent.parent.name == "raw" for path in files) and b"models.example" in written
+    for secret in (b"hunter2pass", b"s3cret-query", *([] if as_one_text else [b"gateway-pass-7"])):
+        assert secret not in written
+    for path in files:
+        if path.suffix == ".json":
+            json.loads(path.read_text(encoding="utf-8"))
+
+
 def test_a_folder_with_other_things_is_left_alone(tmp_path):
     run(tmp_path / "runs", "org/one")
     (tmp_path / "home").mkdir()

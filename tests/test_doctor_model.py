@@ -226,6 +226,28 @@ def test_files_that_are_missing_or_do_not_fit(base, tmp_path, monkeypatch):
     assert list(found) == ["model"] and "cannot be looked at (" in found["model"][1]
 
 
+def test_what_is_no_model_is_named(base, tmp_path):
+    adapter = make_adapter(base, tmp_path / "adapter", {"target_modules": ["q_proj"]})
+    state, line = look(adapter)["model"]
+    assert state == BROKEN and "an adapter, not a model" in line
+    assert f"--model BASE --adapter {adapter}" in line
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "model.gguf").write_bytes(b"GGUF")
+    for name in ("files", "files/model.gguf"):
+        assert "a GGUF file" in look(tmp_path / name)["model"][1]
+
+
+def test_a_model_without_its_tokenizer_is_broken(tmp_path):
+    """For a Qwen2 transformers makes an empty one, and every prompt would be no token at all."""
+    folder = random_model(tmp_path / "model", "Qwen2")
+    assert "tokenizer" not in look(folder)
+    for file in folder.iterdir():
+        if file.name not in ("config.json", "generation_config.json", "model.safetensors"):
+            file.unlink()
+    state, line = look(folder)["tokenizer"]
+    assert state == BROKEN and f"no tokenizer in {folder}" in line
+
+
 def test_an_adapter_and_what_it_was_trained_on(base, tmp_path):
     adapter = make_adapter(base, tmp_path / "adapter", {"target_modules": ["q_proj", "v_proj"]})
     found = look(base, str(adapter))
@@ -239,6 +261,9 @@ def test_an_adapter_and_what_it_was_trained_on(base, tmp_path):
         f"peft={adapter},enable_thinking=False" in command and '{"csc_prompt": "chat"}' in command
     )
     assert "until=<|x|>" in command
+    (adapter / "csc_adapter.json").write_text(json.dumps(record | {"date": "2025-02-03"}))
+    command = look(base, str(adapter))["score it with"][1]
+    assert '{"csc_prompt": "chat", "csc_date": "2025-02-03"}' in command
     assert look(base, str(tmp_path))["adapter"][0] == BROKEN
 
 

@@ -261,6 +261,7 @@ def test_lm_evals_own_errors_stay_what_they_are(start):
     status, errors = start(*LM_EVAL, "--model", "hf", "--model_args", "pretrained=x", "--tasks", "hellaswagg")
     assert status == 1 and errors.startswith("Traceback") and errors.endswith("ValueError: Tasks not found: hellaswagg\n")
     assert start(*EVALUATE, "--tasks", "hellaswagg", "--model", "hf") == (1, "error: Tasks not found: hellaswagg\n")
+    assert start(*EVALUATE, "--tasks", "csc_qa", "--metadata", "{bad")[1].startswith("error: Invalid JSON: {bad.")
     status, errors = start(*EVALUATE, "--tasks", "csc_qa", "--nothing")
     assert (status, errors.splitlines()[-1]) == (2, "lm-eval: error: unrecognized arguments: --nothing")
 

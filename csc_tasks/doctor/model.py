@@ -52,11 +52,7 @@ def describe(name: str, adapter: str | None = None, load: bool = False) -> Itera
 
     folder = local_folder(name)
     if folder is None:
-        found = f"{name}: no folder with a config.json, and no model that was fetched before"
-        advice = (
-            "give the folder that save_pretrained wrote, or fetch it first (hf download ORG/NAME)"
-        )
-        yield Finding(BROKEN, "model", found, advice)
+        yield not_a_model(name)
         return
     subject = Subject(name, folder, Path(adapter).expanduser() if adapter else None)
     steps = {
@@ -81,6 +77,21 @@ def describe(name: str, adapter: str | None = None, load: bool = False) -> Itera
         if any(finding.state == BROKEN for finding in findings):
             return
     yield Finding(OK, "score it with", scoring_command(subject))
+
+
+def not_a_model(name: str) -> Finding:
+    """What a name is that `local_folder` finds no model under."""
+    folder = Path(name).expanduser()
+    if (folder / "adapter_config.json").is_file():
+        found = f"{name}: an adapter, not a model"
+        return Finding(BROKEN, "model", found, f"csc doctor --model BASE --adapter {name}")
+    if folder.suffix == ".gguf" or any(folder.glob("*.gguf")):
+        found = f"{name}: a GGUF file, which transformers would unpack to full size"
+        advice = "serve it (llama-server) and use --model local-chat-completions"
+        return Finding(BROKEN, "model", found, advice)
+    found = f"{name}: no folder with a config.json, and no model that was fetched before"
+    advice = "give the folder that save_pretrained wrote, or fetch it first (hf download ORG/NAME)"
+    return Finding(BROKEN, "model", found, advice)
 
 
 @contextlib.contextmanager
@@ -155,7 +166,11 @@ def model_findings(subject: Subject) -> Iterator[Finding]:
     yield Finding(OK, "model", found)
     rows = getattr(subject.skeleton.get_input_embeddings(), "num_embeddings", None)
     tokens = len(subject.tokenizer)
-    if rows and rows < tokens:
+    # Without its files transformers makes an empty tokenizer for some models and says nothing.
+    if not subject.tokenizer.encode("a", add_special_tokens=False):
+        found = f"no tokenizer in {subject.folder}: what is made without one knows no letters"
+        yield Finding(BROKEN, "tokenizer", found, "save the model's own tokenizer beside it")
+    elif rows and rows < tokens:
         found = f"the tokenizer knows {tokens:,} tokens, and the model has embeddings for {rows:,}"
         yield Finding(BROKEN, "vocabulary", found, "take the model's own tokenizer")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from csc_tasks.adapter import MERGED_RECORD, RECORD
 from csc_tasks.doctor import BROKEN, OK, Finding
+from csc_tasks.prompts import DATE
 
 
 def adapter_findings(subject) -> Iterator[Finding]:
@@ -13,7 +14,7 @@ def adapter_findings(subject) -> Iterator[Finding]:
     if subject.adapter is None:
         merged = _record(subject.folder / MERGED_RECORD)
         if merged:
-            subject.settings["csc_prompt"] = merged["style"]
+            subject.settings |= trained_on(merged)
             found = f"{merged['model']} and an adapter trained with csc_prompt={merged['style']}"
             yield Finding(OK, "merged from", found)
         return
@@ -30,7 +31,7 @@ def adapter_findings(subject) -> Iterator[Finding]:
     record = _record(subject.adapter / RECORD)
     trained = "not trained by csc train"
     if record:
-        subject.settings["csc_prompt"] = record["style"]
+        subject.settings |= trained_on(record)
         subject.arguments |= record["template_arguments"]
         subject.stop = record.get("stop")
         trained = f"trained with csc_prompt={record['style']}"
@@ -38,6 +39,12 @@ def adapter_findings(subject) -> Iterator[Finding]:
     shown = layers if isinstance(layers, str) else ", ".join(sorted(layers))
     yield Finding(OK, "adapter", f"{kind} on {shown or 'no layer'}, {trained}")
     yield from embeddings(subject, targets, set(getattr(config, "modules_to_save", None) or ()))
+
+
+def trained_on(record: dict) -> dict[str, str]:
+    """The settings that give the prompts of the training; a date only where it is not the usual."""
+    date = record.get("date") or DATE
+    return {"csc_prompt": record["style"]} | ({} if date == DATE else {"csc_date": date})
 
 
 def embeddings(subject, targets: set[str], whole: set[str]) -> Iterator[Finding]:

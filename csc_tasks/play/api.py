@@ -3,6 +3,8 @@
 import json
 from urllib.parse import urlsplit, urlunsplit
 
+from csc_tasks.errors import SettingError
+
 OWN = ("generate_until", "model_call", "amodel_call", "get_batched_requests", "_loglikelihood_tokens", "batch_loglikelihood_requests")
 UNSET = 2047
 """The length these backends have where the user gave no `max_length` (2048, less one)."""
@@ -20,8 +22,11 @@ def connections(lm) -> int:
 
 
 def address(lm) -> str:
-    """The server's address without anything that may be secret."""
-    parts = urlsplit(str(lm.base_url or ""))
+    """The server's address without anything that may be secret. SettingError for one that is none."""
+    try:
+        parts = urlsplit(str(lm.base_url or ""))
+    except ValueError as error:
+        raise SettingError(f"base_url in --model_args is no address: {error}") from None
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 

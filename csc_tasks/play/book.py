@@ -43,13 +43,16 @@ class Book:
         for option, answer in zip(options, answers, strict=True):
             self.model.cache_hook.add_partial("loglikelihood", (prompt, option), answer)
 
-    def too_long(self, prompt) -> TooLong | None:
-        """That the server refused this prompt as too long: a run that goes on need not hear it again."""
-        key = hash_args(TOO_LONG, (prompt,))
+    def too_long(self, arguments: tuple) -> TooLong | None:
+        """That the server refused this prompt as too long: a run that goes on need not hear it again.
+
+        `arguments` are the request's, because the same prompt may fit beside a shorter reply.
+        """
+        key = hash_args(TOO_LONG, arguments)
         return TooLong(**self.cache[key]) if key in self.cache else None
 
-    def keep_too_long(self, prompt, too_long: TooLong) -> None:
-        self.model.cache_hook.add_partial(TOO_LONG, (prompt,), asdict(too_long))
+    def keep_too_long(self, arguments: tuple, too_long: TooLong) -> None:
+        self.model.cache_hook.add_partial(TOO_LONG, arguments, asdict(too_long))
 
     def refused_parameters(self) -> list[str]:
         """The request parameters that the server refused in earlier runs with this cache."""

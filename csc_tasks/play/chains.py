@@ -83,7 +83,11 @@ class Chain:
         request = self.requests[self.position]
         droppable = request.prompt.droppable()
         if self.dropped >= droppable:
-            detail = f"the server has no room for instructions and question alone: {too_long.said}"
+            reply = self.limit or reply_tokens(self.renderer.lm, request.arguments[1])
+            detail = (
+                f"the server has no room for instructions and question alone beside a reply of {reply} tokens "
+                f"(max_gen_toks and csc_think_tokens): {too_long.said}"
+            )
             self.fail(Failure("item", "prompt too long", detail))
         else:
             self.told.refused(too_long, request.arguments[0], self.dropped, droppable)

@@ -86,12 +86,12 @@ async def _reply(server: Server, book: Book, chain: Chain, request: PlayInstance
     if known is not None:
         chain.answer(*known)
         return
-    outcome = book.too_long(prompt)
+    outcome = book.too_long(request.arguments)
     if outcome is None:
         payload = server.payload(_message(book.model, prompt, kwargs), kwargs)
         outcome = await server.ask(payload, lambda outputs: read_answer(book.model, outputs))
     if not isinstance(outcome, Answer):
-        _without_answer(book, chain, prompt, outcome)
+        _without_answer(book, chain, request, outcome)
         return
     chain.tally.answer()
     text = outcome.text
@@ -110,13 +110,13 @@ async def _choice(server: Server, book: Book, chain: Chain, request: PlayInstanc
     for option in options(request):
         value = book.likelihood(prompt, option)
         if value is None:
-            outcome = book.too_long(prompt)
+            outcome = book.too_long(request.arguments)
             if outcome is None:
                 tokens, lengths, _ = lm.batch_loglikelihood_requests([[((prompt, option), *lm._encode_pair(prompt, option))]])
                 payload = server.payload(tokens[0], None, generate=False)
                 outcome = await server.ask(payload, lambda outputs: read_likelihood(lm, outputs, tokens, lengths))  # noqa: B023
             if isinstance(outcome, TooLong | Failure):
-                _without_answer(book, chain, prompt, outcome)
+                _without_answer(book, chain, request, outcome)
                 return
             chain.tally.answer()
             book.keep_likelihoods(prompt, [option], [outcome])
@@ -125,10 +125,10 @@ async def _choice(server: Server, book: Book, chain: Chain, request: PlayInstanc
     chain.choose(sums)
 
 
-def _without_answer(book: Book, chain: Chain, prompt, outcome: TooLong | Failure) -> None:
+def _without_answer(book: Book, chain: Chain, request: PlayInstance, outcome: TooLong | Failure) -> None:
     """The chain asks a prompt that was too long again, shorter; else the turn has failed."""
     if isinstance(outcome, TooLong):
-        book.keep_too_long(prompt, outcome)
+        book.keep_too_long(request.arguments, outcome)
         chain.shorten(outcome)
     else:
         chain.fail(outcome)

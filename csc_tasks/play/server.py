@@ -8,6 +8,7 @@ import asyncio
 import copy
 import json
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from csc_tasks import refusals
 from csc_tasks.errors import SettingError
@@ -43,6 +44,7 @@ class Server:
             # lm_eval's backends say so where the environment has no key.
             raise SettingError(str(error)) from None
         secrets = [value.removeprefix("Bearer ") for name, value in self.headers.items() if name.lower() != "content-type"]
+        secrets.append(urlsplit(str(lm.base_url)).password or "")
         self.cleaners = [refusals.cleaner(secret.strip()) for secret in secrets]
         self.slots = asyncio.Semaphore(connections(lm))
 
@@ -107,7 +109,8 @@ class Server:
                 raw, status, headers = await response.read(), response.status, dict(response.headers)
         except TimeoutError:
             return Failure("server", "timed out", f"no reply within {self.lm.timeout} s")
-        except (aiohttp.InvalidURL, aiohttp.ClientSSLError) as error:
+        except (ValueError, aiohttp.ClientSSLError) as error:
+            # ValueError: an address that is none, or one with a name and password beside a key in the header.
             return Failure("final", type(error).__name__, self._clean(f"{type(error).__name__}: {error}"))
         except (aiohttp.ClientError, OSError) as error:
             connected = not isinstance(error, aiohttp.ClientConnectorError)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -23,6 +24,8 @@ LARGEST_FILE = 64 * 2**20
 TASK = re.compile(r"cscx?_[a-z0-9_]{1,60}", re.ASCII)
 _NAME = re.compile(r"results_(?P<stamp>.+)\.json")
 
+WORD = 8
+"""A text of fewer characters may also be part of a word that is no secret."""
 _SECRET = re.compile(r"key|token(?!iz)|secret|passw|auth|header|credential", re.IGNORECASE)
 
 
@@ -166,13 +169,37 @@ def read_results(file: Path, notes: list[str]) -> list[Measurement]:
 
 
 def public_bytes(measurement: Measurement) -> bytes:
-    """The results file byte for byte, except that values of model arguments named like a secret (api_key=...) are blanked."""
+    """The results file byte for byte, except that secrets among the model arguments are blanked.
+
+    Those are the values of arguments named like one (api_key=..., a header's entries), and what a URL holds beside its address.
+    """
     data = _bytes(measurement.file)
-    arguments = model_arguments(_json(data, measurement.file)["config"].get("model_args"))
-    for name, value in arguments.items():
-        if _SECRET.search(name) and value:
-            data = data.replace(json.dumps(value)[1:-1].encode(), b"***")
+    given = _json(data, measurement.file)["config"].get("model_args")
+    arguments = given if isinstance(given, Mapping) else model_arguments(given)
+    # The longest first: one may be part of another.
+    for secret in sorted(set(_secrets(arguments)), key=len, reverse=True):
+        written = re.escape(json.dumps(secret)[1:-1].encode())
+        # A short one ("none") may be part of other words: it goes only where it is all of a value.
+        data = re.sub(written if len(secret) >= WORD else rb'(?<=["=/])' + written + rb'(?=["@,&])', b"***", data)
     return data
+
+
+def _secrets(value: Any, secret: bool = False) -> Iterable[str]:
+    """The secret texts in a model argument, however deep. secret: whether a name above it says that it is one."""
+    if isinstance(value, Mapping):
+        for name, below in value.items():
+            yield from _secrets(below, secret or bool(_SECRET.search(str(name))))
+    elif isinstance(value, list):
+        for below in value:
+            yield from _secrets(below, secret)
+    elif isinstance(value, str) and secret and value:
+        yield value
+    elif isinstance(value, str) and "://" in value:
+        try:
+            parts = urlsplit(value)
+        except ValueError:
+            return
+        yield from filter(None, (parts.netloc.rpartition("@")[0], parts.query))
 
 
 def iso(date: float) -> str:
