@@ -15,6 +15,7 @@ from pathlib import Path
 from csc_tasks import TASKS_DIR, __version__, corpora
 from csc_tasks.out import check_writable, replace_file, say_earlier
 from csc_tasks.records import Column, signatures
+from csc_tasks.runs.task_record import read_task_record
 
 NOT_THE_MODEL = {
     *("pretrained", "peft", "delta", "model", "path", "engine", "device", "batch_size", "max_batch_size", "base_url", "num_concurrent"),
@@ -78,7 +79,9 @@ def as_results(model: str, settings: Mapping, results: Sequence[TaskResult]) -> 
         numbers = estimates(r.columns, [record["conversation_id"] for record in r.records])
         tasks["results"][r.task] = {"alias": r.task, "sample_len": len(r.documents), f"{r.unit},none": len(r.records), **numbers}
         tasks["group_subtasks"][r.task] = []
-        tasks["configs"][r.task] = {"task": r.task, "metadata": {"version": version, "csc": provenance(r.corpus, r.documents, signed)}}
+        csc = provenance(r.corpus, r.documents, signed)
+        csc |= read_task_record(r.task, csc).to_json()
+        tasks["configs"][r.task] = {"task": r.task, "metadata": {"version": version, "csc": csc}}
         tasks["versions"][r.task] = version
         tasks["n-shot"][r.task] = 0
         tasks["higher_is_better"][r.task] = {name: column.metric.higher_is_better for name, column in r.columns.items()}

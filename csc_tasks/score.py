@@ -21,6 +21,7 @@ from csc_tasks.metrics import LearnedSettings, select
 from csc_tasks.reading import not_utf8, read_json
 from csc_tasks.records import check_ready, measure, measure_choices, signatures, signatures_of_choices, without_strategies
 from csc_tasks.results import NOT_THE_MODEL, check_out, estimates, model_arguments, write
+from csc_tasks.runs.task_record import TaskRecord, read_task_record
 
 UNITS = {"turns": "turn", "answers": "answer"}
 _SAMPLES = re.compile(r"samples_(?P<task>cscx?_\w+?)_(?P<stamp>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl")
@@ -32,9 +33,13 @@ class Logged:
 
     file: Path
     task: str
-    unit: str
+    about: TaskRecord
     lines: list[dict]
     results: dict
+
+    @property
+    def unit(self) -> str:
+        return self.about.unit
 
     @property
     def records(self) -> list[dict]:
@@ -137,11 +142,11 @@ def read(file: Path) -> Logged:
         results["results"][task], results["model_name"]
     except (KeyError, TypeError) as error:
         raise DataError(f"{results_file}: not a results file with {task} in it ({type(error).__name__}: {error})") from None
-    unit = "answers" if config["config"].startswith("qa") else "turns"
-    lines = list(_lines(file, unit))
+    about = read_task_record(task, config, f"{results_file}: {task}")
+    lines = list(_lines(file, about.unit))
     if not lines:
         raise DataError(f"{file}: the file is empty")
-    return Logged(file, task, unit, lines, results)
+    return Logged(file, task, about, lines, results)
 
 
 def rescored(logged: Logged, names: str, learned: LearnedSettings | None = None) -> tuple[list[dict], dict]:
@@ -151,7 +156,7 @@ def rescored(logged: Logged, names: str, learned: LearnedSettings | None = None)
     """
     task, records = logged.task, logged.records
     metrics = select(names, UNITS[logged.unit])
-    chooses = "strategy_norm" in records[0]
+    chooses = not logged.about.has_replies
     if chooses:
         metrics = [metric for metric in metrics if metric.of == "strategy" or metric.name == "failed"]
     elif logged.unit == "turns" and records[0]["unparsed"] is None:

@@ -30,7 +30,6 @@ AUDITS = (
     "code that neither history nor summary, instruction, question or evidence supports. In generated context too these are single replies, "
     "and the model's own earlier turns support nothing. A reply without a usable answer is missing, never free of unsupported facts."
 )
-_GENERATED = "csc_conv_gen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +69,9 @@ def rated(name: str) -> Rated | None:
     return None
 
 
-def of_conversations(task: str, name: str, signature: str) -> bool:
-    """Whether the ratings of this name are of whole conversations. They are then logged at a conversation's last turn."""
-    return task == _GENERATED and rated(name) is not None and "unit:reply" not in signature.split("|")
+def of_conversations(generated: bool, name: str, signature: str) -> bool:
+    """Whether ratings are of whole conversations, which only generated context has. They are then logged at a conversation's last turn."""
+    return generated and rated(name) is not None and "unit:reply" not in signature.split("|")
 
 
 def asked(signature: str) -> str:

@@ -444,8 +444,8 @@ def test_names_of_the_columns():
     assert rated("human_unsupported") is rated("judge_unsupported") is None
     assert rated("judge_m_unsupported").label == "Judge m: unsupported facts"
     signature = "judge_unsupported|judge:x|unit:reply|sample:9x1"
-    assert not of_conversations("csc_conv_gen", "judge_m_unsupported", signature)
-    made = column("questions", "csc_qa", "judge_m_unsupported_missing", signature, False)
+    assert not of_conversations(True, "judge_m_unsupported", signature)
+    made = column("csc_qa", "judge_m_unsupported_missing", signature, False)
     assert (made.label, made.scale, made.digits) == ("Judge m: unsupported facts, missing", 100.0, 1) and not (made.headline or made.ranked)
     assert isinstance(made, Column) and doubts([made], None) == []
 

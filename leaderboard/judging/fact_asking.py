@@ -15,7 +15,7 @@ from csc_tasks.score import read
 from leaderboard.judging.asking import SAMPLING
 from leaderboard.judging.dimensions import prompts
 from leaderboard.judging.quoting import quote
-from leaderboard.judging.units import GENERATED, Judged, Unit
+from leaderboard.judging.units import Judged, Unit
 
 if TYPE_CHECKING:
     from csc_tasks.llm.outcomes import Answer
@@ -65,7 +65,7 @@ def audited(judged: Judged, evidence: "Evidence") -> dict[str, Audited]:
             wanted = [(unit, record) for record in records if (unit := places.get((record["conversation_id"], record["turn"])))]
             if not wanted:
                 continue
-            generated = judged.task == GENERATED
+            generated = judged.generated
             support = Support(line["doc"], generated, evidence)
             own = {record["turn"]: _said(record) for record in records} if generated else {}
             for unit, record in wanted:

@@ -16,7 +16,6 @@ from csc_tasks.framework import topic_name
 from csc_tasks.prompts.render import WORDING
 from csc_tasks.score import Logged, find, newest, read, task_of
 
-GENERATED = "csc_conv_gen"
 WHOLE = -1
 
 
@@ -26,7 +25,8 @@ class Unit:
 
     id: `task/conversation id/turn`; turn is the position of the reply (questions: of the pair), WHOLE for a conversation. stage: the first
     stage of the gold strategy, early, mid or late for a question, "" where there is none. said: [speaker, text] pairs before the reply, or
-    the whole conversation as played. reply: "" for a conversation. reference: the gold reply, or the gold conversation's pairs.
+    the whole conversation as played. reply: "" for a conversation. reference: the gold reply, or the gold conversation's pairs. answers:
+    whether the task is about questions.
     """
 
     id: str
@@ -41,13 +41,14 @@ class Unit:
     reference: str | tuple[tuple[str, str], ...]
     instruction: str = ""
     summary: str = ""
+    answers: bool = False
 
     @property
     def kind(self) -> str:
         """"answer", "reply" or "conversation": which dimensions and wording apply."""
         if self.turn == WHOLE:
             return "conversation"
-        return "answer" if "_qa" in self.task else "reply"
+        return "answer" if self.answers else "reply"
 
     @property
     def length(self) -> int:
@@ -68,6 +69,7 @@ class Judged:
     task: str
     file: Path
     whole: bool
+    generated: bool
     units: dict[str, Unit]
 
     def with_texts(self, ids: Collection[str]) -> "Judged":
@@ -88,7 +90,7 @@ def read_models(paths: Sequence[Path], tasks: Iterable[str] = (), whole: bool = 
     files = [file for file in find(paths) if not tasks or task_of(file) in tasks]
     for logged in map(read, newest(files)):
         model = str(logged.results["model_name"])
-        if "strategy_norm" in next(iter(logged.records), {}):
+        if not logged.about.has_replies:
             continue
         if not any(record["reply"] for record in logged.records):
             passed.append(f"{model} ({logged.task})")
@@ -97,7 +99,7 @@ def read_models(paths: Sequence[Path], tasks: Iterable[str] = (), whole: bool = 
             files = f"{other.file} and {logged.file}"
             raise DataError(f"{model} has two samples files for {logged.task}, with different settings: {files}; give one of them")
         outlines = {id_: replace(unit, said=(), reply="", reference="") for id_, unit in units_of(logged, whole).items()}
-        found[model, logged.task] = Judged(model, logged.task, logged.file, whole, outlines)
+        found[model, logged.task] = Judged(model, logged.task, logged.file, whole, logged.about.generated, outlines)
     if not found:
         silent = f"; these say nothing: {', '.join(passed)}" if passed else ""
         raise DataError(f"{', '.join(map(str, paths))}: no replies to rate{silent}")
@@ -119,10 +121,10 @@ def units_of(logged: Logged, whole: bool = True) -> dict[str, Unit]:
         try:
             if logged.unit == "answers":
                 made = [_answer(logged.task, line["doc"], record) for record in line["answers"]]
-            elif logged.task == GENERATED and whole:
+            elif logged.about.generated and whole:
                 made = [_played(logged.task, line["doc"], line["turns"])] if line["turns"] else []
             else:
-                made = [_reply(logged.task, line["doc"], line["turns"], record) for record in line["turns"]]
+                made = [_reply(logged, line["doc"], line["turns"], record) for record in line["turns"]]
         except (KeyError, TypeError, IndexError, ValueError) as error:
             raise DataError(f"{logged.file} line {number}: cannot be read as {logged.unit} ({type(error).__name__}: {error})") from None
         units |= {unit.id: unit for unit in made}
@@ -150,12 +152,12 @@ def _answer(task: str, doc: Mapping, record: Mapping) -> Unit:
     # What the customer said before is the better evidence; the summary stands in where a corpus has only that.
     summary = "" if len(said) > 1 else doc["history_summary"]
     return _unit(task, record, record["turn"], record["stage"] or "", said=said, reply=_shown(record), reference=record["reference"],
-                 instruction=doc["instruction"], summary=summary)  # fmt: skip
+                 instruction=doc["instruction"], summary=summary, answers=True)  # fmt: skip
 
 
-def _reply(task: str, doc: Mapping, records: Sequence[Mapping], record: Mapping) -> Unit:
-    said = _said(doc, records if task == GENERATED else ())[: record["turn"]]
-    return _unit(task, record, record["turn"], _stage(record), said=said, reply=_shown(record), reference=record["reference"])
+def _reply(logged: Logged, doc: Mapping, records: Sequence[Mapping], record: Mapping) -> Unit:
+    said = _said(doc, records if logged.about.generated else ())[: record["turn"]]
+    return _unit(logged.task, record, record["turn"], _stage(record), said=said, reply=_shown(record), reference=record["reference"])
 
 
 def _played(task: str, doc: Mapping, records: Sequence[Mapping]) -> Unit:

@@ -23,8 +23,6 @@ MOST_TOPICS = 40
 OTHER = "(all others)"
 PARTS = ("early", "mid", "late")
 _BROKEN = -1
-NOT_BROKEN_DOWN = {"rouge_l_default"} | {name for name, metric in METRICS.items() if metric.of == "flag"} - {"unparsed"}
-"""Results that say how a run went and not how good its replies are."""
 
 
 def confusion(logged: Logged) -> Confusion:
@@ -155,10 +153,15 @@ def mean_columns(logged: Logged) -> dict[str, np.ndarray]:
         base, _, norm = parts_of(name)
         corpus = METRICS[base].statistic is not None if base in METRICS else any(isinstance(item, list) for item in items)
         part = rated(name)
-        if corpus or norm or (part and part.what != OVERALL) or base in NOT_BROKEN_DOWN:
+        if corpus or norm or (part and part.what != OVERALL) or _says_how_it_went(base):
             continue
         found[name] = np.asarray([np.nan if item is None else item for item in items], dtype=float)
     return found
+
+
+def _says_how_it_went(name: str) -> bool:
+    """Whether a metric says how a run went and not how good its replies are; unparsed replies are bad ones as well."""
+    return name in METRICS and not METRICS[name].ranked and name != "unparsed"
 
 
 def _group(logged: Logged, name: str, mask: np.ndarray, means: Mapping[str, np.ndarray]) -> Group:

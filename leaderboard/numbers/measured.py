@@ -21,9 +21,6 @@ from leaderboard.rated import of_conversations, rated
 from leaderboard.reading.results_files import Measurement
 from leaderboard.reading.samples_files import Logged, read_samples
 
-GENERATED = {"csc_conv_gen"}
-NO_REPLIES = {"cscx_strategy_choice"}
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -64,8 +61,8 @@ def measure(measurement: Measurement, options: Options) -> Measured:
         note = f"{measurement.label}, {measurement.task}: no samples file beside it (--log_samples): neither compared nor diagnosed"
         return Measured(measurement, values, notes=[note])
     listeners = []
-    if options.audit and measurement.task not in NO_REPLIES:
-        listeners = [FactAuditor(measurement.task in GENERATED, options.evidence)]
+    if options.audit and measurement.about.has_replies:
+        listeners = [FactAuditor(measurement.about.generated, options.evidence)]
     logged = read_samples(measurement.samples, measurement.unit, list(measurement.numbers), options.draw, options.seed, listeners)
     if len(logged.conversation) != measurement.items:
         raise DataError(
@@ -77,7 +74,7 @@ def measure(measurement: Measurement, options: Options) -> Measured:
         _column(found, name, options)
     found.means = diagnose.mean_columns(logged)
     signatures = measurement.provenance.signatures
-    whole = {name for name in found.means if of_conversations(measurement.task, name, signatures.get(name, ""))}
+    whole = {name for name in found.means if of_conversations(measurement.about.generated, name, signatures.get(name, ""))}
     found.diagnosis = _diagnosis(logged, found.means, whole)
     for auditor in listeners if logged.lengths[:, 0].any() else []:
         found.diagnosis["facts"] = auditor.audit(logged)

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from csc_tasks.errors import DataError
 from csc_tasks.results import NOT_THE_MODEL, as_text, model_arguments
+from csc_tasks.runs.task_record import TaskRecord, read_task_record
 from leaderboard.shown import shown
 
 LARGEST_FILE = 64 * 2**20
@@ -101,7 +102,7 @@ class Measurement:
     identity: Identity
     parameters: int | None
     task: str
-    unit: str
+    about: TaskRecord
     date: float
     task_version: str
     provenance: _Provenance
@@ -115,6 +116,10 @@ class Measurement:
     lm_eval_version: str | None
     git_hash: str | None
     seconds: float | None
+
+    @property
+    def unit(self) -> str:
+        return self.about.unit
 
     @property
     def label(self) -> str:
@@ -191,7 +196,8 @@ def _measurement(file: Path, sha256: str, read: _File, task: str) -> Measurement
         first = error.errors(include_url=False, include_input=False)[0]
         raise DataError(f"{where}: metadata.csc.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     numbers = dict(_numbers(read.results[task], where))
-    unit = "answers" if provenance.config.startswith("qa") else "turns"
+    about = read_task_record(task, metadata["csc"], where)
+    unit = about.unit
     items = numbers.pop(unit, (None, None))[0]
     if not numbers:
         raise DataError(f"{where}: there is no metric (a run with --predict_only?); compute some with: csc score {file.parent} --out DIR")
@@ -204,7 +210,7 @@ def _measurement(file: Path, sha256: str, read: _File, task: str) -> Measurement
     baseline = (read.config.model or "").startswith("baseline/")
     return Measurement(
         file=file, stamp=name["stamp"], sha256=sha256, identity=_identity(read, baseline), parameters=read.config.model_num_parameters,
-        task=task, unit=unit, date=read.date, task_version=str(metadata.get("version", read.versions.get(task))), provenance=provenance,
+        task=task, about=about, date=read.date, task_version=str(metadata.get("version", read.versions.get(task))), provenance=provenance,
         templated=None if baseline else read.chat_template is not None, documents=counted.effective if counted else provenance.rows,
         limit=counted.effective if limited else None, items=int(items), numbers=numbers,
         higher={name: up for name, up in read.higher_is_better.get(task, {}).items() if up is not None},
