@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from lm_eval.api.task import ConfigurableTask
 
-from csc_tasks import adapter, corpora, play, results
+from csc_tasks import adapter, corpora, play
 from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.documents import Documents, document_key
 from csc_tasks.errors import DataError
@@ -31,6 +31,7 @@ from csc_tasks.records import (
     without_strategies,
 )
 from csc_tasks.runs.task_record import CHOICE, SHIPPED, Place, TaskRecord
+from csc_tasks.runs.writing import provenance
 from csc_tasks.settings import Settings, read_settings
 
 # A child of lm_eval's logger, so that its level and handler show what we say.
@@ -111,7 +112,7 @@ class SupportTask(ConfigurableTask):
 
     def provenance(self) -> dict:
         """What a reader needs to know to compare two results."""
-        said = results.provenance(self.corpus, list(self.items.values()), self.signatures())
+        said = provenance(self.corpus, list(self.items.values()), self.signatures())
         return said | self.describe().to_json() | {"prompt": self.settings.prompt}
 
     def doc_iterator(self, *, rank: int = 0, limit: int | None = None, world_size: int = 1, samples: list[int] | None = None) -> Iterator:

@@ -24,7 +24,7 @@ from csc_tasks.metrics import METRICS, select
 from csc_tasks.prompts import Reply
 from csc_tasks.question import REFERENCES
 from csc_tasks.records import answer_record, measure, turn_record
-from csc_tasks.results import TaskResult, as_results, check_out, samples, write
+from csc_tasks.runs.writing import TaskResult, as_results, check_out, samples, write
 
 STRATEGY_METRICS = ("strategy_acc", "strategy_macro_f1", "stage_overlap")
 START = ""

@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Mapping
 
 from csc_tasks.framework import LANGUAGES
-from csc_tasks.metrics import METRICS, Metric
+from csc_tasks.metrics import METRICS
+from csc_tasks.runs.names import FACTS, OVERALL, PEOPLE, UNSUPPORTED, parts_of, rated
 from csc_tasks.runs.task_record import TaskRecord
 from leaderboard.board import Column
-from leaderboard.rated import FACTS, OVERALL, PEOPLE, UNSUPPORTED, of_conversations, rated
+from leaderboard.rated import of_conversations
 
 TITLES = {
     "conversations": "Conversations", "questions": "Context-summarised questions", "strategy_variants": "With and without strategies",
@@ -20,21 +21,6 @@ TITLES = {
 _RATED = 10**6
 # A metric of another version: its number as the file has it.
 _UNKNOWN = {"scale": 1.0, "digits": 2, "headline": False, "ranked": True}
-
-
-def parts_of(name: str) -> tuple[str, str | None, bool]:
-    """A result name as (metric, language or None, whether length-normalised): `bleu_4_zh` -> ("bleu_4", "zh", False)."""
-    norm = name.endswith("_norm")
-    base = name.removesuffix("_norm")
-    for language in LANGUAGES:
-        if base.endswith(f"_{language}") and base not in METRICS:
-            return base.removesuffix(f"_{language}"), language, norm
-    return base, None, norm
-
-
-def metric_of(name: str) -> Metric | None:
-    """The metric behind a result name, or None where this version knows none of that name."""
-    return METRICS.get(parts_of(name)[0])
 
 
 def column(task: str, name: str, signature: str, higher: bool, group: str | None = None, generated: bool = False) -> Column:

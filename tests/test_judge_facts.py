@@ -28,6 +28,7 @@ from csc_tasks.llm.journal import canonical
 from csc_tasks.llm.replies import WrongForm, parse_reply
 from csc_tasks.metrics.facts import KINDS, find_facts, unsupported
 from csc_tasks.question import Question
+from csc_tasks.runs.names import Rated, rated
 from leaderboard.board import Column
 from leaderboard.columns import column
 from leaderboard.judging import scripted
@@ -39,7 +40,7 @@ from leaderboard.judging.quoting import unquote
 from leaderboard.judging.report import Report
 from leaderboard.judging.units import Unit, read_models
 from leaderboard.numbers import fact_audit
-from leaderboard.rated import Rated, doubts, of_conversations, rated
+from leaderboard.rated import doubts, of_conversations
 from tests.browser import opened
 
 PAID = "I paid $40 for order A1234567."

@@ -10,6 +10,7 @@ from scipy.stats import t
 
 from csc_tasks.cli import main
 from csc_tasks.errors import DataError
+from csc_tasks.runs.names import Rated, rated
 from csc_tasks.runs.task_record import SHIPPED
 from leaderboard import folder
 from leaderboard.board import Value
@@ -21,7 +22,6 @@ from leaderboard.judging.report import Report, Section
 from leaderboard.judging.units import read_models
 from leaderboard.numbers.measured import Options
 from leaderboard.publishing import eval_results, publications
-from leaderboard.rated import Rated, rated
 from leaderboard.tables import markdown
 
 REF, GEN = "csc_conv_ref", "csc_conv_gen"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from csc_tasks.errors import DataError
 from csc_tasks.metrics.facts import find_facts, unsupported
 from csc_tasks.prompts.render import WORDING
-from csc_tasks.score import read
+from csc_tasks.runs.samples_file import read_run
 from leaderboard.judging.asking import SAMPLING
 from leaderboard.judging.dimensions import prompts
 from leaderboard.judging.quoting import quote
@@ -57,7 +57,7 @@ def audited(judged: Judged, evidence: "Evidence") -> dict[str, Audited]:
     from leaderboard.numbers.fact_audit import Support
 
     places = {(unit.conversation_id, unit.turn): unit for unit in judged.units.values()}
-    logged = read(judged.file)
+    logged = read_run(judged.file)
     found = {}
     for number, line in enumerate(logged.lines, 1):
         try:

@@ -14,7 +14,9 @@ from csc_tasks.conversation import CUSTOMER, SUPPORTER
 from csc_tasks.errors import DataError
 from csc_tasks.framework import topic_name
 from csc_tasks.prompts.render import WORDING
-from csc_tasks.score import Logged, find, newest, read, task_of
+from csc_tasks.runs.finding import find_samples, newest_runs
+from csc_tasks.runs.names import task_of
+from csc_tasks.runs.samples_file import Run, read_run
 
 WHOLE = -1
 
@@ -74,7 +76,7 @@ class Judged:
 
     def with_texts(self, ids: Collection[str]) -> "Judged":
         """The same with these units only, in full."""
-        found = units_of(read(self.file), self.whole)
+        found = units_of(read_run(self.file), self.whole)
         return replace(self, units={id_: found[id_] for id_ in ids})
 
 
@@ -82,13 +84,13 @@ def read_models(paths: Sequence[Path], tasks: Iterable[str] = (), whole: bool = 
     """The units of every samples file among `paths` (`tasks`: only of these), in the order of model and task.
 
     Of several runs with the same settings the newest is taken, which is said. Raises DataError where a model has two files for one task
-    with different settings, where nothing can be rated, and as `csc_tasks.score.read` does. Strategy choice has no replies and is passed
+    with different settings, where nothing can be rated, and as `read_run` does. Strategy choice has no replies and is passed
     over, and so are models that never say anything (strategy baselines).
     """
     found: dict[tuple[str, str], Judged] = {}
     passed = []
-    files = [file for file in find(paths) if not tasks or task_of(file) in tasks]
-    for logged in map(read, newest(files)):
+    files = [file for file in find_samples(paths) if not tasks or task_of(file) in tasks]
+    for logged in map(read_run, newest_runs(files)):
         model = str(logged.results["model_name"])
         if not logged.about.has_replies:
             continue
@@ -110,11 +112,11 @@ def chosen_tasks(text: str, paths: Sequence[Path]) -> list[str]:
     """The tasks of --tasks A,B; raises SettingError for one that no samples file among `paths` is about."""
     names = listed(text)
     if names:
-        check_known("--tasks", names, sorted({task_of(file) for file in find(paths)}))
+        check_known("--tasks", names, sorted({task_of(file) for file in find_samples(paths)}))
     return names
 
 
-def units_of(logged: Logged, whole: bool = True) -> dict[str, Unit]:
+def units_of(logged: Run, whole: bool = True) -> dict[str, Unit]:
     """Unit id -> unit, of one samples file; raises DataError for a line whose parts do not fit together."""
     units = {}
     for number, line in enumerate(logged.lines, 1):
@@ -155,7 +157,7 @@ def _answer(task: str, doc: Mapping, record: Mapping) -> Unit:
                  instruction=doc["instruction"], summary=summary, answers=True)  # fmt: skip
 
 
-def _reply(logged: Logged, doc: Mapping, records: Sequence[Mapping], record: Mapping) -> Unit:
+def _reply(logged: Run, doc: Mapping, records: Sequence[Mapping], record: Mapping) -> Unit:
     said = _said(doc, records if logged.about.generated else ())[: record["turn"]]
     return _unit(logged.task, record, record["turn"], _stage(record), said=said, reply=_shown(record), reference=record["reference"])
 

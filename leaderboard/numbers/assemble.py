@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from csc_tasks.runs.results_file import Identity, iso
 from csc_tasks.runs.task_record import TURNS, TaskRecord
 from leaderboard.board import Model, Row, Run, Setting, Table
 from leaderboard.columns import TITLES, columns
@@ -15,7 +16,6 @@ from leaderboard.numbers.stats import difference, t_value
 from leaderboard.rated import notes as rating_notes
 from leaderboard.reading.comparable import Selection
 from leaderboard.reading.models import in_groups
-from leaderboard.reading.results_files import Identity, iso
 from leaderboard.report import Diagnosis, Reply, SampleConversation, SampleSet, SampleTurn, Spoken, TableGaps, Variant
 
 RULE = (

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from csc_tasks.arguments import check_known
 from csc_tasks.errors import DataError
 from csc_tasks.prompts import SERVER_DATE
+from csc_tasks.runs.results_file import Measurement
+from csc_tasks.shown import shown
 from leaderboard.columns import TITLES
-from leaderboard.reading.results_files import Measurement
-from leaderboard.shown import shown
 
 # field -> what it is in an error, and how a measurement tells it; None: this one fits everywhere (a baseline has no prompt)
 FIELDS: dict[str, tuple[str, Callable[[Measurement], str | None]]] = {
