@@ -18,7 +18,7 @@ from csc_tasks.metrics import LearnedSettings, select
 from csc_tasks.records import check_ready, measure, measure_choices, signatures, signatures_of_choices, without_strategies
 from csc_tasks.runs.finding import find_samples, newest_runs
 from csc_tasks.runs.samples_file import Run, read_run
-from csc_tasks.runs.writing import check_out, estimates, write
+from csc_tasks.runs.writing import check_out, estimates, with_columns, write
 
 UNITS = {"turns": "turn", "answers": "answer"}
 
@@ -65,12 +65,7 @@ def rescored(logged: Run, names: str, learned: LearnedSettings | None = None) ->
     languages = sorted({record["language"] for record in records})
     check_ready(metrics, languages, learned)
     columns = measure_choices(records, metrics, languages) if chooses else measure(records, metrics, languages, learned)
-    lines, start = [], 0
-    for line in logged.lines:
-        end = start + len(line[logged.unit])
-        items = {name: [line["doc"]["conversation_id"], column.items[start:end]] for name, column in columns.items()}
-        lines.append(line | items | {"metrics": list(dict.fromkeys([*line["metrics"], *columns]))})
-        start = end
+    lines = with_columns(logged, {name: column.items for name, column in columns.items()})
     numbers = estimates(columns, [record["conversation_id"] for record in records])
     directions = {name: column.metric.higher_is_better for name, column in columns.items()}
     signed = signatures_of_choices(metrics, languages) if chooses else signatures(metrics, languages, learned)

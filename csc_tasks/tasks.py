@@ -14,6 +14,7 @@ from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.documents import Documents, document_key
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import METRICS, Metric, select
+from csc_tasks.metrics.result_names import normalised
 from csc_tasks.prompts import AnswerPrompt, TurnPrompt, date_shown, read_answer, read_reply, read_text, tagged
 from csc_tasks.question import Question
 from csc_tasks.records import (
@@ -294,7 +295,7 @@ class StrategyChoiceTask(ConversationTask):
 
     def result_names(self) -> dict[str, Metric]:
         named = super().result_names()
-        return named | {f"{name}_norm": metric for name, metric in named.items() if metric.of == "strategy"}
+        return named | {normalised(name): metric for name, metric in named.items() if metric.of == "strategy"}
 
     def record(self, prompt: TurnPrompt, played: dict) -> dict:
         history = _flag(played["history_truncated"])

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 from csc_tasks.framework import LANGUAGES
 from csc_tasks.metrics import METRICS
-from csc_tasks.runs.names import FACTS, OVERALL, PEOPLE, UNSUPPORTED, parts_of, rated
+from csc_tasks.metrics.result_names import parts_of
+from csc_tasks.runs.names import FACTS, OVERALL, PEOPLE, UNSUPPORTED, rated
 from csc_tasks.runs.task_record import TaskRecord
 from leaderboard.board import Column
 from leaderboard.rated import of_conversations

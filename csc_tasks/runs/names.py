@@ -1,5 +1,7 @@
 """The names in a run's files, formed and read here alone: of the files, of their numbers, and of columns that hold ratings.
 
+What the number of a metric is called csc_tasks/metrics/result_names.py says.
+
 Ratings stand in `judge_NAME_DIMENSION` (of `csc judge`, 0..100) and `human_DIMENSION` (of `csc human import`, 1..5). Beside the dimensions
 stand `overall`, the mean of a rating's dimensions, and `missing`, 1 where nothing usable came. `csc judge facts` writes
 `judge_NAME_unsupported`, 1 where the judge found a fact in the reply that nothing supports, and `judge_NAME_unsupported_missing`. All are
@@ -9,9 +11,6 @@ of a sample: most items of a samples file have none.
 import re
 from dataclasses import dataclass
 from pathlib import Path
-
-from csc_tasks.framework import LANGUAGES
-from csc_tasks.metrics import METRICS, Metric
 
 TASK = re.compile(r"cscx?_[a-z0-9_]{1,60}", re.ASCII)
 SAMPLES = re.compile(r"samples_(?P<task>cscx?_\w+?)_(?P<stamp>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl")
@@ -62,21 +61,6 @@ def folder_name(model: str) -> str:
 def value_keys(name: str) -> tuple[str, str]:
     """The keys of a result's value and of its standard error in `results[task]`."""
     return f"{name},none", f"{name}_stderr,none"
-
-
-def parts_of(name: str) -> tuple[str, str | None, bool]:
-    """A result name as (metric, language or None, whether length-normalised): `bleu_4_zh` -> ("bleu_4", "zh", False)."""
-    norm = name.endswith("_norm")
-    base = name.removesuffix("_norm")
-    for language in LANGUAGES:
-        if base.endswith(f"_{language}") and base not in METRICS:
-            return base.removesuffix(f"_{language}"), language, norm
-    return base, None, norm
-
-
-def metric_of(name: str) -> Metric | None:
-    """The metric behind a result name, or None where this version knows none of that name."""
-    return METRICS.get(parts_of(name)[0])
 
 
 def judge_prefix(judge: str) -> str:

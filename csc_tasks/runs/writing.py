@@ -16,6 +16,7 @@ from csc_tasks.metrics import Estimate
 from csc_tasks.out import check_writable, replace_file, say_earlier
 from csc_tasks.records import Column, signatures
 from csc_tasks.runs.names import folder_name, results_name, samples_name, value_keys
+from csc_tasks.runs.samples_file import Run
 from csc_tasks.runs.task_record import read_task_record
 
 
@@ -118,14 +119,38 @@ def write(out: Path, results: Mapping, lines: Mapping[str, Iterable[Mapping]]) -
     """
     folder = out / folder_name(results["model_name"])
     stamp = datetime.now().isoformat().replace(":", "-")
-    return write_stamped(folder, stamp, results, lines)
-
-
-def write_stamped(folder: Path, stamp: str, results: Mapping, lines: Mapping[str, Iterable[Mapping]]) -> Path:
-    """Write a run's files of one stamp, the results last; returns the results file."""
     for task, rows in lines.items():
-        replace_file(folder / samples_name(task, stamp), (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        write_samples(folder, stamp, task, rows)
+    return write_results(folder, stamp, results)
+
+
+def write_samples(folder: Path, stamp: str, task: str, rows: Iterable[Mapping]) -> Path:
+    """Write a task's samples file of a run."""
+    return replace_file(folder / samples_name(task, stamp), (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def write_results(folder: Path, stamp: str, results: Mapping) -> Path:
+    """Write the results file of a run; last, because it says that the run is whole."""
     return replace_file(folder / results_name(stamp), json.dumps(results, ensure_ascii=False, indent=2))
+
+
+def with_columns(run: Run, columns: Mapping[str, Sequence]) -> list[dict]:
+    """The lines of a run's task with each column's items, one per record, beside or over what they had."""
+    lines, start = [], 0
+    for line in run.lines:
+        end = start + len(line[run.unit])
+        items = {name: [line["doc"]["conversation_id"], list(column[start:end])] for name, column in columns.items()}
+        lines.append(line | items | {"metrics": list(dict.fromkeys([*line["metrics"], *columns]))})
+        start = end
+    return lines
+
+
+def only(results: Mapping, tasks: Sequence[str]) -> dict:
+    """A copy of a results dictionary with these tasks alone."""
+    by_task = ("results", "group_subtasks", "configs", "versions", "n-shot", "higher_is_better", "n-samples")
+    kept = {name: {task: results[name][task] for task in tasks if task in results[name]} for name in by_task if name in results}
+    general = {name: value for name, value in results.items() if not isinstance(value, dict) or name == "config"}
+    return json.loads(json.dumps(general | kept))
 
 
 def task_version() -> float:

@@ -3,7 +3,6 @@
 As `csc score` does, a results file keeps every number it had, and the new ones are added; `csc collect` reads it like any other.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from csc_tasks.metrics import estimate
 from csc_tasks.runs.names import MISSING, OVERALL, folder_name, higher_is_better, rating_column, stamp_of
 from csc_tasks.runs.samples_file import Run, read_run
-from csc_tasks.runs.writing import as_numbers, write_stamped
+from csc_tasks.runs.writing import as_numbers, only, with_columns, write_results, write_samples
 from leaderboard.judging.ratings import Rating
 from leaderboard.judging.units import WHOLE, Judged, Unit
 
@@ -51,23 +50,16 @@ def write_columns(judged: Sequence[Judged], columns: Mapping[tuple[str, str], Ma
     for found in judged:
         together[found.model, stamp_of(found.file)].append(found)
     written = []
-    for (model, stamp), parts in together.items():
-        results, lines = None, {}
+    for (model, first), parts in together.items():
+        results = None
+        folder, stamp = out / folder_name(model), f"{first}.1"
         for part in parts:
-            logged, own = read_run(part.file), columns[model, part.task]
-            results = results or _only(logged.results, [part.task for part in parts])
-            lines[part.task] = _with_items(logged, part.units, own)
+            run, own = read_run(part.file), columns[model, part.task]
+            results = results or only(run.results, [part.task for part in parts])
+            write_samples(folder, stamp, part.task, with_columns(run, _columns(run, part.units, own)))
             _add(results, part.task, own, {unit.id: unit.conversation_id for unit in part.units.values()}, signatures)
-        written.append(write_stamped(out / folder_name(model), f"{stamp}.1", results, lines))
+        written.append(write_results(folder, stamp, results))
     return written
-
-
-def _only(results: Mapping, tasks: Sequence[str]) -> dict:
-    """A copy of a results file's dictionary with these tasks alone."""
-    by_task = ("results", "group_subtasks", "configs", "versions", "n-shot", "higher_is_better", "n-samples")
-    kept = {name: {task: results[name][task] for task in tasks if task in results[name]} for name in by_task if name in results}
-    general = {name: value for name, value in results.items() if not isinstance(value, dict) or name == "config"}
-    return json.loads(json.dumps(general | kept))
 
 
 def _add(results: dict, task: str, columns: Mapping, conversations: Mapping[str, str], signatures: Mapping[str, str]) -> None:
@@ -78,15 +70,13 @@ def _add(results: dict, task: str, columns: Mapping, conversations: Mapping[str,
         results["configs"][task]["metadata"]["csc"].setdefault("signatures", {})[name] = signatures[name]
 
 
-def _with_items(logged: Run, units: Mapping[str, Unit], columns: Mapping) -> list[dict]:
-    """The samples lines with each column's value at the record it belongs to, None at the others; a conversation's stands at its last."""
+def _columns(run: Run, units: Mapping[str, Unit], columns: Mapping[str, Mapping[str, float]]) -> dict[str, list[float | None]]:
+    """Each column's value at the record it belongs to, None at the others; a conversation's stands at its last."""
     by_place = {(unit.conversation_id, unit.turn): unit.id for unit in units.values()}
-    lines = []
-    for line in logged.lines:
-        records = line[logged.unit]
-        own = [by_place.get((record["conversation_id"], record["turn"])) for record in records]
+    own: list[str | None] = []
+    for line in run.lines:
+        records = line[run.unit]
+        own += [by_place.get((record["conversation_id"], record["turn"])) for record in records]
         if records and own[-1] is None:
             own[-1] = by_place.get((records[-1]["conversation_id"], WHOLE))
-        items = {name: [line["doc"]["conversation_id"], [values.get(unit) for unit in own]] for name, values in columns.items()}
-        lines.append(line | items | {"metrics": list(dict.fromkeys([*line["metrics"], *columns]))})
-    return lines
+    return {name: [values.get(unit) for unit in own] for name, values in columns.items()}

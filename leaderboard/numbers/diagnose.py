@@ -9,7 +9,8 @@ import numpy as np
 
 from csc_tasks.framework import BY_ID, BY_NUMBER, LANGUAGES, STAGES, STRATEGY_IDS
 from csc_tasks.metrics import METRICS
-from csc_tasks.runs.names import OVERALL, parts_of, rated
+from csc_tasks.metrics.result_names import parts_of
+from csc_tasks.runs.names import OVERALL, rated
 from csc_tasks.runs.samples_file import NOT_ASKED, UNPARSED, Items
 from leaderboard.board import Value
 from leaderboard.numbers.stage_order import fewest_backward_moves

@@ -12,7 +12,8 @@ import numpy as np
 
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import Metric
-from csc_tasks.runs.names import metric_of, rated
+from csc_tasks.metrics.result_names import metric_of
+from csc_tasks.runs.names import rated
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Items, read_items
 from leaderboard.board import Value
