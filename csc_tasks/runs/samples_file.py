@@ -145,12 +145,19 @@ def read_items(file: Path, unit: str, names: list[str], draw: int, seed: int, li
         raise DataError(f"{file}: the file is empty")
     columns = np.asarray(rows, dtype=np.int32).T
     plain = ("conversation", "turn", "index", "language", "topic", "part", "gold", "predicted")
-    arrays = {name: np.ascontiguousarray(column) for name, column in zip(plain, columns[:8], strict=True)}
+    arrays = {name: _frozen(column) for name, column in zip(plain, columns[:8], strict=True)}
     return Items(
         ids=list(codes), members=[",".join(map(str, turns)) for turns in members], **arrays,
-        lengths=np.ascontiguousarray(columns[8:].T), topics=list(topics), parts=list(parts), items=items,
+        lengths=_frozen(columns[8:].T), topics=list(topics), parts=list(parts), items=items,
         drawn=[line for _, _, lines in sorted(drawn, key=lambda entry: (-entry[0], entry[1])) for line in lines],
     )  # fmt: skip
+
+
+def _frozen(values: np.ndarray) -> np.ndarray:
+    """A copy that nobody can write into: every table and report reads the same arrays."""
+    copy = values.copy(order="C")
+    copy.setflags(write=False)
+    return copy
 
 
 def length(text: str, language: str) -> int:
