@@ -13,4 +13,8 @@ class Documents(list):
 
 def document_key(row: Mapping) -> str:
     """What tells documents of one task apart."""
-    return f"{row['conversation_id']}/{row['turn_index']}" if "turn_index" in row else row["conversation_id"]
+    return (
+        f"{row['conversation_id']}/{row['turn_index']}"
+        if "turn_index" in row
+        else row["conversation_id"]
+    )

@@ -1,4 +1,4 @@
-"""Results and samples that an earlier version wrote (tests/data/earlier_run) still read, with the same numbers and the same meaning."""
+"""What an earlier version wrote (tests/data/earlier_run) still reads, with the same numbers."""
 
 import json
 from pathlib import Path
@@ -66,4 +66,6 @@ def test_it_can_be_scored_again(results, tmp_path):
     assert set(again) == set(TASKS)
     for task in TASKS:
         for name, value in results[task].items():
-            assert again[task][name] == (pytest.approx(value) if isinstance(value, float) else value), (task, name)
+            assert again[task][name] == (
+                pytest.approx(value) if isinstance(value, float) else value
+            ), (task, name)

@@ -1,4 +1,7 @@
-"""README's "Adding a metric or a task", run: a metric and a task that no module of the project knows, from lm_eval to the exports."""
+"""README's "Adding a metric or a task", run from lm_eval to the exports.
+
+No module of the project knows the metric or the task.
+"""
 
 import json
 import math
@@ -31,7 +34,12 @@ GOLD = ("Hello, it costs $120 today.", "Yes, it is $120.", "Goodbye, and thank y
 
 def readme_blocks():
     """The code blocks below the heading: metric, task class, task file."""
-    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("### Adding a metric or a task")[2].partition("\n## ")[0]
+    section = (
+        (ROOT / "README.md")
+        .read_text(encoding="utf-8")
+        .partition("### Adding a metric or a task")[2]
+        .partition("\n## ")[0]
+    )
     return re.findall(r"```(?:python|yaml)\n(.*?)```", section, re.DOTALL)
 
 
@@ -54,7 +62,9 @@ def run(tmp_path_factory):
     (root / "tasks" / "more").mkdir(parents=True)
     shutil.copy(TASKS_DIR / "_csc_yaml", root / "tasks")
     (root / "tasks" / "more" / "opening.py").write_text(task, encoding="utf-8")
-    (root / "tasks" / "more" / "opening.yaml").write_text(yaml.replace("csc_tasks.tasks.", "opening."), encoding="utf-8")
+    (root / "tasks" / "more" / "opening.yaml").write_text(
+        yaml.replace("csc_tasks.tasks.", "opening."), encoding="utf-8"
+    )
     before = dict(METRICS)
     try:
         exec(metric, {})
@@ -62,15 +72,34 @@ def run(tmp_path_factory):
         paths = [str(TASKS_DIR), str(root / "tasks")]
         manager = TaskManager(include_path=paths, include_defaults=False, metadata=metadata)
         results = simple_evaluate(
-            FakeLM(lambda prompt: f"[Information Delivery] {REPLY}"), tasks=[REFERENCE, OWN], task_manager=manager, bootstrap_iters=0
+            FakeLM(lambda prompt: f"[Information Delivery] {REPLY}"),
+            tasks=[REFERENCE, OWN],
+            task_manager=manager,
+            bootstrap_iters=0,
         )
         tracker = EvaluationTracker(output_path=str(root / "out"))
-        tracker.general_config_tracker.log_experiment_args("fake", "pretrained=org/own", None, None, False)
+        tracker.general_config_tracker.log_experiment_args(
+            "fake", "pretrained=org/own", None, None, False
+        )
         samples = results.pop("samples")
         tracker.save_results_aggregated(results=results, samples=samples)
         for name in (REFERENCE, OWN):
             tracker.save_results_samples(name, samples[name])
-        assert main(["collect", str(root / "out"), "--out", str(root / "board"), "--resamples", "100", "--jobs", "1"]) == 0
+        assert (
+            main(
+                [
+                    "collect",
+                    str(root / "out"),
+                    "--out",
+                    str(root / "board"),
+                    "--resamples",
+                    "100",
+                    "--jobs",
+                    "1",
+                ]
+            )
+            == 0
+        )
         yield root
     finally:
         METRICS.clear()
@@ -78,7 +107,9 @@ def run(tmp_path_factory):
 
 
 def own_table(board):
-    return next(table for table in board.tables if {column.task for column in table.columns} == {OWN})
+    return next(
+        table for table in board.tables if {column.task for column in table.columns} == {OWN}
+    )
 
 
 def mean_ratio(count):
@@ -93,14 +124,24 @@ def test_the_results_say_what_the_task_is(run):
     }  # fmt: skip
     assert results["results"][OWN]["turns,none"] == 6
     known = results["configs"][REFERENCE]["metadata"]["csc"]
-    assert known["generated"] is False and [place["heading"] for place in known["places"]] == ["Reference context", "Predict"]
+    assert known["generated"] is False and [place["heading"] for place in known["places"]] == [
+        "Reference context",
+        "Predict",
+    ]
 
 
 def test_a_ratio_is_no_share(run):
     board = load_board(run / "board")
     for table, task, count in ((own_table(board), OWN, 2), (board.tables[0], REFERENCE, 3)):
         column = next(column for column in table.columns if column.key == f"{task}/length_ratio")
-        shown = (column.label, column.scale, column.digits, column.headline, column.ranked, column.higher_is_better)
+        shown = (
+            column.label,
+            column.scale,
+            column.digits,
+            column.headline,
+            column.ranked,
+            column.higher_is_better,
+        )
         assert shown == ("Length ratio", 1.0, 2, True, False, False)
         assert table.rows[0].values[column.key].value == pytest.approx(mean_ratio(count))
         text = markdown(board, table)
@@ -119,8 +160,10 @@ def test_a_task_without_places_has_a_table_of_its_own(run):
 
 def test_gold_turns_that_the_model_never_saw_support_nothing(run):
     (model,) = load_board(run / "board").models
-    audits = {diagnosis.task: diagnosis.facts for diagnosis in load_report(run / "board", model).diagnoses}
-    # In reference context the gold "$120" stands before the second and third reply; the first has nothing to rest on.
+    audits = {
+        diagnosis.task: diagnosis.facts for diagnosis in load_report(run / "board", model).diagnoses
+    }
+    # In reference context the gold "$120" stands before the second and third reply, not the first.
     assert (audits[REFERENCE].facts, audits[REFERENCE].unsupported) == (9, 3)
     assert (audits[OWN].facts, audits[OWN].unsupported) == (6, 6)
     assert audits[OWN].support[0] == "history without the model's own turns"
@@ -137,7 +180,9 @@ def test_judges_are_shown_the_conversation_as_it_was_played(run):
 
 
 def test_the_flat_export_has_both(run):
-    rows = [row for row in flat.results(load_board(run / "board")) if row["metric"] == "length_ratio"]
+    rows = [
+        row for row in flat.results(load_board(run / "board")) if row["metric"] == "length_ratio"
+    ]
     assert {row["task"]: row["value"] for row in rows} == {
         REFERENCE: pytest.approx(mean_ratio(3)), OWN: pytest.approx(mean_ratio(2)),
     }  # fmt: skip
@@ -145,7 +190,11 @@ def test_the_flat_export_has_both(run):
 
 
 def test_the_shipped_tasks_say_of_themselves_what_stands_in_the_table():
-    manager = TaskManager(include_path=str(TASKS_DIR), include_defaults=False, metadata={"csc_corpus": "demo", "csc_qa_corpus": "demo"})
+    manager = TaskManager(
+        include_path=str(TASKS_DIR),
+        include_defaults=False,
+        metadata={"csc_corpus": "demo", "csc_qa_corpus": "demo"},
+    )
     assert set(manager.all_subtasks) == set(SHIPPED)
     tasks = manager.load(sorted(SHIPPED))["tasks"]
     assert {name: task.describe() for name, task in tasks.items()} == SHIPPED
@@ -154,7 +203,9 @@ def test_the_shipped_tasks_say_of_themselves_what_stands_in_the_table():
 def test_two_tasks_under_one_heading_are_told_apart():
     other = TaskRecord("turns", True, "predict", (Place("conversations", "Generated context", 3),))
     about = SHIPPED | {"cscx_other": other}
-    measured = {task: {"rouge_l": ("s", True)} for task in ("cscx_other", "csc_conv_gen", "csc_conv_ref")}
+    measured = {
+        task: {"rouge_l": ("s", True)} for task in ("cscx_other", "csc_conv_gen", "csc_conv_ref")
+    }
     made = columns("conversations", measured, about)
     assert [(column.task, column.group) for column in made] == [
         ("csc_conv_ref", "Reference context"), ("csc_conv_gen", "Generated context (csc_conv_gen)"),
@@ -166,7 +217,9 @@ def test_a_record_survives_writing_and_a_file_without_one_is_read_by_name():
     for task, record in SHIPPED.items():
         assert read_task_record("another", record.to_json()) == record
         assert read_task_record(task, {"config": "csconv"}) == record
-    assert read_task_record("cscx_unknown", {"config": "qa_short"}) == TaskRecord("answers", False, "")
+    assert read_task_record("cscx_unknown", {"config": "qa_short"}) == TaskRecord(
+        "answers", False, ""
+    )
     assert read_task_record("cscx_unknown", {"config": "csconv"}) == TaskRecord("turns", False, "")
 
 

@@ -1,4 +1,4 @@
-"""The one reader of samples files: whole or as arrays, it takes and refuses the same lines, in the same words."""
+"""The one reader of samples files takes and refuses the same lines, whole or as arrays."""
 
 import json
 import re
@@ -32,16 +32,30 @@ def test_whole_and_as_arrays_it_is_the_same(run):
     (file,) = find_samples([run])
     whole, items = read_run(file), items_of(file)
     assert [record["turn"] for record in whole.records] == items.turn.tolist() == [1, 3, 5, 7] * 3
-    assert [record["conversation_id"] for record in whole.records] == [items.ids[code] for code in items.conversation]
+    assert [record["conversation_id"] for record in whole.records] == [
+        items.ids[code] for code in items.conversation
+    ]
     assert items.index.tolist() == [1, 2, 3, 4] * 3 and items.members == ["1,3,5,7"] * 3
     unparsed = [record["unparsed"] for record in whole.records]
-    assert (items.predicted == UNPARSED).tolist() == unparsed and sum(unparsed) == 3 and NOT_ASKED not in items.predicted
-    lengths = [[len(record[key].split()) for key in ("reply", "reference")] for record in whole.records]
+    assert (
+        (items.predicted == UNPARSED).tolist() == unparsed
+        and sum(unparsed) == 3
+        and NOT_ASKED not in items.predicted
+    )
+    lengths = [
+        [len(record[key].split()) for key in ("reply", "reference")] for record in whole.records
+    ]
     assert items.lengths.tolist() == lengths
-    assert items.items["strategy_acc"] == [item for line in whole.lines for item in line["strategy_acc"][1]]
+    assert items.items["strategy_acc"] == [
+        item for line in whole.lines for item in line["strategy_acc"][1]
+    ]
     (results,) = find_results([run])
     (measurement,) = read_results(results, [])
-    assert measurement.about == whole.about and measurement.samples == file and measurement.items == len(items.turn)
+    assert (
+        measurement.about == whole.about
+        and measurement.samples == file
+        and measurement.items == len(items.turn)
+    )
 
 
 def test_arrays_cannot_be_written_into(run):
@@ -81,7 +95,8 @@ def test_columns_stand_beside_and_over_what_there_was(run):
     whole = read_run(find_samples([run])[0])
     lines = with_columns(whole, {"new": list(range(12)), "strategy_acc": [0.5] * 12})
     assert [line["new"] for line in lines] == [
-        [line["doc"]["conversation_id"], list(range(start, start + 4))] for start, line in zip((0, 4, 8), whole.lines, strict=True)
+        [line["doc"]["conversation_id"], list(range(start, start + 4))]
+        for start, line in zip((0, 4, 8), whole.lines, strict=True)
     ]
     for line, old in zip(lines, whole.lines, strict=True):
         assert line["strategy_acc"][1] == [0.5] * 4 and line["rouge_l"] == old["rouge_l"]
@@ -89,7 +104,9 @@ def test_columns_stand_beside_and_over_what_there_was(run):
 
 
 def test_a_results_dictionary_is_reduced_to_some_tasks(tmp_path):
-    made = [conversation_result(task, conversations(2), right(0.5)) for task in (TASK, "csc_conv_gen")]
+    made = [
+        conversation_result(task, conversations(2), right(0.5)) for task in (TASK, "csc_conv_gen")
+    ]
     results = json.loads(Path(write_run(tmp_path, "org/one", made)).read_text(encoding="utf-8"))
     one = only(results, ["csc_conv_gen"])
     assert {name for name, value in one.items() if isinstance(value, dict) and set(value) == {"csc_conv_gen"}} == {

@@ -46,8 +46,15 @@ def test_a_result_name_tells_metric_language_and_normalisation(name):
     for language in ("zh", "en"):
         assert parts_of(in_language(name, language)) == (name, language, False)
         assert parts_of(normalised(in_language(name, language))) == (name, language, True)
-    assert parts_of(name) == (name, None, False) and parts_of(normalised(name)) == (name, None, True)
-    assert metric_of(normalised(in_language(name, "zh"))) is METRICS[name] and metric_of("unheard_of") is None
+    assert parts_of(name) == (name, None, False) and parts_of(normalised(name)) == (
+        name,
+        None,
+        True,
+    )
+    assert (
+        metric_of(normalised(in_language(name, "zh"))) is METRICS[name]
+        and metric_of("unheard_of") is None
+    )
     assert value_keys(in_language(name, "zh")) == (f"{name}_zh,none", f"{name}_zh_stderr,none")
 
 

@@ -1,11 +1,12 @@
-"""The names in a run's files, formed and read here alone: of the files, of their numbers, and of columns that hold ratings.
+"""The names in a run's files, formed and read here alone: of files, numbers and columns of ratings.
 
 What the number of a metric is called csc_tasks/metrics/result_names.py says.
 
-Ratings stand in `judge_NAME_DIMENSION` (of `csc judge`, 0..100) and `human_DIMENSION` (of `csc human import`, 1..5). Beside the dimensions
-stand `overall`, the mean of a rating's dimensions, and `missing`, 1 where nothing usable came. `csc judge facts` writes
-`judge_NAME_unsupported`, 1 where the judge found a fact in the reply that nothing supports, and `judge_NAME_unsupported_missing`. All are
-of a sample: most items of a samples file have none.
+Ratings stand in `judge_NAME_DIMENSION` (of `csc judge`, 0..100) and `human_DIMENSION` (of `csc human
+import`, 1..5). Beside the dimensions stand `overall`, the mean of a rating's dimensions, and
+`missing`, 1 where nothing usable came. `csc judge facts` writes `judge_NAME_unsupported`, 1 where the
+judge found a fact in the reply that nothing supports, and `judge_NAME_unsupported_missing`. All are of
+a sample: most items of a samples file have none.
 """
 
 import re
@@ -69,18 +70,18 @@ def judge_prefix(judge: str) -> str:
 
 
 def rating_column(prefix: str, what: str) -> str:
-    """The column of a dimension, OVERALL, MISSING or one of FACTS. prefix: HUMAN or that of a judge."""
+    """The column of a dimension, OVERALL, MISSING or one of FACTS. prefix: HUMAN or a judge's."""
     return f"{prefix}_{what}"
 
 
 def higher_is_better(column: str) -> bool:
-    """Whether more is better in a column of ratings: not where it counts what is unsupported or missing."""
+    """Whether more is better: not where a column counts what is unsupported or missing."""
     return not column.endswith((f"_{UNSUPPORTED}", f"_{MISSING}"))
 
 
 @dataclass(frozen=True, slots=True)
 class Rated:
-    """Whose ratings a column holds ("Judge NAME" or PEOPLE), and of what: a dimension, OVERALL, MISSING or one of FACTS."""
+    """Whose ratings a column holds ("Judge NAME" or PEOPLE), and of what (one of WHAT)."""
 
     rater: str
     what: str
