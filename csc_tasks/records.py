@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from csc_tasks.conversation import Conversation
 from csc_tasks.framework import BY_ID, STRATEGY_IDS
 from csc_tasks.metrics import METRICS, Estimate, LearnedSettings, Metric
+from csc_tasks.metrics.result_names import in_language, normalised
 from csc_tasks.prompts import Reply
 from csc_tasks.question import Question
 
@@ -106,7 +107,7 @@ def keys(metrics: Sequence[Metric], languages: Sequence[str]) -> dict[str, tuple
     named = {}
     for metric in metrics:
         if metric.by_language and len(languages) > 1:
-            named |= {f"{metric.name}_{language}": (metric, language) for language in languages}
+            named |= {in_language(metric.name, language): (metric, language) for language in languages}
         else:
             named[metric.name] = (metric, None)
     return named
@@ -132,7 +133,7 @@ def measure_choices(records: Sequence[Mapping], metrics: Sequence[Metric], langu
     """As `measure` for records of strategy choice, which hold two answers: by sum, and by length-normalised likelihood (`_norm`)."""
     normed = [{**record, "strategy": record["strategy_norm"]} for record in records]
     columns = measure(records, metrics, languages)
-    return columns | {f"{name}_norm": column for name, column in measure(normed, _strategies(metrics), languages).items()}
+    return columns | {normalised(name): column for name, column in measure(normed, _strategies(metrics), languages).items()}
 
 
 def check_ready(metrics: Sequence[Metric], languages: Sequence[str], learned: LearnedSettings | None = None) -> None:
@@ -153,7 +154,7 @@ def signatures_of_choices(metrics: Sequence[Metric], languages: Sequence[str]) -
     """As `signatures`, for the columns of `measure_choices`."""
     plain = signatures(_strategies(metrics), languages)
     summed = {name: f"{signature}|likelihood:sum" for name, signature in plain.items()}
-    normed = {f"{name}_norm": f"{signature}|likelihood:per-character" for name, signature in plain.items()}
+    normed = {normalised(name): f"{signature}|likelihood:per-character" for name, signature in plain.items()}
     return signatures(metrics, languages) | summed | normed
 
 

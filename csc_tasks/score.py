@@ -9,36 +9,18 @@ lm_eval's own format.
 """
 
 import json
-import re
-import sys
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 
-from csc_tasks.errors import DataError, SettingError
+from csc_tasks.errors import SettingError
 from csc_tasks.metrics import LearnedSettings, select
-from csc_tasks.reading import not_utf8, read_json
 from csc_tasks.records import check_ready, measure, measure_choices, signatures, signatures_of_choices, without_strategies
-from csc_tasks.results import NOT_THE_MODEL, check_out, estimates, model_arguments, write
+from csc_tasks.runs.finding import find_samples, newest_runs
+from csc_tasks.runs.samples_file import Run, read_run
+from csc_tasks.runs.writing import check_out, estimates, with_columns, write
 
 UNITS = {"turns": "turn", "answers": "answer"}
-_SAMPLES = re.compile(r"samples_(?P<task>cscx?_\w+?)_(?P<stamp>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl")
-
-
-@dataclass(frozen=True, slots=True)
-class Logged:
-    """One samples file: its task, its lines, and the results file that was written with it."""
-
-    file: Path
-    task: str
-    unit: str
-    lines: list[dict]
-    results: dict
-
-    @property
-    def records(self) -> list[dict]:
-        return [record for line in self.lines for record in line[self.unit]]
 
 
 def add_arguments(parser) -> None:
@@ -61,97 +43,19 @@ def main(args) -> None:
     learned = LearnedSettings(
         **_models(args.model_path), bertscore_layer=args.bertscore_layer, device=args.device, batch_size=args.batch_size
     )
-    for logged in map(read, newest(find(args.samples))):
+    for logged in map(read_run, newest_runs(find_samples(args.samples))):
         lines, results = rescored(logged, args.metrics, learned)
         print(f"{logged.file.name}: {len(logged.records)} {logged.unit} -> {write(args.out, results, {logged.task: lines})}")
 
 
-def find(paths: Sequence[Path]) -> list[Path]:
-    """The samples files among `paths`; folders are searched. Raises DataError where there are none."""
-    found = []
-    for path in paths:
-        if not path.exists():
-            raise DataError(f"{path}: there is no such file or folder")
-        files = sorted(path.rglob("samples_*.jsonl")) if path.is_dir() else [path]
-        kept = [file for file in files if _SAMPLES.fullmatch(file.name)]
-        if not kept:
-            raise DataError(
-                f"{path}: no samples file of a csc task; lm_eval writes samples_TASK_DATE.jsonl with --log_samples --output_path DIR"
-            )
-        found += kept
-    return list(dict.fromkeys(found))
-
-
-def task_of(file: Path) -> str:
-    """The task that a samples file is about, by its name."""
-    return _SAMPLES.fullmatch(file.name)["task"]
-
-
-def newest(files: Sequence[Path]) -> list[Path]:
-    """One samples file per model, task and settings: the newest run, by its date and then its name. What is left out is said.
-
-    A file whose results cannot be read stays among them: `read` says what is wrong with it.
-    """
-    same: dict[object, list[tuple]] = defaultdict(list)
-    for file in files:
-        try:
-            results = json.loads(_results_file(file).read_text(encoding="utf-8"))
-            same[_run(results, task_of(file))].append((results["date"], file.name, file))
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):
-            same[file].append((0.0, file.name, file))
-    kept = {max(found)[-1] for found in same.values()}
-    if older := [file for file in files if file not in kept]:
-        more = f" and {len(older) - 3:,} more" if len(older) > 3 else ""
-        names = ", ".join(map(str, older[:3]))
-        print(f"note: of runs with the same settings the newest is taken; left out: {names}{more}", file=sys.stderr)
-    return [file for file in files if file in kept]
-
-
-def _run(results: Mapping, task: str) -> str:
-    """What two runs of one model and task with the same settings have in common."""
-    run, metadata = results["config"], results["configs"][task]["metadata"]
-    arguments = {name: value for name, value in model_arguments(run.get("model_args")).items() if name not in NOT_THE_MODEL}
-    asked = {name: metadata["csc"].get(name) for name in ("config", "split", "content_hash", "revision", "prompt", "reference")}
-    given = [run.get("gen_kwargs"), run.get("model_sha"), results.get("system_instruction_sha"), results.get("chat_template") is None]
-    documents = results.get("n-samples", {}).get(task)
-    return json.dumps([results["model_name"], task, metadata.get("version"), arguments, asked, given, documents], sort_keys=True)
-
-
-def _results_file(file: Path) -> Path:
-    return file.with_name(f"results_{_SAMPLES.fullmatch(file.name)['stamp']}.json")
-
-
-def read(file: Path) -> Logged:
-    """Read a samples file and the results file beside it.
-
-    Raises DataError that names file and line for anything that is not as lm_eval writes it.
-    """
-    if not file.is_file():
-        raise DataError(f"{file}: there is no such file")
-    task, results_file = task_of(file), _results_file(file)
-    if not results_file.is_file():
-        raise DataError(f"{file}: the results file that lm_eval wrote with it, {results_file.name}, is missing; keep the two together")
-    results = read_json(results_file, "run the evaluation again")
-    try:
-        config = results["configs"][task]["metadata"]["csc"]
-        results["results"][task], results["model_name"]
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{results_file}: not a results file with {task} in it ({type(error).__name__}: {error})") from None
-    unit = "answers" if config["config"].startswith("qa") else "turns"
-    lines = list(_lines(file, unit))
-    if not lines:
-        raise DataError(f"{file}: the file is empty")
-    return Logged(file, task, unit, lines, results)
-
-
-def rescored(logged: Logged, names: str, learned: LearnedSettings | None = None) -> tuple[list[dict], dict]:
+def rescored(logged: Run, names: str, learned: LearnedSettings | None = None) -> tuple[list[dict], dict]:
     """Samples lines and results of one task with the metrics `names` in them.
 
     Raises SettingError for a metric that does not exist.
     """
     task, records = logged.task, logged.records
     metrics = select(names, UNITS[logged.unit])
-    chooses = "strategy_norm" in records[0]
+    chooses = not logged.about.has_replies
     if chooses:
         metrics = [metric for metric in metrics if metric.of == "strategy" or metric.name == "failed"]
     elif logged.unit == "turns" and records[0]["unparsed"] is None:
@@ -161,19 +65,14 @@ def rescored(logged: Logged, names: str, learned: LearnedSettings | None = None)
     languages = sorted({record["language"] for record in records})
     check_ready(metrics, languages, learned)
     columns = measure_choices(records, metrics, languages) if chooses else measure(records, metrics, languages, learned)
-    lines, start = [], 0
-    for line in logged.lines:
-        end = start + len(line[logged.unit])
-        items = {name: [line["doc"]["conversation_id"], column.items[start:end]] for name, column in columns.items()}
-        lines.append(line | items | {"metrics": list(dict.fromkeys([*line["metrics"], *columns]))})
-        start = end
+    lines = with_columns(logged, {name: column.items for name, column in columns.items()})
     numbers = estimates(columns, [record["conversation_id"] for record in records])
     directions = {name: column.metric.higher_is_better for name, column in columns.items()}
     signed = signatures_of_choices(metrics, languages) if chooses else signatures(metrics, languages, learned)
     return lines, _merged(logged, numbers, directions, signed)
 
 
-def _merged(logged: Logged, numbers: Mapping, directions: Mapping, signed: Mapping) -> dict:
+def _merged(logged: Run, numbers: Mapping, directions: Mapping, signed: Mapping) -> dict:
     """The results file reduced to one task, with the new numbers over the old ones."""
     task, old = logged.task, logged.results
     config = json.loads(json.dumps(old["configs"][task]))
@@ -202,20 +101,6 @@ def _models(given: Sequence[str]) -> dict[str, str]:
             raise SettingError(f"--model-path {text}: must be METRIC=MODEL with one of {names}")
         models[f"{metric}_model"] = model
     return models
-
-
-def _lines(file: Path, unit: str) -> Iterator[dict]:
-    with file.open("rb") as stream:
-        for number, text in enumerate(stream, 1):
-            try:
-                line = json.loads(text.decode())
-            except UnicodeDecodeError as error:
-                raise not_utf8(f"{file} line {number}", error) from None
-            except ValueError as error:
-                raise DataError(f"{file} line {number}: broken JSON ({error})") from None
-            if not isinstance(line, dict) or not isinstance(line.get(unit), list) or "conversation_id" not in line.get("doc", {}):
-                raise DataError(f"{file} line {number}: no '{unit}' in it; was it written by an older version or another task?")
-            yield line
 
 
 if __name__ == "__main__":

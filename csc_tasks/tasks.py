@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from lm_eval.api.task import ConfigurableTask
 
-from csc_tasks import adapter, corpora, play, results
+from csc_tasks import adapter, corpora, play
 from csc_tasks.conversation import Conversation, content_id
+from csc_tasks.documents import Documents, document_key
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import METRICS, Metric, select
+from csc_tasks.metrics.result_names import normalised
 from csc_tasks.prompts import AnswerPrompt, TurnPrompt, date_shown, read_answer, read_reply, read_text, tagged
 from csc_tasks.question import Question
 from csc_tasks.records import (
@@ -29,6 +31,8 @@ from csc_tasks.records import (
     turn_record,
     without_strategies,
 )
+from csc_tasks.runs.task_record import CHOICE, SHIPPED, Place, TaskRecord
+from csc_tasks.runs.writing import provenance
 from csc_tasks.settings import Settings, read_settings
 
 # A child of lm_eval's logger, so that its level and handler show what we say.
@@ -38,14 +42,6 @@ HOW_TO_PLAY = ("play", "window", "date", "max_failed", "think_tokens")
 """The settings that every request carries."""
 
 
-class Documents(list):
-    """Rows as lm_eval wants them: a list that also knows its column names."""
-
-    @property
-    def features(self) -> dict:
-        return dict.fromkeys(self[0]) if self else {}
-
-
 class SupportTask(ConfigurableTask):
     """What conversation and question tasks share: settings, documents, requests of our own type, metrics with clustered errors."""
 
@@ -53,6 +49,10 @@ class SupportTask(ConfigurableTask):
     GENERATED = False
     PER: str
     RECORDS: str
+    variant: str
+    """What tells it from the other tasks over the same items."""
+    PLACES: tuple[Place, ...] = ()
+    """The tables it stands in beside other tasks. The shipped tasks have theirs by name; others have a table of their own."""
 
     def __init__(self, config: Mapping) -> None:
         config = {key: value for key, value in config.items() if key != "class"}
@@ -74,6 +74,12 @@ class SupportTask(ConfigurableTask):
         self.config.metadata["csc"] = self.provenance()
 
     # What a kind of task says about itself
+
+    def describe(self) -> TaskRecord:
+        """What results say of this task, so that their readers need not know its name."""
+        shipped = SHIPPED.get(self.config.task)
+        places = self.PLACES or (shipped.places if shipped else ())
+        return TaskRecord(self.RECORDS, self.GENERATED, self.variant, places)
 
     def read_corpus(self) -> corpora.Corpus:
         raise NotImplementedError
@@ -107,7 +113,8 @@ class SupportTask(ConfigurableTask):
 
     def provenance(self) -> dict:
         """What a reader needs to know to compare two results."""
-        return results.provenance(self.corpus, list(self.items.values()), self.signatures()) | {"prompt": self.settings.prompt}
+        said = provenance(self.corpus, list(self.items.values()), self.signatures())
+        return said | self.describe().to_json() | {"prompt": self.settings.prompt}
 
     def doc_iterator(self, *, rank: int = 0, limit: int | None = None, world_size: int = 1, samples: list[int] | None = None) -> Iterator:
         """As lm_eval's, but ranks share the documents by length: of every `world_size`-th document one rank might get the long ones."""
@@ -225,6 +232,10 @@ class ConversationTask(SupportTask):
     RECORDS = "turns"
     VARIANT = "predict"
 
+    @property
+    def variant(self) -> str:
+        return CHOICE if self.REQUEST is play.CHOOSE else self.VARIANT
+
     def read_corpus(self) -> corpora.Corpus:
         return corpora.load(self.settings.corpus, "csconv", "test", self.settings.revision)
 
@@ -284,7 +295,7 @@ class StrategyChoiceTask(ConversationTask):
 
     def result_names(self) -> dict[str, Metric]:
         named = super().result_names()
-        return named | {f"{name}_norm": metric for name, metric in named.items() if metric.of == "strategy"}
+        return named | {normalised(name): metric for name, metric in named.items() if metric.of == "strategy"}
 
     def record(self, prompt: TurnPrompt, played: dict) -> dict:
         history = _flag(played["history_truncated"])
@@ -304,6 +315,10 @@ class QuestionTask(SupportTask):
     RECORDS = "answers"
     CONTEXT = "summary"
     STAGE: str | None = None
+
+    @property
+    def variant(self) -> str:
+        return self.STAGE or self.CONTEXT
 
     def read_corpus(self) -> corpora.Corpus:
         config = f"qa_{self.settings.qa_variant}" if self.settings.qa_variant else "qa"
@@ -382,8 +397,3 @@ class LateTask(QuestionTask):
 
 def _flag(count: int | None) -> bool | None:
     return None if count is None else count > 0
-
-
-def document_key(row: Mapping) -> str:
-    """What tells documents of one task apart."""
-    return f"{row['conversation_id']}/{row['turn_index']}" if "turn_index" in row else row["conversation_id"]

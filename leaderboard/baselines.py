@@ -24,7 +24,8 @@ from csc_tasks.metrics import METRICS, select
 from csc_tasks.prompts import Reply
 from csc_tasks.question import REFERENCES
 from csc_tasks.records import answer_record, measure, turn_record
-from csc_tasks.results import TaskResult, as_results, check_out, samples, write
+from csc_tasks.runs.names import value_keys
+from csc_tasks.runs.writing import TaskResult, as_results, check_out, samples, write
 
 STRATEGY_METRICS = ("strategy_acc", "strategy_macro_f1", "stage_overlap")
 START = ""
@@ -177,7 +178,7 @@ def print_table(tables: Mapping[str, Mapping]) -> None:
     for name, table in tables.items():
         for task, numbers in table["results"].items():
             for metric in table["higher_is_better"][task]:
-                value, error = (numbers[f"{metric}{part},none"] for part in ("", "_stderr"))
+                value, error = (numbers[key] for key in value_keys(metric))
                 print(f"|{name}|{task}|{metric}|{_shown(value)}|{_shown(error)}|")
 
 

@@ -20,9 +20,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from csc_tasks import __version__
-from csc_tasks.errors import DataError, SettingError, require
+from csc_tasks.errors import SettingError, require
 from csc_tasks.out import is_new, replace_file, say_earlier
-from leaderboard.shown import shown
+from csc_tasks.shown import shown
 
 # Below this a second process costs more than it saves.
 WORTH_A_PROCESS = 40 * 2**20
@@ -81,6 +81,8 @@ def collect(
     reliability: the report of `csc agreement` (or its folder) that stands on the board; without one, that of an earlier board goes.
     Raises DataError for files that cannot be read, do not belong together or cannot be compared.
     """
+    from csc_tasks.runs.finding import find_results
+    from csc_tasks.runs.results_file import iso, read_results
     from leaderboard.board import Board
     from leaderboard.folder import RELIABILITY, dumped, write_board
     from leaderboard.numbers import assemble
@@ -88,7 +90,6 @@ def collect(
     from leaderboard.reading.comparable import newest, select
     from leaderboard.reading.models import name_models
     from leaderboard.reading.reported import read_reported
-    from leaderboard.reading.results_files import find_results, iso, read_results
     from leaderboard.report import ModelReport
 
     notes: list[str] = []
@@ -183,7 +184,7 @@ def _in_processes(measure, measurements: Sequence, options, jobs: int) -> Iterat
 
 def _copies(out: Path, measurements: Sequence, models) -> dict[tuple, str]:
     """Copy each results file once below out/raw; (file, task) -> the copy's path in the board folder."""
-    from leaderboard.reading.results_files import public_bytes
+    from csc_tasks.runs.results_file import public_bytes
 
     names: dict[Path, str] = {}
     for m in measurements:
@@ -210,15 +211,6 @@ def _clear(out: Path, kept: set[str]) -> None:
 
 def _progress(text: str) -> None:
     print(text, file=sys.stderr)
-
-
-def checked_board(folder: Path):
-    """The board in a folder; raises DataError where there is none. For verbs that read one."""
-    from leaderboard.folder import load_board
-
-    if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder; make a board with: csc collect RESULTS --out {folder}")
-    return load_board(folder)
 
 
 if __name__ == "__main__":

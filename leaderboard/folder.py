@@ -26,6 +26,13 @@ def load_board(folder: Path) -> Board:
     return _load(file, Board)
 
 
+def checked_board(folder: Path) -> Board:
+    """The board in a folder; raises DataError where there is none. For verbs that read one."""
+    if not folder.is_dir():
+        raise DataError(f"{folder}: there is no such folder; make a board with: csc collect RESULTS --out {folder}")
+    return load_board(folder)
+
+
 def load_report(folder: Path, slug: str) -> ModelReport:
     """Read models/<slug>.json; raises DataError as `load_board` does."""
     return _load(folder / "models" / f"{_checked(slug)}.json", ModelReport)

@@ -150,7 +150,7 @@ def _assumed(args) -> tuple[float, float, str]:
 
 def _measured(args) -> tuple[float, float, str]:
     """(spread, turns a conversation, words) from the paired comparisons of a board's column."""
-    from leaderboard.collect import checked_board
+    from leaderboard.folder import checked_board
 
     board = checked_board(args.board)
     check_known("--table", [args.table] if args.table else [], [t.id for t in board.tables])

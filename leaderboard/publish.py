@@ -38,7 +38,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def main(args: Namespace) -> None:
     if not args.repo_id and not args.space:
         raise SettingError("nothing to publish: give --repo-id ORG/NAME (the results), --space ORG/NAME (the page) or both")
-    from leaderboard.collect import checked_board
+    from leaderboard.folder import checked_board
     from leaderboard.publishing import eval_results
     from leaderboard.publishing.publications import STAGING, propose, results_publication, space_publication
 

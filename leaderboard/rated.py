@@ -1,25 +1,14 @@
-"""Columns that hold ratings: `judge_NAME_DIMENSION` of `csc judge` (0..100) and `human_DIMENSION` of `csc human import` (1..5).
-
-Beside the dimensions stand `overall`, the mean of a rating's dimensions, and `missing`, 1 where nothing usable came. `csc judge facts`
-writes `judge_NAME_unsupported`, 1 where the judge found a fact in the reply that nothing supports, and `judge_NAME_unsupported_missing`.
-All are of a sample: most items of a samples file have none.
-"""
+"""Columns that hold ratings (csc_tasks/runs/names.py has their names): what is to be said about them below a table."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from leaderboard.judging.columns import OVERALL, UNSUPPORTED
-from leaderboard.judging.dimensions import DIMENSIONS
+from csc_tasks.runs.names import MISSING, PEOPLE, rated
 
 if TYPE_CHECKING:
     from leaderboard.board import Column, Row
     from leaderboard.judging.report import Report
 
-MISSING = "missing"
-FACTS = (UNSUPPORTED, f"{UNSUPPORTED}_{MISSING}")
-WHAT = (OVERALL, *DIMENSIONS, MISSING, *FACTS)
-PEOPLE = "People"
 SCALES = (
     "Ratings are of a sample: by judges from 0 to 100, by people from 1 to 5; overall is the mean of a rating's dimensions. In generated "
     "context they are of the whole conversation as the model played it (unless the signature says unit:reply), elsewhere of one reply. A "
@@ -30,49 +19,11 @@ AUDITS = (
     "code that neither history nor summary, instruction, question or evidence supports. In generated context too these are single replies, "
     "and the model's own earlier turns support nothing. A reply without a usable answer is missing, never free of unsupported facts."
 )
-_GENERATED = "csc_conv_gen"
 
 
-@dataclass(frozen=True, slots=True)
-class Rated:
-    """Whose ratings a column holds ("Judge NAME" or PEOPLE), and of what: a dimension, OVERALL, MISSING or one of FACTS."""
-
-    rater: str
-    what: str
-
-    @property
-    def label(self) -> str:
-        """`Judge NAME: human-likeness`, `Judge NAME: unsupported facts`."""
-        if self.what in FACTS:
-            return f"{self.rater}: unsupported facts{', missing' if self.absent else ''}"
-        return f"{self.rater}: {self.what.replace('_', '-')}"
-
-    @property
-    def absent(self) -> bool:
-        """Whether the column says how much is missing."""
-        return self.what.endswith(MISSING)
-
-    @property
-    def place(self) -> tuple[str, int]:
-        """Sorts columns: judges by name, then people; overall, the dimensions, missing, facts."""
-        return self.rater if self.rater != PEOPLE else "~", WHAT.index(self.what)
-
-
-def rated(name: str) -> Rated | None:
-    """What a result name says of ratings; None for one that is of none."""
-    # From the end: of what is missing, the longer name first.
-    for what in reversed(WHAT):
-        if name == f"human_{what}" and what not in FACTS:
-            return Rated(PEOPLE, what)
-        judge = name.removeprefix("judge_").removesuffix(f"_{what}")
-        if judge and name == f"judge_{judge}_{what}":
-            return Rated(f"Judge {judge}", what)
-    return None
-
-
-def of_conversations(task: str, name: str, signature: str) -> bool:
-    """Whether the ratings of this name are of whole conversations. They are then logged at a conversation's last turn."""
-    return task == _GENERATED and rated(name) is not None and "unit:reply" not in signature.split("|")
+def of_conversations(generated: bool, name: str, signature: str) -> bool:
+    """Whether ratings are of whole conversations, which only generated context has. They are then logged at a conversation's last turn."""
+    return generated and rated(name) is not None and "unit:reply" not in signature.split("|")
 
 
 def asked(signature: str) -> str:

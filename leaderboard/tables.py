@@ -20,7 +20,7 @@ from itertools import groupby
 from pathlib import Path
 
 from csc_tasks.arguments import check_known
-from leaderboard.shown import shown
+from csc_tasks.shown import shown
 
 FORMATS = ("md", "csv", "latex", "html")
 UNDEFINED = "–"
@@ -35,7 +35,7 @@ def add_arguments(parser) -> None:
 
 
 def main(args) -> None:
-    from leaderboard.collect import checked_board
+    from leaderboard.folder import checked_board
 
     board = checked_board(args.board)
     check_known("--table", [args.table] if args.table else [], [table.id for table in board.tables])

@@ -8,7 +8,7 @@ from csc_tasks.metrics import select
 from csc_tasks.prompts import Reply
 from csc_tasks.question import REFERENCES
 from csc_tasks.records import answer_record, measure, turn_record
-from csc_tasks.results import TaskResult, as_results, samples, write
+from csc_tasks.runs.writing import TaskResult, as_results, samples, write
 
 TASKS = ("csc_conv_ref", "csc_conv_gen", "csc_qa")
 

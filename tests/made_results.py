@@ -10,7 +10,7 @@ from csc_tasks.metrics import select
 from csc_tasks.prompts import Reply
 from csc_tasks.question import Question
 from csc_tasks.records import answer_record, measure, turn_record
-from csc_tasks.results import TaskResult, as_results, samples, write
+from csc_tasks.runs.writing import TaskResult, as_results, samples, write
 
 Answer = Callable[[Conversation, int], tuple[str | None, str]]
 """(conversation, position of the turn) -> (strategy id or None where unparsed, text)."""

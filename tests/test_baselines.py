@@ -7,10 +7,12 @@ from itertools import pairwise
 import pytest
 from fakes import write_corpus
 
-from csc_tasks import corpora, score
+from csc_tasks import corpora
 from csc_tasks.cli import main
 from csc_tasks.conversation import Conversation, Turn
 from csc_tasks.errors import MissingSplit
+from csc_tasks.runs.finding import find_samples
+from csc_tasks.runs.samples_file import read_run
 from leaderboard.baselines import baselines
 
 
@@ -103,8 +105,8 @@ def test_files_are_read_like_lm_evals_own(corpus, tmp_path, capsys):
     assert [file.parent.name for file in files] == ["baseline__bigram", "baseline__echo", "baseline__majority"]
     table = make_table(json.loads(files[0].read_text(encoding="utf-8")))
     assert "strategy_acc" in table and "0.6667" in table
-    for file in score.find([tmp_path / "out"]):
-        logged = score.read(file)
+    for file in find_samples([tmp_path / "out"]):
+        logged = read_run(file)
         assert logged.records and logged.results["configs"][logged.task]["metadata"]["csc"]["content_hash"]
 
 

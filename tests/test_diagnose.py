@@ -15,12 +15,13 @@ from csc_tasks.conversation import Conversation, Turn
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID, STAGES, STRATEGY_IDS
 from csc_tasks.question import Question
+from csc_tasks.runs.finding import find_results
+from csc_tasks.runs.results_file import read_results
 from leaderboard.numbers import context_gap, diagnose
 from leaderboard.numbers.assemble import gaps, variants
 from leaderboard.numbers.fact_audit import Support, read_evidence
 from leaderboard.numbers.measured import Options, measure
 from leaderboard.numbers.stage_order import fewest_backward_moves
-from leaderboard.reading.results_files import find_results, read_results
 
 PLAIN = Options(seed=0, resamples=200, draw=3, audit=True, evidence={})
 

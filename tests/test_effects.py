@@ -7,8 +7,9 @@ import pytest
 from scipy.stats import t
 
 from csc_tasks.errors import DataError, SettingError
+from csc_tasks.runs.names import DIMENSIONS, SIX
 from leaderboard.judging import coefficients, effects, panels
-from leaderboard.judging.dimensions import DIMENSIONS, SIX, chosen_dimensions, dimensions_of
+from leaderboard.judging.dimensions import chosen_dimensions, dimensions_of
 from leaderboard.judging.families import parse_families
 from leaderboard.judging.intervals import coefficient, drawn, draws, mean, numbered, slope
 from leaderboard.judging.ratings import (

@@ -11,7 +11,7 @@ from judged_models import curt, gold, write_model
 from csc_tasks.cli import main
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.metrics import estimate
-from leaderboard.judging.dimensions import SIX
+from csc_tasks.runs.names import SIX
 from leaderboard.judging.ratings import read_ratings
 from leaderboard.judging.sheet_files import read_key, read_sheets
 from leaderboard.judging.sheets import as_csv, as_page, assign

@@ -17,9 +17,10 @@ from csc_tasks.cli import main
 from csc_tasks.conversation import SUPPORTER
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.metrics import estimate
+from csc_tasks.runs.names import DIMENSIONS, SIX
 from leaderboard.judging.asking import rating_prompt
 from leaderboard.judging.columns import columns_of
-from leaderboard.judging.dimensions import DIMENSIONS, SIX, prompts, wording
+from leaderboard.judging.dimensions import prompts, wording
 from leaderboard.judging.panel import named_judges
 from leaderboard.judging.quoting import unquote
 from leaderboard.judging.ratings import Rating, read_ratings

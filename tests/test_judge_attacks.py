@@ -8,9 +8,10 @@ from attacks import ORDERS, attacks
 
 from csc_tasks.llm.exchange import Request
 from csc_tasks.llm.journal import canonical
+from csc_tasks.runs.names import SIX
 from leaderboard.judging import scripted
 from leaderboard.judging.asking import comparison_prompt, rating_prompt
-from leaderboard.judging.dimensions import SIX, prompts
+from leaderboard.judging.dimensions import prompts
 from leaderboard.judging.quoting import quote, unquote
 from leaderboard.judging.units import WHOLE, Unit
 

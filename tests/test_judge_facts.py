@@ -28,6 +28,7 @@ from csc_tasks.llm.journal import canonical
 from csc_tasks.llm.replies import WrongForm, parse_reply
 from csc_tasks.metrics.facts import KINDS, find_facts, unsupported
 from csc_tasks.question import Question
+from csc_tasks.runs.names import Rated, rated
 from leaderboard.board import Column
 from leaderboard.columns import column
 from leaderboard.judging import scripted
@@ -39,7 +40,7 @@ from leaderboard.judging.quoting import unquote
 from leaderboard.judging.report import Report
 from leaderboard.judging.units import Unit, read_models
 from leaderboard.numbers import fact_audit
-from leaderboard.rated import Rated, doubts, of_conversations, rated
+from leaderboard.rated import doubts, of_conversations
 from tests.browser import opened
 
 PAID = "I paid $40 for order A1234567."
@@ -444,8 +445,8 @@ def test_names_of_the_columns():
     assert rated("human_unsupported") is rated("judge_unsupported") is None
     assert rated("judge_m_unsupported").label == "Judge m: unsupported facts"
     signature = "judge_unsupported|judge:x|unit:reply|sample:9x1"
-    assert not of_conversations("csc_conv_gen", "judge_m_unsupported", signature)
-    made = column("questions", "csc_qa", "judge_m_unsupported_missing", signature, False)
+    assert not of_conversations(True, "judge_m_unsupported", signature)
+    made = column("csc_qa", "judge_m_unsupported_missing", signature, False)
     assert (made.label, made.scale, made.digits) == ("Judge m: unsupported facts, missing", 100.0, 1) and not (made.headline or made.ranked)
     assert isinstance(made, Column) and doubts([made], None) == []
 

@@ -300,8 +300,10 @@ def rated_page(tmp_path_factory):
     root = example.write_example(tmp_path_factory.mktemp("rated") / "board")
     board = example.example_board()
     table = board.tables[0]
-    added = {task: [column("conversations", task, name, f"{name}|reference:hidden|unit:auto", not name.endswith("missing"))
-                    for name in RATINGS] for task, _ in example.TASKS}  # fmt: skip
+    signed = {name: (f"{name}|reference:hidden|unit:auto", not name.endswith("missing")) for name in RATINGS}
+    added = {
+        task: [column(task, name, *signed[name], group, task == "csc_conv_gen") for name in RATINGS] for task, group in example.TASKS
+    }
     numbers = dict(zip(RATINGS, (61.25, 58.0, 0.05, 3.5, 3.25), strict=True))
     values = {one.key: example.value(numbers[one.metric], numbers[one.metric] / 50, 20, 20) for own in added.values() for one in own}
     every = tuple(one for task, _ in example.TASKS for one in [*(c for c in table.columns if c.task == task), *added[task]])

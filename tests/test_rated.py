@@ -10,6 +10,8 @@ from scipy.stats import t
 
 from csc_tasks.cli import main
 from csc_tasks.errors import DataError
+from csc_tasks.runs.names import Rated, rated
+from csc_tasks.runs.task_record import SHIPPED
 from leaderboard import folder
 from leaderboard.board import Value
 from leaderboard.collect import collect
@@ -20,7 +22,6 @@ from leaderboard.judging.report import Report, Section
 from leaderboard.judging.units import read_models
 from leaderboard.numbers.measured import Options
 from leaderboard.publishing import eval_results, publications
-from leaderboard.rated import Rated, rated
 from leaderboard.tables import markdown
 
 REF, GEN = "csc_conv_ref", "csc_conv_gen"
@@ -90,15 +91,15 @@ def test_names_of_results(name, found):
 
 
 def test_labels_scales_and_places():
-    human = column("questions", "csc_qa", "human_human_likeness", f"human_human_likeness|{ASKED}", True)
+    human = column("csc_qa", "human_human_likeness", f"human_human_likeness|{ASKED}", True)
     assert (human.label, human.scale, human.digits, human.headline, human.ranked) == ("People: human-likeness", 1.0, 2, False, True)
-    judge = column("questions", "csc_qa", "judge_m_overall", f"x|{SIGNED}", True)
+    judge = column("csc_qa", "judge_m_overall", f"x|{SIGNED}", True)
     assert (judge.label, judge.scale, judge.digits, judge.headline, judge.rater) == ("Judge m: overall", 1.0, 1, True, "Judge m")
-    gone = column("questions", "csc_qa", "judge_m_missing", f"x|{SIGNED}", False)
+    gone = column("csc_qa", "judge_m_missing", f"x|{SIGNED}", False)
     assert (gone.scale, gone.digits, gone.headline, gone.ranked) == (100.0, 1, False, False)
     ratings = ["judge_b_missing", "judge_b_tone", "judge_b_accuracy", "judge_b_overall", "judge_a_overall"]
     names = ["human_overall", *ratings, "empty", "rouge_l"]
-    ordered = [one.metric for one in columns("questions", {"csc_qa": dict.fromkeys(names, ("s", True))})]
+    ordered = [one.metric for one in columns("questions", {"csc_qa": dict.fromkeys(names, ("s", True))}, SHIPPED)]
     assert ordered == ["rouge_l", "empty", "judge_a_overall", "judge_b_overall", "judge_b_accuracy", "judge_b_tone", "judge_b_missing",
                        "human_overall"]  # fmt: skip
 
@@ -115,15 +116,15 @@ def test_labels_scales_and_places():
     ("unheard_of", 1.0, 2, "unheard_of"),  # a later version's
 ])  # fmt: skip
 def test_scales_of_metrics(name, scale, digits, label):
-    found = column("questions", "csc_qa", name, "s", True)
+    found = column("csc_qa", name, "s", True)
     assert (found.scale, found.digits, found.label) == (scale, digits, label)
 
 
 def test_whole_conversations_are_told_from_replies():
-    assert column("conversations", GEN, "judge_m_tone", f"x|{SIGNED}", True).whole
-    assert column("conversations", GEN, "human_tone", f"x|{ASKED}", True).whole
-    assert not column("conversations", GEN, "judge_m_tone", f"x|{SIGNED.replace('auto', 'reply')}", True).whole
-    assert not column("conversations", REF, "judge_m_tone", f"x|{SIGNED}", True).whole
+    assert column(GEN, "judge_m_tone", f"x|{SIGNED}", True, generated=True).whole
+    assert column(GEN, "human_tone", f"x|{ASKED}", True, generated=True).whole
+    assert not column(GEN, "judge_m_tone", f"x|{SIGNED.replace('auto', 'reply')}", True, generated=True).whole
+    assert not column(REF, "judge_m_tone", f"x|{SIGNED}", True).whole
 
 
 def test_values_have_intervals_over_what_was_rated_and_missing_is_never_zero(table):
@@ -275,7 +276,7 @@ def test_publishing_carries_the_report_along_and_reads_it_first(tmp_path):
 def test_a_judges_number_is_no_result_for_a_models_page():
     board = hub_board()
     table = board.tables[0]
-    own = column("conversations", REF, "judge_j_overall", f"x|{SIGNED}", True)
+    own = column(REF, "judge_j_overall", f"x|{SIGNED}", True)
     rows = tuple(row.model_copy(update={"values": {own.key: Value(value=50.0, items=3, clusters=3)}}) for row in table.rows)
     changed = table.model_copy(update={"columns": (own,), "rows": rows, "best": {}, "second": {}, "reported": ()})
     assert eval_results.entries(board.model_copy(update={"tables": (changed,)}), "https://x")[0] == {}

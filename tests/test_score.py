@@ -13,6 +13,9 @@ from lm_eval.tasks import TaskManager
 from csc_tasks import TASKS_DIR, score
 from csc_tasks.cli import main
 from csc_tasks.errors import DataError, SettingError
+from csc_tasks.runs.finding import find_samples, newest_runs
+from csc_tasks.runs.names import task_of
+from csc_tasks.runs.samples_file import read_run
 
 TASKS = ["csc_conv_ref", "csc_qa", "cscx_conv_ref_vanilla", "cscx_strategy_choice"]
 
@@ -90,14 +93,14 @@ def test_a_new_metric_is_added_beside_the_old_ones(logged, tmp_path, monkeypatch
     assert main(["score", str(file), "--metrics", "length", "--out", str(tmp_path)]) == 0
     results = json.loads(next(tmp_path.rglob("results_*.json")).read_text(encoding="utf-8"))
     numbers = results["results"]["csc_conv_ref"]
-    replies = [turn for line in score.read(file).lines for turn in line["turns"]]
+    replies = [turn for line in read_run(file).lines for turn in line["turns"]]
     for language in ("zh", "en"):
         lengths = [len(turn["reply"]) for turn in replies if turn["language"] == language]
         assert numbers[f"length_{language},none"] == pytest.approx(sum(lengths) / len(lengths))
         assert results["configs"]["csc_conv_ref"]["metadata"]["csc"]["signatures"][f"length_{language}"] == "length|characters"
     assert "strategy_acc,none" in numbers and "rouge_l_zh,none" in numbers
     # What was written can be read again.
-    again = score.read(next(tmp_path.rglob("samples_*.jsonl")))
+    again = read_run(next(tmp_path.rglob("samples_*.jsonl")))
     assert [turn["reply"] for turn in again.records] == [turn["reply"] for turn in replies]
 
 
@@ -105,18 +108,18 @@ def test_of_several_runs_with_the_same_settings_the_newest_is_taken_and_said(log
     """Scoring into the folder that is scored makes such runs; what is scored next is what was written last."""
     out = tmp_path / "out"
     shutil.copytree(logged, out)
-    first = {score.task_of(file): file for file in score.find([out])}
+    first = {task_of(file): file for file in find_samples([out])}
     assert main(["score", str(out), "--out", str(out)]) == 0
     assert "holds earlier results, which stay; of runs with the same settings every verb takes the newest" in capsys.readouterr().err
-    files = score.find([out])
+    files = find_samples([out])
     assert len(files) == 2 * len(first)
-    kept = score.newest(files)
-    assert {score.task_of(file) for file in kept} == set(first) and not set(kept) & set(first.values())
+    kept = newest_runs(files)
+    assert {task_of(file) for file in kept} == set(first) and not set(kept) & set(first.values())
     error = capsys.readouterr().err
     assert error.startswith("note: of runs with the same settings the newest is taken; left out: ") and error.count("\n") == 1
     assert "and 1 more" in error
     assert main(["score", str(out), "--out", str(tmp_path / "again")]) == 0
-    assert len(score.find([tmp_path / "again"])) == len(first)
+    assert len(find_samples([tmp_path / "again"])) == len(first)
 
 
 @pytest.mark.parametrize("change", [
@@ -134,8 +137,8 @@ def test_runs_with_other_settings_are_both_taken(logged, tmp_path, change, capsy
     results["config"].setdefault("model_args", "pretrained=org/fake")
     change(results)
     file.write_text(json.dumps(results), encoding="utf-8")
-    files = [path for path in score.find([tmp_path]) if score.task_of(path) == "csc_qa"]
-    assert len(files) == 2 and score.newest(files) == files and capsys.readouterr().err == ""
+    files = [path for path in find_samples([tmp_path]) if task_of(path) == "csc_qa"]
+    assert len(files) == 2 and newest_runs(files) == files and capsys.readouterr().err == ""
 
 
 def test_how_a_model_was_run_is_no_other_setting(logged, tmp_path):
@@ -146,8 +149,8 @@ def test_how_a_model_was_run_is_no_other_setting(logged, tmp_path):
         results["config"]["model_args"] = arguments
         results["date"] += name == "one"
         file.write_text(json.dumps(results), encoding="utf-8")
-    files = [path for path in score.find([tmp_path]) if score.task_of(path) == "csc_qa"]
-    (kept,) = score.newest(files)
+    files = [path for path in find_samples([tmp_path]) if task_of(path) == "csc_qa"]
+    (kept,) = newest_runs(files)
     assert kept.is_relative_to(tmp_path / "one"), "the later date"
 def test_samples_of_an_earlier_version_have_no_flag_that_came_later(logged, tmp_path):
     old = tmp_path / "old"
@@ -167,29 +170,29 @@ def test_samples_of_an_earlier_version_have_no_flag_that_came_later(logged, tmp_
 
 def test_bad_files_are_named(logged, tmp_path, capsys):
     with pytest.raises(DataError, match="no samples file of a csc task"):
-        score.find([tmp_path])
+        find_samples([tmp_path])
     file = next(logged.rglob("samples_csc_qa_*.jsonl"))
     lonely = tmp_path / file.name
     lonely.write_bytes(file.read_bytes())
     with pytest.raises(DataError, match=r"results_.*\.json, is missing"):
-        score.read(lonely)
+        read_run(lonely)
     stamp = file.name.split("csc_qa_")[1].removesuffix(".jsonl")
     (tmp_path / f"results_{stamp}.json").write_bytes((file.parent / f"results_{stamp}.json").read_bytes())
     lonely.write_bytes(file.read_bytes()[:-200])
     with pytest.raises(DataError, match=r"line 6: broken JSON"):
-        score.read(lonely)
+        read_run(lonely)
     lonely.write_bytes(b"\xff\xfe")
     with pytest.raises(DataError, match=r"line 1: not UTF-8 \(byte 0 is 0xff\); save the file as UTF-8"):
-        score.read(lonely)
+        read_run(lonely)
     with pytest.raises(DataError, match="nowhere: there is no such file or folder"):
-        score.find([tmp_path / "nowhere"])
+        find_samples([tmp_path / "nowhere"])
     lonely.write_text(json.dumps({"doc": {"conversation_id": "x"}}) + "\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"line 1: no 'answers' in it"):
-        score.read(lonely)
+    with pytest.raises(DataError, match=r"line 1: no 'doc' and 'answers' in it"):
+        read_run(lonely)
     (tmp_path / f"results_{stamp}.json").write_text("[]", encoding="utf-8")
     with pytest.raises(DataError, match="not a results file with csc_qa in it"):
-        score.read(lonely)
+        read_run(lonely)
     assert main(["score", str(file), "--metrics", "bleu4", "--out", str(tmp_path / "no")]) == 1
     assert "closest: bleu_4" in capsys.readouterr().err
     with pytest.raises(SettingError):
-        score.rescored(score.read(file), "strategy_acc")
+        score.rescored(read_run(file), "strategy_acc")

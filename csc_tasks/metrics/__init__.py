@@ -1,4 +1,4 @@
-"""The one table of metrics: what each is given, where it applies, which way is up, and how its corpus value is made.
+"""The one table of metrics: what each is given, where it applies, which way is up, how its corpus value is made and how it is shown.
 
 A metric function takes (predictions, references, language), all of one language, and returns `Scores`: an entry per item and a
 signature; one that needs weights or data takes `settings` too, and `Metric.score` calls either kind. `Metric.estimate` turns those
@@ -35,6 +35,13 @@ class Metric:
                  where they are not there, and its function takes `settings` too. Meant to be called before anything is generated
     default      part of the default set, "overlap"
     description  one sentence: direction, unit, one known limit
+    label        heading of its column in tables
+    unit         what a corpus value counts in: "share", "BLEU points", "log-probability per token", ...
+    scale        what tables multiply a value by for showing: 100 shows a share in percent. It says nothing about the range
+    digits       decimals that tables show
+    headline     part of the short table
+    ranked       best and second are marked; false for what says how a run went, and not how good its replies are
+    order        position of its column in tables; equal ones stand by name
     """
 
     name: str
@@ -50,6 +57,13 @@ class Metric:
     check: Callable[..., None] | None = None
     default: bool
     description: str
+    label: str
+    unit: str
+    scale: float = 1.0
+    digits: int = 2
+    headline: bool = False
+    ranked: bool = True
+    order: int = 1000
 
     def score(self, predictions: Sequence, references: Sequence, language: str, settings: LearnedSettings | None = None) -> Scores:
         """Scores of items of one language; `settings` (None: the defaults) reaches the metrics that have something to set."""
@@ -67,17 +81,25 @@ class Metric:
         return estimate(items, clusters, self.statistic, self.expand)
 
 
-def _flag(name: str, per: tuple[str, ...], description: str) -> Metric:
+_PERCENT = {"unit": "share", "scale": 100.0, "digits": 1}
+_IN_PERCENT = {"unit": "score, 1 is best", "scale": 100.0}
+_BLEU = {"unit": "BLEU points"}
+_LOG_PROBABILITY = {"unit": "log-probability per token"}
+
+
+def _flag(name: str, per: tuple[str, ...], description: str, label: str, order: int) -> Metric:
     return Metric(
         name=name, function=strategy.flag(name), of="flag", per=per, higher_is_better=False, range=(0.0, 1.0), by_language=False,
-        default=True, description=description,
+        default=True, description=description, label=label, order=order, ranked=False, **_PERCENT,
     )
 
 
-def _learned(name: str, function: Callable[..., Scores], per: tuple[str, ...], range: tuple[float, float], description: str) -> Metric:
+def _learned(
+    name: str, function: Callable[..., Scores], per: tuple[str, ...], range: tuple[float, float], description: str, **shown
+) -> Metric:
     return Metric(
         name=name, function=function, of="reply", per=per, higher_is_better=True, range=range, by_language=True, extra="learned",
-        check=learned.check(name.partition("_")[0]), default=False, description=description,
+        check=learned.check(name.partition("_")[0]), default=False, description=description, **shown,
     )
 
 
@@ -86,97 +108,117 @@ _TABLE = (
         name="strategy_acc", function=strategy.strategy_acc, of="strategy", per=("turn",), higher_is_better=True, range=(0.0, 1.0),
         by_language=False, default=True,
         description="Share of turns with the gold strategy (higher is better, 0-1); a second strategy that would also fit counts as wrong.",
+        label="Strategy accuracy", order=90, headline=True, **_PERCENT,
     ),
     Metric(
         name="strategy_macro_f1", function=strategy.strategy_macro_f1, of="strategy", per=("turn",), higher_is_better=True,
         range=(0.0, 1.0), by_language=False, statistic=strategy.macro_f1, expand=strategy.label_counts, default=True,
         description="Mean F1 of the strategies with gold turns (higher is better, corpus value 0-1); rare ones weigh like common ones.",
+        label="Strategy macro-F1", order=100, **_PERCENT,
     ),
     Metric(
         name="stage_overlap", function=strategy.stage_overlap, of="strategy", per=("turn",), higher_is_better=True, range=(0.0, 1.0),
         by_language=False, default=True,
         description="Jaccard overlap of predicted and gold strategies' stages (higher is better, mean over turns 0-1); "
         "strategies of the same stages look alike.",
+        label="Stage overlap", order=110, **_PERCENT,
     ),
     _flag(
         "failed", ("turn", "answer"),
         "Share of items without an answer from the model's server, scored as wrong (lower is better, 0-1); asked again, some may succeed.",
+        "Failed", 120,
     ),
     _flag(
         "unparsed", ("turn",),
         "Share of turns whose reply names no single known strategy (lower is better, 0-1); a parsed strategy may still be wrong.",
+        "Unparsed", 130,
     ),
     _flag(
         "truncated", ("turn", "answer"),
         "Share of replies cut by the token limit (lower is better, 0-1); says nothing about how much was lost.",
+        "Cut replies", 140,
     ),
     _flag(
         "history_truncated", ("turn", "answer"),
         "Share of items whose history lost its oldest turns to fit the model (lower is better, 0-1); one lost turn counts like twenty.",
+        "Cut histories", 150,
     ),
     _flag(
         "empty", ("turn", "answer"),
         "Share of items without any reply text (lower is better, 0-1); a reply of one mark is not empty.",
+        "Empty replies", 160,
     ),
     _flag(
         "thinking_cut", ("turn", "answer"),
         "Share of items without a reply because the model was still thinking (lower is better, 0-1); empty counts them too.",
+        "Cut thinking", 170,
     ),
     Metric(
         name="bleu_2", function=overlap.bleu_2, of="reply", per=("turn",), higher_is_better=True, range=(0.0, 100.0), by_language=True,
         statistic=overlap.corpus_bleu, default=True,
         description="sacrebleu corpus BLEU up to 2-grams, Chinese on characters (higher is better, corpus value 0-100); "
         "rewards wording, not meaning.",
+        label="BLEU-2", order=10, headline=True, **_BLEU,
     ),
     Metric(
         name="bleu_4", function=overlap.bleu_4, of="reply", per=("turn", "answer"), higher_is_better=True, range=(0.0, 100.0),
         by_language=True, statistic=overlap.corpus_bleu, default=True,
         description="sacrebleu corpus BLEU up to 4-grams, Chinese on characters (higher is better, corpus value 0-100); "
         "0 on corpora of very short replies.",
+        label="BLEU-4", order=20, headline=True, **_BLEU,
     ),
     Metric(
         name="rouge_l", function=overlap.rouge_l, of="reply", per=("turn", "answer"), higher_is_better=True, range=(0.0, 1.0),
         by_language=True, default=True,
         description="ROUGE-L F1, Chinese on characters, English on unstemmed words (higher is better, mean over replies 0-1); "
         "a good answer in other words scores low.",
+        label="ROUGE-L", order=30, headline=True, **_IN_PERCENT,
     ),
     Metric(
         name="rouge_l_default", function=overlap.rouge_l_default, of="reply", per=("turn",), higher_is_better=True, range=(0.0, 1.0),
         by_language=True, default=True,
         description="ROUGE-L F1 with rouge_score's default tokenizer, only for comparison with published tables (higher is better, "
         "mean over replies 0-1); it drops every Chinese character, so identical Chinese replies score 0.",
+        label="ROUGE-L (default tokenizer)", order=180, ranked=False, **_IN_PERCENT,
     ),
     Metric(
         name="meteor", function=meteor.meteor, of="reply", per=("answer",), higher_is_better=True, range=(0.0, 1.0), by_language=True,
         extra="learned", check=meteor.check, default=False,
         description="METEOR by nltk, English with stems and WordNet, Chinese on characters (higher is better, mean over replies 0-1); "
         "many synonyms are missed because WordNet is asked for stems.",
+        label="METEOR", order=40, headline=True, **_IN_PERCENT,
     ),
     _learned(
         "bertscore", learned.bertscore, ("turn", "answer"), (-1.0, 1.0),
         "BERTScore F1, not rescaled (higher is better, mean over replies, in practice 0.5-1); fluent and wrong scores high.",
+        label="BERTScore", order=50, headline=True, **_IN_PERCENT,
     ),
     _learned(
         "bleurt", learned.bleurt, ("turn",), (-math.inf, math.inf),
         "BLEURT-20's rating (higher is better, mean over replies, about 0-1); trained on single sentences of translated news.",
+        label="BLEURT", order=60, headline=True, **_IN_PERCENT,
     ),
     _learned(
         "bartscore", learned.bartscore, ("answer",), (-math.inf, 0.0),
         "BARTScore, mean of the next two (higher is better, log-probability per token, mean over replies); common phrases do well.",
+        label="BARTScore", order=70, headline=True, **_LOG_PROBABILITY,
     ),
     _learned(
         "bartscore_to_reference", learned.bartscore_to_reference, ("answer",), (-math.inf, 0.0),
         "How likely the reference is after the reply (higher is better, log-probability per token, mean over replies); "
         "says whether everything is there, not whether anything is wrong.",
+        label="BARTScore to reference", order=190, **_LOG_PROBABILITY,
     ),
     _learned(
         "bartscore_to_reply", learned.bartscore_to_reply, ("answer",), (-math.inf, 0.0),
         "How likely the reply is after the reference (higher is better, log-probability per token, mean over replies); "
         "a short reply that leaves much out does well.",
+        label="BARTScore to reply", order=200, **_LOG_PROBABILITY,
     ),
     _learned(
         "cosine", learned.cosine, ("answer",), (-1.0, 1.0),
         "Cosine of sentence embeddings (higher is better, mean over replies, -1 to 1); topic more than truth: a negation hardly moves it.",
+        label="Cosine", order=80, headline=True, **_IN_PERCENT,
     ),
 )
 

@@ -3,22 +3,16 @@
 As `csc score` does, a results file keeps every number it had, and the new ones are added; `csc collect` reads it like any other.
 """
 
-import json
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from csc_tasks.metrics import estimate
-from csc_tasks.out import replace_file
-from csc_tasks.score import Logged, read
+from csc_tasks.runs.names import MISSING, OVERALL, folder_name, higher_is_better, rating_column, stamp_of
+from csc_tasks.runs.samples_file import Run, read_run
+from csc_tasks.runs.writing import as_numbers, only, with_columns, write_results, write_samples
 from leaderboard.judging.ratings import Rating
 from leaderboard.judging.units import WHOLE, Judged, Unit
-
-OVERALL = "overall"
-UNSUPPORTED = "unsupported"
-# The columns in which less is better; what judges and people rate is better where it is more.
-_LOWER = (f"_{UNSUPPORTED}", "_missing")
 
 
 def unit_scores(ratings: Sequence[Rating]) -> dict[str, dict[str, float]]:
@@ -39,9 +33,9 @@ def unit_scores(ratings: Sequence[Rating]) -> dict[str, dict[str, float]]:
 def columns_of(prefix: str, ratings: Sequence[Rating]) -> dict[str, dict[str, float]]:
     """Result name -> unit -> value: `prefix_dimension`, `prefix_overall`, and `prefix_missing` (1 where nobody's rating is usable)."""
     scores = unit_scores(ratings)
-    columns = {f"{prefix}_{name}": values for name, values in scores.items()}
+    columns = {rating_column(prefix, name): values for name, values in scores.items()}
     usable = set(scores.get(OVERALL, {}))
-    columns[f"{prefix}_missing"] = {rating.unit: float(rating.unit not in usable) for rating in ratings}
+    columns[rating_column(prefix, MISSING)] = {rating.unit: float(rating.unit not in usable) for rating in ratings}
     return columns
 
 
@@ -54,48 +48,35 @@ def write_columns(judged: Sequence[Judged], columns: Mapping[tuple[str, str], Ma
     """
     together: dict[tuple[str, str], list[Judged]] = defaultdict(list)
     for found in judged:
-        together[found.model, found.file.name.rpartition("_")[2].removesuffix(".jsonl")].append(found)
+        together[found.model, stamp_of(found.file)].append(found)
     written = []
-    for (model, stamp), parts in together.items():
-        folder = out / re.sub(r"[^\w.-]+", "__", model)
+    for (model, first), parts in together.items():
         results = None
+        folder, stamp = out / folder_name(model), f"{first}.1"
         for part in parts:
-            logged, own = read(part.file), columns[model, part.task]
-            results = results or _only(logged.results, [part.task for part in parts])
-            lines = _with_items(logged, part.units, own)
-            text = (json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-            replace_file(folder / f"samples_{part.task}_{stamp}.1.jsonl", text)
+            run, own = read_run(part.file), columns[model, part.task]
+            results = results or only(run.results, [part.task for part in parts])
+            write_samples(folder, stamp, part.task, with_columns(run, _columns(run, part.units, own)))
             _add(results, part.task, own, {unit.id: unit.conversation_id for unit in part.units.values()}, signatures)
-        written.append(replace_file(folder / f"results_{stamp}.1.json", json.dumps(results, ensure_ascii=False, indent=2)))
+        written.append(write_results(folder, stamp, results))
     return written
-
-
-def _only(results: Mapping, tasks: Sequence[str]) -> dict:
-    """A copy of a results file's dictionary with these tasks alone."""
-    by_task = ("results", "group_subtasks", "configs", "versions", "n-shot", "higher_is_better", "n-samples")
-    kept = {name: {task: results[name][task] for task in tasks if task in results[name]} for name in by_task if name in results}
-    general = {name: value for name, value in results.items() if not isinstance(value, dict) or name == "config"}
-    return json.loads(json.dumps(general | kept))
 
 
 def _add(results: dict, task: str, columns: Mapping, conversations: Mapping[str, str], signatures: Mapping[str, str]) -> None:
     for name, values in columns.items():
         found = estimate(list(values.values()), [conversations[unit] for unit in values])
-        results["results"][task][f"{name},none"] = "N/A" if found.value is None else found.value
-        results["results"][task][f"{name}_stderr,none"] = "N/A" if found.stderr is None else found.stderr
-        results["higher_is_better"].setdefault(task, {})[name] = not name.endswith(_LOWER)
+        results["results"][task] |= as_numbers(name, found)
+        results["higher_is_better"].setdefault(task, {})[name] = higher_is_better(name)
         results["configs"][task]["metadata"]["csc"].setdefault("signatures", {})[name] = signatures[name]
 
 
-def _with_items(logged: Logged, units: Mapping[str, Unit], columns: Mapping) -> list[dict]:
-    """The samples lines with each column's value at the record it belongs to, None at the others; a conversation's stands at its last."""
+def _columns(run: Run, units: Mapping[str, Unit], columns: Mapping[str, Mapping[str, float]]) -> dict[str, list[float | None]]:
+    """Each column's value at the record it belongs to, None at the others; a conversation's stands at its last."""
     by_place = {(unit.conversation_id, unit.turn): unit.id for unit in units.values()}
-    lines = []
-    for line in logged.lines:
-        records = line[logged.unit]
-        own = [by_place.get((record["conversation_id"], record["turn"])) for record in records]
+    own: list[str | None] = []
+    for line in run.lines:
+        records = line[run.unit]
+        own += [by_place.get((record["conversation_id"], record["turn"])) for record in records]
         if records and own[-1] is None:
             own[-1] = by_place.get((records[-1]["conversation_id"], WHOLE))
-        items = {name: [line["doc"]["conversation_id"], [values.get(unit) for unit in own]] for name, values in columns.items()}
-        lines.append(line | items | {"metrics": list(dict.fromkeys([*line["metrics"], *columns]))})
-    return lines
+    return {name: [values.get(unit) for unit in own] for name, values in columns.items()}

@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from csc_tasks.arguments import check_known, listed
+from csc_tasks.runs.names import DIMENSIONS, SIX
 
 if TYPE_CHECKING:
     from csc_tasks.llm.prompting import Prompts
 
-SIX = ("accuracy", "helpfulness", "understanding", "coherence", "informativeness", "empathy")
-FOUR = ("human_likeness", "continuity", "tone", "resolution")
-DIMENSIONS = (*SIX, *FOUR)
 FOLDER = Path(__file__).resolve().parents[1] / "prompts"
 CLASSES = 5
 

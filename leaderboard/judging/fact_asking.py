@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from csc_tasks.errors import DataError
 from csc_tasks.metrics.facts import find_facts, unsupported
 from csc_tasks.prompts.render import WORDING
-from csc_tasks.score import read
+from csc_tasks.runs.samples_file import read_run
 from leaderboard.judging.asking import SAMPLING
 from leaderboard.judging.dimensions import prompts
 from leaderboard.judging.quoting import quote
-from leaderboard.judging.units import GENERATED, Judged, Unit
+from leaderboard.judging.units import Judged, Unit
 
 if TYPE_CHECKING:
     from csc_tasks.llm.outcomes import Answer
@@ -57,7 +57,7 @@ def audited(judged: Judged, evidence: "Evidence") -> dict[str, Audited]:
     from leaderboard.numbers.fact_audit import Support
 
     places = {(unit.conversation_id, unit.turn): unit for unit in judged.units.values()}
-    logged = read(judged.file)
+    logged = read_run(judged.file)
     found = {}
     for number, line in enumerate(logged.lines, 1):
         try:
@@ -65,7 +65,7 @@ def audited(judged: Judged, evidence: "Evidence") -> dict[str, Audited]:
             wanted = [(unit, record) for record in records if (unit := places.get((record["conversation_id"], record["turn"])))]
             if not wanted:
                 continue
-            generated = judged.task == GENERATED
+            generated = judged.generated
             support = Support(line["doc"], generated, evidence)
             own = {record["turn"]: _said(record) for record in records} if generated else {}
             for unit, record in wanted:

@@ -30,16 +30,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from csc_tasks.runs.names import FACTS as PARTS
+from csc_tasks.runs.names import judge_prefix, rating_column
+from csc_tasks.shown import shown
 from leaderboard.judging import panel
 from leaderboard.judging.asking import prompt_hashes
-from leaderboard.judging.columns import UNSUPPORTED, write_columns
+from leaderboard.judging.columns import write_columns
 from leaderboard.judging.fact_asking import PROMPT_VERSION, TEMPLATE, Audited, Verdict, ask_facts, audited
 from leaderboard.judging.ratings import write_lines
 from leaderboard.judging.units import Judged, Unit, chosen_tasks, read_models
-from leaderboard.shown import shown
 
 FACTS = "facts.jsonl"
-_PARTS = (UNSUPPORTED, f"{UNSUPPORTED}_missing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def main(args: Namespace) -> None:
             "rates": [{name: _plain(value) for name, value in row.items()} for row in found],
         }
         panel.write_records(args.out, {"facts.json": record, "run.json": run_record(llm, started)})
-        names = {f"judge_{judge}_{part}": f"judge_{part}|{text}" for judge, text in signed.items() for part in _PARTS}
+        names = {_column(judge, part): f"judge_{part}|{text}" for judge, text in signed.items() for part in PARTS}
         written = write_columns(models, columns(models, judges, ratings), names, args.out)
         print("\n".join([*table(found), *(counts_line(judge, own) for judge, own in counts.items()), panel.spent_line(llm)]))
     print(f"Wrote {args.out / FACTS} and {len(written)} results files; next: csc collect {args.out} ...")
@@ -130,12 +131,16 @@ async def ask_all(llm, judges: Mapping[str, str], replies: Sequence[tuple[str, A
     return [_rating(judges, item, *found.get(id(item), ((), "", 0))) for item in items]
 
 
+def _column(judge: str, part: str) -> str:
+    return rating_column(judge_prefix(judge), part)
+
+
 def columns(models: Sequence[Judged], judges: Mapping[str, str], ratings: Sequence[FactRating]) -> dict[tuple[str, str], dict]:
     """(model, task) -> result name -> unit -> value, of all judges; a column in which all would be missing is left out."""
     found: dict[tuple[str, str], dict[str, dict[str, float]]] = {(judged.model, judged.task): {} for judged in models}
     for rating in ratings:
         own, verdicts = found[rating.model, rating.task], rating.verdicts
-        usable, absent = (f"judge_{rating.rater}_{part}" for part in _PARTS)
+        usable, absent = (_column(rating.rater, part) for part in PARTS)
         if verdicts is not None:
             own.setdefault(usable, {})[rating.unit] = float(verdicts[0])
         own.setdefault(absent, {})[rating.unit] = float(verdicts is None)

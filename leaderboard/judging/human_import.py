@@ -20,12 +20,13 @@ from pathlib import Path
 
 from csc_tasks.errors import DataError
 from csc_tasks.out import replace_file
+from csc_tasks.runs.names import HUMAN, MISSING, rating_column
+from csc_tasks.shown import shown
 from leaderboard.judging.columns import columns_of, write_columns
 from leaderboard.judging.panel import check_out
 from leaderboard.judging.ratings import RATINGS, Rating, read_ratings, write_lines
 from leaderboard.judging.sheet_files import read_key, read_sheets
 from leaderboard.judging.units import read_models
-from leaderboard.shown import shown
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -95,8 +96,8 @@ def write_results(paths: Sequence[Path], key: Mapping, ratings: Sequence[Rating]
         said = own[judged.model, judged.task]
         if unknown := [rating.unit for rating in said if rating.unit not in judged.units]:
             raise DataError(f"{judged.file}: {unknown[0]} was rated but is not in it; give the samples that were exported")
-        found = columns_of("human", said)
-        columns[judged.model, judged.task] = {name: values for name, values in found.items() if name != "human_missing"}
+        found = columns_of(HUMAN, said)
+        columns[judged.model, judged.task] = {name: values for name, values in found.items() if name != rating_column(HUMAN, MISSING)}
         dimensions |= dict.fromkeys(columns[judged.model, judged.task])
     if absent := set(own) - set(columns):
         raise DataError(f"{', '.join(map(str, paths))}: no samples of {' of '.join(sorted(absent)[0])}, which was rated")

@@ -25,14 +25,15 @@ from pathlib import Path
 
 from csc_tasks.arguments import check_share
 from csc_tasks.errors import SettingError
+from csc_tasks.runs.names import DIMENSIONS, judge_prefix, rating_column
+from csc_tasks.shown import shown
 from leaderboard.judging import panel
 from leaderboard.judging.asking import RATED, prompt_hashes, rate
 from leaderboard.judging.columns import columns_of, write_columns
-from leaderboard.judging.dimensions import DIMENSIONS, chosen_dimensions, dimensions_of
+from leaderboard.judging.dimensions import chosen_dimensions, dimensions_of
 from leaderboard.judging.ratings import RATINGS, Rating, write_lines
 from leaderboard.judging.sampling import order
 from leaderboard.judging.units import Judged, Unit, chosen_tasks, read_models
-from leaderboard.shown import shown
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -93,7 +94,7 @@ def columns_signed(signed: Mapping[str, str], units: Mapping[str, Sequence[Unit]
     """Result name -> signature, from each judge's."""
     asked = {name for own in units.values() for unit in own for name in dimensions_of(unit.kind, chosen)}
     return {
-        f"judge_{judge}_{column}": f"judge_{column}|{signature}"
+        rating_column(judge_prefix(judge), column): f"judge_{column}|{signature}"
         for judge, signature in signed.items() for column in (*asked, "overall", "missing")
     }  # fmt: skip
 
@@ -105,7 +106,9 @@ def columns(models: Sequence[Judged], judges: Mapping[str, str], ratings: Sequen
         own[rating.model, rating.task, rating.rater].append(rating)
     return {
         (judged.model, judged.task): {
-            name: values for judge in judges for name, values in columns_of(f"judge_{judge}", own[judged.model, judged.task, judge]).items()
+            name: values
+            for judge in judges
+            for name, values in columns_of(judge_prefix(judge), own[judged.model, judged.task, judge]).items()
         }
         for judged in models
     }

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from csc_tasks.errors import DataError
 from csc_tasks.reading import read_text
+from csc_tasks.shown import shown
 from leaderboard.board import Strict, Value
-from leaderboard.shown import shown
 
 
 class Section(Strict):

@@ -14,8 +14,9 @@ from functools import cache, lru_cache
 from csc_tasks.framework import LANGUAGES
 from csc_tasks.llm.backends import register_scripted
 from csc_tasks.llm.exchange import Request
+from csc_tasks.runs.names import DIMENSIONS
 from leaderboard.judging import fact_asking
-from leaderboard.judging.dimensions import DIMENSIONS, prompts, wording
+from leaderboard.judging.dimensions import prompts, wording
 
 _OPENS = re.compile(r"^<data\b[^\n]*$", re.MULTILINE)
 _CLOSES = re.compile(r"<\s*[/\\]\s*data\b[^>\n]*>?", re.IGNORECASE)

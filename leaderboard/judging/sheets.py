@@ -15,7 +15,8 @@ from pathlib import Path
 from csc_tasks.conversation import SUPPORTER, content_id
 from csc_tasks.errors import SettingError
 from csc_tasks.framework import LANGUAGES
-from leaderboard.judging.dimensions import DIMENSIONS, dimensions_of, prompts, wording
+from csc_tasks.runs.names import DIMENSIONS
+from leaderboard.judging.dimensions import dimensions_of, prompts, wording
 from leaderboard.judging.sampling import order
 from leaderboard.judging.units import Unit
 

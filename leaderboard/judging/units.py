@@ -14,9 +14,10 @@ from csc_tasks.conversation import CUSTOMER, SUPPORTER
 from csc_tasks.errors import DataError
 from csc_tasks.framework import topic_name
 from csc_tasks.prompts.render import WORDING
-from csc_tasks.score import Logged, find, newest, read, task_of
+from csc_tasks.runs.finding import find_samples, newest_runs
+from csc_tasks.runs.names import task_of
+from csc_tasks.runs.samples_file import Run, read_run
 
-GENERATED = "csc_conv_gen"
 WHOLE = -1
 
 
@@ -26,7 +27,8 @@ class Unit:
 
     id: `task/conversation id/turn`; turn is the position of the reply (questions: of the pair), WHOLE for a conversation. stage: the first
     stage of the gold strategy, early, mid or late for a question, "" where there is none. said: [speaker, text] pairs before the reply, or
-    the whole conversation as played. reply: "" for a conversation. reference: the gold reply, or the gold conversation's pairs.
+    the whole conversation as played. reply: "" for a conversation. reference: the gold reply, or the gold conversation's pairs. answers:
+    whether the task is about questions.
     """
 
     id: str
@@ -41,13 +43,14 @@ class Unit:
     reference: str | tuple[tuple[str, str], ...]
     instruction: str = ""
     summary: str = ""
+    answers: bool = False
 
     @property
     def kind(self) -> str:
         """"answer", "reply" or "conversation": which dimensions and wording apply."""
         if self.turn == WHOLE:
             return "conversation"
-        return "answer" if "_qa" in self.task else "reply"
+        return "answer" if self.answers else "reply"
 
     @property
     def length(self) -> int:
@@ -68,11 +71,12 @@ class Judged:
     task: str
     file: Path
     whole: bool
+    generated: bool
     units: dict[str, Unit]
 
     def with_texts(self, ids: Collection[str]) -> "Judged":
         """The same with these units only, in full."""
-        found = units_of(read(self.file), self.whole)
+        found = units_of(read_run(self.file), self.whole)
         return replace(self, units={id_: found[id_] for id_ in ids})
 
 
@@ -80,15 +84,15 @@ def read_models(paths: Sequence[Path], tasks: Iterable[str] = (), whole: bool = 
     """The units of every samples file among `paths` (`tasks`: only of these), in the order of model and task.
 
     Of several runs with the same settings the newest is taken, which is said. Raises DataError where a model has two files for one task
-    with different settings, where nothing can be rated, and as `csc_tasks.score.read` does. Strategy choice has no replies and is passed
+    with different settings, where nothing can be rated, and as `read_run` does. Strategy choice has no replies and is passed
     over, and so are models that never say anything (strategy baselines).
     """
     found: dict[tuple[str, str], Judged] = {}
     passed = []
-    files = [file for file in find(paths) if not tasks or task_of(file) in tasks]
-    for logged in map(read, newest(files)):
+    files = [file for file in find_samples(paths) if not tasks or task_of(file) in tasks]
+    for logged in map(read_run, newest_runs(files)):
         model = str(logged.results["model_name"])
-        if "strategy_norm" in next(iter(logged.records), {}):
+        if not logged.about.has_replies:
             continue
         if not any(record["reply"] for record in logged.records):
             passed.append(f"{model} ({logged.task})")
@@ -97,7 +101,7 @@ def read_models(paths: Sequence[Path], tasks: Iterable[str] = (), whole: bool = 
             files = f"{other.file} and {logged.file}"
             raise DataError(f"{model} has two samples files for {logged.task}, with different settings: {files}; give one of them")
         outlines = {id_: replace(unit, said=(), reply="", reference="") for id_, unit in units_of(logged, whole).items()}
-        found[model, logged.task] = Judged(model, logged.task, logged.file, whole, outlines)
+        found[model, logged.task] = Judged(model, logged.task, logged.file, whole, logged.about.generated, outlines)
     if not found:
         silent = f"; these say nothing: {', '.join(passed)}" if passed else ""
         raise DataError(f"{', '.join(map(str, paths))}: no replies to rate{silent}")
@@ -108,21 +112,21 @@ def chosen_tasks(text: str, paths: Sequence[Path]) -> list[str]:
     """The tasks of --tasks A,B; raises SettingError for one that no samples file among `paths` is about."""
     names = listed(text)
     if names:
-        check_known("--tasks", names, sorted({task_of(file) for file in find(paths)}))
+        check_known("--tasks", names, sorted({task_of(file) for file in find_samples(paths)}))
     return names
 
 
-def units_of(logged: Logged, whole: bool = True) -> dict[str, Unit]:
+def units_of(logged: Run, whole: bool = True) -> dict[str, Unit]:
     """Unit id -> unit, of one samples file; raises DataError for a line whose parts do not fit together."""
     units = {}
     for number, line in enumerate(logged.lines, 1):
         try:
             if logged.unit == "answers":
                 made = [_answer(logged.task, line["doc"], record) for record in line["answers"]]
-            elif logged.task == GENERATED and whole:
+            elif logged.about.generated and whole:
                 made = [_played(logged.task, line["doc"], line["turns"])] if line["turns"] else []
             else:
-                made = [_reply(logged.task, line["doc"], line["turns"], record) for record in line["turns"]]
+                made = [_reply(logged, line["doc"], line["turns"], record) for record in line["turns"]]
         except (KeyError, TypeError, IndexError, ValueError) as error:
             raise DataError(f"{logged.file} line {number}: cannot be read as {logged.unit} ({type(error).__name__}: {error})") from None
         units |= {unit.id: unit for unit in made}
@@ -150,12 +154,12 @@ def _answer(task: str, doc: Mapping, record: Mapping) -> Unit:
     # What the customer said before is the better evidence; the summary stands in where a corpus has only that.
     summary = "" if len(said) > 1 else doc["history_summary"]
     return _unit(task, record, record["turn"], record["stage"] or "", said=said, reply=_shown(record), reference=record["reference"],
-                 instruction=doc["instruction"], summary=summary)  # fmt: skip
+                 instruction=doc["instruction"], summary=summary, answers=True)  # fmt: skip
 
 
-def _reply(task: str, doc: Mapping, records: Sequence[Mapping], record: Mapping) -> Unit:
-    said = _said(doc, records if task == GENERATED else ())[: record["turn"]]
-    return _unit(task, record, record["turn"], _stage(record), said=said, reply=_shown(record), reference=record["reference"])
+def _reply(logged: Run, doc: Mapping, records: Sequence[Mapping], record: Mapping) -> Unit:
+    said = _said(doc, records if logged.about.generated else ())[: record["turn"]]
+    return _unit(logged.task, record, record["turn"], _stage(record), said=said, reply=_shown(record), reference=record["reference"])
 
 
 def _played(task: str, doc: Mapping, records: Sequence[Mapping]) -> Unit:

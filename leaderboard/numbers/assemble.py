@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from csc_tasks.runs.results_file import Identity, iso
+from csc_tasks.runs.task_record import TURNS, TaskRecord
 from leaderboard.board import Model, Row, Run, Setting, Table
 from leaderboard.columns import TITLES, columns
 from leaderboard.folder import slug_of
@@ -14,7 +16,6 @@ from leaderboard.numbers.stats import difference, t_value
 from leaderboard.rated import notes as rating_notes
 from leaderboard.reading.comparable import Selection
 from leaderboard.reading.models import in_groups
-from leaderboard.reading.results_files import Identity, iso
 from leaderboard.report import Diagnosis, Reply, SampleConversation, SampleSet, SampleTurn, Spoken, TableGaps, Variant
 
 RULE = (
@@ -51,7 +52,7 @@ def make_table(id_: str, selection: Selection, rows: Rows, models: Mapping[Ident
             m = found.measurement
             for name in found.values:
                 signed.setdefault(task, {})[name] = m.provenance.signatures.get(name, "unsigned"), m.higher.get(name, True)
-    every = columns(selection.kind, signed)
+    every = columns(selection.kind, signed, _about(rows))
     by_slug = {models[identity].slug: tasks for identity, tasks in rows.items()}
     values = {
         slug: {f"{task}/{name}": value for task, found in tasks.items() for name, value in found.values.items()}
@@ -90,16 +91,28 @@ def diagnoses(table: str, tasks: Mapping[str, Measured]) -> list[Diagnosis]:
 
 def gaps(table: str, tasks: Mapping[str, Measured]) -> list[TableGaps]:
     """Reference minus generated context, where a table has both for the model."""
-    ref, gen = tasks.get("csc_conv_ref"), tasks.get("csc_conv_gen")
+    ref, gen = (_context(tasks, generated) for generated in (False, True))
     if not ref or not gen or ref.logged is None or gen.logged is None:
         return []
     found = context_gap.context_gaps(ref.logged, gen.logged, ref.means, gen.means)
     return [TableGaps(table=table, gaps=found, divergence=context_gap.divergence(ref.logged, gen.logged))]
 
 
+def _about(rows: Rows) -> dict[str, TaskRecord]:
+    """What each task of a table says of itself."""
+    return {task: found.measurement.about for tasks in rows.values() for task, found in tasks.items()}
+
+
+def _context(tasks: Mapping[str, Measured], generated: bool) -> Measured | None:
+    """The table's first task that predicts turns in gold or in generated context."""
+    own = [found for found in tasks.values() if found.measurement.about.place("conversations")]
+    own = [found for found in own if (found.measurement.unit, found.measurement.about.generated) == (TURNS, generated)]
+    return min(own, key=lambda found: found.measurement.about.place("conversations").order, default=None)
+
+
 def variants(measured: Iterable[Measured]) -> list[Variant]:
-    """One model's csc_qa under every variant of the summaries, against config qa; nothing where there is only one."""
-    by_config = {found.measurement.provenance.config: found for found in measured if found.measurement.task == "csc_qa"}
+    """One model's answers under every variant of the summaries, against config qa; nothing where there is only one."""
+    by_config = {found.measurement.provenance.config: found for found in measured if found.measurement.about.place("questions")}
     if len(by_config) < 2:
         return []
     made = []
@@ -209,7 +222,7 @@ def _footnotes(selection: Selection, every: Sequence) -> list[str]:
         notes.append(f"Generation settings differ between rows: {'; '.join(f'{text:.80}' for text, _ in settings.most_common())}")
     if limit := selection.measurements[0].limit:
         notes.append(f"A part only: --limit, {limit} of {selection.measurements[0].provenance.rows} documents.")
-    if "csc_conv_gen" in {m.task for m in rows}:
+    if any(m.about.generated for m in rows):
         notes.append("Generated context: the customer's turns stay as recorded and may not fit what the model said before.")
     if selection.kind in ("conversations",) and len(selection.measurements[0].provenance.languages) > 1:
         notes.append("Two languages: text metrics stand per language; strategy metrics are over both.")

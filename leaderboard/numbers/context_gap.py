@@ -4,15 +4,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from csc_tasks.runs.names import rated
+from csc_tasks.runs.samples_file import NOT_ASKED, Items
 from leaderboard.numbers.diagnose import MOST_TURNS
 from leaderboard.numbers.stats import clustered, excludes_zero, value_of
-from leaderboard.rated import rated
-from leaderboard.reading.samples_files import NOT_ASKED, Logged
 from leaderboard.report import ContextGap, Divergence, GapPoint
 
 
 def context_gaps(
-    reference: Logged, generated: Logged, reference_means: Mapping[str, np.ndarray], generated_means: Mapping[str, np.ndarray]
+    reference: Items, generated: Items, reference_means: Mapping[str, np.ndarray], generated_means: Mapping[str, np.ndarray]
 ) -> tuple[ContextGap, ...]:
     """The gap of every mean metric that both runs have, overall and per turn index, on the turns that both have.
 
@@ -39,7 +39,7 @@ def context_gaps(
     return tuple(found)
 
 
-def divergence(reference: Logged, generated: Logged) -> Divergence | None:
+def divergence(reference: Items, generated: Items) -> Divergence | None:
     """The first turn index at which the two contexts led to different strategies, over conversations; None without strategies.
 
     An unparsed reply is a choice of its own: it differs from every strategy and equals another unparsed one.
@@ -60,7 +60,7 @@ def divergence(reference: Logged, generated: Logged) -> Divergence | None:
     )
 
 
-def _shared(reference: Logged, generated: Logged) -> tuple[np.ndarray, np.ndarray]:
+def _shared(reference: Items, generated: Items) -> tuple[np.ndarray, np.ndarray]:
     """Positions in both runs of the turns that both have."""
     there = {(generated.ids[c], t): i for i, (c, t) in enumerate(zip(generated.conversation, generated.turn.tolist(), strict=True))}
     pairs = [

@@ -9,12 +9,12 @@ import numpy as np
 
 from csc_tasks.framework import BY_ID, BY_NUMBER, LANGUAGES, STAGES, STRATEGY_IDS
 from csc_tasks.metrics import METRICS
+from csc_tasks.metrics.result_names import parts_of
+from csc_tasks.runs.names import OVERALL, rated
+from csc_tasks.runs.samples_file import NOT_ASKED, UNPARSED, Items
 from leaderboard.board import Value
-from leaderboard.columns import parts_of
 from leaderboard.numbers.stage_order import fewest_backward_moves
 from leaderboard.numbers.stats import clustered, value_of
-from leaderboard.rated import OVERALL, rated
-from leaderboard.reading.samples_files import NOT_ASKED, UNPARSED, Logged
 from leaderboard.report import Breakdown, Confusion, Group, Lengths, StageOrder, StrategyScore, Transitions
 
 START = "START"
@@ -23,11 +23,9 @@ MOST_TOPICS = 40
 OTHER = "(all others)"
 PARTS = ("early", "mid", "late")
 _BROKEN = -1
-NOT_BROKEN_DOWN = {"rouge_l_default"} | {name for name, metric in METRICS.items() if metric.of == "flag"} - {"unparsed"}
-"""Results that say how a run went and not how good its replies are."""
 
 
-def confusion(logged: Logged) -> Confusion:
+def confusion(logged: Items) -> Confusion:
     """Gold against predicted strategy, unparsed last."""
     size = len(STRATEGY_IDS)
     predicted = np.where(logged.predicted == UNPARSED, size, logged.predicted - 1)
@@ -50,7 +48,7 @@ def strategy_scores(table: Confusion) -> tuple[StrategyScore, ...]:
     return tuple(scores)
 
 
-def transitions(logged: Logged) -> Transitions:
+def transitions(logged: Items) -> Transitions:
     """How often one strategy followed another, in gold and as predicted, from START on."""
     size = len(STRATEGY_IDS)
     gold, ours = np.zeros((size + 1, size), dtype=int), np.zeros((size + 1, size), dtype=int)
@@ -76,7 +74,7 @@ def transitions(logged: Logged) -> Transitions:
     )
 
 
-def stage_order(logged: Logged) -> StageOrder:
+def stage_order(logged: Items) -> StageOrder:
     """Fewest backward moves per conversation, predicted beside gold."""
     names = {number: strategy.id for number, strategy in BY_NUMBER.items()} | {UNPARSED: None}
     ours, gold = [], []
@@ -93,7 +91,7 @@ def stage_order(logged: Logged) -> StageOrder:
     return StageOrder(predicted=mean(ours), gold=mean(gold), difference=mean(ours - gold), **in_order)
 
 
-def breakdowns(logged: Logged, means: Mapping[str, np.ndarray], whole: Collection[str] = ()) -> tuple[Breakdown, ...]:
+def breakdowns(logged: Items, means: Mapping[str, np.ndarray], whole: Collection[str] = ()) -> tuple[Breakdown, ...]:
     """The mean metrics (`means`: result name -> (n,), NaN where unknown) by stage, topic, language, turn index and part.
 
     A breakdown with a single group says nothing new and is left out, except by language. whole: the metrics that speak of whole
@@ -119,7 +117,7 @@ def breakdowns(logged: Logged, means: Mapping[str, np.ndarray], whole: Collectio
     return tuple(found)
 
 
-def lengths(logged: Logged) -> tuple[Lengths, ...]:
+def lengths(logged: Items) -> tuple[Lengths, ...]:
     """Lengths of replies and references per language; nothing where no reply has any text."""
     if not logged.lengths[:, 0].any():
         return ()
@@ -133,19 +131,19 @@ def lengths(logged: Logged) -> tuple[Lengths, ...]:
     return tuple(found)
 
 
-def unparsed(logged: Logged) -> Value | None:
+def unparsed(logged: Items) -> Value | None:
     """The share of unparsed replies; None where no strategy was asked for."""
     if not asks_for_strategies(logged):
         return None
     return value_of(clustered(logged.predicted == UNPARSED, logged.conversation, logged.ids, logged.members))
 
 
-def asks_for_strategies(logged: Logged) -> bool:
+def asks_for_strategies(logged: Items) -> bool:
     """Whether the task of this samples file asks for strategies."""
     return bool((logged.predicted != NOT_ASKED).all())
 
 
-def mean_columns(logged: Logged) -> dict[str, np.ndarray]:
+def mean_columns(logged: Items) -> dict[str, np.ndarray]:
     """The metrics that are means over items, for breakdowns and the context gap: result name -> (n,) with NaN where unknown.
 
     Of ratings only the overall ones: each rater has a dozen columns.
@@ -155,13 +153,18 @@ def mean_columns(logged: Logged) -> dict[str, np.ndarray]:
         base, _, norm = parts_of(name)
         corpus = METRICS[base].statistic is not None if base in METRICS else any(isinstance(item, list) for item in items)
         part = rated(name)
-        if corpus or norm or (part and part.what != OVERALL) or base in NOT_BROKEN_DOWN:
+        if corpus or norm or (part and part.what != OVERALL) or _says_how_it_went(base):
             continue
         found[name] = np.asarray([np.nan if item is None else item for item in items], dtype=float)
     return found
 
 
-def _group(logged: Logged, name: str, mask: np.ndarray, means: Mapping[str, np.ndarray]) -> Group:
+def _says_how_it_went(name: str) -> bool:
+    """Whether a metric says how a run went and not how good its replies are; unparsed replies are bad ones as well."""
+    return name in METRICS and not METRICS[name].ranked and name != "unparsed"
+
+
+def _group(logged: Items, name: str, mask: np.ndarray, means: Mapping[str, np.ndarray]) -> Group:
     values = {}
     for metric, column in means.items():
         own = mask & ~np.isnan(column)
@@ -178,7 +181,7 @@ def _most(codes: np.ndarray, names: list[str]) -> list[tuple[str, np.ndarray]]:
     return [*groups, *([(OTHER, ~np.isin(codes, top))] if len(names) > len(top) else [])]
 
 
-def _by_conversation(logged: Logged) -> list[np.ndarray]:
+def _by_conversation(logged: Items) -> list[np.ndarray]:
     """Positions of each conversation's items, in the order of its turns."""
     order = np.lexsort((logged.turn, logged.conversation))
     return np.split(order, np.flatnonzero(np.diff(logged.conversation[order])) + 1)

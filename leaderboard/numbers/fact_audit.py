@@ -17,8 +17,8 @@ from csc_tasks.conversation import CUSTOMER, SUPPORTER
 from csc_tasks.errors import DataError
 from csc_tasks.metrics.facts import KINDS, find_facts, unsupported
 from csc_tasks.reading import read_text
+from csc_tasks.runs.samples_file import Items
 from leaderboard.numbers.stats import clustered, value_of
-from leaderboard.reading.samples_files import Logged
 from leaderboard.report import FactAudit, FactExample
 
 EXAMPLES = 12
@@ -91,7 +91,7 @@ class FactAuditor:
                         FactExample(conversation_id=id_, turn=turn, kind=without[0].kind, text=without[0].text, reply=record["reply"][:600])
                     )
 
-    def audit(self, logged: Logged) -> FactAudit:
+    def audit(self, logged: Items) -> FactAudit:
         """The audit of all replies; the rate is clustered by conversation."""
         wrong = np.asarray(self.missing) > 0
         named = ("history without the model's own turns" if self.generated else "history", "summary", "instruction", "question")

@@ -5,24 +5,22 @@ This is what runs in parallel, one process per samples file; nothing in it depen
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import Metric
+from csc_tasks.metrics.result_names import metric_of
+from csc_tasks.runs.names import rated
+from csc_tasks.runs.results_file import Measurement
+from csc_tasks.runs.samples_file import Items, read_items
 from leaderboard.board import Value
-from leaderboard.columns import metric_of
 from leaderboard.numbers import diagnose
 from leaderboard.numbers.fact_audit import Evidence, FactAuditor
 from leaderboard.numbers.stats import Clustered, clustered, t_interval, value_of
-from leaderboard.rated import of_conversations, rated
-from leaderboard.reading.results_files import Measurement
-from leaderboard.reading.samples_files import Logged, read_samples
-
-GENERATED = {"csc_conv_gen"}
-NO_REPLIES = {"cscx_strategy_choice"}
+from leaderboard.rated import of_conversations
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ class Measured:
     measurement: Measurement
     values: dict[str, Value]
     columns: dict[str, Clustered] = field(default_factory=dict)
-    logged: Logged | None = None
+    logged: Items | None = None
     means: dict[str, np.ndarray] = field(default_factory=dict)
     unsupported: dict[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
     diagnosis: dict[str, Any] = field(default_factory=dict)
@@ -64,9 +62,9 @@ def measure(measurement: Measurement, options: Options) -> Measured:
         note = f"{measurement.label}, {measurement.task}: no samples file beside it (--log_samples): neither compared nor diagnosed"
         return Measured(measurement, values, notes=[note])
     listeners = []
-    if options.audit and measurement.task not in NO_REPLIES:
-        listeners = [FactAuditor(measurement.task in GENERATED, options.evidence)]
-    logged = read_samples(measurement.samples, measurement.unit, list(measurement.numbers), options.draw, options.seed, listeners)
+    if options.audit and measurement.about.has_replies:
+        listeners = [FactAuditor(measurement.about.generated, options.evidence)]
+    logged = read_items(measurement.samples, measurement.unit, list(measurement.numbers), options.draw, options.seed, listeners)
     if len(logged.conversation) != measurement.items:
         raise DataError(
             f"{measurement.samples}: {len(logged.conversation)} {measurement.unit}, and {measurement.file.name} says {measurement.items}; "
@@ -77,13 +75,13 @@ def measure(measurement: Measurement, options: Options) -> Measured:
         _column(found, name, options)
     found.means = diagnose.mean_columns(logged)
     signatures = measurement.provenance.signatures
-    whole = {name for name in found.means if of_conversations(measurement.task, name, signatures.get(name, ""))}
+    whole = {name for name in found.means if of_conversations(measurement.about.generated, name, signatures.get(name, ""))}
     found.diagnosis = _diagnosis(logged, found.means, whole)
     for auditor in listeners if logged.lengths[:, 0].any() else []:
         found.diagnosis["facts"] = auditor.audit(logged)
         drawn = {line["doc"]["conversation_id"] for line in logged.drawn}
         found.unsupported = {key: texts for key, texts in auditor.texts.items() if key[0] in drawn}
-    logged.items = {}
+    found.logged = replace(logged, items={})
     return found
 
 
@@ -123,7 +121,7 @@ def _column(found: Measured, name: str, options: Options) -> None:
     found.columns[name] = column
 
 
-def _summed(logged: Logged, items: list, known: np.ndarray, metric: Metric | None) -> Clustered:
+def _summed(logged: Items, items: list, known: np.ndarray, metric: Metric | None) -> Clustered:
     kept = items if known.all() else [item for item in items if item is not None]
     codes = logged.conversation if known.all() else logged.conversation[known]
     statistic = metric.statistic if metric else None
@@ -156,7 +154,7 @@ def _without_samples(measurement: Measurement, name: str) -> Value:
     )  # fmt: skip
 
 
-def _diagnosis(logged: Logged, means: Mapping[str, np.ndarray], whole: Collection[str]) -> dict:
+def _diagnosis(logged: Items, means: Mapping[str, np.ndarray], whole: Collection[str]) -> dict:
     """The fields of a report's Diagnosis, apart from the fact audit."""
     found = {"breakdowns": diagnose.breakdowns(logged, means, whole), "lengths": diagnose.lengths(logged)}
     if not diagnose.asks_for_strategies(logged):

@@ -1,1 +1,1 @@
-"""Results and samples files as rows that may stand together."""
+"""Runs as rows that may stand together."""

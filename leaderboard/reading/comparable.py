@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from csc_tasks.arguments import check_known
 from csc_tasks.errors import DataError
 from csc_tasks.prompts import SERVER_DATE
-from leaderboard.columns import KINDS
-from leaderboard.reading.results_files import Measurement
-from leaderboard.shown import shown
+from csc_tasks.runs.results_file import Measurement
+from csc_tasks.shown import shown
+from leaderboard.columns import TITLES
 
 # field -> what it is in an error, and how a measurement tells it; None: this one fits everywhere (a baseline has no prompt)
 FIELDS: dict[str, tuple[str, Callable[[Measurement], str | None]]] = {
@@ -81,13 +81,9 @@ def _kinds(measurements: Sequence[Measurement]) -> Iterable[tuple[str, str, list
     """(kind of table, config, its measurements). Variants of a task bring it along: Table 8 shows Predict beside Vanilla and Oracle."""
     for config in sorted({m.provenance.config for m in measurements}):
         own = [m for m in measurements if m.provenance.config == config]
-        tasks = {m.task for m in own}
-        known = {task for names in KINDS.values() for task in names}
-        for kind, names in KINDS.items():
-            if tasks & set(names) - ({"csc_conv_ref", "csc_qa"} if kind not in ("conversations", "questions") else set()):
-                yield kind, config, [m for m in own if m.task in names]
-        for task in sorted(tasks - known):
-            yield task, config, [m for m in own if m.task == task]
+        kinds = {m.about.own_table(m.task) for m in own}
+        for kind in [*(kind for kind in TITLES if kind in kinds), *sorted(kinds - set(TITLES))]:
+            yield kind, config, [m for m in own if m.about.place(kind) or m.about.own_table(m.task) == kind]
 
 
 def _split(measurements: Sequence[Measurement], split: Sequence[str]) -> list[tuple[dict[str, str], list[Measurement]]]:

@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from csc_tasks.runs.results_file import Identity, Measurement
 from leaderboard.board import Model
 from leaderboard.folder import slug_of
-from leaderboard.reading.results_files import Identity, Measurement
 
 LONGEST_VALUE = 60
 

@@ -7,7 +7,7 @@ that nothing here needs may come and go; those that are needed are checked.
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +17,17 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from csc_tasks.errors import DataError
-from csc_tasks.results import NOT_THE_MODEL, as_text, model_arguments
-from leaderboard.shown import shown
+from csc_tasks.runs.names import RESULTS, TASK, samples_name, value_keys
+from csc_tasks.runs.task_record import TaskRecord, read_task_record
+from csc_tasks.shown import shown
 
 LARGEST_FILE = 64 * 2**20
-TASK = re.compile(r"cscx?_[a-z0-9_]{1,60}", re.ASCII)
-_NAME = re.compile(r"results_(?P<stamp>.+)\.json")
+NOT_THE_MODEL = {
+    *("pretrained", "peft", "delta", "model", "path", "engine", "device", "batch_size", "max_batch_size", "base_url", "num_concurrent"),
+    *("max_retries", "timeout", "tokenized_requests", "tokenizer_backend", "parallelize", "device_map", "trust_remote_code"),
+    *("gpu_memory_utilization", "tensor_parallel_size", "data_parallel_size", "swap_space", "verify_certificate"),
+}
+"""Model arguments that say how a model was run, not which it is: two runs that differ in these alone are two runs of one model."""
 
 WORD = 8
 """A text of fewer characters may also be part of a word that is no secret."""
@@ -104,7 +109,7 @@ class Measurement:
     identity: Identity
     parameters: int | None
     task: str
-    unit: str
+    about: TaskRecord
     date: float
     task_version: str
     provenance: _Provenance
@@ -120,32 +125,13 @@ class Measurement:
     seconds: float | None
 
     @property
+    def unit(self) -> str:
+        return self.about.unit
+
+    @property
     def label(self) -> str:
         """How errors and notes name it."""
         return f"{shown(self.identity.name)} ({self.file})"
-
-
-def find_results(paths: Sequence[Path]) -> list[Path]:
-    """The results files among `paths`; folders are searched, but not the copies in a board folder.
-
-    Raises DataError for a path that does not exist or holds none.
-    """
-    found = []
-    for path in paths:
-        if not path.exists():
-            raise DataError(f"{path}: there is no such file or folder")
-        files = sorted(path.rglob("results_*.json")) if path.is_dir() else [path]
-        kept = [file for file in files if _NAME.fullmatch(file.name) and file.is_file() and (file == path or not _is_copy(file))]
-        if not kept:
-            raise DataError(f"{path}: no results file; lm_eval writes results_DATE.json with --output_path DIR (add --log_samples)")
-        found += kept
-    return list({file.resolve(): file for file in found}.values())
-
-
-def _is_copy(file: Path) -> bool:
-    """Whether the file is BOARD/raw/MODEL/results_*.json."""
-    above = file.resolve().parents
-    return len(above) > 2 and above[1].name == "raw" and (above[2] / "board.json").is_file()
 
 
 def read_results(file: Path, notes: list[str]) -> list[Measurement]:
@@ -202,6 +188,19 @@ def _secrets(value: Any, secret: bool = False) -> Iterable[str]:
         yield from filter(None, (parts.netloc.rpartition("@")[0], parts.query))
 
 
+def model_arguments(given: Mapping | str | None) -> dict[str, str]:
+    """model_args as text by name, whichever way lm_eval wrote them down."""
+    if isinstance(given, Mapping):
+        return {str(name): as_text(value) for name, value in given.items()}
+    parts = (part.partition("=") for part in (given or "").split(",") if part)
+    return {name.strip(): value for name, equals, value in parts if equals}
+
+
+def as_text(value) -> str:
+    """Text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
 def iso(date: float) -> str:
     """A time in seconds as ISO 8601, UTC."""
     return datetime.fromtimestamp(int(date), UTC).isoformat()
@@ -218,7 +217,8 @@ def _measurement(file: Path, sha256: str, read: _File, task: str) -> Measurement
         first = error.errors(include_url=False, include_input=False)[0]
         raise DataError(f"{where}: metadata.csc.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     numbers = dict(_numbers(read.results[task], where))
-    unit = "answers" if provenance.config.startswith("qa") else "turns"
+    about = read_task_record(task, metadata["csc"], where)
+    unit = about.unit
     items = numbers.pop(unit, (None, None))[0]
     if not numbers:
         raise DataError(f"{where}: there is no metric (a run with --predict_only?); compute some with: csc score {file.parent} --out DIR")
@@ -226,12 +226,12 @@ def _measurement(file: Path, sha256: str, read: _File, task: str) -> Measurement
         raise DataError(f"{where}: the number of {unit} is {items!r}")
     counted = read.samples.get(task)
     limited = counted is not None and counted.effective < counted.original
-    name = _NAME.fullmatch(file.name)
-    samples = file.with_name(f"samples_{task}_{name['stamp']}.jsonl")
+    stamp = RESULTS.fullmatch(file.name)["stamp"]
+    samples = file.with_name(samples_name(task, stamp))
     baseline = (read.config.model or "").startswith("baseline/")
     return Measurement(
-        file=file, stamp=name["stamp"], sha256=sha256, identity=_identity(read, baseline), parameters=read.config.model_num_parameters,
-        task=task, unit=unit, date=read.date, task_version=str(metadata.get("version", read.versions.get(task))), provenance=provenance,
+        file=file, stamp=stamp, sha256=sha256, identity=_identity(read, baseline), parameters=read.config.model_num_parameters,
+        task=task, about=about, date=read.date, task_version=str(metadata.get("version", read.versions.get(task))), provenance=provenance,
         templated=None if baseline else read.chat_template is not None, documents=counted.effective if counted else provenance.rows,
         limit=counted.effective if limited else None, items=int(items), numbers=numbers,
         higher={name: up for name, up in read.higher_is_better.get(task, {}).items() if up is not None},
@@ -247,7 +247,7 @@ def _numbers(entries: Mapping[str, Any], where: str) -> Iterable[tuple[str, tupl
         if not comma or filter_name != "none" or name.endswith("_stderr"):
             continue
         pair = []
-        for number in (value, entries.get(f"{name}_stderr,none")):
+        for number in (value, entries.get(value_keys(name)[1])):
             if number not in (None, "N/A") and (isinstance(number, bool) or not isinstance(number, int | float) or abs(number) > 1e300):
                 raise DataError(f"{where}: {name} is {number!r:.60}; it must be a number or N/A")
             pair.append(None if number in (None, "N/A") else float(number))

@@ -1,13 +1,14 @@
-"""A samples file, read line by line into arrays: 25,000 turns take a few megabytes, however long the prompts that were logged with them.
+"""A samples file, read line by line: whole (a Run), for what writes its lines again or needs all texts, or as arrays (Items).
 
-What needs the texts (lengths, the fact audit, the sample for the browser) happens while they pass by.
+As arrays 25,000 turns take a few megabytes, however long the prompts that were logged with them. What needs the texts (lengths, the fact
+audit, the sample for the browser) happens while they pass by.
 """
 
 import hashlib
 import heapq
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +16,9 @@ import numpy as np
 
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID, LANGUAGES
-from csc_tasks.reading import not_utf8
+from csc_tasks.reading import not_utf8, read_json
+from csc_tasks.runs.names import results_beside, task_of
+from csc_tasks.runs.task_record import TaskRecord, read_task_record
 
 LONGEST_LINE = 64 * 2**20
 NOT_ASKED, UNPARSED = -1, 0
@@ -27,9 +30,30 @@ class Listener(Protocol):
     def look(self, document: Mapping, records: list[Mapping]) -> None: ...
 
 
-@dataclass(slots=True)
-class Logged:
-    """One samples file. Arrays have one entry per item (turn or answer), in the order of the file.
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One task of a run: its samples file, what the task says of itself, its lines, and the results file that was written with it."""
+
+    file: Path
+    task: str
+    about: TaskRecord
+    lines: list[dict]
+    results: dict
+
+    @property
+    def unit(self) -> str:
+        """The key of the records in a line."""
+        return self.about.unit
+
+    @property
+    def records(self) -> list[dict]:
+        """The records of all lines."""
+        return [record for line in self.lines for record in line[self.unit]]
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """One samples file as arrays, with one entry per item (turn or answer), in the order of the file.
 
     ids, members: per conversation, its id and which items of it there are. conversation: position in ids. turn: position in the
     dialogue; index: 1 = the conversation's first scored turn. language: position in LANGUAGES. topic, part: position in topics, parts
@@ -37,29 +61,56 @@ class Logged:
     in characters (zh) or words (en). items: result name -> entries as logged. drawn: the conversations for the browser, as logged.
     """
 
-    ids: list[str] = field(default_factory=list)
-    members: list[str] = field(default_factory=list)
-    conversation: np.ndarray | list = field(default_factory=list)
-    turn: np.ndarray | list = field(default_factory=list)
-    index: np.ndarray | list = field(default_factory=list)
-    language: np.ndarray | list = field(default_factory=list)
-    topic: np.ndarray | list = field(default_factory=list)
-    part: np.ndarray | list = field(default_factory=list)
-    gold: np.ndarray | list = field(default_factory=list)
-    predicted: np.ndarray | list = field(default_factory=list)
-    lengths: np.ndarray | list = field(default_factory=list)
-    topics: list[str] = field(default_factory=list)
-    parts: list[str] = field(default_factory=list)
-    items: dict[str, list] = field(default_factory=dict)
-    drawn: list[Mapping] = field(default_factory=list)
+    ids: list[str]
+    members: list[str]
+    conversation: np.ndarray
+    turn: np.ndarray
+    index: np.ndarray
+    language: np.ndarray
+    topic: np.ndarray
+    part: np.ndarray
+    gold: np.ndarray
+    predicted: np.ndarray
+    lengths: np.ndarray
+    topics: list[str]
+    parts: list[str]
+    items: dict[str, list]
+    drawn: list[Mapping]
 
 
-def read_samples(file: Path, unit: str, names: list[str], draw: int, seed: int, listeners: list[Listener]) -> Logged:
+def read_run(file: Path) -> Run:
+    """Read a samples file whole, and the results file beside it.
+
+    Raises DataError that names file and line for anything that is not as lm_eval writes it.
+    """
+    if not file.is_file():
+        raise DataError(f"{file}: there is no such file")
+    task, results_file = task_of(file), results_beside(file)
+    if not results_file.is_file():
+        raise DataError(f"{file}: the results file that lm_eval wrote with it, {results_file.name}, is missing; keep the two together")
+    results = read_json(results_file, "run the evaluation again")
+    try:
+        csc = results["configs"][task]["metadata"]["csc"]
+        results["results"][task], results["model_name"], csc["config"]
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{results_file}: not a results file with {task} in it ({type(error).__name__}: {error})") from None
+    about = read_task_record(task, csc, f"{results_file}: {task}")
+    lines = []
+    for number, line in _lines(file):
+        _checked(line, about.unit, f"{file} line {number}")
+        lines.append(line)
+    if not lines:
+        raise DataError(f"{file}: the file is empty")
+    return Run(file, task, about, lines, results)
+
+
+def read_items(file: Path, unit: str, names: list[str], draw: int, seed: int, listeners: list[Listener]) -> Items:
     """Read the records and the items of the metrics `names`; the same `draw` conversations are kept for every model of a corpus.
 
     Raises DataError that names file and line for anything that is not as lm_eval writes it, and for a document that stands twice.
     """
-    logged = Logged(items={name: [] for name in names})
+    items: dict[str, list] = {name: [] for name in names}
+    rows: list[tuple[int, ...]] = []
     codes: dict[str, int] = {}
     seen: set[tuple[str, int]] = set()
     members: list[list[int]] = []
@@ -79,29 +130,34 @@ def read_samples(file: Path, unit: str, names: list[str], draw: int, seed: int, 
                 raise DataError(f"{where}: turn {record['turn']} of {id_} stands in the file twice")
             seen.add((id_, record["turn"]))
             members[code].append(record["turn"])
-            logged.conversation.append(code)
-            logged.turn.append(record["turn"])
-            logged.index.append(position + 1 if unit == "turns" else record["turn"] + 1)
-            logged.language.append(LANGUAGES.index(record["language"]))
-            logged.topic.append(topics.setdefault(record["topic"], len(topics)))
-            logged.part.append(parts.setdefault(record["stage"], len(parts)) if record.get("stage") else -1)
-            logged.gold.append(gold)
-            logged.predicted.append(predicted)
-            logged.lengths.append((length(record["reply"], record["language"]), length(record["reference"], record["language"])))
-        for name, items in logged.items.items():
-            items += _items(line, name, id_, len(records), where)
+            rows.append((
+                code, record["turn"], position + 1 if unit == "turns" else record["turn"] + 1, LANGUAGES.index(record["language"]),
+                topics.setdefault(record["topic"], len(topics)),
+                parts.setdefault(record["stage"], len(parts)) if record.get("stage") else -1, gold, predicted,
+                length(record["reply"], record["language"]), length(record["reference"], record["language"]),
+            ))  # fmt: skip
+        for name, own in items.items():
+            own += _items(line, name, id_, len(records), where)
         for listener in listeners:
             listener.look(document, records)
         _draw(drawn, draw, seed, id_, {"doc": document, "records": records, "scores": {name: line[name][1] for name in names}})
     if not codes:
         raise DataError(f"{file}: the file is empty")
-    logged.ids, logged.topics, logged.parts = list(codes), list(topics), list(parts)
-    logged.members = [",".join(map(str, turns)) for turns in members]
-    logged.drawn = [line for _, _, lines in sorted(drawn, key=lambda entry: (-entry[0], entry[1])) for line in lines]
-    types = {"conversation": np.int32, "turn": np.int32, "index": np.int32, "language": np.int8, "topic": np.int32, "part": np.int32}
-    for name, kind in (types | {"gold": np.int32, "predicted": np.int32, "lengths": np.int32}).items():
-        setattr(logged, name, np.asarray(getattr(logged, name), dtype=kind))
-    return logged
+    columns = np.asarray(rows, dtype=np.int32).T
+    plain = ("conversation", "turn", "index", "language", "topic", "part", "gold", "predicted")
+    arrays = {name: _frozen(column) for name, column in zip(plain, columns[:8], strict=True)}
+    return Items(
+        ids=list(codes), members=[",".join(map(str, turns)) for turns in members], **arrays,
+        lengths=_frozen(columns[8:].T), topics=list(topics), parts=list(parts), items=items,
+        drawn=[line for _, _, lines in sorted(drawn, key=lambda entry: (-entry[0], entry[1])) for line in lines],
+    )  # fmt: skip
+
+
+def _frozen(values: np.ndarray) -> np.ndarray:
+    """A copy that nobody can write into: every table and report reads the same arrays."""
+    copy = values.copy(order="C")
+    copy.setflags(write=False)
+    return copy
 
 
 def length(text: str, language: str) -> int:

@@ -5,7 +5,6 @@
 """
 
 import json
-import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,15 +12,12 @@ from datetime import datetime
 from pathlib import Path
 
 from csc_tasks import TASKS_DIR, __version__, corpora
+from csc_tasks.metrics import Estimate
 from csc_tasks.out import check_writable, replace_file, say_earlier
 from csc_tasks.records import Column, signatures
-
-NOT_THE_MODEL = {
-    *("pretrained", "peft", "delta", "model", "path", "engine", "device", "batch_size", "max_batch_size", "base_url", "num_concurrent"),
-    *("max_retries", "timeout", "tokenized_requests", "tokenizer_backend", "parallelize", "device_map", "trust_remote_code"),
-    *("gpu_memory_utilization", "tensor_parallel_size", "data_parallel_size", "swap_space", "verify_certificate"),
-}
-"""Model arguments that say how a model was run, not which it is: two runs that differ in these alone are two runs of one model."""
+from csc_tasks.runs.names import folder_name, results_name, samples_name, value_keys
+from csc_tasks.runs.samples_file import Run
+from csc_tasks.runs.task_record import read_task_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +56,14 @@ def estimates(columns: Mapping[str, Column], clusters: Sequence[str]) -> dict[st
     """`metric,none` and `metric_stderr,none` as in lm_eval's results; "N/A" where undefined. `clusters` are conversation ids."""
     numbers: dict[str, float | str] = {}
     for name, column in columns.items():
-        found = column.estimate(clusters)
-        numbers[f"{name},none"] = "N/A" if found.value is None else found.value
-        numbers[f"{name}_stderr,none"] = "N/A" if found.stderr is None else found.stderr
+        numbers |= as_numbers(name, column.estimate(clusters))
     return numbers
+
+
+def as_numbers(name: str, made: Estimate) -> dict[str, float | str]:
+    """A result's value and standard error under lm_eval's keys; "N/A" where undefined."""
+    value, stderr = value_keys(name)
+    return {value: "N/A" if made.value is None else made.value, stderr: "N/A" if made.stderr is None else made.stderr}
 
 
 def as_results(model: str, settings: Mapping, results: Sequence[TaskResult]) -> dict:
@@ -78,7 +78,9 @@ def as_results(model: str, settings: Mapping, results: Sequence[TaskResult]) -> 
         numbers = estimates(r.columns, [record["conversation_id"] for record in r.records])
         tasks["results"][r.task] = {"alias": r.task, "sample_len": len(r.documents), f"{r.unit},none": len(r.records), **numbers}
         tasks["group_subtasks"][r.task] = []
-        tasks["configs"][r.task] = {"task": r.task, "metadata": {"version": version, "csc": provenance(r.corpus, r.documents, signed)}}
+        csc = provenance(r.corpus, r.documents, signed)
+        csc |= read_task_record(r.task, csc).to_json()
+        tasks["configs"][r.task] = {"task": r.task, "metadata": {"version": version, "csc": csc}}
         tasks["versions"][r.task] = version
         tasks["n-shot"][r.task] = 0
         tasks["higher_is_better"][r.task] = {name: column.metric.higher_is_better for name, column in r.columns.items()}
@@ -110,30 +112,45 @@ def check_out(out: Path) -> None:
         say_earlier(f"{out} holds earlier results, which stay; of runs with the same settings every verb takes the newest")
 
 
-def model_arguments(given: Mapping | str | None) -> dict[str, str]:
-    """model_args as text by name, whichever way lm_eval wrote them down."""
-    if isinstance(given, Mapping):
-        return {str(name): as_text(value) for name, value in given.items()}
-    parts = (part.partition("=") for part in (given or "").split(",") if part)
-    return {name.strip(): value for name, equals, value in parts if equals}
-
-
-def as_text(value) -> str:
-    """Text as it is, anything else as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
-
-
 def write(out: Path, results: Mapping, lines: Mapping[str, Iterable[Mapping]]) -> Path:
     """Write a results dictionary and its samples (task -> lines) into `out/<model name>/`; returns the results file.
 
     Files appear whole or not at all.
     """
-    folder = out / re.sub(r"[^\w.-]+", "__", results["model_name"])
+    folder = out / folder_name(results["model_name"])
     stamp = datetime.now().isoformat().replace(":", "-")
     for task, rows in lines.items():
-        replace_file(folder / f"samples_{task}_{stamp}.jsonl", (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-    file = folder / f"results_{stamp}.json"
-    return replace_file(file, json.dumps(results, ensure_ascii=False, indent=2))
+        write_samples(folder, stamp, task, rows)
+    return write_results(folder, stamp, results)
+
+
+def write_samples(folder: Path, stamp: str, task: str, rows: Iterable[Mapping]) -> Path:
+    """Write a task's samples file of a run."""
+    return replace_file(folder / samples_name(task, stamp), (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def write_results(folder: Path, stamp: str, results: Mapping) -> Path:
+    """Write the results file of a run; last, because it says that the run is whole."""
+    return replace_file(folder / results_name(stamp), json.dumps(results, ensure_ascii=False, indent=2))
+
+
+def with_columns(run: Run, columns: Mapping[str, Sequence]) -> list[dict]:
+    """The lines of a run's task with each column's items, one per record, beside or over what they had."""
+    lines, start = [], 0
+    for line in run.lines:
+        end = start + len(line[run.unit])
+        items = {name: [line["doc"]["conversation_id"], list(column[start:end])] for name, column in columns.items()}
+        lines.append(line | items | {"metrics": list(dict.fromkeys([*line["metrics"], *columns]))})
+        start = end
+    return lines
+
+
+def only(results: Mapping, tasks: Sequence[str]) -> dict:
+    """A copy of a results dictionary with these tasks alone."""
+    by_task = ("results", "group_subtasks", "configs", "versions", "n-shot", "higher_is_better", "n-samples")
+    kept = {name: {task: results[name][task] for task in tasks if task in results[name]} for name in by_task if name in results}
+    general = {name: value for name, value in results.items() if not isinstance(value, dict) or name == "config"}
+    return json.loads(json.dumps(general | kept))
 
 
 def task_version() -> float:

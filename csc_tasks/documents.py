@@ -1,0 +1,20 @@
+"""Corpus items as the documents of an lm_eval task."""
+
+from collections.abc import Mapping
+
+
+class Documents(list):
+    """Rows as lm_eval wants them: a list that also knows its column names."""
+
+    @property
+    def features(self) -> dict:
+        return dict.fromkeys(self[0]) if self else {}
+
+
+def document_key(row: Mapping) -> str:
+    """What tells documents of one task apart."""
+    return (
+        f"{row['conversation_id']}/{row['turn_index']}"
+        if "turn_index" in row
+        else row["conversation_id"]
+    )

@@ -1,0 +1,35 @@
+"""What a metric's number is called in results and samples: formed and read here alone.
+
+A text metric of a mixed corpus stands once per language (`bleu_4_zh`), a choice by length-normalised
+likelihood beside the plain one (`strategy_acc_norm`).
+"""
+
+from csc_tasks.framework import LANGUAGES
+from csc_tasks.metrics import METRICS, Metric
+
+_NORM = "_norm"
+
+
+def in_language(metric: str, language: str) -> str:
+    """The result name of a metric over one language of a mixed corpus."""
+    return f"{metric}_{language}"
+
+
+def normalised(name: str) -> str:
+    """The result name of the same metric where choices are by length-normalised likelihood."""
+    return f"{name}{_NORM}"
+
+
+def parts_of(name: str) -> tuple[str, str | None, bool]:
+    """(metric, language or None, whether length-normalised): `bleu_4_zh` -> ("bleu_4", "zh", False)."""
+    norm = name.endswith(_NORM)
+    base = name.removesuffix(_NORM)
+    for language in LANGUAGES:
+        if base.endswith(f"_{language}") and base not in METRICS:
+            return base.removesuffix(f"_{language}"), language, norm
+    return base, None, norm
+
+
+def metric_of(name: str) -> Metric | None:
+    """The metric behind a result name, or None where this version knows none of that name."""
+    return METRICS.get(parts_of(name)[0])

@@ -1,0 +1,80 @@
+"""Which files of runs there are below some paths, and which of several runs with the same settings is the newest."""
+
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from csc_tasks.errors import DataError
+from csc_tasks.runs.names import RESULTS, SAMPLES, results_beside, task_of
+from csc_tasks.runs.results_file import NOT_THE_MODEL, model_arguments
+
+
+def find_samples(paths: Sequence[Path]) -> list[Path]:
+    """The samples files among `paths`; folders are searched. Raises DataError where there are none."""
+    found = []
+    for path in paths:
+        if not path.exists():
+            raise DataError(f"{path}: there is no such file or folder")
+        files = sorted(path.rglob("samples_*.jsonl")) if path.is_dir() else [path]
+        kept = [file for file in files if SAMPLES.fullmatch(file.name)]
+        if not kept:
+            raise DataError(
+                f"{path}: no samples file of a csc task; lm_eval writes samples_TASK_DATE.jsonl with --log_samples --output_path DIR"
+            )
+        found += kept
+    return list(dict.fromkeys(found))
+
+
+def newest_runs(files: Sequence[Path]) -> list[Path]:
+    """One samples file per model, task and settings: the newest run, by its date and then its name. What is left out is said.
+
+    A file whose results cannot be read stays among them: `read_run` says what is wrong with it.
+    """
+    same: dict[object, list[tuple]] = defaultdict(list)
+    for file in files:
+        try:
+            results = json.loads(results_beside(file).read_text(encoding="utf-8"))
+            same[_run(results, task_of(file))].append((results["date"], file.name, file))
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            same[file].append((0.0, file.name, file))
+    kept = {max(found)[-1] for found in same.values()}
+    if older := [file for file in files if file not in kept]:
+        more = f" and {len(older) - 3:,} more" if len(older) > 3 else ""
+        names = ", ".join(map(str, older[:3]))
+        print(f"note: of runs with the same settings the newest is taken; left out: {names}{more}", file=sys.stderr)
+    return [file for file in files if file in kept]
+
+
+def _run(results: Mapping, task: str) -> str:
+    """What two runs of one model and task with the same settings have in common."""
+    run, metadata = results["config"], results["configs"][task]["metadata"]
+    arguments = {name: value for name, value in model_arguments(run.get("model_args")).items() if name not in NOT_THE_MODEL}
+    asked = {name: metadata["csc"].get(name) for name in ("config", "split", "content_hash", "revision", "prompt", "reference")}
+    given = [run.get("gen_kwargs"), run.get("model_sha"), results.get("system_instruction_sha"), results.get("chat_template") is None]
+    documents = results.get("n-samples", {}).get(task)
+    return json.dumps([results["model_name"], task, metadata.get("version"), arguments, asked, given, documents], sort_keys=True)
+
+
+def find_results(paths: Sequence[Path]) -> list[Path]:
+    """The results files among `paths`; folders are searched, but not the copies in a board folder.
+
+    Raises DataError for a path that does not exist or holds none.
+    """
+    found = []
+    for path in paths:
+        if not path.exists():
+            raise DataError(f"{path}: there is no such file or folder")
+        files = sorted(path.rglob("results_*.json")) if path.is_dir() else [path]
+        kept = [file for file in files if RESULTS.fullmatch(file.name) and file.is_file() and (file == path or not _is_copy(file))]
+        if not kept:
+            raise DataError(f"{path}: no results file; lm_eval writes results_DATE.json with --output_path DIR (add --log_samples)")
+        found += kept
+    return list({file.resolve(): file for file in found}.values())
+
+
+def _is_copy(file: Path) -> bool:
+    """Whether the file is BOARD/raw/MODEL/results_*.json."""
+    above = file.resolve().parents
+    return len(above) > 2 and above[1].name == "raw" and (above[2] / "board.json").is_file()

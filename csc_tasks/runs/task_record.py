@@ -1,0 +1,137 @@
+"""What a task says about itself in `configs[task].metadata.csc`.
+
+Readers of results ask this record, never the task's name. The tasks that the project ships stand
+here once: which tables they belong to, and how a results file of a version before the record
+existed is to be read.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from csc_tasks.errors import DataError
+
+TURNS, ANSWERS = "turns", "answers"
+CHOICE = "choice"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A task's columns in one kind of table: the heading above them, and their position."""
+
+    table: str
+    heading: str
+    order: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecord:
+    """What readers need to know of a task.
+
+    unit: what one record is, "turns" or "answers"; the key it stands under in a samples file.
+    generated: the model's own earlier turns stood in its history instead of the gold ones.
+    variant: what it was shown or asked ("predict", "vanilla", "oracle", "choice", a question's
+    context or stage). places: the kinds of tables it stands in. The first is its own; to the others
+    it is brought along by the tasks whose own table that is. Without places it has its own table.
+    """
+
+    unit: str
+    generated: bool
+    variant: str
+    places: tuple[Place, ...] = ()
+
+    @property
+    def has_replies(self) -> bool:
+        """Whether there is text to rate or audit: in a choice by log-likelihood there is none."""
+        return self.variant != CHOICE
+
+    def place(self, table: str) -> Place | None:
+        """Its place in a kind of table; None where it does not belong."""
+        return next((place for place in self.places if place.table == table), None)
+
+    def own_table(self, task: str) -> str:
+        """The kind of table that exists because of this task."""
+        return self.places[0].table if self.places else task
+
+    def to_json(self) -> dict:
+        """The keys it adds to `metadata.csc`."""
+        places = [{"table": p.table, "heading": p.heading, "order": p.order} for p in self.places]
+        return {
+            "unit": self.unit,
+            "generated": self.generated,
+            "variant": self.variant,
+            "places": places,
+        }
+
+
+def _questions(variant: str, *places: Place) -> TaskRecord:
+    return TaskRecord(ANSWERS, False, variant, places)
+
+
+SHIPPED: dict[str, TaskRecord] = {
+    "csc_conv_ref": TaskRecord(
+        TURNS,
+        False,
+        "predict",
+        (Place("conversations", "Reference context", 1), Place("strategy_variants", "Predict", 2)),
+    ),
+    "csc_conv_gen": TaskRecord(
+        TURNS, True, "predict", (Place("conversations", "Generated context", 2),)
+    ),
+    "csc_qa": _questions(
+        "summary", Place("questions", "Answers", 1), Place("question_context", "Summary", 1)
+    ),
+    "cscx_conv_ref_vanilla": TaskRecord(
+        TURNS, False, "vanilla", (Place("strategy_variants", "Vanilla", 1),)
+    ),
+    "cscx_conv_ref_oracle": TaskRecord(
+        TURNS, False, "oracle", (Place("strategy_variants", "Oracle", 3),)
+    ),
+    "cscx_strategy_choice": TaskRecord(
+        TURNS, False, CHOICE, (Place("strategy_choice", "Strategy choice", 1),)
+    ),
+    "cscx_qa_full": _questions("full", Place("question_context", "Whole history", 2)),
+    "cscx_qa_last": _questions("last", Place("question_context", "Last 4 turns", 3)),
+    "cscx_qa_none": _questions("none", Place("question_context", "No history", 4)),
+    "cscx_qa_early": _questions("early", Place("question_stages", "Early", 1)),
+    "cscx_qa_mid": _questions("mid", Place("question_stages", "Mid", 2)),
+    "cscx_qa_late": _questions("late", Place("question_stages", "Late", 3)),
+}
+
+
+def read_task_record(task: str, csc: Mapping, where: str = "") -> TaskRecord:
+    """The record in a task's `metadata.csc`.
+
+    Files of versions that wrote none are read by the task's name, unknown tasks by their config.
+    Raises DataError that names `where` (default: the task) and the key that is not of its type.
+    """
+    where = where or task
+    if "generated" not in csc:
+        unit = ANSWERS if str(csc.get("config", "")).startswith("qa") else TURNS
+        return SHIPPED.get(task, TaskRecord(unit, False, ""))
+    for key, kind in (("unit", str), ("generated", bool), ("variant", str), ("places", list)):
+        if not isinstance(csc.get(key), kind):
+            raise DataError(
+                f"{where}: metadata.csc.{key} is {csc.get(key)!r:.60}; it must be {_KINDS[kind]}"
+            )
+    if csc["unit"] not in (TURNS, ANSWERS):
+        raise DataError(
+            f"{where}: metadata.csc.unit is {csc['unit']!r:.60}; it must be {TURNS} or {ANSWERS}"
+        )
+    places = tuple(_place(entry, where) for entry in csc["places"])
+    return TaskRecord(csc["unit"], csc["generated"], csc["variant"], places)
+
+
+_KINDS = {str: "text", bool: "true or false", list: "a list"}
+
+
+def _place(entry: object, where: str) -> Place:
+    if not isinstance(entry, Mapping):
+        raise DataError(
+            f"{where}: metadata.csc.places holds {entry!r:.60}; each is a table, a heading and an order"
+        )
+    table, heading, order = (entry.get(key) for key in ("table", "heading", "order"))
+    if not isinstance(table, str) or not isinstance(heading, str) or type(order) is not int:
+        raise DataError(
+            f"{where}: metadata.csc.places holds {entry!r:.60}; each is a table, a heading and an order"
+        )
+    return Place(table, heading, order)
