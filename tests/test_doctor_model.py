@@ -305,6 +305,10 @@ def test_a_merged_model_says_how_it_was_trained(base, tmp_path):
     found = look(folder)
     assert "org/base and an adapter trained with csc_prompt=chat" in found["merged from"][1]
     assert '{"csc_prompt": "chat"}' in found["score it with"][1]
+    # A base that thinks and cannot be told not to: it was trained to reply at once.
+    record = {"model": "org/base", "style": "chat", "thinks": True, "date": None}
+    (folder / "csc_merged.json").write_text(json.dumps(record))
+    assert '{"csc_prompt": "chat", "csc_think_tokens": 0}' in look(folder)["score it with"][1]
 
 
 def test_a_model_whose_template_does_not_tell_whether_it_thinks(base, tmp_path):

@@ -54,6 +54,7 @@ def merge(adapter: Path, record: Mapping, out: Path, say: Callable[[str], None] 
         "model": short_name(recipe.model),
         "adapter": record["identity"],
         "style": recipe.style,
+        "thinks": record.get("thinks"),
         "date": rendering.date,
         "chat_template": recipe.chat_template,
         "dtype": "bfloat16",

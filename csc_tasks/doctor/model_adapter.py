@@ -41,10 +41,16 @@ def adapter_findings(subject) -> Iterator[Finding]:
     yield from embeddings(subject, targets, set(getattr(config, "modules_to_save", None) or ()))
 
 
-def trained_on(record: dict) -> dict[str, str]:
-    """The settings that give the prompts of the training; a date only where it is not the usual."""
+def trained_on(record: dict) -> dict[str, str | int]:
+    """The settings that ask as in training; a date only where it is not the usual."""
+    settings = {"csc_prompt": record["style"]}
     date = record.get("date") or DATE
-    return {"csc_prompt": record["style"]} | ({} if date == DATE else {"csc_date": date})
+    if date != DATE:
+        settings["csc_date"] = date
+    # The base would think; what was trained replies at once.
+    if record.get("thinks"):
+        settings["csc_think_tokens"] = 0
+    return settings
 
 
 def embeddings(subject, targets: set[str], whole: set[str]) -> Iterator[Finding]:
