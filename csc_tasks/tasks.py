@@ -250,7 +250,7 @@ class ConversationTask(SupportTask):
 
     def record(self, prompt: TurnPrompt, played: play.Played) -> dict:
         chooses = self.VARIANT == "predict"
-        reply = (read_reply if chooses else read_text)(played.text, played.thinking)
+        reply = (read_reply if chooses else read_text)(played.text, played.thinking, prompt.language)
         history = _flag(played.history_truncated)
         return turn_record(prompt.conversation, prompt.turn, reply, played.truncated, history, chooses, played.failed)
 
@@ -336,7 +336,7 @@ class QuestionTask(SupportTask):
 
     def record(self, prompt: AnswerPrompt, played: play.Played) -> dict:
         reference = getattr(prompt.question, self.settings.qa_reference)
-        reply = read_answer(played.text, played.thinking)
+        reply = read_answer(played.text, played.thinking, prompt.language)
         history = _flag(played.history_truncated)
         return answer_record(prompt.question, reference, reply, played.truncated, history, played.failed)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from csc_tasks.framework import LANGUAGES
+from csc_tasks.languages import languages
 from csc_tasks.metrics import METRICS, Metric
 from leaderboard.board import Column
 from leaderboard.rated import FACTS, OVERALL, PEOPLE, UNSUPPORTED, of_conversations, rated
@@ -43,7 +43,7 @@ def parts_of(name: str) -> tuple[str, str | None, bool]:
     """A result name as (metric, language or None, whether length-normalised): `bleu_4_zh` -> ("bleu_4", "zh", False)."""
     norm = name.endswith("_norm")
     base = name.removesuffix("_norm")
-    for language in LANGUAGES:
+    for language in languages():
         if base.endswith(f"_{language}") and base not in METRICS:
             return base.removesuffix(f"_{language}"), language, norm
     return base, None, norm
@@ -88,4 +88,4 @@ def _place(name: str) -> tuple:
         rater, what = found.place
         return len(_ORDER) + 1, rater, False, what
     base, language, norm = parts_of(name)
-    return _ORDER.get(base, len(_ORDER)), base, norm, LANGUAGES.index(language) if language else -1
+    return _ORDER.get(base, len(_ORDER)), base, norm, list(languages()).index(language) if language else -1

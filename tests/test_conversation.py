@@ -11,7 +11,6 @@ from csc_tasks.conversation import (
     Conversation,
     Turn,
     content_id,
-    detect_language,
     merge_neighbours,
     text_of,
     turns_of,
@@ -116,15 +115,6 @@ def test_neighbours_are_merged_and_counted():
     assert merge_neighbours([]) == ((), 0)
     assert merge_neighbours([S("a")]) == ((S("a"),), 0)
     assert merge_neighbours([C("a"), C("b")], joint=" ")[0] == (C("a b"),)
-
-
-@pytest.mark.parametrize(("text", "language"), [
-    ("您好，请问有什么可以帮您？", "zh"), ("Hello, how can I help?", "en"), ("", "en"), ("12345 😀", "en"), ("我的iPhone坏了", "zh"),
-    ("请登录 www.example.com 查看", "en"), ("OK", "en"), ("好", "zh"), ("Order 1182 (订单)", "en"), ("abc好好好", "zh"),
-    ("abcdefg好好好", "zh"), ("abcdefgh好好好", "en"),
-])
-def test_language_by_its_letters(text, language):
-    assert detect_language(text) == language
 
 
 def test_ids_made_from_content():

@@ -12,6 +12,7 @@ from csc_tasks import corpora
 from csc_tasks.conversation import Turn
 from csc_tasks.errors import DataError, MissingSplit, UnknownStrategy
 from csc_tasks.framework import STRATEGIES
+from csc_tasks.languages.labels import strategy_name
 from tests.fakes import sample_conversations, sample_questions
 
 GOOD = {
@@ -182,10 +183,11 @@ def test_published_conversations(tmp_path, config, place, form):
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda strategy: strategy.id)
 def test_every_published_form_of_a_label(tmp_path, strategy):
     number = strategy.number
+    zh, en = strategy_name(strategy.id, "zh"), strategy_name(strategy.id, "en")
     forms = [
-        f"策略{number} {strategy.zh}", f"策略{number}: {strategy.zh}", f"策略{number}：{strategy.zh}", f"策略{number}、{strategy.zh}",
-        f"策略{number}.{strategy.zh}", f" 策略{number}  {strategy.zh} ", f"策略{number}",
-        strategy.zh, strategy.en, strategy.en.lower(), strategy.id,
+        f"策略{number} {zh}", f"策略{number}: {zh}", f"策略{number}：{zh}", f"策略{number}、{zh}",
+        f"策略{number}.{zh}", f" 策略{number}  {zh} ", f"策略{number}",
+        zh, en, en.lower(), strategy.id,
     ]
     rows = [turns({}, {"strategy": form}, {"text": f"第{i}"}, row=PUBLISHED) for i, form in enumerate(forms)]
     assert {item.dialogue[1].strategy for item in load_rows(tmp_path, rows).items} == {strategy.id}

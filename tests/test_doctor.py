@@ -15,10 +15,10 @@ from csc_tasks import TASKS_DIR, cli
 from csc_tasks.cli import COMMANDS
 from csc_tasks.compat import transformers
 from csc_tasks.doctor import BROKEN, NOTE, OFF, OK, examine, machine, parts, reach
-from csc_tasks.metrics.learned import DEFAULT_MODELS
+from csc_tasks.metrics.learned import NAMES, default_model
 
 CORPUS, QA_CORPUS = "DianJin/DianJin-CSC-Data", "Lakshan2003/customer-support-client-agent-conversations"
-METRIC_MODELS = sorted({name for models in DEFAULT_MODELS.values() for name in models.values()})
+METRIC_MODELS = sorted({model for name in NAMES for code in ("zh", "en") if (model := default_model(name, code))})
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from csc_tasks.errors import DataError, SettingError
-from csc_tasks.framework import STAGES, STRATEGY_IDS
+from csc_tasks.framework import STAGES, STRATEGY_IDS, TOPICS
 
 SHIPPED = Path(__file__).resolve().parent
 OWN_FOLDERS = "CSC_LANGUAGES"
@@ -148,7 +148,7 @@ def read(folder: Path) -> Language:
         file = "prompts.yaml" if place[:1] == ["words"] else "language.yaml"
         key = ".".join(place[1:] if place[:1] == ["words"] else place)
         raise DataError(f"{folder / file}: {key}: {first['msg']}") from None
-    for kind, ids in (("stages", tuple(stage.id for stage in STAGES)), ("strategies", STRATEGY_IDS)):
+    for kind, ids in (("stages", tuple(stage.id for stage in STAGES)), ("strategies", STRATEGY_IDS), ("topics", TOPICS)):
         missing = [id_ for id_ in ids if id_ not in getattr(language, kind)]
         unknown = [id_ for id_ in getattr(language, kind) if id_ not in ids]
         if missing or unknown:

@@ -13,8 +13,9 @@ from functools import cache
 from pathlib import Path
 
 from csc_tasks.errors import DataError, SettingError
-from csc_tasks.framework import LANGUAGES
 
+LANGUAGES = ("zh", "en")
+"""What the stand-in speaks."""
 FOLDER = Path(__file__).resolve().parent
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")
 
@@ -39,7 +40,8 @@ def bank(language: str) -> Bank:
     import yaml
 
     if language not in LANGUAGES:
-        raise SettingError(f"there are no phrases in {language!r}; languages are {', '.join(LANGUAGES)}")
+        spoken = " and ".join(LANGUAGES)
+        raise SettingError(f"--llm scripted: the stand-in speaks {spoken}, not {language!r}; name a model with --llm")
     generic, by_topic, extras = (
         yaml.safe_load((FOLDER / f"{language}_{part}.yaml").read_text(encoding="utf-8")) for part in ("generic", "problems", "extras")
     )
