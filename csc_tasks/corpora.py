@@ -124,7 +124,8 @@ def content_hash(items: Iterable) -> str:
 
 def _with_languages(rows: list[tuple[Mapping, str]], counts: Counter) -> list[tuple[Mapping, str]]:
     """The rows (row, where), each with a language: the one it declares, else the one that its text is in."""
-    silent = [i for i, (row, _) in enumerate(rows) if not row.get("language")]
+    # A row without a text is refused where it is read.
+    silent = [i for i, (row, _) in enumerate(rows) if not row.get("language") and ("client_question" in row or shapes.turns_key(row))]
     declared = Counter(row["language"] for row, _ in rows if isinstance(row.get("language"), str) and row["language"])
     texts = [(rows[i][1], _text_of_row(*rows[i])) for i in silent]
     for i, code in zip(silent, settle(texts, declared, counts), strict=True):
@@ -137,8 +138,7 @@ def _text_of_row(row: Mapping, where: str) -> str:
     if "client_question" in row:
         names = ("client_question", "agent_answer", "refined_agent_answer", "history_summary", "conversation_history")
         return " ".join(text for name in names if isinstance(text := row.get(name), str))
-    key = shapes.turns_key(row)
-    return " ".join(turn.text for turn in turns_of(row, key, where)) if key else ""
+    return " ".join(turn.text for turn in turns_of(row, shapes.turns_key(row), where))
 
 
 def _key(item) -> str:

@@ -336,7 +336,7 @@ class QuestionTask(SupportTask):
 
     def record(self, prompt: AnswerPrompt, played: play.Played) -> dict:
         reference = getattr(prompt.question, self.settings.qa_reference)
-        reply = read_answer(played.text, played.thinking, prompt.language)
+        reply = read_answer(played.text, played.thinking)
         history = _flag(played.history_truncated)
         return answer_record(prompt.question, reference, reply, played.truncated, history, played.failed)
 

@@ -48,7 +48,7 @@ def test_a_sound_conversation_has_no_problems():
 
 @pytest.mark.parametrize(("changes", "problem"), [
     ({"conversation_id": ""}, "conversation_id is empty"),
-    ({"language": "zh-CN"}, "language 'zh-CN' is not one of zh, en"),
+    ({"language": "zh-CN"}, "language 'zh-CN' is not one of zh, en, de, es, fr, ja, ko, pt"),
     ({"dialogue": ()}, "the dialogue is empty"),
     ({"dialogue": (C("hi"),)}, "there is no supporter turn"),
     ({"dialogue": (S("hi"), Turn("bot", "x"))}, "turn 1: speaker 'bot' is not one of supporter, customer "
@@ -63,10 +63,10 @@ def test_each_rule(changes, problem):
 
 
 def test_all_problems_are_listed_in_reading_order():
-    broken = Conversation("", "fr", "", "", (Turn("bot", " ", "XX"), Turn(CUSTOMER, "x", "GT")))
+    broken = Conversation("", "xx", "", "", (Turn("bot", " ", "XX"), Turn(CUSTOMER, "x", "GT")))
     found = broken.problems()
     assert [text.split(":")[0] for text in found] == [
-        "conversation_id is empty", "language 'fr' is not one of zh, en", "turn 0", "turn 0", "turn 0", "turn 1",
+        "conversation_id is empty", "language 'xx' is not one of zh, en, de, es, fr, ja, ko, pt", "turn 0", "turn 0", "turn 0", "turn 1",
         "there is no supporter turn",
     ]
     with pytest.raises(DataError) as caught:

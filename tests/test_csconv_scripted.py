@@ -225,7 +225,7 @@ def test_the_check_finds_the_listed_words():
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_topic_and_labels_have_the_asked_form(language):
-    names = [getattr(topic, language) for topic in TOPICS]
+    names = [topic_label(topic, language) for topic in TOPICS]
     values = {"topics": "\n".join(names), "dialogue": history(BARE[language], language, strategies=False)}
     found = parse_reply(rewriter.topic(request("topic", language, **values)), topic_form(language))
     assert TOPICS[names.index(found.topic)] == {"zh": "Product Consultation", "en": "Account and Transaction Management"}[language]

@@ -319,7 +319,7 @@ def test_every_strategy_in_every_form(strategy, form):
 def test_two_strategies_are_never_one(one, joint):
     for other in BY_ID:
         for language in ("zh", "en"):
-            raw = f"[{BY_ID[one].name(language)}{joint}{BY_ID[other].name(language)}] hi"
+            raw = f"[{strategy_name(one, language)}{joint}{strategy_name(other, language)}] hi"
             same = one == other and joint.startswith("]")
             assert read_reply(raw) == (Reply(one, "hi") if same else Reply(U, raw))
 

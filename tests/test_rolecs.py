@@ -196,7 +196,7 @@ def test_misuse_is_one_line(tmp_path, capsys, options, said):
 
 
 @pytest.mark.parametrize(("line", "said"), [
-    ("{", "line 2: not JSON"), ('{"language": "fr", "profile": "x"}', "line 2: found"), ('{"language": "zh"}', "line 2: found"),
+    ("{", "line 2: not JSON"), ('{"language": "xx", "profile": "x"}', "line 2: found"), ('{"language": "zh"}', "line 2: found"),
     ('{"language": "zh", "profile": " "}', "line 2: found"), ("[1]", "line 2: found"),
 ])  # fmt: skip
 def test_a_line_that_is_no_profile_is_named(tmp_path, line, said):

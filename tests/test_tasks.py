@@ -339,7 +339,7 @@ def test_ablations_show_what_they_say(corpus):
             assert not any(strategy_name(s.id, sample["doc"]["language"]) in arguments[0] for s in STRATEGIES)
     for sample in results["samples"]["cscx_conv_ref_oracle"]:
         for turn, arguments in zip(sample["turns"], sample["arguments"], strict=True):
-            name = next(s for s in STRATEGIES if s.id == turn["gold_strategy"]).name(sample["doc"]["language"])
+            name = strategy_name(turn["gold_strategy"], sample["doc"]["language"])
             assert name in arguments[0].splitlines()[-1]
 
 

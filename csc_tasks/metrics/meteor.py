@@ -75,7 +75,7 @@ def _rules(language: str) -> _Rules:
         return _Rules(words, stem, lambda word: [], f"{fixed}|tok:{WORD_TOKENIZER}|stages:exact+stem-{named}|nltk:{nltk.__version__}")
     from nltk.tokenize import NLTKWordTokenizer
 
-    wordnet = _wordnet(language)
+    wordnet = _wordnet()
     split = NLTKWordTokenizer().tokenize
 
     def treebank(text: str) -> list[str]:
@@ -96,7 +96,7 @@ def _snowball(name: str, language: str) -> Callable[[str], str]:
     return SnowballStemmer(name).stem
 
 
-def _wordnet(language: str):
+def _wordnet():
     from nltk.corpus import wordnet
 
     try:
@@ -107,7 +107,7 @@ def _wordnet(language: str):
     except (LookupError, OSError, ValueError) as error:
         reason = next(line.strip() for line in str(error).splitlines() if line.strip(" *"))
         raise ModelError(
-            f"{NAME} ({language}) needs WordNet, which nltk cannot read ({reason}); get it with: python -m nltk.downloader wordnet, "
+            f"{NAME} (en) needs WordNet, which nltk cannot read ({reason}); get it with: python -m nltk.downloader wordnet, "
             "or name the folder that holds corpora/wordnet in NLTK_DATA (nltk reads no file that others may write: chmod -R go-w), "
             "or choose other metrics with csc_metrics"
         ) from None
