@@ -5,6 +5,7 @@ rows that are too short or mixed take what most of the corpus is in. A language 
 another language.
 """
 
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
@@ -35,7 +36,8 @@ def detect(text: str) -> str | None:
     text = text[:CHARACTERS]
     if chinese(text):
         return CHINESE
-    if sum(c.isalpha() for c in text) < FEWEST_LETTERS:
+    # Marks belong to the letters of many scripts.
+    if sum(unicodedata.category(c)[0] in "LM" for c in text) < FEWEST_LETTERS:
         return None
     code, probability = _detector().classify(text)
     return code if probability >= SURE else None

@@ -58,7 +58,7 @@ def find_facts(text: str, language: str) -> list[Fact]:
     Raises SettingError for a language without rules. Time grows with the length of the text, never faster.
     """
     if not has_rules(language):
-        raise SettingError(f"facts can be found in {' and '.join(RULES)}, not in {language!r}")
+        raise SettingError(f"there are no fact rules for {language!r}; facts can be found in {' and '.join(RULES)}")
     return list(_found(text, language))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import Metric
+from csc_tasks.metrics.facts import has_rules
 from leaderboard.board import Value
 from leaderboard.columns import metric_of
 from leaderboard.numbers import diagnose
@@ -64,7 +65,9 @@ def measure(measurement: Measurement, options: Options) -> Measured:
         note = f"{measurement.label}, {measurement.task}: no samples file beside it (--log_samples): neither compared nor diagnosed"
         return Measured(measurement, values, notes=[note])
     listeners = []
-    if options.audit and measurement.task not in NO_REPLIES:
+    without_rules = [code for code in measurement.provenance.languages if not has_rules(code)]
+    audited = options.audit and measurement.task not in NO_REPLIES
+    if audited and not without_rules:
         listeners = [FactAuditor(measurement.task in GENERATED, options.evidence)]
     logged = read_samples(measurement.samples, measurement.unit, list(measurement.numbers), options.draw, options.seed, listeners)
     if len(logged.conversation) != measurement.items:
@@ -73,6 +76,8 @@ def measure(measurement: Measurement, options: Options) -> Measured:
             "the file was cut off or belongs to another run"
         )
     found = Measured(measurement, {}, logged=logged)
+    if audited and without_rules:
+        found.notes.append(f"{measurement.label}, {measurement.task}: no fact audit, there are no rules for {', '.join(without_rules)}")
     for name in measurement.numbers:
         _column(found, name, options)
     found.means = diagnose.mean_columns(logged)
