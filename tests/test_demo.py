@@ -349,7 +349,7 @@ def test_bad_phrases_and_languages_are_named():
         fill("pay {amonut}", {"amount": "5"})
     with pytest.raises(DataError, match="slot 'fee' is of the unknown kind 'cents 5'"):
         slot_values({"fee": "cents 5"}, bank("en"), None)
-    with pytest.raises(SettingError, match="speaks zh and en, not 'xx'; name a model with --llm"):
+    with pytest.raises(SettingError, match="speaks zh and en, not 'xx'; name a model"):
         bank("xx")
 
 

@@ -249,7 +249,7 @@ def test_a_toy_language_goes_from_a_corpus_to_a_table(toy, tmp_path):
 
 def test_spanish_goes_from_a_corpus_to_a_ranked_table(tmp_path):
     asked, results, board = table_of(tmp_path, "es", "Saludo")
-    assert all("Estrategias" in prompt and "Agente" in prompt for prompt in asked)
+    assert all("Estrategias:" in prompt and "1. Saludo: " in prompt for prompt in asked)
     assert "draft_languages" not in results["configs"]["csc_conv_ref"]["metadata"]["csc"]
     (table,) = board.tables
     assert {column.metric for column in table.columns if column.ranked} >= {"strategy_acc", "rouge_l", "bleu_4"}

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from builders.qa.tokens import estimate
-from builders.scripted.phrases import FOLDER, bank, draw, join, pick
+from builders.scripted.phrases import FOLDER, bank, check_spoken, draw, join, pick
 from builders.scripted.reading import inverted, read_back, turns_in
 from builders.scripted.recognise import recognise
 from builders.wording import words as builder_words
@@ -39,6 +39,7 @@ def words(language: str) -> Mapping:
     """The phrases of this module."""
     import yaml
 
+    check_spoken(language)
     return yaml.safe_load((FOLDER / f"{language}_answers.yaml").read_text(encoding="utf-8"))
 
 

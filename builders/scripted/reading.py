@@ -22,7 +22,7 @@ def read_back(messages: Sequence[dict], *names: str) -> tuple[str, str, dict[str
         for name in names:
             if match := _pattern(language, name).fullmatch(rendered):
                 return language, name, match.groupdict()
-    raise DataError(f"the scripted stand-in knows no such prompt; it knows {', '.join(names)}")
+    raise DataError(f"the scripted stand-in knows no such prompt; it speaks {' and '.join(LANGUAGES)} and knows {', '.join(names)}")
 
 
 def turns_in(history: str, language: str) -> list[Turn]:

@@ -34,14 +34,22 @@ class Bank:
     extras: Mapping[str, Sequence[Mapping]]
 
 
+def check_spoken(language: str) -> None:
+    """Raise SettingError for a language that the stand-in does not speak."""
+    if language not in LANGUAGES:
+        spoken = " and ".join(LANGUAGES)
+        raise SettingError(
+            f"the scripted stand-in (--llm scripted, --profiles demo) speaks {spoken}, not {language!r}; name a model, and profiles where "
+            "they are needed"
+        )
+
+
 @cache
 def bank(language: str) -> Bank:
     """The phrases of "zh" or "en"; raises SettingError for another language."""
     import yaml
 
-    if language not in LANGUAGES:
-        spoken = " and ".join(LANGUAGES)
-        raise SettingError(f"--llm scripted: the stand-in speaks {spoken}, not {language!r}; name a model with --llm")
+    check_spoken(language)
     generic, by_topic, extras = (
         yaml.safe_load((FOLDER / f"{language}_{part}.yaml").read_text(encoding="utf-8")) for part in ("generic", "problems", "extras")
     )
