@@ -8,6 +8,7 @@ from string import Template
 
 from builders.schema import columns
 from csc_tasks.framework import STRATEGIES
+from csc_tasks.languages.labels import CARDS, strategy_name
 
 # Which tasks read which config. Variants of the summaries (qa_<name>) are read by csc_qa on request and are no benchmark of their own.
 TASKS = {"csconv": ("csc_conv_ref", "csc_conv_gen"), "qa": ("csc_qa",)}
@@ -129,7 +130,10 @@ def contents_table(splits: Mapping[str, Mapping[str, Mapping]]) -> str:
     tables = [markdown_table(header, [[c, s, *(f"{found[key]:,}" if key in found else "–" for key in keys)] for c, s, found in parts])]
     labelled = [(f"{c} {s}", found["strategies"], found["supporter_turns_labelled"]) for c, s, found in parts if "strategies" in found]
     if labelled:
-        rows = [[s.id, s.en, *(f"{n[s.id]:,} ({n[s.id] / max(total, 1):.1%})" for _, n, total in labelled)] for s in STRATEGIES]
+        rows = [
+            [s.id, strategy_name(s.id, CARDS), *(f"{n[s.id]:,} ({n[s.id] / max(total, 1):.1%})" for _, n, total in labelled)]
+            for s in STRATEGIES
+        ]
         tables.append(markdown_table(["id", "strategy", *(name for name, _, _ in labelled)], rows))
     return "\n\n".join(tables)
 

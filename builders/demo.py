@@ -20,7 +20,8 @@ from pathlib import Path
 
 from builders.scripted.phrases import bank
 from builders.scripted.player import State, plan, play
-from csc_tasks.framework import LANGUAGES, TOPICS
+from builders.wording import both
+from csc_tasks.framework import TOPICS
 from csc_tasks.out import check_writable, replace_file
 
 SEED = 20250806
@@ -28,7 +29,7 @@ ROLECS = 500
 # Recorded dialogues per language that csconv and qa are made of; the builders drop some.
 RECORDED = {"csconv": 30, "qa": 140}
 TURNS = range(8, 25)
-ALL_TOPICS = ",".join(topic.en for topic in TOPICS)
+ALL_TOPICS = ",".join(TOPICS)
 
 
 def add_arguments(parser) -> None:
@@ -88,7 +89,7 @@ def recordings(seed: int, name: str) -> Iterator[dict]:
 
     A dialogue of fewer than 8 or more than 24 turns is drawn again.
     """
-    for language in LANGUAGES:
+    for language in both():
         by_topic: dict[str, list[str]] = {}
         for problem_id, problem in bank(language).problems.items():
             by_topic.setdefault(problem["topic"], []).append(problem_id)

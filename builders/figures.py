@@ -6,7 +6,8 @@ from pathlib import Path
 from builders import statistics
 from builders.statistics import ConversationStatistics, Part
 from csc_tasks.errors import SettingError, require
-from csc_tasks.framework import BY_ID, STRATEGY_IDS
+from csc_tasks.framework import STRATEGY_IDS
+from csc_tasks.languages.labels import CARDS, strategy_name
 
 
 def draw(parts: Sequence[Part], folder: Path) -> list[Path]:
@@ -44,7 +45,7 @@ def _draw_strategies(parts: Sequence[Part]):
     for k, part in enumerate(parts):
         places = [i + (k - (len(parts) - 1) / 2) * height for i in range(len(STRATEGY_IDS))]
         axes.barh(places, [100 * part.found.share(name) for name in STRATEGY_IDS], height, label=part.name)
-    axes.set_yticks(range(len(STRATEGY_IDS)), [BY_ID[name].en for name in STRATEGY_IDS])
+    axes.set_yticks(range(len(STRATEGY_IDS)), [strategy_name(name, CARDS) for name in STRATEGY_IDS])
     axes.invert_yaxis()
     axes.set_xlabel("% of labelled supporter utterances")
     axes.set_title("Support strategies")

@@ -1,25 +1,36 @@
 """Parts of reply forms that speak of dialogues: an utterance, a strategy, a labelled turn."""
 
 import re
+from functools import cache
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn
-from csc_tasks.framework import STRATEGIES, find_strategy
+from csc_tasks.languages import languages
+from csc_tasks.languages.labels import find_strategy, names
 from csc_tasks.llm.forms import Form, clean_text
 
-_NAMES = "|".join(re.escape(name) for s in STRATEGIES for name in (s.zh, s.en))
-_TAG = re.compile(rf"[\[【]\s*(?:{_NAMES})\s*[\]】]", re.IGNORECASE)
-_OPENS_AS_SPEAKER = re.compile(r"(?:客服|客户|supporter|customer|agent|client)\s*[:：]", re.IGNORECASE)
+
+@cache
+def _opens_as_speaker() -> re.Pattern:
+    own = {name for one in languages().values() for name in (one.speakers.customer, one.speakers.supporter)}
+    known = "|".join(map(re.escape, sorted(own | {"supporter", "customer", "agent", "client"})))
+    return re.compile(rf"(?:{known})\s*[:：]", re.IGNORECASE)
+
+
+@cache
+def _tag() -> re.Pattern:
+    known = "|".join(map(re.escape, names()))
+    return re.compile(rf"[\[【]\s*(?:{known})\s*[\]】]", re.IGNORECASE)
 
 
 def clean_utterance(text: str) -> str:
     """`clean_text`, and refused when it carries a speaker's name or a strategy tag: what was meant to be said is then unclear."""
     text = clean_text(text)
-    if _OPENS_AS_SPEAKER.match(text):
+    if _opens_as_speaker().match(text):
         raise ValueError("opens with a speaker's name")
-    if _TAG.search(text):
+    if _tag().search(text):
         raise ValueError("holds a strategy tag")
     return text
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from csc_tasks.conversation import SUPPORTER, Conversation
 from csc_tasks.framework import STRATEGY_IDS, TOPICS
+from csc_tasks.languages import language as of
 from csc_tasks.metrics.segment import chinese_tokens
 from csc_tasks.question import QA_STAGES, Question
 
@@ -120,7 +121,7 @@ def of_questions(items: Sequence[Question]) -> QuestionStatistics:
 
 def length(text: str, language: str) -> int:
     """Characters of a Chinese text, words of an English one."""
-    return len(text) if language == "zh" else len(text.split())
+    return len(text.split()) if of(language).text.spaced else len(text)
 
 
 def transitions(items: Iterable[Conversation]) -> dict[str, dict[str, int]]:
@@ -162,7 +163,7 @@ def profile_overlap(profiles: Iterable[str]) -> ProfileOverlap:
 def _topics(items: Iterable[Conversation | Question]) -> dict[str, int]:
     """The eight topics in the paper's order, then whatever else occurs, most frequent first."""
     counts = Counter(item.topic or "(none)" for item in items)
-    known = {topic.en: counts.pop(topic.en, 0) for topic in TOPICS}
+    known = {topic: counts.pop(topic, 0) for topic in TOPICS}
     return known | dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 

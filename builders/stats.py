@@ -23,7 +23,8 @@ from builders.statistics import ConversationStatistics, Part, QuestionStatistics
 from csc_tasks import corpora
 from csc_tasks.arguments import CORPUS
 from csc_tasks.errors import DataError, MissingSplit, SettingError
-from csc_tasks.framework import BY_ID, STRATEGY_IDS
+from csc_tasks.framework import STRATEGY_IDS
+from csc_tasks.languages.labels import CARDS, strategy_name
 from csc_tasks.out import check_writable, replace_file
 
 STRATEGIES, FOLLOWS = "Supporter strategies (Figure 3)", "Which strategy follows which"
@@ -147,7 +148,7 @@ def _sizes(found: ConversationStatistics) -> dict[str, str]:
 
 def _strategies(found: ConversationStatistics) -> dict[str, str]:
     return {
-        f"{name} {BY_ID[name].en}" if name != BY_ID[name].en else name: f"{n:,} ({found.share(name) or 0:.1%})"
+        f"{name} {strategy_name(name, CARDS)}" if name != strategy_name(name, CARDS) else name: f"{n:,} ({found.share(name) or 0:.1%})"
         for name, n in found.strategies.items()
     }
 

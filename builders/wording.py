@@ -1,12 +1,64 @@
-"""What builders ask models: the templates in `builders/prompts/<language>/`."""
+"""What builders ask models: the templates and the few words of their own in `builders/prompts/<language>/`."""
 
+from functools import cache
 from pathlib import Path
 
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from csc_tasks.errors import SettingError
+from csc_tasks.languages import language as named
+from csc_tasks.languages import languages
 from csc_tasks.llm.prompting import Prompts
 
 FOLDER = Path(__file__).resolve().parent / "prompts"
 
 
+class Words(BaseModel):
+    """What stands inside the prompts of one language beside its templates, and how long its utterances may be.
+
+    nothing_said: in place of an empty history. example: the heading of an example. no_summary: before the first summary. unknown: in
+    place of what a profile does not say. second_person: how a description may open. longest_utterance: characters.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    nothing_said: str
+    example: str
+    no_summary: str
+    unknown: str
+    second_person: tuple[str, ...]
+    longest_utterance: int
+
+
+def building_languages() -> tuple[str, ...]:
+    """The languages that have prompts for building, in their usual order."""
+    return tuple(code for code in languages() if (FOLDER / code).is_dir())
+
+
+def both() -> tuple[str, ...]:
+    """What `--language both` means: the languages of the papers' data."""
+    return tuple(code for code, one in languages().items() if one.read_everywhere)
+
+
 def templates(language: str) -> Prompts:
-    """The builders' templates in one language."""
+    """The builders' templates in one language; raises SettingError for one that has none."""
+    check_building(language)
     return Prompts(language, FOLDER)
+
+
+@cache
+def words(language: str) -> Words:
+    """The builders' words of one language; raises SettingError for one that has none."""
+    check_building(language)
+    text = (FOLDER / language / "words.yaml").read_text(encoding="utf-8")
+    return Words.model_validate(yaml.safe_load(text))
+
+
+def check_building(language: str) -> None:
+    """Raise SettingError unless datasets can be built in this language."""
+    if language not in building_languages():
+        there = ", ".join(building_languages())
+        raise SettingError(
+            f"csc build: there are no prompts for building in {named(language).name} ({language}); the languages that have them are {there}"
+        )

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 from csc_tasks import shapes
 from csc_tasks.errors import DataError, UnknownStrategy
-from csc_tasks.framework import BY_ID, LANGUAGES, closest_label
+from csc_tasks.framework import BY_ID
+from csc_tasks.languages import languages
+from csc_tasks.languages.labels import closest_label
 from csc_tasks.shapes import CUSTOMER, SUPPORTER
 
 SPEAKERS = (SUPPORTER, CUSTOMER)
@@ -52,8 +54,8 @@ class Conversation:
         found = []
         if not self.conversation_id:
             found.append("conversation_id is empty")
-        if self.language not in LANGUAGES:
-            found.append(f"language {self.language!r} is not one of {', '.join(LANGUAGES)}")
+        if self.language not in languages():
+            found.append(f"language {self.language!r} is not one of {', '.join(languages())}")
         if not self.dialogue:
             found.append("the dialogue is empty")
         for i, turn in enumerate(self.dialogue):
@@ -178,10 +180,3 @@ def merge_neighbours(turns: Iterable[Turn], joint: str = "\n") -> tuple[tuple[Tu
         else:
             merged.append(turn)
     return tuple(merged), count
-
-
-def detect_language(text: str) -> str:
-    """"zh" when at least three in ten of the letters are Chinese characters, else "en"."""
-    letters = [c for c in text if c.isalpha()]
-    chinese = sum("\u4e00" <= c <= "\u9fff" or "\u3400" <= c <= "\u4dbf" for c in letters)
-    return "zh" if letters and chinese >= 0.3 * len(letters) else "en"

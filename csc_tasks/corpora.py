@@ -19,9 +19,10 @@ from pathlib import Path, PurePosixPath
 
 from csc_tasks import shapes
 from csc_tasks.compat.huggingface_hub import fetched_before
-from csc_tasks.conversation import TEXTS, Conversation, content_id, detect_language, text_of, turns_of
+from csc_tasks.conversation import TEXTS, Conversation, content_id, text_of, turns_of
 from csc_tasks.errors import DataError, MissingSplit, SettingError
-from csc_tasks.framework import TOPICS, topic_name
+from csc_tasks.languages.detect import settle
+from csc_tasks.languages.labels import topic_name, topic_names
 from csc_tasks.question import Question
 from csc_tasks.reading import read_text
 
@@ -36,7 +37,6 @@ PUBLISHED_SPLITS = {"csconv": "test", "rolecs": "train"}
 _SHARD = re.compile(r"-\d+-of-(\d+)$")
 _HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 _HISTORY_LINE = re.compile(rf"\s*({'|'.join(shapes.SPEAKERS)})\s*[:：]\s*(.*)", re.IGNORECASE | re.DOTALL)
-_TOPIC_NAMES = {name for topic in TOPICS for name in (topic.zh, topic.en)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +90,11 @@ def load(name: str, config: str, split: str, revision: str | None = None) -> Cor
         files = [root / file for file in _one_set(name, listed, config, split)]
     counts: Counter = Counter()
     read = _read_question if config.startswith("qa") else _read_conversation
-    found = []
+    rows = []
     for file in files:
         shown = name if root.is_file() else f"{name} {file.relative_to(root).as_posix()}"
-        for number, row in _rows(file, shown):
-            where = f"{shown} row {number}"
-            found.append((read(row, where, config, counts), where))
+        rows += [(row, f"{shown} row {number}") for number, row in _rows(file, shown)]
+    found = [(read(row, where, config, counts), where) for row, where in _with_languages(rows, counts)]
     if not found:
         what = "the file" if root.is_file() else f"{config}/{split}"
         raise DataError(f"{name}: {what} has no rows ({', '.join(file.name for file in files)})")
@@ -121,6 +120,25 @@ def content_hash(items: Iterable) -> str:
     for item in items:
         digest.update(json.dumps(item.to_row(), ensure_ascii=False, sort_keys=True).encode() + b"\n")
     return digest.hexdigest()[:16]
+
+
+def _with_languages(rows: list[tuple[Mapping, str]], counts: Counter) -> list[tuple[Mapping, str]]:
+    """The rows (row, where), each with a language: the one it declares, else the one that its text is in."""
+    # A row without a text is refused where it is read.
+    silent = [i for i, (row, _) in enumerate(rows) if not row.get("language") and ("client_question" in row or shapes.turns_key(row))]
+    declared = Counter(row["language"] for row, _ in rows if isinstance(row.get("language"), str) and row["language"])
+    texts = [(rows[i][1], _text_of_row(*rows[i])) for i in silent]
+    for i, code in zip(silent, settle(texts, declared, counts), strict=True):
+        rows[i] = ({**rows[i][0], "language": code}, rows[i][1])
+    return rows
+
+
+def _text_of_row(row: Mapping, where: str) -> str:
+    """What is said in a row of either kind."""
+    if "client_question" in row:
+        names = ("client_question", "agent_answer", "refined_agent_answer", "history_summary", "conversation_history")
+        return " ".join(text for name in names if isinstance(text := row.get(name), str))
+    return " ".join(turn.text for turn in turns_of(row, shapes.turns_key(row), where))
 
 
 def _key(item) -> str:
@@ -262,7 +280,7 @@ def _refuse_half_characters(row: Mapping, where: str) -> None:
 def _read_conversation(row: Mapping, where: str, config: str, counts: Counter) -> Conversation:
     """A row of a dataset folder, or of CSConv.json and RoleCS.json: `{dialogue: [{speaker: 客服|客户, strategy, text}], source}`.
 
-    What a row does not say is found in the same way whatever else it says: an id from the content, the language from the characters.
+    What a row does not say is found in the same way whatever else it says: an id from the content, the language from the text.
     The published files name the topic in `source`.
     """
     key = shapes.turns_key(row)
@@ -277,8 +295,7 @@ def _read_conversation(row: Mapping, where: str, config: str, counts: Counter) -
     if not given:
         texts["conversation_id"] = content_id(config, [[turn.speaker, turn.strategy, turn.text] for turn in turns])
         counts["ids made from content"] += 1
-    texts["language"] = texts["language"] or detect_language(" ".join(turn.text for turn in turns))
-    if "topic" not in row and texts["source"].strip() in _TOPIC_NAMES | {""}:
+    if "topic" not in row and texts["source"].strip() in topic_names().keys() | {""}:
         texts |= {"topic": texts["source"], "source": PUBLISHED_FILES.get(config, config)}
     texts["topic"] = topic_name(texts["topic"])
     conversation = Conversation(dialogue=turns, **texts)
@@ -295,8 +312,6 @@ def _read_question(row: Mapping, where: str, config: str, counts: Counter) -> Qu
     # A CSV file of ours holds the turns as a JSON list; the published one holds lines.
     if isinstance(history, str) and not history.lstrip().startswith("[{"):
         row["conversation_history"] = _history_from_text(history, where, counts)
-    if not row.get("language"):
-        row["language"] = detect_language(f"{row['client_question']} {row.get('agent_answer')}")
     row.setdefault("source", "published")
     return Question.from_row(row, where)
 

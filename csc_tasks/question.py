@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 from csc_tasks.conversation import SPEAKERS, Turn, text_of, turns_of, unknown_speaker
 from csc_tasks.errors import DataError
-from csc_tasks.framework import LANGUAGES
+from csc_tasks.languages import languages
 
 QA_STAGES = ("early", "mid", "late")
 REFERENCES = ("refined_agent_answer", "agent_answer")
@@ -41,8 +41,8 @@ class Question:
         found = []
         if not self.conversation_id:
             found.append("conversation_id is empty")
-        if self.language not in LANGUAGES:
-            found.append(f"language {self.language!r} is not one of {', '.join(LANGUAGES)}")
+        if self.language not in languages():
+            found.append(f"language {self.language!r} is not one of {', '.join(languages())}")
         if self.stage is not None and self.stage not in QA_STAGES:
             found.append(f"stage {self.stage!r} is not one of {', '.join(QA_STAGES)} or null")
         if self.turn_index < 0 or self.turn_index >= (self.turns_total or self.turn_index + 1):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from csc_tasks.conversation import Conversation
 from csc_tasks.framework import BY_ID, STRATEGY_IDS
+from csc_tasks.languages.labels import strategy_name
 from csc_tasks.metrics import METRICS, Estimate, LearnedSettings, Metric
 from csc_tasks.metrics.result_names import in_language, normalised
 from csc_tasks.prompts import Reply
@@ -71,7 +72,7 @@ def choice_record(
     best = best_norm = None
     if sums is not None:
         # lm_eval's acc_norm divides by characters, and so do we: token counts differ between models.
-        names = [f"[{BY_ID[id_].name(conversation.language)}]" for id_ in STRATEGY_IDS]
+        names = [f"[{strategy_name(id_, conversation.language)}]" for id_ in STRATEGY_IDS]
         normed = [value / len(name) for value, name in zip(sums, names, strict=True)]
         best, best_norm = (STRATEGY_IDS[max(range(len(values)), key=values.__getitem__)] for values in (sums, normed))
     record = turn_record(conversation, turn, Reply(best, ""), None, history_truncated, failure=failure)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from csc_tasks.errors import SettingError
-from csc_tasks.framework import LANGUAGES
+from csc_tasks.languages import languages
 from csc_tasks.metrics import LearnedSettings
 from csc_tasks.prompts import DATE, iso_date
 from csc_tasks.question import REFERENCES
@@ -49,7 +49,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name, allowed in (
-            ("prompt", STYLES), ("language", (None, *LANGUAGES)), ("qa_reference", REFERENCES), ("play", PLAYS),
+            ("prompt", STYLES), ("language", (None, *languages())), ("qa_reference", REFERENCES), ("play", PLAYS),
         ):
             if getattr(self, name) not in allowed:
                 choices = ", ".join(value for value in allowed if value)
@@ -84,7 +84,7 @@ HELP = {
     "qa_revision": "commit, tag or branch of a Hub `csc_qa_corpus`",
     "metrics": "`overlap`, `all`, or a comma-separated list of metric names",
     "prompt": "`single` (one prompt, as in the paper) or `chat` (system message, then the turns as messages)",
-    "language": "keep only `zh` or only `en` conversations",
+    "language": "keep only the conversations of this language, such as `zh` or `en`",
     "subset": "the first N documents in the corpus's fixed order: an official, comparable subset",
     "qa_variant": "summaries of the config `qa_<name>` in place of `qa`",
     "qa_reference": "`refined_agent_answer` or `agent_answer`",
@@ -99,13 +99,14 @@ HELP = {
     "bertscore_model": "Hub id or folder of BERTScore's model; `bertscore_layer` goes with it",
     "bertscore_layer": "layer of BERTScore's model, from 1; without it the one bert-score uses for the model",
     "bleurt_model": "Hub id or folder of BLEURT's model",
-    "bartscore_model": "Hub id or folder of BARTScore's model; needed for Chinese",
+    "bartscore_model": "Hub id or folder of BARTScore's model; needed for every language but English",
     "cosine_model": "Hub id or folder of the sentence-embedding model",
 }
 
 
 OTHER_VARIABLES = {
     "CSC_TASKS_AUTOLOAD",  # the start-up hook: docs/start-up-hook.md
+    "CSC_LANGUAGES",  # folders of languages of one's own: docs/languages.md
     "CSC_SHARED_DATA",  # the folder of raw corpora that tests read
     "CSC_TESTS_HF_HOME",  # the cache of one test run
     # electron-builder signs code with these; they may stand in the environment of any build machine

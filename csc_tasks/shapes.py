@@ -1,12 +1,12 @@
 """The names under which data from elsewhere keep the parts of a conversation: the one table that every reader uses.
 
 A conversation is a list of turns under `dialogue`, `turns` or `messages`; a turn has `speaker` or `role`, and `text`, `content` or
-`utterance`. The two speakers go by the names in SPEAKERS, in any case; a strategy is an id, or a name in either language.
+`utterance`. The two speakers go by the names in SPEAKERS, in any case; a strategy is an id, or a name in any language.
 """
 
 from collections.abc import Mapping
 
-from csc_tasks.framework import find_strategy
+from csc_tasks.languages.labels import find_strategy
 
 SUPPORTER = "supporter"
 CUSTOMER = "customer"

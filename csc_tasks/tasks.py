@@ -261,7 +261,7 @@ class ConversationTask(SupportTask):
 
     def record(self, prompt: TurnPrompt, played: play.Played) -> dict:
         chooses = self.VARIANT == "predict"
-        reply = (read_reply if chooses else read_text)(played.text, played.thinking)
+        reply = (read_reply if chooses else read_text)(played.text, played.thinking, prompt.language)
         history = _flag(played.history_truncated)
         return turn_record(prompt.conversation, prompt.turn, reply, played.truncated, history, chooses, played.failed)
 

@@ -20,6 +20,7 @@ from csc_tasks.arguments import CORPUS
 from csc_tasks.conversation import CUSTOMER, Conversation
 from csc_tasks.errors import DataError, MissingSplit
 from csc_tasks.framework import STRATEGY_IDS
+from csc_tasks.languages import languages
 from csc_tasks.metrics import METRICS, select
 from csc_tasks.prompts import Reply
 from csc_tasks.question import REFERENCES
@@ -37,7 +38,7 @@ def add_arguments(parser) -> None:
     parser.add_argument("corpus", metavar="CORPUS", help=f"{CORPUS}; its csconv/test and qa/test, as far as they exist, are scored")
     parser.add_argument("--train", metavar="CORPUS", help="count strategies here instead of in the corpus's own training split")
     parser.add_argument("--revision", help="commit, tag or branch of a Hub corpus")
-    parser.add_argument("--language", choices=("zh", "en"), help="only this language")
+    parser.add_argument("--language", choices=tuple(languages()), help="only this language")
     parser.add_argument("--metrics", default="overlap", help="text metrics of echo: overlap, all or a comma-separated list")
     parser.add_argument("--out", type=Path, metavar="DIR", help="also write results and samples files below DIR")
 

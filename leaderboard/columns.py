@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from csc_tasks.framework import LANGUAGES
+from csc_tasks.languages import languages
 from csc_tasks.metrics import METRICS
 from csc_tasks.metrics.result_names import parts_of
 from csc_tasks.runs.names import FACTS, OVERALL, PEOPLE, UNSUPPORTED, rated
@@ -68,4 +68,4 @@ def _place(name: str) -> tuple:
         return _RATED, rater, False, what
     base, language, norm = parts_of(name)
     order = METRICS[base].order if base in METRICS else _RATED - 1
-    return order, base, norm, LANGUAGES.index(language) if language else -1
+    return order, base, norm, list(languages()).index(language) if language else -1

@@ -54,7 +54,7 @@ def prompt(request: Request) -> str:
 
 def well_behaved(**instead) -> Callable[[Request, int], str]:
     """Answers of the right form at every stage of an English conversation; `instead`: stage -> a function or text that answers it."""
-    from csc_tasks.framework import BY_ID
+    from csc_tasks.languages.labels import strategy_name
 
     def answer(request, number):
         if request.stage in instead:
@@ -62,7 +62,7 @@ def well_behaved(**instead) -> Callable[[Request, int], str]:
             return other if isinstance(other, str) else other(request, number)
         return {
             "planner": lambda: as_json(scenario="SCENARIO: the card was charged twice.", goal="GOAL: the money back."),
-            "supporter_assistant": lambda: as_json(strategy=BY_ID[STRATEGIES_IN_TURN[number % len(STRATEGIES_IN_TURN)]].en),
+            "supporter_assistant": lambda: as_json(strategy=strategy_name(STRATEGIES_IN_TURN[number % len(STRATEGIES_IN_TURN)], "en")),
             "supporter": lambda: as_json(reply=f"The supporter says sentence number {number} here."),
             "customer_assistant": lambda: as_json(direction=f"DIRECTION {number}"),
             "customer": lambda: as_json(reply=f"The customer says sentence number {number} here.", finished=False),

@@ -13,8 +13,9 @@ from lm_eval.utils import make_table
 
 from csc_tasks import TASKS_DIR
 from csc_tasks.errors import CscError, ModelError, SettingError
+from csc_tasks.languages import language as language_of
 from csc_tasks.play import server as play_server
-from csc_tasks.prompts import en, instructions
+from csc_tasks.prompts import instructions
 from tests.llm_server import Act, in_turn, llm_server
 
 LIMIT = len(instructions("en", "predict")) + 330
@@ -42,6 +43,8 @@ FAULTS = {
     "slow": (Act(delay=5), "timed out", 2),
 }
 CHAT_FAULTS = {"refusal": (Act(None, message={"refusal": "I cannot help with that."}), "refused", 1)}
+
+en = language_of("en").words
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,10 @@ from servers import chat_server
 
 from csc_tasks import TASKS_DIR
 from csc_tasks.errors import ModelError
-from csc_tasks.prompts import en, instructions, zh
+from csc_tasks.languages import language as language_of
+from csc_tasks.prompts import instructions
+
+en, zh = language_of("en").words, language_of("zh").words
 
 
 @pytest.fixture(scope="module")

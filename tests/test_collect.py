@@ -350,7 +350,7 @@ def of_record(**values):
         (of_record(gold_strategy=None), "strategy None is not one of"),
         (of_record(turn=True), "turn True"),
         (of_record(turn=10**30), "turn 1000"),
-        (of_record(language="fr"), "language 'fr'"),
+        (of_record(language="xx"), "language 'xx'"),
         (of_record(conversation_id="other"), "stands under"),
         (lambda line: line.update(turns=[]), "no 'doc' and 'turns'"),
         (lambda line: line.update(turns=["x"]), "a record in 'turns' is 'x'"),

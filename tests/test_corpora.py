@@ -12,6 +12,7 @@ from csc_tasks import corpora
 from csc_tasks.conversation import Turn
 from csc_tasks.errors import DataError, MissingSplit, UnknownStrategy
 from csc_tasks.framework import STRATEGIES
+from csc_tasks.languages.labels import strategy_name
 from tests.fakes import sample_conversations, sample_questions
 
 GOOD = {
@@ -182,10 +183,11 @@ def test_published_conversations(tmp_path, config, place, form):
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda strategy: strategy.id)
 def test_every_published_form_of_a_label(tmp_path, strategy):
     number = strategy.number
+    zh, en = strategy_name(strategy.id, "zh"), strategy_name(strategy.id, "en")
     forms = [
-        f"策略{number} {strategy.zh}", f"策略{number}: {strategy.zh}", f"策略{number}：{strategy.zh}", f"策略{number}、{strategy.zh}",
-        f"策略{number}.{strategy.zh}", f" 策略{number}  {strategy.zh} ", f"策略{number}",
-        strategy.zh, strategy.en, strategy.en.lower(), strategy.id,
+        f"策略{number} {zh}", f"策略{number}: {zh}", f"策略{number}：{zh}", f"策略{number}、{zh}",
+        f"策略{number}.{zh}", f" 策略{number}  {zh} ", f"策略{number}",
+        zh, en, en.lower(), strategy.id,
     ]
     rows = [turns({}, {"strategy": form}, {"text": f"第{i}"}, row=PUBLISHED) for i, form in enumerate(forms)]
     assert {item.dialogue[1].strategy for item in load_rows(tmp_path, rows).items} == {strategy.id}
@@ -227,7 +229,7 @@ def test_published_questions_in_any_form(tmp_path, form):
     ("Client: a\nAgent:\nClient: b", [("customer", "a"), ("customer", "b")]),
 ])
 def test_a_history_of_lines(tmp_path, text, expected):
-    corpus = load_rows(tmp_path, [changed(PUBLISHED_QUESTION, conversation_history=text)], "qa")
+    corpus = load_rows(tmp_path, [changed(PUBLISHED_QUESTION, conversation_history=text, language="en")], "qa")
     assert [(turn.speaker, turn.text) for turn in corpus.items[0].conversation_history] == expected
     assert corpus.counts == ({"empty history lines left out": 1} if "Agent:\nClient" in text else {})
 
@@ -254,7 +256,7 @@ def test_conversations_in_csv_hold_their_dialogue_as_json(tmp_path):
 
 def test_long_csv_fields(tmp_path):
     """Python's csv module refuses fields over 128 KiB unless told otherwise."""
-    row = changed(PUBLISHED_QUESTION, conversation_history="Client: " + "a" * 200_000)
+    row = changed(PUBLISHED_QUESTION, conversation_history="Client: " + "a" * 200_000, language="en")
     (item,) = load_rows(tmp_path, [row], "qa", "csv", "csv").items
     assert len(item.conversation_history[0].text) == 200_000
 
@@ -481,7 +483,7 @@ BAD_ROWS = [
     ("unknown published speaker", turns({"speaker": "机器人"}, row=PUBLISHED), "csconv",
      ["row 2: turn 0", "'机器人'", "supporter, customer", "客服"]),
     ("null speaker", turns({"speaker": None}, row=PUBLISHED), "csconv", ["row 2 dialogue turn 0", "'speaker': None"]),
-    ("unknown language", changed(GOOD, language="fr"), "csconv", ["row 2 (a)", "language 'fr' is not one of zh, en"]),
+    ("unknown language", changed(GOOD, language="xx"), "csconv", ["row 2 (a)", "language 'xx' is not one of zh, en"]),
     ("an id that is NaN", changed(GOOD, conversation_id=float("nan")), "csconv", ["row 2", "conversation_id is nan"]),
     ("a topic that is a list", changed(GOOD, topic=["x"]), "csconv", ["row 2", "topic is ['x']", "must be text"]),
     ("half a character", turns({"text": "\ud83d"}), "csconv", ["row 2", "half a character (\\ud83d"]),
@@ -526,8 +528,8 @@ def test_a_bad_row_gives_one_clear_error(tmp_path, row, config, parts, form, suf
 
 
 def test_every_problem_of_a_row_is_named_at_once(tmp_path):
-    text = failure(tmp_path, [changed(turns({"text": ""}, {"strategy": "XX", "speaker": "bot"}), language="fr")])
-    for part in ("language 'fr'", "turn 0: the text is empty", "turn 1: speaker 'bot'", "turn 1: strategy 'XX'"):
+    text = failure(tmp_path, [changed(turns({"text": ""}, {"strategy": "XX", "speaker": "bot"}), language="xx")])
+    for part in ("language 'xx'", "turn 0: the text is empty", "turn 1: speaker 'bot'", "turn 1: strategy 'XX'"):
         assert part in text
 
 

@@ -29,7 +29,7 @@ from builders.sources import RawConversation
 from csc_tasks.cli import main
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, Turn
 from csc_tasks.errors import DataError
-from csc_tasks.framework import LANGUAGES, TOPICS
+from csc_tasks.framework import TOPICS
 from csc_tasks.llm.backends import register_scripted
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.exchange import Request
@@ -37,7 +37,9 @@ from tests.llm_server import Act, fingerprint, llm_server
 
 ROOT = Path(__file__).resolve().parents[1]
 PARQUET = "csconv/{}-00000-of-00001.parquet"
-ACCOUNTS, RISKS = TOPICS[0].en, TOPICS[5].en
+ACCOUNTS, RISKS = TOPICS[0], TOPICS[5]
+
+LANGUAGES = ("zh", "en")
 
 
 def build(source, out, *options, llm="scripted"):
@@ -114,7 +116,7 @@ def test_the_folder_holds_labelled_conversations_that_keep_the_rules(built):
         assert postfilter.first_reason(conversation) is None
         assert len(conversation.scored_turns()) == sum(turn.speaker == SUPPORTER for turn in conversation.dialogue)
     assert [row["conversation_id"] for row in rows] == sorted({row["conversation_id"] for row in rows})
-    assert {row["source"] for row in rows} == {"recordings"} and {row["topic"] for row in rows} <= {topic.en for topic in TOPICS}
+    assert {row["source"] for row in rows} == {"recordings"} and {row["topic"] for row in rows} <= set(TOPICS)
 
 
 def test_every_conversation_is_accounted_for(built):
@@ -203,7 +205,7 @@ def test_up_to_so_many_of_each_topic_are_rewritten_and_nobody_is_asked_in_vain(t
     for most in (1, 2):
         assert build(source, tmp_path / str(most), "--per-topic", most) == 0
         counts = record_of(tmp_path / str(most))["counts"]
-        assert counts["conversations_rewritten_by_topic"] == {topic.en: most for topic in sorted(TOPICS, key=lambda t: t.en)}
+        assert counts["conversations_rewritten_by_topic"] == {topic: most for topic in sorted(TOPICS)}
         stages = stages_of(tmp_path / str(most))
         assert stages["check"] == stages["rewrite"] == 8 * most and not stages["topic"]
         passed = counts["conversations_that_passed_the_rules"]

@@ -12,14 +12,17 @@ import pytest
 from builders import demo
 from builders.scripted.phrases import bank, fill, slot_values, voiced, weighted
 from builders.scripted.player import begin, choose_strategy, hear, plan, play, say, state_after, strategies
-from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, detect_language
+from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation
 from csc_tasks.corpora import DEMO_DIR
 from csc_tasks.errors import DataError, SettingError
-from csc_tasks.framework import LANGUAGES, STRATEGY_IDS, TOPICS
+from csc_tasks.framework import STRATEGY_IDS, TOPICS
+from csc_tasks.languages.detect import in_another_language
 from csc_tasks.question import Question
 
 FILES = {"rolecs/train": 500, "csconv/test": 60, "qa/train": 198, "qa/validation": 23, "qa/test": 53}
-TOPIC_NAMES = {topic.en for topic in TOPICS}
+TOPIC_NAMES = set(TOPICS)
+
+LANGUAGES = ("zh", "en")
 
 
 def rows(name):
@@ -88,7 +91,7 @@ def test_every_conversation_is_sound_and_fully_labelled():
             assert all(turn.strategy for turn in conversation.dialogue if turn.speaker == SUPPORTER)
             assert all(a.speaker != b.speaker for a, b in pairwise(conversation.dialogue))
             assert conversation.source == source and conversation.conversation_id.startswith(f"{name.split('/')[0]}-")
-            assert detect_language(" ".join(turn.text for turn in conversation.dialogue)) == conversation.language
+            assert not in_another_language(" ".join(turn.text for turn in conversation.dialogue), conversation.language)
             assert "{" not in json.dumps([turn.text for turn in conversation.dialogue])
             if name == "rolecs/train":
                 assert all(text and "{" not in text for text in (conversation.profile, conversation.scenario, conversation.goal))
@@ -346,8 +349,8 @@ def test_bad_phrases_and_languages_are_named():
         fill("pay {amonut}", {"amount": "5"})
     with pytest.raises(DataError, match="slot 'fee' is of the unknown kind 'cents 5'"):
         slot_values({"fee": "cents 5"}, bank("en"), None)
-    with pytest.raises(SettingError, match="'fr'; languages are zh, en"):
-        bank("fr")
+    with pytest.raises(SettingError, match="speaks zh and en, not 'xx'; name a model"):
+        bank("xx")
 
 
 def test_weights_are_probabilities():

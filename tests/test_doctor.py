@@ -15,10 +15,10 @@ from csc_tasks import TASKS_DIR, cli
 from csc_tasks.cli import COMMANDS
 from csc_tasks.compat import transformers
 from csc_tasks.doctor import BROKEN, NOTE, OFF, OK, examine, machine, parts, reach
-from csc_tasks.metrics.learned import DEFAULT_MODELS
+from csc_tasks.metrics.learned import NAMES, default_model
 
 CORPUS, QA_CORPUS = "DianJin/DianJin-CSC-Data", "Lakshan2003/customer-support-client-agent-conversations"
-METRIC_MODELS = sorted({name for models in DEFAULT_MODELS.values() for name in models.values()})
+METRIC_MODELS = sorted({model for name in NAMES for code in ("zh", "en") if (model := default_model(name, code))})
 
 
 @pytest.fixture
@@ -80,8 +80,8 @@ def test_names_that_do_not_exist(server, hub_of, monkeypatch, tmp_path):
     assert states["csc_qa_corpus"] == BROKEN and "set CSC_QA_CORPUS to demo or a folder" not in lines and "or set CSC_QA_CORPUS" in lines
     assert "the Hub has no model org/absent that we may read -> check the name" in lines
     assert f"{tmp_path}: no config.json in it -> give the folder" in lines
-    monkeypatch.setenv("CSC_LANGUAGE", "fr")
-    assert "broken  settings            csc_language='fr': choose one of zh, en" in look()[1]
+    monkeypatch.setenv("CSC_LANGUAGE", "xx")
+    assert "broken  settings            csc_language='xx': choose one of zh, en" in look()[1]
 
 
 @pytest.mark.parametrize(
@@ -336,7 +336,7 @@ def test_doctor_needs_nothing_but_python(bare):
         **{"python": OK, "csc-tasks": BROKEN, "task discovery": BROKEN, "accelerator": NOTE, "hub and corpora": BROKEN},
         **dict.fromkeys(parts.PARTS, NOTE),
     }
-    assert lines[-2].endswith("not looked at, because numpy is not installed -> pip install csc-tasks")
+    assert lines[-2].endswith("not looked at, because yaml is not installed -> pip install csc-tasks")
     assert lines[-1] == f"3 broken, {len(parts.PARTS) + 1} notes"
 
 
@@ -354,10 +354,10 @@ def test_every_verb_without_libraries_helps_or_says_in_one_line_what_is_missing(
         if done.returncode:
             extra = {"builders": "'csc-tasks[build]'", "trainers": "'csc-tasks[train]'", "leaderboard": "'csc-tasks[leaderboard]'"}
             wanted = extra.get(COMMANDS[verb][0].split(".")[0], "csc-tasks")
-            assert done.stderr == f"error: csc {verb} needs 'numpy', which is not installed: pip install {wanted}\n"
+            assert done.stderr == f"error: csc {verb} needs 'yaml', which is not installed: pip install {wanted}\n"
         else:
             assert done.stdout.startswith(f"usage: csc {verb}") and done.stderr == ""
-    assert helped > len(COMMANDS) / 3
+    assert helped >= len(COMMANDS) / 3
     assert bare("--help").returncode == 0
 
 

@@ -177,8 +177,8 @@ def test_a_fact_says_how_it_stood_there_and_full_width_forms_are_read():
 
 
 def test_an_unknown_language_is_refused():
-    with pytest.raises(SettingError, match="'fr'"):
-        find_facts("12", "fr")
+    with pytest.raises(SettingError, match="'xx'"):
+        find_facts("12", "xx")
 
 
 def test_placeholders_are_found_and_bracketed_numbers_are_none():

@@ -95,7 +95,7 @@ def test_the_first_reason_counts():
 
 
 def test_the_bounds_are_those_that_build_json_names():
-    assert filters.bounds() == {
+    assert filters.bounds(("zh", "en")) == {
         "utterances": [8, 50], "least_share_of_utterances": 0.3333, "most_characters": {"zh": 240, "en": 700}, "fewest_strategies": 4,
         "most_in_a_row": 2,
     }  # fmt: skip

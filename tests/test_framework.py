@@ -4,20 +4,17 @@ import json
 
 import pytest
 
-from csc_tasks.errors import UnknownStrategy
+from csc_tasks.errors import SettingError, UnknownStrategy
 from csc_tasks.framework import (
     BY_ID,
     BY_NUMBER,
-    LANGUAGES,
     STAGES,
     STRATEGIES,
     STRATEGY_IDS,
     TOPICS,
-    closest_label,
-    find_strategy,
-    strategy,
-    topic_name,
 )
+from csc_tasks.languages import languages
+from csc_tasks.languages.labels import closest_label, definition, find_strategy, strategy, strategy_name, topic_name
 
 # Tables 1 and 2 of arXiv 2508.04423, written out a second time on purpose.
 PUBLISHED = """
@@ -38,7 +35,7 @@ PUBLISHED = """
 
 def test_the_table_is_the_published_one():
     rows = [[cell.strip() for cell in line.split("|")] for line in PUBLISHED.strip().splitlines()]
-    assert [(f"{s.number} {s.id}", s.en, s.zh, " ".join(s.stages)) for s in STRATEGIES] == [
+    assert [(f"{s.number} {s.id}", strategy_name(s.id, "en"), strategy_name(s.id, "zh"), " ".join(s.stages)) for s in STRATEGIES] == [
         (" ".join(first.split()), en, zh, stages) for first, en, zh, stages in rows
     ]
     assert STRATEGY_IDS == ("GT", "IV", "RP", "PR", "EM", "PS", "ID", "RI", "FR", "RC", "AC", "Others")
@@ -47,19 +44,22 @@ def test_the_table_is_the_published_one():
     assert {stage for s in STRATEGIES for stage in s.stages} == {stage.id for stage in STAGES}
 
 
-def test_everything_has_a_wording_in_both_languages():
-    for s in STRATEGIES:
-        for language in LANGUAGES:
-            assert s.name(language) and s.definition(language).endswith({"zh": "。", "en": "."}[language])
-        assert s.en.isascii() and s.definition_en.isascii() and not s.zh.isascii()
-    assert len({s.definition_zh for s in STRATEGIES}) == len({s.definition_en for s in STRATEGIES}) == 12
-    with pytest.raises(KeyError):
-        STRATEGIES[0].name("fr")
+def test_every_shipped_language_names_and_defines_everything():
+    marks = {"zh": "。", "ja": "。"}
+    for code, one in languages().items():
+        named = [strategy_name(s.id, code) for s in STRATEGIES]
+        defined = [definition(s.id, code) for s in STRATEGIES]
+        assert len({name.casefold() for name in named}) == len(set(defined)) == 12, code
+        assert all(text.endswith(marks.get(code, ".")) for text in defined), code
+        assert set(one.topics) == set(TOPICS) and set(one.stages) == {stage.id for stage in STAGES}, code
+    assert all(strategy_name(s.id, "en").isascii() and not strategy_name(s.id, "zh").isascii() for s in STRATEGIES)
+    with pytest.raises(SettingError, match="there is no language 'xx'; there are zh, en, "):
+        strategy_name("GT", "xx")
 
 
 def test_the_topics_are_those_of_the_paper(shared_data):
     printed = json.loads((shared_data / "papers" / "csc_2508.04423_tables.json").read_text(encoding="utf-8"))["table4_csconv_topics"]
-    assert [topic.en for topic in TOPICS] == list(printed)
+    assert list(TOPICS) == list(printed)
 
 
 @pytest.mark.parametrize(("text", "name"), [
@@ -72,14 +72,15 @@ def test_topic_names(text, name):
 
 @pytest.mark.parametrize("s", STRATEGIES, ids=lambda s: s.id)
 def test_what_names_a_strategy(s):
+    zh, en = strategy_name(s.id, "zh"), strategy_name(s.id, "en")
     for label in (
-        s.zh, s.en, s.en.upper(), s.en.lower(), s.id, f" {s.en}\n", s.en.replace(" ", " \t "),
+        zh, en, en.upper(), en.lower(), s.id, f" {en}\n", en.replace(" ", " \t "),
         f"策略{s.number}", f"策略 {s.number}", f"策略0{s.number}",
-        f"策略{s.number} {s.zh}", f"策略{s.number}:{s.en}", f"策略{s.number}：{s.zh}", f"策略{s.number}、{s.zh}", f"策略{s.number}. {s.zh}",
-        f"Strategy {s.number}: {s.en}", f"STRATEGY {s.number}", f"{s.number}. {s.en}", f"{s.number} {s.zh}",
+        f"策略{s.number} {zh}", f"策略{s.number}:{en}", f"策略{s.number}：{zh}", f"策略{s.number}、{zh}", f"策略{s.number}. {zh}",
+        f"Strategy {s.number}: {en}", f"STRATEGY {s.number}", f"{s.number}. {en}", f"{s.number} {zh}",
     ):
         assert find_strategy(label) is strategy(label) is s, label
-        assert find_strategy(label, ids=False) is (None if label == s.id != s.en else s), label
+        assert find_strategy(label, ids=False) is (None if label == s.id != en else s), label
 
 
 @pytest.mark.parametrize("label", [

@@ -107,8 +107,8 @@ def test_select_refuses(names, per, text):
 
 
 def test_text_of_another_language_is_not_split_as_if_it_were_english():
-    with pytest.raises(SettingError, match="know the languages zh and en, not 'fr'"):
-        tokens("bonjour", "fr")
+    with pytest.raises(SettingError, match=r"know the languages zh, en, .*, not 'xx'"):
+        tokens("bonjour", "xx")
 
 
 def test_reading_the_table_loads_no_scoring_library():
@@ -440,7 +440,7 @@ def test_text_metrics_refuse_what_is_no_text(name):
     ]:
         with pytest.raises(DataError, match=text):
             METRICS[name].function(predictions, references, "zh")
-    with pytest.raises(SettingError, match="zh and en, not 'fr'"):
-        METRICS[name].function(["a"], ["a"], "fr")
-    with pytest.raises(SettingError, match="zh and en, not ''"):
+    with pytest.raises(SettingError, match=r"zh, en, .*, not 'xx'|there is no language 'xx'"):
+        METRICS[name].function(["a"], ["a"], "xx")
+    with pytest.raises(SettingError, match="not ''"):
         METRICS[name].function([], [], "")

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 
 from builders.profiles.build import Found, distinct
-from builders.profiles.forms import Described, Extracted
+from builders.profiles.forms import Extracted, described
 from builders.profiles.near_duplicates import embed, first_of_each, tokens, unit_rows
 from builders.rolecs.pool import read_pool
 from builders.scripted.profiles import describe, invent, profile, who
 from csc_tasks.cli import main
 from csc_tasks.errors import ModelError, SettingError
-from csc_tasks.framework import LANGUAGES
 from csc_tasks.llm.backends import register_scripted
 from csc_tasks.llm.replies import WrongForm, parse_reply
+
+LANGUAGES = ("zh", "en")
 
 
 def build(out, *options):
@@ -106,10 +107,10 @@ def test_a_description_in_the_third_person_is_asked_again_and_then_dropped(tmp_p
 def test_a_description_is_in_the_second_person(language, text, sound):
     reply = json.dumps({"description": text}, ensure_ascii=False)
     if sound:
-        assert parse_reply(reply, Described[language]).description == text
+        assert parse_reply(reply, described(language)).description == text
     else:
         with pytest.raises(WrongForm, match="description"):
-            parse_reply(reply, Described[language])
+            parse_reply(reply, described(language))
 
 
 def test_a_profile_has_all_three_parts_as_text():

@@ -20,15 +20,16 @@ import yaml
 from csc_tasks import TASKS_DIR
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, Turn
 from csc_tasks.framework import STRATEGIES, STRATEGY_IDS
+from csc_tasks.languages import language as language_of
+from csc_tasks.languages.labels import definition, strategy_name
 from csc_tasks.metrics import METRICS
 from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt, instructions, read_reply, tagged
-from csc_tasks.prompts import en as english
-from csc_tasks.prompts import zh as chinese
 from csc_tasks.prompts.template import shows_system, without_system
 from csc_tasks.question import Question
 from csc_tasks.settings import HELP, Settings
 
 CARD = Path(TASKS_DIR) / "README.md"
+chinese, english = language_of("zh").words, language_of("en").words
 WORDS = {"zh": chinese, "en": english}
 LANGUAGES = ("zh", "en")
 STYLES = ("single", "chat")
@@ -101,9 +102,9 @@ def test_both_languages_hold_the_same_wording():
 def test_the_instructions_hold_the_whole_table(language):
     for variant in ("predict", "oracle"):
         text = instructions(language, variant)
-        positions = [text.index(f"{s.number}. {s.name(language)}") for s in STRATEGIES]
+        positions = [text.index(f"{s.number}. {strategy_name(s.id, language)}") for s in STRATEGIES]
         assert positions == sorted(positions)
-        assert all(s.definition(language) in text for s in STRATEGIES)
+        assert all(definition(s.id, language) in text for s in STRATEGIES)
     assert WORDS[language].FORMAT in instructions(language, "predict")
     assert WORDS[language].FORMAT not in instructions(language, "oracle") + instructions(language, "vanilla")
 
@@ -114,7 +115,7 @@ def test_the_format_asked_for_is_the_format_read(language):
     example = WORDS[language].FORMAT.split("\n")[0]
     bracketed = re.search(r"\[[^\]]+\]", example)[0]
     for s in STRATEGIES:
-        assert read_reply(example[example.index(bracketed):].replace(bracketed, f"[{s.name(language)}]")).strategy == s.id
+        assert read_reply(example[example.index(bracketed):].replace(bracketed, f"[{strategy_name(s.id, language)}]")).strategy == s.id
         assert read_reply(tagged(s.id, "X.", language)) == Reply(s.id, "X.")
 
 
@@ -245,7 +246,7 @@ def test_vanilla_names_no_strategy(language, style):
     for speakers in ("SCSCS" * 3, "SSSSSSSSSSSSS", "CSCS"):
         for prompt in prompts(speakers, language, style, "vanilla"):
             text = everything(prompt.messages()) + everything(prompt.messages(replies={0: Reply("EM", "own.")}))
-            assert not any(name in text for s in STRATEGIES for name in (s.zh, s.en, f"[{s.id}]"))
+            assert not any(name in text for s in STRATEGIES for name in (strategy_name(s.id, "zh"), strategy_name(s.id, "en"), f"[{s.id}]"))
             assert "strateg" not in text.lower() and "策略" not in text
             assert prompt.target() == f"text{prompt.turn}."
 
@@ -255,7 +256,7 @@ def test_vanilla_names_no_strategy(language, style):
 def test_oracle_gives_the_gold_strategy_at_the_end(language, style):
     for prompt in prompts("SCSS" * 6, language, style, "oracle"):
         gold = prompt.conversation.dialogue[prompt.turn].strategy
-        given = {s.id: s.name(language) for s in STRATEGIES}[gold]
+        given = {s.id: strategy_name(s.id, language) for s in STRATEGIES}[gold]
         last = prompt.messages()[-1]["content"].split("\n")[-1]
         words = WORDS[language]
         assert last == (words.TAIL_GIVEN_STRATEGY if style == "single" else words.GIVEN_STRATEGY).format(name=given)
@@ -291,7 +292,7 @@ def test_chat_without_a_template_is_lines_that_end_where_the_supporter_speaks(la
     words = WORDS[language]
     prompt = TurnPrompt(conversation("CSSC" + "S", language), 4, "chat")
     text = prompt.plain(prompt.messages())
-    tags = [s.name(language) for s in STRATEGIES]
+    tags = [strategy_name(s.id, language) for s in STRATEGIES]
     assert text == "\n".join([
         instructions(language, "predict"), "", f"{words.CUSTOMER}text0.", f"{words.SUPPORTER}[{tags[1]}] text1. [{tags[2]}] text2.",
         f"{words.CUSTOMER}text3.", words.SUPPORTER.rstrip(),
@@ -493,7 +494,7 @@ def test_every_template_takes_questions_and_a_system_instruction(name, tokenizer
 def test_a_refused_system_message_opens_the_first_user_message(tokenizer):
     rendering = renderer(tokenizer, TEMPLATES["strict, refuses a system message"][0])
     prompt = TurnPrompt(conversation("CSCS"), 3, "chat")
-    tag = STRATEGIES[1].en
+    tag = strategy_name(STRATEGIES[1].id, "en")
     first = f"{instructions('en', 'predict')}\n\ntext0."
     assert rendering.render(request(prompt)) == (
         f"<turn>user\n{first}</turn>\n<turn>model\n[{tag}] text1.</turn>\n<turn>user\ntext2.</turn>\n<turn>model\n"
@@ -574,7 +575,10 @@ def settings_table():
 
 def strategies_table():
     lines = ["| no. | id | English | Chinese | stages |", "|---|---|---|---|---|"]
-    lines += [f"| {s.number} | {s.id} | {s.en} | {s.zh} | {', '.join(s.stages) or '–'} |" for s in STRATEGIES]
+    lines += [
+        f"| {s.number} | {s.id} | {strategy_name(s.id, 'en')} | {strategy_name(s.id, 'zh')} | {', '.join(s.stages) or '–'} |"
+        for s in STRATEGIES
+    ]
     return "\n".join(lines)
 
 
@@ -606,7 +610,7 @@ def prompts_in_full(language):
         return prompt.plain(prompt.messages())
 
     of_stages = ", ".join(f"<code>{name}</code>" for name in ("csc_qa", "cscx_qa_early", "cscx_qa_mid", "cscx_qa_late"))
-    choices = " ".join(f"`[{s.name(language)}]`" for s in STRATEGIES)
+    choices = " ".join(f"`[{strategy_name(s.id, language)}]`" for s in STRATEGIES)
     messages = json.dumps(TurnPrompt(made, turn, "chat").messages(), ensure_ascii=False, indent=2)
     parts = [
         shown("<code>csc_conv_ref</code>", turn_prompt()),

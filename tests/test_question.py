@@ -25,7 +25,7 @@ def test_a_row_read_back_is_the_same_question():
 
 @pytest.mark.parametrize(("changes", "problem"), [
     ({"conversation_id": ""}, "conversation_id is empty"),
-    ({"language": "de"}, "language 'de' is not one of zh, en"),
+    ({"language": "xx"}, "language 'xx' is not one of zh, en, de, es, fr, ja, ko, pt"),
     ({"stage": "end"}, "stage 'end' is not one of early, mid, late or null"),
     ({"turn_index": 3}, "turn_index 3 is not a position among turns_total 3"),
     ({"turn_index": -1, "turns_total": None}, "turn_index -1 is not a position among turns_total None"),

@@ -11,6 +11,7 @@ import pytest
 
 from csc_tasks import TASKS_DIR
 from csc_tasks.framework import BY_ID, STRATEGIES
+from csc_tasks.languages.labels import strategy_name
 from csc_tasks.prompts import Reply, read_answer, read_reply, read_text, reply
 
 U = None
@@ -308,7 +309,8 @@ def test_nothing_is_empty_and_unparsed(raw):
     '{{"strategy": "{}", "response": "X."}}', '{{"strategy": "{id}", "response": "X."}}',
 ])
 def test_every_strategy_in_every_form(strategy, form):
-    for name in (strategy.zh, strategy.en, strategy.en.upper(), strategy.en.lower()):
+    english = strategy_name(strategy.id, "en")
+    for name in (strategy_name(strategy.id, "zh"), english, english.upper(), english.lower()):
         assert read_reply(form.format(name, number=strategy.number, id=strategy.id)) == Reply(strategy.id, "X.")
 
 
@@ -317,7 +319,7 @@ def test_every_strategy_in_every_form(strategy, form):
 def test_two_strategies_are_never_one(one, joint):
     for other in BY_ID:
         for language in ("zh", "en"):
-            raw = f"[{BY_ID[one].name(language)}{joint}{BY_ID[other].name(language)}] hi"
+            raw = f"[{strategy_name(one, language)}{joint}{strategy_name(other, language)}] hi"
             same = one == other and joint.startswith("]")
             assert read_reply(raw) == (Reply(one, "hi") if same else Reply(U, raw))
 

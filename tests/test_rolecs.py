@@ -24,7 +24,7 @@ from builders.scripted.reading import read_back
 from csc_tasks.cli import main
 from csc_tasks.conversation import SUPPORTER, Conversation
 from csc_tasks.errors import DataError
-from csc_tasks.framework import LANGUAGES, TOPICS
+from csc_tasks.framework import TOPICS
 from csc_tasks.llm.backends import register_scripted
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.exchange import Request
@@ -32,6 +32,8 @@ from tests.llm_server import Act, fingerprint, llm_server
 
 ROOT = Path(__file__).resolve().parents[1]
 PARQUET = "rolecs/train-00000-of-00001.parquet"
+
+LANGUAGES = ("zh", "en")
 
 
 def build(out, *options, llm="scripted"):
@@ -95,7 +97,7 @@ def test_the_set_loads_as_a_corpus(built):
 
     corpus = load(str(built), "rolecs", "train")
     assert len(corpus.items) == 30 and not corpus.counts
-    assert {item.topic for item in corpus.items} <= {topic.en for topic in TOPICS} - {"Others"}
+    assert {item.topic for item in corpus.items} <= set(TOPICS) - {"Others"}
 
 
 def test_a_second_run_asks_nothing_and_changes_nothing(built, capsys):
@@ -140,7 +142,7 @@ def test_a_limit_that_cannot_be_reached_says_so(tmp_path, capsys):
     pool.write_text(json.dumps({"language": "en", "profile": "You are a nurse."}) + "\n")
     assert build(tmp_path / "set", "--limit", 99, "--language", "en", "--profiles", pool) == 0
     assert "Only 7 of the 99 asked for: all 7 pairs of topic and profile were tried." in capsys.readouterr().out
-    assert Counter(row["topic"] for row in rows_of(tmp_path / "set")) == {topic.en: 1 for topic in TOPICS if topic.en != "Others"}
+    assert Counter(row["topic"] for row in rows_of(tmp_path / "set")) == {topic: 1 for topic in TOPICS if topic != "Others"}
     assert {row["profile"] for row in rows_of(tmp_path / "set")} == {"You are a nurse."}
 
 
@@ -194,7 +196,7 @@ def test_misuse_is_one_line(tmp_path, capsys, options, said):
 
 
 @pytest.mark.parametrize(("line", "said"), [
-    ("{", "line 2: not JSON"), ('{"language": "fr", "profile": "x"}', "line 2: found"), ('{"language": "zh"}', "line 2: found"),
+    ("{", "line 2: not JSON"), ('{"language": "xx", "profile": "x"}', "line 2: found"), ('{"language": "zh"}', "line 2: found"),
     ('{"language": "zh", "profile": " "}', "line 2: found"), ("[1]", "line 2: found"),
 ])  # fmt: skip
 def test_a_line_that_is_no_profile_is_named(tmp_path, line, said):
@@ -227,7 +229,7 @@ def test_the_stand_in_finds_its_case_again_and_plays_the_profile(language):
     """The supporter's side never sees the profile; it must speak of the same customer all the same."""
     for number, profile in enumerate(read_pool("demo", [language])):
         customer = scripted_roles.who(language, profile.text, "profile")
-        topic = TOPICS[number % 7].en
+        topic = TOPICS[number % 7]
         found = scripted_roles.case(f"item{number}", language, topic, 0, customer)
         again = scripted_roles.case_behind(f"item{number}", language, scripted_roles.case_text(found))
         assert scripted_roles.case_text(again) == scripted_roles.case_text(found)

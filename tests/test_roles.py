@@ -17,14 +17,17 @@ from builders.rolecs.roles import CustomerSaid, Pair, Plan, Said, Whole, chosen
 from builders.transcript import history, strategy_lines
 from builders.wording import templates
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, Turn
-from csc_tasks.framework import BY_ID, LANGUAGES, STRATEGIES, TOPICS
+from csc_tasks.framework import BY_ID, STRATEGIES, TOPICS
+from csc_tasks.languages.labels import strategy_name, topic_label
 from csc_tasks.llm.outcomes import Dropped, Malformed
 from csc_tasks.llm.prompting import placeholders
 from csc_tasks.llm.replies import WrongForm, parse_reply, reply_schema
 from tests.talkers import Talker, as_json, llm_of, prompt, well_behaved
 
 PAIR = Pair("pair-1", "en", TOPICS[0], "PROFILE: you are a nurse.")
-NAMES = [name for strategy in STRATEGIES for name in (f"[{strategy.en}]", f"[{strategy.zh}]")]
+NAMES = [name for strategy in STRATEGIES for name in (f"[{strategy_name(strategy.id, 'en')}]", f"[{strategy_name(strategy.id, 'zh')}]")]
+
+LANGUAGES = ("zh", "en")
 
 
 def make(talker, tmp_path, roles="full", examples=None, pair=PAIR, **settings):
@@ -47,7 +50,7 @@ def test_a_conversation_from_its_plan_to_its_closure(tmp_path):
     used = [turn.strategy for turn in conversation.dialogue if turn.speaker == SUPPORTER]
     assert used == ["GT", "IV", "RP", "PR", "EM", "PS", "ID", "RI", "FR", "RC", "AC"]
     assert [turn.speaker for turn in conversation.dialogue] == [SUPPORTER, CUSTOMER] * 10 + [SUPPORTER]
-    assert (conversation.profile, conversation.topic, conversation.language) == (PAIR.profile, TOPICS[0].en, "en")
+    assert (conversation.profile, conversation.topic, conversation.language) == (PAIR.profile, TOPICS[0], "en")
     assert conversation.problems() == []
     assert maker.ended_by == {"the supporter's closure": 1} and not maker.refused and not maker.judged_no
     # One plan, nine choices (the opening is a rule), eleven and ten utterances, ten directions, one judgement.
@@ -85,14 +88,14 @@ def test_every_role_is_told_what_its_formula_says_and_nothing_else(tmp_path):
             "list": strategy_lines(STRATEGIES, "en") in text,
         }
         assert {name for name, there in seen.items() if there} == set(expected.split()), stage
-        assert (TOPICS[0].en in text) == (stage == "planner")
+        assert (TOPICS[0] in text) == (stage == "planner")
 
 
 def test_the_customer_side_never_reads_a_strategy(tmp_path):
     talker = Talker(well_behaved())
     make(talker, tmp_path)
     for request in talker.of("customer") + talker.of("customer_assistant"):
-        assert not any(strategy.en in prompt(request) for strategy in STRATEGIES), prompt(request)
+        assert not any(strategy_name(strategy.id, "en") in prompt(request) for strategy in STRATEGIES), prompt(request)
 
 
 def test_the_assistant_learns_the_scenario_and_the_supporter_its_strategy(tmp_path):
@@ -111,7 +114,7 @@ def test_chinese_prompts_are_chinese_throughout(language, tmp_path):
     make(talker, tmp_path, pair=Pair("pair-1", language, TOPICS[3], profile))
     said = prompt(talker.of("supporter")[-1])
     assert ("客服：[关系延续]" in said) == (language == "zh") and ("Supporter: [Relationship Continuation]" in said) == (language == "en")
-    assert (TOPICS[3].zh in prompt(talker.of("planner")[0])) == (language == "zh")
+    assert (topic_label(TOPICS[3], "zh") in prompt(talker.of("planner")[0])) == (language == "zh")
 
 
 def test_prompts_of_both_languages_ask_for_the_same_values_and_escape_nothing():
@@ -168,7 +171,7 @@ def test_an_unknown_strategy_is_asked_again_and_then_drops_the_conversation(tmp_
 
 def test_the_schema_allows_the_open_strategies_only():
     offered = tuple(s for s in STRATEGIES if s.id != "PS")
-    assert reply_schema(chosen("zh", offered, False))["properties"]["strategy"]["enum"] == [s.zh for s in offered]
+    assert reply_schema(chosen("zh", offered, False))["properties"]["strategy"]["enum"] == [strategy_name(s.id, "zh") for s in offered]
     assert reply_schema(chosen("en", offered, True))["required"] == ["strategy", "reply"]
 
 
@@ -334,7 +337,7 @@ def test_without_an_assistant_the_supporter_chooses(tmp_path):
     order = ["GT", "IV", "RP", "PS", "ID", "FR", "AC"]
 
     def supporter(request, number):
-        return as_json(strategy=BY_ID[order[number]].en, reply=f"The supporter says sentence number {number} here.")
+        return as_json(strategy=strategy_name(order[number], "en"), reply=f"The supporter says sentence number {number} here.")
 
     talker = Talker(well_behaved(supporter=supporter))
     conversation, _ = make(talker, tmp_path, roles="no-assistant")
@@ -349,7 +352,8 @@ def test_without_roles_one_request_writes_the_conversation(tmp_path):
     order = ["GT", "IV", "RP", "PS", "AC"]
     turns = []
     for i, strategy in enumerate(order):
-        turns.append({"speaker": "supporter", "strategy": BY_ID[strategy].en, "text": f"The supporter says sentence number {i}."})
+        name = strategy_name(strategy, "en")
+        turns.append({"speaker": "supporter", "strategy": name, "text": f"The supporter says sentence number {i}."})
         turns.append({"speaker": "customer", "strategy": "", "text": f"The customer says sentence {i}."})
     talker = Talker(well_behaved(writer=as_json(scenario="s", goal="g", dialogue=turns[:-1])))
     conversation, maker = make(talker, tmp_path, roles="none", examples={"en": [shown]})

@@ -82,7 +82,7 @@ def test_metrics_are_a_name_or_a_list(given, metrics):
 
 @pytest.mark.parametrize(("key", "value", "said"), [
     ("csc_prompt", "both", "choose one of single, chat"), ("csc_prompt", "Single", "choose one of single, chat"),
-    ("csc_language", "fr", "choose one of zh, en"), ("csc_language", "ZH", "choose one of zh, en"),
+    ("csc_language", "xx", "choose one of zh, en"), ("csc_language", "ZH", "choose one of zh, en"),
     ("csc_language", ["zh", "en"], "choose one of zh, en"),
     ("csc_qa_reference", "answer", "choose one of refined_agent_answer, agent_answer"),
     ("csc_play", "fast", "choose one of auto, plain"), ("csc_window", 0, "a whole number of at least 1"),

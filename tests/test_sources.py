@@ -32,7 +32,7 @@ def turn(speaker, text):
 
 def row(number, *turns, **more):
     turns = turns or (turn("customer", "Hello"), turn("supporter", f"Hello, case {number}"))
-    return {"conversation_id": number, "turns": list(turns), **more}
+    return {"conversation_id": number, "turns": list(turns), "language": "en", **more}
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_a_jsonl_row_becomes_a_conversation_with_clean_merged_turns(jsonl):
     path = jsonl(
         row("c1", turn("customer", " Hi \n there "), turn("客户", "anyone?"), turn("Agent", "Yes."), turn("agent", ""), topic="产品咨询"),
         row(17, language="zh", source="kiosk", topic="gardening"),
-        row("c3", turn("客户", "你好，我想查一下订单"), turn("客服", "好的")),
+        row("c3", turn("客户", "你好，我想查一下订单"), turn("客服", "好的"), language=""),
     )
     found, reading = read(path)
     assert found == [
@@ -85,11 +85,11 @@ def test_a_jsonl_row_becomes_a_conversation_with_clean_merged_turns(jsonl):
     (row("x", {"text": "beep"}), "unknown speaker", "calls.jsonl, line 2 (conversation x): turn 0"),
     (row("x", "beep"), "unknown speaker", "calls.jsonl, line 2 (conversation x): turn 0"),
     (row("x", turn("customer", "  ")), "no text", "calls.jsonl, line 2 (conversation x)"),
-    ({"conversation_id": "x", "turns": []}, "no text", "calls.jsonl, line 2 (conversation x)"),
+    ({"conversation_id": "x", "language": "en", "turns": []}, "no text", "calls.jsonl, line 2 (conversation x)"),
     (row("first"), "conversation_id occurs twice", "calls.jsonl, line 2 (conversation first)"),
-    (row("x", language="fr"), "unknown language", "calls.jsonl, line 2 (conversation x)"),
+    (row("x", language="xx"), "unknown language", "calls.jsonl, line 2 (conversation x)"),
     (row("x", topic=["a"]), "a field is no text", "calls.jsonl, line 2"),
-    (b'{"conversation_id": "x", "turns": [{"speaker": "customer", "text": "\\ud800"}]}\n', "text is not valid Unicode",
+    (b'{"conversation_id": "x", "language": "en", "turns": [{"speaker": "customer", "text": "\\ud800"}]}\n', "text is not valid Unicode",
      "calls.jsonl, line 2 (conversation x): turn 0"),
 ])  # fmt: skip
 def test_a_bad_jsonl_line_is_reported_with_its_place_and_reading_goes_on(jsonl, bad, reason, place):

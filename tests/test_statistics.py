@@ -51,7 +51,7 @@ def many(language, seed=5):
             turns.append(Turn(speaker, text, rng.choice((*STRATEGY_IDS, "")) if speaker == "supporter" else ""))
         turns.append(Turn("supporter", "bye", "AC"))
         profile = ", ".join(rng.sample(words.split(), 4))
-        made.append(Conversation(f"{language}{i:02}", language, rng.choice(TOPICS).en, "t", tuple(turns), profile=profile))
+        made.append(Conversation(f"{language}{i:02}", language, rng.choice(TOPICS), "t", tuple(turns), profile=profile))
     return made
 
 

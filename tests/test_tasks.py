@@ -16,8 +16,10 @@ from lm_eval.tasks import TaskManager
 from csc_tasks import TASKS_DIR, corpora
 from csc_tasks.errors import DataError, ModelError, SettingError
 from csc_tasks.framework import STRATEGIES
+from csc_tasks.languages import language as language_of
+from csc_tasks.languages.labels import strategy_name
 from csc_tasks.play import PlayInstance, generate
-from csc_tasks.prompts import TurnPrompt, en, zh
+from csc_tasks.prompts import TurnPrompt
 
 BENCHMARK = {"csc_conv_ref", "csc_conv_gen", "csc_qa"}
 ABLATIONS = {
@@ -31,6 +33,8 @@ ABLATIONS = {
     "cscx_qa_mid",
     "cscx_qa_late",
 }
+
+en, zh = language_of("en").words, language_of("zh").words
 
 
 @pytest.fixture
@@ -303,7 +307,7 @@ def test_strategy_choice_picks_by_sum_and_by_length(corpus):
         prompt, _, name = text.rpartition(" [")
         gold, language = by_prompt[prompt]
         name = name[:-1]
-        strategy = next(s for s in STRATEGIES if s.name(language) == name)
+        strategy = next(s for s in STRATEGIES if strategy_name(s.id, language) == name)
         return -1.0 * len(f"[{name}]") * (0.5 if strategy.id == gold else 1.0) - (50 if len(name) > 8 and strategy.id != gold else 0)
 
     results = run(FakeLM(likelihood), corpus, ["cscx_strategy_choice"])
@@ -311,7 +315,7 @@ def test_strategy_choice_picks_by_sum_and_by_length(corpus):
     # Worked out by hand from the same rule: by sum, a gold name of twice the shortest length or more loses.
     expected = []
     for gold, language in by_prompt.values():
-        sums = {s.id: likelihood_sum(s.name(language), s.id == gold) for s in STRATEGIES}
+        sums = {s.id: likelihood_sum(strategy_name(s.id, language), s.id == gold) for s in STRATEGIES}
         expected.append(max(sums, key=sums.get) == gold)
     assert value(results, "cscx_strategy_choice", "strategy_acc") == pytest.approx(sum(expected) / len(expected))
     signed = results["configs"]["cscx_strategy_choice"]["metadata"]["csc"]["signatures"]
@@ -332,10 +336,10 @@ def test_ablations_show_what_they_say(corpus):
         assert {record["reply"] for record in records(results, task)} == {"hi", "好的"}
     for sample in results["samples"]["cscx_conv_ref_vanilla"]:
         for arguments in sample["arguments"]:
-            assert not any(s.name(sample["doc"]["language"]) in arguments[0] for s in STRATEGIES)
+            assert not any(strategy_name(s.id, sample["doc"]["language"]) in arguments[0] for s in STRATEGIES)
     for sample in results["samples"]["cscx_conv_ref_oracle"]:
         for turn, arguments in zip(sample["turns"], sample["arguments"], strict=True):
-            name = next(s for s in STRATEGIES if s.id == turn["gold_strategy"]).name(sample["doc"]["language"])
+            name = strategy_name(turn["gold_strategy"], sample["doc"]["language"])
             assert name in arguments[0].splitlines()[-1]
 
 

@@ -110,7 +110,7 @@ def demo_turns(style: str) -> list[Asked]:
     conversations = corpora.load("demo", "csconv", "test").items
     first = [
         next(item for item in conversations if item.language == language)
-        for language in ("en", "zh")
+        for language in sorted({item.language for item in conversations})
     ]
     return [asked_of(conversation, style)[-1] for conversation in first]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from csc_tasks.conversation import content_id
 from csc_tasks.errors import SettingError
+from csc_tasks.languages import languages
 from csc_tasks.prompts import DATE, iso_date
 from csc_tasks.question import REFERENCES
 from csc_tasks.reading import read_text
@@ -110,7 +111,7 @@ class Recipe:
 
 CHOICES = {
     "style": STYLES, "reference": REFERENCES, "too_long": TOO_LONG, "quantization": QUANTIZATIONS, "precision": PRECISIONS,
-    "batching": BATCHING, "language": (None, "zh", "en"),
+    "batching": BATCHING, "language": (None, *languages()),
     "schedule": ("constant", "constant_with_warmup", "cosine", "linear"),
     "optimizer": ("adamw_torch", "adamw_torch_fused", "paged_adamw_8bit", "paged_adamw_32bit"),
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from csc_tasks import thinking
 from csc_tasks.errors import ModelError
+from csc_tasks.languages import language
 from csc_tasks.prompts import DATE, AnswerPrompt, ChatTemplate, TurnPrompt, of_tokenizer, tagged
 from csc_tasks.stops import special_tokens, through_first
 from csc_tasks.thinking import Thinking, closes, opened_by
@@ -91,8 +92,8 @@ class Rendering:
         return prompt.plain(messages) if self.template is None else self.template(messages)
 
     def _target(self, prompt: TurnPrompt | AnswerPrompt, target: str) -> str:
-        # Plain text goes on after a colon as the history's lines do: with a space in English.
-        space = "" if self.templated or prompt.language == "zh" else " "
+        # Plain text goes on after a colon as the history's lines do: with a space where the language has them.
+        space = "" if self.templated or not language(prompt.language).text.spaced else " "
         return self.opening + space + target + self.end
 
     def _tag(self, prompt: TurnPrompt | AnswerPrompt) -> str:

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from csc_tasks.conversation import Conversation
-from csc_tasks.framework import LANGUAGES, STRATEGIES
+from csc_tasks.framework import STRATEGIES
+from csc_tasks.languages.labels import read_together
 from csc_tasks.prompts import AnswerPrompt, TurnPrompt, instructions, tagged
 from csc_tasks.question import Question
 
@@ -48,16 +49,17 @@ def prompts_of(item: Conversation | Question, variant: str = "predict") -> list[
 def train_tokenizer(items: Iterable[Conversation | Question], vocabulary: int, positions: int):
     """A byte-level BPE tokenizer of `vocabulary` tokens with a ChatML template, learned from the items' prompts and targets.
 
-    `[Strategy name]` is one token in either language, so that the choice of a strategy is one choice.
+    `[Strategy name]` is one token in every language of the items, so that the choice of a strategy is one choice.
     """
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
+    items = list(items)
     bare = Tokenizer(models.BPE())
     split = pre_tokenizers.Split(Regex(PIECES), "isolated")
     bare.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
     bare.decoder = decoders.ByteLevel()
-    tags = [tagged(strategy.id, "", language).strip() for language in LANGUAGES for strategy in STRATEGIES]
+    tags = [tagged(strategy.id, "", language).strip() for language in _languages(items) for strategy in STRATEGIES]
     tags = list(dict.fromkeys(tags))
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary - len(tags), min_frequency=2, special_tokens=[PAD, END, *OPENINGS],
@@ -71,8 +73,14 @@ def train_tokenizer(items: Iterable[Conversation | Question], vocabulary: int, p
     )
 
 
+def _languages(items: Iterable[Conversation | Question]) -> list[str]:
+    """The languages of the items and those that are read everywhere."""
+    spoken = {item.language for item in items}
+    return list(dict.fromkeys(code for one in sorted(spoken) for code in read_together(one)))
+
+
 def _texts(items: Iterable[Conversation | Question]) -> Iterator[str]:
-    yield from (instructions(language, "predict") for language in LANGUAGES)
+    yield from (instructions(language, "predict") for language in _languages(items))
     for item in items:
         for prompt, target in prompts_of(item)[-1:]:
             yield from (message["content"] for message in prompt.messages())

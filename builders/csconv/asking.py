@@ -19,6 +19,7 @@ from builders.transcript import history, strategy_lines
 from builders.wording import templates
 from csc_tasks.conversation import SUPPORTER, Turn
 from csc_tasks.framework import STRATEGIES, TOPICS
+from csc_tasks.languages.labels import topic_label
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.forms import Form
 
@@ -94,7 +95,7 @@ class Numbered(Form):
 @cache
 def topic_form(language: str) -> type[Form]:
     """The reply in which a topic is chosen, by its name in `language`."""
-    names = tuple(getattr(topic, language) for topic in TOPICS)
+    names = tuple(topic_label(topic, language) for topic in TOPICS)
     return create_model("ChosenTopic", __base__=Form, topic=(Literal[names], ...))
 
 
@@ -124,14 +125,14 @@ class Asking:
 
     async def topic(self, turns: Sequence[Turn], item_id: str) -> str:
         """The English name of the transcript's topic."""
-        names = [getattr(topic, self.language) for topic in TOPICS]
+        names = [topic_label(topic, self.language) for topic in TOPICS]
         values = {"topics": "\n".join(f"- {name}" for name in names), "dialogue": self._transcript(turns)}
         chosen = (await self._ask("topic", topic_form(self.language), item_id, **values)).topic
-        return TOPICS[names.index(chosen)].en
+        return TOPICS[names.index(chosen)]
 
     async def rewrite(self, turns: Sequence[Turn], topic: str, bounds: tuple[int, int], item_id: str) -> tuple[Turn, ...]:
         """The transcript as a labelled dialogue, within these numbers of utterances if the model keeps to them."""
-        name = next(getattr(known, self.language) for known in TOPICS if known.en == topic)
+        name = topic_label(topic, self.language)
         values = {"strategies": strategy_lines(STRATEGIES, self.language), "fewest": str(bounds[0]), "most": str(bounds[1])}
         values |= {"topic": name, "dialogue": self._transcript(turns)}
         # Not greedy: a rewrite that has to be asked for again should come out otherwise.

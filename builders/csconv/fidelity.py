@@ -15,7 +15,7 @@ from csc_tasks.framework import BY_ID
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.items import run_items
 from csc_tasks.llm.progress import Progress
-from csc_tasks.metrics.facts import kept
+from csc_tasks.metrics.facts import has_rules, kept
 
 
 def facts_report(pairs: Sequence[Pair]) -> dict:
@@ -24,6 +24,9 @@ def facts_report(pairs: Sequence[Pair]) -> dict:
     lost: Counter = Counter()
     added: Counter = Counter()
     for pair in pairs:
+        if not has_rules(pair.conversation.language):
+            total["conversations in a language without fact rules"] += 1
+            continue
         texts = ["\n".join(turn.text for turn in turns) for turns in (pair.original.turns, pair.conversation.dialogue)]
         found = kept(*texts, pair.conversation.language)
         total.update({"kept": found.kept, "replaced by a placeholder": found.masked, "lost": len(found.lost)})

@@ -78,7 +78,7 @@ class Maker:
 
     def _wanted(self):
         """How many candidates may be needed at once; 0 when the limit is reached or every topic is full."""
-        room = sum(max(0, self.per_topic - self.made.topics[topic.en]) for topic in TOPICS)
+        room = sum(max(0, self.per_topic - self.made.topics[topic]) for topic in TOPICS)
         if not room:
             return 0
         # A topic that is rare would else be looked for one candidate at a time.

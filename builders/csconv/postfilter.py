@@ -10,7 +10,8 @@ from dataclasses import replace
 from itertools import pairwise
 
 from builders.csconv.asking import SYSTEM
-from csc_tasks.conversation import SPEAKERS, SUPPORTER, Conversation, Turn, detect_language
+from csc_tasks.conversation import SPEAKERS, SUPPORTER, Conversation, Turn
+from csc_tasks.languages.detect import in_another_language
 from csc_tasks.pii import find_in_row
 
 FEWEST_UTTERANCES, MOST_UTTERANCES = 10, 50
@@ -96,8 +97,8 @@ def personal_data(conversation: Conversation) -> str | None:
 
 def wrong_language(conversation: Conversation) -> str | None:
     """The utterances, read as a whole, are in another language than the original."""
-    found = detect_language("\n".join(turn.text for turn in conversation.dialogue))
-    return "in another language" if found != conversation.language else None
+    text = "\n".join(turn.text for turn in conversation.dialogue)
+    return "in another language" if in_another_language(text, conversation.language) else None
 
 
 RULES: tuple[Rule, ...] = (

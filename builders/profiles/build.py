@@ -25,11 +25,11 @@ import csc_tasks
 from builders.card import count_lines
 from builders.profiles.near_duplicates import THRESHOLD, check_model, embed, first_of_each
 from builders.rolecs.pool import POOL_FILE
-from builders.wording import templates
+from builders.wording import both, building_languages, templates, words
 from csc_tasks.arguments import add_corpus, check_share, corpus_of
 from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.errors import DataError, SettingError
-from csc_tasks.framework import LANGUAGES
+from csc_tasks.languages import languages as known_languages
 from csc_tasks.llm.options import add_llm_arguments
 from csc_tasks.llm.outcomes import Dropped
 from csc_tasks.llm.runs import run_record, stage_models
@@ -63,7 +63,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--config", default="csconv", choices=["csconv", "rolecs"], help="which conversations of the corpus (default: csconv)")
     add("--split", default="", metavar="NAME", help="their split (default: test of csconv, train of rolecs)")
     add("--out", required=True, type=Path, metavar="DIR", help="the folder to write; the journal lies beside it")
-    add("--language", default="both", choices=[*LANGUAGES, "both"], help="of the conversations to read (default: both)")
+    add("--language", default="both", choices=[*building_languages(), "both"], help="of the conversations (default: both, zh and en)")
     add("--limit", type=int, metavar="N", help="read the first N conversations, a random sample that a larger N only adds to")
     add("--embed", default="tfidf", metavar="MODEL", help="tfidf (default, offline), st:MODEL (sentence-transformers) or openai:MODEL")
     add("--threshold", type=float, default=THRESHOLD, metavar="X", help=f"cosine above which two are one (default: {THRESHOLD})")
@@ -83,7 +83,7 @@ def main(args: Namespace) -> None:
     check_share("--threshold", args.threshold, zero=False)
     if args.limit is not None and args.limit < 1:
         raise SettingError(f"--limit {args.limit}: at least 1")
-    languages = LANGUAGES if args.language == "both" else (args.language,)
+    languages = both() if args.language == "both" else (args.language,)
     corpus = load(source, args.config, args.split or {"csconv": "test", "rolecs": "train"}[args.config])
     conversations = [item for item in corpus.items if item.language in languages][: args.limit]
     if not conversations:
@@ -114,7 +114,7 @@ def main(args: Namespace) -> None:
 
 async def extract(llm, conversations: Sequence[Conversation]) -> tuple[list[Found], Counter]:
     """The profiles of the conversations, and how many gave none, by reason."""
-    from builders.profiles.forms import Described, Extracted
+    from builders.profiles.forms import Extracted, described
     from builders.transcript import history
     from csc_tasks.llm.items import run_items
     from csc_tasks.llm.progress import Progress
@@ -125,9 +125,9 @@ async def extract(llm, conversations: Sequence[Conversation]) -> tuple[list[Foun
         seen = (await llm.ask(stage="profile", messages=messages, item_id=item, reply=Extracted)).parsed.model_dump()
         if not any(seen.values()):
             raise Dropped("profile: nothing is known about the customer")
-        unknown = {"zh": "不详", "en": "unknown"}[conversation.language]
+        unknown = words(conversation.language).unknown
         messages = prompts.messages("profile_describe", **{name: text or unknown for name, text in seen.items()})
-        said = (await llm.ask(stage="describe", messages=messages, item_id=item, reply=Described[conversation.language])).parsed.description
+        said = (await llm.ask(stage="describe", messages=messages, item_id=item, reply=described(conversation.language))).parsed.description
         return Found(content_id("profile", conversation.language, said), conversation.language, said, **seen, source_id=item)
 
     outcome = await run_items(conversations, work, llm, Progress(len(conversations), "profiles"))
@@ -138,7 +138,7 @@ def distinct(found: Sequence[Found], model: str, threshold: float, base_url: str
     """The profiles that stay, in the order of their ids, and how many went. Profiles in two languages are never duplicates."""
     merged: Counter = Counter()
     kept = []
-    for language in LANGUAGES:
+    for language in sorted({profile.language for profile in found}, key=list(known_languages()).index):
         by_id: dict[str, Found] = {}
         for profile in sorted((p for p in found if p.language == language), key=lambda p: (p.profile_id, p.source_id)):
             if by_id.setdefault(profile.profile_id, profile) is not profile:

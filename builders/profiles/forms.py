@@ -1,9 +1,11 @@
 """The reply forms of csc build profiles."""
 
+from functools import cache
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, create_model
 
+from builders.wording import words
 from csc_tasks.llm.forms import Form, Text
 
 
@@ -30,16 +32,9 @@ def second_person(text: str, openings: tuple[str, ...]) -> str:
     return text
 
 
-class DescribedZh(Form):
-    """A description in the second person, Chinese."""
-
-    description: Annotated[Text, AfterValidator(lambda text: second_person(text, ("你", "您")))]
-
-
-class DescribedEn(Form):
-    """A description in the second person, English."""
-
-    description: Annotated[Text, AfterValidator(lambda text: second_person(text, ("You", "Your")))]
-
-
-Described = {"zh": DescribedZh, "en": DescribedEn}
+@cache
+def described(language: str) -> type[Form]:
+    """The form of a description in the second person."""
+    openings = words(language).second_person
+    kind = Annotated[Text, AfterValidator(lambda text: second_person(text, openings))]
+    return create_model(f"Described{language.capitalize()}", __base__=Form, description=(kind, ...))

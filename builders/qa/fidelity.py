@@ -1,8 +1,8 @@
-"""What summaries and refined answers keep of the facts (names, numbers, amounts, dates, codes), counted over all rows."""
+"""What summaries and refined answers keep of the facts (names, numbers, amounts, dates, codes), in languages with fact rules."""
 
 from collections.abc import Iterable, Sequence
 
-from csc_tasks.metrics.facts import Fact, find_facts, kept, unsupported
+from csc_tasks.metrics.facts import Fact, find_facts, has_rules, kept, unsupported
 from csc_tasks.question import Question
 
 
@@ -10,6 +10,8 @@ def summary_facts(questions: Iterable[Question]) -> dict[str, int]:
     """Different facts of each history and how many its summary holds; facts of each summary and how many no turn of the history holds."""
     told = held = written = invented = 0
     for question in questions:
+        if not has_rules(question.language):
+            continue
         language, turns = question.language, [turn.text for turn in question.conversation_history]
         of_history = _different(fact for text in turns for fact in find_facts(text, language))
         of_summary = _different(find_facts(question.history_summary, language))
@@ -27,7 +29,11 @@ def summary_facts(questions: Iterable[Question]) -> dict[str, int]:
 
 def answer_facts(questions: Iterable[Question]) -> dict[str, int]:
     """Different facts of each answer, how many of them the refined answer keeps, and how many it has that the answer has not."""
-    found = [kept(question.agent_answer, question.refined_agent_answer, question.language) for question in questions]
+    found = [
+        kept(question.agent_answer, question.refined_agent_answer, question.language)
+        for question in questions
+        if has_rules(question.language)
+    ]
     return {
         "in answers": sum(one.facts for one in found),
         "in answers and refined answers": sum(one.kept for one in found),

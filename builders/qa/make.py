@@ -17,6 +17,7 @@ from builders.qa.summarise import Summariser, Variant
 from builders.qa.tokens import TokenCounter
 from builders.wording import templates
 from csc_tasks.framework import TOPICS
+from csc_tasks.languages.labels import topic_label
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.items import run_items
 from csc_tasks.llm.outcomes import Dropped
@@ -127,7 +128,6 @@ def question(chosen: Chosen, pair: int, summary: str, refined: str) -> Question:
 
 def instruction(language: str, topic: str) -> str:
     """The system prompt of a row: one text for a language, with the topic where it is known and says something."""
-    named = next((found for found in TOPICS if found.en == topic and topic != "Others"), None)
-    if named is None:
+    if topic not in TOPICS or topic == "Others":
         return templates(language).messages("qa_instruction")[0]["content"]
-    return templates(language).messages("qa_instruction_topic", topic=named.zh if language == "zh" else named.en)[0]["content"]
+    return templates(language).messages("qa_instruction_topic", topic=topic_label(topic, language))[0]["content"]

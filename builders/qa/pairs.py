@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn
 from csc_tasks.errors import SettingError
+from csc_tasks.languages import language as of
 from csc_tasks.metrics.segment import chinese_tokens
 from csc_tasks.question import QA_STAGES
 
@@ -27,8 +28,8 @@ def stage_of(index: int, total: int) -> str:
 
 
 def token_count(text: str, language: str) -> int:
-    """Tokens as the rule for short pairs counts them: words between white space in English, characters and words in Chinese."""
-    return len(chinese_tokens(text) if language == "zh" else text.split())
+    """Tokens as the rule for short pairs counts them: words between white space, or characters and words where words are not spaced."""
+    return len(text.split() if of(language).text.spaced else chinese_tokens(text))
 
 
 def published_pair(turns: Sequence[Turn], language: str, seed: str) -> int | None:

@@ -13,15 +13,15 @@ from pathlib import Path
 from builders.qa.conversations import Chosen
 from builders.qa.tokens import TokenCounter
 from builders.transcript import history
-from builders.wording import templates
+from builders.wording import templates, words
 from csc_tasks.errors import SettingError
+from csc_tasks.languages import language as of
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.forms import clean_text
 from csc_tasks.llm.outcomes import Dropped
 from csc_tasks.llm.prompting import chat_messages, placeholders
 from csc_tasks.reading import read_text
 
-NO_SUMMARY = {"zh": "（暂无）", "en": "(none yet)"}
 TOO_LONG = "more tokens than allowed"
 VALUES = {"earlier", "turns", "tokens", "words"}
 
@@ -100,7 +100,8 @@ class Summariser:
     async def _summary(self, chosen, pair, earlier, told):
         language, most = chosen.raw.language, self.variant.tokens
         turns = history(chosen.raw.turns[told : chosen.asked[pair]], language, strategies=False)
-        values = {"earlier": earlier or NO_SUMMARY[language], "turns": turns, "tokens": str(most), "words": str(_words(most, language))}
+        values = {"earlier": earlier or words(language).no_summary, "turns": turns}
+        values |= {"tokens": str(most), "words": str(_words(most, language))}
         messages = self.variant.messages(language, values)
         item_id = f"{chosen.conversation_id}/{pair}"
         # As often as the layer below asks for a reply of the right form.
@@ -121,8 +122,8 @@ class Summariser:
 
 
 def _words(tokens: int, language: str) -> int:
-    """About how many words (Chinese: characters) surely fit: models count words better than tokens."""
-    return max(8, tokens * 4 // 5 if language == "zh" else tokens * 3 // 5)
+    """About how many words (characters where words are not spaced) surely fit: models count words better than tokens."""
+    return max(8, tokens * 3 // 5 if of(language).text.spaced else tokens * 4 // 5)
 
 
 def _read_template(path: str) -> str:

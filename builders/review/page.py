@@ -11,6 +11,8 @@ from builders.review.verdicts import Verdict, checked_fix, conversation_check, l
 from csc_tasks.conversation import Conversation, Turn
 from csc_tasks.errors import DataError
 from csc_tasks.framework import STRATEGIES
+from csc_tasks.languages import language
+from csc_tasks.languages.labels import CARDS, strategy_name
 from csc_tasks.reading import read_json
 
 FORMAT = "csc-tasks review, version 1"
@@ -21,10 +23,12 @@ _TEMPLATE = Path(__file__).with_name("template")
 
 def write_page(path: Path, name: str, conversations: Sequence[Conversation], originals: Mapping[str, Sequence[Turn]]) -> None:
     """Write the page for these conversations; `name` is the dataset's."""
+    codes = sorted({CARDS} | {conversation.language for conversation in conversations})
     data = {
         "format": FORMAT,
         "dataset": name,
-        "strategies": [{"id": s.id, "zh": s.zh, "en": s.en} for s in STRATEGIES],
+        "strategies": [{"id": s.id} | {code: strategy_name(s.id, code) for code in codes} for s in STRATEGIES],
+        "speakers": {code: language(code).speakers.model_dump() for code in codes},
         "conversations": [
             {
                 "id": conversation.conversation_id,

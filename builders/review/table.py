@@ -14,7 +14,7 @@ from pathlib import Path
 from builders.review.verdicts import Fix, Verdict, checked_fix, listed, turn_check, verdict
 from csc_tasks.conversation import Conversation, Turn
 from csc_tasks.errors import DataError
-from csc_tasks.framework import BY_ID
+from csc_tasks.languages.labels import strategy_name
 
 COLUMNS = (
     "conversation_id", "language", "topic", "turn", "speaker", "original", "strategy", "text",
@@ -52,7 +52,7 @@ def write_table(path: Path, conversations: Sequence[Conversation], originals: Ma
         for conversation in conversations:
             beside = _beside(originals.get(conversation.conversation_id, ()), len(conversation.dialogue))
             for number, turn in enumerate(conversation.dialogue, 1):
-                name = BY_ID[turn.strategy].name(conversation.language) if turn.strategy else ""
+                name = strategy_name(turn.strategy, conversation.language) if turn.strategy else ""
                 cells = (
                     conversation.conversation_id, conversation.language, conversation.topic, str(number), turn.speaker, beside[number - 1],
                     name, turn.text, "", "", "", "", turn_check(conversation, number),
@@ -126,7 +126,7 @@ def _checked(row: Mapping[str, str], known: Mapping[str, Conversation], place: s
     if _plain(said.text) not in (_plain(unguarded(row["text"])), _plain(row["text"])):
         found = repr(row["text"])[:60]
         raise DataError(f"{place}: {name} turn {number}: the text was changed in place, to {found}; corrections go into new_text")
-    shown = BY_ID[said.strategy].name(conversation.language) if said.strategy else ""
+    shown = strategy_name(said.strategy, conversation.language) if said.strategy else ""
     if row["strategy"].strip() != shown:
         raise DataError(f"{place}: {name} turn {number}: the strategy was changed in place; corrections go into new_strategy")
     return name, number

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from csc_tasks.conversation import SUPPORTER, Conversation, Turn, content_id
 from csc_tasks.errors import DataError, UnknownStrategy
-from csc_tasks.framework import strategy
+from csc_tasks.languages.labels import strategy
 
 DECISIONS = ("keep", "fix", "drop")
 NAMED = 10

@@ -27,15 +27,17 @@ from builders.card import contents_table, count_lines
 from builders.dataset import check_target, write_folder
 from builders.rolecs.card import card
 from builders.rolecs.pool import Profile, read_pool
+from builders.wording import both, building_languages
 from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.errors import DataError, SettingError
-from csc_tasks.framework import LANGUAGES, TOPICS
+from csc_tasks.framework import TOPICS
+from csc_tasks.languages.labels import topic_names
 from csc_tasks.llm.options import add_llm_arguments
 from csc_tasks.llm.runs import run_record, stage_models
 
 ROLES = ("full", "no-assistant", "none")
 # All but Others, which has no case of its own (Section 4 of the paper: 7 topics x 1,948 profiles = 13,636 conversations).
-DEFAULT_TOPICS = tuple(topic.en for topic in TOPICS if topic.en != "Others")
+DEFAULT_TOPICS = tuple(topic for topic in TOPICS if topic != "Others")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -43,7 +45,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--out", required=True, type=Path, metavar="DIR", help="the dataset folder to write; the journal lies beside it")
     add("--profiles", default="demo", metavar="FILE", help="pool of profiles from csc build profiles, or demo (default)")
     add("--topics", default="", metavar="A,B", help="topics, English or Chinese, separated by commas (default: the seven without Others)")
-    add("--language", default="both", choices=[*LANGUAGES, "both"], help="of the conversations (default: both)")
+    add("--language", default="both", choices=[*building_languages(), "both"], help="of the conversations (default: both, zh and en)")
     add("--limit", type=int, metavar="N", help="keep N conversations; those of a smaller limit are among those of a larger one")
     add("--roles", default="full", choices=ROLES, help="full (default), no-assistant or none: the last two are the baselines of Table 7")
     add("--examples", metavar="CORPUS", help="for --roles none: labelled conversations to show as examples: their csconv/test")
@@ -60,7 +62,7 @@ def main(args: Namespace) -> None:
 
     started = time.time()
     check_target(args.out)
-    languages = LANGUAGES if args.language == "both" else (args.language,)
+    languages = both() if args.language == "both" else (args.language,)
     pairs = all_pairs(read_pool(args.profiles, languages), chosen_topics(args.topics))
     if args.limit is not None and args.limit < 1:
         raise SettingError(f"--limit {args.limit}: at least 1")
@@ -86,9 +88,9 @@ def main(args: Namespace) -> None:
 def chosen_topics(text: str) -> list:
     """The topics named in `text`, separated by commas, in the framework's order; raises SettingError for an unknown one."""
     names = [name.strip() for name in text.split(",") if name.strip()] or list(DEFAULT_TOPICS)
-    known = {name: topic for topic in TOPICS for name in (topic.en, topic.zh)}
+    known = topic_names()
     if unknown := [name for name in names if name not in known]:
-        raise SettingError(f"--topics: there is no topic {unknown[0]!r}; there are {', '.join(topic.en for topic in TOPICS)}")
+        raise SettingError(f"--topics: there is no topic {unknown[0]!r}; there are {', '.join(TOPICS)}")
     wanted = {known[name] for name in names}
     return [topic for topic in TOPICS if topic in wanted]
 
@@ -98,7 +100,7 @@ def all_pairs(profiles: Sequence[Profile], topics: Sequence) -> list:
     from builders.rolecs.roles import Pair
 
     pairs = [
-        Pair(content_id("pair", profile.language, topic.en, profile.text), profile.language, topic, profile.text)
+        Pair(content_id("pair", profile.language, topic, profile.text), profile.language, topic, profile.text)
         for profile in profiles
         for topic in topics
     ]
@@ -185,8 +187,8 @@ def build_record(args: Namespace, llm, pairs: Sequence, counts: dict, languages:
     from builders.wording import templates
 
     settings = {name: getattr(args, name) for name in ("seed", "roles", "limit", "attempts", "licence")}
-    settings |= {"languages": list(languages), "topics": [topic.en for topic in chosen_topics(args.topics)]}
-    settings |= {"sampling": llm.sampling, "filters": bounds()}
+    settings |= {"languages": list(languages), "topics": list(chosen_topics(args.topics))}
+    settings |= {"sampling": llm.sampling, "filters": bounds(languages)}
     if args.roles == "none":
         settings["examples"] = [example.conversation_id for found in examples.values() for example in found]
     return {

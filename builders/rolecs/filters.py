@@ -5,23 +5,29 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import groupby
 
-from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, detect_language
+from builders.wording import words
+from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation
 from csc_tasks.framework import STRATEGIES
+from csc_tasks.languages.detect import in_another_language
+from csc_tasks.languages.labels import read_together, strategy_name
 
 FEWEST_UTTERANCES = 8
 MOST_UTTERANCES = 50
 # Neither side may have less than this share of the utterances.
 LEAST_SHARE = 1 / 3
-# Characters of one utterance: about four long sentences. An utterance is meant to have one or two.
-MOST_CHARACTERS = {"zh": 240, "en": 700}
 FEWEST_STRATEGIES = 4
 MOST_IN_A_ROW = 2
 
-_TAGS = tuple(f"{left}{name}{right}" for s in STRATEGIES for name in (s.zh, s.en) for left, right in ("[]", "【】"))
-
 Filter = Callable[[Conversation], str | None]
+
+
+@cache
+def _tags(language: str) -> tuple[str, ...]:
+    own = [strategy_name(s.id, code) for s in STRATEGIES for code in read_together(language)]
+    return tuple(f"{left}{name}{right}" for name in own for left, right in ("[]", "【】"))
 
 
 def unsound(conversation: Conversation) -> str | None:
@@ -74,14 +80,16 @@ def few_strategies(conversation: Conversation) -> str | None:
 
 
 def long_utterance(conversation: Conversation) -> str | None:
-    """An utterance of more than MOST_CHARACTERS."""
-    most = MOST_CHARACTERS[conversation.language]
+    """An utterance too long for its language: about four long sentences, where one or two are meant."""
+    most = words(conversation.language).longest_utterance
     return f"an utterance of more than {most} characters" if any(len(turn.text) > most for turn in conversation.dialogue) else None
 
 
 def strategy_in_text(conversation: Conversation) -> str | None:
     """A strategy's name in brackets inside an utterance."""
-    return "a strategy tag in an utterance" if any(tag in turn.text for turn in conversation.dialogue for tag in _TAGS) else None
+    tags = _tags(conversation.language)
+    tagged = any(tag in turn.text for turn in conversation.dialogue for tag in tags)
+    return "a strategy tag in an utterance" if tagged else None
 
 
 def repeats_itself(conversation: Conversation) -> str | None:
@@ -92,8 +100,8 @@ def repeats_itself(conversation: Conversation) -> str | None:
 
 def wrong_language(conversation: Conversation) -> str | None:
     """The utterances, read as a whole, are in another language."""
-    found = detect_language("\n".join(turn.text for turn in conversation.dialogue))
-    return "in another language" if found != conversation.language else None
+    text = "\n".join(turn.text for turn in conversation.dialogue)
+    return "in another language" if in_another_language(text, conversation.language) else None
 
 
 FILTERS: tuple[Filter, ...] = (
@@ -107,12 +115,12 @@ def first_reason(conversation: Conversation, filters: Sequence[Filter] = FILTERS
     return next((reason for check in filters if (reason := check(conversation))), None)
 
 
-def bounds() -> dict:
-    """The filters' bounds, for build.json."""
+def bounds(languages: Sequence[str]) -> dict:
+    """The filters' bounds for these languages, for build.json."""
     return {
         "utterances": [FEWEST_UTTERANCES, MOST_UTTERANCES],
         "least_share_of_utterances": round(LEAST_SHARE, 4),
-        "most_characters": MOST_CHARACTERS,
+        "most_characters": {language: words(language).longest_utterance for language in languages},
         "fewest_strategies": FEWEST_STRATEGIES,
         "most_in_a_row": MOST_IN_A_ROW,
     }

@@ -55,5 +55,5 @@ class Maker:
             self.ended_by[played.ended_by] += 1
         said = [[turn.speaker, turn.strategy, turn.text] for turn in turns]
         return Conversation(
-            content_id("rolecs", pair.language, said), pair.language, pair.topic.en, "RoleCS", turns, pair.profile, scenario, goal
+            content_id("rolecs", pair.language, said), pair.language, pair.topic, "RoleCS", turns, pair.profile, scenario, goal
         )

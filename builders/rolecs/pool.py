@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from csc_tasks.errors import DataError
-from csc_tasks.framework import LANGUAGES
+from csc_tasks.languages import languages as known_languages
 from csc_tasks.reading import read_text
 
 POOL_FILE = "profiles.jsonl"
@@ -57,6 +57,6 @@ def _profile(line, where):
     except ValueError as error:
         raise DataError(f"{where}: not JSON ({error}); a profile is one JSON object a line") from None
     language, text = (row.get("language"), row.get("profile")) if isinstance(row, dict) else (None, None)
-    if language not in LANGUAGES or not isinstance(text, str) or not text.strip():
-        raise DataError(f"{where}: found {line[:80]!r}; a profile has language ({' or '.join(LANGUAGES)}) and profile (text)")
+    if language not in known_languages() or not isinstance(text, str) or not text.strip():
+        raise DataError(f"{where}: found {line[:80]!r}; a profile has language ({', '.join(known_languages())}) and profile (text)")
     return Profile(language, " ".join(text.split()))

@@ -22,7 +22,8 @@ from builders.forms import Label, Utterance, WrittenTurn, labelled
 from builders.transcript import history, strategy_lines
 from builders.wording import templates
 from csc_tasks.conversation import Turn
-from csc_tasks.framework import STRATEGIES, Strategy, Topic
+from csc_tasks.framework import STRATEGIES, Strategy
+from csc_tasks.languages.labels import definition, strategy_name, topic_label
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.forms import Form, Text
 
@@ -73,7 +74,7 @@ def chosen(language: str, offered: tuple[Strategy, ...], with_reply: bool) -> ty
 
     One that is known but not offered is no malformed reply: the dialogue's rules deal with it, and count it.
     """
-    names = [strategy.name(language) for strategy in offered]
+    names = [strategy_name(strategy.id, language) for strategy in offered]
     fields = {"strategy": (Annotated[Label, Field(json_schema_extra={"enum": names})], ...)}
     if with_reply:
         fields["reply"] = (Utterance, ...)
@@ -86,12 +87,12 @@ class Pair:
 
     id: str
     language: str
-    topic: Topic
+    topic: str
     profile: str
 
     @property
     def topic_name(self) -> str:
-        return self.topic.zh if self.language == "zh" else self.topic.en
+        return topic_label(self.topic, self.language)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,8 @@ class Roles:
     async def support(self, turns: Sequence[Turn], strategy: Strategy, scenario: str) -> str:
         """The supporter: the next utterance, with this strategy."""
         language = self.pair.language
-        values = {"strategy": strategy.name(language), "definition": strategy.definition(language).rstrip("。."), "scenario": scenario}
+        meaning = definition(strategy.id, language).rstrip("。.")
+        values = {"strategy": strategy_name(strategy.id, language), "definition": meaning, "scenario": scenario}
         values["history"] = history(turns, language, strategies=True)
         return (await self._ask("supporter", "rolecs_supporter", Said, **values)).reply
 

@@ -9,11 +9,11 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from builders.qa.summarise import NO_SUMMARY
 from builders.qa.tokens import estimate
-from builders.scripted.phrases import FOLDER, bank, draw, join, pick
+from builders.scripted.phrases import FOLDER, bank, check_spoken, draw, join, pick
 from builders.scripted.reading import inverted, read_back, turns_in
 from builders.scripted.recognise import recognise
+from builders.wording import words as builder_words
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn
 from csc_tasks.llm.backends import register_scripted
 from csc_tasks.llm.exchange import Reply, Request, Usage
@@ -39,6 +39,7 @@ def words(language: str) -> Mapping:
     """The phrases of this module."""
     import yaml
 
+    check_spoken(language)
     return yaml.safe_load((FOLDER / f"{language}_answers.yaml").read_text(encoding="utf-8"))
 
 
@@ -60,7 +61,7 @@ def summary(request: Request) -> str:
     for again in request.messages[3::2]:
         _, _, told = read_back([again], "qa_summary_again")
         bound = bound * int(told["tokens"]) // int(told["counted"])
-    earlier = "" if values["earlier"] == NO_SUMMARY[language] else values["earlier"]
+    earlier = "" if values["earlier"] == builder_words(language).no_summary else values["earlier"]
     return fitted(updated(parts_of(earlier, language), turns_in(values["turns"], language), language), bound, language)
 
 

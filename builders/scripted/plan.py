@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from builders.scripted.phrases import Bank, bank, draw, fill, pick, slot_values, voiced, weighted
-from csc_tasks.framework import TOPICS
+from csc_tasks.languages.labels import topic_label
 
 MOODS = {"calm": 0.28, "worried": 0.22, "angry": 0.22, "hurried": 0.14, "chatty": 0.14}
 # How likely a customer in this mood starts out upset rather than with a plain description.
 UPSET = {"calm": 0.1, "worried": 0.7, "angry": 0.85, "hurried": 0.35, "chatty": 0.3}
 OUTCOMES = {"solved": 0.26, "self_help": 0.2, "second_try": 0.2, "escalated": 0.22, "refused": 0.2, "documents": 0.14}
-TOPIC_NAMES = {topic.en: topic for topic in TOPICS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ def _slots(phrases: Bank, problem: Mapping, rng) -> dict[str, str]:
         "branch": pick(rng, generic["lists"]["branch"]),
         "agent": digits(4) if zh else pick(rng, generic["lists"]["agent"]),
         "desk": generic["desks"][problem["desk"]],
-        "topic": TOPIC_NAMES[problem["topic"]].zh if zh else problem["topic"].lower().replace("others", "general matters"),
+        "topic": topic_label(problem["topic"], phrases.language) if zh else problem["topic"].lower().replace("others", "general matters"),
         "hello": generic["supporter"]["hello"][pick(rng, tuple(generic["supporter"]["hello"]))],
         "wish": pick(rng, generic["supporter"]["wish"]),
         "tail": "00" + digits(2),

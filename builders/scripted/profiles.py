@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
-from builders.scripted.phrases import FOLDER, bank, draw, fill, pick
+from builders.scripted.phrases import FOLDER, bank, check_spoken, draw, fill, pick
 from builders.scripted.reading import inverted, read_back
 from csc_tasks.llm.backends import register_scripted
 from csc_tasks.llm.exchange import Request
@@ -21,6 +21,7 @@ def words(language: str) -> Mapping:
     """The phrases that role-playing alone needs: `profile`, `money`, `case`, `directions`, `demographics`, `described`."""
     import yaml
 
+    check_spoken(language)
     return yaml.safe_load((FOLDER / f"{language}_roles.yaml").read_text(encoding="utf-8"))
 
 

@@ -4,11 +4,12 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from builders.transcript import NOTHING_SAID, SPEAKER
-from builders.wording import templates
+from builders.scripted.phrases import LANGUAGES
+from builders.transcript import prefixes
+from builders.wording import templates, words
 from csc_tasks.conversation import SUPPORTER, Turn
 from csc_tasks.errors import DataError
-from csc_tasks.framework import LANGUAGES, find_strategy
+from csc_tasks.languages.labels import find_strategy
 
 _TAGGED = re.compile(r"\[([^\]]+)\] (.*)")
 _PLACE = r"\$\{(\w+)\}"
@@ -21,15 +22,15 @@ def read_back(messages: Sequence[dict], *names: str) -> tuple[str, str, dict[str
         for name in names:
             if match := _pattern(language, name).fullmatch(rendered):
                 return language, name, match.groupdict()
-    raise DataError(f"the scripted stand-in knows no such prompt; it knows {', '.join(names)}")
+    raise DataError(f"the scripted stand-in knows no such prompt; it speaks {' and '.join(LANGUAGES)} and knows {', '.join(names)}")
 
 
 def turns_in(history: str, language: str) -> list[Turn]:
     """The turns of a history as a prompt shows it; strategies where it shows them."""
-    turns = []
-    for line in [] if history == NOTHING_SAID[language] else history.split("\n"):
-        speaker = next(speaker for speaker, prefix in SPEAKER[language].items() if line.startswith(prefix))
-        text, strategy = line.removeprefix(SPEAKER[language][speaker]), ""
+    turns, opening = [], prefixes(language)
+    for line in [] if history == words(language).nothing_said else history.split("\n"):
+        speaker = next(speaker for speaker, prefix in opening.items() if line.startswith(prefix))
+        text, strategy = line.removeprefix(opening[speaker]), ""
         if speaker == SUPPORTER and (tagged := _TAGGED.match(text)) and (found := find_strategy(tagged[1], ids=False)):
             strategy, text = found.id, tagged[2]
         turns.append(Turn(speaker, text, strategy))

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 
-from builders.scripted.phrases import FOLDER, Bank, bank
+from builders.scripted.phrases import FOLDER, Bank, bank, check_spoken
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn
 from csc_tasks.framework import BY_ID
 
@@ -145,6 +145,7 @@ def words(language: str) -> Mapping:
     """What `phrases/{language}_recognise.yaml` holds: patterns of strategies and topics, and what the rewriter puts in."""
     import yaml
 
+    check_spoken(language)
     return yaml.safe_load((FOLDER / f"{language}_recognise.yaml").read_text(encoding="utf-8"))
 
 

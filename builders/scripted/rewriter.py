@@ -21,7 +21,7 @@ from builders.scripted.reading import read_back, turns_in
 from builders.scripted.recognise import recognised, topic_of, words
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn, merge_neighbours
 from csc_tasks.errors import DataError
-from csc_tasks.framework import BY_ID, TOPICS
+from csc_tasks.languages.labels import strategy_name, topic_label
 from csc_tasks.llm.backends import register_scripted
 from csc_tasks.llm.exchange import Request
 
@@ -45,13 +45,13 @@ def check(request: Request) -> str:
 def topic(request: Request) -> str:
     language, _, values = read_back(request.messages, "csconv_topic")
     found = topic_of(turns_in(values["dialogue"], language), language)
-    return _json(topic=next(getattr(known, language) for known in TOPICS if known.en == found))
+    return _json(topic=topic_label(found, language))
 
 
 def rewrite(request: Request) -> str:
     language, _, values = read_back(request.messages, "csconv_rewrite")
     turns = rewritten(turns_in(values["dialogue"], language), language, request.item_id)
-    named = [(turn, BY_ID[turn.strategy].name(language) if turn.strategy else "") for turn in turns]
+    named = [(turn, strategy_name(turn.strategy, language) if turn.strategy else "") for turn in turns]
     dialogue = [{"speaker": turn.speaker, "strategy": name, "text": turn.text} for turn, name in named]
     if draw(request.item_id, "note").random() < 0.125:
         dialogue.append({"speaker": "system", "strategy": "", "text": words(language)["closing_note"]})
@@ -108,7 +108,7 @@ def judge(request: Request) -> str:
 def label(request: Request) -> str:
     language, _, values = read_back(request.messages, "csconv_label")
     turns = [Turn(turn.speaker, _NUMBER.sub("", turn.text)) for turn in turns_in(values["dialogue"], language)]
-    named = [BY_ID[strategy].name(language) for strategy in recognised(turns, language) if strategy]
+    named = [strategy_name(strategy, language) for strategy in recognised(turns, language) if strategy]
     return _json(labels=[{"number": number, "strategy": name} for number, name in enumerate(named, 1)])
 
 

@@ -17,7 +17,8 @@ from builders.scripted.player import Scenario, State, begin, choose_strategy, cu
 from builders.scripted.profiles import who, words
 from builders.scripted.reading import read_back, turns_in
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn
-from csc_tasks.framework import BY_ID, STRATEGIES, TOPICS, find_strategy
+from csc_tasks.framework import STRATEGIES, TOPICS
+from csc_tasks.languages.labels import find_strategy, strategy_name, topic_label, topic_name
 from csc_tasks.llm.backends import register_scripted
 from csc_tasks.llm.exchange import Request
 
@@ -59,8 +60,11 @@ def case_text(found: Case) -> str:
 def case_behind(item_id: str, language: str, scenario: str) -> Case:
     """The first of the item's cases that `scenario` tells; its first case where it tells none (another model planned it)."""
     customer = who(language, scenario, "case")
-    named = {topic.zh if language == "zh" else topic.en.lower().replace("others", "general matters"): topic.en for topic in TOPICS}
-    topic = named.get(customer.get("topic", ""), TOPICS[0].en)
+    def shown(topic: str) -> str:
+        return topic_label(topic, language) if language == "zh" else topic.lower().replace("others", "general matters")
+
+    named = {shown(topic): topic for topic in TOPICS}
+    topic = named.get(customer.get("topic", ""), TOPICS[0])
     for number in range(TRIES):
         found = case(item_id, language, topic, number, customer)
         if case_text(found) == scenario:
@@ -105,7 +109,7 @@ def _said(state, strategy, text):
 
 def planner(request: Request) -> str:
     language, _, values = read_back(request.messages, "rolecs_planner")
-    topic = next(topic.en for topic in TOPICS if values["topic"] in (topic.zh, topic.en))
+    topic = topic_name(values["topic"])
     customer = who(language, values["profile"], "profile") or who(language, values["profile"], "described")
     chosen = case(request.item_id, language, topic, 0, customer)
     for number in range(TRIES):
@@ -119,7 +123,7 @@ def planner(request: Request) -> str:
 def supporter_assistant(request: Request) -> str:
     language, _, values = read_back(request.messages, "rolecs_supporter_assistant")
     state = state_at(case_behind(request.item_id, language, values["scenario"]), turns_in(values["history"], language))
-    return _json(strategy=BY_ID[next_strategy(state, _offered(values["strategies"], language))].name(language))
+    return _json(strategy=strategy_name(next_strategy(state, _offered(values["strategies"], language)), language))
 
 
 def supporter(request: Request) -> str:
@@ -128,7 +132,7 @@ def supporter(request: Request) -> str:
     if name == "rolecs_supporter":
         return _json(reply=_supporter_says(state, find_strategy(values["strategy"]).id))
     strategy = next_strategy(state, _offered(values["strategies"], language), RANDOM_ALONE)
-    return _json(strategy=BY_ID[strategy].name(language), reply=_supporter_says(state, strategy))
+    return _json(strategy=strategy_name(strategy, language), reply=_supporter_says(state, strategy))
 
 
 def customer_assistant(request: Request) -> str:
@@ -148,7 +152,7 @@ def customer(request: Request) -> str:
 def writer(request: Request) -> str:
     """A whole conversation at once: the same roles, one after the other."""
     language, _, values = read_back(request.messages, "rolecs_whole")
-    topic = next(topic.en for topic in TOPICS if values["topic"] in (topic.zh, topic.en))
+    topic = topic_name(values["topic"])
     found = case(request.item_id, language, topic, 0, who(language, values["profile"], "profile"))
     state, finished = begin(found), False
     while len(state.turns) < int(values["cap"]):
@@ -158,7 +162,7 @@ def writer(request: Request) -> str:
             break
         act = customer_act(state) or "no_more"
         state, finished = hear(state, act, customer_text(state, act)), act == "no_more"
-    named = [(turn, BY_ID[turn.strategy].name(language) if turn.strategy else "") for turn in state.turns]
+    named = [(turn, strategy_name(turn.strategy, language) if turn.strategy else "") for turn in state.turns]
     dialogue = [{"speaker": turn.speaker, "strategy": name, "text": turn.text} for turn, name in named]
     return _json(scenario=case_text(found), goal=found.goal, dialogue=dialogue)
 
@@ -176,7 +180,7 @@ def judge(request: Request) -> str:
 
 def _offered(lines, language):
     """The strategies that a prompt lists."""
-    names = {f"- {s.name(language)}{'：' if language == 'zh' else ': '}": s for s in STRATEGIES}
+    names = {f"- {strategy_name(s.id, language)}{'：' if language == 'zh' else ': '}": s for s in STRATEGIES}
     return [s for line in lines.split("\n") for start, s in names.items() if line.startswith(start)]
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from builders.sources.raw import RawConversation, Reading
 from csc_tasks.errors import DataError, SettingError
-from csc_tasks.framework import LANGUAGES
+from csc_tasks.languages import languages
 
 __all__ = ["FORMATS", "RawConversation", "Reading", "add_source_arguments", "format_of", "read_source"]
 
@@ -33,7 +33,7 @@ def add_source_arguments(parser: ArgumentParser) -> None:
         "CrossWOZ (val.json.zip), STAR (its dialogues/ folder), talkmap's banking corpus (.csv, .csv.gz)",
     )
     add("--format", default="auto", choices=FORMATS, help="of the source (default: auto, by its name and first characters)")
-    add("--source-language", choices=LANGUAGES, help="of JSONL rows that do not say it (default: by their characters)")
+    add("--source-language", choices=tuple(languages()), help="of JSONL rows that do not say it (default: by their text)")
 
 
 def read_source(path: Path, reading: Reading, kind: str = "auto", language: str | None = None) -> Iterator[RawConversation]:

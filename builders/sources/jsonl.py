@@ -12,11 +12,12 @@ from typing import BinaryIO
 
 from builders.sources.raw import RawConversation, Reading
 from csc_tasks import shapes
-from csc_tasks.conversation import Turn, detect_language, text_of
+from csc_tasks.conversation import Turn, text_of
 from csc_tasks.errors import DataError
-from csc_tasks.framework import LANGUAGES, TOPICS, topic_name
-
-_TOPICS = {topic.en for topic in TOPICS}
+from csc_tasks.framework import TOPICS
+from csc_tasks.languages import languages
+from csc_tasks.languages.detect import detect
+from csc_tasks.languages.labels import topic_name
 
 
 def read(path: Path, reading: Reading, language: str | None) -> Iterator[RawConversation]:
@@ -64,8 +65,8 @@ def _conversation(line: bytes, place: str, path: Path, reading: Reading, languag
     if found["conversation_id"] in seen:
         return reading.leave_out("conversation_id occurs twice", place)
     seen.add(found["conversation_id"])
-    if found["language"] and found["language"] not in LANGUAGES:
-        return reading.leave_out("unknown language", place, f"{found['language']!r}; known are {', '.join(LANGUAGES)}")
+    if found["language"] and found["language"] not in languages():
+        return reading.leave_out("unknown language", place, f"{found['language']!r}; known are {', '.join(languages())}")
     turns = []
     for i, turn in enumerate(said):
         speaker, text = (shapes.part(turn, names) if isinstance(turn, dict) else None for names in (shapes.SPEAKER, shapes.TEXT))
@@ -76,8 +77,12 @@ def _conversation(line: bytes, place: str, path: Path, reading: Reading, languag
             return reading.leave_out("text is null" if text is None else "text is no text", f"{place}: turn {i}", repr(text)[:60])
         turns.append(Turn(known, text))
     topic = topic_name(found["topic"])
-    if topic and topic not in _TOPICS:
+    if topic and topic not in TOPICS:
         reading.counts["topics_not_among_the_eight_and_so_unknown"] += 1
-    spoken = found["language"] or language or detect_language(" ".join(turn.text for turn in turns))
+    spoken = found["language"] or language or detect(" ".join(turn.text for turn in turns))
+    if spoken is None:
+        return reading.leave_out("no language and too little text to tell it", place, "give the row a language, or --source-language")
+    if spoken not in languages():
+        return reading.leave_out("unknown language", place, f"looks like {spoken!r}; known are {', '.join(languages())}")
     source = found["source"] or path.name.partition(".")[0]
-    return reading.take(found["conversation_id"], spoken, topic if topic in _TOPICS else "", source, turns, place)
+    return reading.take(found["conversation_id"], spoken, topic if topic in TOPICS else "", source, turns, place)

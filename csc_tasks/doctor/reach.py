@@ -15,7 +15,8 @@ from csc_tasks.compat.huggingface_hub import fetched_before
 from csc_tasks.doctor import BROKEN, NOTE, OK, Finding
 from csc_tasks.errors import CscError
 from csc_tasks.hub import endpoint
-from csc_tasks.metrics.learned import DEFAULT_MODELS
+from csc_tasks.languages import languages
+from csc_tasks.metrics.learned import NAMES, default_model
 from csc_tasks.settings import Settings, read_settings
 
 OFFLINE = "HF_HUB_OFFLINE is set"
@@ -73,8 +74,10 @@ def reach(models: Sequence[str], seconds: float) -> Iterator[Finding]:
 
 
 def metric_models(settings: Settings) -> set[str]:
-    """The models that the learned metrics would load under these settings."""
-    return {getattr(settings, f"{metric}_model") or name for metric, models in DEFAULT_MODELS.items() for name in models.values()}
+    """The models that the learned metrics would load: for csc_language, or for the languages of the published corpora."""
+    codes = [settings.language] if settings.language else [code for code, one in languages().items() if one.read_everywhere]
+    named = {getattr(settings, f"{name}_model") or default_model(name, code) for name in NAMES for code in codes}
+    return {name for name in named if name}
 
 
 def side_by_side(questions: Mapping, seconds: float) -> dict:

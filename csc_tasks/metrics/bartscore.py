@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 
 from csc_tasks.errors import require
+from csc_tasks.languages import language as language_of
 from csc_tasks.metrics import weights
 from csc_tasks.metrics.batching import Work, blocks, by_length, onto, padded, states, within_memory
 
 NAME = "bartscore"
 # The original code's cut, and the length of bart-large-cnn's table of positions.
 _LONGEST = 1024
-# What multilingual models call a language.
-_CODES = {"zh": ("zh_CN", "zho_Hans", "zh"), "en": ("en_XX", "eng_Latn", "en")}
 # Logits are by far the largest thing in memory: so many numbers of 4 bytes at a time, or those of one target where it alone has more.
 _LOGITS = 1 << 27
 
@@ -149,7 +148,8 @@ def _speak(tokenizer, language: str) -> str:
     """Set the language of a tokenizer that marks texts with one; "|language:CODE" for the signature, or nothing."""
     if getattr(tokenizer, "src_lang", None) is None:
         return ""
-    known = [code for code in _CODES[language] if tokenizer.convert_tokens_to_ids(code) not in (None, tokenizer.unk_token_id)]
+    codes = language_of(language).metrics.bartscore_codes
+    known = [code for code in codes if tokenizer.convert_tokens_to_ids(code) not in (None, tokenizer.unk_token_id)]
     if not known:
         raise ValueError(f"it does not know the language {language}")
     tokenizer.src_lang = known[0]

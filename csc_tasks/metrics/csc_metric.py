@@ -13,7 +13,7 @@ import datasets
 import evaluate
 
 from csc_tasks.errors import SettingError
-from csc_tasks.framework import strategy
+from csc_tasks.languages.labels import strategy
 from csc_tasks.metrics import METRICS, LearnedSettings
 
 _USABLE = [name for name, metric in METRICS.items() if metric.of != "flag"]

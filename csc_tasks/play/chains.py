@@ -63,7 +63,7 @@ class Chain:
         """Book the reply to the request that `ask` gave last."""
         how = self.renderer.reading(self.requests[self.position], truncated)
         played = Played(writable(text or ""), truncated, self.dropped, thinking=how)
-        self._book(played, read_reply(text, how))
+        self._book(played, read_reply(text, how, self.requests[self.position].prompt.language))
 
     def choose(self, loglikelihoods: Sequence[float]) -> None:
         """Book the twelve log-likelihoods for the request that `ask` gave last."""

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from csc_tasks.errors import ModelError
 from csc_tasks.framework import STRATEGIES
+from csc_tasks.languages.labels import strategy_name
 from csc_tasks.observe import cut_replies
 from csc_tasks.play.api import address, is_api
 from csc_tasks.play.chains import Chain, windows
@@ -69,7 +70,7 @@ def choose(
 def options(request: PlayInstance) -> list[str]:
     """The twelve continuations. A chat template ends where the reply starts; plain text ends with a colon and wants a space."""
     space = "" if request.templated else " "
-    return [f"{space}[{strategy.name(request.prompt.language)}]" for strategy in STRATEGIES]
+    return [f"{space}[{strategy_name(strategy.id, request.prompt.language)}]" for strategy in STRATEGIES]
 
 
 def longest_name(request: PlayInstance) -> int:

@@ -1,4 +1,4 @@
-"""Conversation or question -> prompt. Rendering only; the words are in `zh.py` and `en.py`.
+"""Conversation or question -> prompt. Rendering only; the words are in `languages/<code>/prompts.yaml`.
 
 Tasks and trainer use the same two classes, `TurnPrompt` and `AnswerPrompt`, so that training and evaluation prompts cannot drift.
 Their `messages()` are what a chat template takes; `plain(messages)` is the same prompt for a model without one.
@@ -6,15 +6,14 @@ Their `messages()` are what a chat template takes; `plain(messages)` is the same
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import ModuleType
 
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation
-from csc_tasks.framework import BY_ID, STRATEGIES
-from csc_tasks.prompts import en, zh
+from csc_tasks.framework import STRATEGIES
+from csc_tasks.languages import Wording, language
+from csc_tasks.languages.labels import definition, strategy_name
 from csc_tasks.prompts.reply import Reply
 from csc_tasks.question import Question
 
-WORDING: Mapping[str, ModuleType] = {"zh": zh, "en": en}
 Messages = list[dict[str, str]]
 
 
@@ -46,7 +45,7 @@ class TurnPrompt:
 
     def plain(self, messages: Messages) -> str:
         """`messages` as text: `single` as it is, `chat` as lines that end where the supporter speaks."""
-        words = WORDING[self.language]
+        words = language(self.language).words
         head = [message["content"] for message in messages if message["role"] == "system"]
         rest = [message for message in messages if message["role"] != "system"]
         if self.style == "single":
@@ -56,12 +55,12 @@ class TurnPrompt:
 
     def stops(self) -> list[str]:
         """Where a model without a chat template starts somebody's next line."""
-        words = WORDING[self.language]
+        words = language(self.language).words
         return ["\n" + words.CUSTOMER.rstrip(), "\n" + words.SUPPORTER.rstrip()]
 
     def given_strategy(self) -> str | None:
         """The gold strategy's name in the oracle variant, else None."""
-        return BY_ID[self.conversation.dialogue[self.turn].strategy].name(self.language) if self.variant == "oracle" else None
+        return strategy_name(self.conversation.dialogue[self.turn].strategy, self.language) if self.variant == "oracle" else None
 
     def target(self) -> str:
         """The gold reply in the format the prompt asks for."""
@@ -73,7 +72,7 @@ class TurnPrompt:
         strategy, text = turn.strategy, turn.text
         if position in replies:
             reply = replies[position]
-            strategy, text = ("", WORDING[self.language].NO_REPLY) if reply.empty else (reply.strategy or "", reply.text)
+            strategy, text = ("", language(self.language).words.NO_REPLY) if reply.empty else (reply.strategy or "", reply.text)
         return turn.speaker, tagged(strategy, text, self.language) if self.variant != "vanilla" else text
 
 
@@ -97,7 +96,7 @@ class AnswerPrompt:
 
     def messages(self, drop: int = 0, replies: Mapping[int, Reply] | None = None) -> Messages:
         """Chat messages; `drop` oldest turns of a full or last-turns history are left out. `replies` has no meaning here."""
-        words = WORDING[self.language]
+        words = language(self.language).words
         instruction = self.question.instruction.strip() or words.QA_INSTRUCTION
         parts = []
         if self.context == "summary":
@@ -116,7 +115,7 @@ class AnswerPrompt:
 
     def stops(self) -> list[str]:
         """Where a model without a chat template starts the customer's next line."""
-        words = WORDING[self.language]
+        words = language(self.language).words
         return ["\n" + words.CUSTOMER.rstrip(), "\n" + words.QA_QUESTION]
 
     def _history(self) -> tuple:
@@ -125,13 +124,13 @@ class AnswerPrompt:
         return self.question.conversation_history[-self.LAST_TURNS :] if self.context == "last" else self.question.conversation_history
 
 
-def instructions(language: str, variant: str) -> str:
+def instructions(code: str, variant: str) -> str:
     """What is asked, the strategy table and the reply format: the part every prompt of a language shares, so that it comes first."""
-    words = WORDING[language]
+    words = language(code).words
     if variant == "vanilla":
         return f"{words.TASK_WITHOUT_STRATEGY}\n\n{words.FORMAT_WITHOUT_STRATEGY}"
     table = "\n".join(
-        words.STRATEGY.format(number=s.number, name=s.name(language), definition=s.definition(language)) for s in STRATEGIES
+        words.STRATEGY.format(number=s.number, name=strategy_name(s.id, code), definition=definition(s.id, code)) for s in STRATEGIES
     )
     if variant == "oracle":
         return f"{words.TASK_GIVEN_STRATEGY}\n\n{words.STRATEGIES}\n{table}\n\n{words.FORMAT_WITHOUT_STRATEGY}"
@@ -143,7 +142,7 @@ def single(prompt: TurnPrompt, said: list[tuple[str, str]]) -> Messages:
 
     That is why an empty history is just empty: a line that says so would be in the way of the next prompt.
     """
-    words = WORDING[prompt.language]
+    words = language(prompt.language).words
     lines = [speaker_line(speaker, text, words) for speaker, text in said]
     given = prompt.given_strategy()
     tail = words.TAIL_GIVEN_STRATEGY.format(name=given) if given else words.TAIL
@@ -155,7 +154,7 @@ def chat(prompt: TurnPrompt, said: list[tuple[str, str]]) -> Messages:
 
     Many chat templates demand that a user speaks first and last; where the supporter does, a stage direction stands in for the customer.
     """
-    words = WORDING[prompt.language]
+    words = language(prompt.language).words
     messages: Messages = [system(instructions(prompt.language, prompt.variant))]
     if not said or said[0][0] == SUPPORTER:
         messages.append(user(words.OPENING if len(said) == prompt.turn else words.EARLIER))
@@ -172,12 +171,12 @@ def chat(prompt: TurnPrompt, said: list[tuple[str, str]]) -> Messages:
     return messages
 
 
-def tagged(strategy: str, text: str, language: str) -> str:
+def tagged(strategy: str, text: str, code: str) -> str:
     """`[Strategy name] text`, or just the text where there is no strategy (unlabelled or unparsed turns)."""
-    return WORDING[language].TAGGED.format(name=BY_ID[strategy].name(language), text=text) if strategy else text
+    return language(code).words.TAGGED.format(name=strategy_name(strategy, code), text=text) if strategy else text
 
 
-def speaker_line(speaker: str, text: str, words: ModuleType) -> str:
+def speaker_line(speaker: str, text: str, words: Wording) -> str:
     """One line per turn: a line break inside a turn would let its text pose as somebody else's turn."""
     return (words.CUSTOMER if speaker == CUSTOMER else words.SUPPORTER) + " ".join(text.splitlines())
 

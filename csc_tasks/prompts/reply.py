@@ -10,9 +10,11 @@ strategy, and the whole text is the reply. Accepted and refused forms stand in a
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 
-from csc_tasks.framework import BY_ID, STRATEGIES, Strategy, find_strategy
-from csc_tasks.prompts import en, zh
+from csc_tasks.framework import BY_ID, STRATEGIES, Strategy
+from csc_tasks.languages import language
+from csc_tasks.languages.labels import find_strategy, read_together, strategy_name
 from csc_tasks.thinking import Thinking, separate
 
 # Every repetition has a bound: a reply of any length is read in time that is linear in its length.
@@ -22,15 +24,9 @@ _TAG = re.compile(rf"{_BRACKETED}{_SPACE}[:：]?")
 _ANY_TAG = re.compile(_BRACKETED)
 
 _OTHER_SPELLINGS = {"其他": "其它"}
-_ALL_NAMES = [name for s in STRATEGIES for name in (s.zh, s.en)] + list(_OTHER_SPELLINGS)
-_NAMES = "|".join(
-    sorted((r"[^\S\n]{1,20}".join(map(re.escape, name.split())) for name in _ALL_NAMES), key=len, reverse=True)
-)
 _WORD = r"(?:策略|strategy)"
 _AFTER_NUMBER = rf"(?!\d){_SPACE}(?:[:：.、]{_SPACE})?"
 _END = r"[^\S\n]{0,20}(?:[:：]|\n|$)"
-_BARE = re.compile(rf"((?:(?:{_WORD}{_SPACE})?\d{{1,2}}{_AFTER_NUMBER})?(?:{_NAMES})){_END}", re.IGNORECASE)
-_NUMBERED = re.compile(rf"({_WORD}{_SPACE}\d{{1,2}}{_AFTER_NUMBER}(?:{_NAMES}))\s{{1,20}}(?=\S)", re.IGNORECASE)
 _NUMBER_ONLY = re.compile(rf"({_WORD}{_SPACE}\d{{1,2}})(?!\d){_END}", re.IGNORECASE)
 
 
@@ -43,9 +39,6 @@ _STRATEGY_NAMES = rf"{_WORD}(?:名称|\s{{1,5}}name)?"
 _STRATEGY_FIELD = re.compile(_field(_STRATEGY_NAMES), re.IGNORECASE)
 _LATER_FIELD = re.compile(rf"^{_field(_STRATEGY_NAMES)}(?P<label>[^\n]{{1,60}})", re.IGNORECASE | re.MULTILINE)
 _REPLY_FIELD = re.compile(_field(r"reply|response|answer|回复内容|回复|回应|回答"), re.IGNORECASE)
-# What the prompt calls the supporter, and what else a model may call its own part.
-_SPEAKERS = [line.strip(" :：") for words in (en, zh) for line in (words.TAIL, words.SUPPORTER)] + ["agent", "assistant"]
-_SPEAKER = re.compile(_field("|".join(map(re.escape, _SPEAKERS))), re.IGNORECASE)
 _MARKUP = " \t*_`[]【】［］"
 _EMPHASIS = ("***", "**", "*", "__", "_", "`")
 _REPEATS = 10
@@ -69,21 +62,51 @@ class Reply:
         return not self.text
 
 
-def read_reply(raw: str | None, thinking: Thinking | None = None) -> Reply:
+@dataclass(frozen=True, slots=True)
+class _Patterns:
+    """What names open a reply in one language (code None: in any). bare, numbered: a strategy's; speaker: the supporter's."""
+
+    code: str | None
+    bare: re.Pattern
+    numbered: re.Pattern
+    speaker: re.Pattern
+
+
+@cache
+def _patterns(code: str | None) -> _Patterns:
+    codes = read_together(code)
+    own = [strategy_name(s.id, other) for s in STRATEGIES for other in codes] + list(_OTHER_SPELLINGS)
+    names = "|".join(
+        sorted((r"[^\S\n]{1,20}".join(map(re.escape, name.split())) for name in own), key=len, reverse=True)
+    )
+    # What the prompt calls the supporter, and what else a model may call its own part.
+    words = [language(other).words for other in codes]
+    speakers = [line.strip(" :：") for its in words for line in (its.TAIL, its.SUPPORTER)] + ["agent", "assistant"]
+    number = rf"\d{{1,2}}{_AFTER_NUMBER}"
+    return _Patterns(
+        code,
+        re.compile(rf"((?:(?:{_WORD}{_SPACE})?{number})?(?:{names})){_END}", re.IGNORECASE),
+        re.compile(rf"({_WORD}{_SPACE}{number}(?:{names}))\s{{1,20}}(?=\S)", re.IGNORECASE),
+        re.compile(_field("|".join(map(re.escape, speakers))), re.IGNORECASE),
+    )
+
+
+def read_reply(raw: str | None, thinking: Thinking | None = None, code: str | None = None) -> Reply:
     """Read what a model wrote (None, from an API that gave no content, is an empty unparsed reply).
 
-    thinking: how the model thinks aloud, where that is known.
+    thinking: how the model thinks aloud, where that is known. code: the conversation's language; strategy names are read in it and in
+    those that are read everywhere, without it in all languages.
     """
-    answer = read_answer(raw, thinking)
-    text = _unnamed(answer.text)
-    label, rest = _json_fields(text) or _split(text)
-    found = _strategy(label)
+    answer, its = read_answer(raw, thinking), _patterns(code)
+    text = _unnamed(answer.text, its)
+    label, rest = _json_fields(text) or _split(text, its)
+    found = _strategy(label, its)
     if found is None:
         return Reply(None, text, answer.thinking_cut)
     for _ in range(_REPEATS):
         # The same label once more, right after itself, is no part of what the customer is told; a different one is a second choice.
-        again, after = _split(rest)
-        other = _strategy(again, ids=label.strip() in BY_ID)
+        again, after = _split(rest, its)
+        other = _strategy(again, its, ids=label.strip() in BY_ID)
         if other is None:
             break
         if other is not found:
@@ -92,14 +115,14 @@ def read_reply(raw: str | None, thinking: Thinking | None = None) -> Reply:
     # A full strategy name further on, in brackets or as a field, is a second label. Ids are not looked for: [ID] can be a placeholder.
     later = [match[1] for match in _ANY_TAG.finditer(rest)]
     later += [match["label"].strip(_MARKUP) for match in _LATER_FIELD.finditer(rest)]
-    if any(_strategy(label, ids=False) not in (None, found) for label in later):
+    if any(_strategy(label, its, ids=False) not in (None, found) for label in later):
         return Reply(None, text)
-    return Reply(found.id, _unnamed(rest).strip())
+    return Reply(found.id, _unnamed(rest, its).strip())
 
 
-def read_text(raw: str | None, thinking: Thinking | None = None) -> Reply:
+def read_text(raw: str | None, thinking: Thinking | None = None, code: str | None = None) -> Reply:
     """Read a reply that was asked for without a strategy: a tag that the model wrote all the same goes, the rest is the reply."""
-    reply = read_reply(raw, thinking)
+    reply = read_reply(raw, thinking, code)
     return Reply(None, reply.text, reply.thinking_cut)
 
 
@@ -117,7 +140,7 @@ def writable(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def _strategy(label: str | None, ids: bool = True) -> Strategy | None:
+def _strategy(label: str | None, its: _Patterns, ids: bool = True) -> Strategy | None:
     if label is None:
         return None
     label = label.strip()
@@ -125,13 +148,13 @@ def _strategy(label: str | None, ids: bool = True) -> Strategy | None:
         label = label[field.end() :]
     for spelling, name in _OTHER_SPELLINGS.items():
         label = label.replace(spelling, name)
-    return find_strategy(label, ids)
+    return find_strategy(label, ids, its.code)
 
 
-def _split(text: str) -> tuple[str | None, str]:
+def _split(text: str, its: _Patterns) -> tuple[str | None, str]:
     """The label as written and what follows it; (None, text) when nothing label-like opens the text."""
     # Chat models like to embolden the tag, or all of the reply; the emphasis is no part of it.
-    opening = _unnamed(_unemphasised(_unnamed(text.lstrip())).lstrip()).lstrip()
+    opening = _unnamed(_unemphasised(_unnamed(text.lstrip(), its)).lstrip(), its).lstrip()
     if field := _STRATEGY_FIELD.match(opening):
         line, _, rest = opening[field.end() :].partition("\n")
         label = line.strip(_MARKUP)
@@ -139,15 +162,15 @@ def _split(text: str) -> tuple[str | None, str]:
             rest = rest.lstrip()
             reply = _REPLY_FIELD.match(rest)
             return label, rest[reply.end() :] if reply else rest
-    for pattern in (_TAG, _BARE, _NUMBERED, _NUMBER_ONLY):
+    for pattern in (_TAG, its.bare, its.numbered, _NUMBER_ONLY):
         if match := pattern.match(opening):
             return match[1], opening[match.end() :]
     return None, text
 
 
-def _unnamed(text: str) -> str:
+def _unnamed(text: str, its: _Patterns) -> str:
     """`text` without the supporter's name in front: the customer is not told it, and a history would show it twice."""
-    speaker = _SPEAKER.match(text.lstrip())
+    speaker = its.speaker.match(text.lstrip())
     return text.lstrip()[speaker.end() :].lstrip() if speaker else text
 
 

@@ -47,6 +47,7 @@ class _Provenance(_Read):
     content_hash: str
     rows: int
     languages: list[str]
+    draft_languages: list[str] = []
     signatures: dict[str, str]
     revision: str | None = None
     project: str | None = None

@@ -15,7 +15,8 @@ from typing import Protocol
 import numpy as np
 
 from csc_tasks.errors import DataError
-from csc_tasks.framework import BY_ID, LANGUAGES
+from csc_tasks.framework import BY_ID
+from csc_tasks.languages import languages
 from csc_tasks.reading import not_utf8, read_json
 from csc_tasks.runs.names import results_beside, task_of
 from csc_tasks.runs.task_record import TaskRecord, read_task_record
@@ -56,9 +57,9 @@ class Items:
     """One samples file as arrays, with one entry per item (turn or answer), in the order of the file.
 
     ids, members: per conversation, its id and which items of it there are. conversation: position in ids. turn: position in the
-    dialogue; index: 1 = the conversation's first scored turn. language: position in LANGUAGES. topic, part: position in topics, parts
+    dialogue; index: 1 = the conversation's first scored turn. language: position in languages(). topic, part: position in topics, parts
     (part -1: none). gold: strategy number, 0 for answers. predicted: number, UNPARSED, or NOT_ASKED. lengths: (n, 2) reply and reference,
-    in characters (zh) or words (en). items: result name -> entries as logged. drawn: the conversations for the browser, as logged.
+    as `length` counts. items: result name -> entries as logged. drawn: the conversations for the browser, as logged.
     """
 
     ids: list[str]
@@ -112,6 +113,7 @@ def read_items(file: Path, unit: str, names: list[str], draw: int, seed: int, li
     items: dict[str, list] = {name: [] for name in names}
     rows: list[tuple[int, ...]] = []
     codes: dict[str, int] = {}
+    known = list(languages())
     seen: set[tuple[str, int]] = set()
     members: list[list[int]] = []
     topics: dict[str, int] = {}
@@ -131,7 +133,7 @@ def read_items(file: Path, unit: str, names: list[str], draw: int, seed: int, li
             seen.add((id_, record["turn"]))
             members[code].append(record["turn"])
             rows.append((
-                code, record["turn"], position + 1 if unit == "turns" else record["turn"] + 1, LANGUAGES.index(record["language"]),
+                code, record["turn"], position + 1 if unit == "turns" else record["turn"] + 1, known.index(record["language"]),
                 topics.setdefault(record["topic"], len(topics)),
                 parts.setdefault(record["stage"], len(parts)) if record.get("stage") else -1, gold, predicted,
                 length(record["reply"], record["language"]), length(record["reference"], record["language"]),
@@ -161,8 +163,8 @@ def _frozen(values: np.ndarray) -> np.ndarray:
 
 
 def length(text: str, language: str) -> int:
-    """Characters without white space in Chinese, words in English."""
-    return len("".join(text.split())) if language == "zh" else len(text.split())
+    """Words, or characters without white space where the language does not space its words."""
+    return len(text.split()) if languages()[language].text.spaced else len("".join(text.split()))
 
 
 def _lines(file: Path) -> Iterator[tuple[int, Mapping]]:
@@ -200,8 +202,9 @@ def _checked(line, unit: str, where: str) -> tuple[Mapping, list[Mapping]]:
         turn = record.get("turn")
         if record["conversation_id"] != id_ or not id_:
             raise DataError(f"{where}: a record of conversation {record['conversation_id']!r:.80} stands under {id_!r:.80}")
-        if record["language"] not in LANGUAGES or type(turn) is not int or not 0 <= turn < 1_000_000:
-            raise DataError(f"{where}: language {record['language']!r:.20}, turn {turn!r:.20}; zh or en and a position are needed")
+        if record["language"] not in languages() or type(turn) is not int or not 0 <= turn < 1_000_000:
+            known = ", ".join(languages())
+            raise DataError(f"{where}: language {record['language']!r:.20}, turn {turn!r:.20}; one of {known} and a position are needed")
     return document, records
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from csc_tasks import TASKS_DIR, __version__, corpora
+from csc_tasks.languages import language
 from csc_tasks.metrics import Estimate
 from csc_tasks.out import check_writable, replace_file, say_earlier
 from csc_tasks.records import Column, signatures
@@ -38,6 +39,8 @@ class TaskResult:
 
 def provenance(corpus: corpora.Corpus, items: Sequence, signed: Mapping[str, str]) -> dict:
     """What a reader needs to know to compare two results: data, its state, project version, and every metric's signature (`signed`)."""
+    spoken = sorted({item.language for item in items})
+    draft = [code for code in spoken if language(code).draft]
     return {
         "project": __version__,
         "corpus": corpus.name,
@@ -46,7 +49,8 @@ def provenance(corpus: corpora.Corpus, items: Sequence, signed: Mapping[str, str
         "revision": corpus.revision,
         "content_hash": corpora.content_hash(items),
         "rows": len(items),
-        "languages": sorted({item.language for item in items}),
+        "languages": spoken,
+        **({"draft_languages": draft} if draft else {}),
         "counts": dict(corpus.counts),
         "signatures": dict(signed),
     }

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from csc_tasks.conversation import CUSTOMER, SUPPORTER
+from csc_tasks.languages import language as language_of
 from leaderboard.judging.dimensions import dimensions_of, prompts, wording
 from leaderboard.judging.quoting import quote
 from leaderboard.judging.units import Unit
@@ -48,7 +49,8 @@ def rating_prompt(unit: Unit, chosen: Sequence[str], reference: bool) -> tuple[l
     if reference:
         data["reference"] = unit.reference if isinstance(unit.reference, str) else spoken(unit.reference)
     named = wording(unit.language)
-    lines = "\n".join(f"- {name}{'：' if unit.language == 'zh' else ': '}{named[name][1]}" for name in asked)
+    colon = language_of(unit.language).text.colon
+    lines = "\n".join(f"- {name}{colon}{named[name][1]}" for name in asked)
     form = "{" + ", ".join(f'"{name}": N' for name in asked) + "}"
     template = "judge_conversation" if unit.kind == "conversation" else "judge_reply"
     return _messages(template, unit.language, data, reference, dimensions=lines, form=form), asked

@@ -1,7 +1,7 @@
 """What is rated: six dimensions for every reply, four more for answers to questions, and how scores become classes.
 
 Sources: the six of arXiv 2508.04423 (GPT-4o and Qwen-Plus as judges), the four of arXiv 2602.00665 (human-likeness, continuity, tone,
-resolution). Names and definitions, in the project's own words, are in leaderboard/prompts/{zh,en}/judge_dimensions.txt.
+resolution). Names and definitions, in the project's own words, are in leaderboard/prompts/<language>/judge_dimensions.txt.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from csc_tasks.arguments import check_known, listed
+from csc_tasks.errors import SettingError
+from csc_tasks.languages import language as named
+from csc_tasks.languages import languages
 from csc_tasks.runs.names import DIMENSIONS, SIX
 
 if TYPE_CHECKING:
@@ -17,6 +20,11 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).resolve().parents[1] / "prompts"
 CLASSES = 5
+
+
+def judging_languages() -> tuple[str, ...]:
+    """The languages that have prompts for judges and raters, in their usual order."""
+    return tuple(code for code in languages() if (FOLDER / code).is_dir())
 
 
 def dimensions_of(kind: str, chosen: Sequence[str] = ()) -> tuple[str, ...]:
@@ -43,8 +51,14 @@ def middle(likert: int) -> float:
 
 
 def prompts(language: str) -> "Prompts":
-    """The templates of judges and comparisons in one language."""
+    """The templates of judges and comparisons in one language; raises SettingError for one that has none."""
     from csc_tasks.llm.prompting import Prompts
+
+    if language not in judging_languages():
+        raise SettingError(
+            f"there are no prompts for judging in {named(language).name} ({language}); csc judge, pairwise and human can judge "
+            f"{', '.join(judging_languages())}"
+        )
 
     return Prompts(language, FOLDER)
 

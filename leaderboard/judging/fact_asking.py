@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from csc_tasks.errors import DataError
+from csc_tasks.languages import language
 from csc_tasks.metrics.facts import find_facts, unsupported
-from csc_tasks.prompts.render import WORDING
 from csc_tasks.runs.samples_file import read_run
 from leaderboard.judging.asking import SAMPLING
 from leaderboard.judging.dimensions import prompts
@@ -117,4 +117,4 @@ async def ask_facts(llm, judge: str, item: Audited) -> tuple[tuple[Verdict, ...]
 
 
 def _said(record: Mapping) -> str:
-    return record["reply"] if record["reply"].strip() else WORDING[record["language"]].NO_REPLY
+    return record["reply"] if record["reply"].strip() else language(record["language"]).words.NO_REPLY

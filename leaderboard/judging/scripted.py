@@ -11,12 +11,11 @@ import unicodedata
 from dataclasses import asdict
 from functools import cache, lru_cache
 
-from csc_tasks.framework import LANGUAGES
 from csc_tasks.llm.backends import register_scripted
 from csc_tasks.llm.exchange import Request
 from csc_tasks.runs.names import DIMENSIONS
 from leaderboard.judging import fact_asking
-from leaderboard.judging.dimensions import prompts, wording
+from leaderboard.judging.dimensions import judging_languages, prompts, wording
 
 _OPENS = re.compile(r"^<data\b[^\n]*$", re.MULTILINE)
 _CLOSES = re.compile(r"<\s*[/\\]\s*data\b[^>\n]*>?", re.IGNORECASE)
@@ -90,7 +89,7 @@ def facts(data: dict, language: str) -> tuple[fact_asking.Verdict, ...]:
 
 def _of_facts(outside):
     """The language in which a prompt asks for facts; "" where it asks for something else."""
-    asked = {language: prompts(language).text(fact_asking.TEMPLATE).splitlines()[1] for language in LANGUAGES}
+    asked = {language: prompts(language).text(fact_asking.TEMPLATE).splitlines()[1] for language in judging_languages()}
     return next((language for language, line in asked.items() if line in outside), "")
 
 
@@ -122,7 +121,7 @@ def _known(line):
 def _template_lines():
     """A pattern for every line that the templates put outside the data."""
     lines = set()
-    for language in LANGUAGES:
+    for language in judging_languages():
         templates = prompts(language)
         names = [name for name in templates.names() if name not in ("judge_dimensions", "human_guide")]
         lines |= {line for name in names for line in templates.text(name).splitlines()}

@@ -10,11 +10,12 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from csc_tasks.conversation import SUPPORTER, content_id
 from csc_tasks.errors import SettingError
-from csc_tasks.framework import LANGUAGES
+from csc_tasks.languages import language as named
 from csc_tasks.runs.names import DIMENSIONS
 from leaderboard.judging.dimensions import dimensions_of, prompts, wording
 from leaderboard.judging.sampling import order
@@ -22,8 +23,6 @@ from leaderboard.judging.units import Unit
 
 FOLDER = Path(__file__).resolve().parent / "sheet"
 NOT_ASKED = "-"
-TITLES = {"en": "Rating customer support", "zh": "客服对话评分"}
-SPEAKERS = {"en": ("Customer", "Supporter"), "zh": ("客户", "客服")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +79,8 @@ def as_csv(items: Sequence[Item], rater: str) -> bytes:
     writer.writerow(["item", "rater", "background", "conversation", "reply", *asked, "comment"])
     for item in items:
         unit = item.unit
-        customer, supporter = SPEAKERS[unit.language]
-        said = "\n".join(f"{supporter if speaker == SUPPORTER else customer}: {text}" for speaker, text in unit.said)
+        names = named(unit.language).speakers
+        said = "\n".join(f"{names.supporter if speaker == SUPPORTER else names.customer}: {text}" for speaker, text in unit.said)
         background = "\n\n".join(filter(None, (unit.instruction, unit.summary)))
         cells = ["" if name in item.dimensions else NOT_ASKED for name in asked]
         writer.writerow([item.id, rater, *map(_inert, (background, said, unit.reply)), *cells, ""])
@@ -91,9 +90,10 @@ def as_csv(items: Sequence[Item], rater: str) -> bytes:
 def as_page(items: Sequence[Item], rater: str, study: str) -> bytes:
     """The sheet as one HTML file without anything outside it; it saves RATER.json."""
     language = Counter(item.unit.language for item in items).most_common(1)[0][0]
+    spoken = sorted({item.unit.language for item in items})
     data = {
         "study": study, "rater": rater, "language": language,
-        "dimensions": {name: wording(name) for name in LANGUAGES},
+        "dimensions": {code: wording(code) for code in spoken}, "words": {code: sheet_words(code) for code in spoken},
         "items": [
             {
                 "id": item.id, "language": item.unit.language, "kind": item.unit.kind, "dimensions": item.dimensions,
@@ -106,12 +106,23 @@ def as_page(items: Sequence[Item], rater: str, study: str) -> bytes:
     # In a script element only "<" could end it or open a comment.
     text = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c").encode(errors="replace").decode()
     values = {
-        "language": language, "title": html.escape(f"{TITLES[language]} · {rater}"), "data": text,
+        "language": language, "title": html.escape(f"{sheet_words(language)['title']} · {rater}"), "data": text,
         "style": (FOLDER / "style.css").read_text(encoding="utf-8"), "script": (FOLDER / "script.js").read_text(encoding="utf-8"),
     }  # fmt: skip
     pieces = (FOLDER / "page.html").read_text(encoding="utf-8").split("@")
     # Split once and joined, so that an "@" in a text is only an "@".
     return "".join(values[piece] if i % 2 else piece for i, piece in enumerate(pieces)).encode()
+
+
+@cache
+def sheet_words(language: str) -> Mapping[str, str]:
+    """The words of a sheet's page in one language; raises SettingError for one without prompts for judging."""
+    import yaml
+
+    folder = prompts(language).folder / language
+    own = yaml.safe_load((folder / "sheet.yaml").read_text(encoding="utf-8"))
+    speakers = named(language).speakers
+    return own | {"customer": speakers.customer, "supporter": speakers.supporter}
 
 
 def guide(items: Sequence[Item]) -> str:
@@ -120,7 +131,7 @@ def guide(items: Sequence[Item]) -> str:
     for language in sorted({item.unit.language for item in items}):
         names = [name for name in DIMENSIONS if any(name in item.dimensions for item in items if item.unit.language == language)]
         lines = [f"- **{wording(language)[name][0]}** (`{name}`): {wording(language)[name][1]}" for name in names]
-        parts.append("\n".join([f"# {TITLES[language]}", "", prompts(language).text("human_guide").strip(), "", *lines]))
+        parts.append("\n".join([f"# {sheet_words(language)['title']}", "", prompts(language).text("human_guide").strip(), "", *lines]))
     return "\n\n".join(parts) + "\n"
 
 

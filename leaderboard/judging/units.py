@@ -12,8 +12,8 @@ from pathlib import Path
 from csc_tasks.arguments import check_known, listed
 from csc_tasks.conversation import CUSTOMER, SUPPORTER
 from csc_tasks.errors import DataError
-from csc_tasks.framework import topic_name
-from csc_tasks.prompts.render import WORDING
+from csc_tasks.languages import language
+from csc_tasks.languages.labels import topic_name
 from csc_tasks.runs.finding import find_samples, newest_runs
 from csc_tasks.runs.names import task_of
 from csc_tasks.runs.samples_file import Run, read_run
@@ -174,7 +174,7 @@ def _said(doc: Mapping, records: Sequence[Mapping]) -> tuple[tuple[str, str], ..
 
 def _shown(record: Mapping) -> str:
     """The reply, or what stands for an empty one in a history."""
-    return record["reply"] if record["reply"].strip() else WORDING[record["language"]].NO_REPLY
+    return record["reply"] if record["reply"].strip() else language(record["language"]).words.NO_REPLY
 
 
 def _stage(record: Mapping) -> str:

@@ -52,7 +52,11 @@ def make_table(id_: str, selection: Selection, rows: Rows, models: Mapping[Ident
             m = found.measurement
             for name in found.values:
                 signed.setdefault(task, {})[name] = m.provenance.signatures.get(name, "unsigned"), m.higher.get(name, True)
-    every = columns(selection.kind, signed, _about(rows))
+    drafts = drafts_of(selection)
+    every = tuple(
+        column.model_copy(update={"ranked": False}) if drafts and column.language in (None, *drafts) else column
+        for column in columns(selection.kind, signed, _about(rows))
+    )
     by_slug = {models[identity].slug: tasks for identity, tasks in rows.items()}
     values = {
         slug: {f"{task}/{name}": value for task, found in tasks.items() for name, value in found.values.items()}
@@ -72,7 +76,7 @@ def make_table(id_: str, selection: Selection, rows: Rows, models: Mapping[Ident
         first, next_ = best_and_second(column, own, paired)
         best |= {column.key: first} if first else {}
         second |= {column.key: next_} if next_ else {}
-    first_ranked = next((c.key for c in every if c.metric == "strategy_acc"), next((c.key for c in every if c.ranked), None))
+    first_ranked = next((c.key for c in every if c.metric == "strategy_acc" and c.ranked), next((c.key for c in every if c.ranked), None))
     score = {slug: v.value for slug, own in values.items() if (v := own.get(first_ranked)) and v.value is not None}
     ordered = in_groups((models[identity] for identity in rows), score)
     made = tuple(Row(model=m.slug, runs=_runs(by_slug[m.slug], raw), values=values[m.slug]) for m in ordered)
@@ -213,6 +217,11 @@ def _runs(tasks: Mapping[str, Measured], raw: Mapping[tuple, str]) -> dict[str, 
     return found
 
 
+def drafts_of(selection: Selection) -> list[str]:
+    """The languages of a table that no native speaker has reviewed yet; what is measured in them is not ranked."""
+    return sorted({code for m in selection.measurements for code in m.provenance.draft_languages})
+
+
 def _footnotes(selection: Selection, every: Sequence) -> list[str]:
     signatures = {(c.label, c.signature): None for c in every if not c.rater}
     notes = [RULE, *(f"{label}: {signature}" for label, signature in signatures)]
@@ -225,5 +234,7 @@ def _footnotes(selection: Selection, every: Sequence) -> list[str]:
     if any(m.about.generated for m in rows):
         notes.append("Generated context: the customer's turns stay as recorded and may not fit what the model said before.")
     if selection.kind in ("conversations",) and len(selection.measurements[0].provenance.languages) > 1:
-        notes.append("Two languages: text metrics stand per language; strategy metrics are over both.")
+        notes.append("Several languages: text metrics stand per language; strategy metrics are over both.")
+    if drafts := drafts_of(selection):
+        notes.append(f"Draft language ({', '.join(drafts)}): no native speaker has reviewed its prompts yet, so nothing here is ranked.")
     return notes

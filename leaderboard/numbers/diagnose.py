@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from csc_tasks.framework import BY_ID, BY_NUMBER, LANGUAGES, STAGES, STRATEGY_IDS
+from csc_tasks.framework import BY_ID, BY_NUMBER, STAGES, STRATEGY_IDS
+from csc_tasks.languages import languages
 from csc_tasks.metrics import METRICS
 from csc_tasks.metrics.result_names import parts_of
 from csc_tasks.runs.names import OVERALL, rated
@@ -103,7 +104,7 @@ def breakdowns(logged: Items, means: Mapping[str, np.ndarray], whole: Collection
             numbers = [strategy.number for strategy in BY_ID.values() if stage.id in strategy.stages]
             masks["stage"].append((stage.id, np.isin(logged.gold, numbers)))
     masks["topic"] = _most(logged.topic, logged.topics)
-    masks["language"] = [(language, logged.language == i) for i, language in enumerate(LANGUAGES)]
+    masks["language"] = [(language, logged.language == i) for i, language in enumerate(languages())]
     last = min(int(logged.index.max()), MOST_TURNS)
     masks["turn_index"] = [(str(k), logged.index == k) for k in range(1, last + 1)]
     named = sorted(logged.parts, key=lambda part: PARTS.index(part) if part in PARTS else len(PARTS))[:MOST_TOPICS]
@@ -122,11 +123,11 @@ def lengths(logged: Items) -> tuple[Lengths, ...]:
     if not logged.lengths[:, 0].any():
         return ()
     found = []
-    for i, language in enumerate(LANGUAGES):
+    for i, language in enumerate(languages()):
         own = logged.lengths[logged.language == i]
         if len(own):
             ours, theirs = ((float(c.mean()), *map(float, np.quantile(c, [0.05, 0.5, 0.95]))) for c in own.T)
-            unit = "characters" if language == "zh" else "words"
+            unit = "words" if languages()[language].text.spaced else "characters"
             found.append(Lengths(language=language, unit=unit, items=len(own), reply=ours, reference=theirs))
     return tuple(found)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import Metric
+from csc_tasks.metrics.facts import has_rules
 from csc_tasks.metrics.result_names import metric_of
 from csc_tasks.runs.names import rated
 from csc_tasks.runs.results_file import Measurement
@@ -62,7 +63,9 @@ def measure(measurement: Measurement, options: Options) -> Measured:
         note = f"{measurement.label}, {measurement.task}: no samples file beside it (--log_samples): neither compared nor diagnosed"
         return Measured(measurement, values, notes=[note])
     listeners = []
-    if options.audit and measurement.about.has_replies:
+    without_rules = [code for code in measurement.provenance.languages if not has_rules(code)]
+    audited = options.audit and measurement.about.has_replies
+    if audited and not without_rules:
         listeners = [FactAuditor(measurement.about.generated, options.evidence)]
     logged = read_items(measurement.samples, measurement.unit, list(measurement.numbers), options.draw, options.seed, listeners)
     if len(logged.conversation) != measurement.items:
@@ -71,6 +74,8 @@ def measure(measurement: Measurement, options: Options) -> Measured:
             "the file was cut off or belongs to another run"
         )
     found = Measured(measurement, {}, logged=logged)
+    if audited and without_rules:
+        found.notes.append(f"{measurement.label}, {measurement.task}: no fact audit, there are no rules for {', '.join(without_rules)}")
     for name in measurement.numbers:
         _column(found, name, options)
     found.means = diagnose.mean_columns(logged)

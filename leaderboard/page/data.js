@@ -10,7 +10,7 @@ function block(id) {
   return blocks.get(id);
 }
 
-const { board, strategies, sampled, reliability } = block("data-board");
+const { board, strategies, languages, sampled, reliability } = block("data-board");
 const reportOf = (slug) => block(`report-${slug}`);
 const samplesOf = (table) => block(`sample-${table}`);
 const tableOf = (id) => board.tables.find((table) => table.id === id);
@@ -22,6 +22,7 @@ const read = (packed) => packed && {
   value: packed[0], low: packed[1], high: packed[2], stderr: packed[3], items: packed[4], clusters: packed[5], method: packed[6],
 };
 
+const languageName = (code) => languages[code] || code;
 const strategyName = (id) => (strategies.find((one) => one.id === id) || { en: id }).en;
 
 // How a metric is shown outside the tables: as the first column that measures it is.

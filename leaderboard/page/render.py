@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from csc_tasks.framework import STRATEGIES
+from csc_tasks.languages import languages
+from csc_tasks.languages.labels import CARDS, strategy_name
 from leaderboard import folder
 from leaderboard.board import Value
 from leaderboard.judging.report import as_html
@@ -67,9 +69,13 @@ def compact(data):
 
 def _blocks(root: Path, board) -> Iterator[str]:
     sampled = [table.id for table in board.tables if (root / "samples" / f"{table.id}.json").is_file()]
-    strategies = [{"id": one.id, "en": one.en, "zh": one.zh, "stages": one.stages} for one in STRATEGIES]
+    strategies = [{"id": one.id, "en": strategy_name(one.id, CARDS), "stages": one.stages} for one in STRATEGIES]
     report = folder.load_reliability(root)
-    data = {"board": board.model_dump(), "strategies": strategies, "sampled": sampled, "reliability": report.title if report else None}
+    spoken = {code for table in board.tables for code in table.setting.languages}
+    data = {
+        "board": board.model_dump(), "strategies": strategies, "sampled": sampled, "reliability": report.title if report else None,
+        "languages": {code: one.name for code, one in languages().items() if code in spoken},
+    }  # fmt: skip
     yield _block("data-board", data)
     if report:
         yield f'<template id="reliability">{as_html(report)}</template>'

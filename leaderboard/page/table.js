@@ -12,7 +12,7 @@ function filters() {
   const taskOptions = [...tasks].map(([id, name]) => [id, name === id ? id : `${name} (${id})`]);
   return h("form", { class: "filters", "aria-label": "Filters", onsubmit: (event) => event.preventDefault() },
     choice("Task", "task", [["", "All tasks"], ...taskOptions], setting("task"), pick("task")),
-    choice("Language", "language", [["", "All languages"], ...languages.map((one) => [one, { zh: "Chinese", en: "English" }[one] || one])],
+    choice("Language", "language", [["", "All languages"], ...languages.map((one) => [one, languageName(one)])],
       setting("language"), pick("language")),
     choice("Group", "group", [["", "All groups"], ...kinds.map((kind) => [kind, KINDS[kind]])], setting("group"), pick("group")),
     choice("Metrics", "metrics", METRICS, setting("metrics"), pick("metrics")));

@@ -40,8 +40,7 @@ function element(tag, properties = {}, ...children) {
 }
 
 function speakerName(speaker, language) {
-  const words = { zh: { supporter: "客服", customer: "客户" }, en: { supporter: "Supporter", customer: "Customer" } };
-  return words[language]?.[speaker] ?? speaker;
+  return data.speakers[language]?.[speaker] ?? speaker;
 }
 
 function firstWords(one) {

@@ -13,8 +13,9 @@ from functools import cache
 from pathlib import Path
 
 from csc_tasks.errors import DataError, SettingError
-from csc_tasks.framework import LANGUAGES
 
+LANGUAGES = ("zh", "en")
+"""What the stand-in speaks."""
 FOLDER = Path(__file__).resolve().parent
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")
 
@@ -33,13 +34,22 @@ class Bank:
     extras: Mapping[str, Sequence[Mapping]]
 
 
+def check_spoken(language: str) -> None:
+    """Raise SettingError for a language that the stand-in does not speak."""
+    if language not in LANGUAGES:
+        spoken = " and ".join(LANGUAGES)
+        raise SettingError(
+            f"the scripted stand-in (--llm scripted, --profiles demo) speaks {spoken}, not {language!r}; name a model, and profiles where "
+            "they are needed"
+        )
+
+
 @cache
 def bank(language: str) -> Bank:
     """The phrases of "zh" or "en"; raises SettingError for another language."""
     import yaml
 
-    if language not in LANGUAGES:
-        raise SettingError(f"there are no phrases in {language!r}; languages are {', '.join(LANGUAGES)}")
+    check_spoken(language)
     generic, by_topic, extras = (
         yaml.safe_load((FOLDER / f"{language}_{part}.yaml").read_text(encoding="utf-8")) for part in ("generic", "problems", "extras")
     )

@@ -1,14 +1,7 @@
 "use strict";
 // One rater's sheet: shows an item at a time, keeps ratings in the page (and, where the browser allows, in its storage), saves a file.
 const data = JSON.parse(document.getElementById("data").textContent);
-const WORDS = {
-  en: { customer: "Customer", supporter: "Supporter", rated: "Rate this reply", instruction: "Instruction", summary: "What happened before",
-    save: "Save ratings", load: "Continue from a file", back: "Back", next: "Next", open: "Next unrated", comment: "Comment (optional)",
-    progress: (done, all) => `${done} of ${all} rated`, low: "1 very poor", high: "5 very good", wrong: "This file belongs to another sheet." },
-  zh: { customer: "客户", supporter: "客服", rated: "请评这句回复", instruction: "要求", summary: "前情", save: "保存评分", load: "从文件继续",
-    back: "上一条", next: "下一条", open: "下一条未评", comment: "备注（可不填）", progress: (done, all) => `已评 ${done} / ${all}`,
-    low: "1 很差", high: "5 很好", wrong: "这个文件属于另一份评分表。" },
-};
+const WORDS = data.words;
 const words = WORDS[data.language];
 const store = `csc-ratings/${data.study}/${data.rater}`;
 const at = (id) => document.getElementById(id);
@@ -84,7 +77,7 @@ function show(position) {
 
 function progress() {
   const done = data.items.filter(complete).length;
-  at("progress").textContent = words.progress(done, data.items.length);
+  at("progress").textContent = words.progress.replace("{done}", done).replace("{all}", data.items.length);
   at("done").style.width = `${(100 * done) / data.items.length}%`;
 }
 
