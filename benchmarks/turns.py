@@ -17,6 +17,7 @@ from pathlib import Path
 from csc_tasks import TASKS_DIR
 from csc_tasks.conversation import Conversation, Turn, content_id
 from csc_tasks.framework import STRATEGIES
+from csc_tasks.languages.labels import strategy_name
 
 
 def conversations(count: int, turns: int, seed: int = 0) -> list[Conversation]:
@@ -53,7 +54,8 @@ def main() -> None:
 
         def generate_until(self, requests):
             return [
-                f"[{STRATEGIES[i % 12].zh}] 非常抱歉给您带来不便，我马上为您核实处理，请您稍等片刻好吗？" for i, _ in enumerate(requests)
+                f"[{strategy_name(STRATEGIES[i % 12].id, 'zh')}] 非常抱歉给您带来不便，我马上为您核实处理，请您稍等片刻好吗？"
+                for i, _ in enumerate(requests)
             ]
 
         loglikelihood = loglikelihood_rolling = None
