@@ -36,9 +36,14 @@ for name in [name for name in os.environ if name.startswith("CSC_") and name not
 
 
 @pytest.fixture(autouse=True)
-def lm_eval_logs_reach_caplog(monkeypatch):
-    """lm_eval's command line ends the propagation of its records for the whole process, and with it for every later test."""
-    monkeypatch.setattr(logging.getLogger("lm_eval"), "propagate", True)
+def lm_eval_logs_as_before(monkeypatch):
+    """lm_eval's command line changes its logger for the whole process: records stop there, and go to what was stderr at that moment.
+
+    A later test would see no records in caplog, or complaints about a closed file.
+    """
+    logger = logging.getLogger("lm_eval")
+    monkeypatch.setattr(logger, "propagate", True)
+    monkeypatch.setattr(logger, "handlers", [])
 
 
 @pytest.fixture(scope="session")
