@@ -32,7 +32,7 @@ def toy(tmp_path, monkeypatch):
     folder = tmp_path / "own" / "xt"
     folder.mkdir(parents=True)
     values = yaml.safe_load((SHIPPED / "es" / "language.yaml").read_text(encoding="utf-8"))
-    values |= {"name": "Toy", "native": "Toy", "status": "reviewed"}
+    values |= {"name": "Toy", "native": "Toy", "status": "released"}
     for id_, one in values["strategies"].items():
         one["name"] = f"Zoy {id_}"
     (folder / "language.yaml").write_text(yaml.safe_dump(values, allow_unicode=True), encoding="utf-8")

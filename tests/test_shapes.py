@@ -99,7 +99,8 @@ def test_an_unknown_label_is_the_same_error_everywhere(tmp_path, more):
 def test_the_history_of_a_question_is_read_by_the_same_names(tmp_path, client, agent, form):
     said = [{"role": client, "content": "Hi"}, {"speaker": agent, "text": "Hello"}]
     history = {"text": f"{client}: Hi\n{agent}: Hello", "list": said, "csv": json.dumps(said)}[form]
-    asked = {"conversation_id": "q", "language": "en", "client_question": "Where?", "agent_answer": "Here.", "refined_agent_answer": "Here."}
+    asked = {"conversation_id": "q", "language": "en", "client_question": "Where?"}
+    asked |= {"agent_answer": "Here.", "refined_agent_answer": "Here."}
     path = tmp_path / "q.jsonl"
     path.write_text(json.dumps(asked | {"conversation_history": history}) + "\n", encoding="utf-8")
     (item,) = corpora.load(str(path), "qa", "test").items

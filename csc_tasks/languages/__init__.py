@@ -3,8 +3,8 @@
 Adding a language adds a folder and touches no Python file. Folders of your own are read too, from the directories that the environment
 variable CSC_LANGUAGES names (separated as PATH is); what they hold is always a draft.
 
-A reviewed language has been read by a native speaker who knows customer support. A draft works like any other, but its results say so
-and are not ranked.
+A released language may be ranked. A draft works like any other, but its results say so and are not ranked until a native speaker who
+knows customer support has read its wording.
 """
 
 import os
@@ -117,7 +117,7 @@ class Language(_Part):
     code: str
     name: str
     native: str
-    status: Literal["reviewed", "draft"]
+    status: Literal["released", "draft"]
     read_everywhere: bool = False
     order: int = 100
     speakers: Speakers
