@@ -124,6 +124,8 @@ def test_of_several_runs_with_the_same_settings_the_newest_is_taken_and_said(log
 
 @pytest.mark.parametrize("change", [
     lambda results: results["configs"]["csc_qa"]["metadata"]["csc"].update(reference="agent_answer"),
+    lambda results: results["configs"]["csc_qa"]["metadata"]["csc"].update(date="2025-01-31"),
+    lambda results: results["configs"]["csc_qa"]["metadata"]["csc"].update(thinking={"family": "think", "tokens": 512}),
     lambda results: results["configs"]["csc_qa"]["metadata"].update(version=99.0),
     lambda results: results["n-samples"]["csc_qa"].update(effective=1),
     lambda results: results.update(model_name="org/other"),

@@ -51,7 +51,10 @@ def _run(results: Mapping, task: str) -> str:
     """What two runs of one model and task with the same settings have in common."""
     run, metadata = results["config"], results["configs"][task]["metadata"]
     arguments = {name: value for name, value in model_arguments(run.get("model_args")).items() if name not in NOT_THE_MODEL}
-    asked = {name: metadata["csc"].get(name) for name in ("config", "split", "content_hash", "revision", "prompt", "reference")}
+    csc = metadata["csc"]
+    asked = {name: csc.get(name) for name in ("config", "split", "content_hash", "revision", "prompt", "reference", "date")}
+    # With and without room to think, one model gives other replies.
+    asked["thinking"] = (csc.get("thinking") or {}).get("tokens")
     given = [run.get("gen_kwargs"), run.get("model_sha"), results.get("system_instruction_sha"), results.get("chat_template") is None]
     documents = results.get("n-samples", {}).get(task)
     return json.dumps([results["model_name"], task, metadata.get("version"), arguments, asked, given, documents], sort_keys=True)
