@@ -11,6 +11,8 @@ from contextlib import contextmanager
 
 from lm_eval.api.model import CachingLM, hash_args
 
+from csc_tasks.stops import end_tokens
+
 MARK = "csc_cut"
 
 
@@ -109,8 +111,7 @@ def _finish_reasons(outputs) -> list[str | None]:
 def _cut_rows(model, output, kwargs: dict) -> list[bool]:
     """For each row of an HF model's output: full length, and neither an end token nor a stop string in it."""
     start = kwargs["context"].shape[1] if model.backend == "causal" else 1
-    configured = getattr(model.model.generation_config, "eos_token_id", None)
-    ends = {model.tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])}
+    ends = end_tokens(model.tokenizer, getattr(model.model.generation_config, "eos_token_id", None))
     full = output.shape[1] >= kwargs["max_length"]
     rows = []
     for tokens in output[:, start:].tolist():

@@ -34,5 +34,9 @@ def stop_tokens(model: str, revision: str | None, tokenizer, config) -> set[int]
         configured = GenerationConfig.from_pretrained(model, revision=revision).eos_token_id
     except OSError:
         configured = config.get_text_config().eos_token_id
-    ends = {tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])}
-    return ends - {None}
+    return end_tokens(tokenizer, configured) - {None}
+
+
+def end_tokens(tokenizer, configured: int | list[int] | None) -> set[int | None]:
+    """The tokenizer's end of text and the `eos_token_id` of a generation config."""
+    return {tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])}

@@ -175,14 +175,14 @@ class SupportTask(ConfigurableTask):
         for instance in sorted(self._instances, key=lambda instance: (instance.doc_id, instance.idx)):
             played = instance.resps[0]
             record = self.record(instance.prompt, played)
-            if instance.thought:
-                self.config.metadata["csc"]["thinking"] = instance.thought
             start = self._rows.setdefault(document_key(instance.doc), slice(len(self._records), 0)).start
             self._records.append(record)
             self._rows[document_key(instance.doc)] = slice(start, len(self._records))
             # lm_eval writes both of these as text.
             instance.resps = [played.text if isinstance(played, play.Played) else played]
             instance.filtered_resps["none"] = tagged(record.get("strategy") or "", record["reply"], record["language"])
+        if thought := next((instance.thought for instance in self._instances if instance.thought), None):
+            self.config.metadata["csc"]["thinking"] = thought
         self.config.metadata["csc"]["left_out"] = sorted({name for instance in self._instances for name in instance.left_out})
         if not self._predicts_only():
             self._columns = self.measure(self._records)

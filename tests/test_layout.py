@@ -28,7 +28,7 @@ BUILT_ON = {
     "corpora": ["question", "reading", "compat"],
     "thinking": [],
     "prompts": ["question", "compat", "thinking"],
-    "observe": ["errors"],
+    "observe": ["errors", "stops"],
     "refusals": [],
     "llm": ["refusals", "thinking", "out"],
     "compat": ["errors"],

@@ -32,6 +32,8 @@ class Book:
 
     def likelihoods(self, prompt: str, options: list[str]) -> list[float] | None:
         """The options' log-likelihoods where all of them are cached."""
+        if not self.cache:
+            return None
         values = [self.likelihood(prompt, option) for option in options]
         return None if None in values else values
 

@@ -20,6 +20,7 @@ from csc_tasks.play.likelihoods import likelihoods, option_tokens
 from csc_tasks.play.plain import longest_name, options
 from csc_tasks.play.requests import PlayInstance, Renderer
 from csc_tasks.play.rows import Rows
+from csc_tasks.stops import end_tokens
 
 WAITING = 4
 """The next prompts are encoded when one row in this many waits: idle rows cost less than many small forward passes."""
@@ -168,8 +169,7 @@ class _Stop:
 
     def __init__(self, lm) -> None:
         self.lm = lm
-        configured = lm.model.generation_config.eos_token_id
-        self.ends = {lm.tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])}
+        self.ends = end_tokens(lm.tokenizer, lm.model.generation_config.eos_token_id)
         self.eos = lm.tok_decode(lm.eot_token_id, skip_special_tokens=False)
         self.penalty = lm.model.generation_config.repetition_penalty or 1.0
         self._lengths: dict[str, int] = {}
