@@ -1,12 +1,15 @@
-"""Playing conversations with lm_eval's HF backend: the plain way against lockstep play, same weights, same batch size, in one process.
+"""Playing conversations with lm_eval's HF backend: the plain way against lockstep play, same
+weights, same batch size, in one process.
 
-  python -m benchmarks.play [--sizes 30M 160M] [--batch-sizes 16 64] [--conversations 0] [--reply 32] [--tasks csc_conv_ref csc_conv_gen]
-  python -m benchmarks.play --growth 100 400 1600          time a turn and memory as the corpus grows
+  python -m benchmarks.play [--sizes 30M 160M] [--batch-sizes 16 64] [--conversations 0] \\
+      [--reply 32] [--tasks csc_conv_ref csc_conv_gen]
+  python -m benchmarks.play --growth 100 400 1600  time a turn and memory as the corpus grows
   python -m benchmarks.play --device cuda --dtype bfloat16 --sizes 1B --batch-sizes 128
 
-Random Qwen2 weights, conversations of CSConv's shape: the task's own instructions, 8 to 14 exchanges. Plain and ours take turns; replies
-are compared turn by turn, and a turn that differs is looked at again: were the two best logits within 1e-4? (Of meaning in float32 only.)
-Seconds are CPU time, or the wall's on a GPU. Prints Markdown rows.
+Random Qwen2 weights, conversations of CSConv's shape: the task's own instructions, 8 to 14
+exchanges. Plain and ours take turns; replies are compared turn by turn, and a turn that differs is
+looked at again: were the two best logits within 1e-4? (Of meaning in float32 only.) Seconds are CPU
+time, or the wall's on a GPU. Prints Markdown rows.
 """
 
 import argparse
@@ -38,7 +41,9 @@ VOCABULARY = 2048
 
 
 def make_model(folder: Path, size: str, dtype: str, device: str) -> None:
-    """A random Qwen2 of a named size, saved with a tokenizer that has about one token for each Chinese character."""
+    """A random Qwen2 of a named size, saved with a tokenizer that has about one token for each
+    Chinese character.
+    """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
@@ -49,20 +54,41 @@ def make_model(folder: Path, size: str, dtype: str, device: str) -> None:
     backend.decoder = decoders.ByteLevel()
     specials = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    how = {"vocab_size": VOCABULARY, "initial_alphabet": alphabet, "max_token_length": 6, "show_progress": False}
+    how = {
+        "vocab_size": VOCABULARY,
+        "initial_alphabet": alphabet,
+        "max_token_length": 6,
+        "show_progress": False,
+    }
     trainer = trainers.BpeTrainer(special_tokens=specials, **how)
     backend.train_from_iterator([*said, *[instructions("zh", "predict")] * 20], trainer)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|im_end|>", pad_token="<|endoftext|>", model_max_length=8192)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        model_max_length=8192,
+    )
     hidden, intermediate, layers, heads, groups = SIZES[size]
     config = Qwen2Config(
-        vocab_size=len(tokenizer), hidden_size=hidden, intermediate_size=intermediate, num_hidden_layers=layers, num_attention_heads=heads,
-        num_key_value_heads=groups, max_position_embeddings=8192, eos_token_id=2, pad_token_id=0, bos_token_id=None,
+        vocab_size=len(tokenizer),
+        hidden_size=hidden,
+        intermediate_size=intermediate,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=groups,
+        max_position_embeddings=8192,
+        eos_token_id=2,
+        pad_token_id=0,
+        bos_token_id=None,
         tie_word_embeddings=True,
     )
     torch.manual_seed(0)
     with torch.device(device):
         model = Qwen2ForCausalLM(config).to(getattr(torch, dtype))
-    print(f"{size}: {sum(p.numel() for p in model.parameters()) / 1e6:.0f}M parameters", file=sys.stderr)
+    print(
+        f"{size}: {sum(p.numel() for p in model.parameters()) / 1e6:.0f}M parameters",
+        file=sys.stderr,
+    )
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
@@ -75,14 +101,18 @@ def write_corpus(folder: Path, count: int, seed: int = 0) -> Path:
         row["dialogue"] = row["dialogue"][: 2 * draw.randint(8, 14)]
     path = folder / "csconv" / "test.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made), encoding="utf-8")
+    path.write_text(
+        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made), encoding="utf-8"
+    )
     return folder
 
 
 class Peak:
-    """Peak memory while a block runs, over what the process had at its start, in bytes: sampled on the CPU, counted by torch on a GPU.
+    """Peak memory while a block runs, over what the process had at its start, in bytes: sampled on
+    the CPU, counted by torch on a GPU.
 
-    `held` is what is left of it when the block ends and what was freed has been given back: prompts and records that lm_eval will log.
+    `held` is what is left of it when the block ends and what was freed has been given back: prompts
+    and records that lm_eval will log.
     """
 
     def __init__(self, device: str) -> None:
@@ -136,7 +166,9 @@ def trim() -> None:
 
 
 def clock_of(lm):
-    """CPU time of this process, which other people's work on the machine moves little; on a GPU the time on the wall."""
+    """CPU time of this process, which other people's work on the machine moves little; on a GPU the
+    time on the wall.
+    """
     return time.process_time if lm.device.type == "cpu" else time.perf_counter
 
 
@@ -159,13 +191,22 @@ def play(lm, corpus: Path, task: str, how: str, reply: int) -> tuple[float, list
         finally:
             seconds.append(clock() - start)
 
-    manager = TaskManager(include_path=str(TASKS_DIR), include_defaults=False, metadata={"csc_corpus": str(corpus), "csc_play": how})
+    manager = TaskManager(
+        include_path=str(TASKS_DIR),
+        include_defaults=False,
+        metadata={"csc_corpus": str(corpus), "csc_play": how},
+    )
     trim()
     LM.csc_generate = timed
     try:
         with Peak(lm.device.type) as peak:
             results = simple_evaluate(
-                lm, tasks=[task], task_manager=manager, bootstrap_iters=0, gen_kwargs=f"max_gen_toks={reply}", predict_only=True
+                lm,
+                tasks=[task],
+                task_manager=manager,
+                bootstrap_iters=0,
+                gen_kwargs=f"max_gen_toks={reply}",
+                predict_only=True,
             )
     finally:
         LM.csc_generate = asked
@@ -178,7 +219,8 @@ def play(lm, corpus: Path, task: str, how: str, reply: int) -> tuple[float, list
 
 
 def compare(lm, plain: list, ours: list) -> tuple[int, int]:
-    """(turns that differ though the plain way's two best logits were apart, turns that differ where they were within 1e-4).
+    """(turns that differ though the plain way's two best logits were apart, turns that differ where
+    they were within 1e-4).
 
     A prompt that differs because an earlier reply did is not counted again.
     """
@@ -189,8 +231,14 @@ def compare(lm, plain: list, ours: list) -> tuple[int, int]:
         if asked[0] != asked_too[0] or reply == other:
             continue
         prompt = lm.tok_batch_encode([asked[0]])[0].to(lm.device)
-        output = lm.model.generate(prompt, max_new_tokens=asked[1].get("max_gen_toks", 32), do_sample=False, output_logits=True,
-                                   return_dict_in_generate=True, pad_token_id=0)
+        output = lm.model.generate(
+            prompt,
+            max_new_tokens=asked[1].get("max_gen_toks", 32),
+            do_sample=False,
+            output_logits=True,
+            return_dict_in_generate=True,
+            pad_token_id=0,
+        )
         best = torch.stack(output.logits)[:, 0].topk(2).values
         if float((best[:, 0] - best[:, 1]).min()) <= 1e-4:
             close += 1
@@ -200,10 +248,12 @@ def compare(lm, plain: list, ours: list) -> tuple[int, int]:
 
 
 def lower_bound(lm, turns: list, batch_size: int, reply: int) -> tuple[float, int, int]:
-    """(seconds, tokens of all prompts, different ones among them), the seconds for what nobody can avoid.
+    """(seconds, tokens of all prompts, different ones among them), the seconds for what nobody can
+    avoid.
 
-    That is encoding every different token once and decoding all replies in full batches. turns: as `play` gives them. Encoding is
-    timed in passes of 64 and of 128 new tokens a row, decoding with the cache at the prompts' mean length; the best of three counts.
+    That is encoding every different token once and decoding all replies in full batches. turns: as
+    `play` gives them. Encoding is timed in passes of 64 and of 128 new tokens a row, decoding with
+    the cache at the prompts' mean length; the best of three counts.
     """
     import torch
 
@@ -211,7 +261,9 @@ def lower_bound(lm, turns: list, batch_size: int, reply: int) -> tuple[float, in
 
     encoded = [lm.tok_batch_encode([asked[0]])[0][0].tolist() for asked, _ in turns]
     # Neighbours are turns of one conversation or share the instructions.
-    unique = len(encoded[0]) + sum(len(after) - shared_prefix(before, after) for before, after in itertools.pairwise(encoded))
+    unique = len(encoded[0]) + sum(
+        len(after) - shared_prefix(before, after) for before, after in itertools.pairwise(encoded)
+    )
     mean = sum(map(len, encoded)) // len(encoded)
     rows = Rows(lm, batch_size)
     ids = max(encoded, key=len)[:mean]
@@ -234,27 +286,59 @@ def lower_bound(lm, turns: list, batch_size: int, reply: int) -> tuple[float, in
         rows.encode(everyone, [ids] * batch_size)
 
     def different(width: int) -> list[list[int]]:
-        """A prompt a row with `width` tokens of its own, so that no row can take them from another."""
+        """A prompt a row with `width` tokens of its own, so that no row can take them from
+        another.
+        """
         vocabulary = lm.model.config.vocab_size
-        return [[*ids[: mean - width], *((4 + (row * width + i) % (vocabulary - 4)) for i in range(width))] for row in everyone]
+        return [
+            [
+                *ids[: mean - width],
+                *((4 + (row * width + i) % (vocabulary - 4)) for i in range(width)),
+            ]
+            for row in everyone
+        ]
 
-    encoding = min(shortest(lambda width=width: rows.encode(everyone, different(width)), again) / width for width in (64, 128))
+    encoding = min(
+        shortest(lambda width=width: rows.encode(everyone, different(width)), again) / width
+        for width in (64, 128)
+    )
     encoding *= unique / batch_size
-    decoding = shortest(lambda: rows.step([7] * batch_size).argmax(-1).tolist(), again) * len(turns) / batch_size * (reply - 1)
+    decoding = (
+        shortest(lambda: rows.step([7] * batch_size).argmax(-1).tolist(), again)
+        * len(turns)
+        / batch_size
+        * (reply - 1)
+    )
     return encoding + decoding, sum(map(len, encoded)), unique
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sizes", nargs="+", default=["30M", "160M"], choices=SIZES)
     parser.add_argument("--batch-sizes", nargs="+", type=int, default=[16, 64])
-    parser.add_argument("--conversations", type=int, default=0, help="0: as many as the batch has rows")
-    parser.add_argument("--reply", type=int, default=32, help="tokens of every reply: random weights seldom end one")
+    parser.add_argument(
+        "--conversations", type=int, default=0, help="0: as many as the batch has rows"
+    )
+    parser.add_argument(
+        "--reply", type=int, default=32, help="tokens of every reply: random weights seldom end one"
+    )
     parser.add_argument("--tasks", nargs="+", default=["csc_conv_ref", "csc_conv_gen"])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32")
-    parser.add_argument("--rounds", type=int, default=1, help="how often plain and ours take turns; the best time of each counts")
-    parser.add_argument("--growth", nargs="+", type=int, help="conversations; lockstep play alone, the smallest model")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=1,
+        help="how often plain and ours take turns; the best time of each counts",
+    )
+    parser.add_argument(
+        "--growth",
+        nargs="+",
+        type=int,
+        help="conversations; lockstep play alone, the smallest model",
+    )
     args = parser.parse_args()
 
     from lm_eval.models.huggingface import HFLM
@@ -263,23 +347,55 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if args.growth:
             make_model(Path(folder, "model"), "2M", args.dtype, args.device)
-            lm = HFLM(pretrained=str(Path(folder, "model")), dtype=args.dtype, device=args.device, batch_size=args.batch_sizes[0])
-            head = "|conversations|turns|seconds|ms a turn|peak memory over the start|of which held at the end|play alone|"
+            lm = HFLM(
+                pretrained=str(Path(folder, "model")),
+                dtype=args.dtype,
+                device=args.device,
+                batch_size=args.batch_sizes[0],
+            )
+            head = (
+                "|conversations|turns|seconds|ms a turn|peak memory over the start|of which held at"
+                " the end|play alone|"
+            )
             print(f"{head}\n|{'---:|' * head[1:].count('|')}")
             for count in args.growth:
                 corpus = write_corpus(Path(folder, str(count)), count)
                 seconds, turns, peak = play(lm, corpus, args.tasks[0], "auto", args.reply)
-                memory = "|".join(f"{size / 2**20:.0f} MB" for size in (peak.bytes, peak.held, peak.bytes - peak.held))
-                print(f"|{count:,}|{len(turns):,}|{seconds:.1f}|{seconds / len(turns) * 1000:.1f}|{memory}|", flush=True)
+                memory = "|".join(
+                    f"{size / 2**20:.0f} MB"
+                    for size in (peak.bytes, peak.held, peak.bytes - peak.held)
+                )
+                print(
+                    f"|{count:,}|{len(turns):,}|{seconds:.1f}"
+                    f"|{seconds / len(turns) * 1000:.1f}|{memory}|",
+                    flush=True,
+                )
             return
-        head = ["model", "batch", "task", "turns", "plain", "ours", "faster", "turns that differ (close calls)", "prompt tokens a new one"]
+        head = [
+            "model",
+            "batch",
+            "task",
+            "turns",
+            "plain",
+            "ours",
+            "faster",
+            "turns that differ (close calls)",
+            "prompt tokens a new one",
+        ]
         head += ["over the lower bound", "memory plain", "memory ours", "ours, tokens a second"]
         print(f"|{'|'.join(head)}|\n|---|---:|---|{'---:|' * (len(head) - 3)}", flush=True)
         for size in args.sizes:
             make_model(Path(folder, size), size, args.dtype, args.device)
             for batch_size in args.batch_sizes:
-                corpus = write_corpus(Path(folder, f"corpus-{size}-{batch_size}"), args.conversations or batch_size)
-                lm = HFLM(pretrained=str(Path(folder, size)), dtype=args.dtype, device=args.device, batch_size=batch_size)
+                corpus = write_corpus(
+                    Path(folder, f"corpus-{size}-{batch_size}"), args.conversations or batch_size
+                )
+                lm = HFLM(
+                    pretrained=str(Path(folder, size)),
+                    dtype=args.dtype,
+                    device=args.device,
+                    batch_size=batch_size,
+                )
                 for task in args.tasks:
                     times: dict[str, list] = {"plain": [], "auto": []}
                     found = {}
@@ -289,11 +405,32 @@ def main() -> None:
                             times[how].append(seconds)
                     plain, ours = min(times["plain"]), min(times["auto"])
                     wrong, close = compare(lm, found["plain"][0], found["auto"][0])
-                    bound, asked, unique = lower_bound(lm, found["auto"][0], min(batch_size, args.conversations or batch_size), args.reply)
-                    memory = "|".join(f"{found[how][1].bytes / 2**20:,.0f} MB" for how in ("plain", "auto"))
-                    cells = [size, batch_size, task, len(found["auto"][0]), f"{plain:.1f} s", f"{ours:.1f} s", f"{plain / ours:.2f}x"]
+                    bound, asked, unique = lower_bound(
+                        lm,
+                        found["auto"][0],
+                        min(batch_size, args.conversations or batch_size),
+                        args.reply,
+                    )
+                    memory = "|".join(
+                        f"{found[how][1].bytes / 2**20:,.0f} MB" for how in ("plain", "auto")
+                    )
+                    cells = [
+                        size,
+                        batch_size,
+                        task,
+                        len(found["auto"][0]),
+                        f"{plain:.1f} s",
+                        f"{ours:.1f} s",
+                        f"{plain / ours:.2f}x",
+                    ]
                     speed = (asked + args.reply * len(found["auto"][0])) / ours
-                    cells += [f"{wrong + close} ({close})", f"{asked / unique:.1f}", f"{ours / bound:.2f}x", memory, f"{speed:,.0f}"]
+                    cells += [
+                        f"{wrong + close} ({close})",
+                        f"{asked / unique:.1f}",
+                        f"{ours / bound:.2f}x",
+                        memory,
+                        f"{speed:,.0f}",
+                    ]
                     print(f"|{'|'.join(map(str, cells))}|", flush=True)
 
 

@@ -1,10 +1,12 @@
-"""What the start-up hook costs a program that is not lm_eval: CPU time of interpreter starts, with it and without.
+"""What the start-up hook costs a program that is not lm_eval: CPU time of interpreter starts, with
+it and without.
 
     python -m benchmarks.start_up --starts 1000
 
-Two fresh virtual environments, one with the three files of the hook, compiled as pip compiles them. They start in turn, so that a busy
-machine is busy for both. Printed are user and system time of a start (means), the difference of the means with its standard error, and the
-difference of the first quartiles, which other processes disturb less.
+Two fresh virtual environments, one with the three files of the hook, compiled as pip compiles them.
+They start in turn, so that a busy machine is busy for both. Printed are user and system time of a
+start (means), the difference of the means with its standard error, and the difference of the first
+quartiles, which other processes disturb less.
 """
 
 import argparse
@@ -34,7 +36,9 @@ def make_environment(folder: Path, files: dict[str, bytes]) -> str:
 
 def start(python: str, program: str) -> float:
     """CPU milliseconds, user and system, of one process."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "CSC_"))}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "CSC_"))
+    }
     pid = os.posix_spawn(python, [python, "-c", program], environment)
     _, status, usage = os.wait4(pid, 0)
     if status:
@@ -44,10 +48,17 @@ def start(python: str, program: str) -> float:
 
 def main() -> None:
     """Print one row a program."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--starts", type=int, default=1000, help="starts of each kind (default %(default)s)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--starts", type=int, default=1000, help="starts of each kind (default %(default)s)"
+    )
     starts = parser.parse_args().starts
-    print("|the program imports|without|with|difference of the means|of the first quartiles|\n|---|---:|---:|---:|---:|")
+    print(
+        "|the program imports|without|with|difference of the means|of the first"
+        " quartiles|\n|---|---:|---:|---:|---:|"
+    )
     with tempfile.TemporaryDirectory() as folder:
         bare = make_environment(Path(folder, "bare"), {})
         hooked = make_environment(Path(folder, "hooked"), backend.start_up_files())

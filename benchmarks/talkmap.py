@@ -1,9 +1,11 @@
-"""Speed and memory of reading talkmap's banking corpus: a generated CSV with its columns and its faults, read as the builders read it.
+"""Speed and memory of reading talkmap's banking corpus: a generated CSV with its columns and its
+faults, read as the builders read it.
 
   python -m benchmarks.talkmap [--rows 250000 1000000]
 
-The rows stand in no order, some with microseconds and some without, 2 % without text, 1 % twice; about 14 make a conversation. Each reading
-is a process of its own. For comparison: all rows in memory, grouped and sorted there. Prints a Markdown row per size and way.
+The rows stand in no order, some with microseconds and some without, 2 % without text, 1 % twice;
+about 14 make a conversation. Each reading is a process of its own. For comparison: all rows in
+memory, grouped and sorted there. Prints a Markdown row per size and way.
 """
 
 import argparse
@@ -18,8 +20,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 _TEXT = (
-    "account balance card payment transfer branch statement fee charge deposit loan rate limit please thank you could would help with my "
-    "your today yesterday number address verify security question answer hold moment check see that this it is was have need want the"
+    "account balance card payment transfer branch statement fee charge deposit loan rate limit"
+    " please thank you could would help with my your today yesterday number address verify security"
+    " question answer hold moment check see that this it is was have need want the"
 )
 WORDS = tuple(_TEXT.split())
 
@@ -37,8 +40,12 @@ def write(path: Path, rows: int, seed: int = 0) -> None:
             if recent and draw.random() < 0.01:
                 out.writerow(draw.choice(recent))
                 continue
-            moment = start + timedelta(seconds=draw.randrange(10**7), microseconds=draw.choice((0, draw.randrange(10**6))))
-            text = "" if draw.random() < 0.02 else " ".join(draw.choices(WORDS, k=draw.randint(3, 30)))
+            moment = start + timedelta(
+                seconds=draw.randrange(10**7), microseconds=draw.choice((0, draw.randrange(10**6)))
+            )
+            text = (
+                "" if draw.random() < 0.02 else " ".join(draw.choices(WORDS, k=draw.randint(3, 30)))
+            )
             if number % 50 == 0 and text:
                 text = f'He said: "{text}",\nand then hung up.'
             row = [draw.choice(ids), draw.choice(("agent", "client")), moment.isoformat(" "), text]
@@ -47,12 +54,16 @@ def write(path: Path, rows: int, seed: int = 0) -> None:
 
 
 def all_in_memory(path: Path) -> int:
-    """The shortest way: every row in a dict, each conversation sorted; returns how many turns there are."""
+    """The shortest way: every row in a dict, each conversation sorted; returns how many turns there
+    are.
+    """
     grouped: dict[str, list] = {}
     with path.open(encoding="utf-8", newline="") as file:
         for number, row in enumerate(csv.DictReader(file)):
             if row["text"]:
-                grouped.setdefault(row["conversation_id"], []).append((datetime.fromisoformat(row["date_time"]), number, row))
+                grouped.setdefault(row["conversation_id"], []).append(
+                    (datetime.fromisoformat(row["date_time"]), number, row)
+                )
     return sum(len(sorted(rows, key=lambda row: row[:2])) for rows in grouped.values())
 
 
@@ -69,17 +80,24 @@ WAYS = {"csc-tasks": as_builders_read, "all in memory": all_in_memory}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, nargs="+", default=[250_000, 1_000_000])
     parser.add_argument("--read", nargs=2, metavar=("WAY", "FILE"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.read:
         start = time.perf_counter()
         turns = WAYS[args.read[0]](Path(args.read[1]))
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 if sys.platform != "darwin" else 1024)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+            1 if sys.platform != "darwin" else 1024
+        )
         print(turns, time.perf_counter() - start, time.process_time(), peak / 1024)
         return
-    print("|rows|file|way|turns|seconds|of CPU|rows per CPU second|peak memory|\n|---:|---:|---|---:|---:|---:|---:|---:|")
+    print(
+        "|rows|file|way|turns|seconds|of CPU|rows per CPU second|peak"
+        " memory|\n|---:|---:|---|---:|---:|---:|---:|---:|"
+    )
     with tempfile.TemporaryDirectory() as folder:
         for rows in args.rows:
             path = Path(folder, f"{rows}.csv")
@@ -87,9 +105,16 @@ def main() -> None:
             size = path.stat().st_size / 2**20
             for way in WAYS:
                 command = [sys.executable, "-m", "benchmarks.talkmap", "--read", way, str(path)]
-                printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+                printed = subprocess.run(
+                    command, check=True, stdout=subprocess.PIPE, text=True
+                ).stdout
                 turns, seconds, cpu, peak = map(float, printed.split())
-                print(f"|{rows:,}|{size:,.0f} MB|{way}|{turns:,.0f}|{seconds:.1f}|{cpu:.1f}|{rows / cpu:,.0f}|{peak:,.0f} MB|", flush=True)
+                print(
+                    f"|{rows:,}|{size:,.0f}"
+                    f" MB|{way}|{turns:,.0f}|{seconds:.1f}|{cpu:.1f}|{rows / cpu:,.0f}"
+                    f"|{peak:,.0f} MB|",
+                    flush=True,
+                )
             path.unlink()
 
 

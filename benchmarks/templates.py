@@ -1,10 +1,13 @@
-"""What the project does with every chat template it can find: form, system role, date, thinking, and whether replies come back.
+"""What the project does with every chat template it can find: form, system role, date, thinking,
+and whether replies come back.
 
   python -m benchmarks.templates [PATH ...] [--write docs/templates.md]
 
-PATH is a folder, a wheel, a source archive or a single file; without one the templates of the installed TRL and transformers are read.
-Looked at are *.jinja files, `chat_template` entries of JSON files, GGUF files (where the library gguf is installed) and string constants
-of Python files. Templates are read and never copied. Prints a Markdown table, or puts it between the marks of the file to write.
+PATH is a folder, a wheel, a source archive or a single file; without one the templates of the
+installed TRL and transformers are read. Looked at are *.jinja files, `chat_template` entries of
+JSON files, GGUF files (where the library gguf is installed) and string constants of Python files.
+Templates are read and never copied. Prints a Markdown table, or puts it between the marks of the
+file to write.
 """
 
 import argparse
@@ -36,18 +39,46 @@ from csc_tasks.prompts import (
 
 INSTALLED = ("trl", "transformers")
 SUFFIXES = {".jinja", ".jinja2", ".json", ".gguf", ".py"}
-HEADER = ("template", "id", "found in", "turns", "thinking", "system", "text", "date", "replies come back", "result")
+HEADER = (
+    "template",
+    "id",
+    "found in",
+    "turns",
+    "thinking",
+    "system",
+    "text",
+    "date",
+    "replies come back",
+    "result",
+)
 START, END = "<!-- generated: templates -->", "<!-- end: templates -->"
 
 # What a turn is marked with, most specific first: templates of one family are told by it.
 TURNS = {
-    "<|channel|>": "Harmony", "<|im_start|>": "ChatML", "<|im_user|>": "Kimi", "<|header_start|>": "Llama 4",
-    "<|start_header_id|>": "Llama 3", "<|turn>": "Gemma 4", "<start_of_turn>": "Gemma", "<|START_OF_TURN_TOKEN|>": "Command",
-    "<｜User｜>": "DeepSeek", "[gMASK]": "GLM", "<|start_of_role|>": "Granite", "<seed:bos>": "Seed", "<end_of_utterance>": "Idefics",
-    "]~b]": "MiniMax", "[|user|]": "EXAONE", "[INST]": "Mistral", "<|start|>": "Muse Glimmer", "<|user|>": "Phi, Zephyr",
-    "<|user_start|>": "Apertus", "### Instruction": "Alpaca", "USER:": "Vicuna",
+    "<|channel|>": "Harmony",
+    "<|im_start|>": "ChatML",
+    "<|im_user|>": "Kimi",
+    "<|header_start|>": "Llama 4",
+    "<|start_header_id|>": "Llama 3",
+    "<|turn>": "Gemma 4",
+    "<start_of_turn>": "Gemma",
+    "<|START_OF_TURN_TOKEN|>": "Command",
+    "<｜User｜>": "DeepSeek",
+    "[gMASK]": "GLM",
+    "<|start_of_role|>": "Granite",
+    "<seed:bos>": "Seed",
+    "<end_of_utterance>": "Idefics",
+    "]~b]": "MiniMax",
+    "[|user|]": "EXAONE",
+    "[INST]": "Mistral",
+    "<|start|>": "Muse Glimmer",
+    "<|user|>": "Phi, Zephyr",
+    "<|user_start|>": "Apertus",
+    "### Instruction": "Alpaca",
+    "USER:": "Vicuna",
 }
-# Tokens that stand for marks and not for text, as the tokenizers of these families have them; <think> is none in most.
+# Tokens that stand for marks and not for text, as the tokenizers of these families have them;
+# <think> is none in most.
 SPECIAL = re.compile(
     r"<\|[^|<>\s{}'\"]+\|>|<｜[^｜<>]+｜>|<\|[a-z_]+>|<[a-z_]+\|>|</?s>|<(?:start|end)_of_\w+>|<[be]os>|<sop>|</?seed:[a-z_]+>"
     r"|\[/?(?:INST|THINK|SYSTEM_PROMPT)\]|\[gMASK\]|\[\|?/?\w+\|\]"
@@ -131,10 +162,14 @@ def is_chat_template(text: str) -> bool:
     """Whether this is a Jinja template that goes through messages."""
     import jinja2
 
-    if len(text) < 150 or not re.search(r"\{%.*\b(for \w+ in \w*messages|messages\[)", text, re.DOTALL):
+    if len(text) < 150 or not re.search(
+        r"\{%.*\b(for \w+ in \w*messages|messages\[)", text, re.DOTALL
+    ):
         return False
     try:
-        jinja2.Environment(extensions=["jinja2.ext.loopcontrols"]).parse(re.sub(r"\{%-?\s*(?:end)?generation\s*-?%\}", "", text))
+        jinja2.Environment(extensions=["jinja2.ext.loopcontrols"]).parse(
+            re.sub(r"\{%-?\s*(?:end)?generation\s*-?%\}", "", text)
+        )
     except jinja2.exceptions.TemplateSyntaxError:
         return False
     return "{{" in text
@@ -153,7 +188,11 @@ def in_json(path: Path, text: str) -> list[tuple[str, str]]:
     if isinstance(found, list):
         found = {one.get("name"): one.get("template") for one in found if isinstance(one, dict)}
     named = found if isinstance(found, dict) else {"": found}
-    return [(f"{path.parent.name or path.stem}{name and ':' + name}", one) for name, one in named.items() if isinstance(one, str)]
+    return [
+        (f"{path.parent.name or path.stem}{name and ':' + name}", one)
+        for name, one in named.items()
+        if isinstance(one, str)
+    ]
 
 
 def in_python(path: Path, text: str) -> list[tuple[str, str]]:
@@ -167,8 +206,16 @@ def in_python(path: Path, text: str) -> list[tuple[str, str]]:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             names[id(node.value)] = node.targets[0].id
         elif isinstance(node, ast.Dict):
-            names |= {id(value): str(key.value) for key, value in zip(node.keys, node.values, strict=True) if isinstance(key, ast.Constant)}
-    constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+            names |= {
+                id(value): str(key.value)
+                for key, value in zip(node.keys, node.values, strict=True)
+                if isinstance(key, ast.Constant)
+            }
+    constants = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
     return [(f"{path.stem}:{names.get(id(node), node.lineno)}", node.value) for node in constants]
 
 
@@ -190,7 +237,11 @@ def in_gguf(path: Path, data: bytes) -> list[tuple[str, str]]:
 
 def examine(template: Template) -> dict[str, str]:
     """A row of the table: column -> cell."""
-    row = dict.fromkeys(HEADER, "–") | {"template": template.name, "id": template.digest, "found in": ", ".join(template.sources)}
+    row = dict.fromkeys(HEADER, "–") | {
+        "template": template.name,
+        "id": template.digest,
+        "found in": ", ".join(template.sources),
+    }
     row["turns"] = next((family for mark, family in TURNS.items() if mark in template.text), "–")
     tokenizer = make_tokenizer(template.text)
     apply = of_tokenizer(tokenizer)
@@ -206,7 +257,10 @@ def examine(template: Template) -> dict[str, str]:
     try:
         faults = round_trip(tokenizer, ("single",) if hidden else ("single", "chat"))
     except ModelError as error:
-        return row | {"replies come back": "no training", "result": f"{row['result']}; no training: {shortened(error)}"}
+        return row | {
+            "replies come back": "no training",
+            "result": f"{row['result']}; no training: {shortened(error)}",
+        }
     row["replies come back"] = "; ".join(faults) or "yes"
     return row
 
@@ -215,13 +269,21 @@ def thinking_of(found) -> str:
     """How a model thinks aloud, in a cell."""
     if found.family is None or found.thinks is False:
         return "–"
-    opens = "may" if found.thinks is None else "opened in the prompt" if found.opened else "opened by the model"
+    opens = (
+        "may"
+        if found.thinks is None
+        else "opened in the prompt"
+        if found.opened
+        else "opened by the model"
+    )
     off = ", ".join(f"{name}={value}" for name, value in found.switch.items())
     return f"{found.family.name}, {opens}{', off: ' + off if off else ''}"
 
 
 def round_trip(tokenizer, styles: Iterable[str]) -> list[str]:
-    """What goes wrong when targets are rendered, decoded as a backend decodes replies, and read: nothing, or where it does."""
+    """What goes wrong when targets are rendered, decoded as a backend decodes replies, and read:
+    nothing, or where it does.
+    """
     from trainers.rendering import Rendering
 
     rendering = Rendering(tokenizer, True)
@@ -233,7 +295,9 @@ def round_trip(tokenizer, styles: Iterable[str]) -> list[str]:
             gold, prompt = conversation.dialogue[turn], TurnPrompt(conversation, turn, style)
             (exchange,) = rendering.exchanges([(prompt, prompt.target())])
             written = thinking.decode(
-                exchange.target, thinking.special_marks(tokenizer), lambda tokens: tokenizer.decode(tokens, skip_special_tokens=True)
+                exchange.target,
+                thinking.special_marks(tokenizer),
+                lambda tokens: tokenizer.decode(tokens, skip_special_tokens=True),
             )
             reply = read_reply(thinking.separate(written, thinks).text)
             if (reply.strategy, reply.text) != (gold.strategy, gold.text):
@@ -249,7 +313,9 @@ def conversations() -> list:
 
 
 def make_tokenizer(text: str):
-    """A tokenizer of bytes and of a template's marks, which ends a text as the template ends a turn."""
+    """A tokenizer of bytes and of a template's marks, which ends a text as the template ends a
+    turn.
+    """
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -259,16 +325,30 @@ def make_tokenizer(text: str):
         bare.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
         bare.decoder = decoders.ByteLevel()
         bare.add_special_tokens(list(dict.fromkeys(["<s>", "</s>", *special])))
-        bare.add_tokens([AddedToken(mark, special=False, normalized=False) for mark in dict.fromkeys(ADDED.findall(text))])
+        bare.add_tokens(
+            [
+                AddedToken(mark, special=False, normalized=False)
+                for mark in dict.fromkeys(ADDED.findall(text))
+            ]
+        )
         return PreTrainedTokenizerFast(
-            tokenizer_object=bare, bos_token="<s>", eos_token=end, pad_token="<s>", chat_template=text, clean_up_tokenization_spaces=False
+            tokenizer_object=bare,
+            bos_token="<s>",
+            eos_token=end,
+            pad_token="<s>",
+            chat_template=text,
+            clean_up_tokenization_spaces=False,
         )
 
     # Some marks are put together from pieces and show in a prompt only.
     said = [{"role": "user", "content": "Hello?"}, {"role": "assistant", "content": _ANSWER}]
     shown = ""
     for parts in (False, True):
-        messages = [m | {"content": [{"type": "text", "text": m["content"]}]} for m in said] if parts else said
+        messages = (
+            [m | {"content": [{"type": "text", "text": m["content"]}]} for m in said]
+            if parts
+            else said
+        )
         try:
             shown = of_tokenizer(make([], "</s>"))(messages, answered=True)
         except Exception:
@@ -291,12 +371,17 @@ def shortened(error: object) -> str:
 def table(rows: Iterable[dict[str, str]]) -> str:
     """The rows in Markdown."""
     cells = [HEADER, ["---"] * len(HEADER), *([row[name] for name in HEADER] for row in rows)]
-    return "\n".join("| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in line) + " |" for line in cells)
+    return "\n".join(
+        "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in line) + " |"
+        for line in cells
+    )
 
 
 def report(templates: Iterable[Template]) -> str:
     """The table, and what its rows add up to."""
-    rows = sorted(map(examine, templates), key=lambda row: (row["turns"], row["template"].lower(), row["id"]))
+    rows = sorted(
+        map(examine, templates), key=lambda row: (row["turns"], row["template"].lower(), row["id"])
+    )
     counted = {
         "templates": len(rows),
         "used in both styles": sum(row["result"] == "used" for row in rows),
@@ -311,9 +396,22 @@ def report(templates: Iterable[Template]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="folders, wheels, archives or files to look at")
-    parser.add_argument("--write", type=Path, metavar="FILE", help=f"put the table between {START} and {END} of this file")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="PATH",
+        help="folders, wheels, archives or files to look at",
+    )
+    parser.add_argument(
+        "--write",
+        type=Path,
+        metavar="FILE",
+        help=f"put the table between {START} and {END} of this file",
+    )
     args = parser.parse_args()
     paths = args.paths or [Path(str(resources.files(name))) for name in INSTALLED]
     text = report(find(paths))

@@ -1,4 +1,6 @@
-"""A dataset's card: what a builder says about its data and what the build counted, rendered into `card.md`."""
+"""A dataset's card: what a builder says about its data and what the build counted, rendered into
+`card.md`.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,7 +12,8 @@ from builders.schema import columns
 from csc_tasks.framework import STRATEGIES
 from csc_tasks.languages.labels import CARDS, strategy_name
 
-# Which tasks read which config. Variants of the summaries (qa_<name>) are read by csc_qa on request and are no benchmark of their own.
+# Which tasks read which config. Variants of the summaries (qa_<name>) are read by csc_qa on request
+# and are no benchmark of their own.
 TASKS = {"csconv": ("csc_conv_ref", "csc_conv_gen"), "qa": ("csc_qa",)}
 CORPUS_KEY = {"csconv": "csc_corpus", "qa": "csc_qa_corpus"}
 
@@ -23,16 +26,20 @@ STATISTICS = ("<!-- statistics -->", "<!-- end of statistics -->")
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 _MIT = """\
-Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated documentation files (the
-"Software"), to deal in the Software without restriction, including without limitation the rights to use, copy, modify, merge, publish,
-distribute, sublicense, and/or sell copies of the Software, and to permit persons to whom the Software is furnished to do so, subject to the
-following conditions:
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and
+associated documentation files (the "Software"), to deal in the Software without restriction,
+including without limitation the rights to use, copy, modify, merge, publish, distribute,
+sublicense, and/or sell copies of the Software, and to permit persons to whom the Software is
+furnished to do so, subject to the following conditions:
 
-The above copyright notice and this permission notice shall be included in all copies or substantial portions of the Software.
+The above copyright notice and this permission notice shall be included in all copies or substantial
+portions of the Software.
 
-THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF
-MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY
-CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT
+NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND
+NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES
+OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN
+CONNECTION WITH THE
 SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE."""
 # The licence asks that its text goes with every copy of the data, so the card carries it.
 LICENCE_TEXTS = {"mit": _MIT}
@@ -42,7 +49,8 @@ LICENCE_TEXTS = {"mit": _MIT}
 class Card:
     """What a builder says about its dataset; `source`, `made` and `limits` are Markdown.
 
-    `licence` is the Hub's identifier ("mit", "apache-2.0", "other"), `copyright` the holder's line that belongs with it, `citation` BibTeX.
+    `licence` is the Hub's identifier ("mit", "apache-2.0", "other"), `copyright` the holder's line
+    that belongs with it, `citation` BibTeX.
     """
 
     title: str
@@ -58,7 +66,9 @@ class Card:
 
 
 def render_card(card: Card, record: Mapping) -> str:
-    """README.md: front matter that the Hub and `datasets` read, and a text made of `card` and the record that build.json holds."""
+    """README.md: front matter that the Hub and `datasets` read, and a text made of `card` and the
+    record that build.json holds.
+    """
     splits = record["splits"]
     rows = sum(found["rows"] for parts in splits.values() for found in parts.values())
     front_matter = {
@@ -69,11 +79,18 @@ def render_card(card: Card, record: Mapping) -> str:
         "size_categories": [next((name for bound, name in _SIZES if rows < bound), "n>1M")],
         "tags": ["customer-support", "dialogue", *card.tags],
         "configs": [
-            {"config_name": config, "data_files": [{"split": split, "path": f"{config}/{split}-*.parquet"} for split in parts]}
+            {
+                "config_name": config,
+                "data_files": [
+                    {"split": split, "path": f"{config}/{split}-*.parquet"} for split in parts
+                ],
+            }
             for config, parts in splits.items()
         ],
     }
-    meanings = {name: meaning for config in splits for name, (_, meaning) in columns(config).items()}
+    meanings = {
+        name: meaning for config in splits for name, (_, meaning) in columns(config).items()
+    }
     filled = Template(Path(__file__).with_name("card.md").read_text(encoding="utf-8")).substitute(
         front_matter=yaml_text(front_matter).rstrip(),
         title=card.title,
@@ -83,26 +100,50 @@ def render_card(card: Card, record: Mapping) -> str:
         source=card.source.strip(),
         made=card.made.strip(),
         counts=_bullets(count_lines(record.get("counts", {}))),
-        loading="\n".join(f'{c} = load_dataset("PATH_OR_HUB_ID", "{c}")  # {", ".join(parts)}' for c, parts in splits.items()),
+        loading="\n".join(
+            f'{c} = load_dataset("PATH_OR_HUB_ID", "{c}")  # {", ".join(parts)}'
+            for c, parts in splits.items()
+        ),
         evaluating=_evaluating(splits),
-        columns=markdown_table(["column", "meaning"], [[f"`{name}`", meaning] for name, meaning in meanings.items()]),
+        columns=markdown_table(
+            ["column", "meaning"], [[f"`{name}`", meaning] for name, meaning in meanings.items()]
+        ),
         limits=_bullets(card.limits),
-        licence="\n\n".join(text for text in (f"`{card.licence}`", card.copyright, LICENCE_TEXTS.get(card.licence)) if text),
-        citation=f"\n## Citation\n\n```bibtex\n{card.citation.strip()}\n```" if card.citation else "",
+        licence="\n\n".join(
+            text
+            for text in (f"`{card.licence}`", card.copyright, LICENCE_TEXTS.get(card.licence))
+            if text
+        ),
+        citation=(
+            f"\n## Citation\n\n```bibtex\n{card.citation.strip()}\n```" if card.citation else ""
+        ),
     )
     return filled.rstrip() + "\n"
 
 
 def evaluation(card: Card, splits: Mapping) -> dict:
-    """eval.yaml: one entry per task that reads a test split here; empty for a dataset that is only trained on."""
-    tasks = [{"id": task, "config": config, "split": "test"} for config in _tested(splits) for task in TASKS[config]]
+    """eval.yaml: one entry per task that reads a test split here; empty for a dataset that is only
+    trained on.
+    """
+    tasks = [
+        {"id": task, "config": config, "split": "test"}
+        for config in _tested(splits)
+        for task in TASKS[config]
+    ]
     if not tasks:
         return {}
-    return {"name": card.title, "description": card.summary, "evaluation_framework": "lm-evaluation-harness", "tasks": tasks}
+    return {
+        "name": card.title,
+        "description": card.summary,
+        "evaluation_framework": "lm-evaluation-harness",
+        "tasks": tasks,
+    }
 
 
 def with_statistics(text: str, section: str) -> str | None:
-    """A card with `section` as its statistics, in place of earlier ones; None where the card has no place for them."""
+    """A card with `section` as its statistics, in place of earlier ones; None where the card has no
+    place for them.
+    """
     start, end = STATISTICS
     before, opened, rest = text.partition(start)
     _, closed, after = rest.partition(end)
@@ -110,7 +151,9 @@ def with_statistics(text: str, section: str) -> str | None:
 
 
 def count_lines(counts: Mapping) -> list[str]:
-    """A builder's counts as lines to print or list: a name and its number, or the numbers of its parts, largest first."""
+    """A builder's counts as lines to print or list: a name and its number, or the numbers of its
+    parts, largest first.
+    """
     lines = []
     for name, value in counts.items():
         if isinstance(value, Mapping):
@@ -123,15 +166,44 @@ def count_lines(counts: Mapping) -> list[str]:
 
 
 def contents_table(splits: Mapping[str, Mapping[str, Mapping]]) -> str:
-    """Markdown tables of what each split of a record's `splits` holds and, where there are conversations, of their strategies."""
+    """Markdown tables of what each split of a record's `splits` holds and, where there are
+    conversations, of their strategies.
+    """
     keys = ("rows", "turns", "supporter_turns_labelled", "supporter_turns_unlabelled")
-    parts = [(config, split, found) for config, described in splits.items() for split, found in described.items()]
-    header = ["config", "split", "rows", "turns", "supporter turns labelled (scored)", "supporter turns unlabelled"]
-    tables = [markdown_table(header, [[c, s, *(f"{found[key]:,}" if key in found else "–" for key in keys)] for c, s, found in parts])]
-    labelled = [(f"{c} {s}", found["strategies"], found["supporter_turns_labelled"]) for c, s, found in parts if "strategies" in found]
+    parts = [
+        (config, split, found)
+        for config, described in splits.items()
+        for split, found in described.items()
+    ]
+    header = [
+        "config",
+        "split",
+        "rows",
+        "turns",
+        "supporter turns labelled (scored)",
+        "supporter turns unlabelled",
+    ]
+    tables = [
+        markdown_table(
+            header,
+            [
+                [c, s, *(f"{found[key]:,}" if key in found else "–" for key in keys)]
+                for c, s, found in parts
+            ],
+        )
+    ]
+    labelled = [
+        (f"{c} {s}", found["strategies"], found["supporter_turns_labelled"])
+        for c, s, found in parts
+        if "strategies" in found
+    ]
     if labelled:
         rows = [
-            [s.id, strategy_name(s.id, CARDS), *(f"{n[s.id]:,} ({n[s.id] / max(total, 1):.1%})" for _, n, total in labelled)]
+            [
+                s.id,
+                strategy_name(s.id, CARDS),
+                *(f"{n[s.id]:,} ({n[s.id] / max(total, 1):.1%})" for _, n, total in labelled),
+            ]
             for s in STRATEGIES
         ]
         tables.append(markdown_table(["id", "strategy", *(name for name, _, _ in labelled)], rows))
@@ -154,9 +226,16 @@ def _evaluating(splits: Mapping) -> str:
         return "There is no test split: this dataset is for training."
     tasks = ",".join(task for config in configs for task in TASKS[config])
     metadata = json.dumps({CORPUS_KEY[config]: "PATH_OR_HUB_ID" for config in configs})
-    lines = ("lm_eval --model hf --model_args pretrained=MODEL --apply_chat_template", f"--tasks {tasks}", f"--metadata '{metadata}'")
+    lines = (
+        "lm_eval --model hf --model_args pretrained=MODEL --apply_chat_template",
+        f"--tasks {tasks}",
+        f"--metadata '{metadata}'",
+    )
     command = " \\\n    ".join(lines)
-    return f"With `lm_eval` and `csc-tasks` installed (leave `--apply_chat_template` out for a base model):\n\n```bash\n{command}\n```"
+    return (
+        "With `lm_eval` and `csc-tasks` installed (leave `--apply_chat_template` out for a base"
+        f" model):\n\n```bash\n{command}\n```"
+    )
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,9 +1,11 @@
-"""The dataset folder every builder writes: parquet files, card, eval.yaml, build.json and run.json, put into place in one step.
+"""The dataset folder every builder writes: parquet files, card, eval.yaml, build.json and run.json,
+put into place in one step.
 
-    out/README.md   eval.yaml   build.json   run.json   {config}/{split}-00000-of-00001.parquet   (figures/*.png by csc stats)
+    out/README.md  eval.yaml   build.json   run.json   {config}/{split}-00000-of-00001.parquet
+                   (figures/*.png by csc stats)
 
-The folder is a Hub dataset repository as it lies there: `datasets.load_dataset(out, config)` reads it. Two builds from the same rows give
-the same bytes in every file but run.json.
+The folder is a Hub dataset repository as it lies there: `datasets.load_dataset(out, config)` reads
+it. Two builds from the same rows give the same bytes in every file but run.json.
 """
 
 import json
@@ -24,9 +26,11 @@ TEXT_FILES = ("README.md", "eval.yaml", "build.json", "run.json")
 
 
 def check_target(out: Path) -> None:
-    """Raise SettingError unless `out` may be written: it is absent, empty, or a dataset folder of ours with nothing else in it.
+    """Raise SettingError unless `out` may be written: it is absent, empty, or a dataset folder of
+    ours with nothing else in it.
 
-    Builders call it before they start to work: it says so where an earlier dataset will be replaced. `write_folder` looks again.
+    Builders call it before they start to work: it says so where an earlier dataset will be
+    replaced. `write_folder` looks again.
     """
     if _holds_ours(out):
         say_earlier(f"{out} holds an earlier dataset, which this one replaces at the end")
@@ -38,9 +42,15 @@ def _holds_ours(out: Path) -> bool:
         return False
     record = read_record(out)
     if record is None:
-        raise SettingError(f"{out} is not empty and is not a dataset folder of this project; give an empty folder or a new one")
+        raise SettingError(
+            f"{out} is not empty and is not a dataset folder of this project; give an empty folder"
+            " or a new one"
+        )
     if strangers := _strangers(out, record):
-        raise SettingError(f"{out} holds files besides its dataset ({strangers}); move them away or give another folder")
+        raise SettingError(
+            f"{out} holds files besides its dataset ({strangers}); move them away or give another"
+            " folder"
+        )
     return True
 
 
@@ -56,19 +66,27 @@ def read_record(folder: Path) -> dict | None:
 
 
 def read_folder(folder: Path) -> tuple[dict, dict[str, dict[str, list[dict]]]]:
-    """The record and the rows (config -> split -> rows) of a finished dataset folder, as it would be published.
+    """The record and the rows (config -> split -> rows) of a finished dataset folder, as it would
+    be published.
 
-    Raises SettingError for a folder that is not one of ours or holds other files, DataError for one that is not whole: a file is missing,
-    or rows are not those that build.json and the card describe.
+    Raises SettingError for a folder that is not one of ours or holds other files, DataError for one
+    that is not whole: a file is missing, or rows are not those that build.json and the card
+    describe.
     """
     if not folder.is_dir():
         raise SettingError(f"{folder} is no folder; give a dataset folder that a builder wrote")
     record = read_record(folder)
     if record is None:
-        raise SettingError(f"{folder} is not a dataset folder of this project (no build.json of ours in it)")
+        raise SettingError(
+            f"{folder} is not a dataset folder of this project (no build.json of ours in it)"
+        )
     if strangers := _strangers(folder, record):
-        raise SettingError(f"{folder} holds files besides its dataset ({strangers}); move them away")
-    if missing := [name for name in ("README.md", *_dataset_files(record)) if not (folder / name).is_file()]:
+        raise SettingError(
+            f"{folder} holds files besides its dataset ({strangers}); move them away"
+        )
+    if missing := [
+        name for name in ("README.md", *_dataset_files(record)) if not (folder / name).is_file()
+    ]:
         raise DataError(f"{folder}: {', '.join(missing)} missing; build it again")
     rows: dict[str, dict[str, list[dict]]] = {}
     for config, splits in record["splits"].items():
@@ -79,34 +97,57 @@ def read_folder(folder: Path) -> tuple[dict, dict[str, dict[str, list[dict]]]]:
             except (KeyError, TypeError):  # other columns than ours
                 as_described = False
             if not as_described:
-                raise DataError(f"{folder}: {config}/{split} does not hold the rows that build.json and the card describe; build it again")
+                raise DataError(
+                    f"{folder}: {config}/{split} does not hold the rows that build.json and the"
+                    " card describe; build it again"
+                )
             rows.setdefault(config, {})[split] = found
     return record, rows
 
 
 def _dataset_files(record: Mapping) -> list[str]:
-    return [parquet_name(config, split) for config, splits in record["splits"].items() for split in splits]
+    return [
+        parquet_name(config, split)
+        for config, splits in record["splits"].items()
+        for split in splits
+    ]
 
 
 def _strangers(folder: Path, record: Mapping) -> str:
-    """The files in `folder` that are no part of its dataset, for an error; "" where there are none."""
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    """The files in `folder` that are no part of its dataset, for an error; "" where there are
+    none.
+    """
+    present = {
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()
+    }
     names = sorted(present - set(_dataset_files(record)) - set(TEXT_FILES))
     names = [name for name in names if not re.fullmatch(rf"{FIGURES}/[^/]+\.png", name)]
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def write_folder(out: Path, splits: Mapping[str, Mapping[str, Sequence[dict]]], card: Card, build: Mapping, run: Mapping) -> dict:
-    """Write the dataset folder `out` from `splits` (config -> split -> rows) and return the record that build.json holds.
+def write_folder(
+    out: Path,
+    splits: Mapping[str, Mapping[str, Sequence[dict]]],
+    card: Card,
+    build: Mapping,
+    run: Mapping,
+) -> dict:
+    """Write the dataset folder `out` from `splits` (config -> split -> rows) and return the record
+    that build.json holds.
 
-    `build` says what made the rows (`builder`, `settings`, `counts`, ...) and is the same in two identical builds; `run` holds what may
-    differ (times, costs). Everything is written beside `out` and moved into place at the end; a dataset folder written earlier is
-    replaced. Raises SettingError when `out` holds anything else, and what `checked_splits` raises for rows that do not fit.
+    `build` says what made the rows (`builder`, `settings`, `counts`, ...) and is the same in two
+    identical builds; `run` holds what may differ (times, costs). Everything is written beside `out`
+    and moved into place at the end; a dataset folder written earlier is replaced. Raises
+    SettingError when `out` holds anything else, and what `checked_splits` raises for rows that do
+    not fit.
     """
     out = Path(out).resolve()
     _holds_ours(out)
     checked = {config: checked_splits(config, parts) for config, parts in splits.items()}
-    described = {config: {split: describe_rows(config, rows) for split, rows in parts.items()} for config, parts in checked.items()}
+    described = {
+        config: {split: describe_rows(config, rows) for split, rows in parts.items()}
+        for config, parts in checked.items()
+    }
     record = {"format": FORMAT, "csc_tasks": csc_tasks.__version__, **build, "splits": described}
     with replace_folder(out) as fresh:
         for config, parts in checked.items():
@@ -131,7 +172,8 @@ def _write_parquet(path: Path, config: str, rows: list[dict]) -> None:
 
     path.parent.mkdir(exist_ok=True)
     table = pyarrow.Table.from_pylist(rows, schema=features(config).arrow_schema)
-    # Small row groups let the Hub's viewer and streaming readers fetch a page without the whole file.
+    # Small row groups let the Hub's viewer and streaming readers fetch a page without the whole
+    # file.
     pyarrow.parquet.write_table(table, path, row_group_size=1_000)
 
 

@@ -1,11 +1,13 @@
-"""Write the embedded demo corpus: support conversations and questions, Chinese and English, made offline by the builders themselves.
+"""Write the embedded demo corpus: support conversations and questions, Chinese and English, made
+offline by the builders themselves.
 
     csc build demo --out DIR
 
-The scripted stand-in talks through made-up calls, and `csc build rolecs`, `csc build csconv` and `csc build qa` make the corpus of them:
-rolecs from the stand-in's profiles, csconv and qa from recordings of its dialogues that show no strategies. The same seed gives the same
-bytes on every machine; the corpus inside the package is the one of the default seed. Use it to try things out and to test: every sentence
-is made up by rules, so a score on it says nothing about customer service.
+The scripted stand-in talks through made-up calls, and `csc build rolecs`, `csc build csconv` and
+`csc build qa` make the corpus of them: rolecs from the stand-in's profiles, csconv and qa from
+recordings of its dialogues that show no strategies. The same seed gives the same bytes on every
+machine; the corpus inside the package is the one of the default seed. Use it to try things out and
+to test: every sentence is made up by rules, so a score on it says nothing about customer service.
 """
 
 import importlib
@@ -33,8 +35,20 @@ ALL_TOPICS = ",".join(TOPICS)
 
 
 def add_arguments(parser) -> None:
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write {config}/{split}.jsonl into")
-    parser.add_argument("--seed", type=int, default=SEED, metavar="N", help="another seed, another corpus (default: %(default)s)")
+    parser.add_argument(
+        "--out",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="folder to write {config}/{split}.jsonl into",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=SEED,
+        metavar="N",
+        help="another seed, another corpus (default: %(default)s)",
+    )
 
 
 def main(args) -> None:
@@ -47,7 +61,9 @@ def main(args) -> None:
 
 
 def build(seed: int) -> tuple[dict[tuple[str, str], list[dict]], str]:
-    """The rows of every (config, split), sorted as they are written, and what the builders printed."""
+    """The rows of every (config, split), sorted as they are written, and what the builders
+    printed.
+    """
     from builders.dataset import read_folder
 
     recorded = {name: list(recordings(seed, name)) for name in RECORDED}
@@ -55,10 +71,17 @@ def build(seed: int) -> tuple[dict[tuple[str, str], list[dict]], str]:
     with tempfile.TemporaryDirectory() as scratch:
         for name, options in commands(seed, Path(scratch)).items():
             if name in recorded:
-                source = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in recorded[name])
+                source = "".join(
+                    json.dumps(row, ensure_ascii=False) + "\n" for row in recorded[name]
+                )
                 Path(scratch, f"{name}.jsonl").write_text(source, encoding="utf-8")
             out = Path(scratch, name)
-            said.append(run(f"builders.{name}.build", [*options, "--llm", "scripted", "--seed", str(seed), "--out", str(out)]))
+            said.append(
+                run(
+                    f"builders.{name}.build",
+                    [*options, "--llm", "scripted", "--seed", str(seed), "--out", str(out)],
+                )
+            )
             for config, splits in read_folder(out)[1].items():
                 rows |= {(config, split): found for split, found in splits.items() if found}
     for found in rows.values():
@@ -85,7 +108,8 @@ def run(module: str, words: list[str]) -> str:
 
 
 def recordings(seed: int, name: str) -> Iterator[dict]:
-    """Dialogues as a recording has them: who said what, and the topic; problems taken in turn from all topics.
+    """Dialogues as a recording has them: who said what, and the topic; problems taken in turn from
+    all topics.
 
     A dialogue of fewer than 8 or more than 24 turns is drawn again.
     """
@@ -93,11 +117,22 @@ def recordings(seed: int, name: str) -> Iterator[dict]:
         by_topic: dict[str, list[str]] = {}
         for problem_id, problem in bank(language).problems.items():
             by_topic.setdefault(problem["topic"], []).append(problem_id)
-        problems = [problem_id for problem_id in chain(*zip_longest(*by_topic.values())) if problem_id]
+        problems = [
+            problem_id for problem_id in chain(*zip_longest(*by_topic.values())) if problem_id
+        ]
         for number in range(RECORDED[name]):
-            state = recorded(f"{seed}/{name}/{language}/{number}", language, problems[number % len(problems)])
-            row = {"conversation_id": f"{language}-{number:04}", "language": language, "topic": state.scenario.topic, "source": "demo"}
-            yield row | {"turns": [{"speaker": turn.speaker, "text": turn.text} for turn in state.turns]}
+            state = recorded(
+                f"{seed}/{name}/{language}/{number}", language, problems[number % len(problems)]
+            )
+            row = {
+                "conversation_id": f"{language}-{number:04}",
+                "language": language,
+                "topic": state.scenario.topic,
+                "source": "demo",
+            }
+            yield row | {
+                "turns": [{"speaker": turn.speaker, "text": turn.text} for turn in state.turns]
+            }
 
 
 def recorded(seed: str, language: str, problem_id: str) -> State:
@@ -109,10 +144,15 @@ def recorded(seed: str, language: str, problem_id: str) -> State:
 
 
 def write(rows: dict[tuple[str, str], list[dict]], out: Path) -> None:
-    """One `{config}/{split}.jsonl` per split under `out`: keys sorted, one row a line, the same bytes everywhere."""
+    """One `{config}/{split}.jsonl` per split under `out`: keys sorted, one row a line, the same
+    bytes everywhere.
+    """
     for (config, split), found in rows.items():
         path = out / config / f"{split}.jsonl"
-        lines = (json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n" for row in found)
+        lines = (
+            json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n"
+            for row in found
+        )
         replace_file(path, lines)
 
 

@@ -11,12 +11,17 @@ from csc_tasks.languages.labels import CARDS, strategy_name
 
 
 def draw(parts: Sequence[Part], folder: Path) -> list[Path]:
-    """Draw what there is as PNG files: strategies.png, transitions_*.png, profiles.png. Raises MissingExtra without matplotlib."""
+    """Draw what there is as PNG files: strategies.png, transitions_*.png, profiles.png. Raises
+    MissingExtra without matplotlib.
+    """
     require("matplotlib", "build", "drawing figures")
     talks = [part for part in parts if isinstance(part.found, ConversationStatistics)]
     profiled = [part for part in talks if part.found.profiles and part.found.profiles.pairs]
     talks = [part for part in talks if part.found.labelled]
-    figures = {f"transitions_{part.name.replace('/', '_').replace(' ', '_')}.png": _draw_transitions(part) for part in talks}
+    figures = {
+        f"transitions_{part.name.replace('/', '_').replace(' ', '_')}.png": _draw_transitions(part)
+        for part in talks
+    }
     if talks:
         figures["strategies.png"] = _draw_strategies(talks)
     if profiled:
@@ -44,7 +49,9 @@ def _draw_strategies(parts: Sequence[Part]):
     height = 0.8 / len(parts)
     for k, part in enumerate(parts):
         places = [i + (k - (len(parts) - 1) / 2) * height for i in range(len(STRATEGY_IDS))]
-        axes.barh(places, [100 * part.found.share(name) for name in STRATEGY_IDS], height, label=part.name)
+        axes.barh(
+            places, [100 * part.found.share(name) for name in STRATEGY_IDS], height, label=part.name
+        )
     axes.set_yticks(range(len(STRATEGY_IDS)), [strategy_name(name, CARDS) for name in STRATEGY_IDS])
     axes.invert_yaxis()
     axes.set_xlabel("% of labelled supporter utterances")
@@ -61,7 +68,15 @@ def _draw_transitions(part: Part):
     for i, row in enumerate(shares):
         for j, share in enumerate(row):
             if share >= 0.5:
-                axes.text(j, i, f"{share:.0f}", ha="center", va="center", fontsize=8, color="white" if share > 55 else "black")
+                axes.text(
+                    j,
+                    i,
+                    f"{share:.0f}",
+                    ha="center",
+                    va="center",
+                    fontsize=8,
+                    color="white" if share > 55 else "black",
+                )
     axes.set_xticks(range(len(STRATEGY_IDS) + 1), [*STRATEGY_IDS, statistics.END], rotation=45)
     axes.set_yticks(range(len(rows)), list(rows))
     axes.set_xlabel("next strategy")
@@ -75,9 +90,19 @@ def _draw_profiles(parts: Sequence[Part]):
     figure, axes = _figure(7, 4.5)
     for k, part in enumerate(parts):
         overlap = part.found.profiles
-        axes.plot(statistics.THRESHOLDS, [100 * share for share in overlap.pairs], f"C{k}-", label=f"{part.name}: pairs")
+        axes.plot(
+            statistics.THRESHOLDS,
+            [100 * share for share in overlap.pairs],
+            f"C{k}-",
+            label=f"{part.name}: pairs",
+        )
         nearest = [100 * share for share in overlap.nearest]
-        axes.plot(statistics.THRESHOLDS, nearest, f"C{k}--", label=f"{part.name}: profiles and their nearest")
+        axes.plot(
+            statistics.THRESHOLDS,
+            nearest,
+            f"C{k}--",
+            label=f"{part.name}: profiles and their nearest",
+        )
     axes.set_xlabel("word overlap of at least")
     axes.set_ylabel("%")
     axes.set_title("Word overlap of customer profiles")

@@ -14,7 +14,11 @@ from csc_tasks.llm.forms import Form, clean_text
 
 @cache
 def _opens_as_speaker() -> re.Pattern:
-    own = {name for one in languages().values() for name in (one.speakers.customer, one.speakers.supporter)}
+    own = {
+        name
+        for one in languages().values()
+        for name in (one.speakers.customer, one.speakers.supporter)
+    }
     known = "|".join(map(re.escape, sorted(own | {"supporter", "customer", "agent", "client"})))
     return re.compile(rf"(?:{known})\s*[:：]", re.IGNORECASE)
 
@@ -26,7 +30,9 @@ def _tag() -> re.Pattern:
 
 
 def clean_utterance(text: str) -> str:
-    """`clean_text`, and refused when it carries a speaker's name or a strategy tag: what was meant to be said is then unclear."""
+    """`clean_text`, and refused when it carries a speaker's name or a strategy tag: what was meant
+    to be said is then unclear.
+    """
     text = clean_text(text)
     if _opens_as_speaker().match(text):
         raise ValueError("opens with a speaker's name")
@@ -36,7 +42,9 @@ def clean_utterance(text: str) -> str:
 
 
 def known_strategy(label: str) -> str:
-    """The id of the strategy that `label` names; raises ValueError for any other label: it never becomes "Others"."""
+    """The id of the strategy that `label` names; raises ValueError for any other label: it never
+    becomes "Others".
+    """
     found = find_strategy(label)
     if found is None:
         raise ValueError(f"{label!r:.60} is not one of the 12 strategies")
@@ -55,14 +63,22 @@ class WrittenTurn(Form):
     text: Utterance
 
     def turn(self) -> Turn:
-        return Turn(self.speaker, self.text, known_strategy(self.strategy) if self.speaker == SUPPORTER else "")
+        return Turn(
+            self.speaker,
+            self.text,
+            known_strategy(self.strategy) if self.speaker == SUPPORTER else "",
+        )
 
 
 def labelled(turns: list[WrittenTurn]) -> list[WrittenTurn]:
-    """The turns as they are; raises ValueError for a customer turn with a strategy and for a supporter turn without a known one."""
+    """The turns as they are; raises ValueError for a customer turn with a strategy and for a
+    supporter turn without a known one.
+    """
     for i, turn in enumerate(turns):
         if turn.speaker == CUSTOMER and turn.strategy.strip():
-            raise ValueError(f"turn {i}: a customer turn carries the strategy {turn.strategy!r:.60}")
+            raise ValueError(
+                f"turn {i}: a customer turn carries the strategy {turn.strategy!r:.60}"
+            )
         try:
             turn.turn()
         except ValueError as error:

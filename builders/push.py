@@ -1,15 +1,16 @@
 """Publish a dataset folder on the Hub as one commit.
 
-    csc push DIR --repo-id ORG/NAME              says what would be sent; nothing leaves this machine
-    csc push DIR --repo-id ORG/NAME --push       sends it
+    csc push DIR --repo-id ORG/NAME         says what would be sent; nothing leaves this machine
+    csc push DIR --repo-id ORG/NAME --push  sends it
 
-The repository is created where it is absent. Publishing again without a change makes no commit; run.json (times, costs) differs between
-identical builds, so it goes along with other changes and is no reason for a commit of its own. A split that the folder no longer has is
-deleted there too.
+The repository is created where it is absent. Publishing again without a change makes no commit;
+run.json (times, costs) differs between identical builds, so it goes along with other changes and is
+no reason for a commit of its own. A split that the folder no longer has is deleted there too.
 
-Refused are folders that no builder of ours wrote or that hold other files, rows that are not those the card describes, a card without a
-licence, access tokens, and phone, e-mail, identity-card or bank-card numbers. These are listed, masked; --allow-pii publishes them all the
-same. The Hub is the one that HF_ENDPOINT names, the token that of HF_TOKEN or `hf auth login`.
+Refused are folders that no builder of ours wrote or that hold other files, rows that are not those
+the card describes, a card without a licence, access tokens, and phone, e-mail, identity-card or
+bank-card numbers. These are listed, masked; --allow-pii publishes them all the same. The Hub is the
+one that HF_ENDPOINT names, the token that of HF_TOKEN or `hf auth login`.
 """
 
 import re
@@ -27,13 +28,19 @@ from csc_tasks.hub import Publication, publish
 from csc_tasks.pii import TOKEN, find, find_in_row
 
 RUN_RECORD = "run.json"
-# What `csc push` itself may have put into a repository: of this, whatever the folder no longer has is deleted.
-OURS = rf"eval\.yaml|figures/[^/]+\.png|(csconv|rolecs|qa|qa_\w+)/({'|'.join(SPLITS)})-\d+-of-\d+\.parquet"
+# What `csc push` itself may have put into a repository: of this, whatever the folder no longer has
+# is deleted.
+OURS = (
+    r"eval\.yaml|figures/[^/]+\.png"
+    rf"|(csconv|rolecs|qa|qa_\w+)/({'|'.join(SPLITS)})-\d+-of-\d+\.parquet"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A number or address that leads to a person: where it is, and a form of it that may be shown."""
+    """A number or address that leads to a person: where it is, and a form of it that may be
+    shown.
+    """
 
     where: str
     kind: str
@@ -42,11 +49,21 @@ class Finding:
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", help="a dataset folder that a builder wrote")
-    parser.add_argument("--repo-id", required=True, metavar="ORG/NAME", help="the dataset repository")
-    parser.add_argument("--private", action="store_true", help="create it private; refuse an existing public one")
-    parser.add_argument("--pr", action="store_true", help="open a pull request instead of committing to main")
+    parser.add_argument(
+        "--repo-id", required=True, metavar="ORG/NAME", help="the dataset repository"
+    )
+    parser.add_argument(
+        "--private", action="store_true", help="create it private; refuse an existing public one"
+    )
+    parser.add_argument(
+        "--pr", action="store_true", help="open a pull request instead of committing to main"
+    )
     parser.add_argument("--tag", metavar="NAME", help="tag the commit, for example v1.0")
-    parser.add_argument("--allow-pii", action="store_true", help="publish although personal data were found; they are still listed")
+    parser.add_argument(
+        "--allow-pii",
+        action="store_true",
+        help="publish although personal data were found; they are still listed",
+    )
     parser.add_argument("--push", action="store_true", help="really send it")
 
 
@@ -55,8 +72,15 @@ def main(args: Namespace) -> None:
     record, rows = read_folder(folder)
     licence = card_licence(folder / "README.md")
     publication = Publication(
-        repo_id=args.repo_id, files=files_of(folder, record), message=f"Publish {_contents(record)}", private=args.private,
-        pull_request=args.pr, tag=args.tag, passengers=frozenset({RUN_RECORD}), stale=OURS, marker="build.json",
+        repo_id=args.repo_id,
+        files=files_of(folder, record),
+        message=f"Publish {_contents(record)}",
+        private=args.private,
+        pull_request=args.pr,
+        tag=args.tag,
+        passengers=frozenset({RUN_RECORD}),
+        stale=OURS,
+        marker="build.json",
     )
     print(*publication.lines(), f"licence: {licence}", sep="\n")
     check_personal_data([*findings(rows), *token_findings(publication.files)], args.allow_pii)
@@ -69,29 +93,49 @@ def main(args: Namespace) -> None:
 def command(args: Namespace) -> str:
     """The command line that does the same again."""
     words = ["csc", "push", args.folder, "--repo-id", args.repo_id]
-    words += [option for option, given in (("--private", args.private), ("--pr", args.pr), ("--allow-pii", args.allow_pii)) if given]
+    words += [
+        option
+        for option, given in (
+            ("--private", args.private),
+            ("--pr", args.pr),
+            ("--allow-pii", args.allow_pii),
+        )
+        if given
+    ]
     return shlex.join([*words, *(["--tag", args.tag] if args.tag else []), "--push"])
 
 
 def files_of(folder: Path, record: Mapping) -> dict[str, Path]:
     """Path in the repository -> local file: the card first, then the data in the card's order."""
-    data = [parquet_name(config, split) for config, parts in record["splits"].items() for split in parts]
+    data = [
+        parquet_name(config, split) for config, parts in record["splits"].items() for split in parts
+    ]
     figures = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
-    return {name: folder / name for name in (*TEXT_FILES, *data, *figures) if (folder / name).is_file()}
+    return {
+        name: folder / name for name in (*TEXT_FILES, *data, *figures) if (folder / name).is_file()
+    }
 
 
 def card_licence(card: Path) -> str:
-    """The licence in a card's front matter. Raises DataError where there is none: nobody could use the data."""
+    """The licence in a card's front matter. Raises DataError where there is none: nobody could use
+    the data.
+    """
     import yaml
 
     match = re.match(r"---\n(.*?)\n---\n", card.read_text(encoding="utf-8"), re.DOTALL)
     try:
         front_matter = yaml.safe_load(match[1]) if match else None
     except yaml.YAMLError as error:
-        raise DataError(f"{card}: the front matter is not YAML ({' '.join(str(error).split())}); build the folder again") from None
+        raise DataError(
+            f"{card}: the front matter is not YAML ({' '.join(str(error).split())}); build the"
+            " folder again"
+        ) from None
     licence = front_matter.get("license") if isinstance(front_matter, dict) else None
     if not licence or not isinstance(licence, str | list):
-        raise DataError(f"{card}: there is no licence; the front matter needs `license:` with an identifier the Hub knows, such as mit")
+        raise DataError(
+            f"{card}: there is no licence; the front matter needs `license:` with an identifier the"
+            " Hub knows, such as mit"
+        )
     return licence if isinstance(licence, str) else ", ".join(map(str, licence))
 
 
@@ -100,13 +144,17 @@ def findings(rows: Mapping[str, Mapping[str, list[dict]]]) -> Iterator[Finding]:
     for config, splits in rows.items():
         for split, found in splits.items():
             for row in found:
-                name = row["conversation_id"] + (f" question {row['turn_index']}" if "turn_index" in row else "")
+                name = row["conversation_id"] + (
+                    f" question {row['turn_index']}" if "turn_index" in row else ""
+                )
                 for place, match in find_in_row(row):
                     yield Finding(f"{config}/{split} {name} {place}", match.kind, match.masked)
 
 
 def token_findings(files: Mapping[str, Path]) -> Iterator[Finding]:
-    """Access tokens in the card, in the settings of the build and in its run record. (An author's address may stand there.)"""
+    """Access tokens in the card, in the settings of the build and in its run record. (An author's
+    address may stand there.)
+    """
     for name in TEXT_FILES:
         for match in find(files[name].read_text(encoding="utf-8")) if name in files else ():
             if match.kind == TOKEN:
@@ -114,21 +162,39 @@ def token_findings(files: Mapping[str, Path]) -> Iterator[Finding]:
 
 
 def check_personal_data(found: list[Finding], allowed: bool) -> None:
-    """Print every finding; raise DataError unless there are none, or they are allowed and no access token is among them."""
+    """Print every finding; raise DataError unless there are none, or they are allowed and no access
+    token is among them.
+    """
     for finding in found:
         print(f"  {finding.where}: {finding.kind} {finding.masked}")
     counts = Counter(finding.kind for finding in found)
     text = ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items()))
     if counts[TOKEN]:
-        raise DataError(f"{counts[TOKEN]} access token found (see the list): never publish one; revoke it and build the folder again")
+        raise DataError(
+            f"{counts[TOKEN]} access token found (see the list): never publish one; revoke it and"
+            " build the folder again"
+        )
     if found and not allowed:
-        raise DataError(f"personal data found (see the list): {text}; remove them, or publish them all the same with --allow-pii")
-    print(f"personal data: {text} published all the same (--allow-pii)" if found else "personal data: none found")
+        raise DataError(
+            f"personal data found (see the list): {text}; remove them, or publish them all the same"
+            " with --allow-pii"
+        )
+    print(
+        f"personal data: {text} published all the same (--allow-pii)"
+        if found
+        else "personal data: none found"
+    )
 
 
 def _contents(record: Mapping) -> str:
-    sizes = {f"{config}/{split}": found["rows"] for config, parts in record["splits"].items() for split, found in parts.items()}
-    return ", ".join(f"{name} ({rows:,} row{'s' if rows != 1 else ''})" for name, rows in sizes.items())
+    sizes = {
+        f"{config}/{split}": found["rows"]
+        for config, parts in record["splits"].items()
+        for split, found in parts.items()
+    }
+    return ", ".join(
+        f"{name} ({rows:,} row{'s' if rows != 1 else ''})" for name, rows in sizes.items()
+    )
 
 
 if __name__ == "__main__":

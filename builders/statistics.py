@@ -1,7 +1,9 @@
-"""What a corpus holds, as numbers: Tables 3 to 5 and Figures 3 and 5 of arXiv 2508.04423 for any conversations, and sizes of questions.
+"""What a corpus holds, as numbers: Tables 3 to 5 and Figures 3 and 5 of arXiv 2508.04423 for any
+conversations, and sizes of questions.
 
-Lengths are characters of a Chinese text (white space and marks included) and words between white space of an English one; languages are
-therefore never counted together. "Strategy use without Others" is the share of labelled supporter utterances whose label is not Others.
+Lengths are characters of a Chinese text (white space and marks included) and words between white
+space of an English one; languages are therefore never counted together. "Strategy use without
+Others" is the share of labelled supporter utterances whose label is not Others.
 """
 
 import hashlib
@@ -18,16 +20,20 @@ from csc_tasks.question import QA_STAGES, Question
 START, END = "start", "end"
 OTHERS = "Others"
 MOST_PROFILES = 2_000
-"""Above so many distinct profiles, overlap is measured on this many of them (the first by hash): it takes time and memory to the square."""
+"""Above so many distinct profiles, overlap is measured on this many of them (the first by hash): it
+takes time and memory to the square.
+"""
 THRESHOLDS = tuple(step / 20 for step in range(21))
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileOverlap:
-    """How alike customer profiles are. Overlap of two: words they share by words in either (Chinese: characters), 0 to 1.
+    """How alike customer profiles are. Overlap of two: words they share by words in either
+    (Chinese: characters), 0 to 1.
 
-    `measured` of `distinct` profiles were compared. `pairs` and `nearest` are the curves over THRESHOLDS: the share of pairs, and of
-    profiles with their most similar other, whose overlap is at least the threshold. The means go with them; all is empty below two.
+    `measured` of `distinct` profiles were compared. `pairs` and `nearest` are the curves over
+    THRESHOLDS: the share of pairs, and of profiles with their most similar other, whose overlap is
+    at least the threshold. The means go with them; all is empty below two.
     """
 
     distinct: int
@@ -40,7 +46,9 @@ class ProfileOverlap:
 
 @dataclass(frozen=True, slots=True)
 class ConversationStatistics:
-    """Conversations of one language in one split. Averages are None where there is nothing to average."""
+    """Conversations of one language in one split. Averages are None where there is nothing to
+    average.
+    """
 
     conversations: int
     utterances: int
@@ -94,16 +102,27 @@ class Part:
 def of_conversations(items: Sequence[Conversation]) -> ConversationStatistics:
     """The statistics of conversations, all in one language."""
     turns = [(turn, item.language) for item in items for turn in item.dialogue]
-    supporter = [length(turn.text, language) for turn, language in turns if turn.speaker == SUPPORTER]
-    customer = [length(turn.text, language) for turn, language in turns if turn.speaker != SUPPORTER]
+    supporter = [
+        length(turn.text, language) for turn, language in turns if turn.speaker == SUPPORTER
+    ]
+    customer = [
+        length(turn.text, language) for turn, language in turns if turn.speaker != SUPPORTER
+    ]
     labels = Counter(turn.strategy for turn, _ in turns if turn.strategy)
     profiles = sorted({item.profile for item in items if item.profile})
     return ConversationStatistics(
-        conversations=len(items), utterances=len(turns), supporter_utterances=len(supporter), customer_utterances=len(customer),
+        conversations=len(items),
+        utterances=len(turns),
+        supporter_utterances=len(supporter),
+        customer_utterances=len(customer),
         avg_utterances_per_conversation=_mean([len(item.dialogue) for item in items]),
-        avg_supporter_utterance_length=_mean(supporter), avg_customer_utterance_length=_mean(customer),
-        labelled=labels.total(), strategies={name: labels[name] for name in STRATEGY_IDS}, topics=_topics(items),
-        transitions=transitions(items), profiles=profile_overlap(profiles) if profiles else None,
+        avg_supporter_utterance_length=_mean(supporter),
+        avg_customer_utterance_length=_mean(customer),
+        labelled=labels.total(),
+        strategies={name: labels[name] for name in STRATEGY_IDS},
+        topics=_topics(items),
+        transitions=transitions(items),
+        profiles=profile_overlap(profiles) if profiles else None,
     )
 
 
@@ -112,10 +131,15 @@ def of_questions(items: Sequence[Question]) -> QuestionStatistics:
     texts = ("history_summary", "client_question", "agent_answer", "refined_agent_answer")
     stages = Counter(item.stage for item in items)
     return QuestionStatistics(
-        questions=len(items), conversations=len({item.conversation_id for item in items}),
+        questions=len(items),
+        conversations=len({item.conversation_id for item in items}),
         avg_history_turns=_mean([len(item.conversation_history) for item in items]),
-        avg_lengths={name: _mean([length(getattr(item, name), item.language) for item in items]) for name in texts},
-        stages={stage: stages[stage] for stage in QA_STAGES}, topics=_topics(items),
+        avg_lengths={
+            name: _mean([length(getattr(item, name), item.language) for item in items])
+            for name in texts
+        },
+        stages={stage: stages[stage] for stage in QA_STAGES},
+        topics=_topics(items),
     )
 
 
@@ -125,26 +149,40 @@ def length(text: str, language: str) -> int:
 
 
 def transitions(items: Iterable[Conversation]) -> dict[str, dict[str, int]]:
-    """How often a strategy (or the conversation's start) is followed by which (or by its end). Unlabelled turns between are skipped."""
+    """How often a strategy (or the conversation's start) is followed by which (or by its end).
+    Unlabelled turns between are skipped.
+    """
     counts: Counter = Counter()
     for item in items:
         labels = [item.dialogue[i].strategy for i in item.scored_turns()]
         if labels:
             counts.update(zip([START, *labels], [*labels, END], strict=True))
-    return {before: {after: counts[before, after] for after in (*STRATEGY_IDS, END)} for before in (START, *STRATEGY_IDS)}
+    return {
+        before: {after: counts[before, after] for after in (*STRATEGY_IDS, END)}
+        for before in (START, *STRATEGY_IDS)
+    }
 
 
 def profile_overlap(profiles: Iterable[str]) -> ProfileOverlap:
-    """Word overlap between distinct profiles (Figure 5 shows such a curve without a formula: this one is the project's own)."""
+    """Word overlap between distinct profiles (Figure 5 shows such a curve without a formula: this
+    one is the project's own).
+    """
     import numpy
 
-    distinct = sorted(set(profiles), key=lambda text: (hashlib.sha256(text.encode()).hexdigest(), text))
+    distinct = sorted(
+        set(profiles), key=lambda text: (hashlib.sha256(text.encode()).hexdigest(), text)
+    )
     measured = distinct[:MOST_PROFILES]
     if len(measured) < 2:
         return ProfileOverlap(len(distinct), len(measured), None, None, (), ())
     words = [{token for token in chinese_tokens(text) if token.isalnum()} for text in measured]
     # A word of one profile alone is shared with nobody: it counts in the sizes and needs no column.
-    columns = {word: i for i, word in enumerate(sorted(w for w, n in Counter(w for own in words for w in own).items() if n > 1))}
+    columns = {
+        word: i
+        for i, word in enumerate(
+            sorted(w for w, n in Counter(w for own in words for w in own).items() if n > 1)
+        )
+    }
     holds = numpy.zeros((len(words), len(columns)), dtype=numpy.float32)
     for row, own in enumerate(words):
         holds[row, [columns[word] for word in own if word in columns]] = 1
@@ -156,8 +194,13 @@ def profile_overlap(profiles: Iterable[str]) -> ProfileOverlap:
     pairs = overlap[numpy.triu_indices(len(words), k=1)]
     numpy.fill_diagonal(overlap, -1)
     nearest = overlap.max(axis=1)
-    curves = [tuple(float((values >= threshold).mean()) for threshold in THRESHOLDS) for values in (pairs, nearest)]
-    return ProfileOverlap(len(distinct), len(measured), float(pairs.mean()), float(nearest.mean()), *curves)
+    curves = [
+        tuple(float((values >= threshold).mean()) for threshold in THRESHOLDS)
+        for values in (pairs, nearest)
+    ]
+    return ProfileOverlap(
+        len(distinct), len(measured), float(pairs.mean()), float(nearest.mean()), *curves
+    )
 
 
 def _topics(items: Iterable[Conversation | Question]) -> dict[str, int]:

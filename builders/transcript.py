@@ -13,11 +13,16 @@ from csc_tasks.prompts import tagged
 def prefixes(language: str) -> dict[str, str]:
     """Speaker -> what stands before the speaker's words in a history."""
     own = of(language)
-    return {SUPPORTER: own.speakers.supporter + own.text.colon, CUSTOMER: own.speakers.customer + own.text.colon}
+    return {
+        SUPPORTER: own.speakers.supporter + own.text.colon,
+        CUSTOMER: own.speakers.customer + own.text.colon,
+    }
 
 
 def history(turns: Sequence[Turn], language: str, *, strategies: bool) -> str:
-    """The turns so far, one line each; supporter turns carry `[Strategy name]` only where `strategies` says so."""
+    """The turns so far, one line each; supporter turns carry `[Strategy name]` only where
+    `strategies` says so.
+    """
     lines, opening = [], prefixes(language)
     for turn in turns:
         text = tagged(turn.strategy, turn.text, language) if strategies else turn.text
@@ -29,10 +34,15 @@ def history(turns: Sequence[Turn], language: str, *, strategies: bool) -> str:
 def strategy_lines(offered: Sequence[Strategy], language: str) -> str:
     """The strategies to choose from, name and definition, one line each."""
     colon = of(language).text.colon
-    return "\n".join(f"- {strategy_name(s.id, language)}{colon}{definition(s.id, language)}" for s in offered)
+    return "\n".join(
+        f"- {strategy_name(s.id, language)}{colon}{definition(s.id, language)}" for s in offered
+    )
 
 
 def example_text(examples: Sequence[Conversation], language: str) -> str:
     """Conversations as in-context examples."""
     title = words(language).example
-    return "\n\n".join(f"{title.format(number=i)}\n{history(c.dialogue, language, strategies=True)}" for i, c in enumerate(examples, 1))
+    return "\n\n".join(
+        f"{title.format(number=i)}\n{history(c.dialogue, language, strategies=True)}"
+        for i, c in enumerate(examples, 1)
+    )

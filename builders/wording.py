@@ -1,4 +1,6 @@
-"""What builders ask models: the templates and the few words of their own in `builders/prompts/<language>/`."""
+"""What builders ask models: the templates and the few words of their own in
+`builders/prompts/<language>/`.
+"""
 
 from functools import cache
 from pathlib import Path
@@ -15,10 +17,12 @@ FOLDER = Path(__file__).resolve().parent / "prompts"
 
 
 class Words(BaseModel):
-    """What stands inside the prompts of one language beside its templates, and how long its utterances may be.
+    """What stands inside the prompts of one language beside its templates, and how long its
+    utterances may be.
 
-    nothing_said: in place of an empty history. example: the heading of an example. no_summary: before the first summary. unknown: in
-    place of what a profile does not say. second_person: how a description may open. longest_utterance: characters.
+    nothing_said: in place of an empty history. example: the heading of an example. no_summary:
+    before the first summary. unknown: in place of what a profile does not say. second_person: how a
+    description may open. longest_utterance: characters.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -60,5 +64,6 @@ def check_building(language: str) -> None:
     if language not in building_languages():
         there = ", ".join(building_languages())
         raise SettingError(
-            f"csc build: there are no prompts for building in {named(language).name} ({language}); the languages that have them are {there}"
+            f"csc build: there are no prompts for building in {named(language).name} ({language});"
+            f" the languages that have them are {there}"
         )

@@ -1,4 +1,6 @@
-"""What an adapter of ours says about the prompts it was trained on: scoring it on others is possible, and is said."""
+"""What an adapter of ours says about the prompts it was trained on: scoring it on others is
+possible, and is said.
+"""
 
 import json
 from collections.abc import Mapping
@@ -10,12 +12,18 @@ MERGED_RECORD = "csc_merged.json"
 
 
 def mismatch(metadata: Mapping, style: str, today: str) -> str | None:
-    """A sentence when lm_eval's model arguments name an adapter, or a base merged with one, that was trained on other prompts, else None.
+    """A sentence when lm_eval's model arguments name an adapter, or a base merged with one, that
+    was trained on other prompts, else None.
 
     They are others when their style is not `style`, or when they show a date that is not `today`.
-    lm_eval puts the model arguments into a task's metadata. Adapters that are not ours, or not here but on the Hub, say nothing.
+    lm_eval puts the model arguments into a task's metadata. Adapters that are not ours, or not here
+    but on the Hub, say nothing.
     """
-    folder, name = (metadata["peft"], RECORD) if metadata.get("peft") else (metadata.get("pretrained"), MERGED_RECORD)
+    folder, name = (
+        (metadata["peft"], RECORD)
+        if metadata.get("peft")
+        else (metadata.get("pretrained"), MERGED_RECORD)
+    )
     try:
         record = json.loads(Path(str(folder), name).read_text(encoding="utf-8"))
         # An adapter whose prompts show no date, or one from before it was recorded, goes with any.
@@ -26,6 +34,11 @@ def mismatch(metadata: Mapping, style: str, today: str) -> str | None:
     if trained == asked:
         return None
     other = [key for key, value in trained.items() if value != asked[key]]
-    was, now = (" and ".join(f"{key}={settings[key]}" for key in other) for settings in (trained, asked))
+    was, now = (
+        " and ".join(f"{key}={settings[key]}" for key in other) for settings in (trained, asked)
+    )
     settings = json.dumps({key: trained[key] for key in other})
-    return f"{folder} was trained on {was} and is asked with {now}: its scores say little; score it with --metadata '{settings}'"
+    return (
+        f"{folder} was trained on {was} and is asked with {now}: its scores say little; score it"
+        f" with --metadata '{settings}'"
+    )

@@ -1,7 +1,9 @@
-"""What all verbs have in common on the command line: a parser that names the closest option, one way to name a corpus, and shares.
+"""What all verbs have in common on the command line: a parser that names the closest option, one
+way to name a corpus, and shares.
 
-A corpus is a verb's first word where the verb reads one, else `--corpus`; `--source` is raw input that is no corpus yet. Old spellings work
-for one version: they are not in the help, and a line on stderr says what to write in their place.
+A corpus is a verb's first word where the verb reads one, else `--corpus`; `--source` is raw input
+that is no corpus yet. Old spellings work for one version: they are not in the help, and a line on
+stderr says what to write in their place.
 """
 
 import argparse
@@ -18,13 +20,17 @@ CORPUS = "demo, a dataset folder, a file or a Hub id"
 
 
 class Parser(ArgumentParser):
-    """argparse's parser with errors of one line. Options are written out in full: the start of a name is a misspelt name."""
+    """argparse's parser with errors of one line. Options are written out in full: the start of a
+    name is a misspelt name.
+    """
 
     def __init__(self, **settings) -> None:
         super().__init__(**settings, allow_abbrev=False)
 
     def parse_args(self, words: Sequence[str], namespace: Namespace | None = None) -> Namespace:
-        """As argparse does; a misspelt option is named before one that is missing, which it often is."""
+        """As argparse does; a misspelt option is named before one that is missing, which it often
+        is.
+        """
         self._check_spelling(words)
         return super().parse_args(words, namespace)
 
@@ -37,8 +43,15 @@ class Parser(ArgumentParser):
             # What follows belongs to another program.
             return
         known = [name for action in self._actions for name in action.option_strings]
-        shown = [name for action in self._actions if action.help != argparse.SUPPRESS for name in action.option_strings]
-        paths = {name for action in self._actions if is_path(action) for name in action.option_strings}
+        shown = [
+            name
+            for action in self._actions
+            if action.help != argparse.SUPPRESS
+            for name in action.option_strings
+        ]
+        paths = {
+            name for action in self._actions if is_path(action) for name in action.option_strings
+        }
         before = ""
         for word in words:
             if word == "--":
@@ -48,7 +61,13 @@ class Parser(ArgumentParser):
                 self.error(f"{name or before} is empty (a variable that is not set?)")
             before = word
             # A word with a space is text, and -5 a number.
-            if not name.startswith("-") or name == "-" or " " in word or name[1] in ".0123456789" or name in known:
+            if (
+                not name.startswith("-")
+                or name == "-"
+                or " " in word
+                or name[1] in ".0123456789"
+                or name in known
+            ):
                 continue
             closest = difflib.get_close_matches(name, shown, n=1, cutoff=0.0)[0]
             self.error(f"unknown option {name} (closest: {closest})")
@@ -68,14 +87,25 @@ class Renamed(argparse.Action):
 
     def __call__(self, parser, namespace, values, option_string=None) -> None:
         """Keep the value and say the new spelling."""
-        print(f"deprecated: {option_string} will go with the next version; write {self.instead}", file=sys.stderr)
+        print(
+            f"deprecated: {option_string} will go with the next version; write {self.instead}",
+            file=sys.stderr,
+        )
         setattr(namespace, self.dest, values)
 
 
 def add_corpus(parser: ArgumentParser, text: str, *, old: str, default: str | None = None) -> None:
-    """The corpus as first word of a verb that once called it `old`; `corpus_of` reads it. Without a default it must be given."""
+    """The corpus as first word of a verb that once called it `old`; `corpus_of` reads it. Without a
+    default it must be given.
+    """
     parser.add_argument("corpus", nargs="?", metavar="CORPUS", help=f"{CORPUS}{text}")
-    parser.add_argument(old, dest="old_corpus", action=Renamed, instead="the corpus as the first word", metavar="CORPUS")
+    parser.add_argument(
+        old,
+        dest="old_corpus",
+        action=Renamed,
+        instead="the corpus as the first word",
+        metavar="CORPUS",
+    )
     parser.set_defaults(default_corpus=default)
 
 
@@ -90,7 +120,9 @@ def corpus_of(args: Namespace) -> str:
 
 
 def check_share(option: str, value: float | None, *, zero: bool = True, one: bool = True) -> None:
-    """Raise SettingError unless `value` is None or a share between 0 and 1; `zero` and `one` say whether the ends belong to it."""
+    """Raise SettingError unless `value` is None or a share between 0 and 1; `zero` and `one` say
+    whether the ends belong to it.
+    """
     if value is None or 0 < value < 1 or (value == 0 and zero) or (value == 1 and one):
         return
     low = "at least 0" if zero else "above 0"
@@ -105,9 +137,13 @@ def listed(text: str) -> list[str]:
 
 
 def check_known(option: str, given: Sequence[str], known: Sequence[str]) -> None:
-    """Raise SettingError for a name that is not `known`; it says which are, and which is closest."""
+    """Raise SettingError for a name that is not `known`; it says which are, and which is
+    closest.
+    """
     for name in given:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             closest = f" (closest: {close[0]})" if close else ""
-            raise SettingError(f"{option} {name}: there is no such one{closest}; there are {', '.join(known)}")
+            raise SettingError(
+                f"{option} {name}: there is no such one{closest}; there are {', '.join(known)}"
+            )

@@ -1,13 +1,14 @@
 """`csc`: one word or two name a verb, and only the module behind that verb is imported.
 
-A verb's module has a docstring (the help text), `add_arguments(parser)` and `main(args)`; it runs as `python -m MODULE` too if it ends with
+A verb's module has a docstring (the help text), `add_arguments(parser)` and `main(args)`; it runs
+as `python -m MODULE` too if it ends with
 
     if __name__ == "__main__":
         standalone(add_arguments, main, __doc__)
 
-Exit status: 0, or what `main` returned; 1 for an error the user can fix (a CscError: one line); 2 for a misuse of the options; 130 when
-interrupted; 141 when the reader of the output has gone. What a disk or its owner refuses is one line too. Anything else is a bug and keeps
-its traceback.
+Exit status: 0, or what `main` returned; 1 for an error the user can fix (a CscError: one line); 2
+for a misuse of the options; 130 when interrupted; 141 when the reader of the output has gone. What
+a disk or its owner refuses is one line too. Anything else is a bug and keeps its traceback.
 """
 
 import importlib
@@ -25,34 +26,103 @@ from csc_tasks.out import STORAGE
 COMMANDS = {
     "build demo": ("builders.demo", "the embedded demo corpus, rebuilt byte for byte"),
     "build star": ("builders.star", "a labelled conversation dataset from STAR's raw dialogues"),
-    "build rolecs": ("builders.rolecs.build", "synthetic support conversations by role-playing language models"),
+    "build rolecs": (
+        "builders.rolecs.build",
+        "synthetic support conversations by role-playing language models",
+    ),
     "build qa": ("builders.qa.build", "context-summarised questions from recorded conversations"),
-    "build qa-stages": ("builders.qa.stages", "the stage (early, mid, late) of every question of a QA corpus, by a language model"),
-    "build csconv": ("builders.csconv.build", "recorded support conversations rewritten, every supporter turn with its strategy"),
-    "build profiles": ("builders.profiles.build", "a pool of customer profiles for role-playing, from conversations"),
-    "train": ("trainers.train", "a LoRA or QLoRA adapter on a dataset, and the command that scores it"),
+    "build qa-stages": (
+        "builders.qa.stages",
+        "the stage (early, mid, late) of every question of a QA corpus, by a language model",
+    ),
+    "build csconv": (
+        "builders.csconv.build",
+        "recorded support conversations rewritten, every supporter turn with its strategy",
+    ),
+    "build profiles": (
+        "builders.profiles.build",
+        "a pool of customer profiles for role-playing, from conversations",
+    ),
+    "train": (
+        "trainers.train",
+        "a LoRA or QLoRA adapter on a dataset, and the command that scores it",
+    ),
     "train tiny": ("trainers.tiny", "a tiny stand-in chat model from scratch, on the CPU"),
-    "review export": ("builders.review.export", "a dataset's conversations before reviewers: a table and a page, offline"),
-    "review import": ("builders.review.importing", "reviewers' decisions into a new dataset folder"),
-    "stats": ("builders.stats", "what a dataset holds: sizes, lengths, topics, strategies, as tables and figures"),
+    "review export": (
+        "builders.review.export",
+        "a dataset's conversations before reviewers: a table and a page, offline",
+    ),
+    "review import": (
+        "builders.review.importing",
+        "reviewers' decisions into a new dataset folder",
+    ),
+    "stats": (
+        "builders.stats",
+        "what a dataset holds: sizes, lengths, topics, strategies, as tables and figures",
+    ),
     "push": ("builders.push", "publish a dataset folder on the Hub, one commit"),
-    "evaluate": ("csc_tasks.evaluate", "a model on the benchmark: `lm_eval run`, checked before the model is loaded"),
+    "evaluate": (
+        "csc_tasks.evaluate",
+        "a model on the benchmark: `lm_eval run`, checked before the model is loaded",
+    ),
     "score": ("csc_tasks.score", "metrics from logged samples, without asking a model again"),
-    "baselines": ("leaderboard.baselines", "what a score is worth on a corpus: majority, bigram, echo"),
-    "collect": ("leaderboard.collect", "a board from results: intervals, comparisons, diagnosis, tables and a page"),
+    "baselines": (
+        "leaderboard.baselines",
+        "what a score is worth on a corpus: majority, bigram, echo",
+    ),
+    "collect": (
+        "leaderboard.collect",
+        "a board from results: intervals, comparisons, diagnosis, tables and a page",
+    ),
     "tables": ("leaderboard.tables", "a board's tables as Markdown, CSV, LaTeX or HTML"),
-    "power": ("leaderboard.power", "how many conversations a comparison needs, or what it can find"),
-    "publish": ("leaderboard.publish", "a board on the Hub: results as a dataset, page as a Space, numbers on model pages"),
-    "doctor": ("csc_tasks.doctor.examine", "what works on this machine, what does not, and what to do about it"),
-    "judge": ("leaderboard.judging.judge", "language models rate replies: six dimensions, with everything needed to doubt them"),
-    "judge facts": ("leaderboard.judging.facts", "language models look for facts in replies that nothing supports, beside the rule"),
-    "pairwise": ("leaderboard.judging.pairwise", "language models compare models in both orders; Bradley-Terry scores"),
-    "human export": ("leaderboard.judging.human_export", "blinded rating sheets for people: offline pages and CSV"),
-    "human import": ("leaderboard.judging.human_import", "filled rating sheets, checked, as ratings and columns"),
-    "agreement": ("leaderboard.judging.agreement", "how far judges and people can be believed: one report"),
-    "journal": ("csc_tasks.llm.journal_cli", "what a journal of LLM requests holds: stats, costs, export"),
-    "metric-path": ("csc_tasks.metric_path", "print the file that Hugging Face evaluate loads our metrics from"),
-    "tasks": ("csc_tasks.autoload.locate", "print the folder of the task files, for lm_eval --include_path"),
+    "power": (
+        "leaderboard.power",
+        "how many conversations a comparison needs, or what it can find",
+    ),
+    "publish": (
+        "leaderboard.publish",
+        "a board on the Hub: results as a dataset, page as a Space, numbers on model pages",
+    ),
+    "doctor": (
+        "csc_tasks.doctor.examine",
+        "what works on this machine, what does not, and what to do about it",
+    ),
+    "judge": (
+        "leaderboard.judging.judge",
+        "language models rate replies: six dimensions, with everything needed to doubt them",
+    ),
+    "judge facts": (
+        "leaderboard.judging.facts",
+        "language models look for facts in replies that nothing supports, beside the rule",
+    ),
+    "pairwise": (
+        "leaderboard.judging.pairwise",
+        "language models compare models in both orders; Bradley-Terry scores",
+    ),
+    "human export": (
+        "leaderboard.judging.human_export",
+        "blinded rating sheets for people: offline pages and CSV",
+    ),
+    "human import": (
+        "leaderboard.judging.human_import",
+        "filled rating sheets, checked, as ratings and columns",
+    ),
+    "agreement": (
+        "leaderboard.judging.agreement",
+        "how far judges and people can be believed: one report",
+    ),
+    "journal": (
+        "csc_tasks.llm.journal_cli",
+        "what a journal of LLM requests holds: stats, costs, export",
+    ),
+    "metric-path": (
+        "csc_tasks.metric_path",
+        "print the file that Hugging Face evaluate loads our metrics from",
+    ),
+    "tasks": (
+        "csc_tasks.autoload.locate",
+        "print the folder of the task files, for lm_eval --include_path",
+    ),
 }
 
 HELP = ("-h", "--help", "help")
@@ -65,7 +135,9 @@ def main(argv=None) -> int:
 
 
 def standalone(add_arguments, main, doc) -> None:
-    """Run one verb's module as a program of its own and exit with its status: what `python -m builders.star` does."""
+    """Run one verb's module as a program of its own and exit with its status: what `python -m
+    builders.star` does.
+    """
     spec = sys.modules["__main__"].__spec__
     prog = f"python -m {spec.name}" if spec else None
 
@@ -77,7 +149,9 @@ def standalone(add_arguments, main, doc) -> None:
 
 
 def dispatch(words):
-    """Find the verb at the start of `words` and run it with the rest; raises SettingError where there is none."""
+    """Find the verb at the start of `words` and run it with the rest; raises SettingError where
+    there is none.
+    """
     if not words or words[0] in HELP:
         print(overview())
         return 0
@@ -89,8 +163,17 @@ def dispatch(words):
         if verb in COMMANDS:
             with missing_libraries(f"csc {verb}", COMMANDS[verb][0]):
                 module = importlib.import_module(COMMANDS[verb][0])
-                more = "".join(f"csc {longer}: {COMMANDS[longer][1]}\n" for longer in starting_with(verb))
-                return run(f"csc {verb}", module.__doc__, module.add_arguments, module.main, words[length:], more)
+                more = "".join(
+                    f"csc {longer}: {COMMANDS[longer][1]}\n" for longer in starting_with(verb)
+                )
+                return run(
+                    f"csc {verb}",
+                    module.__doc__,
+                    module.add_arguments,
+                    module.main,
+                    words[length:],
+                    more,
+                )
     if starting_with(words[0]) and (len(words) == 1 or words[1] in HELP):
         print(overview(words[0]))
         return 0
@@ -98,8 +181,12 @@ def dispatch(words):
 
 
 def run(prog, doc, add_arguments, main, words, epilog=None):
-    """Parse `words` with the verb's own arguments and call its `main`; the exit status is what it returns, or 0."""
-    parser = Parser(prog=prog, description=doc, epilog=epilog, formatter_class=RawDescriptionHelpFormatter)
+    """Parse `words` with the verb's own arguments and call its `main`; the exit status is what it
+    returns, or 0.
+    """
+    parser = Parser(
+        prog=prog, description=doc, epilog=epilog, formatter_class=RawDescriptionHelpFormatter
+    )
     add_arguments(parser)
     if parser.get_default("passes_on") and words[:1] not in (["-h"], ["--help"]):
         words = ["--", *words]  # another program's options: argparse must leave them alone
@@ -135,7 +222,9 @@ def guarded(work) -> int:
 
 
 def stdout_is_broken() -> bool:
-    """Whether nobody reads our output any more (another pipe or socket may have broken instead); if so, close it quietly."""
+    """Whether nobody reads our output any more (another pipe or socket may have broken instead); if
+    so, close it quietly.
+    """
     import select
 
     try:
@@ -163,7 +252,10 @@ def overview(word="") -> str:
     lines += [f"  {verb:<{width}}  {COMMANDS[verb][1]}" for verb in verbs]
     lines += ["", "`csc <verb> --help` says what a verb does and which options it takes."]
     if not word:
-        lines.append("Evaluate with `csc evaluate` or lm_eval itself: lm_eval --model hf --model_args pretrained=DIR --tasks 'csc_*'")
+        lines.append(
+            "Evaluate with `csc evaluate` or lm_eval itself: lm_eval --model hf --model_args"
+            " pretrained=DIR --tasks 'csc_*'"
+        )
     return "\n".join(lines)
 
 

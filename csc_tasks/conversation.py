@@ -1,7 +1,9 @@
-"""A support conversation as data: Turn, Conversation, JSON both ways, and every rule a conversation must keep.
+"""A support conversation as data: Turn, Conversation, JSON both ways, and every rule a conversation
+must keep.
 
-One shape for evaluation, training, builders and statistics. `Conversation.from_row(row, where)` reads a row of a dataset folder
-(`conversation_id, language, topic, source, dialogue: [{speaker, strategy, text}]`), `to_row()` writes it.
+One shape for evaluation, training, builders and statistics. `Conversation.from_row(row, where)`
+reads a row of a dataset folder (`conversation_id, language, topic, source, dialogue: [{speaker,
+strategy, text}]`), `to_row()` writes it.
 """
 
 import hashlib
@@ -22,7 +24,9 @@ SPEAKERS = (SUPPORTER, CUSTOMER)
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One utterance. `strategy` is a strategy id for a labelled supporter turn and "" everywhere else."""
+    """One utterance. `strategy` is a strategy id for a labelled supporter turn and "" everywhere
+    else.
+    """
 
     speaker: str
     text: str
@@ -46,8 +50,12 @@ class Conversation:
     goal: str = ""
 
     def scored_turns(self) -> list[int]:
-        """Positions in `dialogue` of the labelled supporter turns: the ones a model is asked for and scored on."""
-        return [i for i, turn in enumerate(self.dialogue) if turn.speaker == SUPPORTER and turn.strategy]
+        """Positions in `dialogue` of the labelled supporter turns: the ones a model is asked for
+        and scored on.
+        """
+        return [
+            i for i, turn in enumerate(self.dialogue) if turn.speaker == SUPPORTER and turn.strategy
+        ]
 
     def problems(self) -> list[str]:
         """Every rule this conversation breaks, in reading order; empty when it is sound."""
@@ -65,7 +73,10 @@ class Conversation:
                 found.append(f"turn {i}: the text is empty")
             if turn.strategy and turn.strategy not in BY_ID:
                 closest = closest_label(turn.strategy)
-                found.append(f"turn {i}: strategy {turn.strategy!r} is not one of the 12 (closest: {closest})")
+                found.append(
+                    f"turn {i}: strategy {turn.strategy!r} is not one of the 12 (closest:"
+                    f" {closest})"
+                )
             if turn.strategy and turn.speaker == CUSTOMER:
                 found.append(f"turn {i}: a customer turn carries strategy {turn.strategy!r}")
         if self.dialogue and not any(turn.speaker == SUPPORTER for turn in self.dialogue):
@@ -73,13 +84,18 @@ class Conversation:
         return found
 
     def to_row(self, roles: bool = False) -> dict:
-        """The row of a dataset folder; `roles` adds profile, scenario and goal (the rolecs config)."""
+        """The row of a dataset folder; `roles` adds profile, scenario and goal (the rolecs
+        config).
+        """
         row = {
             "conversation_id": self.conversation_id,
             "language": self.language,
             "topic": self.topic,
             "source": self.source,
-            "dialogue": [{"speaker": t.speaker, "strategy": t.strategy, "text": t.text} for t in self.dialogue],
+            "dialogue": [
+                {"speaker": t.speaker, "strategy": t.strategy, "text": t.text}
+                for t in self.dialogue
+            ],
         }
         if roles:
             row |= {"profile": self.profile, "scenario": self.scenario, "goal": self.goal}
@@ -89,20 +105,25 @@ class Conversation:
     def from_row(cls, row: Mapping, where: str) -> "Conversation":
         """Read a dataset-folder row; `where` (file and row) opens every error.
 
-        The names that `csc_tasks.shapes` knows are read too. Raises DataError that lists all the problems of the row at once.
+        The names that `csc_tasks.shapes` knows are read too. Raises DataError that lists all the
+        problems of the row at once.
         """
         key = shapes.turns_key(row) or "dialogue"
         missing = [name for name in ("conversation_id", "language", key) if row.get(name) is None]
         if missing:
             wanted = "conversation_id, language, topic, source and dialogue"
-            raise DataError(f"{where}: {', '.join(missing)} missing; a conversation row has {wanted}")
+            raise DataError(
+                f"{where}: {', '.join(missing)} missing; a conversation row has {wanted}"
+            )
         texts = {name: text_of(row, name, where) for name in TEXTS}
         conversation = cls(dialogue=turns_of(row, key, where), **texts)
         conversation.check(f"{where} ({conversation.conversation_id})")
         return conversation
 
     def check(self, where: str) -> None:
-        """Raise DataError with all problems in one line that opens with `where`; UnknownStrategy where a label is one of them."""
+        """Raise DataError with all problems in one line that opens with `where`; UnknownStrategy
+        where a label is one of them.
+        """
         if problems := self.problems():
             unknown = any(turn.strategy and turn.strategy not in BY_ID for turn in self.dialogue)
             raise (UnknownStrategy if unknown else DataError)(f"{where}: {'; '.join(problems)}")
@@ -120,9 +141,11 @@ def unknown_speaker(name: str) -> str:
 
 
 def text_of(row: Mapping, key: str, where: str) -> str:
-    """`row[key]` as text: "" where it is absent or null, the digits of a whole number (ids are often numbers).
+    """`row[key]` as text: "" where it is absent or null, the digits of a whole number (ids are
+    often numbers).
 
-    Raises DataError for anything else: the text of a list or of a missing number (NaN) would pass for a real value.
+    Raises DataError for anything else: the text of a list or of a missing number (NaN) would pass
+    for a real value.
     """
     value = row.get(key)
     if value is None or isinstance(value, str):
@@ -135,47 +158,64 @@ def text_of(row: Mapping, key: str, where: str) -> str:
 def turns_of(row: Mapping, key: str, where: str) -> tuple[Turn, ...]:
     """The turns in a list column; a CSV file holds the list as JSON text.
 
-    Speakers and strategies become ours where `csc_tasks.shapes` knows them; others stay as they are, for `Conversation.problems` to
-    list. Raises DataError that names the turn and what was found in its place.
+    Speakers and strategies become ours where `csc_tasks.shapes` knows them; others stay as they
+    are, for `Conversation.problems` to list. Raises DataError that names the turn and what was
+    found in its place.
     """
     value = row.get(key)
     if isinstance(value, str):
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
-            raise DataError(f"{where}: {key} is the text {value[:60]!r}; it must be a list of turns (in a CSV file: a JSON list)") from None
+            raise DataError(
+                f"{where}: {key} is the text {value[:60]!r}; it must be a list of turns (in a CSV"
+                " file: a JSON list)"
+            ) from None
     if isinstance(value, Mapping | str) or not isinstance(value, Iterable):
         raise DataError(f"{where}: {key} is {value!r:.60}; it must be a list of turns")
     return tuple(_turn(turn, f"{where} {key} turn {i}") for i, turn in enumerate(value))
 
 
 def _turn(turn, where: str) -> Turn:
-    speaker, text = (shapes.part(turn, names) if isinstance(turn, Mapping) else None for names in (shapes.SPEAKER, shapes.TEXT))
+    speaker, text = (
+        shapes.part(turn, names) if isinstance(turn, Mapping) else None
+        for names in (shapes.SPEAKER, shapes.TEXT)
+    )
     if not isinstance(speaker, str) or not isinstance(text, str):
         raise DataError(f"{where}: found {turn!r:.200}; a turn needs 'speaker' and 'text' as text")
     label = turn.get("strategy") or ""
     if not isinstance(label, str):
-        raise DataError(f"{where}: strategy is {label!r}; it must be text, or empty where there is none")
+        raise DataError(
+            f"{where}: strategy is {label!r}; it must be text, or empty where there is none"
+        )
     known = shapes.strategy_of(label)
     return Turn(shapes.speaker_of(speaker) or speaker, text, label if known is None else known)
 
 
 def content_id(prefix: str, *parts) -> str:
-    """`prefix-` and 16 hex digits of a hash over `parts` (anything JSON can hold): the same content always gets the same id."""
+    """`prefix-` and 16 hex digits of a hash over `parts` (anything JSON can hold): the same content
+    always gets the same id.
+    """
     canonical = json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return f"{prefix}-{hashlib.sha256(canonical.encode()).hexdigest()[:16]}"
 
 
 def merge_neighbours(turns: Iterable[Turn], joint: str = "\n") -> tuple[tuple[Turn, ...], int]:
-    """Join runs of turns by one speaker, as raw sources are read; returns the turns and how many were merged away.
+    """Join runs of turns by one speaker, as raw sources are read; returns the turns and how many
+    were merged away.
 
-    Only for unlabelled sources: a labelled corpus is never merged, because each supporter utterance is scored by itself.
+    Only for unlabelled sources: a labelled corpus is never merged, because each supporter utterance
+    is scored by itself.
     """
     merged: list[Turn] = []
     count = 0
     for turn in turns:
         if merged and merged[-1].speaker == turn.speaker:
-            merged[-1] = Turn(turn.speaker, merged[-1].text + joint + turn.text, merged[-1].strategy or turn.strategy)
+            merged[-1] = Turn(
+                turn.speaker,
+                merged[-1].text + joint + turn.text,
+                merged[-1].strategy or turn.strategy,
+            )
             count += 1
         else:
             merged.append(turn)

@@ -1,4 +1,5 @@
-"""Every error this project raises on purpose, and the one helper that asks for an optional dependency.
+"""Every error this project raises on purpose, and the one helper that asks for an optional
+dependency.
 
 CscError                 a problem the user can fix; `csc` prints its text in one line and exits 1
 ├── DataError            a row, file or corpus that cannot be read as it stands
@@ -27,7 +28,9 @@ class CscError(Exception):
 
 
 class DataError(CscError):
-    """A row, file or corpus cannot be read; the text names the place, what was found and what would do."""
+    """A row, file or corpus cannot be read; the text names the place, what was found and what would
+    do.
+    """
 
 
 class MissingSplit(DataError):
@@ -47,32 +50,40 @@ class MissingExtra(CscError):
 
 
 class HubError(CscError):
-    """The Hub cannot be reached or has refused; the text says what it answered, what is still here and how to try again."""
+    """The Hub cannot be reached or has refused; the text says what it answered, what is still here
+    and how to try again.
+    """
 
 
 class ModelError(CscError):
-    """The model or its backend cannot do what the run asks for; the text says which way out there is."""
+    """The model or its backend cannot do what the run asks for; the text says which way out there
+    is.
+    """
 
 
 def require(module: str, extra: str, purpose: str) -> ModuleType:
     """Import `module` or say which extra of csc-tasks brings it and what needs it.
 
-    Raises MissingExtra when the library itself is absent; an error inside an installed library keeps its traceback.
+    Raises MissingExtra when the library itself is absent; an error inside an installed library
+    keeps its traceback.
     """
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name and module.split(".")[0] != error.name.split(".")[0]:
             raise
-        raise MissingExtra(f"{purpose} needs '{module}': pip install 'csc-tasks[{extra}]'") from None
+        raise MissingExtra(
+            f"{purpose} needs '{module}': pip install 'csc-tasks[{extra}]'"
+        ) from None
 
 
 @contextmanager
 def missing_libraries(purpose: str, module: str) -> Iterator[None]:
-    """Turn the import of a library that is not installed into MissingExtra, where a module of ours imports it.
+    """Turn the import of a library that is not installed into MissingExtra, where a module of ours
+    imports it.
 
-    purpose: what needs it, as the line shows it. module: ours, whose package tells the extra. An import that fails inside an installed
-    library, or names a module of ours, keeps its traceback.
+    purpose: what needs it, as the line shows it. module: ours, whose package tells the extra. An
+    import that fails inside an installed library, or names a module of ours, keeps its traceback.
     """
     try:
         yield
@@ -80,14 +91,24 @@ def missing_libraries(purpose: str, module: str) -> Iterator[None]:
         ours = {"csc_tasks", *EXTRAS}
         library = (error.name or "").split(".")[0]
         frames = [frame.f_globals for frame, _ in traceback.walk_tb(error.__traceback__)]
-        packages = [str(names.get("__package__") or "").split(".")[0] for names in frames if not _imports(names)]
+        packages = [
+            str(names.get("__package__") or "").split(".")[0]
+            for names in frames
+            if not _imports(names)
+        ]
         if not library or library in ours or packages[-1] not in ours:
             raise
         extra = EXTRAS.get(module.split(".")[0])
         wanted = f"'csc-tasks[{extra}]'" if extra else "csc-tasks"
-        raise MissingExtra(f"{purpose} needs '{library}', which is not installed: pip install {wanted}") from None
+        raise MissingExtra(
+            f"{purpose} needs '{library}', which is not installed: pip install {wanted}"
+        ) from None
 
 
 def _imports(names: dict) -> bool:
     """Whether a frame with these globals belongs to Python's own import machinery."""
-    return str(names.get("__name__")).split(".")[0] in ("importlib", "_frozen_importlib", "_frozen_importlib_external")
+    return str(names.get("__name__")).split(".")[0] in (
+        "importlib",
+        "_frozen_importlib",
+        "_frozen_importlib_external",
+    )

@@ -1,7 +1,8 @@
 """The customer-support framework: twelve strategies, five stages, eight topics, as ids and numbers.
 
-The only table of its kind. Prompts, reply reading, metrics, dataset cards and statistics all read it; what strategies, stages and
-topics are called is a matter of the language (`csc_tasks.languages`).
+The only table of its kind. Prompts, reply reading, metrics, dataset cards and statistics all read
+it; what strategies, stages and topics are called is a matter of the language
+(`csc_tasks.languages`).
 Source: Tables 1 and 2 of arXiv 2508.04423; the numbers are the published Chinese numbering.
 """
 

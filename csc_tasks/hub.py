@@ -1,8 +1,10 @@
 """A folder -> one commit on the Hub.
 
-`Publication` says what goes where, `publish` sends it: files that the repository already holds are left out, and when nothing is left
-there is no commit. What the files mean is the caller's business. The token is the one that huggingface_hub finds (HF_TOKEN or
-`hf auth login`), the server the one that HF_ENDPOINT names; neither a token nor a password in that address is ever printed.
+`Publication` says what goes where, `publish` sends it: files that the repository already holds are
+left out, and when nothing is left there is no commit. What the files mean is the caller's business.
+The token is the one that huggingface_hub finds (HF_TOKEN or
+`hf auth login`), the server the one that HF_ENDPOINT names; neither a token nor a password in that
+address is ever printed.
 """
 
 import hashlib
@@ -30,9 +32,12 @@ _HINTS = {
 class Publication:
     """What one commit is to bring about. `files` maps paths in the repository to local files.
 
-    passengers: paths that are sent along with other changes but are no reason for a commit (they differ between identical builds).
-    stale: an expression; a file of the repository whose whole path it matches and that is not in `files` is deleted.
-    marker: a repository that holds data but not this path was made by somebody else and is only changed by a pull request.
+    passengers: paths that are sent along with other changes but are no reason for a commit (they
+    differ between identical builds).
+    stale: an expression; a file of the repository whose whole path it matches and that is not in
+    `files` is deleted.
+    marker: a repository that holds data but not this path was made by somebody else and is only
+    changed by a pull request.
     """
 
     repo_id: str
@@ -48,11 +53,18 @@ class Publication:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", self.repo_id, re.ASCII):
-            raise SettingError(f"{self.repo_id!r} is not the name of a repository; it looks like ORG/NAME")
+            raise SettingError(
+                f"{self.repo_id!r} is not the name of a repository; it looks like ORG/NAME"
+            )
         if self.tag is not None and not re.fullmatch(r"[A-Za-z0-9][\w.-]*", self.tag, re.ASCII):
-            raise SettingError(f"{self.tag!r} cannot be a tag; letters, digits, '.', '-' and '_' can, as in v1.0")
+            raise SettingError(
+                f"{self.tag!r} cannot be a tag; letters, digits, '.', '-' and '_' can, as in v1.0"
+            )
         if self.tag is not None and self.pull_request:
-            raise SettingError("a pull request is not tagged: publish with --pr, and tag what was merged by publishing again with --tag")
+            raise SettingError(
+                "a pull request is not tagged: publish with --pr, and tag what was merged by"
+                " publishing again with --tag"
+            )
 
     def lines(self) -> list[str]:
         """What would be sent, where to, and who could read it, as text."""
@@ -61,7 +73,9 @@ class Publication:
         how = "a pull request" if self.pull_request else "one commit to main"
         wishes = [how, *([f"tag {self.tag}"] if self.tag else [])]
         visibility = "private" if self.private else "public, if it is created now"
-        listed = [f"{self.repo_type} {self.repo_id} ({visibility}) at {endpoint()}: {', '.join(wishes)}"]
+        listed = [
+            f"{self.repo_type} {self.repo_id} ({visibility}) at {endpoint()}: {', '.join(wishes)}"
+        ]
         for path, size in sizes.items():
             note = "  goes along with other changes only" if path in self.passengers else ""
             listed.append(f"  {path:<{width}}  {readable_size(size):>9}{note}")
@@ -70,7 +84,9 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What happened: the commit that now holds the files, whether it is new, and where to look at it."""
+    """What happened: the commit that now holds the files, whether it is new, and where to look at
+    it.
+    """
 
     commit: str
     url: str
@@ -80,10 +96,12 @@ class Published:
 
 
 def publish(publication: Publication, again: str, say: Callable[[str], None] = print) -> Published:
-    """Bring the repository to hold exactly these files, by one commit or none; create it where it is absent.
+    """Bring the repository to hold exactly these files, by one commit or none; create it where it
+    is absent.
 
-    again: the command that tries the same once more, for error texts. Raises HubError, and SettingError for a wish that cannot be met as
-    it stands (a tag that names another commit, a public repository where a private one was asked for).
+    again: the command that tries the same once more, for error texts. Raises HubError, and
+    SettingError for a wish that cannot be met as it stands (a tag that names another commit, a
+    public repository where a private one was asked for).
     """
     from huggingface_hub import HfApi
 
@@ -106,7 +124,10 @@ def publish(publication: Publication, again: str, say: Callable[[str], None] = p
                 url = f"{_page(publication)}/discussions/{number}"
                 say(f"nothing has changed: pull request {url} holds these files already")
                 return Published(info.sha, url, False, created)
-            say(f"{where} ({'private' if info.private else 'public'}) is at commit {info.sha}; to be sent:")
+            say(
+                f"{where} ({'private' if info.private else 'public'}) is at commit {info.sha}; to"
+                " be sent:"
+            )
             for path, what in changes.items():
                 say(f"  {what:<9} {path}")
             commit = _commit(api, publication, changes, info.sha)
@@ -117,16 +138,23 @@ def publish(publication: Publication, again: str, say: Callable[[str], None] = p
                 done = Published(commit.oid, url, True, created, tuple(changes))
                 break
             if attempt == 2:
-                raise HubError(_text(where, f"412: {_HINTS[412]}, and did so twice in a row", again))
+                raise HubError(
+                    _text(where, f"412: {_HINTS[412]}, and did so twice in a row", again)
+                )
             say(f"{where} was changed meanwhile; comparing again")
     if publication.tag:
-        with _one_line(f"{where} holds the files (commit {done.commit}), but the tag {publication.tag} is missing", again):
+        with _one_line(
+            f"{where} holds the files (commit {done.commit}), but the tag {publication.tag} is"
+            " missing",
+            again,
+        ):
             _tag(api, publication, done.commit, say)
     return done
 
 
 def read(repo_id: str, path: str, repo_type: str, again: str) -> bytes | None:
-    """The newest state of one file of a repository; None where the repository is without it. Raises HubError.
+    """The newest state of one file of a repository; None where the repository is without it. Raises
+    HubError.
 
     again: as for `publish`.
     """
@@ -141,7 +169,9 @@ def read(repo_id: str, path: str, repo_type: str, again: str) -> bytes | None:
 
 
 def exists(repo_id: str, repo_type: str, again: str) -> bool:
-    """Whether there is such a repository and the token may see it. Raises HubError where that cannot be found out."""
+    """Whether there is such a repository and the token may see it. Raises HubError where that
+    cannot be found out.
+    """
     from huggingface_hub import HfApi
 
     with _one_line(f"{repo_type} {repo_id}", again):
@@ -159,7 +189,10 @@ def readable_size(size: int) -> str:
     """Bytes in the units people use: `512 B`, `4.1 kB`, `1.2 MB`."""
     if size < 1_000:
         return f"{size} B"
-    unit, shown = next(((u, size / d) for u, d in (("kB", 1e3), ("MB", 1e6)) if size / d < 999.95), ("GB", size / 1e9))
+    unit, shown = next(
+        ((u, size / d) for u, d in (("kB", 1e3), ("MB", 1e6)) if size / d < 999.95),
+        ("GB", size / 1e9),
+    )
     return f"{shown:.1f} {unit}"
 
 
@@ -168,8 +201,17 @@ def _create_where_absent(api, publication: Publication, say: Callable[[str], Non
     if api.repo_exists(name, repo_type=kind):
         return False
     if publication.pull_request:
-        raise SettingError(f"{kind} {name} does not exist (or the token may not see it); a pull request needs a repository: leave out --pr")
-    api.create_repo(name, repo_type=kind, private=publication.private, exist_ok=True, space_sdk="static" if kind == "space" else None)
+        raise SettingError(
+            f"{kind} {name} does not exist (or the token may not see it); a pull request needs a"
+            " repository: leave out --pr"
+        )
+    api.create_repo(
+        name,
+        repo_type=kind,
+        private=publication.private,
+        exist_ok=True,
+        space_sdk="static" if kind == "space" else None,
+    )
     say(f"created {kind} {name} ({'private' if publication.private else 'public'})")
     return True
 
@@ -177,13 +219,24 @@ def _create_where_absent(api, publication: Publication, say: Callable[[str], Non
 def _check_visibility(publication: Publication, info) -> None:
     if publication.private and not info.private:
         name = f"{publication.repo_type} {publication.repo_id}"
-        raise SettingError(f"{name} is public and --private was asked for: make it private in its settings first, or leave out --private")
+        raise SettingError(
+            f"{name} is public and --private was asked for: make it private in its settings first,"
+            " or leave out --private"
+        )
 
 
 def _held(api, publication: Publication, revision: str) -> dict[str, str]:
-    """Path -> hash of what the repository holds: sha256 of an LFS file, git's blob id of any other."""
-    entries = api.list_repo_tree(publication.repo_id, recursive=True, revision=revision, repo_type=publication.repo_type)
-    return {entry.path: entry.lfs.sha256 if entry.lfs else entry.blob_id for entry in entries if hasattr(entry, "blob_id")}
+    """Path -> hash of what the repository holds: sha256 of an LFS file, git's blob id of any
+    other.
+    """
+    entries = api.list_repo_tree(
+        publication.repo_id, recursive=True, revision=revision, repo_type=publication.repo_type
+    )
+    return {
+        entry.path: entry.lfs.sha256 if entry.lfs else entry.blob_id
+        for entry in entries
+        if hasattr(entry, "blob_id")
+    }
 
 
 def _changes(publication: Publication, held: Mapping[str, str]) -> dict[str, str]:
@@ -193,13 +246,19 @@ def _changes(publication: Publication, held: Mapping[str, str]) -> dict[str, str
         for path, file in publication.files.items()
         if held.get(path) not in _hashes(file)
     }
-    gone = [path for path in held if path not in publication.files and re.fullmatch(publication.stale, path)]
+    gone = [
+        path
+        for path in held
+        if path not in publication.files and re.fullmatch(publication.stale, path)
+    ]
     found |= dict.fromkeys(gone, "deleted")
     return found if found.keys() - publication.passengers else {}
 
 
 def _hashes(file: Path) -> tuple[str, str]:
-    """A local file's sha256 and git blob id: which of the two the Hub shows depends on how it stores the file."""
+    """A local file's sha256 and git blob id: which of the two the Hub shows depends on how it
+    stores the file.
+    """
     sha256, blob = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % file.stat().st_size)
     with file.open("rb") as stream:
         while chunk := stream.read(1 << 20):
@@ -210,29 +269,50 @@ def _hashes(file: Path) -> tuple[str, str]:
 
 def _check_owner(publication: Publication, held: Mapping[str, str]) -> None:
     strangers = sorted(held.keys() - ADDED_BY_THE_HUB)
-    if publication.marker and publication.marker not in held and strangers and not publication.pull_request:
-        named = ", ".join(strangers[:3]) + (f" and {len(strangers) - 3} more" if len(strangers) > 3 else "")
+    if (
+        publication.marker
+        and publication.marker not in held
+        and strangers
+        and not publication.pull_request
+    ):
+        named = ", ".join(strangers[:3]) + (
+            f" and {len(strangers) - 3} more" if len(strangers) > 3 else ""
+        )
         name = f"{publication.repo_type} {publication.repo_id}"
-        raise SettingError(f"{name} holds other files ({named}) and no {publication.marker}; take a new name, or propose it with --pr")
+        raise SettingError(
+            f"{name} holds other files ({named}) and no {publication.marker}; take a new name, or"
+            " propose it with --pr"
+        )
 
 
 def _check_tag(api, publication: Publication, unchanged: str | None) -> None:
-    """Before anything is sent: the tag must be free, or name the commit that already holds everything."""
+    """Before anything is sent: the tag must be free, or name the commit that already holds
+    everything.
+    """
     if publication.tag is None:
         return
     refs = api.list_repo_refs(publication.repo_id, repo_type=publication.repo_type)
     there = next((tag.target_commit for tag in refs.tags if tag.name == publication.tag), None)
     if there not in (None, unchanged):
-        raise SettingError(f"tag {publication.tag} of {publication.repo_id} is commit {there[:12]} already, another state; take a new tag")
+        raise SettingError(
+            f"tag {publication.tag} of {publication.repo_id} is commit {there[:12]} already,"
+            " another state; take a new tag"
+        )
 
 
 def _open_request(api, publication: Publication) -> int | None:
     """The number of an open pull request that holds these files already."""
     listed = api.get_repo_discussions(
-        publication.repo_id, repo_type=publication.repo_type, discussion_type="pull_request", discussion_status="open"
+        publication.repo_id,
+        repo_type=publication.repo_type,
+        discussion_type="pull_request",
+        discussion_status="open",
     )
     numbers = [discussion.num for discussion in listed]
-    return next((n for n in numbers if not _changes(publication, _held(api, publication, f"refs/pr/{n}"))), None)
+    return next(
+        (n for n in numbers if not _changes(publication, _held(api, publication, f"refs/pr/{n}"))),
+        None,
+    )
 
 
 def _commit(api, publication: Publication, changes: Mapping[str, str], parent: str):
@@ -241,12 +321,20 @@ def _commit(api, publication: Publication, changes: Mapping[str, str], parent: s
     from huggingface_hub.errors import HfHubHTTPError
 
     operations = [
-        CommitOperationDelete(path) if what == "deleted" else CommitOperationAdd(path, publication.files[path])
+        (
+            CommitOperationDelete(path)
+            if what == "deleted"
+            else CommitOperationAdd(path, publication.files[path])
+        )
         for path, what in sorted(changes.items())
     ]
     try:
         return api.create_commit(
-            publication.repo_id, operations, commit_message=publication.message, repo_type=publication.repo_type, parent_commit=parent,
+            publication.repo_id,
+            operations,
+            commit_message=publication.message,
+            repo_type=publication.repo_type,
+            parent_commit=parent,
             create_pr=publication.pull_request,
         )
     except HfHubHTTPError as error:
@@ -259,13 +347,21 @@ def _check_arrived(api, publication: Publication, commit: str) -> None:
     """A .gitignore in the repository makes the client leave files out without a word."""
     if left_out := _changes(publication, _held(api, publication, commit)):
         named = ", ".join(left_out)
-        raise HubError(f"commit {commit[:12]} of {publication.repo_id} is without {named}; does a .gitignore there leave it out?")
+        raise HubError(
+            f"commit {commit[:12]} of {publication.repo_id} is without {named}; does a .gitignore"
+            " there leave it out?"
+        )
 
 
 def _tag(api, publication: Publication, commit: str, say: Callable[[str], None]) -> None:
     refs = api.list_repo_refs(publication.repo_id, repo_type=publication.repo_type)
     if not any(tag.name == publication.tag for tag in refs.tags):
-        api.create_tag(publication.repo_id, tag=publication.tag, revision=commit, repo_type=publication.repo_type)
+        api.create_tag(
+            publication.repo_id,
+            tag=publication.tag,
+            revision=commit,
+            repo_type=publication.repo_type,
+        )
     say(f"tag {publication.tag} is commit {commit}")
 
 
@@ -275,7 +371,9 @@ def page(repo_id: str, repo_type: str) -> str:
 
 
 def _page(publication: Publication, commit: str = "") -> str:
-    return page(publication.repo_id, publication.repo_type) + (f"/commit/{commit}" if commit else "")
+    return page(publication.repo_id, publication.repo_type) + (
+        f"/commit/{commit}" if commit else ""
+    )
 
 
 @contextmanager
@@ -283,7 +381,8 @@ def _one_line(where: str, again: str) -> Iterator[None]:
     """Whatever the Hub or the way to it throws becomes one HubError in one line."""
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
-    # Which class says that there is no connection depends on the HTTP library below huggingface_hub.
+    # Which class says that there is no connection depends on the HTTP library below
+    # huggingface_hub.
     transport = tuple(base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError")
     try:
         yield
@@ -297,7 +396,9 @@ def _one_line(where: str, again: str) -> Iterator[None]:
         if isinstance(cause, HfHubHTTPError):
             status = cause.response.status_code
             answer = (cause.server_message or cause.response.reason_phrase).rstrip(".")
-            what = f"the Hub answered {status}: {answer}" + (f"; {_HINTS[status]}" if status in _HINTS else "")
+            what = f"the Hub answered {status}: {answer}" + (
+                f"; {_HINTS[status]}" if status in _HINTS else ""
+            )
         elif isinstance(error, OfflineModeIsEnabled):
             what = "HF_HUB_OFFLINE forbids every connection; unset it"
         elif isinstance(error, transport):
@@ -315,7 +416,9 @@ def _text(where: str, what: str, again: str) -> str:
 
 
 def _without_secrets(text: str) -> str:
-    """`text` without the token in use, anything that looks like one, and a password in an address."""
+    """`text` without the token in use, anything that looks like one, and a password in an
+    address.
+    """
     from huggingface_hub import get_token
 
     if token := get_token():

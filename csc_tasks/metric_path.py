@@ -1,8 +1,10 @@
-"""Print the file that makes every metric here usable from Hugging Face evaluate, outside lm_eval and offline:
+"""Print the file that makes every metric here usable from Hugging Face evaluate, outside lm_eval
+and offline:
 
     import evaluate, subprocess
     path = subprocess.check_output(["csc", "metric-path"], text=True).strip()
-    evaluate.load(path, "rouge_l").compute(predictions=["您好"], references=["您好！"], language="zh")
+    rouge = evaluate.load(path, "rouge_l")
+    rouge.compute(predictions=["您好"], references=["您好！"], language="zh")
 """
 
 from pathlib import Path

@@ -1,8 +1,10 @@
-"""Which replies did the token limit cut? lm_eval's models return text only; this watches them finish.
+"""Which replies did the token limit cut? lm_eval's models return text only; this watches them
+finish.
 
-HF models are watched where they generate (an end-of-text token or a stop string says the reply ended by itself), API models where they
-parse the server's `finish_reason`, vLLM by its outputs' `finish_reason`. With `--use_cache` the fact is cached beside the reply.
-Other backends cannot tell, and None says so.
+HF models are watched where they generate (an end-of-text token or a stop string says the reply
+ended by itself), API models where they parse the server's `finish_reason`, vLLM by its outputs'
+`finish_reason`. With `--use_cache` the fact is cached beside the reply. Other backends cannot tell,
+and None says so.
 """
 
 from collections import deque
@@ -17,7 +19,9 @@ MARK = "csc_cut"
 
 
 class _Hook:
-    """Stands in for lm_eval's cache hook, which every backend calls once per finished reply, in order."""
+    """Stands in for lm_eval's cache hook, which every backend calls once per finished reply, in
+    order.
+    """
 
     def __init__(self, hook, flags: deque, on_reply: Callable | None) -> None:
         self.hook = hook
@@ -37,7 +41,8 @@ class _Hook:
 
 @contextmanager
 def cut_replies(lm, on_reply: Callable | None = None) -> Iterator[Callable]:
-    """Watch `lm` generate; yields a function from a request's arguments to True, False or None (cannot tell).
+    """Watch `lm` generate; yields a function from a request's arguments to True, False or None
+    (cannot tell).
 
     `on_reply` is called for every finished reply that can be watched.
     """
@@ -48,7 +53,8 @@ def cut_replies(lm, on_reply: Callable | None = None) -> Iterator[Callable]:
         name, wrapped, flags = watch
         hook = _Hook(model.cache_hook, flags, on_reply)
         model.cache_hook = hook
-        # Play may have put something of its own in the method's place, and that has to be there again afterwards.
+        # Play may have put something of its own in the method's place, and that has to be there
+        # again afterwards.
         before = vars(model).get(name)
         setattr(model, name, wrapped)
 
@@ -77,7 +83,8 @@ def _watch(model) -> tuple[str, Callable, deque] | None:
         parse = model.parse_generations
 
         def parsed(outputs, **kwargs):
-            # For a null answer to a request that goes out alone lm_eval reports no finished reply; for an empty one it does.
+            # For a null answer to a request that goes out alone lm_eval reports no finished reply;
+            # for an empty one it does.
             texts = ["" if text is None else text for text in parse(outputs=outputs, **kwargs)]
             reasons = _finish_reasons(outputs) + [None] * len(texts)
             flags.extend(reason == "length" for _, reason in zip(texts, reasons, strict=False))
@@ -104,12 +111,17 @@ def _finish_reasons(outputs) -> list[str | None]:
     reasons = []
     for output in outputs:
         choices = output.get("choices") or [] if isinstance(output, dict) else []
-        reasons += [choice.get("finish_reason") for choice in sorted(choices, key=lambda choice: choice.get("index", 0))]
+        reasons += [
+            choice.get("finish_reason")
+            for choice in sorted(choices, key=lambda choice: choice.get("index", 0))
+        ]
     return reasons
 
 
 def _cut_rows(model, output, kwargs: dict) -> list[bool]:
-    """For each row of an HF model's output: full length, and neither an end token nor a stop string in it."""
+    """For each row of an HF model's output: full length, and neither an end token nor a stop string
+    in it.
+    """
     start = kwargs["context"].shape[1] if model.backend == "causal" else 1
     ends = end_tokens(model.tokenizer, getattr(model.model.generation_config, "eos_token_id", None))
     full = output.shape[1] >= kwargs["max_length"]

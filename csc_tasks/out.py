@@ -1,7 +1,9 @@
-"""Where a verb writes: whether it can, found out before any work is done, and files and folders that appear whole or not at all.
+"""Where a verb writes: whether it can, found out before any work is done, and files and folders
+that appear whole or not at all.
 
-`check_writable` really makes a folder and a small file in the place that would be written to, and removes both: permission bits, read-only
-file systems, quotas and full disks all answer the same question. Nothing is left behind, and the folder itself is not made yet.
+`check_writable` really makes a folder and a small file in the place that would be written to, and
+removes both: permission bits, read-only file systems, quotas and full disks all answer the same
+question. Nothing is left behind, and the folder itself is not made yet.
 """
 
 import errno
@@ -19,15 +21,26 @@ ROOM = 16 << 20
 """Bytes that must be free unless a verb knows better what it will write."""
 
 STORAGE = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENAMETOOLONG}
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EROFS,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EIO,
+        errno.ENAMETOOLONG,
+    }
 )
 """What a disk or its owner says no with: never a bug of ours."""
 
 
-def check_writable(path: Path | str, option: str = "--out", *, beside: bool = False, room: int = ROOM) -> None:
+def check_writable(
+    path: Path | str, option: str = "--out", *, beside: bool = False, room: int = ROOM
+) -> None:
     """Raise SettingError unless a folder at `path` can be made or, where it is there, written into.
 
-    beside: the verb writes next to the folder too (a journal, or the new folder before it takes the old one's place).
+    beside: the verb writes next to the folder too (a journal, or the new folder before it takes the
+    old one's place).
     room: bytes that must be free.
     """
     path = Path(path)
@@ -36,7 +49,9 @@ def check_writable(path: Path | str, option: str = "--out", *, beside: bool = Fa
     if os.path.exists(path) and not os.path.isdir(path):
         raise SettingError(f"{option} {path}: is a file; give a folder")
     if beside and os.path.ismount(path):
-        raise SettingError(f"{option} {path}: is a mount point, which cannot be replaced; give a folder in it")
+        raise SettingError(
+            f"{option} {path}: is a mount point, which cannot be replaced; give a folder in it"
+        )
     _probe(_nearest(path.absolute()), path, option, room)
     if beside and path.exists():
         # It is moved aside, which takes the right to change the folder above as well.
@@ -44,7 +59,9 @@ def check_writable(path: Path | str, option: str = "--out", *, beside: bool = Fa
 
 
 def is_new(path: Path, option: str = "--out", *, beside: bool = True, room: int = ROOM) -> bool:
-    """`check_writable`, then: is `path` absent or empty? What else it may hold is for the verb to say."""
+    """`check_writable`, then: is `path` absent or empty? What else it may hold is for the verb to
+    say.
+    """
     check_writable(path, option, beside=beside, room=room)
     return not path.exists() or not any(path.iterdir())
 
@@ -55,7 +72,8 @@ def say_earlier(text: str) -> None:
 
 
 def replace_file(file: Path, content: str | bytes | Iterable[str]) -> Path:
-    """Write `file`, making its folders; it appears whole or not at all, text as UTF-8 with plain line ends.
+    """Write `file`, making its folders; it appears whole or not at all, text as UTF-8 with plain
+    line ends.
 
     Raises SettingError where it cannot be written.
     """
@@ -80,7 +98,8 @@ def replace_file(file: Path, content: str | bytes | Iterable[str]) -> Path:
 
 @contextmanager
 def replace_folder(out: Path) -> Iterator[Path]:
-    """Give an empty folder beside `out` to fill, and move it to `out` at the end: what was there before goes, or returns on failure.
+    """Give an empty folder beside `out` to fill, and move it to `out` at the end: what was there
+    before goes, or returns on failure.
 
     Raises SettingError where the file system refuses.
     """
@@ -105,7 +124,9 @@ def replace_folder(out: Path) -> Iterator[Path]:
 
 
 def _move_into_place(fresh: Path, out: Path, previous: Path) -> None:
-    """Rename `fresh` to `out`. A folder cannot be renamed over a full one: an earlier `out` steps aside first, and returns on failure."""
+    """Rename `fresh` to `out`. A folder cannot be renamed over a full one: an earlier `out` steps
+    aside first, and returns on failure.
+    """
     try:
         if out.exists():
             os.replace(out, previous)
@@ -129,10 +150,14 @@ def _nearest(path: Path) -> Path:
 
 
 def _probe(folder: Path, path: Path, option: str, room: int) -> None:
-    """Make and remove a folder with a small file in it in `folder`; `path` is what the error names."""
+    """Make and remove a folder with a small file in it in `folder`; `path` is what the error
+    names.
+    """
     where = "" if folder == path.absolute() else f" in {folder}"
     if not os.path.isdir(folder):
-        raise SettingError(f"{option} {path}: cannot be made below {folder}, which is a file; give another folder")
+        raise SettingError(
+            f"{option} {path}: cannot be made below {folder}, which is a file; give another folder"
+        )
     try:
         _look(path)
         with tempfile.TemporaryDirectory(prefix=".csc-tasks-", dir=folder) as scratch:
@@ -140,15 +165,22 @@ def _probe(folder: Path, path: Path, option: str, room: int) -> None:
         usage = shutil.disk_usage(folder)
     except OSError as error:
         reason = error.strerror or error
-        raise SettingError(f"{option} {path}: cannot be written{where} ({reason}); give another folder") from None
+        raise SettingError(
+            f"{option} {path}: cannot be written{where} ({reason}); give another folder"
+        ) from None
     # Some network file systems do not tell their size.
     if usage.total and usage.free < room:
         free, needed = usage.free / 2**20, room / 2**20
-        raise SettingError(f"{option} {path}: {free:,.1f} MiB are free{where}, about {needed:,.0f} are needed; give another folder")
+        raise SettingError(
+            f"{option} {path}: {free:,.1f} MiB are free{where}, about {needed:,.0f} are needed;"
+            " give another folder"
+        )
 
 
 def _look(path: Path) -> None:
-    """Raise the OSError of a path that cannot be one, such as a name that is too long; one that is absent is fine."""
+    """Raise the OSError of a path that cannot be one, such as a name that is too long; one that is
+    absent is fine.
+    """
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,5 @@
-"""A context-summarised question as data: one row of the `qa` config, JSON both ways, and the rules it must keep.
+"""A context-summarised question as data: one row of the `qa` config, JSON both ways, and the rules
+it must keep.
 
 The columns are those of arXiv 2602.00665's data plus the position of the pair in its conversation.
 """
@@ -18,8 +19,9 @@ REFERENCES = ("refined_agent_answer", "agent_answer")
 class Question:
     """A customer's question inside a conversation, what came before it, and the agent's answer.
 
-    `turn_index` is the 0-based position of the customer-agent pair, `turns_total` the number of pairs (None where the source does
-    not say), `stage` early, mid or late (None where the source does not say).
+    `turn_index` is the 0-based position of the customer-agent pair, `turns_total` the number of
+    pairs (None where the source does not say), `stage` early, mid or late (None where the source
+    does not say).
     """
 
     conversation_id: str
@@ -46,7 +48,10 @@ class Question:
         if self.stage is not None and self.stage not in QA_STAGES:
             found.append(f"stage {self.stage!r} is not one of {', '.join(QA_STAGES)} or null")
         if self.turn_index < 0 or self.turn_index >= (self.turns_total or self.turn_index + 1):
-            found.append(f"turn_index {self.turn_index} is not a position among turns_total {self.turns_total}")
+            found.append(
+                f"turn_index {self.turn_index} is not a position among turns_total"
+                f" {self.turns_total}"
+            )
         if not self.client_question.strip():
             found.append("client_question is empty")
         if not any(getattr(self, name).strip() for name in REFERENCES):
@@ -59,7 +64,9 @@ class Question:
     def to_row(self) -> dict:
         """The row of a dataset folder's `qa` config."""
         row = asdict(self)
-        row["conversation_history"] = [{"speaker": t.speaker, "text": t.text} for t in self.conversation_history]
+        row["conversation_history"] = [
+            {"speaker": t.speaker, "text": t.text} for t in self.conversation_history
+        ]
         return row
 
     @classmethod
@@ -68,15 +75,33 @@ class Question:
 
         Raises DataError that lists all the problems of the row at once.
         """
-        required = ("conversation_id", "language", "client_question", "agent_answer", "refined_agent_answer")
+        required = (
+            "conversation_id",
+            "language",
+            "client_question",
+            "agent_answer",
+            "refined_agent_answer",
+        )
         if missing := [key for key in required if row.get(key) is None]:
-            raise DataError(f"{where}: {', '.join(missing)} missing; a QA row has {', '.join(cls.__dataclass_fields__)}")
-        history = turns_of(row, "conversation_history", where) if row.get("conversation_history") is not None else ()
-        texts = {key: text_of(row, key, where) for key in (*required, "topic", "source", "instruction", "history_summary")}
+            raise DataError(
+                f"{where}: {', '.join(missing)} missing; a QA row has"
+                f" {', '.join(cls.__dataclass_fields__)}"
+            )
+        history = (
+            turns_of(row, "conversation_history", where)
+            if row.get("conversation_history") is not None
+            else ()
+        )
+        texts = {
+            key: text_of(row, key, where)
+            for key in (*required, "topic", "source", "instruction", "history_summary")
+        }
         question = cls(
-            turn_index=_whole_number(row, "turn_index", where) or 0, turns_total=_whole_number(row, "turns_total", where),
+            turn_index=_whole_number(row, "turn_index", where) or 0,
+            turns_total=_whole_number(row, "turns_total", where),
             stage=text_of(row, "stage", where) or None,
-            conversation_history=tuple(Turn(turn.speaker, turn.text) for turn in history), **texts,
+            conversation_history=tuple(Turn(turn.speaker, turn.text) for turn in history),
+            **texts,
         )
         if problems := question.problems():
             raise DataError(f"{where} ({question.conversation_id}): {'; '.join(problems)}")
@@ -84,7 +109,9 @@ class Question:
 
 
 def _whole_number(row: Mapping, key: str, where: str) -> int | None:
-    """`row[key]` as a whole number, also from CSV text or a column of floats; None where it is absent, null or empty."""
+    """`row[key]` as a whole number, also from CSV text or a column of floats; None where it is
+    absent, null or empty.
+    """
     value = row.get(key)
     if value is None or value == "":
         return None

@@ -1,9 +1,11 @@
 """Records and the metrics over them: what the tasks, the baselines and re-scoring share.
 
-A record is one scored supporter turn or one answer, as it stands under `turns` or `answers` in a logged samples file:
-`conversation_id, turn, language, topic, reference, reply, failed, empty, thinking_cut, truncated, history_truncated`, and for turns with
-strategies also `gold_strategy, gold_stages, strategy, stages, unparsed`. A failed item has an empty reply, and `failure` says why. Flags
-that a backend cannot tell, or that an older record does not have, are None and are left out of their mean.
+A record is one scored supporter turn or one answer, as it stands under `turns` or `answers` in a
+logged samples file:
+`conversation_id, turn, language, topic, reference, reply, failed, empty, thinking_cut, truncated,
+history_truncated`, and for turns with strategies also `gold_strategy, gold_stages, strategy,
+stages, unparsed`. A failed item has an empty reply, and `failure` says why. Flags that a backend
+cannot tell, or that an older record does not have, are None and are left out of their mean.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,14 +22,22 @@ from csc_tasks.question import Question
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One metric over a list of records. `items[i]` belongs to record i; None where the metric has nothing to say about it."""
+    """One metric over a list of records. `items[i]` belongs to record i; None where the metric has
+    nothing to say about it.
+    """
 
     metric: Metric
     items: list
 
     def estimate(self, clusters: Sequence[str]) -> Estimate:
-        """Corpus value and standard error, clustered by `clusters[i]` (conversation ids); items that are None stand aside."""
-        kept = [(item, cluster) for item, cluster in zip(self.items, clusters, strict=True) if item is not None]
+        """Corpus value and standard error, clustered by `clusters[i]` (conversation ids); items
+        that are None stand aside.
+        """
+        kept = [
+            (item, cluster)
+            for item, cluster in zip(self.items, clusters, strict=True)
+            if item is not None
+        ]
         return self.metric.estimate([item for item, _ in kept], [cluster for _, cluster in kept])
 
 
@@ -40,10 +50,11 @@ def turn_record(
     chooses: bool = True,
     failure: str = "",
 ) -> dict:
-    """The record of one supporter turn: gold, what the model chose and said, and what happened on the way.
+    """The record of one supporter turn: gold, what the model chose and said, and what happened on
+    the way.
 
-    `chooses` is false where no strategy was asked for; then the reply is neither parsed nor unparsed (None). `failure` is why there is
-    no reply, "" where there is one.
+    `chooses` is false where no strategy was asked for; then the reply is neither parsed nor
+    unparsed (None). `failure` is why there is no reply, "" where there is one.
     """
     gold = conversation.dialogue[turn]
     return {
@@ -66,22 +77,39 @@ def turn_record(
 
 
 def choice_record(
-    conversation: Conversation, turn: int, sums: Sequence[float] | None, history_truncated: bool | None, failure: str = ""
+    conversation: Conversation,
+    turn: int,
+    sums: Sequence[float] | None,
+    history_truncated: bool | None,
+    failure: str = "",
 ) -> dict:
-    """The record of a strategy choice. sums: the twelve names' log-likelihoods in the table's order, None where it failed."""
+    """The record of a strategy choice. sums: the twelve names' log-likelihoods in the table's
+    order, None where it failed.
+    """
     best = best_norm = None
     if sums is not None:
-        # lm_eval's acc_norm divides by characters, and so do we: token counts differ between models.
+        # lm_eval's acc_norm divides by characters, and so do we: token counts differ between
+        # models.
         names = [f"[{strategy_name(id_, conversation.language)}]" for id_ in STRATEGY_IDS]
         normed = [value / len(name) for value, name in zip(sums, names, strict=True)]
-        best, best_norm = (STRATEGY_IDS[max(range(len(values)), key=values.__getitem__)] for values in (sums, normed))
-    record = turn_record(conversation, turn, Reply(best, ""), None, history_truncated, failure=failure)
+        best, best_norm = (
+            STRATEGY_IDS[max(range(len(values)), key=values.__getitem__)]
+            for values in (sums, normed)
+        )
+    record = turn_record(
+        conversation, turn, Reply(best, ""), None, history_truncated, failure=failure
+    )
     likelihoods = None if sums is None else dict(zip(STRATEGY_IDS, sums, strict=True))
     return record | {"strategy_norm": best_norm, "loglikelihoods": likelihoods}
 
 
 def answer_record(
-    question: Question, reference: str, reply: Reply, truncated: bool | None, history_truncated: bool | None, failure: str = ""
+    question: Question,
+    reference: str,
+    reply: Reply,
+    truncated: bool | None,
+    history_truncated: bool | None,
+    failure: str = "",
 ) -> dict:
     """The record of one answer; `failure` is why there is none, "" where there is one."""
     return {
@@ -103,51 +131,82 @@ def _failed(failure: str) -> dict:
     return {"failed": bool(failure)} | ({"failure": failure} if failure else {})
 
 
-def keys(metrics: Sequence[Metric], languages: Sequence[str]) -> dict[str, tuple[Metric, str | None]]:
-    """Result names: a text metric stands once per language of a mixed corpus (`bleu_4_zh`, `bleu_4_en`), all else once."""
+def keys(
+    metrics: Sequence[Metric], languages: Sequence[str]
+) -> dict[str, tuple[Metric, str | None]]:
+    """Result names: a text metric stands once per language of a mixed corpus (`bleu_4_zh`,
+    `bleu_4_en`), all else once.
+    """
     named = {}
     for metric in metrics:
         if metric.by_language and len(languages) > 1:
-            named |= {in_language(metric.name, language): (metric, language) for language in languages}
+            named |= {
+                in_language(metric.name, language): (metric, language) for language in languages
+            }
         else:
             named[metric.name] = (metric, None)
     return named
 
 
 def measure(
-    records: Sequence[Mapping], metrics: Sequence[Metric], languages: Sequence[str], learned: LearnedSettings | None = None
+    records: Sequence[Mapping],
+    metrics: Sequence[Metric],
+    languages: Sequence[str],
+    learned: LearnedSettings | None = None,
 ) -> dict[str, Column]:
     """Every metric over every record, one call per metric and language."""
     columns = {}
     for name, (metric, only) in keys(metrics, languages).items():
         items: list = [None] * len(records)
         for language in [only] if only else languages:
-            where = [i for i, record in enumerate(records) if record["language"] == language and _given(metric, record) is not None]
-            predictions, references = zip(*(_given(metric, records[i]) for i in where), strict=True) if where else ((), ())
-            for i, item in zip(where, metric.score(predictions, references, language, learned).items, strict=True):
+            where = [
+                i
+                for i, record in enumerate(records)
+                if record["language"] == language and _given(metric, record) is not None
+            ]
+            predictions, references = (
+                zip(*(_given(metric, records[i]) for i in where), strict=True)
+                if where
+                else ((), ())
+            )
+            for i, item in zip(
+                where, metric.score(predictions, references, language, learned).items, strict=True
+            ):
                 items[i] = item
         columns[name] = Column(metric, items)
     return columns
 
 
-def measure_choices(records: Sequence[Mapping], metrics: Sequence[Metric], languages: Sequence[str]) -> dict[str, Column]:
-    """As `measure` for records of strategy choice, which hold two answers: by sum, and by length-normalised likelihood (`_norm`)."""
+def measure_choices(
+    records: Sequence[Mapping], metrics: Sequence[Metric], languages: Sequence[str]
+) -> dict[str, Column]:
+    """As `measure` for records of strategy choice, which hold two answers: by sum, and by
+    length-normalised likelihood (`_norm`).
+    """
     normed = [{**record, "strategy": record["strategy_norm"]} for record in records]
     columns = measure(records, metrics, languages)
-    return columns | {normalised(name): column for name, column in measure(normed, _strategies(metrics), languages).items()}
+    return columns | {
+        normalised(name): column
+        for name, column in measure(normed, _strategies(metrics), languages).items()
+    }
 
 
-def check_ready(metrics: Sequence[Metric], languages: Sequence[str], learned: LearnedSettings | None = None) -> None:
+def check_ready(
+    metrics: Sequence[Metric], languages: Sequence[str], learned: LearnedSettings | None = None
+) -> None:
     """Raise now what measuring would raise later for want of a library, weights or data."""
     for metric in metrics:
         for language in languages:
             metric.ready(language, learned)
 
 
-def signatures(metrics: Sequence[Metric], languages: Sequence[str], learned: LearnedSettings | None = None) -> dict[str, str]:
+def signatures(
+    metrics: Sequence[Metric], languages: Sequence[str], learned: LearnedSettings | None = None
+) -> dict[str, str]:
     """What each result name measured exactly, without measuring anything."""
     return {
-        name: metric.score([], [], only or languages[0], learned).signature for name, (metric, only) in keys(metrics, languages).items()
+        name: metric.score([], [], only or languages[0], learned).signature
+        for name, (metric, only) in keys(metrics, languages).items()
     }
 
 
@@ -155,7 +214,10 @@ def signatures_of_choices(metrics: Sequence[Metric], languages: Sequence[str]) -
     """As `signatures`, for the columns of `measure_choices`."""
     plain = signatures(_strategies(metrics), languages)
     summed = {name: f"{signature}|likelihood:sum" for name, signature in plain.items()}
-    normed = {normalised(name): f"{signature}|likelihood:per-character" for name, signature in plain.items()}
+    normed = {
+        normalised(name): f"{signature}|likelihood:per-character"
+        for name, signature in plain.items()
+    }
     return signatures(metrics, languages) | summed | normed
 
 
@@ -165,7 +227,11 @@ def _strategies(metrics: Sequence[Metric]) -> list[Metric]:
 
 def without_strategies(metrics: Sequence[Metric]) -> list[Metric]:
     """The metrics that make sense for replies that were asked for without a strategy."""
-    return [metric for metric in metrics if metric.of != "strategy" and metric is not METRICS["unparsed"]]
+    return [
+        metric
+        for metric in metrics
+        if metric.of != "strategy" and metric is not METRICS["unparsed"]
+    ]
 
 
 def _given(metric: Metric, record: Mapping) -> tuple | None:
@@ -179,7 +245,9 @@ def _given(metric: Metric, record: Mapping) -> tuple | None:
 
 
 class Aggregate:
-    """lm_eval's aggregation: the documents' items -> one number. "N/A" where the number is not defined."""
+    """lm_eval's aggregation: the documents' items -> one number. "N/A" where the number is not
+    defined.
+    """
 
     def __init__(self, metric: Metric, what: str) -> None:
         self.metric = metric

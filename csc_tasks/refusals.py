@@ -1,7 +1,8 @@
-"""What a model server's error says: too long a prompt, a parameter it does not take, a filtered text, when to come back.
+"""What a model server's error says: too long a prompt, a parameter it does not take, a filtered
+text, when to come back.
 
-Every server has words of its own for the same refusal. They are known here and nowhere else, for evaluation,
-judges and builders alike. No network here.
+Every server has words of its own for the same refusal. They are known here and nowhere else, for
+evaluation, judges and builders alike. No network here.
 """
 
 import re
@@ -10,9 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-# Codes with which servers refuse a prompt instead of answering it: OpenAI and Azure, OpenAI's reasoning models,
-# DashScope.
-FILTERED = {"content_filter", "content_policy_violation", "invalid_prompt", "data_inspection_failed"}
+# Codes with which servers refuse a prompt instead of answering it: OpenAI and Azure, OpenAI's
+# reasoning models, DashScope.
+FILTERED = {
+    "content_filter",
+    "content_policy_violation",
+    "invalid_prompt",
+    "data_inspection_failed",
+}
 # The same said in words only: DeepSeek, Azure, OpenRouter, Gemini.
 _FILTERED_WORDS = re.compile(
     r"content exists risk|content management policy|content[ _-]filter|content policy"
@@ -22,19 +28,25 @@ _FILTERED_WORDS = re.compile(
 # 429 stands for "too fast" and for "the account is empty"; waiting helps against the first only.
 NO_CREDIT = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 
-# Parameters a request can do without, or has another name for, and how servers name them in a refusal.
+# Parameters a request can do without, or has another name for, and how servers name them in a
+# refusal.
 _PARAMETERS = {
     "response_format": r"response_format|json_schema|json schema|structured output|guided_json",
     "seed": r"\bseed\b",
     "temperature": r"\btemperature\b",
-    "stop": r"['\"`]stop['\"`]|\bbody\.stop\b|\b(?:parameter|argument|name)s?:? ['\"`]?stop\b|(?:^|: )stop\b",
+    "stop": (
+        r"['\"`]stop['\"`]|\bbody\.stop\b|\b(?:parameter|argument|name)s?:? ['\"`]?stop\b|(?:^|:"
+        r" )stop\b"
+    ),
     "max_tokens": r"\bmax_tokens\b",
     "max_completion_tokens": r"\bmax_completion_tokens\b",
 }
 # `temperature`, `stop` and the token limit are also mentioned by errors that do not refuse them.
 _REFUSING = re.compile(
-    r"unsupported|not support|n't support|unknown|unrecogni[sz]ed|unexpected|not (?:permitted|allowed|available|valid)"
-    r"|invalid|extra (?:inputs|fields)|too short|must be|should be|only the default|deprecated|empty",
+    r"unsupported|not support|n't support|unknown|unrecogni[sz]ed|unexpected|not"
+    r" (?:permitted|allowed|available|valid)"
+    r"|invalid|extra (?:inputs|fields)|too short|must be|should be|only the"
+    r" default|deprecated|empty",
     re.IGNORECASE,
 )
 # The token limit is never left out: a server that knows it by the other name is told that one.
@@ -42,9 +54,11 @@ RENAMED = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_
 
 _TOO_LONG_CODES = {"context_length_exceeded", "exceed_context_size_error"}
 _TOO_LONG = re.compile(
-    r"context[ _](?:length|size|window|limit)|maximum (?:model|input|prompt) length|max_model_len|max_seq_len"
+    r"context[ _](?:length|size|window|limit)|maximum (?:model|input|prompt)"
+    r" length|max_model_len|max_seq_len"
     r"|(?:prompt|input)s? (?:is|are) too long|prompt contains \d+ tokens|too many (?:input )?tokens"
-    r"|input tokens exceed|input token count|reduce the length of|longer than the (?:maximum )?model"
+    r"|input tokens exceed|input token count|reduce the length of|longer than the (?:maximum"
+    r" )?model"
     r"|tokens \+ `max_new_tokens` must be|range of input length",
     re.IGNORECASE,
 )
@@ -52,14 +66,21 @@ _NUMBER = r"(\d[\d,]*)"
 _BETWEEN = r"[^\d;]{0,40}?"
 # Each: how the server names the tokens of the prompt.
 _TOKENS = [
-    rf"{_NUMBER}(?: tokens)? (?:in|of|from)(?: the| your)? (?:input )?(?:messages|prompt|text input)",
-    rf"(?:has|have|passed|contains?|resulted in|given:|keep the first) {_NUMBER}(?: `inputs`)?(?: input)? tokens",
+    (
+        rf"{_NUMBER}(?: tokens)? (?:in|of|from)(?: the| your)? (?:input )?(?:messages|prompt|text"
+        r" input)"
+    ),
+    (
+        rf"(?:has|have|passed|contains?|resulted in|given:|keep the first) {_NUMBER}(?:"
+        r" `inputs`)?(?: input)? tokens"
+    ),
     rf"(?:request|input|prompt) \((?:length )?{_NUMBER}(?: tokens)?\)",
     rf"(?:prompt length|input token count) \({_NUMBER}\)",
     rf"too long: {_NUMBER}",
     rf"received {_NUMBER}",
     rf"context limit: {_NUMBER} \+",
-    # Prompt and reply together: more than the prompt has, so that too much rather than too little is left out.
+    # Prompt and reply together: more than the prompt has, so that too much rather than too little
+    # is left out.
     rf"requested (?:about |a total of )?{_NUMBER} tokens",
 ]
 # Each: how the server names what it has room for.
@@ -78,7 +99,9 @@ _LIMITS = [
 
 @dataclass(frozen=True, slots=True)
 class TooLong:
-    """A prompt that does not fit: the server's limit and the prompt's tokens, each None where it does not say."""
+    """A prompt that does not fit: the server's limit and the prompt's tokens, each None where it
+    does not say.
+    """
 
     limit: int | None
     tokens: int | None
@@ -86,17 +109,22 @@ class TooLong:
 
 
 class Parameters:
-    """The parameters that one server takes: those it has refused are left out, or sent under their other name.
+    """The parameters that one server takes: those it has refused are left out, or sent under their
+    other name.
 
     `refused` holds their names; `tell` is called with one sentence for each, once.
     """
 
-    def __init__(self, refused: set[str] | None = None, tell: Callable[[str], None] = lambda sentence: None) -> None:
+    def __init__(
+        self, refused: set[str] | None = None, tell: Callable[[str], None] = lambda sentence: None
+    ) -> None:
         self.refused = set(refused or ())
         self.tell = tell
 
     def accepted(self, body: Mapping) -> dict:
-        """`body` without the parameters that were refused. An empty list of stop strings is never sent: some refuse it."""
+        """`body` without the parameters that were refused. An empty list of stop strings is never
+        sent: some refuse it.
+        """
         kept = {}
         for name, value in body.items():
             if name in RENAMED and name in self.refused and RENAMED[name] not in body:
@@ -106,7 +134,9 @@ class Parameters:
         return kept
 
     def learn(self, status: int, error: object, sent: Mapping) -> str | None:
-        """The parameter among those `sent` that the server refuses with this error, noted for the next requests; else None."""
+        """The parameter among those `sent` that the server refuses with this error, noted for the
+        next requests; else None.
+        """
         name = refused_parameter(status, error, sent)
         if name is None or (RENAMED.get(name) in self.refused):
             return None
@@ -131,7 +161,9 @@ INSTEAD = {
 
 
 def refused_parameter(status: int, error: object, sent: Mapping) -> str | None:
-    """The first parameter among those `sent` that an error 400 or 422 says the server does not take."""
+    """The first parameter among those `sent` that an error 400 or 422 says the server does not
+    take.
+    """
     if status not in (400, 422) or too_long(error) is not None:
         return None
     said = message(error)
@@ -144,7 +176,11 @@ def refused_parameter(status: int, error: object, sent: Mapping) -> str | None:
         match = re.search(pattern, said, re.IGNORECASE)
         # Nothing but a refusal speaks of these two.
         certain = refusing or name in ("response_format", "seed")
-        if isinstance(named, str) and re.split(r"[.\[]", named)[0] == name and (certain or name not in RENAMED):
+        if (
+            isinstance(named, str)
+            and re.split(r"[.\[]", named)[0] == name
+            and (certain or name not in RENAMED)
+        ):
             return name
         if match and certain and not (name in RENAMED and "too large" in said):
             places[name] = match.start()
@@ -152,7 +188,9 @@ def refused_parameter(status: int, error: object, sent: Mapping) -> str | None:
 
 
 def too_long(error: object) -> TooLong | None:
-    """What an error says about a prompt that exceeds the model's context; None where it is about something else."""
+    """What an error says about a prompt that exceeds the model's context; None where it is about
+    something else.
+    """
     said = message(error)
     if not (codes(error) & _TOO_LONG_CODES or _TOO_LONG.search(said)):
         return None
@@ -176,7 +214,9 @@ def no_credit(error: object) -> bool:
 
 
 def error_of(body: object) -> object:
-    """The error object inside a response body: OpenAI's `error`, Gemini's list of one, or the body itself."""
+    """The error object inside a response body: OpenAI's `error`, Gemini's list of one, or the body
+    itself.
+    """
     if isinstance(body, list) and len(body) == 1:
         body = body[0]
     return body["error"] if isinstance(body, dict) and body.get("error") else body
@@ -191,12 +231,18 @@ def codes(body: object) -> set[str]:
 
 
 def message(body: object) -> str:
-    """The server's words: `message`, or FastAPI's `detail` (text, or a list of places and problems), or whatever there is."""
+    """The server's words: `message`, or FastAPI's `detail` (text, or a list of places and
+    problems), or whatever there is.
+    """
     if isinstance(body, dict):
         said = body.get("message") or body.get("detail") or body
         if isinstance(said, list):
             said = "; ".join(
-                f"{'.'.join(map(str, part.get('loc', ())))}: {part.get('msg')}" if isinstance(part, dict) else str(part)
+                (
+                    f"{'.'.join(map(str, part.get('loc', ())))}: {part.get('msg')}"
+                    if isinstance(part, dict)
+                    else str(part)
+                )
                 for part in said
             )
     else:
@@ -205,7 +251,9 @@ def message(body: object) -> str:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds a server asks to wait: `retry-after-ms`, or `Retry-After` in seconds or as an HTTP date; None where it does not say."""
+    """Seconds a server asks to wait: `retry-after-ms`, or `Retry-After` in seconds or as an HTTP
+    date; None where it does not say.
+    """
     found = {name.lower(): value.strip() for name, value in headers.items()}
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", found.get(name, "")):
@@ -218,7 +266,9 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def cleaner(secret: str) -> Callable[[str], str]:
-    """A function that takes `secret` out of text. What is shorter than 8 characters is a placeholder ("none", "EMPTY"), not a secret."""
+    """A function that takes `secret` out of text. What is shorter than 8 characters is a
+    placeholder ("none", "EMPTY"), not a secret.
+    """
     return (lambda text: text.replace(secret, "[key]")) if len(secret) >= 8 else (lambda text: text)
 
 

@@ -3,9 +3,9 @@
   csc score results/my__model/samples_csc_conv_ref_*.jsonl --metrics bleu_4,rouge_l --out rescored/
   csc score results/ --metrics all --out rescored/
 
-SAMPLES are files that `lm_eval --log_samples` (or `csc score` itself) wrote, or folders that hold them. Numbers that stand in the
-results file beside a samples file are kept, and those that are computed now replace them; both go, with the samples, below --out, in
-lm_eval's own format.
+SAMPLES are files that `lm_eval --log_samples` (or `csc score` itself) wrote, or folders that hold
+them. Numbers that stand in the results file beside a samples file are kept, and those that are
+computed now replace them; both go, with the samples, below --out, in lm_eval's own format.
 """
 
 import json
@@ -15,7 +15,14 @@ from pathlib import Path
 
 from csc_tasks.errors import SettingError
 from csc_tasks.metrics import LearnedSettings, select
-from csc_tasks.records import check_ready, measure, measure_choices, signatures, signatures_of_choices, without_strategies
+from csc_tasks.records import (
+    check_ready,
+    measure,
+    measure_choices,
+    signatures,
+    signatures_of_choices,
+    without_strategies,
+)
 from csc_tasks.runs.finding import find_samples, newest_runs
 from csc_tasks.runs.samples_file import Run, read_run
 from csc_tasks.runs.writing import check_out, estimates, with_columns, write
@@ -24,31 +31,68 @@ UNITS = {"turns": "turn", "answers": "answer"}
 
 
 def add_arguments(parser) -> None:
-    parser.add_argument("samples", nargs="+", type=Path, metavar="SAMPLES", help="samples files, or folders that hold them")
-    parser.add_argument("--metrics", default="overlap", help="overlap, all or a comma-separated list (default: overlap)")
     parser.add_argument(
-        "--model-path", action="append", default=[], metavar="METRIC=MODEL", help="Hub id or folder for a learned metric; repeatable"
+        "samples",
+        nargs="+",
+        type=Path,
+        metavar="SAMPLES",
+        help="samples files, or folders that hold them",
     )
-    parser.add_argument("--bertscore-layer", type=int, metavar="N", help="layer of BERTScore's model, from 1")
-    parser.add_argument("--device", help="where learned metrics run (default: the GPU if there is one)")
-    parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="texts in one forward pass (default: 32)")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the results and samples go")
+    parser.add_argument(
+        "--metrics",
+        default="overlap",
+        help="overlap, all or a comma-separated list (default: overlap)",
+    )
+    parser.add_argument(
+        "--model-path",
+        action="append",
+        default=[],
+        metavar="METRIC=MODEL",
+        help="Hub id or folder for a learned metric; repeatable",
+    )
+    parser.add_argument(
+        "--bertscore-layer", type=int, metavar="N", help="layer of BERTScore's model, from 1"
+    )
+    parser.add_argument(
+        "--device", help="where learned metrics run (default: the GPU if there is one)"
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        default=32,
+        metavar="N",
+        help="texts in one forward pass (default: 32)",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="where the results and samples go"
+    )
 
 
 def main(args) -> None:
     check_out(args.out)
-    for option, value in (("--batch-size", args.batch_size), ("--bertscore-layer", args.bertscore_layer)):
+    for option, value in (
+        ("--batch-size", args.batch_size),
+        ("--bertscore-layer", args.bertscore_layer),
+    ):
         if value is not None and value < 1:
             raise SettingError(f"{option} {value}: at least 1")
     learned = LearnedSettings(
-        **_models(args.model_path), bertscore_layer=args.bertscore_layer, device=args.device, batch_size=args.batch_size
+        **_models(args.model_path),
+        bertscore_layer=args.bertscore_layer,
+        device=args.device,
+        batch_size=args.batch_size,
     )
     for logged in map(read_run, newest_runs(find_samples(args.samples))):
         lines, results = rescored(logged, args.metrics, learned)
-        print(f"{logged.file.name}: {len(logged.records)} {logged.unit} -> {write(args.out, results, {logged.task: lines})}")
+        print(
+            f"{logged.file.name}: {len(logged.records)} {logged.unit} ->"
+            f" {write(args.out, results, {logged.task: lines})}"
+        )
 
 
-def rescored(logged: Run, names: str, learned: LearnedSettings | None = None) -> tuple[list[dict], dict]:
+def rescored(
+    logged: Run, names: str, learned: LearnedSettings | None = None
+) -> tuple[list[dict], dict]:
     """Samples lines and results of one task with the metrics `names` in them.
 
     Raises SettingError for a metric that does not exist.
@@ -57,18 +101,28 @@ def rescored(logged: Run, names: str, learned: LearnedSettings | None = None) ->
     metrics = select(names, UNITS[logged.unit])
     chooses = not logged.about.has_replies
     if chooses:
-        metrics = [metric for metric in metrics if metric.of == "strategy" or metric.name == "failed"]
+        metrics = [
+            metric for metric in metrics if metric.of == "strategy" or metric.name == "failed"
+        ]
     elif logged.unit == "turns" and records[0]["unparsed"] is None:
         metrics = without_strategies(metrics)
     if not metrics:
         raise SettingError(f"{logged.file}: none of {names} applies to {task}")
     languages = sorted({record["language"] for record in records})
     check_ready(metrics, languages, learned)
-    columns = measure_choices(records, metrics, languages) if chooses else measure(records, metrics, languages, learned)
+    columns = (
+        measure_choices(records, metrics, languages)
+        if chooses
+        else measure(records, metrics, languages, learned)
+    )
     lines = with_columns(logged, {name: column.items for name, column in columns.items()})
     numbers = estimates(columns, [record["conversation_id"] for record in records])
     directions = {name: column.metric.higher_is_better for name, column in columns.items()}
-    signed = signatures_of_choices(metrics, languages) if chooses else signatures(metrics, languages, learned)
+    signed = (
+        signatures_of_choices(metrics, languages)
+        if chooses
+        else signatures(metrics, languages, learned)
+    )
     return lines, _merged(logged, numbers, directions, signed)
 
 
@@ -77,7 +131,11 @@ def _merged(logged: Run, numbers: Mapping, directions: Mapping, signed: Mapping)
     task, old = logged.task, logged.results
     config = json.loads(json.dumps(old["configs"][task]))
     config["metadata"]["csc"]["signatures"] |= signed
-    kept = {key: {task: old[key][task]} for key in ("versions", "n-shot", "n-samples") if task in old.get(key, {})}
+    kept = {
+        key: {task: old[key][task]}
+        for key in ("versions", "n-shot", "n-samples")
+        if task in old.get(key, {})
+    }
     return (
         {key: value for key, value in old.items() if not isinstance(value, dict) or key == "config"}
         | kept
@@ -91,7 +149,9 @@ def _merged(logged: Run, numbers: Mapping, directions: Mapping, signed: Mapping)
 
 
 def _models(given: Sequence[str]) -> dict[str, str]:
-    """`METRIC=MODEL`, repeated -> {"bertscore_model": MODEL}; raises SettingError for a metric without a model."""
+    """`METRIC=MODEL`, repeated -> {"bertscore_model": MODEL}; raises SettingError for a metric
+    without a model.
+    """
     known = {field.name for field in fields(LearnedSettings) if field.name.endswith("_model")}
     models = {}
     for text in given:

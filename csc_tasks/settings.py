@@ -1,6 +1,8 @@
-"""Run-time settings of the tasks: `csc_` keys of lm_eval's `--metadata`, each with an environment variable of the same name in capitals.
+"""Run-time settings of the tasks: `csc_` keys of lm_eval's `--metadata`, each with an environment
+variable of the same name in capitals.
 
-`lm_eval --metadata '{"csc_corpus": "demo"}'` and `CSC_CORPUS=demo lm_eval ...` say the same; the command line wins.
+`lm_eval --metadata '{"csc_corpus": "demo"}'` and `CSC_CORPUS=demo lm_eval ...` say the same; the
+command line wins.
 """
 
 import difflib
@@ -49,7 +51,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name, allowed in (
-            ("prompt", STYLES), ("language", (None, *languages())), ("qa_reference", REFERENCES), ("play", PLAYS),
+            ("prompt", STYLES),
+            ("language", (None, *languages())),
+            ("qa_reference", REFERENCES),
+            ("play", PLAYS),
         ):
             if getattr(self, name) not in allowed:
                 choices = ", ".join(value for value in allowed if value)
@@ -60,20 +65,36 @@ class Settings:
             raise SettingError(f"csc_date={self.date!r}: {error}") from None
         for name, least in WHOLE_NUMBERS.items():
             if getattr(self, name) is not None and getattr(self, name) < least:
-                raise SettingError(f"csc_{name}={getattr(self, name)!r}: must be a whole number of at least {least}")
+                raise SettingError(
+                    f"csc_{name}={getattr(self, name)!r}: must be a whole number of at least"
+                    f" {least}"
+                )
 
         if not 0 <= self.max_failed <= 1:
-            raise SettingError(f"csc_max_failed={self.max_failed!r}: must be a share from 0 to 1, as in 0.02")
+            raise SettingError(
+                f"csc_max_failed={self.max_failed!r}: must be a share from 0 to 1, as in 0.02"
+            )
 
     def learned(self) -> LearnedSettings:
         """What of this the learned metrics need."""
         return LearnedSettings(
-            self.bertscore_model, self.bertscore_layer, self.bleurt_model, self.bartscore_model, self.cosine_model,
-            self.metric_device, self.metric_batch_size,
+            self.bertscore_model,
+            self.bertscore_layer,
+            self.bleurt_model,
+            self.bartscore_model,
+            self.cosine_model,
+            self.metric_device,
+            self.metric_batch_size,
         )
 
 
-WHOLE_NUMBERS = {"subset": 1, "window": 1, "think_tokens": 0, "metric_batch_size": 1, "bertscore_layer": 1}
+WHOLE_NUMBERS = {
+    "subset": 1,
+    "window": 1,
+    "think_tokens": 0,
+    "metric_batch_size": 1,
+    "bertscore_layer": 1,
+}
 """Settings that are whole numbers, each with its least value."""
 
 
@@ -83,23 +104,43 @@ HELP = {
     "revision": "commit, tag or branch of a Hub `csc_corpus`",
     "qa_revision": "commit, tag or branch of a Hub `csc_qa_corpus`",
     "metrics": "`overlap`, `all`, or a comma-separated list of metric names",
-    "prompt": "`single` (one prompt, as in the paper) or `chat` (system message, then the turns as messages)",
+    "prompt": (
+        "`single` (one prompt, as in the paper) or `chat` (system message, then the turns as"
+        " messages)"
+    ),
     "language": "keep only the conversations of this language, such as `zh` or `en`",
     "subset": "the first N documents in the corpus's fixed order: an official, comparable subset",
     "qa_variant": "summaries of the config `qa_<name>` in place of `qa`",
     "qa_reference": "`refined_agent_answer` or `agent_answer`",
-    "play": "`auto` (what a conversation's prompts have in common is computed once, where the backend allows it) or `plain`",
+    "play": (
+        "`auto` (what a conversation's prompts have in common is computed once, where the backend"
+        " allows it) or `plain`"
+    ),
     "window": "conversations that a backend with a prefix cache of its own is given at a time",
-    "date": "what chat templates that print today's date are given for it; it never moves by itself",
-    "max_failed": "share of turns that may fail (no answer from the server) before the run stops; they are scored as wrong",
-    "think_tokens": "tokens for thinking aloud in addition to `max_gen_toks`; without it thinking is switched off where the chat template "
-    "can do that, and models that think all the same get 2048; 0: none",
-    "metric_device": "where learned metrics run: `cpu`, `cuda`, `cuda:1`; without it the GPU if there is one",
+    "date": (
+        "what chat templates that print today's date are given for it; it never moves by itself"
+    ),
+    "max_failed": (
+        "share of turns that may fail (no answer from the server) before the run stops; they are"
+        " scored as wrong"
+    ),
+    "think_tokens": (
+        "tokens for thinking aloud in addition to `max_gen_toks`; without it thinking is switched"
+        " off where the chat template can do that, and models that think all the same get 2048; 0:"
+        " none"
+    ),
+    "metric_device": (
+        "where learned metrics run: `cpu`, `cuda`, `cuda:1`; without it the GPU if there is one"
+    ),
     "metric_batch_size": "texts in one forward pass of a learned metric; moves no score",
     "bertscore_model": "Hub id or folder of BERTScore's model; `bertscore_layer` goes with it",
-    "bertscore_layer": "layer of BERTScore's model, from 1; without it the one bert-score uses for the model",
+    "bertscore_layer": (
+        "layer of BERTScore's model, from 1; without it the one bert-score uses for the model"
+    ),
     "bleurt_model": "Hub id or folder of BLEURT's model",
-    "bartscore_model": "Hub id or folder of BARTScore's model; needed for every language but English",
+    "bartscore_model": (
+        "Hub id or folder of BARTScore's model; needed for every language but English"
+    ),
     "cosine_model": "Hub id or folder of the sentence-embedding model",
 }
 
@@ -137,7 +178,9 @@ def read_settings(metadata: Mapping, environ: Mapping[str, str] = os.environ) ->
     unknown = sorted(ours - set(variables) - OTHER_VARIABLES)
     if unknown:
         choices = _known(unknown[0], variables)
-        raise SettingError(f"unknown environment variable {unknown[0]!r}: rename or unset it {choices}")
+        raise SettingError(
+            f"unknown environment variable {unknown[0]!r}: rename or unset it {choices}"
+        )
     chosen = {}
     for name in (key.removeprefix("csc_") for key in known):
         value = metadata.get(f"csc_{name}", environ.get(f"CSC_{name.upper()}"))
@@ -162,7 +205,9 @@ def _whole_number(name: str, value) -> int:
         if isinstance(value, bool) or (not isinstance(value, str) and number != value):
             raise ValueError
     except (TypeError, ValueError, OverflowError):
-        raise SettingError(f"csc_{name}={value!r}: must be a whole number of at least {WHOLE_NUMBERS[name]}") from None
+        raise SettingError(
+            f"csc_{name}={value!r}: must be a whole number of at least {WHOLE_NUMBERS[name]}"
+        ) from None
     return number
 
 
@@ -173,7 +218,9 @@ def _share(name: str, value) -> float:
             raise ValueError
         return float(value)
     except (TypeError, ValueError):
-        raise SettingError(f"csc_{name}={value!r}: must be a share from 0 to 1, as in 0.02") from None
+        raise SettingError(
+            f"csc_{name}={value!r}: must be a share from 0 to 1, as in 0.02"
+        ) from None
 
 
 def _text(name: str, value) -> str:

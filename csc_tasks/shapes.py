@@ -1,7 +1,10 @@
-"""The names under which data from elsewhere keep the parts of a conversation: the one table that every reader uses.
+"""The names under which data from elsewhere keep the parts of a conversation: the one table that
+every reader uses.
 
-A conversation is a list of turns under `dialogue`, `turns` or `messages`; a turn has `speaker` or `role`, and `text`, `content` or
-`utterance`. The two speakers go by the names in SPEAKERS, in any case; a strategy is an id, or a name in any language.
+A conversation is a list of turns under `dialogue`, `turns` or `messages`; a turn has `speaker` or
+`role`, and `text`, `content` or
+`utterance`. The two speakers go by the names in SPEAKERS, in any case; a strategy is an id, or a
+name in any language.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,5 @@
-"""The lm_eval Task classes: which corpus, which requests, which metrics. The YAML files beside this module name them.
+"""The lm_eval Task classes: which corpus, which requests, which metrics. The YAML files beside this
+module name them.
 
 One document is a conversation (or a question); one request is a supporter turn (or an answer).
 """
@@ -15,7 +16,15 @@ from csc_tasks.documents import Documents, document_key
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import METRICS, Metric, select
 from csc_tasks.metrics.result_names import normalised
-from csc_tasks.prompts import AnswerPrompt, TurnPrompt, date_shown, read_answer, read_reply, read_text, tagged
+from csc_tasks.prompts import (
+    AnswerPrompt,
+    TurnPrompt,
+    date_shown,
+    read_answer,
+    read_reply,
+    read_text,
+    tagged,
+)
 from csc_tasks.question import Question
 from csc_tasks.records import (
     Aggregate,
@@ -43,7 +52,9 @@ HOW_TO_PLAY = ("play", "window", "date", "max_failed", "think_tokens")
 
 
 class SupportTask(ConfigurableTask):
-    """What conversation and question tasks share: settings, documents, requests of our own type, metrics with clustered errors."""
+    """What conversation and question tasks share: settings, documents, requests of our own type,
+    metrics with clustered errors.
+    """
 
     REQUEST = play.GENERATE
     GENERATED = False
@@ -52,12 +63,16 @@ class SupportTask(ConfigurableTask):
     variant: str
     """What tells it from the other tasks over the same items."""
     PLACES: tuple[Place, ...] = ()
-    """The tables it stands in beside other tasks. The shipped tasks have theirs by name; others have a table of their own."""
+    """The tables it stands in beside other tasks. The shipped tasks have theirs by name; others
+    have a table of their own.
+    """
 
     def __init__(self, config: Mapping) -> None:
         config = {key: value for key, value in config.items() if key != "class"}
         self.settings: Settings = read_settings(config.get("metadata") or {})
-        if note := adapter.mismatch(config.get("metadata") or {}, self.settings.prompt, self.settings.date):
+        if note := adapter.mismatch(
+            config.get("metadata") or {}, self.settings.prompt, self.settings.date
+        ):
             log.warning(note)
         self.metrics: list[Metric] = self.choose_metrics()
         self.items: dict[str, Conversation | Question] = {}
@@ -99,9 +114,14 @@ class SupportTask(ConfigurableTask):
         """Read the corpus; documents are its rows in sha256(id) order."""
         self.corpus = self.read_corpus()
         log.info(self.corpus.summary())
-        items = [item for item in self.corpus.items if self.settings.language in (None, item.language)]
+        items = [
+            item for item in self.corpus.items if self.settings.language in (None, item.language)
+        ]
         if not items:
-            raise DataError(f"{self.corpus.name}: no {self.settings.language} items; it has {', '.join(self.corpus.languages)}")
+            raise DataError(
+                f"{self.corpus.name}: no {self.settings.language} items; it has"
+                f" {', '.join(self.corpus.languages)}"
+            )
         items = self.keep(items)[: self.settings.subset]
         self.items = {document_key(item.to_row()): item for item in items}
         self.languages = sorted({item.language for item in items})
@@ -116,11 +136,28 @@ class SupportTask(ConfigurableTask):
         said = provenance(self.corpus, list(self.items.values()), self.signatures())
         return said | self.describe().to_json() | {"prompt": self.settings.prompt}
 
-    def doc_iterator(self, *, rank: int = 0, limit: int | None = None, world_size: int = 1, samples: list[int] | None = None) -> Iterator:
-        """As lm_eval's, but ranks share the documents by length: of every `world_size`-th document one rank might get the long ones."""
+    def doc_iterator(
+        self,
+        *,
+        rank: int = 0,
+        limit: int | None = None,
+        world_size: int = 1,
+        samples: list[int] | None = None,
+    ) -> Iterator:
+        """As lm_eval's, but ranks share the documents by length: of every `world_size`-th document
+        one rank might get the long ones.
+        """
         documents = list(super().doc_iterator(rank=0, limit=limit, world_size=1, samples=samples))
-        lengths = [play.length(self.requests_of(self.items[document_key(doc)])) for _, doc in documents] if world_size > 1 else []
-        return iter([documents[position] for position in play.share(lengths, world_size)[rank]] if world_size > 1 else documents)
+        lengths = (
+            [play.length(self.requests_of(self.items[document_key(doc)])) for _, doc in documents]
+            if world_size > 1
+            else []
+        )
+        return iter(
+            [documents[position] for position in play.share(lengths, world_size)[rank]]
+            if world_size > 1
+            else documents
+        )
 
     def doc_to_text(self, doc, doc_to_text=None) -> str:
         prompt = self.requests_of(self.items[document_key(doc)])[0]
@@ -133,23 +170,47 @@ class SupportTask(ConfigurableTask):
         return signatures(self.metrics, self.languages, self.settings.learned())
 
     def build_all_requests(self, *, tokenizer_name: str = "", **options) -> None:
-        """As lm_eval does it; with --cache_requests, what is cached also belongs to this corpus, prompt style and generation settings.
+        """As lm_eval does it; with --cache_requests, what is cached also belongs to this corpus,
+        prompt style and generation settings.
 
-        lm_eval's own key knows only task and tokenizer, and would hand a run the prompts of another corpus.
+        lm_eval's own key knows only task and tokenizer, and would hand a run the prompts of another
+        corpus.
         """
-        self.config.metadata["csc"]["date"] = date_shown(options.get("chat_template"), self.settings.date)
+        self.config.metadata["csc"]["date"] = date_shown(
+            options.get("chat_template"), self.settings.date
+        )
         settings = [getattr(self.settings, name) for name in HOW_TO_PLAY]
         made_from = [self.config.metadata["csc"], self.config.generation_kwargs, *settings]
-        super().build_all_requests(tokenizer_name=f"{tokenizer_name}-{content_id('csc', made_from)}", **options)
+        super().build_all_requests(
+            tokenizer_name=f"{tokenizer_name}-{content_id('csc', made_from)}", **options
+        )
 
-    def fewshot_context(self, doc, num_fewshot, system_instruction=None, apply_chat_template=False, chat_template=None, **_) -> dict:
-        """Not text but how to make it: play renders each prompt when the model, its length and its earlier replies are known."""
-        return {"system_instruction": system_instruction, "templated": bool(apply_chat_template), "chat_template": chat_template}
+    def fewshot_context(
+        self,
+        doc,
+        num_fewshot,
+        system_instruction=None,
+        apply_chat_template=False,
+        chat_template=None,
+        **_,
+    ) -> dict:
+        """Not text but how to make it: play renders each prompt when the model, its length and its
+        earlier replies are known.
+        """
+        return {
+            "system_instruction": system_instruction,
+            "templated": bool(apply_chat_template),
+            "chat_template": chat_template,
+        }
 
     def construct_requests(self, doc, ctx: dict, metadata=None, **_) -> list[play.PlayInstance]:
         if self._renderer is None or self._renderer.chat_template != ctx["chat_template"]:
             self._renderer = play.Renderer(None, ctx["chat_template"])
-        how = {"system_instruction": ctx["system_instruction"], "templated": ctx["templated"], "generated": self.GENERATED}
+        how = {
+            "system_instruction": ctx["system_instruction"],
+            "templated": ctx["templated"],
+            "generated": self.GENERATED,
+        }
         how |= {name: getattr(self.settings, name) for name in HOW_TO_PLAY}
         instances = []
         for number, prompt in enumerate(self.requests_of(self.items[document_key(doc)])):
@@ -158,7 +219,9 @@ class SupportTask(ConfigurableTask):
             stops = kwargs.pop("until", None) or ([] if ctx["templated"] else prompt.stops())
             if stops:
                 kwargs["until"] = stops
-            instance = play.PlayInstance(self.REQUEST, doc, ("", kwargs), number, metadata, prompt=prompt, **how)
+            instance = play.PlayInstance(
+                self.REQUEST, doc, ("", kwargs), number, metadata, prompt=prompt, **how
+            )
             if number == 0:
                 # What --write_out shows; the prompts that were sent replace it.
                 instance.arguments = (self._renderer.render(instance), kwargs)
@@ -172,18 +235,28 @@ class SupportTask(ConfigurableTask):
         self._way = next((instance.way for instance in self._instances), None)
         if self._way:
             self.config.metadata["csc"]["play"] = self._way.record()
-        for instance in sorted(self._instances, key=lambda instance: (instance.doc_id, instance.idx)):
+        for instance in sorted(
+            self._instances, key=lambda instance: (instance.doc_id, instance.idx)
+        ):
             played = instance.resps[0]
             record = self.record(instance.prompt, played)
-            start = self._rows.setdefault(document_key(instance.doc), slice(len(self._records), 0)).start
+            start = self._rows.setdefault(
+                document_key(instance.doc), slice(len(self._records), 0)
+            ).start
             self._records.append(record)
             self._rows[document_key(instance.doc)] = slice(start, len(self._records))
             # lm_eval writes both of these as text.
             instance.resps = [played.text if isinstance(played, play.Played) else played]
-            instance.filtered_resps["none"] = tagged(record.get("strategy") or "", record["reply"], record["language"])
-        if thought := next((instance.thought for instance in self._instances if instance.thought), None):
+            instance.filtered_resps["none"] = tagged(
+                record.get("strategy") or "", record["reply"], record["language"]
+            )
+        if thought := next(
+            (instance.thought for instance in self._instances if instance.thought), None
+        ):
             self.config.metadata["csc"]["thinking"] = thought
-        self.config.metadata["csc"]["left_out"] = sorted({name for instance in self._instances for name in instance.left_out})
+        self.config.metadata["csc"]["left_out"] = sorted(
+            {name for instance in self._instances for name in instance.left_out}
+        )
         if not self._predicts_only():
             self._columns = self.measure(self._records)
 
@@ -191,7 +264,9 @@ class SupportTask(ConfigurableTask):
         return measure(records, self.metrics, self.languages, self.settings.learned())
 
     def process_results(self, doc, _) -> dict:
-        """The document's records, and for every metric its items, twice: once for the value, once for its standard error."""
+        """The document's records, and for every metric its items, twice: once for the value, once
+        for its standard error.
+        """
         rows = self._rows[document_key(doc)]
         found = {self.RECORDS: self._records[rows]}
         if self._predicts_only():
@@ -219,14 +294,18 @@ class SupportTask(ConfigurableTask):
         return "bypass" in self._metric_fn_list
 
     def _count(self, documents: Sequence) -> int:
-        """How many turns or answers were scored. lm_eval asks once, on the first rank, just before it prints its table."""
+        """How many turns or answers were scored. lm_eval asks once, on the first rank, just before
+        it prints its table.
+        """
         if self._way and self._way.slow:
             log.warning("%s: %s", self.config.task, self._way.line())
         return sum(map(len, documents))
 
 
 class ConversationTask(SupportTask):
-    """Supporter turns: `csc_conv_ref` and its variants. `VARIANT` is "predict", "vanilla" or "oracle" (Table 8)."""
+    """Supporter turns: `csc_conv_ref` and its variants. `VARIANT` is "predict", "vanilla" or
+    "oracle" (Table 8).
+    """
 
     PER = "turn"
     RECORDS = "turns"
@@ -243,10 +322,15 @@ class ConversationTask(SupportTask):
         kept = [item for item in items if item.scored_turns()]
         if len(kept) < len(items):
             log.warning(
-                "%s: %d conversations without a labelled supporter turn are not asked about", self.corpus.name, len(items) - len(kept)
+                "%s: %d conversations without a labelled supporter turn are not asked about",
+                self.corpus.name,
+                len(items) - len(kept),
             )
         if not kept:
-            raise DataError(f"{self.corpus.name}: no conversation has a labelled supporter turn; strategies are needed to score against")
+            raise DataError(
+                f"{self.corpus.name}: no conversation has a labelled supporter turn; strategies are"
+                " needed to score against"
+            )
         return kept
 
     def choose_metrics(self) -> list[Metric]:
@@ -254,16 +338,29 @@ class ConversationTask(SupportTask):
         return chosen if self.VARIANT == "predict" else without_strategies(chosen)
 
     def requests_of(self, item: Conversation) -> list[TurnPrompt]:
-        return [TurnPrompt(item, turn, self.settings.prompt, self.VARIANT) for turn in item.scored_turns()]
+        return [
+            TurnPrompt(item, turn, self.settings.prompt, self.VARIANT)
+            for turn in item.scored_turns()
+        ]
 
     def doc_to_target(self, doc, doc_to_target=None) -> list[str]:
         return [prompt.target() for prompt in self.requests_of(self.items[document_key(doc)])]
 
     def record(self, prompt: TurnPrompt, played: play.Played) -> dict:
         chooses = self.VARIANT == "predict"
-        reply = (read_reply if chooses else read_text)(played.text, played.thinking, prompt.language)
+        reply = (read_reply if chooses else read_text)(
+            played.text, played.thinking, prompt.language
+        )
         history = _flag(played.history_truncated)
-        return turn_record(prompt.conversation, prompt.turn, reply, played.truncated, history, chooses, played.failed)
+        return turn_record(
+            prompt.conversation,
+            prompt.turn,
+            reply,
+            played.truncated,
+            history,
+            chooses,
+            played.failed,
+        )
 
 
 class GeneratedContextTask(ConversationTask):
@@ -285,7 +382,9 @@ class OracleTask(ConversationTask):
 
 
 class StrategyChoiceTask(ConversationTask):
-    """`cscx_strategy_choice`: which of the twelve names is likeliest, by summed and by length-normalised log-likelihood."""
+    """`cscx_strategy_choice`: which of the twelve names is likeliest, by summed and by
+    length-normalised log-likelihood.
+    """
 
     REQUEST = play.CHOOSE
     NAMES = ("strategy_acc", "strategy_macro_f1", "stage_overlap", "failed")
@@ -295,11 +394,15 @@ class StrategyChoiceTask(ConversationTask):
 
     def result_names(self) -> dict[str, Metric]:
         named = super().result_names()
-        return named | {normalised(name): metric for name, metric in named.items() if metric.of == "strategy"}
+        return named | {
+            normalised(name): metric for name, metric in named.items() if metric.of == "strategy"
+        }
 
     def record(self, prompt: TurnPrompt, played: dict) -> dict:
         history = _flag(played["history_truncated"])
-        return choice_record(prompt.conversation, prompt.turn, played["loglikelihoods"], history, played["failed"])
+        return choice_record(
+            prompt.conversation, prompt.turn, played["loglikelihoods"], history, played["failed"]
+        )
 
     def measure(self, records: Sequence[dict]) -> dict[str, Column]:
         return measure_choices(records, self.metrics, self.languages)
@@ -309,7 +412,9 @@ class StrategyChoiceTask(ConversationTask):
 
 
 class QuestionTask(SupportTask):
-    """Answers: `csc_qa` and its variants. `CONTEXT` is what of the history the model sees; `STAGE` keeps one stage."""
+    """Answers: `csc_qa` and its variants. `CONTEXT` is what of the history the model sees; `STAGE`
+    keeps one stage.
+    """
 
     PER = "answer"
     RECORDS = "answers"
@@ -325,20 +430,32 @@ class QuestionTask(SupportTask):
         return corpora.load(self.settings.qa_corpus, config, "test", self.settings.qa_revision)
 
     def keep(self, items: list) -> list:
-        unanswered = [item.conversation_id for item in items if not getattr(item, self.settings.qa_reference).strip()]
+        unanswered = [
+            item.conversation_id
+            for item in items
+            if not getattr(item, self.settings.qa_reference).strip()
+        ]
         if unanswered:
             raise DataError(
-                f"{self.corpus.name}: {len(unanswered)} rows have an empty {self.settings.qa_reference} (first: {unanswered[0]}); "
-                "choose the other one with csc_qa_reference or mend the rows"
+                f"{self.corpus.name}: {len(unanswered)} rows have an empty"
+                f" {self.settings.qa_reference} (first: {unanswered[0]}); choose the other one with"
+                " csc_qa_reference or mend the rows"
             )
         if self.STAGE is None:
             return items
         if any(item.stage is None for item in items):
             raise DataError(
-                f"{self.corpus.name}: its rows carry no stage; label them with: csc build qa-stages {self.corpus.name} --llm openai:MODEL"
+                f"{self.corpus.name}: its rows carry no stage; label them with: csc build qa-stages"
+                f" {self.corpus.name} --llm openai:MODEL"
             )
         kept = [item for item in items if item.stage == self.STAGE]
-        log.info("%s: %d of %d questions are of stage %s", self.corpus.name, len(kept), len(items), self.STAGE)
+        log.info(
+            "%s: %d of %d questions are of stage %s",
+            self.corpus.name,
+            len(kept),
+            len(items),
+            self.STAGE,
+        )
         if not kept:
             raise DataError(f"{self.corpus.name}: no question is of stage {self.STAGE}")
         return kept
@@ -353,7 +470,9 @@ class QuestionTask(SupportTask):
         reference = getattr(prompt.question, self.settings.qa_reference)
         reply = read_answer(played.text, played.thinking)
         history = _flag(played.history_truncated)
-        return answer_record(prompt.question, reference, reply, played.truncated, history, played.failed)
+        return answer_record(
+            prompt.question, reference, reply, played.truncated, history, played.failed
+        )
 
     def provenance(self) -> dict:
         return super().provenance() | {"reference": self.settings.qa_reference}

@@ -4,11 +4,13 @@
   csc baselines ORG/NAME --out results/
 
 majority   always the commonest strategy of the training split
-bigram     the strategy that most often follows the previous one in the training split; in generated context its own previous one
+bigram     the strategy that most often follows the previous one in the training split; in generated
+           context its own previous one
 echo       repeats the customer's last words; no strategy
 
-Counts are made per language on the corpus's training split (csconv/train, else rolecs/train, else --train). Strategy baselines say
-nothing and are scored on strategies only; echo is scored on text only. Results are written in lm_eval's format, one folder per baseline.
+Counts are made per language on the corpus's training split (csconv/train, else rolecs/train, else
+--train). Strategy baselines say nothing and are scored on strategies only; echo is scored on text
+only. Results are written in lm_eval's format, one folder per baseline.
 """
 
 from collections import Counter, defaultdict
@@ -35,12 +37,26 @@ Choose = Callable[[str, str], str]
 
 
 def add_arguments(parser) -> None:
-    parser.add_argument("corpus", metavar="CORPUS", help=f"{CORPUS}; its csconv/test and qa/test, as far as they exist, are scored")
-    parser.add_argument("--train", metavar="CORPUS", help="count strategies here instead of in the corpus's own training split")
+    parser.add_argument(
+        "corpus",
+        metavar="CORPUS",
+        help=f"{CORPUS}; its csconv/test and qa/test, as far as they exist, are scored",
+    )
+    parser.add_argument(
+        "--train",
+        metavar="CORPUS",
+        help="count strategies here instead of in the corpus's own training split",
+    )
     parser.add_argument("--revision", help="commit, tag or branch of a Hub corpus")
     parser.add_argument("--language", choices=tuple(languages()), help="only this language")
-    parser.add_argument("--metrics", default="overlap", help="text metrics of echo: overlap, all or a comma-separated list")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="also write results and samples files below DIR")
+    parser.add_argument(
+        "--metrics",
+        default="overlap",
+        help="text metrics of echo: overlap, all or a comma-separated list",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="also write results and samples files below DIR"
+    )
 
 
 def main(args) -> None:
@@ -48,37 +64,56 @@ def main(args) -> None:
         check_out(args.out)
     found = baselines(args.corpus, args.train, args.revision, args.language, args.metrics)
     settings = {"corpus": args.corpus, "train": args.train}
-    tables = {name: as_results(f"baseline/{name}", settings, results) for name, results in found.items()}
+    tables = {
+        name: as_results(f"baseline/{name}", settings, results) for name, results in found.items()
+    }
     print_table(tables)
     for name, results in found.items() if args.out else ():
-        print(f"wrote {write(args.out, tables[name], {result.task: samples(result) for result in results})}")
+        logged = {result.task: samples(result) for result in results}
+        print(f"wrote {write(args.out, tables[name], logged)}")
 
 
 def baselines(
-    corpus: str, train: str | None = None, revision: str | None = None, language: str | None = None, metrics: str = "overlap"
+    corpus: str,
+    train: str | None = None,
+    revision: str | None = None,
+    language: str | None = None,
+    metrics: str = "overlap",
 ) -> dict[str, list[TaskResult]]:
     """Every baseline's results on a corpus, by baseline name.
 
-    Raises DataError where the corpus cannot be read, MissingSplit where there is nothing to count strategies in.
+    Raises DataError where the corpus cannot be read, MissingSplit where there is nothing to count
+    strategies in.
     """
     file = Path(corpus).expanduser()
     config = corpora.file_config(file) if file.is_file() else ""
     found: dict[str, list[TaskResult]] = {"majority": [], "bigram": [], "echo": []}
     test, missing = _read(corpus, "csconv", revision) if config != "qa" else (None, None)
-    questions, missing_questions = _read(corpus, "qa", revision) if config != "csconv" else (None, None)
+    questions, missing_questions = (
+        _read(corpus, "qa", revision) if config != "csconv" else (None, None)
+    )
     if missing and not questions:
         # Questions that are all in train are said with the way out.
-        raise missing_questions if any(corpora.available(corpus, "qa", split) for split in corpora.SPLITS) else missing
+        raise (
+            missing_questions
+            if any(corpora.available(corpus, "qa", split) for split in corpora.SPLITS)
+            else missing
+        )
     if test:
         _score_conversations(test, train, revision, language, metrics, found)
     if questions:
         _score_questions(questions, language, metrics, found)
     if not any(found.values()):
-        raise DataError(f"{corpus}: nothing to score{f' in {language}' if language else ''}: no labelled supporter turn and no question")
+        raise DataError(
+            f"{corpus}: nothing to score{f' in {language}' if language else ''}: no labelled"
+            " supporter turn and no question"
+        )
     return {name: results for name, results in found.items() if results}
 
 
-def _read(corpus: str, config: str, revision: str | None) -> tuple[corpora.Corpus | None, MissingSplit | None]:
+def _read(
+    corpus: str, config: str, revision: str | None
+) -> tuple[corpora.Corpus | None, MissingSplit | None]:
     """A corpus's test split, or the error that says there is none."""
     try:
         return corpora.load(corpus, config, "test", revision), None
@@ -88,20 +123,27 @@ def _read(corpus: str, config: str, revision: str | None) -> tuple[corpora.Corpu
 
 def _score_conversations(test: corpora.Corpus, train, revision, language, metrics, found) -> None:
     """Add every baseline's results on the conversations to `found`."""
-    conversations = [item for item in test.items if item.scored_turns() and language in (None, item.language)]
+    conversations = [
+        item for item in test.items if item.scored_turns() and language in (None, item.language)
+    ]
     if not conversations:
         return
     if train is None and Path(test.name).expanduser().is_file():
         raise MissingSplit(f"{test.name}: one file has no training split; give --train CORPUS")
     training = training_conversations(train or test.name, revision if train is None else None)
     if not any(item.scored_turns() for item in training):
-        raise DataError(f"{train or test.name}: no labelled supporter turn to count strategies in; give --train CORPUS")
+        raise DataError(
+            f"{train or test.name}: no labelled supporter turn to count strategies in; give --train"
+            " CORPUS"
+        )
     majority, bigram = majority_of(training), bigram_of(training)
     text = [metric for metric in select(metrics, "turn") if metric.of == "reply"]
     strategies = [METRICS[name] for name in STRATEGY_METRICS]
     for task, own in (("csc_conv_ref", False), ("csc_conv_gen", True)):
         for name, choose in (("majority", majority), ("bigram", bigram)):
-            records = [record for item in conversations for record in strategy_records(item, choose, own)]
+            records = [
+                record for item in conversations for record in strategy_records(item, choose, own)
+            ]
             found[name].append(_result(task, test, conversations, records, strategies))
         records = [record for item in conversations for record in echo_records(item)]
         found["echo"].append(_result(task, test, conversations, records, text))
@@ -110,11 +152,18 @@ def _score_conversations(test: corpora.Corpus, train, revision, language, metric
 def _score_questions(questions: corpora.Corpus, language, metrics, found) -> None:
     """Add echo's results on the questions to `found`."""
     items = [item for item in questions.items if language in (None, item.language)]
-    records = [answer_record(q, getattr(q, REFERENCES[0]), Reply(None, q.client_question), None, None) for q in items]
+    records = [
+        answer_record(q, getattr(q, REFERENCES[0]), Reply(None, q.client_question), None, None)
+        for q in items
+    ]
     answers = [metric for metric in select(metrics, "answer") if metric.of == "reply"]
     languages = sorted({item.language for item in items})
     if items:
-        found["echo"].append(TaskResult("csc_qa", "answers", questions, items, records, measure(records, answers, languages)))
+        found["echo"].append(
+            TaskResult(
+                "csc_qa", "answers", questions, items, records, measure(records, answers, languages)
+            )
+        )
 
 
 def training_conversations(corpus: str, revision: str | None = None) -> Sequence[Conversation]:
@@ -128,7 +177,9 @@ def training_conversations(corpus: str, revision: str | None = None) -> Sequence
 
 
 def majority_of(training: Sequence[Conversation]) -> Choose:
-    """The commonest strategy of each language (ties: the earlier one in the table); a language without training turns uses all of them."""
+    """The commonest strategy of each language (ties: the earlier one in the table); a language
+    without training turns uses all of them.
+    """
     counts: dict[str, Counter] = defaultdict(Counter)
     for conversation in training:
         for turn in conversation.scored_turns():
@@ -138,7 +189,9 @@ def majority_of(training: Sequence[Conversation]) -> Choose:
 
 
 def bigram_of(training: Sequence[Conversation]) -> Choose:
-    """The strategy seen most often after the previous one, per language; after one never seen there, the majority."""
+    """The strategy seen most often after the previous one, per language; after one never seen
+    there, the majority.
+    """
     counts: dict[tuple, Counter] = defaultdict(Counter)
     for conversation in training:
         previous = START
@@ -147,12 +200,16 @@ def bigram_of(training: Sequence[Conversation]) -> Choose:
             previous = conversation.dialogue[turn].strategy
     majority = majority_of(training)
     return lambda language, previous: (
-        _commonest(counts[language, previous]) if (language, previous) in counts else majority(language, previous)
+        _commonest(counts[language, previous])
+        if (language, previous) in counts
+        else majority(language, previous)
     )
 
 
 def strategy_records(conversation: Conversation, choose: Choose, own: bool) -> list[dict]:
-    """A record per scored turn; `own` feeds the baseline its own previous choice instead of the gold one."""
+    """A record per scored turn; `own` feeds the baseline its own previous choice instead of the
+    gold one.
+    """
     records, previous = [], START
     for turn in conversation.scored_turns():
         chosen = choose(conversation.language, previous)
@@ -162,14 +219,18 @@ def strategy_records(conversation: Conversation, choose: Choose, own: bool) -> l
 
 
 def echo_records(conversation: Conversation) -> list[dict]:
-    """A record per scored turn whose reply is the customer's last utterance before it ("" when there is none)."""
+    """A record per scored turn whose reply is the customer's last utterance before it ("" when
+    there is none).
+    """
     records, last = [], ""
     scored = set(conversation.scored_turns())
     for position, turn in enumerate(conversation.dialogue):
         if turn.speaker == CUSTOMER:
             last = turn.text
         elif position in scored:
-            records.append(turn_record(conversation, position, Reply(None, last), None, None, chooses=False))
+            records.append(
+                turn_record(conversation, position, Reply(None, last), None, None, chooses=False)
+            )
     return records
 
 
@@ -183,8 +244,17 @@ def print_table(tables: Mapping[str, Mapping]) -> None:
                 print(f"|{name}|{task}|{metric}|{_shown(value)}|{_shown(error)}|")
 
 
-def _result(task: str, corpus: corpora.Corpus, items: Sequence, records: list[dict], metrics: list) -> TaskResult:
-    return TaskResult(task, "turns", corpus, items, records, measure(records, metrics, sorted({item.language for item in items})))
+def _result(
+    task: str, corpus: corpora.Corpus, items: Sequence, records: list[dict], metrics: list
+) -> TaskResult:
+    return TaskResult(
+        task,
+        "turns",
+        corpus,
+        items,
+        records,
+        measure(records, metrics, sorted({item.language for item in items})),
+    )
 
 
 def _shown(number: float | str) -> str:

@@ -1,15 +1,20 @@
 """board.json as data: every table with its numbers, intervals and paired comparisons.
 
-A board folder, which `csc collect` writes and the tables, the page and publishing read (leaderboard/folder.py), holds
+A board folder, which `csc collect` writes and the tables, the page and publishing read
+(leaderboard/folder.py), holds
 
   board.json            Board (this module)
-  models/<slug>.json    ModelReport: what one model does well and badly, per table and task (leaderboard/report.py)
-  samples/<table>.json  SampleSet: a seeded sample of conversations with every model's replies (leaderboard/report.py)
+  models/<slug>.json    ModelReport: what one model does well and badly, per table and task
+                        (leaderboard/report.py)
+  samples/<table>.json  SampleSet: a seeded sample of conversations with every model's replies
+                        (leaderboard/report.py)
   raw/<slug>/*.json     the results files the numbers came from, byte for byte (without the samples)
-  reliability.json      how far the ratings can be believed, where `csc collect` was given a report (leaderboard/judging/report.py)
+  reliability.json      how far the ratings can be believed, where `csc collect` was given a report
+                        (leaderboard/judging/report.py)
 
-Every model refuses fields it does not know, and numbers that are not finite. Numbers are on the metric's own scale; `Column.scale` says
-what to multiply them by for showing (100 for shares). Names and texts come from models and corpora: whoever shows them escapes them.
+Every model refuses fields it does not know, and numbers that are not finite. Numbers are on the
+metric's own scale; `Column.scale` says what to multiply them by for showing (100 for shares). Names
+and texts come from models and corpora: whoever shows them escapes them.
 """
 
 from typing import Literal
@@ -28,7 +33,8 @@ class Strict(BaseModel):
 class Value(Strict):
     """A number with its clustered standard error and 95 % interval; None where undefined (never 0).
 
-    method: "t" (clusters - 1 degrees of freedom), "bootstrap" (over clusters, percentile), or "none" (no interval).
+    method: "t" (clusters - 1 degrees of freedom), "bootstrap" (over clusters, percentile), or
+    "none" (no interval).
     """
 
     value: float | None
@@ -41,10 +47,12 @@ class Value(Strict):
 
 
 class Setting(Strict):
-    """What all rows of a table have in common, apart from the documents, which stand per task in `Table.documents`.
+    """What all rows of a table have in common, apart from the documents, which stand per task in
+    `Table.documents`.
 
-    chat_template: whether one was applied. limit: documents asked about where --limit cut them, else None. config: csconv, qa, or
-    qa_<variant of the summaries>. reference: for questions, which column was the reference.
+    chat_template: whether one was applied. limit: documents asked about where --limit cut them,
+    else None. config: csconv, qa, or qa_<variant of the summaries>. reference: for questions, which
+    column was the reference.
     """
 
     corpus: str
@@ -62,8 +70,9 @@ class Setting(Strict):
 class Column(Strict):
     """One column: a metric of a task. `key` is `task/result name`, e.g. `csc_conv_ref/bleu_4_zh`.
 
-    group: heading above the columns of one task ("Reference context"). headline: part of the short table. ranked: best and second are
-    marked. rater: whose ratings it holds ("Judge NAME", "People"), None for what is computed. whole: they are of whole conversations.
+    group: heading above the columns of one task ("Reference context"). headline: part of the short
+    table. ranked: best and second are marked. rater: whose ratings it holds ("Judge NAME",
+    "People"), None for what is computed. whole: they are of whole conversations.
     audits: a judge's fact audit of single replies, which no reliability report is about.
     """
 
@@ -85,7 +94,9 @@ class Column(Strict):
 
 
 class Run(Strict):
-    """Where one row's numbers of one task came from. `raw` is a path below the board folder. date: ISO 8601, UTC."""
+    """Where one row's numbers of one task came from. `raw` is a path below the board folder. date:
+    ISO 8601, UTC.
+    """
 
     date: str
     documents: int
@@ -104,7 +115,8 @@ class Run(Strict):
 class Model(Strict):
     """A model (or baseline) with the settings that tell its rows apart.
 
-    slug: its name in paths and links, [A-Za-z0-9._-]. base: slug of the model an adapter sits on (it may have no rows of its own).
+    slug: its name in paths and links, [A-Za-z0-9._-]. base: slug of the model an adapter sits on
+    (it may have no rows of its own).
     """
 
     slug: str
@@ -119,7 +131,9 @@ class Model(Strict):
 
 
 class Row(Strict):
-    """One model in one table. `values` has a Value per column key that was measured; `runs` a Run per task."""
+    """One model in one table. `values` has a Value per column key that was measured; `runs` a Run
+    per task.
+    """
 
     model: str
     runs: dict[str, Run]
@@ -127,7 +141,9 @@ class Row(Strict):
 
 
 class Comparison(Strict):
-    """a minus b on their shared conversations. p: two-sided t test, clusters - 1; p_holm: corrected over all pairs of the column."""
+    """a minus b on their shared conversations. p: two-sided t test, clusters - 1; p_holm: corrected
+    over all pairs of the column.
+    """
 
     column: str
     a: str
@@ -155,8 +171,10 @@ class Reported(Strict):
 class Table(Strict):
     """Rows that can be compared.
 
-    kind: conversations (reference and generated context), strategy_variants, strategy_choice, questions, question_context, question_stages.
-    documents: task -> content hash of what was asked. best, second: column key -> slug; absent where no paired interval separates them.
+    kind: conversations (reference and generated context), strategy_variants, strategy_choice,
+    questions, question_context, question_stages.
+    documents: task -> content hash of what was asked. best, second: column key -> slug; absent
+    where no paired interval separates them.
     """
 
     id: str
@@ -174,7 +192,9 @@ class Table(Strict):
 
 
 class Board(Strict):
-    """board.json. date: of the newest run (ISO 8601, UTC). models: by slug. notes: what the reader of the files said (duplicates, ...)."""
+    """board.json. date: of the newest run (ISO 8601, UTC). models: by slug. notes: what the reader
+    of the files said (duplicates, ...).
+    """
 
     format: Literal[1] = FORMAT
     title: str = "Customer-support conversation leaderboard"

@@ -1,17 +1,21 @@
-"""Make a board from results: every number with its interval, paired comparisons, a diagnosis per model, and a page to look at.
+"""Make a board from results: every number with its interval, paired comparisons, a diagnosis per
+model, and a page to look at.
 
   csc collect results/ --out board/
   csc collect results/ rescored/ baselines/ --out board/ --reported tables.json --split-by prompt
   csc collect judged/ humans/ --out board/ --reliability reliability/reliability.json
   csc tables board/
 
-RESULTS are files or folders that lm_eval (--output_path DIR --log_samples), `csc score` or `csc baselines --out` wrote. Without logged
-samples a row has its numbers, and no comparison and no diagnosis. Ratings by `csc judge` and `csc human import` are columns like any other;
+RESULTS are files or folders that lm_eval (--output_path DIR --log_samples), `csc score` or `csc
+baselines --out` wrote. Without logged samples a row has its numbers, and no comparison and no
+diagnosis. Ratings by `csc judge` and `csc human import` are columns like any other;
 --reliability shows the report of `csc agreement` beside them.
 
-Rows that cannot be compared are never mixed: another task version, corpus content or revision, prompt style, chat template, reference,
-number of documents (--limit) or metric signature is an error that names the rows, or makes separate tables with --split-by. Of several runs
-of one model, task and settings the newest is kept, which is said. Nothing is written outside --out; nothing leaves the machine.
+Rows that cannot be compared are never mixed: another task version, corpus content or revision,
+prompt style, chat template, reference, number of documents (--limit) or metric signature is an
+error that names the rows, or makes separate tables with --split-by. Of several runs of one model,
+task and settings the newest is kept, which is said. Nothing is written outside --out; nothing
+leaves the machine.
 """
 
 import os
@@ -26,25 +30,84 @@ from csc_tasks.shown import shown
 
 # Below this a second process costs more than it saves.
 WORTH_A_PROCESS = 40 * 2**20
-OURS = {"board.json", "reliability.json", "index.html", "models", "samples", "raw", "tables", "publish"}
+OURS = {
+    "board.json",
+    "reliability.json",
+    "index.html",
+    "models",
+    "samples",
+    "raw",
+    "tables",
+    "publish",
+}
 
 
 def add_arguments(parser) -> None:
-    parser.add_argument("results", nargs="+", type=Path, metavar="RESULTS", help="results files, or folders that hold them")
+    parser.add_argument(
+        "results",
+        nargs="+",
+        type=Path,
+        metavar="RESULTS",
+        help="results files, or folders that hold them",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the board folder")
     parser.add_argument("--title", help="title of the board")
     parser.add_argument(
-        "--split-by", default="", metavar="FIELD[,FIELD]",
-        help="separate tables by version, corpus, revision, prompt, date, chat_template, reference, limit or signatures",
-    )  # fmt: skip
-    parser.add_argument("--reported", type=Path, metavar="FILE", help="rows printed in a paper, shown apart and never ranked (JSON)")
-    parser.add_argument("--reliability", type=Path, metavar="FILE", help="how far ratings can be believed: what csc agreement wrote")
-    parser.add_argument("--evidence", type=Path, metavar="FILE", help="retrieved passages that support facts in replies (JSON lines)")
-    parser.add_argument("--no-fact-audit", action="store_true", help="do not look for unsupported facts (the slowest part)")
-    parser.add_argument("--samples", type=int, default=10, metavar="N", help="conversations in the sample browser (default: 10)")
-    parser.add_argument("--resamples", type=int, default=2000, metavar="N", help="bootstrap draws (default: 2000)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap and the sample (default: 0)")
-    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), metavar="N", help="processes (default: 2)")
+        "--split-by",
+        default="",
+        metavar="FIELD[,FIELD]",
+        help=(
+            "separate tables by version, corpus, revision, prompt, date, chat_template, reference,"
+            " limit or signatures"
+        ),
+    )
+    parser.add_argument(
+        "--reported",
+        type=Path,
+        metavar="FILE",
+        help="rows printed in a paper, shown apart and never ranked (JSON)",
+    )
+    parser.add_argument(
+        "--reliability",
+        type=Path,
+        metavar="FILE",
+        help="how far ratings can be believed: what csc agreement wrote",
+    )
+    parser.add_argument(
+        "--evidence",
+        type=Path,
+        metavar="FILE",
+        help="retrieved passages that support facts in replies (JSON lines)",
+    )
+    parser.add_argument(
+        "--no-fact-audit",
+        action="store_true",
+        help="do not look for unsupported facts (the slowest part)",
+    )
+    parser.add_argument(
+        "--samples",
+        type=int,
+        default=10,
+        metavar="N",
+        help="conversations in the sample browser (default: 10)",
+    )
+    parser.add_argument(
+        "--resamples", type=int, default=2000, metavar="N", help="bootstrap draws (default: 2000)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of the bootstrap and the sample (default: 0)",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=min(2, os.cpu_count() or 1),
+        metavar="N",
+        help="processes (default: 2)",
+    )
 
 
 def main(args) -> None:
@@ -61,25 +124,45 @@ def main(args) -> None:
             raise SettingError(f"--{name} {getattr(args, name)}: must be at least {least}")
     evidence = read_evidence(args.evidence) if args.evidence else {}
     if args.reported:
-        # Again with the columns once there are some; a broken file is better known before the results are read.
+        # Again with the columns once there are some; a broken file is better known before the
+        # results are read.
         read_reported(args.reported, ())
     options = Options(args.seed, args.resamples, args.samples, not args.no_fact_audit, evidence)
-    board = collect(args.results, args.out, options, _fields(args.split_by), args.reported, args.jobs, args.title, args.reliability)
+    board = collect(
+        args.results,
+        args.out,
+        options,
+        _fields(args.split_by),
+        args.reported,
+        args.jobs,
+        args.title,
+        args.reliability,
+    )
     page = write_page(args.out)
     for note in board.notes:
         print(f"note: {note}", file=sys.stderr)
     print("\n".join(markdown(board, table) for table in board.tables))
-    print(f"{args.out / 'board.json'}: {len(board.models)} models, {len(board.tables)} tables\n{page}: the page")
+    print(
+        f"{args.out / 'board.json'}: {len(board.models)} models, {len(board.tables)}"
+        f" tables\n{page}: the page"
+    )
 
 
 def collect(
-    paths: Sequence[Path], out: Path, options, split: Sequence[str] = (), reported: Path | None = None, jobs: int = 1,
-    title: str | None = None, reliability: Path | None = None,
-):  # fmt: skip
+    paths: Sequence[Path],
+    out: Path,
+    options,
+    split: Sequence[str] = (),
+    reported: Path | None = None,
+    jobs: int = 1,
+    title: str | None = None,
+    reliability: Path | None = None,
+):
     """Read results and write the board folder `out` (all but the page); returns the Board.
 
-    reliability: the report of `csc agreement` (or its folder) that stands on the board; without one, that of an earlier board goes.
-    Raises DataError for files that cannot be read, do not belong together or cannot be compared.
+    reliability: the report of `csc agreement` (or its folder) that stands on the board; without
+    one, that of an earlier board goes. Raises DataError for files that cannot be read, do not
+    belong together or cannot be compared.
     """
     from csc_tasks.runs.finding import find_results
     from csc_tasks.runs.results_file import iso, read_results
@@ -94,14 +177,19 @@ def collect(
 
     notes: list[str] = []
     report = _reliability(reliability) if reliability else None
-    measurements = newest((m for file in find_results(paths) for m in read_results(file, notes)), notes)
+    measurements = newest(
+        (m for file in find_results(paths) for m in read_results(file, notes)), notes
+    )
     selections = select(measurements, split)
     models = name_models(measurements)
     measured = {}
     for number, found in enumerate(_measured(measurements, options, jobs), 1):
         measured[found.measurement.file, found.measurement.task] = found
         notes += found.notes
-        _progress(f"{number} of {len(measurements)} results read: {shown(found.measurement.identity.name)}, {found.measurement.task}")
+        _progress(
+            f"{number} of {len(measurements)} results read:"
+            f" {shown(found.measurement.identity.name)}, {found.measurement.task}"
+        )
     raw = _copies(out, measurements, models)
     tables, samples = [], {}
     diagnoses, gaps = ({model.slug: [] for model in models.values()} for _ in range(2))
@@ -110,7 +198,9 @@ def collect(
         table = assemble.make_table(id_, selection, rows, models, raw)
         if reported and selection.kind == "conversations":
             printed, footnotes = read_reported(reported, table.columns)
-            table = table.model_copy(update={"reported": printed, "footnotes": (*table.footnotes, *footnotes)})
+            table = table.model_copy(
+                update={"reported": printed, "footnotes": (*table.footnotes, *footnotes)}
+            )
         tables.append(table)
         samples[id_] = assemble.make_samples(id_, rows, models, options.seed)
         for identity, tasks in rows.items():
@@ -120,30 +210,57 @@ def collect(
     notes += doubts((column for table in tables for column in table.columns), report)
     reports = {}
     for identity, model in models.items():
-        own = assemble.variants(found for found in measured.values() if found.measurement.identity == identity)
+        own = assemble.variants(
+            found for found in measured.values() if found.measurement.identity == identity
+        )
         reports[model.slug] = ModelReport(
-            slug=model.slug, diagnoses=tuple(diagnoses[model.slug]), gaps=tuple(gaps[model.slug]), variants=tuple(own)
+            slug=model.slug,
+            diagnoses=tuple(diagnoses[model.slug]),
+            gaps=tuple(gaps[model.slug]),
+            variants=tuple(own),
         )
     board = Board(
-        **({"title": title} if title else {}), project=__version__, date=iso(max(m.date for m in measurements)), seed=options.seed,
-        resamples=options.resamples, models={model.slug: model for model in models.values()}, tables=tuple(tables), notes=tuple(notes),
-    )  # fmt: skip
+        **({"title": title} if title else {}),
+        project=__version__,
+        date=iso(max(m.date for m in measurements)),
+        seed=options.seed,
+        resamples=options.resamples,
+        models={model.slug: model for model in models.values()},
+        tables=tuple(tables),
+        notes=tuple(notes),
+    )
     if report:
         replace_file(out / RELIABILITY, dumped(report))
     else:
         (out / RELIABILITY).unlink(missing_ok=True)
-    _clear(out, {*raw.values(), *(f"models/{slug}.json" for slug in reports), *(f"samples/{id_}.json" for id_ in samples)})
+    _clear(
+        out,
+        {
+            *raw.values(),
+            *(f"models/{slug}.json" for slug in reports),
+            *(f"samples/{id_}.json" for id_ in samples),
+        },
+    )
     write_board(out, board, reports, samples)
     return board
 
 
 def check_out(out: Path) -> None:
-    """Raise SettingError where `out` cannot be written or holds anything that is not part of a board; says so where one is replaced."""
+    """Raise SettingError where `out` cannot be written or holds anything that is not part of a
+    board; says so where one is replaced.
+    """
     if is_new(out, beside=False):
         return
-    others = sorted(path.name for path in out.iterdir() if path.name not in OURS and not path.name.endswith(".part"))
+    others = sorted(
+        path.name
+        for path in out.iterdir()
+        if path.name not in OURS and not path.name.endswith(".part")
+    )
     if others:
-        raise SettingError(f"--out {out}: holds other things ({', '.join(others[:3])}); give a new folder or that of a board")
+        raise SettingError(
+            f"--out {out}: holds other things ({', '.join(others[:3])}); give a new folder or that"
+            " of a board"
+        )
     say_earlier(f"{out} holds an earlier board, which this one replaces")
 
 
@@ -159,7 +276,9 @@ def _fields(text: str) -> list[str]:
 
 
 def _measured(measurements: Sequence, options, jobs: int) -> Iterable:
-    """Every measurement, read by `jobs` processes where there is enough to read, in the order given."""
+    """Every measurement, read by `jobs` processes where there is enough to read, in the order
+    given.
+    """
     from leaderboard.numbers.measured import measure
 
     size = sum(m.samples.stat().st_size for m in measurements if m.samples)
@@ -183,7 +302,9 @@ def _in_processes(measure, measurements: Sequence, options, jobs: int) -> Iterat
 
 
 def _copies(out: Path, measurements: Sequence, models) -> dict[tuple, str]:
-    """Copy each results file once below out/raw; (file, task) -> the copy's path in the board folder."""
+    """Copy each results file once below out/raw; (file, task) -> the copy's path in the board
+    folder.
+    """
     from csc_tasks.runs.results_file import public_bytes
 
     names: dict[Path, str] = {}
@@ -204,7 +325,9 @@ def _clear(out: Path, kept: set[str]) -> None:
         for file in sorted((out / part).rglob("*.json")):
             if file.relative_to(out).as_posix() not in kept and not file.is_symlink():
                 file.unlink()
-        for folder in sorted((path for path in (out / part).rglob("*") if path.is_dir()), reverse=True):
+        for folder in sorted(
+            (path for path in (out / part).rglob("*") if path.is_dir()), reverse=True
+        ):
             if not any(folder.iterdir()):
                 folder.rmdir()
 

@@ -12,10 +12,13 @@ from leaderboard.board import Column
 from leaderboard.rated import of_conversations
 
 TITLES = {
-    "conversations": "Conversations", "questions": "Context-summarised questions", "strategy_variants": "With and without strategies",
-    "strategy_choice": "Strategy choice by log-likelihood", "question_context": "Questions: what of the history is shown",
+    "conversations": "Conversations",
+    "questions": "Context-summarised questions",
+    "strategy_variants": "With and without strategies",
+    "strategy_choice": "Strategy choice by log-likelihood",
+    "question_context": "Questions: what of the history is shown",
     "question_stages": "Questions by part of the conversation",
-}  # fmt: skip
+}
 
 
 # Ratings stand after everything that is computed.
@@ -24,37 +27,86 @@ _RATED = 10**6
 _UNKNOWN = {"scale": 1.0, "digits": 2, "headline": False, "ranked": True}
 
 
-def column(task: str, name: str, signature: str, higher: bool, group: str | None = None, generated: bool = False) -> Column:
-    """The column of one result name of a task: `group` is the heading above the task, its name by default."""
+def column(
+    task: str,
+    name: str,
+    signature: str,
+    higher: bool,
+    group: str | None = None,
+    generated: bool = False,
+) -> Column:
+    """The column of one result name of a task: `group` is the heading above the task, its name by
+    default.
+    """
     group = group or task
     if found := rated(name):
         return Column(
-            key=f"{task}/{name}", task=task, group=group, metric=name, label=found.label, higher_is_better=higher, signature=signature,
-            scale=100.0 if found.absent or found.what in FACTS else 1.0, digits=2 if found.rater == PEOPLE and not found.absent else 1,
-            headline=found.what in (OVERALL, UNSUPPORTED), ranked=not found.absent, rater=found.rater,
-            whole=of_conversations(generated, name, signature), audits=found.what in FACTS,
-        )  # fmt: skip
+            key=f"{task}/{name}",
+            task=task,
+            group=group,
+            metric=name,
+            label=found.label,
+            higher_is_better=higher,
+            signature=signature,
+            scale=100.0 if found.absent or found.what in FACTS else 1.0,
+            digits=2 if found.rater == PEOPLE and not found.absent else 1,
+            headline=found.what in (OVERALL, UNSUPPORTED),
+            ranked=not found.absent,
+            rater=found.rater,
+            whole=of_conversations(generated, name, signature),
+            audits=found.what in FACTS,
+        )
     base, language, norm = parts_of(name)
     metric = METRICS.get(base)
-    words = [metric.label if metric else base, *([language] if language else []), *(["(per character)"] if norm else [])]
-    shown = {} if metric is None else {"scale": metric.scale, "digits": metric.digits, "headline": metric.headline, "ranked": metric.ranked}
+    words = [
+        metric.label if metric else base,
+        *([language] if language else []),
+        *(["(per character)"] if norm else []),
+    ]
+    shown = (
+        {}
+        if metric is None
+        else {
+            "scale": metric.scale,
+            "digits": metric.digits,
+            "headline": metric.headline,
+            "ranked": metric.ranked,
+        }
+    )
     return Column(
-        key=f"{task}/{name}", task=task, group=group, metric=base, language=language, label=" ".join(words),
-        higher_is_better=higher, signature=signature, **(_UNKNOWN | shown),
-    )  # fmt: skip
+        key=f"{task}/{name}",
+        task=task,
+        group=group,
+        metric=base,
+        language=language,
+        label=" ".join(words),
+        higher_is_better=higher,
+        signature=signature,
+        **(_UNKNOWN | shown),
+    )
 
 
 def columns(
-    kind: str, measured: Mapping[str, Mapping[str, tuple[str, bool]]], about: Mapping[str, TaskRecord]
+    kind: str,
+    measured: Mapping[str, Mapping[str, tuple[str, bool]]],
+    about: Mapping[str, TaskRecord],
 ) -> tuple[Column, ...]:
-    """The columns of a table of this kind, in order: task -> result name -> (signature, higher is better), and task -> its record."""
+    """The columns of a table of this kind, in order: task -> result name -> (signature, higher is
+    better), and task -> its record.
+    """
     places = {task: about[task].place(kind) for task in measured}
     placed = sorted((place.order, task) for task, place in places.items() if place)
-    tasks = [*(task for _, task in placed), *sorted(task for task, place in places.items() if place is None)]
+    tasks = [
+        *(task for _, task in placed),
+        *sorted(task for task, place in places.items() if place is None),
+    ]
     headings = {task: place.heading if place else task for task, place in places.items()}
     shared = Counter(headings.values())
     # Two tasks under one heading could not be told apart.
-    groups = {task: f"{heading} ({task})" if shared[heading] > 1 else heading for task, heading in headings.items()}
+    groups = {
+        task: f"{heading} ({task})" if shared[heading] > 1 else heading
+        for task, heading in headings.items()
+    }
     return tuple(
         column(task, name, *measured[task][name], groups[task], about[task].generated)
         for task in tasks

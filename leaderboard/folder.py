@@ -1,4 +1,6 @@
-"""The files of a board folder (leaderboard/board.py says which): reading, writing, and names that are safe in paths and links."""
+"""The files of a board folder (leaderboard/board.py says which): reading, writing, and names that
+are safe in paths and links.
+"""
 
 import hashlib
 import json
@@ -19,17 +21,24 @@ _HALF = re.compile("[\ud800-\udfff]")
 
 
 def load_board(folder: Path) -> Board:
-    """Read board.json. Raises DataError for a folder without one and for anything in it that is not as this module describes."""
+    """Read board.json. Raises DataError for a folder without one and for anything in it that is not
+    as this module describes.
+    """
     file = folder / "board.json"
     if not file.is_file():
-        raise DataError(f"{folder}: no board.json in it; make a board with: csc collect RESULTS --out {folder}")
+        raise DataError(
+            f"{folder}: no board.json in it; make a board with: csc collect RESULTS --out {folder}"
+        )
     return _load(file, Board)
 
 
 def checked_board(folder: Path) -> Board:
     """The board in a folder; raises DataError where there is none. For verbs that read one."""
     if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder; make a board with: csc collect RESULTS --out {folder}")
+        raise DataError(
+            f"{folder}: there is no such folder; make a board with: csc collect RESULTS --out"
+            f" {folder}"
+        )
     return load_board(folder)
 
 
@@ -44,13 +53,19 @@ def load_samples(folder: Path, table: str) -> SampleSet:
 
 
 def load_reliability(folder: Path) -> reliability.Report | None:
-    """Read reliability.json, None where the board has no such report; raises DataError as `load_board` does."""
+    """Read reliability.json, None where the board has no such report; raises DataError as
+    `load_board` does.
+    """
     file = folder / RELIABILITY
     return reliability.load_report(file) if file.is_file() else None
 
 
-def write_board(folder: Path, board: Board, reports: Mapping[str, ModelReport], samples: Mapping[str, SampleSet]) -> Path:
-    """Write a board folder (all but raw/) and return board.json, which is written last; each file appears whole or not at all."""
+def write_board(
+    folder: Path, board: Board, reports: Mapping[str, ModelReport], samples: Mapping[str, SampleSet]
+) -> Path:
+    """Write a board folder (all but raw/) and return board.json, which is written last; each file
+    appears whole or not at all.
+    """
     for slug, report in reports.items():
         replace_file(folder / "models" / f"{_checked(slug)}.json", dumped(report))
     for table, sample in samples.items():
@@ -59,19 +74,25 @@ def write_board(folder: Path, board: Board, reports: Mapping[str, ModelReport], 
 
 
 def dumped(model: Strict) -> bytes:
-    """The JSON of a model, UTF-8, the same bytes for the same data. Half characters, which UTF-8 cannot hold, become U+FFFD."""
+    """The JSON of a model, UTF-8, the same bytes for the same data. Half characters, which UTF-8
+    cannot hold, become U+FFFD.
+    """
     data = model.model_dump(mode="python")
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return _HALF.sub("\ufffd", text).encode() + b"\n"
 
 
 def slug_of(name: str, taken: Container[str] = ()) -> str:
-    """A name for paths and links: [A-Za-z0-9._-], no leading dot, at most 80 characters, not among `taken`, the same for the same name.
+    """A name for paths and links: [A-Za-z0-9._-], no leading dot, at most 80 characters, not among
+    `taken`, the same for the same name.
 
-    A name that had to be changed or was taken carries a piece of its hash, so that two models never share a slug by accident.
+    A name that had to be changed or was taken carries a piece of its hash, so that two models never
+    share a slug by accident.
     """
     slug = re.sub(r"[^A-Za-z0-9._-]+", "__", name)
-    plain = re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}", slug) and re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name, re.ASCII)
+    plain = re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}", slug) and re.fullmatch(
+        r"[\w.-]+(/[\w.-]+)?", name, re.ASCII
+    )
     if plain and slug not in taken:
         return slug
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
@@ -94,4 +115,6 @@ def _load(file: Path, model):
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
         problem = f"{where}: {first['msg']}" if where else first["msg"]
-        raise DataError(f"{file}: {problem} ({error.error_count()} problems); make it again with csc collect") from None
+        raise DataError(
+            f"{file}: {problem} ({error.error_count()} problems); make it again with csc collect"
+        ) from None

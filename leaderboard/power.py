@@ -1,13 +1,16 @@
-"""How many conversations does a comparison need, or how small a difference can it find? Turns of one conversation count less than one each.
+"""How many conversations does a comparison need, or how small a difference can it find? Turns of
+one conversation count less than one each.
 
   csc power --conversations 60 --turns 8 --rate 0.4 --icc 0.05
   csc power --difference 0.05 --turns 14 --rate 0.4 --icc 0.05 --correlation 0.5
   csc power --board board/ --metric csc_conv_ref/strategy_acc --difference 0.03
 
-Two models answer the same conversations and their difference is tested by the paired t test of `csc collect` (clusters - 1 degrees of
-freedom, two-sided). With --board the spread is measured: from the paired comparisons of one column (the median over pairs, or of --models).
-Without, it is assumed: accuracy --rate of both models, how alike their hits are on one turn (--correlation), and how alike the differences
-of one conversation's turns are (--icc). --comparisons K plans for the strictest step of Holm's correction over K comparisons.
+Two models answer the same conversations and their difference is tested by the paired t test of `csc
+collect` (clusters - 1 degrees of freedom, two-sided). With --board the spread is measured: from the
+paired comparisons of one column (the median over pairs, or of --models). Without, it is assumed:
+accuracy --rate of both models, how alike their hits are on one turn (--correlation), and how alike
+the differences of one conversation's turns are (--icc). --comparisons K plans for the strictest
+step of Holm's correction over K comparisons.
 """
 
 import math
@@ -24,7 +27,9 @@ MOST = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A comparison to be made. spread: standard deviation of a conversation's share in the difference, so that SE = spread / sqrt(n)."""
+    """A comparison to be made. spread: standard deviation of a conversation's share in the
+    difference, so that SE = spread / sqrt(n).
+    """
 
     spread: float
     alpha: float = 0.05
@@ -32,19 +37,71 @@ class Plan:
 
 
 def add_arguments(parser) -> None:
-    parser.add_argument("--conversations", type=int, metavar="N", help="conversations there are: prints the smallest detectable difference")
-    parser.add_argument("--difference", type=float, metavar="D", help="difference to detect (0.05 = 5 points): prints conversations needed")
+    parser.add_argument(
+        "--conversations",
+        type=int,
+        metavar="N",
+        help="conversations there are: prints the smallest detectable difference",
+    )
+    parser.add_argument(
+        "--difference",
+        type=float,
+        metavar="D",
+        help="difference to detect (0.05 = 5 points): prints conversations needed",
+    )
     parser.add_argument("--turns", type=float, metavar="M", help="scored turns in a conversation")
     parser.add_argument("--rate", type=float, metavar="P", help="accuracy to expect")
-    parser.add_argument("--icc", type=float, default=0.05, metavar="R", help="likeness of the turns of one conversation (default: 0.05)")
-    parser.add_argument("--correlation", type=float, default=0.3, metavar="R", help="likeness of two models' hits (default: 0.3)")
-    parser.add_argument("--board", type=Path, metavar="DIR", help="measure the spread in a board instead")
-    parser.add_argument("--metric", metavar="TASK/METRIC", default="csc_conv_ref/strategy_acc", help="its column (default: %(default)s)")
+    parser.add_argument(
+        "--icc",
+        type=float,
+        default=0.05,
+        metavar="R",
+        help="likeness of the turns of one conversation (default: 0.05)",
+    )
+    parser.add_argument(
+        "--correlation",
+        type=float,
+        default=0.3,
+        metavar="R",
+        help="likeness of two models' hits (default: 0.3)",
+    )
+    parser.add_argument(
+        "--board", type=Path, metavar="DIR", help="measure the spread in a board instead"
+    )
+    parser.add_argument(
+        "--metric",
+        metavar="TASK/METRIC",
+        default="csc_conv_ref/strategy_acc",
+        help="its column (default: %(default)s)",
+    )
     parser.add_argument("--table", metavar="ID", help="its table, where several have that column")
-    parser.add_argument("--models", nargs=2, metavar="MODEL", help="two of its models, by slug or name (default: the median pair)")
-    parser.add_argument("--alpha", type=float, default=0.05, metavar="A", help="error rate of the test (default: 0.05)")
-    parser.add_argument("--power", type=float, default=0.8, metavar="B", help="chance to find a true difference (default: 0.8)")
-    parser.add_argument("--comparisons", type=int, default=1, metavar="K", help="comparisons that Holm corrects for (default: 1)")
+    parser.add_argument(
+        "--models",
+        nargs=2,
+        metavar="MODEL",
+        help="two of its models, by slug or name (default: the median pair)",
+    )
+    parser.add_argument(
+        "--alpha",
+        type=float,
+        default=0.05,
+        metavar="A",
+        help="error rate of the test (default: 0.05)",
+    )
+    parser.add_argument(
+        "--power",
+        type=float,
+        default=0.8,
+        metavar="B",
+        help="chance to find a true difference (default: 0.8)",
+    )
+    parser.add_argument(
+        "--comparisons",
+        type=int,
+        default=1,
+        metavar="K",
+        help="comparisons that Holm corrects for (default: 1)",
+    )
 
 
 def main(args) -> None:
@@ -54,25 +111,41 @@ def main(args) -> None:
     plan = Plan(spread, args.alpha / args.comparisons, args.power)
     print(source)
     if args.comparisons > 1:
-        print(f"alpha {args.alpha} over {args.comparisons} comparisons: {plan.alpha:.5f} for the strictest one")
+        print(
+            f"alpha {args.alpha} over {args.comparisons} comparisons: {plan.alpha:.5f} for the"
+            " strictest one"
+        )
     counts = [args.conversations] if args.conversations else []
     if args.difference is not None:
         needed = conversations_needed(plan, args.difference)
         asked = math.ceil(needed * turns)
-        print(f"to detect {args.difference:.4f} with power {args.power}: {needed:,} conversations (about {asked:,} turns)")
+        print(
+            f"to detect {args.difference:.4f} with power {args.power}: {needed:,} conversations"
+            f" (about {asked:,} turns)"
+        )
         counts += [] if args.conversations is None else [needed]
-    for count in counts or ([] if args.difference is not None else [30, 60, 100, 200, 500, 1000, 1855]):
+    for count in counts or (
+        [] if args.difference is not None else [30, 60, 100, 200, 500, 1000, 1855]
+    ):
         detected = detectable_difference(plan, count)
         half = half_width(plan, count)
-        print(f"{count:,} conversations: detectable difference {detected:.4f}, interval of a difference -+ {half:.4f}")
+        print(
+            f"{count:,} conversations: detectable difference {detected:.4f}, interval of a"
+            f" difference -+ {half:.4f}"
+        )
         if args.difference is not None and count == args.conversations:
-            print(f"{count:,} conversations: power {achieved_power(plan, count, args.difference):.3f} for {args.difference:.4f}")
+            print(
+                f"{count:,} conversations: power {achieved_power(plan, count, args.difference):.3f}"
+                f" for {args.difference:.4f}"
+            )
 
 
 def achieved_power(plan: Plan, conversations: int, difference: float) -> float:
-    """The chance that the paired t test over `conversations` rejects at plan.alpha when the true difference is `difference`.
+    """The chance that the paired t test over `conversations` rejects at plan.alpha when the true
+    difference is `difference`.
 
-    By the noncentral t distribution with conversations - 1 degrees of freedom, both tails. 0 with fewer than two conversations.
+    By the noncentral t distribution with conversations - 1 degrees of freedom, both tails. 0 with
+    fewer than two conversations.
     """
     from scipy.special import nctdtr, ndtr, stdtrit
 
@@ -82,45 +155,71 @@ def achieved_power(plan: Plan, conversations: int, difference: float) -> float:
         return 1.0 if difference else plan.alpha
     freedom, shift = conversations - 1, abs(difference) / plan.spread * math.sqrt(conversations)
     critical = stdtrit(freedom, 1 - plan.alpha / 2)
-    # The lower tail by symmetry: asked for it directly, the series gives up where the shift is large.
+    # The lower tail by symmetry: asked for it directly, the series gives up where the shift is
+    # large.
     upper, lower = 1 - nctdtr(freedom, shift, critical), 1 - nctdtr(freedom, -shift, critical)
     if math.isnan(upper + lower):
-        # Beyond a shift of about 37 the series underflows; there the normal approximation of the noncentral t is exact enough.
-        upper, lower = ndtr((shift - critical * (1 - 1 / (4 * freedom))) / math.sqrt(1 + critical**2 / (2 * freedom))), 0.0
+        # Beyond a shift of about 37 the series underflows; there the normal approximation of the
+        # noncentral t is exact enough.
+        upper, lower = (
+            ndtr(
+                (shift - critical * (1 - 1 / (4 * freedom)))
+                / math.sqrt(1 + critical**2 / (2 * freedom))
+            ),
+            0.0,
+        )
     return float(upper + lower)
 
 
 def conversations_needed(plan: Plan, difference: float) -> int:
-    """The fewest conversations with which the test has plan.power. Raises SettingError where even ten million are too few."""
+    """The fewest conversations with which the test has plan.power. Raises SettingError where even
+    ten million are too few.
+    """
     if difference == 0:
-        raise SettingError("--difference 0: no number of conversations shows a difference that is not there")
+        raise SettingError(
+            "--difference 0: no number of conversations shows a difference that is not there"
+        )
     low, high = 1, 2
     while achieved_power(plan, high, difference) < plan.power:
         low, high = high, high * 2
         if high > MOST:
-            raise SettingError(f"--difference {difference}: more than {MOST:,} conversations would be needed; choose a larger one")
+            raise SettingError(
+                f"--difference {difference}: more than {MOST:,} conversations would be needed;"
+                " choose a larger one"
+            )
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if achieved_power(plan, middle, difference) >= plan.power else (middle, high)
+        low, high = (
+            (low, middle)
+            if achieved_power(plan, middle, difference) >= plan.power
+            else (middle, high)
+        )
     return high
 
 
 def detectable_difference(plan: Plan, conversations: int) -> float:
     """The smallest difference that the test finds with plan.power."""
-    return _smallest(lambda difference: achieved_power(plan, conversations, difference) >= plan.power, plan.spread)
+    return _smallest(
+        lambda difference: achieved_power(plan, conversations, difference) >= plan.power,
+        plan.spread,
+    )
 
 
 def half_width(plan: Plan, conversations: int) -> float:
     """Half the width of the interval of a difference, at level 1 - plan.alpha."""
     from scipy.special import stdtrit
 
-    return float(stdtrit(conversations - 1, 1 - plan.alpha / 2) * plan.spread / math.sqrt(conversations))
+    return float(
+        stdtrit(conversations - 1, 1 - plan.alpha / 2) * plan.spread / math.sqrt(conversations)
+    )
 
 
 def assumed_spread(rate: float, turns: float, icc: float, correlation: float) -> float:
-    """The spread of a paired difference of two accuracies `rate` whose hits on one turn correlate by `correlation`.
+    """The spread of a paired difference of two accuracies `rate` whose hits on one turn correlate
+    by `correlation`.
 
-    The variance of one turn's difference, 2 rate (1 - rate) (1 - correlation), times the design effect 1 + (turns - 1) icc over turns.
+    The variance of one turn's difference, 2 rate (1 - rate) (1 - correlation), times the design
+    effect 1 + (turns - 1) icc over turns.
     """
     return math.sqrt(2 * rate * (1 - rate) * (1 - correlation) * (1 + (turns - 1) * icc) / turns)
 
@@ -140,12 +239,21 @@ def _smallest(found: Callable[[float], bool], scale: float) -> float:
 
 def _assumed(args) -> tuple[float, float, str]:
     if args.turns is None or args.rate is None:
-        raise SettingError("give --turns and --rate, or --board with results to measure the spread in")
+        raise SettingError(
+            "give --turns and --rate, or --board with results to measure the spread in"
+        )
     _check_difference(args.difference)
     spread = assumed_spread(args.rate, args.turns, args.icc, args.correlation)
     design = 1 + (args.turns - 1) * args.icc
-    words = f"assumed: {args.turns:g} turns a conversation, accuracy {args.rate:g}, correlation {args.correlation:g}, ICC {args.icc:g}"
-    return spread, args.turns, f"{words} (design effect {design:.2f}; a turn is worth {1 / design:.2f} independent ones)"
+    words = (
+        f"assumed: {args.turns:g} turns a conversation, accuracy {args.rate:g}, correlation"
+        f" {args.correlation:g}, ICC {args.icc:g}"
+    )
+    return (
+        spread,
+        args.turns,
+        f"{words} (design effect {design:.2f}; a turn is worth {1 / design:.2f} independent ones)",
+    )
 
 
 def _measured(args) -> tuple[float, float, str]:
@@ -155,24 +263,47 @@ def _measured(args) -> tuple[float, float, str]:
     board = checked_board(args.board)
     check_known("--table", [args.table] if args.table else [], [t.id for t in board.tables])
     given = [t for t in board.tables if args.table in (None, t.id)]
-    check_known("--metric", [args.metric], sorted({c.key for t in given for c in t.columns if c.ranked or c.key == args.metric}))
+    check_known(
+        "--metric",
+        [args.metric],
+        sorted({c.key for t in given for c in t.columns if c.ranked or c.key == args.metric}),
+    )
     tables = [t for t in given if args.metric in {c.key for c in t.columns}]
     if len(tables) != 1:
-        raise DataError(f"{args.board}: {args.metric} is in several tables; choose one with --table: {', '.join(t.id for t in tables)}")
+        raise DataError(
+            f"{args.board}: {args.metric} is in several tables; choose one with --table:"
+            f" {', '.join(t.id for t in tables)}"
+        )
     if next(c.scale for c in tables[0].columns if c.key == args.metric) == 100:
         _check_difference(args.difference)
-    slugs = {name: model.slug for model in board.models.values() for name in (model.name, model.slug)}
+    slugs = {
+        name: model.slug for model in board.models.values() for name in (model.name, model.slug)
+    }
     wanted = None
     if args.models:
         check_known("--models", args.models, sorted(slugs))
         wanted = {slugs[name] for name in args.models}
-    pairs = [c for c in tables[0].comparisons if c.column == args.metric and c.stderr and wanted in (None, {c.a, c.b})]
+    pairs = [
+        c
+        for c in tables[0].comparisons
+        if c.column == args.metric and c.stderr and wanted in (None, {c.a, c.b})
+    ]
     if not pairs:
-        raise DataError(f"{args.board}: no paired comparison of {args.metric} to measure in; two models with logged samples are needed")
+        raise DataError(
+            f"{args.board}: no paired comparison of {args.metric} to measure in; two models with"
+            " logged samples are needed"
+        )
     spread = median(c.stderr * math.sqrt(c.clusters) for c in pairs)
     turns = median(c.items / c.clusters for c in pairs)
     who = " and ".join(args.models) if args.models else f"median of {len(pairs)} pairs"
-    return spread, turns, f"measured: {args.metric}, {who}, {turns:.1f} turns a conversation, spread {spread:.4f} a conversation"
+    return (
+        spread,
+        turns,
+        (
+            f"measured: {args.metric}, {who}, {turns:.1f} turns a conversation, spread {spread:.4f}"
+            " a conversation"
+        ),
+    )
 
 
 def _check_difference(difference: float | None) -> None:

@@ -1,16 +1,22 @@
-"""Publish a board: its results as a dataset, its page as a Space, its numbers on the pages of the models.
+"""Publish a board: its results as a dataset, its page as a Space, its numbers on the pages of the
+models.
 
-    csc publish board/ --repo-id ORG/csc-results            says what would be sent; nothing leaves this machine
+    csc publish board/ --repo-id ORG/csc-results            says what would be sent; nothing leaves
+                                                            this machine
     csc publish board/ --repo-id ORG/csc-results --push     sends it
     csc publish board/ --repo-id ORG/csc-results --space ORG/csc-leaderboard --eval-results --push
 
---repo-id    a dataset repository with the raw results files, flat tables (parquet) and a card that shows the board
---space      a static Space that shows index.html; it holds sampled conversations, so personal data in them are refused as in csc push
---eval-results   a pull request with .eval_results/csc.yaml for every model of the board (or for those named) that is a repository on the
-             Hub, for corpora that are on the Hub too; what is left out is listed
+--repo-id    a dataset repository with the raw results files, flat tables (parquet) and a card that
+             shows the board
+--space      a static Space that shows index.html; it holds sampled conversations, so personal data
+             in them are refused as in csc push
+--eval-results   a pull request with .eval_results/csc.yaml for every model of the board (or for
+                 those named) that is a repository on the Hub, for corpora that are on the Hub too;
+                 what is left out is listed
 
-What is sent is written into DIR/publish first and can be looked at there. Publishing again without a change makes no commit and no second
-pull request. The Hub is the one that HF_ENDPOINT names, the token that of HF_TOKEN or `hf auth login`.
+What is sent is written into DIR/publish first and can be looked at there. Publishing again without
+a change makes no commit and no second pull request. The Hub is the one that HF_ENDPOINT names, the
+token that of HF_TOKEN or `hf auth login`.
 """
 
 import shlex
@@ -25,22 +31,52 @@ from csc_tasks.out import check_writable
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="a board that csc collect wrote")
-    parser.add_argument("--repo-id", metavar="ORG/NAME", help="the dataset repository of the results")
+    parser.add_argument(
+        "--repo-id", metavar="ORG/NAME", help="the dataset repository of the results"
+    )
     parser.add_argument("--space", metavar="ORG/NAME", help="the static Space of the page")
-    parser.add_argument("--eval-results", nargs="*", metavar="MODEL", help="open pull requests on all models, or on these")
-    parser.add_argument("--licence", default="mit", metavar="ID", help="of the results, as the Hub calls it (default mit)")
-    parser.add_argument("--private", action="store_true", help="create dataset and Space private; refuse existing public ones")
-    parser.add_argument("--tag", metavar="NAME", help="tag the dataset's commit, for example 2026-11")
-    parser.add_argument("--allow-pii", action="store_true", help="publish the page although personal data were found; they are listed")
+    parser.add_argument(
+        "--eval-results",
+        nargs="*",
+        metavar="MODEL",
+        help="open pull requests on all models, or on these",
+    )
+    parser.add_argument(
+        "--licence",
+        default="mit",
+        metavar="ID",
+        help="of the results, as the Hub calls it (default mit)",
+    )
+    parser.add_argument(
+        "--private",
+        action="store_true",
+        help="create dataset and Space private; refuse existing public ones",
+    )
+    parser.add_argument(
+        "--tag", metavar="NAME", help="tag the dataset's commit, for example 2026-11"
+    )
+    parser.add_argument(
+        "--allow-pii",
+        action="store_true",
+        help="publish the page although personal data were found; they are listed",
+    )
     parser.add_argument("--push", action="store_true", help="really send it")
 
 
 def main(args: Namespace) -> None:
     if not args.repo_id and not args.space:
-        raise SettingError("nothing to publish: give --repo-id ORG/NAME (the results), --space ORG/NAME (the page) or both")
+        raise SettingError(
+            "nothing to publish: give --repo-id ORG/NAME (the results), --space ORG/NAME (the page)"
+            " or both"
+        )
     from leaderboard.folder import checked_board
     from leaderboard.publishing import eval_results
-    from leaderboard.publishing.publications import STAGING, propose, results_publication, space_publication
+    from leaderboard.publishing.publications import (
+        STAGING,
+        propose,
+        results_publication,
+        space_publication,
+    )
 
     board = checked_board(args.folder)
     check_writable(args.folder / STAGING, "DIR")
@@ -48,9 +84,17 @@ def main(args: Namespace) -> None:
     publications = []
     if args.repo_id:
         licence, tag = args.licence, args.tag
-        publications.append(results_publication(args.folder, board, args.repo_id, args.space, licence, private=args.private, tag=tag))
+        publications.append(
+            results_publication(
+                args.folder, board, args.repo_id, args.space, licence, private=args.private, tag=tag
+            )
+        )
     if args.space:
-        publications.append(space_publication(args.folder, board, args.space, args.repo_id, args.private, args.allow_pii))
+        publications.append(
+            space_publication(
+                args.folder, board, args.space, args.repo_id, args.private, args.allow_pii
+            )
+        )
     proposals: dict[str, list[dict]] = {}
     if args.eval_results is not None:
         where = (args.space, "space") if args.space else (args.repo_id, "dataset")
@@ -61,7 +105,10 @@ def main(args: Namespace) -> None:
     if args.eval_results is not None:
         print(*_proposal_lines(proposals, left_out), sep="\n")
     if not args.push:
-        print(f"Dry run: nothing was sent; the files are in {args.folder / STAGING}. Add --push to publish.")
+        print(
+            f"Dry run: nothing was sent; the files are in {args.folder / STAGING}. Add --push to"
+            " publish."
+        )
         return
     for publication in publications:
         hub.publish(publication, again)
@@ -72,17 +119,30 @@ def main(args: Namespace) -> None:
 def command(args: Namespace) -> str:
     """The command line that does the same again."""
     words = ["csc", "publish", str(args.folder)]
-    for option, value in (("--repo-id", args.repo_id), ("--space", args.space), ("--tag", args.tag)):
+    for option, value in (
+        ("--repo-id", args.repo_id),
+        ("--space", args.space),
+        ("--tag", args.tag),
+    ):
         words += [option, value] if value else []
     words += ["--licence", args.licence] if args.licence != "mit" else []
-    words += [option for option, given in (("--private", args.private), ("--allow-pii", args.allow_pii)) if given]
+    words += [
+        option
+        for option, given in (("--private", args.private), ("--allow-pii", args.allow_pii))
+        if given
+    ]
     words += ["--eval-results", *args.eval_results] if args.eval_results is not None else []
     return shlex.join([*words, "--push"])
 
 
-def _chosen(proposals: Mapping[str, list[dict]], names: list[str], left_out: list[str]) -> dict[str, list[dict]]:
+def _chosen(
+    proposals: Mapping[str, list[dict]], names: list[str], left_out: list[str]
+) -> dict[str, list[dict]]:
     if unknown := [name for name in names if name not in proposals]:
-        reasons = "; ".join(line for line in left_out if any(name in line for name in unknown)) or "the board has no such model"
+        reasons = (
+            "; ".join(line for line in left_out if any(name in line for name in unknown))
+            or "the board has no such model"
+        )
         raise SettingError(f"--eval-results {unknown[0]}: {reasons}")
     return {model: entries for model, entries in proposals.items() if not names or model in names}
 
@@ -92,7 +152,10 @@ def _proposal_lines(proposals: Mapping[str, list[dict]], left_out: list[str]) ->
 
     for model, entries in proposals.items():
         yield f"model {model} at {hub.endpoint()}: a pull request with {PATH}"
-        yield from (f"  {one['dataset']['id']} {one['dataset']['task_id']}: {one['value']} ({one['notes']})" for one in entries)
+        yield from (
+            f"  {one['dataset']['id']} {one['dataset']['task_id']}: {one['value']} ({one['notes']})"
+            for one in entries
+        )
     if not proposals:
         yield "evaluation results: no model of the board can be given any"
     yield from (f"  left out: {line}" for line in left_out)

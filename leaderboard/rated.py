@@ -1,4 +1,6 @@
-"""Columns that hold ratings (csc_tasks/runs/names.py has their names): what is to be said about them below a table."""
+"""Columns that hold ratings (csc_tasks/runs/names.py has their names): what is to be said about
+them below a table.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -10,29 +12,38 @@ if TYPE_CHECKING:
     from leaderboard.judging.report import Report
 
 SCALES = (
-    "Ratings are of a sample: by judges from 0 to 100, by people from 1 to 5; overall is the mean of a rating's dimensions. In generated "
-    "context they are of the whole conversation as the model played it (unless the signature says unit:reply), elsewhere of one reply. A "
-    "rating that could not be read is missing, never 0."
+    "Ratings are of a sample: by judges from 0 to 100, by people from 1 to 5; overall is the mean"
+    " of a rating's dimensions. In generated context they are of the whole conversation as the"
+    " model played it (unless the signature says unit:reply), elsewhere of one reply. A rating that"
+    " could not be read is missing, never 0."
 )
 AUDITS = (
-    "Unsupported facts by a judge: of a sample of single replies, the share in which it found at least one name, number, amount, date or "
-    "code that neither history nor summary, instruction, question or evidence supports. In generated context too these are single replies, "
-    "and the model's own earlier turns support nothing. A reply without a usable answer is missing, never free of unsupported facts."
+    "Unsupported facts by a judge: of a sample of single replies, the share in which it found at"
+    " least one name, number, amount, date or code that neither history nor summary, instruction,"
+    " question or evidence supports. In generated context too these are single replies, and the"
+    " model's own earlier turns support nothing. A reply without a usable answer is missing, never"
+    " free of unsupported facts."
 )
 
 
 def of_conversations(generated: bool, name: str, signature: str) -> bool:
-    """Whether ratings are of whole conversations, which only generated context has. They are then logged at a conversation's last turn."""
+    """Whether ratings are of whole conversations, which only generated context has. They are then
+    logged at a conversation's last turn.
+    """
     return generated and rated(name) is not None and "unit:reply" not in signature.split("|")
 
 
 def asked(signature: str) -> str:
-    """What all columns of one rater have in common: the signature without its first part, which names the column."""
+    """What all columns of one rater have in common: the signature without its first part, which
+    names the column.
+    """
     return signature.partition("|")[2] or signature
 
 
 def notes(columns: Sequence["Column"], rows: Sequence["Row"]) -> Iterable[str]:
-    """Footnotes: how ratings and audits are to be read, what every rater was asked, and how many of its answers are missing."""
+    """Footnotes: how ratings and audits are to be read, what every rater was asked, and how many of
+    its answers are missing.
+    """
     for said, facts in ((SCALES, False), (AUDITS, True)):
         own = [column for column in columns if column.rater and column.audits == facts]
         if own:
@@ -42,17 +53,29 @@ def notes(columns: Sequence["Column"], rows: Sequence["Row"]) -> Iterable[str]:
             name = f"{rater}, unsupported facts" if facts else rater
             texts = list(dict.fromkeys(asked(column.signature) for column in theirs))
             for text in texts:
-                groups = ", ".join(dict.fromkeys(column.group for column in theirs if asked(column.signature) == text))
+                groups = ", ".join(
+                    dict.fromkeys(
+                        column.group for column in theirs if asked(column.signature) == text
+                    )
+                )
                 yield f"{name} ({groups}): {text}" if len(texts) > 1 else f"{name}: {text}"
-            absent = [row.values[column.key] for column in theirs if column.metric.endswith(f"_{MISSING}") for row in rows
-                      if column.key in row.values]  # fmt: skip
+            absent = [
+                row.values[column.key]
+                for column in theirs
+                if column.metric.endswith(f"_{MISSING}")
+                for row in rows
+                if column.key in row.values
+            ]
             if total := sum(value.items for value in absent):
-                gone = round(sum(value.value * value.items for value in absent if value.value is not None))
+                gone = round(
+                    sum(value.value * value.items for value in absent if value.value is not None)
+                )
                 yield f"{name}: {gone:,} of {total:,} {'replies' if facts else 'ratings'} missing"
 
 
 def doubts(columns: Iterable["Column"], report: "Report | None") -> list[str]:
-    """What is to be said about ratings that no reliability report, or one about other ratings, stands beside.
+    """What is to be said about ratings that no reliability report, or one about other ratings,
+    stands beside.
 
     Fact audits have none: csc judge facts itself says how far judge and rule agree.
     """
@@ -61,10 +84,16 @@ def doubts(columns: Iterable["Column"], report: "Report | None") -> list[str]:
         if column.rater and not column.audits:
             asked_of.setdefault(column.rater, set()).add(asked(column.signature))
     if report is None:
-        what = "nothing here says how far these ratings can be believed; csc agreement does, give its report with --reliability"
+        what = (
+            "nothing here says how far these ratings can be believed; csc agreement does, give its"
+            " report with --reliability"
+        )
         return [f"{', '.join(asked_of)}: {what}"] if asked_of else []
     known = {signature.removeprefix("judge ") for signature in report.signatures}
     return [
-        f"{rater}: the reliability report is about other ratings; none of its signatures is {signature}"
-        for rater, signatures in asked_of.items() if rater != PEOPLE for signature in sorted(signatures - known)
-    ]  # fmt: skip
+        f"{rater}: the reliability report is about other ratings; none of its signatures is"
+        f" {signature}"
+        for rater, signatures in asked_of.items()
+        if rater != PEOPLE
+        for signature in sorted(signatures - known)
+    ]

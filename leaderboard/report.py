@@ -1,4 +1,6 @@
-"""models/<slug>.json and samples/<table>.json as data: the diagnosis of one model, and conversations with every model's replies."""
+"""models/<slug>.json and samples/<table>.json as data: the diagnosis of one model, and
+conversations with every model's replies.
+"""
 
 from typing import Literal
 
@@ -8,7 +10,9 @@ from leaderboard.board import FORMAT, Strict, Value
 
 
 class StrategyScore(Strict):
-    """One strategy. precision is None where it was never predicted, recall where it has no gold turn."""
+    """One strategy. precision is None where it was never predicted, recall where it has no gold
+    turn.
+    """
 
     strategy: str
     gold: int
@@ -19,7 +23,9 @@ class StrategyScore(Strict):
 
 
 class Confusion(Strict):
-    """counts[i][j]: turns with gold strategy labels[i] answered with predicted[j]; predicted ends with "unparsed"."""
+    """counts[i][j]: turns with gold strategy labels[i] answered with predicted[j]; predicted ends
+    with "unparsed".
+    """
 
     labels: tuple[str, ...]
     predicted: tuple[str, ...]
@@ -27,10 +33,11 @@ class Confusion(Strict):
 
 
 class Transitions(Strict):
-    """gold[i][j], predicted[i][j]: how often strategy `after[j]` followed `before[i]` (before starts with "START").
+    """gold[i][j], predicted[i][j]: how often strategy `after[j]` followed `before[i]` (before
+    starts with "START").
 
-    distance: mean total variation between the rows of both, weighted by gold counts; 0 the same, 1 disjoint. A step from or to an
-    unparsed turn is in neither (`skipped`).
+    distance: mean total variation between the rows of both, weighted by gold counts; 0 the same, 1
+    disjoint. A step from or to an unparsed turn is in neither (`skipped`).
     """
 
     before: tuple[str, ...]
@@ -42,7 +49,9 @@ class Transitions(Strict):
 
 
 class StageOrder(Strict):
-    """Backward moves between stages per conversation: the fewest over all ways to give each turn one of its strategy's stages."""
+    """Backward moves between stages per conversation: the fewest over all ways to give each turn
+    one of its strategy's stages.
+    """
 
     predicted: Value
     gold: Value
@@ -61,8 +70,9 @@ class Group(Strict):
 
 
 class Breakdown(Strict):
-    """by: stage (of the gold strategy; a turn counts in each of its stages), topic, language, turn_index (1 = the first scored turn),
-    or part (early, mid, late of a question's conversation)."""
+    """by: stage (of the gold strategy; a turn counts in each of its stages), topic, language,
+    turn_index (1 = the first scored turn), or part (early, mid, late of a question's conversation).
+    """
 
     by: Literal["stage", "topic", "language", "turn_index", "part"]
     groups: tuple[Group, ...]
@@ -78,7 +88,8 @@ class GapPoint(Strict):
 
 
 class ContextGap(Strict):
-    """Reference minus generated context for one metric, on the turns of the conversations that both runs have.
+    """Reference minus generated context for one metric, on the turns of the conversations that both
+    runs have.
 
     first_significant: first turn index whose difference has an interval without 0.
     """
@@ -90,7 +101,9 @@ class ContextGap(Strict):
 
 
 class Divergence(Strict):
-    """Where the strategies chosen in the two contexts first differ: firsts[k] conversations at turn index k + 1, `never` not at all."""
+    """Where the strategies chosen in the two contexts first differ: firsts[k] conversations at turn
+    index k + 1, `never` not at all.
+    """
 
     conversations: int
     never: int
@@ -99,7 +112,9 @@ class Divergence(Strict):
 
 
 class Lengths(Strict):
-    """Length of replies and references: [mean, 5 %, median, 95 %], in characters (zh) or words (en)."""
+    """Length of replies and references: [mean, 5 %, median, 95 %], in characters (zh) or words
+    (en).
+    """
 
     language: str
     unit: Literal["characters", "words"]
@@ -119,9 +134,11 @@ class FactExample(Strict):
 
 
 class FactAudit(Strict):
-    """Names, numbers, amounts, dates and codes in replies that neither history, summary nor instruction (nor evidence) holds.
+    """Names, numbers, amounts, dates and codes in replies that neither history, summary nor
+    instruction (nor evidence) holds.
 
-    hallucination_rate: share of replies with at least one; unsupported_share: of all facts. kinds: kind -> [facts, unsupported].
+    hallucination_rate: share of replies with at least one; unsupported_share: of all facts. kinds:
+    kind -> [facts, unsupported].
     """
 
     hallucination_rate: Value
@@ -133,7 +150,9 @@ class FactAudit(Strict):
 
 
 class Variant(Strict):
-    """One metric of csc_qa under one variant of the summaries (config qa, qa_<name>), and minus config qa on shared conversations."""
+    """One metric of csc_qa under one variant of the summaries (config qa, qa_<name>), and minus
+    config qa on shared conversations.
+    """
 
     config: str
     metric: str
@@ -142,7 +161,9 @@ class Variant(Strict):
 
 
 class Diagnosis(Strict):
-    """What can be said about one model in one task of one table. None where it does not apply (no strategies, no samples)."""
+    """What can be said about one model in one task of one table. None where it does not apply (no
+    strategies, no samples).
+    """
 
     table: str
     task: str
@@ -175,7 +196,9 @@ class ModelReport(Strict):
 
 
 class Reply(Strict):
-    """One model's reply to one turn. strategy: an id, or None where unparsed or none was asked for. scores: by result name."""
+    """One model's reply to one turn. strategy: an id, or None where unparsed or none was asked for.
+    scores: by result name.
+    """
 
     strategy: str | None
     unparsed: bool | None
@@ -188,7 +211,9 @@ class Reply(Strict):
 
 
 class SampleTurn(Strict):
-    """One scored turn or question. turn: position in the dialogue; index: 1 = the first scored one. replies: slug -> task -> Reply."""
+    """One scored turn or question. turn: position in the dialogue; index: 1 = the first scored one.
+    replies: slug -> task -> Reply.
+    """
 
     turn: int
     index: int
@@ -199,7 +224,9 @@ class SampleTurn(Strict):
 
 
 class Spoken(Strict):
-    """One utterance of the gold dialogue; strategy is "" for customers, unlabelled turns and questions' histories."""
+    """One utterance of the gold dialogue; strategy is "" for customers, unlabelled turns and
+    questions' histories.
+    """
 
     speaker: str
     strategy: str
@@ -207,7 +234,9 @@ class Spoken(Strict):
 
 
 class SampleConversation(Strict):
-    """A conversation of the sample. dialogue: the gold one in full (for a question: the history before it)."""
+    """A conversation of the sample. dialogue: the gold one in full (for a question: the history
+    before it).
+    """
 
     conversation_id: str
     language: str
@@ -221,7 +250,9 @@ class SampleConversation(Strict):
 
 
 class SampleSet(Strict):
-    """samples/<table>.json: the same seeded sample of conversations for every model of a table. total: conversations there are."""
+    """samples/<table>.json: the same seeded sample of conversations for every model of a table.
+    total: conversations there are.
+    """
 
     format: Literal[1] = FORMAT
     table: str

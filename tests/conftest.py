@@ -1,4 +1,6 @@
-"""What every test gets: no network, no settings from the caller's shell, caches of its own, one thread a worker."""
+"""What every test gets: no network, no settings from the caller's shell, caches of its own, one
+thread a worker.
+"""
 
 import logging
 import os
@@ -13,13 +15,13 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 CACHES = tempfile.TemporaryDirectory(prefix="csc-tests-")
 
-# A worker of pytest-xdist starts with the environment of the process that started it. Models that a test puts into the cache of its
-# worker must not be there for the tests of another.
+# A worker of pytest-xdist starts with the environment of the process that started it. Models that a
+# test puts into the cache of its worker must not be there for the tests of another.
 if os.environ.get("CSC_TESTS_HF_HOME") == os.environ.get("HF_HOME"):
     os.environ.pop("HF_HOME", None)
 
-# Read when the libraries are first imported, so they are set here and not in a fixture. A value from the shell wins:
-# HF_HUB_OFFLINE=0 pytest -m network
+# Read when the libraries are first imported, so they are set here and not in a fixture. A value
+# from the shell wins: HF_HUB_OFFLINE=0 pytest -m network
 for name, value in {
     "HF_HUB_OFFLINE": "1",
     "HF_HOME": CACHES.name,
@@ -37,7 +39,8 @@ for name in [name for name in os.environ if name.startswith("CSC_") and name not
 
 @pytest.fixture(autouse=True)
 def lm_eval_logs_as_before(monkeypatch):
-    """lm_eval's command line changes its logger for the whole process: records stop there, and go to what was stderr at that moment.
+    """lm_eval's command line changes its logger for the whole process: records stop there, and go
+    to what was stderr at that moment.
 
     A later test would see no records in caplog, or complaints about a closed file.
     """
@@ -54,7 +57,9 @@ def repository() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of raw corpora that are not part of the repository; a test that needs it skips where it is absent."""
+    """The folder of raw corpora that are not part of the repository; a test that needs it skips
+    where it is absent.
+    """
     folder = Path(os.environ.get("CSC_SHARED_DATA") or REPOSITORY.parent / "shared" / "data")
     if not folder.is_dir():
         pytest.skip(f"no raw corpora at {folder} (CSC_SHARED_DATA names another place)")
@@ -63,7 +68,9 @@ def shared_data() -> Path:
 
 @pytest.fixture
 def steps():
-    """Counts the lines of Python that a call runs: what a call costs, on any machine and however busy it is."""
+    """Counts the lines of Python that a call runs: what a call costs, on any machine and however
+    busy it is.
+    """
 
     def count(function, *arguments) -> int:
         lines = 0

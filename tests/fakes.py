@@ -1,4 +1,6 @@
-"""Models and corpora for tests: an LM that answers from a function, and a small two-language corpus on disk."""
+"""Models and corpora for tests: an LM that answers from a function, and a small two-language corpus
+on disk.
+"""
 
 import json
 from collections.abc import Callable
@@ -65,7 +67,9 @@ ZH = [
 
 
 def sample_conversations(languages: tuple[str, ...] = ("zh", "en")) -> list[Conversation]:
-    """Five short conversations; the supporter speaks first in every second one, and one turn is unlabelled."""
+    """Five short conversations; the supporter speaks first in every second one, and one turn is
+    unlabelled.
+    """
     made = []
     for language, source in (("en", EN), ("zh", ZH)):
         if language not in languages:
@@ -74,10 +78,18 @@ def sample_conversations(languages: tuple[str, ...] = ("zh", "en")) -> list[Conv
             turns = [] if number % 2 else [Turn("customer", opening)]
             for k, (strategy, text) in enumerate(supporter):
                 turns.append(Turn("supporter", text, strategy))
-                turns.append(Turn("customer", f"{opening} ({k})" if language == "en" else f"{opening}（{k}）"))
+                turns.append(
+                    Turn(
+                        "customer", f"{opening} ({k})" if language == "en" else f"{opening}（{k}）"
+                    )
+                )
             if number == 0:
-                turns.insert(4, Turn("supporter", "One moment." if language == "en" else "请稍等。"))
-            made.append(Conversation(content_id("test", opening), language, "Others", "test", tuple(turns)))
+                turns.insert(
+                    4, Turn("supporter", "One moment." if language == "en" else "请稍等。")
+                )
+            made.append(
+                Conversation(content_id("test", opening), language, "Others", "test", tuple(turns))
+            )
     return made
 
 
@@ -89,7 +101,10 @@ def sample_questions() -> list[Question]:
         ("zh", ("退款什么时候到账？", "三个工作日内到账。")),
     ):
         for index, stage in enumerate(("early", "mid", "late")):
-            history = tuple(Turn("customer" if i % 2 == 0 else "supporter", f"{words[i % 2]} {i}") for i in range(2 * index))
+            history = tuple(
+                Turn("customer" if i % 2 == 0 else "supporter", f"{words[i % 2]} {i}")
+                for i in range(2 * index)
+            )
             made.append(
                 Question(
                     content_id("qa", language, stage),
@@ -125,7 +140,9 @@ def write_corpus(root: Path, conversations=None, questions=None, train=None) -> 
 
 
 def gold_replies(corpus: Path, style: str = "single") -> dict[str, str]:
-    """Reference-context prompt (without a chat template) -> the gold reply in the asked-for format."""
+    """Reference-context prompt (without a chat template) -> the gold reply in the asked-for
+    format.
+    """
     prompts = (
         TurnPrompt(conversation, turn, style)
         for conversation in corpora.load(str(corpus), "csconv", "test").items

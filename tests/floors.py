@@ -1,4 +1,6 @@
-"""The lowest versions that setup.cfg allows, as pip constraints: `python tests/floors.py`. Needs nothing but the standard library."""
+"""The lowest versions that setup.cfg allows, as pip constraints: `python tests/floors.py`. Needs
+nothing but the standard library.
+"""
 
 import configparser
 import re
@@ -9,9 +11,11 @@ REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(\[[\w,]+\])?>=(?P<floor>[\w.]+)(,<(
 
 
 def requirements(text: str) -> dict[str, tuple[str, str | None]]:
-    """Library -> (lowest version, first version that is too new or None) of all extras in the text of a setup.cfg.
+    """Library -> (lowest version, first version that is too new or None) of all extras in the text
+    of a setup.cfg.
 
-    Raises ValueError for a requirement without a lowest version, and for a library whose extras disagree.
+    Raises ValueError for a requirement without a lowest version, and for a library whose extras
+    disagree.
     """
     config = configparser.ConfigParser()
     config.read_string(text)
@@ -25,7 +29,9 @@ def requirements(text: str) -> dict[str, tuple[str, str | None]]:
             raise ValueError(f"setup.cfg: {line} names no lowest version")
         versions = parts["floor"], parts["bound"]
         if ranges.setdefault(parts["name"], versions) != versions:
-            raise ValueError(f"setup.cfg: {line}, and elsewhere {parts['name']} {ranges[parts['name']]}")
+            raise ValueError(
+                f"setup.cfg: {line}, and elsewhere {parts['name']} {ranges[parts['name']]}"
+            )
     return ranges
 
 

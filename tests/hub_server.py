@@ -1,7 +1,9 @@
-"""A loopback stand-in for the Hub: repositories in memory behind the endpoints that huggingface_hub and datasets use.
+"""A loopback stand-in for the Hub: repositories in memory behind the endpoints that huggingface_hub
+and datasets use.
 
-Commits, branches, tags, pull requests, LFS uploads and private repositories behave as on the Hub; parquet and images are LFS files.
-Faults are put in with `server.fail(...)`. Nothing here knows what is in a file.
+Commits, branches, tags, pull requests, LFS uploads and private repositories behave as on the Hub;
+parquet and images are LFS files. Faults are put in with `server.fail(...)`. Nothing here knows what
+is in a file.
 """
 
 import base64
@@ -26,7 +28,9 @@ WHEN = "2026-01-01T00:00:00.000Z"
 
 @dataclass
 class Repository:
-    """One repository: `commits` maps a commit to its files (path -> bytes), `refs` a branch, tag or refs/pr/N to a commit."""
+    """One repository: `commits` maps a commit to its files (path -> bytes), `refs` a branch, tag or
+    refs/pr/N to a commit.
+    """
 
     kind: str
     name: str
@@ -74,7 +78,13 @@ class HubServer(ThreadingHTTPServer):
     def repository(self, name: str, kind: str = "dataset") -> Repository:
         return self.repositories[kind, name]
 
-    def create(self, name: str, files: Mapping[str, bytes] | None = None, private: bool = False, kind: str = "dataset") -> Repository:
+    def create(
+        self,
+        name: str,
+        files: Mapping[str, bytes] | None = None,
+        private: bool = False,
+        kind: str = "dataset",
+    ) -> Repository:
         """A new repository with its first commit; `files` go into a second one."""
         made = self.repositories[kind, name] = Repository(kind, name, private)
         made.commit("main", {".gitattributes": b"*.parquet filter=lfs\n"}, "initial commit")
@@ -82,8 +92,18 @@ class HubServer(ThreadingHTTPServer):
             made.commit("main", made.files() | dict(files), "files")
         return made
 
-    def fail(self, method: str, path: str, status: int, body: object = None, headers: Mapping | None = None, times: int = 1) -> None:
-        """Answer the next `times` requests whose path matches the expression `path` with `status`; 0 closes the connection instead."""
+    def fail(
+        self,
+        method: str,
+        path: str,
+        status: int,
+        body: object = None,
+        headers: Mapping | None = None,
+        times: int = 1,
+    ) -> None:
+        """Answer the next `times` requests whose path matches the expression `path` with `status`;
+        0 closes the connection instead.
+        """
         self.faults.append([method, re.compile(path), status, body, dict(headers or {}), times])
 
     def asked(self, method: str, path: str) -> int:
@@ -117,7 +137,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         body = self._body()
         parts = urlsplit(self.path)
-        # Split before unquoting: a revision such as refs/pr/1 arrives as refs%2Fpr%2F1 and is one word.
+        # Split before unquoting: a revision such as refs/pr/1 arrives as refs%2Fpr%2F1 and is one
+        # word.
         words = [unquote(word) for word in parts.path.strip("/").split("/")]
         self.query = parse_qs(parts.query)
         with self.server.lock:
@@ -127,7 +148,11 @@ class _Handler(BaseHTTPRequestHandler):
                 if status == 0:
                     self.close_connection = True
                     return
-                self._send(status, answer if answer is not None else {"error": "a fault of the test"}, headers)
+                self._send(
+                    status,
+                    answer if answer is not None else {"error": "a fault of the test"},
+                    headers,
+                )
                 return
             self._route(words, body)
 
@@ -152,14 +177,20 @@ class _Handler(BaseHTTPRequestHandler):
         data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.send_response(status)
         kind = "application/octet-stream" if isinstance(answer, bytes) else "application/json"
-        for name, value in ({"Content-Type": kind, "Content-Length": str(len(data))} | dict(headers or {})).items():
+        for name, value in (
+            {"Content-Type": kind, "Content-Length": str(len(data))} | dict(headers or {})
+        ).items():
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(data)
 
     def _error(self, status: int, text: str, code: str = "") -> None:
-        self._send(status, {"error": text}, {"X-Error-Code": code, "X-Error-Message": text} if code else {"X-Error-Message": text})
+        self._send(
+            status,
+            {"error": text},
+            {"X-Error-Code": code, "X-Error-Message": text} if code else {"X-Error-Message": text},
+        )
 
     # Who may do what
 
@@ -197,7 +228,9 @@ class _Handler(BaseHTTPRequestHandler):
             return self._large(words[1], body)
         if words[0] == "api" and len(words) >= 4 and words[1] in ("datasets", "models", "spaces"):
             return self._api(words[1][:-1], "/".join(words[2:4]), words[4:], body)
-        kind, rest = (words[0][:-1], words[1:]) if words[0] in ("datasets", "spaces") else ("model", words)
+        kind, rest = (
+            (words[0][:-1], words[1:]) if words[0] in ("datasets", "spaces") else ("model", words)
+        )
         if len(rest) > 4 and rest[1].endswith(".git") and rest[-1] == "batch":
             return self._batch(kind, f"{rest[0]}/{rest[1].removesuffix('.git')}", json.loads(body))
         if len(rest) > 4 and rest[2] == "resolve":
@@ -211,8 +244,15 @@ class _Handler(BaseHTTPRequestHandler):
         if verb in ("preupload", "commit", "tag") and not self._may_write(name):
             return
         if verb == "refs":
-            branches = [{"name": r, "ref": f"refs/heads/{r}", "targetCommit": c} for r, c in found.refs.items() if "/" not in r]
-            tags = [{"name": t, "ref": f"refs/tags/{t}", "targetCommit": c} for t, c in found.tags.items()]
+            branches = [
+                {"name": r, "ref": f"refs/heads/{r}", "targetCommit": c}
+                for r, c in found.refs.items()
+                if "/" not in r
+            ]
+            tags = [
+                {"name": t, "ref": f"refs/tags/{t}", "targetCommit": c}
+                for t, c in found.tags.items()
+            ]
             return self._send(200, {"branches": branches, "tags": tags, "converts": []})
         if verb == "discussions":
             return self._discussions(found)
@@ -224,13 +264,22 @@ class _Handler(BaseHTTPRequestHandler):
         if verb == "preupload":
             return self._preupload(found.commits[commit], json.loads(body))
         if verb == "commit":
-            return self._commit(found, revision, commit, [json.loads(line) for line in body.splitlines()])
+            return self._commit(
+                found, revision, commit, [json.loads(line) for line in body.splitlines()]
+            )
         if verb == "tree":
             return self._tree(found.commits[commit], "/".join(rest[2:]))
         if verb == "paths-info":
-            asked = {path for key in ("paths", "paths[]") for path in parse_qs(body.decode()).get(key, [])}
+            asked = {
+                path
+                for key in ("paths", "paths[]")
+                for path in parse_qs(body.decode()).get(key, [])
+            }
             asked |= set(json.loads(body)["paths"]) if body.startswith(b"{") else set()
-            return self._send(200, [e for e in self._entries(found.commits[commit], "", True) if e["path"] in asked])
+            return self._send(
+                200,
+                [e for e in self._entries(found.commits[commit], "", True) if e["path"] in asked],
+            )
         if verb == "tag":
             tag = json.loads(body)["tag"]
             if tag in found.tags:
@@ -245,7 +294,14 @@ class _Handler(BaseHTTPRequestHandler):
         if self._token() not in (WRITER, READER):
             return self._error(401, "Invalid credentials in Authorization header")
         name, role = ("writer", "write") if self._token() == WRITER else ("reader", "read")
-        self._send(200, {"type": "user", "name": f"the {name}", "auth": {"accessToken": {"displayName": "test", "role": role}}})
+        self._send(
+            200,
+            {
+                "type": "user",
+                "name": f"the {name}",
+                "auth": {"accessToken": {"displayName": "test", "role": role}},
+            },
+        )
 
     def _create(self, asked: dict) -> None:
         kind, name = asked.get("type", "model"), f"{asked['organization']}/{asked['name']}"
@@ -263,21 +319,57 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             yaml.safe_load(match[1] if match else "")
         except yaml.YAMLError as error:
-            return self._send(400, {"errors": [{"message": str(error).splitlines()[0]}], "warnings": []})
-        self._send(200, {"errors": [], "warnings": [] if match else [{"message": "empty or missing yaml metadata in repo card"}]})
+            return self._send(
+                400, {"errors": [{"message": str(error).splitlines()[0]}], "warnings": []}
+            )
+        self._send(
+            200,
+            {
+                "errors": [],
+                "warnings": (
+                    [] if match else [{"message": "empty or missing yaml metadata in repo card"}]
+                ),
+            },
+        )
 
     def _info(self, found: Repository, commit: str) -> dict:
         siblings = [{"rfilename": path} for path in sorted(found.commits[commit])]
-        flags = {"private": found.private, "gated": False, "disabled": False, "downloads": 0, "likes": 0, "tags": []}
-        return {"_id": "0", "id": found.name, "author": found.name.split("/")[0], "sha": commit, "siblings": siblings,
-                "lastModified": WHEN, "createdAt": WHEN, **flags}
+        flags = {
+            "private": found.private,
+            "gated": False,
+            "disabled": False,
+            "downloads": 0,
+            "likes": 0,
+            "tags": [],
+        }
+        return {
+            "_id": "0",
+            "id": found.name,
+            "author": found.name.split("/")[0],
+            "sha": commit,
+            "siblings": siblings,
+            "lastModified": WHEN,
+            "createdAt": WHEN,
+            **flags,
+        }
 
     def _preupload(self, files: Mapping[str, bytes], asked: dict) -> None:
         def entry(path: str) -> dict:
-            ignored = any(re.fullmatch(p.replace("*", ".*"), path) for p in files.get(".gitignore", b"").decode().split())
-            found = {"path": path, "uploadMode": "lfs" if is_large(path) else "regular", "shouldIgnore": ignored}
+            ignored = any(
+                re.fullmatch(p.replace("*", ".*"), path)
+                for p in files.get(".gitignore", b"").decode().split()
+            )
+            found = {
+                "path": path,
+                "uploadMode": "lfs" if is_large(path) else "regular",
+                "shouldIgnore": ignored,
+            }
             if path in files:
-                found["oid"] = hashlib.sha256(files[path]).hexdigest() if is_large(path) else blob_id(files[path])
+                found["oid"] = (
+                    hashlib.sha256(files[path]).hexdigest()
+                    if is_large(path)
+                    else blob_id(files[path])
+                )
             return found
 
         self._send(200, {"files": [entry(file["path"]) for file in asked["files"]]})
@@ -318,15 +410,32 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 return self._error(400, f"unknown operation {line['key']}")
         number = 1 + sum(ref.startswith("refs/pr/") for ref in found.refs)
-        made = found.commit(f"refs/pr/{number}" if as_request else revision, files, header["summary"])
+        made = found.commit(
+            f"refs/pr/{number}" if as_request else revision, files, header["summary"]
+        )
         page = f"{self.server.url}/{'' if found.kind == 'model' else found.kind + 's/'}{found.name}"
-        answer = {"success": True, "commitOid": made, "commitUrl": f"{page}/commit/{made}", "hookOutput": ""}
-        self._send(200, answer | ({"pullRequestUrl": f"{page}/discussions/{number}"} if as_request else {}))
+        answer = {
+            "success": True,
+            "commitOid": made,
+            "commitUrl": f"{page}/commit/{made}",
+            "hookOutput": "",
+        }
+        self._send(
+            200, answer | ({"pullRequestUrl": f"{page}/discussions/{number}"} if as_request else {})
+        )
 
     def _discussions(self, found: Repository) -> None:
         numbers = [int(ref.rpartition("/")[2]) for ref in found.refs if ref.startswith("refs/pr/")]
-        common = {"status": "open", "isPullRequest": True, "createdAt": WHEN, "author": {"name": "writer"}, "title": "a change"}
-        listed = [common | {"num": n, "repo": {"name": found.name, "type": found.kind}} for n in numbers]
+        common = {
+            "status": "open",
+            "isPullRequest": True,
+            "createdAt": WHEN,
+            "author": {"name": "writer"},
+            "title": "a change",
+        }
+        listed = [
+            common | {"num": n, "repo": {"name": found.name, "type": found.kind}} for n in numbers
+        ]
         self._send(200, {"discussions": listed, "count": len(listed), "start": 0})
 
     def _entries(self, files: Mapping[str, bytes], folder: str, deep: bool) -> Iterator[dict]:
@@ -337,18 +446,34 @@ class _Handler(BaseHTTPRequestHandler):
             above = ["/".join(path.split("/")[:n]) for n in range(1, path.count("/") + 1)]
             for name in above:
                 inside = name.startswith(f"{folder}/") if folder else True
-                if inside and name not in seen and (deep or name.count("/") == (folder.count("/") + 1 if folder else 0)):
+                if (
+                    inside
+                    and name not in seen
+                    and (deep or name.count("/") == (folder.count("/") + 1 if folder else 0))
+                ):
                     seen.add(name)
-                    yield {"type": "directory", "path": name, "oid": hashlib.sha1(name.encode()).hexdigest(), "size": 0}
+                    yield {
+                        "type": "directory",
+                        "path": name,
+                        "oid": hashlib.sha1(name.encode()).hexdigest(),
+                        "size": 0,
+                    }
             if deep or "/".join(path.split("/")[:-1]) == folder:
                 entry = {"type": "file", "path": path, "size": len(data), "oid": blob_id(data)}
                 if is_large(path):
                     oid = hashlib.sha256(data).hexdigest()
-                    entry |= {"oid": blob_id(oid.encode()), "lfs": {"oid": oid, "size": len(data), "pointerSize": 134}}
+                    entry |= {
+                        "oid": blob_id(oid.encode()),
+                        "lfs": {"oid": oid, "size": len(data), "pointerSize": 134},
+                    }
                 yield entry
 
     def _tree(self, files: Mapping[str, bytes], folder: str) -> None:
-        entries = list(self._entries(files, folder, self.query.get("recursive", ["false"])[0].lower() in ("true", "1")))
+        entries = list(
+            self._entries(
+                files, folder, self.query.get("recursive", ["false"])[0].lower() in ("true", "1")
+            )
+        )
         if folder and not entries:
             return self._error(404, f"{folder} does not exist", "EntryNotFound")
         self._send(200, entries)
@@ -360,10 +485,17 @@ class _Handler(BaseHTTPRequestHandler):
             return self._error(404, f"Invalid rev id: {revision}", "RevisionNotFound")
         data = found.commits[commit].get(path)
         if data is None:
-            return self._send(404, {"error": "Entry not found"}, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": commit})
+            return self._send(
+                404,
+                {"error": "Entry not found"},
+                {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": commit},
+            )
         headers = {"ETag": f'"{blob_id(data)}"', "X-Repo-Commit": commit, "Accept-Ranges": "bytes"}
         if is_large(path):
-            headers |= {"X-Linked-ETag": f'"{hashlib.sha256(data).hexdigest()}"', "X-Linked-Size": str(len(data))}
+            headers |= {
+                "X-Linked-ETag": f'"{hashlib.sha256(data).hexdigest()}"',
+                "X-Linked-Size": str(len(data)),
+            }
         if wanted := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or ""):
             start, end = int(wanted[1]), min(int(wanted[2] or len(data) - 1), len(data) - 1)
             headers["Content-Range"] = f"bytes {start}-{end}/{len(data)}"
@@ -375,7 +507,9 @@ class _Handler(BaseHTTPRequestHandler):
 def hub_server() -> Iterator[HubServer]:
     """A running server, closed at the end."""
     server = HubServer()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+    )
     thread.start()
     try:
         yield server
@@ -385,11 +519,22 @@ def hub_server() -> Iterator[HubServer]:
         thread.join()
 
 
-def environment(server: HubServer, home: Path, token: str | None = WRITER, **more: str) -> dict[str, str]:
-    """What a process needs in its environment to talk to `server` and nothing else; `home` is its own Hub cache."""
+def environment(
+    server: HubServer, home: Path, token: str | None = WRITER, **more: str
+) -> dict[str, str]:
+    """What a process needs in its environment to talk to `server` and nothing else; `home` is its
+    own Hub cache.
+    """
     settings = {
-        "HF_ENDPOINT": server.url, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0", "HF_DATASETS_OFFLINE": "0",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_IMPLICIT_TOKEN": "0",
-        "NO_PROXY": "*", "no_proxy": "*",
+        "HF_ENDPOINT": server.url,
+        "HF_HOME": str(home),
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_OFFLINE": "0",
+        "HF_DATASETS_OFFLINE": "0",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_IMPLICIT_TOKEN": "0",
+        "NO_PROXY": "*",
+        "no_proxy": "*",
     }
     return settings | ({"HF_TOKEN": token} if token else {}) | more

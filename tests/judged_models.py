@@ -25,22 +25,51 @@ def curt(item, turn: int) -> str:
 
 def wordy(item, turn: int) -> str:
     """The gold reply and more."""
-    return gold(item, turn) + ("我们会继续跟进，请您放心。" if item.language == "zh" else " We will keep an eye on it, do not worry.") * 2
+    return (
+        gold(item, turn)
+        + (
+            "我们会继续跟进，请您放心。"
+            if item.language == "zh"
+            else " We will keep an eye on it, do not worry."
+        )
+        * 2
+    )
 
 
-def write_model(out: Path, name: str, talk: Callable, documents: int = 20, tasks=TASKS, language: str | None = None) -> Path:
-    """Write results and samples of a model that says `talk(item, turn)` (turn -1 for a question) to the first documents of each task."""
+def write_model(
+    out: Path,
+    name: str,
+    talk: Callable,
+    documents: int = 20,
+    tasks=TASKS,
+    language: str | None = None,
+) -> Path:
+    """Write results and samples of a model that says `talk(item, turn)` (turn -1 for a question) to
+    the first documents of each task.
+    """
     results = []
     for task in tasks:
         corpus = corpora.load("demo", "qa" if task == "csc_qa" else "csconv", "test")
         items = [item for item in corpus.items if language in (None, item.language)][:documents]
         if task == "csc_qa":
-            records = [answer_record(q, getattr(q, REFERENCES[0]), Reply(None, talk(q, -1)), False, False) for q in items]
+            records = [
+                answer_record(q, getattr(q, REFERENCES[0]), Reply(None, talk(q, -1)), False, False)
+                for q in items
+            ]
             unit, metrics = "answers", select("rouge_l", "answer")
         else:
             turns = [(item, turn) for item in items for turn in item.scored_turns()]
-            records = [turn_record(item, turn, Reply(item.dialogue[turn].strategy, talk(item, turn)), False, False) for item, turn in turns]
+            records = [
+                turn_record(
+                    item, turn, Reply(item.dialogue[turn].strategy, talk(item, turn)), False, False
+                )
+                for item, turn in turns
+            ]
             unit, metrics = "turns", select("rouge_l", "turn")
         columns = measure(records, metrics, sorted({item.language for item in items}))
         results.append(TaskResult(task, unit, corpus, items, records, columns))
-    return write(out, as_results(name, {"pretrained": name}, results), {result.task: samples(result) for result in results})
+    return write(
+        out,
+        as_results(name, {"pretrained": name}, results),
+        {result.task: samples(result) for result in results},
+    )

@@ -1,6 +1,8 @@
-"""A small build, run as a process of its own so that it can be killed:  python -m tests.llm_build URL JOURNAL OUT [ITEMS] [CONCURRENCY]
+"""A small build, run as a process of its own so that it can be killed: python -m tests.llm_build
+URL JOURNAL OUT [ITEMS] [CONCURRENCY]
 
-Each item is a dialogue of four turns in which every prompt holds the reply before it, so a lost or changed reply changes all that follows.
+Each item is a dialogue of four turns in which every prompt holds the reply before it, so a lost or
+changed reply changes all that follows.
 """
 
 import asyncio
@@ -28,7 +30,9 @@ class Said(BaseModel):
 
 
 def script(body: dict, number: int) -> Act:
-    """A reply made from the request alone: one in eight is malformed, one in forty a refusal. One in ten requests is turned away once."""
+    """A reply made from the request alone: one in eight is malformed, one in forty a refusal. One
+    in ten requests is turned away once.
+    """
     digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
     delay = 0.01 + digest[3] / 255 * 0.03
     if digest[1] % 40 == 0:
@@ -43,13 +47,17 @@ def script(body: dict, number: int) -> Act:
 
 def build(url: str, journal: str, out: str, items: int, concurrency: int) -> None:
     """Write one line per finished dialogue, and the drops."""
-    with LLM.from_specs(["openai:model"], Journal(journal), base_url=url, concurrency=concurrency, first_pause=0.01) as llm:
+    with LLM.from_specs(
+        ["openai:model"], Journal(journal), base_url=url, concurrency=concurrency, first_pause=0.01
+    ) as llm:
 
         async def dialogue(item):
             history = [f"start of {item}"]
             for turn in range(TURNS):
                 messages = [{"role": "user", "content": "\n".join(history)}]
-                answer = await llm.ask(stage=f"turn{turn}", messages=messages, reply=Said, item_id=item)
+                answer = await llm.ask(
+                    stage=f"turn{turn}", messages=messages, reply=Said, item_id=item
+                )
                 history.append(answer.parsed.text)
                 if answer.parsed.finished:
                     break
@@ -64,5 +72,7 @@ def build(url: str, journal: str, out: str, items: int, concurrency: int) -> Non
 
 if __name__ == "__main__":
     url, journal, out, *numbers = sys.argv[1:]
-    items, concurrency = map(int, [*numbers, "40", "8"][:2] if len(numbers) != 1 else [*numbers, "8"])
+    items, concurrency = map(
+        int, [*numbers, "40", "8"][:2] if len(numbers) != 1 else [*numbers, "8"]
+    )
     sys.exit(guarded(lambda: build(url, journal, out, items, concurrency)))

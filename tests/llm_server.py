@@ -1,7 +1,8 @@
 """A loopback OpenAI-compatible server (chat and completions) that misbehaves to order.
 
-A script, `script(body, number)`, decides what happens to each request: an Act. `number` counts requests from 0. `in_turn` makes a script of
-a list. As a program it answers every request after `--latency` seconds, in a process of its own:
+A script, `script(body, number)`, decides what happens to each request: an Act. `number` counts
+requests from 0. `in_turn` makes a script of a list. As a program it answers every request after
+`--latency` seconds, in a process of its own:
 
     python -m tests.llm_server --latency 0.3
 """
@@ -19,16 +20,23 @@ from dataclasses import dataclass, field
 
 from csc_tasks.llm.responses import Rejected
 
-PHRASES = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 429: "Too Many Requests", 500: "Internal Server Error"}
+PHRASES = {
+    200: "OK",
+    400: "Bad Request",
+    401: "Unauthorized",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
     """What the server does with one request.
 
-    Without `status` or `body`: a chat completion of `content`, or a text completion where a `prompt` was sent. `drop` closes
-    the connection instead of answering, `cut` in the middle of the body. `delay` is in seconds. `message` adds fields to the
-    completion's message, `choices` replaces its choices.
+    Without `status` or `body`: a chat completion of `content`, or a text completion where a
+    `prompt` was sent. `drop` closes the connection instead of answering, `cut` in the middle of the
+    body. `delay` is in seconds. `message` adds fields to the completion's message, `choices`
+    replaces its choices.
     """
 
     content: str | list | None = "fine"
@@ -37,7 +45,9 @@ class Act:
     body: object = None
     message: Mapping = field(default_factory=dict)
     finish: str = "stop"
-    usage: object = field(default_factory=lambda: {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15})
+    usage: object = field(
+        default_factory=lambda: {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+    )
     choices: list | None = None
     delay: float = 0.0
     drop: bool = False
@@ -50,14 +60,22 @@ class Act:
         if self.body is not None:
             return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
         if self.status != 200:
-            return json.dumps({"error": {"message": f"no luck ({self.status})", "type": "error", "code": None}}).encode()
+            return json.dumps(
+                {"error": {"message": f"no luck ({self.status})", "type": "error", "code": None}}
+            ).encode()
         choice = {"index": 0, "finish_reason": self.finish}
         if "prompt" in asked:
             choice["text"] = self.content
         else:
             choice["message"] = {"role": "assistant", "content": self.content, **self.message}
         choices = [choice] if self.choices is None else self.choices
-        found = {"id": "x", "object": "chat.completion", "created": 1, "model": f"{model}-served", "choices": choices}
+        found = {
+            "id": "x",
+            "object": "chat.completion",
+            "created": 1,
+            "model": f"{model}-served",
+            "choices": choices,
+        }
         return json.dumps(found | ({} if self.usage is None else {"usage": self.usage})).encode()
 
 
@@ -80,7 +98,9 @@ def fingerprint(body: dict) -> str:
 
 
 class LlmServer:
-    """Keeps the bodies, paths, headers and times of all requests, and how many were out at once at most (`most`)."""
+    """Keeps the bodies, paths, headers and times of all requests, and how many were out at once at
+    most (`most`).
+    """
 
     def __init__(self, script: Script, keep: bool = True) -> None:
         self.script = script
@@ -93,9 +113,13 @@ class LlmServer:
         self.most = self.running = self.count = 0
         self.url = ""
 
-    async def serve(self, started: Callable[[], None], port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+    async def serve(
+        self, started: Callable[[], None], port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
         """Listen until cancelled."""
-        server = await asyncio.start_server(self._connection, "127.0.0.1", port, backlog=512, ssl=tls)
+        server = await asyncio.start_server(
+            self._connection, "127.0.0.1", port, backlog=512, ssl=tls
+        )
         self.url = f"http{'s' if tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
         started()
         try:
@@ -114,7 +138,10 @@ class LlmServer:
 
     async def _request(self, reader, writer):
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
+        headers = {
+            name.lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in head[1:] if line)
+        }
         body = json.loads(await reader.readexactly(int(headers.get("content-length", 0))))
         number, self.count = self.count, self.count + 1
         self.running += 1
@@ -133,8 +160,15 @@ class LlmServer:
         if act.drop:
             return False
         content = act.text(body)
-        fields = {"Content-Type": "application/json", "Content-Length": str(len(content)), **act.headers}
-        lines = [f"HTTP/1.1 {act.status} {PHRASES.get(act.status, 'Status')}", *(f"{name}: {value}" for name, value in fields.items())]
+        fields = {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(content)),
+            **act.headers,
+        }
+        lines = [
+            f"HTTP/1.1 {act.status} {PHRASES.get(act.status, 'Status')}",
+            *(f"{name}: {value}" for name, value in fields.items()),
+        ]
         writer.write("\r\n".join([*lines, "", ""]).encode())
         if act.cut:
             writer.write(content[: len(content) // 2])
@@ -177,9 +211,11 @@ def llm_server(script: Script, tls: ssl.SSLContext | None = None) -> Iterator[Ll
 
 
 class InProcess:
-    """The same script without HTTP, for tests in virtual time: `delay` is of the running loop's clock and `times` are too.
+    """The same script without HTTP, for tests in virtual time: `delay` is of the running loop's
+    clock and `times` are too.
 
-    `serve` puts it in place of the connections of an LLM; what is made of an answer or a status is the backend's own.
+    `serve` puts it in place of the connections of an LLM; what is made of an answer or a status is
+    the backend's own.
     """
 
     def __init__(self, script: Script) -> None:
@@ -203,11 +239,17 @@ class InProcess:
         finally:
             self.running -= 1
         content = json.loads(act.text(body))
-        return read(content) if act.status == 200 else Rejected(act.status, act.headers, content.get("error", content))
+        return (
+            read(content)
+            if act.status == 200
+            else Rejected(act.status, act.headers, content.get("error", content))
+        )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--latency", type=float, default=0.3)
     parser.add_argument("--content", default="fine")
     args = parser.parse_args()

@@ -1,4 +1,6 @@
-"""Results and samples files for tests of the leaderboard: records made by hand, and a real lm_eval run with a model from a function."""
+"""Results and samples files for tests of the leaderboard: records made by hand, and a real lm_eval
+run with a model from a function.
+"""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -16,36 +18,71 @@ Answer = Callable[[Conversation, int], tuple[str | None, str]]
 """(conversation, position of the turn) -> (strategy id or None where unparsed, text)."""
 
 
-def conversations(count: int, strategies: Sequence[str] = ("GT", "PR", "ID", "AC"), language: str = "en") -> list[Conversation]:
+def conversations(
+    count: int, strategies: Sequence[str] = ("GT", "PR", "ID", "AC"), language: str = "en"
+) -> list[Conversation]:
     """Alike conversations, customer first, one topic per parity."""
     made = []
     for number in range(count):
         turns = []
         for k, strategy in enumerate(strategies):
-            turns += [Turn("customer", f"question {k} of case {number}"), Turn("supporter", f"gold answer {k} of case {number}", strategy)]
+            turns += [
+                Turn("customer", f"question {k} of case {number}"),
+                Turn("supporter", f"gold answer {k} of case {number}", strategy),
+            ]
         topic = ("Others", "Product Consultation")[number % 2]
         made.append(Conversation(f"case-{number:03}", language, topic, "test", tuple(turns)))
     return made
 
 
-def conversation_result(task: str, items: Sequence[Conversation], answer: Answer, metrics: str = "overlap") -> TaskResult:
+def conversation_result(
+    task: str, items: Sequence[Conversation], answer: Answer, metrics: str = "overlap"
+) -> TaskResult:
     """A task's records and metrics when every turn is answered by `answer`."""
     records = [
-        turn_record(item, turn, Reply(*answer(item, turn)), False, False) for item in items for turn in item.scored_turns()
+        turn_record(item, turn, Reply(*answer(item, turn)), False, False)
+        for item in items
+        for turn in item.scored_turns()
     ]
     languages = sorted({item.language for item in items})
-    return TaskResult(task, "turns", _corpus("csconv", items), items, records, measure(records, select(metrics, "turn"), languages))
+    return TaskResult(
+        task,
+        "turns",
+        _corpus("csconv", items),
+        items,
+        records,
+        measure(records, select(metrics, "turn"), languages),
+    )
 
 
-def question_result(task: str, items: Sequence[Question], answer: Callable[[Question], str], config: str = "qa") -> TaskResult:
+def question_result(
+    task: str, items: Sequence[Question], answer: Callable[[Question], str], config: str = "qa"
+) -> TaskResult:
     """The same for questions."""
-    records = [answer_record(item, item.refined_agent_answer, Reply(None, answer(item)), False, False) for item in items]
+    records = [
+        answer_record(item, item.refined_agent_answer, Reply(None, answer(item)), False, False)
+        for item in items
+    ]
     languages = sorted({item.language for item in items})
-    return TaskResult(task, "answers", _corpus(config, items), items, records, measure(records, select("overlap", "answer"), languages))
+    return TaskResult(
+        task,
+        "answers",
+        _corpus(config, items),
+        items,
+        records,
+        measure(records, select("overlap", "answer"), languages),
+    )
 
 
-def write_run(root: Path, name: str, results: Sequence[TaskResult], change: Callable[[dict], None] | None = None, **arguments) -> Path:
-    """Write a run of model `name` as lm_eval would (with a prompt style and a chat template); returns the results file.
+def write_run(
+    root: Path,
+    name: str,
+    results: Sequence[TaskResult],
+    change: Callable[[dict], None] | None = None,
+    **arguments,
+) -> Path:
+    """Write a run of model `name` as lm_eval would (with a prompt style and a chat template);
+    returns the results file.
 
     `change` may edit the results before they are written; `arguments` are model_args.
     """
@@ -65,7 +102,9 @@ def csc_of(results: Mapping, task: str = "csc_conv_ref") -> dict:
 
 
 def right(share: float, text: str = "a reply") -> Answer:
-    """Right on the first `share` of the turns of each conversation, else Others; the text says which turn it was."""
+    """Right on the first `share` of the turns of each conversation, else Others; the text says
+    which turn it was.
+    """
 
     def answer(item: Conversation, turn: int) -> tuple[str | None, str]:
         scored = item.scored_turns()
@@ -76,17 +115,27 @@ def right(share: float, text: str = "a reply") -> Answer:
 
 
 def numbered(every: int) -> Answer:
-    """Right in conversations whose number is not a multiple of `every`, unparsed on their last turn."""
+    """Right in conversations whose number is not a multiple of `every`, unparsed on their last
+    turn.
+    """
 
     def answer(item: Conversation, turn: int) -> tuple[str | None, str]:
         if turn == item.scored_turns()[-1]:
             return None, "no label at all"
-        return (item.dialogue[turn].strategy if int(item.conversation_id[-3:]) % every else "EM"), item.dialogue[turn].text
+        return (
+            item.dialogue[turn].strategy if int(item.conversation_id[-3:]) % every else "EM"
+        ), item.dialogue[turn].text
 
     return answer
 
 
-def run_lm_eval(root: Path, corpus: Path, tasks: Sequence[str], reply: Callable[[str], str | None], name: str = "org/fake") -> Path:
+def run_lm_eval(
+    root: Path,
+    corpus: Path,
+    tasks: Sequence[str],
+    reply: Callable[[str], str | None],
+    name: str = "org/fake",
+) -> Path:
     """A real run, written by lm_eval's own tracker; returns its folder."""
     from fakes import FakeLM
     from lm_eval import simple_evaluate
@@ -97,9 +146,13 @@ def run_lm_eval(root: Path, corpus: Path, tasks: Sequence[str], reply: Callable[
 
     metadata = {"csc_corpus": str(corpus), "csc_qa_corpus": str(corpus)}
     manager = TaskManager(include_path=str(TASKS_DIR), include_defaults=False, metadata=metadata)
-    results = simple_evaluate(FakeLM(reply), tasks=list(tasks), task_manager=manager, bootstrap_iters=0)
+    results = simple_evaluate(
+        FakeLM(reply), tasks=list(tasks), task_manager=manager, bootstrap_iters=0
+    )
     tracker = EvaluationTracker(output_path=str(root))
-    tracker.general_config_tracker.log_experiment_args("fake", f"pretrained={name}", None, None, False)
+    tracker.general_config_tracker.log_experiment_args(
+        "fake", f"pretrained={name}", None, None, False
+    )
     logged = results.pop("samples")
     tracker.save_results_aggregated(results=results, samples=logged)
     for task in tasks:
@@ -117,4 +170,6 @@ def change_line(file: Path, number: int, change: Callable[[dict], None]) -> None
 
 
 def _corpus(config: str, items: Sequence) -> corpora.Corpus:
-    return corpora.Corpus("made", config, "test", tuple(items), None, corpora.content_hash(items), {})
+    return corpora.Corpus(
+        "made", config, "test", tuple(items), None, corpora.content_hash(items), {}
+    )

@@ -3,21 +3,25 @@
 from pathlib import Path
 
 CHATML = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content']"
+    " }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 # Turns must alternate and start with the user; a system message is refused.
 STRICT = (
-    "{% for message in messages %}"
-    "{% if message['role'] == 'system' %}{{ raise_exception('no system message here') }}{% endif %}"
-    "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('roles must alternate from user') }}{% endif %}"
-    "<turn>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<turn>assistant\n{% endif %}"
+    "{% for message in messages %}{% if message['role'] == 'system' %}{{ raise_exception('no system"
+    " message here') }}{% endif %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{"
+    " raise_exception('roles must alternate from user') }}{% endif %}<turn>{{ message['role']"
+    " }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}{% if add_generation_prompt"
+    " %}<turn>assistant\n{% endif %}"
 )
 
 
-def make_model(folder: Path, positions: int = 4096, template: str | None = CHATML, seed: int = 0) -> Path:
-    """A one-layer Qwen2 with random weights and a byte tokenizer (one token a byte, so lengths can be counted by hand)."""
+def make_model(
+    folder: Path, positions: int = 4096, template: str | None = CHATML, seed: int = 0
+) -> Path:
+    """A one-layer Qwen2 with random weights and a byte tokenizer (one token a byte, so lengths can
+    be counted by hand).
+    """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM

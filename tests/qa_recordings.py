@@ -1,4 +1,6 @@
-"""Recorded dialogues for the tests of csc build qa, and a server that plays all its stages by the stand-in."""
+"""Recorded dialogues for the tests of csc build qa, and a server that plays all its stages by the
+stand-in.
+"""
 
 import contextlib
 import json
@@ -28,14 +30,25 @@ def recording(number: int, language: str) -> dict:
     """A dialogue of 8 turns or more as a JSONL source has it."""
     problems = list(bank(language).problems)
     for attempt in count():
-        *_, last = play(plan(f"qa test/{language}/{number}/{attempt}", language, problems[number % len(problems)]))
+        *_, last = play(
+            plan(
+                f"qa test/{language}/{number}/{attempt}", language, problems[number % len(problems)]
+            )
+        )
         turns, _ = merge_neighbours(last.turns, " ")
         if len(turns) >= 8:
             said = [{"speaker": turn.speaker, "text": turn.text} for turn in turns]
-            return {"conversation_id": f"{language}-{number}", "language": language, "topic": last.scenario.topic, "turns": said}
+            return {
+                "conversation_id": f"{language}-{number}",
+                "language": language,
+                "topic": last.scenario.topic,
+                "turns": said,
+            }
 
 
-def spoken(name: str, texts: list[str], language: str = "en", topic: str = "", first: str = "customer") -> dict:
+def spoken(
+    name: str, texts: list[str], language: str = "en", topic: str = "", first: str = "customer"
+) -> dict:
     """A dialogue of these texts, speakers in turn."""
     speakers = ("customer", "supporter") if first == "customer" else ("supporter", "customer")
     turns = [{"speaker": speakers[i % 2], "text": text} for i, text in enumerate(texts)]
@@ -44,7 +57,9 @@ def spoken(name: str, texts: list[str], language: str = "en", topic: str = "", f
 
 def write_source(path: Path, rows: list[dict]) -> Path:
     """A JSONL source."""
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    path.write_text(
+        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8"
+    )
     return path
 
 
@@ -80,7 +95,9 @@ FAULTS = (
 
 
 def over_http(faulty: bool = False):
-    """A script for `llm_server` that plays all stages; `faulty`: for every third prompt something goes wrong when it comes first."""
+    """A script for `llm_server` that plays all stages; `faulty`: for every third prompt something
+    goes wrong when it comes first.
+    """
     seen = set()
 
     def script(body, number):
@@ -91,8 +108,15 @@ def over_http(faulty: bool = False):
         first = asked not in seen
         seen.add(asked)
         draw = int(asked[:8], 16)
-        # Without a count of tokens everything is counted here, so that thinking does not make a difference.
-        act = FAULTS[draw // 3 % len(FAULTS)](right) if faulty and first and draw % 3 == 0 else Act(right)
-        return Act(**{name: getattr(act, name) for name in Act.__dataclass_fields__} | {"usage": None})
+        # Without a count of tokens everything is counted here, so that thinking does not make a
+        # difference.
+        act = (
+            FAULTS[draw // 3 % len(FAULTS)](right)
+            if faulty and first and draw % 3 == 0
+            else Act(right)
+        )
+        return Act(
+            **{name: getattr(act, name) for name in Act.__dataclass_fields__} | {"usage": None}
+        )
 
     return script

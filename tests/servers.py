@@ -8,7 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class ChatServer(ThreadingHTTPServer):
-    """Keeps every request body in `asked`; `answer(body)` returns (content or None, or a whole message, finish_reason)."""
+    """Keeps every request body in `asked`; `answer(body)` returns (content or None, or a whole
+    message, finish_reason).
+    """
 
     daemon_threads = True
     # Many clients connect at once; the default of 5 makes some of them wait a second.
@@ -33,9 +35,14 @@ class _Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             self.server.asked.append(body)
         content, reason = self.server.answer(body)
-        message = {"role": "assistant", **(content if isinstance(content, dict) else {"content": content})}
+        message = {
+            "role": "assistant",
+            **(content if isinstance(content, dict) else {"content": content}),
+        }
         choice = {"index": 0, "message": message, "finish_reason": reason}
-        reply = json.dumps({"id": "x", "object": "chat.completion", "model": body["model"], "choices": [choice]}).encode()
+        reply = json.dumps(
+            {"id": "x", "object": "chat.completion", "model": body["model"], "choices": [choice]}
+        ).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(reply)))

@@ -1,4 +1,6 @@
-"""Tiny stand-ins for a language model in every role: one function says what each stage answers, and everything asked is kept."""
+"""Tiny stand-ins for a language model in every role: one function says what each stage answers, and
+everything asked is kept.
+"""
 
 import json
 from collections.abc import Callable
@@ -13,7 +15,9 @@ STRATEGIES_IN_TURN = ("RP", "PR", "EM", "PS", "ID", "RI", "FR", "RC", "AC")
 
 
 class Talker:
-    """A backend: `answer(request, number)` gives the text, `number` counting the requests of that stage from 0."""
+    """A backend: `answer(request, number)` gives the text, `number` counting the requests of that
+    stage from 0.
+    """
 
     name, model, base_url = "fake", "talker", ""
 
@@ -53,7 +57,9 @@ def prompt(request: Request) -> str:
 
 
 def well_behaved(**instead) -> Callable[[Request, int], str]:
-    """Answers of the right form at every stage of an English conversation; `instead`: stage -> a function or text that answers it."""
+    """Answers of the right form at every stage of an English conversation; `instead`: stage -> a
+    function or text that answers it.
+    """
     from csc_tasks.languages.labels import strategy_name
 
     def answer(request, number):
@@ -61,12 +67,26 @@ def well_behaved(**instead) -> Callable[[Request, int], str]:
             other = instead[request.stage]
             return other if isinstance(other, str) else other(request, number)
         return {
-            "planner": lambda: as_json(scenario="SCENARIO: the card was charged twice.", goal="GOAL: the money back."),
-            "supporter_assistant": lambda: as_json(strategy=strategy_name(STRATEGIES_IN_TURN[number % len(STRATEGIES_IN_TURN)], "en")),
-            "supporter": lambda: as_json(reply=f"The supporter says sentence number {number} here."),
+            "planner": lambda: as_json(
+                scenario="SCENARIO: the card was charged twice.", goal="GOAL: the money back."
+            ),
+            "supporter_assistant": lambda: as_json(
+                strategy=strategy_name(STRATEGIES_IN_TURN[number % len(STRATEGIES_IN_TURN)], "en")
+            ),
+            "supporter": lambda: as_json(
+                reply=f"The supporter says sentence number {number} here."
+            ),
             "customer_assistant": lambda: as_json(direction=f"DIRECTION {number}"),
-            "customer": lambda: as_json(reply=f"The customer says sentence number {number} here.", finished=False),
-            "judge": lambda: as_json(strategy_adherence=True, unreasonable_requests=True, natural=True, varied=True, in_role=True),
+            "customer": lambda: as_json(
+                reply=f"The customer says sentence number {number} here.", finished=False
+            ),
+            "judge": lambda: as_json(
+                strategy_adherence=True,
+                unreasonable_requests=True,
+                natural=True,
+                varied=True,
+                in_role=True,
+            ),
         }[request.stage]()
 
     return answer

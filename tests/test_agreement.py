@@ -1,4 +1,6 @@
-"""Agreement and bias against the literature, other libraries and simulated studies whose truth is known."""
+"""Agreement and bias against the literature, other libraries and simulated studies whose truth is
+known.
+"""
 
 from dataclasses import replace
 from itertools import combinations
@@ -16,17 +18,26 @@ from leaderboard.judging.report import Report, as_html, as_markdown, load_report
 
 # Fleiss (1971), Table 1 as reprinted in many places: 10 subjects, 14 raters, 5 categories.
 FLEISS = [
-    [0, 0, 0, 0, 14], [0, 2, 6, 4, 2], [0, 0, 3, 5, 6], [0, 3, 9, 2, 0], [2, 2, 8, 1, 1],
-    [7, 7, 0, 0, 0], [3, 2, 6, 3, 0], [2, 5, 3, 2, 2], [6, 5, 2, 1, 0], [0, 2, 2, 3, 7],
-]  # fmt: skip
+    [0, 0, 0, 0, 14],
+    [0, 2, 6, 4, 2],
+    [0, 0, 3, 5, 6],
+    [0, 3, 9, 2, 0],
+    [2, 2, 8, 1, 1],
+    [7, 7, 0, 0, 0],
+    [3, 2, 6, 3, 0],
+    [2, 5, 3, 2, 2],
+    [6, 5, 2, 1, 0],
+    [0, 2, 2, 3, 7],
+]
 
-# Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), Section E: 4 observers, 12 units, missing data.
+# Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), Section E: 4 observers, 12 units,
+# missing data.
 KRIPPENDORFF = [
     [1, 2, 3, 3, 2, 1, 4, 1, 2, None, None, None],
     [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, None, 3],
     [None, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, None],
     [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, None],
-]  # fmt: skip
+]
 
 
 def units_of(table):
@@ -34,12 +45,25 @@ def units_of(table):
 
 
 def by_definition(units, distance):
-    """Alpha from its definition: observed over expected disagreement, pair by pair, no matrix and no sums."""
+    """Alpha from its definition: observed over expected disagreement, pair by pair, no matrix and
+    no sums.
+    """
     units = [unit for unit in units if len(unit) > 1]
     values = [value for unit in units for value in unit]
     n = len(values)
-    observed = sum(distance(a, b) / (len(unit) - 1) for unit in units for i, a in enumerate(unit) for j, b in enumerate(unit) if i != j) / n
-    expected = sum(distance(a, b) for i, a in enumerate(values) for j, b in enumerate(values) if i != j) / (n * (n - 1))
+    observed = (
+        sum(
+            distance(a, b) / (len(unit) - 1)
+            for unit in units
+            for i, a in enumerate(unit)
+            for j, b in enumerate(unit)
+            if i != j
+        )
+        / n
+    )
+    expected = sum(
+        distance(a, b) for i, a in enumerate(values) for j, b in enumerate(values) if i != j
+    ) / (n * (n - 1))
     return 1 - observed / expected
 
 
@@ -48,7 +72,10 @@ def ordinal_distance(units):
 
     def distance(a, b):
         low, high = min(a, b), max(a, b)
-        return (sum(low <= value <= high for value in values) - (values.count(low) + values.count(high)) / 2) ** 2
+        return (
+            sum(low <= value <= high for value in values)
+            - (values.count(low) + values.count(high)) / 2
+        ) ** 2
 
     return distance
 
@@ -56,12 +83,20 @@ def ordinal_distance(units):
 def alphas(units, categories=6):
     sums = coefficients.coincidence_sums(units, categories).sum(axis=0)
     interval = coefficients.interval_alpha(coefficients.interval_sums(units).sum(axis=0))
-    return float(coefficients.nominal_alpha(sums)), float(coefficients.ordinal_alpha(sums)), float(interval)
+    return (
+        float(coefficients.nominal_alpha(sums)),
+        float(coefficients.ordinal_alpha(sums)),
+        float(interval),
+    )
 
 
 def test_fleiss_kappa_of_the_original_table():
-    units = [[category for category, count in enumerate(row) for _ in range(count)] for row in FLEISS]
-    assert float(coefficients.kappa(coefficients.kappa_sums(units, 5).sum(axis=0), 14)) == pytest.approx(0.210, abs=5e-4)
+    units = [
+        [category for category, count in enumerate(row) for _ in range(count)] for row in FLEISS
+    ]
+    assert float(
+        coefficients.kappa(coefficients.kappa_sums(units, 5).sum(axis=0), 14)
+    ) == pytest.approx(0.210, abs=5e-4)
 
 
 def test_fleiss_kappa_is_that_of_statsmodels():
@@ -70,7 +105,9 @@ def test_fleiss_kappa_is_that_of_statsmodels():
     draw = np.random.default_rng(1)
     for raters in (2, 3, 6):
         table = draw.multinomial(raters, [0.1, 0.2, 0.3, 0.25, 0.15], size=40)
-        units = [[category for category, count in enumerate(row) for _ in range(count)] for row in table]
+        units = [
+            [category for category, count in enumerate(row) for _ in range(count)] for row in table
+        ]
         ours = float(coefficients.kappa(coefficients.kappa_sums(units, 5).sum(axis=0), raters))
         assert ours == pytest.approx(fleiss_kappa(table, method="fleiss"), abs=1e-9)
 
@@ -83,9 +120,15 @@ def test_krippendorffs_alpha_is_what_its_definition_gives():
     draw = np.random.default_rng(2)
     for _ in range(5):
         truth = draw.integers(0, 5, 30)
-        units = [[int(np.clip(t + draw.integers(-1, 2), 0, 5)) for _ in range(draw.integers(1, 5))] for t in truth]
-        expected = (by_definition(units, lambda a, b: float(a != b)), by_definition(units, ordinal_distance(units)),
-                    by_definition(units, lambda a, b: (a - b) ** 2))  # fmt: skip
+        units = [
+            [int(np.clip(t + draw.integers(-1, 2), 0, 5)) for _ in range(draw.integers(1, 5))]
+            for t in truth
+        ]
+        expected = (
+            by_definition(units, lambda a, b: float(a != b)),
+            by_definition(units, ordinal_distance(units)),
+            by_definition(units, lambda a, b: (a - b) ** 2),
+        )
         assert alphas(units) == pytest.approx(expected, abs=1e-9)
 
 
@@ -97,17 +140,22 @@ def test_spearman_is_that_of_scipy_with_ties_and_with_repeated_items():
     times = draw.multinomial(60, np.full(60, 1 / 60), size=4)
     found = coefficients.spearman(x, y, times.astype(float))
     for row, ours in zip(times, found, strict=True):
-        assert ours == pytest.approx(spearmanr(np.repeat(x, row), np.repeat(y, row)).statistic, abs=1e-9)
+        assert ours == pytest.approx(
+            spearmanr(np.repeat(x, row), np.repeat(y, row)).statistic, abs=1e-9
+        )
 
 
 @pytest.mark.parametrize("units", [[[1, 1], [1, 1]], [[2, 2, 2]]])
 def test_no_variation_is_undefined_and_not_perfect(units):
     assert np.isnan(alphas(units)).all()
-    assert np.isnan(coefficients.kappa(coefficients.kappa_sums(units, 5).sum(axis=0), len(units[0])))
+    assert np.isnan(
+        coefficients.kappa(coefficients.kappa_sums(units, 5).sum(axis=0), len(units[0]))
+    )
 
 
 @pytest.mark.parametrize(
-    ("score", "expected"), [(0, 1), (19, 1), (19.9, 1), (20, 2), (39, 2), (40, 3), (60, 4), (79.5, 4), (80, 5), (100, 5)]
+    ("score", "expected"),
+    [(0, 1), (19, 1), (19.9, 1), (20, 2), (39, 2), (40, 3), (60, 4), (79.5, 4), (80, 5), (100, 5)],
 )
 def test_classes(score, expected):
     assert score_class(score) == expected
@@ -120,13 +168,37 @@ def test_peoples_classes_stand_in_the_middle_of_theirs():
 
 def rating(rater, model, unit, scores, kind="judge", length=50, **more):
     asked = f"openai:{rater}" if kind == "judge" else ""
-    given = {"conversation_id": unit.split("/")[0], "language": "en", "topic": "Others", "stage": "", **more}
-    return Rating(kind, rater, asked, model, "csc_qa", unit, given.pop("conversation_id"), given.pop("language"), given.pop("topic"),
-                  given.pop("stage"), length, scores, **given)  # fmt: skip
+    given = {
+        "conversation_id": unit.split("/")[0],
+        "language": "en",
+        "topic": "Others",
+        "stage": "",
+        **more,
+    }
+    return Rating(
+        kind,
+        rater,
+        asked,
+        model,
+        "csc_qa",
+        unit,
+        given.pop("conversation_id"),
+        given.pop("language"),
+        given.pop("topic"),
+        given.pop("stage"),
+        length,
+        scores,
+        **given,
+    )
 
 
 def test_kappa_takes_the_commonest_number_of_ratings_and_counts_the_rest():
-    said = [rating(r, "m", f"c{i}/0", {"tone": 20 * (i % 5)}) for i in range(10) for r in ("a", "b", "c") if (i, r) != (3, "c")]
+    said = [
+        rating(r, "m", f"c{i}/0", {"tone": 20 * (i % 5)})
+        for i in range(10)
+        for r in ("a", "b", "c")
+        if (i, r) != (3, "c")
+    ]
     found = panels.agreement(panels.opinions(said), 0)
     assert (found.units, found.left_out) == (10, 1)
     assert found.kappa.value == found.ordinal.value == 1.0
@@ -137,7 +209,11 @@ def test_kappa_takes_the_commonest_number_of_ratings_even_where_it_is_not_the_la
     from statsmodels.stats.inter_rater import fleiss_kappa
 
     pairs = [(10, 10), (30, 50), (50, 50), (70, 70), (90, 70), (10, 30)]
-    said = [rating(r, "m", f"c{i}/0", {"tone": score}) for i, both in enumerate(pairs) for r, score in zip("ab", both, strict=True)]
+    said = [
+        rating(r, "m", f"c{i}/0", {"tone": score})
+        for i, both in enumerate(pairs)
+        for r, score in zip("ab", both, strict=True)
+    ]
     said += [rating(r, "m", f"d{i}/0", {"tone": 50}) for i in range(2) for r in "abc"]
     found = panels.agreement(panels.opinions(said), 0)
     table = np.zeros((6, 5), dtype=int)
@@ -154,19 +230,27 @@ def test_kappa_takes_the_commonest_number_of_ratings_even_where_it_is_not_the_la
 
 
 def test_missing_and_second_askings_are_not_in_the_table():
-    said = [rating("a", "m", "c/0", {"tone": 50}), rating("a", "m", "d/0", None, problem="malformed"),
-            rating("a", "m", "c/0", {"tone": 10}, repeat=1)]  # fmt: skip
+    said = [
+        rating("a", "m", "c/0", {"tone": 50}),
+        rating("a", "m", "d/0", None, problem="malformed"),
+        rating("a", "m", "c/0", {"tone": 10}, repeat=1),
+    ]
     assert panels.opinions(said).scores == {"a": {("m", "c/0", "tone"): 50.0}}
 
 
 def test_slopes_and_means_without_anything_behind_them_are_none():
     assert mean([], []).value is None
     assert slope([0.0, 0.0], [1.0, 2.0], ["a", "b"]).value is None
-    assert effects.self_preference([rating("a", "m", "c/0", {"tone": 50})], "a", "openai:a", {}).value is None
+    assert (
+        effects.self_preference([rating("a", "m", "c/0", {"tone": 50})], "a", "openai:a", {}).value
+        is None
+    )
 
 
 def study(seed, conversations=120, kin=0.0, length=0.0, full=False):
-    """Two judges and two people rate three models whose quality is 50, 60 and 70; judge "gpt-x" may like length and its kin."""
+    """Two judges and two people rate three models whose quality is 50, 60 and 70; judge "gpt-x" may
+    like length and its kin.
+    """
     draw = np.random.default_rng(seed)
     found = []
     for c in range(conversations):
@@ -176,11 +260,17 @@ def study(seed, conversations=120, kin=0.0, length=0.0, full=False):
             true = quality + hard + draw.normal(0, 5)
             own = true + length * (np.log2(size) - 6.5) + kin * (model == "gpt-small")
             for rater, level in (("gpt-x", own), ("other", true)):
-                score = 100 if full and rater == "other" else float(np.clip(round(level + draw.normal(0, 6)), 0, 100))
+                score = (
+                    100
+                    if full and rater == "other"
+                    else float(np.clip(round(level + draw.normal(0, 6)), 0, 100))
+                )
                 found.append(rating(rater, model, f"c{c}/0", {"tone": score}, length=size))
             for rater in ("rater-1", "rater-2"):
                 likert = score_class(float(np.clip(true + draw.normal(0, 8), 0, 99)))
-                found.append(rating(rater, model, f"c{c}/0", {"tone": likert}, kind="human", length=size))
+                found.append(
+                    rating(rater, model, f"c{c}/0", {"tone": likert}, kind="human", length=size)
+                )
     return found
 
 
@@ -206,30 +296,60 @@ def test_the_report_finds_a_full_scale():
 
 
 def test_saturation_by_hand():
-    """Five first askings: 100, 80, 79, 100 and 99. The top class begins at 80; a second asking and a missing one do not count."""
+    """Five first askings: 100, 80, 79, 100 and 99. The top class begins at 80; a second asking and
+    a missing one do not count.
+    """
     scores = {"c0/0": 100, "c1/0": 80, "c2/0": 79, "c3/0": 100, "c5/0": 99}
     said = [rating("a", "m", unit, {"tone": score}) for unit, score in scores.items()]
-    said += [rating("a", "m", unit, {"tone": 5}, repeat=1) for unit in scores] + [rating("a", "m", "c4/0", None, problem="malformed")]
+    said += [rating("a", "m", unit, {"tone": 5}, repeat=1) for unit in scores] + [
+        rating("a", "m", "c4/0", None, problem="malformed")
+    ]
     found = effects.saturation(said)
-    assert (found.full.value, found.top.value, found.commonest, found.commonest_share.value) == (0.4, 0.8, 100, 0.4)
+    assert (found.full.value, found.top.value, found.commonest, found.commonest_share.value) == (
+        0.4,
+        0.8,
+        100,
+        0.4,
+    )
     # Mean 91.6: deviations 8.4, -11.6, -12.6, 8.4, 7.4.
-    assert (found.different, found.spread) == (4, pytest.approx(np.sqrt((2 * 8.4**2 + 11.6**2 + 12.6**2 + 7.4**2) / 5)))
+    assert (found.different, found.spread) == (
+        4,
+        pytest.approx(np.sqrt((2 * 8.4**2 + 11.6**2 + 12.6**2 + 7.4**2) / 5)),
+    )
     assert (found.full.items, found.full.clusters) == (5, 5)
     # Of two equally common scores the higher is named; without a score nothing is said.
-    assert effects.saturation([rating("a", "m", f"c{i}/0", {"tone": 10 * i}) for i in range(3)]).commonest == 20
+    assert (
+        effects.saturation(
+            [rating("a", "m", f"c{i}/0", {"tone": 10 * i}) for i in range(3)]
+        ).commonest
+        == 20
+    )
     assert effects.saturation(said[-1:]) is None
 
 
 def twice_rated():
-    """Judge a gives the longer of two replies 10 points more, for one doubling, and its own family 10 more; others see no difference.
+    """Judge a gives the longer of two replies 10 points more, for one doubling, and its own family
+    10 more; others see no difference.
 
-    Asked again, a says the opposite of all that, with 60 points between: it must not matter."""
+    Asked again, a says the opposite of all that, with 60 points between: it must not matter.
+    """
     said = []
     for i in range(4):
         for model, size, score in (("gpt-1", 200, 60), ("qwen", 100, 50)):
             said.append(rating("a", model, f"c{i}/0", {"tone": score}, length=size))
-            said += [rating(other, model, f"c{i}/0", {"tone": 50}, length=size) for other in ("b", "c")]
-            said.append(rating("a", model, f"c{i}/0", {"tone": 20 if size == 200 else 80}, length=size, repeat=1))
+            said += [
+                rating(other, model, f"c{i}/0", {"tone": 50}, length=size) for other in ("b", "c")
+            ]
+            said.append(
+                rating(
+                    "a",
+                    model,
+                    f"c{i}/0",
+                    {"tone": 20 if size == 200 else 80},
+                    length=size,
+                    repeat=1,
+                )
+            )
     return said
 
 
@@ -241,7 +361,9 @@ def test_second_askings_move_no_effect():
     assert (found.value, found.items, found.clusters) == (pytest.approx(10), 4, 4)
     # In the other order of the lines too: the last word must not win.
     assert effects.length(twice_rated()[::-1], "a")[0].value == pytest.approx(10)
-    assert effects.self_preference(twice_rated()[::-1], "a", "openai:a", {"a": "gpt"}).value == pytest.approx(10)
+    assert effects.self_preference(
+        twice_rated()[::-1], "a", "openai:a", {"a": "gpt"}
+    ).value == pytest.approx(10)
 
 
 def test_stability_of_what_was_asked_twice():
@@ -249,7 +371,10 @@ def test_stability_of_what_was_asked_twice():
     said = []
     for c in range(200):
         level = draw.uniform(10, 90)
-        said += [rating("a", "m", f"c{c}/0", {"tone": round(level + draw.normal(0, 5))}, repeat=repeat) for repeat in (0, 1)]
+        said += [
+            rating("a", "m", f"c{c}/0", {"tone": round(level + draw.normal(0, 5))}, repeat=repeat)
+            for repeat in (0, 1)
+        ]
     found = effects.stability(said, 0)
     # |difference| of two normals with sd 5: 5 * 2 / sqrt(pi); alpha: 1 - 25 / (25 + 80^2 / 12).
     assert found.difference.value == pytest.approx(10 / np.sqrt(np.pi), abs=0.8)
@@ -261,19 +386,39 @@ def test_agreement_with_people_is_in_the_report_and_the_numbers_are_those_of_the
     said = study(6)
     found = report(said, [], 0, {})
     titles = [section.title for section in found.sections]
-    assert titles == ["Agreement among judges", "Agreement among people", "Agreement of two", "Parse failures", "Length in ratings",
-                      "Self-preference", "Saturation"]  # fmt: skip
+    assert titles == [
+        "Agreement among judges",
+        "Agreement among people",
+        "Agreement of two",
+        "Parse failures",
+        "Length in ratings",
+        "Self-preference",
+        "Saturation",
+    ]
     pairs = {row[0]: row for row in found.sections[2].rows}
     humans = "humans (mean)"
-    wanted = {"gpt-x – other", f"gpt-x – {humans}", f"other – {humans}", f"judges (mean) – {humans}", "rater-1 – rater-2"}
+    wanted = {
+        "gpt-x – other",
+        f"gpt-x – {humans}",
+        f"other – {humans}",
+        f"judges (mean) – {humans}",
+        "rater-1 – rater-2",
+    }
     assert set(pairs) == wanted
-    first, second = ([r.scores["tone"] for r in said if r.rater == rater] for rater in ("gpt-x", "other"))
-    expected = by_definition([[a, b] for a, b in zip(first, second, strict=True)], lambda a, b: (a - b) ** 2)
+    first, second = (
+        [r.scores["tone"] for r in said if r.rater == rater] for rater in ("gpt-x", "other")
+    )
+    expected = by_definition(
+        [[a, b] for a, b in zip(first, second, strict=True)], lambda a, b: (a - b) ** 2
+    )
     assert pairs["gpt-x – other"][4].value == pytest.approx(expected, abs=1e-9)
 
 
 def test_the_report_as_text_and_as_data_and_back(tmp_path):
-    said = [replace(r, model="<script>alert(1)</script>|x" if r.model == "qwen" else r.model) for r in study(7, conversations=20)]
+    said = [
+        replace(r, model="<script>alert(1)</script>|x" if r.model == "qwen" else r.model)
+        for r in study(7, conversations=20)
+    ]
     found = report(said, [], 0, {"<script>": "x"}, ["judge openai:gpt-x|reference:hidden"])
     file = tmp_path / "reliability.json"
     file.write_text(found.model_dump_json())
@@ -282,12 +427,22 @@ def test_the_report_as_text_and_as_data_and_back(tmp_path):
     assert "|gpt-x – other|" in as_markdown(found) and "reference:hidden" in as_markdown(found)
 
 
-@pytest.mark.parametrize(("name", "expected"), [
-    ("openai:gpt-4o", "gpt"), ("o3-mini", "gpt"), ("Qwen/Qwen2.5-7B-Instruct", "qwen"),
-    ("deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", "deepseek"),
-    ("meta-llama/Llama-3.1-8B", "llama"), ("google/gemma-2-9b-it", "gemini"), ("demo/model", None), ("claude-sonnet", "claude"),
-    ("THUDM/chatglm3-6b", "glm"), ("01-ai/Yi-34B", "yi"), ("aphid", None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("openai:gpt-4o", "gpt"),
+        ("o3-mini", "gpt"),
+        ("Qwen/Qwen2.5-7B-Instruct", "qwen"),
+        ("deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", "deepseek"),
+        ("meta-llama/Llama-3.1-8B", "llama"),
+        ("google/gemma-2-9b-it", "gemini"),
+        ("demo/model", None),
+        ("claude-sonnet", "claude"),
+        ("THUDM/chatglm3-6b", "glm"),
+        ("01-ai/Yi-34B", "yi"),
+        ("aphid", None),
+    ],
+)
 def test_families(name, expected):
     assert family(name, {}) == expected
     assert family(name, parse_families([f"{name}=Mine"])) == "mine"
@@ -313,7 +468,10 @@ def test_ratings_files_are_checked(tmp_path):
 def test_one_name_for_two_raters_is_an_error():
     from csc_tasks.errors import DataError
 
-    said = [rating("a", "m", "c/0", {"tone": 50}), rating("a", "m", "d/0", {"tone": 3}, kind="human")]
+    said = [
+        rating("a", "m", "c/0", {"tone": 50}),
+        rating("a", "m", "d/0", {"tone": 3}, kind="human"),
+    ]
     with pytest.raises(DataError, match=r"a is the name of two raters \(judge openai:a; human\)"):
         report(said, [], 0, {})
 

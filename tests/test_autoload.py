@@ -1,4 +1,6 @@
-"""The start-up hook as a module: which programs it takes for lm_eval, the switch, and that it can stand beside an older one of itself."""
+"""The start-up hook as a module: which programs it takes for lm_eval, the switch, and that it can
+stand beside an older one of itself.
+"""
 
 import sys
 from types import ModuleType
@@ -73,10 +75,14 @@ def test_the_switch(command, switch, installed, monkeypatch):
 
 def test_the_finder_answers_for_two_modules_and_for_no_other(monkeypatch):
     monkeypatch.setattr(autoload, "find_manager", lambda asking, path: ("manager", asking, path))
-    monkeypatch.setattr(autoload, "find_evaluator", lambda asking, path: ("evaluator", asking, path))
+    monkeypatch.setattr(
+        autoload, "find_evaluator", lambda asking, path: ("evaluator", asking, path)
+    )
     assert start.find_spec("lm_eval.tasks.manager", ["a"]) == ("manager", start, ["a"])
     assert start.find_spec("lm_eval.evaluator", ["b"]) == ("evaluator", start, ["b"])
-    assert [start.find_spec(name) for name in ("lm_eval", "lm_eval.tasks", "manager", "json")] == [None] * 4
+    assert [start.find_spec(name) for name in ("lm_eval", "lm_eval.tasks", "manager", "json")] == [
+        None
+    ] * 4
     monkeypatch.setitem(sys.modules, "csc_tasks.autoload", None)
     monkeypatch.delattr("csc_tasks.autoload")
     assert start.find_spec("lm_eval.evaluator", ["b"]) is None
@@ -117,7 +123,11 @@ def fake_lm_eval(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     for name in [name for name in sys.modules if name.split(".")[0] == "lm_eval"]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr(sys, "meta_path", [finder for finder in sys.meta_path if "csc" not in str(finder).casefold()])
+    monkeypatch.setattr(
+        sys,
+        "meta_path",
+        [finder for finder in sys.meta_path if "csc" not in str(finder).casefold()],
+    )
     yield
     for name in [name for name in sys.modules if name.split(".")[0] == "lm_eval"]:
         del sys.modules[name]
@@ -140,8 +150,14 @@ def test_install_works_before_and_after_lm_eval_is_imported(before, fake_lm_eval
     if before:
         sys.meta_path.insert(0, OlderFinder)
         autoload.install()
-    manager, evaluator = (importlib.import_module(name) for name in ("lm_eval.tasks.manager", "lm_eval.evaluator"))
-    assert manager.__file__ and manager.__spec__.loader is manager.__loader__ and type(manager.__loader__).__name__ == "SourceFileLoader"
+    manager, evaluator = (
+        importlib.import_module(name) for name in ("lm_eval.tasks.manager", "lm_eval.evaluator")
+    )
+    assert (
+        manager.__file__
+        and manager.__spec__.loader is manager.__loader__
+        and type(manager.__loader__).__name__ == "SourceFileLoader"
+    )
     autoload.install()
     autoload.install()
     assert manager.TaskManager(["mine"]).scanned == [TASKS_DIR, "mine"]
@@ -163,8 +179,13 @@ def test_one_line_for_our_errors_and_the_old_hook_for_the_others(capsys):
         hook(type(error), error, None)
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "error: a row is broken"
-    assert lines[1].startswith("error: Tasks not found: csc_q, other (closest: csc_qa); csc-tasks has csc, csc_conv_gen, ")
-    assert len(lines) == 2 and [str(error) for _, error, _ in others] == ["Tasks not found: other", "'x'"]
+    assert lines[1].startswith(
+        "error: Tasks not found: csc_q, other (closest: csc_qa); csc-tasks has csc, csc_conv_gen, "
+    )
+    assert len(lines) == 2 and [str(error) for _, error, _ in others] == [
+        "Tasks not found: other",
+        "'x'",
+    ]
 
 
 def test_the_page_shows_every_line():

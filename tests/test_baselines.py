@@ -44,7 +44,9 @@ def corpus(tmp_path):
 
 
 def predicted(result):
-    return {(record["conversation_id"], record["turn"]): record["strategy"] for record in result.records}
+    return {
+        (record["conversation_id"], record["turn"]): record["strategy"] for record in result.records
+    }
 
 
 def test_majority_and_bigram_are_the_counts_of_the_training_split(corpus):
@@ -53,22 +55,32 @@ def test_majority_and_bigram_are_the_counts_of_the_training_split(corpus):
     assert (reference.task, generated.task) == ("csc_conv_ref", "csc_conv_gen")
     # English: GT 3, ID 5, AC 2, PR 1, PS 1 -> ID; Chinese: EM.
     assert set(predicted(found["majority"][0]).values()) == {"ID", "EM"}
-    # After nothing GT; after GT ID (twice, PR once); after ID: ID 2, AC 2, PS 1 -> the earlier in the table, ID; IV was never seen -> ID.
-    # The unlabelled turn of t3 and of b is stepped over.
+    # After nothing GT; after GT ID (twice, PR once); after ID: ID 2, AC 2, PS 1 -> the earlier in
+    # the table, ID; IV was never seen -> ID. The unlabelled turn of t3 and of b is stepped over.
     assert predicted(reference) == {
-        ("a", 1): "GT", ("a", 3): "ID", ("a", 5): "ID",
-        ("b", 1): "GT", ("b", 5): "ID", ("b", 7): "ID",
-        ("c", 1): "GT", ("c", 3): "EM", ("c", 5): "EM",
-    }  # fmt: skip
+        ("a", 1): "GT",
+        ("a", 3): "ID",
+        ("a", 5): "ID",
+        ("b", 1): "GT",
+        ("b", 5): "ID",
+        ("b", 7): "ID",
+        ("c", 1): "GT",
+        ("c", 3): "EM",
+        ("c", 5): "EM",
+    }
     # On its own choices: b goes GT, ID, ID whatever the gold was.
     assert [predicted(generated)["b", turn] for turn in (1, 5, 7)] == ["GT", "ID", "ID"]
-    accuracy = reference.columns["strategy_acc"].estimate([record["conversation_id"] for record in reference.records])
+    accuracy = reference.columns["strategy_acc"].estimate(
+        [record["conversation_id"] for record in reference.records]
+    )
     assert accuracy.value == pytest.approx(6 / 9)
 
 
 def test_echo_repeats_the_customer_and_has_no_strategy(corpus):
     echo = baselines(str(corpus))["echo"][0]
-    assert {(r["conversation_id"], r["turn"]): r["reply"] for r in echo.records}["b", 5] == "hello there friend 2"
+    assert {(r["conversation_id"], r["turn"]): r["reply"] for r in echo.records}[
+        "b", 5
+    ] == "hello there friend 2"
     assert not any(name.startswith("strategy") for name in echo.columns)
     assert all(record["unparsed"] is None for record in echo.records)
 
@@ -92,7 +104,11 @@ def test_the_demo_by_another_route():
                     # Ties go to the earlier strategy of the table.
                     hits, total = hits + (gold == min(chosen, key=ORDER.index)), total + 1
     found = baselines("demo")["bigram"][0]
-    value = found.columns["strategy_acc"].estimate([record["conversation_id"] for record in found.records]).value
+    value = (
+        found.columns["strategy_acc"]
+        .estimate([record["conversation_id"] for record in found.records])
+        .value
+    )
     assert value == pytest.approx(hits / total)
 
 
@@ -102,12 +118,19 @@ def test_files_are_read_like_lm_evals_own(corpus, tmp_path, capsys):
     assert main(["baselines", str(corpus), "--out", str(tmp_path / "out")]) == 0
     assert "|bigram|csc_conv_ref|strategy_acc|0.6667|" in capsys.readouterr().out
     files = sorted((tmp_path / "out").rglob("results_*.json"))
-    assert [file.parent.name for file in files] == ["baseline__bigram", "baseline__echo", "baseline__majority"]
+    assert [file.parent.name for file in files] == [
+        "baseline__bigram",
+        "baseline__echo",
+        "baseline__majority",
+    ]
     table = make_table(json.loads(files[0].read_text(encoding="utf-8")))
     assert "strategy_acc" in table and "0.6667" in table
     for file in find_samples([tmp_path / "out"]):
         logged = read_run(file)
-        assert logged.records and logged.results["configs"][logged.task]["metadata"]["csc"]["content_hash"]
+        assert (
+            logged.records
+            and logged.results["configs"][logged.task]["metadata"]["csc"]["content_hash"]
+        )
 
 
 def test_a_corpus_is_never_its_own_training_data(corpus, tmp_path):

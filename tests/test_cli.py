@@ -1,4 +1,6 @@
-"""`csc`: verbs are found, explained and run, and what goes wrong ends in one line or in a traceback, never in something else."""
+"""`csc`: verbs are found, explained and run, and what goes wrong ends in one line or in a
+traceback, never in something else.
+"""
 
 import errno
 import importlib
@@ -12,7 +14,16 @@ import pytest
 from csc_tasks import TASKS_DIR, __version__, cli
 from csc_tasks.errors import CscError, DataError
 
-HEAVY = ("torch", "transformers", "datasets", "lm_eval", "pandas", "matplotlib", "openai", "huggingface_hub")
+HEAVY = (
+    "torch",
+    "transformers",
+    "datasets",
+    "lm_eval",
+    "pandas",
+    "matplotlib",
+    "openai",
+    "huggingface_hub",
+)
 
 
 @pytest.fixture
@@ -21,7 +32,10 @@ def verbs(monkeypatch):
     calls = []
     monkeypatch.setattr(cli, "COMMANDS", {})
     for verb in ("train", "train tiny", "build demo"):
-        module = ModuleType(f"fake_{verb.replace(' ', '_')}", f"Do {verb}.\n\n    csc {verb} FOLDER   keeps   its   spaces\n")
+        module = ModuleType(
+            f"fake_{verb.replace(' ', '_')}",
+            f"Do {verb}.\n\n    csc {verb} FOLDER   keeps   its   spaces\n",
+        )
         module.add_arguments = lambda parser: parser.add_argument("folder")
         module.main = lambda args, verb=verb: calls.append((verb, args.folder))
         monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -37,14 +51,22 @@ def failing_with(error, monkeypatch):
 
 
 def run(*words, **settings):
-    return subprocess.run([sys.executable, *words], capture_output=True, text=True, cwd=TASKS_DIR.parent, **settings)
+    return subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, cwd=TASKS_DIR.parent, **settings
+    )
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"]])
 def test_the_overview_lists_every_verb(words, capsys):
     assert cli.main(words) == 0
-    rows = [line.split("  ", 2)[1:] for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
-    assert [(verb, summary.strip()) for verb, summary in rows] == [(verb, summary) for verb, (_, summary) in cli.COMMANDS.items()]
+    rows = [
+        line.split("  ", 2)[1:]
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith("  ")
+    ]
+    assert [(verb, summary.strip()) for verb, summary in rows] == [
+        (verb, summary) for verb, (_, summary) in cli.COMMANDS.items()
+    ]
 
 
 @pytest.mark.parametrize("verb", list(cli.COMMANDS))
@@ -77,7 +99,9 @@ def test_no_verbs_module_loads_a_heavy_library():
 
 
 def test_the_overview_is_instant():
-    """What it costs is what it imports: of the interpreter's own modules a few dozen, of ours a few small ones, and no others."""
+    """What it costs is what it imports: of the interpreter's own modules a few dozen, of ours a few
+    small ones, and no others.
+    """
     script = """if True:
         import json, sys
         before = set(sys.modules)
@@ -87,7 +111,13 @@ def test_the_overview_is_instant():
     """
     loaded = json.loads(run("-c", script).stderr)
     other = [name for name in loaded if name.partition(".")[0] not in sys.stdlib_module_names]
-    ours = ["csc_tasks", "csc_tasks.arguments", "csc_tasks.cli", "csc_tasks.errors", "csc_tasks.out"]
+    ours = [
+        "csc_tasks",
+        "csc_tasks.arguments",
+        "csc_tasks.cli",
+        "csc_tasks.errors",
+        "csc_tasks.out",
+    ]
     assert [name for name in other if not name.startswith("importlib")] == ours
     assert len(loaded) < 60
 
@@ -103,7 +133,10 @@ def test_version(capsys):
 
 
 def test_the_longer_verb_wins(verbs):
-    assert [cli.main(words) for words in (["train", "tiny", "a"], ["train", "b"], ["build", "demo", "c"])] == [0, 0, 0]
+    assert [
+        cli.main(words)
+        for words in (["train", "tiny", "a"], ["train", "b"], ["build", "demo", "c"])
+    ] == [0, 0, 0]
     assert verbs == [("train tiny", "a"), ("train", "b"), ("build demo", "c")]
 
 
@@ -117,7 +150,10 @@ def test_a_first_word_lists_its_verbs(words, verbs, capsys):
 def test_the_help_of_a_verb_is_its_docstring_as_written(verbs, capsys):
     with pytest.raises(SystemExit):
         cli.main(["train", "tiny", "--help"])
-    assert "Do train tiny.\n\n    csc train tiny FOLDER   keeps   its   spaces\n" in capsys.readouterr().out
+    assert (
+        "Do train tiny.\n\n    csc train tiny FOLDER   keeps   its   spaces\n"
+        in capsys.readouterr().out
+    )
 
 
 def test_the_help_of_a_verb_names_the_longer_ones(verbs, capsys):
@@ -155,6 +191,7 @@ def test_an_unknown_verb_names_the_closest(words, message, verbs, capsys):
 )
 def test_a_misused_option_is_one_line(words, message, verbs, monkeypatch, capsys):
     """Without the usage, which is a page for some verbs. Beginnings of names are misspelt names."""
+
     def add_arguments(parser):
         parser.add_argument("folder")
         parser.add_argument("--limit", type=int)
@@ -178,7 +215,11 @@ def test_what_only_looks_like_an_option(words, verbs, monkeypatch):
 
 
 def test_words_for_another_program_are_not_looked_at(verbs, monkeypatch):
-    monkeypatch.setattr(sys.modules["fake_train"], "add_arguments", lambda parser: parser.add_argument("folder", nargs="..."))
+    monkeypatch.setattr(
+        sys.modules["fake_train"],
+        "add_arguments",
+        lambda parser: parser.add_argument("folder", nargs="..."),
+    )
     assert cli.main(["train", "x", "--model", "hf"]) == 0
     assert verbs == [("train", ["x", "--model", "hf"])]
 
@@ -196,18 +237,29 @@ def test_an_interruption_is_one_line(verbs, monkeypatch, capsys):
     assert capsys.readouterr() == ("", "interrupted\n")
 
 
-@pytest.mark.parametrize(("error", "said"), [
-    (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
-    (PermissionError(errno.EACCES, "Permission denied", "/data/x"), "/data/x: Permission denied"),
-    (OSError(errno.EROFS, "Read-only file system", "/data/x"), "/data/x: Read-only file system"),
-])
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/data/x"),
+            "/data/x: Permission denied",
+        ),
+        (
+            OSError(errno.EROFS, "Read-only file system", "/data/x"),
+            "/data/x: Read-only file system",
+        ),
+    ],
+)
 def test_what_a_disk_refuses_is_one_line(error, said, verbs, monkeypatch, capsys):
     failing_with(error, monkeypatch)
     assert cli.main(["build", "demo", "x"]) == 1
     assert capsys.readouterr() == ("", f"error: {said}\n")
 
 
-@pytest.mark.parametrize("error", [ValueError("a bug"), FileNotFoundError("a bug"), BrokenPipeError("of a socket")])
+@pytest.mark.parametrize(
+    "error", [ValueError("a bug"), FileNotFoundError("a bug"), BrokenPipeError("of a socket")]
+)
 def test_anything_else_keeps_its_traceback(error, verbs, monkeypatch):
     failing_with(error, monkeypatch)
     with pytest.raises(type(error), match=str(error)):
@@ -256,7 +308,9 @@ def test_a_module_runs_by_itself(program):
 @pytest.mark.parametrize("word", ["1", "100000", "--help"])
 def test_a_reader_that_has_gone_is_no_error(program, word, options):
     command = [sys.executable, *options, "-m", "numbers_program", word]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=program, cwd=TASKS_DIR.parent) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=program, cwd=TASKS_DIR.parent
+    ) as process:
         process.stdout.close()
         assert process.stderr.read() == b""
         # argparse itself ignores an output that it cannot write to

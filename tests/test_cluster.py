@@ -1,4 +1,6 @@
-"""Clustered standard errors: against the formulas written out as loops, and against answers worked out by hand."""
+"""Clustered standard errors: against the formulas written out as loops, and against answers worked
+out by hand.
+"""
 
 import json
 import math
@@ -26,9 +28,14 @@ def by_loops(items, clusters):
 
 
 def jackknife_by_loops(items, clusters, value_of):
-    """SE from recomputing the corpus value of the items that are left, one cluster out at a time."""
+    """SE from recomputing the corpus value of the items that are left, one cluster out at a
+    time.
+    """
     names = sorted(set(clusters))
-    thetas = [value_of([x for x, cluster in zip(items, clusters, strict=True) if cluster != name]) for name in names]
+    thetas = [
+        value_of([x for x, cluster in zip(items, clusters, strict=True) if cluster != name])
+        for name in names
+    ]
     mean = sum(thetas) / len(thetas)
     return math.sqrt((len(names) - 1) / len(names) * sum((theta - mean) ** 2 for theta in thetas))
 
@@ -44,19 +51,24 @@ def drawn(seed, n, g):
     return [level[c] + random.gauss(0, 0.2) for c in clusters], clusters
 
 
-# mean 0.5, deviations +-0.5. One item a cluster: sum of squares 1, sqrt(4/3 * 1)/4. Two clusters of equal pairs: (+-1)^2 * 2 = 2,
-# sqrt(2/1 * 2)/4 = 0.5. Clusters that cancel inside: 0, and that 0 is a measured one.
-@pytest.mark.parametrize(("items", "clusters", "expected"), [
-    ([1, 1, 0, 0], "abcd", Estimate(0.5, math.sqrt(4 / 3) / 4, 4, 4)),
-    ([1, 1, 0, 0], "aabb", Estimate(0.5, 0.5, 4, 2)),
-    ([1, 0, 1, 0], "aabb", Estimate(0.5, 0.0, 4, 2)),
-    ([1, 1, 0, 0], "aaaa", Estimate(0.5, None, 4, 1)),
-    ([0.25], "a", Estimate(0.25, None, 1, 1)),
-    ([], "", Estimate(None, None, 0, 0)),
-    ([True, False], "ab", Estimate(0.5, 0.5, 2, 2)),
-    # Unequal clusters: the value is the mean over items (2/3), not over clusters (1/2). a: 2 * 1/3, b: -2/3: sqrt(2 * 8/9)/3.
-    ([1, 1, 0], "aab", Estimate(2 / 3, math.sqrt(2 * 8 / 9) / 3, 3, 2)),
-])
+# mean 0.5, deviations +-0.5. One item a cluster: sum of squares 1, sqrt(4/3 * 1)/4. Two clusters of
+# equal pairs: (+-1)^2 * 2 = 2, sqrt(2/1 * 2)/4 = 0.5. Clusters that cancel inside: 0, and that 0 is
+# a measured one.
+@pytest.mark.parametrize(
+    ("items", "clusters", "expected"),
+    [
+        ([1, 1, 0, 0], "abcd", Estimate(0.5, math.sqrt(4 / 3) / 4, 4, 4)),
+        ([1, 1, 0, 0], "aabb", Estimate(0.5, 0.5, 4, 2)),
+        ([1, 0, 1, 0], "aabb", Estimate(0.5, 0.0, 4, 2)),
+        ([1, 1, 0, 0], "aaaa", Estimate(0.5, None, 4, 1)),
+        ([0.25], "a", Estimate(0.25, None, 1, 1)),
+        ([], "", Estimate(None, None, 0, 0)),
+        ([True, False], "ab", Estimate(0.5, 0.5, 2, 2)),
+        # Unequal clusters: the value is the mean over items (2/3), not over clusters (1/2). a: 2 *
+        # 1/3, b: -2/3: sqrt(2 * 8/9)/3.
+        ([1, 1, 0], "aab", Estimate(2 / 3, math.sqrt(2 * 8 / 9) / 3, 3, 2)),
+    ],
+)
 def test_means_by_hand(items, clusters, expected):
     found = estimate(items, list(clusters))
     assert (found.items, found.clusters) == (expected.items, expected.clusters)
@@ -114,7 +126,8 @@ def test_the_jackknife_equals_leaving_each_cluster_out(seed):
 
 
 def test_the_jackknife_of_a_mean_is_the_standard_error_of_that_mean_when_clusters_are_equal():
-    # For a mean over equal clusters both formulas are the same number; a wrong factor (G-1)/G or G/(G-1) in either would show.
+    # For a mean over equal clusters both formulas are the same number; a wrong factor (G-1)/G or
+    # G/(G-1) in either would show.
     items = [random.Random(4).random() + i % 7 for i in range(84)]
     clusters = [f"c{i // 6}" for i in range(84)]
     jackknife = estimate([[x, 1] for x in items], clusters, ratio)
@@ -122,7 +135,8 @@ def test_the_jackknife_of_a_mean_is_the_standard_error_of_that_mean_when_cluster
 
 
 def test_the_standard_error_is_the_spread_of_repeated_corpora():
-    # 400 corpora of 40 conversations with a shared level: the mean estimated error is the real spread, the unclustered one is far off.
+    # 400 corpora of 40 conversations with a shared level: the mean estimated error is the real
+    # spread, the unclustered one is far off.
     random.seed(6)
     means, errors, naive = [], [], []
     for _ in range(400):
@@ -146,33 +160,39 @@ def test_without_clusters_enough_or_items_a_statistic_is_undefined_too():
     assert METRICS["bleu_4"].estimate([], []) == Estimate(None, None, 0, 0)
 
 
-@pytest.mark.parametrize(("items", "clusters", "statistic", "names"), [
-    ([1, 2], ["a"], None, "2 scored items but 1 cluster ids"),
-    ([1, 2], ["a", ""], None, "item 1: the cluster id is ''"),
-    ([1, 2], ["a", None], None, "item 1: the cluster id is None"),
-    ([1, 2], ["a", 7], None, "item 1: the cluster id is 7"),
-    ([1, float("nan")], ["a", "b"], None, "item 1 is nan"),
-    ([1, None], ["a", "b"], None, "item 1 is None"),
-    ([float("inf"), 1], ["a", "b"], None, "item 0 is inf"),
-    ([[1, 2], [1, float("nan")]], ["a", "b"], ratio, r"item 1 is \[1, nan\]"),
-    ([[1, 2], [1]], ["a", "b"], ratio, "all of one length"),
-    ([[1, 2], [1, 2]], ["a", "b"], None, "one number per item"),
-    ([1, 2], ["a", "b"], ratio, "one list of numbers per item"),
-    (["x", "y"], ["a", "b"], None, "the first is 'x'"),
-])
+@pytest.mark.parametrize(
+    ("items", "clusters", "statistic", "names"),
+    [
+        ([1, 2], ["a"], None, "2 scored items but 1 cluster ids"),
+        ([1, 2], ["a", ""], None, "item 1: the cluster id is ''"),
+        ([1, 2], ["a", None], None, "item 1: the cluster id is None"),
+        ([1, 2], ["a", 7], None, "item 1: the cluster id is 7"),
+        ([1, float("nan")], ["a", "b"], None, "item 1 is nan"),
+        ([1, None], ["a", "b"], None, "item 1 is None"),
+        ([float("inf"), 1], ["a", "b"], None, "item 0 is inf"),
+        ([[1, 2], [1, float("nan")]], ["a", "b"], ratio, r"item 1 is \[1, nan\]"),
+        ([[1, 2], [1]], ["a", "b"], ratio, "all of one length"),
+        ([[1, 2], [1, 2]], ["a", "b"], None, "one number per item"),
+        ([1, 2], ["a", "b"], ratio, "one list of numbers per item"),
+        (["x", "y"], ["a", "b"], None, "the first is 'x'"),
+    ],
+)
 def test_bad_input_is_named(items, clusters, statistic, names):
     with pytest.raises(DataError, match=names):
         estimate(items, clusters, statistic)
 
 
 def test_a_paired_difference_of_two_systems_is_an_estimate():
-    # Two systems' statistics side by side: the error of the difference, by leaving conversations out of both at once.
+    # Two systems' statistics side by side: the error of the difference, by leaving conversations
+    # out of both at once.
     random.seed(8)
     rows = [[random.randrange(10), 10, random.randrange(10), 10] for _ in range(60)]
     clusters = [f"c{i % 11}" for i in range(60)]
 
     def difference(some):
-        return sum(r[0] for r in some) / sum(r[1] for r in some) - sum(r[2] for r in some) / sum(r[3] for r in some)
+        return sum(r[0] for r in some) / sum(r[1] for r in some) - sum(r[2] for r in some) / sum(
+            r[3] for r in some
+        )
 
     found = estimate(rows, clusters, lambda sums: ratio(sums[..., :2]) - ratio(sums[..., 2:]))
     assert found.value == pytest.approx(difference(rows), abs=1e-12)
@@ -180,7 +200,8 @@ def test_a_paired_difference_of_two_systems_is_an_estimate():
 
 
 def test_as_many_items_and_clusters_as_the_real_corpus():
-    # 25,000 turns in 1,855 conversations; what is asserted is that a size like this works at all, not a time.
+    # 25,000 turns in 1,855 conversations; what is asserted is that a size like this works at all,
+    # not a time.
     random.seed(9)
     clusters = [f"c{random.randrange(1855)}" for _ in range(25_000)]
     golds = [[random.randrange(1, 13), random.randrange(13)] for _ in range(25_000)]

@@ -1,4 +1,6 @@
-"""From results files to a board: the numbers of the run, rows that may stand together, and files that nobody should trust."""
+"""From results files to a board: the numbers of the run, rows that may stand together, and files
+that nobody should trust.
+"""
 
 import json
 import os
@@ -6,7 +8,16 @@ from pathlib import Path
 
 import pytest
 from fakes import gold_replies, write_corpus
-from made_results import change_line, conversation_result, conversations, csc_of, numbered, right, run_lm_eval, write_run
+from made_results import (
+    change_line,
+    conversation_result,
+    conversations,
+    csc_of,
+    numbered,
+    right,
+    run_lm_eval,
+    write_run,
+)
 
 from csc_tasks.cli import main
 from csc_tasks.errors import DataError, SettingError
@@ -20,7 +31,13 @@ TASK = "csc_conv_ref"
 
 
 def run(root, name="org/one", answer=None, change=None, tasks=(TASK,), items=ITEMS, **arguments):
-    return write_run(root, name, [conversation_result(task, items, answer or numbered(3)) for task in tasks], change, **arguments)
+    return write_run(
+        root,
+        name,
+        [conversation_result(task, items, answer or numbered(3)) for task in tasks],
+        change,
+        **arguments,
+    )
 
 
 def board_of(*paths, out, split=(), **more):
@@ -34,19 +51,34 @@ def real(tmp_path_factory):
     corpus = write_corpus(root / "corpus", train=conversations(3))
     gold, flips = gold_replies(corpus), iter([0, 1, 1, 0, 1] * 40)
     tasks = ["csc_conv_ref", "csc_conv_gen", "csc_qa", "cscx_conv_ref_vanilla"]
-    run_lm_eval(root / "out", corpus, tasks, lambda prompt: gold[prompt] if prompt in gold and next(flips) else "[Greeting] 三个 days")
+    run_lm_eval(
+        root / "out",
+        corpus,
+        tasks,
+        lambda prompt: gold[prompt] if prompt in gold and next(flips) else "[Greeting] 三个 days",
+    )
     assert main(["baselines", str(corpus), "--out", str(root / "out")]) == 0
-    assert main(["collect", str(root / "out"), "--out", str(root / "board"), "--resamples", "200"]) == 0
+    assert (
+        main(["collect", str(root / "out"), "--out", str(root / "board"), "--resamples", "200"])
+        == 0
+    )
     return root
 
 
 def test_the_numbers_are_those_of_the_run(real):
     board = load_board(real / "board")
-    results = json.loads(next((real / "out" / "org__fake").glob("results_*.json")).read_text(encoding="utf-8"))["results"]
+    results = json.loads(
+        next((real / "out" / "org__fake").glob("results_*.json")).read_text(encoding="utf-8")
+    )["results"]
     assert {table.id: [row.model for row in table.rows] for table in board.tables} == {
         "conversations": ["org__fake", "baseline__bigram", "baseline__majority", "baseline__echo"],
         "questions": ["org__fake", "baseline__echo"],
-        "strategy-variants": ["org__fake", "baseline__bigram", "baseline__majority", "baseline__echo"],
+        "strategy-variants": [
+            "org__fake",
+            "baseline__bigram",
+            "baseline__majority",
+            "baseline__echo",
+        ],
     }
     for table in board.tables:
         row = table.rows[0]
@@ -54,8 +86,14 @@ def test_the_numbers_are_those_of_the_run(real):
         for key, value in row.values.items():
             task, _, name = key.partition("/")
             said, error = (results[task][f"{name}{part},none"] for part in ("", "_stderr"))
-            assert (value.value, value.stderr) == pytest.approx((said, error)) if said != "N/A" else value.value is None, key
-    assert {c.signature for t in board.tables for c in t.columns if c.metric == "strategy_acc"} == {"strategy_acc|labels:12|unparsed:wrong"}
+            assert (
+                (value.value, value.stderr) == pytest.approx((said, error))
+                if said != "N/A"
+                else value.value is None
+            ), key
+    assert {c.signature for t in board.tables for c in t.columns if c.metric == "strategy_acc"} == {
+        "strategy_acc|labels:12|unparsed:wrong"
+    }
 
 
 def test_a_board_is_complete_and_the_same_every_time(real, tmp_path):
@@ -66,12 +104,39 @@ def test_a_board_is_complete_and_the_same_every_time(real, tmp_path):
         sample = load_samples(real / "board", table.id)
         assert sample.conversations and "org__fake" in sample.conversations[0].turns[0].replies
         for run_ in (run_ for row in table.rows for run_ in row.runs.values()):
-            assert (real / "board" / run_.raw).read_bytes() in {file.read_bytes() for file in (real / "out").rglob("results_*.json")}
+            assert (real / "board" / run_.raw).read_bytes() in {
+                file.read_bytes() for file in (real / "out").rglob("results_*.json")
+            }
     assert (real / "board" / "index.html").stat().st_size > 10_000
-    assert main(["collect", str(real / "out"), "--out", str(tmp_path / "again"), "--resamples", "200", "--jobs", "1"]) == 0
-    files = [file.relative_to(real / "board") for file in sorted((real / "board").rglob("*")) if file.is_file()]
-    assert files == [file.relative_to(tmp_path / "again") for file in sorted((tmp_path / "again").rglob("*")) if file.is_file()]
-    assert all((real / "board" / file).read_bytes() == (tmp_path / "again" / file).read_bytes() for file in files)
+    assert (
+        main(
+            [
+                "collect",
+                str(real / "out"),
+                "--out",
+                str(tmp_path / "again"),
+                "--resamples",
+                "200",
+                "--jobs",
+                "1",
+            ]
+        )
+        == 0
+    )
+    files = [
+        file.relative_to(real / "board")
+        for file in sorted((real / "board").rglob("*"))
+        if file.is_file()
+    ]
+    assert files == [
+        file.relative_to(tmp_path / "again")
+        for file in sorted((tmp_path / "again").rglob("*"))
+        if file.is_file()
+    ]
+    assert all(
+        (real / "board" / file).read_bytes() == (tmp_path / "again" / file).read_bytes()
+        for file in files
+    )
 
 
 def test_processes_give_the_same_board(tmp_path, monkeypatch):
@@ -95,7 +160,11 @@ def test_best_and_second_only_where_the_interval_says_so(tmp_path):
     assert f"{TASK}/unparsed" not in table.best
     # Two models that are right on different conversations: each pair's interval holds 0.
     run(tmp_path / "tie", "org/a", numbered(2))
-    run(tmp_path / "tie", "org/b", lambda item, turn: numbered(2)(ITEMS[(ITEMS.index(item) + 1) % 12], turn))
+    run(
+        tmp_path / "tie",
+        "org/b",
+        lambda item, turn: numbered(2)(ITEMS[(ITEMS.index(item) + 1) % 12], turn),
+    )
     (table,) = board_of(tmp_path / "tie", out=tmp_path / "tied").tables
     assert key not in table.best and key not in table.second
     (pair,) = [c for c in table.comparisons if c.column == key]
@@ -106,7 +175,9 @@ def test_holm_is_over_all_pairs_of_a_column(tmp_path):
     for i, answer in enumerate((numbered(2), numbered(3), numbered(5), right(0.5))):
         run(tmp_path / "runs", f"org/{i}", answer)
     (table,) = board_of(tmp_path / "runs", out=tmp_path / "board").tables
-    pairs = sorted((c for c in table.comparisons if c.column == f"{TASK}/strategy_acc"), key=lambda c: c.p)
+    pairs = sorted(
+        (c for c in table.comparisons if c.column == f"{TASK}/strategy_acc"), key=lambda c: c.p
+    )
     assert len(pairs) == 6
     assert pairs[0].p_holm == pytest.approx(min(1, 6 * pairs[0].p))
     assert [c.p_holm for c in pairs] == sorted(c.p_holm for c in pairs)
@@ -120,11 +191,28 @@ def test_failed_turns_are_shown_and_an_older_run_has_none_rather_than_zero(tmp_p
         del csc_of(results)["signatures"]["failed"]
 
     a_quarter = {"failed,none": 0.25, "failed_stderr,none": 0.0}
-    new = run(tmp_path / "runs", "org/new", right(1), lambda results: results["results"][TASK].update(a_quarter))
+    new = run(
+        tmp_path / "runs",
+        "org/new",
+        right(1),
+        lambda results: results["results"][TASK].update(a_quarter),
+    )
     old = run(tmp_path / "runs", "org/old", right(0.5), forget)
     for results, change in (
-        (new, lambda line: line["turns"][0].update(failed=True) or line["failed"][1].__setitem__(0, 1.0)),
-        (old, lambda line: [line.pop("failed"), line["metrics"].remove("failed"), *(turn.pop("failed") for turn in line["turns"])]),
+        (
+            new,
+            lambda line: (
+                line["turns"][0].update(failed=True) or line["failed"][1].__setitem__(0, 1.0)
+            ),
+        ),
+        (
+            old,
+            lambda line: [
+                line.pop("failed"),
+                line["metrics"].remove("failed"),
+                *(turn.pop("failed") for turn in line["turns"]),
+            ],
+        ),
     ):
         for number in range(len(ITEMS)):
             change_line(next(results.parent.glob("samples_*.jsonl")), number, change)
@@ -142,9 +230,18 @@ def test_failed_turns_are_shown_and_an_older_run_has_none_rather_than_zero(tmp_p
 def test_an_adapter_stands_below_its_base(tmp_path):
     run(tmp_path / "runs", "org/zebra", right(1))
     run(tmp_path / "runs", "org/base", right(0.25))
-    run(tmp_path / "runs", "me/adapter", right(0.5), lambda r: r["config"].update(model_args="pretrained=org/base,peft=me/adapter"))
+    run(
+        tmp_path / "runs",
+        "me/adapter",
+        right(0.5),
+        lambda r: r["config"].update(model_args="pretrained=org/base,peft=me/adapter"),
+    )
     (table,) = (board := board_of(tmp_path / "runs", out=tmp_path / "board")).tables
-    assert [board.models[row.model].label for row in table.rows] == ["org/zebra", "org/base", "+ adapter"]
+    assert [board.models[row.model].label for row in table.rows] == [
+        "org/zebra",
+        "org/base",
+        "+ adapter",
+    ]
     adapter = board.models["me__adapter"]
     assert (adapter.kind, adapter.base, adapter.base_name) == ("adapter", "org__base", "org/base")
 
@@ -184,18 +281,28 @@ def test_rows_that_differ_are_an_error_or_separate_tables(tmp_path, change, fiel
     run(tmp_path / "runs", "org/two", change=change)
     with pytest.raises(DataError, match="rows that cannot be compared") as error:
         board_of(tmp_path / "runs", out=tmp_path / "board")
-    assert words in str(error.value) and "org/one" in str(error.value) and "org/two" in str(error.value)
+    assert (
+        words in str(error.value)
+        and "org/one" in str(error.value)
+        and "org/two" in str(error.value)
+    )
     assert f"--split-by {field}" in str(error.value) and not (tmp_path / "board").exists()
     board = board_of(tmp_path / "runs", out=tmp_path / "board", split=[field])
     assert [len(table.rows) for table in board.tables] == [1, 1]
-    assert len({table.id for table in board.tables}) == 2 and not any(table.comparisons for table in board.tables)
+    assert len({table.id for table in board.tables}) == 2 and not any(
+        table.comparisons for table in board.tables
+    )
     with pytest.raises(SettingError, match="there are version, corpus"):
         board_of(tmp_path / "runs", out=tmp_path / "board", split=["colour"])
 
 
 def test_how_the_requests_were_played_does_not_part_rows(tmp_path):
     run(tmp_path / "runs", "org/one", change=provenance(play={"mode": "lockstep"}))
-    run(tmp_path / "runs", "org/two", change=provenance(play={"mode": "plain", "reason": "csc_play=plain"}))
+    run(
+        tmp_path / "runs",
+        "org/two",
+        change=provenance(play={"mode": "plain", "reason": "csc_play=plain"}),
+    )
     board = board_of(tmp_path / "runs", out=tmp_path / "board")
     assert [len(table.rows) for table in board.tables] == [2]
 
@@ -217,39 +324,63 @@ def test_a_baseline_stands_in_every_table_of_its_corpus(tmp_path):
 
     run(tmp_path / "runs", "baseline/majority", right(0.25), change=baseline)
     board = board_of(tmp_path / "runs", out=tmp_path / "board", split=["prompt"])
-    assert [sorted(row.model for row in table.rows) for table in board.tables] == [["baseline__majority", "org__one"]] * 2
+    assert [sorted(row.model for row in table.rows) for table in board.tables] == [
+        ["baseline__majority", "org__one"]
+    ] * 2
     assert {table.setting.prompt for table in board.tables} == {"single", "chat"}
-    assert {d.table for d in load_report(tmp_path / "board", "org__one").diagnoses} == {table.id for table in board.tables}
+    assert {d.table for d in load_report(tmp_path / "board", "org__one").diagnoses} == {
+        table.id for table in board.tables
+    }
 
 
 def test_rows_of_one_name_are_told_apart_by_their_settings(tmp_path):
-    run(tmp_path / "old", "org/one", right(0.25), change=lambda r: r.update(date=1_700_000_000.0), batch_size=1)
+    run(
+        tmp_path / "old",
+        "org/one",
+        right(0.25),
+        change=lambda r: r.update(date=1_700_000_000.0),
+        batch_size=1,
+    )
     run(tmp_path / "new", "org/one", right(1), device="cuda")
     run(tmp_path / "half", "org/one", right(0.5), dtype="bfloat16")
     board = board_of(tmp_path / "new", tmp_path / "old", tmp_path / "half", out=tmp_path / "board")
     # How it was run (device, batch size) does not make another model; another type of number does.
-    assert {board.models[row.model].label: row.values[f"{TASK}/strategy_acc"].value for row in board.tables[0].rows} == {
-        "org/one (dtype=bfloat16)": 0.5, "org/one (dtype=default)": 1.0,
-    }  # fmt: skip
+    assert {
+        board.models[row.model].label: row.values[f"{TASK}/strategy_acc"].value
+        for row in board.tables[0].rows
+    } == {
+        "org/one (dtype=bfloat16)": 0.5,
+        "org/one (dtype=default)": 1.0,
+    }
 
 
 def test_one_model_with_and_without_thinking_is_two_rows(tmp_path):
     def thought(tokens):
-        return lambda results: csc_of(results).update(thinking={"family": "think", "thinks": True, "switched_off": {}, "tokens": tokens})
+        return lambda results: csc_of(results).update(
+            thinking={"family": "think", "thinks": True, "switched_off": {}, "tokens": tokens}
+        )
 
     run(tmp_path / "on", "org/one", right(1), change=thought(2048))
     run(tmp_path / "off", "org/one", right(0.5), change=thought(0))
     board = board_of(tmp_path / "on", tmp_path / "off", out=tmp_path / "board")
-    assert {board.models[row.model].label: row.values[f"{TASK}/strategy_acc"].value for row in board.tables[0].rows} == {
-        "org/one (thinking=up to 2048 tokens)": 1.0, "org/one (thinking=default)": 0.5,
-    }  # fmt: skip
+    assert {
+        board.models[row.model].label: row.values[f"{TASK}/strategy_acc"].value
+        for row in board.tables[0].rows
+    } == {
+        "org/one (thinking=up to 2048 tokens)": 1.0,
+        "org/one (thinking=default)": 0.5,
+    }
 
 
 def test_duplicates_are_told(tmp_path):
-    old = run(tmp_path / "old", "org/one", right(0.25), change=lambda r: r.update(date=1_700_000_000.0))
+    old = run(
+        tmp_path / "old", "org/one", right(0.25), change=lambda r: r.update(date=1_700_000_000.0)
+    )
     new = run(tmp_path / "new", "org/one", right(1))
     board = board_of(tmp_path, out=tmp_path / "board")
-    assert board.notes == (f"org/one, {TASK}: 2 runs with the same settings; kept {new}, left out {old}",)
+    assert board.notes == (
+        f"org/one, {TASK}: 2 runs with the same settings; kept {new}, left out {old}",
+    )
     assert board.tables[0].rows[0].values[f"{TASK}/strategy_acc"].value == 1.0
     # The copy in the board is no third run, and the folder can be made again.
     assert board_of(tmp_path, out=tmp_path / "board") == board
@@ -257,7 +388,19 @@ def test_duplicates_are_told(tmp_path):
 
 def test_rescored_results_are_newer(tmp_path):
     run(tmp_path / "runs", "org/one")
-    assert main(["score", str(tmp_path / "runs"), "--metrics", "bleu_2", "--out", str(tmp_path / "runs" / "again")]) == 0
+    assert (
+        main(
+            [
+                "score",
+                str(tmp_path / "runs"),
+                "--metrics",
+                "bleu_2",
+                "--out",
+                str(tmp_path / "runs" / "again"),
+            ]
+        )
+        == 0
+    )
     board = board_of(tmp_path / "runs", out=tmp_path / "board")
     assert len(board.tables[0].rows) == 1 and "2 runs with the same settings" in board.notes[0]
     assert "again" in board.notes[0].split("kept ")[1].split(",")[0]
@@ -271,7 +414,11 @@ def test_without_samples_there_are_numbers_and_no_comparison(tmp_path):
     board = board_of(tmp_path / "runs", out=tmp_path / "board")
     row = next(row for row in board.tables[0].rows if row.model == "org__two")
     assert row.values[f"{TASK}/strategy_acc"].value == 0.5 and not row.runs[TASK].samples
-    assert not board.tables[0].comparisons and not board.tables[0].best and "no samples file" in board.notes[0]
+    assert (
+        not board.tables[0].comparisons
+        and not board.tables[0].best
+        and "no samples file" in board.notes[0]
+    )
 
 
 def test_files_of_a_later_lm_eval_are_read(tmp_path):
@@ -284,7 +431,10 @@ def test_files_of_a_later_lm_eval_are_read(tmp_path):
 
     run(tmp_path / "runs", "org/one", change=later)
     board = board_of(tmp_path / "runs", out=tmp_path / "board")
-    assert board.tables[0].rows[0].runs[TASK].project == "9.0" and "not csc tasks: hellaswag" in board.notes[0]
+    assert (
+        board.tables[0].rows[0].runs[TASK].project == "9.0"
+        and "not csc tasks: hellaswag" in board.notes[0]
+    )
 
 
 # Files that nobody should trust
@@ -303,15 +453,29 @@ def broken(file, text):
         ("[]", "not a results file"),
         ("{}", "results: Field required"),
         ('{"results": NaN}', "NaN is no number"),
-        ('{"results": 5, "configs": {}, "config": {}, "model_name": "x", "date": 1.0}', "results: Input should be"),
-        ('{"results": {}, "configs": {}, "config": {}, "model_name": "x", "date": 1.0}', "no results of a csc task"),
-        ('{"results": {}, "configs": {}, "config": {}, "model_name": ["x"], "date": 1.0}', "model_name: Input should be"),
-        ('{"results": {}, "configs": {}, "config": {}, "model_name": "x", "date": 1e300}', "date: Input should be"),
+        (
+            '{"results": 5, "configs": {}, "config": {}, "model_name": "x", "date": 1.0}',
+            "results: Input should be",
+        ),
+        (
+            '{"results": {}, "configs": {}, "config": {}, "model_name": "x", "date": 1.0}',
+            "no results of a csc task",
+        ),
+        (
+            '{"results": {}, "configs": {}, "config": {}, "model_name": ["x"], "date": 1.0}',
+            "model_name: Input should be",
+        ),
+        (
+            '{"results": {}, "configs": {}, "config": {}, "model_name": "x", "date": 1e300}',
+            "date: Input should be",
+        ),
     ],
 )
 def test_a_results_file_that_is_none(tmp_path, text, words, capsys):
     (tmp_path / "results_1.json").write_text(text, encoding="utf-8")
-    assert main(["collect", str(tmp_path / "results_1.json"), "--out", str(tmp_path / "board")]) == 1
+    assert (
+        main(["collect", str(tmp_path / "results_1.json"), "--out", str(tmp_path / "board")]) == 1
+    )
     error = capsys.readouterr().err
     assert words in error and "results_1.json" in error and "Traceback" not in error
     assert not (tmp_path / "board").exists()
@@ -320,8 +484,14 @@ def test_a_results_file_that_is_none(tmp_path, text, words, capsys):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda r: r["results"][TASK].update({"strategy_acc,none": "high"}), "strategy_acc is 'high'"),
-        (lambda r: r["results"][TASK].update({"strategy_acc,none": 10**400}), "strategy_acc is 1000"),
+        (
+            lambda r: r["results"][TASK].update({"strategy_acc,none": "high"}),
+            "strategy_acc is 'high'",
+        ),
+        (
+            lambda r: r["results"][TASK].update({"strategy_acc,none": 10**400}),
+            "strategy_acc is 1000",
+        ),
         (lambda r: r["results"][TASK].update({"turns,none": -3}), "the number of turns"),
         (lambda r: r["configs"][TASK].update(metadata=[]), "metadata.csc is missing"),
         (lambda r: csc_of(r).update(signatures=["x"]), "metadata.csc.signatures"),
@@ -356,13 +526,22 @@ def of_record(**values):
         (lambda line: line.update(turns=["x"]), "a record in 'turns' is 'x'"),
         (lambda line: line.update(doc="x"), "no 'doc' and 'turns'"),
         (lambda line: line.update(strategy_acc=["x", [1.0]]), "strategy_acc is"),
-        (lambda line: line["strategy_acc"].__setitem__(1, ["a", {}, [], 1]), "strategy_acc: its items are not numbers"),
-        (lambda line: line["bleu_2"].__setitem__(1, [[1], [1, 2], 3, 4]), "bleu_2: its items are not numbers"),
+        (
+            lambda line: line["strategy_acc"].__setitem__(1, ["a", {}, [], 1]),
+            "strategy_acc: its items are not numbers",
+        ),
+        (
+            lambda line: line["bleu_2"].__setitem__(1, [[1], [1, 2], 3, 4]),
+            "bleu_2: its items are not numbers",
+        ),
         (lambda line: line["strategy_acc"][1].__setitem__(0, 0.5), "strategy_acc has the mean"),
-        (lambda line: line["strategy_macro_f1"][1].__setitem__(0, [99, 1]), "strategy_macro_f1 items are"),
+        (
+            lambda line: line["strategy_macro_f1"][1].__setitem__(0, [99, 1]),
+            "strategy_macro_f1 items are",
+        ),
         (lambda line: line["doc"].update(dialogue=[{"text": None}]), None),
     ],
-)  # fmt: skip
+)
 def test_samples_that_do_not_hold_what_they_should(tmp_path, change, words):
     file = run(tmp_path / "runs")
     change_line(next(file.parent.glob("samples_*")), 2, change)
@@ -381,10 +560,14 @@ def test_samples_that_do_not_hold_what_they_should(tmp_path, change, words):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "the file is empty"), ("{\n", "line 1: broken JSON"), ("[" * 100_000, "line 1: nested too deeply"),
-        ("[]\n", "line 1: no 'doc'"), ('{"doc": Infinity}\n', "Infinity is no number"), ("\xff\xfe", "line 1: not UTF-8"),
+        ("", "the file is empty"),
+        ("{\n", "line 1: broken JSON"),
+        ("[" * 100_000, "line 1: nested too deeply"),
+        ("[]\n", "line 1: no 'doc'"),
+        ('{"doc": Infinity}\n', "Infinity is no number"),
+        ("\xff\xfe", "line 1: not UTF-8"),
     ],
-)  # fmt: skip
+)
 def test_samples_that_are_none(tmp_path, text, words):
     file = run(tmp_path / "runs")
     next(file.parent.glob("samples_*")).write_bytes(text.encode("latin-1"))
@@ -410,25 +593,48 @@ def test_the_order_of_the_lines_does_not_matter(tmp_path):
     file = run(tmp_path / "runs", "org/two")
     before = board_of(tmp_path / "runs", out=tmp_path / "board").tables[0]
     samples = next(file.parent.glob("samples_*"))
-    samples.write_text("".join(reversed(samples.read_text(encoding="utf-8").splitlines(keepends=True))), encoding="utf-8")
+    samples.write_text(
+        "".join(reversed(samples.read_text(encoding="utf-8").splitlines(keepends=True))),
+        encoding="utf-8",
+    )
     after = board_of(tmp_path / "runs", out=tmp_path / "board").tables[0]
     assert [c.p for c in after.comparisons] == pytest.approx([c.p for c in before.comparisons])
 
 
 def test_names_cannot_leave_the_folder(tmp_path):
-    """Hostile names of models, variants and texts: all that is written lies in --out, and the names are only names."""
-    names = ["../../../evil", "/etc/passwd", "<script>alert(1)</script>", "..", "", "x" * 500, "a\nb", "模型/七", "con\x00"]
+    """Hostile names of models, variants and texts: all that is written lies in --out, and the names
+    are only names.
+    """
+    names = [
+        "../../../evil",
+        "/etc/passwd",
+        "<script>alert(1)</script>",
+        "..",
+        "",
+        "x" * 500,
+        "a\nb",
+        "模型/七",
+        "con\x00",
+    ]
     for i, name in enumerate(names):
         file = run(tmp_path / "runs" / str(i))
-        file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | {"model_name": name}), encoding="utf-8")
+        file.write_text(
+            json.dumps(json.loads(file.read_text(encoding="utf-8")) | {"model_name": name}),
+            encoding="utf-8",
+        )
     before = set(tmp_path.rglob("*"))
     board = board_of(tmp_path / "runs", out=tmp_path / "out" / "board")
     assert {model.name for model in board.models.values()} == set(names)
     written = set(tmp_path.rglob("*")) - before
-    assert all(Path(os.path.realpath(path)).is_relative_to(tmp_path.resolve() / "out") for path in written)
+    assert all(
+        Path(os.path.realpath(path)).is_relative_to(tmp_path.resolve() / "out") for path in written
+    )
     assert len(list((tmp_path / "out" / "board" / "models").iterdir())) == len(names)
     # Half a character is no name at all.
-    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | {"model_name": "\ud800"}), encoding="utf-8")
+    file.write_text(
+        json.dumps(json.loads(file.read_text(encoding="utf-8")) | {"model_name": "\ud800"}),
+        encoding="utf-8",
+    )
     with pytest.raises(DataError, match="half characters"):
         board_of(file, out=tmp_path / "other")
 
@@ -437,10 +643,31 @@ def test_half_characters_in_texts_do_no_harm(tmp_path):
     file = run(tmp_path / "runs")
     samples = next(file.parent.glob("samples_*"))
     change_line(samples, 0, of_record(topic="half \\ud800", reply="<b>"))
-    samples.write_text(samples.read_text(encoding="utf-8").replace("\\\\ud800", "\\ud800"), encoding="utf-8")
+    samples.write_text(
+        samples.read_text(encoding="utf-8").replace("\\\\ud800", "\\ud800"), encoding="utf-8"
+    )
     assert "\\ud800" in samples.read_text(encoding="utf-8")
-    assert main(["collect", str(tmp_path / "runs"), "--out", str(tmp_path / "board"), "--resamples", "200", "--samples", "12"]) == 0
-    groups = {g.name for d in load_report(tmp_path / "board", "org__one").diagnoses for b in d.breakdowns for g in b.groups}
+    assert (
+        main(
+            [
+                "collect",
+                str(tmp_path / "runs"),
+                "--out",
+                str(tmp_path / "board"),
+                "--resamples",
+                "200",
+                "--samples",
+                "12",
+            ]
+        )
+        == 0
+    )
+    groups = {
+        g.name
+        for d in load_report(tmp_path / "board", "org__one").diagnoses
+        for b in d.breakdowns
+        for g in b.groups
+    }
     assert "half \ufffd" in groups
 
 
@@ -448,19 +675,33 @@ def test_slugs():
     assert slug_of("org/model-7B") == "org__model-7B"
     assert slug_of("org__model-7B", {"org__model-7B"}).startswith("org__model-7B-")
     for name in ("../x", "..", "", "a/b/c", "模型", "x" * 300, ".hidden", "-"):
-        assert slug_of(name) == slug_of(name) and "/" not in slug_of(name) and not slug_of(name).startswith(".") and len(slug_of(name)) < 90
+        assert (
+            slug_of(name) == slug_of(name)
+            and "/" not in slug_of(name)
+            and not slug_of(name).startswith(".")
+            and len(slug_of(name)) < 90
+        )
     assert len({slug_of(name) for name in ("a b", "a  b", "a/b/c", "a_b", "a__b")}) == 5
 
 
 def test_secrets_in_model_arguments_do_not_reach_the_board(tmp_path):
-    run(tmp_path / "runs", "org/one", api_key="sk-secret-1", base_url="http://localhost", auth_token="tok-2", dtype="bfloat16")
+    run(
+        tmp_path / "runs",
+        "org/one",
+        api_key="sk-secret-1",
+        base_url="http://localhost",
+        auth_token="tok-2",
+        dtype="bfloat16",
+    )
     board_of(tmp_path / "runs", out=tmp_path / "board")
     written = b"".join(file.read_bytes() for file in (tmp_path / "board").rglob("*.json"))
     assert b"sk-secret-1" not in written and b"tok-2" not in written and b"bfloat16" in written
 
 
 def test_a_placeholder_for_a_secret_leaves_the_rest_of_the_file_as_it_is(tmp_path):
-    """Servers without keys are given `none`, which is also the name of lm_eval's filter in every result."""
+    """Servers without keys are given `none`, which is also the name of lm_eval's filter in every
+    result.
+    """
     run(tmp_path / "runs", "org/one", api_key="none", base_url="http://e@localhost/v1")
     board_of(tmp_path / "runs", out=tmp_path / "board")
     (copy,) = (tmp_path / "board" / "raw").rglob("results_*.json")
@@ -472,9 +713,16 @@ def test_a_placeholder_for_a_secret_leaves_the_rest_of_the_file_as_it_is(tmp_pat
 
 @pytest.mark.parametrize("as_one_text", [False, True])
 def test_secrets_in_headers_and_addresses_do_not_reach_the_board(tmp_path, as_one_text):
-    """As lm_eval writes them: arguments by name, indented, or as one text; and once more in every task's metadata."""
+    """As lm_eval writes them: arguments by name, indented, or as one text; and once more in every
+    task's metadata.
+    """
     address = "https://anna:hunter2pass@models.example/v1/chat/completions?sig=s3cret-query"
-    arguments = {"model": "one", "base_url": address, "header": {"X-Gateway": "gateway-pass-7"}, "num_concurrent": 4}
+    arguments = {
+        "model": "one",
+        "base_url": address,
+        "header": {"X-Gateway": "gateway-pass-7"},
+        "num_concurrent": 4,
+    }
 
     def change(made):
         text = ",".join(f"{name}={value}" for name, value in arguments.items())
@@ -482,7 +730,9 @@ def test_secrets_in_headers_and_addresses_do_not_reach_the_board(tmp_path, as_on
         made["configs"]["csc_conv_ref"]["metadata"] |= arguments
 
     file = run(tmp_path / "runs", "one", change=change)
-    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")), indent=2), encoding="utf-8")
+    file.write_text(
+        json.dumps(json.loads(file.read_text(encoding="utf-8")), indent=2), encoding="utf-8"
+    )
     board_of(tmp_path / "runs", out=tmp_path / "board")
     files = [path for path in (tmp_path / "board").rglob("*") if path.is_file()]
     written = b"".join(path.read_bytes() for path in files)

@@ -1,4 +1,6 @@
-"""csc build csconv from end to end: the folder, what is asked of whom, subsets, resuming, killing, hostile sources and servers."""
+"""csc build csconv from end to end: the folder, what is asked of whom, subsets, resuming, killing,
+hostile sources and servers.
+"""
 
 import contextlib
 import hashlib
@@ -44,7 +46,19 @@ LANGUAGES = ("zh", "en")
 
 def build(source, out, *options, llm="scripted"):
     """Run the command in this process; returns its exit status."""
-    return main(["build", "csconv", "--source", str(source), "--llm", llm, "--out", str(out), *map(str, options)])
+    return main(
+        [
+            "build",
+            "csconv",
+            "--source",
+            str(source),
+            "--llm",
+            llm,
+            "--out",
+            str(out),
+            *map(str, options),
+        ]
+    )
 
 
 def rows_of(out, part="test"):
@@ -66,13 +80,19 @@ def originals_of(out):
 
 def files_of(out):
     """Everything but run.json, which may differ, and the originals beside the folder."""
-    found = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file() and path.name != "run.json"}
+    found = {
+        path.relative_to(out).as_posix(): path.read_bytes()
+        for path in out.rglob("*")
+        if path.is_file() and path.name != "run.json"
+    }
     return found | {"originals": out.with_name(f"{out.name}.originals.jsonl").read_bytes()}
 
 
 def journal_rows(path, where="1"):
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10) as database:
-        return database.execute(f"SELECT key, state, tries, last_sent, stage FROM requests WHERE {where}").fetchall()
+        return database.execute(
+            f"SELECT key, state, tries, last_sent, stage FROM requests WHERE {where}"
+        ).fetchall()
 
 
 def stages_of(out):
@@ -80,17 +100,28 @@ def stages_of(out):
 
 
 def recorded(count, language, topic=False, start=0):
-    """So many scripted dialogues as rows of our JSONL: no strategies, and a topic only where it is asked for."""
+    """So many scripted dialogues as rows of our JSONL: no strategies, and a topic only where it is
+    asked for.
+    """
     names = list(bank(language).problems)
     for number in range(start, start + count):
         scenario = plan(f"recorded/{number}", language, names[number % len(names)])
-        turns = [{"speaker": turn.speaker, "text": turn.text} for turn in list(play(scenario))[-1].turns]
-        row = {"conversation_id": f"{language}-{number}", "language": language, "source": "recordings", "turns": turns}
+        turns = [
+            {"speaker": turn.speaker, "text": turn.text} for turn in list(play(scenario))[-1].turns
+        ]
+        row = {
+            "conversation_id": f"{language}-{number}",
+            "language": language,
+            "source": "recordings",
+            "turns": turns,
+        }
         yield row | ({"topic": scenario.topic} if topic else {})
 
 
 def write(path, rows):
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    path.write_text(
+        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8"
+    )
     return path
 
 
@@ -114,21 +145,44 @@ def test_the_folder_holds_labelled_conversations_that_keep_the_rules(built):
     for row in rows:
         conversation = Conversation.from_row(row, "row")
         assert postfilter.first_reason(conversation) is None
-        assert len(conversation.scored_turns()) == sum(turn.speaker == SUPPORTER for turn in conversation.dialogue)
-    assert [row["conversation_id"] for row in rows] == sorted({row["conversation_id"] for row in rows})
-    assert {row["source"] for row in rows} == {"recordings"} and {row["topic"] for row in rows} <= set(TOPICS)
+        assert len(conversation.scored_turns()) == sum(
+            turn.speaker == SUPPORTER for turn in conversation.dialogue
+        )
+    assert [row["conversation_id"] for row in rows] == sorted(
+        {row["conversation_id"] for row in rows}
+    )
+    assert {row["source"] for row in rows} == {"recordings"} and {
+        row["topic"] for row in rows
+    } <= set(TOPICS)
 
 
 def test_every_conversation_is_accounted_for(built):
     counts = record_of(built)["counts"]
     assert counts["source"]["conversations read"] == 60
-    assert counts["conversations_that_passed_the_rules"] + sum(counts["conversations_dropped_by_the_rules"].values()) == 60
+    assert (
+        counts["conversations_that_passed_the_rules"]
+        + sum(counts["conversations_dropped_by_the_rules"].values())
+        == 60
+    )
     rewritten = sum(counts["conversations_rewritten_by_topic"].values())
-    assert counts["conversations_checked"] == rewritten + sum(counts["conversations_dropped_by_the_check"].values())
-    assert rewritten == counts["conversations_kept"] + sum(counts["conversations_dropped_after_rewriting"].values())
-    assert counts["conversations_kept"] == len(rows_of(built)) == sum(counts["conversations_by_topic"].values())
-    assert counts["closing_notes_removed"] > 0 and "（系统提示" not in json.dumps(rows_of(built), ensure_ascii=False)
-    assert sum(counts["strategies_before"].values()) <= sum(counts["strategies_after"].values()) and counts["originals_labelled"] == 12
+    assert counts["conversations_checked"] == rewritten + sum(
+        counts["conversations_dropped_by_the_check"].values()
+    )
+    assert rewritten == counts["conversations_kept"] + sum(
+        counts["conversations_dropped_after_rewriting"].values()
+    )
+    assert (
+        counts["conversations_kept"]
+        == len(rows_of(built))
+        == sum(counts["conversations_by_topic"].values())
+    )
+    assert counts["closing_notes_removed"] > 0 and "（系统提示" not in json.dumps(
+        rows_of(built), ensure_ascii=False
+    )
+    assert (
+        sum(counts["strategies_before"].values()) <= sum(counts["strategies_after"].values())
+        and counts["originals_labelled"] == 12
+    )
     facts = counts["facts_of_the_originals"]
     assert facts["kept"] > 100 and facts["kept"] > 10 * facts["lost"]
 
@@ -136,19 +190,33 @@ def test_every_conversation_is_accounted_for(built):
 def test_what_was_made_is_in_build_json_and_on_the_card(built):
     record = record_of(built)
     assert record["models"] == dict.fromkeys(STAGES, "scripted") and len(record["prompts"]) == 10
-    assert record["settings"]["rules_before"]["exchanges"] == [3, 30] and record["settings"]["rules_after"]["utterances"] == [10, 50]
+    assert record["settings"]["rules_before"]["exchanges"] == [3, 30] and record["settings"][
+        "rules_after"
+    ]["utterances"] == [10, 50]
     assert "seconds" not in json.dumps(record) and str(ROOT) not in json.dumps(record)
     card = (built / "README.md").read_text(encoding="utf-8")
-    assert "license: other" in card and "offline stand-ins" in card and "facts of the originals: " in card and "recordings (" in card
+    assert (
+        "license: other" in card
+        and "offline stand-ins" in card
+        and "facts of the originals: " in card
+        and "recordings (" in card
+    )
     assert "csc_conv_ref" in (built / "eval.yaml").read_text()
 
 
 def test_the_originals_lie_beside_the_folder_and_not_in_it(built, calls):
-    """Same ids as the rows, the text as it was recorded; the folder, which is what gets published, has none of it."""
+    """Same ids as the rows, the text as it was recorded; the folder, which is what gets published,
+    has none of it.
+    """
     originals = originals_of(built)
     assert list(originals) == sorted(ids_of(built))
-    assert all(row.keys() == {"conversation_id", "source_id", "turns"} for row in originals.values())
-    recordings = {row["conversation_id"]: row for row in map(json.loads, calls.read_text(encoding="utf-8").splitlines())}
+    assert all(
+        row.keys() == {"conversation_id", "source_id", "turns"} for row in originals.values()
+    )
+    recordings = {
+        row["conversation_id"]: row
+        for row in map(json.loads, calls.read_text(encoding="utf-8").splitlines())
+    }
     for row in originals.values():
         said = " ".join(turn["text"] for turn in recordings[row["source_id"]]["turns"])
         assert " ".join(turn["text"] for turn in row["turns"]) == said
@@ -159,11 +227,23 @@ def test_the_originals_lie_beside_the_folder_and_not_in_it(built, calls):
 def test_personal_data_are_replaced(tmp_path, built):
     row = next(recorded(1, "zh"))
     row["turns"][-1]["text"] += "我的手机号是13912345678，麻烦记一下。"
-    assert build(write(tmp_path / "calls.jsonl", [row, *recorded(4, "zh", start=1)]), tmp_path / "set") == 0
-    name = next(name for name, original in originals_of(tmp_path / "set").items() if original["source_id"] == "zh-0")
+    assert (
+        build(write(tmp_path / "calls.jsonl", [row, *recorded(4, "zh", start=1)]), tmp_path / "set")
+        == 0
+    )
+    name = next(
+        name
+        for name, original in originals_of(tmp_path / "set").items()
+        if original["source_id"] == "zh-0"
+    )
     found = next(row for row in rows_of(tmp_path / "set") if row["conversation_id"] == name)
-    assert "13912345678" not in json.dumps(found) and any("手机号是[手机号码]" in turn["text"] for turn in found["dialogue"])
-    assert record_of(tmp_path / "set")["counts"]["facts_of_the_originals"]["replaced by a placeholder"] > 0
+    assert "13912345678" not in json.dumps(found) and any(
+        "手机号是[手机号码]" in turn["text"] for turn in found["dialogue"]
+    )
+    assert (
+        record_of(tmp_path / "set")["counts"]["facts_of_the_originals"]["replaced by a placeholder"]
+        > 0
+    )
 
 
 def test_the_set_loads_as_a_corpus(built):
@@ -187,29 +267,49 @@ def test_a_smaller_limit_is_a_part_of_a_larger_one_and_asks_less(built, calls, t
     assert ids_of(tmp_path / "6") < ids_of(tmp_path / "20") < ids_of(built)
     assert stages_of(tmp_path / "6").total() < stages_of(tmp_path / "20").total() / 2
     counts = record_of(tmp_path / "6")["counts"]
-    assert counts["conversations_not_needed"] == counts["conversations_that_passed_the_rules"] - counts["conversations_checked"] > 30
+    assert (
+        counts["conversations_not_needed"]
+        == counts["conversations_that_passed_the_rules"] - counts["conversations_checked"]
+        > 30
+    )
 
 
 def test_the_order_depends_on_the_seed_and_not_on_the_source(built, calls, tmp_path):
-    backwards = write(tmp_path / "calls.jsonl", map(json.loads, reversed(calls.read_text(encoding="utf-8").splitlines())))
-    assert build(backwards, tmp_path / "same", "--limit", 10) == build(calls, tmp_path / "other", "--limit", 10, "--seed", 1) == 0
+    backwards = write(
+        tmp_path / "calls.jsonl",
+        map(json.loads, reversed(calls.read_text(encoding="utf-8").splitlines())),
+    )
+    assert (
+        build(backwards, tmp_path / "same", "--limit", 10)
+        == build(calls, tmp_path / "other", "--limit", 10, "--seed", 1)
+        == 0
+    )
     assert build(calls, tmp_path / "first", "--limit", 10) == 0
     assert files_of(tmp_path / "same") == files_of(tmp_path / "first")
     assert ids_of(tmp_path / "other") != ids_of(tmp_path / "first")
 
 
 def test_up_to_so_many_of_each_topic_are_rewritten_and_nobody_is_asked_in_vain(tmp_path):
-    """Topics given: of 40 conversations on 8 topics 16 are rewritten, and nobody is checked whose topic is full."""
+    """Topics given: of 40 conversations on 8 topics 16 are rewritten, and nobody is checked whose
+    topic is full.
+    """
     rows = list(recorded(40, "en", topic=True))
     source = write(tmp_path / "calls.jsonl", rows)
     for most in (1, 2):
         assert build(source, tmp_path / str(most), "--per-topic", most) == 0
         counts = record_of(tmp_path / str(most))["counts"]
-        assert counts["conversations_rewritten_by_topic"] == {topic: most for topic in sorted(TOPICS)}
+        assert counts["conversations_rewritten_by_topic"] == {
+            topic: most for topic in sorted(TOPICS)
+        }
         stages = stages_of(tmp_path / str(most))
         assert stages["check"] == stages["rewrite"] == 8 * most and not stages["topic"]
         passed = counts["conversations_that_passed_the_rules"]
-        assert passed == 8 * most + counts["conversations_over_the_limit_of_their_topic"] + counts["conversations_not_needed"]
+        assert (
+            passed
+            == 8 * most
+            + counts["conversations_over_the_limit_of_their_topic"]
+            + counts["conversations_not_needed"]
+        )
     assert ids_of(tmp_path / "1") < ids_of(tmp_path / "2")
 
 
@@ -229,14 +329,22 @@ def test_the_rules_and_the_check_come_before_any_paid_rewrite(tmp_path):
     rows = list(recorded(6, "en"))
     short = {**rows[0], "turns": rows[0]["turns"][:5]}
     long = {**rows[1], "turns": [*rows[1]["turns"], {"speaker": CUSTOMER, "text": "a" * 501}]}
-    rude = {**rows[2], "turns": [*rows[2]["turns"][:-1], {"speaker": rows[2]["turns"][-1]["speaker"], "text": "You are all idiots."}]}
+    rude = {
+        **rows[2],
+        "turns": [
+            *rows[2]["turns"][:-1],
+            {"speaker": rows[2]["turns"][-1]["speaker"], "text": "You are all idiots."},
+        ],
+    }
     twin = {**rows[3], "conversation_id": "twin"}
     source = write(tmp_path / "calls.jsonl", [short, long, rude, *rows[3:], twin])
     assert build(source, tmp_path / "set") == 0
     counts, stages = record_of(tmp_path / "set")["counts"], stages_of(tmp_path / "set")
     assert counts["conversations_dropped_by_the_rules"] == {
-        "an utterance of more than 500 characters": 1, "duplicate of another": 1, "fewer than 3 exchanges": 1,
-    }  # fmt: skip
+        "an utterance of more than 500 characters": 1,
+        "duplicate of another": 1,
+        "fewer than 3 exchanges": 1,
+    }
     assert counts["conversations_dropped_by_the_check"] == {"check: abusive talk": 1}
     assert (stages["check"], stages["topic"], stages["rewrite"]) == (4, 3, 3)
 
@@ -250,7 +358,10 @@ def test_problems_of_the_source_are_shown_with_their_place_and_end_nothing(tmp_p
     source.write_text("\n".join([*lines, "{", lines[0][:200]]), encoding="utf-8")
     assert build(source, tmp_path / "set") == 0
     said = capsys.readouterr().out
-    null, unknown = "line 2 (conversation zh-1): turn 2: text is null", "line 3 (conversation zh-2): turn 0: unknown speaker"
+    null, unknown = (
+        "line 2 (conversation zh-1): turn 2: text is null",
+        "line 3 (conversation zh-2): turn 0: unknown speaker",
+    )
     for place in (null, unknown, "line 6: not JSON", "line 7: not JSON"):
         assert f"problem: calls.jsonl, {place}" in said
     counts = record_of(tmp_path / "set")["counts"]["source"]
@@ -259,28 +370,44 @@ def test_problems_of_the_source_are_shown_with_their_place_and_end_nothing(tmp_p
 
 def test_a_share_of_the_conversations_can_be_a_train_split(calls, tmp_path, built):
     assert build(calls, tmp_path / "set", "--train-share", 0.5, "--fidelity", 12) == 0
-    train, test = ({row["conversation_id"] for row in rows_of(tmp_path / "set", part)} for part in ("train", "test"))
-    assert not train & test and train | test == ids_of(built) and 10 < len(train) < len(ids_of(built)) - 10
+    train, test = (
+        {row["conversation_id"] for row in rows_of(tmp_path / "set", part)}
+        for part in ("train", "test")
+    )
+    assert (
+        not train & test
+        and train | test == ids_of(built)
+        and 10 < len(train) < len(ids_of(built)) - 10
+    )
 
 
 def test_where_a_conversation_goes_depends_on_itself():
-    pairs = [Pair(Conversation(f"csconv-{i}", "en", "Others", "x", (Turn(SUPPORTER, "Hi", "GT"),)), None) for i in range(400)]
-    shares = {share: {row["conversation_id"] for row in split(pairs, share, 0).get("train", [])} for share in (0.0, 0.1, 0.5)}
+    pairs = [
+        Pair(Conversation(f"csconv-{i}", "en", "Others", "x", (Turn(SUPPORTER, "Hi", "GT"),)), None)
+        for i in range(400)
+    ]
+    shares = {
+        share: {row["conversation_id"] for row in split(pairs, share, 0).get("train", [])}
+        for share in (0.0, 0.1, 0.5)
+    }
     assert not shares[0.0] and shares[0.1] < shares[0.5]
     assert 20 <= len(shares[0.1]) <= 60 and 160 <= len(shares[0.5]) <= 240
     assert split(pairs[:3], 0.0, 0).keys() == {"test"}
 
 
-@pytest.mark.parametrize(("options", "said"), [
-    (["--per-topic", "0"], "--per-topic 0: at least 1"),
-    (["--limit", "0"], "--limit 0: at least 1"),
-    (["--fidelity", "-1"], "--fidelity -1: at least 0"),
-    (["--train-share", "1"], "--train-share 1: must be a share, at least 0 and below 1"),
-    (["--train-share", "nan"], "--train-share nan"),
-    (["--llm", "writer=scripted"], "there is no stage 'writer'"),
-    (["--llm", "label=scripted"], "there is no stage 'label'"),
-    (["--source", "missing.jsonl"], "missing.jsonl does not exist"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--per-topic", "0"], "--per-topic 0: at least 1"),
+        (["--limit", "0"], "--limit 0: at least 1"),
+        (["--fidelity", "-1"], "--fidelity -1: at least 0"),
+        (["--train-share", "1"], "--train-share 1: must be a share, at least 0 and below 1"),
+        (["--train-share", "nan"], "--train-share nan"),
+        (["--llm", "writer=scripted"], "there is no stage 'writer'"),
+        (["--llm", "label=scripted"], "there is no stage 'label'"),
+        (["--source", "missing.jsonl"], "missing.jsonl does not exist"),
+    ],
+)
 def test_misuse_is_one_line(calls, tmp_path, capsys, options, said):
     assert build(calls, tmp_path / "set", *options) == 1
     error = capsys.readouterr().err
@@ -289,21 +416,30 @@ def test_misuse_is_one_line(calls, tmp_path, capsys, options, said):
 
 
 def test_a_source_of_which_nothing_can_be_used_says_why(tmp_path, capsys):
-    source = write(tmp_path / "calls.jsonl", [{**row, "turns": row["turns"][:4]} for row in recorded(3, "en")])
+    source = write(
+        tmp_path / "calls.jsonl", [{**row, "turns": row["turns"][:4]} for row in recorded(3, "en")]
+    )
     assert build(source, tmp_path / "set") == 1
     error = capsys.readouterr().err.splitlines()[-1]
-    assert "none of the conversations can be used, so nothing was written" in error and "3 fewer than 3 exchanges" in error
+    assert (
+        "none of the conversations can be used, so nothing was written" in error
+        and "3 fewer than 3 exchanges" in error
+    )
     assert not (tmp_path / "set").exists() and not (tmp_path / "set.originals.jsonl").exists()
 
 
 def test_a_stage_that_fails_drops_its_conversation_and_no_other(calls, tmp_path, built):
-    """Garbage for some: malformed checks, rewrites and labels are counted under their stage; a label that fails costs only the label."""
+    """Garbage for some: malformed checks, rewrites and labels are counted under their stage; a
+    label that fails costs only the label.
+    """
     whole = {name: original["source_id"] for name, original in originals_of(built).items()}
     plain = {stage: getattr(rewriter, stage) for stage in STAGES}
     hit = {"check": "01", "rewrite": "23", "judge": "45", "label": "6789"}
 
     def some(stage):
-        return lambda request: "Sure! Here you are." if request.item_id[-1] in hit[stage] else plain[stage](request)
+        return lambda request: (
+            "Sure! Here you are." if request.item_id[-1] in hit[stage] else plain[stage](request)
+        )
 
     # The verb registers what the module holds when it starts.
     with pytest.MonkeyPatch.context() as patch:
@@ -314,9 +450,13 @@ def test_a_stage_that_fails_drops_its_conversation_and_no_other(calls, tmp_path,
     assert counts["conversations_dropped_by_the_check"]["check: malformed reply"] > 0
     assert counts["conversations_dropped_after_rewriting"]["rewrite: malformed reply"] > 0
     assert counts["conversations_dropped_after_rewriting"]["judge: malformed reply"] > 0
-    assert counts["originals_not_labelled"] == {"label: malformed reply": counts["conversations_kept"] - counts["originals_labelled"]}
+    assert counts["originals_not_labelled"] == {
+        "label: malformed reply": counts["conversations_kept"] - counts["originals_labelled"]
+    }
     assert 0 < counts["originals_labelled"] < counts["conversations_kept"]
-    assert {name: original["source_id"] for name, original in originals_of(tmp_path / "set").items()}.items() < whole.items()
+    assert {
+        name: original["source_id"] for name, original in originals_of(tmp_path / "set").items()
+    }.items() < whole.items()
 
 
 def named(name, function):
@@ -325,7 +465,9 @@ def named(name, function):
 
 
 def with_turn(number, **what):
-    return lambda dialogue: [{**turn, **what} if i == number else turn for i, turn in enumerate(dialogue)]
+    return lambda dialogue: [
+        {**turn, **what} if i == number else turn for i, turn in enumerate(dialogue)
+    ]
 
 
 # What is done to a sound rewrite, and the reason for which it is dropped then.
@@ -338,7 +480,14 @@ SPOILT = [
     (with_turn(12, strategy="Others"), "rule: no AC"),
     (lambda d: [*d, d[-1]], "rule: does not strictly alternate"),
     (with_turn(4, strategy=""), "rule: not exactly one strategy on every supporter turn"),
-    (lambda d: [*d[:3], {"speaker": "system", "strategy": "", "text": "The call is on hold."}, *d[3:]], "rule: a system note within it"),
+    (
+        lambda d: [
+            *d[:3],
+            {"speaker": "system", "strategy": "", "text": "The call is on hold."},
+            *d[3:],
+        ],
+        "rule: a system note within it",
+    ),
     (with_turn(5, text="My number is 415-682-3970."), "rule: personal data left in it"),
     (with_turn(4, strategy="Greeting + Others"), "rewrite: malformed reply"),
     (with_turn(4, strategy="Empathy"), "rewrite: malformed reply"),
@@ -348,17 +497,48 @@ SPOILT = [
     (with_turn(4, speaker="manager"), "rewrite: malformed reply"),
 ]
 SOUND = [
-    {"speaker": (SUPPORTER, CUSTOMER)[i % 2], "strategy": "" if i % 2 else name, "text": f"Something is said here, number {i}."}
-    for i, name in enumerate(["Greeting", "", "Identity Verification", "", "Others", "", "Others", "", "Others", "", "Others", "",
-                              "Appreciation and Closure"])
-]  # fmt: skip
+    {
+        "speaker": (SUPPORTER, CUSTOMER)[i % 2],
+        "strategy": "" if i % 2 else name,
+        "text": f"Something is said here, number {i}.",
+    }
+    for i, name in enumerate(
+        [
+            "Greeting",
+            "",
+            "Identity Verification",
+            "",
+            "Others",
+            "",
+            "Others",
+            "",
+            "Others",
+            "",
+            "Others",
+            "",
+            "Appreciation and Closure",
+        ]
+    )
+]
 
 
-@pytest.mark.parametrize(("spoil", "reason"), SPOILT, ids=[f"{i} {reason}" for i, (_, reason) in enumerate(SPOILT)])
-def test_what_is_wrong_with_a_rewrite_is_the_reason_it_goes(tmp_path, capsys, monkeypatch, spoil, reason):
+@pytest.mark.parametrize(
+    ("spoil", "reason"), SPOILT, ids=[f"{i} {reason}" for i, (_, reason) in enumerate(SPOILT)]
+)
+def test_what_is_wrong_with_a_rewrite_is_the_reason_it_goes(
+    tmp_path, capsys, monkeypatch, spoil, reason
+):
     source = write(tmp_path / "calls.jsonl", recorded(1, "en"))
-    monkeypatch.setattr(rewriter, "rewrite", named("rewrite", lambda request: json.dumps({"dialogue": spoil(SOUND)})))
-    monkeypatch.setattr(rewriter, "judge", named("judge", lambda request: pytest.fail("a conversation that breaks a rule was judged")))
+    monkeypatch.setattr(
+        rewriter,
+        "rewrite",
+        named("rewrite", lambda request: json.dumps({"dialogue": spoil(SOUND)})),
+    )
+    monkeypatch.setattr(
+        rewriter,
+        "judge",
+        named("judge", lambda request: pytest.fail("a conversation that breaks a rule was judged")),
+    )
     assert build(source, tmp_path / "set") == 1
     assert f"conversations dropped after rewriting: 1 {reason}" in capsys.readouterr().err
 
@@ -366,42 +546,71 @@ def test_what_is_wrong_with_a_rewrite_is_the_reason_it_goes(tmp_path, capsys, mo
 def test_the_sound_one_is_kept_and_its_note_removed(tmp_path, monkeypatch):
     source = write(tmp_path / "calls.jsonl", recorded(1, "en"))
     note = {"speaker": "system", "strategy": "", "text": "The session has ended."}
-    monkeypatch.setattr(rewriter, "rewrite", named("rewrite", lambda request: json.dumps({"dialogue": [*SOUND, note]})))
+    monkeypatch.setattr(
+        rewriter,
+        "rewrite",
+        named("rewrite", lambda request: json.dumps({"dialogue": [*SOUND, note]})),
+    )
     fine = json.dumps(dict.fromkeys(CRITERIA, True))
     monkeypatch.setattr(rewriter, "judge", named("judge", lambda request: fine))
     assert build(source, tmp_path / "set") == 0
-    assert len(rows_of(tmp_path / "set")[0]["dialogue"]) == 13 and record_of(tmp_path / "set")["counts"]["closing_notes_removed"] == 1
+    assert (
+        len(rows_of(tmp_path / "set")[0]["dialogue"]) == 13
+        and record_of(tmp_path / "set")["counts"]["closing_notes_removed"] == 1
+    )
 
 
 def test_facts_are_counted_by_what_became_of_them():
     """By hand: 300 dollars kept, the phone number masked, March 5 lost, 12:30 added."""
-    original = RawConversation("1", "en", "", "x", (Turn(CUSTOMER, "I paid $300 on March 5, call me on 415-682-3970."),))
-    rewritten = Conversation("c", "en", "Others", "x", (Turn(CUSTOMER, "I paid $300, my number is [phone number]. It was at 12:30."),))
+    original = RawConversation(
+        "1", "en", "", "x", (Turn(CUSTOMER, "I paid $300 on March 5, call me on 415-682-3970."),)
+    )
+    rewritten = Conversation(
+        "c",
+        "en",
+        "Others",
+        "x",
+        (Turn(CUSTOMER, "I paid $300, my number is [phone number]. It was at 12:30."),),
+    )
     assert facts_report([Pair(rewritten, original)] * 2) == {
         "facts_of_the_originals": {"kept": 2, "lost": 2, "replaced by a placeholder": 2},
-        "facts_lost": {"date": 2}, "facts_added": {"date": 2},
-    }  # fmt: skip
+        "facts_lost": {"date": 2},
+        "facts_added": {"date": 2},
+    }
 
 
 def test_candidates_wait_in_a_file_in_the_order_of_their_keys(tmp_path):
     with Candidates(tmp_path, 3) as candidates:
         turns = [(Turn(CUSTOMER, f"问题{i}"), Turn(SUPPORTER, "答")) for i in range(50)]
-        raws = [RawConversation(str(i), "zh", ACCOUNTS if i % 2 else "", "甲", said) for i, said in enumerate(turns)]
+        raws = [
+            RawConversation(str(i), "zh", ACCOUNTS if i % 2 else "", "甲", said)
+            for i, said in enumerate(turns)
+        ]
         assert all(map(candidates.add, raws)) and not any(map(candidates.add, raws))
         places = candidates.places()
         assert list(tmp_path.iterdir()) == []
         read = [candidates.read(place) for place in places]
         assert sorted(read, key=lambda raw: int(raw.source_id)) == raws and read != raws
         assert [place.topic for place in places] == [raw.topic for raw in read]
-        # The key is a hash over the seed and the content, worked out here from the words of the docstring.
-        said = json.dumps(["zh", [[CUSTOMER, "问题7"], [SUPPORTER, "答"]]], ensure_ascii=False, separators=(",", ":"))
-        key = hashlib.sha256(f"3 raw-{hashlib.sha256(said.encode()).hexdigest()[:16]}".encode()).digest()[:16]
+        # The key is a hash over the seed and the content, worked out here from the words of the
+        # docstring.
+        said = json.dumps(
+            ["zh", [[CUSTOMER, "问题7"], [SUPPORTER, "答"]]],
+            ensure_ascii=False,
+            separators=(",", ":"),
+        )
+        key = hashlib.sha256(
+            f"3 raw-{hashlib.sha256(said.encode()).hexdigest()[:16]}".encode()
+        ).digest()[:16]
         assert read[[place.key for place in places].index(key)].source_id == "7"
 
 
 def test_the_judge_of_rolecs_is_still_there_after_a_csconv_build(calls, tmp_path):
     assert build(calls, tmp_path / "a", "--limit", 2) == 0
-    assert main(["build", "rolecs", "--llm", "scripted", "--out", str(tmp_path / "b"), "--limit", "2"]) == 0
+    assert (
+        main(["build", "rolecs", "--llm", "scripted", "--out", str(tmp_path / "b"), "--limit", "2"])
+        == 0
+    )
     assert build(calls, tmp_path / "c", "--limit", 2) == 0
     assert files_of(tmp_path / "a") == files_of(tmp_path / "c")
 
@@ -413,20 +622,40 @@ def the_judge_is_put_back():
     register_scripted("judge", roles.judge)
 
 
-@pytest.mark.parametrize(("source", "language", "topics"), [
-    ("crosswoz/val.json.zip", "zh", {"Product Consultation"}), ("star/dialogues", "en", {ACCOUNTS, RISKS}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("source", "language", "topics"),
+    [
+        ("crosswoz/val.json.zip", "zh", {"Product Consultation"}),
+        ("star/dialogues", "en", {ACCOUNTS, RISKS}),
+    ],
+)
 def test_real_conversations_go_through_every_stage(shared_data, tmp_path, source, language, topics):
     assert build(shared_data / source, tmp_path / "set", "--limit", 12, "--fidelity", 3) == 0
     rows, record = rows_of(tmp_path / "set"), record_of(tmp_path / "set")
-    assert len(rows) == 12 and {row["language"] for row in rows} == {language} and topics <= {row["topic"] for row in rows}
-    assert record["counts"]["source"]["conversations read"] >= 500 and record["counts"]["originals_labelled"] == 3
+    assert (
+        len(rows) == 12
+        and {row["language"] for row in rows} == {language}
+        and topics <= {row["topic"] for row in rows}
+    )
+    assert (
+        record["counts"]["source"]["conversations read"] >= 500
+        and record["counts"]["originals_labelled"] == 3
+    )
     assert record["counts"]["conversations_dropped_by_the_rules"]["fewer than 3 exchanges"] > 0
     assert stages_of(tmp_path / "set").keys() >= {"check", "topic", "rewrite", "judge", "label"}
     assert all(postfilter.first_reason(Conversation.from_row(row, "row")) is None for row in rows)
 
 
-GARBAGE = ["lorem ipsum 的的的 <|im_end|>", "", '{"abusive": "no"', "[1, 2", "{}", '```json\n{"abusive": 0}\n```', "<think>endless", "null"]
+GARBAGE = [
+    "lorem ipsum 的的的 <|im_end|>",
+    "",
+    '{"abusive": "no"',
+    "[1, 2",
+    "{}",
+    '```json\n{"abusive": 0}\n```',
+    "<think>endless",
+    "null",
+]
 
 
 def test_a_server_that_answers_garbage_leaves_nothing_and_says_so(tmp_path, capsys, monkeypatch):
@@ -434,7 +663,11 @@ def test_a_server_that_answers_garbage_leaves_nothing_and_says_so(tmp_path, caps
     source = write(tmp_path / "calls.jsonl", recorded(5, "en"))
     with llm_server(lambda body, number: Act(GARBAGE[number % len(GARBAGE)])) as server:
         status = build(source, tmp_path / "set", "--base-url", server.url, llm="openai:tiny")
-    assert status == 1 and "conversations dropped by the check: 5 check: malformed reply" in capsys.readouterr().err
+    assert (
+        status == 1
+        and "conversations dropped by the check: 5 check: malformed reply"
+        in capsys.readouterr().err
+    )
     assert server.count == 5 * 3 and not (tmp_path / "set").exists()
 
 
@@ -445,46 +678,76 @@ FAULTS = (
     lambda right: Act(status=429, headers={"Retry-After": "0"}),
     lambda right: Act(right[: len(right) // 2]),
     lambda right: Act(f"Certainly! {right} I hope this helps."),
-    lambda right: Act(right.replace("false", '"false"').replace("true", "1").replace('": "', '": ["')),
+    lambda right: Act(
+        right.replace("false", '"false"').replace("true", "1").replace('": "', '": ["')
+    ),
     lambda right: Act(f"<think>Hm, {{</think>\n```json\n{right}\n```"),
 )
 
 
 def over_http(faulty):
-    """A server that plays every stage by the stand-in; `faulty`: for every third prompt something goes wrong when it comes first."""
+    """A server that plays every stage by the stand-in; `faulty`: for every third prompt something
+    goes wrong when it comes first.
+    """
     seen = set()
 
     def script(body, number):
         for stage in STAGES:
             with contextlib.suppress(DataError):
                 read_back(body["messages"], prompt_name(stage))
-                right = getattr(rewriter, stage)(Request(stage, "one id for all", 0, 0, body["messages"]))
+                right = getattr(rewriter, stage)(
+                    Request(stage, "one id for all", 0, 0, body["messages"])
+                )
         asked = fingerprint(body["messages"])
         first = asked not in seen
         seen.add(asked)
         draw = int(asked[:8], 16)
-        return FAULTS[draw // 3 % len(FAULTS)](right) if faulty and first and draw % 3 == 0 else Act(right)
+        return (
+            FAULTS[draw // 3 % len(FAULTS)](right)
+            if faulty and first and draw % 3 == 0
+            else Act(right)
+        )
 
     return script
 
 
 def test_a_server_with_faults_gives_the_same_set_as_one_without(tmp_path, capsys, monkeypatch):
-    """Real sockets: storms, dropped connections, cut bodies, prose around JSON, wrong types; nothing of it is in the data."""
+    """Real sockets: storms, dropped connections, cut bodies, prose around JSON, wrong types;
+    nothing of it is in the data.
+    """
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.setitem(LLM.__init__.__kwdefaults__, "first_pause", 0.01)
-    source = write(tmp_path / "calls.jsonl", [row for language in LANGUAGES for row in recorded(10, language)])
+    source = write(
+        tmp_path / "calls.jsonl", [row for language in LANGUAGES for row in recorded(10, language)]
+    )
     for name, faulty in (("plain", False), ("faulty", True)):
         with llm_server(over_http(faulty)) as server:
-            assert build(source, tmp_path / name, "--base-url", server.url, "--fidelity", 8, llm="openai:m") == 0
+            assert (
+                build(
+                    source,
+                    tmp_path / name,
+                    "--base-url",
+                    server.url,
+                    "--fidelity",
+                    8,
+                    llm="openai:m",
+                )
+                == 0
+            )
     run = json.loads((tmp_path / "faulty" / "run.json").read_text())
     assert run["failures"] and sum(stage["malformed"] for stage in run["stages"].values()) > 5
-    assert len(rows_of(tmp_path / "plain")) >= 12 and files_of(tmp_path / "plain") == files_of(tmp_path / "faulty")
+    assert len(rows_of(tmp_path / "plain")) >= 12 and files_of(tmp_path / "plain") == files_of(
+        tmp_path / "faulty"
+    )
 
 
 def test_a_build_that_a_limit_stops_goes_on_and_asks_nothing_twice(calls, built, tmp_path, capsys):
     for most in (30, 140):
         assert build(calls, tmp_path / "set", "--fidelity", 12, "--max-requests", most) == 1
-        assert f"--max-requests is {most}" in capsys.readouterr().err and not (tmp_path / "set").exists()
+        assert (
+            f"--max-requests is {most}" in capsys.readouterr().err
+            and not (tmp_path / "set").exists()
+        )
     assert build(calls, tmp_path / "set", "--fidelity", 12) == 0
     assert files_of(tmp_path / "set") == files_of(built)
     assert {tries for _, _, tries, *_ in journal_rows(tmp_path / "set.journal.sqlite")} == {1}
@@ -492,21 +755,46 @@ def test_a_build_that_a_limit_stops_goes_on_and_asks_nothing_twice(calls, built,
 
 def start(source, out):
     """The build in a process of its own."""
-    command = [sys.executable, "-m", "builders.csconv.build", "--source", source, "--llm", "scripted", "--out", out]
+    command = [
+        sys.executable,
+        "-m",
+        "builders.csconv.build",
+        "--source",
+        source,
+        "--llm",
+        "scripted",
+        "--out",
+        out,
+    ]
     command += ["--concurrency", 4, "--fidelity", 12]
-    return subprocess.Popen(list(map(str, command)), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        list(map(str, command)),
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def done_rows(journal, stage="%"):
-    """key -> (tries, last sent) of the requests that are answered; {} before the journal is there."""
+    """key -> (tries, last sent) of the requests that are answered; {} before the journal is
+    there.
+    """
     try:
-        return {key: (tries, sent) for key, _, tries, sent, _ in journal_rows(journal, f"state = 'done' AND stage LIKE '{stage}'")}
+        return {
+            key: (tries, sent)
+            for key, _, tries, sent, _ in journal_rows(
+                journal, f"state = 'done' AND stage LIKE '{stage}'"
+            )
+        }
     except sqlite3.OperationalError:
         return {}
 
 
 def killed_and_finished(source, whole, out, moments):
-    """Kill the build at each moment (a function that waits, given the process and the journal), then let it end; check the promises."""
+    """Kill the build at each moment (a function that waits, given the process and the journal),
+    then let it end; check the promises.
+    """
     journal, answered, alive = out.with_name(f"{out.name}.journal.sqlite"), {}, 0
     for wait in moments:
         process = start(source, out)
@@ -522,12 +810,20 @@ def killed_and_finished(source, whole, out, moments):
     assert process.returncode == 0, error
     final = done_rows(journal)
     assert answered.items() <= final.items()
-    assert len(final) == len(journal_rows(journal)) == len(journal_rows(whole.with_name(f"{whole.name}.journal.sqlite")))
+    assert (
+        len(final)
+        == len(journal_rows(journal))
+        == len(journal_rows(whole.with_name(f"{whole.name}.journal.sqlite")))
+    )
     # Only what was in flight at a kill, four requests at most, is asked a second time.
     assert sum(tries - 1 for tries, _ in final.values()) <= 4 * len(moments)
     assert files_of(out) == files_of(whole)
     # Neither half-written files nor the candidates' own are left beside what the build writes.
-    beside = {path.name for path in out.parent.iterdir() if not path.name.startswith(f"{out.name}.journal")}
+    beside = {
+        path.name
+        for path in out.parent.iterdir()
+        if not path.name.startswith(f"{out.name}.journal")
+    }
     assert beside == {out.name, f"{out.name}.originals.jsonl"}
     return alive
 
@@ -537,21 +833,33 @@ def until(stage, count):
 
     def wait(process, journal):
         deadline = time.monotonic() + 30
-        while process.poll() is None and time.monotonic() < deadline and len(done_rows(journal, stage)) < count:
+        while (
+            process.poll() is None
+            and time.monotonic() < deadline
+            and len(done_rows(journal, stage)) < count
+        ):
             time.sleep(0.003)
 
     return wait
 
 
 def test_a_build_killed_in_every_stage_ends_with_the_same_bytes(calls, built, tmp_path):
-    moments = [until("check", 9), until("topic", 40), until("rewrite", 11), until("judge", 45), until("label", 1)]
+    moments = [
+        until("check", 9),
+        until("topic", 40),
+        until("rewrite", 11),
+        until("judge", 45),
+        until("label", 1),
+    ]
     (tmp_path / "killed").mkdir()
     assert killed_and_finished(calls, built, tmp_path / "killed" / "set", moments) >= 3
 
 
 @pytest.mark.slow
 def test_a_build_killed_at_twenty_random_moments_ends_with_the_same_bytes(tmp_path):
-    source = write(tmp_path / "calls.jsonl", [row for language in LANGUAGES for row in recorded(400, language)])
+    source = write(
+        tmp_path / "calls.jsonl", [row for language in LANGUAGES for row in recorded(400, language)]
+    )
     (tmp_path / "killed").mkdir()
     (tmp_path / "whole").mkdir()
     assert build(source, tmp_path / "whole" / "set", "--fidelity", 12) == 0

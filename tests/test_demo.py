@@ -1,4 +1,6 @@
-"""The embedded demo corpus and the scripted stand-in that writes it: same bytes, sound rows, and dialogues that can tell models apart."""
+"""The embedded demo corpus and the scripted stand-in that writes it: same bytes, sound rows, and
+dialogues that can tell models apart.
+"""
 
 import json
 import math
@@ -11,7 +13,16 @@ import pytest
 
 from builders import demo
 from builders.scripted.phrases import bank, fill, slot_values, voiced, weighted
-from builders.scripted.player import begin, choose_strategy, hear, plan, play, say, state_after, strategies
+from builders.scripted.player import (
+    begin,
+    choose_strategy,
+    hear,
+    plan,
+    play,
+    say,
+    state_after,
+    strategies,
+)
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation
 from csc_tasks.corpora import DEMO_DIR
 from csc_tasks.errors import DataError, SettingError
@@ -19,14 +30,23 @@ from csc_tasks.framework import STRATEGY_IDS, TOPICS
 from csc_tasks.languages.detect import in_another_language
 from csc_tasks.question import Question
 
-FILES = {"rolecs/train": 500, "csconv/test": 60, "qa/train": 198, "qa/validation": 23, "qa/test": 53}
+FILES = {
+    "rolecs/train": 500,
+    "csconv/test": 60,
+    "qa/train": 198,
+    "qa/validation": 23,
+    "qa/test": 53,
+}
 TOPIC_NAMES = set(TOPICS)
 
 LANGUAGES = ("zh", "en")
 
 
 def rows(name):
-    return [json.loads(line) for line in (DEMO_DIR / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [
+        json.loads(line)
+        for line in (DEMO_DIR / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
 
 
 ROWS = {name: rows(name) for name in FILES}
@@ -50,13 +70,24 @@ def supporter_turns(name, language):
 
 def test_the_command_rebuilds_the_embedded_corpus_byte_for_byte(tmp_path, capsys):
     demo.main(Namespace(out=tmp_path, seed=demo.SEED))
-    built = {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in tmp_path.rglob("*.jsonl")}
-    embedded = {path.relative_to(DEMO_DIR).as_posix(): path.read_bytes() for path in DEMO_DIR.rglob("*.jsonl")}
+    built = {
+        path.relative_to(tmp_path).as_posix(): path.read_bytes()
+        for path in tmp_path.rglob("*.jsonl")
+    }
+    embedded = {
+        path.relative_to(DEMO_DIR).as_posix(): path.read_bytes()
+        for path in DEMO_DIR.rglob("*.jsonl")
+    }
     assert built.keys() == embedded.keys() == {f"{name}.jsonl" for name in FILES}
     assert [name for name in built if built[name] != embedded[name]] == []
     printed = capsys.readouterr().out
     # What the builders said of it comes first: each of them is asked as a user would ask it.
-    for said in ("conversations kept: 500", "conversations rewritten by topic", "pairs kept: 274", "rolecs/train: 500 rows"):
+    for said in (
+        "conversations kept: 500",
+        "conversations rewritten by topic",
+        "pairs kept: 274",
+        "rolecs/train: 500 rows",
+    ):
         assert said in printed
 
 
@@ -66,7 +97,9 @@ def test_another_seed_gives_another_corpus(monkeypatch):
     first, again, other = (demo.build(seed)[0] for seed in (1, 1, 2))
     assert first == again
     for name in first:
-        assert not {row["conversation_id"] for row in first[name]} & {row["conversation_id"] for row in other.get(name, [])}
+        assert not {row["conversation_id"] for row in first[name]} & {
+            row["conversation_id"] for row in other.get(name, [])
+        }
 
 
 def test_the_files_have_the_promised_size_order_and_format():
@@ -76,9 +109,14 @@ def test_the_files_have_the_promised_size_order_and_format():
         keys = [(row["conversation_id"], row.get("turn_index", 0)) for row in found]
         assert keys == sorted(set(keys)), name
         languages = Counter(row["language"] for row in found)
-        assert languages.keys() == set(LANGUAGES) and min(languages.values()) > 0.45 * len(found), name
+        assert languages.keys() == set(LANGUAGES) and min(languages.values()) > 0.45 * len(found), (
+            name
+        )
         lines = (DEMO_DIR / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
-        assert lines == [json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":")) for row in found]
+        assert lines == [
+            json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+            for row in found
+        ]
 
 
 def test_every_conversation_is_sound_and_fully_labelled():
@@ -90,11 +128,18 @@ def test_every_conversation_is_sound_and_fully_labelled():
             assert 9 <= len(conversation.dialogue) <= 31
             assert all(turn.strategy for turn in conversation.dialogue if turn.speaker == SUPPORTER)
             assert all(a.speaker != b.speaker for a, b in pairwise(conversation.dialogue))
-            assert conversation.source == source and conversation.conversation_id.startswith(f"{name.split('/')[0]}-")
-            assert not in_another_language(" ".join(turn.text for turn in conversation.dialogue), conversation.language)
+            assert conversation.source == source and conversation.conversation_id.startswith(
+                f"{name.split('/')[0]}-"
+            )
+            assert not in_another_language(
+                " ".join(turn.text for turn in conversation.dialogue), conversation.language
+            )
             assert "{" not in json.dumps([turn.text for turn in conversation.dialogue])
             if name == "rolecs/train":
-                assert all(text and "{" not in text for text in (conversation.profile, conversation.scenario, conversation.goal))
+                assert all(
+                    text and "{" not in text
+                    for text in (conversation.profile, conversation.scenario, conversation.goal)
+                )
 
 
 @pytest.mark.parametrize("name", ["rolecs/train", "csconv/test"])
@@ -105,20 +150,39 @@ def test_all_strategies_topics_and_ways_to_open_occur(name, language):
     assert {row["topic"] for row in found} == TOPIC_NAMES
     openers = Counter(row["dialogue"][0]["speaker"] for row in found)
     # Played roles start with the supporter's greeting; recordings start as they come.
-    assert openers[SUPPORTER] == len(found) if name == "rolecs/train" else openers[SUPPORTER] > openers[CUSTOMER] > 0
+    assert (
+        openers[SUPPORTER] == len(found)
+        if name == "rolecs/train"
+        else openers[SUPPORTER] > openers[CUSTOMER] > 0
+    )
 
 
 def test_the_strategies_of_rewritten_recordings_are_those_their_writer_meant():
-    """The rewriter sees no strategies. Turns that it took over word for word are looked up in the dialogues that were recorded."""
+    """The rewriter sees no strategies. Turns that it took over word for word are looked up in the
+    dialogues that were recorded.
+    """
     meant = defaultdict(set)
     for language in LANGUAGES:
-        problems = [problem_id for problem_id in chain(*zip_longest(*by_topic(language))) if problem_id]
+        problems = [
+            problem_id for problem_id in chain(*zip_longest(*by_topic(language))) if problem_id
+        ]
         for number in range(demo.RECORDED["csconv"]):
-            last = demo.recorded(f"{demo.SEED}/csconv/{language}/{number}", language, problems[number % len(problems)])
+            last = demo.recorded(
+                f"{demo.SEED}/csconv/{language}/{number}",
+                language,
+                problems[number % len(problems)],
+            )
             for turn in last.turns:
                 meant[turn.text].add(turn.strategy)
-    turns = [turn for row in ROWS["csconv/test"] for turn in row["dialogue"] if turn["speaker"] == SUPPORTER and turn["text"] in meant]
-    assert len(turns) > 0.8 * sum(turn["speaker"] == SUPPORTER for row in ROWS["csconv/test"] for turn in row["dialogue"])
+    turns = [
+        turn
+        for row in ROWS["csconv/test"]
+        for turn in row["dialogue"]
+        if turn["speaker"] == SUPPORTER and turn["text"] in meant
+    ]
+    assert len(turns) > 0.8 * sum(
+        turn["speaker"] == SUPPORTER for row in ROWS["csconv/test"] for turn in row["dialogue"]
+    )
     assert sum(turn["strategy"] in meant[turn["text"]] for turn in turns) > 0.97 * len(turns)
 
 
@@ -132,24 +196,37 @@ def by_topic(language):
 def test_no_dialogue_occurs_twice_and_nobody_repeats_themselves():
     texts = ["\n".join(turn["text"] for turn in row["dialogue"]) for row in DIALOGUES]
     assert len(set(texts)) == len(texts)
-    said = [Counter((turn["speaker"], turn["text"]) for turn in row["dialogue"]) for row in DIALOGUES]
+    said = [
+        Counter((turn["speaker"], turn["text"]) for turn in row["dialogue"]) for row in DIALOGUES
+    ]
     assert [repeated for counts in said for repeated, count in counts.items() if count > 1] == []
 
 
 def test_no_conversation_is_in_two_splits():
     ids = {name: {row["conversation_id"] for row in found} for name, found in ROWS.items()}
     assert sum(map(len, ids.values())) == len(set().union(*ids.values()))
-    histories = {name: {json.dumps(row["conversation_history"]) for row in ROWS[name]} for name in FILES if name.startswith("qa")}
+    histories = {
+        name: {json.dumps(row["conversation_history"]) for row in ROWS[name]}
+        for name in FILES
+        if name.startswith("qa")
+    }
     assert not histories["qa/train"] & (histories["qa/test"] | histories["qa/validation"])
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_model_that_listens_can_be_told_from_one_that_does_not(language):
-    """Strategy accuracy, train to test: majority < previous strategy < naive Bayes on the last customer turn and the previous strategy."""
-    train, test = supporter_turns("rolecs/train", language), supporter_turns("csconv/test", language)
+    """Strategy accuracy, train to test: majority < previous strategy < naive Bayes on the last
+    customer turn and the previous strategy.
+    """
+    train, test = (
+        supporter_turns("rolecs/train", language),
+        supporter_turns("csconv/test", language),
+    )
 
     def accuracy(guess):
-        return sum(guess(before, heard) == strategy for before, heard, strategy, _ in test) / len(test)
+        return sum(guess(before, heard) == strategy for before, heard, strategy, _ in test) / len(
+            test
+        )
 
     majority = Counter(strategy for *_, strategy, _ in train).most_common(1)[0][0]
     following = defaultdict(Counter)
@@ -157,7 +234,9 @@ def test_a_model_that_listens_can_be_told_from_one_that_does_not(language):
 
     def features(before, heard):
         text = f"^{heard.lower()}$"
-        return [f"before {before}"] * 6 + [text[i : i + n] for n in (2, 3, 4) for i in range(len(text) - n + 1)]
+        return [f"before {before}"] * 6 + [
+            text[i : i + n] for n in (2, 3, 4) for i in range(len(text) - n + 1)
+        ]
 
     for before, heard, strategy, _ in train:
         following[before][strategy] += 1
@@ -170,8 +249,13 @@ def test_a_model_that_listens_can_be_told_from_one_that_does_not(language):
         parts = features(before, heard)
         return max(
             labels,
-            key=lambda label: math.log(labels[label])
-            + sum(math.log((words[label][part] + 0.1) / (totals[label] + 0.1 * known)) for part in parts),
+            key=lambda label: (
+                math.log(labels[label])
+                + sum(
+                    math.log((words[label][part] + 0.1) / (totals[label] + 0.1 * known))
+                    for part in parts
+                )
+            ),
         )
 
     bigram = accuracy(lambda before, heard: following[before].most_common(1)[0][0])
@@ -183,21 +267,34 @@ def test_a_model_that_listens_can_be_told_from_one_that_does_not(language):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_supporters_vary_their_wording(language):
-    train, test = ([text for *_, text in supporter_turns(name, language)] for name in ("rolecs/train", "csconv/test"))
+    train, test = (
+        [text for *_, text in supporter_turns(name, language)]
+        for name in ("rolecs/train", "csconv/test")
+    )
     assert len(set(train)) > 0.8 * len(train)
     assert sum(text in set(train) for text in test) / len(test) < 0.25
 
 
 def test_what_the_customer_named_comes_back():
-    """The first amount, limit, date or count a customer names is usually taken up by the supporter (what proves who they are is not)."""
+    """The first amount, limit, date or count a customer names is usually taken up by the supporter
+    (what proves who they are is not).
+    """
     named = taken_up = 0
     for row in DIALOGUES:
         for i, turn in enumerate(row["dialogue"]):
             asked = i and row["dialogue"][i - 1]["strategy"]
-            numbers = re.findall(r"\d[\d,.]*\d", turn["text"]) if turn["speaker"] == CUSTOMER and asked != "IV" else []
+            numbers = (
+                re.findall(r"\d[\d,.]*\d", turn["text"])
+                if turn["speaker"] == CUSTOMER and asked != "IV"
+                else []
+            )
             if numbers:
                 named += 1
-                later = [other["text"] for other in row["dialogue"][i + 1 :] if other["speaker"] == SUPPORTER]
+                later = [
+                    other["text"]
+                    for other in row["dialogue"][i + 1 :]
+                    if other["speaker"] == SUPPORTER
+                ]
                 taken_up += any(numbers[0] in text for text in later)
                 break
     assert named > 0.6 * len(DIALOGUES)
@@ -208,7 +305,9 @@ QUESTIONS = ["qa/train", "qa/validation", "qa/test"]
 
 
 def test_questions_are_sound_and_belong_to_the_recordings():
-    """Each is one pair of one recording: what was said before, the customer's turn, the agent's answer."""
+    """Each is one pair of one recording: what was said before, the customer's turn, the agent's
+    answer.
+    """
     recorded = {}
     for row in demo.recordings(demo.SEED, "qa"):
         merged = []
@@ -217,24 +316,47 @@ def test_questions_are_sound_and_belong_to_the_recordings():
                 merged[-1]["text"] += " " + turn["text"]
             else:
                 merged.append(dict(turn))
-        recorded[json.dumps([(turn["speaker"], "".join(turn["text"].split())) for turn in merged])] = row
+        recorded[
+            json.dumps([(turn["speaker"], "".join(turn["text"].split())) for turn in merged])
+        ] = row
     used = []
     for name in QUESTIONS:
         for row in ROWS[name]:
             question = Question.from_row(row, name)
             assert question.to_row() == row
-            history = [[turn.speaker, "".join(turn.text.split())] for turn in question.conversation_history]
-            assert all((question.instruction, question.client_question, question.agent_answer, question.refined_agent_answer))
+            history = [
+                [turn.speaker, "".join(turn.text.split())] for turn in question.conversation_history
+            ]
+            assert all(
+                (
+                    question.instruction,
+                    question.client_question,
+                    question.agent_answer,
+                    question.refined_agent_answer,
+                )
+            )
             assert bool(question.history_summary) == bool(history)
-            pair = [[CUSTOMER, "".join(question.client_question.split())], [SUPPORTER, "".join(question.agent_answer.split())]]
+            pair = [
+                [CUSTOMER, "".join(question.client_question.split())],
+                [SUPPORTER, "".join(question.agent_answer.split())],
+            ]
             opening = json.dumps([*history, *pair])[:-1]
             (whole,) = [text for text in recorded if text.startswith(opening)]
             speakers = [speaker for speaker, _ in json.loads(whole)]
-            pairs = [i for i in range(len(speakers) - 1) if speakers[i : i + 2] == [CUSTOMER, SUPPORTER]]
-            assert (question.turn_index, question.turns_total) == (pairs.index(len(history)), len(pairs))
+            pairs = [
+                i for i in range(len(speakers) - 1) if speakers[i : i + 2] == [CUSTOMER, SUPPORTER]
+            ]
+            assert (question.turn_index, question.turns_total) == (
+                pairs.index(len(history)),
+                len(pairs),
+            )
             used.append(whole)
     assert len(set(used)) == len(used)
-    assert {row["stage"] for row in ROWS["qa/test"]} == {row["stage"] for row in ROWS["qa/train"]} == {"early", "mid", "late"}
+    assert (
+        {row["stage"] for row in ROWS["qa/test"]}
+        == {row["stage"] for row in ROWS["qa/train"]}
+        == {"early", "mid", "late"}
+    )
 
 
 def test_refined_answers_keep_every_fact_and_say_more():
@@ -259,13 +381,41 @@ def test_summaries_tell_nothing_that_nobody_said():
 
 # What may follow each thing a customer can do, written down apart from the rules that choose it.
 SENSIBLE = {
-    "hello": "GT", "vague": "PR IV EM GT", "full": "RP IV ID GT", "upset_vague": "EM PR GT", "upset_full": "EM RP GT",
-    "detail": "PR RP IV ID", "details": "RP IV ID", "confirm": "IV ID PS", "why": "ID EM", "how": "PS ID", "do": "IV RI EM",
-    "rather": "IV RI EM", "beg": "IV ID EM",
-    "alt": "PS", "object": "ID EM", "vent": "EM PS", "policy_vent": "EM PS", "worry": "EM ID", "fails": "PS EM", "fails_again": "IV RI EM",
-    "wait": "RI", "how_long": "ID EM", "where": "ID", "also": "ID", "interested": "ID", "off_topic": "Others", "seen": "FR RC AC",
-    "noted": "FR RC AC", "works": "FR RC AC", "accept": "FR RC AC", "decline": "RC AC", "satisfied": "RC AC", "thanks": "AC RC",
-    "lukewarm": "EM RC", "no_more": "AC",
+    "hello": "GT",
+    "vague": "PR IV EM GT",
+    "full": "RP IV ID GT",
+    "upset_vague": "EM PR GT",
+    "upset_full": "EM RP GT",
+    "detail": "PR RP IV ID",
+    "details": "RP IV ID",
+    "confirm": "IV ID PS",
+    "why": "ID EM",
+    "how": "PS ID",
+    "do": "IV RI EM",
+    "rather": "IV RI EM",
+    "beg": "IV ID EM",
+    "alt": "PS",
+    "object": "ID EM",
+    "vent": "EM PS",
+    "policy_vent": "EM PS",
+    "worry": "EM ID",
+    "fails": "PS EM",
+    "fails_again": "IV RI EM",
+    "wait": "RI",
+    "how_long": "ID EM",
+    "where": "ID",
+    "also": "ID",
+    "interested": "ID",
+    "off_topic": "Others",
+    "seen": "FR RC AC",
+    "noted": "FR RC AC",
+    "works": "FR RC AC",
+    "accept": "FR RC AC",
+    "decline": "RC AC",
+    "satisfied": "RC AC",
+    "thanks": "AC RC",
+    "lukewarm": "EM RC",
+    "no_more": "AC",
 }
 
 
@@ -274,7 +424,9 @@ def test_the_supporter_answers_what_the_customer_just_did(language):
     seen, second, choices = set(), 0, 0
     for number in range(120):
         before = None
-        for state in play(plan(f"rules/{number}", language, list(bank(language).problems)[number % 40])):
+        for state in play(
+            plan(f"rules/{number}", language, list(bank(language).problems)[number % 40])
+        ):
             turn = state.turns[-1]
             if before and turn.speaker == SUPPORTER and before.turns[-1].speaker == CUSTOMER:
                 seen.add(before.act)
@@ -285,7 +437,21 @@ def test_the_supporter_answers_what_the_customer_just_did(language):
                 choices += 1
                 second += turn.strategy != fitting
             before = state
-    assert seen >= {"vague", "full", "upset_full", "why", "how", "do", "works", "fails", "worry", "beg", "alt", "off_topic", "satisfied"}
+    assert seen >= {
+        "vague",
+        "full",
+        "upset_full",
+        "why",
+        "how",
+        "do",
+        "works",
+        "fails",
+        "worry",
+        "beg",
+        "alt",
+        "off_topic",
+        "satisfied",
+    }
     assert 0.05 < second / choices < 0.2
 
 
@@ -314,16 +480,43 @@ def test_the_phrase_banks_agree_and_are_rich_enough():
     zh, en = bank("zh"), bank("en")
     assert list(zh.problems) == list(en.problems)
     for phrases in (zh, en):
-        assert set(Counter(problem["topic"] for problem in phrases.problems.values()).values()) == {5}
+        assert set(Counter(problem["topic"] for problem in phrases.problems.values()).values()) == {
+            5
+        }
         assert {problem["topic"] for problem in phrases.problems.values()} == TOPIC_NAMES
         for name, problem in phrases.problems.items():
-            assert set(problem) == set(en.problems[name]) and set(problem["slots"]) == set(en.problems[name]["slots"])
-            # Pairs that belong together by their place: a question and its answer, a step and what comes of it.
-            paired = {"why", "policy", "do", "act", "step", "works", "fail", "step2", "works2"} & set(problem)
+            assert set(problem) == set(en.problems[name]) and set(problem["slots"]) == set(
+                en.problems[name]["slots"]
+            )
+            # Pairs that belong together by their place: a question and its answer, a step and what
+            # comes of it.
+            paired = {
+                "why",
+                "policy",
+                "do",
+                "act",
+                "step",
+                "works",
+                "fail",
+                "step2",
+                "works2",
+            } & set(problem)
             assert {len(problem[key]) for key in paired} == {2}
             assert ("fail" in problem) == ("step2" in problem) == ("works2" in problem)
         for act, variants in phrases.generic["supporter"].items():
-            if act in ("GT", "EM_vent", "FR", "AC", "RI_ticket", "RI_start", "ID_eta", "PR_lead", "RP_lead", "PS_lead", "RC_lead"):
+            if act in (
+                "GT",
+                "EM_vent",
+                "FR",
+                "AC",
+                "RI_ticket",
+                "RI_start",
+                "ID_eta",
+                "PR_lead",
+                "RP_lead",
+                "PS_lead",
+                "RC_lead",
+            ):
                 assert len(set(variants)) >= 6, (phrases.language, act)
 
 
@@ -332,16 +525,43 @@ def test_slots_follow_the_speaker_and_the_arithmetic():
     assert voiced("en", "I mixed up two digits", "summary") == "they mixed up two digits"
     assert voiced("zh", "我弟弟", "supporter") == "您弟弟"
     assert voiced("zh", "我弟弟", "customer") == "我弟弟"
-    assert fill("an offer for {age}-year-olds and a {age}-year-old", {"age": "8"}) == "an offer for 8-year-olds and an 8-year-old"
+    assert (
+        fill("an offer for {age}-year-olds and a {age}-year-old", {"age": "8"})
+        == "an offer for 8-year-olds and an 8-year-old"
+    )
 
     def values(language, **specs):
         return slot_values(specs, bank(language), type("Fixed", (), {"random": lambda self: 0.0})())
 
-    # 100,000 over 30 years at 6 % costs 599.55 a month, the textbook figure; 12,000 in 12 parts at 0.5 % of the whole: 1,000 + 60.
-    assert values("en", loan="money 100000 100000", years=[30], rate=["6"], monthly="annuity loan rate years")["monthly"] == "$600"
-    assert values("zh", amount="money 12000 12000", n=[12], rate=["0.5"], each="split amount n rate")["each"] == "1060"
+    # 100,000 over 30 years at 6 % costs 599.55 a month, the textbook figure; 12,000 in 12 parts at
+    # 0.5 % of the whole: 1,000 + 60.
+    assert (
+        values(
+            "en",
+            loan="money 100000 100000",
+            years=[30],
+            rate=["6"],
+            monthly="annuity loan rate years",
+        )["monthly"]
+        == "$600"
+    )
+    assert (
+        values("zh", amount="money 12000 12000", n=[12], rate=["0.5"], each="split amount n rate")[
+            "each"
+        ]
+        == "1060"
+    )
     assert values("en", fee=["$9"], months="int 3 3", total="times fee months")["total"] == "$27"
-    assert values("zh", amount="money 20000 20000", rate=["1.65"], years=[3], interest="interest amount rate years")["interest"] == "990"
+    assert (
+        values(
+            "zh",
+            amount="money 20000 20000",
+            rate=["1.65"],
+            years=[3],
+            interest="interest amount rate years",
+        )["interest"]
+        == "990"
+    )
 
 
 def test_bad_phrases_and_languages_are_named():

@@ -1,4 +1,6 @@
-"""`csc doctor --model`: what it says of models of many families, and that the command it prints is right."""
+"""`csc doctor --model`: what it says of models of many families, and that the command it prints is
+right.
+"""
 
 import json
 import shutil
@@ -38,10 +40,15 @@ SAYS = {
         "a turn ends with <|im_end|>",
     ),
     "qwen3_5_think": (
-        "ChatML; takes plain text; prompts end in '|im_start|>assistant\\n<think>\\n\\n</think>\\n\\n'",
+        (
+            "ChatML; takes plain text; prompts end in"
+            " '|im_start|>assistant\\n<think>\\n\\n</think>\\n\\n'"
+        ),
         "shown",
-        "thinks aloud (think: <think>..</think>; the prompt opens the thinking); switched off with "
-        "enable_thinking=False; that is done in every run unless csc_think_tokens=N",
+        (
+            "thinks aloud (think: <think>..</think>; the prompt opens the thinking); switched off"
+            " with enable_thinking=False; that is done in every run unless csc_think_tokens=N"
+        ),
         "a turn ends with <|im_end|>",
     ),
     "llama3_2": ("Llama 3; takes plain text", "shown", PLAIN, "a turn ends with <|eot_id|>"),
@@ -55,8 +62,10 @@ SAYS = {
     "deepseek_r1_distill": (
         "DeepSeek; takes plain text; prompts end in 'probe-of-a-question<｜Assistant｜><think>\\n'",
         "shown",
-        "thinks aloud (think: <think>..</think>; the prompt opens the thinking); the chat template "
-        "cannot switch it off; replies get more tokens for it (csc_think_tokens)",
+        (
+            "thinks aloud (think: <think>..</think>; the prompt opens the thinking); the chat"
+            " template cannot switch it off; replies get more tokens for it (csc_think_tokens)"
+        ),
         "a turn ends with <eos>",
     ),
     "smolvlm": ("ChatML; takes text parts", "shown", PLAIN, "a turn ends with <end_of_utterance>"),
@@ -164,11 +173,21 @@ def test_the_trial_loads_the_model_in_another_process(base):
 @pytest.mark.parametrize(
     ("out", "err", "state", "says"),
     [
-        ('noise\n{"why": "it differs", "memory": 2e9, "device": "cpu"}', "", NOTE, "off: it differs; the model takes 2.00 GB on cpu"),
-        ("", "Traceback\nRuntimeError: no room\n", BROKEN, "the model cannot be loaded (RuntimeError: no room)"),
+        (
+            'noise\n{"why": "it differs", "memory": 2e9, "device": "cpu"}',
+            "",
+            NOTE,
+            "off: it differs; the model takes 2.00 GB on cpu",
+        ),
+        (
+            "",
+            "Traceback\nRuntimeError: no room\n",
+            BROKEN,
+            "the model cannot be loaded (RuntimeError: no room)",
+        ),
         ("", "", BROKEN, "the model cannot be loaded (exit status -9)"),
     ],
-)  # fmt: skip
+)
 def test_a_trial_that_finds_a_reason_or_does_not_end_well(base, monkeypatch, out, err, state, says):
     done = subprocess.CompletedProcess([], -9, out, err)
     monkeypatch.setattr(model_play.subprocess, "run", lambda *_, **__: done)
@@ -271,11 +290,19 @@ def test_an_adapter_and_what_it_was_trained_on(base, tmp_path):
     ("tied", "settings", "says"),
     [
         (True, {"target_modules": ["q_proj", "lm_head"]}, "lm_eval shares them again"),
-        (True, {"target_modules": ["q_proj"], "modules_to_save": ["embed_tokens"]}, "lm_eval shares them again"),
-        (False, {"target_modules": ["q_proj", "embed_tokens"]}, "it trains 300 embeddings; lm_eval cuts them to"),
+        (
+            True,
+            {"target_modules": ["q_proj"], "modules_to_save": ["embed_tokens"]},
+            "lm_eval shares them again",
+        ),
+        (
+            False,
+            {"target_modules": ["q_proj", "embed_tokens"]},
+            "it trains 300 embeddings; lm_eval cuts them to",
+        ),
         (True, {"target_modules": "all-linear"}, None),
     ],
-)  # fmt: skip
+)
 def test_embeddings_that_lm_eval_cannot_load(tied, settings, says, tmp_path):
     """Each is what lm_eval's own loading makes of it."""
     from lm_eval.models.huggingface import HFLM

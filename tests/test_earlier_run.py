@@ -32,8 +32,10 @@ def board(tmp_path_factory):
 def test_the_numbers_are_those_of_the_file(results, board):
     tables = load_board(board).tables
     assert {table.kind: {column.group for column in table.columns} for table in tables} == {
-        "conversations": {"Generated context"}, "questions": {"Answers"}, "strategy_choice": {"Strategy choice"},
-    }  # fmt: skip
+        "conversations": {"Generated context"},
+        "questions": {"Answers"},
+        "strategy_choice": {"Strategy choice"},
+    }
     for table in tables:
         for key, value in table.rows[0].values.items():
             task, _, name = key.partition("/")

@@ -1,4 +1,6 @@
-"""What moves judges besides quality, on a handful of ratings and comparisons: every expected value is worked out by hand."""
+"""What moves judges besides quality, on a handful of ratings and comparisons: every expected value
+is worked out by hand.
+"""
 
 from string import ascii_lowercase
 
@@ -153,7 +155,9 @@ def test_more_sets_than_letters_get_numbers():
 
 
 def test_what_a_judge_adds_is_over_the_mean_of_all_others():
-    """The others' mean is 40 for both replies, of three for one and of one for the other; the judge gives 60 and 50: 10 for a doubling."""
+    """The others' mean is 40 for both replies, of three for one and of one for the other; the judge
+    gives 60 and 50: 10 for a doubling.
+    """
     said = []
     for i in range(3):
         said += [
@@ -172,7 +176,8 @@ def test_what_a_judge_adds_is_over_the_mean_of_all_others():
     raw, beyond = effects.length(said, "a")
     assert (raw.value, beyond.value) == (pytest.approx(10), pytest.approx(10))
     own = effects.self_preference(said, "a", "openai:gpt-4o", {})
-    # 20 more than the others for its kin, 10 more for the rest. The family is that of the model that was asked.
+    # 20 more than the others for its kin, 10 more for the rest. The family is that of the model
+    # that was asked.
     assert (own.value, own.items, own.clusters) == (pytest.approx(10), 3, 3)
     # The judge's own name comes first.
     assert effects.self_preference(
@@ -197,11 +202,14 @@ def test_what_a_judge_adds_is_over_the_mean_of_all_others():
 
 def test_stability_by_hand():
     said = [
-        rating("a", "m", "c0/0", {"tone": 50, "accuracy": 80}), rating("a", "m", "c0/0", {"tone": 60, "accuracy": 85}, repeat=1),
-        rating("a", "m", "c1/0", {"tone": 20, "accuracy": 7}), rating("a", "m", "c1/0", {"tone": 20}, repeat=1),
-        rating("a", "m", "c2/0", {"tone": 99}), rating("a", "m", "c2/0", None, repeat=1),  # the second is missing
+        rating("a", "m", "c0/0", {"tone": 50, "accuracy": 80}),
+        rating("a", "m", "c0/0", {"tone": 60, "accuracy": 85}, repeat=1),
+        rating("a", "m", "c1/0", {"tone": 20, "accuracy": 7}),
+        rating("a", "m", "c1/0", {"tone": 20}, repeat=1),
+        rating("a", "m", "c2/0", {"tone": 99}),
+        rating("a", "m", "c2/0", None, repeat=1),  # the second is missing
         rating("a", "m", "c3/0", {"tone": 1}, repeat=1),  # the first is
-    ]  # fmt: skip
+    ]
     found = effects.stability(said, 0)
     # 50 and 60 are classes 3 and 4; 80 and 85 both 5; 20 and 20 both 2.
     assert (found.difference.value, found.same_class.value) == (
@@ -209,7 +217,8 @@ def test_stability_by_hand():
         pytest.approx(2 / 3),
     )
     assert (found.difference.items, found.difference.clusters) == (3, 2)
-    # Alpha: 2 (10^2 + 5^2) / 6 observed; over 30 ordered pairs of 50 60 80 85 20 20 expected 2 (6 * 20525 - 315^2) / 30 = 1595.
+    # Alpha: 2 (10^2 + 5^2) / 6 observed; over 30 ordered pairs of 50 60 80 85 20 20 expected 2 (6 *
+    # 20525 - 315^2) / 30 = 1595.
     assert found.alpha.value == pytest.approx(1 - (250 / 6) / 1595)
     assert effects.stability(said[:1], 0) is None
 
@@ -269,7 +278,8 @@ def test_a_mean_has_the_interval_of_its_clusters():
 
 
 def test_a_slope_by_hand():
-    # sum xy / sum x^2 = (2 + 2 + 0) / (1 + 4 + 1). Without a 2/5, without b 2/2, without c 4/5; mean of these 11/15.
+    # sum xy / sum x^2 = (2 + 2 + 0) / (1 + 4 + 1). Without a 2/5, without b 2/2, without c 4/5;
+    # mean of these 11/15.
     found = slope([1, 2, -1], [2, 1, 0], ["a", "b", "c"])
     left_out = np.array([2 / 5, 2 / 2, 4 / 5])
     assert found.value == pytest.approx(4 / 6)
@@ -343,10 +353,22 @@ def test_comparison_files_are_checked(tmp_path):
         read_comparisons([tmp_path])
 
 
-@pytest.mark.parametrize(("kind", "score", "sound"), [
-    ("judge", 0, True), ("judge", 100, True), ("judge", -1, False), ("judge", 100.5, False), ("judge", True, False), ("judge", "7", False),
-    ("human", 1, True), ("human", 5, True), ("human", 0, False), ("human", 6, False), ("ghost", 3, False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "score", "sound"),
+    [
+        ("judge", 0, True),
+        ("judge", 100, True),
+        ("judge", -1, False),
+        ("judge", 100.5, False),
+        ("judge", True, False),
+        ("judge", "7", False),
+        ("human", 1, True),
+        ("human", 5, True),
+        ("human", 0, False),
+        ("human", 6, False),
+        ("ghost", 3, False),
+    ],
+)
 def test_scores_outside_the_scale_are_refused(tmp_path, kind, score, sound):
     write_lines(tmp_path / "ratings.jsonl", [rating("a", "m", "c/0", {"tone": score}, kind=kind)])
     if sound:
@@ -392,7 +414,9 @@ def unit(id_, stage, conversation="c"):
 
 
 def test_turns_are_drawn_from_the_stage_that_is_furthest_behind():
-    """Two thirds are of stage one. The first turn is one's, and so is the third; a tie goes to the first in the seed's order."""
+    """Two thirds are of stage one. The first turn is one's, and so is the third; a tie goes to the
+    first in the seed's order.
+    """
     units = [unit(i, "one" if i < 4 else "two") for i in range(6)]
     assert [u.stage for u in sample(units, 1, 1, seed=0)] == ["one"]
     assert sorted(u.stage for u in sample(units, 1, 2, seed=0)) == ["one", "two"]
@@ -403,7 +427,9 @@ def test_turns_are_drawn_from_the_stage_that_is_furthest_behind():
 
 
 def test_the_order_of_a_seed_never_changes():
-    """Two runs are about the same sample only while this is so: sha256 of the seed, a line break and the id."""
+    """Two runs are about the same sample only while this is so: sha256 of the seed, a line break
+    and the id.
+    """
     import hashlib
 
     assert order(7, "csc_qa/c/0") == hashlib.sha256(b"7\ncsc_qa/c/0").hexdigest()

@@ -1,4 +1,6 @@
-"""The table of strategies, stages and topics, and finding a strategy by what people and models write for it."""
+"""The table of strategies, stages and topics, and finding a strategy by what people and models
+write for it.
+"""
 
 import json
 
@@ -14,7 +16,14 @@ from csc_tasks.framework import (
     TOPICS,
 )
 from csc_tasks.languages import languages
-from csc_tasks.languages.labels import closest_label, definition, find_strategy, strategy, strategy_name, topic_name
+from csc_tasks.languages.labels import (
+    closest_label,
+    definition,
+    find_strategy,
+    strategy,
+    strategy_name,
+    topic_name,
+)
 
 # Tables 1 and 2 of arXiv 2508.04423, written out a second time on purpose.
 PUBLISHED = """
@@ -35,12 +44,37 @@ PUBLISHED = """
 
 def test_the_table_is_the_published_one():
     rows = [[cell.strip() for cell in line.split("|")] for line in PUBLISHED.strip().splitlines()]
-    assert [(f"{s.number} {s.id}", strategy_name(s.id, "en"), strategy_name(s.id, "zh"), " ".join(s.stages)) for s in STRATEGIES] == [
-        (" ".join(first.split()), en, zh, stages) for first, en, zh, stages in rows
-    ]
-    assert STRATEGY_IDS == ("GT", "IV", "RP", "PR", "EM", "PS", "ID", "RI", "FR", "RC", "AC", "Others")
+    assert [
+        (
+            f"{s.number} {s.id}",
+            strategy_name(s.id, "en"),
+            strategy_name(s.id, "zh"),
+            " ".join(s.stages),
+        )
+        for s in STRATEGIES
+    ] == [(" ".join(first.split()), en, zh, stages) for first, en, zh, stages in rows]
+    assert STRATEGY_IDS == (
+        "GT",
+        "IV",
+        "RP",
+        "PR",
+        "EM",
+        "PS",
+        "ID",
+        "RI",
+        "FR",
+        "RC",
+        "AC",
+        "Others",
+    )
     assert list(BY_NUMBER) == list(range(1, 13)) and list(BY_ID) == list(STRATEGY_IDS)
-    assert [stage.id for stage in STAGES] == ["Connecting", "Identifying", "Exploring", "Resolving", "Maintaining"]
+    assert [stage.id for stage in STAGES] == [
+        "Connecting",
+        "Identifying",
+        "Exploring",
+        "Resolving",
+        "Maintaining",
+    ]
     assert {stage for s in STRATEGIES for stage in s.stages} == {stage.id for stage in STAGES}
 
 
@@ -51,21 +85,34 @@ def test_every_shipped_language_names_and_defines_everything():
         defined = [definition(s.id, code) for s in STRATEGIES]
         assert len({name.casefold() for name in named}) == len(set(defined)) == 12, code
         assert all(text.endswith(marks.get(code, ".")) for text in defined), code
-        assert set(one.topics) == set(TOPICS) and set(one.stages) == {stage.id for stage in STAGES}, code
-    assert all(strategy_name(s.id, "en").isascii() and not strategy_name(s.id, "zh").isascii() for s in STRATEGIES)
+        assert set(one.topics) == set(TOPICS) and set(one.stages) == {
+            stage.id for stage in STAGES
+        }, code
+    assert all(
+        strategy_name(s.id, "en").isascii() and not strategy_name(s.id, "zh").isascii()
+        for s in STRATEGIES
+    )
     with pytest.raises(SettingError, match="there is no language 'xx'; there are zh, en, "):
         strategy_name("GT", "xx")
 
 
 def test_the_topics_are_those_of_the_paper(shared_data):
-    printed = json.loads((shared_data / "papers" / "csc_2508.04423_tables.json").read_text(encoding="utf-8"))["table4_csconv_topics"]
+    printed = json.loads(
+        (shared_data / "papers" / "csc_2508.04423_tables.json").read_text(encoding="utf-8")
+    )["table4_csconv_topics"]
     assert list(TOPICS) == list(printed)
 
 
-@pytest.mark.parametrize(("text", "name"), [
-    ("账户和交易管理", "Account and Transaction Management"), (" 其它 ", "Others"),
-    ("Risk Management and Security", "Risk Management and Security"), ("restaurant", "restaurant"), ("", ""),
-])
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("账户和交易管理", "Account and Transaction Management"),
+        (" 其它 ", "Others"),
+        ("Risk Management and Security", "Risk Management and Security"),
+        ("restaurant", "restaurant"),
+        ("", ""),
+    ],
+)
 def test_topic_names(text, name):
     assert topic_name(text) == name
 
@@ -74,31 +121,82 @@ def test_topic_names(text, name):
 def test_what_names_a_strategy(s):
     zh, en = strategy_name(s.id, "zh"), strategy_name(s.id, "en")
     for label in (
-        zh, en, en.upper(), en.lower(), s.id, f" {en}\n", en.replace(" ", " \t "),
-        f"策略{s.number}", f"策略 {s.number}", f"策略0{s.number}",
-        f"策略{s.number} {zh}", f"策略{s.number}:{en}", f"策略{s.number}：{zh}", f"策略{s.number}、{zh}", f"策略{s.number}. {zh}",
-        f"Strategy {s.number}: {en}", f"STRATEGY {s.number}", f"{s.number}. {en}", f"{s.number} {zh}",
+        zh,
+        en,
+        en.upper(),
+        en.lower(),
+        s.id,
+        f" {en}\n",
+        en.replace(" ", " \t "),
+        f"策略{s.number}",
+        f"策略 {s.number}",
+        f"策略0{s.number}",
+        f"策略{s.number} {zh}",
+        f"策略{s.number}:{en}",
+        f"策略{s.number}：{zh}",
+        f"策略{s.number}、{zh}",
+        f"策略{s.number}. {zh}",
+        f"Strategy {s.number}: {en}",
+        f"STRATEGY {s.number}",
+        f"{s.number}. {en}",
+        f"{s.number} {zh}",
     ):
         assert find_strategy(label) is strategy(label) is s, label
         assert find_strategy(label, ids=False) is (None if label == s.id != en else s), label
 
 
-@pytest.mark.parametrize("label", [
-    "", " ", "策略", "strategy", "5", "05", "策略0", "策略13", "策略99 其它", "策略13 其它", "策略5 提供建议", "策略5 EM",
-    "4. Emotional Management", "策略" + "9" * 5000, "9" * 5000, "em", "gt", "others.", "Greetings", "Greeting customers", "情感",
-    "情感管理细化问题", "情感管理+细化问题", "[情感管理]", "\x00", "\ud83d",
-])
+@pytest.mark.parametrize(
+    "label",
+    [
+        "",
+        " ",
+        "策略",
+        "strategy",
+        "5",
+        "05",
+        "策略0",
+        "策略13",
+        "策略99 其它",
+        "策略13 其它",
+        "策略5 提供建议",
+        "策略5 EM",
+        "4. Emotional Management",
+        "策略" + "9" * 5000,
+        "9" * 5000,
+        "em",
+        "gt",
+        "others.",
+        "Greetings",
+        "Greeting customers",
+        "情感",
+        "情感管理细化问题",
+        "情感管理+细化问题",
+        "[情感管理]",
+        "\x00",
+        "\ud83d",
+    ],
+)
 def test_what_names_none(label):
     assert find_strategy(label) is None
     with pytest.raises(UnknownStrategy, match="is not one of the 12"):
         strategy(label)
 
 
-@pytest.mark.parametrize(("label", "closest"), [
-    ("提供建義", "提供建议"), ("策略6 提供建義", "提供建议"), ("策略5 提供建议", "提供建议"), ("Greetings", "Greeting"),
-    ("GREETINGS", "Greeting"), ("emotional managment", "Emotional Management"), ("Info Delivery", "Information Delivery"), ("gtt", "GT"),
-    ("其他", "其它"), ("Other", "Others"),
-])
+@pytest.mark.parametrize(
+    ("label", "closest"),
+    [
+        ("提供建義", "提供建议"),
+        ("策略6 提供建義", "提供建议"),
+        ("策略5 提供建议", "提供建议"),
+        ("Greetings", "Greeting"),
+        ("GREETINGS", "Greeting"),
+        ("emotional managment", "Emotional Management"),
+        ("Info Delivery", "Information Delivery"),
+        ("gtt", "GT"),
+        ("其他", "其它"),
+        ("Other", "Others"),
+    ],
+)
 def test_the_closest_label(label, closest):
     assert closest_label(label) == closest
     with pytest.raises(UnknownStrategy) as caught:

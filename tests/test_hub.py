@@ -1,4 +1,6 @@
-"""Publishing files over a real socket: what becomes a commit, what does not, and what every refusal of the Hub looks like."""
+"""Publishing files over a real socket: what becomes a commit, what does not, and what every refusal
+of the Hub looks like.
+"""
 
 import hashlib
 import re
@@ -11,12 +13,19 @@ from csc_tasks.errors import CscError, SettingError
 from csc_tasks.hub import HubError, Publication, publish, readable_size
 
 AGAIN = "csc push out --repo-id org/name --push"
-FILES = {"README.md": b"---\nlicense: mit\n---\n# One\n", "data/a.parquet": b"PAR1 rows", "build.json": b"{}", "run.json": b"{1}"}
+FILES = {
+    "README.md": b"---\nlicense: mit\n---\n# One\n",
+    "data/a.parquet": b"PAR1 rows",
+    "build.json": b"{}",
+    "run.json": b"{1}",
+}
 
 
 @pytest.fixture
 def server(monkeypatch, tmp_path):
-    """A loopback Hub that this process talks to. The library reads these once, when it is imported, so they are changed in its module."""
+    """A loopback Hub that this process talks to. The library reads these once, when it is imported,
+    so they are changed in its module.
+    """
     from huggingface_hub import constants
 
     with hub_server() as running:
@@ -50,9 +59,21 @@ def send(server, files):
     """Publishes contents to org/name; returns what happened and the lines that were said."""
 
     def run(contents=FILES, **settings):
-        settings = {"message": "Publish", "passengers": frozenset({"run.json"}), "stale": r"data/.*", "marker": "build.json"} | settings
+        settings = {
+            "message": "Publish",
+            "passengers": frozenset({"run.json"}),
+            "stale": r"data/.*",
+            "marker": "build.json",
+        } | settings
         said = []
-        return publish(Publication(settings.pop("repo_id", "org/name"), files(contents), **settings), AGAIN, said.append), said
+        return (
+            publish(
+                Publication(settings.pop("repo_id", "org/name"), files(contents), **settings),
+                AGAIN,
+                said.append,
+            ),
+            said,
+        )
 
     return run
 
@@ -75,7 +96,11 @@ def test_a_new_repository_gets_every_file_in_one_commit(server, send):
     assert (done.commit, done.new, done.created) == (made.refs["main"], True, True)
     assert not made.private
     assert said[0] == "created dataset org/name (public)"
-    assert said[-1] == f"published {server.url}/datasets/org/name/commit/{done.commit}" == f"published {done.url}"
+    assert (
+        said[-1]
+        == f"published {server.url}/datasets/org/name/commit/{done.commit}"
+        == f"published {done.url}"
+    )
     assert sorted(done.changed) == sorted(FILES)
 
 
@@ -83,9 +108,16 @@ def test_publishing_again_without_a_change_makes_no_commit_and_uploads_nothing(s
     first, _ = send()
     server.requests.clear()
     again, said = send()
-    assert (again.commit, again.new, again.created, again.changed) == (first.commit, False, False, ())
+    assert (again.commit, again.new, again.created, again.changed) == (
+        first.commit,
+        False,
+        False,
+        (),
+    )
     assert {method for method, _ in server.requests} == {"GET"}
-    assert said == [f"nothing has changed: dataset org/name holds these files already (commit {first.commit})"]
+    assert said == [
+        f"nothing has changed: dataset org/name holds these files already (commit {first.commit})"
+    ]
 
 
 def test_a_passenger_alone_is_no_reason_for_a_commit_but_goes_along(server, send):
@@ -119,7 +151,9 @@ def test_hashes_are_those_of_lfs_and_of_git(tmp_path):
 
 def test_a_file_that_is_no_longer_there_is_deleted_if_it_was_ours(server, send):
     send(FILES | {"data/b.parquet": b"PAR1 more"})
-    server.repository("org/name").commit("main", server.repository("org/name").files() | {"notes.md": b"by hand"}, "a note")
+    server.repository("org/name").commit(
+        "main", server.repository("org/name").files() | {"notes.md": b"by hand"}, "a note"
+    )
     done, said = send()
     assert done.changed == ("data/b.parquet",) and "  deleted   data/b.parquet" in said
     assert set(server.repository("org/name").files()) == {*FILES, ".gitattributes", "notes.md"}
@@ -128,7 +162,10 @@ def test_a_file_that_is_no_longer_there_is_deleted_if_it_was_ours(server, send):
 def test_a_repository_of_somebody_else_is_not_overwritten(server, send):
     server.create("org/name", {"README.md": b"# Mine", "train.csv": b"a,b"})
     text = refused(send, kind=SettingError)
-    assert "dataset org/name holds other files (train.csv) and no build.json" in text and "--pr" in text
+    assert (
+        "dataset org/name holds other files (train.csv) and no build.json" in text
+        and "--pr" in text
+    )
     assert server.asked("POST", "") == 0
     assert send(pull_request=True)[0].new
     server.create("org/web", {"README.md": b"---\nlicense: mit\n---\n"})
@@ -142,7 +179,9 @@ def test_private_means_private(server, send):
     assert not send()[0].new, "a private repository stays private without the option"
     assert server.repository("org/name").private
     server.create("org/open")
-    assert "org/open is public and --private was asked for" in refused(send, kind=SettingError, repo_id="org/open", private=True)
+    assert "org/open is public and --private was asked for" in refused(
+        send, kind=SettingError, repo_id="org/open", private=True
+    )
     assert len(server.repository("org/open").commits) == 1
 
 
@@ -153,11 +192,20 @@ def test_a_pull_request_leaves_main_alone_and_is_opened_once(server, send):
     done, said = send(changed, pull_request=True)
     made = server.repository("org/name")
     assert made.refs["main"] == main and made.files("refs/pr/1")["data/a.parquet"] == b"PAR1 other"
-    assert said[-1] == f"opened pull request {server.url}/datasets/org/name/discussions/1" == f"opened pull request {done.url}"
+    assert (
+        said[-1]
+        == f"opened pull request {server.url}/datasets/org/name/discussions/1"
+        == f"opened pull request {done.url}"
+    )
     again, said = send(changed, pull_request=True)
     assert not again.new and "refs/pr/2" not in made.refs
-    assert said == [f"nothing has changed: pull request {server.url}/datasets/org/name/discussions/1 holds these files already"]
-    assert send(FILES | {"data/a.parquet": b"PAR1 third"}, pull_request=True)[0].url.endswith("/discussions/2")
+    assert said == [
+        f"nothing has changed: pull request {server.url}/datasets/org/name/discussions/1 holds"
+        " these files already"
+    ]
+    assert send(FILES | {"data/a.parquet": b"PAR1 third"}, pull_request=True)[0].url.endswith(
+        "/discussions/2"
+    )
     assert not send(pull_request=True)[0].new, "what main holds already needs no request"
 
 
@@ -196,13 +244,18 @@ def test_a_tag_that_fails_says_that_the_commit_is_there(server, send):
     server.fail("POST", "/tag/", 500)
     text = refused(send, tag="v1.0")
     commit = server.repository("org/name").refs["main"]
-    assert text.startswith(f"dataset org/name holds the files (commit {commit}), but the tag v1.0 is missing: the Hub answered 500")
+    assert text.startswith(
+        f"dataset org/name holds the files (commit {commit}), but the tag v1.0 is missing: the Hub"
+        " answered 500"
+    )
     assert text.endswith(f"To try again: {AGAIN}")
     assert not send(tag="v1.0")[0].new
     assert server.repository("org/name").tags == {"v1.0": commit}
 
 
-@pytest.mark.parametrize("name", ["", "name", "org/name/more", "org name/x", "/name", "org/", "../x", "org/näme", "-a/b"])
+@pytest.mark.parametrize(
+    "name", ["", "name", "org/name/more", "org name/x", "/name", "org/", "../x", "org/näme", "-a/b"]
+)
 def test_names_that_are_no_repository(files, name):
     with pytest.raises(SettingError, match="it looks like ORG/NAME"):
         Publication(name, files(FILES), "m")
@@ -219,13 +272,21 @@ def test_wishes_that_exclude_each_other(files):
 
 
 def moving(server, times):
-    """A stand-in for the handler's commit: before the next commits somebody else's arrives, and the Hub answers 412 by itself."""
-    found, original, left = server.repository("org/name"), server.RequestHandlerClass._commit, [times]
+    """A stand-in for the handler's commit: before the next commits somebody else's arrives, and the
+    Hub answers 412 by itself.
+    """
+    found, original, left = (
+        server.repository("org/name"),
+        server.RequestHandlerClass._commit,
+        [times],
+    )
 
     def commit(handler, repository, revision, parent, lines):
         if left[0]:
             left[0] -= 1
-            parent = found.commit("main", found.files() | {"notes.md": b"%d" % left[0]}, "somebody else's")
+            parent = found.commit(
+                "main", found.files() | {"notes.md": b"%d" % left[0]}, "somebody else's"
+            )
         original(handler, repository, revision, parent, lines)
 
     return commit
@@ -237,7 +298,9 @@ def test_a_repository_that_moves_meanwhile_is_compared_again_once(server, send, 
     done, said = send(FILES | {"build.json": b"{2}"})
     made = server.repository("org/name")
     assert done.new and made.refs["main"] == done.commit
-    assert made.files()["build.json"] == b"{2}" and made.files()["notes.md"] == b"0", "nobody's change is lost"
+    assert made.files()["build.json"] == b"{2}" and made.files()["notes.md"] == b"0", (
+        "nobody's change is lost"
+    )
     assert "dataset org/name was changed meanwhile; comparing again" in said
 
 
@@ -251,9 +314,24 @@ def test_a_repository_that_keeps_moving_is_an_error(server, send, monkeypatch):
 @pytest.mark.parametrize(
     ("token", "said"),
     [
-        (READER, "the Hub answered 403: You don't have the rights to write to org/name; the token needs write access"),
-        ("", "the Hub answered 401: Invalid username or password; log in with `hf auth login` or set HF_TOKEN"),
-        ("hf_SomebodyElsesTokenOfLongAgo0000", "the Hub answered 401: Invalid credentials in Authorization header"),
+        (
+            READER,
+            (
+                "the Hub answered 403: You don't have the rights to write to org/name; the token"
+                " needs write access"
+            ),
+        ),
+        (
+            "",
+            (
+                "the Hub answered 401: Invalid username or password; log in with `hf auth login` or"
+                " set HF_TOKEN"
+            ),
+        ),
+        (
+            "hf_SomebodyElsesTokenOfLongAgo0000",
+            "the Hub answered 401: Invalid credentials in Authorization header",
+        ),
         ("hf_中文", "the token holds characters that no token has"),
     ],
 )
@@ -279,15 +357,30 @@ def test_a_token_that_may_not_write(server, send, monkeypatch, token, said, exis
         ("GET", "/api/datasets/org/name", 503, "the Hub answered 503: out of order"),
         ("GET", "/api/datasets/org/name", 0, "cannot be reached"),
         ("POST", "/repos/create", 400, "the Hub answered 400: out of order"),
-        ("POST", "/preupload/", 404, "check the name; a private repository needs a token that may read it"),
+        (
+            "POST",
+            "/preupload/",
+            404,
+            "check the name; a private repository needs a token that may read it",
+        ),
         ("POST", "/info/lfs/", 413, "the Hub answered 413: out of order"),
     ],
 )
-def test_every_failure_is_one_line_and_the_next_try_works(server, send, files, method, path, status, said):
-    body = {"error": f"out of order for {WRITER}", "errors": [{"message": "the card is not"}], "warnings": []}
+def test_every_failure_is_one_line_and_the_next_try_works(
+    server, send, files, method, path, status, said
+):
+    body = {
+        "error": f"out of order for {WRITER}",
+        "errors": [{"message": "the card is not"}],
+        "warnings": [],
+    }
     server.fail(method, path, status, body)
     text = refused(send)
-    assert said in text and text.startswith("dataset org/name: ") and text.endswith(f"every file is still here. To try again: {AGAIN}")
+    assert (
+        said in text
+        and text.startswith("dataset org/name: ")
+        and text.endswith(f"every file is still here. To try again: {AGAIN}")
+    )
     assert {name: file.read_bytes() for name, file in files(FILES).items()} == FILES
     server.faults.clear()
     assert send()[0].new
@@ -336,28 +429,55 @@ def test_a_bug_keeps_its_traceback(server, send, monkeypatch):
 
 
 def test_what_would_be_sent_is_listed_with_sizes(server, files):
-    lines = Publication("org/name", files(FILES), "m", tag="v1", passengers=frozenset({"run.json"})).lines()
-    assert lines[0] == f"dataset org/name (public, if it is created now) at {server.url}: one commit to main, tag v1"
+    lines = Publication(
+        "org/name", files(FILES), "m", tag="v1", passengers=frozenset({"run.json"})
+    ).lines()
+    assert (
+        lines[0]
+        == f"dataset org/name (public, if it is created now) at {server.url}: one commit to main,"
+        " tag v1"
+    )
     assert lines[1:-1] == [
-        "  README.md            27 B", "  data/a.parquet        9 B", "  build.json            2 B",
+        "  README.md            27 B",
+        "  data/a.parquet        9 B",
+        "  build.json            2 B",
         "  run.json              3 B  goes along with other changes only",
     ]
     assert lines[-1] == "  4 files, 41 B"
     assert "(private)" in Publication("org/name", files(FILES), "m", private=True).lines()[0]
-    assert ": a pull request" in Publication("org/name", files(FILES), "m", pull_request=True).lines()[0]
+    assert (
+        ": a pull request"
+        in Publication("org/name", files(FILES), "m", pull_request=True).lines()[0]
+    )
 
 
 @pytest.mark.parametrize(("kind", "page"), [("model", ""), ("space", "spaces/")])
 def test_models_and_spaces_are_published_the_same_way(server, send, kind, page):
-    done, said = send({"adapter.safetensors": b"weights"}, repo_type=kind, repo_id="org/adapter", marker=None, stale="")
+    done, said = send(
+        {"adapter.safetensors": b"weights"},
+        repo_type=kind,
+        repo_id="org/adapter",
+        marker=None,
+        stale="",
+    )
     assert server.repository("org/adapter", kind).refs["main"] == done.commit
     assert done.url == f"{server.url}/{page}org/adapter/commit/{done.commit}"
-    assert said[0] == f"created {kind} org/adapter (public)" and said[1].startswith(f"{kind} org/adapter (public) is at commit ")
+    assert said[0] == f"created {kind} org/adapter (public)" and said[1].startswith(
+        f"{kind} org/adapter (public) is at commit "
+    )
 
 
 @pytest.mark.parametrize(
     ("size", "text"),
-    [(0, "0 B"), (999, "999 B"), (1_000, "1.0 kB"), (999_949, "999.9 kB"), (999_950, "1.0 MB"), (12_345_678, "12.3 MB"), (5e10, "50.0 GB")],
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1_000, "1.0 kB"),
+        (999_949, "999.9 kB"),
+        (999_950, "1.0 MB"),
+        (12_345_678, "12.3 MB"),
+        (5e10, "50.0 GB"),
+    ],
 )
 def test_sizes_read_well(size, text):
     assert readable_size(size) == text
@@ -365,4 +485,6 @@ def test_sizes_read_well(size, text):
 
 def test_errors_of_the_hub_are_errors_a_user_can_act_on():
     assert issubclass(HubError, CscError)
-    assert not re.search(r"hf_[A-Za-z0-9]{8}", hub._without_secrets(f"Bearer {WRITER} and {READER}"))
+    assert not re.search(
+        r"hf_[A-Za-z0-9]{8}", hub._without_secrets(f"Bearer {WRITER} and {READER}")
+    )

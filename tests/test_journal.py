@@ -1,4 +1,6 @@
-"""The journal: what is in it survives, what is lost is noticed, and a killed build goes on as if nothing had happened."""
+"""The journal: what is in it survives, what is lost is noticed, and a killed build goes on as if
+nothing had happened.
+"""
 
 import asyncio
 import inspect
@@ -31,8 +33,17 @@ from tests import llm_build
 from tests.llm_server import Act, in_turn, llm_server
 
 ROOT = Path(__file__).resolve().parents[1]
-ROW = {"stage": "plan", "item_id": "a", "repeat": 0, "attempt": 0, "kind": "chat", "backend": "openai", "base_url": "u", "model": "m",
-       "request": '{"messages":[]}'}  # fmt: skip
+ROW = {
+    "stage": "plan",
+    "item_id": "a",
+    "repeat": 0,
+    "attempt": 0,
+    "kind": "chat",
+    "backend": "openai",
+    "base_url": "u",
+    "model": "m",
+    "request": '{"messages":[]}',
+}
 
 
 @pytest.fixture
@@ -60,7 +71,12 @@ def test_a_row_is_there_before_the_reply_and_done_after(path):
         assert journal.reply("k") == {"text": "你好"}
     (row,) = read_rows(path)
     assert {name: row[name] for name in ROW} == ROW | {"request": {"messages": []}}
-    assert (row["state"], row["tries"], row["outcome"], row["reply"]) == ("done", 2, "ok", {"text": "你好"})
+    assert (row["state"], row["tries"], row["outcome"], row["reply"]) == (
+        "done",
+        2,
+        "ok",
+        {"text": "你好"},
+    )
     assert (row["input_tokens"], row["output_tokens"], row["thinking_tokens"]) == (3, 4, 1)
     assert row["first_sent"] <= row["last_sent"] <= row["ended"]
 
@@ -79,7 +95,11 @@ def test_a_done_row_can_be_neither_asked_nor_ended_again(path):
     with Journal(path) as journal:
         journal.send("k", **ROW)
         journal.finish("k", {}, "ok", "", Usage())
-        for wrong in (lambda: journal.send("k", **ROW), lambda: journal.fail("k", "x"), lambda: journal.finish("k", {}, "ok", "", Usage())):
+        for wrong in (
+            lambda: journal.send("k", **ROW),
+            lambda: journal.fail("k", "x"),
+            lambda: journal.finish("k", {}, "ok", "", Usage()),
+        ):
             with pytest.raises(AssertionError):
                 wrong()
     assert states(path) == {"k": ("done", 1)}
@@ -100,16 +120,21 @@ def test_keys_depend_on_content_and_not_on_order():
     assert request_key(a=1, b=[{"x": 1, "y": "é"}]) == request_key(b=[{"y": "é", "x": 1}], a=1)
     assert request_key(a=1, b="2") != request_key(a="1", b=2)
     assert canonical({"b": 1, "a": "é“"}) == '{"a":"é“","b":1}'
-    # sha256 of the tag and the canonical text, as `printf` and `sha256sum` give it: old journals must stay readable.
+    # sha256 of the tag and the canonical text, as `printf` and `sha256sum` give it: old journals
+    # must stay readable.
     assert request_key(a=1) == "76b25b9d3833baed4f3026a85ae1d1e51becd4fc08604f1d9c0ee758da3bd822"
 
 
 def test_one_process_writes(path):
     with Journal(path):
-        with pytest.raises(SettingError, match=f"in use by process {os.getpid()}; wait until it ends"):
+        with pytest.raises(
+            SettingError, match=f"in use by process {os.getpid()}; wait until it ends"
+        ):
             Journal(path)
         script = "import sys; from csc_tasks.llm.journal import Journal; Journal(sys.argv[1])"
-        done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, cwd=ROOT)
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(path)], capture_output=True, text=True, cwd=ROOT
+        )
         assert f"SettingError: {path} is in use by process {os.getpid()}" in done.stderr
     Journal(path).close()
 
@@ -117,7 +142,9 @@ def test_one_process_writes(path):
 def test_the_lock_dies_with_its_process(path):
     opened = "import sys, time; from csc_tasks.llm.journal import Journal; j = Journal(sys.argv[1])"
     script = f"{opened}; print('open', flush=True); time.sleep(60)"
-    with subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
         assert process.stdout.readline() == "open\n"
         with pytest.raises(SettingError, match=f"in use by process {process.pid}"):
             Journal(path)
@@ -143,12 +170,15 @@ def newer_journal(path):
     database.close()
 
 
-@pytest.mark.parametrize(("prepare", "problem"), [
-    (text_file, "is no journal of this project (file is not a database)"),
-    (other_database, "is a database of something else"),
-    (newer_journal, "was written by a newer csc-tasks (journal version 99"),
-    (Path.mkdir, "is a folder; give a file for the journal"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("prepare", "problem"),
+    [
+        (text_file, "is no journal of this project (file is not a database)"),
+        (other_database, "is a database of something else"),
+        (newer_journal, "was written by a newer csc-tasks (journal version 99"),
+        (Path.mkdir, "is a folder; give a file for the journal"),
+    ],
+)
 def test_a_file_that_is_no_journal_is_left_alone(path, prepare, problem):
     prepare(path)
     before = path.read_bytes() if path.is_file() else None
@@ -159,10 +189,16 @@ def test_a_file_that_is_no_journal_is_left_alone(path, prepare, problem):
     assert before is None or path.read_bytes() == before
 
 
-@pytest.mark.parametrize(("prepare", "problem"), [
-    (text_file, "no journal"), (other_database, "something else"), (newer_journal, "newer"), (lambda path: None, "is no file"),
-    (Path.touch, "is empty"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("prepare", "problem"),
+    [
+        (text_file, "no journal"),
+        (other_database, "something else"),
+        (newer_journal, "newer"),
+        (lambda path: None, "is no file"),
+        (Path.touch, "is empty"),
+    ],
+)
 def test_reading_what_is_no_journal(path, prepare, problem):
     prepare(path)
     for read in (read_totals, lambda path: list(read_rows(path))):
@@ -178,16 +214,24 @@ def test_a_place_that_does_not_exist(tmp_path):
 
 def ask_many(llm, count):
     async def worker(item):
-        await llm.ask(stage="test", messages=[{"role": "user", "content": f"{item} " + "x" * 2000}], item_id=str(item))
+        await llm.ask(
+            stage="test",
+            messages=[{"role": "user", "content": f"{item} " + "x" * 2000}],
+            item_id=str(item),
+        )
 
     return asyncio.run(run_items(range(count), worker, llm, Progress(count, stream=io.StringIO())))
 
 
 def test_a_full_disk_stops_the_run(path):
     with llm_server(in_turn(Act(delay=0.01))) as server:
-        with LLM.from_specs(["openai:model"], Journal(path), base_url=server.url, concurrency=4) as llm:
+        with LLM.from_specs(
+            ["openai:model"], Journal(path), base_url=server.url, concurrency=4
+        ) as llm:
             llm.journal._run("PRAGMA max_page_count = 40")
-            with pytest.raises(JournalLost, match="database or disk is full; nothing is asked without a journal"):
+            with pytest.raises(
+                JournalLost, match="database or disk is full; nothing is asked without a journal"
+            ):
                 ask_many(llm, 500)
             assert server.count < 100
             sent = server.count
@@ -197,13 +241,18 @@ def test_a_full_disk_stops_the_run(path):
         done = sum(row["state"] == "done" for row in read_rows(path))
         assert 0 < done <= sent
         # With room again, what is recorded is not asked for again.
-        with LLM.from_specs(["openai:model"], Journal(path), base_url=server.url, concurrency=4) as llm:
+        with LLM.from_specs(
+            ["openai:model"], Journal(path), base_url=server.url, concurrency=4
+        ) as llm:
             ask_many(llm, 50)
             assert (llm.replayed, llm.sent) == (done, 50 - done)
 
 
 def test_a_journal_that_is_moved_away_stops_the_run(path):
-    with llm_server(in_turn(Act())) as server, LLM.from_specs(["openai:model"], Journal(path), base_url=server.url, concurrency=4) as llm:
+    with (
+        llm_server(in_turn(Act())) as server,
+        LLM.from_specs(["openai:model"], Journal(path), base_url=server.url, concurrency=4) as llm,
+    ):
         ask_many(llm, 5)
         path.rename(path.with_suffix(".old"))
         with pytest.raises(JournalLost, match="No such file"):
@@ -233,10 +282,16 @@ def test_threads_may_share_a_journal(path):
 
 # The verb
 
+
 @pytest.fixture
 def filled(path):
     with Journal(path) as journal:
-        usages = {"ok": Usage(1000, 200, 50), "malformed": Usage(500, 100), "refused": Usage(), "ok ": Usage(7, 3)}
+        usages = {
+            "ok": Usage(1000, 200, 50),
+            "malformed": Usage(500, 100),
+            "refused": Usage(),
+            "ok ": Usage(7, 3),
+        }
         for i, (outcome, usage) in enumerate(usages.items()):
             stage, outcome = "plan" if i < 2 else "say", outcome.strip()
             journal.send(f"k{i}", **ROW | {"stage": stage, "item_id": f"item-{i // 2}"})
@@ -262,8 +317,22 @@ def csc_journal(*words):
 
 def test_stats_while_a_build_has_the_file_open(filled, capsys):
     assert csc_journal("stats", filled) == 0
-    table = [[cell.strip() for cell in line.strip("| ").split("|")] for line in capsys.readouterr().out.splitlines()]
-    assert table[0][:10] == ["stage", "model", "items", "requests", "tries", "answered", "malformed", "refused", "failed", "out"]
+    table = [
+        [cell.strip() for cell in line.strip("| ").split("|")]
+        for line in capsys.readouterr().out.splitlines()
+    ]
+    assert table[0][:10] == [
+        "stage",
+        "model",
+        "items",
+        "requests",
+        "tries",
+        "answered",
+        "malformed",
+        "refused",
+        "failed",
+        "out",
+    ]
     assert table[2][:10] == ["plan", "openai:m", "1", "2", "2", "2", "1", "0", "0", "0"]
     assert table[3][:10] == ["say", "openai:m", "2", "4", "5", "2", "0", "1", "1", "1"]
     assert table[4][:10] == ["all", "", "", "6", "7", "4", "1", "1", "1", "1"]
@@ -271,8 +340,20 @@ def test_stats_while_a_build_has_the_file_open(filled, capsys):
 
 def test_costs(filled, capsys):
     assert csc_journal("costs", filled, "--price", "1,10", "--price", "plan=2,20") == 0
-    table = [[cell.strip() for cell in line.strip("| ").split("|")] for line in capsys.readouterr().out.splitlines()]
-    assert table[2] == ["plan", "openai:m", "2", "1,500", "300", "50", "0", "0.0090"]  # 1500 * 2 + 300 * 20 = 9,000 millionths
+    table = [
+        [cell.strip() for cell in line.strip("| ").split("|")]
+        for line in capsys.readouterr().out.splitlines()
+    ]
+    assert table[2] == [
+        "plan",
+        "openai:m",
+        "2",
+        "1,500",
+        "300",
+        "50",
+        "0",
+        "0.0090",
+    ]  # 1500 * 2 + 300 * 20 = 9,000 millionths
     assert table[3] == ["say", "openai:m", "2", "7", "3", "0", "1", "0.0000"]
     assert table[4] == ["all", "", "4", "1,507", "303", "50", "1", "0.0090 and what is unknown"]
     assert csc_journal("costs", filled) == 0
@@ -293,11 +374,22 @@ def test_the_verb_says_what_is_wrong(path, capsys):
 
 # Builds that die
 
+
 def start(server, path, out, *numbers):
-    command = [sys.executable, "-m", "tests.llm_build", server.url, str(path), str(out), *map(str, numbers)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.llm_build",
+        server.url,
+        str(path),
+        str(out),
+        *map(str, numbers),
+    ]
     # A suite that runs in the background has SIGINT ignored, and so would its children.
     heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, **heard)
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, **heard
+    )
 
 
 def finish(process):
@@ -316,14 +408,27 @@ def recorded(path):
         rows = list(read_rows(path))
     except SettingError:
         return set()
-    return {canonical([row["request"]["messages"], row["request"]["sampling"].get("seed")]) for row in rows if row["state"] == "done"}
+    return {
+        canonical([row["request"]["messages"], row["request"]["sampling"].get("seed")])
+        for row in rows
+        if row["state"] == "done"
+    }
 
 
 def kill_and_restart(tmp_path, kills, items, concurrency, seed):
-    """Kill a build at `kills` random moments; compare with one that was left alone. Returns how many requests were asked twice."""
+    """Kill a build at `kills` random moments; compare with one that was left alone. Returns how
+    many requests were asked twice.
+    """
     draw = random.Random(seed)
     with llm_server(llm_build.script) as server:
-        assert finish(start(server, tmp_path / "whole.sqlite", tmp_path / "whole.jsonl", items, concurrency))[0] == 0
+        assert (
+            finish(
+                start(
+                    server, tmp_path / "whole.sqlite", tmp_path / "whole.jsonl", items, concurrency
+                )
+            )[0]
+            == 0
+        )
         whole = server.count
         answered = Counter(map(asked_of, server.answered))
         assert set(answered.values()) == {1}
@@ -332,8 +437,11 @@ def kill_and_restart(tmp_path, kills, items, concurrency, seed):
         for number in range(kills):
             since, done = len(server.asked), recorded(path)
             process = start(server, path, out, items, concurrency)
-            # The share of its way that this run may go; the last bit of it is a matter of time, not of requests.
-            target = server.count + draw.randint(1, max(2, 2 * (whole - len(done)) // (kills - number + 1)))
+            # The share of its way that this run may go; the last bit of it is a matter of time, not
+            # of requests.
+            target = server.count + draw.randint(
+                1, max(2, 2 * (whole - len(done)) // (kills - number + 1))
+            )
             while server.count < target and process.poll() is None:
                 time.sleep(0.002)
             time.sleep(draw.random() * 0.02)
@@ -347,15 +455,21 @@ def kill_and_restart(tmp_path, kills, items, concurrency, seed):
         assert not {asked_of(body) for body in server.asked[since:]} & done
         # Once more: everything is there.
         last = len(server.asked)
-        assert finish(start(server, path, tmp_path / "again.jsonl", items, concurrency))[:2] == (0, said)
+        assert finish(start(server, path, tmp_path / "again.jsonl", items, concurrency))[:2] == (
+            0,
+            said,
+        )
         assert len(server.asked) == last
-        # All that came twice had been out when a run was killed, at most `concurrency` of them each time.
+        # All that came twice had been out when a run was killed, at most `concurrency` of them each
+        # time.
         twice = Counter(map(asked_of, server.answered[len(answered) :]))
         again = sum(count - 1 for count in twice.values())
         assert again <= kills * concurrency
         assert set(twice) == set(answered) and begun > 0
     expected = (tmp_path / "whole.jsonl").read_bytes()
-    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "again.jsonl").read_bytes() == expected
+    assert (
+        (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "again.jsonl").read_bytes() == expected
+    )
     assert expected.count(b"\n") == items - 1 and b"refused" in expected
     return again
 
@@ -390,7 +504,11 @@ def test_a_build_that_fails_says_so_in_its_exit_status(tmp_path):
     with llm_server(in_turn(Act(status=401))) as server:
         status, out, err = finish(start(server, tmp_path / "j", tmp_path / "out"))
     assert status == 1 and out == ""
-    assert err.splitlines()[-1].startswith("error: openai:model at ") and "401" in err.splitlines()[-1] and "Traceback" not in err
+    assert (
+        err.splitlines()[-1].startswith("error: openai:model at ")
+        and "401" in err.splitlines()[-1]
+        and "Traceback" not in err
+    )
 
 
 def test_a_stop_is_an_error_of_one_line_too(tmp_path):

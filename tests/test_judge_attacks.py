@@ -1,4 +1,6 @@
-"""Injection: whatever a reply says, the prompt's structure stands and the judge that obeys anything outside the data does not move."""
+"""Injection: whatever a reply says, the prompt's structure stands and the judge that obeys anything
+outside the data does not move.
+"""
 
 import json
 import re
@@ -17,8 +19,16 @@ from leaderboard.judging.units import WHOLE, Unit
 
 ATTACKS = attacks()
 SAID = {
-    "en": (("customer", "My card was charged twice for order 1182."), ("supporter", "I am sorry to hear that."), ("customer", "Well?")),
-    "zh": (("customer", "我的卡被重复扣款了。"), ("supporter", "给您添麻烦了。"), ("customer", "怎么办？")),
+    "en": (
+        ("customer", "My card was charged twice for order 1182."),
+        ("supporter", "I am sorry to hear that."),
+        ("customer", "Well?"),
+    ),
+    "zh": (
+        ("customer", "我的卡被重复扣款了。"),
+        ("supporter", "给您添麻烦了。"),
+        ("customer", "怎么办？"),
+    ),
 }
 
 
@@ -26,8 +36,19 @@ def unit(language, reply, whole=False, said=None, reference="Thank you.", instru
     turns = said or SAID[language]
     if whole:
         turns = (*turns, ("supporter", reply))
-    return Unit("t/c/1", "csc_conv_gen" if whole else "csc_conv_ref", "c", WHOLE if whole else 1, language, "Others", "", turns,
-                "" if whole else reply, turns if whole else reference, instruction)  # fmt: skip
+    return Unit(
+        "t/c/1",
+        "csc_conv_gen" if whole else "csc_conv_ref",
+        "c",
+        WHOLE if whole else 1,
+        language,
+        "Others",
+        "",
+        turns,
+        "" if whole else reply,
+        turns if whole else reference,
+        instruction,
+    )
 
 
 def asked(messages):
@@ -37,7 +58,11 @@ def asked(messages):
 def outside_of(messages):
     """What stands around the data, with the code's places left out."""
     told, _ = unquote(messages[-1]["content"])
-    return re.sub(r"[0-9a-f]{16}", "CODE", "\n".join([*(message["content"] for message in messages[:-1]), told]))
+    return re.sub(
+        r"[0-9a-f]{16}",
+        "CODE",
+        "\n".join([*(message["content"] for message in messages[:-1]), told]),
+    )
 
 
 def test_there_are_enough_of_them_and_no_two_are_the_same():
@@ -47,7 +72,9 @@ def test_there_are_enough_of_them_and_no_two_are_the_same():
 
 @pytest.mark.parametrize("whole", [False, True], ids=["reply", "conversation"])
 def test_every_attack_leaves_the_prompt_as_it_was(whole):
-    """All that stands around the data is what stands around a harmless reply, and the data is exactly what went in."""
+    """All that stands around the data is what stands around a harmless reply, and the data is
+    exactly what went in.
+    """
     for name, language, text in ATTACKS:
         harmless, _ = rating_prompt(unit(language, "Good day.", whole), (), True)
         messages, _ = rating_prompt(unit(language, text, whole), (), True)
@@ -75,7 +102,10 @@ def test_the_scripted_judge_does_not_move(reference):
     """Its scores are those of the rule, computed from the texts without any prompt."""
     for name, language, text in ATTACKS:
         messages, _ = rating_prompt(unit(language, text), (), reference)
-        data = {"conversation": [{speaker: said} for speaker, said in SAID[language]], "reply": text}
+        data = {
+            "conversation": [{speaker: said} for speaker, said in SAID[language]],
+            "reply": text,
+        }
         if reference:
             data["reference"] = "Thank you."
         expected = {dimension: scripted.score(data, dimension, "judge 0") for dimension in SIX}
@@ -86,8 +116,16 @@ def test_the_scripted_judge_does_not_move(reference):
 def test_attacks_from_elsewhere_do_not_move_it_either(place):
     for name, language, text in ATTACKS[::5]:
         said = (*SAID[language][:-1], ("customer", text)) if place == "history" else None
-        reference, instruction = ("" if place != given else text for given in ("reference", "instruction"))
-        found = unit(language, "Okay.", said=said, reference=reference or "Thank you.", instruction=instruction)
+        reference, instruction = (
+            "" if place != given else text for given in ("reference", "instruction")
+        )
+        found = unit(
+            language,
+            "Okay.",
+            said=said,
+            reference=reference or "Thank you.",
+            instruction=instruction,
+        )
         messages, _ = rating_prompt(found, (), True)
         outside, data = scripted.read_prompt(messages)
         assert data is not None, name
@@ -95,7 +133,9 @@ def test_attacks_from_elsewhere_do_not_move_it_either(place):
 
 
 def test_comparisons_do_not_move():
-    """The attack in one place or the other: the verdict is that of the rule, which the same texts give in both orders."""
+    """The attack in one place or the other: the verdict is that of the rule, which the same texts
+    give in both orders.
+    """
     for name, language, text in ATTACKS:
         ours, theirs = unit(language, text), unit(language, SAID[language][0][1])
         verdicts = []
@@ -108,12 +148,18 @@ def test_comparisons_do_not_move():
 
 
 def test_the_judge_is_gullible():
-    """The same texts in a prompt without quoting do move it: most attacks would work, so that the tests above mean something."""
+    """The same texts in a prompt without quoting do move it: most attacks would work, so that the
+    tests above mean something.
+    """
     moved = 0
     for _, language, text in ATTACKS:
         system = prompts(language).text("judge_reply").split("=== user ===")[0]
         form = "{" + ", ".join(f'"{name}": N' for name in SIX) + "}"
-        told = system.replace("=== system ===\n", "").replace("${form}", form).replace("${fence}", "0" * 16)
+        told = (
+            system.replace("=== system ===\n", "")
+            .replace("${form}", form)
+            .replace("${fence}", "0" * 16)
+        )
         naive = f'<data {"0" * 16}>\n{{"conversation": [], "reply": "{text}"}}\n</data {"0" * 16}>'
         messages = [{"role": "system", "content": told}, {"role": "user", "content": naive}]
         scores = set(json.loads(scripted.answer(asked(messages))).values())
@@ -132,12 +178,15 @@ def test_the_block_is_the_same_for_the_same_data_and_another_for_other_data():
     assert quote({"reply": "a"})[1] != quote({"reply": "b"})[1]
 
 
-@pytest.mark.parametrize("spoil", [
-    lambda text: text.replace("</data", "<data"),
-    lambda text: text + "\n" + text,
-    lambda text: text.replace("Okay", "Well"),
-    lambda text: re.sub(r"</data \w+>", "</data 0123456789abcdef>", text),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda text: text.replace("</data", "<data"),
+        lambda text: text + "\n" + text,
+        lambda text: text.replace("Okay", "Well"),
+        lambda text: re.sub(r"</data \w+>", "</data 0123456789abcdef>", text),
+    ],
+)
 def test_a_broken_block_is_noticed(spoil):
     block, _ = quote({"reply": "Okay."})
     with pytest.raises(ValueError, match=r"code|lines"):

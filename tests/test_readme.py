@@ -1,4 +1,6 @@
-"""Every command in the READMEs parses: make targets, extras, csc verbs, lm_eval tasks and settings, links and the file tree."""
+"""Every command in the READMEs parses: make targets, extras, csc verbs, lm_eval tasks and settings,
+links and the file tree.
+"""
 
 import argparse
 import configparser
@@ -14,7 +16,15 @@ from csc_tasks.cli import COMMANDS
 from csc_tasks.settings import read_settings
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [page for page in (ROOT / "README.md", ROOT / "csc_tasks" / "README.md", ROOT / "benchmarks" / "RESULTS.md") if page.exists()]
+PAGES = [
+    page
+    for page in (
+        ROOT / "README.md",
+        ROOT / "csc_tasks" / "README.md",
+        ROOT / "benchmarks" / "RESULTS.md",
+    )
+    if page.exists()
+]
 PAGES += sorted((ROOT / "docs").glob("*.md"))
 
 
@@ -44,7 +54,14 @@ def test_there_are_commands():
 @pytest.mark.parametrize(("page", "command"), commands())
 def test_the_command_parses(page, command):
     words = words_of(command)
-    check = {"make": make, "pip": pip, "lm_eval": lm_eval, "csc": csc, "python": python, "cd": lambda words: None}[words[0]]
+    check = {
+        "make": make,
+        "pip": pip,
+        "lm_eval": lm_eval,
+        "csc": csc,
+        "python": python,
+        "cd": lambda words: None,
+    }[words[0]]
     check(words[1:])
 
 
@@ -84,11 +101,15 @@ def lm_eval(words):
 
     from csc_tasks import TASKS_DIR
 
-    arguments = HarnessCLI()._parser.parse_args(words if words[0] in ("run", "ls", "validate") else ["run", *words])
+    arguments = HarnessCLI()._parser.parse_args(
+        words if words[0] in ("run", "ls", "validate") else ["run", *words]
+    )
     if words[0] == "ls":
         return
     manager = TaskManager(include_path=str(TASKS_DIR), include_defaults=False)
-    for pattern in arguments.tasks if isinstance(arguments.tasks, list) else arguments.tasks.split(","):
+    for pattern in (
+        arguments.tasks if isinstance(arguments.tasks, list) else arguments.tasks.split(",")
+    ):
         assert manager.match_tasks([pattern]), pattern
     if getattr(arguments, "metadata", None):
         read_settings(arguments.metadata, {})

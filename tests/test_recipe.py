@@ -1,4 +1,6 @@
-"""Recipes, the data they name, and what the machine can do: everything that is checked before a model is loaded."""
+"""Recipes, the data they name, and what the machine can do: everything that is checked before a
+model is loaded.
+"""
 
 import dataclasses
 import json
@@ -13,12 +15,19 @@ from trainers.recipe import HELP, Recipe, read_recipe
 from trainers.splits import hold_out, read_split, read_training_data
 from trainers.sweep import folder_name, read_sweep
 
-RECIPES = sorted(path for path in (Path(recipe.__file__).parent / "recipes").glob("*.yaml") if not path.name.startswith("accelerate"))
+RECIPES = sorted(
+    path
+    for path in (Path(recipe.__file__).parent / "recipes").glob("*.yaml")
+    if not path.name.startswith("accelerate")
+)
 
 
 def write(path, rows):
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row.to_row(), ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    path.write_text(
+        "".join(json.dumps(row.to_row(), ensure_ascii=False) + "\n" for row in rows),
+        encoding="utf-8",
+    )
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
@@ -30,8 +39,14 @@ def test_the_question_recipe_is_the_papers():
     found = read_recipe(next(path for path in RECIPES if path.name == "slm_qa.yaml"), {})
     # arXiv 2602.00665: QLoRA settings of its training section.
     expected = {
-        "quantization": "nf4", "double_quantization": True, "lora_r": 16, "lora_alpha": 32, "lora_dropout": 0.1, "max_length": 512,
-        "epochs": 3, "optimizer": "adamw_torch",
+        "quantization": "nf4",
+        "double_quantization": True,
+        "lora_r": 16,
+        "lora_alpha": 32,
+        "lora_dropout": 0.1,
+        "max_length": 512,
+        "epochs": 3,
+        "optimizer": "adamw_torch",
     }
     assert {key: getattr(found, key) for key in expected} == expected
 
@@ -41,7 +56,13 @@ def test_every_key_has_help_and_flags_win_over_the_file(tmp_path):
     file = tmp_path / "r.yaml"
     file.write_text("lora_r: 8\nlearning_rate: 2e-4\ndata: [a, b]\nrevision:\n", encoding="utf-8")
     found = read_recipe(file, {"lora_r": "32", "data": "c,d", "double_quantization": "false"})
-    assert (found.lora_r, found.learning_rate, found.data, found.double_quantization, found.revision) == (32, 2e-4, ("c", "d"), False, None)
+    assert (
+        found.lora_r,
+        found.learning_rate,
+        found.data,
+        found.double_quantization,
+        found.revision,
+    ) == (32, 2e-4, ("c", "d"), False, None)
     assert found.digest() == read_recipe(None, recipe.as_dict(found)).digest() != Recipe().digest()
 
 
@@ -82,14 +103,26 @@ def test_a_conversation_that_is_also_in_a_test_split_is_refused(tmp_path):
     write(tmp_path / "data/rolecs/train.jsonl", items[:3])
     write(tmp_path / "elsewhere/csconv/test.jsonl", items[2:])
     assert read_training_data([str(tmp_path / "data")], ["rolecs"], None, 0, []).tested == {}
-    with pytest.raises(DataError, match=rf"1 conversations to train on also stand in .*elsewhere csconv/test.*{items[2].conversation_id}"):
-        read_training_data([str(tmp_path / "data")], ["rolecs"], None, 0, [str(tmp_path / "elsewhere")])
+    with pytest.raises(
+        DataError,
+        match=(
+            r"1 conversations to train on also stand in .*elsewhere"
+            rf" csconv/test.*{items[2].conversation_id}"
+        ),
+    ):
+        read_training_data(
+            [str(tmp_path / "data")], ["rolecs"], None, 0, [str(tmp_path / "elsewhere")]
+        )
     write(tmp_path / "data/csconv/test.jsonl", items[:1])
     with pytest.raises(DataError, match="also stand in"):
         read_training_data([str(tmp_path / "data")], ["rolecs"], None, 0, [])
-    # The same dialogue under another id, as the published corpora have it in each config, and without its strategies.
+    # The same dialogue under another id, as the published corpora have it in each config, and
+    # without its strategies.
     unlabelled = tuple(dataclasses.replace(turn, strategy="") for turn in items[1].dialogue)
-    write(tmp_path / "data/csconv/test.jsonl", [dataclasses.replace(items[1], conversation_id="csconv-1", dialogue=unlabelled)])
+    write(
+        tmp_path / "data/csconv/test.jsonl",
+        [dataclasses.replace(items[1], conversation_id="csconv-1", dialogue=unlabelled)],
+    )
     with pytest.raises(DataError, match=rf"1 conversations .*{items[1].conversation_id}"):
         read_training_data([str(tmp_path / "data")], ["rolecs"], None, 0, [])
     # A question and a dialogue of one conversation share its id.
@@ -101,11 +134,15 @@ def test_a_conversation_that_is_also_in_a_test_split_is_refused(tmp_path):
         read_training_data([str(tmp_path / "data")], ["qa"], None, 0, [str(tmp_path / "other")])
 
 
-def test_a_validation_split_is_used_where_there_is_one_and_else_a_share_of_the_conversations(tmp_path):
+def test_a_validation_split_is_used_where_there_is_one_and_else_a_share_of_the_conversations(
+    tmp_path,
+):
     items = sample_conversations()
     write(tmp_path / "a/rolecs/train.jsonl", items)
     found = read_training_data([str(tmp_path / "a")], ["rolecs", "qa"], None, 0.4, [])
-    assert (len(found.train), len(found.validation)) == (3, 2) and not set(found.train) & set(found.validation)
+    assert (len(found.train), len(found.validation)) == (3, 2) and not set(found.train) & set(
+        found.validation
+    )
     again = read_training_data([str(tmp_path / "a")], ["rolecs"], None, 0.4, [])
     assert again.validation == found.validation
     write(tmp_path / "a/rolecs/validation.jsonl", items[:1])
@@ -121,12 +158,16 @@ def test_a_language_is_held_out_of_too_whatever_the_other_languages_have(tmp_pat
     write(tmp_path / "a/rolecs/train.jsonl", items)
     for language in ("zh", "en"):
         found = read_training_data([str(tmp_path / "a")], ["rolecs"], language, 0.2, [])
-        assert len(found.validation) == 1 and {item.language for item in (*found.train, *found.validation)} == {language}
+        assert len(found.validation) == 1 and {
+            item.language for item in (*found.train, *found.validation)
+        } == {language}
     # A validation split that has nothing in this language is none.
     write(tmp_path / "a/rolecs/train.jsonl", items[1:])
     write(tmp_path / "a/rolecs/validation.jsonl", items[:1])
     other = {"zh": "en", "en": "zh"}[items[0].language]
-    assert len(read_training_data([str(tmp_path / "a")], ["rolecs"], other, 0.2, []).validation) == 1
+    assert (
+        len(read_training_data([str(tmp_path / "a")], ["rolecs"], other, 0.2, []).validation) == 1
+    )
     # Of one that has both languages only the rows of this one.
     write(tmp_path / "a/rolecs/train.jsonl", items[:2] + items[4:])
     write(tmp_path / "a/rolecs/validation.jsonl", items[2:4])
@@ -142,7 +183,9 @@ def test_the_same_rows_twice_are_refused_and_configs_that_are_nowhere_are_said(t
     for names in ((tmp_path / "a", tmp_path / "a"), (tmp_path / "a", tmp_path / "b")):
         with pytest.raises(DataError, match="has the same rows as"):
             read_training_data([str(name) for name in names], ["rolecs"], None, 0, [])
-    assert read_training_data([str(tmp_path / "a")], ["rolecs", "qa_short"], None, 0, []).absent == ("qa_short",)
+    assert read_training_data(
+        [str(tmp_path / "a")], ["rolecs", "qa_short"], None, 0, []
+    ).absent == ("qa_short",)
 
 
 def test_a_conversation_held_out_in_one_corpus_is_not_learned_from_another(tmp_path):
@@ -150,15 +193,25 @@ def test_a_conversation_held_out_in_one_corpus_is_not_learned_from_another(tmp_p
     write(tmp_path / "a/rolecs/train.jsonl", items)
     write(tmp_path / "b/rolecs/train.jsonl", items[:2])
     write(tmp_path / "b/rolecs/validation.jsonl", items[3:4])
-    found = read_training_data([str(tmp_path / "a"), str(tmp_path / "b")], ["rolecs"], None, 0.2, [])
+    found = read_training_data(
+        [str(tmp_path / "a"), str(tmp_path / "b")], ["rolecs"], None, 0.2, []
+    )
     held = {item.conversation_id for item in found.validation}
-    assert items[3].conversation_id in held and not held & {item.conversation_id for item in found.train}
+    assert items[3].conversation_id in held and not held & {
+        item.conversation_id for item in found.train
+    }
     # Five rows of a, less the one held out of it, and two of b.
     assert len(found.train) + found.set_aside == 4 + 2 and found.set_aside >= 1
     # The same dialogue under another id.
     write(tmp_path / "c/rolecs/train.jsonl", items[:2])
-    write(tmp_path / "c/csconv/train.jsonl", [dataclasses.replace(items[0], conversation_id="csconv-1")])
-    write(tmp_path / "c/csconv/validation.jsonl", [dataclasses.replace(items[1], conversation_id="csconv-2")])
+    write(
+        tmp_path / "c/csconv/train.jsonl",
+        [dataclasses.replace(items[0], conversation_id="csconv-1")],
+    )
+    write(
+        tmp_path / "c/csconv/validation.jsonl",
+        [dataclasses.replace(items[1], conversation_id="csconv-2")],
+    )
     found = read_training_data([str(tmp_path / "c")], ["rolecs", "csconv"], None, 0.01, [])
     learned = {item.dialogue for item in found.train}
     assert not learned & {item.dialogue for item in found.validation}
@@ -169,12 +222,22 @@ def test_a_dialogue_held_out_under_another_id_is_set_aside(tmp_path):
     items = sample_conversations()
     write(tmp_path / "c/rolecs/train.jsonl", items[:4])
     write(tmp_path / "c/rolecs/validation.jsonl", items[4:])
-    again = [dataclasses.replace(item, conversation_id=f"csconv-{i}") for i, item in enumerate(items[:3])]
+    again = [
+        dataclasses.replace(item, conversation_id=f"csconv-{i}") for i, item in enumerate(items[:3])
+    ]
     assert not {item.conversation_id for item in items} & {item.conversation_id for item in again}
     write(tmp_path / "c/csconv/validation.jsonl", again)
-    write(tmp_path / "c/csconv/train.jsonl", [dataclasses.replace(items[3], conversation_id="csconv-3")])
+    write(
+        tmp_path / "c/csconv/train.jsonl",
+        [dataclasses.replace(items[3], conversation_id="csconv-3")],
+    )
     found = read_training_data([str(tmp_path / "c")], ["rolecs", "csconv"], None, 0.1, [])
-    assert {item.conversation_id for item in found.validation} == {items[4].conversation_id, "csconv-0", "csconv-1", "csconv-2"}
+    assert {item.conversation_id for item in found.validation} == {
+        items[4].conversation_id,
+        "csconv-0",
+        "csconv-1",
+        "csconv-2",
+    }
     # Of the five training rows only the fourth dialogue stays, which stands in both configs.
     assert [item.dialogue for item in found.train] == [items[3].dialogue] * 2
     assert found.set_aside == 3
@@ -183,9 +246,13 @@ def test_a_dialogue_held_out_under_another_id_is_set_aside(tmp_path):
 def test_a_corpus_whose_every_dialogue_is_held_out_has_nothing_to_train_on(tmp_path):
     items = sample_conversations()
     write(tmp_path / "c/rolecs/train.jsonl", items[:2])
-    again = [dataclasses.replace(item, conversation_id=f"again-{i}") for i, item in enumerate(items[:2])]
+    again = [
+        dataclasses.replace(item, conversation_id=f"again-{i}") for i, item in enumerate(items[:2])
+    ]
     write(tmp_path / "c/rolecs/validation.jsonl", again)
-    with pytest.raises(DataError, match="every conversation is held out for validation; lower validation_share"):
+    with pytest.raises(
+        DataError, match="every conversation is held out for validation; lower validation_share"
+    ):
         read_training_data([str(tmp_path / "c")], ["rolecs"], None, 0.1, [])
     # Without validation nothing is held out.
     assert len(read_training_data([str(tmp_path / "c")], ["rolecs"], None, 0, []).train) == 2
@@ -206,15 +273,21 @@ def test_a_corpus_of_the_hub_is_loaded_without_looking_for_a_folder(monkeypatch)
     monkeypatch.setattr(corpora, "load", load)
     monkeypatch.setattr(corpora, "available", no_folder)
     assert list(read_split("org/data", ["rolecs", "qa", "csconv"], "train")) == [
-        ("org/data", "rolecs", "train"), ("org/data", "csconv", "train"),
-    ]  # fmt: skip
+        ("org/data", "rolecs", "train"),
+        ("org/data", "csconv", "train"),
+    ]
 
 
 def test_the_first_of_the_conversations_that_are_also_tested_is_named(tmp_path):
-    items = [dataclasses.replace(item, conversation_id=f"id-{i}") for i, item in enumerate(sample_conversations())]
+    items = [
+        dataclasses.replace(item, conversation_id=f"id-{i}")
+        for i, item in enumerate(sample_conversations())
+    ]
     write(tmp_path / "a/rolecs/train.jsonl", items)
     write(tmp_path / "a/csconv/test.jsonl", items)
-    with pytest.raises(DataError, match=r"5 conversations to train on also stand in .*csconv/test.*\(first: id-0\)"):
+    with pytest.raises(
+        DataError, match=r"5 conversations to train on also stand in .*csconv/test.*\(first: id-0\)"
+    ):
         read_training_data([str(tmp_path / "a")], ["rolecs"], None, 0, [])
 
 
@@ -225,7 +298,9 @@ def test_all_rows_of_one_conversation_are_held_out_together():
 
     items = [Item(name) for name in "aabbcd"]
     kept, held = hold_out(items, 0.5)
-    assert [item.conversation_id for item in held] == list("aabb") and [item.conversation_id for item in kept] == list("cd")
+    assert [item.conversation_id for item in held] == list("aabb") and [
+        item.conversation_id for item in kept
+    ] == list("cd")
     assert hold_out(items, 0)[1] == [] and hold_out(items[:2], 0.5)[1] == []
 
 
@@ -241,7 +316,13 @@ def test_only_train_splits_are_read(tmp_path):
 
 def test_a_base_that_does_not_fit_is_refused_with_what_would():
     # 7 billion weights: 28 GB in fp32, 14 in bf16, about 4 in NF4.
-    with pytest.raises(ModelError, match=r"7\.00 billion weights take 28\.0 GB in fp32, and here has 20\.0 GB .*precision: bf16 or q"):
+    with pytest.raises(
+        ModelError,
+        match=(
+            r"7\.00 billion weights take 28\.0 GB in fp32, and here has 20\.0 GB .*precision: bf16"
+            r" or q"
+        ),
+    ):
         hardware.check_memory(7_000_000_000, "fp32", 20e9, "here")
     with pytest.raises(ModelError, match=r"what would fit: quantization: nf4$"):
         hardware.check_memory(7_000_000_000, "bf16", 8e9, "here")
@@ -265,8 +346,13 @@ def test_under_fsdp_the_base_is_spread_over_all_processes(monkeypatch):
 
 
 def test_after_memory_ran_out_the_cheapest_way_comes_first():
-    assert hardware.what_would_fit(8, 2, 512, False, False).startswith("gradient_checkpointing: true")
-    assert hardware.what_would_fit(8, 2, 512, True, False) == "batch_size: 4 with accumulation: 4 (the same result)"
+    assert hardware.what_would_fit(8, 2, 512, False, False).startswith(
+        "gradient_checkpointing: true"
+    )
+    assert (
+        hardware.what_would_fit(8, 2, 512, True, False)
+        == "batch_size: 4 with accumulation: 4 (the same result)"
+    )
     assert hardware.what_would_fit(1, 2, 512, True, False) == "quantization: nf4"
     assert hardware.what_would_fit(1, 2, 512, True, True).startswith("max_length: 256")
 
@@ -281,7 +367,9 @@ def test_the_precision_is_chosen_by_the_hardware_and_said(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Old GPU")
     for capable, expected in ((True, "bf16"), (False, "fp16")):
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, capable=capable: capable)
+        monkeypatch.setattr(
+            torch.cuda, "is_bf16_supported", lambda including_emulation, capable=capable: capable
+        )
         assert hardware.choose_precision("auto").name == expected
     with pytest.raises(SettingError, match="Old GPU has no bf16"):
         hardware.choose_precision("bf16")
@@ -292,11 +380,16 @@ def test_a_sweep_names_a_key_and_its_values():
     for wrong in ("lora_r", "lora_r=8", "rank=8,16"):
         with pytest.raises(SettingError, match="--sweep"):
             read_sweep(wrong)
-    assert [folder_name(value, ["a/full", "a/none"]) for value in ("a/full", "a/none")] == ["full", "none"]
+    assert [folder_name(value, ["a/full", "a/none"]) for value in ("a/full", "a/none")] == [
+        "full",
+        "none",
+    ]
     assert folder_name("a/data", ["a/data", "b/data"]) == "a-data"
 
 
-def test_a_sweep_that_could_not_be_compared_or_would_write_one_folder_twice_stops_first(tmp_path, capsys):
+def test_a_sweep_that_could_not_be_compared_or_would_write_one_folder_twice_stops_first(
+    tmp_path, capsys
+):
     from csc_tasks.cli import main
 
     items = sample_conversations()
@@ -319,8 +412,18 @@ def test_scoring_is_one_process_even_where_several_have_trained(monkeypatch, tmp
 
     seen = {}
     monkeypatch.setattr(sweep, "scoring_command", lambda *_: "lm_eval")
-    monkeypatch.setattr(sweep.subprocess, "run", lambda words, env, check: seen.update(env) or CompletedProcess(words, 1))
-    launched = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "TORCHELASTIC_RUN_ID": "x"}
+    monkeypatch.setattr(
+        sweep.subprocess,
+        "run",
+        lambda words, env, check: seen.update(env) or CompletedProcess(words, 1),
+    )
+    launched = {
+        "RANK": "0",
+        "LOCAL_RANK": "0",
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "localhost",
+        "TORCHELASTIC_RUN_ID": "x",
+    }
     for name, value in (launched | {"HF_HOME": "kept"}).items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ModelError, match="scoring failed"):
@@ -332,7 +435,13 @@ def test_bad_settings_stop_before_anything_is_written(tmp_path, monkeypatch):
     from csc_tasks.cli import main
 
     monkeypatch.chdir(tmp_path)
-    for words in (["--lora-r", "x"], ["--model", "nowhere", "--corpus", "demo"], ["--push"], [], ["--sweep", "lora_r=1"]):
+    for words in (
+        ["--lora-r", "x"],
+        ["--model", "nowhere", "--corpus", "demo"],
+        ["--push"],
+        [],
+        ["--sweep", "lora_r=1"],
+    ):
         assert main(["train", "--out", "out", *words]) == 1
     assert list(tmp_path.iterdir()) == []
     assert issubclass(SettingError, CscError)
@@ -345,10 +454,15 @@ def test_bad_settings_stop_before_anything_is_written(tmp_path, monkeypatch):
         (["--limit", "5"], "--limit N goes with --score"),
         (["--results", "x"], "--results and --private are for publishing"),
         (["--private"], "--results and --private are for publishing"),
-        (["--corpus", "demo", "--quantization", "none", "--save-quantized-base", "x"], "this adapter's base is not quantised"),
+        (
+            ["--corpus", "demo", "--quantization", "none", "--save-quantized-base", "x"],
+            "this adapter's base is not quantised",
+        ),
     ],
 )
-def test_words_that_would_do_nothing_or_fail_after_training_are_refused_before(words, message, tmp_path, monkeypatch, capsys):
+def test_words_that_would_do_nothing_or_fail_after_training_are_refused_before(
+    words, message, tmp_path, monkeypatch, capsys
+):
     from csc_tasks.cli import main
 
     monkeypatch.chdir(tmp_path)

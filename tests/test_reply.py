@@ -1,7 +1,8 @@
-"""Reading replies: every form that is read, every near miss that is not, and text that is meant to break a reader.
+"""Reading replies: every form that is read, every near miss that is not, and text that is meant to
+break a reader.
 
-Expected values are written out by hand, here and in the table of the task card. `U` marks a reply that is unparsed: no strategy, and the
-whole text is the reply.
+Expected values are written out by hand, here and in the table of the task card. `U` marks a reply
+that is unparsed: no strategy, and the whole text is the reply.
 """
 
 import json
@@ -66,7 +67,11 @@ FORMS = [
     ('{"strategy": "策略5 情感管理", "response": "您好", "reason": "…"}', "EM", "您好"),
     ('```json\n{"strategy": "Greeting", "response": "Hi"}\n```', "GT", "Hi"),
     ('```\n{\n  "strategy": "greeting",\n  "response": "Hi"\n}\n```', "GT", "Hi"),
-    ('{"strategy": "Greeting", "response": "see https://example.com/a // b"}', "GT", "see https://example.com/a // b"),
+    (
+        '{"strategy": "Greeting", "response": "see https://example.com/a // b"}',
+        "GT",
+        "see https://example.com/a // b",
+    ),
     ('{"strategy": "Greeting", "response": ""}', "GT", ""),
     # a bare name at the start, followed by a colon or a line break
     ("Greeting: hi", "GT", "hi"),
@@ -263,14 +268,17 @@ def test_anything_else_is_unparsed_and_whole(raw):
     assert read_reply(raw) == Reply(U, raw)
 
 
-@pytest.mark.parametrize(("raw", "text"), [
-    ("Supporter: Hello", "Hello"),
-    ("客服：您好", "您好"),
-    ("**Supporter:** **Hello** there", "**Hello** there"),
-    ("Supporter: [Small Talk] Hello", "[Small Talk] Hello"),
-    ("Supporter: [EM][PR] Hello", "[EM][PR] Hello"),
-    ("Supporter:", ""),
-])
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ("Supporter: Hello", "Hello"),
+        ("客服：您好", "您好"),
+        ("**Supporter:** **Hello** there", "**Hello** there"),
+        ("Supporter: [Small Talk] Hello", "[Small Talk] Hello"),
+        ("Supporter: [EM][PR] Hello", "[EM][PR] Hello"),
+        ("Supporter:", ""),
+    ],
+)
 def test_the_supporters_name_is_no_part_of_an_unparsed_reply(raw, text):
     """In a history it would stand twice."""
     assert read_reply(raw) == read_text(raw) == Reply(U, text)
@@ -283,12 +291,18 @@ def card_table():
     table = card.partition("<!-- table: replies -->")[2].partition("<!-- end: replies -->")[0]
     rows = re.findall(r"^\| `(.+?)` \| (\w+) \| `(.*?)` \|$", table, re.MULTILINE)
     assert len(rows) == table.count("\n|") - 2, "a row of the table is not of its form"
-    return [(written.replace("⏎", "\n"), strategy, text.replace("⏎", "\n")) for written, strategy, text in rows]
+    return [
+        (written.replace("⏎", "\n"), strategy, text.replace("⏎", "\n"))
+        for written, strategy, text in rows
+    ]
 
 
 def test_the_table_of_the_card_holds_forms_of_both_kinds():
     rows = card_table()
-    assert len({strategy for _, strategy, _ in rows}) >= 4 and sum(strategy == "unparsed" for *_, strategy, _ in rows) >= 10
+    assert (
+        len({strategy for _, strategy, _ in rows}) >= 4
+        and sum(strategy == "unparsed" for *_, strategy, _ in rows) >= 10
+    )
 
 
 @pytest.mark.parametrize(("written", "strategy", "text"), card_table())
@@ -303,15 +317,31 @@ def test_nothing_is_empty_and_unparsed(raw):
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda strategy: strategy.id)
-@pytest.mark.parametrize("form", [
-    "[{}] X.", "【{}】X.", "[策略{number} {}] X.", "[策略{number}：{}]X.", "[Strategy {number}: {}] X.", "策略{number} {} X.",
-    "{}: X.", "{}：X.", "{}\nX.", "[{id}] X.", "[{number}. {}] X.", "**[{}]** X.",
-    '{{"strategy": "{}", "response": "X."}}', '{{"strategy": "{id}", "response": "X."}}',
-])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "[{}] X.",
+        "【{}】X.",
+        "[策略{number} {}] X.",
+        "[策略{number}：{}]X.",
+        "[Strategy {number}: {}] X.",
+        "策略{number} {} X.",
+        "{}: X.",
+        "{}：X.",
+        "{}\nX.",
+        "[{id}] X.",
+        "[{number}. {}] X.",
+        "**[{}]** X.",
+        '{{"strategy": "{}", "response": "X."}}',
+        '{{"strategy": "{id}", "response": "X."}}',
+    ],
+)
 def test_every_strategy_in_every_form(strategy, form):
     english = strategy_name(strategy.id, "en")
     for name in (strategy_name(strategy.id, "zh"), english, english.upper(), english.lower()):
-        assert read_reply(form.format(name, number=strategy.number, id=strategy.id)) == Reply(strategy.id, "X.")
+        assert read_reply(form.format(name, number=strategy.number, id=strategy.id)) == Reply(
+            strategy.id, "X."
+        )
 
 
 @pytest.mark.parametrize("one", BY_ID)
@@ -324,19 +354,22 @@ def test_two_strategies_are_never_one(one, joint):
             assert read_reply(raw) == (Reply(one, "hi") if same else Reply(U, raw))
 
 
-@pytest.mark.parametrize(("raw", "left"), [
-    ("<think>a</think>b", "b"),
-    ("<think>\n[Problem Refinement] first?\n</think>\n\n[Greeting] hi", "[Greeting] hi"),
-    ("no opening tag</think> b", "b"),
-    ("<think>a</think>b<think>c</think>d", "d"),
-    ("<think>a<think>b</think>c</think>d", "d"),
-    ("a <think>b</think>", ""),
-    ("<think>never closed [Greeting] hi", ""),
-    ("[Greeting] hi <think>never closed", ""),
-    ("<think>a</think>[Greeting] hi<think>never closed", ""),
-    ("<think></think>\n[Greeting] hi", "[Greeting] hi"),
-    ("plain", "plain"),
-])
+@pytest.mark.parametrize(
+    ("raw", "left"),
+    [
+        ("<think>a</think>b", "b"),
+        ("<think>\n[Problem Refinement] first?\n</think>\n\n[Greeting] hi", "[Greeting] hi"),
+        ("no opening tag</think> b", "b"),
+        ("<think>a</think>b<think>c</think>d", "d"),
+        ("<think>a<think>b</think>c</think>d", "d"),
+        ("a <think>b</think>", ""),
+        ("<think>never closed [Greeting] hi", ""),
+        ("[Greeting] hi <think>never closed", ""),
+        ("<think>a</think>[Greeting] hi<think>never closed", ""),
+        ("<think></think>\n[Greeting] hi", "[Greeting] hi"),
+        ("plain", "plain"),
+    ],
+)
 def test_thinking_goes_first(raw, left):
     cut = "never closed" in raw
     assert read_answer(raw) == Reply(U, left, cut)
@@ -390,8 +423,12 @@ def test_hostile_replies_are_read_in_one_pass(name, steps):
 
 
 def test_no_pattern_of_the_reader_repeats_without_a_bound():
-    """What regular expressions cost cannot be counted from outside: each may look at a bounded number of characters only."""
-    patterns = {name: value.pattern for name, value in vars(reply).items() if isinstance(value, re.Pattern)}
+    """What regular expressions cost cannot be counted from outside: each may look at a bounded
+    number of characters only.
+    """
+    patterns = {
+        name: value.pattern for name, value in vars(reply).items() if isinstance(value, re.Pattern)
+    }
     assert len(patterns) > 5
     for name, pattern in patterns.items():
         outside_classes = re.sub(r"\[[^\]]*\]", "x", pattern.replace(r"\]", "").replace(r"\[", ""))
@@ -400,7 +437,9 @@ def test_no_pattern_of_the_reader_repeats_without_a_bound():
 
 
 def test_reading_what_was_written_changes_nothing():
-    """The tag that re-enters a history, read again, is the same reply; an unparsed one stays as it is."""
+    """The tag that re-enters a history, read again, is the same reply; an unparsed one stays as it
+    is.
+    """
     from csc_tasks.prompts import tagged
 
     for raw, _, _ in FORMS:

@@ -1,4 +1,6 @@
-"""What setup.cfg promises, what constraints.txt locks and what the compatibility code names are the same versions."""
+"""What setup.cfg promises, what constraints.txt locks and what the compatibility code names are the
+same versions.
+"""
 
 import importlib
 import pkgutil
@@ -12,7 +14,8 @@ from packaging.utils import canonicalize_name
 
 from csc_tasks import compat
 
-# Patched, or used beyond what they document: the next version may break them, so it has to be run first.
+# Patched, or used beyond what they document: the next version may break them, so it has to be run
+# first.
 BOUNDED = {"lm_eval", "transformers", "trl", "bert-score", "bleurt-pytorch"}
 
 
@@ -42,9 +45,13 @@ def test_the_lock_holds_every_requirement_within_its_range(ranges, locked):
     assert not any("+" in version for version in locked.values())
 
 
-@pytest.mark.parametrize("module", sorted(module.name for module in pkgutil.iter_modules(compat.__path__)))
+@pytest.mark.parametrize(
+    "module", sorted(module.name for module in pkgutil.iter_modules(compat.__path__))
+)
 def test_a_compatibility_module_names_the_versions_it_was_run_with(module, ranges, locked):
-    by_module = {canonicalize_name(name).replace("-", "_"): name for name in ranges} | {"bleurt": "bleurt-pytorch"}
+    by_module = {canonicalize_name(name).replace("-", "_"): name for name in ranges} | {
+        "bleurt": "bleurt-pytorch"
+    }
     library = by_module[module]
     text = importlib.import_module(f"csc_tasks.compat.{module}").__doc__
     assert ranges[library][0] in text and locked[canonicalize_name(library)] in text
@@ -59,13 +66,25 @@ def test_a_compatibility_module_names_the_versions_it_was_run_with(module, range
     ],
 )
 def test_a_requirement_without_a_lowest_version_and_two_ranges_are_refused(lines, words):
-    text = f"[options]\ninstall_requires =\n    two>=2\n[options.extras_require]\nmore =\n    {lines}\nall =\n    csc-tasks[more]\n"
+    text = (
+        "[options]\ninstall_requires =\n    two>=2\n[options.extras_require]\nmore =\n   "
+        f" {lines}\nall =\n    csc-tasks[more]\n"
+    )
     with pytest.raises(ValueError) as error:
         floors.requirements(text)
     assert words in str(error.value)
 
 
 def test_the_floors_are_printed_as_constraints(repository):
-    done = subprocess.run([sys.executable, "-S", repository / "tests" / "floors.py"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-S", repository / "tests" / "floors.py"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     lines = done.stdout.splitlines()
-    assert "lm_eval==0.4.13" in lines and "torch==2.13.0" in lines and len(lines) == len(set(lines)) > 30
+    assert (
+        "lm_eval==0.4.13" in lines
+        and "torch==2.13.0" in lines
+        and len(lines) == len(set(lines)) > 30
+    )

@@ -72,15 +72,27 @@ def changed(line, **record):
     return json.dumps(line | {"turns": [line["turns"][0] | record, *line["turns"][1:]]})
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    (lambda line: "[]", "line 2: no 'doc' and 'turns' in it"),
-    (lambda line: json.dumps({"doc": line["doc"]}), "line 2: no 'doc' and 'turns' in it"),
-    (lambda line: json.dumps(line)[:-30], "line 2: broken JSON, perhaps cut off"),
-    (lambda line: changed(line, extra=float("nan")), "line 2: broken JSON, perhaps cut off (NaN is no number"),
-    (lambda line: changed(line, reply=None), "line 2: reply of a record is None; it must be text"),
-    (lambda line: changed(line, turn="1"), "turn '1'"),
-    (lambda line: changed(line, conversation_id="other"), "line 2: a record of conversation 'other' stands under"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda line: "[]", "line 2: no 'doc' and 'turns' in it"),
+        (lambda line: json.dumps({"doc": line["doc"]}), "line 2: no 'doc' and 'turns' in it"),
+        (lambda line: json.dumps(line)[:-30], "line 2: broken JSON, perhaps cut off"),
+        (
+            lambda line: changed(line, extra=float("nan")),
+            "line 2: broken JSON, perhaps cut off (NaN is no number",
+        ),
+        (
+            lambda line: changed(line, reply=None),
+            "line 2: reply of a record is None; it must be text",
+        ),
+        (lambda line: changed(line, turn="1"), "turn '1'"),
+        (
+            lambda line: changed(line, conversation_id="other"),
+            "line 2: a record of conversation 'other' stands under",
+        ),
+    ],
+)
 def test_both_refuse_the_same_lines(run, change, words):
     (file,) = find_samples([run])
     lines = file.read_text(encoding="utf-8").splitlines()
@@ -109,9 +121,19 @@ def test_a_results_dictionary_is_reduced_to_some_tasks(tmp_path):
     ]
     results = json.loads(Path(write_run(tmp_path, "org/one", made)).read_text(encoding="utf-8"))
     one = only(results, ["csc_conv_gen"])
-    assert {name for name, value in one.items() if isinstance(value, dict) and set(value) == {"csc_conv_gen"}} == {
-        "results", "group_subtasks", "configs", "versions", "n-shot", "higher_is_better", "n-samples",
-    }  # fmt: skip
+    assert {
+        name
+        for name, value in one.items()
+        if isinstance(value, dict) and set(value) == {"csc_conv_gen"}
+    } == {
+        "results",
+        "group_subtasks",
+        "configs",
+        "versions",
+        "n-shot",
+        "higher_is_better",
+        "n-samples",
+    }
     assert one["model_name"] == "org/one" and one["config"] == results["config"]
     one["results"]["csc_conv_gen"].clear()
     assert results["results"]["csc_conv_gen"]

@@ -15,7 +15,11 @@ def test_the_defaults_are_the_published_data():
     assert (Settings().corpus, Settings().qa_corpus) == (PUBLISHED_CORPUS, PUBLISHED_QA_CORPUS)
     assert PUBLISHED_CORPUS == "DianJin/DianJin-CSC-Data"
     assert PUBLISHED_QA_CORPUS == "Lakshan2003/customer-support-client-agent-conversations"
-    assert (Settings().prompt, Settings().metrics, Settings().qa_reference) == ("single", "overlap", "refined_agent_answer")
+    assert (Settings().prompt, Settings().metrics, Settings().qa_reference) == (
+        "single",
+        "overlap",
+        "refined_agent_answer",
+    )
 
 
 def test_every_setting_says_what_it_takes():
@@ -24,8 +28,16 @@ def test_every_setting_says_what_it_takes():
 
 # A value other than the default for every setting, as text.
 VALUES = dict.fromkeys(KEYS, "demo") | {
-    "prompt": "chat", "language": "zh", "subset": "25", "qa_reference": "agent_answer", "metrics": "bleu_4,rouge_l",
-    "metric_batch_size": "8", "bertscore_layer": "3", "play": "plain", "window": "64", "think_tokens": "512",
+    "prompt": "chat",
+    "language": "zh",
+    "subset": "25",
+    "qa_reference": "agent_answer",
+    "metrics": "bleu_4,rouge_l",
+    "metric_batch_size": "8",
+    "bertscore_layer": "3",
+    "play": "plain",
+    "window": "64",
+    "think_tokens": "512",
     "date": "2025-01-31",
     "max_failed": "0.25",
 }
@@ -44,7 +56,12 @@ def test_metadata_and_environment_say_the_same(name):
 def test_metadata_wins_over_the_environment():
     environment = {f"CSC_{name.upper()}": value for name, value in VALUES.items()}
     chosen = read_settings({"csc_corpus": "mine", "csc_subset": 3}, environment)
-    assert (chosen.corpus, chosen.subset, chosen.qa_corpus, chosen.prompt) == ("mine", 3, "demo", "chat")
+    assert (chosen.corpus, chosen.subset, chosen.qa_corpus, chosen.prompt) == (
+        "mine",
+        3,
+        "demo",
+        "chat",
+    )
     # An explicit null or empty text asks for the default again.
     for nothing in (None, ""):
         assert read_settings({"csc_corpus": nothing}, environment).corpus == PUBLISHED_CORPUS
@@ -56,14 +73,27 @@ def test_the_real_environment_is_read(monkeypatch):
 
 
 def test_other_peoples_keys_are_ignored():
-    others = {"version": 1.0, "pretrained": "x", "Csc_corpus": "x", "corpus": "x", "csc": {"rows": 3}}
+    others = {
+        "version": 1.0,
+        "pretrained": "x",
+        "Csc_corpus": "x",
+        "corpus": "x",
+        "csc": {"rows": 3},
+    }
     assert read_settings(others, {"CSC": "x", "CSC_SHARED_DATA": "x"}) == Settings()
 
 
-@pytest.mark.parametrize(("key", "closest"), [
-    ("csc_corpora", "csc_corpus"), ("csc_metric", "csc_metrics"), ("csc_lang", "csc_language"), ("csc_limit", None), ("csc_", None),
-    ("csc_CORPUS", None),
-])
+@pytest.mark.parametrize(
+    ("key", "closest"),
+    [
+        ("csc_corpora", "csc_corpus"),
+        ("csc_metric", "csc_metrics"),
+        ("csc_lang", "csc_language"),
+        ("csc_limit", None),
+        ("csc_", None),
+        ("csc_CORPUS", None),
+    ],
+)
 def test_an_unknown_key_names_the_closest(key, closest):
     with pytest.raises(SettingError) as caught:
         read_settings({"csc_corpus": "demo", key: "x"}, {})
@@ -72,26 +102,56 @@ def test_an_unknown_key_names_the_closest(key, closest):
     assert all(f"csc_{name}" in text for name in KEYS)
 
 
-@pytest.mark.parametrize(("given", "metrics"), [
-    ("bleu_4", "bleu_4"), ("overlap,bertscore", "overlap,bertscore"), (["bleu_4", "rouge_l"], "bleu_4,rouge_l"), (("all",), "all"),
-    ([], ""),
-])
+@pytest.mark.parametrize(
+    ("given", "metrics"),
+    [
+        ("bleu_4", "bleu_4"),
+        ("overlap,bertscore", "overlap,bertscore"),
+        (["bleu_4", "rouge_l"], "bleu_4,rouge_l"),
+        (("all",), "all"),
+        ([], ""),
+    ],
+)
 def test_metrics_are_a_name_or_a_list(given, metrics):
     assert read_settings({"csc_metrics": given}, {}).metrics == metrics
 
 
-@pytest.mark.parametrize(("key", "value", "said"), [
-    ("csc_prompt", "both", "choose one of single, chat"), ("csc_prompt", "Single", "choose one of single, chat"),
-    ("csc_language", "xx", "choose one of zh, en"), ("csc_language", "ZH", "choose one of zh, en"),
-    ("csc_language", ["zh", "en"], "choose one of zh, en"),
-    ("csc_qa_reference", "answer", "choose one of refined_agent_answer, agent_answer"),
-    ("csc_play", "fast", "choose one of auto, plain"), ("csc_window", 0, "a whole number of at least 1"),
-    *(("csc_max_failed", value, "a share from 0 to 1, as in 0.02") for value in (-0.1, 1.5, "2%", "x", True, [], "nan")),
-    ("csc_think_tokens", -1, "a whole number of at least 0"),
-    *(("csc_subset", value, "a whole number of at least 1") for value in (
-        0, -1, "0", "x", "1.5", 2.5, True, [], [1], {}, float("nan"), float("inf"), "1e3",
-    )),
-])
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("csc_prompt", "both", "choose one of single, chat"),
+        ("csc_prompt", "Single", "choose one of single, chat"),
+        ("csc_language", "xx", "choose one of zh, en"),
+        ("csc_language", "ZH", "choose one of zh, en"),
+        ("csc_language", ["zh", "en"], "choose one of zh, en"),
+        ("csc_qa_reference", "answer", "choose one of refined_agent_answer, agent_answer"),
+        ("csc_play", "fast", "choose one of auto, plain"),
+        ("csc_window", 0, "a whole number of at least 1"),
+        *(
+            ("csc_max_failed", value, "a share from 0 to 1, as in 0.02")
+            for value in (-0.1, 1.5, "2%", "x", True, [], "nan")
+        ),
+        ("csc_think_tokens", -1, "a whole number of at least 0"),
+        *(
+            ("csc_subset", value, "a whole number of at least 1")
+            for value in (
+                0,
+                -1,
+                "0",
+                "x",
+                "1.5",
+                2.5,
+                True,
+                [],
+                [1],
+                {},
+                float("nan"),
+                float("inf"),
+                "1e3",
+            )
+        ),
+    ],
+)
 def test_a_bad_value_says_what_would_do(key, value, said):
     with pytest.raises(SettingError) as caught:
         read_settings({key: value}, {})
@@ -106,18 +166,34 @@ def test_a_subset_is_a_whole_number(value):
     assert read_settings({"csc_subset": value}, {}).subset == 25
 
 
-@pytest.mark.parametrize(("variable", "closest"), [
-    ("CSC_CORPSU", "CSC_CORPUS"), ("CSC_CORPORA", "CSC_CORPUS"), ("CSC_LIMIT", None), ("CSC_", None),
-])
+@pytest.mark.parametrize(
+    ("variable", "closest"),
+    [
+        ("CSC_CORPSU", "CSC_CORPUS"),
+        ("CSC_CORPORA", "CSC_CORPUS"),
+        ("CSC_LIMIT", None),
+        ("CSC_", None),
+    ],
+)
 def test_an_unknown_variable_names_the_closest(variable, closest):
     with pytest.raises(SettingError) as caught:
         read_settings({"csc_corpus": "demo"}, {variable: "not shown", "PATH": "/bin"})
     text = str(caught.value)
-    assert text.startswith(f"unknown environment variable {variable!r}: rename or unset it (closest: {closest or 'CSC_'}")
+    assert text.startswith(
+        f"unknown environment variable {variable!r}: rename or unset it (closest:"
+        f" {closest or 'CSC_'}"
+    )
     assert all(f"CSC_{name.upper()}" in text for name in KEYS) and "not shown" not in text
 
 
 def test_variables_that_are_no_settings_are_left_alone():
-    """An empty one is an unset one; the project's own switches and another program's variables may be there."""
-    others = {"CSC_CORPSU": "", "CSC_TASKS_AUTOLOAD": "1", "CSC_SHARED_DATA": "/data", "CSC_LINK": "file.p12"}
+    """An empty one is an unset one; the project's own switches and another program's variables may
+    be there.
+    """
+    others = {
+        "CSC_CORPSU": "",
+        "CSC_TASKS_AUTOLOAD": "1",
+        "CSC_SHARED_DATA": "/data",
+        "CSC_LINK": "file.p12",
+    }
     assert read_settings({}, others | {"csc_corpsu": "x", "XCSC_A": "x"}) == Settings()

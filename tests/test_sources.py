@@ -1,4 +1,6 @@
-"""Recorded conversations: each source's form, and every fault reported with its place while reading goes on."""
+"""Recorded conversations: each source's form, and every fault reported with its place while reading
+goes on.
+"""
 
 import csv
 import gzip
@@ -14,7 +16,15 @@ from pathlib import Path
 
 import pytest
 
-from builders.sources import FORMATS, RawConversation, Reading, add_source_arguments, format_of, read_source, talkmap
+from builders.sources import (
+    FORMATS,
+    RawConversation,
+    Reading,
+    add_source_arguments,
+    format_of,
+    read_source,
+    talkmap,
+)
 from builders.sources.progress import ReadingProgress
 from builders.sources.raw import LISTED
 from csc_tasks.conversation import Turn
@@ -41,7 +51,14 @@ def jsonl(tmp_path):
 
     def write(*rows, name="calls.jsonl"):
         path = tmp_path / name
-        lines = [line if isinstance(line, bytes) else json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in rows]
+        lines = [
+            (
+                line
+                if isinstance(line, bytes)
+                else json.dumps(line, ensure_ascii=False).encode() + b"\n"
+            )
+            for line in rows
+        ]
         data = b"".join(lines)
         path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
         return path
@@ -54,48 +71,112 @@ def jsonl(tmp_path):
 
 def test_a_jsonl_row_becomes_a_conversation_with_clean_merged_turns(jsonl):
     path = jsonl(
-        row("c1", turn("customer", " Hi \n there "), turn("客户", "anyone?"), turn("Agent", "Yes."), turn("agent", ""), topic="产品咨询"),
+        row(
+            "c1",
+            turn("customer", " Hi \n there "),
+            turn("客户", "anyone?"),
+            turn("Agent", "Yes."),
+            turn("agent", ""),
+            topic="产品咨询",
+        ),
         row(17, language="zh", source="kiosk", topic="gardening"),
         row("c3", turn("客户", "你好，我想查一下订单"), turn("客服", "好的"), language=""),
     )
     found, reading = read(path)
     assert found == [
-        RawConversation("c1", "en", "Product Consultation", "calls", (Turn("customer", "Hi there anyone?"), Turn("supporter", "Yes."))),
-        RawConversation("17", "zh", "", "kiosk", (Turn("customer", "Hello"), Turn("supporter", "Hello, case 17"))),
-        RawConversation("c3", "zh", "", "calls", (Turn("customer", "你好，我想查一下订单"), Turn("supporter", "好的"))),
+        RawConversation(
+            "c1",
+            "en",
+            "Product Consultation",
+            "calls",
+            (Turn("customer", "Hi there anyone?"), Turn("supporter", "Yes.")),
+        ),
+        RawConversation(
+            "17",
+            "zh",
+            "",
+            "kiosk",
+            (Turn("customer", "Hello"), Turn("supporter", "Hello, case 17")),
+        ),
+        RawConversation(
+            "c3",
+            "zh",
+            "",
+            "calls",
+            (Turn("customer", "你好，我想查一下订单"), Turn("supporter", "好的")),
+        ),
     ]
     assert reading.problems == []
     assert reading.counts == {
-        "conversations_read": 3, "turns_merged_into_the_one_before": 1, "turns_left_out_because_empty": 1,
+        "conversations_read": 3,
+        "turns_merged_into_the_one_before": 1,
+        "turns_left_out_because_empty": 1,
         "topics_not_among_the_eight_and_so_unknown": 1,
-    }  # fmt: skip
+    }
     assert [c.language for c in read(path, language="en")[0]] == ["en", "zh", "en"]
 
 
-@pytest.mark.parametrize(("bad", "reason", "place"), [
-    (b"{nonsense}\n", "not JSON", "calls.jsonl, line 2"),
-    (b"\xff\xfe{}\n", "not UTF-8", "calls.jsonl, line 2"),
-    (b"[" * 100_000 + b"\n", "not JSON", "calls.jsonl, line 2"),
-    ([1, 2], "no object with a list of turns", "calls.jsonl, line 2"),
-    ({"conversation_id": "x", "turns": "hello"}, "no object with a list of turns", "calls.jsonl, line 2"),
-    ({"turns": []}, "no conversation_id", "calls.jsonl, line 2"),
-    (row("x", turn("customer", None)), "text is null", "calls.jsonl, line 2 (conversation x): turn 0"),
-    (row("x", turn("customer", "a"), turn("supporter", 5)), "text is no text", "calls.jsonl, line 2 (conversation x): turn 1"),
-    (row("x", turn("robot", "beep")), "unknown speaker", "calls.jsonl, line 2 (conversation x): turn 0"),
-    (row("x", {"text": "beep"}), "unknown speaker", "calls.jsonl, line 2 (conversation x): turn 0"),
-    (row("x", "beep"), "unknown speaker", "calls.jsonl, line 2 (conversation x): turn 0"),
-    (row("x", turn("customer", "  ")), "no text", "calls.jsonl, line 2 (conversation x)"),
-    ({"conversation_id": "x", "language": "en", "turns": []}, "no text", "calls.jsonl, line 2 (conversation x)"),
-    (row("first"), "conversation_id occurs twice", "calls.jsonl, line 2 (conversation first)"),
-    (row("x", language="xx"), "unknown language", "calls.jsonl, line 2 (conversation x)"),
-    (row("x", topic=["a"]), "a field is no text", "calls.jsonl, line 2"),
-    (b'{"conversation_id": "x", "language": "en", "turns": [{"speaker": "customer", "text": "\\ud800"}]}\n', "text is not valid Unicode",
-     "calls.jsonl, line 2 (conversation x): turn 0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("bad", "reason", "place"),
+    [
+        (b"{nonsense}\n", "not JSON", "calls.jsonl, line 2"),
+        (b"\xff\xfe{}\n", "not UTF-8", "calls.jsonl, line 2"),
+        (b"[" * 100_000 + b"\n", "not JSON", "calls.jsonl, line 2"),
+        ([1, 2], "no object with a list of turns", "calls.jsonl, line 2"),
+        (
+            {"conversation_id": "x", "turns": "hello"},
+            "no object with a list of turns",
+            "calls.jsonl, line 2",
+        ),
+        ({"turns": []}, "no conversation_id", "calls.jsonl, line 2"),
+        (
+            row("x", turn("customer", None)),
+            "text is null",
+            "calls.jsonl, line 2 (conversation x): turn 0",
+        ),
+        (
+            row("x", turn("customer", "a"), turn("supporter", 5)),
+            "text is no text",
+            "calls.jsonl, line 2 (conversation x): turn 1",
+        ),
+        (
+            row("x", turn("robot", "beep")),
+            "unknown speaker",
+            "calls.jsonl, line 2 (conversation x): turn 0",
+        ),
+        (
+            row("x", {"text": "beep"}),
+            "unknown speaker",
+            "calls.jsonl, line 2 (conversation x): turn 0",
+        ),
+        (row("x", "beep"), "unknown speaker", "calls.jsonl, line 2 (conversation x): turn 0"),
+        (row("x", turn("customer", "  ")), "no text", "calls.jsonl, line 2 (conversation x)"),
+        (
+            {"conversation_id": "x", "language": "en", "turns": []},
+            "no text",
+            "calls.jsonl, line 2 (conversation x)",
+        ),
+        (row("first"), "conversation_id occurs twice", "calls.jsonl, line 2 (conversation first)"),
+        (row("x", language="xx"), "unknown language", "calls.jsonl, line 2 (conversation x)"),
+        (row("x", topic=["a"]), "a field is no text", "calls.jsonl, line 2"),
+        (
+            (
+                b'{"conversation_id": "x", "language": "en", "turns": [{"speaker": "customer",'
+                b' "text": "\\ud800"}]}\n'
+            ),
+            "text is not valid Unicode",
+            "calls.jsonl, line 2 (conversation x): turn 0",
+        ),
+    ],
+)
 def test_a_bad_jsonl_line_is_reported_with_its_place_and_reading_goes_on(jsonl, bad, reason, place):
     found, reading = read(jsonl(row("first"), bad, b"\n", row("last")))
     assert [c.source_id for c in found] == ["first", "last"]
-    assert reading.counts == {"conversations_read": 2, "conversations_left_out": 1, f"problems: {reason}": 1}
+    assert reading.counts == {
+        "conversations_read": 2,
+        "conversations_left_out": 1,
+        f"problems: {reason}": 1,
+    }
     assert len(reading.problems) == 1 and reading.problems[0].startswith(f"{place}: {reason}")
 
 
@@ -103,7 +184,10 @@ def test_a_cut_jsonl_file_gives_what_came_before_the_cut(jsonl):
     whole = json.dumps(row("last")).encode()
     found, reading = read(jsonl(row("first"), whole[:30]))
     assert [c.source_id for c in found] == ["first"]
-    assert reading.problems[0].startswith("calls.jsonl, line 2: not JSON") and "may be cut off" in reading.problems[0]
+    assert (
+        reading.problems[0].startswith("calls.jsonl, line 2: not JSON")
+        and "may be cut off" in reading.problems[0]
+    )
     # The last line of a sound file needs no line end.
     assert len(read(jsonl(row("first"), whole))[0]) == 2
 
@@ -118,7 +202,10 @@ def test_a_compressed_jsonl_file_is_read_and_a_cut_one_reported(jsonl):
     found, reading = read(path)
     assert 100 < len(found) < 2_000
     assert reading.counts["problems: the file is cut off or damaged"] == 1
-    assert reading.problems[-1].startswith(f"calls.jsonl.gz, after line {len(found)}") or "not JSON" in reading.problems[-2]
+    assert (
+        reading.problems[-1].startswith(f"calls.jsonl.gz, after line {len(found)}")
+        or "not JSON" in reading.problems[-2]
+    )
 
 
 def test_problems_are_all_counted_and_the_first_thousand_listed(jsonl):
@@ -135,7 +222,15 @@ def said(role, content):
 
 
 CROSSWOZ = {
-    "7": {"messages": [said("usr", "你好 ，\n请推荐酒店"), said("sys", "好的"), said("sys", "推荐和颐酒店")], "goal": [], "type": "单领域"},
+    "7": {
+        "messages": [
+            said("usr", "你好 ，\n请推荐酒店"),
+            said("sys", "好的"),
+            said("sys", "推荐和颐酒店"),
+        ],
+        "goal": [],
+        "type": "单领域",
+    },
     "9": {"messages": [said("usr", "谢谢"), said("sys", "不客气")]},
 }
 
@@ -148,27 +243,42 @@ def test_crosswoz_is_read_from_a_file_an_archive_and_a_folder(tmp_path):
         archive.write(plain, "val.json")
     found, reading = read(plain)
     assert found == [
-        RawConversation("7", "zh", "", "CrossWOZ", (Turn("customer", "你好 ， 请推荐酒店"), Turn("supporter", "好的 推荐和颐酒店"))),
-        RawConversation("9", "zh", "", "CrossWOZ", (Turn("customer", "谢谢"), Turn("supporter", "不客气"))),
+        RawConversation(
+            "7",
+            "zh",
+            "",
+            "CrossWOZ",
+            (Turn("customer", "你好 ， 请推荐酒店"), Turn("supporter", "好的 推荐和颐酒店")),
+        ),
+        RawConversation(
+            "9", "zh", "", "CrossWOZ", (Turn("customer", "谢谢"), Turn("supporter", "不客气"))
+        ),
     ]
     assert reading.counts == {"conversations_read": 2, "turns_merged_into_the_one_before": 1}
     assert read(tmp_path / "val.json.zip")[0] == found
     assert read(plain.parent)[0] == found
 
 
-@pytest.mark.parametrize(("bad", "reason", "place"), [
-    ({"messages": None}, "no object with a list of messages", ""),
-    ([], "no object with a list of messages", ""),
-    ({"messages": [said("usr", None)]}, "text is null", ": message 0"),
-    ({"messages": [said("usr", "好"), said("bot", "好")]}, "unknown speaker", ": message 1"),
-    ({"messages": [said("usr", 5)]}, "text is no text", ": message 0"),
-    ({"messages": ["好"]}, "unknown speaker", ": message 0"),
-    ({"messages": []}, "no text", ""),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("bad", "reason", "place"),
+    [
+        ({"messages": None}, "no object with a list of messages", ""),
+        ([], "no object with a list of messages", ""),
+        ({"messages": [said("usr", None)]}, "text is null", ": message 0"),
+        ({"messages": [said("usr", "好"), said("bot", "好")]}, "unknown speaker", ": message 1"),
+        ({"messages": [said("usr", 5)]}, "text is no text", ": message 0"),
+        ({"messages": ["好"]}, "unknown speaker", ": message 0"),
+        ({"messages": []}, "no text", ""),
+    ],
+)
 def test_a_bad_crosswoz_dialogue_is_reported_with_its_place(tmp_path, bad, reason, place):
     path = tmp_path / "val.json"
     members = {"1": CROSSWOZ["9"], "bad": bad, **CROSSWOZ}
-    path.write_text("{" + ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in members.items()) + "}")
+    path.write_text(
+        "{"
+        + ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in members.items())
+        + "}"
+    )
     found, reading = read(path)
     assert [c.source_id for c in found] == ["1", "7", "9"]
     assert reading.counts["conversations_left_out"] == reading.counts[f"problems: {reason}"] == 1
@@ -182,12 +292,20 @@ def test_a_cut_crosswoz_file_gives_what_came_before_the_cut(tmp_path, cut, kept)
     found, reading = read(path)
     assert [c.source_id for c in found] == ["7", "9"][:kept]
     assert reading.counts["problems: not JSON"] == 1
-    assert reading.problems[0].startswith("val.json: not JSON") and "may be cut off" in reading.problems[0]
+    assert (
+        reading.problems[0].startswith("val.json: not JSON")
+        and "may be cut off" in reading.problems[0]
+    )
 
 
 def test_a_file_that_is_no_crosswoz_is_a_problem_and_no_end(tmp_path):
     path = tmp_path / "val.json"
-    for data, reason in ((b"", "not JSON"), (b"[1]", "not JSON"), (b"\xff", "not UTF-8"), (b'{"a": ' + b"[" * 100_000, "not JSON")):
+    for data, reason in (
+        (b"", "not JSON"),
+        (b"[1]", "not JSON"),
+        (b"\xff", "not UTF-8"),
+        (b'{"a": ' + b"[" * 100_000, "not JSON"),
+    ):
         path.write_bytes(data)
         found, reading = read(path, "crosswoz")
         assert found == [] and reading.counts == {f"problems: {reason}": 1}
@@ -206,14 +324,19 @@ def event(agent, text, action="utter", **more):
 
 def dialogue(number, *events, level="Complete", tasks=("bank_balance",)):
     return {
-        "DialogueID": number, "CompletionLevel": level, "Events": list(events), "FORMAT-VERSION": 7,
+        "DialogueID": number,
+        "CompletionLevel": level,
+        "Events": list(events),
+        "FORMAT-VERSION": 7,
         "Scenario": {"WizardCapabilities": [{"Task": task} for task in tasks]},
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture
 def star(tmp_path):
-    """star(dialogues...) writes files 1.json, 2.json, ... (text as it is) into a dialogues/ folder and returns the clone."""
+    """star(dialogues...) writes files 1.json, 2.json, ... (text as it is) into a dialogues/ folder
+    and returns the clone.
+    """
 
     def write(*dialogues):
         folder = tmp_path / "STAR" / "dialogues"
@@ -228,41 +351,70 @@ def star(tmp_path):
 def test_star_is_read_as_what_the_two_sides_said(star):
     source = star(
         dialogue(
-            1, event("User", "My  balance, please"), event("UserGuide", "click", "instruct"), event("Wizard", "", "request_suggestions"),
-            event("Wizard", "Could I get your name?", "pick_suggestion", ActionLabel="ask_name"), event("Wizard", "Please."),
-            event("User", ""), event("User", "Jane"),
+            1,
+            event("User", "My  balance, please"),
+            event("UserGuide", "click", "instruct"),
+            event("Wizard", "", "request_suggestions"),
+            event("Wizard", "Could I get your name?", "pick_suggestion", ActionLabel="ask_name"),
+            event("Wizard", "Please."),
+            event("User", ""),
+            event("User", "Jane"),
         ),
-        dialogue(2, event("User", "Hello?"), level="DisconnectDuringDialogue", tasks=("bank_balance", "trivia")),
-    )  # fmt: skip
+        dialogue(
+            2,
+            event("User", "Hello?"),
+            level="DisconnectDuringDialogue",
+            tasks=("bank_balance", "trivia"),
+        ),
+    )
     found, reading = read(source)
     topic = "Account and Transaction Management"
     assert found == [
-        RawConversation("1", "en", topic, "STAR", (
-            Turn("customer", "My balance, please"), Turn("supporter", "Could I get your name? Please."), Turn("customer", "Jane"),
-        )),
+        RawConversation(
+            "1",
+            "en",
+            topic,
+            "STAR",
+            (
+                Turn("customer", "My balance, please"),
+                Turn("supporter", "Could I get your name? Please."),
+                Turn("customer", "Jane"),
+            ),
+        ),
         RawConversation("2", "en", "", "STAR", (Turn("customer", "Hello?"),)),
-    ]  # fmt: skip
+    ]
     assert reading.counts == {
-        "conversations_read": 2, "events_in_which_nobody_speaks": 2, "turns_merged_into_the_one_before": 1,
+        "conversations_read": 2,
+        "events_in_which_nobody_speaks": 2,
+        "turns_merged_into_the_one_before": 1,
         "turns_left_out_because_empty": 1,
-    }  # fmt: skip
+    }
     assert read(source / "dialogues")[0] == found
     assert read(source / "dialogues" / "1.json")[0] == found[:1]
 
 
-@pytest.mark.parametrize(("bad", "reason", "place"), [
-    ('{"DialogueID": 2, "Compl', "no STAR dialogue", "2.json"),
-    ("[]", "no STAR dialogue", "2.json"),
-    ({"DialogueID": 2}, "no STAR dialogue", "2.json"),
-    (dialogue(2, tasks=()) | {"Scenario": {}}, "no STAR dialogue", "2.json"),
-    (dialogue(2, event("User", "a"), event("User", None)), "text is null", "2.json: Events[1]"),
-    (dialogue(2, event("User", 5)), "text is no text", "2.json: Events[0]"),
-    (dialogue(2, {"Agent": "User"}), "no event with the texts Agent and Action", "2.json: Events[0]"),
-    (dialogue(2, event("Robot", "beep")), "no text", "2.json"),
-    (dialogue(2, event("User", "\ud800")), "text is not valid Unicode", "2.json: turn 0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("bad", "reason", "place"),
+    [
+        ('{"DialogueID": 2, "Compl', "no STAR dialogue", "2.json"),
+        ("[]", "no STAR dialogue", "2.json"),
+        ({"DialogueID": 2}, "no STAR dialogue", "2.json"),
+        (dialogue(2, tasks=()) | {"Scenario": {}}, "no STAR dialogue", "2.json"),
+        (dialogue(2, event("User", "a"), event("User", None)), "text is null", "2.json: Events[1]"),
+        (dialogue(2, event("User", 5)), "text is no text", "2.json: Events[0]"),
+        (
+            dialogue(2, {"Agent": "User"}),
+            "no event with the texts Agent and Action",
+            "2.json: Events[0]",
+        ),
+        (dialogue(2, event("Robot", "beep")), "no text", "2.json"),
+        (dialogue(2, event("User", "\ud800")), "text is not valid Unicode", "2.json: turn 0"),
+    ],
+)
 def test_a_bad_star_dialogue_is_reported_with_its_place(star, bad, reason, place):
-    found, reading = read(star(dialogue(1, event("User", "a")), bad, dialogue(3, event("User", "b"))))
+    found, reading = read(
+        star(dialogue(1, event("User", "a")), bad, dialogue(3, event("User", "b")))
+    )
     assert [c.source_id for c in found] == ["1", "3"]
     assert reading.counts["conversations_left_out"] == reading.counts[f"problems: {reason}"] == 1
     assert reading.problems[0].startswith(f"{place}: {reason}")
@@ -303,27 +455,55 @@ def test_talkmap_rows_are_grouped_and_sorted_by_the_parsed_time(table):
         "b,client,2023-01-02 10:00:00,second\r\n"
     )
     found, reading = read(path)
-    # As text, 09:00:09.25 would come before 09:00:09 in no order that a person meant, and 10:00:00 before 09:59:59.999999.
+    # As text, 09:00:09.25 would come before 09:00:09 in no order that a person meant, and 10:00:00
+    # before 09:59:59.999999.
     assert texts(found) == {
-        "a": [("supporter", "after nine"), ("customer", "between"), ("supporter", 'He said "no", and left'), ("customer", "last")],
+        "a": [
+            ("supporter", "after nine"),
+            ("customer", "between"),
+            ("supporter", 'He said "no", and left'),
+            ("customer", "last"),
+        ],
         "b": [("supporter", "first"), ("customer", "second third; same time")],
     }
     assert {(c.language, c.topic, c.source) for c in found} == {("en", "", "talkmap")}
     assert reading.counts == {
-        "rows_read": 9, "rows_left_out: text is null": 1, "rows_left_out: duplicate": 1, "conversations_read": 2,
+        "rows_read": 9,
+        "rows_left_out: text is null": 1,
+        "rows_left_out: duplicate": 1,
+        "conversations_read": 2,
         "turns_merged_into_the_one_before": 1,
-    }  # fmt: skip
+    }
     assert reading.problems == []
 
 
-@pytest.mark.parametrize(("bad", "reason", "place"), [
-    ("b,robot,2023-01-01 10:00:00,beep\r\n", "unknown speaker", "calls.csv, line 3 (conversation b)"),
-    ("b,,2023-01-01 10:00:00,beep\r\n", "unknown speaker", "calls.csv, line 3 (conversation b)"),
-    ("b,agent,yesterday,beep\r\n", "date_time is no time", "calls.csv, line 3 (conversation b)"),
-    ("b,agent,,beep\r\n", "date_time is no time", "calls.csv, line 3 (conversation b)"),
-    ("b,agent,2023-01-01 10:00:00,one,too many\r\n", "row has another number of cells", "calls.csv, line 3"),
-    ("b,agent\r\n", "row has another number of cells", "calls.csv, line 3"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("bad", "reason", "place"),
+    [
+        (
+            "b,robot,2023-01-01 10:00:00,beep\r\n",
+            "unknown speaker",
+            "calls.csv, line 3 (conversation b)",
+        ),
+        (
+            "b,,2023-01-01 10:00:00,beep\r\n",
+            "unknown speaker",
+            "calls.csv, line 3 (conversation b)",
+        ),
+        (
+            "b,agent,yesterday,beep\r\n",
+            "date_time is no time",
+            "calls.csv, line 3 (conversation b)",
+        ),
+        ("b,agent,,beep\r\n", "date_time is no time", "calls.csv, line 3 (conversation b)"),
+        (
+            "b,agent,2023-01-01 10:00:00,one,too many\r\n",
+            "row has another number of cells",
+            "calls.csv, line 3",
+        ),
+        ("b,agent\r\n", "row has another number of cells", "calls.csv, line 3"),
+    ],
+)
 def test_a_bad_talkmap_row_costs_its_whole_conversation_and_is_reported(table, bad, reason, place):
     rest = "b,client,2023-01-01 10:00:01,half of it\r\nc,client,2023-01-01 10:00:00,good too\r\n"
     path = table("a,agent,2023-01-01 10:00:00,good\r\n" + bad + rest)
@@ -334,28 +514,44 @@ def test_a_bad_talkmap_row_costs_its_whole_conversation_and_is_reported(table, b
 
 
 def test_talkmap_bytes_that_are_no_text_and_rows_without_an_id(table):
-    lines = b"a,agent,2023-01-01 10:00:00,caf\xe9\r\n,agent,2023-01-01 10:00:00,whose?\r\nb,agent,2023-01-01 10:00:00,caf\xc3\xa9\r\n\r\n"
+    lines = (
+        b"a,agent,2023-01-01 10:00:00,caf\xe9\r\n,agent,2023-01-01"
+        b" 10:00:00,whose?\r\nb,agent,2023-01-01 10:00:00,caf\xc3\xa9\r\n\r\n"
+    )
     found, reading = read(table(HEADER.encode() + lines))
     assert texts(found) == {"b": [("supporter", "café")]}
-    assert reading.counts["problems: text is not valid Unicode"] == reading.counts["problems: no conversation_id"] == 1
+    assert (
+        reading.counts["problems: text is not valid Unicode"]
+        == reading.counts["problems: no conversation_id"]
+        == 1
+    )
     assert reading.problems[1].startswith("calls.csv, line 3: no conversation_id")
 
 
 def test_a_quote_that_never_closes_is_reported_and_does_not_swallow_the_file(table):
-    good = "".join(f"c{i},agent,2023-01-01 10:00:00,row {i} of a long file with some words in it\r\n" for i in range(5_000))
+    good = "".join(
+        f"c{i},agent,2023-01-01 10:00:00,row {i} of a long file with some words in it\r\n"
+        for i in range(5_000)
+    )
     found, reading = read(table('b,agent,2023-01-01 10:00:00,"never closed\r\n' + good))
     assert reading.counts["problems: no CSV row"] == 1
-    assert reading.problems[0].startswith("calls.csv, lines 2 to ") and "field" in reading.problems[0]
+    assert (
+        reading.problems[0].startswith("calls.csv, lines 2 to ") and "field" in reading.problems[0]
+    )
     # What stands within the reader's limit of 128 KiB after the quote is lost, as the report says.
     assert 1_000 < len(found) < 5_000
 
 
 def test_a_cut_talkmap_file_is_reported(table):
-    lines = "".join(f"c{i % 50},agent,2023-01-01 10:00:{i % 60:02}.{i:06},row {i}\r\n" for i in range(5_000))
+    lines = "".join(
+        f"c{i % 50},agent,2023-01-01 10:00:{i % 60:02}.{i:06},row {i}\r\n" for i in range(5_000)
+    )
     path = table(lines.removesuffix("row 4999\r\n").removesuffix(","))
     _, reading = read(path)
-    assert reading.problems == ["calls.csv, line 5001: row has another number of cells (3 instead of 4: "
-                                "['c49', 'agent', '2023-01-01 10:00:19.004999'])"]  # fmt: skip
+    assert reading.problems == [
+        "calls.csv, line 5001: row has another number of cells (3 instead of 4: "
+        "['c49', 'agent', '2023-01-01 10:00:19.004999'])"
+    ]
     packed = table(lines, "calls.csv.gz")
     whole, reading = read(packed)
     assert len(whole) == 50 and reading.problems == []
@@ -367,26 +563,51 @@ def test_a_cut_talkmap_file_is_reported(table):
 
 
 def test_a_table_without_the_columns_is_refused(table):
-    with pytest.raises(DataError, match=r"line 1: no column speaker, date_time; found conversation_id, who, when, text"):
+    with pytest.raises(
+        DataError,
+        match=r"line 1: no column speaker, date_time; found conversation_id, who, when, text",
+    ):
         read(table("", header="conversation_id,who,when,text\r\n"))
     with pytest.raises(DataError, match="found nothing"):
         read(table(b""))
 
 
 def test_talkmap_columns_may_stand_in_another_order_and_have_others_between(table):
-    path = table("hi,1,a,2023-01-01 10:00:00,agent\r\n", header="\ufefftext,n,conversation_id,date_time,speaker\r\n")
+    path = table(
+        "hi,1,a,2023-01-01 10:00:00,agent\r\n",
+        header="\ufefftext,n,conversation_id,date_time,speaker\r\n",
+    )
     assert texts(read(path)[0]) == {"a": [("supporter", "hi")]}
 
 
 def made_table(path, rows):
-    """A random table of `rows` rows, and what it says by pandas' reckoning: grouped, first of duplicates, stable order by time."""
+    """A random table of `rows` rows, and what it says by pandas' reckoning: grouped, first of
+    duplicates, stable order by time.
+    """
     pandas = pytest.importorskip("pandas")
     draw = random.Random(rows)
     lines = []
     for i in range(rows):
-        moment = datetime(2023, 1, 1, 10, draw.randrange(3), draw.randrange(60), draw.choice((0, draw.randrange(10**6))))
-        text = draw.choice(("", f"row {i}", f'with "quotes", commas\nand line {draw.randrange(40)}', "yes"))
-        lines.append((f"id{draw.randrange(rows // 12)}", draw.choice(("agent", "client")), moment.isoformat(" "), text))
+        moment = datetime(
+            2023,
+            1,
+            1,
+            10,
+            draw.randrange(3),
+            draw.randrange(60),
+            draw.choice((0, draw.randrange(10**6))),
+        )
+        text = draw.choice(
+            ("", f"row {i}", f'with "quotes", commas\nand line {draw.randrange(40)}', "yes")
+        )
+        lines.append(
+            (
+                f"id{draw.randrange(rows // 12)}",
+                draw.choice(("agent", "client")),
+                moment.isoformat(" "),
+                text,
+            )
+        )
         if draw.random() < 0.1:
             lines.append(draw.choice(lines))
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -398,24 +619,38 @@ def made_table(path, rows):
     for number, group in frame.groupby("conversation_id"):
         turns = expected.setdefault(number, [])
         for speaker, text in zip(group["speaker"], group["text"], strict=True):
-            speaker, text = {"agent": "supporter", "client": "customer"}[speaker], " ".join(text.split())
-            turns[-1:] = [(speaker, f"{turns[-1][1]} {text}")] if turns and turns[-1][0] == speaker else [*turns[-1:], (speaker, text)]
+            speaker, text = (
+                {"agent": "supporter", "client": "customer"}[speaker],
+                " ".join(text.split()),
+            )
+            turns[-1:] = (
+                [(speaker, f"{turns[-1][1]} {text}")]
+                if turns and turns[-1][0] == speaker
+                else [*turns[-1:], (speaker, text)]
+            )
     return expected, len(lines) - len(frame)
 
 
-def test_talkmap_against_pandas_and_the_same_order_whatever_the_number_of_parts(tmp_path, monkeypatch):
+def test_talkmap_against_pandas_and_the_same_order_whatever_the_number_of_parts(
+    tmp_path, monkeypatch
+):
     path = tmp_path / "calls.csv"
     expected, left_out = made_table(path, 3_000)
     found, reading = read(path)
     assert texts(found) == expected
-    assert reading.counts["rows_left_out: text is null"] + reading.counts["rows_left_out: duplicate"] == left_out
+    assert (
+        reading.counts["rows_left_out: text is null"] + reading.counts["rows_left_out: duplicate"]
+        == left_out
+    )
     monkeypatch.setattr(talkmap, "PART", 10_000)  # about 15 temporary files instead of one
     monkeypatch.setattr(talkmap, "BATCH", 7)
     again, reading_again = read(path)
     assert again == found and reading_again.counts == reading.counts
 
 
-def test_talkmap_leaves_no_temporary_file_and_says_where_the_room_is_missing(table, tmp_path, monkeypatch):
+def test_talkmap_leaves_no_temporary_file_and_says_where_the_room_is_missing(
+    table, tmp_path, monkeypatch
+):
     place = tmp_path / "temporary"
     place.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(place))
@@ -448,8 +683,15 @@ def test_progress_is_a_line_on_stderr(capsys, monkeypatch):
 def test_the_format_is_told_by_the_name_or_the_first_characters(tmp_path, star):
     (tmp_path / "a.json").write_text(json.dumps(dialogue(1)))
     (tmp_path / "b.json").write_text(json.dumps(CROSSWOZ))
-    for name, kind in (("a.json", "star"), ("b.json", "crosswoz"), ("x.jsonl", "jsonl"), ("x.jsonl.gz", "jsonl"), ("x.csv", "talkmap"),
-                       ("x.csv.gz", "talkmap"), ("val.json.zip", "crosswoz")):  # fmt: skip
+    for name, kind in (
+        ("a.json", "star"),
+        ("b.json", "crosswoz"),
+        ("x.jsonl", "jsonl"),
+        ("x.jsonl.gz", "jsonl"),
+        ("x.csv", "talkmap"),
+        ("x.csv.gz", "talkmap"),
+        ("val.json.zip", "crosswoz"),
+    ):
         assert format_of(tmp_path / name) == kind
     assert format_of(star(dialogue(1))) == "star"
     with pytest.raises(SettingError, match="--format jsonl, crosswoz, star, talkmap"):
@@ -470,7 +712,10 @@ def test_the_arguments():
     add_source_arguments(parser)
     args = parser.parse_args(["--source", "calls.jsonl"])
     assert (args.source, args.format, args.source_language) == (Path("calls.jsonl"), "auto", None)
-    assert parser.parse_args(["--source", "x", "--format", "star", "--source-language", "zh"]).format in FORMATS
+    assert (
+        parser.parse_args(["--source", "x", "--format", "star", "--source-language", "zh"]).format
+        in FORMATS
+    )
 
 
 def test_shared_crosswoz_against_an_independent_count(shared_data):
@@ -487,9 +732,19 @@ def test_shared_star_against_an_independent_count(shared_data):
     expected = defaultdict(list)
     for path in (shared_data / "star" / "dialogues").glob("*.json"):
         for one in json.loads(path.read_text(encoding="utf-8"))["Events"]:
-            if one["Agent"] in ("User", "Wizard") and one["Action"] in ("utter", "pick_suggestion") and one["Text"].strip():
+            if (
+                one["Agent"] in ("User", "Wizard")
+                and one["Action"] in ("utter", "pick_suggestion")
+                and one["Text"].strip()
+            ):
                 expected[path.stem].append(one["Agent"])
     assert Counter(c.source_id for c in found) == Counter(expected.keys())
-    changes = {number: 1 + sum(a != b for a, b in pairwise(agents)) for number, agents in expected.items()}
+    changes = {
+        number: 1 + sum(a != b for a, b in pairwise(agents)) for number, agents in expected.items()
+    }
     assert {c.source_id: len(c.turns) for c in found} == changes
-    assert reading.counts["conversations_left_out"] == reading.counts["problems: no text"] == 1058 - len(expected)
+    assert (
+        reading.counts["conversations_left_out"]
+        == reading.counts["problems: no text"]
+        == 1058 - len(expected)
+    )

@@ -1,4 +1,6 @@
-"""STAR's raw dialogues -> a csconv folder: every rule on hand-made files, and the shared source against an independent count."""
+"""STAR's raw dialogues -> a csconv folder: every rule on hand-made files, and the shared source
+against an independent count.
+"""
 
 import argparse
 import hashlib
@@ -15,8 +17,12 @@ from builders.star_labels import MAPPING, STRATEGY_OF, UNLABELLED
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.framework import BY_ID, TOPICS
 
-SHARED = Path(os.environ.get("CSC_SHARED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
-needs_shared = pytest.mark.skipif(not (SHARED / "star").is_dir(), reason="the shared STAR dialogues are not here")
+SHARED = Path(
+    os.environ.get("CSC_SHARED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data"
+)
+needs_shared = pytest.mark.skipif(
+    not (SHARED / "star").is_dir(), reason="the shared STAR dialogues are not here"
+)
 
 
 def user(text):
@@ -24,7 +30,13 @@ def user(text):
 
 
 def picked(label, text):
-    return {"Agent": "Wizard", "Action": "pick_suggestion", "ActionLabel": label, "ActionLabelOptions": [label], "Text": text}
+    return {
+        "Agent": "Wizard",
+        "Action": "pick_suggestion",
+        "ActionLabel": label,
+        "ActionLabelOptions": [label],
+        "Text": text,
+    }
 
 
 def typed(text, **more):
@@ -33,15 +45,27 @@ def typed(text, **more):
 
 def raw_dialogue(number, events, level="Complete", tasks=("bank_balance",)):
     return {
-        "DialogueID": number, "CompletionLevel": level, "Events": events, "FORMAT-VERSION": 7,
-        "Scenario": {"Domains": ["bank"], "WizardCapabilities": [{"Domain": task.split("_")[0], "Task": task} for task in tasks]},
+        "DialogueID": number,
+        "CompletionLevel": level,
+        "Events": events,
+        "FORMAT-VERSION": 7,
+        "Scenario": {
+            "Domains": ["bank"],
+            "WizardCapabilities": [{"Domain": task.split("_")[0], "Task": task} for task in tasks],
+        },
     }
 
 
 def balance(number, *extra, **settings):
     """A completed dialogue of four turns that no other number shares the wording of."""
-    events = [user(f"My balance, please ({number})"), picked("ask_name", "Could I get your full name, please?"), user("Jane Doe")]
-    return raw_dialogue(number, [*events, picked("bank_inform_balance", "Your balance is 5."), *extra], **settings)
+    events = [
+        user(f"My balance, please ({number})"),
+        picked("ask_name", "Could I get your full name, please?"),
+        user("Jane Doe"),
+    ]
+    return raw_dialogue(
+        number, [*events, picked("bank_inform_balance", "Your balance is 5."), *extra], **settings
+    )
 
 
 @pytest.fixture
@@ -52,7 +76,9 @@ def source(tmp_path):
         folder = tmp_path / "STAR" / "dialogues"
         folder.mkdir(parents=True, exist_ok=True)
         for dialogue in dialogues:
-            (folder / f"{dialogue['DialogueID']}.json").write_text(json.dumps(dialogue), encoding="utf-8")
+            (folder / f"{dialogue['DialogueID']}.json").write_text(
+                json.dumps(dialogue), encoding="utf-8"
+            )
         return folder.parent
 
     return write
@@ -69,7 +95,11 @@ def build(folder, out, *more):
 
 
 def files_of(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 # What a dialogue becomes
@@ -98,22 +128,39 @@ def test_what_is_not_said_is_left_out_and_counted(source):
     reading = read(source(balance(7, *noise)))
     assert len(reading.conversations[0].dialogue) == 4
     assert reading.not_said == {
-        "UserGuide instruct": 1, "Wizard request_suggestions": 1, "Wizard query": 1, "KnowledgeBase return_item": 1, "User complete": 1,
+        "UserGuide instruct": 1,
+        "Wizard request_suggestions": 1,
+        "Wizard query": 1,
+        "KnowledgeBase return_item": 1,
+        "User complete": 1,
     }
 
 
 def test_typed_and_custom_replies_stay_without_a_label(source):
-    events = [typed("How many people?"), picked("custom", "Guests "), typed("Thank you and goodbye!", ActionLabel="restaurant_bye")]
+    events = [
+        typed("How many people?"),
+        picked("custom", "Guests "),
+        typed("Thank you and goodbye!", ActionLabel="restaurant_bye"),
+    ]
     reading = read(source(balance(7, *events)))
     assert [(turn.strategy, turn.text) for turn in reading.conversations[0].dialogue[-3:]] == [
-        ("", "How many people?"), ("", "Guests"), ("AC", "Thank you and goodbye!"),
+        ("", "How many people?"),
+        ("", "Guests"),
+        ("AC", "Thank you and goodbye!"),
     ]
     assert reading.unlabelled == {"without a label": 1, "labelled custom": 1}
 
 
 def test_neighbours_of_one_speaker_are_never_merged(source):
-    reading = read(source(balance(7, picked("anything_else", "Anything else?"), user("No"), user("Thanks"))))
-    assert [turn.text for turn in reading.conversations[0].dialogue[-4:]] == ["Your balance is 5.", "Anything else?", "No", "Thanks"]
+    reading = read(
+        source(balance(7, picked("anything_else", "Anything else?"), user("No"), user("Thanks")))
+    )
+    assert [turn.text for turn in reading.conversations[0].dialogue[-4:]] == [
+        "Your balance is 5.",
+        "Anything else?",
+        "No",
+        "Thanks",
+    ]
 
 
 def test_empty_texts_are_left_out_and_spaces_trimmed_and_both_counted(source):
@@ -134,8 +181,10 @@ def test_dialogues_that_cannot_be_used_are_dropped_by_reason(source):
     reading = read(folder)
     assert [conversation.source for conversation in reading.conversations] == ["STAR/1"]
     assert reading.dropped == {
-        "not completed (EarlyDisconnectDuringDialogue)": 1, "not completed (DisconnectDuringDialogue)": 1,
-        "no customer turn": 1, "no labelled supporter turn": 2,
+        "not completed (EarlyDisconnectDuringDialogue)": 1,
+        "not completed (DisconnectDuringDialogue)": 1,
+        "no customer turn": 1,
+        "no labelled supporter turn": 2,
     }
     assert reading.texts["left out because empty"] == 0, "counts speak of kept dialogues only"
 
@@ -180,28 +229,56 @@ def test_ids_come_from_number_and_wording_not_from_labels(source):
 
 def test_unmapped_labels_are_one_error_that_lists_them_all(source):
     unknown = picked("bank_inform_balanse", "Your balance is 5.")
-    folder = source(balance(1, unknown, unknown), balance(2, unknown), balance(3, picked("ship_sink", "Gone.")), balance(4))
+    folder = source(
+        balance(1, unknown, unknown),
+        balance(2, unknown),
+        balance(3, picked("ship_sink", "Gone.")),
+        balance(4),
+    )
     with pytest.raises(DataError) as caught:
         read(folder)
     text = str(caught.value)
     assert "2 action labels have no strategy" in text
     place = f"{folder / 'dialogues' / '1.json'}: Events[4]"
-    assert f"'bank_inform_balanse' in 2 files (first {place}; closest known: bank_inform_balance)" in text
+    assert (
+        f"'bank_inform_balanse' in 2 files (first {place}; closest known: bank_inform_balance)"
+        in text
+    )
     assert "'ship_sink' in 1 file (first" in text
     assert "builders/star_labels.py" in text
 
 
 def test_labels_of_dialogues_that_are_dropped_anyway_do_not_matter(source):
-    assert read(source(balance(1), balance(2, picked("ship_sink", "Gone."), level="DisconnectDuringDialogue"))).files == 2
+    assert (
+        read(
+            source(
+                balance(1),
+                balance(2, picked("ship_sink", "Gone."), level="DisconnectDuringDialogue"),
+            )
+        ).files
+        == 2
+    )
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b'{"DialogueID": 3,\n "Events": [}', "3.json: broken JSON, perhaps cut off (Expecting value, line 2, column 13)"),
+        (
+            b'{"DialogueID": 3,\n "Events": [}',
+            "3.json: broken JSON, perhaps cut off (Expecting value, line 2, column 13)",
+        ),
         (b'{"DialogueID": "caf\xe9"}', "3.json: not UTF-8 (byte 19 is 0xe9)"),
-        (b"[1, 2]", "3.json: found a list; a STAR dialogue is an object with DialogueID, CompletionLevel, Events, Scenario"),
-        (b'{"DialogueID": 3, "Scenario": {}}', "3.json: CompletionLevel, Events missing or of the wrong kind"),
+        (
+            b"[1, 2]",
+            (
+                "3.json: found a list; a STAR dialogue is an object with DialogueID,"
+                " CompletionLevel, Events, Scenario"
+            ),
+        ),
+        (
+            b'{"DialogueID": 3, "Scenario": {}}',
+            "3.json: CompletionLevel, Events missing or of the wrong kind",
+        ),
     ],
 )
 def test_an_unreadable_file_stops_the_build_and_is_named(source, content, said):
@@ -217,7 +294,10 @@ def test_an_unreadable_file_stops_the_build_and_is_named(source, content, said):
         ("hello", "Events[4]: found hello; an event is an object"),
         ({"Agent": "User"}, "Events[4]: found {'Agent': 'User'}"),
         ({"Agent": "User", "Action": "utter"}, "Events[4]: Text is 'None'"),
-        ({"Agent": "Wizard", "Action": "utter", "Text": "Hi", "ActionLabel": ["hello"]}, "ActionLabel \"['hello']\"; both must be text"),
+        (
+            {"Agent": "Wizard", "Action": "utter", "Text": "Hi", "ActionLabel": ["hello"]},
+            "ActionLabel \"['hello']\"; both must be text",
+        ),
         (user("\ud83d"), "Events[4]: Text holds half of a surrogate pair"),
     ],
 )
@@ -256,7 +336,10 @@ def test_a_source_without_dialogues_is_an_error(tmp_path, source):
 
 def test_nothing_usable_is_an_error_with_the_reasons(source, tmp_path):
     folder = source(balance(1, level="DisconnectDuringDialogue"))
-    with pytest.raises(DataError, match=r"none of the 1 dialogues can be used.*1 not completed \(DisconnectDuringDialogue\)"):
+    with pytest.raises(
+        DataError,
+        match=r"none of the 1 dialogues can be used.*1 not completed \(DisconnectDuringDialogue\)",
+    ):
         build(folder, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -281,12 +364,25 @@ def test_the_table_names_each_label_once_and_only_known_strategies():
 @pytest.mark.parametrize(
     ("label", "strategy"),
     [
-        ("hello", "GT"), ("ask_name", "IV"), ("bank_ask_pin", "IV"), ("bank_ask_mothers_maiden_name", "IV"),
-        ("bank_ask_fraud_details", "PR"), ("hotel_ask_name", "PR"), ("restaurant_ask_confirm_booking", "RP"),
-        ("bank_inform_balance", "ID"), ("weather_inform_forecast", "ID"), ("bank_inform_cannot_authenticate", "ID"),
-        ("restaurant_inform_unavailable", "ID"), ("bank_inform_nothing_found", "ID"),
-        ("bank_inform_fraud_report_submitted", "RI"), ("restaurant_inform_booking_failed", "RI"),
-        ("anything_else", "FR"), ("goodbye_1", "AC"), ("trivia_bye", "AC"), ("restaurant_bye", "AC"), ("out_of_scope", "Others"),
+        ("hello", "GT"),
+        ("ask_name", "IV"),
+        ("bank_ask_pin", "IV"),
+        ("bank_ask_mothers_maiden_name", "IV"),
+        ("bank_ask_fraud_details", "PR"),
+        ("hotel_ask_name", "PR"),
+        ("restaurant_ask_confirm_booking", "RP"),
+        ("bank_inform_balance", "ID"),
+        ("weather_inform_forecast", "ID"),
+        ("bank_inform_cannot_authenticate", "ID"),
+        ("restaurant_inform_unavailable", "ID"),
+        ("bank_inform_nothing_found", "ID"),
+        ("bank_inform_fraud_report_submitted", "RI"),
+        ("restaurant_inform_booking_failed", "RI"),
+        ("anything_else", "FR"),
+        ("goodbye_1", "AC"),
+        ("trivia_bye", "AC"),
+        ("restaurant_bye", "AC"),
+        ("out_of_scope", "Others"),
     ],
 )
 def test_decisions_of_the_table(label, strategy):
@@ -299,7 +395,8 @@ def test_all_158_published_labels_are_mapped():
     published = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     assert len(published) == 158
     assert [label for label in published if label not in STRATEGY_OF] == []
-    # By hand: the actions the list leaves out are the 13 _inform_nothing_found, 4 _bye and 6 single ones named in the module's docstring.
+    # By hand: the actions the list leaves out are the 13 _inform_nothing_found, 4 _bye and 6 single
+    # ones named in the module's docstring.
     assert len(set(STRATEGY_OF) - set(published)) == 13 + 4 + 6
 
 
@@ -311,9 +408,18 @@ def test_two_builds_are_the_same_bytes_apart_from_run_json(source, tmp_path):
     build(folder, tmp_path / "one")
     build(folder, tmp_path / "elsewhere" / "two")
     one, two = files_of(tmp_path / "one"), files_of(tmp_path / "elsewhere" / "two")
-    assert one.keys() == two.keys() == {
-        "README.md", "eval.yaml", "build.json", "run.json", "csconv/train-00000-of-00001.parquet", "csconv/test-00000-of-00001.parquet",
-    }
+    assert (
+        one.keys()
+        == two.keys()
+        == {
+            "README.md",
+            "eval.yaml",
+            "build.json",
+            "run.json",
+            "csconv/train-00000-of-00001.parquet",
+            "csconv/test-00000-of-00001.parquet",
+        }
+    )
     assert [name for name in one if one[name] != two[name] and name != "run.json"] == []
 
 
@@ -333,7 +439,9 @@ def test_a_split_is_about_a_fifth_and_depends_on_the_id_alone():
     ids = [hashlib.sha256(str(i).encode()).hexdigest() for i in range(5_000)]
     share = sum(star.split_of(one, 0) == "test" for one in ids) / len(ids)
     assert 0.18 < share < 0.22
-    assert [star.split_of(one, 0) for one in ids] == [star.split_of(one, 0) for one in reversed(ids)][::-1]
+    assert [star.split_of(one, 0) for one in ids] == [
+        star.split_of(one, 0) for one in reversed(ids)
+    ][::-1]
 
 
 def test_a_split_nothing_fell_into_is_said_and_not_written(source, tmp_path, capsys):
@@ -357,7 +465,9 @@ def shared_build(tmp_path_factory):
 def rows_of(folder, split):
     import pyarrow.parquet
 
-    return pyarrow.parquet.read_table(folder / "csconv" / f"{split}-00000-of-00001.parquet").to_pylist()
+    return pyarrow.parquet.read_table(
+        folder / "csconv" / f"{split}-00000-of-00001.parquet"
+    ).to_pylist()
 
 
 @needs_shared
@@ -368,29 +478,65 @@ def test_counts_of_the_shared_source(shared_build):
         raw = json.loads(path.read_bytes())
         complete[raw["CompletionLevel"]] += 1
         if raw["CompletionLevel"] == "Complete":
-            spoken = [e for e in raw["Events"] if e["Agent"] in ("User", "Wizard") and e["Action"] in ("utter", "pick_suggestion")]
+            spoken = [
+                e
+                for e in raw["Events"]
+                if e["Agent"] in ("User", "Wizard") and e["Action"] in ("utter", "pick_suggestion")
+            ]
             said.update(e["Agent"] for e in spoken)
             labels.update(e["ActionLabel"] for e in spoken if "ActionLabel" in e)
             free += sum(e["Agent"] == "Wizard" and "ActionLabel" not in e for e in spoken)
             custom += sum(e.get("ActionLabel") == "custom" for e in spoken)
-            touched += any(e["Agent"] == "Wizard" and e.get("ActionLabel", "custom") == "custom" for e in spoken)
+            touched += any(
+                e["Agent"] == "Wizard" and e.get("ActionLabel", "custom") == "custom"
+                for e in spoken
+            )
     counts = json.loads((shared_build / "build.json").read_text(encoding="utf-8"))["counts"]
-    assert complete == {"Complete": 881, "EarlyDisconnectDuringDialogue": 151, "DisconnectDuringDialogue": 26}
+    assert complete == {
+        "Complete": 881,
+        "EarlyDisconnectDuringDialogue": 151,
+        "DisconnectDuringDialogue": 26,
+    }
     assert (counts["dialogues_read"], counts["dialogues_kept"]) == (1058, 881)
     assert counts["dialogues_dropped"] == {
-        "not completed (EarlyDisconnectDuringDialogue)": 151, "not completed (DisconnectDuringDialogue)": 26,
+        "not completed (EarlyDisconnectDuringDialogue)": 151,
+        "not completed (DisconnectDuringDialogue)": 26,
     }
-    assert (counts["customer_turns"], counts["supporter_turns"]) == (said["User"], said["Wizard"]) == (10631, 10631)
+    assert (
+        (counts["customer_turns"], counts["supporter_turns"])
+        == (said["User"], said["Wizard"])
+        == (10631, 10631)
+    )
     assert (free, custom) == (1147, 9)
-    assert counts["supporter_turns_unlabelled"] == {"without a label": free, "labelled custom": custom}
+    assert counts["supporter_turns_unlabelled"] == {
+        "without a label": free,
+        "labelled custom": custom,
+    }
     assert counts["dialogues_with_an_unlabelled_supporter_turn"] == touched == 521
     del labels["custom"]
     # Identity questions, by the labels' names: the largest strategy, counted without the table.
     secrets = ("account_number", "pin", "dob", "mothers_maiden_name", "childhood_pets_name")
-    assert counts["strategies"]["IV"] == labels["ask_name"] + sum(labels[f"bank_ask_{name}"] for name in secrets) == 2791
-    assert sum(counts["strategies"].values()) == counts["supporter_turns_labelled"] == labels.total() == 9475
+    assert (
+        counts["strategies"]["IV"]
+        == labels["ask_name"] + sum(labels[f"bank_ask_{name}"] for name in secrets)
+        == 2791
+    )
+    assert (
+        sum(counts["strategies"].values())
+        == counts["supporter_turns_labelled"]
+        == labels.total()
+        == 9475
+    )
     assert counts["strategies"] == {
-        "GT": 238, "IV": 2791, "RP": 312, "PR": 1219, "ID": 1641, "RI": 1021, "FR": 637, "AC": 822, "Others": 794,
+        "GT": 238,
+        "IV": 2791,
+        "RP": 312,
+        "PR": 1219,
+        "ID": 1641,
+        "RI": 1021,
+        "FR": 637,
+        "AC": 822,
+        "Others": 794,
     }
 
 
@@ -398,16 +544,23 @@ def test_counts_of_the_shared_source(shared_build):
 def test_no_dialogue_of_the_shared_source_is_in_both_splits(shared_build):
     splits = {split: rows_of(shared_build, split) for split in ("train", "test")}
     assert {split: len(rows) for split, rows in splits.items()} == {"train": 721, "test": 160}
-    wordings = {split: {json.dumps([(t["speaker"], t["text"]) for t in row["dialogue"]]) for row in rows} for split, rows in splits.items()}
+    wordings = {
+        split: {json.dumps([(t["speaker"], t["text"]) for t in row["dialogue"]]) for row in rows}
+        for split, rows in splits.items()
+    }
     assert not wordings["train"] & wordings["test"]
     assert len(wordings["train"]) + len(wordings["test"]) == 881
     for rows in splits.values():
-        assert [row["conversation_id"] for row in rows] == sorted(row["conversation_id"] for row in rows)
+        assert [row["conversation_id"] for row in rows] == sorted(
+            row["conversation_id"] for row in rows
+        )
 
 
 @needs_shared
 def test_trivial_baselines_on_the_shared_source(shared_build):
-    """What a model must beat: the most frequent strategy, and the most frequent one after the strategy of the last labelled reply."""
+    """What a model must beat: the most frequent strategy, and the most frequent one after the
+    strategy of the last labelled reply.
+    """
 
     def steps(split):
         for row in rows_of(shared_build, split):
@@ -423,4 +576,6 @@ def test_trivial_baselines_on_the_shared_source(shared_build):
     majority = Counter(strategy for _, strategy in test).most_common(1)[0]
     assert len(test) == 1632
     assert majority == ("IV", 554)  # 0.339
-    assert sum(after[before].most_common(1)[0][0] == strategy for before, strategy in test) == 847  # 0.519
+    assert (
+        sum(after[before].most_common(1)[0][0] == strategy for before, strategy in test) == 847
+    )  # 0.519

@@ -1,4 +1,6 @@
-"""Intervals, paired differences, Holm and the bootstrap against statsmodels, scipy and values worked out by hand."""
+"""Intervals, paired differences, Holm and the bootstrap against statsmodels, scipy and values
+worked out by hand.
+"""
 
 import numpy as np
 import pytest
@@ -28,13 +30,22 @@ def column(values, clusters, statistic=None, members=None):
 
 def random_column(sizes=(1, 5, 3, 8, 2, 2, 4), shift=0.0):
     clusters = [f"c{i}" for i, size in enumerate(sizes) for _ in range(size)]
-    return RANDOM.normal(size=len(clusters)) + np.repeat(RANDOM.normal(size=len(sizes)), sizes) + shift, clusters
+    return (
+        RANDOM.normal(size=len(clusters))
+        + np.repeat(RANDOM.normal(size=len(sizes)), sizes)
+        + shift,
+        clusters,
+    )
 
 
 def statsmodels_mean(values, clusters):
-    """Mean, standard error, interval and p by OLS on a constant with cluster-robust errors and t with clusters - 1."""
+    """Mean, standard error, interval and p by OLS on a constant with cluster-robust errors and t
+    with clusters - 1.
+    """
     codes = np.unique(clusters, return_inverse=True)[1]
-    fit = OLS(values, np.ones(len(values))).fit(cov_type="cluster", cov_kwds={"groups": codes}, use_t=True)
+    fit = OLS(values, np.ones(len(values))).fit(
+        cov_type="cluster", cov_kwds={"groups": codes}, use_t=True
+    )
     return fit.params[0], fit.bse[0], *fit.conf_int(0.05)[0], fit.pvalues[0]
 
 
@@ -43,7 +54,9 @@ def test_a_mean_and_its_interval_are_those_of_statsmodels():
         values, clusters = random_column()
         found = stats.value_of(column(values, clusters))
         mean, error, low, high, p = statsmodels_mean(values, clusters)
-        assert (found.value, found.stderr, found.low, found.high) == pytest.approx((mean, error, low, high))
+        assert (found.value, found.stderr, found.low, found.high) == pytest.approx(
+            (mean, error, low, high)
+        )
         assert (found.items, found.clusters, found.method) == (25, 7, "t")
         assert stats.p_value(found.value, found.stderr, found.clusters) == pytest.approx(p)
 
@@ -51,11 +64,14 @@ def test_a_mean_and_its_interval_are_those_of_statsmodels():
 def test_clusters_of_one_give_the_ordinary_t_interval():
     values = RANDOM.normal(size=12)
     found = stats.value_of(column(values, [f"c{i:02}" for i in range(12)]))
-    assert (found.low, found.high) == pytest.approx(scipy.stats.t.interval(0.95, 11, values.mean(), scipy.stats.sem(values)))
+    assert (found.low, found.high) == pytest.approx(
+        scipy.stats.t.interval(0.95, 11, values.mean(), scipy.stats.sem(values))
+    )
 
 
 def test_by_hand():
-    # Conversations (1, 1, 0) and (0, 0): mean 0.4, deviations 0.8 and -0.8, SE = sqrt(2 * (0.64 + 0.64)) / 5 = 0.32.
+    # Conversations (1, 1, 0) and (0, 0): mean 0.4, deviations 0.8 and -0.8, SE = sqrt(2 * (0.64 +
+    # 0.64)) / 5 = 0.32.
     found = stats.value_of(column([1, 1, 0, 0, 0], ["a", "a", "a", "b", "b"]))
     assert (found.value, found.stderr) == pytest.approx((0.4, 0.32))
     # t with 1 degree of freedom: 12.706.
@@ -73,8 +89,18 @@ def test_undefined_is_none_and_never_zero():
 
 
 def test_intervals_and_tests_need_two_conversations():
-    assert stats.t_interval(0.5, 0.1, 1) == stats.t_interval(0.5, None, 9) == stats.t_interval(None, 0.1, 9) == (None, None)
-    assert stats.p_value(0.5, 0.1, 1) is stats.p_value(None, 0.1, 9) is stats.p_value(0.5, None, 9) is None
+    assert (
+        stats.t_interval(0.5, 0.1, 1)
+        == stats.t_interval(0.5, None, 9)
+        == stats.t_interval(None, 0.1, 9)
+        == (None, None)
+    )
+    assert (
+        stats.p_value(0.5, 0.1, 1)
+        is stats.p_value(None, 0.1, 9)
+        is stats.p_value(0.5, None, 9)
+        is None
+    )
     # With two there is one degree of freedom: 12.706 standard errors.
     assert stats.t_interval(0.5, 0.1, 2) == pytest.approx((0.5 - 1.27062, 0.5 + 1.27062), abs=1e-5)
     assert stats.bootstrap_interval(column([1.0, 0.0], ["a", "a"])) == (None, None)
@@ -82,13 +108,23 @@ def test_intervals_and_tests_need_two_conversations():
 
 
 def test_an_interval_that_touches_zero_does_not_exclude_it():
-    for low, high, excluded in ((0.1, 0.3, True), (-0.3, -0.1, True), (-0.1, 0.3, False), (0.0, 0.3, False), (-0.3, 0.0, False)):
+    for low, high, excluded in (
+        (0.1, 0.3, True),
+        (-0.3, -0.1, True),
+        (-0.1, 0.3, False),
+        (0.0, 0.3, False),
+        (-0.3, 0.0, False),
+    ):
         assert stats.excludes_zero(low, high) is excluded, (low, high)
     assert not stats.excludes_zero(None, None)
 
 
 def test_no_error_at_all_is_certain_unless_there_is_no_difference_either():
-    assert (stats.p_value(0.2, 0.0, 5), stats.p_value(0.0, 0.0, 5), stats.p_value(1e-15, 1e-15, 5)) == (0.0, 1.0, 1.0)
+    assert (
+        stats.p_value(0.2, 0.0, 5),
+        stats.p_value(0.0, 0.0, 5),
+        stats.p_value(1e-15, 1e-15, 5),
+    ) == (0.0, 1.0, 1.0)
 
 
 def test_columns_of_different_kinds_have_no_difference():
@@ -103,7 +139,9 @@ def test_columns_of_different_kinds_have_no_difference():
 
 
 def test_the_bootstrap_leaves_two_and_a_half_percent_on_each_side():
-    """Eight conversations, four of them right: how many of a draw are right is binomial, P(0) = 1/256, P(1 or fewer) = 9/256 = 0.035."""
+    """Eight conversations, four of them right: how many of a draw are right is binomial, P(0) =
+    1/256, P(1 or fewer) = 9/256 = 0.035.
+    """
     some = column([1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0], list("abcdefgh"))
     assert stats.bootstrap_interval(some) == (1 / 8, 7 / 8)
 
@@ -125,7 +163,9 @@ def test_a_paired_difference_is_that_of_statsmodels_and_of_scipy():
     single = [f"c{i:02}" for i in range(len(ours))]
     found = stats.difference(column(ours, single), column(theirs, single))
     expected = scipy.stats.ttest_rel(ours, theirs)
-    assert stats.p_value(found.value, found.stderr, found.clusters) == pytest.approx(expected.pvalue)
+    assert stats.p_value(found.value, found.stderr, found.clusters) == pytest.approx(
+        expected.pvalue
+    )
 
 
 def test_only_shared_conversations_are_compared():
@@ -143,20 +183,49 @@ def test_only_shared_conversations_are_compared():
 
 
 def test_corpus_metrics_pair_by_their_statistics():
-    """BLEU of two systems: value and jackknife recomputed by leaving out one conversation after the other."""
+    """BLEU of two systems: value and jackknife recomputed by leaving out one conversation after the
+    other.
+    """
     import sacrebleu
 
-    words = ["the", "cat", "sat", "on", "a", "mat", "and", "saw", "one", "dog", "that", "ran", "far", "away"]
+    words = [
+        "the",
+        "cat",
+        "sat",
+        "on",
+        "a",
+        "mat",
+        "and",
+        "saw",
+        "one",
+        "dog",
+        "that",
+        "ran",
+        "far",
+        "away",
+    ]
     clusters = [f"c{i // 3}" for i in range(18)]
-    references, ours, theirs = ([" ".join(RANDOM.choice(words, size=8)) for _ in clusters] for _ in range(3))
-    ours = [" ".join([*r.split()[:5], *o.split()[5:]]) for r, o in zip(references, ours, strict=True)]
-    theirs = [" ".join([*r.split()[:4], *t.split()[4:]]) for r, t in zip(references, theirs, strict=True)]
+    references, ours, theirs = (
+        [" ".join(RANDOM.choice(words, size=8)) for _ in clusters] for _ in range(3)
+    )
+    ours = [
+        " ".join([*r.split()[:5], *o.split()[5:]]) for r, o in zip(references, ours, strict=True)
+    ]
+    theirs = [
+        " ".join([*r.split()[:4], *t.split()[4:]]) for r, t in zip(references, theirs, strict=True)
+    ]
     metric = METRICS["bleu_2"]
-    columns = [column(metric.score(texts, references, "en").items, clusters, metric.statistic) for texts in (ours, theirs)]
+    columns = [
+        column(metric.score(texts, references, "en").items, clusters, metric.statistic)
+        for texts in (ours, theirs)
+    ]
     bleu = sacrebleu.BLEU(max_ngram_order=2, tokenize="13a")
 
     def gap(keep):
-        kept, *systems = ([text for text, k in zip(texts, keep, strict=True) if k] for texts in (references, ours, theirs))
+        kept, *systems = (
+            [text for text, k in zip(texts, keep, strict=True) if k]
+            for texts in (references, ours, theirs)
+        )
         first, second = (bleu.corpus_score(texts, [kept]).score for texts in systems)
         return first - second
 
@@ -175,10 +244,14 @@ def test_the_bootstrap_draws_whole_conversations_and_is_seeded():
     assert (low, high) == stats.bootstrap_interval(mine, seed=3, resamples=4000)
     assert (low, high) != stats.bootstrap_interval(mine, seed=4, resamples=4000)
     means = values.reshape(40, 4).mean(axis=1)
-    expected = scipy.stats.bootstrap((means,), np.mean, method="percentile", n_resamples=4000, rng=np.random.default_rng(0))
+    expected = scipy.stats.bootstrap(
+        (means,), np.mean, method="percentile", n_resamples=4000, rng=np.random.default_rng(0)
+    )
     assert (low, high) == pytest.approx(tuple(expected.confidence_interval), abs=0.06)
     # Turns drawn alone would give a far narrower interval.
-    naive = scipy.stats.bootstrap((values,), np.mean, method="percentile", n_resamples=2000, rng=np.random.default_rng(0))
+    naive = scipy.stats.bootstrap(
+        (values,), np.mean, method="percentile", n_resamples=2000, rng=np.random.default_rng(0)
+    )
     assert high - low > 1.3 * (naive.confidence_interval.high - naive.confidence_interval.low)
 
 
@@ -204,4 +277,8 @@ def test_no_spread_at_all():
     assert stats.p_value(0.0, 0.0, 5) == 1.0
     # Always better by the same amount, as scipy's t test has it.
     assert stats.p_value(1.0, 0.0, 5) == 0.0
-    assert not stats.excludes_zero(0.0, 0.1) and not stats.excludes_zero(None, None) and stats.excludes_zero(-0.2, -0.1)
+    assert (
+        not stats.excludes_zero(0.0, 0.1)
+        and not stats.excludes_zero(None, None)
+        and stats.excludes_zero(-0.2, -0.1)
+    )

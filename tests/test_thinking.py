@@ -1,4 +1,6 @@
-"""Thinking aloud: what belongs to the reply, how a model thinks, and that marks survive decoding. Expected values are written by hand."""
+"""Thinking aloud: what belongs to the reply, how a model thinks, and that marks survive decoding.
+Expected values are written by hand.
+"""
 
 import pytest
 from thinking_templates import TEMPLATES, make_tokenizer
@@ -20,8 +22,11 @@ MARKED = [
     ("[THINK]a[/THINK] b", "b", "a"),
     ("a[/THINK]b", "b", "a"),
     ("[THINK]a", None, "a"),
-    ("<seed:think>a<seed:cot_budget_reflect>1</seed:cot_budget_reflect></seed:think>b", "b",
-     "a<seed:cot_budget_reflect>1</seed:cot_budget_reflect>"),
+    (
+        "<seed:think>a<seed:cot_budget_reflect>1</seed:cot_budget_reflect></seed:think>b",
+        "b",
+        "a<seed:cot_budget_reflect>1</seed:cot_budget_reflect>",
+    ),
     ("<seed:think>a", None, "a"),
     ("<mm:think>a</mm:think>b", "b", "a"),
     ("<|channel>thought\na<channel|>b", "b", "thought\na"),
@@ -30,9 +35,19 @@ MARKED = [
     ("<|START_THINKING|>a<|END_THINKING|><|START_RESPONSE|>b<|END_RESPONSE|>", "b", "a"),
     ("<|START_RESPONSE|>b<|END_RESPONSE|>", "b", ""),
     ("<|START_THINKING|>a", None, "a"),
-    ("<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>b<|return|>", "b", "a"),
-    ("<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>commentary<|message|>c<|end|>"
-     "<|start|>assistant<|channel|>final<|message|>b", "b", "ac"),
+    (
+        "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>b<|return|>",
+        "b",
+        "a",
+    ),
+    (
+        (
+            "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>commentary<|message|>c<|end|>"
+            "<|start|>assistant<|channel|>final<|message|>b"
+        ),
+        "b",
+        "ac",
+    ),
     ("<|channel|>final <|constrain|>json<|message|>b<|return|>", "b", ""),
     ("<|channel|>final<|message|>b", "b", ""),
     ("<|channel|>analysis<|message|>a", None, "a"),
@@ -42,13 +57,17 @@ MARKED = [
     (" to=user<|message|>b<|eot|>", "b", ""),
     (" to=self<|message|>a", None, "a"),
     # ordinary words
-    ("An analysis of your final bill: assistantfinal", "An analysis of your final bill: assistantfinal", ""),
+    (
+        "An analysis of your final bill: assistantfinal",
+        "An analysis of your final bill: assistantfinal",
+        "",
+    ),
     ("analysisfinal", "analysisfinal", ""),
     ("thought\nwe could", "thought\nwe could", ""),
     ("to=self", "to=self", ""),
     ("I think [THINKING] <thinking>", "I think [THINKING] <thinking>", ""),
     ("", "", ""),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("raw", "text", "thought"), MARKED)
@@ -58,40 +77,51 @@ def test_marks_are_read_whatever_the_model(raw, text, thought):
     assert separate(raw, Thinking(FAMILY["think"], True)) == found
 
 
-@pytest.mark.parametrize(("opened", "raw", "text", "thought"), [
-    ("<think>", "a</think>\n\nb", "b", "a"),
-    ("<think>", "a", None, "a"),
-    ("<think>", "", None, ""),
-    ("<think>", "\n</think>\n\nb", "b", ""),
-    ("<think>", "<think>a</think>b", "b", "a"),
-    ("[THINK]", "a[/THINK]b", "b", "a"),
-    ("[THINK]", "a", None, "a"),
-    ("<|channel>", "a<channel|>b", "b", "a"),
-    ("<|channel>", "a", None, "a"),
-    ("assistant<|channel|>analysis<|message|>", "a<|end|><|start|>assistant<|channel|>final<|message|>b", "b", "a"),
-    ("assistant<|channel|>analysis<|message|>", "a", None, "a"),
-    ("assistant<|channel|>final<|message|>", "b", "b", ""),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("opened", "raw", "text", "thought"),
+    [
+        ("<think>", "a</think>\n\nb", "b", "a"),
+        ("<think>", "a", None, "a"),
+        ("<think>", "", None, ""),
+        ("<think>", "\n</think>\n\nb", "b", ""),
+        ("<think>", "<think>a</think>b", "b", "a"),
+        ("[THINK]", "a[/THINK]b", "b", "a"),
+        ("[THINK]", "a", None, "a"),
+        ("<|channel>", "a<channel|>b", "b", "a"),
+        ("<|channel>", "a", None, "a"),
+        (
+            "assistant<|channel|>analysis<|message|>",
+            "a<|end|><|start|>assistant<|channel|>final<|message|>b",
+            "b",
+            "a",
+        ),
+        ("assistant<|channel|>analysis<|message|>", "a", None, "a"),
+        ("assistant<|channel|>final<|message|>", "b", "b", ""),
+    ],
+)
 def test_a_thought_that_the_prompt_opens_has_to_be_closed(opened, raw, text, thought):
     found = separate(raw, Thinking(opened=opened))
     assert (found.text, found.thought, found.cut) == (text or "", thought, text is None)
 
 
-@pytest.mark.parametrize(("family", "raw", "text"), [
-    ("gpt-oss", "analysisThey greet.assistantfinal[Greeting] Hello", "[Greeting] Hello"),
-    ("gpt-oss", "analysisaassistantcommentarycassistantfinalb", "b"),
-    ("gpt-oss", "final[Greeting] Hello", "[Greeting] Hello"),
-    ("gpt-oss", "final您好", "您好"),
-    ("gpt-oss", "analysisThey greet", None),
-    ("gpt-oss", "finally, hello", "finally, hello"),
-    ("gpt-oss", "[Greeting] the analysis is final", "[Greeting] the analysis is final"),
-    ("muse-glimmer", " to=selfHm.assistant to=user[Greeting] Hello", "[Greeting] Hello"),
-    ("muse-glimmer", " to=user[Greeting] Hello", "[Greeting] Hello"),
-    ("muse-glimmer", " to=selfHm.", None),
-    ("gemma", "thought\nHm.[Greeting] Hello", None),
-    ("gemma", "thoughtful", "thoughtful"),
-    ("think", "analysisaassistantfinalb", "analysisaassistantfinalb"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("family", "raw", "text"),
+    [
+        ("gpt-oss", "analysisThey greet.assistantfinal[Greeting] Hello", "[Greeting] Hello"),
+        ("gpt-oss", "analysisaassistantcommentarycassistantfinalb", "b"),
+        ("gpt-oss", "final[Greeting] Hello", "[Greeting] Hello"),
+        ("gpt-oss", "final您好", "您好"),
+        ("gpt-oss", "analysisThey greet", None),
+        ("gpt-oss", "finally, hello", "finally, hello"),
+        ("gpt-oss", "[Greeting] the analysis is final", "[Greeting] the analysis is final"),
+        ("muse-glimmer", " to=selfHm.assistant to=user[Greeting] Hello", "[Greeting] Hello"),
+        ("muse-glimmer", " to=user[Greeting] Hello", "[Greeting] Hello"),
+        ("muse-glimmer", " to=selfHm.", None),
+        ("gemma", "thought\nHm.[Greeting] Hello", None),
+        ("gemma", "thoughtful", "thoughtful"),
+        ("think", "analysisaassistantfinalb", "analysisaassistantfinalb"),
+    ],
+)
 def test_text_that_lost_its_marks_is_read_for_known_families_only(family, raw, text):
     found = separate(raw, Thinking(FAMILY[family], True))
     assert (found.text, found.cut) == (text or "", text is None)
@@ -117,7 +147,9 @@ def test_the_card_names_every_family_by_its_marks_and_the_default():
         else:
             heads, joint, _ = family.bare
             assert f"{heads[0]}..{joint}" in card
-    assert f" {THINK_TOKENS} tokens in addition" in card and str(THINK_TOKENS) in HELP["think_tokens"]
+    assert (
+        f" {THINK_TOKENS} tokens in addition" in card and str(THINK_TOKENS) in HELP["think_tokens"]
+    )
 
 
 HOSTILE = {
@@ -131,7 +163,9 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_text_is_read_in_one_pass(name, steps):
-    """Python steps, not seconds: a hundred times the text costs at most about a hundred times the steps."""
+    """Python steps, not seconds: a hundred times the text costs at most about a hundred times the
+    steps.
+    """
     long = HOSTILE[name]
     for how in (None, *(Thinking(family, True, "<think>") for family in FAMILIES)):
         assert steps(separate, long, how) <= 150 * steps(separate, long[: len(long) // 100], how)
@@ -166,16 +200,25 @@ def test_how_a_model_thinks(name):
 
 
 def test_thinking_that_was_switched_on_is_seen():
-    for name, switch in (("gemma", "enable_thinking"), ("closed by default", "thinking"), ("by the model", "enable_thinking")):
+    for name, switch in (
+        ("gemma", "enable_thinking"),
+        ("closed by default", "thinking"),
+        ("by the model", "enable_thinking"),
+    ):
         found = thinking.of_tokenizer(make_tokenizer(name), {switch: True})
         assert (found.thinks, found.switch) == (True, {switch: False})
-    assert thinking.of_tokenizer(make_tokenizer("closed by default"), {"thinking": True}).opened == "<think>"
+    assert (
+        thinking.of_tokenizer(make_tokenizer("closed by default"), {"thinking": True}).opened
+        == "<think>"
+    )
 
 
 def test_a_line_for_people():
     assert thinking.of_tokenizer(make_tokenizer("plain")).describe() == "does not think aloud"
-    assert thinking.of_tokenizer(make_tokenizer("opened by default")).describe() == (
-        "thinks aloud (think: <think>..</think>; the prompt opens the thinking); switched off with enable_thinking=False"
+    assert (
+        thinking.of_tokenizer(make_tokenizer("opened by default")).describe()
+        == "thinks aloud (think: <think>..</think>; the prompt opens the thinking); switched off"
+        " with enable_thinking=False"
     )
     assert "messages of its own" in thinking.of_tokenizer(make_tokenizer("gpt-oss")).describe()
     assert thinking.of_tokenizer(make_tokenizer("mistral")).describe().startswith("may think aloud")
@@ -186,24 +229,41 @@ def test_a_tokenizer_without_a_template_or_with_one_that_refuses():
     tokenizer.chat_template = None
     assert thinking.of_tokenizer(tokenizer) == Thinking(FAMILY["mistral"])
     tokenizer.chat_template = "{{ raise_exception('no') }} <think>"
-    assert (thinking.of_tokenizer(tokenizer).thinks, thinking.of_tokenizer(tokenizer).family) == (None, FAMILY["think"])
+    assert (thinking.of_tokenizer(tokenizer).thinks, thinking.of_tokenizer(tokenizer).family) == (
+        None,
+        FAMILY["think"],
+    )
     assert thinking.of_name("openai/gpt-oss-20b").family == FAMILY["gpt-oss"]
     assert thinking.of_name("meta/Llama-3").family is None
 
 
-@pytest.mark.parametrize(("name", "raw", "dropped"), [
-    ("mistral", "[THINK]Hm.[/THINK][Greeting] 您好", "Hm.[Greeting] 您好"),
-    ("gemma", "<|channel>thought\nHm.<channel|>[Greeting] Hi", "thought\nHm.[Greeting] Hi"),
-    ("seed", "<seed:think>Hm.</seed:think>[Greeting] Hi", "Hm.[Greeting] Hi"),
-    ("gpt-oss", "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>[Greeting] Hi",
-     "analysisHm.assistantfinal[Greeting] Hi"),
-    ("muse-glimmer", " to=self<|message|>Hm.<|eom|><|start|>assistant to=user<|message|>[Greeting] Hi",
-     " to=selfHm.assistant to=user[Greeting] Hi"),
-    ("always opened", "Hm.</think>[Greeting] Hi", "Hm.</think>[Greeting] Hi"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "raw", "dropped"),
+    [
+        ("mistral", "[THINK]Hm.[/THINK][Greeting] 您好", "Hm.[Greeting] 您好"),
+        ("gemma", "<|channel>thought\nHm.<channel|>[Greeting] Hi", "thought\nHm.[Greeting] Hi"),
+        ("seed", "<seed:think>Hm.</seed:think>[Greeting] Hi", "Hm.[Greeting] Hi"),
+        (
+            "gpt-oss",
+            (
+                "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<"
+                "|message|>[Greeting] Hi"
+            ),
+            "analysisHm.assistantfinal[Greeting] Hi",
+        ),
+        (
+            "muse-glimmer",
+            " to=self<|message|>Hm.<|eom|><|start|>assistant to=user<|message|>[Greeting] Hi",
+            " to=selfHm.assistant to=user[Greeting] Hi",
+        ),
+        ("always opened", "Hm.</think>[Greeting] Hi", "Hm.</think>[Greeting] Hi"),
+    ],
+)
 def test_marks_survive_decoding_and_other_special_tokens_do_not(name, raw, dropped):
     tokenizer = make_tokenizer(name)
-    tokens = tokenizer(raw + tokenizer.eos_token + "<pad>" * 3, add_special_tokens=False)["input_ids"]
+    tokens = tokenizer(raw + tokenizer.eos_token + "<pad>" * 3, add_special_tokens=False)[
+        "input_ids"
+    ]
     plain = tokenizer.decode(tokens, skip_special_tokens=True)
     assert plain == dropped
 
@@ -211,8 +271,12 @@ def test_marks_survive_decoding_and_other_special_tokens_do_not(name, raw, dropp
         return tokenizer.decode(some, skip_special_tokens=True)
 
     text = thinking.decode(tokens, thinking.special_marks(tokenizer), decoded)
-    assert text == raw + ("<|return|>" if name == "gpt-oss" else "<|eot|>" if name == "muse-glimmer" else "")
-    assert separate(text, Thinking(opened="<think>" if name == "always opened" else "")).text.startswith("[Greeting]")
+    assert text == raw + (
+        "<|return|>" if name == "gpt-oss" else "<|eot|>" if name == "muse-glimmer" else ""
+    )
+    assert separate(
+        text, Thinking(opened="<think>" if name == "always opened" else "")
+    ).text.startswith("[Greeting]")
     assert thinking.decode(tokens, {}, decoded) == plain
 
 
@@ -220,24 +284,38 @@ def test_a_mark_that_only_looks_like_one_is_dropped_as_before():
     """Phi ends a turn with <|end|>, which is a mark of gpt-oss too."""
     from thinking_templates import tokenizer_of
 
-    assert thinking.special_marks(tokenizer_of("{{ messages }}", None, "<|end|>", ("<|user|>",))) == {}
+    assert (
+        thinking.special_marks(tokenizer_of("{{ messages }}", None, "<|end|>", ("<|user|>",))) == {}
+    )
     assert thinking.special_marks(make_tokenizer("plain")) == {}
 
 
-@pytest.mark.parametrize(("message", "finish", "content"), [
-    ({"content": "hi"}, "stop", "hi"),
-    ({"content": "hi"}, "length", "hi"),
-    ({"content": None}, "stop", None),
-    ({}, None, None),
-    ({"content": None}, "length", "<think>"),
-    ({"content": ""}, "length", "<think>"),
-    ({"content": "hi", "reasoning_content": "hm"}, "stop", "<think></think>hi"),
-    ({"content": "hi", "reasoning": "hm </think> x"}, "length", "<think></think>hi"),
-    ({"content": None, "reasoning_content": "hm"}, "length", "<think>"),
-    ({"content": None, "reasoning_content": "hm"}, "stop", "<think></think>"),
-    ({"content": "hi", "reasoning_content": None}, "stop", "hi"),
-    ({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "hi"}]}, "stop", "hi"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("message", "finish", "content"),
+    [
+        ({"content": "hi"}, "stop", "hi"),
+        ({"content": "hi"}, "length", "hi"),
+        ({"content": None}, "stop", None),
+        ({}, None, None),
+        ({"content": None}, "length", "<think>"),
+        ({"content": ""}, "length", "<think>"),
+        ({"content": "hi", "reasoning_content": "hm"}, "stop", "<think></think>hi"),
+        ({"content": "hi", "reasoning": "hm </think> x"}, "length", "<think></think>hi"),
+        ({"content": None, "reasoning_content": "hm"}, "length", "<think>"),
+        ({"content": None, "reasoning_content": "hm"}, "stop", "<think></think>"),
+        ({"content": "hi", "reasoning_content": None}, "stop", "hi"),
+        (
+            {
+                "content": [
+                    {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+                    {"type": "text", "text": "hi"},
+                ]
+            },
+            "stop",
+            "hi",
+        ),
+    ],
+)
 def test_what_an_api_sends_beside_the_text_is_no_reply(message, finish, content):
     assert thinking.content_of(message, finish) == content
     found = separate(content or "")

@@ -1,7 +1,9 @@
-"""An event loop with a clock of its own: it stands still while anything can run, then jumps to the next timer.
+"""An event loop with a clock of its own: it stands still while anything can run, then jumps to the
+next timer.
 
-A test of pauses and time limits is exact in it, takes no time, and is the same on a busy machine. Nothing in such a test may wait for a
-socket, a thread or a process: the clock would not know of them.
+A test of pauses and time limits is exact in it, takes no time, and is the same on a busy machine.
+Nothing in such a test may wait for a socket, a thread or a process: the clock would not know of
+them.
 """
 
 import asyncio
@@ -13,7 +15,9 @@ Result = TypeVar("Result")
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """`time()` starts at 0, in seconds. Everything in asyncio that waits (sleep, timeout, call_later) goes by it."""
+    """`time()` starts at 0, in seconds. Everything in asyncio that waits (sleep, timeout,
+    call_later) goes by it.
+    """
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -1,11 +1,13 @@
-"""The adapter folder: what a training leaves, how it is told apart from another, and the command that scores it.
+"""The adapter folder: what a training leaves, how it is told apart from another, and the command
+that scores it.
 
     out/adapter_config.json adapter_model.safetensors   what peft and lm_eval load
     out/csc_adapter.json   recipe, data, prompt style, counts, losses
     out/loss.json  loss.png  README.md
 
-While it is being made the folder holds `training.json` (what is trained) and `checkpoints/` instead; the finished files are written in
-there too and moved out at the end, so that a kill at any moment leaves something to go on from.
+While it is being made the folder holds `training.json` (what is trained) and `checkpoints/`
+instead; the finished files are written in there too and moved out at the end, so that a kill at any
+moment leaves something to go on from.
 """
 
 import hashlib
@@ -39,7 +41,8 @@ def read_record(folder: Path) -> dict | None:
 def state_of(out: Path, identity: str, overwrite: bool) -> str:
     """What to do with `out`: "new", "resume" or "finished" for the training called `identity`.
 
-    Raises SettingError when the folder holds anything else; another training of ours only goes with `overwrite`, which does not touch this
+    Raises SettingError when the folder holds anything else; another training of ours only goes with
+    `overwrite`, which does not touch this
     one: the command that was killed goes on with --overwrite too.
     """
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
@@ -49,10 +52,19 @@ def state_of(out: Path, identity: str, overwrite: bool) -> str:
     finished, begun = read_record(out), _read(out / UNFINISHED)
     found = finished or begun
     if not found or "identity" not in found:
-        raise SettingError(f"{out} is not empty and holds no adapter of ours; give another folder or empty this one")
-    known = {*found.get("files", ()), *(name for kept in (RECORD, UNFINISHED) for name in (kept, _part(kept)))}
+        raise SettingError(
+            f"{out} is not empty and holds no adapter of ours; give another folder or empty"
+            " this one"
+        )
+    known = {
+        *found.get("files", ()),
+        *(name for kept in (RECORD, UNFINISHED) for name in (kept, _part(kept))),
+    }
     if strangers := sorted(_present(out) - known):
-        raise SettingError(f"{out} holds {', '.join(strangers[:3])} besides its adapter; move that away or give another folder")
+        raise SettingError(
+            f"{out} holds {', '.join(strangers[:3])} besides its adapter; move that away or give"
+            " another folder"
+        )
     if not (finished or any((out / CHECKPOINTS).glob("*"))):
         return "new"
     if found["identity"] == identity and not (overwrite and finished and _missing(out, finished)):
@@ -60,11 +72,15 @@ def state_of(out: Path, identity: str, overwrite: bool) -> str:
     if overwrite:
         return "new"
     what = "an adapter" if finished else "an unfinished training"
-    raise SettingError(f"{out} holds {what} with another recipe, base or data; give another folder, or replace it with --overwrite")
+    raise SettingError(
+        f"{out} holds {what} with another recipe, base or data; give another folder, or replace it"
+        " with --overwrite"
+    )
 
 
 def begin(out: Path, identity: str, state: str) -> None:
-    """Make `out` ready: a new training starts from nothing, a resumed one keeps its checkpoints. SettingError where it cannot be written.
+    """Make `out` ready: a new training starts from nothing, a resumed one keeps its checkpoints.
+    SettingError where it cannot be written.
 
     The folder itself stays: it may be the one that the command was started in.
     """
@@ -74,11 +90,15 @@ def begin(out: Path, identity: str, state: str) -> None:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         _write(out / UNFINISHED, {"format": FORMAT, "identity": identity})
     except OSError as error:
-        raise SettingError(f"{out} cannot be written ({error.strerror}); give another folder with --out") from None
+        raise SettingError(
+            f"{out} cannot be written ({error.strerror}); give another folder with --out"
+        ) from None
 
 
 def finish(out: Path, record: Mapping) -> dict:
-    """Move what is in MADE into `out`, write the record, which makes it a finished adapter, and remove what only a resume would need."""
+    """Move what is in MADE into `out`, write the record, which makes it a finished adapter, and
+    remove what only a resume would need.
+    """
     made = out / MADE
     files = sorted(_present(made))
     # Moved one by one: a kill between them leaves files that are known to be ours.
@@ -93,7 +113,9 @@ def finish(out: Path, record: Mapping) -> dict:
 
 
 def fingerprint(model: str, commit: str | None) -> str:
-    """What tells one base from another: the commit of a Hub model, or the names, sizes, first and last MiB of a folder's weights."""
+    """What tells one base from another: the commit of a Hub model, or the names, sizes, first and
+    last MiB of a folder's weights.
+    """
     if not Path(model).is_dir():
         return f"{model}@{commit}"
     digest = hashlib.sha256()
@@ -108,18 +130,29 @@ def fingerprint(model: str, commit: str | None) -> str:
 
 
 def scoring_command(record: Mapping, adapter: Path | str, base: str | None = None) -> str:
-    """The lm_eval command line that scores an adapter the way it was trained; `base` is a quantised copy of its base, if any."""
+    """The lm_eval command line that scores an adapter the way it was trained; `base` is a quantised
+    copy of its base, if any.
+    """
     recipe = record["recipe"]
-    arguments = {"pretrained": base or recipe["model"], "peft": str(adapter), "dtype": record["dtype"]}
+    arguments = {
+        "pretrained": base or recipe["model"],
+        "peft": str(adapter),
+        "dtype": record["dtype"],
+    }
     arguments |= {"revision": recipe["revision"]} if recipe["revision"] and base is None else {}
     switch = record["template_arguments"]
     if set(switch) <= {"enable_thinking"}:
         arguments |= switch
     else:
         arguments["chat_template_args"] = switch
-    # Without a test split of their own, adapters are scored on the published data, which lm_eval takes by itself.
+    # Without a test split of their own, adapters are scored on the published data, which lm_eval
+    # takes by itself.
     keys = {"csconv": "csc_corpus", "qa": "csc_qa_corpus"}
-    configs = [config for config in recipe["configs"] if config in {source["config"] for source in record["data"]}]
+    configs = [
+        config
+        for config in recipe["configs"]
+        if config in {source["config"] for source in record["data"]}
+    ]
     kinds = dict.fromkeys("qa" if config.startswith("qa") else "csconv" for config in configs)
     settings = {keys[kind]: record["tested"][kind] for kind in kinds if kind in record["tested"]}
     variants = [config.removeprefix("qa_") for config in configs if config.startswith("qa_")]
@@ -135,31 +168,61 @@ def scoring_command(record: Mapping, adapter: Path | str, base: str | None = Non
     words = ["lm_eval", "--model", "hf", "--model_args", given]
     words += ["--tasks", "csc_*" if len(kinds) > 1 else "csc_qa" if "qa" in kinds else "csc_conv_*"]
     words += ["--apply_chat_template"] if recipe["chat_template"] else []
-    words += ["--metadata", json.dumps(settings, ensure_ascii=False), "--output_path", f"{adapter}-results", "--log_samples"]
-    # Only for adapters of a base model: lm_eval stops at the tokenizer's and the base's own end marks by itself.
+    words += [
+        "--metadata",
+        json.dumps(settings, ensure_ascii=False),
+        "--output_path",
+        f"{adapter}-results",
+        "--log_samples",
+    ]
+    # Only for adapters of a base model: lm_eval stops at the tokenizer's and the base's own end
+    # marks by itself.
     words += ["--gen_kwargs", f"until={record['stop']}"] if record.get("stop") else []
-    words += ["--batch_size", "16", *(["--device", "cpu"] if record["dtype"] == "float32" and record.get("device", "cpu") == "cpu" else [])]
+    words += [
+        "--batch_size",
+        "16",
+        *(
+            ["--device", "cpu"]
+            if record["dtype"] == "float32" and record.get("device", "cpu") == "cpu"
+            else []
+        ),
+    ]
     return shlex.join(words)
 
 
 def recipe_of(record: Mapping) -> Recipe:
     """The recipe in a record."""
-    return Recipe(**{key: tuple(value) if isinstance(value, list) else value for key, value in record["recipe"].items()})
+    return Recipe(
+        **{
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in record["recipe"].items()
+        }
+    )
 
 
 def finished_record(folder: Path) -> dict:
-    """The record of a finished adapter. Raises DataError where there is none, or files of it are gone."""
+    """The record of a finished adapter. Raises DataError where there is none, or files of it are
+    gone.
+    """
     record = read_record(folder)
     if record is None:
-        raise DataError(f"{folder}: no finished adapter of ours (no readable {RECORD}); train it first, with --config FILE or recipe keys")
+        raise DataError(
+            f"{folder}: no finished adapter of ours (no readable {RECORD}); train it first, with"
+            " --config FILE or recipe keys"
+        )
     if missing := _missing(folder, record):
-        raise DataError(f"{folder} lacks {', '.join(missing)} of its adapter; put that back, or train it again with --overwrite")
+        raise DataError(
+            f"{folder} lacks {', '.join(missing)} of its adapter; put that back, or train it again"
+            " with --overwrite"
+        )
     return record
 
 
 def _missing(folder: Path, record: Mapping) -> list[str]:
     # The card is written again when it is needed.
-    return [name for name in record["files"] if name != "README.md" and not (folder / name).exists()]
+    return [
+        name for name in record["files"] if name != "README.md" and not (folder / name).exists()
+    ]
 
 
 def _present(out: Path) -> set[str]:

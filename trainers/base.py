@@ -1,4 +1,6 @@
-"""The base of a training: reading it, and everything that is checked about it before it is trained on."""
+"""The base of a training: reading it, and everything that is checked about it before it is trained
+on.
+"""
 
 from collections.abc import Sequence
 
@@ -18,7 +20,10 @@ def load_tokenizer(recipe: Recipe):
         config = AutoConfig.from_pretrained(recipe.model, revision=recipe.revision)
         return AutoTokenizer.from_pretrained(recipe.model, revision=recipe.revision), config
     except (OSError, ValueError) as error:
-        raise ModelError(f"{recipe.model}: no model that transformers can load ({' '.join(str(error).split())[:300]})") from None
+        raise ModelError(
+            f"{recipe.model}: no model that transformers can load"
+            f" ({' '.join(str(error).split())[:300]})"
+        ) from None
 
 
 def kind_of(recipe: Recipe, precision: Precision) -> str:
@@ -27,7 +32,8 @@ def kind_of(recipe: Recipe, precision: Precision) -> str:
 
 
 def check_base(recipe: Recipe, precision: Precision, tokenizer, config, parts: int = 1) -> None:
-    """Raise ModelError when the base does not fit into memory, or its embeddings are to be trained although they cannot be scored then.
+    """Raise ModelError when the base does not fit into memory, or its embeddings are to be trained
+    although they cannot be scored then.
 
     `parts`: over how many processes its weights are spread.
     """
@@ -37,7 +43,8 @@ def check_base(recipe: Recipe, precision: Precision, tokenizer, config, parts: i
 
 
 def _check_embeddings(recipe: Recipe, skeleton, tokens: int) -> None:
-    """Raise ModelError when trl would not train, or lm_eval not score, the embeddings that the recipe wants to train.
+    """Raise ModelError when trl would not train, or lm_eval not score, the embeddings that the
+    recipe wants to train.
 
     `tokens`: how many the tokenizer knows.
     """
@@ -49,47 +56,75 @@ def _check_embeddings(recipe: Recipe, skeleton, tokens: int) -> None:
     if outputs in targets:
         # trl computes the loss from the layer's own weights, where an adapter's are not.
         raise ModelError(
-            f"lora_target: {outputs} cannot get an adapter, because the loss is computed without it; leave it out, or train it in full "
-            f"with modules_to_save: {outputs} (for a base with tie_word_embeddings: false)"
+            f"lora_target: {outputs} cannot get an adapter, because the loss is computed without"
+            f" it; leave it out, or train it in full with modules_to_save: {outputs} (for a base"
+            " with tie_word_embeddings: false)"
         )
     tied = {inputs, outputs} & whole
     if tied and skeleton.config.get_text_config().tie_word_embeddings:
-        # lm_eval ties the weights again after it has loaded an adapter: it fails, or scores other weights than were trained.
+        # lm_eval ties the weights again after it has loaded an adapter: it fails, or scores other
+        # weights than were trained.
         raise ModelError(
-            f"modules_to_save: {', '.join(sorted(tied))} cannot be trained for a base whose input and output embeddings are one matrix; "
-            "leave it out, or take a base that keeps them apart (tie_word_embeddings: false)"
+            f"modules_to_save: {', '.join(sorted(tied))} cannot be trained for a base whose input"
+            " and output embeddings are one matrix; leave it out, or take a base that keeps them"
+            " apart (tie_word_embeddings: false)"
         )
     adapted = {inputs, outputs} & (targets | whole)
     rows = getattr(first, "num_embeddings", tokens)
     if adapted and rows != tokens:
         # lm_eval resizes the embeddings to the tokenizer before it loads an adapter.
         raise ModelError(
-            f"{', '.join(sorted(adapted))} cannot be trained for this base: its embeddings have {rows:,} rows and its tokenizer "
-            f"{tokens:,} tokens, and lm_eval would cut the base to the tokenizer before it loads the adapter; leave it out"
+            f"{', '.join(sorted(adapted))} cannot be trained for this base: its embeddings have"
+            f" {rows:,} rows and its tokenizer {tokens:,} tokens, and lm_eval would cut the base to"
+            " the tokenizer before it loads the adapter; leave it out"
         )
 
 
 def check_rows(rows: Sequence[Row], config) -> None:
     """Raise ModelError when a row is longer than the base can read."""
-    longest, positions = max(len(row.ids) for row in rows), getattr(config.get_text_config(), "max_position_embeddings", None)
+    longest, positions = (
+        max(len(row.ids) for row in rows),
+        getattr(config.get_text_config(), "max_position_embeddings", None),
+    )
     if positions and longest > positions:
-        raise ModelError(f"rows have up to {longest} tokens, and the base reads no more than {positions}; set max_length: {positions}")
+        raise ModelError(
+            f"rows have up to {longest} tokens, and the base reads no more than {positions}; set"
+            f" max_length: {positions}"
+        )
 
 
 def check_layers(recipe: Recipe, model) -> None:
-    """Raise SettingError when the recipe names a layer that the base has not: peft says nothing as long as it finds others."""
+    """Raise SettingError when the recipe names a layer that the base has not: peft says nothing as
+    long as it finds others.
+    """
     there = [f".{name}" for name, _ in model.named_modules()]
     for key in ("lora_target", "modules_to_save"):
-        wanted = [name for name in getattr(recipe, key) if (key, recipe.lora_target) != ("lora_target", (ALL_LINEAR,))]
-        if unknown := [name for name in wanted if not any(one.endswith(f".{name}") for one in there)]:
-            known = sorted({name.rpartition(".")[2] for name, module in model.named_modules() if hasattr(module, "weight")})
-            raise SettingError(f"{key}: the base has no layer {', '.join(unknown)}; it has {', '.join(known)}")
+        wanted = [
+            name
+            for name in getattr(recipe, key)
+            if (key, recipe.lora_target) != ("lora_target", (ALL_LINEAR,))
+        ]
+        if unknown := [
+            name for name in wanted if not any(one.endswith(f".{name}") for one in there)
+        ]:
+            known = sorted(
+                {
+                    name.rpartition(".")[2]
+                    for name, module in model.named_modules()
+                    if hasattr(module, "weight")
+                }
+            )
+            raise SettingError(
+                f"{key}: the base has no layer {', '.join(unknown)}; it has {', '.join(known)}"
+            )
 
 
 def mark_to_stop_at(recipe: Recipe, rendering: Rendering, config) -> str | None:
-    """The mark that ends every target, where lm_eval would write on after it; None where it stops there by itself.
+    """The mark that ends every target, where lm_eval would write on after it; None where it stops
+    there by itself.
 
-    Bases that are not instruction-tuned often have a chat template, and end a text with another mark than it ends a turn.
+    Bases that are not instruction-tuned often have a chat template, and end a text with another
+    mark than it ends a turn.
     """
     last = last_token(rendering.tokenizer, rendering.end)
     stops = stop_tokens(recipe.model, recipe.revision, rendering.tokenizer, config)
@@ -102,9 +137,13 @@ def load_base(recipe: Recipe, **options):
     from transformers import AutoModelForCausalLM
 
     try:
-        return AutoModelForCausalLM.from_pretrained(recipe.model, revision=recipe.revision, **options)
+        return AutoModelForCausalLM.from_pretrained(
+            recipe.model, revision=recipe.revision, **options
+        )
     except (OSError, ValueError, SafetensorError) as error:
-        raise ModelError(f"{recipe.model}: the weights cannot be loaded ({' '.join(str(error).split())[:300]})") from None
+        raise ModelError(
+            f"{recipe.model}: the weights cannot be loaded ({' '.join(str(error).split())[:300]})"
+        ) from None
 
 
 def _skeleton(config):

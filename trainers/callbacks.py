@@ -1,14 +1,20 @@
-"""What happens beside the training steps: a progress bar, and a mark on every checkpoint that was written to its end."""
+"""What happens beside the training steps: a progress bar, and a mark on every checkpoint that was
+written to its end.
+"""
 
 import time
 from pathlib import Path
 
 COMPLETE = "complete"
-"""The file that marks a whole checkpoint, with the seconds of training so far: a kill can leave a folder in which parts are missing."""
+"""The file that marks a whole checkpoint, with the seconds of training so far: a kill can leave a
+folder in which parts are missing.
+"""
 
 
 def seconds_before(checkpoint: Path | None) -> float:
-    """Seconds of training that a checkpoint stands for, those before earlier kills included; 0 without one."""
+    """Seconds of training that a checkpoint stands for, those before earlier kills included; 0
+    without one.
+    """
     return float((checkpoint / COMPLETE).read_text(encoding="utf-8") or 0) if checkpoint else 0.0
 
 
@@ -22,7 +28,13 @@ def callbacks() -> list:
 
         def on_train_begin(self, args, state, control, **_) -> None:
             shown = state.is_world_process_zero and not args.disable_tqdm
-            self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc="training", unit="step", disable=not shown)
+            self.bar = tqdm(
+                total=state.max_steps,
+                initial=state.global_step,
+                desc="training",
+                unit="step",
+                disable=not shown,
+            )
             self.losses: dict[str, str] = {}
 
         def on_step_end(self, args, state, control, **_) -> None:
@@ -37,14 +49,17 @@ def callbacks() -> list:
             self.bar.close()
 
     class Checkpoints(TrainerCallback):
-        """A point of the loss curve with every checkpoint, and a mark on it when all of it is on the disk."""
+        """A point of the loss curve with every checkpoint, and a mark on it when all of it is on
+        the disk.
+        """
 
         def on_train_begin(self, args, state, control, **_) -> None:
             resumed = Path(args.output_dir, f"checkpoint-{state.global_step}")
             self.started = time.monotonic() - seconds_before(resumed if state.global_step else None)
 
         def on_step_end(self, args, state, control, **_) -> None:
-            # Trainer forgets the steps since the last point when it is killed: the curve of a resumed training would differ.
+            # Trainer forgets the steps since the last point when it is killed: the curve of a
+            # resumed training would differ.
             control.should_log |= control.should_save
 
         def on_save(self, args, state, control, **_) -> None:

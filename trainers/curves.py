@@ -8,14 +8,23 @@ from csc_tasks.errors import require
 
 
 def loss_points(log_history: Sequence[Mapping]) -> dict[str, list[dict]]:
-    """Trainer's log as {"train": [...], "validation": [...]}; each point has step, epoch and loss (mean over learned tokens, nats)."""
+    """Trainer's log as {"train": [...], "validation": [...]}; each point has step, epoch and loss
+    (mean over learned tokens, nats).
+    """
     train = [
-        {"step": entry["step"], "epoch": entry["epoch"], "loss": entry["loss"], "learning_rate": entry["learning_rate"]}
+        {
+            "step": entry["step"],
+            "epoch": entry["epoch"],
+            "loss": entry["loss"],
+            "learning_rate": entry["learning_rate"],
+        }
         for entry in log_history
         if "loss" in entry and "learning_rate" in entry
     ]
     validation = [
-        {"step": entry["step"], "epoch": entry["epoch"], "loss": entry["eval_loss"]} for entry in log_history if "eval_loss" in entry
+        {"step": entry["step"], "epoch": entry["epoch"], "loss": entry["eval_loss"]}
+        for entry in log_history
+        if "eval_loss" in entry
     ]
     return {"train": train, "validation": validation}
 
@@ -31,7 +40,13 @@ def write_curve(points: Mapping[str, Sequence[Mapping]], out: Path) -> None:
     axes = figure.add_subplot()
     for (name, found), style in zip(points.items(), ("-", "o-"), strict=True):
         if found:
-            axes.plot([point["step"] for point in found], [point["loss"] for point in found], style, label=name, markersize=4)
+            axes.plot(
+                [point["step"] for point in found],
+                [point["loss"] for point in found],
+                style,
+                label=name,
+                markersize=4,
+            )
     axes.set_xlabel("step")
     axes.set_ylabel("loss per learned token")
     axes.grid(alpha=0.3)

@@ -1,4 +1,6 @@
-"""What the machine can do: number format, 4-bit weights, and whether a base model fits into its memory."""
+"""What the machine can do: number format, 4-bit weights, and whether a base model fits into its
+memory.
+"""
 
 import os
 from dataclasses import dataclass
@@ -7,7 +9,9 @@ from pathlib import Path
 from csc_tasks.errors import ModelError, SettingError
 
 BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "nf4": 0.56}
-"""Bytes a weight takes. NF4: half a byte, its doubly quantised constants, and the parts of a model that stay in 16 bits, about."""
+"""Bytes a weight takes. NF4: half a byte, its doubly quantised constants, and the parts of a model
+that stay in 16 bits, about.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,9 @@ class Precision:
 
 
 def choose_precision(wanted: str) -> Precision:
-    """The format asked for, or with "auto" the best the hardware has. Raises SettingError for one that it cannot do."""
+    """The format asked for, or with "auto" the best the hardware has. Raises SettingError for one
+    that it cannot do.
+    """
     import torch
 
     cuda = torch.cuda.is_available()
@@ -44,7 +50,9 @@ def choose_precision(wanted: str) -> Precision:
     if wanted == "fp16" and not cuda:
         raise SettingError("precision: fp16 needs a CUDA GPU; leave it at auto")
     if wanted == "bf16" and cuda and not torch.cuda.is_bf16_supported(including_emulation=False):
-        raise SettingError(f"precision: {torch.cuda.get_device_name()} has no bf16; leave it at auto")
+        raise SettingError(
+            f"precision: {torch.cuda.get_device_name()} has no bf16; leave it at auto"
+        )
     return Precision(wanted, "the recipe asks for it")
 
 
@@ -56,44 +64,61 @@ def quantization_config(precision: Precision, double: bool):
 
     require("bitsandbytes", "train", "4-bit training (quantization: nf4)")
     return BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=double, bnb_4bit_compute_dtype=precision.dtype,
-        # FSDP shards tensors of one type only, so the packed weights are stored in the type of everything else.
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=double,
+        bnb_4bit_compute_dtype=precision.dtype,
+        # FSDP shards tensors of one type only, so the packed weights are stored in the type of
+        # everything else.
         bnb_4bit_quant_storage=precision.dtype if precision.name != "fp32" else None,
     )
 
 
-def check_memory(parameters: int, kind: str, free: float | None, where: str, parts: int = 1) -> None:
-    """Raise ModelError when weights of this kind do not fit into `free` bytes (None: not known), with what would fit.
+def check_memory(
+    parameters: int, kind: str, free: float | None, where: str, parts: int = 1
+) -> None:
+    """Raise ModelError when weights of this kind do not fit into `free` bytes (None: not known),
+    with what would fit.
 
-    `parts`: over how many such places the weights are spread. Only weights are counted: what training needs beside them depends on
-    batch_size and max_length.
+    `parts`: over how many such places the weights are spread. Only weights are counted: what
+    training needs beside them depends on batch_size and max_length.
     """
     needed = parameters * BYTES[kind]
     if free is None or needed <= free * parts:
         return
     free *= parts
     where = f"{where} ({parts} of them)" if parts > 1 else where
-    fitting = [name for name in ("bf16", "nf4") if parameters * BYTES[name] <= free and BYTES[name] < BYTES[kind]]
+    fitting = [
+        name
+        for name in ("bf16", "nf4")
+        if parameters * BYTES[name] <= free and BYTES[name] < BYTES[kind]
+    ]
     ways = [{"bf16": "precision: bf16", "nf4": "quantization: nf4"}[name] for name in fitting]
     smaller = f"a base of at most {free / BYTES['nf4'] / 1e9:.1f} billion parameters"
     raise ModelError(
-        f"the base's {parameters / 1e9:.2f} billion weights take {needed / 1e9:.1f} GB in {kind}, and {where} has {free / 1e9:.1f} GB "
-        f"free; what would fit: {' or '.join(ways) or smaller}"
+        f"the base's {parameters / 1e9:.2f} billion weights take {needed / 1e9:.1f} GB in {kind},"
+        f" and {where} has {free / 1e9:.1f} GB free; what would fit: {' or '.join(ways) or smaller}"
     )
 
 
 def shards(processes: int) -> int:
-    """Over how many processes the base's weights are spread: under FSDP, of which `accelerate launch` tells, all; else each has its own."""
+    """Over how many processes the base's weights are spread: under FSDP, of which `accelerate
+    launch` tells, all; else each has its own.
+    """
     return processes if os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true" else 1
 
 
 def is_first_process() -> bool:
-    """Whether this process prints, scores and publishes (under `accelerate launch` there are several)."""
+    """Whether this process prints, scores and publishes (under `accelerate launch` there are
+    several).
+    """
     return os.environ.get("RANK", "0") == "0"
 
 
 def release_memory() -> None:
-    """Give the memory of a training that has ended back, so that the next model, or the process that scores this one, finds it free."""
+    """Give the memory of a training that has ended back, so that the next model, or the process
+    that scores this one, finds it free.
+    """
     import gc
 
     import torch
@@ -111,7 +136,12 @@ def free_memory() -> tuple[float | None, str]:
         return float(torch.cuda.mem_get_info()[0]), torch.cuda.get_device_name()
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return next(float(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), "this machine"
+        return (
+            next(
+                float(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")
+            ),
+            "this machine",
+        )
     except (OSError, StopIteration, ValueError):
         return None, "this machine"
 
@@ -122,16 +152,23 @@ def out_of_memory(error: BaseException) -> bool:
 
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and ("can't allocate memory" in str(error) or "out of memory" in str(error).lower())
+    return isinstance(error, RuntimeError) and (
+        "can't allocate memory" in str(error) or "out of memory" in str(error).lower()
+    )
 
 
-def what_would_fit(batch_size: int, accumulation: int, max_length: int, checkpointing: bool, quantized: bool) -> str:
+def what_would_fit(
+    batch_size: int, accumulation: int, max_length: int, checkpointing: bool, quantized: bool
+) -> str:
     """What to change after memory ran out in training, the cheapest way first."""
     if not checkpointing:
         return "gradient_checkpointing: true (about 20 % slower, the same result)"
     if batch_size > 1:
         half = batch_size // 2
-        return f"batch_size: {half} with accumulation: {accumulation * batch_size // half} (the same result)"
+        return (
+            f"batch_size: {half} with accumulation: {accumulation * batch_size // half} (the same"
+            " result)"
+        )
     if not quantized:
         return "quantization: nf4"
     return f"max_length: {max_length // 2} (longer rows lose oldest turns), or a smaller base"

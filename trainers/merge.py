@@ -193,18 +193,23 @@ def check_quantized(recipe: Recipe) -> None:
     """Raise SettingError unless the recipe's base is quantised."""
     if recipe.quantization != "nf4":
         raise SettingError(
-            "--save-quantized-base: this adapter's base is not quantised (quantization: none); score it with that base"
+            "--save-quantized-base: this adapter's base is not quantised (quantization: none);"
+            " score it with that base"
         )
 
 
 def check_folder(out: Path, option: str) -> None:
-    """Raise SettingError unless `out` can be written and is absent or empty: a model folder is never written over."""
+    """Raise SettingError unless `out` can be written and is absent or empty: a model folder is
+    never written over.
+    """
     if not is_new(out, option):
         raise SettingError(f"{out} is there already and not empty; give a new folder")
 
 
 def _write_folder(out: Path, write: Callable[[Path], None], option: str) -> None:
-    """Let `write` fill a folder beside `out` and move it into place, so that half a model is never found there."""
+    """Let `write` fill a folder beside `out` and move it into place, so that half a model is never
+    found there.
+    """
     check_folder(out, option)
     with replace_folder(out) as fresh:
         write(fresh)

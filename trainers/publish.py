@@ -13,29 +13,56 @@ from trainers.adapter_card import short_name, write_card
 
 
 def publish_adapter(args: Namespace, record: Mapping, out: Path) -> None:
-    """Say what would be sent and, with --push, send it. The card gets the scores of `args.results`; paths of this machine stay here."""
+    """Say what would be sent and, with --push, send it. The card gets the scores of `args.results`;
+    paths of this machine stay here.
+    """
     write_card(record, out, [Path(path) for path in args.results])
-    files = {name: out / name for name in ("README.md", *sorted(set(record["files"]) - {"README.md"}))}
+    files = {
+        name: out / name for name in ("README.md", *sorted(set(record["files"]) - {"README.md"}))
+    }
     with tempfile.TemporaryDirectory() as scratch:
         publication = Publication(
-            repo_id=args.repo_id, files=files | without_paths(files, record, Path(scratch)), repo_type="model", private=args.private,
-            marker=RECORD, message=f"Publish an adapter for {short_name(record['recipe']['model'])}",
-        )  # fmt: skip
+            repo_id=args.repo_id,
+            files=files | without_paths(files, record, Path(scratch)),
+            repo_type="model",
+            private=args.private,
+            marker=RECORD,
+            message=f"Publish an adapter for {short_name(record['recipe']['model'])}",
+        )
         print(*publication.lines(), sep="\n")
         if not args.push:
             print("Dry run: nothing was sent. Add --push to publish.")
             return
         results = [word for path in args.results for word in ("--results", path)]
-        again = ["csc", "train", "--out", args.out, "--repo-id", args.repo_id, *results, *(["--private"] if args.private else []), "--push"]
+        again = [
+            "csc",
+            "train",
+            "--out",
+            args.out,
+            "--repo-id",
+            args.repo_id,
+            *results,
+            *(["--private"] if args.private else []),
+            "--push",
+        ]
         publish(publication, shlex.join(again))
 
 
 def without_paths(files: Mapping[str, Path], record: Mapping, scratch: Path) -> dict[str, Path]:
-    """Copies in `scratch` of the JSON files in which base or data are named by a folder, with its last part in place of the path."""
+    """Copies in `scratch` of the JSON files in which base or data are named by a folder, with its
+    last part in place of the path.
+    """
     recipe = record["recipe"]
-    named = {recipe["model"], *recipe["data"], *record["tested"].values(), *(source["name"] for source in record["data"])}
+    named = {
+        recipe["model"],
+        *recipe["data"],
+        *record["tested"].values(),
+        *(source["name"] for source in record["data"]),
+    }
     named |= {recipe["test_data"]} if recipe["test_data"] else set()
-    short = {json.dumps(name): json.dumps(short_name(name)) for name in named if short_name(name) != name}
+    short = {
+        json.dumps(name): json.dumps(short_name(name)) for name in named if short_name(name) != name
+    }
     found = {}
     for name, file in files.items():
         text = file.read_text(encoding="utf-8") if file.suffix == ".json" else ""

@@ -1,8 +1,10 @@
-"""Prompts and targets as the tokens of one model: the context is, token by token, what lm_eval's hf backend sends at evaluation.
+"""Prompts and targets as the tokens of one model: the context is, token by token, what lm_eval's hf
+backend sends at evaluation.
 
-A target is what the model should write after the prompt, up to and including the mark that ends its turn. Templates that make a model
-think are told not to; one that opens a thinking block in the prompt all the same gets targets that close it at once, so that thinking is
-never trained on and every reply can still be read. How models think is known to csc_tasks.thinking.
+A target is what the model should write after the prompt, up to and including the mark that ends its
+turn. Templates that make a model think are told not to; one that opens a thinking block in the
+prompt all the same gets targets that close it at once, so that thinking is never trained on and
+every reply can still be read. How models think is known to csc_tasks.thinking.
 """
 
 from collections.abc import Sequence
@@ -20,7 +22,9 @@ _PROBE = "assistant-message-probe"
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One prompt and its target as token ids; the first `tag` tokens of the target name the strategy (0: not counted, or none)."""
+    """One prompt and its target as token ids; the first `tag` tokens of the target name the
+    strategy (0: not counted, or none).
+    """
 
     prompt: list[int]
     target: list[int]
@@ -33,22 +37,29 @@ class Exchange:
 class Rendering:
     """How one tokenizer shows prompts and targets.
 
-    templated: whether the chat template is applied (lm_eval's --apply_chat_template). tags: whether the tokens that name a strategy are
-    counted. today: the date that a template is given (csc_date). `opening` and `end` stand around every target.
+    templated: whether the chat template is applied (lm_eval's --apply_chat_template). tags: whether
+    the tokens that name a strategy are counted. today: the date that a template is given
+    (csc_date). `opening` and `end` stand around every target.
     """
 
     def __init__(self, tokenizer, templated: bool, tags: bool = False, today: str = DATE) -> None:
         if templated and not getattr(tokenizer, "chat_template", None):
             raise ModelError(
-                "this tokenizer has no chat template: take an instruction-tuned model, or train on plain text with chat_template: false "
-                "and style: single"
+                "this tokenizer has no chat template: take an instruction-tuned model, or train on"
+                " plain text with chat_template: false and style: single"
             )
         self.tokenizer = tokenizer
         self.templated = templated
         self.tags = tags
         self.template_arguments = dict(thinking.of_tokenizer(tokenizer).switch) if templated else {}
-        self.thinking = thinking.of_tokenizer(tokenizer, self.template_arguments) if templated else Thinking()
-        self.template = ChatTemplate(of_tokenizer(tokenizer, **self.template_arguments), today) if templated else None
+        self.thinking = (
+            thinking.of_tokenizer(tokenizer, self.template_arguments) if templated else Thinking()
+        )
+        self.template = (
+            ChatTemplate(of_tokenizer(tokenizer, **self.template_arguments), today)
+            if templated
+            else None
+        )
         self.opening, self.end = self._around_targets() if templated else ("", _eos(tokenizer))
 
     @property
@@ -59,30 +70,52 @@ class Rendering:
     @property
     def date(self) -> str | None:
         """The date in prompts; None where the template prints none."""
-        return self.template.today if self.template is not None and self.template.prints_date else None
+        return (
+            self.template.today if self.template is not None and self.template.prints_date else None
+        )
 
     @property
     def closes_thinking(self) -> bool:
-        """Whether targets start by closing a thinking block that the template opens in the prompt."""
+        """Whether targets start by closing a thinking block that the template opens in the
+        prompt.
+        """
         return bool(self.thinking.opened)
 
-    def exchanges(self, prompts: Sequence[tuple[TurnPrompt | AnswerPrompt, str]], drop: int = 0) -> list[Exchange]:
-        """Prompts, each with its target's text, as token ids; `drop` oldest turns of history are left out."""
+    def exchanges(
+        self, prompts: Sequence[tuple[TurnPrompt | AnswerPrompt, str]], drop: int = 0
+    ) -> list[Exchange]:
+        """Prompts, each with its target's text, as token ids; `drop` oldest turns of history are
+        left out.
+        """
         if not prompts:
             return []
         asked = [self.text(prompt, drop) for prompt, _ in prompts]
         wanted = [self._target(prompt, target) for prompt, target in prompts]
         heads = encode(self.tokenizer, asked)
-        wholes = encode(self.tokenizer, [text + target for text, target in zip(asked, wanted, strict=True)])
+        wholes = encode(
+            self.tokenizer, [text + target for text, target in zip(asked, wanted, strict=True)]
+        )
         named = [self._tag(prompt) if self.tags else "" for prompt, _ in prompts]
-        tags = encode(self.tokenizer, [text + tag for text, tag in zip(asked, named, strict=True)]) if self.tags else heads
+        tags = (
+            encode(self.tokenizer, [text + tag for text, tag in zip(asked, named, strict=True)])
+            if self.tags
+            else heads
+        )
         found = []
-        for head, whole, with_tag, target, tag in zip(heads, wholes, tags, wanted, named, strict=True):
+        for head, whole, with_tag, target, tag in zip(
+            heads, wholes, tags, wanted, named, strict=True
+        ):
             if whole[: len(head)] == head:
-                found.append(Exchange(head, whole[len(head) :], max(0, _alike(with_tag, whole) - len(head))))
+                found.append(
+                    Exchange(head, whole[len(head) :], max(0, _alike(with_tag, whole) - len(head)))
+                )
                 continue
-            # Where tokens run over the end of the prompt, the target is encoded by itself: evaluation never sees such a token either.
-            tail, tag_alone = (self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in (target, tag))
+            # Where tokens run over the end of the prompt, the target is encoded by itself:
+            # evaluation never sees such a token either.
+            tail, tag_alone = (
+                self.tokenizer(text, add_special_tokens=False)["input_ids"]
+                for text in (target, tag)
+            )
             found.append(Exchange(head, tail, _alike(tag_alone, tail)))
         return found
 
@@ -92,7 +125,8 @@ class Rendering:
         return prompt.plain(messages) if self.template is None else self.template(messages)
 
     def _target(self, prompt: TurnPrompt | AnswerPrompt, target: str) -> str:
-        # Plain text goes on after a colon as the history's lines do: with a space where the language has them.
+        # Plain text goes on after a colon as the history's lines do: with a space where the
+        # language has them.
         space = "" if self.templated or not language(prompt.language).text.spaced else " "
         return self.opening + space + target + self.end
 
@@ -101,24 +135,37 @@ class Rendering:
         if isinstance(prompt, AnswerPrompt):
             return ""
         strategy = prompt.conversation.dialogue[prompt.turn].strategy
-        return self._target(prompt, tagged(strategy, "", prompt.language).strip()).removesuffix(self.end)
+        return self._target(prompt, tagged(strategy, "", prompt.language).strip()).removesuffix(
+            self.end
+        )
 
     def _around_targets(self) -> tuple[str, str]:
-        """What the template writes between a prompt and the assistant's text, and after the text up to the mark that ends the turn."""
+        """What the template writes between a prompt and the assistant's text, and after the text up
+        to the mark that ends the turn.
+        """
         asked = [{"role": "user", "content": "probe"}]
         prompt = self.template.render(asked)
-        whole = self.template.render([*asked, {"role": "assistant", "content": _PROBE}], answered=True)
+        whole = self.template.render(
+            [*asked, {"role": "assistant", "content": _PROBE}], answered=True
+        )
         before, found, after = whole.rpartition(_PROBE)
         if not found:
-            raise ModelError("this tokenizer's chat template does not show what the assistant said; it cannot be trained on")
-        opening = before[len(prompt) :] if whole.startswith(prompt) and len(before) >= len(prompt) else ""
+            raise ModelError(
+                "this tokenizer's chat template does not show what the assistant said; it cannot be"
+                " trained on"
+            )
+        opening = (
+            before[len(prompt) :] if whole.startswith(prompt) and len(before) >= len(prompt) else ""
+        )
         # Some templates show even an answer inside the thought that the prompt opens.
         opening += closes(opened_by(prompt + opening))
         return opening, through_first(after, special_tokens(self.tokenizer)) or _eos(self.tokenizer)
 
 
 def encode(tokenizer, texts: list[str]) -> list[list[int]]:
-    """Token ids of prompts, as HFLM.tok_batch_encode: nothing is added to a text that opens with the beginning-of-text mark already."""
+    """Token ids of prompts, as HFLM.tok_batch_encode: nothing is added to a text that opens with
+    the beginning-of-text mark already.
+    """
     bos = getattr(tokenizer, "bos_token", None)
     more = {"add_special_tokens": False} if bos and texts[0].startswith(bos) else {}
     return tokenizer(texts, **more)["input_ids"]
@@ -126,12 +173,16 @@ def encode(tokenizer, texts: list[str]) -> list[list[int]]:
 
 def _alike(one: Sequence[int], other: Sequence[int]) -> int:
     """How many tokens two sequences open with alike."""
-    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-
-
+    return next(
+        (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
+        min(len(one), len(other)),
+    )
 
 
 def _eos(tokenizer) -> str:
     if not tokenizer.eos_token:
-        raise ModelError("this tokenizer has no end-of-text token (eos_token), so a model could not learn where a reply ends")
+        raise ModelError(
+            "this tokenizer has no end-of-text token (eos_token), so a model could not learn where"
+            " a reply ends"
+        )
     return tokenizer.eos_token

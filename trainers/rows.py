@@ -1,11 +1,14 @@
 """Conversations and questions -> training rows: token ids, and which of them are learned.
 
-Every target's context is exactly the evaluation prompt of its turn. In `single` style that is one row per supporter turn. In `chat` style
-targets share rows as far as the chat template allows: a row teaches a turn when it starts with the turn's prompt and target, token by
-token. Templates that render earlier turns differently from the last one (Qwen3 and DeepSeek drop thinking blocks there) allow no sharing.
+Every target's context is exactly the evaluation prompt of its turn. In `single` style that is one
+row per supporter turn. In `chat` style targets share rows as far as the chat template allows: a row
+teaches a turn when it starts with the turn's prompt and target, token by token. Templates that
+render earlier turns differently from the last one (Qwen3 and DeepSeek drop thinking blocks there)
+allow no sharing.
 
-What is longer than `max_length` loses whole oldest turns: a turn's own row as few as possible; shared rows become overlapping windows, in
-which each turn is learned once, in the window that shows most of what came before it.
+What is longer than `max_length` loses whole oldest turns: a turn's own row as few as possible;
+shared rows become overlapping windows, in which each turn is learned once, in the window that shows
+most of what came before it.
 """
 
 import itertools
@@ -23,7 +26,9 @@ IGNORED = -100
 """The label of a token that is not learned."""
 
 WINDOW_CONTEXT = 0.5
-"""The share of max_length that a further window of a long conversation may spend on what its first target's prompt shows."""
+"""The share of max_length that a further window of a long conversation may spend on what its first
+target's prompt shows.
+"""
 
 Asked = tuple[TurnPrompt | AnswerPrompt, str]
 
@@ -32,7 +37,8 @@ Asked = tuple[TurnPrompt | AnswerPrompt, str]
 class Row:
     """Token ids and labels of one training sequence.
 
-    `targets` says where its targets are: (first token, end), in order; the first `tags[i]` tokens of target i name its strategy.
+    `targets` says where its targets are: (first token, end), in order; the first `tags[i]` tokens
+    of target i name its strategy.
     """
 
     conversation_id: str
@@ -64,27 +70,44 @@ class TooLong(DataError):
     """A target that does not fit into max_length with any history left out."""
 
 
-def asked_of(item: Conversation | Question, style: str, reference: str = "refined_agent_answer") -> list[Asked]:
-    """The prompts that the tasks send about an item, each with its target; a question's answer is `reference`, or what there is.
+def asked_of(
+    item: Conversation | Question, style: str, reference: str = "refined_agent_answer"
+) -> list[Asked]:
+    """The prompts that the tasks send about an item, each with its target; a question's answer is
+    `reference`, or what there is.
 
     Thinking in a target is left out; a target that is nothing else is "".
     """
     if isinstance(item, Question):
-        other = item.agent_answer if reference == "refined_agent_answer" else item.refined_agent_answer
-        return [(AnswerPrompt(item, style), read_answer(getattr(item, reference).strip() or other).text)]
+        other = (
+            item.agent_answer if reference == "refined_agent_answer" else item.refined_agent_answer
+        )
+        return [
+            (AnswerPrompt(item, style), read_answer(getattr(item, reference).strip() or other).text)
+        ]
     asked = []
     for turn in item.scored_turns():
         gold = item.dialogue[turn]
         text = read_answer(gold.text).text
-        asked.append((TurnPrompt(item, turn, style), text and tagged(gold.strategy, text, item.language)))
+        asked.append(
+            (TurnPrompt(item, turn, style), text and tagged(gold.strategy, text, item.language))
+        )
     return asked
 
 
-def rows_of(item: Conversation | Question, rendering: Rendering, style: str, max_length: int, counts: Counter, **options) -> list[Row]:
+def rows_of(
+    item: Conversation | Question,
+    rendering: Rendering,
+    style: str,
+    max_length: int,
+    counts: Counter,
+    **options,
+) -> list[Row]:
     """The rows that teach one item; what was made, shortened and left out is added to `counts`.
 
-    Options: `reference` as in `asked_of`; `pack=False` gives every turn a row of its own in `chat` style too; `skip_too_long=True` counts
-    targets that never fit instead of raising TooLong, whose text names the turn and the length it needs.
+    Options: `reference` as in `asked_of`; `pack=False` gives every turn a row of its own in `chat`
+    style too; `skip_too_long=True` counts targets that never fit instead of raising TooLong, whose
+    text names the turn and the length it needs.
     """
     skip, pack = options.get("skip_too_long", False), options.get("pack", True)
     kind = "questions" if isinstance(item, Question) else "conversations"
@@ -92,17 +115,25 @@ def rows_of(item: Conversation | Question, rendering: Rendering, style: str, max
     asked = asked_of(item, style, options.get("reference", "refined_agent_answer"))
     counts[f"{kind} without a labelled supporter turn"] += not asked
     learnable = [pair for pair in asked if pair[1]]
-    counts["targets left out, because nothing but thinking is in them"] += len(asked) - len(learnable)
+    counts["targets left out, because nothing but thinking is in them"] += len(asked) - len(
+        learnable
+    )
     packed = pack and style == "chat" and isinstance(item, Conversation)
     rows: list[Row] = []
     for drop, group in _windows(learnable, rendering, max_length, packed, skip, counts):
-        made = _shared(item.conversation_id, group) if packed else [_row(item.conversation_id, [exchange]) for exchange in group]
+        made = (
+            _shared(item.conversation_id, group)
+            if packed
+            else [_row(item.conversation_id, [exchange]) for exchange in group]
+        )
         rows += made
         counts["targets"] += len(group)
         counts["targets with oldest turns left out"] += len(group) if drop else 0
         counts["further windows of conversations over the length"] += packed and drop > 0
         if packed and len(made) > 1:
-            counts[f"rows more than one a conversation, because {_why_split(item)}"] += len(made) - 1
+            counts[f"rows more than one a conversation, because {_why_split(item)}"] += (
+                len(made) - 1
+            )
     counts["rows"] += len(rows)
     counts["tokens"] += sum(len(row.ids) for row in rows)
     counts["tokens learned"] += sum(row.learned() for row in rows)
@@ -110,7 +141,12 @@ def rows_of(item: Conversation | Question, rendering: Rendering, style: str, max
 
 
 def _windows(
-    asked: Sequence[Asked], rendering: Rendering, max_length: int, packed: bool, skip: bool, counts: Counter
+    asked: Sequence[Asked],
+    rendering: Rendering,
+    max_length: int,
+    packed: bool,
+    skip: bool,
+    counts: Counter,
 ) -> Iterator[tuple[int, list[Exchange]]]:
     """(oldest turns left out, the exchanges to learn with that history), every target once."""
     waiting = list(zip(asked, rendering.exchanges(asked), strict=True))
@@ -130,15 +166,22 @@ def _windows(
             yield drop, rendering.exchanges([first], drop)
             long = long[1:]
             continue
-        # A window that shows as much as fits would hold one target; this one keeps room for the targets that follow.
+        # A window that shows as much as fits would hold one target; this one keeps room for the
+        # targets that follow.
         roomier = _fewest_dropped(first, rendering, int(max_length * WINDOW_CONTEXT)) or drop
-        window = list(itertools.takewhile(lambda one: len(one) <= max_length, rendering.exchanges(long, roomier)))
+        window = list(
+            itertools.takewhile(
+                lambda one: len(one) <= max_length, rendering.exchanges(long, roomier)
+            )
+        )
         yield roomier, window
         long = long[len(window) :]
 
 
 def _fewest_dropped(pair: Asked, rendering: Rendering, room: int) -> int | None:
-    """The fewest oldest turns (at least one) without which a prompt and its target take at most `room` tokens; None where none helps."""
+    """The fewest oldest turns (at least one) without which a prompt and its target take at most
+    `room` tokens; None where none helps.
+    """
     low, high = 1, pair[0].droppable()
     if high < low or len(rendering.exchanges([pair], high)[0]) > room:
         return None
@@ -155,18 +198,33 @@ def _too_long(pair: Asked, rendering: Rendering, max_length: int) -> str:
     prompt = pair[0]
     needed = len(rendering.exchanges([pair], prompt.droppable())[0])
     if isinstance(prompt, TurnPrompt):
-        where = f"{prompt.conversation.conversation_id} turn {prompt.turn}: instructions and reply alone"
+        where = (
+            f"{prompt.conversation.conversation_id} turn {prompt.turn}: instructions and reply"
+            " alone"
+        )
     else:
         where = f"{prompt.question.conversation_id}: instruction, summary, question and answer"
-    return f"{where} take {needed} tokens and max_length is {max_length}: raise max_length, or leave such targets out with too_long: skip"
+    return (
+        f"{where} take {needed} tokens and max_length is {max_length}: raise max_length, or leave"
+        " such targets out with too_long: skip"
+    )
 
 
 def _shared(conversation_id: str, exchanges: Sequence[Exchange]) -> list[Row]:
-    """As few rows as possible: a row of the last turn teaches every earlier turn whose prompt and target it starts with."""
+    """As few rows as possible: a row of the last turn teaches every earlier turn whose prompt and
+    target it starts with.
+    """
     made: list[list[Exchange]] = []
     for exchange in reversed(exchanges):
         start = exchange.prompt + exchange.target
-        holder = next((group for group in made if (group[-1].prompt + group[-1].target)[: len(start)] == start), None)
+        holder = next(
+            (
+                group
+                for group in made
+                if (group[-1].prompt + group[-1].target)[: len(start)] == start
+            ),
+            None,
+        )
         if holder is None:
             made.append(holder := [])
         holder.insert(0, exchange)
@@ -176,17 +234,28 @@ def _shared(conversation_id: str, exchanges: Sequence[Exchange]) -> list[Row]:
 def _row(conversation_id: str, exchanges: Sequence[Exchange]) -> Row:
     last = exchanges[-1]
     targets = tuple((len(one.prompt), len(one)) for one in exchanges)
-    return Row(conversation_id, last.prompt + last.target, targets, tuple(one.tag for one in exchanges))
+    return Row(
+        conversation_id, last.prompt + last.target, targets, tuple(one.tag for one in exchanges)
+    )
 
 
 def _why_split(item: Conversation) -> str:
     speakers = [turn.speaker for turn in item.dialogue]
     twice = any(one == other == SUPPORTER for one, other in itertools.pairwise(speakers))
-    return "the supporter speaks twice in a row" if twice else "the chat template renders earlier turns differently"
+    return (
+        "the supporter speaks twice in a row"
+        if twice
+        else "the chat template renders earlier turns differently"
+    )
 
 
 def build_rows(
-    items: Iterable[Conversation | Question], rendering: Rendering, style: str, max_length: int, quiet: bool = False, **options
+    items: Iterable[Conversation | Question],
+    rendering: Rendering,
+    style: str,
+    max_length: int,
+    quiet: bool = False,
+    **options,
 ) -> tuple[list[Row], Counter]:
     """The rows of all items, and what was counted. Shows progress; options as in `rows_of`.
 
@@ -201,5 +270,8 @@ def build_rows(
         for row in rows_of(item, rendering, style, max_length, counts, **options)
     ]
     if not rows:
-        raise DataError("nothing to learn: there is no labelled supporter turn and no question that fits; every label would be masked")
+        raise DataError(
+            "nothing to learn: there is no labelled supporter turn and no question that fits; every"
+            " label would be masked"
+        )
     return rows, counts

@@ -1,4 +1,6 @@
-"""Which conversations and questions are trained on: train splits, and never anything that the benchmark asks about."""
+"""Which conversations and questions are trained on: train splits, and never anything that the
+benchmark asks about.
+"""
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +25,9 @@ class TrainingData:
     validation: tuple[Conversation | Question, ...]
     sources: tuple[corpora.Corpus, ...]
     set_aside: int
-    """Rows of train splits left out, because their conversation is held out in another config or corpus."""
+    """Rows of train splits left out, because their conversation is held out in another config or
+    corpus.
+    """
     tested: Mapping[str, str]
     """csconv or qa -> the first of the corpora that were asked for that has such a test split."""
     absent: tuple[str, ...]
@@ -31,13 +35,18 @@ class TrainingData:
 
 
 def read_training_data(
-    names: Sequence[str], configs: Sequence[str], language: str | None, validation_share: float, tested: Sequence[str]
+    names: Sequence[str],
+    configs: Sequence[str],
+    language: str | None,
+    validation_share: float,
+    tested: Sequence[str],
 ) -> TrainingData:
     """Read the train splits of `configs` in the corpora `names`, and hold some of them out.
 
-    Held out are the corpora's own validation splits (while `validation_share` is above 0) and, of a corpus without one, that share of its
-    conversations, the first in sha256(id) order. Raises DataError when a corpus has no train split or the rows of another, when nothing is
-    left, or when a conversation id also stands in a test split of one of the corpora or of `tested`.
+    Held out are the corpora's own validation splits (while `validation_share` is above 0) and, of a
+    corpus without one, that share of its conversations, the first in sha256(id) order. Raises
+    DataError when a corpus has no train split or the rows of another, when nothing is left, or when
+    a conversation id also stands in a test split of one of the corpora or of `tested`.
     """
     if not names:
         raise SettingError("data: name at least one dataset folder or Hub id to train on")
@@ -47,11 +56,24 @@ def read_training_data(
     for name in names:
         found = list(read_split(name, configs, TRAIN))
         if not found:
-            raise DataError(f"{name}: none of {', '.join(configs)} has a {TRAIN} split; what the benchmark asks about is never trained on")
+            raise DataError(
+                f"{name}: none of {', '.join(configs)} has a {TRAIN} split; what the benchmark asks"
+                " about is never trained on"
+            )
         held_out = list(read_split(name, configs, VALIDATION)) if validation_share else []
         for split in found:
-            if again := next((one for one in sources if (one.config, one.content_hash) == (split.config, split.content_hash)), None):
-                raise DataError(f"{name} has the same rows as {again.name} ({split.config}/{TRAIN}); name the data once")
+            if again := next(
+                (
+                    one
+                    for one in sources
+                    if (one.config, one.content_hash) == (split.config, split.content_hash)
+                ),
+                None,
+            ):
+                raise DataError(
+                    f"{name} has the same rows as {again.name} ({split.config}/{TRAIN}); name the"
+                    " data once"
+                )
         sources += found + held_out
         with_validation = set()
         for split in held_out:
@@ -60,25 +82,41 @@ def read_training_data(
             with_validation |= {split.config} if spoken else set()
         for split in found:
             share = 0 if split.config in with_validation else validation_share
-            kept, held = hold_out([item for item in split.items if language in (None, item.language)], share)
+            kept, held = hold_out(
+                [item for item in split.items if language in (None, item.language)], share
+            )
             train += kept
             validation += held
     if not train:
-        raise DataError(f"{', '.join(names)}: no {language or ''} conversation or question to train on")
+        raise DataError(
+            f"{', '.join(names)}: no {language or ''} conversation or question to train on"
+        )
     found_tests = refuse_tested((*train, *validation), dict.fromkeys([*tested, *names]))
     shown = {mark for item in validation for mark in marks(item)}
     # A conversation of several data sets must not be learned from one and held out of another.
     kept = tuple(item for item in train if shown.isdisjoint(marks(item)))
     if not kept:
-        raise DataError(f"{', '.join(names)}: every conversation is held out for validation; lower validation_share")
-    absent = tuple(config for config in configs if config not in {split.config for split in sources if split.split == TRAIN})
-    return TrainingData(kept, tuple(validation), tuple(sources), len(train) - len(kept), found_tests, absent)
+        raise DataError(
+            f"{', '.join(names)}: every conversation is held out for validation; lower"
+            " validation_share"
+        )
+    absent = tuple(
+        config
+        for config in configs
+        if config not in {split.config for split in sources if split.split == TRAIN}
+    )
+    return TrainingData(
+        kept, tuple(validation), tuple(sources), len(train) - len(kept), found_tests, absent
+    )
 
 
 def read_split(name: str, configs: Iterable[str], split: str) -> Iterator[corpora.Corpus]:
     """One split of every config that has it."""
     if Path(name).is_file():
-        raise DataError(f"{name} is a file, which does not say which split it holds; give a dataset folder, with files CONFIG/{split}*")
+        raise DataError(
+            f"{name} is a file, which does not say which split it holds; give a dataset folder,"
+            f" with files CONFIG/{split}*"
+        )
     local = name == "demo" or Path(name).expanduser().is_dir()
     for config in configs:
         with contextlib.suppress(MissingSplit):
@@ -87,16 +125,22 @@ def read_split(name: str, configs: Iterable[str], split: str) -> Iterator[corpor
 
 
 def hold_out(items: Sequence, share: float) -> tuple[list, list]:
-    """(kept, held out): the first `share` of the conversations in their order, at least one, all rows of one conversation together."""
+    """(kept, held out): the first `share` of the conversations in their order, at least one, all
+    rows of one conversation together.
+    """
     order = list(dict.fromkeys(item.conversation_id for item in items))
     held = set(order[: max(1, round(share * len(order)))]) if share and len(order) > 1 else set()
-    return [item for item in items if item.conversation_id not in held], [item for item in items if item.conversation_id in held]
+    return [item for item in items if item.conversation_id not in held], [
+        item for item in items if item.conversation_id in held
+    ]
 
 
 def refuse_tested(items: Iterable[Conversation | Question], names: Iterable[str]) -> dict[str, str]:
-    """Raise DataError when one of these conversations also stands in a test split of the corpora `names`; returns which have one.
+    """Raise DataError when one of these conversations also stands in a test split of the corpora
+    `names`; returns which have one.
 
-    The same is what has the same id, or says the same (see `marks`): published corpora give one dialogue another id in each config.
+    The same is what has the same id, or says the same (see `marks`): published corpora give one
+    dialogue another id in each config.
     """
     found: dict[str, str] = {}
     same = {mark: item.conversation_id for item in items for mark in marks(item)}
@@ -106,17 +150,21 @@ def refuse_tested(items: Iterable[Conversation | Question], names: Iterable[str]
             tested = {mark for item in corpus.items for mark in marks(item)}
             if both := sorted({id_ for mark, id_ in same.items() if mark in tested}):
                 raise DataError(
-                    f"{len(both)} conversations to train on also stand in {name} {corpus.config}/{TEST}, which the benchmark asks about "
-                    f"(first: {both[0]}); take them out of the training data"
+                    f"{len(both)} conversations to train on also stand in {name}"
+                    f" {corpus.config}/{TEST}, which the benchmark asks about (first: {both[0]});"
+                    " take them out of the training data"
                 )
     return found
 
 
 def marks(item: Conversation | Question) -> tuple[str, ...]:
-    """What tells that two items are the same: the conversation's id, and of a dialogue a hash of all that is said, whatever its labels.
+    """What tells that two items are the same: the conversation's id, and of a dialogue a hash of
+    all that is said, whatever its labels.
 
     A single question may well be asked in two conversations with the same words.
     """
     if isinstance(item, Question):
         return (item.conversation_id,)
-    return item.conversation_id, content_id("said", [(turn.speaker, turn.text) for turn in item.dialogue])
+    return item.conversation_id, content_id(
+        "said", [(turn.speaker, turn.text) for turn in item.dialogue]
+    )

@@ -1,4 +1,6 @@
-"""What the tiny model reads: the tasks' own prompts in chat style, a tokenizer learned from them, and which tokens are learned."""
+"""What the tiny model reads: the tasks' own prompts in chat style, a tokenizer learned from them,
+and which tokens are learned.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,19 +15,28 @@ from csc_tasks.question import Question
 REPLY_TOKENS = 256
 """What the tasks let a model write (max_gen_toks): kept free after every prompt."""
 END, PAD = "<|im_end|>", "<|endoftext|>"
-# ChatML, but each opening is one token: otherwise the marks would be a third of a conversation of short turns.
+# ChatML, but each opening is one token: otherwise the marks would be a third of a conversation of
+# short turns.
 OPENINGS = tuple(f"<|im_start|>{role}\n" for role in ("system", "user", "assistant"))
 TEMPLATE = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] +"
+    " '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{%"
+    " endif %}"
 )
-# Pieces end at punctuation and not at every space, so that BPE can learn the phrases that support replies repeat, in English as in Chinese.
-PIECES = r" ?\d{1,3}| ?[^\s\d.,!?:;，。！？：；、]+(?: [^\s\d.,!?:;，。！？：；、]+)*[.,!?:;，。！？：；、]*|[.,!?:;，。！？：；、]+|\s"
+# Pieces end at punctuation and not at every space, so that BPE can learn the phrases that support
+# replies repeat, in English as in Chinese.
+PIECES = (
+    r" ?\d{1,3}"
+    r"| ?[^\s\d.,!?:;，。！？：；、]+(?: [^\s\d.,!?:;，。！？：；、]+)*[.,!?:;，。！？：；、]*"
+    r"|[.,!?:;，。！？：；、]+|\s"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A rendered conversation or question, and the character spans that are learned: each a target with the mark that ends it."""
+    """A rendered conversation or question, and the character spans that are learned: each a target
+    with the mark that ends it.
+    """
 
     text: str
     spans: tuple[tuple[int, int], ...]
@@ -39,17 +50,28 @@ class Encoded:
     learned: list[bool]
 
 
-def prompts_of(item: Conversation | Question, variant: str = "predict") -> list[tuple[TurnPrompt | AnswerPrompt, str]]:
-    """Each prompt that the tasks send about a conversation (`variant` as in TurnPrompt) or a question in chat style, with its target."""
+def prompts_of(
+    item: Conversation | Question, variant: str = "predict"
+) -> list[tuple[TurnPrompt | AnswerPrompt, str]]:
+    """Each prompt that the tasks send about a conversation (`variant` as in TurnPrompt) or a
+    question in chat style, with its target.
+    """
     if isinstance(item, Conversation):
-        return [(prompt, prompt.target()) for prompt in (TurnPrompt(item, turn, "chat", variant) for turn in item.scored_turns())]
-    return [(AnswerPrompt(item, "chat"), item.refined_agent_answer.strip() or item.agent_answer.strip())]
+        return [
+            (prompt, prompt.target())
+            for prompt in (TurnPrompt(item, turn, "chat", variant) for turn in item.scored_turns())
+        ]
+    return [
+        (AnswerPrompt(item, "chat"), item.refined_agent_answer.strip() or item.agent_answer.strip())
+    ]
 
 
 def train_tokenizer(items: Iterable[Conversation | Question], vocabulary: int, positions: int):
-    """A byte-level BPE tokenizer of `vocabulary` tokens with a ChatML template, learned from the items' prompts and targets.
+    """A byte-level BPE tokenizer of `vocabulary` tokens with a ChatML template, learned from the
+    items' prompts and targets.
 
-    `[Strategy name]` is one token in every language of the items, so that the choice of a strategy is one choice.
+    `[Strategy name]` is one token in every language of the items, so that the choice of a strategy
+    is one choice.
     """
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -57,18 +79,31 @@ def train_tokenizer(items: Iterable[Conversation | Question], vocabulary: int, p
     items = list(items)
     bare = Tokenizer(models.BPE())
     split = pre_tokenizers.Split(Regex(PIECES), "isolated")
-    bare.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    bare.pre_tokenizer = pre_tokenizers.Sequence(
+        [split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
     bare.decoder = decoders.ByteLevel()
-    tags = [tagged(strategy.id, "", language).strip() for language in _languages(items) for strategy in STRATEGIES]
+    tags = [
+        tagged(strategy.id, "", language).strip()
+        for language in _languages(items)
+        for strategy in STRATEGIES
+    ]
     tags = list(dict.fromkeys(tags))
     trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary - len(tags), min_frequency=2, special_tokens=[PAD, END, *OPENINGS],
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), show_progress=False,
+        vocab_size=vocabulary - len(tags),
+        min_frequency=2,
+        special_tokens=[PAD, END, *OPENINGS],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
     )
     bare.train_from_iterator(_texts(items), trainer)
     bare.add_tokens([AddedToken(tag, normalized=False) for tag in tags])
     return PreTrainedTokenizerFast(
-        tokenizer_object=bare, eos_token=END, pad_token=PAD, chat_template=TEMPLATE, model_max_length=positions,
+        tokenizer_object=bare,
+        eos_token=END,
+        pad_token=PAD,
+        chat_template=TEMPLATE,
+        model_max_length=positions,
         clean_up_tokenization_spaces=False,
     )
 
@@ -88,12 +123,18 @@ def _texts(items: Iterable[Conversation | Question]) -> Iterator[str]:
 
 
 def examples_of(
-    item: Conversation | Question, tokenizer, positions: int, counts: Counter, variant: str = "predict"
+    item: Conversation | Question,
+    tokenizer,
+    positions: int,
+    counts: Counter,
+    variant: str = "predict",
 ) -> Iterator[Example]:
-    """The texts that teach one conversation or question; what was made and left out is added to `counts`.
+    """The texts that teach one conversation or question; what was made and left out is added to
+    `counts`.
 
-    The prompt of the last scored turn, with its target, holds the earlier prompts and targets too and so teaches them all at once. A turn
-    whose prompt goes on differently (one right after another supporter turn, or one that needs history left out) gets its own text.
+    The prompt of the last scored turn, with its target, holds the earlier prompts and targets too
+    and so teaches them all at once. A turn whose prompt goes on differently (one right after
+    another supporter turn, or one that needs history left out) gets its own text.
     """
     asked = prompts_of(item, variant)
     kind = "conversations" if isinstance(item, Conversation) else "questions"
@@ -117,9 +158,13 @@ def examples_of(
 
 
 def _fitting(prompt: TurnPrompt | AnswerPrompt, tokenizer, room: int) -> tuple[str | None, int]:
-    """The rendered prompt and how many oldest turns had to go for it to fit; None where even that does not help."""
+    """The rendered prompt and how many oldest turns had to go for it to fit; None where even that
+    does not help.
+    """
     for drop in range(prompt.droppable() + 1):
-        text = tokenizer.apply_chat_template(prompt.messages(drop), tokenize=False, add_generation_prompt=True)
+        text = tokenizer.apply_chat_template(
+            prompt.messages(drop), tokenize=False, add_generation_prompt=True
+        )
         if len(tokenizer(text)["input_ids"]) <= room:
             return text, drop
     return None, prompt.droppable()

@@ -1,18 +1,26 @@
-"""Train a LoRA adapter on a dataset folder or Hub dataset, on the very prompts the benchmark sends, and say how to score it.
+"""Train a LoRA adapter on a dataset folder or Hub dataset, on the very prompts the benchmark sends,
+and say how to score it.
 
     csc train --config trainers/recipes/demo.yaml --model demo/base --out demo/adapter
     csc train --model Qwen/Qwen2.5-7B-Instruct --corpus ORG/rolecs --style chat --out adapter
-    accelerate launch --config_file trainers/recipes/accelerate_fsdp.yaml -m trainers.train --config ... --out adapter
+    accelerate launch --config_file trainers/recipes/accelerate_fsdp.yaml -m trainers.train \\
+        --config ... --out adapter
 
-    csc train ... --sweep lora_r=8,16,32                        one adapter per value, and a table of validation losses
-    csc train ... --sweep data=none,no-assistant,full --score   the same for data sets, each scored with lm_eval
-    csc train --out adapter --merge DIR                         base and adapter as one bf16 model
-    csc train --out adapter --save-quantized-base DIR           the NF4 base, for scoring on what was trained on
-    csc train --out adapter --repo-id ORG/NAME --push           publish a finished adapter
+    csc train ... --sweep lora_r=8,16,32
+        one adapter per value, and a table of validation losses
+    csc train ... --sweep data=none,no-assistant,full --score
+        the same for data sets, each scored with lm_eval
+    csc train --out adapter --merge DIR
+        base and adapter as one bf16 model
+    csc train --out adapter --save-quantized-base DIR
+        the NF4 base, for scoring on what was trained on
+    csc train --out adapter --repo-id ORG/NAME --push
+        publish a finished adapter
 
-Every recipe key is an option too (--lora-r 32; data and test_data are --corpus and --test-corpus) and wins over the file. A training that
-was killed goes on by the same command; a finished one is not repeated. Conversations that also stand in a test split are refused. Nothing
-leaves the machine without --push.
+Every recipe key is an option too (--lora-r 32; data and test_data are --corpus and --test-corpus)
+and wins over the file. A training that was killed goes on by the same command; a finished one is
+not repeated. Conversations that also stand in a test split are refused. Nothing leaves the machine
+without --push.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -31,26 +39,56 @@ SPELLED = {"data": "--corpus", "test_data": "--test-corpus"}
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", help="a recipe (YAML)")
     parser.add_argument("--out", required=True, metavar="DIR", help="the adapter's folder")
-    parser.add_argument("--overwrite", action="store_true", help="replace another adapter of ours in that folder")
-    parser.add_argument("--sweep", metavar="KEY=V1,V2,...", help="train one adapter per value of a recipe key, into DIR/VALUE")
-    parser.add_argument("--score", action="store_true", help="run the scoring command when training has ended")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace another adapter of ours in that folder"
+    )
+    parser.add_argument(
+        "--sweep",
+        metavar="KEY=V1,V2,...",
+        help="train one adapter per value of a recipe key, into DIR/VALUE",
+    )
+    parser.add_argument(
+        "--score", action="store_true", help="run the scoring command when training has ended"
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="with --score: only N conversations")
     parser.add_argument("--merge", metavar="DIR", help="write base and adapter as one bf16 model")
-    parser.add_argument("--save-quantized-base", metavar="DIR", help="write the NF4 base the adapter was trained on")
-    parser.add_argument("--repo-id", metavar="ORG/NAME", help="the model repository to publish the adapter in")
-    parser.add_argument("--results", action="append", default=[], metavar="PATH", help="lm_eval results to show in the published card")
+    parser.add_argument(
+        "--save-quantized-base", metavar="DIR", help="write the NF4 base the adapter was trained on"
+    )
+    parser.add_argument(
+        "--repo-id", metavar="ORG/NAME", help="the model repository to publish the adapter in"
+    )
+    parser.add_argument(
+        "--results",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="lm_eval results to show in the published card",
+    )
     parser.add_argument("--private", action="store_true", help="create the repository private")
-    parser.add_argument("--push", action="store_true", help="really send it; without this, only what would be sent is said")
+    parser.add_argument(
+        "--push",
+        action="store_true",
+        help="really send it; without this, only what would be sent is said",
+    )
     recipe = parser.add_argument_group("recipe keys")
     for name, text in HELP.items():
         default = Recipe.__dataclass_fields__[name].default
         shown = ",".join(default) if isinstance(default, tuple) else default
-        text = f"{text} (default: {str(shown).lower() if isinstance(shown, bool) else shown})" if shown not in ("", None) else text
+        text = (
+            f"{text} (default: {str(shown).lower() if isinstance(shown, bool) else shown})"
+            if shown not in ("", None)
+            else text
+        )
         option = SPELLED.get(name, f"--{name.replace('_', '-')}")
-        recipe.add_argument(option, dest=f"recipe_{name}", metavar="X", help=text.replace("%", "%%"))
+        recipe.add_argument(
+            option, dest=f"recipe_{name}", metavar="X", help=text.replace("%", "%%")
+        )
         if name in SPELLED:
             old = f"--{name.replace('_', '-')}"
-            recipe.add_argument(old, dest=f"recipe_{name}", action=Renamed, instead=option, metavar="X")
+            recipe.add_argument(
+                old, dest=f"recipe_{name}", action=Renamed, instead=option, metavar="X"
+            )
 
 
 def main(args: Namespace) -> None:
@@ -58,7 +96,9 @@ def main(args: Namespace) -> None:
     if args.push and not args.repo_id:
         raise SettingError("--push needs --repo-id ORG/NAME")
     if (args.results or args.private) and not args.repo_id:
-        raise SettingError("--results and --private are for publishing: they need --repo-id ORG/NAME")
+        raise SettingError(
+            "--results and --private are for publishing: they need --repo-id ORG/NAME"
+        )
     if args.limit is not None and (args.limit < 1 or not args.score):
         raise SettingError("--limit N goes with --score, and N is at least 1")
     if args.sweep:
@@ -74,7 +114,9 @@ def main(args: Namespace) -> None:
 
 
 def finished_or_trained(args: Namespace, flags: dict, out: Path) -> dict:
-    """The record of the adapter in `out`: trained now, or, where neither a recipe nor a key is given, earlier."""
+    """The record of the adapter in `out`: trained now, or, where neither a recipe nor a key is
+    given, earlier.
+    """
     from trainers.adapter import finished_record, read_record
 
     if not args.config and not flags:
@@ -86,7 +128,10 @@ def finished_or_trained(args: Namespace, flags: dict, out: Path) -> dict:
     from trainers.qlora import train_adapter
 
     recipe = read_recipe(Path(args.config) if args.config else None, flags)
-    for folder, option in ((args.merge, "--merge"), (args.save_quantized_base, "--save-quantized-base")):
+    for folder, option in (
+        (args.merge, "--merge"),
+        (args.save_quantized_base, "--save-quantized-base"),
+    ):
         if folder:
             check_folder(Path(folder), option)
     if args.save_quantized_base:
@@ -98,13 +143,23 @@ def after_training(args: Namespace, record: dict, out: Path) -> None:
     """What was asked for beside training, and the command that scores the adapter."""
     from trainers.adapter import scoring_command
 
-    loss = "" if record["validation_loss"] is None else f", validation loss {record['validation_loss']:.4f}"
-    print(f"{out}: {record['steps']:,} steps, {record['trained_parameters']:,} trained parameters, {record['seconds']:.0f} s{loss}")
+    loss = (
+        ""
+        if record["validation_loss"] is None
+        else f", validation loss {record['validation_loss']:.4f}"
+    )
+    print(
+        f"{out}: {record['steps']:,} steps, {record['trained_parameters']:,} trained parameters,"
+        f" {record['seconds']:.0f} s{loss}"
+    )
     if args.merge:
         from trainers.merge import merge
 
         merge(out, record, Path(args.merge))
-        print(f"{args.merge}: base and adapter as one bf16 model; csc doctor --model {args.merge} says how it is scored")
+        print(
+            f"{args.merge}: base and adapter as one bf16 model; csc doctor --model {args.merge}"
+            " says how it is scored"
+        )
     if args.save_quantized_base:
         from trainers.merge import save_quantized_base
 

@@ -1,4 +1,6 @@
-"""TRL's SFTTrainer with three things of our own: the order of the rows, a weight for tokens that name a strategy, the validation loss."""
+"""TRL's SFTTrainer with three things of our own: the order of the rows, a weight for tokens that
+name a strategy, the validation loss.
+"""
 
 from collections.abc import Sequence
 
@@ -7,7 +9,9 @@ from trainers.recipe import Recipe
 from trainers.rows import IGNORED, Row
 
 WEIGHTS = "weights"
-"""The column of a data set that holds a weight for every token; only there when a recipe asks for other weights than 1."""
+"""The column of a data set that holds a weight for every token; only there when a recipe asks for
+other weights than 1.
+"""
 
 
 def make_class(recipe: Recipe, rows: Sequence[Row]) -> type:
@@ -27,8 +31,13 @@ def make_class(recipe: Recipe, rows: Sequence[Row]) -> type:
         def _get_train_sampler(self, train_dataset=None):
             if recipe.batching != "grouped":
                 return super()._get_train_sampler(train_dataset)
-            # Trainer's own length grouping draws from the global generator: a resumed training would see other batches.
-            return GroupedSampler([len(row.ids) for row in rows], recipe.batch_size * self.args.world_size, recipe.seed)
+            # Trainer's own length grouping draws from the global generator: a resumed training
+            # would see other batches.
+            return GroupedSampler(
+                [len(row.ids) for row in rows],
+                recipe.batch_size * self.args.world_size,
+                recipe.seed,
+            )
 
         @staticmethod
         def with_weights(collate):
@@ -46,16 +55,22 @@ def make_class(recipe: Recipe, rows: Sequence[Row]) -> type:
             return collated
 
         def evaluation_loop(self, *args, metric_key_prefix: str = "eval", **kwargs):
-            # Trainer takes the mean over rows, or packed sequences, of the loss of their batch, which depends on what is batched with what.
+            # Trainer takes the mean over rows, or packed sequences, of the loss of their batch,
+            # which depends on what is batched with what.
             self.evaluated = [0.0, 0.0]
             output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
-            loss, tokens = self.accelerator.reduce(torch.tensor(self.evaluated, device=self.args.device), "sum").tolist()
+            loss, tokens = self.accelerator.reduce(
+                torch.tensor(self.evaluated, device=self.args.device), "sum"
+            ).tolist()
             output.metrics[f"{metric_key_prefix}_loss"] = loss / tokens
             return output
 
         def prediction_step(self, model, inputs, *args, **kwargs):
-            # With this divisor the loss is a sum over learned tokens: compute_loss multiplies by the processes.
-            self.divisor = self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
+            # With this divisor the loss is a sum over learned tokens: compute_loss multiplies by
+            # the processes.
+            self.divisor = (
+                self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
+            )
             try:
                 loss, *more = super().prediction_step(model, inputs, *args, **kwargs)
             finally:
@@ -83,5 +98,7 @@ def make_class(recipe: Recipe, rows: Sequence[Row]) -> type:
 
 
 def _sum_of_weights(rows: Sequence[Row], strategy_weight: float) -> float:
-    """Of all learned tokens. The weights are divided by their mean, so that losses and learning rates keep their size."""
+    """Of all learned tokens. The weights are divided by their mean, so that losses and learning
+    rates keep their size.
+    """
     return sum(row.learned() + (strategy_weight - 1) * sum(row.tags) for row in rows)

@@ -1,10 +1,10 @@
 """What CSConv asks a language model: five stages, each with a prompt and the form of its reply.
 
-    check     transcript                         -> abusive, unprofessional
-    topic     transcript                         -> one of the eight topics
-    rewrite   transcript, topic, strategies      -> the labelled dialogue
-    judge     rewritten dialogue with strategies -> coherent, empathetic, strategies fit
-    label     transcript, supporter turns numbered -> a strategy for each (fidelity report only)
+check     transcript                         -> abusive, unprofessional
+topic     transcript                         -> one of the eight topics
+rewrite   transcript, topic, strategies      -> the labelled dialogue
+judge     rewritten dialogue with strategies -> coherent, empathetic, strategies fit
+label     transcript, supporter turns numbered -> a strategy for each (fidelity report only)
 """
 
 from collections.abc import Sequence
@@ -49,14 +49,26 @@ class RewrittenTurn(Form):
     text: Utterance
 
     def turn(self) -> Turn:
-        return Turn(self.speaker, self.text, known_strategy(self.strategy) if self.speaker == SUPPORTER and self.strategy.strip() else "")
+        return Turn(
+            self.speaker,
+            self.text,
+            (
+                known_strategy(self.strategy)
+                if self.speaker == SUPPORTER and self.strategy.strip()
+                else ""
+            ),
+        )
 
 
 def _known(turns: list[RewrittenTurn]) -> list[RewrittenTurn]:
-    """The turns as they are; raises ValueError for a label that is not one of the twelve, or on a turn that is not the supporter's."""
+    """The turns as they are; raises ValueError for a label that is not one of the twelve, or on a
+    turn that is not the supporter's.
+    """
     for i, turn in enumerate(turns):
         if turn.speaker != SUPPORTER and turn.strategy.strip():
-            raise ValueError(f"turn {i}: a {turn.speaker} turn carries the strategy {turn.strategy!r:.60}")
+            raise ValueError(
+                f"turn {i}: a {turn.speaker} turn carries the strategy {turn.strategy!r:.60}"
+            )
         try:
             turn.turn()
         except ValueError as error:
@@ -71,7 +83,9 @@ class Rewritten(Form):
 
 
 class Verdict(Form):
-    """The judge's reply: real booleans, every one of them. Scores, "yes" and a missing answer are malformed."""
+    """The judge's reply: real booleans, every one of them. Scores, "yes" and a missing answer are
+    malformed.
+    """
 
     coherent: bool
     empathetic: bool
@@ -101,7 +115,9 @@ def topic_form(language: str) -> type[Form]:
 
 @cache
 def labels_form(count: int) -> type[Form]:
-    """The reply with a strategy for each of `count` turns: all of them, in any order, none twice."""
+    """The reply with a strategy for each of `count` turns: all of them, in any order, none
+    twice.
+    """
 
     def complete(labels: list[Numbered]) -> list[Numbered]:
         found = sorted(label.number for label in labels)
@@ -109,12 +125,16 @@ def labels_form(count: int) -> type[Form]:
             raise ValueError(f"labels the turns {found}, not each of 1 to {count} once")
         return sorted(labels, key=lambda label: label.number)
 
-    return create_model("Labels", __base__=Form, labels=(Annotated[list[Numbered], AfterValidator(complete)], ...))
+    return create_model(
+        "Labels", __base__=Form, labels=(Annotated[list[Numbered], AfterValidator(complete)], ...)
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """The stages for conversations in one language; `item_id` names the conversation in the journal. All raise what `LLM.ask` raises."""
+    """The stages for conversations in one language; `item_id` names the conversation in the
+    journal. All raise what `LLM.ask` raises.
+    """
 
     llm: LLM
     language: str
@@ -126,14 +146,25 @@ class Asking:
     async def topic(self, turns: Sequence[Turn], item_id: str) -> str:
         """The English name of the transcript's topic."""
         names = [topic_label(topic, self.language) for topic in TOPICS]
-        values = {"topics": "\n".join(f"- {name}" for name in names), "dialogue": self._transcript(turns)}
+        values = {
+            "topics": "\n".join(f"- {name}" for name in names),
+            "dialogue": self._transcript(turns),
+        }
         chosen = (await self._ask("topic", topic_form(self.language), item_id, **values)).topic
         return TOPICS[names.index(chosen)]
 
-    async def rewrite(self, turns: Sequence[Turn], topic: str, bounds: tuple[int, int], item_id: str) -> tuple[Turn, ...]:
-        """The transcript as a labelled dialogue, within these numbers of utterances if the model keeps to them."""
+    async def rewrite(
+        self, turns: Sequence[Turn], topic: str, bounds: tuple[int, int], item_id: str
+    ) -> tuple[Turn, ...]:
+        """The transcript as a labelled dialogue, within these numbers of utterances if the model
+        keeps to them.
+        """
         name = topic_label(topic, self.language)
-        values = {"strategies": strategy_lines(STRATEGIES, self.language), "fewest": str(bounds[0]), "most": str(bounds[1])}
+        values = {
+            "strategies": strategy_lines(STRATEGIES, self.language),
+            "fewest": str(bounds[0]),
+            "most": str(bounds[1]),
+        }
         values |= {"topic": name, "dialogue": self._transcript(turns)}
         # Not greedy: a rewrite that has to be asked for again should come out otherwise.
         found = await self._ask("rewrite", Rewritten, item_id, temperature=None, **values)
@@ -141,16 +172,32 @@ class Asking:
 
     async def judge(self, turns: Sequence[Turn], item_id: str) -> tuple[str, ...]:
         """The criteria that the rewritten dialogue fails; empty when it is to be kept."""
-        return (await self._ask("judge", Verdict, item_id, history=history(turns, self.language, strategies=True))).failed()
+        return (
+            await self._ask(
+                "judge", Verdict, item_id, history=history(turns, self.language, strategies=True)
+            )
+        ).failed()
 
     async def label(self, turns: Sequence[Turn], item_id: str) -> list[str]:
         """The strategies of the transcript's supporter turns, in their order."""
         numbered, count = [], 0
         for turn in turns:
             count += turn.speaker == SUPPORTER
-            numbered.append(Turn(turn.speaker, f"({count}) {turn.text}" if turn.speaker == SUPPORTER else turn.text))
-        values = {"strategies": strategy_lines(STRATEGIES, self.language), "count": str(count), "dialogue": self._transcript(numbered)}
-        return [label.strategy for label in (await self._ask("label", labels_form(count), item_id, **values)).labels]
+            numbered.append(
+                Turn(
+                    turn.speaker,
+                    f"({count}) {turn.text}" if turn.speaker == SUPPORTER else turn.text,
+                )
+            )
+        values = {
+            "strategies": strategy_lines(STRATEGIES, self.language),
+            "count": str(count),
+            "dialogue": self._transcript(numbered),
+        }
+        return [
+            label.strategy
+            for label in (await self._ask("label", labels_form(count), item_id, **values)).labels
+        ]
 
     def _transcript(self, turns):
         return history(turns, self.language, strategies=False)
@@ -158,4 +205,8 @@ class Asking:
     async def _ask(self, stage, form, item_id, temperature=0, **values):
         messages = templates(self.language).messages(prompt_name(stage), **values)
         sampling = {} if temperature is None else {"temperature": temperature}
-        return (await self.llm.ask(stage=stage, messages=messages, item_id=item_id, reply=form, sampling=sampling)).parsed
+        return (
+            await self.llm.ask(
+                stage=stage, messages=messages, item_id=item_id, reply=form, sampling=sampling
+            )
+        ).parsed

@@ -1,18 +1,25 @@
-"""Turn recorded support conversations into the strategy-annotated evaluation set CSConv (arXiv 2508.04423, Section 3), with any LLM.
+"""Turn recorded support conversations into the strategy-annotated evaluation set CSConv (arXiv
+2508.04423, Section 3), with any LLM.
 
     csc build csconv --source calls.jsonl --llm openai:MODEL --licence cc-by-4.0 --out DIR
-    csc build csconv --source CrossWOZ/val.json.zip --llm scripted --out DIR          offline stand-in, nothing to set up
+    csc build csconv --source CrossWOZ/val.json.zip --llm scripted --out DIR
+        offline stand-in, nothing to set up
 
-Same-speaker neighbours are merged, then rules that cost nothing decide (builders/csconv/prefilter.py): 3 to 30 exchanges, no utterance over
-500 characters, a tenth of the characters on either side, 70 % of the customer turns longer than 3 characters. The stages for `--llm
-STAGE=...`: check (abusive or unprofessional talk), topic (where the source has none), rewrite (up to --per-topic of each topic), judge
-(three yes/no questions) and label (with --fidelity only). A rewrite must have 10 to 50 utterances that strictly alternate, one strategy on
-every supporter turn, and Greeting, Identity Verification and Closure among them. Whatever is dropped is counted by reason, on the screen,
-in the card and in build.json, and so are the facts that the rewrites kept, masked, lost and added.
+Same-speaker neighbours are merged, then rules that cost nothing decide
+(builders/csconv/prefilter.py): 3 to 30 exchanges, no utterance over 500 characters, a tenth of the
+characters on either side, 70 % of the customer turns longer than 3 characters. The stages for
+`--llm STAGE=...`: check (abusive or unprofessional talk), topic (where the source has none),
+rewrite (up to --per-topic of each topic), judge (three yes/no questions) and label (with --fidelity
+only). A rewrite must have 10 to 50 utterances that strictly alternate, one strategy on every
+supporter turn, and Greeting, Identity Verification and Closure among them. Whatever is dropped is
+counted by reason, on the screen, in the card and in build.json, and so are the facts that the
+rewrites kept, masked, lost and added.
 
-Every request is in the journal: a build that was stopped or killed goes on by the same command and asks nothing twice. `--limit` keeps that
-many conversations: a larger one only adds to them. The originals are written to OUT.originals.jsonl, beside the folder, where `csc review
-export` finds them and `csc push` does not: they, and the journal, hold the personal data that the rewrite has placeholders for.
+Every request is in the journal: a build that was stopped or killed goes on by the same command and
+asks nothing twice. `--limit` keeps that many conversations: a larger one only adds to them. The
+originals are written to OUT.originals.jsonl, beside the folder, where `csc review export` finds
+them and `csc push` does not: they, and the journal, hold the personal data that the rewrite has
+placeholders for.
 """
 
 import asyncio
@@ -42,14 +49,56 @@ PROBLEMS_SHOWN = 20
 def add_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add_source_arguments(parser)
-    add("--out", required=True, type=Path, metavar="DIR", help="the dataset folder to write; journal and originals lie beside it")
-    add("--per-topic", type=int, default=PER_TOPIC, metavar="N", help=f"rewrite at most N of each topic (default: {PER_TOPIC})")
-    add("--limit", type=int, metavar="N", help="keep N conversations; those of a smaller limit are among those of a larger one")
-    add("--fidelity", type=int, default=0, metavar="N",
-        help="label the supporter turns of N originals too, to report strategies before and after (default: 0)")
-    add("--train-share", type=float, default=0.0, metavar="X", help="share of the conversations that become a train split (default: 0)")
-    add("--licence", default="other", metavar="ID", help="the dataset's licence, as the Hub names it (default: other)")
-    add("--seed", type=int, default=0, metavar="N", help="another seed, another sample of each topic (default: 0)")
+    add(
+        "--out",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="the dataset folder to write; journal and originals lie beside it",
+    )
+    add(
+        "--per-topic",
+        type=int,
+        default=PER_TOPIC,
+        metavar="N",
+        help=f"rewrite at most N of each topic (default: {PER_TOPIC})",
+    )
+    add(
+        "--limit",
+        type=int,
+        metavar="N",
+        help="keep N conversations; those of a smaller limit are among those of a larger one",
+    )
+    add(
+        "--fidelity",
+        type=int,
+        default=0,
+        metavar="N",
+        help=(
+            "label the supporter turns of N originals too, to report strategies before and after"
+            " (default: 0)"
+        ),
+    )
+    add(
+        "--train-share",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="share of the conversations that become a train split (default: 0)",
+    )
+    add(
+        "--licence",
+        default="other",
+        metavar="ID",
+        help="the dataset's licence, as the Hub names it (default: other)",
+    )
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="another seed, another sample of each topic (default: 0)",
+    )
     add_llm_arguments(parser)
 
 
@@ -72,7 +121,10 @@ def main(args: Namespace) -> None:
     source = read_source(args.source, reading, args.format, args.source_language)
     journal = out.with_name(f"{out.name}.journal.sqlite")
     # The options of the model are looked at before a source is read, which can take long.
-    with llm_from_args(args, journal, stages) as llm, Candidates(out.parent, args.seed) as candidates:
+    with (
+        llm_from_args(args, journal, stages) as llm,
+        Candidates(out.parent, args.seed) as candidates,
+    ):
         languages = read(source, reading, dropped, candidates)
         made = Maker(llm, candidates, args.per_topic, args.limit).make()
         counts = report(reading, dropped, len(candidates.places()), made)
@@ -84,12 +136,20 @@ def main(args: Namespace) -> None:
         build = build_record(args, llm, stages, candidates.digest(), counts, languages)
         run = run_record(llm, started)
     write_originals(out.with_name(f"{out.name}.originals.jsonl"), made.kept)
-    record = write_folder(out, {"csconv": split(made.kept, args.train_share, args.seed)}, card(build, args.licence), build, run)
+    record = write_folder(
+        out,
+        {"csconv": split(made.kept, args.train_share, args.seed)},
+        card(build, args.licence),
+        build,
+        run,
+    )
     print("\n".join(count_lines(counts)), contents_table(record["splits"]), sep="\n\n", end="\n\n")
     if args.limit and len(made.kept) < args.limit:
         print(f"Only {len(made.kept):,} of the {args.limit:,} asked for: nothing is left to try.")
-    print(f"Wrote {args.out}; its README.md says how to load it. Every request is in {llm.journal.path}, the originals are in "
-          f"{args.out}.originals.jsonl.")
+    print(
+        f"Wrote {args.out}; its README.md says how to load it. Every request is in"
+        f" {llm.journal.path}, the originals are in {args.out}.originals.jsonl."
+    )
 
 
 def check_settings(args: Namespace) -> None:
@@ -101,8 +161,11 @@ def check_settings(args: Namespace) -> None:
     check_share("--train-share", args.train_share, one=False)
 
 
-def read(source: Iterable[RawConversation], reading: Reading, dropped: Counter, candidates) -> list[str]:
-    """Keep in `candidates` what passes the rules of a source's conversations; counts the rest in `dropped` and returns the languages found.
+def read(
+    source: Iterable[RawConversation], reading: Reading, dropped: Counter, candidates
+) -> list[str]:
+    """Keep in `candidates` what passes the rules of a source's conversations; counts the rest in
+    `dropped` and returns the languages found.
 
     Prints where the source has problems.
     """
@@ -138,52 +201,89 @@ def report(reading: Reading, dropped: Counter, candidates: int, made) -> dict:
         "conversations_dropped_after_rewriting": dict(sorted(made.dropped_after.items())),
         "judge_said_no_to": dict(sorted(made.judged_no.items())),
         "conversations_kept": len(found),
-        "conversations_by_topic": dict(sorted(Counter(conversation.topic for conversation in found).items())),
-        "conversations_by_language": dict(sorted(Counter(conversation.language for conversation in found).items())),
-        "conversations_by_source": dict(sorted(Counter(conversation.source for conversation in found).items())),
+        "conversations_by_topic": dict(
+            sorted(Counter(conversation.topic for conversation in found).items())
+        ),
+        "conversations_by_language": dict(
+            sorted(Counter(conversation.language for conversation in found).items())
+        ),
+        "conversations_by_source": dict(
+            sorted(Counter(conversation.source for conversation in found).items())
+        ),
     }
 
 
 def nothing_left(source: Path, counts: Mapping) -> str:
     """The error for a build in which nothing is kept."""
-    where = ("source", "conversations_dropped_by_the_rules", "conversations_dropped_by_the_check", "conversations_dropped_after_rewriting")
+    where = (
+        "source",
+        "conversations_dropped_by_the_rules",
+        "conversations_dropped_by_the_check",
+        "conversations_dropped_after_rewriting",
+    )
     reasons = "; ".join(count_lines({name: counts[name] for name in where if counts[name]}))
-    return f"{source}: none of the conversations can be used, so nothing was written; {reasons or 'there were none'}"
+    return (
+        f"{source}: none of the conversations can be used, so nothing was written;"
+        f" {reasons or 'there were none'}"
+    )
 
 
 def split(pairs: Sequence, train_share: float, seed: int) -> dict[str, list[dict]]:
-    """The rows by split: a conversation's place depends on its id and the seed alone. A split without rows is left out."""
+    """The rows by split: a conversation's place depends on its id and the seed alone. A split
+    without rows is left out.
+    """
     splits: dict[str, list[dict]] = {"train": [], "test": []}
     for pair in pairs:
         name = pair.conversation.conversation_id
-        draw = int.from_bytes(hashlib.sha256(f"csconv split {seed} {name}".encode()).digest()[:8], "big")
+        draw = int.from_bytes(
+            hashlib.sha256(f"csconv split {seed} {name}".encode()).digest()[:8], "big"
+        )
         splits["train" if draw < train_share * 2**64 else "test"].append(pair.conversation.to_row())
     return {name: rows for name, rows in splits.items() if rows}
 
 
 def write_originals(path: Path, pairs: Sequence) -> None:
-    """One line per kept conversation with the recording it was made from, sorted by id, put into place in one step."""
+    """One line per kept conversation with the recording it was made from, sorted by id, put into
+    place in one step.
+    """
     lines = {}
     for pair in pairs:
         turns = [{"speaker": turn.speaker, "text": turn.text} for turn in pair.original.turns]
-        row = {"conversation_id": pair.conversation.conversation_id, "source_id": pair.original.source_id, "turns": turns}
+        row = {
+            "conversation_id": pair.conversation.conversation_id,
+            "source_id": pair.original.source_id,
+            "turns": turns,
+        }
         lines[row["conversation_id"]] = json.dumps(row, ensure_ascii=False) + "\n"
     replace_file(path, (lines[name] for name in sorted(lines)))
 
 
-def build_record(args: Namespace, llm, stages: Sequence[str], digest: str, counts: dict, languages: Sequence[str]) -> dict:
+def build_record(
+    args: Namespace, llm, stages: Sequence[str], digest: str, counts: dict, languages: Sequence[str]
+) -> dict:
     """What build.json says: the same in two identical builds."""
     from builders.csconv import postfilter
     from builders.csconv.asking import prompt_name
     from builders.wording import templates
 
-    settings = {name: getattr(args, name) for name in ("seed", "per_topic", "limit", "fidelity", "train_share", "attempts", "licence")}
-    settings |= {"sampling": llm.sampling, "rules_before": prefilter.bounds(), "rules_after": postfilter.bounds()}
+    settings = {
+        name: getattr(args, name)
+        for name in ("seed", "per_topic", "limit", "fidelity", "train_share", "attempts", "licence")
+    }
+    settings |= {
+        "sampling": llm.sampling,
+        "rules_before": prefilter.bounds(),
+        "rules_after": postfilter.bounds(),
+    }
     return {
         "builder": "csconv",
         "settings": settings,
         "models": stage_models(llm, stages),
-        "prompts": {name: found for language in languages for name, found in templates(language).hashes(*map(prompt_name, stages)).items()},
+        "prompts": {
+            name: found
+            for language in languages
+            for name, found in templates(language).hashes(*map(prompt_name, stages)).items()
+        },
         "candidates_sha256": digest,
         "counts": counts,
     }

@@ -1,7 +1,9 @@
-"""Recorded conversations that passed the rules, in a random order that depends on each of them alone; the texts wait in a file.
+"""Recorded conversations that passed the rules, in a random order that depends on each of them
+alone; the texts wait in a file.
 
-A source may hold hundreds of thousands: only keys, places and topics stay in memory. The order is that of a hash over the seed and the
-content, so that what a small build takes is a part of what a larger one takes, whatever else the source holds.
+A source may hold hundreds of thousands: only keys, places and topics stay in memory. The order is
+that of a hash over the seed and the content, so that what a small build takes is a part of what a
+larger one takes, whatever else the source holds.
 """
 
 import hashlib
@@ -16,7 +18,9 @@ from csc_tasks.conversation import Turn, content_id
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a conversation lies in the file; `key` orders, `topic` is "" where the source names none."""
+    """Where a conversation lies in the file; `key` orders, `topic` is "" where the source names
+    none.
+    """
 
     key: bytes
     offset: int
@@ -25,7 +29,9 @@ class Place:
 
 
 class Candidates:
-    """Fill it by `add`, then read `places`; a context manager. Its file has no name and goes with the process, however that ends."""
+    """Fill it by `add`, then read `places`; a context manager. Its file has no name and goes with
+    the process, however that ends.
+    """
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.seed = seed
@@ -46,7 +52,9 @@ class Candidates:
             return False
         self._keys.add(key)
         said = [[turn.speaker, turn.text] for turn in raw.turns]
-        line = json.dumps([raw.source_id, raw.language, raw.topic, raw.source, said], ensure_ascii=False).encode()
+        line = json.dumps(
+            [raw.source_id, raw.language, raw.topic, raw.source, said], ensure_ascii=False
+        ).encode()
         offset = self._file.tell()
         self._file.write(line)
         self._places.append(Place(key, offset, len(line), raw.topic))
@@ -62,7 +70,9 @@ class Candidates:
         """The conversation at this place."""
         self._file.seek(place.offset)
         source_id, language, topic, source, said = json.loads(self._file.read(place.length))
-        return RawConversation(source_id, language, topic, source, tuple(Turn(speaker, text) for speaker, text in said))
+        return RawConversation(
+            source_id, language, topic, source, tuple(Turn(speaker, text) for speaker, text in said)
+        )
 
     def digest(self) -> str:
         """16 hex digits that stand for all candidates, for build.json."""

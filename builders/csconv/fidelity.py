@@ -1,7 +1,9 @@
-"""How true the rewritten conversations are to their originals: which facts are still there, and how the supporter's strategies changed.
+"""How true the rewritten conversations are to their originals: which facts are still there, and how
+the supporter's strategies changed.
 
-Facts (names, numbers, amounts, dates, codes) are found by patterns, `csc_tasks.metrics.facts`, in every conversation. For the strategies a
-language model labels the supporter turns of originals as well, which costs a request each: of a sample only.
+Facts (names, numbers, amounts, dates, codes) are found by patterns, `csc_tasks.metrics.facts`, in
+every conversation. For the strategies a language model labels the supporter turns of originals as
+well, which costs a request each: of a sample only.
 """
 
 from collections import Counter
@@ -19,7 +21,9 @@ from csc_tasks.metrics.facts import has_rules, kept
 
 
 def facts_report(pairs: Sequence[Pair]) -> dict:
-    """Counts over all pairs: the originals' facts, those kept, masked by a placeholder and lost, and those the rewrites added, by kind."""
+    """Counts over all pairs: the originals' facts, those kept, masked by a placeholder and lost,
+    and those the rewrites added, by kind.
+    """
     total: Counter = Counter()
     lost: Counter = Counter()
     added: Counter = Counter()
@@ -27,9 +31,14 @@ def facts_report(pairs: Sequence[Pair]) -> dict:
         if not has_rules(pair.conversation.language):
             total["conversations in a language without fact rules"] += 1
             continue
-        texts = ["\n".join(turn.text for turn in turns) for turns in (pair.original.turns, pair.conversation.dialogue)]
+        texts = [
+            "\n".join(turn.text for turn in turns)
+            for turns in (pair.original.turns, pair.conversation.dialogue)
+        ]
         found = kept(*texts, pair.conversation.language)
-        total.update({"kept": found.kept, "replaced by a placeholder": found.masked, "lost": len(found.lost)})
+        total.update(
+            {"kept": found.kept, "replaced by a placeholder": found.masked, "lost": len(found.lost)}
+        )
         lost.update(fact.kind for fact in found.lost)
         added.update(fact.kind for fact in found.added)
     return {
@@ -40,17 +49,26 @@ def facts_report(pairs: Sequence[Pair]) -> dict:
 
 
 async def strategies_report(llm: LLM, pairs: Sequence[Pair]) -> dict:
-    """Counts over the sample `pairs`: strategies of the originals' supporter turns as `llm` labels them, and of the rewrites of the same.
+    """Counts over the sample `pairs`: strategies of the originals' supporter turns as `llm` labels
+    them, and of the rewrites of the same.
 
-    An original that cannot be labelled is counted, and left out on both sides. Raises what `run_items` raises.
+    An original that cannot be labelled is counted, and left out on both sides. Raises what
+    `run_items` raises.
     """
 
     async def label(pair: Pair) -> list[str]:
-        return await Asking(llm, pair.original.language).label(pair.original.turns, raw_id(pair.original))
+        return await Asking(llm, pair.original.language).label(
+            pair.original.turns, raw_id(pair.original)
+        )
 
     outcome = await run_items(pairs, label, llm, Progress(len(pairs), "originals labelled"))
     before = Counter(strategy for found in outcome.values for strategy in found)
-    after = Counter(turn.strategy for pair, _ in outcome.results for turn in pair.conversation.dialogue if turn.speaker == SUPPORTER)
+    after = Counter(
+        turn.strategy
+        for pair, _ in outcome.results
+        for turn in pair.conversation.dialogue
+        if turn.speaker == SUPPORTER
+    )
     return {
         "originals_labelled": len(outcome.results),
         "originals_not_labelled": dict(sorted(outcome.dropped.items())),

@@ -1,7 +1,8 @@
-"""From candidates to conversations that are kept: check and topic, up to so many per topic, rewrite, rules, judge.
+"""From candidates to conversations that are kept: check and topic, up to so many per topic,
+rewrite, rules, judge.
 
-Every step costs more than the one before, so each takes only what the next one can use: nobody is checked whose topic is full already, and
-nobody is rewritten beyond the limit of the topic.
+Every step costs more than the one before, so each takes only what the next one can use: nobody is
+checked whose topic is full already, and nobody is rewritten beyond the limit of the topic.
 """
 
 import asyncio
@@ -45,9 +46,13 @@ class Made:
 
 
 class Maker:
-    """Makes conversations from `candidates` through `llm`: at most `per_topic` of each topic are rewritten, until `limit` are kept."""
+    """Makes conversations from `candidates` through `llm`: at most `per_topic` of each topic are
+    rewritten, until `limit` are kept.
+    """
 
-    def __init__(self, llm: LLM, candidates: Candidates, per_topic: int, limit: int | None = None) -> None:
+    def __init__(
+        self, llm: LLM, candidates: Candidates, per_topic: int, limit: int | None = None
+    ) -> None:
         self.llm, self.candidates, self.per_topic, self.limit = llm, candidates, per_topic, limit
         self.made = Made()
 
@@ -56,16 +61,22 @@ class Maker:
         return asyncio.run(self._make())
 
     async def _make(self):
-        """In rounds. A round never takes more candidates than are still wanted, so the outcome is that of taking one after the other."""
+        """In rounds. A round never takes more candidates than are still wanted, so the outcome is
+        that of taking one after the other.
+        """
         made, places, position, ids = self.made, self.candidates.places(), 0, set()
         while position < len(places) and (wanted := self._wanted()):
             batch, position = self._batch(places, position, wanted)
             made.looked_at += len(batch)
             originals = [self.candidates.read(place) for place in batch]
-            screened = await run_items(originals, self._screen, self.llm, Progress(len(batch), "checked"))
+            screened = await run_items(
+                originals, self._screen, self.llm, Progress(len(batch), "checked")
+            )
             made.dropped_before.update(screened.dropped)
             chosen = [(raw, topic) for raw, topic in screened.results if self._has_room(topic)]
-            rewritten = await run_items(chosen, self._rewrite, self.llm, Progress(len(chosen), "rewritten"))
+            rewritten = await run_items(
+                chosen, self._rewrite, self.llm, Progress(len(chosen), "rewritten")
+            )
             made.dropped_after.update(rewritten.dropped)
             for pair in rewritten.values:
                 if pair.conversation.conversation_id in ids:
@@ -77,7 +88,9 @@ class Maker:
         return made
 
     def _wanted(self):
-        """How many candidates may be needed at once; 0 when the limit is reached or every topic is full."""
+        """How many candidates may be needed at once; 0 when the limit is reached or every topic is
+        full.
+        """
         room = sum(max(0, self.per_topic - self.made.topics[topic]) for topic in TOPICS)
         if not room:
             return 0
@@ -86,7 +99,9 @@ class Maker:
         return wanted if self.limit is None else min(wanted, self.limit - len(self.made.kept))
 
     def _batch(self, places: Sequence[Place], position: int, wanted: int):
-        """The next candidates and the position behind them: up to `wanted`, and not more of a topic than may still be chosen."""
+        """The next candidates and the position behind them: up to `wanted`, and not more of a topic
+        than may still be chosen.
+        """
         batch, pending = [], Counter()
         while position < len(places) and len(batch) < wanted:
             topic = places[position].topic
@@ -113,17 +128,23 @@ class Maker:
         asking, item_id = Asking(self.llm, raw.language), raw_id(raw)
         found = await asking.check(raw.turns, item_id)
         if found.abusive or found.unprofessional:
-            raise Dropped(f"check: {'abusive' if found.abusive else 'unprofessional'} talk", raw.source_id)
+            raise Dropped(
+                f"check: {'abusive' if found.abusive else 'unprofessional'} talk", raw.source_id
+            )
         return raw.topic or await asking.topic(raw.turns, item_id)
 
     async def _rewrite(self, chosen: tuple[RawConversation, str]) -> Pair:
         raw, topic = chosen
         asking, item_id = Asking(self.llm, raw.language), raw_id(raw)
-        written = await asking.rewrite(raw.turns, topic, (postfilter.FEWEST_UTTERANCES, postfilter.MOST_UTTERANCES), item_id)
+        written = await asking.rewrite(
+            raw.turns, topic, (postfilter.FEWEST_UTTERANCES, postfilter.MOST_UTTERANCES), item_id
+        )
         turns, notes = postfilter.without_closing_notes(written)
         self.made.notes_removed += notes
         said = [[turn.speaker, turn.strategy, turn.text] for turn in turns]
-        conversation = Conversation(content_id("csconv", raw.language, said), raw.language, topic, raw.source, turns)
+        conversation = Conversation(
+            content_id("csconv", raw.language, said), raw.language, topic, raw.source, turns
+        )
         if reason := postfilter.first_reason(conversation):
             raise Dropped(f"rule: {reason}", raw.source_id)
         failed = await asking.judge(turns, item_id)

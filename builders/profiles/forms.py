@@ -28,7 +28,9 @@ class Extracted(Form):
 def second_person(text: str, openings: tuple[str, ...]) -> str:
     """`text`; raises ValueError unless it opens in the second person."""
     if not text.startswith(openings):
-        raise ValueError(f"is not in the second person (it opens with {text[:20]!r}, not {openings[0]!r})")
+        raise ValueError(
+            f"is not in the second person (it opens with {text[:20]!r}, not {openings[0]!r})"
+        )
     return text
 
 

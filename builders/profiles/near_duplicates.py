@@ -1,6 +1,7 @@
 """Near-duplicates among texts: embeddings by one of three models, and which texts stay.
 
-`tfidf` works offline on words and Chinese characters; `st:MODEL` is a sentence-transformers model, `openai:MODEL` an embeddings endpoint.
+`tfidf` works offline on words and Chinese characters; `st:MODEL` is a sentence-transformers model,
+`openai:MODEL` an embeddings endpoint.
 """
 
 import os
@@ -15,8 +16,8 @@ THRESHOLD = 0.85
 BLOCK = 1024
 # Texts of one request to an embeddings endpoint.
 BATCH = 256
-# Products this close to the threshold are computed again in double precision, so that neither the block size nor the number of threads
-# decides about them.
+# Products this close to the threshold are computed again in double precision, so that neither the
+# block size nor the number of threads decides about them.
 UNSURE = 1e-4
 
 _TOKEN = re.compile(r"[a-z0-9]+|[\u3400-\u9fff]", re.IGNORECASE)
@@ -30,9 +31,11 @@ def check_model(model: str) -> None:
 
 
 def embed(texts: Sequence[str], model: str, base_url: str | None = None):
-    """A unit vector for every text, as rows of a float32 array or a sparse matrix; `model` is tfidf, st:MODEL or openai:MODEL.
+    """A unit vector for every text, as rows of a float32 array or a sparse matrix; `model` is
+    tfidf, st:MODEL or openai:MODEL.
 
-    Raises SettingError for another model, MissingExtra without its library, ModelError when the endpoint does not answer.
+    Raises SettingError for another model, MissingExtra without its library, ModelError when the
+    endpoint does not answer.
     """
     import numpy as np
 
@@ -42,7 +45,9 @@ def embed(texts: Sequence[str], model: str, base_url: str | None = None):
         library = require("sklearn.feature_extraction.text", "build", "--embed tfidf")
         return library.TfidfVectorizer(analyzer=tokens, dtype=np.float32).fit_transform(texts)
     if kind == "st":
-        encoder = require("sentence_transformers", "learned", "--embed st:MODEL").SentenceTransformer(name)
+        encoder = require(
+            "sentence_transformers", "learned", "--embed st:MODEL"
+        ).SentenceTransformer(name)
         return unit_rows(encoder.encode(list(texts), batch_size=64, show_progress_bar=False))
     return unit_rows(_endpoint(texts, name, base_url))
 
@@ -63,10 +68,12 @@ def unit_rows(rows):
 
 
 def first_of_each(vectors, threshold: float = THRESHOLD, block: int = BLOCK) -> list[int]:
-    """The positions that stay: going from the first row to the last, a row goes when its cosine with one that stays is above `threshold`.
+    """The positions that stay: going from the first row to the last, a row goes when its cosine
+    with one that stays is above `threshold`.
 
-    `vectors` are unit rows, dense or sparse. The order alone decides which of two stays; the block size does not matter. Needs one product
-    of each block with the rows that stay: 16,000 x 1,024 takes seconds and about 300 MB.
+    `vectors` are unit rows, dense or sparse. The order alone decides which of two stays; the block
+    size does not matter. Needs one product of each block with the rows that stay: 16,000 x 1,024
+    takes seconds and about 300 MB.
     """
     import numpy as np
 
@@ -81,7 +88,9 @@ def first_of_each(vectors, threshold: float = THRESHOLD, block: int = BLOCK) -> 
             here = vectors[start + i]
             if before and _above(with_earlier[i], here, vectors, stay[:before], threshold):
                 continue
-            if added and _above(among[i, added], here, vectors, [start + j for j in added], threshold):
+            if added and _above(
+                among[i, added], here, vectors, [start + j for j in added], threshold
+            ):
                 continue
             added.append(i)
         stay += [start + i for i in added]
@@ -89,12 +98,17 @@ def first_of_each(vectors, threshold: float = THRESHOLD, block: int = BLOCK) -> 
 
 
 def _above(cosines, here, vectors, there, threshold):
-    """Whether any cosine is above the threshold; those too close to tell are computed exactly. `there` are the rows they belong to."""
+    """Whether any cosine is above the threshold; those too close to tell are computed exactly.
+    `there` are the rows they belong to.
+    """
     import numpy as np
 
     if (cosines > threshold + UNSURE).any():
         return True
-    return any(_exact(here, vectors[there[i]]) > threshold for i in np.flatnonzero(cosines > threshold - UNSURE))
+    return any(
+        _exact(here, vectors[there[i]]) > threshold
+        for i in np.flatnonzero(cosines > threshold - UNSURE)
+    )
 
 
 def _exact(first, second) -> float:
@@ -115,16 +129,25 @@ def _endpoint(texts, name, base_url):
     url = base_url or os.environ.get("OPENAI_BASE_URL")
     key = os.environ.get("OPENAI_API_KEY", "").strip()
     if not key and not url:
-        raise SettingError("OPENAI_API_KEY is not set; set it, name another server with --base-url, or use --embed tfidf")
+        raise SettingError(
+            "OPENAI_API_KEY is not set; set it, name another server with --base-url, or use --embed"
+            " tfidf"
+        )
     rows = []
     try:
         with openai.OpenAI(api_key=key or "none", base_url=url, max_retries=6) as client:
             for start in range(0, len(texts), BATCH):
-                found = client.embeddings.create(model=name, input=list(texts[start : start + BATCH]), encoding_format="float").data
+                found = client.embeddings.create(
+                    model=name, input=list(texts[start : start + BATCH]), encoding_format="float"
+                ).data
                 rows += [item.embedding for item in sorted(found, key=lambda item: item.index)]
     except openai.OpenAIError as error:
         said = str(error).replace(key, "[key]") if len(key) >= 8 else str(error)
-        raise ModelError(f"--embed openai:{name}: {said:.300}; run the command again, or use --embed tfidf") from None
+        raise ModelError(
+            f"--embed openai:{name}: {said:.300}; run the command again, or use --embed tfidf"
+        ) from None
     if len(rows) != len(texts):
-        raise ModelError(f"--embed openai:{name} returned {len(rows):,} embeddings for {len(texts):,} texts")
+        raise ModelError(
+            f"--embed openai:{name} returned {len(rows):,} embeddings for {len(texts):,} texts"
+        )
     return rows

@@ -1,1 +1,3 @@
-"""Context-summarised questions from recorded conversations: the QA set of arXiv 2602.00665, from any source and any LLM."""
+"""Context-summarised questions from recorded conversations: the QA set of arXiv 2602.00665, from
+any source and any LLM.
+"""

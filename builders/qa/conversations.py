@@ -1,4 +1,6 @@
-"""Which recorded conversations become questions: 5 to 100 turns, each once, in an order that depends on each of them alone."""
+"""Which recorded conversations become questions: 5 to 100 turns, each once, in an order that
+depends on each of them alone.
+"""
 
 import heapq
 from collections import Counter
@@ -15,7 +17,9 @@ FEWEST, MOST = 5, 100
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A conversation to work on. `asked` are the positions of the customer's turn of every pair, `wanted` the pairs that become rows."""
+    """A conversation to work on. `asked` are the positions of the customer's turn of every pair,
+    `wanted` the pairs that become rows.
+    """
 
     conversation_id: str
     raw: RawConversation
@@ -28,7 +32,9 @@ class Chosen:
 
     @property
     def used(self) -> tuple[Turn, ...]:
-        """The turns that any row of this conversation holds: up to the answer of the last wanted pair."""
+        """The turns that any row of this conversation holds: up to the answer of the last wanted
+        pair.
+        """
         return self.raw.turns[: self.asked[self.wanted[-1]] + 2]
 
 
@@ -41,11 +47,14 @@ def drop_reason(raw: RawConversation) -> str | None:
     return None
 
 
-def choose(conversations: Iterable[RawConversation], pairs: str, seed: int, limit: int | None) -> tuple[list[Chosen], Counter]:
+def choose(
+    conversations: Iterable[RawConversation], pairs: str, seed: int, limit: int | None
+) -> tuple[list[Chosen], Counter]:
     """The conversations to work on, ordered by id, and how many were left out, by reason.
 
-    The id is a hash of language and turns, so the order is as good as random; with `limit` the first so many are taken, which are among
-    those of a larger limit. Only these are held in memory. `pairs` is all or published (see `builders.qa.pairs`).
+    The id is a hash of language and turns, so the order is as good as random; with `limit` the
+    first so many are taken, which are among those of a larger limit. Only these are held in memory.
+    `pairs` is all or published (see `builders.qa.pairs`).
     """
     dropped: Counter = Counter()
     fitting = _fitting(conversations, pairs, seed, dropped)
@@ -54,7 +63,9 @@ def choose(conversations: Iterable[RawConversation], pairs: str, seed: int, limi
     return heapq.nsmallest(limit, fitting, key=lambda chosen: chosen.conversation_id), dropped
 
 
-def _fitting(conversations: Iterable[RawConversation], pairs: str, seed: int, dropped: Counter) -> Iterator[Chosen]:
+def _fitting(
+    conversations: Iterable[RawConversation], pairs: str, seed: int, dropped: Counter
+) -> Iterator[Chosen]:
     seen: set[str] = set()
     for raw in conversations:
         if reason := drop_reason(raw):

@@ -1,4 +1,6 @@
-"""What summaries and refined answers keep of the facts (names, numbers, amounts, dates, codes), in languages with fact rules."""
+"""What summaries and refined answers keep of the facts (names, numbers, amounts, dates, codes), in
+languages with fact rules.
+"""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,7 +9,9 @@ from csc_tasks.question import Question
 
 
 def summary_facts(questions: Iterable[Question]) -> dict[str, int]:
-    """Different facts of each history and how many its summary holds; facts of each summary and how many no turn of the history holds."""
+    """Different facts of each history and how many its summary holds; facts of each summary and how
+    many no turn of the history holds.
+    """
     told = held = written = invented = 0
     for question in questions:
         if not has_rules(question.language):
@@ -28,7 +32,9 @@ def summary_facts(questions: Iterable[Question]) -> dict[str, int]:
 
 
 def answer_facts(questions: Iterable[Question]) -> dict[str, int]:
-    """Different facts of each answer, how many of them the refined answer keeps, and how many it has that the answer has not."""
+    """Different facts of each answer, how many of them the refined answer keeps, and how many it
+    has that the answer has not.
+    """
     found = [
         kept(question.agent_answer, question.refined_agent_answer, question.language)
         for question in questions

@@ -1,4 +1,6 @@
-"""Labelling the stage of one question, from what came before it and the question itself: the model never sees an answer."""
+"""Labelling the stage of one question, from what came before it and the question itself: the model
+never sees an answer.
+"""
 
 from typing import Literal
 
@@ -22,7 +24,11 @@ async def stage_label(llm: LLM, question: Question) -> str:
     before = history(turns, language, strategies=False)
     if not turns and question.history_summary.strip():
         before = " ".join(question.history_summary.split())
-    messages = templates(language).messages("qa_stage", history=before, question=" ".join(question.client_question.split()))
+    messages = templates(language).messages(
+        "qa_stage", history=before, question=" ".join(question.client_question.split())
+    )
     item_id = f"{question.conversation_id}/{question.turn_index}"
-    answer = await llm.ask(stage="stage", messages=messages, item_id=item_id, reply=Label, sampling={"temperature": 0})
+    answer = await llm.ask(
+        stage="stage", messages=messages, item_id=item_id, reply=Label, sampling={"temperature": 0}
+    )
     return answer.parsed.stage

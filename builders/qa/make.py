@@ -1,7 +1,9 @@
-"""From chosen conversations to questions, in three rounds: moderate every conversation, summarise, refine the answers of what is left.
+"""From chosen conversations to questions, in three rounds: moderate every conversation, summarise,
+refine the answers of what is left.
 
-Each round asks about all items before the next begins, so nothing is paid for that an earlier round drops. A pair becomes a row only when
-every variant of its summary holds, so all variants have the same rows.
+Each round asks about all items before the next begins, so nothing is paid for that an earlier round
+drops. A pair becomes a row only when every variant of its summary holds, so all variants have the
+same rows.
 """
 
 from collections import Counter
@@ -24,12 +26,21 @@ from csc_tasks.llm.outcomes import Dropped
 from csc_tasks.llm.progress import Progress
 from csc_tasks.question import QA_STAGES, Question
 
-PROMPTS = ("qa_moderate", "qa_summary", "qa_summary_again", "qa_refine", "qa_instruction", "qa_instruction_topic")
+PROMPTS = (
+    "qa_moderate",
+    "qa_summary",
+    "qa_summary_again",
+    "qa_refine",
+    "qa_instruction",
+    "qa_instruction_topic",
+)
 
 
 @dataclass(slots=True)
 class Made:
-    """What became of the conversations. `questions`: config -> rows, the same pairs in each; the counts are by reason."""
+    """What became of the conversations. `questions`: config -> rows, the same pairs in each; the
+    counts are by reason.
+    """
 
     questions: dict[str, list[Question]] = field(default_factory=dict)
     conversations: int = 0
@@ -56,25 +67,42 @@ class Made:
             "pairs_dropped": dict(sorted(self.pairs_dropped.items())),
             "pairs_kept": len(rows),
             "conversations_with_a_pair_kept": len({row.conversation_id for row in rows}),
-            "rows_by_stage": {stage: sum(row.stage == stage for row in rows) for stage in QA_STAGES},
+            "rows_by_stage": {
+                stage: sum(row.stage == stage for row in rows) for stage in QA_STAGES
+            },
             "rows_by_language": dict(sorted(Counter(row.language for row in rows).items())),
             "rows_by_source": dict(sorted(Counter(row.source for row in rows).items())),
             "summaries_asked_for_again_because_too_long": dict(sorted(self.again.items())),
             "summary_tokens_counted_by": dict(sorted(self.counted_by.items())),
         }
-        counts |= {f"facts_in_{config}": fidelity.summary_facts(found) for config, found in self.questions.items()}
+        counts |= {
+            f"facts_in_{config}": fidelity.summary_facts(found)
+            for config, found in self.questions.items()
+        }
         counts["facts_in_refined_answers"] = fidelity.answer_facts(rows)
-        counts["refined_answers_equal_to_the_answer"] = sum(row.refined_agent_answer == row.agent_answer for row in rows)
+        counts["refined_answers_equal_to_the_answer"] = sum(
+            row.refined_agent_answer == row.agent_answer for row in rows
+        )
         return counts
 
 
-async def make(llm: LLM, conversations: Sequence[Chosen], variants: Sequence[Variant], moderation: str, counter: TokenCounter) -> Made:
-    """Ask about all conversations; `variants` opens with the one of the config `qa`, `moderation` is none, llm or an endpoint's spec."""
+async def make(
+    llm: LLM,
+    conversations: Sequence[Chosen],
+    variants: Sequence[Variant],
+    moderation: str,
+    counter: TokenCounter,
+) -> Made:
+    """Ask about all conversations; `variants` opens with the one of the config `qa`, `moderation`
+    is none, llm or an endpoint's spec.
+    """
     made = Made(conversations=len(conversations))
     passed = list(conversations)
     if moderation != "none":
         moderator = Moderator(llm, endpoint=moderation != "llm")
-        outcome = await run_items(passed, moderator.check, llm, Progress(len(passed), "conversations moderated"))
+        outcome = await run_items(
+            passed, moderator.check, llm, Progress(len(passed), "conversations moderated")
+        )
         passed = [chosen for chosen, _ in outcome.results]
         made.conversations_dropped, made.flagged = outcome.dropped, moderator.flagged
     summaries = await _summarise(llm, passed, variants, counter, made)
@@ -95,7 +123,10 @@ async def make(llm: LLM, conversations: Sequence[Chosen], variants: Sequence[Var
     outcome = await run_items(jobs, refined, llm, Progress(len(jobs), "answers refined"))
     made.pairs_dropped.update(outcome.dropped)
     for i, variant in enumerate(variants):
-        made.questions[variant.config] = [question(chosen, pair, found[i], answer) for (chosen, pair, found), answer in outcome.results]
+        made.questions[variant.config] = [
+            question(chosen, pair, found[i], answer)
+            for (chosen, pair, found), answer in outcome.results
+        ]
     return made
 
 
@@ -107,27 +138,45 @@ async def _summarise(llm, passed, variants, counter, made) -> dict[tuple[str, st
     async def summarised(job):
         return await job[1].run(job[0])
 
-    outcome = await run_items(jobs, summarised, llm, Progress(len(jobs), "conversations summarised"))
+    outcome = await run_items(
+        jobs, summarised, llm, Progress(len(jobs), "conversations summarised")
+    )
     for summariser in summarisers:
         made.counted_by.update(summariser.counted_by)
         if summariser.again:
             made.again[summariser.variant.config] = summariser.again
-    return {(chosen.conversation_id, summariser.variant.name): found for (chosen, summariser), found in outcome.results}
+    return {
+        (chosen.conversation_id, summariser.variant.name): found
+        for (chosen, summariser), found in outcome.results
+    }
 
 
 def question(chosen: Chosen, pair: int, summary: str, refined: str) -> Question:
     """The row of a pair."""
     raw, asked = chosen.raw, chosen.asked[pair]
     return Question(
-        conversation_id=chosen.conversation_id, turn_index=pair, turns_total=len(chosen.asked), stage=stage_of(pair, len(chosen.asked)),
-        language=raw.language, topic=raw.topic, source=raw.source, instruction=instruction(raw.language, raw.topic),
-        conversation_history=chosen.history(pair), history_summary=summary, client_question=raw.turns[asked].text,
-        agent_answer=raw.turns[asked + 1].text, refined_agent_answer=refined,
-    )  # fmt: skip
+        conversation_id=chosen.conversation_id,
+        turn_index=pair,
+        turns_total=len(chosen.asked),
+        stage=stage_of(pair, len(chosen.asked)),
+        language=raw.language,
+        topic=raw.topic,
+        source=raw.source,
+        instruction=instruction(raw.language, raw.topic),
+        conversation_history=chosen.history(pair),
+        history_summary=summary,
+        client_question=raw.turns[asked].text,
+        agent_answer=raw.turns[asked + 1].text,
+        refined_agent_answer=refined,
+    )
 
 
 def instruction(language: str, topic: str) -> str:
-    """The system prompt of a row: one text for a language, with the topic where it is known and says something."""
+    """The system prompt of a row: one text for a language, with the topic where it is known and
+    says something.
+    """
     if topic not in TOPICS or topic == "Others":
         return templates(language).messages("qa_instruction")[0]["content"]
-    return templates(language).messages("qa_instruction_topic", topic=topic_label(topic, language))[0]["content"]
+    return templates(language).messages("qa_instruction_topic", topic=topic_label(topic, language))[
+        0
+    ]["content"]

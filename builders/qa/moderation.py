@@ -1,7 +1,10 @@
-"""Moderation that fails closed: a conversation goes on only when it was judged, and judged to be clean.
+"""Moderation that fails closed: a conversation goes on only when it was judged, and judged to be
+clean.
 
-`--moderation openai:MODEL` asks a moderation endpoint about every turn, `llm` the model of the stage `moderate` about the conversation,
-`none` nobody. An error, a refusal or a reply of another form drops the conversation, as a flag does.
+`--moderation openai:MODEL` asks a moderation endpoint about every turn, `llm` the model of the
+stage `moderate` about the conversation,
+`none` nobody. An error, a refusal or a reply of another form drops the conversation, as a flag
+does.
 """
 
 from collections import Counter
@@ -46,14 +49,18 @@ class Results(Form):
 
 
 class Moderator:
-    """Judges conversations; `endpoint` says whether the stage's model is a moderation endpoint. `flagged` counts categories."""
+    """Judges conversations; `endpoint` says whether the stage's model is a moderation endpoint.
+    `flagged` counts categories.
+    """
 
     def __init__(self, llm: LLM, endpoint: bool) -> None:
         self.llm, self.endpoint = llm, endpoint
         self.flagged: Counter = Counter()
 
     async def check(self, chosen: Chosen) -> None:
-        """Return when the conversation is clean; raises Dropped otherwise, and what `LLM.ask` raises."""
+        """Return when the conversation is clean; raises Dropped otherwise, and what `LLM.ask`
+        raises.
+        """
         found = await (self._by_endpoint(chosen) if self.endpoint else self._by_model(chosen))
         if found is not None:
             self.flagged.update(found or ["no category named"])
@@ -64,16 +71,28 @@ class Moderator:
             "qa_moderate", history=history(chosen.used, chosen.raw.language, strategies=False)
         )
         answer = await self.llm.ask(
-            stage=STAGE, messages=messages, item_id=chosen.conversation_id, reply=Verdict, sampling={"temperature": 0}
+            stage=STAGE,
+            messages=messages,
+            item_id=chosen.conversation_id,
+            reply=Verdict,
+            sampling={"temperature": 0},
         )
         return answer.parsed.categories if answer.parsed.flagged else None
 
     async def _by_endpoint(self, chosen):
         messages = [{"role": "user", "content": turn.text} for turn in chosen.used]
-        answer = await self.llm.ask(stage=STAGE, messages=messages, item_id=chosen.conversation_id, reply=Results, kind="moderation")
+        answer = await self.llm.ask(
+            stage=STAGE,
+            messages=messages,
+            item_id=chosen.conversation_id,
+            reply=Results,
+            kind="moderation",
+        )
         results = answer.parsed.results
         if len(results) != len(messages):
-            raise Dropped(f"{STAGE}: malformed reply", f"{len(results)} results for {len(messages)} texts")
+            raise Dropped(
+                f"{STAGE}: malformed reply", f"{len(results)} results for {len(messages)} texts"
+            )
         if any(result.flagged or result.categories for result in results):
             return sorted({category for result in results for category in result.categories})
         return None

@@ -1,7 +1,9 @@
-"""Refining: the agent's answer written anew, politely and in full, with nothing added. It is the reference of the task.
+"""Refining: the agent's answer written anew, politely and in full, with nothing added. It is the
+reference of the task.
 
-The refiner sees the turns just before as they were spoken and no summary, so that the reference favours no variant of the summaries.
-An answer that could not be refined is dropped with its pair: the answer as it was never takes the place of a refined one.
+The refiner sees the turns just before as they were spoken and no summary, so that the reference
+favours no variant of the summaries. An answer that could not be refined is dropped with its pair:
+the answer as it was never takes the place of a refined one.
 """
 
 from builders.forms import Utterance
@@ -27,8 +29,14 @@ async def refine(llm: LLM, chosen: Chosen, pair: int) -> str:
     language, asked = chosen.raw.language, chosen.asked[pair]
     question, answer = (" ".join(turn.text.split()) for turn in chosen.raw.turns[asked : asked + 2])
     messages = templates(language).messages(
-        "qa_refine", history=history(chosen.raw.turns[max(0, asked - SHOWN) : asked], language, strategies=False),
-        question=question, answer=answer,
-    )  # fmt: skip
-    found = await llm.ask(stage=STAGE, messages=messages, item_id=f"{chosen.conversation_id}/{pair}", reply=Refined)
+        "qa_refine",
+        history=history(
+            chosen.raw.turns[max(0, asked - SHOWN) : asked], language, strategies=False
+        ),
+        question=question,
+        answer=answer,
+    )
+    found = await llm.ask(
+        stage=STAGE, messages=messages, item_id=f"{chosen.conversation_id}/{pair}", reply=Refined
+    )
     return found.parsed.answer

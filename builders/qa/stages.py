@@ -1,11 +1,14 @@
-"""Label the stage (early, mid, late) of every question of a QA corpus with a language model that never sees the answer.
+"""Label the stage (early, mid, late) of every question of a QA corpus with a language model that
+never sees the answer.
 
     csc build qa-stages CORPUS --llm openai:MODEL --out DIR
-    csc build qa-stages Lakshan2003/customer-support-client-agent-conversations --split test --llm openai:MODEL --out DIR
+    csc build qa-stages Lakshan2003/customer-support-client-agent-conversations --split test \\
+        --llm openai:MODEL --out DIR
 
-CORPUS is a dataset folder, a file, a Hub id or demo, in our schema or the published one. The model is shown what came before the question
-(the turns, or the summary where there are none) and the question. DIR is a dataset folder with the same rows and the new stages; rows
-that could not be labelled are dropped and counted. Stages that the corpus had are compared with the new ones.
+CORPUS is a dataset folder, a file, a Hub id or demo, in our schema or the published one. The model
+is shown what came before the question (the turns, or the summary where there are none) and the
+question. DIR is a dataset folder with the same rows and the new stages; rows that could not be
+labelled are dropped and counted. Stages that the corpus had are compared with the new ones.
 """
 
 import asyncio
@@ -33,10 +36,32 @@ STAGE = "stage"
 def add_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("corpus", metavar="CORPUS", help=f"{CORPUS} (ORG/NAME or ORG/NAME@REVISION)")
-    add("--out", required=True, type=Path, metavar="DIR", help="the dataset folder to write; the journal lies beside it")
-    add("--split", action="append", default=[], choices=SPLITS, help="label this split; repeatable (default: all there are)")
-    add("--limit", type=int, metavar="N", help="label N rows of each split; those of a smaller limit are among those of a larger one")
-    add("--licence", default="other", metavar="ID", help="the dataset's licence, as the Hub names it (default: other)")
+    add(
+        "--out",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="the dataset folder to write; the journal lies beside it",
+    )
+    add(
+        "--split",
+        action="append",
+        default=[],
+        choices=SPLITS,
+        help="label this split; repeatable (default: all there are)",
+    )
+    add(
+        "--limit",
+        type=int,
+        metavar="N",
+        help="label N rows of each split; those of a smaller limit are among those of a larger one",
+    )
+    add(
+        "--licence",
+        default="other",
+        metavar="ID",
+        help="the dataset's licence, as the Hub names it (default: other)",
+    )
     add("--seed", type=int, default=0, metavar="N", help="another seed for the model (default: 0)")
     add_llm_arguments(parser)
 
@@ -52,7 +77,9 @@ def main(args: Namespace) -> None:
     corpora = read_corpora(args.corpus, args.split)
     rows = {split: corpus.items[: args.limit] for split, corpus in corpora.items()}
     # What could not be written is better known before anybody is asked.
-    checked_splits("qa", {split: [question.to_row() for question in found] for split, found in rows.items()})
+    checked_splits(
+        "qa", {split: [question.to_row() for question in found] for split, found in rows.items()}
+    )
     for corpus in corpora.values():
         print(corpus.summary())
     out = args.out.resolve()
@@ -62,17 +89,29 @@ def main(args: Namespace) -> None:
         counts = report(rows, labelled, dropped)
         if not any(labelled.values()):
             reasons = count_lines({"dropped": dropped})[0]
-            raise DataError(f"none of the {sum(map(len, rows.values())):,} rows could be labelled, so nothing was written; {reasons}")
+            raise DataError(
+                f"none of the {sum(map(len, rows.values())):,} rows could be labelled, so nothing"
+                f" was written; {reasons}"
+            )
         build = build_record(args, llm, corpora, counts)
         run = run_record(llm, started)
-    parts = {split: [question.to_row() for question in found] for split, found in labelled.items() if found}
+    parts = {
+        split: [question.to_row() for question in found]
+        for split, found in labelled.items()
+        if found
+    }
     record = write_folder(out, {"qa": parts}, stages_card(build, args.licence), build, run)
     print("\n".join(count_lines(counts)), contents_table(record["splits"]), sep="\n\n", end="\n\n")
-    print(f"Wrote {args.out}; its README.md says how to load it. Every request is in {llm.journal.path}")
+    print(
+        f"Wrote {args.out}; its README.md says how to load it. Every request is in"
+        f" {llm.journal.path}"
+    )
 
 
 def read_corpora(name: str, splits: list[str]) -> dict[str, Corpus]:
-    """Split -> corpus, of the splits asked for or of all there are; a single file is the split it was asked for as, or test."""
+    """Split -> corpus, of the splits asked for or of all there are; a single file is the split it
+    was asked for as, or test.
+    """
     if Path(name).expanduser().is_file():
         if len(splits) > 1:
             raise SettingError(f"{name} is one file, which is one split; give one --split")
@@ -111,8 +150,16 @@ async def label(llm, rows: Mapping[str, tuple]) -> tuple[dict[str, list], Counte
 
 def report(rows: Mapping[str, tuple], labelled: Mapping[str, list], dropped: Counter) -> dict:
     """The counts for the screen, the card and build.json."""
-    before = {(question.conversation_id, question.turn_index): question.stage for found in rows.values() for question in found}
-    now = [(before[question.conversation_id, question.turn_index], question.stage) for found in labelled.values() for question in found]
+    before = {
+        (question.conversation_id, question.turn_index): question.stage
+        for found in rows.values()
+        for question in found
+    }
+    now = [
+        (before[question.conversation_id, question.turn_index], question.stage)
+        for found in labelled.values()
+        for question in found
+    ]
     changes = Counter(f"{old} to {new}" for old, new in now if old is not None)
     return {
         "rows_read": len(before),
@@ -131,15 +178,27 @@ def build_record(args: Namespace, llm, corpora: Mapping[str, Corpus], counts: di
     name = Path(args.corpus).name if Path(args.corpus).expanduser().exists() else args.corpus
     return {
         "builder": "qa-stages",
-        "settings": {"limit": args.limit, "seed": args.seed, "attempts": args.attempts, "licence": args.licence, "sampling": llm.sampling},
+        "settings": {
+            "limit": args.limit,
+            "seed": args.seed,
+            "attempts": args.attempts,
+            "licence": args.licence,
+            "sampling": llm.sampling,
+        },
         "corpus": {
-            "name": name, "revision": first.revision, "languages": languages,
+            "name": name,
+            "revision": first.revision,
+            "languages": languages,
             "content_hash": {split: corpus.content_hash for split, corpus in corpora.items()},
         },
         "models": stage_models(llm, [STAGE]),
-        "prompts": {name: digest for language in languages for name, digest in templates(language).hashes("qa_stage").items()},
+        "prompts": {
+            name: digest
+            for language in languages
+            for name, digest in templates(language).hashes("qa_stage").items()
+        },
         "counts": counts,
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""Running summaries: the summary before a question is made from the last one that held and the turns since, within a bound of tokens.
+"""Running summaries: the summary before a question is made from the last one that held and the
+turns since, within a bound of tokens.
 
-The turns of a long conversation are so sent once each and not once a question. A summary that is longer than the bound is asked for again,
-with its length, a bounded number of times; then its pair is dropped. Nothing is cut.
+The turns of a long conversation are so sent once each and not once a question. A summary that is
+longer than the bound is asked for again, with its length, a bounded number of times; then its pair
+is dropped. Nothing is cut.
 """
 
 import re
@@ -30,7 +32,8 @@ VALUES = {"earlier", "turns", "tokens", "words"}
 class Variant:
     """One kind of summary: the config `qa` (no name) or `qa_<name>`.
 
-    `tokens` bounds a summary, `llm` is the spec of its model ("" for that of the stage summary), `template` its prompt ("" for ours).
+    `tokens` bounds a summary, `llm` is the spec of its model ("" for that of the stage summary),
+    `template` its prompt ("" for ours).
     """
 
     name: str = ""
@@ -48,14 +51,26 @@ class Variant:
 
     @classmethod
     def parse(cls, text: str, tokens: int) -> "Variant":
-        """`NAME=tokens:64,llm:openai:MODEL,prompt:FILE`, every part but one optional; `tokens` where none is given. Raises SettingError."""
+        """`NAME=tokens:64,llm:openai:MODEL,prompt:FILE`, every part but one optional; `tokens`
+        where none is given. Raises SettingError.
+        """
         name, _, rest = text.partition("=")
         parts = [part.partition(":") for part in rest.split(",")]
         given = {key: value for key, _, value in parts}
-        if not re.fullmatch(r"\w+", name, re.ASCII) or len(given) < len(parts) or not all(given.values()) or given.keys() - _PARTS:
-            raise SettingError(f"--variant {text!r} is not NAME=tokens:64[,llm:openai:MODEL][,prompt:FILE] (a part once, one at least)")
+        if (
+            not re.fullmatch(r"\w+", name, re.ASCII)
+            or len(given) < len(parts)
+            or not all(given.values())
+            or given.keys() - _PARTS
+        ):
+            raise SettingError(
+                f"--variant {text!r} is not NAME=tokens:64[,llm:openai:MODEL][,prompt:FILE] (a part"
+                " once, one at least)"
+            )
         if "tokens" in given and not (given["tokens"].isdecimal() and int(given["tokens"])):
-            raise SettingError(f"--variant {text!r}: tokens {given['tokens']!r} is not a number from 1 on")
+            raise SettingError(
+                f"--variant {text!r}: tokens {given['tokens']!r} is not a number from 1 on"
+            )
         template = _read_template(given["prompt"]) if "prompt" in given else ""
         return cls(name, int(given.get("tokens", tokens)), given.get("llm", ""), template)
 
@@ -71,7 +86,9 @@ _PARTS = {"tokens", "llm", "prompt"}
 
 
 class Summariser:
-    """Makes the summaries of one variant. `again` counts those asked for again, `counted_by` who counted the tokens of the kept ones."""
+    """Makes the summaries of one variant. `again` counts those asked for again, `counted_by` who
+    counted the tokens of the kept ones.
+    """
 
     def __init__(self, llm: LLM, variant: Variant, counter: TokenCounter) -> None:
         self.llm, self.variant, self.counter = llm, variant, counter
@@ -79,7 +96,8 @@ class Summariser:
         self.counted_by: Counter = Counter()
 
     async def run(self, chosen: Chosen) -> dict[int, str | Dropped]:
-        """Wanted pair -> its summary, or why there is none. A pair without history has the empty summary and costs no request.
+        """Wanted pair -> its summary, or why there is none. A pair without history has the empty
+        summary and costs no request.
 
         When a summary fails, the next one is made from the one before it and all turns since.
         """
@@ -107,22 +125,34 @@ class Summariser:
         # As often as the layer below asks for a reply of the right form.
         for attempt in range(self.llm.attempts):
             answer = await self.llm.ask(
-                stage=self.variant.stage, messages=messages, item_id=item_id, repeat=attempt, sampling={"temperature": 0}
+                stage=self.variant.stage,
+                messages=messages,
+                item_id=item_id,
+                repeat=attempt,
+                sampling={"temperature": 0},
             )
             tokens, by = self.counter.count(answer)
             if tokens <= most:
                 self.counted_by[by] += 1
                 return clean_text(answer.text)
             self.again += attempt == 0
-            fewer = {"counted": str(tokens), "tokens": str(most), "words": str(max(8, _words(most, language) * most // tokens))}
+            fewer = {
+                "counted": str(tokens),
+                "tokens": str(most),
+                "words": str(max(8, _words(most, language) * most // tokens)),
+            }
             messages = [
-                *messages, {"role": "assistant", "content": answer.text}, *templates(language).messages("qa_summary_again", **fewer)
-            ]  # fmt: skip
+                *messages,
+                {"role": "assistant", "content": answer.text},
+                *templates(language).messages("qa_summary_again", **fewer),
+            ]
         raise Dropped(f"{self.variant.stage}: {TOO_LONG}", f"{tokens} tokens, {most} allowed")
 
 
 def _words(tokens: int, language: str) -> int:
-    """About how many words (characters where words are not spaced) surely fit: models count words better than tokens."""
+    """About how many words (characters where words are not spaced) surely fit: models count words
+    better than tokens.
+    """
     return max(8, tokens * 3 // 5 if of(language).text.spaced else tokens * 4 // 5)
 
 
@@ -130,6 +160,8 @@ def _read_template(path: str) -> str:
     text = read_text(Path(path), "give the file of a prompt", f"--variant: the prompt {path}")
     places = placeholders(text)
     if not {"earlier", "turns"} <= places or places - VALUES:
-        raise SettingError(f"--variant: the prompt {path} needs ${{earlier}} and ${{turns}}, may have ${{tokens}} and ${{words}}, "
-                           f"and has {', '.join(sorted(places)) or 'no places'}")
+        raise SettingError(
+            f"--variant: the prompt {path} needs ${{earlier}} and ${{turns}}, may have ${{tokens}}"
+            f" and ${{words}}, and has {', '.join(sorted(places)) or 'no places'}"
+        )
     return text

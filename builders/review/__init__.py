@@ -1,1 +1,3 @@
-"""Expert review of conversation sets: a table and a page to decide on, and the decisions back into a dataset folder."""
+"""Expert review of conversation sets: a table and a page to decide on, and the decisions back into
+a dataset folder.
+"""

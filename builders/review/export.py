@@ -1,16 +1,19 @@
-"""Put a dataset's conversations before expert reviewers: a table for a spreadsheet and a page for a browser, both offline.
+"""Put a dataset's conversations before expert reviewers: a table for a spreadsheet and a page for a
+browser, both offline.
 
     csc review export DIR --out review/
     csc review export DIR --out review/ --sample 100 --seed 1
 
-DIR is a dataset folder with conversations (csconv, rolecs). Where DIR.originals.jsonl lies beside it, the recording that a conversation was
-made from stands beside it. review.csv has a row per turn: the reviewer writes keep, fix or drop into `decision` (any row of a
-conversation), and corrections into `new_strategy` and `new_text`, never into the other columns. An apostrophe before =, +, -, @ or a number
-keeps the spreadsheet from computing it and is taken away again. review.html shows original and rewrite side by side, keeps what was decided
-in the browser, and saves it as a file. `csc review import` reads both kinds. One reviewer, one file: several may decide on the same
-conversations.
+DIR is a dataset folder with conversations (csconv, rolecs). Where DIR.originals.jsonl lies beside
+it, the recording that a conversation was made from stands beside it. review.csv has a row per turn:
+the reviewer writes keep, fix or drop into `decision` (any row of a conversation), and corrections
+into `new_strategy` and `new_text`, never into the other columns. An apostrophe before =, +, -, @ or
+a number keeps the spreadsheet from computing it and is taken away again. review.html shows original
+and rewrite side by side, keeps what was decided in the browser, and saves it as a file. `csc review
+import` reads both kinds. One reviewer, one file: several may decide on the same conversations.
 
-Nothing leaves the machine. The originals hold personal data: pass these files on to nobody who may not see them.
+Nothing leaves the machine. The originals hold personal data: pass these files on to nobody who may
+not see them.
 """
 
 import hashlib
@@ -32,49 +35,105 @@ TABLE, PAGE = "review.csv", "review.html"
 def add_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("folder", type=Path, metavar="DIR", help="the dataset folder to review")
-    add("--out", required=True, type=Path, metavar="REVIEW", help=f"the folder for {TABLE} and {PAGE}")
-    add("--sample", type=int, metavar="N", help="N conversations drawn at random; those of a smaller N are among those of a larger one")
-    add("--seed", type=int, default=0, metavar="N", help="another seed, another sample and order (default: 0)")
-    add("--delimiter", default="comma", choices=("comma", "semicolon", "tab"),
-        help="between cells: semicolon where the decimal sign is a comma, so that a double click opens the table (default: comma)")
+    add(
+        "--out",
+        required=True,
+        type=Path,
+        metavar="REVIEW",
+        help=f"the folder for {TABLE} and {PAGE}",
+    )
+    add(
+        "--sample",
+        type=int,
+        metavar="N",
+        help=(
+            "N conversations drawn at random; those of a smaller N are among those of a larger one"
+        ),
+    )
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="another seed, another sample and order (default: 0)",
+    )
+    add(
+        "--delimiter",
+        default="comma",
+        choices=("comma", "semicolon", "tab"),
+        help=(
+            "between cells: semicolon where the decimal sign is a comma, so that a double click"
+            " opens the table (default: comma)"
+        ),
+    )
 
 
 def main(args: Namespace) -> None:
     check_writable(args.out)
     targets = [args.out / TABLE, args.out / PAGE]
     if present := [target for target in targets if target.exists()]:
-        raise SettingError(f"{present[0]} is there already and may hold decisions; give another folder or move it away")
+        raise SettingError(
+            f"{present[0]} is there already and may hold decisions; give another folder or move it"
+            " away"
+        )
     if args.sample is not None and args.sample < 1:
         raise SettingError(f"--sample {args.sample}: at least 1")
     _, rows = read_folder(args.folder)
     conversations = drawn(conversations_of(rows, args.folder).values(), args.sample, args.seed)
     found = {name: turns for name, (_, turns) in read_originals(args.folder).items()}
     args.out.mkdir(parents=True, exist_ok=True)
-    write_table(targets[0], conversations, found, dict(zip(("comma", "semicolon", "tab"), DELIMITERS, strict=True))[args.delimiter])
+    write_table(
+        targets[0],
+        conversations,
+        found,
+        dict(zip(("comma", "semicolon", "tab"), DELIMITERS, strict=True))[args.delimiter],
+    )
     write_page(targets[1], args.folder.resolve().name, conversations, found)
     beside = sum(one.conversation_id in found for one in conversations)
     turns = sum(len(one.dialogue) for one in conversations)
-    print(f"conversations: {len(conversations):,} of {sum(map(len, _conversation_rows(rows)), 0):,}, {turns:,} turns")
-    print(f"with their original beside them: {beside:,}" + ("" if found else f" (there is no {originals_path(args.folder).name})"))
+    print(
+        f"conversations: {len(conversations):,} of {sum(map(len, _conversation_rows(rows)), 0):,},"
+        f" {turns:,} turns"
+    )
+    print(
+        f"with their original beside them: {beside:,}"
+        + ("" if found else f" (there is no {originals_path(args.folder).name})")
+    )
     if beside:
-        print("The originals hold personal data: pass these files on to nobody who may not see them.")
-    print(f"Wrote {targets[0]} and {targets[1]}. Afterwards: csc review import {args.folder} FILE... --out DIR2")
+        print(
+            "The originals hold personal data: pass these files on to nobody who may not see them."
+        )
+    print(
+        f"Wrote {targets[0]} and {targets[1]}. Afterwards: csc review import {args.folder} FILE..."
+        " --out DIR2"
+    )
 
 
-def conversations_of(rows: Mapping[str, Mapping[str, list[dict]]], folder: Path) -> dict[str, Conversation]:
-    """Id -> conversation for all configs of a folder that hold conversations. Raises DataError where none does."""
+def conversations_of(
+    rows: Mapping[str, Mapping[str, list[dict]]], folder: Path
+) -> dict[str, Conversation]:
+    """Id -> conversation for all configs of a folder that hold conversations. Raises DataError
+    where none does.
+    """
     found = {}
     for split_rows in _conversation_rows(rows):
         for i, row in enumerate(split_rows):
             one = Conversation.from_row(row, f"{folder} row {i}")
             found[one.conversation_id] = one
     if not found:
-        raise DataError(f"{folder} holds no conversations (its configs: {', '.join(rows)}); a review needs csconv or rolecs")
+        raise DataError(
+            f"{folder} holds no conversations (its configs: {', '.join(rows)}); a review needs"
+            " csconv or rolecs"
+        )
     return found
 
 
-def drawn(conversations: Iterable[Conversation], sample: int | None, seed: int) -> list[Conversation]:
-    """All conversations, or `sample` of them, in an order that depends on each id and the seed alone."""
+def drawn(
+    conversations: Iterable[Conversation], sample: int | None, seed: int
+) -> list[Conversation]:
+    """All conversations, or `sample` of them, in an order that depends on each id and the seed
+    alone.
+    """
 
     def draw(one: Conversation) -> bytes:
         return hashlib.sha256(f"review {seed} {one.conversation_id}".encode()).digest()
@@ -83,7 +142,12 @@ def drawn(conversations: Iterable[Conversation], sample: int | None, seed: int) 
 
 
 def _conversation_rows(rows: Mapping[str, Mapping[str, list[dict]]]) -> list[list[dict]]:
-    return [part for splits in rows.values() for part in splits.values() if part and "dialogue" in part[0]]
+    return [
+        part
+        for splits in rows.values()
+        for part in splits.values()
+        if part and "dialogue" in part[0]
+    ]
 
 
 if __name__ == "__main__":

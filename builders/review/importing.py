@@ -2,13 +2,16 @@
 
     csc review import DIR review.csv [more.csv review-anna.json ...] --out DIR2
 
-DIR is the folder that was exported; the files are tables that reviewers filled in and files that the page saved, one a reviewer. Decisions
-find their conversations by id, whatever the order of rows. An unknown id, a text that is not the dataset's, or a correction that does not
-fit is an error that names it, and nothing is written. Where reviewers disagree, --on-conflict decides: drop the conversation, or keep it as
-it was; without it that is an error too. Conversations that nobody decided on are kept, unless --unreviewed drop.
+DIR is the folder that was exported; the files are tables that reviewers filled in and files that
+the page saved, one a reviewer. Decisions find their conversations by id, whatever the order of
+rows. An unknown id, a text that is not the dataset's, or a correction that does not fit is an error
+that names it, and nothing is written. Where reviewers disagree, --on-conflict decides: drop the
+conversation, or keep it as it was; without it that is an error too. Conversations that nobody
+decided on are kept, unless --unreviewed drop.
 
-A corrected conversation gets the id of its new content and is checked again: it must keep the rules of any conversation; the further rules
-of CSConv that it breaks (length, alternation, strategies that must occur) are printed. DIR2.originals.jsonl is written along.
+A corrected conversation gets the id of its new content and is checked again: it must keep the rules
+of any conversation; the further rules of CSConv that it breaks (length, alternation, strategies
+that must occur) are printed. DIR2.originals.jsonl is written along.
 """
 
 import time
@@ -33,10 +36,25 @@ from csc_tasks.errors import DataError, SettingError
 def add_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("folder", type=Path, metavar="DIR", help="the dataset folder that was exported")
-    add("files", type=Path, nargs="+", metavar="FILE", help="tables (.csv) and files that the page saved (.json), one a reviewer")
+    add(
+        "files",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="tables (.csv) and files that the page saved (.json), one a reviewer",
+    )
     add("--out", required=True, type=Path, metavar="DIR2", help="the dataset folder to write")
-    add("--on-conflict", choices=("drop", "keep"), help="what becomes of conversations on which reviewers disagree (default: an error)")
-    add("--unreviewed", default="keep", choices=("keep", "drop"), help="what becomes of conversations without a decision (default: keep)")
+    add(
+        "--on-conflict",
+        choices=("drop", "keep"),
+        help="what becomes of conversations on which reviewers disagree (default: an error)",
+    )
+    add(
+        "--unreviewed",
+        default="keep",
+        choices=("keep", "drop"),
+        help="what becomes of conversations without a decision (default: keep)",
+    )
 
 
 def main(args: Namespace) -> None:
@@ -51,21 +69,49 @@ def main(args: Namespace) -> None:
     for line in conflicts:
         print(f"disagreement, so {args.on_conflict}: {line}")
     reviewed = apply(rows, known, verdicts, args.unreviewed)
-    if not any("dialogue" in part[0] for splits in reviewed.rows.values() for part in splits.values()):
-        raise DataError(f"{args.folder}: no conversation is left after the review, so nothing was written")
+    if not any(
+        "dialogue" in part[0] for splits in reviewed.rows.values() for part in splits.values()
+    ):
+        raise DataError(
+            f"{args.folder}: no conversation is left after the review, so nothing was written"
+        )
     for name, reason in reviewed.rule_breakers.items():
         print(f"{name}: as corrected it breaks a rule of CSConv: {reason}")
     number = len(record.get("reviews", ())) + 1
     counts = reviewed.counts("review" if number == 1 else f"review_{number}") | (
         {f"review{f'_{number}' if number > 1 else ''}_disagreements": len(conflicts)}
     )
-    made_of = {f"{config}/{split}": found["content_sha256"] for config, parts in record["splits"].items() for split, found in parts.items()}
-    settings = {"files": len(args.files), "on_conflict": args.on_conflict, "unreviewed": args.unreviewed, "reviewed_rows": made_of}
-    build = {name: value for name, value in record.items() if name not in ("format", "csc_tasks", "splits")}
-    build |= {"reviews": [*record.get("reviews", ()), settings], "counts": record.get("counts", {}) | counts}
-    note = f"Reviewed by people ({_files(args.files)} of decisions), who corrected turns and dropped conversations: see the counts."
-    run = {"started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)), "seconds": round(time.time() - started, 1)}
-    written = write_folder(args.out, reviewed.rows, replace(card, made=f"{card.made}\n\n{note}"), build, run)
+    made_of = {
+        f"{config}/{split}": found["content_sha256"]
+        for config, parts in record["splits"].items()
+        for split, found in parts.items()
+    }
+    settings = {
+        "files": len(args.files),
+        "on_conflict": args.on_conflict,
+        "unreviewed": args.unreviewed,
+        "reviewed_rows": made_of,
+    }
+    build = {
+        name: value
+        for name, value in record.items()
+        if name not in ("format", "csc_tasks", "splits")
+    }
+    build |= {
+        "reviews": [*record.get("reviews", ()), settings],
+        "counts": record.get("counts", {}) | counts,
+    }
+    note = (
+        f"Reviewed by people ({_files(args.files)} of decisions), who corrected turns and dropped"
+        " conversations: see the counts."
+    )
+    run = {
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+        "seconds": round(time.time() - started, 1),
+    }
+    written = write_folder(
+        args.out, reviewed.rows, replace(card, made=f"{card.made}\n\n{note}"), build, run
+    )
     originals = read_originals(args.folder)
     if kept := {new: originals[old] for old, new in reviewed.names.items() if old in originals}:
         write_originals(args.out, kept)
@@ -88,31 +134,52 @@ class Reviewed:
         return {
             f"{name}_conversations": dict(self.conversations),
             f"{name}_turns_corrected": dict(self.turns),
-            f"{name}_corrected_conversations_that_break_a_rule": dict(sorted(Counter(self.rule_breakers.values()).items())),
+            f"{name}_corrected_conversations_that_break_a_rule": dict(
+                sorted(Counter(self.rule_breakers.values()).items())
+            ),
         }
 
 
 def apply(
-    rows: Mapping[str, Mapping[str, list[dict]]], known: Mapping[str, Conversation], verdicts: Mapping[str, Verdict], unreviewed: str
+    rows: Mapping[str, Mapping[str, list[dict]]],
+    known: Mapping[str, Conversation],
+    verdicts: Mapping[str, Verdict],
+    unreviewed: str,
 ) -> Reviewed:
-    """The rows after the review; a split without rows is left out, configs without conversations stay as they are.
+    """The rows after the review; a split without rows is left out, configs without conversations
+    stay as they are.
 
-    `names` maps the old ids of what is left to the new ones. Raises DataError for a correction after which a conversation breaks a rule.
+    `names` maps the old ids of what is left to the new ones. Raises DataError for a correction
+    after which a conversation breaks a rule.
     """
     reviewed = Reviewed()
     for config, splits in rows.items():
         for split, part in splits.items():
-            left = part if "dialogue" not in part[0] else list(_left(part, known, verdicts, unreviewed, reviewed))
+            left = (
+                part
+                if "dialogue" not in part[0]
+                else list(_left(part, known, verdicts, unreviewed, reviewed))
+            )
             if left:
                 reviewed.rows.setdefault(config, {})[split] = left
     return reviewed
 
 
-def _left(part: Sequence[dict], known: Mapping, verdicts: Mapping[str, Verdict], unreviewed: str, reviewed: Reviewed) -> Iterator[dict]:
+def _left(
+    part: Sequence[dict],
+    known: Mapping,
+    verdicts: Mapping[str, Verdict],
+    unreviewed: str,
+    reviewed: Reviewed,
+) -> Iterator[dict]:
     for row in part:
         name = row["conversation_id"]
         one, conversation = verdicts.get(name), known[name]
-        outcome = {"keep": "kept", "fix": "fixed", "drop": "dropped by the reviewers"}[one.decision] if one else "not reviewed"
+        outcome = (
+            {"keep": "kept", "fix": "fixed", "drop": "dropped by the reviewers"}[one.decision]
+            if one
+            else "not reviewed"
+        )
         if one is None and unreviewed == "drop":
             outcome = "not reviewed and so dropped"
         reviewed.conversations[outcome] += 1
@@ -132,13 +199,19 @@ def _broken_rule(conversation: Conversation, before: Conversation) -> str | None
     """A rule of CSConv that the conversation breaks and did not break before it was corrected."""
     from builders.csconv.postfilter import RULES
 
-    return next((reason for rule in RULES if (reason := rule(conversation)) and not rule(before)), None)
+    return next(
+        (reason for rule in RULES if (reason := rule(conversation)) and not rule(before)), None
+    )
 
 
 def _verdicts(path: Path, known: Mapping[str, Conversation]) -> list[Verdict]:
     if not path.is_file():
-        raise SettingError(f"{path} is no file; give the tables and saved decisions of the reviewers")
-    return read_decisions(path, known) if path.suffix.lower() == ".json" else read_table(path, known)
+        raise SettingError(
+            f"{path} is no file; give the tables and saved decisions of the reviewers"
+        )
+    return (
+        read_decisions(path, known) if path.suffix.lower() == ".json" else read_table(path, known)
+    )
 
 
 def _files(paths: Sequence[Path]) -> str:

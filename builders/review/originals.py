@@ -1,4 +1,5 @@
-"""The recordings that rewritten conversations were made from: DIR.originals.jsonl beside a dataset folder, a line a conversation.
+"""The recordings that rewritten conversations were made from: DIR.originals.jsonl beside a dataset
+folder, a line a conversation.
 
 They hold personal data and are no part of the folder, so that `csc push` cannot publish them.
 """
@@ -18,7 +19,9 @@ def originals_path(folder: Path) -> Path:
 
 
 def read_originals(folder: Path) -> dict[str, tuple[str, tuple[Turn, ...]]]:
-    """Conversation id -> (id in the source, the recorded turns); {} where the folder has no originals. Raises DataError for a bad line."""
+    """Conversation id -> (id in the source, the recorded turns); {} where the folder has no
+    originals. Raises DataError for a bad line.
+    """
     path = originals_path(folder)
     if not path.is_file():
         return {}
@@ -30,15 +33,24 @@ def read_originals(folder: Path) -> dict[str, tuple[str, tuple[Turn, ...]]]:
             turns = turns_of(row, "turns", place)
             found[str(row["conversation_id"])] = str(row.get("source_id", "")), turns
         except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise DataError(f"{place}: no object with conversation_id, source_id and turns ({error!r:.80})") from None
+            raise DataError(
+                f"{place}: no object with conversation_id, source_id and turns ({error!r:.80})"
+            ) from None
     return found
 
 
 def write_originals(folder: Path, originals: Mapping[str, tuple[str, tuple[Turn, ...]]]) -> Path:
     """Write them beside `folder`, sorted by id, in one step; returns the file."""
-    return replace_file(originals_path(folder), (_line(name, *found) for name, found in sorted(originals.items())))
+    return replace_file(
+        originals_path(folder), (_line(name, *found) for name, found in sorted(originals.items()))
+    )
 
 
 def _line(name: str, source_id: str, turns: tuple[Turn, ...]) -> str:
     said = [{"speaker": turn.speaker, "text": turn.text} for turn in turns]
-    return json.dumps({"conversation_id": name, "source_id": source_id, "turns": said}, ensure_ascii=False) + "\n"
+    return (
+        json.dumps(
+            {"conversation_id": name, "source_id": source_id, "turns": said}, ensure_ascii=False
+        )
+        + "\n"
+    )

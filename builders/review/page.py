@@ -1,6 +1,8 @@
-"""The review page: one HTML file that works offline, with the conversations in it, and the decisions it saves.
+"""The review page: one HTML file that works offline, with the conversations in it, and the
+decisions it saves.
 
-Everything it needs is inside the file. Texts are data in a JSON block and get into the page as text, never as markup.
+Everything it needs is inside the file. Texts are data in a JSON block and get into the page as
+text, never as markup.
 """
 
 import json
@@ -21,13 +23,20 @@ FORMAT = "csc-tasks review, version 1"
 _TEMPLATE = Path(__file__).with_name("template")
 
 
-def write_page(path: Path, name: str, conversations: Sequence[Conversation], originals: Mapping[str, Sequence[Turn]]) -> None:
+def write_page(
+    path: Path,
+    name: str,
+    conversations: Sequence[Conversation],
+    originals: Mapping[str, Sequence[Turn]],
+) -> None:
     """Write the page for these conversations; `name` is the dataset's."""
     codes = sorted({CARDS} | {conversation.language for conversation in conversations})
     data = {
         "format": FORMAT,
         "dataset": name,
-        "strategies": [{"id": s.id} | {code: strategy_name(s.id, code) for code in codes} for s in STRATEGIES],
+        "strategies": [
+            {"id": s.id} | {code: strategy_name(s.id, code) for code in codes} for s in STRATEGIES
+        ],
         "speakers": {code: language(code).speakers.model_dump() for code in codes},
         "conversations": [
             {
@@ -36,8 +45,14 @@ def write_page(path: Path, name: str, conversations: Sequence[Conversation], ori
                 "language": conversation.language,
                 "topic": conversation.topic,
                 "source": conversation.source,
-                "turns": [{"speaker": turn.speaker, "strategy": turn.strategy, "text": turn.text} for turn in conversation.dialogue],
-                "original": [{"speaker": t.speaker, "text": t.text} for t in originals.get(conversation.conversation_id, ())],
+                "turns": [
+                    {"speaker": turn.speaker, "strategy": turn.strategy, "text": turn.text}
+                    for turn in conversation.dialogue
+                ],
+                "original": [
+                    {"speaker": t.speaker, "text": t.text}
+                    for t in originals.get(conversation.conversation_id, ())
+                ],
             }
             for conversation in conversations
         ],
@@ -52,8 +67,8 @@ def write_page(path: Path, name: str, conversations: Sequence[Conversation], ori
 def read_decisions(path: Path, known: Mapping[str, Conversation]) -> list[Verdict]:
     """The verdicts in a file that the page saved; `known` are the conversations by id.
 
-    Raises DataError that names every problem: an unknown id, one that occurs twice, a conversation that has changed, a correction that
-    does not fit.
+    Raises DataError that names every problem: an unknown id, one that occurs twice, a conversation
+    that has changed, a correction that does not fit.
     """
     saved = read_json(path, "give a file that review.html saved")
     try:
@@ -70,18 +85,32 @@ def read_decisions(path: Path, known: Mapping[str, Conversation]) -> list[Verdic
         except DataError as error:
             problems.append(str(error))
         except (LookupError, TypeError, AttributeError, ValueError) as error:
-            problems.append(f"{path.name}, decision {i + 1}: not in the form that review.html saves ({error!r:.60})")
+            problems.append(
+                f"{path.name}, decision {i + 1}: not in the form that review.html saves"
+                f" ({error!r:.60})"
+            )
     if problems:
         raise DataError(f"{path}: {listed(problems, 'problem')}")
     return [one for one in verdicts.values() if one]
 
 
-def _add(row: Mapping, place: str, name: str, known: Mapping[str, Conversation], verdicts: dict[str, Verdict | None]) -> None:
+def _add(
+    row: Mapping,
+    place: str,
+    name: str,
+    known: Mapping[str, Conversation],
+    verdicts: dict[str, Verdict | None],
+) -> None:
     conversation = known.get(row["conversation_id"])
     if conversation is None:
-        raise DataError(f"{place}: there is no conversation {row['conversation_id']!r} in the dataset")
+        raise DataError(
+            f"{place}: there is no conversation {row['conversation_id']!r} in the dataset"
+        )
     if row["check"] != conversation_check(conversation):
-        raise DataError(f"{place}: {conversation.conversation_id} has changed since the page was written; export again")
+        raise DataError(
+            f"{place}: {conversation.conversation_id} has changed since the page was written;"
+            " export again"
+        )
     if conversation.conversation_id in verdicts:
         raise DataError(f"{place}: {conversation.conversation_id} occurs twice")
     fixes = []
@@ -90,8 +119,12 @@ def _add(row: Mapping, place: str, name: str, known: Mapping[str, Conversation],
         if not 1 <= number <= len(conversation.dialogue):
             raise DataError(f"{place}: {conversation.conversation_id} has no turn {number}")
         where = f"{place}: {conversation.conversation_id} turn {number}"
-        fixes.append(checked_fix(conversation, number, fix.get("strategy", ""), fix.get("text", ""), where))
-    verdicts[conversation.conversation_id] = verdict(conversation, row["decision"], fixes, row.get("comment", ""), name)
+        fixes.append(
+            checked_fix(conversation, number, fix.get("strategy", ""), fix.get("text", ""), where)
+        )
+    verdicts[conversation.conversation_id] = verdict(
+        conversation, row["decision"], fixes, row.get("comment", ""), name
+    )
 
 
 def _as_json(data: object) -> str:

@@ -1,8 +1,10 @@
 """The review table: a CSV file with a row a turn, for any spreadsheet, and the same file read back.
 
-A cell that a spreadsheet would run as a formula or turn into a number or date gets an apostrophe in front (`'=1+1`, `'0314`), and so does a
-dangerous sign behind a separator, for a spreadsheet that expects another one. Where apostrophes already stand there it is one more, so that
-taking one away again gives every text back exactly. Texts that nobody corrected are taken from the dataset, not from the table.
+A cell that a spreadsheet would run as a formula or turn into a number or date gets an apostrophe in
+front (`'=1+1`, `'0314`), and so does a dangerous sign behind a separator, for a spreadsheet that
+expects another one. Where apostrophes already stand there it is one more, so that taking one away
+again gives every text back exactly. Texts that nobody corrected are taken from the dataset, not
+from the table.
 """
 
 import csv
@@ -17,25 +19,47 @@ from csc_tasks.errors import DataError
 from csc_tasks.languages.labels import strategy_name
 
 COLUMNS = (
-    "conversation_id", "language", "topic", "turn", "speaker", "original", "strategy", "text",
-    "decision", "new_strategy", "new_text", "comment", "check",
-)  # fmt: skip
-"""The reviewer fills decision (in any row of a conversation), new_strategy, new_text and comment."""
+    "conversation_id",
+    "language",
+    "topic",
+    "turn",
+    "speaker",
+    "original",
+    "strategy",
+    "text",
+    "decision",
+    "new_strategy",
+    "new_text",
+    "comment",
+    "check",
+)
+"""The reviewer fills decision (in any row of a conversation), new_strategy, new_text and comment.
+"""
 OPTIONAL = frozenset({"language", "topic", "original", "comment"})
 DELIMITERS = (",", ";", "\t")
 
 _SIGNS = "=+@＝＋－＠-"
 _MONTH = (
-    "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+    "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
+    "|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 )
 # What spreadsheets turn into numbers, times, dates and truth values.
-_CONVERTED = rf"[$€£¥￥(.]*\d[\d.,:/%％$€£¥￥ ()e+apm年月日时分秒号-]*\Z|\d{{1,2}}[ /.-]*{_MONTH}\b|{_MONTH}[ .,/-]*\d|(?:true|false)\s*\Z"
-# Where the cell starts, or would start for another separator: spaces and apostrophes, maybe none, before what must not stand there.
-_START = re.compile(rf"(?:\A[ \u00a0]*'*(?=[{_SIGNS}]|{_CONVERTED})|(?<=[,;\t\r\n|\"])[ \u00a0]*'*(?=[{_SIGNS}]))", re.IGNORECASE)
+_CONVERTED = (
+    r"[$€£¥￥(.]*\d[\d.,:/%％$€£¥￥ ()e+apm年月日时分秒号-]*\Z"
+    rf"|\d{{1,2}}[ /.-]*{_MONTH}\b|{_MONTH}[ .,/-]*\d|(?:true|false)\s*\Z"
+)
+# Where the cell starts, or would start for another separator: spaces and apostrophes, maybe none,
+# before what must not stand there.
+_START = re.compile(
+    rf"(?:\A[ \u00a0]*'*(?=[{_SIGNS}]|{_CONVERTED})|(?<=[,;\t\r\n|\"])[ \u00a0]*'*(?=[{_SIGNS}]))",
+    re.IGNORECASE,
+)
 
 
 def guarded(text: str) -> str:
-    """`text` as a cell that no spreadsheet computes or converts; `unguarded` gives it back exactly."""
+    """`text` as a cell that no spreadsheet computes or converts; `unguarded` gives it back
+    exactly.
+    """
     return _START.sub(lambda match: match[0] + "'", text)
 
 
@@ -44,27 +68,49 @@ def unguarded(cell: str) -> str:
     return _START.sub(lambda match: match[0].removesuffix("'"), cell)
 
 
-def write_table(path: Path, conversations: Sequence[Conversation], originals: Mapping[str, Sequence[Turn]], delimiter: str) -> None:
+def write_table(
+    path: Path,
+    conversations: Sequence[Conversation],
+    originals: Mapping[str, Sequence[Turn]],
+    delimiter: str,
+) -> None:
     """Write the table: UTF-8 with a byte order mark, every cell in quotes."""
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         out = csv.writer(file, delimiter=delimiter, quoting=csv.QUOTE_ALL)
         out.writerow(COLUMNS)
         for conversation in conversations:
-            beside = _beside(originals.get(conversation.conversation_id, ()), len(conversation.dialogue))
+            beside = _beside(
+                originals.get(conversation.conversation_id, ()), len(conversation.dialogue)
+            )
             for number, turn in enumerate(conversation.dialogue, 1):
                 name = strategy_name(turn.strategy, conversation.language) if turn.strategy else ""
                 cells = (
-                    conversation.conversation_id, conversation.language, conversation.topic, str(number), turn.speaker, beside[number - 1],
-                    name, turn.text, "", "", "", "", turn_check(conversation, number),
-                )  # fmt: skip
-                out.writerow([cells[3] if i == 3 else guarded(cell) for i, cell in enumerate(cells)])
+                    conversation.conversation_id,
+                    conversation.language,
+                    conversation.topic,
+                    str(number),
+                    turn.speaker,
+                    beside[number - 1],
+                    name,
+                    turn.text,
+                    "",
+                    "",
+                    "",
+                    "",
+                    turn_check(conversation, number),
+                )
+                out.writerow(
+                    [cells[3] if i == 3 else guarded(cell) for i, cell in enumerate(cells)]
+                )
 
 
 def read_table(path: Path, known: Mapping[str, Conversation]) -> list[Verdict]:
-    """The verdicts in a table that a reviewer filled in, in whatever order its rows stand; `known` are the conversations by id.
+    """The verdicts in a table that a reviewer filled in, in whatever order its rows stand; `known`
+    are the conversations by id.
 
-    Comma, semicolon and tab separate; rows and columns may be reordered, rows left out. Raises DataError that names every problem: an
-    unknown id, a turn twice, a text that is not the dataset's, decisions of one conversation that differ, a correction that does not fit.
+    Comma, semicolon and tab separate; rows and columns may be reordered, rows left out. Raises
+    DataError that names every problem: an unknown id, a turn twice, a text that is not the
+    dataset's, decisions of one conversation that differ, a correction that does not fit.
     """
     found: dict[str, dict[int, dict[str, str]]] = {}
     problems = []
@@ -73,7 +119,9 @@ def read_table(path: Path, known: Mapping[str, Conversation]) -> list[Verdict]:
         try:
             name, number = _checked(row, known, place)
             if found.setdefault(name, {}).setdefault(number, row) is not row:
-                raise DataError(f"{place}: {name} turn {number} occurs twice; leave one of the rows")
+                raise DataError(
+                    f"{place}: {name} turn {number} occurs twice; leave one of the rows"
+                )
         except DataError as error:
             problems.append(str(error))
     verdicts = []
@@ -94,58 +142,105 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     try:
         text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: byte {error.start} is not UTF-8; save the table as CSV UTF-8") from None
+        raise DataError(
+            f"{path}: byte {error.start} is not UTF-8; save the table as CSV UTF-8"
+        ) from None
     first = text.partition("\n")[0]
     delimiter = max(DELIMITERS, key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         header = [cell.strip().lower() for cell in next(reader, [])]
-        if missing := [column for column in COLUMNS if column not in header and column not in OPTIONAL]:
-            raise DataError(f"{path}: no column {', '.join(missing)} in the first row; found {', '.join(header)[:200] or 'nothing'}")
+        if missing := [
+            column for column in COLUMNS if column not in header and column not in OPTIONAL
+        ]:
+            raise DataError(
+                f"{path}: no column {', '.join(missing)} in the first row; found"
+                f" {', '.join(header)[:200] or 'nothing'}"
+            )
         rows = []
         for cells in reader:
             if any(cell.strip() for cell in cells):
                 row = dict.fromkeys(COLUMNS, "") | dict(zip(header, cells, strict=False))
                 rows.append((reader.line_num, row))
     except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num}: {error}; a cell with quotes or line breaks must stand in quotes") from None
+        raise DataError(
+            f"{path}, line {reader.line_num}: {error}; a cell with quotes or line breaks must stand"
+            " in quotes"
+        ) from None
     return rows
 
 
-def _checked(row: Mapping[str, str], known: Mapping[str, Conversation], place: str) -> tuple[str, int]:
+def _checked(
+    row: Mapping[str, str], known: Mapping[str, Conversation], place: str
+) -> tuple[str, int]:
     """The conversation and the turn a row speaks of, once its text is known to be the dataset's."""
-    name = next((id for id in (unguarded(row["conversation_id"]).strip(), row["conversation_id"].strip()) if id in known), None)
+    name = next(
+        (
+            id
+            for id in (unguarded(row["conversation_id"]).strip(), row["conversation_id"].strip())
+            if id in known
+        ),
+        None,
+    )
     if name is None:
-        raise DataError(f"{place}: there is no conversation {row['conversation_id'].strip()!r} in the dataset")
+        raise DataError(
+            f"{place}: there is no conversation {row['conversation_id'].strip()!r} in the dataset"
+        )
     conversation, turn = known[name], row["turn"].strip().removesuffix(".0")
     if not turn.isdecimal() or not 1 <= int(turn) <= len(conversation.dialogue):
-        raise DataError(f"{place}: {name} has turns 1 to {len(conversation.dialogue)}, not {turn!r}")
+        raise DataError(
+            f"{place}: {name} has turns 1 to {len(conversation.dialogue)}, not {turn!r}"
+        )
     number, said = int(turn), conversation.dialogue[int(turn) - 1]
     if row["check"].strip() != turn_check(conversation, number):
-        raise DataError(f"{place}: {name} turn {number} is not what was exported: dataset or check column have changed; export again")
+        raise DataError(
+            f"{place}: {name} turn {number} is not what was exported: dataset or check column have"
+            " changed; export again"
+        )
     if _plain(said.text) not in (_plain(unguarded(row["text"])), _plain(row["text"])):
         found = repr(row["text"])[:60]
-        raise DataError(f"{place}: {name} turn {number}: the text was changed in place, to {found}; corrections go into new_text")
+        raise DataError(
+            f"{place}: {name} turn {number}: the text was changed in place, to {found}; corrections"
+            " go into new_text"
+        )
     shown = strategy_name(said.strategy, conversation.language) if said.strategy else ""
     if row["strategy"].strip() != shown:
-        raise DataError(f"{place}: {name} turn {number}: the strategy was changed in place; corrections go into new_strategy")
+        raise DataError(
+            f"{place}: {name} turn {number}: the strategy was changed in place; corrections go into"
+            " new_strategy"
+        )
     return name, number
 
 
-def _verdict(conversation: Conversation, rows: Mapping[int, Mapping[str, str]], name: str) -> Verdict | None:
+def _verdict(
+    conversation: Conversation, rows: Mapping[int, Mapping[str, str]], name: str
+) -> Verdict | None:
     decisions = {row["decision"].strip().lower() for row in rows.values()} - {""}
     if len(decisions) > 1:
-        raise DataError(f"{conversation.conversation_id}: its rows say {' and '.join(sorted(decisions))}; a conversation has one decision")
+        raise DataError(
+            f"{conversation.conversation_id}: its rows say {' and '.join(sorted(decisions))}; a"
+            " conversation has one decision"
+        )
     fixes: list[Fix | None] = []
     for number, row in sorted(rows.items()):
         place = f"{conversation.conversation_id} turn {number}"
-        fixes.append(checked_fix(conversation, number, row["new_strategy"], unguarded(row["new_text"]), place))
-    comment = "; ".join(unguarded(row["comment"]).strip() for _, row in sorted(rows.items()) if row["comment"].strip())
+        fixes.append(
+            checked_fix(
+                conversation, number, row["new_strategy"], unguarded(row["new_text"]), place
+            )
+        )
+    comment = "; ".join(
+        unguarded(row["comment"]).strip()
+        for _, row in sorted(rows.items())
+        if row["comment"].strip()
+    )
     return verdict(conversation, decisions.pop() if decisions else "", fixes, comment, name)
 
 
 def _beside(original: Sequence[Turn], rows: int) -> list[str]:
-    """The original's turns spread over so many rows, in order: the two can be read side by side though their lengths differ."""
+    """The original's turns spread over so many rows, in order: the two can be read side by side
+    though their lengths differ.
+    """
     cells: list[list[str]] = [[] for _ in range(rows)]
     for i, turn in enumerate(original):
         cells[i * rows // len(original)].append(f"{turn.speaker}: {turn.text}")

@@ -5,11 +5,20 @@ from collections.abc import Mapping
 from builders.card import Card
 
 _HOW = {
-    "full": "A planner turned each pair of topic and profile into a case. A supporter, told by an assistant which strategy to use, and a "
-    "customer, told by another what to do next, then talked it through. The customer side never saw the strategies.",
-    "no-assistant": "A planner turned each pair of topic and profile into a case. A supporter that chose its strategies itself and a "
-    "customer, told by an assistant what to do next, then talked it through (baseline 2 of Table 7).",
-    "none": "One request per pair of topic and profile wrote the whole conversation, with examples in the prompt (baseline 1 of Table 7).",
+    "full": (
+        "A planner turned each pair of topic and profile into a case. A supporter, told by an"
+        " assistant which strategy to use, and a customer, told by another what to do next, then"
+        " talked it through. The customer side never saw the strategies."
+    ),
+    "no-assistant": (
+        "A planner turned each pair of topic and profile into a case. A supporter that chose its"
+        " strategies itself and a customer, told by an assistant what to do next, then talked it"
+        " through (baseline 2 of Table 7)."
+    ),
+    "none": (
+        "One request per pair of topic and profile wrote the whole conversation, with examples in"
+        " the prompt (baseline 1 of Table 7)."
+    ),
 }
 
 
@@ -20,23 +29,40 @@ def card(build: Mapping, licence: str) -> Card:
     models = "\n".join(f"| {stage} | `{model}` |" for stage, model in build["models"].items())
     limits = [
         "Everything was written by a language model; nobody checked single conversations by hand.",
-        "The strategies are those the supporter was told to use, as far as the judge (a language model too) saw them followed.",
-        "Customers, cases, names and numbers are invented; policies and fees said by a supporter are not those of any institution.",
+        (
+            "The strategies are those the supporter was told to use, as far as the judge (a"
+            " language model too) saw them followed."
+        ),
+        (
+            "Customers, cases, names and numbers are invented; policies and fees said by a"
+            " supporter are not those of any institution."
+        ),
     ]
     if scripted:
-        limits.insert(0, "The models are offline stand-ins that speak by rules: use this set to try things out, not to train for real.")
+        limits.insert(
+            0,
+            "The models are offline stand-ins that speak by rules: use this set to try things out,"
+            " not to train for real.",
+        )
     return Card(
         title="Role-played customer-support conversations",
-        summary="Synthetic support conversations between role-playing agents, every supporter turn with its strategy.",
+        summary=(
+            "Synthetic support conversations between role-playing agents, every supporter turn with"
+            " its strategy."
+        ),
         licence=licence,
         languages=tuple(settings["languages"]),
-        source=f"{build['profiles']['count']:,} customer profiles, each with {len(settings['topics'])} topics: "
-        f"{'; '.join(settings['topics'])}. The method is that of RoleCS (arXiv 2508.04423).",
-        made=f"""{_HOW[settings['roles']]}
+        source=(
+            f"{build['profiles']['count']:,} customer profiles, each with {len(settings['topics'])}"
+            f" topics: {'; '.join(settings['topics'])}. The method is that of RoleCS (arXiv"
+            " 2508.04423)."
+        ),
+        made=f"""{_HOW[settings["roles"]]}
 
-The supporter's first two turns are Greeting and Identity Verification, no strategy is used more than twice in a row, and there are at most
-50 utterances. What broke a rule was dropped, then what a judge did not find good on all five of its criteria: strategy adherence,
-unreasonable requests recognised, natural, varied, in role.
+The supporter's first two turns are Greeting and Identity Verification, no strategy is used more
+than twice in a row, and there are at most 50 utterances. What broke a rule was dropped, then what a
+judge did not find good on all five of its criteria: strategy adherence, unreasonable requests
+recognised, natural, varied, in role.
 
 | stage | model |
 | --- | --- |

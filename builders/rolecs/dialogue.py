@@ -1,9 +1,11 @@
 """One RoleCS conversation: whose turn it is, which strategies are open, and when it is over.
 
-The supporter opens with Greeting, and its second turn is Identity Verification; both sides take turns. No strategy is used more than twice
-in a row. The supporter ends the conversation by choosing Appreciation and Closure; when the customer says that they are finished, the
-supporter closes with it. So the supporter has the last word, as in the published set (Table 5: one supporter utterance more than customer
-utterances in each of the 11,232 conversations). After 50 utterances nothing more is said.
+The supporter opens with Greeting, and its second turn is Identity Verification; both sides take
+turns. No strategy is used more than twice in a row. The supporter ends the conversation by choosing
+Appreciation and Closure; when the customer says that they are finished, the supporter closes with
+it. So the supporter has the last word, as in the published set (Table 5: one supporter utterance
+more than customer utterances in each of the 11,232 conversations). After 50 utterances nothing more
+is said.
 """
 
 from collections import Counter
@@ -38,7 +40,9 @@ class Played:
 
 
 def open_strategies(turns: Sequence[Turn], finished: bool = False) -> tuple[Strategy, ...]:
-    """The strategies that the next supporter turn may have; only one at the opening and after a `finished` customer."""
+    """The strategies that the next supporter turn may have; only one at the opening and after a
+    `finished` customer.
+    """
     used = [turn.strategy for turn in turns if turn.speaker == SUPPORTER]
     if len(used) < len(OPENING):
         return (BY_ID[OPENING[len(used)]],)
@@ -52,17 +56,22 @@ def open_strategies(turns: Sequence[Turn], finished: bool = False) -> tuple[Stra
 async def play(roles: Roles, counts: Counter, assistant: bool = True, cap: int = CAP) -> Played:
     """Play one conversation from the plan to its end; `assistant`: whether the supporter has one.
 
-    `counts` takes what the rules did: "refused: ..." for a choice that was not open. Raises Dropped for a conversation without an end
-    within `cap` utterances, for one in which nothing but a barred strategy is ever chosen, and what `LLM.ask` raises.
+    `counts` takes what the rules did: "refused: ..." for a choice that was not open. Raises Dropped
+    for a conversation without an end within `cap` utterances, for one in which nothing but a barred
+    strategy is ever chosen, and what `LLM.ask` raises.
     """
     plan = await roles.plan()
     turns: list[Turn] = []
     finished = False
     while len(turns) < cap:
-        strategy, text = await _supporter(roles, turns, open_strategies(turns, finished), plan.scenario, counts, assistant)
+        strategy, text = await _supporter(
+            roles, turns, open_strategies(turns, finished), plan.scenario, counts, assistant
+        )
         turns.append(Turn(SUPPORTER, text, strategy))
         if finished or strategy == CLOSING:
-            return Played(tuple(turns), plan.scenario, plan.goal, BY_CUSTOMER if finished else BY_CLOSURE)
+            return Played(
+                tuple(turns), plan.scenario, plan.goal, BY_CUSTOMER if finished else BY_CLOSURE
+            )
         if len(turns) == cap:
             break
         direction = await roles.direct(turns, plan.goal, plan.scenario)
@@ -85,6 +94,16 @@ async def _supporter(roles, turns, offered, scenario, counts, assistant):
             name, text = await roles.choose_and_support(turns, offered, scenario, repeat)
         if BY_ID[name] in offered:
             return name, await roles.support(turns, BY_ID[name], scenario) if text is None else text
-        counts["opening or closing not kept to" if len(offered) == 1 else f"a strategy more than {IN_A_ROW} times in a row"] += 1
-    reason = "a strategy out of place" if len(offered) == 1 else f"a strategy more than {IN_A_ROW} times in a row"
+        counts[
+            (
+                "opening or closing not kept to"
+                if len(offered) == 1
+                else f"a strategy more than {IN_A_ROW} times in a row"
+            )
+        ] += 1
+    reason = (
+        "a strategy out of place"
+        if len(offered) == 1
+        else f"a strategy more than {IN_A_ROW} times in a row"
+    )
     raise Dropped(f"supporter: {reason}", f"{CHOICES} choices, at last {name}")

@@ -1,6 +1,8 @@
-"""The rules that a synthetic conversation must keep: each is a function, conversation -> why it is dropped, or None.
+"""The rules that a synthetic conversation must keep: each is a function, conversation -> why it is
+dropped, or None.
 
-`first_reason` applies them in order, and the first reason counts. Bounds are inclusive: what lies on one is kept.
+`first_reason` applies them in order, and the first reason counts. Bounds are inclusive: what lies
+on one is kept.
 """
 
 from collections import Counter
@@ -37,17 +39,29 @@ def unsound(conversation: Conversation) -> str | None:
 
 def unlabelled(conversation: Conversation) -> str | None:
     """A supporter turn without a strategy."""
-    return "supporter turn without a strategy" if any(t.speaker == SUPPORTER and not t.strategy for t in conversation.dialogue) else None
+    return (
+        "supporter turn without a strategy"
+        if any(t.speaker == SUPPORTER and not t.strategy for t in conversation.dialogue)
+        else None
+    )
 
 
 def too_few_utterances(conversation: Conversation) -> str | None:
     """Fewer than FEWEST_UTTERANCES."""
-    return f"fewer than {FEWEST_UTTERANCES} utterances" if len(conversation.dialogue) < FEWEST_UTTERANCES else None
+    return (
+        f"fewer than {FEWEST_UTTERANCES} utterances"
+        if len(conversation.dialogue) < FEWEST_UTTERANCES
+        else None
+    )
 
 
 def too_many_utterances(conversation: Conversation) -> str | None:
     """More than MOST_UTTERANCES."""
-    return f"more than {MOST_UTTERANCES} utterances" if len(conversation.dialogue) > MOST_UTTERANCES else None
+    return (
+        f"more than {MOST_UTTERANCES} utterances"
+        if len(conversation.dialogue) > MOST_UTTERANCES
+        else None
+    )
 
 
 def one_sided(conversation: Conversation) -> str | None:
@@ -60,29 +74,51 @@ def one_sided(conversation: Conversation) -> str | None:
 
 
 def wrong_opening(conversation: Conversation) -> str | None:
-    """The supporter does not open, or its first two turns are not Greeting and Identity Verification."""
+    """The supporter does not open, or its first two turns are not Greeting and Identity
+    Verification.
+    """
     used = [turn.strategy for turn in conversation.dialogue if turn.speaker == SUPPORTER]
     opens = bool(conversation.dialogue) and conversation.dialogue[0].speaker == SUPPORTER
-    return None if opens and used[:2] == ["GT", "IV"] else "does not open with Greeting and Identity Verification"
+    return (
+        None
+        if opens and used[:2] == ["GT", "IV"]
+        else "does not open with Greeting and Identity Verification"
+    )
 
 
 def same_strategy_in_a_row(conversation: Conversation) -> str | None:
-    """One strategy in more than MOST_IN_A_ROW supporter turns in a row, whatever the customer says between them."""
+    """One strategy in more than MOST_IN_A_ROW supporter turns in a row, whatever the customer says
+    between them.
+    """
     used = [turn.strategy for turn in conversation.dialogue if turn.speaker == SUPPORTER]
     longest = max((len(list(run)) for _, run in groupby(used)), default=0)
-    return f"one strategy more than {MOST_IN_A_ROW} times in a row" if longest > MOST_IN_A_ROW else None
+    return (
+        f"one strategy more than {MOST_IN_A_ROW} times in a row"
+        if longest > MOST_IN_A_ROW
+        else None
+    )
 
 
 def few_strategies(conversation: Conversation) -> str | None:
     """Fewer than FEWEST_STRATEGIES different strategies."""
     used = {turn.strategy for turn in conversation.dialogue if turn.strategy}
-    return f"fewer than {FEWEST_STRATEGIES} different strategies" if len(used) < FEWEST_STRATEGIES else None
+    return (
+        f"fewer than {FEWEST_STRATEGIES} different strategies"
+        if len(used) < FEWEST_STRATEGIES
+        else None
+    )
 
 
 def long_utterance(conversation: Conversation) -> str | None:
-    """An utterance too long for its language: about four long sentences, where one or two are meant."""
+    """An utterance too long for its language: about four long sentences, where one or two are
+    meant.
+    """
     most = words(conversation.language).longest_utterance
-    return f"an utterance of more than {most} characters" if any(len(turn.text) > most for turn in conversation.dialogue) else None
+    return (
+        f"an utterance of more than {most} characters"
+        if any(len(turn.text) > most for turn in conversation.dialogue)
+        else None
+    )
 
 
 def strategy_in_text(conversation: Conversation) -> str | None:
@@ -94,7 +130,11 @@ def strategy_in_text(conversation: Conversation) -> str | None:
 
 def repeats_itself(conversation: Conversation) -> str | None:
     """One side says an utterance of more than a few words twice, word for word."""
-    said = Counter((turn.speaker, turn.text.casefold()) for turn in conversation.dialogue if len(turn.text) > 12)
+    said = Counter(
+        (turn.speaker, turn.text.casefold())
+        for turn in conversation.dialogue
+        if len(turn.text) > 12
+    )
     return "says the same twice" if any(count > 1 for count in said.values()) else None
 
 
@@ -105,9 +145,19 @@ def wrong_language(conversation: Conversation) -> str | None:
 
 
 FILTERS: tuple[Filter, ...] = (
-    unsound, unlabelled, too_few_utterances, too_many_utterances, one_sided, wrong_opening, same_strategy_in_a_row, few_strategies,
-    long_utterance, strategy_in_text, repeats_itself, wrong_language,
-)  # fmt: skip
+    unsound,
+    unlabelled,
+    too_few_utterances,
+    too_many_utterances,
+    one_sided,
+    wrong_opening,
+    same_strategy_in_a_row,
+    few_strategies,
+    long_utterance,
+    strategy_in_text,
+    repeats_itself,
+    wrong_language,
+)
 
 
 def first_reason(conversation: Conversation, filters: Sequence[Filter] = FILTERS) -> str | None:

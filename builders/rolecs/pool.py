@@ -1,6 +1,8 @@
-"""The pool of customer profiles that RoleCS plays: read from a file that `csc build profiles` wrote, or made up for the demo.
+"""The pool of customer profiles that RoleCS plays: read from a file that `csc build profiles`
+wrote, or made up for the demo.
 
-A pool is JSON lines with at least `language` (zh or en) and `profile`, a description of the customer in the second person.
+A pool is JSON lines with at least `language` (zh or en) and `profile`, a description of the
+customer in the second person.
 """
 
 import json
@@ -25,7 +27,8 @@ class Profile:
 
 
 def read_pool(name: str, languages: Sequence[str]) -> list[Profile]:
-    """The profiles in `languages` of `demo`, a JSON-lines file, or a folder that holds profiles.jsonl, each text once.
+    """The profiles in `languages` of `demo`, a JSON-lines file, or a folder that holds
+    profiles.jsonl, each text once.
 
     Raises DataError for a line that is no profile and for a language without any.
     """
@@ -33,14 +36,21 @@ def read_pool(name: str, languages: Sequence[str]) -> list[Profile]:
     chosen = list(dict.fromkeys(profile for profile in found if profile.language in languages))
     for language in languages:
         if not any(profile.language == language for profile in chosen):
-            raise DataError(f"{name} holds no profile in {language!r}; give another pool, or --language with one that it has")
+            raise DataError(
+                f"{name} holds no profile in {language!r}; give another pool, or --language with"
+                " one that it has"
+            )
     return chosen
 
 
 def _demo(languages):
     from builders.scripted.profiles import invent
 
-    return [Profile(language, invent(language, number)) for language in languages for number in range(DEMO_PROFILES)]
+    return [
+        Profile(language, invent(language, number))
+        for language in languages
+        for number in range(DEMO_PROFILES)
+    ]
 
 
 def _from_file(path):
@@ -55,8 +65,15 @@ def _profile(line, where):
     try:
         row = json.loads(line)
     except ValueError as error:
-        raise DataError(f"{where}: not JSON ({error}); a profile is one JSON object a line") from None
-    language, text = (row.get("language"), row.get("profile")) if isinstance(row, dict) else (None, None)
+        raise DataError(
+            f"{where}: not JSON ({error}); a profile is one JSON object a line"
+        ) from None
+    language, text = (
+        (row.get("language"), row.get("profile")) if isinstance(row, dict) else (None, None)
+    )
     if language not in known_languages() or not isinstance(text, str) or not text.strip():
-        raise DataError(f"{where}: found {line[:80]!r}; a profile has language ({', '.join(known_languages())}) and profile (text)")
+        raise DataError(
+            f"{where}: found {line[:80]!r}; a profile has language ({', '.join(known_languages())})"
+            " and profile (text)"
+        )
     return Profile(language, " ".join(text.split()))

@@ -1,4 +1,5 @@
-"""The quality judge: five yes/no questions about a finished conversation, which is kept only if all five are answered yes.
+"""The quality judge: five yes/no questions about a finished conversation, which is kept only if all
+five are answered yes.
 
 Source of the five: the quality control of RoleCS in arXiv 2508.04423.
 """
@@ -13,7 +14,9 @@ from csc_tasks.llm.forms import Form
 
 
 class Verdict(Form):
-    """The judge's reply: real booleans, every one of them. Scores, "yes" and a missing answer are malformed."""
+    """The judge's reply: real booleans, every one of them. Scores, "yes" and a missing answer are
+    malformed.
+    """
 
     strategy_adherence: bool
     unreasonable_requests: bool
@@ -30,10 +33,21 @@ CRITERIA = tuple(Verdict.model_fields)
 
 
 async def judge(llm: LLM, conversation: Conversation, item_id: str) -> Sequence[str]:
-    """The criteria that the conversation fails; empty when it is to be kept. Raises what `LLM.ask` raises."""
+    """The criteria that the conversation fails; empty when it is to be kept. Raises what `LLM.ask`
+    raises.
+    """
     messages = templates(conversation.language).messages(
-        "rolecs_judge", profile=conversation.profile, scenario=conversation.scenario, goal=conversation.goal,
+        "rolecs_judge",
+        profile=conversation.profile,
+        scenario=conversation.scenario,
+        goal=conversation.goal,
         history=history(conversation.dialogue, conversation.language, strategies=True),
-    )  # fmt: skip
-    answer = await llm.ask(stage="judge", messages=messages, item_id=item_id, reply=Verdict, sampling={"temperature": 0})
+    )
+    answer = await llm.ask(
+        stage="judge",
+        messages=messages,
+        item_id=item_id,
+        reply=Verdict,
+        sampling={"temperature": 0},
+    )
     return answer.parsed.failed()

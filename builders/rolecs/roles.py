@@ -1,4 +1,5 @@
-"""The five roles of RoleCS: what each is told, in which prompt, and the form of its reply (Section 4 of arXiv 2508.04423).
+"""The five roles of RoleCS: what each is told, in which prompt, and the form of its reply (Section
+4 of arXiv 2508.04423).
 
     planner              topic, profile                                    -> scenario, goal
     supporter assistant  history, strategies, scenario                     -> strategy
@@ -7,8 +8,8 @@
     customer             history without strategies, direction, profile,
                          scenario                                          -> reply, finished
 
-Without the assistant the supporter chooses its strategy in the same reply; `write_whole` has one role write everything at once. The last
-two are the baselines of Table 7.
+Without the assistant the supporter chooses its strategy in the same reply; `write_whole` has one
+role write everything at once. The last two are the baselines of Table 7.
 """
 
 from collections.abc import Sequence
@@ -29,10 +30,18 @@ from csc_tasks.llm.forms import Form, Text
 
 # The stages that ask, by what `--roles` says; each has a prompt of its own.
 STAGES = {
-    "full": ("planner", "supporter_assistant", "supporter", "customer_assistant", "customer", "judge"),
+    "full": (
+        "planner",
+        "supporter_assistant",
+        "supporter",
+        "customer_assistant",
+        "customer",
+        "judge",
+    ),
     "no-assistant": ("planner", "supporter", "customer_assistant", "customer", "judge"),
     "none": ("writer", "judge"),
 }
+
 
 class Plan(Form):
     """What happened, and what the customer wants."""
@@ -70,9 +79,11 @@ class Whole(Form):
 
 @cache
 def chosen(language: str, offered: tuple[Strategy, ...], with_reply: bool) -> type[Form]:
-    """The reply in which a strategy is chosen: its schema allows the `offered` names, and any of the twelve is read.
+    """The reply in which a strategy is chosen: its schema allows the `offered` names, and any of
+    the twelve is read.
 
-    One that is known but not offered is no malformed reply: the dialogue's rules deal with it, and count it.
+    One that is known but not offered is no malformed reply: the dialogue's rules deal with it, and
+    count it.
     """
     names = [strategy_name(strategy.id, language) for strategy in offered]
     fields = {"strategy": (Annotated[Label, Field(json_schema_extra={"enum": names})], ...)}
@@ -83,7 +94,9 @@ def chosen(language: str, offered: tuple[Strategy, ...], with_reply: bool) -> ty
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One conversation to be made: a topic and a customer. `id` depends on the language and these two alone."""
+    """One conversation to be made: a topic and a customer. `id` depends on the language and these
+    two alone.
+    """
 
     id: str
     language: str
@@ -97,7 +110,9 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """All roles of one conversation, played by `llm`. `item_id` names the conversation in the journal."""
+    """All roles of one conversation, played by `llm`. `item_id` names the conversation in the
+    journal.
+    """
 
     llm: LLM
     pair: Pair
@@ -105,46 +120,91 @@ class Roles:
 
     async def plan(self) -> Plan:
         """The planner."""
-        return await self._ask("planner", "rolecs_planner", Plan, topic=self.pair.topic_name, profile=self.pair.profile)
+        return await self._ask(
+            "planner", "rolecs_planner", Plan, topic=self.pair.topic_name, profile=self.pair.profile
+        )
 
-    async def choose(self, turns: Sequence[Turn], offered: tuple[Strategy, ...], scenario: str, repeat: int) -> str:
+    async def choose(
+        self, turns: Sequence[Turn], offered: tuple[Strategy, ...], scenario: str, repeat: int
+    ) -> str:
         """The supporter's assistant: the id of the strategy for the next supporter turn."""
         form = chosen(self.pair.language, offered, False)
         values = {"strategies": strategy_lines(offered, self.pair.language), "scenario": scenario}
         values["history"] = history(turns, self.pair.language, strategies=True)
-        return (await self._ask("supporter_assistant", "rolecs_supporter_assistant", form, repeat=repeat, **values)).strategy
+        return (
+            await self._ask(
+                "supporter_assistant", "rolecs_supporter_assistant", form, repeat=repeat, **values
+            )
+        ).strategy
 
     async def support(self, turns: Sequence[Turn], strategy: Strategy, scenario: str) -> str:
         """The supporter: the next utterance, with this strategy."""
         language = self.pair.language
         meaning = definition(strategy.id, language).rstrip("。.")
-        values = {"strategy": strategy_name(strategy.id, language), "definition": meaning, "scenario": scenario}
+        values = {
+            "strategy": strategy_name(strategy.id, language),
+            "definition": meaning,
+            "scenario": scenario,
+        }
         values["history"] = history(turns, language, strategies=True)
         return (await self._ask("supporter", "rolecs_supporter", Said, **values)).reply
 
-    async def choose_and_support(self, turns: Sequence[Turn], offered: tuple[Strategy, ...], scenario: str, repeat: int) -> tuple[str, str]:
+    async def choose_and_support(
+        self, turns: Sequence[Turn], offered: tuple[Strategy, ...], scenario: str, repeat: int
+    ) -> tuple[str, str]:
         """The supporter without an assistant: strategy id and utterance."""
         form = chosen(self.pair.language, offered, True)
         values = {"strategies": strategy_lines(offered, self.pair.language), "scenario": scenario}
         values["history"] = history(turns, self.pair.language, strategies=True)
-        found = await self._ask("supporter", "rolecs_supporter_alone", form, repeat=repeat, **values)
+        found = await self._ask(
+            "supporter", "rolecs_supporter_alone", form, repeat=repeat, **values
+        )
         return found.strategy, found.reply
 
     async def direct(self, turns: Sequence[Turn], goal: str, scenario: str) -> str:
-        """The customer's assistant: what to do next. It stands on the customer's side and sees no strategies either."""
-        values = {"history": history(turns, self.pair.language, strategies=False), "goal": goal, "scenario": scenario}
-        return (await self._ask("customer_assistant", "rolecs_customer_assistant", Direction, **values)).direction
+        """The customer's assistant: what to do next. It stands on the customer's side and sees no
+        strategies either.
+        """
+        values = {
+            "history": history(turns, self.pair.language, strategies=False),
+            "goal": goal,
+            "scenario": scenario,
+        }
+        return (
+            await self._ask("customer_assistant", "rolecs_customer_assistant", Direction, **values)
+        ).direction
 
     async def speak(self, turns: Sequence[Turn], direction: str, scenario: str) -> CustomerSaid:
         """The customer."""
-        values = {"history": history(turns, self.pair.language, strategies=False), "direction": direction, "scenario": scenario}
-        return await self._ask("customer", "rolecs_customer", CustomerSaid, profile=self.pair.profile, **values)
+        values = {
+            "history": history(turns, self.pair.language, strategies=False),
+            "direction": direction,
+            "scenario": scenario,
+        }
+        return await self._ask(
+            "customer", "rolecs_customer", CustomerSaid, profile=self.pair.profile, **values
+        )
 
     async def write_whole(self, examples: str, cap: int) -> Whole:
         """One role that writes everything, after `examples` (see `example_text`)."""
-        values = {"strategies": strategy_lines(STRATEGIES, self.pair.language), "cap": str(cap), "examples": examples}
-        return await self._ask("writer", "rolecs_whole", Whole, topic=self.pair.topic_name, profile=self.pair.profile, **values)
+        values = {
+            "strategies": strategy_lines(STRATEGIES, self.pair.language),
+            "cap": str(cap),
+            "examples": examples,
+        }
+        return await self._ask(
+            "writer",
+            "rolecs_whole",
+            Whole,
+            topic=self.pair.topic_name,
+            profile=self.pair.profile,
+            **values,
+        )
 
     async def _ask(self, stage, prompt, form, repeat=0, **values):
         messages = templates(self.pair.language).messages(prompt, **values)
-        return (await self.llm.ask(stage=stage, messages=messages, item_id=self.item_id, reply=form, repeat=repeat)).parsed
+        return (
+            await self.llm.ask(
+                stage=stage, messages=messages, item_id=self.item_id, reply=form, repeat=repeat
+            )
+        ).parsed

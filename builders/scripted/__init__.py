@@ -1,1 +1,3 @@
-"""The offline stand-in for a language model: it plays every role of the builders by rule, seeded, in Chinese and English."""
+"""The offline stand-in for a language model: it plays every role of the builders by rule, seeded,
+in Chinese and English.
+"""

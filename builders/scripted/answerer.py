@@ -1,7 +1,9 @@
-"""The scripted stand-in for `csc build qa` and `csc build qa-stages`: moderation, summaries, refined answers and stages by rule, offline.
+"""The scripted stand-in for `csc build qa` and `csc build qa-stages`: moderation, summaries,
+refined answers and stages by rule, offline.
 
-It works on any transcript, Chinese or English, from what the prompt says alone. A few conversations are flagged and a few refinements
-refused, chosen by a hash of their text, so that drops occur as they do with a model. Importing this module registers the functions.
+It works on any transcript, Chinese or English, from what the prompt says alone. A few conversations
+are flagged and a few refinements refused, chosen by a hash of their text, so that drops occur as
+they do with a model. Importing this module registers the functions.
 """
 
 import json
@@ -22,7 +24,8 @@ from csc_tasks.metrics.facts import find_facts
 # One conversation in so many is flagged, one refinement in so many refused.
 FLAGGED, REFUSED = 60, 150
 PARTS = ("issue", "facts", "asked", "agent")
-# Characters a quoted sentence may have before it is cut, and the length from which one says something.
+# Characters a quoted sentence may have before it is cut, and the length from which one says
+# something.
 LONGEST = {"zh": 60, "en": 160}
 SHORTEST = {"zh": 5, "en": 14}
 
@@ -54,24 +57,35 @@ def moderate(request: Request) -> str:
 
 
 def summary(request: Request) -> str:
-    """The issue, the facts told, the customer's last question and what the agent last did or promised, within the bound."""
-    # Asked again, the prompt is followed by the summary that was too long and its length: whoever counts counts more than we do.
+    """The issue, the facts told, the customer's last question and what the agent last did or
+    promised, within the bound.
+    """
+    # Asked again, the prompt is followed by the summary that was too long and its length: whoever
+    # counts counts more than we do.
     language, _, values = read_back(request.messages[:2], "qa_summary")
     bound = int(values["tokens"])
     for again in request.messages[3::2]:
         _, _, told = read_back([again], "qa_summary_again")
         bound = bound * int(told["tokens"]) // int(told["counted"])
     earlier = "" if values["earlier"] == builder_words(language).no_summary else values["earlier"]
-    return fitted(updated(parts_of(earlier, language), turns_in(values["turns"], language), language), bound, language)
+    return fitted(
+        updated(parts_of(earlier, language), turns_in(values["turns"], language), language),
+        bound,
+        language,
+    )
 
 
 def refine(request: Request) -> str | Reply:
-    """The answer with plain words replaced and a polite opening and closing that suit it; every fact stays. One in 150 is refused."""
+    """The answer with plain words replaced and a polite opening and closing that suit it; every
+    fact stays. One in 150 is refused.
+    """
     language, _, values = read_back(request.messages, "qa_refine")
     answer = values["answer"]
     rng = draw("refine", values["question"], answer)
     if rng.random() < 1 / REFUSED:
-        return Reply(None, refusal="The stand-in declines this one.", usage=Usage(0, 0), model="scripted")
+        return Reply(
+            None, refusal="The stand-in declines this one.", usage=Usage(0, 0), model="scripted"
+        )
     wording, strategy = bank(language).generic["refine"], recognise(answer, language)
     for plain, polite in wording["swap"]:
         before = r"(?<!\w)" if language == "en" and plain[0].isalpha() else ""
@@ -84,19 +98,29 @@ def refine(request: Request) -> str | Reply:
 
 
 def stage(request: Request) -> str:
-    """Early while the agent has said at most one thing, late once the customer thanks or takes leave, else mid."""
+    """Early while the agent has said at most one thing, late once the customer thanks or takes
+    leave, else mid.
+    """
     language, _, values = read_back(request.messages, "qa_stage")
     closing = re.search(words(language)["closing"], values["question"], re.IGNORECASE)
     try:
         spoken = [turn.speaker for turn in turns_in(values["history"], language)]
     except StopIteration:  # a summary in place of the turns
         spoken = [SUPPORTER, CUSTOMER, SUPPORTER]
-    found = "late" if closing and len(spoken) > 2 else "early" if spoken.count(SUPPORTER) <= 1 else "mid"
+    found = (
+        "late"
+        if closing and len(spoken) > 2
+        else "early"
+        if spoken.count(SUPPORTER) <= 1
+        else "mid"
+    )
     return json.dumps({"stage": found})
 
 
 def parts_of(text: str, language: str) -> dict[str, str]:
-    """The parts of a summary of ours; the words of another author, up to the first part of ours, are under `issue` as they are."""
+    """The parts of a summary of ours; the words of another author, up to the first part of ours,
+    are under `issue` as they are.
+    """
     found = {"issue": text}
     for name in reversed(PARTS[1:]):
         pattern = inverted(words(language)["summary"][name], _PLACE)
@@ -111,24 +135,43 @@ def updated(parts: dict[str, str], turns: Sequence[Turn], language: str) -> dict
     between, nothing = wording["between"], wording["nothing"]
     facts = parts.get("facts", "").split(between) if "facts" in parts else []
     for turn in turns:
-        said = [sentence for text in _SENTENCE[language].findall(turn.text) if (sentence := _plain(text, language))]
+        said = [
+            sentence
+            for text in _SENTENCE[language].findall(turn.text)
+            if (sentence := _plain(text, language))
+        ]
         told = [sentence for sentence in said if len(sentence) >= SHORTEST[language]]
         if turn.speaker == CUSTOMER:
-            issues = [sentence for sentence in told if not re.search(wording["vague"], sentence, re.IGNORECASE)]
+            issues = [
+                sentence
+                for sentence in told
+                if not re.search(wording["vague"], sentence, re.IGNORECASE)
+            ]
             if issues and parts.get("issue") in (None, nothing):
-                parts["issue"] = wording["summary"]["issue"].format(issue=_shortened(issues[0], language))
+                parts["issue"] = wording["summary"]["issue"].format(
+                    issue=_shortened(issues[0], language)
+                )
             if questions := [sentence for sentence in told if sentence[-1] in "?？"]:
                 parts["asked"] = _shortened(questions[-1], language)
         elif told:
             done = [sentence for sentence in told if re.search(wording["done"], sentence)]
             parts["agent"] = _shortened((done or told)[-1], language)
-        stated = [sentence for sentence in said if turn.speaker == CUSTOMER or sentence[-1] not in "?？"]
-        clauses = [_plain(clause, language) for sentence in stated for clause in _CLAUSE[language].split(sentence)]
+        stated = [
+            sentence for sentence in said if turn.speaker == CUSTOMER or sentence[-1] not in "?？"
+        ]
+        clauses = [
+            _plain(clause, language)
+            for sentence in stated
+            for clause in _CLAUSE[language].split(sentence)
+        ]
         known = [*facts, parts.get("issue", "")]
         facts += [
-            clause for clause in dict.fromkeys(clauses)
-            if find_facts(clause, language) and len(clause) <= LONGEST[language] and not any(clause in text for text in known)
-        ]  # fmt: skip
+            clause
+            for clause in dict.fromkeys(clauses)
+            if find_facts(clause, language)
+            and len(clause) <= LONGEST[language]
+            and not any(clause in text for text in known)
+        ]
     if facts:
         parts["facts"] = between.join(facts)
     parts.setdefault("issue", nothing)
@@ -136,13 +179,21 @@ def updated(parts: dict[str, str], turns: Sequence[Turn], language: str) -> dict
 
 
 def fitted(parts: Mapping[str, str], bound: int, language: str) -> str:
-    """The summary of these parts, at most `bound` tokens by the estimate: the oldest facts go first, then whole parts, the issue last."""
+    """The summary of these parts, at most `bound` tokens by the estimate: the oldest facts go
+    first, then whole parts, the issue last.
+    """
     wording = words(language)
     facts = parts["facts"].split(wording["between"]) if "facts" in parts else []
     kept = dict(parts)
     while True:
-        kept = {name: part for name, part in kept.items() if name != "facts"} | ({"facts": wording["between"].join(facts)} if facts else {})
-        named = [kept[name] if name == "issue" else wording["summary"][name].format(**{name: kept[name]}) for name in PARTS if name in kept]
+        kept = {name: part for name, part in kept.items() if name != "facts"} | (
+            {"facts": wording["between"].join(facts)} if facts else {}
+        )
+        named = [
+            kept[name] if name == "issue" else wording["summary"][name].format(**{name: kept[name]})
+            for name in PARTS
+            if name in kept
+        ]
         text = ("" if language == "zh" else " ").join(named)
         if estimate(text) <= bound:
             return text
@@ -164,14 +215,20 @@ def _within(text: str, bound: int, language: str) -> str:
 
 
 def _plain(sentence: str, language: str) -> str:
-    """A sentence without the greeting it opens with and without marks that would end a quotation."""
+    """A sentence without the greeting it opens with and without marks that would end a
+    quotation.
+    """
     text = " ".join(re.sub(r'["“”;；]', "", sentence).split())
     return re.sub(words(language)["greeting"], "", text, flags=re.IGNORECASE)
 
 
 def _shortened(sentence: str, language: str) -> str:
     longest, sentence = LONGEST[language], sentence.rstrip(".。 ")
-    return sentence if len(sentence) <= longest else sentence[:longest].rsplit(" " if language == "en" else "，", 1)[0] + "…"
+    return (
+        sentence
+        if len(sentence) <= longest
+        else sentence[:longest].rsplit(" " if language == "en" else "，", 1)[0] + "…"
+    )
 
 
 for _function in (moderate, summary, refine, stage):

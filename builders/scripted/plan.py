@@ -1,6 +1,8 @@
-"""The planner of the scripted stand-in: a seed -> who the customer is, what happened, how it will end and what the customer means to say.
+"""The planner of the scripted stand-in: a seed -> who the customer is, what happened, how it will
+end and what the customer means to say.
 
-A Scenario is all that the other parts need: `builders.scripted.player` decides who does what next, `builders.scripted.words` says it.
+A Scenario is all that the other parts need: `builders.scripted.player` decides who does what next,
+`builders.scripted.words` says it.
 """
 
 from collections.abc import Mapping
@@ -12,18 +14,26 @@ from csc_tasks.languages.labels import topic_label
 MOODS = {"calm": 0.28, "worried": 0.22, "angry": 0.22, "hurried": 0.14, "chatty": 0.14}
 # How likely a customer in this mood starts out upset rather than with a plain description.
 UPSET = {"calm": 0.1, "worried": 0.7, "angry": 0.85, "hurried": 0.35, "chatty": 0.3}
-OUTCOMES = {"solved": 0.26, "self_help": 0.2, "second_try": 0.2, "escalated": 0.22, "refused": 0.2, "documents": 0.14}
+OUTCOMES = {
+    "solved": 0.26,
+    "self_help": 0.2,
+    "second_try": 0.2,
+    "escalated": 0.22,
+    "refused": 0.2,
+    "documents": 0.14,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """One planned conversation.
 
-    `seed` makes every later choice repeatable. `slots` are the facts as the customer says them. `agenda` is what the customer means to do
-    after describing the problem, in order. `opens` is who starts and how: supporter, hello (the customer greets) or story (the customer
-    comes with the problem). `first` is how the problem is described: full, vague, upset_full or upset_vague. `doubles`: the supporter
-    sometimes speaks twice in a row. `objects`: the customer is wary of an identity check. `profile`, `situation` and `goal` are the texts
-    of a role-played corpus.
+    `seed` makes every later choice repeatable. `slots` are the facts as the customer says them.
+    `agenda` is what the customer means to do after describing the problem, in order. `opens` is who
+    starts and how: supporter, hello (the customer greets) or story (the customer comes with the
+    problem). `first` is how the problem is described: full, vague, upset_full or upset_vague.
+    `doubles`: the supporter sometimes speaks twice in a row. `objects`: the customer is wary of an
+    identity check. `profile`, `situation` and `goal` are the texts of a role-played corpus.
     """
 
     seed: str
@@ -62,8 +72,12 @@ def plan(seed: str, language: str, problem_id: str) -> Scenario:
     rng = draw(seed, "plan")
     upset = problem.get("upset", True)
     moods = {mood: weight for mood, weight in MOODS.items() if mood != "angry" or upset is True}
-    mood = weighted(rng, {"calm": 0.5, "hurried": 0.25, "chatty": 0.25} if upset is False else moods)
-    outcome = weighted(rng, {name: weight for name, weight in OUTCOMES.items() if _possible(name, problem)})
+    mood = weighted(
+        rng, {"calm": 0.5, "hurried": 0.25, "chatty": 0.25} if upset is False else moods
+    )
+    outcome = weighted(
+        rng, {name: weight for name, weight in OUTCOMES.items() if _possible(name, problem)}
+    )
     may_be_upset = upset is True or (upset == "worried" and mood in ("worried", "hurried"))
     is_upset = may_be_upset and rng.random() < UPSET[mood]
     first = weighted(rng, {"vague": 0.45, "full": 0.55})
@@ -72,39 +86,68 @@ def plan(seed: str, language: str, problem_id: str) -> Scenario:
     told = {name: voiced(language, text, "summary") for name, text in slots.items()}
     words = draw(seed, "role")
     return Scenario(
-        seed=seed, language=language, problem_id=problem_id, topic=problem["topic"], mood=mood, outcome=outcome,
-        opens=weighted(rng, {"supporter": 0.72, "hello": 0.16, "story": 0.12}), first=f"upset_{first}" if is_upset else first,
-        agenda=tuple(_agenda(problem, outcome, mood, is_upset, rng)), doubles=rng.random() < 0.14,
-        objects=rng.random() < (0.25 if mood in ("worried", "angry") else 0.08), slots=slots,
-        profile=fill(pick(words, phrases.generic["profile"]), slots), situation=fill(pick(words, phrases.generic["scenario"]), told),
+        seed=seed,
+        language=language,
+        problem_id=problem_id,
+        topic=problem["topic"],
+        mood=mood,
+        outcome=outcome,
+        opens=weighted(rng, {"supporter": 0.72, "hello": 0.16, "story": 0.12}),
+        first=f"upset_{first}" if is_upset else first,
+        agenda=tuple(_agenda(problem, outcome, mood, is_upset, rng)),
+        doubles=rng.random() < 0.14,
+        objects=rng.random() < (0.25 if mood in ("worried", "angry") else 0.08),
+        slots=slots,
+        profile=fill(pick(words, phrases.generic["profile"]), slots),
+        situation=fill(pick(words, phrases.generic["scenario"]), told),
         goal=fill(pick(words, phrases.generic["aim"][outcome]), told),
     )
 
 
 def _possible(outcome: str, problem: Mapping) -> bool:
-    needs = {"self_help": "works", "second_try": "works2", "refused": "limit", "documents": "documents"}
-    return problem.get("escalates", True) if outcome == "escalated" else outcome not in needs or needs[outcome] in problem
+    needs = {
+        "self_help": "works",
+        "second_try": "works2",
+        "refused": "limit",
+        "documents": "documents",
+    }
+    return (
+        problem.get("escalates", True)
+        if outcome == "escalated"
+        else outcome not in needs or needs[outcome] in problem
+    )
 
 
 def _slots(phrases: Bank, problem: Mapping, rng) -> dict[str, str]:
-    """The problem's facts and those that every conversation has; people, numbers and places are evidently made up."""
+    """The problem's facts and those that every conversation has; people, numbers and places are
+    evidently made up.
+    """
     generic, zh = phrases.generic, phrases.language == "zh"
 
     def digits(count: int) -> str:
         return "".join(str(int(rng.random() * 10)) for _ in range(count))
 
     youngest, oldest = problem.get("customer_age", (20, 69))
-    surname, age = pick(rng, generic["lists"]["surname"]), youngest + int(rng.random() * (oldest - youngest + 1))
+    surname, age = (
+        pick(rng, generic["lists"]["surname"]),
+        youngest + int(rng.random() * (oldest - youngest + 1)),
+    )
     slots = {
         "surname": surname,
         "title": pick(rng, tuple(generic["honorific"].values())).format(surname=surname),
         "years_old": str(age),
-        "job": pick(rng, generic["lists"]["job_senior" if age >= 60 else "job_young" if age < 25 else "job"]),
+        "job": pick(
+            rng, generic["lists"]["job_senior" if age >= 60 else "job_young" if age < 25 else "job"]
+        ),
         "city": pick(rng, generic["lists"]["city"]),
         "branch": pick(rng, generic["lists"]["branch"]),
         "agent": digits(4) if zh else pick(rng, generic["lists"]["agent"]),
         "desk": generic["desks"][problem["desk"]],
-        "topic": topic_label(problem["topic"], phrases.language) if zh else problem["topic"].lower().replace("others", "general matters"),
+        "topic": (
+            topic_label(problem["topic"], phrases.language)
+            if zh
+            else problem["topic"].lower().replace("others", "general matters")
+        ),
         "hello": generic["supporter"]["hello"][pick(rng, tuple(generic["supporter"]["hello"]))],
         "wish": pick(rng, generic["supporter"]["wish"]),
         "tail": "00" + digits(2),
@@ -113,12 +156,16 @@ def _slots(phrases: Bank, problem: Mapping, rng) -> dict[str, str]:
         "ticket": ("GD" if zh else "T-") + digits(6),
     }
     slots |= slot_values(problem["slots"], phrases, rng)
-    slots |= {name: problem[name] for name in ("eta", "team", "issue", "goal")} | {"documents": problem.get("documents", "")}
+    slots |= {name: problem[name] for name in ("eta", "team", "issue", "goal")} | {
+        "documents": problem.get("documents", "")
+    }
     return slots | {name: fill(slots[name], slots) for name in ("issue", "goal")}
 
 
 def _agenda(problem: Mapping, outcome: str, mood: str, is_upset: bool, rng) -> list[str]:
-    """What the customer means to do, as acts of `builders.scripted.player`: the way to this outcome, with what the mood adds."""
+    """What the customer means to do, as acts of `builders.scripted.player`: the way to this
+    outcome, with what the mood adds.
+    """
     agenda = ["why"] if rng.random() < (0.3 if mood == "hurried" else 0.46) else []
     if outcome == "solved":
         agenda += ["how", "rather"] if rng.random() < 0.3 else ["do"]
@@ -128,7 +175,9 @@ def _agenda(problem: Mapping, outcome: str, mood: str, is_upset: bool, rng) -> l
     elif outcome == "second_try":
         agenda += ["how", "fails", "works"]
     elif outcome == "escalated":
-        agenda += ["how", "fails", "fails_again"] if "fail" in problem and rng.random() < 0.4 else ["do"]
+        agenda += (
+            ["how", "fails", "fails_again"] if "fail" in problem and rng.random() < 0.4 else ["do"]
+        )
         agenda += ["noted"]
     elif outcome == "refused":
         agenda += ["beg"]
@@ -143,9 +192,15 @@ def _agenda(problem: Mapping, outcome: str, mood: str, is_upset: bool, rng) -> l
     if is_upset and mood in ("angry", "worried", "chatty") and rng.random() < 0.4:
         agenda.insert(0, "vent")
     if rng.random() < {"chatty": 0.7, "hurried": 0.02}.get(mood, 0.13):
-        places = [i for i, act in enumerate(agenda) if act in ("why", "how", "do", "beg", "where", "how_long", "accept", "noted", "seen")]
+        places = [
+            i
+            for i, act in enumerate(agenda)
+            if act in ("why", "how", "do", "beg", "where", "how_long", "accept", "noted", "seen")
+        ]
         agenda.insert(pick(rng, places), "off_topic")
-    if outcome not in ("escalated", "refused") and rng.random() < (0.5 if mood == "hurried" else 0.28):
+    if outcome not in ("escalated", "refused") and rng.random() < (
+        0.5 if mood == "hurried" else 0.28
+    ):
         agenda[-1] = "thanks"
     if rng.random() < {"chatty": 0.35, "hurried": 0.03}.get(mood, 0.12):
         agenda += ["also"]

@@ -1,24 +1,47 @@
-"""An offline stand-in for a language model: it plans support calls and plays both sides of them, one reply at a time.
+"""An offline stand-in for a language model: it plans support calls and plays both sides of them,
+one reply at a time.
 
-    plan(seed, language, problem_id) -> Scenario             the planner
-    customer_act(state) -> act                                the customer's assistant: what to do next
-    customer_text(state, act) -> text                         the customer
-    choose_strategy(state) -> strategy id                     the supporter's assistant
-    supporter_text(state, strategy) -> text                   the supporter
-    hear(state, act, text), say(state, strategy, text)        the state after a turn
+    plan(seed, language, problem_id) -> Scenario        the planner
+    customer_act(state) -> act                          the customer's assistant: what to do next
+    customer_text(state, act) -> text                   the customer
+    choose_strategy(state) -> strategy id               the supporter's assistant
+    supporter_text(state, strategy) -> text             the supporter
+    hear(state, act, text), say(state, strategy, text)  the state after a turn
 
-All of them are functions of their arguments: the same scenario always gives the same dialogue, on every machine.
+All of them are functions of their arguments: the same scenario always gives the same dialogue, on
+every machine.
 """
 
 from collections.abc import Iterator
 
 from builders.scripted.plan import Scenario, plan
-from builders.scripted.turns import State, begin, choose_strategy, customer_act, hear, say, strategies, supporter_speaks
+from builders.scripted.turns import (
+    State,
+    begin,
+    choose_strategy,
+    customer_act,
+    hear,
+    say,
+    strategies,
+    supporter_speaks,
+)
 from builders.scripted.words import customer_text, supporter_text
 
 __all__ = [
-    "Scenario", "State", "begin", "choose_strategy", "customer_act", "customer_text", "hear", "plan", "play", "say", "state_after",
-    "strategies", "supporter_speaks", "supporter_text",
+    "Scenario",
+    "State",
+    "begin",
+    "choose_strategy",
+    "customer_act",
+    "customer_text",
+    "hear",
+    "plan",
+    "play",
+    "say",
+    "state_after",
+    "strategies",
+    "supporter_speaks",
+    "supporter_text",
 ]
 
 
@@ -40,7 +63,9 @@ def play(scenario: Scenario) -> Iterator[State]:
 
 
 def state_after(scenario: Scenario, turns: int) -> State:
-    """The state after this many turns of the scenario's own dialogue (its last state where it is shorter)."""
+    """The state after this many turns of the scenario's own dialogue (its last state where it is
+    shorter).
+    """
     state = begin(scenario)
     for count, reached in enumerate(play(scenario), 1):
         if count > turns:

@@ -1,4 +1,5 @@
-"""Customers of the scripted stand-in: the demo's profiles, both stages of csc build profiles, and what the roles read out of a profile.
+"""Customers of the scripted stand-in: the demo's profiles, both stages of csc build profiles, and
+what the roles read out of a profile.
 
 Importing this module registers the stages `profile` and `describe`.
 """
@@ -18,7 +19,9 @@ AGES = (20, 69)
 
 @cache
 def words(language: str) -> Mapping:
-    """The phrases that role-playing alone needs: `profile`, `money`, `case`, `directions`, `demographics`, `described`."""
+    """The phrases that role-playing alone needs: `profile`, `money`, `case`, `directions`,
+    `demographics`, `described`.
+    """
     import yaml
 
     check_spoken(language)
@@ -31,7 +34,9 @@ def invent(language: str, number: int) -> str:
 
 
 def who(language: str, text: str, template: str) -> dict[str, str]:
-    """What `text`, made from the words' `template`, says about the customer: title, surname and mood as far as it tells them."""
+    """What `text`, made from the words' `template`, says about the customer: title, surname and
+    mood as far as it tells them.
+    """
     generic = bank(language).generic
     match = re.fullmatch(inverted(words(language)[template], r"\{(\w+)\}"), text, re.DOTALL)
     found = match.groupdict() if match else {}
@@ -44,16 +49,23 @@ def who(language: str, text: str, template: str) -> dict[str, str]:
 
 
 def profile(request: Request) -> str:
-    """A profile invented for the conversation: it says nothing that the conversation contradicts, because it names nobody."""
+    """A profile invented for the conversation: it says nothing that the conversation contradicts,
+    because it names nobody.
+    """
     language, _, _ = read_back(request.messages, "profile_extract")
     slots = _customer(language, request.item_id)
-    found = {"demographics": fill(words(language)["demographics"], slots), "financial_status": slots["money"]}
+    found = {
+        "demographics": fill(words(language)["demographics"], slots),
+        "financial_status": slots["money"],
+    }
     return json.dumps(found | {"communication_preference": slots["temper"]}, ensure_ascii=False)
 
 
 def describe(request: Request) -> str:
     language, _, values = read_back(request.messages, "profile_describe")
-    return json.dumps({"description": fill(words(language)["described"], values)}, ensure_ascii=False)
+    return json.dumps(
+        {"description": fill(words(language)["described"], values)}, ensure_ascii=False
+    )
 
 
 def _customer(language, key):
@@ -64,9 +76,14 @@ def _customer(language, key):
     job = pick(rng, lists["job_senior" if age >= 60 else "job_young" if age < 25 else "job"])
     if language == "en":
         job = f"{'an' if job[0] in 'aeiou' else 'a'} {job}"
-    title = pick(rng, tuple(generic["honorific"].values())).format(surname=pick(rng, lists["surname"]))
+    title = pick(rng, tuple(generic["honorific"].values())).format(
+        surname=pick(rng, lists["surname"])
+    )
     slots = {"title": title, "years_old": str(age), "job": job, "city": pick(rng, lists["city"])}
-    return slots | {"money": pick(rng, words(language)["money"]), "temper": generic["moods"][pick(rng, tuple(generic["moods"]))]}
+    return slots | {
+        "money": pick(rng, words(language)["money"]),
+        "temper": generic["moods"][pick(rng, tuple(generic["moods"]))],
+    }
 
 
 for _function in (profile, describe):

@@ -1,4 +1,6 @@
-"""Reading a rendered prompt back: how the scripted stand-in learns what it is asked, from the same text that a language model gets."""
+"""Reading a rendered prompt back: how the scripted stand-in learns what it is asked, from the same
+text that a language model gets.
+"""
 
 import re
 from collections.abc import Sequence
@@ -16,13 +18,18 @@ _PLACE = r"\$\{(\w+)\}"
 
 
 def read_back(messages: Sequence[dict], *names: str) -> tuple[str, str, dict[str, str]]:
-    """(language, template, its values) of a prompt rendered from one of the templates `names`; raises DataError for any other prompt."""
+    """(language, template, its values) of a prompt rendered from one of the templates `names`;
+    raises DataError for any other prompt.
+    """
     rendered = "\n".join(message["content"] for message in messages)
     for language in LANGUAGES:
         for name in names:
             if match := _pattern(language, name).fullmatch(rendered):
                 return language, name, match.groupdict()
-    raise DataError(f"the scripted stand-in knows no such prompt; it speaks {' and '.join(LANGUAGES)} and knows {', '.join(names)}")
+    raise DataError(
+        f"the scripted stand-in knows no such prompt; it speaks {' and '.join(LANGUAGES)} and knows"
+        f" {', '.join(names)}"
+    )
 
 
 def turns_in(history: str, language: str) -> list[Turn]:
@@ -31,14 +38,20 @@ def turns_in(history: str, language: str) -> list[Turn]:
     for line in [] if history == words(language).nothing_said else history.split("\n"):
         speaker = next(speaker for speaker, prefix in opening.items() if line.startswith(prefix))
         text, strategy = line.removeprefix(opening[speaker]), ""
-        if speaker == SUPPORTER and (tagged := _TAGGED.match(text)) and (found := find_strategy(tagged[1], ids=False)):
+        if (
+            speaker == SUPPORTER
+            and (tagged := _TAGGED.match(text))
+            and (found := find_strategy(tagged[1], ids=False))
+        ):
             strategy, text = found.id, tagged[2]
         turns.append(Turn(speaker, text, strategy))
     return turns
 
 
 def inverted(template: str, place: str) -> str:
-    """A pattern that reads the values back out of what was made from `template`; `place` finds its places and captures their names."""
+    """A pattern that reads the values back out of what was made from `template`; `place` finds its
+    places and captures their names.
+    """
     pieces, seen = re.split(place, template), set()
     pattern = re.escape(pieces[0])
     for name, literal in zip(pieces[1::2], pieces[2::2], strict=True):
@@ -49,5 +62,9 @@ def inverted(template: str, place: str) -> str:
 
 @lru_cache(maxsize=64)
 def _pattern(language: str, name: str) -> re.Pattern:
-    parts = re.split(r"^=== (?:system|user) ===$", templates(language).text(name), flags=re.MULTILINE)
-    return re.compile(inverted("\n".join(part.strip() for part in parts if part.strip()), _PLACE), re.DOTALL)
+    parts = re.split(
+        r"^=== (?:system|user) ===$", templates(language).text(name), flags=re.MULTILINE
+    )
+    return re.compile(
+        inverted("\n".join(part.strip() for part in parts if part.strip()), _PLACE), re.DOTALL
+    )

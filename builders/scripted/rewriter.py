@@ -1,11 +1,15 @@
-"""The scripted stand-in in the stages of csc build csconv (check, topic, rewrite, judge, label): any text, Chinese and English.
+"""The scripted stand-in in the stages of csc build csconv (check, topic, rewrite, judge, label):
+any text, Chinese and English.
 
-It rewrites as a model is told to, and invents nothing that it need not: both sides keep their words, placeholders take the place of
-personal data, what one side said in a row is joined, each supporter turn gets the strategy that `builders.scripted.recognise` reads off it,
-and a greeting, an identity check (with the customer's answer) and a farewell are put in where the original has none. One rewrite in eight,
-by the item's id, keeps a system note at its end, as some models do. The judge says no, by rule: to a side that says the same thing of some
-length more than three times (coherent), to an upset customer whom no supporter turn answers (empathetic), and to a dialogue in which Others
-is the most frequent strategy or the farewell comes before the last third (strategies_fit).
+It rewrites as a model is told to, and invents nothing that it need not: both sides keep their
+words, placeholders take the place of personal data, what one side said in a row is joined, each
+supporter turn gets the strategy that `builders.scripted.recognise` reads off it, and a greeting, an
+identity check (with the customer's answer) and a farewell are put in where the original has none.
+One rewrite in eight, by the item's id, keeps a system note at its end, as some models do. The judge
+says no, by rule: to a side that says the same thing of some length more than three times
+(coherent), to an upset customer whom no supporter turn answers (empathetic), and to a dialogue in
+which Others is the most frequent strategy or the farewell comes before the last third
+(strategies_fit).
 """
 
 import json
@@ -35,7 +39,10 @@ def check(request: Request) -> str:
     """Abusive or unprofessional where one of the listed words stands."""
     language, _, values = read_back(request.messages, "csconv_check")
     turns = turns_in(values["dialogue"], language)
-    said = {speaker: "\n".join(turn.text for turn in turns if turn.speaker == speaker) for speaker in (CUSTOMER, SUPPORTER)}
+    said = {
+        speaker: "\n".join(turn.text for turn in turns if turn.speaker == speaker)
+        for speaker in (CUSTOMER, SUPPORTER)
+    }
     return _json(
         abusive=bool(_any_of(language, "abusive").search("\n".join(said.values()))),
         unprofessional=bool(_any_of(language, "unprofessional").search(said[SUPPORTER])),
@@ -51,18 +58,29 @@ def topic(request: Request) -> str:
 def rewrite(request: Request) -> str:
     language, _, values = read_back(request.messages, "csconv_rewrite")
     turns = rewritten(turns_in(values["dialogue"], language), language, request.item_id)
-    named = [(turn, strategy_name(turn.strategy, language) if turn.strategy else "") for turn in turns]
-    dialogue = [{"speaker": turn.speaker, "strategy": name, "text": turn.text} for turn, name in named]
+    named = [
+        (turn, strategy_name(turn.strategy, language) if turn.strategy else "") for turn in turns
+    ]
+    dialogue = [
+        {"speaker": turn.speaker, "strategy": name, "text": turn.text} for turn, name in named
+    ]
     if draw(request.item_id, "note").random() < 0.125:
-        dialogue.append({"speaker": "system", "strategy": "", "text": words(language)["closing_note"]})
+        dialogue.append(
+            {"speaker": "system", "strategy": "", "text": words(language)["closing_note"]}
+        )
     return _json(dialogue=dialogue)
 
 
 def rewritten(original: Sequence[Turn], language: str, item_id: str) -> list[Turn]:
-    """The original as a labelled dialogue that strictly alternates; `item_id` chooses among the wordings of what is put in."""
+    """The original as a labelled dialogue that strictly alternates; `item_id` chooses among the
+    wordings of what is put in.
+    """
     joined, _ = merge_neighbours(original, " " if language == "en" else "")
     strategies = recognised(joined, language)
-    turns = [Turn(turn.speaker, turn.text, strategy) for turn, strategy in zip(masked(joined, language), strategies, strict=True)]
+    turns = [
+        Turn(turn.speaker, turn.text, strategy)
+        for turn, strategy in zip(masked(joined, language), strategies, strict=True)
+    ]
     rng = draw(item_id, "rewrite")
 
     def phrase(name: str, speaker: str, strategy: str = "") -> Turn:
@@ -74,11 +92,21 @@ def rewritten(original: Sequence[Turn], language: str, item_id: str) -> list[Tur
         turns = [phrase("hello", SUPPORTER, "GT"), *hello_back, *turns]
     if "IV" not in used:
         # Once the customer has said something, before the supporter first answers it.
-        place = next((i for i, turn in enumerate(turns) if turn.speaker == SUPPORTER and turn.strategy != "GT" and i > 1), len(turns))
+        place = next(
+            (
+                i
+                for i, turn in enumerate(turns)
+                if turn.speaker == SUPPORTER and turn.strategy != "GT" and i > 1
+            ),
+            len(turns),
+        )
         if place == len(turns) and turns[-1].speaker == SUPPORTER:
             turns.append(phrase("hello_back", CUSTOMER))
             place += 1
-        turns[place:place] = [phrase("identity", SUPPORTER, "IV"), phrase("identity_answer", CUSTOMER)]
+        turns[place:place] = [
+            phrase("identity", SUPPORTER, "IV"),
+            phrase("identity_answer", CUSTOMER),
+        ]
     if "AC" not in used:
         if turns[-1].speaker == SUPPORTER:
             turns.append(phrase("thanks", CUSTOMER))
@@ -87,29 +115,47 @@ def rewritten(original: Sequence[Turn], language: str, item_id: str) -> list[Tur
 
 
 def judge(request: Request) -> str:
-    """The judge of csc build csconv; that of csc build rolecs, whose stage has the same name, where the prompt is that one's."""
+    """The judge of csc build csconv; that of csc build rolecs, whose stage has the same name, where
+    the prompt is that one's.
+    """
     try:
         language, _, values = read_back(request.messages, "csconv_judge")
     except DataError:
         return roles.judge(request)
     turns = turns_in(values["history"], language)
-    said = Counter((turn.speaker, turn.text) for turn in turns if len(turn.text) > {"zh": 8, "en": 20}[language])
+    said = Counter(
+        (turn.speaker, turn.text)
+        for turn in turns
+        if len(turn.text) > {"zh": 8, "en": 20}[language]
+    )
     used = [turn.strategy for turn in turns if turn.speaker == SUPPORTER]
-    upset = any(_any_of(language, "upset").search(turn.text) for turn in turns if turn.speaker == CUSTOMER)
-    answered = "EM" in used or any(_any_of(language, "caring").search(turn.text) for turn in turns if turn.speaker == SUPPORTER)
+    upset = any(
+        _any_of(language, "upset").search(turn.text) for turn in turns if turn.speaker == CUSTOMER
+    )
+    answered = "EM" in used or any(
+        _any_of(language, "caring").search(turn.text) for turn in turns if turn.speaker == SUPPORTER
+    )
     last = max((i for i, strategy in enumerate(used) if strategy == "AC"), default=-1)
     return _json(
         coherent=max(said.values(), default=0) <= MOST_REPEATS,
         empathetic=answered or not upset,
-        strategies_fit=Counter(used).most_common(1)[0][0] != "Others" and 3 * (last + 1) > 2 * len(used),
+        strategies_fit=Counter(used).most_common(1)[0][0] != "Others"
+        and 3 * (last + 1) > 2 * len(used),
     )
 
 
 def label(request: Request) -> str:
     language, _, values = read_back(request.messages, "csconv_label")
-    turns = [Turn(turn.speaker, _NUMBER.sub("", turn.text)) for turn in turns_in(values["dialogue"], language)]
-    named = [strategy_name(strategy, language) for strategy in recognised(turns, language) if strategy]
-    return _json(labels=[{"number": number, "strategy": name} for number, name in enumerate(named, 1)])
+    turns = [
+        Turn(turn.speaker, _NUMBER.sub("", turn.text))
+        for turn in turns_in(values["dialogue"], language)
+    ]
+    named = [
+        strategy_name(strategy, language) for strategy in recognised(turns, language) if strategy
+    ]
+    return _json(
+        labels=[{"number": number, "strategy": name} for number, name in enumerate(named, 1)]
+    )
 
 
 @cache
@@ -122,6 +168,8 @@ def _json(**values) -> str:
 
 
 def register() -> None:
-    """Let these functions play the stages. Called by the verb and not on import: another verb has a stage of the same name."""
+    """Let these functions play the stages. Called by the verb and not on import: another verb has a
+    stage of the same name.
+    """
     for function in (check, topic, rewrite, judge, label):
         register_scripted(function.__name__, function)

@@ -1,7 +1,9 @@
-"""The scripted stand-in in every role of RoleCS: the same prompts, the same reply formats, no network.
+"""The scripted stand-in in every role of RoleCS: the same prompts, the same reply formats, no
+network.
 
-Each function answers one stage from what the prompt says and the item's id alone. The id gives the seed of a scripted case
-(`builders.scripted.player`); the turns so far are read from the prompt's history. Importing this module registers the functions.
+Each function answers one stage from what the prompt says and the item's id alone. The id gives the
+seed of a scripted case (`builders.scripted.player`); the turns so far are read from the prompt's
+history. Importing this module registers the functions.
 """
 
 import json
@@ -13,7 +15,18 @@ from itertools import pairwise
 from builders.rolecs.dialogue import CLOSING, open_strategies
 from builders.rolecs.quality import CRITERIA
 from builders.scripted.phrases import bank, draw, fill, pick
-from builders.scripted.player import Scenario, State, begin, choose_strategy, customer_act, customer_text, hear, plan, say, supporter_text
+from builders.scripted.player import (
+    Scenario,
+    State,
+    begin,
+    choose_strategy,
+    customer_act,
+    customer_text,
+    hear,
+    plan,
+    say,
+    supporter_text,
+)
 from builders.scripted.profiles import who, words
 from builders.scripted.reading import read_back, turns_in
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn
@@ -25,15 +38,28 @@ from csc_tasks.llm.exchange import Request
 # Cases tried until one suits the customer's mood.
 TRIES = 40
 # What to do instead of a strategy that was just used twice.
-INSTEAD = {"PR": "RP", "RP": "PS", "ID": "PS", "PS": "EM", "EM": "PS", "RI": "FR", "FR": "RC", "RC": "AC", "Others": "PS"}
-# How often a supporter whom no assistant advises, and one writer of both sides, choose any strategy instead of the fitting one: made up,
-# so that the three ways of building differ by a known amount, in the order of Table 7.
+INSTEAD = {
+    "PR": "RP",
+    "RP": "PS",
+    "ID": "PS",
+    "PS": "EM",
+    "EM": "PS",
+    "RI": "FR",
+    "FR": "RC",
+    "RC": "AC",
+    "Others": "PS",
+}
+# How often a supporter whom no assistant advises, and one writer of both sides, choose any strategy
+# instead of the fitting one: made up, so that the three ways of building differ by a known amount,
+# in the order of Table 7.
 RANDOM_ALONE, RANDOM_WRITER = 0.3, 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Case(Scenario):
-    """A scripted scenario whose customer is always asked who they are, as the opening of a role-played call wants it."""
+    """A scripted scenario whose customer is always asked who they are, as the opening of a
+    role-played call wants it.
+    """
 
     @property
     def problem(self):
@@ -42,11 +68,17 @@ class Case(Scenario):
 
 
 def case(item_id: str, language: str, topic: str, number: int, customer: dict[str, str]) -> Case:
-    """The item's case of this number: a problem of the topic, with the customer's name as `customer` (see `who`) has it."""
-    problems = [name for name, problem in bank(language).problems.items() if problem["topic"] == topic]
+    """The item's case of this number: a problem of the topic, with the customer's name as
+    `customer` (see `who`) has it.
+    """
+    problems = [
+        name for name, problem in bank(language).problems.items() if problem["topic"] == topic
+    ]
     seed = f"{item_id}/{number}"
     planned = plan(seed, language, pick(draw(seed, "problem"), problems))
-    slots = planned.slots | {name: customer[name] for name in ("title", "surname") if name in customer}
+    slots = planned.slots | {
+        name: customer[name] for name in ("title", "surname") if name in customer
+    }
     kept = {field.name: getattr(planned, field.name) for field in fields(Scenario)}
     return Case(**kept | {"slots": slots, "opens": "supporter", "doubles": False})
 
@@ -58,10 +90,17 @@ def case_text(found: Case) -> str:
 
 @lru_cache(maxsize=4096)
 def case_behind(item_id: str, language: str, scenario: str) -> Case:
-    """The first of the item's cases that `scenario` tells; its first case where it tells none (another model planned it)."""
+    """The first of the item's cases that `scenario` tells; its first case where it tells none
+    (another model planned it).
+    """
     customer = who(language, scenario, "case")
+
     def shown(topic: str) -> str:
-        return topic_label(topic, language) if language == "zh" else topic.lower().replace("others", "general matters")
+        return (
+            topic_label(topic, language)
+            if language == "zh"
+            else topic.lower().replace("others", "general matters")
+        )
 
     named = {shown(topic): topic for topic in TOPICS}
     topic = named.get(customer.get("topic", ""), TOPICS[0])
@@ -73,7 +112,9 @@ def case_behind(item_id: str, language: str, scenario: str) -> Case:
 
 
 def state_at(found: Case, turns: Sequence[Turn]) -> State:
-    """The state after these turns; a supporter turn without a strategy had the one the stand-in would have chosen."""
+    """The state after these turns; a supporter turn without a strategy had the one the stand-in
+    would have chosen.
+    """
     state = begin(found)
     for turn in turns:
         if turn.speaker == CUSTOMER:
@@ -84,7 +125,8 @@ def state_at(found: Case, turns: Sequence[Turn]) -> State:
 
 
 def next_strategy(state: State, offered: Sequence | None = None, random: float = 0.0) -> str:
-    """The strategy the stand-in chooses among those on offer (default: those that the rules leave open).
+    """The strategy the stand-in chooses among those on offer (default: those that the rules leave
+    open).
 
     `random` is how likely it is to be any of them but the closing one.
     """
@@ -103,18 +145,30 @@ def next_strategy(state: State, offered: Sequence | None = None, random: float =
 def _said(state, strategy, text):
     try:
         return say(state, strategy, text)
-    except (IndexError, KeyError):  # a strategy that the stand-in would have had nothing to say with here
-        return replace(state, turns=(*state.turns, Turn(SUPPORTER, text, strategy)), done=(*state.done, "other"))
+    except (
+        IndexError,
+        KeyError,
+    ):  # a strategy that the stand-in would have had nothing to say with here
+        return replace(
+            state,
+            turns=(*state.turns, Turn(SUPPORTER, text, strategy)),
+            done=(*state.done, "other"),
+        )
 
 
 def planner(request: Request) -> str:
     language, _, values = read_back(request.messages, "rolecs_planner")
     topic = topic_name(values["topic"])
-    customer = who(language, values["profile"], "profile") or who(language, values["profile"], "described")
+    customer = who(language, values["profile"], "profile") or who(
+        language, values["profile"], "described"
+    )
     chosen = case(request.item_id, language, topic, 0, customer)
     for number in range(TRIES):
         found = case(request.item_id, language, topic, number, customer)
-        if found.mood == customer.get("mood", found.mood) and case_behind(request.item_id, language, case_text(found)) == found:
+        if (
+            found.mood == customer.get("mood", found.mood)
+            and case_behind(request.item_id, language, case_text(found)) == found
+        ):
             chosen = found
             break
     return _json(scenario=case_text(chosen), goal=chosen.goal)
@@ -122,13 +176,25 @@ def planner(request: Request) -> str:
 
 def supporter_assistant(request: Request) -> str:
     language, _, values = read_back(request.messages, "rolecs_supporter_assistant")
-    state = state_at(case_behind(request.item_id, language, values["scenario"]), turns_in(values["history"], language))
-    return _json(strategy=strategy_name(next_strategy(state, _offered(values["strategies"], language)), language))
+    state = state_at(
+        case_behind(request.item_id, language, values["scenario"]),
+        turns_in(values["history"], language),
+    )
+    return _json(
+        strategy=strategy_name(
+            next_strategy(state, _offered(values["strategies"], language)), language
+        )
+    )
 
 
 def supporter(request: Request) -> str:
-    language, name, values = read_back(request.messages, "rolecs_supporter", "rolecs_supporter_alone")
-    state = state_at(case_behind(request.item_id, language, values["scenario"]), turns_in(values["history"], language))
+    language, name, values = read_back(
+        request.messages, "rolecs_supporter", "rolecs_supporter_alone"
+    )
+    state = state_at(
+        case_behind(request.item_id, language, values["scenario"]),
+        turns_in(values["history"], language),
+    )
     if name == "rolecs_supporter":
         return _json(reply=_supporter_says(state, find_strategy(values["strategy"]).id))
     strategy = next_strategy(state, _offered(values["strategies"], language), RANDOM_ALONE)
@@ -137,13 +203,19 @@ def supporter(request: Request) -> str:
 
 def customer_assistant(request: Request) -> str:
     language, _, values = read_back(request.messages, "rolecs_customer_assistant")
-    state = state_at(case_behind(request.item_id, language, values["scenario"]), turns_in(values["history"], language))
+    state = state_at(
+        case_behind(request.item_id, language, values["scenario"]),
+        turns_in(values["history"], language),
+    )
     return _json(direction=words(language)["directions"][customer_act(state) or "no_more"])
 
 
 def customer(request: Request) -> str:
     language, _, values = read_back(request.messages, "rolecs_customer")
-    state = state_at(case_behind(request.item_id, language, values["scenario"]), turns_in(values["history"], language))
+    state = state_at(
+        case_behind(request.item_id, language, values["scenario"]),
+        turns_in(values["history"], language),
+    )
     acts = {text: act for act, text in words(language)["directions"].items()}
     act = acts.get(values["direction"]) or customer_act(state) or "no_more"
     return _json(reply=customer_text(state, act), finished=act in ("no_more", "bye"))
@@ -162,13 +234,20 @@ def writer(request: Request) -> str:
             break
         act = customer_act(state) or "no_more"
         state, finished = hear(state, act, customer_text(state, act)), act == "no_more"
-    named = [(turn, strategy_name(turn.strategy, language) if turn.strategy else "") for turn in state.turns]
-    dialogue = [{"speaker": turn.speaker, "strategy": name, "text": turn.text} for turn, name in named]
+    named = [
+        (turn, strategy_name(turn.strategy, language) if turn.strategy else "")
+        for turn in state.turns
+    ]
+    dialogue = [
+        {"speaker": turn.speaker, "strategy": name, "text": turn.text} for turn, name in named
+    ]
     return _json(scenario=case_text(found), goal=found.goal, dialogue=dialogue)
 
 
 def judge(request: Request) -> str:
-    """By rules: a strategy that comes too often or a text that comes twice is not varied; an answer without its question is not natural."""
+    """By rules: a strategy that comes too often or a text that comes twice is not varied; an answer
+    without its question is not natural.
+    """
     language, _, values = read_back(request.messages, "rolecs_judge")
     turns = turns_in(values["history"], language)
     used = [turn.strategy for turn in turns if turn.speaker == SUPPORTER]
@@ -180,7 +259,10 @@ def judge(request: Request) -> str:
 
 def _offered(lines, language):
     """The strategies that a prompt lists."""
-    names = {f"- {strategy_name(s.id, language)}{'：' if language == 'zh' else ': '}": s for s in STRATEGIES}
+    names = {
+        f"- {strategy_name(s.id, language)}{'：' if language == 'zh' else ': '}": s
+        for s in STRATEGIES
+    }
     return [s for line in lines.split("\n") for start, s in names.items() if line.startswith(start)]
 
 
@@ -196,5 +278,13 @@ def _json(**values):
     return json.dumps(values, ensure_ascii=False)
 
 
-for _function in (planner, supporter_assistant, supporter, customer_assistant, customer, writer, judge):
+for _function in (
+    planner,
+    supporter_assistant,
+    supporter,
+    customer_assistant,
+    customer,
+    writer,
+    judge,
+):
     register_scripted(_function.__name__, _function)

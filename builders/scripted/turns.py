@@ -1,8 +1,9 @@
 """The rules of the scripted stand-in: a dialogue as a State, and who does what next in it.
 
-`customer_act` is what the customer does, `strategies` and `choose_strategy` what the supporter does, from what the customer just did and
-the state of the dialogue; `hear` and `say` give the state after a turn. Every choice has its own source of random numbers, made from the
-scenario's seed and the position, so any of them can be made again by itself.
+`customer_act` is what the customer does, `strategies` and `choose_strategy` what the supporter
+does, from what the customer just did and the state of the dialogue; `hear` and `say` give the state
+after a turn. Every choice has its own source of random numbers, made from the scenario's seed and
+the position, so any of them can be made again by itself.
 """
 
 from dataclasses import dataclass, replace
@@ -12,7 +13,8 @@ from builders.scripted.plan import Scenario
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn
 
 DESCRIPTIONS = ("vague", "full", "upset_vague", "upset_full")
-# Acts that ask for something, and the kinds of supporter turn (see `content`) that give it; until then the customer asks again.
+# Acts that ask for something, and the kinds of supporter turn (see `content`) that give it; until
+# then the customer asks again.
 SERVED_BY = {
     "why": ("policy", "step", "documents"),
     "how": ("step", "step2", "alternative", "documents"),
@@ -31,8 +33,9 @@ ASKS_FOR = {"rather": "do", "fails": "alt", "fails_again": "do"} | {act: act for
 class State:
     """Everything that has happened in a dialogue so far.
 
-    `acts` are the customer's acts in order, `told` the details the customer has given, `agenda` what they still mean to do, `wants` an
-    open request, `done` the kinds of supporter turns so far (see `content`) and "verified".
+    `acts` are the customer's acts in order, `told` the details the customer has given, `agenda`
+    what they still mean to do, `wants` an open request, `done` the kinds of supporter turns so far
+    (see `content`) and "verified".
     """
 
     scenario: Scenario
@@ -51,7 +54,9 @@ class State:
     @property
     def strategy(self) -> str:
         """The supporter's last strategy."""
-        return next((turn.strategy for turn in reversed(self.turns) if turn.speaker == SUPPORTER), "")
+        return next(
+            (turn.strategy for turn in reversed(self.turns) if turn.speaker == SUPPORTER), ""
+        )
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -68,7 +73,9 @@ class State:
         return any(act in DESCRIPTIONS for act in self.acts)
 
     def chance(self, what: str, probability: float) -> bool:
-        """Whether something happens at this point: drawn from the seed, the position and what it is about."""
+        """Whether something happens at this point: drawn from the seed, the position and what it is
+        about.
+        """
         return draw(self.scenario.seed, len(self.turns), what).random() < probability
 
 
@@ -78,7 +85,9 @@ def begin(scenario: Scenario) -> State:
 
 
 def supporter_speaks(state: State) -> bool:
-    """Whether the next turn is the supporter's: after a customer's turn, at a call they open, and sometimes twice in a row."""
+    """Whether the next turn is the supporter's: after a customer's turn, at a call they open, and
+    sometimes twice in a row.
+    """
     scenario = state.scenario
     if not state.turns:
         return scenario.opens == "supporter"
@@ -92,7 +101,10 @@ def supporter_speaks(state: State) -> bool:
         return False
     if state.strategy == "RI":
         return state.done[-1] == "start"
-    more_to_say = {"EM": state.act in ("upset_full", "upset_vague"), "ID": state.act == "why" and "step" not in state.done}
+    more_to_say = {
+        "EM": state.act in ("upset_full", "upset_vague"),
+        "ID": state.act == "why" and "step" not in state.done,
+    }
     return more_to_say.get(state.strategy, False) and state.chance("again", 0.5)
 
 
@@ -117,12 +129,22 @@ def customer_act(state: State) -> str:
         return "full"
     if last == "RC":
         likely = {"chatty": 0.45, "hurried": 0.0}.get(scenario.mood, 0.2)
-        return "interested" if "interested" not in state.acts and state.chance("interested", likely) else _last_words(state)
+        return (
+            "interested"
+            if "interested" not in state.acts and state.chance("interested", likely)
+            else _last_words(state)
+        )
     if last == "FR":
-        happy = {"escalated": 0.6, "refused": 0.4}.get(scenario.outcome, 0.85) - (0.15 if scenario.mood == "angry" else 0)
+        happy = {"escalated": 0.6, "refused": 0.4}.get(scenario.outcome, 0.85) - (
+            0.15 if scenario.mood == "angry" else 0
+        )
         if not state.chance("happy", happy):
             return "lukewarm"
-        return "thanks" if state.chance("thanks", 0.7 if scenario.mood == "hurried" else 0.25) else "satisfied"
+        return (
+            "thanks"
+            if state.chance("thanks", 0.7 if scenario.mood == "hurried" else 0.25)
+            else "satisfied"
+        )
     if state.done[-1] == "start":
         return "wait"
     if state.wants:
@@ -163,13 +185,20 @@ def hear(state: State, act: str, text: str) -> State:
     if act in agenda:
         agenda = agenda[agenda.index(act) + 1 :]
     return replace(
-        state, turns=(*state.turns, Turn(CUSTOMER, text)), acts=(*state.acts, act), told=told, agenda=agenda,
-        wants=ASKS_FOR.get(act, state.wants), done=done,
+        state,
+        turns=(*state.turns, Turn(CUSTOMER, text)),
+        acts=(*state.acts, act),
+        told=told,
+        agenda=agenda,
+        wants=ASKS_FOR.get(act, state.wants),
+        done=done,
     )
 
 
 def situation(state: State) -> str:
-    """The act that the supporter now answers: the last one, or what stands behind an identity check or a supporter's own turn."""
+    """The act that the supporter now answers: the last one, or what stands behind an identity check
+    or a supporter's own turn.
+    """
     act, scenario = state.act, state.scenario
     if state.turns and state.turns[-1].speaker == SUPPORTER:
         behind = {"upset_full": "full", "upset_vague": "vague"}
@@ -186,7 +215,9 @@ def situation(state: State) -> str:
 
 
 def strategies(state: State) -> tuple[str, str, float]:
-    """The strategy that fits what the customer just did, another sensible one ("" for none), and the probability of that other one."""
+    """The strategy that fits what the customer just did, another sensible one ("" for none), and
+    the probability of that other one.
+    """
     scenario, act, mood = state.scenario, situation(state), state.scenario.mood
     check = "IV" if state.unverified else ""
     upset = mood in ("angry", "worried")
@@ -245,19 +276,30 @@ def _reassurance(state: State) -> str:
 
 
 def choose_strategy(state: State) -> str:
-    """The supporter's next strategy: the fitting one, now and then the other (but no such comfort right after comfort)."""
+    """The supporter's next strategy: the fitting one, now and then the other (but no such comfort
+    right after comfort).
+    """
     fitting, other, probability = strategies(state)
     twice = other == state.strategy == "EM"
     return other if other and not twice and state.chance("strategy", probability) else fitting
 
 
 def content(state: State, strategy: str) -> str:
-    """What a supporter turn of this strategy is about at this point: a kind of information, suggestion or action, or a missing detail."""
+    """What a supporter turn of this strategy is about at this point: a kind of information,
+    suggestion or action, or a missing detail.
+    """
     scenario, act, done = state.scenario, situation(state), state.done
     if strategy == "PR":
         return state.missing[0]
     if strategy == "ID":
-        kinds = {"object": "object", "how_long": "eta", "where": "where", "also": "more", "interested": "more", "beg": "limit"}
+        kinds = {
+            "object": "object",
+            "how_long": "eta",
+            "where": "where",
+            "also": "more",
+            "interested": "more",
+            "beg": "limit",
+        }
         return kinds.get(act) or (_reassurance(state) if act == "worry" else "policy")
     if strategy == "PS":
         if scenario.outcome == "documents" and "documents" not in done:
@@ -269,7 +311,15 @@ def content(state: State, strategy: str) -> str:
         if "start" not in done and state.chance("start", 0.25):
             return "start"
         return "ticket" if scenario.outcome == "escalated" else "acted"
-    kinds = {"GT": "greeted", "IV": "check", "RP": "restated", "EM": "soothed", "FR": "feedback", "RC": "offered", "AC": "closed"}
+    kinds = {
+        "GT": "greeted",
+        "IV": "check",
+        "RP": "restated",
+        "EM": "soothed",
+        "FR": "feedback",
+        "RC": "offered",
+        "AC": "closed",
+    }
     return kinds.get(strategy, "other")
 
 
@@ -278,5 +328,8 @@ def say(state: State, strategy: str, text: str) -> State:
     kind = content(state, strategy)
     served = kind in SERVED_BY.get(state.wants, ())
     return replace(
-        state, turns=(*state.turns, Turn(SUPPORTER, text, strategy)), wants="" if served else state.wants, done=(*state.done, kind),
+        state,
+        turns=(*state.turns, Turn(SUPPORTER, text, strategy)),
+        wants="" if served else state.wants,
+        done=(*state.done, kind),
     )

@@ -1,7 +1,8 @@
-"""The wording of the scripted stand-in: a state and what is to be done -> the utterance, from the phrase banks.
+"""The wording of the scripted stand-in: a state and what is to be done -> the utterance, from the
+phrase banks.
 
-A sentence that was said before in the same dialogue is not said again while there is another. Customers talk as their mood has it: fillers,
-asides, haste, a typo now and then.
+A sentence that was said before in the same dialogue is not said again while there is another.
+Customers talk as their mood has it: fillers, asides, haste, a typo now and then.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,8 @@ from collections.abc import Sequence
 from builders.scripted.phrases import draw, fill, join, pick, soften
 from builders.scripted.turns import DESCRIPTIONS, State, content, situation
 
-# Customer acts that come with a word on the supporter's turn before them, by the supporter's strategy.
+# Customer acts that come with a word on the supporter's turn before them, by the supporter's
+# strategy.
 REACTIONS = {"RP": "confirm", "ID": "understood", "EM": "calmed_ask", "Others": "back"}
 REACTING = ("why", "how", "do", "beg", "alt", "how_long", "where", "works", "accept")
 ASKING = ("why", "how", "do", "beg", "rather", "how_long", "alt")
@@ -18,13 +20,21 @@ ASKING = ("why", "how", "do", "beg", "rather", "how_long", "alt")
 def customer_text(state: State, act: str) -> str:
     """What the customer says when they do `act`."""
     rng, scenario, problem = _rng(state), state.scenario, state.scenario.problem
-    phrases, slots, mood = scenario.phrases.generic["customer"], scenario.voice("customer"), scenario.mood
+    phrases, slots, mood = (
+        scenario.phrases.generic["customer"],
+        scenario.voice("customer"),
+        scenario.mood,
+    )
 
     def one(items: Sequence[str]) -> str:
         return _fresh(rng, items, slots, state, "customer")
 
     def both(lead: str, template: str) -> str:
-        return join(scenario.language, fill(lead, slots), fill(_after(scenario.language, lead, template), slots))
+        return join(
+            scenario.language,
+            fill(lead, slots),
+            fill(_after(scenario.language, lead, template), slots),
+        )
 
     if act in DESCRIPTIONS:
         template = one(problem["vague" if act.endswith("vague") else "full"])
@@ -38,7 +48,10 @@ def customer_text(state: State, act: str) -> str:
     elif act in ("detail", "details"):
         asked = state.missing if act == "details" else state.missing[:1]
         first, *others = (pick(rng, problem["ask"][name]["a"]) for name in asked)
-        text = _sentences(scenario.language, [both(one(phrases["detail_lead"]), first), *(fill(other, slots) for other in others)])
+        text = _sentences(
+            scenario.language,
+            [both(one(phrases["detail_lead"]), first), *(fill(other, slots) for other in others)],
+        )
     elif act == "identity":
         text = one(phrases["identity"][problem["identity"]])
         if state.wants in ("do", "beg") and rng.random() < 0.3:
@@ -49,7 +62,10 @@ def customer_text(state: State, act: str) -> str:
         text = both(one(phrases["trying"]), problem["fail"][_variant(state, "step")])
     elif act == "works":
         works = problem["works2"] if "step2" in state.done else problem["works"]
-        text = both(one(phrases["trying"]), works[_variant(state, "step2" if "step2" in state.done else "step")])
+        text = both(
+            one(phrases["trying"]),
+            works[_variant(state, "step2" if "step2" in state.done else "step")],
+        )
     elif act in ("also", "interested"):
         text = both(one(phrases[act]), related(state, act)["ask"])
     elif act == "vent":
@@ -79,26 +95,41 @@ def customer_text(state: State, act: str) -> str:
 def supporter_text(state: State, strategy: str) -> str:
     """What the supporter says with this strategy at this point."""
     rng, scenario, problem = _rng(state), state.scenario, state.scenario.problem
-    phrases, slots, kind = scenario.phrases.generic["supporter"], scenario.voice("supporter"), content(state, strategy)
+    phrases, slots, kind = (
+        scenario.phrases.generic["supporter"],
+        scenario.voice("supporter"),
+        content(state, strategy),
+    )
     brief = scenario.mood == "hurried" and rng.random() < 0.4
 
     def one(items: Sequence[str]) -> str:
         return _fresh(rng, items, slots, state, "supporter")
 
     def led(lead: str, template: str) -> str:
-        return join(scenario.language, fill(lead, slots), fill(_after(scenario.language, lead, template), slots))
+        return join(
+            scenario.language,
+            fill(lead, slots),
+            fill(_after(scenario.language, lead, template), slots),
+        )
 
     if strategy == "GT":
-        text = one(phrases["GT" if not state.turns else "GT_reply" if state.act == "hello" else "GT_story"])
+        text = one(
+            phrases["GT" if not state.turns else "GT_reply" if state.act == "hello" else "GT_story"]
+        )
     elif strategy == "IV":
         text = led(one(phrases["IV_lead"]), one(phrases["IV"][problem["identity"]]))
     elif strategy == "PR":
         text = led(one(phrases["PR_lead"]), one(problem["ask"][kind]["q"]))
     elif strategy == "RP":
         lead, body = one(phrases["RP_lead"]), one(problem["restate"])
-        text = led(lead, body.removeprefix("您") if lead.endswith("是") else body) + one(phrases["RP_tail"])
+        text = led(lead, body.removeprefix("您") if lead.endswith("是") else body) + one(
+            phrases["RP_tail"]
+        )
     elif strategy == "EM":
-        text = _sentences(scenario.language, [fill(one(_comfort(state)), slots), "" if brief else one(_after_comfort(state))])
+        text = _sentences(
+            scenario.language,
+            [fill(one(_comfort(state)), slots), "" if brief else one(_after_comfort(state))],
+        )
     elif strategy == "ID":
         if kind == "more":
             body = related(state, situation(state))["more"]
@@ -112,8 +143,16 @@ def supporter_text(state: State, strategy: str) -> str:
         if kind == "documents":
             text = one(phrases["PS_documents"])
         else:
-            lead = phrases["PS_again"] if ("step" in state.done and kind != "step") or "limit" in state.done else phrases["PS_lead"]
-            body = one(problem["alternative"]) if kind == "alternative" else problem[kind][_variant(state, kind)]
+            lead = (
+                phrases["PS_again"]
+                if ("step" in state.done and kind != "step") or "limit" in state.done
+                else phrases["PS_lead"]
+            )
+            body = (
+                one(problem["alternative"])
+                if kind == "alternative"
+                else problem[kind][_variant(state, kind)]
+            )
             text = led(one(lead), body)
     elif strategy == "RI":
         if kind == "start":
@@ -121,17 +160,31 @@ def supporter_text(state: State, strategy: str) -> str:
         elif kind == "ticket":
             text = one(phrases["RI_ticket"])
         else:
-            text = led(one(phrases["RI_checked" if state.act == "identity" else "RI_lead"]), problem["act"][_variant(state, "do")])
+            text = led(
+                one(phrases["RI_checked" if state.act == "identity" else "RI_lead"]),
+                problem["act"][_variant(state, "do")],
+            )
     elif strategy == "RC":
         text = led(one(phrases["RC_lead"]), related(state, "interested")["offer"])
         text = _sentences(scenario.language, [text, "" if brief else one(phrases["RC_tail"])])
     elif strategy == "AC":
         parts = [one(phrases["AC_short" if scenario.mood == "hurried" else "AC"])]
         if scenario.mood != "hurried":
-            parts.append(one([wish for wish in phrases["AC_wish"] if "{title}" not in wish or "{title}" not in parts[0]]))
+            parts.append(
+                one(
+                    [
+                        wish
+                        for wish in phrases["AC_wish"]
+                        if "{title}" not in wish or "{title}" not in parts[0]
+                    ]
+                )
+            )
         text = _sentences(scenario.language, [fill(part, slots) for part in parts])
     elif strategy == "FR":
-        text = led(one(phrases["FR_lead_good" if state.act in ("seen", "works") else "FR_lead"]), one(phrases["FR"]))
+        text = led(
+            one(phrases["FR_lead_good" if state.act in ("seen", "works") else "FR_lead"]),
+            one(phrases["FR"]),
+        )
     else:
         text = fill(pick(rng, off_topic(state)["a"]), slots)
     text = _closed(scenario.language, fill(text, slots))
@@ -139,7 +192,9 @@ def supporter_text(state: State, strategy: str) -> str:
 
 
 def related(state: State, act: str) -> dict:
-    """The related service that is offered (and asked about when interested), or the other one a customer brings up by themselves."""
+    """The related service that is offered (and asked about when interested), or the other one a
+    customer brings up by themselves.
+    """
     scenario = state.scenario
     services = scenario.phrases.extras[scenario.problem["desk"]]
     first = int(draw(scenario.seed, "related").random() * len(services))
@@ -153,7 +208,11 @@ def off_topic(state: State) -> dict:
 
 def _after(language: str, lead: str, template: str) -> str:
     """`template` as it is written after `lead`."""
-    return template if not lead or lead.rstrip().endswith((".", "!", "?")) else soften(language, template)
+    return (
+        template
+        if not lead or lead.rstrip().endswith((".", "!", "?"))
+        else soften(language, template)
+    )
 
 
 def _rng(state: State):
@@ -161,7 +220,9 @@ def _rng(state: State):
 
 
 def _variant(state: State, key: str) -> int:
-    """Which of two aligned phrases is meant: a question and its answer, a step and what came of it. A second `why` is the other one."""
+    """Which of two aligned phrases is meant: a question and its answer, a step and what came of it.
+    A second `why` is the other one.
+    """
     start = int(draw(state.scenario.seed, "variant", key).random() * 2)
     return (start + max(0, state.acts.count(key) - 1)) % 2 if key == "why" else start
 
@@ -175,29 +236,58 @@ def _request(state: State, act: str) -> str:
 
 
 def _fresh(rng, items: Sequence[str], slots, state: State, speaker: str) -> str:
-    """One of the phrases, filled, that this speaker has not used yet; any of them when all have been."""
+    """One of the phrases, filled, that this speaker has not used yet; any of them when all have
+    been.
+    """
     said = [turn.text.casefold() for turn in state.turns if turn.speaker == speaker]
     filled = [fill(item, slots) for item in items]
-    unused = [i for i, text in enumerate(filled) if not text or not any(text.strip(" .。").casefold() in old for old in said)]
+    unused = [
+        i
+        for i, text in enumerate(filled)
+        if not text or not any(text.strip(" .。").casefold() in old for old in said)
+    ]
     return items[pick(rng, unused or range(len(items)))]
 
 
 def _comfort(state: State) -> Sequence[str]:
     """The phrases that fit what upset the customer."""
     phrases = state.scenario.phrases.generic["supporter"]
-    by_act = {"vent": "EM_vent", "do": "EM_vent", "rather": "EM_vent", "worry": "EM_worry", "how_long": "EM_worry", "object": "EM_object"}
-    by_act |= {"policy_vent": "EM_policy", "beg": "EM_policy", "fails": "EM_fails", "fails_again": "EM_fails", "lukewarm": "EM_lukewarm"}
-    if state.act not in by_act or (state.scenario.mood == "worried" and by_act[state.act] == "EM_vent"):
+    by_act = {
+        "vent": "EM_vent",
+        "do": "EM_vent",
+        "rather": "EM_vent",
+        "worry": "EM_worry",
+        "how_long": "EM_worry",
+        "object": "EM_object",
+    }
+    by_act |= {
+        "policy_vent": "EM_policy",
+        "beg": "EM_policy",
+        "fails": "EM_fails",
+        "fails_again": "EM_fails",
+        "lukewarm": "EM_lukewarm",
+    }
+    if state.act not in by_act or (
+        state.scenario.mood == "worried" and by_act[state.act] == "EM_vent"
+    ):
         return phrases["EM"][state.scenario.mood]
     return phrases[by_act[state.act]]
 
 
 def _after_comfort(state: State) -> Sequence[str]:
-    """How an emotional reply may go on: towards the story, towards the solution, or to an end; nothing where it stands for itself."""
+    """How an emotional reply may go on: towards the story, towards the solution, or to an end;
+    nothing where it stands for itself.
+    """
     tails = state.scenario.phrases.generic["supporter"]["EM_tail"]
     if state.act in ("upset_vague", "vague"):
         return tails["open"]
-    return tails["end"] if state.act == "lukewarm" else tails["act"] if state.act in ("upset_full", "vent", "do", "rather", "why") else [""]
+    return (
+        tails["end"]
+        if state.act == "lukewarm"
+        else tails["act"]
+        if state.act in ("upset_full", "vent", "do", "rather", "why")
+        else [""]
+    )
 
 
 def _sentences(language: str, parts: Sequence[str]) -> str:
@@ -224,7 +314,9 @@ def _spoken(state: State, act: str, text: str, rng) -> str:
     roll = rng.random()
     if mood == "hurried" and act in ASKING and roll < 0.3:
         text = text.rstrip("。？！?!. ") + pick(rng, phrases["hurry_tail"]) + ("" if zh else ".")
-    elif mood == "chatty" and act in (*ASKING, "detail", "seen", "accept", "confirm") and roll < 0.25:
+    elif (
+        mood == "chatty" and act in (*ASKING, "detail", "seen", "accept", "confirm") and roll < 0.25
+    ):
         aside = _fresh(rng, phrases["aside"], scenario.slots, state, "customer")
         text = _sentences(language, [text, aside])
     if rng.random() < 0.08:

@@ -1,12 +1,13 @@
-"""Recorded conversations from any of the sources we know, one after another: our JSONL, CrossWOZ, STAR, talkmap.
+"""Recorded conversations from any of the sources we know, one after another: our JSONL, CrossWOZ,
+STAR, talkmap.
 
     reading = Reading()
     for conversation in read_source(Path("calls.jsonl"), reading):
         ...
     print(reading.counts, *reading.problems, sep="\\n")
 
-A bad line, a null text, an unknown speaker or a file that ends too early is a problem with its place. It costs the conversation it stands
-in, never half of one, and reading goes on.
+A bad line, a null text, an unknown speaker or a file that ends too early is a problem with its
+place. It costs the conversation it stands in, never half of one, and reading goes on.
 """
 
 from argparse import ArgumentParser
@@ -17,7 +18,14 @@ from builders.sources.raw import RawConversation, Reading
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.languages import languages
 
-__all__ = ["FORMATS", "RawConversation", "Reading", "add_source_arguments", "format_of", "read_source"]
+__all__ = [
+    "FORMATS",
+    "RawConversation",
+    "Reading",
+    "add_source_arguments",
+    "format_of",
+    "read_source",
+]
 
 FORMATS = ("auto", "jsonl", "crosswoz", "star", "talkmap")
 
@@ -28,24 +36,44 @@ def add_source_arguments(parser: ArgumentParser) -> None:
     """`--source`, `--format` and `--source-language`: what `read_source` needs."""
     add = parser.add_argument
     add(
-        "--source", required=True, type=Path, metavar="FILE",
-        help="recorded conversations: JSONL rows {conversation_id, topic?, language?, source?, turns: [{speaker, text}]} (.jsonl), "
-        "CrossWOZ (val.json.zip), STAR (its dialogues/ folder), talkmap's banking corpus (.csv, .csv.gz)",
+        "--source",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help=(
+            "recorded conversations: JSONL rows {conversation_id, topic?, language?, source?,"
+            " turns: [{speaker, text}]} (.jsonl), CrossWOZ (val.json.zip), STAR (its dialogues/"
+            " folder), talkmap's banking corpus (.csv, .csv.gz)"
+        ),
     )
-    add("--format", default="auto", choices=FORMATS, help="of the source (default: auto, by its name and first characters)")
-    add("--source-language", choices=tuple(languages()), help="of JSONL rows that do not say it (default: by their text)")
+    add(
+        "--format",
+        default="auto",
+        choices=FORMATS,
+        help="of the source (default: auto, by its name and first characters)",
+    )
+    add(
+        "--source-language",
+        choices=tuple(languages()),
+        help="of JSONL rows that do not say it (default: by their text)",
+    )
 
 
-def read_source(path: Path, reading: Reading, kind: str = "auto", language: str | None = None) -> Iterator[RawConversation]:
+def read_source(
+    path: Path, reading: Reading, kind: str = "auto", language: str | None = None
+) -> Iterator[RawConversation]:
     """The conversations of a source in a fixed order; `reading` fills while they are taken.
 
-    The order is that of the source, for talkmap that of a hash of the ids. `language` is that of JSONL rows without one. Raises DataError
-    for a source that is not there, SettingError for a kind that is none of FORMATS; what is wrong inside goes into `reading.problems`.
+    The order is that of the source, for talkmap that of a hash of the ids. `language` is that of
+    JSONL rows without one. Raises DataError for a source that is not there, SettingError for a kind
+    that is none of FORMATS; what is wrong inside goes into `reading.problems`.
     """
     if kind not in FORMATS:
         raise SettingError(f"format {kind!r} does not exist; there are {', '.join(FORMATS)}")
     if not path.exists():
-        raise DataError(f"{path} does not exist; --source takes a file or folder of recorded conversations")
+        raise DataError(
+            f"{path} does not exist; --source takes a file or folder of recorded conversations"
+        )
     kind = format_of(path) if kind == "auto" else kind
     if kind == "jsonl":
         from builders.sources.jsonl import read
@@ -61,11 +89,19 @@ def read_source(path: Path, reading: Reading, kind: str = "auto", language: str 
 
 
 def format_of(path: Path) -> str:
-    """Which of FORMATS a file or folder is in, by its name and, for .json, its first characters. Raises SettingError where neither says."""
+    """Which of FORMATS a file or folder is in, by its name and, for .json, its first characters.
+    Raises SettingError where neither says.
+    """
     names = [part.lower() for part in path.suffixes if part.lower() != ".gz"]
     suffix = names[-1] if names else ""
     if path.is_dir():
-        return "crosswoz" if any((path / f"{split}.json{end}").is_file() for split in _SPLITS for end in ("", ".zip")) else "star"
+        return (
+            "crosswoz"
+            if any(
+                (path / f"{split}.json{end}").is_file() for split in _SPLITS for end in ("", ".zip")
+            )
+            else "star"
+        )
     if suffix in (".jsonl", ".ndjson"):
         return "jsonl"
     if suffix == ".csv":

@@ -1,4 +1,6 @@
-"""CrossWOZ (github.com/thu-coai/CrossWOZ, Chinese): `{id: {messages: [{role: usr|sys, content}], ...}}` in val.json or val.json.zip."""
+"""CrossWOZ (github.com/thu-coai/CrossWOZ, Chinese): `{id: {messages: [{role: usr|sys, content}],
+...}}` in val.json or val.json.zip.
+"""
 
 import json
 import re
@@ -17,12 +19,18 @@ _SPACE = re.compile(r"\s*")
 
 
 def read(path: Path, reading: Reading) -> Iterator[RawConversation]:
-    """The conversations of a file, or of all .json and .json.zip files of a folder in the order of their names. No topic is given."""
-    for file in sorted([*path.glob("*.json"), *path.glob("*.json.zip")]) if path.is_dir() else [path]:
+    """The conversations of a file, or of all .json and .json.zip files of a folder in the order of
+    their names. No topic is given.
+    """
+    for file in (
+        sorted([*path.glob("*.json"), *path.glob("*.json.zip")]) if path.is_dir() else [path]
+    ):
         for name, text in _texts(file, reading):
             for number, row, place in _members(text, name, reading):
                 turns = _turns(row, place, reading)
-                if turns is not None and (conversation := reading.take(number, "zh", "", "CrossWOZ", turns, place)):
+                if turns is not None and (
+                    conversation := reading.take(number, "zh", "", "CrossWOZ", turns, place)
+                ):
                     yield conversation
 
 
@@ -43,7 +51,9 @@ def _texts(path: Path, reading: Reading) -> Iterator[tuple[str, str]]:
 
 
 def _members(text: str, name: str, reading: Reading) -> Iterator[tuple[str, object, str]]:
-    """(key, value, place) of the members of a JSON object one by one, so that a file that is cut off gives all that came before the cut."""
+    """(key, value, place) of the members of a JSON object one by one, so that a file that is cut
+    off gives all that came before the cut.
+    """
     decoder = JSONDecoder()
     at, line, counted = 0, 1, 0
     try:
@@ -58,11 +68,17 @@ def _members(text: str, name: str, reading: Reading) -> Iterator[tuple[str, obje
             at = at if text.startswith("}", at) else _past(text, at, ",")
     except (JSONDecodeError, RecursionError) as error:
         cut = "; nothing after it can be read, the file may be cut off"
-        reading.problem("not JSON", name, f"{error}{cut}" if isinstance(error, JSONDecodeError) else "nested too deeply")
+        reading.problem(
+            "not JSON",
+            name,
+            f"{error}{cut}" if isinstance(error, JSONDecodeError) else "nested too deeply",
+        )
 
 
 def _past(text: str, at: int, mark: str) -> int:
-    """The place of what follows `mark`, which must stand at `at` but for white space; raises JSONDecodeError where it does not."""
+    """The place of what follows `mark`, which must stand at `at` but for white space; raises
+    JSONDecodeError where it does not.
+    """
     at = _SPACE.match(text, at).end()
     if not text.startswith(mark, at):
         raise json.JSONDecodeError(f"Expecting {mark!r}", text, at)
@@ -75,10 +91,22 @@ def _turns(row: object, place: str, reading: Reading) -> list[Turn] | None:
         return reading.leave_out("no object with a list of messages", place, repr(row)[:80])
     turns = []
     for i, message in enumerate(messages):
-        role, content = (message.get("role"), message.get("content")) if isinstance(message, dict) else (None, None)
+        role, content = (
+            (message.get("role"), message.get("content"))
+            if isinstance(message, dict)
+            else (None, None)
+        )
         if role not in ROLES:
-            return reading.leave_out("unknown speaker", f"{place}: message {i}", f"{role!r}; known are {', '.join(ROLES)}")
+            return reading.leave_out(
+                "unknown speaker",
+                f"{place}: message {i}",
+                f"{role!r}; known are {', '.join(ROLES)}",
+            )
         if not isinstance(content, str):
-            return reading.leave_out("text is null" if content is None else "text is no text", f"{place}: message {i}", repr(content)[:60])
+            return reading.leave_out(
+                "text is null" if content is None else "text is no text",
+                f"{place}: message {i}",
+                repr(content)[:60],
+            )
         turns.append(Turn(ROLES[role], content))
     return turns

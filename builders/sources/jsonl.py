@@ -1,6 +1,8 @@
-"""Our own form of recorded conversations: a line is `{conversation_id, turns: [{speaker, text}], topic?, language?, source?}`.
+"""Our own form of recorded conversations: a line is `{conversation_id, turns: [{speaker, text}],
+topic?, language?, source?}`.
 
-The other names that `csc_tasks.shapes` knows are read too; strategies are not: what is recorded has none.
+The other names that `csc_tasks.shapes` knows are read too; strategies are not: what is recorded has
+none.
 """
 
 import gzip
@@ -21,22 +23,32 @@ from csc_tasks.languages.labels import topic_name
 
 
 def read(path: Path, reading: Reading, language: str | None) -> Iterator[RawConversation]:
-    """The conversations of a JSONL file (also .gz), line by line; `language` is that of rows that name none."""
+    """The conversations of a JSONL file (also .gz), line by line; `language` is that of rows that
+    name none.
+    """
     seen: set[str] = set()
     for number, line in lines(path, reading):
-        if line.strip() and (conversation := _conversation(line, f"{path.name}, line {number}", path, reading, language, seen)):
+        if line.strip() and (
+            conversation := _conversation(
+                line, f"{path.name}, line {number}", path, reading, language, seen
+            )
+        ):
             yield conversation
 
 
 def lines(path: Path, reading: Reading) -> Iterator[tuple[int, bytes]]:
-    """(number from 1, bytes) of each line. A compressed file that is cut off is a problem at its last line."""
+    """(number from 1, bytes) of each line. A compressed file that is cut off is a problem at its
+    last line.
+    """
     number = 0
     with opened(path) as file:
         try:
             for number, line in enumerate(file, 1):
                 yield number, line
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            reading.problem("the file is cut off or damaged", f"{path.name}, after line {number}", str(error))
+            reading.problem(
+                "the file is cut off or damaged", f"{path.name}, after line {number}", str(error)
+            )
 
 
 def opened(path: Path) -> BinaryIO:
@@ -44,7 +56,9 @@ def opened(path: Path) -> BinaryIO:
     return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
 
 
-def _conversation(line: bytes, place: str, path: Path, reading: Reading, language: str | None, seen: set[str]) -> RawConversation | None:
+def _conversation(
+    line: bytes, place: str, path: Path, reading: Reading, language: str | None, seen: set[str]
+) -> RawConversation | None:
     try:
         row = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -56,7 +70,10 @@ def _conversation(line: bytes, place: str, path: Path, reading: Reading, languag
     if not isinstance(said, list):
         return reading.leave_out("no object with a list of turns", place, repr(row)[:80])
     try:
-        found = {key: text_of(row, key, place) for key in ("conversation_id", "topic", "language", "source")}
+        found = {
+            key: text_of(row, key, place)
+            for key in ("conversation_id", "topic", "language", "source")
+        }
     except DataError as error:
         return reading.leave_out("a field is no text", place, str(error).removeprefix(f"{place}: "))
     if not found["conversation_id"]:
@@ -66,23 +83,44 @@ def _conversation(line: bytes, place: str, path: Path, reading: Reading, languag
         return reading.leave_out("conversation_id occurs twice", place)
     seen.add(found["conversation_id"])
     if found["language"] and found["language"] not in languages():
-        return reading.leave_out("unknown language", place, f"{found['language']!r}; known are {', '.join(languages())}")
+        return reading.leave_out(
+            "unknown language", place, f"{found['language']!r}; known are {', '.join(languages())}"
+        )
     turns = []
     for i, turn in enumerate(said):
-        speaker, text = (shapes.part(turn, names) if isinstance(turn, dict) else None for names in (shapes.SPEAKER, shapes.TEXT))
+        speaker, text = (
+            shapes.part(turn, names) if isinstance(turn, dict) else None
+            for names in (shapes.SPEAKER, shapes.TEXT)
+        )
         known = shapes.speaker_of(speaker) if isinstance(speaker, str) else None
         if known is None:
-            return reading.leave_out("unknown speaker", f"{place}: turn {i}", f"{speaker!r}; known are {', '.join(shapes.SPEAKERS)}")
+            return reading.leave_out(
+                "unknown speaker",
+                f"{place}: turn {i}",
+                f"{speaker!r}; known are {', '.join(shapes.SPEAKERS)}",
+            )
         if not isinstance(text, str):
-            return reading.leave_out("text is null" if text is None else "text is no text", f"{place}: turn {i}", repr(text)[:60])
+            return reading.leave_out(
+                "text is null" if text is None else "text is no text",
+                f"{place}: turn {i}",
+                repr(text)[:60],
+            )
         turns.append(Turn(known, text))
     topic = topic_name(found["topic"])
     if topic and topic not in TOPICS:
         reading.counts["topics_not_among_the_eight_and_so_unknown"] += 1
     spoken = found["language"] or language or detect(" ".join(turn.text for turn in turns))
     if spoken is None:
-        return reading.leave_out("no language and too little text to tell it", place, "give the row a language, or --source-language")
+        return reading.leave_out(
+            "no language and too little text to tell it",
+            place,
+            "give the row a language, or --source-language",
+        )
     if spoken not in languages():
-        return reading.leave_out("unknown language", place, f"looks like {spoken!r}; known are {', '.join(languages())}")
+        return reading.leave_out(
+            "unknown language", place, f"looks like {spoken!r}; known are {', '.join(languages())}"
+        )
     source = found["source"] or path.name.partition(".")[0]
-    return reading.take(found["conversation_id"], spoken, topic if topic in TOPICS else "", source, turns, place)
+    return reading.take(
+        found["conversation_id"], spoken, topic if topic in TOPICS else "", source, turns, place
+    )

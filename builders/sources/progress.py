@@ -1,4 +1,6 @@
-"""How far a large file has been read: one line on stderr that a terminal redraws, or a line every half minute where stderr is a file."""
+"""How far a large file has been read: one line on stderr that a terminal redraws, or a line every
+half minute where stderr is a file.
+"""
 
 import sys
 import time
@@ -8,7 +10,9 @@ REDRAW, LOG = 0.25, 30.0
 
 
 class ReadingProgress:
-    """`with ReadingProgress("calls.csv", bytes) as progress: progress.at(position)`; a short reading says nothing."""
+    """`with ReadingProgress("calls.csv", bytes) as progress: progress.at(position)`; a short
+    reading says nothing.
+    """
 
     def __init__(self, name: str, size: int, stream: TextIO | None = None) -> None:
         self.name, self.size, self.stream = name, size, stream or sys.stderr
@@ -30,5 +34,13 @@ class ReadingProgress:
             return
         self._drawn, self._shown = now, True
         left = (now - self._started) * (self.size - position) / max(position, 1)
-        line = f"reading {self.name}: {position / max(self.size, 1):.0%} of {self.size / 2**20:,.0f} MB, {left:.0f} s left"
-        print(f"\r{line}  " if self._terminal else line, end="" if self._terminal else "\n", file=self.stream, flush=True)
+        line = (
+            f"reading {self.name}: {position / max(self.size, 1):.0%} of {self.size / 2**20:,.0f}"
+            f" MB, {left:.0f} s left"
+        )
+        print(
+            f"\r{line}  " if self._terminal else line,
+            end="" if self._terminal else "\n",
+            file=self.stream,
+            flush=True,
+        )

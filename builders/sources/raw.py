@@ -14,8 +14,9 @@ LISTED = 1_000
 class RawConversation:
     """A conversation as it was recorded, before anything is filtered or rewritten.
 
-    `source_id` is the id in the source, `topic` one of the eight English names or "", `source` the name of the corpus. The texts have
-    single spaces and no line breaks, and neighbouring turns of one speaker are one turn: supporter and customer alternate.
+    `source_id` is the id in the source, `topic` one of the eight English names or "", `source` the
+    name of the corpus. The texts have single spaces and no line breaks, and neighbouring turns of
+    one speaker are one turn: supporter and customer alternate.
     """
 
     source_id: str
@@ -27,17 +28,21 @@ class RawConversation:
 
 @dataclass(slots=True)
 class Reading:
-    """What was read, merged, left out and why; filled while the conversations of a source are taken.
+    """What was read, merged, left out and why; filled while the conversations of a source are
+    taken.
 
-    `counts` has `conversations_read`, `conversations_left_out`, `turns_merged_into_the_one_before`, `problems: REASON`, ... as far as they
-    occur; `problems` says where: "calls.jsonl, line 7 (conversation c-12): turn 3: text is null".
+    `counts` has `conversations_read`, `conversations_left_out`, `turns_merged_into_the_one_before`,
+    `problems: REASON`, ... as far as they occur; `problems` says where: "calls.jsonl, line 7
+    (conversation c-12): turn 3: text is null".
     """
 
     counts: Counter = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
     def problem(self, reason: str, place: str, detail: str = "") -> None:
-        """Note that something at `place` cannot be used; reasons are few and counted, `detail` says what was found."""
+        """Note that something at `place` cannot be used; reasons are few and counted, `detail` says
+        what was found.
+        """
         self.counts[f"problems: {reason}"] += 1
         if len(self.problems) < LISTED:
             self.problems.append(f"{place}: {reason}" + (f" ({detail})" if detail else ""))
@@ -47,16 +52,33 @@ class Reading:
         self.counts["conversations_left_out"] += 1
         self.problem(reason, place, detail)
 
-    def take(self, source_id: str, language: str, topic: str, source: str, turns: Sequence[Turn], place: str) -> RawConversation | None:
-        """The finished conversation, counted; None (counted too) where nothing was said or a text holds half a character."""
+    def take(
+        self,
+        source_id: str,
+        language: str,
+        topic: str,
+        source: str,
+        turns: Sequence[Turn],
+        place: str,
+    ) -> RawConversation | None:
+        """The finished conversation, counted; None (counted too) where nothing was said or a text
+        holds half a character.
+        """
         for i, turn in enumerate(turns):
             if not is_unicode(turn.text):
-                return self.leave_out("text is not valid Unicode", f"{place}: turn {i}", repr(turn.text[:60]))
-        spoken = [Turn(turn.speaker, text) for turn in turns if (text := " ".join(turn.text.split()))]
+                return self.leave_out(
+                    "text is not valid Unicode", f"{place}: turn {i}", repr(turn.text[:60])
+                )
+        spoken = [
+            Turn(turn.speaker, text) for turn in turns if (text := " ".join(turn.text.split()))
+        ]
         if not spoken:
             return self.leave_out("no text", place)
         merged, count = merge_neighbours(spoken, " ")
-        for name, n in (("turns_left_out_because_empty", len(turns) - len(spoken)), ("turns_merged_into_the_one_before", count)):
+        for name, n in (
+            ("turns_left_out_because_empty", len(turns) - len(spoken)),
+            ("turns_merged_into_the_one_before", count),
+        ):
             if n:
                 self.counts[name] += n
         self.counts["conversations_read"] += 1
@@ -64,7 +86,9 @@ class Reading:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether `text` can be written as UTF-8: no half of a surrogate pair, and no byte that was not UTF-8 where it was read."""
+    """Whether `text` can be written as UTF-8: no half of a surrogate pair, and no byte that was not
+    UTF-8 where it was read.
+    """
     try:
         text.encode()
     except UnicodeEncodeError:

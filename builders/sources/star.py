@@ -1,6 +1,8 @@
-"""STAR's raw dialogues (github.com/RasaHQ/STAR, English) as plain two-party conversations: what User and Wizard said, typed or picked.
+"""STAR's raw dialogues (github.com/RasaHQ/STAR, English) as plain two-party conversations: what
+User and Wizard said, typed or picked.
 
-Completed and broken-off dialogues alike: the filters of a builder decide. `csc build star` is the other way to read them, with labels.
+Completed and broken-off dialogues alike: the filters of a builder decide. `csc build star` is the
+other way to read them, with labels.
 """
 
 from collections.abc import Iterator
@@ -13,7 +15,9 @@ from csc_tasks.errors import DataError
 
 
 def read(path: Path, reading: Reading) -> Iterator[RawConversation]:
-    """The dialogues of a clone, of its dialogues/ folder, or of one file. The topic is "" where the scenario spans several tasks."""
+    """The dialogues of a clone, of its dialogues/ folder, or of one file. The topic is "" where the
+    scenario spans several tasks.
+    """
     for file in [path] if path.is_file() else dialogue_files(path):
         try:
             raw = load_dialogue(file)
@@ -23,7 +27,14 @@ def read(path: Path, reading: Reading) -> Iterator[RawConversation]:
             continue
         turns = _turns(raw["Events"], file.name, reading)
         if turns is not None:
-            conversation = reading.take(str(raw["DialogueID"]), "en", "" if topic == "Others" else topic, "STAR", turns, file.name)
+            conversation = reading.take(
+                str(raw["DialogueID"]),
+                "en",
+                "" if topic == "Others" else topic,
+                "STAR",
+                turns,
+                file.name,
+            )
             if conversation:
                 yield conversation
 
@@ -32,14 +43,20 @@ def _turns(events: list, name: str, reading: Reading) -> list[Turn] | None:
     turns = []
     for i, event in enumerate(events):
         place = f"{name}: Events[{i}]"
-        if not isinstance(event, dict) or not all(isinstance(event.get(key), str) for key in ("Agent", "Action")):
-            return reading.leave_out("no event with the texts Agent and Action", place, repr(event)[:80])
+        if not isinstance(event, dict) or not all(
+            isinstance(event.get(key), str) for key in ("Agent", "Action")
+        ):
+            return reading.leave_out(
+                "no event with the texts Agent and Action", place, repr(event)[:80]
+            )
         speaker = SAID.get((event["Agent"], event["Action"]))
         if speaker is None:
             reading.counts["events_in_which_nobody_speaks"] += 1
             continue
         text = event.get("Text")
         if not isinstance(text, str):
-            return reading.leave_out("text is null" if text is None else "text is no text", place, repr(text)[:60])
+            return reading.leave_out(
+                "text is null" if text is None else "text is no text", place, repr(text)[:60]
+            )
         turns.append(Turn(speaker, text))
     return turns

@@ -1,11 +1,15 @@
-"""talkmap's banking conversation corpus (Hub: talkmap/banking-conversation-corpus, English): a CSV row an utterance, in no order.
+"""talkmap's banking conversation corpus (Hub: talkmap/banking-conversation-corpus, English): a CSV
+row an utterance, in no order.
 
-Columns `conversation_id, speaker (agent|client), date_time, text`. The file is larger than memory should be, so its rows first go into
-temporary files by a hash of the conversation's id; each then holds whole conversations and fits into memory. There rows are sorted by the
-parsed time, and rows of one time stay in the order of the file. Temporary space: about the size of the file (TMPDIR names the place).
+Columns `conversation_id, speaker (agent|client), date_time, text`. The file is larger than memory
+should be, so its rows first go into temporary files by a hash of the conversation's id; each then
+holds whole conversations and fits into memory. There rows are sorted by the parsed time, and rows
+of one time stay in the order of the file. Temporary space: about the size of the file (TMPDIR names
+the place).
 
-A row without text is left out and counted, its conversation stays: in a call log that is a turn nobody transcribed. A second row with the
-same id, speaker, time and text is a duplicate, left out and counted. A row that cannot be read costs its whole conversation.
+A row without text is left out and counted, its conversation stays: in a call log that is a turn
+nobody transcribed. A second row with the same id, speaker, time and text is a duplicate, left out
+and counted. A row that cannot be read costs its whole conversation.
 """
 
 import csv
@@ -30,7 +34,9 @@ from csc_tasks.shapes import SPEAKERS
 COLUMNS = ("conversation_id", "speaker", "date_time", "text")
 
 PART = 16 << 20
-"""Bytes of the source for which there is one temporary file; a part takes about six times as much memory when it is sorted."""
+"""Bytes of the source for which there is one temporary file; a part takes about six times as much
+memory when it is sorted.
+"""
 PARTS = 512
 BATCH = 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,22 +45,32 @@ _MICROSECOND = timedelta(microseconds=1)
 _COMPRESSION = 8
 
 Row = tuple[str, str | None, int, int, str]
-"""(id, speaker, microseconds since 1970, line, text); the speaker is None in a row that spoils its conversation."""
+"""(id, speaker, microseconds since 1970, line, text); the speaker is None in a row that spoils its
+conversation.
+"""
 
 
 def read(path: Path, reading: Reading) -> Iterator[RawConversation]:
-    """The conversations of the CSV file (also .gz), ordered by a hash of their ids: the same order however large the file is."""
+    """The conversations of the CSV file (also .gz), ordered by a hash of their ids: the same order
+    however large the file is.
+    """
     size = path.stat().st_size * (_COMPRESSION if path.suffix == ".gz" else 1)
     parts = min(PARTS, size // PART + 1)
     with ExitStack() as stack:
         try:
             # Without a name from the start on: nothing is left behind when the process is killed.
-            files = [stack.enter_context(tempfile.TemporaryFile(prefix="csc-talkmap-")) for _ in range(parts)]
+            files = [
+                stack.enter_context(tempfile.TemporaryFile(prefix="csc-talkmap-"))
+                for _ in range(parts)
+            ]
             _distribute(path, files, reading)
         except OSError as error:
             where = tempfile.gettempdir()
             says = error.strerror or error
-            raise DataError(f"{path}: {says}; its rows are sorted in temporary files in {where} (TMPDIR names another place)") from None
+            raise DataError(
+                f"{path}: {says}; its rows are sorted in temporary files in {where} (TMPDIR names"
+                " another place)"
+            ) from None
         for file in files:
             yield from _conversations(file, path.name, reading)
             file.truncate(0)
@@ -87,7 +103,9 @@ def _rows(raw: BinaryIO, path: Path, reading: Reading) -> Iterator[Row]:
     """The rows that say which conversation they belong to, sound or not."""
     name, counts = path.name, reading.counts
     binary = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-    with io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+    with io.TextIOWrapper(
+        binary, encoding="utf-8-sig", errors="surrogateescape", newline=""
+    ) as text:
         rows = csv.reader(text)
         header = next(_guarded(rows, name, reading), [])
         positions = _positions(header, name)
@@ -100,7 +118,8 @@ def _rows(raw: BinaryIO, path: Path, reading: Reading) -> Iterator[Row]:
             if len(cells) != len(header):
                 detail = f"{len(cells)} instead of {len(header)}: {str(cells)[:80]}"
                 reading.problem("row has another number of cells", f"{name}, line {line}", detail)
-                # What there is of the id spoils that conversation. It may be cut off itself; then its row is merely missing, and reported.
+                # What there is of the id spoils that conversation. It may be cut off itself; then
+                # its row is merely missing, and reported.
                 if cells[0] and positions[0] == 0:
                     yield cells[0], None, 0, line, ""
                 continue
@@ -116,7 +135,9 @@ def _rows(raw: BinaryIO, path: Path, reading: Reading) -> Iterator[Row]:
             elif not is_unicode(said):
                 problem = ("text is not valid Unicode", repr(said)[:60])
             if problem:
-                reading.problem(problem[0], f"{name}, line {line} (conversation {number})", problem[1])
+                reading.problem(
+                    problem[0], f"{name}, line {line} (conversation {number})", problem[1]
+                )
                 yield number, None, 0, line, ""
             elif not said.strip() or said in ("null", "NULL", "None", "nan", "NaN"):
                 counts["rows_left_out: text is null"] += 1
@@ -125,7 +146,9 @@ def _rows(raw: BinaryIO, path: Path, reading: Reading) -> Iterator[Row]:
 
 
 def _guarded(rows, name: str, reading: Reading) -> Iterator[list[str]]:
-    """The cells of each row; a row that the CSV reader refuses is a problem, an early end of a compressed file the last one."""
+    """The cells of each row; a row that the CSV reader refuses is a problem, an early end of a
+    compressed file the last one.
+    """
     while True:
         start = rows.line_num + 1
         try:
@@ -136,18 +159,25 @@ def _guarded(rows, name: str, reading: Reading) -> Iterator[list[str]]:
             reading.problem("no CSV row", f"{name}, lines {start} to {rows.line_num}", str(error))
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             detail = f"{error}; conversations may lack rows that came after"
-            reading.problem("the file is cut off or damaged", f"{name}, after line {rows.line_num}", detail)
+            reading.problem(
+                "the file is cut off or damaged", f"{name}, after line {rows.line_num}", detail
+            )
             return
 
 
 def _positions(header: list[str], name: str) -> list[int]:
-    """Where each of COLUMNS stands. Raises DataError for a header without one of the columns: then nothing in the file can be read."""
+    """Where each of COLUMNS stands. Raises DataError for a header without one of the columns: then
+    nothing in the file can be read.
+    """
     if not all(map(is_unicode, header)):
         raise DataError(f"{name}, line 1: not UTF-8; save the file as UTF-8")
     names = [column.strip() for column in header]
     if missing := [column for column in COLUMNS if column not in names]:
         found = ", ".join(header)[:120] or "nothing"
-        raise DataError(f"{name}, line 1: no column {', '.join(missing)}; found {found}, needed {', '.join(COLUMNS)}")
+        raise DataError(
+            f"{name}, line 1: no column {', '.join(missing)}; found {found}, needed"
+            f" {', '.join(COLUMNS)}"
+        )
     return [names.index(column) for column in COLUMNS]
 
 
@@ -156,7 +186,9 @@ def _place(number: str) -> int:
 
 
 def _microseconds(text: str) -> int | None:
-    """Microseconds since 1970 of an ISO time with or without microseconds; one without a zone is taken as UTC."""
+    """Microseconds since 1970 of an ISO time with or without microseconds; one without a zone is
+    taken as UTC.
+    """
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
@@ -177,10 +209,15 @@ def _conversations(file: BinaryIO, name: str, reading: Reading) -> Iterator[RawC
             # Its rows were reported one by one.
             reading.counts["conversations_left_out"] += 1
             continue
-        unique = {(speaker, time, text): line for _, speaker, time, line, text in sorted(rows, key=lambda row: row[3], reverse=True)}
+        unique = {
+            (speaker, time, text): line
+            for _, speaker, time, line, text in sorted(rows, key=lambda row: row[3], reverse=True)
+        }
         if len(unique) < len(rows):
             reading.counts["rows_left_out: duplicate"] += len(rows) - len(unique)
-        ordered = sorted((time, line, speaker, text) for (speaker, time, text), line in unique.items())
+        ordered = sorted(
+            (time, line, speaker, text) for (speaker, time, text), line in unique.items()
+        )
         turns = [Turn(SPEAKERS[speaker], text) for _, _, speaker, text in ordered]
         if conversation := reading.take(number, "en", "", "talkmap", turns, place):
             yield conversation

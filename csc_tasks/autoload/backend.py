@@ -75,7 +75,9 @@ def build_editable(wheel_directory, config_settings=None, metadata_directory=Non
 
 @contextmanager
 def fresh_build_folder():
-    """Lets setuptools work in a temporary folder: from ./build it would also pack what earlier builds left, deleted task files included."""
+    """Lets setuptools work in a temporary folder: from ./build it would also pack what earlier
+    builds left, deleted task files included.
+    """
     before = os.environ.get("DIST_EXTRA_CONFIG")
     with tempfile.TemporaryDirectory() as folder:
         settings = os.path.join(folder, "extra.cfg")

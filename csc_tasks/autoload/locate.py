@@ -1,6 +1,7 @@
 """Print the folder that holds the task files.
 
-lm_eval finds the tasks of an installed csc-tasks by itself. Where it does not (the start-up hook switched off, an install with
+lm_eval finds the tasks of an installed csc-tasks by itself. Where it does not (the start-up hook
+switched off, an install with
 `pip install --target`), name the folder:
 
     lm_eval --include_path "$(csc tasks)" --tasks 'csc_*' ...

@@ -4,43 +4,69 @@ Run with bert-score 0.3.13 on transformers 5.23.0 and 5.24.0.
 
 bert-score 0.3.13, its last release, relies on what transformers 5 no longer does:
 - the empty text calls a tokenizer method that is gone: AttributeError;
-- texts are cut to the tokenizer's `model_max_length`, which is 10^30 where its files name none: OverflowError;
-- `encode(..., add_prefix_space=True)` for RoBERTa and GPT-2: ignored without a word, so the first word becomes another token and every
-  score changes.
-And whatever transformers: a model with "t5" anywhere in its name or path is loaded as a T5, and weights that are not there are made up.
+- texts are cut to the tokenizer's `model_max_length`, which is 10^30 where its files name none:
+  OverflowError;
+- `encode(..., add_prefix_space=True)` for RoBERTa and GPT-2: ignored without a word, so the first
+  word becomes another token and every score changes.
+And whatever transformers: a model with "t5" anywhere in its name or path is loaded as a T5, and
+weights that are not there are made up.
 
-`encoder` tries bert-score's own function on the tokenizer at hand and stands in for it only where it fails one of these.
+`encoder` tries bert-score's own function on the tokenizer at hand and stands in for it only where
+it fails one of these.
 """
 
 from collections.abc import Callable
 
-# In transformers 4 these had tokenizers of their own, so bert-score put no space before their texts; now they share RoBERTa's.
+# In transformers 4 these had tokenizers of their own, so bert-score put no space before their
+# texts; now they share RoBERTa's.
 _WITHOUT_SPACE = {"bart", "led", "lilt", "longformer", "mvp"}
 
 
 def why_no_bertscore() -> str | None:
-    """What BERTScore needs of bert-score and this version does not give; None where all is there."""
+    """What BERTScore needs of bert-score and this version does not give; None where all is
+    there.
+    """
     try:
         from bert_score import utils
     except Exception as error:  # whatever a bert-score raises that does not fit its transformers
-        return f"it cannot be imported ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
-    needed = ("AutoModel", "GPT2Tokenizer", "RobertaTokenizer", "bert_encode", "get_model", "get_tokenizer", "model2layers", "sent_encode")
+        return (
+            f"it cannot be imported ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
+        )
+    needed = (
+        "AutoModel",
+        "GPT2Tokenizer",
+        "RobertaTokenizer",
+        "bert_encode",
+        "get_model",
+        "get_tokenizer",
+        "model2layers",
+        "sent_encode",
+    )
     absent = [name for name in needed if not hasattr(utils, name)]
     return f"bert_score.utils has no {', '.join(absent)} there" if absent else None
 
 
 def encoder(tokenizer, model_type: str) -> Callable[[str], list[int]]:
-    """text -> token ids with special tokens, at most `tokenizer.model_max_length`, as bert-score on transformers 4 made them.
+    """text -> token ids with special tokens, at most `tokenizer.model_max_length`, as bert-score on
+    transformers 4 made them.
 
-    tokenizer: its `model_max_length` must be one that the model can take. model_type: of the model's configuration.
+    tokenizer: its `model_max_length` must be one that the model can take. model_type: of the
+    model's configuration.
     """
     from bert_score import utils
 
-    spaced = isinstance(tokenizer, (utils.GPT2Tokenizer, utils.RobertaTokenizer)) and model_type not in _WITHOUT_SPACE
+    spaced = (
+        isinstance(tokenizer, (utils.GPT2Tokenizer, utils.RobertaTokenizer))
+        and model_type not in _WITHOUT_SPACE
+    )
 
     def encode(text: str) -> list[int]:
         text = text.strip()
-        return tokenizer.encode(f" {text}" if spaced and text else text, max_length=tokenizer.model_max_length, truncation=True)
+        return tokenizer.encode(
+            f" {text}" if spaced and text else text,
+            max_length=tokenizer.model_max_length,
+            truncation=True,
+        )
 
     def upstream(text: str) -> list[int]:
         return utils.sent_encode(tokenizer, text)
@@ -56,7 +82,9 @@ def _agree(upstream: Callable, ours: Callable, longest: int) -> bool:
 
 
 def cut(model, layers: int):
-    """`model` (an encoder, or the encoder of an encoder-decoder) without the layers above `layers`, as bert-score cuts it."""
+    """`model` (an encoder, or the encoder of an encoder-decoder) without the layers above `layers`,
+    as bert-score cuts it.
+    """
     from bert_score import utils
 
     class Loaded:
@@ -64,7 +92,8 @@ def cut(model, layers: int):
         def from_pretrained(name):
             return model
 
-    # get_model loads and cuts in one go; here it is handed what is already loaded, under a name that it reads nothing into.
+    # get_model loads and cuts in one go; here it is handed what is already loaded, under a name
+    # that it reads nothing into.
     original, utils.AutoModel = utils.AutoModel, Loaded
     try:
         return utils.get_model("loaded", layers)

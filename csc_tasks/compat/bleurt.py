@@ -3,14 +3,15 @@
 Run with bleurt-pytorch 0.0.1 on transformers 5.23.0 and 5.24.0.
 
 bleurt-pytorch 0.0.1, its only release, was written for transformers 4:
-- it imports `find_pruneable_heads_and_indices` and `BertTokenizerFast` from places where they no longer are: ImportError;
-- its model calls `get_extended_attention_mask` and `get_head_mask`, which models no longer have, and holds buffers that transformers 5
-  leaves unset after loading;
-- `BleurtTokenizer` takes a SentencePiece model (BLEURT-20) for a WordPiece one and silently builds a vocabulary of five tokens, in which
-  every text is unknown.
+- it imports `find_pruneable_heads_and_indices` and `BertTokenizerFast` from places where they no
+  longer are: ImportError;
+- its model calls `get_extended_attention_mask` and `get_head_mask`, which models no longer have,
+  and holds buffers that transformers 5 leaves unset after loading;
+- `BleurtTokenizer` takes a SentencePiece model (BLEURT-20) for a WordPiece one and silently builds
+  a vocabulary of five tokens, in which every text is unknown.
 
-`package` adds what is missing, and only that, to bleurt-pytorch itself; transformers stays as it is. `vocabulary` does without
-BleurtTokenizer. Logits equal those of transformers 4.57.
+`package` adds what is missing, and only that, to bleurt-pytorch itself; transformers stays as it
+is. `vocabulary` does without BleurtTokenizer. Logits equal those of transformers 4.57.
 """
 
 import sys
@@ -46,7 +47,10 @@ def package() -> ModuleType:
             del pytorch_utils.find_pruneable_heads_and_indices
 
     base = modeling_bleurt.BleurtPreTrainedModel
-    for name, method in (("get_extended_attention_mask", _extended_attention_mask), ("get_head_mask", _head_mask)):
+    for name, method in (
+        ("get_extended_attention_mask", _extended_attention_mask),
+        ("get_head_mask", _head_mask),
+    ):
         if not hasattr(base, name):
             setattr(base, name, method)
     return bleurt_pytorch
@@ -57,7 +61,9 @@ def why_no_bleurt() -> str | None:
     try:
         package()
     except Exception as error:  # whatever two libraries raise that do not fit each other
-        return f"it cannot be imported ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
+        return (
+            f"it cannot be imported ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
+        )
     return None
 
 
@@ -68,7 +74,9 @@ def _exists(module: str) -> bool:
 
 
 def _extended_attention_mask(self, attention_mask, input_shape, *_, **__):
-    """(batch, length) of ones and zeros -> (batch, 1, 1, length), added to attention scores: 0 where attended to, else the lowest float."""
+    """(batch, length) of ones and zeros -> (batch, 1, 1, length), added to attention scores: 0
+    where attended to, else the lowest float.
+    """
     import torch
 
     dtype = next(self.parameters()).dtype
@@ -91,7 +99,9 @@ def load(place: str):
     kind = PretrainedConfig.get_config_dict(place)[0].get("model_type")
     if kind not in (None, "bleurt"):
         raise ValueError(f"it is a {kind} model, not a bleurt model")
-    model, info = package().BleurtForSequenceClassification.from_pretrained(place, dtype=torch.float32, output_loading_info=True)
+    model, info = package().BleurtForSequenceClassification.from_pretrained(
+        place, dtype=torch.float32, output_loading_info=True
+    )
     embeddings = model.bleurt.embeddings
     embeddings.position_ids = torch.arange(model.config.max_position_embeddings).expand((1, -1))
     embeddings.token_type_ids = torch.zeros_like(embeddings.position_ids)
@@ -99,15 +109,20 @@ def load(place: str):
 
 
 def vocabulary(place: str, longest: int) -> tuple[str, Callable[[str], list[int]], int, int]:
-    """(kind, text -> ids without special tokens, id of [CLS], id of [SEP]) of the model's own vocabulary.
+    """(kind, text -> ids without special tokens, id of [CLS], id of [SEP]) of the model's own
+    vocabulary.
 
-    kind is "sentencepiece" where the model carries a SentencePiece model, whatever its tokenizer configuration says, else "wordpiece".
-    Texts are cut to `longest` tokens, or not at all. Raises ValueError for a vocabulary without [CLS] and [SEP].
+    kind is "sentencepiece" where the model carries a SentencePiece model, whatever its tokenizer
+    configuration says, else "wordpiece". Texts are cut to `longest` tokens, or not at all. Raises
+    ValueError for a vocabulary without [CLS] and [SEP].
     """
     from transformers import BertTokenizer
     from transformers.utils import cached_file
 
-    quiet = {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_gated_repo": False}
+    quiet = {
+        "_raise_exceptions_for_missing_entries": False,
+        "_raise_exceptions_for_gated_repo": False,
+    }
     # The names that bleurt-pytorch and the original BLEURT give it.
     for name in ("spm.model", "sent_piece.model"):
         if file := cached_file(place, name, **quiet):
@@ -116,7 +131,12 @@ def vocabulary(place: str, longest: int) -> tuple[str, Callable[[str], list[int]
             pieces = sentencepiece.SentencePieceProcessor(model_file=file)
             if pieces.unk_id() in (pieces.piece_to_id("[CLS]"), pieces.piece_to_id("[SEP]")):
                 raise ValueError(f"{name} has no pieces [CLS] and [SEP]")
-            return "sentencepiece", pieces.encode, pieces.piece_to_id("[CLS]"), pieces.piece_to_id("[SEP]")
+            return (
+                "sentencepiece",
+                pieces.encode,
+                pieces.piece_to_id("[CLS]"),
+                pieces.piece_to_id("[SEP]"),
+            )
 
     tokenizer = BertTokenizer.from_pretrained(place)
     if len(tokenizer) <= 5:

@@ -4,16 +4,20 @@ from pathlib import Path
 
 
 def fetched_before(name: str, kind: str, revision: str | None) -> Path | None:
-    """The folder of the local cache with what was fetched of a Hub repository; it is named after the commit. None without one.
+    """The folder of the local cache with what was fetched of a Hub repository; it is named after
+    the commit. None without one.
 
-    Of a data set only one split of several may ever have been fetched: newer versions call such a snapshot incomplete and raise, with the
-    folder in the error. Raises HFValidationError for what cannot be a Hub id.
+    Of a data set only one split of several may ever have been fetched: newer versions call such a
+    snapshot incomplete and raise, with the folder in the error. Raises HFValidationError for what
+    cannot be a Hub id.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(name, repo_type=kind, revision=revision, local_files_only=True))
+        return Path(
+            snapshot_download(name, repo_type=kind, revision=revision, local_files_only=True)
+        )
     except LocalEntryNotFoundError as error:
         partial = getattr(error, "snapshot_path", None)
         return Path(partial) if partial else None

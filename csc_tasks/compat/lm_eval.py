@@ -1,8 +1,9 @@
 """lm_eval: run with 0.4.13.
 
-The tasks send requests of their own types, so LM and CachingLM are given methods (play/__init__.py).
-The backends' own parts are used where play batches or sends by itself (play/lockstep.py,
-play/concurrent.py, play/server.py) and where replies are watched as they end (observe.py).
+The tasks send requests of their own types, so LM and CachingLM are given methods
+(play/__init__.py). The backends' own parts are used where play batches or sends by itself
+(play/lockstep.py, play/concurrent.py, play/server.py) and where replies are watched as they end
+(observe.py).
 `USED` lists them by module.
 """
 
@@ -13,18 +14,46 @@ log = logging.getLogger("lm_eval.csc_tasks")
 
 USED = {
     "lm_eval.api.model": {"LM": ["set_cache_hook"], "CachingLM": ["__getattr__"], "hash_args": []},
-    "lm_eval.api.task": {"ConfigurableTask": ["apply_filters", "build_all_requests", "doc_iterator", "fewshot_context"]},
-    "lm_eval.models.utils": {"handle_stop_sequences": [], "normalize_gen_kwargs": [], "postprocess_generated_text": []},
-    "lm_eval.models.api_models": {
-        "TemplateAPI": ["_create_payload", "create_message", "header", "parse_generations", "batch_loglikelihood_requests", "_encode_pair"]
+    "lm_eval.api.task": {
+        "ConfigurableTask": [
+            "apply_filters",
+            "build_all_requests",
+            "doc_iterator",
+            "fewshot_context",
+        ]
     },
-    "lm_eval.models.huggingface": {"HFLM": ["_detect_batch_size", "_model_generate", "_model_call", "tok_batch_encode", "tok_decode"]},
+    "lm_eval.models.utils": {
+        "handle_stop_sequences": [],
+        "normalize_gen_kwargs": [],
+        "postprocess_generated_text": [],
+    },
+    "lm_eval.models.api_models": {
+        "TemplateAPI": [
+            "_create_payload",
+            "create_message",
+            "header",
+            "parse_generations",
+            "batch_loglikelihood_requests",
+            "_encode_pair",
+        ]
+    },
+    "lm_eval.models.huggingface": {
+        "HFLM": [
+            "_detect_batch_size",
+            "_model_generate",
+            "_model_call",
+            "tok_batch_encode",
+            "tok_decode",
+        ]
+    },
 }
 """module -> name -> attributes that must be there."""
 
 
 def why_no_tasks() -> str | None:
-    """What the tasks need and this lm_eval does not give; None where all is there. The HF backend is left out where torch is absent."""
+    """What the tasks need and this lm_eval does not give; None where all is there. The HF backend
+    is left out where torch is absent.
+    """
     for module, names in USED.items():
         try:
             found = importlib.import_module(module)
@@ -33,22 +62,33 @@ def why_no_tasks() -> str | None:
                 continue
             return f"{module} cannot be imported (no module {error.name})"
         except Exception as error:  # whatever a half-installed library raises
-            return f"{module} cannot be imported ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
+            return (
+                f"{module} cannot be imported ({type(error).__name__}:"
+                f" {' '.join(str(error).split())[:120]})"
+            )
         for name, attributes in names.items():
-            absent = [attribute for attribute in attributes if not hasattr(getattr(found, name, None), attribute)]
+            absent = [
+                attribute
+                for attribute in attributes
+                if not hasattr(getattr(found, name, None), attribute)
+            ]
             if not hasattr(found, name) or absent:
                 return f"{module} has no {'.'.join([name, *absent[:1]])} there"
     return None
 
 
 class SteadyBatchSize:
-    """`--batch_size auto` measures the model in every call; play makes many calls, so within this it is measured once a model."""
+    """`--batch_size auto` measures the model in every call; play makes many calls, so within this
+    it is measured once a model.
+    """
 
     def __init__(self, lm) -> None:
         self.lm = lm
 
     def __enter__(self) -> None:
-        self.measured = getattr(self.lm, "batch_size", None) == "auto" and hasattr(self.lm, "_detect_batch_size")
+        self.measured = getattr(self.lm, "batch_size", None) == "auto" and hasattr(
+            self.lm, "_detect_batch_size"
+        )
         if self.measured:
             self.before = self.lm.batch_size_per_gpu
             if not hasattr(self.lm, "csc_batch_size"):

@@ -1,8 +1,9 @@
 """transformers: run with 5.23.0 and 5.24.0.
 
-- 5.24 renamed the cache argument of `forward`: `past_key_values` is `cache` now, and 5.40 drops the old name.
-- Lockstep play has a cache layer of its own (play/rows.py), and so depends on what transformers asks of one. Before 5.18 a layer
-  needed `get_max_cache_shape` in place of `get_max_length`.
+- 5.24 renamed the cache argument of `forward`: `past_key_values` is `cache` now, and 5.40 drops the
+  old name.
+- Lockstep play has a cache layer of its own (play/rows.py), and so depends on what transformers
+  asks of one. Before 5.18 a layer needed `get_max_cache_shape` in place of `get_max_length`.
 """
 
 import inspect
@@ -14,9 +15,18 @@ from datetime import date, datetime
 from functools import lru_cache, wraps
 
 CACHE_NAMES = ("cache", "past_key_values")
-"""What `forward` calls its key-value cache; a model that brings code of its own may keep the old name."""
+"""What `forward` calls its key-value cache; a model that brings code of its own may keep the old
+name.
+"""
 
-LAYER_METHODS = {"lazy_initialization", "update", "get_seq_length", "get_mask_sizes", "get_max_length", "batch_select_indices"}
+LAYER_METHODS = {
+    "lazy_initialization",
+    "update",
+    "get_seq_length",
+    "get_mask_sizes",
+    "get_max_length",
+    "batch_select_indices",
+}
 """What the cache layer of lockstep play does (play/rows.py)."""
 
 _TEMPLATES = "transformers.utils.chat_template_utils"
@@ -25,7 +35,8 @@ _RENDERING = threading.RLock()
 
 
 def cache_argument(model) -> str | None:
-    """The name under which `model.forward` takes a key-value cache; None where it takes none by name.
+    """The name under which `model.forward` takes a key-value cache; None where it takes none by
+    name.
 
     model: a model, or the class of one.
     """
@@ -81,7 +92,9 @@ def pins_dates() -> bool:
 
     template = "{{ strftime_now('%Y-%m-%d') }} {{ date_string }}"
     with pinned_date(date(2001, 2, 3)):
-        rendered = render_jinja_template([[{"role": "user", "content": ""}]], chat_template=template)
+        rendered = render_jinja_template(
+            [[{"role": "user", "content": ""}]], chat_template=template
+        )
     text = rendered[0][0] if isinstance(rendered, tuple) else rendered[0]
     return text == "2001-02-03 03 Feb 2001"
 
@@ -92,9 +105,17 @@ def why_no_pinned_date() -> str | None:
 
 
 def why_no_lockstep() -> str | None:
-    """What lockstep play needs and this transformers does not give, without loading a model; None where all is there."""
+    """What lockstep play needs and this transformers does not give, without loading a model; None
+    where all is there.
+    """
     try:
-        from transformers import Cache, DynamicCache, GenerationMixin, LlamaForCausalLM, Qwen3ForCausalLM
+        from transformers import (
+            Cache,
+            DynamicCache,
+            GenerationMixin,
+            LlamaForCausalLM,
+            Qwen3ForCausalLM,
+        )
         from transformers.cache_utils import CacheLayerMixin, DynamicLayer
     except ImportError as error:
         return f"{error.name or 'transformers'} has changed ({' '.join(str(error).split())[:120]})"
@@ -107,6 +128,12 @@ def why_no_lockstep() -> str | None:
     if not issubclass(DynamicLayer, CacheLayerMixin) or not hasattr(GenerationMixin, "generate"):
         return "caches and `generate` are built otherwise there"
     for cls in (LlamaForCausalLM, Qwen3ForCausalLM):
-        if cache_argument(cls) is None or "position_ids" not in inspect.signature(cls.forward).parameters:
-            return f"{cls.__name__}.forward takes no key-value cache ({' or '.join(CACHE_NAMES)}) with position_ids there"
+        if (
+            cache_argument(cls) is None
+            or "position_ids" not in inspect.signature(cls.forward).parameters
+        ):
+            return (
+                f"{cls.__name__}.forward takes no key-value cache ({' or '.join(CACHE_NAMES)}) with"
+                " position_ids there"
+            )
     return None

@@ -1,13 +1,17 @@
 """Look at this machine and say what works, what does not, and what to do about it, one line each.
 
-    csc doctor                          versions, extras, task discovery, accelerator, parts, Hub and login, corpora, models of the metrics
-    csc doctor Qwen/Qwen2.5-7B my/dir   these models as well: on the Hub and readable, or a folder that holds one
-    csc doctor --model my/dir           what the project will do with a model that is here: template, thinking, stops, lockstep, memory
+    csc doctor                         versions, extras, task discovery, accelerator, parts, Hub and
+                                       login, corpora, models of the metrics
+    csc doctor Qwen/Qwen2.5-7B my/dir  these models as well: on the Hub and readable, or a folder
+                                       that holds one
+    csc doctor --model my/dir          what the project will do with a model that is here: template,
+                                       thinking, stops, lockstep, memory
 
-ok: works; note: optional and absent; off: a part that the versions installed switch off; broken: will fail. Off and broken make the exit
-status 1. It needs nothing but Python itself: what cannot be looked at for want of a library is said. What the tasks would be given is
-looked at: CSC_CORPUS and the other variables count. Nothing is fetched but a few lines of JSON, all at once and within --seconds; a token
-is never shown.
+ok: works; note: optional and absent; off: a part that the versions installed switch off; broken:
+will fail. Off and broken make the exit status 1. It needs nothing but Python itself: what cannot be
+looked at for want of a library is said. What the tasks would be given is looked at: CSC_CORPUS and
+the other variables count. Nothing is fetched but a few lines of JSON, all at once and within
+--seconds; a token is never shown.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -21,11 +25,25 @@ from csc_tasks.errors import SettingError
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("models", nargs="*", metavar="MODEL", help="a model to look for: a folder or a Hub id")
-    parser.add_argument("--model", metavar="MODEL", help="say what the project will do with this model (a folder, or fetched before)")
+    parser.add_argument(
+        "models", nargs="*", metavar="MODEL", help="a model to look for: a folder or a Hub id"
+    )
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="say what the project will do with this model (a folder, or fetched before)",
+    )
     parser.add_argument("--adapter", metavar="DIR", help="with --model: a peft adapter on it")
-    parser.add_argument("--load", action="store_true", help="with --model: load the weights and try lockstep play")
-    parser.add_argument("--seconds", type=float, default=5.0, metavar="N", help="how long to wait for the network (default 5)")
+    parser.add_argument(
+        "--load", action="store_true", help="with --model: load the weights and try lockstep play"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=5.0,
+        metavar="N",
+        help="how long to wait for the network (default 5)",
+    )
 
 
 def main(args: Namespace) -> int:
@@ -60,7 +78,12 @@ def findings(models: Sequence[str], seconds: float) -> Iterator[Finding]:
 
         yield from reach(models, seconds)
     except ModuleNotFoundError as error:
-        yield Finding(BROKEN, "hub and corpora", f"not looked at, because {error.name} is not installed", f"pip install {NAME}")
+        yield Finding(
+            BROKEN,
+            "hub and corpora",
+            f"not looked at, because {error.name} is not installed",
+            f"pip install {NAME}",
+        )
 
 
 def model(args: Namespace) -> Iterator[Finding]:

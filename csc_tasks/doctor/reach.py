@@ -1,7 +1,8 @@
 """What can be fetched from here: the Hub and who we are there, the corpora of the settings, models.
 
-All requests run side by side under one time limit, name resolution included, so that a machine without a network answers quickly. Texts of
-errors are not shown: an address in them may hold a password.
+All requests run side by side under one time limit, name resolution included, so that a machine
+without a network answers quickly. Texts of errors are not shown: an address in them may hold a
+password.
 """
 
 import os
@@ -23,7 +24,9 @@ OFFLINE = "HF_HUB_OFFLINE is set"
 
 
 def reach(models: Sequence[str], seconds: float) -> Iterator[Finding]:
-    """The findings about the Hub, the corpora and the models; `models` are folders or Hub ids the user asks about."""
+    """The findings about the Hub, the corpora and the models; `models` are folders or Hub ids the
+    user asks about.
+    """
     from huggingface_hub import HfApi, constants
 
     try:
@@ -41,49 +44,96 @@ def reach(models: Sequence[str], seconds: float) -> Iterator[Finding]:
         if name != "demo" and not os.path.exists(os.path.expanduser(name))
     }
     asked = [name for name in models if not Path(name).expanduser().exists()]
-    needed = sorted(name for name in metric_models(settings) if not Path(name).expanduser().exists())
+    needed = sorted(
+        name for name in metric_models(settings) if not Path(name).expanduser().exists()
+    )
     answers: Mapping = {}
     if not constants.HF_HUB_OFFLINE:
         api = HfApi()
         questions: dict = {"hub": lambda: _who(seconds)}
         questions |= {key: _question(api.dataset_info, *at, seconds) for key, at in remote.items()}
-        questions |= {("model", name): _question(api.model_info, name, None, seconds) for name in {*asked, *needed}}
+        questions |= {
+            ("model", name): _question(api.model_info, name, None, seconds)
+            for name in {*asked, *needed}
+        }
         answers = side_by_side(questions, seconds)
     hub = answers.get("hub")
     yield from hub_findings(hub, seconds)
     for key, (name, config, _) in sets.items():
         if key in remote:
-            yield _fetched(key, *remote[key], "dataset", answers.get(key), f"set {key.upper()} to demo or a folder")
+            yield _fetched(
+                key,
+                *remote[key],
+                "dataset",
+                answers.get(key),
+                f"set {key.upper()} to demo or a folder",
+            )
         else:
             yield _local(key, name, config)
     for name in models:
         if name in asked:
-            yield _fetched("model", name, None, "model", answers.get(("model", name)), "check the name, or give a local folder")
+            yield _fetched(
+                "model",
+                name,
+                None,
+                "model",
+                answers.get(("model", name)),
+                "check the name, or give a local folder",
+            )
         else:
             holds = (Path(name).expanduser() / "config.json").is_file()
-            yield Finding(OK, "model", f"{name}: a folder here") if holds else Finding(
-                BROKEN, "model", f"{name}: no config.json in it", "give the folder that save_pretrained wrote"
+            yield (
+                Finding(OK, "model", f"{name}: a folder here")
+                if holds
+                else Finding(
+                    BROKEN,
+                    "model",
+                    f"{name}: no config.json in it",
+                    "give the folder that save_pretrained wrote",
+                )
             )
     here = {name for name in needed if _is_here(name)}
-    away = [name for name in needed if name not in here and not hasattr(answers.get(("model", name)), "sha")]
+    away = [
+        name
+        for name in needed
+        if name not in here and not hasattr(answers.get(("model", name)), "sha")
+    ]
     if away:
-        advice = "needed only by csc_metrics=all and the like; give local copies with csc_<metric>_model"
-        yield Finding(NOTE, "metric models", f"neither here nor reachable: {', '.join(away)}", advice)
+        advice = (
+            "needed only by csc_metrics=all and the like; give local copies with csc_<metric>_model"
+        )
+        yield Finding(
+            NOTE, "metric models", f"neither here nor reachable: {', '.join(away)}", advice
+        )
     else:
-        yield Finding(OK, "metric models", f"{len(here)} here, {len(needed) - len(here)} on the Hub")
+        yield Finding(
+            OK, "metric models", f"{len(here)} here, {len(needed) - len(here)} on the Hub"
+        )
 
 
 def metric_models(settings: Settings) -> set[str]:
-    """The models that the learned metrics would load: for csc_language, or for the languages of the published corpora."""
-    codes = [settings.language] if settings.language else [code for code, one in languages().items() if one.read_everywhere]
-    named = {getattr(settings, f"{name}_model") or default_model(name, code) for name in NAMES for code in codes}
+    """The models that the learned metrics would load: for csc_language, or for the languages of the
+    published corpora.
+    """
+    codes = (
+        [settings.language]
+        if settings.language
+        else [code for code, one in languages().items() if one.read_everywhere]
+    )
+    named = {
+        getattr(settings, f"{name}_model") or default_model(name, code)
+        for name in NAMES
+        for code in codes
+    }
     return {name for name in named if name}
 
 
 def side_by_side(questions: Mapping, seconds: float) -> dict:
-    """Question -> what its function returned, or the exception it ended with; TimeoutError when `seconds` have passed.
+    """Question -> what its function returned, or the exception it ended with; TimeoutError when
+    `seconds` have passed.
 
-    The threads are daemons: one that hangs in name resolution cannot hold up the end of the process.
+    The threads are daemons: one that hangs in name resolution cannot hold up the end of the
+    process.
     """
     answers: dict = {}
 
@@ -93,7 +143,10 @@ def side_by_side(questions: Mapping, seconds: float) -> dict:
         except Exception as error:  # told apart by who reads the answer
             answers[key] = error
 
-    threads = [threading.Thread(target=answer, args=question, daemon=True) for question in questions.items()]
+    threads = [
+        threading.Thread(target=answer, args=question, daemon=True)
+        for question in questions.items()
+    ]
     for thread in threads:
         thread.start()
     end = time.monotonic() + seconds
@@ -103,23 +156,40 @@ def side_by_side(questions: Mapping, seconds: float) -> dict:
 
 
 def hub_findings(answer, seconds: float) -> Iterator[Finding]:
-    """What the Hub's answer to "who am I" says about the way there and about the login; None where it was not asked."""
+    """What the Hub's answer to "who am I" says about the way there and about the login; None where
+    it was not asked.
+    """
     from huggingface_hub import get_token
 
     token = get_token()
     origin = "HF_TOKEN" if os.environ.get("HF_TOKEN") else "`hf auth login`"
     if answer is None:
         yield Finding(NOTE, "hub", f"not asked: {OFFLINE}", "unset it to fetch or publish anything")
-        yield Finding(NOTE, "hub login", f"a token from {origin}, not tried" if token else "no token")
+        yield Finding(
+            NOTE, "hub login", f"a token from {origin}, not tried" if token else "no token"
+        )
         return
     if isinstance(answer, UnicodeError):
-        yield Finding(BROKEN, "hub login", f"the token from {origin} holds characters that no token has", "set it again")
+        yield Finding(
+            BROKEN,
+            "hub login",
+            f"the token from {origin} holds characters that no token has",
+            "set it again",
+        )
         return
     if isinstance(answer, Exception):
-        why = f"no answer within {seconds:g} s" if isinstance(answer, TimeoutError) else type(answer).__name__
-        ways = "check network, HTTPS_PROXY and HF_ENDPOINT; HF_HUB_OFFLINE=1 works with what is here"
+        why = (
+            f"no answer within {seconds:g} s"
+            if isinstance(answer, TimeoutError)
+            else type(answer).__name__
+        )
+        ways = (
+            "check network, HTTPS_PROXY and HF_ENDPOINT; HF_HUB_OFFLINE=1 works with what is here"
+        )
         yield Finding(BROKEN, "hub", f"{endpoint()} cannot be reached ({why})", ways)
-        yield Finding(NOTE, "hub login", f"a token from {origin}, not tried" if token else "no token")
+        yield Finding(
+            NOTE, "hub login", f"a token from {origin}, not tried" if token else "no token"
+        )
         return
     status, who = answer
     if status >= 500:
@@ -129,19 +199,33 @@ def hub_findings(answer, seconds: float) -> Iterator[Finding]:
     if status == 200:
         role = (who.get("auth") or {}).get("accessToken", {}).get("role")
         advice = "publishing needs a token with write access" if role == "read" else ""
-        shown = f"{who.get('name')}, by a token from {origin}" + (f" with the role {role}" if role else "")
+        shown = f"{who.get('name')}, by a token from {origin}" + (
+            f" with the role {role}" if role else ""
+        )
         yield Finding(NOTE if advice else OK, "hub login", shown, advice)
     elif token:
-        yield Finding(BROKEN, "hub login", f"the token from {origin} is refused ({status})", "hf auth login, or set HF_TOKEN again")
+        yield Finding(
+            BROKEN,
+            "hub login",
+            f"the token from {origin} is refused ({status})",
+            "hf auth login, or set HF_TOKEN again",
+        )
     else:
-        yield Finding(NOTE, "hub login", "no token: public data can be read, nothing published", "hf auth login, or set HF_TOKEN")
+        yield Finding(
+            NOTE,
+            "hub login",
+            "no token: public data can be read, nothing published",
+            "hf auth login, or set HF_TOKEN",
+        )
 
 
 def _who(seconds: float) -> tuple[int, dict]:
     from huggingface_hub import constants
     from huggingface_hub.utils import build_hf_headers, get_session
 
-    answer = get_session().get(f"{constants.ENDPOINT}/api/whoami-v2", headers=build_hf_headers(), timeout=seconds)
+    answer = get_session().get(
+        f"{constants.ENDPOINT}/api/whoami-v2", headers=build_hf_headers(), timeout=seconds
+    )
     return answer.status_code, answer.json() if answer.status_code == 200 else {}
 
 
@@ -161,21 +245,43 @@ def _local(key: str, name: str, config: str) -> Finding:
         return Finding(BROKEN, key, str(error), f"mend it, or set {key.upper()}")
 
 
-def _fetched(subject: str, name: str, revision: str | None, kind: str, answer, elsewhere: str) -> Finding:
-    """One finding about something of the Hub, from what model_info or dataset_info answered and from what was fetched before."""
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
+def _fetched(
+    subject: str, name: str, revision: str | None, kind: str, answer, elsewhere: str
+) -> Finding:
+    """One finding about something of the Hub, from what model_info or dataset_info answered and
+    from what was fetched before.
+    """
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     if getattr(answer, "sha", None):
         if answer.gated:
             page = f"{endpoint()}/{'datasets/' if kind == 'dataset' else ''}{name}"
-            return Finding(NOTE, subject, f"{name}@{answer.sha[:12]} is gated", f"accept its conditions at {page} and log in")
+            return Finding(
+                NOTE,
+                subject,
+                f"{name}@{answer.sha[:12]} is gated",
+                f"accept its conditions at {page} and log in",
+            )
         return Finding(OK, subject, f"{name}@{answer.sha[:12]} on the Hub")
     if isinstance(answer, GatedRepoError):
-        return Finding(BROKEN, subject, f"{name} is gated", "accept its conditions on its page and log in")
+        return Finding(
+            BROKEN, subject, f"{name} is gated", "accept its conditions on its page and log in"
+        )
     if isinstance(answer, RepositoryNotFoundError):
         return Finding(BROKEN, subject, f"the Hub has no {kind} {name} that we may read", elsewhere)
     if isinstance(answer, RevisionNotFoundError):
-        return Finding(BROKEN, subject, f"{name} has no revision {revision!r}", "give a commit, tag or branch of it")
+        return Finding(
+            BROKEN,
+            subject,
+            f"{name} has no revision {revision!r}",
+            "give a commit, tag or branch of it",
+        )
     try:
         commit = _cached(name, revision, kind)
     except HFValidationError:
@@ -183,13 +289,21 @@ def _fetched(subject: str, name: str, revision: str | None, kind: str, answer, e
     if commit:
         return Finding(OK, subject, f"{name}@{commit[:12]}, fetched before")
     if answer is None:
-        return Finding(NOTE, subject, f"{name} is not here and was not asked for: {OFFLINE}", elsewhere)
-    why = f"the Hub answers {answer.response.status_code}" if isinstance(answer, HfHubHTTPError) else "cannot be reached"
+        return Finding(
+            NOTE, subject, f"{name} is not here and was not asked for: {OFFLINE}", elsewhere
+        )
+    why = (
+        f"the Hub answers {answer.response.status_code}"
+        if isinstance(answer, HfHubHTTPError)
+        else "cannot be reached"
+    )
     return Finding(BROKEN, subject, f"{name} is not here and {why}", elsewhere)
 
 
 def _cached(name: str, revision: str | None, kind: str) -> str | None:
-    """The commit of which something lies in the local cache; raises HFValidationError for what cannot be a Hub id."""
+    """The commit of which something lies in the local cache; raises HFValidationError for what
+    cannot be a Hub id.
+    """
     folder = fetched_before(name, kind, revision)
     return folder.name if folder else None
 

@@ -1,10 +1,12 @@
-"""Languages as data: `languages/<code>/language.yaml` (names, text, metrics) and `prompts.yaml` (wording of every prompt).
+"""Languages as data: `languages/<code>/language.yaml` (names, text, metrics) and `prompts.yaml`
+(wording of every prompt).
 
-Adding a language adds a folder and touches no Python file. Folders of your own are read too, from the directories that the environment
-variable CSC_LANGUAGES names (separated as PATH is); what they hold is always a draft.
+Adding a language adds a folder and touches no Python file. Folders of your own are read too, from
+the directories that the environment variable CSC_LANGUAGES names (separated as PATH is); what they
+hold is always a draft.
 
-A released language may be ranked. A draft works like any other, but its results say so and are not ranked until a native speaker who
-knows customer support has read its wording.
+A released language may be ranked. A draft works like any other, but its results say so and are not
+ranked until a native speaker who knows customer support has read its wording.
 """
 
 import os
@@ -48,9 +50,10 @@ class Speakers(_Part):
 class Text(_Part):
     """How text is written.
 
-    spaced: words are separated by spaces, so that texts are joined with one and lengths are counted in words (else in characters).
-    colon: what stands between a speaker's name and the words. letters: the language's own letters, as the inside of a regular
-    expression's [...].
+    spaced: words are separated by spaces, so that texts are joined with one and lengths are counted
+    in words (else in characters).
+    colon: what stands between a speaker's name and the words. letters: the language's own letters,
+    as the inside of a regular expression's [...].
     """
 
     spaced: bool
@@ -61,11 +64,12 @@ class Text(_Part):
 class Scoring(_Part):
     """What the metrics do with the language; every choice stands in the metrics' signatures.
 
-    tokens: what ROUGE-L compares: "characters" (scripts without spaces), "words" (lower-cased runs of letters and digits) or
-    "rouge_score" (that library's own English rule). bleu: sacrebleu tokenizers, the first whose library is installed. meteor:
-    "wordnet" (English), "stem:NAME" (words, with that Snowball stemmer of nltk) or "characters". bertscore, bleurt, bartscore,
-    cosine: Hub ids of the default models; None where a user has to name one. bartscore_codes: what multilingual models call the
-    language.
+    tokens: what ROUGE-L compares: "characters" (scripts without spaces), "words" (lower-cased runs
+    of letters and digits) or "rouge_score" (that library's own English rule). bleu: sacrebleu
+    tokenizers, the first whose library is installed. meteor: "wordnet" (English), "stem:NAME"
+    (words, with that Snowball stemmer of nltk) or "characters". bertscore, bleurt, bartscore,
+    cosine: Hub ids of the default models; None where a user has to name one. bartscore_codes: what
+    multilingual models call the language.
     """
 
     tokens: Literal["characters", "words", "rouge_score"]
@@ -79,7 +83,9 @@ class Scoring(_Part):
 
 
 class Wording(_Part):
-    """The wording of every prompt; `prompts/render.py` puts it together. A changed word is a changed task: the version moves with it."""
+    """The wording of every prompt; `prompts/render.py` puts it together. A changed word is a
+    changed task: the version moves with it.
+    """
 
     TASK: str
     TASK_WITHOUT_STRATEGY: str
@@ -108,10 +114,11 @@ class Wording(_Part):
 
 
 class Language(_Part):
-    """One language. `strategies`, `stages` and `topics` are keyed by the framework's ids (a topic's id is its English name).
+    """One language. `strategies`, `stages` and `topics` are keyed by the framework's ids (a topic's
+    id is its English name).
 
-    read_everywhere: its strategy names are read in replies of every language, because the papers' data use them. order: languages with
-    a lower number come first wherever several are listed.
+    read_everywhere: its strategy names are read in replies of every language, because the papers'
+    data use them. order: languages with a lower number come first wherever several are listed.
     """
 
     code: str
@@ -137,9 +144,13 @@ class Language(_Part):
 def read(folder: Path) -> Language:
     """The language in one folder.
 
-    Raises DataError that names the file and the first key that is missing, unknown or of the wrong kind.
+    Raises DataError that names the file and the first key that is missing, unknown or of the wrong
+    kind.
     """
-    values = _yaml(folder / "language.yaml") | {"code": folder.name, "words": _yaml(folder / "prompts.yaml")}
+    values = _yaml(folder / "language.yaml") | {
+        "code": folder.name,
+        "words": _yaml(folder / "prompts.yaml"),
+    }
     try:
         language = Language.model_validate(values)
     except ValidationError as error:
@@ -148,12 +159,20 @@ def read(folder: Path) -> Language:
         file = "prompts.yaml" if place[:1] == ["words"] else "language.yaml"
         key = ".".join(place[1:] if place[:1] == ["words"] else place)
         raise DataError(f"{folder / file}: {key}: {first['msg']}") from None
-    for kind, ids in (("stages", tuple(stage.id for stage in STAGES)), ("strategies", STRATEGY_IDS), ("topics", TOPICS)):
+    for kind, ids in (
+        ("stages", tuple(stage.id for stage in STAGES)),
+        ("strategies", STRATEGY_IDS),
+        ("topics", TOPICS),
+    ):
         missing = [id_ for id_ in ids if id_ not in getattr(language, kind)]
         unknown = [id_ for id_ in getattr(language, kind) if id_ not in ids]
         if missing or unknown:
-            wrong = f"{missing[0]} is missing" if missing else f"{unknown[0]} is none of the {len(ids)}"
-            raise DataError(f"{folder / 'language.yaml'}: {kind}: {wrong}; there must be {', '.join(ids)}")
+            wrong = (
+                f"{missing[0]} is missing" if missing else f"{unknown[0]} is none of the {len(ids)}"
+            )
+            raise DataError(
+                f"{folder / 'language.yaml'}: {kind}: {wrong}; there must be {', '.join(ids)}"
+            )
     return language
 
 
@@ -161,9 +180,14 @@ def _yaml(file: Path) -> dict:
     try:
         values = yaml.load(file.read_text(encoding="utf-8"), _LOADER)
     except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror}); a language folder holds language.yaml and prompts.yaml") from None
+        raise DataError(
+            f"{file}: cannot be read ({error.strerror}); a language folder holds language.yaml and"
+            " prompts.yaml"
+        ) from None
     except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DataError(f"{file}: not readable as YAML ({' '.join(str(error).split())[:200]})") from None
+        raise DataError(
+            f"{file}: not readable as YAML ({' '.join(str(error).split())[:200]})"
+        ) from None
     if not isinstance(values, dict):
         raise DataError(f"{file}: must hold keys and values, found {values!r:.60}")
     return values
@@ -173,8 +197,8 @@ def _yaml(file: Path) -> dict:
 def languages() -> Mapping[str, Language]:
     """Code -> language, in the order in which they are listed.
 
-    Raises DataError for a folder that cannot be read, two folders with one code, or a strategy name that two languages use for
-    different strategies (a reply could then be read in two ways).
+    Raises DataError for a folder that cannot be read, two folders with one code, or a strategy name
+    that two languages use for different strategies (a reply could then be read in two ways).
     """
     found: dict[str, Language] = {}
     own = [Path(part) for part in os.environ.get(OWN_FOLDERS, "").split(os.pathsep) if part]
@@ -184,8 +208,13 @@ def languages() -> Mapping[str, Language]:
         for folder in sorted(path.parent for path in parent.glob("*/language.yaml")):
             language = read(folder)
             if language.code in found:
-                raise DataError(f"{folder}: there is a language {language.code!r} already; give the folder another name")
-            found[language.code] = language if parent == SHIPPED else language.model_copy(update={"status": "draft"})
+                raise DataError(
+                    f"{folder}: there is a language {language.code!r} already; give the folder"
+                    " another name"
+                )
+            found[language.code] = (
+                language if parent == SHIPPED else language.model_copy(update={"status": "draft"})
+            )
     ordered = dict(sorted(found.items(), key=lambda pair: (pair[1].order, pair[0])))
     _check_names(ordered)
     return ordered
@@ -198,7 +227,8 @@ def _check_names(found: Mapping[str, Language]) -> None:
             other_id, other_code = meaning.setdefault(strategy.name.casefold(), (id_, code))
             if other_id != id_:
                 raise DataError(
-                    f"language {code!r} calls {id_} {strategy.name!r}, which in {other_code!r} is {other_id}; choose another name"
+                    f"language {code!r} calls {id_} {strategy.name!r}, which in {other_code!r} is"
+                    f" {other_id}; choose another name"
                 )
 
 
@@ -207,6 +237,7 @@ def language(code: str) -> Language:
     known = languages()
     if code not in known:
         raise SettingError(
-            f"there is no language {code!r}; there are {', '.join(known)}. Give the row one of them, or add a folder for it ({OWN_FOLDERS})"
+            f"there is no language {code!r}; there are {', '.join(known)}. Give the row one of"
+            f" them, or add a folder for it ({OWN_FOLDERS})"
         )
     return known[code]

@@ -1,8 +1,8 @@
 """Which language a text is in, where its row does not say it.
 
-Chinese is told by its characters, the others by py3langid. A guess counts only where there is enough text and the detector is sure;
-rows that are too short or mixed take what most of the corpus is in. A language without a folder is refused: nothing is ever scored as
-another language.
+Chinese is told by its characters, the others by py3langid. A guess counts only where there is
+enough text and the detector is sure; rows that are too short or mixed take what most of the corpus
+is in. A language without a folder is refused: nothing is ever scored as another language.
 """
 
 import unicodedata
@@ -21,7 +21,9 @@ CHINESE = "zh"
 
 
 def chinese(text: str) -> bool:
-    """Whether at least three in ten of the letters are Chinese characters and next to none Japanese or Korean ones."""
+    """Whether at least three in ten of the letters are Chinese characters and next to none Japanese
+    or Korean ones.
+    """
     letters = [c for c in text if c.isalpha()]
     han = sum("\u4e00" <= c <= "\u9fff" or "\u3400" <= c <= "\u4dbf" for c in letters)
     others = sum("\u3040" <= c <= "\u30ff" or "\uac00" <= c <= "\ud7af" for c in letters)
@@ -29,7 +31,8 @@ def chinese(text: str) -> bool:
 
 
 def detect(text: str) -> str | None:
-    """The ISO 639-1 code of the text's language, or None where the text is too short or the detector is not sure.
+    """The ISO 639-1 code of the text's language, or None where the text is too short or the
+    detector is not sure.
 
     The code may be of a language that the project does not have.
     """
@@ -59,17 +62,21 @@ def in_another_language(text: str, code: str) -> bool:
 
 
 def settle(rows: Sequence[tuple[str, str]], declared: Counter, counts: Counter) -> list[str]:
-    """The languages of rows that declare none: `rows` are (where, text), `declared` counts the languages of the other rows.
+    """The languages of rows that declare none: `rows` are (where, text), `declared` counts the
+    languages of the other rows.
 
-    Adds to `counts` how many took the corpus' most frequent language. Raises DataError that names the row, for one in a language that
-    the project does not have, and where nothing in the corpus says what a short row is in.
+    Adds to `counts` how many took the corpus' most frequent language. Raises DataError that names
+    the row, for one in a language that the project does not have, and where nothing in the corpus
+    says what a short row is in.
     """
     guesses = [detect(text) for _, text in rows]
     for (where, text), guess in zip(rows, guesses, strict=True):
         if guess is not None and guess not in languages():
             raise DataError(
-                f"{where}: no language is declared, and the text looks like {guess!r} ({' '.join(text.split())[:60]!r}); there are "
-                f"{', '.join(languages())}. If it is one of them, give the rows a `language`; else add a folder for it ({OWN_FOLDERS})"
+                f"{where}: no language is declared, and the text looks like {guess!r}"
+                f" ({' '.join(text.split())[:60]!r}); there are {', '.join(languages())}. If it is"
+                " one of them, give the rows a `language`; else add a folder for it"
+                f" ({OWN_FOLDERS})"
             )
     unsure = guesses.count(None)
     if not unsure:
@@ -81,8 +88,9 @@ def settle(rows: Sequence[tuple[str, str]], declared: Counter, counts: Counter) 
     if most not in languages():
         where, text = rows[guesses.index(None)]
         raise DataError(
-            f"{where}: no language is declared, and {' '.join(text.split())[:60]!r} is too little or too mixed to tell it; give the rows "
-            f"a `language` ({', '.join(languages())}), or add a folder for theirs ({OWN_FOLDERS})"
+            f"{where}: no language is declared, and {' '.join(text.split())[:60]!r} is too little"
+            f" or too mixed to tell it; give the rows a `language` ({', '.join(languages())}), or"
+            f" add a folder for theirs ({OWN_FOLDERS})"
         )
     counts["languages taken from most of the corpus (too short or mixed to tell)"] += unsure
     return [guess or most for guess in guesses]

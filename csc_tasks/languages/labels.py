@@ -1,4 +1,6 @@
-"""What strategies and topics are called: an id to its name in a language, and a label from anywhere back to its id."""
+"""What strategies and topics are called: an id to its name in a language, and a label from anywhere
+back to its id.
+"""
 
 import difflib
 import re
@@ -27,7 +29,8 @@ def definition(id_: str, code: str) -> str:
 
 
 def read_together(code: str | None = None) -> tuple[str, ...]:
-    """The languages whose names are read in a text in `code`: the ones read everywhere, and its own.
+    """The languages whose names are read in a text in `code`: the ones read everywhere, and its
+    own.
 
     Without a code: all languages. Another language never changes how a reply is read.
     """
@@ -52,8 +55,8 @@ def find_strategy(label: str, ids: bool = True, code: str | None = None) -> Stra
     """The strategy `label` names, or None.
 
     Read are the names in any case (of all languages; with `code`, of those in `read_together`),
-    `策略5 情感管理`, `策略5: 情感管理`, `5. 情感管理`, `策略5`, and, when `ids` is true, the ids exactly as
-    written in the table. A number that contradicts its name names nothing.
+    `策略5 情感管理`, `策略5: 情感管理`, `5. 情感管理`, `策略5`, and, when `ids` is true, the ids
+    exactly as written in the table. A number that contradicts its name names nothing.
     """
     text = " ".join(label.split())
     if numbered := _NUMBERED.fullmatch(text):
@@ -69,7 +72,8 @@ def find_strategy(label: str, ids: bool = True, code: str | None = None) -> Stra
 def strategy(label: str) -> Strategy:
     """The strategy `label` names (see `find_strategy`).
 
-    Raises UnknownStrategy, which names the closest known label; nothing unknown ever becomes "Others".
+    Raises UnknownStrategy, which names the closest known label; nothing unknown ever becomes
+    "Others".
     """
     result = find_strategy(label)
     if result is None:

@@ -1,7 +1,9 @@
-"""Who answers a request: the `openai` package speaking to any compatible server, or functions of ours that play an LLM (`scripted`).
+"""Who answers a request: the `openai` package speaking to any compatible server, or functions of
+ours that play an LLM (`scripted`).
 
-A backend has `name`, `model`, `base_url`, an async `complete(request)` that returns a Reply or a Failure (it does not raise for what a
-server does), and an async `close()`. It tries once; trying again is `csc_tasks.llm.client`'s business.
+A backend has `name`, `model`, `base_url`, an async `complete(request)` that returns a Reply or a
+Failure (it does not raise for what a server does), and an async `close()`. It tries once; trying
+again is `csc_tasks.llm.client`'s business.
 """
 
 import asyncio
@@ -37,12 +39,15 @@ class Backend(Protocol):
 class OpenAI:
     """A chat model behind an OpenAI-compatible server.
 
-    The key lives in the client and in `clean`, a function that takes it out of text; nothing else here holds or shows it.
+    The key lives in the client and in `clean`, a function that takes it out of text; nothing else
+    here holds or shows it.
     """
 
     name = "openai"
 
-    def __init__(self, model: str, *, base_url: str = OPENAI_URL, api_key: str = "", timeout: float = 300.0) -> None:
+    def __init__(
+        self, model: str, *, base_url: str = OPENAI_URL, api_key: str = "", timeout: float = 300.0
+    ) -> None:
         if not model:
             raise SettingError("--llm openai needs a model: openai:MODEL")
         key = api_key.strip()
@@ -50,11 +55,18 @@ class OpenAI:
         if not key.isascii() or not key.isprintable():
             raise SettingError("OPENAI_API_KEY holds characters that no key has; set it again")
         if not key and base_url == OPENAI_URL:
-            raise SettingError("OPENAI_API_KEY is not set; set it, or name another server with --base-url")
+            raise SettingError(
+                "OPENAI_API_KEY is not set; set it, or name another server with --base-url"
+            )
         openai = require("openai", "build", "--llm openai")
         self.model, self.base_url, self.timeout = model, base_url, timeout
         # Our own retries know of the journal and the budget; the package's would not be counted.
-        settings = {"api_key": key or "none", "base_url": base_url, "timeout": timeout, "max_retries": 0}
+        settings = {
+            "api_key": key or "none",
+            "base_url": base_url,
+            "timeout": timeout,
+            "max_retries": 0,
+        }
         self._connect = lambda: openai.AsyncOpenAI(**settings, http_client=_transport(openai))
         self.clean = refusals.cleaner(key)
         self._openai = openai
@@ -70,8 +82,8 @@ class OpenAI:
         if request.kind == "moderation":
             return responses.cleaned(await self._moderated(request), self.clean)
         body = self.parameters.accepted(_body(self.model, request))
-        # `post` instead of `chat.completions.create` leaves out the copying of the body through typed classes, a third of the CPU time per
-        # request.
+        # `post` instead of `chat.completions.create` leaves out the copying of the body through
+        # typed classes, a third of the CPU time per request.
         found = await self._post("/chat/completions", body, responses.read)
         if isinstance(found, responses.Rejected):
             found = responses.judge(found, body, self.parameters)
@@ -85,15 +97,24 @@ class OpenAI:
 
     async def _moderated(self, request):
         texts = [message["content"] for message in request.messages]
-        found = await self._post("/moderations", {"model": self.model, "input": texts}, responses.read_moderation)
-        return responses.judge(found, {}, self.parameters) if isinstance(found, responses.Rejected) else found
+        found = await self._post(
+            "/moderations", {"model": self.model, "input": texts}, responses.read_moderation
+        )
+        return (
+            responses.judge(found, {}, self.parameters)
+            if isinstance(found, responses.Rejected)
+            else found
+        )
 
     async def _post(self, path, body, read):
-        """One POST: a Reply, a Failure, or a Rejected for a status that is no 2xx. Nothing raised here leaves: its frames hold the key."""
+        """One POST: a Reply, a Failure, or a Rejected for a status that is no 2xx. Nothing raised
+        here leaves: its frames hold the key.
+        """
         if self._client is None or self._loop is not asyncio.get_running_loop():
             self._client, self._loop = self._connect(), asyncio.get_running_loop()
         try:
-            # The client's own timeout is per read: a server that sends a byte now and then would never reach it.
+            # The client's own timeout is per read: a server that sends a byte now and then would
+            # never reach it.
             async with asyncio.timeout(self.timeout):
                 found = await self._client.post(path, body=body, cast_to=object)
         except TimeoutError:
@@ -111,12 +132,16 @@ _SCRIPTED: dict[str, Scripted] = {}
 
 
 def register_scripted(stage: str, function: Scripted) -> None:
-    """Let `function(request)` play the LLM of `stage` when `--llm scripted` is given; what it returns must depend on the request alone."""
+    """Let `function(request)` play the LLM of `stage` when `--llm scripted` is given; what it
+    returns must depend on the request alone.
+    """
     _SCRIPTED[stage] = function
 
 
 class ScriptedLLM:
-    """The stand-in: the function registered for the request's stage answers, at once and offline."""
+    """The stand-in: the function registered for the request's stage answers, at once and
+    offline.
+    """
 
     name = "scripted"
     base_url = ""
@@ -132,12 +157,18 @@ class ScriptedLLM:
         await asyncio.sleep(0)
         function = _SCRIPTED.get(request.stage)
         if function is None:
-            return Failure("fatal", f"nothing plays the stage {request.stage!r}; scripted are {', '.join(sorted(_SCRIPTED)) or 'none'}")
+            return Failure(
+                "fatal",
+                f"nothing plays the stage {request.stage!r}; scripted are"
+                f" {', '.join(sorted(_SCRIPTED)) or 'none'}",
+            )
         found = function(request)
         if inspect.isawaitable(found):
             found = await found
         # No tokens rather than an unknown number: nobody was asked and nothing is owed.
-        return found if isinstance(found, Reply) else Reply(found, usage=Usage(0, 0), model="scripted")
+        return (
+            found if isinstance(found, Reply) else Reply(found, usage=Usage(0, 0), model="scripted")
+        )
 
     async def close(self) -> None:
         """Nothing to let go of."""
@@ -148,7 +179,9 @@ class ScriptedLLM:
 
 
 def _transport(openai):
-    """The package's aiohttp transport, at two thirds of the CPU time per request, or None (its own) where aiohttp does not fit."""
+    """The package's aiohttp transport, at two thirds of the CPU time per request, or None (its own)
+    where aiohttp does not fit.
+    """
     try:
         return openai.DefaultAioHttpClient()
     except RuntimeError:
@@ -158,6 +191,10 @@ def _transport(openai):
 def _body(model, request):
     body = {"model": model, "messages": request.messages, **request.sampling}
     if request.schema is not None:
-        named = {"name": request.schema.get("title", "reply"), "schema": request.schema, "strict": True}
+        named = {
+            "name": request.schema.get("title", "reply"),
+            "schema": request.schema,
+            "strict": True,
+        }
         body["response_format"] = {"type": "json_schema", "json_schema": named}
     return body

@@ -1,6 +1,7 @@
 """What the requests of a build cost, and where it stops: `--price`, `--max-requests`, `--max-cost`.
 
-Limits count everything in the journal, earlier runs included: a build that is started again by accident does not spend its budget again.
+Limits count everything in the journal, earlier runs included: a build that is started again by
+accident does not spend its budget again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,7 +27,9 @@ class Price:
             price = cls(*map(float, text.split(",")))
         except (ValueError, TypeError):
             price = None
-        if price is None or not (0 <= price.input < float("inf") and 0 <= price.output < float("inf")):
+        if price is None or not (
+            0 <= price.input < float("inf") and 0 <= price.output < float("inf")
+        ):
             raise SettingError(f"price {text!r} is not IN,OUT per million tokens, as in 0.15,0.60")
         return price
 
@@ -37,7 +40,9 @@ class Price:
 
 @dataclass(slots=True)
 class Spent:
-    """What one stage has used. `uncounted` replies came without a token count: their cost is unknown and not in `cost`."""
+    """What one stage has used. `uncounted` replies came without a token count: their cost is
+    unknown and not in `cost`.
+    """
 
     requests: int = 0
     input: int = 0
@@ -49,10 +54,16 @@ class Spent:
 class Budget:
     """Counts what each stage spends and says when it is enough.
 
-    `prices`: stage -> Price; "" is the price of every other stage. Raises SettingError for a cost limit without prices.
+    `prices`: stage -> Price; "" is the price of every other stage. Raises SettingError for a cost
+    limit without prices.
     """
 
-    def __init__(self, prices: Mapping[str, Price], max_requests: int | None = None, max_cost: float | None = None) -> None:
+    def __init__(
+        self,
+        prices: Mapping[str, Price],
+        max_requests: int | None = None,
+        max_cost: float | None = None,
+    ) -> None:
         if max_cost is not None and not prices:
             raise SettingError("--max-cost needs prices: --price IN,OUT per million tokens")
         self.prices = dict(prices)
@@ -69,18 +80,28 @@ class Budget:
             self._add(found.stage, found.input_tokens, found.output_tokens)
 
     def admit(self, stage: str) -> None:
-        """Count a request that is about to be sent; raises Stopped when the limits leave no room for it.
+        """Count a request that is about to be sent; raises Stopped when the limits leave no room
+        for it.
 
-        A cost is known only afterwards, so requests that are out when `max_cost` is reached go over it.
+        A cost is known only afterwards, so requests that are out when `max_cost` is reached go over
+        it.
         """
         sent = sum(spent.requests for spent in self.stages.values())
         if self.max_requests is not None and sent >= self.max_requests:
-            raise Stopped(f"{sent:,} requests were sent and --max-requests is {self.max_requests:,}; raise it and run the command again")
+            raise Stopped(
+                f"{sent:,} requests were sent and --max-requests is {self.max_requests:,}; raise it"
+                " and run the command again"
+            )
         if self.max_cost is not None:
             if stage not in self.prices and "" not in self.prices:
-                raise SettingError(f"--max-cost needs a price for the stage {stage!r}: --price {stage}=IN,OUT")
+                raise SettingError(
+                    f"--max-cost needs a price for the stage {stage!r}: --price {stage}=IN,OUT"
+                )
             if self.cost >= self.max_cost:
-                raise Stopped(f"{self.cost:.4f} was spent and --max-cost is {self.max_cost:g}; raise it and run the command again")
+                raise Stopped(
+                    f"{self.cost:.4f} was spent and --max-cost is {self.max_cost:g}; raise it and"
+                    " run the command again"
+                )
         self._stage(stage).requests += 1
 
     def add(self, stage: str, usage: Usage) -> None:
@@ -88,7 +109,10 @@ class Budget:
         if not usage.known:
             self._stage(stage).uncounted += 1
             if self.max_cost is not None:
-                raise Fatal(f"{stage}: the server counts no tokens, so --max-cost cannot be kept; use --max-requests instead")
+                raise Fatal(
+                    f"{stage}: the server counts no tokens, so --max-cost cannot be kept; use"
+                    " --max-requests instead"
+                )
         self._add(stage, usage.input or 0, usage.output or 0)
 
     @property
@@ -111,7 +135,9 @@ class Budget:
             spent.cost += price.of(input_tokens, output_tokens)
 
 
-def costs(totals: Iterable[Totals], prices: Mapping[str, Price]) -> list[tuple[Totals, float | None]]:
+def costs(
+    totals: Iterable[Totals], prices: Mapping[str, Price]
+) -> list[tuple[Totals, float | None]]:
     """Each stage and model of a journal with its known cost, None where it has no price."""
     found = []
     for part in totals:

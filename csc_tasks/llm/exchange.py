@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one reply as the server counted them; None where it did not say. `thinking` is a part of `output`."""
+    """Tokens of one reply as the server counted them; None where it did not say. `thinking` is a
+    part of `output`.
+    """
 
     input: int | None = None
     output: int | None = None
@@ -22,9 +24,11 @@ UNCOUNTED = Usage()
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked. `schema` is the JSON schema of the reply or None; `sampling` goes into the request's body as it is.
+    """What is asked. `schema` is the JSON schema of the reply or None; `sampling` goes into the
+    request's body as it is.
 
-    `kind` is "chat", or "moderation": each message's text is then judged by a moderation endpoint, and the reply is JSON text
+    `kind` is "chat", or "moderation": each message's text is then judged by a moderation endpoint,
+    and the reply is JSON text
     `{"results": [{"flagged": ..., "categories": [...]}, ...]}`, one result for each message.
     """
 
@@ -40,9 +44,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a server answered. `text` is None when there was no content; `refusal` is "" unless the model or a filter declined.
+    """What a server answered. `text` is None when there was no content; `refusal` is "" unless the
+    model or a filter declined.
 
-    `finish` is the server's reason for the end: "stop", "length" (cut at the token limit), "" where it gave none.
+    `finish` is the server's reason for the end: "stop", "length" (cut at the token limit), "" where
+    it gave none.
     """
 
     text: str | None
@@ -57,8 +63,9 @@ class Reply:
 class Failure:
     """Why there is no reply, and so what to do.
 
-    `kind`: "transport" (no usable response: try again), "timeout" (try again, more slowly), "server" (5xx: try again), "busy" (429, or 503
-    with Retry-After: wait `retry_after` seconds where given), "unsupported" (leave `feature` out), "fatal" (anything else).
+    `kind`: "transport" (no usable response: try again), "timeout" (try again, more slowly),
+    "server" (5xx: try again), "busy" (429, or 503 with Retry-After: wait `retry_after` seconds
+    where given), "unsupported" (leave `feature` out), "fatal" (anything else).
     """
 
     kind: str

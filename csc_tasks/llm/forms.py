@@ -17,6 +17,8 @@ Text = Annotated[str, AfterValidator(clean_text)]
 
 
 class Form(BaseModel):
-    """Base of the reply forms: their docstrings are ours and do not go to the server with the schema."""
+    """Base of the reply forms: their docstrings are ours and do not go to the server with the
+    schema.
+    """
 
     model_config = ConfigDict(json_schema_extra=lambda schema: schema.pop("description", None))

@@ -1,4 +1,6 @@
-"""Playing an async worker over many items: bounded concurrency, counted drops, results in the items' order, a clean stop."""
+"""Playing an async worker over many items: bounded concurrency, counted drops, results in the
+items' order, a clean stop.
+"""
 
 import asyncio
 from collections import Counter
@@ -15,7 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of the items: `results` (item, value) and `drops` (item, what it raised), both in the items' order."""
+    """What became of the items: `results` (item, value) and `drops` (item, what it raised), both in
+    the items' order.
+    """
 
     results: list[tuple[object, object]] = field(default_factory=list)
     drops: list[tuple[object, Dropped]] = field(default_factory=list)
@@ -31,13 +35,20 @@ class Outcome:
         return Counter(error.reason for _, error in self.drops)
 
 
-async def run_items(items: Iterable, worker: Callable[[object], Awaitable], llm: "LLM", progress: Progress | None = None,
-                    concurrency: int | None = None) -> Outcome:
-    """Await `worker(item)` for every item, at most `concurrency` at once (default: the llm's), and close the llm's connections.
+async def run_items(
+    items: Iterable,
+    worker: Callable[[object], Awaitable],
+    llm: "LLM",
+    progress: Progress | None = None,
+    concurrency: int | None = None,
+) -> Outcome:
+    """Await `worker(item)` for every item, at most `concurrency` at once (default: the llm's), and
+    close the llm's connections.
 
-    A worker that raises Dropped drops its item. Stopped lets what is out come in, and is raised when it has; so is one Stopped at the end
-    when single items were Unreachable. Anything else (Fatal, a bug, Ctrl-C) cancels the rest and is raised. The journal keeps what was
-    answered in every case. The outcome does not depend on the order in which replies arrive.
+    A worker that raises Dropped drops its item. Stopped lets what is out come in, and is raised
+    when it has; so is one Stopped at the end when single items were Unreachable. Anything else
+    (Fatal, a bug, Ctrl-C) cancels the rest and is raised. The journal keeps what was answered in
+    every case. The outcome does not depend on the order in which replies arrive.
     """
     items = list(items)
     ended: list[tuple[str, object] | None] = [None] * len(items)
@@ -64,7 +75,9 @@ async def run_items(items: Iterable, worker: Callable[[object], Awaitable], llm:
             finally:
                 progress.end()
 
-    tasks = [asyncio.create_task(work()) for _ in range(min(concurrency or llm.concurrency, len(items)))]
+    tasks = [
+        asyncio.create_task(work()) for _ in range(min(concurrency or llm.concurrency, len(items)))
+    ]
     drawing = asyncio.create_task(progress.draw_on(llm))
     try:
         await _all_or_first_error(tasks)
@@ -80,7 +93,11 @@ async def run_items(items: Iterable, worker: Callable[[object], Awaitable], llm:
         left = f"{len(unreachable):,} of {len(items):,} items are unfinished"
         raise Stopped(f"{left}: run the same command again; the first: {unreachable[0]}")
     return Outcome(
-        [(item, value) for item, (kind, value) in zip(items, ended, strict=True) if kind == "result"],
+        [
+            (item, value)
+            for item, (kind, value) in zip(items, ended, strict=True)
+            if kind == "result"
+        ],
         [(item, value) for item, (kind, value) in zip(items, ended, strict=True) if kind == "drop"],
     )
 

@@ -1,9 +1,11 @@
 """The journal of LLM requests: an SQLite file in which every request is a row before it is sent.
 
-A row is `sent` while its reply is out, `failed` when the transport failed (it is asked again), `done` once there is a reply, be that an
-answer, a refusal or a malformed one. A build that was killed starts again with the same command: done rows are read, the others asked.
-Rows are never deleted. The file is an ordinary database (`sqlite3 FILE`); `csc journal stats|export|costs FILE` reads it, also while a
-build runs. Only one process writes: a lock file beside it holds others off, and dies with its process.
+A row is `sent` while its reply is out, `failed` when the transport failed (it is asked again),
+`done` once there is a reply, be that an answer, a refusal or a malformed one. A build that was
+killed starts again with the same command: done rows are read, the others asked. Rows are never
+deleted. The file is an ordinary database (`sqlite3 FILE`); `csc journal stats|export|costs FILE`
+reads it, also while a build runs. Only one process writes: a lock file beside it holds others off,
+and dies with its process.
 """
 
 import hashlib
@@ -28,7 +30,8 @@ VERSION = 1
 
 _TABLE = """
 CREATE TABLE requests (
-    key TEXT PRIMARY KEY, state TEXT NOT NULL CHECK (state IN ('sent', 'failed', 'done')), tries INTEGER NOT NULL,
+    key TEXT PRIMARY KEY, state TEXT NOT NULL CHECK (state IN ('sent', 'failed', 'done')),
+    tries INTEGER NOT NULL,
     stage TEXT NOT NULL, item_id TEXT NOT NULL, repeat INTEGER NOT NULL, attempt INTEGER NOT NULL,
     kind TEXT NOT NULL, backend TEXT NOT NULL, base_url TEXT NOT NULL, model TEXT NOT NULL,
     request TEXT NOT NULL, reply TEXT, outcome TEXT, problem TEXT,
@@ -39,7 +42,9 @@ CREATE TABLE requests (
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What a journal says of one stage and model. Tokens are those the server counted; `uncounted` replies came without a count."""
+    """What a journal says of one stage and model. Tokens are those the server counted; `uncounted`
+    replies came without a count.
+    """
 
     stage: str
     backend: str
@@ -60,19 +65,27 @@ class Totals:
 
 
 def canonical(value) -> str:
-    """JSON text that is the same for the same value: sorted keys, no spaces, characters as they are."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    """JSON text that is the same for the same value: sorted keys, no spaces, characters as they
+    are.
+    """
+    return json.dumps(
+        value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+    )
 
 
 def request_key(**parts) -> str:
-    """The tagged hash that names a request: `parts` are everything that makes it this one (see `csc_tasks.llm.client`)."""
+    """The tagged hash that names a request: `parts` are everything that makes it this one (see
+    `csc_tasks.llm.client`).
+    """
     return hashlib.sha256(b"csc-journal request 1\n" + canonical(parts).encode()).hexdigest()
 
 
 class Journal:
-    """One open journal file; a context manager. Every method may be called from any thread of this process.
+    """One open journal file; a context manager. Every method may be called from any thread of this
+    process.
 
-    Raises SettingError when the file cannot be a journal or another process writes it, JournalLost when it can no longer be used.
+    Raises SettingError when the file cannot be a journal or another process writes it, JournalLost
+    when it can no longer be used.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -91,15 +104,43 @@ class Journal:
         rows = self._run("SELECT reply FROM requests WHERE key = ? AND state = 'done'", (key,))
         return json.loads(rows[0][0]) if rows else None
 
-    def send(self, key: str, *, stage: str, item_id: str, repeat: int, attempt: int, kind: str, backend: str, base_url: str, model: str,
-             request: str) -> None:
-        """Record that this request is being sent, for the first time or again; `request` is canonical JSON."""
+    def send(
+        self,
+        key: str,
+        *,
+        stage: str,
+        item_id: str,
+        repeat: int,
+        attempt: int,
+        kind: str,
+        backend: str,
+        base_url: str,
+        model: str,
+        request: str,
+    ) -> None:
+        """Record that this request is being sent, for the first time or again; `request` is
+        canonical JSON.
+        """
         now = time.time()
         self._run(
-            "INSERT INTO requests (key, state, tries, stage, item_id, repeat, attempt, kind, backend, base_url, model, request,"
-            " first_sent, last_sent) VALUES (?, 'sent', 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (key) DO UPDATE SET state = 'sent', tries = tries + 1, last_sent = excluded.last_sent WHERE state != 'done'",
-            (key, stage, item_id, repeat, attempt, kind, backend, base_url, model, request, now, now),
+            "INSERT INTO requests (key, state, tries, stage, item_id, repeat, attempt, kind,"
+            " backend, base_url, model, request, first_sent, last_sent) VALUES (?, 'sent', 1, ?, ?,"
+            " ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET state = 'sent', tries ="
+            " tries + 1, last_sent = excluded.last_sent WHERE state != 'done'",
+            (
+                key,
+                stage,
+                item_id,
+                repeat,
+                attempt,
+                kind,
+                backend,
+                base_url,
+                model,
+                request,
+                now,
+                now,
+            ),
             one=f"{key} is done and was about to be asked again",
         )
 
@@ -108,10 +149,19 @@ class Journal:
         self._end(key, FAILED, None, None, problem, Usage())
 
     def finish(self, key: str, reply: Mapping, outcome: str, problem: str, usage: Usage) -> None:
-        """Record the reply. `outcome` (ok, malformed, refused) and `problem` are for reports: a replay reads `reply` afresh."""
+        """Record the reply. `outcome` (ok, malformed, refused) and `problem` are for reports: a
+        replay reads `reply` afresh.
+        """
         # A reply may hold half a character, which UTF-8 cannot; JSON's own escapes can.
         text = canonical(dict(reply))
-        self._end(key, DONE, text if _writable(text) else json.dumps(dict(reply), sort_keys=True), outcome, problem, usage)
+        self._end(
+            key,
+            DONE,
+            text if _writable(text) else json.dumps(dict(reply), sort_keys=True),
+            outcome,
+            problem,
+            usage,
+        )
 
     def totals(self) -> list[Totals]:
         """Counts of every stage and model, in the order of their first requests."""
@@ -133,25 +183,43 @@ class Journal:
 
     def _end(self, key, state, reply, outcome, problem, usage):
         self._run(
-            "UPDATE requests SET state = ?, reply = ?, outcome = ?, problem = ?, input_tokens = ?, output_tokens = ?, thinking_tokens = ?,"
-            " ended = ? WHERE key = ? AND state = 'sent'",
-            (state, reply, outcome, problem, usage.input, usage.output, usage.thinking, time.time(), key),
+            "UPDATE requests SET state = ?, reply = ?, outcome = ?, problem = ?, input_tokens = ?,"
+            " output_tokens = ?, thinking_tokens = ?, ended = ? WHERE key = ? AND state = 'sent'",
+            (
+                state,
+                reply,
+                outcome,
+                problem,
+                usage.input,
+                usage.output,
+                usage.thinking,
+                time.time(),
+                key,
+            ),
             one=f"{key} ended but was not out",
         )
 
     def _run(self, statement, values=(), one=""):
-        """The rows a statement gives, in a transaction of its own. `one`: exactly one row must change, or this is the bug of ours."""
+        """The rows a statement gives, in a transaction of its own. `one`: exactly one row must
+        change, or this is the bug of ours.
+        """
         with self._mutex:
             if self._lock is None:
                 raise JournalLost(f"{self.path} is closed")
             try:
-                # SQLite would go on writing into a file that was moved or deleted, and all of it would be lost at the end.
+                # SQLite would go on writing into a file that was moved or deleted, and all of it
+                # would be lost at the end.
                 if one and _identity(self.path) != self._file:
-                    raise JournalLost(f"{self.path} was replaced during the run; put it back and start again")
+                    raise JournalLost(
+                        f"{self.path} was replaced during the run; put it back and start again"
+                    )
                 cursor = self._database.execute(statement, values)
                 rows = cursor.fetchall()
             except (sqlite3.Error, OSError) as error:
-                text = f"{self.path}: {error}; nothing is asked without a journal. Mend it and run the command again: what is done is kept"
+                text = (
+                    f"{self.path}: {error}; nothing is asked without a journal. Mend it and run the"
+                    " command again: what is done is kept"
+                )
                 raise JournalLost(text) from None
         if one:
             assert cursor.rowcount == 1, one
@@ -159,18 +227,24 @@ class Journal:
 
 
 def read_rows(path: Path) -> Iterator[dict]:
-    """Every row in the order of first sending, `request` and `reply` as objects; raises SettingError when `path` is no journal."""
+    """Every row in the order of first sending, `request` and `reply` as objects; raises
+    SettingError when `path` is no journal.
+    """
     database = _open_to_read(path)
     try:
         database.row_factory = sqlite3.Row
         for row in _reading(path, database, "SELECT * FROM requests ORDER BY rowid"):
-            yield dict(row) | {name: row[name] and json.loads(row[name]) for name in ("request", "reply")}
+            yield dict(row) | {
+                name: row[name] and json.loads(row[name]) for name in ("request", "reply")
+            }
     finally:
         database.close()
 
 
 def read_totals(path: Path) -> list[Totals]:
-    """`Journal.totals` of a file that another process may be writing; raises SettingError when `path` is no journal."""
+    """`Journal.totals` of a file that another process may be writing; raises SettingError when
+    `path` is no journal.
+    """
     database = _open_to_read(path)
     try:
         return _totals(lambda query: list(_reading(path, database, query)))
@@ -180,10 +254,12 @@ def read_totals(path: Path) -> list[Totals]:
 
 def _totals(fetch):
     query = """
-        SELECT stage, backend, model, count(DISTINCT item_id), count(*), sum(tries), sum(state = 'done'), sum(state = 'failed'),
-            sum(state = 'sent'), sum(outcome IS 'malformed'), sum(outcome IS 'refused'),
-            sum(state = 'done' AND (input_tokens IS NULL OR output_tokens IS NULL)), coalesce(sum(input_tokens), 0),
-            coalesce(sum(output_tokens), 0), coalesce(sum(thinking_tokens), 0),
+        SELECT stage, backend, model, count(DISTINCT item_id), count(*), sum(tries),
+            sum(state = 'done'), sum(state = 'failed'), sum(state = 'sent'),
+            sum(outcome IS 'malformed'), sum(outcome IS 'refused'),
+            sum(state = 'done' AND (input_tokens IS NULL OR output_tokens IS NULL)),
+            coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
+            coalesce(sum(thinking_tokens), 0),
             coalesce(sum(CASE state WHEN 'done' THEN ended - last_sent END), 0.0)
         FROM requests GROUP BY stage, backend, model ORDER BY min(rowid)"""
     return [Totals(*row) for row in fetch(query)]
@@ -191,14 +267,16 @@ def _totals(fetch):
 
 def _open(path):
     try:
-        # isolation_level None: each statement is a transaction, so a row is on disk when the call returns.
+        # isolation_level None: each statement is a transaction, so a row is on disk when the call
+        # returns.
         database = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
         raise SettingError(f"{path}: {error}") from None
     try:
         version = _check(path, database)
         database.execute("PRAGMA journal_mode = WAL")
-        # In WAL mode this loses nothing when the process dies, and never corrupts; only a power cut may undo the last rows.
+        # In WAL mode this loses nothing when the process dies, and never corrupts; only a power cut
+        # may undo the last rows.
         database.execute("PRAGMA synchronous = NORMAL")
         if version == 0:
             # In one transaction: a process that dies here leaves an empty file or a journal.
@@ -236,11 +314,18 @@ def _check(path, database):
         version = database.execute("PRAGMA user_version").fetchone()[0]
         empty = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     except sqlite3.Error as error:
-        raise SettingError(f"{path} is no journal of this project ({error}); give another file") from None
+        raise SettingError(
+            f"{path} is no journal of this project ({error}); give another file"
+        ) from None
     if found != APPLICATION_ID and not (found == 0 and empty):
-        raise SettingError(f"{path} is a database of something else; give another file for the journal")
+        raise SettingError(
+            f"{path} is a database of something else; give another file for the journal"
+        )
     if version > VERSION:
-        raise SettingError(f"{path} was written by a newer csc-tasks (journal version {version}, this one reads {VERSION})")
+        raise SettingError(
+            f"{path} was written by a newer csc-tasks (journal version {version}, this one reads"
+            f" {VERSION})"
+        )
     return version
 
 
@@ -252,7 +337,9 @@ def _reading(path, database, query):
 
 
 def _lock(path):
-    """A file descriptor that holds the lock; the kernel drops it with the process, so a stale lock file means nothing."""
+    """A file descriptor that holds the lock; the kernel drops it with the process, so a stale lock
+    file means nothing.
+    """
     import fcntl
 
     if path.is_dir():
@@ -267,10 +354,15 @@ def _lock(path):
     except BlockingIOError:
         holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
         os.close(descriptor)
-        raise SettingError(f"{path} is in use by process {holder or '?'}; wait until it ends, or give another journal") from None
+        raise SettingError(
+            f"{path} is in use by process {holder or '?'}; wait until it ends, or give another"
+            " journal"
+        ) from None
     except OSError as error:
         os.close(descriptor)
-        raise SettingError(f"{path} cannot be locked ({error.strerror}); put the journal on a local disk") from None
+        raise SettingError(
+            f"{path} cannot be locked ({error.strerror}); put the journal on a local disk"
+        ) from None
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor

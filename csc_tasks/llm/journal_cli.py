@@ -4,8 +4,8 @@
     csc journal costs FILE --price 0.15,0.60    tokens and cost of each stage
     csc journal export FILE > rows.jsonl        every row as JSON, one a line
 
-A build may be running on the file meanwhile. Token counts are the server's; replies that came without one are counted as uncounted, and
-their cost is not in the sum.
+A build may be running on the file meanwhile. Token counts are the server's; replies that came
+without one are counted as uncounted, and their cost is not in the sum.
 """
 
 import json
@@ -21,7 +21,13 @@ from csc_tasks.llm.options import by_stage
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("action", choices=("stats", "costs", "export"))
     parser.add_argument("file", type=Path, metavar="FILE", help="the journal")
-    parser.add_argument("--price", action="append", default=[], metavar="[STAGE=]IN,OUT", help="for costs: per million tokens; repeatable")
+    parser.add_argument(
+        "--price",
+        action="append",
+        default=[],
+        metavar="[STAGE=]IN,OUT",
+        help="for costs: per million tokens; repeatable",
+    )
 
 
 def main(args: Namespace) -> None:
@@ -31,9 +37,33 @@ def main(args: Namespace) -> None:
 def print_stats(args: Namespace) -> None:
     """A Markdown table: a row per stage and model, and their sum."""
     totals = read_totals(args.file)
-    header = ["stage", "model", "items", "requests", "tries", "answered", "malformed", "refused", "failed", "out", "seconds per reply"]
+    header = [
+        "stage",
+        "model",
+        "items",
+        "requests",
+        "tries",
+        "answered",
+        "malformed",
+        "refused",
+        "failed",
+        "out",
+        "seconds per reply",
+    ]
     rows = [
-        [t.stage, name_of(t), t.items, t.rows, t.tries, t.done, t.malformed, t.refused, t.failed, t.sent, mean(t.seconds, t.done)]
+        [
+            t.stage,
+            name_of(t),
+            t.items,
+            t.rows,
+            t.tries,
+            t.done,
+            t.malformed,
+            t.refused,
+            t.failed,
+            t.sent,
+            mean(t.seconds, t.done),
+        ]
         for t in totals
     ]
     rows.append(["all", "", "", *(sum(row[i] for row in rows) for i in range(3, 10)), ""])
@@ -43,14 +73,38 @@ def print_stats(args: Namespace) -> None:
 def print_costs(args: Namespace) -> None:
     """A Markdown table: tokens and cost per stage and model, and their sum."""
     found = costs(read_totals(args.file), by_stage(args.price, Price.parse, "--price"))
-    header = ["stage", "model", "answered", "tokens in", "tokens out", "of these thinking", "uncounted replies", "cost"]
+    header = [
+        "stage",
+        "model",
+        "answered",
+        "tokens in",
+        "tokens out",
+        "of these thinking",
+        "uncounted replies",
+        "cost",
+    ]
     rows = [
-        [t.stage, name_of(t), t.done, t.input_tokens, t.output_tokens, t.thinking_tokens, t.uncounted, money(cost)]
+        [
+            t.stage,
+            name_of(t),
+            t.done,
+            t.input_tokens,
+            t.output_tokens,
+            t.thinking_tokens,
+            t.uncounted,
+            money(cost),
+        ]
         for t, cost in found
     ]
     known = [cost for _, cost in found if cost is not None]
-    whole = f"{sum(known):.4f}" + ("" if len(known) == len(found) and not any(t.uncounted for t, _ in found) else " and what is unknown")
-    rows.append(["all", "", *(sum(row[i] for row in rows) for i in range(2, 7)), whole if known else "–"])
+    whole = f"{sum(known):.4f}" + (
+        ""
+        if len(known) == len(found) and not any(t.uncounted for t, _ in found)
+        else " and what is unknown"
+    )
+    rows.append(
+        ["all", "", *(sum(row[i] for row in rows) for i in range(2, 7)), whole if known else "–"]
+    )
     print(table(header, rows))
 
 
@@ -79,7 +133,11 @@ def money(cost: float | None) -> str:
 
 def table(header: list[str], rows: list[list]) -> str:
     """Markdown, with thousands separated."""
-    lines = [header, ["---"] * len(header), *([f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in rows)]
+    lines = [
+        header,
+        ["---"] * len(header),
+        *([f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in rows),
+    ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -15,30 +15,119 @@ RESERVED = {"model", "messages", "response_format", "stream", "n"}
 
 
 def add_llm_arguments(parser: ArgumentParser, required: bool = True) -> None:
-    """Add them; `csc_tasks.llm.client.llm_from_args` reads them. `required=False` is for verbs that can do without a model."""
+    """Add them; `csc_tasks.llm.client.llm_from_args` reads them. `required=False` is for verbs that
+    can do without a model.
+    """
     group = parser.add_argument_group("language model")
     add = group.add_argument
-    add("--llm", action="append", required=required, default=None if required else [], metavar="[STAGE=]BACKEND:MODEL",
-        help="who answers: openai:MODEL (any OpenAI-compatible server) or scripted (offline stand-in); repeatable, one stage or all others")
-    add("--base-url", metavar="URL", help="the server, with its /v1 (default: OPENAI_BASE_URL, else OpenAI's); the key is OPENAI_API_KEY")
-    add("--journal", metavar="FILE", help="where every request is recorded and read again (default: beside the output)")
-    add("--concurrency", type=int, default=16, metavar="N", help="most requests out at once; fewer while the server says 429 (default: 16)")
-    add("--timeout", type=float, default=300.0, metavar="S", help="seconds for one reply (default: 300)")
-    add("--retries", type=int, default=6, metavar="N", help="tries again after a transport error or 5xx, with growing pauses (default: 6)")
-    add("--attempts", type=int, default=3, metavar="N", help="replies asked for until one is well-formed, else the item goes (default: 3)")
-    add("--max-wait", type=float, default=300.0, metavar="S", help="stop when the server keeps everything waiting this long (default: 300)")
-    add("--drop-unreachable", action="store_true",
-        help="drop an item whose request fails on every try while others are answered (default: leave it for the next run)")
-    add("--sampling", action="append", default=[], metavar="[STAGE=]JSON",
-        help="request fields to set or (null) leave out, as in '{\"temperature\": 0.7, \"max_tokens\": null}'; wins over the verb's own")
-    add("--price", action="append", default=[], metavar="[STAGE=]IN,OUT", help="price of a million tokens in and out, as in 0.15,0.60")
-    add("--max-requests", type=int, metavar="N", help="stop after N requests, those of earlier runs in the journal included")
-    add("--max-cost", type=float, metavar="X", help="stop when X was spent, earlier runs included; requests then out go a little over it")
+    add(
+        "--llm",
+        action="append",
+        required=required,
+        default=None if required else [],
+        metavar="[STAGE=]BACKEND:MODEL",
+        help=(
+            "who answers: openai:MODEL (any OpenAI-compatible server) or scripted (offline"
+            " stand-in); repeatable, one stage or all others"
+        ),
+    )
+    add(
+        "--base-url",
+        metavar="URL",
+        help=(
+            "the server, with its /v1 (default: OPENAI_BASE_URL, else OpenAI's); the key is"
+            " OPENAI_API_KEY"
+        ),
+    )
+    add(
+        "--journal",
+        metavar="FILE",
+        help="where every request is recorded and read again (default: beside the output)",
+    )
+    add(
+        "--concurrency",
+        type=int,
+        default=16,
+        metavar="N",
+        help="most requests out at once; fewer while the server says 429 (default: 16)",
+    )
+    add(
+        "--timeout",
+        type=float,
+        default=300.0,
+        metavar="S",
+        help="seconds for one reply (default: 300)",
+    )
+    add(
+        "--retries",
+        type=int,
+        default=6,
+        metavar="N",
+        help="tries again after a transport error or 5xx, with growing pauses (default: 6)",
+    )
+    add(
+        "--attempts",
+        type=int,
+        default=3,
+        metavar="N",
+        help="replies asked for until one is well-formed, else the item goes (default: 3)",
+    )
+    add(
+        "--max-wait",
+        type=float,
+        default=300.0,
+        metavar="S",
+        help="stop when the server keeps everything waiting this long (default: 300)",
+    )
+    add(
+        "--drop-unreachable",
+        action="store_true",
+        help=(
+            "drop an item whose request fails on every try while others are answered (default:"
+            " leave it for the next run)"
+        ),
+    )
+    add(
+        "--sampling",
+        action="append",
+        default=[],
+        metavar="[STAGE=]JSON",
+        help=(
+            'request fields to set or (null) leave out, as in \'{"temperature": 0.7, "max_tokens":'
+            " null}'; wins over the verb's own"
+        ),
+    )
+    add(
+        "--price",
+        action="append",
+        default=[],
+        metavar="[STAGE=]IN,OUT",
+        help="price of a million tokens in and out, as in 0.15,0.60",
+    )
+    add(
+        "--max-requests",
+        type=int,
+        metavar="N",
+        help="stop after N requests, those of earlier runs in the journal included",
+    )
+    add(
+        "--max-cost",
+        type=float,
+        metavar="X",
+        help="stop when X was spent, earlier runs included; requests then out go a little over it",
+    )
 
 
 def check_numbers(args: Namespace) -> None:
     """Raise SettingError for an option of `add_llm_arguments` whose number makes no sense."""
-    for name, least in (("concurrency", 1), ("retries", 0), ("attempts", 1), ("max_wait", 0), ("max_requests", 0), ("max_cost", 0)):
+    for name, least in (
+        ("concurrency", 1),
+        ("retries", 0),
+        ("attempts", 1),
+        ("max_wait", 0),
+        ("max_requests", 0),
+        ("max_cost", 0),
+    ):
         value = getattr(args, name)
         # Written this way round, so that nan is refused too.
         if value is not None and not value >= least:
@@ -48,19 +137,26 @@ def check_numbers(args: Namespace) -> None:
 
 
 def parse_specs(specs: Sequence[str], backends: Collection[str]) -> dict[str, tuple[str, str]]:
-    """`[STAGE=]BACKEND:MODEL` -> {stage: (backend, model)}, "" for all other stages; raises SettingError."""
+    """`[STAGE=]BACKEND:MODEL` -> {stage: (backend, model)}, "" for all other stages; raises
+    SettingError.
+    """
 
     def parse(text):
         backend, _, model = text.partition(":")
         if backend not in backends:
-            raise SettingError(f"--llm {text}: there is no backend {backend!r}; there are {', '.join(backends)}, as in openai:MODEL")
+            raise SettingError(
+                f"--llm {text}: there is no backend {backend!r}; there are {', '.join(backends)},"
+                " as in openai:MODEL"
+            )
         return backend, model
 
     return by_stage(specs, parse, "--llm")
 
 
 def by_stage(texts: Sequence[str], parse: Callable, option: str) -> dict[str, object]:
-    """`[STAGE=]VALUE`, repeated -> {stage: parse(VALUE)}, "" for all other stages; raises SettingError for a stage given twice."""
+    """`[STAGE=]VALUE`, repeated -> {stage: parse(VALUE)}, "" for all other stages; raises
+    SettingError for a stage given twice.
+    """
     found = {}
     for text in texts:
         # A model name or JSON text may hold "=" too, but never after letters alone.
@@ -73,24 +169,35 @@ def by_stage(texts: Sequence[str], parse: Callable, option: str) -> dict[str, ob
 
 
 def checked_sampling(given: str | Mapping) -> dict:
-    """Request fields, from JSON text or a mapping; raises SettingError for what is no object and for fields that are not the user's."""
+    """Request fields, from JSON text or a mapping; raises SettingError for what is no object and
+    for fields that are not the user's.
+    """
     if isinstance(given, str):
         try:
             given = json.loads(given)
         except ValueError as error:
             raise SettingError(f"--sampling {given}: not JSON ({error})") from None
     if not isinstance(given, Mapping):
-        raise SettingError(f"--sampling {given!r}: must be a JSON object, as in '{{\"temperature\": 0.7}}'")
+        raise SettingError(
+            f"--sampling {given!r}: must be a JSON object, as in '{{\"temperature\": 0.7}}'"
+        )
     if taken := RESERVED & given.keys():
-        raise SettingError(f"sampling cannot hold {', '.join(sorted(taken))}: these belong to the request itself")
+        raise SettingError(
+            f"sampling cannot hold {', '.join(sorted(taken))}: these belong to the request itself"
+        )
     return dict(given)
 
 
 def checked_url(url: str) -> str:
-    """`url` without a slash at its end; raises SettingError unless it is plain http(s). Keys do not belong into it: it is written down."""
+    """`url` without a slash at its end; raises SettingError unless it is plain http(s). Keys do not
+    belong into it: it is written down.
+    """
     parts = urlsplit(url)
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise SettingError("the base URL carries a user name, password, query or fragment; give it without, and the key as OPENAI_API_KEY")
+        raise SettingError(
+            "the base URL carries a user name, password, query or fragment; give it without, and"
+            " the key as OPENAI_API_KEY"
+        )
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise SettingError(f"base URL {url!r} is not http://HOST[:PORT]/... or https://...")
     return url.rstrip("/")

@@ -4,9 +4,12 @@ ModelError
 ├── Dropped            this item goes, the build goes on; `reason` is what is counted
 │   ├── Refused        the model or a content filter declined
 │   └── Malformed      no attempt gave a reply of the asked-for form
-├── Unreachable        the server failed this request on every try; the item is unfinished and is asked again by the next run
-├── Stopped            the run ends here, and the same command continues it (a limit was reached, the server is gone)
-└── Fatal              the run ends here, and something must be changed first (a wrong key, a model that does not exist)
+├── Unreachable        the server failed this request on every try; the item is unfinished and is
+                       asked again by the next run
+├── Stopped            the run ends here, and the same command continues it (a limit was reached,
+                       the server is gone)
+└── Fatal              the run ends here, and something must be changed first (a wrong key, a model
+                       that does not exist)
 DataError
 └── JournalLost        the journal cannot be read or written; without it nothing is asked
 """
@@ -19,9 +22,11 @@ from csc_tasks.llm.exchange import UNCOUNTED, Usage
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One reply, read. `text` is without thinking; `parsed` is the pydantic model that was asked for, or None where text was.
+    """One reply, read. `text` is without thinking; `parsed` is the pydantic model that was asked
+    for, or None where text was.
 
-    `refused` is "" except in the answer that a Refused carries. `attempts` counts the replies it took, malformed ones included.
+    `refused` is "" except in the answer that a Refused carries. `attempts` counts the replies it
+    took, malformed ones included.
     """
 
     text: str
@@ -34,7 +39,9 @@ class Answer:
 
 
 class Dropped(ModelError):
-    """An item leaves the build. `reason` is one of few and counted; `detail` says what happened to this item."""
+    """An item leaves the build. `reason` is one of few and counted; `detail` says what happened to
+    this item.
+    """
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
@@ -51,7 +58,9 @@ class Refused(Dropped):
 
 
 class Malformed(Dropped):
-    """None of the bounded number of replies had the asked-for form; `problems` says why, one line each."""
+    """None of the bounded number of replies had the asked-for form; `problems` says why, one line
+    each.
+    """
 
     def __init__(self, reason: str, problems: list[str]) -> None:
         super().__init__(reason, problems[-1])

@@ -1,4 +1,6 @@
-"""The progress bar of a build: one line on stderr that a terminal redraws, or a line every half minute where stderr is a file."""
+"""The progress bar of a build: one line on stderr that a terminal redraws, or a line every half
+minute where stderr is a file.
+"""
 
 import asyncio
 import shutil
@@ -13,14 +15,23 @@ if TYPE_CHECKING:
 
 REDRAW = 0.25
 LOG = 30.0
-# Rates are those of the last so many seconds: a resumed build first runs through its journal much faster than it will go on.
+# Rates are those of the last so many seconds: a resumed build first runs through its journal much
+# faster than it will go on.
 WINDOW = 60.0
 
 
 class Progress:
-    """Counts items and draws. `total` items; `name` opens the line; `stream` is stderr; `clock` returns seconds and never goes back."""
+    """Counts items and draws. `total` items; `name` opens the line; `stream` is stderr; `clock`
+    returns seconds and never goes back.
+    """
 
-    def __init__(self, total: int, name: str = "", stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        total: int,
+        name: str = "",
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._clock = clock
         self.total, self.name, self.stream = total, name, stream or sys.stderr
         self.done = self.dropped = self.running = 0
@@ -58,24 +69,36 @@ class Progress:
         print(line, file=self.stream, flush=True)
 
     def line(self, llm: "LLM") -> str:
-        """`name 12/100 done, 1 dropped, 16 in flight | 0:12:34 left | 181.2 requests/s | 1.2M in, 300.1k out | cost 1.23`."""
+        """`name 12/100 done, 1 dropped, 16 in flight | 0:12:34 left | 181.2 requests/s | 1.2M in,
+        300.1k out | cost 1.23`.
+        """
         now = self._clock()
         ended = self.done + self.dropped
         self._past.append((now, ended, llm.answered))
         while len(self._past) > 2 and now - self._past[0][0] > WINDOW:
             self._past.popleft()
-        then, ended_then, answered_then = self._past[0] if len(self._past) > 1 else (self.started, 0, 0)
+        then, ended_then, answered_then = (
+            self._past[0] if len(self._past) > 1 else (self.started, 0, 0)
+        )
         seconds = max(now - then, 1e-9)
         stages = llm.budget.stages.values()
         uncounted = sum(stage.uncounted for stage in stages)
         rate = (ended - ended_then) / seconds
-        left = f"{clock((self.total - ended) / rate) if rate else '?'} left" if ended < self.total else clock(now - self.started)
+        left = (
+            f"{clock((self.total - ended) / rate) if rate else '?'} left"
+            if ended < self.total
+            else clock(now - self.started)
+        )
         cost = llm.budget.cost
         parts = (
-            f"{self.name} {self.done:,}/{self.total:,} done, {self.dropped:,} dropped, {self.running:,} in flight".strip(),
+            f"{self.name} {self.done:,}/{self.total:,} done, {self.dropped:,} dropped,"
+            f" {self.running:,} in flight".strip(),
             left,
             f"{(llm.answered - answered_then) / seconds:.1f} requests/s",
-            f"{short(sum(stage.input for stage in stages))} in, {short(sum(stage.output for stage in stages))} out",
+            (
+                f"{short(sum(stage.input for stage in stages))} in,"
+                f" {short(sum(stage.output for stage in stages))} out"
+            ),
             f"{uncounted:,} uncounted" if uncounted else "",
             "" if cost is None else f"cost {cost:.2f}",
         )

@@ -1,8 +1,9 @@
 """Prompt templates: files whose wording is data, rendered into chat messages.
 
-`FOLDER/LANGUAGE/NAME.txt` holds text with `${name}` where a value goes; nothing else in it is special (`{`, `$5`, `"` and `&` are
-themselves). Lines that read `=== system ===` and `=== user ===` start a message; a file without them is one user message. Values go in as
-they are: nothing is escaped, and a `${name}` or a section line inside a value stays text.
+`FOLDER/LANGUAGE/NAME.txt` holds text with `${name}` where a value goes; nothing else in it is
+special (`{`, `$5`, `"` and `&` are themselves). Lines that read `=== system ===` and `=== user ===`
+start a message; a file without them is one user message. Values go in as they are: nothing is
+escaped, and a `${name}` or a section line inside a value stays text.
 """
 
 import hashlib
@@ -26,21 +27,28 @@ def placeholders(template: str) -> set[str]:
 def render(template: str, values: Mapping[str, str], where: str) -> str:
     """`template` with its values; `where` opens every error.
 
-    Raises DataError when a value is missing, is not text, or has no place in the template: a prompt that silently lacks what the
-    caller wanted to say is as wrong as one with a gap.
+    Raises DataError when a value is missing, is not text, or has no place in the template: a prompt
+    that silently lacks what the caller wanted to say is as wrong as one with a gap.
     """
     _check(placeholders(template), values, where)
     return _PLACE.sub(lambda match: values[match[1]], template)
 
 
 def chat_messages(template: str, values: Mapping[str, str], where: str) -> list[dict[str, str]]:
-    """Chat messages of a template, its sections cut before the values go in, so that no value can open one; raises as `render` does."""
+    """Chat messages of a template, its sections cut before the values go in, so that no value can
+    open one; raises as `render` does.
+    """
     _check(placeholders(template), values, where)
     head, *rest = _SECTION.split(template)
     if rest and head.strip():
-        raise DataError(f"{where}: text stands before the first section line; nobody would be told it")
+        raise DataError(
+            f"{where}: text stands before the first section line; nobody would be told it"
+        )
     sections = list(zip(rest[::2], rest[1::2], strict=True)) or [("user", head)]
-    return [{"role": role, "content": _PLACE.sub(lambda match: values[match[1]], text.strip())} for role, text in sections]
+    return [
+        {"role": role, "content": _PLACE.sub(lambda match: values[match[1]], text.strip())}
+        for role, text in sections
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,9 @@ class Prompts:
             return _read(path)
         except OSError as error:
             there = ", ".join(self.names()) or "none"
-            raise DataError(f"{path}: {error.strerror or error}; templates for {self.language!r}: {there}") from None
+            raise DataError(
+                f"{path}: {error.strerror or error}; templates for {self.language!r}: {there}"
+            ) from None
 
     def names(self) -> list[str]:
         """The templates there are."""
@@ -68,21 +78,33 @@ class Prompts:
         return chat_messages(self.text(name), values, f"prompt {self.language}/{name}")
 
     def hashes(self, *names: str) -> dict[str, str]:
-        """`language/name` -> 16 hex digits of the template's SHA-256, for build.json; all templates when none is named."""
+        """`language/name` -> 16 hex digits of the template's SHA-256, for build.json; all templates
+        when none is named.
+        """
         found = {name: self.text(name) for name in names or self.names()}
-        return {f"{self.language}/{name}": hashlib.sha256(text.encode()).hexdigest()[:16] for name, text in found.items()}
+        return {
+            f"{self.language}/{name}": hashlib.sha256(text.encode()).hexdigest()[:16]
+            for name, text in found.items()
+        }
 
 
 @cache
 def _read(path: Path) -> str:
-    """Read once: a template edited during a build must not change the prompts in its middle, nor differ from its hash."""
+    """Read once: a template edited during a build must not change the prompts in its middle, nor
+    differ from its hash.
+    """
     return path.read_text(encoding="utf-8")
 
 
 def _check(wanted: set[str], values: Mapping[str, str], where: str) -> None:
     if missing := sorted(wanted - values.keys()):
-        raise DataError(f"{where}: no value for {', '.join(missing)}; given are {', '.join(values) or 'none'}")
+        raise DataError(
+            f"{where}: no value for {', '.join(missing)}; given are {', '.join(values) or 'none'}"
+        )
     if surplus := sorted(values.keys() - wanted):
-        raise DataError(f"{where}: no place for {', '.join(surplus)}; the template has {', '.join(sorted(wanted)) or 'none'}")
+        raise DataError(
+            f"{where}: no place for {', '.join(surplus)}; the template has"
+            f" {', '.join(sorted(wanted)) or 'none'}"
+        )
     if wrong := [name for name in sorted(wanted) if not isinstance(values[name], str)]:
         raise DataError(f"{where}: {wrong[0]} is {values[wrong[0]]!r:.60}; it must be text")

@@ -1,10 +1,13 @@
-"""What a model wrote -> the pydantic model that was asked for. Thinking was taken out before, by csc_tasks.thinking.
+"""What a model wrote -> the pydantic model that was asked for. Thinking was taken out before, by
+csc_tasks.thinking.
 
-A structured reply is read by one rule. Either the whole text is one JSON value, or the text has exactly two lines that start with three
-backticks, the first with nothing or `json` after them and the last with nothing, and what lies between is one JSON value; prose around
-such a block is ignored. Anything else (prose around bare JSON, two blocks, a cut reply) is malformed and asked again: nothing is searched
-for, cut out or repaired. A line break inside a JSON string is read as it stands, because many models write it so and it is unambiguous.
-A name that occurs twice in an object, NaN and Infinity are refused. Types are strict: "false" is no boolean and "3" is no number.
+A structured reply is read by one rule. Either the whole text is one JSON value, or the text has
+exactly two lines that start with three backticks, the first with nothing or `json` after them and
+the last with nothing, and what lies between is one JSON value; prose around such a block is
+ignored. Anything else (prose around bare JSON, two blocks, a cut reply) is malformed and asked
+again: nothing is searched for, cut out or repaired. A line break inside a JSON string is read as it
+stands, because many models write it so and it is unambiguous. A name that occurs twice in an
+object, NaN and Infinity are refused. Types are strict: "false" is no boolean and "3" is no number.
 """
 
 import json
@@ -21,7 +24,9 @@ class WrongForm(ValueError):
 
 
 def check_text(text: str) -> str:
-    """`text` itself; raises WrongForm when it is empty or holds half a character, which no file can hold."""
+    """`text` itself; raises WrongForm when it is empty or holds half a character, which no file can
+    hold.
+    """
     if not text.strip():
         raise WrongForm("the reply is empty")
     try:
@@ -38,7 +43,8 @@ def parse_reply(text: str, model: "type[BaseModel]") -> "BaseModel":
     block = json_block(check_text(text))
     try:
         value = json.loads(block, strict=False, object_pairs_hook=_object, parse_constant=_constant)
-        # pydantic gets JSON text, not the value: only so do strict types take tuples, dates and enumerations in their JSON form.
+        # pydantic gets JSON text, not the value: only so do strict types take tuples, dates and
+        # enumerations in their JSON form.
         canonical = json.dumps(value, ensure_ascii=False)
         canonical.encode()
     except UnicodeEncodeError:
@@ -46,7 +52,9 @@ def parse_reply(text: str, model: "type[BaseModel]") -> "BaseModel":
     except RecursionError:
         raise WrongForm("JSON nested too deeply") from None
     except json.JSONDecodeError as error:
-        raise WrongForm(f"not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
+        raise WrongForm(
+            f"not JSON: {error.msg} at line {error.lineno} column {error.colno}"
+        ) from None
     except ValueError as error:
         raise WrongForm(f"not JSON: {error}") from None
     try:
@@ -56,7 +64,9 @@ def parse_reply(text: str, model: "type[BaseModel]") -> "BaseModel":
 
 
 def json_block(text: str) -> str:
-    """The part of a reply that must be JSON: the one fenced block, or all of it; raises WrongForm for an unclear fence."""
+    """The part of a reply that must be JSON: the one fenced block, or all of it; raises WrongForm
+    for an unclear fence.
+    """
     stripped = text.strip()
     if stripped[:1] in "{[":
         return stripped
@@ -68,12 +78,17 @@ def json_block(text: str) -> str:
         raise WrongForm(f"{len(fences)} lines with {FENCE}; one fenced block has two")
     first, last = fences
     if lines[first].strip().lower() not in (FENCE, f"{FENCE}json") or lines[last].strip() != FENCE:
-        raise WrongForm(f"the fenced block opens with {lines[first].strip()[:20]!r} and closes with {lines[last].strip()[:20]!r}")
+        raise WrongForm(
+            f"the fenced block opens with {lines[first].strip()[:20]!r} and closes with"
+            f" {lines[last].strip()[:20]!r}"
+        )
     return "\n".join(lines[first + 1 : last])
 
 
 def reply_schema(model: "type[BaseModel]") -> dict:
-    """The JSON schema of `model` in the strict form servers take: every object is closed and all of its names are required."""
+    """The JSON schema of `model` in the strict form servers take: every object is closed and all of
+    its names are required.
+    """
     return _closed(model.model_json_schema())
 
 
@@ -82,9 +97,14 @@ def _closed(node):
         return [_closed(part) for part in node]
     if not isinstance(node, dict):
         return node
-    # Below these two keys stand names of the user's, which may be called "type" or "properties" as well.
+    # Below these two keys stand names of the user's, which may be called "type" or "properties" as
+    # well.
     closed = {
-        key: {name: _closed(part) for name, part in value.items()} if key in ("properties", "$defs") else _closed(value)
+        key: (
+            {name: _closed(part) for name, part in value.items()}
+            if key in ("properties", "$defs")
+            else _closed(value)
+        )
         for key, value in node.items()
         if key != "default"
     }
@@ -108,5 +128,8 @@ def _constant(name):
 
 def _problems(error) -> str:
     """pydantic's findings in one line, without the values (they may be long)."""
-    found = [f"{'.'.join(map(str, problem['loc'])) or 'the reply'}: {problem['msg']}" for problem in error.errors(include_url=False)]
+    found = [
+        f"{'.'.join(map(str, problem['loc'])) or 'the reply'}: {problem['msg']}"
+        for problem in error.errors(include_url=False)
+    ]
     return "; ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")

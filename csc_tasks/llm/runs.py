@@ -1,4 +1,6 @@
-"""What every build that asks a language model writes down about the asking: the models into build.json, times and costs into run.json."""
+"""What every build that asks a language model writes down about the asking: the models into
+build.json, times and costs into run.json.
+"""
 
 import time
 from collections.abc import Iterable
@@ -11,15 +13,23 @@ if TYPE_CHECKING:
 def stage_models(llm: "LLM", stages: Iterable[str]) -> dict[str, str]:
     """Stage -> `backend:model`."""
     backends = {stage: llm.backends.get(stage) or llm.backends[""] for stage in stages}
-    return {stage: f"{backend.name}:{backend.model}".rstrip(":") for stage, backend in backends.items()}
+    return {
+        stage: f"{backend.name}:{backend.model}".rstrip(":") for stage, backend in backends.items()
+    }
 
 
 def run_record(llm: "LLM", started: float) -> dict:
-    """What run.json says of a run that began at `started` (seconds since 1970); `stages` and `cost` include the journal's earlier runs."""
+    """What run.json says of a run that began at `started` (seconds since 1970); `stages` and `cost`
+    include the journal's earlier runs.
+    """
     stages = {}
     for part in llm.journal.totals():
         numbers = {"requests": part.tries, "malformed": part.malformed, "refused": part.refused}
-        numbers |= {"input_tokens": part.input_tokens, "output_tokens": part.output_tokens, "seconds": round(part.seconds, 1)}
+        numbers |= {
+            "input_tokens": part.input_tokens,
+            "output_tokens": part.output_tokens,
+            "seconds": round(part.seconds, 1),
+        }
         stages[f"{part.stage} {part.backend}:{part.model}".rstrip(":")] = numbers
     return {
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),

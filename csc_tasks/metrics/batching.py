@@ -1,7 +1,9 @@
-"""Work for a model in batches: equal pairs scored once, texts of like length side by side, the longest first.
+"""Work for a model in batches: equal pairs scored once, texts of like length side by side, the
+longest first.
 
-The longest come first so that a batch that does not fit the device shows at once. A score depends on its own pair alone: batches are
-padded and masked, so size and order of batches move it by no more than the last bits of a float.
+The longest come first so that a batch that does not fit the device shows at once. A score depends
+on its own pair alone: batches are padded and masked, so size and order of batches move it by no
+more than the last bits of a float.
 """
 
 import logging
@@ -21,7 +23,8 @@ class NoRoom(ModelError):
 
 @dataclass(slots=True)
 class Work:
-    """What a scoring run did: items given, different pairs scored, and of the positions that went through the model how many held tokens.
+    """What a scoring run did: items given, different pairs scored, and of the positions that went
+    through the model how many held tokens.
 
     `advance` is called with the number of pairs that are done; a progress bar listens there.
     """
@@ -44,25 +47,43 @@ class Work:
 
 
 def score_once(
-    name: str, predictions: Sequence[str], references: Sequence[str], batch_size: int,
+    name: str,
+    predictions: Sequence[str],
+    references: Sequence[str],
+    batch_size: int,
     score: Callable[[list[tuple[str, str]], Work], list[float]],
 ) -> list[float]:
-    """`score(pairs, work)` over the different (prediction, reference) pairs, spread to all items, with a progress bar called `name`."""
+    """`score(pairs, work)` over the different (prediction, reference) pairs, spread to all items,
+    with a progress bar called `name`.
+    """
     from tqdm import tqdm
 
     numbers: dict[tuple[str, str], int] = {}
-    where = [numbers.setdefault((clean(p), clean(r)), len(numbers)) for p, r in zip(predictions, references, strict=True)]
+    where = [
+        numbers.setdefault((clean(p), clean(r)), len(numbers))
+        for p, r in zip(predictions, references, strict=True)
+    ]
     if not where:
         return []
-    with tqdm(total=len(numbers), desc=name, unit="pair", disable=len(numbers) <= batch_size) as bar:
+    with tqdm(
+        total=len(numbers), desc=name, unit="pair", disable=len(numbers) <= batch_size
+    ) as bar:
         work = Work(len(where), len(numbers), advance=bar.update)
         scores = score(list(numbers), work)
-    log.info("%s: %d items, %d different; %.1f %% of the model's work was padding", name, work.items, work.pairs, 100 * work.padding)
+    log.info(
+        "%s: %d items, %d different; %.1f %% of the model's work was padding",
+        name,
+        work.items,
+        work.pairs,
+        100 * work.padding,
+    )
     return [scores[number] for number in where]
 
 
 def clean(text: str) -> str:
-    """`text` as Unicode that every tokenizer takes: half a surrogate pair, which a cut reply can end in, becomes U+FFFD."""
+    """`text` as Unicode that every tokenizer takes: half a surrogate pair, which a cut reply can
+    end in, becomes U+FFFD.
+    """
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -70,15 +91,22 @@ def clean(text: str) -> str:
     return text
 
 
-def by_length(lengths: Sequence[int], batch_size: int, positions: int | None = None) -> list[list[int]]:
-    """Indices of `lengths` in batches, the longest first: at most `batch_size` in one, and at most `positions` when padded.
+def by_length(
+    lengths: Sequence[int], batch_size: int, positions: int | None = None
+) -> list[list[int]]:
+    """Indices of `lengths` in batches, the longest first: at most `batch_size` in one, and at most
+    `positions` when padded.
 
     A sequence that is longer than `positions` is a batch of its own.
     """
     batches: list[list[int]] = []
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
         last = batches[-1] if batches else None
-        room = last and len(last) < batch_size and (positions is None or (len(last) + 1) * lengths[last[0]] <= positions)
+        room = (
+            last
+            and len(last) < batch_size
+            and (positions is None or (len(last) + 1) * lengths[last[0]] <= positions)
+        )
         if room:
             last.append(i)
         else:
@@ -87,9 +115,11 @@ def by_length(lengths: Sequence[int], batch_size: int, positions: int | None = N
 
 
 def blocks(order: Sequence[int], sizes: Sequence[int], room: int) -> list[list[int]]:
-    """`order`, a list of indices, cut where the `sizes` of those in a block would add up to more than `room`.
+    """`order`, a list of indices, cut where the `sizes` of those in a block would add up to more
+    than `room`.
 
-    What is held for a whole block is bounded by it; one that is larger than `room` is a block of its own.
+    What is held for a whole block is bounded by it; one that is larger than `room` is a block of
+    its own.
     """
     found: list[list[int]] = []
     left = 0
@@ -103,7 +133,9 @@ def blocks(order: Sequence[int], sizes: Sequence[int], room: int) -> list[list[i
 
 
 def padded(sequences: Sequence[np.ndarray], value: int, device):
-    """(ids, mask): integer tensors of shape (n, longest) on `device`; `value` and 0 where a sequence has ended."""
+    """(ids, mask): integer tensors of shape (n, longest) on `device`; `value` and 0 where a
+    sequence has ended.
+    """
     import torch
 
     longest = max(map(len, sequences))
@@ -115,10 +147,18 @@ def padded(sequences: Sequence[np.ndarray], value: int, device):
     return torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device)
 
 
-def states(run: Callable[[list[int]], Iterable], lengths: Sequence[int], batch_size: int, work: Work, name: str) -> list:
-    """The (length, dimension) states of sequences of these lengths; `run(indices)` computes those of a batch, padded or not.
+def states(
+    run: Callable[[list[int]], Iterable],
+    lengths: Sequence[int],
+    batch_size: int,
+    work: Work,
+    name: str,
+) -> list:
+    """The (length, dimension) states of sequences of these lengths; `run(indices)` computes those
+    of a batch, padded or not.
 
-    They are views of one tensor. Held one by one between a model's short-lived tensors, they would leave the memory full of holes.
+    They are views of one tensor. Held one by one between a model's short-lived tensors, they would
+    leave the memory full of holes.
     """
     import torch
 
@@ -127,25 +167,33 @@ def states(run: Callable[[list[int]], Iterable], lengths: Sequence[int], batch_s
     for batch in by_length(lengths, batch_size):
         for i, rows in zip(batch, within_memory(run, batch, name), strict=True):
             if held is None:
-                held = torch.empty((int(ends[-1]), rows.shape[-1]), dtype=rows.dtype, device=rows.device)
+                held = torch.empty(
+                    (int(ends[-1]), rows.shape[-1]), dtype=rows.dtype, device=rows.device
+                )
             held[ends[i] - lengths[i] : ends[i]] = rows[: lengths[i]]
         work.count([lengths[i] for i in batch])
     return [] if held is None else list(held.split(list(lengths)))
 
 
 def onto(device, model, name: str) -> None:
-    """Move `model` to `device`; where it does not fit it goes back to the CPU, and NoRoom is raised."""
+    """Move `model` to `device`; where it does not fit it goes back to the CPU, and NoRoom is
+    raised.
+    """
     import torch
 
     try:
         model.to(device)
     except torch.OutOfMemoryError:
         model.to("cpu")
-        raise NoRoom(f"{name}: the device has no memory for the model; choose another one with csc_metric_device") from None
+        raise NoRoom(
+            f"{name}: the device has no memory for the model; choose another one with"
+            " csc_metric_device"
+        ) from None
 
 
 def within_memory(run: Callable[[list], Iterable], batch: list, name: str) -> list:
-    """`run(batch)`, one result an item; where the device runs out of memory, the halves of the batch one after the other.
+    """`run(batch)`, one result an item; where the device runs out of memory, the halves of the
+    batch one after the other.
 
     Raises NoRoom when a single item does not fit.
     """
@@ -155,8 +203,12 @@ def within_memory(run: Callable[[list], Iterable], batch: list, name: str) -> li
         return list(run(batch))
     except torch.OutOfMemoryError:
         if len(batch) == 1:
-            raise NoRoom(f"{name}: the device has no memory for even one text; choose another one with csc_metric_device") from None
-    # Outside the except block: there the failed call's tensors would still be held by its traceback.
+            raise NoRoom(
+                f"{name}: the device has no memory for even one text; choose another one with"
+                " csc_metric_device"
+            ) from None
+    # Outside the except block: there the failed call's tensors would still be held by its
+    # traceback.
     torch.cuda.empty_cache()
     middle = len(batch) // 2
     return within_memory(run, batch[:middle], name) + within_memory(run, batch[middle:], name)

@@ -1,8 +1,10 @@
-"""BERTScore (Zhang et al., 2020): F1 of greedy matches between the token embeddings of a reply and of its reference.
+"""BERTScore (Zhang et al., 2020): F1 of greedy matches between the token embeddings of a reply and
+of its reference.
 
-As bert-score computes it, without IDF weights and without rescaling: [CLS] and [SEP] can be matched but have no weight of their own.
-One difference: bert-score lets padding stand as similarity 0, so where all real similarities are negative a score there depends on the
-texts it shares a batch with. Here padding matches nothing, and every score is the one that bert-score gives the pair alone.
+As bert-score computes it, without IDF weights and without rescaling: [CLS] and [SEP] can be matched
+but have no weight of their own. One difference: bert-score lets padding stand as similarity 0, so
+where all real similarities are negative a score there depends on the texts it shares a batch with.
+Here padding matches nothing, and every score is the one that bert-score gives the pair alone.
 """
 
 import importlib.metadata
@@ -22,12 +24,22 @@ NAME = "bertscore"
 # A model without a table of positions is still not fed whole books.
 _LONGEST = 512
 # Where the Hub has moved models that bert-score knows without an organisation.
-_RENAMED = ("google-bert/", "FacebookAI/", "distilbert/", "albert/", "openai-community/", "google-t5/", "xlnet/")
+_RENAMED = (
+    "google-bert/",
+    "FacebookAI/",
+    "distilbert/",
+    "albert/",
+    "openai-community/",
+    "google-t5/",
+    "xlnet/",
+)
 
 
 @dataclass(slots=True, eq=False)
 class BertScore:
-    """A loaded model. `longest` is the length, in tokens with the special ones, that texts are cut to."""
+    """A loaded model. `longest` is the length, in tokens with the special ones, that texts are cut
+    to.
+    """
 
     model: Any
     encode: Any
@@ -36,29 +48,58 @@ class BertScore:
     longest: int
     signature: str
 
-    def score(self, pairs: list[tuple[str, str]], device, batch_size: int, work: Work) -> list[float]:
+    def score(
+        self, pairs: list[tuple[str, str]], device, batch_size: int, work: Work
+    ) -> list[float]:
         """F1 of each (reply, reference); 0 where one of them has no tokens."""
         onto(device, self.model, NAME)
         empty = len(self.encode(""))
-        tokens = {text: np.asarray(self.encode(text), dtype=np.int32) for text in {text: None for pair in pairs for text in pair}}
+        tokens = {
+            text: np.asarray(self.encode(text), dtype=np.int32)
+            for text in {text: None for pair in pairs for text in pair}
+        }
         scores = [0.0] * len(pairs)
-        live = [i for i, pair in enumerate(pairs) if min(len(tokens[text]) for text in pair) > empty]
+        live = [
+            i for i, pair in enumerate(pairs) if min(len(tokens[text]) for text in pair) > empty
+        ]
         work.advance(len(pairs) - len(live))
         sizes = [sum(len(tokens[text]) for text in pair) for pair in pairs]
-        # Embeddings are held for a block: as many as two batches of the longest texts have, or many batches of short ones.
-        for block in blocks(sorted(live, key=lambda i: -sizes[i]), sizes, 2 * batch_size * self.longest):
+        # Embeddings are held for a block: as many as two batches of the longest texts have, or many
+        # batches of short ones.
+        for block in blocks(
+            sorted(live, key=lambda i: -sizes[i]), sizes, 2 * batch_size * self.longest
+        ):
             found = self._score_block([pairs[i] for i in block], tokens, device, batch_size, work)
             for i, f1 in zip(block, found, strict=True):
                 scores[i] = f1
         return scores
 
-    def _score_block(self, pairs: list[tuple[str, str]], tokens: dict[str, np.ndarray], device, batch_size: int, work: Work) -> list[float]:
+    def _score_block(
+        self,
+        pairs: list[tuple[str, str]],
+        tokens: dict[str, np.ndarray],
+        device,
+        batch_size: int,
+        work: Work,
+    ) -> list[float]:
         texts = list({text: None for pair in pairs for text in pair})
-        embedded = dict(zip(texts, self._embed([tokens[text] for text in texts], device, batch_size, work), strict=True))
+        embedded = dict(
+            zip(
+                texts,
+                self._embed([tokens[text] for text in texts], device, batch_size, work),
+                strict=True,
+            )
+        )
         weight = {text: ~np.isin(tokens[text], self.weightless) for text in texts}
 
         def match(batch: list[tuple[str, str]]) -> list[float]:
-            return _f1(*([found[text] for text in side] for side in zip(*batch, strict=True) for found in (embedded, weight)))
+            return _f1(
+                *(
+                    [found[text] for text in side]
+                    for side in zip(*batch, strict=True)
+                    for found in (embedded, weight)
+                )
+            )
 
         scores: list[float] = []
         for start in range(0, len(pairs), batch_size):
@@ -79,22 +120,35 @@ class BertScore:
         return states(run, list(map(len, sequences)), batch_size, work, NAME)
 
 
-def _f1(ours: list, our_weights: Sequence[np.ndarray], theirs: list, their_weights: Sequence[np.ndarray]) -> list[float]:
-    """BERTScore F1 of pairs of (length, dimension) unit embeddings; a text whose weights are all 0 scores 0."""
+def _f1(
+    ours: list, our_weights: Sequence[np.ndarray], theirs: list, their_weights: Sequence[np.ndarray]
+) -> list[float]:
+    """BERTScore F1 of pairs of (length, dimension) unit embeddings; a text whose weights are all 0
+    scores 0.
+    """
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
     device = ours[0].device
 
     def side(embeddings: list, weights: Sequence[np.ndarray]):
-        real = pad_sequence([torch.ones(len(rows), dtype=torch.bool) for rows in embeddings], batch_first=True)
-        share = pad_sequence([torch.from_numpy(row).float() / max(1, row.sum()) for row in weights], batch_first=True)
+        real = pad_sequence(
+            [torch.ones(len(rows), dtype=torch.bool) for rows in embeddings], batch_first=True
+        )
+        share = pad_sequence(
+            [torch.from_numpy(row).float() / max(1, row.sum()) for row in weights], batch_first=True
+        )
         return pad_sequence(embeddings, batch_first=True), real.to(device), share.to(device)
 
-    (a, a_real, a_share), (b, b_real, b_share) = side(ours, our_weights), side(theirs, their_weights)
+    (a, a_real, a_share), (b, b_real, b_share) = (
+        side(ours, our_weights),
+        side(theirs, their_weights),
+    )
     similarity = torch.bmm(a, b.transpose(1, 2))
     nothing = -torch.inf
-    precision = (similarity.masked_fill(~b_real[:, None, :], nothing).amax(dim=2) * a_share).sum(dim=1)
+    precision = (similarity.masked_fill(~b_real[:, None, :], nothing).amax(dim=2) * a_share).sum(
+        dim=1
+    )
     recall = (similarity.masked_fill(~a_real[:, :, None], nothing).amax(dim=1) * b_share).sum(dim=1)
     f1 = 2 * precision * recall / (precision + recall)
     return torch.where(f1.isfinite(), f1, 0.0).tolist()
@@ -102,10 +156,11 @@ def _f1(ours: list, our_weights: Sequence[np.ndarray], theirs: list, their_weigh
 
 @cache
 def load(model: str, layer: int | None) -> BertScore:
-    """The model, cut above `layer`, on the CPU; `layer` None is the one bert-score uses for a model of that name.
+    """The model, cut above `layer`, on the CPU; `layer` None is the one bert-score uses for a model
+    of that name.
 
-    Raises MissingExtra, ModelError for a model that cannot be loaded or whose weights are incomplete, SettingError for a layer that it
-    does not have or that nothing is known about.
+    Raises MissingExtra, ModelError for a model that cannot be loaded or whose weights are
+    incomplete, SettingError for a layer that it does not have or that nothing is known about.
     """
     require("bert_score", "learned", NAME)
     place = weights.place(NAME, model)
@@ -123,12 +178,19 @@ def load(model: str, layer: int | None) -> BertScore:
         tokenizer = get_tokenizer(place)
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
-        tokenizer.model_max_length = longest = min(tokenizer.model_max_length, _positions(encoder, config))
+        tokenizer.model_max_length = longest = min(
+            tokenizer.model_max_length, _positions(encoder, config)
+        )
         if layer is None:
             name = weights.hub_name(place)
-            layer = model2layers.get(name) or (model2layers.get(name.rpartition("/")[2]) if name.startswith(_RENAMED) else None)
+            layer = model2layers.get(name) or (
+                model2layers.get(name.rpartition("/")[2]) if name.startswith(_RENAMED) else None
+            )
         if layer is None:
-            raise SettingError(f"bert-score knows no best layer of {model}; choose one with csc_bertscore_layer (1 is the first)")
+            raise SettingError(
+                f"bert-score knows no best layer of {model}; choose one with csc_bertscore_layer (1"
+                " is the first)"
+            )
         layers = config.num_hidden_layers
         if layer > layers:
             raise SettingError(f"csc_bertscore_layer={layer}: {model} has {layers} layers")
@@ -136,15 +198,32 @@ def load(model: str, layer: int | None) -> BertScore:
         encode = compat_bert_score.encoder(tokenizer, config.model_type)
     # Of the distribution: bert_score 0.3.13 calls itself 0.3.12.
     version = importlib.metadata.version("bert-score")
-    signature = f"{NAME}|f1|model:{weights.identity(place)}|layer:{layer}|idf:no|rescale:no|max:{longest}|bert_score:{version}"
-    return BertScore(encoder, encode, (tokenizer.cls_token_id, tokenizer.sep_token_id), tokenizer.pad_token_id, longest, signature)
+    signature = (
+        f"{NAME}|f1|model:{weights.identity(place)}|layer:{layer}|idf:no|rescale:no"
+        f"|max:{longest}|bert_score:{version}"
+    )
+    return BertScore(
+        encoder,
+        encode,
+        (tokenizer.cls_token_id, tokenizer.sep_token_id),
+        tokenizer.pad_token_id,
+        longest,
+        signature,
+    )
 
 
 def _positions(model, config) -> int:
     """How many tokens the model can tell apart by position."""
-    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or _LONGEST
+    positions = (
+        getattr(config, "max_position_embeddings", None)
+        or getattr(config, "n_positions", None)
+        or _LONGEST
+    )
     for name, module in model.named_modules():
         # RoBERTa and its kin count positions from one after the padding token's.
-        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
+        if (
+            name.endswith("position_embeddings")
+            and getattr(module, "padding_idx", None) is not None
+        ):
             return positions - module.padding_idx - 1
     return positions

@@ -1,4 +1,6 @@
-"""BLEURT (Sellam et al., 2020; BLEURT-20: Pu et al., 2021): a model that reads reference and reply together and rates the reply."""
+"""BLEURT (Sellam et al., 2020; BLEURT-20: Pu et al., 2021): a model that reads reference and reply
+together and rates the reply.
+"""
 
 import importlib.metadata
 from collections.abc import Callable
@@ -17,7 +19,9 @@ NAME = "bleurt"
 
 @dataclass(slots=True, eq=False)
 class Bleurt:
-    """A loaded model. `longest` is the length, in tokens with [CLS] and two [SEP], that pairs are cut to."""
+    """A loaded model. `longest` is the length, in tokens with [CLS] and two [SEP], that pairs are
+    cut to.
+    """
 
     model: Any
     ids: Callable[[str], list[int]]
@@ -26,7 +30,9 @@ class Bleurt:
     longest: int
     signature: str
 
-    def score(self, pairs: list[tuple[str, str]], device, batch_size: int, work: Work) -> list[float]:
+    def score(
+        self, pairs: list[tuple[str, str]], device, batch_size: int, work: Work
+    ) -> list[float]:
         """The rating of each (reply, reference), about 0 to 1 for BLEURT-20."""
         import torch
 
@@ -35,10 +41,17 @@ class Bleurt:
         scores = [0.0] * len(pairs)
 
         def run(batch: list[int]) -> list[float]:
-            ids, mask = padded([encoded[i][0] for i in batch], self.model.config.pad_token_id, device)
+            ids, mask = padded(
+                [encoded[i][0] for i in batch], self.model.config.pad_token_id, device
+            )
             segments, _ = padded([encoded[i][1] for i in batch], 0, device)
             with torch.inference_mode():
-                return self.model(input_ids=ids, attention_mask=mask, token_type_ids=segments).logits[:, 0].float().tolist()
+                return (
+                    self.model(input_ids=ids, attention_mask=mask, token_type_ids=segments)
+                    .logits[:, 0]
+                    .float()
+                    .tolist()
+                )
 
         for batch in by_length([len(ids) for ids, _ in encoded], batch_size):
             for i, rating in zip(batch, within_memory(run, batch, NAME), strict=True):
@@ -48,10 +61,11 @@ class Bleurt:
         return scores
 
     def encode(self, reference: str, reply: str) -> tuple[np.ndarray, np.ndarray]:
-        """(ids, segments) of `[CLS] reference [SEP] reply [SEP]`: segment 0 through the first [SEP], then 1.
+        """(ids, segments) of `[CLS] reference [SEP] reply [SEP]`: segment 0 through the first
+        [SEP], then 1.
 
-        Where that is too long, tokens are taken off the end of the longer text, and of the reply when both are equally long: the rule of
-        the original BLEURT.
+        Where that is too long, tokens are taken off the end of the longer text, and of the reply
+        when both are equally long: the rule of the original BLEURT.
         """
         first, second = self.ids(reference), self.ids(reply)
         room = self.longest - 3
@@ -64,7 +78,9 @@ class Bleurt:
 
 @cache
 def load(model: str) -> Bleurt:
-    """The model on the CPU. Raises MissingExtra, and ModelError for a model that cannot be loaded or is no complete BLEURT model."""
+    """The model on the CPU. Raises MissingExtra, and ModelError for a model that cannot be loaded
+    or is no complete BLEURT model.
+    """
     place = weights.place(NAME, model)
     with weights.loading(NAME, model):
         rater, info = compat_bleurt.load(place)
@@ -72,5 +88,8 @@ def load(model: str) -> Bleurt:
         longest = rater.config.max_position_embeddings
         kind, ids, start, separator = compat_bleurt.vocabulary(place, longest)
     version = importlib.metadata.version("bleurt_pytorch")
-    signature = f"{NAME}|model:{weights.identity(place)}|vocabulary:{kind}|max:{longest}|bleurt_pytorch:{version}"
+    signature = (
+        f"{NAME}|model:{weights.identity(place)}|vocabulary:{kind}|max:{longest}"
+        f"|bleurt_pytorch:{version}"
+    )
     return Bleurt(rater, ids, start, separator, longest, signature)

@@ -1,7 +1,8 @@
 """Standard errors of values whose items come in clusters: the one place where they are computed.
 
-Turns of one conversation are alike, so they are not independent observations; conversations are. Every standard error of the project
-is therefore clustered, by conversation unless a caller has something coarser. `estimate` is all there is to call.
+Turns of one conversation are alike, so they are not independent observations; conversations are.
+Every standard error of the project is therefore clustered, by conversation unless a caller has
+something coarser. `estimate` is all there is to call.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,9 +17,10 @@ from csc_tasks.errors import DataError
 class Scores:
     """What a metric says about a list of items.
 
-    `items` holds one entry per item, in order, that JSON can hold: a float (the corpus value is their mean) or a short list of numbers
-    (the corpus value comes from `Metric.statistic`). `signature` names everything that moves the number: numbers with different
-    signatures do not belong in one table.
+    `items` holds one entry per item, in order, that JSON can hold: a float (the corpus value is
+    their mean) or a short list of numbers (the corpus value comes from `Metric.statistic`).
+    `signature` names everything that moves the number: numbers with different signatures do not
+    belong in one table.
     """
 
     items: list
@@ -29,7 +31,8 @@ class Scores:
 class Estimate:
     """A corpus value, its clustered standard error, and how many items and clusters they rest on.
 
-    `value` is None without items, `stderr` is None with fewer than two clusters: undefined is never 0.
+    `value` is None without items, `stderr` is None with fewer than two clusters: undefined is never
+    0.
     """
 
     value: float | None
@@ -39,23 +42,32 @@ class Estimate:
 
 
 def estimate(
-    items: Sequence, clusters: Sequence[str], statistic: Callable | None = None, expand: Callable | None = None,
+    items: Sequence,
+    clusters: Sequence[str],
+    statistic: Callable | None = None,
+    expand: Callable | None = None,
 ) -> Estimate:
-    """The corpus value of `items` with its standard error, clustered by `clusters` (one id per item).
+    """The corpus value of `items` with its standard error, clustered by `clusters` (one id per
+    item).
 
     Without `statistic` the value is the mean, over items and not over clusters, and
     SE = sqrt(G/(G-1) * sum_g (sum_{i in g} (x_i - mean))^2) / n.
-    With `statistic`, `f(array (..., d) of summed sufficient statistics) -> array (...)`, the value is f of the sums over all items and
-    SE = sqrt((G-1)/G * sum_g (theta_g - mean theta)^2), theta_g being the value without cluster g (delete-one-cluster jackknife).
-    `expand` turns the items into the (n, d) array that `statistic` wants; it sees all items at once and once only, so whatever it
-    decides (the labels of macro-F1) stays the same in every jackknife replicate.
-    A difference of two systems on the same items is an estimate too: of the item differences, or of both systems' statistics side by
-    side with a `statistic` that subtracts.
+    With `statistic`, `f(array (..., d) of summed sufficient statistics) -> array (...)`, the value
+    is f of the sums over all items and SE = sqrt((G-1)/G * sum_g (theta_g - mean theta)^2), theta_g
+    being the value without cluster g (delete-one-cluster jackknife).
+    `expand` turns the items into the (n, d) array that `statistic` wants; it sees all items at once
+    and once only, so whatever it decides (the labels of macro-F1) stays the same in every jackknife
+    replicate. A difference of two systems on the same items is an estimate too: of the item
+    differences, or of both systems' statistics side by side with a `statistic` that subtracts.
 
-    Raises DataError for items and clusters of different lengths, an empty or missing cluster id, and items that are not finite numbers.
+    Raises DataError for items and clusters of different lengths, an empty or missing cluster id,
+    and items that are not finite numbers.
     """
     if len(items) != len(clusters):
-        raise DataError(f"{len(items)} scored items but {len(clusters)} cluster ids; every item needs the id of its conversation")
+        raise DataError(
+            f"{len(items)} scored items but {len(clusters)} cluster ids; every item needs the id of"
+            " its conversation"
+        )
     codes, count = _number(clusters)
     if not len(items):
         return Estimate(None, None, 0, 0)
@@ -63,7 +75,11 @@ def estimate(
     if statistic is None:
         value = values.mean()
         deviations = np.bincount(codes, weights=values - value, minlength=count)
-        stderr = np.sqrt(count / (count - 1) * np.sum(deviations**2)) / len(values) if count > 1 else None
+        stderr = (
+            np.sqrt(count / (count - 1) * np.sum(deviations**2)) / len(values)
+            if count > 1
+            else None
+        )
     else:
         total = values.sum(axis=0)
         value = statistic(total)
@@ -79,24 +95,41 @@ def _number(clusters: Sequence[str]) -> tuple[np.ndarray, int]:
     numbers: dict[str, int] = {}
     for i, cluster in enumerate(clusters):
         if not isinstance(cluster, str) or not cluster:
-            raise DataError(f"scored item {i}: the cluster id is {cluster!r}; every item needs the id of its conversation, as text")
+            raise DataError(
+                f"scored item {i}: the cluster id is {cluster!r}; every item needs the id of its"
+                " conversation, as text"
+            )
         numbers.setdefault(cluster, len(numbers))
-    return np.fromiter((numbers[cluster] for cluster in clusters), dtype=np.intp, count=len(clusters)), len(numbers)
+    return np.fromiter(
+        (numbers[cluster] for cluster in clusters), dtype=np.intp, count=len(clusters)
+    ), len(numbers)
 
 
 def _numbers(items, dimensions: int) -> np.ndarray:
     """The items as a float array of 1 (means) or 2 (sufficient statistics) dimensions."""
-    wanted = "one number per item" if dimensions == 1 else "one list of numbers per item, all of one length"
+    wanted = (
+        "one number per item"
+        if dimensions == 1
+        else "one list of numbers per item, all of one length"
+    )
     try:
         values = np.asarray(items, dtype=float)
     except (TypeError, ValueError):
-        raise DataError(f"scored items cannot be read: {wanted} is needed, the first is {items[0]!r}") from None
+        raise DataError(
+            f"scored items cannot be read: {wanted} is needed, the first is {items[0]!r}"
+        ) from None
     if values.ndim != dimensions:
-        raise DataError(f"scored items have {values.ndim} dimensions: {wanted} is needed, the first is {items[0]!r}")
+        raise DataError(
+            f"scored items have {values.ndim} dimensions: {wanted} is needed, the first is"
+            f" {items[0]!r}"
+        )
     finite = np.isfinite(values) if dimensions == 1 else np.isfinite(values).all(axis=1)
     if not finite.all():
         first = int(np.argmin(finite))
-        raise DataError(f"scored item {first} is {items[first]!r}; a score is a finite number (a missing score is never counted as 0)")
+        raise DataError(
+            f"scored item {first} is {items[first]!r}; a score is a finite number (a missing score"
+            " is never counted as 0)"
+        )
     return values
 
 

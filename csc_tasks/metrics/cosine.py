@@ -21,8 +21,12 @@ class Cosine:
     model: Any
     signature: str
 
-    def score(self, pairs: list[tuple[str, str]], device, batch_size: int, work: Work) -> list[float]:
-        """Cosine, -1 to 1, of each (reply, reference). An empty text has an embedding too, as the model makes it."""
+    def score(
+        self, pairs: list[tuple[str, str]], device, batch_size: int, work: Work
+    ) -> list[float]:
+        """Cosine, -1 to 1, of each (reply, reference). An empty text has an embedding too, as the
+        model makes it.
+        """
         import torch
 
         onto(device, self.model, NAME)
@@ -30,21 +34,35 @@ class Cosine:
         order = sorted(range(len(pairs)), key=lambda i: -len(pairs[i][0]) - len(pairs[i][1]))
         for start in range(0, len(order), _BLOCK * batch_size):
             block = order[start : start + _BLOCK * batch_size]
-            rows = {text: row for row, text in enumerate({text: None for i in block for text in pairs[i]})}
+            rows = {
+                text: row
+                for row, text in enumerate({text: None for i in block for text in pairs[i]})
+            }
             embeddings = self._embed(list(rows), batch_size, work)
-            ours, theirs = (torch.stack([embeddings[rows[pairs[i][side]]] for i in block]) for side in (0, 1))
-            for i, cosine in zip(block, torch.nn.functional.cosine_similarity(ours, theirs).tolist(), strict=True):
+            ours, theirs = (
+                torch.stack([embeddings[rows[pairs[i][side]]] for i in block]) for side in (0, 1)
+            )
+            for i, cosine in zip(
+                block, torch.nn.functional.cosine_similarity(ours, theirs).tolist(), strict=True
+            ):
                 scores[i] = cosine
             work.advance(len(block))
         return scores
 
     def _embed(self, texts: list[str], batch_size: int, work: Work) -> list:
         longest = self.model.max_seq_length or _LONGEST
-        lengths = [min(len(ids), longest) for ids in self.model.tokenizer(texts, verbose=False)["input_ids"]]
+        lengths = [
+            min(len(ids), longest)
+            for ids in self.model.tokenizer(texts, verbose=False)["input_ids"]
+        ]
 
         def run(batch: list[int]) -> list:
             here = [texts[i] for i in batch]
-            return list(self.model.encode(here, batch_size=len(here), convert_to_tensor=True, show_progress_bar=False))
+            return list(
+                self.model.encode(
+                    here, batch_size=len(here), convert_to_tensor=True, show_progress_bar=False
+                )
+            )
 
         embeddings: list = [None] * len(texts)
         for batch in by_length(lengths, batch_size):
@@ -56,14 +74,19 @@ class Cosine:
 
 @cache
 def load(model: str) -> Cosine:
-    """The model on the CPU. Raises MissingExtra, and ModelError for a model that cannot be loaded."""
+    """The model on the CPU. Raises MissingExtra, and ModelError for a model that cannot be
+    loaded.
+    """
     library = require("sentence_transformers", "learned", NAME)
     place = weights.place(NAME, model)
     with weights.loading(NAME, model):
         import torch
 
-        embedder = library.SentenceTransformer(place, device="cpu", model_kwargs={"dtype": torch.float32})
+        embedder = library.SentenceTransformer(
+            place, device="cpu", model_kwargs={"dtype": torch.float32}
+        )
     signature = (
-        f"{NAME}|model:{weights.identity(place)}|max:{embedder.max_seq_length}|sentence_transformers:{library.__version__}"
+        f"{NAME}|model:{weights.identity(place)}|max:{embedder.max_seq_length}"
+        f"|sentence_transformers:{library.__version__}"
     )
     return Cosine(embedder.eval(), signature)

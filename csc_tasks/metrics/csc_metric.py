@@ -1,12 +1,13 @@
-"""Every metric of the table through Hugging Face evaluate, offline: `csc metric-path` prints where this file lies.
+"""Every metric of the table through Hugging Face evaluate, offline: `csc metric-path` prints where
+this file lies.
 
     metric = evaluate.load(path, "bleu_4")
     metric.compute(predictions=["您好"], references=["您好！"], language="zh")
     -> {"bleu_4": ..., "bleu_4_stderr": None, "items": 1, "signature": "bleu|ngram:4|tok:zh|..."}
 
-The second argument is the metric's name in `csc_tasks.metrics.METRICS`. `conversation_ids`, one per item, gives the clustered standard
-error; without them there is none. Learned metrics take their settings (`bertscore_model`, `device`, `batch_size`, ...) as further
-arguments.
+The second argument is the metric's name in `csc_tasks.metrics.METRICS`. `conversation_ids`, one per
+item, gives the clustered standard error; without them there is none. Learned metrics take their
+settings (`bertscore_model`, `device`, `batch_size`, ...) as further arguments.
 """
 
 import datasets
@@ -20,20 +21,30 @@ _USABLE = [name for name, metric in METRICS.items() if metric.of != "flag"]
 
 
 class CscMetric(evaluate.Metric):
-    """One metric of csc-tasks. Strategy metrics take labels in any form the framework reads; "" is an unparsed prediction."""
+    """One metric of csc-tasks. Strategy metrics take labels in any form the framework reads; "" is
+    an unparsed prediction.
+    """
 
     def _info(self) -> evaluate.MetricInfo:
         if self.config_name not in _USABLE:
-            raise SettingError(f"csc_metric {self.config_name!r}: name one of {', '.join(_USABLE)}, as in evaluate.load(path, 'bleu_4')")
+            raise SettingError(
+                f"csc_metric {self.config_name!r}: name one of {', '.join(_USABLE)}, as in"
+                " evaluate.load(path, 'bleu_4')"
+            )
         text = datasets.Value("string")
         return evaluate.MetricInfo(
             description=METRICS[self.config_name].description,
             citation="",
-            inputs_description="predictions and references: lists of text; language: zh or en; conversation_ids: optional list of text",
+            inputs_description=(
+                "predictions and references: lists of text; language: zh or en; conversation_ids:"
+                " optional list of text"
+            ),
             features=datasets.Features({"predictions": text, "references": text}),
         )
 
-    def _compute(self, predictions, references, language, conversation_ids=None, **settings) -> dict:
+    def _compute(
+        self, predictions, references, language, conversation_ids=None, **settings
+    ) -> dict:
         metric = METRICS[self.config_name]
         if metric.of == "strategy":
             predictions = [strategy(label).id if label else None for label in predictions]
@@ -41,4 +52,9 @@ class CscMetric(evaluate.Metric):
         scores = metric.score(predictions, references, language, LearnedSettings(**settings))
         # Without ids everything is one cluster, and one cluster has no standard error.
         found = metric.estimate(scores.items, list(conversation_ids or ["-"] * len(predictions)))
-        return {metric.name: found.value, f"{metric.name}_stderr": found.stderr, "items": found.items, "signature": scores.signature}
+        return {
+            metric.name: found.value,
+            f"{metric.name}_stderr": found.stderr,
+            "items": found.items,
+            "signature": scores.signature,
+        }

@@ -1,14 +1,21 @@
 """What a date or a time of day looks like, Chinese and English: patterns as in `fact_rules`.
 
-Normal forms: those of XML Schema, `2024-03-05`, `2024-03`, `2024`, `--03-05`, `--03`, `---05`, and `15:30` (`15:30:20`).
+Normal forms: those of XML Schema, `2024-03-05`, `2024-03`, `2024`, `--03-05`, `--03`, `---05`, and
+`15:30` (`15:30:20`).
 """
 
 import re
 from decimal import Decimal
 
-from csc_tasks.metrics.numerals import CHINESE_DIGITS, CHINESE_NUMERAL, chinese_number, spelled_digits
+from csc_tasks.metrics.numerals import (
+    CHINESE_DIGITS,
+    CHINESE_NUMERAL,
+    chinese_number,
+    spelled_digits,
+)
 
-# Not inside a word, a longer number or a version. Chinese letters may stand on either side, so this cannot be \b.
+# Not inside a word, a longer number or a version. Chinese letters may stand on either side, so this
+# cannot be \b.
 START, END = r"(?<![A-Za-z0-9_])(?<!\d[.,:/])(?<![A-Za-z]-)", r"(?![A-Za-z0-9_]|[.,]\d)"
 
 
@@ -24,7 +31,11 @@ def _date(year: str, month: int, day: int) -> str | None:
 
 
 def _iso(match: re.Match) -> str | None:
-    return _date(match["y"], int(match["m"]), int(match["d"])) if int(match["m"]) and int(match["d"]) else None
+    return (
+        _date(match["y"], int(match["m"]), int(match["d"]))
+        if int(match["m"]) and int(match["d"])
+        else None
+    )
 
 
 def _slashed(match: re.Match) -> str | None:
@@ -34,18 +45,42 @@ def _slashed(match: re.Match) -> str | None:
 
 
 _MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 )
 _MONTH_NUMBERS = {name[:3].lower(): n for n, name in enumerate(_MONTHS, 1)}
 # `may` and `march` are words of their own, so these need their capital.
-_SPELLINGS = [form for name in _MONTHS for form in (name, name.upper(), rf"{name[:3]}\b\.?", rf"{name[:3].upper()}\b")]
-_SPELLINGS += [form for name in _MONTHS if name not in ("March", "May") for form in (name.lower(), rf"{name[:3].lower()}\b\.?")]
+_SPELLINGS = [
+    form
+    for name in _MONTHS
+    for form in (name, name.upper(), rf"{name[:3]}\b\.?", rf"{name[:3].upper()}\b")
+]
+_SPELLINGS += [
+    form
+    for name in _MONTHS
+    if name not in ("March", "May")
+    for form in (name.lower(), rf"{name[:3].lower()}\b\.?")
+]
 _MONTH = rf"(?:{'|'.join(_SPELLINGS)}|Sept\b\.?)"
 
 
 def _english_date(match: re.Match) -> str | None:
     parts = match.groupdict()
-    return _date(parts.get("y") or "", _MONTH_NUMBERS[parts["m"][:3].lower()] if parts.get("m") else 0, int(parts.get("d") or 0))
+    return _date(
+        parts.get("y") or "",
+        _MONTH_NUMBERS[parts["m"][:3].lower()] if parts.get("m") else 0,
+        int(parts.get("d") or 0),
+    )
 
 
 def _english_month(match: re.Match) -> str | None:
@@ -55,8 +90,12 @@ def _english_month(match: re.Match) -> str | None:
 def _chinese_date(match: re.Match) -> str | None:
     parts = match.groupdict()
     year = parts.get("y") or ""
-    numbers = [chinese_number(parts[part]) if parts.get(part) else Decimal(0) for part in ("m", "d")]
-    if None in numbers or any(not number for part, number in zip(("m", "d"), numbers, strict=True) if parts.get(part)):
+    numbers = [
+        chinese_number(parts[part]) if parts.get(part) else Decimal(0) for part in ("m", "d")
+    ]
+    if None in numbers or any(
+        not number for part, number in zip(("m", "d"), numbers, strict=True) if parts.get(part)
+    ):
         return None
     return _date(year if year.isascii() else spelled_digits(year), *map(int, numbers))
 
@@ -72,7 +111,11 @@ def _english_time(match: re.Match) -> str | None:
     hour, half = int(parts["h"]), (parts.get("ap") or "").lower()
     if half and not 1 <= hour <= 12:
         return None
-    return _clock(hour % 12 + 12 * (half == "p") if half else hour, int(parts.get("mi") or 0), int(parts.get("s") or 0))
+    return _clock(
+        hour % 12 + 12 * (half == "p") if half else hour,
+        int(parts.get("mi") or 0),
+        int(parts.get("s") or 0),
+    )
 
 
 _PART_OF_DAY = "(?P<p>凌晨|清晨|早上|早晨|上午|中午|下午|傍晚|晚上|夜里|今晚|当晚|明晚)?"
@@ -91,14 +134,24 @@ def _chinese_hour(hour: int, part: str | None) -> int:
 
 
 def _chinese_digital(match: re.Match) -> str | None:
-    return _clock(_chinese_hour(int(match["h"]), match["p"]), int(match["mi"]), int(match["s"] or 0))
+    return _clock(
+        _chinese_hour(int(match["h"]), match["p"]), int(match["mi"]), int(match["s"] or 0)
+    )
 
 
 def _chinese_time(match: re.Match) -> str | None:
     # The minutes of 三点零五分 are said with a zero that no number opens with.
-    hour, minute = chinese_number(match["h"]), chinese_number((match["mi"] or "").lstrip("零〇") or "零")
+    hour, minute = (
+        chinese_number(match["h"]),
+        chinese_number((match["mi"] or "").lstrip("零〇") or "零"),
+    )
     # Without one of these, N点 may be N points, and N时 part of a word.
-    sure = match["p"] or match["half"] or match["mi"] or (match["sign"] == "点" and match["after"] is not None)
+    sure = (
+        match["p"]
+        or match["half"]
+        or match["mi"]
+        or (match["sign"] == "点" and match["after"] is not None)
+    )
     if hour is None or minute is None or not sure:
         return None
     minute = {"半": 30, "一刻": 15, "三刻": 45}.get(match["half"] or "", int(minute))
@@ -106,8 +159,18 @@ def _chinese_time(match: re.Match) -> str | None:
 
 
 DATES = (
-    ("date", re.compile(rf"{START}(?P<y>(?:19|20)\d\d)(?P<s>[-/.])(?P<m>\d{{1,2}})(?P=s)(?P<d>\d{{1,2}}){END}"), _iso),
-    ("date", re.compile(rf"{START}(?P<m>\d{{1,2}})/(?P<d>\d{{1,2}})/(?P<y>(?:19|20)?\d\d){END}"), _slashed),
+    (
+        "date",
+        re.compile(
+            rf"{START}(?P<y>(?:19|20)\d\d)(?P<s>[-/.])(?P<m>\d{{1,2}})(?P=s)(?P<d>\d{{1,2}}){END}"
+        ),
+        _iso,
+    ),
+    (
+        "date",
+        re.compile(rf"{START}(?P<m>\d{{1,2}})/(?P<d>\d{{1,2}})/(?P<y>(?:19|20)?\d\d){END}"),
+        _slashed,
+    ),
 )
 
 _CHINESE_DAY = rf"(?:\d{{1,2}}|(?<!{CHINESE_NUMERAL})[一二三四五六七八九十]{{1,3}})"
@@ -118,13 +181,33 @@ _PLACES = "楼线门厅院室店台机窗库柜桌铺车馆区道路桥井仓码
 CHINESE_DATES = (
     (
         "date",
-        re.compile(rf"(?:(?P<y>{_CHINESE_YEAR}|(?<!\d)\d\d)年)?(?<!\d)(?P<m>{_CHINESE_DAY})月(?P<d>{_CHINESE_DAY})(?!\d)[日号]?"),
+        re.compile(
+            rf"(?:(?P<y>{_CHINESE_YEAR}|(?<!\d)\d\d)年)?(?<!\d)(?P<m>{_CHINESE_DAY})月(?P<d>{_CHINESE_DAY})(?!\d)[日号]?"
+        ),
         _chinese_date,
     ),
-    ("date", re.compile(rf"(?P<y>{_CHINESE_YEAR})年(?:(?P<m>{_CHINESE_DAY})月份?)?"), _chinese_date),
-    ("date", re.compile(rf"(?<!\d)(?P<m>{_CHINESE_DAY})(?:月份|月(?![{CHINESE_DIGITS}十\d怀经薪租供费卡]))"), _chinese_date),
-    ("date", re.compile(rf"{START}(?<![第{_STREETS}])(?P<d>\d{{1,2}})(?:日|号(?![{_PLACES}]))"), _chinese_date),
-    ("date", re.compile(rf"{_PART_OF_DAY}{START}(?P<h>\d{{1,2}}):(?P<mi>\d\d)(?::(?P<s>\d\d))?{END}"), _chinese_digital),
+    (
+        "date",
+        re.compile(rf"(?P<y>{_CHINESE_YEAR})年(?:(?P<m>{_CHINESE_DAY})月份?)?"),
+        _chinese_date,
+    ),
+    (
+        "date",
+        re.compile(
+            rf"(?<!\d)(?P<m>{_CHINESE_DAY})(?:月份|月(?![{CHINESE_DIGITS}十\d怀经薪租供费卡]))"
+        ),
+        _chinese_date,
+    ),
+    (
+        "date",
+        re.compile(rf"{START}(?<![第{_STREETS}])(?P<d>\d{{1,2}})(?:日|号(?![{_PLACES}]))"),
+        _chinese_date,
+    ),
+    (
+        "date",
+        re.compile(rf"{_PART_OF_DAY}{START}(?P<h>\d{{1,2}}):(?P<mi>\d\d)(?::(?P<s>\d\d))?{END}"),
+        _chinese_digital,
+    ),
     (
         "date",
         re.compile(
@@ -138,13 +221,40 @@ CHINESE_DATES = (
 
 _TH, _YEAR = "(?:st|nd|rd|th)?", r"(?P<y>(?:19|20)\d\d)\b"
 ENGLISH_DATES = (
-    ("date", re.compile(rf"\b(?P<m>{_MONTH}) (?:the )?(?P<d>\d{{1,2}}){_TH}\b(?!:|%|[.,]\d{{3}}\b)(?:,? {_YEAR})?"), _english_date),
-    ("date", re.compile(rf"{START}(?P<d>\d{{1,2}}){_TH}(?: of)?[ -](?P<m>{_MONTH})(?![A-Za-z])(?:,? {_YEAR})?"), _english_date),
+    (
+        "date",
+        re.compile(
+            rf"\b(?P<m>{_MONTH}) (?:the )?(?P<d>\d{{1,2}}){_TH}\b(?!:|%|[.,]\d{{3}}\b)(?:,?"
+            rf" {_YEAR})?"
+        ),
+        _english_date,
+    ),
+    (
+        "date",
+        re.compile(
+            rf"{START}(?P<d>\d{{1,2}}){_TH}(?: of)?[ -](?P<m>{_MONTH})(?![A-Za-z])(?:,? {_YEAR})?"
+        ),
+        _english_date,
+    ),
     ("date", re.compile(rf"\b(?P<m>{_MONTH}),? {_YEAR}"), _english_date),
     ("date", re.compile(rf"\b(?!Mar|May|MAR|MAY)(?P<m>{'|'.join(_MONTHS)})\b"), _english_month),
-    ("date", re.compile(r"(?<=[Oo]n the |[Bb]y the )(?P<d>\d{1,2})(?:st|nd|rd|th)(?! [a-z])"), _english_date),
-    ("date", re.compile(rf"{START}(?P<h>\d{{1,2}})(?::(?P<mi>\d\d))? ?(?P<ap>[ap])(?:m\b|\.m\.)", re.IGNORECASE), _english_time),
-    ("date", re.compile(rf"{START}(?P<h>\d{{1,2}}):(?P<mi>\d\d)(?::(?P<s>\d\d))?{END}"), _english_time),
+    (
+        "date",
+        re.compile(r"(?<=[Oo]n the |[Bb]y the )(?P<d>\d{1,2})(?:st|nd|rd|th)(?! [a-z])"),
+        _english_date,
+    ),
+    (
+        "date",
+        re.compile(
+            rf"{START}(?P<h>\d{{1,2}})(?::(?P<mi>\d\d))? ?(?P<ap>[ap])(?:m\b|\.m\.)", re.IGNORECASE
+        ),
+        _english_time,
+    ),
+    (
+        "date",
+        re.compile(rf"{START}(?P<h>\d{{1,2}}):(?P<mi>\d\d)(?::(?P<s>\d\d))?{END}"),
+        _english_time,
+    ),
     ("date", re.compile(rf"{START}(?P<h>\d{{1,2}}) o'?clock\b"), _english_time),
 )
 

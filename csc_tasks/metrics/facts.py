@@ -1,14 +1,17 @@
-"""Facts in a text, Chinese or English: numbers, amounts of money, dates and times, names, codes; and whether another text has them too.
+"""Facts in a text, Chinese or English: numbers, amounts of money, dates and times, names, codes;
+and whether another text has them too.
 
-    find_facts("Your $1,200.00 arrive on March 5.", "en")   amount "1200 USD", date "--03-05"
-    unsupported(facts, [history, summary], "en")            the facts that no support text holds
-    kept(original, rewritten, "zh")                         what a rewrite kept, replaced by a [placeholder], lost and added
+    find_facts("Your $1,200.00 arrive on March 5.", "en")  amount "1200 USD", date "--03-05"
+    unsupported(facts, [history, summary], "en")           the facts that no support text holds
+    kept(original, rewritten, "zh")                        what a rewrite kept, replaced by a
+                                                           [placeholder], lost and added
 
-Found is what a pattern can find with few mistakes, not everything a reader would: missing are relative dates (tomorrow, next Friday),
-weekdays, ordinals (第三, 5th), `one` and most uses of 一, spelled-out English digit runs and years, names in lower case or at the start of
-a sentence, and Chinese names without 先生 or 女士 behind or 我叫 or 姓 before them. English names include those of firms and places;
-words of support talk with a capital (Customer Service) are left out by a list. `$` is read as US dollars, `¥` as yuan, 3/5/2024 as
-month first.
+Found is what a pattern can find with few mistakes, not everything a reader would: missing are
+relative dates (tomorrow, next Friday), weekdays, ordinals (第三, 5th), `one` and most uses of 一,
+spelled-out English digit runs and years, names in lower case or at the start of a sentence, and
+Chinese names without 先生 or 女士 behind or 我叫 or 姓 before them. English names include those of
+firms and places; words of support talk with a capital (Customer Service) are left out by a list.
+`$` is read as US dollars, `¥` as yuan, 3/5/2024 as month first.
 """
 
 import re
@@ -27,8 +30,10 @@ KINDS = ("number", "amount", "date", "name", "code")
 class Fact:
     """A fact: its kind, its value in a normal form, and the words it stood in.
 
-    Values: `12500`, `20%`, `1200 USD`; dates as in XML Schema (`2024-03-05`, `2024-03`, `2024`, `--03-05`, `--03`, `---05`) and times as
-    `15:30`; names in lower case, of `王先生` the surname; codes (order, phone and card numbers, e-mail, URL) in lower case, digits joined.
+    Values: `12500`, `20%`, `1200 USD`; dates as in XML Schema (`2024-03-05`, `2024-03`, `2024`,
+    `--03-05`, `--03`, `---05`) and times as
+    `15:30`; names in lower case, of `王先生` the surname; codes (order, phone and card numbers,
+    e-mail, URL) in lower case, digits joined.
     """
 
     kind: str
@@ -38,7 +43,9 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What became of an original's different facts: `facts` = kept + masked + len(lost). `added` are facts of the rewrite alone."""
+    """What became of an original's different facts: `facts` = kept + masked + len(lost). `added`
+    are facts of the rewrite alone.
+    """
 
     facts: int
     kept: int
@@ -48,30 +55,40 @@ class Kept:
 
 
 def has_rules(language: str) -> bool:
-    """Whether there are rules that find facts in this language; where there are none, what needs them is not applicable."""
+    """Whether there are rules that find facts in this language; where there are none, what needs
+    them is not applicable.
+    """
     return language in RULES
 
 
 def find_facts(text: str, language: str) -> list[Fact]:
-    """The facts of `text` in reading order, repeated ones too. A placeholder such as [手机号码] or [phone number] is none.
+    """The facts of `text` in reading order, repeated ones too. A placeholder such as [手机号码] or
+    [phone number] is none.
 
-    Raises SettingError for a language without rules. Time grows with the length of the text, never faster.
+    Raises SettingError for a language without rules. Time grows with the length of the text, never
+    faster.
     """
     if not has_rules(language):
-        raise SettingError(f"there are no fact rules for {language!r}; facts can be found in {' and '.join(RULES)}")
+        raise SettingError(
+            f"there are no fact rules for {language!r}; facts can be found in {' and '.join(RULES)}"
+        )
     return list(_found(text, language))
 
 
 def placeholders(text: str) -> list[str]:
-    """What stands in `text` in place of sensitive data: `[手机号码]`, `<NAME>`, `****`, in reading order."""
+    """What stands in `text` in place of sensitive data: `[手机号码]`, `<NAME>`, `****`, in reading
+    order.
+    """
     return [match[0] for match in PLACEHOLDER.finditer(text.translate(WIDE))]
 
 
 def unsupported(facts: Sequence[Fact], support: Iterable[str], language: str) -> list[Fact]:
     """The facts whose value occurs in none of the support texts, in their order.
 
-    A less exact value is supported by a more exact one (`March 5` by `2024-03-05`, `3:30` by `15:30`, `1200` by `$1,200`, `王先生` by
-    `我叫王伟`, the last four digits by the whole number), and an amount by the bare number, because people leave the currency out.
+    A less exact value is supported by a more exact one (`March 5` by `2024-03-05`, `3:30` by
+    `15:30`, `1200` by `$1,200`, `王先生` by
+    `我叫王伟`, the last four digits by the whole number), and an amount by the bare number, because
+    people leave the currency out.
     """
     texts = list(support)
     there = {fact for text in texts for fact in _found(text, language)}
@@ -86,7 +103,11 @@ def unsupported(facts: Sequence[Fact], support: Iterable[str], language: str) ->
         if fact.kind in ("name", "code") and len(fact.value) > 1:
             # In lower case, or without Mr or 我叫, a name is not found as one, but it is there.
             if language == "en" and fact.kind == "name":
-                words = words if words is not None else {word for text in lowered for word in re.findall(r"[^\W\d_]+", text)}
+                words = (
+                    words
+                    if words is not None
+                    else {word for text in lowered for word in re.findall(r"[^\W\d_]+", text)}
+                )
                 if all(word in words for word in re.findall(r"[^\W\d_]+", fact.value)):
                     continue
             elif any(fact.value in text for text in lowered):
@@ -96,10 +117,12 @@ def unsupported(facts: Sequence[Fact], support: Iterable[str], language: str) ->
 
 
 def kept(original: str, rewritten: str, language: str) -> Kept:
-    """Compare the facts of an original with those of its rewrite; a fact that occurs several times counts once.
+    """Compare the facts of an original with those of its rewrite; a fact that occurs several times
+    counts once.
 
-    A fact that is gone counts as masked while the rewrite has placeholders that the original has not, of a kind that fits the fact
-    ([姓名] a name, [amount] an amount, **** anything), one fact a placeholder.
+    A fact that is gone counts as masked while the rewrite has placeholders that the original has
+    not, of a kind that fits the fact ([姓名] a name, [amount] an amount, **** anything), one fact a
+    placeholder.
     """
     before = _different(find_facts(original, language))
     gone = unsupported(before, [rewritten], language)
@@ -112,7 +135,9 @@ def kept(original: str, rewritten: str, language: str) -> Kept:
         else:
             free[mask] -= 1
     added = unsupported(_different(find_facts(rewritten, language)), [original], language)
-    return Kept(len(before), len(before) - len(gone), len(gone) - len(lost), tuple(lost), tuple(added))
+    return Kept(
+        len(before), len(before) - len(gone), len(gone) - len(lost), tuple(lost), tuple(added)
+    )
 
 
 # An audit asks for the facts of the same history again with every turn.
@@ -144,7 +169,9 @@ def _readings(fact: Fact) -> Iterator[str]:
         hour, _, rest = fact.value.partition(":")
         if hour == "00" or hour > "12":
             yield f"{(int(hour) + 11) % 12 + 1:02}:{rest}"
-    elif fact.kind == "date" and (match := re.fullmatch(r"(?:(\d{4})|-)-(\d\d)(?:-(\d\d))?", fact.value)):
+    elif fact.kind == "date" and (
+        match := re.fullmatch(r"(?:(\d{4})|-)-(\d\d)(?:-(\d\d))?", fact.value)
+    ):
         year, month, day = match.groups()
         yield f"--{month}"
         if year:
@@ -166,13 +193,27 @@ def _different(facts: Iterable[Fact]) -> list[Fact]:
 _MASKS = (
     ("amount", re.compile(r"金额|余额|价格|数额|amount|price|balance|sum", re.IGNORECASE)),
     ("date", re.compile(r"日期|时间|年|月|date|time|day|month|year", re.IGNORECASE)),
-    ("name", re.compile(r"姓名|名字|名称|姓|先生|女士|客户|客服|公司|name|customer|agent|company|person", re.IGNORECASE)),
-    ("code", re.compile(r"号|码|证|邮箱|网址|链接|账户|number|id\b|code|phone|mail|account|card|url|link|address", re.IGNORECASE)),
+    (
+        "name",
+        re.compile(
+            r"姓名|名字|名称|姓|先生|女士|客户|客服|公司|name|customer|agent|company|person",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "code",
+        re.compile(
+            r"号|码|证|邮箱|网址|链接|账户|number|id\b|code|phone|mail|account|card|url|link|address",
+            re.IGNORECASE,
+        ),
+    ),
 )
 
 
 def _masks(placeholder: str) -> tuple[str, ...]:
-    """The kinds of facts that a placeholder can stand for: by its words, or any where it has none that say."""
+    """The kinds of facts that a placeholder can stand for: by its words, or any where it has none
+    that say.
+    """
     kinds = [kind for kind, words in _MASKS if words.search(placeholder)]
     if placeholder.strip("[]<>{}") == placeholder or not kinds:
         return KINDS

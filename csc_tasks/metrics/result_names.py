@@ -1,7 +1,7 @@
 """What a metric's number is called in results and samples: formed and read here alone.
 
-A text metric of a mixed corpus stands once per language (`bleu_4_zh`), a choice by length-normalised
-likelihood beside the plain one (`strategy_acc_norm`).
+A text metric of a mixed corpus stands once per language (`bleu_4_zh`), a choice by
+length-normalised likelihood beside the plain one (`strategy_acc_norm`).
 """
 
 from csc_tasks.languages import languages
@@ -21,7 +21,9 @@ def normalised(name: str) -> str:
 
 
 def parts_of(name: str) -> tuple[str, str | None, bool]:
-    """(metric, language or None, whether length-normalised): `bleu_4_zh` -> ("bleu_4", "zh", False)."""
+    """(metric, language or None, whether length-normalised): `bleu_4_zh` -> ("bleu_4", "zh",
+    False).
+    """
     norm = name.endswith(_NORM)
     base = name.removesuffix(_NORM)
     for language in languages():

@@ -1,4 +1,6 @@
-"""Text to tokens for ROUGE-L, as the language asks for it. (BLEU uses sacrebleu's own tokenizers.)"""
+"""Text to tokens for ROUGE-L, as the language asks for it. (BLEU uses sacrebleu's own
+tokenizers.)
+"""
 
 import re
 import unicodedata
@@ -11,9 +13,11 @@ from csc_tasks.languages import language as language_of
 from csc_tasks.languages import languages
 
 CHINESE_TOKENIZER = "cjk-char+word:1"
-"""Names the Chinese token rule in signatures; the number after the colon moves when the rule does."""
+"""Names the Chinese token rule in signatures; the number after the colon moves when the rule does.
+"""
 
-# Han (all planes), kana, bopomofo, CJK punctuation and full-width forms: scripts written without spaces, where a run is not a word.
+# Han (all planes), kana, bopomofo, CJK punctuation and full-width forms: scripts written without
+# spaces, where a run is not a word.
 _UNSPACED = "\u2e80-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
 _CHINESE = re.compile(rf"[^\W_{_UNSPACED}]+|\S")
 WORD_TOKENIZER = "words-nfc:1"
@@ -21,22 +25,27 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def chinese_tokens(text: str) -> list[str]:
-    """Characters: every Chinese character and every mark (Chinese or ASCII punctuation, symbol, emoji) is a token; a run of other
-    letters and digits (`iphone15`, `2024`) is one token. Lower-cased; white space separates and is dropped. Nothing is normalised: a
-    full-width comma and an ASCII comma differ.
+    """Characters: every Chinese character and every mark (Chinese or ASCII punctuation, symbol,
+    emoji) is a token; a run of other letters and digits (`iphone15`, `2024`) is one token.
+    Lower-cased; white space separates and is dropped. Nothing is normalised: a full-width comma and
+    an ASCII comma differ.
     """
     return _CHINESE.findall(text.lower())
 
 
 def english_tokens(text: str) -> list[str]:
-    """rouge_score's default tokens without stemming: lower-cased runs of a-z and 0-9; everything else, all Chinese too, is dropped."""
+    """rouge_score's default tokens without stemming: lower-cased runs of a-z and 0-9; everything
+    else, all Chinese too, is dropped.
+    """
     from rouge_score.tokenize import tokenize
 
     return tokenize(text, None)
 
 
 def words(text: str) -> list[str]:
-    """Lower-cased runs of letters and digits of any script, accents composed (NFC); everything else is dropped."""
+    """Lower-cased runs of letters and digits of any script, accents composed (NFC); everything else
+    is dropped.
+    """
     return _WORD.findall(unicodedata.normalize("NFC", text).lower())
 
 
@@ -61,17 +70,24 @@ def rule(language: str) -> Rule:
 
 @cache
 def characters(language: str) -> Rule:
-    """`chinese_tokens`, and the language's own letters are a token each where they are of another script (Hangul, Thai)."""
+    """`chinese_tokens`, and the language's own letters are a token each where they are of another
+    script (Hangul, Thai).
+    """
     letters = language_of(language).text.letters
     own = "".join(re.findall(f"[{letters}]", "".join(map(chr, range(0x20000)))))
     if not re.sub(f"[{_UNSPACED}]", "", own):
         return Rule(chinese_tokens, CHINESE_TOKENIZER)
     pattern = re.compile(rf"[^\W_{_UNSPACED}{letters}]+|\S")
-    return Rule(lambda text: pattern.findall(unicodedata.normalize("NFC", text).lower()), f"{language}-char+word:1")
+    return Rule(
+        lambda text: pattern.findall(unicodedata.normalize("NFC", text).lower()),
+        f"{language}-char+word:1",
+    )
 
 
 def tokens(text: str, language: str) -> list[str]:
-    """The tokens ROUGE-L compares in `language`. Raises SettingError for a language that the project does not have."""
+    """The tokens ROUGE-L compares in `language`. Raises SettingError for a language that the
+    project does not have.
+    """
     return rule(language).split(text)
 
 
@@ -79,5 +95,8 @@ def known_language(language: str) -> str:
     """`language` itself, or SettingError when the overlap metrics cannot split it."""
     if language not in languages():
         known = ", ".join(languages())
-        raise SettingError(f"overlap metrics know the languages {known}, not {language!r}; set csc_language or fix the corpus")
+        raise SettingError(
+            f"overlap metrics know the languages {known}, not {language!r}; set csc_language or fix"
+            " the corpus"
+        )
     return language

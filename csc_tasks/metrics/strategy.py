@@ -1,7 +1,8 @@
-"""Agreement of predicted and gold strategies, and the flags that are counted beside them. All functions return Scores.
+"""Agreement of predicted and gold strategies, and the flags that are counted beside them. All
+functions return Scores.
 
-Strategy functions take predicted strategy ids (None where the reply could not be parsed) and gold ids; "Others" is a label like any
-other. The language plays no part.
+Strategy functions take predicted strategy ids (None where the reply could not be parsed) and gold
+ids; "Others" is a label like any other. The language plays no part.
 """
 
 from collections.abc import Sequence
@@ -13,51 +14,72 @@ from csc_tasks.framework import BY_ID, BY_NUMBER
 from csc_tasks.metrics.cluster import Scores
 
 
-def strategy_acc(predictions: list[str | None], references: list[str], language: str = "") -> Scores:
+def strategy_acc(
+    predictions: list[str | None], references: list[str], language: str = ""
+) -> Scores:
     """1.0 where the predicted strategy is the gold one, else 0.0; unparsed is wrong.
 
-    Unit: one turn, 0-1, higher is better. Limit: several strategies may suit a turn and only the annotated one counts.
-    Raises DataError for an id that is none of the twelve.
+    Unit: one turn, 0-1, higher is better. Limit: several strategies may suit a turn and only the
+    annotated one counts. Raises DataError for an id that is none of the twelve.
     """
     _check(predictions, references)
     items = [float(ours == gold) for ours, gold in zip(predictions, references, strict=True)]
     return Scores(items, "strategy_acc|labels:12|unparsed:wrong")
 
 
-def strategy_macro_f1(predictions: list[str | None], references: list[str], language: str = "") -> Scores:
-    """[gold number, predicted number] per turn, 0 where unparsed; `label_counts` and `macro_f1` make a corpus value of them.
+def strategy_macro_f1(
+    predictions: list[str | None], references: list[str], language: str = ""
+) -> Scores:
+    """[gold number, predicted number] per turn, 0 where unparsed; `label_counts` and `macro_f1`
+    make a corpus value of them.
 
-    Unit: the corpus, 0-1, higher is better. Limit: a label with few gold turns weighs as much as a frequent one.
-    Raises DataError for an id that is none of the twelve.
+    Unit: the corpus, 0-1, higher is better. Limit: a label with few gold turns weighs as much as a
+    frequent one. Raises DataError for an id that is none of the twelve.
     """
     _check(predictions, references)
     items = [
-        [BY_ID[gold].number, 0 if ours is None else BY_ID[ours].number] for ours, gold in zip(predictions, references, strict=True)
+        [BY_ID[gold].number, 0 if ours is None else BY_ID[ours].number]
+        for ours, gold in zip(predictions, references, strict=True)
     ]
     return Scores(items, "strategy_macro_f1|labels:gold_support|unparsed:false_negative")
 
 
 def label_counts(items: Sequence[Sequence[int]]) -> np.ndarray:
-    """(n, 3k) counts from the items of `strategy_macro_f1`: true positive, false positive, false negative of each of k labels.
+    """(n, 3k) counts from the items of `strategy_macro_f1`: true positive, false positive, false
+    negative of each of k labels.
 
-    The k labels are those with at least one gold turn among the items, so they are fixed before any turn is left out. An unparsed turn
-    is a false negative of its gold label and a false positive of none; so is a prediction of a label without gold support.
+    The k labels are those with at least one gold turn among the items, so they are fixed before any
+    turn is left out. An unparsed turn is a false negative of its gold label and a false positive of
+    none; so is a prediction of a label without gold support.
     """
     pairs = np.asarray(items)
     numbers = list(BY_NUMBER)
     shaped = pairs.ndim == 2 and pairs.shape[1] == 2
-    if not shaped or not np.isin(pairs[:, 0], numbers).all() or not np.isin(pairs[:, 1], [0, *numbers]).all():
-        raise DataError(f"strategy_macro_f1 items are [gold number, predicted number or 0], up to {numbers[-1]}; the first is {items[0]!r}")
+    if (
+        not shaped
+        or not np.isin(pairs[:, 0], numbers).all()
+        or not np.isin(pairs[:, 1], [0, *numbers]).all()
+    ):
+        raise DataError(
+            "strategy_macro_f1 items are [gold number, predicted number or 0], up to"
+            f" {numbers[-1]}; the first is {items[0]!r}"
+        )
     labels = np.unique(pairs[:, 0])
     gold, ours = pairs[:, :1] == labels, pairs[:, 1:] == labels
-    return np.stack([gold & ours, ~gold & ours, gold & ~ours], axis=-1).reshape(len(pairs), -1).astype(float)
+    return (
+        np.stack([gold & ours, ~gold & ours, gold & ~ours], axis=-1)
+        .reshape(len(pairs), -1)
+        .astype(float)
+    )
 
 
 def macro_f1(counts: np.ndarray) -> np.ndarray:
-    """Mean F1 of k labels from summed counts (..., 3k) as `label_counts` lays them out; the result has shape (...).
+    """Mean F1 of k labels from summed counts (..., 3k) as `label_counts` lays them out; the result
+    has shape (...).
 
-    A label that neither occurs nor is predicted any more, which only a jackknife replicate can show, has F1 0: a label that rests on one
-    conversation makes the standard error large, as it should.
+    A label that neither occurs nor is predicted any more, which only a jackknife replicate can
+    show, has F1 0: a label that rests on one conversation makes the standard error large, as it
+    should.
     """
     counts = np.asarray(counts, dtype=float)
     counts = counts.reshape(*counts.shape[:-1], -1, 3)
@@ -65,29 +87,38 @@ def macro_f1(counts: np.ndarray) -> np.ndarray:
     return (hits / np.maximum(hits + counts[..., 1] + counts[..., 2], 1)).mean(axis=-1)
 
 
-def stage_overlap(predictions: list[str | None], references: list[str], language: str = "") -> Scores:
-    """Jaccard overlap of the stage sets of the predicted and the gold strategy; both Others 1, one Others 0, unparsed 0.
+def stage_overlap(
+    predictions: list[str | None], references: list[str], language: str = ""
+) -> Scores:
+    """Jaccard overlap of the stage sets of the predicted and the gold strategy; both Others 1, one
+    Others 0, unparsed 0.
 
-    Unit: one turn, 0-1, higher is better. Limit: strategies of the same stages (PS and ID, or RC and AC) cannot be told apart.
-    Raises DataError for an id that is none of the twelve.
+    Unit: one turn, 0-1, higher is better. Limit: strategies of the same stages (PS and ID, or RC
+    and AC) cannot be told apart. Raises DataError for an id that is none of the twelve.
     """
     _check(predictions, references)
     stages = {None: frozenset(), **{s.id: frozenset(s.stages) for s in BY_ID.values()}}
     items = []
     for ours, gold in zip(predictions, references, strict=True):
         union = stages[ours] | stages[gold]
-        # Only Others and an unparsed turn have no stages: without a union the pair is Others-Others (1) or unparsed-Others (0).
-        items.append(len(stages[ours] & stages[gold]) / len(union) if union else float(ours == gold))
+        # Only Others and an unparsed turn have no stages: without a union the pair is Others-Others
+        # (1) or unparsed-Others (0).
+        items.append(
+            len(stages[ours] & stages[gold]) / len(union) if union else float(ours == gold)
+        )
     return Scores(items, "stage_overlap|jaccard|others:own|unparsed:0")
 
 
 def flag(name: str):
-    """The metric function of a flag: 1.0 for every item whose value (0/1, true/false, or a count) is not 0, so that the mean is a share.
+    """The metric function of a flag: 1.0 for every item whose value (0/1, true/false, or a count)
+    is not 0, so that the mean is a share.
 
     The function raises DataError for a value that is not a number, or is negative.
     """
 
-    def shares(predictions: list[float], references: list | None = None, language: str = "") -> Scores:
+    def shares(
+        predictions: list[float], references: list | None = None, language: str = ""
+    ) -> Scores:
         for i, value in enumerate(predictions):
             if not isinstance(value, int | float) or not value >= 0:
                 raise DataError(f"scored item {i}: {name} is {value!r}; 0, 1 or a count is needed")
@@ -97,11 +128,22 @@ def flag(name: str):
 
 
 def _check(predictions: list, references: list) -> None:
-    """Raise DataError unless the lists are equally long, gold are strategy ids and predicted are ids or None."""
+    """Raise DataError unless the lists are equally long, gold are strategy ids and predicted are
+    ids or None.
+    """
     if len(predictions) != len(references):
-        raise DataError(f"{len(predictions)} predicted strategies but {len(references)} gold ones; every turn needs both")
+        raise DataError(
+            f"{len(predictions)} predicted strategies but {len(references)} gold ones; every turn"
+            " needs both"
+        )
     for i, (ours, gold) in enumerate(zip(predictions, references, strict=True)):
         if gold not in BY_ID:
-            raise DataError(f"scored item {i}: gold strategy {gold!r} is not one of {', '.join(BY_ID)}; an unlabelled turn is not scored")
+            raise DataError(
+                f"scored item {i}: gold strategy {gold!r} is not one of {', '.join(BY_ID)}; an"
+                " unlabelled turn is not scored"
+            )
         if ours is not None and ours not in BY_ID:
-            raise DataError(f"scored item {i}: predicted strategy {ours!r} is not one of {', '.join(BY_ID)}; an unparsed reply is None")
+            raise DataError(
+                f"scored item {i}: predicted strategy {ours!r} is not one of {', '.join(BY_ID)}; an"
+                " unparsed reply is None"
+            )

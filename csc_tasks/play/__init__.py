@@ -1,12 +1,18 @@
-"""Plays conversations through an lm_eval model: reference context, generated context, questions and strategy choice.
+"""Plays conversations through an lm_eval model: reference context, generated context, questions and
+strategy choice.
 
-The tasks send requests of two types of their own, `csc_generate` and `csc_choose`; importing this package gives lm_eval's `LM` and
-`CachingLM` a method for each. Prompts, what is dropped where one would not fit, and the replies that re-enter are the same for every
-backend (requests.py, chains.py). How the model is asked differs:
+The tasks send requests of two types of their own, `csc_generate` and `csc_choose`; importing this
+package gives lm_eval's `LM` and
+`CachingLM` a method for each. Prompts, what is dropped where one would not fit, and the replies
+that re-enter are the same for every backend (requests.py, chains.py). How the model is asked
+differs:
 
-- lm_eval's HF backend, where the model allows it (eligible.py): in lockstep, its key-value cache kept between turns (lockstep.py, rows.py);
-- API backends: as many conversations at once as they have connections, a request that fails being one failed turn (concurrent.py);
-- all else, and everything with `csc_play=plain`: through the backend's own `generate_until` and `loglikelihood` (plain.py).
+- lm_eval's HF backend, where the model allows it (eligible.py): in lockstep, its key-value cache
+  kept between turns (lockstep.py, rows.py);
+- API backends: as many conversations at once as they have connections, a request that fails being
+  one failed turn (concurrent.py);
+- all else, and everything with `csc_play=plain`: through the backend's own `generate_until` and
+  `loglikelihood` (plain.py).
 
 Each request remembers which way it was (way.py), for the warning and the results file.
 """
@@ -25,13 +31,25 @@ from csc_tasks.play.ranks import length, share
 from csc_tasks.play.requests import CHOOSE, GENERATE, Played, PlayInstance, Renderer
 from csc_tasks.play.way import CONCURRENT, LOCKSTEP, PLAIN, Way
 
-__all__ = ["CHOOSE", "GENERATE", "PlayInstance", "Played", "Renderer", "Way", "choose", "generate", "length", "share"]
+__all__ = [
+    "CHOOSE",
+    "GENERATE",
+    "PlayInstance",
+    "Played",
+    "Renderer",
+    "Way",
+    "choose",
+    "generate",
+    "length",
+    "share",
+]
 
 log = logging.getLogger("lm_eval.csc_tasks")
 
 
 def generate(lm, requests: Sequence[PlayInstance]) -> list[Played]:
-    """`LM.csc_generate`: an answer for every request; conversations in generated context go turn by turn.
+    """`LM.csc_generate`: an answer for every request; conversations in generated context go turn by
+    turn.
 
     Afterwards each request's `arguments[0]` is the prompt that was really sent.
     """
@@ -40,7 +58,9 @@ def generate(lm, requests: Sequence[PlayInstance]) -> list[Played]:
 
 
 def choose(lm, requests: Sequence[PlayInstance]) -> list[dict]:
-    """`LM.csc_choose`: for every request the log-likelihood of `[name]` for each of the twelve names, in the table's order."""
+    """`LM.csc_choose`: for every request the log-likelihood of `[name]` for each of the twelve
+    names, in the table's order.
+    """
     return _play(lm, requests, "strategy choice", chooses=True)
 
 
@@ -67,7 +87,12 @@ def _play(lm, requests: Sequence[PlayInstance], label: str, chooses: bool) -> li
         kept=isinstance(lm, CachingLM),
         connections=api.connections(itself) if remote else None,
     )
-    progress = tqdm(total=sum(map(len, asked)), desc=f"csc: {label}", unit="turn", disable=getattr(lm, "rank", 0) != 0)
+    progress = tqdm(
+        total=sum(map(len, asked)),
+        desc=f"csc: {label}",
+        unit="turn",
+        disable=getattr(lm, "rank", 0) != 0,
+    )
     with SteadyBatchSize(itself), thoughts.as_planned(itself, plan), progress:
         if way.mode == LOCKSTEP:
             play = lockstep.choose if chooses else lockstep.generate

@@ -1,4 +1,6 @@
-"""What an API server sent -> the reply's text, or why there is none. Here a raw message becomes text, and nowhere else."""
+"""What an API server sent -> the reply's text, or why there is none. Here a raw message becomes
+text, and nowhere else.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +9,9 @@ from csc_tasks.play.failures import Failure
 from csc_tasks.refusals import shortened
 
 LENGTH = {"length", "max_tokens"}
-"""Reasons for the end of a reply that say that the token limit cut it: OpenAI and all who follow it, Anthropic."""
+"""Reasons for the end of a reply that say that the token limit cut it: OpenAI and all who follow
+it, Anthropic.
+"""
 REFUSED = {"content_filter", "refusal"}
 
 
@@ -50,7 +54,9 @@ def read_answer(lm, outputs) -> Answer | Failure:
 
 
 def read_likelihood(lm, outputs, tokens: list, lengths: list[int]) -> tuple[float, bool] | Failure:
-    """(log-likelihood of the tokens after the first `lengths[0]`, whether each was the likeliest) of an echoed prompt."""
+    """(log-likelihood of the tokens after the first `lengths[0]`, whether each was the likeliest)
+    of an echoed prompt.
+    """
     try:
         value, greedy = lm.parse_logprobs(outputs=outputs, tokens=tokens, ctxlens=lengths)[0]
         return float(value), bool(greedy)

@@ -1,28 +1,47 @@
-"""lm_eval's API backends: which they are, how many requests they send at once, how long a prompt may be by `max_length`."""
+"""lm_eval's API backends: which they are, how many requests they send at once, how long a prompt
+may be by `max_length`.
+"""
 
 import json
 from urllib.parse import urlsplit, urlunsplit
 
 from csc_tasks.errors import SettingError
 
-OWN = ("generate_until", "model_call", "amodel_call", "get_batched_requests", "_loglikelihood_tokens", "batch_loglikelihood_requests")
+OWN = (
+    "generate_until",
+    "model_call",
+    "amodel_call",
+    "get_batched_requests",
+    "_loglikelihood_tokens",
+    "batch_loglikelihood_requests",
+)
 UNSET = 2047
 """The length these backends have where the user gave no `max_length` (2048, less one)."""
 
 
 def is_api(lm) -> bool:
-    """Whether this is one of lm_eval's API backends, with lm_eval's own way of sending; asking does not import them."""
-    bases = [cls for cls in type(lm).__mro__ if (cls.__module__, cls.__name__) == ("lm_eval.models.api_models", "TemplateAPI")]
+    """Whether this is one of lm_eval's API backends, with lm_eval's own way of sending; asking does
+    not import them.
+    """
+    bases = [
+        cls
+        for cls in type(lm).__mro__
+        if (cls.__module__, cls.__name__) == ("lm_eval.models.api_models", "TemplateAPI")
+    ]
     return bool(bases) and all(getattr(type(lm), name) is getattr(bases[0], name) for name in OWN)
 
 
 def connections(lm) -> int:
-    """How many requests go out at once: a batch is so many requests of one prompt, and one bad prompt spoils no other."""
+    """How many requests go out at once: a batch is so many requests of one prompt, and one bad
+    prompt spoils no other.
+    """
     return max(1, lm._concurrent) * max(1, lm._batch_size)
 
 
 def address(lm) -> str:
-    """The server's address without anything that may be secret. SettingError for one that is none."""
+    """The server's address without anything that may be secret. SettingError for one that is
+    none.
+    """
     try:
         parts = urlsplit(str(lm.base_url or ""))
     except ValueError as error:
@@ -31,16 +50,21 @@ def address(lm) -> str:
 
 
 def chat_length(lm, prompt) -> int | None:
-    """Tokens of a prompt that is sent as messages or text, where `max_length` was given; None where it was not.
+    """Tokens of a prompt that is sent as messages or text, where `max_length` was given; None where
+    it was not.
 
-    Counted with the backend's tokenizer where it has one. Else estimated from above: a token for every three ASCII
-    characters and one for every other character.
+    Counted with the backend's tokenizer where it has one. Else estimated from above: a token for
+    every three ASCII characters and one for every other character.
     """
     if not is_api(lm) or lm.max_length == UNSET:
         return None
     messages = json.loads(prompt.prompt) if hasattr(prompt, "prompt") else None
     if messages is not None and lm.tokenizer_backend == "huggingface":
-        return len(lm.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=False))
+        return len(
+            lm.tokenizer.apply_chat_template(
+                messages, add_generation_prompt=True, tokenize=True, return_dict=False
+            )
+        )
     text = prompt if messages is None else "\n\n".join(message["content"] for message in messages)
     ascii_characters = sum(character.isascii() for character in text)
     return len(text) - ascii_characters + -(-ascii_characters // 3)

@@ -1,4 +1,6 @@
-"""lm_eval's `--use_cache` for replies that do not come through its own `generate_until` or `loglikelihood`."""
+"""lm_eval's `--use_cache` for replies that do not come through its own `generate_until` or
+`loglikelihood`.
+"""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -13,13 +15,17 @@ REFUSED = "csc_refused_parameters"
 
 
 class Book:
-    """What earlier runs have answered, and where this run's answers go, under the keys that lm_eval itself uses."""
+    """What earlier runs have answered, and where this run's answers go, under the keys that lm_eval
+    itself uses.
+    """
 
     def __init__(self, lm) -> None:
         self.model, self.cache = (lm.lm, lm.dbdict) if isinstance(lm, CachingLM) else (lm, {})
 
     def reply(self, arguments: tuple) -> tuple[str, bool] | None:
-        """(text, whether the token limit cut it) of a cached reply. As in lm_eval, sampled replies are never taken from the cache."""
+        """(text, whether the token limit cut it) of a cached reply. As in lm_eval, sampled replies
+        are never taken from the cache.
+        """
         key = hash_args("generate_until", arguments)
         if arguments[1].get("do_sample") or key not in self.cache:
             return None
@@ -41,12 +47,15 @@ class Book:
         key = hash_args("loglikelihood", (prompt, option))
         return self.cache[key][0] if key in self.cache else None
 
-    def keep_likelihoods(self, prompt: str, options: list[str], answers: list[tuple[float, bool]]) -> None:
+    def keep_likelihoods(
+        self, prompt: str, options: list[str], answers: list[tuple[float, bool]]
+    ) -> None:
         for option, answer in zip(options, answers, strict=True):
             self.model.cache_hook.add_partial("loglikelihood", (prompt, option), answer)
 
     def too_long(self, arguments: tuple) -> TooLong | None:
-        """That the server refused this prompt as too long: a run that goes on need not hear it again.
+        """That the server refused this prompt as too long: a run that goes on need not hear it
+        again.
 
         `arguments` are the request's, because the same prompt may fit beside a shorter reply.
         """

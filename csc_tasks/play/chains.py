@@ -1,6 +1,8 @@
-"""Conversations as chains of requests: what each asks next, given what the model has answered so far.
+"""Conversations as chains of requests: what each asks next, given what the model has answered so
+far.
 
-Every way of playing (plain.py, lockstep.py, concurrent.py) draws on the same chains, so that none of them can ask anything else.
+Every way of playing (plain.py, lockstep.py, concurrent.py) draws on the same chains, so that none
+of them can ask anything else.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,8 +20,9 @@ from csc_tasks.refusals import TooLong
 class Chain:
     """Requests that are asked one after the other, each as soon as the one before it is answered.
 
-    `tally` counts those that fail. `limit` is the reply length in tokens for which every prompt leaves room; without it
-    each request's own `max_gen_toks` counts. `told` is for API servers: what they say about the length of prompts.
+    `tally` counts those that fail. `limit` is the reply length in tokens for which every prompt
+    leaves room; without it each request's own `max_gen_toks` counts. `told` is for API servers:
+    what they say about the length of prompts.
     """
 
     def __init__(
@@ -43,14 +46,17 @@ class Chain:
     def ask(self) -> PlayInstance | None:
         """The next request with its rendered prompt as `arguments[0]`; None when all are answered.
 
-        A request whose instructions alone do not fit the model fails here, and the one after it is next.
+        A request whose instructions alone do not fit the model fails here, and the one after it is
+        next.
         """
         while self.position < len(self.requests):
             request = self.requests[self.position]
             kwargs = request.arguments[1]
             room = self.limit or reply_tokens(self.renderer.lm, kwargs)
             try:
-                prompt, self.dropped = self.renderer.fitting(request, room, self.replies if request.generated else None, self.told)
+                prompt, self.dropped = self.renderer.fitting(
+                    request, room, self.replies if request.generated else None, self.told
+                )
             except ModelError as error:
                 self.dropped = None
                 self.fail(Failure("item", "prompt too long", str(error)))
@@ -67,26 +73,44 @@ class Chain:
 
     def choose(self, loglikelihoods: Sequence[float]) -> None:
         """Book the twelve log-likelihoods for the request that `ask` gave last."""
-        self._book({"loglikelihoods": list(loglikelihoods), "history_truncated": self.dropped, "failed": ""}, None)
+        self._book(
+            {
+                "loglikelihoods": list(loglikelihoods),
+                "history_truncated": self.dropped,
+                "failed": "",
+            },
+            None,
+        )
 
     def fail(self, failure: Failure) -> None:
-        """Book that the request has no reply; raises ModelError when that is one too many. It re-enters as no reply."""
+        """Book that the request has no reply; raises ModelError when that is one too many. It
+        re-enters as no reply.
+        """
         request = self.requests[self.position]
         self.tally.fail(request, failure)
         if request.chooses:
-            self._book({"loglikelihoods": None, "history_truncated": self.dropped, "failed": failure.reason}, None)
+            self._book(
+                {
+                    "loglikelihoods": None,
+                    "history_truncated": self.dropped,
+                    "failed": failure.reason,
+                },
+                None,
+            )
         else:
             self._book(Played("", False, self.dropped, failure.reason), read_reply(None))
 
     def shorten(self, too_long: TooLong) -> None:
-        """The server refused the prompt that `ask` gave last: `ask` gives it shorter, or it fails where no history is left."""
+        """The server refused the prompt that `ask` gave last: `ask` gives it shorter, or it fails
+        where no history is left.
+        """
         request = self.requests[self.position]
         droppable = request.prompt.droppable()
         if self.dropped >= droppable:
             reply = self.limit or reply_tokens(self.renderer.lm, request.arguments[1])
             detail = (
-                f"the server has no room for instructions and question alone beside a reply of {reply} tokens "
-                f"(max_gen_toks and csc_think_tokens): {too_long.said}"
+                "the server has no room for instructions and question alone beside a reply of"
+                f" {reply} tokens (max_gen_toks and csc_think_tokens): {too_long.said}"
             )
             self.fail(Failure("item", "prompt too long", detail))
         else:
@@ -103,7 +127,9 @@ class Chain:
 
 
 def conversations(requests: Iterable[PlayInstance]) -> list[list[PlayInstance]]:
-    """The requests, each once, by conversation and in the order they came in. lm_eval pads a rank's requests by repeating some."""
+    """The requests, each once, by conversation and in the order they came in. lm_eval pads a rank's
+    requests by repeating some.
+    """
     grouped: dict[tuple, list[PlayInstance]] = {}
     for request in {id(request): request for request in requests}.values():
         grouped.setdefault(request.conversation, []).append(request)
@@ -112,7 +138,11 @@ def conversations(requests: Iterable[PlayInstance]) -> list[list[PlayInstance]]:
 
 def in_order(chains: Iterable[Chain], requests: Sequence[PlayInstance]) -> list:
     """What was booked for each request, in the order of `requests`."""
-    found = {id(request): answer for chain in chains for request, answer in zip(chain.requests, chain.answers, strict=True)}
+    found = {
+        id(request): answer
+        for chain in chains
+        for request, answer in zip(chain.requests, chain.answers, strict=True)
+    }
     return [found[id(request)] for request in requests]
 
 

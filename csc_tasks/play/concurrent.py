@@ -1,14 +1,17 @@
-"""API backends: a few more conversations at once than the backend has connections, each asking its next turn as soon as it is answered.
+"""API backends: a few more conversations at once than the backend has connections, each asking its
+next turn as soon as it is answered.
 
-lm_eval's own call waits for the slowest reply of a round, and one bad response ends it. Here a slot never waits for another conversation,
-a conversation's turns follow each other, so that a server's prefix cache still holds the turn before, and what a server refuses is one
-turn's matter (server.py).
+lm_eval's own call waits for the slowest reply of a round, and one bad response ends it. Here a slot
+never waits for another conversation, a conversation's turns follow each other, so that a server's
+prefix cache still holds the turn before, and what a server refuses is one turn's matter
+(server.py).
 """
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from lm_eval.api.model import TemplateLM
 from tqdm import tqdm
@@ -28,33 +31,67 @@ from csc_tasks.refusals import Parameters, TooLong
 log = logging.getLogger("lm_eval.csc_tasks")
 
 READY = 4
-"""One conversation for so many connections has its next request ready while all connections are in use."""
+"""One conversation for so many connections has its next request ready while all connections are in
+use.
+"""
 
 
-def generate(lm, conversations: Sequence[Sequence[PlayInstance]], renderer: Renderer, tally: Tally, progress: tqdm) -> list[Chain]:
-    """Play all conversations, those with the most turns first, so that no long one is left over at the end."""
+def generate(
+    lm,
+    conversations: Sequence[Sequence[PlayInstance]],
+    renderer: Renderer,
+    tally: Tally,
+    progress: tqdm,
+) -> list[Chain]:
+    """Play all conversations, those with the most turns first, so that no long one is left over at
+    the end.
+    """
     chains = [Chain(requests, renderer, tally, told=Told()) for requests in conversations]
     return _played(Book(lm), chains, _reply, tally, progress)
 
 
-def choose(lm, conversations: Sequence[Sequence[PlayInstance]], renderer: Renderer, tally: Tally, progress: tqdm) -> list[Chain]:
+def choose(
+    lm,
+    conversations: Sequence[Sequence[PlayInstance]],
+    renderer: Renderer,
+    tally: Tally,
+    progress: tqdm,
+) -> list[Chain]:
     """The twelve names' log-likelihoods after every prompt, each as a request of its own."""
     _check_likelihoods(renderer.lm)
-    chains = [Chain(requests, renderer, tally, longest_name(requests[0]), Told()) for requests in conversations]
+    chains = [
+        Chain(requests, renderer, tally, longest_name(requests[0]), Told())
+        for requests in conversations
+    ]
     return _played(Book(lm), chains, _choice, tally, progress)
 
 
-def _played(book: Book, chains: list[Chain], turn: Callable[..., Awaitable], tally: Tally, progress: tqdm) -> list[Chain]:
+def _played(
+    book: Book, chains: list[Chain], turn: Callable[..., Awaitable], tally: Tally, progress: tqdm
+) -> list[Chain]:
     where = address(book.model)
-    parameters = Parameters(set(book.refused_parameters()), lambda sentence: log.warning("%s %s", where, sentence))
-    asyncio.run(_play(book, deque(sorted(chains, key=lambda chain: -len(chain.requests))), turn, parameters, tally, progress))
+    parameters = Parameters(
+        set(book.refused_parameters()), lambda sentence: log.warning("%s %s", where, sentence)
+    )
+    asyncio.run(
+        _play(
+            book,
+            deque(sorted(chains, key=lambda chain: -len(chain.requests))),
+            turn,
+            parameters,
+            tally,
+            progress,
+        )
+    )
     for chain in chains:
         for request in chain.requests:
             request.left_out = tuple(parameters.left_out())
     return chains
 
 
-async def _play(book: Book, chains: deque[Chain], turn, parameters: Parameters, tally: Tally, progress: tqdm) -> None:
+async def _play(
+    book: Book, chains: deque[Chain], turn, parameters: Parameters, tally: Tally, progress: tqdm
+) -> None:
     async with Server(book.model, parameters, lambda: tally.answered) as server:
 
         async def play() -> None:
@@ -112,9 +149,12 @@ async def _choice(server: Server, book: Book, chain: Chain, request: PlayInstanc
         if value is None:
             outcome = book.too_long(request.arguments)
             if outcome is None:
-                tokens, lengths, _ = lm.batch_loglikelihood_requests([[((prompt, option), *lm._encode_pair(prompt, option))]])
+                tokens, lengths, _ = lm.batch_loglikelihood_requests(
+                    [[((prompt, option), *lm._encode_pair(prompt, option))]]
+                )
                 payload = server.payload(tokens[0], None, generate=False)
-                outcome = await server.ask(payload, lambda outputs: read_likelihood(lm, outputs, tokens, lengths))  # noqa: B023
+                read = partial(read_likelihood, lm, tokens=tokens, lengths=lengths)
+                outcome = await server.ask(payload, read)
             if isinstance(outcome, TooLong | Failure):
                 _without_answer(book, chain, request, outcome)
                 return
@@ -125,7 +165,9 @@ async def _choice(server: Server, book: Book, chain: Chain, request: PlayInstanc
     chain.choose(sums)
 
 
-def _without_answer(book: Book, chain: Chain, request: PlayInstance, outcome: TooLong | Failure) -> None:
+def _without_answer(
+    book: Book, chain: Chain, request: PlayInstance, outcome: TooLong | Failure
+) -> None:
     """The chain asks a prompt that was too long again, shorter; else the turn has failed."""
     if isinstance(outcome, TooLong):
         book.keep_too_long(request.arguments, outcome)
@@ -135,7 +177,9 @@ def _without_answer(book: Book, chain: Chain, request: PlayInstance, outcome: To
 
 
 def _message(lm, prompt, kwargs: dict):
-    """The prompt as lm_eval sends it: tokens that fit where the backend sends tokens, else as it is."""
+    """The prompt as lm_eval sends it: tokens that fit where the backend sends tokens, else as it
+    is.
+    """
     if not lm.tokenized_requests:
         return prompt
     tokens = lm.tok_encode((prompt,), add_special_tokens=lm.add_bos_token)[0]
@@ -149,6 +193,11 @@ def _check_likelihoods(lm) -> None:
             # Backends that give none say so whatever they are asked.
             lm.loglikelihood([])
     except (NotImplementedError, AssertionError) as error:
-        raise ModelError(f"{type(lm).__name__} gives no log-likelihoods, which this task needs: {error}") from None
+        raise ModelError(
+            f"{type(lm).__name__} gives no log-likelihoods, which this task needs: {error}"
+        ) from None
     if lm.tokenizer is None:
-        raise ModelError("log-likelihoods need a tokenizer: tokenizer_backend=huggingface,tokenizer=FOLDER in --model_args")
+        raise ModelError(
+            "log-likelihoods need a tokenizer: tokenizer_backend=huggingface,tokenizer=FOLDER in"
+            " --model_args"
+        )

@@ -1,7 +1,8 @@
 """Which models lockstep play is for, and why it is not for the others.
 
-What is known to need every prompt encoded from its start is named, here and in csc_tasks/prefix_cache.py. What is not known is tried:
-tokens through the cache, as many as the corpus's longest prompt has, must give the logits that the model gives without it.
+What is known to need every prompt encoded from its start is named, here and in
+csc_tasks/prefix_cache.py. What is not known is tried: tokens through the cache, as many as the
+corpus's longest prompt has, must give the logits that the model gives without it.
 """
 
 from collections.abc import Sequence
@@ -20,11 +21,17 @@ FOLLOWED = {"until", "max_gen_toks", "do_sample", "temperature", "repetition_pen
 
 def is_hf(lm) -> bool:
     """Whether this is lm_eval's HF backend or a class made from it; asking does not import it."""
-    return any((cls.__module__, cls.__name__) == ("lm_eval.models.huggingface", "HFLM") for cls in type(lm).__mro__)
+    return any(
+        (cls.__module__, cls.__name__) == ("lm_eval.models.huggingface", "HFLM")
+        for cls in type(lm).__mro__
+    )
 
 
-def why_plain(lm, requests: Sequence[PlayInstance], chooses: bool, longest: int | None = None) -> str | None:
-    """Why these requests to lm_eval's HF backend need the plain way; None where lockstep play gives the same answers.
+def why_plain(
+    lm, requests: Sequence[PlayInstance], chooses: bool, longest: int | None = None
+) -> str | None:
+    """Why these requests to lm_eval's HF backend need the plain way; None where lockstep play gives
+    the same answers.
 
     `longest`: how many tokens their longest prompt has, where that is known.
     """
@@ -42,7 +49,15 @@ def why_plain(lm, requests: Sequence[PlayInstance], chooses: bool, longest: int 
 def _backend(lm, chooses: bool) -> str | None:
     from lm_eval.models.huggingface import HFLM
 
-    own = ("generate_until", "_model_generate", "_model_call", "loglikelihood", "_loglikelihood_tokens", "tok_encode", "tok_batch_encode")
+    own = (
+        "generate_until",
+        "_model_generate",
+        "_model_call",
+        "loglikelihood",
+        "_loglikelihood_tokens",
+        "tok_encode",
+        "tok_batch_encode",
+    )
     replaced = [name for name in own if getattr(type(lm), name) is not getattr(HFLM, name)]
     if replaced:
         return f"the backend {type(lm).__name__} has a `{replaced[0]}` of its own"
@@ -60,7 +75,13 @@ def _parallel(lm) -> str | None:
     if not isinstance(base, PreTrainedModel):
         return f"{type(base).__name__} is a wrapper, not a transformers model"
     kind = getattr(getattr(lm, "accelerator", None), "distributed_type", None)
-    if kind is not None and getattr(kind, "value", kind) not in ("NO", "MULTI_CPU", "MULTI_GPU", "MULTI_NPU", "MULTI_XPU"):
+    if kind is not None and getattr(kind, "value", kind) not in (
+        "NO",
+        "MULTI_CPU",
+        "MULTI_GPU",
+        "MULTI_NPU",
+        "MULTI_XPU",
+    ):
         return f"with {kind} all ranks must run the same passes"
     if getattr(base, "_tp_size", None):
         return "with tensor parallelism all ranks must run the same passes"
@@ -78,7 +99,9 @@ def _generation(lm, requests: Sequence[PlayInstance]) -> str | None:
     reason = by_generation(without_adapter(lm.model), lm.model.generation_config.to_diff_dict())
     if reason:
         return reason
-    for kwargs in {str(request.arguments[1]): request.arguments[1] for request in requests}.values():
+    for kwargs in {
+        str(request.arguments[1]): request.arguments[1] for request in requests
+    }.values():
         normal = normalize_gen_kwargs(kwargs, lm.max_gen_toks)
         if normal.get("do_sample") or normal.get("temperature"):
             return "replies are sampled"
@@ -91,16 +114,20 @@ def _generation(lm, requests: Sequence[PlayInstance]) -> str | None:
 
 
 def _longest(lm, requests: Sequence[PlayInstance]) -> int:
-    """How many tokens about the longest prompt has: that of a conversation's last turn, after the corpus's turns."""
+    """How many tokens about the longest prompt has: that of a conversation's last turn, after the
+    corpus's turns.
+    """
     last = (asked[-1].prompt for asked in conversations(requests))
     texts = (prompt.plain(prompt.messages()) for prompt in last)
     return len(lm.tok_encode(max(texts, key=lambda text: len(text.encode()), default="")))
 
 
 def _trial(lm, longest: int) -> str | None:
-    """Two rows of other lengths, one continued after its end was taken back, against the same tokens without a cache.
+    """Two rows of other lengths, one continued after its end was taken back, against the same
+    tokens without a cache.
 
-    The longer row gets `longest` tokens: windows, and factors that depend on positions, show in long prompts only.
+    The longer row gets `longest` tokens: windows, and factors that depend on positions, show in
+    long prompts only.
     """
     import torch
 
@@ -108,7 +135,9 @@ def _trial(lm, longest: int) -> str | None:
     third = longest // 3
     try:
         size = min(lm.model.get_input_embeddings().num_embeddings, 1000)
-        tokens = torch.randint(size, (longest + third + 5,), generator=torch.Generator().manual_seed(0)).tolist()
+        tokens = torch.randint(
+            size, (longest + third + 5,), generator=torch.Generator().manual_seed(0)
+        ).tolist()
         one, other = tokens[:third] + tokens[2 * third + 5 :], tokens[third : 2 * third]
         rows = Rows(lm, 2)
         rows.encode([0, 1], [tokens[: third + 5], other])
@@ -118,7 +147,9 @@ def _trial(lm, longest: int) -> str | None:
         keep = {"logits_to_keep": 1} if rows.can_keep else {}
         with torch.no_grad():
             expected = [
-                lm.model(input_ids=torch.tensor([ids], device=lm.device), **keep).logits[0, -1].float()
+                lm.model(input_ids=torch.tensor([ids], device=lm.device), **keep)
+                .logits[0, -1]
+                .float()
                 for ids in ([*one, tokens[0], tokens[2]], [*other, tokens[1], tokens[3]])
             ]
         expected = torch.stack(expected).to(found.device)
@@ -126,4 +157,8 @@ def _trial(lm, longest: int) -> str | None:
         return f"a trial failed ({type(error).__name__}: {error})"
     exact = lm.model.dtype in (torch.float32, torch.float64) and not lm.mixed_precision_dtype
     far = float((found - expected).abs().max() / expected.abs().max())
-    return f"in a trial its logits differed by {far:.1%} from those without a cache" if not far < (1e-3 if exact else 0.1) else None
+    return (
+        f"in a trial its logits differed by {far:.1%} from those without a cache"
+        if not far < (1e-3 if exact else 0.1)
+        else None
+    )

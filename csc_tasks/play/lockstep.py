@@ -1,8 +1,10 @@
-"""Lockstep play for lm_eval's HF backend: a batch of conversations with one key-value cache that is kept between turns.
+"""Lockstep play for lm_eval's HF backend: a batch of conversations with one key-value cache that is
+kept between turns.
 
-Conversations with the most turns start first. A row that has finished a turn waits until a share of the rows waits with it, so that their
-next prompts are encoded together; a row whose conversation has ended takes the next one, and finds the instructions already in the cache.
-Memory is bounded by the batch: one cache row for each conversation that is being played.
+Conversations with the most turns start first. A row that has finished a turn waits until a share of
+the rows waits with it, so that their next prompts are encoded together; a row whose conversation
+has ended takes the next one, and finds the instructions already in the cache. Memory is bounded by
+the batch: one cache row for each conversation that is being played.
 """
 
 import time
@@ -10,7 +12,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, postprocess_generated_text
+from lm_eval.models.utils import (
+    handle_stop_sequences,
+    normalize_gen_kwargs,
+    postprocess_generated_text,
+)
 from tqdm import tqdm
 
 from csc_tasks.play.book import Book
@@ -23,7 +29,9 @@ from csc_tasks.play.rows import Rows
 from csc_tasks.stops import end_tokens
 
 WAITING = 4
-"""The next prompts are encoded when one row in this many waits: idle rows cost less than many small forward passes."""
+"""The next prompts are encoded when one row in this many waits: idle rows cost less than many small
+forward passes.
+"""
 
 
 @dataclass(slots=True)
@@ -38,15 +46,24 @@ class Reply:
 
 
 def generate(
-    lm, conversations: Sequence[Sequence[PlayInstance]], chat_template, batch_size: int, tally: Tally, progress: tqdm, **how
+    lm,
+    conversations: Sequence[Sequence[PlayInstance]],
+    chat_template,
+    batch_size: int,
+    tally: Tally,
+    progress: tqdm,
+    **how,
 ) -> list[Chain]:
-    """Play all conversations greedily. The replies are those that the backend itself gives to one prompt at a time.
+    """Play all conversations greedily. The replies are those that the backend itself gives to one
+    prompt at a time.
 
     `how` is what a Renderer needs to know about the model's thinking.
     """
     book = Book(lm)
     lm = book.model
-    renderer = Renderer(lm, chat_template, lambda prompt: lm.tok_batch_encode([prompt])[0][0].tolist(), **how)
+    renderer = Renderer(
+        lm, chat_template, lambda prompt: lm.tok_batch_encode([prompt])[0][0].tolist(), **how
+    )
     chains = [Chain(requests, renderer, tally) for requests in _spread(conversations, batch_size)]
 
     def cached(chain: Chain, request: PlayInstance) -> bool:
@@ -55,7 +72,9 @@ def generate(
             progress.update()
         return known is not None
 
-    seats = _Seats(chains, batch_size, cached, lambda request: renderer.tokens(request.arguments[0]))
+    seats = _Seats(
+        chains, batch_size, cached, lambda request: renderer.tokens(request.arguments[0])
+    )
     rows, stop = Rows(lm, seats.count), _Stop(lm)
     replies: dict[int, Reply] = {}
     started = time.perf_counter()
@@ -76,7 +95,11 @@ def generate(
         if seats.waiting and (not replies or len(seats.waiting) * WAITING >= seats.count):
             asked = seats.next_requests()
             replies |= {row: stop.new_reply(request) for row, request, _ in asked}
-            logits = rows.encode([row for row, _, _ in asked], [tokens for _, _, tokens in asked]) if asked else {}
+            logits = (
+                rows.encode([row for row, _, _ in asked], [tokens for _, _, tokens in asked])
+                if asked
+                else {}
+            )
             for row, after in logits.items():
                 take(row, stop.likeliest(after[-1], replies[row], rows.held[row]))
         if not replies and not seats.waiting:
@@ -85,21 +108,41 @@ def generate(
             rows.keep(kept)
             replies = {new: replies[old] for new, old in enumerate(kept) if old in replies}
         if replies:
-            logits = rows.step([replies[row].tokens[-1] if row in replies else None for row in range(seats.count)])
+            logits = rows.step(
+                [replies[row].tokens[-1] if row in replies else None for row in range(seats.count)]
+            )
             best = logits.float().argmax(-1).tolist()
             for row in sorted(replies):
                 plain = replies[row].penalty == 1
-                take(row, best[row] if plain else stop.likeliest(logits[row], replies[row], rows.held[row]))
+                take(
+                    row,
+                    (
+                        best[row]
+                        if plain
+                        else stop.likeliest(logits[row], replies[row], rows.held[row])
+                    ),
+                )
 
 
 def choose(
-    lm, conversations: Sequence[Sequence[PlayInstance]], chat_template, batch_size: int, tally: Tally, progress: tqdm, **how
+    lm,
+    conversations: Sequence[Sequence[PlayInstance]],
+    chat_template,
+    batch_size: int,
+    tally: Tally,
+    progress: tqdm,
+    **how,
 ) -> list[Chain]:
-    """The twelve names' log-likelihoods after every prompt, from one pass over what is new in the prompt and the names."""
+    """The twelve names' log-likelihoods after every prompt, from one pass over what is new in the
+    prompt and the names.
+    """
     book = Book(lm)
     lm = book.model
     renderer = Renderer(lm, chat_template, **how)
-    chains = [Chain(requests, renderer, tally, longest_name(requests[0])) for requests in _spread(conversations, batch_size)]
+    chains = [
+        Chain(requests, renderer, tally, longest_name(requests[0]))
+        for requests in _spread(conversations, batch_size)
+    ]
 
     def cached(chain: Chain, request: PlayInstance) -> bool:
         if known := book.likelihoods(request.arguments[0], options(request)):
@@ -116,7 +159,9 @@ def choose(
     while asked := seats.next_requests():
         # A name's last token predicts nothing that is asked for.
         tails = [[tokens[:-1] for tokens in names] for _, _, (_, names) in asked]
-        logits = rows.encode([row for row, _, _ in asked], [context for _, _, (context, _) in asked], tails)
+        logits = rows.encode(
+            [row for row, _, _ in asked], [context for _, _, (context, _) in asked], tails
+        )
         for row, request, (_, names) in asked:
             answers = likelihoods(logits.pop(row), names, lm.softmax_dtype)
             book.keep_likelihoods(request.arguments[0], options(request), answers)
@@ -129,11 +174,15 @@ def choose(
 class _Seats:
     """Which conversation plays in which row. `waiting` rows want their next prompt."""
 
-    def __init__(self, chains: Sequence[Chain], batch_size: int, cached: Callable, encode: Callable) -> None:
+    def __init__(
+        self, chains: Sequence[Chain], batch_size: int, cached: Callable, encode: Callable
+    ) -> None:
         self.queue = deque(sorted(chains, key=lambda chain: -len(chain.requests)))
         self.cached = cached
         self.encode = encode
-        self.chains: list[Chain | None] = [self.queue.popleft() for _ in range(min(batch_size, len(chains)))]
+        self.chains: list[Chain | None] = [
+            self.queue.popleft() for _ in range(min(batch_size, len(chains)))
+        ]
         self.waiting = list(range(self.count))
 
     @property
@@ -141,7 +190,9 @@ class _Seats:
         return len(self.chains)
 
     def next_requests(self) -> list[tuple]:
-        """(row, request, what `encode` makes of it) for the waiting rows; a row for which nothing is left to ask stays empty."""
+        """(row, request, what `encode` makes of it) for the waiting rows; a row for which nothing
+        is left to ask stays empty.
+        """
         found = []
         for row in self.waiting:
             while (chain := self.chains[row]) is not None:
@@ -155,7 +206,9 @@ class _Seats:
         return found
 
     def shrunk(self) -> list[int]:
-        """The rows to keep where half of them or more have nothing left to do; they become the rows 0, 1, ... of this."""
+        """The rows to keep where half of them or more have nothing left to do; they become the rows
+        0, 1, ... of this.
+        """
         kept = [row for row, chain in enumerate(self.chains) if chain is not None]
         if not kept or len(kept) * 2 > self.count:
             return []
@@ -165,7 +218,9 @@ class _Seats:
 
 
 class _Stop:
-    """When a reply ends and what its text is, by the rules of lm_eval's HF backend for a batch of one."""
+    """When a reply ends and what its text is, by the rules of lm_eval's HF backend for a batch of
+    one.
+    """
 
     def __init__(self, lm) -> None:
         self.lm = lm
@@ -177,7 +232,12 @@ class _Stop:
     def new_reply(self, request: PlayInstance) -> Reply:
         kwargs = normalize_gen_kwargs(request.arguments[1], self.lm.max_gen_toks)
         stops = handle_stop_sequences(kwargs.get("until"), eos=self.eos)
-        return Reply(request.arguments, kwargs["max_gen_toks"], stops, kwargs.get("repetition_penalty", self.penalty))
+        return Reply(
+            request.arguments,
+            kwargs["max_gen_toks"],
+            stops,
+            kwargs.get("repetition_penalty", self.penalty),
+        )
 
     def likeliest(self, logits, reply: Reply, held: list[int]) -> int:
         """The greedy choice from logits of shape (vocabulary,) after the tokens `held`."""
@@ -186,19 +246,28 @@ class _Stop:
 
         scores = logits.float()[None]
         if reply.penalty != 1:
-            scores = RepetitionPenaltyLogitsProcessor(reply.penalty)(torch.tensor([held], device=scores.device), scores)
+            scores = RepetitionPenaltyLogitsProcessor(reply.penalty)(
+                torch.tensor([held], device=scores.device), scores
+            )
         return int(scores.argmax(-1))
 
     def reached(self, reply: Reply) -> bool:
-        """Whether the reply's last token ends it or completes a stop string; each is looked for in its own length and two tokens."""
+        """Whether the reply's last token ends it or completes a stop string; each is looked for in
+        its own length and two tokens.
+        """
         if reply.tokens[-1] in self.ends:
             return True
         lengths = {stop: self._length(stop) + 2 for stop in reply.stops}
-        texts = {length: self.lm.tokenizer.decode(reply.tokens[-length:]) for length in set(lengths.values())}
+        texts = {
+            length: self.lm.tokenizer.decode(reply.tokens[-length:])
+            for length in set(lengths.values())
+        }
         return any(stop in texts[length] for stop, length in lengths.items())
 
     def inside(self, reply: Reply) -> bool:
-        """Whether a stop string stands in the reply though no token seemed to complete it: spelt in unusually many tokens."""
+        """Whether a stop string stands in the reply though no token seemed to complete it: spelt in
+        unusually many tokens.
+        """
         text = self.lm.tok_decode(reply.tokens, skip_special_tokens=False)
         return any(stop and stop in text for stop in reply.stops)
 
@@ -211,8 +280,12 @@ class _Stop:
         return self._lengths[stop]
 
 
-def _spread(conversations: Sequence[Sequence[PlayInstance]], batch_size: int) -> list[Sequence[PlayInstance]]:
-    """The conversations; where they are fewer than rows, those whose turns do not depend on replies as runs of their turns."""
+def _spread(
+    conversations: Sequence[Sequence[PlayInstance]], batch_size: int
+) -> list[Sequence[PlayInstance]]:
+    """The conversations; where they are fewer than rows, those whose turns do not depend on replies
+    as runs of their turns.
+    """
     runs = -(-batch_size // max(1, len(conversations)))
     spread: list[Sequence[PlayInstance]] = []
     for requests in conversations:
@@ -222,7 +295,11 @@ def _spread(conversations: Sequence[Sequence[PlayInstance]], batch_size: int) ->
 
 
 def _show(progress: tqdm, rows: Rows, started: float) -> None:
-    """Turns done (and so the time left), and tokens of prompts and replies a second, whether they were computed or re-used."""
+    """Turns done (and so the time left), and tokens of prompts and replies a second, whether they
+    were computed or re-used.
+    """
     tokens = rows.asked + rows.decoded
-    progress.set_postfix_str(f"{tokens / (time.perf_counter() - started):,.0f} tokens/s", refresh=False)
+    progress.set_postfix_str(
+        f"{tokens / (time.perf_counter() - started):,.0f} tokens/s", refresh=False
+    )
     progress.update()

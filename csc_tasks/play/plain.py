@@ -1,7 +1,9 @@
-"""The plain way: every backend's own `generate_until` and `loglikelihood`, a window of conversations at a time.
+"""The plain way: every backend's own `generate_until` and `loglikelihood`, a window of
+conversations at a time.
 
-Backends sort what they are given by length. A window keeps the requests of one conversation near each other all the same, so that a
-backend's prefix cache of bounded size (vLLM, sglang) still holds what the next turn repeats.
+Backends sort what they are given by length. A window keeps the requests of one conversation near
+each other all the same, so that a backend's prefix cache of bounded size (vLLM, sglang) still holds
+what the next turn repeats.
 """
 
 from collections.abc import Sequence
@@ -21,9 +23,16 @@ from csc_tasks.play.requests import PlayInstance, Renderer
 
 
 def generate(
-    lm, conversations: Sequence[Sequence[PlayInstance]], renderer: Renderer, window: int, tally: Tally, progress: tqdm
+    lm,
+    conversations: Sequence[Sequence[PlayInstance]],
+    renderer: Renderer,
+    window: int,
+    tally: Tally,
+    progress: tqdm,
 ) -> list[Chain]:
-    """Reference context: a whole window at once. Generated context: the k-th supporter turns of a window in its k-th round."""
+    """Reference context: a whole window at once. Generated context: the k-th supporter turns of a
+    window in its k-th round.
+    """
     if any(requests[0].generated and len(requests) > 1 for requests in conversations):
         _refuse_reloading(renderer.lm)
     played, done = [], 0
@@ -31,11 +40,16 @@ def generate(
         chains = [
             Chain(asked_together, renderer, tally)
             for requests in some
-            for asked_together in ([requests] if requests[0].generated else [[request] for request in requests])
+            for asked_together in (
+                [requests] if requests[0].generated else [[request] for request in requests]
+            )
         ]
         played += chains
         while asked := [(chain, request) for chain in chains if (request := chain.ask())]:
-            instances = [Instance("generate_until", request.doc, request.arguments, 0, request.metadata) for _, request in asked]
+            instances = [
+                Instance("generate_until", request.doc, request.arguments, 0, request.metadata)
+                for _, request in asked
+            ]
             with cut_replies(lm, progress.update) as was_cut:
                 texts = _answers(lm, "generate_until", instances)
                 for (chain, _), instance, text in zip(asked, instances, texts, strict=True):
@@ -47,15 +61,30 @@ def generate(
 
 
 def choose(
-    lm, conversations: Sequence[Sequence[PlayInstance]], renderer: Renderer, window: int, tally: Tally, progress: tqdm
+    lm,
+    conversations: Sequence[Sequence[PlayInstance]],
+    renderer: Renderer,
+    window: int,
+    tally: Tally,
+    progress: tqdm,
 ) -> list[Chain]:
     """The twelve continuations of every prompt, as ordinary log-likelihood requests."""
     played = []
     for some in windows(conversations, window):
-        chains = [Chain([request], renderer, tally, longest_name(request)) for requests in some for request in requests]
+        chains = [
+            Chain([request], renderer, tally, longest_name(request))
+            for requests in some
+            for request in requests
+        ]
         open_chains = [chain for chain in chains if chain.ask() is not None]
         asked = [
-            Instance("loglikelihood", request.doc, (request.arguments[0], option), number, request.metadata)
+            Instance(
+                "loglikelihood",
+                request.doc,
+                (request.arguments[0], option),
+                number,
+                request.metadata,
+            )
             for request in (chain.requests[0] for chain in open_chains)
             for number, option in enumerate(options(request))
         ]
@@ -68,9 +97,13 @@ def choose(
 
 
 def options(request: PlayInstance) -> list[str]:
-    """The twelve continuations. A chat template ends where the reply starts; plain text ends with a colon and wants a space."""
+    """The twelve continuations. A chat template ends where the reply starts; plain text ends with a
+    colon and wants a space.
+    """
     space = "" if request.templated else " "
-    return [f"{space}[{strategy_name(strategy.id, request.prompt.language)}]" for strategy in STRATEGIES]
+    return [
+        f"{space}[{strategy_name(strategy.id, request.prompt.language)}]" for strategy in STRATEGIES
+    ]
 
 
 def longest_name(request: PlayInstance) -> int:
@@ -79,7 +112,9 @@ def longest_name(request: PlayInstance) -> int:
 
 
 def _answers(lm, method: str, instances: list[Instance]) -> list:
-    """What the backend's own method answers. A server's failure, which ends the run here, is one line."""
+    """What the backend's own method answers. A server's failure, which ends the run here, is one
+    line.
+    """
     itself = lm.lm if isinstance(lm, CachingLM) else lm
     try:
         return getattr(lm, method)(instances)
@@ -88,14 +123,15 @@ def _answers(lm, method: str, instances: list[Instance]) -> list:
             raise
         said = " ".join(str(error).split())
         raise ModelError(
-            f"{address(itself)}: {type(error).__name__}: {said}; with csc_play=plain one failed request ends the run, "
-            "with csc_play=auto it is one failed turn"
+            f"{address(itself)}: {type(error).__name__}: {said}; with csc_play=plain one failed"
+            " request ends the run, with csc_play=auto it is one failed turn"
         ) from error
 
 
 def _refuse_reloading(lm) -> None:
     if getattr(lm, "data_parallel_size", 1) > 1:
         raise ModelError(
-            "generated context asks turn by turn, and this backend with data_parallel_size > 1 loads the model again each time: "
-            "run `vllm serve` and use --model local-chat-completions, or data_parallel_size=1"
+            "generated context asks turn by turn, and this backend with data_parallel_size > 1"
+            " loads the model again each time: run `vllm serve` and use --model"
+            " local-chat-completions, or data_parallel_size=1"
         )

@@ -1,4 +1,6 @@
-"""One supporter turn or one answer as a request to a model, and the prompts of one model: chat template or plain text, short enough."""
+"""One supporter turn or one answer as a request to a model, and the prompts of one model: chat
+template or plain text, short enough.
+"""
 
 import logging
 from collections.abc import Callable
@@ -20,17 +22,20 @@ CHOOSE = "csc_choose"
 """The types of our requests; lm_eval calls the model's method of that name."""
 
 TEMPLATE_MARGIN = 16
-"""Tokens a tokenizer may add to a rendered prompt (beginning-of-text marks and the like), kept free in the quick length check."""
+"""Tokens a tokenizer may add to a rendered prompt (beginning-of-text marks and the like), kept free
+in the quick length check.
+"""
 
 
 @dataclass
 class PlayInstance(Instance):
     """A request for one supporter turn or one answer.
 
-    `prompt` renders it, `templated` says whether the run applies the model's chat template, `generated` whether the model's own earlier
-    turns stand in for the gold supporter's. `play`, `window`, `date`, `max_failed` and `think_tokens` are the settings of these names.
-    After the call `way` is how it was played, `thought` what was done about the model's thinking, and `left_out` names the request
-    parameters that an API server refused.
+    `prompt` renders it, `templated` says whether the run applies the model's chat template,
+    `generated` whether the model's own earlier turns stand in for the gold supporter's. `play`,
+    `window`, `date`, `max_failed` and `think_tokens` are the settings of these names. After the
+    call `way` is how it was played, `thought` what was done about the model's thinking, and
+    `left_out` names the request parameters that an API server refused.
     """
 
     prompt: TurnPrompt | AnswerPrompt | None = None
@@ -59,9 +64,11 @@ class PlayInstance(Instance):
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What came back for a request: the raw text, whether the token limit cut it (None: the backend cannot tell) and turns dropped.
+    """What came back for a request: the raw text, whether the token limit cut it (None: the backend
+    cannot tell) and turns dropped.
 
-    `history_truncated` is None where the model's length or tokenizer is not known here. `failed` is "" or why there is no reply.
+    `history_truncated` is None where the model's length or tokenizer is not known here. `failed` is
+    "" or why there is no reply.
     `thinking` says how to read the text.
     """
 
@@ -75,9 +82,10 @@ class Played:
 class Renderer:
     """Prompts as one model takes them: chat template or plain text, and short enough.
 
-    `encode` turns text into the model's tokens where the model's own `tok_encode` is not what its requests are encoded with.
-    `thinking` is how the model thinks aloud; `strips` says that the backend takes its thinking out of the text, and `bridge` is put
-    between a prompt and what follows it.
+    `encode` turns text into the model's tokens where the model's own `tok_encode` is not what its
+    requests are encoded with.
+    `thinking` is how the model thinks aloud; `strips` says that the backend takes its thinking out
+    of the text, and `bridge` is put between a prompt and what follows it.
     """
 
     def __init__(
@@ -99,7 +107,9 @@ class Renderer:
         self._template: ChatTemplate | None = None
 
     def render(self, request: PlayInstance, drop: int = 0, replies: dict[int, Reply] | None = None):
-        """The prompt as text (or lm_eval's JSON chat string for chat APIs) with `drop` oldest turns left out."""
+        """The prompt as text (or lm_eval's JSON chat string for chat APIs) with `drop` oldest turns
+        left out.
+        """
         messages = request.prompt.messages(drop, replies)
         if request.system_instruction:
             if messages[0]["role"] == "system":
@@ -116,41 +126,69 @@ class Renderer:
         return prompt + self.bridge if isinstance(prompt, str) else prompt
 
     def reading(self, request: PlayInstance, cut: bool | None) -> Thinking:
-        """How to read the reply to a request whose prompt was sent; `cut` by the token limit or not."""
+        """How to read the reply to a request whose prompt was sent; `cut` by the token limit or
+        not.
+        """
         prompt = request.arguments[0]
         if isinstance(prompt, str):
             opened = "" if self.strips else opened_by(prompt)
-        elif cut and request.think_tokens and self.thinking.thinks is None and self.thinking.family is None:
-            # The server's template is not known here. The user says that the model thinks, and it used up all tokens for thinking and
+        elif (
+            cut
+            and request.think_tokens
+            and self.thinking.thinks is None
+            and self.thinking.family is None
+        ):
+            # The server's template is not known here. The user says that the model thinks, and it
+            # used up all tokens for thinking and
             # reply: unless a mark says otherwise it was still thinking.
             opened = CUT
         else:
             opened = self.thinking.opened
-        return self.thinking if opened == self.thinking.opened else replace(self.thinking, opened=opened)
+        return (
+            self.thinking
+            if opened == self.thinking.opened
+            else replace(self.thinking, opened=opened)
+        )
 
     def template(self, today: str = DATE) -> ChatTemplate:
-        """The chat template as prompts use it; what it does to them is said when it is first asked for.
+        """The chat template as prompts use it; what it does to them is said when it is first asked
+        for.
 
         lm_eval drops a system message in silence where a template refuses it.
         """
         if self._template is None or self._template.today != today:
             self._template = ChatTemplate(self.chat_template, today)
             if not self._template.shows_system:
-                log.warning("this model's chat template takes no system message: instructions open the first user message instead")
+                log.warning(
+                    "this model's chat template takes no system message: instructions open the"
+                    " first user message instead"
+                )
             # A renderer without a model is a task's own; others follow it in the same run.
             if self.lm is None and self._template.needs_parts:
-                log.info("csc: texts are sent as text parts, because this model's chat template shows no other")
+                log.info(
+                    "csc: texts are sent as text parts, because this model's chat template shows no"
+                    " other"
+                )
             if self.lm is None and self._template.prints_date:
-                log.info("csc: this model's chat template prints today's date: it is given %s (csc_date)", today)
+                log.info(
+                    "csc: this model's chat template prints today's date: it is given %s"
+                    " (csc_date)",
+                    today,
+                )
         return self._template
 
     def fitting(
-        self, request: PlayInstance, reply_tokens: int, replies: dict[int, Reply] | None = None, told: Told | None = None
+        self,
+        request: PlayInstance,
+        reply_tokens: int,
+        replies: dict[int, Reply] | None = None,
+        told: Told | None = None,
     ) -> tuple:
-        """(prompt, turns dropped): the prompt with as few whole oldest turns left out as the model's length demands.
+        """(prompt, turns dropped): the prompt with as few whole oldest turns left out as the
+        model's length demands.
 
-        `told` is what an API server's refusals have told. Turns dropped is None where nothing is known of the model's length.
-        Raises ModelError when the instructions alone do not fit.
+        `told` is what an API server's refusals have told. Turns dropped is None where nothing is
+        known of the model's length. Raises ModelError when the instructions alone do not fit.
         """
         first = told.least if told else 0
         prompt = self.render(request, first, replies)
@@ -161,7 +199,9 @@ class Renderer:
             return prompt, None
 
         def fits(prompt) -> bool:
-            return (room is None or self._measured(prompt, room) <= room) and (told is None or told.fits(prompt, reply_tokens))
+            return (room is None or self._measured(prompt, room) <= room) and (
+                told is None or told.fits(prompt, reply_tokens)
+            )
 
         if fits(prompt):
             return prompt, first
@@ -170,8 +210,9 @@ class Renderer:
         bare = 0 if room is None else self._measured(shortest, room)
         if room is not None and (high < 1 or bare > room):
             raise ModelError(
-                f"{request.doc['conversation_id']}: instructions and question alone take {bare} tokens, the model has room for {room} "
-                f"beside a reply of {reply_tokens}; use a model with a longer context, or a smaller max_gen_toks or csc_think_tokens"
+                f"{request.doc['conversation_id']}: instructions and question alone take {bare}"
+                f" tokens, the model has room for {room} beside a reply of {reply_tokens}; use a"
+                " model with a longer context, or a smaller max_gen_toks or csc_think_tokens"
             )
         # Where only the server's own numbers say that even this is too long, the server decides.
         while low < high:
@@ -183,7 +224,9 @@ class Renderer:
         return self.render(request, high, replies), high
 
     def tokens(self, prompt: str) -> list[int]:
-        """The prompt's tokens; those of the prompt asked for last are kept, so that measuring and sending encode it once."""
+        """The prompt's tokens; those of the prompt asked for last are kept, so that measuring and
+        sending encode it once.
+        """
         if self._last[0] != prompt:
             self._last = prompt, self._encode(prompt)
         return self._last[1]
@@ -193,8 +236,14 @@ class Renderer:
         return limit - reply_tokens if isinstance(limit, int) else None
 
     def _measured(self, prompt, room: int) -> int | None:
-        """The prompt's tokens, or an upper bound that is within `room`; None where they cannot be counted."""
-        if isinstance(prompt, str) and hasattr(self.lm, "tok_encode") and getattr(self.lm, "tokenizer", None) is not None:
+        """The prompt's tokens, or an upper bound that is within `room`; None where they cannot be
+        counted.
+        """
+        if (
+            isinstance(prompt, str)
+            and hasattr(self.lm, "tok_encode")
+            and getattr(self.lm, "tokenizer", None) is not None
+        ):
             # A token is at least one byte, so most prompts need no tokenizer to be known to fit.
             bound = len(prompt.encode()) + TEMPLATE_MARGIN
             return bound if bound <= room else len(self.tokens(prompt))

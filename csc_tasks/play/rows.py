@@ -1,9 +1,11 @@
-"""The key-value cache of lockstep play: one row a conversation, each token at the slot of its position.
+"""The key-value cache of lockstep play: one row a conversation, each token at the slot of its
+position.
 
-A row keeps what it holds between turns. A prompt that starts with the same tokens as the row's content, or as another row's, computes only
-the tokens after them. Rows need not be equally long, so there is no padding between a row's tokens, nothing to move when a turn ends, and
-`generate` (which wants one prefix length for all rows) cannot drive it: the forward passes here are the model's own, with a mask and
-positions for every row.
+A row keeps what it holds between turns. A prompt that starts with the same tokens as the row's
+content, or as another row's, computes only the tokens after them. Rows need not be equally long, so
+there is no padding between a row's tokens, nothing to move when a turn ends, and
+`generate` (which wants one prefix length for all rows) cannot drive it: the forward passes here are
+the model's own, with a mask and positions for every row.
 """
 
 import functools
@@ -13,16 +15,22 @@ from dataclasses import dataclass
 from csc_tasks.compat.transformers import CACHE_NAMES, cache_argument
 
 ROOM = 128
-"""Slots are added in steps of this many, so that the cache is copied seldom and stays near the size it must have."""
+"""Slots are added in steps of this many, so that the cache is copied seldom and stays near the size
+it must have.
+"""
 SHORTEST_COPY = 16
 """Another row's prefix is copied where it saves at least this many tokens."""
 PADDING = 0.125
-"""Rows that are encoded together may spend at most this share of the pass on padding, once the pass is large enough."""
+"""Rows that are encoded together may spend at most this share of the pass on padding, once the pass
+is large enough.
+"""
 
 
 @dataclass(slots=True)
 class Target:
-    """Where the keys and values of one forward pass go. `rows` is None where all rows take part, in order."""
+    """Where the keys and values of one forward pass go. `rows` is None where all rows take part, in
+    order.
+    """
 
     rows: object
     row: object
@@ -32,10 +40,11 @@ class Target:
 
 
 class Rows:
-    """The cache of `count` rows for the model of lm_eval's HF backend, and the forward passes that fill and use it.
+    """The cache of `count` rows for the model of lm_eval's HF backend, and the forward passes that
+    fill and use it.
 
-    `held[row]` are the tokens whose keys and values the row holds. `asked` counts the tokens of all prompts, `encoded` those of them that
-    were computed, and `decoded` the tokens of replies.
+    `held[row]` are the tokens whose keys and values the row holds. `asked` counts the tokens of all
+    prompts, `encoded` those of them that were computed, and `decoded` the tokens of replies.
     """
 
     def __init__(self, lm, count: int) -> None:
@@ -53,18 +62,25 @@ class Rows:
         self.cache_argument = cache_argument(base) or CACHE_NAMES[0]
         self.can_keep = "logits_to_keep" in inspect.signature(base.forward).parameters
         self.eager = base.config._attn_implementation == "eager"
-        # Where a pass costs little more than its tokens, short passes without padding are best; a GPU wants large ones.
+        # Where a pass costs little more than its tokens, short passes without padding are best; a
+        # GPU wants large ones.
         self.small, self.large = (256, 4096) if lm.device.type == "cpu" else (4096, 16384)
 
     @property
     def count(self) -> int:
         return len(self.held)
 
-    def encode(self, rows: Sequence[int], prompts: Sequence[list[int]], tails: Sequence[Sequence[list[int]]] | None = None) -> dict:
-        """Make each row hold its prompt. Returns row -> logits: (1, vocabulary) after the prompt's last token.
+    def encode(
+        self,
+        rows: Sequence[int],
+        prompts: Sequence[list[int]],
+        tails: Sequence[Sequence[list[int]]] | None = None,
+    ) -> dict:
+        """Make each row hold its prompt. Returns row -> logits: (1, vocabulary) after the prompt's
+        last token.
 
-        `tails[i]` are continuations of prompt i, none of which sees another: their logits follow, (1 + all their tokens, vocabulary). Rows
-        do not keep them.
+        `tails[i]` are continuations of prompt i, none of which sees another: their logits follow,
+        (1 + all their tokens, vocabulary). Rows do not keep them.
         """
         self.asked += sum(map(len, prompts))
         tails = tails or [()] * len(rows)
@@ -95,7 +111,9 @@ class Rows:
         return found
 
     def step(self, tokens: Sequence[int | None]):
-        """Append one token to each row; None leaves a row as it is. Returns logits of shape (rows, vocabulary)."""
+        """Append one token to each row; None leaves a row as it is. Returns logits of shape (rows,
+        vocabulary).
+        """
         positions = [len(held) for held in self.held]
         # An idle row computes something too, in the slot after its content, where nobody looks.
         ids = self._tensor([[token or 0] for token in tokens])
@@ -115,15 +133,23 @@ class Rows:
         self.held = [self.held[row] for row in rows]
         self.cache.batch_select_indices(self._tensor(rows))
 
-    def _donor(self, row: int, prompt: list[int], leaders: dict[int, list[int]]) -> tuple[int | None, int]:
-        """(row that holds, or among `leaders` will hold, a clearly longer prefix of the prompt than `row` itself, its length)."""
+    def _donor(
+        self, row: int, prompt: list[int], leaders: dict[int, list[int]]
+    ) -> tuple[int | None, int]:
+        """(row that holds, or among `leaders` will hold, a clearly longer prefix of the prompt than
+        `row` itself, its length).
+        """
         own = shared_prefix(self.held[row], prompt)
         if own + SHORTEST_COPY >= len(prompt):
             return None, own
         best, longest = None, own + SHORTEST_COPY - 1
         for other, held in enumerate(self.held):
             content = leaders.get(other, held)
-            if longest >= min(len(content), len(prompt)) or content[longest] != prompt[longest] or other == row:
+            if (
+                longest >= min(len(content), len(prompt))
+                or content[longest] != prompt[longest]
+                or other == row
+            ):
                 continue
             common = shared_prefix(content, prompt)
             if common > longest:
@@ -136,12 +162,18 @@ class Rows:
         self.held[row] = list(tokens)
 
     def _groups(self, jobs: list) -> list[list]:
-        """Jobs that share a forward pass: of like length, and not more tokens than one pass should have."""
+        """Jobs that share a forward pass: of like length, and not more tokens than one pass should
+        have.
+        """
         groups: list[list] = []
         padded = real = longest = 0
         for job in sorted(jobs, key=_new, reverse=True):
             new = _new(job)
-            if groups and padded + longest <= self.large and (padded < self.small or 1 - (real + new) / (padded + longest) <= PADDING):
+            if (
+                groups
+                and padded + longest <= self.large
+                and (padded < self.small or 1 - (real + new) / (padded + longest) <= PADDING)
+            ):
                 groups[-1].append(job)
             else:
                 groups.append([job])
@@ -160,7 +192,9 @@ class Rows:
         for i, job in enumerate(group):
             _, prompt, start, tail = job
             new = _new(job)
-            ids[i, width - new :] = torch.tensor(prompt[start:] + [token for option in tail for token in option])
+            ids[i, width - new :] = torch.tensor(
+                prompt[start:] + [token for option in tail for token in option]
+            )
             slots[i, width - new :] = torch.arange(start, start + new)
             offsets = [len(prompt) + k for option in tail for k in range(len(option))]
             positions[i, width - new :] = torch.tensor([*range(start, len(prompt)), *offsets])
@@ -199,9 +233,16 @@ class Rows:
             layer.target = target
         mask = mask[:, None]
         if self.eager:
-            mask = torch.zeros(mask.shape, dtype=lm.model.dtype, device=mask.device).masked_fill_(~mask, torch.finfo(lm.model.dtype).min)
+            mask = torch.zeros(mask.shape, dtype=lm.model.dtype, device=mask.device).masked_fill_(
+                ~mask, torch.finfo(lm.model.dtype).min
+            )
         precision = lm.mixed_precision_dtype
-        with torch.no_grad(), torch.autocast(device_type=lm.device.type, dtype=precision, enabled=precision is not None):
+        with (
+            torch.no_grad(),
+            torch.autocast(
+                device_type=lm.device.type, dtype=precision, enabled=precision is not None
+            ),
+        ):
             output = lm.model(
                 input_ids=ids,
                 attention_mask=mask,
@@ -228,7 +269,9 @@ def _new(job: tuple) -> int:
 
 
 def shared_prefix(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens two sequences have in common at their start. Slices are compared, which is quick, so the end is found by halving."""
+    """How many tokens two sequences have in common at their start. Slices are compared, which is
+    quick, so the end is found by halving.
+    """
     low, high = 0, min(len(one), len(other))
     while low < high:
         middle = (low + high + 1) // 2
@@ -241,12 +284,16 @@ def shared_prefix(one: Sequence[int], other: Sequence[int]) -> int:
 
 @functools.cache
 def _layer_class():
-    """The class of one layer's cache: it needs transformers, which is imported only where a model of it plays."""
+    """The class of one layer's cache: it needs transformers, which is imported only where a model
+    of it plays.
+    """
     import torch
     from transformers.cache_utils import CacheLayerMixin
 
     class RowLayer(CacheLayerMixin):
-        """Keys and values of shape (rows, heads, slots, size of a head); `target` says where those of the next forward pass go."""
+        """Keys and values of shape (rows, heads, slots, size of a head); `target` says where those
+        of the next forward pass go.
+        """
 
         is_sliding = False
         is_croppable = True
@@ -258,9 +305,17 @@ def _layer_class():
 
         def lazy_initialization(self, key_states, value_states) -> None:
             self.dtype, self.device = key_states.dtype, key_states.device
-            # Zeros and not just any memory: masked slots are multiplied by 0, and what lies there might be NaN.
+            # Zeros and not just any memory: masked slots are multiplied by 0, and what lies there
+            # might be NaN.
             self.keys, self.values = (
-                torch.zeros(self.count, states.shape[1], 0, states.shape[3], dtype=states.dtype, device=states.device)
+                torch.zeros(
+                    self.count,
+                    states.shape[1],
+                    0,
+                    states.shape[3],
+                    dtype=states.dtype,
+                    device=states.device,
+                )
                 for states in (key_states, value_states)
             )
             self.is_initialized = True
@@ -276,9 +331,15 @@ def _layer_class():
             seen = []
             for kept, states in ((self.keys, key_states), (self.values, value_states)):
                 by_token = states.transpose(1, 2)
-                kept[row, :, slot] = by_token[:, 0] if to.real is None else by_token[to.real[0].to(self.device), to.real[1].to(self.device)]
+                kept[row, :, slot] = (
+                    by_token[:, 0]
+                    if to.real is None
+                    else by_token[to.real[0].to(self.device), to.real[1].to(self.device)]
+                )
                 kept = kept[:, :, : to.length]
-                seen.append(kept if to.rows is None else kept.index_select(0, to.rows.to(self.device)))
+                seen.append(
+                    kept if to.rows is None else kept.index_select(0, to.rows.to(self.device))
+                )
             return tuple(seen)
 
         def copy(self, source: int, row: int, length: int) -> None:
@@ -287,7 +348,9 @@ def _layer_class():
                 kept[row, :, :length] = kept[source, :, :length]
 
         def batch_select_indices(self, indices) -> None:
-            self.keys, self.values = (kept.index_select(0, indices.to(self.device)) for kept in (self.keys, self.values))
+            self.keys, self.values = (
+                kept.index_select(0, indices.to(self.device)) for kept in (self.keys, self.values)
+            )
             self.count = len(indices)
 
         def get_seq_length(self) -> int:
@@ -300,7 +363,9 @@ def _layer_class():
             return -1
 
     def grown(states, slots: int):
-        larger = torch.zeros(*states.shape[:2], slots, states.shape[3], dtype=states.dtype, device=states.device)
+        larger = torch.zeros(
+            *states.shape[:2], slots, states.shape[3], dtype=states.dtype, device=states.device
+        )
         larger[:, :, : states.shape[2]] = states
         return larger
 

@@ -1,7 +1,9 @@
-"""One API server: requests go out, and again where that makes sense; what comes back is an answer or why there is none.
+"""One API server: requests go out, and again where that makes sense; what comes back is an answer
+or why there is none.
 
-lm_eval's backend says what a request looks like (`_create_payload`, `header`) and how a response is read. Its own calls
-know neither a lasting failure from a passing one nor what the server's error says, so the sending is done here.
+lm_eval's backend says what a request looks like (`_create_payload`, `header`) and how a response is
+read. Its own calls know neither a lasting failure from a passing one nor what the server's error
+says, so the sending is done here.
 """
 
 import asyncio
@@ -29,21 +31,30 @@ async def rest(seconds: float) -> None:
 
 
 class Server:
-    """The server of one API backend, for one event loop: an async context manager that holds its connections.
+    """The server of one API backend, for one event loop: an async context manager that holds its
+    connections.
 
-    parameters: what it takes. answered: how many requests it has answered so far, of all conversations.
+    parameters: what it takes. answered: how many requests it has answered so far, of all
+    conversations.
     """
 
     def __init__(self, lm, parameters: Parameters, answered: Callable[[], int]) -> None:
         if not lm.base_url:
-            raise SettingError("--model_args has no base_url: base_url=http://HOST:PORT/v1/chat/completions, or .../v1/completions")
+            raise SettingError(
+                "--model_args has no base_url: base_url=http://HOST:PORT/v1/chat/completions, or"
+                " .../v1/completions"
+            )
         self.lm, self.parameters, self.answered = lm, parameters, answered
         try:
             self.headers = {name: str(value).strip() for name, value in lm.header.items()}
         except ValueError as error:
             # lm_eval's backends say so where the environment has no key.
             raise SettingError(str(error)) from None
-        secrets = [value.removeprefix("Bearer ") for name, value in self.headers.items() if name.lower() != "content-type"]
+        secrets = [
+            value.removeprefix("Bearer ")
+            for name, value in self.headers.items()
+            if name.lower() != "content-type"
+        ]
         secrets.append(urlsplit(str(lm.base_url)).password or "")
         self.cleaners = [refusals.cleaner(secret.strip()) for secret in secrets]
         self.slots = asyncio.Semaphore(connections(lm))
@@ -52,7 +63,9 @@ class Server:
         from aiohttp import ClientSession, ClientTimeout, TCPConnector
 
         connector = TCPConnector(limit=connections(self.lm), ssl=self.lm.verify_certificate)
-        self.session = ClientSession(connector=connector, timeout=ClientTimeout(total=self.lm.timeout))
+        self.session = ClientSession(
+            connector=connector, timeout=ClientTimeout(total=self.lm.timeout)
+        )
         return self
 
     async def __aexit__(self, *_) -> None:
@@ -63,14 +76,20 @@ class Server:
         lm = self.lm
         try:
             made = lm._create_payload(
-                lm.create_message([message]), generate=generate, gen_kwargs=copy.deepcopy(kwargs), seed=lm._seed
+                lm.create_message([message]),
+                generate=generate,
+                gen_kwargs=copy.deepcopy(kwargs),
+                seed=lm._seed,
             )
         except AssertionError as error:
-            raise SettingError(f"the backend {type(lm).__name__} cannot ask this: {error}") from None
+            raise SettingError(
+                f"the backend {type(lm).__name__} cannot ask this: {error}"
+            ) from None
         return made
 
     async def ask(self, payload: dict, read: Callable):
-        """What `read` makes of the response; TooLong or a Failure where there is none, after as many tries as make sense.
+        """What `read` makes of the response; TooLong or a Failure where there is none, after as
+        many tries as make sense.
 
         `read(outputs)` returns an answer or a Failure.
         """
@@ -81,7 +100,11 @@ class Server:
                 outcome = await self._once(payload, read)
                 if outcome is None:
                     continue
-                if not isinstance(outcome, Failure) or outcome.kind not in ("odd", "server", "busy"):
+                if not isinstance(outcome, Failure) or outcome.kind not in (
+                    "odd",
+                    "server",
+                    "busy",
+                ):
                     return outcome
                 if outcome.kind == "busy":
                     rejections += 1
@@ -100,28 +123,51 @@ class Server:
                 await rest(pause)
 
     async def _once(self, payload: dict, read: Callable):
-        """One try. None: the server refused a parameter, and the same is to be asked again without it."""
+        """One try. None: the server refused a parameter, and the same is to be asked again without
+        it.
+        """
         import aiohttp
 
         body = self.parameters.accepted(payload)
         try:
-            async with self.session.post(self.lm.base_url, json=body, headers=self.headers) as response:
-                raw, status, headers = await response.read(), response.status, dict(response.headers)
+            async with self.session.post(
+                self.lm.base_url, json=body, headers=self.headers
+            ) as response:
+                raw, status, headers = (
+                    await response.read(),
+                    response.status,
+                    dict(response.headers),
+                )
         except TimeoutError:
             return Failure("server", "timed out", f"no reply within {self.lm.timeout} s")
         except (ValueError, aiohttp.ClientSSLError) as error:
-            # ValueError: an address that is none, or one with a name and password beside a key in the header.
-            return Failure("final", type(error).__name__, self._clean(f"{type(error).__name__}: {error}"))
+            # ValueError: an address that is none, or one with a name and password beside a key in
+            # the header.
+            return Failure(
+                "final", type(error).__name__, self._clean(f"{type(error).__name__}: {error}")
+            )
         except (aiohttp.ClientError, OSError) as error:
             connected = not isinstance(error, aiohttp.ClientConnectorError)
-            return Failure("server", "connection lost" if connected else "no connection", self._clean(f"{type(error).__name__}: {error}"))
+            return Failure(
+                "server",
+                "connection lost" if connected else "no connection",
+                self._clean(f"{type(error).__name__}: {error}"),
+            )
         outputs = _json(raw)
         if status < 300 and outputs is None:
-            return Failure("odd", "not JSON", self._clean(f"the response is not JSON: {raw.decode(errors='replace')}"))
+            return Failure(
+                "odd",
+                "not JSON",
+                self._clean(f"the response is not JSON: {raw.decode(errors='replace')}"),
+            )
         error = refusals.error_of(raw.decode(errors="replace") if outputs is None else outputs)
         if status < 300 and not (isinstance(outputs, dict) and outputs.get("error")):
             outcome = read(outputs)
-            return _with(outcome, self._clean(outcome.detail)) if isinstance(outcome, Failure) else outcome
+            return (
+                _with(outcome, self._clean(outcome.detail))
+                if isinstance(outcome, Failure)
+                else outcome
+            )
         if status < 300:
             # Some gateways send the error of the server behind them with status 200.
             code = error.get("code") if isinstance(error, dict) else None

@@ -1,8 +1,10 @@
-"""Models that think aloud, in play: what is done about the thinking, and how a backend's text keeps the marks that tell it apart.
+"""Models that think aloud, in play: what is done about the thinking, and how a backend's text keeps
+the marks that tell it apart.
 
-Without `csc_think_tokens` thinking is switched off where the chat template has a switch for it and the user did not set that switch:
-replies stay comparable, `max_gen_toks` means the same for every model, and greedy decoding is nothing thinking models are made for. A
-model that thinks all the same gets THINK_TOKENS more tokens for it. One line says which, and so do the results.
+Without `csc_think_tokens` thinking is switched off where the chat template has a switch for it and
+the user did not set that switch: replies stay comparable, `max_gen_toks` means the same for every
+model, and greedy decoding is nothing thinking models are made for. A model that thinks all the same
+gets THINK_TOKENS more tokens for it. One line says which, and so do the results.
 """
 
 import logging
@@ -20,16 +22,18 @@ from csc_tasks.thinking import CUT, Thinking
 log = logging.getLogger("lm_eval.csc_tasks")
 
 THINK_TOKENS = 2048
-"""What a model that thinks gets in addition to max_gen_toks, where `csc_think_tokens` does not say otherwise."""
+"""What a model that thinks gets in addition to max_gen_toks, where `csc_think_tokens` does not say
+otherwise.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is done about a model's thinking.
 
-    thinking: how it thinks, with the switch set. switch: the template arguments that were set to switch it off. tokens: how many more
-    tokens a reply may have. line: what the user is told; "" where there is nothing to tell. strips: the backend itself takes the
-    thinking out of its text.
+    thinking: how it thinks, with the switch set. switch: the template arguments that were set to
+    switch it off. tokens: how many more tokens a reply may have. line: what the user is told; ""
+    where there is nothing to tell. strips: the backend itself takes the thinking out of its text.
     """
 
     thinking: Thinking
@@ -41,17 +45,29 @@ class Plan:
     def stated(self) -> dict:
         """What the results say."""
         family = self.thinking.family.name if self.thinking.family else None
-        return {"family": family, "thinks": self.thinking.thinks, "switched_off": dict(self.switch), "tokens": self.tokens}
+        return {
+            "family": family,
+            "thinks": self.thinking.thinks,
+            "switched_off": dict(self.switch),
+            "tokens": self.tokens,
+        }
 
 
 def plan(lm, requests: Sequence[PlayInstance], chooses: bool = False) -> Plan:
     """What to do about the thinking of lm_eval's model `lm` for these requests."""
     templated = any(request.templated for request in requests)
-    asked = next((request.think_tokens for request in requests if request.think_tokens is not None), None)
+    asked = next(
+        (request.think_tokens for request in requests if request.think_tokens is not None), None
+    )
     given = template_arguments(lm, requests)
     how = of_model(lm, given, templated)
     switch: Mapping[str, object] = {}
-    if how.switch and not asked and _renders(lm) and all(given.get(name) is None for name in how.switch):
+    if (
+        how.switch
+        and not asked
+        and _renders(lm)
+        and all(given.get(name) is None for name in how.switch)
+    ):
         switch = how.switch
         how = of_model(lm, given | switch, templated)
     closing, strips = _end_mark(lm)
@@ -74,10 +90,13 @@ def of_model(lm, arguments: Mapping[str, object], templated: bool) -> Thinking:
 def template_arguments(lm, requests: Sequence[PlayInstance]) -> dict[str, object]:
     """What the user has given to the chat template.
 
-    By --model_args (`enable_thinking`, `chat_template_args`), or to a server by --gen_kwargs (`chat_template_kwargs`).
+    By --model_args (`enable_thinking`, `chat_template_args`), or to a server by --gen_kwargs
+    (`chat_template_kwargs`).
     """
     sent = requests[0].arguments[1].get("chat_template_kwargs") if requests else None
-    given = dict(getattr(lm, "chat_template_args", None) or {}) | (sent if isinstance(sent, dict) else {})
+    given = dict(getattr(lm, "chat_template_args", None) or {}) | (
+        sent if isinstance(sent, dict) else {}
+    )
     if getattr(lm, "enable_thinking", None) is not None:
         given["enable_thinking"] = lm.enable_thinking
     return given
@@ -99,13 +118,21 @@ _LIMITS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_token
 
 @contextmanager
 def as_planned(lm, plan: Plan) -> Iterator[None]:
-    """While it lasts the chat template gets the plan's switch, and the text of replies keeps what tells thinking from the reply.
+    """While it lasts the chat template gets the plan's switch, and the text of replies keeps what
+    tells thinking from the reply.
 
-    lm_eval's own `think_end_token` is set aside where its text alone is left: whether the thinking ended has to be seen.
+    lm_eval's own `think_end_token` is set aside where its text alone is left: whether the thinking
+    ended has to be seen.
     """
     changes: list[tuple[object, str, object]] = []
     if plan.switch:
-        changes.append((lm.tokenizer, "apply_chat_template", _switched(lm.tokenizer.apply_chat_template, plan.switch)))
+        changes.append(
+            (
+                lm.tokenizer,
+                "apply_chat_template",
+                _switched(lm.tokenizer.apply_chat_template, plan.switch),
+            )
+        )
     if hasattr(lm, "parse_generations"):
         changes.append((lm, "parse_generations", _with_reasoning(lm.parse_generations)))
     if is_hf(lm):
@@ -150,23 +177,48 @@ def _tokens(lm, how: Thinking, asked: int | None) -> int:
 def _line(how: Thinking, switch: Mapping[str, object], tokens: int, asked: int | None) -> str:
     if switch:
         set_to = ", ".join(f"{name}={value}" for name, value in switch.items())
-        return f"this model can think aloud: switched off in its chat template ({set_to}); csc_think_tokens=N lets it think for N tokens"
+        return (
+            f"this model can think aloud: switched off in its chat template ({set_to});"
+            " csc_think_tokens=N lets it think for N tokens"
+        )
     if how.thinks is True:
-        opens = f"this model's template opens a thinking block ({how.opened})" if how.opened else "this model thinks before it replies"
+        opens = (
+            f"this model's template opens a thinking block ({how.opened})"
+            if how.opened
+            else "this model thinks before it replies"
+        )
         if tokens:
             return f"{opens}: each reply may have {tokens:,} tokens more for it (csc_think_tokens)"
-        return f"{opens}, and gets no tokens for it (csc_think_tokens=0): what does not reply at once counts as thinking_cut"
+        return (
+            f"{opens}, and gets no tokens for it (csc_think_tokens=0): what does not reply at once"
+            " counts as thinking_cut"
+        )
     if how.thinks is None and how.family is not None:
         if tokens:
-            return f"this model may think before it replies: each reply may have {tokens:,} tokens more for it (csc_think_tokens)"
-        return f"this model may think before it replies ({how.family.opening}): csc_think_tokens=N would give it N tokens more for that"
+            return (
+                f"this model may think before it replies: each reply may have {tokens:,} tokens"
+                " more for it (csc_think_tokens)"
+            )
+        return (
+            f"this model may think before it replies ({how.family.opening}): csc_think_tokens=N"
+            " would give it N tokens more for that"
+        )
     if asked and how.thinks is False:
-        return f"csc_think_tokens={asked} changes nothing: by its chat template this model does not think aloud"
-    return f"each reply may have {tokens:,} tokens more for thinking (csc_think_tokens)" if tokens else ""
+        return (
+            f"csc_think_tokens={asked} changes nothing: by its chat template this model does not"
+            " think aloud"
+        )
+    return (
+        f"each reply may have {tokens:,} tokens more for thinking (csc_think_tokens)"
+        if tokens
+        else ""
+    )
 
 
 def _end_mark(lm) -> tuple[str, bool]:
-    """(the closing mark that the user named with think_end_token, whether the backend's text has lost it before it is seen here)."""
+    """(the closing mark that the user named with think_end_token, whether the backend's text has
+    lost it before it is seen here).
+    """
     end = getattr(lm, "think_end_token", None)
     if end is None:
         return "", False
@@ -176,7 +228,9 @@ def _end_mark(lm) -> tuple[str, bool]:
 
 
 def _switched(apply: Callable, switch: Mapping[str, object]) -> Callable:
-    """The tokenizer's `apply_chat_template` with arguments that no caller has set (vLLM's backend passes None where it has nothing)."""
+    """The tokenizer's `apply_chat_template` with arguments that no caller has set (vLLM's backend
+    passes None where it has nothing).
+    """
 
     def apply_chat_template(*args, **kwargs):
         unset = {name: value for name, value in switch.items() if kwargs.get(name) is None}
@@ -186,7 +240,9 @@ def _switched(apply: Callable, switch: Mapping[str, object]) -> Callable:
 
 
 def _with_marks(lm) -> Callable:
-    """HFLM's `tok_decode`, which drops special tokens, with the marks of thinking left in the text."""
+    """HFLM's `tok_decode`, which drops special tokens, with the marks of thinking left in the
+    text.
+    """
     decode, marks = lm.tok_decode, thinking.special_marks(lm.tokenizer)
     if isinstance(lm.think_end_token, int):
         marks = marks | {lm.think_end_token: thinking.END}
@@ -200,7 +256,9 @@ def _with_marks(lm) -> Callable:
 
 
 def _with_reasoning(parse: Callable) -> Callable:
-    """An API backend's `parse_generations`: lm_eval drops the thinking that a server sends apart, and with it why there is no reply."""
+    """An API backend's `parse_generations`: lm_eval drops the thinking that a server sends apart,
+    and with it why there is no reply.
+    """
 
     def parse_generations(outputs, **kwargs):
         several = outputs if isinstance(outputs, list) else [outputs]
@@ -222,7 +280,9 @@ def _with_content(output):
 
 
 def _with_cuts(generate: Callable, how: Thinking) -> Callable:
-    """`_model_generate` of vLLM's and sglang's backends: a reply that ended inside its thinking is marked before lm_eval strips it."""
+    """`_model_generate` of vLLM's and sglang's backends: a reply that ended inside its thinking is
+    marked before lm_eval strips it.
+    """
 
     def model_generate(*args, **kwargs):
         outputs = generate(*args, **kwargs)

@@ -9,8 +9,8 @@ MOST = 6
 class Told:
     """What a server's refusals have told one conversation about the length of prompts.
 
-    Kept for each conversation, not for the run: what a prompt leaves out must not depend on which conversation was
-    played first. `least` is how many of the oldest turns are surely too many.
+    Kept for each conversation, not for the run: what a prompt leaves out must not depend on which
+    conversation was played first. `least` is how many of the oldest turns are surely too many.
     """
 
     def __init__(self) -> None:

@@ -7,7 +7,9 @@ LOCKSTEP, CONCURRENT, PLAIN = "lockstep", "concurrent", "plain"
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """mode: LOCKSTEP, CONCURRENT or PLAIN. reason: why it is plain. slow: whether lockstep play was wanted and is off."""
+    """mode: LOCKSTEP, CONCURRENT or PLAIN. reason: why it is plain. slow: whether lockstep play was
+    wanted and is off.
+    """
 
     mode: str
     reason: str = ""
@@ -17,7 +19,9 @@ class Way:
         """One line for the user."""
         if not self.slow:
             return f"{self.mode} play" + (f" ({self.reason})" if self.reason else "")
-        return f"lockstep play is off, every prompt is encoded from its start, because {self.reason}"
+        return (
+            f"lockstep play is off, every prompt is encoded from its start, because {self.reason}"
+        )
 
     def record(self) -> dict[str, str]:
         """What stands in the results file, as `csc.play` of a task's metadata."""

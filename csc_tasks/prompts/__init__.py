@@ -1,4 +1,6 @@
-"""Conversation or question -> prompt, and reply -> strategy and text: the two directions of talking to a model."""
+"""Conversation or question -> prompt, and reply -> strategy and text: the two directions of talking
+to a model.
+"""
 
 from csc_tasks.prompts.render import AnswerPrompt, TurnPrompt, instructions, tagged
 from csc_tasks.prompts.reply import Reply, read_answer, read_reply, read_text, writable
@@ -18,7 +20,25 @@ from csc_tasks.prompts.template import (
 )
 
 __all__ = [
-    "DATE", "SERVER_DATE", "AnswerPrompt", "ChatTemplate", "Reply", "TurnPrompt", "as_parts", "date_shown", "hides_history", "instructions",
-    "iso_date", "needs_parts", "of_tokenizer", "prints_date", "read_answer", "read_reply", "read_text", "shows_system", "tagged",
-    "without_system", "writable",
+    "DATE",
+    "SERVER_DATE",
+    "AnswerPrompt",
+    "ChatTemplate",
+    "Reply",
+    "TurnPrompt",
+    "as_parts",
+    "date_shown",
+    "hides_history",
+    "instructions",
+    "iso_date",
+    "needs_parts",
+    "of_tokenizer",
+    "prints_date",
+    "read_answer",
+    "read_reply",
+    "read_text",
+    "shows_system",
+    "tagged",
+    "without_system",
+    "writable",
 ]

@@ -1,7 +1,9 @@
-"""Conversation or question -> prompt. Rendering only; the words are in `languages/<code>/prompts.yaml`.
+"""Conversation or question -> prompt. Rendering only; the words are in
+`languages/<code>/prompts.yaml`.
 
-Tasks and trainer use the same two classes, `TurnPrompt` and `AnswerPrompt`, so that training and evaluation prompts cannot drift.
-Their `messages()` are what a chat template takes; `plain(messages)` is the same prompt for a model without one.
+Tasks and trainer use the same two classes, `TurnPrompt` and `AnswerPrompt`, so that training and
+evaluation prompts cannot drift. Their `messages()` are what a chat template takes;
+`plain(messages)` is the same prompt for a model without one.
 """
 
 from collections.abc import Mapping
@@ -22,7 +24,8 @@ class TurnPrompt:
     """The prompt for one supporter turn: everything said before `dialogue[turn]`.
 
     style: "single" (one prompt) or "chat" (system message, then the turns as messages).
-    variant: "predict" (choose a strategy and reply), "vanilla" (no strategies anywhere), "oracle" (the gold strategy is given) (Table 8).
+    variant: "predict" (choose a strategy and reply), "vanilla" (no strategies anywhere), "oracle"
+    (the gold strategy is given) (Table 8).
     """
 
     conversation: Conversation
@@ -39,18 +42,25 @@ class TurnPrompt:
         return self.turn
 
     def messages(self, drop: int = 0, replies: Mapping[int, Reply] | None = None) -> Messages:
-        """Chat messages; `drop` oldest turns are left out, and `replies` (turn position -> reply) replace gold supporter turns."""
+        """Chat messages; `drop` oldest turns are left out, and `replies` (turn position -> reply)
+        replace gold supporter turns.
+        """
         said = [self._said(i, replies or {}) for i in range(drop, self.turn)]
         return single(self, said) if self.style == "single" else chat(self, said)
 
     def plain(self, messages: Messages) -> str:
-        """`messages` as text: `single` as it is, `chat` as lines that end where the supporter speaks."""
+        """`messages` as text: `single` as it is, `chat` as lines that end where the supporter
+        speaks.
+        """
         words = language(self.language).words
         head = [message["content"] for message in messages if message["role"] == "system"]
         rest = [message for message in messages if message["role"] != "system"]
         if self.style == "single":
             return "\n\n".join([*head, *(message["content"] for message in rest)])
-        lines = [speaker_line(CUSTOMER if m["role"] == "user" else SUPPORTER, m["content"], words) for m in rest]
+        lines = [
+            speaker_line(CUSTOMER if m["role"] == "user" else SUPPORTER, m["content"], words)
+            for m in rest
+        ]
         return "\n\n".join([*head, "\n".join([*lines, words.SUPPORTER.rstrip()])])
 
     def stops(self) -> list[str]:
@@ -60,25 +70,41 @@ class TurnPrompt:
 
     def given_strategy(self) -> str | None:
         """The gold strategy's name in the oracle variant, else None."""
-        return strategy_name(self.conversation.dialogue[self.turn].strategy, self.language) if self.variant == "oracle" else None
+        return (
+            strategy_name(self.conversation.dialogue[self.turn].strategy, self.language)
+            if self.variant == "oracle"
+            else None
+        )
 
     def target(self) -> str:
         """The gold reply in the format the prompt asks for."""
         gold = self.conversation.dialogue[self.turn]
-        return tagged(gold.strategy, gold.text, self.language) if self.variant == "predict" else gold.text
+        return (
+            tagged(gold.strategy, gold.text, self.language)
+            if self.variant == "predict"
+            else gold.text
+        )
 
     def _said(self, position: int, replies: Mapping[int, Reply]) -> tuple[str, str]:
         turn = self.conversation.dialogue[position]
         strategy, text = turn.strategy, turn.text
         if position in replies:
             reply = replies[position]
-            strategy, text = ("", language(self.language).words.NO_REPLY) if reply.empty else (reply.strategy or "", reply.text)
-        return turn.speaker, tagged(strategy, text, self.language) if self.variant != "vanilla" else text
+            strategy, text = (
+                ("", language(self.language).words.NO_REPLY)
+                if reply.empty
+                else (reply.strategy or "", reply.text)
+            )
+        return turn.speaker, (
+            tagged(strategy, text, self.language) if self.variant != "vanilla" else text
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerPrompt:
-    """The prompt for one question. context: "summary", "full" (whole history), "last" (its last four turns) or "none"."""
+    """The prompt for one question. context: "summary", "full" (whole history), "last" (its last
+    four turns) or "none".
+    """
 
     question: Question
     style: str = "single"
@@ -95,14 +121,20 @@ class AnswerPrompt:
         return len(self._history())
 
     def messages(self, drop: int = 0, replies: Mapping[int, Reply] | None = None) -> Messages:
-        """Chat messages; `drop` oldest turns of a full or last-turns history are left out. `replies` has no meaning here."""
+        """Chat messages; `drop` oldest turns of a full or last-turns history are left out.
+        `replies` has no meaning here.
+        """
         words = language(self.language).words
         instruction = self.question.instruction.strip() or words.QA_INSTRUCTION
         parts = []
         if self.context == "summary":
-            parts.append(f"{words.QA_SUMMARY}\n{self.question.history_summary.strip() or words.QA_NOTHING}")
+            parts.append(
+                f"{words.QA_SUMMARY}\n{self.question.history_summary.strip() or words.QA_NOTHING}"
+            )
         elif self.context != "none":
-            lines = [speaker_line(turn.speaker, turn.text, words) for turn in self._history()[drop:]]
+            lines = [
+                speaker_line(turn.speaker, turn.text, words) for turn in self._history()[drop:]
+            ]
             parts.append("\n".join([words.QA_HISTORY, *(lines or [words.QA_NOTHING])]))
         parts += [f"{words.QA_QUESTION}\n{self.question.client_question.strip()}", words.QA_TAIL]
         if self.style == "single":
@@ -121,38 +153,63 @@ class AnswerPrompt:
     def _history(self) -> tuple:
         if self.context not in ("full", "last"):
             return ()
-        return self.question.conversation_history[-self.LAST_TURNS :] if self.context == "last" else self.question.conversation_history
+        return (
+            self.question.conversation_history[-self.LAST_TURNS :]
+            if self.context == "last"
+            else self.question.conversation_history
+        )
 
 
 def instructions(code: str, variant: str) -> str:
-    """What is asked, the strategy table and the reply format: the part every prompt of a language shares, so that it comes first."""
+    """What is asked, the strategy table and the reply format: the part every prompt of a language
+    shares, so that it comes first.
+    """
     words = language(code).words
     if variant == "vanilla":
         return f"{words.TASK_WITHOUT_STRATEGY}\n\n{words.FORMAT_WITHOUT_STRATEGY}"
     table = "\n".join(
-        words.STRATEGY.format(number=s.number, name=strategy_name(s.id, code), definition=definition(s.id, code)) for s in STRATEGIES
+        words.STRATEGY.format(
+            number=s.number, name=strategy_name(s.id, code), definition=definition(s.id, code)
+        )
+        for s in STRATEGIES
     )
     if variant == "oracle":
-        return f"{words.TASK_GIVEN_STRATEGY}\n\n{words.STRATEGIES}\n{table}\n\n{words.FORMAT_WITHOUT_STRATEGY}"
+        return (
+            f"{words.TASK_GIVEN_STRATEGY}\n\n{words.STRATEGIES}\n{table}"
+            f"\n\n{words.FORMAT_WITHOUT_STRATEGY}"
+        )
     return f"{words.TASK}\n\n{words.STRATEGIES}\n{table}\n\n{words.FORMAT}"
 
 
 def single(prompt: TurnPrompt, said: list[tuple[str, str]]) -> Messages:
-    """One prompt: instructions, history, short tail. Each prompt of a conversation repeats the one before up to its tail.
+    """One prompt: instructions, history, short tail. Each prompt of a conversation repeats the one
+    before up to its tail.
 
-    That is why an empty history is just empty: a line that says so would be in the way of the next prompt.
+    That is why an empty history is just empty: a line that says so would be in the way of the next
+    prompt.
     """
     words = language(prompt.language).words
     lines = [speaker_line(speaker, text, words) for speaker, text in said]
     given = prompt.given_strategy()
     tail = words.TAIL_GIVEN_STRATEGY.format(name=given) if given else words.TAIL
-    return [user("\n\n".join([instructions(prompt.language, prompt.variant), "\n".join([words.HISTORY, *lines]), tail]))]
+    return [
+        user(
+            "\n\n".join(
+                [
+                    instructions(prompt.language, prompt.variant),
+                    "\n".join([words.HISTORY, *lines]),
+                    tail,
+                ]
+            )
+        )
+    ]
 
 
 def chat(prompt: TurnPrompt, said: list[tuple[str, str]]) -> Messages:
     """System message, then the turns as messages, neighbours of one role joined.
 
-    Many chat templates demand that a user speaks first and last; where the supporter does, a stage direction stands in for the customer.
+    Many chat templates demand that a user speaks first and last; where the supporter does, a stage
+    direction stands in for the customer.
     """
     words = language(prompt.language).words
     messages: Messages = [system(instructions(prompt.language, prompt.variant))]
@@ -172,13 +229,23 @@ def chat(prompt: TurnPrompt, said: list[tuple[str, str]]) -> Messages:
 
 
 def tagged(strategy: str, text: str, code: str) -> str:
-    """`[Strategy name] text`, or just the text where there is no strategy (unlabelled or unparsed turns)."""
-    return language(code).words.TAGGED.format(name=strategy_name(strategy, code), text=text) if strategy else text
+    """`[Strategy name] text`, or just the text where there is no strategy (unlabelled or unparsed
+    turns).
+    """
+    return (
+        language(code).words.TAGGED.format(name=strategy_name(strategy, code), text=text)
+        if strategy
+        else text
+    )
 
 
 def speaker_line(speaker: str, text: str, words: Wording) -> str:
-    """One line per turn: a line break inside a turn would let its text pose as somebody else's turn."""
-    return (words.CUSTOMER if speaker == CUSTOMER else words.SUPPORTER) + " ".join(text.splitlines())
+    """One line per turn: a line break inside a turn would let its text pose as somebody else's
+    turn.
+    """
+    return (words.CUSTOMER if speaker == CUSTOMER else words.SUPPORTER) + " ".join(
+        text.splitlines()
+    )
 
 
 def system(text: str) -> dict[str, str]:

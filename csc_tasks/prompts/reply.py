@@ -1,10 +1,12 @@
 """What a model wrote -> the strategy it chose and what it said.
 
-Thinking goes first (csc_tasks.thinking), then the supporter's name in front of the reply. Read are `[Strategy name] reply` and 【】 (the
-format asked for), the number forms (`策略5 情感管理`, and `5. 情感管理` as the prompt's list has it), a bare name at the start followed by
-a colon or a line break, the fields `Strategy: name` and `Reply: text` on lines of their own, JSON `{"strategy": ..., "response": ...}`,
-and ids inside brackets, fields or JSON only. Whole labels only. Two different labels or an unknown one leave the reply *unparsed*: no
-strategy, and the whole text is the reply. Accepted and refused forms stand in a table of the task card, which is the test.
+Thinking goes first (csc_tasks.thinking), then the supporter's name in front of the reply. Read are
+`[Strategy name] reply` and 【】 (the format asked for), the number forms (`策略5 情感管理`, and `5.
+情感管理` as the prompt's list has it), a bare name at the start followed by a colon or a line
+break, the fields `Strategy: name` and `Reply: text` on lines of their own, JSON `{"strategy": ...,
+"response": ...}`, and ids inside brackets, fields or JSON only. Whole labels only. Two different
+labels or an unknown one leave the reply *unparsed*: no strategy, and the whole text is the reply.
+Accepted and refused forms stand in a table of the task card, which is the test.
 """
 
 import json
@@ -37,7 +39,9 @@ def _field(names: str) -> str:
 
 _STRATEGY_NAMES = rf"{_WORD}(?:名称|\s{{1,5}}name)?"
 _STRATEGY_FIELD = re.compile(_field(_STRATEGY_NAMES), re.IGNORECASE)
-_LATER_FIELD = re.compile(rf"^{_field(_STRATEGY_NAMES)}(?P<label>[^\n]{{1,60}})", re.IGNORECASE | re.MULTILINE)
+_LATER_FIELD = re.compile(
+    rf"^{_field(_STRATEGY_NAMES)}(?P<label>[^\n]{{1,60}})", re.IGNORECASE | re.MULTILINE
+)
 _REPLY_FIELD = re.compile(_field(r"reply|response|answer|回复内容|回复|回应|回答"), re.IGNORECASE)
 _MARKUP = " \t*_`[]【】［］"
 _EMPHASIS = ("***", "**", "*", "__", "_", "`")
@@ -47,7 +51,8 @@ _REPEATS = 10
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A read reply. `strategy` is a strategy id, or None when the reply is unparsed; `text` is what the customer would see.
+    """A read reply. `strategy` is a strategy id, or None when the reply is unparsed; `text` is what
+    the customer would see.
 
     thinking_cut: there is no reply, because what was written ended inside the model's thinking.
     """
@@ -64,7 +69,9 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class _Patterns:
-    """What names open a reply in one language (code None: in any). bare, numbered: a strategy's; speaker: the supporter's."""
+    """What names open a reply in one language (code None: in any). bare, numbered: a strategy's;
+    speaker: the supporter's.
+    """
 
     code: str | None
     bare: re.Pattern
@@ -75,13 +82,22 @@ class _Patterns:
 @cache
 def _patterns(code: str | None) -> _Patterns:
     codes = read_together(code)
-    own = [strategy_name(s.id, other) for s in STRATEGIES for other in codes] + list(_OTHER_SPELLINGS)
+    own = [strategy_name(s.id, other) for s in STRATEGIES for other in codes] + list(
+        _OTHER_SPELLINGS
+    )
     names = "|".join(
-        sorted((r"[^\S\n]{1,20}".join(map(re.escape, name.split())) for name in own), key=len, reverse=True)
+        sorted(
+            (r"[^\S\n]{1,20}".join(map(re.escape, name.split())) for name in own),
+            key=len,
+            reverse=True,
+        )
     )
     # What the prompt calls the supporter, and what else a model may call its own part.
     words = [language(other).words for other in codes]
-    speakers = [line.strip(" :：") for its in words for line in (its.TAIL, its.SUPPORTER)] + ["agent", "assistant"]
+    speakers = [line.strip(" :：") for its in words for line in (its.TAIL, its.SUPPORTER)] + [
+        "agent",
+        "assistant",
+    ]
     number = rf"\d{{1,2}}{_AFTER_NUMBER}"
     return _Patterns(
         code,
@@ -94,8 +110,9 @@ def _patterns(code: str | None) -> _Patterns:
 def read_reply(raw: str | None, thinking: Thinking | None = None, code: str | None = None) -> Reply:
     """Read what a model wrote (None, from an API that gave no content, is an empty unparsed reply).
 
-    thinking: how the model thinks aloud, where that is known. code: the conversation's language; strategy names are read in it and in
-    those that are read everywhere, without it in all languages.
+    thinking: how the model thinks aloud, where that is known. code: the conversation's language;
+    strategy names are read in it and in those that are read everywhere, without it in all
+    languages.
     """
     answer, its = read_answer(raw, thinking), _patterns(code)
     text = _unnamed(answer.text, its)
@@ -104,7 +121,8 @@ def read_reply(raw: str | None, thinking: Thinking | None = None, code: str | No
     if found is None:
         return Reply(None, text, answer.thinking_cut)
     for _ in range(_REPEATS):
-        # The same label once more, right after itself, is no part of what the customer is told; a different one is a second choice.
+        # The same label once more, right after itself, is no part of what the customer is told; a
+        # different one is a second choice.
         again, after = _split(rest, its)
         other = _strategy(again, its, ids=label.strip() in BY_ID)
         if other is None:
@@ -112,7 +130,8 @@ def read_reply(raw: str | None, thinking: Thinking | None = None, code: str | No
         if other is not found:
             return Reply(None, text)
         rest = after
-    # A full strategy name further on, in brackets or as a field, is a second label. Ids are not looked for: [ID] can be a placeholder.
+    # A full strategy name further on, in brackets or as a field, is a second label. Ids are not
+    # looked for: [ID] can be a placeholder.
     later = [match[1] for match in _ANY_TAG.finditer(rest)]
     later += [match["label"].strip(_MARKUP) for match in _LATER_FIELD.finditer(rest)]
     if any(_strategy(label, its, ids=False) not in (None, found) for label in later):
@@ -121,7 +140,9 @@ def read_reply(raw: str | None, thinking: Thinking | None = None, code: str | No
 
 
 def read_text(raw: str | None, thinking: Thinking | None = None, code: str | None = None) -> Reply:
-    """Read a reply that was asked for without a strategy: a tag that the model wrote all the same goes, the rest is the reply."""
+    """Read a reply that was asked for without a strategy: a tag that the model wrote all the same
+    goes, the rest is the reply.
+    """
     reply = read_reply(raw, thinking, code)
     return Reply(None, reply.text, reply.thinking_cut)
 
@@ -136,7 +157,9 @@ def read_answer(raw: str | None, thinking: Thinking | None = None) -> Reply:
 
 
 def writable(text: str) -> str:
-    """`text` that any file can hold: half a character (a lone surrogate) becomes a question mark."""
+    """`text` that any file can hold: half a character (a lone surrogate) becomes a question
+    mark.
+    """
     return text.encode(errors="replace").decode()
 
 
@@ -152,7 +175,9 @@ def _strategy(label: str | None, its: _Patterns, ids: bool = True) -> Strategy |
 
 
 def _split(text: str, its: _Patterns) -> tuple[str | None, str]:
-    """The label as written and what follows it; (None, text) when nothing label-like opens the text."""
+    """The label as written and what follows it; (None, text) when nothing label-like opens the
+    text.
+    """
     # Chat models like to embolden the tag, or all of the reply; the emphasis is no part of it.
     opening = _unnamed(_unemphasised(_unnamed(text.lstrip(), its)).lstrip(), its).lstrip()
     if field := _STRATEGY_FIELD.match(opening):
@@ -169,7 +194,9 @@ def _split(text: str, its: _Patterns) -> tuple[str | None, str]:
 
 
 def _unnamed(text: str, its: _Patterns) -> str:
-    """`text` without the supporter's name in front: the customer is not told it, and a history would show it twice."""
+    """`text` without the supporter's name in front: the customer is not told it, and a history
+    would show it twice.
+    """
     speaker = its.speaker.match(text.lstrip())
     return text.lstrip()[speaker.end() :].lstrip() if speaker else text
 
@@ -191,6 +218,10 @@ def _json_fields(text: str) -> tuple[str, str] | None:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    if isinstance(value, dict) and isinstance(value.get("strategy"), str) and isinstance(value.get("response"), str):
+    if (
+        isinstance(value, dict)
+        and isinstance(value.get("strategy"), str)
+        and isinstance(value.get("response"), str)
+    ):
         return value["strategy"], writable(value["response"])
     return None

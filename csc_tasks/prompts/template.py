@@ -6,9 +6,9 @@ rendering a probe. Evaluation and training use the same functions, so that a mod
 very prompt it is asked with.
 
 An `apply` below is a callable that takes messages and returns the prompt, for example
-`HFLM.apply_chat_template` or `of_tokenizer(tokenizer)`. Where it returns anything but text (lm_eval's
-chat API backends send the messages themselves), the server renders the template: it is taken to show
-everything, and whether it prints a date is not known.
+`HFLM.apply_chat_template` or `of_tokenizer(tokenizer)`. Where it returns anything but text
+(lm_eval's chat API backends send the messages themselves), the server renders the template: it is
+taken to show everything, and whether it prints a date is not known.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,12 +20,14 @@ from csc_tasks.errors import ModelError
 from csc_tasks.prompts.render import Messages, system, user
 
 DATE = "2024-07-26"
-"""Today, for chat templates, unless `csc_date` names another day. It never moves, so that two runs of
-the same evaluation ask the same prompts. This is the day that Llama 3's templates print where they
-have no clock, so Llama 3.1's prompts stay as its template writes them."""
+"""Today, for chat templates, unless `csc_date` names another day. It never moves, so that two runs
+of the same evaluation ask the same prompts. This is the day that Llama 3's templates print where
+they have no clock, so Llama 3.1's prompts stay as its template writes them.
+"""
 
 SERVER_DATE = "server"
-"""What is recorded in place of a date where a server renders the template with a clock of its own."""
+"""What is recorded in place of a date where a server renders the template with a clock of its own.
+"""
 
 Apply = Callable[..., object]
 
@@ -42,7 +44,9 @@ _DAYS = (date(2001, 2, 3), date(2014, 11, 25))
 
 
 def iso_date(text: str) -> date:
-    """The day that `text` (YYYY-MM-DD) names; ValueError, with what would do, for any other text."""
+    """The day that `text` (YYYY-MM-DD) names; ValueError, with what would do, for any other
+    text.
+    """
     try:
         day = date.fromisoformat(text)
     except ValueError:
@@ -101,7 +105,8 @@ class ChatTemplate:
 
 
 def needs_parts(apply: Apply) -> bool:
-    """Whether content must be a list of parts, `[{"type": "text", "text": ...}]`, for its text to show.
+    """Whether content must be a list of parts, `[{"type": "text", "text": ...}]`, for its text to
+    show.
 
     Raises ModelError for a template that shows what the user says in neither form.
     """
@@ -120,8 +125,8 @@ def needs_parts(apply: Apply) -> bool:
             return parts
     why = f" ({failures[0]})" if failures else ""
     raise ModelError(
-        "this model's chat template does not show what the user says, neither as plain text nor as text "
-        f"parts{why}; take another template, or run without --apply_chat_template"
+        "this model's chat template does not show what the user says, neither as plain text nor as"
+        f" text parts{why}; take another template, or run without --apply_chat_template"
     )
 
 
@@ -165,7 +170,10 @@ def prints_date(apply: Apply) -> bool | None:
     """Whether the template prints today's date; None where it is a server that renders it."""
     parts = needs_parts(apply)
     # Some print it only beside a default system message, which one of ours replaces.
-    asked = [[user(_PROBE)], *([[system(_SYSTEM_PROBE), user(_PROBE)]] if shows_system(apply) else [])]
+    asked = [
+        [user(_PROBE)],
+        *([[system(_SYSTEM_PROBE), user(_PROBE)]] if shows_system(apply) else []),
+    ]
     prompts = []
     for day in _DAYS:
         with pinned_date(day):
@@ -178,8 +186,8 @@ def prints_date(apply: Apply) -> bool | None:
 def date_shown(apply: Apply | None, today: str) -> str | None:
     """The date that prompts show when templates are given `today`.
 
-    None without a chat template (`apply` is None) and for one that prints no date; SERVER_DATE where
-    a server renders it.
+    None without a chat template (`apply` is None) and for one that prints no date; SERVER_DATE
+    where a server renders it.
     """
     prints = False if apply is None else prints_date(apply)
     if prints is None:
@@ -188,7 +196,8 @@ def date_shown(apply: Apply | None, today: str) -> str | None:
 
 
 def of_tokenizer(tokenizer, **arguments) -> Apply:
-    """The tokenizer's chat template, applied as lm_eval's hf backend does (HFLM.apply_chat_template).
+    """The tokenizer's chat template, applied as lm_eval's hf backend does
+    (HFLM.apply_chat_template).
 
     That is, without the system message where the template fails on it. `arguments` are the
     template's own (`enable_thinking`). The callable's `answered` leaves out the opening of a reply.
@@ -220,7 +229,10 @@ def without_system(messages: Messages) -> Messages:
 
 def as_parts(messages: Messages) -> list[dict]:
     """`messages` with each text as a list of one text part."""
-    return [message | {"content": [{"type": "text", "text": message["content"]}]} for message in messages]
+    return [
+        message | {"content": [{"type": "text", "text": message["content"]}]}
+        for message in messages
+    ]
 
 
 def _rendered(apply: Apply, messages: Messages, parts: bool):

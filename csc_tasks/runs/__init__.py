@@ -1,1 +1,3 @@
-"""A run's files: the results JSON and the samples JSONL beside it. The only place that reads and writes them."""
+"""A run's files: the results JSON and the samples JSONL beside it. The only place that reads and
+writes them.
+"""

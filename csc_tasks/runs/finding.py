@@ -1,4 +1,6 @@
-"""Which files of runs there are below some paths, and which of several runs with the same settings is the newest."""
+"""Which files of runs there are below some paths, and which of several runs with the same settings
+is the newest.
+"""
 
 import json
 import sys
@@ -12,7 +14,9 @@ from csc_tasks.runs.results_file import NOT_THE_MODEL, model_arguments
 
 
 def find_samples(paths: Sequence[Path]) -> list[Path]:
-    """The samples files among `paths`; folders are searched. Raises DataError where there are none."""
+    """The samples files among `paths`; folders are searched. Raises DataError where there are
+    none.
+    """
     found = []
     for path in paths:
         if not path.exists():
@@ -21,14 +25,16 @@ def find_samples(paths: Sequence[Path]) -> list[Path]:
         kept = [file for file in files if SAMPLES.fullmatch(file.name)]
         if not kept:
             raise DataError(
-                f"{path}: no samples file of a csc task; lm_eval writes samples_TASK_DATE.jsonl with --log_samples --output_path DIR"
+                f"{path}: no samples file of a csc task; lm_eval writes samples_TASK_DATE.jsonl"
+                " with --log_samples --output_path DIR"
             )
         found += kept
     return list(dict.fromkeys(found))
 
 
 def newest_runs(files: Sequence[Path]) -> list[Path]:
-    """One samples file per model, task and settings: the newest run, by its date and then its name. What is left out is said.
+    """One samples file per model, task and settings: the newest run, by its date and then its name.
+    What is left out is said.
 
     A file whose results cannot be read stays among them: `read_run` says what is wrong with it.
     """
@@ -43,21 +49,39 @@ def newest_runs(files: Sequence[Path]) -> list[Path]:
     if older := [file for file in files if file not in kept]:
         more = f" and {len(older) - 3:,} more" if len(older) > 3 else ""
         names = ", ".join(map(str, older[:3]))
-        print(f"note: of runs with the same settings the newest is taken; left out: {names}{more}", file=sys.stderr)
+        print(
+            f"note: of runs with the same settings the newest is taken; left out: {names}{more}",
+            file=sys.stderr,
+        )
     return [file for file in files if file in kept]
 
 
 def _run(results: Mapping, task: str) -> str:
     """What two runs of one model and task with the same settings have in common."""
     run, metadata = results["config"], results["configs"][task]["metadata"]
-    arguments = {name: value for name, value in model_arguments(run.get("model_args")).items() if name not in NOT_THE_MODEL}
+    arguments = {
+        name: value
+        for name, value in model_arguments(run.get("model_args")).items()
+        if name not in NOT_THE_MODEL
+    }
     csc = metadata["csc"]
-    asked = {name: csc.get(name) for name in ("config", "split", "content_hash", "revision", "prompt", "reference", "date")}
+    asked = {
+        name: csc.get(name)
+        for name in ("config", "split", "content_hash", "revision", "prompt", "reference", "date")
+    }
     # With and without room to think, one model gives other replies.
     asked["thinking"] = (csc.get("thinking") or {}).get("tokens")
-    given = [run.get("gen_kwargs"), run.get("model_sha"), results.get("system_instruction_sha"), results.get("chat_template") is None]
+    given = [
+        run.get("gen_kwargs"),
+        run.get("model_sha"),
+        results.get("system_instruction_sha"),
+        results.get("chat_template") is None,
+    ]
     documents = results.get("n-samples", {}).get(task)
-    return json.dumps([results["model_name"], task, metadata.get("version"), arguments, asked, given, documents], sort_keys=True)
+    return json.dumps(
+        [results["model_name"], task, metadata.get("version"), arguments, asked, given, documents],
+        sort_keys=True,
+    )
 
 
 def find_results(paths: Sequence[Path]) -> list[Path]:
@@ -70,9 +94,18 @@ def find_results(paths: Sequence[Path]) -> list[Path]:
         if not path.exists():
             raise DataError(f"{path}: there is no such file or folder")
         files = sorted(path.rglob("results_*.json")) if path.is_dir() else [path]
-        kept = [file for file in files if RESULTS.fullmatch(file.name) and file.is_file() and (file == path or not _is_copy(file))]
+        kept = [
+            file
+            for file in files
+            if RESULTS.fullmatch(file.name)
+            and file.is_file()
+            and (file == path or not _is_copy(file))
+        ]
         if not kept:
-            raise DataError(f"{path}: no results file; lm_eval writes results_DATE.json with --output_path DIR (add --log_samples)")
+            raise DataError(
+                f"{path}: no results file; lm_eval writes results_DATE.json with --output_path DIR"
+                " (add --log_samples)"
+            )
         found += kept
     return list({file.resolve(): file for file in found}.values())
 

@@ -2,11 +2,11 @@
 
 What the number of a metric is called csc_tasks/metrics/result_names.py says.
 
-Ratings stand in `judge_NAME_DIMENSION` (of `csc judge`, 0..100) and `human_DIMENSION` (of `csc human
-import`, 1..5). Beside the dimensions stand `overall`, the mean of a rating's dimensions, and
-`missing`, 1 where nothing usable came. `csc judge facts` writes `judge_NAME_unsupported`, 1 where the
-judge found a fact in the reply that nothing supports, and `judge_NAME_unsupported_missing`. All are of
-a sample: most items of a samples file have none.
+Ratings stand in `judge_NAME_DIMENSION` (of `csc judge`, 0..100) and `human_DIMENSION` (of `csc
+human import`, 1..5). Beside the dimensions stand `overall`, the mean of a rating's dimensions, and
+`missing`, 1 where nothing usable came. `csc judge facts` writes `judge_NAME_unsupported`, 1 where
+the judge found a fact in the reply that nothing supports, and `judge_NAME_unsupported_missing`. All
+are of a sample: most items of a samples file have none.
 """
 
 import re

@@ -1,7 +1,9 @@
-"""Results files as lm_eval, `csc score` and `csc baselines` write them -> what was measured, of which model, under which settings.
+"""Results files as lm_eval, `csc score` and `csc baselines` write them -> what was measured, of
+which model, under which settings.
 
-Only what a file itself says is read, never what the code of today would say, so that old files keep their meaning. Keys of lm_eval's own
-that nothing here needs may come and go; those that are needed are checked.
+Only what a file itself says is read, never what the code of today would say, so that old files keep
+their meaning. Keys of lm_eval's own that nothing here needs may come and go; those that are needed
+are checked.
 """
 
 import hashlib
@@ -23,11 +25,39 @@ from csc_tasks.shown import shown
 
 LARGEST_FILE = 64 * 2**20
 NOT_THE_MODEL = {
-    *("pretrained", "peft", "delta", "model", "path", "engine", "device", "batch_size", "max_batch_size", "base_url", "num_concurrent"),
-    *("max_retries", "timeout", "tokenized_requests", "tokenizer_backend", "parallelize", "device_map", "trust_remote_code"),
-    *("gpu_memory_utilization", "tensor_parallel_size", "data_parallel_size", "swap_space", "verify_certificate"),
+    *(
+        "pretrained",
+        "peft",
+        "delta",
+        "model",
+        "path",
+        "engine",
+        "device",
+        "batch_size",
+        "max_batch_size",
+        "base_url",
+        "num_concurrent",
+    ),
+    *(
+        "max_retries",
+        "timeout",
+        "tokenized_requests",
+        "tokenizer_backend",
+        "parallelize",
+        "device_map",
+        "trust_remote_code",
+    ),
+    *(
+        "gpu_memory_utilization",
+        "tensor_parallel_size",
+        "data_parallel_size",
+        "swap_space",
+        "verify_certificate",
+    ),
 }
-"""Model arguments that say how a model was run, not which it is: two runs that differ in these alone are two runs of one model."""
+"""Model arguments that say how a model was run, not which it is: two runs that differ in these
+alone are two runs of one model.
+"""
 
 WORD = 8
 """A text of fewer characters may also be part of a word that is no secret."""
@@ -35,7 +65,9 @@ _SECRET = re.compile(r"key|token(?!iz)|secret|passw|auth|header|credential", re.
 
 
 class _Read(BaseModel):
-    """Base of what is read: other keys are lm_eval's business, types are not changed, NaN is refused."""
+    """Base of what is read: other keys are lm_eval's business, types are not changed, NaN is
+    refused.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -87,7 +119,9 @@ class _File(_Read):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which model: its name, the base under an adapter, whether it is a baseline, and the settings that tell two rows of one name apart."""
+    """Which model: its name, the base under an adapter, whether it is a baseline, and the settings
+    that tell two rows of one name apart.
+    """
 
     name: str
     base: str | None
@@ -99,8 +133,9 @@ class Identity:
 class Measurement:
     """One task of one results file.
 
-    numbers: result name -> (value, standard error), None where the file says N/A. higher, signatures: by result name. limit: how many
-    documents were asked about where --limit cut them. templated: whether a chat template was applied (None: there was no model).
+    numbers: result name -> (value, standard error), None where the file says N/A. higher,
+    signatures: by result name. limit: how many documents were asked about where --limit cut them.
+    templated: whether a chat template was applied (None: there was no model).
     samples: the samples file, or None where there is none beside the results file.
     """
 
@@ -145,11 +180,21 @@ def read_results(file: Path, notes: list[str]) -> list[Measurement]:
         read = _File.model_validate(_json(data, file))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise DataError(f"{file}: not a results file of lm_eval: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise DataError(
+            f"{file}: not a results file of lm_eval: {'.'.join(map(str, first['loc']))}:"
+            f" {first['msg']}"
+        ) from None
     tasks = [task for task in read.results if task in read.configs]
     if others := [task for task in tasks if not TASK.fullmatch(task)]:
-        notes.append(f"{file.name}: left out, not csc tasks: {', '.join(sorted(shown(task)[:60] for task in others)[:20])}")
-    found = [_measurement(file, hashlib.sha256(data).hexdigest(), read, task) for task in tasks if TASK.fullmatch(task)]
+        notes.append(
+            f"{file.name}: left out, not csc tasks:"
+            f" {', '.join(sorted(shown(task)[:60] for task in others)[:20])}"
+        )
+    found = [
+        _measurement(file, hashlib.sha256(data).hexdigest(), read, task)
+        for task in tasks
+        if TASK.fullmatch(task)
+    ]
     if not found:
         raise DataError(f"{file}: no results of a csc task in it; leave the file out")
     return found
@@ -158,7 +203,8 @@ def read_results(file: Path, notes: list[str]) -> list[Measurement]:
 def public_bytes(measurement: Measurement) -> bytes:
     """The results file byte for byte, except that secrets among the model arguments are blanked.
 
-    Those are the values of arguments named like one (api_key=..., a header's entries), and what a URL holds beside its address.
+    Those are the values of arguments named like one (api_key=..., a header's entries), and what a
+    URL holds beside its address.
     """
     data = _bytes(measurement.file)
     given = _json(data, measurement.file)["config"].get("model_args")
@@ -167,12 +213,18 @@ def public_bytes(measurement: Measurement) -> bytes:
     for secret in sorted(set(_secrets(arguments)), key=len, reverse=True):
         written = re.escape(json.dumps(secret)[1:-1].encode())
         # A short one ("none") may be part of other words: it goes only where it is all of a value.
-        data = re.sub(written if len(secret) >= WORD else rb'(?<=["=/])' + written + rb'(?=["@,&])', b"***", data)
+        data = re.sub(
+            written if len(secret) >= WORD else rb'(?<=["=/])' + written + rb'(?=["@,&])',
+            b"***",
+            data,
+        )
     return data
 
 
 def _secrets(value: Any, secret: bool = False) -> Iterable[str]:
-    """The secret texts in a model argument, however deep. secret: whether a name above it says that it is one."""
+    """The secret texts in a model argument, however deep. secret: whether a name above it says that
+    it is one.
+    """
     if isinstance(value, Mapping):
         for name, below in value.items():
             yield from _secrets(below, secret or bool(_SECRET.search(str(name))))
@@ -199,7 +251,9 @@ def model_arguments(given: Mapping | str | None) -> dict[str, str]:
 
 def as_text(value) -> str:
     """Text as it is, anything else as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return (
+        value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+    )
 
 
 def iso(date: float) -> str:
@@ -211,18 +265,26 @@ def _measurement(file: Path, sha256: str, read: _File, task: str) -> Measurement
     where = f"{file}: {task}"
     metadata = read.configs[task].get("metadata")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("csc"), dict):
-        raise DataError(f"{where}: configs.{task}.metadata.csc is missing; the run was not made by csc-tasks, or by a version before 0.1")
+        raise DataError(
+            f"{where}: configs.{task}.metadata.csc is missing; the run was not made by csc-tasks,"
+            " or by a version before 0.1"
+        )
     try:
         provenance = _Provenance.model_validate(metadata["csc"])
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise DataError(f"{where}: metadata.csc.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise DataError(
+            f"{where}: metadata.csc.{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        ) from None
     numbers = dict(_numbers(read.results[task], where))
     about = read_task_record(task, metadata["csc"], where)
     unit = about.unit
     items = numbers.pop(unit, (None, None))[0]
     if not numbers:
-        raise DataError(f"{where}: there is no metric (a run with --predict_only?); compute some with: csc score {file.parent} --out DIR")
+        raise DataError(
+            f"{where}: there is no metric (a run with --predict_only?); compute some with: csc"
+            f" score {file.parent} --out DIR"
+        )
     if not isinstance(items, int | float) or items < 1:
         raise DataError(f"{where}: the number of {unit} is {items!r}")
     counted = read.samples.get(task)
@@ -231,25 +293,48 @@ def _measurement(file: Path, sha256: str, read: _File, task: str) -> Measurement
     samples = file.with_name(samples_name(task, stamp))
     baseline = (read.config.model or "").startswith("baseline/")
     return Measurement(
-        file=file, stamp=stamp, sha256=sha256, identity=_identity(read, baseline), parameters=read.config.model_num_parameters,
-        task=task, about=about, date=read.date, task_version=str(metadata.get("version", read.versions.get(task))), provenance=provenance,
-        templated=None if baseline else read.chat_template is not None, documents=counted.effective if counted else provenance.rows,
-        limit=counted.effective if limited else None, items=int(items), numbers=numbers,
-        higher={name: up for name, up in read.higher_is_better.get(task, {}).items() if up is not None},
-        samples=samples if samples.is_file() else None, lm_eval_version=read.lm_eval_version, git_hash=read.git_hash,
+        file=file,
+        stamp=stamp,
+        sha256=sha256,
+        identity=_identity(read, baseline),
+        parameters=read.config.model_num_parameters,
+        task=task,
+        about=about,
+        date=read.date,
+        task_version=str(metadata.get("version", read.versions.get(task))),
+        provenance=provenance,
+        templated=None if baseline else read.chat_template is not None,
+        documents=counted.effective if counted else provenance.rows,
+        limit=counted.effective if limited else None,
+        items=int(items),
+        numbers=numbers,
+        higher={
+            name: up for name, up in read.higher_is_better.get(task, {}).items() if up is not None
+        },
+        samples=samples if samples.is_file() else None,
+        lm_eval_version=read.lm_eval_version,
+        git_hash=read.git_hash,
         seconds=_seconds(read.total_evaluation_time_seconds),
-    )  # fmt: skip
+    )
 
 
-def _numbers(entries: Mapping[str, Any], where: str) -> Iterable[tuple[str, tuple[float | None, float | None]]]:
-    """(result name, (value, standard error)) of the entries `name,none`; lm_eval also writes an error of the error, which is nobody's."""
+def _numbers(
+    entries: Mapping[str, Any], where: str
+) -> Iterable[tuple[str, tuple[float | None, float | None]]]:
+    """(result name, (value, standard error)) of the entries `name,none`; lm_eval also writes an
+    error of the error, which is nobody's.
+    """
     for key, value in entries.items():
         name, comma, filter_name = key.partition(",")
         if not comma or filter_name != "none" or name.endswith("_stderr"):
             continue
         pair = []
         for number in (value, entries.get(value_keys(name)[1])):
-            if number not in (None, "N/A") and (isinstance(number, bool) or not isinstance(number, int | float) or abs(number) > 1e300):
+            if number not in (None, "N/A") and (
+                isinstance(number, bool)
+                or not isinstance(number, int | float)
+                or abs(number) > 1e300
+            ):
                 raise DataError(f"{where}: {name} is {number!r:.60}; it must be a number or N/A")
             pair.append(None if number in (None, "N/A") else float(number))
         yield name, (pair[0], pair[1])
@@ -260,8 +345,16 @@ def _identity(read: _File, baseline: bool) -> Identity:
     base = arguments.get("pretrained") if arguments.get("peft") or arguments.get("delta") else None
     if baseline:
         return Identity(read.model_name, None, True, ())
-    settings = {name: value for name, value in arguments.items() if name not in NOT_THE_MODEL and not _SECRET.search(name)}
-    given = {"gen_kwargs": read.config.gen_kwargs, "model_sha": read.config.model_sha, "system_instruction": read.system_instruction_sha}
+    settings = {
+        name: value
+        for name, value in arguments.items()
+        if name not in NOT_THE_MODEL and not _SECRET.search(name)
+    }
+    given = {
+        "gen_kwargs": read.config.gen_kwargs,
+        "model_sha": read.config.model_sha,
+        "system_instruction": read.system_instruction_sha,
+    }
     settings |= {name: as_text(value) for name, value in given.items() if value}
     if tokens := _thinking_tokens(read):
         settings["thinking"] = f"up to {tokens} tokens"
@@ -269,7 +362,9 @@ def _identity(read: _File, baseline: bool) -> Identity:
 
 
 def _thinking_tokens(read: _File) -> int:
-    """How many tokens the run gave the model to think: with and without thinking, one model is two rows."""
+    """How many tokens the run gave the model to think: with and without thinking, one model is two
+    rows.
+    """
     stated = []
     for config in read.configs.values():
         metadata = config.get("metadata")
@@ -291,7 +386,10 @@ def _seconds(text: str | None) -> float | None:
 def _bytes(file: Path) -> bytes:
     try:
         if file.stat().st_size > LARGEST_FILE:
-            raise DataError(f"{file}: has {file.stat().st_size / 2**20:,.0f} MB; a results file has kilobytes, samples lie in other files")
+            raise DataError(
+                f"{file}: has {file.stat().st_size / 2**20:,.0f} MB; a results file has kilobytes,"
+                " samples lie in other files"
+            )
         return file.read_bytes()
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror})") from None
@@ -305,7 +403,9 @@ def _json(data: bytes, file: Path) -> Any:
     except RecursionError:
         raise DataError(f"{file}: nested too deeply to be a results file") from None
     except UnicodeEncodeError:
-        raise DataError(f"{file}: holds half characters (lone surrogates), which no text has") from None
+        raise DataError(
+            f"{file}: holds half characters (lone surrogates), which no text has"
+        ) from None
     except ValueError as error:
         raise DataError(f"{file}: broken JSON, perhaps cut off ({error!s:.120})") from None
 

@@ -1,7 +1,9 @@
-"""A samples file, read line by line: whole (a Run), for what writes its lines again or needs all texts, or as arrays (Items).
+"""A samples file, read line by line: whole (a Run), for what writes its lines again or needs all
+texts, or as arrays (Items).
 
-As arrays 25,000 turns take a few megabytes, however long the prompts that were logged with them. What needs the texts (lengths, the fact
-audit, the sample for the browser) happens while they pass by.
+As arrays 25,000 turns take a few megabytes, however long the prompts that were logged with them.
+What needs the texts (lengths, the fact audit, the sample for the browser) happens while they pass
+by.
 """
 
 import hashlib
@@ -33,7 +35,9 @@ class Listener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One task of a run: its samples file, what the task says of itself, its lines, and the results file that was written with it."""
+    """One task of a run: its samples file, what the task says of itself, its lines, and the results
+    file that was written with it.
+    """
 
     file: Path
     task: str
@@ -54,12 +58,15 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """One samples file as arrays, with one entry per item (turn or answer), in the order of the file.
+    """One samples file as arrays, with one entry per item (turn or answer), in the order of the
+    file.
 
-    ids, members: per conversation, its id and which items of it there are. conversation: position in ids. turn: position in the
-    dialogue; index: 1 = the conversation's first scored turn. language: position in languages(). topic, part: position in topics, parts
-    (part -1: none). gold: strategy number, 0 for answers. predicted: number, UNPARSED, or NOT_ASKED. lengths: (n, 2) reply and reference,
-    as `length` counts. items: result name -> entries as logged. drawn: the conversations for the browser, as logged.
+    ids, members: per conversation, its id and which items of it there are. conversation: position
+    in ids. turn: position in the dialogue; index: 1 = the conversation's first scored turn.
+    language: position in languages(). topic, part: position in topics, parts (part -1: none). gold:
+    strategy number, 0 for answers. predicted: number, UNPARSED, or NOT_ASKED. lengths: (n, 2) reply
+    and reference, as `length` counts. items: result name -> entries as logged. drawn: the
+    conversations for the browser, as logged.
     """
 
     ids: list[str]
@@ -88,13 +95,19 @@ def read_run(file: Path) -> Run:
         raise DataError(f"{file}: there is no such file")
     task, results_file = task_of(file), results_beside(file)
     if not results_file.is_file():
-        raise DataError(f"{file}: the results file that lm_eval wrote with it, {results_file.name}, is missing; keep the two together")
+        raise DataError(
+            f"{file}: the results file that lm_eval wrote with it, {results_file.name}, is missing;"
+            " keep the two together"
+        )
     results = read_json(results_file, "run the evaluation again")
     try:
         csc = results["configs"][task]["metadata"]["csc"]
         results["results"][task], results["model_name"], csc["config"]
     except (KeyError, TypeError) as error:
-        raise DataError(f"{results_file}: not a results file with {task} in it ({type(error).__name__}: {error})") from None
+        raise DataError(
+            f"{results_file}: not a results file with {task} in it ({type(error).__name__}:"
+            f" {error})"
+        ) from None
     about = read_task_record(task, csc, f"{results_file}: {task}")
     lines = []
     for number, line in _lines(file):
@@ -105,10 +118,14 @@ def read_run(file: Path) -> Run:
     return Run(file, task, about, lines, results)
 
 
-def read_items(file: Path, unit: str, names: list[str], draw: int, seed: int, listeners: list[Listener]) -> Items:
-    """Read the records and the items of the metrics `names`; the same `draw` conversations are kept for every model of a corpus.
+def read_items(
+    file: Path, unit: str, names: list[str], draw: int, seed: int, listeners: list[Listener]
+) -> Items:
+    """Read the records and the items of the metrics `names`; the same `draw` conversations are kept
+    for every model of a corpus.
 
-    Raises DataError that names file and line for anything that is not as lm_eval writes it, and for a document that stands twice.
+    Raises DataError that names file and line for anything that is not as lm_eval writes it, and for
+    a document that stands twice.
     """
     items: dict[str, list] = {name: [] for name in names}
     rows: list[tuple[int, ...]] = []
@@ -132,27 +149,54 @@ def read_items(file: Path, unit: str, names: list[str], draw: int, seed: int, li
                 raise DataError(f"{where}: turn {record['turn']} of {id_} stands in the file twice")
             seen.add((id_, record["turn"]))
             members[code].append(record["turn"])
-            rows.append((
-                code, record["turn"], position + 1 if unit == "turns" else record["turn"] + 1, known.index(record["language"]),
-                topics.setdefault(record["topic"], len(topics)),
-                parts.setdefault(record["stage"], len(parts)) if record.get("stage") else -1, gold, predicted,
-                length(record["reply"], record["language"]), length(record["reference"], record["language"]),
-            ))  # fmt: skip
+            rows.append(
+                (
+                    code,
+                    record["turn"],
+                    position + 1 if unit == "turns" else record["turn"] + 1,
+                    known.index(record["language"]),
+                    topics.setdefault(record["topic"], len(topics)),
+                    parts.setdefault(record["stage"], len(parts)) if record.get("stage") else -1,
+                    gold,
+                    predicted,
+                    length(record["reply"], record["language"]),
+                    length(record["reference"], record["language"]),
+                )
+            )
         for name, own in items.items():
             own += _items(line, name, id_, len(records), where)
         for listener in listeners:
             listener.look(document, records)
-        _draw(drawn, draw, seed, id_, {"doc": document, "records": records, "scores": {name: line[name][1] for name in names}})
+        _draw(
+            drawn,
+            draw,
+            seed,
+            id_,
+            {
+                "doc": document,
+                "records": records,
+                "scores": {name: line[name][1] for name in names},
+            },
+        )
     if not codes:
         raise DataError(f"{file}: the file is empty")
     columns = np.asarray(rows, dtype=np.int32).T
     plain = ("conversation", "turn", "index", "language", "topic", "part", "gold", "predicted")
     arrays = {name: _frozen(column) for name, column in zip(plain, columns[:8], strict=True)}
     return Items(
-        ids=list(codes), members=[",".join(map(str, turns)) for turns in members], **arrays,
-        lengths=_frozen(columns[8:].T), topics=list(topics), parts=list(parts), items=items,
-        drawn=[line for _, _, lines in sorted(drawn, key=lambda entry: (-entry[0], entry[1])) for line in lines],
-    )  # fmt: skip
+        ids=list(codes),
+        members=[",".join(map(str, turns)) for turns in members],
+        **arrays,
+        lengths=_frozen(columns[8:].T),
+        topics=list(topics),
+        parts=list(parts),
+        items=items,
+        drawn=[
+            line
+            for _, _, lines in sorted(drawn, key=lambda entry: (-entry[0], entry[1]))
+            for line in lines
+        ],
+    )
 
 
 def _frozen(values: np.ndarray) -> np.ndarray:
@@ -174,7 +218,10 @@ def _lines(file: Path) -> Iterator[tuple[int, Mapping]]:
         while text := stream.readline(LONGEST_LINE):
             number += 1
             if len(text) == LONGEST_LINE:
-                raise DataError(f"{file} line {number}: longer than {LONGEST_LINE / 2**20:.0f} MB, no conversation is that long")
+                raise DataError(
+                    f"{file} line {number}: longer than {LONGEST_LINE / 2**20:.0f} MB, no"
+                    " conversation is that long"
+                )
             try:
                 line = json.loads(text.decode(), parse_constant=_refuse)
             except UnicodeDecodeError as error:
@@ -182,34 +229,54 @@ def _lines(file: Path) -> Iterator[tuple[int, Mapping]]:
             except RecursionError:
                 raise DataError(f"{file} line {number}: nested too deeply to be a sample") from None
             except ValueError as error:
-                raise DataError(f"{file} line {number}: broken JSON, perhaps cut off ({error!s:.120})") from None
+                raise DataError(
+                    f"{file} line {number}: broken JSON, perhaps cut off ({error!s:.120})"
+                ) from None
             yield number, line
 
 
 def _checked(line, unit: str, where: str) -> tuple[Mapping, list[Mapping]]:
-    """The line's document and records, each key of them of the type that everything else relies on."""
+    """The line's document and records, each key of them of the type that everything else relies
+    on.
+    """
     document = line.get("doc") if isinstance(line, dict) else None
     records = line.get(unit) if isinstance(line, dict) else None
     if not isinstance(document, dict) or not isinstance(records, list) or not records:
-        raise DataError(f"{where}: no 'doc' and '{unit}' in it; was it written by another task or cut off?")
+        raise DataError(
+            f"{where}: no 'doc' and '{unit}' in it; was it written by another task or cut off?"
+        )
     id_ = document.get("conversation_id")
     for record in records:
         if not isinstance(record, dict):
             raise DataError(f"{where}: a record in '{unit}' is {record!r:.60}")
         for key in ("conversation_id", "language", "topic", "reference", "reply"):
             if not isinstance(record.get(key), str):
-                raise DataError(f"{where}: {key} of a record is {record.get(key)!r:.60}; it must be text")
+                raise DataError(
+                    f"{where}: {key} of a record is {record.get(key)!r:.60}; it must be text"
+                )
         turn = record.get("turn")
         if record["conversation_id"] != id_ or not id_:
-            raise DataError(f"{where}: a record of conversation {record['conversation_id']!r:.80} stands under {id_!r:.80}")
-        if record["language"] not in languages() or type(turn) is not int or not 0 <= turn < 1_000_000:
+            raise DataError(
+                f"{where}: a record of conversation {record['conversation_id']!r:.80} stands under"
+                f" {id_!r:.80}"
+            )
+        if (
+            record["language"] not in languages()
+            or type(turn) is not int
+            or not 0 <= turn < 1_000_000
+        ):
             known = ", ".join(languages())
-            raise DataError(f"{where}: language {record['language']!r:.20}, turn {turn!r:.20}; one of {known} and a position are needed")
+            raise DataError(
+                f"{where}: language {record['language']!r:.20}, turn {turn!r:.20}; one of {known}"
+                " and a position are needed"
+            )
     return document, records
 
 
 def _strategies(record: Mapping, unit: str, where: str) -> tuple[int, int]:
-    """Gold and predicted strategy as numbers; predicted is UNPARSED, or NOT_ASKED where the task asks for none."""
+    """Gold and predicted strategy as numbers; predicted is UNPARSED, or NOT_ASKED where the task
+    asks for none.
+    """
     if unit != "turns":
         return 0, NOT_ASKED
     gold, predicted = record.get("gold_strategy"), record.get("strategy")
@@ -223,14 +290,26 @@ def _strategies(record: Mapping, unit: str, where: str) -> tuple[int, int]:
 
 def _items(line: Mapping, name: str, id_: str, count: int, where: str) -> list:
     entry = line.get(name)
-    if not isinstance(entry, list) or len(entry) != 2 or entry[0] != id_ or not isinstance(entry[1], list) or len(entry[1]) != count:
-        raise DataError(f"{where}: {name} is {entry!r:.60}; it must be the conversation's id and {count} scores")
+    if (
+        not isinstance(entry, list)
+        or len(entry) != 2
+        or entry[0] != id_
+        or not isinstance(entry[1], list)
+        or len(entry[1]) != count
+    ):
+        raise DataError(
+            f"{where}: {name} is {entry!r:.60}; it must be the conversation's id and {count} scores"
+        )
     return entry[1]
 
 
 def _draw(drawn: list, draw: int, seed: int, id_: str, line: Mapping) -> None:
-    """Keep the `draw` conversations with the smallest hash of seed and id: a random sample, and the same one whatever the order."""
-    rank = -int.from_bytes(hashlib.sha256(f"{seed}/{id_}".encode("utf-8", "surrogatepass")).digest()[:8])
+    """Keep the `draw` conversations with the smallest hash of seed and id: a random sample, and the
+    same one whatever the order.
+    """
+    rank = -int.from_bytes(
+        hashlib.sha256(f"{seed}/{id_}".encode("utf-8", "surrogatepass")).digest()[:8]
+    )
     for other, there, lines in drawn:
         if (other, there) == (rank, id_):
             lines.append(line)

@@ -127,11 +127,13 @@ _KINDS = {str: "text", bool: "true or false", list: "a list"}
 def _place(entry: object, where: str) -> Place:
     if not isinstance(entry, Mapping):
         raise DataError(
-            f"{where}: metadata.csc.places holds {entry!r:.60}; each is a table, a heading and an order"
+            f"{where}: metadata.csc.places holds {entry!r:.60}; each is a table, a heading and an"
+            " order"
         )
     table, heading, order = (entry.get(key) for key in ("table", "heading", "order"))
     if not isinstance(table, str) or not isinstance(heading, str) or type(order) is not int:
         raise DataError(
-            f"{where}: metadata.csc.places holds {entry!r:.60}; each is a table, a heading and an order"
+            f"{where}: metadata.csc.places holds {entry!r:.60}; each is a table, a heading and an"
+            " order"
         )
     return Place(table, heading, order)

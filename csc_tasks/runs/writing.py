@@ -1,7 +1,10 @@
-"""Results files in lm_eval's shape, for numbers that did not come out of an lm_eval run, and the provenance both kinds carry.
+"""Results files in lm_eval's shape, for numbers that did not come out of an lm_eval run, and the
+provenance both kinds carry.
 
-`results_<date>.json` holds `results`, `configs`, `versions`, `n-shot`, `higher_is_better`, `n-samples` and `config`;
-`samples_<task>_<date>.jsonl` holds one line per conversation or question. A reader need not know who wrote them.
+`results_<date>.json` holds `results`, `configs`, `versions`, `n-shot`, `higher_is_better`,
+`n-samples` and `config`;
+`samples_<task>_<date>.jsonl` holds one line per conversation or question. A reader need not know
+who wrote them.
 """
 
 import json
@@ -25,7 +28,8 @@ from csc_tasks.runs.task_record import read_task_record
 class TaskResult:
     """One task's records and metrics over a corpus.
 
-    unit: "turns" or "answers", the name the records carry in a samples file. documents: the corpus items behind the records, in order.
+    unit: "turns" or "answers", the name the records carry in a samples file. documents: the corpus
+    items behind the records, in order.
     columns: result name -> measured column.
     """
 
@@ -38,7 +42,9 @@ class TaskResult:
 
 
 def provenance(corpus: corpora.Corpus, items: Sequence, signed: Mapping[str, str]) -> dict:
-    """What a reader needs to know to compare two results: data, its state, project version, and every metric's signature (`signed`)."""
+    """What a reader needs to know to compare two results: data, its state, project version, and
+    every metric's signature (`signed`).
+    """
     spoken = sorted({item.language for item in items})
     draft = [code for code in spoken if language(code).draft]
     return {
@@ -57,7 +63,9 @@ def provenance(corpus: corpora.Corpus, items: Sequence, signed: Mapping[str, str
 
 
 def estimates(columns: Mapping[str, Column], clusters: Sequence[str]) -> dict[str, float | str]:
-    """`metric,none` and `metric_stderr,none` as in lm_eval's results; "N/A" where undefined. `clusters` are conversation ids."""
+    """`metric,none` and `metric_stderr,none` as in lm_eval's results; "N/A" where undefined.
+    `clusters` are conversation ids.
+    """
     numbers: dict[str, float | str] = {}
     for name, column in columns.items():
         numbers |= as_numbers(name, column.estimate(clusters))
@@ -67,41 +75,73 @@ def estimates(columns: Mapping[str, Column], clusters: Sequence[str]) -> dict[st
 def as_numbers(name: str, made: Estimate) -> dict[str, float | str]:
     """A result's value and standard error under lm_eval's keys; "N/A" where undefined."""
     value, stderr = value_keys(name)
-    return {value: "N/A" if made.value is None else made.value, stderr: "N/A" if made.stderr is None else made.stderr}
+    return {
+        value: "N/A" if made.value is None else made.value,
+        stderr: "N/A" if made.stderr is None else made.stderr,
+    }
 
 
 def as_results(model: str, settings: Mapping, results: Sequence[TaskResult]) -> dict:
     """The dictionary of a results file for several tasks of one model."""
     version = task_version()
     tasks: dict[str, dict] = {
-        name: {} for name in ("results", "group_subtasks", "configs", "versions", "n-shot", "higher_is_better", "n-samples")
+        name: {}
+        for name in (
+            "results",
+            "group_subtasks",
+            "configs",
+            "versions",
+            "n-shot",
+            "higher_is_better",
+            "n-samples",
+        )
     }
     for r in results:
-        metrics = list({column.metric.name: column.metric for column in r.columns.values()}.values())
+        metrics = list(
+            {column.metric.name: column.metric for column in r.columns.values()}.values()
+        )
         signed = signatures(metrics, sorted({item.language for item in r.documents}))
         numbers = estimates(r.columns, [record["conversation_id"] for record in r.records])
-        tasks["results"][r.task] = {"alias": r.task, "sample_len": len(r.documents), f"{r.unit},none": len(r.records), **numbers}
+        tasks["results"][r.task] = {
+            "alias": r.task,
+            "sample_len": len(r.documents),
+            f"{r.unit},none": len(r.records),
+            **numbers,
+        }
         tasks["group_subtasks"][r.task] = []
         csc = provenance(r.corpus, r.documents, signed)
         csc |= read_task_record(r.task, csc).to_json()
         tasks["configs"][r.task] = {"task": r.task, "metadata": {"version": version, "csc": csc}}
         tasks["versions"][r.task] = version
         tasks["n-shot"][r.task] = 0
-        tasks["higher_is_better"][r.task] = {name: column.metric.higher_is_better for name, column in r.columns.items()}
+        tasks["higher_is_better"][r.task] = {
+            name: column.metric.higher_is_better for name, column in r.columns.items()
+        }
         tasks["n-samples"][r.task] = {"original": len(r.documents), "effective": len(r.documents)}
-    return tasks | {"config": {"model": model, "model_args": dict(settings), "limit": None}, "model_name": model, "date": time.time()}
+    return tasks | {
+        "config": {"model": model, "model_args": dict(settings), "limit": None},
+        "model_name": model,
+        "date": time.time(),
+    }
 
 
 def samples(result: TaskResult) -> list[dict]:
     """The lines of a task's samples file: document, records, and each metric's items."""
     own: dict[tuple, list[int]] = {}
     for i, record in enumerate(result.records):
-        own.setdefault((record["conversation_id"], record["turn"] if result.unit == "answers" else None), []).append(i)
+        own.setdefault(
+            (record["conversation_id"], record["turn"] if result.unit == "answers" else None), []
+        ).append(i)
     lines = []
     for number, document in enumerate(result.documents):
         row = document.to_row()
         positions = own.get((row["conversation_id"], row.get("turn_index")), [])
-        line = {"doc_id": number, "doc": row, "filter": "none", "metrics": [result.unit, *result.columns]}
+        line = {
+            "doc_id": number,
+            "doc": row,
+            "filter": "none",
+            "metrics": [result.unit, *result.columns],
+        }
         line[result.unit] = [result.records[i] for i in positions]
         for name, column in result.columns.items():
             line[name] = [row["conversation_id"], [column.items[i] for i in positions]]
@@ -110,14 +150,20 @@ def samples(result: TaskResult) -> list[dict]:
 
 
 def check_out(out: Path) -> None:
-    """Raise SettingError where results cannot be written below `out`; says what becomes of those that are there."""
+    """Raise SettingError where results cannot be written below `out`; says what becomes of those
+    that are there.
+    """
     check_writable(out)
     if out.is_dir() and any(out.rglob("results_*.json")):
-        say_earlier(f"{out} holds earlier results, which stay; of runs with the same settings every verb takes the newest")
+        say_earlier(
+            f"{out} holds earlier results, which stay; of runs with the same settings every verb"
+            " takes the newest"
+        )
 
 
 def write(out: Path, results: Mapping, lines: Mapping[str, Iterable[Mapping]]) -> Path:
-    """Write a results dictionary and its samples (task -> lines) into `out/<model name>/`; returns the results file.
+    """Write a results dictionary and its samples (task -> lines) into `out/<model name>/`; returns
+    the results file.
 
     Files appear whole or not at all.
     """
@@ -130,20 +176,30 @@ def write(out: Path, results: Mapping, lines: Mapping[str, Iterable[Mapping]]) -
 
 def write_samples(folder: Path, stamp: str, task: str, rows: Iterable[Mapping]) -> Path:
     """Write a task's samples file of a run."""
-    return replace_file(folder / samples_name(task, stamp), (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    return replace_file(
+        folder / samples_name(task, stamp),
+        (json.dumps(row, ensure_ascii=False) + "\n" for row in rows),
+    )
 
 
 def write_results(folder: Path, stamp: str, results: Mapping) -> Path:
     """Write the results file of a run; last, because it says that the run is whole."""
-    return replace_file(folder / results_name(stamp), json.dumps(results, ensure_ascii=False, indent=2))
+    return replace_file(
+        folder / results_name(stamp), json.dumps(results, ensure_ascii=False, indent=2)
+    )
 
 
 def with_columns(run: Run, columns: Mapping[str, Sequence]) -> list[dict]:
-    """The lines of a run's task with each column's items, one per record, beside or over what they had."""
+    """The lines of a run's task with each column's items, one per record, beside or over what they
+    had.
+    """
     lines, start = [], 0
     for line in run.lines:
         end = start + len(line[run.unit])
-        items = {name: [line["doc"]["conversation_id"], list(column[start:end])] for name, column in columns.items()}
+        items = {
+            name: [line["doc"]["conversation_id"], list(column[start:end])]
+            for name, column in columns.items()
+        }
         lines.append(line | items | {"metrics": list(dict.fromkeys([*line["metrics"], *columns]))})
         start = end
     return lines
@@ -151,9 +207,25 @@ def with_columns(run: Run, columns: Mapping[str, Sequence]) -> list[dict]:
 
 def only(results: Mapping, tasks: Sequence[str]) -> dict:
     """A copy of a results dictionary with these tasks alone."""
-    by_task = ("results", "group_subtasks", "configs", "versions", "n-shot", "higher_is_better", "n-samples")
-    kept = {name: {task: results[name][task] for task in tasks if task in results[name]} for name in by_task if name in results}
-    general = {name: value for name, value in results.items() if not isinstance(value, dict) or name == "config"}
+    by_task = (
+        "results",
+        "group_subtasks",
+        "configs",
+        "versions",
+        "n-shot",
+        "higher_is_better",
+        "n-samples",
+    )
+    kept = {
+        name: {task: results[name][task] for task in tasks if task in results[name]}
+        for name in by_task
+        if name in results
+    }
+    general = {
+        name: value
+        for name, value in results.items()
+        if not isinstance(value, dict) or name == "config"
+    }
     return json.loads(json.dumps(general | kept))
 
 
@@ -161,4 +233,6 @@ def task_version() -> float:
     """The version all task files share."""
     import yaml
 
-    return yaml.safe_load((TASKS_DIR / "_csc_yaml").read_text(encoding="utf-8"))["metadata"]["version"]
+    return yaml.safe_load((TASKS_DIR / "_csc_yaml").read_text(encoding="utf-8"))["metadata"][
+        "version"
+    ]

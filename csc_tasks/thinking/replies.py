@@ -9,7 +9,9 @@ from csc_tasks.thinking.families import FAMILIES, MESSAGE, PARTS, Family, Thinki
 END = "</think>"
 """The closing mark that any text may be given to say: what is before this is thinking."""
 CUT = "<think>"
-"""What a reply is written as that ended inside its thinking, where a server says so in other ways than in the text."""
+"""What a reply is written as that ended inside its thinking, where a server says so in other ways
+than in the text.
+"""
 APART = "<think></think>"
 """What a reply begins with whose thinking the server sent beside the text."""
 
@@ -18,7 +20,9 @@ _REASONING = ("reasoning_content", "reasoning", "thinking")
 
 @dataclass(frozen=True, slots=True)
 class Separated:
-    """A reply without its thinking. cut: it ended before the thinking did, so that there is no reply."""
+    """A reply without its thinking. cut: it ended before the thinking did, so that there is no
+    reply.
+    """
 
     text: str
     thought: str = ""
@@ -28,8 +32,9 @@ class Separated:
 def separate(raw: str, thinking: Thinking | None = None) -> Separated:
     """What a model wrote, without its thinking.
 
-    Everything through the last closing mark goes. Where a thought is opened, by the reply or by the prompt, and never closed, there is
-    no reply. Marks are read whatever the model; text that was decoded without them only for models of a known family.
+    Everything through the last closing mark goes. Where a thought is opened, by the reply or by the
+    prompt, and never closed, there is no reply. Marks are read whatever the model; text that was
+    decoded without them only for models of a known family.
     """
     thinking = thinking or Thinking()
     thoughts: list[str] = []
@@ -48,11 +53,19 @@ def separate(raw: str, thinking: Thinking | None = None) -> Separated:
 
 def reasoning_of(message: Mapping) -> str:
     """The thinking that an API's message holds beside its content."""
-    return next((message[name] for name in _REASONING if isinstance(message.get(name), str) and message[name]), "")
+    return next(
+        (
+            message[name]
+            for name in _REASONING
+            if isinstance(message.get(name), str) and message[name]
+        ),
+        "",
+    )
 
 
 def content_of(message: Mapping, finish: str | None) -> str | None:
-    """The content of an API's message as text whose thinking `separate` sees; None where there is none and nothing says why.
+    """The content of an API's message as text whose thinking `separate` sees; None where there is
+    none and nothing says why.
 
     A reply without content that the token limit cut was cut while the model was thinking.
     """
@@ -101,7 +114,9 @@ def _messages(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _for_user(header: str) -> bool:
-    """Whether a message is the reply: gpt-oss's final channel; Muse Glimmer's recipient user, or none."""
+    """Whether a message is the reply: gpt-oss's final channel; Muse Glimmer's recipient user, or
+    none.
+    """
     if "<|channel|>" in header:
         return header.rpartition("<|channel|>")[2].split()[:1] == ["final"]
     return header.strip() in ("", "assistant") or header.strip().endswith("to=user")

@@ -1,4 +1,6 @@
-"""How a model thinks, found from its chat template and its tokens; and its tokens decoded so that the marks stay."""
+"""How a model thinks, found from its chat template and its tokens; and its tokens decoded so that
+the marks stay.
+"""
 
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -12,35 +14,48 @@ SWITCHES = (
     ("thinking_budget", 0, None),
     ("reasoning_effort", "none", "high"),
 )
-"""Arguments of chat templates that switch thinking: (name, value that switches it off, value that switches it on)."""
+"""Arguments of chat templates that switch thinking: (name, value that switches it off, value that
+switches it on).
+"""
 
 _QUESTION = [{"role": "user", "content": "probe"}]
 _ANSWER = "assistant-message-probe"
 
 
 def of_tokenizer(tokenizer, arguments: Mapping[str, object] | None = None) -> Thinking:
-    """How a model with this tokenizer thinks, when its chat template is given `arguments` (`enable_thinking` and the like)."""
+    """How a model with this tokenizer thinks, when its chat template is given `arguments`
+    (`enable_thinking` and the like).
+    """
     template = chat_template(tokenizer)
     if not template:
         return Thinking(_family("", special_marks(tokenizer).values()))
 
     def render(more: Mapping[str, object], answer: str | None = None) -> str | None:
-        messages = _QUESTION if answer is None else [*_QUESTION, {"role": "assistant", "content": answer}]
+        messages = (
+            _QUESTION if answer is None else [*_QUESTION, {"role": "assistant", "content": answer}]
+        )
         try:
             return tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=answer is None, **{**(arguments or {}), **more}
+                messages,
+                tokenize=False,
+                add_generation_prompt=answer is None,
+                **{**(arguments or {}), **more},
             )
         except Exception:
-            # Templates are programs of others: one that does not know a value, or this order of roles, may raise anything.
+            # Templates are programs of others: one that does not know a value, or this order of
+            # roles, may raise anything.
             return None
 
     return of_template(template, render, special_marks(tokenizer).values())
 
 
-def of_template(template: str, render: Callable[..., str | None], tokens: Sequence[str] = ()) -> Thinking:
+def of_template(
+    template: str, render: Callable[..., str | None], tokens: Sequence[str] = ()
+) -> Thinking:
     """How a model with this chat template thinks.
 
-    render(arguments, answer=None): the prompt after one question, or the conversation with an answer; None where the template refuses.
+    render(arguments, answer=None): the prompt after one question, or the conversation with an
+    answer; None where the template refuses.
     tokens: marks of thinking that are special tokens of the model.
     """
     family = _family(template, tokens)
@@ -63,7 +78,9 @@ def of_template(template: str, render: Callable[..., str | None], tokens: Sequen
 
 
 def of_name(model: str) -> Thinking:
-    """What the name of a model behind an API tells: gpt-oss, which some servers decode without its marks."""
+    """What the name of a model behind an API tells: gpt-oss, which some servers decode without its
+    marks.
+    """
     known = re.search(r"gpt[-_]?oss", model, re.IGNORECASE)
     return Thinking(FAMILIES[0], True) if known else Thinking(thinks=None)
 
@@ -77,13 +94,17 @@ def chat_template(tokenizer) -> str:
 
 
 def special_marks(tokenizer) -> dict[int, str]:
-    """token id -> mark, for the marks of thinking that decoding without special tokens would drop."""
+    """token id -> mark, for the marks of thinking that decoding without special tokens would
+    drop.
+    """
     added = getattr(tokenizer, "added_tokens_decoder", {})
     special = {token.content: number for number, token in added.items() if token.special}
     found = {}
     for family in FAMILIES:
         # Phi's <|end|> alone is no mark of thinking: the family's own marks have to be there too.
-        if all(_spelt(mark, family, special) for mark in filter(None, (family.opening, family.closing))):
+        if all(
+            _spelt(mark, family, special) for mark in filter(None, (family.opening, family.closing))
+        ):
             found |= {special[mark]: mark for mark in family.marks() if mark in special}
     return found
 
@@ -94,8 +115,12 @@ def _spelt(mark: str, family: Family, special: Container[str]) -> bool:
     return mark in special or (bool(pieces) and all(piece in special for piece in pieces))
 
 
-def decode(tokens: Sequence[int], marks: Mapping[int, str], decoded: Callable[[list[int]], str]) -> str:
-    """Text of `tokens` by `decoded`, which drops special tokens, with the marks among them written out."""
+def decode(
+    tokens: Sequence[int], marks: Mapping[int, str], decoded: Callable[[list[int]], str]
+) -> str:
+    """Text of `tokens` by `decoded`, which drops special tokens, with the marks among them written
+    out.
+    """
     pieces: list[str] = []
     start = 0
     for place, token in enumerate(tokens):
@@ -112,12 +137,17 @@ def _family(template: str, tokens: Sequence[str]) -> Family | None:
     return shown or next((family for family in FAMILIES if family.opening in set(tokens)), None)
 
 
-def _switch(template: str, render: Callable[..., str | None], prompt: str) -> tuple[dict[str, object], bool]:
+def _switch(
+    template: str, render: Callable[..., str | None], prompt: str
+) -> tuple[dict[str, object], bool]:
     """(arguments that switch thinking off, whether there are such that would switch it on)."""
     can_be_on = False
     for name, off, on in SWITCHES:
-        # "none" is one of several efforts that only some templates know; a template that does not would take it for a word.
-        if not re.search(rf"\b{name}\b", template) or (isinstance(off, str) and not re.search(rf"""['"]{off}['"]""", template)):
+        # "none" is one of several efforts that only some templates know; a template that does not
+        # would take it for a word.
+        if not re.search(rf"\b{name}\b", template) or (
+            isinstance(off, str) and not re.search(rf"""['"]{off}['"]""", template)
+        ):
             continue
         without = render({name: off})
         if without is not None and without != prompt and not opened_by(without):

@@ -1,1 +1,3 @@
-"""Ratings by language models and people: what is shown to them, what they say, and how far they can be believed."""
+"""Ratings by language models and people: what is shown to them, what they say, and how far they can
+be believed.
+"""

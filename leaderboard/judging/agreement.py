@@ -3,12 +3,15 @@
     csc agreement judged/ --out reliability/
     csc agreement judged/ compared/ humans/ --out reliability/
 
-RATINGS are folders (or files) that csc judge, csc pairwise and csc human import wrote. The report has: Fleiss' kappa and Krippendorff's
-ordinal alpha on five classes (a score s is class 1 + min(4, floor(s/20))), interval alpha and Spearman on raw scores, among judges, among
-people and between them; parse failures; the effects of order, length and kinship (a judge of the model's own family); saturation of the
-scale; stability of what was asked twice; Bradley-Terry scores. Every number has an interval over conversations.
+RATINGS are folders (or files) that csc judge, csc pairwise and csc human import wrote. The report
+has: Fleiss' kappa and Krippendorff's ordinal alpha on five classes (a score s is class 1 + min(4,
+floor(s/20))), interval alpha and Spearman on raw scores, among judges, among people and between
+them; parse failures; the effects of order, length and kinship (a judge of the model's own family);
+saturation of the scale; stability of what was asked twice; Bradley-Terry scores. Every number has
+an interval over conversations.
 
---out gets reliability.md, reliability.html (a page that stands alone) and reliability.json (the same, for programs).
+--out gets reliability.md, reliability.html (a page that stands alone) and reliability.json (the
+same, for programs).
 """
 
 from argparse import ArgumentParser, Namespace
@@ -21,8 +24,10 @@ from leaderboard.judging.families import parse_families
 from leaderboard.judging.ratings import read_comparisons, read_ratings
 
 PAGE = (
-    '<!doctype html>\n<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>\n'
-    "<style>:root{{color-scheme:light dark}}body{{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}}"
+    '<!doctype html>\n<html lang="en"><meta charset="utf-8"><meta name="viewport"'
+    ' content="width=device-width"><title>{title}</title>\n'
+    "<style>:root{{color-scheme:light dark}}body{{font:16px/1.5"
+    " system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}}"
     "section{{overflow-x:auto}}table{{border-collapse:collapse}}"
     "td,th{{padding:.25rem .75rem;border-bottom:1px solid #8884;text-align:left}}"
     ".number{{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}}p{{max-width:50rem}}</style>\n<h1>{title}</h1>\n{body}\n"
@@ -30,11 +35,26 @@ PAGE = (
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("ratings", nargs="+", type=Path, metavar="RATINGS", help="folders or files with ratings or comparisons")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the report goes")
-    parser.add_argument("--family", action="append", default=[], metavar="NAME=FAMILY",
-        help="family of a model or judge whose name does not tell it; repeatable")  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap (default: 0)")
+    parser.add_argument(
+        "ratings",
+        nargs="+",
+        type=Path,
+        metavar="RATINGS",
+        help="folders or files with ratings or comparisons",
+    )
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="DIR", help="where the report goes"
+    )
+    parser.add_argument(
+        "--family",
+        action="append",
+        default=[],
+        metavar="NAME=FAMILY",
+        help="family of a model or judge whose name does not tell it; repeatable",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the bootstrap (default: 0)"
+    )
 
 
 def main(args: Namespace) -> None:
@@ -50,12 +70,19 @@ def main(args: Namespace) -> None:
     ratings, comparisons = read_ratings(args.ratings), read_comparisons(args.ratings)
     if not ratings and not comparisons:
         where = ", ".join(map(str, args.ratings))
-        raise DataError(f"{where}: no ratings.jsonl or comparisons.jsonl; make some with csc judge, csc pairwise or csc human")
-    found = report(ratings, comparisons, args.seed, parse_families(args.family), signatures(args.ratings))
+        raise DataError(
+            f"{where}: no ratings.jsonl or comparisons.jsonl; make some with csc judge, csc"
+            " pairwise or csc human"
+        )
+    found = report(
+        ratings, comparisons, args.seed, parse_families(args.family), signatures(args.ratings)
+    )
     text = as_markdown(found)
     replace_file(args.out / RELIABILITY, dumped(found))
     replace_file(args.out / "reliability.md", text.encode())
-    replace_file(args.out / "reliability.html", PAGE.format(title=found.title, body=as_html(found)).encode())
+    replace_file(
+        args.out / "reliability.html", PAGE.format(title=found.title, body=as_html(found)).encode()
+    )
     print(text)
     print(f"Wrote {args.out}/reliability.md, .html and .json")
 
@@ -70,7 +97,9 @@ def signatures(paths: list[Path]) -> list[str]:
             try:
                 lines += [f"{file.stem} {signature}" for signature in record["signatures"]]
             except (KeyError, TypeError) as error:
-                raise DataError(f"{file}: not a record of csc {file.stem} ({type(error).__name__}: {error})") from None
+                raise DataError(
+                    f"{file}: not a record of csc {file.stem} ({type(error).__name__}: {error})"
+                ) from None
     return lines
 
 

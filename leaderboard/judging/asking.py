@@ -19,26 +19,42 @@ COMPARED = ("pairwise_reply", "pairwise_conversation", "judge_reference")
 PROMPT_VERSION = 1
 
 
-async def rate(llm, judge: str, unit: Unit, dimensions: Sequence[str], reference: bool, repeat: int = 0) -> tuple[dict[str, int], "Answer"]:
+async def rate(
+    llm, judge: str, unit: Unit, dimensions: Sequence[str], reference: bool, repeat: int = 0
+) -> tuple[dict[str, int], "Answer"]:
     """Scores by dimension, and the Answer they came in. Raises what `LLM.ask` raises."""
     from leaderboard.judging.forms import rating_form
 
     messages, asked = rating_prompt(unit, dimensions, reference)
-    # The unit's id says nothing of the model, so that the judge is blind and two models that said the same are asked about once.
-    answer = await llm.ask(stage=judge, messages=messages, item_id=unit.id, reply=rating_form(asked), repeat=repeat, sampling=SAMPLING)
+    # The unit's id says nothing of the model, so that the judge is blind and two models that said
+    # the same are asked about once.
+    answer = await llm.ask(
+        stage=judge,
+        messages=messages,
+        item_id=unit.id,
+        reply=rating_form(asked),
+        repeat=repeat,
+        sampling=SAMPLING,
+    )
     return answer.parsed.model_dump(), answer
 
 
 async def compare(llm, judge: str, first: Unit, second: Unit, reference: bool) -> str:
-    """Which of two units of one id is better: "first", "second" or "tie". Raises what `LLM.ask` raises."""
+    """Which of two units of one id is better: "first", "second" or "tie". Raises what `LLM.ask`
+    raises.
+    """
     from leaderboard.judging.forms import Choice
 
     messages = comparison_prompt(first, second, reference)
-    answer = await llm.ask(stage=judge, messages=messages, item_id=first.id, reply=Choice, sampling=SAMPLING)
+    answer = await llm.ask(
+        stage=judge, messages=messages, item_id=first.id, reply=Choice, sampling=SAMPLING
+    )
     return answer.parsed.better
 
 
-def rating_prompt(unit: Unit, chosen: Sequence[str], reference: bool) -> tuple[list[dict], tuple[str, ...]]:
+def rating_prompt(
+    unit: Unit, chosen: Sequence[str], reference: bool
+) -> tuple[list[dict], tuple[str, ...]]:
     """(chat messages, the dimensions they ask for) for one unit."""
     asked = dimensions_of(unit.kind, chosen)
     data = background(unit)
@@ -47,7 +63,9 @@ def rating_prompt(unit: Unit, chosen: Sequence[str], reference: bool) -> tuple[l
     else:
         data |= {"conversation": spoken(unit.said), "reply": unit.reply}
     if reference:
-        data["reference"] = unit.reference if isinstance(unit.reference, str) else spoken(unit.reference)
+        data["reference"] = (
+            unit.reference if isinstance(unit.reference, str) else spoken(unit.reference)
+        )
     named = wording(unit.language)
     colon = language_of(unit.language).text.colon
     lines = "\n".join(f"- {name}{colon}{named[name][1]}" for name in asked)
@@ -64,13 +82,24 @@ def comparison_prompt(first: Unit, second: Unit, reference: bool) -> list[dict]:
     else:
         data |= {"conversation": spoken(first.said), "first": first.reply, "second": second.reply}
     if reference:
-        data["reference"] = first.reference if isinstance(first.reference, str) else spoken(first.reference)
-    return _messages("pairwise_conversation" if first.kind == "conversation" else "pairwise_reply", first.language, data, reference)
+        data["reference"] = (
+            first.reference if isinstance(first.reference, str) else spoken(first.reference)
+        )
+    return _messages(
+        "pairwise_conversation" if first.kind == "conversation" else "pairwise_reply",
+        first.language,
+        data,
+        reference,
+    )
 
 
 def background(unit: Unit) -> dict:
     """What a question's model was told besides the conversation."""
-    return {name: text for name, text in (("instruction", unit.instruction), ("summary", unit.summary)) if text}
+    return {
+        name: text
+        for name, text in (("instruction", unit.instruction), ("summary", unit.summary))
+        if text
+    }
 
 
 def spoken(said: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
@@ -80,14 +109,25 @@ def spoken(said: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
 
 def prompt_hashes(names: Sequence[str], languages: Sequence[str]) -> dict[str, str]:
     """`language/name` -> hash of the template, for records and signatures."""
-    return {name: digest for language in languages for name, digest in prompts(language).hashes(*names).items()}
+    return {
+        name: digest
+        for language in languages
+        for name, digest in prompts(language).hashes(*names).items()
+    }
 
 
-def _messages(template: str, language: str, data: Mapping, reference: bool, **values: str) -> list[dict]:
+def _messages(
+    template: str, language: str, data: Mapping, reference: bool, **values: str
+) -> list[dict]:
     block, code = quote(data)
     told = prompts(language).text("judge_reference").strip() if reference else ""
-    messages = prompts(language).messages(template, data=block, fence=code, reference=told, **values)
+    messages = prompts(language).messages(
+        template, data=block, fence=code, reference=told, **values
+    )
     for message in messages:
-        # Where there is no reference its line is empty; nothing in the data can be, because it is JSON.
-        message["content"] = "\n".join(line for line in message["content"].split("\n") if line or message["role"] == "user")
+        # Where there is no reference its line is empty; nothing in the data can be, because it is
+        # JSON.
+        message["content"] = "\n".join(
+            line for line in message["content"].split("\n") if line or message["role"] == "user"
+        )
     return messages

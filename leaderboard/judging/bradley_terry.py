@@ -1,11 +1,14 @@
-"""Bradley-Terry scores from paired comparisons with ties, in Davidson's model, fitted by maximum likelihood.
+"""Bradley-Terry scores from paired comparisons with ties, in Davidson's model, fitted by maximum
+likelihood.
 
-P(i beats j) : P(j beats i) : P(tie) = pi_i : pi_j : nu * sqrt(pi_i * pi_j), with theta = log pi of mean 0 and nu >= 0 (Davidson, Journal of
-the American Statistical Association 65, 1970). Without ties nu is 0 and it is the model of Bradley and Terry (1952). A score difference of
-d means e^d wins for each loss.
+P(i beats j) : P(j beats i) : P(tie) = pi_i : pi_j : nu * sqrt(pi_i * pi_j), with theta = log pi of
+mean 0 and nu >= 0 (Davidson, Journal of the American Statistical Association 65, 1970). Without
+ties nu is 0 and it is the model of Bradley and Terry (1952). A score difference of d means e^d wins
+for each loss.
 
-A likelihood may have no maximum when wins do not lead from every model to every other (somebody is never beaten by the rest). Then half a
-win each way is added to every pair that was compared, and `bounded` says so: the order is still the data's, distances are a lower bound.
+A likelihood may have no maximum when wins do not lead from every model to every other (somebody is
+never beaten by the rest). Then half a win each way is added to every pair that was compared, and
+`bounded` says so: the order is still the data's, distances are a lower bound.
 """
 
 from collections.abc import Sequence
@@ -18,7 +21,9 @@ STEPS, CLOSE = 60, 1e-10
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """theta (..., k): scores of mean 0. nu (...): how common ties are, 0 without any. bounded (...): whether half wins had to be added."""
+    """theta (..., k): scores of mean 0. nu (...): how common ties are, 0 without any. bounded
+    (...): whether half wins had to be added.
+    """
 
     theta: np.ndarray
     nu: np.ndarray
@@ -26,14 +31,18 @@ class Fit:
 
 
 def fit(wins: np.ndarray, ties: np.ndarray) -> Fit:
-    """The fit of wins (..., k, k), wins[i, j] = how often i beat j, and ties (..., k, k), symmetric. Many tables at once, k at least 2."""
+    """The fit of wins (..., k, k), wins[i, j] = how often i beat j, and ties (..., k, k),
+    symmetric. Many tables at once, k at least 2.
+    """
     wins, ties = np.asarray(wins, dtype=float), np.asarray(ties, dtype=float)
     shape, k = wins.shape[:-2], wins.shape[-1]
     wins, ties = wins.reshape(-1, k, k), ties.reshape(-1, k, k)
-    # Wins that lead everywhere leave no direction in which the likelihood never falls; ties alone do not see to that.
+    # Wins that lead everywhere leave no direction in which the likelihood never falls; ties alone
+    # do not see to that.
     bounded = ~_connected(wins > 0)
     met = (wins + wins.transpose(0, 2, 1) + ties) > 0
-    # What never met, not even by way of others, is unknown and not infinitely far away: then every pair gets its half wins.
+    # What never met, not even by way of others, is unknown and not infinitely far away: then every
+    # pair gets its half wins.
     apart = ~_connected(met)
     added = np.where(apart[:, None, None], ~np.eye(k, dtype=bool), met)
     wins = wins + 0.5 * added * bounded[:, None, None]
@@ -44,7 +53,8 @@ def fit(wins: np.ndarray, ties: np.ndarray) -> Fit:
 def indistinguishable(low: np.ndarray, high: np.ndarray, order: Sequence[int]) -> list[list[int]]:
     """The largest sets of models no two of which are told apart, best first.
 
-    low, high: (k, k) intervals of theta_i - theta_j; a pair is told apart when its interval has no 0 in it. `order`: best first.
+    low, high: (k, k) intervals of theta_i - theta_j; a pair is told apart when its interval has no
+    0 in it. `order`: best first.
     """
     same = (low <= 0) & (high >= 0)
     sets: list[frozenset[int]] = []
@@ -54,22 +64,32 @@ def indistinguishable(low: np.ndarray, high: np.ndarray, order: Sequence[int]) -
             sets.append(members)
         for position, i in enumerate(candidates):
             rest = candidates[position + 1 :]
-            grow(members | {i}, [j for j in rest if same[i, j]], [j for j in [*excluded, *candidates[:position]] if same[i, j]])
+            grow(
+                members | {i},
+                [j for j in rest if same[i, j]],
+                [j for j in [*excluded, *candidates[:position]] if same[i, j]],
+            )
 
     grow(frozenset(), list(order), [])
     place = {model: i for i, model in enumerate(order)}
-    return sorted((sorted(members, key=place.get) for members in sets), key=lambda members: [place[i] for i in members])
+    return sorted(
+        (sorted(members, key=place.get) for members in sets),
+        key=lambda members: [place[i] for i in members],
+    )
 
 
 def _newton(wins: np.ndarray, ties: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Maximise the log-likelihood, concave in (theta, log nu): Newton's steps, halved where they would go down."""
+    """Maximise the log-likelihood, concave in (theta, log nu): Newton's steps, halved where they
+    would go down.
+    """
     tables, k = wins.shape[:2]
     upper = np.triu_indices(k, 1)
     first, second = upper
     won, lost, tied = wins[:, first, second], wins[:, second, first], ties[:, first, second]
     tying = tied.sum(axis=1) > 0
     parameters = np.zeros((tables, k + 1))
-    # Differences of what each of the three outcomes adds to the log-likelihood, as rows over (theta, log nu).
+    # Differences of what each of the three outcomes adds to the log-likelihood, as rows over
+    # (theta, log nu).
     pairs = np.arange(len(first))
     rows = np.zeros((3, len(first), k + 1))
     rows[0, pairs, first] = rows[1, pairs, second] = 1
@@ -88,16 +108,21 @@ def _newton(wins: np.ndarray, ties: np.ndarray) -> tuple[np.ndarray, np.ndarray]
         top = powers.max(axis=1, keepdims=True)
         scaled = np.exp(powers - top)
         whole = scaled.sum(axis=1, keepdims=True)
-        usual = np.where(seen > 0, seen * (np.where(np.isfinite(powers), powers, 0.0) - top - np.log(whole)), 0.0)
+        usual = np.where(
+            seen > 0, seen * (np.where(np.isfinite(powers), powers, 0.0) - top - np.log(whole)), 0.0
+        )
         return scaled / whole, usual.sum(axis=(1, 2))
 
     probability, height = shares(parameters)
     for _ in range(STEPS):
         gradient = np.einsum("top,opd->td", seen - probability * total[:, None], rows)
         mean = np.einsum("top,opd->tpd", probability, rows)
-        # E[x x'] - E[x] E[x]' of each pair, summed: as matrix products, because all tables' pairs at once would not fit into memory.
+        # E[x x'] - E[x] E[x]' of each pair, summed: as matrix products, because all tables' pairs
+        # at once would not fit into memory.
         squares = (probability * total[:, None]).reshape(tables, -1) @ outer
-        curvature = squares.reshape(tables, k + 1, k + 1) - np.matmul((mean * total[..., None]).transpose(0, 2, 1), mean)
+        curvature = squares.reshape(tables, k + 1, k + 1) - np.matmul(
+            (mean * total[..., None]).transpose(0, 2, 1), mean
+        )
         # Scores are known up to a constant, and log nu not at all without ties: fix both.
         curvature[:, :k, :k] += 1.0
         curvature[~tying, k, k] += 1.0
@@ -119,7 +144,9 @@ def _newton(wins: np.ndarray, ties: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def _connected(edges: np.ndarray) -> np.ndarray:
-    """Whether in each (k, k) graph every node can be reached from every other (with wins: Ford, 1957)."""
+    """Whether in each (k, k) graph every node can be reached from every other (with wins: Ford,
+    1957).
+    """
     k = edges.shape[-1]
     reach = edges | np.eye(k, dtype=bool)
     for _ in range(k.bit_length()):

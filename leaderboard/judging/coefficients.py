@@ -1,8 +1,10 @@
 """Coefficients of agreement, each as sufficient statistics per unit and a function of their sums.
 
-That form is what clustered errors and the bootstrap over conversations need (csc_tasks.metrics.cluster, leaderboard.numbers.stats): sums
-are made once, and a draw is a weighted sum. Units are lists of what each rater said, missing ratings left out; a unit with one rating says
-nothing about agreement. A sample in which everybody always says the same has no defined coefficient: NaN.
+That form is what clustered errors and the bootstrap over conversations need
+(csc_tasks.metrics.cluster, leaderboard.numbers.stats): sums are made once, and a draw is a weighted
+sum. Units are lists of what each rater said, missing ratings left out; a unit with one rating says
+nothing about agreement. A sample in which everybody always says the same has no defined
+coefficient: NaN.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +13,8 @@ import numpy as np
 
 
 def kappa_sums(units: Sequence[Sequence[int]], categories: int) -> np.ndarray:
-    """(n, 1 + categories): per unit the share of pairs of raters who agree, and how many raters chose each category 0..categories-1.
+    """(n, 1 + categories): per unit the share of pairs of raters who agree, and how many raters
+    chose each category 0..categories-1.
 
     All units must have the same number of ratings, at least 2.
     """
@@ -22,7 +25,9 @@ def kappa_sums(units: Sequence[Sequence[int]], categories: int) -> np.ndarray:
 
 
 def kappa(sums: np.ndarray, ratings: int) -> np.ndarray:
-    """Fleiss' kappa (Psychological Bulletin 76, 1971) of summed `kappa_sums` (..., 1 + categories); `ratings` per unit."""
+    """Fleiss' kappa (Psychological Bulletin 76, 1971) of summed `kappa_sums` (..., 1 + categories);
+    `ratings` per unit.
+    """
     chosen = sums[..., 1:]
     total = chosen.sum(axis=-1)
     observed = sums[..., 0] / (total / ratings)
@@ -31,7 +36,9 @@ def kappa(sums: np.ndarray, ratings: int) -> np.ndarray:
 
 
 def coincidence_sums(units: Sequence[Sequence[int]], categories: int) -> np.ndarray:
-    """(n, categories^2): each unit's part of Krippendorff's coincidence matrix; zeros for a unit with fewer than two ratings."""
+    """(n, categories^2): each unit's part of Krippendorff's coincidence matrix; zeros for a unit
+    with fewer than two ratings.
+    """
     counts = _counts(units, categories)
     pairs = counts[:, :, None] * counts[:, None, :]
     pairs[:, range(categories), range(categories)] -= counts
@@ -40,17 +47,23 @@ def coincidence_sums(units: Sequence[Sequence[int]], categories: int) -> np.ndar
 
 
 def nominal_alpha(sums: np.ndarray) -> np.ndarray:
-    """Krippendorff's alpha of summed `coincidence_sums` (..., categories^2), every disagreement counting the same."""
+    """Krippendorff's alpha of summed `coincidence_sums` (..., categories^2), every disagreement
+    counting the same.
+    """
     return _alpha(sums, lambda margins: 1.0 - np.eye(margins.shape[-1]))
 
 
 def ordinal_alpha(sums: np.ndarray) -> np.ndarray:
-    """The same for ordered categories: a disagreement counts by how many ratings lie between the two (Krippendorff 2011, Section E)."""
+    """The same for ordered categories: a disagreement counts by how many ratings lie between the
+    two (Krippendorff 2011, Section E).
+    """
     return _alpha(sums, _ordinal_distances)
 
 
 def interval_sums(units: Sequence[Sequence[float]]) -> np.ndarray:
-    """(n, 4): ratings, their sum and sum of squares, and disagreement within the unit; zeros for a unit with fewer than two ratings."""
+    """(n, 4): ratings, their sum and sum of squares, and disagreement within the unit; zeros for a
+    unit with fewer than two ratings.
+    """
     rows = []
     for unit in units:
         ratings, said = len(unit), np.asarray(unit, dtype=float)
@@ -69,12 +82,17 @@ def interval_alpha(sums: np.ndarray) -> np.ndarray:
 
 
 def spearman(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Spearman's rank correlation of x and y (n,) for every row of `weights` (draws, n): how often each item counts; ties share ranks."""
+    """Spearman's rank correlation of x and y (n,) for every row of `weights` (draws, n): how often
+    each item counts; ties share ranks.
+    """
     first, second = _ranks(x, weights), _ranks(y, weights)
     total = weights.sum(axis=1, keepdims=True)
     middle = (total + 1) / 2
     first, second = first - middle, second - middle
-    product, own, other = ((weights * a * b).sum(axis=1) for a, b in ((first, second), (first, first), (second, second)))
+    product, own, other = (
+        (weights * a * b).sum(axis=1)
+        for a, b in ((first, second), (first, first), (second, second))
+    )
     return _ratio(product, np.sqrt(own * other))
 
 
@@ -82,12 +100,16 @@ def _ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """(draws, n): the rank of each item when item i stands `weights[., i]` times in the draw."""
     distinct, codes = np.unique(values, return_inverse=True)
     order = np.argsort(codes, kind="stable")
-    counts = np.add.reduceat(weights[:, order], np.searchsorted(codes[order], np.arange(len(distinct))), axis=1)
+    counts = np.add.reduceat(
+        weights[:, order], np.searchsorted(codes[order], np.arange(len(distinct))), axis=1
+    )
     return (counts.cumsum(axis=1) - counts / 2 + 0.5)[:, codes]
 
 
 def _counts(units: Sequence[Sequence[int]], categories: int) -> np.ndarray:
-    return np.array([np.bincount(unit, minlength=categories) for unit in units], dtype=float).reshape(-1, categories)
+    return np.array(
+        [np.bincount(unit, minlength=categories) for unit in units], dtype=float
+    ).reshape(-1, categories)
 
 
 def _alpha(sums: np.ndarray, distances: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -98,7 +120,9 @@ def _alpha(sums: np.ndarray, distances: Callable[[np.ndarray], np.ndarray]) -> n
     apart = distances(margins)
     expected = margins[..., :, None] * margins[..., None, :]
     expected[..., range(size), range(size)] -= margins
-    return 1 - _ratio((total - 1) * (observed * apart).sum(axis=(-2, -1)), (expected * apart).sum(axis=(-2, -1)))
+    return 1 - _ratio(
+        (total - 1) * (observed * apart).sum(axis=(-2, -1)), (expected * apart).sum(axis=(-2, -1))
+    )
 
 
 def _ordinal_distances(margins: np.ndarray) -> np.ndarray:

@@ -1,6 +1,8 @@
-"""Ratings as columns of results files: what lm_eval wrote, with the judges' or people's means beside the other metrics.
+"""Ratings as columns of results files: what lm_eval wrote, with the judges' or people's means
+beside the other metrics.
 
-As `csc score` does, a results file keeps every number it had, and the new ones are added; `csc collect` reads it like any other.
+As `csc score` does, a results file keeps every number it had, and the new ones are added; `csc
+collect` reads it like any other.
 """
 
 from collections import defaultdict
@@ -8,7 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from csc_tasks.metrics import estimate
-from csc_tasks.runs.names import MISSING, OVERALL, folder_name, higher_is_better, rating_column, stamp_of
+from csc_tasks.runs.names import (
+    MISSING,
+    OVERALL,
+    folder_name,
+    higher_is_better,
+    rating_column,
+    stamp_of,
+)
 from csc_tasks.runs.samples_file import Run, read_run
 from csc_tasks.runs.writing import as_numbers, only, with_columns, write_results, write_samples
 from leaderboard.judging.ratings import Rating
@@ -16,7 +25,9 @@ from leaderboard.judging.units import WHOLE, Judged, Unit
 
 
 def unit_scores(ratings: Sequence[Rating]) -> dict[str, dict[str, float]]:
-    """Dimension (and OVERALL, the mean of a rating's dimensions) -> unit -> mean over raters. Missing ratings are left out."""
+    """Dimension (and OVERALL, the mean of a rating's dimensions) -> unit -> mean over raters.
+    Missing ratings are left out.
+    """
     said: dict[tuple[str, str], list[float]] = defaultdict(list)
     for rating in ratings:
         if rating.scores is None or rating.repeat:
@@ -31,20 +42,29 @@ def unit_scores(ratings: Sequence[Rating]) -> dict[str, dict[str, float]]:
 
 
 def columns_of(prefix: str, ratings: Sequence[Rating]) -> dict[str, dict[str, float]]:
-    """Result name -> unit -> value: `prefix_dimension`, `prefix_overall`, and `prefix_missing` (1 where nobody's rating is usable)."""
+    """Result name -> unit -> value: `prefix_dimension`, `prefix_overall`, and `prefix_missing` (1
+    where nobody's rating is usable).
+    """
     scores = unit_scores(ratings)
     columns = {rating_column(prefix, name): values for name, values in scores.items()}
     usable = set(scores.get(OVERALL, {}))
-    columns[rating_column(prefix, MISSING)] = {rating.unit: float(rating.unit not in usable) for rating in ratings}
+    columns[rating_column(prefix, MISSING)] = {
+        rating.unit: float(rating.unit not in usable) for rating in ratings
+    }
     return columns
 
 
-def write_columns(judged: Sequence[Judged], columns: Mapping[tuple[str, str], Mapping[str, Mapping[str, float]]],
-                  signatures: Mapping[str, str], out: Path) -> list[Path]:
-    """Write results and samples files with the columns of each (model, task) in them, below `out/MODEL/`; returns the results files.
+def write_columns(
+    judged: Sequence[Judged],
+    columns: Mapping[tuple[str, str], Mapping[str, Mapping[str, float]]],
+    signatures: Mapping[str, str],
+    out: Path,
+) -> list[Path]:
+    """Write results and samples files with the columns of each (model, task) in them, below
+    `out/MODEL/`; returns the results files.
 
-    The names are those of the files they were made from with `.1` after the date: doing it again replaces them, and where both are
-    collected they count as the newer ones.
+    The names are those of the files they were made from with `.1` after the date: doing it again
+    replaces them, and where both are collected they count as the newer ones.
     """
     together: dict[tuple[str, str], list[Judged]] = defaultdict(list)
     for found in judged:
@@ -56,22 +76,42 @@ def write_columns(judged: Sequence[Judged], columns: Mapping[tuple[str, str], Ma
         for part in parts:
             run, own = read_run(part.file), columns[model, part.task]
             results = results or only(run.results, [part.task for part in parts])
-            write_samples(folder, stamp, part.task, with_columns(run, _columns(run, part.units, own)))
-            _add(results, part.task, own, {unit.id: unit.conversation_id for unit in part.units.values()}, signatures)
+            write_samples(
+                folder, stamp, part.task, with_columns(run, _columns(run, part.units, own))
+            )
+            _add(
+                results,
+                part.task,
+                own,
+                {unit.id: unit.conversation_id for unit in part.units.values()},
+                signatures,
+            )
         written.append(write_results(folder, stamp, results))
     return written
 
 
-def _add(results: dict, task: str, columns: Mapping, conversations: Mapping[str, str], signatures: Mapping[str, str]) -> None:
+def _add(
+    results: dict,
+    task: str,
+    columns: Mapping,
+    conversations: Mapping[str, str],
+    signatures: Mapping[str, str],
+) -> None:
     for name, values in columns.items():
         found = estimate(list(values.values()), [conversations[unit] for unit in values])
         results["results"][task] |= as_numbers(name, found)
         results["higher_is_better"].setdefault(task, {})[name] = higher_is_better(name)
-        results["configs"][task]["metadata"]["csc"].setdefault("signatures", {})[name] = signatures[name]
+        results["configs"][task]["metadata"]["csc"].setdefault("signatures", {})[name] = signatures[
+            name
+        ]
 
 
-def _columns(run: Run, units: Mapping[str, Unit], columns: Mapping[str, Mapping[str, float]]) -> dict[str, list[float | None]]:
-    """Each column's value at the record it belongs to, None at the others; a conversation's stands at its last."""
+def _columns(
+    run: Run, units: Mapping[str, Unit], columns: Mapping[str, Mapping[str, float]]
+) -> dict[str, list[float | None]]:
+    """Each column's value at the record it belongs to, None at the others; a conversation's stands
+    at its last.
+    """
     by_place = {(unit.conversation_id, unit.turn): unit.id for unit in units.values()}
     own: list[str | None] = []
     for line in run.lines:

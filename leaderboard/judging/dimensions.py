@@ -1,7 +1,9 @@
-"""What is rated: six dimensions for every reply, four more for answers to questions, and how scores become classes.
+"""What is rated: six dimensions for every reply, four more for answers to questions, and how scores
+become classes.
 
-Sources: the six of arXiv 2508.04423 (GPT-4o and Qwen-Plus as judges), the four of arXiv 2602.00665 (human-likeness, continuity, tone,
-resolution). Names and definitions, in the project's own words, are in leaderboard/prompts/<language>/judge_dimensions.txt.
+Sources: the six of arXiv 2508.04423 (GPT-4o and Qwen-Plus as judges), the four of arXiv 2602.00665
+(human-likeness, continuity, tone, resolution). Names and definitions, in the project's own words,
+are in leaderboard/prompts/<language>/judge_dimensions.txt.
 """
 
 from collections.abc import Sequence
@@ -46,18 +48,22 @@ def score_class(score: float) -> int:
 
 
 def middle(likert: int) -> float:
-    """The score in the middle of a class: 10, 30, 50, 70, 90. So that people's 1..5 and judges' 0..100 stand on one scale."""
+    """The score in the middle of a class: 10, 30, 50, 70, 90. So that people's 1..5 and judges'
+    0..100 stand on one scale.
+    """
     return 20.0 * likert - 10.0
 
 
 def prompts(language: str) -> "Prompts":
-    """The templates of judges and comparisons in one language; raises SettingError for one that has none."""
+    """The templates of judges and comparisons in one language; raises SettingError for one that has
+    none.
+    """
     from csc_tasks.llm.prompting import Prompts
 
     if language not in judging_languages():
         raise SettingError(
-            f"there are no prompts for judging in {named(language).name} ({language}); csc judge, pairwise and human can judge "
-            f"{', '.join(judging_languages())}"
+            f"there are no prompts for judging in {named(language).name} ({language}); csc judge,"
+            f" pairwise and human can judge {', '.join(judging_languages())}"
         )
 
     return Prompts(language, FOLDER)
@@ -67,4 +73,6 @@ def prompts(language: str) -> "Prompts":
 def wording(language: str) -> dict[str, tuple[str, str]]:
     """Dimension -> (name, definition)."""
     lines = prompts(language).text("judge_dimensions").splitlines()
-    return {name: (shown, meaning) for name, shown, meaning in (line.split(" | ") for line in lines)}
+    return {
+        name: (shown, meaning) for name, shown, meaning in (line.split(" | ") for line in lines)
+    }

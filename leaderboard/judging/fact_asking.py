@@ -1,7 +1,10 @@
-"""Asking a judge for the facts of a reply: what it is shown, what it may answer, and what the rule says of the same reply.
+"""Asking a judge for the facts of a reply: what it is shown, what it may answer, and what the rule
+says of the same reply.
 
-A judge is shown exactly the texts that the rule counts as support (leaderboard/numbers/fact_audit.py), and besides them the reply. In
-generated context the model's own earlier turns are shown too, since the reply follows them, but under another name: they support nothing.
+A judge is shown exactly the texts that the rule counts as support
+(leaderboard/numbers/fact_audit.py), and besides them the reply. In generated context the model's
+own earlier turns are shown too, since the reply follows them, but under another name: they support
+nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +33,9 @@ _NAMES = {"instruction": "instruction", "history_summary": "summary", "client_qu
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One fact: the words it stands in, its kind (csc_tasks.metrics.facts.KINDS), and whether what the model was given supports it."""
+    """One fact: the words it stands in, its kind (csc_tasks.metrics.facts.KINDS), and whether what
+    the model was given supports it.
+    """
 
     text: str
     kind: str
@@ -39,7 +44,9 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """One reply to audit: the outline of its unit, the reply as logged, what a judge is shown, and the rule's verdicts."""
+    """One reply to audit: the outline of its unit, the reply as logged, what a judge is shown, and
+    the rule's verdicts.
+    """
 
     unit: Unit
     reply: str
@@ -53,7 +60,9 @@ class Audited:
 
 
 def audited(judged: Judged, evidence: "Evidence") -> dict[str, Audited]:
-    """Unit id -> the reply, for the units of a model in one task; raises DataError for a line whose parts do not fit together."""
+    """Unit id -> the reply, for the units of a model in one task; raises DataError for a line whose
+    parts do not fit together.
+    """
     from leaderboard.numbers.fact_audit import Support
 
     places = {(unit.conversation_id, unit.turn): unit for unit in judged.units.values()}
@@ -62,7 +71,11 @@ def audited(judged: Judged, evidence: "Evidence") -> dict[str, Audited]:
     for number, line in enumerate(logged.lines, 1):
         try:
             records = line[logged.unit]
-            wanted = [(unit, record) for record in records if (unit := places.get((record["conversation_id"], record["turn"])))]
+            wanted = [
+                (unit, record)
+                for record in records
+                if (unit := places.get((record["conversation_id"], record["turn"])))
+            ]
             if not wanted:
                 continue
             generated = judged.generated
@@ -70,15 +83,24 @@ def audited(judged: Judged, evidence: "Evidence") -> dict[str, Audited]:
             own = {record["turn"]: _said(record) for record in records} if generated else {}
             for unit, record in wanted:
                 verdicts = by_rule(record["reply"], support.before(unit.turn), unit.language)
-                found[unit.id] = Audited(unit, record["reply"], shown(support, unit.turn, own, record["reply"]), verdicts)
+                found[unit.id] = Audited(
+                    unit, record["reply"], shown(support, unit.turn, own, record["reply"]), verdicts
+                )
         except (KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"{logged.file} line {number}: cannot be read as {logged.unit} ({type(error).__name__}: {error})") from None
+            raise DataError(
+                f"{logged.file} line {number}: cannot be read as {logged.unit}"
+                f" ({type(error).__name__}: {error})"
+            ) from None
     return {id_: found[id_] for id_ in judged.units}
 
 
 def shown(support: "Support", turn: int, own: Mapping[int, str], reply: str) -> dict:
-    """The data of a prompt: everything that supports a reply at this position, the model's `own` turns before it, and the reply."""
-    turns = [(position, speaker, text) for position, speaker, text in support.spoken if position < turn]
+    """The data of a prompt: everything that supports a reply at this position, the model's `own`
+    turns before it, and the reply.
+    """
+    turns = [
+        (position, speaker, text) for position, speaker, text in support.spoken if position < turn
+    ]
     turns += [(position, OWN, text) for position, text in own.items() if position < turn]
     said = [*support.history, *((speaker, text) for _, speaker, text in sorted(turns))]
     data: dict = {name: support.told[key] for key, name in _NAMES.items() if key in support.told}
@@ -89,16 +111,26 @@ def shown(support: "Support", turn: int, own: Mapping[int, str], reply: str) -> 
 
 
 def supporting(data: Mapping) -> list[str]:
-    """The texts in a prompt's data that may support a fact: all but the reply and the model's own turns."""
-    said = [text for turn in data["conversation"] for speaker, text in turn.items() if speaker != OWN]
-    return [*(data[name] for name in _NAMES.values() if name in data), *said, *data.get("passages", ())]
+    """The texts in a prompt's data that may support a fact: all but the reply and the model's own
+    turns.
+    """
+    said = [
+        text for turn in data["conversation"] for speaker, text in turn.items() if speaker != OWN
+    ]
+    return [
+        *(data[name] for name in _NAMES.values() if name in data),
+        *said,
+        *data.get("passages", ()),
+    ]
 
 
 def by_rule(reply: str, support: Sequence[str], language: str) -> tuple[Verdict, ...]:
     """The rule's verdict on every fact that it finds in a reply, in reading order."""
     facts = find_facts(reply, language)
     without = {(fact.kind, fact.value) for fact in unsupported(facts, support, language)}
-    return tuple(Verdict(fact.text, fact.kind, (fact.kind, fact.value) not in without) for fact in facts)
+    return tuple(
+        Verdict(fact.text, fact.kind, (fact.kind, fact.value) not in without) for fact in facts
+    )
 
 
 def facts_prompt(item: Audited) -> list[dict]:
@@ -108,13 +140,26 @@ def facts_prompt(item: Audited) -> list[dict]:
 
 
 async def ask_facts(llm, judge: str, item: Audited) -> tuple[tuple[Verdict, ...], "Answer"]:
-    """A judge's verdicts on one reply, and the Answer they came in. Raises what `LLM.ask` raises."""
+    """A judge's verdicts on one reply, and the Answer they came in. Raises what `LLM.ask`
+    raises.
+    """
     from leaderboard.judging.forms import ClaimsOf
 
     # As in rating, the unit's id says nothing of the model.
-    answer = await llm.ask(stage=judge, messages=facts_prompt(item), item_id=item.unit.id, reply=ClaimsOf(item.reply), sampling=SAMPLING)
-    return tuple(Verdict(claim.text, claim.kind, claim.supported) for claim in answer.parsed.facts), answer
+    answer = await llm.ask(
+        stage=judge,
+        messages=facts_prompt(item),
+        item_id=item.unit.id,
+        reply=ClaimsOf(item.reply),
+        sampling=SAMPLING,
+    )
+    return (
+        tuple(Verdict(claim.text, claim.kind, claim.supported) for claim in answer.parsed.facts),
+        answer,
+    )
 
 
 def _said(record: Mapping) -> str:
-    return record["reply"] if record["reply"].strip() else language(record["language"]).words.NO_REPLY
+    return (
+        record["reply"] if record["reply"].strip() else language(record["language"]).words.NO_REPLY
+    )

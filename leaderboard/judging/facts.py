@@ -1,23 +1,31 @@
-"""Let language models look for unsupported facts in replies: the fact audit of csc collect, by judges instead of by rule.
+"""Let language models look for unsupported facts in replies: the fact audit of csc collect, by
+judges instead of by rule.
 
     csc judge facts results/ --llm openai:MODEL --out audited/
     csc judge facts results/ --llm openai:MODEL --evidence passages.jsonl --turns 3 --out audited/
-    csc judge facts judged/ --llm scripted --out both/               offline stand-in; ratings that judged/ has are kept
+    csc judge facts judged/ --llm scripted --out both/  offline stand-in; ratings that judged/ has
+                                                        are kept
 
-SAMPLES are files that `lm_eval --log_samples` wrote, or folders of them. What is audited are single replies, in generated context too. A
-sample of them, stratified by topic and stage, is the same for every model and every judge. A judge is shown the reply and what the rule
-of csc collect counts as support: the history, the summary, the instruction, the question and the passages of --evidence (lines of
-{"conversation_id": "...", "turn": 3, "passages": ["..."]}, turn is optional). In generated context the model's own earlier turns are
-shown under a name of their own and support nothing. It lists the names, numbers, amounts, dates and codes in the reply, each with its
-words as they stand there and whether it is supported. An answer with words that do not stand in the reply, or of another form, is asked
-for again --attempts times at most; the reply is then missing, never without unsupported facts. An empty reply has no facts, and nobody is
-asked about it. Each --llm is a judge, named NAME in --llm NAME=openai:MODEL or else after its model; where options say STAGE, that name is
-meant. Judges on another server: run again with its --base-url and the folder just written as SAMPLES.
+SAMPLES are files that `lm_eval --log_samples` wrote, or folders of them. What is audited are single
+replies, in generated context too. A sample of them, stratified by topic and stage, is the same for
+every model and every judge. A judge is shown the reply and what the rule of csc collect counts as
+support: the history, the summary, the instruction, the question and the passages of --evidence
+(lines of {"conversation_id": "...", "turn": 3, "passages": ["..."]}, turn is optional). In
+generated context the model's own earlier turns are shown under a name of their own and support
+nothing. It lists the names, numbers, amounts, dates and codes in the reply, each with its words as
+they stand there and whether it is supported. An answer with words that do not stand in the reply,
+or of another form, is asked for again --attempts times at most; the reply is then missing, never
+without unsupported facts. An empty reply has no facts, and nobody is asked about it. Each --llm is
+a judge, named NAME in --llm NAME=openai:MODEL or else after its model; where options say STAGE,
+that name is meant. Judges on another server: run again with its --base-url and the folder just
+written as SAMPLES.
 
---out gets facts.jsonl (every reply with the facts that each judge and the rule found), facts.json (judges, prompts, sample, counts, rates
-and Fleiss' kappa with the rule), run.json (times, costs) and, per model, the results and samples files with judge_NAME_unsupported (1
-where the judge found at least one unsupported fact) and judge_NAME_unsupported_missing in them (read by csc collect). Every request is
-in the journal: a run that was stopped or killed goes on by the same command and asks nothing twice.
+--out gets facts.jsonl (every reply with the facts that each judge and the rule found), facts.json
+(judges, prompts, sample, counts, rates and Fleiss' kappa with the rule), run.json (times, costs)
+and, per model, the results and samples files with judge_NAME_unsupported (1 where the judge found
+at least one unsupported fact) and judge_NAME_unsupported_missing in them (read by csc collect).
+Every request is in the journal: a run that was stopped or killed goes on by the same command and
+asks nothing twice.
 """
 
 import asyncio
@@ -36,7 +44,14 @@ from csc_tasks.shown import shown
 from leaderboard.judging import panel
 from leaderboard.judging.asking import prompt_hashes
 from leaderboard.judging.columns import write_columns
-from leaderboard.judging.fact_asking import PROMPT_VERSION, TEMPLATE, Audited, Verdict, ask_facts, audited
+from leaderboard.judging.fact_asking import (
+    PROMPT_VERSION,
+    TEMPLATE,
+    Audited,
+    Verdict,
+    ask_facts,
+    audited,
+)
 from leaderboard.judging.ratings import write_lines
 from leaderboard.judging.units import Judged, Unit, chosen_tasks, read_models
 
@@ -47,8 +62,9 @@ FACTS = "facts.jsonl"
 class FactRating:
     """What one judge, and the rule, found in one model's reply.
 
-    asked: the judge as backend:model. facts: the judge's, None where nothing usable came (`problem` says why); rule: the rule's, repeated
-    ones too. attempts: answers it took, malformed ones included; 0 where nobody was asked, because the reply is empty.
+    asked: the judge as backend:model. facts: the judge's, None where nothing usable came (`problem`
+    says why); rule: the rule's, repeated ones too. attempts: answers it took, malformed ones
+    included; 0 where nobody was asked, because the reply is empty.
     """
 
     rater: str
@@ -67,13 +83,26 @@ class FactRating:
 
     @property
     def verdicts(self) -> tuple[int, int] | None:
-        """Whether the judge, and whether the rule, found an unsupported fact (1) or none (0); None where the judge said nothing."""
+        """Whether the judge, and whether the rule, found an unsupported fact (1) or none (0); None
+        where the judge said nothing.
+        """
         return None if self.facts is None else (_unsupported(self.facts), _unsupported(self.rule))
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("samples", nargs="+", type=Path, metavar="SAMPLES", help="samples files, or folders that hold them")
-    parser.add_argument("--evidence", type=Path, metavar="FILE", help="retrieved passages that support facts in replies (JSON lines)")
+    parser.add_argument(
+        "samples",
+        nargs="+",
+        type=Path,
+        metavar="SAMPLES",
+        help="samples files, or folders that hold them",
+    )
+    parser.add_argument(
+        "--evidence",
+        type=Path,
+        metavar="FILE",
+        help="retrieved passages that support facts in replies (JSON lines)",
+    )
     panel.add_arguments(parser, replies_only=True)
 
 
@@ -86,10 +115,18 @@ def main(args: Namespace) -> None:
     evidence = read_evidence(args.evidence) if args.evidence else {}
     models = read_models(args.samples, chosen_tasks(args.tasks, args.samples), whole=False)
     units = panel.outlines(models, args.conversations, args.turns, args.seed)
-    models = [replace(judged, units={unit.id: judged.units[unit.id] for unit in units[judged.task]}) for judged in models]
-    replies = [(judged.model, item) for judged in models for item in audited(judged, evidence).values()]
+    models = [
+        replace(judged, units={unit.id: judged.units[unit.id] for unit in units[judged.task]})
+        for judged in models
+    ]
+    replies = [
+        (judged.model, item) for judged in models for item in audited(judged, evidence).values()
+    ]
     if args.evidence:
-        print(f"evidence: passages for {sum('passages' in item.data for _, item in replies):,} of {len(replies):,} replies")
+        print(
+            f"evidence: passages for {sum('passages' in item.data for _, item in replies):,} of"
+            f" {len(replies):,} replies"
+        )
     with panel.panel(args, "facts") as (llm, judges):
         ratings = asyncio.run(ask_all(llm, judges, replies))
         hashes = prompt_hashes((TEMPLATE,), panel.languages_of(units))
@@ -97,9 +134,15 @@ def main(args: Namespace) -> None:
         signed = panel.signed(args, judges, llm.sampling, PROMPT_VERSION, hashes, *shown_to)
         write_lines(args.out / FACTS, ratings)
         found = rates(ratings, args.seed)
-        counts = {judge: counted([rating for rating in ratings if rating.rater == judge]) for judge in judges}
+        counts = {
+            judge: counted([rating for rating in ratings if rating.rater == judge])
+            for judge in judges
+        }
         record = {
-            "settings": {name: getattr(args, name) for name in ("conversations", "turns", "seed", "attempts", "sampling")},
+            "settings": {
+                name: getattr(args, name)
+                for name in ("conversations", "turns", "seed", "attempts", "sampling")
+            },
             "evidence": evidence_hash(evidence),
             "judges": dict(judges),
             "signatures": list(signed.values()),
@@ -109,13 +152,30 @@ def main(args: Namespace) -> None:
             "rates": [{name: _plain(value) for name, value in row.items()} for row in found],
         }
         panel.write_records(args.out, {"facts.json": record, "run.json": run_record(llm, started)})
-        names = {_column(judge, part): f"judge_{part}|{text}" for judge, text in signed.items() for part in PARTS}
+        names = {
+            _column(judge, part): f"judge_{part}|{text}"
+            for judge, text in signed.items()
+            for part in PARTS
+        }
         written = write_columns(models, columns(models, judges, ratings), names, args.out)
-        print("\n".join([*table(found), *(counts_line(judge, own) for judge, own in counts.items()), panel.spent_line(llm)]))
-    print(f"Wrote {args.out / FACTS} and {len(written)} results files; next: csc collect {args.out} ...")
+        print(
+            "\n".join(
+                [
+                    *table(found),
+                    *(counts_line(judge, own) for judge, own in counts.items()),
+                    panel.spent_line(llm),
+                ]
+            )
+        )
+    print(
+        f"Wrote {args.out / FACTS} and {len(written)} results files; next: csc collect"
+        f" {args.out} ..."
+    )
 
 
-async def ask_all(llm, judges: Mapping[str, str], replies: Sequence[tuple[str, Audited]]) -> list[FactRating]:
+async def ask_all(
+    llm, judges: Mapping[str, str], replies: Sequence[tuple[str, Audited]]
+) -> list[FactRating]:
     """What every judge says of every reply, given as (model, reply), in a fixed order."""
     from csc_tasks.llm.items import run_items
     from csc_tasks.llm.outcomes import Refused
@@ -123,8 +183,12 @@ async def ask_all(llm, judges: Mapping[str, str], replies: Sequence[tuple[str, A
 
     items = [(judge, model, reply) for model, reply in replies for judge in judges]
     asked = [item for item in items if not item[2].empty]
-    outcome = await run_items(asked, lambda item: ask_facts(llm, item[0], item[2]), llm, Progress(len(asked), "replies"))
-    found: dict[int, tuple] = {id(item): (facts, "", answer.attempts) for item, (facts, answer) in outcome.results}
+    outcome = await run_items(
+        asked, lambda item: ask_facts(llm, item[0], item[2]), llm, Progress(len(asked), "replies")
+    )
+    found: dict[int, tuple] = {
+        id(item): (facts, "", answer.attempts) for item, (facts, answer) in outcome.results
+    }
     for item, error in outcome.drops:
         tries = error.answer.attempts if isinstance(error, Refused) else llm.attempts
         found[id(item)] = None, f"{error.reason}: {error.detail}"[:300], tries
@@ -135,9 +199,15 @@ def _column(judge: str, part: str) -> str:
     return rating_column(judge_prefix(judge), part)
 
 
-def columns(models: Sequence[Judged], judges: Mapping[str, str], ratings: Sequence[FactRating]) -> dict[tuple[str, str], dict]:
-    """(model, task) -> result name -> unit -> value, of all judges; a column in which all would be missing is left out."""
-    found: dict[tuple[str, str], dict[str, dict[str, float]]] = {(judged.model, judged.task): {} for judged in models}
+def columns(
+    models: Sequence[Judged], judges: Mapping[str, str], ratings: Sequence[FactRating]
+) -> dict[tuple[str, str], dict]:
+    """(model, task) -> result name -> unit -> value, of all judges; a column in which all would be
+    missing is left out.
+    """
+    found: dict[tuple[str, str], dict[str, dict[str, float]]] = {
+        (judged.model, judged.task): {} for judged in models
+    }
     for rating in ratings:
         own, verdicts = found[rating.model, rating.task], rating.verdicts
         usable, absent = (_column(rating.rater, part) for part in PARTS)
@@ -148,10 +218,12 @@ def columns(models: Sequence[Judged], judges: Mapping[str, str], ratings: Sequen
 
 
 def rates(ratings: Sequence[FactRating], seed: int) -> list[dict]:
-    """A row per task, model and judge: the share of replies with an unsupported fact by the judge and by the rule on the same replies.
+    """A row per task, model and judge: the share of replies with an unsupported fact by the judge
+    and by the rule on the same replies.
 
-    judge, rule, agreement: clustered means of 0 and 1; kappa: Fleiss' for the two, with a bootstrap interval. replies: those the judge's
-    verdict is there for, the empty ones included; missing: the others.
+    judge, rule, agreement: clustered means of 0 and 1; kappa: Fleiss' for the two, with a bootstrap
+    interval. replies: those the judge's verdict is there for, the empty ones included; missing: the
+    others.
     """
     from leaderboard.judging.coefficients import kappa, kappa_sums
     from leaderboard.judging.intervals import coefficient, mean
@@ -161,22 +233,55 @@ def rates(ratings: Sequence[FactRating], seed: int) -> list[dict]:
         rows[rating.task, rating.model, rating.rater].append(rating)
     found = []
     for (task, model, judge), own in rows.items():
-        there = [(rating.verdicts, rating.conversation_id) for rating in own if rating.verdicts is not None]
+        there = [
+            (rating.verdicts, rating.conversation_id)
+            for rating in own
+            if rating.verdicts is not None
+        ]
         pairs, clusters = [pair for pair, _ in there], [conversation for _, conversation in there]
-        values = {name: mean([pair[place] for pair in pairs], clusters) for place, name in enumerate(("by_judge", "by_rule"))}
-        values["agreement"] = mean([float(by_judge == by_rule) for by_judge, by_rule in pairs], clusters)
-        values["kappa"] = coefficient(kappa_sums(pairs, 2), clusters, lambda sums: kappa(sums, 2), seed)
-        found.append({"task": task, "model": model, "judge": judge, **values, "replies": len(there), "missing": len(own) - len(there)})
+        values = {
+            name: mean([pair[place] for pair in pairs], clusters)
+            for place, name in enumerate(("by_judge", "by_rule"))
+        }
+        values["agreement"] = mean(
+            [float(by_judge == by_rule) for by_judge, by_rule in pairs], clusters
+        )
+        values["kappa"] = coefficient(
+            kappa_sums(pairs, 2), clusters, lambda sums: kappa(sums, 2), seed
+        )
+        found.append(
+            {
+                "task": task,
+                "model": model,
+                "judge": judge,
+                **values,
+                "replies": len(there),
+                "missing": len(own) - len(there),
+            }
+        )
     return found
 
 
 def table(rows: Sequence[Mapping]) -> list[str]:
     """The rates as a Markdown table, shares in percent."""
-    lines = ["|task|model|judge|unsupported, judge|95 %|unsupported, rule|95 %|agree|kappa|95 %|replies|missing|"]
+    lines = [
+        "|task|model|judge|unsupported, judge|95 %|unsupported, rule|95 %|agree|kappa|95"
+        " %|replies|missing|"
+    ]
     lines.append("|---|---|---|" + "---:|" * 9)
     for row in rows:
-        by_judge, by_rule, agree = (_cells(row[name], 100, 1) for name in ("by_judge", "by_rule", "agreement"))
-        cells = (row["task"], shown(row["model"]), row["judge"], *by_judge, *by_rule, agree[0], *_cells(row["kappa"], 1, 2))
+        by_judge, by_rule, agree = (
+            _cells(row[name], 100, 1) for name in ("by_judge", "by_rule", "agreement")
+        )
+        cells = (
+            row["task"],
+            shown(row["model"]),
+            row["judge"],
+            *by_judge,
+            *by_rule,
+            agree[0],
+            *_cells(row["kappa"], 1, 2),
+        )
         lines.append(f"|{'|'.join(cells)}|{row['replies']:,}|{row['missing']:,}|")
     return lines
 
@@ -191,25 +296,42 @@ def counted(ratings: Sequence[FactRating]) -> dict:
         "missing": sum(rating.facts is None for rating in ratings),
         "facts": len(facts),
         "unsupported": sum(not fact.supported for fact in facts),
-        "problems": dict(sorted(Counter(rating.problem.partition("; ")[0] for rating in ratings if rating.problem).items())),
+        "problems": dict(
+            sorted(
+                Counter(
+                    rating.problem.partition("; ")[0] for rating in ratings if rating.problem
+                ).items()
+            )
+        ),
     }
 
 
 def counts_line(judge: str, own: Mapping) -> str:
     """The same in one line."""
-    why = f" ({'; '.join(f'{count:,} {problem}' for problem, count in own['problems'].items())})" if own["problems"] else ""
+    why = (
+        f" ({'; '.join(f'{count:,} {problem}' for problem, count in own['problems'].items())})"
+        if own["problems"]
+        else ""
+    )
     empty = f", {own['empty']:,} empty and not asked about" if own["empty"] else ""
     return (
-        f"{judge}: {own['replies']:,} replies{empty}, {own['asked_again']:,} asked about more than once, {own['missing']:,} missing{why}; "
-        f"{own['unsupported']:,} of {own['facts']:,} facts unsupported"
+        f"{judge}: {own['replies']:,} replies{empty}, {own['asked_again']:,} asked about more than"
+        f" once, {own['missing']:,} missing{why}; {own['unsupported']:,} of {own['facts']:,} facts"
+        " unsupported"
     )
 
 
 def evidence_hash(evidence: Mapping[str, Mapping[int | None, Sequence[str]]]) -> str:
-    """16 hex digits of the SHA-256 of all passages with their places, whatever the order of the file's lines; "none" without any."""
+    """16 hex digits of the SHA-256 of all passages with their places, whatever the order of the
+    file's lines; "none" without any.
+    """
     if not evidence:
         return "none"
-    rows = [(id_, -1 if turn is None else turn, list(texts)) for id_, own in evidence.items() for turn, texts in own.items()]
+    rows = [
+        (id_, -1 if turn is None else turn, list(texts))
+        for id_, own in evidence.items()
+        for turn, texts in own.items()
+    ]
     return hashlib.sha256(json.dumps(sorted(rows)).encode()).hexdigest()[:16]
 
 
@@ -217,15 +339,32 @@ def _unsupported(facts: Sequence[Verdict]) -> int:
     return int(any(not fact.supported for fact in facts))
 
 
-def _rating(judges: Mapping[str, str], item: tuple, facts: tuple[Verdict, ...] | None, problem: str, attempts: int) -> FactRating:
+def _rating(
+    judges: Mapping[str, str],
+    item: tuple,
+    facts: tuple[Verdict, ...] | None,
+    problem: str,
+    attempts: int,
+) -> FactRating:
     judge, model, reply = item
     unit: Unit = reply.unit
     # A reply may hold half a character, which no file can.
     rule = tuple(replace(verdict, text=shown(verdict.text)) for verdict in reply.rule)
     return FactRating(
-        judge, judges[judge], model, unit.task, unit.id, unit.conversation_id, unit.language, unit.topic, unit.stage, facts, rule, problem,
+        judge,
+        judges[judge],
+        model,
+        unit.task,
+        unit.id,
+        unit.conversation_id,
+        unit.language,
+        unit.topic,
+        unit.stage,
+        facts,
+        rule,
+        problem,
         attempts,
-    )  # fmt: skip
+    )
 
 
 def _plain(value):
@@ -235,7 +374,14 @@ def _plain(value):
 def _cells(found, scale: float, digits: int) -> tuple[str, str]:
     """A Value and its interval; – where there is none."""
     value = "–" if found.value is None else f"{scale * found.value:.{digits}f}"
-    return value, "–" if found.low is None else f"{scale * found.low:.{digits}f} to {scale * found.high:.{digits}f}"
+    return (
+        value,
+        (
+            "–"
+            if found.low is None
+            else f"{scale * found.low:.{digits}f} to {scale * found.high:.{digits}f}"
+        ),
+    )
 
 
 if __name__ == "__main__":

@@ -7,21 +7,47 @@ from csc_tasks.errors import SettingError
 
 # The one that stands first in a name, as a word or the start of one, wins.
 FAMILIES = {
-    "gpt": r"gpt|chatgpt|o[1345](?:-|$)|davinci", "claude": r"claude", "gemini": r"gemini|gemma|palm", "qwen": r"qwen|qwq|dianjin",
-    "llama": r"llama|vicuna|alpaca", "deepseek": r"deepseek", "mistral": r"mistral|mixtral|ministral|magistral",
-    "glm": r"glm|chatglm|zhipu", "yi": r"yi(?:-|$)", "baichuan": r"baichuan", "internlm": r"internlm", "phi": r"phi(?:-|\d|$)",
-    "command": r"command|cohere|aya", "grok": r"grok", "nova": r"nova", "kimi": r"kimi|moonshot", "doubao": r"doubao|seed-",
-    "ernie": r"ernie", "hunyuan": r"hunyuan", "minicpm": r"minicpm", "granite": r"granite", "nemotron": r"nemotron", "falcon": r"falcon",
-    "smollm": r"smollm", "olmo": r"olmo",
-}  # fmt: skip
-_WORDS = {family: re.compile(rf"(?:^|[^a-z])(?:{pattern})", re.IGNORECASE) for family, pattern in FAMILIES.items()}
+    "gpt": r"gpt|chatgpt|o[1345](?:-|$)|davinci",
+    "claude": r"claude",
+    "gemini": r"gemini|gemma|palm",
+    "qwen": r"qwen|qwq|dianjin",
+    "llama": r"llama|vicuna|alpaca",
+    "deepseek": r"deepseek",
+    "mistral": r"mistral|mixtral|ministral|magistral",
+    "glm": r"glm|chatglm|zhipu",
+    "yi": r"yi(?:-|$)",
+    "baichuan": r"baichuan",
+    "internlm": r"internlm",
+    "phi": r"phi(?:-|\d|$)",
+    "command": r"command|cohere|aya",
+    "grok": r"grok",
+    "nova": r"nova",
+    "kimi": r"kimi|moonshot",
+    "doubao": r"doubao|seed-",
+    "ernie": r"ernie",
+    "hunyuan": r"hunyuan",
+    "minicpm": r"minicpm",
+    "granite": r"granite",
+    "nemotron": r"nemotron",
+    "falcon": r"falcon",
+    "smollm": r"smollm",
+    "olmo": r"olmo",
+}
+_WORDS = {
+    family: re.compile(rf"(?:^|[^a-z])(?:{pattern})", re.IGNORECASE)
+    for family, pattern in FAMILIES.items()
+}
 
 
 def family(name: str, given: Mapping[str, str]) -> str | None:
     """The family of a model or judge: as `given` says, else by its name, else None."""
     if name in given:
         return given[name]
-    found = [(match.start(), known) for known, pattern in _WORDS.items() if (match := pattern.search(name))]
+    found = [
+        (match.start(), known)
+        for known, pattern in _WORDS.items()
+        if (match := pattern.search(name))
+    ]
     return min(found)[1] if found else None
 
 
@@ -31,6 +57,8 @@ def parse_families(texts: Sequence[str]) -> dict[str, str]:
     for text in texts:
         name, equals, known = text.rpartition("=")
         if not (name and equals and known):
-            raise SettingError(f"--family {text}: must be NAME=FAMILY, with the name of a model or a judge")
+            raise SettingError(
+                f"--family {text}: must be NAME=FAMILY, with the name of a model or a judge"
+            )
         given[name] = known.lower()
     return given

@@ -26,11 +26,15 @@ class Choice(Exact):
 @cache
 def rating_form(dimensions: tuple[str, ...]) -> type[Exact]:
     """A whole number 0..100 for each of the dimensions, by its name."""
-    return create_model("Ratings", __base__=Exact, **{name: (int, Field(ge=0, le=100)) for name in dimensions})
+    return create_model(
+        "Ratings", __base__=Exact, **{name: (int, Field(ge=0, le=100)) for name in dimensions}
+    )
 
 
 class Claim(Exact):
-    """One fact of a reply: words that stand in it, what kind of fact they are, and whether it is supported."""
+    """One fact of a reply: words that stand in it, what kind of fact they are, and whether it is
+    supported.
+    """
 
     text: Text
     kind: Literal[KINDS]
@@ -53,7 +57,9 @@ class Claims(Exact):
 
 @dataclass(frozen=True, slots=True)
 class ClaimsOf:
-    """`Claims` about one reply, as `LLM.ask` takes a form. All of them are one form, so they count as equal: their schema is made once."""
+    """`Claims` about one reply, as `LLM.ask` takes a form. All of them are one form, so they count
+    as equal: their schema is made once.
+    """
 
     reply: str = field(compare=False)
 
@@ -62,11 +68,19 @@ class ClaimsOf:
         return Claims.model_json_schema()
 
     def model_validate_json(self, text: str, strict: bool) -> Claims:
-        """`Claims` from JSON text; raises pydantic's ValidationError, for words that do not stand in the reply too."""
+        """`Claims` from JSON text; raises pydantic's ValidationError, for words that do not stand
+        in the reply too.
+        """
         return Claims.model_validate_json(text, strict=strict, context=self.reply)
 
 
 def _visible(text: str) -> str:
-    """What is left of a text without white space, characters that show nothing, and differences that Unicode normalisation removes."""
+    """What is left of a text without white space, characters that show nothing, and differences
+    that Unicode normalisation removes.
+    """
     folded = unicodedata.normalize("NFKC", text)
-    return "".join(one for one in folded if not one.isspace() and unicodedata.category(one) not in ("Cc", "Cf", "Cs"))
+    return "".join(
+        one
+        for one in folded
+        if not one.isspace() and unicodedata.category(one) not in ("Cc", "Cf", "Cs")
+    )

@@ -3,13 +3,16 @@
     csc human export results/ --tasks csc_conv_gen,csc_qa --out study/
     csc human export results/ --raters 6 --ratings 3 --out study/
 
-SAMPLES are files that `lm_eval --log_samples` wrote, or folders of them. 100 conversations of each conversation task (one reply each, or,
-in generated context, the whole conversation as played) and 500 answers of each question task are sampled, stratified by topic and stage,
-the same for every model. Every model's reply becomes an item under a name that does not tell the model. Each item is rated by --ratings
-people (default: all --raters, 3); everybody gets equally many of each model's items, in an order of their own.
+SAMPLES are files that `lm_eval --log_samples` wrote, or folders of them. 100 conversations of each
+conversation task (one reply each, or, in generated context, the whole conversation as played) and
+500 answers of each question task are sampled, stratified by topic and stage, the same for every
+model. Every model's reply becomes an item under a name that does not tell the model. Each item is
+rated by --ratings people (default: all --raters, 3); everybody gets equally many of each model's
+items, in an order of their own.
 
---out gets, per rater, RATER.html (one file that works offline and saves RATER.json) and RATER.csv (for a spreadsheet): a rater uses one of
-the two. guide.md is for the raters too. key.json says which item is whose: keep it to yourself, csc human import needs it.
+--out gets, per rater, RATER.html (one file that works offline and saves RATER.json) and RATER.csv
+(for a spreadsheet): a rater uses one of the two. guide.md is for the raters too. key.json says
+which item is whose: keep it to yourself, csc human import needs it.
 """
 
 import json
@@ -26,15 +29,37 @@ from leaderboard.judging.units import chosen_tasks, read_models, shared_ids
 
 def add_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
-    add("samples", nargs="+", type=Path, metavar="SAMPLES", help="samples files, or folders that hold them")
+    add(
+        "samples",
+        nargs="+",
+        type=Path,
+        metavar="SAMPLES",
+        help="samples files, or folders that hold them",
+    )
     add("--out", required=True, type=Path, metavar="DIR", help="a new folder for the sheets")
     add("--tasks", default="", metavar="A,B", help="only these tasks (default: all there are)")
     add("--raters", type=int, default=3, metavar="N", help="people (default: 3)")
     add("--ratings", type=int, metavar="N", help="ratings of each item (default: by everybody)")
-    add("--conversations", type=int, default=100, metavar="N", help="conversations of each conversation task (default: 100)")
-    add("--answers", type=int, default=500, metavar="N", help="answers of each question task (default: 500)")
-    add("--dimensions", default="", metavar="A,B", help="only these (default: six, for answers ten)")
-    add("--seed", type=int, default=0, metavar="N", help="another seed, another sample (default: 0)")
+    add(
+        "--conversations",
+        type=int,
+        default=100,
+        metavar="N",
+        help="conversations of each conversation task (default: 100)",
+    )
+    add(
+        "--answers",
+        type=int,
+        default=500,
+        metavar="N",
+        help="answers of each question task (default: 500)",
+    )
+    add(
+        "--dimensions", default="", metavar="A,B", help="only these (default: six, for answers ten)"
+    )
+    add(
+        "--seed", type=int, default=0, metavar="N", help="another seed, another sample (default: 0)"
+    )
 
 
 def main(args: Namespace) -> None:
@@ -45,7 +70,9 @@ def main(args: Namespace) -> None:
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise SettingError(f"--{name} {getattr(args, name)}: at least 1")
     if (args.out / "key.json").exists():
-        raise DataError(f"{args.out} holds a study already, and people may be rating it; give a new folder")
+        raise DataError(
+            f"{args.out} holds a study already, and people may be rating it; give a new folder"
+        )
     chosen = chosen_dimensions(args.dimensions)
     models = read_models(args.samples, chosen_tasks(args.tasks, args.samples))
     raters = [f"rater-{number:0{len(str(args.raters))}}" for number in range(1, args.raters + 1)]
@@ -56,31 +83,47 @@ def main(args: Namespace) -> None:
         units = [unit for id_, unit in own[0].units.items() if id_ in common]
         drawn = draw(units, args)
         for judged in own:
-            pairs += [(judged.model, unit) for unit in judged.with_texts([unit.id for unit in drawn]).units.values()]
+            pairs += [
+                (judged.model, unit)
+                for unit in judged.with_texts([unit.id for unit in drawn]).units.values()
+            ]
         lacking = f"; {others:,} that not every model has are left out" if others else ""
         print(f"{task}: {len(drawn):,} of {len(units):,}, of each of {len(own)} models{lacking}")
     items = sheets.assign(pairs, raters, args.ratings or args.raters, chosen, args.seed)
     if not all(item.dimensions for item in items):
-        raise SettingError(f"--dimensions {args.dimensions}: none of them applies to some of the tasks")
+        raise SettingError(
+            f"--dimensions {args.dimensions}: none of them applies to some of the tasks"
+        )
     key = sheets.key_of(items, raters, args.seed)
     for rater in raters:
         own = sheets.sheet_of(items, rater, args.seed)
         if not own:
-            raise SettingError(f"--raters {args.raters}: there are too few items ({len(items)}) for so many")
+            raise SettingError(
+                f"--raters {args.raters}: there are too few items ({len(items)}) for so many"
+            )
         replace_file(args.out / f"{rater}.csv", sheets.as_csv(own, rater))
         replace_file(args.out / f"{rater}.html", sheets.as_page(own, rater, key["study"]))
         print(f"{rater}: {len(own):,} items")
     replace_file(args.out / "guide.md", sheets.guide(items).encode())
-    replace_file(args.out / "key.json", (json.dumps(key, ensure_ascii=False, indent=1) + "\n").encode())
-    print(f"Wrote {args.out}: give each rater one .html (or .csv) and guide.md, keep key.json; then: csc human import {args.out} FILES")
+    replace_file(
+        args.out / "key.json", (json.dumps(key, ensure_ascii=False, indent=1) + "\n").encode()
+    )
+    print(
+        f"Wrote {args.out}: give each rater one .html (or .csv) and guide.md, keep key.json; then:"
+        f" csc human import {args.out} FILES"
+    )
 
 
 def draw(units: list, args: Namespace) -> list:
-    """The units of one task that are rated: so many answers, or one reply (or the whole) of so many conversations."""
+    """The units of one task that are rated: so many answers, or one reply (or the whole) of so many
+    conversations.
+    """
     if units[0].kind != "answer":
         return sample(units, args.conversations, 1, args.seed)
     conversations = len({unit.conversation_id for unit in units})
-    return sample(units, args.answers, ceil(args.answers / conversations), args.seed)[: args.answers]
+    return sample(units, args.answers, ceil(args.answers / conversations), args.seed)[
+        : args.answers
+    ]
 
 
 if __name__ == "__main__":

@@ -1,15 +1,18 @@
 """Read filled rating sheets, check them, and say what people think and how far they agree.
 
     csc human import study/ saved/*.json --out humans/
-    csc human import study/ saved/*.json filled.csv --judges judged/ --results results/ --out humans/
+    csc human import study/ saved/*.json filled.csv --judges judged/ --results results/ \\
+        --out humans/
 
-STUDY is the folder of csc human export (its key.json is read); FILES are what raters sent back: the JSON their page saved, or the filled
-CSV, rows in any order. Every item must be known and given to that rater, every rating a whole number 1..5, and none may be missing unless
---partial is given: then only items rated on every dimension count, and the rest is counted as missing.
+STUDY is the folder of csc human export (its key.json is read); FILES are what raters sent back: the
+JSON their page saved, or the filled CSV, rows in any order. Every item must be known and given to
+that rater, every rating a whole number 1..5, and none may be missing unless --partial is given:
+then only items rated on every dimension count, and the rest is counted as missing.
 
---out gets ratings.jsonl (read by csc agreement), comments.jsonl, human.json and, with --results (the samples that were exported), results
-and samples files with the columns human_DIMENSION in them (read by csc collect). With --judges (folders of csc judge) the report on the
-screen has the agreement with them too.
+--out gets ratings.jsonl (read by csc agreement), comments.jsonl, human.json and, with --results
+(the samples that were exported), results and samples files with the columns human_DIMENSION in them
+(read by csc collect). With --judges (folders of csc judge) the report on the screen has the
+agreement with them too.
 """
 
 import json
@@ -32,11 +35,31 @@ from leaderboard.judging.units import read_models
 def add_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("study", type=Path, metavar="STUDY", help="the folder of csc human export")
-    add("files", nargs="+", type=Path, metavar="FILES", help="filled sheets: .json from the page, or .csv")
+    add(
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="FILES",
+        help="filled sheets: .json from the page, or .csv",
+    )
     add("--out", required=True, type=Path, metavar="DIR", help="where ratings and results go")
     add("--partial", action="store_true", help="take what is there although ratings are missing")
-    add("--results", nargs="+", type=Path, default=[], metavar="SAMPLES", help="the samples that were exported, to write columns into")
-    add("--judges", nargs="+", type=Path, default=[], metavar="RATINGS", help="ratings of judges to compare with")
+    add(
+        "--results",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="SAMPLES",
+        help="the samples that were exported, to write columns into",
+    )
+    add(
+        "--judges",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="RATINGS",
+        help="ratings of judges to compare with",
+    )
     add("--seed", type=int, default=0, metavar="N", help="of the bootstrap (default: 0)")
 
 
@@ -51,11 +74,22 @@ def main(args: Namespace) -> None:
         raise DataError("none of the items is rated on every dimension")
     judges = read_ratings(args.judges) if args.judges else []
     write_lines(args.out / RATINGS, ratings)
-    lines = [{"rater": entry.rater, "item": entry.item, "comment": entry.comment} for entry in comments]
-    replace_file(args.out / "comments.jsonl", "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode())
+    lines = [
+        {"rater": entry.rater, "item": entry.item, "comment": entry.comment} for entry in comments
+    ]
+    replace_file(
+        args.out / "comments.jsonl",
+        "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode(),
+    )
     raters = sorted({rating.rater for rating in ratings})
-    record = {"study": key["study"], "raters": raters, "items": len(key["items"]), "ratings": len(ratings), "missing": missing,
-              "comments": len(comments)}  # fmt: skip
+    record = {
+        "study": key["study"],
+        "raters": raters,
+        "items": len(key["items"]),
+        "ratings": len(ratings),
+        "missing": missing,
+        "comments": len(comments),
+    }
     replace_file(args.out / "human.json", (json.dumps(record, indent=2) + "\n").encode())
     print("\n".join(table(ratings)))
     counts = f"{len(ratings):,} ratings of {len(key['items']):,} items by {len(raters)} people"
@@ -63,12 +97,17 @@ def main(args: Namespace) -> None:
     print(as_markdown(report([*ratings, *judges], [], args.seed, {})))
     if args.results:
         written = write_results(args.results, key, ratings, args.out)
-        print(f"{len(written)} results files with human columns; next: csc collect {args.out} --out board/")
+        print(
+            f"{len(written)} results files with human columns; next: csc collect {args.out} --out"
+            " board/"
+        )
     print(f"Wrote {args.out / RATINGS}")
 
 
 def table(ratings: Sequence[Rating]) -> list[str]:
-    """One Markdown row per task, model and dimension: the mean over items (each the mean of its raters) with its clustered interval."""
+    """One Markdown row per task, model and dimension: the mean over items (each the mean of its
+    raters) with its clustered interval.
+    """
     from leaderboard.judging.columns import unit_scores
     from leaderboard.judging.intervals import mean
 
@@ -81,28 +120,49 @@ def table(ratings: Sequence[Rating]) -> list[str]:
         for dimension, values in unit_scores(said).items():
             found = mean(list(values.values()), [conversations[unit] for unit in values])
             interval = "–" if found.low is None else f"{found.low:.2f} to {found.high:.2f}"
-            lines.append(f"|{task}|{shown(model)}|{dimension}|{found.value:.2f}|{interval}|{len(values):,}|")
+            lines.append(
+                f"|{task}|{shown(model)}|{dimension}|{found.value:.2f}|{interval}|{len(values):,}|"
+            )
     return lines
 
 
-def write_results(paths: Sequence[Path], key: Mapping, ratings: Sequence[Rating], out: Path) -> list[Path]:
-    """Results files with the columns `human_DIMENSION`; raises DataError where a rated unit is not in the samples."""
+def write_results(
+    paths: Sequence[Path], key: Mapping, ratings: Sequence[Rating], out: Path
+) -> list[Path]:
+    """Results files with the columns `human_DIMENSION`; raises DataError where a rated unit is not
+    in the samples.
+    """
     own: dict[tuple[str, str], list[Rating]] = defaultdict(list)
     for rating in ratings:
         own[rating.model, rating.task].append(rating)
-    models = [judged for judged in read_models(paths, {task for _, task in own}) if (judged.model, judged.task) in own]
+    models = [
+        judged
+        for judged in read_models(paths, {task for _, task in own})
+        if (judged.model, judged.task) in own
+    ]
     columns, dimensions = {}, {}
     for judged in models:
         said = own[judged.model, judged.task]
         if unknown := [rating.unit for rating in said if rating.unit not in judged.units]:
-            raise DataError(f"{judged.file}: {unknown[0]} was rated but is not in it; give the samples that were exported")
+            raise DataError(
+                f"{judged.file}: {unknown[0]} was rated but is not in it; give the samples that"
+                " were exported"
+            )
         found = columns_of(HUMAN, said)
-        columns[judged.model, judged.task] = {name: values for name, values in found.items() if name != rating_column(HUMAN, MISSING)}
+        columns[judged.model, judged.task] = {
+            name: values for name, values in found.items() if name != rating_column(HUMAN, MISSING)
+        }
         dimensions |= dict.fromkeys(columns[judged.model, judged.task])
     if absent := set(own) - set(columns):
-        raise DataError(f"{', '.join(map(str, paths))}: no samples of {' of '.join(sorted(absent)[0])}, which was rated")
+        raise DataError(
+            f"{', '.join(map(str, paths))}: no samples of {' of '.join(sorted(absent)[0])}, which"
+            " was rated"
+        )
     each = sorted({len(item["raters"]) for item in key["items"].values()})
-    text = f"people:{len(key['raters'])}|each:{'-'.join(map(str, each))}|scale:1-5|reference:hidden|study:{key['study']}|seed:{key['seed']}"
+    text = (
+        f"people:{len(key['raters'])}|each:{'-'.join(map(str, each))}|scale:1-5"
+        f"|reference:hidden|study:{key['study']}|seed:{key['seed']}"
+    )
     return write_columns(models, columns, {name: f"{name}|{text}" for name in dimensions}, out)
 
 

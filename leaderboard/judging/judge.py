@@ -1,19 +1,24 @@
-"""Let language models rate replies: six dimensions from 0 to 100, four more for answers to questions.
+"""Let language models rate replies: six dimensions from 0 to 100, four more for answers to
+questions.
 
     csc judge results/ --llm openai:MODEL --out judged/
     csc judge results/ --llm openai:MODEL --llm other=openai:MODEL2 --again 0.2 --out judged/
     csc judge results/ --llm scripted --out judged/                                offline stand-in
 
-SAMPLES are files that `lm_eval --log_samples` wrote, or folders of them. A sample of conversations, stratified by topic and stage, is
-the same for every model and every judge. A judge sees one reply after its history, or, in generated context, the conversation as the model
-played it; never whose it is. It must give a whole number for every dimension asked, by its name; any other reply is asked again --attempts
-times at most, and is then missing, never 0. Each --llm is a judge, named NAME in --llm NAME=openai:MODEL or else after its model; where
-options say STAGE, that name is meant. Judges on another server: run again with its --base-url and the folder just written as SAMPLES.
+SAMPLES are files that `lm_eval --log_samples` wrote, or folders of them. A sample of conversations,
+stratified by topic and stage, is the same for every model and every judge. A judge sees one reply
+after its history, or, in generated context, the conversation as the model played it; never whose it
+is. It must give a whole number for every dimension asked, by its name; any other reply is asked
+again --attempts times at most, and is then missing, never 0. Each --llm is a judge, named NAME in
+--llm NAME=openai:MODEL or else after its model; where options say STAGE, that name is meant. Judges
+on another server: run again with its --base-url and the folder just written as SAMPLES.
 
---out gets ratings.jsonl (read by csc agreement), judge.json (models, prompts, sample, counts), run.json (times, costs) and, per model,
-the results and samples files with the columns judge_NAME_DIMENSION in them (read by csc collect). A column's signature names judge, prompt
-version, dimensions, sample and whether the reference was shown. Every request is in the journal: a run that was stopped or killed goes on
-by the same command and asks nothing twice. --again 0.2 asks about a fifth of the units a second time, which shows how steady a judge is.
+--out gets ratings.jsonl (read by csc agreement), judge.json (models, prompts, sample, counts),
+run.json (times, costs) and, per model, the results and samples files with the columns
+judge_NAME_DIMENSION in them (read by csc collect). A column's signature names judge, prompt
+version, dimensions, sample and whether the reference was shown. Every request is in the journal: a
+run that was stopped or killed goes on by the same command and asks nothing twice. --again 0.2 asks
+about a fifth of the units a second time, which shows how steady a judge is.
 """
 
 import asyncio
@@ -37,9 +42,26 @@ from leaderboard.judging.units import Judged, Unit, chosen_tasks, read_models
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("samples", nargs="+", type=Path, metavar="SAMPLES", help="samples files, or folders that hold them")
-    parser.add_argument("--dimensions", default="", metavar="A,B", help=f"only these of {', '.join(DIMENSIONS)} (default: all that apply)")
-    parser.add_argument("--again", type=float, default=0.0, metavar="SHARE", help="share of the units asked a second time (default: 0)")
+    parser.add_argument(
+        "samples",
+        nargs="+",
+        type=Path,
+        metavar="SAMPLES",
+        help="samples files, or folders that hold them",
+    )
+    parser.add_argument(
+        "--dimensions",
+        default="",
+        metavar="A,B",
+        help=f"only these of {', '.join(DIMENSIONS)} (default: all that apply)",
+    )
+    parser.add_argument(
+        "--again",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of the units asked a second time (default: 0)",
+    )
     panel.add_arguments(parser)
 
 
@@ -50,25 +72,58 @@ def main(args: Namespace) -> None:
     panel.check_out(args, RATINGS)
     check_share("--again", args.again)
     chosen = chosen_dimensions(args.dimensions)
-    models = read_models(args.samples, chosen_tasks(args.tasks, args.samples), whole=args.unit == "auto")
+    models = read_models(
+        args.samples, chosen_tasks(args.tasks, args.samples), whole=args.unit == "auto"
+    )
     models, units = panel.sampled(models, args.conversations, args.turns, args.seed)
     if empty := [own[0].kind for own in units.values() if not dimensions_of(own[0].kind, chosen)]:
         raise SettingError(f"--dimensions {args.dimensions}: none of them applies to a {empty[0]}")
     with panel.panel(args, "judge") as (llm, judges):
-        ratings = asyncio.run(rate_all(llm, judges, models, units, chosen, args.show_reference, args.again, args.seed))
-        dimensions = [name for name in DIMENSIONS if any(name in dimensions_of(own[0].kind, chosen) for own in units.values())]
-        signed = panel.signatures(args, judges, llm.sampling, RATED, panel.languages_of(units), f"dimensions:{'+'.join(dimensions)}")
+        ratings = asyncio.run(
+            rate_all(llm, judges, models, units, chosen, args.show_reference, args.again, args.seed)
+        )
+        dimensions = [
+            name
+            for name in DIMENSIONS
+            if any(name in dimensions_of(own[0].kind, chosen) for own in units.values())
+        ]
+        signed = panel.signatures(
+            args,
+            judges,
+            llm.sampling,
+            RATED,
+            panel.languages_of(units),
+            f"dimensions:{'+'.join(dimensions)}",
+        )
         write_lines(args.out / RATINGS, ratings)
         record = judge_record(args, judges, units, ratings) | {"signatures": list(signed.values())}
         panel.write_records(args.out, {"judge.json": record, "run.json": run_record(llm, started)})
-        written = write_columns(models, columns(models, judges, ratings), columns_signed(signed, units, chosen), args.out)
+        written = write_columns(
+            models,
+            columns(models, judges, ratings),
+            columns_signed(signed, units, chosen),
+            args.out,
+        )
         print("\n".join([*table(ratings), *counts_lines(record["counts"]), panel.spent_line(llm)]))
-    print(f"Wrote {args.out / RATINGS} and {len(written)} results files; next: csc agreement {args.out} ..., csc collect {args.out} ...")
+    print(
+        f"Wrote {args.out / RATINGS} and {len(written)} results files; next: csc agreement"
+        f" {args.out} ..., csc collect {args.out} ..."
+    )
 
 
-async def rate_all(llm, judges: Mapping[str, str], models: Sequence[Judged], units: Mapping[str, Sequence[Unit]], chosen: Sequence[str],
-                   reference: bool, again: float, seed: int) -> list[Rating]:
-    """Every judge's rating of every model's sampled units, and of a share of them a second one, in a fixed order."""
+async def rate_all(
+    llm,
+    judges: Mapping[str, str],
+    models: Sequence[Judged],
+    units: Mapping[str, Sequence[Unit]],
+    chosen: Sequence[str],
+    reference: bool,
+    again: float,
+    seed: int,
+) -> list[Rating]:
+    """Every judge's rating of every model's sampled units, and of a share of them a second one, in
+    a fixed order.
+    """
     from csc_tasks.llm.items import run_items
     from csc_tasks.llm.progress import Progress
 
@@ -78,7 +133,10 @@ async def rate_all(llm, judges: Mapping[str, str], models: Sequence[Judged], uni
         twice = set(sorted(ids, key=lambda id_: order(seed + 1, id_))[: round(again * len(ids))])
         for id_ in ids:
             for judge in judges:
-                items += [(judge, judged.model, judged.units[id_], repeat) for repeat in range(2 if id_ in twice else 1)]
+                items += [
+                    (judge, judged.model, judged.units[id_], repeat)
+                    for repeat in range(2 if id_ in twice else 1)
+                ]
 
     async def work(item):
         judge, _, unit, repeat = item
@@ -86,20 +144,30 @@ async def rate_all(llm, judges: Mapping[str, str], models: Sequence[Judged], uni
 
     outcome = await run_items(items, work, llm, Progress(len(items), "ratings"))
     found = {id(item): (scores, "", answer.attempts) for item, (scores, answer) in outcome.results}
-    found |= {id(item): (None, f"{error.reason}: {error.detail}"[:300], llm.attempts) for item, error in outcome.drops}
+    found |= {
+        id(item): (None, f"{error.reason}: {error.detail}"[:300], llm.attempts)
+        for item, error in outcome.drops
+    }
     return [_rating(judges, item, *found[id(item)]) for item in items]
 
 
-def columns_signed(signed: Mapping[str, str], units: Mapping[str, Sequence[Unit]], chosen: Sequence[str]) -> dict[str, str]:
+def columns_signed(
+    signed: Mapping[str, str], units: Mapping[str, Sequence[Unit]], chosen: Sequence[str]
+) -> dict[str, str]:
     """Result name -> signature, from each judge's."""
-    asked = {name for own in units.values() for unit in own for name in dimensions_of(unit.kind, chosen)}
+    asked = {
+        name for own in units.values() for unit in own for name in dimensions_of(unit.kind, chosen)
+    }
     return {
         rating_column(judge_prefix(judge), column): f"judge_{column}|{signature}"
-        for judge, signature in signed.items() for column in (*asked, "overall", "missing")
-    }  # fmt: skip
+        for judge, signature in signed.items()
+        for column in (*asked, "overall", "missing")
+    }
 
 
-def columns(models: Sequence[Judged], judges: Mapping[str, str], ratings: Sequence[Rating]) -> dict[tuple[str, str], dict]:
+def columns(
+    models: Sequence[Judged], judges: Mapping[str, str], ratings: Sequence[Rating]
+) -> dict[tuple[str, str], dict]:
     """(model, task) -> the columns of all judges."""
     own: dict[tuple[str, str, str], list[Rating]] = defaultdict(list)
     for rating in ratings:
@@ -108,15 +176,32 @@ def columns(models: Sequence[Judged], judges: Mapping[str, str], ratings: Sequen
         (judged.model, judged.task): {
             name: values
             for judge in judges
-            for name, values in columns_of(judge_prefix(judge), own[judged.model, judged.task, judge]).items()
+            for name, values in columns_of(
+                judge_prefix(judge), own[judged.model, judged.task, judge]
+            ).items()
         }
         for judged in models
     }
 
 
-def judge_record(args: Namespace, judges: Mapping[str, str], units: Mapping[str, Sequence[Unit]], ratings: Sequence[Rating]) -> dict:
+def judge_record(
+    args: Namespace,
+    judges: Mapping[str, str],
+    units: Mapping[str, Sequence[Unit]],
+    ratings: Sequence[Rating],
+) -> dict:
     """What judge.json says: the same in two identical runs."""
-    names = ("conversations", "turns", "unit", "show_reference", "seed", "dimensions", "attempts", "again", "sampling")
+    names = (
+        "conversations",
+        "turns",
+        "unit",
+        "show_reference",
+        "seed",
+        "dimensions",
+        "attempts",
+        "again",
+        "sampling",
+    )
     counts = {}
     for judge in judges:
         own = [rating for rating in ratings if rating.rater == judge]
@@ -124,7 +209,13 @@ def judge_record(args: Namespace, judges: Mapping[str, str], units: Mapping[str,
             "asked": len(own),
             "missing": sum(rating.scores is None for rating in own),
             "asked_again": sum(rating.attempts > 1 for rating in own),
-            "problems": dict(sorted(Counter(rating.problem.partition("; ")[0] for rating in own if rating.problem).items())),
+            "problems": dict(
+                sorted(
+                    Counter(
+                        rating.problem.partition("; ")[0] for rating in own if rating.problem
+                    ).items()
+                )
+            ),
         }
     return {
         "settings": {name: getattr(args, name) for name in names},
@@ -136,7 +227,9 @@ def judge_record(args: Namespace, judges: Mapping[str, str], units: Mapping[str,
 
 
 def table(ratings: Sequence[Rating]) -> list[str]:
-    """One Markdown row per task, model and judge: mean over dimensions with its clustered 95 % interval, and how many are missing."""
+    """One Markdown row per task, model and judge: mean over dimensions with its clustered 95 %
+    interval, and how many are missing.
+    """
     from leaderboard.judging.intervals import mean
 
     rows: dict[tuple[str, str, str], list[Rating]] = defaultdict(list)
@@ -150,7 +243,10 @@ def table(ratings: Sequence[Rating]) -> list[str]:
         found = mean(means, [rating.conversation_id for rating in rated])
         value = "–" if found.value is None else f"{found.value:.1f}"
         interval = "–" if found.low is None else f"{found.low:.1f} to {found.high:.1f}"
-        lines.append(f"|{task}|{shown(model)}|{judge}|{value}|{interval}|{len(rated):,}|{len(own) - len(rated):,}|")
+        lines.append(
+            f"|{task}|{shown(model)}|{judge}|{value}|{interval}|{len(rated):,}"
+            f"|{len(own) - len(rated):,}|"
+        )
     return lines
 
 
@@ -158,17 +254,39 @@ def counts_lines(counts: Mapping[str, Mapping]) -> list[str]:
     """What became of the questions, a line per judge."""
     lines = []
     for judge, own in counts.items():
-        why = f" ({'; '.join(f'{count:,} {problem}' for problem, count in own['problems'].items())})" if own["problems"] else ""
-        lines.append(f"{judge}: {own['asked']:,} asked, {own['asked_again']:,} more than once, {own['missing']:,} missing{why}")
+        why = (
+            f" ({'; '.join(f'{count:,} {problem}' for problem, count in own['problems'].items())})"
+            if own["problems"]
+            else ""
+        )
+        lines.append(
+            f"{judge}: {own['asked']:,} asked, {own['asked_again']:,} more than once,"
+            f" {own['missing']:,} missing{why}"
+        )
     return lines
 
 
-def _rating(judges: Mapping[str, str], item: tuple, scores: dict | None, problem: str, attempts: int) -> Rating:
+def _rating(
+    judges: Mapping[str, str], item: tuple, scores: dict | None, problem: str, attempts: int
+) -> Rating:
     judge, model, unit, repeat = item
     return Rating(
-        "judge", judge, judges[judge], model, unit.task, unit.id, unit.conversation_id, unit.language, unit.topic, unit.stage, unit.length,
-        scores, problem, attempts, repeat,
-    )  # fmt: skip
+        "judge",
+        judge,
+        judges[judge],
+        model,
+        unit.task,
+        unit.id,
+        unit.conversation_id,
+        unit.language,
+        unit.topic,
+        unit.stage,
+        unit.length,
+        scores,
+        problem,
+        attempts,
+        repeat,
+    )
 
 
 if __name__ == "__main__":

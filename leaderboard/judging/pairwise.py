@@ -1,16 +1,20 @@
 """Let language models compare models reply by reply, in both orders, and rank the models.
 
     csc pairwise results/model_a results/model_b --llm openai:MODEL --out compared/
-    csc pairwise results/ --llm openai:MODEL --llm other=openai:MODEL2 --out compared/       every two of the models in results/
+    csc pairwise results/ --llm openai:MODEL --llm other=openai:MODEL2 --out compared/
+        every two of the models in results/
 
-A and B are samples files of `lm_eval --log_samples`, or folders of them. Every two models are compared on the same sampled turns (in
-generated context: on the same conversations as each played them). A judge sees a pair twice, in both orders; a verdict that changes with
-the order is a tie, and one without an answer in both orders is missing. Scores are Bradley-Terry's with ties (Davidson's model), with
-bootstrap intervals over conversations; sets of models that cannot be told apart are shown as such. Each --llm is a judge, named NAME in
---llm NAME=openai:MODEL or else after its model; where options say STAGE, that name is meant.
+A and B are samples files of `lm_eval --log_samples`, or folders of them. Every two models are
+compared on the same sampled turns (in generated context: on the same conversations as each played
+them). A judge sees a pair twice, in both orders; a verdict that changes with the order is a tie,
+and one without an answer in both orders is missing. Scores are Bradley-Terry's with ties
+(Davidson's model), with bootstrap intervals over conversations; sets of models that cannot be told
+apart are shown as such. Each --llm is a judge, named NAME in --llm NAME=openai:MODEL or else after
+its model; where options say STAGE, that name is meant.
 
---out gets comparisons.jsonl (read by csc agreement), pairwise.json (judges, prompts, sample, counts, rankings) and run.json. Every request
-is in the journal: a run that was stopped or killed goes on by the same command and asks nothing twice.
+--out gets comparisons.jsonl (read by csc agreement), pairwise.json (judges, prompts, sample,
+counts, rankings) and run.json. Every request is in the journal: a run that was stopped or killed
+goes on by the same command and asks nothing twice.
 """
 
 import asyncio
@@ -30,7 +34,13 @@ from leaderboard.judging.units import Judged, Unit, chosen_tasks, read_models
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("samples", nargs="+", type=Path, metavar="A B", help="samples files, or folders of them, of two or more models")
+    parser.add_argument(
+        "samples",
+        nargs="+",
+        type=Path,
+        metavar="A B",
+        help="samples files, or folders of them, of two or more models",
+    )
     panel.add_arguments(parser)
 
 
@@ -41,12 +51,16 @@ def main(args: Namespace) -> None:
 
     started = time.time()
     panel.check_out(args, COMPARISONS)
-    models = read_models(args.samples, chosen_tasks(args.tasks, args.samples), whole=args.unit == "auto")
+    models = read_models(
+        args.samples, chosen_tasks(args.tasks, args.samples), whole=args.unit == "auto"
+    )
     models = compared_models(models)
     models, units = panel.sampled(models, args.conversations, args.turns, args.seed)
     with panel.panel(args, "pairwise") as (llm, judges):
         comparisons = asyncio.run(compare_all(llm, judges, models, units, args.show_reference))
-        signed = panel.signatures(args, judges, llm.sampling, COMPARED, panel.languages_of(units), "orders:both")
+        signed = panel.signatures(
+            args, judges, llm.sampling, COMPARED, panel.languages_of(units), "orders:both"
+        )
         write_lines(args.out / COMPARISONS, comparisons)
         rankings = rank(comparisons, args.seed)
         names = ("conversations", "turns", "unit", "show_reference", "seed", "attempts", "sampling")
@@ -56,31 +70,50 @@ def main(args: Namespace) -> None:
             "signatures": list(signed.values()),
             "prompts": prompt_hashes(COMPARED, panel.languages_of(units)),
             "sample": {task: len(own) for task, own in units.items()},
-            "rankings": {f"{judge} {task}": _plain(found) for (judge, task), found in rankings.items()},
+            "rankings": {
+                f"{judge} {task}": _plain(found) for (judge, task), found in rankings.items()
+            },
         }
-        panel.write_records(args.out, {"pairwise.json": record, "run.json": run_record(llm, started)})
-        sections = [ranking_section(found, f"{judge}, {task}") for (judge, task), found in rankings.items()]
-        print(as_markdown(Report(title="Comparisons", notes=(), signatures=(), sections=tuple(sections))))
+        panel.write_records(
+            args.out, {"pairwise.json": record, "run.json": run_record(llm, started)}
+        )
+        sections = [
+            ranking_section(found, f"{judge}, {task}") for (judge, task), found in rankings.items()
+        ]
+        print(
+            as_markdown(
+                Report(title="Comparisons", notes=(), signatures=(), sections=tuple(sections))
+            )
+        )
         print(panel.spent_line(llm))
     print(f"Wrote {args.out / COMPARISONS}; next: csc agreement {args.out} --out reliability/")
 
 
 def compared_models(models: Sequence[Judged]) -> list[Judged]:
-    """The tasks that at least two models have; the others are named. Raises DataError where there is none."""
+    """The tasks that at least two models have; the others are named. Raises DataError where there
+    is none.
+    """
     by_task: dict[str, list[Judged]] = defaultdict(list)
     for judged in models:
         by_task[judged.task].append(judged)
     kept = [judged for found in by_task.values() if len(found) > 1 for judged in found]
     alone = [f"{found[0].task} ({found[0].model})" for found in by_task.values() if len(found) == 1]
     if not kept:
-        raise DataError(f"there are no two models with the same task to compare; there are {', '.join(alone)}")
+        raise DataError(
+            f"there are no two models with the same task to compare; there are {', '.join(alone)}"
+        )
     if alone:
         print(f"left out, only one model has them: {', '.join(alone)}")
     return kept
 
 
-async def compare_all(llm, judges: Mapping[str, str], models: Sequence[Judged], units: Mapping[str, Sequence[Unit]],
-                      reference: bool) -> list[Comparison]:  # fmt: skip
+async def compare_all(
+    llm,
+    judges: Mapping[str, str],
+    models: Sequence[Judged],
+    units: Mapping[str, Sequence[Unit]],
+    reference: bool,
+) -> list[Comparison]:
     """Every judge's verdicts on every two models' sampled units, in a fixed order."""
     from csc_tasks.llm.items import run_items
     from csc_tasks.llm.outcomes import Dropped
@@ -90,8 +123,9 @@ async def compare_all(llm, judges: Mapping[str, str], models: Sequence[Judged], 
         (judge, first, second, unit.id)
         for task, own in units.items()
         for first, second in combinations([judged for judged in models if judged.task == task], 2)
-        for unit in own for judge in judges
-    ]  # fmt: skip
+        for unit in own
+        for judge in judges
+    ]
 
     async def one(judge, first, second):
         try:
@@ -105,9 +139,22 @@ async def compare_all(llm, judges: Mapping[str, str], models: Sequence[Judged], 
         backward, other = await one(judge, b.units[id_], a.units[id_])
         unit = a.units[id_]
         return Comparison(
-            judge, judges[judge], a.model, b.model, unit.task, id_, unit.conversation_id, unit.language, unit.topic, unit.stage, 
-            unit.length, b.units[id_].length, forward, backward, problem or other,
-        )  # fmt: skip
+            judge,
+            judges[judge],
+            a.model,
+            b.model,
+            unit.task,
+            id_,
+            unit.conversation_id,
+            unit.language,
+            unit.topic,
+            unit.stage,
+            unit.length,
+            b.units[id_].length,
+            forward,
+            backward,
+            problem or other,
+        )
 
     outcome = await run_items(items, work, llm, Progress(len(items), "comparisons"))
     return outcome.values
@@ -128,9 +175,13 @@ def _plain(found) -> dict:
     return {
         "models": [{**asdict(model), "score": model.score.model_dump()} for model in found.models],
         "not_told_apart": found.sets,
-        "differences": [{"a": a, "b": b, **value.model_dump()} for (a, b), value in found.differences.items()],
-        "bounded": found.bounded, "comparisons": found.comparisons, "unusable": found.unusable,
-    }  # fmt: skip
+        "differences": [
+            {"a": a, "b": b, **value.model_dump()} for (a, b), value in found.differences.items()
+        ],
+        "bounded": found.bounded,
+        "comparisons": found.comparisons,
+        "unusable": found.unusable,
+    }
 
 
 if __name__ == "__main__":

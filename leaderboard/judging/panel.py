@@ -1,4 +1,6 @@
-"""The judges of a run: each `--llm` is one, with a name of its own, and the options that rating and comparing share."""
+"""The judges of a run: each `--llm` is one, with a name of its own, and the options that rating and
+comparing share.
+"""
 
 import hashlib
 import json
@@ -24,25 +26,68 @@ _NAMED = re.compile(r"([\w.-]+)=(.*)", re.DOTALL)
 
 
 def add_arguments(parser: ArgumentParser, replies_only: bool = False) -> None:
-    """The options of every verb that asks judges; `replies_only`: without --unit and --show-reference, where they make no sense."""
+    """The options of every verb that asks judges; `replies_only`: without --unit and
+    --show-reference, where they make no sense.
+    """
     add = parser.add_argument
-    add("--out", required=True, type=Path, metavar="DIR", help="where ratings and results go; the journal lies beside it")
-    add("--tasks", default="", metavar="A,B", help="only these tasks, e.g. csc_conv_gen,csc_qa (default: all there are)")
-    add("--conversations", type=int, default=100, metavar="N", help="conversations in the sample of each task (default: 100)")
-    add("--turns", type=int, default=1, metavar="K", help="replies taken from each, of stages as different as can be (default: 1)")
+    add(
+        "--out",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="where ratings and results go; the journal lies beside it",
+    )
+    add(
+        "--tasks",
+        default="",
+        metavar="A,B",
+        help="only these tasks, e.g. csc_conv_gen,csc_qa (default: all there are)",
+    )
+    add(
+        "--conversations",
+        type=int,
+        default=100,
+        metavar="N",
+        help="conversations in the sample of each task (default: 100)",
+    )
+    add(
+        "--turns",
+        type=int,
+        default=1,
+        metavar="K",
+        help="replies taken from each, of stages as different as can be (default: 1)",
+    )
     if not replies_only:
-        add("--unit", default="auto", choices=("auto", "reply"),
-            help="what is judged in generated context: the whole conversation (auto, default) or single replies")
-        add("--show-reference", action="store_true", help="show the judges the gold reply too; it is in the signature")
-    add("--seed", type=int, default=0, metavar="N", help="another seed, another sample (default: 0)")
+        add(
+            "--unit",
+            default="auto",
+            choices=("auto", "reply"),
+            help=(
+                "what is judged in generated context: the whole conversation (auto, default) or"
+                " single replies"
+            ),
+        )
+        add(
+            "--show-reference",
+            action="store_true",
+            help="show the judges the gold reply too; it is in the signature",
+        )
+    add(
+        "--seed", type=int, default=0, metavar="N", help="another seed, another sample (default: 0)"
+    )
     add_llm_arguments(parser)
 
 
 def check_out(args: Namespace, file: str) -> None:
-    """Raise SettingError where `args.out` cannot be written, and say so where it holds what an earlier run said in `file`."""
+    """Raise SettingError where `args.out` cannot be written, and say so where it holds what an
+    earlier run said in `file`.
+    """
     check_writable(args.out)
     if (args.out / file).exists():
-        say_earlier(f"{args.out} holds {file} of an earlier run, which this one replaces; its results files stay beside the new ones")
+        say_earlier(
+            f"{args.out} holds {file} of an earlier run, which this one replaces; its results files"
+            " stay beside the new ones"
+        )
 
 
 def write_records(out: Path, records: Mapping[str, Mapping]) -> None:
@@ -53,9 +98,11 @@ def write_records(out: Path, records: Mapping[str, Mapping]) -> None:
 
 @contextmanager
 def panel(args: Namespace, what: str) -> Iterator[tuple["LLM", dict[str, str]]]:
-    """(llm, judge name -> backend:model) of the judges in `args.llm`: the name given as NAME=BACKEND:MODEL, else the model's own.
+    """(llm, judge name -> backend:model) of the judges in `args.llm`: the name given as
+    NAME=BACKEND:MODEL, else the model's own.
 
-    Each judge is a stage of its own in the journal, `--price` and `--sampling`. Raises SettingError for two judges of one name.
+    Each judge is a stage of its own in the journal, `--price` and `--sampling`. Raises SettingError
+    for two judges of one name.
     """
     from csc_tasks.llm.client import llm_from_args
     from leaderboard.judging.scripted import play
@@ -78,18 +125,28 @@ def named_judges(specs: Sequence[str]) -> dict[str, str]:
         plain = asked.partition(":")[2] or asked.partition(":")[0]
         name = named[1] if named else re.sub(r"[^\w.-]+", "-", plain, flags=re.ASCII).strip("-")
         if name in judges:
-            raise SettingError(f"--llm: two judges are called {name}; give one another name: --llm NAME={asked}")
+            raise SettingError(
+                f"--llm: two judges are called {name}; give one another name: --llm NAME={asked}"
+            )
         judges[name] = asked
     return judges
 
 
-def sampled(models: Sequence[Judged], conversations: int, turns: int, seed: int) -> tuple[list[Judged], dict[str, list[Unit]]]:
-    """(the models with the sampled units in full, task -> the sampled units' outlines); see `outlines`."""
+def sampled(
+    models: Sequence[Judged], conversations: int, turns: int, seed: int
+) -> tuple[list[Judged], dict[str, list[Unit]]]:
+    """(the models with the sampled units in full, task -> the sampled units' outlines); see
+    `outlines`.
+    """
     chosen = outlines(models, conversations, turns, seed)
-    return [judged.with_texts([unit.id for unit in chosen[judged.task]]) for judged in models], chosen
+    return [
+        judged.with_texts([unit.id for unit in chosen[judged.task]]) for judged in models
+    ], chosen
 
 
-def outlines(models: Sequence[Judged], conversations: int, turns: int, seed: int) -> dict[str, list[Unit]]:
+def outlines(
+    models: Sequence[Judged], conversations: int, turns: int, seed: int
+) -> dict[str, list[Unit]]:
     """Task -> the outlines of a sample of the units that all models of the task share.
 
     Prints how much of what there is was taken, and what not all models have.
@@ -107,29 +164,56 @@ def outlines(models: Sequence[Judged], conversations: int, turns: int, seed: int
         chosen[task] = sample(units, conversations, turns, seed)
         lacking = f"; {others:,} that not every model has are left out" if others else ""
         strata = len({(unit.language, unit.topic, unit.stage) for unit in chosen[task]})
-        kind = {"conversation": "conversations", "reply": "replies", "answer": "answers"}[units[0].kind]
-        print(f"{task}: {len(chosen[task]):,} of {len(units):,} {kind} in {strata} strata, of {len(found)} models{lacking}")
+        kind = {"conversation": "conversations", "reply": "replies", "answer": "answers"}[
+            units[0].kind
+        ]
+        print(
+            f"{task}: {len(chosen[task]):,} of {len(units):,} {kind} in {strata} strata, of"
+            f" {len(found)} models{lacking}"
+        )
     return chosen
 
 
-def signatures(args: Namespace, judges: Mapping[str, str], sampling: Mapping[str, Mapping], templates: Sequence[str],
-               languages: Sequence[str], *more: str) -> dict[str, str]:  # fmt: skip
-    """Judge name -> what it was asked exactly: the model, the prompts' version and hash, whether it saw the reference, the sample."""
+def signatures(
+    args: Namespace,
+    judges: Mapping[str, str],
+    sampling: Mapping[str, Mapping],
+    templates: Sequence[str],
+    languages: Sequence[str],
+    *more: str,
+) -> dict[str, str]:
+    """Judge name -> what it was asked exactly: the model, the prompts' version and hash, whether it
+    saw the reference, the sample.
+    """
     more = (*more, f"reference:{'shown' if args.show_reference else 'hidden'}", f"unit:{args.unit}")
-    return signed(args, judges, sampling, PROMPT_VERSION, prompt_hashes(templates, languages), *more)
+    return signed(
+        args, judges, sampling, PROMPT_VERSION, prompt_hashes(templates, languages), *more
+    )
 
 
-def signed(args: Namespace, judges: Mapping[str, str], sampling: Mapping[str, Mapping], version: int, hashes: Mapping[str, str],
-           *more: str) -> dict[str, str]:  # fmt: skip
-    """Judge name -> its signature: the model, version and `hashes` of its prompts, what else there is to say, the sample."""
+def signed(
+    args: Namespace,
+    judges: Mapping[str, str],
+    sampling: Mapping[str, Mapping],
+    version: int,
+    hashes: Mapping[str, str],
+    *more: str,
+) -> dict[str, str]:
+    """Judge name -> its signature: the model, version and `hashes` of its prompts, what else there
+    is to say, the sample.
+    """
     digest = hashlib.sha256(json.dumps(dict(hashes), sort_keys=True).encode()).hexdigest()[:8]
     found = {}
     for name, asked in judges.items():
         own = {**SAMPLING, **sampling.get("", {}), **sampling.get(name, {})}
         parts = (
-            f"judge:{asked}", f"prompt:{version}-{digest}", *more, f"sample:{args.conversations}x{args.turns}", f"seed:{args.seed}",
+            f"judge:{asked}",
+            f"prompt:{version}-{digest}",
+            *more,
+            f"sample:{args.conversations}x{args.turns}",
+            f"seed:{args.seed}",
             f"sampling:{json.dumps(own, sort_keys=True, separators=(',', ':'))}",
-        )  # fmt: skip
+        )
         found[name] = "|".join(parts)
     return found
 
@@ -142,4 +226,7 @@ def languages_of(units: Mapping[str, Iterable[Unit]]) -> list[str]:
 def spent_line(llm: "LLM") -> str:
     """What was asked, in one line."""
     cost = "" if llm.budget.cost is None else f", cost {llm.budget.cost:.4f} in all"
-    return f"{llm.sent:,} requests sent, {llm.replayed:,} read from the journal{cost}; every one is in {llm.journal.path}"
+    return (
+        f"{llm.sent:,} requests sent, {llm.replayed:,} read from the journal{cost}; every one is in"
+        f" {llm.journal.path}"
+    )

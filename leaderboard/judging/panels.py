@@ -1,7 +1,8 @@
 """Ratings as tables of units and raters, and every coefficient of agreement over them.
 
-A unit is one dimension of one model's reply (or conversation); clusters are conversations. Classes are 1..5 for everybody: people's as they
-are, judges' scores by `score_class`. Raw scores are on 0..100 for everybody: judges' as they are, people's at the middle of their class.
+A unit is one dimension of one model's reply (or conversation); clusters are conversations. Classes
+are 1..5 for everybody: people's as they are, judges' scores by `score_class`. Raw scores are on
+0..100 for everybody: judges' as they are, people's at the middle of their class.
 """
 
 from collections import Counter, defaultdict
@@ -35,7 +36,10 @@ class Opinions:
 
     def in_dimension(self, dimension: str) -> "Opinions":
         """Those about one dimension."""
-        kept = {rater: {key: score for key, score in said.items() if key[2] == dimension} for rater, said in self.scores.items()}
+        kept = {
+            rater: {key: score for key, score in said.items() if key[2] == dimension}
+            for rater, said in self.scores.items()
+        }
         return Opinions(kept, self.conversations)
 
     def with_mean(self, name: str, raters: Sequence[str]) -> "Opinions":
@@ -44,14 +48,19 @@ class Opinions:
         for rater in raters:
             for key, score in self.scores[rater].items():
                 said[key].append(score)
-        return Opinions({**self.scores, name: {key: sum(own) / len(own) for key, own in said.items()}}, self.conversations)
+        return Opinions(
+            {**self.scores, name: {key: sum(own) / len(own) for key, own in said.items()}},
+            self.conversations,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far raters agree. kappa: Fleiss', on classes, over units with the commonest number of ratings (`left_out`: the others).
+    """How far raters agree. kappa: Fleiss', on classes, over units with the commonest number of
+    ratings (`left_out`: the others).
 
-    ordinal: Krippendorff's alpha on classes; interval: on raw scores. spearman: rank correlation of raw scores, of two raters only.
+    ordinal: Krippendorff's alpha on classes; interval: on raw scores. spearman: rank correlation of
+    raw scores, of two raters only.
     """
 
     units: int
@@ -77,7 +86,9 @@ def opinions(ratings: Iterable[Rating]) -> Opinions:
 
 
 def agreement(said: Opinions, seed: int) -> Agreement:
-    """Every coefficient among all raters of `said`, over the units that at least two of them rated."""
+    """Every coefficient among all raters of `said`, over the units that at least two of them
+    rated.
+    """
     by_unit: dict[Key, list[float]] = defaultdict(list)
     for own in said.scores.values():
         for key, score in own.items():
@@ -87,15 +98,24 @@ def agreement(said: Opinions, seed: int) -> Agreement:
         return Agreement(0, 0, NOTHING, NOTHING, NOTHING, NOTHING)
     clusters = [said.conversations[unit] for _, unit, _ in shared]
     classes = [[score_class(score) - 1 for score in scores] for scores in shared.values()]
-    ordinal = coefficient(coefficients.coincidence_sums(classes, CLASSES), clusters, coefficients.ordinal_alpha, seed)
-    interval = coefficient(coefficients.interval_sums(list(shared.values())), clusters, coefficients.interval_alpha, seed)
+    ordinal = coefficient(
+        coefficients.coincidence_sums(classes, CLASSES), clusters, coefficients.ordinal_alpha, seed
+    )
+    interval = coefficient(
+        coefficients.interval_sums(list(shared.values())),
+        clusters,
+        coefficients.interval_alpha,
+        seed,
+    )
     kappa, left_out = _kappa(classes, clusters, seed)
     spearman = rank_correlation(said, seed) if len(said.scores) == 2 else NOTHING
     return Agreement(len(shared), left_out, kappa, ordinal, interval, spearman)
 
 
 def rank_correlation(said: Opinions, seed: int) -> Value:
-    """Spearman's correlation of two raters' raw scores, ranked anew in every draw of conversations."""
+    """Spearman's correlation of two raters' raw scores, ranked anew in every draw of
+    conversations.
+    """
     first, second = said.scores.values()
     keys = sorted(first.keys() & second.keys())
     if len(keys) < 2:
@@ -112,10 +132,18 @@ def rank_correlation(said: Opinions, seed: int) -> Value:
     return drawn(value, statistic, len(keys), count, seed, resamples=1000)
 
 
-def _kappa(classes: Sequence[Sequence[int]], clusters: Sequence[str], seed: int) -> tuple[Value, int]:
+def _kappa(
+    classes: Sequence[Sequence[int]], clusters: Sequence[str], seed: int
+) -> tuple[Value, int]:
     sizes = Counter(map(len, classes))
     usual = max(sizes, key=lambda size: (sizes[size], size))
-    kept = [(unit, cluster) for unit, cluster in zip(classes, clusters, strict=True) if len(unit) == usual]
+    kept = [
+        (unit, cluster)
+        for unit, cluster in zip(classes, clusters, strict=True)
+        if len(unit) == usual
+    ]
     sums = coefficients.kappa_sums([unit for unit, _ in kept], CLASSES)
-    found = coefficient(sums, [cluster for _, cluster in kept], lambda total: coefficients.kappa(total, usual), seed)
+    found = coefficient(
+        sums, [cluster for _, cluster in kept], lambda total: coefficients.kappa(total, usual), seed
+    )
     return found, len(classes) - len(kept)

@@ -1,14 +1,19 @@
-"""Text of models and corpora as quoted data in a judge's prompt: whatever it says, it cannot become part of the prompt's structure.
+"""Text of models and corpora as quoted data in a judge's prompt: whatever it says, it cannot become
+part of the prompt's structure.
 
-The data is one JSON document between two lines, `<data CODE>` and `</data CODE>`. Three things hold for any text, each enough by itself:
+The data is one JSON document between two lines, `<data CODE>` and `</data CODE>`. Three things hold
+for any text, each enough by itself:
 
-- a text stays inside one line, because JSON writes line breaks as escapes, and so never begins a line;
-- no `<` or `>`, nor a character that looks the same after Unicode normalisation, stands anywhere in the block: they are written as JSON
-  escapes, so a text can show no tag, neither ours nor a chat template's (`<|im_start|>`, `</s>`); `[INST]` is escaped too;
+- a text stays inside one line, because JSON writes line breaks as escapes, and so never begins a
+  line;
+- no `<` or `>`, nor a character that looks the same after Unicode normalisation, stands anywhere in
+  the block: they are written as JSON escapes, so a text can show no tag, neither ours nor a chat
+  template's (`<|im_start|>`, `</s>`); `[INST]` is escaped too;
 - CODE is a hash of the whole document, so a text would have to hold its own hash.
 
-Characters that show nothing or reorder others (controls, zero-width and bidirectional marks, half characters) are escapes as well. All of
-it is JSON: a reader that decodes the document has every text back as it was. The same data gives the same block, so a journal replays.
+Characters that show nothing or reorder others (controls, zero-width and bidirectional marks, half
+characters) are escapes as well. All of it is JSON: a reader that decodes the document has every
+text back as it was. The same data gives the same block, so a journal replays.
 """
 
 import hashlib
@@ -31,12 +36,17 @@ def quote(data: Mapping) -> tuple[str, str]:
 
 
 def unquote(prompt: str) -> tuple[str, dict]:
-    """(what stands outside the block, the data) of a prompt with one block; raises ValueError where its structure is broken."""
+    """(what stands outside the block, the data) of a prompt with one block; raises ValueError where
+    its structure is broken.
+    """
     lines = prompt.split("\n")
     opening = [i for i, line in enumerate(lines) if re.fullmatch(r"<data [0-9a-f]{16}>", line)]
     closing = [i for i, line in enumerate(lines) if re.fullmatch(r"</data [0-9a-f]{16}>", line)]
     if len(opening) != 1 or len(closing) != 1 or lines[closing[0]] != f"</{lines[opening[0]][1:]}":
-        raise ValueError(f"{len(opening)} opening and {len(closing)} closing lines, where one of each with one code belongs")
+        raise ValueError(
+            f"{len(opening)} opening and {len(closing)} closing lines, where one of each with one"
+            " code belongs"
+        )
     body = "\n".join(lines[opening[0] + 1 : closing[0]])
     if hashlib.sha256(body.encode()).hexdigest()[:16] != lines[opening[0]][6:-1]:
         raise ValueError("the code is not that of the data")
@@ -44,7 +54,9 @@ def unquote(prompt: str) -> tuple[str, dict]:
 
 
 def _lines(data: Mapping) -> list[str]:
-    """The JSON document: a line for each entry, and for each member of an entry that is a list (a turn of a conversation)."""
+    """The JSON document: a line for each entry, and for each member of an entry that is a list (a
+    turn of a conversation).
+    """
     lines = []
     for name, value in data.items():
         if isinstance(value, list) and value:

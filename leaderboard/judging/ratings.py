@@ -1,4 +1,6 @@
-"""Ratings and comparisons as lines of JSON: what `csc judge`, `csc pairwise` and `csc human import` write and `csc agreement` reads."""
+"""Ratings and comparisons as lines of JSON: what `csc judge`, `csc pairwise` and `csc human import`
+write and `csc agreement` reads.
+"""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -16,8 +18,10 @@ RATINGS, COMPARISONS = "ratings.jsonl", "comparisons.jsonl"
 class Rating:
     """What one rater said of one model's unit.
 
-    kind: "judge" (scores 0..100) or "human" (1..5). rater: the judge's or person's name. asked: the judge as backend:model, "" for people.
-    scores: dimension -> number, None where nothing usable came (`problem` says why): missing, never 0. repeat: 1 for the second asking.
+    kind: "judge" (scores 0..100) or "human" (1..5). rater: the judge's or person's name. asked: the
+    judge as backend:model, "" for people.
+    scores: dimension -> number, None where nothing usable came (`problem` says why): missing, never
+    0. repeat: 1 for the second asking.
     attempts: replies it took, malformed ones included. length: characters of what was rated.
     """
 
@@ -42,7 +46,8 @@ class Rating:
 class Comparison:
     """What one judge said of two models' units with the same id, asked in both orders.
 
-    forward: "first", "second" or "tie" with model a first; backward: the same with b first; None where nothing usable came.
+    forward: "first", "second" or "tie" with model a first; backward: the same with b first; None
+    where nothing usable came.
     """
 
     rater: str
@@ -63,7 +68,9 @@ class Comparison:
 
     @property
     def winner(self) -> str | None:
-        """"a", "b", or "tie", which a verdict that flips with the order is too; None unless both orders were answered."""
+        """ "a", "b", or "tie", which a verdict that flips with the order is too; None unless both
+        orders were answered.
+        """
         if self.forward is None or self.backward is None:
             return None
         forward = {"first": "a", "second": "b", "tie": "tie"}[self.forward]
@@ -78,17 +85,24 @@ class Comparison:
 
 def write_lines(file: Path, items: Iterable[Rating | Comparison]) -> Path:
     """Write the items, one a line; the file appears whole or not at all."""
-    return replace_file(file, (json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in items))
+    return replace_file(
+        file, (json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in items)
+    )
 
 
 def read_ratings(paths: Iterable[Path]) -> list[Rating]:
-    """The ratings in files or folders; raises DataError for a line that is none, and for two that say the same thing twice."""
+    """The ratings in files or folders; raises DataError for a line that is none, and for two that
+    say the same thing twice.
+    """
     found: dict[tuple, tuple[Rating, str]] = {}
     for rating, where in _read(paths, RATINGS, Rating):
         _check_rating(rating, where)
         key = (rating.kind, rating.rater, rating.model, rating.unit, rating.repeat)
         if key in found:
-            again = f"{rating.rater} has rated {rating.unit} of {rating.model} before, in {found[key][1]}"
+            again = (
+                f"{rating.rater} has rated {rating.unit} of {rating.model} before, in"
+                f" {found[key][1]}"
+            )
             raise DataError(f"{where}: {again}; give one of them")
         found[key] = rating, where
     return [rating for rating, _ in found.values()]
@@ -103,7 +117,10 @@ def read_comparisons(paths: Iterable[Path]) -> list[Comparison]:
             raise DataError(f"{where}: {answers} are no answers of a comparison")
         key = (comparison.rater, frozenset((comparison.a, comparison.b)), comparison.unit)
         if key in found:
-            raise DataError(f"{where}: {comparison.rater} has compared {comparison.unit} before, in {found[key][1]}; give one of them")
+            raise DataError(
+                f"{where}: {comparison.rater} has compared {comparison.unit} before, in"
+                f" {found[key][1]}; give one of them"
+            )
         found[key] = comparison, where
     return [comparison for comparison, _ in found.values()]
 
@@ -112,8 +129,12 @@ def _read(paths, name, form):
     names = {field.name for field in fields(form)}
     # A folder that is given twice is read once.
     for path in {path.resolve(): path for path in paths}.values():
-        for file in sorted(path.rglob(name)) if path.is_dir() else [path] if path.name == name else []:
-            lines = read_text(file, "give what csc judge, csc pairwise or csc human import wrote").split("\n")
+        for file in (
+            sorted(path.rglob(name)) if path.is_dir() else [path] if path.name == name else []
+        ):
+            lines = read_text(
+                file, "give what csc judge, csc pairwise or csc human import wrote"
+            ).split("\n")
             for number, line in enumerate(lines, 1):
                 if not line:
                     continue
@@ -123,7 +144,10 @@ def _read(paths, name, form):
                 except (ValueError, RecursionError) as error:
                     raise DataError(f"{where}: broken JSON ({error})") from None
                 if not isinstance(row, Mapping) or set(row) != names:
-                    raise DataError(f"{where}: not a line of {name}; was it written by another version? Make it again")
+                    raise DataError(
+                        f"{where}: not a line of {name}; was it written by another version? Make it"
+                        " again"
+                    )
                 yield form(**row), where
 
 
@@ -133,4 +157,6 @@ def _check_rating(rating: Rating, where: str) -> None:
         raise DataError(f"{where}: kind {rating.kind!r} is neither judge nor human")
     for name, score in (rating.scores or {}).items():
         if type(score) not in (int, float) or not low <= score <= high:
-            raise DataError(f"{where}: {name} is {score!r}; scores of kind {rating.kind} are {low}..{high}")
+            raise DataError(
+                f"{where}: {name} is {score!r}; scores of kind {rating.kind} are {low}..{high}"
+            )

@@ -1,4 +1,6 @@
-"""The reliability report: how far judges and people agree, and what besides quality moves judges. Assembled here, computed elsewhere."""
+"""The reliability report: how far judges and people agree, and what besides quality moves judges.
+Assembled here, computed elsewhere.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,9 +15,15 @@ from leaderboard.judging.strengths import Ranking, ranking
 ALL = "all"
 
 
-def report(ratings: Sequence[Rating], comparisons: Sequence[Comparison], seed: int, families: Mapping[str, str],
-           signatures: Sequence[str] = ()) -> Report:  # fmt: skip
-    """Everything that ratings and comparisons say about their raters. Sections without anything to say are left out.
+def report(
+    ratings: Sequence[Rating],
+    comparisons: Sequence[Comparison],
+    seed: int,
+    families: Mapping[str, str],
+    signatures: Sequence[str] = (),
+) -> Report:
+    """Everything that ratings and comparisons say about their raters. Sections without anything to
+    say are left out.
 
     Raises DataError where one name stands for two raters.
     """
@@ -25,7 +33,12 @@ def report(ratings: Sequence[Rating], comparisons: Sequence[Comparison], seed: i
     said = panels.opinions(ratings)
     comparing = list(dict.fromkeys(comparison.rater for comparison in comparisons))
     sections = [
-        *agreement_sections(said, [name for name in judges if name in said.scores], [name for name in humans if name in said.scores], seed),
+        *agreement_sections(
+            said,
+            [name for name in judges if name in said.scores],
+            [name for name in humans if name in said.scores],
+            seed,
+        ),
         *_some(missing_section(ratings, comparisons)),
         *_some(position_section(comparisons, comparing)),
         *_some(length_section(ratings, judges)),
@@ -35,24 +48,43 @@ def report(ratings: Sequence[Rating], comparisons: Sequence[Comparison], seed: i
         *(section for rater in comparing for section in ranking_sections(comparisons, rater, seed)),
     ]
     notes = [
-        f"{_counted(len(judges), 'judge')} and {len(humans)} people rated {len({(r.model, r.unit) for r in ratings}):,} replies or "
-        "conversations of "
-        f"{len({r.model for r in ratings}):,} models; {_counted(len(comparing), 'judge')} made {len(comparisons):,} comparisons",
-        "numbers in brackets are 95 % intervals over conversations (t, or a bootstrap of whole conversations); – is undefined, never 0",
+        (
+            f"{_counted(len(judges), 'judge')} and {len(humans)} people rated"
+            f" {len({(r.model, r.unit) for r in ratings}):,} replies or conversations of"
+            f" {len({r.model for r in ratings}):,} models; {_counted(len(comparing), 'judge')} made"
+            f" {len(comparisons):,} comparisons"
+        ),
+        (
+            "numbers in brackets are 95 % intervals over conversations (t, or a bootstrap of whole"
+            " conversations); – is undefined, never 0"
+        ),
     ]
-    return Report(title="How far the ratings can be believed", notes=tuple(notes), signatures=tuple(signatures), sections=tuple(sections))
+    return Report(
+        title="How far the ratings can be believed",
+        notes=tuple(notes),
+        signatures=tuple(signatures),
+        sections=tuple(sections),
+    )
 
 
 def check_names(ratings: Sequence[Rating], comparisons: Sequence[Comparison]) -> None:
     """Raise DataError where one name is a judge's and a person's, or that of two models."""
     known: dict[str, tuple[str, str]] = {}
-    for rater, kind, asked in [*((r.rater, r.kind, r.asked) for r in ratings), *((c.rater, "judge", c.asked) for c in comparisons)]:
+    for rater, kind, asked in [
+        *((r.rater, r.kind, r.asked) for r in ratings),
+        *((c.rater, "judge", c.asked) for c in comparisons),
+    ]:
         if known.setdefault(rater, (kind, asked)) != (kind, asked):
             one, other = (" ".join(filter(None, who)) for who in (known[rater], (kind, asked)))
-            raise DataError(f"{rater} is the name of two raters ({one}; {other}); ask one again as --llm NAME=BACKEND:MODEL")
+            raise DataError(
+                f"{rater} is the name of two raters ({one}; {other}); ask one again as --llm"
+                " NAME=BACKEND:MODEL"
+            )
 
 
-def agreement_sections(said: panels.Opinions, judges: Sequence[str], humans: Sequence[str], seed: int) -> list[Section]:
+def agreement_sections(
+    said: panels.Opinions, judges: Sequence[str], humans: Sequence[str], seed: int
+) -> list[Section]:
     """Agreement within judges and within people per dimension, and between every two raters."""
     sections = []
     for title, raters in (("Agreement among judges", judges), ("Agreement among people", humans)):
@@ -60,11 +92,22 @@ def agreement_sections(said: panels.Opinions, judges: Sequence[str], humans: Seq
             continue
         panel, rows = said.of(raters), []
         for dimension in [*sorted({key[2] for own in panel.scores.values() for key in own}), ALL]:
-            found = panels.agreement(panel if dimension == ALL else panel.in_dimension(dimension), seed)
+            found = panels.agreement(
+                panel if dimension == ALL else panel.in_dimension(dimension), seed
+            )
             if found.units:
                 rows.append((dimension, found.units, found.kappa, found.ordinal, found.interval))
-        columns = ("dimension", "rated by two or more", "Fleiss' kappa", "ordinal alpha", "interval alpha")
-        text = f"{', '.join(raters)}. Kappa and ordinal alpha on five classes, interval alpha on raw scores (0-100)."
+        columns = (
+            "dimension",
+            "rated by two or more",
+            "Fleiss' kappa",
+            "ordinal alpha",
+            "interval alpha",
+        )
+        text = (
+            f"{', '.join(raters)}. Kappa and ordinal alpha on five classes, interval alpha on raw"
+            " scores (0-100)."
+        )
         sections.append(Section(title=title, text=text, columns=columns, rows=tuple(rows)))
     pairs = _pairs(said, judges, humans)
     if pairs:
@@ -72,10 +115,31 @@ def agreement_sections(said: panels.Opinions, judges: Sequence[str], humans: Seq
         for table, first, second in pairs:
             found = panels.agreement(table.of([first, second]), seed)
             if found.units:
-                rows.append((f"{first} – {second}", found.units, found.kappa, found.ordinal, found.interval, found.spearman))
-        columns = ("raters", "rated by both", "Fleiss' kappa", "ordinal alpha", "interval alpha", "Spearman")
-        text = "All dimensions together. People's classes 1-5 stand at 10, 30, 50, 70 and 90 where raw scores are compared."
-        sections.append(Section(title="Agreement of two", text=text, columns=columns, rows=tuple(rows)))
+                rows.append(
+                    (
+                        f"{first} – {second}",
+                        found.units,
+                        found.kappa,
+                        found.ordinal,
+                        found.interval,
+                        found.spearman,
+                    )
+                )
+        columns = (
+            "raters",
+            "rated by both",
+            "Fleiss' kappa",
+            "ordinal alpha",
+            "interval alpha",
+            "Spearman",
+        )
+        text = (
+            "All dimensions together. People's classes 1-5 stand at 10, 30, 50, 70 and 90 where raw"
+            " scores are compared."
+        )
+        sections.append(
+            Section(title="Agreement of two", text=text, columns=columns, rows=tuple(rows))
+        )
     return sections
 
 
@@ -86,28 +150,62 @@ def missing_section(ratings: Sequence[Rating], comparisons: Sequence[Comparison]
         own = [rating for rating in ratings if rating.rater == judge]
         absent = [rating for rating in own if rating.scores is None]
         again = sum(rating.attempts > 1 for rating in own)
-        rows.append((judge, "ratings", len(own), again, len(absent), effects.missing_share(own), _reasons(absent)))
+        rows.append(
+            (
+                judge,
+                "ratings",
+                len(own),
+                again,
+                len(absent),
+                effects.missing_share(own),
+                _reasons(absent),
+            )
+        )
     for judge in dict.fromkeys(comparison.rater for comparison in comparisons):
         own = [comparison for comparison in comparisons if comparison.rater == judge]
         absent = [comparison for comparison in own if comparison.winner is None]
-        rows.append((judge, "comparisons", len(own), "–", len(absent), effects.missing_share(own), _reasons(absent)))
+        rows.append(
+            (
+                judge,
+                "comparisons",
+                len(own),
+                "–",
+                len(absent),
+                effects.missing_share(own),
+                _reasons(absent),
+            )
+        )
     columns = ("judge", "of", "asked", "more than once", "missing", "share missing", "why")
-    text = "A reply that does not answer every item asked, by its name and in range, is asked again a few times and is then missing."
-    return Section(title="Parse failures", text=text, columns=columns, rows=tuple(rows), digits=3) if rows else None
+    text = (
+        "A reply that does not answer every item asked, by its name and in range, is asked again a"
+        " few times and is then missing."
+    )
+    return (
+        Section(title="Parse failures", text=text, columns=columns, rows=tuple(rows), digits=3)
+        if rows
+        else None
+    )
 
 
 def position_section(comparisons: Sequence[Comparison], judges: Sequence[str]) -> Section | None:
     """Order and length in comparisons."""
     rows = []
     for judge in judges:
-        found = effects.position([comparison for comparison in comparisons if comparison.rater == judge])
+        found = effects.position(
+            [comparison for comparison in comparisons if comparison.rater == judge]
+        )
         rows.append((judge, found.first, found.flips, found.longer))
     columns = ("judge", "first minus second", "flips", "longer minus shorter")
     text = (
-        "Every pair was shown in both orders. First minus second: 0 without an effect of order, 1 if the first always wins. A flip, where "
-        "the winner changed with the order, counts as a tie. The longer reply may also be the better one."
+        "Every pair was shown in both orders. First minus second: 0 without an effect of order, 1"
+        " if the first always wins. A flip, where the winner changed with the order, counts as a"
+        " tie. The longer reply may also be the better one."
     )
-    return Section(title="Order in comparisons", text=text, columns=columns, rows=tuple(rows)) if rows else None
+    return (
+        Section(title="Order in comparisons", text=text, columns=columns, rows=tuple(rows))
+        if rows
+        else None
+    )
 
 
 def length_section(ratings: Sequence[Rating], judges: Sequence[str]) -> Section | None:
@@ -115,26 +213,44 @@ def length_section(ratings: Sequence[Rating], judges: Sequence[str]) -> Section 
     rows = [(judge, *effects.length(ratings, judge)) for judge in judges]
     columns = ("judge", "points per doubling", "beyond the other raters")
     text = (
-        "Between models in the same place. Longer replies may be better ones, so the second number is what this judge adds for length that "
-        "the other raters, who see the same quality, do not; with two raters one's bonus is the other's malus."
+        "Between models in the same place. Longer replies may be better ones, so the second number"
+        " is what this judge adds for length that the other raters, who see the same quality, do"
+        " not; with two raters one's bonus is the other's malus."
     )
     known = [row for row in rows if row[1].value is not None]
-    return Section(title="Length in ratings", text=text, columns=columns, rows=tuple(known)) if known else None
+    return (
+        Section(title="Length in ratings", text=text, columns=columns, rows=tuple(known))
+        if known
+        else None
+    )
 
 
-def kinship_section(ratings: Sequence[Rating], judges: Sequence[str], families: Mapping[str, str]) -> Section | None:
+def kinship_section(
+    ratings: Sequence[Rating], judges: Sequence[str], families: Mapping[str, str]
+) -> Section | None:
     """Self-preference."""
     asked = {rating.rater: rating.asked for rating in ratings}
     rows = []
     for judge in judges:
         kin = family(judge, families) or family(asked[judge].partition(":")[2], families)
-        rows.append((judge, kin or "unknown", effects.self_preference(ratings, judge, asked[judge], families)))
+        rows.append(
+            (
+                judge,
+                kin or "unknown",
+                effects.self_preference(ratings, judge, asked[judge], families),
+            )
+        )
     columns = ("judge", "family", "points for its own family")
     text = (
-        "What a judge gives models of its own family more than the other raters do, minus the same for other models in the same place. "
-        "Undefined where its family is unknown or was not rated, or nobody else rated."
+        "What a judge gives models of its own family more than the other raters do, minus the same"
+        " for other models in the same place. Undefined where its family is unknown or was not"
+        " rated, or nobody else rated."
     )
-    return Section(title="Self-preference", text=text, columns=columns, rows=tuple(rows)) if rows else None
+    return (
+        Section(title="Self-preference", text=text, columns=columns, rows=tuple(rows))
+        if rows
+        else None
+    )
 
 
 def saturation_section(ratings: Sequence[Rating], judges: Sequence[str]) -> Section | None:
@@ -144,13 +260,38 @@ def saturation_section(ratings: Sequence[Rating], judges: Sequence[str]) -> Sect
         found = effects.saturation(rating for rating in ratings if rating.rater == judge)
         if found:
             usual = f"{found.commonest:g}"
-            rows.append((judge, found.full, found.top, usual, found.commonest_share, found.different, f"{found.spread:.1f}"))
-    columns = ("judge", "share at 100", "share at 80 or more", "commonest", "its share", "different scores", "standard deviation")
-    text = "A judge who gives nearly everything the same score tells little apart, however well it agrees with others."
-    return Section(title="Saturation", text=text, columns=columns, rows=tuple(rows)) if rows else None
+            rows.append(
+                (
+                    judge,
+                    found.full,
+                    found.top,
+                    usual,
+                    found.commonest_share,
+                    found.different,
+                    f"{found.spread:.1f}",
+                )
+            )
+    columns = (
+        "judge",
+        "share at 100",
+        "share at 80 or more",
+        "commonest",
+        "its share",
+        "different scores",
+        "standard deviation",
+    )
+    text = (
+        "A judge who gives nearly everything the same score tells little apart, however well it"
+        " agrees with others."
+    )
+    return (
+        Section(title="Saturation", text=text, columns=columns, rows=tuple(rows)) if rows else None
+    )
 
 
-def stability_section(ratings: Sequence[Rating], judges: Sequence[str], seed: int) -> Section | None:
+def stability_section(
+    ratings: Sequence[Rating], judges: Sequence[str], seed: int
+) -> Section | None:
     """What was asked twice."""
     rows = []
     for judge in judges:
@@ -159,7 +300,9 @@ def stability_section(ratings: Sequence[Rating], judges: Sequence[str], seed: in
             rows.append((judge, found.difference, found.same_class, found.alpha))
     columns = ("judge", "mean difference in points", "same class", "interval alpha")
     text = "A seeded sample was asked a second time."
-    return Section(title="Asked twice", text=text, columns=columns, rows=tuple(rows)) if rows else None
+    return (
+        Section(title="Asked twice", text=text, columns=columns, rows=tuple(rows)) if rows else None
+    )
 
 
 def ranking_sections(comparisons: Sequence[Comparison], rater: str, seed: int) -> list[Section]:
@@ -168,7 +311,11 @@ def ranking_sections(comparisons: Sequence[Comparison], rater: str, seed: int) -
     for comparison in comparisons:
         if comparison.rater == rater:
             by_task[comparison.task].append(comparison)
-    return [ranking_section(found, f"{rater}, {task}") for task, own in by_task.items() if (found := ranking(own, seed))]
+    return [
+        ranking_section(found, f"{rater}, {task}")
+        for task, own in by_task.items()
+        if (found := ranking(own, seed))
+    ]
 
 
 def ranking_section(found: Ranking, where: str) -> Section:
@@ -178,17 +325,25 @@ def ranking_section(found: Ranking, where: str) -> Section:
         for model in members:
             letters[model] += letter
     rows = tuple((m.model, m.score, m.won, m.tied, m.lost, letters[m.model]) for m in found.models)
-    text = f"{found.comparisons:,} comparisons, {found.unusable:,} without a verdict in both orders left out. " + (
-        "Bradley-Terry scores with ties (Davidson), mean 0; a difference of 1 is 2.7 wins for each loss. Models that share a letter cannot "
-        "be told apart (95 % interval of their difference)."
+    text = (
+        f"{found.comparisons:,} comparisons, {found.unusable:,} without a verdict in both orders"
+        " left out. "
+        + "Bradley-Terry scores with ties (Davidson), mean 0; a difference of 1 is 2.7 wins for"
+        " each loss. Models that share a letter cannot be told apart (95 % interval of their"
+        " difference)."
     )
     if found.bounded:
-        text += " Some models were never beaten by the rest: half a win each way was added to every pair, and distances are lower bounds."
+        text += (
+            " Some models were never beaten by the rest: half a win each way was added to every"
+            " pair, and distances are lower bounds."
+        )
     columns = ("model", "score", "won", "tied", "lost", "not told apart")
     return Section(title=f"Comparisons: {where}", text=text, columns=columns, rows=rows)
 
 
-def _pairs(said: panels.Opinions, judges: Sequence[str], humans: Sequence[str]) -> list[tuple[panels.Opinions, str, str]]:
+def _pairs(
+    said: panels.Opinions, judges: Sequence[str], humans: Sequence[str]
+) -> list[tuple[panels.Opinions, str, str]]:
     """The pairs of raters worth showing, and the table that holds both."""
     pairs = [(said, a, b) for i, a in enumerate(judges) for b in judges[i + 1 :]]
     if humans:

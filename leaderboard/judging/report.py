@@ -1,6 +1,8 @@
-"""A report as data: sections of tables whose cells are words, counts or values with intervals; and the report as Markdown or HTML.
+"""A report as data: sections of tables whose cells are words, counts or values with intervals; and
+the report as Markdown or HTML.
 
-reliability.json is such a report; `as_html` makes a fragment of it that any page can hold. All names are text from outside and are escaped.
+reliability.json is such a report; `as_html` makes a fragment of it that any page can hold. All
+names are text from outside and are escaped.
 """
 
 import html
@@ -16,7 +18,9 @@ from leaderboard.board import Strict, Value
 
 
 class Section(Strict):
-    """One table. text: what it says and how to read it. columns: headings. digits: of the values in it."""
+    """One table. text: what it says and how to read it. columns: headings. digits: of the values in
+    it.
+    """
 
     title: str
     text: str
@@ -26,7 +30,9 @@ class Section(Strict):
 
 
 class Report(Strict):
-    """reliability.json. notes: what was read and what is missing. signatures: what was asked, one line per rater."""
+    """reliability.json. notes: what was read and what is missing. signatures: what was asked, one
+    line per rater.
+    """
 
     format: Literal[1] = 1
     title: str
@@ -43,7 +49,9 @@ def load_report(file: Path) -> Report:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"])) or "the file"
-        raise DataError(f"{file}: {place}: {first['msg']}; make it again with csc agreement") from None
+        raise DataError(
+            f"{file}: {place}: {first['msg']}; make it again with csc agreement"
+        ) from None
 
 
 def cell_text(cell: str | int | Value, digits: int) -> str:
@@ -62,7 +70,12 @@ def as_markdown(report: Report) -> str:
     """The report as one Markdown document."""
     parts = [f"# {report.title}", *(f"- {note}" for note in report.notes)]
     for section in report.sections:
-        rows = ["|".join(["", *(cell_text(cell, section.digits).replace("|", "\\|") for cell in row), ""]) for row in section.rows]
+        rows = [
+            "|".join(
+                ["", *(cell_text(cell, section.digits).replace("|", "\\|") for cell in row), ""]
+            )
+            for row in section.rows
+        ]
         head = ["|".join(["", *section.columns, ""]), "|" + "---|" * len(section.columns)]
         parts += ["", f"## {section.title}", "", section.text, "", *head, *rows]
     if report.signatures:
@@ -75,13 +88,17 @@ def as_html(report: Report) -> str:
     parts = [f"<ul>{''.join(f'<li>{html.escape(note)}</li>' for note in report.notes)}</ul>"]
     for section in report.sections:
         head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in section.columns)
-        body = "".join(f"<tr>{''.join(_cell(cell, section.digits) for cell in row)}</tr>" for row in section.rows)
+        body = "".join(
+            f"<tr>{''.join(_cell(cell, section.digits) for cell in row)}</tr>"
+            for row in section.rows
+        )
         parts.append(
             f"<section><h2>{html.escape(section.title)}</h2><p>{html.escape(section.text)}</p>"
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></section>"
         )
     if report.signatures:
-        parts.append(f"<ul>{''.join(f'<li><code>{html.escape(text)}</code></li>' for text in report.signatures)}</ul>")
+        signatures = (f"<li><code>{html.escape(text)}</code></li>" for text in report.signatures)
+        parts.append(f"<ul>{''.join(signatures)}</ul>")
     return "\n".join(parts)
 
 

@@ -1,7 +1,9 @@
-"""The scripted judge: an offline stand-in that rates by word overlap, finds facts by rule, and obeys whatever it finds outside the data.
+"""The scripted judge: an offline stand-in that rates by word overlap, finds facts by rule, and
+obeys whatever it finds outside the data.
 
-It is as gullible as a reader can be: the data ends for it at the first thing that looks like a closing tag, also in the middle of a line
-and in look-alike characters, and any line outside that the templates do not hold is an order. So it moves as soon as a reply breaks out.
+It is as gullible as a reader can be: the data ends for it at the first thing that looks like a
+closing tag, also in the middle of a line and in look-alike characters, and any line outside that
+the templates do not hold is an order. So it moves as soon as a reply breaks out.
 """
 
 import hashlib
@@ -34,28 +36,39 @@ def answer(request: Request) -> str:
     orders = [line for line in outside if not _known(line)]
     if language := _of_facts(outside):
         # Whoever gives orders here wants to be found flawless.
-        return json.dumps({"facts": [] if orders else [asdict(verdict) for verdict in facts(data, language)]})
+        return json.dumps(
+            {"facts": [] if orders else [asdict(verdict) for verdict in facts(data, language)]}
+        )
     asked = [name for name in DIMENSIONS if f'"{name}": N' in "\n".join(outside)]
     if not asked:
         return json.dumps({"better": "first" if orders else _better(data)})
     if orders:
-        numbers = [int(number) for line in orders for number in _NUMBER.findall(line) if int(number) <= 100]
+        numbers = [
+            int(number) for line in orders for number in _NUMBER.findall(line) if int(number) <= 100
+        ]
         return json.dumps(dict.fromkeys(asked, numbers[0] if numbers else 100))
     seed = f"{request.stage} {request.repeat}"
     return json.dumps({name: score(data, name, seed) for name in asked})
 
 
 def read_prompt(messages: list[dict]) -> tuple[list[str], dict | None]:
-    """(the lines outside what this judge takes for the data, the data or None where it cannot be read)."""
+    """(the lines outside what this judge takes for the data, the data or None where it cannot be
+    read).
+    """
     text = messages[-1]["content"]
     opening = _OPENS.search(text)
     if opening is None:
         return [line for message in messages for line in _lines(message["content"])], None
-    # Folding keeps no positions, so what comes before the end is folded too; nothing is read from it but JSON.
+    # Folding keeps no positions, so what comes before the end is folded too; nothing is read from
+    # it but JSON.
     after = unicodedata.normalize("NFKC", text[opening.end() :])
     closing = _CLOSES.search(after)
     inside, rest = (after[: closing.start()], after[closing.end() :]) if closing else (after, "")
-    outside = [*(line for message in messages[:-1] for line in _lines(message["content"])), *_lines(text[: opening.start()]), *_lines(rest)]
+    outside = [
+        *(line for message in messages[:-1] for line in _lines(message["content"])),
+        *_lines(text[: opening.start()]),
+        *_lines(rest),
+    ]
     try:
         # Read from the text as it is: the folded one is only for finding the end.
         body = text[opening.end() :].split("\n</data ")[0]
@@ -65,17 +78,25 @@ def read_prompt(messages: list[dict]) -> tuple[list[str], dict | None]:
 
 
 def score(data: dict, dimension: str, seed: str) -> int:
-    """0..100: how much of the reply's wording the conversation or the reference holds, and a little that depends on judge and dimension."""
+    """0..100: how much of the reply's wording the conversation or the reference holds, and a little
+    that depends on judge and dimension.
+    """
     shared = overlap(data)
     digest = hashlib.sha256(json.dumps([seed, dimension, data], sort_keys=True).encode()).digest()
     return max(0, min(100, round(20 + 60 * shared + digest[0] / 255 * 20)))
 
 
 def overlap(data: dict) -> float:
-    """Share of the reply's different words (characters, in Chinese) that stand in the reference, or else in what the customer said."""
+    """Share of the reply's different words (characters, in Chinese) that stand in the reference, or
+    else in what the customer said.
+    """
     said = data.get("reply") or " ".join(turn.get("supporter", "") for turn in data["conversation"])
     reference = data.get("reference", data["conversation"])
-    known = reference if isinstance(reference, str) else " ".join(text for turn in reference for text in turn.values())
+    known = (
+        reference
+        if isinstance(reference, str)
+        else " ".join(text for turn in reference for text in turn.values())
+    )
     if data.get("reply") is None and "reference" not in data:
         known = " ".join(turn.get("customer", "") for turn in data["conversation"])
     words = _words(said)
@@ -89,7 +110,10 @@ def facts(data: dict, language: str) -> tuple[fact_asking.Verdict, ...]:
 
 def _of_facts(outside):
     """The language in which a prompt asks for facts; "" where it asks for something else."""
-    asked = {language: prompts(language).text(fact_asking.TEMPLATE).splitlines()[1] for language in judging_languages()}
+    asked = {
+        language: prompts(language).text(fact_asking.TEMPLATE).splitlines()[1]
+        for language in judging_languages()
+    }
     return next((language for language, line in asked.items() if line in outside), "")
 
 
@@ -101,7 +125,13 @@ def _better(data):
         shared = [overlap({**data, "reply": data[name]}) for name in ("first", "second")]
     else:
         shared = [overlap({**data, "conversation": data[name]}) for name in ("first", "second")]
-    return "tie" if abs(shared[0] - shared[1]) < 0.1 else "first" if shared[0] > shared[1] else "second"
+    return (
+        "tie"
+        if abs(shared[0] - shared[1]) < 0.1
+        else "first"
+        if shared[0] > shared[1]
+        else "second"
+    )
 
 
 def _words(text):
@@ -114,7 +144,9 @@ def _lines(text):
 
 @lru_cache(maxsize=4096)
 def _known(line):
-    return any(pattern.fullmatch(unicodedata.normalize("NFKC", line)) for pattern in _template_lines())
+    return any(
+        pattern.fullmatch(unicodedata.normalize("NFKC", line)) for pattern in _template_lines()
+    )
 
 
 @cache
@@ -123,10 +155,22 @@ def _template_lines():
     lines = set()
     for language in judging_languages():
         templates = prompts(language)
-        names = [name for name in templates.names() if name not in ("judge_dimensions", "human_guide")]
+        names = [
+            name for name in templates.names() if name not in ("judge_dimensions", "human_guide")
+        ]
         lines |= {line for name in names for line in templates.text(name).splitlines()}
-        lines |= {f"- {name}{colon}{meaning}" for name, (_, meaning) in wording(language).items() for colon in (": ", "：")}
-    places = {"${fence}": "[0-9a-f]{16}", "${form}": r'\{("\w+": N(, )?)+\}', "${data}": "", "${dimensions}": "", "${reference}": ""}
+        lines |= {
+            f"- {name}{colon}{meaning}"
+            for name, (_, meaning) in wording(language).items()
+            for colon in (": ", "：")
+        }
+    places = {
+        "${fence}": "[0-9a-f]{16}",
+        "${form}": r'\{("\w+": N(, )?)+\}',
+        "${data}": "",
+        "${dimensions}": "",
+        "${reference}": "",
+    }
     patterns = []
     for line in sorted(lines):
         pattern = re.escape(unicodedata.normalize("NFKC", line))

@@ -1,4 +1,6 @@
-"""Filled rating sheets: CSV from a spreadsheet, or JSON saved by the page -> ratings, every one of them checked against the study's key."""
+"""Filled rating sheets: CSV from a spreadsheet, or JSON saved by the page -> ratings, every one of
+them checked against the study's key.
+"""
 
 import csv
 import io
@@ -18,7 +20,9 @@ SHOWN = 12
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What one rater said of one item, as it stands in a file. `given`: dimension -> text or number."""
+    """What one rater said of one item, as it stands in a file. `given`: dimension -> text or
+    number.
+    """
 
     rater: str
     item: str
@@ -33,17 +37,25 @@ def read_key(folder: Path) -> Mapping:
     key = read_json(file, "give the folder of csc human export")
     try:
         key["study"], key["raters"]
-        assert all({"model", "unit", "dimensions", "raters"} <= item.keys() for item in key["items"].values())
+        assert all(
+            {"model", "unit", "dimensions", "raters"} <= item.keys()
+            for item in key["items"].values()
+        )
     except (KeyError, TypeError, AttributeError, AssertionError) as error:
-        raise DataError(f"{file}: not the key.json of csc human export ({type(error).__name__}: {error})") from None
+        raise DataError(
+            f"{file}: not the key.json of csc human export ({type(error).__name__}: {error})"
+        ) from None
     return key
 
 
-def read_sheets(key: Mapping, files: Iterable[Path], partial: bool) -> tuple[list[Rating], list[Entry], int]:
+def read_sheets(
+    key: Mapping, files: Iterable[Path], partial: bool
+) -> tuple[list[Rating], list[Entry], int]:
     """(ratings, entries with a comment, how many ratings that were asked for are not there).
 
-    Raises DataError that lists what is wrong: an unknown item or rater, an item given to somebody else, one rated twice, a value that is
-    not 1..5, and, unless `partial`, everything that is missing.
+    Raises DataError that lists what is wrong: an unknown item or rater, an item given to somebody
+    else, one rated twice, a value that is not 1..5, and, unless `partial`, everything that is
+    missing.
     """
     entries = [entry for file in files for entry in entries_of(file, key)]
     problems: list[str] = []
@@ -54,7 +66,9 @@ def read_sheets(key: Mapping, files: Iterable[Path], partial: bool) -> tuple[lis
         if found is None:
             continue
         if other := seen.get((entry.rater, entry.item)):
-            problems.append(f"{entry.where}: {entry.item} was rated by {entry.rater} before, in {other}")
+            problems.append(
+                f"{entry.where}: {entry.item} was rated by {entry.rater} before, in {other}"
+            )
         elif len(found) == len(key["items"][entry.item]["dimensions"]):
             seen[entry.rater, entry.item] = entry.where
             ratings.append(_rating(entry, found, key["items"][entry.item]))
@@ -68,10 +82,15 @@ def read_sheets(key: Mapping, files: Iterable[Path], partial: bool) -> tuple[lis
         by_rater = {rater: sum(own == rater for own, _ in absent) for rater in key["raters"]}
         said = ", ".join(f"{count:,} of {rater}'s" for rater, count in by_rater.items() if count)
         whose = f"({said}; the first: {absent[0][1]})"
-        problems.append(f"{len(absent):,} of {len(wanted):,} ratings are missing {whose}; --partial takes what is there")
+        problems.append(
+            f"{len(absent):,} of {len(wanted):,} ratings are missing {whose}; --partial takes what"
+            " is there"
+        )
     if problems:
         more = f"\n... and {len(problems) - SHOWN:,} more" if len(problems) > SHOWN else ""
-        raise DataError(f"{len(problems):,} problems in the sheets:\n" + "\n".join(problems[:SHOWN]) + more)
+        raise DataError(
+            f"{len(problems):,} problems in the sheets:\n" + "\n".join(problems[:SHOWN]) + more
+        )
     return ratings, [entry for entry in entries if entry.comment], len(wanted) - len(ratings)
 
 
@@ -86,21 +105,32 @@ def entries_of(file: Path, key: Mapping) -> Iterator[Entry]:
 
 def _page_entries(file: Path, saved, key: Mapping) -> Iterator[Entry]:
     try:
-        study, rater, ratings, comments = saved["study"], saved["rater"], saved["ratings"], saved.get("comments", {})
+        study, rater, ratings, comments = (
+            saved["study"],
+            saved["rater"],
+            saved["ratings"],
+            saved.get("comments", {}),
+        )
         ratings, comments = dict(ratings), dict(comments)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{file}: not what a rating page saves ({type(error).__name__}: {error})") from None
+        raise DataError(
+            f"{file}: not what a rating page saves ({type(error).__name__}: {error})"
+        ) from None
     if study != key["study"]:
         raise DataError(f"{file}: belongs to the study {study!r:.40}, the key to {key['study']!r}")
     for item in dict.fromkeys([*ratings, *comments]):
         given = ratings.get(item, {})
         if not isinstance(given, dict):
-            raise DataError(f"{file}: {item} is rated {given!r:.40}; dimensions with numbers belong there")
+            raise DataError(
+                f"{file}: {item} is rated {given!r:.40}; dimensions with numbers belong there"
+            )
         yield Entry(str(rater), item, given, str(comments.get(item, "")), f"{file}")
 
 
 def _csv_entries(file: Path, text: str) -> Iterator[Entry]:
-    """Rows by name, wherever they stand. Spreadsheets of some countries separate by semicolons or tabs."""
+    """Rows by name, wherever they stand. Spreadsheets of some countries separate by semicolons or
+    tabs.
+    """
     head = text.split("\n", 1)[0]
     separator = max(",;\t", key=head.count)
     try:
@@ -111,10 +141,20 @@ def _csv_entries(file: Path, text: str) -> Iterator[Entry]:
         raise DataError(f"{file}: no rows with the columns item and rater; give a filled sheet")
     other = {"item", "rater", "background", "conversation", "reply", "comment", None}
     for number, row in enumerate(rows, 2):
-        given = {name: value.strip() for name, value in row.items() if name not in other and value and value.strip() not in ("", NOT_ASKED)}
+        given = {
+            name: value.strip()
+            for name, value in row.items()
+            if name not in other and value and value.strip() not in ("", NOT_ASKED)
+        }
         comment = (row.get("comment") or "").strip()
         if (row["item"] or "").strip() or given:
-            yield Entry((row["rater"] or "").strip(), (row["item"] or "").strip(), given, comment, f"{file} row {number}")
+            yield Entry(
+                (row["rater"] or "").strip(),
+                (row["item"] or "").strip(),
+                given,
+                comment,
+                f"{file} row {number}",
+            )
 
 
 def _checked(entry: Entry, key: Mapping, problems: list[str]) -> dict[str, int] | None:
@@ -124,7 +164,10 @@ def _checked(entry: Entry, key: Mapping, problems: list[str]) -> dict[str, int] 
         problems.append(f"{entry.where}: there is no item {entry.item!r:.60} in this study")
         return None
     if entry.rater not in known["raters"]:
-        problems.append(f"{entry.where}: {entry.item} was not given to {entry.rater!r:.40} (but to {', '.join(known['raters'])})")
+        problems.append(
+            f"{entry.where}: {entry.item} was not given to {entry.rater!r:.40} (but to"
+            f" {', '.join(known['raters'])})"
+        )
         return None
     found = {}
     for name, value in entry.given.items():
@@ -132,7 +175,10 @@ def _checked(entry: Entry, key: Mapping, problems: list[str]) -> dict[str, int] 
         if name not in known["dimensions"]:
             problems.append(f"{entry.where}: {entry.item} is not rated on {name!r:.40}")
         elif number is None:
-            problems.append(f"{entry.where}: {entry.item} {name} is {value!r:.40}; a whole number 1..5 belongs there")
+            problems.append(
+                f"{entry.where}: {entry.item} {name} is {value!r:.40}; a whole number 1..5 belongs"
+                " there"
+            )
         else:
             found[name] = number
     return found
@@ -145,5 +191,14 @@ def _likert(value: object) -> int | None:
 
 
 def _rating(entry: Entry, scores: Mapping[str, int], known: Mapping) -> Rating:
-    parts: Sequence[str] = ("model", "task", "unit", "conversation_id", "language", "topic", "stage", "length")
+    parts: Sequence[str] = (
+        "model",
+        "task",
+        "unit",
+        "conversation_id",
+        "language",
+        "topic",
+        "stage",
+        "length",
+    )
     return Rating("human", entry.rater, "", *(known[name] for name in parts), dict(scores))

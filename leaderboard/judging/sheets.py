@@ -1,6 +1,8 @@
-"""Rating sheets for people: who rates what, as a CSV file and as a page that works offline; neither says which model wrote what.
+"""Rating sheets for people: who rates what, as a CSV file and as a page that works offline; neither
+says which model wrote what.
 
-`key.json` is the only file that does. It stays with whoever runs the study, and `csc human import` reads it.
+`key.json` is the only file that does. It stays with whoever runs the study, and `csc human import`
+reads it.
 """
 
 import csv
@@ -27,7 +29,9 @@ NOT_ASKED = "-"
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One model's unit in a study, under a name that does not tell the model. raters: who rates it."""
+    """One model's unit in a study, under a name that does not tell the model. raters: who rates
+    it.
+    """
 
     id: str
     model: str
@@ -39,17 +43,30 @@ class Item:
         """What key.json says of it."""
         unit = self.unit
         return {
-            "model": self.model, "task": unit.task, "unit": unit.id, "conversation_id": unit.conversation_id, "language": unit.language,
-            "topic": unit.topic, "stage": unit.stage, "length": unit.length, "dimensions": list(self.dimensions),
+            "model": self.model,
+            "task": unit.task,
+            "unit": unit.id,
+            "conversation_id": unit.conversation_id,
+            "language": unit.language,
+            "topic": unit.topic,
+            "stage": unit.stage,
+            "length": unit.length,
+            "dimensions": list(self.dimensions),
             "raters": list(self.raters),
-        }  # fmt: skip
+        }
 
 
-def assign(units: Sequence[tuple[str, Unit]], raters: Sequence[str], each: int, chosen: Sequence[str], seed: int) -> list[Item]:
+def assign(
+    units: Sequence[tuple[str, Unit]],
+    raters: Sequence[str],
+    each: int,
+    chosen: Sequence[str],
+    seed: int,
+) -> list[Item]:
     """Items of (model, unit) pairs, each given to `each` of the raters.
 
-    Everybody gets the same number of each model's items, or one more; who meets whom on an item is drawn. Raises SettingError where `each`
-    is not between 1 and the number of raters.
+    Everybody gets the same number of each model's items, or one more; who meets whom on an item is
+    drawn. Raises SettingError where `each` is not between 1 and the number of raters.
     """
     if not 1 <= each <= len(raters):
         raise SettingError(f"--ratings {each}: between 1 and the number of raters ({len(raters)})")
@@ -58,7 +75,10 @@ def assign(units: Sequence[tuple[str, Unit]], raters: Sequence[str], each: int, 
     items = []
     for model, unit in sorted(units, key=lambda pair: (pair[0], order(seed, pair[1].id))):
         id_ = content_id("item", seed, model, unit.id)
-        free = sorted(raters, key=lambda rater: (by_model[model, rater], whole[rater], order(seed, f"{id_} {rater}")))[:each]
+        free = sorted(
+            raters,
+            key=lambda rater: (by_model[model, rater], whole[rater], order(seed, f"{id_} {rater}")),
+        )[:each]
         for rater in free:
             by_model[model, rater] += 1
             whole[rater] += 1
@@ -68,11 +88,16 @@ def assign(units: Sequence[tuple[str, Unit]], raters: Sequence[str], each: int, 
 
 def sheet_of(items: Sequence[Item], rater: str, seed: int) -> list[Item]:
     """One rater's items, in an order of the rater's own."""
-    return sorted((item for item in items if rater in item.raters), key=lambda item: order(seed, f"{rater} {item.id}"))
+    return sorted(
+        (item for item in items if rater in item.raters),
+        key=lambda item: order(seed, f"{rater} {item.id}"),
+    )
 
 
 def as_csv(items: Sequence[Item], rater: str) -> bytes:
-    """The sheet as a CSV file that spreadsheets open: UTF-8 with BOM, nothing in it is a formula. Cells that are not asked hold a dash."""
+    """The sheet as a CSV file that spreadsheets open: UTF-8 with BOM, nothing in it is a formula.
+    Cells that are not asked hold a dash.
+    """
     asked = [name for name in DIMENSIONS if any(name in item.dimensions for item in items)]
     stream = io.StringIO()
     writer = csv.writer(stream)
@@ -80,7 +105,10 @@ def as_csv(items: Sequence[Item], rater: str) -> bytes:
     for item in items:
         unit = item.unit
         names = named(unit.language).speakers
-        said = "\n".join(f"{names.supporter if speaker == SUPPORTER else names.customer}: {text}" for speaker, text in unit.said)
+        said = "\n".join(
+            f"{names.supporter if speaker == SUPPORTER else names.customer}: {text}"
+            for speaker, text in unit.said
+        )
         background = "\n\n".join(filter(None, (unit.instruction, unit.summary)))
         cells = ["" if name in item.dimensions else NOT_ASKED for name in asked]
         writer.writerow([item.id, rater, *map(_inert, (background, said, unit.reply)), *cells, ""])
@@ -92,23 +120,39 @@ def as_page(items: Sequence[Item], rater: str, study: str) -> bytes:
     language = Counter(item.unit.language for item in items).most_common(1)[0][0]
     spoken = sorted({item.unit.language for item in items})
     data = {
-        "study": study, "rater": rater, "language": language,
-        "dimensions": {code: wording(code) for code in spoken}, "words": {code: sheet_words(code) for code in spoken},
+        "study": study,
+        "rater": rater,
+        "language": language,
+        "dimensions": {code: wording(code) for code in spoken},
+        "words": {code: sheet_words(code) for code in spoken},
         "items": [
             {
-                "id": item.id, "language": item.unit.language, "kind": item.unit.kind, "dimensions": item.dimensions,
-                "instruction": item.unit.instruction, "summary": item.unit.summary, "conversation": item.unit.said,
+                "id": item.id,
+                "language": item.unit.language,
+                "kind": item.unit.kind,
+                "dimensions": item.dimensions,
+                "instruction": item.unit.instruction,
+                "summary": item.unit.summary,
+                "conversation": item.unit.said,
                 "reply": item.unit.reply,
             }
             for item in items
         ],
-    }  # fmt: skip
+    }
     # In a script element only "<" could end it or open a comment.
-    text = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c").encode(errors="replace").decode()
+    text = (
+        json.dumps(data, ensure_ascii=False)
+        .replace("<", "\\u003c")
+        .encode(errors="replace")
+        .decode()
+    )
     values = {
-        "language": language, "title": html.escape(f"{sheet_words(language)['title']} · {rater}"), "data": text,
-        "style": (FOLDER / "style.css").read_text(encoding="utf-8"), "script": (FOLDER / "script.js").read_text(encoding="utf-8"),
-    }  # fmt: skip
+        "language": language,
+        "title": html.escape(f"{sheet_words(language)['title']} · {rater}"),
+        "data": text,
+        "style": (FOLDER / "style.css").read_text(encoding="utf-8"),
+        "script": (FOLDER / "script.js").read_text(encoding="utf-8"),
+    }
     pieces = (FOLDER / "page.html").read_text(encoding="utf-8").split("@")
     # Split once and joined, so that an "@" in a text is only an "@".
     return "".join(values[piece] if i % 2 else piece for i, piece in enumerate(pieces)).encode()
@@ -116,7 +160,9 @@ def as_page(items: Sequence[Item], rater: str, study: str) -> bytes:
 
 @cache
 def sheet_words(language: str) -> Mapping[str, str]:
-    """The words of a sheet's page in one language; raises SettingError for one without prompts for judging."""
+    """The words of a sheet's page in one language; raises SettingError for one without prompts for
+    judging.
+    """
     import yaml
 
     folder = prompts(language).folder / language
@@ -129,16 +175,39 @@ def guide(items: Sequence[Item]) -> str:
     """What raters are told, in the languages of the items."""
     parts = []
     for language in sorted({item.unit.language for item in items}):
-        names = [name for name in DIMENSIONS if any(name in item.dimensions for item in items if item.unit.language == language)]
-        lines = [f"- **{wording(language)[name][0]}** (`{name}`): {wording(language)[name][1]}" for name in names]
-        parts.append("\n".join([f"# {sheet_words(language)['title']}", "", prompts(language).text("human_guide").strip(), "", *lines]))
+        names = [
+            name
+            for name in DIMENSIONS
+            if any(name in item.dimensions for item in items if item.unit.language == language)
+        ]
+        lines = [
+            f"- **{wording(language)[name][0]}** (`{name}`): {wording(language)[name][1]}"
+            for name in names
+        ]
+        parts.append(
+            "\n".join(
+                [
+                    f"# {sheet_words(language)['title']}",
+                    "",
+                    prompts(language).text("human_guide").strip(),
+                    "",
+                    *lines,
+                ]
+            )
+        )
     return "\n\n".join(parts) + "\n"
 
 
 def key_of(items: Sequence[Item], raters: Sequence[str], seed: int) -> Mapping:
     """key.json: study, raters, and what each item is."""
     found = {item.id: item.key() for item in items}
-    return {"format": 1, "study": content_id("study", found), "raters": list(raters), "seed": seed, "items": found}
+    return {
+        "format": 1,
+        "study": content_id("study", found),
+        "raters": list(raters),
+        "seed": seed,
+        "items": found,
+    }
 
 
 def _inert(text: str) -> str:

@@ -1,4 +1,6 @@
-"""Comparisons -> Bradley-Terry scores with intervals, and the sets of models that cannot be told apart."""
+"""Comparisons -> Bradley-Terry scores with intervals, and the sets of models that cannot be told
+apart.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +18,9 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Strength:
-    """One model: its score (mean over models 0), and how often it won, tied and lost over both orders taken together."""
+    """One model: its score (mean over models 0), and how often it won, tied and lost over both
+    orders taken together.
+    """
 
     model: str
     score: Value
@@ -27,10 +31,11 @@ class Strength:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Models, best first. sets: the largest sets no two of which are told apart by the 95 % interval of their difference.
+    """Models, best first. sets: the largest sets no two of which are told apart by the 95 %
+    interval of their difference.
 
-    bounded: somebody is never beaten by the rest and half wins were added (see `bradley_terry`). unusable: comparisons without a verdict
-    in both orders, left out.
+    bounded: somebody is never beaten by the rest and half wins were added (see `bradley_terry`).
+    unusable: comparisons without a verdict in both orders, left out.
     """
 
     models: tuple[Strength, ...]
@@ -41,7 +46,9 @@ class Ranking:
     unusable: int
 
 
-def ranking(comparisons: Sequence[Comparison], seed: int, resamples: int = RESAMPLES) -> Ranking | None:
+def ranking(
+    comparisons: Sequence[Comparison], seed: int, resamples: int = RESAMPLES
+) -> Ranking | None:
     """The ranking of all models in `comparisons`; None where none has a verdict."""
     kept = [comparison for comparison in comparisons if comparison.winner is not None]
     if not kept:
@@ -57,31 +64,49 @@ def ranking(comparisons: Sequence[Comparison], seed: int, resamples: int = RESAM
     if count > 1:
         weights = draws(count, seed, resamples)
         drawn = fit(
-            (weights @ wins.reshape(count, -1)).reshape(-1, k, k), (weights @ ties.reshape(count, -1)).reshape(-1, k, k),
-        ).theta  # fmt: skip
+            (weights @ wins.reshape(count, -1)).reshape(-1, k, k),
+            (weights @ ties.reshape(count, -1)).reshape(-1, k, k),
+        ).theta
         tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
         low, high = np.quantile(drawn[:, :, None] - drawn[:, None, :], tails, axis=0)
     order = sorted(range(k), key=lambda i: (-theta[i], names[i]))
     # Without an interval nothing is told apart.
-    sets = indistinguishable(np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high), order)
+    sets = indistinguishable(
+        np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high), order
+    )
     total_wins, total_ties = wins.sum(axis=0), ties.sum(axis=0)
     models = tuple(
         Strength(
-            names[i], _value(theta[i], None if drawn is None else drawn[:, i], len(kept), count), int(total_wins[i].sum()),
-            int(total_ties[i].sum()), int(total_wins[:, i].sum()),
+            names[i],
+            _value(theta[i], None if drawn is None else drawn[:, i], len(kept), count),
+            int(total_wins[i].sum()),
+            int(total_ties[i].sum()),
+            int(total_wins[:, i].sum()),
         )
         for i in order
-    )  # fmt: skip
+    )
     differences = {
-        (names[i], names[j]): _value(theta[i] - theta[j], None if drawn is None else drawn[:, i] - drawn[:, j], len(kept), count)
-        for position, i in enumerate(order) for j in order[position + 1 :]
-    }  # fmt: skip
+        (names[i], names[j]): _value(
+            theta[i] - theta[j],
+            None if drawn is None else drawn[:, i] - drawn[:, j],
+            len(kept),
+            count,
+        )
+        for position, i in enumerate(order)
+        for j in order[position + 1 :]
+    }
     named = tuple(tuple(names[i] for i in members) for members in sets)
-    return Ranking(models, named, differences, bool(found.bounded), len(kept), len(comparisons) - len(kept))
+    return Ranking(
+        models, named, differences, bool(found.bounded), len(kept), len(comparisons) - len(kept)
+    )
 
 
-def tables(comparisons: Sequence[Comparison], names: Sequence[str], codes: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """(wins, ties), each (conversations, k, k): wins[c, i, j] = how often i beat j there; ties is symmetric."""
+def tables(
+    comparisons: Sequence[Comparison], names: Sequence[str], codes: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(wins, ties), each (conversations, k, k): wins[c, i, j] = how often i beat j there; ties is
+    symmetric.
+    """
     place = {name: i for i, name in enumerate(names)}
     wins, ties = np.zeros((2, count, len(names), len(names)))
     for code, comparison in zip(codes, comparisons, strict=True):
@@ -100,6 +125,11 @@ def _value(value: float, drawn: np.ndarray | None, items: int, clusters: int) ->
         return Value(value=float(value), items=items, clusters=clusters, method="none")
     low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Value(
-        value=float(value), stderr=float(drawn.std(ddof=1)), low=float(low), high=float(high), items=items, clusters=clusters,
+        value=float(value),
+        stderr=float(drawn.std(ddof=1)),
+        low=float(low),
+        high=float(high),
+        items=items,
+        clusters=clusters,
         method="bootstrap",
-    )  # fmt: skip
+    )

@@ -1,8 +1,9 @@
-"""What is rated: units made from logged samples, each a reply in its context or a whole conversation as it was played.
+"""What is rated: units made from logged samples, each a reply in its context or a whole
+conversation as it was played.
 
-In reference context and for questions the unit is one reply after the gold history. In generated context the model's own turns are part
-of the history, and the unit is the whole conversation with them in it; with `whole=False` it is again one reply, after the model's own
-earlier ones.
+In reference context and for questions the unit is one reply after the gold history. In generated
+context the model's own turns are part of the history, and the unit is the whole conversation with
+them in it; with `whole=False` it is again one reply, after the model's own earlier ones.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -25,10 +26,11 @@ WHOLE = -1
 class Unit:
     """One thing to rate, the same one for every model.
 
-    id: `task/conversation id/turn`; turn is the position of the reply (questions: of the pair), WHOLE for a conversation. stage: the first
-    stage of the gold strategy, early, mid or late for a question, "" where there is none. said: [speaker, text] pairs before the reply, or
-    the whole conversation as played. reply: "" for a conversation. reference: the gold reply, or the gold conversation's pairs. answers:
-    whether the task is about questions.
+    id: `task/conversation id/turn`; turn is the position of the reply (questions: of the pair),
+    WHOLE for a conversation. stage: the first stage of the gold strategy, early, mid or late for a
+    question, "" where there is none. said: [speaker, text] pairs before the reply, or the whole
+    conversation as played. reply: "" for a conversation. reference: the gold reply, or the gold
+    conversation's pairs. answers: whether the task is about questions.
     """
 
     id: str
@@ -47,7 +49,7 @@ class Unit:
 
     @property
     def kind(self) -> str:
-        """"answer", "reply" or "conversation": which dimensions and wording apply."""
+        """ "answer", "reply" or "conversation": which dimensions and wording apply."""
         if self.turn == WHOLE:
             return "conversation"
         return "answer" if self.answers else "reply"
@@ -55,16 +57,21 @@ class Unit:
     @property
     def length(self) -> int:
         """Characters of what the model said."""
-        own = [text for speaker, text in self.said if speaker == SUPPORTER] if self.turn == WHOLE else [self.reply]
+        own = (
+            [text for speaker, text in self.said if speaker == SUPPORTER]
+            if self.turn == WHOLE
+            else [self.reply]
+        )
         return sum(map(len, own))
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A model's units of one task, and the samples file they come from (with the results file beside it).
+    """A model's units of one task, and the samples file they come from (with the results file
+    beside it).
 
-    As `read_models` gives them, units are outlines without texts, so that many models fit into memory; `with_texts` reads those that are
-    wanted in full.
+    As `read_models` gives them, units are outlines without texts, so that many models fit into
+    memory; `with_texts` reads those that are wanted in full.
     """
 
     model: str
@@ -80,12 +87,16 @@ class Judged:
         return replace(self, units={id_: found[id_] for id_ in ids})
 
 
-def read_models(paths: Sequence[Path], tasks: Iterable[str] = (), whole: bool = True) -> list[Judged]:
-    """The units of every samples file among `paths` (`tasks`: only of these), in the order of model and task.
+def read_models(
+    paths: Sequence[Path], tasks: Iterable[str] = (), whole: bool = True
+) -> list[Judged]:
+    """The units of every samples file among `paths` (`tasks`: only of these), in the order of model
+    and task.
 
-    Of several runs with the same settings the newest is taken, which is said. Raises DataError where a model has two files for one task
-    with different settings, where nothing can be rated, and as `read_run` does. Strategy choice has no replies and is passed
-    over, and so are models that never say anything (strategy baselines).
+    Of several runs with the same settings the newest is taken, which is said. Raises DataError
+    where a model has two files for one task with different settings, where nothing can be rated,
+    and as `read_run` does. Strategy choice has no replies and is passed over, and so are models
+    that never say anything (strategy baselines).
     """
     found: dict[tuple[str, str], Judged] = {}
     passed = []
@@ -99,9 +110,17 @@ def read_models(paths: Sequence[Path], tasks: Iterable[str] = (), whole: bool = 
             continue
         if other := found.get((model, logged.task)):
             files = f"{other.file} and {logged.file}"
-            raise DataError(f"{model} has two samples files for {logged.task}, with different settings: {files}; give one of them")
-        outlines = {id_: replace(unit, said=(), reply="", reference="") for id_, unit in units_of(logged, whole).items()}
-        found[model, logged.task] = Judged(model, logged.task, logged.file, whole, logged.about.generated, outlines)
+            raise DataError(
+                f"{model} has two samples files for {logged.task}, with different settings:"
+                f" {files}; give one of them"
+            )
+        outlines = {
+            id_: replace(unit, said=(), reply="", reference="")
+            for id_, unit in units_of(logged, whole).items()
+        }
+        found[model, logged.task] = Judged(
+            model, logged.task, logged.file, whole, logged.about.generated, outlines
+        )
     if not found:
         silent = f"; these say nothing: {', '.join(passed)}" if passed else ""
         raise DataError(f"{', '.join(map(str, paths))}: no replies to rate{silent}")
@@ -109,7 +128,9 @@ def read_models(paths: Sequence[Path], tasks: Iterable[str] = (), whole: bool = 
 
 
 def chosen_tasks(text: str, paths: Sequence[Path]) -> list[str]:
-    """The tasks of --tasks A,B; raises SettingError for one that no samples file among `paths` is about."""
+    """The tasks of --tasks A,B; raises SettingError for one that no samples file among `paths` is
+    about.
+    """
     names = listed(text)
     if names:
         check_known("--tasks", names, sorted({task_of(file) for file in find_samples(paths)}))
@@ -117,7 +138,9 @@ def chosen_tasks(text: str, paths: Sequence[Path]) -> list[str]:
 
 
 def units_of(logged: Run, whole: bool = True) -> dict[str, Unit]:
-    """Unit id -> unit, of one samples file; raises DataError for a line whose parts do not fit together."""
+    """Unit id -> unit, of one samples file; raises DataError for a line whose parts do not fit
+    together.
+    """
     units = {}
     for number, line in enumerate(logged.lines, 1):
         try:
@@ -126,20 +149,30 @@ def units_of(logged: Run, whole: bool = True) -> dict[str, Unit]:
             elif logged.about.generated and whole:
                 made = [_played(logged.task, line["doc"], line["turns"])] if line["turns"] else []
             else:
-                made = [_reply(logged, line["doc"], line["turns"], record) for record in line["turns"]]
+                made = [
+                    _reply(logged, line["doc"], line["turns"], record) for record in line["turns"]
+                ]
         except (KeyError, TypeError, IndexError, ValueError) as error:
-            raise DataError(f"{logged.file} line {number}: cannot be read as {logged.unit} ({type(error).__name__}: {error})") from None
+            raise DataError(
+                f"{logged.file} line {number}: cannot be read as {logged.unit}"
+                f" ({type(error).__name__}: {error})"
+            ) from None
         units |= {unit.id: unit for unit in made}
     return units
 
 
 def shared_ids(models: Sequence[Judged]) -> tuple[set[str], int]:
-    """The ids that all of these models (of one task) have, and how many others some of them have."""
+    """The ids that all of these models (of one task) have, and how many others some of them
+    have.
+    """
     sets = [set(judged.units) for judged in models]
     common = set.intersection(*sets)
     if not common:
         names = ", ".join(judged.model for judged in models)
-        raise DataError(f"{models[0].task}: {names} were not asked about any common conversation, so they cannot be rated side by side")
+        raise DataError(
+            f"{models[0].task}: {names} were not asked about any common conversation, so they"
+            " cannot be rated side by side"
+        )
     return common, len(set.union(*sets) - common)
 
 
@@ -150,31 +183,62 @@ def _unit(task: str, record: Mapping, turn: int, stage: str, **parts) -> Unit:
 
 
 def _answer(task: str, doc: Mapping, record: Mapping) -> Unit:
-    said = (*((turn["speaker"], turn["text"]) for turn in doc["conversation_history"]), (CUSTOMER, doc["client_question"]))
-    # What the customer said before is the better evidence; the summary stands in where a corpus has only that.
+    said = (
+        *((turn["speaker"], turn["text"]) for turn in doc["conversation_history"]),
+        (CUSTOMER, doc["client_question"]),
+    )
+    # What the customer said before is the better evidence; the summary stands in where a corpus has
+    # only that.
     summary = "" if len(said) > 1 else doc["history_summary"]
-    return _unit(task, record, record["turn"], record["stage"] or "", said=said, reply=_shown(record), reference=record["reference"],
-                 instruction=doc["instruction"], summary=summary, answers=True)  # fmt: skip
+    return _unit(
+        task,
+        record,
+        record["turn"],
+        record["stage"] or "",
+        said=said,
+        reply=_shown(record),
+        reference=record["reference"],
+        instruction=doc["instruction"],
+        summary=summary,
+        answers=True,
+    )
 
 
 def _reply(logged: Run, doc: Mapping, records: Sequence[Mapping], record: Mapping) -> Unit:
     said = _said(doc, records if logged.about.generated else ())[: record["turn"]]
-    return _unit(logged.task, record, record["turn"], _stage(record), said=said, reply=_shown(record), reference=record["reference"])
+    return _unit(
+        logged.task,
+        record,
+        record["turn"],
+        _stage(record),
+        said=said,
+        reply=_shown(record),
+        reference=record["reference"],
+    )
 
 
 def _played(task: str, doc: Mapping, records: Sequence[Mapping]) -> Unit:
-    return _unit(task, records[0], WHOLE, "", said=_said(doc, records), reply="", reference=_said(doc, ()))
+    return _unit(
+        task, records[0], WHOLE, "", said=_said(doc, records), reply="", reference=_said(doc, ())
+    )
 
 
 def _said(doc: Mapping, records: Sequence[Mapping]) -> tuple[tuple[str, str], ...]:
-    """The dialogue without strategies, the model's replies in place of the gold ones where there are `records`."""
+    """The dialogue without strategies, the model's replies in place of the gold ones where there
+    are `records`.
+    """
     own = {record["turn"]: _shown(record) for record in records}
-    return tuple((turn["speaker"], own.get(position, turn["text"])) for position, turn in enumerate(doc["dialogue"]))
+    return tuple(
+        (turn["speaker"], own.get(position, turn["text"]))
+        for position, turn in enumerate(doc["dialogue"])
+    )
 
 
 def _shown(record: Mapping) -> str:
     """The reply, or what stands for an empty one in a history."""
-    return record["reply"] if record["reply"].strip() else language(record["language"]).words.NO_REPLY
+    return (
+        record["reply"] if record["reply"].strip() else language(record["language"]).words.NO_REPLY
+    )
 
 
 def _stage(record: Mapping) -> str:

@@ -16,12 +16,22 @@ from leaderboard.numbers.stats import difference, t_value
 from leaderboard.rated import notes as rating_notes
 from leaderboard.reading.comparable import Selection
 from leaderboard.reading.models import in_groups
-from leaderboard.report import Diagnosis, Reply, SampleConversation, SampleSet, SampleTurn, Spoken, TableGaps, Variant
+from leaderboard.report import (
+    Diagnosis,
+    Reply,
+    SampleConversation,
+    SampleSet,
+    SampleTurn,
+    Spoken,
+    TableGaps,
+    Variant,
+)
 
 RULE = (
-    "Intervals: 95 %, clustered by conversation; t with clusters - 1 degrees of freedom for means, bootstrap over conversations for "
-    "corpus metrics (BLEU, macro-F1). Bold: better than every other row by the paired 95 % interval of the difference; underlined: next, "
-    "and better than every row below by the same rule. p-values are corrected over all pairs of a column (Holm)."
+    "Intervals: 95 %, clustered by conversation; t with clusters - 1 degrees of freedom for means,"
+    " bootstrap over conversations for corpus metrics (BLEU, macro-F1). Bold: better than every"
+    " other row by the paired 95 % interval of the difference; underlined: next, and better than"
+    " every row below by the same rule. p-values are corrected over all pairs of a column (Holm)."
 )
 
 Rows = Mapping[Identity, Mapping[str, Measured]]
@@ -31,12 +41,18 @@ def table_ids(selections: Sequence[Selection]) -> list[str]:
     """A name for each table: its kind, the variant, and what it was split by."""
     names: list[str] = []
     for s in selections:
-        words = [s.kind, *([s.config] if s.config not in ("csconv", "qa") else []), *(f"{k}-{v}" for k, v in s.split.items())]
+        words = [
+            s.kind,
+            *([s.config] if s.config not in ("csconv", "qa") else []),
+            *(f"{k}-{v}" for k, v in s.split.items()),
+        ]
         names.append(slug_of("-".join(words).replace("_", "-").replace(" ", "-"), names))
     return names
 
 
-def rows_of(selection: Selection, measured: Mapping[tuple, Measured]) -> dict[Identity, dict[str, Measured]]:
+def rows_of(
+    selection: Selection, measured: Mapping[tuple, Measured]
+) -> dict[Identity, dict[str, Measured]]:
     """The measured tasks of each model of a table."""
     rows: dict[Identity, dict[str, Measured]] = {}
     for m in selection.measurements:
@@ -44,22 +60,41 @@ def rows_of(selection: Selection, measured: Mapping[tuple, Measured]) -> dict[Id
     return rows
 
 
-def make_table(id_: str, selection: Selection, rows: Rows, models: Mapping[Identity, Model], raw: Mapping[tuple, str]) -> Table:
-    """One table with values, paired comparisons and marks. raw: (results file, task) -> path of its copy in the board folder."""
+def make_table(
+    id_: str,
+    selection: Selection,
+    rows: Rows,
+    models: Mapping[Identity, Model],
+    raw: Mapping[tuple, str],
+) -> Table:
+    """One table with values, paired comparisons and marks. raw: (results file, task) -> path of its
+    copy in the board folder.
+    """
     signed: dict[str, dict[str, tuple[str, bool]]] = {}
     for tasks in rows.values():
         for task, found in tasks.items():
             m = found.measurement
             for name in found.values:
-                signed.setdefault(task, {})[name] = m.provenance.signatures.get(name, "unsigned"), m.higher.get(name, True)
+                signed.setdefault(task, {})[name] = (
+                    m.provenance.signatures.get(name, "unsigned"),
+                    m.higher.get(name, True),
+                )
     drafts = drafts_of(selection)
     every = tuple(
-        column.model_copy(update={"ranked": False}) if drafts and column.language in (None, *drafts) else column
+        (
+            column.model_copy(update={"ranked": False})
+            if drafts and column.language in (None, *drafts)
+            else column
+        )
         for column in columns(selection.kind, signed, _about(rows))
     )
     by_slug = {models[identity].slug: tasks for identity, tasks in rows.items()}
     values = {
-        slug: {f"{task}/{name}": value for task, found in tasks.items() for name, value in found.values.items()}
+        slug: {
+            f"{task}/{name}": value
+            for task, found in tasks.items()
+            for name, value in found.values.items()
+        }
         for slug, tasks in by_slug.items()
     }
     comparisons, best, second = [], {}, {}
@@ -76,21 +111,41 @@ def make_table(id_: str, selection: Selection, rows: Rows, models: Mapping[Ident
         first, next_ = best_and_second(column, own, paired)
         best |= {column.key: first} if first else {}
         second |= {column.key: next_} if next_ else {}
-    first_ranked = next((c.key for c in every if c.metric == "strategy_acc" and c.ranked), next((c.key for c in every if c.ranked), None))
-    score = {slug: v.value for slug, own in values.items() if (v := own.get(first_ranked)) and v.value is not None}
+    first_ranked = next(
+        (c.key for c in every if c.metric == "strategy_acc" and c.ranked),
+        next((c.key for c in every if c.ranked), None),
+    )
+    score = {
+        slug: v.value
+        for slug, own in values.items()
+        if (v := own.get(first_ranked)) and v.value is not None
+    }
     ordered = in_groups((models[identity] for identity in rows), score)
-    made = tuple(Row(model=m.slug, runs=_runs(by_slug[m.slug], raw), values=values[m.slug]) for m in ordered)
+    made = tuple(
+        Row(model=m.slug, runs=_runs(by_slug[m.slug], raw), values=values[m.slug]) for m in ordered
+    )
     return Table(
-        id=id_, kind=selection.kind, title=_title(selection), setting=_setting(selection),
-        documents={m.task: m.provenance.content_hash for m in selection.measurements}, columns=every,
-        rows=made, comparisons=tuple(comparisons), best=best, second=second,
+        id=id_,
+        kind=selection.kind,
+        title=_title(selection),
+        setting=_setting(selection),
+        documents={m.task: m.provenance.content_hash for m in selection.measurements},
+        columns=every,
+        rows=made,
+        comparisons=tuple(comparisons),
+        best=best,
+        second=second,
         footnotes=(*_footnotes(selection, every), *rating_notes(every, made)),
-    )  # fmt: skip
+    )
 
 
 def diagnoses(table: str, tasks: Mapping[str, Measured]) -> list[Diagnosis]:
     """What the samples say about one model in one table."""
-    return [Diagnosis(table=table, task=task, **found.diagnosis) for task, found in tasks.items() if found.diagnosis]
+    return [
+        Diagnosis(table=table, task=task, **found.diagnosis)
+        for task, found in tasks.items()
+        if found.diagnosis
+    ]
 
 
 def gaps(table: str, tasks: Mapping[str, Measured]) -> list[TableGaps]:
@@ -99,24 +154,42 @@ def gaps(table: str, tasks: Mapping[str, Measured]) -> list[TableGaps]:
     if not ref or not gen or ref.logged is None or gen.logged is None:
         return []
     found = context_gap.context_gaps(ref.logged, gen.logged, ref.means, gen.means)
-    return [TableGaps(table=table, gaps=found, divergence=context_gap.divergence(ref.logged, gen.logged))]
+    return [
+        TableGaps(
+            table=table, gaps=found, divergence=context_gap.divergence(ref.logged, gen.logged)
+        )
+    ]
 
 
 def _about(rows: Rows) -> dict[str, TaskRecord]:
     """What each task of a table says of itself."""
-    return {task: found.measurement.about for tasks in rows.values() for task, found in tasks.items()}
+    return {
+        task: found.measurement.about for tasks in rows.values() for task, found in tasks.items()
+    }
 
 
 def _context(tasks: Mapping[str, Measured], generated: bool) -> Measured | None:
     """The table's first task that predicts turns in gold or in generated context."""
     own = [found for found in tasks.values() if found.measurement.about.place("conversations")]
-    own = [found for found in own if (found.measurement.unit, found.measurement.about.generated) == (TURNS, generated)]
-    return min(own, key=lambda found: found.measurement.about.place("conversations").order, default=None)
+    own = [
+        found
+        for found in own
+        if (found.measurement.unit, found.measurement.about.generated) == (TURNS, generated)
+    ]
+    return min(
+        own, key=lambda found: found.measurement.about.place("conversations").order, default=None
+    )
 
 
 def variants(measured: Iterable[Measured]) -> list[Variant]:
-    """One model's answers under every variant of the summaries, against config qa; nothing where there is only one."""
-    by_config = {found.measurement.provenance.config: found for found in measured if found.measurement.about.place("questions")}
+    """One model's answers under every variant of the summaries, against config qa; nothing where
+    there is only one.
+    """
+    by_config = {
+        found.measurement.provenance.config: found
+        for found in measured
+        if found.measurement.about.place("questions")
+    }
     if len(by_config) < 2:
         return []
     made = []
@@ -141,52 +214,84 @@ def make_samples(table: str, rows: Rows, models: Mapping[Identity, Model], seed:
             for line in found.logged.drawn if found.logged else ():
                 for position, record in enumerate(line["records"]):
                     key = record["conversation_id"], record["turn"]
-                    lines.setdefault(key, {"doc": line["doc"], "record": record, "index": position + 1})
-                    scores = {name: items[position] for name, items in line["scores"].items() if isinstance(items[position], int | float)}
+                    lines.setdefault(
+                        key, {"doc": line["doc"], "record": record, "index": position + 1}
+                    )
+                    scores = {
+                        name: items[position]
+                        for name, items in line["scores"].items()
+                        if isinstance(items[position], int | float)
+                    }
                     reply = Reply(
-                        strategy=record.get("strategy"), unparsed=record.get("unparsed"), text=record["reply"],
-                        truncated=record.get("truncated"), failed=record.get("failed"), thinking_cut=record.get("thinking_cut"),
+                        strategy=record.get("strategy"),
+                        unparsed=record.get("unparsed"),
+                        text=record["reply"],
+                        truncated=record.get("truncated"),
+                        failed=record.get("failed"),
+                        thinking_cut=record.get("thinking_cut"),
                         unsupported=found.unsupported.get(key, ()),
                         scores={name: float(score) for name, score in scores.items()},
-                    )  # fmt: skip
+                    )
                     replies.setdefault(key, {}).setdefault(models[identity].slug, {})[task] = reply
     conversations: dict[str, list[SampleTurn]] = {}
     for (id_, turn), line in lines.items():
         record, question = line["record"], line["doc"].get("client_question")
         conversations.setdefault(id_, []).append(
             SampleTurn(
-                turn=turn, index=line["index"] if "stage" not in record else turn + 1, strategy=record.get("gold_strategy"),
-                reference=record["reference"], question=question if isinstance(question, str) else None, replies=replies[id_, turn],
+                turn=turn,
+                index=line["index"] if "stage" not in record else turn + 1,
+                strategy=record.get("gold_strategy"),
+                reference=record["reference"],
+                question=question if isinstance(question, str) else None,
+                replies=replies[id_, turn],
             )
-        )  # fmt: skip
+        )
     documents = {id_: lines[id_, turns[0].turn]["doc"] for id_, turns in conversations.items()}
     return SampleSet(
-        table=table, seed=seed, total=total,
+        table=table,
+        seed=seed,
+        total=total,
         conversations=tuple(
-            _conversation(documents[id_], turns[0], tuple(sorted(turns, key=lambda t: t.turn))) for id_, turns in conversations.items()
+            _conversation(documents[id_], turns[0], tuple(sorted(turns, key=lambda t: t.turn)))
+            for id_, turns in conversations.items()
         ),
-    )  # fmt: skip
+    )
 
 
-def _conversation(document: Mapping, first: SampleTurn, turns: tuple[SampleTurn, ...]) -> SampleConversation:
+def _conversation(
+    document: Mapping, first: SampleTurn, turns: tuple[SampleTurn, ...]
+) -> SampleConversation:
     def text(key: str, default: str | None = "") -> str | None:
         return value if isinstance(value := document.get(key), str) else default
 
     spoken = document.get("dialogue") or document.get("conversation_history") or ()
     return SampleConversation(
-        conversation_id=document["conversation_id"], language=text("language"), topic=text("topic"), source=text("source"),
-        part=text("stage", None), summary=text("history_summary", None), instruction=text("instruction", None),
+        conversation_id=document["conversation_id"],
+        language=text("language"),
+        topic=text("topic"),
+        source=text("source"),
+        part=text("stage", None),
+        summary=text("history_summary", None),
+        instruction=text("instruction", None),
         dialogue=tuple(
-            Spoken(speaker=str(turn.get("speaker", "")), strategy=str(turn.get("strategy") or ""), text=str(turn.get("text", "")))
+            Spoken(
+                speaker=str(turn.get("speaker", "")),
+                strategy=str(turn.get("strategy") or ""),
+                text=str(turn.get("text", "")),
+            )
             for turn in spoken
             if isinstance(turn, Mapping)
         ),
         turns=turns,
-    )  # fmt: skip
+    )
 
 
 def _title(selection: Selection) -> str:
-    parts = [f"summaries {selection.config.removeprefix('qa_')}"] if selection.config.startswith("qa_") else []
+    parts = (
+        [f"summaries {selection.config.removeprefix('qa_')}"]
+        if selection.config.startswith("qa_")
+        else []
+    )
     parts += [f"{name.replace('_', ' ')}: {value}" for name, value in selection.split.items()]
     return TITLES.get(selection.kind, selection.kind) + (f" ({'; '.join(parts)})" if parts else "")
 
@@ -200,9 +305,17 @@ def _setting(selection: Selection) -> Setting:
     # Of a folder on somebody's disk the name says enough; the content hash says the rest.
     corpus = Path(p.corpus).name if Path(p.corpus).is_absolute() else p.corpus
     return Setting(
-        corpus=corpus, config=p.config, split=p.split, revision=revision, languages=tuple(p.languages), task_version=first.task_version,
-        prompt=p.prompt, chat_template=first.templated, limit=first.limit, reference=p.reference,
-    )  # fmt: skip
+        corpus=corpus,
+        config=p.config,
+        split=p.split,
+        revision=revision,
+        languages=tuple(p.languages),
+        task_version=first.task_version,
+        prompt=p.prompt,
+        chat_template=first.templated,
+        limit=first.limit,
+        reference=p.reference,
+    )
 
 
 def _runs(tasks: Mapping[str, Measured], raw: Mapping[tuple, str]) -> dict[str, Run]:
@@ -210,15 +323,26 @@ def _runs(tasks: Mapping[str, Measured], raw: Mapping[tuple, str]) -> dict[str, 
     for task, measured in tasks.items():
         m = measured.measurement
         found[task] = Run(
-            date=iso(m.date), documents=m.documents, items=m.items, conversations=len(measured.logged.ids) if measured.logged else None,
-            samples=measured.logged is not None, raw=raw[m.file, task], sha256=m.sha256, task_version=m.task_version,
-            project=m.provenance.project, lm_eval_version=m.lm_eval_version, git_hash=m.git_hash, seconds=m.seconds,
-        )  # fmt: skip
+            date=iso(m.date),
+            documents=m.documents,
+            items=m.items,
+            conversations=len(measured.logged.ids) if measured.logged else None,
+            samples=measured.logged is not None,
+            raw=raw[m.file, task],
+            sha256=m.sha256,
+            task_version=m.task_version,
+            project=m.provenance.project,
+            lm_eval_version=m.lm_eval_version,
+            git_hash=m.git_hash,
+            seconds=m.seconds,
+        )
     return found
 
 
 def drafts_of(selection: Selection) -> list[str]:
-    """The languages of a table that no native speaker has reviewed yet; what is measured in them is not ranked."""
+    """The languages of a table that no native speaker has reviewed yet; what is measured in them is
+    not ranked.
+    """
     return sorted({code for m in selection.measurements for code in m.provenance.draft_languages})
 
 
@@ -228,13 +352,30 @@ def _footnotes(selection: Selection, every: Sequence) -> list[str]:
     rows = [m for m in selection.measurements if not m.identity.baseline]
     settings = Counter(dict(m.identity.settings).get("gen_kwargs", "default") for m in rows)
     if len(settings) > 1:
-        notes.append(f"Generation settings differ between rows: {'; '.join(f'{text:.80}' for text, _ in settings.most_common())}")
+        notes.append(
+            "Generation settings differ between rows:"
+            f" {'; '.join(f'{text:.80}' for text, _ in settings.most_common())}"
+        )
     if limit := selection.measurements[0].limit:
-        notes.append(f"A part only: --limit, {limit} of {selection.measurements[0].provenance.rows} documents.")
+        notes.append(
+            f"A part only: --limit, {limit} of {selection.measurements[0].provenance.rows}"
+            " documents."
+        )
     if any(m.about.generated for m in rows):
-        notes.append("Generated context: the customer's turns stay as recorded and may not fit what the model said before.")
-    if selection.kind in ("conversations",) and len(selection.measurements[0].provenance.languages) > 1:
-        notes.append("Several languages: text metrics stand per language; strategy metrics are over both.")
+        notes.append(
+            "Generated context: the customer's turns stay as recorded and may not fit what the"
+            " model said before."
+        )
+    if (
+        selection.kind in ("conversations",)
+        and len(selection.measurements[0].provenance.languages) > 1
+    ):
+        notes.append(
+            "Several languages: text metrics stand per language; strategy metrics are over both."
+        )
     if drafts := drafts_of(selection):
-        notes.append(f"Draft language ({', '.join(drafts)}): no native speaker has reviewed its prompts yet, so nothing here is ranked.")
+        notes.append(
+            f"Draft language ({', '.join(drafts)}): no native speaker has reviewed its prompts yet,"
+            " so nothing here is ranked."
+        )
     return notes

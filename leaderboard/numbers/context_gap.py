@@ -1,4 +1,6 @@
-"""What a model loses when its own earlier turns stand in the history instead of the gold ones: reference minus generated context."""
+"""What a model loses when its own earlier turns stand in the history instead of the gold ones:
+reference minus generated context.
+"""
 
 from collections.abc import Mapping
 
@@ -12,15 +14,24 @@ from leaderboard.report import ContextGap, Divergence, GapPoint
 
 
 def context_gaps(
-    reference: Items, generated: Items, reference_means: Mapping[str, np.ndarray], generated_means: Mapping[str, np.ndarray]
+    reference: Items,
+    generated: Items,
+    reference_means: Mapping[str, np.ndarray],
+    generated_means: Mapping[str, np.ndarray],
 ) -> tuple[ContextGap, ...]:
-    """The gap of every mean metric that both runs have, overall and per turn index, on the turns that both have.
+    """The gap of every mean metric that both runs have, overall and per turn index, on the turns
+    that both have.
 
-    Ratings have none: of the two contexts other things are rated, replies in one and whole conversations in the other.
+    Ratings have none: of the two contexts other things are rated, replies in one and whole
+    conversations in the other.
     """
     ours, theirs = _shared(reference, generated)
     found = []
-    for metric in (name for name in reference_means if name in generated_means and name != "unparsed" and not rated(name)):
+    for metric in (
+        name
+        for name in reference_means
+        if name in generated_means and name != "unparsed" and not rated(name)
+    ):
         with_gold, with_own = reference_means[metric][ours], generated_means[metric][theirs]
         known = ~np.isnan(with_gold) & ~np.isnan(with_own)
         if not known.any():
@@ -31,18 +42,37 @@ def context_gaps(
         for k in range(1, min(int(index.max()), MOST_TURNS) + 1):
             if (own := index == k).any():
                 columns = (values[own] for values in (with_gold, with_own, with_gold - with_own))
-                values = [value_of(clustered(column, codes[own], reference.ids)) for column in columns]
-                points.append(GapPoint(turn_index=k, reference=values[0], generated=values[1], difference=values[2]))
-        first = next((point.turn_index for point in points if excludes_zero(point.difference.low, point.difference.high)), None)
+                values = [
+                    value_of(clustered(column, codes[own], reference.ids)) for column in columns
+                ]
+                points.append(
+                    GapPoint(
+                        turn_index=k, reference=values[0], generated=values[1], difference=values[2]
+                    )
+                )
+        first = next(
+            (
+                point.turn_index
+                for point in points
+                if excludes_zero(point.difference.low, point.difference.high)
+            ),
+            None,
+        )
         overall = value_of(clustered(with_gold - with_own, codes, reference.ids))
-        found.append(ContextGap(metric=metric, overall=overall, points=tuple(points), first_significant=first))
+        found.append(
+            ContextGap(
+                metric=metric, overall=overall, points=tuple(points), first_significant=first
+            )
+        )
     return tuple(found)
 
 
 def divergence(reference: Items, generated: Items) -> Divergence | None:
-    """The first turn index at which the two contexts led to different strategies, over conversations; None without strategies.
+    """The first turn index at which the two contexts led to different strategies, over
+    conversations; None without strategies.
 
-    An unparsed reply is a choice of its own: it differs from every strategy and equals another unparsed one.
+    An unparsed reply is a choice of its own: it differs from every strategy and equals another
+    unparsed one.
     """
     if (reference.predicted == NOT_ASKED).any() or (generated.predicted == NOT_ASKED).any():
         return None
@@ -56,16 +86,27 @@ def divergence(reference: Items, generated: Items) -> Divergence | None:
     counts = np.bincount(np.minimum(there, MOST_TURNS), minlength=2)[1:] if len(there) else []
     median = float(np.median(there)) if len(there) else None
     return Divergence(
-        conversations=conversations, never=conversations - len(there), median=median, firsts=tuple(int(count) for count in counts)
+        conversations=conversations,
+        never=conversations - len(there),
+        median=median,
+        firsts=tuple(int(count) for count in counts),
     )
 
 
 def _shared(reference: Items, generated: Items) -> tuple[np.ndarray, np.ndarray]:
     """Positions in both runs of the turns that both have."""
-    there = {(generated.ids[c], t): i for i, (c, t) in enumerate(zip(generated.conversation, generated.turn.tolist(), strict=True))}
+    there = {
+        (generated.ids[c], t): i
+        for i, (c, t) in enumerate(
+            zip(generated.conversation, generated.turn.tolist(), strict=True)
+        )
+    }
     pairs = [
         (i, there[key])
-        for i, key in enumerate((reference.ids[c], t) for c, t in zip(reference.conversation, reference.turn.tolist(), strict=True))
+        for i, key in enumerate(
+            (reference.ids[c], t)
+            for c, t in zip(reference.conversation, reference.turn.tolist(), strict=True)
+        )
         if key in there
     ]
     pairs = np.asarray(pairs, dtype=int).reshape(-1, 2)

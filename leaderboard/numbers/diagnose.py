@@ -1,4 +1,5 @@
-"""What one model does well and badly in one task: strategies, transitions, stage order, breakdowns, lengths.
+"""What one model does well and badly in one task: strategies, transitions, stage order, breakdowns,
+lengths.
 
 Everything is counted from the records of one samples file; intervals are clustered by conversation.
 """
@@ -16,7 +17,15 @@ from csc_tasks.runs.samples_file import NOT_ASKED, UNPARSED, Items
 from leaderboard.board import Value
 from leaderboard.numbers.stage_order import fewest_backward_moves
 from leaderboard.numbers.stats import clustered, value_of
-from leaderboard.report import Breakdown, Confusion, Group, Lengths, StageOrder, StrategyScore, Transitions
+from leaderboard.report import (
+    Breakdown,
+    Confusion,
+    Group,
+    Lengths,
+    StageOrder,
+    StrategyScore,
+    Transitions,
+)
 
 START = "START"
 MOST_TURNS = 40
@@ -30,22 +39,32 @@ def confusion(logged: Items) -> Confusion:
     """Gold against predicted strategy, unparsed last."""
     size = len(STRATEGY_IDS)
     predicted = np.where(logged.predicted == UNPARSED, size, logged.predicted - 1)
-    counts = np.bincount((logged.gold - 1) * (size + 1) + predicted, minlength=size * (size + 1)).reshape(size, size + 1)
-    return Confusion(labels=STRATEGY_IDS, predicted=(*STRATEGY_IDS, "unparsed"), counts=_table(counts))
+    counts = np.bincount(
+        (logged.gold - 1) * (size + 1) + predicted, minlength=size * (size + 1)
+    ).reshape(size, size + 1)
+    return Confusion(
+        labels=STRATEGY_IDS, predicted=(*STRATEGY_IDS, "unparsed"), counts=_table(counts)
+    )
 
 
 def strategy_scores(table: Confusion) -> tuple[StrategyScore, ...]:
-    """Precision, recall and F1 of each strategy; an unparsed turn is a miss of its gold strategy and no false alarm of any."""
+    """Precision, recall and F1 of each strategy; an unparsed turn is a miss of its gold strategy
+    and no false alarm of any.
+    """
     counts = np.asarray(table.counts)
     scores = []
     for i, strategy in enumerate(table.labels):
         hits, gold, predicted = int(counts[i, i]), int(counts[i].sum()), int(counts[:, i].sum())
         scores.append(
             StrategyScore(
-                strategy=strategy, gold=gold, predicted=predicted, precision=hits / predicted if predicted else None,
-                recall=hits / gold if gold else None, f1=2 * hits / (gold + predicted) if gold + predicted else None,
+                strategy=strategy,
+                gold=gold,
+                predicted=predicted,
+                precision=hits / predicted if predicted else None,
+                recall=hits / gold if gold else None,
+                f1=2 * hits / (gold + predicted) if gold + predicted else None,
             )
-        )  # fmt: skip
+        )
     return tuple(scores)
 
 
@@ -56,7 +75,9 @@ def transitions(logged: Items) -> Transitions:
     skipped = 0
     for own in _by_conversation(logged):
         before_gold = before_ours = 0
-        for gold_number, number in zip(logged.gold[own].tolist(), logged.predicted[own].tolist(), strict=True):
+        for gold_number, number in zip(
+            logged.gold[own].tolist(), logged.predicted[own].tolist(), strict=True
+        ):
             gold[before_gold, gold_number - 1] += 1
             before_gold = gold_number
             if number == UNPARSED or before_ours == _BROKEN:
@@ -67,11 +88,19 @@ def transitions(logged: Items) -> Transitions:
     both = (gold.sum(axis=1) > 0) & (ours.sum(axis=1) > 0)
     distance = None
     if both.any():
-        share = gold[both] / gold[both].sum(axis=1, keepdims=True), ours[both] / ours[both].sum(axis=1, keepdims=True)
+        share = (
+            gold[both] / gold[both].sum(axis=1, keepdims=True),
+            ours[both] / ours[both].sum(axis=1, keepdims=True),
+        )
         apart = np.abs(share[0] - share[1]).sum(axis=1) / 2
         distance = float(np.average(apart, weights=gold[both].sum(axis=1)))
     return Transitions(
-        before=(START, *STRATEGY_IDS), after=STRATEGY_IDS, gold=_table(gold), predicted=_table(ours), distance=distance, skipped=skipped
+        before=(START, *STRATEGY_IDS),
+        after=STRATEGY_IDS,
+        gold=_table(gold),
+        predicted=_table(ours),
+        distance=distance,
+        skipped=skipped,
     )
 
 
@@ -80,7 +109,9 @@ def stage_order(logged: Items) -> StageOrder:
     names = {number: strategy.id for number, strategy in BY_NUMBER.items()} | {UNPARSED: None}
     ours, gold = [], []
     for own in _by_conversation(logged):
-        ours.append(fewest_backward_moves(names[number] for number in logged.predicted[own].tolist()))
+        ours.append(
+            fewest_backward_moves(names[number] for number in logged.predicted[own].tolist())
+        )
         gold.append(fewest_backward_moves(names[number] for number in logged.gold[own].tolist()))
     codes = np.arange(len(ours))
 
@@ -89,29 +120,48 @@ def stage_order(logged: Items) -> StageOrder:
 
     ours, gold = np.asarray(ours), np.asarray(gold)
     in_order = {"predicted_in_order": mean(ours == 0), "gold_in_order": mean(gold == 0)}
-    return StageOrder(predicted=mean(ours), gold=mean(gold), difference=mean(ours - gold), **in_order)
+    return StageOrder(
+        predicted=mean(ours), gold=mean(gold), difference=mean(ours - gold), **in_order
+    )
 
 
-def breakdowns(logged: Items, means: Mapping[str, np.ndarray], whole: Collection[str] = ()) -> tuple[Breakdown, ...]:
-    """The mean metrics (`means`: result name -> (n,), NaN where unknown) by stage, topic, language, turn index and part.
+def breakdowns(
+    logged: Items, means: Mapping[str, np.ndarray], whole: Collection[str] = ()
+) -> tuple[Breakdown, ...]:
+    """The mean metrics (`means`: result name -> (n,), NaN where unknown) by stage, topic, language,
+    turn index and part.
 
-    A breakdown with a single group says nothing new and is left out, except by language. whole: the metrics that speak of whole
-    conversations; by stage and by turn they say nothing.
+    A breakdown with a single group says nothing new and is left out, except by language. whole: the
+    metrics that speak of whole conversations; by stage and by turn they say nothing.
     """
-    masks: dict[str, list[tuple[str, np.ndarray]]] = {"stage": [], "topic": [], "language": [], "turn_index": [], "part": []}
+    masks: dict[str, list[tuple[str, np.ndarray]]] = {
+        "stage": [],
+        "topic": [],
+        "language": [],
+        "turn_index": [],
+        "part": [],
+    }
     if (logged.gold > 0).any():
         for stage in STAGES:
-            numbers = [strategy.number for strategy in BY_ID.values() if stage.id in strategy.stages]
+            numbers = [
+                strategy.number for strategy in BY_ID.values() if stage.id in strategy.stages
+            ]
             masks["stage"].append((stage.id, np.isin(logged.gold, numbers)))
     masks["topic"] = _most(logged.topic, logged.topics)
     masks["language"] = [(language, logged.language == i) for i, language in enumerate(languages())]
     last = min(int(logged.index.max()), MOST_TURNS)
     masks["turn_index"] = [(str(k), logged.index == k) for k in range(1, last + 1)]
-    named = sorted(logged.parts, key=lambda part: PARTS.index(part) if part in PARTS else len(PARTS))[:MOST_TOPICS]
+    named = sorted(
+        logged.parts, key=lambda part: PARTS.index(part) if part in PARTS else len(PARTS)
+    )[:MOST_TOPICS]
     masks["part"] = [(part, logged.part == logged.parts.index(part)) for part in named]
     found = []
     for by, groups in masks.items():
-        own = {name: column for name, column in means.items() if by not in ("stage", "turn_index") or name not in whole}
+        own = {
+            name: column
+            for name, column in means.items()
+            if by not in ("stage", "turn_index") or name not in whole
+        }
         made = tuple(_group(logged, name, mask, own) for name, mask in groups if mask.any())
         if len(made) > 1 or (made and by == "language"):
             found.append(Breakdown(by=by, groups=made))
@@ -126,9 +176,13 @@ def lengths(logged: Items) -> tuple[Lengths, ...]:
     for i, language in enumerate(languages()):
         own = logged.lengths[logged.language == i]
         if len(own):
-            ours, theirs = ((float(c.mean()), *map(float, np.quantile(c, [0.05, 0.5, 0.95]))) for c in own.T)
+            ours, theirs = (
+                (float(c.mean()), *map(float, np.quantile(c, [0.05, 0.5, 0.95]))) for c in own.T
+            )
             unit = "words" if languages()[language].text.spaced else "characters"
-            found.append(Lengths(language=language, unit=unit, items=len(own), reply=ours, reference=theirs))
+            found.append(
+                Lengths(language=language, unit=unit, items=len(own), reply=ours, reference=theirs)
+            )
     return tuple(found)
 
 
@@ -136,7 +190,9 @@ def unparsed(logged: Items) -> Value | None:
     """The share of unparsed replies; None where no strategy was asked for."""
     if not asks_for_strategies(logged):
         return None
-    return value_of(clustered(logged.predicted == UNPARSED, logged.conversation, logged.ids, logged.members))
+    return value_of(
+        clustered(logged.predicted == UNPARSED, logged.conversation, logged.ids, logged.members)
+    )
 
 
 def asks_for_strategies(logged: Items) -> bool:
@@ -145,14 +201,19 @@ def asks_for_strategies(logged: Items) -> bool:
 
 
 def mean_columns(logged: Items) -> dict[str, np.ndarray]:
-    """The metrics that are means over items, for breakdowns and the context gap: result name -> (n,) with NaN where unknown.
+    """The metrics that are means over items, for breakdowns and the context gap: result name ->
+    (n,) with NaN where unknown.
 
     Of ratings only the overall ones: each rater has a dozen columns.
     """
     found = {}
     for name, items in logged.items.items():
         base, _, norm = parts_of(name)
-        corpus = METRICS[base].statistic is not None if base in METRICS else any(isinstance(item, list) for item in items)
+        corpus = (
+            METRICS[base].statistic is not None
+            if base in METRICS
+            else any(isinstance(item, list) for item in items)
+        )
         part = rated(name)
         if corpus or norm or (part and part.what != OVERALL) or _says_how_it_went(base):
             continue
@@ -161,7 +222,9 @@ def mean_columns(logged: Items) -> dict[str, np.ndarray]:
 
 
 def _says_how_it_went(name: str) -> bool:
-    """Whether a metric says how a run went and not how good its replies are; unparsed replies are bad ones as well."""
+    """Whether a metric says how a run went and not how good its replies are; unparsed replies are
+    bad ones as well.
+    """
     return name in METRICS and not METRICS[name].ranked and name != "unparsed"
 
 
@@ -171,7 +234,12 @@ def _group(logged: Items, name: str, mask: np.ndarray, means: Mapping[str, np.nd
         own = mask & ~np.isnan(column)
         if own.any():
             values[metric] = value_of(clustered(column[own], logged.conversation[own], logged.ids))
-    return Group(name=name, items=int(mask.sum()), clusters=len(np.unique(logged.conversation[mask])), values=values)
+    return Group(
+        name=name,
+        items=int(mask.sum()),
+        clusters=len(np.unique(logged.conversation[mask])),
+        values=values,
+    )
 
 
 def _most(codes: np.ndarray, names: list[str]) -> list[tuple[str, np.ndarray]]:

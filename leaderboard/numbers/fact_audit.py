@@ -1,10 +1,14 @@
-"""Which facts in a reply does nothing support that the model was given? A hallucination rate by rule.
+"""Which facts in a reply does nothing support that the model was given? A hallucination rate by
+rule.
 
-Names, numbers, amounts, dates and codes are found by csc_tasks.metrics.facts; what counts as support is the history, the summary, the
-instruction and the question, and passages from an evidence file. In generated context the model's own earlier words are no support: an
-invented number does not become true by being said twice. Only the customer's turns and unlabelled gold turns, which the model saw, are.
+Names, numbers, amounts, dates and codes are found by csc_tasks.metrics.facts; what counts as
+support is the history, the summary, the instruction and the question, and passages from an evidence
+file. In generated context the model's own earlier words are no support: an invented number does not
+become true by being said twice. Only the customer's turns and unlabelled gold turns, which the
+model saw, are.
 
-A rule sees words, not meaning: a right fact in other words counts as unsupported, a wrong use of a supported number does not.
+A rule sees words, not meaning: a right fact in other words counts as unsupported, a wrong use of a
+supported number does not.
 """
 
 import json
@@ -27,7 +31,8 @@ Evidence = Mapping[str, Mapping[int | None, Sequence[str]]]
 
 
 def read_evidence(file: Path) -> dict[str, dict[int | None, list[str]]]:
-    """Read `{"conversation_id": ..., "turn": optional position, "passages": [...]}` lines: what was retrieved for a reply.
+    """Read `{"conversation_id": ..., "turn": optional position, "passages": [...]}` lines: what was
+    retrieved for a reply.
 
     Raises DataError that names file and line.
     """
@@ -41,7 +46,11 @@ def read_evidence(file: Path) -> dict[str, dict[int | None, list[str]]]:
             row = json.loads(text)
             key = row["conversation_id"], row.get("turn")
             passages = row["passages"]
-            sound = isinstance(key[0], str) and (key[1] is None or type(key[1]) is int) and isinstance(passages, list)
+            sound = (
+                isinstance(key[0], str)
+                and (key[1] is None or type(key[1]) is int)
+                and isinstance(passages, list)
+            )
             if not sound or not all(isinstance(passage, str) for passage in passages):
                 raise TypeError("wrong types")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -64,20 +73,41 @@ class FactAuditor:
         self.texts: dict[tuple[str, int], tuple[str, ...]] = {}
 
     def look(self, document: Mapping, records: list[Mapping]) -> None:
-        """Audit the replies of one document; `texts` keeps the unsupported facts of those that have any."""
+        """Audit the replies of one document; `texts` keeps the unsupported facts of those that have
+        any.
+        """
         support = Support(document, self.generated, self.evidence)
-        found = [find_facts(record["reply"], record["language"]) if record["reply"] else [] for record in records]
-        # What the whole conversation does not support, no part of it does: mostly one look is enough for all its replies.
+        found = [
+            find_facts(record["reply"], record["language"]) if record["reply"] else []
+            for record in records
+        ]
+        # What the whole conversation does not support, no part of it does: mostly one look is
+        # enough for all its replies.
         never: set[tuple[str, str]] = set()
-        for language in {record["language"] for record, facts in zip(records, found, strict=True) if facts}:
-            asked = [fact for record, facts in zip(records, found, strict=True) if record["language"] == language for fact in facts]
-            never |= {(fact.kind, fact.value) for fact in unsupported(asked, support.all(), language)}
+        for language in {
+            record["language"] for record, facts in zip(records, found, strict=True) if facts
+        }:
+            asked = [
+                fact
+                for record, facts in zip(records, found, strict=True)
+                if record["language"] == language
+                for fact in facts
+            ]
+            never |= {
+                (fact.kind, fact.value) for fact in unsupported(asked, support.all(), language)
+            }
         for record, facts in zip(records, found, strict=True):
             id_, turn = record["conversation_id"], record["turn"]
             perhaps = [fact for fact in facts if (fact.kind, fact.value) not in never]
-            lacking = unsupported(perhaps, support.before(turn), record["language"]) if perhaps else ()
+            lacking = (
+                unsupported(perhaps, support.before(turn), record["language"]) if perhaps else ()
+            )
             missing = {(fact.kind, fact.value) for fact in lacking}
-            without = [fact for fact in facts if (key := (fact.kind, fact.value)) in never or key in missing]
+            without = [
+                fact
+                for fact in facts
+                if (key := (fact.kind, fact.value)) in never or key in missing
+            ]
             self.found.append(len(facts))
             self.missing.append(len(without))
             for fact in facts:
@@ -88,49 +118,79 @@ class FactAuditor:
                 self.texts[id_, turn] = tuple(dict.fromkeys(fact.text for fact in without))
                 if len(self.examples) < EXAMPLES:
                     self.examples.append(
-                        FactExample(conversation_id=id_, turn=turn, kind=without[0].kind, text=without[0].text, reply=record["reply"][:600])
+                        FactExample(
+                            conversation_id=id_,
+                            turn=turn,
+                            kind=without[0].kind,
+                            text=without[0].text,
+                            reply=record["reply"][:600],
+                        )
                     )
 
     def audit(self, logged: Items) -> FactAudit:
         """The audit of all replies; the rate is clustered by conversation."""
         wrong = np.asarray(self.missing) > 0
-        named = ("history without the model's own turns" if self.generated else "history", "summary", "instruction", "question")
+        named = (
+            "history without the model's own turns" if self.generated else "history",
+            "summary",
+            "instruction",
+            "question",
+        )
         return FactAudit(
-            hallucination_rate=value_of(clustered(wrong, logged.conversation, logged.ids, logged.members)), facts=sum(self.found),
-            unsupported=sum(self.missing), kinds={kind: (n, m) for kind, (n, m) in self.kinds.items() if n},
-            support=(*named, *(["evidence"] if self.evidence else [])), examples=tuple(self.examples),
-        )  # fmt: skip
+            hallucination_rate=value_of(
+                clustered(wrong, logged.conversation, logged.ids, logged.members)
+            ),
+            facts=sum(self.found),
+            unsupported=sum(self.missing),
+            kinds={kind: (n, m) for kind, (n, m) in self.kinds.items() if n},
+            support=(*named, *(["evidence"] if self.evidence else [])),
+            examples=tuple(self.examples),
+        )
 
 
 class Support:
-    """The texts that a reply to one document may take its facts from: what the rule counts, and what a judge of facts is shown.
+    """The texts that a reply to one document may take its facts from: what the rule counts, and
+    what a judge of facts is shown.
 
-    told: summary, instruction and question, by their names in the document. history: a question's (speaker, text) turns. spoken: those of
-    a dialogue as (position, speaker, text); in generated context without the gold turns that the model's own stood in for.
+    told: summary, instruction and question, by their names in the document. history: a question's
+    (speaker, text) turns. spoken: those of a dialogue as (position, speaker, text); in generated
+    context without the gold turns that the model's own stood in for.
     """
 
     def __init__(self, document: Mapping, generated: bool, evidence: Evidence) -> None:
         self.id = document["conversation_id"]
         keys = ("history_summary", "instruction", "client_question")
-        self.told = {key: text for key in keys if isinstance(text := document.get(key), str) and text}
+        self.told = {
+            key: text for key in keys if isinstance(text := document.get(key), str) and text
+        }
         self.history: list[tuple[str, str]] = []
         self.spoken: list[tuple[int, str, str]] = []
         for name in ("dialogue", "conversation_history"):
             turns = document.get(name)
             for position, turn in enumerate(turns if isinstance(turns, list) else ()):
                 if not isinstance(turn, dict) or not isinstance(turn.get("text"), str):
-                    raise DataError(f"{self.id}: turn {position} of {name} is {turn!r:.60}; it must have a text")
+                    raise DataError(
+                        f"{self.id}: turn {position} of {name} is {turn!r:.60}; it must have a text"
+                    )
                 speaker = CUSTOMER if turn.get("speaker") == CUSTOMER else SUPPORTER
                 if name == "conversation_history":
                     self.history.append((speaker, turn["text"]))
                 elif not generated or speaker == CUSTOMER or not turn.get("strategy"):
                     self.spoken.append((position, speaker, turn["text"]))
         self._passages = evidence.get(self.id, {})
-        self._fixed = [*self.told.values(), *self._passages.get(None, ()), *(text for _, text in self.history)]
+        self._fixed = [
+            *self.told.values(),
+            *self._passages.get(None, ()),
+            *(text for _, text in self.history),
+        ]
 
     def all(self) -> list[str]:
         """Everything that supports any reply."""
-        return [*self._fixed, *(text for _, _, text in self.spoken), *(text for texts in self._passages.values() for text in texts)]
+        return [
+            *self._fixed,
+            *(text for _, _, text in self.spoken),
+            *(text for texts in self._passages.values() for text in texts),
+        ]
 
     def before(self, turn: int) -> list[str]:
         """What supports a reply at this position of the dialogue."""
@@ -138,5 +198,7 @@ class Support:
         return [*self._fixed, *spoken, *self._passages.get(turn, ())]
 
     def passages(self, turn: int) -> list[str]:
-        """What was retrieved for a reply at this position: passages for the whole conversation, then its own."""
+        """What was retrieved for a reply at this position: passages for the whole conversation,
+        then its own.
+        """
         return [*self._passages.get(None, ()), *self._passages.get(turn, ())]

@@ -1,4 +1,5 @@
-"""One results file and its samples -> everything about one model in one task: values, sums for comparing, diagnosis, replies to show.
+"""One results file and its samples -> everything about one model in one task: values, sums for
+comparing, diagnosis, replies to show.
 
 This is what runs in parallel, one process per samples file; nothing in it depends on other models.
 """
@@ -26,7 +27,9 @@ from leaderboard.rated import of_conversations
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What `csc collect` was asked for. draw: conversations in the sample. audit: whether facts are looked for."""
+    """What `csc collect` was asked for. draw: conversations in the sample. audit: whether facts are
+    looked for.
+    """
 
     seed: int
     resamples: int
@@ -39,8 +42,9 @@ class Options:
 class Measured:
     """One model in one task.
 
-    values, columns: by result name; a column exists where samples do, and only then are there paired comparisons. logged and means are
-    kept for the context gap (items that are no means are dropped by then). unsupported: (conversation, turn) of the drawn -> facts.
+    values, columns: by result name; a column exists where samples do, and only then are there
+    paired comparisons. logged and means are kept for the context gap (items that are no means are
+    dropped by then). unsupported: (conversation, turn) of the drawn -> facts.
     """
 
     measurement: Measurement
@@ -56,31 +60,50 @@ class Measured:
 def measure(measurement: Measurement, options: Options) -> Measured:
     """Read the samples of one measurement, if there are any, and say all there is to say about it.
 
-    Raises DataError for samples that do not belong to the results file: another number of items, or another mean.
+    Raises DataError for samples that do not belong to the results file: another number of items, or
+    another mean.
     """
     if measurement.samples is None:
         values = {name: _without_samples(measurement, name) for name in measurement.numbers}
-        note = f"{measurement.label}, {measurement.task}: no samples file beside it (--log_samples): neither compared nor diagnosed"
+        note = (
+            f"{measurement.label}, {measurement.task}: no samples file beside it (--log_samples):"
+            " neither compared nor diagnosed"
+        )
         return Measured(measurement, values, notes=[note])
     listeners = []
     without_rules = [code for code in measurement.provenance.languages if not has_rules(code)]
     audited = options.audit and measurement.about.has_replies
     if audited and not without_rules:
         listeners = [FactAuditor(measurement.about.generated, options.evidence)]
-    logged = read_items(measurement.samples, measurement.unit, list(measurement.numbers), options.draw, options.seed, listeners)
+    logged = read_items(
+        measurement.samples,
+        measurement.unit,
+        list(measurement.numbers),
+        options.draw,
+        options.seed,
+        listeners,
+    )
     if len(logged.conversation) != measurement.items:
         raise DataError(
-            f"{measurement.samples}: {len(logged.conversation)} {measurement.unit}, and {measurement.file.name} says {measurement.items}; "
-            "the file was cut off or belongs to another run"
+            f"{measurement.samples}: {len(logged.conversation)} {measurement.unit}, and"
+            f" {measurement.file.name} says {measurement.items}; the file was cut off or belongs to"
+            " another run"
         )
     found = Measured(measurement, {}, logged=logged)
     if audited and without_rules:
-        found.notes.append(f"{measurement.label}, {measurement.task}: no fact audit, there are no rules for {', '.join(without_rules)}")
+        found.notes.append(
+            f"{measurement.label}, {measurement.task}: no fact audit, there are no rules for"
+            f" {', '.join(without_rules)}"
+        )
     for name in measurement.numbers:
         _column(found, name, options)
     found.means = diagnose.mean_columns(logged)
     signatures = measurement.provenance.signatures
-    whole = {name for name in found.means if of_conversations(measurement.about.generated, name, signatures.get(name, ""))}
+    whole = {
+        name
+        for name in found.means
+        if of_conversations(measurement.about.generated, name, signatures.get(name, ""))
+    }
     found.diagnosis = _diagnosis(logged, found.means, whole)
     for auditor in listeners if logged.lengths[:, 0].any() else []:
         found.diagnosis["facts"] = auditor.audit(logged)
@@ -103,23 +126,34 @@ def _column(found: Measured, name: str, options: Options) -> None:
     metric = metric_of(name)
     first = items[int(np.argmax(known))]
     if metric is None and isinstance(first, list):
-        # A corpus metric that this version does not know: its number stands, but nothing can be made of its items.
+        # A corpus metric that this version does not know: its number stands, but nothing can be
+        # made of its items.
         found.values[name] = _without_samples(measurement, name)
-        found.notes.append(f"{measurement.label}: {name} is no metric of this version; its value is shown as the file has it")
+        found.notes.append(
+            f"{measurement.label}: {name} is no metric of this version; its value is shown as the"
+            " file has it"
+        )
         return
     try:
         column = _summed(logged, items, known, metric)
     except DataError as problem:
         raise DataError(f"{where}: {problem}") from None
     except (TypeError, ValueError, OverflowError):
-        raise DataError(f"{where}: its items are not numbers, or not all of one kind (the first is {first!r:.60})") from None
+        raise DataError(
+            f"{where}: its items are not numbers, or not all of one kind (the first is"
+            f" {first!r:.60})"
+        ) from None
     value = value_of(column, options.seed, options.resamples)
     if said is not None and not math.isclose(value.value, said, rel_tol=1e-6, abs_tol=1e-9):
         if column.statistic is None:
-            raise DataError(f"{where} has the mean {value.value:.6g}, {measurement.file.name} says {said:.6g}; keep a run's files together")
+            raise DataError(
+                f"{where} has the mean {value.value:.6g}, {measurement.file.name} says {said:.6g};"
+                " keep a run's files together"
+            )
         found.values[name] = _without_samples(measurement, name)
         found.notes.append(
-            f"{measurement.label}: {name} is {said:.6g} in the file, {value.value:.6g} by this version; the file's is shown, not compared"
+            f"{measurement.label}: {name} is {said:.6g} in the file, {value.value:.6g} by this"
+            " version; the file's is shown, not compared"
         )
         return
     found.values[name] = value
@@ -144,7 +178,8 @@ def _summed(logged: Items, items: list, known: np.ndarray, metric: Metric | None
 
 
 def _without_samples(measurement: Measurement, name: str) -> Value:
-    """A value as the results file has it. Its conversations are the documents, or for questions at most as many.
+    """A value as the results file has it. Its conversations are the documents, or for questions at
+    most as many.
 
     Ratings are of a sample whose size is not known here (0 items): they have no interval.
     """
@@ -154,18 +189,29 @@ def _without_samples(measurement: Measurement, name: str) -> Value:
     clusters = measurement.documents
     low, high = t_interval(said, error, clusters)
     return Value(
-        value=said, stderr=error, low=low, high=high, items=measurement.items if said is not None else 0, clusters=clusters,
+        value=said,
+        stderr=error,
+        low=low,
+        high=high,
+        items=measurement.items if said is not None else 0,
+        clusters=clusters,
         method="none" if low is None else "t",
-    )  # fmt: skip
+    )
 
 
 def _diagnosis(logged: Items, means: Mapping[str, np.ndarray], whole: Collection[str]) -> dict:
     """The fields of a report's Diagnosis, apart from the fact audit."""
-    found = {"breakdowns": diagnose.breakdowns(logged, means, whole), "lengths": diagnose.lengths(logged)}
+    found = {
+        "breakdowns": diagnose.breakdowns(logged, means, whole),
+        "lengths": diagnose.lengths(logged),
+    }
     if not diagnose.asks_for_strategies(logged):
         return found
     table = diagnose.confusion(logged)
     return found | {
-        "unparsed": diagnose.unparsed(logged), "confusion": table, "strategies": diagnose.strategy_scores(table),
-        "transitions": diagnose.transitions(logged), "stage_order": diagnose.stage_order(logged),
-    }  # fmt: skip
+        "unparsed": diagnose.unparsed(logged),
+        "confusion": table,
+        "strategies": diagnose.strategy_scores(table),
+        "transitions": diagnose.transitions(logged),
+        "stage_order": diagnose.stage_order(logged),
+    }

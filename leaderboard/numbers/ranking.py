@@ -1,14 +1,24 @@
-"""Paired comparisons between all rows of a table, and which are best and second where the paired intervals say so."""
+"""Paired comparisons between all rows of a table, and which are best and second where the paired
+intervals say so.
+"""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from leaderboard.board import Column, Comparison, Value
-from leaderboard.numbers.stats import Clustered, difference, excludes_zero, holm, p_value, t_interval
+from leaderboard.numbers.stats import (
+    Clustered,
+    difference,
+    excludes_zero,
+    holm,
+    p_value,
+    t_interval,
+)
 
 
 def compare(column: str, rows: Mapping[str, Clustered]) -> list[Comparison]:
-    """Every pair of rows (slug -> sums) of one column, paired on shared conversations; p corrected by Holm over all these pairs.
+    """Every pair of rows (slug -> sums) of one column, paired on shared conversations; p corrected
+    by Holm over all these pairs.
 
     A pair without two shared conversations is not compared.
     """
@@ -23,17 +33,30 @@ def compare(column: str, rows: Mapping[str, Clustered]) -> list[Comparison]:
     corrected = holm([p for *_, p in found])
     return [
         Comparison(
-            column=column, a=a, b=b, difference=paired.value, stderr=paired.stderr, low=low, high=high, p=p, p_holm=adjusted,
-            items=paired.items, clusters=paired.clusters,
+            column=column,
+            a=a,
+            b=b,
+            difference=paired.value,
+            stderr=paired.stderr,
+            low=low,
+            high=high,
+            p=p,
+            p_holm=adjusted,
+            items=paired.items,
+            clusters=paired.clusters,
         )
         for (a, b, paired, low, high, p), adjusted in zip(found, corrected, strict=True)
-    ]  # fmt: skip
+    ]
 
 
-def best_and_second(column: Column, values: Mapping[str, Value], comparisons: Sequence[Comparison]) -> tuple[str | None, str | None]:
-    """The slugs to mark: the best is separated from every other row by its paired interval, the second is next and so from all below.
+def best_and_second(
+    column: Column, values: Mapping[str, Value], comparisons: Sequence[Comparison]
+) -> tuple[str | None, str | None]:
+    """The slugs to mark: the best is separated from every other row by its paired interval, the
+    second is next and so from all below.
 
-    None where one of these intervals includes 0 or does not exist. To be best, all tests must come out, so they need no correction.
+    None where one of these intervals includes 0 or does not exist. To be best, all tests must come
+    out, so they need no correction.
     """
     rows = [slug for slug, value in values.items() if value.value is not None]
     if not column.ranked or len(rows) < 2:

@@ -1,8 +1,10 @@
-"""Numbers with intervals: means and corpus metrics clustered by conversation, paired differences, Holm's correction, the bootstrap.
+"""Numbers with intervals: means and corpus metrics clustered by conversation, paired differences,
+Holm's correction, the bootstrap.
 
-Everything works on per-conversation sums, which are all that a clustered error needs: a column of 25,000 turns becomes a few thousand rows.
-Standard errors come from csc_tasks.metrics.cluster, the one place that computes them; intervals use t with clusters - 1 degrees of freedom.
-Every draw is seeded, and the same for every model with the same number of conversations.
+Everything works on per-conversation sums, which are all that a clustered error needs: a column of
+25,000 turns becomes a few thousand rows. Standard errors come from csc_tasks.metrics.cluster, the
+one place that computes them; intervals use t with clusters - 1 degrees of freedom. Every draw is
+seeded, and the same for every model with the same number of conversations.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,9 +28,10 @@ ROUNDING = 1e-12
 class Clustered:
     """One column of one run, summed per conversation.
 
-    ids: the conversations that have something to say. members[g]: which items of conversation g were summed, as text (two runs share a
-    conversation when both have the same items of it). counts (G,): how many. sums (G,) of scores, or (G, d) of the sufficient statistics
-    that `statistic` makes a corpus value of.
+    ids: the conversations that have something to say. members[g]: which items of conversation g
+    were summed, as text (two runs share a conversation when both have the same items of it). counts
+    (G,): how many. sums (G,) of scores, or (G, d) of the sufficient statistics that `statistic`
+    makes a corpus value of.
     """
 
     ids: tuple[str, ...]
@@ -44,28 +47,43 @@ class Clustered:
 
 
 def clustered(
-    values: np.ndarray, codes: np.ndarray, ids: Sequence[str], members: Sequence[str] | None = None, statistic: Callable | None = None
+    values: np.ndarray,
+    codes: np.ndarray,
+    ids: Sequence[str],
+    members: Sequence[str] | None = None,
+    statistic: Callable | None = None,
 ) -> Clustered:
-    """Sum `values` (n,) or (n, d) per conversation; codes[i] is the position in `ids` of item i's conversation.
+    """Sum `values` (n,) or (n, d) per conversation; codes[i] is the position in `ids` of item i's
+    conversation.
 
-    Conversations without items are left out. `members` may be given where items of a conversation are always all there.
-    Raises DataError for a value that is not finite.
+    Conversations without items are left out. `members` may be given where items of a conversation
+    are always all there. Raises DataError for a value that is not finite.
     """
     values = np.asarray(values, dtype=float)
     if not np.isfinite(values).all():
-        raise DataError("a score is not a finite number; a missing score is null and never counted as 0")
+        raise DataError(
+            "a score is not a finite number; a missing score is null and never counted as 0"
+        )
     counts = np.bincount(codes, minlength=len(ids))
     there = np.flatnonzero(counts)
     if values.ndim == 1:
         sums = np.bincount(codes, weights=values, minlength=len(ids))
     else:
-        sums = np.stack([np.bincount(codes, weights=column, minlength=len(ids)) for column in values.T], axis=-1)
-    named = tuple(members[i] for i in there) if members is not None else tuple(str(counts[i]) for i in there)
+        sums = np.stack(
+            [np.bincount(codes, weights=column, minlength=len(ids)) for column in values.T], axis=-1
+        )
+    named = (
+        tuple(members[i] for i in there)
+        if members is not None
+        else tuple(str(counts[i]) for i in there)
+    )
     return Clustered(tuple(ids[i] for i in there), named, counts[there], sums[there], statistic)
 
 
 def clustered_estimate(column: Clustered) -> Estimate:
-    """The column's value and standard error: what `csc_tasks.metrics.cluster.estimate` says of the items behind it."""
+    """The column's value and standard error: what `csc_tasks.metrics.cluster.estimate` says of the
+    items behind it.
+    """
     items, clusters = int(column.counts.sum()), len(column.ids)
     if not items:
         return Estimate(None, None, 0, 0)
@@ -73,28 +91,44 @@ def clustered_estimate(column: Clustered) -> Estimate:
         # The jackknife leaves out whole conversations, so their sums serve as well as their items.
         found = estimate(column.sums, column.ids, column.statistic, np.asarray)
         return Estimate(found.value, found.stderr, items, clusters)
-    # SE = sqrt(G/(G-1) sum_g z_g^2) / n with z_g = sum of g's deviations: the error of a mean of G items with deviations z_g G/n.
+    # SE = sqrt(G/(G-1) sum_g z_g^2) / n with z_g = sum of g's deviations: the error of a mean of G
+    # items with deviations z_g G/n.
     mean = column.sums.sum() / items
     found = estimate(mean + (column.sums - column.counts * mean) * clusters / items, column.ids)
     return Estimate(float(mean), found.stderr, items, clusters)
 
 
 def value_of(column: Clustered, seed: int = 0, resamples: int = RESAMPLES) -> Value:
-    """The column's value with its 95 % interval: t for means, cluster bootstrap (percentile) for corpus metrics."""
+    """The column's value with its 95 % interval: t for means, cluster bootstrap (percentile) for
+    corpus metrics.
+    """
     found = clustered_estimate(column)
     if column.statistic is None or found.stderr is None:
         return t_value(found)
     low, high = bootstrap_interval(column, seed, resamples)
     return Value(
-        value=found.value, stderr=found.stderr, low=low, high=high, items=found.items, clusters=found.clusters, method="bootstrap"
+        value=found.value,
+        stderr=found.stderr,
+        low=low,
+        high=high,
+        items=found.items,
+        clusters=found.clusters,
+        method="bootstrap",
     )
 
 
 def t_value(found: Estimate) -> Value:
-    """An estimate with its t interval, clusters - 1 degrees of freedom; no interval where there is no standard error."""
+    """An estimate with its t interval, clusters - 1 degrees of freedom; no interval where there is
+    no standard error.
+    """
     low, high = t_interval(found.value, found.stderr, found.clusters)
     return Value(
-        value=found.value, stderr=found.stderr, low=low, high=high, items=found.items, clusters=found.clusters,
+        value=found.value,
+        stderr=found.stderr,
+        low=low,
+        high=high,
+        items=found.items,
+        clusters=found.clusters,
         method="none" if low is None else "t",
     )
 
@@ -123,7 +157,9 @@ def t_quantile(probability: float, freedom: int) -> float:
 
 
 def p_value(value: float | None, stderr: float | None, clusters: int) -> float | None:
-    """Two-sided p of value / stderr being 0 by t with clusters - 1 degrees of freedom; None where that is undefined."""
+    """Two-sided p of value / stderr being 0 by t with clusters - 1 degrees of freedom; None where
+    that is undefined.
+    """
     from scipy.special import stdtr
 
     if value is None or stderr is None or clusters < 2:
@@ -137,15 +173,20 @@ def shared(a: Clustered, b: Clustered) -> tuple[Clustered, Clustered]:
     """Both columns on the conversations that they share, item for item, in one order."""
     if a.ids == b.ids and a.members == b.members:
         return a, b
-    there = {(id_, members): i for i, (id_, members) in enumerate(zip(b.ids, b.members, strict=True))}
-    pairs = [(i, there[key]) for i, key in enumerate(zip(a.ids, a.members, strict=True)) if key in there]
+    there = {
+        (id_, members): i for i, (id_, members) in enumerate(zip(b.ids, b.members, strict=True))
+    }
+    pairs = [
+        (i, there[key]) for i, key in enumerate(zip(a.ids, a.members, strict=True)) if key in there
+    ]
     return a.rows([i for i, _ in pairs]), b.rows([j for _, j in pairs])
 
 
 def difference(a: Clustered, b: Clustered) -> Estimate:
     """a minus b on their shared conversations, with the clustered standard error of the difference.
 
-    Raises DataError where one is a corpus metric and the other is not, or their statistics have different shapes.
+    Raises DataError where one is a corpus metric and the other is not, or their statistics have
+    different shapes.
     """
     if a.statistic is not b.statistic or a.sums.shape[1:] != b.sums.shape[1:]:
         raise DataError("two columns with different statistics have no paired difference")
@@ -158,11 +199,15 @@ def difference(a: Clustered, b: Clustered) -> Estimate:
     def subtract(sums: np.ndarray) -> np.ndarray:
         return statistic(sums[..., :size]) - statistic(sums[..., size:])
 
-    return clustered_estimate(Clustered(a.ids, a.members, a.counts, np.concatenate([a.sums, b.sums], axis=1), subtract))
+    return clustered_estimate(
+        Clustered(a.ids, a.members, a.counts, np.concatenate([a.sums, b.sums], axis=1), subtract)
+    )
 
 
 def holm(values: Sequence[float | None]) -> list[float | None]:
-    """Holm's step-down correction: adjusted p-values in the order given; None (undefined) stays None and is not counted."""
+    """Holm's step-down correction: adjusted p-values in the order given; None (undefined) stays
+    None and is not counted.
+    """
     order = sorted((i for i, p in enumerate(values) if p is not None), key=lambda i: values[i])
     adjusted: list[float | None] = [None] * len(values)
     running = 0.0
@@ -175,7 +220,9 @@ def holm(values: Sequence[float | None]) -> list[float | None]:
 def bootstrap_interval(
     column: Clustered, seed: int = 0, resamples: int = RESAMPLES, confidence: float = CONFIDENCE
 ) -> tuple[float | None, float | None]:
-    """Percentile interval of the column's value over `resamples` draws of whole conversations; (None, None) with fewer than two."""
+    """Percentile interval of the column's value over `resamples` draws of whole conversations;
+    (None, None) with fewer than two.
+    """
     clusters = len(column.ids)
     if clusters < 2:
         return None, None
@@ -188,5 +235,11 @@ def bootstrap_interval(
 
 @lru_cache(maxsize=3)
 def _draws(clusters: int, seed: int, resamples: int) -> np.ndarray:
-    """(resamples, clusters): how often each conversation is drawn, the same for everybody who asks with the same numbers."""
-    return np.random.default_rng(seed).multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples).astype(np.float32)
+    """(resamples, clusters): how often each conversation is drawn, the same for everybody who asks
+    with the same numbers.
+    """
+    return (
+        np.random.default_rng(seed)
+        .multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples)
+        .astype(np.float32)
+    )

@@ -1,8 +1,10 @@
-"""board/index.html: the board folder's numbers, style and script in one file that needs no server and no network.
+"""board/index.html: the board folder's numbers, style and script in one file that needs no server
+and no network.
 
-Data stand in the page as JSON in which every `<`, `>` and `&` is written as an escape, so that no text of a model or a corpus can end its
-block; the script sets such texts only as text, and a content security policy allows this one script, by its hash, and no other. A
-reliability report stands in a <template>, as HTML in which every text is escaped.
+Data stand in the page as JSON in which every `<`, `>` and `&` is written as an escape, so that no
+text of a model or a corpus can end its block; the script sets such texts only as text, and a
+content security policy allows this one script, by its hash, and no other. A reliability report
+stands in a <template>, as HTML in which every text is escaped.
 """
 
 import base64
@@ -23,17 +25,33 @@ from leaderboard.judging.report import as_html
 PAGE = "index.html"
 HERE = Path(__file__).resolve().parent
 # In the order in which they need each other: main.js starts the page.
-SCRIPTS = ("dom", "data", "format", "route", "bar", "table", "compare", "heatmap", "curve", "panels", "model", "samples", "reliability",
-           "main")  # fmt: skip
+SCRIPTS = (
+    "dom",
+    "data",
+    "format",
+    "route",
+    "bar",
+    "table",
+    "compare",
+    "heatmap",
+    "curve",
+    "panels",
+    "model",
+    "samples",
+    "reliability",
+    "main",
+)
 # What page/data.js unpacks.
 PACKED = ("value", "low", "high", "stderr", "items", "clusters", "method")
 DIGITS = 6
 
 
 def write_page(board: Path) -> Path:
-    """Write index.html into a board folder from its other files and return its path; the same folder gives the same bytes.
+    """Write index.html into a board folder from its other files and return its path; the same
+    folder gives the same bytes.
 
-    Raises DataError where a file of the board is absent or not as leaderboard/board.py and report.py describe.
+    Raises DataError where a file of the board is absent or not as leaderboard/board.py and
+    report.py describe.
     """
     return folder.replace_file(board / PAGE, render(board).encode())
 
@@ -42,7 +60,10 @@ def render(board: Path) -> str:
     """The page of a board folder."""
     found = folder.load_board(board)
     style, script = (HERE / "style.css").read_text(encoding="utf-8"), _script()
-    policy = f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; base-uri 'none'; form-action 'none'"
+    policy = (
+        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; base-uri"
+        " 'none'; form-action 'none'"
+    )
     parts = {"title": html.escape(found.title), "policy": policy, "style": style, "script": script}
     parts["data"] = "\n".join(_blocks(board, found))
     template = (HERE / "template.html").read_text(encoding="utf-8")
@@ -51,13 +72,17 @@ def render(board: Path) -> str:
 
 
 def safe_json(data) -> str:
-    """JSON that can stand inside <script>: no `<`, `>` or `&`, and no half characters, which UTF-8 cannot hold."""
+    """JSON that can stand inside <script>: no `<`, `>` or `&`, and no half characters, which UTF-8
+    cannot hold.
+    """
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return re.sub("[<>&\u2028\u2029\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def compact(data):
-    """`data` with every Value as a list (order: PACKED) and numbers cut to six significant digits: a third of the size."""
+    """`data` with every Value as a list (order: PACKED) and numbers cut to six significant digits:
+    a third of the size.
+    """
     if isinstance(data, dict):
         if data.keys() == Value.model_fields.keys():
             return [compact(data[name]) for name in PACKED]
@@ -68,14 +93,22 @@ def compact(data):
 
 
 def _blocks(root: Path, board) -> Iterator[str]:
-    sampled = [table.id for table in board.tables if (root / "samples" / f"{table.id}.json").is_file()]
-    strategies = [{"id": one.id, "en": strategy_name(one.id, CARDS), "stages": one.stages} for one in STRATEGIES]
+    sampled = [
+        table.id for table in board.tables if (root / "samples" / f"{table.id}.json").is_file()
+    ]
+    strategies = [
+        {"id": one.id, "en": strategy_name(one.id, CARDS), "stages": one.stages}
+        for one in STRATEGIES
+    ]
     report = folder.load_reliability(root)
     spoken = {code for table in board.tables for code in table.setting.languages}
     data = {
-        "board": board.model_dump(), "strategies": strategies, "sampled": sampled, "reliability": report.title if report else None,
+        "board": board.model_dump(),
+        "strategies": strategies,
+        "sampled": sampled,
+        "reliability": report.title if report else None,
         "languages": {code: one.name for code, one in languages().items() if code in spoken},
-    }  # fmt: skip
+    }
     yield _block("data-board", data)
     if report:
         yield f'<template id="reliability">{as_html(report)}</template>'
@@ -87,7 +120,10 @@ def _blocks(root: Path, board) -> Iterator[str]:
 
 
 def _block(name: str, data) -> str:
-    return f'<script type="application/json" id="{html.escape(name)}">{safe_json(compact(data))}</script>'
+    return (
+        '<script type="application/json"'
+        f' id="{html.escape(name)}">{safe_json(compact(data))}</script>'
+    )
 
 
 def _script() -> str:

@@ -1,7 +1,9 @@
-"""What a board says about models of the Hub, in the form that their pages show: `.eval_results/csc.yaml` in the model's repository.
+"""What a board says about models of the Hub, in the form that their pages show:
+`.eval_results/csc.yaml` in the model's repository.
 
-One entry per corpus and task: the task's first ranked metric on the scale of the tables, with its interval in the notes. Left out is what
-nobody could look up: corpora without a commit on the Hub, runs under --limit, baselines, and models whose name is no Hub id.
+One entry per corpus and task: the task's first ranked metric on the scale of the tables, with its
+interval in the notes. Left out is what nobody could look up: corpora without a commit on the Hub,
+runs under --limit, baselines, and models whose name is no Hub id.
 Form: https://huggingface.co/docs/hub/eval-results
 """
 
@@ -18,7 +20,9 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 def entries(board: Board, source: str) -> tuple[dict[str, list[dict]], list[str]]:
-    """Hub id of a model -> its entries, and a line for everything that was left out. source: the address the numbers can be seen at."""
+    """Hub id of a model -> its entries, and a line for everything that was left out. source: the
+    address the numbers can be seen at.
+    """
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
     found: dict[str, list] = {}
@@ -33,19 +37,35 @@ def entries(board: Board, source: str) -> tuple[dict[str, list[dict]], list[str]
                 left_out.append(f"{model.name}: {reason}")
                 continue
             for column in _scalars(table, row):
-                if any((one.dataset_id, one.task_id) == (table.setting.corpus, column.task) for one in found.get(model.name, ())):
-                    left_out.append(f"{model.name}, {column.task} in table {table.id}: under other settings it is there already")
+                if any(
+                    (one.dataset_id, one.task_id) == (table.setting.corpus, column.task)
+                    for one in found.get(model.name, ())
+                ):
+                    left_out.append(
+                        f"{model.name}, {column.task} in table {table.id}: under other settings it"
+                        " is there already"
+                    )
                     continue
-                found.setdefault(model.name, []).append(EvalResultEntry(
-                    dataset_id=table.setting.corpus, task_id=column.task, dataset_revision=table.setting.revision,
-                    value=round(row.values[column.key].value * column.scale, column.digits), date=row.runs[column.task].date[:10],
-                    source_url=source, source_name="csc-tasks leaderboard", notes=_notes(table, row, column),
-                ))  # fmt: skip
-    return {name: eval_result_entries_to_yaml(made) for name, made in found.items()}, list(dict.fromkeys(left_out))
+                found.setdefault(model.name, []).append(
+                    EvalResultEntry(
+                        dataset_id=table.setting.corpus,
+                        task_id=column.task,
+                        dataset_revision=table.setting.revision,
+                        value=round(row.values[column.key].value * column.scale, column.digits),
+                        date=row.runs[column.task].date[:10],
+                        source_url=source,
+                        source_name="csc-tasks leaderboard",
+                        notes=_notes(table, row, column),
+                    )
+                )
+    return {name: eval_result_entries_to_yaml(made) for name, made in found.items()}, list(
+        dict.fromkeys(left_out)
+    )
 
 
 def merged(ours: list[dict], there: bytes | None, where: str) -> bytes:
-    """The file with our entries: those of other corpora and tasks that it holds already stay, in front.
+    """The file with our entries: those of other corpora and tasks that it holds already stay, in
+    front.
 
     Raises DataError where the file that is there cannot be read; it would be lost.
     """
@@ -57,7 +77,10 @@ def merged(ours: list[dict], there: bytes | None, where: str) -> bytes:
             held = yaml.safe_load(there) or []
             kept = [entry for entry in held if _key(entry) not in set(map(_key, ours))]
         except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError, AttributeError):
-            raise DataError(f"{where} is no list of evaluation results; mend it there first, or leave this model out") from None
+            raise DataError(
+                f"{where} is no list of evaluation results; mend it there first, or leave this"
+                " model out"
+            ) from None
     return yaml.safe_dump([*kept, *ours], sort_keys=False, allow_unicode=True, width=1000).encode()
 
 
@@ -83,7 +106,9 @@ def _unfit_model(model: Model) -> str:
 
 
 def _scalars(table: Table, row: Row) -> Iterator[Column]:
-    """The first ranked column of every task that the row has a number for; ratings belong to their rater and are not among them."""
+    """The first ranked column of every task that the row has a number for; ratings belong to their
+    rater and are not among them.
+    """
     for task in row.runs:
         computed = [column for column in table.columns if column.task == task and not column.rater]
         ranked = [column for column in computed if column.ranked and column.higher_is_better]
@@ -95,8 +120,17 @@ def _notes(table: Table, row: Row, column: Column) -> str:
     value, setting = row.values[column.key], table.setting
     shown = [column.label + (" in %" if column.scale == 100 else "")]
     if value.low is not None and value.high is not None:
-        shown.append(f"95 % interval {value.low * column.scale:.{column.digits}f} to {value.high * column.scale:.{column.digits}f}")
-    shown.append(f"{value.items} items in {value.clusters} conversation{'s' * (value.clusters != 1)}")
+        shown.append(
+            f"95 % interval {value.low * column.scale:.{column.digits}f} to"
+            f" {value.high * column.scale:.{column.digits}f}"
+        )
+    shown.append(
+        f"{value.items} items in {value.clusters} conversation{'s' * (value.clusters != 1)}"
+    )
     template = {True: "chat template", False: "no chat template", None: ""}[setting.chat_template]
-    shown += [f"{setting.prompt} prompt" if setting.prompt else "", template, f"task version {setting.task_version}"]
+    shown += [
+        f"{setting.prompt} prompt" if setting.prompt else "",
+        template,
+        f"task version {setting.task_version}",
+    ]
     return ", ".join(filter(None, shown))

@@ -1,4 +1,5 @@
-"""A board as flat tables: one row per model, task and metric, and one per paired comparison, as parquet files that anything reads.
+"""A board as flat tables: one row per model, task and metric, and one per paired comparison, as
+parquet files that anything reads.
 
 Rows reported in papers are left out: nobody here measured them.
 """
@@ -8,7 +9,17 @@ from pathlib import Path
 
 from leaderboard.board import Board, Table
 
-SETTING = ("corpus", "config", "split", "revision", "task_version", "prompt", "chat_template", "limit", "reference")
+SETTING = (
+    "corpus",
+    "config",
+    "split",
+    "revision",
+    "task_version",
+    "prompt",
+    "chat_template",
+    "limit",
+    "reference",
+)
 VALUE = ("value", "stderr", "low", "high", "method", "items", "clusters")
 RUN = ("date", "project", "lm_eval_version", "git_hash", "raw")
 COMPARISON = ("difference", "stderr", "low", "high", "p", "p_holm", "items", "clusters")
@@ -26,15 +37,25 @@ def results(board: Board) -> Iterator[dict]:
         columns = {column.key: column for column in table.columns}
         for row in table.rows:
             model = board.models[row.model]
-            named = {"model": model.name, "model_slug": model.slug, "model_kind": model.kind, "base": model.base_name}
+            named = {
+                "model": model.name,
+                "model_slug": model.slug,
+                "model_kind": model.kind,
+                "base": model.base_name,
+            }
             for key, value in row.values.items():
                 column, run = columns[key], row.runs.get(columns[key].task)
                 yield named | {
-                    "task": column.task, "metric": column.metric, "language": column.language,
+                    "task": column.task,
+                    "metric": column.metric,
+                    "language": column.language,
                     **{name: getattr(value, name) for name in VALUE},
-                    "higher_is_better": column.higher_is_better, "signature": column.signature, **common,
-                    "documents": table.documents.get(column.task), **{name: getattr(run, name, None) for name in RUN},
-                }  # fmt: skip
+                    "higher_is_better": column.higher_is_better,
+                    "signature": column.signature,
+                    **common,
+                    "documents": table.documents.get(column.task),
+                    **{name: getattr(run, name, None) for name in RUN},
+                }
 
 
 def comparisons(board: Board) -> Iterator[dict]:
@@ -43,9 +64,14 @@ def comparisons(board: Board) -> Iterator[dict]:
         for one in table.comparisons:
             column = _column(table, one.column)
             yield {
-                "table": table.id, "task": column.task, "metric": column.metric, "language": column.language,
-                "a": board.models[one.a].name, "b": board.models[one.b].name, **{name: getattr(one, name) for name in COMPARISON},
-            }  # fmt: skip
+                "table": table.id,
+                "task": column.task,
+                "metric": column.metric,
+                "language": column.language,
+                "a": board.models[one.a].name,
+                "b": board.models[one.b].name,
+                **{name: getattr(one, name) for name in COMPARISON},
+            }
 
 
 def write_parquet(rows: list[dict], file: Path) -> Path:
@@ -53,7 +79,9 @@ def write_parquet(rows: list[dict], file: Path) -> Path:
     import pyarrow
     import pyarrow.parquet
 
-    schema = pyarrow.schema([(name, pyarrow.type_for_alias(_TYPES.get(name, "string"))) for name in rows[0]])
+    schema = pyarrow.schema(
+        [(name, pyarrow.type_for_alias(_TYPES.get(name, "string"))) for name in rows[0]]
+    )
     file.parent.mkdir(parents=True, exist_ok=True)
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, schema=schema), file)
     return file

@@ -1,4 +1,6 @@
-"""What `csc publish` sends: the files of each publication, written into the board's folder `publish`, and what must not go out."""
+"""What `csc publish` sends: the files of each publication, written into the board's folder
+`publish`, and what must not go out.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -21,48 +23,87 @@ OURS = r"(results|comparisons)/test-\d+-of-\d+\.parquet|raw/[^/]+/[^/]+\.json|re
 _RAW = re.compile(r"raw/[A-Za-z0-9_-][A-Za-z0-9._-]*/[A-Za-z0-9_-][^/\\]*\.json")
 
 
-def results_publication(root: Path, board: Board, name: str, space: str | None, licence: str, **wishes) -> Publication:
-    """The dataset of results, its card and parquet files written below DIR/publish/dataset. Raises DataError for what must not go out."""
+def results_publication(
+    root: Path, board: Board, name: str, space: str | None, licence: str, **wishes
+) -> Publication:
+    """The dataset of results, its card and parquet files written below DIR/publish/dataset. Raises
+    DataError for what must not go out.
+    """
     staged = root / STAGING / "dataset"
     rows = {"results": list(flat.results(board)), "comparisons": list(flat.comparisons(board))}
-    files = {"README.md": staged / "README.md", MARKER: root / MARKER, **reliability_file(root), **raw_files(root, board)}
+    files = {
+        "README.md": staged / "README.md",
+        MARKER: root / MARKER,
+        **reliability_file(root),
+        **raw_files(root, board),
+    }
     for config in (config for config, found in rows.items() if found):
         path = f"{config}/test-00000-of-00001.parquet"
         files[path] = flat.write_parquet(rows[config], staged / path)
     configs = tuple(config for config, found in rows.items() if found)
     if not configs:
-        raise DataError(f"{root / MARKER}: the board has no measured value; there is nothing to publish")
+        raise DataError(
+            f"{root / MARKER}: the board has no measured value; there is nothing to publish"
+        )
     card = dataset_card(board, name, configs, licence, space, rated=folder.RELIABILITY in files)
     folder.replace_file(files["README.md"], card.encode())
     refuse_tokens(files)
     return Publication(
-        name, files, f"Results of {len(board.models)} models, newest run {board.date[:10]}", stale=OURS, marker=MARKER, **wishes
+        name,
+        files,
+        f"Results of {len(board.models)} models, newest run {board.date[:10]}",
+        stale=OURS,
+        marker=MARKER,
+        **wishes,
     )
 
 
-def space_publication(root: Path, board: Board, name: str, results: str | None, private: bool, allow_pii: bool) -> Publication:
-    """The static Space: the page, made anew from the board, the numbers and a card. Raises DataError for what must not go out."""
+def space_publication(
+    root: Path, board: Board, name: str, results: str | None, private: bool, allow_pii: bool
+) -> Publication:
+    """The static Space: the page, made anew from the board, the numbers and a card. Raises
+    DataError for what must not go out.
+    """
     page = write_page(root)
-    card = folder.replace_file(root / STAGING / "space" / "README.md", space_card(board, results).encode())
+    card = folder.replace_file(
+        root / STAGING / "space" / "README.md", space_card(board, results).encode()
+    )
     files = {"README.md": card, PAGE: page, MARKER: root / MARKER, **reliability_file(root)}
     refuse_tokens(files)
     check_personal_data(list(personal_data(root, board)), allow_pii)
     message = f"Page of {len(board.models)} models, newest run {board.date[:10]}"
-    return Publication(name, files, message, repo_type="space", private=private, stale=re.escape(folder.RELIABILITY), marker=MARKER)
+    return Publication(
+        name,
+        files,
+        message,
+        repo_type="space",
+        private=private,
+        stale=re.escape(folder.RELIABILITY),
+        marker=MARKER,
+    )
 
 
 def reliability_file(root: Path) -> dict[str, Path]:
-    """The reliability report of a board that has one. Raises DataError for one that is no report."""
+    """The reliability report of a board that has one. Raises DataError for one that is no
+    report.
+    """
     return {folder.RELIABILITY: root / folder.RELIABILITY} if folder.load_reliability(root) else {}
 
 
 def raw_files(root: Path, board: Board) -> dict[str, Path]:
-    """Path -> local file of every results file the board names. Raises DataError for one that is absent or leads out of raw/."""
+    """Path -> local file of every results file the board names. Raises DataError for one that is
+    absent or leads out of raw/.
+    """
     files = {}
-    for name in sorted({run.raw for table in board.tables for row in table.rows for run in row.runs.values()}):
+    for name in sorted(
+        {run.raw for table in board.tables for row in table.rows for run in row.runs.values()}
+    ):
         file = root / name
         if not _RAW.fullmatch(name) or not file.resolve().is_relative_to((root / "raw").resolve()):
-            raise DataError(f"{root / MARKER}: {name!r} is no file of raw/; make the board again with csc collect")
+            raise DataError(
+                f"{root / MARKER}: {name!r} is no file of raw/; make the board again with csc"
+                " collect"
+            )
         if not file.is_file():
             raise DataError(f"{file} is missing; make the board again with csc collect")
         files[name] = file
@@ -74,37 +115,68 @@ def refuse_tokens(files: Mapping[str, Path]) -> None:
     for name, file in files.items():
         text = file.read_bytes().decode("utf-8", "replace") if not name.endswith(".parquet") else ""
         if any(match.kind == TOKEN for match in find_tokens(text)):
-            raise DataError(f"{file} holds an access token: never publish one; revoke it and make the board again without it")
+            raise DataError(
+                f"{file} holds an access token: never publish one; revoke it and make the board"
+                " again without it"
+            )
 
 
 def find_tokens(text: str) -> Iterator:
-    """Matches in the pieces of a text; a results file is one line of megabytes, most of it numbers."""
+    """Matches in the pieces of a text; a results file is one line of megabytes, most of it
+    numbers.
+    """
     for piece in re.findall(r"[A-Za-z0-9_-]{20,}", text):
         yield from find(piece)
 
 
 def personal_data(root: Path, board: Board) -> Iterator[tuple[str, str, str]]:
-    """(where, kind, masked) of all that leads to a person in what the page shows of conversations and in the reliability report."""
+    """(where, kind, masked) of all that leads to a person in what the page shows of conversations
+    and in the reliability report.
+    """
     if report := folder.load_reliability(root):
-        cells = [cell for section in report.sections for row in section.rows for cell in row if isinstance(cell, str)]
-        found = dict.fromkeys((match.kind, match.masked) for text in (*report.notes, *cells) for match in find(text))
+        cells = [
+            cell
+            for section in report.sections
+            for row in section.rows
+            for cell in row
+            if isinstance(cell, str)
+        ]
+        found = dict.fromkeys(
+            (match.kind, match.masked) for text in (*report.notes, *cells) for match in find(text)
+        )
         yield from ((folder.RELIABILITY, *one) for one in found)
     for table in board.tables:
         if not (root / "samples" / f"{table.id}.json").is_file():
             continue
         for conversation in folder.load_samples(root, table.id).conversations:
             texts = [spoken.text for spoken in conversation.dialogue]
-            texts += [text for turn in conversation.turns for text in (turn.reference, turn.question or "")]
-            texts += [reply.text for turn in conversation.turns for tasks in turn.replies.values() for reply in tasks.values()]
+            texts += [
+                text
+                for turn in conversation.turns
+                for text in (turn.reference, turn.question or "")
+            ]
+            texts += [
+                reply.text
+                for turn in conversation.turns
+                for tasks in turn.replies.values()
+                for reply in tasks.values()
+            ]
             texts += [conversation.summary or "", conversation.instruction or ""]
-            found = dict.fromkeys((match.kind, match.masked) for text in texts for match in find(text))
-            yield from ((f"samples/{table.id} {conversation.conversation_id}", *one) for one in found)
+            found = dict.fromkeys(
+                (match.kind, match.masked) for text in texts for match in find(text)
+            )
+            yield from (
+                (f"samples/{table.id} {conversation.conversation_id}", *one) for one in found
+            )
     for slug in board.models:
         if not (root / "models" / f"{slug}.json").is_file():
             continue
         for diagnosis in folder.load_report(root, slug).diagnoses:
             for example in diagnosis.facts.examples if diagnosis.facts else ():
-                yield from ((f"models/{slug} {example.conversation_id}", match.kind, match.masked) for match in find(example.reply))
+                yield from (
+                    (f"models/{slug} {example.conversation_id}", match.kind, match.masked)
+                    for match in find(example.reply)
+                )
 
 
 def check_personal_data(found: list[tuple[str, str, str]], allowed: bool) -> None:
@@ -113,16 +185,28 @@ def check_personal_data(found: list[tuple[str, str, str]], allowed: bool) -> Non
         print(f"  {where}: {kind} {masked}")
     if found and not allowed:
         advice = "collect again with other samples, or publish them all the same with --allow-pii"
-        raise DataError(f"personal data in what the page shows (see the list, {len(found)} in all); {advice}")
+        raise DataError(
+            f"personal data in what the page shows (see the list, {len(found)} in all); {advice}"
+        )
 
 
 def propose(root: Path, model: str, entries: list[dict], again: str) -> None:
-    """Open a pull request on one model that brings its evaluation results to hold these entries; other entries there stay."""
+    """Open a pull request on one model that brings its evaluation results to hold these entries;
+    other entries there stay.
+    """
     if not hub.exists(model, "model", again):
         print(f"model {model}: no such repository, or the token may not see it; skipped")
         return
     there = hub.read(model, eval_results.PATH, "model", again)
     text = eval_results.merged(entries, there, f"{hub.page(model, 'model')}: {eval_results.PATH}")
     file = folder.replace_file(root / STAGING / "models" / folder.slug_of(model) / "csc.yaml", text)
-    message = f"Add results on customer-support conversations ({', '.join(entry['dataset']['task_id'] for entry in entries)})"
-    hub.publish(Publication(model, {eval_results.PATH: file}, message, repo_type="model", pull_request=True), again)
+    message = (
+        "Add results on customer-support conversations"
+        f" ({', '.join(entry['dataset']['task_id'] for entry in entries)})"
+    )
+    hub.publish(
+        Publication(
+            model, {eval_results.PATH: file}, message, repo_type="model", pull_request=True
+        ),
+        again,
+    )

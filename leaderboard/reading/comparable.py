@@ -1,8 +1,10 @@
-"""Which measurements may stand in one table: one per model, task and settings, and nothing in it that differs but the model.
+"""Which measurements may stand in one table: one per model, task and settings, and nothing in it
+that differs but the model.
 
-Rows that differ in task version, corpus, prompt style, date in the prompts, chat template, reference, number of
-documents or a metric's signature are an error that names them, or go to tables of their own when `split` asks for that. Summary variants
-of the questions always have tables of their own.
+Rows that differ in task version, corpus, prompt style, date in the prompts, chat template,
+reference, number of documents or a metric's signature are an error that names them, or go to tables
+of their own when `split` asks for that. Summary variants of the questions always have tables of
+their own.
 """
 
 from collections import defaultdict
@@ -16,24 +18,41 @@ from csc_tasks.runs.results_file import Measurement
 from csc_tasks.shown import shown
 from leaderboard.columns import TITLES
 
-# field -> what it is in an error, and how a measurement tells it; None: this one fits everywhere (a baseline has no prompt)
+# field -> what it is in an error, and how a measurement tells it; None: this one fits everywhere (a
+# baseline has no prompt)
 FIELDS: dict[str, tuple[str, Callable[[Measurement], str | None]]] = {
     "version": ("task version", lambda m: m.task_version),
-    "corpus": ("corpus", lambda m: f"{m.provenance.config}/{m.provenance.split} with content {m.provenance.content_hash}"),
+    "corpus": (
+        "corpus",
+        lambda m: (
+            f"{m.provenance.config}/{m.provenance.split} with content {m.provenance.content_hash}"
+        ),
+    ),
     "revision": ("corpus revision", lambda m: m.provenance.revision),
     "prompt": ("prompt style", lambda m: None if m.identity.baseline else str(m.provenance.prompt)),
     # Most prompts show no date, and which one a server's do is not known.
-    "date": ("date in the prompts (csc_date)", lambda m: None if m.provenance.date == SERVER_DATE else m.provenance.date),
-    "chat_template": ("chat template", lambda m: None if m.templated is None else ("applied" if m.templated else "not applied")),
+    "date": (
+        "date in the prompts (csc_date)",
+        lambda m: None if m.provenance.date == SERVER_DATE else m.provenance.date,
+    ),
+    "chat_template": (
+        "chat template",
+        lambda m: None if m.templated is None else ("applied" if m.templated else "not applied"),
+    ),
     "reference": ("reference", lambda m: m.provenance.reference),
-    "limit": ("--limit", lambda m: f"{m.limit} documents" if m.limit is not None else "all documents"),
+    "limit": (
+        "--limit",
+        lambda m: f"{m.limit} documents" if m.limit is not None else "all documents",
+    ),
 }
 SPLITS = (*FIELDS, "signatures")
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The measurements of one table: model (by identity) -> task -> measurement. split: the values its rows were split by, by field."""
+    """The measurements of one table: model (by identity) -> task -> measurement. split: the values
+    its rows were split by, by field.
+    """
 
     kind: str
     config: str
@@ -42,10 +61,14 @@ class Selection:
 
 
 def newest(measurements: Iterable[Measurement], notes: list[str]) -> list[Measurement]:
-    """One measurement per model, task and settings: the newest by run date, then by file name; what is left out goes to `notes`."""
+    """One measurement per model, task and settings: the newest by run date, then by file name; what
+    is left out goes to `notes`.
+    """
     same: dict[tuple, list[Measurement]] = defaultdict(list)
     for m in measurements:
-        same[m.identity, m.task, m.provenance.config, tuple(tell(m) for _, tell in FIELDS.values())].append(m)
+        same[
+            m.identity, m.task, m.provenance.config, tuple(tell(m) for _, tell in FIELDS.values())
+        ].append(m)
     kept = []
     for found in same.values():
         found.sort(key=lambda m: (m.date, m.stamp, m.samples is not None, str(m.file)))
@@ -55,18 +78,26 @@ def newest(measurements: Iterable[Measurement], notes: list[str]) -> list[Measur
             runs = f"{len(found)} runs with the same settings"
             lost = sorted({name for m in found[:-1] for name in m.numbers} - set(last.numbers))
             more = f", and with it {_some(lost)}, which the newest does not have" if lost else ""
-            notes.append(f"{shown(last.identity.name)}, {last.task}: {runs}; kept {last.file}, left out {left}{more}")
-    return sorted(kept, key=lambda m: (m.task, m.identity.baseline, m.identity.name, m.identity.settings))
+            notes.append(
+                f"{shown(last.identity.name)}, {last.task}: {runs}; kept {last.file}, left out"
+                f" {left}{more}"
+            )
+    return sorted(
+        kept, key=lambda m: (m.task, m.identity.baseline, m.identity.name, m.identity.settings)
+    )
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join([*map(shown, names[:3]), *([f"{len(names) - 3} more"] if len(names) > 3 else [])])
+    return ", ".join(
+        [*map(shown, names[:3]), *([f"{len(names) - 3} more"] if len(names) > 3 else [])]
+    )
 
 
 def select(measurements: Sequence[Measurement], split: Sequence[str] = ()) -> list[Selection]:
     """The tables that the measurements make, every table's rows comparable.
 
-    Raises DataError that names two rows and what differs; SettingError for a field of `split` that does not exist.
+    Raises DataError that names two rows and what differs; SettingError for a field of `split` that
+    does not exist.
     """
     check_known("--split-by", split, SPLITS)
     found = []
@@ -78,29 +109,51 @@ def select(measurements: Sequence[Measurement], split: Sequence[str] = ()) -> li
 
 
 def _kinds(measurements: Sequence[Measurement]) -> Iterable[tuple[str, str, list[Measurement]]]:
-    """(kind of table, config, its measurements). Variants of a task bring it along: Table 8 shows Predict beside Vanilla and Oracle."""
+    """(kind of table, config, its measurements). Variants of a task bring it along: Table 8 shows
+    Predict beside Vanilla and Oracle.
+    """
     for config in sorted({m.provenance.config for m in measurements}):
         own = [m for m in measurements if m.provenance.config == config]
         kinds = {m.about.own_table(m.task) for m in own}
         for kind in [*(kind for kind in TITLES if kind in kinds), *sorted(kinds - set(TITLES))]:
-            yield kind, config, [m for m in own if m.about.place(kind) or m.about.own_table(m.task) == kind]
+            yield (
+                kind,
+                config,
+                [m for m in own if m.about.place(kind) or m.about.own_table(m.task) == kind],
+            )
 
 
-def _split(measurements: Sequence[Measurement], split: Sequence[str]) -> list[tuple[dict[str, str], list[Measurement]]]:
-    """Groups by the values of the fields in `split`; a measurement without a value (a baseline) is in all that fit otherwise."""
+def _split(
+    measurements: Sequence[Measurement], split: Sequence[str]
+) -> list[tuple[dict[str, str], list[Measurement]]]:
+    """Groups by the values of the fields in `split`; a measurement without a value (a baseline) is
+    in all that fit otherwise.
+    """
     names = [name for name in split if name != "signatures"]
     keys = {i: tuple(FIELDS[name][1](m) for name in names) for i, m in enumerate(measurements)}
-    whole = sorted({key for key in keys.values() if None not in key}) or sorted(set(keys.values()), key=str)
+    whole = sorted({key for key in keys.values() if None not in key}) or sorted(
+        set(keys.values()), key=str
+    )
     groups = []
     for key in whole:
-        rows = [m for i, m in enumerate(measurements) if all(own in (None, value) for own, value in zip(keys[i], key, strict=True))]
+        rows = [
+            m
+            for i, m in enumerate(measurements)
+            if all(own in (None, value) for own, value in zip(keys[i], key, strict=True))
+        ]
         for extra, chosen in _by_signatures(rows) if "signatures" in split else [({}, rows)]:
-            groups.append(({name: str(value) for name, value in zip(names, key, strict=True)} | extra, chosen))
+            groups.append(
+                ({name: str(value) for name, value in zip(names, key, strict=True)} | extra, chosen)
+            )
     return groups
 
 
-def _by_signatures(measurements: Sequence[Measurement]) -> list[tuple[dict[str, str], list[Measurement]]]:
-    """Groups in which every metric has one signature: a row joins the first group that it does not contradict."""
+def _by_signatures(
+    measurements: Sequence[Measurement],
+) -> list[tuple[dict[str, str], list[Measurement]]]:
+    """Groups in which every metric has one signature: a row joins the first group that it does not
+    contradict.
+    """
     groups: list[tuple[dict[tuple[str, str], str], list[Measurement]]] = []
     for m in measurements:
         signed = {(m.task, name): signature for name, signature in m.provenance.signatures.items()}
@@ -111,7 +164,10 @@ def _by_signatures(measurements: Sequence[Measurement]) -> list[tuple[dict[str, 
                 break
         else:
             groups.append((signed, [m]))
-    return [({} if len(groups) == 1 else {"signatures": str(number)}, rows) for number, (_, rows) in enumerate(groups, 1)]
+    return [
+        ({} if len(groups) == 1 else {"signatures": str(number)}, rows)
+        for number, (_, rows) in enumerate(groups, 1)
+    ]
 
 
 def _check(rows: Sequence[Measurement], kind: str, split: Sequence[str]) -> None:
@@ -126,15 +182,23 @@ def _check(rows: Sequence[Measurement], kind: str, split: Sequence[str]) -> None
         own = [m for m in rows if m.task == task]
         for metric in sorted({name for m in own for name in m.numbers}):
             having = [m for m in own if metric in m.numbers]
-            _same(having, "signatures", f"signature of {metric}", lambda m, metric=metric: m.provenance.signatures.get(metric))
+            _same(
+                having,
+                "signatures",
+                f"signature of {metric}",
+                lambda m, metric=metric: m.provenance.signatures.get(metric),
+            )
 
 
-def _same(rows: Sequence[Measurement], name: str, words: str, tell: Callable[[Measurement], str | None]) -> None:
+def _same(
+    rows: Sequence[Measurement], name: str, words: str, tell: Callable[[Measurement], str | None]
+) -> None:
     told = [(value, m) for m in rows if (value := tell(m)) is not None]
     other = next(((value, m) for value, m in told if value != told[0][0]), None)
     if other:
         (one, first), (two, second) = told[0], other
         raise DataError(
-            f"rows that cannot be compared: {words} is {shown(one)} for {first.label}, {first.task}, "
-            f"and {shown(two)} for {second.label}, {second.task}; leave one out, or make separate tables with --split-by {name}"
+            f"rows that cannot be compared: {words} is {shown(one)} for {first.label},"
+            f" {first.task}, and {shown(two)} for {second.label}, {second.task}; leave one out, or"
+            f" make separate tables with --split-by {name}"
         )

@@ -1,4 +1,6 @@
-"""Names for models: a slug for paths, a label for readers, the base below an adapter, and what tells two rows of one name apart."""
+"""Names for models: a slug for paths, a label for readers, the base below an adapter, and what
+tells two rows of one name apart.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +14,10 @@ LONGEST_VALUE = 60
 
 def name_models(measurements: Sequence[Measurement]) -> dict[Identity, Model]:
     """A Model for every identity, the same for the same measurements whatever their order."""
-    identities = sorted({m.identity for m in measurements}, key=lambda i: (i.name, i.base or "", i.baseline, i.settings))
+    identities = sorted(
+        {m.identity for m in measurements},
+        key=lambda i: (i.name, i.base or "", i.baseline, i.settings),
+    )
     alike: dict[str, list[Identity]] = defaultdict(list)
     for identity in identities:
         alike[identity.name].append(identity)
@@ -25,22 +30,37 @@ def name_models(measurements: Sequence[Measurement]) -> dict[Identity, Model]:
         apart = _told_apart(identity, alike[identity.name])
         shown = ", ".join(f"{name}={value}" for name, value in apart.items())
         found[identity] = Model(
-            slug=slugs[identity], name=identity.name, label=_label(identity) + (f" ({shown})" if shown else ""),
+            slug=slugs[identity],
+            name=identity.name,
+            label=_label(identity) + (f" ({shown})" if shown else ""),
             kind="baseline" if identity.baseline else "adapter" if identity.base else "model",
-            base=_base(identity, slugs), base_name=identity.base, parameters=parameters[identity],
+            base=_base(identity, slugs),
+            base_name=identity.base,
+            parameters=parameters[identity],
             settings={name: _short(value) for name, value in identity.settings},
-        )  # fmt: skip
+        )
     return found
 
 
 def in_groups(models: Iterable[Model], score: Mapping[str, float]) -> list[Model]:
-    """Rows in the order of a table: groups of a base and its adapters, the group with the highest score first; baselines last."""
+    """Rows in the order of a table: groups of a base and its adapters, the group with the highest
+    score first; baselines last.
+    """
     groups: dict[str, list[Model]] = defaultdict(list)
     for model in models:
         groups[model.base or model.slug].append(model)
-    best = {key: max(score.get(m.slug, float("-inf")) for m in members) for key, members in groups.items()}
-    ordered = sorted(groups, key=lambda key: (any(m.kind == "baseline" for m in groups[key]), -best[key], key))
-    return [model for key in ordered for model in sorted(groups[key], key=lambda m: (m.kind == "adapter", m.label, m.slug))]
+    best = {
+        key: max(score.get(m.slug, float("-inf")) for m in members)
+        for key, members in groups.items()
+    }
+    ordered = sorted(
+        groups, key=lambda key: (any(m.kind == "baseline" for m in groups[key]), -best[key], key)
+    )
+    return [
+        model
+        for key in ordered
+        for model in sorted(groups[key], key=lambda m: (m.kind == "adapter", m.label, m.slug))
+    ]
 
 
 def _label(identity: Identity) -> str:
@@ -50,7 +70,9 @@ def _label(identity: Identity) -> str:
 
 
 def _base(identity: Identity, slugs: Mapping[Identity, str]) -> str | None:
-    """The slug of the base model's row with the most like settings, or of its name where it has no row."""
+    """The slug of the base model's row with the most like settings, or of its name where it has no
+    row.
+    """
     if identity.base is None:
         return None
     rows = [other for other in slugs if other.name == identity.base and other.base is None]
@@ -66,7 +88,11 @@ def _told_apart(identity: Identity, alike: Sequence[Identity]) -> dict[str, str]
     values = [dict(other.settings) | {"base": other.base or "none"} for other in alike]
     own = dict(identity.settings) | {"base": identity.base or "none"}
     names = sorted({name for value in values for name in value})
-    return {name: _short(own.get(name, "default")) for name in names if len({value.get(name) for value in values}) > 1}
+    return {
+        name: _short(own.get(name, "default"))
+        for name in names
+        if len({value.get(name) for value in values}) > 1
+    }
 
 
 def _short(text: str) -> str:
