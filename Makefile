@@ -14,7 +14,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 # What must pass with every set of versions that setup.cfg allows.
-CORE := $(addprefix tests/test_,$(addsuffix .py,tasks backends play_lockstep play_order rows train tiny metrics learned collect))
+CORE := $(addprefix tests/,$(addsuffix .py,$(addprefix csc_tasks/,test_tasks play/test_backends play/test_lockstep play/test_order \
+	metrics/test_metrics metrics/test_learned) $(addprefix trainers/,test_rows test_train test_tiny) leaderboard/test_collect))
 
 .PHONY: test lint demo venv lock test-lowest test-newest
 

@@ -68,7 +68,7 @@ def server(latency: float) -> Iterator[str]:
     command = [
         sys.executable,
         "-m",
-        "tests.llm_server",
+        "tests.support.llm_server",
         "--latency",
         str(latency),
         "--content",

@@ -10,7 +10,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from fakes import FakeLM, write_corpus
 from lm_eval import simple_evaluate
 from lm_eval.loggers import EvaluationTracker
 from lm_eval.tasks import TaskManager
@@ -25,6 +24,7 @@ from leaderboard.folder import load_board, load_report
 from leaderboard.judging.units import WHOLE, read_models
 from leaderboard.publishing import flat
 from leaderboard.tables import markdown
+from tests.support.fakes import FakeLM, write_corpus
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE, OWN = "csc_conv_ref", "cscx_conv_gen_opening"

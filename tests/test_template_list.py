@@ -10,11 +10,11 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-from models import CHATML, STRICT
-from test_templates import DATED, HIDING, PARTS, SILENT
-from thinking_templates import TEMPLATES as THINKING
 
 from benchmarks.templates import HEADER, Template, examine, find, report
+from tests.csc_tasks.prompts.test_templates import DATED, HIDING, PARTS, SILENT
+from tests.support.models import CHATML, STRICT
+from tests.support.thinking_templates import TEMPLATES as THINKING
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "templates.md"
 # Of each of TRL's families one template; the page holds all of them.

@@ -1,0 +1,142 @@
+"""Baselines against counts made by hand, and their files against the readers of lm_eval's own."""
+
+import json
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+
+from csc_tasks import corpora
+from csc_tasks.cli import main
+from csc_tasks.conversation import Conversation, Turn
+from csc_tasks.errors import MissingSplit
+from csc_tasks.runs.finding import find_samples
+from csc_tasks.runs.samples_file import read_run
+from leaderboard.baselines import baselines
+from tests.support.fakes import write_corpus
+
+
+def conversation(name, strategies, language="en", opening="hello there friend"):
+    """Customer and supporter in turn; a strategy "" is an unlabelled turn."""
+    turns = []
+    for i, strategy in enumerate(strategies):
+        turns += [Turn("customer", f"{opening} {i}"), Turn("supporter", f"reply {i}", strategy)]
+    return Conversation(name, language, "Others", "test", tuple(turns))
+
+
+ORDER = ["GT", "IV", "RP", "PR", "EM", "PS", "ID", "RI", "FR", "RC", "AC", "Others"]
+TRAIN = [
+    conversation("t1", ["GT", "PR", "ID", "ID", "AC"]),
+    conversation("t2", ["GT", "ID", "ID", "AC"]),
+    conversation("t3", ["GT", "", "ID", "PS"]),
+    conversation("t4", ["GT", "EM", "EM", "EM", "EM", "EM"], language="zh"),
+]
+TEST = [
+    conversation("a", ["GT", "ID", "AC"]),
+    conversation("b", ["IV", "", "ID", "ID"]),
+    conversation("c", ["GT", "EM", "AC"], language="zh"),
+]
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    return write_corpus(tmp_path / "corpus", conversations=TEST, train=TRAIN)
+
+
+def predicted(result):
+    return {
+        (record["conversation_id"], record["turn"]): record["strategy"] for record in result.records
+    }
+
+
+def test_majority_and_bigram_are_the_counts_of_the_training_split(corpus):
+    found = baselines(str(corpus))
+    reference, generated = found["bigram"]
+    assert (reference.task, generated.task) == ("csc_conv_ref", "csc_conv_gen")
+    # English: GT 3, ID 5, AC 2, PR 1, PS 1 -> ID; Chinese: EM.
+    assert set(predicted(found["majority"][0]).values()) == {"ID", "EM"}
+    # After nothing GT; after GT ID (twice, PR once); after ID: ID 2, AC 2, PS 1 -> the earlier in
+    # the table, ID; IV was never seen -> ID. The unlabelled turn of t3 and of b is stepped over.
+    assert predicted(reference) == {
+        ("a", 1): "GT",
+        ("a", 3): "ID",
+        ("a", 5): "ID",
+        ("b", 1): "GT",
+        ("b", 5): "ID",
+        ("b", 7): "ID",
+        ("c", 1): "GT",
+        ("c", 3): "EM",
+        ("c", 5): "EM",
+    }
+    # On its own choices: b goes GT, ID, ID whatever the gold was.
+    assert [predicted(generated)["b", turn] for turn in (1, 5, 7)] == ["GT", "ID", "ID"]
+    accuracy = reference.columns["strategy_acc"].estimate(
+        [record["conversation_id"] for record in reference.records]
+    )
+    assert accuracy.value == pytest.approx(6 / 9)
+
+
+def test_echo_repeats_the_customer_and_has_no_strategy(corpus):
+    echo = baselines(str(corpus))["echo"][0]
+    assert {(r["conversation_id"], r["turn"]): r["reply"] for r in echo.records}[
+        "b", 5
+    ] == "hello there friend 2"
+    assert not any(name.startswith("strategy") for name in echo.columns)
+    assert all(record["unparsed"] is None for record in echo.records)
+
+
+def test_the_demo_by_another_route():
+    train = [c for c in corpora.load("demo", "rolecs", "train").items]
+    test = corpora.load("demo", "csconv", "test").items
+    hits = total = 0
+    for language in ("zh", "en"):
+        pairs = Counter()
+        for c in train:
+            labels = ["START", *(t.strategy for t in c.dialogue if t.strategy)]
+            if c.language == language:
+                pairs.update(pairwise(labels))
+        for c in test:
+            labels = ["START", *(t.strategy for t in c.dialogue if t.strategy)]
+            if c.language == language:
+                for before, gold in pairwise(labels):
+                    best = max((count for (a, _), count in pairs.items() if a == before), default=0)
+                    chosen = {b for (a, b), count in pairs.items() if a == before and count == best}
+                    # Ties go to the earlier strategy of the table.
+                    hits, total = hits + (gold == min(chosen, key=ORDER.index)), total + 1
+    found = baselines("demo")["bigram"][0]
+    value = (
+        found.columns["strategy_acc"]
+        .estimate([record["conversation_id"] for record in found.records])
+        .value
+    )
+    assert value == pytest.approx(hits / total)
+
+
+def test_files_are_read_like_lm_evals_own(corpus, tmp_path, capsys):
+    from lm_eval.utils import make_table
+
+    assert main(["baselines", str(corpus), "--out", str(tmp_path / "out")]) == 0
+    assert "|bigram|csc_conv_ref|strategy_acc|0.6667|" in capsys.readouterr().out
+    files = sorted((tmp_path / "out").rglob("results_*.json"))
+    assert [file.parent.name for file in files] == [
+        "baseline__bigram",
+        "baseline__echo",
+        "baseline__majority",
+    ]
+    table = make_table(json.loads(files[0].read_text(encoding="utf-8")))
+    assert "strategy_acc" in table and "0.6667" in table
+    for file in find_samples([tmp_path / "out"]):
+        logged = read_run(file)
+        assert (
+            logged.records
+            and logged.results["configs"][logged.task]["metadata"]["csc"]["content_hash"]
+        )
+
+
+def test_a_corpus_is_never_its_own_training_data(corpus, tmp_path):
+    alone = write_corpus(tmp_path / "alone", conversations=TEST)
+    with pytest.raises(MissingSplit, match="give --train CORPUS"):
+        baselines(str(alone))
+    with pytest.raises(MissingSplit, match="one file has no training split"):
+        baselines(str(alone / "csconv" / "test.jsonl"))
+    assert baselines(str(alone), train=str(corpus))["majority"]

@@ -1,0 +1,158 @@
+"""Sample sizes against statsmodels, a table everybody knows, and a simulation."""
+
+import numpy as np
+import pytest
+import scipy.stats
+from statsmodels.stats.power import TTestPower
+
+from csc_tasks.cli import main
+from csc_tasks.errors import DataError, SettingError
+from leaderboard.power import (
+    Plan,
+    achieved_power,
+    assumed_spread,
+    conversations_needed,
+    detectable_difference,
+    half_width,
+)
+from tests.support.board_example import ADAPTER, BASE, write_example
+
+
+@pytest.mark.parametrize(
+    ("effect", "count", "alpha"),
+    [(0.5, 34, 0.05), (0.2, 199, 0.05), (0.1, 20, 0.01), (1.0, 5, 0.05), (0.05, 9, 0.1)],
+)
+def test_power_is_that_of_statsmodels(effect, count, alpha):
+    expected = TTestPower().power(effect, count, alpha, alternative="two-sided")
+    assert achieved_power(Plan(2.0, alpha), count, 2.0 * effect) == pytest.approx(
+        expected, abs=1e-9
+    )
+    assert achieved_power(Plan(2.0, alpha), count, -2.0 * effect) == pytest.approx(
+        expected, abs=1e-9
+    )
+
+
+def test_a_medium_effect_needs_34_pairs():
+    # Cohen's d 0.5, 80 % power, two-sided 5 %: 34 pairs (G*Power, R's pwr.t.test: n = 33.37); 90 %:
+    # 44 (43.99 -> 44).
+    assert conversations_needed(Plan(1.0), 0.5) == 34
+    assert conversations_needed(Plan(1.0, power=0.9), 0.5) == 44
+    assert detectable_difference(Plan(1.0), 50) == pytest.approx(
+        TTestPower().solve_power(nobs=50, power=0.8, alpha=0.05), abs=1e-5
+    )
+
+
+def test_needed_and_detectable_undo_each_other():
+    for spread in (0.05, 0.2, 3.0):
+        needed = conversations_needed(Plan(spread), 0.04 * spread)
+        assert (
+            achieved_power(Plan(spread), needed, 0.04 * spread)
+            >= 0.8
+            > achieved_power(Plan(spread), needed - 1, 0.04 * spread)
+        )
+        assert detectable_difference(Plan(spread), needed) == pytest.approx(0.04 * spread, rel=1e-3)
+
+
+def test_far_from_zero_power_is_one_and_never_undefined():
+    for shift in (5, 20, 36, 38, 60, 500):
+        assert achieved_power(Plan(1.0), 1000, shift / np.sqrt(1000)) == pytest.approx(
+            1.0, abs=1e-2
+        )
+    assert achieved_power(Plan(1.0), 1, 3.0) == 0.0
+    assert achieved_power(Plan(1.0), 30, 0.0) == pytest.approx(0.05)
+
+
+def test_the_assumed_spread_by_simulation():
+    """Two models' hits, correlated on a turn and alike within a conversation, drawn many times."""
+    random = np.random.default_rng(1)
+    rate, turns, icc, correlation = 0.4, 6, 0.2, 0.3
+    # A turn's difference of variance 2 p q (1 - r), icc of it shared by the conversation.
+    variance = 2 * rate * (1 - rate) * (1 - correlation)
+    shared = random.normal(scale=np.sqrt(icc * variance), size=(40_000, 1))
+    differences = shared + random.normal(scale=np.sqrt((1 - icc) * variance), size=(40_000, turns))
+    assert assumed_spread(rate, turns, icc, correlation) == pytest.approx(
+        differences.mean(axis=1).std(), rel=0.02
+    )
+    assert assumed_spread(0.5, 1, 0.0, 0.0) == pytest.approx(np.sqrt(0.5))
+
+
+def test_the_interval_is_that_of_the_t_test():
+    values = np.random.default_rng(2).normal(size=25)
+    low, high = scipy.stats.t.interval(0.95, 24, values.mean(), scipy.stats.sem(values))
+    assert half_width(Plan(values.std(ddof=1)), 25) == pytest.approx((high - low) / 2)
+
+
+def test_the_command(tmp_path, capsys):
+    assert main(["power", "--difference", "0.05", "--turns", "14", "--rate", "0.4"]) == 0
+    spread = assumed_spread(0.4, 14, 0.05, 0.3)
+    needed = int(np.ceil(TTestPower().solve_power(0.05 / spread, power=0.8, alpha=0.05)))
+    out = capsys.readouterr().out
+    assert (
+        f"{needed} conversations (about {needed * 14:,} turns)" in out
+        and "design effect 1.65" in out
+    )
+    board = str(write_example(tmp_path / "board"))
+    assert (
+        main(["power", "--board", board, "--conversations", "60", "--models", BASE, ADAPTER]) == 0
+    )
+    # The example's comparison: SE 0.021 over 60 conversations.
+    expected = TTestPower().solve_power(nobs=60, power=0.8, alpha=0.05) * 0.021 * np.sqrt(60)
+    assert f"60 conversations: detectable difference {expected:.4f}" in capsys.readouterr().out
+    assert main(["power", "--board", board, "--comparisons", "10"]) == 0
+    assert "0.00500 for the strictest one" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "give --turns and --rate"),
+        (["--rate", "1.2", "--turns", "5"], "--rate 1.2: must be a share, above 0 and below 1"),
+        (["--rate", "40", "--turns", "5"], "40 percent are 0.4"),
+        (
+            ["--rate", "0.4", "--turns", "5", "--difference", "3"],
+            "--difference 3: must be a share, at least 0 and below 1; 3 percent",
+        ),
+        (["--rate", "0.4", "--turns", "5", "--difference", "-3"], "3 percent are 0.03"),
+        (["--rate", "0.4", "--turns", "5", "--alpha", "5"], "5 percent are 0.05"),
+        (["--rate", "0.4", "--turns", "5", "--icc", "2"], "--icc 2: must be a share"),
+        (
+            ["--rate", "0.4", "--turns", "5", "--correlation", "2"],
+            "must lie between -1 and below 1",
+        ),
+        (
+            ["--rate", "0.4", "--turns", "5", "--conversations", "1"],
+            "must be between 2 and 10,000,000",
+        ),
+        (["--rate", "0.4", "--turns", "5", "--difference", "0"], "no number of conversations"),
+        (["--rate", "0.4", "--turns", "5", "--difference", "1e-9"], "more than 10,000,000"),
+        (["--board", "nowhere"], "there is no such folder"),
+    ],
+)
+def test_what_cannot_be_planned_is_said(words, message, capsys):
+    assert main(["power", *words]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_board_without_the_column(tmp_path):
+    from argparse import Namespace
+
+    from leaderboard.power import _measured
+
+    board = write_example(tmp_path / "board")
+    given = {
+        "board": board,
+        "table": None,
+        "models": None,
+        "metric": "csc_conv_ref/strategy_acc",
+        "difference": None,
+    }
+    with pytest.raises(SettingError, match=r"--difference 3: must be a share.*3 percent are 0\.03"):
+        _measured(Namespace(**given | {"difference": 3.0}))
+    with pytest.raises(
+        SettingError, match=r"--metric x/y: there is no such one.*csc_conv_ref/strategy_acc"
+    ):
+        _measured(Namespace(**given | {"metric": "x/y"}))
+    with pytest.raises(DataError, match="no paired comparison"):
+        _measured(Namespace(**given | {"metric": "csc_conv_gen/strategy_acc"}))
+    with pytest.raises(SettingError, match="--models nobody: there is no such one"):
+        _measured(Namespace(**given | {"models": ["nobody", BASE]}))

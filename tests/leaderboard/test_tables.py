@@ -1,0 +1,281 @@
+"""Tables as text: the numbers of the board, marks where it has them, nothing that a name could
+break.
+"""
+
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from csc_tasks.cli import main
+from csc_tasks.errors import DataError
+from leaderboard.board import Board, Value
+from leaderboard.reading.reported import read_reported
+from leaderboard.tables import as_csv, as_html, latex, markdown
+from tests.support.board_example import BASE, example_board, write_example
+from tests.support.made_results import conversation_result, conversations, right, write_run
+
+REPORTED = {
+    "paper": "A paper",
+    "note": "Not ours.",
+    "table6_csconv": {
+        "columns": [
+            "model",
+            "size",
+            "fine_tuned_on",
+            "ref_bleu2",
+            "ref_rougeL",
+            "ref_strategy_acc",
+            "gen_bleurt",
+        ],
+        "rows": [
+            ["GPT-4o", None, None, 8.13, 4.12, 42.58, 51.48],
+            ["LLaMA", "8B", "RoleCS", 11.06, 6.93, 42.15, None],
+        ],
+    },
+}
+
+
+@pytest.fixture
+def board():
+    return example_board()
+
+
+def markdown_rows(text):
+    """Label -> cells of the first Markdown table."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    assert len({len(row) for row in rows}) == 1
+    return {row[0]: row[1:] for row in rows[2:]}, rows[0]
+
+
+def test_markdown(board):
+    text = markdown(board, board.tables[0])
+    rows, heads = markdown_rows(text)
+    assert heads[1:] == [
+        f"{group}<br>{name} ↑"
+        for group in ("Reference context", "Generated context")
+        for name in ("Strategy accuracy", "BLEU-4 en")
+    ]
+    # 0.57 with 0.53 to 0.61, best; percent with one digit. BLEU is on its own scale, with two.
+    assert rows["&emsp;+ base-7b-rolecs"] == [
+        "**57.0** ± 4.0",
+        "9.10 ± 0.04",
+        "46.0 ± 4.0",
+        "7.70 ± 0.04",
+    ]
+    assert rows["*bigram*"][0] == "<u>46.0</u> ± 4.0" and rows["*bigram*"][2] == "–"
+    assert rows["GPT-4o *(reported)*"][0] == "42.6" and "±" not in rows["GPT-4o *(reported)*"][0]
+    assert r"\<script\>alert(1)\</script\>" in rows and "<script>" not in text
+    assert "### Conversations" in text and r"strategy\_acc\|labels:12" in text
+    # All columns: macro-F1 comes in; the short table has no note about it.
+    assert len(markdown_rows(markdown(board, board.tables[0], every=True))[1]) == 7
+
+
+def test_latex(board):
+    text = latex(board, board.tables[0])
+    assert (
+        r"\multicolumn{2}{c}{Reference context} & \multicolumn{2}{c}{Generated context} \\" in text
+    )
+    assert r"\cmidrule(lr){2-3} \cmidrule(lr){4-5}" in text
+    assert (
+        r"\quad + base-7b-rolecs & \textbf{57.0} {\scriptsize$\pm$4.0}" in text
+        and r"\underline{46.0}" in text
+    )
+    assert r"\textless{}script\textgreater{}alert(1)" in text and r"95 \%" in text
+    body = text[text.index(r"\midrule") :]
+    assert body.index("bigram") < body.index("Reported, not measured here") < body.index("GPT-4o")
+    # Every row has the columns of the head.
+    assert {
+        line.count("&")
+        for line in text.splitlines()
+        if line.endswith(r"\\") and "multicolumn" not in line
+    } == {4}
+    assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
+
+
+def test_an_asymmetric_interval_is_shown_by_its_bounds(board):
+    """A bootstrap interval is seldom symmetric: 0.27 with 0.10 to 0.58 is not 0.27 ± 0.24, which
+    would reach from 0.03 to 0.51.
+    """
+    table = board.tables[0]
+    skewed = Value(
+        value=0.27, stderr=0.11, low=0.10, high=0.58, items=504, clusters=60, method="bootstrap"
+    )
+    rows = list(table.rows)
+    rows[0] = rows[0].model_copy(
+        update={"values": rows[0].values | {"csc_conv_ref/bleu_4_en": skewed}}
+    )
+    table = table.model_copy(update={"rows": tuple(rows)})
+    label = board.models[BASE].label
+    assert markdown_rows(markdown(board, table))[0][label][:2] == [
+        "41.0 ± 4.0",
+        "0.27 (0.10 to 0.58)",
+    ]
+    (line,) = [line for line in latex(board, table).splitlines() if line.startswith(f"{label} &")]
+    assert r"& 41.0 {\scriptsize$\pm$4.0} & 0.27 {\scriptsize(0.10 to 0.58)} &" in line
+    assert ">0.27 <small>(0.10 to 0.58)</small><" in as_html(board, table)
+    # A share is in percent, its bounds too.
+    shares = Value(value=0.5, low=0.25, high=0.625, items=8, clusters=8, method="bootstrap")
+    rows[0] = rows[0].model_copy(
+        update={"values": rows[0].values | {"csc_conv_ref/strategy_acc": shares}}
+    )
+    table = table.model_copy(update={"rows": tuple(rows)})
+    assert markdown_rows(markdown(board, table))[0][label][0] == "50.0 (25.0 to 62.5)"
+
+
+class Cells(HTMLParser):
+    """Rows of cells, and every tag that was opened."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows, self.tags = [], set()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_data(self, data):
+        if self.rows and self.rows[-1]:
+            self.rows[-1][-1] += data
+
+
+def test_html(board):
+    text = as_html(board, board.tables[0])
+    parsed = Cells()
+    parsed.feed(text)
+    assert "script" not in parsed.tags
+    rows = {row[0]: row[1:] for row in parsed.rows}
+    assert rows["<script>alert(1)</script>"][0].startswith("31.0 ± 4.0")
+    assert (
+        "<strong>57.0</strong>" in text
+        and "<u>46.0</u>" in text
+        and '<tr class="reported">' in text
+    )
+
+
+def test_csv_has_every_number(board):
+    rows = list(csv.DictReader(io.StringIO(as_csv(board, board.tables))))
+    found = {(row["model"], row["task"], row["metric"]): row for row in rows}
+    assert float(found["org/base-7b-rolecs", "csc_conv_ref", "strategy_macro_f1"]["value"]) == 0.48
+    assert found["org/base-7b-rolecs", "csc_conv_ref", "strategy_acc"]["mark"] == "best"
+    assert found["org/base-7b-rolecs", "csc_conv_ref", "strategy_acc"]["base"] == "org/base-7b"
+    assert found["GPT-4o", "csc_conv_ref", "strategy_acc"]["kind"] == "reported"
+    measured = sum(len(row.values) for row in board.tables[0].rows)
+    assert len(rows) == measured + 1
+
+
+def test_a_name_is_no_formula(board):
+    models = board.models | {
+        BASE: (
+            board.models[BASE].model_copy(
+                update={"name": "=HYPERLINK(0)", "label": "a|b\n`c`\x1b[2J"}
+            )
+        )
+    }
+    changed = board.model_copy(update={"models": models})
+    assert "'=HYPERLINK(0)" in as_csv(changed, changed.tables)
+    rows, _ = markdown_rows(markdown(changed, changed.tables[0]))
+    assert "a\\|b \\`c\\`\ufffd\\[2J" in rows and "\x1b" not in latex(changed, changed.tables[0])
+
+
+def test_the_command(tmp_path, capsys):
+    board = str(write_example(tmp_path / "board"))
+    for form, words in (
+        ("md", "**57.0**"),
+        ("latex", r"\textbf{57.0}"),
+        ("html", "<strong>57.0</strong>"),
+        ("csv", ",0.57,"),
+    ):
+        assert main(["tables", board, "--format", form]) == 0
+        assert words in capsys.readouterr().out
+    assert main(["tables", board, "--table", "nothing"]) == 1
+    assert "there are conversations" in capsys.readouterr().err
+    assert main(["tables", str(tmp_path / "nowhere")]) == 1
+    assert "there is no such folder" in capsys.readouterr().err
+
+
+# Reported rows
+
+
+def test_reported_rows_are_read_for_the_columns_there_are(tmp_path, board):
+    file = tmp_path / "reported.json"
+    file.write_text(json.dumps(REPORTED), encoding="utf-8")
+    rows, notes = read_reported(file, board.tables[0].columns)
+    assert [(row.name, row.size, row.tuned_on) for row in rows] == [
+        ("GPT-4o", None, None),
+        ("LLaMA", "8B", "RoleCS"),
+    ]
+    # Percent in the paper, a share here.
+    assert rows[0].values == {"csc_conv_ref/strategy_acc": pytest.approx(0.4258)}
+    assert (
+        any("without a column here: ref_bleu2, ref_rougeL, gen_bleurt" in note for note in notes)
+        and "Not ours." in notes
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data.pop("paper"),
+        lambda data: data.update(table6_csconv=[]),
+        lambda data: data["table6_csconv"]["rows"].append(["short"]),
+        lambda data: data["table6_csconv"]["rows"][0].__setitem__(5, "high"),
+        lambda data: data["table6_csconv"]["rows"][0].__setitem__(0, None),
+        lambda data: data["table6_csconv"]["columns"].__setitem__(0, "name"),
+    ],
+)
+def test_reported_rows_of_another_form_are_refused(tmp_path, board, change):
+    data = json.loads(json.dumps(REPORTED))
+    change(data)
+    file = tmp_path / "reported.json"
+    file.write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(DataError, match=r"reported\.json"):
+        read_reported(file, board.tables[0].columns)
+
+
+def test_reported_rows_are_never_ranked(tmp_path, capsys):
+    """A paper's 99 % takes the bold from nobody, and stands in no comparison."""
+    items = conversations(8)
+    for name, share in (("org/a", 1), ("org/b", 0.5)):
+        write_run(
+            tmp_path / "runs", name, [conversation_result("csc_conv_ref", items, right(share))]
+        )
+    data = json.loads(json.dumps(REPORTED))
+    data["table6_csconv"]["rows"][0][5] = 99.9
+    (tmp_path / "reported.json").write_text(json.dumps(data), encoding="utf-8")
+    words = [
+        "collect",
+        str(tmp_path / "runs"),
+        "--out",
+        str(tmp_path / "board"),
+        "--reported",
+        str(tmp_path / "reported.json"),
+    ]
+    assert main([*words, "--resamples", "200", "--no-fact-audit"]) == 0
+    rows, _ = markdown_rows(capsys.readouterr().out)
+    assert (
+        any("**100.0**" in cell for cell in rows["org/a"]) and "99.9" in rows["GPT-4o *(reported)*"]
+    )
+    table = Board.model_validate_json((tmp_path / "board" / "board.json").read_bytes()).tables[0]
+    assert {slug for c in table.comparisons for slug in (c.a, c.b)} == {"org__a", "org__b"} and len(
+        table.reported
+    ) == 2
+
+
+def test_rows_of_the_paper_fit(shared_data, board):
+    rows, notes = read_reported(
+        shared_data / "papers" / "csc_2508.04423_tables.json", board.tables[0].columns
+    )
+    found = {(row.name, row.size, row.tuned_on): row.values for row in rows}
+    assert len(rows) == 11
+    assert found["Qwen2.5-Instruct", "7B", "RoleCS"]["csc_conv_gen/strategy_acc"] == pytest.approx(
+        0.3052
+    )
+    assert "not measured here, not ranked" in notes[0]

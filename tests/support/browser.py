@@ -1,0 +1,127 @@
+"""Headless Chromium for tests that look at a page: `opened(page_file)` gives a Playwright page and
+what went wrong in it.
+
+Needed are the `playwright` package and a Chromium (CHROME_BIN names one that is not on the PATH).
+Where either is absent the test skips and says which.
+
+    from tests.support.browser import opened
+
+    def test_the_page(tmp_path):
+        with opened(tmp_path / "index.html") as (page, complaints):
+            page.get_by_role("button", name="Keep").click()
+        assert complaints == []
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = (
+    *(
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+    ),
+    *(
+        "--disable-component-update",
+        "--disable-sync",
+        "--disable-dev-shm-usage",
+        "--disable-default-apps",
+        "--disable-extensions",
+    ),
+)
+DESKTOP, PHONE = (1280, 800), (390, 844)
+
+
+def find_chromium() -> str | None:
+    """The path of an installed Chromium, or None."""
+    return next(
+        (
+            path
+            for name in (os.environ.get("CHROME_BIN"), *NAMES)
+            if name and (path := shutil.which(name))
+        ),
+        None,
+    )
+
+
+@contextmanager
+def opened(
+    target: Path | str, *, size: tuple[int, int] = DESKTOP, dark: bool = False
+) -> Iterator[tuple["Page", list[str]]]:
+    """(page, complaints) of a page in a browser of its own with an empty profile: `target` is a
+    file or a URL on this machine.
+
+    `complaints` fills while the page lives: errors and warnings on its console, exceptions, and
+    every request that is not for this machine (refused, so a page that wants a CDN cannot pass).
+    Downloads are accepted: `with page.expect_download() as found`. Skips the test where there is no
+    browser.
+    """
+    sync_api = pytest.importorskip(
+        "playwright.sync_api",
+        reason="no playwright: pip install playwright (its own browsers are not needed)",
+    )
+    path = find_chromium() or pytest.skip(
+        "no Chromium: install the system's package, or name one in CHROME_BIN"
+    )
+    url = target if isinstance(target, str) else target.resolve().as_uri()
+    complaints: list[str] = []
+
+    def route(route):
+        if route.request.url.startswith(
+            ("file:", "data:", "blob:", "http://127.0.0.1", "http://localhost")
+        ):
+            route.continue_()
+        else:
+            complaints.append(f"request to {route.request.url}")
+            route.abort()
+
+    # Playwright gives each launch an empty --user-data-dir of its own and removes it at the end.
+    with (
+        sync_api.sync_playwright() as play,
+        play.chromium.launch(executable_path=path, args=[*FLAGS], timeout=60_000) as browser,
+    ):
+        context = browser.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme="dark" if dark else "light",
+            accept_downloads=True,
+            locale="en-GB",
+        )
+        context.set_default_timeout(15_000)
+        context.route("**/*", route)
+        page = context.new_page()
+        page.on(
+            "console",
+            lambda message: (
+                complaints.append(message.text) if message.type in ("error", "warning") else None
+            ),
+        )
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(url)
+        yield page, complaints
+        context.close()
+
+
+def follow(page: "Page", act: Callable[[], object]) -> None:
+    """Do what leads to another address of the page, and wait until the page says that it shows it:
+    the browser tells it when it likes.
+    """
+    before = page.evaluate("location.hash")
+    act()
+    page.wait_for_function(
+        "before => location.hash !== before && document.documentElement.dataset.shown ==="
+        " location.hash",
+        arg=before,
+    )

@@ -1,0 +1,616 @@
+"""`csc train` on a tiny model: what it writes and says, that it can be trusted to go on, and that
+lm_eval scores what it made.
+"""
+
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from csc_tasks import TASKS_DIR
+from csc_tasks.cli import main
+from csc_tasks.errors import ModelError
+from tests.support.training_base import make_base, make_home, words
+from trainers import adapter
+from trainers.recipe import read_recipe
+from trainers.rendering import Rendering
+from trainers.rows import build_rows
+from trainers.splits import read_training_data
+
+pytestmark = pytest.mark.xdist_group("train")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return make_home(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def trained(home):
+    """A finished adapter and what its training printed."""
+    import contextlib
+    import io
+
+    out, said = home / "adapter", io.StringIO()
+    with contextlib.redirect_stdout(said):
+        assert main(words(home / "base", home / "corpus", out)) == 0
+    return out, said.getvalue()
+
+
+def test_it_learns_and_leaves_an_adapter_with_its_curve_and_record(trained, home):
+    out, said = trained
+    assert {path.name for path in out.iterdir()} == {
+        "README.md",
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "csc_adapter.json",
+        "loss.json",
+        "loss.png",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    }
+    record = adapter.finished_record(out)
+    curve = json.loads((out / "loss.json").read_text())
+    losses = [point["loss"] for point in curve["train"]]
+    assert sum(losses[-3:]) < sum(losses[:3]) - 0.1 and record["train_loss"] == losses[-1]
+    # Four conversations of which one takes a second row, or two of them; two rows a step.
+    assert [point["step"] for point in curve["train"]] == list(range(1, record["steps"] + 1))
+    assert (
+        record["validation_loss"]
+        == curve["validation"][-1]["loss"]
+        < curve["validation"][0]["loss"]
+    )
+    assert (out / "loss.png").read_bytes().startswith(b"\x89PNG")
+    assert (record["style"], record["dtype"], record["counts"]["conversations"]) == (
+        "chat",
+        "float32",
+        4,
+    )
+    assert (
+        record["data"][0]["content_hash"]
+        and record["counts"]["targets"] + record["validation_counts"]["targets"] == 22
+    )
+    assert (
+        "precision: fp32, because there is no GPU" in said
+        and "rows more than one a conversation" in said
+    )
+
+
+def test_its_card_holds_recipe_data_losses_and_scores_but_no_path_of_this_machine(
+    trained, home, tmp_path
+):
+    from trainers.adapter_card import write_card
+
+    out, _ = trained
+    record = adapter.finished_record(out)
+    scores = {
+        "csc_conv_ref": {"alias": "x", "strategy_acc,none": 0.5, "strategy_acc_stderr,none": 0.0123}
+    }
+    (tmp_path / "results_1.json").write_text(
+        json.dumps({"results": scores, "config": {"model_args": "a"}})
+    )
+    write_card(record, tmp_path, [tmp_path])
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert (
+        f"| validation loss | {record['validation_loss']:.4f} |" in card
+        and "| csc_conv_ref | strategy_acc | 0.5 ± 0.012 |" in card
+    )
+    assert (
+        f"content {record['data'][0]['content_hash']}" in card
+        and "| lora_r | 4 |" in card
+        and "csc_prompt=chat" in card
+    )
+    assert str(home) not in card and "- corpus, rolecs/train" in card
+
+
+def test_a_finished_training_is_not_repeated_and_another_one_not_written_over(
+    trained, home, capsys
+):
+    out, _ = trained
+    before = (out / "adapter_model.safetensors").stat().st_mtime_ns
+    assert main(words(home / "base", home / "corpus", out)) == 0
+    assert "is finished already" in capsys.readouterr().out
+    assert main(words(home / "base", home / "corpus", out, lora_r=8)) == 1
+    assert "with another recipe, base or data" in capsys.readouterr().err
+    assert (out / "adapter_model.safetensors").stat().st_mtime_ns == before
+
+
+def test_the_validation_loss_is_a_mean_over_tokens_whatever_the_batches(home, tmp_path):
+    """Against cross-entropy over plain logits; nothing is learned at this rate, so the adapter is
+    still the base.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from tests.trainers.test_rows import losses
+
+    changed = {
+        "style": "single",
+        "validation_share": "0.4",
+        "epochs": "0.01",
+        "learning_rate": "1e-12",
+    }
+    found = []
+    for batch, batching in (("1", "grouped"), ("3", "grouped"), ("3", "packed")):
+        out = tmp_path / f"{batching}-{batch}"
+        assert (
+            main(
+                words(
+                    home / "base",
+                    home / "corpus",
+                    out,
+                    batch_size=batch,
+                    batching=batching,
+                    **changed,
+                )
+            )
+            == 0
+        )
+        found.append(adapter.finished_record(out)["validation_loss"])
+    data = read_training_data([str(home / "corpus")], ["rolecs"], None, 0.4, [])
+    rows, counts = build_rows(
+        data.validation,
+        Rendering(AutoTokenizer.from_pretrained(home / "base"), True),
+        "single",
+        4000,
+    )
+    assert len({row.learned() for row in rows}) > 1
+    expected = (
+        losses(AutoModelForCausalLM.from_pretrained(home / "base"), rows) / counts["tokens learned"]
+    )
+    assert found == pytest.approx([expected] * 3, rel=1e-5)
+
+
+def test_a_training_killed_while_it_writes_the_adapter_goes_on_even_with_overwrite(
+    home, tmp_path, monkeypatch, capsys
+):
+    from trainers import qlora
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    arguments = words(home / "base", home / "corpus", tmp_path / "out", epochs="1")
+    with monkeypatch.context() as patched:
+        patched.setattr(qlora, "write_card", killed)
+        assert main(arguments) == 130
+    assert main([*arguments, "--overwrite"]) == 0
+    assert "going on from" in capsys.readouterr().out
+    assert {"README.md", "adapter_model.safetensors", "loss.png"} < set(
+        adapter.finished_record(tmp_path / "out")["files"]
+    )
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
+        adapter.finished_record(tmp_path / "out")["files"]
+    )
+    # Killed between two files on their way out.
+    out, files = tmp_path / "out", ["README.md", "adapter_config.json"]
+    identity = adapter.read_record(out)["identity"]
+    for name in {path.name for path in out.iterdir()} - {"README.md"}:
+        (out / name).unlink()
+    (out / "checkpoints/checkpoint-2").mkdir(parents=True)
+    (out / "training.json").write_text(
+        json.dumps({"format": adapter.FORMAT, "identity": identity, "files": files})
+    )
+    assert adapter.state_of(out, identity, False) == "resume"
+
+
+def test_a_resumed_training_stops_as_early_as_one_that_was_not_killed(home, tmp_path, monkeypatch):
+    """What is restored includes how many measurements have passed without a better one."""
+    from transformers import TrainerCallback
+
+    from trainers import qlora
+
+    changed = {
+        "learning_rate": "3",
+        "schedule": "constant",
+        "early_stopping": "3",
+        "checkpoints": "1",
+        "epochs": "20",
+        "warmup": "0",
+    }
+    arguments = [
+        words(home / "base", home / "corpus", tmp_path / name, **changed)
+        for name in ("whole", "killed")
+    ]
+    assert main(arguments[0]) == 0
+    last = adapter.finished_record(tmp_path / "whole")["steps"]
+
+    class Killer(TrainerCallback):
+        def on_step_end(self, args, state, control, **_):
+            if state.global_step == last:
+                raise KeyboardInterrupt
+
+    made = qlora.callbacks
+    with monkeypatch.context() as patched:
+        patched.setattr(qlora, "callbacks", lambda: [*made(), Killer()])
+        assert main(arguments[1]) == 130
+    assert main(arguments[1]) == 0
+    assert (tmp_path / "killed/loss.json").read_bytes() == (
+        tmp_path / "whole/loss.json"
+    ).read_bytes()
+
+
+def test_an_adapter_that_lacks_files_is_not_called_finished(trained, home, tmp_path, capsys):
+    out = tmp_path / "out"
+    shutil.copytree(trained[0], out)
+    (out / "adapter_model.safetensors").unlink()
+    for arguments in (
+        words(home / "base", home / "corpus", out),
+        ["train", "--out", str(out), "--merge", str(tmp_path / "merged")],
+    ):
+        assert main(arguments) == 1
+        assert "lacks adapter_model.safetensors of its adapter" in capsys.readouterr().err
+
+
+def test_the_folder_the_command_runs_in_can_be_the_adapters(home, tmp_path, monkeypatch, capsys):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert main(words(home / "base", home / "corpus", ".", epochs="1", checkpoints="1000")) == 0
+    assert (Path.cwd() / "adapter_model.safetensors").exists()
+    (tmp_path / "file").touch()
+    assert main(words(home / "base", home / "corpus", tmp_path / "file" / "out")) == 1
+    assert "which is a file; give another folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("key", ["lora_target", "modules_to_save"])
+def test_a_layer_that_the_base_has_not_is_refused(home, tmp_path, capsys, key):
+    assert (
+        main(words(home / "base", home / "corpus", tmp_path / "out", **{key: "q_proj,query"})) == 1
+    )
+    assert f"{key}: the base has no layer query; it has " in capsys.readouterr().err
+
+
+def test_rows_longer_than_the_base_can_read_are_refused(home, tmp_path, capsys):
+    base = tmp_path / "base"
+    shutil.copytree(home / "base", base)
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 512}))
+    assert main(words(base, home / "corpus", tmp_path / "out")) == 1
+    assert "the base reads no more than 512; set max_length: 512" in capsys.readouterr().err
+
+
+def test_an_end_mark_that_the_base_does_not_stop_at_stands_in_the_scoring_command(
+    home, tmp_path, capsys
+):
+    """As of bases that are not instruction-tuned: the template ends a turn with <end_of_turn>, the
+    base a text with <eos>.
+    """
+    (tmp_path / "b").mkdir()
+    base = make_base(tmp_path / "b", "gemma")
+    arguments = words(base, home / "corpus", tmp_path / "out", epochs="0.1", checkpoints="1000")
+    assert main(arguments) == 0
+    assert "--gen_kwargs 'until=<end_of_turn>'" in capsys.readouterr().out
+    ids = [1, json.loads((base / "generation_config.json").read_text())["eos_token_id"]]
+    from transformers import AutoTokenizer
+
+    ids[0] = AutoTokenizer.from_pretrained(base).convert_tokens_to_ids("<end_of_turn>")
+    (base / "generation_config.json").write_text(json.dumps({"eos_token_id": ids}))
+    assert main([*arguments, "--overwrite"]) == 0
+    assert "--gen_kwargs" not in capsys.readouterr().out
+
+
+def test_what_cannot_be_loaded_is_one_line(trained, home, tmp_path, capsys):
+    base = tmp_path / "base"
+    shutil.copytree(home / "base", base)
+    (base / "model.safetensors").write_bytes(b"half")
+    assert main(words(base, home / "corpus", tmp_path / "out")) == 1
+    assert "the weights cannot be loaded" in capsys.readouterr().err
+
+
+def test_a_foreign_folder_is_never_touched(home, tmp_path, capsys):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    for more in ([], ["--overwrite"]):
+        assert main([*words(home / "base", home / "corpus", tmp_path), *more]) == 1
+        assert "holds no adapter of ours" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_the_printed_command_scores_the_adapter_and_another_style_is_reported(
+    trained, home, monkeypatch, capfd
+):
+    """The command runs in this process through lm_eval's own entry point, on one short
+    conversation.
+    """
+    from lm_eval.__main__ import cli_evaluate
+
+    from tests.support.fakes import sample_conversations
+
+    out, said = trained
+    (command,) = re.findall(r"^    (lm_eval .*)$", said, re.MULTILINE)
+    assert command == adapter.scoring_command(adapter.finished_record(out), out)
+    test = home / "tested" / "csconv"
+    test.mkdir(parents=True, exist_ok=True)
+    (test / "test.jsonl").write_text(json.dumps(sample_conversations(("en",))[2].to_row()) + "\n")
+    words = shlex.split(command)
+    settings = json.loads(words[words.index("--metadata") + 1])
+    # Without a test split of its own, the corpus is left to lm_eval's default.
+    assert settings == {"csc_prompt": "chat"}
+    for style in ("chat", "single"):
+        words[words.index("--metadata") + 1] = json.dumps(
+            {"csc_corpus": str(test.parent), "csc_prompt": style}
+        )
+        # The start-up hook leaves a process alone that is not lm_eval, as this one.
+        found = ["--include_path", str(TASKS_DIR)]
+        monkeypatch.setattr("sys.argv", [*words, "--gen_kwargs", "max_gen_toks=4", *found])
+        cli_evaluate()
+        said = "".join(capfd.readouterr())
+        assert ("was trained on csc_prompt=chat" in said) == (style == "single")
+    file, *_ = Path(f"{out}-results").rglob("results_*.json")
+    results = json.loads(file.read_text())
+    assert set(results["results"]) == {"csc_conv_ref", "csc_conv_gen"} and str(out) in str(
+        results["config"]["model_args"]
+    )
+
+
+def test_the_trainers_loss_is_the_loss_of_our_rows_padded_or_packed(home, tmp_path):
+    """TRL's loss for a batch against cross-entropy over plain logits: padding, masks, and sequences
+    that hold several rows.
+    """
+    import torch
+
+    from tests.trainers.test_rows import losses
+    from trainers.base import load_tokenizer
+    from trainers.hardware import choose_precision
+    from trainers.qlora import make_trainer
+
+    sums = {}
+    for batching in ("grouped", "packed"):
+        flags = {
+            "model": str(home / "base"),
+            "quantization": "none",
+            "batching": batching,
+            "max_length": "4000",
+            "lora_dropout": "0",
+        }
+        recipe = read_recipe(None, {**flags, "gradient_checkpointing": "false"})
+        tokenizer, _ = load_tokenizer(recipe)
+        data = read_training_data([str(home / "corpus")], ["rolecs"], None, 0, [])
+        rows, counts = build_rows(data.train, Rendering(tokenizer, True), "chat", 4000)
+        trainer = make_trainer(recipe, choose_precision("auto"), tokenizer, rows, [], tmp_path)
+        trainer.model.eval()
+        batches = [
+            trainer.data_collator(batch)
+            for batch in ([trainer.train_dataset[i] for i in range(len(trainer.train_dataset))],)
+        ]
+        (batch,) = batches
+        with torch.no_grad():
+            sums[batching] = (
+                trainer.compute_loss(trainer.model, dict(batch)).item() * counts["tokens learned"]
+            )
+        if batching == "packed":
+            assert len(trainer.train_dataset) < len(rows) and "attention_mask" not in batch
+        expected = losses(trainer.model, rows)
+        assert sums[batching] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_strategy_weight_is_a_weighted_mean_of_the_same_losses(home, tmp_path):
+    """Against cross-entropy by hand over plain logits, weights divided by their mean."""
+    import torch
+
+    from trainers.base import load_tokenizer
+    from trainers.hardware import choose_precision
+    from trainers.qlora import make_trainer
+
+    flags = {
+        "model": str(home / "base"),
+        "quantization": "none",
+        "max_length": "4000",
+        "lora_dropout": "0",
+        "strategy_weight": "5",
+    }
+    recipe = read_recipe(None, {**flags, "gradient_checkpointing": "false"})
+    tokenizer, _ = load_tokenizer(recipe)
+    data = read_training_data([str(home / "corpus")], ["rolecs"], None, 0, [])
+    rows, _ = build_rows(data.train, Rendering(tokenizer, True, tags=True), "chat", 4000)
+    trainer = make_trainer(recipe, choose_precision("auto"), tokenizer, rows, [], tmp_path)
+    batch = trainer.data_collator([trainer.train_dataset[i] for i in range(len(rows))])
+    total = weight = 0.0
+    for row in rows:
+        with torch.no_grad():
+            logits = trainer.model(torch.tensor([row.ids])).logits[0].log_softmax(-1)
+        for (start, end), tag in zip(row.targets, row.tags, strict=True):
+            for i in range(start, end):
+                factor = 5 if i < start + tag else 1
+                total -= factor * logits[i - 1, row.ids[i]].item()
+                weight += factor
+    with torch.no_grad():
+        assert trainer.compute_loss(trainer.model, batch).item() == pytest.approx(
+            total / weight, rel=1e-5
+        )
+
+
+def test_merged_weights_answer_like_base_and_adapter_and_load_like_any_model(
+    trained, home, tmp_path, capsys
+):
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    out, _ = trained
+    assert main(["train", "--out", str(out), "--merge", str(tmp_path / "merged")]) == 0
+    merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")
+    assert merged.dtype == torch.bfloat16
+    ids = torch.tensor(
+        [AutoTokenizer.from_pretrained(tmp_path / "merged")("Hello, how can I help?")["input_ids"]]
+    )
+    base = AutoModelForCausalLM.from_pretrained(home / "base")
+    with torch.no_grad():
+        plain = base(ids).logits
+        adapted = PeftModel.from_pretrained(base, str(out))(ids).logits
+        difference = (merged.float()(ids).logits - adapted).abs().max()
+    assert difference < 0.1 * (adapted - plain).abs().max()
+    assert main(["train", "--out", str(out), "--merge", str(tmp_path / "merged")]) == 1
+    assert "there already and not empty" in capsys.readouterr().err
+
+
+def test_memory_that_runs_out_in_training_is_one_line_with_what_would_fit(
+    home, tmp_path, monkeypatch, capsys
+):
+    import torch
+    from trl import SFTTrainer
+
+    def no_room(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
+
+    for name in ("train", "__init__"):
+        monkeypatch.setattr(SFTTrainer, name, no_room)
+        assert main(words(home / "base", home / "corpus", tmp_path / name)) == 1
+        assert "what would fit: gradient_checkpointing: true" in capsys.readouterr().err
+
+
+def test_a_tokenizer_without_chat_template_is_refused_in_chat_style_and_trains_on_plain_text(
+    home, tmp_path, capsys
+):
+    (tmp_path / "b").mkdir()
+    base = make_base(tmp_path / "b", None)
+    assert main(words(base, home / "corpus", tmp_path / "out")) == 1
+    assert "no chat template" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    plain = words(
+        base,
+        home / "corpus",
+        tmp_path / "out",
+        style="single",
+        chat_template="false",
+        epochs="1",
+        checkpoints="1000",
+    )
+    assert main(plain) == 0
+    assert "--apply_chat_template" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        # lm_eval would score other weights than were trained, or fail.
+        (
+            {"modules_to_save": "embed_tokens"},
+            (
+                "embed_tokens cannot be trained for a base whose input and output embeddings are"
+                " one matrix"
+            ),
+        ),
+        # trl would end in a traceback, after the base was loaded.
+        (
+            {"lora_target": "q_proj,lm_head"},
+            "lora_target: lm_head cannot get an adapter, because the loss is computed without it",
+        ),
+    ],
+)
+def test_embeddings_that_could_not_be_trained_or_scored_are_refused_before_the_base_is_loaded(
+    home, tmp_path, capsys, changed, says
+):
+    base = tmp_path / "base"
+    shutil.copytree(home / "base", base)
+    (base / "model.safetensors").unlink()
+    assert main(words(base, home / "corpus", tmp_path / "out", **changed)) == 1
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "changed", [{"modules_to_save": "embed_tokens"}, {"lora_target": "q_proj,embed_tokens"}]
+)
+def test_embeddings_with_more_rows_than_the_tokenizer_has_tokens_are_not_trained(
+    home, tmp_path, capsys, changed
+):
+    """lm_eval cuts the base to the tokenizer, and then cannot load the adapter."""
+    base = tmp_path / "base"
+    shutil.copytree(home / "base", base)
+    config = json.loads((base / "config.json").read_text())
+    size = config["vocab_size"]
+    (base / "config.json").write_text(
+        json.dumps(config | {"vocab_size": size + 12, "tie_word_embeddings": False})
+    )
+    assert main(words(base, home / "corpus", tmp_path / "out", **changed)) == 1
+    says = (
+        f"embed_tokens cannot be trained for this base: its embeddings have {size + 12} rows and"
+        f" its tokenizer {size} tokens"
+    )
+    assert says in capsys.readouterr().err
+
+
+def test_a_sweep_trains_one_adapter_a_value_and_prints_a_table(home, tmp_path, capsys):
+    arguments = words(
+        home / "base", home / "corpus", tmp_path / "sweep", epochs="1", checkpoints="1000"
+    )
+    assert main([*arguments, "--sweep", "lora_r=2,4"]) == 0
+    table = (tmp_path / "sweep/sweep.md").read_text()
+    assert table in capsys.readouterr().out
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    assert [row[0] for row in rows] == ["lora_r", "---", "2", "4"] and rows[0][
+        1
+    ] == "validation loss"
+    records = [adapter.finished_record(tmp_path / "sweep" / value) for value in ("2", "4")]
+    assert [row[1] for row in rows[2:]] == [
+        f"{record['validation_loss']:.4f}" for record in records
+    ]
+    assert records[1]["trained_parameters"] == 2 * records[0]["trained_parameters"]
+    assert main([*arguments, "--sweep", "lora_r=2,4", "--merge", "x"]) == 1
+
+
+def test_early_stopping_keeps_the_best_weights(home, tmp_path):
+    # A learning rate far too high: the validation loss rises, so the first measurements are the
+    # best.
+    changed = {
+        "learning_rate": "3",
+        "schedule": "constant",
+        "early_stopping": "2",
+        "checkpoints": "1",
+        "epochs": "20",
+        "warmup": "0",
+    }
+    assert main(words(home / "base", home / "corpus", tmp_path / "out", **changed)) == 0
+    record = adapter.finished_record(tmp_path / "out")
+    curve = json.loads((tmp_path / "out/loss.json").read_text())["validation"]
+    assert record["epochs"] < 20 and record["validation_loss"] == min(
+        point["loss"] for point in curve
+    )
+
+
+def test_early_stopping_without_anything_to_measure_on_is_refused(home, tmp_path, capsys):
+    (tmp_path / "one" / "rolecs").mkdir(parents=True)
+    first = (home / "corpus/rolecs/train.jsonl").read_text(encoding="utf-8").partition("\n")[0]
+    (tmp_path / "one/rolecs/train.jsonl").write_text(first + "\n", encoding="utf-8")
+    assert main(words(home / "base", tmp_path / "one", tmp_path / "out", early_stopping="2")) == 1
+    assert "nothing to hold out of a single conversation" in capsys.readouterr().err
+    assert (
+        main(
+            words(home / "base", tmp_path / "one", tmp_path / "out", epochs="1", checkpoints="1000")
+        )
+        == 0
+    )
+    assert "there will be no validation loss" in capsys.readouterr().out
+
+
+def test_half_written_checkpoints_are_not_gone_on_from(tmp_path):
+    from trainers.callbacks import COMPLETE
+    from trainers.qlora import last_checkpoint, remove_half_checkpoints
+
+    for step, complete in ((2, True), (10, True), (12, False)):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if complete:
+            (tmp_path / f"checkpoint-{step}" / COMPLETE).touch()
+    assert last_checkpoint(tmp_path).name == "checkpoint-10"
+    remove_half_checkpoints(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-10", "checkpoint-2"]
+    shutil.rmtree(tmp_path / "checkpoint-2")
+    shutil.rmtree(tmp_path / "checkpoint-10")
+    assert last_checkpoint(tmp_path) is None
+
+
+def test_a_trainer_that_would_not_learn_what_the_rows_say_is_refused(home, tmp_path, monkeypatch):
+    from trainers import qlora
+
+    monkeypatch.setattr(qlora, "_learned_tokens", lambda dataset: 3)
+    recipe = read_recipe(
+        None,
+        {
+            "model": str(home / "base"),
+            "data": str(home / "corpus"),
+            "quantization": "none",
+            "max_length": "4000",
+        },
+    )
+    with pytest.raises(ModelError, match="kept 3 of"):
+        qlora.train_adapter(recipe, tmp_path / "out", say=lambda _: None)
