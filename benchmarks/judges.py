@@ -18,7 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 
 from leaderboard.board import Value
-from leaderboard.judging import effects, panels
+from leaderboard.judging import effects, rating_tables
 from leaderboard.judging.dimensions import score_class
 from leaderboard.judging.intervals import mean
 from leaderboard.judging.ratings import Comparison, Rating
@@ -126,9 +126,9 @@ def measured(
     )
     order = effects.position(comparisons)
     found["order: first minus second"], found["order: flips"] = order.first, order.flips
-    said = panels.opinions(ratings)
+    said = rating_tables.opinions(ratings)
     judges, people = (
-        panels.agreement(said.of(raters), seed)
+        rating_tables.agreement(said.of(raters), seed)
         for raters in (["gpt-judge", "other"], ["rater-1", "rater-2"])
     )
     found["judges: interval alpha"], found["judges: Spearman"] = judges.interval, judges.spearman

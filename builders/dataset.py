@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import csc_tasks
-from builders.card import FIGURES, Card, evaluation, render_card, yaml_text
+from builders.cards.render import FIGURES, Card, evaluation, render_card, yaml_text
 from builders.schema import checked_splits, describe_rows, features
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.out import is_new, replace_folder, say_earlier

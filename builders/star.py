@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
-from builders.card import contents_table, count_lines
+from builders.cards.render import contents_table, count_lines
+from builders.cards.star import CARD
 from builders.dataset import check_target, write_folder
-from builders.star_card import CARD
 from builders.star_labels import STRATEGY_OF, UNLABELLED
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, Turn, content_id
 from csc_tasks.errors import DataError

@@ -57,7 +57,7 @@ COMMANDS = {
         "reviewers' decisions into a new dataset folder",
     ),
     "stats": (
-        "builders.stats",
+        "builders.statistics_report",
         "what a dataset holds: sizes, lengths, topics, strategies, as tables and figures",
     ),
     "push": ("builders.push", "publish a dataset folder on the Hub, one commit"),
@@ -80,7 +80,7 @@ COMMANDS = {
         "how many conversations a comparison needs, or what it can find",
     ),
     "publish": (
-        "leaderboard.publish",
+        "leaderboard.publishing.publish",
         "a board on the Hub: results as a dataset, page as a Space, numbers on model pages",
     ),
     "doctor": (

@@ -5,9 +5,9 @@ A board folder, which `csc collect` writes and the tables, the page and publishi
 
   board.json            Board (this module)
   models/<slug>.json    ModelReport: what one model does well and badly, per table and task
-                        (leaderboard/report.py)
+                        (leaderboard/model_report.py)
   samples/<table>.json  SampleSet: a seeded sample of conversations with every model's replies
-                        (leaderboard/report.py)
+                        (leaderboard/model_report.py)
   raw/<slug>/*.json     the results files the numbers came from, byte for byte (without the samples)
   reliability.json      how far the ratings can be believed, where `csc collect` was given a report
                         (leaderboard/judging/report.py)

@@ -168,12 +168,12 @@ def collect(
     from csc_tasks.runs.results_file import iso, read_results
     from leaderboard.board import Board
     from leaderboard.folder import RELIABILITY, dumped, write_board
+    from leaderboard.model_report import ModelReport
     from leaderboard.numbers import assemble
     from leaderboard.rated import doubts
     from leaderboard.reading.comparable import newest, select
     from leaderboard.reading.models import name_models
     from leaderboard.reading.reported import read_reported
-    from leaderboard.report import ModelReport
 
     notes: list[str] = []
     report = _reliability(reliability) if reliability else None

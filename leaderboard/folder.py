@@ -14,7 +14,7 @@ from csc_tasks.errors import DataError
 from csc_tasks.out import replace_file
 from leaderboard.board import Board, Strict
 from leaderboard.judging import report as reliability
-from leaderboard.report import ModelReport, SampleSet
+from leaderboard.model_report import ModelReport, SampleSet
 
 RELIABILITY = "reliability.json"
 _HALF = re.compile("[\ud800-\udfff]")

@@ -173,7 +173,7 @@ def after_training(args: Namespace, record: dict, out: Path) -> None:
         release_memory()
         score(record, out, args.save_quantized_base, args.limit)
     if args.repo_id:
-        from trainers.publish import publish_adapter
+        from trainers.push_adapter import publish_adapter
 
         publish_adapter(args, record, out)
 

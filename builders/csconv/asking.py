@@ -14,14 +14,14 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, create_model
 
-from builders.forms import Label, Utterance, known_strategy
 from builders.transcript import history, strategy_lines
+from builders.turn_forms import Label, Utterance, known_strategy
 from builders.wording import templates
 from csc_tasks.conversation import SUPPORTER, Turn
 from csc_tasks.framework import STRATEGIES, TOPICS
 from csc_tasks.languages.labels import topic_label
 from csc_tasks.llm.client import LLM
-from csc_tasks.llm.forms import Form
+from csc_tasks.llm.reply_form import Form
 
 STAGES = ("check", "topic", "rewrite", "judge", "label")
 

@@ -31,9 +31,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from builders.card import contents_table, count_lines
+from builders.cards.csconv import card
+from builders.cards.render import contents_table, count_lines
 from builders.csconv import prefilter
-from builders.csconv.card import card
 from builders.dataset import check_target, write_folder
 from builders.sources import RawConversation, Reading, add_source_arguments, read_source
 from csc_tasks.arguments import check_share

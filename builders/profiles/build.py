@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import csc_tasks
-from builders.card import count_lines
+from builders.cards.render import count_lines
 from builders.profiles.near_duplicates import THRESHOLD, check_model, embed, first_of_each
 from builders.rolecs.pool import POOL_FILE
 from builders.wording import both, building_languages, templates, words
@@ -179,7 +179,7 @@ def main(args: Namespace) -> None:
 
 async def extract(llm, conversations: Sequence[Conversation]) -> tuple[list[Found], Counter]:
     """The profiles of the conversations, and how many gave none, by reason."""
-    from builders.profiles.forms import Extracted, described
+    from builders.profiles.profile_forms import Extracted, described
     from builders.transcript import history
     from csc_tasks.llm.items import run_items
     from csc_tasks.llm.progress import Progress

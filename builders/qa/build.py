@@ -31,7 +31,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from builders.card import contents_table, count_lines
+from builders.cards.render import contents_table, count_lines
 from builders.dataset import check_target, write_folder
 from builders.qa.pairs import PAIRS, SPLITS, parse_shares, split_of
 from builders.sources import RawConversation, Reading, add_source_arguments, read_source
@@ -317,7 +317,7 @@ def build_record(
 
 
 def _card(build, licence):
-    from builders.qa.card import card
+    from builders.cards.qa import card
 
     return card(build, licence)
 

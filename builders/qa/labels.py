@@ -7,7 +7,7 @@ from typing import Literal
 from builders.transcript import history
 from builders.wording import templates
 from csc_tasks.llm.client import LLM
-from csc_tasks.llm.forms import Form
+from csc_tasks.llm.reply_form import Form
 from csc_tasks.question import Question
 
 

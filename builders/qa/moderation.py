@@ -16,8 +16,8 @@ from builders.qa.conversations import Chosen
 from builders.transcript import history
 from builders.wording import templates
 from csc_tasks.llm.client import LLM
-from csc_tasks.llm.forms import Form
 from csc_tasks.llm.outcomes import Dropped
+from csc_tasks.llm.reply_form import Form
 
 STAGE = "moderate"
 

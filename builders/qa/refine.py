@@ -6,12 +6,12 @@ favours no variant of the summaries. An answer that could not be refined is drop
 the answer as it was never takes the place of a refined one.
 """
 
-from builders.forms import Utterance
 from builders.qa.conversations import Chosen
 from builders.transcript import history
+from builders.turn_forms import Utterance
 from builders.wording import templates
 from csc_tasks.llm.client import LLM
-from csc_tasks.llm.forms import Form
+from csc_tasks.llm.reply_form import Form
 
 STAGE = "refine"
 # Turns before the question that the refiner is shown.

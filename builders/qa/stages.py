@@ -19,9 +19,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from builders.card import contents_table, count_lines
+from builders.cards.qa import stages_card
+from builders.cards.render import contents_table, count_lines
 from builders.dataset import check_target, write_folder
-from builders.qa.card import stages_card
 from builders.qa.pairs import SPLITS
 from builders.schema import checked_splits
 from csc_tasks.arguments import CORPUS

@@ -19,9 +19,9 @@ from builders.wording import templates, words
 from csc_tasks.errors import SettingError
 from csc_tasks.languages import language as of
 from csc_tasks.llm.client import LLM
-from csc_tasks.llm.forms import clean_text
 from csc_tasks.llm.outcomes import Dropped
 from csc_tasks.llm.prompting import chat_messages, placeholders
+from csc_tasks.llm.reply_form import clean_text
 from csc_tasks.reading import read_text
 
 TOO_LONG = "more tokens than allowed"

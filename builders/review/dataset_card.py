@@ -5,7 +5,7 @@ what its source said, and more.
 import re
 from pathlib import Path
 
-from builders.card import LICENCE_TEXTS, Card
+from builders.cards.render import LICENCE_TEXTS, Card
 from csc_tasks.errors import DataError
 
 _FRONT_MATTER = re.compile(r"---\n(.*?)\n---\n\n# (.*?)\n\n(.*?)\n\n## Contents\n", re.DOTALL)

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from builders.card import contents_table, count_lines
+from builders.cards.render import contents_table, count_lines
 from builders.dataset import check_target, read_folder, write_folder
 from builders.review.dataset_card import read_card
 from builders.review.export import conversations_of

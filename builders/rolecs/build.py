@@ -28,9 +28,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from builders.card import contents_table, count_lines
+from builders.cards.render import contents_table, count_lines
+from builders.cards.rolecs import card
 from builders.dataset import check_target, write_folder
-from builders.rolecs.card import card
 from builders.rolecs.pool import Profile, read_pool
 from builders.wording import both, building_languages
 from csc_tasks.conversation import Conversation, content_id

@@ -10,7 +10,7 @@ from builders.transcript import history
 from builders.wording import templates
 from csc_tasks.conversation import Conversation
 from csc_tasks.llm.client import LLM
-from csc_tasks.llm.forms import Form
+from csc_tasks.llm.reply_form import Form
 
 
 class Verdict(Form):

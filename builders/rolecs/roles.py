@@ -19,14 +19,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, create_model
 
-from builders.forms import Label, Utterance, WrittenTurn, labelled
 from builders.transcript import history, strategy_lines
+from builders.turn_forms import Label, Utterance, WrittenTurn, labelled
 from builders.wording import templates
 from csc_tasks.conversation import Turn
 from csc_tasks.framework import STRATEGIES, Strategy
 from csc_tasks.languages.labels import definition, strategy_name, topic_label
 from csc_tasks.llm.client import LLM
-from csc_tasks.llm.forms import Form, Text
+from csc_tasks.llm.reply_form import Form, Text
 
 # The stages that ask, by what `--roles` says; each has a prompt of its own.
 STAGES = {

@@ -23,7 +23,7 @@ async def rate(
     llm, judge: str, unit: Unit, dimensions: Sequence[str], reference: bool, repeat: int = 0
 ) -> tuple[dict[str, int], "Answer"]:
     """Scores by dimension, and the Answer they came in. Raises what `LLM.ask` raises."""
-    from leaderboard.judging.forms import rating_form
+    from leaderboard.judging.verdict_forms import rating_form
 
     messages, asked = rating_prompt(unit, dimensions, reference)
     # The unit's id says nothing of the model, so that the judge is blind and two models that said
@@ -43,7 +43,7 @@ async def compare(llm, judge: str, first: Unit, second: Unit, reference: bool) -
     """Which of two units of one id is better: "first", "second" or "tie". Raises what `LLM.ask`
     raises.
     """
-    from leaderboard.judging.forms import Choice
+    from leaderboard.judging.verdict_forms import Choice
 
     messages = comparison_prompt(first, second, reference)
     answer = await llm.ask(

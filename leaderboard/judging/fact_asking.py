@@ -143,7 +143,7 @@ async def ask_facts(llm, judge: str, item: Audited) -> tuple[tuple[Verdict, ...]
     """A judge's verdicts on one reply, and the Answer they came in. Raises what `LLM.ask`
     raises.
     """
-    from leaderboard.judging.forms import ClaimsOf
+    from leaderboard.judging.verdict_forms import ClaimsOf
 
     # As in rating, the unit's id says nothing of the model.
     answer = await llm.ask(

@@ -41,9 +41,8 @@ from pathlib import Path
 from csc_tasks.runs.names import FACTS as PARTS
 from csc_tasks.runs.names import judge_prefix, rating_column
 from csc_tasks.shown import shown
-from leaderboard.judging import panel
+from leaderboard.judging import llm_judges
 from leaderboard.judging.asking import prompt_hashes
-from leaderboard.judging.columns import write_columns
 from leaderboard.judging.fact_asking import (
     PROMPT_VERSION,
     TEMPLATE,
@@ -52,6 +51,7 @@ from leaderboard.judging.fact_asking import (
     ask_facts,
     audited,
 )
+from leaderboard.judging.rating_columns import write_columns
 from leaderboard.judging.ratings import write_lines
 from leaderboard.judging.units import Judged, Unit, chosen_tasks, read_models
 
@@ -103,7 +103,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="retrieved passages that support facts in replies (JSON lines)",
     )
-    panel.add_arguments(parser, replies_only=True)
+    llm_judges.add_arguments(parser, replies_only=True)
 
 
 def main(args: Namespace) -> None:
@@ -111,10 +111,10 @@ def main(args: Namespace) -> None:
     from leaderboard.numbers.fact_audit import read_evidence
 
     started = time.time()
-    panel.check_out(args, FACTS)
+    llm_judges.check_out(args, FACTS)
     evidence = read_evidence(args.evidence) if args.evidence else {}
     models = read_models(args.samples, chosen_tasks(args.tasks, args.samples), whole=False)
-    units = panel.outlines(models, args.conversations, args.turns, args.seed)
+    units = llm_judges.outlines(models, args.conversations, args.turns, args.seed)
     models = [
         replace(judged, units={unit.id: judged.units[unit.id] for unit in units[judged.task]})
         for judged in models
@@ -127,11 +127,11 @@ def main(args: Namespace) -> None:
             f"evidence: passages for {sum('passages' in item.data for _, item in replies):,} of"
             f" {len(replies):,} replies"
         )
-    with panel.panel(args, "facts") as (llm, judges):
+    with llm_judges.panel(args, "facts") as (llm, judges):
         ratings = asyncio.run(ask_all(llm, judges, replies))
-        hashes = prompt_hashes((TEMPLATE,), panel.languages_of(units))
+        hashes = prompt_hashes((TEMPLATE,), llm_judges.languages_of(units))
         shown_to = (f"evidence:{evidence_hash(evidence)}", "unit:reply")
-        signed = panel.signed(args, judges, llm.sampling, PROMPT_VERSION, hashes, *shown_to)
+        signed = llm_judges.signed(args, judges, llm.sampling, PROMPT_VERSION, hashes, *shown_to)
         write_lines(args.out / FACTS, ratings)
         found = rates(ratings, args.seed)
         counts = {
@@ -151,7 +151,9 @@ def main(args: Namespace) -> None:
             "counts": counts,
             "rates": [{name: _plain(value) for name, value in row.items()} for row in found],
         }
-        panel.write_records(args.out, {"facts.json": record, "run.json": run_record(llm, started)})
+        llm_judges.write_records(
+            args.out, {"facts.json": record, "run.json": run_record(llm, started)}
+        )
         names = {
             _column(judge, part): f"judge_{part}|{text}"
             for judge, text in signed.items()
@@ -163,7 +165,7 @@ def main(args: Namespace) -> None:
                 [
                     *table(found),
                     *(counts_line(judge, own) for judge, own in counts.items()),
-                    panel.spent_line(llm),
+                    llm_judges.spent_line(llm),
                 ]
             )
         )

@@ -25,8 +25,8 @@ from csc_tasks.errors import DataError
 from csc_tasks.out import replace_file
 from csc_tasks.runs.names import HUMAN, MISSING, rating_column
 from csc_tasks.shown import shown
-from leaderboard.judging.columns import columns_of, write_columns
-from leaderboard.judging.panel import check_out
+from leaderboard.judging.llm_judges import check_out
+from leaderboard.judging.rating_columns import columns_of, write_columns
 from leaderboard.judging.ratings import RATINGS, Rating, read_ratings, write_lines
 from leaderboard.judging.sheet_files import read_key, read_sheets
 from leaderboard.judging.units import read_models
@@ -108,8 +108,8 @@ def table(ratings: Sequence[Rating]) -> list[str]:
     """One Markdown row per task, model and dimension: the mean over items (each the mean of its
     raters) with its clustered interval.
     """
-    from leaderboard.judging.columns import unit_scores
     from leaderboard.judging.intervals import mean
+    from leaderboard.judging.rating_columns import unit_scores
 
     own: dict[tuple[str, str], list[Rating]] = defaultdict(list)
     for rating in ratings:

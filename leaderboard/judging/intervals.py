@@ -8,7 +8,7 @@ import numpy as np
 
 from csc_tasks.metrics import estimate
 from leaderboard.board import Value
-from leaderboard.numbers.stats import CONFIDENCE, t_value
+from leaderboard.numbers.inference import CONFIDENCE, t_value
 
 RESAMPLES = 2000
 # Draws in which a coefficient is not defined are left out; with more of them than this there is no

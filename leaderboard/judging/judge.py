@@ -32,10 +32,10 @@ from csc_tasks.arguments import check_share
 from csc_tasks.errors import SettingError
 from csc_tasks.runs.names import DIMENSIONS, judge_prefix, rating_column
 from csc_tasks.shown import shown
-from leaderboard.judging import panel
+from leaderboard.judging import llm_judges
 from leaderboard.judging.asking import RATED, prompt_hashes, rate
-from leaderboard.judging.columns import columns_of, write_columns
 from leaderboard.judging.dimensions import chosen_dimensions, dimensions_of
+from leaderboard.judging.rating_columns import columns_of, write_columns
 from leaderboard.judging.ratings import RATINGS, Rating, write_lines
 from leaderboard.judging.sampling import order
 from leaderboard.judging.units import Judged, Unit, chosen_tasks, read_models
@@ -62,23 +62,23 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="SHARE",
         help="share of the units asked a second time (default: 0)",
     )
-    panel.add_arguments(parser)
+    llm_judges.add_arguments(parser)
 
 
 def main(args: Namespace) -> None:
     from csc_tasks.llm.runs import run_record
 
     started = time.time()
-    panel.check_out(args, RATINGS)
+    llm_judges.check_out(args, RATINGS)
     check_share("--again", args.again)
     chosen = chosen_dimensions(args.dimensions)
     models = read_models(
         args.samples, chosen_tasks(args.tasks, args.samples), whole=args.unit == "auto"
     )
-    models, units = panel.sampled(models, args.conversations, args.turns, args.seed)
+    models, units = llm_judges.sampled(models, args.conversations, args.turns, args.seed)
     if empty := [own[0].kind for own in units.values() if not dimensions_of(own[0].kind, chosen)]:
         raise SettingError(f"--dimensions {args.dimensions}: none of them applies to a {empty[0]}")
-    with panel.panel(args, "judge") as (llm, judges):
+    with llm_judges.panel(args, "judge") as (llm, judges):
         ratings = asyncio.run(
             rate_all(llm, judges, models, units, chosen, args.show_reference, args.again, args.seed)
         )
@@ -87,24 +87,30 @@ def main(args: Namespace) -> None:
             for name in DIMENSIONS
             if any(name in dimensions_of(own[0].kind, chosen) for own in units.values())
         ]
-        signed = panel.signatures(
+        signed = llm_judges.signatures(
             args,
             judges,
             llm.sampling,
             RATED,
-            panel.languages_of(units),
+            llm_judges.languages_of(units),
             f"dimensions:{'+'.join(dimensions)}",
         )
         write_lines(args.out / RATINGS, ratings)
         record = judge_record(args, judges, units, ratings) | {"signatures": list(signed.values())}
-        panel.write_records(args.out, {"judge.json": record, "run.json": run_record(llm, started)})
+        llm_judges.write_records(
+            args.out, {"judge.json": record, "run.json": run_record(llm, started)}
+        )
         written = write_columns(
             models,
             columns(models, judges, ratings),
             columns_signed(signed, units, chosen),
             args.out,
         )
-        print("\n".join([*table(ratings), *counts_lines(record["counts"]), panel.spent_line(llm)]))
+        print(
+            "\n".join(
+                [*table(ratings), *counts_lines(record["counts"]), llm_judges.spent_line(llm)]
+            )
+        )
     print(
         f"Wrote {args.out / RATINGS} and {len(written)} results files; next: csc agreement"
         f" {args.out} ..., csc collect {args.out} ..."
@@ -220,7 +226,7 @@ def judge_record(
     return {
         "settings": {name: getattr(args, name) for name in names},
         "judges": dict(judges),
-        "prompts": prompt_hashes(RATED, panel.languages_of(units)),
+        "prompts": prompt_hashes(RATED, llm_judges.languages_of(units)),
         "sample": {task: len(own) for task, own in units.items()},
         "counts": counts,
     }

@@ -27,7 +27,7 @@ from itertools import combinations
 from pathlib import Path
 
 from csc_tasks.errors import DataError
-from leaderboard.judging import panel
+from leaderboard.judging import llm_judges
 from leaderboard.judging.asking import COMPARED, compare, prompt_hashes
 from leaderboard.judging.ratings import COMPARISONS, Comparison, write_lines
 from leaderboard.judging.units import Judged, Unit, chosen_tasks, read_models
@@ -41,7 +41,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="A B",
         help="samples files, or folders of them, of two or more models",
     )
-    panel.add_arguments(parser)
+    llm_judges.add_arguments(parser)
 
 
 def main(args: Namespace) -> None:
@@ -50,16 +50,16 @@ def main(args: Namespace) -> None:
     from leaderboard.judging.report import Report, as_markdown
 
     started = time.time()
-    panel.check_out(args, COMPARISONS)
+    llm_judges.check_out(args, COMPARISONS)
     models = read_models(
         args.samples, chosen_tasks(args.tasks, args.samples), whole=args.unit == "auto"
     )
     models = compared_models(models)
-    models, units = panel.sampled(models, args.conversations, args.turns, args.seed)
-    with panel.panel(args, "pairwise") as (llm, judges):
+    models, units = llm_judges.sampled(models, args.conversations, args.turns, args.seed)
+    with llm_judges.panel(args, "pairwise") as (llm, judges):
         comparisons = asyncio.run(compare_all(llm, judges, models, units, args.show_reference))
-        signed = panel.signatures(
-            args, judges, llm.sampling, COMPARED, panel.languages_of(units), "orders:both"
+        signed = llm_judges.signatures(
+            args, judges, llm.sampling, COMPARED, llm_judges.languages_of(units), "orders:both"
         )
         write_lines(args.out / COMPARISONS, comparisons)
         rankings = rank(comparisons, args.seed)
@@ -68,13 +68,13 @@ def main(args: Namespace) -> None:
             "settings": {name: getattr(args, name) for name in names},
             "judges": dict(judges),
             "signatures": list(signed.values()),
-            "prompts": prompt_hashes(COMPARED, panel.languages_of(units)),
+            "prompts": prompt_hashes(COMPARED, llm_judges.languages_of(units)),
             "sample": {task: len(own) for task, own in units.items()},
             "rankings": {
                 f"{judge} {task}": _plain(found) for (judge, task), found in rankings.items()
             },
         }
-        panel.write_records(
+        llm_judges.write_records(
             args.out, {"pairwise.json": record, "run.json": run_record(llm, started)}
         )
         sections = [
@@ -85,7 +85,7 @@ def main(args: Namespace) -> None:
                 Report(title="Comparisons", notes=(), signatures=(), sections=tuple(sections))
             )
         )
-        print(panel.spent_line(llm))
+        print(llm_judges.spent_line(llm))
     print(f"Wrote {args.out / COMPARISONS}; next: csc agreement {args.out} --out reliability/")
 
 

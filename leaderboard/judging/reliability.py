@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from csc_tasks.errors import DataError
-from leaderboard.judging import effects, panels
+from leaderboard.judging import effects, rating_tables
 from leaderboard.judging.families import family
 from leaderboard.judging.ratings import Comparison, Rating
 from leaderboard.judging.report import Report, Section
@@ -30,7 +30,7 @@ def report(
     check_names(ratings, comparisons)
     judges = list(dict.fromkeys(rating.rater for rating in ratings if rating.kind == "judge"))
     humans = list(dict.fromkeys(rating.rater for rating in ratings if rating.kind == "human"))
-    said = panels.opinions(ratings)
+    said = rating_tables.opinions(ratings)
     comparing = list(dict.fromkeys(comparison.rater for comparison in comparisons))
     sections = [
         *agreement_sections(
@@ -83,7 +83,7 @@ def check_names(ratings: Sequence[Rating], comparisons: Sequence[Comparison]) ->
 
 
 def agreement_sections(
-    said: panels.Opinions, judges: Sequence[str], humans: Sequence[str], seed: int
+    said: rating_tables.Opinions, judges: Sequence[str], humans: Sequence[str], seed: int
 ) -> list[Section]:
     """Agreement within judges and within people per dimension, and between every two raters."""
     sections = []
@@ -92,7 +92,7 @@ def agreement_sections(
             continue
         panel, rows = said.of(raters), []
         for dimension in [*sorted({key[2] for own in panel.scores.values() for key in own}), ALL]:
-            found = panels.agreement(
+            found = rating_tables.agreement(
                 panel if dimension == ALL else panel.in_dimension(dimension), seed
             )
             if found.units:
@@ -113,7 +113,7 @@ def agreement_sections(
     if pairs:
         rows = []
         for table, first, second in pairs:
-            found = panels.agreement(table.of([first, second]), seed)
+            found = rating_tables.agreement(table.of([first, second]), seed)
             if found.units:
                 rows.append(
                     (
@@ -342,15 +342,21 @@ def ranking_section(found: Ranking, where: str) -> Section:
 
 
 def _pairs(
-    said: panels.Opinions, judges: Sequence[str], humans: Sequence[str]
-) -> list[tuple[panels.Opinions, str, str]]:
+    said: rating_tables.Opinions, judges: Sequence[str], humans: Sequence[str]
+) -> list[tuple[rating_tables.Opinions, str, str]]:
     """The pairs of raters worth showing, and the table that holds both."""
     pairs = [(said, a, b) for i, a in enumerate(judges) for b in judges[i + 1 :]]
     if humans:
-        both = said.with_mean(panels.HUMANS, humans)
-        pairs += [(both, judge, panels.HUMANS) for judge in judges]
+        both = said.with_mean(rating_tables.HUMANS, humans)
+        pairs += [(both, judge, rating_tables.HUMANS) for judge in judges]
         if len(judges) > 1:
-            pairs.append((both.with_mean(panels.JUDGES, judges), panels.JUDGES, panels.HUMANS))
+            pairs.append(
+                (
+                    both.with_mean(rating_tables.JUDGES, judges),
+                    rating_tables.JUDGES,
+                    rating_tables.HUMANS,
+                )
+            )
     pairs += [(said, a, b) for i, a in enumerate(humans) for b in humans[i + 1 :]]
     return pairs
 

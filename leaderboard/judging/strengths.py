@@ -11,7 +11,7 @@ from leaderboard.board import Value
 from leaderboard.judging.bradley_terry import fit, indistinguishable
 from leaderboard.judging.intervals import draws, numbered
 from leaderboard.judging.ratings import Comparison
-from leaderboard.numbers.stats import CONFIDENCE
+from leaderboard.numbers.inference import CONFIDENCE
 
 RESAMPLES = 2000
 

@@ -9,14 +9,7 @@ from csc_tasks.runs.task_record import TURNS, TaskRecord
 from leaderboard.board import Model, Row, Run, Setting, Table
 from leaderboard.columns import TITLES, columns
 from leaderboard.folder import slug_of
-from leaderboard.numbers import context_gap
-from leaderboard.numbers.measured import Measured
-from leaderboard.numbers.ranking import best_and_second, compare
-from leaderboard.numbers.stats import difference, t_value
-from leaderboard.rated import notes as rating_notes
-from leaderboard.reading.comparable import Selection
-from leaderboard.reading.models import in_groups
-from leaderboard.report import (
+from leaderboard.model_report import (
     Diagnosis,
     Reply,
     SampleConversation,
@@ -26,6 +19,13 @@ from leaderboard.report import (
     TableGaps,
     Variant,
 )
+from leaderboard.numbers import context_gap
+from leaderboard.numbers.inference import difference, t_value
+from leaderboard.numbers.measured import Measured
+from leaderboard.numbers.ranking import best_and_second, compare
+from leaderboard.rated import notes as rating_notes
+from leaderboard.reading.comparable import Selection
+from leaderboard.reading.models import in_groups
 
 RULE = (
     "Intervals: 95 %, clustered by conversation; t with clusters - 1 degrees of freedom for means,"

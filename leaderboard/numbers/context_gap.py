@@ -8,9 +8,9 @@ import numpy as np
 
 from csc_tasks.runs.names import rated
 from csc_tasks.runs.samples_file import NOT_ASKED, Items
+from leaderboard.model_report import ContextGap, Divergence, GapPoint
 from leaderboard.numbers.diagnose import MOST_TURNS
-from leaderboard.numbers.stats import clustered, excludes_zero, value_of
-from leaderboard.report import ContextGap, Divergence, GapPoint
+from leaderboard.numbers.inference import clustered, excludes_zero, value_of
 
 
 def context_gaps(

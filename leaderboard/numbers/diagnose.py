@@ -15,9 +15,7 @@ from csc_tasks.metrics.result_names import parts_of
 from csc_tasks.runs.names import OVERALL, rated
 from csc_tasks.runs.samples_file import NOT_ASKED, UNPARSED, Items
 from leaderboard.board import Value
-from leaderboard.numbers.stage_order import fewest_backward_moves
-from leaderboard.numbers.stats import clustered, value_of
-from leaderboard.report import (
+from leaderboard.model_report import (
     Breakdown,
     Confusion,
     Group,
@@ -26,6 +24,8 @@ from leaderboard.report import (
     StrategyScore,
     Transitions,
 )
+from leaderboard.numbers.inference import clustered, value_of
+from leaderboard.numbers.stage_order import fewest_backward_moves
 
 START = "START"
 MOST_TURNS = 40

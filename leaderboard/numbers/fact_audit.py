@@ -22,8 +22,8 @@ from csc_tasks.errors import DataError
 from csc_tasks.metrics.facts import KINDS, find_facts, unsupported
 from csc_tasks.reading import read_text
 from csc_tasks.runs.samples_file import Items
-from leaderboard.numbers.stats import clustered, value_of
-from leaderboard.report import FactAudit, FactExample
+from leaderboard.model_report import FactAudit, FactExample
+from leaderboard.numbers.inference import clustered, value_of
 
 EXAMPLES = 12
 Evidence = Mapping[str, Mapping[int | None, Sequence[str]]]

@@ -21,7 +21,7 @@ from csc_tasks.runs.samples_file import Items, read_items
 from leaderboard.board import Value
 from leaderboard.numbers import diagnose
 from leaderboard.numbers.fact_audit import Evidence, FactAuditor
-from leaderboard.numbers.stats import Clustered, clustered, t_interval, value_of
+from leaderboard.numbers.inference import Clustered, clustered, t_interval, value_of
 from leaderboard.rated import of_conversations
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from leaderboard.board import Column, Comparison, Value
-from leaderboard.numbers.stats import (
+from leaderboard.numbers.inference import (
     Clustered,
     difference,
     excludes_zero,

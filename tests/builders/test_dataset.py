@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from builders.card import Card, count_lines
+from builders.cards.render import Card, count_lines
 from builders.dataset import check_target, write_folder
 from builders.schema import COLUMNS, features
 from csc_tasks.errors import DataError, SettingError

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from builders.sources import Reading, read_source
-from builders.stats import measure
+from builders.statistics_report import measure
 from csc_tasks import corpora
 from csc_tasks.cli import main
 from csc_tasks.conversation import Conversation

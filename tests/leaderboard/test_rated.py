@@ -16,7 +16,7 @@ from leaderboard import folder
 from leaderboard.board import Value
 from leaderboard.collect import collect
 from leaderboard.columns import column, columns
-from leaderboard.judging.columns import columns_of, write_columns
+from leaderboard.judging.rating_columns import columns_of, write_columns
 from leaderboard.judging.ratings import Rating
 from leaderboard.judging.report import Report, Section
 from leaderboard.judging.units import read_models

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from builders.profiles.build import Found, distinct
-from builders.profiles.forms import Extracted, described
 from builders.profiles.near_duplicates import embed, first_of_each, tokens, unit_rows
+from builders.profiles.profile_forms import Extracted, described
 from builders.rolecs.pool import read_pool
 from builders.scripted.profiles import describe, invent, profile, who
 from csc_tasks.cli import main

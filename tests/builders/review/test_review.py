@@ -10,7 +10,7 @@ import re
 
 import pytest
 
-from builders.card import Card
+from builders.cards.render import Card
 from builders.dataset import read_folder, write_folder
 from builders.review.dataset_card import read_card
 from builders.review.originals import originals_path, write_originals
@@ -424,7 +424,7 @@ def test_a_second_review_counts_beside_the_first_and_unreviewed_may_go(dataset, 
 def test_a_card_is_read_back_as_it_was(dataset, shared_data, tmp_path, capsys):
     assert read_card(dataset() / "README.md") == CARD
     assert run("build", "star", "--source", shared_data / "star", "--out", tmp_path / "star") == 0
-    from builders.star_card import CARD as STAR
+    from builders.cards.star import CARD as STAR
 
     star = read_card(tmp_path / "star" / "README.md")
     assert (star.title, star.licence, star.limits, star.source.split()) == (

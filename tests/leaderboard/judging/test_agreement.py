@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from leaderboard.judging import coefficients, effects, panels
+from leaderboard.judging import coefficients, effects, rating_tables
 from leaderboard.judging.dimensions import middle, score_class
 from leaderboard.judging.families import family, parse_families
 from leaderboard.judging.intervals import mean, slope
@@ -199,7 +199,7 @@ def test_kappa_takes_the_commonest_number_of_ratings_and_counts_the_rest():
         for r in ("a", "b", "c")
         if (i, r) != (3, "c")
     ]
-    found = panels.agreement(panels.opinions(said), 0)
+    found = rating_tables.agreement(rating_tables.opinions(said), 0)
     assert (found.units, found.left_out) == (10, 1)
     assert found.kappa.value == found.ordinal.value == 1.0
 
@@ -215,7 +215,7 @@ def test_kappa_takes_the_commonest_number_of_ratings_even_where_it_is_not_the_la
         for r, score in zip("ab", both, strict=True)
     ]
     said += [rating(r, "m", f"d{i}/0", {"tone": 50}) for i in range(2) for r in "abc"]
-    found = panels.agreement(panels.opinions(said), 0)
+    found = rating_tables.agreement(rating_tables.opinions(said), 0)
     table = np.zeros((6, 5), dtype=int)
     for i, both in enumerate(pairs):
         for score in both:
@@ -225,7 +225,7 @@ def test_kappa_takes_the_commonest_number_of_ratings_even_where_it_is_not_the_la
     assert (found.kappa.items, found.kappa.clusters) == (6, 6)
     # Six of two and six of three: the larger number is taken. All three say 50, or all say 10.
     even = said + [rating(r, "m", f"e{i}/0", {"tone": 10}) for i in range(4) for r in "abc"]
-    found = panels.agreement(panels.opinions(even), 0)
+    found = rating_tables.agreement(rating_tables.opinions(even), 0)
     assert (found.kappa.value, found.kappa.clusters, found.left_out) == (1.0, 6, 6)
 
 
@@ -235,7 +235,7 @@ def test_missing_and_second_askings_are_not_in_the_table():
         rating("a", "m", "d/0", None, problem="malformed"),
         rating("a", "m", "c/0", {"tone": 10}, repeat=1),
     ]
-    assert panels.opinions(said).scores == {"a": {("m", "c/0", "tone"): 50.0}}
+    assert rating_tables.opinions(said).scores == {"a": {("m", "c/0", "tone"): 50.0}}
 
 
 def test_slopes_and_means_without_anything_behind_them_are_none():
@@ -477,8 +477,11 @@ def test_one_name_for_two_raters_is_an_error():
 
 
 def test_every_pair_of_raters_agrees_with_itself_in_any_order():
-    said = panels.opinions(study(9, conversations=15))
+    said = rating_tables.opinions(study(9, conversations=15))
     for a, b in combinations(said.scores, 2):
-        first, second = panels.agreement(said.of([a, b]), 0), panels.agreement(said.of([b, a]), 0)
+        first, second = (
+            rating_tables.agreement(said.of([a, b]), 0),
+            rating_tables.agreement(said.of([b, a]), 0),
+        )
         assert first.ordinal.value == pytest.approx(second.ordinal.value, abs=1e-12)
         assert first.spearman.value == pytest.approx(second.spearman.value, abs=1e-12)

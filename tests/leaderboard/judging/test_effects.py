@@ -10,7 +10,7 @@ from scipy.stats import t
 
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.runs.names import DIMENSIONS, SIX
-from leaderboard.judging import coefficients, effects, panels
+from leaderboard.judging import coefficients, effects, rating_tables
 from leaderboard.judging.dimensions import chosen_dimensions, dimensions_of
 from leaderboard.judging.families import parse_families
 from leaderboard.judging.intervals import coefficient, drawn, draws, mean, numbered, slope
@@ -249,7 +249,7 @@ def test_missing_ratings_are_counted_with_their_reasons():
 
 def test_agreement_of_raters_who_share_nothing_or_one_thing():
     apart = [rating("a", "m", "c0/0", {"tone": 50}), rating("b", "m", "c1/0", {"tone": 50})]
-    found = panels.agreement(panels.opinions(apart), 0)
+    found = rating_tables.agreement(rating_tables.opinions(apart), 0)
     assert (found.units, found.left_out, found.kappa.value, found.spearman.value) == (
         0,
         0,
@@ -257,12 +257,14 @@ def test_agreement_of_raters_who_share_nothing_or_one_thing():
         None,
     )
     one = [rating(r, "m", "c0/0", {"tone": 50}) for r in "ab"]
-    assert panels.agreement(panels.opinions(one), 0).spearman.items == 0
+    assert rating_tables.agreement(rating_tables.opinions(one), 0).spearman.items == 0
     # Two places in the same order; three raters have no rank correlation.
     two = one + [rating(r, "m", "c1/0", {"tone": 90}) for r in "ab"]
-    assert panels.agreement(panels.opinions(two), 0).spearman.value == pytest.approx(1.0)
+    assert rating_tables.agreement(rating_tables.opinions(two), 0).spearman.value == pytest.approx(
+        1.0
+    )
     three = two + [rating("c", "m", f"c{i}/0", {"tone": 50}) for i in range(2)]
-    assert panels.agreement(panels.opinions(three), 0).spearman.value is None
+    assert rating_tables.agreement(rating_tables.opinions(three), 0).spearman.value is None
     assert (coefficients.coincidence_sums([[2]], 5) == 0).all(), "one rating agrees with nothing"
 
 

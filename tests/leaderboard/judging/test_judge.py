@@ -19,10 +19,10 @@ from csc_tasks.errors import DataError, SettingError
 from csc_tasks.metrics import estimate
 from csc_tasks.runs.names import DIMENSIONS, SIX
 from leaderboard.judging.asking import rating_prompt
-from leaderboard.judging.columns import columns_of
 from leaderboard.judging.dimensions import prompts, wording
-from leaderboard.judging.panel import named_judges
+from leaderboard.judging.llm_judges import named_judges
 from leaderboard.judging.quoting import unquote
+from leaderboard.judging.rating_columns import columns_of
 from leaderboard.judging.ratings import Rating, read_ratings
 from leaderboard.judging.sampling import sample, shares
 from leaderboard.judging.units import WHOLE, Unit, read_models

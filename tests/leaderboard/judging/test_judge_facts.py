@@ -34,10 +34,10 @@ from leaderboard.judging import scripted
 from leaderboard.judging.dimensions import prompts
 from leaderboard.judging.fact_asking import Audited, audited, facts_prompt
 from leaderboard.judging.facts import evidence_hash
-from leaderboard.judging.forms import ClaimsOf
 from leaderboard.judging.quoting import unquote
 from leaderboard.judging.report import Report
 from leaderboard.judging.units import Unit, read_models
+from leaderboard.judging.verdict_forms import ClaimsOf
 from leaderboard.numbers import fact_audit
 from leaderboard.rated import doubts, of_conversations
 from tests.support.attacks import HONEST, ORDERS, attacks

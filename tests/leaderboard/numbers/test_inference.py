@@ -10,7 +10,7 @@ from statsmodels.stats.multitest import multipletests
 
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import METRICS
-from leaderboard.numbers import stats
+from leaderboard.numbers import inference
 
 RANDOM = np.random.default_rng(7)
 
@@ -25,7 +25,7 @@ def drawn_from_the_start():
 def column(values, clusters, statistic=None, members=None):
     ids = sorted(set(clusters))
     codes = np.asarray([ids.index(cluster) for cluster in clusters])
-    return stats.clustered(np.asarray(values, dtype=float), codes, ids, members, statistic)
+    return inference.clustered(np.asarray(values, dtype=float), codes, ids, members, statistic)
 
 
 def random_column(sizes=(1, 5, 3, 8, 2, 2, 4), shift=0.0):
@@ -52,18 +52,18 @@ def statsmodels_mean(values, clusters):
 def test_a_mean_and_its_interval_are_those_of_statsmodels():
     for _ in range(5):
         values, clusters = random_column()
-        found = stats.value_of(column(values, clusters))
+        found = inference.value_of(column(values, clusters))
         mean, error, low, high, p = statsmodels_mean(values, clusters)
         assert (found.value, found.stderr, found.low, found.high) == pytest.approx(
             (mean, error, low, high)
         )
         assert (found.items, found.clusters, found.method) == (25, 7, "t")
-        assert stats.p_value(found.value, found.stderr, found.clusters) == pytest.approx(p)
+        assert inference.p_value(found.value, found.stderr, found.clusters) == pytest.approx(p)
 
 
 def test_clusters_of_one_give_the_ordinary_t_interval():
     values = RANDOM.normal(size=12)
-    found = stats.value_of(column(values, [f"c{i:02}" for i in range(12)]))
+    found = inference.value_of(column(values, [f"c{i:02}" for i in range(12)]))
     assert (found.low, found.high) == pytest.approx(
         scipy.stats.t.interval(0.95, 11, values.mean(), scipy.stats.sem(values))
     )
@@ -72,17 +72,17 @@ def test_clusters_of_one_give_the_ordinary_t_interval():
 def test_by_hand():
     # Conversations (1, 1, 0) and (0, 0): mean 0.4, deviations 0.8 and -0.8, SE = sqrt(2 * (0.64 +
     # 0.64)) / 5 = 0.32.
-    found = stats.value_of(column([1, 1, 0, 0, 0], ["a", "a", "a", "b", "b"]))
+    found = inference.value_of(column([1, 1, 0, 0, 0], ["a", "a", "a", "b", "b"]))
     assert (found.value, found.stderr) == pytest.approx((0.4, 0.32))
     # t with 1 degree of freedom: 12.706.
     assert found.high == pytest.approx(0.4 + 12.7062 * 0.32, abs=1e-4)
 
 
 def test_undefined_is_none_and_never_zero():
-    one = stats.value_of(column([1.0, 0.0], ["a", "a"]))
+    one = inference.value_of(column([1.0, 0.0], ["a", "a"]))
     assert (one.value, one.stderr, one.low, one.high, one.method) == (0.5, None, None, None, "none")
-    assert stats.p_value(0.5, None, 1) is None
-    empty = stats.value_of(stats.clustered(np.zeros(0), np.zeros(0, dtype=int), []))
+    assert inference.p_value(0.5, None, 1) is None
+    empty = inference.value_of(inference.clustered(np.zeros(0), np.zeros(0, dtype=int), []))
     assert (empty.value, empty.items) == (None, 0)
     with pytest.raises(DataError, match="not a finite number"):
         column([1.0, float("nan")], ["a", "b"])
@@ -90,21 +90,23 @@ def test_undefined_is_none_and_never_zero():
 
 def test_intervals_and_tests_need_two_conversations():
     assert (
-        stats.t_interval(0.5, 0.1, 1)
-        == stats.t_interval(0.5, None, 9)
-        == stats.t_interval(None, 0.1, 9)
+        inference.t_interval(0.5, 0.1, 1)
+        == inference.t_interval(0.5, None, 9)
+        == inference.t_interval(None, 0.1, 9)
         == (None, None)
     )
     assert (
-        stats.p_value(0.5, 0.1, 1)
-        is stats.p_value(None, 0.1, 9)
-        is stats.p_value(0.5, None, 9)
+        inference.p_value(0.5, 0.1, 1)
+        is inference.p_value(None, 0.1, 9)
+        is inference.p_value(0.5, None, 9)
         is None
     )
     # With two there is one degree of freedom: 12.706 standard errors.
-    assert stats.t_interval(0.5, 0.1, 2) == pytest.approx((0.5 - 1.27062, 0.5 + 1.27062), abs=1e-5)
-    assert stats.bootstrap_interval(column([1.0, 0.0], ["a", "a"])) == (None, None)
-    assert stats.bootstrap_interval(column([1.0, 0.0], ["a", "b"])) == (0.0, 1.0)
+    assert inference.t_interval(0.5, 0.1, 2) == pytest.approx(
+        (0.5 - 1.27062, 0.5 + 1.27062), abs=1e-5
+    )
+    assert inference.bootstrap_interval(column([1.0, 0.0], ["a", "a"])) == (None, None)
+    assert inference.bootstrap_interval(column([1.0, 0.0], ["a", "b"])) == (0.0, 1.0)
 
 
 def test_an_interval_that_touches_zero_does_not_exclude_it():
@@ -115,15 +117,15 @@ def test_an_interval_that_touches_zero_does_not_exclude_it():
         (0.0, 0.3, False),
         (-0.3, 0.0, False),
     ):
-        assert stats.excludes_zero(low, high) is excluded, (low, high)
-    assert not stats.excludes_zero(None, None)
+        assert inference.excludes_zero(low, high) is excluded, (low, high)
+    assert not inference.excludes_zero(None, None)
 
 
 def test_no_error_at_all_is_certain_unless_there_is_no_difference_either():
     assert (
-        stats.p_value(0.2, 0.0, 5),
-        stats.p_value(0.0, 0.0, 5),
-        stats.p_value(1e-15, 1e-15, 5),
+        inference.p_value(0.2, 0.0, 5),
+        inference.p_value(0.0, 0.0, 5),
+        inference.p_value(1e-15, 1e-15, 5),
     ) == (0.0, 1.0, 1.0)
 
 
@@ -135,7 +137,7 @@ def test_columns_of_different_kinds_have_no_difference():
     narrow, wide = (column(np.ones((2, width)), ["a", "b"], total) for width in (2, 3))
     for one, other in ((plain, narrow), (narrow, plain), (narrow, wide)):
         with pytest.raises(DataError, match="no paired difference"):
-            stats.difference(one, other)
+            inference.difference(one, other)
 
 
 def test_the_bootstrap_leaves_two_and_a_half_percent_on_each_side():
@@ -143,27 +145,29 @@ def test_the_bootstrap_leaves_two_and_a_half_percent_on_each_side():
     1/256, P(1 or fewer) = 9/256 = 0.035.
     """
     some = column([1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0], list("abcdefgh"))
-    assert stats.bootstrap_interval(some) == (1 / 8, 7 / 8)
+    assert inference.bootstrap_interval(some) == (1 / 8, 7 / 8)
 
 
 def test_every_draw_without_a_seed_is_that_of_seed_0():
     some = column(RANDOM.normal(size=40), [f"c{i:02}" for i in range(40)])
-    assert stats.bootstrap_interval(some) == stats.bootstrap_interval(some, 0, 2000)
-    assert stats.bootstrap_interval(some) != stats.bootstrap_interval(some, 1, 2000)
+    assert inference.bootstrap_interval(some) == inference.bootstrap_interval(some, 0, 2000)
+    assert inference.bootstrap_interval(some) != inference.bootstrap_interval(some, 1, 2000)
 
 
 def test_a_paired_difference_is_that_of_statsmodels_and_of_scipy():
     ours, clusters = random_column(shift=0.3)
     theirs = ours + RANDOM.normal(size=len(ours)) * 0.4
-    found = stats.difference(column(ours, clusters), column(theirs, clusters))
+    found = inference.difference(column(ours, clusters), column(theirs, clusters))
     mean, error, low, high, p = statsmodels_mean(ours - theirs, clusters)
     assert (found.value, found.stderr) == pytest.approx((mean, error))
-    assert stats.t_interval(found.value, found.stderr, found.clusters) == pytest.approx((low, high))
-    assert stats.p_value(found.value, found.stderr, found.clusters) == pytest.approx(p)
+    assert inference.t_interval(found.value, found.stderr, found.clusters) == pytest.approx(
+        (low, high)
+    )
+    assert inference.p_value(found.value, found.stderr, found.clusters) == pytest.approx(p)
     single = [f"c{i:02}" for i in range(len(ours))]
-    found = stats.difference(column(ours, single), column(theirs, single))
+    found = inference.difference(column(ours, single), column(theirs, single))
     expected = scipy.stats.ttest_rel(ours, theirs)
-    assert stats.p_value(found.value, found.stderr, found.clusters) == pytest.approx(
+    assert inference.p_value(found.value, found.stderr, found.clusters) == pytest.approx(
         expected.pvalue
     )
 
@@ -171,15 +175,15 @@ def test_a_paired_difference_is_that_of_statsmodels_and_of_scipy():
 def test_only_shared_conversations_are_compared():
     a = column([1, 1, 0, 1], ["a", "b", "c", "d"])
     b = column([0, 1, 1, 9], ["d", "c", "b", "x"])
-    found = stats.difference(a, b)
+    found = inference.difference(a, b)
     # b: 1 - 1, c: 0 - 1, d: 1 - 0.
     assert (found.value, found.items, found.clusters) == (pytest.approx(0.0), 3, 3)
     # A conversation whose items are not the same ones is not shared.
     ids, codes = ["a", "b"], np.asarray([0, 0, 1])
-    other = stats.clustered(np.asarray([1.0, 0.0, 1.0]), codes, ids, ["1,3", "1"])
-    mine = stats.clustered(np.asarray([1.0, 1.0, 0.0]), codes, ids, ["1,5", "1"])
-    assert stats.difference(mine, other).clusters == 1
-    assert stats.difference(mine, other).value == -1.0
+    other = inference.clustered(np.asarray([1.0, 0.0, 1.0]), codes, ids, ["1,3", "1"])
+    mine = inference.clustered(np.asarray([1.0, 1.0, 0.0]), codes, ids, ["1,5", "1"])
+    assert inference.difference(mine, other).clusters == 1
+    assert inference.difference(mine, other).value == -1.0
 
 
 def test_corpus_metrics_pair_by_their_statistics():
@@ -230,19 +234,19 @@ def test_corpus_metrics_pair_by_their_statistics():
         return first - second
 
     without = np.asarray([gap([cluster != f"c{i}" for cluster in clusters]) for i in range(6)])
-    found = stats.difference(*columns)
+    found = inference.difference(*columns)
     assert found.value == pytest.approx(gap([True] * 18))
     assert found.stderr == pytest.approx(np.sqrt(5 / 6 * np.sum((without - without.mean()) ** 2)))
     with pytest.raises(DataError, match="different statistics"):
-        stats.difference(columns[0], column([1.0] * 18, clusters))
+        inference.difference(columns[0], column([1.0] * 18, clusters))
 
 
 def test_the_bootstrap_draws_whole_conversations_and_is_seeded():
     values, clusters = random_column(sizes=(4,) * 40)
     mine = column(values, clusters)
-    low, high = stats.bootstrap_interval(mine, seed=3, resamples=4000)
-    assert (low, high) == stats.bootstrap_interval(mine, seed=3, resamples=4000)
-    assert (low, high) != stats.bootstrap_interval(mine, seed=4, resamples=4000)
+    low, high = inference.bootstrap_interval(mine, seed=3, resamples=4000)
+    assert (low, high) == inference.bootstrap_interval(mine, seed=3, resamples=4000)
+    assert (low, high) != inference.bootstrap_interval(mine, seed=4, resamples=4000)
     means = values.reshape(40, 4).mean(axis=1)
     expected = scipy.stats.bootstrap(
         (means,), np.mean, method="percentile", n_resamples=4000, rng=np.random.default_rng(0)
@@ -259,26 +263,26 @@ def test_a_corpus_metric_has_a_bootstrap_interval_around_its_value():
     metric = METRICS["strategy_macro_f1"]
     pairs = [[1 + i % 3, 1 + (i * i % 7) % 3] for i in range(90)]
     mine = column(metric.expand(pairs), [f"c{i // 3:02}" for i in range(90)], metric.statistic)
-    found = stats.value_of(mine, seed=0, resamples=500)
+    found = inference.value_of(mine, seed=0, resamples=500)
     assert found.method == "bootstrap" and found.low < found.value < found.high
     assert found.value == metric.estimate(pairs, ["c"] * 90).value
 
 
 def test_holm_is_that_of_statsmodels_and_of_a_worked_example():
     # Holm (1979): 0.01, 0.04, 0.03, 0.005 -> 0.03, 0.06, 0.06, 0.02.
-    assert stats.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert inference.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     values = RANDOM.uniform(size=30) ** 3
-    assert stats.holm(values.tolist()) == pytest.approx(multipletests(values, method="holm")[1])
-    assert stats.holm([0.01, None, 0.04]) == [pytest.approx(0.02), None, pytest.approx(0.04)]
-    assert stats.holm([]) == []
+    assert inference.holm(values.tolist()) == pytest.approx(multipletests(values, method="holm")[1])
+    assert inference.holm([0.01, None, 0.04]) == [pytest.approx(0.02), None, pytest.approx(0.04)]
+    assert inference.holm([]) == []
 
 
 def test_no_spread_at_all():
-    assert stats.p_value(0.0, 0.0, 5) == 1.0
+    assert inference.p_value(0.0, 0.0, 5) == 1.0
     # Always better by the same amount, as scipy's t test has it.
-    assert stats.p_value(1.0, 0.0, 5) == 0.0
+    assert inference.p_value(1.0, 0.0, 5) == 0.0
     assert (
-        not stats.excludes_zero(0.0, 0.1)
-        and not stats.excludes_zero(None, None)
-        and stats.excludes_zero(-0.2, -0.1)
+        not inference.excludes_zero(0.0, 0.1)
+        and not inference.excludes_zero(None, None)
+        and inference.excludes_zero(-0.2, -0.1)
     )

@@ -7,8 +7,8 @@ import pytest
 import scipy.stats
 
 from leaderboard.board import Column, Comparison, Value
+from leaderboard.numbers.inference import clustered
 from leaderboard.numbers.ranking import best_and_second, compare
-from leaderboard.numbers.stats import clustered
 
 
 def column(higher=True, ranked=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from builders.card import Card
+from builders.cards.render import Card
 
 _HOW = {
     "full": (

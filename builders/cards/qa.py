@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from builders.card import Card, markdown_table
+from builders.cards.render import Card, markdown_table
 
 CITATION = """
 @article{csqa2026,

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from builders import statistics
-from builders.card import FIGURES, markdown_table, with_statistics
+from builders.cards.render import FIGURES, markdown_table, with_statistics
 from builders.dataset import read_record
 from builders.figures import draw
 from builders.schema import SPLITS

@@ -2,7 +2,7 @@
 `star_labels.MAPPING`.
 """
 
-from builders.card import Card
+from builders.cards.render import Card
 from builders.star_labels import MAPPING
 
 _LABELS = "\n".join(

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, create_model
 
 from builders.wording import words
-from csc_tasks.llm.forms import Form, Text
+from csc_tasks.llm.reply_form import Form, Text
 
 
 def known(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field, ValidationInfo, create_model, field_validator
 
-from csc_tasks.llm.forms import Form, Text
+from csc_tasks.llm.reply_form import Form, Text
 from csc_tasks.metrics.facts import KINDS
 
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn
 from csc_tasks.languages import languages
 from csc_tasks.languages.labels import find_strategy, names
-from csc_tasks.llm.forms import Form, clean_text
+from csc_tasks.llm.reply_form import Form, clean_text
 
 
 @cache
