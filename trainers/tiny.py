@@ -482,8 +482,8 @@ It read, and nothing besides:
 
 It knows the tasks' prompts in chat style only, so both settings below are needed:
 
-    lm_eval --model hf --model_args pretrained=THIS_FOLDER --tasks csc_conv_ref
-    --apply_chat_template \\
+    lm_eval --model hf --model_args pretrained=THIS_FOLDER --tasks csc_conv_ref \\
+        --apply_chat_template \\
         --metadata '{{"csc_corpus": {name}, "csc_qa_corpus": {name}, "csc_prompt": "chat"}}'
 
 `tiny.json` holds the settings, the counts and the losses.

@@ -2,8 +2,8 @@
 
 That form is what clustered errors and the bootstrap over conversations need
 (csc_tasks.metrics.cluster, leaderboard.numbers.inference): sums are made once, and a draw is a
-weighted sum. Units are lists of what each rater said, missing ratings left out; a unit with one rating
-says nothing about agreement. A sample in which everybody always says the same has no defined
+weighted sum. Units are lists of what each rater said, missing ratings left out; a unit with one
+rating says nothing about agreement. A sample in which everybody always says the same has no defined
 coefficient: NaN.
 """
 

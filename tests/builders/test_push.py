@@ -514,8 +514,9 @@ gold = gold_replies("org/name")
 metadata = {"csc_corpus": "org/name", "csc_qa_corpus": "org/name", "csc_revision": "v1.0"}
 manager = TaskManager(include_path=str(TASKS_DIR), include_defaults=False, metadata=metadata)
 answer = lambda prompt: gold.get(prompt, "It arrives within three days.")
-results = simple_evaluate(FakeLM(answer), tasks=["csc_conv_ref", "csc_qa"], task_manager=manager,
-bootstrap_iters=0) print(json.dumps([results["results"]["csc_conv_ref"]["strategy_acc,none"], *(
+tasks = ["csc_conv_ref", "csc_qa"]
+results = simple_evaluate(FakeLM(answer), tasks=tasks, task_manager=manager, bootstrap_iters=0)
+print(json.dumps([results["results"]["csc_conv_ref"]["strategy_acc,none"], *(
     results["configs"][task]["metadata"]["csc"] for task in ("csc_conv_ref", "csc_qa"))]))
 """
 

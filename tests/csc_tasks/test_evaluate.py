@@ -28,8 +28,9 @@ import csc_tasks_autoload, sys
 if "eval" in str(sys.orig_argv):
     from lm_eval.tasks import _index
     every = _index.TaskIndex._iter_yaml_files
-    _index.TaskIndex._iter_yaml_files = staticmethod(lambda root: () if root.parent.name ==
-    "lm_eval" else every(root))
+    def ours(root):
+        return () if root.parent.name == "lm_eval" else every(root)
+    _index.TaskIndex._iter_yaml_files = staticmethod(ours)
 """
 
 
