@@ -4,13 +4,12 @@ is the newest.
 
 import json
 import sys
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 
-from csc_tasks.errors import DataError
+from csc_tasks.errors import CscError, DataError
+from csc_tasks.runs.conditions import conditions, same_runs
 from csc_tasks.runs.names import RESULTS, SAMPLES, results_beside, task_of
-from csc_tasks.runs.results_file import NOT_THE_MODEL, model_arguments
 
 
 def find_samples(paths: Sequence[Path]) -> list[Path]:
@@ -33,55 +32,29 @@ def find_samples(paths: Sequence[Path]) -> list[Path]:
 
 
 def newest_runs(files: Sequence[Path]) -> list[Path]:
-    """One samples file per model, task and settings: the newest run, by its date and then its name.
-    What is left out is said.
+    """One samples file per model, task and conditions: the newest run, by its date and then its
+    name. What is left out is said.
 
     A file whose results cannot be read stays among them: `read_run` says what is wrong with it.
     """
-    same: dict[object, list[tuple]] = defaultdict(list)
+    dates: dict[Path, float] = {}
+    keys: dict[Path, Hashable] = {}
     for file in files:
         try:
             results = json.loads(results_beside(file).read_text(encoding="utf-8"))
-            same[_run(results, task_of(file))].append((results["date"], file.name, file))
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):
-            same[file].append((0.0, file.name, file))
-    kept = {max(found)[-1] for found in same.values()}
-    if older := [file for file in files if file not in kept]:
+            dates[file], keys[file] = float(results["date"]), conditions(results, task_of(file))
+        except (CscError, OSError, ValueError, LookupError, TypeError, AttributeError):
+            dates[file], keys[file] = 0.0, file
+    groups = same_runs(files, keys.__getitem__, lambda file: (dates[file], file.name, str(file)))
+    newest = {group[-1] for group in groups}
+    if older := [file for file in files if file not in newest]:
         more = f" and {len(older) - 3:,} more" if len(older) > 3 else ""
         names = ", ".join(map(str, older[:3]))
         print(
             f"note: of runs with the same settings the newest is taken; left out: {names}{more}",
             file=sys.stderr,
         )
-    return [file for file in files if file in kept]
-
-
-def _run(results: Mapping, task: str) -> str:
-    """What two runs of one model and task with the same settings have in common."""
-    run, metadata = results["config"], results["configs"][task]["metadata"]
-    arguments = {
-        name: value
-        for name, value in model_arguments(run.get("model_args")).items()
-        if name not in NOT_THE_MODEL
-    }
-    csc = metadata["csc"]
-    asked = {
-        name: csc.get(name)
-        for name in ("config", "split", "content_hash", "revision", "prompt", "reference", "date")
-    }
-    # With and without room to think, one model gives other replies.
-    asked["thinking"] = (csc.get("thinking") or {}).get("tokens")
-    given = [
-        run.get("gen_kwargs"),
-        run.get("model_sha"),
-        results.get("system_instruction_sha"),
-        results.get("chat_template") is None,
-    ]
-    documents = results.get("n-samples", {}).get(task)
-    return json.dumps(
-        [results["model_name"], task, metadata.get("version"), arguments, asked, given, documents],
-        sort_keys=True,
-    )
+    return [file for file in files if file in newest]
 
 
 def find_results(paths: Sequence[Path]) -> list[Path]:

@@ -19,46 +19,19 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from csc_tasks.errors import DataError
+from csc_tasks.runs.conditions import (
+    HOW_IT_RAN,
+    NAMES,
+    Conditions,
+    as_text,
+    conditions,
+    model_arguments,
+)
 from csc_tasks.runs.names import RESULTS, TASK, samples_name, value_keys
 from csc_tasks.runs.task_record import TaskRecord, read_task_record
 from csc_tasks.shown import shown
 
 LARGEST_FILE = 64 * 2**20
-NOT_THE_MODEL = {
-    *(
-        "pretrained",
-        "peft",
-        "delta",
-        "model",
-        "path",
-        "engine",
-        "device",
-        "batch_size",
-        "max_batch_size",
-        "base_url",
-        "num_concurrent",
-    ),
-    *(
-        "max_retries",
-        "timeout",
-        "tokenized_requests",
-        "tokenizer_backend",
-        "parallelize",
-        "device_map",
-        "trust_remote_code",
-    ),
-    *(
-        "gpu_memory_utilization",
-        "tensor_parallel_size",
-        "data_parallel_size",
-        "swap_space",
-        "verify_certificate",
-    ),
-}
-"""Model arguments that say how a model was run, not which it is: two runs that differ in these
-alone are two runs of one model.
-"""
-
 WORD = 8
 """A text of fewer characters may also be part of a word that is no secret."""
 _SECRET = re.compile(r"key|token(?!iz)|secret|passw|auth|header|credential", re.IGNORECASE)
@@ -134,7 +107,8 @@ class Measurement:
     """One task of one results file.
 
     numbers: result name -> (value, standard error), None where the file says N/A. higher,
-    signatures: by result name. limit: how many documents were asked about where --limit cut them.
+    signatures: by result name. conditions: what another run must have in common to be the same.
+    limit: how many documents were asked about where --limit cut them.
     templated: whether a chat template was applied (None: there was no model).
     samples: the samples file, or None where there is none beside the results file.
     """
@@ -156,6 +130,7 @@ class Measurement:
     numbers: Mapping[str, tuple[float | None, float | None]]
     higher: Mapping[str, bool]
     samples: Path | None
+    conditions: Conditions
     lm_eval_version: str | None
     git_hash: str | None
     seconds: float | None
@@ -177,7 +152,8 @@ def read_results(file: Path, notes: list[str]) -> list[Measurement]:
     """
     data = _bytes(file)
     try:
-        read = _File.model_validate(_json(data, file))
+        raw = _json(data, file)
+        read = _File.model_validate(raw)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise DataError(
@@ -191,7 +167,7 @@ def read_results(file: Path, notes: list[str]) -> list[Measurement]:
             f" {', '.join(sorted(shown(task)[:60] for task in others)[:20])}"
         )
     found = [
-        _measurement(file, hashlib.sha256(data).hexdigest(), read, task)
+        _measurement(file, hashlib.sha256(data).hexdigest(), raw, read, task)
         for task in tasks
         if TASK.fullmatch(task)
     ]
@@ -241,27 +217,14 @@ def _secrets(value: Any, secret: bool = False) -> Iterable[str]:
         yield from filter(None, (parts.netloc.rpartition("@")[0], parts.query))
 
 
-def model_arguments(given: Mapping | str | None) -> dict[str, str]:
-    """model_args as text by name, whichever way lm_eval wrote them down."""
-    if isinstance(given, Mapping):
-        return {str(name): as_text(value) for name, value in given.items()}
-    parts = (part.partition("=") for part in (given or "").split(",") if part)
-    return {name.strip(): value for name, equals, value in parts if equals}
-
-
-def as_text(value) -> str:
-    """Text as it is, anything else as JSON."""
-    return (
-        value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
-    )
-
-
 def iso(date: float) -> str:
     """A time in seconds as ISO 8601, UTC."""
     return datetime.fromtimestamp(int(date), UTC).isoformat()
 
 
-def _measurement(file: Path, sha256: str, read: _File, task: str) -> Measurement:
+def _measurement(
+    file: Path, sha256: str, raw: Mapping[str, Any], read: _File, task: str
+) -> Measurement:
     where = f"{file}: {task}"
     metadata = read.configs[task].get("metadata")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("csc"), dict):
@@ -312,6 +275,7 @@ def _measurement(file: Path, sha256: str, read: _File, task: str) -> Measurement
             name: up for name, up in read.higher_is_better.get(task, {}).items() if up is not None
         },
         samples=samples if samples.is_file() else None,
+        conditions=conditions(raw, task),
         lm_eval_version=read.lm_eval_version,
         git_hash=read.git_hash,
         seconds=_seconds(read.total_evaluation_time_seconds),
@@ -348,7 +312,7 @@ def _identity(read: _File, baseline: bool) -> Identity:
     settings = {
         name: value
         for name, value in arguments.items()
-        if name not in NOT_THE_MODEL and not _SECRET.search(name)
+        if name not in NAMES | HOW_IT_RAN and not _SECRET.search(name)
     }
     given = {
         "gen_kwargs": read.config.gen_kwargs,
@@ -403,9 +367,7 @@ def _json(data: bytes, file: Path) -> Any:
     except RecursionError:
         raise DataError(f"{file}: nested too deeply to be a results file") from None
     except UnicodeEncodeError:
-        raise DataError(
-            f"{file}: holds half characters (lone surrogates), which no text has"
-        ) from None
+        raise DataError(f"{file}: holds lone surrogates, which no text has") from None
     except ValueError as error:
         raise DataError(f"{file}: broken JSON, perhaps cut off ({error!s:.120})") from None
 

@@ -7,14 +7,14 @@ of their own when `split` asks for that. Summary variants of the questions alway
 their own.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from csc_tasks.arguments import check_known
 from csc_tasks.errors import DataError
 from csc_tasks.prompts import SERVER_DATE
-from csc_tasks.runs.results_file import Measurement
+from csc_tasks.runs.conditions import differing, same_runs
+from csc_tasks.runs.results_file import Identity, Measurement
 from csc_tasks.shown import shown
 from leaderboard.columns import TITLES
 
@@ -61,29 +61,26 @@ class Selection:
 
 
 def newest(measurements: Iterable[Measurement], notes: list[str]) -> list[Measurement]:
-    """One measurement per model, task and settings: the newest by run date, then by file name; what
-    is left out goes to `notes`.
+    """One measurement per model, task and conditions: the newest by run date, then by file name;
+    what is left out goes to `notes`.
     """
-    same: dict[tuple, list[Measurement]] = defaultdict(list)
-    for m in measurements:
-        same[
-            m.identity, m.task, m.provenance.config, tuple(tell(m) for _, tell in FIELDS.values())
-        ].append(m)
-    kept = []
-    for found in same.values():
-        found.sort(key=lambda m: (m.date, m.stamp, m.samples is not None, str(m.file)))
-        kept.append(found[-1])
-        if len(found) > 1:
-            last, left = found[-1], ", ".join(str(m.file) for m in found[:-1])
-            runs = f"{len(found)} runs with the same settings"
-            lost = sorted({name for m in found[:-1] for name in m.numbers} - set(last.numbers))
+    groups = same_runs(
+        measurements,
+        lambda m: (m.task, m.conditions),
+        lambda m: (m.date, m.stamp, m.samples is not None, str(m.file)),
+    )
+    for *older, last in groups:
+        if older:
+            left = ", ".join(str(m.file) for m in older)
+            lost = sorted({name for m in older for name in m.numbers} - set(last.numbers))
             more = f", and with it {_some(lost)}, which the newest does not have" if lost else ""
             notes.append(
-                f"{shown(last.identity.name)}, {last.task}: {runs}; kept {last.file}, left out"
-                f" {left}{more}"
+                f"{shown(last.identity.name)}, {last.task}: {len(older) + 1} runs with the same"
+                f" settings; kept {last.file}, left out {left}{more}"
             )
     return sorted(
-        kept, key=lambda m: (m.task, m.identity.baseline, m.identity.name, m.identity.settings)
+        (group[-1] for group in groups),
+        key=lambda m: (m.task, m.identity.baseline, m.identity.name, m.identity.settings),
     )
 
 
@@ -104,6 +101,7 @@ def select(measurements: Sequence[Measurement], split: Sequence[str] = ()) -> li
     for kind, config, members in _kinds(measurements):
         for values, rows in _split(members, split):
             _check(rows, kind, split)
+            _check_one_each(rows)
             found.append(Selection(kind, config, values, tuple(rows)))
     return found
 
@@ -187,6 +185,23 @@ def _check(rows: Sequence[Measurement], kind: str, split: Sequence[str]) -> None
                 "signatures",
                 f"signature of {metric}",
                 lambda m, metric=metric: m.provenance.signatures.get(metric),
+            )
+
+
+def _check_one_each(rows: Sequence[Measurement]) -> None:
+    """Raise DataError where a model has two runs of a task, which differ in something that FIELDS
+    does not name: they would be one row.
+    """
+    first: dict[tuple[Identity, str], Measurement] = {}
+    for m in rows:
+        other = first.setdefault((m.identity, m.task), m)
+        if other is not m:
+            names = _some(
+                [name.partition(".")[2] for name in differing(other.conditions, m.conditions)]
+            )
+            raise DataError(
+                f"{shown(m.identity.name)} has two runs of {m.task} that differ in {names}:"
+                f" {other.file} and {m.file}; give one of them"
             )
 
 

@@ -630,12 +630,12 @@ def test_names_cannot_leave_the_folder(tmp_path):
         Path(os.path.realpath(path)).is_relative_to(tmp_path.resolve() / "out") for path in written
     )
     assert len(list((tmp_path / "out" / "board" / "models").iterdir())) == len(names)
-    # Half a character is no name at all.
+    # A lone surrogate is no name at all.
     file.write_text(
         json.dumps(json.loads(file.read_text(encoding="utf-8")) | {"model_name": "\ud800"}),
         encoding="utf-8",
     )
-    with pytest.raises(DataError, match="half characters"):
+    with pytest.raises(DataError, match="lone surrogates"):
         board_of(file, out=tmp_path / "other")
 
 
