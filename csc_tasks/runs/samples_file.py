@@ -9,7 +9,7 @@ by.
 import hashlib
 import heapq
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -119,7 +119,7 @@ def read_run(file: Path) -> Run:
 
 
 def read_items(
-    file: Path, unit: str, names: list[str], draw: int, seed: int, listeners: list[Listener]
+    file: Path, unit: str, names: list[str], draw: int, seed: int, listeners: Sequence[Listener]
 ) -> Items:
     """Read the records and the items of the metrics `names`; the same `draw` conversations are kept
     for every model of a corpus.

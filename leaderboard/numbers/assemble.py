@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from csc_tasks.runs.results_file import Identity, iso
 from csc_tasks.runs.task_record import TURNS, TaskRecord
-from leaderboard.board import Model, Row, Run, Setting, Table
+from leaderboard.board import Column, Comparison, Model, Row, Run, Setting, Table, Value
 from leaderboard.columns import TITLES, columns
 from leaderboard.folder import slug_of
 from leaderboard.model_report import (
@@ -35,6 +36,8 @@ RULE = (
 )
 
 Rows = Mapping[Identity, Mapping[str, Measured]]
+RunKey = tuple[Path, str]
+"""A results file, and a task in it."""
 
 
 def table_ids(selections: Sequence[Selection]) -> list[str]:
@@ -51,7 +54,7 @@ def table_ids(selections: Sequence[Selection]) -> list[str]:
 
 
 def rows_of(
-    selection: Selection, measured: Mapping[tuple, Measured]
+    selection: Selection, measured: Mapping[RunKey, Measured]
 ) -> dict[Identity, dict[str, Measured]]:
     """The measured tasks of each model of a table."""
     rows: dict[Identity, dict[str, Measured]] = {}
@@ -65,29 +68,12 @@ def make_table(
     selection: Selection,
     rows: Rows,
     models: Mapping[Identity, Model],
-    raw: Mapping[tuple, str],
+    raw: Mapping[RunKey, str],
 ) -> Table:
     """One table with values, paired comparisons and marks. raw: (results file, task) -> path of its
     copy in the board folder.
     """
-    signed: dict[str, dict[str, tuple[str, bool]]] = {}
-    for tasks in rows.values():
-        for task, found in tasks.items():
-            m = found.measurement
-            for name in found.values:
-                signed.setdefault(task, {})[name] = (
-                    m.provenance.signatures.get(name, "unsigned"),
-                    m.higher.get(name, True),
-                )
-    drafts = drafts_of(selection)
-    every = tuple(
-        (
-            column.model_copy(update={"ranked": False})
-            if drafts and column.language in (None, *drafts)
-            else column
-        )
-        for column in columns(selection.kind, signed, _about(rows))
-    )
+    every = _columns(selection, rows)
     by_slug = {models[identity].slug: tasks for identity, tasks in rows.items()}
     values = {
         slug: {
@@ -97,7 +83,9 @@ def make_table(
         }
         for slug, tasks in by_slug.items()
     }
-    comparisons, best, second = [], {}, {}
+    comparisons: list[Comparison] = []
+    best: dict[str, str] = {}
+    second: dict[str, str] = {}
     for column in every:
         name = column.key.partition("/")[2]
         sums = {
@@ -111,16 +99,7 @@ def make_table(
         first, next_ = best_and_second(column, own, paired)
         best |= {column.key: first} if first else {}
         second |= {column.key: next_} if next_ else {}
-    first_ranked = next(
-        (c.key for c in every if c.metric == "strategy_acc" and c.ranked),
-        next((c.key for c in every if c.ranked), None),
-    )
-    score = {
-        slug: v.value
-        for slug, own in values.items()
-        if (v := own.get(first_ranked)) and v.value is not None
-    }
-    ordered = in_groups((models[identity] for identity in rows), score)
+    ordered = in_groups((models[identity] for identity in rows), _scores(every, values))
     made = tuple(
         Row(model=m.slug, runs=_runs(by_slug[m.slug], raw), values=values[m.slug]) for m in ordered
     )
@@ -137,6 +116,36 @@ def make_table(
         second=second,
         footnotes=(*_footnotes(selection, every), *rating_notes(every, made)),
     )
+
+
+def _columns(selection: Selection, rows: Rows) -> tuple[Column, ...]:
+    """The table's columns; what is measured in a draft language is not ranked."""
+    signed: dict[str, dict[str, tuple[str, bool]]] = {}
+    for tasks in rows.values():
+        for task, found in tasks.items():
+            m = found.measurement
+            for name in found.values:
+                signed.setdefault(task, {})[name] = (
+                    m.provenance.signatures.get(name, "unsigned"),
+                    m.higher.get(name, True),
+                )
+    drafts = drafts_of(selection)
+    return tuple(
+        column.model_copy(update={"ranked": False})
+        if drafts and column.language in (None, *drafts)
+        else column
+        for column in columns(selection.kind, signed, _about(rows))
+    )
+
+
+def _scores(every: Sequence[Column], values: Mapping[str, Mapping[str, Value]]) -> dict[str, float]:
+    """Slug -> the value that rows are put in order by: of the first ranked column, strategies
+    before texts.
+    """
+    ranked = [column for column in every if column.ranked]
+    first = next((c for c in ranked if c.metric == "strategy_acc"), ranked[0] if ranked else None)
+    found = {slug: own.get(first.key) for slug, own in values.items()} if first else {}
+    return {slug: v.value for slug, v in found.items() if v is not None and v.value is not None}
 
 
 def diagnoses(table: str, tasks: Mapping[str, Measured]) -> list[Diagnosis]:
@@ -170,15 +179,13 @@ def _about(rows: Rows) -> dict[str, TaskRecord]:
 
 def _context(tasks: Mapping[str, Measured], generated: bool) -> Measured | None:
     """The table's first task that predicts turns in gold or in generated context."""
-    own = [found for found in tasks.values() if found.measurement.about.place("conversations")]
-    own = [
-        found
-        for found in own
-        if (found.measurement.unit, found.measurement.about.generated) == (TURNS, generated)
+    placed = [
+        (place.order, number, found)
+        for number, found in enumerate(tasks.values())
+        if (place := found.measurement.about.place("conversations"))
+        and (found.measurement.unit, found.measurement.about.generated) == (TURNS, generated)
     ]
-    return min(
-        own, key=lambda found: found.measurement.about.place("conversations").order, default=None
-    )
+    return min(placed)[2] if placed else None
 
 
 def variants(measured: Iterable[Measured]) -> list[Variant]:
@@ -205,7 +212,7 @@ def variants(measured: Iterable[Measured]) -> list[Variant]:
 
 def make_samples(table: str, rows: Rows, models: Mapping[Identity, Model], seed: int) -> SampleSet:
     """The drawn conversations with the replies of every model that has samples."""
-    lines: dict[tuple[str, int], Mapping] = {}
+    lines: dict[tuple[str, int], Mapping[str, Any]] = {}
     replies: dict[tuple[str, int], dict[str, dict[str, Reply]]] = {}
     total = 0
     for identity, tasks in rows.items():
@@ -259,20 +266,21 @@ def make_samples(table: str, rows: Rows, models: Mapping[Identity, Model], seed:
 
 
 def _conversation(
-    document: Mapping, first: SampleTurn, turns: tuple[SampleTurn, ...]
+    document: Mapping[str, Any], first: SampleTurn, turns: tuple[SampleTurn, ...]
 ) -> SampleConversation:
-    def text(key: str, default: str | None = "") -> str | None:
-        return value if isinstance(value := document.get(key), str) else default
+    def optional(key: str) -> str | None:
+        value = document.get(key)
+        return value if isinstance(value, str) else None
 
     spoken = document.get("dialogue") or document.get("conversation_history") or ()
     return SampleConversation(
         conversation_id=document["conversation_id"],
-        language=text("language"),
-        topic=text("topic"),
-        source=text("source"),
-        part=text("stage", None),
-        summary=text("history_summary", None),
-        instruction=text("instruction", None),
+        language=optional("language") or "",
+        topic=optional("topic") or "",
+        source=optional("source") or "",
+        part=optional("stage"),
+        summary=optional("history_summary"),
+        instruction=optional("instruction"),
         dialogue=tuple(
             Spoken(
                 speaker=str(turn.get("speaker", "")),
@@ -318,7 +326,7 @@ def _setting(selection: Selection) -> Setting:
     )
 
 
-def _runs(tasks: Mapping[str, Measured], raw: Mapping[tuple, str]) -> dict[str, Run]:
+def _runs(tasks: Mapping[str, Measured], raw: Mapping[RunKey, str]) -> dict[str, Run]:
     found = {}
     for task, measured in tasks.items():
         m = measured.measurement
@@ -346,7 +354,7 @@ def drafts_of(selection: Selection) -> list[str]:
     return sorted({code for m in selection.measurements for code in m.provenance.draft_languages})
 
 
-def _footnotes(selection: Selection, every: Sequence) -> list[str]:
+def _footnotes(selection: Selection, every: Sequence[Column]) -> list[str]:
     signatures = {(c.label, c.signature): None for c in every if not c.rater}
     notes = [RULE, *(f"{label}: {signature}" for label, signature in signatures)]
     rows = [m for m in selection.measurements if not m.identity.baseline]

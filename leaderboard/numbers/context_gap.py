@@ -83,13 +83,14 @@ def divergence(reference: Items, generated: Items) -> Divergence | None:
     first = np.full(len(reference.ids), np.iinfo(np.int32).max)
     np.minimum.at(first, codes[differs], index[differs])
     there = first[first < np.iinfo(np.int32).max]
-    counts = np.bincount(np.minimum(there, MOST_TURNS), minlength=2)[1:] if len(there) else []
+    # Turn indexes begin with 1.
+    counts = np.bincount(np.minimum(there, MOST_TURNS), minlength=2)[1:].tolist()
     median = float(np.median(there)) if len(there) else None
     return Divergence(
         conversations=conversations,
         never=conversations - len(there),
         median=median,
-        firsts=tuple(int(count) for count in counts),
+        firsts=tuple(counts) if len(there) else (),
     )
 
 
@@ -109,5 +110,5 @@ def _shared(reference: Items, generated: Items) -> tuple[np.ndarray, np.ndarray]
         )
         if key in there
     ]
-    pairs = np.asarray(pairs, dtype=int).reshape(-1, 2)
-    return pairs[:, 0], pairs[:, 1]
+    positions = np.asarray(pairs, dtype=int).reshape(-1, 2)
+    return positions[:, 0], positions[:, 1]

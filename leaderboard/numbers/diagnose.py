@@ -5,8 +5,10 @@ Everything is counted from the records of one samples file; intervals are cluste
 """
 
 from collections.abc import Collection, Mapping
+from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from csc_tasks.framework import BY_ID, BY_NUMBER, STAGES, STRATEGY_IDS
 from csc_tasks.languages import languages
@@ -33,6 +35,7 @@ MOST_TOPICS = 40
 OTHER = "(all others)"
 PARTS = ("early", "mid", "late")
 _BROKEN = -1
+By = Literal["stage", "topic", "language", "turn_index", "part"]
 
 
 def confusion(logged: Items) -> Confusion:
@@ -107,18 +110,20 @@ def transitions(logged: Items) -> Transitions:
 def stage_order(logged: Items) -> StageOrder:
     """Fewest backward moves per conversation, predicted beside gold."""
     names = {number: strategy.id for number, strategy in BY_NUMBER.items()} | {UNPARSED: None}
-    ours, gold = [], []
+    predicted_moves, gold_moves = [], []
     for own in _by_conversation(logged):
-        ours.append(
+        predicted_moves.append(
             fewest_backward_moves(names[number] for number in logged.predicted[own].tolist())
         )
-        gold.append(fewest_backward_moves(names[number] for number in logged.gold[own].tolist()))
-    codes = np.arange(len(ours))
+        gold_moves.append(
+            fewest_backward_moves(names[number] for number in logged.gold[own].tolist())
+        )
+    codes = np.arange(len(gold_moves))
 
-    def mean(values) -> Value:
+    def mean(values: ArrayLike) -> Value:
         return value_of(clustered(np.asarray(values, dtype=float), codes, logged.ids))
 
-    ours, gold = np.asarray(ours), np.asarray(gold)
+    ours, gold = np.asarray(predicted_moves), np.asarray(gold_moves)
     in_order = {"predicted_in_order": mean(ours == 0), "gold_in_order": mean(gold == 0)}
     return StageOrder(
         predicted=mean(ours), gold=mean(gold), difference=mean(ours - gold), **in_order
@@ -134,7 +139,7 @@ def breakdowns(
     A breakdown with a single group says nothing new and is left out, except by language. whole: the
     metrics that speak of whole conversations; by stage and by turn they say nothing.
     """
-    masks: dict[str, list[tuple[str, np.ndarray]]] = {
+    masks: dict[By, list[tuple[str, np.ndarray]]] = {
         "stage": [],
         "topic": [],
         "language": [],
@@ -176,14 +181,22 @@ def lengths(logged: Items) -> tuple[Lengths, ...]:
     for i, language in enumerate(languages()):
         own = logged.lengths[logged.language == i]
         if len(own):
-            ours, theirs = (
-                (float(c.mean()), *map(float, np.quantile(c, [0.05, 0.5, 0.95]))) for c in own.T
-            )
-            unit = "words" if languages()[language].text.spaced else "characters"
             found.append(
-                Lengths(language=language, unit=unit, items=len(own), reply=ours, reference=theirs)
+                Lengths(
+                    language=language,
+                    unit="words" if languages()[language].text.spaced else "characters",
+                    items=len(own),
+                    reply=_spread(own[:, 0]),
+                    reference=_spread(own[:, 1]),
+                )
             )
     return tuple(found)
+
+
+def _spread(values: np.ndarray) -> tuple[float, float, float, float]:
+    """Mean, 5 % quantile, median and 95 % quantile."""
+    low, middle, high = np.quantile(values, [0.05, 0.5, 0.95]).tolist()
+    return float(values.mean()), low, middle, high
 
 
 def unparsed(logged: Items) -> Value | None:

@@ -14,14 +14,15 @@ supported number does not.
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from csc_tasks.conversation import CUSTOMER, SUPPORTER
 from csc_tasks.errors import DataError
 from csc_tasks.metrics.facts import KINDS, find_facts, unsupported
 from csc_tasks.reading import read_text
 from csc_tasks.runs.samples_file import Items
+from csc_tasks.shapes import CUSTOMER, SUPPORTER
 from leaderboard.model_report import FactAudit, FactExample
 from leaderboard.numbers.inference import clustered, value_of
 
@@ -72,7 +73,7 @@ class FactAuditor:
         self.examples: list[FactExample] = []
         self.texts: dict[tuple[str, int], tuple[str, ...]] = {}
 
-    def look(self, document: Mapping, records: list[Mapping]) -> None:
+    def look(self, document: Mapping[str, Any], records: list[Mapping[str, Any]]) -> None:
         """Audit the replies of one document; `texts` keeps the unsupported facts of those that have
         any.
         """
@@ -103,11 +104,7 @@ class FactAuditor:
                 unsupported(perhaps, support.before(turn), record["language"]) if perhaps else ()
             )
             missing = {(fact.kind, fact.value) for fact in lacking}
-            without = [
-                fact
-                for fact in facts
-                if (key := (fact.kind, fact.value)) in never or key in missing
-            ]
+            without = [fact for fact in facts if (fact.kind, fact.value) in never | missing]
             self.found.append(len(facts))
             self.missing.append(len(without))
             for fact in facts:
@@ -157,7 +154,7 @@ class Support:
     context without the gold turns that the model's own stood in for.
     """
 
-    def __init__(self, document: Mapping, generated: bool, evidence: Evidence) -> None:
+    def __init__(self, document: Mapping[str, Any], generated: bool, evidence: Evidence) -> None:
         self.id = document["conversation_id"]
         keys = ("history_summary", "instruction", "client_question")
         self.told = {

@@ -10,8 +10,10 @@ seeded, and the same for every model with the same number of conversations.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import Estimate, estimate
@@ -22,6 +24,9 @@ RESAMPLES = 2000
 
 # Differences below this are rounding: scores are of the order of 1.
 ROUNDING = 1e-12
+
+Statistic = Callable[[Any], Any]
+"""Summed sufficient statistics (..., d) -> values (...)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +41,9 @@ class Clustered:
 
     ids: tuple[str, ...]
     members: tuple[str, ...]
-    counts: np.ndarray
-    sums: np.ndarray
-    statistic: Callable | None = None
+    counts: NDArray[np.int64]
+    sums: NDArray[Any]
+    statistic: Statistic | None = None
 
     def rows(self, chosen: Sequence[int]) -> "Clustered":
         """The conversations at these positions."""
@@ -47,11 +52,11 @@ class Clustered:
 
 
 def clustered(
-    values: np.ndarray,
-    codes: np.ndarray,
+    values: NDArray[Any],
+    codes: NDArray[Any],
     ids: Sequence[str],
     members: Sequence[str] | None = None,
-    statistic: Callable | None = None,
+    statistic: Statistic | None = None,
 ) -> Clustered:
     """Sum `values` (n,) or (n, d) per conversation; codes[i] is the position in `ids` of item i's
     conversation.
@@ -65,7 +70,7 @@ def clustered(
             "a score is not a finite number; a missing score is null and never counted as 0"
         )
     counts = np.bincount(codes, minlength=len(ids))
-    there = np.flatnonzero(counts)
+    there = np.flatnonzero(counts).tolist()
     if values.ndim == 1:
         sums = np.bincount(codes, weights=values, minlength=len(ids))
     else:
@@ -89,46 +94,46 @@ def clustered_estimate(column: Clustered) -> Estimate:
         return Estimate(None, None, 0, 0)
     if column.statistic is not None:
         # The jackknife leaves out whole conversations, so their sums serve as well as their items.
-        found = estimate(column.sums, column.ids, column.statistic, np.asarray)
-        return Estimate(found.value, found.stderr, items, clusters)
+        corpus = estimate(list(column.sums), column.ids, column.statistic, np.asarray)
+        return Estimate(corpus.value, corpus.stderr, items, clusters)
     # SE = sqrt(G/(G-1) sum_g z_g^2) / n with z_g = sum of g's deviations: the error of a mean of G
     # items with deviations z_g G/n.
     mean = column.sums.sum() / items
-    found = estimate(mean + (column.sums - column.counts * mean) * clusters / items, column.ids)
-    return Estimate(float(mean), found.stderr, items, clusters)
+    deviations = mean + (column.sums - column.counts * mean) * clusters / items
+    return Estimate(float(mean), estimate(deviations.tolist(), column.ids).stderr, items, clusters)
 
 
 def value_of(column: Clustered, seed: int = 0, resamples: int = RESAMPLES) -> Value:
     """The column's value with its 95 % interval: t for means, cluster bootstrap (percentile) for
     corpus metrics.
     """
-    found = clustered_estimate(column)
-    if column.statistic is None or found.stderr is None:
-        return t_value(found)
+    estimated = clustered_estimate(column)
+    if column.statistic is None or estimated.stderr is None:
+        return t_value(estimated)
     low, high = bootstrap_interval(column, seed, resamples)
     return Value(
-        value=found.value,
-        stderr=found.stderr,
+        value=estimated.value,
+        stderr=estimated.stderr,
         low=low,
         high=high,
-        items=found.items,
-        clusters=found.clusters,
+        items=estimated.items,
+        clusters=estimated.clusters,
         method="bootstrap",
     )
 
 
-def t_value(found: Estimate) -> Value:
+def t_value(estimated: Estimate) -> Value:
     """An estimate with its t interval, clusters - 1 degrees of freedom; no interval where there is
     no standard error.
     """
-    low, high = t_interval(found.value, found.stderr, found.clusters)
+    low, high = t_interval(estimated.value, estimated.stderr, estimated.clusters)
     return Value(
-        value=found.value,
-        stderr=found.stderr,
+        value=estimated.value,
+        stderr=estimated.stderr,
         low=low,
         high=high,
-        items=found.items,
-        clusters=found.clusters,
+        items=estimated.items,
+        clusters=estimated.clusters,
         method="none" if low is None else "t",
     )
 
@@ -196,7 +201,7 @@ def difference(a: Clustered, b: Clustered) -> Estimate:
         return clustered_estimate(Clustered(a.ids, a.members, a.counts, a.sums - b.sums))
     size = a.sums.shape[1]
 
-    def subtract(sums: np.ndarray) -> np.ndarray:
+    def subtract(sums: NDArray[Any]) -> Any:
         return statistic(sums[..., :size]) - statistic(sums[..., size:])
 
     return clustered_estimate(
@@ -208,11 +213,11 @@ def holm(values: Sequence[float | None]) -> list[float | None]:
     """Holm's step-down correction: adjusted p-values in the order given; None (undefined) stays
     None and is not counted.
     """
-    order = sorted((i for i, p in enumerate(values) if p is not None), key=lambda i: values[i])
+    ordered = sorted((p, i) for i, p in enumerate(values) if p is not None)
     adjusted: list[float | None] = [None] * len(values)
     running = 0.0
-    for rank, i in enumerate(order):
-        running = max(running, min(1.0, (len(order) - rank) * values[i]))
+    for rank, (p, i) in enumerate(ordered):
+        running = max(running, min(1.0, (len(ordered) - rank) * p))
         adjusted[i] = running
     return adjusted
 
@@ -234,7 +239,7 @@ def bootstrap_interval(
 
 
 @lru_cache(maxsize=3)
-def _draws(clusters: int, seed: int, resamples: int) -> np.ndarray:
+def _draws(clusters: int, seed: int, resamples: int) -> NDArray[np.float32]:
     """(resamples, clusters): how often each conversation is drawn, the same for everybody who asks
     with the same numbers.
     """

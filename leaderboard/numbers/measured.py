@@ -70,18 +70,18 @@ def measure(measurement: Measurement, options: Options) -> Measured:
             " neither compared nor diagnosed"
         )
         return Measured(measurement, values, notes=[note])
-    listeners = []
+    auditors: list[FactAuditor] = []
     without_rules = [code for code in measurement.provenance.languages if not has_rules(code)]
     audited = options.audit and measurement.about.has_replies
     if audited and not without_rules:
-        listeners = [FactAuditor(measurement.about.generated, options.evidence)]
+        auditors = [FactAuditor(measurement.about.generated, options.evidence)]
     logged = read_items(
         measurement.samples,
         measurement.unit,
         list(measurement.numbers),
         options.draw,
         options.seed,
-        listeners,
+        auditors,
     )
     if len(logged.conversation) != measurement.items:
         raise DataError(
@@ -96,7 +96,7 @@ def measure(measurement: Measurement, options: Options) -> Measured:
             f" {', '.join(without_rules)}"
         )
     for name in measurement.numbers:
-        _column(found, name, options)
+        _column(found, logged, name, options)
     found.means = diagnose.mean_columns(logged)
     signatures = measurement.provenance.signatures
     whole = {
@@ -105,7 +105,7 @@ def measure(measurement: Measurement, options: Options) -> Measured:
         if of_conversations(measurement.about.generated, name, signatures.get(name, ""))
     }
     found.diagnosis = _diagnosis(logged, found.means, whole)
-    for auditor in listeners if logged.lengths[:, 0].any() else []:
+    for auditor in auditors if logged.lengths[:, 0].any() else []:
         found.diagnosis["facts"] = auditor.audit(logged)
         drawn = {line["doc"]["conversation_id"] for line in logged.drawn}
         found.unsupported = {key: texts for key, texts in auditor.texts.items() if key[0] in drawn}
@@ -113,10 +113,10 @@ def measure(measurement: Measurement, options: Options) -> Measured:
     return found
 
 
-def _column(found: Measured, name: str, options: Options) -> None:
+def _column(found: Measured, logged: Items, name: str, options: Options) -> None:
     """One metric's value and sums, checked against what the results file says."""
-    measurement, logged = found.measurement, found.logged
-    said, _ = measurement.numbers[name]
+    measurement = found.measurement
+    stated, _ = measurement.numbers[name]
     items = logged.items[name]
     known = np.fromiter((item is not None for item in items), dtype=bool, count=len(items))
     where = f"{measurement.samples}: {name}"
@@ -144,15 +144,15 @@ def _column(found: Measured, name: str, options: Options) -> None:
             f" {first!r:.60})"
         ) from None
     value = value_of(column, options.seed, options.resamples)
-    if said is not None and not math.isclose(value.value, said, rel_tol=1e-6, abs_tol=1e-9):
+    if stated is not None and not _is_close(value.value, stated):
         if column.statistic is None:
             raise DataError(
-                f"{where} has the mean {value.value:.6g}, {measurement.file.name} says {said:.6g};"
-                " keep a run's files together"
+                f"{where} has the mean {value.value:.6g}, {measurement.file.name} says"
+                f" {stated:.6g}; keep a run's files together"
             )
         found.values[name] = _without_samples(measurement, name)
         found.notes.append(
-            f"{measurement.label}: {name} is {said:.6g} in the file, {value.value:.6g} by this"
+            f"{measurement.label}: {name} is {stated:.6g} in the file, {value.value:.6g} by this"
             " version; the file's is shown, not compared"
         )
         return
@@ -160,11 +160,16 @@ def _column(found: Measured, name: str, options: Options) -> None:
     found.columns[name] = column
 
 
-def _summed(logged: Items, items: list, known: np.ndarray, metric: Metric | None) -> Clustered:
-    kept = items if known.all() else [item for item in items if item is not None]
+def _is_close(value: float | None, stated: float) -> bool:
+    return value is not None and math.isclose(value, stated, rel_tol=1e-6, abs_tol=1e-9)
+
+
+def _summed(logged: Items, items: list[Any], known: np.ndarray, metric: Metric | None) -> Clustered:
+    """The items that are known, summed per conversation."""
+    scores = items if known.all() else [item for item in items if item is not None]
     codes = logged.conversation if known.all() else logged.conversation[known]
     statistic = metric.statistic if metric else None
-    values = np.asarray(metric.expand(kept) if metric and metric.expand else kept, dtype=float)
+    values = np.asarray(metric.expand(scores) if metric and metric.expand else scores, dtype=float)
     if values.ndim != (1 if statistic is None else 2):
         raise ValueError
     # A conversation is shared by two models when the same turns of it were scored. Mostly all are.
@@ -183,32 +188,34 @@ def _without_samples(measurement: Measurement, name: str) -> Value:
 
     Ratings are of a sample whose size is not known here (0 items): they have no interval.
     """
-    said, error = measurement.numbers[name]
+    stated, error = measurement.numbers[name]
     if rated(name):
-        return Value(value=said, stderr=error, items=0, clusters=0, method="none")
+        return Value(value=stated, stderr=error, items=0, clusters=0, method="none")
     clusters = measurement.documents
-    low, high = t_interval(said, error, clusters)
+    low, high = t_interval(stated, error, clusters)
     return Value(
-        value=said,
+        value=stated,
         stderr=error,
         low=low,
         high=high,
-        items=measurement.items if said is not None else 0,
+        items=measurement.items if stated is not None else 0,
         clusters=clusters,
         method="none" if low is None else "t",
     )
 
 
-def _diagnosis(logged: Items, means: Mapping[str, np.ndarray], whole: Collection[str]) -> dict:
+def _diagnosis(
+    logged: Items, means: Mapping[str, np.ndarray], whole: Collection[str]
+) -> dict[str, Any]:
     """The fields of a report's Diagnosis, apart from the fact audit."""
-    found = {
+    fields: dict[str, Any] = {
         "breakdowns": diagnose.breakdowns(logged, means, whole),
         "lengths": diagnose.lengths(logged),
     }
     if not diagnose.asks_for_strategies(logged):
-        return found
+        return fields
     table = diagnose.confusion(logged)
-    return found | {
+    return fields | {
         "unparsed": diagnose.unparsed(logged),
         "confusion": table,
         "strategies": diagnose.strategy_scores(table),

@@ -22,21 +22,21 @@ def compare(column: str, rows: Mapping[str, Clustered]) -> list[Comparison]:
 
     A pair without two shared conversations is not compared.
     """
-    found = []
+    pairs = []
     for a, b in combinations(rows, 2):
         paired = difference(rows[a], rows[b])
         if paired.value is None or paired.stderr is None:
             continue
         low, high = t_interval(paired.value, paired.stderr, paired.clusters)
         p = p_value(paired.value, paired.stderr, paired.clusters)
-        found.append((a, b, paired, low, high, p))
-    corrected = holm([p for *_, p in found])
+        pairs.append((a, b, paired.value, paired, low, high, p))
+    corrected = holm([p for *_, p in pairs])
     return [
         Comparison(
             column=column,
             a=a,
             b=b,
-            difference=paired.value,
+            difference=value,
             stderr=paired.stderr,
             low=low,
             high=high,
@@ -45,7 +45,7 @@ def compare(column: str, rows: Mapping[str, Clustered]) -> list[Comparison]:
             items=paired.items,
             clusters=paired.clusters,
         )
-        for (a, b, paired, low, high, p), adjusted in zip(found, corrected, strict=True)
+        for (a, b, value, paired, low, high, p), adjusted in zip(pairs, corrected, strict=True)
     ]
 
 
@@ -58,10 +58,10 @@ def best_and_second(
     None where one of these intervals includes 0 or does not exist. To be best, all tests must come
     out, so they need no correction.
     """
-    rows = [slug for slug, value in values.items() if value.value is not None]
+    rows = {slug: value.value for slug, value in values.items() if value.value is not None}
     if not column.ranked or len(rows) < 2:
         return None, None
-    ordered = sorted(rows, key=lambda slug: values[slug].value, reverse=column.higher_is_better)
+    ordered = sorted(rows, key=rows.__getitem__, reverse=column.higher_is_better)
     apart = {frozenset((c.a, c.b)) for c in comparisons if excludes_zero(c.low, c.high)}
 
     def leads(place: int) -> bool:
