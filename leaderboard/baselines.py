@@ -28,9 +28,9 @@ from csc_tasks.prompts import Reply
 from csc_tasks.question import REFERENCES
 from csc_tasks.records import answer_record, measure, turn_record
 from csc_tasks.runs.names import value_keys
+from csc_tasks.runs.task_record import ANSWERS, CONVERSATIONS, QUESTIONS, TURNS, shipped_in
 from csc_tasks.runs.writing import TaskResult, as_results, check_out, samples, write
 
-STRATEGY_METRICS = ("strategy_acc", "strategy_macro_f1", "stage_overlap")
 START = ""
 Choose = Callable[[str, str], str]
 """(language, previous strategy id or START) -> strategy id."""
@@ -94,11 +94,11 @@ def baselines(
     )
     if missing and not questions:
         # Questions that are all in train are said with the way out.
-        raise (
-            missing_questions
-            if any(corpora.available(corpus, "qa", split) for split in corpora.SPLITS)
-            else missing
-        )
+        if missing_questions and any(
+            corpora.available(corpus, "qa", split) for split in corpora.SPLITS
+        ):
+            raise missing_questions
+        raise missing
     if test:
         _score_conversations(test, train, revision, language, metrics, found)
     if questions:
@@ -138,15 +138,17 @@ def _score_conversations(test: corpora.Corpus, train, revision, language, metric
         )
     majority, bigram = majority_of(training), bigram_of(training)
     text = [metric for metric in select(metrics, "turn") if metric.of == "reply"]
-    strategies = [METRICS[name] for name in STRATEGY_METRICS]
-    for task, own in (("csc_conv_ref", False), ("csc_conv_gen", True)):
+    strategies = [metric for metric in METRICS.values() if metric.of == "strategy"]
+    for task, about in shipped_in(CONVERSATIONS).items():
         for name, choose in (("majority", majority), ("bigram", bigram)):
             records = [
-                record for item in conversations for record in strategy_records(item, choose, own)
+                record
+                for item in conversations
+                for record in strategy_records(item, choose, about.generated)
             ]
-            found[name].append(_result(task, test, conversations, records, strategies))
+            found[name].append(_result(task, TURNS, test, conversations, records, strategies))
         records = [record for item in conversations for record in echo_records(item)]
-        found["echo"].append(_result(task, test, conversations, records, text))
+        found["echo"].append(_result(task, TURNS, test, conversations, records, text))
 
 
 def _score_questions(questions: corpora.Corpus, language, metrics, found) -> None:
@@ -157,13 +159,8 @@ def _score_questions(questions: corpora.Corpus, language, metrics, found) -> Non
         for q in items
     ]
     answers = [metric for metric in select(metrics, "answer") if metric.of == "reply"]
-    languages = sorted({item.language for item in items})
-    if items:
-        found["echo"].append(
-            TaskResult(
-                "csc_qa", "answers", questions, items, records, measure(records, answers, languages)
-            )
-        )
+    for task in shipped_in(QUESTIONS) if items else ():
+        found["echo"].append(_result(task, ANSWERS, questions, items, records, answers))
 
 
 def training_conversations(corpus: str, revision: str | None = None) -> Sequence[Conversation]:
@@ -245,11 +242,16 @@ def print_table(tables: Mapping[str, Mapping]) -> None:
 
 
 def _result(
-    task: str, corpus: corpora.Corpus, items: Sequence, records: list[dict], metrics: list
+    task: str,
+    unit: str,
+    corpus: corpora.Corpus,
+    items: Sequence,
+    records: list[dict],
+    metrics: list,
 ) -> TaskResult:
     return TaskResult(
         task,
-        "turns",
+        unit,
         corpus,
         items,
         records,

@@ -17,11 +17,11 @@ metric's own scale; `Column.scale` says what to multiply them by for showing (10
 and texts come from models and corpora: whoever shows them escapes them.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-FORMAT = 1
+FORMAT: Final = 1
 
 
 class Strict(BaseModel):

@@ -1,7 +1,7 @@
 """Which columns a table has. How one is shown its metric says, and where it stands its task."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from csc_tasks.languages import languages
 from csc_tasks.metrics import METRICS
@@ -23,8 +23,6 @@ TITLES = {
 
 # Ratings stand after everything that is computed.
 _RATED = 10**6
-# A metric of another version: its number as the file has it.
-_UNKNOWN = {"scale": 1.0, "digits": 2, "headline": False, "ranked": True}
 
 
 def column(
@@ -63,16 +61,6 @@ def column(
         *([language] if language else []),
         *(["(per character)"] if norm else []),
     ]
-    shown = (
-        {}
-        if metric is None
-        else {
-            "scale": metric.scale,
-            "digits": metric.digits,
-            "headline": metric.headline,
-            "ranked": metric.ranked,
-        }
-    )
     return Column(
         key=f"{task}/{name}",
         task=task,
@@ -82,7 +70,11 @@ def column(
         label=" ".join(words),
         higher_is_better=higher,
         signature=signature,
-        **(_UNKNOWN | shown),
+        # A metric of another version: its number as the file has it.
+        scale=metric.scale if metric else 1.0,
+        digits=metric.digits if metric else 2,
+        headline=metric.headline if metric else False,
+        ranked=metric.ranked if metric else True,
     )
 
 
@@ -102,7 +94,7 @@ def columns(
     ]
     headings = {task: place.heading if place else task for task, place in places.items()}
     shared = Counter(headings.values())
-    # Two tasks under one heading could not be told apart.
+    # Two tasks under one heading would look like one.
     groups = {
         task: f"{heading} ({task})" if shared[heading] > 1 else heading
         for task, heading in headings.items()
@@ -112,6 +104,15 @@ def columns(
         for task in tasks
         for name in sorted(measured[task], key=_place)
     )
+
+
+def main_column(every: Iterable[Column]) -> Column | None:
+    """The column that rows are put in order by: the first ranked one, of strategies if there is
+    one. None where nothing is ranked.
+    """
+    ranked = [column for column in every if column.ranked]
+    strategies = [c for c in ranked if c.metric in METRICS and METRICS[c.metric].of == "strategy"]
+    return next(iter([*strategies, *ranked]), None)
 
 
 def _place(name: str) -> tuple:

@@ -14,13 +14,17 @@ step of Holm's correction over K comparisons.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 from csc_tasks.arguments import check_known, check_share
 from csc_tasks.errors import DataError, SettingError, require
+
+if TYPE_CHECKING:
+    from leaderboard.board import Table
 
 MOST = 10_000_000
 
@@ -71,8 +75,7 @@ def add_arguments(parser) -> None:
     parser.add_argument(
         "--metric",
         metavar="TASK/METRIC",
-        default="csc_conv_ref/strategy_acc",
-        help="its column (default: %(default)s)",
+        help="its column (default: the one that the rows of the first table are put in order by)",
     )
     parser.add_argument("--table", metavar="ID", help="its table, where several have that column")
     parser.add_argument(
@@ -263,18 +266,19 @@ def _measured(args) -> tuple[float, float, str]:
     board = checked_board(args.board)
     check_known("--table", [args.table] if args.table else [], [t.id for t in board.tables])
     given = [t for t in board.tables if args.table in (None, t.id)]
+    metric = args.metric or _usual(args.board, given)
     check_known(
         "--metric",
-        [args.metric],
-        sorted({c.key for t in given for c in t.columns if c.ranked or c.key == args.metric}),
+        [metric],
+        sorted({c.key for t in given for c in t.columns if c.ranked or c.key == metric}),
     )
-    tables = [t for t in given if args.metric in {c.key for c in t.columns}]
+    tables = [t for t in given if metric in {c.key for c in t.columns}]
     if len(tables) != 1:
         raise DataError(
-            f"{args.board}: {args.metric} is in several tables; choose one with --table:"
+            f"{args.board}: {metric} is in several tables; choose one with --table:"
             f" {', '.join(t.id for t in tables)}"
         )
-    if next(c.scale for c in tables[0].columns if c.key == args.metric) == 100:
+    if next(c.scale for c in tables[0].columns if c.key == metric) == 100:
         _check_difference(args.difference)
     slugs = {
         name: model.slug for model in board.models.values() for name in (model.name, model.slug)
@@ -284,26 +288,36 @@ def _measured(args) -> tuple[float, float, str]:
         check_known("--models", args.models, sorted(slugs))
         wanted = {slugs[name] for name in args.models}
     pairs = [
-        c
+        (c.stderr, c.items, c.clusters)
         for c in tables[0].comparisons
-        if c.column == args.metric and c.stderr and wanted in (None, {c.a, c.b})
+        if c.column == metric and c.stderr and wanted in (None, {c.a, c.b})
     ]
     if not pairs:
         raise DataError(
-            f"{args.board}: no paired comparison of {args.metric} to measure in; two models with"
+            f"{args.board}: no paired comparison of {metric} to measure in; two models with"
             " logged samples are needed"
         )
-    spread = median(c.stderr * math.sqrt(c.clusters) for c in pairs)
-    turns = median(c.items / c.clusters for c in pairs)
+    spread = median(stderr * math.sqrt(clusters) for stderr, _, clusters in pairs)
+    turns = median(items / clusters for _, items, clusters in pairs)
     who = " and ".join(args.models) if args.models else f"median of {len(pairs)} pairs"
     return (
         spread,
         turns,
         (
-            f"measured: {args.metric}, {who}, {turns:.1f} turns a conversation, spread {spread:.4f}"
+            f"measured: {metric}, {who}, {turns:.1f} turns a conversation, spread {spread:.4f}"
             " a conversation"
         ),
     )
+
+
+def _usual(folder: Path, tables: Sequence["Table"]) -> str:
+    """The column that the rows of the first table with a ranked one are put in order by."""
+    from leaderboard.columns import main_column
+
+    columns = [column for table in tables if (column := main_column(table.columns))]
+    if not columns:
+        raise DataError(f"{folder}: no ranked column; name one with --metric TASK/METRIC")
+    return columns[0].key
 
 
 def _check_difference(difference: float | None) -> None:

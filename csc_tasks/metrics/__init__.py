@@ -50,6 +50,7 @@ class Metric:
     headline     part of the short table
     ranked       best and second are marked; false for what says how a run went, and not how good
                  its replies are
+    diagnosed    not ranked, but shown by stage, topic and turn: a reply it counts is a bad one too
     order        position of its column in tables; equal ones stand by name
     """
 
@@ -72,6 +73,7 @@ class Metric:
     digits: int = 2
     headline: bool = False
     ranked: bool = True
+    diagnosed: bool = False
     order: int = 1000
 
     def score(
@@ -110,7 +112,14 @@ _BLEU = {"unit": "BLEU points"}
 _LOG_PROBABILITY = {"unit": "log-probability per token"}
 
 
-def _flag(name: str, per: tuple[str, ...], description: str, label: str, order: int) -> Metric:
+def _flag(
+    name: str,
+    per: tuple[str, ...],
+    description: str,
+    label: str,
+    order: int,
+    diagnosed: bool = False,
+) -> Metric:
     return Metric(
         name=name,
         function=strategy.flag(name),
@@ -124,6 +133,7 @@ def _flag(name: str, per: tuple[str, ...], description: str, label: str, order: 
         label=label,
         order=order,
         ranked=False,
+        diagnosed=diagnosed,
         **_PERCENT,
     )
 
@@ -222,6 +232,7 @@ _TABLE = (
         " strategy may still be wrong.",
         "Unparsed",
         130,
+        diagnosed=True,
     ),
     _flag(
         "truncated",

@@ -19,11 +19,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal, get_args
 
 from csc_tasks.errors import SettingError
 from csc_tasks.metrics.fact_rules import PLACEHOLDER, RULES, WIDE, rules_for
 
-KINDS = ("number", "amount", "date", "name", "code")
+Kind = Literal["number", "amount", "date", "name", "code"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from csc_tasks.errors import DataError
 
 TURNS, ANSWERS = "turns", "answers"
 CHOICE = "choice"
+CONVERSATIONS, QUESTIONS = "conversations", "questions"
+"""The tables of the two main kinds of tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,11 @@ SHIPPED: dict[str, TaskRecord] = {
     "cscx_qa_mid": _questions("mid", Place("question_stages", "Mid", 2)),
     "cscx_qa_late": _questions("late", Place("question_stages", "Late", 3)),
 }
+
+
+def shipped_in(table: str) -> dict[str, TaskRecord]:
+    """The shipped tasks whose own table this is, by name."""
+    return {task: about for task, about in SHIPPED.items() if about.own_table(task) == table}
 
 
 def read_task_record(task: str, csc: Mapping, where: str = "") -> TaskRecord:

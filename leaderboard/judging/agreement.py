@@ -6,9 +6,9 @@
 RATINGS are folders (or files) that csc judge, csc pairwise and csc human import wrote. The report
 has: Fleiss' kappa and Krippendorff's ordinal alpha on five classes (a score s is class 1 + min(4,
 floor(s/20))), interval alpha and Spearman on raw scores, among judges, among people and between
-them; parse failures; the effects of order, length and kinship (a judge of the model's own family);
-saturation of the scale; stability of what was asked twice; Bradley-Terry scores. Every number has
-an interval over conversations.
+them; parse failures; the effects of order, length and self-preference (a judge of the model's own
+family); saturation of the scale; stability of what was asked twice; Bradley-Terry scores. Every
+number has an interval over conversations.
 
 --out gets reliability.md, reliability.html (a page that stands alone) and reliability.json (the
 same, for programs).

@@ -51,10 +51,10 @@ def fit(wins: np.ndarray, ties: np.ndarray) -> Fit:
 
 
 def indistinguishable(low: np.ndarray, high: np.ndarray, order: Sequence[int]) -> list[list[int]]:
-    """The largest sets of models no two of which are told apart, best first.
+    """The largest sets of models no two of which are significantly different, best first.
 
-    low, high: (k, k) intervals of theta_i - theta_j; a pair is told apart when its interval has no
-    0 in it. `order`: best first.
+    low, high: (k, k) intervals of theta_i - theta_j; a pair is significantly different when its
+    interval has no 0 in it. `order`: best first.
     """
     same = (low <= 0) & (high >= 0)
     sets: list[frozenset[int]] = []
@@ -73,7 +73,7 @@ def indistinguishable(low: np.ndarray, high: np.ndarray, order: Sequence[int]) -
     grow(frozenset(), list(order), [])
     place = {model: i for i, model in enumerate(order)}
     return sorted(
-        (sorted(members, key=place.get) for members in sets),
+        (sorted(members, key=place.__getitem__) for members in sets),
         key=lambda members: [place[i] for i in members],
     )
 
@@ -151,4 +151,4 @@ def _connected(edges: np.ndarray) -> np.ndarray:
     reach = edges | np.eye(k, dtype=bool)
     for _ in range(k.bit_length()):
         reach = (reach.astype(np.int64) @ reach.astype(np.int64)) > 0
-    return reach.all(axis=(-2, -1))
+    return np.asarray(reach.all(axis=(-2, -1)))

@@ -7,7 +7,7 @@ rating says nothing about agreement. A sample in which everybody always says the
 coefficient: NaN.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -46,18 +46,22 @@ def coincidence_sums(units: Sequence[Sequence[int]], categories: int) -> np.ndar
     return (pairs / np.maximum(raters - 1, 1)[:, None, None]).reshape(len(units), -1)
 
 
-def nominal_alpha(sums: np.ndarray) -> np.ndarray:
-    """Krippendorff's alpha of summed `coincidence_sums` (..., categories^2), every disagreement
-    counting the same.
-    """
-    return _alpha(sums, lambda margins: 1.0 - np.eye(margins.shape[-1]))
-
-
 def ordinal_alpha(sums: np.ndarray) -> np.ndarray:
-    """The same for ordered categories: a disagreement counts by how many ratings lie between the
-    two (Krippendorff 2011, Section E).
+    """Krippendorff's alpha of summed `coincidence_sums` (..., categories^2) for ordered categories:
+    a disagreement counts by how many ratings lie between the two (Krippendorff 2011, Section E).
     """
-    return _alpha(sums, _ordinal_distances)
+    size = round(sums.shape[-1] ** 0.5)
+    observed = sums.reshape(*sums.shape[:-1], size, size)
+    margins = observed.sum(axis=-1)
+    total = margins.sum(axis=-1)
+    before = margins.cumsum(axis=-1) - margins / 2
+    distances = (before[..., :, None] - before[..., None, :]) ** 2
+    expected = margins[..., :, None] * margins[..., None, :]
+    expected[..., range(size), range(size)] -= margins
+    return 1 - _ratio(
+        (total - 1) * (observed * distances).sum(axis=(-2, -1)),
+        (expected * distances).sum(axis=(-2, -1)),
+    )
 
 
 def interval_sums(units: Sequence[Sequence[float]]) -> np.ndarray:
@@ -110,24 +114,6 @@ def _counts(units: Sequence[Sequence[int]], categories: int) -> np.ndarray:
     return np.array(
         [np.bincount(unit, minlength=categories) for unit in units], dtype=float
     ).reshape(-1, categories)
-
-
-def _alpha(sums: np.ndarray, distances: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    size = round(sums.shape[-1] ** 0.5)
-    observed = sums.reshape(*sums.shape[:-1], size, size)
-    margins = observed.sum(axis=-1)
-    total = margins.sum(axis=-1)
-    apart = distances(margins)
-    expected = margins[..., :, None] * margins[..., None, :]
-    expected[..., range(size), range(size)] -= margins
-    return 1 - _ratio(
-        (total - 1) * (observed * apart).sum(axis=(-2, -1)), (expected * apart).sum(axis=(-2, -1))
-    )
-
-
-def _ordinal_distances(margins: np.ndarray) -> np.ndarray:
-    before = margins.cumsum(axis=-1) - margins / 2
-    return (before[..., :, None] - before[..., None, :]) ** 2
 
 
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:

@@ -47,7 +47,7 @@ def score_class(score: float) -> int:
     return 1 + min(CLASSES - 1, int(score // 20))
 
 
-def middle(likert: int) -> float:
+def middle(likert: float) -> float:
     """The score in the middle of a class: 10, 30, 50, 70, 90. So that people's 1..5 and judges'
     0..100 stand on one scale.
     """

@@ -1,5 +1,5 @@
-"""What moves a judge besides quality: order, length, kinship, a scale that is full, and chance.
-Each as a number with its interval.
+"""What moves a judge besides quality: order, length, self-preference, a scale that is full, and
+chance. Each as a number with its interval.
 
 Intervals are clustered by conversation. A value without enough behind it (one model, one judge, no
 comparison) is None, not 0.
@@ -74,10 +74,8 @@ def position(comparisons: Sequence[Comparison]) -> Position:
     ]
     both = [c for c in comparisons if c.winner is not None]
     longer = [c for c in both if c.length_a != c.length_b]
-    won = [
-        ({"a": 1.0, "b": -1.0, "tie": 0.0}[c.winner]) * (1 if c.length_a > c.length_b else -1)
-        for c in longer
-    ]
+    a_won = {"a": 1.0, "b": -1.0, "tie": 0.0}
+    won = [a_won[c.winner or "tie"] * (1 if c.length_a > c.length_b else -1) for c in longer]
     return Position(
         mean([value for value, _ in asked], [cluster for _, cluster in asked]),
         mean([float(c.flipped) for c in both], [c.conversation_id for c in both]),
@@ -108,15 +106,14 @@ def self_preference(
     None where the judge's family is not known, no rated model is of it or all are, or nobody else
     rated.
     """
-    kin = family(judge, given) or family(asked.partition(":")[2], given)
+    own = family(judge, given) or family(asked.partition(":")[2], given)
     overall, places = _overall(ratings)
     others = _others(overall, judge)
     more: dict[str, dict[bool, list[float]]] = defaultdict(lambda: {True: [], False: []})
     for place, score in overall.get(judge, {}).items():
         if place in others:
-            more[place[1]][kin is not None and family(place[0], given) == kin].append(
-                score - others[place]
-            )
+            related = own is not None and family(place[0], given) == own
+            more[place[1]][related].append(score - others[place])
     # Within a place both kinds saw the same question, so its difficulty cancels.
     pairs = [
         (sum(m[True]) / len(m[True]) - sum(m[False]) / len(m[False]), unit)
@@ -155,16 +152,18 @@ def saturation(ratings: Iterable[Rating]) -> Saturation | None:
 
 def stability(ratings: Iterable[Rating], seed: int) -> Stability | None:
     """Of one judge, from what was asked twice; None where nothing was."""
-    asked: dict[tuple[str, str], dict[int, Rating]] = defaultdict(dict)
+    asked: dict[tuple[str, str], dict[int, Mapping[str, float]]] = defaultdict(dict)
+    conversations: dict[tuple[str, str], str] = {}
     for rating in ratings:
         if rating.scores is not None:
-            asked[rating.model, rating.unit][rating.repeat] = rating
+            asked[rating.model, rating.unit][rating.repeat] = rating.scores
+            conversations[rating.model, rating.unit] = rating.conversation_id
     pairs = [
-        (first, both[1].scores[name], both[0].conversation_id)
-        for both in asked.values()
+        (first, both[1][name], conversations[place])
+        for place, both in asked.items()
         if {0, 1} <= both.keys()
-        for name, first in both[0].scores.items()
-        if name in both[1].scores
+        for name, first in both[0].items()
+        if name in both[1]
     ]
     if not pairs:
         return None

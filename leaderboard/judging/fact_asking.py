@@ -54,9 +54,9 @@ class Audited:
     rule: tuple[Verdict, ...]
 
     @property
-    def empty(self) -> bool:
-        """Whether there is nothing to ask about."""
-        return not self.reply.strip()
+    def askable(self) -> bool:
+        """Whether there is something to ask about: neither an empty reply nor a failed turn."""
+        return not self.unit.failed and bool(self.reply.strip())
 
 
 def audited(judged: Judged, evidence: "Evidence") -> dict[str, Audited]:

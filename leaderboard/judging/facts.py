@@ -15,7 +15,8 @@ generated context the model's own earlier turns are shown under a name of their 
 nothing. It lists the names, numbers, amounts, dates and codes in the reply, each with its words as
 they stand there and whether it is supported. An answer with words that do not stand in the reply,
 or of another form, is asked for again --attempts times at most; the reply is then missing, never
-without unsupported facts. An empty reply has no facts, and nobody is asked about it. Each --llm is
+without unsupported facts. An empty reply has no facts, and nobody is asked about it. A turn that
+failed is not asked about either; it is counted apart and has no verdict. Each --llm is
 a judge, named NAME in --llm NAME=openai:MODEL or else after its model; where options say STAGE,
 that name is meant. Judges on another server: run again with its --base-url and the folder just
 written as SAMPLES.
@@ -37,6 +38,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from csc_tasks.runs.names import FACTS as PARTS
 from csc_tasks.runs.names import judge_prefix, rating_column
@@ -52,10 +54,16 @@ from leaderboard.judging.fact_asking import (
     audited,
 )
 from leaderboard.judging.rating_columns import write_columns
-from leaderboard.judging.ratings import write_lines
-from leaderboard.judging.units import Judged, Unit, chosen_tasks, read_models
+from leaderboard.judging.ratings import FAILED_TURN, failed_words, write_lines
+from leaderboard.judging.units import Judged, chosen_tasks, read_models
+
+if TYPE_CHECKING:
+    from csc_tasks.llm.outcomes import Answer
+    from leaderboard.board import Value
 
 FACTS = "facts.jsonl"
+Question = tuple[str, str, Audited]
+"""(judge, model, reply)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,7 @@ class FactRating:
 
     asked: the judge as backend:model. facts: the judge's, None where nothing usable came (`problem`
     says why); rule: the rule's, repeated ones too. attempts: answers it took, malformed ones
-    included; 0 where nobody was asked, because the reply is empty.
+    included; 0 where nobody was asked, because the reply is empty or the model's turn failed.
     """
 
     rater: str
@@ -80,6 +88,11 @@ class FactRating:
     rule: tuple[Verdict, ...]
     problem: str = ""
     attempts: int = 1
+
+    @property
+    def failed(self) -> bool:
+        """Whether nobody was asked, because the model's turn failed."""
+        return self.problem == FAILED_TURN
 
     @property
     def verdicts(self) -> tuple[int, int] | None:
@@ -183,18 +196,25 @@ async def ask_all(
     from csc_tasks.llm.outcomes import Refused
     from csc_tasks.llm.progress import Progress
 
-    items = [(judge, model, reply) for model, reply in replies for judge in judges]
-    asked = [item for item in items if not item[2].empty]
-    outcome = await run_items(
-        asked, lambda item: ask_facts(llm, item[0], item[2]), llm, Progress(len(asked), "replies")
-    )
-    found: dict[int, tuple] = {
+    items: list[Question] = [(judge, model, reply) for model, reply in replies for judge in judges]
+    asked = [item for item in items if item[2].askable]
+
+    async def work(item: Question) -> tuple[tuple[Verdict, ...], "Answer"]:
+        judge, _, reply = item
+        return await ask_facts(llm, judge, reply)
+
+    outcome = await run_items(asked, work, llm, Progress(len(asked), "replies"))
+    answers: dict[int, tuple[tuple[Verdict, ...] | None, str, int]] = {
         id(item): (facts, "", answer.attempts) for item, (facts, answer) in outcome.results
     }
     for item, error in outcome.drops:
         tries = error.answer.attempts if isinstance(error, Refused) else llm.attempts
-        found[id(item)] = None, f"{error.reason}: {error.detail}"[:300], tries
-    return [_rating(judges, item, *found.get(id(item), ((), "", 0))) for item in items]
+        answers[id(item)] = None, f"{error.reason}: {error.detail}"[:300], tries
+    for item in items:
+        if id(item) not in answers:
+            failed = item[2].unit.failed
+            answers[id(item)] = (None, FAILED_TURN, 0) if failed else ((), "", 0)
+    return [_rating(judges, item, *answers[id(item)]) for item in items]
 
 
 def _column(judge: str, part: str) -> str:
@@ -224,8 +244,8 @@ def rates(ratings: Sequence[FactRating], seed: int) -> list[dict]:
     and by the rule on the same replies.
 
     judge, rule, agreement: clustered means of 0 and 1; kappa: Fleiss' for the two, with a bootstrap
-    interval. replies: those the judge's verdict is there for, the empty ones included; missing: the
-    others.
+    interval. replies: those the judge's verdict is there for, the empty ones included;
+    failed_turns: those nobody was asked about because the turn failed; missing: the others.
     """
     from leaderboard.judging.coefficients import kappa, kappa_sums
     from leaderboard.judging.intervals import coefficient, mean
@@ -240,6 +260,7 @@ def rates(ratings: Sequence[FactRating], seed: int) -> list[dict]:
             for rating in own
             if rating.verdicts is not None
         ]
+        failed = sum(rating.failed for rating in own)
         pairs, clusters = [pair for pair, _ in there], [conversation for _, conversation in there]
         values = {
             name: mean([pair[place] for pair in pairs], clusters)
@@ -258,7 +279,8 @@ def rates(ratings: Sequence[FactRating], seed: int) -> list[dict]:
                 "judge": judge,
                 **values,
                 "replies": len(there),
-                "missing": len(own) - len(there),
+                "missing": len(own) - len(there) - failed,
+                "failed_turns": failed,
             }
         )
     return found
@@ -268,9 +290,9 @@ def table(rows: Sequence[Mapping]) -> list[str]:
     """The rates as a Markdown table, shares in percent."""
     lines = [
         "|task|model|judge|unsupported, judge|95 %|unsupported, rule|95 %|agree|kappa|95"
-        " %|replies|missing|"
+        " %|replies|missing|failed turns|"
     ]
-    lines.append("|---|---|---|" + "---:|" * 9)
+    lines.append("|---|---|---|" + "---:|" * 10)
     for row in rows:
         by_judge, by_rule, agree = (
             _cells(row[name], 100, 1) for name in ("by_judge", "by_rule", "agreement")
@@ -284,7 +306,8 @@ def table(rows: Sequence[Mapping]) -> list[str]:
             agree[0],
             *_cells(row["kappa"], 1, 2),
         )
-        lines.append(f"|{'|'.join(cells)}|{row['replies']:,}|{row['missing']:,}|")
+        counts = (f"{row[name]:,}" for name in ("replies", "missing", "failed_turns"))
+        lines.append(f"|{'|'.join([*cells, *counts])}|")
     return lines
 
 
@@ -293,15 +316,18 @@ def counted(ratings: Sequence[FactRating]) -> dict:
     facts = [fact for rating in ratings for fact in rating.facts or ()]
     return {
         "replies": len(ratings),
-        "empty": sum(not rating.attempts for rating in ratings),
+        "empty": sum(not rating.attempts and not rating.failed for rating in ratings),
+        "failed_turns": sum(rating.failed for rating in ratings),
         "asked_again": sum(rating.attempts > 1 for rating in ratings),
-        "missing": sum(rating.facts is None for rating in ratings),
+        "missing": sum(rating.facts is None and not rating.failed for rating in ratings),
         "facts": len(facts),
         "unsupported": sum(not fact.supported for fact in facts),
         "problems": dict(
             sorted(
                 Counter(
-                    rating.problem.partition("; ")[0] for rating in ratings if rating.problem
+                    rating.problem.partition("; ")[0]
+                    for rating in ratings
+                    if rating.problem and not rating.failed
                 ).items()
             )
         ),
@@ -318,8 +344,8 @@ def counts_line(judge: str, own: Mapping) -> str:
     empty = f", {own['empty']:,} empty and not asked about" if own["empty"] else ""
     return (
         f"{judge}: {own['replies']:,} replies{empty}, {own['asked_again']:,} asked about more than"
-        f" once, {own['missing']:,} missing{why}; {own['unsupported']:,} of {own['facts']:,} facts"
-        " unsupported"
+        f" once, {own['missing']:,} missing{why}{failed_words(own['failed_turns'])};"
+        f" {own['unsupported']:,} of {own['facts']:,} facts unsupported"
     )
 
 
@@ -343,14 +369,14 @@ def _unsupported(facts: Sequence[Verdict]) -> int:
 
 def _rating(
     judges: Mapping[str, str],
-    item: tuple,
+    item: Question,
     facts: tuple[Verdict, ...] | None,
     problem: str,
     attempts: int,
 ) -> FactRating:
     judge, model, reply = item
-    unit: Unit = reply.unit
-    # A reply may hold half a character, which no file can.
+    unit = reply.unit
+    # A reply may hold a lone surrogate, which no file can.
     rule = tuple(replace(verdict, text=shown(verdict.text)) for verdict in reply.rule)
     return FactRating(
         judge,
@@ -369,21 +395,16 @@ def _rating(
     )
 
 
-def _plain(value):
+def _plain(value: "str | int | Value") -> str | int | dict:
     return value if isinstance(value, str | int) else value.model_dump()
 
 
-def _cells(found, scale: float, digits: int) -> tuple[str, str]:
-    """A Value and its interval; – where there is none."""
-    value = "–" if found.value is None else f"{scale * found.value:.{digits}f}"
-    return (
-        value,
-        (
-            "–"
-            if found.low is None
-            else f"{scale * found.low:.{digits}f} to {scale * found.high:.{digits}f}"
-        ),
-    )
+def _cells(value: "Value", scale: float, digits: int) -> tuple[str, str]:
+    """A value and its interval; – where there is none."""
+    middle = "–" if value.value is None else f"{scale * value.value:.{digits}f}"
+    if value.low is None or value.high is None:
+        return middle, "–"
+    return middle, f"{scale * value.low:.{digits}f} to {scale * value.high:.{digits}f}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which family of models a name belongs to, so that a judge who rates its own kin can be told."""
+"""Which family of models a name belongs to, so that self-preference of a judge can be measured."""
 
 import re
 from collections.abc import Mapping, Sequence

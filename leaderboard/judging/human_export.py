@@ -80,7 +80,10 @@ def main(args: Namespace) -> None:
     for task in dict.fromkeys(judged.task for judged in models):
         own = [judged for judged in models if judged.task == task]
         common, others = shared_ids(own)
-        units = [unit for id_, unit in own[0].units.items() if id_ in common]
+        failed = {id_ for judged in own for id_ in common if judged.units[id_].failed}
+        units = [unit for id_, unit in own[0].units.items() if id_ in common - failed]
+        if not units:
+            raise DataError(f"{task}: in every reply or conversation a model's turn failed")
         drawn = draw(units, args)
         for judged in own:
             pairs += [
@@ -88,6 +91,7 @@ def main(args: Namespace) -> None:
                 for unit in judged.with_texts([unit.id for unit in drawn]).units.values()
             ]
         lacking = f"; {others:,} that not every model has are left out" if others else ""
+        lacking += f"; {len(failed):,} left out, a model's turn failed" if failed else ""
         print(f"{task}: {len(drawn):,} of {len(units):,}, of each of {len(own)} models{lacking}")
     items = sheets.assign(pairs, raters, args.ratings or args.raters, chosen, args.seed)
     if not all(item.dimensions for item in items):
@@ -96,14 +100,14 @@ def main(args: Namespace) -> None:
         )
     key = sheets.key_of(items, raters, args.seed)
     for rater in raters:
-        own = sheets.sheet_of(items, rater, args.seed)
-        if not own:
+        given = sheets.sheet_of(items, rater, args.seed)
+        if not given:
             raise SettingError(
                 f"--raters {args.raters}: there are too few items ({len(items)}) for so many"
             )
-        replace_file(args.out / f"{rater}.csv", sheets.as_csv(own, rater))
-        replace_file(args.out / f"{rater}.html", sheets.as_page(own, rater, key["study"]))
-        print(f"{rater}: {len(own):,} items")
+        replace_file(args.out / f"{rater}.csv", sheets.as_csv(given, rater))
+        replace_file(args.out / f"{rater}.html", sheets.as_page(given, rater, key["study"]))
+        print(f"{rater}: {len(given):,} items")
     replace_file(args.out / "guide.md", sheets.guide(items).encode())
     replace_file(
         args.out / "key.json", (json.dumps(key, ensure_ascii=False, indent=1) + "\n").encode()

@@ -140,7 +140,8 @@ def write_results(
         for judged in read_models(paths, {task for _, task in own})
         if (judged.model, judged.task) in own
     ]
-    columns, dimensions = {}, {}
+    columns: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
+    dimensions: dict[str, None] = {}
     for judged in models:
         said = own[judged.model, judged.task]
         if unknown := [rating.unit for rating in said if rating.unit not in judged.units]:

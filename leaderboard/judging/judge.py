@@ -9,7 +9,9 @@ SAMPLES are files that `lm_eval --log_samples` wrote, or folders of them. A samp
 stratified by topic and stage, is the same for every model and every judge. A judge sees one reply
 after its history, or, in generated context, the conversation as the model played it; never whose it
 is. It must give a whole number for every dimension asked, by its name; any other reply is asked
-again --attempts times at most, and is then missing, never 0. Each --llm is a judge, named NAME in
+again --attempts times at most, and is then missing, never 0. Nobody is asked about a turn that
+failed (in generated context: a conversation with one in it): there is no reply of the model's to
+rate; such turns are counted apart. Each --llm is a judge, named NAME in
 --llm NAME=openai:MODEL or else after its model; where options say STAGE, that name is meant. Judges
 on another server: run again with its --base-url and the folder just written as SAMPLES.
 
@@ -27,6 +29,7 @@ from argparse import ArgumentParser, Namespace
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from csc_tasks.arguments import check_share
 from csc_tasks.errors import SettingError
@@ -36,9 +39,15 @@ from leaderboard.judging import llm_judges
 from leaderboard.judging.asking import RATED, prompt_hashes, rate
 from leaderboard.judging.dimensions import chosen_dimensions, dimensions_of
 from leaderboard.judging.rating_columns import columns_of, write_columns
-from leaderboard.judging.ratings import RATINGS, Rating, write_lines
+from leaderboard.judging.ratings import FAILED_TURN, RATINGS, Rating, failed_words, write_lines
 from leaderboard.judging.sampling import order
 from leaderboard.judging.units import Judged, Unit, chosen_tasks, read_models
+
+if TYPE_CHECKING:
+    from csc_tasks.llm.outcomes import Answer
+
+Question = tuple[str, str, Unit, int]
+"""(judge, model, unit, repeat)."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -133,7 +142,7 @@ async def rate_all(
     from csc_tasks.llm.items import run_items
     from csc_tasks.llm.progress import Progress
 
-    items = []
+    items: list[Question] = []
     for judged in models:
         ids = [unit.id for unit in units[judged.task]]
         twice = set(sorted(ids, key=lambda id_: order(seed + 1, id_))[: round(again * len(ids))])
@@ -144,17 +153,21 @@ async def rate_all(
                     for repeat in range(2 if id_ in twice else 1)
                 ]
 
-    async def work(item):
+    async def work(item: Question) -> tuple[dict[str, int], "Answer"]:
         judge, _, unit, repeat = item
         return await rate(llm, judge, unit, chosen, reference, repeat)
 
-    outcome = await run_items(items, work, llm, Progress(len(items), "ratings"))
-    found = {id(item): (scores, "", answer.attempts) for item, (scores, answer) in outcome.results}
-    found |= {
+    asked = [item for item in items if not item[2].failed]
+    outcome = await run_items(asked, work, llm, Progress(len(asked), "ratings"))
+    replies: dict[int, tuple[dict[str, int] | None, str, int]] = {
+        id(item): (scores, "", answer.attempts) for item, (scores, answer) in outcome.results
+    }
+    replies |= {
         id(item): (None, f"{error.reason}: {error.detail}"[:300], llm.attempts)
         for item, error in outcome.drops
     }
-    return [_rating(judges, item, *found[id(item)]) for item in items]
+    failed = None, FAILED_TURN, 0
+    return [_rating(judges, item, *replies.get(id(item), failed)) for item in items]
 
 
 def columns_signed(
@@ -211,14 +224,16 @@ def judge_record(
     counts = {}
     for judge in judges:
         own = [rating for rating in ratings if rating.rater == judge]
+        asked = [rating for rating in own if not rating.failed]
         counts[judge] = {
-            "asked": len(own),
-            "missing": sum(rating.scores is None for rating in own),
+            "asked": len(asked),
+            "failed_turns": len(own) - len(asked),
+            "missing": sum(rating.scores is None for rating in asked),
             "asked_again": sum(rating.attempts > 1 for rating in own),
             "problems": dict(
                 sorted(
                     Counter(
-                        rating.problem.partition("; ")[0] for rating in own if rating.problem
+                        rating.problem.partition("; ")[0] for rating in asked if rating.problem
                     ).items()
                 )
             ),
@@ -234,7 +249,8 @@ def judge_record(
 
 def table(ratings: Sequence[Rating]) -> list[str]:
     """One Markdown row per task, model and judge: mean over dimensions with its clustered 95 %
-    interval, and how many are missing.
+    interval, and how many are missing because of the judge, or were not asked about because the
+    model's turn failed.
     """
     from leaderboard.judging.intervals import mean
 
@@ -242,16 +258,23 @@ def table(ratings: Sequence[Rating]) -> list[str]:
     for rating in ratings:
         if not rating.repeat:
             rows[rating.task, rating.model, rating.rater].append(rating)
-    lines = ["|task|model|judge|overall|95 %|rated|missing|", "|---|---|---|---:|---:|---:|---:|"]
+    lines = [
+        "|task|model|judge|overall|95 %|rated|missing|failed turns|",
+        "|---|---|---|---:|---:|---:|---:|---:|",
+    ]
     for (task, model, judge), own in rows.items():
-        rated = [rating for rating in own if rating.scores is not None]
-        means = [sum(rating.scores.values()) / len(rating.scores) for rating in rated]
-        found = mean(means, [rating.conversation_id for rating in rated])
-        value = "–" if found.value is None else f"{found.value:.1f}"
-        interval = "–" if found.low is None else f"{found.low:.1f} to {found.high:.1f}"
+        rated = [
+            (sum(rating.scores.values()) / len(rating.scores), rating.conversation_id)
+            for rating in own
+            if rating.scores is not None
+        ]
+        failed = sum(rating.failed for rating in own)
+        overall = mean([score for score, _ in rated], [conversation for _, conversation in rated])
+        value = "–" if overall.value is None else f"{overall.value:.1f}"
+        interval = "–" if overall.low is None else f"{overall.low:.1f} to {overall.high:.1f}"
         lines.append(
             f"|{task}|{shown(model)}|{judge}|{value}|{interval}|{len(rated):,}"
-            f"|{len(own) - len(rated):,}|"
+            f"|{len(own) - len(rated) - failed:,}|{failed:,}|"
         )
     return lines
 
@@ -267,31 +290,35 @@ def counts_lines(counts: Mapping[str, Mapping]) -> list[str]:
         )
         lines.append(
             f"{judge}: {own['asked']:,} asked, {own['asked_again']:,} more than once,"
-            f" {own['missing']:,} missing{why}"
+            f" {own['missing']:,} missing{why}{failed_words(own['failed_turns'])}"
         )
     return lines
 
 
 def _rating(
-    judges: Mapping[str, str], item: tuple, scores: dict | None, problem: str, attempts: int
+    judges: Mapping[str, str],
+    item: Question,
+    scores: Mapping[str, int] | None,
+    problem: str,
+    attempts: int,
 ) -> Rating:
     judge, model, unit, repeat = item
     return Rating(
-        "judge",
-        judge,
-        judges[judge],
-        model,
-        unit.task,
-        unit.id,
-        unit.conversation_id,
-        unit.language,
-        unit.topic,
-        unit.stage,
-        unit.length,
-        scores,
-        problem,
-        attempts,
-        repeat,
+        kind="judge",
+        rater=judge,
+        asked=judges[judge],
+        model=model,
+        task=unit.task,
+        unit=unit.id,
+        conversation_id=unit.conversation_id,
+        language=unit.language,
+        topic=unit.topic,
+        stage=unit.stage,
+        length=unit.length,
+        scores=None if scores is None else dict(scores),
+        problem=problem,
+        attempts=attempts,
+        repeat=repeat,
     )
 
 

@@ -7,10 +7,11 @@
 A and B are samples files of `lm_eval --log_samples`, or folders of them. Every two models are
 compared on the same sampled turns (in generated context: on the same conversations as each played
 them). A judge sees a pair twice, in both orders; a verdict that changes with the order is a tie,
-and one without an answer in both orders is missing. Scores are Bradley-Terry's with ties
-(Davidson's model), with bootstrap intervals over conversations; sets of models that cannot be told
-apart are shown as such. Each --llm is a judge, named NAME in --llm NAME=openai:MODEL or else after
-its model; where options say STAGE, that name is meant.
+and one without an answer in both orders is missing. Nobody is asked about a pair in which a turn of
+one of the two models failed; such pairs are counted apart. Scores are Bradley-Terry's with ties
+(Davidson's model), with bootstrap intervals over conversations; sets of models that are not
+significantly different are shown as such. Each --llm is a judge, named NAME in --llm
+NAME=openai:MODEL or else after its model; where options say STAGE, that name is meant.
 
 --out gets comparisons.jsonl (read by csc agreement), pairwise.json (judges, prompts, sample,
 counts, rankings) and run.json. Every request is in the journal: a run that was stopped or killed
@@ -25,12 +26,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from csc_tasks.errors import DataError
 from leaderboard.judging import llm_judges
 from leaderboard.judging.asking import COMPARED, compare, prompt_hashes
-from leaderboard.judging.ratings import COMPARISONS, Comparison, write_lines
+from leaderboard.judging.ratings import (
+    COMPARISONS,
+    FAILED_TURN,
+    Comparison,
+    failed_words,
+    write_lines,
+)
 from leaderboard.judging.units import Judged, Unit, chosen_tasks, read_models
+
+if TYPE_CHECKING:
+    from leaderboard.judging.strengths import Ranking
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -63,6 +74,10 @@ def main(args: Namespace) -> None:
         )
         write_lines(args.out / COMPARISONS, comparisons)
         rankings = rank(comparisons, args.seed)
+        counts = {
+            judge: counted([comparison for comparison in comparisons if comparison.rater == judge])
+            for judge in judges
+        }
         names = ("conversations", "turns", "unit", "show_reference", "seed", "attempts", "sampling")
         record = {
             "settings": {name: getattr(args, name) for name in names},
@@ -70,6 +85,7 @@ def main(args: Namespace) -> None:
             "signatures": list(signed.values()),
             "prompts": prompt_hashes(COMPARED, llm_judges.languages_of(units)),
             "sample": {task: len(own) for task, own in units.items()},
+            "counts": counts,
             "rankings": {
                 f"{judge} {task}": _plain(found) for (judge, task), found in rankings.items()
             },
@@ -85,6 +101,11 @@ def main(args: Namespace) -> None:
                 Report(title="Comparisons", notes=(), signatures=(), sections=tuple(sections))
             )
         )
+        for judge, own in counts.items():
+            print(
+                f"{judge}: {own['pairs']:,} pairs, {own['missing']:,} missing"
+                f"{failed_words(own['failed_turns'])}"
+            )
         print(llm_judges.spent_line(llm))
     print(f"Wrote {args.out / COMPARISONS}; next: csc agreement {args.out} --out reliability/")
 
@@ -96,15 +117,15 @@ def compared_models(models: Sequence[Judged]) -> list[Judged]:
     by_task: dict[str, list[Judged]] = defaultdict(list)
     for judged in models:
         by_task[judged.task].append(judged)
-    kept = [judged for found in by_task.values() if len(found) > 1 for judged in found]
-    alone = [f"{found[0].task} ({found[0].model})" for found in by_task.values() if len(found) == 1]
-    if not kept:
+    shared = [judged for own in by_task.values() if len(own) > 1 for judged in own]
+    alone = [f"{own[0].task} ({own[0].model})" for own in by_task.values() if len(own) == 1]
+    if not shared:
         raise DataError(
             f"there are no two models with the same task to compare; there are {', '.join(alone)}"
         )
     if alone:
         print(f"left out, only one model has them: {', '.join(alone)}")
-    return kept
+    return shared
 
 
 async def compare_all(
@@ -119,7 +140,7 @@ async def compare_all(
     from csc_tasks.llm.outcomes import Dropped
     from csc_tasks.llm.progress import Progress
 
-    items = [
+    items: list[tuple[str, Judged, Judged, str]] = [
         (judge, first, second, unit.id)
         for task, own in units.items()
         for first, second in combinations([judged for judged in models if judged.task == task], 2)
@@ -127,13 +148,15 @@ async def compare_all(
         for judge in judges
     ]
 
-    async def one(judge, first, second):
+    async def one(judge: str, first: Unit, second: Unit) -> tuple[str | None, str]:
+        if first.failed or second.failed:
+            return None, FAILED_TURN
         try:
             return await compare(llm, judge, first, second, reference), ""
         except Dropped as error:
             return None, f"{error.reason}: {error.detail}"[:300]
 
-    async def work(item):
+    async def work(item: tuple[str, Judged, Judged, str]) -> Comparison:
         judge, a, b, id_ = item
         forward, problem = await one(judge, a.units[id_], b.units[id_])
         backward, other = await one(judge, b.units[id_], a.units[id_])
@@ -160,7 +183,17 @@ async def compare_all(
     return outcome.values
 
 
-def rank(comparisons: Sequence[Comparison], seed: int) -> dict[tuple[str, str], object]:
+def counted(comparisons: Sequence[Comparison]) -> dict[str, int]:
+    """What became of one judge's pairs."""
+    asked = [comparison for comparison in comparisons if not comparison.failed]
+    return {
+        "pairs": len(comparisons),
+        "failed_turns": len(comparisons) - len(asked),
+        "missing": sum(comparison.winner is None for comparison in asked),
+    }
+
+
+def rank(comparisons: Sequence[Comparison], seed: int) -> dict[tuple[str, str], "Ranking"]:
     """(judge, task) -> the ranking, where there is one."""
     from leaderboard.judging.strengths import ranking
 
@@ -170,17 +203,19 @@ def rank(comparisons: Sequence[Comparison], seed: int) -> dict[tuple[str, str], 
     return {key: found for key, own in by_judge.items() if (found := ranking(own, seed))}
 
 
-def _plain(found) -> dict:
+def _plain(ranking: "Ranking") -> dict:
     """A ranking as JSON holds it."""
     return {
-        "models": [{**asdict(model), "score": model.score.model_dump()} for model in found.models],
-        "not_told_apart": found.sets,
-        "differences": [
-            {"a": a, "b": b, **value.model_dump()} for (a, b), value in found.differences.items()
+        "models": [
+            {**asdict(model), "score": model.score.model_dump()} for model in ranking.models
         ],
-        "bounded": found.bounded,
-        "comparisons": found.comparisons,
-        "unusable": found.unusable,
+        "not_significantly_different": ranking.sets,
+        "differences": [
+            {"a": a, "b": b, **value.model_dump()} for (a, b), value in ranking.differences.items()
+        ],
+        "bounded": ranking.bounded,
+        "comparisons": ranking.comparisons,
+        "unusable": ranking.unusable,
     }
 
 

@@ -11,8 +11,8 @@ for any text, each enough by itself:
   template's (`<|im_start|>`, `</s>`); `[INST]` is escaped too;
 - CODE is a hash of the whole document, so a text would have to hold its own hash.
 
-Characters that show nothing or reorder others (controls, zero-width and bidirectional marks, half
-characters) are escapes as well. All of it is JSON: a reader that decodes the document has every
+Characters that show nothing or reorder others (controls, zero-width and bidirectional marks, lone
+surrogates) are escapes as well. All of it is JSON: a reader that decodes the document has every
 text back as it was. The same data gives the same block, so a journal replays.
 """
 
@@ -33,24 +33,6 @@ def quote(data: Mapping) -> tuple[str, str]:
     body = "\n".join("".join(map(_safe, _ROLE.sub(r"\\u005b", line))) for line in _lines(data))
     code = hashlib.sha256(body.encode()).hexdigest()[:16]
     return f"<data {code}>\n{body}\n</data {code}>", code
-
-
-def unquote(prompt: str) -> tuple[str, dict]:
-    """(what stands outside the block, the data) of a prompt with one block; raises ValueError where
-    its structure is broken.
-    """
-    lines = prompt.split("\n")
-    opening = [i for i, line in enumerate(lines) if re.fullmatch(r"<data [0-9a-f]{16}>", line)]
-    closing = [i for i, line in enumerate(lines) if re.fullmatch(r"</data [0-9a-f]{16}>", line)]
-    if len(opening) != 1 or len(closing) != 1 or lines[closing[0]] != f"</{lines[opening[0]][1:]}":
-        raise ValueError(
-            f"{len(opening)} opening and {len(closing)} closing lines, where one of each with one"
-            " code belongs"
-        )
-    body = "\n".join(lines[opening[0] + 1 : closing[0]])
-    if hashlib.sha256(body.encode()).hexdigest()[:16] != lines[opening[0]][6:-1]:
-        raise ValueError("the code is not that of the data")
-    return "\n".join(lines[: opening[0]] + lines[closing[0] + 1 :]), json.loads(body)
 
 
 def _lines(data: Mapping) -> list[str]:

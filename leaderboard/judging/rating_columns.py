@@ -71,11 +71,10 @@ def write_columns(
         together[found.model, stamp_of(found.file)].append(found)
     written = []
     for (model, first), parts in together.items():
-        results = None
+        results = only(read_run(parts[0].file).results, [part.task for part in parts])
         folder, stamp = out / folder_name(model), f"{first}.1"
         for part in parts:
             run, own = read_run(part.file), columns[model, part.task]
-            results = results or only(run.results, [part.task for part in parts])
             write_samples(
                 folder, stamp, part.task, with_columns(run, _columns(run, part.units, own))
             )
@@ -119,4 +118,7 @@ def _columns(
         own += [by_place.get((record["conversation_id"], record["turn"])) for record in records]
         if records and own[-1] is None:
             own[-1] = by_place.get((records[-1]["conversation_id"], WHOLE))
-    return {name: [values.get(unit) for unit in own] for name, values in columns.items()}
+    return {
+        name: [None if unit is None else values.get(unit) for unit in own]
+        for name, values in columns.items()
+    }

@@ -6,10 +6,14 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from csc_tasks.errors import DataError
 from csc_tasks.out import replace_file
 from csc_tasks.reading import read_text
+
+FAILED_TURN = "the model's turn failed"
+"""The problem of what nobody was asked about, because the model had no reply to it."""
 
 RATINGS, COMPARISONS = "ratings.jsonl", "comparisons.jsonl"
 
@@ -22,7 +26,8 @@ class Rating:
     judge as backend:model, "" for people.
     scores: dimension -> number, None where nothing usable came (`problem` says why): missing, never
     0. repeat: 1 for the second asking.
-    attempts: replies it took, malformed ones included. length: characters of what was rated.
+    attempts: replies it took, malformed ones included; 0 where nobody was asked.
+    length: characters of what was rated.
     """
 
     kind: str
@@ -40,6 +45,11 @@ class Rating:
     problem: str = ""
     attempts: int = 1
     repeat: int = 0
+
+    @property
+    def failed(self) -> bool:
+        """Whether nobody was asked, because the model's turn failed."""
+        return self.problem == FAILED_TURN
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,11 @@ class Comparison:
     problem: str = ""
 
     @property
+    def failed(self) -> bool:
+        """Whether nobody was asked, because a turn of one of the models failed."""
+        return self.problem == FAILED_TURN
+
+    @property
     def winner(self) -> str | None:
         """ "a", "b", or "tie", which a verdict that flips with the order is too; None unless both
         orders were answered.
@@ -83,11 +98,16 @@ class Comparison:
         return self.forward == self.backward and self.forward in ("first", "second")
 
 
-def write_lines(file: Path, items: Iterable[Rating | Comparison]) -> Path:
-    """Write the items, one a line; the file appears whole or not at all."""
+def write_lines(file: Path, items: Iterable[Any]) -> Path:
+    """Write the items (of a dataclass), one a line; the file appears whole or not at all."""
     return replace_file(
         file, (json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in items)
     )
+
+
+def failed_words(count: int) -> str:
+    """How many failed turns there were, to go on with a line of counts; "" for none."""
+    return f"; {count:,} not asked about, {FAILED_TURN}" if count else ""
 
 
 def read_ratings(paths: Iterable[Path]) -> list[Rating]:
@@ -129,9 +149,9 @@ def _read(paths, name, form):
     names = {field.name for field in fields(form)}
     # A folder that is given twice is read once.
     for path in {path.resolve(): path for path in paths}.values():
-        for file in (
-            sorted(path.rglob(name)) if path.is_dir() else [path] if path.name == name else []
-        ):
+        for file in sorted(path.rglob(name)) if path.is_dir() else [path]:
+            if file.name != name:
+                continue
             lines = read_text(
                 file, "give what csc judge, csc pairwise or csc human import wrote"
             ).split("\n")
@@ -152,9 +172,10 @@ def _read(paths, name, form):
 
 
 def _check_rating(rating: Rating, where: str) -> None:
-    low, high = {"judge": (0, 100), "human": (1, 5)}.get(rating.kind, (None, None))
-    if low is None:
+    ranges = {"judge": (0, 100), "human": (1, 5)}
+    if rating.kind not in ranges:
         raise DataError(f"{where}: kind {rating.kind!r} is neither judge nor human")
+    low, high = ranges[rating.kind]
     for name, score in (rating.scores or {}).items():
         if type(score) not in (int, float) or not low <= score <= high:
             raise DataError(

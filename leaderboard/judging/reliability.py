@@ -3,9 +3,10 @@ Assembled here, computed elsewhere.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from csc_tasks.errors import DataError
+from leaderboard.board import Value
 from leaderboard.judging import effects, rating_tables
 from leaderboard.judging.families import family
 from leaderboard.judging.ratings import Comparison, Rating
@@ -42,7 +43,7 @@ def report(
         *_some(missing_section(ratings, comparisons)),
         *_some(position_section(comparisons, comparing)),
         *_some(length_section(ratings, judges)),
-        *_some(kinship_section(ratings, judges, families)),
+        *_some(self_preference_section(ratings, judges, families)),
         *_some(saturation_section(ratings, judges)),
         *_some(stability_section(ratings, judges, seed)),
         *(section for rater in comparing for section in ranking_sections(comparisons, rater, seed)),
@@ -90,7 +91,8 @@ def agreement_sections(
     for title, raters in (("Agreement among judges", judges), ("Agreement among people", humans)):
         if len(raters) < 2:
             continue
-        panel, rows = said.of(raters), []
+        panel = said.of(raters)
+        rows: list[tuple[str | int | Value, ...]] = []
         for dimension in [*sorted({key[2] for own in panel.scores.values() for key in own}), ALL]:
             found = rating_tables.agreement(
                 panel if dimension == ALL else panel.in_dimension(dimension), seed
@@ -111,11 +113,11 @@ def agreement_sections(
         sections.append(Section(title=title, text=text, columns=columns, rows=tuple(rows)))
     pairs = _pairs(said, judges, humans)
     if pairs:
-        rows = []
+        of_two: list[tuple[str | int | Value, ...]] = []
         for table, first, second in pairs:
             found = rating_tables.agreement(table.of([first, second]), seed)
             if found.units:
-                rows.append(
+                of_two.append(
                     (
                         f"{first} – {second}",
                         found.units,
@@ -125,7 +127,7 @@ def agreement_sections(
                         found.spearman,
                     )
                 )
-        columns = (
+        headings = (
             "raters",
             "rated by both",
             "Fleiss' kappa",
@@ -138,16 +140,17 @@ def agreement_sections(
             " scores are compared."
         )
         sections.append(
-            Section(title="Agreement of two", text=text, columns=columns, rows=tuple(rows))
+            Section(title="Agreement of two", text=text, columns=headings, rows=tuple(of_two))
         )
     return sections
 
 
 def missing_section(ratings: Sequence[Rating], comparisons: Sequence[Comparison]) -> Section | None:
     """What became of the questions put to each judge."""
-    rows = []
+    rows: list[tuple[str | int | Value, ...]] = []
     for judge in dict.fromkeys(rating.rater for rating in ratings if rating.kind == "judge"):
-        own = [rating for rating in ratings if rating.rater == judge]
+        all_own = [rating for rating in ratings if rating.rater == judge]
+        own = [rating for rating in all_own if not rating.failed]
         absent = [rating for rating in own if rating.scores is None]
         again = sum(rating.attempts > 1 for rating in own)
         rows.append(
@@ -158,27 +161,39 @@ def missing_section(ratings: Sequence[Rating], comparisons: Sequence[Comparison]
                 again,
                 len(absent),
                 effects.missing_share(own),
+                len(all_own) - len(own),
                 _reasons(absent),
             )
         )
     for judge in dict.fromkeys(comparison.rater for comparison in comparisons):
-        own = [comparison for comparison in comparisons if comparison.rater == judge]
-        absent = [comparison for comparison in own if comparison.winner is None]
+        all_pairs = [comparison for comparison in comparisons if comparison.rater == judge]
+        pairs = [comparison for comparison in all_pairs if not comparison.failed]
+        undecided = [comparison for comparison in pairs if comparison.winner is None]
         rows.append(
             (
                 judge,
                 "comparisons",
-                len(own),
+                len(pairs),
                 "–",
-                len(absent),
-                effects.missing_share(own),
-                _reasons(absent),
+                len(undecided),
+                effects.missing_share(pairs),
+                len(all_pairs) - len(pairs),
+                _reasons(undecided),
             )
         )
-    columns = ("judge", "of", "asked", "more than once", "missing", "share missing", "why")
+    columns = (
+        "judge",
+        "of",
+        "asked",
+        "more than once",
+        "missing",
+        "share missing",
+        "failed turns",
+        "why",
+    )
     text = (
         "A reply that does not answer every item asked, by its name and in range, is asked again a"
-        " few times and is then missing."
+        " few times and is then missing. Nobody is asked about a turn that failed."
     )
     return (
         Section(title="Parse failures", text=text, columns=columns, rows=tuple(rows), digits=3)
@@ -225,18 +240,18 @@ def length_section(ratings: Sequence[Rating], judges: Sequence[str]) -> Section 
     )
 
 
-def kinship_section(
+def self_preference_section(
     ratings: Sequence[Rating], judges: Sequence[str], families: Mapping[str, str]
 ) -> Section | None:
     """Self-preference."""
     asked = {rating.rater: rating.asked for rating in ratings}
     rows = []
     for judge in judges:
-        kin = family(judge, families) or family(asked[judge].partition(":")[2], families)
+        own = family(judge, families) or family(asked[judge].partition(":")[2], families)
         rows.append(
             (
                 judge,
-                kin or "unknown",
+                own or "unknown",
                 effects.self_preference(ratings, judge, asked[judge], families),
             )
         )
@@ -281,8 +296,8 @@ def saturation_section(ratings: Sequence[Rating], judges: Sequence[str]) -> Sect
         "standard deviation",
     )
     text = (
-        "A judge who gives nearly everything the same score tells little apart, however well it"
-        " agrees with others."
+        "A judge who gives nearly everything the same score says little about what is better,"
+        " however well it agrees with others."
     )
     return (
         Section(title="Saturation", text=text, columns=columns, rows=tuple(rows)) if rows else None
@@ -311,33 +326,31 @@ def ranking_sections(comparisons: Sequence[Comparison], rater: str, seed: int) -
     for comparison in comparisons:
         if comparison.rater == rater:
             by_task[comparison.task].append(comparison)
+    rankings = {task: ranking(own, seed) for task, own in by_task.items()}
     return [
-        ranking_section(found, f"{rater}, {task}")
-        for task, own in by_task.items()
-        if (found := ranking(own, seed))
+        ranking_section(ranked, f"{rater}, {task}") for task, ranked in rankings.items() if ranked
     ]
 
 
-def ranking_section(found: Ranking, where: str) -> Section:
-    """A ranking as a table; models that share a letter are not told apart."""
-    letters = {model.model: "" for model in found.models}
-    for letter, members in zip(_letters(), found.sets, strict=False):
+def ranking_section(ranked: Ranking, where: str) -> Section:
+    """A ranking as a table; models that share a letter are not significantly different."""
+    letters = {model.model: "" for model in ranked.models}
+    for letter, members in zip(_letters(), ranked.sets, strict=False):
         for model in members:
             letters[model] += letter
-    rows = tuple((m.model, m.score, m.won, m.tied, m.lost, letters[m.model]) for m in found.models)
+    rows = tuple((m.model, m.score, m.won, m.tied, m.lost, letters[m.model]) for m in ranked.models)
     text = (
-        f"{found.comparisons:,} comparisons, {found.unusable:,} without a verdict in both orders"
-        " left out. "
-        + "Bradley-Terry scores with ties (Davidson), mean 0; a difference of 1 is 2.7 wins for"
-        " each loss. Models that share a letter cannot be told apart (95 % interval of their"
-        " difference)."
+        f"{ranked.comparisons:,} comparisons, {ranked.unusable:,} without a verdict in both orders"
+        " left out. Bradley-Terry scores with ties (Davidson), mean 0; a difference of 1 is 2.7"
+        " wins for each loss. Models that share a letter are not significantly different (95 %"
+        " interval of their difference)."
     )
-    if found.bounded:
+    if ranked.bounded:
         text += (
             " Some models were never beaten by the rest: half a win each way was added to every"
             " pair, and distances are lower bounds."
         )
-    columns = ("model", "score", "won", "tied", "lost", "not told apart")
+    columns = ("model", "score", "won", "tied", "lost", "not significantly different")
     return Section(title=f"Comparisons: {where}", text=text, columns=columns, rows=rows)
 
 
@@ -366,7 +379,8 @@ def _reasons(absent: Iterable[Rating | Comparison]) -> str:
     return "; ".join(f"{count:,} {problem}" for problem, count in counted.most_common(3))
 
 
-def _letters():
+def _letters() -> Iterator[str]:
+    """a to z, then a1 to z1, and so on."""
     number = 0
     while True:
         yield chr(ord("a") + number % 26) + ("" if number < 26 else str(number // 26))

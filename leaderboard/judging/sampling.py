@@ -32,8 +32,9 @@ def sample(units: Iterable[Unit], conversations: int, turns: int, seed: int) -> 
         for i in sorted(ids, key=lambda i: order(seed, i))[: wanted[name]]
     ]
     stages = Counter(unit.stage for own in by_conversation.values() for unit in own)
-    whole, taken = sum(stages.values()), Counter()
-    kept = []
+    whole = sum(stages.values())
+    taken: Counter[str] = Counter()
+    drawn: list[Unit] = []
     # Those with the least choice first: what they force on the sample, the others can make up for.
     for conversation_id in sorted(
         chosen, key=lambda i: (len({unit.stage for unit in by_conversation[i]}), order(seed, i))
@@ -41,12 +42,12 @@ def sample(units: Iterable[Unit], conversations: int, turns: int, seed: int) -> 
         left = sorted(by_conversation[conversation_id], key=lambda unit: order(seed, unit.id))
         for _ in range(min(turns, len(left))):
             behind = [
-                stages[unit.stage] / whole * (len(kept) + 1) - taken[unit.stage] for unit in left
+                stages[unit.stage] / whole * (len(drawn) + 1) - taken[unit.stage] for unit in left
             ]
             unit = left.pop(max(range(len(left)), key=lambda i: (behind[i], -i)))
             taken[unit.stage] += 1
-            kept.append(unit)
-    return sorted(kept, key=lambda unit: order(seed, unit.id))
+            drawn.append(unit)
+    return sorted(drawn, key=lambda unit: order(seed, unit.id))
 
 
 def shares(sizes: Mapping[object, int], total: int) -> dict[object, int]:
@@ -56,11 +57,11 @@ def shares(sizes: Mapping[object, int], total: int) -> dict[object, int]:
     whole = sum(sizes.values())
     total = min(total, whole)
     exact = {name: size * total / whole for name, size in sizes.items()}
-    found = {name: int(share) for name, share in exact.items()}
-    rest = sorted(sizes, key=lambda name: (found[name] - exact[name], -sizes[name], str(name)))
-    for name in rest[: total - sum(found.values())]:
-        found[name] += 1
-    return found
+    parts = {name: int(share) for name, share in exact.items()}
+    rest = sorted(sizes, key=lambda name: (parts[name] - exact[name], -sizes[name], str(name)))
+    for name in rest[: total - sum(parts.values())]:
+        parts[name] += 1
+    return parts
 
 
 def order(seed: int, text: str) -> str:

@@ -37,7 +37,7 @@ def answer(request: Request) -> str:
     if language := _of_facts(outside):
         # Whoever gives orders here wants to be found flawless.
         return json.dumps(
-            {"facts": [] if orders else [asdict(verdict) for verdict in facts(data, language)]}
+            {"facts": [asdict(verdict) for verdict in facts(data or {}, language) if not orders]}
         )
     asked = [name for name in DIMENSIONS if f'"{name}": N' in "\n".join(outside)]
     if not asked:
@@ -48,7 +48,7 @@ def answer(request: Request) -> str:
         ]
         return json.dumps(dict.fromkeys(asked, numbers[0] if numbers else 100))
     seed = f"{request.stage} {request.repeat}"
-    return json.dumps({name: score(data, name, seed) for name in asked})
+    return json.dumps({name: score(data or {}, name, seed) for name in asked})
 
 
 def read_prompt(messages: list[dict]) -> tuple[list[str], dict | None]:
@@ -125,13 +125,9 @@ def _better(data):
         shared = [overlap({**data, "reply": data[name]}) for name in ("first", "second")]
     else:
         shared = [overlap({**data, "conversation": data[name]}) for name in ("first", "second")]
-    return (
-        "tie"
-        if abs(shared[0] - shared[1]) < 0.1
-        else "first"
-        if shared[0] > shared[1]
-        else "second"
-    )
+    if abs(shared[0] - shared[1]) < 0.1:
+        return "tie"
+    return "first" if shared[0] > shared[1] else "second"
 
 
 def _words(text):

@@ -201,4 +201,5 @@ def _rating(entry: Entry, scores: Mapping[str, int], known: Mapping) -> Rating:
         "stage",
         "length",
     )
-    return Rating("human", entry.rater, "", *(known[name] for name in parts), dict(scores))
+    unit = {name: known[name] for name in parts}
+    return Rating(kind="human", rater=entry.rater, asked="", scores=dict(scores), **unit)

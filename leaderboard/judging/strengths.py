@@ -1,5 +1,5 @@
-"""Comparisons -> Bradley-Terry scores with intervals, and the sets of models that cannot be told
-apart.
+"""Comparisons -> Bradley-Terry scores with intervals, and the sets of models that are not
+significantly different.
 """
 
 from collections.abc import Sequence
@@ -31,8 +31,8 @@ class Strength:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Models, best first. sets: the largest sets no two of which are told apart by the 95 %
-    interval of their difference.
+    """Models, best first. sets: the largest sets no two of which are significantly different by
+    the 95 % interval of their difference.
 
     bounded: somebody is never beaten by the rest and half wins were added (see `bradley_terry`).
     unusable: comparisons without a verdict in both orders, left out.
@@ -70,7 +70,7 @@ def ranking(
         tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
         low, high = np.quantile(drawn[:, :, None] - drawn[:, None, :], tails, axis=0)
     order = sorted(range(k), key=lambda i: (-theta[i], names[i]))
-    # Without an interval nothing is told apart.
+    # Without an interval no difference is significant.
     sets = indistinguishable(
         np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high), order
     )

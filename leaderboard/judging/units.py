@@ -30,7 +30,8 @@ class Unit:
     WHOLE for a conversation. stage: the first stage of the gold strategy, early, mid or late for a
     question, "" where there is none. said: [speaker, text] pairs before the reply, or the whole
     conversation as played. reply: "" for a conversation. reference: the gold reply, or the gold
-    conversation's pairs. answers: whether the task is about questions.
+    conversation's pairs. answers: whether the task is about questions. failed: the model's turn (of
+    a conversation: one of its turns) failed, so that there is nothing of the model's to rate.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Unit:
     instruction: str = ""
     summary: str = ""
     answers: bool = False
+    failed: bool = False
 
     @property
     def kind(self) -> str:
@@ -83,8 +85,8 @@ class Judged:
 
     def with_texts(self, ids: Collection[str]) -> "Judged":
         """The same with these units only, in full."""
-        found = units_of(read_run(self.file), self.whole)
-        return replace(self, units={id_: found[id_] for id_ in ids})
+        units = units_of(read_run(self.file), self.whole)
+        return replace(self, units={id_: units[id_] for id_ in ids})
 
 
 def read_models(
@@ -98,7 +100,7 @@ def read_models(
     and as `read_run` does. Strategy choice has no replies and is passed over, and so are models
     that never say anything (strategy baselines).
     """
-    found: dict[tuple[str, str], Judged] = {}
+    judged: dict[tuple[str, str], Judged] = {}
     passed = []
     files = [file for file in find_samples(paths) if not tasks or task_of(file) in tasks]
     for logged in map(read_run, newest_runs(files)):
@@ -108,23 +110,22 @@ def read_models(
         if not any(record["reply"] for record in logged.records):
             passed.append(f"{model} ({logged.task})")
             continue
-        if other := found.get((model, logged.task)):
-            files = f"{other.file} and {logged.file}"
+        if other := judged.get((model, logged.task)):
             raise DataError(
                 f"{model} has two samples files for {logged.task}, with different settings:"
-                f" {files}; give one of them"
+                f" {other.file} and {logged.file}; give one of them"
             )
         outlines = {
             id_: replace(unit, said=(), reply="", reference="")
             for id_, unit in units_of(logged, whole).items()
         }
-        found[model, logged.task] = Judged(
+        judged[model, logged.task] = Judged(
             model, logged.task, logged.file, whole, logged.about.generated, outlines
         )
-    if not found:
+    if not judged:
         silent = f"; these say nothing: {', '.join(passed)}" if passed else ""
         raise DataError(f"{', '.join(map(str, paths))}: no replies to rate{silent}")
-    return [found[key] for key in sorted(found)]
+    return [judged[key] for key in sorted(judged)]
 
 
 def chosen_tasks(text: str, paths: Sequence[Path]) -> list[str]:
@@ -141,7 +142,7 @@ def units_of(logged: Run, whole: bool = True) -> dict[str, Unit]:
     """Unit id -> unit, of one samples file; raises DataError for a line whose parts do not fit
     together.
     """
-    units = {}
+    units: dict[str, Unit] = {}
     for number, line in enumerate(logged.lines, 1):
         try:
             if logged.unit == "answers":
@@ -201,6 +202,7 @@ def _answer(task: str, doc: Mapping, record: Mapping) -> Unit:
         instruction=doc["instruction"],
         summary=summary,
         answers=True,
+        failed=_failed(record),
     )
 
 
@@ -214,12 +216,20 @@ def _reply(logged: Run, doc: Mapping, records: Sequence[Mapping], record: Mappin
         said=said,
         reply=_shown(record),
         reference=record["reference"],
+        failed=_failed(record),
     )
 
 
 def _played(task: str, doc: Mapping, records: Sequence[Mapping]) -> Unit:
     return _unit(
-        task, records[0], WHOLE, "", said=_said(doc, records), reply="", reference=_said(doc, ())
+        task,
+        records[0],
+        WHOLE,
+        "",
+        said=_said(doc, records),
+        reply="",
+        reference=_said(doc, ()),
+        failed=any(map(_failed, records)),
     )
 
 
@@ -239,6 +249,11 @@ def _shown(record: Mapping) -> str:
     return (
         record["reply"] if record["reply"].strip() else language(record["language"]).words.NO_REPLY
     )
+
+
+def _failed(record: Mapping) -> bool:
+    """Whether the server gave no reply to this turn; files of earlier versions do not say."""
+    return bool(record.get("failed"))
 
 
 def _stage(record: Mapping) -> str:

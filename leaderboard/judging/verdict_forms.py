@@ -3,12 +3,12 @@
 import unicodedata
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationInfo, create_model, field_validator
 
 from csc_tasks.llm.reply_form import Form, Text
-from csc_tasks.metrics.facts import KINDS
+from csc_tasks.metrics.facts import Kind
 
 
 class Exact(Form):
@@ -26,9 +26,8 @@ class Choice(Exact):
 @cache
 def rating_form(dimensions: tuple[str, ...]) -> type[Exact]:
     """A whole number 0..100 for each of the dimensions, by its name."""
-    return create_model(
-        "Ratings", __base__=Exact, **{name: (int, Field(ge=0, le=100)) for name in dimensions}
-    )
+    fields: dict[str, Any] = {name: (int, Field(ge=0, le=100)) for name in dimensions}
+    return create_model("Ratings", __base__=Exact, **fields)
 
 
 class Claim(Exact):
@@ -37,14 +36,15 @@ class Claim(Exact):
     """
 
     text: Text
-    kind: Literal[KINDS]
+    kind: Kind
     supported: bool
 
     @field_validator("text")
     @classmethod
     def stands_in_the_reply(cls, text: str, info: ValidationInfo) -> str:
         """Refuses words that are not the reply's; `info.context` is the reply."""
-        if not (words := _visible(text)) or words not in _visible(info.context):
+        words = _visible(text)
+        if not words or words not in _visible(str(info.context)):
             raise ValueError("does not stand in the reply")
         return text
 

@@ -8,7 +8,7 @@ from typing import Any
 from csc_tasks.runs.results_file import Identity, iso
 from csc_tasks.runs.task_record import TURNS, TaskRecord
 from leaderboard.board import Column, Comparison, Model, Row, Run, Setting, Table, Value
-from leaderboard.columns import TITLES, columns
+from leaderboard.columns import TITLES, columns, main_column
 from leaderboard.folder import slug_of
 from leaderboard.model_report import (
     Diagnosis,
@@ -139,11 +139,8 @@ def _columns(selection: Selection, rows: Rows) -> tuple[Column, ...]:
 
 
 def _scores(every: Sequence[Column], values: Mapping[str, Mapping[str, Value]]) -> dict[str, float]:
-    """Slug -> the value that rows are put in order by: of the first ranked column, strategies
-    before texts.
-    """
-    ranked = [column for column in every if column.ranked]
-    first = next((c for c in ranked if c.metric == "strategy_acc"), ranked[0] if ranked else None)
+    """Slug -> the value that rows are put in order by."""
+    first = main_column(every)
     found = {slug: own.get(first.key) for slug, own in values.items()} if first else {}
     return {slug: v.value for slug, v in found.items() if v is not None and v.value is not None}
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from csc_tasks.metrics.result_names import metric_of
 from csc_tasks.runs.names import rated
 from csc_tasks.runs.samples_file import NOT_ASKED, Items
 from leaderboard.model_report import ContextGap, Divergence, GapPoint
@@ -30,7 +31,7 @@ def context_gaps(
     for metric in (
         name
         for name in reference_means
-        if name in generated_means and name != "unparsed" and not rated(name)
+        if name in generated_means and not rated(name) and not _says_how_it_went(name)
     ):
         with_gold, with_own = reference_means[metric][ours], generated_means[metric][theirs]
         known = ~np.isnan(with_gold) & ~np.isnan(with_own)
@@ -92,6 +93,11 @@ def divergence(reference: Items, generated: Items) -> Divergence | None:
         median=median,
         firsts=tuple(counts) if len(there) else (),
     )
+
+
+def _says_how_it_went(name: str) -> bool:
+    metric = metric_of(name)
+    return metric is not None and not metric.ranked
 
 
 def _shared(reference: Items, generated: Items) -> tuple[np.ndarray, np.ndarray]:

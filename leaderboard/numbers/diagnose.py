@@ -235,10 +235,8 @@ def mean_columns(logged: Items) -> dict[str, np.ndarray]:
 
 
 def _says_how_it_went(name: str) -> bool:
-    """Whether a metric says how a run went and not how good its replies are; unparsed replies are
-    bad ones as well.
-    """
-    return name in METRICS and not METRICS[name].ranked and name != "unparsed"
+    """Whether a metric says how a run went and not how good its replies are."""
+    return name in METRICS and not (METRICS[name].ranked or METRICS[name].diagnosed)
 
 
 def _group(logged: Items, name: str, mask: np.ndarray, means: Mapping[str, np.ndarray]) -> Group:

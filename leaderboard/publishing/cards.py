@@ -2,6 +2,8 @@
 of the Space with the page.
 """
 
+from typing import Any
+
 from leaderboard.board import Board
 from leaderboard.tables import markdown
 
@@ -66,7 +68,7 @@ def space_card(board: Board, results: str | None) -> str:
     """Front matter of a static Space whose page is index.html, and one line for who reads it in the
     repository.
     """
-    front = {
+    front: dict[str, Any] = {
         "title": board.title,
         "emoji": "📊",
         "colorFrom": "blue",

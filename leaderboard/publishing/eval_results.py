@@ -37,6 +37,9 @@ def entries(board: Board, source: str) -> tuple[dict[str, list[dict]], list[str]
                 left_out.append(f"{model.name}: {reason}")
                 continue
             for column in _scalars(table, row):
+                value = row.values[column.key].value
+                if value is None:
+                    continue
                 if any(
                     (one.dataset_id, one.task_id) == (table.setting.corpus, column.task)
                     for one in found.get(model.name, ())
@@ -51,7 +54,7 @@ def entries(board: Board, source: str) -> tuple[dict[str, list[dict]], list[str]
                         dataset_id=table.setting.corpus,
                         task_id=column.task,
                         dataset_revision=table.setting.revision,
-                        value=round(row.values[column.key].value * column.scale, column.digits),
+                        value=round(value * column.scale, column.digits),
                         date=row.runs[column.task].date[:10],
                         source_url=source,
                         source_name="csc-tasks leaderboard",

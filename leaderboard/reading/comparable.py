@@ -9,6 +9,7 @@ their own.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from csc_tasks.arguments import check_known
 from csc_tasks.errors import DataError
@@ -18,6 +19,7 @@ from csc_tasks.runs.results_file import Identity, Measurement
 from csc_tasks.shown import shown
 from leaderboard.columns import TITLES
 
+_TEMPLATED = {None: None, True: "applied", False: "not applied"}
 # field -> what it is in an error, and how a measurement tells it; None: this one fits everywhere (a
 # baseline has no prompt)
 FIELDS: dict[str, tuple[str, Callable[[Measurement], str | None]]] = {
@@ -37,7 +39,7 @@ FIELDS: dict[str, tuple[str, Callable[[Measurement], str | None]]] = {
     ),
     "chat_template": (
         "chat template",
-        lambda m: None if m.templated is None else ("applied" if m.templated else "not applied"),
+        lambda m: _TEMPLATED[m.templated],
     ),
     "reference": ("reference", lambda m: m.provenance.reference),
     "limit": (
@@ -97,13 +99,13 @@ def select(measurements: Sequence[Measurement], split: Sequence[str] = ()) -> li
     does not exist.
     """
     check_known("--split-by", split, SPLITS)
-    found = []
+    selections = []
     for kind, config, members in _kinds(measurements):
         for values, rows in _split(members, split):
             _check(rows, kind, split)
             _check_one_each(rows)
-            found.append(Selection(kind, config, values, tuple(rows)))
-    return found
+            selections.append(Selection(kind, config, values, tuple(rows)))
+    return selections
 
 
 def _kinds(measurements: Sequence[Measurement]) -> Iterable[tuple[str, str, list[Measurement]]]:
@@ -184,8 +186,12 @@ def _check(rows: Sequence[Measurement], kind: str, split: Sequence[str]) -> None
                 having,
                 "signatures",
                 f"signature of {metric}",
-                lambda m, metric=metric: m.provenance.signatures.get(metric),
+                partial(_signature, metric),
             )
+
+
+def _signature(metric: str, m: Measurement) -> str | None:
+    return m.provenance.signatures.get(metric)
 
 
 def _check_one_each(rows: Sequence[Measurement]) -> None:

@@ -1,9 +1,10 @@
-"""Names for models: a slug for paths, a label for readers, the base below an adapter, and what
-tells two rows of one name apart.
+"""Names for models: a slug for paths, a label for readers, the base below an adapter, and the
+settings in which two rows of one name differ.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 from csc_tasks.runs.results_file import Identity, Measurement
 from leaderboard.board import Model
@@ -25,21 +26,27 @@ def name_models(measurements: Sequence[Measurement]) -> dict[Identity, Model]:
     for identity in identities:
         slugs[identity] = slug_of(identity.name, set(slugs.values()))
     parameters = {m.identity: m.parameters for m in measurements}
-    found = {}
+    models = {}
     for identity in identities:
-        apart = _told_apart(identity, alike[identity.name])
-        shown = ", ".join(f"{name}={value}" for name, value in apart.items())
-        found[identity] = Model(
+        differing = _differing(identity, alike[identity.name])
+        shown = ", ".join(f"{name}={value}" for name, value in differing.items())
+        models[identity] = Model(
             slug=slugs[identity],
             name=identity.name,
             label=_label(identity) + (f" ({shown})" if shown else ""),
-            kind="baseline" if identity.baseline else "adapter" if identity.base else "model",
+            kind=_kind(identity),
             base=_base(identity, slugs),
             base_name=identity.base,
             parameters=parameters[identity],
             settings={name: _short(value) for name, value in identity.settings},
         )
-    return found
+    return models
+
+
+def _kind(identity: Identity) -> Literal["model", "adapter", "baseline"]:
+    if identity.baseline:
+        return "baseline"
+    return "adapter" if identity.base else "model"
 
 
 def in_groups(models: Iterable[Model], score: Mapping[str, float]) -> list[Model]:
@@ -81,7 +88,7 @@ def _base(identity: Identity, slugs: Mapping[Identity, str]) -> str | None:
     return slugs[max(rows, key=lambda other: len(set(other.settings) & set(identity.settings)))]
 
 
-def _told_apart(identity: Identity, alike: Sequence[Identity]) -> dict[str, str]:
+def _differing(identity: Identity, alike: Sequence[Identity]) -> dict[str, str]:
     """The settings in which rows of one name differ, as this one has them."""
     if len(alike) == 1:
         return {}

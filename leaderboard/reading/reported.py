@@ -2,45 +2,68 @@
 
 The file holds `{"paper": ..., "note": ..., "table6_csconv": {"columns": [...], "rows": [[...],
 ...]}}` with percent values and columns model, size, fine_tuned_on, and ref_ or gen_ + bleu2, bleu4,
-rougeL, bertscore, bleurt, strategy_acc: Table 6 of arXiv 2508.04423.
+rougeL, bertscore, bleurt, strategy_acc: Table 6 of arXiv 2508.04423. Which printed tables are
+known, and which column of ours each of theirs belongs to, stands in reported_tables.yaml.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict
 
 from csc_tasks.errors import DataError
 from csc_tasks.reading import read_json
 from leaderboard.board import Column, Reported
 
-TABLE = "table6_csconv"
-_TASKS = {"ref": "csc_conv_ref", "gen": "csc_conv_gen"}
-# Published ROUGE-L was counted by rouge_score's default tokenizer, which drops Chinese characters:
-# it belongs to the column of that name.
-_METRICS = {
-    "bleu2": "bleu_2",
-    "bleu4": "bleu_4",
-    "rougeL": "rouge_l_default",
-    "bertscore": "bertscore",
-    "bleurt": "bleurt",
-    "strategy_acc": "strategy_acc",
-}
+ABOUT = ("model", "size", "fine_tuned_on")
+
+
+class Printed(BaseModel):
+    """A printed table. title: what the paper calls it. language: of its text metrics. contexts,
+    metrics: the two parts of a printed column's name -> our task, our metric.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str
+    language: str
+    contexts: dict[str, str]
+    metrics: dict[str, str]
+
+    def column(self, name: str, columns: Sequence[Column]) -> Column | None:
+        """The column of ours that a printed one belongs to."""
+        context, _, metric = name.partition("_")
+        wanted = (self.contexts.get(context), self.metrics.get(metric))
+        own = [c for c in columns if (c.task, c.metric) == wanted]
+        return next((c for c in own if c.language in (None, self.language)), None)
+
+
+@cache
+def printed_tables() -> dict[str, Printed]:
+    """The printed tables that are known, by their key in a file of reported rows."""
+    text = Path(__file__).with_name("reported_tables.yaml").read_text(encoding="utf-8")
+    return {key: Printed.model_validate(value) for key, value in yaml.safe_load(text).items()}
 
 
 def read_reported(
     file: Path, columns: Sequence[Column]
 ) -> tuple[tuple[Reported, ...], tuple[str, ...]]:
-    """The rows of the file for these columns (a text metric's Chinese one), and the notes that
-    belong below the table.
+    """The rows of the file for these columns (of a text metric, that of the printed table's
+    language), and the notes that belong below the table.
 
     Columns that the table does not have are left out and named in the notes. Raises DataError for a
     file of another form.
     """
-    data = read_json(file, f"give a file of reported rows with {TABLE}")
+    known = " or ".join(printed_tables())
+    data = read_json(file, f"give a file of reported rows with {known}")
+    key = next((key for key in printed_tables() if isinstance(data, dict) and key in data), known)
     try:
-        table, paper = data[TABLE], data["paper"]
+        table, paper = data[key], data["paper"]
         names, rows, note = list(table["columns"]), list(table["rows"]), data.get("note", "")
-        places = [names.index(name) for name in ("model", "size", "fine_tuned_on")]
+        places = [names.index(name) for name in ABOUT]
         if (
             not isinstance(paper, str)
             or not isinstance(note, str)
@@ -51,53 +74,58 @@ def read_reported(
             )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{file}: not a file of reported rows with {TABLE} ({type(error).__name__}:"
+            f"{file}: not a file of reported rows with {key} ({type(error).__name__}:"
             f" {error!s:.80})"
         ) from None
-    keys = {name: _column(name, columns) for name in names}
+    printed = printed_tables()[key]
+    ours = {name: printed.column(name, columns) for name in names}
     left = [
-        name for name, column in keys.items() if column is None and name.partition("_")[0] in _TASKS
+        name
+        for name, column in ours.items()
+        if column is None and name.partition("_")[0] in printed.contexts
     ]
-    found = []
+    reported = []
     for row in rows:
-        name, size, tuned_on = (row[place] for place in places)
-        if not isinstance(name, str) or any(
-            not isinstance(value, str | None) for value in (size, tuned_on)
+        about = [row[place] for place in places]
+        if not isinstance(about[0], str) or any(
+            not isinstance(value, str | None) for value in about[1:]
         ):
             raise DataError(
-                f"{file}: a row of {TABLE} opens with {row[:3]!r:.80}; model, size and"
+                f"{file}: a row of {key} opens with {row[:3]!r:.80}; model, size and"
                 " fine_tuned_on are texts"
             )
-        values = {}
-        for key, value in zip(names, row, strict=True):
-            if (column := keys[key]) is not None and value is not None:
-                if (
-                    isinstance(value, bool)
-                    or not isinstance(value, int | float)
-                    or not math.isfinite(value)
-                ):
-                    raise DataError(
-                        f"{file}: {key} of {name} is {value!r:.40}; it must be a number or null"
-                    )
-                values[column.key] = value / column.scale
-        found.append(
+        values = _values(file, dict(zip(names, row, strict=True)), about[0], ours)
+        reported.append(
             Reported(
-                name=name, size=size, tuned_on=tuned_on, source=f"{paper}, Table 6", values=values
+                name=about[0],
+                size=about[1],
+                tuned_on=about[2],
+                source=f"{paper}, {printed.title}",
+                values=values,
             )
         )
     notes = [f"Reported rows: as printed in {paper}; not measured here, not ranked."]
     notes += [note] if note else []
     notes += [f"Reported but without a column here: {', '.join(left)}."] if left else []
-    return tuple(found), tuple(notes)
+    return tuple(reported), tuple(notes)
 
 
-def _column(name: str, columns: Sequence[Column]) -> Column | None:
-    context, _, metric = name.partition("_")
-    wanted = [
-        c
-        for c in columns
-        if c.task == _TASKS.get(context)
-        and c.metric == _METRICS.get(metric)
-        and c.language in (None, "zh")
-    ]
-    return wanted[0] if wanted else None
+def _values(
+    file: Path, row: Mapping[str, object], model: str, ours: Mapping[str, Column | None]
+) -> dict[str, float]:
+    """Our column's key -> the printed value on our scale, of one row."""
+    values = {}
+    for name, value in row.items():
+        column = ours[name]
+        if column is None or value is None:
+            continue
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not math.isfinite(value)
+        ):
+            raise DataError(
+                f"{file}: {name} of {model} is {value!r:.40}; it must be a number or null"
+            )
+        values[column.key] = value / column.scale
+    return values

@@ -21,13 +21,13 @@ from csc_tasks.runs.names import DIMENSIONS, SIX
 from leaderboard.judging.asking import rating_prompt
 from leaderboard.judging.dimensions import prompts, wording
 from leaderboard.judging.llm_judges import named_judges
-from leaderboard.judging.quoting import unquote
 from leaderboard.judging.rating_columns import columns_of
 from leaderboard.judging.ratings import Rating, read_ratings
 from leaderboard.judging.sampling import sample, shares
 from leaderboard.judging.units import WHOLE, Unit, read_models
 from tests.support.judged_models import curt, gold, write_model
 from tests.support.llm_server import Act, fingerprint, llm_server
+from tests.support.quoted import unquote
 
 
 @pytest.fixture(scope="module")

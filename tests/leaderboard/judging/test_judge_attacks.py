@@ -13,9 +13,10 @@ from csc_tasks.runs.names import SIX
 from leaderboard.judging import scripted
 from leaderboard.judging.asking import comparison_prompt, rating_prompt
 from leaderboard.judging.dimensions import prompts
-from leaderboard.judging.quoting import quote, unquote
+from leaderboard.judging.quoting import quote
 from leaderboard.judging.units import WHOLE, Unit
 from tests.support.attacks import ORDERS, attacks
+from tests.support.quoted import unquote
 
 ATTACKS = attacks()
 SAID = {

@@ -34,7 +34,6 @@ from leaderboard.judging import scripted
 from leaderboard.judging.dimensions import prompts
 from leaderboard.judging.fact_asking import Audited, audited, facts_prompt
 from leaderboard.judging.facts import evidence_hash
-from leaderboard.judging.quoting import unquote
 from leaderboard.judging.report import Report
 from leaderboard.judging.units import Unit, read_models
 from leaderboard.judging.verdict_forms import ClaimsOf
@@ -45,6 +44,7 @@ from tests.support.browser import opened
 from tests.support.judged_models import curt, gold, wordy, write_model
 from tests.support.llm_server import Act, fingerprint, llm_server
 from tests.support.made_results import conversation_result, question_result, write_run
+from tests.support.quoted import unquote
 
 PAID = "I paid $40 for order A1234567."
 DIALOGUE = (
