@@ -94,7 +94,7 @@ def test_order_and_length_by_hand():
 
 
 def test_letters_and_pairs_of_a_ranking():
-    """x beats y beats z, mostly: x and z are told apart, y from neither."""
+    """x beats y beats z, mostly: x and z are significantly different, y from neither is."""
     said = []
     for i in range(12):
         for a, b, wins in (("x", "y", i % 3 != 0), ("y", "z", i % 3 != 1), ("x", "z", i != 0)):

@@ -65,7 +65,7 @@ def marks(first, second, third, higher=True, **numbers):
 
 def test_the_second_is_underlined_only_where_its_intervals_exclude_zero():
     assert marks(APART, APART, APART) == ("a", "b")
-    # b is next, and not told apart from c: nothing is underlined.
+    # b is next, and not significantly different from c: nothing is underlined.
     assert marks(APART, APART, TOGETHER) == ("a", None)
     assert marks(APART, APART, (None, None)) == ("a", None)
 
