@@ -22,6 +22,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 FORMAT: Final = 1
+TITLE = "Customer-support conversation leaderboard"
 
 
 class Strict(BaseModel):
@@ -197,7 +198,7 @@ class Board(Strict):
     """
 
     format: Literal[1] = FORMAT
-    title: str = "Customer-support conversation leaderboard"
+    title: str = TITLE
     project: str
     date: str
     seed: int

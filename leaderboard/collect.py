@@ -20,13 +20,34 @@ leaves the machine.
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 from csc_tasks import __version__
 from csc_tasks.errors import SettingError, require
 from csc_tasks.out import is_new, replace_file, say_earlier
+from csc_tasks.runs.finding import find_results
+from csc_tasks.runs.results_file import Identity, Measurement, iso, public_bytes, read_results
+from csc_tasks.runs.task_record import CONVERSATIONS
 from csc_tasks.shown import shown
+from leaderboard.board import TITLE, Board, Model
+from leaderboard.folder import RELIABILITY, dumped, write_board
+from leaderboard.judging.report import Report, load_report
+from leaderboard.model_report import Diagnosis, ModelReport, SampleSet, TableGaps
+from leaderboard.numbers import assemble
+from leaderboard.numbers.assemble import RunKey
+from leaderboard.numbers.fact_audit import read_evidence
+from leaderboard.numbers.measured import Measured, Options, measure
+from leaderboard.page.render import write_page
+from leaderboard.rated import doubts
+from leaderboard.reading.comparable import newest, select
+from leaderboard.reading.models import name_models
+from leaderboard.reading.reported import read_reported
+from leaderboard.tables import markdown
 
 # Below this a second process costs more than it saves.
 WORTH_A_PROCESS = 40 * 2**20
@@ -112,12 +133,6 @@ def add_arguments(parser) -> None:
 
 def main(args) -> None:
     require("scipy.special", "leaderboard", "csc collect")
-    from leaderboard.numbers.fact_audit import read_evidence
-    from leaderboard.numbers.measured import Options
-    from leaderboard.page.render import write_page
-    from leaderboard.reading.reported import read_reported
-    from leaderboard.tables import markdown
-
     check_out(args.out)
     for name, least in (("samples", 0), ("resamples", 100), ("jobs", 1), ("seed", 0)):
         if getattr(args, name) < least:
@@ -151,30 +166,19 @@ def main(args) -> None:
 def collect(
     paths: Sequence[Path],
     out: Path,
-    options,
+    options: Options,
     split: Sequence[str] = (),
     reported: Path | None = None,
     jobs: int = 1,
     title: str | None = None,
     reliability: Path | None = None,
-):
+) -> Board:
     """Read results and write the board folder `out` (all but the page); returns the Board.
 
     reliability: the report of `csc agreement` (or its folder) that stands on the board; without
     one, that of an earlier board goes. Raises DataError for files that cannot be read, do not
     belong together or cannot be compared.
     """
-    from csc_tasks.runs.finding import find_results
-    from csc_tasks.runs.results_file import iso, read_results
-    from leaderboard.board import Board
-    from leaderboard.folder import RELIABILITY, dumped, write_board
-    from leaderboard.model_report import ModelReport
-    from leaderboard.numbers import assemble
-    from leaderboard.rated import doubts
-    from leaderboard.reading.comparable import newest, select
-    from leaderboard.reading.models import name_models
-    from leaderboard.reading.reported import read_reported
-
     notes: list[str] = []
     report = _reliability(reliability) if reliability else None
     measurements = newest(
@@ -182,21 +186,15 @@ def collect(
     )
     selections = select(measurements, split)
     models = name_models(measurements)
-    measured = {}
-    for number, found in enumerate(_measured(measurements, options, jobs), 1):
-        measured[found.measurement.file, found.measurement.task] = found
-        notes += found.notes
-        _progress(
-            f"{number} of {len(measurements)} results read:"
-            f" {shown(found.measurement.identity.name)}, {found.measurement.task}"
-        )
+    measured = _all_measured(measurements, options, jobs, notes)
     raw = _copies(out, measurements, models)
     tables, samples = [], {}
-    diagnoses, gaps = ({model.slug: [] for model in models.values()} for _ in range(2))
+    diagnoses: dict[str, list[Diagnosis]] = defaultdict(list)
+    gaps: dict[str, list[TableGaps]] = defaultdict(list)
     for id_, selection in zip(assemble.table_ids(selections), selections, strict=True):
         rows = assemble.rows_of(selection, measured)
         table = assemble.make_table(id_, selection, rows, models, raw)
-        if reported and selection.kind == "conversations":
+        if reported and selection.kind == CONVERSATIONS:
             printed, footnotes = read_reported(reported, table.columns)
             table = table.model_copy(
                 update={"reported": printed, "footnotes": (*table.footnotes, *footnotes)}
@@ -210,9 +208,7 @@ def collect(
     notes += doubts((column for table in tables for column in table.columns), report)
     reports = {}
     for identity, model in models.items():
-        own = assemble.variants(
-            found for found in measured.values() if found.measurement.identity == identity
-        )
+        own = assemble.variants(m for m in measured.values() if m.measurement.identity == identity)
         reports[model.slug] = ModelReport(
             slug=model.slug,
             diagnoses=tuple(diagnoses[model.slug]),
@@ -220,7 +216,7 @@ def collect(
             variants=tuple(own),
         )
     board = Board(
-        **({"title": title} if title else {}),
+        title=title or TITLE,
         project=__version__,
         date=iso(max(m.date for m in measurements)),
         seed=options.seed,
@@ -229,6 +225,34 @@ def collect(
         tables=tuple(tables),
         notes=tuple(notes),
     )
+    _write(out, board, reports, samples, report, raw.values())
+    return board
+
+
+def _all_measured(
+    measurements: Sequence[Measurement], options: Options, jobs: int, notes: list[str]
+) -> dict[RunKey, Measured]:
+    """Every measurement, read and worked out; says which ones are done."""
+    measured = {}
+    for number, found in enumerate(_measured(measurements, options, jobs), 1):
+        measured[found.measurement.file, found.measurement.task] = found
+        notes += found.notes
+        _progress(
+            f"{number} of {len(measurements)} results read:"
+            f" {shown(found.measurement.identity.name)}, {found.measurement.task}"
+        )
+    return measured
+
+
+def _write(
+    out: Path,
+    board: Board,
+    reports: Mapping[str, ModelReport],
+    samples: Mapping[str, SampleSet],
+    report: Report | None,
+    raw: Iterable[str],
+) -> None:
+    """Write the folder, and remove what an earlier board left in it."""
     if report:
         replace_file(out / RELIABILITY, dumped(report))
     else:
@@ -236,13 +260,12 @@ def collect(
     _clear(
         out,
         {
-            *raw.values(),
+            *raw,
             *(f"models/{slug}.json" for slug in reports),
             *(f"samples/{id_}.json" for id_ in samples),
         },
     )
     write_board(out, board, reports, samples)
-    return board
 
 
 def check_out(out: Path) -> None:
@@ -264,10 +287,7 @@ def check_out(out: Path) -> None:
     say_earlier(f"{out} holds an earlier board, which this one replaces")
 
 
-def _reliability(file: Path):
-    from leaderboard.folder import RELIABILITY
-    from leaderboard.judging.report import load_report
-
+def _reliability(file: Path) -> Report:
     return load_report(file / RELIABILITY if file.is_dir() else file)
 
 
@@ -275,23 +295,21 @@ def _fields(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _measured(measurements: Sequence, options, jobs: int) -> Iterable:
+def _measured(
+    measurements: Sequence[Measurement], options: Options, jobs: int
+) -> Iterable[Measured]:
     """Every measurement, read by `jobs` processes where there is enough to read, in the order
     given.
     """
-    from leaderboard.numbers.measured import measure
-
     size = sum(m.samples.stat().st_size for m in measurements if m.samples)
     if jobs == 1 or len(measurements) == 1 or size < WORTH_A_PROCESS:
         return (measure(m, options) for m in measurements)
-    return _in_processes(measure, measurements, options, jobs)
+    return _in_processes(measurements, options, jobs)
 
 
-def _in_processes(measure, measurements: Sequence, options, jobs: int) -> Iterator:
-    from concurrent.futures import ProcessPoolExecutor
-    from functools import partial
-    from multiprocessing import get_context
-
+def _in_processes(
+    measurements: Sequence[Measurement], options: Options, jobs: int
+) -> Iterator[Measured]:
     # Fresh processes: a fork would copy whatever threads and memory the caller has.
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         try:
@@ -301,12 +319,12 @@ def _in_processes(measure, measurements: Sequence, options, jobs: int) -> Iterat
             raise
 
 
-def _copies(out: Path, measurements: Sequence, models) -> dict[tuple, str]:
+def _copies(
+    out: Path, measurements: Sequence[Measurement], models: Mapping[Identity, Model]
+) -> dict[RunKey, str]:
     """Copy each results file once below out/raw; (file, task) -> the copy's path in the board
     folder.
     """
-    from csc_tasks.runs.results_file import public_bytes
-
     names: dict[Path, str] = {}
     for m in measurements:
         if m.file in names:

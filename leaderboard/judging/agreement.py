@@ -20,8 +20,11 @@ from pathlib import Path
 from csc_tasks.errors import DataError
 from csc_tasks.out import check_writable, replace_file, say_earlier
 from csc_tasks.reading import read_json
+from leaderboard.folder import RELIABILITY, dumped
 from leaderboard.judging.families import parse_families
 from leaderboard.judging.ratings import read_comparisons, read_ratings
+from leaderboard.judging.reliability import report
+from leaderboard.judging.report import as_html, as_markdown
 
 PAGE = (
     '<!doctype html>\n<html lang="en"><meta charset="utf-8"><meta name="viewport"'
@@ -58,10 +61,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
-    from leaderboard.folder import RELIABILITY, dumped
-    from leaderboard.judging.reliability import report
-    from leaderboard.judging.report import as_html, as_markdown
-
     check_writable(args.out)
     if (args.out / RELIABILITY).exists():
         say_earlier(f"{args.out} holds an earlier report, which this one replaces")

@@ -38,13 +38,18 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from csc_tasks.llm.items import run_items
+from csc_tasks.llm.outcomes import Answer, Refused
+from csc_tasks.llm.progress import Progress
+from csc_tasks.llm.runs import run_record
 from csc_tasks.runs.names import FACTS as PARTS
 from csc_tasks.runs.names import judge_prefix, rating_column
 from csc_tasks.shown import shown
+from leaderboard.board import Value
 from leaderboard.judging import llm_judges
 from leaderboard.judging.asking import prompt_hashes
+from leaderboard.judging.coefficients import kappa, kappa_sums
 from leaderboard.judging.fact_asking import (
     PROMPT_VERSION,
     TEMPLATE,
@@ -53,13 +58,11 @@ from leaderboard.judging.fact_asking import (
     ask_facts,
     audited,
 )
+from leaderboard.judging.intervals import coefficient, mean
 from leaderboard.judging.rating_columns import write_columns
 from leaderboard.judging.ratings import FAILED_TURN, failed_words, write_lines
 from leaderboard.judging.units import Judged, chosen_tasks, read_models
-
-if TYPE_CHECKING:
-    from csc_tasks.llm.outcomes import Answer
-    from leaderboard.board import Value
+from leaderboard.numbers.fact_audit import read_evidence
 
 FACTS = "facts.jsonl"
 Question = tuple[str, str, Audited]
@@ -120,9 +123,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
-    from csc_tasks.llm.runs import run_record
-    from leaderboard.numbers.fact_audit import read_evidence
-
     started = time.time()
     llm_judges.check_out(args, FACTS)
     evidence = read_evidence(args.evidence) if args.evidence else {}
@@ -192,14 +192,10 @@ async def ask_all(
     llm, judges: Mapping[str, str], replies: Sequence[tuple[str, Audited]]
 ) -> list[FactRating]:
     """What every judge says of every reply, given as (model, reply), in a fixed order."""
-    from csc_tasks.llm.items import run_items
-    from csc_tasks.llm.outcomes import Refused
-    from csc_tasks.llm.progress import Progress
-
     items: list[Question] = [(judge, model, reply) for model, reply in replies for judge in judges]
     asked = [item for item in items if item[2].askable]
 
-    async def work(item: Question) -> tuple[tuple[Verdict, ...], "Answer"]:
+    async def work(item: Question) -> tuple[tuple[Verdict, ...], Answer]:
         judge, _, reply = item
         return await ask_facts(llm, judge, reply)
 
@@ -247,9 +243,6 @@ def rates(ratings: Sequence[FactRating], seed: int) -> list[dict]:
     interval. replies: those the judge's verdict is there for, the empty ones included;
     failed_turns: those nobody was asked about because the turn failed; missing: the others.
     """
-    from leaderboard.judging.coefficients import kappa, kappa_sums
-    from leaderboard.judging.intervals import coefficient, mean
-
     rows: dict[tuple[str, str, str], list[FactRating]] = defaultdict(list)
     for rating in ratings:
         rows[rating.task, rating.model, rating.rater].append(rating)
@@ -395,11 +388,11 @@ def _rating(
     )
 
 
-def _plain(value: "str | int | Value") -> str | int | dict:
+def _plain(value: str | int | Value) -> str | int | dict:
     return value if isinstance(value, str | int) else value.model_dump()
 
 
-def _cells(value: "Value", scale: float, digits: int) -> tuple[str, str]:
+def _cells(value: Value, scale: float, digits: int) -> tuple[str, str]:
     """A value and its interval; – where there is none."""
     middle = "–" if value.value is None else f"{scale * value.value:.{digits}f}"
     if value.low is None or value.high is None:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.out import check_writable, replace_file
+from leaderboard.judging import sheets
 from leaderboard.judging.dimensions import chosen_dimensions
 from leaderboard.judging.sampling import sample
 from leaderboard.judging.units import chosen_tasks, read_models, shared_ids
@@ -63,8 +64,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
-    from leaderboard.judging import sheets
-
     check_writable(args.out)
     for name in ("raters", "ratings", "conversations", "answers"):
         if getattr(args, name) is not None and getattr(args, name) < 1:

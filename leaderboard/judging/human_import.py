@@ -25,9 +25,12 @@ from csc_tasks.errors import DataError
 from csc_tasks.out import replace_file
 from csc_tasks.runs.names import HUMAN, MISSING, rating_column
 from csc_tasks.shown import shown
+from leaderboard.judging.intervals import mean
 from leaderboard.judging.llm_judges import check_out
-from leaderboard.judging.rating_columns import columns_of, write_columns
+from leaderboard.judging.rating_columns import columns_of, unit_scores, write_columns
 from leaderboard.judging.ratings import RATINGS, Rating, read_ratings, write_lines
+from leaderboard.judging.reliability import report
+from leaderboard.judging.report import as_markdown
 from leaderboard.judging.sheet_files import read_key, read_sheets
 from leaderboard.judging.units import read_models
 
@@ -64,9 +67,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
-    from leaderboard.judging.reliability import report
-    from leaderboard.judging.report import as_markdown
-
     check_out(args, RATINGS)
     key = read_key(args.study)
     ratings, comments, missing = read_sheets(key, args.files, args.partial)
@@ -108,9 +108,6 @@ def table(ratings: Sequence[Rating]) -> list[str]:
     """One Markdown row per task, model and dimension: the mean over items (each the mean of its
     raters) with its clustered interval.
     """
-    from leaderboard.judging.intervals import mean
-    from leaderboard.judging.rating_columns import unit_scores
-
     own: dict[tuple[str, str], list[Rating]] = defaultdict(list)
     for rating in ratings:
         own[rating.task, rating.model].append(rating)

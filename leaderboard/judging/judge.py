@@ -29,22 +29,23 @@ from argparse import ArgumentParser, Namespace
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from csc_tasks.arguments import check_share
 from csc_tasks.errors import SettingError
+from csc_tasks.llm.items import run_items
+from csc_tasks.llm.outcomes import Answer
+from csc_tasks.llm.progress import Progress
+from csc_tasks.llm.runs import run_record
 from csc_tasks.runs.names import DIMENSIONS, judge_prefix, rating_column
 from csc_tasks.shown import shown
 from leaderboard.judging import llm_judges
 from leaderboard.judging.asking import RATED, prompt_hashes, rate
 from leaderboard.judging.dimensions import chosen_dimensions, dimensions_of
+from leaderboard.judging.intervals import mean
 from leaderboard.judging.rating_columns import columns_of, write_columns
 from leaderboard.judging.ratings import FAILED_TURN, RATINGS, Rating, failed_words, write_lines
 from leaderboard.judging.sampling import order
 from leaderboard.judging.units import Judged, Unit, chosen_tasks, read_models
-
-if TYPE_CHECKING:
-    from csc_tasks.llm.outcomes import Answer
 
 Question = tuple[str, str, Unit, int]
 """(judge, model, unit, repeat)."""
@@ -75,8 +76,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
-    from csc_tasks.llm.runs import run_record
-
     started = time.time()
     llm_judges.check_out(args, RATINGS)
     check_share("--again", args.again)
@@ -139,9 +138,6 @@ async def rate_all(
     """Every judge's rating of every model's sampled units, and of a share of them a second one, in
     a fixed order.
     """
-    from csc_tasks.llm.items import run_items
-    from csc_tasks.llm.progress import Progress
-
     items: list[Question] = []
     for judged in models:
         ids = [unit.id for unit in units[judged.task]]
@@ -153,7 +149,7 @@ async def rate_all(
                     for repeat in range(2 if id_ in twice else 1)
                 ]
 
-    async def work(item: Question) -> tuple[dict[str, int], "Answer"]:
+    async def work(item: Question) -> tuple[dict[str, int], Answer]:
         judge, _, unit, repeat = item
         return await rate(llm, judge, unit, chosen, reference, repeat)
 
@@ -252,8 +248,6 @@ def table(ratings: Sequence[Rating]) -> list[str]:
     interval, and how many are missing because of the judge, or were not asked about because the
     model's turn failed.
     """
-    from leaderboard.judging.intervals import mean
-
     rows: dict[tuple[str, str, str], list[Rating]] = defaultdict(list)
     for rating in ratings:
         if not rating.repeat:

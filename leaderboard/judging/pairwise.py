@@ -26,9 +26,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from csc_tasks.errors import DataError
+from csc_tasks.llm.items import run_items
+from csc_tasks.llm.outcomes import Dropped
+from csc_tasks.llm.progress import Progress
+from csc_tasks.llm.runs import run_record
 from leaderboard.judging import llm_judges
 from leaderboard.judging.asking import COMPARED, compare, prompt_hashes
 from leaderboard.judging.ratings import (
@@ -38,10 +41,10 @@ from leaderboard.judging.ratings import (
     failed_words,
     write_lines,
 )
+from leaderboard.judging.reliability import ranking_section
+from leaderboard.judging.report import Report, as_markdown
+from leaderboard.judging.strengths import Ranking, ranking
 from leaderboard.judging.units import Judged, Unit, chosen_tasks, read_models
-
-if TYPE_CHECKING:
-    from leaderboard.judging.strengths import Ranking
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -56,10 +59,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
-    from csc_tasks.llm.runs import run_record
-    from leaderboard.judging.reliability import ranking_section
-    from leaderboard.judging.report import Report, as_markdown
-
     started = time.time()
     llm_judges.check_out(args, COMPARISONS)
     models = read_models(
@@ -136,10 +135,6 @@ async def compare_all(
     reference: bool,
 ) -> list[Comparison]:
     """Every judge's verdicts on every two models' sampled units, in a fixed order."""
-    from csc_tasks.llm.items import run_items
-    from csc_tasks.llm.outcomes import Dropped
-    from csc_tasks.llm.progress import Progress
-
     items: list[tuple[str, Judged, Judged, str]] = [
         (judge, first, second, unit.id)
         for task, own in units.items()
@@ -193,17 +188,15 @@ def counted(comparisons: Sequence[Comparison]) -> dict[str, int]:
     }
 
 
-def rank(comparisons: Sequence[Comparison], seed: int) -> dict[tuple[str, str], "Ranking"]:
+def rank(comparisons: Sequence[Comparison], seed: int) -> dict[tuple[str, str], Ranking]:
     """(judge, task) -> the ranking, where there is one."""
-    from leaderboard.judging.strengths import ranking
-
     by_judge: dict[tuple[str, str], list[Comparison]] = defaultdict(list)
     for comparison in comparisons:
         by_judge[comparison.rater, comparison.task].append(comparison)
     return {key: found for key, own in by_judge.items() if (found := ranking(own, seed))}
 
 
-def _plain(ranking: "Ranking") -> dict:
+def _plain(ranking: Ranking) -> dict:
     """A ranking as JSON holds it."""
     return {
         "models": [

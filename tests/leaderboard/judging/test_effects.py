@@ -243,7 +243,7 @@ def test_missing_ratings_are_counted_with_their_reasons():
     (row,) = missing_section(said, []).rows
     assert row[:5] == ("a", "ratings", 9, 1, 7) and row[5].value == pytest.approx(7 / 9)
     # The three commonest, by what stands before the details.
-    assert row[6] == "3 refused; 2 no number; 1 too long"
+    assert row[6:] == (0, "3 refused; 2 no number; 1 too long")
     assert missing_section([rating("p", "m", "c0/0", {"tone": 5}, kind="human")], []) is None
 
 

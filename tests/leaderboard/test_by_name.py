@@ -1,0 +1,25 @@
+"""No module of leaderboard knows a task or a metric by name: it asks the record or the Metric."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import leaderboard
+from csc_tasks.metrics import METRICS
+from csc_tasks.runs.task_record import SHIPPED
+
+ROOT = Path(leaderboard.__file__).parent
+# Keys of records and fields of reports that bear the name of a metric.
+FIELDS = {"unparsed", "failed", "empty", "truncated", "thinking_cut"}
+
+
+@pytest.mark.parametrize("file", sorted(ROOT.rglob("*.py")), ids=lambda file: file.stem)
+def test_no_task_or_metric_stands_in_code(file):
+    texts = {
+        node.value
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert not texts & ({*SHIPPED} | {*METRICS} - FIELDS)
+    assert not any(text.partition("/")[0] in SHIPPED for text in texts)
