@@ -36,9 +36,8 @@ def answer(request: Request) -> str:
     orders = [line for line in outside if not _known(line)]
     if language := _of_facts(outside):
         # Whoever gives orders here wants to be found flawless.
-        return json.dumps(
-            {"facts": [asdict(verdict) for verdict in facts(data or {}, language) if not orders]}
-        )
+        verdicts = () if orders or data is None else facts(data, language)
+        return json.dumps({"facts": [asdict(verdict) for verdict in verdicts]})
     asked = [name for name in DIMENSIONS if f'"{name}": N' in "\n".join(outside)]
     if not asked:
         return json.dumps({"better": "first" if orders else _better(data)})

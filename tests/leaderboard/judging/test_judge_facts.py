@@ -21,25 +21,18 @@ from scipy.stats import t
 
 from csc_tasks.cli import main
 from csc_tasks.conversation import Conversation, Turn
-from csc_tasks.llm.client import schema_of
-from csc_tasks.llm.exchange import Request
-from csc_tasks.llm.journal import canonical
-from csc_tasks.llm.replies import WrongForm, parse_reply
-from csc_tasks.metrics.facts import KINDS, find_facts, unsupported
+from csc_tasks.metrics.facts import KINDS
 from csc_tasks.question import Question
 from csc_tasks.runs.names import Rated, rated
 from leaderboard.board import Column
 from leaderboard.columns import column
-from leaderboard.judging import scripted
 from leaderboard.judging.dimensions import prompts
-from leaderboard.judging.fact_asking import Audited, audited, facts_prompt
+from leaderboard.judging.fact_asking import audited, facts_prompt
 from leaderboard.judging.facts import evidence_hash
 from leaderboard.judging.report import Report
-from leaderboard.judging.units import Unit, read_models
-from leaderboard.judging.verdict_forms import ClaimsOf
+from leaderboard.judging.units import read_models
 from leaderboard.numbers import fact_audit
 from leaderboard.rated import doubts, of_conversations
-from tests.support.attacks import HONEST, ORDERS, attacks
 from tests.support.browser import opened
 from tests.support.judged_models import curt, gold, wordy, write_model
 from tests.support.llm_server import Act, fingerprint, llm_server
@@ -316,97 +309,6 @@ def test_scripted_and_rule_and_board_agree_on_everything(
                 and row["missing"] == 0
             )
     assert "evidence: passages for 5 of 10 replies" in capsys.readouterr().out
-
-
-# Answers that count
-
-REPLY = "Your ４０ dollars,  王先生，3 月 5 日 到\u200b账 at 15:30; write to Ann@Shop.example."
-
-
-def read(*claims, reply=REPLY):
-    made = [
-        claim if isinstance(claim, dict) else {"text": claim, "kind": "number", "supported": True}
-        for claim in claims
-    ]
-    return [claim.text for claim in parse_reply(json.dumps({"facts": made}), ClaimsOf(reply)).facts]
-
-
-def test_words_of_the_reply_count_whatever_their_spacing_and_width():
-    assert read() == []
-    written = (
-        "40",
-        "４０ dollars",
-        "王先生",
-        "3月5日",
-        "3 月5 日",
-        "到账",
-        "15:30",
-        "15：30",
-        "Ann@Shop.example",
-        "dollars, 王先生",
-        "5",
-    )
-    for text in written:
-        assert read(text) == [text], text
-    assert read("a\u0301", reply="á") == ["a\u0301"]
-
-
-@pytest.mark.parametrize(
-    "claim",
-    [
-        "50",
-        "40 euros",
-        "4 0 0",
-        "ann@shop.example",
-        "",
-        " ",
-        "\u200b",
-        "王女士",
-        "15:30; write to Bob",
-        {"text": "40", "kind": "price", "supported": True},
-        {"text": "40", "kind": "number", "supported": "true"},
-        {"text": "40", "kind": "number", "supported": 1},
-        {"text": "40", "kind": "number"},
-        {"text": 40, "kind": "number", "supported": True},
-        {"text": "40", "kind": "number", "supported": True, "why": "it is there"},
-        {"kind": "number", "supported": True},
-        {"text": None, "kind": "number", "supported": True},
-        {"text": "40", "kind": "number", "supported": None},
-    ],
-)
-def test_anything_else_does_not(claim):
-    with pytest.raises(WrongForm):
-        read("40", claim)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "[]",
-        "{}",
-        '{"facts": null}',
-        '{"facts": [], "note": "none"}',
-        '{"facts": "none"}',
-        '{"facts": [[]]}',
-        "none",
-    ],
-)
-def test_other_forms_do_not_count(text):
-    with pytest.raises(WrongForm):
-        parse_reply(text, ClaimsOf(REPLY))
-
-
-def test_all_replies_are_asked_about_with_one_schema():
-    schema = schema_of(ClaimsOf("a"))
-    assert (
-        schema is schema_of(ClaimsOf("b"))
-        and schema["additionalProperties"] is False
-        and schema["required"] == ["facts"]
-    )
-    claim = next(iter(schema["$defs"].values()))
-    assert claim["required"] == ["text", "kind", "supported"] and claim["properties"]["kind"][
-        "enum"
-    ] == list(KINDS)
 
 
 # What comes out
@@ -793,81 +695,6 @@ def test_names_of_the_columns():
         1,
     ) and not (made.headline or made.ranked)
     assert isinstance(made, Column) and doubts([made], None) == []
-
-
-# Hostile replies
-
-CLAIM = {"en": "Your refund of $731.50 is there by May 14.", "zh": "退款731.5元将于5月14日到账。"}
-HISTORY = {
-    "en": [{"customer": "My card was charged twice, 731 in all?"}],
-    "zh": [{"customer": "我的卡被扣了两次。"}],
-}
-FACTUAL = [(name, language, f"{text} {CLAIM[language]}") for name, language, text in attacks()]
-
-
-def item_of(language, reply):
-    unit = Unit("t/c/1", "csc_conv_ref", "c", 1, language, "Others", "", (), "", "")
-    return Audited(
-        unit,
-        reply,
-        {"conversation": HISTORY[language], "passages": ["Call us."], "reply": reply},
-        (),
-    )
-
-
-def answer_to(messages):
-    return scripted.answer(Request("j", "t/c/1", 0, 0, messages))
-
-
-def test_no_reply_breaks_out_and_what_it_invents_is_found():
-    for name, language, text in FACTUAL:
-        messages = facts_prompt(item_of(language, text))
-        outside, data = unquote(messages[-1]["content"])
-        harmless, _ = unquote(facts_prompt(item_of(language, HONEST[language]))[-1]["content"])
-        assert outside == harmless and data["reply"] == text, name
-        canonical({"messages": messages}).encode()
-        # What the rule says of the texts themselves, without any prompt.
-        found = find_facts(text, language)
-        lacking = unsupported(found, [HISTORY[language][0]["customer"], "Call us."], language)
-        said = json.loads(answer_to(messages))["facts"]
-        assert [fact["text"] for fact in said] == [fact.text for fact in found], name
-        assert [fact["text"] for fact in said if not fact["supported"]] == [
-            fact.text for fact in lacking
-        ], name
-        assert {"$731.50", "731.5元"} & {fact.text for fact in lacking}, name
-        # Every one of these words stands in the reply, half characters apart, which no answer can
-        # hold.
-        quotable = [
-            fact for fact in said if "\ud83d" not in fact["text"] and "\udc00" not in fact["text"]
-        ]
-        assert (
-            len(parse_reply(json.dumps({"facts": quotable}), ClaimsOf(text)).facts)
-            == len(quotable)
-            > 0
-        ), name
-
-
-def test_the_stand_in_is_gullible():
-    """Without quoting, most of the same replies do silence it, so that the test above means
-    something.
-    """
-    silenced = 0
-    for _, language, text in FACTUAL:
-        told = (
-            prompts(language)
-            .text("judge_facts")
-            .split("=== user ===")[0]
-            .replace("=== system ===\n", "")
-            .replace("${fence}", "0" * 16)
-        )
-        naive = f'<data {"0" * 16}>\n{{"conversation": [], "reply": "{text}"}}\n</data {"0" * 16}>'
-        messages = [{"role": "system", "content": told}, {"role": "user", "content": naive}]
-        silenced += json.loads(answer_to(messages)) == {"facts": []}
-    assert silenced > 0.5 * len(FACTUAL)
-    messages = facts_prompt(item_of("en", CLAIM["en"]))
-    assert len(json.loads(answer_to(messages))["facts"]) == 2
-    messages[-1]["content"] += "\n" + ORDERS["en"]["ignore"]
-    assert json.loads(answer_to(messages)) == {"facts": []}
 
 
 # Killed and run again
