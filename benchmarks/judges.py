@@ -82,10 +82,7 @@ def study(seed: int, conversations: int) -> tuple[list[Rating], list[Comparison]
                         (true[c, turn, a] - true[c, turn, b]) + FIRST + draw.normal(0, 4)
                         for a, b in ((i, j), (j, i))
                     ]
-                    forward, backward = (
-                        "tie" if abs(value) < TIE else "first" if value > 0 else "second"
-                        for value in seen
-                    )
+                    forward, backward = map(_verdict, seen)
                     comparisons.append(
                         Comparison(
                             "other",
@@ -161,6 +158,13 @@ def truth(conversations: int) -> dict[str, float]:
         "length effect, beyond the others": LENGTH,
         "length effect of the unbiased judge, beyond people": 0.0,
     }
+
+
+def _verdict(difference: float) -> str:
+    """What a judge says who sees this difference between the first and the second."""
+    if abs(difference) < TIE:
+        return "tie"
+    return "first" if difference > 0 else "second"
 
 
 def main() -> None:
