@@ -37,7 +37,7 @@ from csc_tasks.shown import shown
 from leaderboard.board import TITLE, Board, Model
 from leaderboard.folder import RELIABILITY, dumped, write_board
 from leaderboard.judging.report import Report, load_report
-from leaderboard.model_report import Diagnosis, ModelReport, SampleSet, TableGaps
+from leaderboard.model_report import Diagnosis, ModelReport, SampleSet, TableGaps, Variant
 from leaderboard.numbers import assemble
 from leaderboard.numbers.assemble import RunKey
 from leaderboard.numbers.fact_audit import read_evidence
@@ -206,15 +206,15 @@ def collect(
             gaps[models[identity].slug] += assemble.gaps(id_, tasks)
         _progress(f"table {id_}: {len(rows)} rows, {len(table.comparisons)} comparisons")
     notes += doubts((column for table in tables for column in table.columns), report)
-    reports = {}
-    for identity, model in models.items():
-        own = assemble.variants(m for m in measured.values() if m.measurement.identity == identity)
-        reports[model.slug] = ModelReport(
+    reports = {
+        model.slug: ModelReport(
             slug=model.slug,
             diagnoses=tuple(diagnoses[model.slug]),
             gaps=tuple(gaps[model.slug]),
-            variants=tuple(own),
+            variants=_variants(measured.values(), identity),
         )
+        for identity, model in models.items()
+    }
     board = Board(
         title=title or TITLE,
         project=__version__,
@@ -227,6 +227,11 @@ def collect(
     )
     _write(out, board, reports, samples, report, raw.values())
     return board
+
+
+def _variants(measured: Iterable[Measured], identity: Identity) -> tuple[Variant, ...]:
+    own = (found for found in measured if found.measurement.identity == identity)
+    return tuple(assemble.variants(own))
 
 
 def _all_measured(

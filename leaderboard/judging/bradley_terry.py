@@ -88,13 +88,7 @@ def _newton(wins: np.ndarray, ties: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     won, lost, tied = wins[:, first, second], wins[:, second, first], ties[:, first, second]
     tying = tied.sum(axis=1) > 0
     parameters = np.zeros((tables, k + 1))
-    # Differences of what each of the three outcomes adds to the log-likelihood, as rows over
-    # (theta, log nu).
-    pairs = np.arange(len(first))
-    rows = np.zeros((3, len(first), k + 1))
-    rows[0, pairs, first] = rows[1, pairs, second] = 1
-    rows[2, pairs, first] = rows[2, pairs, second] = 0.5
-    rows[2, :, k] = 1
+    rows = _outcomes(first, second, k)
     outer = np.einsum("opd,ope->opde", rows, rows).reshape(3 * len(first), -1)
     seen = np.stack([won, lost, tied], axis=1)
     total = seen.sum(axis=1)
@@ -141,6 +135,18 @@ def _newton(wins: np.ndarray, ties: np.ndarray) -> tuple[np.ndarray, np.ndarray]
             break
     theta = parameters[:, :k]
     return theta - theta.mean(axis=1, keepdims=True), np.where(tying, np.exp(parameters[:, k]), 0.0)
+
+
+def _outcomes(first: np.ndarray, second: np.ndarray, k: int) -> np.ndarray:
+    """(3, pairs, k + 1): what first wins, second wins and a tie add to the log-likelihood, as rows
+    over (theta, log nu).
+    """
+    pairs = np.arange(len(first))
+    rows = np.zeros((3, len(first), k + 1))
+    rows[0, pairs, first] = rows[1, pairs, second] = 1
+    rows[2, pairs, first] = rows[2, pairs, second] = 0.5
+    rows[2, :, k] = 1
+    return rows
 
 
 def _connected(edges: np.ndarray) -> np.ndarray:

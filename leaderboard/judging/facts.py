@@ -151,11 +151,9 @@ def main(args: Namespace) -> None:
             judge: counted([rating for rating in ratings if rating.rater == judge])
             for judge in judges
         }
+        settings = ("conversations", "turns", "seed", "attempts", "sampling")
         record = {
-            "settings": {
-                name: getattr(args, name)
-                for name in ("conversations", "turns", "seed", "attempts", "sampling")
-            },
+            "settings": {name: getattr(args, name) for name in settings},
             "evidence": evidence_hash(evidence),
             "judges": dict(judges),
             "signatures": list(signed.values()),
@@ -173,15 +171,8 @@ def main(args: Namespace) -> None:
             for part in PARTS
         }
         written = write_columns(models, columns(models, judges, ratings), names, args.out)
-        print(
-            "\n".join(
-                [
-                    *table(found),
-                    *(counts_line(judge, own) for judge, own in counts.items()),
-                    llm_judges.spent_line(llm),
-                ]
-            )
-        )
+        lines = [*table(found), *(counts_line(judge, own) for judge, own in counts.items())]
+        print("\n".join([*lines, llm_judges.spent_line(llm)]))
     print(
         f"Wrote {args.out / FACTS} and {len(written)} results files; next: csc collect"
         f" {args.out} ..."

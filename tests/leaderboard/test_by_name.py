@@ -8,6 +8,8 @@ import pytest
 import leaderboard
 from csc_tasks.metrics import METRICS
 from csc_tasks.runs.task_record import SHIPPED
+from leaderboard.columns import column, main_column
+from leaderboard.reading.reported import printed_tables
 
 ROOT = Path(leaderboard.__file__).parent
 # Keys of records and fields of reports that bear the name of a metric.
@@ -23,3 +25,18 @@ def test_no_task_or_metric_stands_in_code(file):
     }
     assert not texts & ({*SHIPPED} | {*METRICS} - FIELDS)
     assert not any(text.partition("/")[0] in SHIPPED for text in texts)
+
+
+def test_the_printed_tables_name_tasks_and_metrics_that_there_are():
+    for printed in printed_tables().values():
+        assert {*printed.contexts.values()} <= {*SHIPPED}
+        assert {*printed.metrics.values()} <= {*METRICS}
+
+
+def test_rows_are_put_in_order_by_strategies_where_there_are_any():
+    columns = [
+        column("t", name, "signed", True) for name in ("failed", "bleu_4_en", "stage_overlap")
+    ]
+    assert main_column(columns).metric == "stage_overlap"
+    assert main_column(columns[:2]).metric == "bleu_4"
+    assert main_column(columns[:1]) is None

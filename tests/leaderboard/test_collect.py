@@ -333,7 +333,7 @@ def test_a_baseline_stands_in_every_table_of_its_corpus(tmp_path):
     }
 
 
-def test_rows_of_one_name_are_told_apart_by_their_settings(tmp_path):
+def test_rows_of_one_name_are_labelled_with_the_settings_that_differ(tmp_path):
     run(
         tmp_path / "old",
         "org/one",
@@ -639,7 +639,7 @@ def test_names_cannot_leave_the_folder(tmp_path):
         board_of(file, out=tmp_path / "other")
 
 
-def test_half_characters_in_texts_do_no_harm(tmp_path):
+def test_lone_surrogates_in_texts_do_no_harm(tmp_path):
     file = run(tmp_path / "runs")
     samples = next(file.parent.glob("samples_*"))
     change_line(samples, 0, of_record(topic="half \\ud800", reply="<b>"))

@@ -406,7 +406,7 @@ def test_the_rates_are_those_worked_out_by_hand(answered):
     assert (row["replies"], row["missing"]) == (7, 1)
     assert re.search(
         r"\|csc_conv_ref\|org/one\|m\|42\.9\|-6\.6 to 92\.3\|42\.9\|-6\.6 to"
-        r" 92\.3\|71\.4\|0\.42\|.*\|7\|1\|\n",
+        r" 92\.3\|71\.4\|0\.42\|.*\|7\|1\|0\|\n",
         printed,
     )
     assert (
