@@ -38,6 +38,8 @@ def check_run(run: dict) -> None:
         return
     check_limit(run.get("limit"))
     check_samples(run.get("samples"), tasks)
+    if run.get("use_cache"):
+        play.check_cache(run["use_cache"])
     if run.get("num_fewshot"):
         log.warning(
             "--num_fewshot %s has no effect on the csc tasks: their prompts hold no examples",

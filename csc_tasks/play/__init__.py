@@ -24,7 +24,8 @@ from lm_eval.api.model import LM, CachingLM
 from tqdm import tqdm
 
 from csc_tasks.compat.lm_eval import SteadyBatchSize
-from csc_tasks.play import api, concurrent, eligible, lockstep, plain, thoughts
+from csc_tasks.play import api, cache, concurrent, eligible, lockstep, plain, thoughts
+from csc_tasks.play.cache import check_cache
 from csc_tasks.play.chains import conversations, in_order
 from csc_tasks.play.failures import Tally
 from csc_tasks.play.ranks import length, share
@@ -38,6 +39,7 @@ __all__ = [
     "Played",
     "Renderer",
     "Way",
+    "check_cache",
     "choose",
     "generate",
     "length",
@@ -93,7 +95,12 @@ def _play(lm, requests: Sequence[PlayInstance], label: str, chooses: bool) -> li
         unit="turn",
         disable=getattr(lm, "rank", 0) != 0,
     )
-    with SteadyBatchSize(itself), thoughts.as_planned(itself, plan), progress:
+    with (
+        cache.of_this_model(lm),
+        SteadyBatchSize(itself),
+        thoughts.as_planned(itself, plan),
+        progress,
+    ):
         if way.mode == LOCKSTEP:
             play = lockstep.choose if chooses else lockstep.generate
             played = play(lm, asked, template, int(itself.batch_size), tally, progress, **how)
