@@ -15,7 +15,7 @@ from csc_tasks.errors import ModelError, SettingError
 from csc_tasks.out import check_writable, replace_file
 from trainers.adapter import scoring_command
 from trainers.hardware import is_first_process, release_memory
-from trainers.recipe import HELP, Recipe, read_recipe
+from trainers.recipe import KEYS, Recipe, read_recipe
 from trainers.splits import refuse_tested
 
 SHOWN = ("strategy_acc", "strategy_macro_f1", "bleu_4_zh", "bleu_4_en", "bleu_4", "rouge_l")
@@ -108,8 +108,8 @@ def read_sweep(text: str) -> tuple[str, list[str]]:
     key, _, listed = text.partition("=")
     key = key.strip().replace("-", "_")
     values = list(dict.fromkeys(value.strip() for value in listed.split(",") if value.strip()))
-    check_known("--sweep", [key] if listed else [], list(HELP))
-    if key not in HELP or len(values) < 2:
+    check_known("--sweep", [key] if listed else [], list(KEYS))
+    if key not in KEYS or len(values) < 2:
         raise SettingError(
             f"--sweep {text!r}: give KEY=V1,V2,... with a recipe key and at least two values, for"
             " example lora_r=8,16,32"

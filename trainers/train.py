@@ -24,16 +24,16 @@ without --push.
 """
 
 from argparse import ArgumentParser, Namespace
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from csc_tasks.arguments import Renamed
 from csc_tasks.errors import SettingError
 from csc_tasks.out import check_writable
 from trainers.hardware import is_first_process, release_memory
-from trainers.recipe import HELP, Recipe, read_recipe
-
-SPELLED = {"data": "--corpus", "test_data": "--test-corpus"}
-"""Recipe key -> its option, where that is another word: a corpus is called so in every verb."""
+from trainers.recipe import KEYS, Recipe, read_recipe
+from trainers.recipe_keys import help_of, option_of
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -72,27 +72,17 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="really send it; without this, only what would be sent is said",
     )
     recipe = parser.add_argument_group("recipe keys")
-    for name, text in HELP.items():
-        default = Recipe.__dataclass_fields__[name].default
-        shown = ",".join(default) if isinstance(default, tuple) else default
-        text = (
-            f"{text} (default: {str(shown).lower() if isinstance(shown, bool) else shown})"
-            if shown not in ("", None)
-            else text
-        )
-        option = SPELLED.get(name, f"--{name.replace('_', '-')}")
-        recipe.add_argument(
-            option, dest=f"recipe_{name}", metavar="X", help=text.replace("%", "%%")
-        )
-        if name in SPELLED:
-            old = f"--{name.replace('_', '-')}"
-            recipe.add_argument(
-                old, dest=f"recipe_{name}", action=Renamed, instead=option, metavar="X"
-            )
+    for one in fields(Recipe):
+        plain, option = f"--{one.name.replace('_', '-')}", option_of(one.name, KEYS[one.name])
+        about: dict[str, Any] = {"dest": f"recipe_{one.name}", "metavar": "X"}
+        recipe.add_argument(option, help=help_of(one).replace("%", "%%"), **about)
+        if option != plain:
+            recipe.add_argument(plain, action=Renamed, instead=option, **about)
 
 
 def main(args: Namespace) -> None:
-    flags = {name: value for name in HELP if (value := getattr(args, f"recipe_{name}")) is not None}
+    given = {name: getattr(args, f"recipe_{name}") for name in KEYS}
+    flags = {name: value for name, value in given.items() if value is not None}
     if args.push and not args.repo_id:
         raise SettingError("--push needs --repo-id ORG/NAME")
     if (args.results or args.private) and not args.repo_id:

@@ -11,7 +11,7 @@ import pytest
 from csc_tasks.errors import CscError, DataError, ModelError, SettingError
 from tests.support.fakes import sample_conversations, sample_questions
 from trainers import hardware, recipe
-from trainers.recipe import HELP, Recipe, read_recipe
+from trainers.recipe import KEYS, Recipe, as_dict, read_recipe
 from trainers.splits import hold_out, read_split, read_training_data
 from trainers.sweep import folder_name, read_sweep
 
@@ -52,7 +52,8 @@ def test_the_question_recipe_is_the_papers():
 
 
 def test_every_key_has_help_and_flags_win_over_the_file(tmp_path):
-    assert list(HELP) == list(Recipe.__dataclass_fields__)
+    assert list(KEYS) == list(Recipe.__dataclass_fields__)
+    assert all(about.help for about in KEYS.values())
     file = tmp_path / "r.yaml"
     file.write_text("lora_r: 8\nlearning_rate: 2e-4\ndata: [a, b]\nrevision:\n", encoding="utf-8")
     found = read_recipe(file, {"lora_r": "32", "data": "c,d", "double_quantization": "false"})
@@ -63,7 +64,76 @@ def test_every_key_has_help_and_flags_win_over_the_file(tmp_path):
         found.double_quantization,
         found.revision,
     ) == (32, 2e-4, ("c", "d"), False, None)
-    assert found.digest() == read_recipe(None, recipe.as_dict(found)).digest() != Recipe().digest()
+    assert found == read_recipe(None, as_dict(found)) != Recipe()
+
+
+def test_the_help_of_a_key_names_all_that_it_can_be():
+    chosen = {name: about for name, about in KEYS.items() if about.choices}
+    assert set(chosen) >= {"style", "batching", "schedule", "optimizer", "precision"}
+    for name, about in chosen.items():
+        # Languages are folders: there may be more tomorrow.
+        named = ("zh", "en") if name == "language" else about.choices
+        assert all(choice in about.help for choice in named), name
+
+
+def test_trl_and_peft_are_given_what_the_recipe_says(tmp_path):
+    """Every key that has a name of theirs, against what their own objects then hold."""
+    from trainers.library_arguments import lora_config, sft_config
+
+    flags = {
+        "lora_r": 7,
+        "lora_alpha": 21,
+        "lora_dropout": 0.25,
+        "lora_target": "q_proj,v_proj",
+        "epochs": 1.5,
+        "learning_rate": 3e-3,
+        "schedule": "linear",
+        "warmup": 0.2,
+        "weight_decay": 0.05,
+        "optimizer": "adamw_torch_fused",
+        "adam_beta2": 0.97,
+        "max_grad_norm": 0.5,
+        "batch_size": 3,
+        "accumulation": 5,
+        "gradient_checkpointing": "false",
+        "checkpoints": 20,
+        "log_every": 9,
+        "seed": 11,
+        "max_length": 300,
+    }
+    one = read_recipe(None, flags)
+    trl = sft_config(one, hardware.choose_precision("fp32"), tmp_path, evaluates=True)
+    expected = {
+        "num_train_epochs": 1.5,
+        "learning_rate": 3e-3,
+        "lr_scheduler_type": "linear",
+        "warmup_steps": 0.2,
+        "weight_decay": 0.05,
+        "optim": "adamw_torch_fused",
+        "adam_beta2": 0.97,
+        "max_grad_norm": 0.5,
+        "per_device_train_batch_size": 3,
+        "per_device_eval_batch_size": 3,
+        "gradient_accumulation_steps": 5,
+        "gradient_checkpointing": False,
+        "logging_steps": 9,
+        "seed": 11,
+        "max_length": None,
+        "packing": False,
+        "bf16": False,
+        "save_steps": 20,
+        "eval_steps": 20,
+        "load_best_model_at_end": False,
+    }
+    assert {name: getattr(trl, name) for name in expected} == expected
+    peft = lora_config(one)
+    assert (peft.r, peft.lora_alpha, peft.lora_dropout) == (7, 21, 0.25)
+    assert (peft.target_modules, peft.modules_to_save) == ({"q_proj", "v_proj"}, None)
+    assert lora_config(read_recipe(None, {})).target_modules == "all-linear"
+    packed = read_recipe(None, {"batching": "packed", "max_length": 300, "early_stopping": 2})
+    trl = sft_config(packed, hardware.choose_precision("fp32"), tmp_path, evaluates=True)
+    assert (trl.packing, trl.max_length, trl.load_best_model_at_end) == (True, 300, True)
+    assert (trl.gradient_checkpointing, trl.save_steps) == (True, 0.1)
 
 
 @pytest.mark.parametrize(
@@ -468,3 +538,18 @@ def test_words_that_would_do_nothing_or_fail_after_training_are_refused_before(
     monkeypatch.chdir(tmp_path)
     assert main(["train", "--out", "out", *words]) == 1
     assert message in capsys.readouterr().err and list(tmp_path.iterdir()) == []
+
+
+def test_an_argument_that_a_newer_transformers_renamed_is_given_under_its_new_name(monkeypatch):
+    import trl
+
+    from csc_tasks.compat.trl import sft_arguments
+
+    given = {"gradient_checkpointing": True, "seed": 3}
+    for known, expected in (
+        ({"gradient_checkpointing", "seed"}, "gradient_checkpointing"),
+        ({"gradient_checkpointing", "activation_checkpointing"}, "activation_checkpointing"),
+    ):
+        config = type("SFTConfig", (), {"__dataclass_fields__": dict.fromkeys(known)})
+        monkeypatch.setattr(trl, "SFTConfig", config)
+        assert sft_arguments(given) == {expected: True, "seed": 3}

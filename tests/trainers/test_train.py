@@ -199,7 +199,7 @@ def test_a_resumed_training_stops_as_early_as_one_that_was_not_killed(home, tmp_
     """What is restored includes how many measurements have passed without a better one."""
     from transformers import TrainerCallback
 
-    from trainers import qlora
+    from trainers import trainer
 
     changed = {
         "learning_rate": "3",
@@ -221,9 +221,9 @@ def test_a_resumed_training_stops_as_early_as_one_that_was_not_killed(home, tmp_
             if state.global_step == last:
                 raise KeyboardInterrupt
 
-    made = qlora.callbacks
+    made = trainer.callbacks
     with monkeypatch.context() as patched:
-        patched.setattr(qlora, "callbacks", lambda: [*made(), Killer()])
+        patched.setattr(trainer, "callbacks", lambda: [*made(), Killer()])
         assert main(arguments[1]) == 130
     assert main(arguments[1]) == 0
     assert (tmp_path / "killed/loss.json").read_bytes() == (
@@ -352,7 +352,7 @@ def test_the_trainers_loss_is_the_loss_of_our_rows_padded_or_packed(home, tmp_pa
     from tests.trainers.test_rows import losses
     from trainers.base import load_tokenizer
     from trainers.hardware import choose_precision
-    from trainers.qlora import make_trainer
+    from trainers.trainer import make_trainer
 
     sums = {}
     for batching in ("grouped", "packed"):
@@ -390,7 +390,7 @@ def test_a_strategy_weight_is_a_weighted_mean_of_the_same_losses(home, tmp_path)
 
     from trainers.base import load_tokenizer
     from trainers.hardware import choose_precision
-    from trainers.qlora import make_trainer
+    from trainers.trainer import make_trainer
 
     flags = {
         "model": str(home / "base"),
@@ -584,8 +584,7 @@ def test_early_stopping_without_anything_to_measure_on_is_refused(home, tmp_path
 
 
 def test_half_written_checkpoints_are_not_gone_on_from(tmp_path):
-    from trainers.callbacks import COMPLETE
-    from trainers.qlora import last_checkpoint, remove_half_checkpoints
+    from trainers.checkpoints import COMPLETE, last_checkpoint, remove_half_checkpoints
 
     for step, complete in ((2, True), (10, True), (12, False)):
         (tmp_path / f"checkpoint-{step}").mkdir()
@@ -600,9 +599,9 @@ def test_half_written_checkpoints_are_not_gone_on_from(tmp_path):
 
 
 def test_a_trainer_that_would_not_learn_what_the_rows_say_is_refused(home, tmp_path, monkeypatch):
-    from trainers import qlora
+    from trainers import qlora, trainer
 
-    monkeypatch.setattr(qlora, "_learned_tokens", lambda dataset: 3)
+    monkeypatch.setattr(trainer, "learned_tokens", lambda dataset: 3)
     recipe = read_recipe(
         None,
         {
