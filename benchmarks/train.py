@@ -201,7 +201,7 @@ def csc_train(model: str, root: Path, pack: str) -> dict:
 
 def scored(model: str) -> None:
     """A Markdown row for each way: what it cost, and the strategy accuracy of its adapter."""
-    from trainers.sweep import score
+    from trainers.scoring import score
 
     tasks = ("csc_conv_ref", "csc_conv_gen")
     print(
@@ -225,7 +225,7 @@ def scored(model: str) -> None:
             ]
             run("-m", "trainers.train", *words)
             record = json.loads((out / "csc_adapter.json").read_text(encoding="utf-8"))
-            found = score(record, out, None, None)
+            scores = score(record, out, None, None)
             seen = record["counts"]["tokens"] * record["recipe"]["epochs"]
             cells = [
                 name,
@@ -235,7 +235,7 @@ def scored(model: str) -> None:
                 f"{record['seconds']:.0f}",
             ]
             cells += [
-                f"{found[task]['strategy_acc']:.3f} ± {found[task]['strategy_acc_stderr']:.3f}"
+                f"{scores[task]['strategy_acc']:.3f} ± {scores[task]['strategy_acc_stderr']:.3f}"
                 for task in tasks
             ]
             print(f"|{'|'.join(cells)}|", flush=True)

@@ -125,10 +125,9 @@ def check_unchanged(recipe: Recipe, record: Mapping, config) -> None:
 
 def trained_tokens(adapter: Path) -> list[int]:
     """The tokens whose embeddings an adapter trains one by one."""
-    found = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8")).get(
-        "trainable_token_indices"
-    )
-    groups = list(found.values()) if isinstance(found, dict) else [found or []]
+    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    indices = config.get("trainable_token_indices")
+    groups = list(indices.values()) if isinstance(indices, dict) else [indices or []]
     return [token for group in groups for token in group]
 
 

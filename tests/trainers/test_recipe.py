@@ -10,6 +10,7 @@ import pytest
 
 from csc_tasks.errors import CscError, DataError, ModelError, SettingError
 from tests.support.fakes import sample_conversations, sample_questions
+from tests.support.made_results import conversation_result, conversations, right, write_run
 from trainers import hardware, recipe
 from trainers.recipe import KEYS, Recipe, as_dict, read_recipe
 from trainers.splits import hold_out, read_split, read_training_data
@@ -478,12 +479,12 @@ def test_scoring_is_one_process_even_where_several_have_trained(monkeypatch, tmp
     """lm_eval would wait for the other processes of the launcher for ever."""
     from subprocess import CompletedProcess
 
-    from trainers import sweep
+    from trainers import scoring
 
     seen = {}
-    monkeypatch.setattr(sweep, "scoring_command", lambda *_: "lm_eval")
+    monkeypatch.setattr(scoring, "scoring_command", lambda *_: "lm_eval")
     monkeypatch.setattr(
-        sweep.subprocess,
+        scoring.subprocess,
         "run",
         lambda words, env, check: seen.update(env) or CompletedProcess(words, 1),
     )
@@ -497,8 +498,67 @@ def test_scoring_is_one_process_even_where_several_have_trained(monkeypatch, tmp
     for name, value in (launched | {"HF_HOME": "kept"}).items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ModelError, match="scoring failed"):
-        sweep.score({}, tmp_path / "a", None, None)
+        scoring.score({}, tmp_path / "a", None, None)
     assert not launched.keys() & seen.keys() and seen["HF_HOME"] == "kept" and "PATH" in seen
+
+
+def test_what_was_scored_is_read_from_the_newest_results(monkeypatch, tmp_path):
+    """The command's results file as lm_eval writes it; N/A is left out."""
+    from subprocess import CompletedProcess
+
+    from trainers import scoring
+
+    out = tmp_path / "a"
+    items = conversations(2)
+
+    def undefined(results):
+        results["results"]["csc_conv_ref"]["strategy_acc_stderr,none"] = "N/A"
+
+    def lm_eval(words, env, check):
+        result = conversation_result("csc_conv_ref", items, right(0.5))
+        write_run(Path(f"{out}-results"), "m", [result], undefined)
+        return CompletedProcess(words, 0)
+
+    monkeypatch.setattr(scoring, "scoring_command", lambda *_: "lm_eval")
+    monkeypatch.setattr(scoring.subprocess, "run", lm_eval)
+    scores = scoring.score({}, out, None, None)["csc_conv_ref"]
+    assert (scores["turns"], scores["sample_len"], scores["strategy_acc"]) == (8, 2, 0.5)
+    assert "strategy_acc_stderr" not in scores and scores["bleu_4_stderr"] >= 0
+
+
+def test_a_sweeps_table_has_the_headline_metrics_in_the_order_of_all_tables():
+    from trainers.sweep import Run, comparison
+
+    record = {
+        "validation_loss": None,
+        "counts": {"rows": 1000, "tokens": 20000},
+        "steps": 3,
+        "trained_parameters": 4,
+        "seconds": 5.4,
+    }
+    scores = {
+        "csc_conv_ref": {
+            "turns": 8,
+            "rouge_l": 0.25,
+            "bleu_4_en": 1.5,
+            "strategy_acc": 0.5,
+            "strategy_acc_stderr": 0.125,
+            "unparsed": 0.1,
+            "metric_of_tomorrow": 1.0,
+        }
+    }
+    runs = [
+        Run(value, Recipe(), Path(value), record, scores if value == "8" else {}) for value in "48"
+    ]
+    header, _, first, second = comparison("lora_r", runs).splitlines()
+    cells = [cell.strip() for cell in header.strip("|").split("|")]
+    assert cells[-3:] == [
+        "csc_conv_ref bleu_4_en",
+        "csc_conv_ref rouge_l",
+        "csc_conv_ref strategy_acc",
+    ]
+    assert first == "| 4 | – | 1,000 | 20,000 | 3 | 4 | 5 | – | – | – |"
+    assert second == "| 8 | – | 1,000 | 20,000 | 3 | 4 | 5 | 1.5 | 0.25 | 0.5 ± 0.12 |"
 
 
 def test_bad_settings_stop_before_anything_is_written(tmp_path, monkeypatch):

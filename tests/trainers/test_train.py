@@ -13,11 +13,13 @@ import pytest
 from csc_tasks import TASKS_DIR
 from csc_tasks.cli import main
 from csc_tasks.errors import ModelError
+from tests.support.made_results import conversation_result, conversations, numbered, write_run
 from tests.support.training_base import make_base, make_home, words
 from trainers import adapter
 from trainers.recipe import read_recipe
 from trainers.rendering import Rendering
 from trainers.rows import build_rows
+from trainers.scoring import scoring_command
 from trainers.splits import read_training_data
 
 pytestmark = pytest.mark.xdist_group("train")
@@ -86,24 +88,31 @@ def test_its_card_holds_recipe_data_losses_and_scores_but_no_path_of_this_machin
 
     out, _ = trained
     record = adapter.finished_record(out)
-    scores = {
-        "csc_conv_ref": {"alias": "x", "strategy_acc,none": 0.5, "strategy_acc_stderr,none": 0.0123}
-    }
-    (tmp_path / "results_1.json").write_text(
-        json.dumps({"results": scores, "config": {"model_args": "a"}})
-    )
-    write_card(record, tmp_path, [tmp_path])
+    # Of eight turns three are right, all of them in one of the two conversations: 3/8, and a
+    # clustered error of sqrt(2 * (1.5**2 + 1.5**2)) / 8.
+    items = conversations(2)
+    results = write_run(
+        tmp_path / "runs",
+        str(home / "base"),
+        [conversation_result("csc_conv_ref", items, numbered(2))],
+        peft=str(home / "base"),
+        dtype="float32",
+        api_key="sk-not-for-anyone",
+    ).parent
+    write_card(record, tmp_path, [results])
     card = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert (
         f"| validation loss | {record['validation_loss']:.4f} |" in card
-        and "| csc_conv_ref | strategy_acc | 0.5 ± 0.012 |" in card
+        and "`base`, adapter of `base`, dtype=float32:" in card
+        and "| csc_conv_ref | strategy_acc | 0.375 ± 0.38 |" in card
+        and "| csc_conv_ref | turns | 8 |" in card
     )
     assert (
         f"content {record['data'][0]['content_hash']}" in card
         and "| lora_r | 4 |" in card
         and "csc_prompt=chat" in card
     )
-    assert str(home) not in card and "- corpus, rolecs/train" in card
+    assert "sk-not" not in card and str(home) not in card and "- corpus, rolecs/train" in card
 
 
 def test_a_finished_training_is_not_repeated_and_another_one_not_written_over(
@@ -318,7 +327,7 @@ def test_the_printed_command_scores_the_adapter_and_another_style_is_reported(
 
     out, said = trained
     (command,) = re.findall(r"^    (lm_eval .*)$", said, re.MULTILINE)
-    assert command == adapter.scoring_command(adapter.finished_record(out), out)
+    assert command == scoring_command(adapter.finished_record(out), out)
     test = home / "tested" / "csconv"
     test.mkdir(parents=True, exist_ok=True)
     (test / "test.jsonl").write_text(json.dumps(sample_conversations(("en",))[2].to_row()) + "\n")
