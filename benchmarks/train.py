@@ -25,6 +25,9 @@ import tempfile
 from pathlib import Path
 
 from csc_tasks import corpora
+from trainers.rendering import Rendering
+from trainers.rows import build_rows
+from trainers.scoring import score
 
 LENGTH, BATCH = 1024, 8
 RECIPE = Path(__file__).resolve().parents[1] / "trainers" / "recipes" / "demo.yaml"
@@ -85,9 +88,6 @@ def write_prompt_completion(model: str, items, folder: Path) -> tuple[int, int, 
     are.
     """
     from transformers import AutoTokenizer
-
-    from trainers.rendering import Rendering
-    from trainers.rows import build_rows
 
     tokenizer = AutoTokenizer.from_pretrained(model)
     rows, counts = build_rows(
@@ -201,7 +201,6 @@ def csc_train(model: str, root: Path, pack: str) -> dict:
 
 def scored(model: str) -> None:
     """A Markdown row for each way: what it cost, and the strategy accuracy of its adapter."""
-    from trainers.scoring import score
 
     tasks = ("csc_conv_ref", "csc_conv_gen")
     print(

@@ -57,7 +57,8 @@ def state_of(out: Path, identity: str, overwrite: bool) -> str:
         *record.get("files", ()),
         *(name for written in (RECORD, UNFINISHED) for name in (written, _part(written))),
     }
-    if strangers := sorted(_present(out) - known):
+    strangers = sorted(_present(out) - known)
+    if strangers:
         raise SettingError(
             f"{out} holds {', '.join(strangers[:3])} besides its adapter; move that away or give"
             " another folder"
@@ -142,7 +143,8 @@ def finished_record(folder: Path) -> dict:
             f"{folder}: no finished adapter of ours (no readable {RECORD}); train it first, with"
             " --config FILE or recipe keys"
         )
-    if missing := _missing(folder, record):
+    missing = _missing(folder, record)
+    if missing:
         raise DataError(
             f"{folder} lacks {', '.join(missing)} of its adapter; put that back, or train it again"
             " with --overwrite"

@@ -141,7 +141,8 @@ def make_probes(
 
 def require_same_weights(written: Mapping, loaded: Mapping) -> None:
     """Raise ModelError unless what a folder loads as is bit by bit what was written into it."""
-    if different := sorted(_differences(written, loaded)):
+    different = sorted(_differences(written, loaded))
+    if different:
         more = f" and {len(different) - 3} more" if len(different) > 3 else ""
         raise ModelError(
             "nothing is written: transformers does not load the merged weights as they were saved "

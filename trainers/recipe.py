@@ -310,7 +310,8 @@ def _read_file(path: Path) -> dict[str, Any]:
             f"{path}: a recipe is a list of `key: value` lines; found {type(settings).__name__}"
         )
     names = [name.value for name, _ in node.value] if node else []
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
         raise SettingError(
             f"{path}: {', '.join(twice)} stands there more than once; YAML would take the last"
             " in silence"

@@ -149,7 +149,8 @@ def _windows(
 ) -> Iterator[tuple[int, list[Exchange]]]:
     """(oldest turns left out, the exchanges to learn with that history), every target once."""
     waiting = list(zip(asked, rendering.exchanges(asked), strict=True))
-    if fitting := [exchange for _, exchange in waiting if len(exchange) <= max_length]:
+    fitting = [exchange for _, exchange in waiting if len(exchange) <= max_length]
+    if fitting:
         yield 0, fitting
     long = [pair for pair, exchange in waiting if len(exchange) > max_length]
     while long:
@@ -225,7 +226,8 @@ def _shared(conversation_id: str, exchanges: Sequence[Exchange]) -> list[Row]:
             None,
         )
         if holder is None:
-            made.append(holder := [])
+            holder = []
+            made.append(holder)
         holder.insert(0, exchange)
     return [_row(conversation_id, group) for group in reversed(made)]
 

@@ -101,7 +101,8 @@ def _train_splits(
         )
     read = {(one.config, one.content_hash): one.name for one in earlier}
     for split in splits:
-        if again := read.get((split.config, split.content_hash)):
+        again = read.get((split.config, split.content_hash))
+        if again:
             raise DataError(
                 f"{name} has the same rows as {again} ({split.config}/{TRAIN}); name the data once"
             )
@@ -151,7 +152,8 @@ def refuse_tested(items: Iterable[Item], names: Iterable[str]) -> dict[str, str]
         for corpus in read_split(name, TESTED, TEST):
             tests.setdefault(corpus.config, name)
             tested = {mark for item in corpus.items for mark in marks(item)}
-            if both := sorted({id_ for mark, id_ in same.items() if mark in tested}):
+            both = sorted({id_ for mark, id_ in same.items() if mark in tested})
+            if both:
                 raise DataError(
                     f"{len(both)} conversations to train on also stand in {name}"
                     f" {corpus.config}/{TEST}, which the benchmark asks about (first: {both[0]});"

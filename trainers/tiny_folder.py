@@ -34,7 +34,8 @@ def check_target(out: Path) -> bool:
             f"{out} is not empty and not a model that csc train tiny wrote; give another folder or"
             " empty this one"
         )
-    if strangers := sorted(present - written):
+    strangers = sorted(present - written)
+    if strangers:
         raise SettingError(
             f"{out} holds {', '.join(strangers[:3])} besides its model; move that away or give"
             " another folder"
