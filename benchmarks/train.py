@@ -201,7 +201,6 @@ def csc_train(model: str, root: Path, pack: str) -> dict:
 
 def scored(model: str) -> None:
     """A Markdown row for each way: what it cost, and the strategy accuracy of its adapter."""
-
     tasks = ("csc_conv_ref", "csc_conv_gen")
     print(
         f"|rows are|rows|tokens seen|steps|seconds|{'|'.join(tasks)}|\n|---|{'---:|' * 6}",
