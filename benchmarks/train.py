@@ -25,6 +25,9 @@ import tempfile
 from pathlib import Path
 
 from csc_tasks import corpora
+from trainers.rendering import Rendering
+from trainers.rows import build_rows
+from trainers.scoring import score
 
 LENGTH, BATCH = 1024, 8
 RECIPE = Path(__file__).resolve().parents[1] / "trainers" / "recipes" / "demo.yaml"
@@ -85,9 +88,6 @@ def write_prompt_completion(model: str, items, folder: Path) -> tuple[int, int, 
     are.
     """
     from transformers import AutoTokenizer
-
-    from trainers.rendering import Rendering
-    from trainers.rows import build_rows
 
     tokenizer = AutoTokenizer.from_pretrained(model)
     rows, counts = build_rows(
@@ -201,8 +201,6 @@ def csc_train(model: str, root: Path, pack: str) -> dict:
 
 def scored(model: str) -> None:
     """A Markdown row for each way: what it cost, and the strategy accuracy of its adapter."""
-    from trainers.sweep import score
-
     tasks = ("csc_conv_ref", "csc_conv_gen")
     print(
         f"|rows are|rows|tokens seen|steps|seconds|{'|'.join(tasks)}|\n|---|{'---:|' * 6}",
@@ -225,7 +223,7 @@ def scored(model: str) -> None:
             ]
             run("-m", "trainers.train", *words)
             record = json.loads((out / "csc_adapter.json").read_text(encoding="utf-8"))
-            found = score(record, out, None, None)
+            scores = score(record, out, None, None)
             seen = record["counts"]["tokens"] * record["recipe"]["epochs"]
             cells = [
                 name,
@@ -235,7 +233,7 @@ def scored(model: str) -> None:
                 f"{record['seconds']:.0f}",
             ]
             cells += [
-                f"{found[task]['strategy_acc']:.3f} ± {found[task]['strategy_acc_stderr']:.3f}"
+                f"{scores[task]['strategy_acc']:.3f} ± {scores[task]['strategy_acc_stderr']:.3f}"
                 for task in tasks
             ]
             print(f"|{'|'.join(cells)}|", flush=True)

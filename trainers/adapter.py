@@ -1,5 +1,4 @@
-"""The adapter folder: what a training leaves, how it is told apart from another, and the command
-that scores it.
+"""The adapter folder: what a training leaves, and how it is told apart from another.
 
     out/adapter_config.json adapter_model.safetensors   what peft and lm_eval load
     out/csc_adapter.json   recipe, data, prompt style, counts, losses
@@ -13,7 +12,6 @@ moment leaves something to go on from.
 import hashlib
 import json
 import os
-import shlex
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,8 +19,7 @@ from pathlib import Path
 from csc_tasks.adapter import RECORD
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.out import replace_file
-from csc_tasks.prompts import DATE
-from trainers.recipe import Recipe
+from trainers.recipe import Recipe, recipe_from
 
 FORMAT = "csc-tasks adapter, version 1"
 UNFINISHED = "training.json"
@@ -42,32 +39,34 @@ def state_of(out: Path, identity: str, overwrite: bool) -> str:
     """What to do with `out`: "new", "resume" or "finished" for the training called `identity`.
 
     Raises SettingError when the folder holds anything else; another training of ours only goes with
-    `overwrite`, which does not touch this
-    one: the command that was killed goes on with --overwrite too.
+    `overwrite`, which does not touch this one: the command that was killed goes on with --overwrite
+    too.
     """
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return "new"
     if not out.is_dir():
         raise SettingError(f"{out} is a file; give a folder to write")
-    finished, begun = read_record(out), _read(out / UNFINISHED)
-    found = finished or begun
-    if not found or "identity" not in found:
+    finished = read_record(out)
+    record = finished or _read(out / UNFINISHED)
+    if not record or "identity" not in record:
         raise SettingError(
             f"{out} is not empty and holds no adapter of ours; give another folder or empty"
             " this one"
         )
     known = {
-        *found.get("files", ()),
-        *(name for kept in (RECORD, UNFINISHED) for name in (kept, _part(kept))),
+        *record.get("files", ()),
+        *(name for written in (RECORD, UNFINISHED) for name in (written, _part(written))),
     }
-    if strangers := sorted(_present(out) - known):
+    strangers = sorted(_present(out) - known)
+    if strangers:
         raise SettingError(
             f"{out} holds {', '.join(strangers[:3])} besides its adapter; move that away or give"
             " another folder"
         )
     if not (finished or any((out / CHECKPOINTS).glob("*"))):
         return "new"
-    if found["identity"] == identity and not (overwrite and finished and _missing(out, finished)):
+    incomplete = overwrite and finished and _missing(out, finished)
+    if record["identity"] == identity and not incomplete:
         return "finished" if finished else "resume"
     if overwrite:
         return "new"
@@ -129,75 +128,9 @@ def fingerprint(model: str, commit: str | None) -> str:
     return digest.hexdigest()[:16]
 
 
-def scoring_command(record: Mapping, adapter: Path | str, base: str | None = None) -> str:
-    """The lm_eval command line that scores an adapter the way it was trained; `base` is a quantised
-    copy of its base, if any.
-    """
-    recipe = record["recipe"]
-    arguments = {
-        "pretrained": base or recipe["model"],
-        "peft": str(adapter),
-        "dtype": record["dtype"],
-    }
-    arguments |= {"revision": recipe["revision"]} if recipe["revision"] and base is None else {}
-    switch = record["template_arguments"]
-    if set(switch) <= {"enable_thinking"}:
-        arguments |= switch
-    else:
-        arguments["chat_template_args"] = switch
-    # Without a test split of their own, adapters are scored on the published data, which lm_eval
-    # takes by itself.
-    keys = {"csconv": "csc_corpus", "qa": "csc_qa_corpus"}
-    configs = [
-        config
-        for config in recipe["configs"]
-        if config in {source["config"] for source in record["data"]}
-    ]
-    kinds = dict.fromkeys("qa" if config.startswith("qa") else "csconv" for config in configs)
-    settings = {keys[kind]: record["tested"][kind] for kind in kinds if kind in record["tested"]}
-    variants = [config.removeprefix("qa_") for config in configs if config.startswith("qa_")]
-    settings |= {"csc_qa_variant": variants[0]} if variants else {}
-    settings["csc_prompt"] = recipe["style"]
-    settings |= {"csc_date": record["date"]} if record.get("date") not in (None, DATE) else {}
-    settings |= {"csc_language": recipe["language"]} if recipe["language"] else {}
-    # The base would think; the adapter has learned to reply at once.
-    settings |= {"csc_think_tokens": 0} if record.get("thinks") else {}
-    given = ",".join(f"{key}={value}" for key, value in arguments.items())
-    if "chat_template_args" in arguments:
-        given = json.dumps(arguments, ensure_ascii=False)
-    words = ["lm_eval", "--model", "hf", "--model_args", given]
-    words += ["--tasks", "csc_*" if len(kinds) > 1 else "csc_qa" if "qa" in kinds else "csc_conv_*"]
-    words += ["--apply_chat_template"] if recipe["chat_template"] else []
-    words += [
-        "--metadata",
-        json.dumps(settings, ensure_ascii=False),
-        "--output_path",
-        f"{adapter}-results",
-        "--log_samples",
-    ]
-    # Only for adapters of a base model: lm_eval stops at the tokenizer's and the base's own end
-    # marks by itself.
-    words += ["--gen_kwargs", f"until={record['stop']}"] if record.get("stop") else []
-    words += [
-        "--batch_size",
-        "16",
-        *(
-            ["--device", "cpu"]
-            if record["dtype"] == "float32" and record.get("device", "cpu") == "cpu"
-            else []
-        ),
-    ]
-    return shlex.join(words)
-
-
 def recipe_of(record: Mapping) -> Recipe:
     """The recipe in a record."""
-    return Recipe(
-        **{
-            key: tuple(value) if isinstance(value, list) else value
-            for key, value in record["recipe"].items()
-        }
-    )
+    return recipe_from(record["recipe"], RECORD)
 
 
 def finished_record(folder: Path) -> dict:
@@ -210,7 +143,8 @@ def finished_record(folder: Path) -> dict:
             f"{folder}: no finished adapter of ours (no readable {RECORD}); train it first, with"
             " --config FILE or recipe keys"
         )
-    if missing := _missing(folder, record):
+    missing = _missing(folder, record)
+    if missing:
         raise DataError(
             f"{folder} lacks {', '.join(missing)} of its adapter; put that back, or train it again"
             " with --overwrite"
@@ -232,10 +166,10 @@ def _present(out: Path) -> set[str]:
 
 def _read(file: Path) -> dict | None:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        record = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return record if isinstance(record, dict) else None
 
 
 def _part(name: str) -> str:

@@ -2,80 +2,89 @@
 there are any.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from string import Template
+from typing import Any
 
-from csc_tasks.errors import DataError
-from trainers.adapter import scoring_command
+import yaml
+
+from csc_tasks.runs.results_file import Measurement
+from trainers.scoring import read_measurements, scoring_command
 
 
 def write_card(record: Mapping, out: Path, scores: Iterable[Path] = ()) -> None:
     """Write README.md into `out`. `scores` are results files of lm_eval, or folders of them;
     DataError for those that are not.
     """
-    import yaml
-
     recipe = record["recipe"]
-    on_hub = not Path(recipe["model"]).exists()
     base = short_name(recipe["model"])
-    front_matter = {
-        "library_name": "peft",
-        "pipeline_tag": "text-generation",
-        "language": record["languages"],
-        **({"base_model": base} if on_hub else {}),
-        **(
-            {"datasets": names}
-            if (
-                names := [
-                    name for name in recipe["data"] if name != "demo" and not Path(name).exists()
-                ]
-            )
-            else {}
-        ),
-        "tags": ["customer-support", "lora", "csc-tasks"],
-    }
     questions = all(config.startswith("qa") for config in recipe["configs"])
-    settings = {
-        key: value
-        for key, value in recipe.items()
-        if value not in (None, [], "") and key not in ("model", "data")
-    }
-    settings |= {"test_data": short_name(recipe["test_data"])} if recipe["test_data"] else {}
     tested = {config: short_name(name) for config, name in record["tested"].items()}
+    command = scoring_command(
+        {**record, "recipe": recipe | {"model": base}, "tested": tested}, "THIS_ADAPTER"
+    )
+    front_matter = yaml.safe_dump(_front_matter(record), allow_unicode=True, sort_keys=False)
+    template = "with `--apply_chat_template`"
+    if not record["chat_template"]:
+        template = "without a chat template"
     text = Template(Path(__file__).with_suffix(".md").read_text(encoding="utf-8")).substitute(
-        front_matter=yaml.safe_dump(front_matter, allow_unicode=True, sort_keys=False).strip(),
+        front_matter=front_matter.strip(),
         title=f"{Path(base).name}, trained on customer support",
         base=(
             f"[{base}](https://huggingface.co/{base})"
-            if on_hub
+            if _on_hub(recipe["model"])
             else f"`{base}`, a model that is not on the Hub"
         ),
         version=record["csc_tasks"],
         what="questions" if questions else "conversations",
         style=record["style"],
-        template=(
-            " with `--apply_chat_template`"
-            if record["chat_template"]
-            else " without a chat template"
-        ),
-        command=scoring_command(
-            {**record, "recipe": recipe | {"model": base}, "tested": tested}, "THIS_ADAPTER"
-        ),
+        template=f" {template}",
+        command=command,
         results=_results(record, list(scores)),
         data="\n".join(_source(source) for source in record["data"]),
         counts="\n".join(
             f"- {count:,} {what}" for what, count in record["counts"].items() if count
         ),
-        recipe=_table(
-            ["setting", "value"], [[key, _shown(value)] for key, value in settings.items()]
-        ),
+        recipe=_table(["setting", "value"], _settings(recipe)),
         steps=f"{record['steps']:,}",
         trained=f"{record['trained_parameters']:,}",
         **{key: record[key] for key in ("epochs", "seconds", "processes", "dtype")},
     )
     (out / "README.md").write_text(text, encoding="utf-8")
+
+
+def _front_matter(record: Mapping) -> dict[str, Any]:
+    """What the Hub reads of a card. Names that only this machine knows stay out of it."""
+    recipe = record["recipe"]
+    front: dict[str, Any] = {
+        "library_name": "peft",
+        "pipeline_tag": "text-generation",
+        "language": record["languages"],
+    }
+    if _on_hub(recipe["model"]):
+        front["base_model"] = short_name(recipe["model"])
+    datasets = [name for name in recipe["data"] if name != "demo" and _on_hub(name)]
+    if datasets:
+        front["datasets"] = datasets
+    return front | {"tags": ["customer-support", "lora", "csc-tasks"]}
+
+
+def _on_hub(name: str) -> bool:
+    """Whether a base or data set is one of the Hub: one that is not a path here."""
+    return not Path(name).exists()
+
+
+def _settings(recipe: Mapping) -> list[list[str]]:
+    """The rows of the recipe's table: every key that is set, base and data aside."""
+    settings = {
+        key: value
+        for key, value in recipe.items()
+        if value not in (None, [], "") and key not in ("model", "data")
+    }
+    if recipe["test_data"]:
+        settings["test_data"] = short_name(recipe["test_data"])
+    return [[key, _shown(value)] for key, value in settings.items()]
 
 
 def short_name(name: str) -> str:
@@ -101,46 +110,28 @@ def _results(record: Mapping, scores: list[Path]) -> str:
     }
     rows = [[name, f"{value:.4f}"] for name, value in losses.items() if value is not None]
     text = _table(["per learned token, nats", "loss"], rows)
-    for file in (found for path in scores for found in _results_files(path)):
-        text += "\n\n" + _scores(file)
-    return text
+    runs: dict[Path, list[Measurement]] = {}
+    for measurement in read_measurements(scores) if scores else []:
+        runs.setdefault(measurement.file, []).append(measurement)
+    return "\n\n".join([text, *(_scores(measurements) for measurements in runs.values())])
 
 
-def _results_files(path: Path) -> list[Path]:
-    files = sorted(path.rglob("results_*.json")) if path.is_dir() else [path]
-    if not files:
-        raise DataError(f"{path}: no results_*.json of lm_eval in there")
-    return files
-
-
-def _scores(file: Path) -> str:
-    """A table of a results file: one row per task and metric, with the standard error."""
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        rows = []
-        for task, numbers in found["results"].items():
-            for key, value in numbers.items():
-                name = key.removesuffix(",none")
-                error = numbers.get(f"{name}_stderr,none")
-                if (
-                    key.endswith(",none")
-                    and not name.endswith("_stderr")
-                    and isinstance(value, int | float)
-                ):
-                    rows.append(
-                        [
-                            task,
-                            name,
-                            f"{value:.4g}"
-                            + (f" ± {error:.2g}" if isinstance(error, float) else ""),
-                        ]
-                    )
-        arguments = found["config"].get("model_args")
-    except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
-        raise DataError(
-            f"{file}: not a results file of lm_eval ({type(error).__name__}: {error})"
-        ) from None
-    return f"`{arguments}`:\n\n" + _table(["task", "metric", "value"], rows)
+def _scores(measurements: list[Measurement]) -> str:
+    """The table of one results file: a row per task and metric, with the standard error, below the
+    model that it is of.
+    """
+    rows = []
+    for one in measurements:
+        rows.append([one.task, one.unit, f"{one.items:,}"])
+        for name, (value, stderr) in one.numbers.items():
+            if value is not None:
+                error = "" if stderr is None else f" ± {stderr:.2g}"
+                rows.append([one.task, name, f"{value:.4g}{error}"])
+    identity = measurements[0].identity
+    base = f", adapter of `{short_name(identity.base)}`" if identity.base else ""
+    settings = "".join(f", {name}={value}" for name, value in identity.settings)
+    heading = f"`{short_name(identity.name)}`{base}{settings}:"
+    return f"{heading}\n\n" + _table(["task", "metric", "value"], rows)
 
 
 def _shown(value) -> str:

@@ -51,6 +51,7 @@ def _check_embeddings(recipe: Recipe, skeleton, tokens: int) -> None:
     first, last = skeleton.get_input_embeddings(), skeleton.get_output_embeddings()
     names = {module: name.rpartition(".")[2] for name, module in skeleton.named_modules()}
     inputs, outputs = names.get(first), names.get(last)
+    embeddings = {name for name in (inputs, outputs) if name is not None}
     targets = {name.rpartition(".")[2] for name in recipe.lora_target}
     whole = {name.rpartition(".")[2] for name in recipe.modules_to_save}
     if outputs in targets:
@@ -60,7 +61,7 @@ def _check_embeddings(recipe: Recipe, skeleton, tokens: int) -> None:
             f" it; leave it out, or train it in full with modules_to_save: {outputs} (for a base"
             " with tie_word_embeddings: false)"
         )
-    tied = {inputs, outputs} & whole
+    tied = embeddings & whole
     if tied and skeleton.config.get_text_config().tie_word_embeddings:
         # lm_eval ties the weights again after it has loaded an adapter: it fails, or scores other
         # weights than were trained.
@@ -69,7 +70,7 @@ def _check_embeddings(recipe: Recipe, skeleton, tokens: int) -> None:
             " and output embeddings are one matrix; leave it out, or take a base that keeps them"
             " apart (tie_word_embeddings: false)"
         )
-    adapted = {inputs, outputs} & (targets | whole)
+    adapted = embeddings & (targets | whole)
     rows = getattr(first, "num_embeddings", tokens)
     if adapted and rows != tokens:
         # lm_eval resizes the embeddings to the tokenizer before it loads an adapter.
@@ -82,10 +83,8 @@ def _check_embeddings(recipe: Recipe, skeleton, tokens: int) -> None:
 
 def check_rows(rows: Sequence[Row], config) -> None:
     """Raise ModelError when a row is longer than the base can read."""
-    longest, positions = (
-        max(len(row.ids) for row in rows),
-        getattr(config.get_text_config(), "max_position_embeddings", None),
-    )
+    longest = max(len(row.ids) for row in rows)
+    positions = getattr(config.get_text_config(), "max_position_embeddings", None)
     if positions and longest > positions:
         raise ModelError(
             f"rows have up to {longest} tokens, and the base reads no more than {positions}; set"
@@ -99,14 +98,11 @@ def check_layers(recipe: Recipe, model) -> None:
     """
     there = [f".{name}" for name, _ in model.named_modules()]
     for key in ("lora_target", "modules_to_save"):
-        wanted = [
-            name
-            for name in getattr(recipe, key)
-            if (key, recipe.lora_target) != ("lora_target", (ALL_LINEAR,))
-        ]
-        if unknown := [
-            name for name in wanted if not any(one.endswith(f".{name}") for one in there)
-        ]:
+        wanted = getattr(recipe, key)
+        if wanted == (ALL_LINEAR,):
+            continue
+        unknown = [name for name in wanted if not any(one.endswith(f".{name}") for one in there)]
+        if unknown:
             known = sorted(
                 {
                     name.rpartition(".")[2]

@@ -5,17 +5,7 @@ written to its end.
 import time
 from pathlib import Path
 
-COMPLETE = "complete"
-"""The file that marks a whole checkpoint, with the seconds of training so far: a kill can leave a
-folder in which parts are missing.
-"""
-
-
-def seconds_before(checkpoint: Path | None) -> float:
-    """Seconds of training that a checkpoint stands for, those before earlier kills included; 0
-    without one.
-    """
-    return float((checkpoint / COMPLETE).read_text(encoding="utf-8") or 0) if checkpoint else 0.0
+from trainers.checkpoints import checkpoint_at, mark_complete, seconds_before
 
 
 def callbacks() -> list:
@@ -54,7 +44,7 @@ def callbacks() -> list:
         """
 
         def on_train_begin(self, args, state, control, **_) -> None:
-            resumed = Path(args.output_dir, f"checkpoint-{state.global_step}")
+            resumed = checkpoint_at(Path(args.output_dir), state.global_step)
             self.started = time.monotonic() - seconds_before(resumed if state.global_step else None)
 
         def on_step_end(self, args, state, control, **_) -> None:
@@ -64,7 +54,7 @@ def callbacks() -> list:
 
         def on_save(self, args, state, control, **_) -> None:
             if state.is_world_process_zero:
-                mark = Path(args.output_dir, f"checkpoint-{state.global_step}", COMPLETE)
-                mark.write_text(f"{time.monotonic() - self.started:.1f}", encoding="utf-8")
+                saved = checkpoint_at(Path(args.output_dir), state.global_step)
+                mark_complete(saved, time.monotonic() - self.started)
 
     return [Bar(), Checkpoints()]

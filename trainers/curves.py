@@ -38,11 +38,11 @@ def write_curve(points: Mapping[str, Sequence[Mapping]], out: Path) -> None:
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
-    for (name, found), style in zip(points.items(), ("-", "o-"), strict=True):
-        if found:
+    for (name, curve), style in zip(points.items(), ("-", "o-"), strict=True):
+        if curve:
             axes.plot(
-                [point["step"] for point in found],
-                [point["loss"] for point in found],
+                [point["step"] for point in curve],
+                [point["loss"] for point in curve],
                 style,
                 label=name,
                 markersize=4,

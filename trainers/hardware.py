@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from csc_tasks.errors import ModelError, SettingError
+from csc_tasks.errors import ModelError, SettingError, require
 
 BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "nf4": 0.56}
 """Bytes a weight takes. NF4: half a byte, its doubly quantised constants, and the parts of a model
@@ -59,8 +59,6 @@ def choose_precision(wanted: str) -> Precision:
 def quantization_config(precision: Precision, double: bool):
     """bitsandbytes' NF4 with 16- or 32-bit computing."""
     from transformers import BitsAndBytesConfig
-
-    from csc_tasks.errors import require
 
     require("bitsandbytes", "train", "4-bit training (quantization: nf4)")
     return BitsAndBytesConfig(

@@ -48,18 +48,7 @@ def merge(adapter: Path, record: Mapping, out: Path, say: Callable[[str], None] 
     merged, untied = merged_model(recipe, adapter, check)
     merged = merged.to(torch.bfloat16)
     stop = last_token(tokenizer, rendering.end)
-    made = {
-        "format": MERGED_FORMAT,
-        "csc_tasks": __version__,
-        "model": short_name(recipe.model),
-        "adapter": record["identity"],
-        "style": recipe.style,
-        "thinks": record.get("thinks"),
-        "date": rendering.date,
-        "chat_template": recipe.chat_template,
-        "dtype": "bfloat16",
-        "untied": untied,
-    }
+    made = _merged_record(recipe, record, rendering, untied)
 
     def write(fresh: Path) -> None:
         merged.save_pretrained(fresh)
@@ -87,6 +76,24 @@ def merge(adapter: Path, record: Mapping, out: Path, say: Callable[[str], None] 
     for line in changes:
         say(line)
     return made
+
+
+def _merged_record(
+    recipe: Recipe, record: Mapping, rendering: Rendering, untied: list[str]
+) -> dict:
+    """What csc_merged.json holds before the folder is written."""
+    return {
+        "format": MERGED_FORMAT,
+        "csc_tasks": __version__,
+        "model": short_name(recipe.model),
+        "adapter": record["identity"],
+        "style": recipe.style,
+        "thinks": record.get("thinks"),
+        "date": rendering.date,
+        "chat_template": recipe.chat_template,
+        "dtype": "bfloat16",
+        "untied": untied,
+    }
 
 
 def merged_model(recipe: Recipe, adapter: Path, check: MergeCheck):
@@ -125,10 +132,9 @@ def check_unchanged(recipe: Recipe, record: Mapping, config) -> None:
 
 def trained_tokens(adapter: Path) -> list[int]:
     """The tokens whose embeddings an adapter trains one by one."""
-    found = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8")).get(
-        "trainable_token_indices"
-    )
-    groups = list(found.values()) if isinstance(found, dict) else [found or []]
+    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    indices = config.get("trainable_token_indices")
+    groups = list(indices.values()) if isinstance(indices, dict) else [indices or []]
     return [token for group in groups for token in group]
 
 

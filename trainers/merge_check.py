@@ -84,21 +84,21 @@ class MergeCheck:
         return {what: asdict(agreement) for what, agreement in self.measured.items()}
 
 
-def compare(wanted: Sequence, found: Sequence) -> Agreement:
-    """How far the logits `found` are from those `wanted`.
+def compare(wanted: Sequence, logits: Sequence) -> Agreement:
+    """How far `logits` are from those `wanted`.
 
     Both hold one tensor (positions, vocabulary) for each probe.
     """
     import torch
 
-    if any(one.shape != other.shape for one, other in zip(wanted, found, strict=True)):
+    if any(one.shape != other.shape for one, other in zip(wanted, logits, strict=True)):
         return Agreement(float("inf"), 0.0, 0)
     apart = spread = 0.0
-    same = positions = 0
-    for one, other in zip(wanted, found, strict=True):
+    same, positions = 0, 0
+    for one, other in zip(wanted, logits, strict=True):
         apart += torch.sum((one - other).double() ** 2).item()
         spread += torch.sum((one - one.mean(-1, keepdim=True)).double() ** 2).item()
-        same += torch.sum(one.argmax(-1) == other.argmax(-1)).item()
+        same += int(torch.sum(one.argmax(-1) == other.argmax(-1)))
         positions += len(one)
     return Agreement(
         (apart / spread) ** 0.5 if spread else float("nan"), same / positions, positions
@@ -141,7 +141,8 @@ def make_probes(
 
 def require_same_weights(written: Mapping, loaded: Mapping) -> None:
     """Raise ModelError unless what a folder loads as is bit by bit what was written into it."""
-    if different := sorted(_differences(written, loaded)):
+    different = sorted(_differences(written, loaded))
+    if different:
         more = f" and {len(different) - 3} more" if len(different) > 3 else ""
         raise ModelError(
             "nothing is written: transformers does not load the merged weights as they were saved "

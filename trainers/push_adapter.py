@@ -63,13 +63,13 @@ def without_paths(files: Mapping[str, Path], record: Mapping, scratch: Path) -> 
     short = {
         json.dumps(name): json.dumps(short_name(name)) for name in named if short_name(name) != name
     }
-    found = {}
+    copies = {}
     for name, file in files.items():
         text = file.read_text(encoding="utf-8") if file.suffix == ".json" else ""
-        kept = text
+        shortened = text
         for path, last in short.items():
-            kept = kept.replace(path, last)
-        if kept != text:
-            found[name] = scratch / name
-            found[name].write_text(kept, encoding="utf-8")
-    return found
+            shortened = shortened.replace(path, last)
+        if shortened != text:
+            copies[name] = scratch / name
+            copies[name].write_text(shortened, encoding="utf-8")
+    return copies

@@ -51,6 +51,7 @@ class Rendering:
         self.tokenizer = tokenizer
         self.templated = templated
         self.tags = tags
+        self.today = today
         self.template_arguments = dict(thinking.of_tokenizer(tokenizer).switch) if templated else {}
         self.thinking = (
             thinking.of_tokenizer(tokenizer, self.template_arguments) if templated else Thinking()
@@ -60,7 +61,11 @@ class Rendering:
             if templated
             else None
         )
-        self.opening, self.end = self._around_targets() if templated else ("", _eos(tokenizer))
+        self.opening, self.end = "", ""
+        if self.template is None:
+            self.end = _eos(tokenizer)
+        else:
+            self.opening, self.end = self._around_targets(self.template)
 
     @property
     def takes_system(self) -> bool:
@@ -101,12 +106,12 @@ class Rendering:
             if self.tags
             else heads
         )
-        found = []
+        exchanges = []
         for head, whole, with_tag, target, tag in zip(
             heads, wholes, tags, wanted, named, strict=True
         ):
             if whole[: len(head)] == head:
-                found.append(
+                exchanges.append(
                     Exchange(head, whole[len(head) :], max(0, _alike(with_tag, whole) - len(head)))
                 )
                 continue
@@ -116,13 +121,16 @@ class Rendering:
                 self.tokenizer(text, add_special_tokens=False)["input_ids"]
                 for text in (target, tag)
             )
-            found.append(Exchange(head, tail, _alike(tag_alone, tail)))
-        return found
+            exchanges.append(Exchange(head, tail, _alike(tag_alone, tail)))
+        return exchanges
 
     def text(self, prompt: TurnPrompt | AnswerPrompt, drop: int = 0) -> str:
         """The prompt as lm_eval renders it, `drop` oldest turns left out."""
         messages = prompt.messages(drop)
-        return prompt.plain(messages) if self.template is None else self.template(messages)
+        if self.template is None:
+            return prompt.plain(messages)
+        # A template of a tokenizer gives text, unlike one that a server renders.
+        return str(self.template(messages))
 
     def _target(self, prompt: TurnPrompt | AnswerPrompt, target: str) -> str:
         # Plain text goes on after a colon as the history's lines do: with a space where the
@@ -139,17 +147,16 @@ class Rendering:
             self.end
         )
 
-    def _around_targets(self) -> tuple[str, str]:
+    def _around_targets(self, template: ChatTemplate) -> tuple[str, str]:
         """What the template writes between a prompt and the assistant's text, and after the text up
         to the mark that ends the turn.
         """
         asked = [{"role": "user", "content": "probe"}]
-        prompt = self.template.render(asked)
-        whole = self.template.render(
-            [*asked, {"role": "assistant", "content": _PROBE}], answered=True
-        )
-        before, found, after = whole.rpartition(_PROBE)
-        if not found:
+        prompt = str(template.render(asked))
+        answer = {"role": "assistant", "content": _PROBE}
+        whole = str(template.render([*asked, answer], answered=True))
+        before, probe, after = whole.rpartition(_PROBE)
+        if not probe:
             raise ModelError(
                 "this tokenizer's chat template does not show what the assistant said; it cannot be"
                 " trained on"

@@ -85,7 +85,7 @@ def asked_of(
         return [
             (AnswerPrompt(item, style), read_answer(getattr(item, reference).strip() or other).text)
         ]
-    asked = []
+    asked: list[Asked] = []
     for turn in item.scored_turns():
         gold = item.dialogue[turn]
         text = read_answer(gold.text).text
@@ -119,6 +119,7 @@ def rows_of(
         learnable
     )
     packed = pack and style == "chat" and isinstance(item, Conversation)
+    split = _why_split(item) if isinstance(item, Conversation) else ""
     rows: list[Row] = []
     for drop, group in _windows(learnable, rendering, max_length, packed, skip, counts):
         made = (
@@ -131,9 +132,7 @@ def rows_of(
         counts["targets with oldest turns left out"] += len(group) if drop else 0
         counts["further windows of conversations over the length"] += packed and drop > 0
         if packed and len(made) > 1:
-            counts[f"rows more than one a conversation, because {_why_split(item)}"] += (
-                len(made) - 1
-            )
+            counts[f"rows more than one a conversation, because {split}"] += len(made) - 1
     counts["rows"] += len(rows)
     counts["tokens"] += sum(len(row.ids) for row in rows)
     counts["tokens learned"] += sum(row.learned() for row in rows)
@@ -150,7 +149,8 @@ def _windows(
 ) -> Iterator[tuple[int, list[Exchange]]]:
     """(oldest turns left out, the exchanges to learn with that history), every target once."""
     waiting = list(zip(asked, rendering.exchanges(asked), strict=True))
-    if fitting := [exchange for _, exchange in waiting if len(exchange) <= max_length]:
+    fitting = [exchange for _, exchange in waiting if len(exchange) <= max_length]
+    if fitting:
         yield 0, fitting
     long = [pair for pair, exchange in waiting if len(exchange) > max_length]
     while long:
@@ -226,7 +226,8 @@ def _shared(conversation_id: str, exchanges: Sequence[Exchange]) -> list[Row]:
             None,
         )
         if holder is None:
-            made.append(holder := [])
+            holder = []
+            made.append(holder)
         holder.insert(0, exchange)
     return [_row(conversation_id, group) for group in reversed(made)]
 

@@ -24,7 +24,7 @@ def template_as_trained(tokenizer, rendering: Rendering, asked: Sequence[Asked])
     `asked` are prompts and targets to try it with. Returns one line about each change; a template
     that needs none is left alone.
     """
-    lines = []
+    lines: list[str] = []
     if rendering.template is None:
         return lines
     templates = tokenizer.chat_template
@@ -82,7 +82,8 @@ def name_stop(folder: Path, token: int) -> bool:
     # beside greedy decoding.
     settings = json.loads(file.read_text(encoding="utf-8"))
     stops = settings.get("eos_token_id")
-    stops = stops if isinstance(stops, list) else [stops] if stops is not None else []
+    if not isinstance(stops, list):
+        stops = [] if stops is None else [stops]
     if token in stops:
         return False
     settings["eos_token_id"] = [*stops, token]
@@ -94,8 +95,8 @@ def name_stop(folder: Path, token: int) -> bool:
 
 def _served(tokenizer, rendering: Rendering, asked: Sequence[Asked]) -> list[str]:
     """The prompts as the template renders them without arguments, on the day of training."""
-    template = ChatTemplate(of_tokenizer(tokenizer), rendering.template.today)
-    return [template(prompt.messages()) for prompt, _ in asked]
+    template = ChatTemplate(of_tokenizer(tokenizer), rendering.today)
+    return [str(template(prompt.messages())) for prompt, _ in asked]
 
 
 def _can_close(rendering: Rendering, asked: Sequence[Asked]) -> bool:

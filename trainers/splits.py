@@ -13,6 +13,7 @@ from csc_tasks.errors import DataError, MissingSplit, SettingError
 from csc_tasks.question import Question
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
+Item = Conversation | Question
 TESTED = ("csconv", "qa")
 """The configs whose test splits the benchmark asks about."""
 
@@ -21,8 +22,8 @@ TESTED = ("csconv", "qa")
 class TrainingData:
     """What is trained on and what is held out, and the corpora they came from."""
 
-    train: tuple[Conversation | Question, ...]
-    validation: tuple[Conversation | Question, ...]
+    train: tuple[Item, ...]
+    validation: tuple[Item, ...]
     sources: tuple[corpora.Corpus, ...]
     set_aside: int
     """Rows of train splits left out, because their conversation is held out in another config or
@@ -50,52 +51,30 @@ def read_training_data(
     """
     if not names:
         raise SettingError("data: name at least one dataset folder or Hub id to train on")
-    train: list = []
-    validation: list = []
+    train: list[Item] = []
+    validation: list[Item] = []
     sources: list[corpora.Corpus] = []
     for name in names:
-        found = list(read_split(name, configs, TRAIN))
-        if not found:
-            raise DataError(
-                f"{name}: none of {', '.join(configs)} has a {TRAIN} split; what the benchmark asks"
-                " about is never trained on"
-            )
+        learned = _train_splits(name, configs, sources)
         held_out = list(read_split(name, configs, VALIDATION)) if validation_share else []
-        for split in found:
-            if again := next(
-                (
-                    one
-                    for one in sources
-                    if (one.config, one.content_hash) == (split.config, split.content_hash)
-                ),
-                None,
-            ):
-                raise DataError(
-                    f"{name} has the same rows as {again.name} ({split.config}/{TRAIN}); name the"
-                    " data once"
-                )
-        sources += found + held_out
-        with_validation = set()
+        sources += learned + held_out
         for split in held_out:
-            spoken = [item for item in split.items if language in (None, item.language)]
-            validation += spoken
-            with_validation |= {split.config} if spoken else set()
-        for split in found:
+            validation += _spoken(split, language)
+        with_validation = {split.config for split in held_out if _spoken(split, language)}
+        for split in learned:
             share = 0 if split.config in with_validation else validation_share
-            kept, held = hold_out(
-                [item for item in split.items if language in (None, item.language)], share
-            )
-            train += kept
+            rest, held = hold_out(_spoken(split, language), share)
+            train += rest
             validation += held
     if not train:
         raise DataError(
             f"{', '.join(names)}: no {language or ''} conversation or question to train on"
         )
-    found_tests = refuse_tested((*train, *validation), dict.fromkeys([*tested, *names]))
+    with_tests = refuse_tested((*train, *validation), dict.fromkeys([*tested, *names]))
     shown = {mark for item in validation for mark in marks(item)}
     # A conversation of several data sets must not be learned from one and held out of another.
-    kept = tuple(item for item in train if shown.isdisjoint(marks(item)))
-    if not kept:
+    apart = tuple(item for item in train if shown.isdisjoint(marks(item)))
+    if not apart:
         raise DataError(
             f"{', '.join(names)}: every conversation is held out for validation; lower"
             " validation_share"
@@ -106,8 +85,33 @@ def read_training_data(
         if config not in {split.config for split in sources if split.split == TRAIN}
     )
     return TrainingData(
-        kept, tuple(validation), tuple(sources), len(train) - len(kept), found_tests, absent
+        apart, tuple(validation), tuple(sources), len(train) - len(apart), with_tests, absent
     )
+
+
+def _train_splits(
+    name: str, configs: Iterable[str], earlier: Sequence[corpora.Corpus]
+) -> list[corpora.Corpus]:
+    """The train splits of a corpus. Raises DataError for none, or the rows of an earlier one."""
+    splits = list(read_split(name, configs, TRAIN))
+    if not splits:
+        raise DataError(
+            f"{name}: none of {', '.join(configs)} has a {TRAIN} split; what the benchmark asks"
+            " about is never trained on"
+        )
+    read = {(one.config, one.content_hash): one.name for one in earlier}
+    for split in splits:
+        again = read.get((split.config, split.content_hash))
+        if again:
+            raise DataError(
+                f"{name} has the same rows as {again} ({split.config}/{TRAIN}); name the data once"
+            )
+    return splits
+
+
+def _spoken(split: corpora.Corpus, language: str | None) -> list[Item]:
+    """The items of a split in this language; None: all."""
+    return [item for item in split.items if language in (None, item.language)]
 
 
 def read_split(name: str, configs: Iterable[str], split: str) -> Iterator[corpora.Corpus]:
@@ -125,8 +129,8 @@ def read_split(name: str, configs: Iterable[str], split: str) -> Iterator[corpor
 
 
 def hold_out(items: Sequence, share: float) -> tuple[list, list]:
-    """(kept, held out): the first `share` of the conversations in their order, at least one, all
-    rows of one conversation together.
+    """(the rest, held out): held out are the first `share` of the conversations in their order, at
+    least one, all rows of one conversation together.
     """
     order = list(dict.fromkeys(item.conversation_id for item in items))
     held = set(order[: max(1, round(share * len(order)))]) if share and len(order) > 1 else set()
@@ -135,29 +139,30 @@ def hold_out(items: Sequence, share: float) -> tuple[list, list]:
     ]
 
 
-def refuse_tested(items: Iterable[Conversation | Question], names: Iterable[str]) -> dict[str, str]:
+def refuse_tested(items: Iterable[Item], names: Iterable[str]) -> dict[str, str]:
     """Raise DataError when one of these conversations also stands in a test split of the corpora
     `names`; returns which have one.
 
     The same is what has the same id, or says the same (see `marks`): published corpora give one
     dialogue another id in each config.
     """
-    found: dict[str, str] = {}
+    tests: dict[str, str] = {}
     same = {mark: item.conversation_id for item in items for mark in marks(item)}
     for name in names:
         for corpus in read_split(name, TESTED, TEST):
-            found.setdefault(corpus.config, name)
+            tests.setdefault(corpus.config, name)
             tested = {mark for item in corpus.items for mark in marks(item)}
-            if both := sorted({id_ for mark, id_ in same.items() if mark in tested}):
+            both = sorted({id_ for mark, id_ in same.items() if mark in tested})
+            if both:
                 raise DataError(
                     f"{len(both)} conversations to train on also stand in {name}"
                     f" {corpus.config}/{TEST}, which the benchmark asks about (first: {both[0]});"
                     " take them out of the training data"
                 )
-    return found
+    return tests
 
 
-def marks(item: Conversation | Question) -> tuple[str, ...]:
+def marks(item: Item) -> tuple[str, ...]:
     """What tells that two items are the same: the conversation's id, and of a dialogue a hash of
     all that is said, whatever its labels.
 

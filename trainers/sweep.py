@@ -1,38 +1,22 @@
 """Several trainings that differ in one recipe key, and a table that compares them."""
 
 import json
-import os
 import re
-import shlex
-import subprocess
-import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from csc_tasks.arguments import check_known
-from csc_tasks.errors import ModelError, SettingError
+from csc_tasks.errors import SettingError
+from csc_tasks.metrics.result_names import metric_of
 from csc_tasks.out import check_writable, replace_file
-from trainers.adapter import scoring_command
 from trainers.hardware import is_first_process, release_memory
-from trainers.recipe import HELP, Recipe, read_recipe
+from trainers.qlora import train_adapter
+from trainers.recipe import KEYS, Recipe, read_recipe
+from trainers.scoring import score
 from trainers.splits import refuse_tested
-
-SHOWN = ("strategy_acc", "strategy_macro_f1", "bleu_4_zh", "bleu_4_en", "bleu_4", "rouge_l")
-"""Metrics in the table, as far as the results have them."""
-
-LAUNCHERS = (
-    "RANK",
-    "LOCAL_",
-    "WORLD_SIZE",
-    "GROUP_",
-    "ROLE_",
-    "MASTER_",
-    "TORCHELASTIC_",
-    "ACCELERATE_",
-    "FSDP_",
-)
-"""How environment variables begin that tell a process that it is one of several."""
 
 
 def sweep(args: Namespace, flags: Mapping[str, object]) -> None:
@@ -42,9 +26,56 @@ def sweep(args: Namespace, flags: Mapping[str, object]) -> None:
     All are trained before the first is scored: under `accelerate launch` no process waits for
     another one's scoring.
     """
-    from trainers.qlora import train_adapter
-
     key, values = read_sweep(args.sweep)
+    out = Path(args.out)
+    runs = _runs(args, flags, key, values)
+    for run in runs:
+        if is_first_process():
+            print(f"--- {key} = {run.value}")
+        run.record = train_adapter(run.recipe, run.folder, args.overwrite)
+        release_memory()
+    if not is_first_process():
+        return
+    for run in runs if args.score else ():
+        print(f"--- scoring {key} = {run.value}", flush=True)
+        run.scores = score(run.record, run.folder, None, args.limit)
+    table = comparison(key, runs)
+    print(f"\n{table}")
+    content = {"key": key, "rows": [run.to_json() for run in runs]}
+    replace_file(out / "sweep.json", json.dumps(content, ensure_ascii=False, indent=2) + "\n")
+    replace_file(out / "sweep.md", table + "\n")
+
+
+@dataclass(slots=True)
+class Run:
+    """One value of a sweep: its recipe and folder, then the record of its training and its scores
+    (as scoring.score returns them).
+    """
+
+    value: str
+    recipe: Recipe
+    folder: Path
+    record: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Its row in sweep.json."""
+        of_record = (
+            "validation_loss",
+            "train_loss",
+            "steps",
+            "trained_parameters",
+            "seconds",
+            "counts",
+        )
+        row = {"value": self.value, "folder": self.folder.name, "scores": self.scores}
+        return row | {name: self.record[name] for name in of_record}
+
+
+def _runs(
+    args: Namespace, flags: Mapping[str, object], key: str, values: Sequence[str]
+) -> list[Run]:
+    """The trainings of a sweep, every recipe checked before the first one starts."""
     given = [name for name in ("merge", "save_quantized_base", "repo_id") if getattr(args, name)]
     if given:
         raise SettingError(
@@ -52,11 +83,8 @@ def sweep(args: Namespace, flags: Mapping[str, object]) -> None:
         )
     out = Path(args.out)
     check_writable(out)
-    # Every recipe is checked before the first training starts.
-    recipes = {
-        value: read_recipe(Path(args.config) if args.config else None, {**flags, key: value})
-        for value in values
-    }
+    config = Path(args.config) if args.config else None
+    recipes = {value: read_recipe(config, {**flags, key: value}) for value in values}
     folders = {value: out / folder_name(value, values) for value in values}
     if len(set(folders.values())) < len(values):
         raise SettingError(
@@ -64,41 +92,7 @@ def sweep(args: Namespace, flags: Mapping[str, object]) -> None:
         )
     if args.score:
         check_tested(recipes)
-    first = is_first_process()
-    rows = []
-    for value, recipe in recipes.items():
-        if first:
-            print(f"--- {key} = {value}")
-        record = train_adapter(recipe, folders[value], args.overwrite)
-        release_memory()
-        rows.append({"value": value, "folder": folders[value].name, "record": record, "scores": {}})
-    if not first:
-        return
-    for row in rows if args.score else ():
-        print(f"--- scoring {key} = {row['value']}", flush=True)
-        row["scores"] = score(row["record"], folders[row["value"]], None, args.limit)
-    table = comparison(key, rows)
-    print(f"\n{table}")
-    kept = [
-        {"value": row["value"], "folder": row["folder"], "scores": row["scores"]}
-        | {
-            name: row["record"][name]
-            for name in (
-                "validation_loss",
-                "train_loss",
-                "steps",
-                "trained_parameters",
-                "seconds",
-                "counts",
-            )
-        }
-        for row in rows
-    ]
-    replace_file(
-        out / "sweep.json",
-        json.dumps({"key": key, "rows": kept}, ensure_ascii=False, indent=2) + "\n",
-    )
-    replace_file(out / "sweep.md", table + "\n")
+    return [Run(value, recipe, folders[value]) for value, recipe in recipes.items()]
 
 
 def read_sweep(text: str) -> tuple[str, list[str]]:
@@ -108,8 +102,8 @@ def read_sweep(text: str) -> tuple[str, list[str]]:
     key, _, listed = text.partition("=")
     key = key.strip().replace("-", "_")
     values = list(dict.fromkeys(value.strip() for value in listed.split(",") if value.strip()))
-    check_known("--sweep", [key] if listed else [], list(HELP))
-    if key not in HELP or len(values) < 2:
+    check_known("--sweep", [key] if listed else [], list(KEYS))
+    if key not in KEYS or len(values) < 2:
         raise SettingError(
             f"--sweep {text!r}: give KEY=V1,V2,... with a recipe key and at least two values, for"
             " example lora_r=8,16,32"
@@ -127,10 +121,10 @@ def check_tested(recipes: Mapping[str, Recipe]) -> None:
         )
         for value, recipe in recipes.items()
     }
-    if len({tuple(found.items()) for found in tests.values()}) > 1:
+    if len({tuple(splits.items()) for splits in tests.values()}) > 1:
         listed = "; ".join(
-            f"{value}: {', '.join(found.values()) or 'the published data'}"
-            for value, found in tests.items()
+            f"{value}: {', '.join(splits.values()) or 'the published data'}"
+            for value, splits in tests.items()
         )
         raise SettingError(
             f"--score would use different test splits ({listed}); name one for all with"
@@ -145,49 +139,11 @@ def folder_name(value: str, values: Sequence[str]) -> str:
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "value"
 
 
-def score(
-    record: Mapping, adapter: Path, base: str | None, limit: int | None
-) -> dict[str, dict[str, float]]:
-    """Run the scoring command in a process of its own; returns {task: {"metric" and
-    "metric_stderr": value}} of its results file.
-
-    Raises ModelError when it fails.
-    """
-    command = shlex.split(scoring_command(record, adapter, base)) + (
-        ["--limit", str(limit)] if limit else []
-    )
-    results = Path(f"{adapter}-results")
-    before = set(results.rglob("results_*.json"))
-    # One process scores, even where several have trained.
-    env = {name: value for name, value in os.environ.items() if not name.startswith(LAUNCHERS)}
-    done = subprocess.run([sys.executable, "-m", *command], env=env, check=False)
-    new = sorted(set(results.rglob("results_*.json")) - before)
-    if done.returncode or not new:
-        raise ModelError(
-            f"scoring failed (exit status {done.returncode}); the adapter is whole:"
-            f" {shlex.join(command)}"
-        )
-    found = json.loads(new[-1].read_text(encoding="utf-8"))["results"]
-    return {
-        task: {
-            name.removesuffix(",none"): value
-            for name, value in numbers.items()
-            if isinstance(value, int | float)
-        }
-        for task, numbers in found.items()
-    }
-
-
-def comparison(key: str, rows: Sequence[Mapping]) -> str:
-    """The table, Markdown: validation loss, and each shown metric with its clustered standard
+def comparison(key: str, runs: Sequence[Run]) -> str:
+    """The table, Markdown: validation loss, and each headline metric with its clustered standard
     error.
     """
-    columns = [
-        (task, name)
-        for task in dict.fromkeys(task for row in rows for task in row["scores"])
-        for name in SHOWN
-        if any(name in row["scores"].get(task, {}) for row in rows)
-    ]
+    columns = _columns(runs)
     header = [
         key,
         "validation loss",
@@ -199,8 +155,8 @@ def comparison(key: str, rows: Sequence[Mapping]) -> str:
     ]
     header += [f"{task} {name}" for task, name in columns]
     lines = [header, ["---", *["---:"] * (len(header) - 1)]]
-    for row in rows:
-        record = row["record"]
+    for run in runs:
+        record = run.record
         loss = "–" if record["validation_loss"] is None else f"{record['validation_loss']:.4f}"
         sizes = (
             record["counts"]["rows"],
@@ -208,11 +164,24 @@ def comparison(key: str, rows: Sequence[Mapping]) -> str:
             record["steps"],
             record["trained_parameters"],
         )
-        cells = [row["value"], loss, *(f"{size:,}" for size in sizes), f"{record['seconds']:.0f}"]
-        lines.append(
-            [*cells, *(_with_error(row["scores"].get(task, {}), name) for task, name in columns)]
-        )
+        cells = [run.value, loss, *(f"{size:,}" for size in sizes), f"{record['seconds']:.0f}"]
+        cells += [_with_error(run.scores.get(task, {}), name) for task, name in columns]
+        lines.append(cells)
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _columns(runs: Sequence[Run]) -> list[tuple[str, str]]:
+    """(task, result name) of every headline metric that a run has, the metrics of a task in the
+    order of the tables.
+    """
+    places: dict[tuple[str, str], int] = {}
+    tasks = list(dict.fromkeys(task for run in runs for task in run.scores))
+    for task in tasks:
+        for name in (name for run in runs for name in run.scores.get(task, {})):
+            metric = metric_of(name)
+            if metric is not None and metric.headline:
+                places[task, name] = metric.order
+    return sorted(places, key=lambda column: (tasks.index(column[0]), places[column], column[1]))
 
 
 def _with_error(numbers: Mapping[str, float], name: str) -> str:

@@ -151,7 +151,8 @@ def examples_of(
         taught = opening + target + END
         spans = next((spans for text, spans in made if text.startswith(taught)), None)
         if spans is None:
-            made.append((taught, spans := []))
+            spans = []
+            made.append((taught, spans))
         spans.append((len(opening), len(taught)))
     counts["texts"] += len(made)
     yield from (Example(text, tuple(reversed(spans))) for text, spans in made)

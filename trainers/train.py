@@ -24,16 +24,22 @@ without --push.
 """
 
 from argparse import ArgumentParser, Namespace
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from csc_tasks.arguments import Renamed
 from csc_tasks.errors import SettingError
 from csc_tasks.out import check_writable
+from trainers.adapter import finished_record, read_record
 from trainers.hardware import is_first_process, release_memory
-from trainers.recipe import HELP, Recipe, read_recipe
-
-SPELLED = {"data": "--corpus", "test_data": "--test-corpus"}
-"""Recipe key -> its option, where that is another word: a corpus is called so in every verb."""
+from trainers.merge import check_folder, check_quantized, merge, save_quantized_base
+from trainers.push_adapter import publish_adapter
+from trainers.qlora import train_adapter
+from trainers.recipe import KEYS, Recipe, read_recipe
+from trainers.recipe_keys import help_of, option_of
+from trainers.scoring import score, scoring_command
+from trainers.sweep import sweep
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -72,27 +78,17 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="really send it; without this, only what would be sent is said",
     )
     recipe = parser.add_argument_group("recipe keys")
-    for name, text in HELP.items():
-        default = Recipe.__dataclass_fields__[name].default
-        shown = ",".join(default) if isinstance(default, tuple) else default
-        text = (
-            f"{text} (default: {str(shown).lower() if isinstance(shown, bool) else shown})"
-            if shown not in ("", None)
-            else text
-        )
-        option = SPELLED.get(name, f"--{name.replace('_', '-')}")
-        recipe.add_argument(
-            option, dest=f"recipe_{name}", metavar="X", help=text.replace("%", "%%")
-        )
-        if name in SPELLED:
-            old = f"--{name.replace('_', '-')}"
-            recipe.add_argument(
-                old, dest=f"recipe_{name}", action=Renamed, instead=option, metavar="X"
-            )
+    for one in fields(Recipe):
+        plain, option = f"--{one.name.replace('_', '-')}", option_of(one.name, KEYS[one.name])
+        about: dict[str, Any] = {"dest": f"recipe_{one.name}", "metavar": "X"}
+        recipe.add_argument(option, help=help_of(one).replace("%", "%%"), **about)
+        if option != plain:
+            recipe.add_argument(plain, action=Renamed, instead=option, **about)
 
 
 def main(args: Namespace) -> None:
-    flags = {name: value for name in HELP if (value := getattr(args, f"recipe_{name}")) is not None}
+    given = {name: getattr(args, f"recipe_{name}") for name in KEYS}
+    flags = {name: value for name, value in given.items() if value is not None}
     if args.push and not args.repo_id:
         raise SettingError("--push needs --repo-id ORG/NAME")
     if (args.results or args.private) and not args.repo_id:
@@ -102,8 +98,6 @@ def main(args: Namespace) -> None:
     if args.limit is not None and (args.limit < 1 or not args.score):
         raise SettingError("--limit N goes with --score, and N is at least 1")
     if args.sweep:
-        from trainers.sweep import sweep
-
         sweep(args, flags)
         return
     out = Path(args.out)
@@ -117,16 +111,11 @@ def finished_or_trained(args: Namespace, flags: dict, out: Path) -> dict:
     """The record of the adapter in `out`: trained now, or, where neither a recipe nor a key is
     given, earlier.
     """
-    from trainers.adapter import finished_record, read_record
-
     if not args.config and not flags:
         return finished_record(out)
     # A finished adapter may lie where nobody can write: it is only looked at.
     if read_record(out) is None:
         check_writable(out)
-    from trainers.merge import check_folder, check_quantized
-    from trainers.qlora import train_adapter
-
     recipe = read_recipe(Path(args.config) if args.config else None, flags)
     for folder, option in (
         (args.merge, "--merge"),
@@ -141,8 +130,6 @@ def finished_or_trained(args: Namespace, flags: dict, out: Path) -> dict:
 
 def after_training(args: Namespace, record: dict, out: Path) -> None:
     """What was asked for beside training, and the command that scores the adapter."""
-    from trainers.adapter import scoring_command
-
     loss = (
         ""
         if record["validation_loss"] is None
@@ -153,28 +140,20 @@ def after_training(args: Namespace, record: dict, out: Path) -> None:
         f" {record['seconds']:.0f} s{loss}"
     )
     if args.merge:
-        from trainers.merge import merge
-
         merge(out, record, Path(args.merge))
         print(
             f"{args.merge}: base and adapter as one bf16 model; csc doctor --model {args.merge}"
             " says how it is scored"
         )
     if args.save_quantized_base:
-        from trainers.merge import save_quantized_base
-
         save_quantized_base(record, Path(args.save_quantized_base))
         print(f"{args.save_quantized_base}: the NF4 base")
     command = scoring_command(record, out, args.save_quantized_base)
     print(f"Score it with:\n\n    {command}\n")
     if args.score:
-        from trainers.sweep import score
-
         release_memory()
         score(record, out, args.save_quantized_base, args.limit)
     if args.repo_id:
-        from trainers.push_adapter import publish_adapter
-
         publish_adapter(args, record, out)
 
 

@@ -1,104 +1,107 @@
-"""TRL's SFTTrainer with three things of our own: the order of the rows, a weight for tokens that
-name a strategy, the validation loss.
-"""
+"""TRL's trainer over our rows, with its base loaded and its adapter in it."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
-from trainers.batching import GroupedSampler
+from csc_tasks.errors import ModelError
+from trainers.base import check_layers, load_base
+from trainers.callbacks import callbacks
+from trainers.hardware import Precision, quantization_config
+from trainers.library_arguments import attention, lora_config, sft_config
 from trainers.recipe import Recipe
+from trainers.row_losses import WEIGHTS, RowLosses
 from trainers.rows import IGNORED, Row
 
-WEIGHTS = "weights"
-"""The column of a data set that holds a weight for every token; only there when a recipe asks for
-other weights than 1.
-"""
 
+def make_trainer(
+    recipe: Recipe,
+    precision: Precision,
+    tokenizer,
+    rows: Sequence[Row],
+    held_out: Sequence[Row],
+    folder: Path,
+):
+    """The trainer of `rows`; its checkpoints go into `folder`.
 
-def make_class(recipe: Recipe, rows: Sequence[Row]) -> type:
-    """The trainer's class for these rows."""
-    import torch
+    Raises ModelError when it would learn anything but what the rows say, SettingError for layers
+    that the base does not have.
+    """
+    from transformers import EarlyStoppingCallback
+    from transformers.trainer_callback import PrinterCallback, ProgressCallback
     from trl import SFTTrainer
 
-    scale = sum(row.learned() for row in rows) / _sum_of_weights(rows, recipe.strategy_weight)
+    class Trainer(RowLosses, SFTTrainer):
+        pass
 
-    class Trainer(SFTTrainer):
-        def __init__(self, *args, **kwargs) -> None:
-            super().__init__(*args, **kwargs)
-            self.divisor: int | None = None
-            if recipe.strategy_weight != 1:
-                self.data_collator = self.with_weights(self.data_collator)
-
-        def _get_train_sampler(self, train_dataset=None):
-            if recipe.batching != "grouped":
-                return super()._get_train_sampler(train_dataset)
-            # Trainer's own length grouping draws from the global generator: a resumed training
-            # would see other batches.
-            return GroupedSampler(
-                [len(row.ids) for row in rows],
-                recipe.batch_size * self.args.world_size,
-                recipe.seed,
-            )
-
-        @staticmethod
-        def with_weights(collate):
-            """TRL's collator, and the weights of a batch padded as the labels are."""
-
-            def collated(examples: list[dict]) -> dict:
-                batch = collate(examples)
-                if WEIGHTS in examples[0]:
-                    padded = torch.zeros(batch["labels"].shape)
-                    for row, example in zip(padded, examples, strict=True):
-                        row[: len(example[WEIGHTS])] = torch.tensor(example[WEIGHTS]) * scale
-                    batch[WEIGHTS] = padded
-                return batch
-
-            return collated
-
-        def evaluation_loop(self, *args, metric_key_prefix: str = "eval", **kwargs):
-            # Trainer takes the mean over rows, or packed sequences, of the loss of their batch,
-            # which depends on what is batched with what.
-            self.evaluated = [0.0, 0.0]
-            output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
-            loss, tokens = self.accelerator.reduce(
-                torch.tensor(self.evaluated, device=self.args.device), "sum"
-            ).tolist()
-            output.metrics[f"{metric_key_prefix}_loss"] = loss / tokens
-            return output
-
-        def prediction_step(self, model, inputs, *args, **kwargs):
-            # With this divisor the loss is a sum over learned tokens: compute_loss multiplies by
-            # the processes.
-            self.divisor = (
-                self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
-            )
-            try:
-                loss, *more = super().prediction_step(model, inputs, *args, **kwargs)
-            finally:
-                self.divisor = None
-            self.evaluated[0] += loss.item()
-            self.evaluated[1] += (inputs["labels"] != IGNORED).sum().item()
-            return loss, *more
-
-        def compute_loss(self, model, inputs, *args, **kwargs):
-            if self.divisor is not None:
-                kwargs["num_items_in_batch"] = self.divisor
-            weights = inputs.pop(WEIGHTS, None)
-            if weights is None:
-                return super().compute_loss(model, inputs, *args, **kwargs)
-
-            def weighted(**given):
-                outputs = model(**given)
-                # One entry for every token but the first, as the logits that predict it.
-                outputs.log_probs = outputs.log_probs * weights[:, 1:]
-                return outputs
-
-            return super().compute_loss(weighted, inputs, *args, **kwargs)
-
-    return Trainer
+    watchers = callbacks()
+    if recipe.early_stopping:
+        watchers.append(EarlyStoppingCallback(recipe.early_stopping))
+    trainer = Trainer(
+        recipe=recipe,
+        rows=rows,
+        model=_base(recipe, precision),
+        args=sft_config(recipe, precision, folder, bool(held_out)),
+        train_dataset=dataset(rows, recipe.strategy_weight),
+        eval_dataset=dataset(held_out, 1.0) if held_out else None,
+        processing_class=tokenizer,
+        peft_config=lora_config(recipe),
+        callbacks=watchers,
+    )
+    for noisy in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(noisy)
+    if precision.name != "bf16":
+        _adapter_in_fp32(trainer.model)
+    learned, wanted = learned_tokens(trainer.train_dataset), sum(row.learned() for row in rows)
+    if learned != wanted:
+        raise ModelError(
+            f"the trainer kept {learned} of {wanted} tokens to learn; this version of trl changes"
+            " prepared rows"
+        )
+    return trainer
 
 
-def _sum_of_weights(rows: Sequence[Row], strategy_weight: float) -> float:
-    """Of all learned tokens. The weights are divided by their mean, so that losses and learning
-    rates keep their size.
+def _base(recipe: Recipe, precision: Precision):
+    """The base's weights as they are trained on, with the layers that the recipe names."""
+    quantized = None
+    if recipe.quantization == "nf4":
+        quantized = quantization_config(precision, recipe.double_quantization)
+    model = load_base(
+        recipe, dtype=precision.dtype, quantization_config=quantized, **attention(recipe)
+    )
+    check_layers(recipe, model)
+    return model
+
+
+def _adapter_in_fp32(model) -> None:
+    """TRL turns the adapters of a 4-bit base into bf16, which fp16's gradient scaling and fp32
+    computing cannot use.
     """
-    return sum(row.learned() + (strategy_weight - 1) * sum(row.tags) for row in rows)
+    import torch
+
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.to(torch.float32)
+
+
+def dataset(rows: Sequence[Row], strategy_weight: float):
+    """Rows as a data set of token ids and labels, with the weights of tokens where they differ."""
+    from datasets import Dataset, Features, List, Value
+
+    columns: dict[str, list[Any]] = {
+        "input_ids": [row.ids for row in rows],
+        "labels": [row.labels for row in rows],
+    }
+    kinds = {"input_ids": List(Value("int32")), "labels": List(Value("int32"))}
+    if strategy_weight != 1:
+        columns[WEIGHTS] = [row.weights(strategy_weight) for row in rows]
+        kinds[WEIGHTS] = List(Value("float32"))
+    return Dataset.from_dict(columns, features=Features(kinds))
+
+
+def learned_tokens(rows) -> int:
+    """How many labels of a data set are learned."""
+    import pyarrow.compute
+
+    labels = pyarrow.compute.list_flatten(rows.data.column("labels"))
+    return pyarrow.compute.sum(pyarrow.compute.not_equal(labels, IGNORED)).as_py() or 0

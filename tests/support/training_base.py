@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tests.support.chat_tokenizers import make_tokenizer, save_model
 from tests.support.fakes import sample_conversations
-from trainers.train import SPELLED
+from trainers.recipe import KEYS
+from trainers.recipe_keys import option_of
 
 WORDS = {
     "style": "chat",
@@ -66,7 +67,7 @@ def make_home(factory) -> Path:
 def words(base: Path, corpus: Path, out: Path, **changed) -> list[str]:
     """Command-line words of `csc` for a training."""
     settings = {"model": str(base), "data": str(corpus), **WORDS, **changed}
-    options = {key: SPELLED.get(key, f"--{key.replace('_', '-')}") for key in settings}
+    options = {key: option_of(key, KEYS[key]) for key in settings}
     return [
         "train",
         "--out",
@@ -80,9 +81,9 @@ def killed_at(step: int, arguments: list[str]) -> None:
     done.
     """
     from csc_tasks import cli
-    from trainers import qlora
+    from trainers import trainer
 
-    made = qlora.callbacks
+    made = trainer.callbacks
 
     def with_a_killer() -> list:
         from transformers import TrainerCallback
@@ -94,7 +95,7 @@ def killed_at(step: int, arguments: list[str]) -> None:
 
         return [*made(), Killer()]
 
-    qlora.callbacks = with_a_killer
+    trainer.callbacks = with_a_killer
     cli.main(arguments)
 
 

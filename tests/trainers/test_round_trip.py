@@ -24,9 +24,9 @@ from csc_tasks.play.thoughts import as_planned, plan
 from csc_tasks.prompts import Reply, read_reply
 from tests.support.fakes import sample_conversations
 from tests.support.thinking_templates import TEMPLATES, make_tokenizer, tokenizer_of
-from trainers.adapter import scoring_command
 from trainers.rendering import Rendering
 from trainers.rows import asked_of
+from trainers.scoring import scoring_command
 
 FOLDER = resources.files("trl").joinpath("chat_templates")
 STOCK = sorted(

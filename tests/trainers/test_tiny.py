@@ -12,7 +12,8 @@ from csc_tasks import corpora
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.prompts import TurnPrompt
 from tests.support.fakes import sample_conversations, sample_questions, write_corpus
-from trainers.tiny import Shape, read_corpus, train_tiny
+from trainers.tiny import read_corpus, train_tiny
+from trainers.tiny_model import Shape
 from trainers.tiny_text import END, encode, examples_of, prompts_of, train_tokenizer
 
 SMALL = Shape(

@@ -43,7 +43,10 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_losses_and_weights(
     changed = {"log_every": "3"}
     assert main(words(home / "base", home / "corpus", whole, **changed)) == 0
     done = python(
-        "-m", "training_base", 6, *words(home / "base", home / "corpus", killed, **changed)
+        "-m",
+        "tests.support.training_base",
+        6,
+        *words(home / "base", home / "corpus", killed, **changed),
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert (

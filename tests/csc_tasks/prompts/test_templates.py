@@ -33,9 +33,9 @@ from tests.support.chat_tokenizers import template
 from tests.support.fakes import sample_conversations, write_corpus
 from tests.support.models import CHATML, make_model
 from tests.support.servers import chat_server
-from trainers.adapter import scoring_command
 from trainers.recipe import recipe_from
 from trainers.rendering import Rendering
+from trainers.scoring import scoring_command
 
 TURNS = (
     "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}{% if"

@@ -1,0 +1,123 @@
+"""Everything about a training that is known before the base's weights are loaded: whether it can be
+done, on which prompts, and its rows.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from csc_tasks.conversation import Conversation, content_id
+from csc_tasks.errors import SettingError
+from csc_tasks.question import Question
+from trainers.adapter import fingerprint
+from trainers.base import check_base, check_rows, kind_of, load_tokenizer, mark_to_stop_at
+from trainers.hardware import Precision, choose_precision, shards
+from trainers.recipe import Recipe, as_dict
+from trainers.rendering import Rendering
+from trainers.rows import Row, build_rows
+from trainers.splits import TrainingData, read_training_data
+from trainers.summary import count_lines, data_lines, prompt_lines
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """A training whose base and data have been looked at.
+
+    config: the base's configuration. base: what tells the base from another (see
+    adapter.fingerprint). identity: the same for recipe, base and data together.
+    """
+
+    recipe: Recipe
+    precision: Precision
+    tokenizer: Any
+    config: Any
+    rendering: Rendering
+    data: TrainingData
+    base: str
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """The rows of a training and what was counted in making them.
+
+    stop: the mark that ends every target where lm_eval would write on after it, else None.
+    """
+
+    rows: list[Row]
+    counts: Counter
+    stop: str | None
+    held_out: list[Row] = field(default_factory=list)
+    held_counts: Counter = field(default_factory=Counter)
+
+
+def prepare(recipe: Recipe, processes: int, say: Say) -> Preparation:
+    """Read the base's tokenizer and configuration, and the data.
+
+    Raises SettingError, DataError or ModelError for whatever stands in the way.
+    """
+    precision = choose_precision(recipe.precision)
+    say(
+        f"precision: {precision.name}, because {precision.reason}; base weights in"
+        f" {kind_of(recipe, precision)}"
+    )
+    tokenizer, config = load_tokenizer(recipe)
+    check_base(recipe, precision, tokenizer, config, shards(processes))
+    rendering = Rendering(
+        tokenizer, recipe.chat_template, tags=recipe.strategy_weight != 1, today=recipe.date
+    )
+    tested = [recipe.test_data] if recipe.test_data else []
+    data = read_training_data(
+        recipe.data, recipe.configs, recipe.language, recipe.validation_share, tested
+    )
+    for line in data_lines(data):
+        say(line)
+    base = fingerprint(recipe.model, getattr(config, "_commit_hash", None))
+    identity = content_id(
+        "training",
+        as_dict(recipe) | {"model": base},
+        [source.content_hash for source in data.sources],
+    )
+    return Preparation(recipe, precision, tokenizer, config, rendering, data, base, identity)
+
+
+def make_lessons(prepared: Preparation, say: Say, quiet: bool) -> Lessons:
+    """The rows to learn and those held out. quiet: no progress bar.
+
+    Raises SettingError or DataError when there is nothing to learn, or to measure early stopping
+    on, ModelError for rows that the base cannot read.
+    """
+    recipe, data = prepared.recipe, prepared.data
+
+    def rows_of(items: tuple[Conversation | Question, ...]) -> tuple[list[Row], Counter]:
+        return build_rows(
+            items,
+            prepared.rendering,
+            recipe.style,
+            recipe.max_length,
+            quiet,
+            reference=recipe.reference,
+            pack=recipe.pack_turns,
+            skip_too_long=recipe.too_long == "skip",
+        )
+
+    rows, counts = rows_of(data.train)
+    held_out, held_counts = rows_of(data.validation) if data.validation else ([], Counter())
+    check_rows([*rows, *held_out], prepared.config)
+    if recipe.early_stopping and not held_out:
+        raise SettingError(
+            "early_stopping needs a validation loss, and there is nothing to hold out of a single"
+            " conversation; set it to 0"
+        )
+    stop = mark_to_stop_at(recipe, prepared.rendering, prepared.config)
+    for line in (*count_lines(counts, held_counts), *prompt_lines(prepared.rendering, stop)):
+        say(line)
+    if recipe.validation_share and not held_out:
+        say(
+            "held out: nothing, because there is only one conversation; there will be no validation"
+            " loss"
+        )
+    return Lessons(rows, counts, stop, held_out, held_counts)

@@ -1,0 +1,147 @@
+"""Scoring an adapter: the lm_eval command line that goes with its training, and what it gives."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from csc_tasks.errors import ModelError
+from csc_tasks.prompts import DATE
+from csc_tasks.runs.finding import find_results
+from csc_tasks.runs.main_tasks import task_pattern
+from csc_tasks.runs.results_file import Measurement, read_results
+from csc_tasks.runs.task_record import ANSWERS, TURNS
+
+CORPUS_KEYS = {TURNS: "csc_corpus", ANSWERS: "csc_qa_corpus"}
+"""The setting that names what is scored, by what one record is."""
+
+TESTED = {TURNS: "csconv", ANSWERS: "qa"}
+"""The config whose test split that is."""
+
+LAUNCHERS = (
+    "RANK",
+    "LOCAL_",
+    "WORLD_SIZE",
+    "GROUP_",
+    "ROLE_",
+    "MASTER_",
+    "TORCHELASTIC_",
+    "ACCELERATE_",
+    "FSDP_",
+)
+"""How environment variables begin that tell a process that it is one of several."""
+
+
+def scoring_command(record: Mapping, adapter: Path | str, base: str | None = None) -> str:
+    """The lm_eval command line that scores an adapter the way it was trained; `base` is a quantised
+    copy of its base, if any.
+    """
+    trained = {source["config"] for source in record["data"]}
+    configs = [config for config in record["recipe"]["configs"] if config in trained]
+    units = list(dict.fromkeys(_unit(config) for config in configs))
+    words = ["lm_eval", "--model", "hf", "--model_args", _model_arguments(record, adapter, base)]
+    words += ["--tasks", task_pattern(units)]
+    words += ["--apply_chat_template"] if record["recipe"]["chat_template"] else []
+    words += ["--metadata", json.dumps(_settings(record, configs, units), ensure_ascii=False)]
+    words += ["--output_path", f"{adapter}-results", "--log_samples"]
+    # Only for adapters of a base model: lm_eval stops at the tokenizer's and the base's own end
+    # marks by itself.
+    words += ["--gen_kwargs", f"until={record['stop']}"] if record.get("stop") else []
+    words += ["--batch_size", "16"]
+    if record["dtype"] == "float32" and record.get("device", "cpu") == "cpu":
+        words += ["--device", "cpu"]
+    return shlex.join(words)
+
+
+def _unit(config: str) -> str:
+    return ANSWERS if config.startswith("qa") else TURNS
+
+
+def _model_arguments(record: Mapping, adapter: Path | str, base: str | None) -> str:
+    """As `key=value,...`, or as JSON where the chat template takes arguments of other names."""
+    recipe = record["recipe"]
+    arguments: dict[str, Any] = {
+        "pretrained": base or recipe["model"],
+        "peft": str(adapter),
+        "dtype": record["dtype"],
+    }
+    if recipe["revision"] and base is None:
+        arguments["revision"] = recipe["revision"]
+    switch = record["template_arguments"]
+    if set(switch) <= {"enable_thinking"}:
+        arguments |= switch
+        return ",".join(f"{key}={value}" for key, value in arguments.items())
+    return json.dumps({**arguments, "chat_template_args": switch}, ensure_ascii=False)
+
+
+def _settings(record: Mapping, configs: list[str], units: list[str]) -> dict[str, Any]:
+    """The csc_ settings of the prompts that were trained on."""
+    recipe, tested = record["recipe"], record["tested"]
+    # Without a test split of their own, adapters are scored on the published data, which lm_eval
+    # takes by itself.
+    settings = {CORPUS_KEYS[unit]: tested[TESTED[unit]] for unit in units if TESTED[unit] in tested}
+    variants = [config.removeprefix("qa_") for config in configs if config.startswith("qa_")]
+    if variants:
+        settings["csc_qa_variant"] = variants[0]
+    settings["csc_prompt"] = recipe["style"]
+    if record.get("date") not in (None, DATE):
+        settings["csc_date"] = record["date"]
+    if recipe["language"]:
+        settings["csc_language"] = recipe["language"]
+    if record.get("thinks"):
+        # The base would think; the adapter has learned to reply at once.
+        settings["csc_think_tokens"] = 0
+    return settings
+
+
+def score(
+    record: Mapping, adapter: Path, base: str | None, limit: int | None
+) -> dict[str, dict[str, float]]:
+    """Run the scoring command in a process of its own; returns {task: {"metric" and
+    "metric_stderr": value}} of its results file.
+
+    Raises ModelError when it fails.
+    """
+    command = shlex.split(scoring_command(record, adapter, base))
+    command += ["--limit", str(limit)] if limit else []
+    folder = Path(f"{adapter}-results")
+    before = set(folder.rglob("results_*.json"))
+    # One process scores, even where several have trained.
+    env = {name: value for name, value in os.environ.items() if not name.startswith(LAUNCHERS)}
+    done = subprocess.run([sys.executable, "-m", *command], env=env, check=False)
+    new = sorted(set(folder.rglob("results_*.json")) - before)
+    if done.returncode or not new:
+        raise ModelError(
+            f"scoring failed (exit status {done.returncode}); the adapter is whole:"
+            f" {shlex.join(command)}"
+        )
+    return {one.task: _numbers(one) for one in read_measurements([new[-1]])}
+
+
+def read_measurements(paths: list[Path]) -> list[Measurement]:
+    """What the results files among `paths` measured; folders are searched. What is left out is said
+    on stderr.
+
+    Raises DataError for a path that holds no results of these tasks.
+    """
+    notes: list[str] = []
+    measurements = [one for file in find_results(paths) for one in read_results(file, notes)]
+    for note in notes:
+        print(note, file=sys.stderr)
+    return measurements
+
+
+def _numbers(measurement: Measurement) -> dict[str, float]:
+    """Values and standard errors, as far as the file has them, and what they are of."""
+    numbers: dict[str, float] = {
+        "sample_len": measurement.documents,
+        measurement.unit: measurement.items,
+    }
+    for name, (value, stderr) in measurement.numbers.items():
+        both = {name: value, f"{name}_stderr": stderr}
+        numbers |= {key: number for key, number in both.items() if number is not None}
+    return numbers
