@@ -9,6 +9,7 @@ import functools
 import logging
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from lm_eval.tasks import TaskManager
 from lm_eval.utils import simple_parse_args_string
@@ -24,7 +25,7 @@ WITH_LOCAL_TOKENIZER = ("hf", "hf-auto", "huggingface", "vllm")
 """lm_eval's backends that take the chat template of the tokenizer they are given."""
 
 
-def check_run(run: dict) -> None:
+def check_run(run: dict[str, Any]) -> None:
     """Raise a CscError for what would fail later; names of our tasks become the loaded tasks.
 
     `run` holds the arguments of `simple_evaluate` by name. A run without a task of ours is left as
@@ -54,7 +55,7 @@ def check_run(run: dict) -> None:
             check_chat_template(model_args, templated, styles)
 
 
-def load_tasks(run: dict, model_args: Mapping) -> dict[str, SupportTask]:
+def load_tasks(run: dict[str, Any], model_args: Mapping[str, Any]) -> dict[str, SupportTask]:
     """The tasks of ours in this run by name, loaded; `run` is changed to hold them."""
     asked = run.get("tasks")
     if not isinstance(asked, list):
@@ -92,7 +93,7 @@ def load_task(spec, manager: TaskManager) -> tuple:
     return task, loaded["tasks"]
 
 
-def is_ours(spec: str | dict, index: Mapping) -> bool:
+def is_ours(spec: str | dict[str, Any], index: Mapping[str, Any]) -> bool:
     """Whether a task name, group name or task configuration stands for tasks of ours alone."""
     if isinstance(spec, dict):
         return isinstance(spec.get("class"), type) and issubclass(spec["class"], SupportTask)
@@ -115,7 +116,7 @@ def check_limit(limit) -> None:
         )
 
 
-def check_samples(samples: Mapping | None, tasks: Mapping[str, SupportTask]) -> None:
+def check_samples(samples: Mapping[str, Any] | None, tasks: Mapping[str, SupportTask]) -> None:
     """Every document that `--samples` names must exist; an empty list would ask all of them."""
     for name, task in tasks.items():
         positions = (samples or {}).get(name)
@@ -159,7 +160,7 @@ def check_backend(model: str, templated, tasks: Mapping[str, SupportTask]) -> No
 
 
 def check_chat_template(
-    model_args: Mapping, wanted: bool | str, styles: Collection[str] = ()
+    model_args: Mapping[str, Any], wanted: bool | str, styles: Collection[str] = ()
 ) -> None:
     """Load the model's tokenizer alone and try the chat template that is asked for.
 

@@ -11,6 +11,7 @@ import json
 import numbers
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from csc_tasks import shapes
 from csc_tasks.errors import DataError, UnknownStrategy
@@ -83,7 +84,7 @@ class Conversation:
             found.append("there is no supporter turn")
         return found
 
-    def to_row(self, roles: bool = False) -> dict:
+    def to_row(self, roles: bool = False) -> dict[str, Any]:
         """The row of a dataset folder; `roles` adds profile, scenario and goal (the rolecs
         config).
         """
@@ -102,7 +103,7 @@ class Conversation:
         return row
 
     @classmethod
-    def from_row(cls, row: Mapping, where: str) -> "Conversation":
+    def from_row(cls, row: Mapping[str, Any], where: str) -> "Conversation":
         """Read a dataset-folder row; `where` (file and row) opens every error.
 
         The names that `csc_tasks.shapes` knows are read too. Raises DataError that lists all the
@@ -140,7 +141,7 @@ def unknown_speaker(name: str) -> str:
     return f"speaker {name!r} is not one of {', '.join(SPEAKERS)}{also}"
 
 
-def text_of(row: Mapping, key: str, where: str) -> str:
+def text_of(row: Mapping[str, Any], key: str, where: str) -> str:
     """`row[key]` as text: "" where it is absent or null, the digits of a whole number (ids are
     often numbers).
 
@@ -155,7 +156,7 @@ def text_of(row: Mapping, key: str, where: str) -> str:
     raise DataError(f"{where}: {key} is {value!r}; it must be text")
 
 
-def turns_of(row: Mapping, key: str, where: str) -> tuple[Turn, ...]:
+def turns_of(row: Mapping[str, Any], key: str, where: str) -> tuple[Turn, ...]:
     """The turns in a list column; a CSV file holds the list as JSON text.
 
     Speakers and strategies become ours where `csc_tasks.shapes` knows them; others stay as they

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from csc_tasks import shapes
 from csc_tasks.compat.huggingface_hub import fetched_before
@@ -101,7 +102,7 @@ def load(name: str, config: str, split: str, revision: str | None = None) -> Cor
     else:
         listed = _relative_files(root)
         files = [root / file for file in _one_set(name, listed, config, split)]
-    counts: Counter = Counter()
+    counts: Counter[str] = Counter()
     read = _read_question if config.startswith("qa") else _read_conversation
     rows = []
     for file in files:
@@ -141,7 +142,9 @@ def content_hash(items: Iterable) -> str:
     return digest.hexdigest()[:16]
 
 
-def _with_languages(rows: list[tuple[Mapping, str]], counts: Counter) -> list[tuple[Mapping, str]]:
+def _with_languages(
+    rows: list[tuple[Mapping[str, Any], str]], counts: Counter[str]
+) -> list[tuple[Mapping, str]]:
     """The rows (row, where), each with a language: the one it declares, else the one that its text
     is in.
     """
@@ -162,7 +165,7 @@ def _with_languages(rows: list[tuple[Mapping, str]], counts: Counter) -> list[tu
     return rows
 
 
-def _text_of_row(row: Mapping, where: str) -> str:
+def _text_of_row(row: Mapping[str, Any], where: str) -> str:
     """What is said in a row of either kind."""
     if "client_question" in row:
         names = (
@@ -188,13 +191,13 @@ def _order(item) -> tuple:
     return hashlib.sha256(_key(item).encode()).hexdigest(), _key(item)
 
 
-def _with_unique_ids(found: Iterable[tuple], counts: Counter) -> Iterator:
+def _with_unique_ids(found: Iterable[tuple], counts: Counter[str]) -> Iterator:
     """Rows that share an id would be one cluster twice over: identical content is numbered on,
     differing content is an error.
     """
     found = list(found)
     taken = {item.conversation_id for item, _ in found}
-    first: dict = {}
+    first: dict[str, Any] = {}
     for item, where in found:
         original, there = first.setdefault(_key(item), (item, where))
         if where == there:
@@ -302,7 +305,7 @@ def _listing(files: list[str]) -> str:
     )
 
 
-def _rows(file: Path, shown: str) -> Iterator[tuple[int, Mapping]]:
+def _rows(file: Path, shown: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Rows of a parquet file, a CSV file, a JSON array or JSON lines, numbered from 1 (JSON lines
     by line). `shown` opens every error.
     """
@@ -330,7 +333,7 @@ def _rows(file: Path, shown: str) -> Iterator[tuple[int, Mapping]]:
         yield number, row
 
 
-def _csv_rows(text: str, shown: str) -> Iterator[tuple[int, Mapping]]:
+def _csv_rows(text: str, shown: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     # The default limit of 128 KiB a field is shorter than some histories.
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     for number, row in enumerate(csv.DictReader(io.StringIO(text, newline=""), restkey=""), 1):
@@ -366,7 +369,7 @@ def _json_lines(text: str, shown: str) -> Iterator[tuple[int, object]]:
                 ) from None
 
 
-def _refuse_half_characters(row: Mapping, where: str) -> None:
+def _refuse_half_characters(row: Mapping[str, Any], where: str) -> None:
     try:
         json.dumps(row, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
@@ -376,7 +379,9 @@ def _refuse_half_characters(row: Mapping, where: str) -> None:
         ) from None
 
 
-def _read_conversation(row: Mapping, where: str, config: str, counts: Counter) -> Conversation:
+def _read_conversation(
+    row: Mapping[str, Any], where: str, config: str, counts: Counter[str]
+) -> Conversation:
     """A row of a dataset folder, or of CSConv.json and RoleCS.json: `{dialogue: [{speaker:
     客服|客户, strategy, text}], source}`.
 
@@ -406,7 +411,9 @@ def _read_conversation(row: Mapping, where: str, config: str, counts: Counter) -
     return conversation
 
 
-def _read_question(row: Mapping, where: str, config: str, counts: Counter) -> Question:
+def _read_question(
+    row: Mapping[str, Any], where: str, config: str, counts: Counter[str]
+) -> Question:
     if "client_question" not in row:
         columns = ", ".join(map(str, row)) or "none"
         raise DataError(
@@ -422,11 +429,11 @@ def _read_question(row: Mapping, where: str, config: str, counts: Counter) -> Qu
     return Question.from_row(row, where)
 
 
-def _history_from_text(text: str, where: str, counts: Counter) -> list[dict]:
+def _history_from_text(text: str, where: str, counts: Counter[str]) -> list[dict[str, Any]]:
     """The published string form: lines that start with `Client:` or `Agent:`; other lines go on
     with the turn before them.
     """
-    turns: list[dict] = []
+    turns: list[dict[str, Any]] = []
     for line in text.split("\n"):
         if match := _HISTORY_LINE.fullmatch(line):
             turns.append({"speaker": shapes.speaker_of(match[1]), "text": match[2].strip()})

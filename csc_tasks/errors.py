@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
+from typing import Any
 
 EXTRAS = {"builders": "build", "trainers": "train", "leaderboard": "leaderboard"}
 """Package -> the extra that brings what its verbs need; those of csc_tasks need none."""
@@ -105,7 +106,7 @@ def missing_libraries(purpose: str, module: str) -> Iterator[None]:
         ) from None
 
 
-def _imports(names: dict) -> bool:
+def _imports(names: dict[str, Any]) -> bool:
     """Whether a frame with these globals belongs to Python's own import machinery."""
     return str(names.get("__name__")).split(".")[0] in (
         "importlib",

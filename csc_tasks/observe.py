@@ -10,8 +10,9 @@ and None says so.
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from lm_eval.api.model import CachingLM, hash_args
+from lm_eval.api.model import LM, CachingLM, hash_args
 
 from csc_tasks.stops import end_tokens
 
@@ -40,7 +41,7 @@ class _Hook:
 
 
 @contextmanager
-def cut_replies(lm, on_reply: Callable | None = None) -> Iterator[Callable]:
+def cut_replies(lm: LM, on_reply: Callable | None = None) -> Iterator[Callable]:
     """Watch `lm` generate; yields a function from a request's arguments to True, False or None
     (cannot tell).
 
@@ -118,7 +119,7 @@ def _finish_reasons(outputs) -> list[str | None]:
     return reasons
 
 
-def _cut_rows(model, output, kwargs: dict) -> list[bool]:
+def _cut_rows(model, output, kwargs: dict[str, Any]) -> list[bool]:
     """For each row of an HF model's output: full length, and neither an end token nor a stop string
     in it.
     """

@@ -6,6 +6,7 @@ The columns are those of arXiv 2602.00665's data plus the position of the pair i
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from csc_tasks.conversation import SPEAKERS, Turn, text_of, turns_of, unknown_speaker
 from csc_tasks.errors import DataError
@@ -61,7 +62,7 @@ class Question:
                 found.append(f"conversation_history {i}: {unknown_speaker(turn.speaker)}")
         return found
 
-    def to_row(self) -> dict:
+    def to_row(self) -> dict[str, Any]:
         """The row of a dataset folder's `qa` config."""
         row = asdict(self)
         row["conversation_history"] = [
@@ -70,7 +71,7 @@ class Question:
         return row
 
     @classmethod
-    def from_row(cls, row: Mapping, where: str) -> "Question":
+    def from_row(cls, row: Mapping[str, Any], where: str) -> "Question":
         """Read a dataset-folder row; `where` (file and row) opens every error.
 
         Raises DataError that lists all the problems of the row at once.
@@ -108,7 +109,7 @@ class Question:
         return question
 
 
-def _whole_number(row: Mapping, key: str, where: str) -> int | None:
+def _whole_number(row: Mapping[str, Any], key: str, where: str) -> int | None:
     """`row[key]` as a whole number, also from CSV text or a column of floats; None where it is
     absent, null or empty.
     """

@@ -10,6 +10,7 @@ cannot tell, or that an older record does not have, are None and are left out of
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from csc_tasks.conversation import Conversation
 from csc_tasks.framework import BY_ID, STRATEGY_IDS
@@ -49,7 +50,7 @@ def turn_record(
     history_truncated: bool | None,
     chooses: bool = True,
     failure: str = "",
-) -> dict:
+) -> dict[str, Any]:
     """The record of one supporter turn: gold, what the model chose and said, and what happened on
     the way.
 
@@ -82,7 +83,7 @@ def choice_record(
     sums: Sequence[float] | None,
     history_truncated: bool | None,
     failure: str = "",
-) -> dict:
+) -> dict[str, Any]:
     """The record of a strategy choice. sums: the twelve names' log-likelihoods in the table's
     order, None where it failed.
     """
@@ -110,7 +111,7 @@ def answer_record(
     truncated: bool | None,
     history_truncated: bool | None,
     failure: str = "",
-) -> dict:
+) -> dict[str, Any]:
     """The record of one answer; `failure` is why there is none, "" where there is one."""
     return {
         "conversation_id": question.conversation_id,
@@ -127,7 +128,7 @@ def answer_record(
     } | _failed(failure)
 
 
-def _failed(failure: str) -> dict:
+def _failed(failure: str) -> dict[str, Any]:
     return {"failed": bool(failure)} | ({"failure": failure} if failure else {})
 
 
@@ -149,7 +150,7 @@ def keys(
 
 
 def measure(
-    records: Sequence[Mapping],
+    records: Sequence[Mapping[str, Any]],
     metrics: Sequence[Metric],
     languages: Sequence[str],
     learned: LearnedSettings | None = None,
@@ -178,7 +179,7 @@ def measure(
 
 
 def measure_choices(
-    records: Sequence[Mapping], metrics: Sequence[Metric], languages: Sequence[str]
+    records: Sequence[Mapping[str, Any]], metrics: Sequence[Metric], languages: Sequence[str]
 ) -> dict[str, Column]:
     """As `measure` for records of strategy choice, which hold two answers: by sum, and by
     length-normalised likelihood (`_norm`).
@@ -234,7 +235,7 @@ def without_strategies(metrics: Sequence[Metric]) -> list[Metric]:
     ]
 
 
-def _given(metric: Metric, record: Mapping) -> tuple | None:
+def _given(metric: Metric, record: Mapping[str, Any]) -> tuple | None:
     """(prediction, reference) for `metric`, or None where the record does not know."""
     if metric.of == "strategy":
         return record["strategy"], record["gold_strategy"]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 # Codes with which servers refuse a prompt instead of answering it: OpenAI and Azure, OpenAI's
 # reasoning models, DashScope.
@@ -121,7 +122,7 @@ class Parameters:
         self.refused = set(refused or ())
         self.tell = tell
 
-    def accepted(self, body: Mapping) -> dict:
+    def accepted(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """`body` without the parameters that were refused. An empty list of stop strings is never
         sent: some refuse it.
         """
@@ -133,7 +134,7 @@ class Parameters:
                 kept[name] = value
         return kept
 
-    def learn(self, status: int, error: object, sent: Mapping) -> str | None:
+    def learn(self, status: int, error: object, sent: Mapping[str, Any]) -> str | None:
         """The parameter among those `sent` that the server refuses with this error, noted for the
         next requests; else None.
         """
@@ -160,7 +161,7 @@ INSTEAD = {
 }
 
 
-def refused_parameter(status: int, error: object, sent: Mapping) -> str | None:
+def refused_parameter(status: int, error: object, sent: Mapping[str, Any]) -> str | None:
     """The first parameter among those `sent` that an error 400 or 422 says the server does not
     take.
     """

@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from csc_tasks.errors import SettingError
 from csc_tasks.metrics import LearnedSettings, select
@@ -92,7 +93,7 @@ def main(args) -> None:
 
 def rescored(
     logged: Run, names: str, learned: LearnedSettings | None = None
-) -> tuple[list[dict], dict]:
+) -> tuple[list[dict[str, Any]], dict]:
     """Samples lines and results of one task with the metrics `names` in them.
 
     Raises SettingError for a metric that does not exist.
@@ -126,7 +127,9 @@ def rescored(
     return lines, _merged(logged, numbers, directions, signed)
 
 
-def _merged(logged: Run, numbers: Mapping, directions: Mapping, signed: Mapping) -> dict:
+def _merged(
+    logged: Run, numbers: Mapping[str, Any], directions: Mapping, signed: Mapping
+) -> dict[str, Any]:
     """The results file reduced to one task, with the new numbers over the old ones."""
     task, old = logged.task, logged.results
     config = json.loads(json.dumps(old["configs"][task]))

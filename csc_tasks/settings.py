@@ -9,6 +9,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from csc_tasks.errors import SettingError
 from csc_tasks.languages import languages
@@ -163,7 +164,7 @@ OTHER_VARIABLES = {
 """Variables that begin with CSC_ and are no settings; any other is refused like an unknown key."""
 
 
-def read_settings(metadata: Mapping, environ: Mapping[str, str] = os.environ) -> Settings:
+def read_settings(metadata: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:
     """Settings from lm_eval's metadata and the environment.
 
     Keys without the `csc_` prefix belong to others and are ignored. Raises SettingError for an

@@ -7,6 +7,7 @@ One document is a conversation (or a question); one request is a supporter turn 
 import copy
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from lm_eval.api.task import ConfigurableTask
 
@@ -67,7 +68,7 @@ class SupportTask(ConfigurableTask):
     have a table of their own.
     """
 
-    def __init__(self, config: Mapping) -> None:
+    def __init__(self, config: Mapping[str, Any]) -> None:
         config = {key: value for key, value in config.items() if key != "class"}
         self.settings: Settings = read_settings(config.get("metadata") or {})
         if note := adapter.mismatch(
@@ -78,7 +79,7 @@ class SupportTask(ConfigurableTask):
         self.items: dict[str, Conversation | Question] = {}
         self._columns: dict[str, Column] = {}
         self._renderer: play.Renderer | None = None
-        self._records: list[dict] = []
+        self._records: list[dict[str, Any]] = []
         self._way: play.Way | None = None
         self._rows: dict[str, slice] = {}
         super().__init__(config=config)
@@ -105,7 +106,7 @@ class SupportTask(ConfigurableTask):
     def requests_of(self, item) -> list[TurnPrompt | AnswerPrompt]:
         raise NotImplementedError
 
-    def record(self, prompt, played: play.Played) -> dict:
+    def record(self, prompt, played: play.Played) -> dict[str, Any]:
         raise NotImplementedError
 
     # lm_eval's interface
@@ -131,7 +132,7 @@ class SupportTask(ConfigurableTask):
         """The items this task asks about; what is left out is said."""
         return items
 
-    def provenance(self) -> dict:
+    def provenance(self) -> dict[str, Any]:
         """What a reader needs to know to compare two results."""
         said = provenance(self.corpus, list(self.items.values()), self.signatures())
         return said | self.describe().to_json() | {"prompt": self.settings.prompt}
@@ -193,7 +194,7 @@ class SupportTask(ConfigurableTask):
         apply_chat_template=False,
         chat_template=None,
         **_,
-    ) -> dict:
+    ) -> dict[str, Any]:
         """Not text but how to make it: play renders each prompt when the model, its length and its
         earlier replies are known.
         """
@@ -203,7 +204,9 @@ class SupportTask(ConfigurableTask):
             "chat_template": chat_template,
         }
 
-    def construct_requests(self, doc, ctx: dict, metadata=None, **_) -> list[play.PlayInstance]:
+    def construct_requests(
+        self, doc, ctx: dict[str, Any], metadata=None, **_
+    ) -> list[play.PlayInstance]:
         if self._renderer is None or self._renderer.chat_template != ctx["chat_template"]:
             self._renderer = play.Renderer(None, ctx["chat_template"])
         how = {
@@ -260,10 +263,10 @@ class SupportTask(ConfigurableTask):
         if not self._predicts_only():
             self._columns = self.measure(self._records)
 
-    def measure(self, records: Sequence[dict]) -> dict[str, Column]:
+    def measure(self, records: Sequence[dict[str, Any]]) -> dict[str, Column]:
         return measure(records, self.metrics, self.languages, self.settings.learned())
 
-    def process_results(self, doc, _) -> dict:
+    def process_results(self, doc, _) -> dict[str, Any]:
         """The document's records, and for every metric its items, twice: once for the value, once
         for its standard error.
         """
@@ -275,7 +278,7 @@ class SupportTask(ConfigurableTask):
             found[name] = found[f"{name}_stderr"] = [doc["conversation_id"], column.items[rows]]
         return found
 
-    def aggregation(self) -> dict:
+    def aggregation(self) -> dict[str, Any]:
         named = {self.RECORDS: self._count}
         if self._predicts_only():
             return named | super().aggregation()
@@ -284,7 +287,7 @@ class SupportTask(ConfigurableTask):
             named[f"{name}_stderr"] = Aggregate(metric, "stderr")
         return named
 
-    def higher_is_better(self) -> dict:
+    def higher_is_better(self) -> dict[str, Any]:
         return {name: metric.higher_is_better for name, metric in self.result_names().items()}
 
     def result_names(self) -> dict[str, Metric]:
@@ -346,7 +349,7 @@ class ConversationTask(SupportTask):
     def doc_to_target(self, doc, doc_to_target=None) -> list[str]:
         return [prompt.target() for prompt in self.requests_of(self.items[document_key(doc)])]
 
-    def record(self, prompt: TurnPrompt, played: play.Played) -> dict:
+    def record(self, prompt: TurnPrompt, played: play.Played) -> dict[str, Any]:
         chooses = self.VARIANT == "predict"
         reply = (read_reply if chooses else read_text)(
             played.text, played.thinking, prompt.language
@@ -398,13 +401,13 @@ class StrategyChoiceTask(ConversationTask):
             normalised(name): metric for name, metric in named.items() if metric.of == "strategy"
         }
 
-    def record(self, prompt: TurnPrompt, played: dict) -> dict:
+    def record(self, prompt: TurnPrompt, played: dict[str, Any]) -> dict:
         history = _flag(played["history_truncated"])
         return choice_record(
             prompt.conversation, prompt.turn, played["loglikelihoods"], history, played["failed"]
         )
 
-    def measure(self, records: Sequence[dict]) -> dict[str, Column]:
+    def measure(self, records: Sequence[dict[str, Any]]) -> dict[str, Column]:
         return measure_choices(records, self.metrics, self.languages)
 
     def signatures(self) -> dict[str, str]:
@@ -466,7 +469,7 @@ class QuestionTask(SupportTask):
     def doc_to_target(self, doc, doc_to_target=None) -> list[str]:
         return [doc[self.settings.qa_reference]]
 
-    def record(self, prompt: AnswerPrompt, played: play.Played) -> dict:
+    def record(self, prompt: AnswerPrompt, played: play.Played) -> dict[str, Any]:
         reference = getattr(prompt.question, self.settings.qa_reference)
         reply = read_answer(played.text, played.thinking)
         history = _flag(played.history_truncated)
@@ -474,7 +477,7 @@ class QuestionTask(SupportTask):
             prompt.question, reference, reply, played.truncated, history, played.failed
         )
 
-    def provenance(self) -> dict:
+    def provenance(self) -> dict[str, Any]:
         return super().provenance() | {"reference": self.settings.qa_reference}
 
 

@@ -19,6 +19,7 @@ Each request remembers which way it was (way.py), for the warning and the result
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from lm_eval.api.model import LM, CachingLM
 from tqdm import tqdm
@@ -47,7 +48,7 @@ __all__ = [
 log = logging.getLogger("lm_eval.csc_tasks")
 
 
-def generate(lm, requests: Sequence[PlayInstance]) -> list[Played]:
+def generate(lm: LM, requests: Sequence[PlayInstance]) -> list[Played]:
     """`LM.csc_generate`: an answer for every request; conversations in generated context go turn by
     turn.
 
@@ -57,14 +58,14 @@ def generate(lm, requests: Sequence[PlayInstance]) -> list[Played]:
     return _play(lm, requests, label, chooses=False)
 
 
-def choose(lm, requests: Sequence[PlayInstance]) -> list[dict]:
+def choose(lm: LM, requests: Sequence[PlayInstance]) -> list[dict[str, Any]]:
     """`LM.csc_choose`: for every request the log-likelihood of `[name]` for each of the twelve
     names, in the table's order.
     """
     return _play(lm, requests, "strategy choice", chooses=True)
 
 
-def _play(lm, requests: Sequence[PlayInstance], label: str, chooses: bool) -> list:
+def _play(lm: LM, requests: Sequence[PlayInstance], label: str, chooses: bool) -> list:
     itself = lm.lm if isinstance(lm, CachingLM) else lm
     template = getattr(itself, "apply_chat_template", None)
     asked = conversations(requests)
@@ -108,7 +109,7 @@ def _play(lm, requests: Sequence[PlayInstance], label: str, chooses: bool) -> li
     return in_order(played, requests)
 
 
-def _way(lm, requests: Sequence[PlayInstance], chooses: bool) -> Way:
+def _way(lm: LM, requests: Sequence[PlayInstance], chooses: bool) -> Way:
     """How these requests are played, and why not in lockstep."""
     if any(request.play != "auto" for request in requests):
         return Way(PLAIN, "csc_play=plain")

@@ -5,6 +5,8 @@ may be by `max_length`.
 import json
 from urllib.parse import urlsplit, urlunsplit
 
+from lm_eval.api.model import LM
+
 from csc_tasks.errors import SettingError
 
 OWN = (
@@ -19,7 +21,7 @@ UNSET = 2047
 """The length these backends have where the user gave no `max_length` (2048, less one)."""
 
 
-def is_api(lm) -> bool:
+def is_api(lm: LM) -> bool:
     """Whether this is one of lm_eval's API backends, with lm_eval's own way of sending; asking does
     not import them.
     """
@@ -31,14 +33,14 @@ def is_api(lm) -> bool:
     return bool(bases) and all(getattr(type(lm), name) is getattr(bases[0], name) for name in OWN)
 
 
-def connections(lm) -> int:
+def connections(lm: LM) -> int:
     """How many requests go out at once: a batch is so many requests of one prompt, and one bad
     prompt spoils no other.
     """
     return max(1, lm._concurrent) * max(1, lm._batch_size)
 
 
-def address(lm) -> str:
+def address(lm: LM) -> str:
     """The server's address without anything that may be secret. SettingError for one that is
     none.
     """
@@ -49,7 +51,7 @@ def address(lm) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def chat_length(lm, prompt) -> int | None:
+def chat_length(lm: LM, prompt) -> int | None:
     """Tokens of a prompt that is sent as messages or text, where `max_length` was given; None where
     it was not.
 

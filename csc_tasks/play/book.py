@@ -5,7 +5,7 @@
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from lm_eval.api.model import CachingLM, hash_args
+from lm_eval.api.model import LM, CachingLM, hash_args
 
 from csc_tasks.observe import MARK
 from csc_tasks.refusals import TooLong
@@ -19,7 +19,7 @@ class Book:
     itself uses.
     """
 
-    def __init__(self, lm) -> None:
+    def __init__(self, lm: LM) -> None:
         self.model, self.cache = (lm.lm, lm.dbdict) if isinstance(lm, CachingLM) else (lm, {})
 
     def reply(self, arguments: tuple) -> tuple[str, bool] | None:

@@ -6,7 +6,9 @@ of them can ask anything else.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
+from lm_eval.api.model import LM
 from lm_eval.models.utils import normalize_gen_kwargs
 
 from csc_tasks.errors import ModelError
@@ -151,6 +153,6 @@ def windows(items: Sequence, size: int) -> Iterator[Sequence]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def reply_tokens(lm, kwargs: dict) -> int:
+def reply_tokens(lm: LM, kwargs: dict[str, Any]) -> int:
     """How many tokens a reply may have."""
     return normalize_gen_kwargs(kwargs, getattr(lm, "max_gen_toks", 256))["max_gen_toks"]

@@ -12,8 +12,9 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import Any, NoReturn
 
-from lm_eval.api.model import TemplateLM
+from lm_eval.api.model import LM, TemplateLM
 from tqdm import tqdm
 
 from csc_tasks.errors import ModelError
@@ -37,11 +38,11 @@ use.
 
 
 def generate(
-    lm,
+    lm: LM,
     conversations: Sequence[Sequence[PlayInstance]],
     renderer: Renderer,
     tally: Tally,
-    progress: tqdm,
+    progress: "tqdm[NoReturn]",
 ) -> list[Chain]:
     """Play all conversations, those with the most turns first, so that no long one is left over at
     the end.
@@ -51,11 +52,11 @@ def generate(
 
 
 def choose(
-    lm,
+    lm: LM,
     conversations: Sequence[Sequence[PlayInstance]],
     renderer: Renderer,
     tally: Tally,
-    progress: tqdm,
+    progress: "tqdm[NoReturn]",
 ) -> list[Chain]:
     """The twelve names' log-likelihoods after every prompt, each as a request of its own."""
     _check_likelihoods(renderer.lm)
@@ -67,7 +68,11 @@ def choose(
 
 
 def _played(
-    book: Book, chains: list[Chain], turn: Callable[..., Awaitable], tally: Tally, progress: tqdm
+    book: Book,
+    chains: list[Chain],
+    turn: Callable[..., Awaitable],
+    tally: Tally,
+    progress: "tqdm[NoReturn]",
 ) -> list[Chain]:
     where = address(book.model)
     parameters = Parameters(
@@ -90,7 +95,12 @@ def _played(
 
 
 async def _play(
-    book: Book, chains: deque[Chain], turn, parameters: Parameters, tally: Tally, progress: tqdm
+    book: Book,
+    chains: deque[Chain],
+    turn,
+    parameters: Parameters,
+    tally: Tally,
+    progress: "tqdm[NoReturn]",
 ) -> None:
     async with Server(book.model, parameters, lambda: tally.answered) as server:
 
@@ -176,7 +186,7 @@ def _without_answer(
         chain.fail(outcome)
 
 
-def _message(lm, prompt, kwargs: dict):
+def _message(lm: LM, prompt, kwargs: dict[str, Any]):
     """The prompt as lm_eval sends it: tokens that fit where the backend sends tokens, else as it
     is.
     """
@@ -186,7 +196,7 @@ def _message(lm, prompt, kwargs: dict):
     return tokens[-(lm.max_length - reply_tokens(lm, kwargs)) :]
 
 
-def _check_likelihoods(lm) -> None:
+def _check_likelihoods(lm: LM) -> None:
     """Raise ModelError where the backend gives no log-likelihoods of a prompt."""
     try:
         if type(lm).loglikelihood is not TemplateLM.loglikelihood:

@@ -11,7 +11,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NoReturn
 
+from lm_eval.api.model import LM
 from lm_eval.models.utils import (
     handle_stop_sequences,
     normalize_gen_kwargs,
@@ -46,12 +48,12 @@ class Reply:
 
 
 def generate(
-    lm,
+    lm: LM,
     conversations: Sequence[Sequence[PlayInstance]],
     chat_template,
     batch_size: int,
     tally: Tally,
-    progress: tqdm,
+    progress: "tqdm[NoReturn]",
     **how,
 ) -> list[Chain]:
     """Play all conversations greedily. The replies are those that the backend itself gives to one
@@ -125,12 +127,12 @@ def generate(
 
 
 def choose(
-    lm,
+    lm: LM,
     conversations: Sequence[Sequence[PlayInstance]],
     chat_template,
     batch_size: int,
     tally: Tally,
-    progress: tqdm,
+    progress: "tqdm[NoReturn]",
     **how,
 ) -> list[Chain]:
     """The twelve names' log-likelihoods after every prompt, from one pass over what is new in the
@@ -222,7 +224,7 @@ class _Stop:
     one.
     """
 
-    def __init__(self, lm) -> None:
+    def __init__(self, lm: LM) -> None:
         self.lm = lm
         self.ends = end_tokens(lm.tokenizer, lm.model.generation_config.eos_token_id)
         self.eos = lm.tok_decode(lm.eot_token_id, skip_special_tokens=False)
@@ -294,7 +296,7 @@ def _spread(
     return spread
 
 
-def _show(progress: tqdm, rows: Rows, started: float) -> None:
+def _show(progress: "tqdm[NoReturn]", rows: Rows, started: float) -> None:
     """Turns done (and so the time left), and tokens of prompts and replies a second, whether they
     were computed or re-used.
     """

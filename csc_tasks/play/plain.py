@@ -7,9 +7,10 @@ what the next turn repeats.
 """
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 from lm_eval.api.instance import Instance
-from lm_eval.api.model import CachingLM
+from lm_eval.api.model import LM, CachingLM
 from tqdm import tqdm
 
 from csc_tasks.errors import ModelError
@@ -23,12 +24,12 @@ from csc_tasks.play.requests import PlayInstance, Renderer
 
 
 def generate(
-    lm,
+    lm: LM,
     conversations: Sequence[Sequence[PlayInstance]],
     renderer: Renderer,
     window: int,
     tally: Tally,
-    progress: tqdm,
+    progress: "tqdm[NoReturn]",
 ) -> list[Chain]:
     """Reference context: a whole window at once. Generated context: the k-th supporter turns of a
     window in its k-th round.
@@ -61,12 +62,12 @@ def generate(
 
 
 def choose(
-    lm,
+    lm: LM,
     conversations: Sequence[Sequence[PlayInstance]],
     renderer: Renderer,
     window: int,
     tally: Tally,
-    progress: tqdm,
+    progress: "tqdm[NoReturn]",
 ) -> list[Chain]:
     """The twelve continuations of every prompt, as ordinary log-likelihood requests."""
     played = []
@@ -111,7 +112,7 @@ def longest_name(request: PlayInstance) -> int:
     return 1 + max(len(option.strip().encode()) for option in options(request))
 
 
-def _answers(lm, method: str, instances: list[Instance]) -> list:
+def _answers(lm: LM, method: str, instances: list[Instance]) -> list:
     """What the backend's own method answers. A server's failure, which ends the run here, is one
     line.
     """
@@ -128,7 +129,7 @@ def _answers(lm, method: str, instances: list[Instance]) -> list:
         ) from error
 
 
-def _refuse_reloading(lm) -> None:
+def _refuse_reloading(lm: LM) -> None:
     if getattr(lm, "data_parallel_size", 1) > 1:
         raise ModelError(
             "generated context asks turn by turn, and this backend with data_parallel_size > 1"

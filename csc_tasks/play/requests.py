@@ -5,8 +5,10 @@ template or plain text, short enough.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from lm_eval.api.instance import Instance
+from lm_eval.api.model import LM
 
 from csc_tasks.errors import ModelError
 from csc_tasks.play.api import chat_length
@@ -48,7 +50,7 @@ class PlayInstance(Instance):
     max_failed: float = 0.02
     think_tokens: int | None = None
     way: Way | None = None
-    thought: dict | None = None
+    thought: dict[str, Any] | None = None
     left_out: tuple[str, ...] = ()
 
     @property
@@ -90,7 +92,7 @@ class Renderer:
 
     def __init__(
         self,
-        lm,
+        lm: LM,
         chat_template: Callable | None,
         encode: Callable[[str], list[int]] | None = None,
         thinking: Thinking | None = None,

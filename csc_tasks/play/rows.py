@@ -11,6 +11,9 @@ the model's own, with a mask and positions for every row.
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from lm_eval.api.model import LM
 
 from csc_tasks.compat.transformers import CACHE_NAMES, cache_argument
 
@@ -47,7 +50,7 @@ class Rows:
     prompts, `encoded` those of them that were computed, and `decoded` the tokens of replies.
     """
 
-    def __init__(self, lm, count: int) -> None:
+    def __init__(self, lm: LM, count: int) -> None:
         import inspect
 
         import torch
@@ -75,7 +78,7 @@ class Rows:
         rows: Sequence[int],
         prompts: Sequence[list[int]],
         tails: Sequence[Sequence[list[int]]] | None = None,
-    ) -> dict:
+    ) -> dict[str, Any]:
         """Make each row hold its prompt. Returns row -> logits: (1, vocabulary) after the prompt's
         last token.
 
@@ -181,7 +184,7 @@ class Rows:
             padded, real = padded + longest, real + new
         return groups
 
-    def _encode(self, group: list) -> dict:
+    def _encode(self, group: list) -> dict[str, Any]:
         """One forward pass over the new tokens of some rows, aligned at the end."""
         torch = self.torch
         width = max(map(_new, group))

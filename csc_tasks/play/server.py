@@ -10,7 +10,10 @@ import asyncio
 import copy
 import json
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
+
+from lm_eval.api.model import LM
 
 from csc_tasks import refusals
 from csc_tasks.errors import SettingError
@@ -38,7 +41,7 @@ class Server:
     conversations.
     """
 
-    def __init__(self, lm, parameters: Parameters, answered: Callable[[], int]) -> None:
+    def __init__(self, lm: LM, parameters: Parameters, answered: Callable[[], int]) -> None:
         if not lm.base_url:
             raise SettingError(
                 "--model_args has no base_url: base_url=http://HOST:PORT/v1/chat/completions, or"
@@ -71,7 +74,7 @@ class Server:
     async def __aexit__(self, *_) -> None:
         await self.session.close()
 
-    def payload(self, message, kwargs: dict | None, generate: bool = True) -> dict:
+    def payload(self, message, kwargs: dict[str, Any] | None, generate: bool = True) -> dict:
         """The request's body as lm_eval's backend makes it. message: a prompt, or its tokens."""
         lm = self.lm
         try:
@@ -87,7 +90,7 @@ class Server:
             ) from None
         return made
 
-    async def ask(self, payload: dict, read: Callable):
+    async def ask(self, payload: dict[str, Any], read: Callable):
         """What `read` makes of the response; TooLong or a Failure where there is none, after as
         many tries as make sense.
 
@@ -122,7 +125,7 @@ class Server:
                 # The slot stays taken meanwhile: a server that is too busy gets fewer requests.
                 await rest(pause)
 
-    async def _once(self, payload: dict, read: Callable):
+    async def _once(self, payload: dict[str, Any], read: Callable):
         """One try. None: the server refused a parameter, and the same is to be asked again without
         it.
         """
@@ -177,7 +180,9 @@ class Server:
             return TooLong(outcome.limit, outcome.tokens, self._clean(outcome.said))
         return outcome if outcome is None else _with(outcome, self._clean(outcome.detail))
 
-    def _judge(self, status: int, headers: dict, error, body: dict) -> TooLong | Failure | None:
+    def _judge(
+        self, status: int, headers: dict[str, Any], error, body: dict
+    ) -> TooLong | Failure | None:
         """What an error means; None: a parameter was refused, which is noted."""
         said = f"{status}: {refusals.message(error)}"
         too_long = refusals.too_long(error)

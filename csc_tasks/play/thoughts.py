@@ -11,7 +11,9 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
+from lm_eval.api.model import LM
 from lm_eval.models.utils import normalize_gen_kwargs
 
 from csc_tasks import thinking
@@ -42,7 +44,7 @@ class Plan:
     line: str
     strips: bool = False
 
-    def stated(self) -> dict:
+    def stated(self) -> dict[str, Any]:
         """What the results say."""
         family = self.thinking.family.name if self.thinking.family else None
         return {
@@ -53,7 +55,7 @@ class Plan:
         }
 
 
-def plan(lm, requests: Sequence[PlayInstance], chooses: bool = False) -> Plan:
+def plan(lm: LM, requests: Sequence[PlayInstance], chooses: bool = False) -> Plan:
     """What to do about the thinking of lm_eval's model `lm` for these requests."""
     templated = any(request.templated for request in requests)
     asked = next(
@@ -77,7 +79,7 @@ def plan(lm, requests: Sequence[PlayInstance], chooses: bool = False) -> Plan:
     return Plan(how, switch, tokens, line, strips)
 
 
-def of_model(lm, arguments: Mapping[str, object], templated: bool) -> Thinking:
+def of_model(lm: LM, arguments: Mapping[str, object], templated: bool) -> Thinking:
     """How lm_eval's model thinks when its chat template is given `arguments`."""
     tokenizer = getattr(lm, "tokenizer", None)
     if thinking.chat_template(tokenizer) and hasattr(tokenizer, "apply_chat_template"):
@@ -87,7 +89,7 @@ def of_model(lm, arguments: Mapping[str, object], templated: bool) -> Thinking:
     return thinking.of_name(name) if templated and isinstance(name, str) else Thinking()
 
 
-def template_arguments(lm, requests: Sequence[PlayInstance]) -> dict[str, object]:
+def template_arguments(lm: LM, requests: Sequence[PlayInstance]) -> dict[str, object]:
     """What the user has given to the chat template.
 
     By --model_args (`enable_thinking`, `chat_template_args`), or to a server by --gen_kwargs
@@ -102,7 +104,7 @@ def template_arguments(lm, requests: Sequence[PlayInstance]) -> dict[str, object
     return given
 
 
-def budgeted(lm, requests: Sequence[PlayInstance], plan: Plan) -> None:
+def budgeted(lm: LM, requests: Sequence[PlayInstance], plan: Plan) -> None:
     """Give every request the plan's tokens on top of its own limit."""
     for request in {id(request): request for request in requests}.values():
         request.thought = plan.stated()
@@ -117,7 +119,7 @@ _LIMITS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_token
 
 
 @contextmanager
-def as_planned(lm, plan: Plan) -> Iterator[None]:
+def as_planned(lm: LM, plan: Plan) -> Iterator[None]:
     """While it lasts the chat template gets the plan's switch, and the text of replies keeps what
     tells thinking from the reply.
 
@@ -157,12 +159,12 @@ def as_planned(lm, plan: Plan) -> Iterator[None]:
 _ABSENT = object()
 
 
-def _renders(lm) -> bool:
+def _renders(lm: LM) -> bool:
     """Whether the prompt is rendered here; chat APIs render it themselves."""
     return not hasattr(lm, "parse_generations") or bool(getattr(lm, "tokenized_requests", False))
 
 
-def _tokens(lm, how: Thinking, asked: int | None) -> int:
+def _tokens(lm: LM, how: Thinking, asked: int | None) -> int:
     if asked is not None:
         return asked if how.thinks is not False else 0
     if how.thinks is not True:
@@ -215,7 +217,7 @@ def _line(how: Thinking, switch: Mapping[str, object], tokens: int, asked: int |
     )
 
 
-def _end_mark(lm) -> tuple[str, bool]:
+def _end_mark(lm: LM) -> tuple[str, bool]:
     """(the closing mark that the user named with think_end_token, whether the backend's text has
     lost it before it is seen here).
     """
@@ -239,7 +241,7 @@ def _switched(apply: Callable, switch: Mapping[str, object]) -> Callable:
     return apply_chat_template
 
 
-def _with_marks(lm) -> Callable:
+def _with_marks(lm: LM) -> Callable:
     """HFLM's `tok_decode`, which drops special tokens, with the marks of thinking left in the
     text.
     """

@@ -74,9 +74,9 @@ class _Patterns:
     """
 
     code: str | None
-    bare: re.Pattern
-    numbered: re.Pattern
-    speaker: re.Pattern
+    bare: re.Pattern[str]
+    numbered: re.Pattern[str]
+    speaker: re.Pattern[str]
 
 
 @cache

@@ -14,6 +14,7 @@ taken to show everything, and whether it prints a date is not known.
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import cached_property
+from typing import Any
 
 from csc_tasks.compat.transformers import pinned_date
 from csc_tasks.errors import ModelError
@@ -206,7 +207,7 @@ def of_tokenizer(tokenizer, **arguments) -> Apply:
     def apply(messages: Messages, answered: bool = False) -> str:
         import jinja2
 
-        def render(shown: Sequence[dict]) -> str:
+        def render(shown: Sequence[dict[str, Any]]) -> str:
             return tokenizer.apply_chat_template(
                 list(shown), tokenize=False, add_generation_prompt=not answered, **arguments
             )
@@ -227,7 +228,7 @@ def without_system(messages: Messages) -> Messages:
     return [first | {"content": f"{instructions['content']}\n\n{first['content']}"}, *rest]
 
 
-def as_parts(messages: Messages) -> list[dict]:
+def as_parts(messages: Messages) -> list[dict[str, Any]]:
     """`messages` with each text as a list of one text part."""
     return [
         message | {"content": [{"type": "text", "text": message["content"]}]}

@@ -7,6 +7,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from csc_tasks.errors import DataError
 from csc_tasks.runs.names import RESULTS, SAMPLES, results_beside, task_of
@@ -56,7 +57,7 @@ def newest_runs(files: Sequence[Path]) -> list[Path]:
     return [file for file in files if file in kept]
 
 
-def _run(results: Mapping, task: str) -> str:
+def _run(results: Mapping[str, Any], task: str) -> str:
     """What two runs of one model and task with the same settings have in common."""
     run, metadata = results["config"], results["configs"][task]["metadata"]
     arguments = {

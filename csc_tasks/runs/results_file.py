@@ -241,7 +241,7 @@ def _secrets(value: Any, secret: bool = False) -> Iterable[str]:
         yield from filter(None, (parts.netloc.rpartition("@")[0], parts.query))
 
 
-def model_arguments(given: Mapping | str | None) -> dict[str, str]:
+def model_arguments(given: Mapping[str, Any] | str | None) -> dict[str, str]:
     """model_args as text by name, whichever way lm_eval wrote them down."""
     if isinstance(given, Mapping):
         return {str(name): as_text(value) for name, value in given.items()}

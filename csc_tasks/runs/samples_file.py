@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -30,7 +30,7 @@ NOT_ASKED, UNPARSED = -1, 0
 class Listener(Protocol):
     """Something that looks at every reply while the file is read."""
 
-    def look(self, document: Mapping, records: list[Mapping]) -> None: ...
+    def look(self, document: Mapping[str, Any], records: list[Mapping]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ class Run:
     file: Path
     task: str
     about: TaskRecord
-    lines: list[dict]
-    results: dict
+    lines: list[dict[str, Any]]
+    results: dict[str, Any]
 
     @property
     def unit(self) -> str:
@@ -51,7 +51,7 @@ class Run:
         return self.about.unit
 
     @property
-    def records(self) -> list[dict]:
+    def records(self) -> list[dict[str, Any]]:
         """The records of all lines."""
         return [record for line in self.lines for record in line[self.unit]]
 
@@ -83,7 +83,7 @@ class Items:
     topics: list[str]
     parts: list[str]
     items: dict[str, list]
-    drawn: list[Mapping]
+    drawn: list[Mapping[str, Any]]
 
 
 def read_run(file: Path) -> Run:
@@ -135,7 +135,7 @@ def read_items(
     members: list[list[int]] = []
     topics: dict[str, int] = {}
     parts: dict[str, int] = {}
-    drawn: list[tuple[int, str, list[Mapping]]] = []
+    drawn: list[tuple[int, str, list[Mapping[str, Any]]]] = []
     for number, line in _lines(file):
         where = f"{file} line {number}"
         document, records = _checked(line, unit, where)
@@ -211,7 +211,7 @@ def length(text: str, language: str) -> int:
     return len(text.split()) if languages()[language].text.spaced else len("".join(text.split()))
 
 
-def _lines(file: Path) -> Iterator[tuple[int, Mapping]]:
+def _lines(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """(line number, line) of a samples file."""
     with file.open("rb") as stream:
         number = 0
@@ -235,7 +235,7 @@ def _lines(file: Path) -> Iterator[tuple[int, Mapping]]:
             yield number, line
 
 
-def _checked(line, unit: str, where: str) -> tuple[Mapping, list[Mapping]]:
+def _checked(line, unit: str, where: str) -> tuple[Mapping[str, Any], list[Mapping]]:
     """The line's document and records, each key of them of the type that everything else relies
     on.
     """
@@ -273,7 +273,7 @@ def _checked(line, unit: str, where: str) -> tuple[Mapping, list[Mapping]]:
     return document, records
 
 
-def _strategies(record: Mapping, unit: str, where: str) -> tuple[int, int]:
+def _strategies(record: Mapping[str, Any], unit: str, where: str) -> tuple[int, int]:
     """Gold and predicted strategy as numbers; predicted is UNPARSED, or NOT_ASKED where the task
     asks for none.
     """
@@ -288,7 +288,7 @@ def _strategies(record: Mapping, unit: str, where: str) -> tuple[int, int]:
     return BY_ID[gold].number, UNPARSED if predicted is None else BY_ID[predicted].number
 
 
-def _items(line: Mapping, name: str, id_: str, count: int, where: str) -> list:
+def _items(line: Mapping[str, Any], name: str, id_: str, count: int, where: str) -> list:
     entry = line.get(name)
     if (
         not isinstance(entry, list)
@@ -303,7 +303,7 @@ def _items(line: Mapping, name: str, id_: str, count: int, where: str) -> list:
     return entry[1]
 
 
-def _draw(drawn: list, draw: int, seed: int, id_: str, line: Mapping) -> None:
+def _draw(drawn: list, draw: int, seed: int, id_: str, line: Mapping[str, Any]) -> None:
     """Keep the `draw` conversations with the smallest hash of seed and id: a random sample, and the
     same one whatever the order.
     """

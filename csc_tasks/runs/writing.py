@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from csc_tasks import TASKS_DIR, __version__, corpora
 from csc_tasks.languages import language
@@ -37,11 +38,13 @@ class TaskResult:
     unit: str
     corpus: corpora.Corpus
     documents: Sequence
-    records: Sequence[Mapping]
+    records: Sequence[Mapping[str, Any]]
     columns: Mapping[str, Column]
 
 
-def provenance(corpus: corpora.Corpus, items: Sequence, signed: Mapping[str, str]) -> dict:
+def provenance(
+    corpus: corpora.Corpus, items: Sequence, signed: Mapping[str, str]
+) -> dict[str, Any]:
     """What a reader needs to know to compare two results: data, its state, project version, and
     every metric's signature (`signed`).
     """
@@ -81,10 +84,12 @@ def as_numbers(name: str, made: Estimate) -> dict[str, float | str]:
     }
 
 
-def as_results(model: str, settings: Mapping, results: Sequence[TaskResult]) -> dict:
+def as_results(
+    model: str, settings: Mapping[str, Any], results: Sequence[TaskResult]
+) -> dict[str, Any]:
     """The dictionary of a results file for several tasks of one model."""
     version = task_version()
-    tasks: dict[str, dict] = {
+    tasks: dict[str, dict[str, Any]] = {
         name: {}
         for name in (
             "results",
@@ -125,7 +130,7 @@ def as_results(model: str, settings: Mapping, results: Sequence[TaskResult]) -> 
     }
 
 
-def samples(result: TaskResult) -> list[dict]:
+def samples(result: TaskResult) -> list[dict[str, Any]]:
     """The lines of a task's samples file: document, records, and each metric's items."""
     own: dict[tuple, list[int]] = {}
     for i, record in enumerate(result.records):
@@ -161,7 +166,7 @@ def check_out(out: Path) -> None:
         )
 
 
-def write(out: Path, results: Mapping, lines: Mapping[str, Iterable[Mapping]]) -> Path:
+def write(out: Path, results: Mapping[str, Any], lines: Mapping[str, Iterable[Mapping]]) -> Path:
     """Write a results dictionary and its samples (task -> lines) into `out/<model name>/`; returns
     the results file.
 
@@ -174,7 +179,7 @@ def write(out: Path, results: Mapping, lines: Mapping[str, Iterable[Mapping]]) -
     return write_results(folder, stamp, results)
 
 
-def write_samples(folder: Path, stamp: str, task: str, rows: Iterable[Mapping]) -> Path:
+def write_samples(folder: Path, stamp: str, task: str, rows: Iterable[Mapping[str, Any]]) -> Path:
     """Write a task's samples file of a run."""
     return replace_file(
         folder / samples_name(task, stamp),
@@ -182,14 +187,14 @@ def write_samples(folder: Path, stamp: str, task: str, rows: Iterable[Mapping]) 
     )
 
 
-def write_results(folder: Path, stamp: str, results: Mapping) -> Path:
+def write_results(folder: Path, stamp: str, results: Mapping[str, Any]) -> Path:
     """Write the results file of a run; last, because it says that the run is whole."""
     return replace_file(
         folder / results_name(stamp), json.dumps(results, ensure_ascii=False, indent=2)
     )
 
 
-def with_columns(run: Run, columns: Mapping[str, Sequence]) -> list[dict]:
+def with_columns(run: Run, columns: Mapping[str, Sequence]) -> list[dict[str, Any]]:
     """The lines of a run's task with each column's items, one per record, beside or over what they
     had.
     """
@@ -205,7 +210,7 @@ def with_columns(run: Run, columns: Mapping[str, Sequence]) -> list[dict]:
     return lines
 
 
-def only(results: Mapping, tasks: Sequence[str]) -> dict:
+def only(results: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, Any]:
     """A copy of a results dictionary with these tasks alone."""
     by_task = (
         "results",

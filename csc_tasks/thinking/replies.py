@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from csc_tasks.thinking.families import FAMILIES, MESSAGE, PARTS, Family, Thinking
 
@@ -51,7 +52,7 @@ def separate(raw: str, thinking: Thinking | None = None) -> Separated:
     return Separated("" if cut else text.strip(), "".join(thoughts).strip(), cut)
 
 
-def reasoning_of(message: Mapping) -> str:
+def reasoning_of(message: Mapping[str, Any]) -> str:
     """The thinking that an API's message holds beside its content."""
     return next(
         (
@@ -63,7 +64,7 @@ def reasoning_of(message: Mapping) -> str:
     )
 
 
-def content_of(message: Mapping, finish: str | None) -> str | None:
+def content_of(message: Mapping[str, Any], finish: str | None) -> str | None:
     """The content of an API's message as text whose thinking `separate` sees; None where there is
     none and nothing says why.
 
