@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 
-class Documents(list):
+class Documents(list[dict[str, Any]]):
     """Rows as lm_eval wants them: a list that also knows its column names."""
 
     @property
@@ -14,8 +14,5 @@ class Documents(list):
 
 def document_key(row: Mapping[str, Any]) -> str:
     """What tells documents of one task apart."""
-    return (
-        f"{row['conversation_id']}/{row['turn_index']}"
-        if "turn_index" in row
-        else row["conversation_id"]
-    )
+    conversation: str = row["conversation_id"]
+    return f"{conversation}/{row['turn_index']}" if "turn_index" in row else conversation

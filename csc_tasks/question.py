@@ -41,26 +41,26 @@ class Question:
 
     def problems(self) -> list[str]:
         """Every rule this row breaks; empty when it is sound."""
-        found = []
+        broken = []
         if not self.conversation_id:
-            found.append("conversation_id is empty")
+            broken.append("conversation_id is empty")
         if self.language not in languages():
-            found.append(f"language {self.language!r} is not one of {', '.join(languages())}")
+            broken.append(f"language {self.language!r} is not one of {', '.join(languages())}")
         if self.stage is not None and self.stage not in QA_STAGES:
-            found.append(f"stage {self.stage!r} is not one of {', '.join(QA_STAGES)} or null")
+            broken.append(f"stage {self.stage!r} is not one of {', '.join(QA_STAGES)} or null")
         if self.turn_index < 0 or self.turn_index >= (self.turns_total or self.turn_index + 1):
-            found.append(
+            broken.append(
                 f"turn_index {self.turn_index} is not a position among turns_total"
                 f" {self.turns_total}"
             )
         if not self.client_question.strip():
-            found.append("client_question is empty")
+            broken.append("client_question is empty")
         if not any(getattr(self, name).strip() for name in REFERENCES):
-            found.append(f"{' and '.join(REFERENCES)} are both empty")
+            broken.append(f"{' and '.join(REFERENCES)} are both empty")
         for i, turn in enumerate(self.conversation_history):
             if turn.speaker not in SPEAKERS:
-                found.append(f"conversation_history {i}: {unknown_speaker(turn.speaker)}")
-        return found
+                broken.append(f"conversation_history {i}: {unknown_speaker(turn.speaker)}")
+        return broken
 
     def to_row(self) -> dict[str, Any]:
         """The row of a dataset folder's `qa` config."""
@@ -83,7 +83,8 @@ class Question:
             "agent_answer",
             "refined_agent_answer",
         )
-        if missing := [key for key in required if row.get(key) is None]:
+        missing = [key for key in required if row.get(key) is None]
+        if missing:
             raise DataError(
                 f"{where}: {', '.join(missing)} missing; a QA row has"
                 f" {', '.join(cls.__dataclass_fields__)}"
@@ -104,7 +105,8 @@ class Question:
             conversation_history=tuple(Turn(turn.speaker, turn.text) for turn in history),
             **texts,
         )
-        if problems := question.problems():
+        problems = question.problems()
+        if problems:
             raise DataError(f"{where} ({question.conversation_id}): {'; '.join(problems)}")
         return question
 

@@ -28,18 +28,20 @@ class Column:
     """
 
     metric: Metric
-    items: list
+    items: list[Any]
 
     def estimate(self, clusters: Sequence[str]) -> Estimate:
         """Corpus value and standard error, clustered by `clusters[i]` (conversation ids); items
         that are None stand aside.
         """
-        kept = [
+        measured = [
             (item, cluster)
             for item, cluster in zip(self.items, clusters, strict=True)
             if item is not None
         ]
-        return self.metric.estimate([item for item, _ in kept], [cluster for _, cluster in kept])
+        return self.metric.estimate(
+            [item for item, _ in measured], [cluster for _, cluster in measured]
+        )
 
 
 def turn_record(
@@ -138,7 +140,7 @@ def keys(
     """Result names: a text metric stands once per language of a mixed corpus (`bleu_4_zh`,
     `bleu_4_en`), all else once.
     """
-    named = {}
+    named: dict[str, tuple[Metric, str | None]] = {}
     for metric in metrics:
         if metric.by_language and len(languages) > 1:
             named |= {
@@ -158,7 +160,7 @@ def measure(
     """Every metric over every record, one call per metric and language."""
     columns = {}
     for name, (metric, only) in keys(metrics, languages).items():
-        items: list = [None] * len(records)
+        items: list[Any] = [None] * len(records)
         for language in [only] if only else languages:
             where = [
                 i
@@ -235,7 +237,7 @@ def without_strategies(metrics: Sequence[Metric]) -> list[Metric]:
     ]
 
 
-def _given(metric: Metric, record: Mapping[str, Any]) -> tuple | None:
+def _given(metric: Metric, record: Mapping[str, Any]) -> tuple[Any, Any] | None:
     """(prediction, reference) for `metric`, or None where the record does not know."""
     if metric.of == "strategy":
         return record["strategy"], record["gold_strategy"]
@@ -254,10 +256,11 @@ class Aggregate:
         self.metric = metric
         self.what = what
 
-    def __call__(self, documents: Sequence) -> float | str:
-        items, clusters = [], []
+    def __call__(self, documents: Sequence[tuple[str, Sequence[Any]]]) -> float | str:
+        items: list[Any] = []
+        clusters: list[str] = []
         for conversation_id, values in documents:
             items += values
             clusters += [conversation_id] * len(values)
-        value = getattr(Column(self.metric, items).estimate(clusters), self.what)
+        value: float | None = getattr(Column(self.metric, items).estimate(clusters), self.what)
         return "N/A" if value is None else value

@@ -35,8 +35,8 @@ def strategy_of(label: str) -> str | None:
     """The id of a strategy given by id or name ("" stays ""); None for anything else."""
     if not label.strip():
         return ""
-    found = find_strategy(label)
-    return found.id if found else None
+    strategy = find_strategy(label)
+    return strategy.id if strategy else None
 
 
 def turns_key(row: Mapping[str, Any]) -> str | None:

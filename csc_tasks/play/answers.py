@@ -26,9 +26,9 @@ class Answer:
     cut: bool
 
 
-def read_answer(lm: LM, outputs) -> Answer | Failure:
+def read_answer(lm: LM, outputs: object) -> Answer | Failure:
     """The first choice of a response, read by the backend's own `parse_generations`."""
-    choice = {}
+    choice: dict[str, Any] = {}
     # OpenAI's form, Anthropic's, SGLang's own.
     if not isinstance(outputs, Mapping) or not outputs.keys() & {"choices", "content", "text"}:
         return _odd("not a response", outputs)
@@ -57,7 +57,7 @@ def read_answer(lm: LM, outputs) -> Answer | Failure:
 
 
 def read_likelihood(
-    lm: LM, outputs, tokens: list, lengths: list[int]
+    lm: LM, outputs: object, tokens: list[list[int]], lengths: list[int]
 ) -> tuple[float, bool] | Failure:
     """(log-likelihood of the tokens after the first `lengths[0]`, whether each was the likeliest)
     of an echoed prompt.
@@ -69,7 +69,7 @@ def read_likelihood(
         return _odd(f"no log-probabilities in the response ({type(error).__name__})", outputs)
 
 
-def _complete(choice: dict[str, Any], message: dict) -> None:
+def _complete(choice: dict[str, Any], message: dict[str, Any]) -> None:
     """What lm_eval's parser relies on and not every server sends."""
     choice["index"] = 0
     if "text" in choice and not message:
@@ -80,7 +80,7 @@ def _complete(choice: dict[str, Any], message: dict) -> None:
     choice["message"] = {**message, "content": content if isinstance(content, str) else None}
 
 
-def _finish(outputs: Mapping[str, Any], choice: Mapping) -> str | None:
+def _finish(outputs: Mapping[str, Any], choice: Mapping[str, Any]) -> str | None:
     """Why the reply ended."""
     if choice:
         return choice.get("finish_reason")
@@ -89,5 +89,5 @@ def _finish(outputs: Mapping[str, Any], choice: Mapping) -> str | None:
     return reason.get("type") if isinstance(reason, Mapping) else reason
 
 
-def _odd(reason: str, outputs) -> Failure:
+def _odd(reason: str, outputs: object) -> Failure:
     return Failure("odd", reason.partition(" (")[0], f"{reason}: {shortened(str(outputs), 200)}")

@@ -3,11 +3,15 @@ may be by `max_length`.
 """
 
 import json
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from lm_eval.api.model import LM
 
 from csc_tasks.errors import SettingError
+
+if TYPE_CHECKING:
+    from lm_eval.models.api_models import JsonChatStr
 
 OWN = (
     "generate_until",
@@ -37,7 +41,8 @@ def connections(lm: LM) -> int:
     """How many requests go out at once: a batch is so many requests of one prompt, and one bad
     prompt spoils no other.
     """
-    return max(1, lm._concurrent) * max(1, lm._batch_size)
+    parallel: int = max(1, lm._concurrent) * max(1, lm._batch_size)
+    return parallel
 
 
 def address(lm: LM) -> str:
@@ -51,7 +56,7 @@ def address(lm: LM) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def chat_length(lm: LM, prompt) -> int | None:
+def chat_length(lm: LM, prompt: "str | JsonChatStr") -> int | None:
     """Tokens of a prompt that is sent as messages or text, where `max_length` was given; None where
     it was not.
 
@@ -60,13 +65,13 @@ def chat_length(lm: LM, prompt) -> int | None:
     """
     if not is_api(lm) or lm.max_length == UNSET:
         return None
-    messages = json.loads(prompt.prompt) if hasattr(prompt, "prompt") else None
+    messages = None if isinstance(prompt, str) else json.loads(prompt.prompt)
     if messages is not None and lm.tokenizer_backend == "huggingface":
         return len(
             lm.tokenizer.apply_chat_template(
                 messages, add_generation_prompt=True, tokenize=True, return_dict=False
             )
         )
-    text = prompt if messages is None else "\n\n".join(message["content"] for message in messages)
+    text: str = prompt if messages is None else "\n\n".join(m["content"] for m in messages)
     ascii_characters = sum(character.isascii() for character in text)
     return len(text) - ascii_characters + -(-ascii_characters // 3)

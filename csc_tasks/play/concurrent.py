@@ -12,7 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from lm_eval.api.model import LM, TemplateLM
 from tqdm import tqdm
@@ -28,6 +28,12 @@ from csc_tasks.play.requests import PlayInstance, Renderer
 from csc_tasks.play.server import Server
 from csc_tasks.play.told import Told
 from csc_tasks.refusals import Parameters, TooLong
+
+if TYPE_CHECKING:
+    from lm_eval.models.api_models import JsonChatStr
+
+Turn = Callable[[Server, Book, Chain, PlayInstance], Awaitable[None]]
+"""Asks for one turn, and books what comes of it."""
 
 log = logging.getLogger("lm_eval.csc_tasks")
 
@@ -70,7 +76,7 @@ def choose(
 def _played(
     book: Book,
     chains: list[Chain],
-    turn: Callable[..., Awaitable],
+    turn: Turn,
     tally: Tally,
     progress: "tqdm[NoReturn]",
 ) -> list[Chain]:
@@ -97,7 +103,7 @@ def _played(
 async def _play(
     book: Book,
     chains: deque[Chain],
-    turn,
+    turn: Turn,
     parameters: Parameters,
     tally: Tally,
     progress: "tqdm[NoReturn]",
@@ -133,7 +139,7 @@ async def _reply(server: Server, book: Book, chain: Chain, request: PlayInstance
     if known is not None:
         chain.answer(*known)
         return
-    outcome = book.too_long(request.arguments)
+    outcome: Answer | TooLong | Failure | None = book.too_long(request.arguments)
     if outcome is None:
         payload = server.payload(_message(book.model, prompt, kwargs), kwargs)
         outcome = await server.ask(payload, lambda outputs: read_answer(book.model, outputs))
@@ -157,6 +163,7 @@ async def _choice(server: Server, book: Book, chain: Chain, request: PlayInstanc
     for option in options(request):
         value = book.likelihood(prompt, option)
         if value is None:
+            outcome: tuple[float, bool] | TooLong | Failure | None
             outcome = book.too_long(request.arguments)
             if outcome is None:
                 tokens, lengths, _ = lm.batch_loglikelihood_requests(
@@ -186,13 +193,15 @@ def _without_answer(
         chain.fail(outcome)
 
 
-def _message(lm: LM, prompt, kwargs: dict[str, Any]):
+def _message(
+    lm: LM, prompt: "str | JsonChatStr", kwargs: dict[str, Any]
+) -> "str | JsonChatStr | list[int]":
     """The prompt as lm_eval sends it: tokens that fit where the backend sends tokens, else as it
     is.
     """
     if not lm.tokenized_requests:
         return prompt
-    tokens = lm.tok_encode((prompt,), add_special_tokens=lm.add_bos_token)[0]
+    tokens: list[int] = lm.tok_encode((prompt,), add_special_tokens=lm.add_bos_token)[0]
     return tokens[-(lm.max_length - reply_tokens(lm, kwargs)) :]
 
 

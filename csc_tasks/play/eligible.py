@@ -144,22 +144,21 @@ def _trial(lm: LM, longest: int) -> str | None:
         rows.encode([0, 1], [tokens[: third + 5], other])
         rows.encode([0], [one])
         rows.step([tokens[0], tokens[1]])
-        found = rows.step([tokens[2], tokens[3]]).float()
+        actual = rows.step([tokens[2], tokens[3]]).float()
         keep = {"logits_to_keep": 1} if rows.can_keep else {}
         with torch.no_grad():
-            expected = [
+            alone = [
                 lm.model(input_ids=torch.tensor([ids], device=lm.device), **keep)
                 .logits[0, -1]
                 .float()
                 for ids in ([*one, tokens[0], tokens[2]], [*other, tokens[1], tokens[3]])
             ]
-        expected = torch.stack(expected).to(found.device)
+        expected = torch.stack(alone).to(actual.device)
     except Exception as error:
         return f"a trial failed ({type(error).__name__}: {error})"
     exact = lm.model.dtype in (torch.float32, torch.float64) and not lm.mixed_precision_dtype
-    far = float((found - expected).abs().max() / expected.abs().max())
-    return (
-        f"in a trial its logits differed by {far:.1%} from those without a cache"
-        if not far < (1e-3 if exact else 0.1)
-        else None
-    )
+    far = float((actual - expected).abs().max() / expected.abs().max())
+    # Not `far >= bound`: a logit that is no number is too far from any.
+    if not far < (1e-3 if exact else 0.1):
+        return f"in a trial its logits differed by {far:.1%} from those without a cache"
+    return None

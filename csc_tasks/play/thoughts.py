@@ -19,6 +19,7 @@ from lm_eval.models.utils import normalize_gen_kwargs
 from csc_tasks import thinking
 from csc_tasks.play.eligible import is_hf
 from csc_tasks.play.requests import PlayInstance
+from csc_tasks.prompts import Apply
 from csc_tasks.thinking import CUT, Thinking
 
 log = logging.getLogger("lm_eval.csc_tasks")
@@ -59,7 +60,12 @@ def plan(lm: LM, requests: Sequence[PlayInstance], chooses: bool = False) -> Pla
     """What to do about the thinking of lm_eval's model `lm` for these requests."""
     templated = any(request.templated for request in requests)
     asked = next(
-        (request.think_tokens for request in requests if request.think_tokens is not None), None
+        (
+            request.settings.think_tokens
+            for request in requests
+            if request.settings.think_tokens is not None
+        ),
+        None,
     )
     given = template_arguments(lm, requests)
     how = of_model(lm, given, templated)
@@ -71,7 +77,7 @@ def plan(lm: LM, requests: Sequence[PlayInstance], chooses: bool = False) -> Pla
         and all(given.get(name) is None for name in how.switch)
     ):
         switch = how.switch
-        how = of_model(lm, given | switch, templated)
+        how = of_model(lm, {**given, **switch}, templated)
     closing, strips = _end_mark(lm)
     how = replace(how, closing=closing)
     tokens = 0 if chooses else _tokens(lm, how, asked)
@@ -229,19 +235,19 @@ def _end_mark(lm: LM) -> tuple[str, bool]:
     return str(end), not hasattr(lm, "parse_generations") and hasattr(lm, "_model_generate")
 
 
-def _switched(apply: Callable, switch: Mapping[str, object]) -> Callable:
+def _switched(apply: Apply, switch: Mapping[str, object]) -> Apply:
     """The tokenizer's `apply_chat_template` with arguments that no caller has set (vLLM's backend
     passes None where it has nothing).
     """
 
-    def apply_chat_template(*args, **kwargs):
+    def apply_chat_template(*args: Any, **kwargs: Any) -> Any:
         unset = {name: value for name, value in switch.items() if kwargs.get(name) is None}
         return apply(*args, **{**kwargs, **unset})
 
     return apply_chat_template
 
 
-def _with_marks(lm: LM) -> Callable:
+def _with_marks(lm: LM) -> Callable[..., str]:
     """HFLM's `tok_decode`, which drops special tokens, with the marks of thinking left in the
     text.
     """
@@ -249,27 +255,28 @@ def _with_marks(lm: LM) -> Callable:
     if isinstance(lm.think_end_token, int):
         marks = marks | {lm.think_end_token: thinking.END}
 
-    def tok_decode(tokens, skip_special_tokens: bool = True):
+    def tok_decode(tokens: list[int] | int, skip_special_tokens: bool = True) -> str:
         if not skip_special_tokens or isinstance(tokens, int) or not marks:
-            return decode(tokens, skip_special_tokens=skip_special_tokens)
+            text: str = decode(tokens, skip_special_tokens=skip_special_tokens)
+            return text
         return thinking.decode(tokens, marks, decode)
 
     return tok_decode
 
 
-def _with_reasoning(parse: Callable) -> Callable:
+def _with_reasoning(parse: Callable[..., Any]) -> Callable[..., Any]:
     """An API backend's `parse_generations`: lm_eval drops the thinking that a server sends apart,
     and with it why there is no reply.
     """
 
-    def parse_generations(outputs, **kwargs):
+    def parse_generations(outputs: Any, **kwargs: Any) -> Any:
         several = outputs if isinstance(outputs, list) else [outputs]
         return parse(outputs=[_with_content(output) for output in several], **kwargs)
 
     return parse_generations
 
 
-def _with_content(output):
+def _with_content(output: Any) -> Any:
     if not isinstance(output, dict) or not isinstance(output.get("choices"), list):
         return output
     choices = []
@@ -281,12 +288,12 @@ def _with_content(output):
     return output | {"choices": choices}
 
 
-def _with_cuts(generate: Callable, how: Thinking) -> Callable:
+def _with_cuts(generate: Callable[..., Any], how: Thinking) -> Callable[..., Any]:
     """`_model_generate` of vLLM's and sglang's backends: a reply that ended inside its thinking is
     marked before lm_eval strips it.
     """
 
-    def model_generate(*args, **kwargs):
+    def model_generate(*args: Any, **kwargs: Any) -> Any:
         outputs = generate(*args, **kwargs)
         for output in outputs if isinstance(outputs, list) else []:
             if isinstance(output, dict) and "text" in output:

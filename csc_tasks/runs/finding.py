@@ -10,27 +10,27 @@ from pathlib import Path
 from typing import Any
 
 from csc_tasks.errors import DataError
+from csc_tasks.runs.model_arguments import NOT_THE_MODEL, model_arguments
 from csc_tasks.runs.names import RESULTS, SAMPLES, results_beside, task_of
-from csc_tasks.runs.results_file import NOT_THE_MODEL, model_arguments
 
 
 def find_samples(paths: Sequence[Path]) -> list[Path]:
     """The samples files among `paths`; folders are searched. Raises DataError where there are
     none.
     """
-    found = []
+    samples: list[Path] = []
     for path in paths:
         if not path.exists():
             raise DataError(f"{path}: there is no such file or folder")
         files = sorted(path.rglob("samples_*.jsonl")) if path.is_dir() else [path]
-        kept = [file for file in files if SAMPLES.fullmatch(file.name)]
-        if not kept:
+        named = [file for file in files if SAMPLES.fullmatch(file.name)]
+        if not named:
             raise DataError(
                 f"{path}: no samples file of a csc task; lm_eval writes samples_TASK_DATE.jsonl"
                 " with --log_samples --output_path DIR"
             )
-        found += kept
-    return list(dict.fromkeys(found))
+        samples += named
+    return list(dict.fromkeys(samples))
 
 
 def newest_runs(files: Sequence[Path]) -> list[Path]:
@@ -39,22 +39,23 @@ def newest_runs(files: Sequence[Path]) -> list[Path]:
 
     A file whose results cannot be read stays among them: `read_run` says what is wrong with it.
     """
-    same: dict[object, list[tuple]] = defaultdict(list)
+    same: dict[object, list[tuple[float, str, Path]]] = defaultdict(list)
     for file in files:
         try:
             results = json.loads(results_beside(file).read_text(encoding="utf-8"))
             same[_run(results, task_of(file))].append((results["date"], file.name, file))
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             same[file].append((0.0, file.name, file))
-    kept = {max(found)[-1] for found in same.values()}
-    if older := [file for file in files if file not in kept]:
+    newest = {max(runs)[-1] for runs in same.values()}
+    older = [file for file in files if file not in newest]
+    if older:
         more = f" and {len(older) - 3:,} more" if len(older) > 3 else ""
         names = ", ".join(map(str, older[:3]))
         print(
             f"note: of runs with the same settings the newest is taken; left out: {names}{more}",
             file=sys.stderr,
         )
-    return [file for file in files if file in kept]
+    return [file for file in files if file in newest]
 
 
 def _run(results: Mapping[str, Any], task: str) -> str:
@@ -90,25 +91,25 @@ def find_results(paths: Sequence[Path]) -> list[Path]:
 
     Raises DataError for a path that does not exist or holds none.
     """
-    found = []
+    results: list[Path] = []
     for path in paths:
         if not path.exists():
             raise DataError(f"{path}: there is no such file or folder")
         files = sorted(path.rglob("results_*.json")) if path.is_dir() else [path]
-        kept = [
+        named = [
             file
             for file in files
             if RESULTS.fullmatch(file.name)
             and file.is_file()
             and (file == path or not _is_copy(file))
         ]
-        if not kept:
+        if not named:
             raise DataError(
                 f"{path}: no results file; lm_eval writes results_DATE.json with --output_path DIR"
                 " (add --log_samples)"
             )
-        found += kept
-    return list({file.resolve(): file for file in found}.values())
+        results += named
+    return list({file.resolve(): file for file in results}.values())
 
 
 def _is_copy(file: Path) -> bool:

@@ -14,54 +14,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from csc_tasks.errors import DataError
-from csc_tasks.runs.names import RESULTS, TASK, samples_name, value_keys
+from csc_tasks.runs.model_arguments import (
+    NOT_THE_MODEL,
+    SECRET,
+    as_text,
+    model_arguments,
+    secrets,
+)
+from csc_tasks.runs.names import TASK, results_stamp, samples_name, value_keys
 from csc_tasks.runs.task_record import TaskRecord, read_task_record
 from csc_tasks.shown import shown
 
 LARGEST_FILE = 64 * 2**20
-NOT_THE_MODEL = {
-    *(
-        "pretrained",
-        "peft",
-        "delta",
-        "model",
-        "path",
-        "engine",
-        "device",
-        "batch_size",
-        "max_batch_size",
-        "base_url",
-        "num_concurrent",
-    ),
-    *(
-        "max_retries",
-        "timeout",
-        "tokenized_requests",
-        "tokenizer_backend",
-        "parallelize",
-        "device_map",
-        "trust_remote_code",
-    ),
-    *(
-        "gpu_memory_utilization",
-        "tensor_parallel_size",
-        "data_parallel_size",
-        "swap_space",
-        "verify_certificate",
-    ),
-}
-"""Model arguments that say how a model was run, not which it is: two runs that differ in these
-alone are two runs of one model.
-"""
-
 WORD = 8
 """A text of fewer characters may also be part of a word that is no secret."""
-_SECRET = re.compile(r"key|token(?!iz)|secret|passw|auth|header|credential", re.IGNORECASE)
 
 
 class _Read(BaseModel):
@@ -185,19 +155,20 @@ def read_results(file: Path, notes: list[str]) -> list[Measurement]:
             f" {first['msg']}"
         ) from None
     tasks = [task for task in read.results if task in read.configs]
-    if others := [task for task in tasks if not TASK.fullmatch(task)]:
+    others = [task for task in tasks if not TASK.fullmatch(task)]
+    if others:
         notes.append(
             f"{file.name}: left out, not csc tasks:"
             f" {', '.join(sorted(shown(task)[:60] for task in others)[:20])}"
         )
-    found = [
+    measurements = [
         _measurement(file, hashlib.sha256(data).hexdigest(), read, task)
         for task in tasks
         if TASK.fullmatch(task)
     ]
-    if not found:
+    if not measurements:
         raise DataError(f"{file}: no results of a csc task in it; leave the file out")
-    return found
+    return measurements
 
 
 def public_bytes(measurement: Measurement) -> bytes:
@@ -210,7 +181,7 @@ def public_bytes(measurement: Measurement) -> bytes:
     given = _json(data, measurement.file)["config"].get("model_args")
     arguments = given if isinstance(given, Mapping) else model_arguments(given)
     # The longest first: one may be part of another.
-    for secret in sorted(set(_secrets(arguments)), key=len, reverse=True):
+    for secret in sorted(set(secrets(arguments)), key=len, reverse=True):
         written = re.escape(json.dumps(secret)[1:-1].encode())
         # A short one ("none") may be part of other words: it goes only where it is all of a value.
         data = re.sub(
@@ -219,41 +190,6 @@ def public_bytes(measurement: Measurement) -> bytes:
             data,
         )
     return data
-
-
-def _secrets(value: Any, secret: bool = False) -> Iterable[str]:
-    """The secret texts in a model argument, however deep. secret: whether a name above it says that
-    it is one.
-    """
-    if isinstance(value, Mapping):
-        for name, below in value.items():
-            yield from _secrets(below, secret or bool(_SECRET.search(str(name))))
-    elif isinstance(value, list):
-        for below in value:
-            yield from _secrets(below, secret)
-    elif isinstance(value, str) and secret and value:
-        yield value
-    elif isinstance(value, str) and "://" in value:
-        try:
-            parts = urlsplit(value)
-        except ValueError:
-            return
-        yield from filter(None, (parts.netloc.rpartition("@")[0], parts.query))
-
-
-def model_arguments(given: Mapping[str, Any] | str | None) -> dict[str, str]:
-    """model_args as text by name, whichever way lm_eval wrote them down."""
-    if isinstance(given, Mapping):
-        return {str(name): as_text(value) for name, value in given.items()}
-    parts = (part.partition("=") for part in (given or "").split(",") if part)
-    return {name.strip(): value for name, equals, value in parts if equals}
-
-
-def as_text(value) -> str:
-    """Text as it is, anything else as JSON."""
-    return (
-        value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
-    )
 
 
 def iso(date: float) -> str:
@@ -288,8 +224,10 @@ def _measurement(file: Path, sha256: str, read: _File, task: str) -> Measurement
     if not isinstance(items, int | float) or items < 1:
         raise DataError(f"{where}: the number of {unit} is {items!r}")
     counted = read.samples.get(task)
-    limited = counted is not None and counted.effective < counted.original
-    stamp = RESULTS.fullmatch(file.name)["stamp"]
+    limit = None
+    if counted is not None and counted.effective < counted.original:
+        limit = counted.effective
+    stamp = results_stamp(file)
     samples = file.with_name(samples_name(task, stamp))
     baseline = (read.config.model or "").startswith("baseline/")
     return Measurement(
@@ -305,7 +243,7 @@ def _measurement(file: Path, sha256: str, read: _File, task: str) -> Measurement
         provenance=provenance,
         templated=None if baseline else read.chat_template is not None,
         documents=counted.effective if counted else provenance.rows,
-        limit=counted.effective if limited else None,
+        limit=limit,
         items=int(items),
         numbers=numbers,
         higher={
@@ -348,7 +286,7 @@ def _identity(read: _File, baseline: bool) -> Identity:
     settings = {
         name: value
         for name, value in arguments.items()
-        if name not in NOT_THE_MODEL and not _SECRET.search(name)
+        if name not in NOT_THE_MODEL and not SECRET.search(name)
     }
     given = {
         "gen_kwargs": read.config.gen_kwargs,
@@ -356,7 +294,8 @@ def _identity(read: _File, baseline: bool) -> Identity:
         "system_instruction": read.system_instruction_sha,
     }
     settings |= {name: as_text(value) for name, value in given.items() if value}
-    if tokens := _thinking_tokens(read):
+    tokens = _thinking_tokens(read)
+    if tokens:
         settings["thinking"] = f"up to {tokens} tokens"
     return Identity(read.model_name, base, False, tuple(sorted(settings.items())))
 
@@ -397,15 +336,13 @@ def _bytes(file: Path) -> bytes:
 
 def _json(data: bytes, file: Path) -> Any:
     try:
-        found = json.loads(data, parse_constant=_refuse)
-        json.dumps(found, ensure_ascii=False).encode()
-        return found
+        value = json.loads(data, parse_constant=_refuse)
+        json.dumps(value, ensure_ascii=False).encode()
+        return value
     except RecursionError:
         raise DataError(f"{file}: nested too deeply to be a results file") from None
     except UnicodeEncodeError:
-        raise DataError(
-            f"{file}: holds half characters (lone surrogates), which no text has"
-        ) from None
+        raise DataError(f"{file}: holds lone surrogates, which no text has") from None
     except ValueError as error:
         raise DataError(f"{file}: broken JSON, perhaps cut off ({error!s:.120})") from None
 

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from csc_tasks import TASKS_DIR, __version__, corpora
+from csc_tasks.conversation import Conversation
 from csc_tasks.languages import language
 from csc_tasks.metrics import Estimate
 from csc_tasks.out import check_writable, replace_file, say_earlier
+from csc_tasks.question import Question
 from csc_tasks.records import Column, signatures
 from csc_tasks.runs.names import folder_name, results_name, samples_name, value_keys
 from csc_tasks.runs.samples_file import Run
@@ -37,13 +39,13 @@ class TaskResult:
     task: str
     unit: str
     corpus: corpora.Corpus
-    documents: Sequence
+    documents: Sequence[Conversation | Question]
     records: Sequence[Mapping[str, Any]]
     columns: Mapping[str, Column]
 
 
 def provenance(
-    corpus: corpora.Corpus, items: Sequence, signed: Mapping[str, str]
+    corpus: corpora.Corpus, items: Sequence[Conversation | Question], signed: Mapping[str, str]
 ) -> dict[str, Any]:
     """What a reader needs to know to compare two results: data, its state, project version, and
     every metric's signature (`signed`).
@@ -132,7 +134,7 @@ def as_results(
 
 def samples(result: TaskResult) -> list[dict[str, Any]]:
     """The lines of a task's samples file: document, records, and each metric's items."""
-    own: dict[tuple, list[int]] = {}
+    own: dict[tuple[str, int | None], list[int]] = {}
     for i, record in enumerate(result.records):
         own.setdefault(
             (record["conversation_id"], record["turn"] if result.unit == "answers" else None), []
@@ -166,7 +168,9 @@ def check_out(out: Path) -> None:
         )
 
 
-def write(out: Path, results: Mapping[str, Any], lines: Mapping[str, Iterable[Mapping]]) -> Path:
+def write(
+    out: Path, results: Mapping[str, Any], lines: Mapping[str, Iterable[Mapping[str, Any]]]
+) -> Path:
     """Write a results dictionary and its samples (task -> lines) into `out/<model name>/`; returns
     the results file.
 
@@ -194,7 +198,7 @@ def write_results(folder: Path, stamp: str, results: Mapping[str, Any]) -> Path:
     )
 
 
-def with_columns(run: Run, columns: Mapping[str, Sequence]) -> list[dict[str, Any]]:
+def with_columns(run: Run, columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     """The lines of a run's task with each column's items, one per record, beside or over what they
     had.
     """
@@ -221,7 +225,7 @@ def only(results: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, Any]:
         "higher_is_better",
         "n-samples",
     )
-    kept = {
+    of_tasks = {
         name: {task: results[name][task] for task in tasks if task in results[name]}
         for name in by_task
         if name in results
@@ -231,13 +235,14 @@ def only(results: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, Any]:
         for name, value in results.items()
         if not isinstance(value, dict) or name == "config"
     }
-    return json.loads(json.dumps(general | kept))
+    copy: dict[str, Any] = json.loads(json.dumps(general | of_tasks))
+    return copy
 
 
 def task_version() -> float:
     """The version all task files share."""
     import yaml
 
-    return yaml.safe_load((TASKS_DIR / "_csc_yaml").read_text(encoding="utf-8"))["metadata"][
-        "version"
-    ]
+    shared = yaml.safe_load((TASKS_DIR / "_csc_yaml").read_text(encoding="utf-8"))
+    version: float = shared["metadata"]["version"]
+    return version

@@ -86,7 +86,8 @@ def _without_messages(text: str, thinking: Thinking) -> tuple[str, str, bool]:
     """gpt-oss and Muse Glimmer: of a sequence of messages the last one that is for the user."""
     if MESSAGE not in text and "<|channel|>" not in text:
         return text, "", False
-    reply, thoughts = None, []
+    reply: str | None = None
+    thoughts: list[str] = []
     for header, body in _messages(text):
         if _for_user(header):
             thoughts += [] if reply is None else [reply]
@@ -130,8 +131,8 @@ def _without_bare(text: str, thinking: Thinking) -> tuple[str, str, bool]:
     heads, joint, reply = thinking.family.bare
     stripped = text.lstrip()
     if stripped.startswith(heads):
-        before, found, after = stripped.rpartition(joint) if joint else (stripped, "", "")
-        return after, before if found else stripped, not found
+        before, reached, after = stripped.rpartition(joint) if joint else (stripped, "", "")
+        return after, before if reached else stripped, not reached
     # The word may be the beginning of another one ("finally").
     if reply and stripped.startswith(reply) and not re.match(r"[a-z]", stripped[len(reply) :]):
         return stripped.removeprefix(reply), "", False

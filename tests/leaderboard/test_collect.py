@@ -635,11 +635,11 @@ def test_names_cannot_leave_the_folder(tmp_path):
         json.dumps(json.loads(file.read_text(encoding="utf-8")) | {"model_name": "\ud800"}),
         encoding="utf-8",
     )
-    with pytest.raises(DataError, match="half characters"):
+    with pytest.raises(DataError, match="lone surrogates"):
         board_of(file, out=tmp_path / "other")
 
 
-def test_half_characters_in_texts_do_no_harm(tmp_path):
+def test_lone_surrogates_in_texts_do_no_harm(tmp_path):
     file = run(tmp_path / "runs")
     samples = next(file.parent.glob("samples_*"))
     change_line(samples, 0, of_record(topic="half \\ud800", reply="<b>"))
