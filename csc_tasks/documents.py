@@ -9,6 +9,7 @@ class Documents(list[dict[str, Any]]):
 
     @property
     def features(self) -> dict[str, Any]:
+        """The column names, as a mapping, which is all that lm_eval asks for."""
         return dict.fromkeys(self[0]) if self else {}
 
 

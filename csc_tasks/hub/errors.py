@@ -55,5 +55,6 @@ def one_line(where: str, again: str) -> Iterator[None]:
 
 
 def again_text(where: str, what: str, again: str) -> str:
+    """An error of one line: where, what the Hub said without secrets, and how to try again."""
     short = " ".join(without_secrets(what).split())
     return f"{where}: {short[:400]}; every file is still here. To try again: {again}"

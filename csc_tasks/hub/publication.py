@@ -93,6 +93,7 @@ def readable_size(size: int) -> str:
 
 
 def page_of(publication: Publication, commit: str = "") -> str:
+    """The address of a publication in a browser; of one commit where that is given."""
     return page(publication.repo_id, publication.repo_type) + (
         f"/commit/{commit}" if commit else ""
     )

@@ -38,6 +38,7 @@ class Book:
         return self.cache[key], hash_args(MARK, arguments) in self.cache
 
     def keep_reply(self, arguments: Arguments, text: str, cut: bool) -> None:
+        """Put a reply into the cache; `cut`: whether the token limit cut it."""
         self.model.cache_hook.add_partial("generate_until", arguments, text)
         if cut:
             self.model.cache_hook.add_partial(MARK, arguments, True)
@@ -51,12 +52,14 @@ class Book:
         return known if len(known) == len(values) else None
 
     def likelihood(self, prompt: str, option: str) -> float | None:
+        """One option's cached log-likelihood; None where it is not cached."""
         key = hash_args("loglikelihood", (prompt, option))
         return self.cache[key][0] if key in self.cache else None
 
     def keep_likelihoods(
         self, prompt: str, options: list[str], answers: list[tuple[float, bool]]
     ) -> None:
+        """Put each option's (log-likelihood, whether it was the likeliest) into the cache."""
         for option, answer in zip(options, answers, strict=True):
             self.model.cache_hook.add_partial("loglikelihood", (prompt, option), answer)
 
@@ -70,6 +73,7 @@ class Book:
         return TooLong(**self.cache[key]) if key in self.cache else None
 
     def keep_too_long(self, arguments: Arguments, too_long: TooLong) -> None:
+        """Put the refusal of a prompt as too long into the cache."""
         self.model.cache_hook.add_partial(TOO_LONG, arguments, asdict(too_long))
 
     def refused_parameters(self) -> list[str]:
@@ -78,4 +82,5 @@ class Book:
         return names
 
     def keep_refused_parameters(self, names: Iterable[str]) -> None:
+        """Put the request parameters that the server refused into the cache."""
         self.model.cache_hook.add_partial(REFUSED, (), sorted(names))

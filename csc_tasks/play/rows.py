@@ -81,6 +81,7 @@ class Rows:
 
     @property
     def count(self) -> int:
+        """How many rows there are."""
         return len(self.held)
 
     def encode(

@@ -36,6 +36,7 @@ class TurnPrompt:
 
     @property
     def language(self) -> str:
+        """The conversation's language code."""
         return self.conversation.language
 
     def droppable(self) -> int:
@@ -115,6 +116,7 @@ class AnswerPrompt:
 
     @property
     def language(self) -> str:
+        """The question's language code."""
         return self.question.language
 
     def droppable(self) -> int:
@@ -251,8 +253,10 @@ def speaker_line(speaker: str, text: str, words: Wording) -> str:
 
 
 def system(text: str) -> dict[str, str]:
+    """A system message."""
     return {"role": "system", "content": text}
 
 
 def user(text: str) -> dict[str, str]:
+    """A user message."""
     return {"role": "user", "content": text}

@@ -132,6 +132,7 @@ class Measurement:
 
     @property
     def unit(self) -> str:
+        """What one record is, "turns" or "answers"."""
         return self.about.unit
 
     @property

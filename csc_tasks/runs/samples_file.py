@@ -34,7 +34,9 @@ NOT_ASKED, UNPARSED = -1, 0
 class Listener(Protocol):
     """Something that looks at every reply while the file is read."""
 
-    def look(self, document: Mapping[str, Any], records: list[dict[str, Any]]) -> None: ...
+    def look(self, document: Mapping[str, Any], records: list[dict[str, Any]]) -> None:
+        """`document` is the row of the corpus, `records` those of its turns or its answer."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from csc_tasks import TASKS_DIR, __version__, corpora
 from csc_tasks.conversation import Conversation
 from csc_tasks.languages import language
@@ -241,8 +243,6 @@ def only(results: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, Any]:
 
 def task_version() -> float:
     """The version all task files share."""
-    import yaml
-
     shared = yaml.safe_load((TASKS_DIR / "_csc_yaml").read_text(encoding="utf-8"))
     version: float = shared["metadata"]["version"]
     return version

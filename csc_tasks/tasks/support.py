@@ -88,9 +88,11 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
         return TaskRecord(self.RECORDS, self.GENERATED, self.variant, places)
 
     def read_corpus(self) -> corpora.Corpus:
+        """The corpus that the settings name."""
         raise NotImplementedError
 
     def choose_metrics(self) -> list[Metric]:
+        """The metrics that the settings name and that apply to this task."""
         return select(self.settings.metrics, self.PER)
 
     def requests_of(self, item: Item) -> list[Prompt]:
@@ -154,6 +156,7 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
         return iter([documents[position] for position in play.share(lengths, world_size)[rank]])
 
     def doc_to_text(self, doc: Document, doc_to_text: object = None) -> str:
+        """The first prompt of a document as plain text, for what lm_eval shows of it."""
         prompt = self.requests_of(self.items[document_key(doc)])[0]
         return prompt.plain(prompt.messages())
 
@@ -162,6 +165,7 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
         raise NotImplementedError
 
     def signatures(self) -> dict[str, str]:
+        """What each result name measures, exactly."""
         return signatures(self.metrics, self.languages, self.settings.learned())
 
     def build_all_requests(self, *, tokenizer_name: str = "", **options: Any) -> None:
@@ -201,6 +205,7 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
     def construct_requests(
         self, doc: Document, ctx: dict[str, Any], metadata: Any = None, **_: object
     ) -> list[play.PlayInstance]:
+        """The requests of one document. ctx: what `fewshot_context` returned."""
         if self._renderer is None or self._renderer.chat_template != ctx["chat_template"]:
             self._renderer = play.Renderer(None, ctx["chat_template"])
         how = {
@@ -257,6 +262,7 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
             self._columns = self.measure(self._records)
 
     def measure(self, records: Sequence[dict[str, Any]]) -> dict[str, Column]:
+        """Every metric over all records: result name -> column."""
         return measure(records, self.metrics, self.languages, self.settings.learned())
 
     def process_results(self, doc: Document, _: object) -> dict[str, Any]:
@@ -272,6 +278,7 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
         return logged
 
     def aggregation(self) -> dict[str, Any]:
+        """Result name -> the function that makes one number of the documents' items."""
         named: dict[str, Any] = {self.RECORDS: self._count}
         if self._predicts_only():
             named |= super().aggregation()
@@ -282,9 +289,11 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
         return named
 
     def higher_is_better(self) -> dict[str, Any]:
+        """Result name -> whether more is better."""
         return {name: metric.higher_is_better for name, metric in self.result_names().items()}
 
     def result_names(self) -> dict[str, Metric]:
+        """Result name -> metric; a text metric stands once per language of a mixed corpus."""
         return {name: metric for name, (metric, _) in keys(self.metrics, self.languages).items()}
 
     def _predicts_only(self) -> bool:
