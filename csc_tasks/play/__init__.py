@@ -29,11 +29,12 @@ from csc_tasks.play import api, concurrent, eligible, lockstep, plain, thoughts
 from csc_tasks.play.chains import conversations, in_order
 from csc_tasks.play.failures import Tally
 from csc_tasks.play.ranks import length, share
-from csc_tasks.play.requests import CHOOSE, GENERATE, Choice, Played, PlayInstance, Renderer
+from csc_tasks.play.requests import CHOOSE, FORMAT, GENERATE, Choice, Played, PlayInstance, Renderer
 from csc_tasks.play.way import CONCURRENT, LOCKSTEP, PLAIN, Way
 
 __all__ = [
     "CHOOSE",
+    "FORMAT",
     "GENERATE",
     "Choice",
     "PlayInstance",

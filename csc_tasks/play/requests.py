@@ -27,6 +27,11 @@ GENERATE = "csc_generate"
 CHOOSE = "csc_choose"
 """The types of our requests; lm_eval calls the model's method of that name."""
 
+FORMAT = 2
+"""Moves when PlayInstance's fields do. lm_eval's --cache_requests keeps requests as pickles, and
+those of another form are made again.
+"""
+
 TEMPLATE_MARGIN = 16
 """Tokens a tokenizer may add to a rendered prompt (beginning-of-text marks and the like), kept free
 in the quick length check.

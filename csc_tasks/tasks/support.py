@@ -178,8 +178,8 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
         self.config.metadata["csc"]["date"] = date_shown(
             options.get("chat_template"), self.settings.date
         )
-        how_to_play = astuple(self.settings.playing())
-        made_from = [self.config.metadata["csc"], self.config.generation_kwargs, *how_to_play]
+        made_from: list[object] = [self.config.metadata["csc"], self.config.generation_kwargs]
+        made_from += [*astuple(self.settings.playing()), play.FORMAT]
         super().build_all_requests(
             tokenizer_name=f"{tokenizer_name}-{content_id('csc', made_from)}", **options
         )
