@@ -257,7 +257,8 @@ def lower_bound(lm, turns: list, batch_size: int, reply: int) -> tuple[float, in
     """
     import torch
 
-    from csc_tasks.play.rows import Rows, shared_prefix
+    from csc_tasks.play.rows import Rows
+    from csc_tasks.tokens import shared_prefix
 
     encoded = [lm.tok_batch_encode([asked[0]])[0][0].tolist() for asked, _ in turns]
     # Neighbours are turns of one conversation or share the instructions.

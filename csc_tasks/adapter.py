@@ -5,13 +5,14 @@ possible, and is said.
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 RECORD = "csc_adapter.json"
 MERGED_RECORD = "csc_merged.json"
 """In a folder that holds base and adapter as one model."""
 
 
-def mismatch(metadata: Mapping, style: str, today: str) -> str | None:
+def mismatch(metadata: Mapping[str, Any], style: str, today: str) -> str | None:
     """A sentence when lm_eval's model arguments name an adapter, or a base merged with one, that
     was trained on other prompts, else None.
 

@@ -12,6 +12,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 from csc_tasks.errors import SettingError
 
@@ -24,17 +25,19 @@ class Parser(ArgumentParser):
     name is a misspelt name.
     """
 
-    def __init__(self, **settings) -> None:
+    def __init__(self, **settings: Any) -> None:
         super().__init__(**settings, allow_abbrev=False)
 
-    def parse_args(self, words: Sequence[str], namespace: Namespace | None = None) -> Namespace:
+    def parse_args(  # type: ignore[override]  # argparse has an overload for namespaces of any class
+        self, words: Sequence[str], namespace: Namespace | None = None
+    ) -> Namespace:
         """As argparse does; a misspelt option is named before one that is missing, which it often
         is.
         """
         self._check_spelling(words)
         return super().parse_args(words, namespace)
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         """Exit with status 2 and one line."""
         self.exit(2, f"error: {message}; `{self.prog} --help` lists the options\n")
 
@@ -81,11 +84,19 @@ def is_path(action: argparse.Action) -> bool:
 class Renamed(argparse.Action):
     """An old spelling: works, is not in the help, and says what to write `instead`."""
 
-    def __init__(self, option_strings, dest, *, instead: str, **settings) -> None:
+    def __init__(
+        self, option_strings: Sequence[str], dest: str, *, instead: str, **settings: Any
+    ) -> None:
         self.instead = instead
         super().__init__(option_strings, dest, **{**settings, "help": argparse.SUPPRESS})
 
-    def __call__(self, parser, namespace, values, option_string=None) -> None:
+    def __call__(
+        self,
+        parser: ArgumentParser,
+        namespace: Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
         """Keep the value and say the new spelling."""
         print(
             f"deprecated: {option_string} will go with the next version; write {self.instead}",
@@ -116,7 +127,8 @@ def corpus_of(args: Namespace) -> str:
     named = args.corpus if args.corpus is not None else args.old_corpus
     if named is None and args.default_corpus is None:
         raise SettingError(f"no corpus is given; the first word is {CORPUS}")
-    return args.default_corpus if named is None else named
+    corpus: str = args.default_corpus if named is None else named
+    return corpus
 
 
 def check_share(option: str, value: float | None, *, zero: bool = True, one: bool = True) -> None:

@@ -9,6 +9,7 @@ import functools
 import logging
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from lm_eval.tasks import TaskManager
 from lm_eval.utils import simple_parse_args_string
@@ -18,13 +19,19 @@ from csc_tasks.errors import CscError, ModelError, SettingError
 from csc_tasks.prompts import ChatTemplate, needs_parts, of_tokenizer
 from csc_tasks.tasks import SupportTask
 
+Tasks = dict[str, SupportTask[Any, Any]]
+"""Tasks of ours by name."""
+
+OUR_CLASSES = "csc_tasks.tasks."
+"""How the YAML files name the classes of tasks."""
+
 log = logging.getLogger("lm_eval.csc_tasks")
 
 WITH_LOCAL_TOKENIZER = ("hf", "hf-auto", "huggingface", "vllm")
 """lm_eval's backends that take the chat template of the tokenizer they are given."""
 
 
-def check_run(run: dict) -> None:
+def check_run(run: dict[str, Any]) -> None:
     """Raise a CscError for what would fail later; names of our tasks become the loaded tasks.
 
     `run` holds the arguments of `simple_evaluate` by name. A run without a task of ours is left as
@@ -56,7 +63,7 @@ def check_run(run: dict) -> None:
             check_chat_template(model_args, templated, styles)
 
 
-def load_tasks(run: dict, model_args: Mapping) -> dict[str, SupportTask]:
+def load_tasks(run: dict[str, Any], model_args: Mapping[str, Any]) -> Tasks:
     """The tasks of ours in this run by name, loaded; `run` is changed to hold them."""
     asked = run.get("tasks")
     if not isinstance(asked, list):
@@ -64,7 +71,7 @@ def load_tasks(run: dict, model_args: Mapping) -> dict[str, SupportTask]:
     if run.get("task_manager") is None and any(isinstance(spec, (str, dict)) for spec in asked):
         # As simple_evaluate makes it, only earlier.
         run["task_manager"] = TaskManager(metadata=dict(model_args) | (run.get("metadata") or {}))
-    ours: dict[str, SupportTask] = {}
+    ours: Tasks = {}
     specs = []
     for spec in asked:
         item, loaded = load_task(spec, run.get("task_manager"))
@@ -75,7 +82,7 @@ def load_tasks(run: dict, model_args: Mapping) -> dict[str, SupportTask]:
     return ours
 
 
-def load_task(spec, manager: TaskManager) -> tuple:
+def load_task(spec: object, manager: TaskManager) -> tuple[object, Tasks]:
     """What to give lm_eval for one entry of its task list, and the tasks of ours in it by name."""
     if isinstance(spec, SupportTask):
         return spec, {spec.task_name: spec}
@@ -94,21 +101,21 @@ def load_task(spec, manager: TaskManager) -> tuple:
     return task, loaded["tasks"]
 
 
-def is_ours(spec: str | dict, index: Mapping) -> bool:
+def is_ours(spec: str | dict[str, Any], index: Mapping[str, Any]) -> bool:
     """Whether a task name, group name or task configuration stands for tasks of ours alone."""
     if isinstance(spec, dict):
         return isinstance(spec.get("class"), type) and issubclass(spec["class"], SupportTask)
     config = (index[spec].cfg if spec in index else None) or {}
     if "class" in config:
         # lm_eval's index keeps `!function csc_tasks.tasks.X` as FOLDER/csc_tasks.tasks.X.
-        return Path(str(config["class"])).name.startswith(f"{SupportTask.__module__}.")
+        return Path(str(config["class"])).name.startswith(OUR_CLASSES)
     members = config.get("task")
     if not isinstance(members, list) or not members:
         return False
     return all(isinstance(name, str) and is_ours(name, index) for name in members)
 
 
-def check_limit(limit) -> None:
+def check_limit(limit: float | None) -> None:
     """`--limit 0` would ask everything: lm_eval takes it for no limit."""
     if limit is not None and not limit > 0:
         raise SettingError(
@@ -117,7 +124,7 @@ def check_limit(limit) -> None:
         )
 
 
-def check_samples(samples: Mapping | None, tasks: Mapping[str, SupportTask]) -> None:
+def check_samples(samples: Mapping[str, Any] | None, tasks: Tasks) -> None:
     """Every document that `--samples` names must exist; an empty list would ask all of them."""
     for name, task in tasks.items():
         positions = (samples or {}).get(name)
@@ -146,7 +153,7 @@ def warn_about_plain_chat(style: str) -> None:
         )
 
 
-def check_backend(model: str, templated, tasks: Mapping[str, SupportTask]) -> None:
+def check_backend(model: str, templated: bool | str | None, tasks: Tasks) -> None:
     """What lm_eval's chat APIs cannot do."""
     if not model.endswith("chat-completions"):
         return
@@ -161,7 +168,7 @@ def check_backend(model: str, templated, tasks: Mapping[str, SupportTask]) -> No
 
 
 def check_chat_template(
-    model_args: Mapping, wanted: bool | str, styles: Collection[str] = ()
+    model_args: Mapping[str, Any], wanted: bool | str, styles: Collection[str] = ()
 ) -> None:
     """Load the model's tokenizer alone and try the chat template that is asked for.
 

@@ -14,13 +14,18 @@ a disk or its owner refuses is one line too. Anything else is a bug and keeps it
 import importlib
 import os
 import sys
-from argparse import RawDescriptionHelpFormatter
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
 
 from csc_tasks import __version__
 from csc_tasks.arguments import Parser
-from csc_tasks.errors import CscError, SettingError, missing_libraries
+from csc_tasks.errors import CscError, SettingError, check_not_shadowed, missing_libraries
 from csc_tasks.out import STORAGE
+
+AddArguments = Callable[[ArgumentParser], object]
+Main = Callable[[Namespace], int | None]
+"""What a verb's module has; `main` returns an exit status, or None for 0."""
 
 # verb -> (module, summary), in the order in which the overview shows them
 COMMANDS = {
@@ -128,27 +133,27 @@ COMMANDS = {
 HELP = ("-h", "--help", "help")
 
 
-def main(argv=None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run `csc` with these words (default: the command line's) and return the exit status."""
     words = sys.argv[1:] if argv is None else list(argv)
     return guarded(lambda: dispatch(words))
 
 
-def standalone(add_arguments, main, doc) -> None:
+def standalone(add_arguments: AddArguments, main: Main, doc: str | None) -> None:
     """Run one verb's module as a program of its own and exit with its status: what `python -m
     builders.star` does.
     """
     spec = sys.modules["__main__"].__spec__
     prog = f"python -m {spec.name}" if spec else None
 
-    def work():
+    def work() -> int:
         with missing_libraries(prog or sys.argv[0], spec.name if spec else ""):
             return run(prog, doc, add_arguments, main, sys.argv[1:])
 
     sys.exit(guarded(work))
 
 
-def dispatch(words):
+def dispatch(words: list[str]) -> int:
     """Find the verb at the start of `words` and run it with the rest; raises SettingError where
     there is none.
     """
@@ -161,6 +166,7 @@ def dispatch(words):
     for length in (2, 1):
         verb = " ".join(words[:length])
         if verb in COMMANDS:
+            check_not_shadowed(f"csc {verb}", COMMANDS[verb][0])
             with missing_libraries(f"csc {verb}", COMMANDS[verb][0]):
                 module = importlib.import_module(COMMANDS[verb][0])
                 more = "".join(
@@ -180,7 +186,14 @@ def dispatch(words):
     raise SettingError(unknown(words))
 
 
-def run(prog, doc, add_arguments, main, words, epilog=None):
+def run(
+    prog: str | None,
+    doc: str | None,
+    add_arguments: AddArguments,
+    main: Main,
+    words: list[str],
+    epilog: str | None = None,
+) -> int:
     """Parse `words` with the verb's own arguments and call its `main`; the exit status is what it
     returns, or 0.
     """
@@ -193,7 +206,7 @@ def run(prog, doc, add_arguments, main, words, epilog=None):
     return main(parser.parse_args(words)) or 0
 
 
-def guarded(work) -> int:
+def guarded(work: Callable[[], int]) -> int:
     """Call `work` and turn what it raises into an exit status, as the module's docstring says."""
     try:
         try:
@@ -239,12 +252,12 @@ def stdout_is_broken() -> bool:
     return broken
 
 
-def starting_with(word):
+def starting_with(word: str) -> list[str]:
     """The verbs of two words whose first is `word`."""
     return [verb for verb in COMMANDS if verb.startswith(word + " ")]
 
 
-def overview(word="") -> str:
+def overview(word: str = "") -> str:
     """The list of verbs, or of those under one first word."""
     verbs = starting_with(word) if word else list(COMMANDS)
     width = max(map(len, verbs))
@@ -259,11 +272,11 @@ def overview(word="") -> str:
     return "\n".join(lines)
 
 
-def unknown(words) -> str:
+def unknown(words: list[str]) -> str:
     """One line for a verb that does not exist: what was typed and the closest one that does."""
     typed = words[0] if len(words) == 1 or words[1].startswith("-") else " ".join(words[:2])
 
-    def likeness(verb):
+    def likeness(verb: str) -> float:
         return max(SequenceMatcher(None, verb, given).ratio() for given in {typed, words[0]})
 
     closest = max(COMMANDS, key=likeness)

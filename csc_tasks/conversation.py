@@ -11,6 +11,7 @@ import json
 import numbers
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from csc_tasks import shapes
 from csc_tasks.errors import DataError, UnknownStrategy
@@ -59,31 +60,31 @@ class Conversation:
 
     def problems(self) -> list[str]:
         """Every rule this conversation breaks, in reading order; empty when it is sound."""
-        found = []
+        broken = []
         if not self.conversation_id:
-            found.append("conversation_id is empty")
+            broken.append("conversation_id is empty")
         if self.language not in languages():
-            found.append(f"language {self.language!r} is not one of {', '.join(languages())}")
+            broken.append(f"language {self.language!r} is not one of {', '.join(languages())}")
         if not self.dialogue:
-            found.append("the dialogue is empty")
+            broken.append("the dialogue is empty")
         for i, turn in enumerate(self.dialogue):
             if turn.speaker not in SPEAKERS:
-                found.append(f"turn {i}: {unknown_speaker(turn.speaker)}")
+                broken.append(f"turn {i}: {unknown_speaker(turn.speaker)}")
             if not turn.text.strip():
-                found.append(f"turn {i}: the text is empty")
+                broken.append(f"turn {i}: the text is empty")
             if turn.strategy and turn.strategy not in BY_ID:
                 closest = closest_label(turn.strategy)
-                found.append(
+                broken.append(
                     f"turn {i}: strategy {turn.strategy!r} is not one of the 12 (closest:"
                     f" {closest})"
                 )
             if turn.strategy and turn.speaker == CUSTOMER:
-                found.append(f"turn {i}: a customer turn carries strategy {turn.strategy!r}")
+                broken.append(f"turn {i}: a customer turn carries strategy {turn.strategy!r}")
         if self.dialogue and not any(turn.speaker == SUPPORTER for turn in self.dialogue):
-            found.append("there is no supporter turn")
-        return found
+            broken.append("there is no supporter turn")
+        return broken
 
-    def to_row(self, roles: bool = False) -> dict:
+    def to_row(self, roles: bool = False) -> dict[str, Any]:
         """The row of a dataset folder; `roles` adds profile, scenario and goal (the rolecs
         config).
         """
@@ -102,7 +103,7 @@ class Conversation:
         return row
 
     @classmethod
-    def from_row(cls, row: Mapping, where: str) -> "Conversation":
+    def from_row(cls, row: Mapping[str, Any], where: str) -> "Conversation":
         """Read a dataset-folder row; `where` (file and row) opens every error.
 
         The names that `csc_tasks.shapes` knows are read too. Raises DataError that lists all the
@@ -124,7 +125,8 @@ class Conversation:
         """Raise DataError with all problems in one line that opens with `where`; UnknownStrategy
         where a label is one of them.
         """
-        if problems := self.problems():
+        problems = self.problems()
+        if problems:
             unknown = any(turn.strategy and turn.strategy not in BY_ID for turn in self.dialogue)
             raise (UnknownStrategy if unknown else DataError)(f"{where}: {'; '.join(problems)}")
 
@@ -140,7 +142,7 @@ def unknown_speaker(name: str) -> str:
     return f"speaker {name!r} is not one of {', '.join(SPEAKERS)}{also}"
 
 
-def text_of(row: Mapping, key: str, where: str) -> str:
+def text_of(row: Mapping[str, Any], key: str, where: str) -> str:
     """`row[key]` as text: "" where it is absent or null, the digits of a whole number (ids are
     often numbers).
 
@@ -155,7 +157,7 @@ def text_of(row: Mapping, key: str, where: str) -> str:
     raise DataError(f"{where}: {key} is {value!r}; it must be text")
 
 
-def turns_of(row: Mapping, key: str, where: str) -> tuple[Turn, ...]:
+def turns_of(row: Mapping[str, Any], key: str, where: str) -> tuple[Turn, ...]:
     """The turns in a list column; a CSV file holds the list as JSON text.
 
     Speakers and strategies become ours where `csc_tasks.shapes` knows them; others stay as they
@@ -176,14 +178,12 @@ def turns_of(row: Mapping, key: str, where: str) -> tuple[Turn, ...]:
     return tuple(_turn(turn, f"{where} {key} turn {i}") for i, turn in enumerate(value))
 
 
-def _turn(turn, where: str) -> Turn:
-    speaker, text = (
-        shapes.part(turn, names) if isinstance(turn, Mapping) else None
-        for names in (shapes.SPEAKER, shapes.TEXT)
-    )
+def _turn(turn: object, where: str) -> Turn:
+    given = turn if isinstance(turn, Mapping) else {}
+    speaker, text = shapes.part(given, shapes.SPEAKER), shapes.part(given, shapes.TEXT)
     if not isinstance(speaker, str) or not isinstance(text, str):
         raise DataError(f"{where}: found {turn!r:.200}; a turn needs 'speaker' and 'text' as text")
-    label = turn.get("strategy") or ""
+    label = given.get("strategy") or ""
     if not isinstance(label, str):
         raise DataError(
             f"{where}: strategy is {label!r}; it must be text, or empty where there is none"
@@ -192,7 +192,7 @@ def _turn(turn, where: str) -> Turn:
     return Turn(shapes.speaker_of(speaker) or speaker, text, label if known is None else known)
 
 
-def content_id(prefix: str, *parts) -> str:
+def content_id(prefix: str, *parts: object) -> str:
     """`prefix-` and 16 hex digits of a hash over `parts` (anything JSON can hold): the same content
     always gets the same id.
     """

@@ -1,5 +1,5 @@
-"""Every error this project raises on purpose, and the one helper that asks for an optional
-dependency.
+"""Every error this project raises on purpose, and the helpers that say in one line why something
+cannot be imported.
 
 CscError                 a problem the user can fix; `csc` prints its text in one line and exits 1
 ├── DataError            a row, file or corpus that cannot be read as it stands
@@ -17,7 +17,9 @@ import importlib
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 EXTRAS = {"builders": "build", "trainers": "train", "leaderboard": "leaderboard"}
 """Package -> the extra that brings what its verbs need; those of csc_tasks need none."""
@@ -77,6 +79,30 @@ def require(module: str, extra: str, purpose: str) -> ModuleType:
         ) from None
 
 
+def check_not_shadowed(purpose: str, module: str) -> None:
+    """Raise SettingError where a folder or file of the user's own is imported in place of the
+    package that `module` lies in.
+
+    purpose: what needs it, as the line shows it. A folder without `__init__.py` shadows nothing.
+    """
+    import importlib.util
+
+    package = module.split(".")[0]
+    if package not in EXTRAS:
+        return
+    spec = importlib.util.find_spec(package)
+    places = [spec.origin, *(spec.submodule_search_locations or ())] if spec else []
+    files = [Path(place).resolve() for place in places if place]
+    ours = Path(__file__).resolve().parents[1] / package
+    if not files or any(file == ours or ours in file.parents for file in files):
+        return
+    theirs = files[0].parent if files[0].name == "__init__.py" else files[0]
+    raise SettingError(
+        f"{purpose} needs the package {package} of csc-tasks, and Python finds {theirs} first:"
+        " rename that, or take its folder off PYTHONPATH and run from another folder"
+    )
+
+
 @contextmanager
 def missing_libraries(purpose: str, module: str) -> Iterator[None]:
     """Turn the import of a library that is not installed into MissingExtra, where a module of ours
@@ -105,7 +131,7 @@ def missing_libraries(purpose: str, module: str) -> Iterator[None]:
         ) from None
 
 
-def _imports(names: dict) -> bool:
+def _imports(names: dict[str, Any]) -> bool:
     """Whether a frame with these globals belongs to Python's own import machinery."""
     return str(names.get("__name__")).split(".")[0] in (
         "importlib",

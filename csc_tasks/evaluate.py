@@ -13,18 +13,19 @@ csc-tasks runs (docs/start-up-hook.md); this verb needs no hook.
 """
 
 import sys
+from argparse import ArgumentParser, Namespace
 
 from csc_tasks import autoload
 from csc_tasks.errors import SettingError
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """All words are lm_eval's."""
     parser.set_defaults(passes_on=True)
     parser.add_argument("words", nargs="*", metavar="...", help="arguments of lm_eval run")
 
 
-def main(args):
+def main(args: Namespace) -> int | None:
     """Run lm_eval's own command line in this process; its exit status is ours."""
     autoload.install()
     words = args.words[1:] if args.words[:1] == ["run"] else args.words
@@ -33,7 +34,7 @@ def main(args):
     from lm_eval.__main__ import cli_evaluate
 
     try:
-        return cli_evaluate()
+        status: int | None = cli_evaluate()
     except ValueError as error:
         # lm_eval's words about a --metadata, --model_args or --gen_kwargs that is not JSON.
         if str(error).startswith("Invalid JSON"):
@@ -41,6 +42,7 @@ def main(args):
         if not str(error).startswith(autoload.NOT_FOUND):
             raise
         raise SettingError(autoload.explain(error) or str(error)) from None
+    return status
 
 
 if __name__ == "__main__":

@@ -7,13 +7,14 @@ and offline:
     rouge.compute(predictions=["您好"], references=["您好！"], language="zh")
 """
 
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 
-def add_arguments(parser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """`csc metric-path` takes no arguments."""
 
 
-def main(args) -> None:
+def main(args: Namespace) -> None:
     """Print the path."""
     print(Path(__file__).resolve().parent / "metrics" / "csc_metric.py")

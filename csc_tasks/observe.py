@@ -10,10 +10,14 @@ and None says so.
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from lm_eval.api.model import CachingLM, hash_args
+from lm_eval.api.model import LM, CachingLM, hash_args
 
 from csc_tasks.stops import end_tokens
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MARK = "csc_cut"
 
@@ -23,13 +27,15 @@ class _Hook:
     order.
     """
 
-    def __init__(self, hook, flags: deque, on_reply: Callable | None) -> None:
+    def __init__(
+        self, hook: Any, flags: deque[bool], on_reply: Callable[[], object] | None
+    ) -> None:
         self.hook = hook
         self.flags = flags
         self.on_reply = on_reply
         self.cut: dict[str, bool] = {}
 
-    def add_partial(self, attr: str, request, result) -> None:
+    def add_partial(self, attr: str, request: Any, result: object) -> None:
         cut = bool(self.flags and self.flags.popleft())
         self.cut[hash_args(attr, request)] = cut
         self.hook.add_partial(attr, request, result)
@@ -40,7 +46,9 @@ class _Hook:
 
 
 @contextmanager
-def cut_replies(lm, on_reply: Callable | None = None) -> Iterator[Callable]:
+def cut_replies(
+    lm: LM, on_reply: Callable[[], object] | None = None
+) -> Iterator[Callable[[Any], bool | None]]:
     """Watch `lm` generate; yields a function from a request's arguments to True, False or None
     (cannot tell).
 
@@ -58,7 +66,7 @@ def cut_replies(lm, on_reply: Callable | None = None) -> Iterator[Callable]:
         before = vars(model).get(name)
         setattr(model, name, wrapped)
 
-    def was_cut(arguments) -> bool | None:
+    def was_cut(arguments: Any) -> bool | None:
         if hook is None:
             return None
         key = hash_args("generate_until", arguments)
@@ -76,13 +84,13 @@ def cut_replies(lm, on_reply: Callable | None = None) -> Iterator[Callable]:
                 setattr(model, name, before)
 
 
-def _watch(model) -> tuple[str, Callable, deque] | None:
+def _watch(model: LM) -> tuple[str, Callable[..., Any], deque[bool]] | None:
     """(method to stand in for, its wrapper, flags the wrapper leaves in order of the replies)."""
-    flags: deque = deque()
+    flags: deque[bool] = deque()
     if hasattr(model, "parse_generations"):
         parse = model.parse_generations
 
-        def parsed(outputs, **kwargs):
+        def parsed(outputs: Any, **kwargs: Any) -> list[str]:
             # For a null answer to a request that goes out alone lm_eval reports no finished reply;
             # for an empty one it does.
             texts = ["" if text is None else text for text in parse(outputs=outputs, **kwargs)]
@@ -94,7 +102,7 @@ def _watch(model) -> tuple[str, Callable, deque] | None:
     if hasattr(model, "_model_generate"):
         generate = model._model_generate
 
-        def generated(*args, **kwargs):
+        def generated(*args: Any, **kwargs: Any) -> Any:
             output = generate(*args, **kwargs)
             if isinstance(output, list):
                 flags.extend(reply.outputs[0].finish_reason == "length" for reply in output)
@@ -106,9 +114,9 @@ def _watch(model) -> tuple[str, Callable, deque] | None:
     return None
 
 
-def _finish_reasons(outputs) -> list[str | None]:
+def _finish_reasons(outputs: Any) -> list[str | None]:
     outputs = outputs if isinstance(outputs, list) else [outputs]
-    reasons = []
+    reasons: list[str | None] = []
     for output in outputs:
         choices = output.get("choices") or [] if isinstance(output, dict) else []
         reasons += [
@@ -118,7 +126,7 @@ def _finish_reasons(outputs) -> list[str | None]:
     return reasons
 
 
-def _cut_rows(model, output, kwargs: dict) -> list[bool]:
+def _cut_rows(model: LM, output: "Tensor", kwargs: dict[str, Any]) -> list[bool]:
     """For each row of an HF model's output: full length, and neither an end token nor a stop string
     in it.
     """

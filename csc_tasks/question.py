@@ -6,6 +6,7 @@ The columns are those of arXiv 2602.00665's data plus the position of the pair i
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from csc_tasks.conversation import SPEAKERS, Turn, text_of, turns_of, unknown_speaker
 from csc_tasks.errors import DataError
@@ -40,28 +41,28 @@ class Question:
 
     def problems(self) -> list[str]:
         """Every rule this row breaks; empty when it is sound."""
-        found = []
+        broken = []
         if not self.conversation_id:
-            found.append("conversation_id is empty")
+            broken.append("conversation_id is empty")
         if self.language not in languages():
-            found.append(f"language {self.language!r} is not one of {', '.join(languages())}")
+            broken.append(f"language {self.language!r} is not one of {', '.join(languages())}")
         if self.stage is not None and self.stage not in QA_STAGES:
-            found.append(f"stage {self.stage!r} is not one of {', '.join(QA_STAGES)} or null")
+            broken.append(f"stage {self.stage!r} is not one of {', '.join(QA_STAGES)} or null")
         if self.turn_index < 0 or self.turn_index >= (self.turns_total or self.turn_index + 1):
-            found.append(
+            broken.append(
                 f"turn_index {self.turn_index} is not a position among turns_total"
                 f" {self.turns_total}"
             )
         if not self.client_question.strip():
-            found.append("client_question is empty")
+            broken.append("client_question is empty")
         if not any(getattr(self, name).strip() for name in REFERENCES):
-            found.append(f"{' and '.join(REFERENCES)} are both empty")
+            broken.append(f"{' and '.join(REFERENCES)} are both empty")
         for i, turn in enumerate(self.conversation_history):
             if turn.speaker not in SPEAKERS:
-                found.append(f"conversation_history {i}: {unknown_speaker(turn.speaker)}")
-        return found
+                broken.append(f"conversation_history {i}: {unknown_speaker(turn.speaker)}")
+        return broken
 
-    def to_row(self) -> dict:
+    def to_row(self) -> dict[str, Any]:
         """The row of a dataset folder's `qa` config."""
         row = asdict(self)
         row["conversation_history"] = [
@@ -70,7 +71,7 @@ class Question:
         return row
 
     @classmethod
-    def from_row(cls, row: Mapping, where: str) -> "Question":
+    def from_row(cls, row: Mapping[str, Any], where: str) -> "Question":
         """Read a dataset-folder row; `where` (file and row) opens every error.
 
         Raises DataError that lists all the problems of the row at once.
@@ -82,7 +83,8 @@ class Question:
             "agent_answer",
             "refined_agent_answer",
         )
-        if missing := [key for key in required if row.get(key) is None]:
+        missing = [key for key in required if row.get(key) is None]
+        if missing:
             raise DataError(
                 f"{where}: {', '.join(missing)} missing; a QA row has"
                 f" {', '.join(cls.__dataclass_fields__)}"
@@ -103,12 +105,13 @@ class Question:
             conversation_history=tuple(Turn(turn.speaker, turn.text) for turn in history),
             **texts,
         )
-        if problems := question.problems():
+        problems = question.problems()
+        if problems:
             raise DataError(f"{where} ({question.conversation_id}): {'; '.join(problems)}")
         return question
 
 
-def _whole_number(row: Mapping, key: str, where: str) -> int | None:
+def _whole_number(row: Mapping[str, Any], key: str, where: str) -> int | None:
     """`row[key]` as a whole number, also from CSV text or a column of floats; None where it is
     absent, null or empty.
     """

@@ -7,6 +7,7 @@ are told apart.
 
 import json
 from pathlib import Path
+from typing import Any
 
 from csc_tasks.errors import DataError
 
@@ -38,7 +39,7 @@ def read_text(file: Path, wanted: str, shown: str | None = None) -> str:
         raise DataError(f"{name}: cannot be read ({error.strerror}); {wanted}") from None
 
 
-def read_json(file: Path, wanted: str):
+def read_json(file: Path, wanted: str) -> Any:
     """What a JSON file holds. Raises DataError as `read_text` does, and with line and column for
     what is not JSON.
     """

@@ -10,6 +10,7 @@ cannot tell, or that an older record does not have, are None and are left out of
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from csc_tasks.conversation import Conversation
 from csc_tasks.framework import BY_ID, STRATEGY_IDS
@@ -27,18 +28,20 @@ class Column:
     """
 
     metric: Metric
-    items: list
+    items: list[Any]
 
     def estimate(self, clusters: Sequence[str]) -> Estimate:
         """Corpus value and standard error, clustered by `clusters[i]` (conversation ids); items
         that are None stand aside.
         """
-        kept = [
+        measured = [
             (item, cluster)
             for item, cluster in zip(self.items, clusters, strict=True)
             if item is not None
         ]
-        return self.metric.estimate([item for item, _ in kept], [cluster for _, cluster in kept])
+        return self.metric.estimate(
+            [item for item, _ in measured], [cluster for _, cluster in measured]
+        )
 
 
 def turn_record(
@@ -49,7 +52,7 @@ def turn_record(
     history_truncated: bool | None,
     chooses: bool = True,
     failure: str = "",
-) -> dict:
+) -> dict[str, Any]:
     """The record of one supporter turn: gold, what the model chose and said, and what happened on
     the way.
 
@@ -82,7 +85,7 @@ def choice_record(
     sums: Sequence[float] | None,
     history_truncated: bool | None,
     failure: str = "",
-) -> dict:
+) -> dict[str, Any]:
     """The record of a strategy choice. sums: the twelve names' log-likelihoods in the table's
     order, None where it failed.
     """
@@ -110,7 +113,7 @@ def answer_record(
     truncated: bool | None,
     history_truncated: bool | None,
     failure: str = "",
-) -> dict:
+) -> dict[str, Any]:
     """The record of one answer; `failure` is why there is none, "" where there is one."""
     return {
         "conversation_id": question.conversation_id,
@@ -127,7 +130,7 @@ def answer_record(
     } | _failed(failure)
 
 
-def _failed(failure: str) -> dict:
+def _failed(failure: str) -> dict[str, Any]:
     return {"failed": bool(failure)} | ({"failure": failure} if failure else {})
 
 
@@ -137,7 +140,7 @@ def keys(
     """Result names: a text metric stands once per language of a mixed corpus (`bleu_4_zh`,
     `bleu_4_en`), all else once.
     """
-    named = {}
+    named: dict[str, tuple[Metric, str | None]] = {}
     for metric in metrics:
         if metric.by_language and len(languages) > 1:
             named |= {
@@ -149,7 +152,7 @@ def keys(
 
 
 def measure(
-    records: Sequence[Mapping],
+    records: Sequence[Mapping[str, Any]],
     metrics: Sequence[Metric],
     languages: Sequence[str],
     learned: LearnedSettings | None = None,
@@ -157,7 +160,7 @@ def measure(
     """Every metric over every record, one call per metric and language."""
     columns = {}
     for name, (metric, only) in keys(metrics, languages).items():
-        items: list = [None] * len(records)
+        items: list[Any] = [None] * len(records)
         for language in [only] if only else languages:
             where = [
                 i
@@ -178,7 +181,7 @@ def measure(
 
 
 def measure_choices(
-    records: Sequence[Mapping], metrics: Sequence[Metric], languages: Sequence[str]
+    records: Sequence[Mapping[str, Any]], metrics: Sequence[Metric], languages: Sequence[str]
 ) -> dict[str, Column]:
     """As `measure` for records of strategy choice, which hold two answers: by sum, and by
     length-normalised likelihood (`_norm`).
@@ -234,7 +237,7 @@ def without_strategies(metrics: Sequence[Metric]) -> list[Metric]:
     ]
 
 
-def _given(metric: Metric, record: Mapping) -> tuple | None:
+def _given(metric: Metric, record: Mapping[str, Any]) -> tuple[Any, Any] | None:
     """(prediction, reference) for `metric`, or None where the record does not know."""
     if metric.of == "strategy":
         return record["strategy"], record["gold_strategy"]
@@ -253,10 +256,11 @@ class Aggregate:
         self.metric = metric
         self.what = what
 
-    def __call__(self, documents: Sequence) -> float | str:
-        items, clusters = [], []
+    def __call__(self, documents: Sequence[tuple[str, Sequence[Any]]]) -> float | str:
+        items: list[Any] = []
+        clusters: list[str] = []
         for conversation_id, values in documents:
             items += values
             clusters += [conversation_id] * len(values)
-        value = getattr(Column(self.metric, items).estimate(clusters), self.what)
+        value: float | None = getattr(Column(self.metric, items).estimate(clusters), self.what)
         return "N/A" if value is None else value

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 # Codes with which servers refuse a prompt instead of answering it: OpenAI and Azure, OpenAI's
 # reasoning models, DashScope.
@@ -121,19 +122,19 @@ class Parameters:
         self.refused = set(refused or ())
         self.tell = tell
 
-    def accepted(self, body: Mapping) -> dict:
+    def accepted(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """`body` without the parameters that were refused. An empty list of stop strings is never
         sent: some refuse it.
         """
-        kept = {}
+        accepted = {}
         for name, value in body.items():
             if name in RENAMED and name in self.refused and RENAMED[name] not in body:
-                kept[RENAMED[name]] = value
+                accepted[RENAMED[name]] = value
             elif name not in self.refused and not (name == "stop" and value == []):
-                kept[name] = value
-        return kept
+                accepted[name] = value
+        return accepted
 
-    def learn(self, status: int, error: object, sent: Mapping) -> str | None:
+    def learn(self, status: int, error: object, sent: Mapping[str, Any]) -> str | None:
         """The parameter among those `sent` that the server refuses with this error, noted for the
         next requests; else None.
         """
@@ -160,20 +161,20 @@ INSTEAD = {
 }
 
 
-def refused_parameter(status: int, error: object, sent: Mapping) -> str | None:
+def refused_parameter(status: int, error: object, sent: Mapping[str, Any]) -> str | None:
     """The first parameter among those `sent` that an error 400 or 422 says the server does not
     take.
     """
     if status not in (400, 422) or too_long(error) is not None:
         return None
-    said = message(error)
+    text = message(error)
     named = error.get("param") if isinstance(error, dict) else None
-    refusing = bool(_REFUSING.search(said))
+    refusing = bool(_REFUSING.search(text))
     places = {}
     for name, pattern in _PARAMETERS.items():
         if name not in sent:
             continue
-        match = re.search(pattern, said, re.IGNORECASE)
+        match = re.search(pattern, text, re.IGNORECASE)
         # Nothing but a refusal speaks of these two.
         certain = refusing or name in ("response_format", "seed")
         if (
@@ -182,7 +183,7 @@ def refused_parameter(status: int, error: object, sent: Mapping) -> str | None:
             and (certain or name not in RENAMED)
         ):
             return name
-        if match and certain and not (name in RENAMED and "too large" in said):
+        if match and certain and not (name in RENAMED and "too large" in text):
             places[name] = match.start()
     return min(places, key=places.__getitem__, default=None)
 
@@ -191,14 +192,14 @@ def too_long(error: object) -> TooLong | None:
     """What an error says about a prompt that exceeds the model's context; None where it is about
     something else.
     """
-    said = message(error)
-    if not (codes(error) & _TOO_LONG_CODES or _TOO_LONG.search(said)):
+    text = message(error)
+    if not (codes(error) & _TOO_LONG_CODES or _TOO_LONG.search(text)):
         return None
     fields = error if isinstance(error, dict) else {}
-    limit = _whole(fields.get("n_ctx")) or _first(_LIMITS, said)
-    tokens = _whole(fields.get("n_prompt_tokens")) or _first(_TOKENS, said)
-    more = re.search(rf"{_NUMBER} tokens > {_NUMBER}", said)
-    return TooLong(limit, tokens or (_number(more[1]) if more else None), shortened(said))
+    limit = _whole(fields.get("n_ctx")) or _first(_LIMITS, text)
+    tokens = _whole(fields.get("n_prompt_tokens")) or _first(_TOKENS, text)
+    more = re.search(rf"{_NUMBER} tokens > {_NUMBER}", text)
+    return TooLong(limit, tokens or (_number(more[1]) if more else None), shortened(text))
 
 
 def filtered(status: int, error: object) -> bool:
@@ -235,34 +236,34 @@ def message(body: object) -> str:
     problems), or whatever there is.
     """
     if isinstance(body, dict):
-        said = body.get("message") or body.get("detail") or body
-        if isinstance(said, list):
-            said = "; ".join(
+        text = body.get("message") or body.get("detail") or body
+        if isinstance(text, list):
+            text = "; ".join(
                 (
                     f"{'.'.join(map(str, part.get('loc', ())))}: {part.get('msg')}"
                     if isinstance(part, dict)
                     else str(part)
                 )
-                for part in said
+                for part in text
             )
     else:
-        said = body or "no message"
-    return str(said)
+        text = body or "no message"
+    return str(text)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds a server asks to wait: `retry-after-ms`, or `Retry-After` in seconds or as an HTTP
     date; None where it does not say.
     """
-    found = {name.lower(): value.strip() for name, value in headers.items()}
+    sent = {name.lower(): value.strip() for name, value in headers.items()}
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", found.get(name, "")):
-            return float(found[name]) * unit
-    then = _date(found.get("retry-after"))
+        if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", sent.get(name, "")):
+            return float(sent[name]) * unit
+    then = _date(sent.get("retry-after"))
     if then is None:
         return None
     # The server's own clock where it tells it: ours may be minutes off.
-    return max(0.0, (then - (_date(found.get("date")) or datetime.now(UTC))).total_seconds())
+    return max(0.0, (then - (_date(sent.get("date")) or datetime.now(UTC))).total_seconds())
 
 
 def cleaner(secret: str) -> Callable[[str], str]:
@@ -294,9 +295,9 @@ def _whole(value: object) -> int | None:
     return value if type(value) is int and value > 0 else None
 
 
-def _date(text):
+def _date(text: str | None) -> datetime | None:
     try:
-        found = parsedate_to_datetime(text or "")
+        date = parsedate_to_datetime(text or "")
     except (TypeError, ValueError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

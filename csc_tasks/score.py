@@ -9,9 +9,11 @@ computed now replace them; both go, with the samples, below --out, in lm_eval's 
 """
 
 import json
+from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from csc_tasks.errors import SettingError
 from csc_tasks.metrics import LearnedSettings, select
@@ -30,7 +32,8 @@ from csc_tasks.runs.writing import check_out, estimates, with_columns, write
 UNITS = {"turns": "turn", "answers": "answer"}
 
 
-def add_arguments(parser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc score`."""
     parser.add_argument(
         "samples",
         nargs="+",
@@ -68,7 +71,8 @@ def add_arguments(parser) -> None:
     )
 
 
-def main(args) -> None:
+def main(args: Namespace) -> None:
+    """Score every samples file that was named, the newest run of each; prints one line a file."""
     check_out(args.out)
     for option, value in (
         ("--batch-size", args.batch_size),
@@ -92,7 +96,7 @@ def main(args) -> None:
 
 def rescored(
     logged: Run, names: str, learned: LearnedSettings | None = None
-) -> tuple[list[dict], dict]:
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Samples lines and results of one task with the metrics `names` in them.
 
     Raises SettingError for a metric that does not exist.
@@ -126,19 +130,24 @@ def rescored(
     return lines, _merged(logged, numbers, directions, signed)
 
 
-def _merged(logged: Run, numbers: Mapping, directions: Mapping, signed: Mapping) -> dict:
+def _merged(
+    logged: Run,
+    numbers: Mapping[str, float | str],
+    directions: Mapping[str, bool],
+    signed: Mapping[str, str],
+) -> dict[str, Any]:
     """The results file reduced to one task, with the new numbers over the old ones."""
     task, old = logged.task, logged.results
     config = json.loads(json.dumps(old["configs"][task]))
     config["metadata"]["csc"]["signatures"] |= signed
-    kept = {
+    by_task = {
         key: {task: old[key][task]}
         for key in ("versions", "n-shot", "n-samples")
         if task in old.get(key, {})
     }
     return (
         {key: value for key, value in old.items() if not isinstance(value, dict) or key == "config"}
-        | kept
+        | by_task
         | {
             "results": {task: old["results"][task] | numbers},
             "group_subtasks": {task: []},

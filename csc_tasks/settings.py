@@ -7,8 +7,9 @@ command line wins.
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from csc_tasks.errors import SettingError
 from csc_tasks.languages import languages
@@ -20,6 +21,22 @@ STYLES = ("single", "chat")
 PLAYS = ("auto", "plain")
 PUBLISHED_CORPUS = "DianJin/DianJin-CSC-Data"
 PUBLISHED_QA_CORPUS = "Lakshan2003/customer-support-client-agent-conversations"
+
+
+@dataclass(frozen=True, slots=True)
+class PlaySettings:
+    """The part of a run's settings that every request carries: how it is played.
+
+    play: "auto" or "plain". window: conversations that a backend with a prefix cache of its own is
+    given at a time. date: today for chat templates (YYYY-MM-DD). max_failed: share of the turns, 0
+    to 1, that may fail. think_tokens: tokens for thinking; None: decided for each model.
+    """
+
+    play: str = PLAYS[0]
+    window: int = 256
+    date: str = DATE
+    max_failed: float = 0.02
+    think_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +91,10 @@ class Settings:
             raise SettingError(
                 f"csc_max_failed={self.max_failed!r}: must be a share from 0 to 1, as in 0.02"
             )
+
+    def playing(self) -> PlaySettings:
+        """What of this every request carries."""
+        return PlaySettings(self.play, self.window, self.date, self.max_failed, self.think_tokens)
 
     def learned(self) -> LearnedSettings:
         """What of this the learned metrics need."""
@@ -163,7 +184,7 @@ OTHER_VARIABLES = {
 """Variables that begin with CSC_ and are no settings; any other is refused like an unknown key."""
 
 
-def read_settings(metadata: Mapping, environ: Mapping[str, str] = os.environ) -> Settings:
+def read_settings(metadata: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:
     """Settings from lm_eval's metadata and the environment.
 
     Keys without the `csc_` prefix belong to others and are ignored. Raises SettingError for an
@@ -181,7 +202,7 @@ def read_settings(metadata: Mapping, environ: Mapping[str, str] = os.environ) ->
         raise SettingError(
             f"unknown environment variable {unknown[0]!r}: rename or unset it {choices}"
         )
-    chosen = {}
+    chosen: dict[str, Any] = {}
     for name in (key.removeprefix("csc_") for key in known):
         value = metadata.get(f"csc_{name}", environ.get(f"CSC_{name.upper()}"))
         if value is None or value == "":
@@ -198,7 +219,7 @@ def _known(name: str, known: list[str]) -> str:
     return f"(closest: {closest}); known: {', '.join(known)}"
 
 
-def _whole_number(name: str, value) -> int:
+def _whole_number(name: str, value: Any) -> int:
     """5, "5" and 5.0; never true, and never the whole part of a fraction."""
     try:
         number = int(value)
@@ -211,7 +232,7 @@ def _whole_number(name: str, value) -> int:
     return number
 
 
-def _share(name: str, value) -> float:
+def _share(name: str, value: Any) -> float:
     """0.02 and "0.02"; never true."""
     try:
         if isinstance(value, bool):
@@ -223,8 +244,11 @@ def _share(name: str, value) -> float:
         ) from None
 
 
-def _text(name: str, value) -> str:
+def _text(name: str, value: object) -> str:
     return str(value)
 
 
-_READ = dict.fromkeys(WHOLE_NUMBERS, _whole_number) | {"max_failed": _share}
+_READ: dict[str, Callable[[str, Any], object]] = {
+    **dict.fromkeys(WHOLE_NUMBERS, _whole_number),
+    "max_failed": _share,
+}

@@ -8,6 +8,7 @@ name in any language.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from csc_tasks.languages.labels import find_strategy
 
@@ -34,16 +35,16 @@ def strategy_of(label: str) -> str | None:
     """The id of a strategy given by id or name ("" stays ""); None for anything else."""
     if not label.strip():
         return ""
-    found = find_strategy(label)
-    return found.id if found else None
+    strategy = find_strategy(label)
+    return strategy.id if strategy else None
 
 
-def turns_key(row: Mapping) -> str | None:
+def turns_key(row: Mapping[str, Any]) -> str | None:
     """Which of TURNS a row has; None where it has none."""
     filled = (key for key in TURNS if row.get(key) is not None)
     return next(filled, None) or next((key for key in TURNS if key in row), None)
 
 
-def part(turn: Mapping, names: tuple[str, ...]) -> object:
+def part(turn: Mapping[str, Any], names: tuple[str, ...]) -> object:
     """The value under the first of `names` that a turn has; None where it has none of them."""
     return next((turn[name] for name in names if name in turn), None)

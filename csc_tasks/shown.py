@@ -1,5 +1,5 @@
 """Text from models and corpora on one line of a terminal: names may hold line breaks, escape
-sequences, half characters.
+sequences, lone surrogates.
 """
 
 

@@ -4,9 +4,13 @@ The mark that a chat template puts behind it, and the marks at which generation 
 """
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 
-def special_tokens(tokenizer) -> set[str]:
+def special_tokens(tokenizer: Any) -> set[str]:
     """Tokens that stand for marks and not for text."""
     added = getattr(tokenizer, "added_tokens_decoder", {}).values()
     return set(tokenizer.all_special_tokens) | {token.content for token in added if token.special}
@@ -18,12 +22,15 @@ def through_first(text: str, marks: Iterable[str]) -> str:
     return text[: sum(min(ends))] if ends else ""
 
 
-def last_token(tokenizer, end: str) -> int:
+def last_token(tokenizer: Any, end: str) -> int:
     """The last token of what ends a turn."""
-    return tokenizer(end, add_special_tokens=False)["input_ids"][-1]
+    last: int = tokenizer(end, add_special_tokens=False)["input_ids"][-1]
+    return last
 
 
-def stop_tokens(model: str, revision: str | None, tokenizer, config) -> set[int]:
+def stop_tokens(
+    model: str, revision: str | None, tokenizer: Any, config: "PreTrainedConfig"
+) -> set[int]:
     """The tokens at which lm_eval's hf backend stops by itself:
 
     The tokenizer's end of text and those of the model's generation config.
@@ -31,12 +38,14 @@ def stop_tokens(model: str, revision: str | None, tokenizer, config) -> set[int]
     from transformers import GenerationConfig
 
     try:
-        configured = GenerationConfig.from_pretrained(model, revision=revision).eos_token_id
+        configured = GenerationConfig.from_pretrained(
+            model, revision=revision or "main"
+        ).eos_token_id
     except OSError:
         configured = config.get_text_config().eos_token_id
-    return end_tokens(tokenizer, configured) - {None}
+    return {token for token in end_tokens(tokenizer, configured) if token is not None}
 
 
-def end_tokens(tokenizer, configured: int | list[int] | None) -> set[int | None]:
+def end_tokens(tokenizer: Any, configured: int | list[int] | None) -> set[int | None]:
     """The tokenizer's end of text and the `eos_token_id` of a generation config."""
     return {tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])}

@@ -16,6 +16,7 @@ from csc_tasks.languages import language
 from csc_tasks.prompts import DATE, AnswerPrompt, ChatTemplate, TurnPrompt, of_tokenizer, tagged
 from csc_tasks.stops import special_tokens, through_first
 from csc_tasks.thinking import Thinking, closes, opened_by
+from csc_tasks.tokens import shared_prefix
 
 _PROBE = "assistant-message-probe"
 
@@ -111,9 +112,8 @@ class Rendering:
             heads, wholes, tags, wanted, named, strict=True
         ):
             if whole[: len(head)] == head:
-                exchanges.append(
-                    Exchange(head, whole[len(head) :], max(0, _alike(with_tag, whole) - len(head)))
-                )
+                shared = shared_prefix(with_tag, whole)
+                exchanges.append(Exchange(head, whole[len(head) :], max(0, shared - len(head))))
                 continue
             # Where tokens run over the end of the prompt, the target is encoded by itself:
             # evaluation never sees such a token either.
@@ -121,7 +121,7 @@ class Rendering:
                 self.tokenizer(text, add_special_tokens=False)["input_ids"]
                 for text in (target, tag)
             )
-            exchanges.append(Exchange(head, tail, _alike(tag_alone, tail)))
+            exchanges.append(Exchange(head, tail, shared_prefix(tag_alone, tail)))
         return exchanges
 
     def text(self, prompt: TurnPrompt | AnswerPrompt, drop: int = 0) -> str:
@@ -176,14 +176,6 @@ def encode(tokenizer, texts: list[str]) -> list[list[int]]:
     bos = getattr(tokenizer, "bos_token", None)
     more = {"add_special_tokens": False} if bos and texts[0].startswith(bos) else {}
     return tokenizer(texts, **more)["input_ids"]
-
-
-def _alike(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens two sequences open with alike."""
-    return next(
-        (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
-        min(len(one), len(other)),
-    )
 
 
 def _eos(tokenizer) -> str:

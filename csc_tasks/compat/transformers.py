@@ -2,8 +2,9 @@
 
 - 5.24 renamed the cache argument of `forward`: `past_key_values` is `cache` now, and 5.40 drops the
   old name.
-- Lockstep play has a cache layer of its own (play/rows.py), and so depends on what transformers
-  asks of one. Before 5.18 a layer needed `get_max_cache_shape` in place of `get_max_length`.
+- Lockstep play has a cache layer of its own (play/cache_layer.py), and so depends on what
+  transformers asks of one. Before 5.18 a layer needed `get_max_cache_shape` in place of
+  `get_max_length`.
 """
 
 import inspect
@@ -27,7 +28,7 @@ LAYER_METHODS = {
     "get_max_length",
     "batch_select_indices",
 }
-"""What the cache layer of lockstep play does (play/rows.py)."""
+"""What the cache layer of lockstep play does (play/cache_layer.py)."""
 
 _TEMPLATES = "transformers.utils.chat_template_utils"
 _COMPILE = "_compile_jinja_template"

@@ -19,6 +19,7 @@ Each request remembers which way it was (way.py), for the warning and the result
 
 import logging
 from collections.abc import Sequence
+from typing import NoReturn
 
 from lm_eval.api.model import LM, CachingLM
 from tqdm import tqdm
@@ -29,12 +30,14 @@ from csc_tasks.play.cache import check_cache
 from csc_tasks.play.chains import conversations, in_order
 from csc_tasks.play.failures import Tally
 from csc_tasks.play.ranks import length, share
-from csc_tasks.play.requests import CHOOSE, GENERATE, Played, PlayInstance, Renderer
+from csc_tasks.play.requests import CHOOSE, FORMAT, GENERATE, Choice, Played, PlayInstance, Renderer
 from csc_tasks.play.way import CONCURRENT, LOCKSTEP, PLAIN, Way
 
 __all__ = [
     "CHOOSE",
+    "FORMAT",
     "GENERATE",
+    "Choice",
     "PlayInstance",
     "Played",
     "Renderer",
@@ -49,7 +52,7 @@ __all__ = [
 log = logging.getLogger("lm_eval.csc_tasks")
 
 
-def generate(lm, requests: Sequence[PlayInstance]) -> list[Played]:
+def generate(lm: LM, requests: Sequence[PlayInstance]) -> list[Played | Choice]:
     """`LM.csc_generate`: an answer for every request; conversations in generated context go turn by
     turn.
 
@@ -59,14 +62,16 @@ def generate(lm, requests: Sequence[PlayInstance]) -> list[Played]:
     return _play(lm, requests, label, chooses=False)
 
 
-def choose(lm, requests: Sequence[PlayInstance]) -> list[dict]:
+def choose(lm: LM, requests: Sequence[PlayInstance]) -> list[Played | Choice]:
     """`LM.csc_choose`: for every request the log-likelihood of `[name]` for each of the twelve
     names, in the table's order.
     """
     return _play(lm, requests, "strategy choice", chooses=True)
 
 
-def _play(lm, requests: Sequence[PlayInstance], label: str, chooses: bool) -> list:
+def _play(
+    lm: LM, requests: Sequence[PlayInstance], label: str, chooses: bool
+) -> list[Played | Choice]:
     itself = lm.lm if isinstance(lm, CachingLM) else lm
     template = getattr(itself, "apply_chat_template", None)
     asked = conversations(requests)
@@ -75,13 +80,12 @@ def _play(lm, requests: Sequence[PlayInstance], label: str, chooses: bool) -> li
         request.way = way
     if way.slow:
         log.warning("csc: %s", way.line())
-    window = min(request.window for request in requests)
+    window = min(request.settings.window for request in requests)
     plan = thoughts.plan(itself, requests, chooses)
     if plan.line and getattr(lm, "rank", 0) == 0:
         log.warning("csc: %s", plan.line)
     thoughts.budgeted(itself, requests, plan)
     bridge = plan.thinking.bridge if chooses and plan.thinking.thinks else ""
-    how = {"thinking": plan.thinking, "strips": plan.strips, "bridge": bridge}
     remote = api.is_api(itself)
     tally = Tally(
         requests,
@@ -89,7 +93,7 @@ def _play(lm, requests: Sequence[PlayInstance], label: str, chooses: bool) -> li
         kept=isinstance(lm, CachingLM),
         connections=api.connections(itself) if remote else None,
     )
-    progress = tqdm(
+    progress: tqdm[NoReturn] = tqdm(
         total=sum(map(len, asked)),
         desc=f"csc: {label}",
         unit="turn",
@@ -102,22 +106,26 @@ def _play(lm, requests: Sequence[PlayInstance], label: str, chooses: bool) -> li
         progress,
     ):
         if way.mode == LOCKSTEP:
-            play = lockstep.choose if chooses else lockstep.generate
-            played = play(lm, asked, template, int(itself.batch_size), tally, progress, **how)
-        elif way.mode == CONCURRENT:
-            play = concurrent.choose if chooses else concurrent.generate
-            played = play(lm, asked, Renderer(itself, template, **how), tally, progress)
+            encode = None if chooses else lockstep.encoder(itself)
+            renderer = Renderer(itself, template, encode, plan.thinking, plan.strips, bridge)
+            in_lockstep = lockstep.choose if chooses else lockstep.generate
+            chains = in_lockstep(lm, asked, renderer, int(itself.batch_size), tally, progress)
         else:
-            play = plain.choose if chooses else plain.generate
-            played = play(lm, asked, Renderer(itself, template, **how), window, tally, progress)
+            renderer = Renderer(itself, template, None, plan.thinking, plan.strips, bridge)
+            if way.mode == CONCURRENT:
+                at_once = concurrent.choose if chooses else concurrent.generate
+                chains = at_once(lm, asked, renderer, tally, progress)
+            else:
+                plainly = plain.choose if chooses else plain.generate
+                chains = plainly(lm, asked, renderer, window, tally, progress)
     if tally.summary():
         log.warning("csc: %s", tally.summary())
-    return in_order(played, requests)
+    return in_order(chains, requests)
 
 
-def _way(lm, requests: Sequence[PlayInstance], chooses: bool) -> Way:
+def _way(lm: LM, requests: Sequence[PlayInstance], chooses: bool) -> Way:
     """How these requests are played, and why not in lockstep."""
-    if any(request.play != "auto" for request in requests):
+    if any(request.settings.play != "auto" for request in requests):
         return Way(PLAIN, "csc_play=plain")
     if eligible.is_hf(lm):
         why = eligible.why_plain(lm, requests, chooses)

@@ -4,6 +4,9 @@ text, and nowhere else.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from lm_eval.api.model import LM
 
 from csc_tasks.play.failures import Failure
 from csc_tasks.refusals import shortened
@@ -23,9 +26,9 @@ class Answer:
     cut: bool
 
 
-def read_answer(lm, outputs) -> Answer | Failure:
+def read_answer(lm: LM, outputs: object) -> Answer | Failure:
     """The first choice of a response, read by the backend's own `parse_generations`."""
-    choice = {}
+    choice: dict[str, Any] = {}
     # OpenAI's form, Anthropic's, SGLang's own.
     if not isinstance(outputs, Mapping) or not outputs.keys() & {"choices", "content", "text"}:
         return _odd("not a response", outputs)
@@ -53,7 +56,9 @@ def read_answer(lm, outputs) -> Answer | Failure:
     return Answer("" if text is None else str(text), reason in LENGTH)
 
 
-def read_likelihood(lm, outputs, tokens: list, lengths: list[int]) -> tuple[float, bool] | Failure:
+def read_likelihood(
+    lm: LM, outputs: object, tokens: list[list[int]], lengths: list[int]
+) -> tuple[float, bool] | Failure:
     """(log-likelihood of the tokens after the first `lengths[0]`, whether each was the likeliest)
     of an echoed prompt.
     """
@@ -64,7 +69,7 @@ def read_likelihood(lm, outputs, tokens: list, lengths: list[int]) -> tuple[floa
         return _odd(f"no log-probabilities in the response ({type(error).__name__})", outputs)
 
 
-def _complete(choice: dict, message: dict) -> None:
+def _complete(choice: dict[str, Any], message: dict[str, Any]) -> None:
     """What lm_eval's parser relies on and not every server sends."""
     choice["index"] = 0
     if "text" in choice and not message:
@@ -75,7 +80,7 @@ def _complete(choice: dict, message: dict) -> None:
     choice["message"] = {**message, "content": content if isinstance(content, str) else None}
 
 
-def _finish(outputs: Mapping, choice: Mapping) -> str | None:
+def _finish(outputs: Mapping[str, Any], choice: Mapping[str, Any]) -> str | None:
     """Why the reply ended."""
     if choice:
         return choice.get("finish_reason")
@@ -84,5 +89,5 @@ def _finish(outputs: Mapping, choice: Mapping) -> str | None:
     return reason.get("type") if isinstance(reason, Mapping) else reason
 
 
-def _odd(reason: str, outputs) -> Failure:
+def _odd(reason: str, outputs: object) -> Failure:
     return Failure("odd", reason.partition(" (")[0], f"{reason}: {shortened(str(outputs), 200)}")

@@ -3,9 +3,15 @@ may be by `max_length`.
 """
 
 import json
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
+from lm_eval.api.model import LM
+
 from csc_tasks.errors import SettingError
+
+if TYPE_CHECKING:
+    from lm_eval.models.api_models import JsonChatStr
 
 OWN = (
     "generate_until",
@@ -19,7 +25,7 @@ UNSET = 2047
 """The length these backends have where the user gave no `max_length` (2048, less one)."""
 
 
-def is_api(lm) -> bool:
+def is_api(lm: LM) -> bool:
     """Whether this is one of lm_eval's API backends, with lm_eval's own way of sending; asking does
     not import them.
     """
@@ -31,14 +37,15 @@ def is_api(lm) -> bool:
     return bool(bases) and all(getattr(type(lm), name) is getattr(bases[0], name) for name in OWN)
 
 
-def connections(lm) -> int:
+def connections(lm: LM) -> int:
     """How many requests go out at once: a batch is so many requests of one prompt, and one bad
     prompt spoils no other.
     """
-    return max(1, lm._concurrent) * max(1, lm._batch_size)
+    parallel: int = max(1, lm._concurrent) * max(1, lm._batch_size)
+    return parallel
 
 
-def address(lm) -> str:
+def address(lm: LM) -> str:
     """The server's address without anything that may be secret. SettingError for one that is
     none.
     """
@@ -49,7 +56,7 @@ def address(lm) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def chat_length(lm, prompt) -> int | None:
+def chat_length(lm: LM, prompt: "str | JsonChatStr") -> int | None:
     """Tokens of a prompt that is sent as messages or text, where `max_length` was given; None where
     it was not.
 
@@ -58,13 +65,13 @@ def chat_length(lm, prompt) -> int | None:
     """
     if not is_api(lm) or lm.max_length == UNSET:
         return None
-    messages = json.loads(prompt.prompt) if hasattr(prompt, "prompt") else None
+    messages = None if isinstance(prompt, str) else json.loads(prompt.prompt)
     if messages is not None and lm.tokenizer_backend == "huggingface":
         return len(
             lm.tokenizer.apply_chat_template(
                 messages, add_generation_prompt=True, tokenize=True, return_dict=False
             )
         )
-    text = prompt if messages is None else "\n\n".join(message["content"] for message in messages)
+    text: str = prompt if messages is None else "\n\n".join(m["content"] for m in messages)
     ascii_characters = sum(character.isascii() for character in text)
     return len(text) - ascii_characters + -(-ascii_characters // 3)

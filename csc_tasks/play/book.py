@@ -2,13 +2,17 @@
 `loglikelihood`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from typing import Any
 
-from lm_eval.api.model import CachingLM, hash_args
+from lm_eval.api.model import LM, CachingLM, hash_args
 
 from csc_tasks.observe import MARK
 from csc_tasks.refusals import TooLong
+
+Arguments = tuple[Any, dict[str, Any]]
+"""What lm_eval sends for a request: the prompt (text, or a chat as JSON) and how to generate."""
 
 TOO_LONG = "csc_too_long"
 REFUSED = "csc_refused_parameters"
@@ -19,10 +23,12 @@ class Book:
     itself uses.
     """
 
-    def __init__(self, lm) -> None:
-        self.model, self.cache = (lm.lm, lm.dbdict) if isinstance(lm, CachingLM) else (lm, {})
+    def __init__(self, lm: LM) -> None:
+        cached = isinstance(lm, CachingLM)
+        self.model: LM = lm.lm if cached else lm
+        self.cache: Mapping[str, Any] = lm.dbdict if cached else {}
 
-    def reply(self, arguments: tuple) -> tuple[str, bool] | None:
+    def reply(self, arguments: Arguments) -> tuple[str, bool] | None:
         """(text, whether the token limit cut it) of a cached reply. As in lm_eval, sampled replies
         are never taken from the cache.
         """
@@ -31,7 +37,8 @@ class Book:
             return None
         return self.cache[key], hash_args(MARK, arguments) in self.cache
 
-    def keep_reply(self, arguments: tuple, text: str, cut: bool) -> None:
+    def keep_reply(self, arguments: Arguments, text: str, cut: bool) -> None:
+        """Put a reply into the cache; `cut`: whether the token limit cut it."""
         self.model.cache_hook.add_partial("generate_until", arguments, text)
         if cut:
             self.model.cache_hook.add_partial(MARK, arguments, True)
@@ -41,19 +48,22 @@ class Book:
         if not self.cache:
             return None
         values = [self.likelihood(prompt, option) for option in options]
-        return None if None in values else values
+        known = [value for value in values if value is not None]
+        return known if len(known) == len(values) else None
 
     def likelihood(self, prompt: str, option: str) -> float | None:
+        """One option's cached log-likelihood; None where it is not cached."""
         key = hash_args("loglikelihood", (prompt, option))
         return self.cache[key][0] if key in self.cache else None
 
     def keep_likelihoods(
         self, prompt: str, options: list[str], answers: list[tuple[float, bool]]
     ) -> None:
+        """Put each option's (log-likelihood, whether it was the likeliest) into the cache."""
         for option, answer in zip(options, answers, strict=True):
             self.model.cache_hook.add_partial("loglikelihood", (prompt, option), answer)
 
-    def too_long(self, arguments: tuple) -> TooLong | None:
+    def too_long(self, arguments: Arguments) -> TooLong | None:
         """That the server refused this prompt as too long: a run that goes on need not hear it
         again.
 
@@ -62,12 +72,15 @@ class Book:
         key = hash_args(TOO_LONG, arguments)
         return TooLong(**self.cache[key]) if key in self.cache else None
 
-    def keep_too_long(self, arguments: tuple, too_long: TooLong) -> None:
+    def keep_too_long(self, arguments: Arguments, too_long: TooLong) -> None:
+        """Put the refusal of a prompt as too long into the cache."""
         self.model.cache_hook.add_partial(TOO_LONG, arguments, asdict(too_long))
 
     def refused_parameters(self) -> list[str]:
         """The request parameters that the server refused in earlier runs with this cache."""
-        return self.cache.get(hash_args(REFUSED, ()), [])
+        names: list[str] = self.cache.get(hash_args(REFUSED, ()), [])
+        return names
 
     def keep_refused_parameters(self, names: Iterable[str]) -> None:
+        """Put the request parameters that the server refused into the cache."""
         self.model.cache_hook.add_partial(REFUSED, (), sorted(names))

@@ -6,15 +6,19 @@ of them can ask anything else.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
+from lm_eval.api.model import LM
 from lm_eval.models.utils import normalize_gen_kwargs
 
 from csc_tasks.errors import ModelError
 from csc_tasks.play.failures import Failure, Tally
-from csc_tasks.play.requests import Played, PlayInstance, Renderer
+from csc_tasks.play.requests import Choice, Played, PlayInstance, Renderer
 from csc_tasks.play.told import Told
-from csc_tasks.prompts import Reply, read_reply, writable
+from csc_tasks.prompts import Reply, TurnPrompt, read_reply, writable
 from csc_tasks.refusals import TooLong
+
+Item = TypeVar("Item")
 
 
 class Chain:
@@ -41,7 +45,7 @@ class Chain:
         self.position = 0
         self.dropped: int | None = None
         self.replies: dict[int, Reply] = {}
-        self.answers: list = []
+        self.answers: list[Played | Choice] = []
 
     def ask(self) -> PlayInstance | None:
         """The next request with its rendered prompt as `arguments[0]`; None when all are answered.
@@ -73,14 +77,7 @@ class Chain:
 
     def choose(self, loglikelihoods: Sequence[float]) -> None:
         """Book the twelve log-likelihoods for the request that `ask` gave last."""
-        self._book(
-            {
-                "loglikelihoods": list(loglikelihoods),
-                "history_truncated": self.dropped,
-                "failed": "",
-            },
-            None,
-        )
+        self._book(Choice(list(loglikelihoods), self.dropped))
 
     def fail(self, failure: Failure) -> None:
         """Book that the request has no reply; raises ModelError when that is one too many. It
@@ -89,14 +86,7 @@ class Chain:
         request = self.requests[self.position]
         self.tally.fail(request, failure)
         if request.chooses:
-            self._book(
-                {
-                    "loglikelihoods": None,
-                    "history_truncated": self.dropped,
-                    "failed": failure.reason,
-                },
-                None,
-            )
+            self._book(Choice(None, self.dropped, failure.reason))
         else:
             self._book(Played("", False, self.dropped, failure.reason), read_reply(None))
 
@@ -106,7 +96,7 @@ class Chain:
         """
         request = self.requests[self.position]
         droppable = request.prompt.droppable()
-        if self.dropped >= droppable:
+        if self.dropped is None or self.told is None or self.dropped >= droppable:
             reply = self.limit or reply_tokens(self.renderer.lm, request.arguments[1])
             detail = (
                 "the server has no room for instructions and question alone beside a reply of"
@@ -116,10 +106,10 @@ class Chain:
         else:
             self.told.refused(too_long, request.arguments[0], self.dropped, droppable)
 
-    def _book(self, answer, reply: Reply | None) -> None:
+    def _book(self, answer: "Played | Choice", reply: Reply | None = None) -> None:
         request = self.requests[self.position]
         self.answers.append(answer)
-        if request.generated:
+        if request.generated and reply is not None and isinstance(request.prompt, TurnPrompt):
             self.replies[request.prompt.turn] = reply
         if self.told:
             self.told.accepted()
@@ -130,27 +120,28 @@ def conversations(requests: Iterable[PlayInstance]) -> list[list[PlayInstance]]:
     """The requests, each once, by conversation and in the order they came in. lm_eval pads a rank's
     requests by repeating some.
     """
-    grouped: dict[tuple, list[PlayInstance]] = {}
+    grouped: dict[tuple[str | None, int | None], list[PlayInstance]] = {}
     for request in {id(request): request for request in requests}.values():
         grouped.setdefault(request.conversation, []).append(request)
     return list(grouped.values())
 
 
-def in_order(chains: Iterable[Chain], requests: Sequence[PlayInstance]) -> list:
+def in_order(chains: Iterable[Chain], requests: Sequence[PlayInstance]) -> list[Played | Choice]:
     """What was booked for each request, in the order of `requests`."""
-    found = {
+    answers = {
         id(request): answer
         for chain in chains
         for request, answer in zip(chain.requests, chain.answers, strict=True)
     }
-    return [found[id(request)] for request in requests]
+    return [answers[id(request)] for request in requests]
 
 
-def windows(items: Sequence, size: int) -> Iterator[Sequence]:
+def windows(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
     """Consecutive slices of at most `size`."""
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def reply_tokens(lm, kwargs: dict) -> int:
+def reply_tokens(lm: LM, kwargs: dict[str, Any]) -> int:
     """How many tokens a reply may have."""
-    return normalize_gen_kwargs(kwargs, getattr(lm, "max_gen_toks", 256))["max_gen_toks"]
+    limit: int = normalize_gen_kwargs(kwargs, getattr(lm, "max_gen_toks", 256))["max_gen_toks"]
+    return limit

@@ -12,8 +12,9 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from lm_eval.api.model import TemplateLM
+from lm_eval.api.model import LM, TemplateLM
 from tqdm import tqdm
 
 from csc_tasks.errors import ModelError
@@ -28,6 +29,12 @@ from csc_tasks.play.server import Server
 from csc_tasks.play.told import Told
 from csc_tasks.refusals import Parameters, TooLong
 
+if TYPE_CHECKING:
+    from lm_eval.models.api_models import JsonChatStr
+
+Turn = Callable[[Server, Book, Chain, PlayInstance], Awaitable[None]]
+"""Asks for one turn, and books what comes of it."""
+
 log = logging.getLogger("lm_eval.csc_tasks")
 
 READY = 4
@@ -37,11 +44,11 @@ use.
 
 
 def generate(
-    lm,
+    lm: LM,
     conversations: Sequence[Sequence[PlayInstance]],
     renderer: Renderer,
     tally: Tally,
-    progress: tqdm,
+    progress: "tqdm[NoReturn]",
 ) -> list[Chain]:
     """Play all conversations, those with the most turns first, so that no long one is left over at
     the end.
@@ -51,11 +58,11 @@ def generate(
 
 
 def choose(
-    lm,
+    lm: LM,
     conversations: Sequence[Sequence[PlayInstance]],
     renderer: Renderer,
     tally: Tally,
-    progress: tqdm,
+    progress: "tqdm[NoReturn]",
 ) -> list[Chain]:
     """The twelve names' log-likelihoods after every prompt, each as a request of its own."""
     _check_likelihoods(renderer.lm)
@@ -67,7 +74,11 @@ def choose(
 
 
 def _played(
-    book: Book, chains: list[Chain], turn: Callable[..., Awaitable], tally: Tally, progress: tqdm
+    book: Book,
+    chains: list[Chain],
+    turn: Turn,
+    tally: Tally,
+    progress: "tqdm[NoReturn]",
 ) -> list[Chain]:
     where = address(book.model)
     parameters = Parameters(
@@ -90,7 +101,12 @@ def _played(
 
 
 async def _play(
-    book: Book, chains: deque[Chain], turn, parameters: Parameters, tally: Tally, progress: tqdm
+    book: Book,
+    chains: deque[Chain],
+    turn: Turn,
+    parameters: Parameters,
+    tally: Tally,
+    progress: "tqdm[NoReturn]",
 ) -> None:
     async with Server(book.model, parameters, lambda: tally.answered) as server:
 
@@ -123,7 +139,7 @@ async def _reply(server: Server, book: Book, chain: Chain, request: PlayInstance
     if known is not None:
         chain.answer(*known)
         return
-    outcome = book.too_long(request.arguments)
+    outcome: Answer | TooLong | Failure | None = book.too_long(request.arguments)
     if outcome is None:
         payload = server.payload(_message(book.model, prompt, kwargs), kwargs)
         outcome = await server.ask(payload, lambda outputs: read_answer(book.model, outputs))
@@ -147,6 +163,7 @@ async def _choice(server: Server, book: Book, chain: Chain, request: PlayInstanc
     for option in options(request):
         value = book.likelihood(prompt, option)
         if value is None:
+            outcome: tuple[float, bool] | TooLong | Failure | None
             outcome = book.too_long(request.arguments)
             if outcome is None:
                 tokens, lengths, _ = lm.batch_loglikelihood_requests(
@@ -176,17 +193,19 @@ def _without_answer(
         chain.fail(outcome)
 
 
-def _message(lm, prompt, kwargs: dict):
+def _message(
+    lm: LM, prompt: "str | JsonChatStr", kwargs: dict[str, Any]
+) -> "str | JsonChatStr | list[int]":
     """The prompt as lm_eval sends it: tokens that fit where the backend sends tokens, else as it
     is.
     """
     if not lm.tokenized_requests:
         return prompt
-    tokens = lm.tok_encode((prompt,), add_special_tokens=lm.add_bos_token)[0]
+    tokens: list[int] = lm.tok_encode((prompt,), add_special_tokens=lm.add_bos_token)[0]
     return tokens[-(lm.max_length - reply_tokens(lm, kwargs)) :]
 
 
-def _check_likelihoods(lm) -> None:
+def _check_likelihoods(lm: LM) -> None:
     """Raise ModelError where the backend gives no log-likelihoods of a prompt."""
     try:
         if type(lm).loglikelihood is not TemplateLM.loglikelihood:

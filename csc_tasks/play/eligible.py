@@ -7,6 +7,7 @@ corpus's longest prompt has, must give the logits that the model gives without i
 
 from collections.abc import Sequence
 
+from lm_eval.api.model import LM
 from lm_eval.models.utils import normalize_gen_kwargs
 
 from csc_tasks.compat.transformers import why_no_lockstep
@@ -19,7 +20,7 @@ FOLLOWED = {"until", "max_gen_toks", "do_sample", "temperature", "repetition_pen
 """Generation arguments of a request that lockstep play follows, as long as it is not to sample."""
 
 
-def is_hf(lm) -> bool:
+def is_hf(lm: LM) -> bool:
     """Whether this is lm_eval's HF backend or a class made from it; asking does not import it."""
     return any(
         (cls.__module__, cls.__name__) == ("lm_eval.models.huggingface", "HFLM")
@@ -28,7 +29,7 @@ def is_hf(lm) -> bool:
 
 
 def why_plain(
-    lm, requests: Sequence[PlayInstance], chooses: bool, longest: int | None = None
+    lm: LM, requests: Sequence[PlayInstance], chooses: bool, longest: int | None = None
 ) -> str | None:
     """Why these requests to lm_eval's HF backend need the plain way; None where lockstep play gives
     the same answers.
@@ -46,7 +47,7 @@ def why_plain(
     )
 
 
-def _backend(lm, chooses: bool) -> str | None:
+def _backend(lm: LM, chooses: bool) -> str | None:
     from lm_eval.models.huggingface import HFLM
 
     own = (
@@ -68,7 +69,7 @@ def _backend(lm, chooses: bool) -> str | None:
     return "the model thinks first (enable_thinking)" if chooses and lm.enable_thinking else None
 
 
-def _parallel(lm) -> str | None:
+def _parallel(lm: LM) -> str | None:
     from transformers import PreTrainedModel
 
     base = without_adapter(lm.model)
@@ -95,7 +96,7 @@ def _library() -> str | None:
     return f"transformers {transformers.__version__} does not fit it: {why}" if why else None
 
 
-def _generation(lm, requests: Sequence[PlayInstance]) -> str | None:
+def _generation(lm: LM, requests: Sequence[PlayInstance]) -> str | None:
     reason = by_generation(without_adapter(lm.model), lm.model.generation_config.to_diff_dict())
     if reason:
         return reason
@@ -113,7 +114,7 @@ def _generation(lm, requests: Sequence[PlayInstance]) -> str | None:
     return None
 
 
-def _longest(lm, requests: Sequence[PlayInstance]) -> int:
+def _longest(lm: LM, requests: Sequence[PlayInstance]) -> int:
     """How many tokens about the longest prompt has: that of a conversation's last turn, after the
     corpus's turns.
     """
@@ -122,7 +123,7 @@ def _longest(lm, requests: Sequence[PlayInstance]) -> int:
     return len(lm.tok_encode(max(texts, key=lambda text: len(text.encode()), default="")))
 
 
-def _trial(lm, longest: int) -> str | None:
+def _trial(lm: LM, longest: int) -> str | None:
     """Two rows of other lengths, one continued after its end was taken back, against the same
     tokens without a cache.
 
@@ -143,22 +144,21 @@ def _trial(lm, longest: int) -> str | None:
         rows.encode([0, 1], [tokens[: third + 5], other])
         rows.encode([0], [one])
         rows.step([tokens[0], tokens[1]])
-        found = rows.step([tokens[2], tokens[3]]).float()
+        actual = rows.step([tokens[2], tokens[3]]).float()
         keep = {"logits_to_keep": 1} if rows.can_keep else {}
         with torch.no_grad():
-            expected = [
+            alone = [
                 lm.model(input_ids=torch.tensor([ids], device=lm.device), **keep)
                 .logits[0, -1]
                 .float()
                 for ids in ([*one, tokens[0], tokens[2]], [*other, tokens[1], tokens[3]])
             ]
-        expected = torch.stack(expected).to(found.device)
+        expected = torch.stack(alone).to(actual.device)
     except Exception as error:
         return f"a trial failed ({type(error).__name__}: {error})"
     exact = lm.model.dtype in (torch.float32, torch.float64) and not lm.mixed_precision_dtype
-    far = float((found - expected).abs().max() / expected.abs().max())
-    return (
-        f"in a trial its logits differed by {far:.1%} from those without a cache"
-        if not far < (1e-3 if exact else 0.1)
-        else None
-    )
+    far = float((actual - expected).abs().max() / expected.abs().max())
+    # Not `far >= bound`: a logit that is no number is too far from any.
+    if not far < (1e-3 if exact else 0.1):
+        return f"in a trial its logits differed by {far:.1%} from those without a cache"
+    return None

@@ -54,7 +54,7 @@ class Tally:
         connections: int | None = None,
     ) -> None:
         self.total = len({id(request) for request in requests})
-        self.share = min(request.max_failed for request in requests) if requests else 0.0
+        self.share = min(request.settings.max_failed for request in requests) if requests else 0.0
         self.where, self.kept, self.connections = where, kept, connections
         self.answered = 0
         self.reasons: Counter[str] = Counter()
@@ -75,9 +75,9 @@ class Tally:
 
     def fail(self, request: PlayInstance, failure: Failure) -> None:
         """Count a failed turn; raises ModelError when the run is to stop."""
-        said = f"{_place(request)}: {failure.detail}"
+        what = f"{_place(request)}: {failure.detail}"
         self.reasons[failure.reason] += 1
-        self.first = self.first or said
+        self.first = self.first or what
         silent = self.connections is not None and not self.answered
         if failure.kind == "final" and silent:
             raise ModelError(f"{self.where}: {failure.detail}; no request was answered")
@@ -87,7 +87,7 @@ class Tally:
         where = f"{self.where}: no request was answered, and" if silent else f"{self.where}:"
         if gone:
             raise ModelError(
-                f"{where} {self._in_a_row} turns in a row failed ({self._most()}), at last {said};"
+                f"{where} {self._in_a_row} turns in a row failed ({self._most()}), at last {what};"
                 f" {self._way_on()}"
             )
         if failed > self.allowed:

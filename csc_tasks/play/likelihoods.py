@@ -3,8 +3,13 @@ their sums.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from csc_tasks.play.requests import Renderer
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 def option_tokens(
@@ -30,7 +35,9 @@ def option_tokens(
     return tokens, [lm.tok_encode(context + space + option)[len(tokens) :] for option in options]
 
 
-def likelihoods(logits, options: Sequence[list[int]], dtype=None) -> list[tuple[float, bool]]:
+def likelihoods(
+    logits: "Tensor", options: Sequence[list[int]], dtype: "torch.dtype | None" = None
+) -> list[tuple[float, bool]]:
     """(log-likelihood, whether every token was the likeliest) of each option.
 
     logits: (1 + tokens, vocabulary); first those after the prompt, then those after each option's
@@ -39,11 +46,11 @@ def likelihoods(logits, options: Sequence[list[int]], dtype=None) -> list[tuple[
     import torch
 
     scores = torch.log_softmax(logits, dim=-1, dtype=dtype)
-    found, start = [], 1
+    answers, start = [], 1
     for tokens in options:
         steps = scores[[0, *range(start, start + len(tokens) - 1)]]
         start += len(tokens) - 1
         wanted = torch.tensor(tokens, device=steps.device)
         value = steps.gather(1, wanted[:, None]).sum()
-        found.append((float(value), bool((steps.argmax(-1) == wanted).all())))
-    return found
+        answers.append((float(value), bool((steps.argmax(-1) == wanted).all())))
+    return answers

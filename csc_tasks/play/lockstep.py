@@ -11,7 +11,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 
+from lm_eval.api.model import LM
 from lm_eval.models.utils import (
     handle_stop_sequences,
     normalize_gen_kwargs,
@@ -19,7 +21,7 @@ from lm_eval.models.utils import (
 )
 from tqdm import tqdm
 
-from csc_tasks.play.book import Book
+from csc_tasks.play.book import Arguments, Book
 from csc_tasks.play.chains import Chain
 from csc_tasks.play.failures import Tally
 from csc_tasks.play.likelihoods import likelihoods, option_tokens
@@ -27,6 +29,11 @@ from csc_tasks.play.plain import longest_name, options
 from csc_tasks.play.requests import PlayInstance, Renderer
 from csc_tasks.play.rows import Rows
 from csc_tasks.stops import end_tokens
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Encoded = TypeVar("Encoded")
 
 WAITING = 4
 """The next prompts are encoded when one row in this many waits: idle rows cost less than many small
@@ -38,39 +45,45 @@ forward passes.
 class Reply:
     """A reply in the making."""
 
-    arguments: tuple
+    arguments: Arguments
     limit: int
     stops: list[str]
     penalty: float
     tokens: list[int] = field(default_factory=list)
 
 
+def encoder(lm: LM) -> Callable[[str], list[int]]:
+    """Prompts to tokens as the backend encodes those it generates from."""
+
+    def encode(prompt: str) -> list[int]:
+        tokens: list[int] = lm.tok_batch_encode([prompt])[0][0].tolist()
+        return tokens
+
+    return encode
+
+
 def generate(
-    lm,
+    lm: LM,
     conversations: Sequence[Sequence[PlayInstance]],
-    chat_template,
+    renderer: Renderer,
     batch_size: int,
     tally: Tally,
-    progress: tqdm,
-    **how,
+    progress: "tqdm[NoReturn]",
 ) -> list[Chain]:
     """Play all conversations greedily. The replies are those that the backend itself gives to one
-    prompt at a time.
-
-    `how` is what a Renderer needs to know about the model's thinking.
+    prompt at a time. `renderer` encodes with `encoder`.
     """
     book = Book(lm)
     lm = book.model
-    renderer = Renderer(
-        lm, chat_template, lambda prompt: lm.tok_batch_encode([prompt])[0][0].tolist(), **how
-    )
     chains = [Chain(requests, renderer, tally) for requests in _spread(conversations, batch_size)]
 
     def cached(chain: Chain, request: PlayInstance) -> bool:
-        if known := book.reply(request.arguments):
-            chain.answer(*known)
-            progress.update()
-        return known is not None
+        known = book.reply(request.arguments)
+        if known is None:
+            return False
+        chain.answer(*known)
+        progress.update()
+        return True
 
     seats = _Seats(
         chains, batch_size, cached, lambda request: renderer.tokens(request.arguments[0])
@@ -86,7 +99,7 @@ def generate(
         if ended or len(reply.tokens) == reply.limit:
             text, cut = stop.text(reply), not ended and not stop.inside(reply)
             book.keep_reply(reply.arguments, text, cut)
-            seats.chains[row].answer(text, cut)
+            seats.chain(row).answer(text, cut)
             seats.waiting.append(row)
             del replies[row]
             _show(progress, rows, started)
@@ -95,62 +108,54 @@ def generate(
         if seats.waiting and (not replies or len(seats.waiting) * WAITING >= seats.count):
             asked = seats.next_requests()
             replies |= {row: stop.new_reply(request) for row, request, _ in asked}
-            logits = (
-                rows.encode([row for row, _, _ in asked], [tokens for _, _, tokens in asked])
-                if asked
-                else {}
-            )
-            for row, after in logits.items():
+            encoded = rows.encode([row for row, _, _ in asked], [tokens for _, _, tokens in asked])
+            for row, after in encoded.items():
                 take(row, stop.likeliest(after[-1], replies[row], rows.held[row]))
         if not replies and not seats.waiting:
             return chains
-        if kept := seats.shrunk():
-            rows.keep(kept)
-            replies = {new: replies[old] for new, old in enumerate(kept) if old in replies}
+        still_playing = seats.shrunk()
+        if still_playing:
+            rows.keep(still_playing)
+            replies = {new: replies[old] for new, old in enumerate(still_playing) if old in replies}
         if replies:
             logits = rows.step(
                 [replies[row].tokens[-1] if row in replies else None for row in range(seats.count)]
             )
             best = logits.float().argmax(-1).tolist()
             for row in sorted(replies):
-                plain = replies[row].penalty == 1
-                take(
-                    row,
-                    (
-                        best[row]
-                        if plain
-                        else stop.likeliest(logits[row], replies[row], rows.held[row])
-                    ),
-                )
+                if replies[row].penalty == 1:
+                    take(row, best[row])
+                else:
+                    take(row, stop.likeliest(logits[row], replies[row], rows.held[row]))
 
 
 def choose(
-    lm,
+    lm: LM,
     conversations: Sequence[Sequence[PlayInstance]],
-    chat_template,
+    renderer: Renderer,
     batch_size: int,
     tally: Tally,
-    progress: tqdm,
-    **how,
+    progress: "tqdm[NoReturn]",
 ) -> list[Chain]:
     """The twelve names' log-likelihoods after every prompt, from one pass over what is new in the
     prompt and the names.
     """
     book = Book(lm)
     lm = book.model
-    renderer = Renderer(lm, chat_template, **how)
     chains = [
         Chain(requests, renderer, tally, longest_name(requests[0]))
         for requests in _spread(conversations, batch_size)
     ]
 
     def cached(chain: Chain, request: PlayInstance) -> bool:
-        if known := book.likelihoods(request.arguments[0], options(request)):
-            chain.choose(known)
-            progress.update()
-        return known is not None
+        known = book.likelihoods(request.arguments[0], options(request))
+        if known is None:
+            return False
+        chain.choose(known)
+        progress.update()
+        return True
 
-    def split(request: PlayInstance) -> tuple:
+    def split(request: PlayInstance) -> tuple[list[int], list[list[int]]]:
         return option_tokens(renderer, request.arguments[0], options(request))
 
     seats = _Seats(chains, batch_size, cached, split)
@@ -165,17 +170,21 @@ def choose(
         for row, request, (_, names) in asked:
             answers = likelihoods(logits.pop(row), names, lm.softmax_dtype)
             book.keep_likelihoods(request.arguments[0], options(request), answers)
-            seats.chains[row].choose([answer[0] for answer in answers])
+            seats.chain(row).choose([answer[0] for answer in answers])
             seats.waiting.append(row)
             _show(progress, rows, started)
     return chains
 
 
-class _Seats:
+class _Seats(Generic[Encoded]):
     """Which conversation plays in which row. `waiting` rows want their next prompt."""
 
     def __init__(
-        self, chains: Sequence[Chain], batch_size: int, cached: Callable, encode: Callable
+        self,
+        chains: Sequence[Chain],
+        batch_size: int,
+        cached: Callable[[Chain, PlayInstance], bool],
+        encode: Callable[[PlayInstance], Encoded],
     ) -> None:
         self.queue = deque(sorted(chains, key=lambda chain: -len(chain.requests)))
         self.cached = cached
@@ -189,32 +198,38 @@ class _Seats:
     def count(self) -> int:
         return len(self.chains)
 
-    def next_requests(self) -> list[tuple]:
+    def chain(self, row: int) -> Chain:
+        """The conversation that plays in a row that is not empty."""
+        chain = self.chains[row]
+        assert chain is not None
+        return chain
+
+    def next_requests(self) -> list[tuple[int, PlayInstance, Encoded]]:
         """(row, request, what `encode` makes of it) for the waiting rows; a row for which nothing
         is left to ask stays empty.
         """
-        found = []
+        asked = []
         for row in self.waiting:
             while (chain := self.chains[row]) is not None:
                 request = chain.ask()
                 if request is None:
                     self.chains[row] = self.queue.popleft() if self.queue else None
                 elif not self.cached(chain, request):
-                    found.append((row, request, self.encode(request)))
+                    asked.append((row, request, self.encode(request)))
                     break
         self.waiting = []
-        return found
+        return asked
 
     def shrunk(self) -> list[int]:
         """The rows to keep where half of them or more have nothing left to do; they become the rows
         0, 1, ... of this.
         """
-        kept = [row for row, chain in enumerate(self.chains) if chain is not None]
-        if not kept or len(kept) * 2 > self.count:
+        taken = [row for row, chain in enumerate(self.chains) if chain is not None]
+        if not taken or len(taken) * 2 > self.count:
             return []
-        self.chains = [self.chains[row] for row in kept]
-        self.waiting = [kept.index(row) for row in self.waiting]
-        return kept
+        self.chains = [self.chains[row] for row in taken]
+        self.waiting = [taken.index(row) for row in self.waiting]
+        return taken
 
 
 class _Stop:
@@ -222,7 +237,7 @@ class _Stop:
     one.
     """
 
-    def __init__(self, lm) -> None:
+    def __init__(self, lm: LM) -> None:
         self.lm = lm
         self.ends = end_tokens(lm.tokenizer, lm.model.generation_config.eos_token_id)
         self.eos = lm.tok_decode(lm.eot_token_id, skip_special_tokens=False)
@@ -239,7 +254,7 @@ class _Stop:
             kwargs.get("repetition_penalty", self.penalty),
         )
 
-    def likeliest(self, logits, reply: Reply, held: list[int]) -> int:
+    def likeliest(self, logits: "Tensor", reply: Reply, held: list[int]) -> int:
         """The greedy choice from logits of shape (vocabulary,) after the tokens `held`."""
         import torch
         from transformers import RepetitionPenaltyLogitsProcessor
@@ -272,7 +287,8 @@ class _Stop:
         return any(stop and stop in text for stop in reply.stops)
 
     def text(self, reply: Reply) -> str:
-        return postprocess_generated_text(self.lm.tok_decode(reply.tokens), reply.stops, None)
+        text: str = postprocess_generated_text(self.lm.tok_decode(reply.tokens), reply.stops, None)
+        return text
 
     def _length(self, stop: str) -> int:
         if stop not in self._lengths:
@@ -294,7 +310,7 @@ def _spread(
     return spread
 
 
-def _show(progress: tqdm, rows: Rows, started: float) -> None:
+def _show(progress: "tqdm[NoReturn]", rows: Rows, started: float) -> None:
     """Turns done (and so the time left), and tokens of prompts and replies a second, whether they
     were computed or re-used.
     """

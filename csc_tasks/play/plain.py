@@ -6,10 +6,11 @@ each other all the same, so that a backend's prefix cache of bounded size (vLLM,
 what the next turn repeats.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
 
 from lm_eval.api.instance import Instance
-from lm_eval.api.model import CachingLM
+from lm_eval.api.model import LM, CachingLM
 from tqdm import tqdm
 
 from csc_tasks.errors import ModelError
@@ -23,29 +24,28 @@ from csc_tasks.play.requests import PlayInstance, Renderer
 
 
 def generate(
-    lm,
+    lm: LM,
     conversations: Sequence[Sequence[PlayInstance]],
     renderer: Renderer,
     window: int,
     tally: Tally,
-    progress: tqdm,
+    progress: "tqdm[NoReturn]",
 ) -> list[Chain]:
     """Reference context: a whole window at once. Generated context: the k-th supporter turns of a
     window in its k-th round.
     """
     if any(requests[0].generated and len(requests) > 1 for requests in conversations):
         _refuse_reloading(renderer.lm)
-    played, done = [], 0
+    played: list[Chain] = []
+    done = 0
     for some in windows(conversations, window):
         chains = [
             Chain(asked_together, renderer, tally)
             for requests in some
-            for asked_together in (
-                [requests] if requests[0].generated else [[request] for request in requests]
-            )
+            for asked_together in _asked_together(requests)
         ]
         played += chains
-        while asked := [(chain, request) for chain in chains if (request := chain.ask())]:
+        while asked := _next_requests(chains):
             instances = [
                 Instance("generate_until", request.doc, request.arguments, 0, request.metadata)
                 for _, request in asked
@@ -61,15 +61,15 @@ def generate(
 
 
 def choose(
-    lm,
+    lm: LM,
     conversations: Sequence[Sequence[PlayInstance]],
     renderer: Renderer,
     window: int,
     tally: Tally,
-    progress: tqdm,
+    progress: "tqdm[NoReturn]",
 ) -> list[Chain]:
     """The twelve continuations of every prompt, as ordinary log-likelihood requests."""
-    played = []
+    played: list[Chain] = []
     for some in windows(conversations, window):
         chains = [
             Chain([request], renderer, tally, longest_name(request))
@@ -96,6 +96,17 @@ def choose(
     return played
 
 
+def _asked_together(requests: Sequence[PlayInstance]) -> list[Sequence[PlayInstance]]:
+    """Runs of requests that have to be asked one after the other."""
+    return [requests] if requests[0].generated else [[request] for request in requests]
+
+
+def _next_requests(chains: Iterable[Chain]) -> list[tuple[Chain, PlayInstance]]:
+    """The chains that have something left to ask, each with its next request."""
+    asked = ((chain, chain.ask()) for chain in chains)
+    return [(chain, request) for chain, request in asked if request is not None]
+
+
 def options(request: PlayInstance) -> list[str]:
     """The twelve continuations. A chat template ends where the reply starts; plain text ends with a
     colon and wants a space.
@@ -111,24 +122,25 @@ def longest_name(request: PlayInstance) -> int:
     return 1 + max(len(option.strip().encode()) for option in options(request))
 
 
-def _answers(lm, method: str, instances: list[Instance]) -> list:
+def _answers(lm: LM, method: str, instances: list[Instance]) -> list[Any]:
     """What the backend's own method answers. A server's failure, which ends the run here, is one
     line.
     """
     itself = lm.lm if isinstance(lm, CachingLM) else lm
     try:
-        return getattr(lm, method)(instances)
+        answers: list[Any] = getattr(lm, method)(instances)
     except Exception as error:
         if not is_api(itself):
             raise
-        said = " ".join(str(error).split())
+        reason = " ".join(str(error).split())
         raise ModelError(
-            f"{address(itself)}: {type(error).__name__}: {said}; with csc_play=plain one failed"
+            f"{address(itself)}: {type(error).__name__}: {reason}; with csc_play=plain one failed"
             " request ends the run, with csc_play=auto it is one failed turn"
         ) from error
+    return answers
 
 
-def _refuse_reloading(lm) -> None:
+def _refuse_reloading(lm: LM) -> None:
     if getattr(lm, "data_parallel_size", 1) > 1:
         raise ModelError(
             "generated context asks turn by turn, and this backend with data_parallel_size > 1"

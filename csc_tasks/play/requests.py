@@ -4,16 +4,22 @@ template or plain text, short enough.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from lm_eval.api.instance import Instance
+from lm_eval.api.model import LM
 
 from csc_tasks.errors import ModelError
 from csc_tasks.play.api import chat_length
 from csc_tasks.play.told import Told
 from csc_tasks.play.way import Way
-from csc_tasks.prompts import DATE, AnswerPrompt, ChatTemplate, Reply, TurnPrompt
+from csc_tasks.prompts import DATE, AnswerPrompt, Apply, ChatTemplate, Reply, TurnPrompt
+from csc_tasks.settings import PlaySettings
 from csc_tasks.thinking import CUT, Thinking, opened_by
+
+if TYPE_CHECKING:
+    from lm_eval.models.api_models import JsonChatStr
 
 log = logging.getLogger("lm_eval.csc_tasks")
 
@@ -21,43 +27,44 @@ GENERATE = "csc_generate"
 CHOOSE = "csc_choose"
 """The types of our requests; lm_eval calls the model's method of that name."""
 
+FORMAT = 2
+"""Moves when PlayInstance's fields do. lm_eval's --cache_requests keeps requests as pickles, and
+those of another form are made again.
+"""
+
 TEMPLATE_MARGIN = 16
 """Tokens a tokenizer may add to a rendered prompt (beginning-of-text marks and the like), kept free
 in the quick length check.
 """
 
 
-@dataclass
+@dataclass(kw_only=True)
 class PlayInstance(Instance):
     """A request for one supporter turn or one answer.
 
     `prompt` renders it, `templated` says whether the run applies the model's chat template,
-    `generated` whether the model's own earlier turns stand in for the gold supporter's. `play`,
-    `window`, `date`, `max_failed` and `think_tokens` are the settings of these names. After the
-    call `way` is how it was played, `thought` what was done about the model's thinking, and
-    `left_out` names the request parameters that an API server refused.
+    `generated` whether the model's own earlier turns stand in for the gold supporter's, and
+    `settings` how it is played. After the call `way` is how it was played, `thought` what was done
+    about the model's thinking, and `left_out` names the request parameters that an API server
+    refused.
     """
 
-    prompt: TurnPrompt | AnswerPrompt | None = None
+    prompt: TurnPrompt | AnswerPrompt
     system_instruction: str | None = None
     templated: bool = False
     generated: bool = False
-    play: str = "auto"
-    window: int = 256
-    date: str = DATE
-    max_failed: float = 0.02
-    think_tokens: int | None = None
+    settings: PlaySettings = field(default_factory=PlaySettings)
     way: Way | None = None
-    thought: dict | None = None
+    thought: dict[str, Any] | None = None
     left_out: tuple[str, ...] = ()
 
     @property
     def chooses(self) -> bool:
         """Whether the strategy's likelihoods are asked for rather than a reply."""
-        return self.request_type == CHOOSE
+        return bool(self.request_type == CHOOSE)
 
     @property
-    def conversation(self) -> tuple:
+    def conversation(self) -> tuple[str | None, int | None]:
         """What the requests of one conversation in one task have in common."""
         return self.task_name, self.doc_id
 
@@ -79,6 +86,17 @@ class Played:
     thinking: Thinking | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What came back for a choice of strategy: the twelve names' log-likelihoods in the table's
+    order (None where it failed), turns dropped, and "" or why it failed.
+    """
+
+    loglikelihoods: list[float] | None
+    history_truncated: int | None
+    failed: str = ""
+
+
 class Renderer:
     """Prompts as one model takes them: chat template or plain text, and short enough.
 
@@ -90,8 +108,8 @@ class Renderer:
 
     def __init__(
         self,
-        lm,
-        chat_template: Callable | None,
+        lm: LM,
+        chat_template: Apply | None,
         encode: Callable[[str], list[int]] | None = None,
         thinking: Thinking | None = None,
         strips: bool = False,
@@ -106,7 +124,9 @@ class Renderer:
         self._last: tuple[str, list[int]] = ("", [])
         self._template: ChatTemplate | None = None
 
-    def render(self, request: PlayInstance, drop: int = 0, replies: dict[int, Reply] | None = None):
+    def render(
+        self, request: PlayInstance, drop: int = 0, replies: dict[int, Reply] | None = None
+    ) -> "str | JsonChatStr":
         """The prompt as text (or lm_eval's JSON chat string for chat APIs) with `drop` oldest turns
         left out.
         """
@@ -118,7 +138,7 @@ class Renderer:
                 messages.insert(0, {"role": "system", "content": request.system_instruction})
         if not request.templated:
             return request.prompt.plain(messages)
-        template = self.template(request.date)
+        template = self.template(request.settings.date)
         if isinstance(request.prompt, TurnPrompt) and request.prompt.style == "chat":
             # The first turns have no history yet, and a run must not end at a later one.
             template.check_history()
@@ -134,7 +154,7 @@ class Renderer:
             opened = "" if self.strips else opened_by(prompt)
         elif (
             cut
-            and request.think_tokens
+            and request.settings.think_tokens
             and self.thinking.thinks is None
             and self.thinking.family is None
         ):
@@ -152,11 +172,12 @@ class Renderer:
 
     def template(self, today: str = DATE) -> ChatTemplate:
         """The chat template as prompts use it; what it does to them is said when it is first asked
-        for.
+        for. Only for a run that applies one.
 
         lm_eval drops a system message in silence where a template refuses it.
         """
         if self._template is None or self._template.today != today:
+            assert self.chat_template is not None, "a templated request has a template"
             self._template = ChatTemplate(self.chat_template, today)
             if not self._template.shows_system:
                 log.warning(
@@ -183,7 +204,7 @@ class Renderer:
         reply_tokens: int,
         replies: dict[int, Reply] | None = None,
         told: Told | None = None,
-    ) -> tuple:
+    ) -> "tuple[str | JsonChatStr, int | None]":
         """(prompt, turns dropped): the prompt with as few whole oldest turns left out as the
         model's length demands.
 
@@ -193,21 +214,21 @@ class Renderer:
         first = told.least if told else 0
         prompt = self.render(request, first, replies)
         room = self._room(reply_tokens)
-        if room is None or self._measured(prompt, room) is None:
+        if room is not None and self._measured(prompt, room) is None:
             room = None
         if room is None and told is None:
             return prompt, None
 
-        def fits(prompt) -> bool:
-            return (room is None or self._measured(prompt, room) <= room) and (
-                told is None or told.fits(prompt, reply_tokens)
-            )
+        def fits(prompt: "str | JsonChatStr") -> bool:
+            if room is not None and (self._measured(prompt, room) or 0) > room:
+                return False
+            return told is None or told.fits(prompt, reply_tokens)
 
         if fits(prompt):
             return prompt, first
         low, high = first + 1, request.prompt.droppable()
         shortest = self.render(request, max(high, 0), replies)
-        bare = 0 if room is None else self._measured(shortest, room)
+        bare = 0 if room is None else self._measured(shortest, room) or 0
         if room is not None and (high < 1 or bare > room):
             raise ModelError(
                 f"{request.doc['conversation_id']}: instructions and question alone take {bare}"
@@ -228,6 +249,7 @@ class Renderer:
         sending encode it once.
         """
         if self._last[0] != prompt:
+            assert self._encode is not None, "a model whose tokens are asked for has a tokenizer"
             self._last = prompt, self._encode(prompt)
         return self._last[1]
 
@@ -235,7 +257,7 @@ class Renderer:
         limit = getattr(self.lm, "max_length", None)
         return limit - reply_tokens if isinstance(limit, int) else None
 
-    def _measured(self, prompt, room: int) -> int | None:
+    def _measured(self, prompt: "str | JsonChatStr", room: int) -> int | None:
         """The prompt's tokens, or an upper bound that is within `room`; None where they cannot be
         counted.
         """

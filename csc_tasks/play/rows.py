@@ -8,16 +8,21 @@ there is no padding between a row's tokens, nothing to move when a turn ends, an
 the model's own, with a mask and positions for every row.
 """
 
-import functools
-from collections.abc import Sequence
+import inspect
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lm_eval.api.model import LM
 
 from csc_tasks.compat.transformers import CACHE_NAMES, cache_argument
+from csc_tasks.play.cache_layer import Target, layer_class
+from csc_tasks.tokens import shared_prefix
 
-ROOM = 128
-"""Slots are added in steps of this many, so that the cache is copied seldom and stays near the size
-it must have.
-"""
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
 SHORTEST_COPY = 16
 """Another row's prefix is copied where it saves at least this many tokens."""
 PADDING = 0.125
@@ -26,17 +31,26 @@ is large enough.
 """
 
 
-@dataclass(slots=True)
-class Target:
-    """Where the keys and values of one forward pass go. `rows` is None where all rows take part, in
-    order.
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One row's part of a forward pass: its prompt, from which token on it is computed, and its
+    continuations, none of which sees another.
     """
 
-    rows: object
-    row: object
-    slot: object
-    real: object
-    length: int
+    row: int
+    prompt: list[int]
+    start: int
+    tails: Sequence[list[int]]
+
+    @property
+    def tail(self) -> int:
+        """How many tokens the continuations have together."""
+        return sum(map(len, self.tails))
+
+    @property
+    def new(self) -> int:
+        """How many tokens are computed."""
+        return len(self.prompt) - self.start + self.tail
 
 
 class Rows:
@@ -47,9 +61,7 @@ class Rows:
     prompts, `encoded` those of them that were computed, and `decoded` the tokens of replies.
     """
 
-    def __init__(self, lm, count: int) -> None:
-        import inspect
-
+    def __init__(self, lm: LM, count: int) -> None:
         import torch
         from transformers import Cache
 
@@ -57,7 +69,8 @@ class Rows:
         self.held: list[list[int]] = [[] for _ in range(count)]
         self.asked = self.encoded = self.decoded = 0
         layers = lm.model.config.get_text_config(decoder=True).num_hidden_layers
-        self.cache = Cache(layers=[_layer_class()(count) for _ in range(layers)])
+        self.layers = [layer_class()(count) for _ in range(layers)]
+        self.cache = Cache(layers=self.layers)
         base = without_adapter(lm.model)
         self.cache_argument = cache_argument(base) or CACHE_NAMES[0]
         self.can_keep = "logits_to_keep" in inspect.signature(base.forward).parameters
@@ -68,6 +81,7 @@ class Rows:
 
     @property
     def count(self) -> int:
+        """How many rows there are."""
         return len(self.held)
 
     def encode(
@@ -75,7 +89,7 @@ class Rows:
         rows: Sequence[int],
         prompts: Sequence[list[int]],
         tails: Sequence[Sequence[list[int]]] | None = None,
-    ) -> dict:
+    ) -> "dict[int, Tensor]":
         """Make each row hold its prompt. Returns row -> logits: (1, vocabulary) after the prompt's
         last token.
 
@@ -95,7 +109,7 @@ class Rows:
                 self._copy(donor, row, prompt[:common])
             leaders[row] = prompt
             waves[0].append((row, prompt, tail))
-        found = {}
+        logits: dict[int, Tensor] = {}
         for number, wave in enumerate(waves):
             if number:
                 for row, prompt, _ in wave:
@@ -105,12 +119,12 @@ class Rows:
             jobs = []
             for row, prompt, tail in wave:
                 start = min(shared_prefix(self.held[row], prompt), len(prompt) - 1)
-                jobs.append((row, prompt, start, tail))
+                jobs.append(Job(row, prompt, start, tail))
             for group in self._groups(jobs):
-                found |= self._encode(group)
-        return found
+                logits |= self._encode(group)
+        return logits
 
-    def step(self, tokens: Sequence[int | None]):
+    def step(self, tokens: Sequence[int | None]) -> "Tensor":
         """Append one token to each row; None leaves a row as it is. Returns logits of shape (rows,
         vocabulary).
         """
@@ -157,18 +171,18 @@ class Rows:
         return best, longest
 
     def _copy(self, source: int, row: int, tokens: list[int]) -> None:
-        for layer in self.cache.layers:
+        for layer in self.layers:
             layer.copy(source, row, len(tokens))
         self.held[row] = list(tokens)
 
-    def _groups(self, jobs: list) -> list[list]:
+    def _groups(self, jobs: Sequence[Job]) -> list[list[Job]]:
         """Jobs that share a forward pass: of like length, and not more tokens than one pass should
         have.
         """
-        groups: list[list] = []
+        groups: list[list[Job]] = []
         padded = real = longest = 0
-        for job in sorted(jobs, key=_new, reverse=True):
-            new = _new(job)
+        for job in sorted(jobs, key=lambda job: job.new, reverse=True):
+            new = job.new
             if (
                 groups
                 and padded + longest <= self.large
@@ -181,33 +195,32 @@ class Rows:
             padded, real = padded + longest, real + new
         return groups
 
-    def _encode(self, group: list) -> dict:
+    def _encode(self, group: Sequence[Job]) -> "dict[int, Tensor]":
         """One forward pass over the new tokens of some rows, aligned at the end."""
         torch = self.torch
-        width = max(map(_new, group))
-        length = max(len(prompt) + sum(map(len, tail)) for _, prompt, _, tail in group)
+        width = max(job.new for job in group)
+        length = max(len(job.prompt) + job.tail for job in group)
         ids = torch.zeros(len(group), width, dtype=torch.long)
         positions, slots = torch.zeros_like(ids), torch.zeros_like(ids)
         real = torch.zeros(len(group), width, dtype=torch.bool)
         for i, job in enumerate(group):
-            _, prompt, start, tail = job
-            new = _new(job)
+            new, end = job.new, len(job.prompt)
             ids[i, width - new :] = torch.tensor(
-                prompt[start:] + [token for option in tail for token in option]
+                job.prompt[job.start :] + [token for option in job.tails for token in option]
             )
-            slots[i, width - new :] = torch.arange(start, start + new)
-            offsets = [len(prompt) + k for option in tail for k in range(len(option))]
-            positions[i, width - new :] = torch.tensor([*range(start, len(prompt)), *offsets])
+            slots[i, width - new :] = torch.arange(job.start, job.start + new)
+            offsets = [end + k for option in job.tails for k in range(len(option))]
+            positions[i, width - new :] = torch.tensor([*range(job.start, end), *offsets])
             real[i, width - new :] = True
         # Padding looks at slot 0, so that its softmax is defined; its keys and values are not kept.
         mask = torch.arange(length) <= slots[:, :, None]
-        for i, (_, prompt, _, tail) in enumerate(group):
-            before = 0
-            for option in tail:
-                first = width - sum(map(len, tail)) + before
-                mask[i, first : first + len(option), len(prompt) : len(prompt) + before] = False
+        for i, job in enumerate(group):
+            before, end = 0, len(job.prompt)
+            for option in job.tails:
+                first = width - job.tail + before
+                mask[i, first : first + len(option), end : end + before] = False
                 before += len(option)
-        rows = [row for row, *_ in group]
+        rows = [job.row for job in group]
         which, column = real.nonzero(as_tuple=True)
         device = self.lm.device
         target = Target(
@@ -217,19 +230,24 @@ class Rows:
             (which.to(device), column.to(device)),
             length,
         )
-        keep = 1 + max(sum(map(len, tail)) for *_, tail in group)
+        keep = 1 + max(job.tail for job in group)
         logits = self._forward(ids.to(device), positions.to(device), mask.to(device), target, keep)
-        found = {}
-        for i, (row, prompt, start, tail) in enumerate(group):
+        by_row = {}
+        for i, job in enumerate(group):
             # Only a list of its own may grow: prompts are kept by others.
-            self.held[row] = list(prompt)
-            self.encoded += len(prompt) - start + sum(map(len, tail))
-            found[row] = logits[i, -1 - sum(map(len, tail)) :]
-        return found
+            self.held[job.row] = list(job.prompt)
+            self.encoded += job.new
+            by_row[job.row] = logits[i, -1 - job.tail :]
+        return by_row
 
-    def _forward(self, ids, positions, mask, target: Target, keep: int):
+    def _forward(
+        self, ids: "Tensor", positions: "Tensor", mask: "Tensor", target: Target, keep: int
+    ) -> "Tensor":
+        """One pass of the model. ids, positions: (rows, tokens). mask: (rows, tokens, slots), True
+        where a token looks. Returns the last `keep` logits: (rows, keep, vocabulary).
+        """
         torch, lm = self.torch, self.lm
-        for layer in self.cache.layers:
+        for layer in self.layers:
             layer.target = target
         mask = mask[:, None]
         if self.eager:
@@ -251,122 +269,14 @@ class Rows:
                 **{self.cache_argument: self.cache},
                 **({"logits_to_keep": keep} if self.can_keep else {}),
             )
-        return output.logits[:, -keep:]
+        logits: Tensor = output.logits[:, -keep:]
+        return logits
 
-    def _tensor(self, values):
+    def _tensor(self, values: Iterable[Any]) -> "Tensor":
         return self.torch.tensor(list(values), dtype=self.torch.long, device=self.lm.device)
 
 
-def without_adapter(model):
+def without_adapter(model: Any) -> "PreTrainedModel":
     """The transformers model itself, where peft has wrapped it."""
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
-
-
-def _new(job: tuple) -> int:
-    """How many tokens a job computes."""
-    _, prompt, start, tail = job
-    return len(prompt) - start + sum(map(len, tail))
-
-
-def shared_prefix(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens two sequences have in common at their start. Slices are compared, which is
-    quick, so the end is found by halving.
-    """
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-@functools.cache
-def _layer_class():
-    """The class of one layer's cache: it needs transformers, which is imported only where a model
-    of it plays.
-    """
-    import torch
-    from transformers.cache_utils import CacheLayerMixin
-
-    class RowLayer(CacheLayerMixin):
-        """Keys and values of shape (rows, heads, slots, size of a head); `target` says where those
-        of the next forward pass go.
-        """
-
-        is_sliding = False
-        is_croppable = True
-
-        def __init__(self, count: int) -> None:
-            super().__init__()
-            self.count = count
-            self.target: Target | None = None
-
-        def lazy_initialization(self, key_states, value_states) -> None:
-            self.dtype, self.device = key_states.dtype, key_states.device
-            # Zeros and not just any memory: masked slots are multiplied by 0, and what lies there
-            # might be NaN.
-            self.keys, self.values = (
-                torch.zeros(
-                    self.count,
-                    states.shape[1],
-                    0,
-                    states.shape[3],
-                    dtype=states.dtype,
-                    device=states.device,
-                )
-                for states in (key_states, value_states)
-            )
-            self.is_initialized = True
-
-        def update(self, key_states, value_states, *args, **kwargs):
-            if not self.is_initialized:
-                self.lazy_initialization(key_states, value_states)
-            to = self.target
-            if self.keys.shape[2] < to.length:
-                slots = -(-to.length // ROOM) * ROOM
-                self.keys, self.values = grown(self.keys, slots), grown(self.values, slots)
-            row, slot = to.row.to(self.device), to.slot.to(self.device)
-            seen = []
-            for kept, states in ((self.keys, key_states), (self.values, value_states)):
-                by_token = states.transpose(1, 2)
-                kept[row, :, slot] = (
-                    by_token[:, 0]
-                    if to.real is None
-                    else by_token[to.real[0].to(self.device), to.real[1].to(self.device)]
-                )
-                kept = kept[:, :, : to.length]
-                seen.append(
-                    kept if to.rows is None else kept.index_select(0, to.rows.to(self.device))
-                )
-            return tuple(seen)
-
-        def copy(self, source: int, row: int, length: int) -> None:
-            """Let `row` start with the first `length` slots of `source`."""
-            for kept in (self.keys, self.values):
-                kept[row, :, :length] = kept[source, :, :length]
-
-        def batch_select_indices(self, indices) -> None:
-            self.keys, self.values = (
-                kept.index_select(0, indices.to(self.device)) for kept in (self.keys, self.values)
-            )
-            self.count = len(indices)
-
-        def get_seq_length(self) -> int:
-            return self.target.length if self.target else 0
-
-        def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-            return self.target.length, 0
-
-        def get_max_length(self) -> int:
-            return -1
-
-    def grown(states, slots: int):
-        larger = torch.zeros(
-            *states.shape[:2], slots, states.shape[3], dtype=states.dtype, device=states.device
-        )
-        larger[:, :, : states.shape[2]] = states
-        return larger
-
-    return RowLayer
+    base: PreTrainedModel = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return base

@@ -10,13 +10,21 @@ import asyncio
 import copy
 import json
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
+
+from lm_eval.api.model import LM
 
 from csc_tasks import refusals
 from csc_tasks.errors import SettingError
 from csc_tasks.play.api import connections
 from csc_tasks.play.failures import Failure
 from csc_tasks.refusals import Parameters, TooLong
+
+if TYPE_CHECKING:
+    from lm_eval.models.api_models import JsonChatStr
+
+Outcome = TypeVar("Outcome")
 
 FINAL = {401, 402, 403, 404, 405, 407}
 LONGEST_WAIT = 300.0
@@ -38,7 +46,7 @@ class Server:
     conversations.
     """
 
-    def __init__(self, lm, parameters: Parameters, answered: Callable[[], int]) -> None:
+    def __init__(self, lm: LM, parameters: Parameters, answered: Callable[[], int]) -> None:
         if not lm.base_url:
             raise SettingError(
                 "--model_args has no base_url: base_url=http://HOST:PORT/v1/chat/completions, or"
@@ -68,14 +76,19 @@ class Server:
         )
         return self
 
-    async def __aexit__(self, *_) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.session.close()
 
-    def payload(self, message, kwargs: dict | None, generate: bool = True) -> dict:
+    def payload(
+        self,
+        message: "str | JsonChatStr | list[int]",
+        kwargs: dict[str, Any] | None,
+        generate: bool = True,
+    ) -> dict[str, Any]:
         """The request's body as lm_eval's backend makes it. message: a prompt, or its tokens."""
         lm = self.lm
         try:
-            made = lm._create_payload(
+            body: dict[str, Any] = lm._create_payload(
                 lm.create_message([message]),
                 generate=generate,
                 gen_kwargs=copy.deepcopy(kwargs),
@@ -85,9 +98,11 @@ class Server:
             raise SettingError(
                 f"the backend {type(lm).__name__} cannot ask this: {error}"
             ) from None
-        return made
+        return body
 
-    async def ask(self, payload: dict, read: Callable):
+    async def ask(
+        self, payload: dict[str, Any], read: Callable[[Any], Outcome | Failure]
+    ) -> Outcome | TooLong | Failure:
         """What `read` makes of the response; TooLong or a Failure where there is none, after as
         many tries as make sense.
 
@@ -122,7 +137,9 @@ class Server:
                 # The slot stays taken meanwhile: a server that is too busy gets fewer requests.
                 await rest(pause)
 
-    async def _once(self, payload: dict, read: Callable):
+    async def _once(
+        self, payload: dict[str, Any], read: Callable[[Any], Outcome | Failure]
+    ) -> Outcome | TooLong | Failure | None:
         """One try. None: the server refused a parameter, and the same is to be asked again without
         it.
         """
@@ -160,41 +177,41 @@ class Server:
                 "not JSON",
                 self._clean(f"the response is not JSON: {raw.decode(errors='replace')}"),
             )
-        error = refusals.error_of(raw.decode(errors="replace") if outputs is None else outputs)
+        fault = refusals.error_of(raw.decode(errors="replace") if outputs is None else outputs)
         if status < 300 and not (isinstance(outputs, dict) and outputs.get("error")):
             outcome = read(outputs)
-            return (
-                _with(outcome, self._clean(outcome.detail))
-                if isinstance(outcome, Failure)
-                else outcome
-            )
+            if isinstance(outcome, Failure):
+                return _with(outcome, self._clean(outcome.detail))
+            return outcome
         if status < 300:
             # Some gateways send the error of the server behind them with status 200.
-            code = error.get("code") if isinstance(error, dict) else None
+            code = fault.get("code") if isinstance(fault, dict) else None
             status = code if type(code) is int and 400 <= code < 600 else 500
-        outcome = self._judge(status, headers, error, body)
-        if isinstance(outcome, TooLong):
-            return TooLong(outcome.limit, outcome.tokens, self._clean(outcome.said))
-        return outcome if outcome is None else _with(outcome, self._clean(outcome.detail))
+        refusal = self._judge(status, headers, fault, body)
+        if isinstance(refusal, TooLong):
+            return TooLong(refusal.limit, refusal.tokens, self._clean(refusal.said))
+        return refusal if refusal is None else _with(refusal, self._clean(refusal.detail))
 
-    def _judge(self, status: int, headers: dict, error, body: dict) -> TooLong | Failure | None:
+    def _judge(
+        self, status: int, headers: dict[str, str], error: object, body: dict[str, Any]
+    ) -> TooLong | Failure | None:
         """What an error means; None: a parameter was refused, which is noted."""
-        said = f"{status}: {refusals.message(error)}"
+        detail = f"{status}: {refusals.message(error)}"
         too_long = refusals.too_long(error)
         if too_long is not None and status not in (401, 402, 403, 404, 429):
             return too_long
         if refusals.filtered(status, error):
-            return Failure("item", "content filter", said)
+            return Failure("item", "content filter", detail)
         if self.parameters.learn(status, error, body) is not None:
             return None
         wait = refusals.retry_after(headers)
         if status == 429 and refusals.no_credit(error):
-            return Failure("final", "no credit", said)
+            return Failure("final", "no credit", detail)
         if status == 429 or (status == 503 and wait is not None):
-            return Failure("busy", f"HTTP {status}", said, wait)
+            return Failure("busy", f"HTTP {status}", detail, wait)
         if status in (408, 409, 425) or status >= 500:
-            return Failure("server", f"HTTP {status}", said)
-        return Failure("final" if status in FINAL else "item", f"HTTP {status}", said)
+            return Failure("server", f"HTTP {status}", detail)
+        return Failure("final" if status in FINAL else "item", f"HTTP {status}", detail)
 
     def _clean(self, text: str) -> str:
         for clean in self.cleaners:
@@ -207,7 +224,7 @@ def _with(failure: Failure, detail: str) -> Failure:
     return Failure(failure.kind, failure.reason, detail, failure.wait)
 
 
-def _json(raw: bytes):
+def _json(raw: bytes) -> Any:
     """The response as JSON; None where it is none."""
     try:
         return json.loads(raw)

@@ -11,12 +11,15 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
+from lm_eval.api.model import LM
 from lm_eval.models.utils import normalize_gen_kwargs
 
 from csc_tasks import thinking
 from csc_tasks.play.eligible import is_hf
 from csc_tasks.play.requests import PlayInstance
+from csc_tasks.prompts import Apply
 from csc_tasks.thinking import CUT, Thinking
 
 log = logging.getLogger("lm_eval.csc_tasks")
@@ -42,7 +45,7 @@ class Plan:
     line: str
     strips: bool = False
 
-    def stated(self) -> dict:
+    def stated(self) -> dict[str, Any]:
         """What the results say."""
         family = self.thinking.family.name if self.thinking.family else None
         return {
@@ -53,11 +56,16 @@ class Plan:
         }
 
 
-def plan(lm, requests: Sequence[PlayInstance], chooses: bool = False) -> Plan:
+def plan(lm: LM, requests: Sequence[PlayInstance], chooses: bool = False) -> Plan:
     """What to do about the thinking of lm_eval's model `lm` for these requests."""
     templated = any(request.templated for request in requests)
     asked = next(
-        (request.think_tokens for request in requests if request.think_tokens is not None), None
+        (
+            request.settings.think_tokens
+            for request in requests
+            if request.settings.think_tokens is not None
+        ),
+        None,
     )
     given = template_arguments(lm, requests)
     how = of_model(lm, given, templated)
@@ -69,7 +77,7 @@ def plan(lm, requests: Sequence[PlayInstance], chooses: bool = False) -> Plan:
         and all(given.get(name) is None for name in how.switch)
     ):
         switch = how.switch
-        how = of_model(lm, given | switch, templated)
+        how = of_model(lm, {**given, **switch}, templated)
     closing, strips = _end_mark(lm)
     how = replace(how, closing=closing)
     tokens = 0 if chooses else _tokens(lm, how, asked)
@@ -77,7 +85,7 @@ def plan(lm, requests: Sequence[PlayInstance], chooses: bool = False) -> Plan:
     return Plan(how, switch, tokens, line, strips)
 
 
-def of_model(lm, arguments: Mapping[str, object], templated: bool) -> Thinking:
+def of_model(lm: LM, arguments: Mapping[str, object], templated: bool) -> Thinking:
     """How lm_eval's model thinks when its chat template is given `arguments`."""
     tokenizer = getattr(lm, "tokenizer", None)
     if thinking.chat_template(tokenizer) and hasattr(tokenizer, "apply_chat_template"):
@@ -87,7 +95,7 @@ def of_model(lm, arguments: Mapping[str, object], templated: bool) -> Thinking:
     return thinking.of_name(name) if templated and isinstance(name, str) else Thinking()
 
 
-def template_arguments(lm, requests: Sequence[PlayInstance]) -> dict[str, object]:
+def template_arguments(lm: LM, requests: Sequence[PlayInstance]) -> dict[str, object]:
     """What the user has given to the chat template.
 
     By --model_args (`enable_thinking`, `chat_template_args`), or to a server by --gen_kwargs
@@ -102,7 +110,7 @@ def template_arguments(lm, requests: Sequence[PlayInstance]) -> dict[str, object
     return given
 
 
-def budgeted(lm, requests: Sequence[PlayInstance], plan: Plan) -> None:
+def budgeted(lm: LM, requests: Sequence[PlayInstance], plan: Plan) -> None:
     """Give every request the plan's tokens on top of its own limit."""
     for request in {id(request): request for request in requests}.values():
         request.thought = plan.stated()
@@ -117,7 +125,7 @@ _LIMITS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_token
 
 
 @contextmanager
-def as_planned(lm, plan: Plan) -> Iterator[None]:
+def as_planned(lm: LM, plan: Plan) -> Iterator[None]:
     """While it lasts the chat template gets the plan's switch, and the text of replies keeps what
     tells thinking from the reply.
 
@@ -157,12 +165,12 @@ def as_planned(lm, plan: Plan) -> Iterator[None]:
 _ABSENT = object()
 
 
-def _renders(lm) -> bool:
+def _renders(lm: LM) -> bool:
     """Whether the prompt is rendered here; chat APIs render it themselves."""
     return not hasattr(lm, "parse_generations") or bool(getattr(lm, "tokenized_requests", False))
 
 
-def _tokens(lm, how: Thinking, asked: int | None) -> int:
+def _tokens(lm: LM, how: Thinking, asked: int | None) -> int:
     if asked is not None:
         return asked if how.thinks is not False else 0
     if how.thinks is not True:
@@ -215,7 +223,7 @@ def _line(how: Thinking, switch: Mapping[str, object], tokens: int, asked: int |
     )
 
 
-def _end_mark(lm) -> tuple[str, bool]:
+def _end_mark(lm: LM) -> tuple[str, bool]:
     """(the closing mark that the user named with think_end_token, whether the backend's text has
     lost it before it is seen here).
     """
@@ -227,19 +235,19 @@ def _end_mark(lm) -> tuple[str, bool]:
     return str(end), not hasattr(lm, "parse_generations") and hasattr(lm, "_model_generate")
 
 
-def _switched(apply: Callable, switch: Mapping[str, object]) -> Callable:
+def _switched(apply: Apply, switch: Mapping[str, object]) -> Apply:
     """The tokenizer's `apply_chat_template` with arguments that no caller has set (vLLM's backend
     passes None where it has nothing).
     """
 
-    def apply_chat_template(*args, **kwargs):
+    def apply_chat_template(*args: Any, **kwargs: Any) -> Any:
         unset = {name: value for name, value in switch.items() if kwargs.get(name) is None}
         return apply(*args, **{**kwargs, **unset})
 
     return apply_chat_template
 
 
-def _with_marks(lm) -> Callable:
+def _with_marks(lm: LM) -> Callable[..., str]:
     """HFLM's `tok_decode`, which drops special tokens, with the marks of thinking left in the
     text.
     """
@@ -247,27 +255,28 @@ def _with_marks(lm) -> Callable:
     if isinstance(lm.think_end_token, int):
         marks = marks | {lm.think_end_token: thinking.END}
 
-    def tok_decode(tokens, skip_special_tokens: bool = True):
+    def tok_decode(tokens: list[int] | int, skip_special_tokens: bool = True) -> str:
         if not skip_special_tokens or isinstance(tokens, int) or not marks:
-            return decode(tokens, skip_special_tokens=skip_special_tokens)
+            text: str = decode(tokens, skip_special_tokens=skip_special_tokens)
+            return text
         return thinking.decode(tokens, marks, decode)
 
     return tok_decode
 
 
-def _with_reasoning(parse: Callable) -> Callable:
+def _with_reasoning(parse: Callable[..., Any]) -> Callable[..., Any]:
     """An API backend's `parse_generations`: lm_eval drops the thinking that a server sends apart,
     and with it why there is no reply.
     """
 
-    def parse_generations(outputs, **kwargs):
+    def parse_generations(outputs: Any, **kwargs: Any) -> Any:
         several = outputs if isinstance(outputs, list) else [outputs]
         return parse(outputs=[_with_content(output) for output in several], **kwargs)
 
     return parse_generations
 
 
-def _with_content(output):
+def _with_content(output: Any) -> Any:
     if not isinstance(output, dict) or not isinstance(output.get("choices"), list):
         return output
     choices = []
@@ -279,12 +288,12 @@ def _with_content(output):
     return output | {"choices": choices}
 
 
-def _with_cuts(generate: Callable, how: Thinking) -> Callable:
+def _with_cuts(generate: Callable[..., Any], how: Thinking) -> Callable[..., Any]:
     """`_model_generate` of vLLM's and sglang's backends: a reply that ended inside its thinking is
     marked before lm_eval strips it.
     """
 
-    def model_generate(*args, **kwargs):
+    def model_generate(*args: Any, **kwargs: Any) -> Any:
         outputs = generate(*args, **kwargs)
         for output in outputs if isinstance(outputs, list) else []:
             if isinstance(output, dict) and "text" in output:

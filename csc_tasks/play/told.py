@@ -1,6 +1,11 @@
 """How long a prompt may be, as an API server's refusals tell."""
 
+from typing import TYPE_CHECKING
+
 from csc_tasks.refusals import TooLong
+
+if TYPE_CHECKING:
+    from lm_eval.models.api_models import JsonChatStr
 
 MOST = 6
 """After so many refusals of one turn its whole history is left out."""
@@ -19,7 +24,9 @@ class Told:
         self.least = 0
         self._refusals = 0
 
-    def refused(self, too_long: TooLong, prompt, dropped: int, droppable: int) -> None:
+    def refused(
+        self, too_long: TooLong, prompt: "str | JsonChatStr", dropped: int, droppable: int
+    ) -> None:
         """The server refused `prompt`, from which `dropped` of `droppable` turns were left out."""
         self._refusals += 1
         step = 1
@@ -33,11 +40,11 @@ class Told:
         """The server took the prompt asked last."""
         self._refusals = 0
 
-    def fits(self, prompt, reply_tokens: int) -> bool:
+    def fits(self, prompt: "str | JsonChatStr", reply_tokens: int) -> bool:
         """Whether the prompt fits by the server's own numbers; true where it named none."""
         return self.limit is None or size(prompt) * self.rate <= self.limit - reply_tokens
 
 
-def size(prompt) -> int:
+def size(prompt: "str | JsonChatStr") -> int:
     """Bytes of a prompt: text, or lm_eval's JSON of chat messages."""
     return len(prompt.encode("utf-8"))

@@ -7,6 +7,7 @@ from csc_tasks.prompts.reply import Reply, read_answer, read_reply, read_text, w
 from csc_tasks.prompts.template import (
     DATE,
     SERVER_DATE,
+    Apply,
     ChatTemplate,
     as_parts,
     date_shown,
@@ -23,6 +24,7 @@ __all__ = [
     "DATE",
     "SERVER_DATE",
     "AnswerPrompt",
+    "Apply",
     "ChatTemplate",
     "Reply",
     "TurnPrompt",

@@ -9,12 +9,13 @@ evaluation prompts cannot drift. Their `messages()` are what a chat template tak
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation
+from csc_tasks.conversation import Conversation, Turn
 from csc_tasks.framework import STRATEGIES
 from csc_tasks.languages import Wording, language
 from csc_tasks.languages.labels import definition, strategy_name
 from csc_tasks.prompts.reply import Reply
 from csc_tasks.question import Question
+from csc_tasks.shapes import CUSTOMER, SUPPORTER
 
 Messages = list[dict[str, str]]
 
@@ -35,6 +36,7 @@ class TurnPrompt:
 
     @property
     def language(self) -> str:
+        """The conversation's language code."""
         return self.conversation.language
 
     def droppable(self) -> int:
@@ -45,8 +47,8 @@ class TurnPrompt:
         """Chat messages; `drop` oldest turns are left out, and `replies` (turn position -> reply)
         replace gold supporter turns.
         """
-        said = [self._said(i, replies or {}) for i in range(drop, self.turn)]
-        return single(self, said) if self.style == "single" else chat(self, said)
+        history = [self._said(i, replies or {}) for i in range(drop, self.turn)]
+        return single(self, history) if self.style == "single" else chat(self, history)
 
     def plain(self, messages: Messages) -> str:
         """`messages` as text: `single` as it is, `chat` as lines that end where the supporter
@@ -114,6 +116,7 @@ class AnswerPrompt:
 
     @property
     def language(self) -> str:
+        """The question's language code."""
         return self.question.language
 
     def droppable(self) -> int:
@@ -150,7 +153,7 @@ class AnswerPrompt:
         words = language(self.language).words
         return ["\n" + words.CUSTOMER.rstrip(), "\n" + words.QA_QUESTION]
 
-    def _history(self) -> tuple:
+    def _history(self) -> tuple[Turn, ...]:
         if self.context not in ("full", "last"):
             return ()
         return (
@@ -181,7 +184,7 @@ def instructions(code: str, variant: str) -> str:
     return f"{words.TASK}\n\n{words.STRATEGIES}\n{table}\n\n{words.FORMAT}"
 
 
-def single(prompt: TurnPrompt, said: list[tuple[str, str]]) -> Messages:
+def single(prompt: TurnPrompt, history: list[tuple[str, str]]) -> Messages:
     """One prompt: instructions, history, short tail. Each prompt of a conversation repeats the one
     before up to its tail.
 
@@ -189,7 +192,7 @@ def single(prompt: TurnPrompt, said: list[tuple[str, str]]) -> Messages:
     prompt.
     """
     words = language(prompt.language).words
-    lines = [speaker_line(speaker, text, words) for speaker, text in said]
+    lines = [speaker_line(speaker, text, words) for speaker, text in history]
     given = prompt.given_strategy()
     tail = words.TAIL_GIVEN_STRATEGY.format(name=given) if given else words.TAIL
     return [
@@ -205,7 +208,7 @@ def single(prompt: TurnPrompt, said: list[tuple[str, str]]) -> Messages:
     ]
 
 
-def chat(prompt: TurnPrompt, said: list[tuple[str, str]]) -> Messages:
+def chat(prompt: TurnPrompt, history: list[tuple[str, str]]) -> Messages:
     """System message, then the turns as messages, neighbours of one role joined.
 
     Many chat templates demand that a user speaks first and last; where the supporter does, a stage
@@ -213,9 +216,9 @@ def chat(prompt: TurnPrompt, said: list[tuple[str, str]]) -> Messages:
     """
     words = language(prompt.language).words
     messages: Messages = [system(instructions(prompt.language, prompt.variant))]
-    if not said or said[0][0] == SUPPORTER:
-        messages.append(user(words.OPENING if len(said) == prompt.turn else words.EARLIER))
-    for speaker, text in said:
+    if not history or history[0][0] == SUPPORTER:
+        messages.append(user(words.OPENING if len(history) == prompt.turn else words.EARLIER))
+    for speaker, text in history:
         role = "user" if speaker == CUSTOMER else "assistant"
         if messages[-1]["role"] == role:
             messages[-1]["content"] += f"\n{text}"
@@ -223,7 +226,8 @@ def chat(prompt: TurnPrompt, said: list[tuple[str, str]]) -> Messages:
             messages.append({"role": role, "content": text})
     if messages[-1]["role"] == "assistant":
         messages.append(user(words.CONTINUE))
-    if given := prompt.given_strategy():
+    given = prompt.given_strategy()
+    if given:
         messages[-1]["content"] += "\n" + words.GIVEN_STRATEGY.format(name=given)
     return messages
 
@@ -249,8 +253,10 @@ def speaker_line(speaker: str, text: str, words: Wording) -> str:
 
 
 def system(text: str) -> dict[str, str]:
+    """A system message."""
     return {"role": "system", "content": text}
 
 
 def user(text: str) -> dict[str, str]:
+    """A user message."""
     return {"role": "user", "content": text}

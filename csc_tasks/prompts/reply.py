@@ -74,9 +74,9 @@ class _Patterns:
     """
 
     code: str | None
-    bare: re.Pattern
-    numbered: re.Pattern
-    speaker: re.Pattern
+    bare: re.Pattern[str]
+    numbered: re.Pattern[str]
+    speaker: re.Pattern[str]
 
 
 @cache
@@ -117,8 +117,8 @@ def read_reply(raw: str | None, thinking: Thinking | None = None, code: str | No
     answer, its = read_answer(raw, thinking), _patterns(code)
     text = _unnamed(answer.text, its)
     label, rest = _json_fields(text) or _split(text, its)
-    found = _strategy(label, its)
-    if found is None:
+    strategy = _strategy(label, its)
+    if strategy is None or label is None:
         return Reply(None, text, answer.thinking_cut)
     for _ in range(_REPEATS):
         # The same label once more, right after itself, is no part of what the customer is told; a
@@ -127,16 +127,16 @@ def read_reply(raw: str | None, thinking: Thinking | None = None, code: str | No
         other = _strategy(again, its, ids=label.strip() in BY_ID)
         if other is None:
             break
-        if other is not found:
+        if other is not strategy:
             return Reply(None, text)
         rest = after
     # A full strategy name further on, in brackets or as a field, is a second label. Ids are not
     # looked for: [ID] can be a placeholder.
     later = [match[1] for match in _ANY_TAG.finditer(rest)]
     later += [match["label"].strip(_MARKUP) for match in _LATER_FIELD.finditer(rest)]
-    if any(_strategy(label, its, ids=False) not in (None, found) for label in later):
+    if any(_strategy(label, its, ids=False) not in (None, strategy) for label in later):
         return Reply(None, text)
-    return Reply(found.id, _unnamed(rest, its).strip())
+    return Reply(strategy.id, _unnamed(rest, its).strip())
 
 
 def read_text(raw: str | None, thinking: Thinking | None = None, code: str | None = None) -> Reply:
@@ -150,16 +150,14 @@ def read_text(raw: str | None, thinking: Thinking | None = None, code: str | Non
 def read_answer(raw: str | None, thinking: Thinking | None = None) -> Reply:
     """Read an answer to a question: all of it but the thinking.
 
-    Half a character (a lone surrogate, which no file can hold) becomes a question mark.
+    A lone surrogate, which no file can hold, becomes a question mark.
     """
-    found = separate(writable(raw or ""), thinking)
-    return Reply(None, found.text, found.cut)
+    answer = separate(writable(raw or ""), thinking)
+    return Reply(None, answer.text, answer.cut)
 
 
 def writable(text: str) -> str:
-    """`text` that any file can hold: half a character (a lone surrogate) becomes a question
-    mark.
-    """
+    """`text` that any file can hold: a lone surrogate becomes a question mark."""
     return text.encode(errors="replace").decode()
 
 

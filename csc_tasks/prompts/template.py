@@ -14,6 +14,7 @@ taken to show everything, and whether it prints a date is not known.
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import cached_property
+from typing import Any
 
 from csc_tasks.compat.transformers import pinned_date
 from csc_tasks.errors import ModelError
@@ -29,7 +30,7 @@ SERVER_DATE = "server"
 """What is recorded in place of a date where a server renders the template with a clock of its own.
 """
 
-Apply = Callable[..., object]
+Apply = Callable[..., Any]
 
 _PROBE = "probe-of-a-user-message"
 _SYSTEM_PROBE = "probe-of-a-system-message"
@@ -66,13 +67,13 @@ class ChatTemplate:
         self.apply = apply
         self.today = today
 
-    def __call__(self, messages: Messages) -> object:
+    def __call__(self, messages: Messages) -> Any:
         """The prompt for `messages`. ModelError for a template that does not show all of them."""
         if any(message["role"] == "assistant" for message in messages):
             self.check_history()
         return self.render(messages)
 
-    def render(self, messages: Messages, **options) -> object:
+    def render(self, messages: Messages, **options: object) -> Any:
         """As a call, and whatever the template hides. Options are handed to `apply`."""
         if messages[0]["role"] == "system" and not self.shows_system:
             messages = without_system(messages)
@@ -195,7 +196,7 @@ def date_shown(apply: Apply | None, today: str) -> str | None:
     return today if prints else None
 
 
-def of_tokenizer(tokenizer, **arguments) -> Apply:
+def of_tokenizer(tokenizer: Any, **arguments: object) -> Apply:
     """The tokenizer's chat template, applied as lm_eval's hf backend does
     (HFLM.apply_chat_template).
 
@@ -206,10 +207,11 @@ def of_tokenizer(tokenizer, **arguments) -> Apply:
     def apply(messages: Messages, answered: bool = False) -> str:
         import jinja2
 
-        def render(shown: Sequence[dict]) -> str:
-            return tokenizer.apply_chat_template(
+        def render(shown: Sequence[dict[str, Any]]) -> str:
+            text: str = tokenizer.apply_chat_template(
                 list(shown), tokenize=False, add_generation_prompt=not answered, **arguments
             )
+            return text
 
         try:
             return render(messages)
@@ -227,7 +229,7 @@ def without_system(messages: Messages) -> Messages:
     return [first | {"content": f"{instructions['content']}\n\n{first['content']}"}, *rest]
 
 
-def as_parts(messages: Messages) -> list[dict]:
+def as_parts(messages: Messages) -> list[dict[str, Any]]:
     """`messages` with each text as a list of one text part."""
     return [
         message | {"content": [{"type": "text", "text": message["content"]}]}
@@ -235,7 +237,7 @@ def as_parts(messages: Messages) -> list[dict]:
     ]
 
 
-def _rendered(apply: Apply, messages: Messages, parts: bool):
+def _rendered(apply: Apply, messages: Messages, parts: bool) -> Any:
     return apply(as_parts(messages) if parts else messages)
 
 

@@ -11,38 +11,8 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, TypeVar
 
+from csc_tasks.runs.model_arguments import CREDENTIALS, HOW_IT_RAN, NAMES, model_arguments
 from csc_tasks.runs.task_record import read_task_record
-
-NAMES = frozenset({"pretrained", "peft", "delta", "model", "path", "engine"})
-"""Model arguments that a model is called after."""
-
-HOW_IT_RAN = frozenset(
-    {
-        "device",
-        "batch_size",
-        "max_batch_size",
-        "base_url",
-        "num_concurrent",
-        "max_retries",
-        "timeout",
-        "tokenized_requests",
-        "tokenizer_backend",
-        "parallelize",
-        "device_map",
-        "trust_remote_code",
-        "gpu_memory_utilization",
-        "tensor_parallel_size",
-        "data_parallel_size",
-        "swap_space",
-        "verify_certificate",
-    }
-)
-"""Model arguments that say how a model was run, not which it is."""
-
-CREDENTIALS = frozenset(
-    {"api_key", "token", "hf_token", "auth_token", "access_token", "header", "headers", "password"}
-)
-"""Model arguments that open a door and change nothing behind it."""
 
 HARMLESS: dict[str, frozenset[str]] = {
     # What came out, what was computed from it, when, and with which software: of two runs that
@@ -151,18 +121,3 @@ def same_runs(
     for run in runs:
         groups[conditions_of(run)].append(run)
     return [sorted(group, key=age) for group in groups.values()]
-
-
-def model_arguments(given: Mapping[str, Any] | str | None) -> dict[str, str]:
-    """model_args as text by name, whichever way lm_eval wrote them down."""
-    if isinstance(given, Mapping):
-        return {str(name): as_text(value) for name, value in given.items()}
-    parts = (part.partition("=") for part in (given or "").split(",") if part)
-    return {name.strip(): value for name, equals, value in parts if equals}
-
-
-def as_text(value: object) -> str:
-    """Text as it is, anything else as JSON."""
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)

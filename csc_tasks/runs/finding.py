@@ -16,19 +16,19 @@ def find_samples(paths: Sequence[Path]) -> list[Path]:
     """The samples files among `paths`; folders are searched. Raises DataError where there are
     none.
     """
-    found = []
+    samples: list[Path] = []
     for path in paths:
         if not path.exists():
             raise DataError(f"{path}: there is no such file or folder")
         files = sorted(path.rglob("samples_*.jsonl")) if path.is_dir() else [path]
-        kept = [file for file in files if SAMPLES.fullmatch(file.name)]
-        if not kept:
+        named = [file for file in files if SAMPLES.fullmatch(file.name)]
+        if not named:
             raise DataError(
                 f"{path}: no samples file of a csc task; lm_eval writes samples_TASK_DATE.jsonl"
                 " with --log_samples --output_path DIR"
             )
-        found += kept
-    return list(dict.fromkeys(found))
+        samples += named
+    return list(dict.fromkeys(samples))
 
 
 def newest_runs(files: Sequence[Path]) -> list[Path]:
@@ -62,25 +62,25 @@ def find_results(paths: Sequence[Path]) -> list[Path]:
 
     Raises DataError for a path that does not exist or holds none.
     """
-    found = []
+    results: list[Path] = []
     for path in paths:
         if not path.exists():
             raise DataError(f"{path}: there is no such file or folder")
         files = sorted(path.rglob("results_*.json")) if path.is_dir() else [path]
-        kept = [
+        named = [
             file
             for file in files
             if RESULTS.fullmatch(file.name)
             and file.is_file()
             and (file == path or not _is_copy(file))
         ]
-        if not kept:
+        if not named:
             raise DataError(
                 f"{path}: no results file; lm_eval writes results_DATE.json with --output_path DIR"
                 " (add --log_samples)"
             )
-        found += kept
-    return list({file.resolve(): file for file in found}.values())
+        results += named
+    return list({file.resolve(): file for file in results}.values())
 
 
 def _is_copy(file: Path) -> bool:

@@ -13,6 +13,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from csc_tasks.errors import DataError
+
 TASK = re.compile(r"cscx?_[a-z0-9_]{1,60}", re.ASCII)
 SAMPLES = re.compile(r"samples_(?P<task>cscx?_\w+?)_(?P<stamp>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl")
 RESULTS = re.compile(r"results_(?P<stamp>.+)\.json")
@@ -40,13 +42,25 @@ def results_name(stamp: str) -> str:
 
 
 def task_of(samples: Path) -> str:
-    """The task that a samples file is about."""
-    return SAMPLES.fullmatch(samples.name)["task"]
+    """The task that a samples file is about, by its name."""
+    return _named(SAMPLES, samples)["task"]
 
 
 def stamp_of(samples: Path) -> str:
     """The stamp of a samples file."""
-    return SAMPLES.fullmatch(samples.name)["stamp"]
+    return _named(SAMPLES, samples)["stamp"]
+
+
+def results_stamp(results: Path) -> str:
+    """The stamp of a results file."""
+    return _named(RESULTS, results)["stamp"]
+
+
+def _named(pattern: re.Pattern[str], file: Path) -> re.Match[str]:
+    match = pattern.fullmatch(file.name)
+    if match is None:
+        raise DataError(f"{file}: is not named as lm_eval names a run's files; rename it back")
+    return match
 
 
 def results_beside(samples: Path) -> Path:

@@ -14,27 +14,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from csc_tasks.errors import DataError
-from csc_tasks.runs.conditions import (
+from csc_tasks.runs.conditions import Conditions, conditions
+from csc_tasks.runs.model_arguments import (
     HOW_IT_RAN,
     NAMES,
-    Conditions,
+    SECRET,
     as_text,
-    conditions,
     model_arguments,
+    secrets,
 )
-from csc_tasks.runs.names import RESULTS, TASK, samples_name, value_keys
+from csc_tasks.runs.names import TASK, results_stamp, samples_name, value_keys
 from csc_tasks.runs.task_record import TaskRecord, read_task_record
 from csc_tasks.shown import shown
 
 LARGEST_FILE = 64 * 2**20
 WORD = 8
 """A text of fewer characters may also be part of a word that is no secret."""
-_SECRET = re.compile(r"key|token(?!iz)|secret|passw|auth|header|credential", re.IGNORECASE)
 
 
 class _Read(BaseModel):
@@ -137,6 +136,7 @@ class Measurement:
 
     @property
     def unit(self) -> str:
+        """What one record is, "turns" or "answers"."""
         return self.about.unit
 
     @property
@@ -161,19 +161,20 @@ def read_results(file: Path, notes: list[str]) -> list[Measurement]:
             f" {first['msg']}"
         ) from None
     tasks = [task for task in read.results if task in read.configs]
-    if others := [task for task in tasks if not TASK.fullmatch(task)]:
+    others = [task for task in tasks if not TASK.fullmatch(task)]
+    if others:
         notes.append(
             f"{file.name}: left out, not csc tasks:"
             f" {', '.join(sorted(shown(task)[:60] for task in others)[:20])}"
         )
-    found = [
+    measurements = [
         _measurement(file, hashlib.sha256(data).hexdigest(), raw, read, task)
         for task in tasks
         if TASK.fullmatch(task)
     ]
-    if not found:
+    if not measurements:
         raise DataError(f"{file}: no results of a csc task in it; leave the file out")
-    return found
+    return measurements
 
 
 def public_bytes(measurement: Measurement) -> bytes:
@@ -186,7 +187,7 @@ def public_bytes(measurement: Measurement) -> bytes:
     given = _json(data, measurement.file)["config"].get("model_args")
     arguments = given if isinstance(given, Mapping) else model_arguments(given)
     # The longest first: one may be part of another.
-    for secret in sorted(set(_secrets(arguments)), key=len, reverse=True):
+    for secret in sorted(set(secrets(arguments)), key=len, reverse=True):
         written = re.escape(json.dumps(secret)[1:-1].encode())
         # A short one ("none") may be part of other words: it goes only where it is all of a value.
         data = re.sub(
@@ -195,26 +196,6 @@ def public_bytes(measurement: Measurement) -> bytes:
             data,
         )
     return data
-
-
-def _secrets(value: Any, secret: bool = False) -> Iterable[str]:
-    """The secret texts in a model argument, however deep. secret: whether a name above it says that
-    it is one.
-    """
-    if isinstance(value, Mapping):
-        for name, below in value.items():
-            yield from _secrets(below, secret or bool(_SECRET.search(str(name))))
-    elif isinstance(value, list):
-        for below in value:
-            yield from _secrets(below, secret)
-    elif isinstance(value, str) and secret and value:
-        yield value
-    elif isinstance(value, str) and "://" in value:
-        try:
-            parts = urlsplit(value)
-        except ValueError:
-            return
-        yield from filter(None, (parts.netloc.rpartition("@")[0], parts.query))
 
 
 def iso(date: float) -> str:
@@ -251,8 +232,10 @@ def _measurement(
     if not isinstance(items, int | float) or items < 1:
         raise DataError(f"{where}: the number of {unit} is {items!r}")
     counted = read.samples.get(task)
-    limited = counted is not None and counted.effective < counted.original
-    stamp = RESULTS.fullmatch(file.name)["stamp"]
+    limit = None
+    if counted is not None and counted.effective < counted.original:
+        limit = counted.effective
+    stamp = results_stamp(file)
     samples = file.with_name(samples_name(task, stamp))
     baseline = (read.config.model or "").startswith("baseline/")
     return Measurement(
@@ -268,7 +251,7 @@ def _measurement(
         provenance=provenance,
         templated=None if baseline else read.chat_template is not None,
         documents=counted.effective if counted else provenance.rows,
-        limit=counted.effective if limited else None,
+        limit=limit,
         items=int(items),
         numbers=numbers,
         higher={
@@ -312,7 +295,7 @@ def _identity(read: _File, baseline: bool) -> Identity:
     settings = {
         name: value
         for name, value in arguments.items()
-        if name not in NAMES | HOW_IT_RAN and not _SECRET.search(name)
+        if name not in NAMES | HOW_IT_RAN and not SECRET.search(name)
     }
     given = {
         "gen_kwargs": read.config.gen_kwargs,
@@ -320,7 +303,8 @@ def _identity(read: _File, baseline: bool) -> Identity:
         "system_instruction": read.system_instruction_sha,
     }
     settings |= {name: as_text(value) for name, value in given.items() if value}
-    if tokens := _thinking_tokens(read):
+    tokens = _thinking_tokens(read)
+    if tokens:
         settings["thinking"] = f"up to {tokens} tokens"
     return Identity(read.model_name, base, False, tuple(sorted(settings.items())))
 
@@ -361,9 +345,9 @@ def _bytes(file: Path) -> bytes:
 
 def _json(data: bytes, file: Path) -> Any:
     try:
-        found = json.loads(data, parse_constant=_refuse)
-        json.dumps(found, ensure_ascii=False).encode()
-        return found
+        value = json.loads(data, parse_constant=_refuse)
+        json.dumps(value, ensure_ascii=False).encode()
+        return value
     except RecursionError:
         raise DataError(f"{file}: nested too deeply to be a results file") from None
     except UnicodeEncodeError:

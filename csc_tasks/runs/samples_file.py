@@ -12,9 +12,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID
@@ -23,6 +24,9 @@ from csc_tasks.reading import not_utf8, read_json
 from csc_tasks.runs.names import results_beside, task_of
 from csc_tasks.runs.task_record import TaskRecord, read_task_record
 
+Numbers = npt.NDArray[np.int32]
+"""An array that nobody can write into."""
+
 LONGEST_LINE = 64 * 2**20
 NOT_ASKED, UNPARSED = -1, 0
 
@@ -30,7 +34,9 @@ NOT_ASKED, UNPARSED = -1, 0
 class Listener(Protocol):
     """Something that looks at every reply while the file is read."""
 
-    def look(self, document: Mapping, records: list[Mapping]) -> None: ...
+    def look(self, document: Mapping[str, Any], records: list[dict[str, Any]]) -> None:
+        """`document` is the row of the corpus, `records` those of its turns or its answer."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +48,8 @@ class Run:
     file: Path
     task: str
     about: TaskRecord
-    lines: list[dict]
-    results: dict
+    lines: list[dict[str, Any]]
+    results: dict[str, Any]
 
     @property
     def unit(self) -> str:
@@ -51,7 +57,7 @@ class Run:
         return self.about.unit
 
     @property
-    def records(self) -> list[dict]:
+    def records(self) -> list[dict[str, Any]]:
         """The records of all lines."""
         return [record for line in self.lines for record in line[self.unit]]
 
@@ -71,19 +77,19 @@ class Items:
 
     ids: list[str]
     members: list[str]
-    conversation: np.ndarray
-    turn: np.ndarray
-    index: np.ndarray
-    language: np.ndarray
-    topic: np.ndarray
-    part: np.ndarray
-    gold: np.ndarray
-    predicted: np.ndarray
-    lengths: np.ndarray
+    conversation: Numbers
+    turn: Numbers
+    index: Numbers
+    language: Numbers
+    topic: Numbers
+    part: Numbers
+    gold: Numbers
+    predicted: Numbers
+    lengths: Numbers
     topics: list[str]
     parts: list[str]
-    items: dict[str, list]
-    drawn: list[Mapping]
+    items: dict[str, list[Any]]
+    drawn: list[Mapping[str, Any]]
 
 
 def read_run(file: Path) -> Run:
@@ -127,7 +133,7 @@ def read_items(
     Raises DataError that names file and line for anything that is not as lm_eval writes it, and for
     a document that stands twice.
     """
-    items: dict[str, list] = {name: [] for name in names}
+    items: dict[str, list[Any]] = {name: [] for name in names}
     rows: list[tuple[int, ...]] = []
     codes: dict[str, int] = {}
     known = list(languages())
@@ -135,7 +141,7 @@ def read_items(
     members: list[list[int]] = []
     topics: dict[str, int] = {}
     parts: dict[str, int] = {}
-    drawn: list[tuple[int, str, list[Mapping]]] = []
+    drawn: list[tuple[int, str, list[Mapping[str, Any]]]] = []
     for number, line in _lines(file):
         where = f"{file} line {number}"
         document, records = _checked(line, unit, where)
@@ -199,7 +205,7 @@ def read_items(
     )
 
 
-def _frozen(values: np.ndarray) -> np.ndarray:
+def _frozen(values: Numbers) -> Numbers:
     """A copy that nobody can write into: every table and report reads the same arrays."""
     copy = values.copy(order="C")
     copy.setflags(write=False)
@@ -211,7 +217,7 @@ def length(text: str, language: str) -> int:
     return len(text.split()) if languages()[language].text.spaced else len("".join(text.split()))
 
 
-def _lines(file: Path) -> Iterator[tuple[int, Mapping]]:
+def _lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line number, line) of a samples file."""
     with file.open("rb") as stream:
         number = 0
@@ -235,7 +241,7 @@ def _lines(file: Path) -> Iterator[tuple[int, Mapping]]:
             yield number, line
 
 
-def _checked(line, unit: str, where: str) -> tuple[Mapping, list[Mapping]]:
+def _checked(line: object, unit: str, where: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The line's document and records, each key of them of the type that everything else relies
     on.
     """
@@ -273,22 +279,25 @@ def _checked(line, unit: str, where: str) -> tuple[Mapping, list[Mapping]]:
     return document, records
 
 
-def _strategies(record: Mapping, unit: str, where: str) -> tuple[int, int]:
+def _strategies(record: Mapping[str, Any], unit: str, where: str) -> tuple[int, int]:
     """Gold and predicted strategy as numbers; predicted is UNPARSED, or NOT_ASKED where the task
     asks for none.
     """
     if unit != "turns":
         return 0, NOT_ASKED
-    gold, predicted = record.get("gold_strategy"), record.get("strategy")
-    for id_ in (gold, predicted) if predicted is not None else (gold,):
-        if not isinstance(id_, str) or id_ not in BY_ID:
-            raise DataError(f"{where}: strategy {id_!r:.40} is not one of {', '.join(BY_ID)}")
-    if record.get("unparsed") is None:
-        return BY_ID[gold].number, NOT_ASKED
-    return BY_ID[gold].number, UNPARSED if predicted is None else BY_ID[predicted].number
+    gold, predicted = _number(record.get("gold_strategy"), where), UNPARSED
+    if record.get("strategy") is not None:
+        predicted = _number(record["strategy"], where)
+    return gold, NOT_ASKED if record.get("unparsed") is None else predicted
 
 
-def _items(line: Mapping, name: str, id_: str, count: int, where: str) -> list:
+def _number(strategy: object, where: str) -> int:
+    if not isinstance(strategy, str) or strategy not in BY_ID:
+        raise DataError(f"{where}: strategy {strategy!r:.40} is not one of {', '.join(BY_ID)}")
+    return BY_ID[strategy].number
+
+
+def _items(line: Mapping[str, Any], name: str, id_: str, count: int, where: str) -> list[Any]:
     entry = line.get(name)
     if (
         not isinstance(entry, list)
@@ -303,7 +312,13 @@ def _items(line: Mapping, name: str, id_: str, count: int, where: str) -> list:
     return entry[1]
 
 
-def _draw(drawn: list, draw: int, seed: int, id_: str, line: Mapping) -> None:
+def _draw(
+    drawn: list[tuple[int, str, list[Mapping[str, Any]]]],
+    draw: int,
+    seed: int,
+    id_: str,
+    line: Mapping[str, Any],
+) -> None:
     """Keep the `draw` conversations with the smallest hash of seed and id: a random sample, and the
     same one whatever the order.
     """

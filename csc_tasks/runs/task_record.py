@@ -7,6 +7,7 @@ existed is to be read.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from csc_tasks.errors import DataError
 
@@ -54,7 +55,7 @@ class TaskRecord:
         """The kind of table that exists because of this task."""
         return self.places[0].table if self.places else task
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
         """The keys it adds to `metadata.csc`."""
         places = [{"table": p.table, "heading": p.heading, "order": p.order} for p in self.places]
         return {
@@ -105,7 +106,7 @@ def shipped_in(table: str) -> dict[str, TaskRecord]:
     return {task: about for task, about in SHIPPED.items() if about.own_table(task) == table}
 
 
-def read_task_record(task: str, csc: Mapping, where: str = "") -> TaskRecord:
+def read_task_record(task: str, csc: Mapping[str, Any], where: str = "") -> TaskRecord:
     """The record in a task's `metadata.csc`.
 
     Files of versions that wrote none are read by the task's name, unknown tasks by their config.

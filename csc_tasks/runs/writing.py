@@ -13,11 +13,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from csc_tasks import TASKS_DIR, __version__, corpora
+from csc_tasks.conversation import Conversation
 from csc_tasks.languages import language
 from csc_tasks.metrics import Estimate
 from csc_tasks.out import check_writable, replace_file, say_earlier
+from csc_tasks.question import Question
 from csc_tasks.records import Column, signatures
 from csc_tasks.runs.names import folder_name, results_name, samples_name, value_keys
 from csc_tasks.runs.samples_file import Run
@@ -36,12 +41,14 @@ class TaskResult:
     task: str
     unit: str
     corpus: corpora.Corpus
-    documents: Sequence
-    records: Sequence[Mapping]
+    documents: Sequence[Conversation | Question]
+    records: Sequence[Mapping[str, Any]]
     columns: Mapping[str, Column]
 
 
-def provenance(corpus: corpora.Corpus, items: Sequence, signed: Mapping[str, str]) -> dict:
+def provenance(
+    corpus: corpora.Corpus, items: Sequence[Conversation | Question], signed: Mapping[str, str]
+) -> dict[str, Any]:
     """What a reader needs to know to compare two results: data, its state, project version, and
     every metric's signature (`signed`).
     """
@@ -81,10 +88,12 @@ def as_numbers(name: str, made: Estimate) -> dict[str, float | str]:
     }
 
 
-def as_results(model: str, settings: Mapping, results: Sequence[TaskResult]) -> dict:
+def as_results(
+    model: str, settings: Mapping[str, Any], results: Sequence[TaskResult]
+) -> dict[str, Any]:
     """The dictionary of a results file for several tasks of one model."""
     version = task_version()
-    tasks: dict[str, dict] = {
+    tasks: dict[str, dict[str, Any]] = {
         name: {}
         for name in (
             "results",
@@ -125,9 +134,9 @@ def as_results(model: str, settings: Mapping, results: Sequence[TaskResult]) -> 
     }
 
 
-def samples(result: TaskResult) -> list[dict]:
+def samples(result: TaskResult) -> list[dict[str, Any]]:
     """The lines of a task's samples file: document, records, and each metric's items."""
-    own: dict[tuple, list[int]] = {}
+    own: dict[tuple[str, int | None], list[int]] = {}
     for i, record in enumerate(result.records):
         own.setdefault(
             (record["conversation_id"], record["turn"] if result.unit == "answers" else None), []
@@ -161,7 +170,9 @@ def check_out(out: Path) -> None:
         )
 
 
-def write(out: Path, results: Mapping, lines: Mapping[str, Iterable[Mapping]]) -> Path:
+def write(
+    out: Path, results: Mapping[str, Any], lines: Mapping[str, Iterable[Mapping[str, Any]]]
+) -> Path:
     """Write a results dictionary and its samples (task -> lines) into `out/<model name>/`; returns
     the results file.
 
@@ -174,7 +185,7 @@ def write(out: Path, results: Mapping, lines: Mapping[str, Iterable[Mapping]]) -
     return write_results(folder, stamp, results)
 
 
-def write_samples(folder: Path, stamp: str, task: str, rows: Iterable[Mapping]) -> Path:
+def write_samples(folder: Path, stamp: str, task: str, rows: Iterable[Mapping[str, Any]]) -> Path:
     """Write a task's samples file of a run."""
     return replace_file(
         folder / samples_name(task, stamp),
@@ -182,14 +193,14 @@ def write_samples(folder: Path, stamp: str, task: str, rows: Iterable[Mapping]) 
     )
 
 
-def write_results(folder: Path, stamp: str, results: Mapping) -> Path:
+def write_results(folder: Path, stamp: str, results: Mapping[str, Any]) -> Path:
     """Write the results file of a run; last, because it says that the run is whole."""
     return replace_file(
         folder / results_name(stamp), json.dumps(results, ensure_ascii=False, indent=2)
     )
 
 
-def with_columns(run: Run, columns: Mapping[str, Sequence]) -> list[dict]:
+def with_columns(run: Run, columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     """The lines of a run's task with each column's items, one per record, beside or over what they
     had.
     """
@@ -205,7 +216,7 @@ def with_columns(run: Run, columns: Mapping[str, Sequence]) -> list[dict]:
     return lines
 
 
-def only(results: Mapping, tasks: Sequence[str]) -> dict:
+def only(results: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, Any]:
     """A copy of a results dictionary with these tasks alone."""
     by_task = (
         "results",
@@ -216,7 +227,7 @@ def only(results: Mapping, tasks: Sequence[str]) -> dict:
         "higher_is_better",
         "n-samples",
     )
-    kept = {
+    of_tasks = {
         name: {task: results[name][task] for task in tasks if task in results[name]}
         for name in by_task
         if name in results
@@ -226,13 +237,12 @@ def only(results: Mapping, tasks: Sequence[str]) -> dict:
         for name, value in results.items()
         if not isinstance(value, dict) or name == "config"
     }
-    return json.loads(json.dumps(general | kept))
+    copy: dict[str, Any] = json.loads(json.dumps(general | of_tasks))
+    return copy
 
 
 def task_version() -> float:
     """The version all task files share."""
-    import yaml
-
-    return yaml.safe_load((TASKS_DIR / "_csc_yaml").read_text(encoding="utf-8"))["metadata"][
-        "version"
-    ]
+    shared = yaml.safe_load((TASKS_DIR / "_csc_yaml").read_text(encoding="utf-8"))
+    version: float = shared["metadata"]["version"]
+    return version

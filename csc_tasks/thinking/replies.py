@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from csc_tasks.thinking.families import FAMILIES, MESSAGE, PARTS, Family, Thinking
 
@@ -51,7 +52,7 @@ def separate(raw: str, thinking: Thinking | None = None) -> Separated:
     return Separated("" if cut else text.strip(), "".join(thoughts).strip(), cut)
 
 
-def reasoning_of(message: Mapping) -> str:
+def reasoning_of(message: Mapping[str, Any]) -> str:
     """The thinking that an API's message holds beside its content."""
     return next(
         (
@@ -63,7 +64,7 @@ def reasoning_of(message: Mapping) -> str:
     )
 
 
-def content_of(message: Mapping, finish: str | None) -> str | None:
+def content_of(message: Mapping[str, Any], finish: str | None) -> str | None:
     """The content of an API's message as text whose thinking `separate` sees; None where there is
     none and nothing says why.
 
@@ -85,7 +86,8 @@ def _without_messages(text: str, thinking: Thinking) -> tuple[str, str, bool]:
     """gpt-oss and Muse Glimmer: of a sequence of messages the last one that is for the user."""
     if MESSAGE not in text and "<|channel|>" not in text:
         return text, "", False
-    reply, thoughts = None, []
+    reply: str | None = None
+    thoughts: list[str] = []
     for header, body in _messages(text):
         if _for_user(header):
             thoughts += [] if reply is None else [reply]
@@ -129,8 +131,8 @@ def _without_bare(text: str, thinking: Thinking) -> tuple[str, str, bool]:
     heads, joint, reply = thinking.family.bare
     stripped = text.lstrip()
     if stripped.startswith(heads):
-        before, found, after = stripped.rpartition(joint) if joint else (stripped, "", "")
-        return after, before if found else stripped, not found
+        before, reached, after = stripped.rpartition(joint) if joint else (stripped, "", "")
+        return after, before if reached else stripped, not reached
     # The word may be the beginning of another one ("finally").
     if reply and stripped.startswith(reply) and not re.match(r"[a-z]", stripped[len(reply) :]):
         return stripped.removeprefix(reply), "", False

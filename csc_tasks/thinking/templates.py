@@ -3,7 +3,8 @@ the marks stay.
 """
 
 import re
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from typing import Any
 
 from csc_tasks.thinking.families import FAMILIES, Family, Thinking, closes, opened_by
 
@@ -22,7 +23,7 @@ _QUESTION = [{"role": "user", "content": "probe"}]
 _ANSWER = "assistant-message-probe"
 
 
-def of_tokenizer(tokenizer, arguments: Mapping[str, object] | None = None) -> Thinking:
+def of_tokenizer(tokenizer: Any, arguments: Mapping[str, object] | None = None) -> Thinking:
     """How a model with this tokenizer thinks, when its chat template is given `arguments`
     (`enable_thinking` and the like).
     """
@@ -35,7 +36,7 @@ def of_tokenizer(tokenizer, arguments: Mapping[str, object] | None = None) -> Th
             _QUESTION if answer is None else [*_QUESTION, {"role": "assistant", "content": answer}]
         )
         try:
-            return tokenizer.apply_chat_template(
+            rendered: str = tokenizer.apply_chat_template(
                 messages,
                 tokenize=False,
                 add_generation_prompt=answer is None,
@@ -45,12 +46,13 @@ def of_tokenizer(tokenizer, arguments: Mapping[str, object] | None = None) -> Th
             # Templates are programs of others: one that does not know a value, or this order of
             # roles, may raise anything.
             return None
+        return rendered
 
     return of_template(template, render, special_marks(tokenizer).values())
 
 
 def of_template(
-    template: str, render: Callable[..., str | None], tokens: Sequence[str] = ()
+    template: str, render: Callable[..., str | None], tokens: Collection[str] = ()
 ) -> Thinking:
     """How a model with this chat template thinks.
 
@@ -85,28 +87,28 @@ def of_name(model: str) -> Thinking:
     return Thinking(FAMILIES[0], True) if known else Thinking(thinks=None)
 
 
-def chat_template(tokenizer) -> str:
+def chat_template(tokenizer: object) -> str:
     """A tokenizer's chat template ("" where it has none); of several named ones the default."""
-    template = getattr(tokenizer, "chat_template", None) or ""
+    template: str | Mapping[str, str] = getattr(tokenizer, "chat_template", None) or ""
     if isinstance(template, Mapping):
         return template.get("default") or "".join(template.values())
     return template
 
 
-def special_marks(tokenizer) -> dict[int, str]:
+def special_marks(tokenizer: object) -> dict[int, str]:
     """token id -> mark, for the marks of thinking that decoding without special tokens would
     drop.
     """
     added = getattr(tokenizer, "added_tokens_decoder", {})
     special = {token.content: number for number, token in added.items() if token.special}
-    found = {}
+    marks: dict[int, str] = {}
     for family in FAMILIES:
         # Phi's <|end|> alone is no mark of thinking: the family's own marks have to be there too.
         if all(
             _spelt(mark, family, special) for mark in filter(None, (family.opening, family.closing))
         ):
-            found |= {special[mark]: mark for mark in family.marks() if mark in special}
-    return found
+            marks |= {special[mark]: mark for mark in family.marks() if mark in special}
+    return marks
 
 
 def _spelt(mark: str, family: Family, special: Container[str]) -> bool:
@@ -132,7 +134,7 @@ def decode(
     return "".join([*pieces, decoded(list(tokens[start:])) if start < len(tokens) else ""])
 
 
-def _family(template: str, tokens: Sequence[str]) -> Family | None:
+def _family(template: str, tokens: Collection[str]) -> Family | None:
     shown = next((family for family in FAMILIES if family.shows_in(template)), None)
     return shown or next((family for family in FAMILIES if family.opening in set(tokens)), None)
 

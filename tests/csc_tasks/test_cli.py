@@ -5,6 +5,7 @@ traceback, never in something else.
 import errno
 import importlib
 import json
+import os
 import subprocess
 import sys
 from types import ModuleType
@@ -269,6 +270,51 @@ def test_anything_else_keeps_its_traceback(error, verbs, monkeypatch):
 def test_what_main_returns_is_the_exit_status(verbs, monkeypatch):
     monkeypatch.setattr(sys.modules["fake_build_demo"], "main", lambda args: 3)
     assert cli.main(["build", "demo", "x"]) == 3
+
+
+@pytest.fixture(params=["package", "module", "package with a module of the same name"])
+def shadowed(request, tmp_path):
+    """A folder of the user's own with a `leaderboard` in it that Python finds before ours; returns
+    the folder and the path that is in the way.
+    """
+    if request.param == "module":
+        (tmp_path / "leaderboard.py").write_text("")
+        return tmp_path, tmp_path / "leaderboard.py"
+    (tmp_path / "leaderboard").mkdir()
+    (tmp_path / "leaderboard" / "__init__.py").write_text("")
+    if request.param != "package":
+        (tmp_path / "leaderboard" / "tables.py").write_text("")
+    return tmp_path, tmp_path / "leaderboard"
+
+
+def csc_from(folder, *words):
+    return subprocess.run(
+        [sys.executable, "-m", "csc_tasks.cli", *words],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": f"{folder}:{TASKS_DIR.parent}"},
+    )
+
+
+def test_a_package_of_the_users_own_in_the_way_is_one_line(shadowed):
+    folder, path = shadowed
+    done = csc_from(folder, "tables", "--help")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "error: csc tables needs the package leaderboard of csc-tasks, and Python finds"
+        f" {path} first: rename that, or take its folder off PYTHONPATH and run from another"
+        " folder\n"
+    )
+    # Verbs of other packages work there, and a folder that is no package is in nobody's way.
+    assert csc_from(folder, "tasks").stdout == f"{TASKS_DIR}\n"
+
+
+def test_a_folder_of_results_called_leaderboard_is_in_nobodys_way(tmp_path):
+    (tmp_path / "leaderboard").mkdir()
+    (tmp_path / "leaderboard" / "board.json").write_text("{}")
+    done = csc_from(tmp_path, "tables", "--help")
+    assert done.returncode == 0 and done.stdout.startswith("usage: csc tables")
 
 
 PROGRAM = '''"""Print numbers."""

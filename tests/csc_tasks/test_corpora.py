@@ -865,16 +865,16 @@ BAD_ROWS = [
         ["row 2", "topic is ['x']", "must be text"],
     ),
     (
-        "half a character",
+        "a lone surrogate",
         turns({"text": "\ud83d"}),
         "csconv",
-        ["row 2", "half a character (\\ud83d"],
+        ["row 2", "a lone surrogate (\\ud83d"],
     ),
     (
-        "half a character in a published row",
+        "a lone surrogate in a published row",
         turns({"text": "\ude00x"}, row=PUBLISHED),
         "csconv",
-        ["row 2", "half a character (\\ude00"],
+        ["row 2", "a lone surrogate (\\ude00"],
     ),
     ("a row that is a list", [1, 2], "csconv", ["row 2", "found [1, 2]", "a row is a JSON object"]),
     ("a row that is text", "hello", "qa", ["row 2", "found 'hello'"]),
@@ -966,7 +966,7 @@ BAD_ROWS = [
 )
 @pytest.mark.parametrize(("form", "suffix"), [("lines", "jsonl"), ("array", "json")])
 def test_a_bad_row_gives_one_clear_error(tmp_path, row, config, parts, form, suffix):
-    """As ASCII JSON, so that half a character can be written; the good row before it is row 1."""
+    """As ASCII JSON, so that a lone surrogate can be written; the good row before it is row 1."""
     good = {
         "csconv": changed(GOOD, conversation_id="good"),
         "qa": changed(QUESTION, conversation_id="good"),

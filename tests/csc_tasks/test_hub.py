@@ -7,9 +7,16 @@ import re
 
 import pytest
 
-from csc_tasks import hub
 from csc_tasks.errors import CscError, SettingError
-from csc_tasks.hub import HubError, Publication, publish, readable_size
+from csc_tasks.hub import (
+    HubError,
+    Publication,
+    address,
+    publication,
+    publish,
+    readable_size,
+    sending,
+)
 from tests.support.hub_server import READER, WRITER, blob_id, hub_server
 
 AGAIN = "csc push out --repo-id org/name --push"
@@ -144,7 +151,10 @@ def test_only_what_has_changed_is_sent(server, send, path):
 def test_hashes_are_those_of_lfs_and_of_git(tmp_path):
     for data in (b"", b"text\n", b"\0" * (3 << 20)):
         (tmp_path / "file").write_bytes(data)
-        assert hub._hashes(tmp_path / "file") == (hashlib.sha256(data).hexdigest(), blob_id(data))
+        assert publication.hashes(tmp_path / "file") == (
+            hashlib.sha256(data).hexdigest(),
+            blob_id(data),
+        )
     # `printf 'text\n' | git hash-object --stdin`
     assert blob_id(b"text\n") == "8e27be7d6154a1f68ea9160ef0e18691d20560dc"
 
@@ -420,7 +430,7 @@ def test_no_connection_at_all(server, send, monkeypatch):
 
 
 def test_a_bug_keeps_its_traceback(server, send, monkeypatch):
-    monkeypatch.setattr(hub, "_changes", lambda *_: 1 / 0)
+    monkeypatch.setattr(sending, "changes_to", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         send()
 
@@ -486,5 +496,5 @@ def test_sizes_read_well(size, text):
 def test_errors_of_the_hub_are_errors_a_user_can_act_on():
     assert issubclass(HubError, CscError)
     assert not re.search(
-        r"hf_[A-Za-z0-9]{8}", hub._without_secrets(f"Bearer {WRITER} and {READER}")
+        r"hf_[A-Za-z0-9]{8}", address.without_secrets(f"Bearer {WRITER} and {READER}")
     )

@@ -5,7 +5,14 @@ import dataclasses
 import pytest
 
 from csc_tasks.errors import SettingError
-from csc_tasks.settings import HELP, PUBLISHED_CORPUS, PUBLISHED_QA_CORPUS, Settings, read_settings
+from csc_tasks.settings import (
+    HELP,
+    PUBLISHED_CORPUS,
+    PUBLISHED_QA_CORPUS,
+    PlaySettings,
+    Settings,
+    read_settings,
+)
 
 KEYS = [field.name for field in dataclasses.fields(Settings)]
 
@@ -197,3 +204,14 @@ def test_variables_that_are_no_settings_are_left_alone():
         "CSC_LINK": "file.p12",
     }
     assert read_settings({}, others | {"csc_corpsu": "x", "XCSC_A": "x"}) == Settings()
+
+
+def test_what_every_request_carries_is_frozen_and_in_a_fixed_order():
+    """The key of lm_eval's request cache is made from these values: a new order is a new key."""
+    settings = read_settings(
+        {"csc_play": "plain", "csc_window": 3, "csc_date": "2025-01-02", "csc_think_tokens": 5}, {}
+    )
+    assert dataclasses.astuple(settings.playing()) == ("plain", 3, "2025-01-02", 0.02, 5)
+    assert read_settings({}, {}).playing() == PlaySettings()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.playing().window = 4

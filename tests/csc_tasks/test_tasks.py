@@ -12,7 +12,7 @@ from lm_eval import simple_evaluate
 from lm_eval.loggers import EvaluationTracker
 from lm_eval.tasks import TaskManager
 
-from csc_tasks import TASKS_DIR, corpora
+from csc_tasks import TASKS_DIR, corpora, play
 from csc_tasks.errors import DataError, ModelError, SettingError
 from csc_tasks.framework import STRATEGIES
 from csc_tasks.languages import language as language_of
@@ -370,6 +370,21 @@ def test_cached_requests_play_like_fresh_ones(corpus, tmp_path, monkeypatch):
         )
         == 9
     )
+
+
+def test_requests_cached_in_another_form_are_made_again(corpus, tmp_path, monkeypatch):
+    """They are pickles: those of a version whose requests had other fields would not play."""
+    monkeypatch.setattr("lm_eval.caching.cache.PATH", str(tmp_path / "requests"))
+    (tmp_path / "requests").mkdir()
+
+    def cached():
+        run(FakeLM(lambda prompt: "x"), corpus, ["csc_conv_ref"], cache_requests=True)
+        return {file.name for file in (tmp_path / "requests").iterdir()}
+
+    first = cached()
+    assert len(first) == 1 and cached() == first
+    monkeypatch.setattr(play, "FORMAT", play.FORMAT + 1)
+    assert len(cached() - first) == 1
 
 
 def test_strategy_choice_picks_by_sum_and_by_length(corpus):

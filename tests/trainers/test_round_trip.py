@@ -22,6 +22,7 @@ from csc_tasks.errors import ModelError
 from csc_tasks.play import PlayInstance, Renderer
 from csc_tasks.play.thoughts import as_planned, plan
 from csc_tasks.prompts import Reply, read_reply
+from csc_tasks.settings import PlaySettings
 from tests.support.fakes import sample_conversations
 from tests.support.thinking_templates import TEMPLATES, make_tokenizer, tokenizer_of
 from trainers.rendering import Rendering
@@ -242,7 +243,13 @@ def test_the_scoring_command_asks_as_was_trained(name, arguments, tokens):
     item, *_ = sample_conversations(("en",))
     prompt = asked_of(item, "chat")[1][0]
     request = PlayInstance(
-        "csc_generate", {}, ("", {}), 0, prompt=prompt, templated=True, think_tokens=tokens
+        "csc_generate",
+        {},
+        ("", {}),
+        0,
+        prompt=prompt,
+        templated=True,
+        settings=PlaySettings(think_tokens=tokens),
     )
     decided = plan(lm, [request])
     assert (decided.switch, decided.tokens) == ({}, 0)

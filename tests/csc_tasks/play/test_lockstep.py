@@ -13,7 +13,8 @@ from lm_eval.tasks import TaskManager
 from csc_tasks import TASKS_DIR, observe
 from csc_tasks.play import eligible, likelihoods, lockstep, rows
 from csc_tasks.play.requests import PlayInstance, Renderer
-from csc_tasks.prompts import instructions
+from csc_tasks.prompts import TurnPrompt, instructions
+from csc_tasks.tokens import shared_prefix
 from tests.support.fakes import sample_conversations, sample_questions, write_corpus
 from tests.support.models import STRICT
 from tests.support.play_models import COUNTING, REWRITING, random_model
@@ -236,7 +237,7 @@ def test_what_prompts_have_in_common_is_computed_once(model, corpus, monkeypatch
     encoded = [model.tok_encode(arguments[0]) for arguments, _ in found["csc_conv_ref"]]
     different, seen = 0, []
     for prompt in encoded:
-        different += len(prompt) - max([0, *(rows.shared_prefix(prompt, other) for other in seen)])
+        different += len(prompt) - max([0, *(shared_prefix(prompt, other) for other in seen)])
         seen.append(prompt)
     # A prefix of another row is not worth copying for a few tokens.
     assert different <= played.encoded <= different + rows.SHORTEST_COPY * len(encoded)
@@ -281,9 +282,18 @@ def test_an_interrupted_run_continues(model, corpus, tmp_path, monkeypatch):
 
 
 def test_few_conversations_fill_the_batch_with_runs_of_their_turns():
+    conversation = sample_conversations(("en",))[0]
+
     def turns(count, generated):
         return [
-            PlayInstance("csc_generate", {}, ("", {}), turn, generated=generated)
+            PlayInstance(
+                "csc_generate",
+                {},
+                ("", {}),
+                turn,
+                prompt=TurnPrompt(conversation, turn),
+                generated=generated,
+            )
             for turn in range(count)
         ]
 
@@ -365,7 +375,8 @@ def test_other_reasons_for_the_plain_way(model, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(model.model, "generate", lambda *_, **__: None)
         assert "a `generate` of its own" in why()
-    nothing = PlayInstance("csc_generate", {}, ("", {"max_gen_toks": 0}), 0)
+    prompt = TurnPrompt(sample_conversations(("en",))[0], 0)
+    nothing = PlayInstance("csc_generate", {}, ("", {"max_gen_toks": 0}), 0, prompt=prompt)
     assert "max_gen_toks=0" in eligible.why_plain(model, [nothing], False)
     for setting, value in {
         "no_repeat_ngram_size": 3,
@@ -390,7 +401,7 @@ def test_other_reasons_for_the_plain_way(model, tmp_path, monkeypatch):
 
 
 def test_a_cache_that_does_not_work_is_found_out(model, monkeypatch):
-    shared = rows.shared_prefix
+    shared = shared_prefix
     monkeypatch.setattr(
         rows, "shared_prefix", lambda one, other: min(len(other), shared(one, other) + 2)
     )

@@ -2,9 +2,9 @@
 ranks.
 """
 
+import asyncio
 import itertools
 import json
-import threading
 from dataclasses import replace
 
 import pytest
@@ -14,8 +14,9 @@ from lm_eval.tasks import TaskManager
 from csc_tasks import TASKS_DIR, corpora
 from csc_tasks.conversation import content_id
 from csc_tasks.play import length, share
+from csc_tasks.play.server import Server
+from tests.support import virtual_time
 from tests.support.fakes import FakeLM, gold_replies, sample_conversations, write_corpus
-from tests.support.servers import chat_server
 
 
 def many(count):
@@ -85,40 +86,40 @@ def test_backends_are_given_windows_of_conversations(tmp_path, task):
 
 
 class Slots:
-    """A server's answers: it gives none before all its slots are taken, so that a client who leaves
-    one empty is found waiting.
+    """A server in virtual time, in place of the connection: replies take 1 to 7 seconds, so that a
+    client who waits for the slowest of a round leaves slots empty.
 
-    `occupancy` has, for every answer given while there were conversations for all slots, the share
-    of slots in use.
+    `possible` are the seconds for which there were conversations enough for all slots, times the
+    slots; `busy` those of them in which a slot was at work.
     """
 
     def __init__(self, slots, turns):
         self.slots = slots
         self.left = dict(turns)
-        self.changed = threading.Condition()
         self.working = 0
         self.asked = []
-        self.occupancy = []
+        self.since = 0.0
+        self.busy = self.possible = 0.0
 
-    def __call__(self, body):
-        prompt = body["messages"][0]["content"]
+    async def once(self, server, payload, read):
+        prompt = payload["messages"][0]["content"]
         conversation = next(opening for opening in self.left if opening in prompt)
-        with self.changed:
-            self.asked.append(prompt)
-            self.working += 1
-            self.changed.notify_all()
-            self.changed.wait_for(
-                lambda: self.working >= self.slots or not self.enough(), timeout=3
-            )
-            if self.enough():
-                self.occupancy.append(self.working / self.slots)
-            self.left[conversation] -= 1
-            self.working -= 1
-            self.changed.notify_all()
-        return f"[Greeting] own {len(self.asked)}", "stop"
+        self.asked.append(prompt)
+        number = len(self.asked)
+        self.count(1)
+        await asyncio.sleep(1 + number % 7)
+        self.count(-1)
+        self.left[conversation] -= 1
+        message = {"role": "assistant", "content": f"[Greeting] own {number}"}
+        return read({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
 
-    def enough(self):
-        return sum(turns > 0 for turns in self.left.values()) >= self.slots
+    def count(self, change):
+        now = asyncio.get_running_loop().time()
+        if sum(turns > 0 for turns in self.left.values()) >= self.slots:
+            self.busy += (now - self.since) * self.working
+            self.possible += (now - self.since) * self.slots
+        self.since = now
+        self.working += change
 
 
 @pytest.mark.parametrize(("task", "count"), [("csc_conv_gen", 64), ("csc_conv_ref", 32)])
@@ -126,14 +127,17 @@ def test_an_api_is_kept_busy_without_waiting_for_the_slowest(tmp_path, monkeypat
     monkeypatch.setenv("OPENAI_API_KEY", "not-a-key")
     corpus = write_corpus(tmp_path, conversations=many(count))
     slots = Slots(16, {c.dialogue[0].text: len(c.scored_turns()) for c in many(count)})
-    with chat_server(slots) as server:
-        backend = f"model=stub,base_url={server.url},num_concurrent=16"
-        results = run(
-            "local-chat-completions", corpus, task, model_args=backend, apply_chat_template=True
-        )
+    monkeypatch.setattr(asyncio, "run", virtual_time.run)
+    monkeypatch.setattr(Server, "_once", lambda server, *args: slots.once(server, *args))
+    backend = "model=stub,base_url=http://127.0.0.1:9/v1/chat/completions,num_concurrent=16"
+    results = run(
+        "local-chat-completions", corpus, task, model_args=backend, apply_chat_template=True
+    )
     turns = results["results"][task]["turns,none"]
     assert len(slots.asked) == len(set(slots.asked)) == turns
-    assert len(slots.occupancy) > turns / 3 and sum(slots.occupancy) / len(slots.occupancy) > 0.9
+    # Not a second of a slot is lost, and the seconds that count are more than half of all: a reply
+    # takes four on average.
+    assert slots.busy == slots.possible > 4 * turns / 2
     # A conversation's turns follow each other: few more conversations are under way at a time than
     # there are slots.
     spans = {}

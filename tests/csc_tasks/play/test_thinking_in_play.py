@@ -16,6 +16,7 @@ from lm_eval.tasks import TaskManager
 
 from csc_tasks import TASKS_DIR
 from csc_tasks.play import rows
+from csc_tasks.prompts import TurnPrompt
 from tests.support.fakes import sample_conversations, sample_questions, write_corpus
 from tests.support.servers import chat_server
 from tests.support.thinking_templates import make_tokenizer
@@ -283,7 +284,12 @@ def test_without_a_setting_a_model_that_cannot_help_it_gets_the_default(models, 
     lm = hf(models("always opened"))
     requests = [
         PlayInstance(
-            "csc_generate", {}, ("", {"max_new_tokens": 12, "until": ["x"]}), 0, templated=True
+            "csc_generate",
+            {},
+            ("", {"max_new_tokens": 12, "until": ["x"]}),
+            0,
+            prompt=TurnPrompt(sample_conversations(("en",))[0], 0),
+            templated=True,
         )
     ] * 2
     how = plan(lm, requests)

@@ -1,0 +1,202 @@
+"""A corpus name, file, folder or Hub id -> conversations or questions, whatever public schema they
+are in.
+
+Read are our dataset folders (and Hub repositories of that layout), the embedded demo, the published
+CSConv/RoleCS files (DianJin/DianJin-CSC-Data) and the published QA rows
+(Lakshan2003/customer-support-client-agent-conversations). Nothing is dropped in silence: what a
+reader changes or leaves out is in `Corpus.counts`.
+"""
+
+import hashlib
+import itertools
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from csc_tasks import shapes
+from csc_tasks.conversation import Conversation
+from csc_tasks.corpora.files import (
+    CONFIGS,
+    SPLITS,
+    choose_files,
+    one_set,
+    relative_files,
+)
+from csc_tasks.corpora.remote import from_hub
+from csc_tasks.corpora.rows import rows_of
+from csc_tasks.corpora.schemas import read_conversation, read_question, text_of_row
+from csc_tasks.errors import DataError, SettingError
+from csc_tasks.languages.detect import settle
+from csc_tasks.question import Question
+
+__all__ = [
+    "CONFIGS",
+    "DEMO_DIR",
+    "SPLITS",
+    "Corpus",
+    "available",
+    "choose_files",
+    "content_hash",
+    "file_config",
+    "load",
+]
+
+Item = Conversation | Question
+
+DEMO_DIR = Path(__file__).resolve().parents[1] / "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """What was read. `items` are Conversations (csconv, rolecs) or Questions (qa) in sha256(id)
+    order, so that a prefix is a random sample.
+
+    `revision` is the resolved commit of a Hub repository, else None. `content_hash` identifies the
+    items whatever file they came in. `counts` holds what reading did to them, by reason.
+    """
+
+    name: str
+    config: str
+    split: str
+    items: tuple[Any, ...]
+    revision: str | None
+    content_hash: str
+    counts: Mapping[str, int]
+
+    @property
+    def languages(self) -> list[str]:
+        """The languages that occur, sorted."""
+        return sorted({item.language for item in self.items})
+
+    def summary(self) -> str:
+        """One line for a log: what was read, from where, and everything that was changed."""
+        at = f"@{self.revision[:12]}" if self.revision else ""
+        kind = "questions" if self.config.startswith("qa") else "conversations"
+        done = "".join(f"; {count} {reason}" for reason, count in sorted(self.counts.items()))
+        return (
+            f"{self.name}{at}: {len(self.items)} {kind} ({self.config}/{self.split},"
+            f" {'+'.join(self.languages)}){done}"
+        )
+
+
+def load(name: str, config: str, split: str, revision: str | None = None) -> Corpus:
+    """Read one split of a corpus.
+
+    name: `demo`, a folder, a file, or a Hub dataset id (optionally `ORG/NAME@REVISION`). config:
+    csconv, rolecs, qa or qa_<variant>. Raises DataError that names file and row, or, when there is
+    no such split, says what there is; SettingError for a revision of something that is not on the
+    Hub.
+    """
+    if revision and (name == "demo" or os.path.exists(os.path.expanduser(name))):
+        raise SettingError(
+            f"{name} is here and no Hub id, so it has no revision {revision!r}; leave the"
+            " revision out"
+        )
+    if name == "demo":
+        root, commit = DEMO_DIR, None
+    elif os.path.exists(os.path.expanduser(name)):
+        root, commit = Path(name).expanduser(), None
+    else:
+        root, commit = from_hub(name, config, split, revision)
+    if root.is_file():
+        files = [root]
+    else:
+        listed = relative_files(root)
+        files = [root / file for file in one_set(name, listed, config, split)]
+    counts: Counter[str] = Counter()
+    read = read_question if config.startswith("qa") else read_conversation
+    rows: list[tuple[Mapping[str, Any], str]] = []
+    for file in files:
+        shown = name if root.is_file() else f"{name} {file.relative_to(root).as_posix()}"
+        rows += [(row, f"{shown} row {number}") for number, row in rows_of(file, shown)]
+    placed: list[tuple[Item, str]] = [
+        (read(row, where, config, counts), where) for row, where in _with_languages(rows, counts)
+    ]
+    if not placed:
+        what = "the file" if root.is_file() else f"{config}/{split}"
+        raise DataError(f"{name}: {what} has no rows ({', '.join(file.name for file in files)})")
+    items = sorted(_with_unique_ids(placed, counts), key=_order)
+    return Corpus(name, config, split, tuple(items), commit, content_hash(items), dict(counts))
+
+
+def file_config(file: Path) -> str:
+    """The config that the rows of a single file belong to, by the first of them: qa, or csconv for
+    conversations of any kind.
+    """
+    first = next(rows_of(file, str(file)), (0, {}))[1]
+    return "qa" if "client_question" in first else "csconv"
+
+
+def available(name: str, config: str, split: str) -> bool:
+    """Whether a local corpus (`demo` or a folder) has this split."""
+    root = DEMO_DIR if name == "demo" else Path(name).expanduser()
+    return root.is_dir() and bool(choose_files(relative_files(root), config, split))
+
+
+def content_hash(items: Iterable[Item]) -> str:
+    """sha256 (16 hex digits) over the items' rows in order."""
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update(
+            json.dumps(item.to_row(), ensure_ascii=False, sort_keys=True).encode() + b"\n"
+        )
+    return digest.hexdigest()[:16]
+
+
+def _with_languages(
+    rows: list[tuple[Mapping[str, Any], str]], counts: Counter[str]
+) -> list[tuple[Mapping[str, Any], str]]:
+    """The rows (row, where), each with a language: the one it declares, else the one that its text
+    is in.
+    """
+    # A row without a text is refused where it is read.
+    silent = [
+        i
+        for i, (row, _) in enumerate(rows)
+        if not row.get("language") and ("client_question" in row or shapes.turns_key(row))
+    ]
+    named = [row.get("language") for row, _ in rows]
+    declared = Counter(name for name in named if isinstance(name, str) and name)
+    texts = [(rows[i][1], text_of_row(*rows[i])) for i in silent]
+    for i, code in zip(silent, settle(texts, declared, counts), strict=True):
+        rows[i] = ({**rows[i][0], "language": code}, rows[i][1])
+    return rows
+
+
+def _key(item: Item) -> str:
+    return (
+        f"{item.conversation_id}/{item.turn_index}"
+        if isinstance(item, Question)
+        else item.conversation_id
+    )
+
+
+def _order(item: Item) -> tuple[str, str]:
+    return hashlib.sha256(_key(item).encode()).hexdigest(), _key(item)
+
+
+def _with_unique_ids(placed: Sequence[tuple[Item, str]], counts: Counter[str]) -> Iterator[Item]:
+    """Rows that share an id would be one cluster twice over: identical content is numbered on,
+    differing content is an error.
+    """
+    taken = {item.conversation_id for item, _ in placed}
+    first: dict[str, tuple[Item, str]] = {}
+    for item, where in placed:
+        original, there = first.setdefault(_key(item), (item, where))
+        if where == there:
+            yield item
+            continue
+        if item != original:
+            raise DataError(
+                f"{where}: the id {_key(item)!r} stands for another row too, {there}; ids must be"
+                " unique"
+            )
+        names = (f"{item.conversation_id}-{number}" for number in itertools.count(2))
+        numbered = next(name for name in names if name not in taken)
+        taken.add(numbered)
+        counts["identical rows kept under a numbered id"] += 1
+        yield replace(item, conversation_id=numbered)

@@ -1,0 +1,134 @@
+"""Supporter turns: the tasks over conversations."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from csc_tasks import corpora, play
+from csc_tasks.conversation import Conversation
+from csc_tasks.documents import document_key
+from csc_tasks.errors import DataError
+from csc_tasks.metrics import METRICS, Metric
+from csc_tasks.metrics.result_names import normalised
+from csc_tasks.prompts import TurnPrompt, read_reply, read_text
+from csc_tasks.records import (
+    Column,
+    choice_record,
+    measure_choices,
+    signatures_of_choices,
+    turn_record,
+    without_strategies,
+)
+from csc_tasks.runs.task_record import CHOICE
+from csc_tasks.tasks.support import Answered, Document, SupportTask, flag, log
+
+
+class ConversationTask(SupportTask[Conversation, TurnPrompt]):
+    """Supporter turns: `csc_conv_ref` and its variants. `VARIANT` is "predict", "vanilla" or
+    "oracle" (Table 8).
+    """
+
+    PER = "turn"
+    RECORDS = "turns"
+    VARIANT = "predict"
+
+    @property
+    def variant(self) -> str:
+        return CHOICE if self.REQUEST is play.CHOOSE else self.VARIANT
+
+    def read_corpus(self) -> corpora.Corpus:
+        return corpora.load(self.settings.corpus, "csconv", "test", self.settings.revision)
+
+    def keep(self, items: list[Conversation]) -> list[Conversation]:
+        labelled = [item for item in items if item.scored_turns()]
+        if len(labelled) < len(items):
+            log.warning(
+                "%s: %d conversations without a labelled supporter turn are not asked about",
+                self.corpus.name,
+                len(items) - len(labelled),
+            )
+        if not labelled:
+            raise DataError(
+                f"{self.corpus.name}: no conversation has a labelled supporter turn; strategies are"
+                " needed to score against"
+            )
+        return labelled
+
+    def choose_metrics(self) -> list[Metric]:
+        chosen = super().choose_metrics()
+        return chosen if self.VARIANT == "predict" else without_strategies(chosen)
+
+    def requests_of(self, item: Conversation) -> list[TurnPrompt]:
+        return [
+            TurnPrompt(item, turn, self.settings.prompt, self.VARIANT)
+            for turn in item.scored_turns()
+        ]
+
+    def doc_to_target(self, doc: Document, doc_to_target: object = None) -> list[str]:
+        return [prompt.target() for prompt in self.requests_of(self.items[document_key(doc)])]
+
+    def record(self, prompt: TurnPrompt, played: play.Played) -> dict[str, Any]:
+        chooses = self.VARIANT == "predict"
+        read = read_reply if chooses else read_text
+        reply = read(played.text, played.thinking, prompt.language)
+        history = flag(played.history_truncated)
+        return turn_record(
+            prompt.conversation,
+            prompt.turn,
+            reply,
+            played.truncated,
+            history,
+            chooses,
+            played.failed,
+        )
+
+
+class GeneratedContextTask(ConversationTask):
+    """`csc_conv_gen`: the model's own earlier turns stand where the gold supporter's were."""
+
+    GENERATED = True
+
+
+class VanillaTask(ConversationTask):
+    """`cscx_conv_ref_vanilla`: no strategies anywhere."""
+
+    VARIANT = "vanilla"
+
+
+class OracleTask(ConversationTask):
+    """`cscx_conv_ref_oracle`: the gold strategy is given."""
+
+    VARIANT = "oracle"
+
+
+class StrategyChoiceTask(ConversationTask):
+    """`cscx_strategy_choice`: which of the twelve names is likeliest, by summed and by
+    length-normalised log-likelihood.
+    """
+
+    REQUEST = play.CHOOSE
+    NAMES = ("strategy_acc", "strategy_macro_f1", "stage_overlap", "failed")
+
+    def choose_metrics(self) -> list[Metric]:
+        return [METRICS[name] for name in self.NAMES]
+
+    def result_names(self) -> dict[str, Metric]:
+        named = super().result_names()
+        return named | {
+            normalised(name): metric for name, metric in named.items() if metric.of == "strategy"
+        }
+
+    def record_of(self, prompt: TurnPrompt, answered: Answered) -> dict[str, Any]:
+        assert isinstance(answered, play.Choice)
+        return choice_record(
+            prompt.conversation,
+            prompt.turn,
+            answered.loglikelihoods,
+            flag(answered.history_truncated),
+            answered.failed,
+        )
+
+    def measure(self, records: Sequence[dict[str, Any]]) -> dict[str, Column]:
+        return measure_choices(records, self.metrics, self.languages)
+
+    def signatures(self) -> dict[str, str]:
+        return signatures_of_choices(self.metrics, self.languages)

@@ -1,0 +1,113 @@
+"""Answers: the tasks over questions."""
+
+from typing import Any
+
+from csc_tasks import corpora, play
+from csc_tasks.errors import DataError
+from csc_tasks.prompts import AnswerPrompt, read_answer
+from csc_tasks.question import Question
+from csc_tasks.records import answer_record
+from csc_tasks.tasks.support import Document, SupportTask, flag, log
+
+
+class QuestionTask(SupportTask[Question, AnswerPrompt]):
+    """Answers: `csc_qa` and its variants. `CONTEXT` is what of the history the model sees; `STAGE`
+    keeps one stage.
+    """
+
+    PER = "answer"
+    RECORDS = "answers"
+    CONTEXT = "summary"
+    STAGE: str | None = None
+
+    @property
+    def variant(self) -> str:
+        return self.STAGE or self.CONTEXT
+
+    def read_corpus(self) -> corpora.Corpus:
+        config = f"qa_{self.settings.qa_variant}" if self.settings.qa_variant else "qa"
+        return corpora.load(self.settings.qa_corpus, config, "test", self.settings.qa_revision)
+
+    def keep(self, items: list[Question]) -> list[Question]:
+        unanswered = [
+            item.conversation_id
+            for item in items
+            if not getattr(item, self.settings.qa_reference).strip()
+        ]
+        if unanswered:
+            raise DataError(
+                f"{self.corpus.name}: {len(unanswered)} rows have an empty"
+                f" {self.settings.qa_reference} (first: {unanswered[0]}); choose the other one with"
+                " csc_qa_reference or mend the rows"
+            )
+        if self.STAGE is None:
+            return items
+        if any(item.stage is None for item in items):
+            raise DataError(
+                f"{self.corpus.name}: its rows carry no stage; label them with: csc build qa-stages"
+                f" {self.corpus.name} --llm openai:MODEL"
+            )
+        of_stage = [item for item in items if item.stage == self.STAGE]
+        log.info(
+            "%s: %d of %d questions are of stage %s",
+            self.corpus.name,
+            len(of_stage),
+            len(items),
+            self.STAGE,
+        )
+        if not of_stage:
+            raise DataError(f"{self.corpus.name}: no question is of stage {self.STAGE}")
+        return of_stage
+
+    def requests_of(self, item: Question) -> list[AnswerPrompt]:
+        return [AnswerPrompt(item, self.settings.prompt, self.CONTEXT)]
+
+    def doc_to_target(self, doc: Document, doc_to_target: object = None) -> list[str]:
+        return [doc[self.settings.qa_reference]]
+
+    def record(self, prompt: AnswerPrompt, played: play.Played) -> dict[str, Any]:
+        reference = getattr(prompt.question, self.settings.qa_reference)
+        reply = read_answer(played.text, played.thinking)
+        history = flag(played.history_truncated)
+        return answer_record(
+            prompt.question, reference, reply, played.truncated, history, played.failed
+        )
+
+    def provenance(self) -> dict[str, Any]:
+        return super().provenance() | {"reference": self.settings.qa_reference}
+
+
+class FullHistoryTask(QuestionTask):
+    """`cscx_qa_full`: the whole history instead of the summary."""
+
+    CONTEXT = "full"
+
+
+class LastTurnsTask(QuestionTask):
+    """`cscx_qa_last`: the last four turns instead of the summary."""
+
+    CONTEXT = "last"
+
+
+class NoHistoryTask(QuestionTask):
+    """`cscx_qa_none`: the question alone."""
+
+    CONTEXT = "none"
+
+
+class EarlyTask(QuestionTask):
+    """`cscx_qa_early`: early questions only."""
+
+    STAGE = "early"
+
+
+class MidTask(QuestionTask):
+    """`cscx_qa_mid`: questions of the middle only."""
+
+    STAGE = "mid"
+
+
+class LateTask(QuestionTask):
+    """`cscx_qa_late`: late questions only."""
+
+    STAGE = "late"
