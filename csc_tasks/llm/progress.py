@@ -104,7 +104,7 @@ class Progress:
         )
         return " | ".join(filter(None, parts))
 
-    def _draw(self, line):
+    def _draw(self, line: str) -> None:
         if not self._terminal:
             print(line, file=self.stream, flush=True)
             return
@@ -113,7 +113,7 @@ class Progress:
         self.stream.flush()
         self._drawn = len(line)
 
-    def _clear(self):
+    def _clear(self) -> None:
         if self._terminal and self._drawn:
             self.stream.write("\r" + " " * self._drawn + "\r")
 
