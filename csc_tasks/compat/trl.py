@@ -6,6 +6,9 @@ token, and a validation loss over tokens. Whether the trainer leaves prepared ro
 at in every training (trainers/qlora.py).
 """
 
+import importlib
+from typing import Any
+
 METHODS = ("_get_train_sampler", "compute_loss", "evaluation_loop", "prediction_step")
 """What of SFTTrainer is extended; most of it comes from transformers' Trainer."""
 
@@ -15,15 +18,16 @@ def why_no_trainer() -> str | None:
     there.
     """
     try:
-        from trl import SFTConfig, SFTTrainer
+        trl: Any = importlib.import_module("trl")
+        config, trainer = trl.SFTConfig, trl.SFTTrainer
     except Exception as error:  # whatever a trl raises that does not fit its transformers
         return (
             f"it cannot be imported ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
         )
-    absent = [name for name in METHODS if not hasattr(SFTTrainer, name)]
+    absent = [name for name in METHODS if not hasattr(trainer, name)]
     if absent:
         return f"SFTTrainer has no {', '.join(absent)} there"
-    fields = getattr(SFTConfig, "__dataclass_fields__", {})
+    fields = getattr(config, "__dataclass_fields__", {})
     absent = [
         name
         for name in ("packing", "max_length", "eval_packing", "gradient_checkpointing")

@@ -51,7 +51,7 @@ def main(args: Namespace) -> int:
         raise SettingError(f"--seconds {args.seconds:g}: give a number above 0 and up to 600")
     if (args.adapter or args.load) and not args.model:
         raise SettingError("--adapter and --load go with --model")
-    counts: Counter = Counter()
+    counts: Counter[str] = Counter()
     off = []
     looked_at = model(args) if args.model else findings(args.models, args.seconds)
     for finding in looked_at:

@@ -9,9 +9,10 @@ import json
 import logging
 import shlex
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from csc_tasks.doctor import BROKEN, NOTE, OK, Finding
 
@@ -28,11 +29,11 @@ class Subject:
     name: str
     folder: Path
     adapter: Path | None
-    config: object = None
-    tokenizer: object = None
-    skeleton: object = None
-    arguments: dict = field(default_factory=dict)
-    settings: dict = field(default_factory=dict)
+    config: Any = None
+    tokenizer: Any = None
+    skeleton: Any = None
+    arguments: dict[str, object] = field(default_factory=dict)
+    settings: dict[str, str | int] = field(default_factory=dict)
     stop: str | None = None
 
     @property
@@ -55,7 +56,7 @@ def describe(name: str, adapter: str | None = None, load: bool = False) -> Itera
         yield not_a_model(name)
         return
     subject = Subject(name, folder, Path(adapter).expanduser() if adapter else None)
-    steps = {
+    steps: dict[str, Callable[[Subject], Iterator[Finding]]] = {
         "model": model_findings,
         "weights": weight_findings,
         "context": length_findings,
@@ -128,7 +129,7 @@ def local_folder(name: str) -> Path | None:
 
 def scoring_command(subject: Subject) -> str:
     """The lm_eval command for this model."""
-    arguments = {"pretrained": subject.name}
+    arguments: dict[str, object] = {"pretrained": subject.name}
     if subject.adapter:
         arguments["peft"] = str(subject.adapter)
     arguments |= subject.arguments
@@ -151,13 +152,15 @@ def model_findings(subject: Subject) -> Iterator[Finding]:
     subject.config = AutoConfig.from_pretrained(subject.folder)
     subject.tokenizer = AutoTokenizer.from_pretrained(subject.folder)
     with torch.device("meta"):
-        subject.skeleton = AutoModelForCausalLM.from_config(subject.config)
+        automatic: Any = AutoModelForCausalLM  # its methods have no types
+        subject.skeleton = automatic.from_config(subject.config)
     count = subject.skeleton.num_parameters()
     quantized = getattr(subject.config, "quantization_config", None)
     if quantized:
-        method = (
-            quantized.get("quant_method") if isinstance(quantized, dict) else quantized.quant_method
-        )
+        if isinstance(quantized, dict):
+            method = quantized.get("quant_method")
+        else:
+            method = quantized.quant_method
         size = f"quantised by {getattr(method, 'value', method)}"
     else:
         dtype = subject.config.dtype or torch.float32
@@ -177,7 +180,7 @@ def model_findings(subject: Subject) -> Iterator[Finding]:
 
 def weight_findings(subject: Subject) -> Iterator[Finding]:
     """Weights that are not there; nothing where all are."""
-    wanted = set()
+    wanted: set[str] = set()
     for index in subject.folder.glob("*.index.json"):
         weight_map = json.loads(index.read_text(encoding="utf-8")).get("weight_map", {})
         wanted |= set(weight_map.values())

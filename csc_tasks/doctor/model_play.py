@@ -8,16 +8,17 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from csc_tasks.doctor import BROKEN, NOTE, OK, Finding
-from csc_tasks.doctor.model import in_bytes
+from csc_tasks.doctor.model import Subject, in_bytes
 from csc_tasks.prefix_cache import by_adapter, by_generation, by_model
 
 SUBJECT = "lockstep play"
 SLOWER = "replies are the same, and slower: every prompt is computed from its start"
 
 
-def lockstep(subject, load: bool) -> Iterator[Finding]:
+def lockstep(subject: Subject, load: bool) -> Iterator[Finding]:
     """One finding; `load`: whether it is tried with the model's weights."""
     reason = why_not(subject)
     if reason:
@@ -29,7 +30,7 @@ def lockstep(subject, load: bool) -> Iterator[Finding]:
         yield Finding(OK, SUBJECT, found)
 
 
-def why_not(subject) -> str | None:
+def why_not(subject: Subject) -> str | None:
     """What the model's code, configuration and adapter have against it."""
     from transformers import GenerationConfig
 
@@ -48,7 +49,7 @@ def why_not(subject) -> str | None:
     )
 
 
-def trial(subject) -> Finding:
+def trial(subject: Subject) -> Finding:
     """What a process finds out that loads the weights; only lm_eval's may import play."""
     tokens = longest_prompt(subject.tokenizer)
     words = [sys.executable, "-m", "csc_tasks.play.trial", str(subject.folder), str(tokens)]
@@ -68,7 +69,7 @@ def trial(subject) -> Finding:
     return Finding(OK, SUBJECT, found)
 
 
-def longest_prompt(tokenizer) -> int:
+def longest_prompt(tokenizer: Any) -> int:
     """How many tokens the longest prompt of the embedded corpus has."""
     from csc_tasks import corpora
     from csc_tasks.prompts import TurnPrompt
