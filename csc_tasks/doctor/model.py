@@ -84,15 +84,15 @@ def not_a_model(name: str) -> Finding:
     """What a name is that `local_folder` finds no model under."""
     folder = Path(name).expanduser()
     if (folder / "adapter_config.json").is_file():
-        found = f"{name}: an adapter, not a model"
-        return Finding(BROKEN, "model", found, f"csc doctor --model BASE --adapter {name}")
+        text = f"{name}: an adapter, not a model"
+        return Finding(BROKEN, "model", text, f"csc doctor --model BASE --adapter {name}")
     if folder.suffix == ".gguf" or any(folder.glob("*.gguf")):
-        found = f"{name}: a GGUF file, which transformers would unpack to full size"
+        text = f"{name}: a GGUF file, which transformers would unpack to full size"
         advice = "serve it (llama-server) and use --model local-chat-completions"
-        return Finding(BROKEN, "model", found, advice)
-    found = f"{name}: no folder with a config.json, and no model that was fetched before"
+        return Finding(BROKEN, "model", text, advice)
+    text = f"{name}: no folder with a config.json, and no model that was fetched before"
     advice = "give the folder that save_pretrained wrote, or fetch it first (hf download ORG/NAME)"
-    return Finding(BROKEN, "model", found, advice)
+    return Finding(BROKEN, "model", text, advice)
 
 
 @contextlib.contextmanager
@@ -165,17 +165,17 @@ def model_findings(subject: Subject) -> Iterator[Finding]:
     else:
         dtype = subject.config.dtype or torch.float32
         size = f"{in_bytes(count * dtype.itemsize)} in {str(dtype).removeprefix('torch.')}"
-    found = f"{type(subject.skeleton).__name__}, {in_words(count)} parameters, {size}"
-    yield Finding(OK, "model", found)
+    text = f"{type(subject.skeleton).__name__}, {in_words(count)} parameters, {size}"
+    yield Finding(OK, "model", text)
     rows = getattr(subject.skeleton.get_input_embeddings(), "num_embeddings", None)
     tokens = len(subject.tokenizer)
     # Without its files transformers makes an empty tokenizer for some models and says nothing.
     if not subject.tokenizer.encode("a", add_special_tokens=False):
-        found = f"no tokenizer in {subject.folder}: what is made without one knows no letters"
-        yield Finding(BROKEN, "tokenizer", found, "save the model's own tokenizer beside it")
+        text = f"no tokenizer in {subject.folder}: what is made without one knows no letters"
+        yield Finding(BROKEN, "tokenizer", text, "save the model's own tokenizer beside it")
     elif rows and rows < tokens:
-        found = f"the tokenizer knows {tokens:,} tokens, and the model has embeddings for {rows:,}"
-        yield Finding(BROKEN, "vocabulary", found, "take the model's own tokenizer")
+        text = f"the tokenizer knows {tokens:,} tokens, and the model has embeddings for {rows:,}"
+        yield Finding(BROKEN, "vocabulary", text, "take the model's own tokenizer")
 
 
 def weight_findings(subject: Subject) -> Iterator[Finding]:
@@ -187,8 +187,8 @@ def weight_findings(subject: Subject) -> Iterator[Finding]:
     missing = sorted(name for name in wanted if not (subject.folder / name).exists())
     kinds = ("*.safetensors", "pytorch_model*.bin")
     if missing:
-        found = f"{len(missing)} of {len(wanted)} files are missing ({missing[0]})"
-        yield Finding(BROKEN, "weights", found, "fetch the model again")
+        text = f"{len(missing)} of {len(wanted)} files are missing ({missing[0]})"
+        yield Finding(BROKEN, "weights", text, "fetch the model again")
     elif not any(any(subject.folder.glob(kind)) for kind in kinds):
         yield Finding(
             BROKEN, "weights", f"there are none in {subject.folder}", "fetch the model again"
@@ -207,8 +207,8 @@ def length_findings(subject: Subject) -> Iterator[Finding]:
     if length:
         yield Finding(OK, "context", f"{length:,} tokens")
     else:
-        found = "the model names none, so lm_eval takes 2,048 tokens"
-        yield Finding(NOTE, "context", found, "add max_length=N to --model_args")
+        text = "the model names none, so lm_eval takes 2,048 tokens"
+        yield Finding(NOTE, "context", text, "add max_length=N to --model_args")
 
 
 def in_words(count: int) -> str:

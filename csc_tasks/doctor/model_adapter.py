@@ -19,16 +19,16 @@ def adapter_findings(subject: "Subject") -> Iterator[Finding]:
         merged = _record(subject.folder / MERGED_RECORD)
         if merged:
             subject.settings |= trained_on(merged)
-            found = f"{merged['model']} and an adapter trained with csc_prompt={merged['style']}"
-            yield Finding(OK, "merged from", found)
+            text = f"{merged['model']} and an adapter trained with csc_prompt={merged['style']}"
+            yield Finding(OK, "merged from", text)
         return
     from peft import PeftConfig
 
     try:
         config = PeftConfig.from_pretrained(str(subject.adapter))
     except (OSError, ValueError):
-        found = f"{subject.adapter}: no adapter that peft can read"
-        yield Finding(BROKEN, "adapter", found, "give the folder with adapter_config.json")
+        text = f"{subject.adapter}: no adapter that peft can read"
+        yield Finding(BROKEN, "adapter", text, "give the folder with adapter_config.json")
         return
     layers = getattr(config, "target_modules", None) or ()
     targets = set() if isinstance(layers, str) else set(layers)
@@ -70,14 +70,14 @@ def embeddings(subject: "Subject", targets: set[str], whole: set[str]) -> Iterat
     advice = "score it merged: csc train --out ADAPTER --merge DIR"
     tied = skeleton.config.get_text_config().tie_word_embeddings
     if tied and (outputs in targets or {inputs, outputs} & whole):
-        found = (
+        text = (
             "it trains embeddings that the base uses as input and output; lm_eval shares them "
             "again, and fails or scores other weights"
         )
-        yield Finding(BROKEN, "embeddings", found, advice)
+        yield Finding(BROKEN, "embeddings", text, advice)
     elif {inputs, outputs} & (targets | whole) and rows != tokens:
-        found = f"it trains {rows:,} embeddings; lm_eval cuts them to the tokenizer's {tokens:,}"
-        yield Finding(BROKEN, "embeddings", found, advice)
+        text = f"it trains {rows:,} embeddings; lm_eval cuts them to the tokenizer's {tokens:,}"
+        yield Finding(BROKEN, "embeddings", text, advice)
 
 
 def _record(file: Path) -> dict[str, Any]:

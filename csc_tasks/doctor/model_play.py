@@ -26,8 +26,8 @@ def lockstep(subject: Subject, load: bool) -> Iterator[Finding]:
     elif load:
         yield trial(subject)
     else:
-        found = "its configuration allows it; every run tries it first, and --load tries it now"
-        yield Finding(OK, SUBJECT, found)
+        text = "its configuration allows it; every run tries it first, and --load tries it now"
+        yield Finding(OK, SUBJECT, text)
 
 
 def why_not(subject: Subject) -> str | None:
@@ -60,13 +60,13 @@ def trial(subject: Subject) -> Finding:
         answer = json.loads(done.stdout.splitlines()[-1])
     except (IndexError, ValueError):
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        found = f"the model cannot be loaded ({lines[-1][:200]})"
-        return Finding(BROKEN, SUBJECT, found, "look at the model's files, and at the memory")
+        text = f"the model cannot be loaded ({lines[-1][:200]})"
+        return Finding(BROKEN, SUBJECT, text, "look at the model's files, and at the memory")
     where = f"the model takes {in_bytes(answer['memory'])} on {answer['device']}"
     if answer["why"]:
         return Finding(NOTE, SUBJECT, f"off: {answer['why']}; {where}", SLOWER)
-    found = f"on: with {tokens:,} tokens its logits are those without a cache; {where}"
-    return Finding(OK, SUBJECT, found)
+    text = f"on: with {tokens:,} tokens its logits are those without a cache; {where}"
+    return Finding(OK, SUBJECT, text)
 
 
 def longest_prompt(tokenizer: Any) -> int:

@@ -47,8 +47,8 @@ def template_findings(subject: "Subject") -> Iterator[Finding]:
     """
     tokenizer = subject.tokenizer
     if not subject.templated:
-        found = "none: prompts are plain text (csc_prompt=single), up to the next speaker's line"
-        yield Finding(NOTE, "chat template", found, "chat style takes an instruction-tuned model")
+        text = "none: prompts are plain text (csc_prompt=single), up to the next speaker's line"
+        yield Finding(NOTE, "chat template", text, "chat style takes an instruction-tuned model")
         yield stops(subject, tokenizer.eos_token or "")
         return
     how = thinking.of_tokenizer(tokenizer)
@@ -61,8 +61,8 @@ def template_findings(subject: "Subject") -> Iterator[Finding]:
         yield Finding(BROKEN, "chat template", str(error))
         return
     family = next((name for name, mark in FAMILIES.items() if mark in prompt), "of its own")
-    found = f"{family}; takes {content}; prompts end in {prompt[-SHOWN:]!r}"
-    yield Finding(OK, "chat template", found)
+    text = f"{family}; takes {content}; prompts end in {prompt[-SHOWN:]!r}"
+    yield Finding(OK, "chat template", text)
     hidden = "refused or hidden: instructions open the first user message instead"
     yield Finding(OK, "system role", "shown" if template.shows_system else hidden)
     try:
@@ -71,10 +71,10 @@ def template_findings(subject: "Subject") -> Iterator[Finding]:
         yield Finding(NOTE, "chat style", str(error))
     yield thinking_finding(how)
     if template.prints_date:
-        found = (
+        text = (
             f"the template prints today's: it is given {DATE} (csc_date), so that runs ask the same"
         )
-        yield Finding(OK, "date", found)
+        yield Finding(OK, "date", text)
     after = whole.rpartition(_ANSWER)[2]
     end = through_first(after, special_tokens(tokenizer)) or tokenizer.eos_token or ""
     yield stops(subject, end)
@@ -95,9 +95,9 @@ def stops(subject: "Subject", end: str) -> Finding:
     """Where generation stops, against `end`, which the template puts behind a reply."""
     tokenizer = subject.tokenizer
     if not end:
-        found = "neither template nor tokenizer has a mark that ends a reply"
+        text = "neither template nor tokenizer has a mark that ends a reply"
         return Finding(
-            NOTE, "stops", found, "every reply is max_gen_toks long; add until=... to --gen_kwargs"
+            NOTE, "stops", text, "every reply is max_gen_toks long; add until=... to --gen_kwargs"
         )
     tokens = stop_tokens(str(subject.folder), None, tokenizer, subject.config)
     shown = ", ".join(tokenizer.decode([token]) for token in sorted(tokens)) or "none"
@@ -105,5 +105,5 @@ def stops(subject: "Subject", end: str) -> Finding:
     if last in tokens:
         return Finding(OK, "stops", f"{shown}; a turn ends with {tokenizer.decode([last])}")
     subject.stop = tokenizer.decode([last])
-    found = f"{shown}; a turn ends with {subject.stop}, where generation goes on"
-    return Finding(NOTE, "stops", found, "the command below names it")
+    text = f"{shown}; a turn ends with {subject.stop}, where generation goes on"
+    return Finding(NOTE, "stops", text, "the command below names it")

@@ -21,6 +21,7 @@ Cells = list[str | int]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """Of `csc journal`."""
     parser.add_argument("action", choices=("stats", "costs", "export"))
     parser.add_argument("file", type=Path, metavar="FILE", help="the journal")
     parser.add_argument(
@@ -33,6 +34,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
+    """Print what was asked for; raises SettingError for a file that is no journal."""
     {"stats": print_stats, "costs": print_costs, "export": print_rows}[args.action](args)
 
 

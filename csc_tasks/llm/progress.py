@@ -84,11 +84,10 @@ class Progress:
         stages = llm.budget.stages.values()
         uncounted = sum(stage.uncounted for stage in stages)
         rate = (ended - ended_then) / seconds
-        left = (
-            f"{clock((self.total - ended) / rate) if rate else '?'} left"
-            if ended < self.total
-            else clock(now - self.started)
-        )
+        if ended >= self.total:
+            left = clock(now - self.started)
+        else:
+            left = f"{clock((self.total - ended) / rate) if rate else '?'} left"
         cost = llm.budget.cost
         parts = (
             f"{self.name} {self.done:,}/{self.total:,} done, {self.dropped:,} dropped,"

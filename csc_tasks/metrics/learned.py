@@ -254,7 +254,7 @@ def _values(
     if not predictions:
         return [], signature
 
-    def on(device: torch.device) -> list[float]:
+    def on(device: "torch.device") -> list[float]:
         return score_once(
             f"{label} {language}",
             predictions,
