@@ -1,9 +1,9 @@
 """What goes to an LLM backend and what comes back: Request, then Reply or Failure."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-Message = Mapping[str, str]
+Message = dict[str, str]
 """One chat message: its `role` and its `content`."""
 
 
@@ -41,8 +41,8 @@ class Request:
     repeat: int
     attempt: int
     messages: list[Message]
-    schema: Mapping[str, object] | None = None
-    sampling: Mapping[str, object] = field(default_factory=dict)
+    schema: dict[str, Any] | None = None
+    sampling: dict[str, object] = field(default_factory=dict)
     kind: str = "chat"
 
 

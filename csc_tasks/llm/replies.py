@@ -12,7 +12,7 @@ object, NaN and Infinity are refused. Types are strict: "false" is no boolean an
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -88,7 +88,7 @@ def json_block(text: str) -> str:
     return "\n".join(lines[first + 1 : last])
 
 
-def reply_schema(model: "type[BaseModel]") -> dict[str, object]:
+def reply_schema(model: "type[BaseModel]") -> dict[str, Any]:
     """The JSON schema of `model` in the strict form servers take: every object is closed and all of
     its names are required.
     """
