@@ -60,8 +60,7 @@ class Row(Identity):
     request: str
 
 
-Rows = list[tuple[Any, ...]]
-"""What SQLite gives: its columns have no types of Python's."""
+Rows = list[tuple[Any, ...]]  # what SQLite gives has no types of Python's
 
 
 @dataclass(frozen=True, slots=True)
