@@ -19,11 +19,18 @@ import inspect
 import logging
 import re
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any, cast
 
 from csc_tasks import TASKS_DIR
 from csc_tasks.autoload import start
 from csc_tasks.errors import CscError
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
+    from importlib.machinery import ModuleSpec
 
 SWITCH = "CSC_TASKS_AUTOLOAD"
 HOOK = "csc_tasks_autoload"  # the name under which start.py is installed
@@ -31,6 +38,8 @@ ENTRY_POINT_GROUP = "lm_eval.tasks"
 MANAGER = "lm_eval.tasks.manager"
 EVALUATOR = "lm_eval.evaluator"
 NOT_FOUND = "Tasks not found: "  # how lm_eval's error about unknown task names begins
+
+Hook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
 
 logger = logging.getLogger(__name__)
 _looking: set[str] = set()
@@ -49,7 +58,7 @@ def install() -> None:
             change(sys.modules[name])
 
 
-def find_manager(asking, path):
+def find_manager(asking: object, path: Sequence[str] | None) -> "ModuleSpec | None":
     """The spec of lm_eval's task manager, with a loader that extends the module.
 
     `asking` is the finder that calls; the spec is the one that the other finders give.
@@ -57,12 +66,14 @@ def find_manager(asking, path):
     return _find(asking, MANAGER, path, extend)
 
 
-def find_evaluator(asking, path):
+def find_evaluator(asking: object, path: Sequence[str] | None) -> "ModuleSpec | None":
     """The same for lm_eval's evaluator, which then checks a run before it loads a model."""
     return _find(asking, EVALUATOR, path, check_first)
 
 
-def _find(asking, name, path, change):
+def _find(
+    asking: object, name: str, path: Sequence[str] | None, change: Callable[[Any], None]
+) -> "ModuleSpec | None":
     if name in _looking:  # a second finder of ours, asked by the loop below
         return None
     _looking.add(name)
@@ -73,7 +84,9 @@ def _find(asking, name, path, change):
             spec = finder.find_spec(name, path)
             if spec is not None:
                 if spec.loader is not None:
-                    spec.loader = ChangingLoader(spec.loader, change)
+                    # A loader by what it can do: as a subclass of Loader it would inherit methods
+                    # that are to be those of the loader it stands in for.
+                    spec.loader = cast("Loader", ChangingLoader(spec.loader, change))
                 return spec
         return None
     finally:
@@ -83,15 +96,17 @@ def _find(asking, name, path, change):
 class ChangingLoader:
     """Stands in for a module's loader until the module is loaded, then changes the module."""
 
-    def __init__(self, loader, change):
+    def __init__(self, loader: "Loader", change: Callable[[Any], None]) -> None:
         self.loader = loader
         self.change = change
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.loader, name)
 
-    def exec_module(self, module):
-        module.__loader__ = module.__spec__.loader = self.loader
+    def exec_module(self, module: ModuleType) -> None:
+        module.__loader__ = self.loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self.loader
         self.loader.exec_module(module)
         try:
             self.change(module)
@@ -99,7 +114,7 @@ class ChangingLoader:
             logger.warning("%s (%s: %s)", UNCHANGED[self.change], type(error).__name__, error)
 
 
-def extend(manager):
+def extend(manager: Any) -> None:
     """Make `manager.TaskManager` scan the csc tasks too; an lm_eval that finds plugins stays."""
     original = manager.TaskManager.__init__
     if discovers_plugins(manager) or hasattr(original, "csc_tasks"):
@@ -109,7 +124,7 @@ def extend(manager):
         raise TypeError("TaskManager takes no include_path")
 
     @functools.wraps(original)
-    def init(self, *args, **settings):
+    def init(self: Any, *args: Any, **settings: Any) -> None:
         call = signature.bind(self, *args, **settings)
         call.apply_defaults()
         asked = call.arguments["include_path"]
@@ -118,11 +133,11 @@ def extend(manager):
         original(*call.args, **call.kwargs)
         self.include_path = asked
 
-    init.csc_tasks = True
+    vars(init)["csc_tasks"] = True
     manager.TaskManager.__init__ = init
 
 
-def with_tasks_dir(include_path, include_defaults=True):
+def with_tasks_dir(include_path: Any, include_defaults: bool = True) -> Any:
     """`include_path` with TASKS_DIR in front: later folders override earlier ones.
 
     Unchanged when the caller wants nothing but what he names (`include_defaults=False`), and when a
@@ -137,7 +152,7 @@ def with_tasks_dir(include_path, include_defaults=True):
     return [TASKS_DIR, *paths]
 
 
-def check_first(evaluator):
+def check_first(evaluator: Any) -> None:
     """Make `evaluator.simple_evaluate` check its arguments before it loads a model.
 
     In lm_eval's own process, and in no other, errors of ours then end in one line.
@@ -150,23 +165,23 @@ def check_first(evaluator):
         raise TypeError("simple_evaluate takes other arguments")
 
     @functools.wraps(original)
-    def simple_evaluate(*args, **settings):
+    def simple_evaluate(*args: Any, **settings: Any) -> Any:
         from csc_tasks.checks import check_run
 
         call = signature.bind(*args, **settings)
         check_run(call.arguments)
         return original(*call.args, **call.kwargs)
 
-    simple_evaluate.csc_tasks = True
+    vars(simple_evaluate)["csc_tasks"] = True
     evaluator.simple_evaluate = simple_evaluate
     if start.is_lm_eval(sys.orig_argv):
         sys.excepthook = one_line_hook(sys.excepthook)
 
 
-def one_line_hook(otherwise):
+def one_line_hook(otherwise: Hook) -> Hook:
     """An `excepthook` that prints one line for what `explain` knows, else calls `otherwise`."""
 
-    def hook(kind, error, trace):
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         line = explain(error)
         if line is None:
             otherwise(kind, error, trace)
@@ -191,7 +206,7 @@ def explain(error: BaseException) -> str | None:
     return None
 
 
-def discovers_plugins(manager):
+def discovers_plugins(manager: Any) -> bool:
     """Whether the source of lm_eval's task discovery names our entry point group (0.4.13: no)."""
     quoted_group = re.compile(rf"""["']{re.escape(ENTRY_POINT_GROUP)}["']""")
     sources = Path(manager.__file__).parent.glob("*.py")

@@ -20,7 +20,9 @@ import hashlib
 import os
 import tempfile
 import zipfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from setuptools import build_meta
 from setuptools.build_meta import (
@@ -43,10 +45,12 @@ __all__ = [
     "prepare_metadata_for_build_wheel",
 ]
 
+Settings = Mapping[str, Any] | None
+
 HOOK = "csc_tasks_autoload"
 
 
-def start_up_files():
+def start_up_files() -> dict[str, bytes]:
     """Name and content of each file of the start-up hook."""
     folder = os.path.dirname(os.path.abspath(__file__))
     with open(os.path.join(folder, "start.py"), "rb") as file:
@@ -58,23 +62,31 @@ def start_up_files():
     }
 
 
-def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+def build_wheel(
+    wheel_directory: str,
+    config_settings: Settings = None,
+    metadata_directory: str | None = None,
+) -> str:
     """PEP 517's build_wheel: setuptools' wheel with the start-up hook; returns its file name."""
     with fresh_build_folder():
-        name = build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
+        name: str = build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
     add_start_up_files(os.path.join(wheel_directory, name))
     return name
 
 
-def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
+def build_editable(
+    wheel_directory: str,
+    config_settings: Settings = None,
+    metadata_directory: str | None = None,
+) -> str:
     """PEP 660's build_editable: setuptools' editable wheel with the hook; returns its file name."""
-    name = build_meta.build_editable(wheel_directory, config_settings, metadata_directory)
+    name: str = build_meta.build_editable(wheel_directory, config_settings, metadata_directory)
     add_start_up_files(os.path.join(wheel_directory, name))
     return name
 
 
 @contextmanager
-def fresh_build_folder():
+def fresh_build_folder() -> Iterator[None]:
     """Lets setuptools work in a temporary folder: from ./build it would also pack what earlier
     builds left, deleted task files included.
     """
@@ -92,7 +104,7 @@ def fresh_build_folder():
                 del os.environ["DIST_EXTRA_CONFIG"]
 
 
-def add_start_up_files(wheel):
+def add_start_up_files(wheel: str) -> None:
     """Add the start-up hook to the wheel at this path; other entries keep their bytes and dates."""
     added = start_up_files()
     with zipfile.ZipFile(wheel) as old:
@@ -112,7 +124,7 @@ def add_start_up_files(wheel):
     os.replace(wheel + ".new", wheel)
 
 
-def record_line(name, content):
+def record_line(name: str, content: bytes) -> str:
     """The line of a wheel's RECORD for one file."""
     digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode("ascii")
     return f"{name},sha256={digest},{len(content)}\n"

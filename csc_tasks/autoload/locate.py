@@ -7,13 +7,15 @@ switched off, an install with
     lm_eval --include_path "$(csc tasks)" --tasks 'csc_*' ...
 """
 
+from argparse import ArgumentParser, Namespace
+
 from csc_tasks import TASKS_DIR
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """`csc tasks` takes no arguments."""
 
 
-def main(args):
+def main(args: Namespace) -> None:
     """Print TASKS_DIR."""
     print(TASKS_DIR)

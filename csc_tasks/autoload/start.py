@@ -13,7 +13,7 @@ import sys
 PROGRAMS = {"lm_eval", "lm-eval", "lm_eval.exe", "lm-eval.exe", "lm_eval.__main__", "-mlm_eval"}
 
 
-def start():
+def start() -> None:
     """Make this module one of Python's import finders if the program is lm_eval; once."""
     switch = os.environ.get("CSC_TASKS_AUTOLOAD")
     if switch == "0" or (switch != "1" and not is_lm_eval(sys.orig_argv)):
@@ -21,7 +21,7 @@ def start():
     insert()
 
 
-def is_lm_eval(words):
+def is_lm_eval(words: "list[str]") -> bool:
     """Whether one of these words is lm_eval, as in `python -m lm_eval` or `torchrun -m lm_eval`."""
     for word in words:
         program = word.replace("\\", "/").removesuffix("/__main__.py")
@@ -30,14 +30,14 @@ def is_lm_eval(words):
     return False
 
 
-def insert():
+def insert() -> None:
     """Put this module first among the import finders, unless it is one already."""
     finder = sys.modules[__name__]
     if finder not in sys.meta_path:
         sys.meta_path.insert(0, finder)
 
 
-def find_spec(name, path=None, target=None):
+def find_spec(name: str, path: "list[str] | None" = None, target: object = None) -> object:
     """Python asks this for every import: None, except for two modules that csc_tasks extends."""
     if name not in ("lm_eval.tasks.manager", "lm_eval.evaluator"):
         return None

@@ -16,10 +16,14 @@ it fails one of these.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 # In transformers 4 these had tokenizers of their own, so bert-score put no space before their
 # texts; now they share RoBERTa's.
 _WITHOUT_SPACE = {"bart", "led", "lilt", "longformer", "mvp"}
+
+
+Encode = Callable[[str], list[int]]
 
 
 def why_no_bertscore() -> str | None:
@@ -46,7 +50,7 @@ def why_no_bertscore() -> str | None:
     return f"bert_score.utils has no {', '.join(absent)} there" if absent else None
 
 
-def encoder(tokenizer, model_type: str) -> Callable[[str], list[int]]:
+def encoder(tokenizer: Any, model_type: str) -> Encode:
     """text -> token ids with special tokens, at most `tokenizer.model_max_length`, as bert-score on
     transformers 4 made them.
 
@@ -62,26 +66,28 @@ def encoder(tokenizer, model_type: str) -> Callable[[str], list[int]]:
 
     def encode(text: str) -> list[int]:
         text = text.strip()
-        return tokenizer.encode(
+        ids: list[int] = tokenizer.encode(
             f" {text}" if spaced and text else text,
             max_length=tokenizer.model_max_length,
             truncation=True,
         )
+        return ids
 
     def upstream(text: str) -> list[int]:
-        return utils.sent_encode(tokenizer, text)
+        ids: list[int] = utils.sent_encode(tokenizer, text)
+        return ids
 
     return upstream if _agree(upstream, encode, tokenizer.model_max_length) else encode
 
 
-def _agree(upstream: Callable, ours: Callable, longest: int) -> bool:
+def _agree(upstream: Encode, ours: Encode, longest: int) -> bool:
     try:
         return all(upstream(text) == ours(text) for text in ("", " a", "a a", "a " * (longest + 1)))
     except (AttributeError, OverflowError, TypeError, ValueError):
         return False
 
 
-def cut(model, layers: int):
+def cut(model: Any, layers: int) -> Any:
     """`model` (an encoder, or the encoder of an encoder-decoder) without the layers above `layers`,
     as bert-score cuts it.
     """
@@ -89,7 +95,7 @@ def cut(model, layers: int):
 
     class Loaded:
         @staticmethod
-        def from_pretrained(name):
+        def from_pretrained(name: str) -> Any:
             return model
 
     # get_model loads and cuts in one go; here it is handed what is already loaded, under a name

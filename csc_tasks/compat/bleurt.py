@@ -18,8 +18,12 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from csc_tasks.errors import require
+
+if TYPE_CHECKING:
+    import torch
 
 
 @cache
@@ -32,11 +36,11 @@ def package() -> ModuleType:
     lent = moved not in sys.modules and not _exists(moved)
     if lent:
         sys.modules[moved] = ModuleType(moved)
-        sys.modules[moved].BertTokenizerFast = transformers.BertTokenizer
+        vars(sys.modules[moved])["BertTokenizerFast"] = transformers.BertTokenizer
     pruning = not hasattr(pytorch_utils, "find_pruneable_heads_and_indices")
     if pruning:
         # Named on import and called only when attention heads are pruned, which nothing here does.
-        pytorch_utils.find_pruneable_heads_and_indices = None
+        vars(pytorch_utils)["find_pruneable_heads_and_indices"] = None
     try:
         bleurt_pytorch = require("bleurt_pytorch", "learned", "bleurt")
         from bleurt_pytorch.bleurt import modeling_bleurt
@@ -44,7 +48,7 @@ def package() -> ModuleType:
         if lent:
             del sys.modules[moved]
         if pruning:
-            del pytorch_utils.find_pruneable_heads_and_indices
+            del vars(pytorch_utils)["find_pruneable_heads_and_indices"]
 
     base = modeling_bleurt.BleurtPreTrainedModel
     for name, method in (
@@ -73,7 +77,9 @@ def _exists(module: str) -> bool:
     return find_spec(module) is not None
 
 
-def _extended_attention_mask(self, attention_mask, input_shape, *_, **__):
+def _extended_attention_mask(
+    self: Any, attention_mask: "torch.Tensor", input_shape: object, *_: object, **__: object
+) -> "torch.Tensor":
     """(batch, length) of ones and zeros -> (batch, 1, 1, length), added to attention scores: 0
     where attended to, else the lowest float.
     """
@@ -83,12 +89,14 @@ def _extended_attention_mask(self, attention_mask, input_shape, *_, **__):
     return (1.0 - attention_mask[:, None, None, :].to(dtype)) * torch.finfo(dtype).min
 
 
-def _head_mask(self, head_mask, num_hidden_layers, *_, **__):
+def _head_mask(
+    self: Any, head_mask: object, num_hidden_layers: int, *_: object, **__: object
+) -> list[None]:
     """No head is masked in any layer."""
     return [None] * num_hidden_layers
 
 
-def load(place: str):
+def load(place: str) -> tuple[Any, dict[str, Any]]:
     """(model, loading info) of a BLEURT model in 32-bit floats, on the CPU and in evaluation mode.
 
     Raises ValueError for a model that is something else, and what transformers raises.
@@ -117,7 +125,7 @@ def vocabulary(place: str, longest: int) -> tuple[str, Callable[[str], list[int]
     ValueError for a vocabulary without [CLS] and [SEP].
     """
     from transformers import BertTokenizer
-    from transformers.utils import cached_file
+    from transformers.utils.hub import cached_file
 
     quiet = {
         "_raise_exceptions_for_missing_entries": False,
@@ -125,7 +133,8 @@ def vocabulary(place: str, longest: int) -> tuple[str, Callable[[str], list[int]
     }
     # The names that bleurt-pytorch and the original BLEURT give it.
     for name in ("spm.model", "sent_piece.model"):
-        if file := cached_file(place, name, **quiet):
+        file = cached_file(place, name, **quiet)
+        if file:
             import sentencepiece
 
             pieces = sentencepiece.SentencePieceProcessor(model_file=file)
@@ -143,6 +152,9 @@ def vocabulary(place: str, longest: int) -> tuple[str, Callable[[str], list[int]
         raise ValueError("neither spm.model nor a WordPiece vocabulary is there")
 
     def ids(text: str) -> list[int]:
-        return tokenizer.encode(text, add_special_tokens=False, truncation=True, max_length=longest)
+        encoded: list[int] = tokenizer.encode(
+            text, add_special_tokens=False, truncation=True, max_length=longest
+        )
+        return encoded
 
     return "wordpiece", ids, tokenizer.cls_token_id, tokenizer.sep_token_id

@@ -9,10 +9,11 @@ The tasks send requests of their own types, so LM and CachingLM are given method
 
 import importlib
 import logging
+from typing import Any
 
 log = logging.getLogger("lm_eval.csc_tasks")
 
-USED = {
+USED: dict[str, dict[str, list[str]]] = {
     "lm_eval.api.model": {"LM": ["set_cache_hook"], "CachingLM": ["__getattr__"], "hash_args": []},
     "lm_eval.api.task": {
         "ConfigurableTask": [
@@ -56,7 +57,7 @@ def why_no_tasks() -> str | None:
     """
     for module, names in USED.items():
         try:
-            found = importlib.import_module(module)
+            library = importlib.import_module(module)
         except ModuleNotFoundError as error:
             if (error.name or "").split(".")[0] in ("torch", "transformers", "accelerate", "peft"):
                 continue
@@ -70,9 +71,9 @@ def why_no_tasks() -> str | None:
             absent = [
                 attribute
                 for attribute in attributes
-                if not hasattr(getattr(found, name, None), attribute)
+                if not hasattr(getattr(library, name, None), attribute)
             ]
-            if not hasattr(found, name) or absent:
+            if not hasattr(library, name) or absent:
                 return f"{module} has no {'.'.join([name, *absent[:1]])} there"
     return None
 
@@ -82,7 +83,7 @@ class SteadyBatchSize:
     it is measured once a model.
     """
 
-    def __init__(self, lm) -> None:
+    def __init__(self, lm: Any) -> None:
         self.lm = lm
 
     def __enter__(self) -> None:
@@ -96,6 +97,6 @@ class SteadyBatchSize:
                 log.info("batch size %s, measured once", self.lm.csc_batch_size)
             self.lm.batch_size_per_gpu = self.lm.csc_batch_size
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.measured:
             self.lm.batch_size_per_gpu = self.before

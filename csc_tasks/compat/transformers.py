@@ -10,10 +10,11 @@
 import inspect
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from functools import lru_cache, wraps
+from typing import Any
 
 CACHE_NAMES = ("cache", "past_key_values")
 """What `forward` calls its key-value cache; a model that brings code of its own may keep the old
@@ -35,7 +36,7 @@ _COMPILE = "_compile_jinja_template"
 _RENDERING = threading.RLock()
 
 
-def cache_argument(model) -> str | None:
+def cache_argument(model: Any) -> str | None:
     """The name under which `model.forward` takes a key-value cache; None where it takes none by
     name.
 
@@ -66,7 +67,7 @@ def pinned_date(day: date) -> Iterator[None]:
         original = getattr(module, _COMPILE)
 
         @wraps(original)
-        def compile_template(template: str):
+        def compile_template(template: str) -> Any:
             # Unwrapped, it compiles anew and knows of no cache, so that what is changed is our own.
             return _compiled(inspect.unwrap(original), template, day)
 
@@ -78,7 +79,7 @@ def pinned_date(day: date) -> Iterator[None]:
 
 
 @lru_cache(maxsize=32)
-def _compiled(compile_template, template: str, day: date):
+def _compiled(compile_template: Callable[[str], Any], template: str, day: date) -> Any:
     """A compiled chat template of our own, in an environment in which it is always `day`."""
     compiled = compile_template(template)
     midnight = datetime(day.year, day.month, day.day)
@@ -123,9 +124,9 @@ def why_no_lockstep() -> str | None:
     needed = CacheLayerMixin.__abstractmethods__ - LAYER_METHODS
     if needed:
         return f"a cache layer must have {', '.join(sorted(needed))} there"
-    for cls, argument in ((Cache, "layers"), (DynamicCache, "config")):
-        if argument not in inspect.signature(cls).parameters:
-            return f"{cls.__name__} takes no `{argument}` there"
+    for cache, argument in ((Cache, "layers"), (DynamicCache, "config")):
+        if argument not in inspect.signature(cache).parameters:
+            return f"{cache.__name__} takes no `{argument}` there"
     if not issubclass(DynamicLayer, CacheLayerMixin) or not hasattr(GenerationMixin, "generate"):
         return "caches and `generate` are built otherwise there"
     for cls in (LlamaForCausalLM, Qwen3ForCausalLM):

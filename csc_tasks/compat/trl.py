@@ -13,6 +13,7 @@ token, and a validation loss over tokens. What it, and trainers/trainer.py, allo
   name and reads it until version 6; trl still reads the old one, which then mirrors the new one.
 """
 
+import importlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,15 +29,16 @@ def why_no_trainer() -> str | None:
     there.
     """
     try:
-        from trl import SFTConfig, SFTTrainer
+        trl: Any = importlib.import_module("trl")
+        config, trainer = trl.SFTConfig, trl.SFTTrainer
     except Exception as error:  # whatever a trl raises that does not fit its transformers
         return (
             f"it cannot be imported ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
         )
-    absent = [name for name in METHODS if not hasattr(SFTTrainer, name)]
+    absent = [name for name in METHODS if not hasattr(trainer, name)]
     if absent:
         return f"SFTTrainer has no {', '.join(absent)} there"
-    fields = getattr(SFTConfig, "__dataclass_fields__", {})
+    fields = getattr(config, "__dataclass_fields__", {})
     absent = [
         name
         for name in ("packing", "max_length", "eval_packing", "gradient_checkpointing")

@@ -20,6 +20,6 @@ class Finding:
     advice: str = ""
 
     def line(self) -> str:
-        return f"{self.state:<6}  {self.subject:<18}  {self.found}" + (
-            f" -> {self.advice}" if self.advice else ""
-        )
+        """The finding as it is printed."""
+        advice = f" -> {self.advice}" if self.advice else ""
+        return f"{self.state:<6}  {self.subject:<18}  {self.found}{advice}"

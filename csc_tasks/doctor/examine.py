@@ -25,6 +25,7 @@ from csc_tasks.errors import SettingError
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """Of `csc doctor`."""
     parser.add_argument(
         "models", nargs="*", metavar="MODEL", help="a model to look for: a folder or a Hub id"
     )
@@ -47,11 +48,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> int:
+    """Print the findings; 1 where something is broken or switched off. Raises SettingError."""
     if not 0 < args.seconds <= 600:
         raise SettingError(f"--seconds {args.seconds:g}: give a number above 0 and up to 600")
     if (args.adapter or args.load) and not args.model:
         raise SettingError("--adapter and --load go with --model")
-    counts: Counter = Counter()
+    counts: Counter[str] = Counter()
     off = []
     looked_at = model(args) if args.model else findings(args.models, args.seconds)
     for finding in looked_at:

@@ -8,10 +8,14 @@ import shutil
 import sys
 from collections.abc import Iterator
 from importlib import metadata
+from typing import TYPE_CHECKING
 
 from csc_tasks import TASKS_DIR, __version__
 from csc_tasks.autoload import HOOK, SWITCH, discovers_plugins
 from csc_tasks.doctor import BROKEN, NOTE, OK, Finding
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 NAME = "csc-tasks"
 
@@ -53,7 +57,7 @@ def versions() -> Iterator[Finding]:
         yield libraries(f"extra {extra}", needed, NOTE, f"pip install --upgrade '{NAME}[{extra}]'")
 
 
-def requirements(installed: metadata.Distribution) -> dict[str, list]:
+def requirements(installed: metadata.Distribution) -> "dict[str, list[Requirement]]":
     """Extra ("" for what is always needed) -> packaging Requirements; extras that only join others
     are left out.
     """
@@ -61,15 +65,19 @@ def requirements(installed: metadata.Distribution) -> dict[str, list]:
 
     parsed = [Requirement(text) for text in installed.requires or ()]
     plain = [one for one in parsed if one.marker is None or one.marker.evaluate({"extra": ""})]
-    found = {"": plain}
+    needed = {"": plain}
     for extra in installed.metadata.get_all("Provides-Extra") or ():
-        own = [one for one in parsed if one not in plain and one.marker.evaluate({"extra": extra})]
+        own = [
+            one
+            for one in parsed
+            if one not in plain and one.marker is not None and one.marker.evaluate({"extra": extra})
+        ]
         if not any(one.name == NAME for one in own):
-            found[extra] = own
-    return found
+            needed[extra] = own
+    return needed
 
 
-def libraries(subject: str, needed: list, if_absent: str, advice: str) -> Finding:
+def libraries(subject: str, needed: "list[Requirement]", if_absent: str, advice: str) -> Finding:
     """One finding about a list of requirements: `if_absent` where some are missing, BROKEN where
     one is there and too old or too new.
     """
@@ -84,12 +92,9 @@ def libraries(subject: str, needed: list, if_absent: str, advice: str) -> Findin
         if not one.specifier.contains(version, prereleases=True):
             unfit.append(f"{one.name} {version} where {one.specifier} is needed")
     if unfit:
-        return Finding(
-            BROKEN,
-            subject,
-            "; ".join([*unfit, *([f"without {', '.join(missing)}"] if missing else [])]),
-            advice,
-        )
+        if missing:
+            unfit.append(f"without {', '.join(missing)}")
+        return Finding(BROKEN, subject, "; ".join(unfit), advice)
     if missing:
         return Finding(
             if_absent,

@@ -9,9 +9,10 @@ import json
 import logging
 import shlex
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from csc_tasks.doctor import BROKEN, NOTE, OK, Finding
 
@@ -28,11 +29,11 @@ class Subject:
     name: str
     folder: Path
     adapter: Path | None
-    config: object = None
-    tokenizer: object = None
-    skeleton: object = None
-    arguments: dict = field(default_factory=dict)
-    settings: dict = field(default_factory=dict)
+    config: Any = None
+    tokenizer: Any = None
+    skeleton: Any = None
+    arguments: dict[str, object] = field(default_factory=dict)
+    settings: dict[str, str | int] = field(default_factory=dict)
     stop: str | None = None
 
     @property
@@ -55,7 +56,7 @@ def describe(name: str, adapter: str | None = None, load: bool = False) -> Itera
         yield not_a_model(name)
         return
     subject = Subject(name, folder, Path(adapter).expanduser() if adapter else None)
-    steps = {
+    steps: dict[str, Callable[[Subject], Iterator[Finding]]] = {
         "model": model_findings,
         "weights": weight_findings,
         "context": length_findings,
@@ -83,15 +84,15 @@ def not_a_model(name: str) -> Finding:
     """What a name is that `local_folder` finds no model under."""
     folder = Path(name).expanduser()
     if (folder / "adapter_config.json").is_file():
-        found = f"{name}: an adapter, not a model"
-        return Finding(BROKEN, "model", found, f"csc doctor --model BASE --adapter {name}")
+        text = f"{name}: an adapter, not a model"
+        return Finding(BROKEN, "model", text, f"csc doctor --model BASE --adapter {name}")
     if folder.suffix == ".gguf" or any(folder.glob("*.gguf")):
-        found = f"{name}: a GGUF file, which transformers would unpack to full size"
+        text = f"{name}: a GGUF file, which transformers would unpack to full size"
         advice = "serve it (llama-server) and use --model local-chat-completions"
-        return Finding(BROKEN, "model", found, advice)
-    found = f"{name}: no folder with a config.json, and no model that was fetched before"
+        return Finding(BROKEN, "model", text, advice)
+    text = f"{name}: no folder with a config.json, and no model that was fetched before"
     advice = "give the folder that save_pretrained wrote, or fetch it first (hf download ORG/NAME)"
-    return Finding(BROKEN, "model", found, advice)
+    return Finding(BROKEN, "model", text, advice)
 
 
 @contextlib.contextmanager
@@ -128,7 +129,7 @@ def local_folder(name: str) -> Path | None:
 
 def scoring_command(subject: Subject) -> str:
     """The lm_eval command for this model."""
-    arguments = {"pretrained": subject.name}
+    arguments: dict[str, object] = {"pretrained": subject.name}
     if subject.adapter:
         arguments["peft"] = str(subject.adapter)
     arguments |= subject.arguments
@@ -151,41 +152,43 @@ def model_findings(subject: Subject) -> Iterator[Finding]:
     subject.config = AutoConfig.from_pretrained(subject.folder)
     subject.tokenizer = AutoTokenizer.from_pretrained(subject.folder)
     with torch.device("meta"):
-        subject.skeleton = AutoModelForCausalLM.from_config(subject.config)
+        automatic: Any = AutoModelForCausalLM  # its methods have no types
+        subject.skeleton = automatic.from_config(subject.config)
     count = subject.skeleton.num_parameters()
     quantized = getattr(subject.config, "quantization_config", None)
     if quantized:
-        method = (
-            quantized.get("quant_method") if isinstance(quantized, dict) else quantized.quant_method
-        )
+        if isinstance(quantized, dict):
+            method = quantized.get("quant_method")
+        else:
+            method = quantized.quant_method
         size = f"quantised by {getattr(method, 'value', method)}"
     else:
         dtype = subject.config.dtype or torch.float32
         size = f"{in_bytes(count * dtype.itemsize)} in {str(dtype).removeprefix('torch.')}"
-    found = f"{type(subject.skeleton).__name__}, {in_words(count)} parameters, {size}"
-    yield Finding(OK, "model", found)
+    text = f"{type(subject.skeleton).__name__}, {in_words(count)} parameters, {size}"
+    yield Finding(OK, "model", text)
     rows = getattr(subject.skeleton.get_input_embeddings(), "num_embeddings", None)
     tokens = len(subject.tokenizer)
     # Without its files transformers makes an empty tokenizer for some models and says nothing.
     if not subject.tokenizer.encode("a", add_special_tokens=False):
-        found = f"no tokenizer in {subject.folder}: what is made without one knows no letters"
-        yield Finding(BROKEN, "tokenizer", found, "save the model's own tokenizer beside it")
+        text = f"no tokenizer in {subject.folder}: what is made without one knows no letters"
+        yield Finding(BROKEN, "tokenizer", text, "save the model's own tokenizer beside it")
     elif rows and rows < tokens:
-        found = f"the tokenizer knows {tokens:,} tokens, and the model has embeddings for {rows:,}"
-        yield Finding(BROKEN, "vocabulary", found, "take the model's own tokenizer")
+        text = f"the tokenizer knows {tokens:,} tokens, and the model has embeddings for {rows:,}"
+        yield Finding(BROKEN, "vocabulary", text, "take the model's own tokenizer")
 
 
 def weight_findings(subject: Subject) -> Iterator[Finding]:
     """Weights that are not there; nothing where all are."""
-    wanted = set()
+    wanted: set[str] = set()
     for index in subject.folder.glob("*.index.json"):
         weight_map = json.loads(index.read_text(encoding="utf-8")).get("weight_map", {})
         wanted |= set(weight_map.values())
     missing = sorted(name for name in wanted if not (subject.folder / name).exists())
     kinds = ("*.safetensors", "pytorch_model*.bin")
     if missing:
-        found = f"{len(missing)} of {len(wanted)} files are missing ({missing[0]})"
-        yield Finding(BROKEN, "weights", found, "fetch the model again")
+        text = f"{len(missing)} of {len(wanted)} files are missing ({missing[0]})"
+        yield Finding(BROKEN, "weights", text, "fetch the model again")
     elif not any(any(subject.folder.glob(kind)) for kind in kinds):
         yield Finding(
             BROKEN, "weights", f"there are none in {subject.folder}", "fetch the model again"
@@ -204,8 +207,8 @@ def length_findings(subject: Subject) -> Iterator[Finding]:
     if length:
         yield Finding(OK, "context", f"{length:,} tokens")
     else:
-        found = "the model names none, so lm_eval takes 2,048 tokens"
-        yield Finding(NOTE, "context", found, "add max_length=N to --model_args")
+        text = "the model names none, so lm_eval takes 2,048 tokens"
+        yield Finding(NOTE, "context", text, "add max_length=N to --model_args")
 
 
 def in_words(count: int) -> str:

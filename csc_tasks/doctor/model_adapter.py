@@ -1,30 +1,34 @@
 """What an adapter on a model, or merged into it, was trained on, and if lm_eval can load it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from csc_tasks.adapter import MERGED_RECORD, RECORD
 from csc_tasks.doctor import BROKEN, OK, Finding
 from csc_tasks.prompts import DATE
 
+if TYPE_CHECKING:
+    from csc_tasks.doctor.model import Subject
 
-def adapter_findings(subject) -> Iterator[Finding]:
+
+def adapter_findings(subject: "Subject") -> Iterator[Finding]:
     """The findings; sets what the scoring command has to say for prompts as in training."""
     if subject.adapter is None:
         merged = _record(subject.folder / MERGED_RECORD)
         if merged:
             subject.settings |= trained_on(merged)
-            found = f"{merged['model']} and an adapter trained with csc_prompt={merged['style']}"
-            yield Finding(OK, "merged from", found)
+            text = f"{merged['model']} and an adapter trained with csc_prompt={merged['style']}"
+            yield Finding(OK, "merged from", text)
         return
     from peft import PeftConfig
 
     try:
         config = PeftConfig.from_pretrained(str(subject.adapter))
     except (OSError, ValueError):
-        found = f"{subject.adapter}: no adapter that peft can read"
-        yield Finding(BROKEN, "adapter", found, "give the folder with adapter_config.json")
+        text = f"{subject.adapter}: no adapter that peft can read"
+        yield Finding(BROKEN, "adapter", text, "give the folder with adapter_config.json")
         return
     layers = getattr(config, "target_modules", None) or ()
     targets = set() if isinstance(layers, str) else set(layers)
@@ -41,9 +45,9 @@ def adapter_findings(subject) -> Iterator[Finding]:
     yield from embeddings(subject, targets, set(getattr(config, "modules_to_save", None) or ()))
 
 
-def trained_on(record: dict) -> dict[str, str | int]:
+def trained_on(record: Mapping[str, Any]) -> dict[str, str | int]:
     """The settings that ask as in training; a date only where it is not the usual."""
-    settings = {"csc_prompt": record["style"]}
+    settings: dict[str, str | int] = {"csc_prompt": record["style"]}
     date = record.get("date") or DATE
     if date != DATE:
         settings["csc_date"] = date
@@ -53,7 +57,7 @@ def trained_on(record: dict) -> dict[str, str | int]:
     return settings
 
 
-def embeddings(subject, targets: set[str], whole: set[str]) -> Iterator[Finding]:
+def embeddings(subject: "Subject", targets: set[str], whole: set[str]) -> Iterator[Finding]:
     """What keeps lm_eval from loading the embeddings that an adapter trains:
 
     `whole` in full, of `targets` a part.
@@ -66,18 +70,19 @@ def embeddings(subject, targets: set[str], whole: set[str]) -> Iterator[Finding]
     advice = "score it merged: csc train --out ADAPTER --merge DIR"
     tied = skeleton.config.get_text_config().tie_word_embeddings
     if tied and (outputs in targets or {inputs, outputs} & whole):
-        found = (
+        text = (
             "it trains embeddings that the base uses as input and output; lm_eval shares them "
             "again, and fails or scores other weights"
         )
-        yield Finding(BROKEN, "embeddings", found, advice)
+        yield Finding(BROKEN, "embeddings", text, advice)
     elif {inputs, outputs} & (targets | whole) and rows != tokens:
-        found = f"it trains {rows:,} embeddings; lm_eval cuts them to the tokenizer's {tokens:,}"
-        yield Finding(BROKEN, "embeddings", found, advice)
+        text = f"it trains {rows:,} embeddings; lm_eval cuts them to the tokenizer's {tokens:,}"
+        yield Finding(BROKEN, "embeddings", text, advice)
 
 
-def _record(file: Path) -> dict:
+def _record(file: Path) -> dict[str, Any]:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        record = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+    return record if isinstance(record, dict) else {}

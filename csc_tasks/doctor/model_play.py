@@ -8,16 +8,17 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from csc_tasks.doctor import BROKEN, NOTE, OK, Finding
-from csc_tasks.doctor.model import in_bytes
+from csc_tasks.doctor.model import Subject, in_bytes
 from csc_tasks.prefix_cache import by_adapter, by_generation, by_model
 
 SUBJECT = "lockstep play"
 SLOWER = "replies are the same, and slower: every prompt is computed from its start"
 
 
-def lockstep(subject, load: bool) -> Iterator[Finding]:
+def lockstep(subject: Subject, load: bool) -> Iterator[Finding]:
     """One finding; `load`: whether it is tried with the model's weights."""
     reason = why_not(subject)
     if reason:
@@ -25,11 +26,11 @@ def lockstep(subject, load: bool) -> Iterator[Finding]:
     elif load:
         yield trial(subject)
     else:
-        found = "its configuration allows it; every run tries it first, and --load tries it now"
-        yield Finding(OK, SUBJECT, found)
+        text = "its configuration allows it; every run tries it first, and --load tries it now"
+        yield Finding(OK, SUBJECT, text)
 
 
-def why_not(subject) -> str | None:
+def why_not(subject: Subject) -> str | None:
     """What the model's code, configuration and adapter have against it."""
     from transformers import GenerationConfig
 
@@ -48,7 +49,7 @@ def why_not(subject) -> str | None:
     )
 
 
-def trial(subject) -> Finding:
+def trial(subject: Subject) -> Finding:
     """What a process finds out that loads the weights; only lm_eval's may import play."""
     tokens = longest_prompt(subject.tokenizer)
     words = [sys.executable, "-m", "csc_tasks.play.trial", str(subject.folder), str(tokens)]
@@ -59,16 +60,16 @@ def trial(subject) -> Finding:
         answer = json.loads(done.stdout.splitlines()[-1])
     except (IndexError, ValueError):
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        found = f"the model cannot be loaded ({lines[-1][:200]})"
-        return Finding(BROKEN, SUBJECT, found, "look at the model's files, and at the memory")
+        text = f"the model cannot be loaded ({lines[-1][:200]})"
+        return Finding(BROKEN, SUBJECT, text, "look at the model's files, and at the memory")
     where = f"the model takes {in_bytes(answer['memory'])} on {answer['device']}"
     if answer["why"]:
         return Finding(NOTE, SUBJECT, f"off: {answer['why']}; {where}", SLOWER)
-    found = f"on: with {tokens:,} tokens its logits are those without a cache; {where}"
-    return Finding(OK, SUBJECT, found)
+    text = f"on: with {tokens:,} tokens its logits are those without a cache; {where}"
+    return Finding(OK, SUBJECT, text)
 
 
-def longest_prompt(tokenizer) -> int:
+def longest_prompt(tokenizer: Any) -> int:
     """How many tokens the longest prompt of the embedded corpus has."""
     from csc_tasks import corpora
     from csc_tasks.prompts import TurnPrompt

@@ -4,12 +4,16 @@ Its family, system role, date, thinking, and the marks that end a reply.
 """
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from csc_tasks import thinking
 from csc_tasks.doctor import BROKEN, NOTE, OK, Finding
 from csc_tasks.errors import CscError
 from csc_tasks.prompts import DATE, ChatTemplate, of_tokenizer
 from csc_tasks.stops import last_token, special_tokens, stop_tokens, through_first
+
+if TYPE_CHECKING:
+    from csc_tasks.doctor.model import Subject
 
 FAMILIES = {
     "gpt-oss (harmony)": "<|start|>user<|message|>",
@@ -36,29 +40,29 @@ _QUESTION = [{"role": "user", "content": "probe-of-a-question"}]
 _ANSWERED = [*_QUESTION, {"role": "assistant", "content": _ANSWER}]
 
 
-def template_findings(subject) -> Iterator[Finding]:
+def template_findings(subject: "Subject") -> Iterator[Finding]:
     """The findings about a model's chat template;
 
     Sets `subject.stop` where replies do not stop by themselves.
     """
     tokenizer = subject.tokenizer
     if not subject.templated:
-        found = "none: prompts are plain text (csc_prompt=single), up to the next speaker's line"
-        yield Finding(NOTE, "chat template", found, "chat style takes an instruction-tuned model")
+        text = "none: prompts are plain text (csc_prompt=single), up to the next speaker's line"
+        yield Finding(NOTE, "chat template", text, "chat style takes an instruction-tuned model")
         yield stops(subject, tokenizer.eos_token or "")
         return
     how = thinking.of_tokenizer(tokenizer)
     template = ChatTemplate(of_tokenizer(tokenizer, **how.switch))
     try:
-        prompt = template.render(_QUESTION)
+        prompt = str(template.render(_QUESTION))
         content = "text parts" if template.needs_parts else "plain text"
-        whole = template.render(_ANSWERED, answered=True)
+        whole = str(template.render(_ANSWERED, answered=True))
     except CscError as error:
         yield Finding(BROKEN, "chat template", str(error))
         return
     family = next((name for name, mark in FAMILIES.items() if mark in prompt), "of its own")
-    found = f"{family}; takes {content}; prompts end in {prompt[-SHOWN:]!r}"
-    yield Finding(OK, "chat template", found)
+    text = f"{family}; takes {content}; prompts end in {prompt[-SHOWN:]!r}"
+    yield Finding(OK, "chat template", text)
     hidden = "refused or hidden: instructions open the first user message instead"
     yield Finding(OK, "system role", "shown" if template.shows_system else hidden)
     try:
@@ -67,10 +71,10 @@ def template_findings(subject) -> Iterator[Finding]:
         yield Finding(NOTE, "chat style", str(error))
     yield thinking_finding(how)
     if template.prints_date:
-        found = (
+        text = (
             f"the template prints today's: it is given {DATE} (csc_date), so that runs ask the same"
         )
-        yield Finding(OK, "date", found)
+        yield Finding(OK, "date", text)
     after = whole.rpartition(_ANSWER)[2]
     end = through_first(after, special_tokens(tokenizer)) or tokenizer.eos_token or ""
     yield stops(subject, end)
@@ -87,13 +91,13 @@ def thinking_finding(how: thinking.Thinking) -> Finding:
     return Finding(NOTE, "thinking", f"{how.describe()}; {done}")
 
 
-def stops(subject, end: str) -> Finding:
+def stops(subject: "Subject", end: str) -> Finding:
     """Where generation stops, against `end`, which the template puts behind a reply."""
     tokenizer = subject.tokenizer
     if not end:
-        found = "neither template nor tokenizer has a mark that ends a reply"
+        text = "neither template nor tokenizer has a mark that ends a reply"
         return Finding(
-            NOTE, "stops", found, "every reply is max_gen_toks long; add until=... to --gen_kwargs"
+            NOTE, "stops", text, "every reply is max_gen_toks long; add until=... to --gen_kwargs"
         )
     tokens = stop_tokens(str(subject.folder), None, tokenizer, subject.config)
     shown = ", ".join(tokenizer.decode([token]) for token in sorted(tokens)) or "none"
@@ -101,5 +105,5 @@ def stops(subject, end: str) -> Finding:
     if last in tokens:
         return Finding(OK, "stops", f"{shown}; a turn ends with {tokenizer.decode([last])}")
     subject.stop = tokenizer.decode([last])
-    found = f"{shown}; a turn ends with {subject.stop}, where generation goes on"
-    return Finding(NOTE, "stops", found, "the command below names it")
+    text = f"{shown}; a turn ends with {subject.stop}, where generation goes on"
+    return Finding(NOTE, "stops", text, "the command below names it")

@@ -5,11 +5,13 @@ without a network answers quickly. Texts of errors are not shown: an address in 
 password.
 """
 
+import importlib
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from csc_tasks import corpora
 from csc_tasks.compat.huggingface_hub import fetched_before
@@ -47,10 +49,10 @@ def reach(models: Sequence[str], seconds: float) -> Iterator[Finding]:
     needed = sorted(
         name for name in metric_models(settings) if not Path(name).expanduser().exists()
     )
-    answers: Mapping = {}
+    answers: Mapping[object, Any] = {}
     if not constants.HF_HUB_OFFLINE:
         api = HfApi()
-        questions: dict = {"hub": lambda: _who(seconds)}
+        questions: dict[object, Callable[[], object]] = {"hub": lambda: _who(seconds)}
         questions |= {key: _question(api.dataset_info, *at, seconds) for key, at in remote.items()}
         questions |= {
             ("model", name): _question(api.model_info, name, None, seconds)
@@ -82,16 +84,15 @@ def reach(models: Sequence[str], seconds: float) -> Iterator[Finding]:
             )
         else:
             holds = (Path(name).expanduser() / "config.json").is_file()
-            yield (
-                Finding(OK, "model", f"{name}: a folder here")
-                if holds
-                else Finding(
+            if holds:
+                yield Finding(OK, "model", f"{name}: a folder here")
+            else:
+                yield Finding(
                     BROKEN,
                     "model",
                     f"{name}: no config.json in it",
                     "give the folder that save_pretrained wrote",
                 )
-            )
     here = {name for name in needed if _is_here(name)}
     away = [
         name
@@ -115,11 +116,9 @@ def metric_models(settings: Settings) -> set[str]:
     """The models that the learned metrics would load: for csc_language, or for the languages of the
     published corpora.
     """
-    codes = (
-        [settings.language]
-        if settings.language
-        else [code for code, one in languages().items() if one.read_everywhere]
-    )
+    codes = [code for code, one in languages().items() if one.read_everywhere]
+    if settings.language:
+        codes = [settings.language]
     named = {
         getattr(settings, f"{name}_model") or default_model(name, code)
         for name in NAMES
@@ -128,16 +127,18 @@ def metric_models(settings: Settings) -> set[str]:
     return {name for name in named if name}
 
 
-def side_by_side(questions: Mapping, seconds: float) -> dict:
+def side_by_side(
+    questions: Mapping[Any, Callable[[], object]], seconds: float
+) -> dict[object, Any]:
     """Question -> what its function returned, or the exception it ended with; TimeoutError when
     `seconds` have passed.
 
     The threads are daemons: one that hangs in name resolution cannot hold up the end of the
     process.
     """
-    answers: dict = {}
+    answers: dict[object, object] = {}
 
-    def answer(key, function: Callable) -> None:
+    def answer(key: object, function: Callable[[], object]) -> None:
         try:
             answers[key] = function()
         except Exception as error:  # told apart by who reads the answer
@@ -155,7 +156,7 @@ def side_by_side(questions: Mapping, seconds: float) -> dict:
     return {key: answers.get(key, TimeoutError()) for key in questions}
 
 
-def hub_findings(answer, seconds: float) -> Iterator[Finding]:
+def hub_findings(answer: Any, seconds: float) -> Iterator[Finding]:
     """What the Hub's answer to "who am I" says about the way there and about the login; None where
     it was not asked.
     """
@@ -178,11 +179,9 @@ def hub_findings(answer, seconds: float) -> Iterator[Finding]:
         )
         return
     if isinstance(answer, Exception):
-        why = (
-            f"no answer within {seconds:g} s"
-            if isinstance(answer, TimeoutError)
-            else type(answer).__name__
-        )
+        why = type(answer).__name__
+        if isinstance(answer, TimeoutError):
+            why = f"no answer within {seconds:g} s"
         ways = (
             "check network, HTTPS_PROXY and HF_ENDPOINT; HF_HUB_OFFLINE=1 works with what is here"
         )
@@ -199,9 +198,9 @@ def hub_findings(answer, seconds: float) -> Iterator[Finding]:
     if status == 200:
         role = (who.get("auth") or {}).get("accessToken", {}).get("role")
         advice = "publishing needs a token with write access" if role == "read" else ""
-        shown = f"{who.get('name')}, by a token from {origin}" + (
-            f" with the role {role}" if role else ""
-        )
+        shown = f"{who.get('name')}, by a token from {origin}"
+        if role:
+            shown += f" with the role {role}"
         yield Finding(NOTE if advice else OK, "hub login", shown, advice)
     elif token:
         yield Finding(
@@ -219,17 +218,20 @@ def hub_findings(answer, seconds: float) -> Iterator[Finding]:
         )
 
 
-def _who(seconds: float) -> tuple[int, dict]:
+def _who(seconds: float) -> tuple[int, dict[str, Any]]:
     from huggingface_hub import constants
-    from huggingface_hub.utils import build_hf_headers, get_session
 
-    answer = get_session().get(
-        f"{constants.ENDPOINT}/api/whoami-v2", headers=build_hf_headers(), timeout=seconds
+    # Not declared as exported, and so without a type.
+    utils: Any = importlib.import_module("huggingface_hub.utils")
+    answer = utils.get_session().get(
+        f"{constants.ENDPOINT}/api/whoami-v2", headers=utils.build_hf_headers(), timeout=seconds
     )
     return answer.status_code, answer.json() if answer.status_code == 200 else {}
 
 
-def _question(ask: Callable, name: str, revision: str | None, seconds: float) -> Callable:
+def _question(
+    ask: Callable[..., object], name: str, revision: str | None, seconds: float
+) -> Callable[[], object]:
     return lambda: ask(name, revision=revision, timeout=seconds)
 
 
@@ -246,7 +248,7 @@ def _local(key: str, name: str, config: str) -> Finding:
 
 
 def _fetched(
-    subject: str, name: str, revision: str | None, kind: str, answer, elsewhere: str
+    subject: str, name: str, revision: str | None, kind: str, answer: Any, elsewhere: str
 ) -> Finding:
     """One finding about something of the Hub, from what model_info or dataset_info answered and
     from what was fetched before.

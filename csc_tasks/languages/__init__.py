@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -176,7 +176,7 @@ def read(folder: Path) -> Language:
     return language
 
 
-def _yaml(file: Path) -> dict:
+def _yaml(file: Path) -> dict[str, Any]:
     try:
         values = yaml.load(file.read_text(encoding="utf-8"), _LOADER)
     except OSError as error:
@@ -200,29 +200,29 @@ def languages() -> Mapping[str, Language]:
     Raises DataError for a folder that cannot be read, two folders with one code, or a strategy name
     that two languages use for different strategies (a reply could then be read in two ways).
     """
-    found: dict[str, Language] = {}
+    read_so_far: dict[str, Language] = {}
     own = [Path(part) for part in os.environ.get(OWN_FOLDERS, "").split(os.pathsep) if part]
     for parent in (SHIPPED, *own):
         if not parent.is_dir():
             raise DataError(f"{OWN_FOLDERS}: {parent} is not a folder")
         for folder in sorted(path.parent for path in parent.glob("*/language.yaml")):
             language = read(folder)
-            if language.code in found:
+            if language.code in read_so_far:
                 raise DataError(
                     f"{folder}: there is a language {language.code!r} already; give the folder"
                     " another name"
                 )
-            found[language.code] = (
-                language if parent == SHIPPED else language.model_copy(update={"status": "draft"})
-            )
-    ordered = dict(sorted(found.items(), key=lambda pair: (pair[1].order, pair[0])))
+            if parent != SHIPPED:
+                language = language.model_copy(update={"status": "draft"})
+            read_so_far[language.code] = language
+    ordered = dict(sorted(read_so_far.items(), key=lambda pair: (pair[1].order, pair[0])))
     _check_names(ordered)
     return ordered
 
 
-def _check_names(found: Mapping[str, Language]) -> None:
+def _check_names(named: Mapping[str, Language]) -> None:
     meaning: dict[str, tuple[str, str]] = {}
-    for code, language in found.items():
+    for code, language in named.items():
         for id_, strategy in language.strategies.items():
             other_id, other_code = meaning.setdefault(strategy.name.casefold(), (id_, code))
             if other_id != id_:

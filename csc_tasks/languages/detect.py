@@ -9,6 +9,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 from csc_tasks.errors import DataError
 from csc_tasks.languages import OWN_FOLDERS, languages
@@ -47,7 +48,7 @@ def detect(text: str) -> str | None:
 
 
 @cache
-def _detector():
+def _detector() -> Any:
     from py3langid import langid
 
     return langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)
@@ -61,7 +62,9 @@ def in_another_language(text: str, code: str) -> bool:
     return guess is not None and guess != code
 
 
-def settle(rows: Sequence[tuple[str, str]], declared: Counter, counts: Counter) -> list[str]:
+def settle(
+    rows: Sequence[tuple[str, str]], declared: Counter[str], counts: Counter[str]
+) -> list[str]:
     """The languages of rows that declare none: `rows` are (where, text), `declared` counts the
     languages of the other rows.
 
@@ -78,14 +81,15 @@ def settle(rows: Sequence[tuple[str, str]], declared: Counter, counts: Counter) 
                 " one of them, give the rows a `language`; else add a folder for it"
                 f" ({OWN_FOLDERS})"
             )
-    unsure = guesses.count(None)
+    sure = [guess for guess in guesses if guess is not None]
+    unsure = len(guesses) - len(sure)
     if not unsure:
-        return guesses
-    known = declared + Counter(guess for guess in guesses if guess)
+        return sure
+    known = declared + Counter(sure)
     # Where no row tells by itself, all of them together may.
     together = None if known else detect(" ".join(text for _, text in rows))
     most = known.most_common(1)[0][0] if known else together
-    if most not in languages():
+    if most is None or most not in languages():
         where, text = rows[guesses.index(None)]
         raise DataError(
             f"{where}: no language is declared, and {' '.join(text.split())[:60]!r} is too little"

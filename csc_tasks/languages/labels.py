@@ -59,7 +59,8 @@ def find_strategy(label: str, ids: bool = True, code: str | None = None) -> Stra
     exactly as written in the table. A number that contradicts its name names nothing.
     """
     text = " ".join(label.split())
-    if numbered := _NUMBERED.fullmatch(text):
+    numbered = _NUMBERED.fullmatch(text)
+    if numbered:
         word, number, name = numbered.groups()
         by_number = BY_NUMBER.get(int(number))
         if not name:

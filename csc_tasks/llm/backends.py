@@ -8,15 +8,22 @@ again is `csc_tasks.llm.client`'s business.
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Protocol
 
 from csc_tasks import refusals
 from csc_tasks.errors import SettingError, require
 from csc_tasks.llm import responses
 from csc_tasks.llm.exchange import Failure, Reply, Request, Usage
 
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
 OPENAI_URL = "https://api.openai.com/v1"
+
+
+Response = Reply | Failure | responses.Rejected
 
 
 class Backend(Protocol):
@@ -61,18 +68,19 @@ class OpenAI:
         openai = require("openai", "build", "--llm openai")
         self.model, self.base_url, self.timeout = model, base_url, timeout
         # Our own retries know of the journal and the budget; the package's would not be counted.
-        settings = {
-            "api_key": key or "none",
-            "base_url": base_url,
-            "timeout": timeout,
-            "max_retries": 0,
-        }
-        self._connect = lambda: openai.AsyncOpenAI(**settings, http_client=_transport(openai))
+        self._connect: Callable[[], AsyncOpenAI] = lambda: openai.AsyncOpenAI(
+            api_key=key or "none",
+            base_url=base_url,
+            timeout=timeout,
+            max_retries=0,
+            http_client=_transport(openai),
+        )
         self.clean = refusals.cleaner(key)
         self._openai = openai
         # What the server refused, so that only the first request learns it.
         self.parameters = refusals.Parameters()
-        self._client = self._loop = None
+        self._client: AsyncOpenAI | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def __repr__(self) -> str:
         return f"OpenAI({self.model!r}, base_url={self.base_url!r})"
@@ -84,10 +92,10 @@ class OpenAI:
         body = self.parameters.accepted(_body(self.model, request))
         # `post` instead of `chat.completions.create` leaves out the copying of the body through
         # typed classes, a third of the CPU time per request.
-        found = await self._post("/chat/completions", body, responses.read)
-        if isinstance(found, responses.Rejected):
-            found = responses.judge(found, body, self.parameters)
-        return responses.cleaned(found, self.clean)
+        response = await self._post("/chat/completions", body, responses.read)
+        if isinstance(response, responses.Rejected):
+            response = responses.judge(response, body, self.parameters)
+        return responses.cleaned(response, self.clean)
 
     async def close(self) -> None:
         """Close the connections of this event loop; a later request opens new ones."""
@@ -95,18 +103,20 @@ class OpenAI:
         if client is not None and self._loop is asyncio.get_running_loop():
             await client.close()
 
-    async def _moderated(self, request):
+    async def _moderated(self, request: Request) -> Reply | Failure:
         texts = [message["content"] for message in request.messages]
-        found = await self._post(
-            "/moderations", {"model": self.model, "input": texts}, responses.read_moderation
-        )
-        return (
-            responses.judge(found, {}, self.parameters)
-            if isinstance(found, responses.Rejected)
-            else found
-        )
+        body = {"model": self.model, "input": texts}
+        response = await self._post("/moderations", body, responses.read_moderation)
+        if isinstance(response, responses.Rejected):
+            return responses.judge(response, {}, self.parameters)
+        return response
 
-    async def _post(self, path, body, read):
+    async def _post(
+        self,
+        path: str,
+        body: Mapping[str, object],
+        read: Callable[[object], Response],
+    ) -> Response:
         """One POST: a Reply, a Failure, or a Rejected for a status that is no 2xx. Nothing raised
         here leaves: its frames hold the key.
         """
@@ -116,14 +126,14 @@ class OpenAI:
             # The client's own timeout is per read: a server that sends a byte now and then would
             # never reach it.
             async with asyncio.timeout(self.timeout):
-                found = await self._client.post(path, body=body, cast_to=object)
+                data = await self._client.post(path, body=body, cast_to=object)
         except TimeoutError:
             return Failure("timeout", f"no reply within {self.timeout:g} s")
         except self._openai.APIStatusError as error:
             return responses.Rejected(error.status_code, dict(error.response.headers), error.body)
         except Exception as error:
             return responses.broken(error)
-        return read(found)
+        return read(data)
 
 
 Scripted = Callable[[Request], "str | Reply | Awaitable[str | Reply]"]
@@ -162,13 +172,12 @@ class ScriptedLLM:
                 f"nothing plays the stage {request.stage!r}; scripted are"
                 f" {', '.join(sorted(_SCRIPTED)) or 'none'}",
             )
-        found = function(request)
-        if inspect.isawaitable(found):
-            found = await found
+        returned = function(request)
+        reply = await returned if inspect.isawaitable(returned) else returned
+        if isinstance(reply, Reply):
+            return reply
         # No tokens rather than an unknown number: nobody was asked and nothing is owed.
-        return (
-            found if isinstance(found, Reply) else Reply(found, usage=Usage(0, 0), model="scripted")
-        )
+        return Reply(reply, usage=Usage(0, 0), model="scripted")
 
     async def close(self) -> None:
         """Nothing to let go of."""
@@ -178,7 +187,7 @@ class ScriptedLLM:
         return text
 
 
-def _transport(openai):
+def _transport(openai: ModuleType) -> Any:
     """The package's aiohttp transport, at two thirds of the CPU time per request, or None (its own)
     where aiohttp does not fit.
     """
@@ -188,8 +197,8 @@ def _transport(openai):
         return None
 
 
-def _body(model, request):
-    body = {"model": model, "messages": request.messages, **request.sampling}
+def _body(model: str, request: Request) -> dict[str, object]:
+    body: dict[str, object] = {"model": model, "messages": request.messages, **request.sampling}
     if request.schema is not None:
         named = {
             "name": request.schema.get("title", "reply"),

@@ -4,6 +4,7 @@ Limits count everything in the journal, earlier runs included: a build that is s
 accident does not spend its budget again.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -26,10 +27,8 @@ class Price:
         try:
             price = cls(*map(float, text.split(",")))
         except (ValueError, TypeError):
-            price = None
-        if price is None or not (
-            0 <= price.input < float("inf") and 0 <= price.output < float("inf")
-        ):
+            price = cls(math.nan, math.nan)
+        if not (0 <= price.input < math.inf and 0 <= price.output < math.inf):
             raise SettingError(f"price {text!r} is not IN,OUT per million tokens, as in 0.15,0.60")
         return price
 
@@ -73,11 +72,11 @@ class Budget:
 
     def carry_over(self, totals: Iterable[Totals]) -> None:
         """Count what earlier runs of this journal spent."""
-        for found in totals:
-            spent = self._stage(found.stage)
-            spent.requests += found.tries
-            spent.uncounted += found.uncounted
-            self._add(found.stage, found.input_tokens, found.output_tokens)
+        for part in totals:
+            spent = self._stage(part.stage)
+            spent.requests += part.tries
+            spent.uncounted += part.uncounted
+            self._add(part.stage, part.input_tokens, part.output_tokens)
 
     def admit(self, stage: str) -> None:
         """Count a request that is about to be sent; raises Stopped when the limits leave no room
@@ -97,9 +96,10 @@ class Budget:
                 raise SettingError(
                     f"--max-cost needs a price for the stage {stage!r}: --price {stage}=IN,OUT"
                 )
-            if self.cost >= self.max_cost:
+            cost = self.cost or 0.0
+            if cost >= self.max_cost:
                 raise Stopped(
-                    f"{self.cost:.4f} was spent and --max-cost is {self.max_cost:g}; raise it and"
+                    f"{cost:.4f} was spent and --max-cost is {self.max_cost:g}; raise it and"
                     " run the command again"
                 )
         self._stage(stage).requests += 1
@@ -121,26 +121,28 @@ class Budget:
         costs = [spent.cost for spent in self.stages.values() if spent.cost is not None]
         return sum(costs) if costs or self.prices else None
 
-    def _stage(self, stage):
+    def _stage(self, stage: str) -> Spent:
         return self.stages.setdefault(stage, Spent(cost=0.0 if self._price(stage) else None))
 
-    def _price(self, stage):
+    def _price(self, stage: str) -> Price | None:
         return self.prices.get(stage, self.prices.get(""))
 
-    def _add(self, stage, input_tokens, output_tokens):
+    def _add(self, stage: str, input_tokens: int, output_tokens: int) -> None:
         spent = self._stage(stage)
         spent.input += input_tokens
         spent.output += output_tokens
-        if price := self._price(stage):
-            spent.cost += price.of(input_tokens, output_tokens)
+        price = self._price(stage)
+        if price:
+            spent.cost = (spent.cost or 0.0) + price.of(input_tokens, output_tokens)
 
 
 def costs(
     totals: Iterable[Totals], prices: Mapping[str, Price]
 ) -> list[tuple[Totals, float | None]]:
     """Each stage and model of a journal with its known cost, None where it has no price."""
-    found = []
+    priced = []
     for part in totals:
         price = prices.get(part.stage, prices.get(""))
-        found.append((part, price.of(part.input_tokens, part.output_tokens) if price else None))
-    return found
+        cost = price.of(part.input_tokens, part.output_tokens) if price else None
+        priced.append((part, cost))
+    return priced

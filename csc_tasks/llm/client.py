@@ -8,25 +8,19 @@ holds is not sent again. `run_items` plays a worker over many items. Every verb 
 options of `add_llm_arguments`, and gets its LLM by `llm_from_args`.
 """
 
-import asyncio
 import hashlib
 import os
-import random
-import sys
 from argparse import Namespace
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
-from weakref import WeakValueDictionary
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from csc_tasks.errors import DataError, SettingError
+from csc_tasks.errors import SettingError
 from csc_tasks.llm.backends import OPENAI_URL, Backend, OpenAI, ScriptedLLM
 from csc_tasks.llm.budget import Budget, Price
-from csc_tasks.llm.exchange import Reply, Request, Usage
-from csc_tasks.llm.journal import Journal, canonical, request_key
+from csc_tasks.llm.exchange import Message, Request
+from csc_tasks.llm.journal import Journal, canonical
 from csc_tasks.llm.options import (
     by_stage,
     check_numbers,
@@ -34,20 +28,10 @@ from csc_tasks.llm.options import (
     checked_url,
     parse_specs,
 )
-from csc_tasks.llm.outcomes import (
-    Answer,
-    Dropped,
-    Fatal,
-    JournalLost,
-    Malformed,
-    Refused,
-    Stopped,
-    Unreachable,
-)
-from csc_tasks.llm.pace import Pace
-from csc_tasks.llm.replies import WrongForm, check_text, parse_reply, reply_schema
-from csc_tasks.refusals import INSTEAD, Parameters
-from csc_tasks.thinking import of_name, separate
+from csc_tasks.llm.outcomes import Answer, Malformed, Refused
+from csc_tasks.llm.replies import reply_schema
+from csc_tasks.llm.sending import Sender
+from csc_tasks.refusals import Parameters
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -57,22 +41,30 @@ BACKENDS: dict[str, Callable[..., Backend]] = {
     "scripted": lambda model, **_: ScriptedLLM(model),
 }
 
-# A request that is told "too fast" this often, while others are answered, is itself what the server
-# does not want.
-MOST_REJECTIONS = 20
-
 schema_of = cache(reply_schema)
 
 
-class LLM:
+class Settings(TypedDict, total=False):
+    """The settings of `LLM` that have a default."""
+
+    concurrency: int
+    retries: int
+    attempts: int
+    max_wait: float
+    drop_unreachable: bool
+    seed: int
+    sampling: Mapping[str, Mapping[str, object]] | None
+    first_pause: float
+
+
+class LLM(Sender):
     """All models of one build, their journal and their budget. A context manager that closes the
     journal.
 
-    `backends`: stage -> backend, "" for every other stage. `retries` bounds tries after transport
-    errors and 5xx, `attempts` the replies asked for until one is well-formed, `max_wait` the
-    seconds a server may keep everything waiting. With `drop_unreachable` an item whose request
-    fails on every try, while others are answered, is dropped instead of left for the next run.
-    `first_pause` is the first of the doubling pauses between tries. One event loop at a time.
+    `backends`: stage -> backend, "" for every other stage. `attempts`: the replies asked for until
+    one is well-formed. `seed` is what the seed of each request is drawn from. `sampling`: stage ->
+    the user's request fields, "" for every stage. The other settings, and what is counted, are
+    those of `Sender`. Raises SettingError for a number out of range. One event loop at a time.
     """
 
     def __init__(
@@ -87,33 +79,22 @@ class LLM:
         max_wait: float = 300.0,
         drop_unreachable: bool = False,
         seed: int = 0,
-        sampling: Mapping[str, Mapping] | None = None,
+        sampling: Mapping[str, Mapping[str, object]] | None = None,
         first_pause: float = 0.5,
     ) -> None:
-        if not 1 <= concurrency <= 1000:
-            raise SettingError(f"concurrency {concurrency} is not in 1..1000")
         if retries < 0 or attempts < 1:
             raise SettingError(f"retries {retries} and attempts {attempts}: at least 0 and 1")
-        self.backends, self.journal, self.budget = dict(backends), journal, budget
-        self.concurrency, self.retries, self.attempts, self.max_wait = (
-            concurrency,
-            retries,
-            attempts,
-            max_wait,
+        super().__init__(
+            backends,
+            journal,
+            budget,
+            concurrency=concurrency,
+            retries=retries,
+            max_wait=max_wait,
+            drop_unreachable=drop_unreachable,
+            first_pause=first_pause,
         )
-        self.drop_unreachable, self.seed, self.sampling, self.first_pause = (
-            drop_unreachable,
-            seed,
-            dict(sampling or {}),
-            first_pause,
-        )
-        budget.carry_over(journal.totals())
-        self.sent = self.answered = self.replayed = self.in_flight = 0
-        self.failures: Counter = Counter()
-        self.tell: Callable[[str], None] = lambda line: print(line, file=sys.stderr)
-        self.stopped: Exception | None = None
-        self._last_answer = 0.0
-        self._loop = None
+        self.attempts, self.seed, self.sampling = attempts, seed, dict(sampling or {})
 
     @classmethod
     def from_specs(
@@ -127,7 +108,7 @@ class LLM:
         prices: Mapping[str, Price] | None = None,
         max_requests: int | None = None,
         max_cost: float | None = None,
-        **settings,
+        **settings: Unpack[Settings],
     ) -> "LLM":
         """From `[STAGE=]BACKEND:MODEL` specs; `base_url` and `api_key` default to OPENAI_BASE_URL
         and OPENAI_API_KEY.
@@ -138,11 +119,9 @@ class LLM:
         parsed = parse_specs(specs, BACKENDS)
         # Offline, a base URL in the environment is nobody's business.
         online = any(backend != "scripted" for backend, _ in parsed.values())
-        url = (
-            checked_url(base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL)
-            if online
-            else ""
-        )
+        url = ""
+        if online:
+            url = checked_url(base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL)
         key = os.environ.get("OPENAI_API_KEY", "") if api_key is None else api_key
         made: dict[tuple[str, str], Backend] = {}
         backends = {}
@@ -161,18 +140,18 @@ class LLM:
     def __enter__(self) -> "LLM":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.journal.close()
 
     async def ask(
         self,
         *,
         stage: str,
-        messages: list[dict],
+        messages: list[Message],
         item_id: str,
         reply: "type[BaseModel] | None" = None,
         repeat: int = 0,
-        sampling: Mapping | None = None,
+        sampling: Mapping[str, object] | None = None,
         kind: str = "chat",
     ) -> Answer:
         """Ask the model of `stage` about the item; `repeat` tells apart askings that are meant to
@@ -194,24 +173,15 @@ class LLM:
         problems: list[str] = []
         for attempt in range(self.attempts):
             seeded = {"seed": self._seed(stage, item_id, repeat, attempt), **settings}
-            seeded = {name: value for name, value in seeded.items() if value is not None and chat}
-            request = Request(stage, item_id, repeat, attempt, messages, schema, seeded, kind)
-            outcome, problem, answer = await self._recorded(backend, request, reply)
+            fields = {name: value for name, value in seeded.items() if value is not None and chat}
+            request = Request(stage, item_id, repeat, attempt, messages, schema, fields, kind)
+            outcome, problem, answer = await self.reading(backend, request, reply)
             if outcome == "refused":
                 raise Refused(f"{stage}: refused", problem, answer)
             if outcome == "ok":
                 return answer
             problems.append(problem)
         raise Malformed(f"{stage}: malformed reply", problems)
-
-    def models(self) -> dict[str, str]:
-        """stage -> `backend:model` ("others" for the stages without one of their own): the same in
-        two identical builds, for build.json.
-        """
-        return {
-            stage or "others": f"{backend.name}:{backend.model}".rstrip(":")
-            for stage, backend in self.backends.items()
-        }
 
     def left_out(self) -> list[str]:
         """`backend:model: parameter` for every parameter that a server refused and that was left
@@ -226,223 +196,22 @@ class LLM:
             for parameter in getattr(backend, "parameters", Parameters()).left_out()
         ]
 
-    def spent(self) -> dict:
-        """What was asked and what it cost, for run.json: of this run, and of each stage over all
-        runs of the journal.
-        """
-        stages = {stage: asdict(spent) for stage, spent in self.budget.stages.items()}
-        return {
-            "sent": self.sent,
-            "replayed": self.replayed,
-            "failures": dict(self.failures),
-            "cost": self.budget.cost,
-            "stages": stages,
-        }
-
-    async def disconnect(self) -> None:
-        """Close the connections of this event loop; whoever ran the loop calls it last."""
-        for backend in set(self.backends.values()):
-            await backend.close()
-
-    def stop(self, reason: Exception) -> None:
-        """Send nothing more: what waits or comes raises `reason`; what is out may still come in,
-        and what is recorded can be read.
-        """
-        self.stopped = self.stopped or reason
-        if self._loop is not None:
-            for pace in self._paces.values():
-                pace.close(self.stopped)
-            self._halt.set()
-
-    async def _recorded(self, backend, request, model):
-        """What `_read` makes of the reply to a request, from the journal or from the backend."""
-        parts = {
-            "messages": request.messages,
-            "schema": request.schema,
-            "sampling": request.sampling,
-        }
-        row = {
-            "kind": request.kind,
-            "backend": backend.name,
-            "base_url": backend.base_url,
-            "model": backend.model,
-        }
-        row |= {"item_id": request.item_id, "repeat": request.repeat, "attempt": request.attempt}
-        try:
-            key = request_key(**row, **parts)
-            row |= {"stage": request.stage, "request": backend.clean(canonical(parts))}
-        except (UnicodeEncodeError, ValueError, TypeError) as error:
-            raise DataError(
-                f"{request.stage} {request.item_id}: the request cannot be written as JSON"
-                f" ({error})"
-            ) from None
-        self._on_this_loop()
-        # The same request asked twice at once is sent once; the second reads what the first
-        # recorded.
-        async with self._locks.setdefault(key, asyncio.Lock()):
-            recorded = self.journal.reply(key)
-            if recorded is not None:
-                self.replayed += 1
-                # A resumed build first reads thousands of rows; the bar and Ctrl-C need a turn in
-                # between.
-                await asyncio.sleep(0)
-                found = Reply(**{**recorded, "usage": Usage(**recorded["usage"])})
-                return _read(found, model, request.attempt)
-            try:
-                return await self._send(backend, request, model, key, row)
-            except (Stopped, Fatal, JournalLost) as error:
-                self.stop(error)
-                raise
-
-    async def _send(self, backend, request, model, key, row):
-        """Send until there is a reply, within the bounds; every try is in the journal before it is
-        out.
-        """
-        pace, answered, started = self._paces[id(backend)], self.answered, self._loop.time()
-        failures = rejections = 0
-        where = (
-            f"{backend.name}:{backend.model} at {backend.base_url} ({request.stage},"
-            f" {request.item_id})"
-        )
-        while True:
-            generation = await pace.enter(again=rejections > 0)
-            self.in_flight += 1
-            try:
-                if self.stopped:
-                    raise self.stopped
-                self.budget.admit(request.stage)
-                self.journal.send(key, **row)
-                self.sent += 1
-                sent_at = self._loop.time()
-                found = await backend.complete(request)
-                if isinstance(found, Reply):
-                    pace.succeeded(self._loop.time() - sent_at)
-                    self.answered, self._last_answer = self.answered + 1, self._loop.time()
-                    reading = _read(found, model, request.attempt)
-                    self.journal.finish(key, asdict(found), *reading[:2], found.usage)
-                    self.budget.add(request.stage, found.usage)
-                    return reading
-                self.failures[found.kind] += 1
-                self.journal.fail(key, found.message)
-                if found.kind == "busy":
-                    rejections += 1
-                    pause = pace.rejected(generation, found.retry_after)
-                elif found.kind == "timeout":
-                    pace.slow_down(generation)
-            finally:
-                self.in_flight -= 1
-                pace.leave()
-            if found.kind == "fatal":
-                raise Fatal(f"{where}: {found.message}")
-            if found.kind == "unsupported":
-                self._without(backend, found)
-            elif found.kind == "busy":
-                self._bear(
-                    request.stage,
-                    found,
-                    rejections,
-                    max(started, self._last_answer),
-                    answered,
-                    where,
-                )
-                await self._rest(pause)
-            else:
-                failures += 1
-                if failures > self.retries:
-                    self._give_up(
-                        request.stage,
-                        f"{where}: no reply in {failures} tries, at last {found.message}",
-                        answered,
-                    )
-                await self._rest(
-                    min(30.0, self.first_pause * 2 ** (failures - 1)) * random.uniform(0.8, 1.2)
-                )
-
-    def _bear(self, stage, found, rejections, since, answered, where):
-        """Go on after a 429, unless waiting makes no sense."""
-        if (found.retry_after or 0) > self.max_wait:
-            raise Stopped(
-                f"{where}: {found.message}; the server asks to wait {found.retry_after:,.0f} s"
-                f" (--max-wait {self.max_wait:g}): run the same command again then"
-            )
-        if self._loop.time() - since > self.max_wait:
-            raise Stopped(
-                f"{where}: {found.message}; nothing was answered for {self.max_wait:g} s: run the"
-                " same command again later"
-            )
-        if rejections > MOST_REJECTIONS:
-            self._give_up(
-                stage, f"{where}: rejected {rejections} times, at last {found.message}", answered
-            )
-
-    def _give_up(self, stage, said, answered):
-        """This request alone is hopeless if others were answered meanwhile; else the server is
-        gone.
-        """
-        if self.answered > answered:
-            raise (
-                Dropped(f"{stage}: unreachable", said)
-                if self.drop_unreachable
-                else Unreachable(said)
-            )
-        raise Stopped(
-            f"{said}; nothing else was answered meanwhile: run the same command again when the"
-            " server is back"
-        )
-
-    def _without(self, backend, found):
-        note = (
-            f"{backend.name}:{backend.model} does not take {found.feature}:"
-            f" {INSTEAD[found.feature]} ({found.message})"
-        )
-        if (backend.model, found.feature) not in self._noted:
-            self._noted.add((backend.model, found.feature))
-            self.tell(note)
-
-    async def _rest(self, seconds):
-        """Sleep, or raise at once when the run is stopped."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._halt.wait()
-        except TimeoutError:
-            return
-        raise self.stopped
-
-    def _backend(self, stage):
-        found = self.backends.get(stage) or self.backends.get("")
-        if found is None:
+    def _backend(self, stage: str) -> Backend:
+        backend = self.backends.get(stage) or self.backends.get("")
+        if backend is None:
             raise SettingError(
                 f"no --llm for the stage {stage!r}; give --llm {stage}=BACKEND:MODEL, or --llm"
                 " BACKEND:MODEL for all"
             )
-        return found
+        return backend
 
-    def _seed(self, stage, item_id, repeat, attempt):
+    def _seed(self, stage: str, item_id: str, repeat: int, attempt: int) -> int:
         """A seed of its own for every request: a server that keeps to seeds would else repeat a
         malformed reply for ever.
         """
         text = canonical([self.seed, stage, item_id, repeat, attempt])
-        return (
-            int.from_bytes(hashlib.sha256(text.encode(errors="surrogatepass")).digest()[:4], "big")
-            >> 1
-        )
-
-    def _on_this_loop(self):
-        """Gates, locks and events belong to one event loop; a builder may run several, one after
-        the other.
-        """
-        loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            self._loop = loop
-            self._paces = {
-                id(backend): Pace(self.concurrency, self.first_pause)
-                for backend in self.backends.values()
-            }
-            self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-            self._halt = asyncio.Event()
-            self._noted: set[tuple[str, str]] = set()
-            if self.stopped:
-                self.stop(self.stopped)
+        digest = hashlib.sha256(text.encode(errors="surrogatepass")).digest()
+        return int.from_bytes(digest[:4], "big") >> 1
 
 
 def llm_from_args(args: Namespace, journal_path: Path | str, stages: Iterable[str] = ()) -> LLM:
@@ -450,7 +219,7 @@ def llm_from_args(args: Namespace, journal_path: Path | str, stages: Iterable[st
     --journal is not given.
 
     With `stages`, the verb's own, an option for another stage is an error, and so is a stage
-    without a model.
+    without a model. Raises SettingError, and MissingExtra when the openai package is not installed.
     """
     stages = tuple(stages)
     check_numbers(args)
@@ -458,11 +227,13 @@ def llm_from_args(args: Namespace, journal_path: Path | str, stages: Iterable[st
     prices = by_stage(args.price, Price.parse, "--price")
     sampling = by_stage(args.sampling, checked_sampling, "--sampling")
     for option, given in (("--llm", specs), ("--price", prices), ("--sampling", sampling)):
-        if unknown := [stage for stage in given if stage and stages and stage not in stages]:
+        unknown = [stage for stage in given if stage and stages and stage not in stages]
+        if unknown:
             raise SettingError(
                 f"{option}: there is no stage {unknown[0]!r}; there are {', '.join(stages)}"
             )
-    if missing := [stage for stage in stages if stage not in specs and "" not in specs]:
+    missing = [stage for stage in stages if stage not in specs and "" not in specs]
+    if missing:
         raise SettingError(
             f"no --llm for {', '.join(missing)}; give --llm BACKEND:MODEL for all stages or one for"
             " each"
@@ -488,27 +259,3 @@ def llm_from_args(args: Namespace, journal_path: Path | str, stages: Iterable[st
     except BaseException:
         journal.close()
         raise
-
-
-def _read(found: Reply, model, attempt: int):
-    """(ok | malformed | refused, what is wrong, the Answer) of one reply; a replayed one is read by
-    the same rules.
-    """
-    said = separate(found.text or "", of_name(found.model))
-    thinking = "\n".join(filter(None, (found.thinking, said.thought)))
-    answer = Answer(said.text, None, thinking, found.usage, found.refusal, found.model, attempt + 1)
-    if found.refusal:
-        return "refused", found.refusal, answer
-    try:
-        if model is not None:
-            return "ok", "", replace(answer, parsed=parse_reply(said.text, model))
-        check_text(said.text)
-    except WrongForm as error:
-        return (
-            "malformed",
-            f"cut at the token limit; {error}" if found.finish == "length" else str(error),
-            answer,
-        )
-    if found.finish == "length":
-        return "malformed", "cut at the token limit", answer
-    return "ok", "", answer

@@ -1,6 +1,10 @@
 """What goes to an LLM backend and what comes back: Request, then Reply or Failure."""
 
 from dataclasses import dataclass, field
+from typing import Any
+
+Message = dict[str, str]
+"""One chat message: its `role` and its `content`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +40,9 @@ class Request:
     item_id: str
     repeat: int
     attempt: int
-    messages: list[dict]
-    schema: dict | None = None
-    sampling: dict = field(default_factory=dict)
+    messages: list[Message]
+    schema: dict[str, Any] | None = None
+    sampling: dict[str, object] = field(default_factory=dict)
     kind: str = "chat"
 
 

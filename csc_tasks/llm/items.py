@@ -4,9 +4,9 @@ items' order, a clean stop.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from csc_tasks.llm.outcomes import Dropped, Stopped, Unreachable
 from csc_tasks.llm.progress import Progress
@@ -15,33 +15,37 @@ if TYPE_CHECKING:
     from csc_tasks.llm.client import LLM
 
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Generic[Item, Result]):
     """What became of the items: `results` (item, value) and `drops` (item, what it raised), both in
     the items' order.
     """
 
-    results: list[tuple[object, object]] = field(default_factory=list)
-    drops: list[tuple[object, Dropped]] = field(default_factory=list)
+    results: list[tuple[Item, Result]]
+    drops: list[tuple[Item, Dropped]]
 
     @property
-    def values(self) -> list:
+    def values(self) -> list[Result]:
         """What the worker returned, in the items' order."""
         return [value for _, value in self.results]
 
     @property
-    def dropped(self) -> Counter:
+    def dropped(self) -> Counter[str]:
         """Reason -> number of items."""
         return Counter(error.reason for _, error in self.drops)
 
 
 async def run_items(
-    items: Iterable,
-    worker: Callable[[object], Awaitable],
+    items: Iterable[Item],
+    worker: Callable[[Item], Awaitable[Result]],
     llm: "LLM",
     progress: Progress | None = None,
     concurrency: int | None = None,
-) -> Outcome:
+) -> Outcome[Item, Result]:
     """Await `worker(item)` for every item, at most `concurrency` at once (default: the llm's), and
     close the llm's connections.
 
@@ -51,22 +55,24 @@ async def run_items(
     every case. The outcome does not depend on the order in which replies arrive.
     """
     items = list(items)
-    ended: list[tuple[str, object] | None] = [None] * len(items)
+    # By the item's place.
+    results: dict[int, Result] = {}
+    drops: dict[int, Dropped] = {}
     unreachable: list[Unreachable] = []
     stops: list[Stopped] = []
     waiting = iter(range(len(items)))
     progress = progress or Progress(len(items))
 
-    async def work():
+    async def work() -> None:
         for i in waiting:
             if stops:
                 return
             progress.begin()
             try:
-                ended[i] = ("result", await worker(items[i]))
+                results[i] = await worker(items[i])
                 progress.done += 1
             except Dropped as error:
-                ended[i] = ("drop", error)
+                drops[i] = error
                 progress.dropped += 1
             except Unreachable as error:
                 unreachable.append(error)
@@ -93,16 +99,12 @@ async def run_items(
         left = f"{len(unreachable):,} of {len(items):,} items are unfinished"
         raise Stopped(f"{left}: run the same command again; the first: {unreachable[0]}")
     return Outcome(
-        [
-            (item, value)
-            for item, (kind, value) in zip(items, ended, strict=True)
-            if kind == "result"
-        ],
-        [(item, value) for item, (kind, value) in zip(items, ended, strict=True) if kind == "drop"],
+        [(items[i], results[i]) for i in sorted(results)],
+        [(items[i], drops[i]) for i in sorted(drops)],
     )
 
 
-async def _all_or_first_error(tasks):
+async def _all_or_first_error(tasks: Sequence["asyncio.Task[None]"]) -> None:
     """Wait for every task, and raise the first error as soon as it is there."""
     if tasks:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)

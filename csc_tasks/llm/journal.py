@@ -14,9 +14,10 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypedDict
 
 from csc_tasks.errors import SettingError
 from csc_tasks.llm.exchange import Usage
@@ -38,6 +39,28 @@ CREATE TABLE requests (
     input_tokens INTEGER, output_tokens INTEGER, thinking_tokens INTEGER,
     first_sent REAL NOT NULL, last_sent REAL NOT NULL, ended REAL
 )"""
+
+
+class Identity(TypedDict):
+    """What makes a request this one, besides what is sent."""
+
+    kind: str
+    backend: str
+    base_url: str
+    model: str
+    item_id: str
+    repeat: int
+    attempt: int
+
+
+class Row(Identity):
+    """What `Journal.send` records; `request` is canonical JSON."""
+
+    stage: str
+    request: str
+
+
+Rows = list[tuple[Any, ...]]  # what SQLite gives has no types of Python's
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +87,19 @@ class Totals:
     seconds: float
 
 
-def canonical(value) -> str:
+def canonical(value: object) -> str:
     """JSON text that is the same for the same value: sorted keys, no spaces, characters as they
-    are.
+    are. Raises ValueError for NaN and Infinity, TypeError for what JSON cannot hold.
     """
     return json.dumps(
         value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
     )
 
 
-def request_key(**parts) -> str:
+def request_key(**parts: object) -> str:
     """The tagged hash that names a request: `parts` are everything that makes it this one (see
-    `csc_tasks.llm.client`).
+    `csc_tasks.llm.sending`). Raises as `canonical` does, and UnicodeEncodeError for a lone
+    surrogate.
     """
     return hashlib.sha256(b"csc-journal request 1\n" + canonical(parts).encode()).hexdigest()
 
@@ -91,36 +115,21 @@ class Journal:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self._mutex = threading.Lock()
-        self._lock = _lock(self.path)
+        self._lock: int | None = _lock(self.path)
         try:
             self._database = _open(self.path)
             self._file = _identity(self.path)
         except BaseException:
-            os.close(self._lock)
+            self._unlock()
             raise
 
-    def reply(self, key: str) -> dict | None:
+    def reply(self, key: str) -> dict[str, Any] | None:
         """The recorded reply of a done row, or None when this request is still to be asked."""
         rows = self._run("SELECT reply FROM requests WHERE key = ? AND state = 'done'", (key,))
         return json.loads(rows[0][0]) if rows else None
 
-    def send(
-        self,
-        key: str,
-        *,
-        stage: str,
-        item_id: str,
-        repeat: int,
-        attempt: int,
-        kind: str,
-        backend: str,
-        base_url: str,
-        model: str,
-        request: str,
-    ) -> None:
-        """Record that this request is being sent, for the first time or again; `request` is
-        canonical JSON.
-        """
+    def send(self, key: str, row: Row) -> None:
+        """Record that this request is being sent, for the first time or again."""
         now = time.time()
         self._run(
             "INSERT INTO requests (key, state, tries, stage, item_id, repeat, attempt, kind,"
@@ -129,15 +138,15 @@ class Journal:
             " tries + 1, last_sent = excluded.last_sent WHERE state != 'done'",
             (
                 key,
-                stage,
-                item_id,
-                repeat,
-                attempt,
-                kind,
-                backend,
-                base_url,
-                model,
-                request,
+                row["stage"],
+                row["item_id"],
+                row["repeat"],
+                row["attempt"],
+                row["kind"],
+                row["backend"],
+                row["base_url"],
+                row["model"],
+                row["request"],
                 now,
                 now,
             ),
@@ -148,20 +157,17 @@ class Journal:
         """Record that the request got no reply; it is asked again."""
         self._end(key, FAILED, None, None, problem, Usage())
 
-    def finish(self, key: str, reply: Mapping, outcome: str, problem: str, usage: Usage) -> None:
+    def finish(
+        self, key: str, reply: Mapping[str, object], outcome: str, problem: str, usage: Usage
+    ) -> None:
         """Record the reply. `outcome` (ok, malformed, refused) and `problem` are for reports: a
         replay reads `reply` afresh.
         """
-        # A reply may hold half a character, which UTF-8 cannot; JSON's own escapes can.
         text = canonical(dict(reply))
-        self._end(
-            key,
-            DONE,
-            text if _writable(text) else json.dumps(dict(reply), sort_keys=True),
-            outcome,
-            problem,
-            usage,
-        )
+        # A reply may hold a lone surrogate, which UTF-8 cannot; JSON's own escapes can.
+        if not _writable(text):
+            text = json.dumps(dict(reply), sort_keys=True)
+        self._end(key, DONE, text, outcome, problem, usage)
 
     def totals(self) -> list[Totals]:
         """Counts of every stage and model, in the order of their first requests."""
@@ -172,16 +178,28 @@ class Journal:
         with self._mutex:
             if self._lock is not None:
                 self._database.close()
-                os.close(self._lock)
-                self._lock = None
+                self._unlock()
 
     def __enter__(self) -> "Journal":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _end(self, key, state, reply, outcome, problem, usage):
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _end(
+        self,
+        key: str,
+        state: str,
+        reply: str | None,
+        outcome: str | None,
+        problem: str,
+        usage: Usage,
+    ) -> None:
         self._run(
             "UPDATE requests SET state = ?, reply = ?, outcome = ?, problem = ?, input_tokens = ?,"
             " output_tokens = ?, thinking_tokens = ?, ended = ? WHERE key = ? AND state = 'sent'",
@@ -199,9 +217,9 @@ class Journal:
             one=f"{key} ended but was not out",
         )
 
-    def _run(self, statement, values=(), one=""):
+    def _run(self, statement: str, values: Sequence[object] = (), one: str = "") -> Rows:
         """The rows a statement gives, in a transaction of its own. `one`: exactly one row must
-        change, or this is the bug of ours.
+        change, or this is a bug of ours.
         """
         with self._mutex:
             if self._lock is None:
@@ -226,7 +244,7 @@ class Journal:
         return rows
 
 
-def read_rows(path: Path) -> Iterator[dict]:
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Every row in the order of first sending, `request` and `reply` as objects; raises
     SettingError when `path` is no journal.
     """
@@ -252,7 +270,7 @@ def read_totals(path: Path) -> list[Totals]:
         database.close()
 
 
-def _totals(fetch):
+def _totals(fetch: Callable[[str], Rows]) -> list[Totals]:
     query = """
         SELECT stage, backend, model, count(DISTINCT item_id), count(*), sum(tries),
             sum(state = 'done'), sum(state = 'failed'), sum(state = 'sent'),
@@ -265,7 +283,7 @@ def _totals(fetch):
     return [Totals(*row) for row in fetch(query)]
 
 
-def _open(path):
+def _open(path: Path) -> sqlite3.Connection:
     try:
         # isolation_level None: each statement is a transaction, so a row is on disk when the call
         # returns.
@@ -291,7 +309,7 @@ def _open(path):
     return database
 
 
-def _open_to_read(path):
+def _open_to_read(path: Path) -> sqlite3.Connection:
     if not Path(path).is_file():
         raise SettingError(f"{path} is no file; give the journal of a build")
     try:
@@ -307,17 +325,17 @@ def _open_to_read(path):
     return database
 
 
-def _check(path, database):
+def _check(path: Path, database: sqlite3.Connection) -> int:
     """The journal's version, 0 for a new file; raises SettingError for anything else."""
     try:
-        found = database.execute("PRAGMA application_id").fetchone()[0]
-        version = database.execute("PRAGMA user_version").fetchone()[0]
+        application: int = database.execute("PRAGMA application_id").fetchone()[0]
+        version: int = database.execute("PRAGMA user_version").fetchone()[0]
         empty = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     except sqlite3.Error as error:
         raise SettingError(
             f"{path} is no journal of this project ({error}); give another file"
         ) from None
-    if found != APPLICATION_ID and not (found == 0 and empty):
+    if application != APPLICATION_ID and not (application == 0 and empty):
         raise SettingError(
             f"{path} is a database of something else; give another file for the journal"
         )
@@ -329,14 +347,14 @@ def _check(path, database):
     return version
 
 
-def _reading(path, database, query):
+def _reading(path: Path, database: sqlite3.Connection, query: str) -> Iterator[Any]:
     try:
         yield from database.execute(query)
     except sqlite3.Error as error:
         raise JournalLost(f"{path}: {error}") from None
 
 
-def _lock(path):
+def _lock(path: Path) -> int:
     """A file descriptor that holds the lock; the kernel drops it with the process, so a stale lock
     file means nothing.
     """
@@ -368,12 +386,13 @@ def _lock(path):
     return descriptor
 
 
-def _identity(path):
-    found = os.stat(path)
-    return found.st_dev, found.st_ino
+def _identity(path: Path) -> tuple[int, int]:
+    """Device and inode."""
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
 
 
-def _writable(text):
+def _writable(text: str) -> bool:
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -14,11 +14,14 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from csc_tasks.llm.budget import Price, costs
-from csc_tasks.llm.journal import read_rows, read_totals
+from csc_tasks.llm.journal import Totals, read_rows, read_totals
 from csc_tasks.llm.options import by_stage
+
+Cells = list[str | int]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """Of `csc journal`."""
     parser.add_argument("action", choices=("stats", "costs", "export"))
     parser.add_argument("file", type=Path, metavar="FILE", help="the journal")
     parser.add_argument(
@@ -31,6 +34,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
+    """Print what was asked for; raises SettingError for a file that is no journal."""
     {"stats": print_stats, "costs": print_costs, "export": print_rows}[args.action](args)
 
 
@@ -50,7 +54,7 @@ def print_stats(args: Namespace) -> None:
         "out",
         "seconds per reply",
     ]
-    rows = [
+    rows: list[Cells] = [
         [
             t.stage,
             name_of(t),
@@ -66,13 +70,22 @@ def print_stats(args: Namespace) -> None:
         ]
         for t in totals
     ]
-    rows.append(["all", "", "", *(sum(row[i] for row in rows) for i in range(3, 10)), ""])
+    sums = [
+        sum(t.rows for t in totals),
+        sum(t.tries for t in totals),
+        sum(t.done for t in totals),
+        sum(t.malformed for t in totals),
+        sum(t.refused for t in totals),
+        sum(t.failed for t in totals),
+        sum(t.sent for t in totals),
+    ]
+    rows.append(["all", "", "", *sums, ""])
     print(table(header, rows))
 
 
 def print_costs(args: Namespace) -> None:
     """A Markdown table: tokens and cost per stage and model, and their sum."""
-    found = costs(read_totals(args.file), by_stage(args.price, Price.parse, "--price"))
+    priced = costs(read_totals(args.file), by_stage(args.price, Price.parse, "--price"))
     header = [
         "stage",
         "model",
@@ -83,7 +96,7 @@ def print_costs(args: Namespace) -> None:
         "uncounted replies",
         "cost",
     ]
-    rows = [
+    rows: list[Cells] = [
         [
             t.stage,
             name_of(t),
@@ -94,29 +107,33 @@ def print_costs(args: Namespace) -> None:
             t.uncounted,
             money(cost),
         ]
-        for t, cost in found
+        for t, cost in priced
     ]
-    known = [cost for _, cost in found if cost is not None]
-    whole = f"{sum(known):.4f}" + (
-        ""
-        if len(known) == len(found) and not any(t.uncounted for t, _ in found)
-        else " and what is unknown"
-    )
-    rows.append(
-        ["all", "", *(sum(row[i] for row in rows) for i in range(2, 7)), whole if known else "–"]
-    )
+    known = [cost for _, cost in priced if cost is not None]
+    complete = len(known) == len(priced) and not any(t.uncounted for t, _ in priced)
+    whole = "–"
+    if known:
+        whole = f"{sum(known):.4f}" + ("" if complete else " and what is unknown")
+    sums = [
+        sum(t.done for t, _ in priced),
+        sum(t.input_tokens for t, _ in priced),
+        sum(t.output_tokens for t, _ in priced),
+        sum(t.thinking_tokens for t, _ in priced),
+        sum(t.uncounted for t, _ in priced),
+    ]
+    rows.append(["all", "", *sums, whole])
     print(table(header, rows))
 
 
 def print_rows(args: Namespace) -> None:
     """One JSON object a line, in the order of first sending."""
     for row in read_rows(args.file):
-        # Half characters, which a reply may hold, can only be written as escapes.
+        # Lone surrogates, which a reply may hold, can only be written as escapes.
         line = json.dumps(row, ensure_ascii=False)
         sys.stdout.write(line.encode("utf-8", "backslashreplace").decode() + "\n")
 
 
-def name_of(totals) -> str:
+def name_of(totals: Totals) -> str:
     """`backend:model`."""
     return f"{totals.backend}:{totals.model}".rstrip(":")
 
@@ -131,7 +148,7 @@ def money(cost: float | None) -> str:
     return "–" if cost is None else f"{cost:.4f}"
 
 
-def table(header: list[str], rows: list[list]) -> str:
+def table(header: list[str], rows: list[Cells]) -> str:
     """Markdown, with thousands separated."""
     lines = [
         header,

@@ -4,6 +4,7 @@ import json
 import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from csc_tasks.errors import SettingError
@@ -12,6 +13,8 @@ _STAGED = re.compile(r"([\w.-]+)=(.*)", re.DOTALL)
 
 # What `ask` itself puts into a request.
 RESERVED = {"model", "messages", "response_format", "stream", "n"}
+
+Value = TypeVar("Value")
 
 
 def add_llm_arguments(parser: ArgumentParser, required: bool = True) -> None:
@@ -141,7 +144,7 @@ def parse_specs(specs: Sequence[str], backends: Collection[str]) -> dict[str, tu
     SettingError.
     """
 
-    def parse(text):
+    def parse(text: str) -> tuple[str, str]:
         backend, _, model = text.partition(":")
         if backend not in backends:
             raise SettingError(
@@ -153,22 +156,22 @@ def parse_specs(specs: Sequence[str], backends: Collection[str]) -> dict[str, tu
     return by_stage(specs, parse, "--llm")
 
 
-def by_stage(texts: Sequence[str], parse: Callable, option: str) -> dict[str, object]:
+def by_stage(texts: Sequence[str], parse: Callable[[str], Value], option: str) -> dict[str, Value]:
     """`[STAGE=]VALUE`, repeated -> {stage: parse(VALUE)}, "" for all other stages; raises
     SettingError for a stage given twice.
     """
-    found = {}
+    values: dict[str, Value] = {}
     for text in texts:
         # A model name or JSON text may hold "=" too, but never after letters alone.
         staged = _STAGED.fullmatch(text)
         stage, value = (staged[1], staged[2]) if staged else ("", text)
-        if stage in found:
+        if stage in values:
             raise SettingError(f"{option} is given twice for {stage or 'all other stages'}")
-        found[stage] = parse(value)
-    return found
+        values[stage] = parse(value)
+    return values
 
 
-def checked_sampling(given: str | Mapping) -> dict:
+def checked_sampling(given: str | Mapping[str, object]) -> dict[str, object]:
     """Request fields, from JSON text or a mapping; raises SettingError for what is no object and
     for fields that are not the user's.
     """
@@ -181,7 +184,8 @@ def checked_sampling(given: str | Mapping) -> dict:
         raise SettingError(
             f"--sampling {given!r}: must be a JSON object, as in '{{\"temperature\": 0.7}}'"
         )
-    if taken := RESERVED & given.keys():
+    taken = RESERVED & given.keys()
+    if taken:
         raise SettingError(
             f"sampling cannot hold {', '.join(sorted(taken))}: these belong to the request itself"
         )

@@ -51,7 +51,7 @@ class Pace:
         # The quickest answer of late, in seconds; slow ones say more about their length than about
         # the server.
         self._quickest = 0.0
-        self._waiting: deque[asyncio.Future] = deque()
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._closed: Exception | None = None
 
@@ -61,7 +61,7 @@ class Pace:
         """
         if self._closed:
             raise self._closed
-        turn = asyncio.get_running_loop().create_future()
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         (self._waiting.appendleft if again else self._waiting.append)(turn)
         self._let_in()
         try:
@@ -128,7 +128,7 @@ class Pace:
             if not turn.done():
                 turn.set_exception(self._closed)
 
-    def _let_in(self):
+    def _let_in(self) -> None:
         while self._waiting and self.running < int(self.limit):
             now = asyncio.get_running_loop().time()
             wait = max(self._open_at, self._next_at) - now
@@ -144,6 +144,6 @@ class Pace:
                 )
                 turn.set_result(None)
 
-    def _wake(self):
+    def _wake(self) -> None:
         self._timer = None
         self._let_in()

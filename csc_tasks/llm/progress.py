@@ -84,11 +84,10 @@ class Progress:
         stages = llm.budget.stages.values()
         uncounted = sum(stage.uncounted for stage in stages)
         rate = (ended - ended_then) / seconds
-        left = (
-            f"{clock((self.total - ended) / rate) if rate else '?'} left"
-            if ended < self.total
-            else clock(now - self.started)
-        )
+        if ended >= self.total:
+            left = clock(now - self.started)
+        else:
+            left = f"{clock((self.total - ended) / rate) if rate else '?'} left"
         cost = llm.budget.cost
         parts = (
             f"{self.name} {self.done:,}/{self.total:,} done, {self.dropped:,} dropped,"
@@ -104,7 +103,7 @@ class Progress:
         )
         return " | ".join(filter(None, parts))
 
-    def _draw(self, line):
+    def _draw(self, line: str) -> None:
         if not self._terminal:
             print(line, file=self.stream, flush=True)
             return
@@ -113,7 +112,7 @@ class Progress:
         self.stream.flush()
         self._drawn = len(line)
 
-    def _clear(self):
+    def _clear(self) -> None:
         if self._terminal and self._drawn:
             self.stream.write("\r" + " " * self._drawn + "\r")
 

@@ -81,10 +81,10 @@ class Prompts:
         """`language/name` -> 16 hex digits of the template's SHA-256, for build.json; all templates
         when none is named.
         """
-        found = {name: self.text(name) for name in names or self.names()}
+        texts = {name: self.text(name) for name in names or self.names()}
         return {
             f"{self.language}/{name}": hashlib.sha256(text.encode()).hexdigest()[:16]
-            for name, text in found.items()
+            for name, text in texts.items()
         }
 
 
@@ -97,14 +97,17 @@ def _read(path: Path) -> str:
 
 
 def _check(wanted: set[str], values: Mapping[str, str], where: str) -> None:
-    if missing := sorted(wanted - values.keys()):
+    missing = sorted(wanted - values.keys())
+    if missing:
         raise DataError(
             f"{where}: no value for {', '.join(missing)}; given are {', '.join(values) or 'none'}"
         )
-    if surplus := sorted(values.keys() - wanted):
+    surplus = sorted(values.keys() - wanted)
+    if surplus:
         raise DataError(
             f"{where}: no place for {', '.join(surplus)}; the template has"
             f" {', '.join(sorted(wanted)) or 'none'}"
         )
-    if wrong := [name for name in sorted(wanted) if not isinstance(values[name], str)]:
+    wrong = [name for name in sorted(wanted) if not isinstance(values[name], str)]
+    if wrong:
         raise DataError(f"{where}: {wrong[0]} is {values[wrong[0]]!r:.60}; it must be text")

@@ -11,12 +11,15 @@ object, NaN and Infinity are refused. Types are strict: "false" is no boolean an
 """
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
+    from pydantic import BaseModel, ValidationError
 
 FENCE = "```"
+
+Parsed = TypeVar("Parsed", bound="BaseModel")
 
 
 class WrongForm(ValueError):
@@ -24,7 +27,7 @@ class WrongForm(ValueError):
 
 
 def check_text(text: str) -> str:
-    """`text` itself; raises WrongForm when it is empty or holds half a character, which no file can
+    """`text` itself; raises WrongForm when it is empty or holds a lone surrogate, which no file can
     hold.
     """
     if not text.strip():
@@ -32,11 +35,11 @@ def check_text(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise WrongForm("the reply holds half a character (a lone surrogate)") from None
+        raise WrongForm("the reply holds a lone surrogate") from None
     return text
 
 
-def parse_reply(text: str, model: "type[BaseModel]") -> "BaseModel":
+def parse_reply(text: str, model: type[Parsed]) -> Parsed:
     """Read `text` as `model` by the rule above; raises WrongForm."""
     from pydantic import ValidationError
 
@@ -48,7 +51,7 @@ def parse_reply(text: str, model: "type[BaseModel]") -> "BaseModel":
         canonical = json.dumps(value, ensure_ascii=False)
         canonical.encode()
     except UnicodeEncodeError:
-        raise WrongForm("the reply holds half a character (a lone surrogate)") from None
+        raise WrongForm("the reply holds a lone surrogate") from None
     except RecursionError:
         raise WrongForm("JSON nested too deeply") from None
     except json.JSONDecodeError as error:
@@ -85,51 +88,53 @@ def json_block(text: str) -> str:
     return "\n".join(lines[first + 1 : last])
 
 
-def reply_schema(model: "type[BaseModel]") -> dict:
+def reply_schema(model: "type[BaseModel]") -> dict[str, Any]:
     """The JSON schema of `model` in the strict form servers take: every object is closed and all of
     its names are required.
     """
-    return _closed(model.model_json_schema())
+    return _closed_object(model.model_json_schema())
 
 
-def _closed(node):
-    if isinstance(node, list):
-        return [_closed(part) for part in node]
-    if not isinstance(node, dict):
-        return node
-    # Below these two keys stand names of the user's, which may be called "type" or "properties" as
-    # well.
-    closed = {
-        key: (
-            {name: _closed(part) for name, part in value.items()}
-            if key in ("properties", "$defs")
-            else _closed(value)
-        )
-        for key, value in node.items()
-        if key != "default"
-    }
-    if "properties" in node:
-        closed |= {"additionalProperties": False, "required": list(node["properties"])}
+def _closed_object(node: Mapping[str, object]) -> dict[str, object]:
+    closed = {key: _closed_value(key, value) for key, value in node.items() if key != "default"}
+    properties = node.get("properties")
+    if isinstance(properties, dict):
+        closed |= {"additionalProperties": False, "required": list(properties)}
     return closed
 
 
-def _object(pairs):
-    found = dict(pairs)
-    if len(found) < len(pairs):
+def _closed_value(key: str, value: object) -> object:
+    # Below these two keys stand names of the user's, which may be called "type" or "properties" as
+    # well.
+    if key in ("properties", "$defs") and isinstance(value, dict):
+        return {name: _closed(part) for name, part in value.items()}
+    return _closed(value)
+
+
+def _closed(node: object) -> object:
+    if isinstance(node, list):
+        return [_closed(part) for part in node]
+    return _closed_object(node) if isinstance(node, dict) else node
+
+
+def _object(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"{twice!r} occurs twice in one object")
-    return found
+    return values
 
 
-def _constant(name):
+def _constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _problems(error) -> str:
+def _problems(error: "ValidationError") -> str:
     """pydantic's findings in one line, without the values (they may be long)."""
-    found = [
+    problems = [
         f"{'.'.join(map(str, problem['loc'])) or 'the reply'}: {problem['msg']}"
         for problem in error.errors(include_url=False)
     ]
-    return "; ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+    more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+    return "; ".join(problems[:3]) + more

@@ -9,6 +9,7 @@ wordings); the rest is final.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from csc_tasks import refusals
 from csc_tasks.llm.exchange import Failure, Reply, Usage
@@ -26,7 +27,7 @@ class Rejected:
     body: object
 
 
-def read(data) -> Reply | Failure | Rejected:
+def read(data: object) -> Reply | Failure | Rejected:
     """The first choice of a chat completion; what is not one is a Failure, and an `error` sent with
     status 200 is a Rejected.
     """
@@ -42,8 +43,8 @@ def read(data) -> Reply | Failure | Rejected:
     usage, model = _usage(data.get("usage")), _text(data.get("model"))
     if not choices:
         return Reply(None, finish="", usage=usage, model=model)
-    choice = choices[0] if isinstance(choices[0], dict) else {}
-    message = choice.get("message") if isinstance(choice.get("message"), dict) else {}
+    choice = _object(choices[0])
+    message = _object(choice.get("message"))
     finish = _text(choice.get("finish_reason"))
     refusal = _text(message.get("refusal")) or (
         "stopped by the content filter" if finish == "content_filter" else ""
@@ -53,41 +54,44 @@ def read(data) -> Reply | Failure | Rejected:
     )
 
 
-def read_moderation(data) -> Reply | Failure | Rejected:
+def read_moderation(data: object) -> Reply | Failure | Rejected:
     """What a moderation endpoint says, as the JSON text that `Request` describes; the reply is
     free, so no tokens are counted.
     """
     if isinstance(data, dict) and data.get("error"):
         return read(data)
-    results = data.get("results") if isinstance(data, dict) else None
+    results = _object(data).get("results")
     if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
         return Failure("transport", f"the response is no moderation: {data}")
-    said = [
+    verdicts = [
         {"flagged": result.get("flagged"), "categories": _flagged(result.get("categories"))}
         for result in results
     ]
-    return Reply(json.dumps({"results": said}), usage=Usage(0, 0), model=_text(data.get("model")))
+    model = _text(_object(data).get("model"))
+    return Reply(json.dumps({"results": verdicts}), usage=Usage(0, 0), model=model)
 
 
-def judge(rejected: Rejected, sent: Mapping, parameters: refusals.Parameters) -> Reply | Failure:
+def judge(
+    rejected: Rejected, sent: Mapping[str, object], parameters: refusals.Parameters
+) -> Reply | Failure:
     """What a rejection of the body `sent` means; a parameter that the server does not take is noted
     in `parameters`.
     """
     status, body = rejected.status, refusals.error_of(rejected.body)
-    said = f"{status}: {refusals.message(body)}"
+    message = f"{status}: {refusals.message(body)}"
     if refusals.filtered(status, body):
-        return Reply(None, refusal=said, finish="content_filter", usage=Usage(0, 0))
+        return Reply(None, refusal=message, finish="content_filter", usage=Usage(0, 0))
     feature = parameters.learn(status, body, sent)
     if feature:
-        return Failure("unsupported", said, feature=feature)
+        return Failure("unsupported", message, feature=feature)
     wait = refusals.retry_after(rejected.headers)
     if status == 429 and not refusals.no_credit(body):
-        return Failure("busy", said, wait)
+        return Failure("busy", message, wait)
     if status == 503 and wait is not None:
-        return Failure("busy", said, wait)
+        return Failure("busy", message, wait)
     if status >= 500:
-        return Failure("server", said)
-    return Failure("timeout" if status == 408 else "fatal", said)
+        return Failure("server", message)
+    return Failure("timeout" if status == 408 else "fatal", message)
 
 
 def broken(error: BaseException) -> Failure:
@@ -98,63 +102,68 @@ def broken(error: BaseException) -> Failure:
     # first error is the telling one.
     while error.__cause__ is not None:
         error = error.__cause__
-    said = f"{type(error).__name__}: {error}"
+    message = f"{type(error).__name__}: {error}"
     if isinstance(error, TimeoutError) or type(error).__name__.endswith("Timeout"):
-        return Failure("timeout", said)
+        return Failure("timeout", message)
     library = type(error).__module__.split(".")[0]
     if not isinstance(error, (OSError, ValueError, RecursionError)) and library in (
         "builtins",
         "builders",
     ):
-        return Failure("fatal", said)
-    if "CERTIFICATE_VERIFY_FAILED" in said:
+        return Failure("fatal", message)
+    if "CERTIFICATE_VERIFY_FAILED" in message:
         return Failure(
-            "fatal", f"{said}; if the server is yours, point SSL_CERT_FILE to its certificate"
+            "fatal", f"{message}; if the server is yours, point SSL_CERT_FILE to its certificate"
         )
-    return Failure("transport", said)
+    return Failure("transport", message)
 
 
-def cleaned(found: Reply | Failure, clean: Callable[[str], str]) -> Reply | Failure:
-    """`found` with every text cleaned: servers quote the key in errors, and some echo whatever they
-    were sent.
+def cleaned(response: Reply | Failure, clean: Callable[[str], str]) -> Reply | Failure:
+    """`response` with every text cleaned: servers quote the key in errors, and some echo whatever
+    they were sent.
     """
-    if isinstance(found, Failure):
+    if isinstance(response, Failure):
+        message = " ".join(clean(response.message).split())
         # Cut last: half a secret would no longer be found.
-        return replace(found, message=refusals.shortened(" ".join(clean(found.message).split())))
-    texts = {
-        name: clean(getattr(found, name)) for name in ("thinking", "refusal", "finish", "model")
-    }
-    return replace(found, text=None if found.text is None else clean(found.text), **texts)
+        return replace(response, message=refusals.shortened(message))
+    return replace(
+        response,
+        text=None if response.text is None else clean(response.text),
+        thinking=clean(response.thinking),
+        refusal=clean(response.refusal),
+        finish=clean(response.finish),
+        model=clean(response.model),
+    )
 
 
-def _flagged(categories):
+def _flagged(categories: object) -> list[str]:
     """The names of the categories that hold."""
-    return (
-        sorted(name for name, holds in categories.items() if holds is True)
-        if isinstance(categories, dict)
-        else []
-    )
+    return sorted(name for name, holds in _object(categories).items() if holds is True)
 
 
-def _usage(found):
-    found = found if isinstance(found, dict) else {}
-    details = found.get("completion_tokens_details")
+def _usage(value: object) -> Usage:
+    usage = _object(value)
     return Usage(
-        _count(found.get("prompt_tokens")),
-        _count(found.get("completion_tokens")),
-        _count(details.get("reasoning_tokens")) if isinstance(details, dict) else None,
+        _count(usage.get("prompt_tokens")),
+        _count(usage.get("completion_tokens")),
+        _count(_object(usage.get("completion_tokens_details")).get("reasoning_tokens")),
     )
 
 
-def _count(value):
+def _object(value: object) -> dict[str, Any]:
+    """`value` where it is a JSON object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def _count(value: object) -> int | None:
     return value if type(value) is int and value >= 0 else None
 
 
-def _text(value):
+def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _content(value):
+def _content(value: object) -> str | None:
     """Text, or the joined text parts of the list form."""
     if isinstance(value, list):
         return "".join(_text(part.get("text")) for part in value if isinstance(part, dict))

@@ -18,19 +18,20 @@ def stage_models(llm: "LLM", stages: Iterable[str]) -> dict[str, str]:
     }
 
 
-def run_record(llm: "LLM", started: float) -> dict:
+def run_record(llm: "LLM", started: float) -> dict[str, object]:
     """What run.json says of a run that began at `started` (seconds since 1970); `stages` and `cost`
     include the journal's earlier runs.
     """
-    stages = {}
+    stages: dict[str, dict[str, float]] = {}
     for part in llm.journal.totals():
-        numbers = {"requests": part.tries, "malformed": part.malformed, "refused": part.refused}
-        numbers |= {
+        stages[f"{part.stage} {part.backend}:{part.model}".rstrip(":")] = {
+            "requests": part.tries,
+            "malformed": part.malformed,
+            "refused": part.refused,
             "input_tokens": part.input_tokens,
             "output_tokens": part.output_tokens,
             "seconds": round(part.seconds, 1),
         }
-        stages[f"{part.stage} {part.backend}:{part.model}".rstrip(":")] = numbers
     return {
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
         "seconds": round(time.time() - started, 1),

@@ -10,14 +10,21 @@ right?).
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from csc_tasks.errors import require
 from csc_tasks.languages import language as language_of
 from csc_tasks.metrics import weights
 from csc_tasks.metrics.batching import Work, blocks, by_length, onto, padded, states, within_memory
+
+if TYPE_CHECKING:
+    import torch
+
+Ids = npt.NDArray[np.int32]
+Pairs = list[tuple[str, str]]
 
 NAME = "bartscore"
 # The original code's cut, and the length of bart-large-cnn's table of positions.
@@ -38,10 +45,15 @@ class BartScore:
     padding: int
     longest: int
     signature: str
-    remembered: dict[bool, tuple[list, list[float]]] = field(default_factory=dict)
+    remembered: dict[bool, tuple[Pairs, list[float]]] = field(default_factory=dict)
 
     def score(
-        self, pairs: list[tuple[str, str]], device, batch_size: int, work: Work, to_reference: bool
+        self,
+        pairs: Pairs,
+        device: "torch.device",
+        batch_size: int,
+        work: Work,
+        to_reference: bool,
     ) -> list[float]:
         """Mean log-probability per target token of each (reply, reference); the target is the
         reference, or else the reply.
@@ -58,7 +70,12 @@ class BartScore:
         return scores
 
     def _score(
-        self, pairs: list[tuple[str, str]], device, batch_size: int, work: Work, to_reference: bool
+        self,
+        pairs: Pairs,
+        device: "torch.device",
+        batch_size: int,
+        work: Work,
+        to_reference: bool,
     ) -> list[float]:
         onto(device, self.model, NAME)
         tokens = {
@@ -74,15 +91,14 @@ class BartScore:
         for block in blocks(
             order, [length for length, _ in lengths], 2 * batch_size * self.longest
         ):
-            found = self._score_block(
-                [tuple(tokens[text] for text in chosen[i]) for i in block], device, batch_size, work
-            )
-            for i, score in zip(block, found, strict=True):
+            ids = [(tokens[chosen[i][0]], tokens[chosen[i][1]]) for i in block]
+            block_scores = self._score_block(ids, device, batch_size, work)
+            for i, score in zip(block, block_scores, strict=True):
                 scores[i] = score
         return scores
 
     def _score_block(
-        self, pairs: list[tuple[np.ndarray, np.ndarray]], device, batch_size: int, work: Work
+        self, pairs: list[tuple[Ids, Ids]], device: "torch.device", batch_size: int, work: Work
     ) -> list[float]:
         """Scores of (source, target) ids."""
         # The ids of one text are one array, so equal sources are one object.
@@ -107,20 +123,24 @@ class BartScore:
             work.advance(len(batch))
         return scores
 
-    def _read(self, sources: list[np.ndarray], device, batch_size: int, work: Work) -> list:
+    def _read(
+        self, sources: list[Ids], device: "torch.device", batch_size: int, work: Work
+    ) -> "list[torch.Tensor]":
         """The encoder's (length, dimension) states of each source."""
         import torch
 
-        def run(batch: list[int]):
+        def run(batch: list[int]) -> torch.Tensor:
             ids, mask = padded([sources[i] for i in batch], self.padding, device)
             with torch.inference_mode():
-                return self.model.get_encoder()(
-                    input_ids=ids, attention_mask=mask
-                ).last_hidden_state
+                output = self.model.get_encoder()(input_ids=ids, attention_mask=mask)
+                hidden: torch.Tensor = output.last_hidden_state
+            return hidden
 
         return states(run, list(map(len, sources)), batch_size, work, NAME)
 
-    def _write(self, sources: list, targets: list[np.ndarray], device) -> list[float]:
+    def _write(
+        self, sources: "list[torch.Tensor]", targets: list[Ids], device: "torch.device"
+    ) -> list[float]:
         """Mean log-probability of the tokens of each target, given its source's states."""
         import torch
         from torch.nn.functional import cross_entropy
@@ -144,7 +164,8 @@ class BartScore:
                 cross_entropy(row.float(), label, reduction="sum")
                 for row, label in zip(logits, labels, strict=True)
             ]
-            return (-torch.stack(losses) / real.sum(dim=1)).tolist()
+            means: list[float] = (-torch.stack(losses) / real.sum(dim=1)).tolist()
+        return means
 
 
 @cache
@@ -164,7 +185,8 @@ def load(model: str, language: str) -> BartScore:
         longest = min(_LONGEST, positions, tokenizer.model_max_length)
 
     def encode(text: str) -> list[int]:
-        return tokenizer.encode(text, max_length=longest, truncation=True)
+        ids: list[int] = tokenizer.encode(text, max_length=longest, truncation=True)
+        return ids
 
     signature = (
         f"model:{weights.identity(place)}{spoken}|max:{longest}"
@@ -174,7 +196,7 @@ def load(model: str, language: str) -> BartScore:
 
 
 @cache
-def _reader(place: str):
+def _reader(place: str) -> Any:
     import torch
     from transformers import AutoModelForSeq2SeqLM
 
@@ -187,7 +209,7 @@ def _reader(place: str):
     return reader.eval()
 
 
-def _speak(tokenizer, language: str) -> str:
+def _speak(tokenizer: Any, language: str) -> str:
     """Set the language of a tokenizer that marks texts with one; "|language:CODE" for the
     signature, or nothing.
     """

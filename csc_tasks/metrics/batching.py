@@ -9,12 +9,20 @@ more than the last bits of a float.
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from csc_tasks.errors import ModelError
 
+if TYPE_CHECKING:
+    import torch
+
 log = logging.getLogger("lm_eval.csc_tasks")
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class NoRoom(ModelError):
@@ -81,8 +89,8 @@ def score_once(
 
 
 def clean(text: str) -> str:
-    """`text` as Unicode that every tokenizer takes: half a surrogate pair, which a cut reply can
-    end in, becomes U+FFFD.
+    """`text` as Unicode that every tokenizer takes: a lone surrogate, which a cut reply can end
+    in, becomes U+FFFD.
     """
     try:
         text.encode()
@@ -101,16 +109,12 @@ def by_length(
     """
     batches: list[list[int]] = []
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        last = batches[-1] if batches else None
-        room = (
-            last
-            and len(last) < batch_size
-            and (positions is None or (len(last) + 1) * lengths[last[0]] <= positions)
-        )
-        if room:
-            last.append(i)
-        else:
-            batches.append([i])
+        if batches and len(batches[-1]) < batch_size:
+            last = batches[-1]
+            if positions is None or (len(last) + 1) * lengths[last[0]] <= positions:
+                last.append(i)
+                continue
+        batches.append([i])
     return batches
 
 
@@ -121,18 +125,20 @@ def blocks(order: Sequence[int], sizes: Sequence[int], room: int) -> list[list[i
     What is held for a whole block is bounded by it; one that is larger than `room` is a block of
     its own.
     """
-    found: list[list[int]] = []
+    parts: list[list[int]] = []
     left = 0
     for i in order:
-        if not found or left < sizes[i]:
-            found.append([])
+        if not parts or left < sizes[i]:
+            parts.append([])
             left = room
-        found[-1].append(i)
+        parts[-1].append(i)
         left -= sizes[i]
-    return found
+    return parts
 
 
-def padded(sequences: Sequence[np.ndarray], value: int, device):
+def padded(
+    sequences: Sequence[npt.NDArray[np.integer[Any]]], value: int, device: "torch.device"
+) -> "tuple[torch.Tensor, torch.Tensor]":
     """(ids, mask): integer tensors of shape (n, longest) on `device`; `value` and 0 where a
     sequence has ended.
     """
@@ -148,12 +154,12 @@ def padded(sequences: Sequence[np.ndarray], value: int, device):
 
 
 def states(
-    run: Callable[[list[int]], Iterable],
+    run: "Callable[[list[int]], Iterable[torch.Tensor]]",
     lengths: Sequence[int],
     batch_size: int,
     work: Work,
     name: str,
-) -> list:
+) -> "list[torch.Tensor]":
     """The (length, dimension) states of sequences of these lengths; `run(indices)` computes those
     of a batch, padded or not.
 
@@ -163,7 +169,7 @@ def states(
     import torch
 
     ends = np.cumsum(lengths)
-    held = None
+    held: torch.Tensor | None = None
     for batch in by_length(lengths, batch_size):
         for i, rows in zip(batch, within_memory(run, batch, name), strict=True):
             if held is None:
@@ -172,10 +178,10 @@ def states(
                 )
             held[ends[i] - lengths[i] : ends[i]] = rows[: lengths[i]]
         work.count([lengths[i] for i in batch])
-    return [] if held is None else list(held.split(list(lengths)))
+    return [] if held is None else list(torch.split(held, list(lengths)))
 
 
-def onto(device, model, name: str) -> None:
+def onto(device: "torch.device", model: "torch.nn.Module", name: str) -> None:
     """Move `model` to `device`; where it does not fit it goes back to the CPU, and NoRoom is
     raised.
     """
@@ -191,7 +197,9 @@ def onto(device, model, name: str) -> None:
         ) from None
 
 
-def within_memory(run: Callable[[list], Iterable], batch: list, name: str) -> list:
+def within_memory(
+    run: Callable[[list[Item]], Iterable[Result]], batch: list[Item], name: str
+) -> list[Result]:
     """`run(batch)`, one result an item; where the device runs out of memory, the halves of the
     batch one after the other.
 

@@ -8,17 +8,24 @@ Here padding matches nothing, and every score is the one that bert-score gives t
 """
 
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from csc_tasks.compat import bert_score as compat_bert_score
 from csc_tasks.errors import SettingError, require
 from csc_tasks.metrics import weights
 from csc_tasks.metrics.batching import Work, blocks, onto, padded, states, within_memory
+
+if TYPE_CHECKING:
+    import torch
+
+Ids = npt.NDArray[np.int32]
+Bools = npt.NDArray[np.bool_]
 
 NAME = "bertscore"
 # A model without a table of positions is still not fed whole books.
@@ -42,14 +49,14 @@ class BertScore:
     """
 
     model: Any
-    encode: Any
+    encode: Callable[[str], list[int]]
     weightless: tuple[int, ...]
     padding: int
     longest: int
     signature: str
 
     def score(
-        self, pairs: list[tuple[str, str]], device, batch_size: int, work: Work
+        self, pairs: list[tuple[str, str]], device: "torch.device", batch_size: int, work: Work
     ) -> list[float]:
         """F1 of each (reply, reference); 0 where one of them has no tokens."""
         onto(device, self.model, NAME)
@@ -69,16 +76,18 @@ class BertScore:
         for block in blocks(
             sorted(live, key=lambda i: -sizes[i]), sizes, 2 * batch_size * self.longest
         ):
-            found = self._score_block([pairs[i] for i in block], tokens, device, batch_size, work)
-            for i, f1 in zip(block, found, strict=True):
+            block_scores = self._score_block(
+                [pairs[i] for i in block], tokens, device, batch_size, work
+            )
+            for i, f1 in zip(block, block_scores, strict=True):
                 scores[i] = f1
         return scores
 
     def _score_block(
         self,
         pairs: list[tuple[str, str]],
-        tokens: dict[str, np.ndarray],
-        device,
+        tokens: dict[str, Ids],
+        device: "torch.device",
         batch_size: int,
         work: Work,
     ) -> list[float]:
@@ -93,12 +102,12 @@ class BertScore:
         weight = {text: ~np.isin(tokens[text], self.weightless) for text in texts}
 
         def match(batch: list[tuple[str, str]]) -> list[float]:
+            replies, references = zip(*batch, strict=True)
             return _f1(
-                *(
-                    [found[text] for text in side]
-                    for side in zip(*batch, strict=True)
-                    for found in (embedded, weight)
-                )
+                [embedded[text] for text in replies],
+                [weight[text] for text in replies],
+                [embedded[text] for text in references],
+                [weight[text] for text in references],
             )
 
         scores: list[float] = []
@@ -108,12 +117,14 @@ class BertScore:
             work.advance(len(batch))
         return scores
 
-    def _embed(self, sequences: list[np.ndarray], device, batch_size: int, work: Work) -> list:
+    def _embed(
+        self, sequences: list[Ids], device: "torch.device", batch_size: int, work: Work
+    ) -> "list[torch.Tensor]":
         """The (length, dimension) embeddings of each sequence, every row of norm 1."""
         import torch
         from bert_score.utils import bert_encode
 
-        def run(batch: list[int]):
+        def run(batch: list[int]) -> torch.Tensor:
             ids, mask = padded([sequences[i] for i in batch], self.padding, device)
             return torch.nn.functional.normalize(bert_encode(self.model, ids, mask), dim=-1)
 
@@ -121,7 +132,10 @@ class BertScore:
 
 
 def _f1(
-    ours: list, our_weights: Sequence[np.ndarray], theirs: list, their_weights: Sequence[np.ndarray]
+    ours: "list[torch.Tensor]",
+    our_weights: Sequence[Bools],
+    theirs: "list[torch.Tensor]",
+    their_weights: Sequence[Bools],
 ) -> list[float]:
     """BERTScore F1 of pairs of (length, dimension) unit embeddings; a text whose weights are all 0
     scores 0.
@@ -131,7 +145,9 @@ def _f1(
 
     device = ours[0].device
 
-    def side(embeddings: list, weights: Sequence[np.ndarray]):
+    def side(
+        embeddings: list[torch.Tensor], weights: Sequence[Bools]
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         real = pad_sequence(
             [torch.ones(len(rows), dtype=torch.bool) for rows in embeddings], batch_first=True
         )
@@ -151,7 +167,8 @@ def _f1(
     )
     recall = (similarity.masked_fill(~a_real[:, :, None], nothing).amax(dim=1) * b_share).sum(dim=1)
     f1 = 2 * precision * recall / (precision + recall)
-    return torch.where(f1.isfinite(), f1, 0.0).tolist()
+    scores: list[float] = torch.where(f1.isfinite(), f1, 0.0).tolist()
+    return scores
 
 
 @cache
@@ -171,7 +188,7 @@ def load(model: str, layer: int | None) -> BertScore:
         from transformers.models.auto.configuration_auto import AutoConfig
 
         config = AutoConfig.from_pretrained(place)
-        kind = T5EncoderModel if "t5" in config.model_type else AutoModel
+        kind: Any = T5EncoderModel if "t5" in config.model_type else AutoModel
         encoder, info = kind.from_pretrained(place, dtype=torch.float32, output_loading_info=True)
         # Nothing here uses a pooler, and most models come without one.
         weights.complete(NAME, model, info, ("pooler", "position_ids", "token_type_ids"))
@@ -212,18 +229,16 @@ def load(model: str, layer: int | None) -> BertScore:
     )
 
 
-def _positions(model, config) -> int:
+def _positions(model: "torch.nn.Module", config: Any) -> int:
     """How many tokens the model can tell apart by position."""
-    positions = (
+    positions: int = (
         getattr(config, "max_position_embeddings", None)
         or getattr(config, "n_positions", None)
         or _LONGEST
     )
     for name, module in model.named_modules():
         # RoBERTa and its kin count positions from one after the padding token's.
-        if (
-            name.endswith("position_embeddings")
-            and getattr(module, "padding_idx", None) is not None
-        ):
-            return positions - module.padding_idx - 1
+        padding: int | None = getattr(module, "padding_idx", None)
+        if name.endswith("position_embeddings") and padding is not None:
+            return positions - padding - 1
     return positions

@@ -6,13 +6,17 @@ import importlib.metadata
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from csc_tasks.compat import bleurt as compat_bleurt
 from csc_tasks.metrics import weights
 from csc_tasks.metrics.batching import Work, by_length, onto, padded, within_memory
+
+if TYPE_CHECKING:
+    import torch
 
 NAME = "bleurt"
 
@@ -31,7 +35,7 @@ class Bleurt:
     signature: str
 
     def score(
-        self, pairs: list[tuple[str, str]], device, batch_size: int, work: Work
+        self, pairs: list[tuple[str, str]], device: "torch.device", batch_size: int, work: Work
     ) -> list[float]:
         """The rating of each (reply, reference), about 0 to 1 for BLEURT-20."""
         import torch
@@ -46,12 +50,11 @@ class Bleurt:
             )
             segments, _ = padded([encoded[i][1] for i in batch], 0, device)
             with torch.inference_mode():
-                return (
-                    self.model(input_ids=ids, attention_mask=mask, token_type_ids=segments)
-                    .logits[:, 0]
-                    .float()
-                    .tolist()
-                )
+                logits = self.model(
+                    input_ids=ids, attention_mask=mask, token_type_ids=segments
+                ).logits
+                ratings: list[float] = logits[:, 0].float().tolist()
+            return ratings
 
         for batch in by_length([len(ids) for ids, _ in encoded], batch_size):
             for i, rating in zip(batch, within_memory(run, batch, NAME), strict=True):
@@ -60,7 +63,9 @@ class Bleurt:
             work.advance(len(batch))
         return scores
 
-    def encode(self, reference: str, reply: str) -> tuple[np.ndarray, np.ndarray]:
+    def encode(
+        self, reference: str, reply: str
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int8]]:
         """(ids, segments) of `[CLS] reference [SEP] reply [SEP]`: segment 0 through the first
         [SEP], then 1.
 
@@ -69,8 +74,8 @@ class Bleurt:
         """
         first, second = self.ids(reference), self.ids(reply)
         room = self.longest - 3
-        kept = min(len(second), max(room // 2, room - len(first)))
-        first, second = first[: room - kept], second[:kept]
+        length = min(len(second), max(room // 2, room - len(first)))
+        first, second = first[: room - length], second[:length]
         ids = [self.start, *first, self.separator, *second, self.separator]
         segments = [0] * (len(first) + 2) + [1] * (len(second) + 1)
         return np.asarray(ids, dtype=np.int32), np.asarray(segments, dtype=np.int8)

@@ -7,10 +7,19 @@ something coarser. `estimate` is all there is to call.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from csc_tasks.errors import DataError
+
+Floats = npt.NDArray[np.float64]
+Statistic = Callable[[Floats], Floats]
+"""From summed sufficient statistics (..., d) to values (...)."""
+ItemSequence = Sequence[float] | Sequence[Sequence[float]]
+Expand = Callable[[Any], Floats]
+"""From the items of a metric, of the form it gives them, to the array (n, d) of its statistic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +32,7 @@ class Scores:
     belong in one table.
     """
 
-    items: list
+    items: list[float] | list[list[float]]
     signature: str
 
 
@@ -42,10 +51,10 @@ class Estimate:
 
 
 def estimate(
-    items: Sequence,
+    items: ItemSequence,
     clusters: Sequence[str],
-    statistic: Callable | None = None,
-    expand: Callable | None = None,
+    statistic: Statistic | None = None,
+    expand: Expand | None = None,
 ) -> Estimate:
     """The corpus value of `items` with its standard error, clustered by `clusters` (one id per
     item).
@@ -72,25 +81,24 @@ def estimate(
     if not len(items):
         return Estimate(None, None, 0, 0)
     values = _numbers(items if expand is None else expand(items), 1 if statistic is None else 2)
+    stderr = None
     if statistic is None:
-        value = values.mean()
-        deviations = np.bincount(codes, weights=values - value, minlength=count)
-        stderr = (
-            np.sqrt(count / (count - 1) * np.sum(deviations**2)) / len(values)
-            if count > 1
-            else None
-        )
+        value = float(values.mean())
+        if count > 1:
+            deviations = np.bincount(codes, weights=values - value, minlength=count)
+            spread = np.sqrt(count / (count - 1) * np.sum(deviations**2))
+            stderr = float(spread / len(values))
     else:
         total = values.sum(axis=0)
-        value = statistic(total)
-        stderr = None
+        value = float(statistic(total))
         if count > 1:
             without = statistic(total - _sums(values, codes))
-            stderr = np.sqrt((count - 1) / count * np.sum((without - without.mean()) ** 2))
-    return Estimate(float(value), None if stderr is None else float(stderr), len(values), count)
+            squares = np.sum((without - without.mean()) ** 2)
+            stderr = float(np.sqrt((count - 1) / count * squares))
+    return Estimate(value, stderr, len(values), count)
 
 
-def _number(clusters: Sequence[str]) -> tuple[np.ndarray, int]:
+def _number(clusters: Sequence[str]) -> tuple[npt.NDArray[np.intp], int]:
     """Cluster ids as integers in order of appearance, and how many different ones there are."""
     numbers: dict[str, int] = {}
     for i, cluster in enumerate(clusters):
@@ -100,18 +108,15 @@ def _number(clusters: Sequence[str]) -> tuple[np.ndarray, int]:
                 " conversation, as text"
             )
         numbers.setdefault(cluster, len(numbers))
-    return np.fromiter(
-        (numbers[cluster] for cluster in clusters), dtype=np.intp, count=len(clusters)
-    ), len(numbers)
+    codes = np.fromiter((numbers[cluster] for cluster in clusters), np.intp, len(clusters))
+    return codes, len(numbers)
 
 
-def _numbers(items, dimensions: int) -> np.ndarray:
+def _numbers(items: ItemSequence | Floats, dimensions: int) -> Floats:
     """The items as a float array of 1 (means) or 2 (sufficient statistics) dimensions."""
-    wanted = (
-        "one number per item"
-        if dimensions == 1
-        else "one list of numbers per item, all of one length"
-    )
+    wanted = "one number per item"
+    if dimensions != 1:
+        wanted = "one list of numbers per item, all of one length"
     try:
         values = np.asarray(items, dtype=float)
     except (TypeError, ValueError):
@@ -133,8 +138,9 @@ def _numbers(items, dimensions: int) -> np.ndarray:
     return values
 
 
-def _sums(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
+def _sums(values: Floats, codes: npt.NDArray[np.intp]) -> Floats:
     """The (clusters, d) sums of the (n, d) `values` over the items of each cluster."""
     order = np.argsort(codes, kind="stable")
     starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
-    return np.add.reduceat(values[order], starts, axis=0)
+    sums: Floats = np.add.reduceat(values[order], starts, axis=0)
+    return sums

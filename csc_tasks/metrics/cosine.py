@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from csc_tasks.errors import require
 from csc_tasks.metrics import weights
 from csc_tasks.metrics.batching import Work, by_length, onto, within_memory
+
+if TYPE_CHECKING:
+    import torch
 
 NAME = "cosine"
 _LONGEST = 512
@@ -22,7 +25,7 @@ class Cosine:
     signature: str
 
     def score(
-        self, pairs: list[tuple[str, str]], device, batch_size: int, work: Work
+        self, pairs: list[tuple[str, str]], device: "torch.device", batch_size: int, work: Work
     ) -> list[float]:
         """Cosine, -1 to 1, of each (reply, reference). An empty text has an embedding too, as the
         model makes it.
@@ -49,14 +52,14 @@ class Cosine:
             work.advance(len(block))
         return scores
 
-    def _embed(self, texts: list[str], batch_size: int, work: Work) -> list:
+    def _embed(self, texts: list[str], batch_size: int, work: Work) -> "list[torch.Tensor]":
         longest = self.model.max_seq_length or _LONGEST
         lengths = [
             min(len(ids), longest)
             for ids in self.model.tokenizer(texts, verbose=False)["input_ids"]
         ]
 
-        def run(batch: list[int]) -> list:
+        def run(batch: list[int]) -> "list[torch.Tensor]":
             here = [texts[i] for i in batch]
             return list(
                 self.model.encode(
@@ -64,12 +67,12 @@ class Cosine:
                 )
             )
 
-        embeddings: list = [None] * len(texts)
+        embeddings: dict[int, torch.Tensor] = {}
         for batch in by_length(lengths, batch_size):
             for i, embedding in zip(batch, within_memory(run, batch, NAME), strict=True):
                 embeddings[i] = embedding.float()
             work.count([lengths[i] for i in batch])
-        return embeddings
+        return [embeddings[i] for i in range(len(texts))]
 
 
 @cache

@@ -10,6 +10,8 @@ item, gives the clustered standard error; without them there is none. Learned me
 settings (`bertscore_model`, `device`, `batch_size`, ...) as further arguments.
 """
 
+from typing import Any
+
 import datasets
 import evaluate
 
@@ -20,7 +22,7 @@ from csc_tasks.metrics import METRICS, LearnedSettings
 _USABLE = [name for name, metric in METRICS.items() if metric.of != "flag"]
 
 
-class CscMetric(evaluate.Metric):
+class CscMetric(evaluate.Metric):  # type: ignore[misc]  # the library ships no types
     """One metric of csc-tasks. Strategy metrics take labels in any form the framework reads; "" is
     an unparsed prediction.
     """
@@ -43,18 +45,25 @@ class CscMetric(evaluate.Metric):
         )
 
     def _compute(
-        self, predictions, references, language, conversation_ids=None, **settings
-    ) -> dict:
+        self,
+        predictions: list[str],
+        references: list[str],
+        language: str,
+        conversation_ids: list[str] | None = None,
+        **settings: Any,
+    ) -> dict[str, float | int | str | None]:
         metric = METRICS[self.config_name]
+        ours: list[str] | list[str | None] = predictions
         if metric.of == "strategy":
-            predictions = [strategy(label).id if label else None for label in predictions]
+            ours = [strategy(label).id if label else None for label in predictions]
             references = [strategy(label).id for label in references]
-        scores = metric.score(predictions, references, language, LearnedSettings(**settings))
+        scores = metric.score(ours, references, language, LearnedSettings(**settings))
         # Without ids everything is one cluster, and one cluster has no standard error.
-        found = metric.estimate(scores.items, list(conversation_ids or ["-"] * len(predictions)))
+        clusters = list(conversation_ids or ["-"] * len(predictions))
+        estimate = metric.estimate(scores.items, clusters)
         return {
-            metric.name: found.value,
-            f"{metric.name}_stderr": found.stderr,
-            "items": found.items,
+            metric.name: estimate.value,
+            f"{metric.name}_stderr": estimate.stderr,
+            "items": estimate.items,
             "signature": scores.signature,
         }

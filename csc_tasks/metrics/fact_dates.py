@@ -5,7 +5,6 @@ Normal forms: those of XML Schema, `2024-03-05`, `2024-03`, `2024`, `--03-05`, `
 """
 
 import re
-from decimal import Decimal
 
 from csc_tasks.metrics.numerals import (
     CHINESE_DIGITS,
@@ -30,15 +29,12 @@ def _date(year: str, month: int, day: int) -> str | None:
     return f"{year or '-'}-{month:02}" + (f"-{day:02}" if day else "")
 
 
-def _iso(match: re.Match) -> str | None:
-    return (
-        _date(match["y"], int(match["m"]), int(match["d"]))
-        if int(match["m"]) and int(match["d"])
-        else None
-    )
+def _iso(match: re.Match[str]) -> str | None:
+    month, day = int(match["m"]), int(match["d"])
+    return _date(match["y"], month, day) if month and day else None
 
 
-def _slashed(match: re.Match) -> str | None:
+def _slashed(match: re.Match[str]) -> str | None:
     first, second = int(match["m"]), int(match["d"])
     month, day = (second, first) if first > 12 else (first, second)
     return _date(match["y"], month, day) if month and day else None
@@ -74,7 +70,7 @@ _SPELLINGS += [
 _MONTH = rf"(?:{'|'.join(_SPELLINGS)}|Sept\b\.?)"
 
 
-def _english_date(match: re.Match) -> str | None:
+def _english_date(match: re.Match[str]) -> str | None:
     parts = match.groupdict()
     return _date(
         parts.get("y") or "",
@@ -83,21 +79,21 @@ def _english_date(match: re.Match) -> str | None:
     )
 
 
-def _english_month(match: re.Match) -> str | None:
+def _english_month(match: re.Match[str]) -> str | None:
     return _date("", _MONTH_NUMBERS[match["m"][:3].lower()], 0)
 
 
-def _chinese_date(match: re.Match) -> str | None:
+def _chinese_date(match: re.Match[str]) -> str | None:
     parts = match.groupdict()
     year = parts.get("y") or ""
-    numbers = [
-        chinese_number(parts[part]) if parts.get(part) else Decimal(0) for part in ("m", "d")
-    ]
-    if None in numbers or any(
-        not number for part, number in zip(("m", "d"), numbers, strict=True) if parts.get(part)
-    ):
-        return None
-    return _date(year if year.isascii() else spelled_digits(year), *map(int, numbers))
+    numbers = {"m": 0, "d": 0}
+    for part in numbers:
+        if parts.get(part):
+            number = chinese_number(parts[part])
+            if not number:
+                return None
+            numbers[part] = int(number)
+    return _date(year if year.isascii() else spelled_digits(year), numbers["m"], numbers["d"])
 
 
 def _clock(hour: int, minute: int, second: int = 0) -> str | None:
@@ -106,18 +102,17 @@ def _clock(hour: int, minute: int, second: int = 0) -> str | None:
     return f"{hour % 24:02}:{minute:02}" + (f":{second:02}" if second else "")
 
 
-def _english_time(match: re.Match) -> str | None:
+def _english_time(match: re.Match[str]) -> str | None:
     parts = match.groupdict()
     hour, half = int(parts["h"]), (parts.get("ap") or "").lower()
     if half and not 1 <= hour <= 12:
         return None
-    return _clock(
-        hour % 12 + 12 * (half == "p") if half else hour,
-        int(parts.get("mi") or 0),
-        int(parts.get("s") or 0),
-    )
+    if half:
+        hour = hour % 12 + 12 * (half == "p")
+    return _clock(hour, int(parts.get("mi") or 0), int(parts.get("s") or 0))
 
 
+_QUARTERS = {"半": 30, "一刻": 15, "三刻": 45}
 _PART_OF_DAY = "(?P<p>凌晨|清晨|早上|早晨|上午|中午|下午|傍晚|晚上|夜里|今晚|当晚|明晚)?"
 
 
@@ -130,21 +125,21 @@ def _chinese_hour(hour: int, part: str | None) -> int:
     # 夜里两点 is after midnight, and nobody says 晚上 of an hour before five in the afternoon.
     if night and hour < 5:
         return hour
-    return hour + 12 if hour < (3 if part == "中午" else 0 if part == "凌晨" else 12) else hour
+    # Below which hour the part of the day says "after noon".
+    bound = {"中午": 3, "凌晨": 0}.get(part, 12)
+    return hour + 12 if hour < bound else hour
 
 
-def _chinese_digital(match: re.Match) -> str | None:
+def _chinese_digital(match: re.Match[str]) -> str | None:
     return _clock(
         _chinese_hour(int(match["h"]), match["p"]), int(match["mi"]), int(match["s"] or 0)
     )
 
 
-def _chinese_time(match: re.Match) -> str | None:
+def _chinese_time(match: re.Match[str]) -> str | None:
     # The minutes of 三点零五分 are said with a zero that no number opens with.
-    hour, minute = (
-        chinese_number(match["h"]),
-        chinese_number((match["mi"] or "").lstrip("零〇") or "零"),
-    )
+    hour = chinese_number(match["h"])
+    minutes = chinese_number((match["mi"] or "").lstrip("零〇") or "零")
     # Without one of these, N点 may be N points, and N时 part of a word.
     sure = (
         match["p"]
@@ -152,10 +147,10 @@ def _chinese_time(match: re.Match) -> str | None:
         or match["mi"]
         or (match["sign"] == "点" and match["after"] is not None)
     )
-    if hour is None or minute is None or not sure:
+    if hour is None or hour != int(hour) or minutes is None or not sure:
         return None
-    minute = {"半": 30, "一刻": 15, "三刻": 45}.get(match["half"] or "", int(minute))
-    return _clock(_chinese_hour(int(hour), match["p"]), minute) if hour == int(hour) else None
+    minute = _QUARTERS.get(match["half"] or "", int(minutes))
+    return _clock(_chinese_hour(int(hour), match["p"]), minute)
 
 
 DATES = (

@@ -90,7 +90,7 @@ _INTRODUCED = re.compile(
 _CAPITALISED = re.compile(rf"(?<=[a-z0-9,] )(?P<name>{_WORD}(?: {_WORD}){{0,3}})\b")
 
 
-def _name(match: re.Match) -> str | None:
+def _name(match: re.Match[str]) -> str | None:
     """The words of the name in lower case, without those that are common; None where nothing is
     left.
     """

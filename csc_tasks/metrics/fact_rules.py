@@ -20,13 +20,26 @@ from csc_tasks.metrics.fact_dates import (
     WITH_DIGITS,
 )
 from csc_tasks.metrics.fact_names import CHINESE_NAMES, ENGLISH_NAMES
+from csc_tasks.metrics.fact_values import (
+    UNIT,
+    address,
+    cents,
+    chinese_amount,
+    chinese_count,
+    digits,
+    english_amount,
+    english_count,
+    fraction,
+    mixed,
+    named,
+    nothing,
+    percent,
+    signed,
+)
 from csc_tasks.metrics.numerals import (
     CHINESE_DIGITS,
     CHINESE_NUMERAL,
     ENGLISH_WORD,
-    chinese_number,
-    digit_number,
-    english_number,
     plain,
     spelled_digits,
 )
@@ -43,7 +56,8 @@ PLACEHOLDER = re.compile(
 """`[手机号码]`, `<NAME>`, `{name}`, `138****0000`, `XXXX`: what stands in place of sensitive data.
 """
 
-Read = Callable[[re.Match], str | None]
+Read = Callable[[re.Match[str]], str | None]
+Rule = tuple[str, re.Pattern[str], Read]
 
 _NUMBER = r"(?:(?<!\d)\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
 _ENGLISH_NUMBER = (
@@ -55,18 +69,6 @@ _CHINESE_NUMBER = (
     rf"|(?<!{CHINESE_NUMERAL})(?<![第初周期拜双几数]){CHINESE_NUMERAL}{{1,20}}(?!{CHINESE_NUMERAL})(?![几多余]?分之))"
 )
 
-_CURRENCIES = {
-    "USD": "$ US$ USD dollar dollars buck bucks 美元 美金",
-    "EUR": "€ EUR euro euros 欧元",
-    "GBP": "£ GBP pound pounds 英镑",
-    "CNY": "¥ RMB CNY yuan renminbi 元 块 人民币",
-    "HKD": "HK$ HKD 港币 港元",
-    "JPY": "JPY yen 日元",
-    "INR": "₹ INR rupee rupees",
-    "CAD": "C$ CAD",
-    "AUD": "A$ AUD",
-}
-_CODES = {form.lower(): code for code, forms in _CURRENCIES.items() for form in forms.split()}
 _SIGN = r"(?:(?:US|HK|C|A)?\$|[€£¥₹]|(?<![A-Za-z])(?:USD|EUR|GBP|CNY|RMB|JPY|HKD|INR|CAD|AUD) ?)"
 _AFTER_ENGLISH = (
     r"(?:dollars?|bucks?|euros?|pounds?|yuan|renminbi|rupees?|yen|USD|EUR|GBP"
@@ -77,169 +79,41 @@ _AFTER_CHINESE = (
 )
 
 
-def _amount(number: Decimal | None, currency: str) -> str | None:
-    return None if number is None else f"{plain(number)} {_CODES[currency.strip().lower()]}"
-
-
-def _signed(match: re.Match) -> str | None:
-    number = (
-        digit_number(match["n"], match["m"] or "")
-        if not match["u"]
-        else chinese_number(match["n"] + match["u"])
-    )
-    return _amount(number, match["c"])
-
-
-def _english_amount(match: re.Match) -> str | None:
-    number = (
-        digit_number(match["n"], match["m"] or "") if match["n"] else english_number(match["w"])
-    )
-    return _amount(number and number + Decimal(match["cents"] or 0) / 100, match["c"])
-
-
-_NO_SUM = re.compile(r"(?![一的每左起以上钱吧])[\u4e00-\u9fff]")
-
-
-def _chinese_amount(match: re.Match) -> str | None:
-    number = chinese_number(match["n"])
-    tenths = Decimal(match["j"] or match["k"] or 0) / 10 + Decimal(match["f"] or 0) / 100
-    # 三块 may be three pieces of something; with 钱, a digit or a larger unit it is money.
-    if match["c"] == "块" and not match["q"] and not re.search(r"[\d十百千万]", match["n"]):
-        return None
-    # 三元桥, 一元二次: a single numeral is a sum only before what can follow one.
-    if (
-        match["c"] == "元"
-        and len(match["n"]) == 1
-        and not match["n"].isdigit()
-        and _NO_SUM.match(match.string, match.end())
-    ):
-        return None
-    return _amount(number if number is None else number + tenths, match["c"])
-
-
-def _cents(match: re.Match) -> str:
-    return f"{plain(Decimal(match['n']) / 100)} {'GBP' if match['c'] == 'pence' else 'USD'}"
-
-
-def _address(match: re.Match) -> str:
-    return re.sub(r"^(?:https?://)?(?:www\.)?", "", match[0].rstrip(".,;:!?)'\"").lower())
-
-
-# One capital letter behind a number is a name (4G, 3D), not a unit.
-_UNIT = (
-    "(?:(?i:kg|mg|km|cm|mm|ml|kb|mb|gb|tb|mbps|kwh|kw|mah|hz|mhz|ghz|hrs?|mins?)|(?-i:[gmlwvkxh]))"
-)
-_QUANTITY = re.compile(rf"\d+(?:st|nd|rd|th|s|p|am|pm|usd|rmb|{_UNIT})", re.IGNORECASE)
 # Behind a counted number: no more of it, and of letters only a unit.
-_COUNTED = rf"(?!\d|[.,:/]\d|(?!{_UNIT}(?![A-Za-z0-9_]))[A-Za-z_])"
-
-
-def _mixed(match: re.Match) -> str | None:
-    """Letters with at least three digits: an order number or the like, unless it is a number with
-    its unit or a word like mid-1990s.
-    """
-    text = match[0].rstrip("-")
-    if (
-        sum(c.isdigit() for c in text) < 3
-        or not re.search("[A-Za-z]", text)
-        or _QUANTITY.fullmatch(text)
-    ):
-        return None
-    return (
-        None
-        if any(part.isalpha() and not part.isupper() for part in text.split("-"))
-        else text.lower()
-    )
-
-
-def _digits(match: re.Match) -> str:
-    return re.sub(r"\D", "", match["code"] if "code" in match.groupdict() else match[0])
-
-
-def _named(match: re.Match) -> str | None:
-    code = match["code"].strip("-").lower()
-    return (
-        (code if re.search("[a-z]", code) else code.replace("-", ""))
-        if sum(c.isdigit() for c in code) >= 3
-        else None
-    )
-
-
-def _percent(match: re.Match) -> str | None:
-    parts = match.groupdict()
-    number = (
-        digit_number(parts["n"])
-        if parts.get("n")
-        else (chinese_number(parts["z"]) if parts.get("z") else english_number(parts["w"]))
-    )
-    return None if number is None else f"{plain(number)}%"
-
-
-def _fraction(match: re.Match) -> str | None:
-    below, above = chinese_number(match["below"]), chinese_number(match["above"])
-    return None if not below or above is None else f"{plain(above)}/{plain(below)}"
-
-
-def _english_count(match: re.Match) -> str | None:
-    if match["n"]:
-        return plain(digit_number(match["n"], match["m"] or ""))
-    number = english_number(match["w"])
-    # `one` is a pronoun as often as a number, and `zero` mostly a figure of speech.
-    return None if number is None or number < 2 else plain(number)
+_COUNTED = rf"(?!\d|[.,:/]\d|(?!{UNIT}(?![A-Za-z0-9_]))[A-Za-z_])"
 
 
 _MEASURES = (
     "个?工作日|个月|个小时|小时|分钟|秒|天|年(?!轻|级)|次|笔|张|周|个?星期|岁|人|位|件|台|份|倍|期|间|晚|个|折|本|层|楼|号|公里|米|公斤"
     "|斤|项|条|家|单"
 )
-_LENGTHS = re.compile("个?工作日|个月|个?小时|分钟|年|周|个?星期|岁|倍|折")
-
-
-def _chinese_count(match: re.Match) -> str | None:
-    text, measure = match["n"], match["measure"]
-    if not text[0].isdigit():
-        if text == "一" and not (measure and _LENGTHS.fullmatch(measure)):
-            return None
-        # 十分, 十一, 三四: words, a holiday, an estimate; a number only before what it counts.
-        if len(text) == 1 or text == "十一":
-            return None if not measure or text in "零〇百千万亿" else plain(chinese_number(text))
-        if match["rough"]:
-            return None
-    number = chinese_number(text)
-    return None if number is None else plain(number)
-
-
-def _nothing(match: re.Match) -> str:
-    return ""
-
-
-_ANYWHERE = (
-    ("", PLACEHOLDER, _nothing),
-    ("", re.compile(r"(?<!\d)(?:24/7|7[*xX×]24|24[*xX×]7)(?!\d)"), _nothing),
+_ANYWHERE: tuple[Rule, ...] = (
+    ("", PLACEHOLDER, nothing),
+    ("", re.compile(r"(?<!\d)(?:24/7|7[*xX×]24|24[*xX×]7)(?!\d)"), nothing),
     (
         "code",
         re.compile(
             r"(?<![\w.+-])[\w.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,4}(?![\w@])",
             re.ASCII,
         ),
-        _address,
+        address,
     ),
     (
         "code",
         re.compile(
             r"(?:https?://|(?<![\w.])www\.)[\w.~:/?#@!$&'()*+,;=%-]+", re.ASCII | re.IGNORECASE
         ),
-        _address,
+        address,
     ),
     *DATES,
 )
-_CODE_RULES = (
+_CODE_RULES: tuple[Rule, ...] = (
     (
         "code",
         re.compile(
             r"(?<![A-Za-z0-9-])(?=[A-Za-z-]*\d)[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?![A-Za-z0-9])"
         ),
-        _mixed,
+        mixed,
     ),
     ("code", re.compile(rf"{START}\d+(?:\.\d+){{2,5}}(?![\d.])"), lambda match: match[0]),
     (
@@ -247,21 +121,21 @@ _CODE_RULES = (
         re.compile(
             rf"{START}(?:\+\d{{1,3}}[ -]?)?\(?\d{{2,4}}\)?(?:[ -]\d{{3,4}}){{1,4}}[ -]\d{{4}}{END}"
         ),
-        _digits,
+        digits,
     ),
-    ("code", re.compile(rf"{START}\+\d{{7,15}}{END}"), _digits),
-    ("code", re.compile(rf"{START}0\d{{2,3}}-\d{{7,8}}{END}"), _digits),
-    ("code", re.compile(rf"{START}1[3-9]\d[ -]?\d{{4}}[ -]?\d{{4}}{END}"), _digits),
+    ("code", re.compile(rf"{START}\+\d{{7,15}}{END}"), digits),
+    ("code", re.compile(rf"{START}0\d{{2,3}}-\d{{7,8}}{END}"), digits),
+    ("code", re.compile(rf"{START}1[3-9]\d[ -]?\d{{4}}[ -]?\d{{4}}{END}"), digits),
     # Local phone numbers: a range of numbers has no leading zero, and 555 is the exchange that
     # examples use.
-    ("code", re.compile(rf"{START}(?:555-\d{{4}}|\d{{3}}-0\d{{3}}){END}"), _digits),
-    ("code", re.compile(rf"{START}0\d{{2,}}{END}"), _digits),
+    ("code", re.compile(rf"{START}(?:555-\d{{4}}|\d{{3}}-0\d{{3}}){END}"), digits),
+    ("code", re.compile(rf"{START}0\d{{2,}}{END}"), digits),
 )
 # A long run of digits names something, unless it counts something (that was read before) or is
 # round.
-_LONG_RUN = ("code", re.compile(rf"{START}(?!\d*0000(?!\d))\d{{7,}}{END}"), _digits)
+_LONG_RUN: Rule = ("code", re.compile(rf"{START}(?!\d*0000(?!\d))\d{{7,}}{END}"), digits)
 
-_CHINESE = (
+_CHINESE: tuple[Rule, ...] = (
     *CHINESE_DATES,
     (
         "code",
@@ -270,14 +144,14 @@ _CHINESE = (
             r" ){0,3}"
             r"(?P<code>[A-Za-z0-9-]{3,30})(?![A-Za-z0-9])"
         ),
-        _named,
+        named,
     ),
     (
         "amount",
         re.compile(
             rf"(?P<c>{_SIGN}) ?(?P<n>{_NUMBER})(?P<u>[百千万亿]{{0,2}})(?P<m>)(?![A-Za-z0-9])"
         ),
-        _signed,
+        signed,
     ),
     (
         "amount",
@@ -285,7 +159,7 @@ _CHINESE = (
             rf"(?P<n>{_CHINESE_NUMBER}) ?(?P<c>{_AFTER_CHINESE})"
             r"(?:(?P<j>\d)[角毛](?:(?P<f>\d)分)?|(?P<k>(?<=块)\d)(?![\d.])|(?P<q>钱))?"
         ),
-        _chinese_amount,
+        chinese_amount,
     ),
     (
         "amount",
@@ -298,14 +172,14 @@ _CHINESE = (
             rf"(?:{START}(?P<n>{_NUMBER})"
             rf" ?%|百分之(?P<z>{CHINESE_NUMERAL}{{1,6}}|\d{{1,3}}(?:\.\d+)?))"
         ),
-        _percent,
+        percent,
     ),
     (
         "number",
         re.compile(
             rf"(?<!{CHINESE_NUMERAL})(?P<below>{CHINESE_NUMERAL}{{1,4}})分之(?P<above>{CHINESE_NUMERAL}{{1,4}})"
         ),
-        _fraction,
+        fraction,
     ),
     *_CODE_RULES,
     (
@@ -319,13 +193,13 @@ _CHINESE = (
         re.compile(
             rf"(?P<n>{_CHINESE_NUMBER}){_COUNTED}(?=(?P<measure>{_MEASURES})?(?P<rough>[几来]?))"
         ),
-        _chinese_count,
+        chinese_count,
     ),
     *CHINESE_NAMES,
 )
 
 _MAGNITUDE = r"(?P<m> ?(?:hundred|thousand|million|billion)\b|[kKmM](?![A-Za-z0-9]))?"
-_ENGLISH = (
+_ENGLISH: tuple[Rule, ...] = (
     *ENGLISH_DATES,
     (
         "code",
@@ -337,12 +211,12 @@ _ENGLISH = (
             r" ?(?P<code>[A-Z0-9][A-Z0-9-]{2,29})(?![A-Z0-9]|[.,]\d)",
             re.IGNORECASE,
         ),
-        _named,
+        named,
     ),
     (
         "amount",
         re.compile(rf"(?P<c>{_SIGN}) ?(?P<n>{_NUMBER})(?P<u>){_MAGNITUDE}(?![A-Za-z0-9])"),
-        _signed,
+        signed,
     ),
     (
         "amount",
@@ -352,16 +226,16 @@ _ENGLISH = (
             r"(?: and (?P<cents>\d{1,2}) cents\b)?",
             re.IGNORECASE,
         ),
-        _english_amount,
+        english_amount,
     ),
-    ("amount", re.compile(rf"{START}(?P<n>\d{{1,3}}) ?(?P<c>cents?|pence)\b"), _cents),
+    ("amount", re.compile(rf"{START}(?P<n>\d{{1,3}}) ?(?P<c>cents?|pence)\b"), cents),
     (
         "number",
         re.compile(
             rf"(?:{START}(?P<n>{_NUMBER}) ?(?:%|per ?cent\b)|(?P<w>{_ENGLISH_NUMBER}) per ?cent\b)",
             re.IGNORECASE,
         ),
-        _percent,
+        percent,
     ),
     *_CODE_RULES,
     _LONG_RUN,
@@ -373,26 +247,26 @@ _ENGLISH = (
             rf" (?:hundred|thousand|million|billion)\b)?{_COUNTED}|(?P<w>{_ENGLISH_NUMBER}))",
             re.IGNORECASE,
         ),
-        _english_count,
+        english_count,
     ),
     *ENGLISH_NAMES,
 )
 
-RULES: dict[str, tuple[tuple[str, re.Pattern, Read], ...]] = {
+RULES: dict[str, tuple[Rule, ...]] = {
     "zh": (*_ANYWHERE, *_CHINESE),
     "en": (*_ANYWHERE, *_ENGLISH),
 }
 
 _DIGIT = re.compile(r"\d")
 _NUMERAL = {"zh": re.compile(CHINESE_NUMERAL), "en": re.compile(ENGLISH_WORD, re.IGNORECASE)}
-_OF_DIGITS = WITH_DIGITS | {_signed, _cents, _mixed, _digits, _named}
+_OF_DIGITS = WITH_DIGITS | {signed, cents, mixed, digits, named}
 _OF_NUMERALS = {
-    _english_amount,
-    _chinese_amount,
-    _percent,
-    _fraction,
-    _english_count,
-    _chinese_count,
+    english_amount,
+    chinese_amount,
+    percent,
+    fraction,
+    english_count,
+    chinese_count,
 }
 _WITHOUT_DIGITS = {
     language: tuple(rule for rule in rules if rule[2] not in _OF_DIGITS)
@@ -404,7 +278,7 @@ _WORDS = {
 }
 
 
-def rules_for(text: str, language: str) -> tuple[tuple[str, re.Pattern, Read], ...]:
+def rules_for(text: str, language: str) -> tuple[Rule, ...]:
     """Those of `RULES[language]` that can find something in `text`: most replies hold no digit, and
     many no number at all.
     """

@@ -22,7 +22,7 @@ from functools import lru_cache
 from typing import Literal, get_args
 
 from csc_tasks.errors import SettingError
-from csc_tasks.metrics.fact_rules import PLACEHOLDER, RULES, WIDE, rules_for
+from csc_tasks.metrics.fact_rules import PLACEHOLDER, RULES, WIDE, Read, rules_for
 
 Kind = Literal["number", "amount", "date", "name", "code"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -74,7 +74,7 @@ def find_facts(text: str, language: str) -> list[Fact]:
         raise SettingError(
             f"there are no fact rules for {language!r}; facts can be found in {' and '.join(RULES)}"
         )
-    return list(_found(text, language))
+    return list(_facts(text, language))
 
 
 def placeholders(text: str) -> list[str]:
@@ -93,7 +93,7 @@ def unsupported(facts: Sequence[Fact], support: Iterable[str], language: str) ->
     people leave the currency out.
     """
     texts = list(support)
-    there = {fact for text in texts for fact in _found(text, language)}
+    there = {fact for text in texts for fact in _facts(text, language)}
     values = {reading for fact in there for reading in _readings(fact)}
     bare = {fact.value for fact in there if fact.kind in ("number", "code")}
     lowered = [text.translate(WIDE).casefold() for text in texts]
@@ -105,11 +105,8 @@ def unsupported(facts: Sequence[Fact], support: Iterable[str], language: str) ->
         if fact.kind in ("name", "code") and len(fact.value) > 1:
             # In lower case, or without Mr or 我叫, a name is not found as one, but it is there.
             if language == "en" and fact.kind == "name":
-                words = (
-                    words
-                    if words is not None
-                    else {word for text in lowered for word in re.findall(r"[^\W\d_]+", text)}
-                )
+                if words is None:
+                    words = {word for text in lowered for word in re.findall(r"[^\W\d_]+", text)}
                 if all(word in words for word in re.findall(r"[^\W\d_]+", fact.value)):
                     continue
             elif any(fact.value in text for text in lowered):
@@ -144,22 +141,22 @@ def kept(original: str, rewritten: str, language: str) -> Kept:
 
 # An audit asks for the facts of the same history again with every turn.
 @lru_cache(maxsize=131072)
-def _found(text: str, language: str) -> tuple[Fact, ...]:
+def _facts(text: str, language: str) -> tuple[Fact, ...]:
     plain = text.translate(WIDE)
-    found: list[tuple[int, Fact]] = []
+    facts: list[tuple[int, Fact]] = []
     for kind, pattern, read in rules_for(plain, language):
 
-        def claim(match, kind=kind, read=read):
+        def claim(match: re.Match[str], kind: str = kind, read: Read = read) -> str:
             value = read(match)
             if value is None:
                 return match[0]
             if value:
-                found.append((match.start(), Fact(kind, value, text[match.start() : match.end()])))
+                facts.append((match.start(), Fact(kind, value, text[match.start() : match.end()])))
             # What is read once is out of sight for the rules that follow; the length stays.
             return "\0" * len(match[0])
 
         plain = pattern.sub(claim, plain)
-    return tuple(fact for _, fact in sorted(found, key=lambda item: item[0]))
+    return tuple(fact for _, fact in sorted(facts, key=lambda item: item[0]))
 
 
 def _readings(fact: Fact) -> Iterator[str]:
@@ -171,15 +168,15 @@ def _readings(fact: Fact) -> Iterator[str]:
         hour, _, rest = fact.value.partition(":")
         if hour == "00" or hour > "12":
             yield f"{(int(hour) + 11) % 12 + 1:02}:{rest}"
-    elif fact.kind == "date" and (
-        match := re.fullmatch(r"(?:(\d{4})|-)-(\d\d)(?:-(\d\d))?", fact.value)
-    ):
-        year, month, day = match.groups()
-        yield f"--{month}"
-        if year:
-            yield from (year, f"{year}-{month}")
-        if day:
-            yield from (f"--{month}-{day}", f"---{day}")
+    elif fact.kind == "date":
+        match = re.fullmatch(r"(?:(\d{4})|-)-(\d\d)(?:-(\d\d))?", fact.value)
+        if match:
+            year, month, day = match.groups()
+            yield f"--{month}"
+            if year:
+                yield from (year, f"{year}-{month}")
+            if day:
+                yield from (f"--{month}-{day}", f"---{day}")
     elif fact.kind == "code":
         digits = re.sub(r"\D", "", fact.value)
         yield from (digits, digits[-4:])
@@ -219,4 +216,6 @@ def _masks(placeholder: str) -> tuple[str, ...]:
     kinds = [kind for kind, words in _MASKS if words.search(placeholder)]
     if placeholder.strip("[]<>{}") == placeholder or not kinds:
         return KINDS
-    return tuple(dict.fromkeys([*kinds, *(("number",) if {"amount", "code"} & set(kinds) else ())]))
+    if {"amount", "code"} & set(kinds):
+        kinds.append("number")
+    return tuple(kinds)

@@ -15,6 +15,7 @@ the neighbours of this file say where they had to be helped.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from csc_tasks.errors import ModelError, SettingError, require
 from csc_tasks.languages import language as language_of
@@ -28,6 +29,9 @@ from csc_tasks.metrics.cluster import Scores
 from csc_tasks.metrics.overlap import check_texts
 from csc_tasks.metrics.segment import known_language
 
+if TYPE_CHECKING:
+    import torch
+
 log = logging.getLogger("lm_eval.csc_tasks")
 
 NAMES = ("bertscore", "bleurt", "bartscore", "cosine")
@@ -38,7 +42,8 @@ def default_model(name: str, language: str) -> str | None:
 
     BERTScore's layers are bert-score's own choice: 8 of bert-base-chinese, 17 of roberta-large.
     """
-    return getattr(language_of(known_language(language)).metrics, name)
+    model: str | None = getattr(language_of(known_language(language)).metrics, name)
+    return model
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +144,8 @@ def bartscore(
     `bertscore` does, and ModelError for a language without a model: bart-large-cnn knows English
     only.
     """
-    recall = bartscore_to_reference(predictions, references, language, settings).items
-    precision = bartscore_to_reply(predictions, references, language, settings).items
+    recall, _ = _values("bartscore", predictions, references, language, settings, True)
+    precision, _ = _values("bartscore", predictions, references, language, settings, False)
     items = [(one + other) / 2 for one, other in zip(recall, precision, strict=True)]
     return Scores(
         items, f"bartscore|to:reference+reply|{_loaded('bartscore', language, settings).signature}"
@@ -186,8 +191,20 @@ def check(name: str) -> Callable[..., None]:
     return check_weights
 
 
-def _loaded(name: str, language: str, settings: LearnedSettings):
-    """The scorer of one metric: it has `signature` and `score(pairs, device, batch_size, work)`."""
+class Scorer(Protocol):
+    """A loaded model: `score(pairs, device, batch_size, work)` is one number per (reply,
+    reference), and BARTScore's takes `to_reference` too.
+    """
+
+    signature: str
+
+    @property
+    def score(self) -> Callable[..., list[float]]:
+        """The function."""
+
+
+def _loaded(name: str, language: str, settings: LearnedSettings) -> Scorer:
+    """The scorer of one metric; raises MissingExtra and ModelError."""
     require("torch", "learned", name)
     model = getattr(settings, f"{name}_model") or default_model(name, language)
     if model is None:
@@ -195,11 +212,16 @@ def _loaded(name: str, language: str, settings: LearnedSettings):
             f"{name} has no model of its own for {language}; name one that was trained on it with"
             f" csc_{name}_model (a Hub id or a folder), or choose other metrics with csc_metrics"
         )
+    scorer: Scorer
     if name == "bertscore":
-        return bert.load(model, settings.bertscore_layer)
-    if name == "bartscore":
-        return bart.load(model, language)
-    return {"bleurt": rating.load, "cosine": embedding.load}[name](model)
+        scorer = bert.load(model, settings.bertscore_layer)
+    elif name == "bartscore":
+        scorer = bart.load(model, language)
+    elif name == "bleurt":
+        scorer = rating.load(model)
+    else:
+        scorer = embedding.load(model)
+    return scorer
 
 
 def _scores(
@@ -210,16 +232,29 @@ def _scores(
     settings: LearnedSettings,
     to_reference: bool | None = None,
 ) -> Scores:
+    return Scores(*_values(name, predictions, references, language, settings, to_reference))
+
+
+def _values(
+    name: str,
+    predictions: list[str],
+    references: list[str],
+    language: str,
+    settings: LearnedSettings,
+    to_reference: bool | None,
+) -> tuple[list[float], str]:
+    """One number per item, and the signature."""
     check_texts(predictions, references)
     scorer = _loaded(name, language, settings)
-    signature, direction, label = scorer.signature, {}, name
+    signature, label = scorer.signature, name
+    direction: dict[str, bool] = {}
     if to_reference is not None:
         label = f"bartscore_to_{'reference' if to_reference else 'reply'}"
         signature, direction = f"{label}|{signature}", {"to_reference": to_reference}
     if not predictions:
-        return Scores([], signature)
+        return [], signature
 
-    def on(device) -> list[float]:
+    def on(device: "torch.device") -> list[float]:
         return score_once(
             f"{label} {language}",
             predictions,
@@ -229,11 +264,11 @@ def _scores(
         )
 
     try:
-        return Scores(on(weights.device(settings.device)), signature)
+        return on(weights.device(settings.device)), signature
     except NoRoom as error:
         # The model under test may have filled a device that nobody chose; hours of generation must
         # not be lost to that.
         if settings.device is not None:
             raise
         log.warning("%s; it goes on on the CPU", error)
-    return Scores(on(weights.device("cpu")), signature)
+    return on(weights.device("cpu")), signature

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import Any
 
 from csc_tasks.errors import ModelError, SettingError, require
 from csc_tasks.languages import language as language_of
@@ -25,7 +26,9 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _ENGLISH_TOKENIZER = "treebank:1"
 
 
-def meteor(predictions: list[str], references: list[str], language: str, settings=None) -> Scores:
+def meteor(
+    predictions: list[str], references: list[str], language: str, settings: object = None
+) -> Scores:
     """METEOR per item: alpha 0.9, beta 3, gamma 0.5, words lower-cased.
 
     Unit: one reply, 0-1, higher is better; a reply or reference without words scores 0, and even a
@@ -52,7 +55,7 @@ def meteor(predictions: list[str], references: list[str], language: str, setting
     return Scores(items, rules.signature)
 
 
-def check(language: str, settings=None) -> None:
+def check(language: str, settings: object = None) -> None:
     """Raise MissingExtra without nltk and, for a language that asks for it, ModelError where nltk
     has no WordNet that can be read.
     """
@@ -65,7 +68,7 @@ class _Rules:
 
     tokens: Callable[[str], list[str]]
     stem: Callable[[str], str]
-    synsets: Callable[[str], list]
+    synsets: Callable[[str], list[Any]]
     signature: str
 
 
@@ -118,10 +121,11 @@ def _snowball(name: str, language: str) -> Callable[[str], str]:
         raise SettingError(
             f"{NAME} ({language}): nltk has no Snowball stemmer {name!r}; there are {there}"
         )
-    return SnowballStemmer(name).stem
+    stem: Callable[[str], str] = SnowballStemmer(name).stem
+    return stem
 
 
-def _wordnet():
+def _wordnet() -> Any:
     from nltk.corpus import wordnet
 
     try:

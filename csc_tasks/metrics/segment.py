@@ -39,7 +39,8 @@ def english_tokens(text: str) -> list[str]:
     """
     from rouge_score.tokenize import tokenize
 
-    return tokenize(text, None)
+    tokens: list[str] = tokenize(text, None)
+    return tokens
 
 
 def words(text: str) -> list[str]:

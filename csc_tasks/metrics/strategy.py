@@ -5,13 +5,14 @@ Strategy functions take predicted strategy ids (None where the reply could not b
 ids; "Others" is a label like any other. The language plays no part.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID, BY_NUMBER
-from csc_tasks.metrics.cluster import Scores
+from csc_tasks.metrics.cluster import Floats, Scores
 
 
 def strategy_acc(
@@ -37,14 +38,14 @@ def strategy_macro_f1(
     frequent one. Raises DataError for an id that is none of the twelve.
     """
     _check(predictions, references)
-    items = [
+    items: list[list[float]] = [
         [BY_ID[gold].number, 0 if ours is None else BY_ID[ours].number]
         for ours, gold in zip(predictions, references, strict=True)
     ]
     return Scores(items, "strategy_macro_f1|labels:gold_support|unparsed:false_negative")
 
 
-def label_counts(items: Sequence[Sequence[int]]) -> np.ndarray:
+def label_counts(items: Sequence[Sequence[float]]) -> Floats:
     """(n, 3k) counts from the items of `strategy_macro_f1`: true positive, false positive, false
     negative of each of k labels.
 
@@ -52,7 +53,7 @@ def label_counts(items: Sequence[Sequence[int]]) -> np.ndarray:
     turn is left out. An unparsed turn is a false negative of its gold label and a false positive of
     none; so is a prediction of a label without gold support.
     """
-    pairs = np.asarray(items)
+    pairs: npt.NDArray[np.generic] = np.asarray(items)
     numbers = list(BY_NUMBER)
     shaped = pairs.ndim == 2 and pairs.shape[1] == 2
     if (
@@ -66,14 +67,11 @@ def label_counts(items: Sequence[Sequence[int]]) -> np.ndarray:
         )
     labels = np.unique(pairs[:, 0])
     gold, ours = pairs[:, :1] == labels, pairs[:, 1:] == labels
-    return (
-        np.stack([gold & ours, ~gold & ours, gold & ~ours], axis=-1)
-        .reshape(len(pairs), -1)
-        .astype(float)
-    )
+    counts = np.stack([gold & ours, ~gold & ours, gold & ~ours], axis=-1)
+    return counts.reshape(len(pairs), -1).astype(float)
 
 
-def macro_f1(counts: np.ndarray) -> np.ndarray:
+def macro_f1(counts: Floats) -> Floats:
     """Mean F1 of k labels from summed counts (..., 3k) as `label_counts` lays them out; the result
     has shape (...).
 
@@ -84,7 +82,9 @@ def macro_f1(counts: np.ndarray) -> np.ndarray:
     counts = np.asarray(counts, dtype=float)
     counts = counts.reshape(*counts.shape[:-1], -1, 3)
     hits = 2 * counts[..., 0]
-    return (hits / np.maximum(hits + counts[..., 1] + counts[..., 2], 1)).mean(axis=-1)
+    f1 = hits / np.maximum(hits + counts[..., 1] + counts[..., 2], 1)
+    means: Floats = f1.mean(axis=-1)
+    return means
 
 
 def stage_overlap(
@@ -97,7 +97,8 @@ def stage_overlap(
     and AC) cannot be told apart. Raises DataError for an id that is none of the twelve.
     """
     _check(predictions, references)
-    stages = {None: frozenset(), **{s.id: frozenset(s.stages) for s in BY_ID.values()}}
+    stages: dict[str | None, frozenset[str]] = {s.id: frozenset(s.stages) for s in BY_ID.values()}
+    stages[None] = frozenset()
     items = []
     for ours, gold in zip(predictions, references, strict=True):
         union = stages[ours] | stages[gold]
@@ -109,7 +110,7 @@ def stage_overlap(
     return Scores(items, "stage_overlap|jaccard|others:own|unparsed:0")
 
 
-def flag(name: str):
+def flag(name: str) -> Callable[..., Scores]:
     """The metric function of a flag: 1.0 for every item whose value (0/1, true/false, or a count)
     is not 0, so that the mean is a share.
 
@@ -117,7 +118,7 @@ def flag(name: str):
     """
 
     def shares(
-        predictions: list[float], references: list | None = None, language: str = ""
+        predictions: list[float], references: Sequence[object] | None = None, language: str = ""
     ) -> Scores:
         for i, value in enumerate(predictions):
             if not isinstance(value, int | float) or not value >= 0:
@@ -127,7 +128,7 @@ def flag(name: str):
     return shares
 
 
-def _check(predictions: list, references: list) -> None:
+def _check(predictions: Sequence[str | None], references: Sequence[str]) -> None:
     """Raise DataError unless the lists are equally long, gold are strategy ids and predicted are
     ids or None.
     """

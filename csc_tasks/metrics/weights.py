@@ -9,8 +9,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from csc_tasks.errors import CscError, ModelError, SettingError
+
+if TYPE_CHECKING:
+    import torch
 
 _DESCRIPTIONS = {".json", ".txt", ".model", ".jinja"}
 
@@ -109,12 +113,14 @@ def _content_hash(folder: Path) -> str:
     for path in sorted([path for path in files if path.suffix in _DESCRIPTIONS] + weights):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
         with path.open("rb") as file:
-            while block := file.read(1 << 20):
+            for block in iter(lambda: file.read(1 << 20), b""):
                 digest.update(block)
     return digest.hexdigest()[:12]
 
 
-def complete(metric: str, model: str, info: Mapping, optional: tuple[str, ...] = ()) -> None:
+def complete(
+    metric: str, model: str, info: Mapping[str, Any], optional: tuple[str, ...] = ()
+) -> None:
     """Raise ModelError when loading made up weights that `model` does not hold; keys that contain
     an `optional` word do not matter.
 
@@ -133,7 +139,7 @@ def complete(metric: str, model: str, info: Mapping, optional: tuple[str, ...] =
         )
 
 
-def device(name: str | None):
+def device(name: str | None) -> "torch.device":
     """The torch device called `name`; None is the current CUDA device where there is one, else the
     CPU.
 

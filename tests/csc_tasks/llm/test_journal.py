@@ -58,13 +58,13 @@ def states(path):
 def test_a_row_is_there_before_the_reply_and_done_after(path):
     with Journal(path) as journal:
         assert journal.reply("k") is None
-        journal.send("k", **ROW)
+        journal.send("k", ROW)
         # Another process sees it already.
         assert states(path) == {"k": ("sent", 1)}
         assert journal.reply("k") is None
         journal.fail("k", "500: no luck")
         assert states(path) == {"k": ("failed", 1)}
-        journal.send("k", **ROW)
+        journal.send("k", ROW)
         journal.finish("k", {"text": "你好"}, "ok", "", Usage(3, 4, 1))
         assert journal.reply("k") == {"text": "你好"}
     with Journal(path) as journal:
@@ -83,20 +83,20 @@ def test_a_row_is_there_before_the_reply_and_done_after(path):
 
 def test_what_was_out_when_a_process_died_is_asked_again(path):
     journal = Journal(path)
-    journal.send("k", **ROW)
+    journal.send("k", ROW)
     journal.close()
     with Journal(path) as journal:
         assert journal.reply("k") is None
-        journal.send("k", **ROW)
+        journal.send("k", ROW)
         assert states(path) == {"k": ("sent", 2)}
 
 
 def test_a_done_row_can_be_neither_asked_nor_ended_again(path):
     with Journal(path) as journal:
-        journal.send("k", **ROW)
+        journal.send("k", ROW)
         journal.finish("k", {}, "ok", "", Usage())
         for wrong in (
-            lambda: journal.send("k", **ROW),
+            lambda: journal.send("k", ROW),
             lambda: journal.fail("k", "x"),
             lambda: journal.finish("k", {}, "ok", "", Usage()),
         ):
@@ -111,7 +111,7 @@ def test_no_statement_deletes():
 
 def test_a_reply_with_half_a_character_can_be_recorded(path):
     with Journal(path) as journal:
-        journal.send("k", **ROW)
+        journal.send("k", ROW)
         journal.finish("k", {"text": "a\ud83d"}, "malformed", "x", Usage())
         assert journal.reply("k") == {"text": "a\ud83d"}
 
@@ -267,7 +267,7 @@ def test_threads_may_share_a_journal(path):
     def work(thread):
         for i in range(50):
             key = f"{thread}-{i}"
-            journal.send(key, **ROW)
+            journal.send(key, ROW)
             journal.finish(key, {"text": key}, "ok", "", Usage(1, 1))
             assert journal.reply(key) == {"text": key}
 
@@ -294,12 +294,12 @@ def filled(path):
         }
         for i, (outcome, usage) in enumerate(usages.items()):
             stage, outcome = "plan" if i < 2 else "say", outcome.strip()
-            journal.send(f"k{i}", **ROW | {"stage": stage, "item_id": f"item-{i // 2}"})
+            journal.send(f"k{i}", ROW | {"stage": stage, "item_id": f"item-{i // 2}"})
             journal.finish(f"k{i}", {"text": "“a”\ud83d"}, outcome, "", usage)
-        journal.send("k4", **ROW | {"stage": "say"})
+        journal.send("k4", ROW | {"stage": "say"})
         journal.fail("k4", "500")
-        journal.send("k4", **ROW | {"stage": "say"})
-        journal.send("k5", **ROW | {"stage": "say"})
+        journal.send("k4", ROW | {"stage": "say"})
+        journal.send("k5", ROW | {"stage": "say"})
         journal.fail("k5", "500")
         yield path
 

@@ -476,7 +476,7 @@ def test_rules_that_are_not_tried_would_have_found_nothing(monkeypatch):
     }
     quick = {key: facts.find_facts(*key) for key in texts}
     monkeypatch.setattr(facts, "rules_for", lambda text, language: fact_rules.RULES[language])
-    facts._found.cache_clear()
+    facts._facts.cache_clear()
     assert {key: facts.find_facts(*key) for key in texts} == quick
     without = [key for key in texts if not any(character.isdigit() for character in key[0])]
     assert len(without) > 2000 and any(quick[key] for key in without)

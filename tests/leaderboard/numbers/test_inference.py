@@ -248,13 +248,22 @@ def test_the_bootstrap_draws_whole_conversations_and_is_seeded():
     assert (low, high) == inference.bootstrap_interval(mine, seed=3, resamples=4000)
     assert (low, high) != inference.bootstrap_interval(mine, seed=4, resamples=4000)
     means = values.reshape(40, 4).mean(axis=1)
+    # Not `rng`, its name since scipy 1.15: the older name is taken before and after.
     expected = scipy.stats.bootstrap(
-        (means,), np.mean, method="percentile", n_resamples=4000, rng=np.random.default_rng(0)
+        (means,),
+        np.mean,
+        method="percentile",
+        n_resamples=4000,
+        random_state=np.random.default_rng(0),
     )
     assert (low, high) == pytest.approx(tuple(expected.confidence_interval), abs=0.06)
     # Turns drawn alone would give a far narrower interval.
     naive = scipy.stats.bootstrap(
-        (values,), np.mean, method="percentile", n_resamples=2000, rng=np.random.default_rng(0)
+        (values,),
+        np.mean,
+        method="percentile",
+        n_resamples=2000,
+        random_state=np.random.default_rng(0),
     )
     assert high - low > 1.3 * (naive.confidence_interval.high - naive.confidence_interval.low)
 

@@ -1,0 +1,297 @@
+"""Sending one request until there is a reply: its row in the journal, the server's pace, the bounds
+on tries and waiting, and what ends the run.
+"""
+
+import asyncio
+import random
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn
+from weakref import WeakValueDictionary
+
+from csc_tasks.errors import DataError, SettingError
+from csc_tasks.llm.answers import Reading, read_answer
+from csc_tasks.llm.backends import Backend
+from csc_tasks.llm.budget import Budget
+from csc_tasks.llm.exchange import Failure, Reply, Request, Usage
+from csc_tasks.llm.journal import Identity, Journal, Row, canonical, request_key
+from csc_tasks.llm.outcomes import Dropped, Fatal, JournalLost, Stopped, Unreachable
+from csc_tasks.llm.pace import Pace
+from csc_tasks.refusals import INSTEAD
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+# A request that is told "too fast" this often, while others are answered, is itself what the server
+# does not want.
+MOST_REJECTIONS = 20
+# The longest pause, in seconds, between tries after errors other than "too fast".
+LONGEST_PAUSE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class LoopState:
+    """What belongs to one event loop: a gate before each backend, a lock for each request that is
+    out, and the event that wakes those who wait when the run is stopped. `noted` holds the
+    (model, parameter) pairs the user was told about.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    paces: dict[int, Pace]
+    locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    halt: asyncio.Event = field(default_factory=asyncio.Event)
+    noted: set[tuple[str, str]] = field(default_factory=set)
+
+
+class Sender:
+    """Backends behind their journal and budget. One event loop at a time; a builder may run
+    several, one after the other.
+
+    `backends`: stage -> backend. `concurrency`: most requests out at once. `retries` bounds tries
+    after transport errors and 5xx, `max_wait` the seconds a server may keep everything waiting.
+    With `drop_unreachable` an item whose request fails on every try, while others are answered, is
+    dropped instead of left for the next run. `first_pause` is the first, in seconds, of the
+    doubling pauses between tries. Raises SettingError for a number out of range.
+
+    `sent`, `answered` and `replayed` count requests of this run, `failures` the failed tries by
+    kind; `tell` shows the user a line; `stopped` is why nothing more is sent, or None.
+    """
+
+    def __init__(
+        self,
+        backends: Mapping[str, Backend],
+        journal: Journal,
+        budget: Budget,
+        *,
+        concurrency: int,
+        retries: int,
+        max_wait: float,
+        drop_unreachable: bool,
+        first_pause: float,
+    ) -> None:
+        if not 1 <= concurrency <= 1000:
+            raise SettingError(f"concurrency {concurrency} is not in 1..1000")
+        self.backends, self.journal, self.budget = dict(backends), journal, budget
+        self.concurrency, self.retries, self.max_wait = concurrency, retries, max_wait
+        self.drop_unreachable, self.first_pause = drop_unreachable, first_pause
+        budget.carry_over(journal.totals())
+        self.sent = self.answered = self.replayed = 0
+        self.failures: Counter[str] = Counter()
+        self.tell: Callable[[str], None] = lambda line: print(line, file=sys.stderr)
+        self.stopped: Exception | None = None
+        self._last_answer = 0.0
+        self._state: LoopState | None = None
+
+    async def disconnect(self) -> None:
+        """Close the connections of this event loop; whoever ran the loop calls it last."""
+        for backend in set(self.backends.values()):
+            await backend.close()
+
+    def stop(self, reason: Exception) -> None:
+        """Send nothing more: what waits or comes raises `reason`; what is out may still come in,
+        and what is recorded can be read.
+        """
+        self.stopped = self.stopped or reason
+        if self._state is not None:
+            for pace in self._state.paces.values():
+                pace.close(self.stopped)
+            self._state.halt.set()
+
+    async def reading(
+        self, backend: Backend, request: Request, model: "type[BaseModel] | None"
+    ) -> Reading:
+        """The reply to a request, from the journal or from the backend, read as `model` (None:
+        text). Raises Dropped, Unreachable, Stopped, Fatal, JournalLost, and DataError for a request
+        that is no JSON.
+        """
+        parts = {
+            "messages": request.messages,
+            "schema": request.schema,
+            "sampling": request.sampling,
+        }
+        key, row = _journal_row(backend, request, parts)
+        state = self._on_this_loop()
+        # The same request asked twice at once is sent once; the second reads what the first
+        # recorded.
+        async with state.locks.setdefault(key, asyncio.Lock()):
+            recorded = self.journal.reply(key)
+            if recorded is not None:
+                self.replayed += 1
+                # A resumed build first reads thousands of rows; the bar and Ctrl-C need a turn in
+                # between.
+                await asyncio.sleep(0)
+                return read_answer(_recorded_reply(recorded), model, request.attempt)
+            try:
+                return await self._send(state, backend, request, model, key, row)
+            except (Stopped, Fatal, JournalLost) as error:
+                self.stop(error)
+                raise
+
+    async def _send(
+        self,
+        state: LoopState,
+        backend: Backend,
+        request: Request,
+        model: "type[BaseModel] | None",
+        key: str,
+        row: Row,
+    ) -> Reading:
+        """Send until there is a reply, within the bounds; every try is in the journal before it is
+        out.
+        """
+        pace, answered, started = state.paces[id(backend)], self.answered, state.loop.time()
+        failures = rejections = 0
+        where = (
+            f"{backend.name}:{backend.model} at {backend.base_url} ({request.stage},"
+            f" {request.item_id})"
+        )
+        while True:
+            generation = await pace.enter(again=rejections > 0)
+            try:
+                if self.stopped:
+                    raise self.stopped
+                self.budget.admit(request.stage)
+                self.journal.send(key, row)
+                self.sent += 1
+                sent_at = state.loop.time()
+                response = await backend.complete(request)
+                if isinstance(response, Reply):
+                    now = state.loop.time()
+                    pace.succeeded(now - sent_at)
+                    self.answered, self._last_answer = self.answered + 1, now
+                    reading = read_answer(response, model, request.attempt)
+                    self.journal.finish(
+                        key, asdict(response), reading.outcome, reading.problem, response.usage
+                    )
+                    self.budget.add(request.stage, response.usage)
+                    return reading
+                self.failures[response.kind] += 1
+                self.journal.fail(key, response.message)
+                pause = 0.0
+                if response.kind == "busy":
+                    rejections += 1
+                    pause = pace.rejected(generation, response.retry_after)
+                elif response.kind == "timeout":
+                    pace.slow_down(generation)
+            finally:
+                pace.leave()
+            if response.kind == "fatal":
+                raise Fatal(f"{where}: {response.message}")
+            if response.kind == "unsupported":
+                self._note_unsupported(state, backend, response)
+            elif response.kind == "busy":
+                since = max(started, self._last_answer)
+                silent = state.loop.time() - since
+                self._bear(request.stage, response, rejections, silent, answered, where)
+                await self._rest(state, pause)
+            else:
+                failures += 1
+                if failures > self.retries:
+                    text = f"{where}: no reply in {failures} tries, at last {response.message}"
+                    self._give_up(request.stage, text, answered)
+                doubled = min(LONGEST_PAUSE, self.first_pause * 2 ** (failures - 1))
+                await self._rest(state, doubled * random.uniform(0.8, 1.2))
+
+    def _bear(
+        self,
+        stage: str,
+        failure: Failure,
+        rejections: int,
+        silent: float,
+        answered: int,
+        where: str,
+    ) -> None:
+        """Go on after a 429, unless waiting makes no sense; `silent` are the seconds in which
+        nothing was answered.
+        """
+        if (failure.retry_after or 0) > self.max_wait:
+            raise Stopped(
+                f"{where}: {failure.message}; the server asks to wait {failure.retry_after:,.0f} s"
+                f" (--max-wait {self.max_wait:g}): run the same command again then"
+            )
+        if silent > self.max_wait:
+            raise Stopped(
+                f"{where}: {failure.message}; nothing was answered for {self.max_wait:g} s: run the"
+                " same command again later"
+            )
+        if rejections > MOST_REJECTIONS:
+            text = f"{where}: rejected {rejections} times, at last {failure.message}"
+            self._give_up(stage, text, answered)
+
+    def _give_up(self, stage: str, problem: str, answered: int) -> NoReturn:
+        """This request alone is hopeless if others were answered meanwhile; else the server is
+        gone.
+        """
+        if self.answered <= answered:
+            raise Stopped(
+                f"{problem}; nothing else was answered meanwhile: run the same command again when"
+                " the server is back"
+            )
+        if self.drop_unreachable:
+            raise Dropped(f"{stage}: unreachable", problem)
+        raise Unreachable(problem)
+
+    def _note_unsupported(self, state: LoopState, backend: Backend, failure: Failure) -> None:
+        """Say once what the server does not take and what is done without it."""
+        if (backend.model, failure.feature) not in state.noted:
+            state.noted.add((backend.model, failure.feature))
+            self.tell(
+                f"{backend.name}:{backend.model} does not take {failure.feature}:"
+                f" {INSTEAD[failure.feature]} ({failure.message})"
+            )
+
+    async def _rest(self, state: LoopState, seconds: float) -> None:
+        """Sleep, or raise at once when the run is stopped."""
+        try:
+            async with asyncio.timeout(seconds):
+                await state.halt.wait()
+        except TimeoutError:
+            return
+        # Only `stop` sets the event, and it gives the reason first.
+        assert self.stopped is not None
+        raise self.stopped
+
+    def _on_this_loop(self) -> LoopState:
+        """The state of the event loop that runs, a new one where the loop is."""
+        loop = asyncio.get_running_loop()
+        if self._state is None or self._state.loop is not loop:
+            self._state = LoopState(
+                loop,
+                {
+                    id(backend): Pace(self.concurrency, self.first_pause)
+                    for backend in self.backends.values()
+                },
+            )
+            if self.stopped:
+                self.stop(self.stopped)
+        return self._state
+
+
+def _journal_row(
+    backend: Backend, request: Request, parts: Mapping[str, object]
+) -> tuple[str, Row]:
+    """The key and the row of a request; `parts` are what goes to the server. Raises DataError."""
+    identity: Identity = {
+        "kind": request.kind,
+        "backend": backend.name,
+        "base_url": backend.base_url,
+        "model": backend.model,
+        "item_id": request.item_id,
+        "repeat": request.repeat,
+        "attempt": request.attempt,
+    }
+    try:
+        key = request_key(**identity, **parts)
+        text = canonical(parts)
+    except (UnicodeEncodeError, ValueError, TypeError) as error:
+        raise DataError(
+            f"{request.stage} {request.item_id}: the request cannot be written as JSON ({error})"
+        ) from None
+    return key, {**identity, "stage": request.stage, "request": backend.clean(text)}
+
+
+def _recorded_reply(recorded: Mapping[str, Any]) -> Reply:
+    """The Reply whose `asdict` the journal holds."""
+    return Reply(**{**recorded, "usage": Usage(**recorded["usage"])})

@@ -1,0 +1,356 @@
+"""The one table of metrics, in the order of the result tables."""
+
+import math
+from collections.abc import Callable
+from typing import NotRequired, TypedDict
+
+from csc_tasks.metrics import learned, meteor, overlap, strategy
+from csc_tasks.metrics.cluster import Scores
+from csc_tasks.metrics.metric import Metric
+
+
+class Shown(TypedDict):
+    """How a value is shown: fields of `Metric` that several metrics share."""
+
+    unit: str
+    scale: NotRequired[float]
+    digits: NotRequired[int]
+
+
+_PERCENT: Shown = {"unit": "share", "scale": 100.0, "digits": 1}
+_IN_PERCENT: Shown = {"unit": "score, 1 is best", "scale": 100.0}
+_BLEU: Shown = {"unit": "BLEU points"}
+_LOG_PROBABILITY: Shown = {"unit": "log-probability per token"}
+
+
+def _flag(
+    name: str,
+    per: tuple[str, ...],
+    description: str,
+    label: str,
+    order: int,
+    diagnosed: bool = False,
+) -> Metric:
+    return Metric(
+        name=name,
+        function=strategy.flag(name),
+        of="flag",
+        per=per,
+        higher_is_better=False,
+        range=(0.0, 1.0),
+        by_language=False,
+        default=True,
+        description=description,
+        label=label,
+        order=order,
+        ranked=False,
+        diagnosed=diagnosed,
+        **_PERCENT,
+    )
+
+
+def _learned(
+    name: str,
+    function: Callable[..., Scores],
+    per: tuple[str, ...],
+    range: tuple[float, float],
+    description: str,
+    shown: Shown,
+    *,
+    label: str,
+    order: int,
+    headline: bool = False,
+) -> Metric:
+    return Metric(
+        name=name,
+        function=function,
+        of="reply",
+        per=per,
+        higher_is_better=True,
+        range=range,
+        by_language=True,
+        extra="learned",
+        check=learned.check(name.partition("_")[0]),
+        default=False,
+        description=description,
+        label=label,
+        order=order,
+        headline=headline,
+        **shown,
+    )
+
+
+_TABLE = (
+    Metric(
+        name="strategy_acc",
+        function=strategy.strategy_acc,
+        of="strategy",
+        per=("turn",),
+        higher_is_better=True,
+        range=(0.0, 1.0),
+        by_language=False,
+        default=True,
+        description=(
+            "Share of turns with the gold strategy (higher is better, 0-1); a second strategy that"
+            " would also fit counts as wrong."
+        ),
+        label="Strategy accuracy",
+        order=90,
+        headline=True,
+        **_PERCENT,
+    ),
+    Metric(
+        name="strategy_macro_f1",
+        function=strategy.strategy_macro_f1,
+        of="strategy",
+        per=("turn",),
+        higher_is_better=True,
+        range=(0.0, 1.0),
+        by_language=False,
+        statistic=strategy.macro_f1,
+        expand=strategy.label_counts,
+        default=True,
+        description=(
+            "Mean F1 of the strategies with gold turns (higher is better, corpus value 0-1); rare"
+            " ones weigh like common ones."
+        ),
+        label="Strategy macro-F1",
+        order=100,
+        **_PERCENT,
+    ),
+    Metric(
+        name="stage_overlap",
+        function=strategy.stage_overlap,
+        of="strategy",
+        per=("turn",),
+        higher_is_better=True,
+        range=(0.0, 1.0),
+        by_language=False,
+        default=True,
+        description=(
+            "Jaccard overlap of predicted and gold strategies' stages (higher is better, mean over"
+            " turns 0-1); strategies of the same stages look alike."
+        ),
+        label="Stage overlap",
+        order=110,
+        **_PERCENT,
+    ),
+    _flag(
+        "failed",
+        ("turn", "answer"),
+        "Share of items without an answer from the model's server, scored as wrong (lower is"
+        " better, 0-1); asked again, some may succeed.",
+        "Failed",
+        120,
+    ),
+    _flag(
+        "unparsed",
+        ("turn",),
+        "Share of turns whose reply names no single known strategy (lower is better, 0-1); a parsed"
+        " strategy may still be wrong.",
+        "Unparsed",
+        130,
+        diagnosed=True,
+    ),
+    _flag(
+        "truncated",
+        ("turn", "answer"),
+        "Share of replies cut by the token limit (lower is better, 0-1); says nothing about how"
+        " much was lost.",
+        "Cut replies",
+        140,
+    ),
+    _flag(
+        "history_truncated",
+        ("turn", "answer"),
+        "Share of items whose history lost its oldest turns to fit the model (lower is better,"
+        " 0-1); one lost turn counts like twenty.",
+        "Cut histories",
+        150,
+    ),
+    _flag(
+        "empty",
+        ("turn", "answer"),
+        "Share of items without any reply text (lower is better, 0-1); a reply of one mark is not"
+        " empty.",
+        "Empty replies",
+        160,
+    ),
+    _flag(
+        "thinking_cut",
+        ("turn", "answer"),
+        "Share of items without a reply because the model was still thinking (lower is better,"
+        " 0-1); empty counts them too.",
+        "Cut thinking",
+        170,
+    ),
+    Metric(
+        name="bleu_2",
+        function=overlap.bleu_2,
+        of="reply",
+        per=("turn",),
+        higher_is_better=True,
+        range=(0.0, 100.0),
+        by_language=True,
+        statistic=overlap.corpus_bleu,
+        default=True,
+        description=(
+            "sacrebleu corpus BLEU up to 2-grams, Chinese on characters (higher is better, corpus"
+            " value 0-100); rewards wording, not meaning."
+        ),
+        label="BLEU-2",
+        order=10,
+        headline=True,
+        **_BLEU,
+    ),
+    Metric(
+        name="bleu_4",
+        function=overlap.bleu_4,
+        of="reply",
+        per=("turn", "answer"),
+        higher_is_better=True,
+        range=(0.0, 100.0),
+        by_language=True,
+        statistic=overlap.corpus_bleu,
+        default=True,
+        description=(
+            "sacrebleu corpus BLEU up to 4-grams, Chinese on characters (higher is better, corpus"
+            " value 0-100); 0 on corpora of very short replies."
+        ),
+        label="BLEU-4",
+        order=20,
+        headline=True,
+        **_BLEU,
+    ),
+    Metric(
+        name="rouge_l",
+        function=overlap.rouge_l,
+        of="reply",
+        per=("turn", "answer"),
+        higher_is_better=True,
+        range=(0.0, 1.0),
+        by_language=True,
+        default=True,
+        description=(
+            "ROUGE-L F1, Chinese on characters, English on unstemmed words (higher is better, mean"
+            " over replies 0-1); a good answer in other words scores low."
+        ),
+        label="ROUGE-L",
+        order=30,
+        headline=True,
+        **_IN_PERCENT,
+    ),
+    Metric(
+        name="rouge_l_default",
+        function=overlap.rouge_l_default,
+        of="reply",
+        per=("turn",),
+        higher_is_better=True,
+        range=(0.0, 1.0),
+        by_language=True,
+        default=True,
+        description=(
+            "ROUGE-L F1 with rouge_score's default tokenizer, only for comparison with published"
+            " tables (higher is better, mean over replies 0-1); it drops every Chinese character,"
+            " so identical Chinese replies score 0."
+        ),
+        label="ROUGE-L (default tokenizer)",
+        order=180,
+        ranked=False,
+        **_IN_PERCENT,
+    ),
+    Metric(
+        name="meteor",
+        function=meteor.meteor,
+        of="reply",
+        per=("answer",),
+        higher_is_better=True,
+        range=(0.0, 1.0),
+        by_language=True,
+        extra="learned",
+        check=meteor.check,
+        default=False,
+        description=(
+            "METEOR by nltk, English with stems and WordNet, Chinese on characters (higher is"
+            " better, mean over replies 0-1); many synonyms are missed because WordNet is asked for"
+            " stems."
+        ),
+        label="METEOR",
+        order=40,
+        headline=True,
+        **_IN_PERCENT,
+    ),
+    _learned(
+        "bertscore",
+        learned.bertscore,
+        ("turn", "answer"),
+        (-1.0, 1.0),
+        "BERTScore F1, not rescaled (higher is better, mean over replies, in practice 0.5-1);"
+        " fluent and wrong scores high.",
+        _IN_PERCENT,
+        label="BERTScore",
+        order=50,
+        headline=True,
+    ),
+    _learned(
+        "bleurt",
+        learned.bleurt,
+        ("turn",),
+        (-math.inf, math.inf),
+        "BLEURT-20's rating (higher is better, mean over replies, about 0-1); trained on single"
+        " sentences of translated news.",
+        _IN_PERCENT,
+        label="BLEURT",
+        order=60,
+        headline=True,
+    ),
+    _learned(
+        "bartscore",
+        learned.bartscore,
+        ("answer",),
+        (-math.inf, 0.0),
+        "BARTScore, mean of the next two (higher is better, log-probability per token, mean over"
+        " replies); common phrases do well.",
+        _LOG_PROBABILITY,
+        label="BARTScore",
+        order=70,
+        headline=True,
+    ),
+    _learned(
+        "bartscore_to_reference",
+        learned.bartscore_to_reference,
+        ("answer",),
+        (-math.inf, 0.0),
+        "How likely the reference is after the reply (higher is better, log-probability per token,"
+        " mean over replies); says whether everything is there, not whether anything is wrong.",
+        _LOG_PROBABILITY,
+        label="BARTScore to reference",
+        order=190,
+    ),
+    _learned(
+        "bartscore_to_reply",
+        learned.bartscore_to_reply,
+        ("answer",),
+        (-math.inf, 0.0),
+        "How likely the reply is after the reference (higher is better, log-probability per token,"
+        " mean over replies); a short reply that leaves much out does well.",
+        _LOG_PROBABILITY,
+        label="BARTScore to reply",
+        order=200,
+    ),
+    _learned(
+        "cosine",
+        learned.cosine,
+        ("answer",),
+        (-1.0, 1.0),
+        "Cosine of sentence embeddings (higher is better, mean over replies, -1 to 1); topic more"
+        " than truth: a negation hardly moves it.",
+        _IN_PERCENT,
+        label="Cosine",
+        order=80,
+        headline=True,
+    ),
+)
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}
+"""Every metric by name, in the order of the tables."""

@@ -1,0 +1,84 @@
+"""The progress bar."""
+
+import asyncio
+import io
+
+import pytest
+
+from csc_tasks.llm.budget import Price
+from csc_tasks.llm.items import run_items
+from csc_tasks.llm.outcomes import Dropped
+from csc_tasks.llm.progress import Progress, clock, short
+from tests.support import virtual_time
+from tests.support.llm_asking import (
+    user,
+)
+from tests.support.llm_server import Act
+
+# Progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_the_bar_says_what_is_asked_of_it(make_virtual, monkeypatch):
+    stream = Terminal()
+    llm, _ = make_virtual(
+        lambda body, number: Act(delay=1), prices={"": Price(1000, 1000)}, concurrency=4
+    )
+
+    async def worker(item):
+        await llm.ask(stage="test", messages=user(str(item)), item_id=str(item))
+        if item == 3:
+            raise Dropped("odd")
+
+    async def work():
+        await run_items(
+            range(40), worker, llm, Progress(40, "rolecs", stream, asyncio.get_running_loop().time)
+        )
+
+    monkeypatch.setenv("COLUMNS", "200")
+    virtual_time.run(work())
+    lines = [line.strip() for line in stream.getvalue().split("\r")]
+    assert any("in flight" in line and " left" in line for line in lines)
+    assert stream.getvalue().endswith("\n")
+    last = lines[-1].split(" | ")
+    assert last[0] == "rolecs 39/40 done, 1 dropped, 0 in flight"
+    # Four at a time, each a second long; the first second of the window and the pace's distances
+    # between requests move it a little.
+    assert 3.5 <= float(last[2].split()[0]) <= 4.5 and last[2].endswith(" requests/s")
+    assert last[3:] == [
+        "400 in, 200 out",
+        "cost 0.60",
+    ]  # 40 replies of 10 and 5 tokens, at 1,000 a million
+
+
+def test_time_left_is_that_of_the_last_minute():
+    now = [0.0]
+    llm = type("L", (), {"answered": 0, "budget": type("B", (), {"stages": {}, "cost": None})})
+    progress = Progress(1000, stream=io.StringIO(), clock=lambda: now[0])
+    progress.done = 500  # from the journal, at once
+    for _ in range(200):
+        now[0] += 1
+        progress.done += 1
+        line = progress.line(llm)
+    assert " | 0:05:00 left | " in line  # 300 items at one a second
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (999, "999"), (12_345, "12.3k"), (4_500_000, "4.5M"), (2 * 10**9, "2.0G")],
+)
+def test_short_numbers(value, text):
+    assert short(value) == text
+
+
+def test_clock():
+    assert [clock(seconds) for seconds in (0, 59.6, 3661, 90_000)] == [
+        "0:00:00",
+        "0:01:00",
+        "1:01:01",
+        "25:00:00",
+    ]
