@@ -11,7 +11,6 @@ by a hash of their content and `--seed`. What was read, kept and dropped is prin
 the card and build.json.
 """
 
-import hashlib
 import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
@@ -25,6 +24,7 @@ from builders.cards.star import CARD
 from builders.dataset import check_target, write_folder
 from builders.star_labels import STRATEGY_OF, UNLABELLED
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, Turn, content_id
+from csc_tasks.draws import RANGE, draw
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID
 from csc_tasks.reading import read_json
@@ -278,10 +278,8 @@ def topic_of(raw: dict, path: Path) -> str:
 
 def split_of(conversation_id: str, seed: int) -> str:
     """ "test" for about a fifth of the ids, else "train"; depends on the id and the seed alone."""
-    draw = int.from_bytes(
-        hashlib.sha256(f"star split {seed} {conversation_id}".encode()).digest()[:8], "big"
-    )
-    return "test" if draw < TEST_SHARE * 2**64 else "train"
+    place = draw(f"star split {seed} {conversation_id}")
+    return "test" if place < TEST_SHARE * RANGE else "train"
 
 
 def unmapped_labels(unmapped: dict[str, list[str]]) -> str:

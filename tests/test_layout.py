@@ -40,6 +40,7 @@ BUILT_ON = {
     "metrics": ["languages", "compat"],
     "records": ["metrics", "prompts"],
     "documents": [],
+    "draws": [],
     "shown": [],
     "runs": ["corpora", "records", "out", "shown"],
     "score": ["runs", "arguments"],

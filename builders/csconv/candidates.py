@@ -14,6 +14,7 @@ from pathlib import Path
 
 from builders.sources import RawConversation
 from csc_tasks.conversation import Turn, content_id
+from csc_tasks.draws import digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Candidates:
 
     def add(self, raw: RawConversation) -> bool:
         """Keep `raw`; False where the same turns are there already."""
-        key = hashlib.sha256(f"{self.seed} {raw_id(raw)}".encode()).digest()[:16]
+        key = digest(f"{self.seed} {raw_id(raw)}")[:16]
         if key in self._keys:
             return False
         self._keys.add(key)

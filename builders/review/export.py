@@ -16,7 +16,6 @@ Nothing leaves the machine. The originals hold personal data: pass these files o
 not see them.
 """
 
-import hashlib
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -26,6 +25,7 @@ from builders.review.originals import originals_path, read_originals
 from builders.review.page import write_page
 from builders.review.table import DELIMITERS, write_table
 from csc_tasks.conversation import Conversation
+from csc_tasks.draws import digest
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.out import check_writable
 
@@ -135,10 +135,10 @@ def drawn(
     alone.
     """
 
-    def draw(one: Conversation) -> bytes:
-        return hashlib.sha256(f"review {seed} {one.conversation_id}".encode()).digest()
+    def place(one: Conversation) -> bytes:
+        return digest(f"review {seed} {one.conversation_id}")
 
-    return sorted(conversations, key=draw)[:sample]
+    return sorted(conversations, key=place)[:sample]
 
 
 def _conversation_rows(rows: Mapping[str, Mapping[str, list[dict]]]) -> list[list[dict]]:
