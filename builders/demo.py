@@ -67,7 +67,8 @@ def build(seed: int) -> tuple[dict[tuple[str, str], list[dict]], str]:
     from builders.dataset import read_folder
 
     recorded = {name: list(recordings(seed, name)) for name in RECORDED}
-    rows, said = {}, []
+    rows: dict[tuple[str, str], list[dict]] = {}
+    printed = []
     with tempfile.TemporaryDirectory() as scratch:
         for name, options in commands(seed, Path(scratch)).items():
             if name in recorded:
@@ -76,17 +77,17 @@ def build(seed: int) -> tuple[dict[tuple[str, str], list[dict]], str]:
                 )
                 Path(scratch, f"{name}.jsonl").write_text(source, encoding="utf-8")
             out = Path(scratch, name)
-            said.append(
+            printed.append(
                 run(
                     f"builders.{name}.build",
                     [*options, "--llm", "scripted", "--seed", str(seed), "--out", str(out)],
                 )
             )
             for config, splits in read_folder(out)[1].items():
-                rows |= {(config, split): found for split, found in splits.items() if found}
-    for found in rows.values():
-        found.sort(key=lambda row: (row["conversation_id"], row.get("turn_index", 0)))
-    return rows, "\n".join(said)
+                rows |= {(config, split): part for split, part in splits.items() if part}
+    for part in rows.values():
+        part.sort(key=lambda row: (row["conversation_id"], row.get("turn_index", 0)))
+    return rows, "\n".join(printed)
 
 
 def commands(seed: int, scratch: Path) -> dict[str, list[str]]:
@@ -100,11 +101,11 @@ def commands(seed: int, scratch: Path) -> dict[str, list[str]]:
 
 def run(module: str, words: list[str]) -> str:
     """Run a verb's module with these options in this process; what it printed."""
-    verb, parser, said = importlib.import_module(module), ArgumentParser(), StringIO()
+    verb, parser, output = importlib.import_module(module), ArgumentParser(), StringIO()
     verb.add_arguments(parser)
-    with redirect_stdout(said):
+    with redirect_stdout(output):
         verb.main(parser.parse_args(words))
-    return said.getvalue()
+    return output.getvalue()
 
 
 def recordings(seed: int, name: str) -> Iterator[dict]:
@@ -137,10 +138,10 @@ def recordings(seed: int, name: str) -> Iterator[dict]:
 
 def recorded(seed: str, language: str, problem_id: str) -> State:
     """The end of the first dialogue about the problem that has a usual length."""
-    for attempt in count():
-        *_, last = play(plan(f"{seed}/{attempt}", language, problem_id))
-        if len(last.turns) in TURNS:
-            return last
+    attempts = (
+        list(play(plan(f"{seed}/{attempt}", language, problem_id)))[-1] for attempt in count()
+    )
+    return next(last for last in attempts if len(last.turns) in TURNS)
 
 
 def write(rows: dict[tuple[str, str], list[dict]], out: Path) -> None:

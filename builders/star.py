@@ -47,7 +47,12 @@ TOPIC_OF_TASK = {
     "bank_fraud_report": "Risk Management and Security",
 }
 
-REQUIRED = {"DialogueID": (int, str), "CompletionLevel": str, "Events": list, "Scenario": dict}
+REQUIRED: dict[str, type | tuple[type, ...]] = {
+    "DialogueID": (int, str),
+    "CompletionLevel": str,
+    "Events": list,
+    "Scenario": dict,
+}
 
 
 @dataclass(frozen=True, slots=True)

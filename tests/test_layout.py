@@ -39,6 +39,7 @@ BUILT_ON = {
     "play": ["prompts", "observe", "compat", "refusals", "prefix_cache"],
     "metrics": ["languages", "compat"],
     "records": ["metrics", "prompts"],
+    "benchmark": [],
     "documents": [],
     "draws": [],
     "shown": [],

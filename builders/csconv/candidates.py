@@ -52,9 +52,9 @@ class Candidates:
         if key in self._keys:
             return False
         self._keys.add(key)
-        said = [[turn.speaker, turn.text] for turn in raw.turns]
+        turns = [[turn.speaker, turn.text] for turn in raw.turns]
         line = json.dumps(
-            [raw.source_id, raw.language, raw.topic, raw.source, said], ensure_ascii=False
+            [raw.source_id, raw.language, raw.topic, raw.source, turns], ensure_ascii=False
         ).encode()
         offset = self._file.tell()
         self._file.write(line)
@@ -70,9 +70,13 @@ class Candidates:
     def read(self, place: Place) -> RawConversation:
         """The conversation at this place."""
         self._file.seek(place.offset)
-        source_id, language, topic, source, said = json.loads(self._file.read(place.length))
+        source_id, language, topic, source, turns = json.loads(self._file.read(place.length))
         return RawConversation(
-            source_id, language, topic, source, tuple(Turn(speaker, text) for speaker, text in said)
+            source_id,
+            language,
+            topic,
+            source,
+            tuple(Turn(speaker, text) for speaker, text in turns),
         )
 
     def digest(self) -> str:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import csc_tasks
 from builders import runner
+from builders.asking import ask_form
 from builders.cards.render import count_lines
 from builders.profiles.near_duplicates import THRESHOLD, check_model, embed, first_of_each
 from builders.profiles.pool_folder import FORMAT, PoolProfile, check_target, write_pool
@@ -166,18 +167,17 @@ async def extract(
         prompts = templates(language)
         dialogue = history(conversation.dialogue, language, strategies=False)
         messages = prompts.messages("profile_extract", dialogue=dialogue)
-        answer = await llm.ask(stage="profile", messages=messages, item_id=item, reply=Extracted)
-        facts = answer.parsed.model_dump()
+        extracted = await ask_form(llm, Extracted, stage="profile", messages=messages, item_id=item)
+        facts = extracted.model_dump()
         if not any(facts.values()):
             raise Dropped("profile: nothing is known about the customer")
         unknown = words(language).unknown
         messages = prompts.messages(
             "profile_describe", **{name: text or unknown for name, text in facts.items()}
         )
-        answer = await llm.ask(
-            stage="describe", messages=messages, item_id=item, reply=described(language)
-        )
-        text = answer.parsed.description
+        form = described(language)
+        answer = await ask_form(llm, form, stage="describe", messages=messages, item_id=item)
+        text = answer.description
         profile_id = content_id("profile", language, text)
         return PoolProfile(profile_id, language, text, **facts, source_id=item)
 

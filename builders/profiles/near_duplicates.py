@@ -81,7 +81,7 @@ def first_of_each(vectors, threshold: float = THRESHOLD, block: int = BLOCK) -> 
     for start in range(0, vectors.shape[0], block):
         rows = vectors[start : start + block]
         before = len(stay)
-        with_earlier = _product(rows, vectors[np.array(stay, dtype=np.int64)]) if before else None
+        with_earlier = _product(rows, vectors[np.array(stay, dtype=np.int64)])
         among = _product(rows, rows)
         added: list[int] = []
         for i in range(rows.shape[0]):

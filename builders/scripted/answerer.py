@@ -89,7 +89,7 @@ def refine(request: Request) -> str | Reply:
     wording, strategy = bank(language).generic["refine"], recognise(answer, language)
     for plain, polite in wording["swap"]:
         before = r"(?<!\w)" if language == "en" and plain[0].isalpha() else ""
-        answer = re.sub(before + re.escape(plain), lambda _, polite=polite: polite, answer)
+        answer = re.sub(before + re.escape(plain), polite.replace("\\", r"\\"), answer)
     if language == "zh" and answer[-1] not in "。！？!?…）":
         answer += "。"
     parts = [pick(rng, wording["lead"][strategy]), answer, pick(rng, wording["tail"][strategy])]

@@ -170,9 +170,9 @@ def _topic_phrases(language: str) -> list[tuple[tuple[str, ...], str]]:
             owners.setdefault(_pieces(template, language), set()).add(problem["topic"])
     shortest = {"zh": 7, "en": 18}[language]
     return [
-        (pieces, *of)
-        for pieces, of in owners.items()
-        if len(of) == 1 and sum(map(len, pieces)) >= shortest
+        (pieces, min(topics))
+        for pieces, topics in owners.items()
+        if len(topics) == 1 and sum(map(len, pieces)) >= shortest
     ]
 
 

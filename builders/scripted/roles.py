@@ -29,9 +29,10 @@ from builders.scripted.player import (
 )
 from builders.scripted.profiles import who, words
 from builders.scripted.reading import read_back, turns_in
+from builders.turn_forms import known_strategy
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn
 from csc_tasks.framework import STRATEGIES, TOPICS
-from csc_tasks.languages.labels import find_strategy, strategy_name, topic_label, topic_name
+from csc_tasks.languages.labels import strategy_name, topic_label, topic_name
 from csc_tasks.llm.backends import register_scripted
 from csc_tasks.llm.exchange import Request
 
@@ -76,11 +77,12 @@ def case(item_id: str, language: str, topic: str, number: int, customer: dict[st
     ]
     seed = f"{item_id}/{number}"
     planned = plan(seed, language, pick(draw(seed, "problem"), problems))
-    slots = planned.slots | {
-        name: customer[name] for name in ("title", "surname") if name in customer
-    }
-    kept = {field.name: getattr(planned, field.name) for field in fields(Scenario)}
-    return Case(**kept | {"slots": slots, "opens": "supporter", "doubles": False})
+    slots = dict(planned.slots)
+    for name in ("title", "surname"):
+        if name in customer:
+            slots[name] = customer[name]
+    scenario = {field.name: getattr(planned, field.name) for field in fields(Scenario)}
+    return Case(**scenario | {"slots": slots, "opens": "supporter", "doubles": False})
 
 
 def case_text(found: Case) -> str:
@@ -196,7 +198,7 @@ def supporter(request: Request) -> str:
         turns_in(values["history"], language),
     )
     if name == "rolecs_supporter":
-        return _json(reply=_supporter_says(state, find_strategy(values["strategy"]).id))
+        return _json(reply=_supporter_says(state, known_strategy(values["strategy"])))
     strategy = next_strategy(state, _offered(values["strategies"], language), RANDOM_ALONE)
     return _json(strategy=strategy_name(strategy, language), reply=_supporter_says(state, strategy))
 

@@ -5,7 +5,7 @@ A sentence that was said before in the same dialogue is not said again while the
 Customers talk as their mood has it: fillers, asides, haste, a typo now and then.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from builders.scripted.phrases import draw, fill, join, pick, soften
 from builders.scripted.turns import DESCRIPTIONS, State, content, situation
@@ -191,7 +191,7 @@ def supporter_text(state: State, strategy: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def related(state: State, act: str) -> dict:
+def related(state: State, act: str) -> Mapping:
     """The related service that is offered (and asked about when interested), or the other one a
     customer brings up by themselves.
     """
@@ -322,8 +322,11 @@ def _spoken(state: State, act: str, text: str, rng) -> str:
     if rng.random() < 0.08:
         options = [(right, wrong) for right, wrong in phrases["typos"] if right in text]
         if options:
-            text = text.replace(*pick(rng, options), 1)
+            right, wrong = pick(rng, options)
+            text = text.replace(right, wrong, 1)
     if not zh and mood == "hurried" and rng.random() < 0.3:
         text = soften(language, text).rstrip(".")
     text = text.strip()
-    return text if zh else text[:1].upper() + text[1:] if mood != "hurried" else text
+    if zh or mood == "hurried":
+        return text
+    return text[:1].upper() + text[1:]
