@@ -214,7 +214,7 @@ def spoken_turns(
             )
         if any("\ud800" <= character <= "\udfff" for character in text):
             raise DataError(
-                f"{place}: Text holds half of a surrogate pair, which is no character; fetch this"
+                f"{place}: Text holds a lone surrogate, which is no character; fetch this"
                 " file again"
             )
         if label and label not in STRATEGY_OF and label not in UNLABELLED:

@@ -17,6 +17,7 @@ from builders.review.verdicts import Fix, Verdict, checked_fix, listed, turn_che
 from csc_tasks.conversation import Conversation, Turn
 from csc_tasks.errors import DataError
 from csc_tasks.languages.labels import strategy_name
+from csc_tasks.out import replace_file
 
 COLUMNS = (
     "conversation_id",
@@ -74,8 +75,10 @@ def write_table(
     originals: Mapping[str, Sequence[Turn]],
     delimiter: str,
 ) -> None:
-    """Write the table: UTF-8 with a byte order mark, every cell in quotes."""
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
+    """Write the table: UTF-8 with a byte order mark, every cell in quotes. It appears whole or not
+    at all; raises SettingError where it cannot be written.
+    """
+    with io.StringIO(newline="") as file:
         out = csv.writer(file, delimiter=delimiter, quoting=csv.QUOTE_ALL)
         out.writerow(COLUMNS)
         for conversation in conversations:
@@ -102,6 +105,7 @@ def write_table(
                 out.writerow(
                     [cells[3] if i == 3 else guarded(cell) for i, cell in enumerate(cells)]
                 )
+        replace_file(path, "\ufeff" + file.getvalue())
 
 
 def read_table(path: Path, known: Mapping[str, Conversation]) -> list[Verdict]:
