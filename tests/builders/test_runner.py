@@ -14,7 +14,9 @@ from builders.dataset import read_record
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, Turn, content_id
 from csc_tasks.errors import SettingError
 from csc_tasks.llm.backends import register_scripted
+from csc_tasks.llm.items import run_items
 from csc_tasks.llm.options import add_llm_arguments
+from csc_tasks.llm.outcomes import Stopped
 
 CARD = Card("Title", "Summary.", "other", ("en",), "Source.", "Made.", ("Limit.",))
 
@@ -34,10 +36,11 @@ class Greeting(runner.Builder):
         return CARD
 
     def make(self, llm):
-        ask = llm.ask(
-            stage="greet", messages=[{"role": "user", "content": "Greet."}], item_id="one"
-        )
-        text = asyncio.run(ask).text
+        async def greet(item):
+            messages = [{"role": "user", "content": "Greet."}]
+            return (await llm.ask(stage="greet", messages=messages, item_id=item)).text
+
+        (text,) = asyncio.run(run_items(["one"], greet, llm)).values
         turns = (Turn(CUSTOMER, "Hi."), Turn(SUPPORTER, text, "GT"))
         row = Conversation(content_id("t", text), "en", "Others", "test", turns).to_row()
         record = {
@@ -116,11 +119,9 @@ def test_numbers_are_checked_by_the_option_s_own_name():
 def test_the_stand_in_is_registered_only_where_it_plays(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     before = Greeting.registered
-    with pytest.raises(Exception, match="127.0.0.1"):
-        runner.run(
-            Greeting,
-            options(tmp_path, "--retries", "0", "--max-wait", "0", llm="openai:some-model"),
-        )
+    words = ("--retries", "0", "--max-wait", "0")
+    with pytest.raises(Stopped, match=r"127\.0\.0\.1"):
+        runner.run(Greeting, options(tmp_path, *words, llm="openai:some-model"))
     assert Greeting.registered == before
     runner.run(Greeting, options(tmp_path))
     assert Greeting.registered == before + 1
@@ -131,6 +132,7 @@ def test_the_builders_are_there_where_the_stand_in_is_not():
     script = """
 import sys
 sys.modules["builders.scripted"] = None
+from csc_tasks.cli import main
 for verb in ("csconv", "rolecs", "qa", "qa-stages", "profiles"):
     try:
         main(["build", verb, "--help"])
