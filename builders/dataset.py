@@ -91,9 +91,9 @@ def read_folder(folder: Path) -> tuple[dict, dict[str, dict[str, list[dict]]]]:
     rows: dict[str, dict[str, list[dict]]] = {}
     for config, splits in record["splits"].items():
         for split, described in splits.items():
-            found = _read_parquet(folder / parquet_name(config, split))
+            part = _read_parquet(folder / parquet_name(config, split))
             try:
-                as_described = describe_rows(config, found) == described
+                as_described = describe_rows(config, part) == described
             except (KeyError, TypeError):  # other columns than ours
                 as_described = False
             if not as_described:
@@ -101,7 +101,7 @@ def read_folder(folder: Path) -> tuple[dict, dict[str, dict[str, list[dict]]]]:
                     f"{folder}: {config}/{split} does not hold the rows that build.json and the"
                     " card describe; build it again"
                 )
-            rows.setdefault(config, {})[split] = found
+            rows.setdefault(config, {})[split] = part
     return record, rows
 
 

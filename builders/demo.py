@@ -20,6 +20,7 @@ from io import StringIO
 from itertools import chain, count, zip_longest
 from pathlib import Path
 
+from builders.dataset import read_folder
 from builders.scripted.phrases import bank
 from builders.scripted.player import State, plan, play
 from builders.wording import both
@@ -53,19 +54,17 @@ def add_arguments(parser) -> None:
 
 def main(args) -> None:
     check_writable(args.out)
-    rows, said = build(args.seed)
+    rows, printed = build(args.seed)
     write(rows, args.out)
-    print(said)
-    for (config, split), found in rows.items():
-        print(f"{config}/{split}: {len(found)} rows")
+    print(printed)
+    for (config, split), part in rows.items():
+        print(f"{config}/{split}: {len(part)} rows")
 
 
 def build(seed: int) -> tuple[dict[tuple[str, str], list[dict]], str]:
     """The rows of every (config, split), sorted as they are written, and what the builders
     printed.
     """
-    from builders.dataset import read_folder
-
     recorded = {name: list(recordings(seed, name)) for name in RECORDED}
     rows: dict[tuple[str, str], list[dict]] = {}
     printed = []
@@ -148,11 +147,11 @@ def write(rows: dict[tuple[str, str], list[dict]], out: Path) -> None:
     """One `{config}/{split}.jsonl` per split under `out`: keys sorted, one row a line, the same
     bytes everywhere.
     """
-    for (config, split), found in rows.items():
+    for (config, split), part in rows.items():
         path = out / config / f"{split}.jsonl"
         lines = (
             json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n"
-            for row in found
+            for row in part
         )
         replace_file(path, lines)
 

@@ -116,20 +116,20 @@ def read_table(path: Path, known: Mapping[str, Conversation]) -> list[Verdict]:
     DataError that names every problem: an unknown id, a turn twice, a text that is not the
     dataset's, decisions of one conversation that differ, a correction that does not fit.
     """
-    found: dict[str, dict[int, dict[str, str]]] = {}
+    filled: dict[str, dict[int, dict[str, str]]] = {}
     problems = []
     for line, row in _rows(path):
         place = f"{path.name}, line {line}"
         try:
             name, number = _checked(row, known, place)
-            if found.setdefault(name, {}).setdefault(number, row) is not row:
+            if filled.setdefault(name, {}).setdefault(number, row) is not row:
                 raise DataError(
                     f"{place}: {name} turn {number} occurs twice; leave one of the rows"
                 )
         except DataError as error:
             problems.append(str(error))
     verdicts = []
-    for name, rows in found.items():
+    for name, rows in filled.items():
         try:
             if one := _verdict(known[name], rows, path.name):
                 verdicts.append(one)
@@ -195,19 +195,19 @@ def _checked(
         raise DataError(
             f"{place}: {name} has turns 1 to {len(conversation.dialogue)}, not {turn!r}"
         )
-    number, said = int(turn), conversation.dialogue[int(turn) - 1]
+    number, spoken = int(turn), conversation.dialogue[int(turn) - 1]
     if row["check"].strip() != turn_check(conversation, number):
         raise DataError(
             f"{place}: {name} turn {number} is not what was exported: dataset or check column have"
             " changed; export again"
         )
-    if _plain(said.text) not in (_plain(unguarded(row["text"])), _plain(row["text"])):
+    if _plain(spoken.text) not in (_plain(unguarded(row["text"])), _plain(row["text"])):
         found = repr(row["text"])[:60]
         raise DataError(
             f"{place}: {name} turn {number}: the text was changed in place, to {found}; corrections"
             " go into new_text"
         )
-    shown = strategy_name(said.strategy, conversation.language) if said.strategy else ""
+    shown = strategy_name(spoken.strategy, conversation.language) if spoken.strategy else ""
     if row["strategy"].strip() != shown:
         raise DataError(
             f"{place}: {name} turn {number}: the strategy was changed in place; corrections go into"

@@ -41,9 +41,9 @@ def turns_in(history: str, language: str) -> list[Turn]:
         if (
             speaker == SUPPORTER
             and (tagged := _TAGGED.match(text))
-            and (found := find_strategy(tagged[1], ids=False))
+            and (named := find_strategy(tagged[1], ids=False))
         ):
-            strategy, text = found.id, tagged[2]
+            strategy, text = named.id, tagged[2]
         turns.append(Turn(speaker, text, strategy))
     return turns
 

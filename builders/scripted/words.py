@@ -113,9 +113,10 @@ def supporter_text(state: State, strategy: str) -> str:
         )
 
     if strategy == "GT":
-        text = one(
-            phrases["GT" if not state.turns else "GT_reply" if state.act == "hello" else "GT_story"]
-        )
+        key = "GT"
+        if state.turns:
+            key = "GT_reply" if state.act == "hello" else "GT_story"
+        text = one(phrases[key])
     elif strategy == "IV":
         text = led(one(phrases["IV_lead"]), one(phrases["IV"][problem["identity"]]))
     elif strategy == "PR":
@@ -239,12 +240,12 @@ def _fresh(rng, items: Sequence[str], slots, state: State, speaker: str) -> str:
     """One of the phrases, filled, that this speaker has not used yet; any of them when all have
     been.
     """
-    said = [turn.text.casefold() for turn in state.turns if turn.speaker == speaker]
+    spoken = [turn.text.casefold() for turn in state.turns if turn.speaker == speaker]
     filled = [fill(item, slots) for item in items]
     unused = [
         i
         for i, text in enumerate(filled)
-        if not text or not any(text.strip(" .。").casefold() in old for old in said)
+        if not text or not any(text.strip(" .。").casefold() in old for old in spoken)
     ]
     return items[pick(rng, unused or range(len(items)))]
 
@@ -281,13 +282,11 @@ def _after_comfort(state: State) -> Sequence[str]:
     tails = state.scenario.phrases.generic["supporter"]["EM_tail"]
     if state.act in ("upset_vague", "vague"):
         return tails["open"]
-    return (
-        tails["end"]
-        if state.act == "lukewarm"
-        else tails["act"]
-        if state.act in ("upset_full", "vent", "do", "rather", "why")
-        else [""]
-    )
+    if state.act == "lukewarm":
+        return tails["end"]
+    if state.act in ("upset_full", "vent", "do", "rather", "why"):
+        return tails["act"]
+    return [""]
 
 
 def _sentences(language: str, parts: Sequence[str]) -> str:

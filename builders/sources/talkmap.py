@@ -172,9 +172,9 @@ def _positions(header: list[str], name: str) -> list[int]:
         raise DataError(f"{name}, line 1: not UTF-8; save the file as UTF-8")
     names = [column.strip() for column in header]
     if missing := [column for column in COLUMNS if column not in names]:
-        found = ", ".join(header)[:120] or "nothing"
+        present = ", ".join(header)[:120] or "nothing"
         raise DataError(
-            f"{name}, line 1: no column {', '.join(missing)}; found {found}, needed"
+            f"{name}, line 1: no column {', '.join(missing)}; found {present}, needed"
             f" {', '.join(COLUMNS)}"
         )
     return [names.index(column) for column in COLUMNS]

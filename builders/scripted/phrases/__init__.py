@@ -72,8 +72,8 @@ def bank(language: str) -> Bank:
     )
     problems = {
         name: {"topic": topic, **problem}
-        for topic, found in by_topic.items()
-        for name, problem in found.items()
+        for topic, of_topic in by_topic.items()
+        for name, problem in of_topic.items()
     }
     shared = extras.pop("same_as")
     return Bank(
@@ -82,6 +82,13 @@ def bank(language: str) -> Bank:
         problems,
         extras | {desk: extras[other] for desk, other in shared.items()},
     )
+
+
+def jobs_at(age: int) -> str:
+    """The list of `generic` that the job of a customer of this age is drawn from."""
+    if age >= 60:
+        return "job_senior"
+    return "job_young" if age < 25 else "job"
 
 
 def draw(*key) -> random.Random:
