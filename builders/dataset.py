@@ -17,7 +17,7 @@ import csc_tasks
 from builders.cards.render import FIGURES, Card, evaluation, render_card, yaml_text
 from builders.schema import checked_splits, describe_rows, features
 from csc_tasks.errors import DataError, SettingError
-from csc_tasks.out import is_new, replace_folder, say_earlier
+from csc_tasks.out import is_new, replace_file, replace_folder, say_earlier
 
 FORMAT = "csc-tasks dataset folder, version 1"
 """Written into build.json; a folder without it is never replaced."""
@@ -91,9 +91,9 @@ def read_folder(folder: Path) -> tuple[dict, dict[str, dict[str, list[dict]]]]:
     rows: dict[str, dict[str, list[dict]]] = {}
     for config, splits in record["splits"].items():
         for split, described in splits.items():
-            found = _read_parquet(folder / parquet_name(config, split))
+            part = _read_parquet(folder / parquet_name(config, split))
             try:
-                as_described = describe_rows(config, found) == described
+                as_described = describe_rows(config, part) == described
             except (KeyError, TypeError):  # other columns than ours
                 as_described = False
             if not as_described:
@@ -101,7 +101,7 @@ def read_folder(folder: Path) -> tuple[dict, dict[str, dict[str, list[dict]]]]:
                     f"{folder}: {config}/{split} does not hold the rows that build.json and the"
                     " card describe; build it again"
                 )
-            rows.setdefault(config, {})[split] = found
+            rows.setdefault(config, {})[split] = part
     return record, rows
 
 
@@ -153,11 +153,11 @@ def write_folder(
         for config, parts in checked.items():
             for split, rows in parts.items():
                 _write_parquet(fresh / parquet_name(config, split), config, rows)
-        _write_text(fresh / "README.md", render_card(card, record))
+        replace_file(fresh / "README.md", render_card(card, record))
         if benchmark := evaluation(card, described):
-            _write_text(fresh / "eval.yaml", yaml_text(benchmark))
-        _write_text(fresh / "build.json", json.dumps(record, ensure_ascii=False, indent=2) + "\n")
-        _write_text(fresh / "run.json", json.dumps(dict(run), ensure_ascii=False, indent=2) + "\n")
+            replace_file(fresh / "eval.yaml", yaml_text(benchmark))
+        replace_file(fresh / "build.json", json.dumps(record, ensure_ascii=False, indent=2) + "\n")
+        replace_file(fresh / "run.json", json.dumps(dict(run), ensure_ascii=False, indent=2) + "\n")
     return record
 
 
@@ -184,7 +184,3 @@ def _read_parquet(path: Path) -> list[dict]:
         return pyarrow.parquet.read_table(path, partitioning=None).to_pylist()
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not a readable parquet file ({error}); build it again") from None
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")

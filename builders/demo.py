@@ -20,6 +20,7 @@ from io import StringIO
 from itertools import chain, count, zip_longest
 from pathlib import Path
 
+from builders.dataset import read_folder
 from builders.scripted.phrases import bank
 from builders.scripted.player import State, plan, play
 from builders.wording import both
@@ -53,21 +54,20 @@ def add_arguments(parser) -> None:
 
 def main(args) -> None:
     check_writable(args.out)
-    rows, said = build(args.seed)
+    rows, printed = build(args.seed)
     write(rows, args.out)
-    print(said)
-    for (config, split), found in rows.items():
-        print(f"{config}/{split}: {len(found)} rows")
+    print(printed)
+    for (config, split), part in rows.items():
+        print(f"{config}/{split}: {len(part)} rows")
 
 
 def build(seed: int) -> tuple[dict[tuple[str, str], list[dict]], str]:
     """The rows of every (config, split), sorted as they are written, and what the builders
     printed.
     """
-    from builders.dataset import read_folder
-
     recorded = {name: list(recordings(seed, name)) for name in RECORDED}
-    rows, said = {}, []
+    rows: dict[tuple[str, str], list[dict]] = {}
+    printed = []
     with tempfile.TemporaryDirectory() as scratch:
         for name, options in commands(seed, Path(scratch)).items():
             if name in recorded:
@@ -76,17 +76,17 @@ def build(seed: int) -> tuple[dict[tuple[str, str], list[dict]], str]:
                 )
                 Path(scratch, f"{name}.jsonl").write_text(source, encoding="utf-8")
             out = Path(scratch, name)
-            said.append(
+            printed.append(
                 run(
                     f"builders.{name}.build",
                     [*options, "--llm", "scripted", "--seed", str(seed), "--out", str(out)],
                 )
             )
             for config, splits in read_folder(out)[1].items():
-                rows |= {(config, split): found for split, found in splits.items() if found}
-    for found in rows.values():
-        found.sort(key=lambda row: (row["conversation_id"], row.get("turn_index", 0)))
-    return rows, "\n".join(said)
+                rows |= {(config, split): part for split, part in splits.items() if part}
+    for part in rows.values():
+        part.sort(key=lambda row: (row["conversation_id"], row.get("turn_index", 0)))
+    return rows, "\n".join(printed)
 
 
 def commands(seed: int, scratch: Path) -> dict[str, list[str]]:
@@ -100,11 +100,11 @@ def commands(seed: int, scratch: Path) -> dict[str, list[str]]:
 
 def run(module: str, words: list[str]) -> str:
     """Run a verb's module with these options in this process; what it printed."""
-    verb, parser, said = importlib.import_module(module), ArgumentParser(), StringIO()
+    verb, parser, output = importlib.import_module(module), ArgumentParser(), StringIO()
     verb.add_arguments(parser)
-    with redirect_stdout(said):
+    with redirect_stdout(output):
         verb.main(parser.parse_args(words))
-    return said.getvalue()
+    return output.getvalue()
 
 
 def recordings(seed: int, name: str) -> Iterator[dict]:
@@ -137,21 +137,21 @@ def recordings(seed: int, name: str) -> Iterator[dict]:
 
 def recorded(seed: str, language: str, problem_id: str) -> State:
     """The end of the first dialogue about the problem that has a usual length."""
-    for attempt in count():
-        *_, last = play(plan(f"{seed}/{attempt}", language, problem_id))
-        if len(last.turns) in TURNS:
-            return last
+    attempts = (
+        list(play(plan(f"{seed}/{attempt}", language, problem_id)))[-1] for attempt in count()
+    )
+    return next(last for last in attempts if len(last.turns) in TURNS)
 
 
 def write(rows: dict[tuple[str, str], list[dict]], out: Path) -> None:
     """One `{config}/{split}.jsonl` per split under `out`: keys sorted, one row a line, the same
     bytes everywhere.
     """
-    for (config, split), found in rows.items():
+    for (config, split), part in rows.items():
         path = out / config / f"{split}.jsonl"
         lines = (
             json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n"
-            for row in found
+            for row in part
         )
         replace_file(path, lines)
 

@@ -1,13 +1,18 @@
 """The figures of `csc stats`: numbers in, PNG files out; the same numbers give the same bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from builders import statistics
-from builders.statistics import ConversationStatistics, Part
+from builders.statistics import ConversationStatistics, Part, ProfileOverlap, of_talks
 from csc_tasks.errors import SettingError, require
 from csc_tasks.framework import STRATEGY_IDS
 from csc_tasks.languages.labels import CARDS, strategy_name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def draw(parts: Sequence[Part], folder: Path) -> list[Path]:
@@ -15,17 +20,23 @@ def draw(parts: Sequence[Part], folder: Path) -> list[Path]:
     MissingExtra without matplotlib.
     """
     require("matplotlib", "build", "drawing figures")
-    talks = [part for part in parts if isinstance(part.found, ConversationStatistics)]
-    profiled = [part for part in talks if part.found.profiles and part.found.profiles.pairs]
-    talks = [part for part in talks if part.found.labelled]
+    talks = of_talks(parts)
+    labelled = [(name, numbers) for name, numbers in talks if numbers.labelled]
+    overlaps = [
+        (name, numbers.profiles)
+        for name, numbers in talks
+        if numbers.profiles and numbers.profiles.pairs
+    ]
     figures = {
-        f"transitions_{part.name.replace('/', '_').replace(' ', '_')}.png": _draw_transitions(part)
-        for part in talks
+        f"transitions_{name.replace('/', '_').replace(' ', '_')}.png": _draw_transitions(
+            name, numbers.transitions
+        )
+        for name, numbers in labelled
     }
-    if talks:
-        figures["strategies.png"] = _draw_strategies(talks)
-    if profiled:
-        figures["profiles.png"] = _draw_profiles(profiled)
+    if labelled:
+        figures["strategies.png"] = _draw_strategies(labelled)
+    if overlaps:
+        figures["profiles.png"] = _draw_profiles(overlaps)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, figure in figures.items():
@@ -36,7 +47,7 @@ def draw(parts: Sequence[Part], folder: Path) -> list[Path]:
     return [folder / name for name in sorted(figures)]
 
 
-def _figure(width: float, height: float):
+def _figure(width: float, height: float) -> "tuple[Figure, Axes]":
     # Not pyplot: it keeps every figure and looks for a screen.
     from matplotlib.figure import Figure
 
@@ -44,14 +55,13 @@ def _figure(width: float, height: float):
     return figure, figure.add_subplot()
 
 
-def _draw_strategies(parts: Sequence[Part]):
-    figure, axes = _figure(8, 2 + 0.16 * len(parts) * len(STRATEGY_IDS))
-    height = 0.8 / len(parts)
-    for k, part in enumerate(parts):
-        places = [i + (k - (len(parts) - 1) / 2) * height for i in range(len(STRATEGY_IDS))]
-        axes.barh(
-            places, [100 * part.found.share(name) for name in STRATEGY_IDS], height, label=part.name
-        )
+def _draw_strategies(talks: Sequence[tuple[str, ConversationStatistics]]) -> "Figure":
+    figure, axes = _figure(8, 2 + 0.16 * len(talks) * len(STRATEGY_IDS))
+    height = 0.8 / len(talks)
+    for k, (name, numbers) in enumerate(talks):
+        places = [i + (k - (len(talks) - 1) / 2) * height for i in range(len(STRATEGY_IDS))]
+        percent = [100 * (numbers.share(strategy) or 0) for strategy in STRATEGY_IDS]
+        axes.barh(places, percent, height, label=name)
     axes.set_yticks(range(len(STRATEGY_IDS)), [strategy_name(name, CARDS) for name in STRATEGY_IDS])
     axes.invert_yaxis()
     axes.set_xlabel("% of labelled supporter utterances")
@@ -60,9 +70,8 @@ def _draw_strategies(parts: Sequence[Part]):
     return figure
 
 
-def _draw_transitions(part: Part):
+def _draw_transitions(name: str, rows: Mapping[str, Mapping[str, int]]) -> "Figure":
     figure, axes = _figure(7.5, 6.5)
-    rows = part.found.transitions
     shares = [[100 * n / max(sum(row.values()), 1) for n in row.values()] for row in rows.values()]
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
     for i, row in enumerate(shares):
@@ -81,27 +90,26 @@ def _draw_transitions(part: Part):
     axes.set_yticks(range(len(rows)), list(rows))
     axes.set_xlabel("next strategy")
     axes.set_ylabel("strategy")
-    axes.set_title(f"Which strategy follows which, % of each row: {part.name}")
+    axes.set_title(f"Which strategy follows which, % of each row: {name}")
     figure.colorbar(image, ax=axes, label="%")
     return figure
 
 
-def _draw_profiles(parts: Sequence[Part]):
+def _draw_profiles(overlaps: Sequence[tuple[str, ProfileOverlap]]) -> "Figure":
     figure, axes = _figure(7, 4.5)
-    for k, part in enumerate(parts):
-        overlap = part.found.profiles
+    for k, (name, overlap) in enumerate(overlaps):
         axes.plot(
             statistics.THRESHOLDS,
             [100 * share for share in overlap.pairs],
             f"C{k}-",
-            label=f"{part.name}: pairs",
+            label=f"{name}: pairs",
         )
         nearest = [100 * share for share in overlap.nearest]
         axes.plot(
             statistics.THRESHOLDS,
             nearest,
             f"C{k}--",
-            label=f"{part.name}: profiles and their nearest",
+            label=f"{name}: profiles and their nearest",
         )
     axes.set_xlabel("word overlap of at least")
     axes.set_ylabel("%")

@@ -142,8 +142,8 @@ def card_licence(card: Path) -> str:
 def findings(rows: Mapping[str, Mapping[str, list[dict]]]) -> Iterator[Finding]:
     """Every number and address in the rows (config -> split -> rows) that leads to a person."""
     for config, splits in rows.items():
-        for split, found in splits.items():
-            for row in found:
+        for split, part in splits.items():
+            for row in part:
                 name = row["conversation_id"] + (
                     f" question {row['turn_index']}" if "turn_index" in row else ""
                 )
@@ -188,9 +188,9 @@ def check_personal_data(found: list[Finding], allowed: bool) -> None:
 
 def _contents(record: Mapping) -> str:
     sizes = {
-        f"{config}/{split}": found["rows"]
+        f"{config}/{split}": content["rows"]
         for config, parts in record["splits"].items()
-        for split, found in parts.items()
+        for split, content in parts.items()
     }
     return ", ".join(
         f"{name} ({rows:,} row{'s' if rows != 1 else ''})" for name, rows in sizes.items()

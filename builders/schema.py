@@ -135,21 +135,21 @@ def describe_rows(config: str, rows: Sequence[dict]) -> dict:
     """Counts of one split, and a hash of its rows that does not depend on the parquet writer's
     version.
     """
-    found: dict = {"rows": len(rows)}
+    description: dict = {"rows": len(rows)}
     if "dialogue" in columns(config):
         turns = [turn for row in rows for turn in row["dialogue"]]
         labels = Counter(turn["strategy"] for turn in turns if turn["speaker"] == SUPPORTER)
-        found["turns"] = len(turns)
-        found["supporter_turns_labelled"] = sum(n for label, n in labels.items() if label)
-        found["supporter_turns_unlabelled"] = labels[""]
-        found["strategies"] = {s.id: labels[s.id] for s in STRATEGIES}
+        description["turns"] = len(turns)
+        description["supporter_turns_labelled"] = sum(n for label, n in labels.items() if label)
+        description["supporter_turns_unlabelled"] = labels[""]
+        description["strategies"] = {s.id: labels[s.id] for s in STRATEGIES}
     digest = hashlib.sha256()
     for row in rows:
         digest.update(
             json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
             + b"\n"
         )
-    return found | {"content_sha256": digest.hexdigest()}
+    return description | {"content_sha256": digest.hexdigest()}
 
 
 def _checked_rows(config: str, split: str, rows: Sequence[dict]) -> list[dict]:

@@ -11,7 +11,6 @@ by a hash of their content and `--seed`. What was read, kept and dropped is prin
 the card and build.json.
 """
 
-import hashlib
 import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
@@ -25,6 +24,7 @@ from builders.cards.star import CARD
 from builders.dataset import check_target, write_folder
 from builders.star_labels import STRATEGY_OF, UNLABELLED
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, Turn, content_id
+from csc_tasks.draws import RANGE, draw
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID
 from csc_tasks.reading import read_json
@@ -47,7 +47,12 @@ TOPIC_OF_TASK = {
     "bank_fraud_report": "Risk Management and Security",
 }
 
-REQUIRED = {"DialogueID": (int, str), "CompletionLevel": str, "Events": list, "Scenario": dict}
+REQUIRED: dict[str, type | tuple[type, ...]] = {
+    "DialogueID": (int, str),
+    "CompletionLevel": str,
+    "Events": list,
+    "Scenario": dict,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +129,15 @@ def dialogue_files(source: Path) -> list[Path]:
             " folder"
         )
     for folders in ([source / "dialogues"], sorted(source.glob("*/dialogues")), [source]):
-        found = [folder for folder in folders if any(folder.glob("*.json"))]
-        if len(found) > 1:
+        holding = [folder for folder in folders if any(folder.glob("*.json"))]
+        if len(holding) > 1:
             raise DataError(
-                f"{source} holds several dialogues/ folders ({', '.join(map(str, found))}); give"
+                f"{source} holds several dialogues/ folders ({', '.join(map(str, holding))}); give"
                 " one of them"
             )
-        if found:
+        if holding:
             return sorted(
-                found[0].glob("*.json"),
+                holding[0].glob("*.json"),
                 key=lambda path: (
                     int(path.stem) if path.stem.isdecimal() else float("inf"),
                     path.name,
@@ -158,16 +163,16 @@ def read_dialogues(files: Sequence[Path]) -> Reading:
         if raw["CompletionLevel"] != "Complete":
             reading.dropped[f"not completed ({raw['CompletionLevel']})"] += 1
             continue
-        found = Reading(1)
-        turns = tuple(spoken_turns(raw, path, found, unmapped))
+        counted = Reading(1)
+        turns = tuple(spoken_turns(raw, path, counted, unmapped))
         if reason := drop_reason(turns, seen):
             reading.dropped[reason] += 1
             continue
         seen.add(wording(turns))
         for total, part in (
-            (reading.unlabelled, found.unlabelled),
-            (reading.texts, found.texts),
-            (reading.not_said, found.not_said),
+            (reading.unlabelled, counted.unlabelled),
+            (reading.texts, counted.texts),
+            (reading.not_said, counted.not_said),
         ):
             total.update(part)
         number = str(raw["DialogueID"])
@@ -183,9 +188,9 @@ def read_dialogues(files: Sequence[Path]) -> Reading:
 
 
 def spoken_turns(
-    raw: dict, path: Path, found: Reading, unmapped: dict[str, list[str]]
+    raw: dict, path: Path, counted: Reading, unmapped: dict[str, list[str]]
 ) -> Iterator[Turn]:
-    """The turns of one dialogue in the order of its events; counts into `found` and notes where
+    """The turns of one dialogue in the order of its events; counts into `counted` and notes where
     unknown action labels are in `unmapped`.
     """
     for i, event in enumerate(raw["Events"]):
@@ -199,7 +204,7 @@ def spoken_turns(
             )
         speaker = SAID.get((event["Agent"], event["Action"]))
         if speaker is None:
-            found.not_said[f"{event['Agent']} {event['Action']}"] += 1
+            counted.not_said[f"{event['Agent']} {event['Action']}"] += 1
             continue
         text, label = event.get("Text"), event.get("ActionLabel", "")
         if not isinstance(text, str) or not isinstance(label, str):
@@ -209,18 +214,18 @@ def spoken_turns(
             )
         if any("\ud800" <= character <= "\udfff" for character in text):
             raise DataError(
-                f"{place}: Text holds half of a surrogate pair, which is no character; fetch this"
+                f"{place}: Text holds a lone surrogate, which is no character; fetch this"
                 " file again"
             )
         if label and label not in STRATEGY_OF and label not in UNLABELLED:
             unmapped.setdefault(label, []).append(place)
         if not text.strip():
-            found.texts["left out because empty"] += 1
+            counted.texts["left out because empty"] += 1
             continue
-        found.texts["with spaces trimmed off their ends"] += text != text.strip()
+        counted.texts["with spaces trimmed off their ends"] += text != text.strip()
         strategy = STRATEGY_OF.get(label, "") if speaker == SUPPORTER else ""
         if speaker == SUPPORTER and not strategy:
-            found.unlabelled[f"labelled {label}" if label else "without a label"] += 1
+            counted.unlabelled[f"labelled {label}" if label else "without a label"] += 1
         yield Turn(speaker, text.strip(), strategy)
 
 
@@ -278,25 +283,23 @@ def topic_of(raw: dict, path: Path) -> str:
 
 def split_of(conversation_id: str, seed: int) -> str:
     """ "test" for about a fifth of the ids, else "train"; depends on the id and the seed alone."""
-    draw = int.from_bytes(
-        hashlib.sha256(f"star split {seed} {conversation_id}".encode()).digest()[:8], "big"
-    )
-    return "test" if draw < TEST_SHARE * 2**64 else "train"
+    place = draw(f"star split {seed} {conversation_id}")
+    return "test" if place < TEST_SHARE * RANGE else "train"
 
 
 def unmapped_labels(unmapped: dict[str, list[str]]) -> str:
     """The one error about action labels that the table does not know."""
-    found = []
+    listing = []
     for label, places in sorted(unmapped.items()):
         files = len({place.rpartition(": ")[0] for place in places})
         closest = get_close_matches(label, STRATEGY_OF, n=1, cutoff=0.0)[0]
-        found.append(
+        listing.append(
             f"{label!r} in {files:,} {'file' if files == 1 else 'files'} (first {places[0]};"
             f" closest known: {closest})"
         )
     return (
-        f"{len(found)} action labels have no strategy: {'; '.join(found)}. Add them to MAPPING in"
-        " builders/star_labels.py"
+        f"{len(listing)} action labels have no strategy: {'; '.join(listing)}. Add them to MAPPING"
+        " in builders/star_labels.py"
     )
 
 

@@ -6,12 +6,12 @@ space of an English one; languages are therefore never counted together. "Strate
 Others" is the share of labelled supporter utterances whose label is not Others.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from csc_tasks.conversation import SUPPORTER, Conversation
+from csc_tasks.draws import digest
 from csc_tasks.framework import STRATEGY_IDS, TOPICS
 from csc_tasks.languages import language as of
 from csc_tasks.metrics.segment import chinese_tokens
@@ -92,11 +92,21 @@ class Part:
     config: str
     split: str
     language: str
-    found: ConversationStatistics | QuestionStatistics
+    numbers: ConversationStatistics | QuestionStatistics
 
     @property
     def name(self) -> str:
+        """What heads its column."""
         return f"{self.config}/{self.split} {self.language}"
+
+
+def of_talks(parts: Iterable[Part]) -> list[tuple[str, ConversationStatistics]]:
+    """(name, numbers) of the parts that are conversations."""
+    return [
+        (part.name, part.numbers)
+        for part in parts
+        if isinstance(part.numbers, ConversationStatistics)
+    ]
 
 
 def of_conversations(items: Sequence[Conversation]) -> ConversationStatistics:
@@ -169,9 +179,7 @@ def profile_overlap(profiles: Iterable[str]) -> ProfileOverlap:
     """
     import numpy
 
-    distinct = sorted(
-        set(profiles), key=lambda text: (hashlib.sha256(text.encode()).hexdigest(), text)
-    )
+    distinct = sorted(set(profiles), key=lambda text: (digest(text), text))
     measured = distinct[:MOST_PROFILES]
     if len(measured) < 2:
         return ProfileOverlap(len(distinct), len(measured), None, None, (), ())

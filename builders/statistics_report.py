@@ -13,21 +13,25 @@ customer profiles (Figure 5). Lengths are characters (zh) or words (en).
 """
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from builders import statistics
-from builders.cards.render import FIGURES, markdown_table, with_statistics
+from builders.cards.render import FIGURES, has_place, markdown_table, with_statistics
 from builders.dataset import read_record
 from builders.figures import draw
 from builders.schema import SPLITS
-from builders.statistics import ConversationStatistics, Part, QuestionStatistics
+from builders.statistics import ConversationStatistics, Part, ProfileOverlap, QuestionStatistics
 from csc_tasks import corpora
 from csc_tasks.arguments import CORPUS
 from csc_tasks.errors import DataError, MissingSplit, SettingError
 from csc_tasks.framework import STRATEGY_IDS
 from csc_tasks.languages.labels import CARDS, strategy_name
 from csc_tasks.out import check_writable, replace_file
+
+Counted = TypeVar("Counted")
+"""The numbers that make a column."""
 
 STRATEGIES, FOLLOWS = "Supporter strategies (Figure 3)", "Which strategy follows which"
 
@@ -64,32 +68,31 @@ def measure(corpus: str, revision: str | None = None) -> Iterator[Part]:
     nothing is there.
     """
     file = Path(corpus).expanduser()
-    one = file.is_file()
-    missing, found = None, False
-    for config in [corpora.file_config(file)] if one else configs(corpus):
+    wanted = [(config, split) for config in configs(corpus) for split in SPLITS]
+    if file.is_file():
         # A file does not say which split it is; it stands there as the one that the benchmark would
         # read it as.
-        for split in ("test",) if one else SPLITS:
-            try:
-                read = corpora.load(corpus, config, split, revision)
-            except MissingSplit as error:
-                missing = missing or error
-                continue
-            found = True
-            print(read.summary())
-            count = (
-                statistics.of_questions if config.startswith("qa") else statistics.of_conversations
-            )
-            for language in read.languages:
-                yield Part(
-                    config,
-                    split,
-                    language,
-                    count([item for item in read.items if item.language == language]),
-                )
-    if not found:
-        raise missing
+        wanted = [(corpora.file_config(file), "test")]
+    missing: list[MissingSplit] = []
+    for config, split in wanted:
+        try:
+            read = corpora.load(corpus, config, split, revision)
+        except MissingSplit as error:
+            missing.append(error)
+            continue
+        print(read.summary())
+        for language in read.languages:
+            items = [item for item in read.items if item.language == language]
+            yield Part(config, split, language, _numbers(config, items))
+    if len(missing) == len(wanted):
+        raise missing[0]
     print()
+
+
+def _numbers(config: str, items: Sequence) -> ConversationStatistics | QuestionStatistics:
+    if config.startswith("qa"):
+        return statistics.of_questions(items)
+    return statistics.of_conversations(items)
 
 
 def configs(corpus: str) -> list[str]:
@@ -103,23 +106,27 @@ def configs(corpus: str) -> list[str]:
 
 def tables(parts: Sequence[Part]) -> dict[str, str]:
     """Title -> Markdown table, only for what there is."""
-    talks = [part for part in parts if isinstance(part.found, ConversationStatistics)]
-    asked = [part for part in parts if isinstance(part.found, QuestionStatistics)]
-    made = {}
+    talks = statistics.of_talks(parts)
+    asked = [
+        (part.name, part.numbers) for part in parts if isinstance(part.numbers, QuestionStatistics)
+    ]
+    profiled = [(name, numbers.profiles) for name, numbers in talks if numbers.profiles]
+    titled = {}
     if talks:
-        made["Conversations (Tables 3 and 5)"] = _columns("", talks, _sizes)
-    made["Topics (Table 4)"] = _columns(
-        "topic", parts, lambda s: {topic: f"{n:,}" for topic, n in s.topics.items()}
+        titled["Conversations (Tables 3 and 5)"] = _columns("", talks, _sizes)
+    topics = [(part.name, part.numbers.topics) for part in parts]
+    titled["Topics (Table 4)"] = _columns(
+        "topic", topics, lambda counts: {topic: f"{n:,}" for topic, n in counts.items()}
     )
     if talks:
-        made[STRATEGIES] = _columns("strategy", talks, _strategies)
-        for part in talks:
-            made[f"{FOLLOWS}: {part.name}"] = _transitions(part.found)
-    if profiled := [part for part in talks if part.found.profiles]:
-        made["Word overlap of customer profiles (Figure 5)"] = _columns("", profiled, _profiles)
+        titled[STRATEGIES] = _columns("strategy", talks, _strategies)
+        for name, numbers in talks:
+            titled[f"{FOLLOWS}: {name}"] = _transitions(numbers)
+    if profiled:
+        titled["Word overlap of customer profiles (Figure 5)"] = _columns("", profiled, _profiles)
     if asked:
-        made["Questions"] = _columns("", asked, _questions)
-    return made
+        titled["Questions"] = _columns("", asked, _questions)
+    return titled
 
 
 def card_of(corpus: str) -> Path:
@@ -136,7 +143,7 @@ def write_card(corpus: str, parts: Sequence[Part]) -> None:
     """Put tables and figures into a dataset folder's card, in place of earlier ones."""
     card = card_of(corpus)
     text = card.read_text(encoding="utf-8")
-    if with_statistics(text, "") is None:
+    if not has_place(text):
         raise DataError(f"{card}: it has no place for statistics; build the folder again")
     for old in (card.parent / FIGURES).glob("*.png"):
         old.unlink()
@@ -156,49 +163,53 @@ def write_card(corpus: str, parts: Sequence[Part]) -> None:
     print(f"wrote {card} and {len(drawn)} figures beside it")
 
 
-def _columns(head: str, parts: Sequence[Part], rows_of) -> str:
-    """A column for each part, a row for each key that any of them has."""
-    columns = [rows_of(part.found) for part in parts]
+def _columns(
+    head: str, named: Sequence[tuple[str, Counted]], rows_of: Callable[[Counted], dict[str, str]]
+) -> str:
+    """A column for each of what is named, a row for each key that any of them has."""
+    columns = [rows_of(numbers) for _, numbers in named]
     keys = list(dict.fromkeys(key for column in columns for key in column))
     return markdown_table(
-        [head, *(part.name for part in parts)],
+        [head, *(name for name, _ in named)],
         [[key, *(column.get(key, "–") for column in columns)] for key in keys],
     )
 
 
-def _sizes(found: ConversationStatistics) -> dict[str, str]:
+def _sizes(numbers: ConversationStatistics) -> dict[str, str]:
+    unlabelled = numbers.supporter_utterances - numbers.labelled
     rows = {
-        "conversations": f"{found.conversations:,}",
-        "utterances": f"{found.utterances:,}",
-        "avg. utterances per conversation": _shown(found.avg_utterances_per_conversation),
-        "supporter utterances": f"{found.supporter_utterances:,}",
-        "customer utterances": f"{found.customer_utterances:,}",
-        "avg. length of a supporter utterance": _shown(found.avg_supporter_utterance_length),
-        "avg. length of a customer utterance": _shown(found.avg_customer_utterance_length),
-        "supporter utterances without a label": f"{found.supporter_utterances - found.labelled:,}",
-        "strategy use without Others (%)": _shown(found.strategy_use_without_others_percent),
+        "conversations": f"{numbers.conversations:,}",
+        "utterances": f"{numbers.utterances:,}",
+        "avg. utterances per conversation": _shown(numbers.avg_utterances_per_conversation),
+        "supporter utterances": f"{numbers.supporter_utterances:,}",
+        "customer utterances": f"{numbers.customer_utterances:,}",
+        "avg. length of a supporter utterance": _shown(numbers.avg_supporter_utterance_length),
+        "avg. length of a customer utterance": _shown(numbers.avg_customer_utterance_length),
+        "supporter utterances without a label": f"{unlabelled:,}",
+        "strategy use without Others (%)": _shown(numbers.strategy_use_without_others_percent),
     }
-    return rows | ({"profiles": f"{found.profiles.distinct:,}"} if found.profiles else {})
+    if numbers.profiles:
+        rows["profiles"] = f"{numbers.profiles.distinct:,}"
+    return rows
 
 
-def _strategies(found: ConversationStatistics) -> dict[str, str]:
-    return {
-        (
-            f"{name} {strategy_name(name, CARDS)}" if name != strategy_name(name, CARDS) else name
-        ): f"{n:,} ({found.share(name) or 0:.1%})"
-        for name, n in found.strategies.items()
-    }
+def _strategies(numbers: ConversationStatistics) -> dict[str, str]:
+    rows = {}
+    for strategy, n in numbers.strategies.items():
+        name = strategy_name(strategy, CARDS)
+        head = strategy if strategy == name else f"{strategy} {name}"
+        rows[head] = f"{n:,} ({numbers.share(strategy) or 0:.1%})"
+    return rows
 
 
-def _transitions(found: ConversationStatistics) -> str:
+def _transitions(numbers: ConversationStatistics) -> str:
     header = ["before \\ after", *STRATEGY_IDS, statistics.END]
     return markdown_table(
-        header, [[before, *map(str, row.values())] for before, row in found.transitions.items()]
+        header, [[before, *map(str, row.values())] for before, row in numbers.transitions.items()]
     )
 
 
-def _profiles(found: ConversationStatistics) -> dict[str, str]:
-    overlap = found.profiles
+def _profiles(overlap: ProfileOverlap) -> dict[str, str]:
     rows = {
         "distinct profiles": f"{overlap.distinct:,}",
         "profiles compared": f"{overlap.measured:,}",
@@ -216,11 +227,11 @@ def _profiles(found: ConversationStatistics) -> dict[str, str]:
     return rows
 
 
-def _questions(found: QuestionStatistics) -> dict[str, str]:
-    rows = {"questions": f"{found.questions:,}", "conversations": f"{found.conversations:,}"}
-    rows["avg. turns before the question"] = _shown(found.avg_history_turns)
-    rows |= {f"avg. length of {name}": _shown(mean) for name, mean in found.avg_lengths.items()}
-    return rows | {f"stage {stage}": f"{n:,}" for stage, n in found.stages.items()}
+def _questions(numbers: QuestionStatistics) -> dict[str, str]:
+    rows = {"questions": f"{numbers.questions:,}", "conversations": f"{numbers.conversations:,}"}
+    rows["avg. turns before the question"] = _shown(numbers.avg_history_turns)
+    rows |= {f"avg. length of {name}": _shown(mean) for name, mean in numbers.avg_lengths.items()}
+    return rows | {f"stage {stage}": f"{n:,}" for stage, n in numbers.stages.items()}
 
 
 def _shown(number: float | None) -> str:

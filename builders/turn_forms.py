@@ -45,10 +45,10 @@ def known_strategy(label: str) -> str:
     """The id of the strategy that `label` names; raises ValueError for any other label: it never
     becomes "Others".
     """
-    found = find_strategy(label)
-    if found is None:
+    strategy = find_strategy(label)
+    if strategy is None:
         raise ValueError(f"{label!r:.60} is not one of the 12 strategies")
-    return found.id
+    return strategy.id
 
 
 Utterance = Annotated[str, AfterValidator(clean_utterance)]

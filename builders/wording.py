@@ -2,6 +2,7 @@
 `builders/prompts/<language>/`.
 """
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -49,6 +50,16 @@ def templates(language: str) -> Prompts:
     """The builders' templates in one language; raises SettingError for one that has none."""
     check_building(language)
     return Prompts(language, FOLDER)
+
+
+def prompt_hashes(languages: Iterable[str], names: Iterable[str]) -> dict[str, str]:
+    """`language/name` -> 16 hex digits of each template in each language, for build.json."""
+    names = tuple(names)
+    return {
+        name: digest
+        for language in languages
+        for name, digest in templates(language).hashes(*names).items()
+    }
 
 
 @cache

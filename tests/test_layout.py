@@ -40,7 +40,9 @@ BUILT_ON = {
     "play": ["settings", "observe", "compat", "refusals", "prefix_cache", "tokens"],
     "metrics": ["languages", "compat"],
     "records": ["metrics", "prompts"],
+    "benchmark": [],
     "documents": [],
+    "draws": [],
     "shown": [],
     "runs": ["corpora", "records", "out", "shown"],
     "score": ["runs", "arguments"],
@@ -77,6 +79,19 @@ MAY_IMPORT = {
     "builders": {"csc_tasks"},
     "trainers": {"csc_tasks"},
     "leaderboard": {"csc_tasks"},
+}
+
+# The offline stand-in (`--llm scripted`) and its phrases are needed by itself, by the demo corpus
+# that it plays, and inside the functions of those who register it.
+STAND_IN = "builders.scripted"
+MADE_OF_IT = {"builders.demo"}
+REGISTER_IT = {
+    "builders.csconv.build",
+    "builders.profiles.build",
+    "builders.qa.build",
+    "builders.qa.stages",
+    "builders.rolecs.build",
+    "builders.rolecs.pool",  # --profiles demo: profiles that it invents
 }
 
 FREE = {"tests", "benchmarks"}
@@ -233,6 +248,15 @@ def test_a_heavy_library_is_imported_inside_the_function_that_needs_it(name):
     assert {
         imported.split(".")[0] for imported, at_top, _ in imports(name) if at_top
     } & HEAVY <= exempt
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if not name.startswith(STAND_IN)])
+def test_nothing_outside_the_stand_in_needs_it(name):
+    needs = [
+        at_top for imported, at_top, _ in imports(name) if f"{imported}.".startswith(f"{STAND_IN}.")
+    ]
+    if name not in MADE_OF_IT:
+        assert not any(needs) and (not needs or name in REGISTER_IT)
 
 
 def test_the_rules_refuse_what_they_should():

@@ -9,13 +9,9 @@ from pathlib import Path
 from string import Template
 
 from builders.schema import columns
+from csc_tasks.benchmark import SPLIT, readers
 from csc_tasks.framework import STRATEGIES
 from csc_tasks.languages.labels import CARDS, strategy_name
-
-# Which tasks read which config. Variants of the summaries (qa_<name>) are read by csc_qa on request
-# and are no benchmark of their own.
-TASKS = {"csconv": ("csc_conv_ref", "csc_conv_gen"), "qa": ("csc_qa",)}
-CORPUS_KEY = {"csconv": "csc_corpus", "qa": "csc_qa_corpus"}
 
 FIGURES = "figures"
 """The folder beside a card that its figures lie in."""
@@ -70,7 +66,7 @@ def render_card(card: Card, record: Mapping) -> str:
     record that build.json holds.
     """
     splits = record["splits"]
-    rows = sum(found["rows"] for parts in splits.values() for found in parts.values())
+    rows = sum(content["rows"] for parts in splits.values() for content in parts.values())
     front_matter = {
         "pretty_name": card.title,
         "license": card.licence,
@@ -126,9 +122,9 @@ def evaluation(card: Card, splits: Mapping) -> dict:
     trained on.
     """
     tasks = [
-        {"id": task, "config": config, "split": "test"}
-        for config in _tested(splits)
-        for task in TASKS[config]
+        {"id": task, "config": config, "split": SPLIT}
+        for config, reader in readers(splits).items()
+        for task in reader.tasks
     ]
     if not tasks:
         return {}
@@ -140,14 +136,18 @@ def evaluation(card: Card, splits: Mapping) -> dict:
     }
 
 
-def with_statistics(text: str, section: str) -> str | None:
-    """A card with `section` as its statistics, in place of earlier ones; None where the card has no
-    place for them.
-    """
+def has_place(text: str) -> bool:
+    """Whether a card has a place for statistics."""
     start, end = STATISTICS
-    before, opened, rest = text.partition(start)
-    _, closed, after = rest.partition(end)
-    return f"{before}{start}\n\n{section.strip()}\n\n{end}{after}" if opened and closed else None
+    return end in text.partition(start)[2]
+
+
+def with_statistics(text: str, section: str) -> str:
+    """A card that has a place for statistics with `section` there, in place of earlier ones."""
+    start, end = STATISTICS
+    before, _, rest = text.partition(start)
+    _, _, after = rest.partition(end)
+    return f"{before}{start}\n\n{section.strip()}\n\n{end}{after}"
 
 
 def count_lines(counts: Mapping) -> list[str]:
@@ -171,9 +171,9 @@ def contents_table(splits: Mapping[str, Mapping[str, Mapping]]) -> str:
     """
     keys = ("rows", "turns", "supporter_turns_labelled", "supporter_turns_unlabelled")
     parts = [
-        (config, split, found)
+        (f"{config} {split}", [config, split], content)
         for config, described in splits.items()
-        for split, found in described.items()
+        for split, content in described.items()
     ]
     header = [
         "config",
@@ -183,31 +183,28 @@ def contents_table(splits: Mapping[str, Mapping[str, Mapping]]) -> str:
         "supporter turns labelled (scored)",
         "supporter turns unlabelled",
     ]
-    tables = [
-        markdown_table(
-            header,
-            [
-                [c, s, *(f"{found[key]:,}" if key in found else "–" for key in keys)]
-                for c, s, found in parts
-            ],
-        )
+    rows = [
+        [*place, *(f"{content[key]:,}" if key in content else "–" for key in keys)]
+        for _, place, content in parts
     ]
-    labelled = [
-        (f"{c} {s}", found["strategies"], found["supporter_turns_labelled"])
-        for c, s, found in parts
-        if "strategies" in found
-    ]
+    tables = [markdown_table(header, rows)]
+    labelled = [(name, content) for name, _, content in parts if "strategies" in content]
     if labelled:
         rows = [
             [
-                s.id,
-                strategy_name(s.id, CARDS),
-                *(f"{n[s.id]:,} ({n[s.id] / max(total, 1):.1%})" for _, n, total in labelled),
+                strategy.id,
+                strategy_name(strategy.id, CARDS),
+                *(_count_and_share(strategy.id, content) for _, content in labelled),
             ]
-            for s in STRATEGIES
+            for strategy in STRATEGIES
         ]
-        tables.append(markdown_table(["id", "strategy", *(name for name, _, _ in labelled)], rows))
+        tables.append(markdown_table(["id", "strategy", *(name for name, _ in labelled)], rows))
     return "\n\n".join(tables)
+
+
+def _count_and_share(strategy: str, content: Mapping) -> str:
+    n = content["strategies"][strategy]
+    return f"{n:,} ({n / max(content['supporter_turns_labelled'], 1):.1%})"
 
 
 def yaml_text(value: Mapping) -> str:
@@ -217,15 +214,12 @@ def yaml_text(value: Mapping) -> str:
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=1_000)
 
 
-def _tested(splits: Mapping) -> list[str]:
-    return [config for config in TASKS if "test" in splits.get(config, ())]
-
-
 def _evaluating(splits: Mapping) -> str:
-    if not (configs := _tested(splits)):
+    by_config = readers(splits)
+    if not by_config:
         return "There is no test split: this dataset is for training."
-    tasks = ",".join(task for config in configs for task in TASKS[config])
-    metadata = json.dumps({CORPUS_KEY[config]: "PATH_OR_HUB_ID" for config in configs})
+    tasks = ",".join(task for reader in by_config.values() for task in reader.tasks)
+    metadata = json.dumps({reader.setting: "PATH_OR_HUB_ID" for reader in by_config.values()})
     lines = (
         "lm_eval --model hf --model_args pretrained=MODEL --apply_chat_template",
         f"--tasks {tasks}",

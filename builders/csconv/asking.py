@@ -10,10 +10,11 @@ label     transcript, supporter turns numbered -> a strategy for each (fidelity 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, create_model
 
+from builders.asking import ask_form
 from builders.transcript import history, strategy_lines
 from builders.turn_forms import Label, Utterance, known_strategy
 from builders.wording import templates
@@ -49,15 +50,8 @@ class RewrittenTurn(Form):
     text: Utterance
 
     def turn(self) -> Turn:
-        return Turn(
-            self.speaker,
-            self.text,
-            (
-                known_strategy(self.strategy)
-                if self.speaker == SUPPORTER and self.strategy.strip()
-                else ""
-            ),
-        )
+        labelled = self.speaker == SUPPORTER and self.strategy.strip()
+        return Turn(self.speaker, self.text, known_strategy(self.strategy) if labelled else "")
 
 
 def _known(turns: list[RewrittenTurn]) -> list[RewrittenTurn]:
@@ -109,8 +103,9 @@ class Numbered(Form):
 @cache
 def topic_form(language: str) -> type[Form]:
     """The reply in which a topic is chosen, by its name in `language`."""
-    names = tuple(topic_label(topic, language) for topic in TOPICS)
-    return create_model("ChosenTopic", __base__=Form, topic=(Literal[names], ...))
+    # The names are known only now, so for a type checker this is no type.
+    name: Any = Literal[tuple(topic_label(topic, language) for topic in TOPICS)]
+    return create_model("ChosenTopic", __base__=Form, topic=(name, ...))
 
 
 @cache
@@ -120,9 +115,9 @@ def labels_form(count: int) -> type[Form]:
     """
 
     def complete(labels: list[Numbered]) -> list[Numbered]:
-        found = sorted(label.number for label in labels)
-        if found != list(range(1, count + 1)):
-            raise ValueError(f"labels the turns {found}, not each of 1 to {count} once")
+        numbers = sorted(label.number for label in labels)
+        if numbers != list(range(1, count + 1)):
+            raise ValueError(f"labels the turns {numbers}, not each of 1 to {count} once")
         return sorted(labels, key=lambda label: label.number)
 
     return create_model(
@@ -150,8 +145,8 @@ class Asking:
             "topics": "\n".join(f"- {name}" for name in names),
             "dialogue": self._transcript(turns),
         }
-        chosen = (await self._ask("topic", topic_form(self.language), item_id, **values)).topic
-        return TOPICS[names.index(chosen)]
+        choice = await self._ask("topic", topic_form(self.language), item_id, **values)
+        return TOPICS[names.index(choice.topic)]
 
     async def rewrite(
         self, turns: Sequence[Turn], topic: str, bounds: tuple[int, int], item_id: str
@@ -167,37 +162,31 @@ class Asking:
         }
         values |= {"topic": name, "dialogue": self._transcript(turns)}
         # Not greedy: a rewrite that has to be asked for again should come out otherwise.
-        found = await self._ask("rewrite", Rewritten, item_id, temperature=None, **values)
-        return tuple(turn.turn() for turn in found.dialogue)
+        written = await self._ask("rewrite", Rewritten, item_id, temperature=None, **values)
+        return tuple(turn.turn() for turn in written.dialogue)
 
     async def judge(self, turns: Sequence[Turn], item_id: str) -> tuple[str, ...]:
         """The criteria that the rewritten dialogue fails; empty when it is to be kept."""
-        return (
-            await self._ask(
-                "judge", Verdict, item_id, history=history(turns, self.language, strategies=True)
-            )
-        ).failed()
+        dialogue = history(turns, self.language, strategies=True)
+        verdict = await self._ask("judge", Verdict, item_id, history=dialogue)
+        return verdict.failed()
 
     async def label(self, turns: Sequence[Turn], item_id: str) -> list[str]:
         """The strategies of the transcript's supporter turns, in their order."""
         numbered, count = [], 0
         for turn in turns:
-            count += turn.speaker == SUPPORTER
-            numbered.append(
-                Turn(
-                    turn.speaker,
-                    f"({count}) {turn.text}" if turn.speaker == SUPPORTER else turn.text,
-                )
-            )
+            text = turn.text
+            if turn.speaker == SUPPORTER:
+                count += 1
+                text = f"({count}) {text}"
+            numbered.append(Turn(turn.speaker, text))
         values = {
             "strategies": strategy_lines(STRATEGIES, self.language),
             "count": str(count),
             "dialogue": self._transcript(numbered),
         }
-        return [
-            label.strategy
-            for label in (await self._ask("label", labels_form(count), item_id, **values)).labels
-        ]
+        reply = await self._ask("label", labels_form(count), item_id, **values)
+        return [label.strategy for label in reply.labels]
 
     def _transcript(self, turns):
         return history(turns, self.language, strategies=False)
@@ -205,8 +194,6 @@ class Asking:
     async def _ask(self, stage, form, item_id, temperature=0, **values):
         messages = templates(self.language).messages(prompt_name(stage), **values)
         sampling = {} if temperature is None else {"temperature": temperature}
-        return (
-            await self.llm.ask(
-                stage=stage, messages=messages, item_id=item_id, reply=form, sampling=sampling
-            )
-        ).parsed
+        return await ask_form(
+            self.llm, form, stage=stage, messages=messages, item_id=item_id, sampling=sampling
+        )

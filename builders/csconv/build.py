@@ -23,23 +23,27 @@ placeholders for.
 """
 
 import asyncio
-import hashlib
 import json
-import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from builders import runner
 from builders.cards.csconv import card
-from builders.cards.render import contents_table, count_lines
-from builders.csconv import prefilter
-from builders.dataset import check_target, write_folder
+from builders.cards.render import Card, count_lines
+from builders.csconv import postfilter, prefilter
+from builders.csconv.asking import STAGES, prompt_name
+from builders.csconv.candidates import Candidates
+from builders.csconv.fidelity import facts_report, strategies_report
+from builders.csconv.maker import Made, Maker, Pair
 from builders.sources import RawConversation, Reading, add_source_arguments, read_source
+from builders.wording import prompt_hashes
 from csc_tasks.arguments import check_share
-from csc_tasks.errors import DataError, SettingError
+from csc_tasks.draws import RANGE, draw
+from csc_tasks.errors import DataError
+from csc_tasks.llm.client import LLM
 from csc_tasks.llm.options import add_llm_arguments
-from csc_tasks.llm.runs import run_record, stage_models
 from csc_tasks.out import replace_file
 
 PER_TOPIC = 500
@@ -49,13 +53,7 @@ PROBLEMS_SHOWN = 20
 def add_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add_source_arguments(parser)
-    add(
-        "--out",
-        required=True,
-        type=Path,
-        metavar="DIR",
-        help="the dataset folder to write; journal and originals lie beside it",
-    )
+    runner.add_out(parser, "the dataset folder to write; journal and originals lie beside it")
     add(
         "--per-topic",
         type=int,
@@ -63,11 +61,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="N",
         help=f"rewrite at most N of each topic (default: {PER_TOPIC})",
     )
-    add(
-        "--limit",
-        type=int,
-        metavar="N",
-        help="keep N conversations; those of a smaller limit are among those of a larger one",
+    runner.add_limit(
+        parser, "keep N conversations; those of a smaller limit are among those of a larger one"
     )
     add(
         "--fidelity",
@@ -86,83 +81,78 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="X",
         help="share of the conversations that become a train split (default: 0)",
     )
-    add(
-        "--licence",
-        default="other",
-        metavar="ID",
-        help="the dataset's licence, as the Hub names it (default: other)",
-    )
-    add(
-        "--seed",
-        type=int,
-        default=0,
-        metavar="N",
-        help="another seed, another sample of each topic (default: 0)",
-    )
+    runner.add_licence(parser)
+    runner.add_seed(parser, "another seed, another sample of each topic (default: 0)")
     add_llm_arguments(parser)
 
 
+class CSConv(runner.Builder):
+    """A build of rewritten conversations."""
+
+    OPTIONS = ("seed", "per_topic", "limit", "fidelity", "train_share", "attempts", "licence")
+
+    def __init__(self, args: Namespace) -> None:
+        super().__init__(args)
+        runner.check_least(args, per_topic=1, fidelity=0)
+        check_share("--train-share", args.train_share, one=False)
+        self.stages = STAGES if args.fidelity else tuple(s for s in STAGES if s != "label")
+        self.reading = Reading()
+        self.source = read_source(args.source, self.reading, args.format, args.source_language)
+
+    def stand_in(self) -> None:
+        from builders.scripted.rewriter import register
+
+        register()
+
+    def card(self, record: Mapping) -> Card:
+        return card(record, self.args.licence)
+
+    def make(self, llm: LLM) -> runner.Built:
+        args = self.args
+        dropped: Counter[str] = Counter()
+        # The options of the model are looked at before a source is read, which can take long.
+        with Candidates(self.out.parent, args.seed) as candidates:
+            languages = read(self.source, self.reading, dropped, candidates)
+            made = Maker(llm, candidates, args.per_topic, args.limit).make()
+            counts = report(self.reading, dropped, len(candidates.places()), made)
+            if not made.kept:
+                raise DataError(nothing_left(args.source, counts))
+            counts |= facts_report(made.kept)
+            if args.fidelity:
+                counts |= asyncio.run(strategies_report(llm, made.kept[: args.fidelity]))
+            record = self.record(llm, candidates.digest(), counts, languages)
+        write_originals(self.out.with_name(f"{self.out.name}.originals.jsonl"), made.kept)
+        notes = []
+        if args.limit and len(made.kept) < args.limit:
+            notes.append(
+                f"Only {len(made.kept):,} of the {args.limit:,} asked for: nothing is left to try."
+            )
+        return runner.Built(
+            {"csconv": split(made.kept, args.train_share, args.seed)},
+            record,
+            tuple(notes),
+            f", the originals are in {args.out}.originals.jsonl.",
+        )
+
+    def record(self, llm: LLM, digest: str, counts: dict, languages: Sequence[str]) -> dict:
+        """What build.json says."""
+        rules = {"rules_before": prefilter.bounds(), "rules_after": postfilter.bounds()}
+        return {
+            "builder": "csconv",
+            "settings": self.settings(llm) | rules,
+            "models": self.models(llm),
+            "prompts": prompt_hashes(languages, map(prompt_name, self.stages)),
+            "candidates_sha256": digest,
+            "counts": counts,
+        }
+
+
 def main(args: Namespace) -> None:
-    from builders.csconv.asking import STAGES
-    from builders.csconv.candidates import Candidates
-    from builders.csconv.fidelity import facts_report, strategies_report
-    from builders.csconv.maker import Maker
-    from builders.scripted.rewriter import register
-    from csc_tasks.llm.client import llm_from_args
-
-    started = time.time()
-    check_target(args.out)
-    check_settings(args)
-    register()
-    stages = STAGES if args.fidelity else tuple(stage for stage in STAGES if stage != "label")
-    out = args.out.resolve()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    reading, dropped = Reading(), Counter()
-    source = read_source(args.source, reading, args.format, args.source_language)
-    journal = out.with_name(f"{out.name}.journal.sqlite")
-    # The options of the model are looked at before a source is read, which can take long.
-    with (
-        llm_from_args(args, journal, stages) as llm,
-        Candidates(out.parent, args.seed) as candidates,
-    ):
-        languages = read(source, reading, dropped, candidates)
-        made = Maker(llm, candidates, args.per_topic, args.limit).make()
-        counts = report(reading, dropped, len(candidates.places()), made)
-        if not made.kept:
-            raise DataError(nothing_left(args.source, counts))
-        counts |= facts_report(made.kept)
-        if args.fidelity:
-            counts |= asyncio.run(strategies_report(llm, made.kept[: args.fidelity]))
-        build = build_record(args, llm, stages, candidates.digest(), counts, languages)
-        run = run_record(llm, started)
-    write_originals(out.with_name(f"{out.name}.originals.jsonl"), made.kept)
-    record = write_folder(
-        out,
-        {"csconv": split(made.kept, args.train_share, args.seed)},
-        card(build, args.licence),
-        build,
-        run,
-    )
-    print("\n".join(count_lines(counts)), contents_table(record["splits"]), sep="\n\n", end="\n\n")
-    if args.limit and len(made.kept) < args.limit:
-        print(f"Only {len(made.kept):,} of the {args.limit:,} asked for: nothing is left to try.")
-    print(
-        f"Wrote {args.out}; its README.md says how to load it. Every request is in"
-        f" {llm.journal.path}, the originals are in {args.out}.originals.jsonl."
-    )
-
-
-def check_settings(args: Namespace) -> None:
-    """Raise SettingError for numbers that make no sense."""
-    for option, least in (("per_topic", 1), ("limit", 1), ("fidelity", 0)):
-        value = getattr(args, option)
-        if value is not None and value < least:
-            raise SettingError(f"--{option.replace('_', '-')} {value}: at least {least}")
-    check_share("--train-share", args.train_share, one=False)
+    runner.run(CSConv, args)
 
 
 def read(
-    source: Iterable[RawConversation], reading: Reading, dropped: Counter, candidates
+    source: Iterable[RawConversation], reading: Reading, dropped: Counter, candidates: Candidates
 ) -> list[str]:
     """Keep in `candidates` what passes the rules of a source's conversations; counts the rest in
     `dropped` and returns the languages found.
@@ -185,9 +175,12 @@ def read(
     return sorted(languages)
 
 
-def report(reading: Reading, dropped: Counter, candidates: int, made) -> dict:
+def report(reading: Reading, dropped: Counter, candidates: int, made: Made) -> dict:
     """The counts for the screen, the card and build.json."""
-    found = [pair.conversation for pair in made.kept]
+    kept = [pair.conversation for pair in made.kept]
+    by_topic = Counter(conversation.topic for conversation in kept)
+    by_language = Counter(conversation.language for conversation in kept)
+    by_source = Counter(conversation.source for conversation in kept)
     return {
         "source": {name.replace("_", " "): n for name, n in sorted(reading.counts.items())},
         "conversations_dropped_by_the_rules": dict(sorted(dropped.items())),
@@ -200,16 +193,10 @@ def report(reading: Reading, dropped: Counter, candidates: int, made) -> dict:
         "closing_notes_removed": made.notes_removed,
         "conversations_dropped_after_rewriting": dict(sorted(made.dropped_after.items())),
         "judge_said_no_to": dict(sorted(made.judged_no.items())),
-        "conversations_kept": len(found),
-        "conversations_by_topic": dict(
-            sorted(Counter(conversation.topic for conversation in found).items())
-        ),
-        "conversations_by_language": dict(
-            sorted(Counter(conversation.language for conversation in found).items())
-        ),
-        "conversations_by_source": dict(
-            sorted(Counter(conversation.source for conversation in found).items())
-        ),
+        "conversations_kept": len(kept),
+        "conversations_by_topic": dict(sorted(by_topic.items())),
+        "conversations_by_language": dict(sorted(by_language.items())),
+        "conversations_by_source": dict(sorted(by_source.items())),
     }
 
 
@@ -228,65 +215,31 @@ def nothing_left(source: Path, counts: Mapping) -> str:
     )
 
 
-def split(pairs: Sequence, train_share: float, seed: int) -> dict[str, list[dict]]:
+def split(pairs: Sequence[Pair], train_share: float, seed: int) -> dict[str, list[dict]]:
     """The rows by split: a conversation's place depends on its id and the seed alone. A split
     without rows is left out.
     """
     splits: dict[str, list[dict]] = {"train": [], "test": []}
     for pair in pairs:
-        name = pair.conversation.conversation_id
-        draw = int.from_bytes(
-            hashlib.sha256(f"csconv split {seed} {name}".encode()).digest()[:8], "big"
-        )
-        splits["train" if draw < train_share * 2**64 else "test"].append(pair.conversation.to_row())
+        conversation = pair.conversation
+        place = draw(f"csconv split {seed} {conversation.conversation_id}")
+        splits["train" if place < train_share * RANGE else "test"].append(conversation.to_row())
     return {name: rows for name, rows in splits.items() if rows}
 
 
-def write_originals(path: Path, pairs: Sequence) -> None:
+def write_originals(path: Path, pairs: Sequence[Pair]) -> None:
     """One line per kept conversation with the recording it was made from, sorted by id, put into
     place in one step.
     """
-    lines = {}
-    for pair in pairs:
-        turns = [{"speaker": turn.speaker, "text": turn.text} for turn in pair.original.turns]
+    lines = []
+    for pair in sorted(pairs, key=lambda pair: pair.conversation.conversation_id):
         row = {
             "conversation_id": pair.conversation.conversation_id,
             "source_id": pair.original.source_id,
-            "turns": turns,
+            "turns": [{"speaker": turn.speaker, "text": turn.text} for turn in pair.original.turns],
         }
-        lines[row["conversation_id"]] = json.dumps(row, ensure_ascii=False) + "\n"
-    replace_file(path, (lines[name] for name in sorted(lines)))
-
-
-def build_record(
-    args: Namespace, llm, stages: Sequence[str], digest: str, counts: dict, languages: Sequence[str]
-) -> dict:
-    """What build.json says: the same in two identical builds."""
-    from builders.csconv import postfilter
-    from builders.csconv.asking import prompt_name
-    from builders.wording import templates
-
-    settings = {
-        name: getattr(args, name)
-        for name in ("seed", "per_topic", "limit", "fidelity", "train_share", "attempts", "licence")
-    }
-    settings |= {
-        "sampling": llm.sampling,
-        "rules_before": prefilter.bounds(),
-        "rules_after": postfilter.bounds(),
-    }
-    return {
-        "builder": "csconv",
-        "settings": settings,
-        "models": stage_models(llm, stages),
-        "prompts": {
-            name: found
-            for language in languages
-            for name, found in templates(language).hashes(*map(prompt_name, stages)).items()
-        },
-        "candidates_sha256": digest,
-        "counts": counts,
-    }
+        lines.append(json.dumps(row, ensure_ascii=False) + "\n")
+    replace_file(path, lines)
 
 
 if __name__ == "__main__":

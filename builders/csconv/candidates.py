@@ -14,6 +14,7 @@ from pathlib import Path
 
 from builders.sources import RawConversation
 from csc_tasks.conversation import Turn, content_id
+from csc_tasks.draws import digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +48,13 @@ class Candidates:
 
     def add(self, raw: RawConversation) -> bool:
         """Keep `raw`; False where the same turns are there already."""
-        key = hashlib.sha256(f"{self.seed} {raw_id(raw)}".encode()).digest()[:16]
+        key = digest(f"{self.seed} {raw_id(raw)}")[:16]
         if key in self._keys:
             return False
         self._keys.add(key)
-        said = [[turn.speaker, turn.text] for turn in raw.turns]
+        turns = [[turn.speaker, turn.text] for turn in raw.turns]
         line = json.dumps(
-            [raw.source_id, raw.language, raw.topic, raw.source, said], ensure_ascii=False
+            [raw.source_id, raw.language, raw.topic, raw.source, turns], ensure_ascii=False
         ).encode()
         offset = self._file.tell()
         self._file.write(line)
@@ -69,9 +70,13 @@ class Candidates:
     def read(self, place: Place) -> RawConversation:
         """The conversation at this place."""
         self._file.seek(place.offset)
-        source_id, language, topic, source, said = json.loads(self._file.read(place.length))
+        source_id, language, topic, source, turns = json.loads(self._file.read(place.length))
         return RawConversation(
-            source_id, language, topic, source, tuple(Turn(speaker, text) for speaker, text in said)
+            source_id,
+            language,
+            topic,
+            source,
+            tuple(Turn(speaker, text) for speaker, text in turns),
         )
 
     def digest(self) -> str:

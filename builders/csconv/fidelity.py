@@ -31,16 +31,14 @@ def facts_report(pairs: Sequence[Pair]) -> dict:
         if not has_rules(pair.conversation.language):
             total["conversations in a language without fact rules"] += 1
             continue
-        texts = [
-            "\n".join(turn.text for turn in turns)
-            for turns in (pair.original.turns, pair.conversation.dialogue)
-        ]
-        found = kept(*texts, pair.conversation.language)
+        before = "\n".join(turn.text for turn in pair.original.turns)
+        after = "\n".join(turn.text for turn in pair.conversation.dialogue)
+        facts = kept(before, after, pair.conversation.language)
         total.update(
-            {"kept": found.kept, "replaced by a placeholder": found.masked, "lost": len(found.lost)}
+            {"kept": facts.kept, "replaced by a placeholder": facts.masked, "lost": len(facts.lost)}
         )
-        lost.update(fact.kind for fact in found.lost)
-        added.update(fact.kind for fact in found.added)
+        lost.update(fact.kind for fact in facts.lost)
+        added.update(fact.kind for fact in facts.added)
     return {
         "facts_of_the_originals": dict(sorted(total.items())),
         "facts_lost": dict(sorted(lost.items())),
@@ -62,7 +60,7 @@ async def strategies_report(llm: LLM, pairs: Sequence[Pair]) -> dict:
         )
 
     outcome = await run_items(pairs, label, llm, Progress(len(pairs), "originals labelled"))
-    before = Counter(strategy for found in outcome.values for strategy in found)
+    before = Counter(strategy for labels in outcome.values for strategy in labels)
     after = Counter(
         turn.strategy
         for pair, _ in outcome.results

@@ -60,7 +60,7 @@ class Maker:
         """Make them all."""
         return asyncio.run(self._make())
 
-    async def _make(self):
+    async def _make(self) -> Made:
         """In rounds. A round never takes more candidates than are still wanted, so the outcome is
         that of taking one after the other.
         """
@@ -87,7 +87,7 @@ class Maker:
         made.not_needed = len(places) - position
         return made
 
-    def _wanted(self):
+    def _wanted(self) -> int:
         """How many candidates may be needed at once; 0 when the limit is reached or every topic is
         full.
         """
@@ -98,11 +98,14 @@ class Maker:
         wanted = max(room, self.llm.concurrency)
         return wanted if self.limit is None else min(wanted, self.limit - len(self.made.kept))
 
-    def _batch(self, places: Sequence[Place], position: int, wanted: int):
+    def _batch(
+        self, places: Sequence[Place], position: int, wanted: int
+    ) -> tuple[list[Place], int]:
         """The next candidates and the position behind them: up to `wanted`, and not more of a topic
         than may still be chosen.
         """
-        batch, pending = [], Counter()
+        batch: list[Place] = []
+        pending: Counter[str] = Counter()
         while position < len(places) and len(batch) < wanted:
             topic = places[position].topic
             if topic and self.made.topics[topic] >= self.per_topic:
@@ -115,7 +118,7 @@ class Maker:
             position += 1
         return batch, position
 
-    def _has_room(self, topic):
+    def _has_room(self, topic: str) -> bool:
         """Book a conversation of this topic; False when the topic is full."""
         if self.made.topics[topic] >= self.per_topic:
             self.made.over_the_topic += 1
@@ -126,11 +129,11 @@ class Maker:
     async def _screen(self, raw: RawConversation) -> str:
         """The topic of a conversation that can be used."""
         asking, item_id = Asking(self.llm, raw.language), raw_id(raw)
-        found = await asking.check(raw.turns, item_id)
-        if found.abusive or found.unprofessional:
-            raise Dropped(
-                f"check: {'abusive' if found.abusive else 'unprofessional'} talk", raw.source_id
-            )
+        check = await asking.check(raw.turns, item_id)
+        if check.abusive:
+            raise Dropped("check: abusive talk", raw.source_id)
+        if check.unprofessional:
+            raise Dropped("check: unprofessional talk", raw.source_id)
         return raw.topic or await asking.topic(raw.turns, item_id)
 
     async def _rewrite(self, chosen: tuple[RawConversation, str]) -> Pair:
@@ -141,9 +144,9 @@ class Maker:
         )
         turns, notes = postfilter.without_closing_notes(written)
         self.made.notes_removed += notes
-        said = [[turn.speaker, turn.strategy, turn.text] for turn in turns]
+        content = [[turn.speaker, turn.strategy, turn.text] for turn in turns]
         conversation = Conversation(
-            content_id("csconv", raw.language, said), raw.language, topic, raw.source, turns
+            content_id("csconv", raw.language, content), raw.language, topic, raw.source, turns
         )
         if reason := postfilter.first_reason(conversation):
             raise Dropped(f"rule: {reason}", raw.source_id)

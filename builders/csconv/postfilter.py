@@ -49,18 +49,18 @@ def without_closing_notes(turns: Sequence[Turn]) -> tuple[tuple[Turn, ...], int]
     system, turns that are such a note and nothing else, and notes in brackets behind the last thing
     that was said.
     """
-    kept, removed = list(turns), 0
-    while kept:
-        last = kept[-1]
-        said = _IN_BRACKETS.sub("", last.text)
-        if last.speaker == SYSTEM or not said.strip() or _BARE.fullmatch(last.text):
-            kept.pop()
-        elif said != last.text:
-            kept[-1] = replace(last, text=said.rstrip())
+    spoken, removed = list(turns), 0
+    while spoken:
+        last = spoken[-1]
+        text = _IN_BRACKETS.sub("", last.text)
+        if last.speaker == SYSTEM or not text.strip() or _BARE.fullmatch(last.text):
+            spoken.pop()
+        elif text != last.text:
+            spoken[-1] = replace(last, text=text.rstrip())
         else:
             break
         removed += 1
-    return tuple(kept), removed
+    return tuple(spoken), removed
 
 
 def system_note(conversation: Conversation) -> str | None:

@@ -55,12 +55,12 @@ def long_utterance(turns: Sequence[Turn]) -> str | None:
 
 def out_of_balance(turns: Sequence[Turn]) -> str | None:
     """Either side, whichever it is, says less than LEAST_SHARE of the characters."""
-    said = {
+    totals = {
         speaker: sum(len(turn.text) for turn in turns if turn.speaker == speaker)
         for speaker in (CUSTOMER, SUPPORTER)
     }
-    for speaker, characters in said.items():
-        if characters < LEAST_SHARE * sum(said.values()):
+    for speaker, characters in totals.items():
+        if characters < LEAST_SHARE * sum(totals.values()):
             return f"{speaker} says less than {LEAST_SHARE:.0%} of it"
     return None
 

@@ -15,50 +15,36 @@ CORPUS is demo, a dataset folder, a file of conversations or a Hub id, as for th
 """
 
 import asyncio
-import json
-import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import csc_tasks
+from builders import runner
+from builders.asking import ask_form
 from builders.cards.render import count_lines
 from builders.profiles.near_duplicates import THRESHOLD, check_model, embed, first_of_each
+from builders.profiles.pool_folder import FORMAT, PoolProfile, check_target, write_pool
+from builders.profiles.profile_forms import Extracted, described
 from builders.rolecs.pool import POOL_FILE
-from builders.wording import both, building_languages, templates, words
+from builders.transcript import history
+from builders.wording import prompt_hashes, templates, words
 from csc_tasks.arguments import add_corpus, check_share, corpus_of
 from csc_tasks.conversation import Conversation, content_id
-from csc_tasks.errors import DataError, SettingError
+from csc_tasks.corpora import load
+from csc_tasks.errors import DataError
 from csc_tasks.languages import languages as known_languages
+from csc_tasks.llm.client import LLM
+from csc_tasks.llm.items import run_items
 from csc_tasks.llm.options import add_llm_arguments
 from csc_tasks.llm.outcomes import Dropped
-from csc_tasks.llm.runs import run_record, stage_models
-from csc_tasks.out import is_new, replace_folder, say_earlier
+from csc_tasks.llm.progress import Progress
 
-FORMAT = "csc-tasks profile pool, version 1"
-FILES = (POOL_FILE, "build.json", "run.json")
 STAGES = ("profile", "describe")
 PROMPTS = ("profile_extract", "profile_describe")
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One profile: what was extracted, and the description made of it. `profile_id` depends on the
-    description alone.
-    """
-
-    profile_id: str
-    language: str
-    profile: str
-    demographics: str
-    financial_status: str
-    communication_preference: str
-    source_id: str
-
-    def to_row(self) -> dict:
-        return {name: getattr(self, name) for name in self.__slots__}
+SPLIT_OF = {"csconv": "test", "rolecs": "train"}
+"""Configs of conversations, and the split that is read unless --split says another."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -67,7 +53,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add(
         "--config",
         default="csconv",
-        choices=["csconv", "rolecs"],
+        choices=list(SPLIT_OF),
         help="which conversations of the corpus (default: csconv)",
     )
     add(
@@ -76,24 +62,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="NAME",
         help="their split (default: test of csconv, train of rolecs)",
     )
-    add(
-        "--out",
-        required=True,
-        type=Path,
-        metavar="DIR",
-        help="the folder to write; the journal lies beside it",
-    )
-    add(
-        "--language",
-        default="both",
-        choices=[*building_languages(), "both"],
-        help="of the conversations (default: both, zh and en)",
-    )
-    add(
-        "--limit",
-        type=int,
-        metavar="N",
-        help="read the first N conversations, a random sample that a larger N only adds to",
+    runner.add_out(parser, "the folder to write; the journal lies beside it")
+    runner.add_language(parser)
+    runner.add_limit(
+        parser, "read the first N conversations, a random sample that a larger N only adds to"
     )
     add(
         "--embed",
@@ -108,177 +80,139 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="X",
         help=f"cosine above which two are one (default: {THRESHOLD})",
     )
-    add("--seed", type=int, default=0, metavar="N", help="another seed, other replies (default: 0)")
+    runner.add_seed(parser, "another seed, other replies (default: 0)")
     add_llm_arguments(parser)
 
 
-def main(args: Namespace) -> None:
-    import builders.scripted.profiles  # noqa: F401 - registers the stand-in
-    from csc_tasks.corpora import load
-    from csc_tasks.llm.client import llm_from_args
+class Profiles(runner.Builder):
+    """A build of a pool of profiles."""
 
-    started = time.time()
-    out = check_target(args.out)
-    source = corpus_of(args)
-    check_model(args.embed)
-    check_share("--threshold", args.threshold, zero=False)
-    if args.limit is not None and args.limit < 1:
-        raise SettingError(f"--limit {args.limit}: at least 1")
-    languages = both() if args.language == "both" else (args.language,)
-    corpus = load(
-        source, args.config, args.split or {"csconv": "test", "rolecs": "train"}[args.config]
-    )
-    conversations = [item for item in corpus.items if item.language in languages][: args.limit]
-    if not conversations:
-        raise DataError(f"{source} holds no conversation in {' or '.join(languages)}")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with llm_from_args(args, out.with_name(f"{out.name}.journal.sqlite"), STAGES) as llm:
-        found, dropped = asyncio.run(extract(llm, conversations))
-        kept, merged = distinct(found, args.embed, args.threshold, args.base_url)
+    OPTIONS = ("config", "language", "limit", "embed", "threshold", "seed", "attempts")
+    stages = STAGES
+
+    def __init__(self, args: Namespace) -> None:
+        super().__init__(args)
+        source = corpus_of(args)
+        check_model(args.embed)
+        check_share("--threshold", args.threshold, zero=False)
+        self.languages = runner.chosen_languages(args)
+        self.corpus = load(source, args.config, args.split or SPLIT_OF[args.config])
+        chosen = [item for item in self.corpus.items if item.language in self.languages]
+        self.conversations = chosen[: args.limit]
+        if not self.conversations:
+            raise DataError(f"{source} holds no conversation in {' or '.join(self.languages)}")
+
+    def check_target(self) -> None:
+        check_target(self.args.out)
+
+    def stand_in(self) -> None:
+        import builders.scripted.profiles  # noqa: F401 - registers itself
+
+    def make(self, llm: LLM) -> runner.Built:
+        args = self.args
+        profiles, dropped = asyncio.run(extract(llm, self.conversations))
+        pool, merged = distinct(profiles, args.embed, args.threshold, args.base_url)
+        by_language = Counter(profile.language for profile in pool)
         counts = {
-            "conversations_read": len(conversations),
-            "profiles_kept": len(kept),
+            "conversations_read": len(self.conversations),
+            "profiles_kept": len(pool),
             "conversations_dropped": dict(sorted((dropped + merged).items())),
-            "profiles_by_language": dict(
-                sorted(Counter(profile.language for profile in kept).items())
-            ),
+            "profiles_by_language": dict(sorted(by_language.items())),
         }
-        if not kept:
+        if not pool:
             raise DataError(
                 f"no profile could be made, so nothing was written; {count_lines(counts)[2]}"
             )
-        settings = {
-            name: getattr(args, name)
-            for name in ("config", "language", "limit", "embed", "threshold", "seed", "attempts")
-        }
-        build = {
+        rows = [profile.to_row() for profile in pool]
+        return runner.Built({"profiles": {"pool": rows}}, self.record(llm, counts))
+
+    def record(self, llm: LLM, counts: dict) -> dict:
+        """What build.json says."""
+        return {
             "format": FORMAT,
             "csc_tasks": csc_tasks.__version__,
             "builder": "profiles",
-            "settings": settings | {"sampling": llm.sampling},
+            "settings": self.settings(llm),
             "source": {
-                "content_hash": corpus.content_hash,
-                "revision": corpus.revision,
-                "read": dict(corpus.counts),
+                "content_hash": self.corpus.content_hash,
+                "revision": self.corpus.revision,
+                "read": dict(self.corpus.counts),
             },
-            "models": stage_models(llm, STAGES),
+            "models": self.models(llm),
             "counts": counts,
-            "prompts": {
-                name: digest
-                for language in languages
-                for name, digest in templates(language).hashes(*PROMPTS).items()
-            },
+            "prompts": prompt_hashes(self.languages, PROMPTS),
         }
-        write_pool(out, kept, build, run_record(llm, started))
-    print("\n".join(count_lines(counts)))
-    print(
-        f"Wrote {args.out / POOL_FILE}; csc build rolecs --profiles {args.out} plays them. Every"
-        f" request is in {llm.journal.path}"
-    )
+
+    def write(self, built: runner.Built, run: Mapping, journal: Path) -> None:
+        out = self.args.out
+        write_pool(self.out, built.rows["profiles"]["pool"], built.record, run)
+        print("\n".join(count_lines(built.record["counts"])))
+        print(
+            f"Wrote {out / POOL_FILE}; csc build rolecs --profiles {out} plays them. Every"
+            f" request is in {journal}"
+        )
 
 
-async def extract(llm, conversations: Sequence[Conversation]) -> tuple[list[Found], Counter]:
+def main(args: Namespace) -> None:
+    runner.run(Profiles, args)
+
+
+async def extract(
+    llm: LLM, conversations: Sequence[Conversation]
+) -> tuple[list[PoolProfile], Counter]:
     """The profiles of the conversations, and how many gave none, by reason."""
-    from builders.profiles.profile_forms import Extracted, described
-    from builders.transcript import history
-    from csc_tasks.llm.items import run_items
-    from csc_tasks.llm.progress import Progress
 
-    async def work(conversation):
-        prompts, item = templates(conversation.language), conversation.conversation_id
-        messages = prompts.messages(
-            "profile_extract",
-            dialogue=history(conversation.dialogue, conversation.language, strategies=False),
-        )
-        seen = (
-            await llm.ask(stage="profile", messages=messages, item_id=item, reply=Extracted)
-        ).parsed.model_dump()
-        if not any(seen.values()):
+    async def profile_of(conversation: Conversation) -> PoolProfile:
+        language, item = conversation.language, conversation.conversation_id
+        prompts = templates(language)
+        dialogue = history(conversation.dialogue, language, strategies=False)
+        messages = prompts.messages("profile_extract", dialogue=dialogue)
+        extracted = await ask_form(llm, Extracted, stage="profile", messages=messages, item_id=item)
+        facts = extracted.model_dump()
+        if not any(facts.values()):
             raise Dropped("profile: nothing is known about the customer")
-        unknown = words(conversation.language).unknown
+        unknown = words(language).unknown
         messages = prompts.messages(
-            "profile_describe", **{name: text or unknown for name, text in seen.items()}
+            "profile_describe", **{name: text or unknown for name, text in facts.items()}
         )
-        said = (
-            await llm.ask(
-                stage="describe",
-                messages=messages,
-                item_id=item,
-                reply=described(conversation.language),
-            )
-        ).parsed.description
-        return Found(
-            content_id("profile", conversation.language, said),
-            conversation.language,
-            said,
-            **seen,
-            source_id=item,
-        )
+        form = described(language)
+        answer = await ask_form(llm, form, stage="describe", messages=messages, item_id=item)
+        text = answer.description
+        profile_id = content_id("profile", language, text)
+        return PoolProfile(profile_id, language, text, **facts, source_id=item)
 
-    outcome = await run_items(conversations, work, llm, Progress(len(conversations), "profiles"))
+    progress = Progress(len(conversations), "profiles")
+    outcome = await run_items(conversations, profile_of, llm, progress)
     return outcome.values, outcome.dropped
 
 
 def distinct(
-    found: Sequence[Found], model: str, threshold: float, base_url: str | None = None
-) -> tuple[list[Found], Counter]:
-    """The profiles that stay, in the order of their ids, and how many went. Profiles in two
-    languages are never duplicates.
+    profiles: Sequence[PoolProfile], model: str, threshold: float, base_url: str | None = None
+) -> tuple[list[PoolProfile], Counter]:
+    """The profiles that stay, in the order of their ids, and how many went, by reason. Profiles in
+    two languages are never duplicates.
+
+    `model` embeds the descriptions; of those whose cosine is above `threshold` the first stays.
+    Raises what `embed` raises.
     """
-    merged: Counter = Counter()
-    kept = []
-    for language in sorted(
-        {profile.language for profile in found}, key=list(known_languages()).index
-    ):
-        by_id: dict[str, Found] = {}
-        for profile in sorted(
-            (p for p in found if p.language == language), key=lambda p: (p.profile_id, p.source_id)
-        ):
-            if by_id.setdefault(profile.profile_id, profile) is not profile:
-                merged["identical profile"] += 1
+    merged: Counter[str] = Counter()
+    stay = []
+    present = {profile.language for profile in profiles}
+    for language in sorted(present, key=list(known_languages()).index):
+        in_order = sorted(
+            (profile for profile in profiles if profile.language == language),
+            key=lambda profile: (profile.profile_id, profile.source_id),
+        )
+        by_id: dict[str, PoolProfile] = {}
+        for profile in in_order:
+            by_id.setdefault(profile.profile_id, profile)
+        merged["identical profile"] += len(in_order) - len(by_id)
         candidates = list(by_id.values())
-        if candidates:
-            stay = first_of_each(
-                embed([profile.profile for profile in candidates], model, base_url), threshold
-            )
-            merged["near-duplicate profile"] += len(candidates) - len(stay)
-            kept += [candidates[i] for i in stay]
-    return sorted(kept, key=lambda profile: profile.profile_id), +merged
-
-
-def check_target(out: Path) -> Path:
-    """The full path of `out`; raises SettingError unless it is absent, empty, or a pool of ours
-    with nothing else in it.
-    """
-    if not is_new(out):
-        try:
-            ours = json.loads((out / "build.json").read_text(encoding="utf-8"))["format"] == FORMAT
-        except (OSError, ValueError, LookupError, TypeError):
-            ours = False
-        if not ours or {path.name for path in out.iterdir()} - set(FILES):
-            raise SettingError(
-                f"{out} is not empty and is not a profile pool alone; give an empty folder or a"
-                " new one"
-            )
-        say_earlier(f"{out} holds an earlier pool, which this one replaces at the end")
-    return out.resolve()
-
-
-def write_pool(out: Path, profiles: Sequence[Found], build: dict, run: dict) -> None:
-    """Write the three files of a pool."""
-    lines = (
-        json.dumps(profile.to_row(), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-        + "\n"
-        for profile in profiles
-    )
-    texts = {POOL_FILE: "".join(lines)}
-    texts |= {
-        name: json.dumps(found, ensure_ascii=False, indent=2) + "\n"
-        for name, found in (("run.json", run), ("build.json", build))
-    }
-    with replace_folder(out) as fresh:
-        for name, text in texts.items():
-            (fresh / name).write_text(text, encoding="utf-8", newline="\n")
+        vectors = embed([profile.profile for profile in candidates], model, base_url)
+        first = first_of_each(vectors, threshold)
+        merged["near-duplicate profile"] += len(candidates) - len(first)
+        stay += [candidates[i] for i in first]
+    return sorted(stay, key=lambda profile: profile.profile_id), +merged
 
 
 if __name__ == "__main__":

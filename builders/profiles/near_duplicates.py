@@ -54,8 +54,8 @@ def embed(texts: Sequence[str], model: str, base_url: str | None = None):
 
 def tokens(text: str) -> list[str]:
     """Words of letters and digits, Chinese characters, and pairs of neighbours of either."""
-    found = _TOKEN.findall(text.lower())
-    return found + [f"{first} {second}" for first, second in pairwise(found)]
+    parts = _TOKEN.findall(text.lower())
+    return parts + [f"{first} {second}" for first, second in pairwise(parts)]
 
 
 def unit_rows(rows):
@@ -81,7 +81,7 @@ def first_of_each(vectors, threshold: float = THRESHOLD, block: int = BLOCK) -> 
     for start in range(0, vectors.shape[0], block):
         rows = vectors[start : start + block]
         before = len(stay)
-        with_earlier = _product(rows, vectors[np.array(stay, dtype=np.int64)]) if before else None
+        with_earlier = _product(rows, vectors[np.array(stay, dtype=np.int64)])
         among = _product(rows, rows)
         added: list[int] = []
         for i in range(rows.shape[0]):
@@ -120,8 +120,8 @@ def _exact(first, second) -> float:
 
 
 def _product(left, right):
-    found = left @ right.T
-    return found.toarray() if hasattr(found, "toarray") else found
+    product = left @ right.T
+    return product.toarray() if hasattr(product, "toarray") else product
 
 
 def _endpoint(texts, name, base_url):
@@ -142,9 +142,9 @@ def _endpoint(texts, name, base_url):
                 ).data
                 rows += [item.embedding for item in sorted(found, key=lambda item: item.index)]
     except openai.OpenAIError as error:
-        said = str(error).replace(key, "[key]") if len(key) >= 8 else str(error)
+        reason = str(error).replace(key, "[key]") if len(key) >= 8 else str(error)
         raise ModelError(
-            f"--embed openai:{name}: {said:.300}; run the command again, or use --embed tfidf"
+            f"--embed openai:{name}: {reason:.300}; run the command again, or use --embed tfidf"
         ) from None
     if len(rows) != len(texts):
         raise ModelError(

@@ -1,7 +1,7 @@
 """The reply forms of csc build profiles."""
 
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, create_model
 
@@ -34,9 +34,16 @@ def second_person(text: str, openings: tuple[str, ...]) -> str:
     return text
 
 
+class Described(Form):
+    """A description of the customer; `described` says how it must open."""
+
+    description: Text
+
+
 @cache
-def described(language: str) -> type[Form]:
+def described(language: str) -> type[Described]:
     """The form of a description in the second person."""
     openings = words(language).second_person
-    kind = Annotated[Text, AfterValidator(lambda text: second_person(text, openings))]
-    return create_model(f"Described{language.capitalize()}", __base__=Form, description=(kind, ...))
+    kind: Any = Annotated[Text, AfterValidator(lambda text: second_person(text, openings))]
+    name = f"Described{language.capitalize()}"
+    return create_model(name, __base__=Described, description=(kind, ...))

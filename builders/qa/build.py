@@ -24,20 +24,26 @@ smaller limit are among those of a larger one, and stay in their splits.
 """
 
 import asyncio
+import hashlib
 import sys
-import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
-from builders.cards.render import contents_table, count_lines
-from builders.dataset import check_target, write_folder
+from builders import runner
+from builders.cards.qa import card
+from builders.cards.render import Card, count_lines
+from builders.qa.conversations import FEWEST, MOST, Chosen, choose
+from builders.qa.make import PROMPTS, make
 from builders.qa.pairs import PAIRS, SPLITS, parse_shares, split_of
+from builders.qa.summarise import Variant
+from builders.qa.tokens import TokenCounter
 from builders.sources import RawConversation, Reading, add_source_arguments, read_source
+from builders.wording import prompt_hashes
 from csc_tasks.errors import DataError, SettingError
+from csc_tasks.llm.backends import register_scripted
+from csc_tasks.llm.client import LLM
 from csc_tasks.llm.options import add_llm_arguments
-from csc_tasks.llm.runs import run_record, stage_models
 from csc_tasks.question import Question
 
 DEFAULT_LLM = ("openai:gpt-4o-mini", "refine=openai:gpt-4.1")
@@ -46,13 +52,7 @@ SHOWN_PROBLEMS = 10
 
 def add_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
-    add(
-        "--out",
-        required=True,
-        type=Path,
-        metavar="DIR",
-        help="the dataset folder to write; the journal lies beside it",
-    )
+    runner.add_out(parser)
     add_source_arguments(parser)
     add(
         "--pairs",
@@ -63,11 +63,8 @@ def add_arguments(parser: ArgumentParser) -> None:
             " the paper's notebooks"
         ),
     )
-    add(
-        "--limit",
-        type=int,
-        metavar="N",
-        help="take N conversations; those of a smaller limit are among those of a larger one",
+    runner.add_limit(
+        parser, "take N conversations; those of a smaller limit are among those of a larger one"
     )
     add(
         "--splits",
@@ -107,87 +104,98 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="NAME=tokens:64[,llm:openai:MODEL][,prompt:FILE]",
         help="another kind of summary of the same rows, as config qa_NAME; repeatable",
     )
-    add(
-        "--licence",
-        default="other",
-        metavar="ID",
-        help="the dataset's licence, as the Hub names it (default: other)",
-    )
-    add(
-        "--seed",
-        type=int,
-        default=0,
-        metavar="N",
-        help="other draws of --pairs published and of the models (default: 0)",
-    )
+    runner.add_licence(parser)
+    runner.add_seed(parser, "other draws of --pairs published and of the models (default: 0)")
     add_llm_arguments(parser, required=False)
 
 
-def main(args: Namespace) -> None:
-    from builders.qa.make import make
-    from builders.qa.tokens import TokenCounter
-    from csc_tasks.llm.client import llm_from_args
+class QA(runner.Builder):
+    """A build of questions with summaries."""
 
-    started = time.time()
-    check_target(args.out)
-    shares, variants = parse_shares(args.splits), chosen_variants(args)
-    if args.limit is not None and args.limit < 1:
-        raise SettingError(f"--limit {args.limit}: at least 1")
-    stages = [
-        *(["moderate"] if args.moderation != "none" else []),
-        *(variant.stage for variant in variants),
-        "refine",
-    ]
-    args.llm = chosen_models(args.llm, args.moderation, variants)
-    counter = TokenCounter(args.tokenizer)
-    _play_scripted(variants)
-    reading = Reading()
-    source = read_source(args.source, reading, args.format, args.source_language)
-    out = args.out.resolve()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with llm_from_args(args, out.with_name(f"{out.name}.journal.sqlite"), stages) as llm:
-        conversations, read = chosen_conversations(args, source, reading)
-        made = asyncio.run(make(llm, conversations, variants, args.moderation, counter))
+    OPTIONS = ("pairs", "limit", "moderation", "seed", "attempts", "licence")
+
+    def __init__(self, args: Namespace) -> None:
+        super().__init__(args)
+        self.shares, self.variants = parse_shares(args.splits), chosen_variants(args)
+        self.stages = [
+            *(["moderate"] if args.moderation != "none" else []),
+            *(variant.stage for variant in self.variants),
+            "refine",
+        ]
+        args.llm = chosen_models(args.llm, args.moderation, self.variants)
+        self.counter = TokenCounter(args.tokenizer)
+        self.reading = Reading()
+        self.source = read_source(args.source, self.reading, args.format, args.source_language)
+
+    def stand_in(self) -> None:
+        from builders.scripted import answerer
+
+        for variant in self.variants:
+            register_scripted(variant.stage, answerer.summary)
+
+    def card(self, record: Mapping) -> Card:
+        return card(record, self.args.licence)
+
+    def make(self, llm: LLM) -> runner.Built:
+        conversations, read = chosen_conversations(self.args, self.source, self.reading)
+        made = asyncio.run(
+            make(llm, conversations, self.variants, self.args.moderation, self.counter)
+        )
         counts = read | made.report()
         if not made.rows:
-            reasons = "; ".join(
-                count_lines(
-                    {
-                        name: counts[name]
-                        for name in ("conversations_dropped", "pairs_dropped")
-                        if counts[name]
-                    }
-                )
-            )
+            where = ("conversations_dropped", "pairs_dropped")
+            reasons = count_lines({name: counts[name] for name in where if counts[name]})
             raise DataError(
                 f"none of the {len(conversations):,} conversations gave a row, so nothing was"
-                f" written; {reasons}"
+                f" written; {'; '.join(reasons)}"
             )
-        build = build_record(args, llm, variants, stages, shares, counts, counter.name)
-        run = run_record(llm, started)
-    record = write_folder(
-        out, in_splits(made.questions, shares), _card(build, args.licence), build, run
-    )
-    print("\n".join(count_lines(counts)), contents_table(record["splits"]), sep="\n\n", end="\n\n")
-    if empty := [
-        split for split, share in shares.items() if share and split not in record["splits"]["qa"]
-    ]:
-        print(
-            f"No conversation fell into {' and '.join(empty)}. With --splits 0,0,100 all go into"
-            " test, and nothing is asked again."
+        rows = in_splits(made.questions, self.shares)
+        notes = []
+        wanted = [split for split, share in self.shares.items() if share]
+        if empty := [split for split in wanted if split not in rows["qa"]]:
+            notes.append(
+                f"No conversation fell into {' and '.join(empty)}. With --splits 0,0,100 all go"
+                " into test, and nothing is asked again."
+            )
+        return runner.Built(rows, self.record(llm, counts), tuple(notes))
+
+    def record(self, llm: LLM, counts: dict) -> dict:
+        """What build.json says."""
+        settings = self.settings(
+            llm,
+            source=self.args.source.name,
+            format=self.args.format,
+            splits=self.shares,
+            token_counter=self.counter.name,
         )
-    print(
-        f"Wrote {args.out}; its README.md says how to load it. Every request is in"
-        f" {llm.journal.path}"
-    )
+        settings["variants"] = {
+            variant.config: {"tokens": variant.tokens, "prompt": prompt_of(variant)}
+            for variant in self.variants
+        }
+        return {
+            "builder": "qa",
+            "settings": settings,
+            "models": self.models(llm),
+            "prompts": prompt_hashes(counts["rows_by_language"], PROMPTS),
+            "counts": counts,
+        }
 
 
-def chosen_variants(args: Namespace) -> list:
+def main(args: Namespace) -> None:
+    runner.run(QA, args)
+
+
+def prompt_of(variant: Variant) -> str:
+    """What names a variant's prompt in build.json: 16 hex digits of its own one."""
+    if not variant.template:
+        return "qa_summary"
+    return hashlib.sha256(variant.template.encode()).hexdigest()[:16]
+
+
+def chosen_variants(args: Namespace) -> list[Variant]:
     """The kinds of summaries, that of the config `qa` first; raises SettingError for a name given
     twice.
     """
-    from builders.qa.summarise import Variant
-
     if args.tokens < 1:
         raise SettingError(f"--tokens {args.tokens}: at least 1")
     variants = [
@@ -201,7 +209,7 @@ def chosen_variants(args: Namespace) -> list:
     return variants
 
 
-def chosen_models(given: Sequence[str], moderation: str, variants: Sequence) -> list[str]:
+def chosen_models(given: Sequence[str], moderation: str, variants: Sequence[Variant]) -> list[str]:
     """The specs for `--llm`: those given or the paper's, the moderation endpoint's, and one for
     each variant. Raises SettingError.
     """
@@ -221,24 +229,20 @@ def chosen_models(given: Sequence[str], moderation: str, variants: Sequence) -> 
     default = next(
         (spec.removeprefix("summary=") for spec in specs if spec.startswith("summary=")), ""
     )
+    given_stages = {spec.partition("=")[0] for spec in specs if "=" in spec}
     for variant in variants:
-        if (
-            variant.name
-            and (spec := variant.llm or default)
-            and not any(found.startswith(f"{variant.stage}=") for found in specs)
-        ):
-            specs.append(f"{variant.stage}={spec}")
+        model = variant.llm or default
+        if variant.name and model and variant.stage not in given_stages:
+            specs.append(f"{variant.stage}={model}")
     return specs
 
 
 def chosen_conversations(
     args: Namespace, source: Iterable[RawConversation], reading: Reading
-) -> tuple[list, dict]:
+) -> tuple[list[Chosen], dict]:
     """The conversations to ask about and the counts of reading; what could not be read is shown
     with its place.
     """
-    from builders.qa.conversations import FEWEST, MOST, choose
-
     conversations, dropped = choose(source, args.pairs, args.seed, args.limit)
     for problem in reading.problems[:SHOWN_PROBLEMS]:
         print(f"left out: {problem}", file=sys.stderr)
@@ -259,76 +263,13 @@ def in_splits(
     questions: Mapping[str, Sequence[Question]], shares: dict[str, int]
 ) -> dict[str, dict[str, list[dict]]]:
     """config -> split -> rows; a split that no conversation fell into is left out."""
-    found: dict[str, dict[str, list[dict]]] = {}
+    configs: dict[str, dict[str, list[dict]]] = {}
     for config, rows in questions.items():
         parts: dict[str, list[dict]] = {split: [] for split in SPLITS}
         for question in rows:
             parts[split_of(question.conversation_id, shares)].append(question.to_row())
-        found[config] = {split: part for split, part in parts.items() if part}
-    return found
-
-
-def build_record(
-    args: Namespace,
-    llm,
-    variants: Sequence,
-    stages: Sequence[str],
-    shares: dict,
-    counts: dict,
-    counter: str,
-) -> dict:
-    """What build.json says: the same in two identical builds."""
-    import hashlib
-
-    from builders.qa.make import PROMPTS
-    from builders.wording import templates
-
-    prompts = {
-        name: digest
-        for language in counts["rows_by_language"]
-        for name, digest in templates(language).hashes(*PROMPTS).items()
-    }
-    own = {
-        v.config: hashlib.sha256(v.template.encode()).hexdigest()[:16]
-        for v in variants
-        if v.template
-    }
-    settings = {
-        name: getattr(args, name)
-        for name in ("pairs", "limit", "moderation", "seed", "attempts", "licence")
-    }
-    settings |= {
-        "source": args.source.name,
-        "format": args.format,
-        "splits": shares,
-        "token_counter": counter,
-        "sampling": llm.sampling,
-    }
-    settings["variants"] = {
-        v.config: {"tokens": v.tokens, "prompt": own.get(v.config, "qa_summary")} for v in variants
-    }
-    return {
-        "builder": "qa",
-        "settings": settings,
-        "models": stage_models(llm, stages),
-        "prompts": prompts,
-        "counts": counts,
-    }
-
-
-def _card(build, licence):
-    from builders.cards.qa import card
-
-    return card(build, licence)
-
-
-def _play_scripted(variants):
-    """Register the stand-in, for the stages of the variants too."""
-    from builders.scripted import answerer
-    from csc_tasks.llm.backends import register_scripted
-
-    for variant in variants:
-        register_scripted(variant.stage, answerer.summary)
+        configs[config] = {split: part for split, part in parts.items() if part}
+    return configs
 
 
 if __name__ == "__main__":

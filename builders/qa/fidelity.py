@@ -35,15 +35,15 @@ def answer_facts(questions: Iterable[Question]) -> dict[str, int]:
     """Different facts of each answer, how many of them the refined answer keeps, and how many it
     has that the answer has not.
     """
-    found = [
+    facts = [
         kept(question.agent_answer, question.refined_agent_answer, question.language)
         for question in questions
         if has_rules(question.language)
     ]
     return {
-        "in answers": sum(one.facts for one in found),
-        "in answers and refined answers": sum(one.kept for one in found),
-        "in refined answers alone": sum(len(one.added) for one in found),
+        "in answers": sum(one.facts for one in facts),
+        "in answers and refined answers": sum(one.kept for one in facts),
+        "in refined answers alone": sum(len(one.added) for one in facts),
     }
 
 

@@ -4,6 +4,7 @@ never sees an answer.
 
 from typing import Literal
 
+from builders.asking import ask_form
 from builders.transcript import history
 from builders.wording import templates
 from csc_tasks.llm.client import LLM
@@ -28,7 +29,8 @@ async def stage_label(llm: LLM, question: Question) -> str:
         "qa_stage", history=before, question=" ".join(question.client_question.split())
     )
     item_id = f"{question.conversation_id}/{question.turn_index}"
-    answer = await llm.ask(
-        stage="stage", messages=messages, item_id=item_id, reply=Label, sampling={"temperature": 0}
+    sampling = {"temperature": 0}
+    label = await ask_form(
+        llm, Label, stage="stage", messages=messages, item_id=item_id, sampling=sampling
     )
-    return answer.parsed.stage
+    return label.stage

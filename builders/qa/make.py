@@ -76,14 +76,23 @@ class Made:
             "summary_tokens_counted_by": dict(sorted(self.counted_by.items())),
         }
         counts |= {
-            f"facts_in_{config}": fidelity.summary_facts(found)
-            for config, found in self.questions.items()
+            f"facts_in_{config}": fidelity.summary_facts(questions)
+            for config, questions in self.questions.items()
         }
         counts["facts_in_refined_answers"] = fidelity.answer_facts(rows)
         counts["refined_answers_equal_to_the_answer"] = sum(
             row.refined_agent_answer == row.agent_answer for row in rows
         )
         return counts
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A pair whose answer is to be refined; `summaries` in the order of the variants."""
+
+    chosen: Chosen
+    pair: int
+    summaries: list[str]
 
 
 async def make(
@@ -99,55 +108,66 @@ async def make(
     made = Made(conversations=len(conversations))
     passed = list(conversations)
     if moderation != "none":
-        moderator = Moderator(llm, endpoint=moderation != "llm")
-        outcome = await run_items(
-            passed, moderator.check, llm, Progress(len(passed), "conversations moderated")
-        )
-        passed = [chosen for chosen, _ in outcome.results]
-        made.conversations_dropped, made.flagged = outcome.dropped, moderator.flagged
+        passed = await _moderated(llm, passed, moderation, made)
     summaries = await _summarise(llm, passed, variants, counter, made)
-    jobs = []
+    jobs: list[Job] = []
     for chosen in passed:
         made.pairs += len(chosen.wanted)
         for pair in chosen.wanted:
-            found = [summaries[chosen.conversation_id, variant.name][pair] for variant in variants]
-            failed = next((summary for summary in found if isinstance(summary, Dropped)), None)
+            of_pair = [summaries[chosen.conversation_id, one.name][pair] for one in variants]
+            failed = [summary for summary in of_pair if isinstance(summary, Dropped)]
             if failed:
-                made.pairs_dropped[failed.reason] += 1
+                made.pairs_dropped[failed[0].reason] += 1
             else:
-                jobs.append((chosen, pair, found))
+                jobs.append(Job(chosen, pair, [str(summary) for summary in of_pair]))
 
-    async def refined(job):
-        return await refine(llm, *job[:2])
+    async def refined(job: Job) -> str:
+        return await refine(llm, job.chosen, job.pair)
 
     outcome = await run_items(jobs, refined, llm, Progress(len(jobs), "answers refined"))
     made.pairs_dropped.update(outcome.dropped)
     for i, variant in enumerate(variants):
         made.questions[variant.config] = [
-            question(chosen, pair, found[i], answer)
-            for (chosen, pair, found), answer in outcome.results
+            question(job.chosen, job.pair, job.summaries[i], answer)
+            for job, answer in outcome.results
         ]
     return made
 
 
-async def _summarise(llm, passed, variants, counter, made) -> dict[tuple[str, str], dict]:
+async def _moderated(
+    llm: LLM, conversations: Sequence[Chosen], moderation: str, made: Made
+) -> list[Chosen]:
+    """The conversations that pass; counts the others in `made`."""
+    moderator = Moderator(llm, endpoint=moderation != "llm")
+    progress = Progress(len(conversations), "conversations moderated")
+    outcome = await run_items(conversations, moderator.check, llm, progress)
+    made.conversations_dropped, made.flagged = outcome.dropped, moderator.flagged
+    return [chosen for chosen, _ in outcome.results]
+
+
+async def _summarise(
+    llm: LLM,
+    conversations: Sequence[Chosen],
+    variants: Sequence[Variant],
+    counter: TokenCounter,
+    made: Made,
+) -> dict[tuple[str, str], dict[int, str | Dropped]]:
     """(conversation id, variant's name) -> pair -> summary or Dropped."""
     summarisers = [Summariser(llm, variant, counter) for variant in variants]
-    jobs = [(chosen, summariser) for chosen in passed for summariser in summarisers]
+    jobs = [(chosen, summariser) for chosen in conversations for summariser in summarisers]
 
-    async def summarised(job):
+    async def summarised(job: tuple[Chosen, Summariser]) -> dict[int, str | Dropped]:
         return await job[1].run(job[0])
 
-    outcome = await run_items(
-        jobs, summarised, llm, Progress(len(jobs), "conversations summarised")
-    )
+    progress = Progress(len(jobs), "conversations summarised")
+    outcome = await run_items(jobs, summarised, llm, progress)
     for summariser in summarisers:
         made.counted_by.update(summariser.counted_by)
         if summariser.again:
             made.again[summariser.variant.config] = summariser.again
     return {
-        (chosen.conversation_id, summariser.variant.name): found
-        for (chosen, summariser), found in outcome.results
+        (chosen.conversation_id, summariser.variant.name): summaries
+        for (chosen, summariser), summaries in outcome.results
     }
 
 

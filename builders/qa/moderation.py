@@ -61,10 +61,10 @@ class Moderator:
         """Return when the conversation is clean; raises Dropped otherwise, and what `LLM.ask`
         raises.
         """
-        found = await (self._by_endpoint(chosen) if self.endpoint else self._by_model(chosen))
-        if found is not None:
-            self.flagged.update(found or ["no category named"])
-            raise Dropped(f"{STAGE}: flagged", ", ".join(found))
+        categories = await (self._by_endpoint(chosen) if self.endpoint else self._by_model(chosen))
+        if categories is not None:
+            self.flagged.update(categories or ["no category named"])
+            raise Dropped(f"{STAGE}: flagged", ", ".join(categories))
 
     async def _by_model(self, chosen):
         messages = templates(chosen.raw.language).messages(

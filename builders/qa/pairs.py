@@ -2,10 +2,10 @@
 questions, and the split they belong to.
 """
 
-import hashlib
 from collections.abc import Sequence
 
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn
+from csc_tasks.draws import RANGE, draw
 from csc_tasks.errors import SettingError
 from csc_tasks.languages import language as of
 from csc_tasks.metrics.segment import chinese_tokens
@@ -53,8 +53,7 @@ def published_pair(turns: Sequence[Turn], language: str, seed: str) -> int | Non
     ]
     if not usable:
         return None
-    digest = hashlib.sha256(f"qa pair {seed}".encode()).digest()
-    third_draw, place = (int.from_bytes(digest[i : i + 8], "big") / 2**64 for i in (0, 8))
+    third_draw, place = (draw(f"qa pair {seed}", which) / RANGE for which in (0, 1))
     third = (third_draw >= THIRDS[0]) + (third_draw >= THIRDS[0] + THIRDS[1])
     wanted = (third + place) / 3 * len(turns)
     return min(usable, key=lambda pair: (abs(pair[1] + 1 - wanted), pair[0]))[0]
@@ -81,13 +80,10 @@ def split_of(conversation_id: str, shares: dict[str, int]) -> str:
     """The split of a conversation: its id alone decides, so it stays there whatever else is built
     with it.
     """
-    draw = (
-        int.from_bytes(hashlib.sha256(f"qa split {conversation_id}".encode()).digest()[:8], "big")
-        * 100
-    )
+    place = draw(f"qa split {conversation_id}") * 100
     bound = 0
     for split, share in shares.items():
-        bound += share * 2**64
-        if draw < bound:
+        bound += share * RANGE
+        if place < bound:
             return split
     raise AssertionError(f"the shares {shares} do not make 100")

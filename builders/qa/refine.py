@@ -6,6 +6,7 @@ favours no variant of the summaries. An answer that could not be refined is drop
 the answer as it was never takes the place of a refined one.
 """
 
+from builders.asking import ask_form
 from builders.qa.conversations import Chosen
 from builders.transcript import history
 from builders.turn_forms import Utterance
@@ -28,15 +29,10 @@ async def refine(llm: LLM, chosen: Chosen, pair: int) -> str:
     """The refined answer of a pair; raises what `LLM.ask` raises."""
     language, asked = chosen.raw.language, chosen.asked[pair]
     question, answer = (" ".join(turn.text.split()) for turn in chosen.raw.turns[asked : asked + 2])
+    before = history(chosen.raw.turns[max(0, asked - SHOWN) : asked], language, strategies=False)
     messages = templates(language).messages(
-        "qa_refine",
-        history=history(
-            chosen.raw.turns[max(0, asked - SHOWN) : asked], language, strategies=False
-        ),
-        question=question,
-        answer=answer,
+        "qa_refine", history=before, question=question, answer=answer
     )
-    found = await llm.ask(
-        stage=STAGE, messages=messages, item_id=f"{chosen.conversation_id}/{pair}", reply=Refined
-    )
-    return found.parsed.answer
+    item_id = f"{chosen.conversation_id}/{pair}"
+    refined = await ask_form(llm, Refined, stage=STAGE, messages=messages, item_id=item_id)
+    return refined.answer

@@ -12,23 +12,27 @@ labelled are dropped and counted. Stages that the corpus had are compared with t
 """
 
 import asyncio
-import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from builders import runner
 from builders.cards.qa import stages_card
-from builders.cards.render import contents_table, count_lines
-from builders.dataset import check_target, write_folder
+from builders.cards.render import Card, count_lines
+from builders.qa.labels import stage_label
 from builders.qa.pairs import SPLITS
 from builders.schema import checked_splits
+from builders.wording import prompt_hashes
 from csc_tasks.arguments import CORPUS
 from csc_tasks.corpora import Corpus, load
 from csc_tasks.errors import DataError, MissingSplit, SettingError
+from csc_tasks.llm.client import LLM
+from csc_tasks.llm.items import run_items
 from csc_tasks.llm.options import add_llm_arguments
-from csc_tasks.llm.runs import run_record, stage_models
+from csc_tasks.llm.progress import Progress
+from csc_tasks.question import Question
 
 STAGE = "stage"
 
@@ -36,13 +40,7 @@ STAGE = "stage"
 def add_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("corpus", metavar="CORPUS", help=f"{CORPUS} (ORG/NAME or ORG/NAME@REVISION)")
-    add(
-        "--out",
-        required=True,
-        type=Path,
-        metavar="DIR",
-        help="the dataset folder to write; the journal lies beside it",
-    )
+    runner.add_out(parser)
     add(
         "--split",
         action="append",
@@ -50,62 +48,78 @@ def add_arguments(parser: ArgumentParser) -> None:
         choices=SPLITS,
         help="label this split; repeatable (default: all there are)",
     )
-    add(
-        "--limit",
-        type=int,
-        metavar="N",
-        help="label N rows of each split; those of a smaller limit are among those of a larger one",
+    runner.add_limit(
+        parser,
+        "label N rows of each split; those of a smaller limit are among those of a larger one",
     )
-    add(
-        "--licence",
-        default="other",
-        metavar="ID",
-        help="the dataset's licence, as the Hub names it (default: other)",
-    )
-    add("--seed", type=int, default=0, metavar="N", help="another seed for the model (default: 0)")
+    runner.add_licence(parser)
+    runner.add_seed(parser, "another seed for the model (default: 0)")
     add_llm_arguments(parser)
 
 
-def main(args: Namespace) -> None:
-    import builders.scripted.answerer  # noqa: F401 - registers the stand-in
-    from csc_tasks.llm.client import llm_from_args
+class Stages(runner.Builder):
+    """A build of the same questions with new stages."""
 
-    started = time.time()
-    check_target(args.out)
-    if args.limit is not None and args.limit < 1:
-        raise SettingError(f"--limit {args.limit}: at least 1")
-    corpora = read_corpora(args.corpus, args.split)
-    rows = {split: corpus.items[: args.limit] for split, corpus in corpora.items()}
-    # What could not be written is better known before anybody is asked.
-    checked_splits(
-        "qa", {split: [question.to_row() for question in found] for split, found in rows.items()}
-    )
-    for corpus in corpora.values():
-        print(corpus.summary())
-    out = args.out.resolve()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with llm_from_args(args, out.with_name(f"{out.name}.journal.sqlite"), [STAGE]) as llm:
-        labelled, dropped = asyncio.run(label(llm, rows))
-        counts = report(rows, labelled, dropped)
+    OPTIONS = ("limit", "seed", "attempts", "licence")
+    stages = (STAGE,)
+
+    def __init__(self, args: Namespace) -> None:
+        super().__init__(args)
+        self.corpora = read_corpora(args.corpus, args.split)
+        self.questions: dict[str, Sequence[Question]] = {
+            split: corpus.items[: args.limit] for split, corpus in self.corpora.items()
+        }
+        # What could not be written is better known before anybody is asked.
+        checked_splits("qa", rows_of(self.questions))
+        for corpus in self.corpora.values():
+            print(corpus.summary())
+
+    def stand_in(self) -> None:
+        import builders.scripted.answerer  # noqa: F401 - registers itself
+
+    def card(self, record: Mapping) -> Card:
+        return stages_card(record, self.args.licence)
+
+    def make(self, llm: LLM) -> runner.Built:
+        labelled, dropped = asyncio.run(label(llm, self.questions))
         if not any(labelled.values()):
             reasons = count_lines({"dropped": dropped})[0]
             raise DataError(
-                f"none of the {sum(map(len, rows.values())):,} rows could be labelled, so nothing"
-                f" was written; {reasons}"
+                f"none of the {sum(map(len, self.questions.values())):,} rows could be labelled,"
+                f" so nothing was written; {reasons}"
             )
-        build = build_record(args, llm, corpora, counts)
-        run = run_record(llm, started)
-    parts = {
-        split: [question.to_row() for question in found]
-        for split, found in labelled.items()
-        if found
-    }
-    record = write_folder(out, {"qa": parts}, stages_card(build, args.licence), build, run)
-    print("\n".join(count_lines(counts)), contents_table(record["splits"]), sep="\n\n", end="\n\n")
-    print(
-        f"Wrote {args.out}; its README.md says how to load it. Every request is in"
-        f" {llm.journal.path}"
-    )
+        kept = {split: questions for split, questions in labelled.items() if questions}
+        counts = report(self.questions, labelled, dropped)
+        return runner.Built({"qa": rows_of(kept)}, self.record(llm, counts))
+
+    def record(self, llm: LLM, counts: dict) -> dict:
+        """What build.json says."""
+        corpora, name = self.corpora.values(), self.args.corpus
+        languages = sorted({language for corpus in corpora for language in corpus.languages})
+        return {
+            "builder": "qa-stages",
+            "settings": self.settings(llm),
+            "corpus": {
+                "name": Path(name).name if Path(name).expanduser().exists() else name,
+                "revision": next(iter(corpora)).revision,
+                "languages": languages,
+                "content_hash": {
+                    split: corpus.content_hash for split, corpus in self.corpora.items()
+                },
+            },
+            "models": self.models(llm),
+            "prompts": prompt_hashes(languages, ["qa_stage"]),
+            "counts": counts,
+        }
+
+
+def main(args: Namespace) -> None:
+    runner.run(Stages, args)
+
+
+def rows_of(questions: Mapping[str, Sequence[Question]]) -> dict[str, list[dict]]:
+    """Split -> rows."""
+    return {split: [question.to_row() for question in part] for split, part in questions.items()}
 
 
 def read_corpora(name: str, splits: list[str]) -> dict[str, Corpus]:
@@ -117,88 +131,62 @@ def read_corpora(name: str, splits: list[str]) -> dict[str, Corpus]:
             raise SettingError(f"{name} is one file, which is one split; give one --split")
         split = (splits or ["test"])[0]
         return {split: load(name, "qa", split)}
-    found = {}
-    missing = None
-    for split in splits or SPLITS:
+    if splits:
+        return {split: load(name, "qa", split) for split in splits}
+    corpora: dict[str, Corpus] = {}
+    missing = []
+    for split in SPLITS:
         try:
-            found[split] = load(name, "qa", split)
+            corpora[split] = load(name, "qa", split)
         except MissingSplit as error:
-            if splits:
-                raise
-            missing = missing or error
-    if not found:
-        raise missing
-    return found
+            missing.append(error)
+    if not corpora:
+        raise missing[0]
+    return corpora
 
 
-async def label(llm, rows: Mapping[str, tuple]) -> tuple[dict[str, list], Counter]:
+async def label(
+    llm: LLM, questions: Mapping[str, Sequence[Question]]
+) -> tuple[dict[str, list[Question]], Counter]:
     """Split -> questions with their new stages, and how many could not be labelled, by reason."""
-    from builders.qa.labels import stage_label
-    from csc_tasks.llm.items import run_items
-    from csc_tasks.llm.progress import Progress
 
-    async def worker(item):
+    async def worker(item: tuple[str, Question]) -> str:
         return await stage_label(llm, item[1])
 
-    items = [(split, question) for split, found in rows.items() for question in found]
+    items = [(split, question) for split, part in questions.items() for question in part]
     outcome = await run_items(items, worker, llm, Progress(len(items), "questions"))
-    labelled: dict[str, list] = {split: [] for split in rows}
+    labelled: dict[str, list[Question]] = {split: [] for split in questions}
     for (split, question), stage in outcome.results:
         labelled[split].append(replace(question, stage=stage))
     return labelled, outcome.dropped
 
 
-def report(rows: Mapping[str, tuple], labelled: Mapping[str, list], dropped: Counter) -> dict:
+def report(
+    questions: Mapping[str, Sequence[Question]],
+    labelled: Mapping[str, Sequence[Question]],
+    dropped: Counter,
+) -> dict:
     """The counts for the screen, the card and build.json."""
     before = {
         (question.conversation_id, question.turn_index): question.stage
-        for found in rows.values()
-        for question in found
+        for part in questions.values()
+        for question in part
     }
-    now = [
+    stages = [
         (before[question.conversation_id, question.turn_index], question.stage)
-        for found in labelled.values()
-        for question in found
+        for part in labelled.values()
+        for question in part
     ]
-    changes = Counter(f"{old} to {new}" for old, new in now if old is not None)
-    return {
+    counts = {
         "rows_read": len(before),
-        "rows_labelled": len(now),
+        "rows_labelled": len(stages),
         "rows_dropped": dict(sorted(dropped.items())),
-        "rows_by_stage": dict(sorted(Counter(stage for _, stage in now).items())),
-    } | ({"stages_before_to_stages_now": dict(sorted(changes.items()))} if changes else {})
-
-
-def build_record(args: Namespace, llm, corpora: Mapping[str, Corpus], counts: dict) -> dict:
-    """What build.json says: the same in two identical builds."""
-    from builders.wording import templates
-
-    first = next(iter(corpora.values()))
-    languages = sorted({language for corpus in corpora.values() for language in corpus.languages})
-    name = Path(args.corpus).name if Path(args.corpus).expanduser().exists() else args.corpus
-    return {
-        "builder": "qa-stages",
-        "settings": {
-            "limit": args.limit,
-            "seed": args.seed,
-            "attempts": args.attempts,
-            "licence": args.licence,
-            "sampling": llm.sampling,
-        },
-        "corpus": {
-            "name": name,
-            "revision": first.revision,
-            "languages": languages,
-            "content_hash": {split: corpus.content_hash for split, corpus in corpora.items()},
-        },
-        "models": stage_models(llm, [STAGE]),
-        "prompts": {
-            name: digest
-            for language in languages
-            for name, digest in templates(language).hashes("qa_stage").items()
-        },
-        "counts": counts,
+        "rows_by_stage": dict(sorted(Counter(stage for _, stage in stages).items())),
     }
+    changes = Counter(f"{old} to {new}" for old, new in stages if old is not None)
+    if changes:
+        counts["stages_before_to_stages_now"] = dict(sorted(changes.items()))
+    return counts
 
 
 if __name__ == "__main__":

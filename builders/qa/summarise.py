@@ -78,8 +78,8 @@ class Variant:
         """The prompt; a template of the user's need not have a place for every value."""
         if not self.template:
             return templates(language).messages("qa_summary", **values)
-        kept = {key: value for key, value in values.items() if key in placeholders(self.template)}
-        return chat_messages(self.template, kept, f"the prompt of --variant {self.name}")
+        used = {key: value for key, value in values.items() if key in placeholders(self.template)}
+        return chat_messages(self.template, used, f"the prompt of --variant {self.name}")
 
 
 _PARTS = {"tokens", "llm", "prompt"}
@@ -101,19 +101,19 @@ class Summariser:
 
         When a summary fails, the next one is made from the one before it and all turns since.
         """
-        found: dict[int, str | Dropped] = {}
+        summaries: dict[int, str | Dropped] = {}
         earlier, told = "", 0
         for pair in chosen.wanted:
             asked = chosen.asked[pair]
             if asked == 0:
-                found[pair] = ""
+                summaries[pair] = ""
                 continue
             try:
-                earlier = found[pair] = await self._summary(chosen, pair, earlier, told)
+                earlier = summaries[pair] = await self._summary(chosen, pair, earlier, told)
                 told = asked
             except Dropped as error:
-                found[pair] = error
-        return found
+                summaries[pair] = error
+        return summaries
 
     async def _summary(self, chosen, pair, earlier, told):
         language, most = chosen.raw.language, self.variant.tokens

@@ -18,9 +18,11 @@ def read_card(path: Path) -> Card:
     import yaml
 
     text = path.read_text(encoding="utf-8")
-    start = _FRONT_MATTER.match(text)
     try:
-        known = yaml.safe_load(start[1]) if start else None
+        start = _FRONT_MATTER.match(text)
+        if start is None:
+            raise LookupError("front matter")
+        known = yaml.safe_load(start[1])
         sections = {
             name: body.strip()
             for name, body in re.findall(

@@ -16,7 +16,6 @@ Nothing leaves the machine. The originals hold personal data: pass these files o
 not see them.
 """
 
-import hashlib
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -26,6 +25,7 @@ from builders.review.originals import originals_path, read_originals
 from builders.review.page import write_page
 from builders.review.table import DELIMITERS, write_table
 from csc_tasks.conversation import Conversation
+from csc_tasks.draws import digest
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.out import check_writable
 
@@ -80,16 +80,16 @@ def main(args: Namespace) -> None:
         raise SettingError(f"--sample {args.sample}: at least 1")
     _, rows = read_folder(args.folder)
     conversations = drawn(conversations_of(rows, args.folder).values(), args.sample, args.seed)
-    found = {name: turns for name, (_, turns) in read_originals(args.folder).items()}
+    originals = {name: turns for name, (_, turns) in read_originals(args.folder).items()}
     args.out.mkdir(parents=True, exist_ok=True)
     write_table(
         targets[0],
         conversations,
-        found,
+        originals,
         dict(zip(("comma", "semicolon", "tab"), DELIMITERS, strict=True))[args.delimiter],
     )
-    write_page(targets[1], args.folder.resolve().name, conversations, found)
-    beside = sum(one.conversation_id in found for one in conversations)
+    write_page(targets[1], args.folder.resolve().name, conversations, originals)
+    beside = sum(one.conversation_id in originals for one in conversations)
     turns = sum(len(one.dialogue) for one in conversations)
     print(
         f"conversations: {len(conversations):,} of {sum(map(len, _conversation_rows(rows)), 0):,},"
@@ -97,7 +97,7 @@ def main(args: Namespace) -> None:
     )
     print(
         f"with their original beside them: {beside:,}"
-        + ("" if found else f" (there is no {originals_path(args.folder).name})")
+        + ("" if originals else f" (there is no {originals_path(args.folder).name})")
     )
     if beside:
         print(
@@ -115,17 +115,17 @@ def conversations_of(
     """Id -> conversation for all configs of a folder that hold conversations. Raises DataError
     where none does.
     """
-    found = {}
+    conversations = {}
     for split_rows in _conversation_rows(rows):
         for i, row in enumerate(split_rows):
             one = Conversation.from_row(row, f"{folder} row {i}")
-            found[one.conversation_id] = one
-    if not found:
+            conversations[one.conversation_id] = one
+    if not conversations:
         raise DataError(
             f"{folder} holds no conversations (its configs: {', '.join(rows)}); a review needs"
             " csconv or rolecs"
         )
-    return found
+    return conversations
 
 
 def drawn(
@@ -135,10 +135,10 @@ def drawn(
     alone.
     """
 
-    def draw(one: Conversation) -> bytes:
-        return hashlib.sha256(f"review {seed} {one.conversation_id}".encode()).digest()
+    def place(one: Conversation) -> bytes:
+        return digest(f"review {seed} {one.conversation_id}")
 
-    return sorted(conversations, key=draw)[:sample]
+    return sorted(conversations, key=place)[:sample]
 
 
 def _conversation_rows(rows: Mapping[str, Mapping[str, list[dict]]]) -> list[list[dict]]:

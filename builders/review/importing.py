@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from builders.cards.render import contents_table, count_lines
+from builders.csconv.postfilter import RULES
 from builders.dataset import check_target, read_folder, write_folder
 from builders.review.dataset_card import read_card
 from builders.review.export import conversations_of
@@ -82,9 +83,9 @@ def main(args: Namespace) -> None:
         {f"review{f'_{number}' if number > 1 else ''}_disagreements": len(conflicts)}
     )
     made_of = {
-        f"{config}/{split}": found["content_sha256"]
+        f"{config}/{split}": content["content_sha256"]
         for config, parts in record["splits"].items()
-        for split, found in parts.items()
+        for split, content in parts.items()
     }
     settings = {
         "files": len(args.files),
@@ -113,10 +114,10 @@ def main(args: Namespace) -> None:
         args.out, reviewed.rows, replace(card, made=f"{card.made}\n\n{note}"), build, run
     )
     originals = read_originals(args.folder)
-    if kept := {new: originals[old] for old, new in reviewed.names.items() if old in originals}:
-        write_originals(args.out, kept)
+    if carried := {new: originals[old] for old, new in reviewed.names.items() if old in originals}:
+        write_originals(args.out, carried)
     print("\n".join(count_lines(counts)), contents_table(written["splits"]), sep="\n\n", end="\n\n")
-    print(f"Wrote {args.out}" + (f" and {originals_path(args.out)}" if kept else ""))
+    print(f"Wrote {args.out}" + (f" and {originals_path(args.out)}" if carried else ""))
 
 
 @dataclass(slots=True)
@@ -197,8 +198,6 @@ def _left(
 
 def _broken_rule(conversation: Conversation, before: Conversation) -> str | None:
     """A rule of CSConv that the conversation breaks and did not break before it was corrected."""
-    from builders.csconv.postfilter import RULES
-
     return next(
         (reason for rule in RULES if (reason := rule(conversation)) and not rule(before)), None
     )

@@ -25,32 +25,31 @@ def read_originals(folder: Path) -> dict[str, tuple[str, tuple[Turn, ...]]]:
     path = originals_path(folder)
     if not path.is_file():
         return {}
-    found = {}
+    originals = {}
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         place = f"{path.name}, line {number}"
         try:
             row = json.loads(line)
             turns = turns_of(row, "turns", place)
-            found[str(row["conversation_id"])] = str(row.get("source_id", "")), turns
+            originals[str(row["conversation_id"])] = str(row.get("source_id", "")), turns
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise DataError(
                 f"{place}: no object with conversation_id, source_id and turns ({error!r:.80})"
             ) from None
-    return found
+    return originals
 
 
 def write_originals(folder: Path, originals: Mapping[str, tuple[str, tuple[Turn, ...]]]) -> Path:
     """Write them beside `folder`, sorted by id, in one step; returns the file."""
-    return replace_file(
-        originals_path(folder), (_line(name, *found) for name, found in sorted(originals.items()))
-    )
+    lines = (_line(name, *original) for name, original in sorted(originals.items()))
+    return replace_file(originals_path(folder), lines)
 
 
 def _line(name: str, source_id: str, turns: tuple[Turn, ...]) -> str:
-    said = [{"speaker": turn.speaker, "text": turn.text} for turn in turns]
+    spoken = [{"speaker": turn.speaker, "text": turn.text} for turn in turns]
     return (
         json.dumps(
-            {"conversation_id": name, "source_id": source_id, "turns": said}, ensure_ascii=False
+            {"conversation_id": name, "source_id": source_id, "turns": spoken}, ensure_ascii=False
         )
         + "\n"
     )

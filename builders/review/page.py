@@ -15,6 +15,7 @@ from csc_tasks.errors import DataError
 from csc_tasks.framework import STRATEGIES
 from csc_tasks.languages import language
 from csc_tasks.languages.labels import CARDS, strategy_name
+from csc_tasks.out import replace_file
 from csc_tasks.reading import read_json
 
 FORMAT = "csc-tasks review, version 1"
@@ -61,7 +62,7 @@ def write_page(
     for part in ("page.css", "page.js"):
         page = page.replace(f"/* {part} */", (_TEMPLATE / part).read_text(encoding="utf-8"))
     # The data go in last: a text in them may look like one of the other marks.
-    path.write_text(page.replace("/* data */", _as_json(data), 1), encoding="utf-8", newline="\n")
+    replace_file(path, page.replace("/* data */", _as_json(data), 1))
 
 
 def read_decisions(path: Path, known: Mapping[str, Conversation]) -> list[Verdict]:

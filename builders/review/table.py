@@ -17,6 +17,7 @@ from builders.review.verdicts import Fix, Verdict, checked_fix, listed, turn_che
 from csc_tasks.conversation import Conversation, Turn
 from csc_tasks.errors import DataError
 from csc_tasks.languages.labels import strategy_name
+from csc_tasks.out import replace_file
 
 COLUMNS = (
     "conversation_id",
@@ -74,8 +75,10 @@ def write_table(
     originals: Mapping[str, Sequence[Turn]],
     delimiter: str,
 ) -> None:
-    """Write the table: UTF-8 with a byte order mark, every cell in quotes."""
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
+    """Write the table: UTF-8 with a byte order mark, every cell in quotes. It appears whole or not
+    at all; raises SettingError where it cannot be written.
+    """
+    with io.StringIO(newline="") as file:
         out = csv.writer(file, delimiter=delimiter, quoting=csv.QUOTE_ALL)
         out.writerow(COLUMNS)
         for conversation in conversations:
@@ -102,6 +105,7 @@ def write_table(
                 out.writerow(
                     [cells[3] if i == 3 else guarded(cell) for i, cell in enumerate(cells)]
                 )
+        replace_file(path, "\ufeff" + file.getvalue())
 
 
 def read_table(path: Path, known: Mapping[str, Conversation]) -> list[Verdict]:
@@ -112,20 +116,20 @@ def read_table(path: Path, known: Mapping[str, Conversation]) -> list[Verdict]:
     DataError that names every problem: an unknown id, a turn twice, a text that is not the
     dataset's, decisions of one conversation that differ, a correction that does not fit.
     """
-    found: dict[str, dict[int, dict[str, str]]] = {}
+    filled: dict[str, dict[int, dict[str, str]]] = {}
     problems = []
     for line, row in _rows(path):
         place = f"{path.name}, line {line}"
         try:
             name, number = _checked(row, known, place)
-            if found.setdefault(name, {}).setdefault(number, row) is not row:
+            if filled.setdefault(name, {}).setdefault(number, row) is not row:
                 raise DataError(
                     f"{place}: {name} turn {number} occurs twice; leave one of the rows"
                 )
         except DataError as error:
             problems.append(str(error))
     verdicts = []
-    for name, rows in found.items():
+    for name, rows in filled.items():
         try:
             if one := _verdict(known[name], rows, path.name):
                 verdicts.append(one)
@@ -191,19 +195,19 @@ def _checked(
         raise DataError(
             f"{place}: {name} has turns 1 to {len(conversation.dialogue)}, not {turn!r}"
         )
-    number, said = int(turn), conversation.dialogue[int(turn) - 1]
+    number, spoken = int(turn), conversation.dialogue[int(turn) - 1]
     if row["check"].strip() != turn_check(conversation, number):
         raise DataError(
             f"{place}: {name} turn {number} is not what was exported: dataset or check column have"
             " changed; export again"
         )
-    if _plain(said.text) not in (_plain(unguarded(row["text"])), _plain(row["text"])):
+    if _plain(spoken.text) not in (_plain(unguarded(row["text"])), _plain(row["text"])):
         found = repr(row["text"])[:60]
         raise DataError(
             f"{place}: {name} turn {number}: the text was changed in place, to {found}; corrections"
             " go into new_text"
         )
-    shown = strategy_name(said.strategy, conversation.language) if said.strategy else ""
+    shown = strategy_name(spoken.strategy, conversation.language) if spoken.strategy else ""
     if row["strategy"].strip() != shown:
         raise DataError(
             f"{place}: {name} turn {number}: the strategy was changed in place; corrections go into"

@@ -73,14 +73,16 @@ def checked_fix(
         line.rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n").strip().split("\n")
     )
     try:
-        found = strategy(label.strip()).id if label.strip() else ""
+        strategy_id = strategy(label.strip()).id if label.strip() else ""
     except UnknownStrategy as error:
         raise DataError(f"{place}: {error}") from None
-    if found and turn.speaker != SUPPORTER:
+    if strategy_id and turn.speaker != SUPPORTER:
         raise DataError(
             f"{place}: strategy {label.strip()!r} for a turn of the customer, who has none"
         )
-    fix = Fix(number, found if found != turn.strategy else "", text if text != turn.text else "")
+    if strategy_id == turn.strategy:
+        strategy_id = ""
+    fix = Fix(number, strategy_id, text if text != turn.text else "")
     return fix if fix.strategy or fix.text else None
 
 
@@ -132,8 +134,8 @@ def settle(
     for name, verdicts in by_conversation.items():
         settled[name] = verdicts[0]
         if len({(one.decision, one.fixes) for one in verdicts}) > 1:
-            said = "; ".join(f"{one.place}: {_described(one)}" for one in verdicts)
-            conflicts.append(f"{name}: {said}")
+            listing = "; ".join(f"{one.place}: {_described(one)}" for one in verdicts)
+            conflicts.append(f"{name}: {listing}")
             settled[name] = replace(verdicts[0], decision=on_conflict or "", fixes=())
     if conflicts and on_conflict is None:
         raise DataError(
@@ -151,10 +153,9 @@ def corrected(conversation: Conversation, one: Verdict) -> Conversation:
     for fix in one.fixes:
         old = turns[fix.turn - 1]
         turns[fix.turn - 1] = Turn(old.speaker, fix.text or old.text, fix.strategy or old.strategy)
-    said = [[turn.speaker, turn.strategy, turn.text] for turn in turns]
-    name = content_id(
-        conversation.conversation_id.rpartition("-")[0] or "reviewed", conversation.language, said
-    )
+    content = [[turn.speaker, turn.strategy, turn.text] for turn in turns]
+    prefix = conversation.conversation_id.rpartition("-")[0] or "reviewed"
+    name = content_id(prefix, conversation.language, content)
     fixed = replace(conversation, conversation_id=name, dialogue=tuple(turns))
     if problems := fixed.problems():
         raise DataError(

@@ -21,24 +21,28 @@ only adds to them.
 
 import asyncio
 import hashlib
-import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from builders.cards.render import contents_table, count_lines
+from builders import runner
+from builders.cards.render import Card, count_lines
 from builders.cards.rolecs import card
-from builders.dataset import check_target, write_folder
+from builders.rolecs.filters import bounds
+from builders.rolecs.maker import PROMPTS, Maker
 from builders.rolecs.pool import Profile, read_pool
-from builders.wording import both, building_languages
+from builders.rolecs.roles import STAGES, Pair
+from builders.wording import prompt_hashes
 from csc_tasks.conversation import Conversation, content_id
+from csc_tasks.corpora import load
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.framework import TOPICS
 from csc_tasks.languages.labels import topic_names
+from csc_tasks.llm.client import LLM
+from csc_tasks.llm.items import run_items
 from csc_tasks.llm.options import add_llm_arguments
-from csc_tasks.llm.runs import run_record, stage_models
+from csc_tasks.llm.progress import Progress
 
 ROLES = ("full", "no-assistant", "none")
 # All but Others, which has no case of its own (Section 4 of the paper: 7 topics x 1,948 profiles =
@@ -48,13 +52,7 @@ DEFAULT_TOPICS = tuple(topic for topic in TOPICS if topic != "Others")
 
 def add_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
-    add(
-        "--out",
-        required=True,
-        type=Path,
-        metavar="DIR",
-        help="the dataset folder to write; the journal lies beside it",
-    )
+    runner.add_out(parser)
     add(
         "--profiles",
         default="demo",
@@ -67,17 +65,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="A,B",
         help="topics, English or Chinese, separated by commas (default: the seven without Others)",
     )
-    add(
-        "--language",
-        default="both",
-        choices=[*building_languages(), "both"],
-        help="of the conversations (default: both, zh and en)",
-    )
-    add(
-        "--limit",
-        type=int,
-        metavar="N",
-        help="keep N conversations; those of a smaller limit are among those of a larger one",
+    runner.add_language(parser)
+    runner.add_limit(
+        parser, "keep N conversations; those of a smaller limit are among those of a larger one"
     )
     add(
         "--roles",
@@ -97,64 +87,78 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="K",
         help="for --roles none: how many of the examples are shown (default: 2)",
     )
-    add(
-        "--licence",
-        default="other",
-        metavar="ID",
-        help="the dataset's licence, as the Hub names it (default: other)",
-    )
-    add(
-        "--seed",
-        type=int,
-        default=0,
-        metavar="N",
-        help="another seed, other conversations (default: 0)",
-    )
+    runner.add_licence(parser)
+    runner.add_seed(parser, "another seed, other conversations (default: 0)")
     add_llm_arguments(parser)
 
 
-def main(args: Namespace) -> None:
-    import builders.scripted.roles  # noqa: F401 - registers the stand-in
-    from builders.rolecs.roles import STAGES
-    from csc_tasks.llm.client import llm_from_args
+class RoleCS(runner.Builder):
+    """A build of role-played conversations."""
 
-    started = time.time()
-    check_target(args.out)
-    languages = both() if args.language == "both" else (args.language,)
-    pairs = all_pairs(read_pool(args.profiles, languages), chosen_topics(args.topics))
-    if args.limit is not None and args.limit < 1:
-        raise SettingError(f"--limit {args.limit}: at least 1")
-    examples = chosen_examples(args, languages)
-    out = args.out.resolve()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with llm_from_args(
-        args, out.with_name(f"{out.name}.journal.sqlite"), STAGES[args.roles]
-    ) as llm:
-        made = asyncio.run(make(llm, pairs, args.roles, examples, args.limit, args.seed))
-        counts = made.report(len(pairs))
+    OPTIONS = ("seed", "roles", "limit", "attempts", "licence")
+
+    def __init__(self, args: Namespace) -> None:
+        super().__init__(args)
+        self.stages = STAGES[args.roles]
+        self.languages = runner.chosen_languages(args)
+        self.topics = chosen_topics(args.topics)
+        self.pairs = all_pairs(read_pool(args.profiles, self.languages), self.topics)
+        self.examples = chosen_examples(args, self.languages)
+
+    def stand_in(self) -> None:
+        import builders.scripted.roles  # noqa: F401 - registers itself
+
+    def card(self, record: Mapping) -> Card:
+        return card(record, self.args.licence)
+
+    def make(self, llm: LLM) -> runner.Built:
+        args, pairs = self.args, self.pairs
+        made = asyncio.run(make(llm, pairs, args.roles, self.examples, args.limit, args.seed))
         if not made.kept:
             reasons = count_lines({"dropped": made.dropped})[0]
             raise DataError(
                 f"none of the {made.tried:,} conversations can be used, so nothing was written;"
                 f" {reasons}"
             )
-        build = build_record(args, llm, pairs, counts, languages, examples)
-        run = run_record(llm, started)
-    rows = [conversation.to_row(roles=True) for conversation in made.kept]
-    record = write_folder(out, {"rolecs": {"train": rows}}, card(build, args.licence), build, run)
-    print("\n".join(count_lines(counts)), contents_table(record["splits"]), sep="\n\n", end="\n\n")
-    if args.limit and len(made.kept) < args.limit:
-        print(
-            f"Only {len(made.kept):,} of the {args.limit:,} asked for: all {len(pairs):,} pairs of"
-            " topic and profile were tried."
-        )
-    print(
-        f"Wrote {args.out}; its README.md says how to load it. Every request is in"
-        f" {llm.journal.path}"
-    )
+        notes = []
+        if args.limit and len(made.kept) < args.limit:
+            notes.append(
+                f"Only {len(made.kept):,} of the {args.limit:,} asked for: all {len(pairs):,}"
+                " pairs of topic and profile were tried."
+            )
+        rows = [conversation.to_row(roles=True) for conversation in made.kept]
+        record = self.record(llm, made.report(len(pairs)))
+        return runner.Built({"rolecs": {"train": rows}}, record, tuple(notes))
+
+    def record(self, llm: LLM, counts: dict) -> dict:
+        """What build.json says."""
+        settings = self.settings(llm, languages=list(self.languages), topics=self.topics)
+        settings["filters"] = bounds(self.languages)
+        if self.args.roles == "none":
+            settings["examples"] = [
+                example.conversation_id
+                for examples in self.examples.values()
+                for example in examples
+            ]
+        profiles = "\n".join(sorted({pair.profile for pair in self.pairs}))
+        return {
+            "builder": "rolecs",
+            "settings": settings,
+            "models": self.models(llm),
+            "prompts": prompt_hashes(self.languages, PROMPTS[self.args.roles]),
+            "profiles": {
+                "count": len({(pair.language, pair.profile) for pair in self.pairs}),
+                "sha256": hashlib.sha256(profiles.encode()).hexdigest()[:16],
+            },
+            "counts": counts,
+        }
 
 
-def chosen_topics(text: str) -> list:
+def main(args: Namespace) -> None:
+    runner.run(RoleCS, args)
+
+
+def chosen_topics(text: str) -> list[str]:
     """The topics named in `text`, separated by commas, in the framework's order; raises
     SettingError for an unknown one.
     """
@@ -168,12 +172,10 @@ def chosen_topics(text: str) -> list:
     return [topic for topic in TOPICS if topic in wanted]
 
 
-def all_pairs(profiles: Sequence[Profile], topics: Sequence) -> list:
+def all_pairs(profiles: Sequence[Profile], topics: Sequence[str]) -> list[Pair]:
     """Every topic with every profile, in an order that depends on each pair alone: a prefix is a
     random sample of them.
     """
-    from builders.rolecs.roles import Pair
-
     pairs = [
         Pair(
             content_id("pair", profile.language, topic, profile.text),
@@ -199,14 +201,12 @@ def chosen_examples(args: Namespace, languages: Sequence[str]) -> dict[str, list
         raise SettingError("--roles none needs --examples FILE: labelled conversations to show")
     if args.shots < 1:
         raise SettingError(f"--shots {args.shots}: at least 1")
-    from csc_tasks.corpora import load
-
     labelled = [item for item in load(args.examples, "csconv", "test").items if item.scored_turns()]
     chosen = {
         language: [item for item in labelled if item.language == language][: args.shots]
         for language in languages
     }
-    if missing := [language for language, found in chosen.items() if not found]:
+    if missing := [language for language, examples in chosen.items() if not examples]:
         raise SettingError(
             f"{args.examples} holds no labelled conversation in {missing[0]!r} to show as an"
             " example"
@@ -245,8 +245,8 @@ class Made:
 
 
 async def make(
-    llm,
-    pairs: Sequence,
+    llm: LLM,
+    pairs: Sequence[Pair],
     roles: str,
     examples: dict[str, list[Conversation]],
     limit: int | None,
@@ -257,10 +257,6 @@ async def make(
     Each round tries as many pairs as are still wanted, so no pair is tried that the limit does not
     need, and what is kept is a prefix of what a larger limit keeps.
     """
-    from builders.rolecs.maker import Maker
-    from csc_tasks.llm.items import run_items
-    from csc_tasks.llm.progress import Progress
-
     maker, made, seen = Maker(llm, roles, examples, seed), Made(), set()
     while made.tried < len(pairs) and (limit is None or len(made.kept) < limit):
         wanted = len(pairs) if limit is None else limit - len(made.kept)
@@ -276,45 +272,6 @@ async def make(
             made.kept.append(conversation)
     made.judged_no, made.refused, made.ended_by = maker.judged_no, maker.refused, maker.ended_by
     return made
-
-
-def build_record(
-    args: Namespace, llm, pairs: Sequence, counts: dict, languages: Sequence[str], examples: dict
-) -> dict:
-    """What build.json says: the same in two identical builds."""
-    from builders.rolecs.filters import bounds
-    from builders.rolecs.maker import PROMPTS
-    from builders.rolecs.roles import STAGES
-    from builders.wording import templates
-
-    settings = {
-        name: getattr(args, name) for name in ("seed", "roles", "limit", "attempts", "licence")
-    }
-    settings |= {"languages": list(languages), "topics": list(chosen_topics(args.topics))}
-    settings |= {"sampling": llm.sampling, "filters": bounds(languages)}
-    if args.roles == "none":
-        settings["examples"] = [
-            example.conversation_id for found in examples.values() for example in found
-        ]
-    return {
-        "builder": "rolecs",
-        "settings": settings,
-        "models": stage_models(llm, STAGES[args.roles]),
-        "prompts": {
-            name: digest
-            for language in languages
-            for name, digest in templates(language).hashes(*PROMPTS[args.roles]).items()
-        },
-        "profiles": {
-            "count": len({(pair.language, pair.profile) for pair in pairs}),
-            "sha256": (
-                hashlib.sha256(
-                    "\n".join(sorted({pair.profile for pair in pairs})).encode()
-                ).hexdigest()[:16]
-            ),
-        },
-        "counts": counts,
-    }
 
 
 if __name__ == "__main__":

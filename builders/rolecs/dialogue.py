@@ -75,9 +75,9 @@ async def play(roles: Roles, counts: Counter, assistant: bool = True, cap: int =
         if len(turns) == cap:
             break
         direction = await roles.direct(turns, plan.goal, plan.scenario)
-        said = await roles.speak(turns, direction, plan.scenario)
-        turns.append(Turn(CUSTOMER, said.reply))
-        finished = said.finished
+        reply = await roles.speak(turns, direction, plan.scenario)
+        turns.append(Turn(CUSTOMER, reply.reply))
+        finished = reply.finished
     if finished:
         return Played(tuple(turns), plan.scenario, plan.goal, BY_CUSTOMER)
     raise Dropped(f"no end within {cap} utterances", turns[-1].text)

@@ -67,8 +67,8 @@ def too_many_utterances(conversation: Conversation) -> str | None:
 def one_sided(conversation: Conversation) -> str | None:
     """Either side, whichever it is, has less than LEAST_SHARE of the utterances."""
     for speaker in (SUPPORTER, CUSTOMER):
-        said = sum(turn.speaker == speaker for turn in conversation.dialogue)
-        if said < LEAST_SHARE * len(conversation.dialogue):
+        utterances = sum(turn.speaker == speaker for turn in conversation.dialogue)
+        if utterances < LEAST_SHARE * len(conversation.dialogue):
             return f"{speaker} says less than a third"
     return None
 
@@ -130,12 +130,12 @@ def strategy_in_text(conversation: Conversation) -> str | None:
 
 def repeats_itself(conversation: Conversation) -> str | None:
     """One side says an utterance of more than a few words twice, word for word."""
-    said = Counter(
+    utterances = Counter(
         (turn.speaker, turn.text.casefold())
         for turn in conversation.dialogue
         if len(turn.text) > 12
     )
-    return "says the same twice" if any(count > 1 for count in said.values()) else None
+    return "says the same twice" if any(count > 1 for count in utterances.values()) else None
 
 
 def wrong_language(conversation: Conversation) -> str | None:

@@ -40,7 +40,7 @@ class Maker:
     ) -> None:
         self.llm, self.roles, self.seed = llm, roles, seed
         self.examples = {
-            language: example_text(found, language) for language, found in examples.items()
+            language: example_text(chosen, language) for language, chosen in examples.items()
         }
         self.judged_no: Counter = Counter()
         self.refused: Counter = Counter()
@@ -73,9 +73,9 @@ class Maker:
             played = await dialogue.play(roles, self.refused, assistant=self.roles == "full")
             turns, scenario, goal = played.turns, played.scenario, played.goal
             self.ended_by[played.ended_by] += 1
-        said = [[turn.speaker, turn.strategy, turn.text] for turn in turns]
+        content = [[turn.speaker, turn.strategy, turn.text] for turn in turns]
         return Conversation(
-            content_id("rolecs", pair.language, said),
+            content_id("rolecs", pair.language, content),
             pair.language,
             pair.topic,
             "RoleCS",

@@ -32,8 +32,8 @@ def read_pool(name: str, languages: Sequence[str]) -> list[Profile]:
 
     Raises DataError for a line that is no profile and for a language without any.
     """
-    found = _demo(languages) if name == "demo" else _from_file(Path(name).expanduser())
-    chosen = list(dict.fromkeys(profile for profile in found if profile.language in languages))
+    profiles = _demo(languages) if name == "demo" else _from_file(Path(name).expanduser())
+    chosen = list(dict.fromkeys(profile for profile in profiles if profile.language in languages))
     for language in languages:
         if not any(profile.language == language for profile in chosen):
             raise DataError(

@@ -6,6 +6,7 @@ Source of the five: the quality control of RoleCS in arXiv 2508.04423.
 
 from collections.abc import Sequence
 
+from builders.asking import ask_form
 from builders.transcript import history
 from builders.wording import templates
 from csc_tasks.conversation import Conversation
@@ -43,11 +44,8 @@ async def judge(llm: LLM, conversation: Conversation, item_id: str) -> Sequence[
         goal=conversation.goal,
         history=history(conversation.dialogue, conversation.language, strategies=True),
     )
-    answer = await llm.ask(
-        stage="judge",
-        messages=messages,
-        item_id=item_id,
-        reply=Verdict,
-        sampling={"temperature": 0},
+    sampling = {"temperature": 0}
+    verdict = await ask_form(
+        llm, Verdict, stage="judge", messages=messages, item_id=item_id, sampling=sampling
     )
-    return answer.parsed.failed()
+    return verdict.failed()

@@ -15,10 +15,11 @@ role write everything at once. The last two are the baselines of Table 7.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, create_model
 
+from builders.asking import ask_form
 from builders.transcript import history, strategy_lines
 from builders.turn_forms import Label, Utterance, WrittenTurn, labelled
 from builders.wording import templates
@@ -85,8 +86,10 @@ def chosen(language: str, offered: tuple[Strategy, ...], with_reply: bool) -> ty
     One that is known but not offered is no malformed reply: the dialogue's rules deal with it, and
     count it.
     """
-    names = [strategy_name(strategy.id, language) for strategy in offered]
-    fields = {"strategy": (Annotated[Label, Field(json_schema_extra={"enum": names})], ...)}
+    names: list[Any] = [strategy_name(strategy.id, language) for strategy in offered]
+    fields: dict[str, Any] = {
+        "strategy": (Annotated[Label, Field(json_schema_extra={"enum": names})], ...)
+    }
     if with_reply:
         fields["reply"] = (Utterance, ...)
     return create_model("ChosenAndSaid" if with_reply else "Chosen", __base__=Form, **fields)
@@ -131,11 +134,10 @@ class Roles:
         form = chosen(self.pair.language, offered, False)
         values = {"strategies": strategy_lines(offered, self.pair.language), "scenario": scenario}
         values["history"] = history(turns, self.pair.language, strategies=True)
-        return (
-            await self._ask(
-                "supporter_assistant", "rolecs_supporter_assistant", form, repeat=repeat, **values
-            )
-        ).strategy
+        choice = await self._ask(
+            "supporter_assistant", "rolecs_supporter_assistant", form, repeat=repeat, **values
+        )
+        return choice.strategy
 
     async def support(self, turns: Sequence[Turn], strategy: Strategy, scenario: str) -> str:
         """The supporter: the next utterance, with this strategy."""
@@ -147,7 +149,8 @@ class Roles:
             "scenario": scenario,
         }
         values["history"] = history(turns, language, strategies=True)
-        return (await self._ask("supporter", "rolecs_supporter", Said, **values)).reply
+        answer = await self._ask("supporter", "rolecs_supporter", Said, **values)
+        return answer.reply
 
     async def choose_and_support(
         self, turns: Sequence[Turn], offered: tuple[Strategy, ...], scenario: str, repeat: int
@@ -156,10 +159,10 @@ class Roles:
         form = chosen(self.pair.language, offered, True)
         values = {"strategies": strategy_lines(offered, self.pair.language), "scenario": scenario}
         values["history"] = history(turns, self.pair.language, strategies=True)
-        found = await self._ask(
+        choice = await self._ask(
             "supporter", "rolecs_supporter_alone", form, repeat=repeat, **values
         )
-        return found.strategy, found.reply
+        return choice.strategy, choice.reply
 
     async def direct(self, turns: Sequence[Turn], goal: str, scenario: str) -> str:
         """The customer's assistant: what to do next. It stands on the customer's side and sees no
@@ -170,9 +173,10 @@ class Roles:
             "goal": goal,
             "scenario": scenario,
         }
-        return (
-            await self._ask("customer_assistant", "rolecs_customer_assistant", Direction, **values)
-        ).direction
+        reply = await self._ask(
+            "customer_assistant", "rolecs_customer_assistant", Direction, **values
+        )
+        return reply.direction
 
     async def speak(self, turns: Sequence[Turn], direction: str, scenario: str) -> CustomerSaid:
         """The customer."""
@@ -203,8 +207,6 @@ class Roles:
 
     async def _ask(self, stage, prompt, form, repeat=0, **values):
         messages = templates(self.pair.language).messages(prompt, **values)
-        return (
-            await self.llm.ask(
-                stage=stage, messages=messages, item_id=self.item_id, reply=form, repeat=repeat
-            )
-        ).parsed
+        return await ask_form(
+            self.llm, form, stage=stage, messages=messages, item_id=self.item_id, repeat=repeat
+        )

@@ -89,7 +89,7 @@ def refine(request: Request) -> str | Reply:
     wording, strategy = bank(language).generic["refine"], recognise(answer, language)
     for plain, polite in wording["swap"]:
         before = r"(?<!\w)" if language == "en" and plain[0].isalpha() else ""
-        answer = re.sub(before + re.escape(plain), lambda _, polite=polite: polite, answer)
+        answer = re.sub(before + re.escape(plain), polite.replace("\\", r"\\"), answer)
     if language == "zh" and answer[-1] not in "。！？!?…）":
         answer += "。"
     parts = [pick(rng, wording["lead"][strategy]), answer, pick(rng, wording["tail"][strategy])]
@@ -107,26 +107,22 @@ def stage(request: Request) -> str:
         spoken = [turn.speaker for turn in turns_in(values["history"], language)]
     except StopIteration:  # a summary in place of the turns
         spoken = [SUPPORTER, CUSTOMER, SUPPORTER]
-    found = (
-        "late"
-        if closing and len(spoken) > 2
-        else "early"
-        if spoken.count(SUPPORTER) <= 1
-        else "mid"
-    )
-    return json.dumps({"stage": found})
+    label = "early" if spoken.count(SUPPORTER) <= 1 else "mid"
+    if closing and len(spoken) > 2:
+        label = "late"
+    return json.dumps({"stage": label})
 
 
 def parts_of(text: str, language: str) -> dict[str, str]:
     """The parts of a summary of ours; the words of another author, up to the first part of ours,
     are under `issue` as they are.
     """
-    found = {"issue": text}
+    parts = {"issue": text}
     for name in reversed(PARTS[1:]):
         pattern = inverted(words(language)["summary"][name], _PLACE)
-        if match := re.fullmatch(rf"(.*?)\s*{pattern}", found["issue"], re.DOTALL):
-            found |= {"issue": match[1], name: match[name]}
-    return {name: part for name, part in found.items() if part}
+        if match := re.fullmatch(rf"(.*?)\s*{pattern}", parts["issue"], re.DOTALL):
+            parts |= {"issue": match[1], name: match[name]}
+    return {name: part for name, part in parts.items() if part}
 
 
 def updated(parts: dict[str, str], turns: Sequence[Turn], language: str) -> dict[str, str]:
@@ -135,12 +131,12 @@ def updated(parts: dict[str, str], turns: Sequence[Turn], language: str) -> dict
     between, nothing = wording["between"], wording["nothing"]
     facts = parts.get("facts", "").split(between) if "facts" in parts else []
     for turn in turns:
-        said = [
+        clauses = [
             sentence
             for text in _SENTENCE[language].findall(turn.text)
             if (sentence := _plain(text, language))
         ]
-        told = [sentence for sentence in said if len(sentence) >= SHORTEST[language]]
+        told = [sentence for sentence in clauses if len(sentence) >= SHORTEST[language]]
         if turn.speaker == CUSTOMER:
             issues = [
                 sentence
@@ -157,7 +153,9 @@ def updated(parts: dict[str, str], turns: Sequence[Turn], language: str) -> dict
             done = [sentence for sentence in told if re.search(wording["done"], sentence)]
             parts["agent"] = _shortened((done or told)[-1], language)
         stated = [
-            sentence for sentence in said if turn.speaker == CUSTOMER or sentence[-1] not in "?？"
+            sentence
+            for sentence in clauses
+            if turn.speaker == CUSTOMER or sentence[-1] not in "?？"
         ]
         clauses = [
             _plain(clause, language)
@@ -184,24 +182,26 @@ def fitted(parts: Mapping[str, str], bound: int, language: str) -> str:
     """
     wording = words(language)
     facts = parts["facts"].split(wording["between"]) if "facts" in parts else []
-    kept = dict(parts)
+    shortened = dict(parts)
     while True:
-        kept = {name: part for name, part in kept.items() if name != "facts"} | (
+        shortened = {name: part for name, part in shortened.items() if name != "facts"} | (
             {"facts": wording["between"].join(facts)} if facts else {}
         )
         named = [
-            kept[name] if name == "issue" else wording["summary"][name].format(**{name: kept[name]})
+            shortened[name]
+            if name == "issue"
+            else wording["summary"][name].format(**{name: shortened[name]})
             for name in PARTS
-            if name in kept
+            if name in shortened
         ]
         text = ("" if language == "zh" else " ").join(named)
         if estimate(text) <= bound:
             return text
         if len(facts) > 1:
             facts = facts[1:]
-        elif spare := [name for name in ("asked", "agent", "facts") if name in kept]:
+        elif spare := [name for name in ("asked", "agent", "facts") if name in shortened]:
             facts = [] if spare[0] == "facts" else facts
-            del kept[spare[0]]
+            del shortened[spare[0]]
         else:
             return _within(text, bound, language)
 
@@ -224,11 +224,10 @@ def _plain(sentence: str, language: str) -> str:
 
 def _shortened(sentence: str, language: str) -> str:
     longest, sentence = LONGEST[language], sentence.rstrip(".。 ")
-    return (
-        sentence
-        if len(sentence) <= longest
-        else sentence[:longest].rsplit(" " if language == "en" else "，", 1)[0] + "…"
-    )
+    if len(sentence) <= longest:
+        return sentence
+    gap = " " if language == "en" else "，"
+    return sentence[:longest].rsplit(gap, 1)[0] + "…"
 
 
 for _function in (moderate, summary, refine, stage):

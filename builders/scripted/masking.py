@@ -9,6 +9,7 @@ stay: they are facts of the case, or what a supporter would say aloud.
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
 from builders.scripted.recognise import words
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn
@@ -98,7 +99,7 @@ def masked(turns: Sequence[Turn], language: str) -> list[Turn]:
     occurs again.
     """
     names: set[str] = set()
-    found = []
+    masked_turns = []
     for i, turn in enumerate(turns):
         text = turn.text
         for placeholder, pattern in _ALWAYS[language]:
@@ -113,13 +114,10 @@ def masked(turns: Sequence[Turn], language: str) -> list[Turn]:
             if question.search(asked) or (
                 placeholder not in ("[name]", "[姓名]") and question.search(text)
             ):
-                text = answer.sub(
-                    lambda match, placeholder=placeholder: _replaced(match[0], placeholder, names),
-                    text,
-                )
-        found.append(Turn(turn.speaker, text, turn.strategy))
+                text = answer.sub(partial(_replaced, placeholder=placeholder, names=names), text)
+        masked_turns.append(Turn(turn.speaker, text, turn.strategy))
     if not names:
-        return found
+        return masked_turns
     # Only whole names: a surname such as "May" alone would hit other words.
     again = re.compile(rf"\b(?:{'|'.join(map(re.escape, sorted(names, key=len, reverse=True)))})\b")
     return [
@@ -128,14 +126,15 @@ def masked(turns: Sequence[Turn], language: str) -> list[Turn]:
             again.sub("[name]" if language == "en" else "[姓名]", turn.text),
             turn.strategy,
         )
-        for turn in found
+        for turn in masked_turns
     ]
 
 
-def _replaced(text: str, placeholder: str, names: set[str]) -> str:
-    """The placeholder for `text`, leading words that are no name put back; names are added to
+def _replaced(match: re.Match[str], placeholder: str, names: set[str]) -> str:
+    """The placeholder for a match, leading words that are no name put back; names are added to
     `names`.
     """
+    text = match[0]
     if placeholder != "[name]":
         return placeholder
     no_names = words("en")["no_names"]

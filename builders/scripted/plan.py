@@ -8,7 +8,17 @@ A Scenario is all that the other parts need: `builders.scripted.player` decides 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from builders.scripted.phrases import Bank, bank, draw, fill, pick, slot_values, voiced, weighted
+from builders.scripted.phrases import (
+    Bank,
+    bank,
+    draw,
+    fill,
+    jobs_at,
+    pick,
+    slot_values,
+    voiced,
+    weighted,
+)
 from csc_tasks.languages.labels import topic_label
 
 MOODS = {"calm": 0.28, "worried": 0.22, "angry": 0.22, "hurried": 0.14, "chatty": 0.14}
@@ -136,9 +146,7 @@ def _slots(phrases: Bank, problem: Mapping, rng) -> dict[str, str]:
         "surname": surname,
         "title": pick(rng, tuple(generic["honorific"].values())).format(surname=surname),
         "years_old": str(age),
-        "job": pick(
-            rng, generic["lists"]["job_senior" if age >= 60 else "job_young" if age < 25 else "job"]
-        ),
+        "job": pick(rng, generic["lists"][jobs_at(age)]),
         "city": pick(rng, generic["lists"]["city"]),
         "branch": pick(rng, generic["lists"]["branch"]),
         "agent": digits(4) if zh else pick(rng, generic["lists"]["agent"]),
@@ -166,7 +174,8 @@ def _agenda(problem: Mapping, outcome: str, mood: str, is_upset: bool, rng) -> l
     """What the customer means to do, as acts of `builders.scripted.player`: the way to this
     outcome, with what the mood adds.
     """
-    agenda = ["why"] if rng.random() < (0.3 if mood == "hurried" else 0.46) else []
+    asks_why = 0.3 if mood == "hurried" else 0.46
+    agenda = ["why"] if rng.random() < asks_why else []
     if outcome == "solved":
         agenda += ["how", "rather"] if rng.random() < 0.3 else ["do"]
         agenda += ["seen"]

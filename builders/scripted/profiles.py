@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
-from builders.scripted.phrases import FOLDER, bank, check_spoken, draw, fill, pick
+from builders.scripted.phrases import FOLDER, bank, check_spoken, draw, fill, jobs_at, pick
 from builders.scripted.reading import inverted, read_back
 from csc_tasks.llm.backends import register_scripted
 from csc_tasks.llm.exchange import Request
@@ -39,13 +39,13 @@ def who(language: str, text: str, template: str) -> dict[str, str]:
     """
     generic = bank(language).generic
     match = re.fullmatch(inverted(words(language)[template], r"\{(\w+)\}"), text, re.DOTALL)
-    found = match.groupdict() if match else {}
+    values = match.groupdict() if match else {}
     for honorific in generic["honorific"].values():
-        if titled := re.fullmatch(inverted(honorific, r"\{(\w+)\}"), found.get("title", "")):
-            found["surname"] = titled["surname"]
+        if titled := re.fullmatch(inverted(honorific, r"\{(\w+)\}"), values.get("title", "")):
+            values["surname"] = titled["surname"]
     moods = {wording: mood for mood, wording in generic["moods"].items()}
-    temper = found.get("temper") or found.get("communication_preference")
-    return found | ({"mood": moods[temper]} if temper in moods else {})
+    temper = values.get("temper") or values.get("communication_preference")
+    return values | ({"mood": moods[temper]} if temper in moods else {})
 
 
 def profile(request: Request) -> str:
@@ -54,11 +54,11 @@ def profile(request: Request) -> str:
     """
     language, _, _ = read_back(request.messages, "profile_extract")
     slots = _customer(language, request.item_id)
-    found = {
+    values = {
         "demographics": fill(words(language)["demographics"], slots),
         "financial_status": slots["money"],
     }
-    return json.dumps(found | {"communication_preference": slots["temper"]}, ensure_ascii=False)
+    return json.dumps(values | {"communication_preference": slots["temper"]}, ensure_ascii=False)
 
 
 def describe(request: Request) -> str:
@@ -73,7 +73,7 @@ def _customer(language, key):
     rng, generic = draw("profile", language, key), bank(language).generic
     lists = generic["lists"]
     age = AGES[0] + int(rng.random() * (AGES[1] - AGES[0] + 1))
-    job = pick(rng, lists["job_senior" if age >= 60 else "job_young" if age < 25 else "job"])
+    job = pick(rng, lists[jobs_at(age)])
     if language == "en":
         job = f"{'an' if job[0] in 'aeiou' else 'a'} {job}"
     title = pick(rng, tuple(generic["honorific"].values())).format(

@@ -3,7 +3,7 @@ text that a language model gets.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from builders.scripted.phrases import LANGUAGES
@@ -17,7 +17,7 @@ _TAGGED = re.compile(r"\[([^\]]+)\] (.*)")
 _PLACE = r"\$\{(\w+)\}"
 
 
-def read_back(messages: Sequence[dict], *names: str) -> tuple[str, str, dict[str, str]]:
+def read_back(messages: Sequence[Mapping], *names: str) -> tuple[str, str, dict[str, str]]:
     """(language, template, its values) of a prompt rendered from one of the templates `names`;
     raises DataError for any other prompt.
     """
@@ -41,9 +41,9 @@ def turns_in(history: str, language: str) -> list[Turn]:
         if (
             speaker == SUPPORTER
             and (tagged := _TAGGED.match(text))
-            and (found := find_strategy(tagged[1], ids=False))
+            and (named := find_strategy(tagged[1], ids=False))
         ):
-            strategy, text = found.id, tagged[2]
+            strategy, text = named.id, tagged[2]
         turns.append(Turn(speaker, text, strategy))
     return turns
 

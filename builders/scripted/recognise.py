@@ -52,20 +52,22 @@ def recognise(text: str, language: str, *, first: bool = False, last: bool = Fal
 def recognised(turns: Sequence[Turn], language: str) -> list[str]:
     """For every turn the strategy of a supporter turn, "" for a customer turn."""
     spoken = [i for i, turn in enumerate(turns) if turn.speaker == SUPPORTER]
-    found = [""] * len(turns)
+    strategies = [""] * len(turns)
     for i in spoken:
-        found[i] = recognise(turns[i].text, language, first=i == spoken[0], last=i == spoken[-1])
-    return found
+        strategies[i] = recognise(
+            turns[i].text, language, first=i == spoken[0], last=i == spoken[-1]
+        )
+    return strategies
 
 
 def topic_of(turns: Sequence[Turn], language: str) -> str:
     """The English name of the topic that a dialogue is about: by the phrases of the stand-in's
     problems, else by words, else Others.
     """
-    said = [_plain(turn.text) for turn in turns]
+    texts = [_plain(turn.text) for turn in turns]
     votes: Counter = Counter()
     for pieces, topic in _topic_phrases(language):
-        if any(_has(text, pieces) for text in said):
+        if any(_has(text, pieces) for text in texts):
             votes[topic] += sum(map(len, pieces))
     if votes:
         return votes.most_common(1)[0][0]
@@ -123,10 +125,10 @@ def _phrases(language: str) -> list[tuple[tuple[str, ...], str, bool]]:
 
 def _supporter_templates(phrases: Bank) -> Iterator[tuple[str, str, bool]]:
     generic = phrases.generic
-    for key, found in generic["supporter"].items():
+    for key, templates in generic["supporter"].items():
         strategy, _, rest = key.partition("_")
         if strategy in BY_ID:
-            lists = [found] if isinstance(found, list) else found.values()
+            lists = [templates] if isinstance(templates, list) else templates.values()
             whole = not rest.startswith(("lead", "tail", "again", "checked"))
             yield from (
                 (strategy, template, whole) for templates in lists for template in templates
@@ -159,7 +161,9 @@ def _topic_phrases(language: str) -> list[tuple[tuple[str, ...], str]]:
     owners: dict[tuple[str, ...], set[str]] = {}
     for problem in bank(language).problems.values():
         asked = [
-            question for found in problem["ask"].values() for question in (*found["q"], *found["a"])
+            template
+            for exchange in problem["ask"].values()
+            for template in (*exchange["q"], *exchange["a"])
         ]
         told = [
             template
@@ -170,9 +174,9 @@ def _topic_phrases(language: str) -> list[tuple[tuple[str, ...], str]]:
             owners.setdefault(_pieces(template, language), set()).add(problem["topic"])
     shortest = {"zh": 7, "en": 18}[language]
     return [
-        (pieces, *of)
-        for pieces, of in owners.items()
-        if len(of) == 1 and sum(map(len, pieces)) >= shortest
+        (pieces, min(topics))
+        for pieces, topics in owners.items()
+        if len(topics) == 1 and sum(map(len, pieces)) >= shortest
     ]
 
 
@@ -217,6 +221,6 @@ def _patterns(language: str) -> list[tuple[str, re.Pattern, str]]:
 @cache
 def _topic_words(language: str) -> dict[str, re.Pattern]:
     return {
-        topic: re.compile("|".join(found), re.IGNORECASE)
-        for topic, found in words(language)["topics"].items()
+        topic: re.compile("|".join(topic_words), re.IGNORECASE)
+        for topic, topic_words in words(language)["topics"].items()
     }

@@ -39,20 +39,20 @@ def check(request: Request) -> str:
     """Abusive or unprofessional where one of the listed words stands."""
     language, _, values = read_back(request.messages, "csconv_check")
     turns = turns_in(values["dialogue"], language)
-    said = {
+    spoken = {
         speaker: "\n".join(turn.text for turn in turns if turn.speaker == speaker)
         for speaker in (CUSTOMER, SUPPORTER)
     }
     return _json(
-        abusive=bool(_any_of(language, "abusive").search("\n".join(said.values()))),
-        unprofessional=bool(_any_of(language, "unprofessional").search(said[SUPPORTER])),
+        abusive=bool(_any_of(language, "abusive").search("\n".join(spoken.values()))),
+        unprofessional=bool(_any_of(language, "unprofessional").search(spoken[SUPPORTER])),
     )
 
 
 def topic(request: Request) -> str:
     language, _, values = read_back(request.messages, "csconv_topic")
-    found = topic_of(turns_in(values["dialogue"], language), language)
-    return _json(topic=topic_label(found, language))
+    named = topic_of(turns_in(values["dialogue"], language), language)
+    return _json(topic=topic_label(named, language))
 
 
 def rewrite(request: Request) -> str:
@@ -123,7 +123,7 @@ def judge(request: Request) -> str:
     except DataError:
         return roles.judge(request)
     turns = turns_in(values["history"], language)
-    said = Counter(
+    spoken = Counter(
         (turn.speaker, turn.text)
         for turn in turns
         if len(turn.text) > {"zh": 8, "en": 20}[language]
@@ -137,7 +137,7 @@ def judge(request: Request) -> str:
     )
     last = max((i for i, strategy in enumerate(used) if strategy == "AC"), default=-1)
     return _json(
-        coherent=max(said.values(), default=0) <= MOST_REPEATS,
+        coherent=max(spoken.values(), default=0) <= MOST_REPEATS,
         empathetic=answered or not upset,
         strategies_fit=Counter(used).most_common(1)[0][0] != "Others"
         and 3 * (last + 1) > 2 * len(used),

@@ -29,9 +29,10 @@ from builders.scripted.player import (
 )
 from builders.scripted.profiles import who, words
 from builders.scripted.reading import read_back, turns_in
+from builders.turn_forms import known_strategy
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn
 from csc_tasks.framework import STRATEGIES, TOPICS
-from csc_tasks.languages.labels import find_strategy, strategy_name, topic_label, topic_name
+from csc_tasks.languages.labels import strategy_name, topic_label, topic_name
 from csc_tasks.llm.backends import register_scripted
 from csc_tasks.llm.exchange import Request
 
@@ -63,8 +64,8 @@ class Case(Scenario):
 
     @property
     def problem(self):
-        found = self.phrases.problems[self.problem_id]
-        return {**found, "identity": "phone"} if found["identity"] == "none" else found
+        problem = self.phrases.problems[self.problem_id]
+        return {**problem, "identity": "phone"} if problem["identity"] == "none" else problem
 
 
 def case(item_id: str, language: str, topic: str, number: int, customer: dict[str, str]) -> Case:
@@ -76,11 +77,12 @@ def case(item_id: str, language: str, topic: str, number: int, customer: dict[st
     ]
     seed = f"{item_id}/{number}"
     planned = plan(seed, language, pick(draw(seed, "problem"), problems))
-    slots = planned.slots | {
-        name: customer[name] for name in ("title", "surname") if name in customer
-    }
-    kept = {field.name: getattr(planned, field.name) for field in fields(Scenario)}
-    return Case(**kept | {"slots": slots, "opens": "supporter", "doubles": False})
+    slots = dict(planned.slots)
+    for name in ("title", "surname"):
+        if name in customer:
+            slots[name] = customer[name]
+    scenario = {field.name: getattr(planned, field.name) for field in fields(Scenario)}
+    return Case(**scenario | {"slots": slots, "opens": "supporter", "doubles": False})
 
 
 def case_text(found: Case) -> str:
@@ -105,9 +107,9 @@ def case_behind(item_id: str, language: str, scenario: str) -> Case:
     named = {shown(topic): topic for topic in TOPICS}
     topic = named.get(customer.get("topic", ""), TOPICS[0])
     for number in range(TRIES):
-        found = case(item_id, language, topic, number, customer)
-        if case_text(found) == scenario:
-            return found
+        candidate = case(item_id, language, topic, number, customer)
+        if case_text(candidate) == scenario:
+            return candidate
     return case(item_id, language, topic, 0, customer)
 
 
@@ -164,12 +166,12 @@ def planner(request: Request) -> str:
     )
     chosen = case(request.item_id, language, topic, 0, customer)
     for number in range(TRIES):
-        found = case(request.item_id, language, topic, number, customer)
+        planned = case(request.item_id, language, topic, number, customer)
         if (
-            found.mood == customer.get("mood", found.mood)
-            and case_behind(request.item_id, language, case_text(found)) == found
+            planned.mood == customer.get("mood", planned.mood)
+            and case_behind(request.item_id, language, case_text(planned)) == planned
         ):
-            chosen = found
+            chosen = planned
             break
     return _json(scenario=case_text(chosen), goal=chosen.goal)
 
@@ -196,7 +198,7 @@ def supporter(request: Request) -> str:
         turns_in(values["history"], language),
     )
     if name == "rolecs_supporter":
-        return _json(reply=_supporter_says(state, find_strategy(values["strategy"]).id))
+        return _json(reply=_supporter_says(state, known_strategy(values["strategy"])))
     strategy = next_strategy(state, _offered(values["strategies"], language), RANDOM_ALONE)
     return _json(strategy=strategy_name(strategy, language), reply=_supporter_says(state, strategy))
 
@@ -225,8 +227,8 @@ def writer(request: Request) -> str:
     """A whole conversation at once: the same roles, one after the other."""
     language, _, values = read_back(request.messages, "rolecs_whole")
     topic = topic_name(values["topic"])
-    found = case(request.item_id, language, topic, 0, who(language, values["profile"], "profile"))
-    state, finished = begin(found), False
+    planned = case(request.item_id, language, topic, 0, who(language, values["profile"], "profile"))
+    state, finished = begin(planned), False
     while len(state.turns) < int(values["cap"]):
         strategy = next_strategy(state, open_strategies(state.turns, finished), RANDOM_WRITER)
         state = _said(state, strategy, _supporter_says(state, strategy))
@@ -241,7 +243,7 @@ def writer(request: Request) -> str:
     dialogue = [
         {"speaker": turn.speaker, "strategy": name, "text": turn.text} for turn, name in named
     ]
-    return _json(scenario=case_text(found), goal=found.goal, dialogue=dialogue)
+    return _json(scenario=case_text(planned), goal=planned.goal, dialogue=dialogue)
 
 
 def judge(request: Request) -> str:

@@ -140,11 +140,8 @@ def customer_act(state: State) -> str:
         )
         if not state.chance("happy", happy):
             return "lukewarm"
-        return (
-            "thanks"
-            if state.chance("thanks", 0.7 if scenario.mood == "hurried" else 0.25)
-            else "satisfied"
-        )
+        thanks = 0.7 if scenario.mood == "hurried" else 0.25
+        return "thanks" if state.chance("thanks", thanks) else "satisfied"
     if state.done[-1] == "start":
         return "wait"
     if state.wants:

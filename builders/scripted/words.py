@@ -5,7 +5,7 @@ A sentence that was said before in the same dialogue is not said again while the
 Customers talk as their mood has it: fillers, asides, haste, a typo now and then.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from builders.scripted.phrases import draw, fill, join, pick, soften
 from builders.scripted.turns import DESCRIPTIONS, State, content, situation
@@ -113,9 +113,10 @@ def supporter_text(state: State, strategy: str) -> str:
         )
 
     if strategy == "GT":
-        text = one(
-            phrases["GT" if not state.turns else "GT_reply" if state.act == "hello" else "GT_story"]
-        )
+        key = "GT"
+        if state.turns:
+            key = "GT_reply" if state.act == "hello" else "GT_story"
+        text = one(phrases[key])
     elif strategy == "IV":
         text = led(one(phrases["IV_lead"]), one(phrases["IV"][problem["identity"]]))
     elif strategy == "PR":
@@ -191,7 +192,7 @@ def supporter_text(state: State, strategy: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def related(state: State, act: str) -> dict:
+def related(state: State, act: str) -> Mapping:
     """The related service that is offered (and asked about when interested), or the other one a
     customer brings up by themselves.
     """
@@ -239,12 +240,12 @@ def _fresh(rng, items: Sequence[str], slots, state: State, speaker: str) -> str:
     """One of the phrases, filled, that this speaker has not used yet; any of them when all have
     been.
     """
-    said = [turn.text.casefold() for turn in state.turns if turn.speaker == speaker]
+    spoken = [turn.text.casefold() for turn in state.turns if turn.speaker == speaker]
     filled = [fill(item, slots) for item in items]
     unused = [
         i
         for i, text in enumerate(filled)
-        if not text or not any(text.strip(" .。").casefold() in old for old in said)
+        if not text or not any(text.strip(" .。").casefold() in old for old in spoken)
     ]
     return items[pick(rng, unused or range(len(items)))]
 
@@ -281,13 +282,11 @@ def _after_comfort(state: State) -> Sequence[str]:
     tails = state.scenario.phrases.generic["supporter"]["EM_tail"]
     if state.act in ("upset_vague", "vague"):
         return tails["open"]
-    return (
-        tails["end"]
-        if state.act == "lukewarm"
-        else tails["act"]
-        if state.act in ("upset_full", "vent", "do", "rather", "why")
-        else [""]
-    )
+    if state.act == "lukewarm":
+        return tails["end"]
+    if state.act in ("upset_full", "vent", "do", "rather", "why"):
+        return tails["act"]
+    return [""]
 
 
 def _sentences(language: str, parts: Sequence[str]) -> str:
@@ -322,8 +321,11 @@ def _spoken(state: State, act: str, text: str, rng) -> str:
     if rng.random() < 0.08:
         options = [(right, wrong) for right, wrong in phrases["typos"] if right in text]
         if options:
-            text = text.replace(*pick(rng, options), 1)
+            right, wrong = pick(rng, options)
+            text = text.replace(right, wrong, 1)
     if not zh and mood == "hurried" and rng.random() < 0.3:
         text = soften(language, text).rstrip(".")
     text = text.strip()
-    return text if zh else text[:1].upper() + text[1:] if mood != "hurried" else text
+    if zh or mood == "hurried":
+        return text
+    return text[:1].upper() + text[1:]

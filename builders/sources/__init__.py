@@ -14,6 +14,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from pathlib import Path
 
+from builders.sources import crosswoz, jsonl, star, talkmap
 from builders.sources.raw import RawConversation, Reading
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.languages import languages
@@ -76,16 +77,9 @@ def read_source(
         )
     kind = format_of(path) if kind == "auto" else kind
     if kind == "jsonl":
-        from builders.sources.jsonl import read
-
-        return read(path, reading, language)
-    if kind == "crosswoz":
-        from builders.sources.crosswoz import read
-    elif kind == "star":
-        from builders.sources.star import read
-    else:
-        from builders.sources.talkmap import read
-    return read(path, reading)
+        return jsonl.read(path, reading, language)
+    readers = {"crosswoz": crosswoz.read, "star": star.read, "talkmap": talkmap.read}
+    return readers[kind](path, reading)
 
 
 def format_of(path: Path) -> str:
@@ -95,13 +89,8 @@ def format_of(path: Path) -> str:
     names = [part.lower() for part in path.suffixes if part.lower() != ".gz"]
     suffix = names[-1] if names else ""
     if path.is_dir():
-        return (
-            "crosswoz"
-            if any(
-                (path / f"{split}.json{end}").is_file() for split in _SPLITS for end in ("", ".zip")
-            )
-            else "star"
-        )
+        files = [path / f"{split}.json{end}" for split in _SPLITS for end in ("", ".zip")]
+        return "crosswoz" if any(file.is_file() for file in files) else "star"
     if suffix in (".jsonl", ".ndjson"):
         return "jsonl"
     if suffix == ".csv":

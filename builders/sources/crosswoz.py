@@ -3,7 +3,6 @@
 """
 
 import json
-import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,16 +14,15 @@ from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn
 
 ROLES = {"usr": CUSTOMER, "sys": SUPPORTER}
 
-_SPACE = re.compile(r"\s*")
-
 
 def read(path: Path, reading: Reading) -> Iterator[RawConversation]:
     """The conversations of a file, or of all .json and .json.zip files of a folder in the order of
     their names. No topic is given.
     """
-    for file in (
-        sorted([*path.glob("*.json"), *path.glob("*.json.zip")]) if path.is_dir() else [path]
-    ):
+    files = [path]
+    if path.is_dir():
+        files = sorted([*path.glob("*.json"), *path.glob("*.json.zip")])
+    for file in files:
         for name, text in _texts(file, reading):
             for number, row, place in _members(text, name, reading):
                 turns = _turns(row, place, reading)
@@ -64,7 +62,7 @@ def _members(text: str, name: str, reading: Reading) -> Iterator[tuple[str, obje
             line, counted = line + text.count("\n", counted, at), at
             value, at = decoder.raw_decode(text, at)
             yield str(key), value, f"{name}, line {line} (conversation {key})"
-            at = _SPACE.match(text, at).end()
+            at = _behind_space(text, at)
             at = at if text.startswith("}", at) else _past(text, at, ",")
     except (JSONDecodeError, RecursionError) as error:
         cut = "; nothing after it can be read, the file may be cut off"
@@ -79,34 +77,40 @@ def _past(text: str, at: int, mark: str) -> int:
     """The place of what follows `mark`, which must stand at `at` but for white space; raises
     JSONDecodeError where it does not.
     """
-    at = _SPACE.match(text, at).end()
+    at = _behind_space(text, at)
     if not text.startswith(mark, at):
         raise json.JSONDecodeError(f"Expecting {mark!r}", text, at)
-    return _SPACE.match(text, at + 1).end()
+    return _behind_space(text, at + 1)
+
+
+def _behind_space(text: str, at: int) -> int:
+    while at < len(text) and text[at].isspace():
+        at += 1
+    return at
 
 
 def _turns(row: object, place: str, reading: Reading) -> list[Turn] | None:
     messages = row.get("messages") if isinstance(row, dict) else None
     if not isinstance(messages, list):
-        return reading.leave_out("no object with a list of messages", place, repr(row)[:80])
+        reading.leave_out("no object with a list of messages", place, repr(row)[:80])
+        return None
     turns = []
     for i, message in enumerate(messages):
-        role, content = (
-            (message.get("role"), message.get("content"))
-            if isinstance(message, dict)
-            else (None, None)
-        )
+        fields = message if isinstance(message, dict) else {}
+        role, content = fields.get("role"), fields.get("content")
         if role not in ROLES:
-            return reading.leave_out(
+            reading.leave_out(
                 "unknown speaker",
                 f"{place}: message {i}",
                 f"{role!r}; known are {', '.join(ROLES)}",
             )
+            return None
         if not isinstance(content, str):
-            return reading.leave_out(
+            reading.leave_out(
                 "text is null" if content is None else "text is no text",
                 f"{place}: message {i}",
                 repr(content)[:60],
             )
+            return None
         turns.append(Turn(ROLES[role], content))
     return turns

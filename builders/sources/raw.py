@@ -62,18 +62,20 @@ class Reading:
         place: str,
     ) -> RawConversation | None:
         """The finished conversation, counted; None (counted too) where nothing was said or a text
-        holds half a character.
+        holds a lone surrogate.
         """
         for i, turn in enumerate(turns):
             if not is_unicode(turn.text):
-                return self.leave_out(
+                self.leave_out(
                     "text is not valid Unicode", f"{place}: turn {i}", repr(turn.text[:60])
                 )
+                return None
         spoken = [
             Turn(turn.speaker, text) for turn in turns if (text := " ".join(turn.text.split()))
         ]
         if not spoken:
-            return self.leave_out("no text", place)
+            self.leave_out("no text", place)
+            return None
         merged, count = merge_neighbours(spoken, " ")
         for name, n in (
             ("turns_left_out_because_empty", len(turns) - len(spoken)),
@@ -86,8 +88,8 @@ class Reading:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether `text` can be written as UTF-8: no half of a surrogate pair, and no byte that was not
-    UTF-8 where it was read.
+    """Whether `text` can be written as UTF-8: no lone surrogate, which also stands for a byte
+    that was not UTF-8 where it was read.
     """
     try:
         text.encode()

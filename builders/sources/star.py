@@ -46,17 +46,17 @@ def _turns(events: list, name: str, reading: Reading) -> list[Turn] | None:
         if not isinstance(event, dict) or not all(
             isinstance(event.get(key), str) for key in ("Agent", "Action")
         ):
-            return reading.leave_out(
-                "no event with the texts Agent and Action", place, repr(event)[:80]
-            )
+            reading.leave_out("no event with the texts Agent and Action", place, repr(event)[:80])
+            return None
         speaker = SAID.get((event["Agent"], event["Action"]))
         if speaker is None:
             reading.counts["events_in_which_nobody_speaks"] += 1
             continue
         text = event.get("Text")
         if not isinstance(text, str):
-            return reading.leave_out(
+            reading.leave_out(
                 "text is null" if text is None else "text is no text", place, repr(text)[:60]
             )
+            return None
         turns.append(Turn(speaker, text))
     return turns

@@ -18,7 +18,7 @@ import io
 import marshal
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
@@ -76,7 +76,7 @@ def read(path: Path, reading: Reading) -> Iterator[RawConversation]:
             file.truncate(0)
 
 
-def _distribute(path: Path, files: list[BinaryIO], reading: Reading) -> None:
+def _distribute(path: Path, files: Sequence[BinaryIO], reading: Reading) -> None:
     """Write every row of the source into the file of its conversation."""
     batches: list[list[Row]] = [[] for _ in files]
     with path.open("rb") as raw, ReadingProgress(path.name, path.stat().st_size) as progress:
@@ -105,8 +105,8 @@ def _rows(raw: BinaryIO, path: Path, reading: Reading) -> Iterator[Row]:
     binary = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
     with io.TextIOWrapper(
         binary, encoding="utf-8-sig", errors="surrogateescape", newline=""
-    ) as text:
-        rows = csv.reader(text)
+    ) as lines:
+        rows = csv.reader(lines)
         header = next(_guarded(rows, name, reading), [])
         positions = _positions(header, name)
         pick = itemgetter(*positions)
@@ -123,26 +123,25 @@ def _rows(raw: BinaryIO, path: Path, reading: Reading) -> Iterator[Row]:
                 if cells[0] and positions[0] == 0:
                     yield cells[0], None, 0, line, ""
                 continue
-            number, speaker, time, said = pick(cells)
+            number, speaker, time, text = pick(cells)
             if not number or not is_unicode(number):
                 reading.problem("no conversation_id", f"{name}, line {line}", repr(cells)[:80])
                 continue
-            problem = None
+            place = f"{name}, line {line} (conversation {number})"
+            microseconds = _microseconds(time)
             if speaker not in ("agent", "client"):
-                problem = ("unknown speaker", f"{speaker!r}; known are agent, client")
-            elif (microseconds := _microseconds(time)) is None:
-                problem = ("date_time is no time", repr(time))
-            elif not is_unicode(said):
-                problem = ("text is not valid Unicode", repr(said)[:60])
-            if problem:
-                reading.problem(
-                    problem[0], f"{name}, line {line} (conversation {number})", problem[1]
-                )
+                reading.problem("unknown speaker", place, f"{speaker!r}; known are agent, client")
                 yield number, None, 0, line, ""
-            elif not said.strip() or said in ("null", "NULL", "None", "nan", "NaN"):
+            elif microseconds is None:
+                reading.problem("date_time is no time", place, repr(time))
+                yield number, None, 0, line, ""
+            elif not is_unicode(text):
+                reading.problem("text is not valid Unicode", place, repr(text)[:60])
+                yield number, None, 0, line, ""
+            elif not text.strip() or text in ("null", "NULL", "None", "nan", "NaN"):
                 counts["rows_left_out: text is null"] += 1
             else:
-                yield number, speaker, microseconds, line, said
+                yield number, speaker, microseconds, line, text
 
 
 def _guarded(rows, name: str, reading: Reading) -> Iterator[list[str]]:
@@ -173,9 +172,9 @@ def _positions(header: list[str], name: str) -> list[int]:
         raise DataError(f"{name}, line 1: not UTF-8; save the file as UTF-8")
     names = [column.strip() for column in header]
     if missing := [column for column in COLUMNS if column not in names]:
-        found = ", ".join(header)[:120] or "nothing"
+        present = ", ".join(header)[:120] or "nothing"
         raise DataError(
-            f"{name}, line 1: no column {', '.join(missing)}; found {found}, needed"
+            f"{name}, line 1: no column {', '.join(missing)}; found {present}, needed"
             f" {', '.join(COLUMNS)}"
         )
     return [names.index(column) for column in COLUMNS]
@@ -218,6 +217,6 @@ def _conversations(file: BinaryIO, name: str, reading: Reading) -> Iterator[RawC
         ordered = sorted(
             (time, line, speaker, text) for (speaker, time, text), line in unique.items()
         )
-        turns = [Turn(SPEAKERS[speaker], text) for _, _, speaker, text in ordered]
+        turns = [Turn(SPEAKERS[speaker], text) for _, _, speaker, text in ordered if speaker]
         if conversation := reading.take(number, "en", "", "talkmap", turns, place):
             yield conversation

@@ -8,7 +8,7 @@ machine and Python version.
 
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -72,8 +72,8 @@ def bank(language: str) -> Bank:
     )
     problems = {
         name: {"topic": topic, **problem}
-        for topic, found in by_topic.items()
-        for name, problem in found.items()
+        for topic, of_topic in by_topic.items()
+        for name, problem in of_topic.items()
     }
     shared = extras.pop("same_as")
     return Bank(
@@ -82,6 +82,13 @@ def bank(language: str) -> Bank:
         problems,
         extras | {desk: extras[other] for desk, other in shared.items()},
     )
+
+
+def jobs_at(age: int) -> str:
+    """The list of `generic` that the job of a customer of this age is drawn from."""
+    if age >= 60:
+        return "job_senior"
+    return "job_young" if age < 25 else "job"
 
 
 def draw(*key) -> random.Random:
@@ -149,7 +156,7 @@ def soften(language: str, template: str) -> str:
 
 # Whose mouth a slot is in: "my landlord" said by the customer is "your landlord" to the supporter
 # and "their landlord" in a summary.
-_VOICES = {
+_VOICES: dict[str, dict[str, tuple[tuple[str, str], ...]]] = {
     "zh": {"supporter": (("我", "您"),), "summary": (("我", "客户"),)},
     "en": {
         "supporter": (
@@ -173,11 +180,10 @@ _VOICES = {
 def voiced(language: str, text: str, voice: str) -> str:
     """A slot's value as `voice` (customer, supporter or summary) says it."""
     for own, other in _VOICES[language].get(voice, ()):
-        text = (
-            text.replace(own, other)
-            if language == "zh"
-            else re.sub(rf"\b{re.escape(own)}(?!['\w])", other, text)
-        )
+        if language == "zh":
+            text = text.replace(own, other)
+        else:
+            text = re.sub(rf"\b{re.escape(own)}(?!['\w])", other, text)
     return text
 
 
@@ -214,13 +220,10 @@ def slot_values(specs: Mapping, chosen: Bank, rng: random.Random) -> dict[str, s
         elif kind in ("money", "int"):
             low, high, step = (*map(int, words), 1)[:3]
             value = low + step * int(rng.random() * ((high - low) // step + 1))
-            values[name] = (
-                money(value)
-                if kind == "money"
-                else f"{value:,}"
-                if chosen.language == "en"
-                else str(value)
-            )
+            if kind == "money":
+                values[name] = money(value)
+            else:
+                values[name] = f"{value:,}" if chosen.language == "en" else str(value)
         elif kind in _FORMULAS:
             result = _FORMULAS[kind](*map(number, words))
             values[name] = str(result) if kind == "minus" else money(result)
@@ -234,7 +237,7 @@ def _annuity(loan: Fraction, rate: Fraction, years: Fraction) -> Fraction:
     return loan * monthly / (1 - 1 / (1 + monthly) ** int(years * 12))
 
 
-_FORMULAS = {
+_FORMULAS: dict[str, Callable[..., Fraction]] = {
     "percent": lambda amount, rate: amount * rate / 100,
     "times": lambda a, b: a * b,
     "minus": lambda a, b: a - b,

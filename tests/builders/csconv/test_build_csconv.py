@@ -1,142 +1,36 @@
-"""csc build csconv from end to end: the folder, what is asked of whom, subsets, resuming, killing,
-hostile sources and servers.
-"""
+"""csc build csconv from end to end: the folder, what is asked of whom, subsets, hostile sources."""
 
-import contextlib
 import hashlib
 import json
-import random
-import signal
-import sqlite3
-import subprocess
-import sys
-import time
-from collections import Counter
-from pathlib import Path
 
-import pyarrow.parquet
 import pytest
 
 from builders.csconv import postfilter
-from builders.csconv.asking import CRITERIA, STAGES, prompt_name
+from builders.csconv.asking import CRITERIA, STAGES
 from builders.csconv.build import split
 from builders.csconv.candidates import Candidates
 from builders.csconv.fidelity import facts_report
 from builders.csconv.maker import Pair
-from builders.scripted import rewriter, roles
-from builders.scripted.phrases import bank
-from builders.scripted.player import plan, play
-from builders.scripted.reading import read_back
+from builders.scripted import rewriter
 from builders.sources import RawConversation
 from csc_tasks.cli import main
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, Turn
-from csc_tasks.errors import DataError
 from csc_tasks.framework import TOPICS
-from csc_tasks.llm.backends import register_scripted
-from csc_tasks.llm.client import LLM
-from csc_tasks.llm.exchange import Request
-from tests.support.llm_server import Act, fingerprint, llm_server
-
-ROOT = Path(__file__).resolve().parents[3]
-PARQUET = "csconv/{}-00000-of-00001.parquet"
-ACCOUNTS, RISKS = TOPICS[0], TOPICS[5]
-
-LANGUAGES = ("zh", "en")
-
-
-def build(source, out, *options, llm="scripted"):
-    """Run the command in this process; returns its exit status."""
-    return main(
-        [
-            "build",
-            "csconv",
-            "--source",
-            str(source),
-            "--llm",
-            llm,
-            "--out",
-            str(out),
-            *map(str, options),
-        ]
-    )
-
-
-def rows_of(out, part="test"):
-    return pyarrow.parquet.read_table(out / PARQUET.format(part), partitioning=None).to_pylist()
-
-
-def ids_of(out):
-    return {row["conversation_id"] for row in rows_of(out)}
-
-
-def record_of(out):
-    return json.loads((out / "build.json").read_text(encoding="utf-8"))
-
-
-def originals_of(out):
-    lines = out.with_name(f"{out.name}.originals.jsonl").read_text(encoding="utf-8").splitlines()
-    return {row["conversation_id"]: row for row in map(json.loads, lines)}
-
-
-def files_of(out):
-    """Everything but run.json, which may differ, and the originals beside the folder."""
-    found = {
-        path.relative_to(out).as_posix(): path.read_bytes()
-        for path in out.rglob("*")
-        if path.is_file() and path.name != "run.json"
-    }
-    return found | {"originals": out.with_name(f"{out.name}.originals.jsonl").read_bytes()}
-
-
-def journal_rows(path, where="1"):
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10) as database:
-        return database.execute(
-            f"SELECT key, state, tries, last_sent, stage FROM requests WHERE {where}"
-        ).fetchall()
-
-
-def stages_of(out):
-    return Counter(stage for *_, stage in journal_rows(out.with_name(f"{out.name}.journal.sqlite")))
-
-
-def recorded(count, language, topic=False, start=0):
-    """So many scripted dialogues as rows of our JSONL: no strategies, and a topic only where it is
-    asked for.
-    """
-    names = list(bank(language).problems)
-    for number in range(start, start + count):
-        scenario = plan(f"recorded/{number}", language, names[number % len(names)])
-        turns = [
-            {"speaker": turn.speaker, "text": turn.text} for turn in list(play(scenario))[-1].turns
-        ]
-        row = {
-            "conversation_id": f"{language}-{number}",
-            "language": language,
-            "source": "recordings",
-            "turns": turns,
-        }
-        yield row | ({"topic": scenario.topic} if topic else {})
-
-
-def write(path, rows):
-    path.write_text(
-        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8"
-    )
-    return path
-
-
-@pytest.fixture(scope="module")
-def calls(tmp_path_factory):
-    """Sixty recordings, half of them Chinese, without topics."""
-    rows = [row for language in LANGUAGES for row in recorded(30, language)]
-    return write(tmp_path_factory.mktemp("calls") / "calls.jsonl", rows)
-
-
-@pytest.fixture(scope="module")
-def built(calls, tmp_path_factory):
-    out = tmp_path_factory.mktemp("csconv") / "set"
-    assert build(calls, out, "--fidelity", 12) == 0
-    return out
+from tests.support.csconv_builds import (
+    ACCOUNTS,
+    RISKS,
+    ROOT,
+    build,
+    files_of,
+    ids_of,
+    journal_rows,
+    originals_of,
+    record_of,
+    recorded,
+    rows_of,
+    stages_of,
+    write,
+)
 
 
 def test_the_folder_holds_labelled_conversations_that_keep_the_rules(built):
@@ -615,13 +509,6 @@ def test_the_judge_of_rolecs_is_still_there_after_a_csconv_build(calls, tmp_path
     assert files_of(tmp_path / "a") == files_of(tmp_path / "c")
 
 
-@pytest.fixture(autouse=True)
-def the_judge_is_put_back():
-    """The registry is one for the process, and test_rolecs expects its own judge there."""
-    yield
-    register_scripted("judge", roles.judge)
-
-
 @pytest.mark.parametrize(
     ("source", "language", "topics"),
     [
@@ -644,226 +531,3 @@ def test_real_conversations_go_through_every_stage(shared_data, tmp_path, source
     assert record["counts"]["conversations_dropped_by_the_rules"]["fewer than 3 exchanges"] > 0
     assert stages_of(tmp_path / "set").keys() >= {"check", "topic", "rewrite", "judge", "label"}
     assert all(postfilter.first_reason(Conversation.from_row(row, "row")) is None for row in rows)
-
-
-GARBAGE = [
-    "lorem ipsum 的的的 <|im_end|>",
-    "",
-    '{"abusive": "no"',
-    "[1, 2",
-    "{}",
-    '```json\n{"abusive": 0}\n```',
-    "<think>endless",
-    "null",
-]
-
-
-def test_a_server_that_answers_garbage_leaves_nothing_and_says_so(tmp_path, capsys, monkeypatch):
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    source = write(tmp_path / "calls.jsonl", recorded(5, "en"))
-    with llm_server(lambda body, number: Act(GARBAGE[number % len(GARBAGE)])) as server:
-        status = build(source, tmp_path / "set", "--base-url", server.url, llm="openai:tiny")
-    assert (
-        status == 1
-        and "conversations dropped by the check: 5 check: malformed reply"
-        in capsys.readouterr().err
-    )
-    assert server.count == 5 * 3 and not (tmp_path / "set").exists()
-
-
-FAULTS = (
-    lambda right: Act(status=500),
-    lambda right: Act(drop=True),
-    lambda right: Act(right, cut=True),
-    lambda right: Act(status=429, headers={"Retry-After": "0"}),
-    lambda right: Act(right[: len(right) // 2]),
-    lambda right: Act(f"Certainly! {right} I hope this helps."),
-    lambda right: Act(
-        right.replace("false", '"false"').replace("true", "1").replace('": "', '": ["')
-    ),
-    lambda right: Act(f"<think>Hm, {{</think>\n```json\n{right}\n```"),
-)
-
-
-def over_http(faulty):
-    """A server that plays every stage by the stand-in; `faulty`: for every third prompt something
-    goes wrong when it comes first.
-    """
-    seen = set()
-
-    def script(body, number):
-        for stage in STAGES:
-            with contextlib.suppress(DataError):
-                read_back(body["messages"], prompt_name(stage))
-                right = getattr(rewriter, stage)(
-                    Request(stage, "one id for all", 0, 0, body["messages"])
-                )
-        asked = fingerprint(body["messages"])
-        first = asked not in seen
-        seen.add(asked)
-        draw = int(asked[:8], 16)
-        return (
-            FAULTS[draw // 3 % len(FAULTS)](right)
-            if faulty and first and draw % 3 == 0
-            else Act(right)
-        )
-
-    return script
-
-
-def test_a_server_with_faults_gives_the_same_set_as_one_without(tmp_path, capsys, monkeypatch):
-    """Real sockets: storms, dropped connections, cut bodies, prose around JSON, wrong types;
-    nothing of it is in the data.
-    """
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    monkeypatch.setitem(LLM.__init__.__kwdefaults__, "first_pause", 0.01)
-    source = write(
-        tmp_path / "calls.jsonl", [row for language in LANGUAGES for row in recorded(10, language)]
-    )
-    for name, faulty in (("plain", False), ("faulty", True)):
-        with llm_server(over_http(faulty)) as server:
-            assert (
-                build(
-                    source,
-                    tmp_path / name,
-                    "--base-url",
-                    server.url,
-                    "--fidelity",
-                    8,
-                    llm="openai:m",
-                )
-                == 0
-            )
-    run = json.loads((tmp_path / "faulty" / "run.json").read_text())
-    assert run["failures"] and sum(stage["malformed"] for stage in run["stages"].values()) > 5
-    assert len(rows_of(tmp_path / "plain")) >= 12 and files_of(tmp_path / "plain") == files_of(
-        tmp_path / "faulty"
-    )
-
-
-def test_a_build_that_a_limit_stops_goes_on_and_asks_nothing_twice(calls, built, tmp_path, capsys):
-    for most in (30, 140):
-        assert build(calls, tmp_path / "set", "--fidelity", 12, "--max-requests", most) == 1
-        assert (
-            f"--max-requests is {most}" in capsys.readouterr().err
-            and not (tmp_path / "set").exists()
-        )
-    assert build(calls, tmp_path / "set", "--fidelity", 12) == 0
-    assert files_of(tmp_path / "set") == files_of(built)
-    assert {tries for _, _, tries, *_ in journal_rows(tmp_path / "set.journal.sqlite")} == {1}
-
-
-def start(source, out):
-    """The build in a process of its own."""
-    command = [
-        sys.executable,
-        "-m",
-        "builders.csconv.build",
-        "--source",
-        source,
-        "--llm",
-        "scripted",
-        "--out",
-        out,
-    ]
-    command += ["--concurrency", 4, "--fidelity", 12]
-    return subprocess.Popen(
-        list(map(str, command)),
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def done_rows(journal, stage="%"):
-    """key -> (tries, last sent) of the requests that are answered; {} before the journal is
-    there.
-    """
-    try:
-        return {
-            key: (tries, sent)
-            for key, _, tries, sent, _ in journal_rows(
-                journal, f"state = 'done' AND stage LIKE '{stage}'"
-            )
-        }
-    except sqlite3.OperationalError:
-        return {}
-
-
-def killed_and_finished(source, whole, out, moments):
-    """Kill the build at each moment (a function that waits, given the process and the journal),
-    then let it end; check the promises.
-    """
-    journal, answered, alive = out.with_name(f"{out.name}.journal.sqlite"), {}, 0
-    for wait in moments:
-        process = start(source, out)
-        wait(process, journal)
-        alive += process.poll() is None
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        now = done_rows(journal)
-        assert answered.items() <= now.items(), "a request that was answered was asked again"
-        answered = now
-    process = start(source, out)
-    _, error = process.communicate(timeout=120)
-    assert process.returncode == 0, error
-    final = done_rows(journal)
-    assert answered.items() <= final.items()
-    assert (
-        len(final)
-        == len(journal_rows(journal))
-        == len(journal_rows(whole.with_name(f"{whole.name}.journal.sqlite")))
-    )
-    # Only what was in flight at a kill, four requests at most, is asked a second time.
-    assert sum(tries - 1 for tries, _ in final.values()) <= 4 * len(moments)
-    assert files_of(out) == files_of(whole)
-    # Neither half-written files nor the candidates' own are left beside what the build writes.
-    beside = {
-        path.name
-        for path in out.parent.iterdir()
-        if not path.name.startswith(f"{out.name}.journal")
-    }
-    assert beside == {out.name, f"{out.name}.originals.jsonl"}
-    return alive
-
-
-def until(stage, count):
-    """Wait until the journal holds so many answers of the stage."""
-
-    def wait(process, journal):
-        deadline = time.monotonic() + 30
-        while (
-            process.poll() is None
-            and time.monotonic() < deadline
-            and len(done_rows(journal, stage)) < count
-        ):
-            time.sleep(0.003)
-
-    return wait
-
-
-def test_a_build_killed_in_every_stage_ends_with_the_same_bytes(calls, built, tmp_path):
-    moments = [
-        until("check", 9),
-        until("topic", 40),
-        until("rewrite", 11),
-        until("judge", 45),
-        until("label", 1),
-    ]
-    (tmp_path / "killed").mkdir()
-    assert killed_and_finished(calls, built, tmp_path / "killed" / "set", moments) >= 3
-
-
-@pytest.mark.slow
-def test_a_build_killed_at_twenty_random_moments_ends_with_the_same_bytes(tmp_path):
-    source = write(
-        tmp_path / "calls.jsonl", [row for language in LANGUAGES for row in recorded(400, language)]
-    )
-    (tmp_path / "killed").mkdir()
-    (tmp_path / "whole").mkdir()
-    assert build(source, tmp_path / "whole" / "set", "--fidelity", 12) == 0
-    rng = random.Random(7)
-    pauses = [rng.uniform(0.2, 4.0) for _ in range(20)]
-    moments = [lambda process, journal, pause=pause: time.sleep(pause) for pause in pauses]
-    killed_and_finished(source, tmp_path / "whole" / "set", tmp_path / "killed" / "set", moments)

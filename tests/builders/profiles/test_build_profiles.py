@@ -9,8 +9,9 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from builders.profiles.build import Found, distinct
+from builders.profiles.build import distinct
 from builders.profiles.near_duplicates import embed, first_of_each, tokens, unit_rows
+from builders.profiles.pool_folder import PoolProfile
 from builders.profiles.profile_forms import Extracted, described
 from builders.rolecs.pool import read_pool
 from builders.scripted.profiles import describe, invent, profile, who
@@ -47,7 +48,7 @@ def rows_of(out):
 
 
 def found(language, text, source="s"):
-    return Found(f"profile-{text}", language, text, "", "", "", source)
+    return PoolProfile(f"profile-{text}", language, text, "", "", "", source)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ def test_a_pool_holds_structured_and_described_customers(built):
     rows = rows_of(built)
     assert 40 <= len(rows) <= 60 and {row["language"] for row in rows} == {"zh", "en"}
     for row in rows:
-        assert list(row) == sorted(Found.__slots__)
+        assert list(row) == sorted(PoolProfile.__slots__)
         assert all(row.values()) and row["profile"].startswith(("你", "You"))
         assert row["demographics"] in row["profile"]
     ids = [row["profile_id"] for row in rows]

@@ -1,0 +1,159 @@
+"""The frame of every builder that asks a language model: the options they share, and the way from
+options to a dataset folder.
+
+A builder is a class that says what is its own: its options, what it makes of them with a model, and
+its card. `run` does the rest in one order for all: look at the target and the options, open the
+journal beside the target and the models, make, write the folder in one step, print what was
+counted.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from builders.cards.render import Card, contents_table, count_lines
+from builders.dataset import check_target, write_folder
+from builders.wording import both, building_languages
+from csc_tasks.errors import SettingError
+from csc_tasks.llm.client import LLM, llm_from_args
+from csc_tasks.llm.runs import run_record, stage_models
+
+DATASET = "the dataset folder to write; the journal lies beside it"
+
+
+def add_out(parser: ArgumentParser, meaning: str = DATASET) -> None:
+    """Add `--out`."""
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help=meaning)
+
+
+def add_limit(parser: ArgumentParser, meaning: str) -> None:
+    """Add `--limit`; `Builder` refuses a limit below 1."""
+    parser.add_argument("--limit", type=int, metavar="N", help=meaning)
+
+
+def add_language(parser: ArgumentParser) -> None:
+    """Add `--language`, which `chosen_languages` reads."""
+    parser.add_argument(
+        "--language",
+        default="both",
+        choices=[*building_languages(), "both"],
+        help="of the conversations (default: both, zh and en)",
+    )
+
+
+def add_licence(parser: ArgumentParser) -> None:
+    """Add `--licence`."""
+    parser.add_argument(
+        "--licence",
+        default="other",
+        metavar="ID",
+        help="the dataset's licence, as the Hub names it (default: other)",
+    )
+
+
+def add_seed(parser: ArgumentParser, meaning: str) -> None:
+    """Add `--seed`."""
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help=meaning)
+
+
+def chosen_languages(args: Namespace) -> tuple[str, ...]:
+    """The languages that `--language` names."""
+    return both() if args.language == "both" else (args.language,)
+
+
+def check_least(args: Namespace, **least: int) -> None:
+    """Raise SettingError for a number below its least value; None is an option not given."""
+    for option, bound in least.items():
+        value = getattr(args, option)
+        if value is not None and value < bound:
+            raise SettingError(f"--{option.replace('_', '-')} {value}: at least {bound}")
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a builder made.
+
+    rows: config -> split -> rows, splits without rows left out. record: what build.json says of
+    them, the same in two identical builds; its "counts" are printed. notes: lines to print after
+    the counts. also: what the last line says after the journal's place.
+    """
+
+    rows: Mapping[str, Mapping[str, Sequence[dict]]]
+    record: dict
+    notes: tuple[str, ...] = ()
+    also: str = ""
+
+
+class Builder(ABC):
+    """One build. Subclasses name the `stages` that ask a model, by the time they are made, and
+    `OPTIONS`, the options that build.json lists.
+
+    Making one looks at the target and at the options, and raises SettingError or DataError before
+    any model is asked.
+    """
+
+    OPTIONS: tuple[str, ...] = ()
+    stages: Sequence[str] = ()
+
+    def __init__(self, args: Namespace) -> None:
+        self.args = args
+        self.out: Path = args.out.resolve()
+        self.check_target()
+        check_least(args, limit=1)
+
+    def check_target(self) -> None:
+        """Raise SettingError unless the target may be written."""
+        check_target(self.args.out)
+
+    @abstractmethod
+    def stand_in(self) -> None:
+        """Register what plays the stages of `--llm scripted`; called for that alone."""
+
+    @abstractmethod
+    def make(self, llm: LLM) -> Built:
+        """Ask, and give what is to be written; raises DataError where nothing is left to write."""
+
+    def card(self, record: Mapping) -> Card:
+        """The dataset's card, for what build.json says; where `write` writes no dataset, none."""
+        raise NotImplementedError
+
+    def settings(self, llm: LLM, **own: object) -> dict:
+        """The settings for build.json: those of `OPTIONS`, the builder's `own`, the sampling."""
+        given = {name: getattr(self.args, name) for name in self.OPTIONS}
+        return given | own | {"sampling": llm.sampling}
+
+    def models(self, llm: LLM) -> dict[str, str]:
+        """Stage -> `backend:model`."""
+        return stage_models(llm, self.stages)
+
+    def write(self, built: Built, run: Mapping, journal: Path) -> None:
+        """Write the dataset folder, and print its counts, contents and place."""
+        card = self.card(built.record)
+        record = write_folder(self.out, built.rows, card, built.record, run)
+        parts = ("\n".join(count_lines(built.record["counts"])), contents_table(record["splits"]))
+        print(*parts, sep="\n\n", end="\n\n")
+        for note in built.notes:
+            print(note)
+        print(
+            f"Wrote {self.args.out}; its README.md says how to load it. Every request is in"
+            f" {journal}{built.also}"
+        )
+
+
+def run(builder: type[Builder], args: Namespace) -> None:
+    """Build. Raises SettingError and DataError as the builder does, and what asking raises
+    (csc_tasks.llm.outcomes); the journal keeps every answer, and the same command goes on.
+    """
+    started = time.time()
+    build = builder(args)
+    build.out.parent.mkdir(parents=True, exist_ok=True)
+    journal = build.out.with_name(f"{build.out.name}.journal.sqlite")
+    with llm_from_args(args, journal, build.stages) as llm:
+        if any(backend.name == "scripted" for backend in llm.backends.values()):
+            build.stand_in()
+        built = build.make(llm)
+        run_json = run_record(llm, started)
+    build.write(built, run_json, llm.journal.path)

@@ -1,0 +1,100 @@
+"""Building csconv in this process, and what a build left behind."""
+
+import json
+import sqlite3
+from collections import Counter
+from pathlib import Path
+
+import pyarrow.parquet
+
+from builders.scripted.phrases import bank
+from builders.scripted.player import plan, play
+from csc_tasks.cli import main
+from csc_tasks.framework import TOPICS
+
+ROOT = Path(__file__).resolve().parents[2]
+PARQUET = "csconv/{}-00000-of-00001.parquet"
+ACCOUNTS, RISKS = TOPICS[0], TOPICS[5]
+
+LANGUAGES = ("zh", "en")
+
+
+def build(source, out, *options, llm="scripted"):
+    """Run the command in this process; returns its exit status."""
+    return main(
+        [
+            "build",
+            "csconv",
+            "--source",
+            str(source),
+            "--llm",
+            llm,
+            "--out",
+            str(out),
+            *map(str, options),
+        ]
+    )
+
+
+def rows_of(out, part="test"):
+    return pyarrow.parquet.read_table(out / PARQUET.format(part), partitioning=None).to_pylist()
+
+
+def ids_of(out):
+    return {row["conversation_id"] for row in rows_of(out)}
+
+
+def record_of(out):
+    return json.loads((out / "build.json").read_text(encoding="utf-8"))
+
+
+def originals_of(out):
+    lines = out.with_name(f"{out.name}.originals.jsonl").read_text(encoding="utf-8").splitlines()
+    return {row["conversation_id"]: row for row in map(json.loads, lines)}
+
+
+def files_of(out):
+    """Everything but run.json, which may differ, and the originals beside the folder."""
+    found = {
+        path.relative_to(out).as_posix(): path.read_bytes()
+        for path in out.rglob("*")
+        if path.is_file() and path.name != "run.json"
+    }
+    return found | {"originals": out.with_name(f"{out.name}.originals.jsonl").read_bytes()}
+
+
+def journal_rows(path, where="1"):
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10) as database:
+        return database.execute(
+            f"SELECT key, state, tries, last_sent, stage FROM requests WHERE {where}"
+        ).fetchall()
+
+
+def stages_of(out):
+    return Counter(stage for *_, stage in journal_rows(out.with_name(f"{out.name}.journal.sqlite")))
+
+
+def recorded(count, language, topic=False, start=0):
+    """So many scripted dialogues as rows of our JSONL: no strategies, and a topic only where it is
+    asked for.
+    """
+    names = list(bank(language).problems)
+    for number in range(start, start + count):
+        scenario = plan(f"recorded/{number}", language, names[number % len(names)])
+        turns = [
+            {"speaker": turn.speaker, "text": turn.text} for turn in list(play(scenario))[-1].turns
+        ]
+        row = {
+            "conversation_id": f"{language}-{number}",
+            "language": language,
+            "source": "recordings",
+            "turns": turns,
+        }
+        yield row | ({"topic": scenario.topic} if topic else {})
+
+
+def write(path, rows):
+    path.write_text(
+        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8"
+    )
+    return path
