@@ -9,15 +9,20 @@ address is ever printed.
 
 import hashlib
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from csc_tasks.errors import CscError, HubError, SettingError
+from csc_tasks.refusals import retry_after
 
 # What the Hub puts into a new repository itself.
 ADDED_BY_THE_HUB = frozenset({".gitattributes", ".gitignore", "README.md", "LICENSE"})
+# How often a commit is tried while the Hub is busy and says for how long, and the longest such
+# wait in seconds.
+TRIES, LONGEST_WAIT = 5, 600
 
 _HINTS = {
     401: "log in with `hf auth login` or set HF_TOKEN",
@@ -95,9 +100,14 @@ class Published:
     changed: tuple[str, ...] = field(default=())
 
 
-def publish(publication: Publication, again: str, say: Callable[[str], None] = print) -> Published:
+def publish(
+    publication: Publication,
+    again: str,
+    say: Callable[[str], None] = print,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Published:
     """Bring the repository to hold exactly these files, by one commit or none; create it where it
-    is absent.
+    is absent. A commit that a busy Hub puts off (429 or 503 with Retry-After) is tried again then.
 
     again: the command that tries the same once more, for error texts. Raises HubError, and
     SettingError for a wish that cannot be met as it stands (a tag that names another commit, a
@@ -130,7 +140,11 @@ def publish(publication: Publication, again: str, say: Callable[[str], None] = p
             )
             for path, what in changes.items():
                 say(f"  {what:<9} {path}")
-            commit = _commit(api, publication, changes, info.sha)
+            commit = _patiently(
+                lambda changes=changes, parent=info.sha: _commit(api, publication, changes, parent),
+                say,
+                sleep,
+            )
             if commit is not None:
                 url = commit.pr_url or _page(publication, commit.oid)
                 _check_arrived(api, publication, commit.oid)
@@ -341,6 +355,24 @@ def _commit(api, publication: Publication, changes: Mapping[str, str], parent: s
         if error.response.status_code == 412:
             return None
         raise
+
+
+def _patiently(commit: Callable, say: Callable[[str], None], sleep: Callable[[float], None]):
+    """What `commit` returns, called again for as long as the Hub says how long to wait. Had a put
+    off commit arrived after all, the next try would meet a newer parent and make no second one.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    for attempt in range(1, TRIES + 1):
+        try:
+            return commit()
+        except HfHubHTTPError as error:
+            status = error.response.status_code
+            seconds = retry_after(error.response.headers) if status in (429, 503) else None
+            if seconds is None or seconds > LONGEST_WAIT or attempt == TRIES:
+                raise
+            say(f"the Hub is busy ({status}); trying the commit again in {seconds:,.0f} s")
+        sleep(seconds)
 
 
 def _check_arrived(api, publication: Publication, commit: str) -> None:

@@ -5,7 +5,6 @@ says which model wrote what.
 reads it.
 """
 
-import csv
 import html
 import io
 import json
@@ -16,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from csc_tasks.conversation import SUPPORTER, content_id
+from csc_tasks.csv_cells import GuardedWriter
 from csc_tasks.errors import SettingError
 from csc_tasks.languages import language as named
 from csc_tasks.runs.names import DIMENSIONS
@@ -24,7 +24,7 @@ from leaderboard.judging.sampling import order
 from leaderboard.judging.units import Unit
 
 FOLDER = Path(__file__).resolve().parent / "sheet"
-NOT_ASKED = "-"
+NOT_ASKED = "n/a"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +96,12 @@ def sheet_of(items: Sequence[Item], rater: str, seed: int) -> list[Item]:
 
 def as_csv(items: Sequence[Item], rater: str) -> bytes:
     """The sheet as a CSV file that spreadsheets open: UTF-8 with BOM, nothing in it is a formula.
-    Cells that are not asked hold a dash.
+    Cells that are not asked hold "n/a".
     """
     asked = [name for name in DIMENSIONS if any(name in item.dimensions for item in items)]
     stream = io.StringIO()
-    writer = csv.writer(stream)
-    writer.writerow(["item", "rater", "background", "conversation", "reply", *asked, "comment"])
+    writer = GuardedWriter(stream)
+    writer.row(["item", "rater", "background", "conversation", "reply", *asked, "comment"])
     for item in items:
         unit = item.unit
         names = named(unit.language).speakers
@@ -111,7 +111,7 @@ def as_csv(items: Sequence[Item], rater: str) -> bytes:
         )
         background = "\n\n".join(filter(None, (unit.instruction, unit.summary)))
         cells = ["" if name in item.dimensions else NOT_ASKED for name in asked]
-        writer.writerow([item.id, rater, *map(_inert, (background, said, unit.reply)), *cells, ""])
+        writer.row([item.id, rater, background, said, unit.reply, *cells, ""])
     return b"\xef\xbb\xbf" + stream.getvalue().encode(errors="replace")
 
 
@@ -208,8 +208,3 @@ def key_of(items: Sequence[Item], raters: Sequence[str], seed: int) -> Mapping:
         "seed": seed,
         "items": found,
     }
-
-
-def _inert(text: str) -> str:
-    """`text` that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from csc_tasks.file_names import safe_name
 from csc_tasks.runs.results_file import Identity, iso
 from csc_tasks.runs.task_record import TURNS, TaskRecord
 from leaderboard.board import Model, Row, Run, Setting, Table
 from leaderboard.columns import TITLES, columns
-from leaderboard.folder import slug_of
 from leaderboard.model_report import (
     Diagnosis,
     Reply,
@@ -46,7 +46,7 @@ def table_ids(selections: Sequence[Selection]) -> list[str]:
             *([s.config] if s.config not in ("csconv", "qa") else []),
             *(f"{k}-{v}" for k, v in s.split.items()),
         ]
-        names.append(slug_of("-".join(words).replace("_", "-").replace(" ", "-"), names))
+        names.append(safe_name("-".join(words).replace("_", "-").replace(" ", "-"), names))
     return names
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from csc_tasks import hub
 from csc_tasks.errors import DataError
+from csc_tasks.file_names import safe_name
 from csc_tasks.hub import Publication
 from csc_tasks.pii import TOKEN, find
 from leaderboard import folder
@@ -199,7 +200,7 @@ def propose(root: Path, model: str, entries: list[dict], again: str) -> None:
         return
     there = hub.read(model, eval_results.PATH, "model", again)
     text = eval_results.merged(entries, there, f"{hub.page(model, 'model')}: {eval_results.PATH}")
-    file = folder.replace_file(root / STAGING / "models" / folder.slug_of(model) / "csc.yaml", text)
+    file = folder.replace_file(root / STAGING / "models" / safe_name(model) / "csc.yaml", text)
     message = (
         "Add results on customer-support conversations"
         f" ({', '.join(entry['dataset']['task_id'] for entry in entries)})"
