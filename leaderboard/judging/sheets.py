@@ -5,6 +5,7 @@ says which model wrote what.
 reads it.
 """
 
+import hmac
 import html
 import io
 import json
@@ -62,8 +63,10 @@ def assign(
     each: int,
     chosen: Sequence[str],
     seed: int,
+    secret: str,
 ) -> list[Item]:
-    """Items of (model, unit) pairs, each given to `each` of the raters.
+    """Items of (model, unit) pairs, each given to `each` of the raters. `secret` stands in the key
+    file alone: without it nobody can find out an item's model by trying names.
 
     Everybody gets the same number of each model's items, or one more; who meets whom on an item is
     drawn. Raises SettingError where `each` is not between 1 and the number of raters.
@@ -74,7 +77,7 @@ def assign(
     whole: Counter = Counter()
     items = []
     for model, unit in sorted(units, key=lambda pair: (pair[0], order(seed, pair[1].id))):
-        id_ = content_id("item", seed, model, unit.id)
+        id_ = item_id(secret, seed, model, unit.id)
         free = sorted(
             raters,
             key=lambda rater: (by_model[model, rater], whole[rater], order(seed, f"{id_} {rater}")),
@@ -84,6 +87,12 @@ def assign(
             whole[rater] += 1
         items.append(Item(id_, model, unit, dimensions_of(unit.kind, chosen), tuple(sorted(free))))
     return items
+
+
+def item_id(secret: str, seed: int, model: str, unit: str) -> str:
+    """`item-` and 16 hex digits: HMAC-SHA256 of what the item is, with the study's secret."""
+    content = json.dumps([seed, model, unit]).encode()
+    return f"item-{hmac.new(secret.encode(), content, 'sha256').hexdigest()[:16]}"
 
 
 def sheet_of(items: Sequence[Item], rater: str, seed: int) -> list[Item]:
@@ -198,13 +207,14 @@ def guide(items: Sequence[Item]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def key_of(items: Sequence[Item], raters: Sequence[str], seed: int) -> Mapping:
-    """key.json: study, raters, and what each item is."""
+def key_of(items: Sequence[Item], raters: Sequence[str], seed: int, secret: str) -> Mapping:
+    """key.json: study, raters, what each item is, and the secret their ids were made with."""
     found = {item.id: item.key() for item in items}
     return {
         "format": 1,
         "study": content_id("study", found),
         "raters": list(raters),
         "seed": seed,
+        "secret": secret,
         "items": found,
     }
