@@ -62,8 +62,10 @@ class GuardedWriter:
         quote_all: bool = False,
         guard: Callable[[str], str] = inert,
     ) -> None:
-        quoting = csv.QUOTE_ALL if quote_all else csv.QUOTE_MINIMAL
-        self._writer = csv.writer(file, delimiter=delimiter, quoting=quoting)
+        if quote_all:
+            self._writer = csv.writer(file, delimiter=delimiter, quoting=csv.QUOTE_ALL)
+        else:
+            self._writer = csv.writer(file, delimiter=delimiter)
         self._guard = guard
 
     def row(self, cells: Iterable[object]) -> None:

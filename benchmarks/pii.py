@@ -1,0 +1,77 @@
+"""What the search for personal data finds in real dialogues, by kind, and a sample to judge by hand.
+
+    python benchmarks/pii.py demo
+    python benchmarks/pii.py crosswoz shared/data/crosswoz/val.json.zip --show 60
+    python benchmarks/pii.py star shared/data/star/dialogues --show 60
+
+Counted are places, distinct values and texts; --show prints a sample of distinct findings, masked
+but for the last four characters of their surroundings, each in its context, so that somebody can
+say right or wrong. The numbers shown there are in data that are published already.
+"""
+
+import argparse
+import json
+import random
+import time
+import zipfile
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from csc_tasks.pii import find
+
+DEMO = Path(__file__).resolve().parents[1] / "csc_tasks" / "demo"
+
+
+def demo(_: Path | None) -> Iterator[str]:
+    """Every text of the embedded corpus."""
+    for file in sorted(DEMO.rglob("*.jsonl")):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            yield from (value for value in row.values() if isinstance(value, str))
+            yield from (turn["text"] for turn in row.get("dialogue", ()))
+
+
+def star(folder: Path) -> Iterator[str]:
+    """What customer and agent say, and what they were told, in STAR's raw dialogues."""
+    for file in sorted(folder.glob("*.json")):
+        events = json.loads(file.read_text(encoding="utf-8"))["Events"]
+        yield from (event["Text"] for event in events if isinstance(event.get("Text"), str))
+
+
+def crosswoz(archive: Path) -> Iterator[str]:
+    """What both sides say in CrossWOZ's dialogues."""
+    with zipfile.ZipFile(archive) as packed:
+        dialogues = json.loads(packed.read(packed.namelist()[0]))
+    for dialogue in dialogues.values():
+        yield from (message["content"] for message in dialogue["messages"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("corpus", choices=("demo", "star", "crosswoz"))
+    parser.add_argument("path", nargs="?", type=Path)
+    parser.add_argument("--show", type=int, default=0, metavar="N")
+    args = parser.parse_args()
+    texts = list({"demo": demo, "star": star, "crosswoz": crosswoz}[args.corpus](args.path))
+    places: Counter[str] = Counter()
+    values: dict[str, dict[str, str]] = defaultdict(dict)
+    started = time.perf_counter()
+    for text in texts:
+        for match in find(text):
+            places[match.kind] += 1
+            around = text[max(0, match.start - 40) : match.end + 20].replace("\n", " ")
+            values[match.kind].setdefault(match.value, around)
+    seconds = time.perf_counter() - started
+    print(f"{args.corpus}: {len(texts):,} texts in {seconds:.2f} s")
+    for kind in sorted(places):
+        print(f"  {kind}: {places[kind]:,} places, {len(values[kind]):,} distinct")
+    if not places:
+        print("  nothing found")
+    listed = [(kind, around) for kind, own in values.items() for around in own.values()]
+    for kind, around in random.Random(0).sample(listed, min(args.show, len(listed))):
+        print(f"  [{kind}] {around}")
+
+
+if __name__ == "__main__":
+    main()
