@@ -1,4 +1,4 @@
-"""What the search for personal data finds in real dialogues, by kind, and a sample to judge by hand.
+"""What the search for personal data finds in real dialogues: figures, and a sample to judge.
 
     python benchmarks/pii.py demo
     python benchmarks/pii.py crosswoz shared/data/crosswoz/val.json.zip --show 60

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from csc_tasks.adapter import RECORD
 from csc_tasks.errors import DataError, SettingError
+from csc_tasks.file_names import stays_inside
 from csc_tasks.out import replace_file
 from csc_tasks.prompts import DATE
 from trainers.recipe import Recipe
@@ -209,6 +210,11 @@ def finished_record(folder: Path) -> dict:
         raise DataError(
             f"{folder}: no finished adapter of ours (no readable {RECORD}); train it first, with"
             " --config FILE or recipe keys"
+        )
+    if outside := [name for name in record["files"] if not stays_inside(name)]:
+        raise DataError(
+            f"{folder}: {RECORD} names {outside[0]!r}, which is no file of the folder; train it"
+            " again with --overwrite"
         )
     if missing := _missing(folder, record):
         raise DataError(
