@@ -1,17 +1,18 @@
 """What the search for personal data finds in real dialogues: figures, and a sample to judge.
 
     python benchmarks/pii.py demo
-    python benchmarks/pii.py crosswoz shared/data/crosswoz/val.json.zip --show 60
-    python benchmarks/pii.py star shared/data/star/dialogues --show 60
+    python benchmarks/pii.py crosswoz shared/data/crosswoz/val.json.zip --show 100
+    python benchmarks/pii.py star shared/data/star/dialogues --left 60
 
-Counted are places, distinct values and texts; --show prints a sample of distinct findings, masked
-but for the last four characters of their surroundings, each in its context, so that somebody can
-say right or wrong. The numbers shown there are in data that are published already.
+Counted are places and distinct values. --show prints a sample of the findings, masked, each
+in its context, so that somebody can say right or wrong; --left one of what has seven digits or an @
+and was not found, so that somebody can say what is missed.
 """
 
 import argparse
 import json
 import random
+import re
 import time
 import zipfile
 from collections import Counter, defaultdict
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from csc_tasks.pii import find
 
+_LIKELY = re.compile(r"\+?\d(?:[ ().-]{0,2}\d){6,}|\S+@\S+")
 DEMO = Path(__file__).resolve().parents[1] / "csc_tasks" / "demo"
 
 
@@ -28,7 +30,11 @@ def demo(_: Path | None) -> Iterator[str]:
     for file in sorted(DEMO.rglob("*.jsonl")):
         for line in file.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
-            yield from (value for value in row.values() if isinstance(value, str))
+            yield from (
+                value
+                for column, value in row.items()
+                if isinstance(value, str) and column != "conversation_id"
+            )
             yield from (turn["text"] for turn in row.get("dialogue", ()))
 
 
@@ -52,6 +58,7 @@ def main() -> None:
     parser.add_argument("corpus", choices=("demo", "star", "crosswoz"))
     parser.add_argument("path", nargs="?", type=Path)
     parser.add_argument("--show", type=int, default=0, metavar="N")
+    parser.add_argument("--left", type=int, default=0, metavar="N")
     args = parser.parse_args()
     texts = list({"demo": demo, "star": star, "crosswoz": crosswoz}[args.corpus](args.path))
     places: Counter[str] = Counter()
@@ -60,7 +67,8 @@ def main() -> None:
     for text in texts:
         for match in find(text):
             places[match.kind] += 1
-            around = text[max(0, match.start - 40) : match.end + 20].replace("\n", " ")
+            around = text[max(0, match.start - 30) : match.start] + match.masked
+            around = " ".join((around + text[match.end : match.end + 15]).split())
             values[match.kind].setdefault(match.value, around)
     seconds = time.perf_counter() - started
     print(f"{args.corpus}: {len(texts):,} texts in {seconds:.2f} s")
@@ -71,6 +79,19 @@ def main() -> None:
     listed = [(kind, around) for kind, own in values.items() for around in own.values()]
     for kind, around in random.Random(0).sample(listed, min(args.show, len(listed))):
         print(f"  [{kind}] {around}")
+    left = {one for text in texts for one in not_found(text)}
+    print(f"  not found, with seven digits or an @: {len(left):,} distinct")
+    for around in random.Random(0).sample(sorted(left), min(args.left, len(left))):
+        print(f"  [not found] {around}")
+
+
+def not_found(text: str) -> Iterator[str]:
+    """What could be a number or an address and is no finding, in its context."""
+    spans = [(match.start, match.end) for match in find(text)]
+    for one in _LIKELY.finditer(text):
+        if not any(start < one.end() and one.start() < end for start, end in spans):
+            around = text[max(0, one.start() - 20) : one.start()] + one[0][:60]
+            yield " ".join(around.split())
 
 
 if __name__ == "__main__":

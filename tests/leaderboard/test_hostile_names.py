@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import re
-import shutil
 
 import pytest
 
@@ -40,12 +39,9 @@ def runs(tmp_path_factory):
 
 def test_a_board_of_hostile_models_lies_in_its_folder(runs, tmp_path):
     # The files' own names come from submitters too.
-    first = next(iter(runs.rglob("results_*.json")))
-    odd = shutil.copytree(first.parent, tmp_path / "in" / "odd")
-    for number, file in enumerate(sorted(odd.iterdir())):
-        stamp = re.search(r"2\d{3}-.*?(?=\.jsonl?$)", file.name)[0]
-        if file.name.startswith("results_"):
-            file.rename(odd / f"results_{stamp}\\..\\{'x' * 150} \x07{number}.json")
+    result = conversation_result("csc_conv_ref", conversations(3), right(1.0))
+    file = write_run(tmp_path / "in", "org/odd", [result])
+    odd = file.rename(file.with_name(f"results_2026\\..\\{'x' * 150} \x07.json")).parent
     before = tree(tmp_path)
     words = ["--resamples", "100"]
     assert main(["collect", str(runs), str(odd), "--out", str(tmp_path / "board"), *words]) == 0
@@ -56,6 +52,9 @@ def test_a_board_of_hostile_models_lies_in_its_folder(runs, tmp_path):
     plain = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,79}/)*[A-Za-z0-9_][A-Za-z0-9._-]{0,79}")
     assert [name for name in made if not plain.fullmatch(name)] == []
     assert len({name.casefold() for name in made}) == len(made)
+    assert any(
+        re.fullmatch(r"board/raw/org__odd/results_2026.*x-[0-9a-f]{6}\.json", name) for name in made
+    )
     assert main(["publish", str(tmp_path / "board"), "--repo-id", "org/results"]) == 0
     assert main(["tables", str(tmp_path / "board"), "--format", "csv"]) == 0
 
