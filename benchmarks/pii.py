@@ -1,8 +1,8 @@
 """What the search for personal data finds in real dialogues: figures, and a sample to judge.
 
-    python benchmarks/pii.py demo
-    python benchmarks/pii.py crosswoz shared/data/crosswoz/val.json.zip --show 100
-    python benchmarks/pii.py star shared/data/star/dialogues --left 60
+    python -m benchmarks.pii demo
+    python -m benchmarks.pii crosswoz shared/data/crosswoz/val.json.zip --show 100
+    python -m benchmarks.pii star shared/data/star/dialogues --left 60
 
 Counted are places and distinct values. --show prints a sample of the findings, masked, each
 in its context, so that somebody can say right or wrong; --left one of what has seven digits or an @

@@ -6,6 +6,7 @@ from pathlib import Path
 from builders import statistics
 from builders.statistics import ConversationStatistics, Part
 from csc_tasks.errors import SettingError, require
+from csc_tasks.file_names import safe_name
 from csc_tasks.framework import STRATEGY_IDS
 from csc_tasks.languages.labels import CARDS, strategy_name
 
@@ -19,7 +20,9 @@ def draw(parts: Sequence[Part], folder: Path) -> list[Path]:
     profiled = [part for part in talks if part.found.profiles and part.found.profiles.pairs]
     talks = [part for part in talks if part.found.labelled]
     figures = {
-        f"transitions_{part.name.replace('/', '_').replace(' ', '_')}.png": _draw_transitions(part)
+        safe_name(
+            f"transitions_{part.name.replace('/', '_').replace(' ', '_')}.png", ending=".png"
+        ): _draw_transitions(part)
         for part in talks
     }
     if talks:

@@ -603,3 +603,13 @@ def test_statistics_of_a_hub_id(csc, published):
         f"org/name@{published.refs['main'][:12]}: 5 conversations (csconv/test, en+zh)" in printed
     )
     assert "| conversations | 3 | 2 | 3 | 2 |" in printed and "| questions | 3 | 3 |" in printed
+
+
+@pytest.mark.parametrize("name", ["../../secret", "/etc/x", "a\\b", ".."])
+def test_a_build_record_never_names_a_file_outside_its_folder(tmp_path, capsys, name):
+    folder = write(tmp_path / "out")
+    record = json.loads((folder / "build.json").read_text(encoding="utf-8"))
+    record["splits"]["csconv"] = {name: record["splits"]["csconv"]["test"]}
+    (folder / "build.json").write_text(json.dumps(record), encoding="utf-8")
+    error, printed = refused(capsys, folder)
+    assert "is not a dataset folder of this project" in error and printed == ""
