@@ -605,7 +605,7 @@ def test_statistics_of_a_hub_id(csc, published):
     assert "| conversations | 3 | 2 | 3 | 2 |" in printed and "| questions | 3 | 3 |" in printed
 
 
-@pytest.mark.parametrize("name", ["../../secret", "/etc/x", "a\\b", ".."])
+@pytest.mark.parametrize("name", ["../../secret", "a/../../b", "a\\b", "a\0b"])
 def test_a_build_record_never_names_a_file_outside_its_folder(tmp_path, capsys, name):
     folder = write(tmp_path / "out")
     record = json.loads((folder / "build.json").read_text(encoding="utf-8"))
