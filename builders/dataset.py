@@ -17,6 +17,7 @@ import csc_tasks
 from builders.cards.render import FIGURES, Card, evaluation, render_card, yaml_text
 from builders.schema import checked_splits, describe_rows, features
 from csc_tasks.errors import DataError, SettingError
+from csc_tasks.file_names import stays_inside
 from csc_tasks.out import is_new, replace_file, replace_folder, say_earlier
 
 FORMAT = "csc-tasks dataset folder, version 1"
@@ -58,8 +59,9 @@ def read_record(folder: Path) -> dict | None:
     """What build.json says of a dataset folder of ours; None for any other folder."""
     try:
         record = json.loads((folder / "build.json").read_text(encoding="utf-8"))
-        known = record["format"] == FORMAT
-        _dataset_files(record)
+        files = _dataset_files(record)
+        # The names decide what is read, sent and deleted.
+        known = record["format"] == FORMAT and all(stays_inside(name) for name in files)
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
     return record if known else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from builders import statistics
 from builders.statistics import ConversationStatistics, Part, ProfileOverlap, of_talks
 from csc_tasks.errors import SettingError, require
+from csc_tasks.file_names import safe_name
 from csc_tasks.framework import STRATEGY_IDS
 from csc_tasks.languages.labels import CARDS, strategy_name
 
@@ -28,9 +29,9 @@ def draw(parts: Sequence[Part], folder: Path) -> list[Path]:
         if numbers.profiles and numbers.profiles.pairs
     ]
     figures = {
-        f"transitions_{name.replace('/', '_').replace(' ', '_')}.png": _draw_transitions(
-            name, numbers.transitions
-        )
+        safe_name(
+            f"transitions_{name.replace('/', '_').replace(' ', '_')}.png", ending=".png"
+        ): _draw_transitions(name, numbers.transitions)
         for name, numbers in labelled
     }
     if labelled:

@@ -8,24 +8,25 @@ run.json (times, costs) differs between identical builds, so it goes along with 
 no reason for a commit of its own. A split that the folder no longer has is deleted there too.
 
 Refused are folders that no builder of ours wrote or that hold other files, rows that are not those
-the card describes, a card without a licence, access tokens, and phone, e-mail, identity-card or
-bank-card numbers. These are listed, masked; --allow-pii publishes them all the same. The Hub is the
+the card describes, a card without a licence, access tokens, and personal data: numbers of phones,
+identity documents, bank cards and accounts, e-mail addresses. Each is listed once, masked, with a
+name; it is published only when pii.yaml (--pii FILE) accepts it with why and who. The Hub is the
 one that HF_ENDPOINT names, the token that of HF_TOKEN or `hf auth login`.
 """
 
 import re
 import shlex
 from argparse import ArgumentParser, Namespace
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from builders.dataset import TEXT_FILES, parquet_name, read_folder
 from builders.schema import SPLITS
 from csc_tasks.errors import DataError
 from csc_tasks.hub import Publication, publish
-from csc_tasks.pii import TOKEN, find, find_in_row
+from csc_tasks.pii import Match, find_in_row, find_tokens
+from csc_tasks.pii.gate import ACCEPTED, check
 
 RUN_RECORD = "run.json"
 # What `csc push` itself may have put into a repository: of this, whatever the folder no longer has
@@ -34,17 +35,6 @@ OURS = (
     r"eval\.yaml|figures/[^/]+\.png"
     rf"|(csconv|rolecs|qa|qa_\w+)/({'|'.join(SPLITS)})-\d+-of-\d+\.parquet"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A number or address that leads to a person: where it is, and a form of it that may be
-    shown.
-    """
-
-    where: str
-    kind: str
-    masked: str
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -60,9 +50,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--tag", metavar="NAME", help="tag the commit, for example v1.0")
     parser.add_argument(
-        "--allow-pii",
-        action="store_true",
-        help="publish although personal data were found; they are still listed",
+        "--pii",
+        default=ACCEPTED,
+        metavar="FILE",
+        help=f"the findings that may be published, each with why and who (default: {ACCEPTED})",
     )
     parser.add_argument("--push", action="store_true", help="really send it")
 
@@ -83,7 +74,7 @@ def main(args: Namespace) -> None:
         marker="build.json",
     )
     print(*publication.lines(), f"licence: {licence}", sep="\n")
-    check_personal_data([*findings(rows), *token_findings(publication.files)], args.allow_pii)
+    check(chain(findings(rows), token_findings(publication.files)), args.pii)
     if not args.push:
         print("Dry run: nothing was sent. Add --push to publish.")
         return
@@ -98,11 +89,12 @@ def command(args: Namespace) -> str:
         for option, given in (
             ("--private", args.private),
             ("--pr", args.pr),
-            ("--allow-pii", args.allow_pii),
         )
         if given
     ]
-    return shlex.join([*words, *(["--tag", args.tag] if args.tag else []), "--push"])
+    words += ["--tag", args.tag] if args.tag else []
+    words += ["--pii", args.pii] if args.pii != ACCEPTED else []
+    return shlex.join([*words, "--push"])
 
 
 def files_of(folder: Path, record: Mapping) -> dict[str, Path]:
@@ -139,8 +131,10 @@ def card_licence(card: Path) -> str:
     return licence if isinstance(licence, str) else ", ".join(map(str, licence))
 
 
-def findings(rows: Mapping[str, Mapping[str, list[dict]]]) -> Iterator[Finding]:
-    """Every number and address in the rows (config -> split -> rows) that leads to a person."""
+def findings(rows: Mapping[str, Mapping[str, list[dict]]]) -> Iterator[tuple[str, Match]]:
+    """(place, match) of every number and address in the rows (config -> split -> rows) that leads
+    to a person.
+    """
     for config, splits in rows.items():
         for split, part in splits.items():
             for row in part:
@@ -148,42 +142,17 @@ def findings(rows: Mapping[str, Mapping[str, list[dict]]]) -> Iterator[Finding]:
                     f" question {row['turn_index']}" if "turn_index" in row else ""
                 )
                 for place, match in find_in_row(row):
-                    yield Finding(f"{config}/{split} {name} {place}", match.kind, match.masked)
+                    yield f"{config}/{split} {name} {place}", match
 
 
-def token_findings(files: Mapping[str, Path]) -> Iterator[Finding]:
-    """Access tokens in the card, in the settings of the build and in its run record. (An author's
-    address may stand there.)
+def token_findings(files: Mapping[str, Path]) -> Iterator[tuple[str, Match]]:
+    """(file, match) of access tokens in the card, in the settings of the build and in its run
+    record. (An author's address may stand there.)
     """
     for name in TEXT_FILES:
-        for match in find(files[name].read_text(encoding="utf-8")) if name in files else ():
-            if match.kind == TOKEN:
-                yield Finding(name, TOKEN, match.masked)
-
-
-def check_personal_data(found: list[Finding], allowed: bool) -> None:
-    """Print every finding; raise DataError unless there are none, or they are allowed and no access
-    token is among them.
-    """
-    for finding in found:
-        print(f"  {finding.where}: {finding.kind} {finding.masked}")
-    counts = Counter(finding.kind for finding in found)
-    text = ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items()))
-    if counts[TOKEN]:
-        raise DataError(
-            f"{counts[TOKEN]} access token found (see the list): never publish one; revoke it and"
-            " build the folder again"
-        )
-    if found and not allowed:
-        raise DataError(
-            f"personal data found (see the list): {text}; remove them, or publish them all the same"
-            " with --allow-pii"
-        )
-    print(
-        f"personal data: {text} published all the same (--allow-pii)"
-        if found
-        else "personal data: none found"
-    )
+        if name in files:
+            text = files[name].read_text(encoding="utf-8")
+            yield from ((name, match) for match in find_tokens(text))
 
 
 def _contents(record: Mapping) -> str:

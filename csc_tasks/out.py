@@ -83,7 +83,10 @@ def replace_file(file: Path, content: str | bytes | Iterable[str]) -> Path:
         if isinstance(content, bytes):
             part.write_bytes(content)
         else:
-            with part.open("w", encoding="utf-8", newline="\n") as stream:
+            # Half a surrogate pair, which UTF-8 cannot hold, becomes \\ud83d: what JSON calls it.
+            with part.open(
+                "w", encoding="utf-8", errors="backslashreplace", newline="\n"
+            ) as stream:
                 stream.writelines([content] if isinstance(content, str) else content)
         os.replace(part, file)
     except OSError as error:

@@ -29,6 +29,7 @@ from pathlib import Path
 
 from csc_tasks import __version__
 from csc_tasks.errors import SettingError, require
+from csc_tasks.file_names import safe_name
 from csc_tasks.out import is_new, replace_file, say_earlier
 from csc_tasks.runs.finding import find_results
 from csc_tasks.runs.results_file import Identity, Measurement, iso, public_bytes, read_results
@@ -334,9 +335,10 @@ def _copies(
     for m in measurements:
         if m.file in names:
             continue
-        name = f"raw/{models[m.identity].slug}/{m.file.name}"
+        folder = f"raw/{models[m.identity].slug}"
+        name = f"{folder}/{safe_name(m.file.name, ending='.json')}"
         if name in names.values():
-            name = f"raw/{models[m.identity].slug}/{m.file.stem}-{m.sha256[:8]}.json"
+            name = f"{folder}/{safe_name(f'{m.file.stem}-{m.sha256[:8]}.json', ending='.json')}"
         names[m.file] = name
         replace_file(out / name, public_bytes(m))
     return {(m.file, m.task): names[m.file] for m in measurements}

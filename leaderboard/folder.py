@@ -1,16 +1,14 @@
-"""The files of a board folder (leaderboard/board.py says which): reading, writing, and names that
-are safe in paths and links.
-"""
+"""The files of a board folder (leaderboard/board.py says which): reading and writing."""
 
-import hashlib
 import json
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from csc_tasks.errors import DataError
+from csc_tasks.file_names import safe_name
 from csc_tasks.out import replace_file
 from leaderboard.board import Board, Strict
 from leaderboard.judging import report as reliability
@@ -82,26 +80,8 @@ def dumped(model: Strict) -> bytes:
     return _HALF.sub("\ufffd", text).encode() + b"\n"
 
 
-def slug_of(name: str, taken: Container[str] = ()) -> str:
-    """A name for paths and links: [A-Za-z0-9._-], no leading dot, at most 80 characters, not among
-    `taken`, the same for the same name.
-
-    A name that had to be changed or was taken carries a piece of its hash, so that two models never
-    share a slug by accident.
-    """
-    slug = re.sub(r"[^A-Za-z0-9._-]+", "__", name)
-    plain = re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}", slug) and re.fullmatch(
-        r"[\w.-]+(/[\w.-]+)?", name, re.ASCII
-    )
-    if plain and slug not in taken:
-        return slug
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
-    slug = slug.strip("._")[:60] or "model"
-    return next(found for size in range(6, 65) if (found := f"{slug}-{digest[:size]}") not in taken)
-
-
 def _checked(slug: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", slug):
+    if safe_name(slug) != slug:
         raise DataError(f"{slug!r} is no name of a file in a board folder")
     return slug
 

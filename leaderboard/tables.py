@@ -12,7 +12,6 @@ stand apart below. CSV holds every number unrounded, one row per model and colum
 and scripts.
 """
 
-import csv
 import html
 import io
 import re
@@ -22,11 +21,11 @@ from itertools import groupby
 from pathlib import Path
 
 from csc_tasks.arguments import check_known
+from csc_tasks.csv_cells import GuardedWriter
 from csc_tasks.shown import shown
 
 FORMATS = ("md", "csv", "latex", "html")
 UNDEFINED = "–"
-_FORMULA = re.compile(r"[=+\-@\t\r]")
 
 
 def add_arguments(parser) -> None:
@@ -183,8 +182,8 @@ def as_csv(board, tables: Sequence) -> str:
     have kind `reported`.
     """
     out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(
+    writer = GuardedWriter(out)
+    writer.row(
         [
             "table",
             "model",
@@ -211,30 +210,28 @@ def as_csv(board, tables: Sequence) -> str:
                 if (v := row.values.get(c.key)) is not None:
                     numbers = [v.value, v.stderr, v.low, v.high, v.method, v.items, v.clusters]
                     names = [
-                        _csv(model.name),
+                        model.name,
                         model.kind,
-                        _csv(model.base_name or ""),
+                        model.base_name or "",
                         c.task,
                         c.metric,
                         c.language or "",
                     ]
-                    writer.writerow(
+                    writer.row(
                         [table.id, *names, *numbers, _mark(table, c, row.model), c.signature]
                     )
         for row in table.reported:
             for c in table.columns:
                 if c.key in row.values:
                     names = [
-                        _csv(_reported(row)),
+                        _reported(row),
                         "reported",
                         "",
                         c.task,
                         c.metric,
                         c.language or "",
                     ]
-                    writer.writerow(
-                        [table.id, *names, row.values[c.key], *[""] * 7, _csv(row.source)]
-                    )
+                    writer.row([table.id, *names, row.values[c.key], *[""] * 7, row.source])
     return out.getvalue()
 
 
@@ -384,11 +381,6 @@ def _html_cell(cell: Cell) -> str:
         cell.mark, number
     )
     return f"{number} <small>{html.escape(cell.interval)}</small>" if cell.interval else number
-
-
-def _csv(text: str) -> str:
-    """Text from outside that no spreadsheet takes for a formula."""
-    return f"'{text}" if _FORMULA.match(text) else text
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from csc_tasks.adapter import RECORD
 from csc_tasks.errors import DataError, SettingError
+from csc_tasks.file_names import stays_inside
 from csc_tasks.out import replace_file
 from trainers.recipe import Recipe, recipe_from
 
@@ -142,6 +143,12 @@ def finished_record(folder: Path) -> dict:
         raise DataError(
             f"{folder}: no finished adapter of ours (no readable {RECORD}); train it first, with"
             " --config FILE or recipe keys"
+        )
+    outside = [name for name in record["files"] if not stays_inside(name)]
+    if outside:
+        raise DataError(
+            f"{folder}: {RECORD} names {outside[0]!r}, which is no file of the folder; train it"
+            " again with --overwrite"
         )
     missing = _missing(folder, record)
     if missing:

@@ -10,6 +10,7 @@ from typing import Any
 
 from csc_tasks.arguments import check_known
 from csc_tasks.errors import SettingError
+from csc_tasks.file_names import safe_name
 from csc_tasks.metrics.result_names import metric_of
 from csc_tasks.out import check_writable, replace_file
 from trainers.hardware import is_first_process, release_memory
@@ -136,7 +137,7 @@ def folder_name(value: str, values: Sequence[str]) -> str:
     """A folder name for a value: its last path part where that tells the values apart."""
     short = [Path(one).name for one in values]
     name = Path(value).name if len(set(short)) == len(short) else value
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "value"
+    return safe_name(re.sub(r"[^\w.-]+", "-", name).strip("-.") or "value")
 
 
 def comparison(key: str, runs: Sequence[Run]) -> str:

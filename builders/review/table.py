@@ -9,12 +9,12 @@ from the table.
 
 import csv
 import io
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from builders.review.verdicts import Fix, Verdict, checked_fix, listed, turn_check, verdict
 from csc_tasks.conversation import Conversation, Turn
+from csc_tasks.csv_cells import GuardedWriter, guarded, unguarded
 from csc_tasks.errors import DataError
 from csc_tasks.languages.labels import strategy_name
 from csc_tasks.out import replace_file
@@ -39,35 +39,6 @@ COLUMNS = (
 OPTIONAL = frozenset({"language", "topic", "original", "comment"})
 DELIMITERS = (",", ";", "\t")
 
-_SIGNS = "=+@＝＋－＠-"
-_MONTH = (
-    "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
-    "|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
-)
-# What spreadsheets turn into numbers, times, dates and truth values.
-_CONVERTED = (
-    r"[$€£¥￥(.]*\d[\d.,:/%％$€£¥￥ ()e+apm年月日时分秒号-]*\Z"
-    rf"|\d{{1,2}}[ /.-]*{_MONTH}\b|{_MONTH}[ .,/-]*\d|(?:true|false)\s*\Z"
-)
-# Where the cell starts, or would start for another separator: spaces and apostrophes, maybe none,
-# before what must not stand there.
-_START = re.compile(
-    rf"(?:\A[ \u00a0]*'*(?=[{_SIGNS}]|{_CONVERTED})|(?<=[,;\t\r\n|\"])[ \u00a0]*'*(?=[{_SIGNS}]))",
-    re.IGNORECASE,
-)
-
-
-def guarded(text: str) -> str:
-    """`text` as a cell that no spreadsheet computes or converts; `unguarded` gives it back
-    exactly.
-    """
-    return _START.sub(lambda match: match[0] + "'", text)
-
-
-def unguarded(cell: str) -> str:
-    """The text that `guarded` made `cell` of."""
-    return _START.sub(lambda match: match[0].removesuffix("'"), cell)
-
 
 def write_table(
     path: Path,
@@ -79,31 +50,30 @@ def write_table(
     at all; raises SettingError where it cannot be written.
     """
     with io.StringIO(newline="") as file:
-        out = csv.writer(file, delimiter=delimiter, quoting=csv.QUOTE_ALL)
-        out.writerow(COLUMNS)
+        out = GuardedWriter(file, delimiter=delimiter, quote_all=True, guard=guarded)
+        out.row(COLUMNS)
         for conversation in conversations:
             beside = _beside(
                 originals.get(conversation.conversation_id, ()), len(conversation.dialogue)
             )
             for number, turn in enumerate(conversation.dialogue, 1):
                 name = strategy_name(turn.strategy, conversation.language) if turn.strategy else ""
-                cells = (
-                    conversation.conversation_id,
-                    conversation.language,
-                    conversation.topic,
-                    str(number),
-                    turn.speaker,
-                    beside[number - 1],
-                    name,
-                    turn.text,
-                    "",
-                    "",
-                    "",
-                    "",
-                    turn_check(conversation, number),
-                )
-                out.writerow(
-                    [cells[3] if i == 3 else guarded(cell) for i, cell in enumerate(cells)]
+                out.row(
+                    (
+                        conversation.conversation_id,
+                        conversation.language,
+                        conversation.topic,
+                        number,
+                        turn.speaker,
+                        beside[number - 1],
+                        name,
+                        turn.text,
+                        "",
+                        "",
+                        "",
+                        "",
+                        turn_check(conversation, number),
+                    )
                 )
         replace_file(path, "\ufeff" + file.getvalue())
 

@@ -1,23 +1,34 @@
 """One commit that brings a repository to hold a publication's files, or none; and reading back."""
 
+import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from csc_tasks.errors import HubError, SettingError
 from csc_tasks.hub.errors import HINTS, again_text, one_line
 from csc_tasks.hub.publication import Publication, Published, changes_to, held_files, page_of
+from csc_tasks.refusals import retry_after
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo, DatasetInfo, HfApi, KernelInfo, ModelInfo, SpaceInfo
 
 # What the Hub puts into a new repository itself.
 ADDED_BY_THE_HUB = frozenset({".gitattributes", ".gitignore", "README.md", "LICENSE"})
+# How often a commit is tried while the Hub is busy and says for how long, and the longest such
+# wait in seconds.
+TRIES, LONGEST_WAIT = 5, 600
 
 
-def publish(publication: Publication, again: str, say: Callable[[str], None] = print) -> Published:
+def publish(
+    publication: Publication,
+    again: str,
+    say: Callable[[str], None] = print,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Published:
     """Bring the repository to hold exactly these files, by one commit or none; create it where it
-    is absent.
+    is absent. A commit that a busy Hub puts off (429 or 503 with Retry-After) is tried again then.
 
     again: the command that tries the same once more, for error texts. Raises HubError, and
     SettingError for a wish that cannot be met as it stands (a tag that names another commit, a
@@ -52,7 +63,7 @@ def publish(publication: Publication, again: str, say: Callable[[str], None] = p
             )
             for path, what in changes.items():
                 say(f"  {what:<9} {path}")
-            commit = _commit(api, publication, changes, info.sha)
+            commit = _patiently(partial(_commit, api, publication, changes, info.sha), say, sleep)
             if commit is not None:
                 url = commit.pr_url or page_of(publication, commit.oid)
                 _check_arrived(api, publication, commit.oid)
@@ -183,6 +194,29 @@ def _commit(
         if error.response.status_code == 412:
             return None
         raise
+
+
+def _patiently(
+    commit: Callable[[], "CommitInfo | None"],
+    say: Callable[[str], None],
+    sleep: Callable[[float], None],
+) -> "CommitInfo | None":
+    """What `commit` returns, called again for as long as the Hub says how long to wait. Had a put
+    off commit arrived after all, the next try would meet a newer parent and make no second one.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    for _ in range(TRIES - 1):
+        try:
+            return commit()
+        except HfHubHTTPError as error:
+            status = error.response.status_code
+            seconds = retry_after(error.response.headers) if status in (429, 503) else None
+            if seconds is None or seconds > LONGEST_WAIT:
+                raise
+            say(f"the Hub is busy ({status}); trying the commit again in {seconds:,.0f} s")
+        sleep(seconds)
+    return commit()
 
 
 def _check_arrived(api: "HfApi", publication: Publication, commit: str) -> None:

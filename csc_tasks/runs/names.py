@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from csc_tasks.errors import DataError
+from csc_tasks.file_names import safe_name
 
 TASK = re.compile(r"cscx?_[a-z0-9_]{1,60}", re.ASCII)
 SAMPLES = re.compile(r"samples_(?P<task>cscx?_\w+?)_(?P<stamp>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl")
@@ -70,7 +71,7 @@ def results_beside(samples: Path) -> Path:
 
 def folder_name(model: str) -> str:
     """The folder of a model's runs."""
-    return re.sub(r"[^\w.-]+", "__", model)
+    return safe_name(model)
 
 
 def value_keys(name: str) -> tuple[str, str]:

@@ -12,10 +12,13 @@ items, in an order of their own.
 
 --out gets, per rater, RATER.html (one file that works offline and saves RATER.json) and RATER.csv
 (for a spreadsheet): a rater uses one of the two. guide.md is for the raters too. key.json says
-which item is whose: keep it to yourself, csc human import needs it.
+which item is whose: keep it to yourself, csc human import needs it. The ids of the items are made
+with a random secret that stands in it and nowhere else; with --key KEY.json of an earlier export
+the same items get the same ids again.
 """
 
 import json
+import secrets
 from argparse import ArgumentParser, Namespace
 from math import ceil
 from pathlib import Path
@@ -25,6 +28,7 @@ from csc_tasks.out import check_writable, replace_file
 from leaderboard.judging import sheets
 from leaderboard.judging.dimensions import chosen_dimensions
 from leaderboard.judging.sampling import sample
+from leaderboard.judging.sheet_files import read_key
 from leaderboard.judging.units import chosen_tasks, read_models, shared_ids
 
 
@@ -61,10 +65,17 @@ def add_arguments(parser: ArgumentParser) -> None:
     add(
         "--seed", type=int, default=0, metavar="N", help="another seed, another sample (default: 0)"
     )
+    add(
+        "--key",
+        type=Path,
+        metavar="KEY.json",
+        help="the key of an earlier export, whose item ids are to stay (default: new ids)",
+    )
 
 
 def main(args: Namespace) -> None:
     check_writable(args.out)
+    secret = secret_of(args.key) if args.key else secrets.token_hex(32)
     for name in ("raters", "ratings", "conversations", "answers"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise SettingError(f"--{name} {getattr(args, name)}: at least 1")
@@ -92,12 +103,12 @@ def main(args: Namespace) -> None:
         lacking = f"; {others:,} that not every model has are left out" if others else ""
         lacking += f"; {len(failed):,} left out, a model's turn failed" if failed else ""
         print(f"{task}: {len(drawn):,} of {len(units):,}, of each of {len(own)} models{lacking}")
-    items = sheets.assign(pairs, raters, args.ratings or args.raters, chosen, args.seed)
+    items = sheets.assign(pairs, raters, args.ratings or args.raters, chosen, args.seed, secret)
     if not all(item.dimensions for item in items):
         raise SettingError(
             f"--dimensions {args.dimensions}: none of them applies to some of the tasks"
         )
-    key = sheets.key_of(items, raters, args.seed)
+    key = sheets.key_of(items, raters, args.seed, secret)
     for rater in raters:
         given = sheets.sheet_of(items, rater, args.seed)
         if not given:
@@ -115,6 +126,16 @@ def main(args: Namespace) -> None:
         f"Wrote {args.out}: give each rater one .html (or .csv) and guide.md, keep key.json; then:"
         f" csc human import {args.out} FILES"
     )
+
+
+def secret_of(file: Path) -> str:
+    """The secret in an earlier export's key; raises DataError where there is none."""
+    secret = read_key(file).get("secret")
+    if not isinstance(secret, str) or len(secret) < 32:
+        raise DataError(
+            f"--key {file}: holds no secret for item ids (an older export's key); leave --key out"
+        )
+    return secret
 
 
 def draw(units: list, args: Namespace) -> list:

@@ -144,7 +144,7 @@ def _csv_entries(file: Path, text: str) -> Iterator[Entry]:
         given = {
             name: value.strip()
             for name, value in row.items()
-            if name not in other and value and value.strip() not in ("", NOT_ASKED)
+            if name not in other and value and value.strip() not in ("", NOT_ASKED, "-")
         }
         comment = (row.get("comment") or "").strip()
         if (row["item"] or "").strip() or given:

@@ -5,7 +5,7 @@ says which model wrote what.
 reads it.
 """
 
-import csv
+import hmac
 import html
 import io
 import json
@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from csc_tasks.conversation import SUPPORTER, content_id
+from csc_tasks.csv_cells import GuardedWriter
 from csc_tasks.errors import SettingError
 from csc_tasks.languages import language as named
 from csc_tasks.runs.names import DIMENSIONS
@@ -24,7 +25,7 @@ from leaderboard.judging.sampling import order
 from leaderboard.judging.units import Unit
 
 FOLDER = Path(__file__).resolve().parent / "sheet"
-NOT_ASKED = "-"
+NOT_ASKED = "n/a"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,10 @@ def assign(
     each: int,
     chosen: Sequence[str],
     seed: int,
+    secret: str,
 ) -> list[Item]:
-    """Items of (model, unit) pairs, each given to `each` of the raters.
+    """Items of (model, unit) pairs, each given to `each` of the raters. `secret` stands in the key
+    file alone: without it nobody can find out an item's model by trying names.
 
     Everybody gets the same number of each model's items, or one more; who meets whom on an item is
     drawn. Raises SettingError where `each` is not between 1 and the number of raters.
@@ -74,7 +77,7 @@ def assign(
     whole: Counter = Counter()
     items = []
     for model, unit in sorted(units, key=lambda pair: (pair[0], order(seed, pair[1].id))):
-        id_ = content_id("item", seed, model, unit.id)
+        id_ = item_id(secret, seed, model, unit.id)
         free = sorted(
             raters,
             key=lambda rater: (by_model[model, rater], whole[rater], order(seed, f"{id_} {rater}")),
@@ -84,6 +87,12 @@ def assign(
             whole[rater] += 1
         items.append(Item(id_, model, unit, dimensions_of(unit.kind, chosen), tuple(sorted(free))))
     return items
+
+
+def item_id(secret: str, seed: int, model: str, unit: str) -> str:
+    """`item-` and 16 hex digits: HMAC-SHA256 of what the item is, with the study's secret."""
+    content = json.dumps([seed, model, unit]).encode()
+    return f"item-{hmac.new(secret.encode(), content, 'sha256').hexdigest()[:16]}"
 
 
 def sheet_of(items: Sequence[Item], rater: str, seed: int) -> list[Item]:
@@ -96,12 +105,12 @@ def sheet_of(items: Sequence[Item], rater: str, seed: int) -> list[Item]:
 
 def as_csv(items: Sequence[Item], rater: str) -> bytes:
     """The sheet as a CSV file that spreadsheets open: UTF-8 with BOM, nothing in it is a formula.
-    Cells that are not asked hold a dash.
+    Cells that are not asked hold "n/a".
     """
     asked = [name for name in DIMENSIONS if any(name in item.dimensions for item in items)]
     stream = io.StringIO()
-    writer = csv.writer(stream)
-    writer.writerow(["item", "rater", "background", "conversation", "reply", *asked, "comment"])
+    writer = GuardedWriter(stream)
+    writer.row(["item", "rater", "background", "conversation", "reply", *asked, "comment"])
     for item in items:
         unit = item.unit
         names = named(unit.language).speakers
@@ -111,7 +120,7 @@ def as_csv(items: Sequence[Item], rater: str) -> bytes:
         )
         background = "\n\n".join(filter(None, (unit.instruction, unit.summary)))
         cells = ["" if name in item.dimensions else NOT_ASKED for name in asked]
-        writer.writerow([item.id, rater, *map(_inert, (background, said, unit.reply)), *cells, ""])
+        writer.row([item.id, rater, background, said, unit.reply, *cells, ""])
     return b"\xef\xbb\xbf" + stream.getvalue().encode(errors="replace")
 
 
@@ -198,18 +207,14 @@ def guide(items: Sequence[Item]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def key_of(items: Sequence[Item], raters: Sequence[str], seed: int) -> Mapping:
-    """key.json: study, raters, and what each item is."""
+def key_of(items: Sequence[Item], raters: Sequence[str], seed: int, secret: str) -> Mapping:
+    """key.json: study, raters, what each item is, and the secret their ids were made with."""
     found = {item.id: item.key() for item in items}
     return {
         "format": 1,
         "study": content_id("study", found),
         "raters": list(raters),
         "seed": seed,
+        "secret": secret,
         "items": found,
     }
-
-
-def _inert(text: str) -> str:
-    """`text` that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from csc_tasks.file_names import safe_name
 from csc_tasks.runs.results_file import Identity, iso
 from csc_tasks.runs.task_record import TURNS, TaskRecord
 from leaderboard.board import Column, Comparison, Model, Row, Run, Setting, Table, Value
 from leaderboard.columns import TITLES, columns, main_column
-from leaderboard.folder import slug_of
 from leaderboard.model_report import (
     Diagnosis,
     Reply,
@@ -49,7 +49,7 @@ def table_ids(selections: Sequence[Selection]) -> list[str]:
             *([s.config] if s.config not in ("csconv", "qa") else []),
             *(f"{k}-{v}" for k, v in s.split.items()),
         ]
-        names.append(slug_of("-".join(words).replace("_", "-").replace(" ", "-"), names))
+        names.append(safe_name("-".join(words).replace("_", "-").replace(" ", "-"), names))
     return names
 
 

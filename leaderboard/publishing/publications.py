@@ -1,15 +1,14 @@
 """What `csc publish` sends: the files of each publication, written into the board's folder
-`publish`, and what must not go out.
+`publish`.
 """
 
 import re
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from csc_tasks import hub
 from csc_tasks.errors import DataError
+from csc_tasks.file_names import safe_name
 from csc_tasks.hub import Publication
-from csc_tasks.pii import TOKEN, find
 from leaderboard import folder
 from leaderboard.board import Board
 from leaderboard.page.render import PAGE, write_page
@@ -47,7 +46,6 @@ def results_publication(
         )
     card = dataset_card(board, name, configs, licence, space, rated=folder.RELIABILITY in files)
     folder.replace_file(files["README.md"], card.encode())
-    refuse_tokens(files)
     return Publication(
         name,
         files,
@@ -59,18 +57,14 @@ def results_publication(
 
 
 def space_publication(
-    root: Path, board: Board, name: str, results: str | None, private: bool, allow_pii: bool
+    root: Path, board: Board, name: str, results: str | None, private: bool
 ) -> Publication:
-    """The static Space: the page, made anew from the board, the numbers and a card. Raises
-    DataError for what must not go out.
-    """
+    """The static Space: the page, made anew from the board, the numbers and a card."""
     page = write_page(root)
     card = folder.replace_file(
         root / STAGING / "space" / "README.md", space_card(board, results).encode()
     )
     files = {"README.md": card, PAGE: page, MARKER: root / MARKER, **reliability_file(root)}
-    refuse_tokens(files)
-    check_personal_data(list(personal_data(root, board)), allow_pii)
     message = f"Page of {len(board.models)} models, newest run {board.date[:10]}"
     return Publication(
         name,
@@ -110,86 +104,6 @@ def raw_files(root: Path, board: Board) -> dict[str, Path]:
     return files
 
 
-def refuse_tokens(files: Mapping[str, Path]) -> None:
-    """Raise DataError that names the file when one of the texts holds an access token."""
-    for name, file in files.items():
-        text = file.read_bytes().decode("utf-8", "replace") if not name.endswith(".parquet") else ""
-        if any(match.kind == TOKEN for match in find_tokens(text)):
-            raise DataError(
-                f"{file} holds an access token: never publish one; revoke it and make the board"
-                " again without it"
-            )
-
-
-def find_tokens(text: str) -> Iterator:
-    """Matches in the pieces of a text; a results file is one line of megabytes, most of it
-    numbers.
-    """
-    for piece in re.findall(r"[A-Za-z0-9_-]{20,}", text):
-        yield from find(piece)
-
-
-def personal_data(root: Path, board: Board) -> Iterator[tuple[str, str, str]]:
-    """(where, kind, masked) of all that leads to a person in what the page shows of conversations
-    and in the reliability report.
-    """
-    if report := folder.load_reliability(root):
-        cells = [
-            cell
-            for section in report.sections
-            for row in section.rows
-            for cell in row
-            if isinstance(cell, str)
-        ]
-        found = dict.fromkeys(
-            (match.kind, match.masked) for text in (*report.notes, *cells) for match in find(text)
-        )
-        yield from ((folder.RELIABILITY, *one) for one in found)
-    for table in board.tables:
-        if not (root / "samples" / f"{table.id}.json").is_file():
-            continue
-        for conversation in folder.load_samples(root, table.id).conversations:
-            texts = [spoken.text for spoken in conversation.dialogue]
-            texts += [
-                text
-                for turn in conversation.turns
-                for text in (turn.reference, turn.question or "")
-            ]
-            texts += [
-                reply.text
-                for turn in conversation.turns
-                for tasks in turn.replies.values()
-                for reply in tasks.values()
-            ]
-            texts += [conversation.summary or "", conversation.instruction or ""]
-            found = dict.fromkeys(
-                (match.kind, match.masked) for text in texts for match in find(text)
-            )
-            yield from (
-                (f"samples/{table.id} {conversation.conversation_id}", *one) for one in found
-            )
-    for slug in board.models:
-        if not (root / "models" / f"{slug}.json").is_file():
-            continue
-        for diagnosis in folder.load_report(root, slug).diagnoses:
-            for example in diagnosis.facts.examples if diagnosis.facts else ():
-                yield from (
-                    (f"models/{slug} {example.conversation_id}", match.kind, match.masked)
-                    for match in find(example.reply)
-                )
-
-
-def check_personal_data(found: list[tuple[str, str, str]], allowed: bool) -> None:
-    """Print what was found; raise DataError unless it is nothing, or allowed."""
-    for where, kind, masked in found:
-        print(f"  {where}: {kind} {masked}")
-    if found and not allowed:
-        advice = "collect again with other samples, or publish them all the same with --allow-pii"
-        raise DataError(
-            f"personal data in what the page shows (see the list, {len(found)} in all); {advice}"
-        )
-
-
 def propose(root: Path, model: str, entries: list[dict], again: str) -> None:
     """Open a pull request on one model that brings its evaluation results to hold these entries;
     other entries there stay.
@@ -199,7 +113,7 @@ def propose(root: Path, model: str, entries: list[dict], again: str) -> None:
         return
     there = hub.read(model, eval_results.PATH, "model", again)
     text = eval_results.merged(entries, there, f"{hub.page(model, 'model')}: {eval_results.PATH}")
-    file = folder.replace_file(root / STAGING / "models" / folder.slug_of(model) / "csc.yaml", text)
+    file = folder.replace_file(root / STAGING / "models" / safe_name(model) / "csc.yaml", text)
     message = (
         "Add results on customer-support conversations"
         f" ({', '.join(entry['dataset']['task_id'] for entry in entries)})"

@@ -9,7 +9,7 @@ models.
 --repo-id    a dataset repository with the raw results files, flat tables (parquet) and a card that
              shows the board
 --space      a static Space that shows index.html; it holds sampled conversations, so personal data
-             in them are refused as in csc push
+             in them are refused as in csc push, unless pii.yaml accepts them
 --eval-results   a pull request with .eval_results/csc.yaml for every model of the board (or for
                  those named) that is a repository on the Hub, for corpora that are on the Hub too;
                  what is left out is listed
@@ -22,11 +22,13 @@ token that of HF_TOKEN or `hf auth login`.
 import shlex
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
 from csc_tasks import hub
 from csc_tasks.errors import SettingError
 from csc_tasks.out import check_writable
+from csc_tasks.pii.gate import ACCEPTED, check
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -56,9 +58,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--tag", metavar="NAME", help="tag the dataset's commit, for example 2026-11"
     )
     parser.add_argument(
-        "--allow-pii",
-        action="store_true",
-        help="publish the page although personal data were found; they are listed",
+        "--pii",
+        default=ACCEPTED,
+        metavar="FILE",
+        help=f"the findings that may be published, each with why and who (default: {ACCEPTED})",
     )
     parser.add_argument("--push", action="store_true", help="really send it")
 
@@ -70,7 +73,7 @@ def main(args: Namespace) -> None:
             " or both"
         )
     from leaderboard.folder import checked_board
-    from leaderboard.publishing import eval_results
+    from leaderboard.publishing import eval_results, personal_data
     from leaderboard.publishing.publications import (
         STAGING,
         propose,
@@ -82,6 +85,7 @@ def main(args: Namespace) -> None:
     check_writable(args.folder / STAGING, "DIR")
     again = command(args)
     publications = []
+    found = [personal_data.in_report(args.folder)]
     if args.repo_id:
         licence, tag = args.licence, args.tag
         publications.append(
@@ -91,10 +95,9 @@ def main(args: Namespace) -> None:
         )
     if args.space:
         publications.append(
-            space_publication(
-                args.folder, board, args.space, args.repo_id, args.private, args.allow_pii
-            )
+            space_publication(args.folder, board, args.space, args.repo_id, args.private)
         )
+        found.append(personal_data.on_page(args.folder, board))
     proposals: dict[str, list[dict]] = {}
     if args.eval_results is not None:
         where = (args.space, "space") if args.space else (args.repo_id, "dataset")
@@ -102,6 +105,8 @@ def main(args: Namespace) -> None:
         proposals = _chosen(proposals, args.eval_results, left_out)
     for publication in publications:
         print(*publication.lines(), sep="\n")
+        found.append(personal_data.in_files(publication.files))
+    check(chain.from_iterable(found), args.pii)
     if args.eval_results is not None:
         print(*_proposal_lines(proposals, left_out), sep="\n")
     if not args.push:
@@ -123,14 +128,11 @@ def command(args: Namespace) -> str:
         ("--repo-id", args.repo_id),
         ("--space", args.space),
         ("--tag", args.tag),
+        ("--pii", args.pii if args.pii != ACCEPTED else None),
     ):
         words += [option, value] if value else []
     words += ["--licence", args.licence] if args.licence != "mit" else []
-    words += [
-        option
-        for option, given in (("--private", args.private), ("--allow-pii", args.allow_pii))
-        if given
-    ]
+    words += ["--private"] if args.private else []
     words += ["--eval-results", *args.eval_results] if args.eval_results is not None else []
     return shlex.join([*words, "--push"])
 

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
+from csc_tasks.file_names import safe_name
 from csc_tasks.runs.results_file import Identity, Measurement
 from leaderboard.board import Model
-from leaderboard.folder import slug_of
 
 LONGEST_VALUE = 60
 
@@ -24,7 +24,7 @@ def name_models(measurements: Sequence[Measurement]) -> dict[Identity, Model]:
         alike[identity.name].append(identity)
     slugs: dict[Identity, str] = {}
     for identity in identities:
-        slugs[identity] = slug_of(identity.name, set(slugs.values()))
+        slugs[identity] = safe_name(identity.name, set(slugs.values()))
     parameters = {m.identity: m.parameters for m in measurements}
     models = {}
     for identity in identities:
@@ -84,7 +84,7 @@ def _base(identity: Identity, slugs: Mapping[Identity, str]) -> str | None:
         return None
     rows = [other for other in slugs if other.name == identity.base and other.base is None]
     if not rows:
-        return slug_of(identity.base)
+        return safe_name(identity.base)
     return slugs[max(rows, key=lambda other: len(set(other.settings) & set(identity.settings)))]
 
 

@@ -14,6 +14,7 @@ import pytest
 from builders import push
 from builders.dataset import read_folder, write_folder
 from csc_tasks import cli, corpora
+from csc_tasks.pii.accepted import entry_line
 from tests.builders.test_dataset import BUILD, CARD
 from tests.support.fakes import sample_conversations, sample_questions
 from tests.support.hub_server import READER, WRITER, environment, hub_server
@@ -42,6 +43,12 @@ def rows(**changed):
 def write(folder, splits=None, seconds=1, card=CARD):
     write_folder(folder, splits or rows(), card, BUILD, {"seconds": seconds})
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path, monkeypatch):
+    """pii.yaml lies where the command is run."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
@@ -249,9 +256,21 @@ PERSONAL = {
 }
 
 
-def test_personal_data_are_listed_and_refused_unless_allowed(tmp_path, capsys):
+def lines_to_accept(printed):
+    """The lines that `csc push` prints for pii.yaml."""
+    return [line for line in printed.splitlines() if line.startswith("- {finding: ")]
+
+
+def accept(file, lines, why="invented", who="A. Reviewer"):
+    """Put the lines into a pii.yaml with why and who."""
+    filled = [line.replace('why: ""', f'why: "{why}"') for line in lines]
+    filled = [line.replace('who: ""', f'who: "{who}"') for line in filled]
+    file.write_text(file.read_text(encoding="utf-8") + "\n".join(filled) + "\n", encoding="utf-8")
+
+
+def test_each_personal_datum_is_one_finding_and_published_only_when_accepted(tmp_path, capsys):
     splits = rows(**PERSONAL)
-    splits["rolecs"]["train"][1]["profile"] = "身份证11010519491231002X"
+    splits["rolecs"]["train"][1]["profile"] = "身份证11010519491231002X，电话139-1234-0987"
     splits["qa"]["test"][0]["client_question"] = "card 4539 1488 0343 6467"
     folder = write(tmp_path / "out", splits)
     talk, role, asked = (
@@ -260,39 +279,77 @@ def test_personal_data_are_listed_and_refused_unless_allowed(tmp_path, capsys):
         splits["qa"]["test"][0],
     )
     error, printed = refused(capsys, folder)
-    counts = "1 bank card, 1 e-mail, 1 identity number, 1 phone"
+    counts = (
+        "1 e-mail (1 place), 1 identity number (1 place), 1 bank card (1 place), 1 phone (2 places)"
+    )
+    assert f"personal data: {counts}\n" in printed
     assert (
         error
-        == f"error: personal data found (see the list): {counts}; remove them, or publish them all"
-        " the same with --allow-pii\n"
+        == f"error: personal data found (see the list): {counts} not accepted; remove them, or"
+        " accept each in pii.yaml with why and who\n"
     )
-    for line in (
-        f"  csconv/test {talk['conversation_id']} dialogue turn 1: phone 139******87",
-        f"  csconv/test {talk['conversation_id']} dialogue turn 1: e-mail l***@***.com",
-        f"  rolecs/train {role['conversation_id']} profile: identity number 110*************2X",
+    for start, places in (
         (
-            f"  qa/test {asked['conversation_id']} question {asked['turn_index']} client_question:"
-            " bank card 453* **** **** **67"
+            "  phone 139******87  ",
+            f"  2 times in csconv/test {talk['conversation_id']} dialogue turn 1,"
+            f" rolecs/train {role['conversation_id']} profile",
+        ),
+        (
+            "  e-mail l***@***.com  ",
+            f"  in csconv/test {talk['conversation_id']} dialogue turn 1",
+        ),
+        (
+            "  identity number 110*************2X  ",
+            f"  in rolecs/train {role['conversation_id']} profile",
+        ),
+        (
+            "  bank card 453* **** **** **67  ",
+            f"  in qa/test {asked['conversation_id']} question {asked['turn_index']}"
+            " client_question",
         ),
     ):
-        assert line in printed.splitlines()
-    assert cli.main(["push", str(folder), "--repo-id", "org/name", "--allow-pii"]) == 0
+        assert [
+            line
+            for line in printed.splitlines()
+            if re.fullmatch(re.escape(start) + "[0-9a-f]{16}" + re.escape(places), line)
+        ], start
+    lines = lines_to_accept(printed)
+    assert len(lines) == 4
+    # All but one accepted: that one is still in the way.
+    accept(Path("pii.yaml"), lines[:3])
+    error, printed = refused(capsys, folder)
+    assert "(see the list): 1 phone (2 places) not accepted" in error
+    assert printed.count("    accepted by A. Reviewer: invented\n") == 3
+    assert lines_to_accept(printed) == lines[3:], "names stay the same"
+    accept(Path("pii.yaml"), lines[3:])
+    assert cli.main(["push", str(folder), "--repo-id", "org/name"]) == 0
     allowed = capsys.readouterr().out
-    assert (
-        "dialogue turn 1: phone 139******87" in allowed
-        and f"personal data: {counts} published all the same" in allowed
-    )
-    for number in ("13912340987", "li.si", "11010519491231002X", "4539 1488", "6467"):
-        assert number not in printed + error + allowed
+    assert "  all accepted in pii.yaml\n" in allowed and not lines_to_accept(allowed)
+    for number in ("13912340987", "139-1234", "li.si", "11010519491231002X", "4539 1488", "6467"):
+        assert number not in printed + error + allowed + Path("pii.yaml").read_text("utf-8")
 
 
-def test_personal_data_never_reach_the_hub(server, tmp_path, csc):
+def test_an_accepted_number_does_not_cover_another(tmp_path, capsys):
+    folder = write(tmp_path / "out", rows(topic="call 13912340987"))
+    accept(Path("pii.yaml"), lines_to_accept(refused(capsys, folder)[1]))
+    other = write(tmp_path / "other", rows(topic="call 13912350987"))
+    error, printed = refused(capsys, other)
+    assert "phone 139******87" in printed and "1 phone (1 place) not accepted" in error
+    assert "  1 accepted in pii.yaml do not occur here\n" in printed
+
+
+def test_personal_data_never_reach_the_hub_unless_each_is_accepted(server, tmp_path, csc):
     write(tmp_path / "out", rows(**PERSONAL))
-    status, _, error = csc("push", "out", "--repo-id", "org/name", "--push")
-    assert status == 1 and "--allow-pii" in error and server.requests == []
-    status, printed, error = csc("push", "out", "--repo-id", "org/name", "--allow-pii", "--push")
+    status, printed, error = csc("push", "out", "--repo-id", "org/name", "--push")
+    assert status == 1 and "accept each in pii.yaml" in error and server.requests == []
+    assert csc("push", "out", "--repo-id", "org/name", "--push", "--pii", "other.yaml")[0] == 1
+    assert (tmp_path / "other.yaml").is_file()
+    accept(tmp_path / "pii.yaml", lines_to_accept(printed))
+    status, printed, error = csc("push", "out", "--repo-id", "org/name", "--push")
     assert (status, error) == (0, "") and "139******87" in printed
-    assert server.repository("org/name").files()[TEST] == (tmp_path / "out" / TEST).read_bytes()
+    published = server.repository("org/name").files()
+    assert published[TEST] == (tmp_path / "out" / TEST).read_bytes()
+    assert not any("pii" in name for name in published)
 
 
 @pytest.mark.parametrize("name", ["run.json", "build.json", "README.md", TEST])
@@ -306,7 +363,12 @@ def test_an_access_token_is_refused_whatever_is_allowed(tmp_path, capsys, name):
     elif name != TEST:
         record = json.loads((folder / name).read_text(encoding="utf-8"))
         (folder / name).write_text(json.dumps(record | {"key": WRITER}), encoding="utf-8")
-    error, printed = refused(capsys, folder, "--allow-pii")
+    error, printed = refused(capsys, folder)
+    assert lines_to_accept(printed) == []
+    # Somebody writes the line all the same.
+    finding = re.search(r"access token hf_\*\*\*  ([0-9a-f]{16})", printed)[1]
+    accept(Path("pii.yaml"), [entry_line(finding)])
+    error, printed = refused(capsys, folder)
     assert "access token found" in error and "access token hf_***" in printed
     assert WRITER not in error + printed
 
@@ -541,3 +603,13 @@ def test_statistics_of_a_hub_id(csc, published):
         f"org/name@{published.refs['main'][:12]}: 5 conversations (csconv/test, en+zh)" in printed
     )
     assert "| conversations | 3 | 2 | 3 | 2 |" in printed and "| questions | 3 | 3 |" in printed
+
+
+@pytest.mark.parametrize("name", ["../../secret", "a/../../b", "a\\b", "a\0b"])
+def test_a_build_record_never_names_a_file_outside_its_folder(tmp_path, capsys, name):
+    folder = write(tmp_path / "out")
+    record = json.loads((folder / "build.json").read_text(encoding="utf-8"))
+    record["splits"]["csconv"] = {name: record["splits"]["csconv"]["test"]}
+    (folder / "build.json").write_text(json.dumps(record), encoding="utf-8")
+    error, printed = refused(capsys, folder)
+    assert "is not a dataset folder of this project" in error and printed == ""

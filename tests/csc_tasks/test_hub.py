@@ -66,6 +66,7 @@ def send(server, files):
     """Publishes contents to org/name; returns what happened and the lines that were said."""
 
     def run(contents=FILES, **settings):
+        sleep = settings.pop("sleep", None)
         settings = {
             "message": "Publish",
             "passengers": frozenset({"run.json"}),
@@ -73,11 +74,13 @@ def send(server, files):
             "marker": "build.json",
         } | settings
         said = []
+        clock = {"sleep": sleep} if sleep else {}
         return (
             publish(
                 Publication(settings.pop("repo_id", "org/name"), files(contents), **settings),
                 AGAIN,
                 said.append,
+                **clock,
             ),
             said,
         )
@@ -319,6 +322,73 @@ def test_a_repository_that_keeps_moving_is_an_error(server, send, monkeypatch):
     monkeypatch.setattr(server.RequestHandlerClass, "_commit", moving(server, 2))
     text = refused(send, FILES | {"build.json": b"{2}"})
     assert "412: somebody else publishes there" in text and text.endswith(AGAIN)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_commit_is_tried_again_when_a_busy_hub_says_when(server, send, status):
+    server.create("org/name")
+    server.fail("POST", "/commit/", status, headers={"Retry-After": "7"}, times=2)
+    waits = []
+    done, said = send(sleep=waits.append)
+    assert waits == [7.0, 7.0] and done.new
+    assert server.repository("org/name").files()["build.json"] == b"{}"
+    assert len(server.repository("org/name").messages) == 2, "the first one and ours, once"
+    again = f"the Hub is busy ({status}); trying the commit again in 7 s"
+    assert said.count(again) == 2
+
+
+def test_a_date_to_wait_for_counts_from_the_servers_clock(server, send, monkeypatch):
+    server.create("org/name")
+    monkeypatch.setattr(
+        server.RequestHandlerClass,
+        "date_time_string",
+        lambda *_: "Sat, 28 Nov 2026 10:00:00 GMT",
+    )
+    when = {"Retry-After": "Sat, 28 Nov 2026 10:01:30 GMT"}
+    server.fail("POST", "/commit/", 503, headers=when)
+    waits = []
+    assert send(sleep=waits.append)[0].new and waits == [90.0]
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "times", "tries"),
+    [
+        (429, {}, 1, 1),
+        (503, {}, 1, 1),
+        (500, {"Retry-After": "1"}, 1, 1),
+        (429, {"Retry-After": "3600"}, 1, 1),
+        (429, {"Retry-After": "1"}, 99, 5),
+    ],
+)
+def test_a_commit_is_not_waited_for_for_ever(server, send, status, headers, times, tries):
+    server.create("org/name")
+    server.fail("POST", "/commit/", status, {"error": "busy"}, headers, times)
+    waits = []
+    text = refused(send, sleep=waits.append)
+    assert f"the Hub answered {status}" in text and text.endswith(AGAIN)
+    assert len(waits) == tries - 1 and server.asked("POST", "/commit/") == tries
+
+
+def test_a_commit_that_arrived_though_the_hub_said_busy_is_not_made_twice(
+    server, send, monkeypatch
+):
+    server.create("org/name")
+    original, left = server.RequestHandlerClass._commit, [1]
+
+    def commit(handler, *arguments):
+        if not left[0]:
+            return original(handler, *arguments)
+        left[0] -= 1
+        sent = handler._send
+        handler._send = lambda *_: None
+        original(handler, *arguments)
+        handler._send = sent
+        return handler._send(503, {"error": "busy"}, {"Retry-After": "1"})
+
+    monkeypatch.setattr(server.RequestHandlerClass, "_commit", commit)
+    done, _ = send(sleep=lambda _: None)
+    assert len(server.repository("org/name").messages) == 2
+    assert done.commit == server.repository("org/name").refs["main"]
 
 
 @pytest.mark.parametrize(

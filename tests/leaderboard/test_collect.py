@@ -11,7 +11,7 @@ import pytest
 from csc_tasks.cli import main
 from csc_tasks.errors import DataError, SettingError
 from leaderboard.collect import check_out, collect
-from leaderboard.folder import load_board, load_report, load_samples, slug_of
+from leaderboard.folder import load_board, load_report, load_samples
 from leaderboard.numbers.measured import Options
 from tests.support.fakes import gold_replies, write_corpus
 from tests.support.made_results import (
@@ -669,19 +669,6 @@ def test_lone_surrogates_in_texts_do_no_harm(tmp_path):
         for g in b.groups
     }
     assert "half \ufffd" in groups
-
-
-def test_slugs():
-    assert slug_of("org/model-7B") == "org__model-7B"
-    assert slug_of("org__model-7B", {"org__model-7B"}).startswith("org__model-7B-")
-    for name in ("../x", "..", "", "a/b/c", "模型", "x" * 300, ".hidden", "-"):
-        assert (
-            slug_of(name) == slug_of(name)
-            and "/" not in slug_of(name)
-            and not slug_of(name).startswith(".")
-            and len(slug_of(name)) < 90
-        )
-    assert len({slug_of(name) for name in ("a b", "a  b", "a/b/c", "a_b", "a__b")}) == 5
 
 
 def test_secrets_in_model_arguments_do_not_reach_the_board(tmp_path):

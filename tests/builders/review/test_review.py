@@ -15,9 +15,10 @@ from builders.dataset import read_folder, write_folder
 from builders.review.dataset_card import read_card
 from builders.review.originals import originals_path, write_originals
 from builders.review.page import FORMAT
-from builders.review.table import COLUMNS, guarded, unguarded
+from builders.review.table import COLUMNS
 from csc_tasks.cli import main
 from csc_tasks.conversation import Conversation, Turn, content_id
+from csc_tasks.csv_cells import guarded, unguarded
 from tests.support.browser import opened
 
 CARD = Card(

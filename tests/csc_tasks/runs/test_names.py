@@ -34,10 +34,10 @@ STAMP = "2026-11-28T21-21-52.021051"
 
 @pytest.mark.parametrize("task", SHIPPED)
 def test_files_of_a_run_find_each_other(task):
-    samples = Path("out") / folder_name("org/a model") / samples_name(task, STAMP)
-    assert samples.as_posix() == f"out/org__a__model/samples_{task}_{STAMP}.jsonl"
+    samples = Path("out") / folder_name("org/a-model") / samples_name(task, STAMP)
+    assert samples.as_posix() == f"out/org__a-model/samples_{task}_{STAMP}.jsonl"
     assert (task_of(samples), stamp_of(samples)) == (task, STAMP) and TASK.fullmatch(task)
-    assert results_beside(samples).as_posix() == f"out/org__a__model/results_{STAMP}.json"
+    assert results_beside(samples).as_posix() == f"out/org__a-model/results_{STAMP}.json"
     assert RESULTS.fullmatch(results_name(STAMP))["stamp"] == STAMP
 
 

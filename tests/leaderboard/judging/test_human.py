@@ -4,21 +4,25 @@ every mistake.
 
 import csv
 import io
+import itertools
 import json
 from collections import Counter
 
 import pytest
 
 from csc_tasks.cli import main
+from csc_tasks.conversation import content_id
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.metrics import estimate
 from csc_tasks.runs.names import SIX
 from leaderboard.judging.ratings import read_ratings
 from leaderboard.judging.sheet_files import read_key, read_sheets
-from leaderboard.judging.sheets import as_csv, as_page, assign
+from leaderboard.judging.sheets import as_csv, as_page, assign, item_id
 from leaderboard.judging.units import Unit
 from tests.support.browser import opened
 from tests.support.judged_models import curt, gold, write_model
+
+SECRET = "5" * 64
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +76,7 @@ def unit(number, reply="x", said=(("customer", "hello"),)):
 def test_everybody_gets_equally_many_of_each_models_items():
     pairs = [(model, unit(number)) for model in ("a", "b", "c") for number in range(50)]
     raters = [f"r{i}" for i in range(7)]
-    items = assign(pairs, raters, 3, (), 0)
+    items = assign(pairs, raters, 3, (), 0, SECRET)
     assert all(len(set(item.raters)) == 3 for item in items)
     loads = Counter((item.model, rater) for item in items for rater in item.raters)
     assert max(loads.values()) - min(loads.values()) <= 1
@@ -83,9 +87,9 @@ def test_everybody_gets_equally_many_of_each_models_items():
         len({pair for item in items for pair in zip(item.raters, item.raters[1:], strict=False)})
         >= 15
     )
-    assert items == assign(list(reversed(pairs)), raters, 3, (), 0)
+    assert items == assign(list(reversed(pairs)), raters, 3, (), 0, SECRET)
     with pytest.raises(SettingError, match="between 1 and the number of raters"):
-        assign(pairs, raters, 8, (), 0)
+        assign(pairs, raters, 8, (), 0, SECRET)
 
 
 def test_the_sheets_do_not_tell_the_model(study):
@@ -105,6 +109,40 @@ def test_the_sheets_do_not_tell_the_model(study):
     assert Counter(len(item["raters"]) for item in key["items"].values()) == {2: 18}
 
 
+def test_nobody_can_guess_an_items_model_from_its_id(study, results):
+    """Every way to make an id from names alone, tried with all models and units of the study."""
+    items = read_key(study)["items"]
+    models = {item["model"] for item in items.values()}
+    units = {item["unit"] for item in items.values()}
+    guesses = set()
+    for model, unit, seed in itertools.product(models, units, (0, 1)):
+        for parts in ((seed, model, unit), (model, unit), (model, unit, seed)):
+            guesses.add(content_id("item", *parts))
+            guesses |= {item_id(secret, seed, model, unit) for secret in ("", "0", "item", model)}
+    assert len(items) == 18 and not guesses & items.keys()
+
+
+def test_the_same_study_exported_again_has_other_ids_and_with_its_key_the_same(
+    study, results, tmp_path, capsys
+):
+    sizes = ["--conversations", "4", "--answers", "5", "--raters", "3", "--ratings", "2"]
+    again = ["human", "export", str(results), *sizes, "--out"]
+    assert main([*again, str(tmp_path / "other")]) == 0
+    assert not read_key(tmp_path / "other")["items"].keys() & read_key(study)["items"].keys()
+    assert main([*again, str(tmp_path / "same"), "--key", str(study / "key.json")]) == 0
+    for file in study.iterdir():
+        assert (tmp_path / "same" / file.name).read_bytes() == file.read_bytes(), file.name
+    secret = read_key(study)["secret"]
+    texts = [file.read_text(encoding="utf-8") for file in study.iterdir()]
+    assert sum(secret in text for text in texts) == 1
+    assert secret not in capsys.readouterr().out
+    old = json.loads((study / "key.json").read_text(encoding="utf-8"))
+    del old["secret"]
+    (tmp_path / "old.json").write_text(json.dumps(old), encoding="utf-8")
+    assert main([*again, str(tmp_path / "third"), "--key", str(tmp_path / "old.json")]) == 1
+    assert "holds no secret for item ids" in capsys.readouterr().err
+
+
 def test_the_same_units_of_every_model_and_a_study_is_never_overwritten(study, results, capsys):
     units = Counter((item["task"], item["unit"]) for item in read_key(study)["items"].values())
     assert set(units.values()) == {2}
@@ -114,7 +152,7 @@ def test_the_same_units_of_every_model_and_a_study_is_never_overwritten(study, r
 
 @pytest.mark.parametrize("text", ["=1+1", "+cmd", "-2", "@SUM(A1)", "\tx"])
 def test_no_cell_is_a_formula(text):
-    items = assign([("m", unit(1, text))], ["r"], 1, (), 0)
+    items = assign([("m", unit(1, text))], ["r"], 1, (), 0, SECRET)
     row = next(csv.DictReader(io.StringIO(as_csv(items, "r").decode("utf-8-sig"), newline="")))
     assert row["reply"] == f"'{text}" and row["conversation"] == "Customer: hello"
 
@@ -124,7 +162,7 @@ def test_hostile_text_in_the_page_is_only_text(tmp_path):
         '</script><script>document.title = "moved"</script><!-- @data@ \u2028 <img src=x'
         " onerror=alert(1)> \ud83d"
     )
-    items = assign([("m", unit(1, hostile, (("customer", hostile),)))], ["r"], 1, (), 0)
+    items = assign([("m", unit(1, hostile, (("customer", hostile),)))], ["r"], 1, (), 0, SECRET)
     page = tmp_path / "page.html"
     page.write_bytes(as_page(items, "r", "study-1"))
     with opened(page) as (tab, complaints):

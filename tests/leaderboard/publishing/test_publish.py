@@ -4,6 +4,7 @@ published repositories back.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from csc_tasks.cli import main
 from csc_tasks.errors import DataError
 from leaderboard import folder
 from leaderboard.board import Value
@@ -236,15 +238,17 @@ def test_a_reader_is_told_and_a_stranger_repository_is_left_alone(server, tmp_pa
     assert status == 1 and "holds other files (app.py) and no board.json" in error
 
 
-def test_tokens_personal_data_and_paths_never_go_out(tmp_path):
+def test_tokens_and_paths_never_go_out(tmp_path, capsys):
     board = hub_board()
     root = write(tmp_path / "board", board)
     raw = root / "raw" / example.BASE / "results_2026.json"
     raw.write_text('{"model_args": "api_key=sk-' + "a1" * 20 + '"}', encoding="utf-8")
-    with pytest.raises(
-        DataError, match=r"results_2026.json holds an access token: never publish one"
-    ):
-        publications.results_publication(root, board, RESULTS, None, "mit")
+    own = ["--pii", str(tmp_path / "pii.yaml")]
+    assert main(["publish", str(root), "--repo-id", RESULTS, *own]) == 1
+    printed = capsys.readouterr()
+    assert f"  in raw/{example.BASE}/results_2026.json\n" in printed.out
+    assert "error: 1 access token found (see the list): never publish one" in printed.err
+    assert "a1a1" not in printed.out + printed.err
     raw.unlink()
     with pytest.raises(DataError, match="is missing; make the board again"):
         publications.results_publication(root, board, RESULTS, None, "mit")
@@ -281,21 +285,25 @@ def test_personal_data_in_the_page_are_listed_and_refused(tmp_path, capsys):
         root / "samples/conversations.json",
         folder.dumped(sample.model_copy(update={"conversations": (talk,)})),
     )
-    with pytest.raises(
-        DataError, match=r"personal data in what the page shows \(see the list, 2 in all\)"
-    ):
-        publications.space_publication(root, board, SPACE, None, False, False)
-    printed = capsys.readouterr().out
-    assert (
-        "samples/conversations c1: phone" in printed
-        and "e-mail a***@***.org" in printed
-        and "867" not in printed
+    accepted = tmp_path / "pii.yaml"
+    words = ["publish", str(root), "--space", SPACE, "--pii", str(accepted)]
+    assert main(words) == 1
+    printed = capsys.readouterr()
+    assert "(see the list): 1 e-mail (1 place), 1 phone (1 place) not accepted" in printed.err
+    assert re.search(
+        r"^  phone \(415\) \*\*\*-\*\*09  [0-9a-f]{16}  in samples/conversations c1$",
+        printed.out,
+        re.MULTILINE,
     )
-    assert publications.space_publication(root, board, SPACE, None, False, True).files.keys() == {
-        "README.md",
-        "index.html",
-        "board.json",
-    }
+    assert "e-mail a***@***.org" in printed.out and "867" not in printed.out
+    lines = [line for line in printed.out.splitlines() if line.startswith("- {finding: ")]
+    filled = [re.sub('""', '"made up"', line) for line in lines]
+    accepted.write_text(accepted.read_text("utf-8") + "\n".join(filled), "utf-8")
+    assert main(words) == 0
+    assert f"  all accepted in {accepted}\n" in capsys.readouterr().out
+    # The dataset of results holds no conversation.
+    assert main(["publish", str(root), "--repo-id", RESULTS]) == 0
+    assert "personal data: none found" in capsys.readouterr().out
 
 
 def test_flat_rows_hold_every_value_and_equal_bytes(tmp_path):
