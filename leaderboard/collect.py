@@ -115,8 +115,8 @@ def main(args) -> None:
     from leaderboard.numbers.fact_audit import read_evidence
     from leaderboard.numbers.measured import Options
     from leaderboard.page.render import write_page
+    from leaderboard.plain_table import as_text
     from leaderboard.reading.reported import read_reported
-    from leaderboard.tables import markdown
 
     check_out(args.out)
     for name, least in (("samples", 0), ("resamples", 100), ("jobs", 1), ("seed", 0)):
@@ -141,11 +141,12 @@ def main(args) -> None:
     page = write_page(args.out)
     for note in board.notes:
         print(f"note: {note}", file=sys.stderr)
-    print("\n".join(markdown(board, table) for table in board.tables))
     print(
-        f"{args.out / 'board.json'}: {len(board.models)} models, {len(board.tables)}"
-        f" tables\n{page}: the page"
+        f"{args.out / 'board.json'}: {len(board.models)} models, {len(board.tables)} tables (csc"
+        f" tables {args.out} prints them whole)\n{page}: the page\n"
     )
+    # The first table is what the board is about: it stands last, where a terminal is read.
+    print("\n\n".join(as_text(board, table) for table in reversed(board.tables)))
 
 
 def collect(

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 from csc_tasks.runs.results_file import Identity, iso
 from csc_tasks.runs.task_record import TURNS, TaskRecord
 from leaderboard.board import Model, Row, Run, Setting, Table
 from leaderboard.columns import TITLES, columns
 from leaderboard.folder import slug_of
+from leaderboard.leading import DRAFT_NOTE
 from leaderboard.model_report import (
     Diagnosis,
     Reply,
@@ -24,7 +24,7 @@ from leaderboard.numbers.inference import difference, t_value
 from leaderboard.numbers.measured import Measured
 from leaderboard.numbers.ranking import best_and_second, compare
 from leaderboard.rated import notes as rating_notes
-from leaderboard.reading.comparable import Selection
+from leaderboard.reading.comparable import Selection, corpus_name
 from leaderboard.reading.models import in_groups
 
 RULE = (
@@ -302,10 +302,8 @@ def _setting(selection: Selection) -> Setting:
     first = rows[0]
     p = first.provenance
     revision = next((m.provenance.revision for m in rows if m.provenance.revision), None)
-    # Of a folder on somebody's disk the name says enough; the content hash says the rest.
-    corpus = Path(p.corpus).name if Path(p.corpus).is_absolute() else p.corpus
     return Setting(
-        corpus=corpus,
+        corpus=corpus_name(first),
         config=p.config,
         split=p.split,
         revision=revision,
@@ -375,7 +373,7 @@ def _footnotes(selection: Selection, every: Sequence) -> list[str]:
         )
     if drafts := drafts_of(selection):
         notes.append(
-            f"Draft language ({', '.join(drafts)}): no native speaker has reviewed its prompts yet,"
+            f"{DRAFT_NOTE} ({', '.join(drafts)}): no native speaker has reviewed its prompts yet,"
             " so nothing here is ranked."
         )
     return notes

@@ -259,6 +259,8 @@ def test_reported_rows_are_never_ranked(tmp_path, capsys):
         str(tmp_path / "reported.json"),
     ]
     assert main([*words, "--resamples", "200", "--no-fact-audit"]) == 0
+    capsys.readouterr()
+    assert main(["tables", str(tmp_path / "board")]) == 0
     rows, _ = markdown_rows(capsys.readouterr().out)
     assert (
         any("**100.0**" in cell for cell in rows["org/a"]) and "99.9" in rows["GPT-4o *(reported)*"]

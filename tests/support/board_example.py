@@ -7,7 +7,7 @@ from pathlib import Path
 from csc_tasks.framework import STRATEGY_IDS
 from leaderboard import board as b
 from leaderboard import folder
-from leaderboard import report as r
+from leaderboard import model_report as r
 
 BASE, ADAPTER, AWKWARD, BIGRAM = (
     "org__base-7b",
