@@ -34,6 +34,7 @@ OURS = {
     "board.json",
     "reliability.json",
     "index.html",
+    "page",
     "models",
     "samples",
     "raw",

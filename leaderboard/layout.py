@@ -4,6 +4,7 @@ every number with its interval and mark.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 from leaderboard.board import Board, Column, Reported, Row, Table, Value
@@ -106,6 +107,24 @@ def _number(value: float, column: Column) -> str:
 def head(column: Column) -> str:
     """A column's heading, with the direction in which it is better."""
     return f"{column.label} {'↑' if column.higher_is_better else '↓'}"
+
+
+def headings(columns: Sequence[Column]) -> list[tuple[str, list[str]]]:
+    """(heading, the labels below it): the first metric over its contexts where it has several, then
+    each run of columns by its task.
+    """
+
+    def measure(column: Column) -> tuple[str, str | None]:
+        return column.metric, column.language
+
+    size = 0
+    while size < len(columns) and measure(columns[size]) == measure(columns[0]):
+        size += 1
+    leading = columns[:size] if size > 1 else []
+    spans = [(head(leading[0]), [c.group for c in leading])] if leading else []
+    for group, own in groupby(columns[len(leading) :], key=lambda c: c.group):
+        spans.append((group, [head(c) for c in own]))
+    return spans
 
 
 def reported_name(row: Reported) -> str:

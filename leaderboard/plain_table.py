@@ -21,7 +21,7 @@ def as_text(board: Board, table: Table, width: int = WIDTH) -> str:
     intervals, then as many others, without, as `width` characters hold.
     """
     columns, lines = layout(board, table, False)
-    blocks = [["", "Model", *(_name(line) for line in lines)]]
+    blocks = [["", "", "Model", *(_name(line) for line in lines)]]
     left = width - _widest(blocks[0])
     for place, column in enumerate(columns):
         with_interval = column.metric == columns[0].metric
@@ -48,10 +48,10 @@ def _name(line: Line) -> str:
     return f"{name}…"
 
 
-def _heads(column: Column) -> tuple[str, str]:
-    """Two lines: the context by its first word, which has room above a number, and the metric."""
-    group = shown(column.group)
-    return group.removesuffix(" context"), shown(head(column))
+def _heads(column: Column) -> tuple[str, str, str]:
+    """Three lines, since numbers are narrow: the context, and the metric's name in two."""
+    *words, last, arrow = shown(head(column)).split(" ")
+    return shown(column.group).removesuffix(" context"), " ".join(words), f"{last} {arrow}"
 
 
 def _cell(cell: Cell, with_interval: bool) -> str:
@@ -73,7 +73,7 @@ def _aligned(blocks: Sequence[Sequence[str]]) -> list[str]:
             for number, width in zip(numbers, widths[1:], strict=True)
         ]
         lines.append(_GAP.join(cells).rstrip())
-    return [*lines[:2], "-" * max(map(_wide, lines)), *lines[2:]]
+    return [*lines[:3], "-" * max(map(_wide, lines)), *lines[3:]]
 
 
 def _legend(table: Table, columns: Sequence[Column], hidden: int) -> str:

@@ -17,7 +17,6 @@ import html
 import io
 import re
 from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 
 from csc_tasks.arguments import check_known
@@ -27,6 +26,7 @@ from leaderboard.layout import (
     caption,
     footnotes,
     head,
+    headings,
     layout,
     mark_of,
     reported_name,
@@ -88,9 +88,13 @@ def markdown(board, table, every: bool = False) -> str:
 def latex(board, table, every: bool = False) -> str:
     r"""The table as LaTeX (packages booktabs and, for Chinese names, one that typesets them)."""
     columns, lines = layout(board, table, every)
-    spans, rules, at = [], [], 2
-    for name, own in groupby(columns, key=lambda c: c.group):
-        size = len(list(own))
+    spans: list[str] = []
+    rules: list[str] = []
+    heads: list[str] = []
+    at = 2
+    for name, labels in headings(columns):
+        size = len(labels)
+        heads += labels
         spans.append(rf"\multicolumn{{{size}}}{{c}}{{{_tex(name)}}}")
         rules.append(rf"\cmidrule(lr){{{at}-{at + size - 1}}}")
         at += size
@@ -119,7 +123,7 @@ def latex(board, table, every: bool = False) -> str:
             r"\toprule",
             f" & {' & '.join(spans)} " + r"\\",
             " ".join(rules),
-            f"Model & {' & '.join(_tex(head(c)) for c in columns)} " + r"\\",
+            f"Model & {' & '.join(map(_tex, heads))} " + r"\\",
             r"\midrule",
             *body,
             r"\bottomrule",
@@ -139,10 +143,14 @@ def as_html(board, table, every: bool = False) -> str:
     """
     columns, lines = layout(board, table, every)
     spans = "".join(
-        f'<th scope="colgroup" colspan="{len(list(own))}">{html.escape(name)}</th>'
-        for name, own in groupby(columns, key=lambda c: c.group)
+        f'<th scope="colgroup" colspan="{len(labels)}">{html.escape(name)}</th>'
+        for name, labels in headings(columns)
     )
-    heads = "".join(f'<th scope="col">{html.escape(head(c))}</th>' for c in columns)
+    heads = "".join(
+        f'<th scope="col">{html.escape(label)}</th>'
+        for _, labels in headings(columns)
+        for label in labels
+    )
     rows = "\n".join(
         f'<tr class="{line.kind}"><th scope="row">{html.escape(line.label)}'
         f"{' <em>(reported)</em>' if line.kind == 'reported' else ''}</th>"

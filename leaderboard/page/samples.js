@@ -1,7 +1,9 @@
 // The sample browser: one conversation at a time, gold and generated replies side by side.
 
+const sampledTable = (id) => tableOf(sampled.includes(id) ? id : sampled[0]);
+
 function samplesView([id]) {
-  const table = tableOf(sampled.includes(id) ? id : sampled[0]);
+  const table = sampledTable(id);
   if (!table) return missing("No conversations were sampled for this board.");
   const sample = samplesOf(table.id);
   const turns = sample.conversations.flatMap((one) => one.turns);

@@ -1,4 +1,4 @@
-"""The table in a terminal: aligned, no wider than a screen, below the sentence that says who leads."""
+"""The table in a terminal: aligned and no wider than a screen, below the sentence on who leads."""
 
 import unicodedata
 
@@ -21,10 +21,10 @@ def width(line):
 
 
 def grid(text):
-    """The lines from the two of the heading to the last row."""
+    """The lines from the three of the heading to the last row."""
     lines = text.splitlines()
     rule = next(i for i, line in enumerate(lines) if line.startswith("---"))
-    return lines[rule - 2 : lines.index("", rule)]
+    return lines[rule - 3 : lines.index("", rule)]
 
 
 def test_the_sentence_and_the_table(board):
@@ -32,16 +32,17 @@ def test_the_sentence_and_the_table(board):
     lines = text.splitlines()
     assert lines[0].startswith("Conversations: corpus demo (csconv/test, en and zh);")
     assert lines[2] == sentence(board.tables[0], board.models)
-    contexts, heads, rule, *rows = grid(text)
-    assert contexts.split() == ["Reference", "Reference", "Generated", "Generated"]
-    assert heads.split("  ")[0] == "Model" and set(rule) == {"-"}
+    contexts, metrics, heads, rule, *rows = grid(text)
+    # The leading metric in both contexts, then the rest.
+    assert contexts.split() == ["Reference", "Generated", "Reference", "Generated"]
+    assert metrics.split() == ["Strategy", "Strategy", "BLEU-4", "BLEU-4"]
+    assert heads.split() == ["Model", *["accuracy", "↑"] * 2, *["en", "↑"] * 2]
+    assert set(rule) == {"-"}
     # 0.57 with 0.53 to 0.61 and best; BLEU without its interval; what was not measured is a dash.
-    assert rows[1].split() == [
-        "+",
-        "base-7b-rolecs",
-        *["57.0", "±", "4.0*", "9.10", "46.0", "±", "4.0", "7.70"],
-    ]
-    assert rows[3].split() == ["bigram", "(baseline)", *["46.0", "±", "4.0+", "–", "–", "–"]]
+    assert rows[1].startswith("+ base-7b-rolecs ")
+    assert rows[1].split()[2:] == ["57.0", "±", "4.0*", "46.0", "±", "4.0", "9.10", "7.70"]
+    assert rows[3].startswith("bigram (baseline) ")
+    assert rows[3].split()[2:] == ["46.0", "±", "4.0+", "–", "–", "–"]
     assert rows[4].startswith("GPT-4o (reported)") and "<br>" not in text and "|" not in text
     # The points of one column stand below each other.
     assert len({row.index("41.0") if "41.0" in row else row.index("57.0") for row in rows[:2]}) == 1
@@ -53,7 +54,7 @@ def test_any_name_leaves_it_aligned_and_narrow(board, name):
     models[BASE] = models[BASE].model_copy(update={"label": name})
     changed = board.model_copy(update={"models": models})
     lines = grid(as_text(changed, changed.tables[0]))
-    combining = sum(unicodedata.combining(one) > 0 for one in lines[3])
+    combining = sum(unicodedata.combining(one) > 0 for one in lines[4])
     assert max(map(width, lines)) - combining <= 120 and "\x1b" not in "".join(lines)
     ends = {
         width(line[: line.index(" ± ")])
@@ -66,7 +67,7 @@ def test_any_name_leaves_it_aligned_and_narrow(board, name):
 def test_what_does_not_fit_is_counted(board):
     table = board.tables[0]
     more = tuple(
-        table.columns[2].model_copy(update={"key": f"csc_conv_ref/m{i}", "metric": f"m{i}"})
+        table.columns[0].model_copy(update={"key": f"csc_conv_ref/m{i}", "metric": f"m{i}"})
         for i in range(20)
     )
     wide = table.model_copy(update={"columns": (*table.columns, *more)})
@@ -102,5 +103,5 @@ def test_a_model_without_a_number_says_so(board):
     table = board.tables[0].model_copy(update={"rows": tuple(rows)})
     text = as_text(board, table)
     (row,) = [line for line in grid(text) if line.startswith("<script>")]
-    assert row.split()[1:] == ["N/A", "3.00", "–", "–"]
+    assert row.split()[1:] == ["N/A", "–", "3.00", "–"]
     assert "without such a number: <script>alert(1)</script>." in text
