@@ -2,12 +2,13 @@
 every number with its interval and mark.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from leaderboard.board import Board, Column, Reported, Row, Table, Value
+from leaderboard.board import Board, Column, Model, Reported, Row, Table, Value
 
 ABSENT = "–"
 """Stands where nothing was measured."""
@@ -125,6 +126,17 @@ def headings(columns: Sequence[Column]) -> list[tuple[str, list[str]]]:
     for group, own in groupby(columns[len(leading) :], key=lambda c: c.group):
         spans.append((group, [head(c) for c in own]))
     return spans
+
+
+def row_names(models: Mapping[str, Model]) -> dict[str, str]:
+    """What each row is called, by slug: the model's name, with its settings where another row has
+    the same name.
+    """
+    shared = Counter(model.name for model in models.values())
+    return {
+        slug: model.name if shared[model.name] == 1 else model.label.removeprefix("+ ")
+        for slug, model in models.items()
+    }
 
 
 def reported_name(row: Reported) -> str:

@@ -13,6 +13,7 @@ from itertools import combinations
 from csc_tasks.shown import shown
 from leaderboard.board import Column, Comparison, Model, Table, Value
 from leaderboard.columns import leading_column
+from leaderboard.layout import row_names
 from leaderboard.numbers.inference import excludes_zero
 
 # Names and groups that are written out; of the rest the sentence gives the number.
@@ -212,17 +213,13 @@ def _alike(order: Sequence[str], same: set[tuple[str, str]]) -> tuple[tuple[str,
 
 
 def _names(models: Mapping[str, Model]) -> dict[str, str]:
-    """What each row is called: its name, with its settings where another row has the same name."""
-    known = [model.name for model in models.values()]
-    names = {}
-    for slug, model in models.items():
-        name = model.name
-        if model.kind == "baseline":
-            name = f"the baseline {model.label}"
-        elif known.count(name) > 1:
-            name = model.label.removeprefix("+ ")
-        names[slug] = shown(name)
-    return names
+    """What each row is called in running text."""
+    return {
+        slug: shown(f"the baseline {models[slug].label}")
+        if models[slug].kind == "baseline"
+        else shown(name)
+        for slug, name in row_names(models).items()
+    }
 
 
 def _what(column: Column) -> str:

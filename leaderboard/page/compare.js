@@ -23,7 +23,7 @@ function compareView([id]) {
   if (!slugs.length) return missing("There are no paired comparisons in this table.");
   const a = slugs.includes(setting("a")) ? setting("a") : slugs[0];
   const b = slugs.includes(setting("b")) && setting("b") !== a ? setting("b") : slugs.find((slug) => slug !== a);
-  const options = (without) => slugs.filter((slug) => slug !== without).map((slug) => [slug, modelOf(slug).name]);
+  const options = (without) => slugs.filter((slug) => slug !== without).map((slug) => [slug, nameOf(slug)]);
   const rows = table.columns.filter(wanted).map((column) => [column, comparisonOf(table, column.key, a, b)]).filter(([, found]) => found);
   const tables = compared.map((one) => [one, tableOf(one).title]);
   return h("div", {},

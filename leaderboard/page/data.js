@@ -32,13 +32,15 @@ function load(id) {
   return loading.get(id);
 }
 
-const { board, sentences, strategies, languages, compared, sampled, reliability } = block("data-board");
+const { board, names, sentences, strategies, languages, compared, sampled, reliability } = block("data-board");
 beside = block("data-board").beside;
 const reportOf = (slug) => block(`report-${slug}`);
 const samplesOf = (table) => block(`sample-${table}`);
 const comparisonsOf = (table) => block(`comparisons-${table}`) || {};
 const tableOf = (id) => board.tables.find((table) => table.id === id);
 const modelOf = (slug) => board.models[slug];
+// Two rows of one name are called by their settings too.
+const nameOf = (slug) => names[slug];
 const columnOf = (table, key) => table.columns.find((column) => column.key === key);
 
 // A number with its interval arrives as [value, low, high, standard error, items, clusters, method].

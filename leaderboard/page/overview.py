@@ -8,7 +8,7 @@ import html
 from collections.abc import Iterable, Sequence
 
 from leaderboard.board import Board, Column, Model, Table
-from leaderboard.layout import Cell, Line, caption, headings, layout
+from leaderboard.layout import Cell, Line, caption, headings, layout, row_names
 from leaderboard.leading import sentence
 
 
@@ -28,9 +28,9 @@ def _section(board: Board, table: Table, first: bool) -> str:
     columns, lines = layout(board, table, False)
     # The first table's sentence stands at the top of the page.
     said = "" if first else f'<p class="leader">{_text(sentence(table, board.models))}</p>'
-    slugs = [row.model for row in table.rows]
+    slugs, names = [row.model for row in table.rows], row_names(board.models)
     measured = [
-        _row(line, columns, _name(board.models[slug]), slug)
+        _row(line, columns, _name(board.models[slug], names[slug]), slug)
         for slug, line in zip(slugs, lines, strict=False)
     ]
     apart = ""
@@ -45,7 +45,8 @@ def _section(board: Board, table: Table, first: bool) -> str:
     return (
         f'<section class="card"><h2>{_text(table.title)}</h2>\n'
         f'<p class="setting">{_text(caption(table))}</p>{said}\n'
-        f'<div class="scroller" role="region" aria-label="{_text(table.title)}" tabindex="0">'
+        f'<div class="scroller" role="region" tabindex="0"'
+        f' aria-label="{_text(table.title)}: all rows">'
         f'<table class="board" id="table-{_text(table.id)}">{_head(columns)}\n'
         f"<tbody>{''.join(measured)}</tbody>{apart}</table></div>\n"
         f'<details class="footnotes"><summary>How these numbers are made</summary><ul>{notes}</ul>'
@@ -68,7 +69,7 @@ def _head(columns: Sequence[Column]) -> str:
     )
 
 
-def _name(model: Model) -> str:
+def _name(model: Model, name: str) -> str:
     """What stands in a row's first cell: the name, and below it what else a reader must know of
     the row.
     """
@@ -77,7 +78,7 @@ def _name(model: Model) -> str:
         notes.append("baseline")
     if model.kind == "adapter" and model.base_name:
         notes.append(f"adapter on {model.base_name}")
-    return _text(model.name) + "".join(f"<small>{_text(note)}</small>" for note in notes)
+    return _text(name) + "".join(f"<small>{_text(note)}</small>" for note in notes)
 
 
 def _row(line: Line, columns: Sequence[Column], name: str, slug: str = "") -> str:

@@ -27,6 +27,7 @@ from csc_tasks.languages.labels import CARDS, strategy_name
 from leaderboard import folder
 from leaderboard.board import Board, Table, Value
 from leaderboard.judging.report import as_html
+from leaderboard.layout import row_names
 from leaderboard.leading import sentence
 from leaderboard.page.overview import overview
 
@@ -94,26 +95,24 @@ def render(board: Path, first_view: int = FIRST_VIEW) -> Page:
     }
     details = {name: _json(data) for name, data in _details(board, found)}
     first = _board_data(found, details.keys(), report.title if report else None)
-    left = first_view - sum(len(text.encode()) for text in (*parts.values(), _json(first)))
-    inside, beside = {}, {}
+    template = (HERE / "template.html").read_text(encoding="utf-8")
+    beside = {name: f"{folder.PAGE_DATA}/{name}.js" for name in details}
+    board_block = _block("data-board", _json(first | {"beside": beside}))
+    left = first_view - sum(len(text.encode()) for text in (template, board_block, *parts.values()))
+    inside = []
     for name, text in details.items():
-        size = len(text.encode())
-        if size <= left:
-            inside[name] = text
+        block = _block(name, text)
+        if (size := len(block.encode())) <= left:
+            inside.append(block)
             left -= size
-        else:
-            beside[name] = f"{folder.PAGE_DATA}/{name}.js"
-    blocks = {"data-board": _json(first | {"beside": beside}), **inside}
-    parts["data"] = "\n".join(
-        f'<script type="application/json" id="{html.escape(name)}">{text}</script>'
-        for name, text in blocks.items()
-    )
+            del beside[name]
+    board_block = _block("data-board", _json(first | {"beside": beside}))
+    parts["data"] = "\n".join([board_block, *inside])
     dynamic = " 'strict-dynamic'" if beside else ""
     parts["policy"] = (
         f"default-src 'none'; script-src '{_hash(script)}'{dynamic}; style-src '{_hash(style)}';"
         " base-uri 'none'; form-action 'none'"
     )
-    template = (HERE / "template.html").read_text(encoding="utf-8")
     # One pass over the template alone: what is put in is not looked at again.
     text = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
     return Page(text, {file: _as_script(name, details[name]) for name, file in beside.items()})
@@ -146,6 +145,7 @@ def _board_data(board: Board, details: Container[str], reliability: str | None) 
     return {
         "board": board.model_dump(exclude={"tables": {"__all__": {"comparisons"}}}),
         "sentences": {table.id: sentence(table, board.models) for table in board.tables},
+        "names": row_names(board.models),
         "strategies": [
             {"id": one.id, "en": strategy_name(one.id, CARDS), "stages": one.stages}
             for one in STRATEGIES
@@ -184,6 +184,10 @@ def _comparisons(table: Table) -> dict[str, list]:
 
 def _json(data: object) -> str:
     return safe_json(compact(data))
+
+
+def _block(name: str, text: str) -> str:
+    return f'<script type="application/json" id="{html.escape(name)}">{text}</script>'
 
 
 def _as_script(name: str, text: str) -> str:

@@ -45,7 +45,7 @@ function sortingOf(table, columns) {
 }
 
 function sorted(table, rows, { key, up }) {
-  const name = (row) => modelOf(row.model).name.toLowerCase();
+  const name = (row) => nameOf(row.model).toLowerCase();
   if (key === "model") return [...rows].sort((a, b) => name(a).localeCompare(name(b)) * (up ? 1 : -1));
   const number = (row) => (row.values[key] ? row.values[key][0] : null);
   // Rows without a number stay below, whichever way the rest goes.
@@ -141,7 +141,7 @@ function believed(column) {
 // The name, and below it what else a reader must know of the row.
 function nameCell(model) {
   const notes = [model.kind === "adapter" && model.base_name && `adapter on ${model.base_name}`, model.kind === "baseline" && "baseline"];
-  const name = h("a", { href: link(["model", model.slug]), "data-key": `row ${model.slug}` }, model.name);
+  const name = h("a", { href: link(["model", model.slug]), "data-key": `row ${model.slug}` }, nameOf(model.slug));
   return h("th", { scope: "row", class: "name" }, name, notes.filter(Boolean).map(small));
 }
 
@@ -167,7 +167,7 @@ function boardTable(table, columns, rows) {
     columns.map((column, i) => h("td", { class: edges[i] }, h("span", { class: "number" }, shown(row.values[column.key], column))))));
   const heading = h("th", { colspan: columns.length + 1, scope: "rowgroup" },
     h("span", {}, "Reported in a paper: not measured here, not ranked"));
-  return scroller(table.title, h("table", { class: "board", id: `table-${table.id}` }, h("caption", { class: "unseen" }, table.title),
+  return scroller(`${table.title}: all rows`, h("table", { class: "board", id: `table-${table.id}` }, h("caption", { class: "unseen" }, table.title),
     headerRows(table, columns, sorting), h("tbody", {}, body),
     apart.length > 0 && h("tbody", { class: "apart" }, h("tr", { class: "heading" }, heading), apart)));
 }

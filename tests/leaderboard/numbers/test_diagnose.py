@@ -317,6 +317,10 @@ def test_where_the_two_contexts_part(monkeypatch):
     assert (other.never, other.firsts) == (1, (1,))
     same = context_gap.divergence(logged([1, 2, 3, 0]), logged([1, 2, 3, 0]))
     assert (same.never, same.median, same.firsts) == (2, None, ())
+    # Where nothing was parsed nothing agrees either: one conversation counts, then none.
+    half = context_gap.divergence(logged([0, 0, 3, 0]), logged([0, 0, 3, 0]))
+    assert (half.conversations, half.never) == (1, 1)
+    assert context_gap.divergence(logged([0] * 4), logged([0] * 4)) is None
     for one, other in (([-1] * 4, [1] * 4), ([1] * 4, [-1] * 4)):
         assert context_gap.divergence(logged(one), logged(other)) is None
     # From the last turn that is shown on, all are one.
