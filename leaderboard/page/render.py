@@ -6,10 +6,10 @@ text of a model or a corpus can end its block; the script sets such texts only a
 content security policy allows this one script, by its hash, and no other. A reliability report
 stands in a <template>, and the tables in <main>, as HTML in which every text is escaped.
 
-What would make the page larger than FIRST_VIEW lies beside it, a script a block, and is loaded when
-it is first looked at: a browser refuses a page from a disk to read files, but not to run scripts.
-The policy then also trusts what the one script adds ('strict-dynamic'), and still nothing that
-stands in the page. Such a script is one call with one string, the block's JSON.
+Where the page would be larger than FIRST_VIEW its details lie beside it, a script a block, each
+loaded when it is first looked at: a browser refuses a page from a disk to read files, but not to
+run scripts. The policy then also trusts what the one script adds ('strict-dynamic'), and still
+nothing that stands in the page. Such a script is one call with one string, the block's JSON.
 """
 
 import base64
@@ -53,7 +53,7 @@ SCRIPTS = (
 # What page/data.js unpacks.
 PACKED = ("value", "low", "high", "stderr", "items", "clusters", "method")
 DIGITS = 6
-# Bytes that the page may have before details go beside it.
+# Bytes that the page may have before its details go beside it.
 FIRST_VIEW = 1_500_000
 
 
@@ -72,7 +72,7 @@ def write_page(board: Path) -> Path:
     Raises DataError where a file of the board is absent or not as leaderboard/board.py and
     model_report.py describe.
     """
-    page = render(board)
+    page = render(board, FIRST_VIEW)
     for name, text in page.beside.items():
         folder.replace_file(board / name, text.encode())
     folder.clear_page(board, page.beside)
@@ -80,9 +80,7 @@ def write_page(board: Path) -> Path:
 
 
 def render(board: Path, first_view: int = FIRST_VIEW) -> Page:
-    """The page of a board folder, of about `first_view` bytes at most before details go beside
-    it.
-    """
+    """The page of a board folder: one file where that has about `first_view` bytes at most."""
     found = folder.load_board(board)
     style, script = (HERE / "style.css").read_text(encoding="utf-8"), _script()
     report = folder.load_reliability(board)
@@ -96,18 +94,15 @@ def render(board: Path, first_view: int = FIRST_VIEW) -> Page:
     details = {name: _json(data) for name, data in _details(board, found)}
     first = _board_data(found, details.keys(), report.title if report else None)
     template = (HERE / "template.html").read_text(encoding="utf-8")
-    beside = {name: f"{folder.PAGE_DATA}/{name}.js" for name in details}
+    blocks = [_block(name, text) for name, text in details.items()]
+    known = (template, *parts.values(), _json(first), *blocks)
+    beside = {}
+    # All of it or nothing: what is read one view at a time need not slow down the first.
+    if sum(len(text.encode()) for text in known) > first_view:
+        beside = {name: f"{folder.PAGE_DATA}/{name}.js" for name in details}
+        blocks = []
     board_block = _block("data-board", _json(first | {"beside": beside}))
-    left = first_view - sum(len(text.encode()) for text in (template, board_block, *parts.values()))
-    inside = []
-    for name, text in details.items():
-        block = _block(name, text)
-        if (size := len(block.encode())) <= left:
-            inside.append(block)
-            left -= size
-            del beside[name]
-    board_block = _block("data-board", _json(first | {"beside": beside}))
-    parts["data"] = "\n".join([board_block, *inside])
+    parts["data"] = "\n".join([board_block, *blocks])
     dynamic = " 'strict-dynamic'" if beside else ""
     parts["policy"] = (
         f"default-src 'none'; script-src '{_hash(script)}'{dynamic}; style-src '{_hash(style)}';"

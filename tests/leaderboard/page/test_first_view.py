@@ -216,13 +216,15 @@ def test_what_an_earlier_page_left_beside_goes(split_page):
     assert not stale.exists() and not (page.parent / "page").exists()
 
 
-def test_the_first_view_keeps_to_its_size(tmp_path):
+def test_details_go_beside_the_page_where_it_would_be_too_large(tmp_path):
     root = example.write_example(tmp_path / "board")
-    whole, none = render(root), render(root, first_view=0)
-    middle = (len(whole.text.encode()) + len(none.text.encode())) // 2
-    some = render(root, first_view=middle)
-    assert len(some.text.encode()) <= middle
-    assert 0 < len(some.beside) < len(none.beside) and whole.beside == {}
+    whole = render(root)
+    size = len(whole.text.encode())
+    assert whole.beside == {} and render(root, first_view=size).beside == {}
+    split = render(root, first_view=size - 1000)
+    assert len(split.beside) == 6
+    details = sum(len(text.encode()) for text in split.beside.values())
+    assert len(split.text.encode()) < size - 0.9 * details
 
 
 def test_a_board_without_tables_has_a_page(tmp_path):
