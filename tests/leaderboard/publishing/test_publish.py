@@ -4,6 +4,7 @@ published repositories back.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
