@@ -103,7 +103,7 @@ def columns(
     ]
     headings = {task: place.heading if place else task for task, place in places.items()}
     shared = Counter(headings.values())
-    # Two tasks under one heading could not be told apart.
+    # Two tasks under one heading would look like one.
     groups = {
         task: f"{heading} ({task})" if shared[heading] > 1 else heading
         for task, heading in headings.items()

@@ -55,7 +55,8 @@ def _section(board: Board, table: Table, first: bool) -> str:
 
 
 def _head(columns: Sequence[Column]) -> str:
-    groups, labels = [], []
+    groups: list[str] = []
+    labels: list[str] = []
     for name, own in headings(columns):
         edge = ' class="edge"' if groups else ""
         groups.append(f'<th class="group" scope="colgroup" colspan="{len(own)}">{_text(name)}</th>')

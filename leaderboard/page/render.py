@@ -20,6 +20,7 @@ import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from csc_tasks.framework import STRATEGIES
 from csc_tasks.languages import languages
@@ -113,7 +114,7 @@ def render(board: Path, first_view: int = FIRST_VIEW) -> Page:
     return Page(text, {file: _as_script(name, details[name]) for name, file in beside.items()})
 
 
-def safe_json(data) -> str:
+def safe_json(data: object) -> str:
     """JSON that can stand inside <script>: no `<`, `>` or `&`, and no half characters, which UTF-8
     cannot hold.
     """
@@ -121,7 +122,7 @@ def safe_json(data) -> str:
     return re.sub("[<>&\u2028\u2029\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def compact(data):
+def compact(data: Any) -> Any:
     """`data` with every Value as a list (order: PACKED) and numbers cut to six significant digits:
     a third of the size.
     """
@@ -134,7 +135,9 @@ def compact(data):
     return float(f"{data:.{DIGITS}g}") if isinstance(data, float) else data
 
 
-def _board_data(board: Board, details: Container[str], reliability: str | None) -> dict:
+def _board_data(
+    board: Board, details: Container[str], reliability: str | None
+) -> dict[str, object]:
     """What every view needs."""
     spoken = {code for table in board.tables for code in table.setting.languages}
     return {
@@ -165,12 +168,12 @@ def _details(root: Path, board: Board) -> Iterator[tuple[str, object]]:
             yield f"report-{slug}", folder.load_report(root, slug).model_dump()
 
 
-def _comparisons(table: Table) -> dict[str, list]:
+def _comparisons(table: Table) -> dict[str, list[list[object]]]:
     """Column -> its pairs, as page/compare.js unpacks them; a row stands for its place in the
     table.
     """
     place = {row.model: number for number, row in enumerate(table.rows)}
-    columns: dict[str, list] = {}
+    columns: dict[str, list[list[object]]] = {}
     for c in table.comparisons:
         packed = [place[c.a], place[c.b], c.difference, c.low, c.high, c.p_holm, c.clusters]
         columns.setdefault(c.column, []).append(packed)
