@@ -84,7 +84,7 @@ def _legend(table: Table, columns: Sequence[Column], hidden: int) -> str:
     if keys & table.second.keys():
         parts.append("+ than every row below")
     if hidden:
-        parts.append(f"{hidden} more columns: csc tables")
+        parts.append(f"{hidden} more column{'s' if hidden > 1 else ''}: csc tables")
     return "; ".join(parts)
 
 

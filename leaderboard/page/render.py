@@ -175,7 +175,15 @@ def _comparisons(table: Table) -> dict[str, list[list[object]]]:
     place = {row.model: number for number, row in enumerate(table.rows)}
     columns: dict[str, list[list[object]]] = {}
     for c in table.comparisons:
-        packed = [place[c.a], place[c.b], c.difference, c.low, c.high, c.p_holm, c.clusters]
+        packed: list[object] = [
+            place[c.a],
+            place[c.b],
+            c.difference,
+            c.low,
+            c.high,
+            c.p_holm,
+            c.clusters,
+        ]
         columns.setdefault(c.column, []).append(packed)
     return columns
 
