@@ -25,6 +25,7 @@ test: lint
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 # A base without strategies, an adapter that teaches them, both evaluated, baselines beside them, one table and a page.
 # The adapter's steps are so small that a second thread gains little, and loses much on a busy machine.

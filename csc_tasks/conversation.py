@@ -18,7 +18,7 @@ from csc_tasks.errors import DataError, UnknownStrategy
 from csc_tasks.framework import BY_ID
 from csc_tasks.languages import languages
 from csc_tasks.languages.labels import closest_label
-from csc_tasks.shapes import CUSTOMER, SUPPORTER
+from csc_tasks.shapes import CUSTOMER as CUSTOMER, SUPPORTER as SUPPORTER
 
 SPEAKERS = (SUPPORTER, CUSTOMER)
 

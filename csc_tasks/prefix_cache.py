@@ -7,6 +7,7 @@ none; what is not known is tried when the model runs (play/eligible.py).
 
 import inspect
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from csc_tasks.compat.transformers import CACHE_NAMES, cache_argument
 
@@ -55,7 +56,7 @@ NEUTRAL = {
 """Values that switch a setting of generation_config off; some models write them out."""
 
 
-def by_adapter(configs: Iterable) -> str | None:
+def by_adapter(configs: Iterable[Any]) -> str | None:
     """Why not with adapters of these peft configurations."""
     for config in configs:
         if config.is_prompt_learning:
@@ -67,7 +68,7 @@ def by_adapter(configs: Iterable) -> str | None:
     return None
 
 
-def by_model(base) -> str | None:
+def by_model(base: Any) -> str | None:
     """Why not with this transformers model, which may be on the meta device."""
     from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer
@@ -114,8 +115,8 @@ def by_model(base) -> str | None:
     )
 
 
-def by_generation(base, settings: Mapping[str, object]) -> str | None:
-    """Why not with this model's own way to generate;
+def by_generation(base: Any, settings: Mapping[str, object]) -> str | None:
+    """Why not with this model's own way to generate.
 
     `settings` are those of its generation_config that are no defaults.
     """

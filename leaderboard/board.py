@@ -9,6 +9,7 @@ A board folder, which `csc collect` writes and the tables, the page and publishi
   samples/<table>.json  SampleSet: a seeded sample of conversations with every model's replies
                         (leaderboard/model_report.py)
   raw/<slug>/*.json     the results files the numbers came from, byte for byte (without the samples)
+  index.html, page/*.js the page, and what of it is loaded when it is looked at (page/render.py)
   reliability.json      how far the ratings can be believed, where `csc collect` was given a report
                         (leaderboard/judging/report.py)
 

@@ -44,11 +44,11 @@ from leaderboard.numbers.assemble import RunKey
 from leaderboard.numbers.fact_audit import read_evidence
 from leaderboard.numbers.measured import Measured, Options, measure
 from leaderboard.page.render import write_page
+from leaderboard.plain_table import as_text
 from leaderboard.rated import doubts
 from leaderboard.reading.comparable import newest, select
 from leaderboard.reading.models import name_models
 from leaderboard.reading.reported import read_reported
-from leaderboard.tables import markdown
 
 # Below this a second process costs more than it saves.
 WORTH_A_PROCESS = 40 * 2**20
@@ -56,6 +56,7 @@ OURS = {
     "board.json",
     "reliability.json",
     "index.html",
+    "page",
     "models",
     "samples",
     "raw",
@@ -157,11 +158,12 @@ def main(args) -> None:
     page = write_page(args.out)
     for note in board.notes:
         print(f"note: {note}", file=sys.stderr)
-    print("\n".join(markdown(board, table) for table in board.tables))
     print(
-        f"{args.out / 'board.json'}: {len(board.models)} models, {len(board.tables)}"
-        f" tables\n{page}: the page"
+        f"{args.out / 'board.json'}: {len(board.models)} models, {len(board.tables)} tables (csc"
+        f" tables {args.out} prints them whole)\n{page}: the page\n"
     )
+    # The first table is what the board is about: it stands last, where a terminal is read.
+    print("\n\n".join(as_text(board, table) for table in reversed(board.tables)))
 
 
 def collect(

@@ -1,7 +1,7 @@
 """Which columns a table has. How one is shown its metric says, and where it stands its task."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from csc_tasks.languages import languages
 from csc_tasks.metrics import METRICS
@@ -21,6 +21,11 @@ TITLES = {
 }
 
 
+LEADING = min(
+    (metric for metric in METRICS.values() if metric.of == "strategy" and metric.headline),
+    key=lambda metric: metric.order,
+).name
+"""The metric that the benchmark is about."""
 # Ratings stand after everything that is computed.
 _RATED = 10**6
 
@@ -99,20 +104,21 @@ def columns(
         task: f"{heading} ({task})" if shared[heading] > 1 else heading
         for task, heading in headings.items()
     }
-    return tuple(
+    ordered = [
         column(task, name, *measured[task][name], groups[task], about[task].generated)
         for task in tasks
         for name in sorted(measured[task], key=_place)
-    )
+    ]
+    # What the benchmark is about comes first, in every context side by side; sorting is stable.
+    return tuple(sorted(ordered, key=lambda column: column.metric != LEADING))
 
 
-def main_column(every: Iterable[Column]) -> Column | None:
-    """The column that rows are put in order by: the first ranked one, of strategies if there is
-    one. None where nothing is ranked.
+def leading_column(columns: Sequence[Column]) -> Column | None:
+    """The column that a table is judged by: the first ranked one of the short table, else the first
+    ranked one; None where nothing is ranked.
     """
-    ranked = [column for column in every if column.ranked]
-    strategies = [c for c in ranked if c.metric in METRICS and METRICS[c.metric].of == "strategy"]
-    return next(iter([*strategies, *ranked]), None)
+    ranked = [column for column in columns if column.ranked]
+    return next((column for column in ranked if column.headline), ranked[0] if ranked else None)
 
 
 def _place(name: str) -> tuple:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,6 +15,8 @@ from leaderboard.judging import report as reliability
 from leaderboard.model_report import ModelReport, SampleSet
 
 RELIABILITY = "reliability.json"
+PAGE_DATA = "page"
+"""The folder of what the page loads when it is first looked at (leaderboard/page/render.py)."""
 _HALF = re.compile("[\ud800-\udfff]")
 
 
@@ -69,6 +71,20 @@ def write_board(
     for table, sample in samples.items():
         replace_file(folder / "samples" / f"{_checked(table)}.json", dumped(sample))
     return replace_file(folder / "board.json", dumped(board))
+
+
+def page_files(folder: Path) -> dict[str, Path]:
+    """Path in the board folder -> file of the scripts that lie beside the page."""
+    return {f"{PAGE_DATA}/{file.name}": file for file in sorted((folder / PAGE_DATA).glob("*.js"))}
+
+
+def clear_page(folder: Path, keep: Container[str]) -> None:
+    """Remove what an earlier page left beside it, but for the paths in `keep`."""
+    for name, file in page_files(folder).items():
+        if name not in keep and not file.is_symlink():
+            file.unlink()
+    if (folder / PAGE_DATA).is_dir() and not any((folder / PAGE_DATA).iterdir()):
+        (folder / PAGE_DATA).rmdir()
 
 
 def dumped(model: Strict) -> bytes:

@@ -50,7 +50,8 @@ class Transitions(Strict):
 
 class StageOrder(Strict):
     """Backward moves between stages per conversation: the fewest over all ways to give each turn
-    one of its strategy's stages.
+    one of its strategy's stages. Conversations without a turn in a stage have no order and are left
+    out; where all are, values are None.
     """
 
     predicted: Value

@@ -312,9 +312,9 @@ def _measured(args) -> tuple[float, float, str]:
 
 def _usual(folder: Path, tables: Sequence["Table"]) -> str:
     """The column that the rows of the first table with a ranked one are put in order by."""
-    from leaderboard.columns import main_column
+    from leaderboard.columns import leading_column
 
-    columns = [column for table in tables if (column := main_column(table.columns))]
+    columns = [column for table in tables if (column := leading_column(table.columns))]
     if not columns:
         raise DataError(f"{folder}: no ranked column; name one with --metric TASK/METRIC")
     return columns[0].key

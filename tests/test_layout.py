@@ -126,7 +126,7 @@ HEAVY = {
     *("tokenizers", "torch", "transformers", "trl"),
 }
 
-LINES = 520
+LINES = 400
 
 
 def modules():

@@ -9,7 +9,8 @@ from csc_tasks.file_names import safe_name
 from csc_tasks.runs.results_file import Identity, iso
 from csc_tasks.runs.task_record import TURNS, TaskRecord
 from leaderboard.board import Column, Comparison, Model, Row, Run, Setting, Table, Value
-from leaderboard.columns import TITLES, columns, main_column
+from leaderboard.columns import TITLES, columns, leading_column
+from leaderboard.leading import DRAFT_NOTE
 from leaderboard.model_report import (
     Diagnosis,
     Reply,
@@ -25,7 +26,7 @@ from leaderboard.numbers.inference import difference, t_value
 from leaderboard.numbers.measured import Measured
 from leaderboard.numbers.ranking import best_and_second, compare
 from leaderboard.rated import notes as rating_notes
-from leaderboard.reading.comparable import Selection
+from leaderboard.reading.comparable import Selection, corpus_name
 from leaderboard.reading.models import in_groups
 
 RULE = (
@@ -140,7 +141,7 @@ def _columns(selection: Selection, rows: Rows) -> tuple[Column, ...]:
 
 def _scores(every: Sequence[Column], values: Mapping[str, Mapping[str, Value]]) -> dict[str, float]:
     """Slug -> the value that rows are put in order by."""
-    first = main_column(every)
+    first = leading_column(every)
     found = {slug: own.get(first.key) for slug, own in values.items()} if first else {}
     return {slug: v.value for slug, v in found.items() if v is not None and v.value is not None}
 
@@ -307,10 +308,8 @@ def _setting(selection: Selection) -> Setting:
     first = rows[0]
     p = first.provenance
     revision = next((m.provenance.revision for m in rows if m.provenance.revision), None)
-    # Of a folder on somebody's disk the name says enough; the content hash says the rest.
-    corpus = Path(p.corpus).name if Path(p.corpus).is_absolute() else p.corpus
     return Setting(
-        corpus=corpus,
+        corpus=corpus_name(first),
         config=p.config,
         split=p.split,
         revision=revision,
@@ -380,7 +379,7 @@ def _footnotes(selection: Selection, every: Sequence[Column]) -> list[str]:
         )
     if drafts := drafts_of(selection):
         notes.append(
-            f"Draft language ({', '.join(drafts)}): no native speaker has reviewed its prompts yet,"
+            f"{DRAFT_NOTE} ({', '.join(drafts)}): no native speaker has reviewed its prompts yet,"
             " so nothing here is ranked."
         )
     return notes

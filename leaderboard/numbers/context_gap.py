@@ -8,7 +8,7 @@ import numpy as np
 
 from csc_tasks.metrics.result_names import metric_of
 from csc_tasks.runs.names import rated
-from csc_tasks.runs.samples_file import NOT_ASKED, Items
+from csc_tasks.runs.samples_file import NOT_ASKED, UNPARSED, Items
 from leaderboard.model_report import ContextGap, Divergence, GapPoint
 from leaderboard.numbers.diagnose import MOST_TURNS
 from leaderboard.numbers.inference import clustered, excludes_zero, value_of
@@ -80,6 +80,12 @@ def divergence(reference: Items, generated: Items) -> Divergence | None:
     ours, theirs = _shared(reference, generated)
     codes, index = reference.conversation[ours], reference.index[ours]
     differs = reference.predicted[ours] != generated.predicted[theirs]
+    parsed = (reference.predicted[ours] != UNPARSED) | (generated.predicted[theirs] != UNPARSED)
+    # Where neither chose a strategy in the whole conversation there is nothing to differ in.
+    chosen = np.isin(codes, codes[parsed])
+    if not chosen.any():
+        return None
+    codes, index, differs = codes[chosen], index[chosen], differs[chosen]
     conversations = len(np.unique(codes))
     first = np.full(len(reference.ids), np.iinfo(np.int32).max)
     np.minimum.at(first, codes[differs], index[differs])

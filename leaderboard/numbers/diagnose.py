@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from csc_tasks.framework import BY_ID, BY_NUMBER, STAGES, STRATEGY_IDS
 from csc_tasks.languages import languages
@@ -27,7 +27,7 @@ from leaderboard.model_report import (
     Transitions,
 )
 from leaderboard.numbers.inference import clustered, value_of
-from leaderboard.numbers.stage_order import fewest_backward_moves
+from leaderboard.numbers.stage_order import fewest_backward_moves, has_stages
 
 START = "START"
 MOST_TURNS = 40
@@ -108,25 +108,31 @@ def transitions(logged: Items) -> Transitions:
 
 
 def stage_order(logged: Items) -> StageOrder:
-    """Fewest backward moves per conversation, predicted beside gold."""
+    """Fewest backward moves per conversation, predicted beside gold.
+
+    A conversation in which no turn is in a stage (nothing parsed) counts on neither side: it has no
+    order. Where that is true of all, the values are None.
+    """
     names = {number: strategy.id for number, strategy in BY_NUMBER.items()} | {UNPARSED: None}
-    predicted_moves, gold_moves = [], []
-    for own in _by_conversation(logged):
-        predicted_moves.append(
-            fewest_backward_moves(names[number] for number in logged.predicted[own].tolist())
-        )
-        gold_moves.append(
-            fewest_backward_moves(names[number] for number in logged.gold[own].tolist())
-        )
-    codes = np.arange(len(gold_moves))
 
-    def mean(values: ArrayLike) -> Value:
-        return value_of(clustered(np.asarray(values, dtype=float), codes, logged.ids))
+    def moves(numbers: NDArray[np.int64]) -> float:
+        strategies = [names[number] for number in numbers.tolist()]
+        return fewest_backward_moves(strategies) if has_stages(strategies) else np.nan
 
-    ours, gold = np.asarray(predicted_moves), np.asarray(gold_moves)
-    in_order = {"predicted_in_order": mean(ours == 0), "gold_in_order": mean(gold == 0)}
+    conversations = list(_by_conversation(logged))
+    ours = np.array([moves(logged.predicted[own]) for own in conversations], dtype=float)
+    gold = np.array([moves(logged.gold[own]) for own in conversations], dtype=float)
+
+    def mean(values: ArrayLike, counts: ArrayLike) -> Value:
+        there = np.flatnonzero(~np.isnan(counts))
+        return value_of(clustered(np.asarray(values, dtype=float)[there], there, logged.ids))
+
     return StageOrder(
-        predicted=mean(ours), gold=mean(gold), difference=mean(ours - gold), **in_order
+        predicted=mean(ours, ours),
+        gold=mean(gold, gold),
+        difference=mean(ours - gold, ours - gold),
+        predicted_in_order=mean(ours == 0, ours),
+        gold_in_order=mean(gold == 0, gold),
     )
 
 

@@ -73,7 +73,7 @@ class FactAuditor:
         self.examples: list[FactExample] = []
         self.texts: dict[tuple[str, int], tuple[str, ...]] = {}
 
-    def look(self, document: Mapping[str, Any], records: list[Mapping[str, Any]]) -> None:
+    def look(self, document: Mapping[str, Any], records: list[dict[str, Any]]) -> None:
         """Audit the replies of one document; `texts` keeps the unsupported facts of those that have
         any.
         """

@@ -55,8 +55,9 @@ def best_and_second(
     """The slugs to mark: the best is separated from every other row by its paired interval, the
     second is next and so from all below.
 
-    None where one of these intervals includes 0 or does not exist. To be best, all tests must come
-    out, so they need no correction.
+    None where one of these intervals includes 0 or does not exist, and of two rows none is second:
+    the last of a table is no runner-up. To be best, all tests must come out, so they need no
+    correction.
     """
     rows = {slug: value.value for slug, value in values.items() if value.value is not None}
     if not column.ranked or len(rows) < 2:
@@ -69,4 +70,4 @@ def best_and_second(
 
     if not leads(0):
         return None, None
-    return ordered[0], ordered[1] if leads(1) else None
+    return ordered[0], ordered[1] if len(rows) > 2 and leads(1) else None

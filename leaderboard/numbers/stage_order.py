@@ -28,6 +28,13 @@ def fewest_backward_moves(strategies: Iterable[str | None]) -> int:
     return total
 
 
+def has_stages(strategies: Iterable[str | None]) -> bool:
+    """Whether any of these turns is in a stage. Where none is (nothing parsed, or Others alone)
+    there is no order to speak of: neither a backward move nor their absence.
+    """
+    return any(strategy is not None and _STAGES[strategy] for strategy in strategies)
+
+
 @cache
 def _step(costs: tuple[int, ...], strategy: str) -> tuple[tuple[int, ...], int]:
     """Dynamic programming: `costs[s]` is how many more moves than the best it took to be in stage

@@ -1,3 +1,3 @@
-"""The page of a board: one HTML file that needs nothing but a browser (render.py puts it
-together).
+"""The page of a board, which needs nothing but a browser: render.py puts it together, overview.py
+writes its tables as HTML.
 """

@@ -1,24 +1,31 @@
 // Two models on the conversations they share: paired differences with intervals and corrected p-values.
 
+// A pair arrives as [a, b, difference, low, high, p, conversations]; a and b are places in the table's rows.
 function comparisonOf(table, column, a, b) {
-  const of = (one, other) => table.comparisons.find((found) => found.column === column && found.a === one && found.b === other);
-  const turned = of(b, a);
-  if (!turned) return of(a, b);
+  const place = (slug) => table.rows.findIndex((row) => row.model === slug);
+  const [one, other] = [place(a), place(b)];
+  const pairs = comparisonsOf(table.id)[column] || [];
+  const pair = pairs.find(([x, y]) => (x === one && y === other) || (x === other && y === one));
+  if (!pair) return null;
+  const [x, , difference, low, high, p_holm, clusters] = pair;
+  if (x === one) return { difference, low, high, p_holm, clusters };
   const minus = (number) => (number === null ? null : -number);
-  return { ...turned, a, b, difference: -turned.difference, low: minus(turned.high), high: minus(turned.low) };
+  return { difference: -difference, low: minus(high), high: minus(low), p_holm, clusters };
 }
 
+const comparedTable = (id) => tableOf(compared.includes(id) ? id : compared[0]);
+
 function compareView([id]) {
-  const table = tableOf(id) || board.tables.find((one) => one.comparisons.length);
+  const table = comparedTable(id);
   if (!table) return missing("There are no paired comparisons on this board.");
-  const compared = (slug) => table.comparisons.some((one) => one.a === slug || one.b === slug);
-  const slugs = table.rows.map((row) => row.model).filter(compared);
+  const places = new Set(Object.values(comparisonsOf(table.id)).flatMap((pairs) => pairs.flatMap(([x, y]) => [x, y])));
+  const slugs = table.rows.map((row) => row.model).filter((_, i) => places.has(i));
   if (!slugs.length) return missing("There are no paired comparisons in this table.");
   const a = slugs.includes(setting("a")) ? setting("a") : slugs[0];
   const b = slugs.includes(setting("b")) && setting("b") !== a ? setting("b") : slugs.find((slug) => slug !== a);
-  const options = (without) => slugs.filter((slug) => slug !== without).map((slug) => [slug, modelOf(slug).name]);
+  const options = (without) => slugs.filter((slug) => slug !== without).map((slug) => [slug, nameOf(slug)]);
   const rows = table.columns.filter(wanted).map((column) => [column, comparisonOf(table, column.key, a, b)]).filter(([, found]) => found);
-  const tables = board.tables.filter((one) => one.comparisons.length).map((one) => [one.id, one.title]);
+  const tables = compared.map((one) => [one, tableOf(one).title]);
   return h("div", {},
     h("h1", { tabindex: "-1" }, "Compare two models"),
     h("p", { class: "lead" }, `${table.title}: first minus second, on the conversations both answered. p is two-sided and corrected `

@@ -1,20 +1,46 @@
-// What render.py put into the page: one block for the board, one per model and one per sample, each read when it is first needed.
+// What render.py put into the page or beside it: one block for the board, one per model, sample and table of comparisons, each read when it
+// is first needed.
 
-const blocks = new Map();
+const blocks = new Map(), loading = new Map(), lost = new Set();
+let beside = {};
 
+// null for a block that there is not; undefined for one beside the page that has not been loaded.
 function block(id) {
   if (!blocks.has(id)) {
     const element = document.getElementById(id);
+    if (!element && Object.hasOwn(beside, id)) return undefined;
     blocks.set(id, element ? JSON.parse(element.textContent) : null);
   }
   return blocks.get(id);
 }
 
-const { board, strategies, languages, sampled, reliability } = block("data-board");
+// Each script beside the page calls this with its block. Scripts load from a disk as well, where a browser refuses to fetch a file.
+globalThis.cscBlock = (id, text) => blocks.set(id, JSON.parse(text));
+
+// A promise of the block. One whose script is not there becomes null, and its name stands in `lost`.
+function load(id) {
+  if (block(id) !== undefined) return Promise.resolve();
+  if (!loading.has(id)) {
+    loading.set(id, new Promise((resolve) => {
+      const script = document.createElement("script");
+      script.addEventListener("load", resolve);
+      script.addEventListener("error", () => { lost.add(beside[id]); blocks.set(id, null); resolve(); });
+      script.src = beside[id];
+      document.head.append(script);
+    }));
+  }
+  return loading.get(id);
+}
+
+const { board, names, sentences, strategies, languages, compared, sampled, reliability } = block("data-board");
+beside = block("data-board").beside;
 const reportOf = (slug) => block(`report-${slug}`);
 const samplesOf = (table) => block(`sample-${table}`);
+const comparisonsOf = (table) => block(`comparisons-${table}`) || {};
 const tableOf = (id) => board.tables.find((table) => table.id === id);
 const modelOf = (slug) => board.models[slug];
+// Two rows of one name are called by their settings too.
+const nameOf = (slug) => names[slug];
 const columnOf = (table, key) => table.columns.find((column) => column.key === key);
 
 // A number with its interval arrives as [value, low, high, standard error, items, clusters, method].

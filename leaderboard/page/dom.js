@@ -45,7 +45,7 @@ function segments(label, key, options, chosen, onchoose) {
 // A plain table in a scroller. rows: the first cell of each heads the row; a cell is text (a number) or an element of its own.
 function grid(label, heads, rows, kind = "") {
   const cell = (content) => (content instanceof Element ? content : h("td", { class: "number" }, content));
-  const head = h("thead", {}, h("tr", {}, heads.map((text) => h("th", { scope: "col" }, text))));
+  const head = h("thead", {}, h("tr", {}, heads.map((text) => (text ? h("th", { scope: "col" }, text) : h("td")))));
   const body = rows.map(([first, ...cells]) => h("tr", {}, h("th", { scope: "row" }, first), cells.map(cell)));
   return scroller(label, h("table", { class: `plain ${kind}` }, head, h("tbody", {}, body)));
 }

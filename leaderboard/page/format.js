@@ -1,6 +1,7 @@
 // Numbers and dates as text.
 
-const NONE = "–";
+// Nothing was measured; something was, and has no value.
+const NONE = "–", UNDEFINED = "N/A";
 const CONFIDENCE = `${Math.round(board.confidence * 100)} % interval`;
 
 function shown(number, column) {

@@ -8,7 +8,7 @@ function modelView([slug]) {
   const facts = [KINDS[model.kind].replace(/s$/, ""), base && ["on ", base], parameters(model.parameters),
     ...Object.entries(model.settings).map(([key, value]) => `${key}: ${value}`)].filter(Boolean);
   return h("div", {},
-    h("h1", { tabindex: "-1", class: "modelname" }, model.name),
+    h("h1", { tabindex: "-1", class: "modelname" }, nameOf(slug)),
     h("p", { class: "lead" }, facts.map((fact, i) => [i > 0 && " · ", fact])),
     model.notes.length > 0 && h("ul", { class: "notes" }, model.notes.map((note) => h("li", {}, note))),
     board.tables.map((table) => numbers(table, table.rows.find((row) => row.model === slug))),

@@ -36,7 +36,7 @@ function transitionPanel(found) {
 function valueGrid(label, rows, column, zero = false) {
   const values = rows.map(([, packed]) => read(packed));
   const extent = extentOf(zero ? [...values, { value: 0, low: null, high: null }] : values);
-  return grid(label, ["", "Value", "", CONFIDENCE, "Items"], rows.map(([name], i) => [name, shown(values[i].value, column),
+  return grid(label, ["", "Value", "", CONFIDENCE, "Items"], rows.map(([name], i) => [name, values[i].value === null ? UNDEFINED : shown(values[i].value, column),
     wide(values[i].value !== null && bar(values[i], extent, { zero })),
     intervalText(values[i], column), count(values[i].items)]), "values");
 }
@@ -77,7 +77,7 @@ function gapPanel({ table, gaps, divergence }) {
   const points = (context) => chosen.points.map((point) => ({ x: point.turn_index, value: read(point[context]) }))
     .filter((point) => point.value.value !== null);
   const series = [{ name: "Reference context", points: points("reference") }, { name: "Generated context", points: points("generated") }];
-  const mark = chosen.first_significant && { x: chosen.first_significant, text: `apart from turn ${chosen.first_significant}` };
+  const mark = chosen.first_significant && { x: chosen.first_significant, text: `significant from turn ${chosen.first_significant}` };
   const median = divergence && divergence.median !== null ? `first differ at turn ${divergence.median} (median)` : "rarely differ";
   const never = divergence && `${count(divergence.never)} of ${count(divergence.conversations)} conversations`;
   const gap = `Reference minus generated context: ${signed(overall.value, column)} (${intervalText(overall, column)}).`;

@@ -1,10 +1,15 @@
-"""board/index.html: the board folder's numbers, style and script in one file that needs no server
-and no network.
+"""board/index.html: the board folder's numbers, style and script, to be opened from a disk or a
+server, without any other network.
 
 Data stand in the page as JSON in which every `<`, `>` and `&` is written as an escape, so that no
 text of a model or a corpus can end its block; the script sets such texts only as text, and a
 content security policy allows this one script, by its hash, and no other. A reliability report
-stands in a <template>, as HTML in which every text is escaped.
+stands in a <template>, and the tables in <main>, as HTML in which every text is escaped.
+
+Where the page would be larger than FIRST_VIEW its details lie beside it, a script a block, each
+loaded when it is first looked at: a browser refuses a page from a disk to read files, but not to
+run scripts. The policy then also trusts what the one script adds ('strict-dynamic'), and still
+nothing that stands in the page. Such a script is one call with one string, the block's JSON.
 """
 
 import base64
@@ -12,15 +17,20 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from csc_tasks.framework import STRATEGIES
 from csc_tasks.languages import languages
 from csc_tasks.languages.labels import CARDS, strategy_name
 from leaderboard import folder
-from leaderboard.board import Value
+from leaderboard.board import Board, Table, Value
 from leaderboard.judging.report import as_html
+from leaderboard.layout import row_names
+from leaderboard.leading import sentence
+from leaderboard.page.overview import overview
 
 PAGE = "index.html"
 HERE = Path(__file__).resolve().parent
@@ -44,34 +54,67 @@ SCRIPTS = (
 # What page/data.js unpacks.
 PACKED = ("value", "low", "high", "stderr", "items", "clusters", "method")
 DIGITS = 6
+# Bytes that the page may have before its details go beside it.
+FIRST_VIEW = 1_500_000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The page, and the scripts beside it: path in the board folder -> text."""
+
+    text: str
+    beside: dict[str, str]
 
 
 def write_page(board: Path) -> Path:
-    """Write index.html into a board folder from its other files and return its path; the same
-    folder gives the same bytes.
+    """Write index.html, and what lies beside it, into a board folder from its other files and
+    return its path; the same folder gives the same bytes.
 
     Raises DataError where a file of the board is absent or not as leaderboard/board.py and
-    report.py describe.
+    model_report.py describe.
     """
-    return folder.replace_file(board / PAGE, render(board).encode())
+    page = render(board, FIRST_VIEW)
+    for name, text in page.beside.items():
+        folder.replace_file(board / name, text.encode())
+    folder.clear_page(board, page.beside)
+    return folder.replace_file(board / PAGE, page.text.encode())
 
 
-def render(board: Path) -> str:
-    """The page of a board folder."""
+def render(board: Path, first_view: int = FIRST_VIEW) -> Page:
+    """The page of a board folder: one file where that has about `first_view` bytes at most."""
     found = folder.load_board(board)
     style, script = (HERE / "style.css").read_text(encoding="utf-8"), _script()
-    policy = (
-        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; base-uri"
-        " 'none'; form-action 'none'"
-    )
-    parts = {"title": html.escape(found.title), "policy": policy, "style": style, "script": script}
-    parts["data"] = "\n".join(_blocks(board, found))
+    report = folder.load_reliability(board)
+    parts = {
+        "title": html.escape(found.title),
+        "style": style,
+        "script": script,
+        "main": overview(found),
+        "reliability": f'<template id="reliability">{as_html(report)}</template>' if report else "",
+    }
+    details = {name: _json(data) for name, data in _details(board, found)}
+    first = _board_data(found, details.keys(), report.title if report else None)
     template = (HERE / "template.html").read_text(encoding="utf-8")
+    blocks = [_block(name, text) for name, text in details.items()]
+    known = (template, *parts.values(), _json(first), *blocks)
+    beside = {}
+    # All of it or nothing: what is read one view at a time need not slow down the first.
+    if sum(len(text.encode()) for text in known) > first_view:
+        beside = {name: f"{folder.PAGE_DATA}/{name}.js" for name in details}
+        blocks = []
+    board_block = _block("data-board", _json(first | {"beside": beside}))
+    parts["data"] = "\n".join([board_block, *blocks])
+    dynamic = " 'strict-dynamic'" if beside else ""
+    parts["policy"] = (
+        f"default-src 'none'; script-src '{_hash(script)}'{dynamic}; style-src '{_hash(style)}';"
+        " base-uri 'none'; form-action 'none'"
+    )
     # One pass over the template alone: what is put in is not looked at again.
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
+    text = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
+    return Page(text, {file: _as_script(name, details[name]) for name, file in beside.items()})
 
 
-def safe_json(data) -> str:
+def safe_json(data: object) -> str:
     """JSON that can stand inside <script>: no `<`, `>` or `&`, and no half characters, which UTF-8
     cannot hold.
     """
@@ -79,7 +122,7 @@ def safe_json(data) -> str:
     return re.sub("[<>&\u2028\u2029\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def compact(data):
+def compact(data: Any) -> Any:
     """`data` with every Value as a list (order: PACKED) and numbers cut to six significant digits:
     a third of the size.
     """
@@ -92,38 +135,73 @@ def compact(data):
     return float(f"{data:.{DIGITS}g}") if isinstance(data, float) else data
 
 
-def _blocks(root: Path, board) -> Iterator[str]:
-    sampled = [
-        table.id for table in board.tables if (root / "samples" / f"{table.id}.json").is_file()
-    ]
-    strategies = [
-        {"id": one.id, "en": strategy_name(one.id, CARDS), "stages": one.stages}
-        for one in STRATEGIES
-    ]
-    report = folder.load_reliability(root)
+def _board_data(
+    board: Board, details: Container[str], reliability: str | None
+) -> dict[str, object]:
+    """What every view needs."""
     spoken = {code for table in board.tables for code in table.setting.languages}
-    data = {
-        "board": board.model_dump(),
-        "strategies": strategies,
-        "sampled": sampled,
-        "reliability": report.title if report else None,
+    return {
+        "board": board.model_dump(exclude={"tables": {"__all__": {"comparisons"}}}),
+        "sentences": {table.id: sentence(table, board.models) for table in board.tables},
+        "names": row_names(board.models),
+        "strategies": [
+            {"id": one.id, "en": strategy_name(one.id, CARDS), "stages": one.stages}
+            for one in STRATEGIES
+        ],
+        "compared": [table.id for table in board.tables if table.comparisons],
+        "sampled": [table.id for table in board.tables if f"sample-{table.id}" in details],
+        "reliability": reliability,
         "languages": {code: one.name for code, one in languages().items() if code in spoken},
     }
-    yield _block("data-board", data)
-    if report:
-        yield f'<template id="reliability">{as_html(report)}</template>'
+
+
+def _details(root: Path, board: Board) -> Iterator[tuple[str, object]]:
+    """(name, data) of what only some views need, the views of all models before those of one."""
+    for table in board.tables:
+        if table.comparisons:
+            yield f"comparisons-{table.id}", _comparisons(table)
+    for table in board.tables:
+        if (root / "samples" / f"{table.id}.json").is_file():
+            yield f"sample-{table.id}", folder.load_samples(root, table.id).model_dump()
     for slug in board.models:
         if (root / "models" / f"{slug}.json").is_file():
-            yield _block(f"report-{slug}", folder.load_report(root, slug).model_dump())
-    for table in sampled:
-        yield _block(f"sample-{table}", folder.load_samples(root, table).model_dump())
+            yield f"report-{slug}", folder.load_report(root, slug).model_dump()
 
 
-def _block(name: str, data) -> str:
-    return (
-        '<script type="application/json"'
-        f' id="{html.escape(name)}">{safe_json(compact(data))}</script>'
-    )
+def _comparisons(table: Table) -> dict[str, list[list[object]]]:
+    """Column -> its pairs, as page/compare.js unpacks them; a row stands for its place in the
+    table.
+    """
+    place = {row.model: number for number, row in enumerate(table.rows)}
+    columns: dict[str, list[list[object]]] = {}
+    for c in table.comparisons:
+        packed: list[object] = [
+            place[c.a],
+            place[c.b],
+            c.difference,
+            c.low,
+            c.high,
+            c.p_holm,
+            c.clusters,
+        ]
+        columns.setdefault(c.column, []).append(packed)
+    return columns
+
+
+def _json(data: object) -> str:
+    return safe_json(compact(data))
+
+
+def _block(name: str, text: str) -> str:
+    return f'<script type="application/json" id="{html.escape(name)}">{text}</script>'
+
+
+def _as_script(name: str, text: str) -> str:
+    """A block as a script of its own. The JSON is a string that the page parses: an object literal
+    would take a key called __proto__ for something else.
+    """
+    quoted = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"cscBlock('{name}', '{quoted}');\n"
 
 
 def _script() -> str:

@@ -1,7 +1,9 @@
 // The sample browser: one conversation at a time, gold and generated replies side by side.
 
+const sampledTable = (id) => tableOf(sampled.includes(id) ? id : sampled[0]);
+
 function samplesView([id]) {
-  const table = tableOf(sampled.includes(id) ? id : sampled[0]);
+  const table = sampledTable(id);
   if (!table) return missing("No conversations were sampled for this board.");
   const sample = samplesOf(table.id);
   const turns = sample.conversations.flatMap((one) => one.turns);
@@ -31,12 +33,12 @@ function besides(a, slugs) {
 
 function sampleFilters(table, sample, { slugs, a, b, tasks, task, language, topic }) {
   const values = (of) => [["", "All"], ...[...new Set(sample.conversations.map(of))].sort().map((one) => [one, one])];
-  const names = (without) => slugs.filter((slug) => slug !== without).map((slug) => [slug, modelOf(slug).name]);
+  const others = (without) => slugs.filter((slug) => slug !== without).map((slug) => [slug, nameOf(slug)]);
   const elsewhere = (value) => { location.hash = link(["samples", value], { a, b: b || "none" }); };
   return h("form", { class: "filters", "aria-label": "What to read", onsubmit: (event) => event.preventDefault() },
     sampled.length > 1 && choice("Table", "table", sampled.map((one) => [one, tableOf(one).title]), table.id, elsewhere),
-    choice("Model", "a", names(b), a, (value) => set({ a: value, b: b || "none" })),
-    choice("Beside", "b", [["none", "nothing"], ...names(a)], b || "none", (value) => set({ a, b: value })),
+    choice("Model", "a", others(b), a, (value) => set({ a: value, b: b || "none" })),
+    choice("Beside", "b", [["none", "nothing"], ...others(a)], b || "none", (value) => set({ a, b: value })),
     tasks.length > 1 && choice("Context", "task", tasks.map((one) => [one, taskName(table, one)]), task, (value) => set({ task: value })),
     choice("Language", "language", values((one) => one.language), language, (value) => set({ language: value, c: null })),
     choice("Topic", "topic", values((one) => one.topic), topic, (value) => set({ topic: value, c: null })));
@@ -93,7 +95,7 @@ function exchange(table, turn, slugs, task) {
   const replies = slugs.map((slug) => {
     const reply = (turn.replies[slug] || {})[task];
     const chose = reply && turn.strategy && (reply.strategy || reply.unparsed);
-    return h("div", { class: "reply" }, h("small", {}, h("b", {}, modelOf(slug).name), chose && [" ", tag(reply.strategy, turn.strategy)]),
+    return h("div", { class: "reply" }, h("small", {}, h("b", {}, nameOf(slug)), chose && [" ", tag(reply.strategy, turn.strategy)]),
       reply ? [said(reply.text || "(no reply)"), marks(table, task, reply)] : h("p", { class: "none" }, "was not asked here"));
   });
   return h("div", { class: `exchange of-${slugs.length + 1}` }, gold, replies);

@@ -45,7 +45,7 @@ function sortingOf(table, columns) {
 }
 
 function sorted(table, rows, { key, up }) {
-  const name = (row) => modelOf(row.model).name.toLowerCase();
+  const name = (row) => nameOf(row.model).toLowerCase();
   if (key === "model") return [...rows].sort((a, b) => name(a).localeCompare(name(b)) * (up ? 1 : -1));
   const number = (row) => (row.values[key] ? row.values[key][0] : null);
   // Rows without a number stay below, whichever way the rest goes.
@@ -61,7 +61,8 @@ function settingLine(table) {
   return h("p", { class: "setting" }, parts.join(" · "));
 }
 
-function sortButton(table, key, label, sorting, title) {
+// context: what the button shows instead of the column's name, which stands above it then.
+function sortButton(table, key, label, sorting, title, context) {
   const active = sorting.key === key;
   const column = columnOf(table, key);
   const bestFirst = key === "model" ? "up" : column.higher_is_better ? "down" : "up";
@@ -71,30 +72,50 @@ function sortButton(table, key, label, sorting, title) {
     announce(`${table.title}: sorted by ${label}, ${next === "up" ? "ascending" : "descending"}`);
   };
   return h("button", { type: "button", class: "sort", "data-key": `sort ${table.id} ${key}`, title, onclick: press },
-    h("span", {}, column?.rater && h("span", { class: "unseen" }, `${column.rater}: `), column ? shortLabel(column) : label),
+    h("span", {}, column?.rater && h("span", { class: "unseen" }, `${column.rater}: `),
+      context ? [h("span", { class: "unseen" }, `${label}: `), context] : column ? shortLabel(column) : label),
     h("span", { class: "arrow", "aria-hidden": "true" }, active ? (sorting.up ? "↑" : "↓") : ""));
 }
 
 function headerRows(table, columns, sorting) {
   const ariaSort = (key) => (sorting.key === key ? (sorting.up ? "ascending" : "descending") : "none");
-  const groups = runsOf(columns, (column) => column.task);
+  const groups = headingsOf(columns);
   const raters = columns.some((column) => column.rater) ? runsOf(columns, (column) => `${column.task} ${column.rater} ${column.audits}`) : [];
   const rows = raters.length ? 3 : 2;
   return h("thead", {},
     h("tr", {},
       h("th", { rowspan: rows, scope: "col", class: "name", "aria-sort": ariaSort("model") }, sortButton(table, "model", "Model", sorting)),
-      groups.map(([first, span]) => h("th", { colspan: span, scope: "colgroup", class: "group" }, first.group || first.task,
-        h("small", {}, first.task)))),
-    raters.length > 0 && h("tr", {}, raters.map(([first, span], i) => {
-      const edge = i && raters[i - 1][0].task !== first.task ? "edge" : null;
+      groups.map(([heading, task, span]) => h("th", { colspan: span, scope: "colgroup", class: "group" }, heading,
+        task && h("small", {}, task)))),
+    raters.length > 0 && h("tr", {}, raters.map(([first, span]) => {
+      const edge = edgeOf(columns, columns.indexOf(first));
       if (!first.rater) return h("td", { colspan: span, class: edge });
       return h("th", { colspan: span, scope: "colgroup", class: `rater ${edge || ""}` }, first.rater,
         first.audits ? small("fact audit") : [first.whole && small("whole conversations"), believed(first)]);
     })),
     h("tr", {}, columns.map((column, i) => h("th", {
-      scope: "col", "aria-sort": ariaSort(column.key),
-      class: i && columns[i - 1].task !== column.task ? "edge" : null,
-    }, sortButton(table, column.key, column.label, sorting, column.signature)))));
+      scope: "col", "aria-sort": ariaSort(column.key), class: edgeOf(columns, i),
+    }, sortButton(table, column.key, column.label, sorting, column.signature, i < leadingOf(columns) && column.group)))));
+}
+
+// How many columns at the front are the first metric in one context after the other; 0 where there is only one.
+function leadingOf(columns) {
+  const other = columns.findIndex((column) => column.metric !== columns[0].metric || column.language !== columns[0].language);
+  const size = other < 0 ? columns.length : other;
+  return size > 1 ? size : 0;
+}
+
+// [heading, task, how many columns]: the first metric over its contexts, the rest by task.
+function headingsOf(columns) {
+  const size = leadingOf(columns);
+  const rest = runsOf(columns.slice(size), (column) => column.task).map(([first, span]) => [first.group || first.task, first.task, span]);
+  return size ? [[columns[0].label, "", size], ...rest] : rest;
+}
+
+// A line to the left of the first column under each heading but the first.
+function edgeOf(columns, i) {
+  const size = leadingOf(columns);
+  return i && i >= size && (i === size || columns[i - 1].task !== columns[i].task) ? "edge" : null;
 }
 
 // Neighbours of one kind: [[the first of them, how many], ...].
@@ -117,15 +138,16 @@ function believed(column) {
   }, "how reliable?");
 }
 
+// The name, and below it what else a reader must know of the row.
 function nameCell(model) {
-  const under = model.kind === "adapter" && model.base_name ? `adapter on ${model.base_name}` : model.kind === "baseline" ? "baseline" : "";
-  const name = h("a", { href: link(["model", model.slug]), "data-key": `row ${model.slug}` }, model.name);
-  return h("th", { scope: "row", class: "name" }, name, under && small(under));
+  const notes = [model.kind === "adapter" && model.base_name && `adapter on ${model.base_name}`, model.kind === "baseline" && "baseline"];
+  const name = h("a", { href: link(["model", model.slug]), "data-key": `row ${model.slug}` }, nameOf(model.slug));
+  return h("th", { scope: "row", class: "name" }, name, notes.filter(Boolean).map(small));
 }
 
 function numberCell(table, row, column, extent, edge) {
   const value = read(row.values[column.key]);
-  if (!value || value.value === null) return h("td", { class: edge }, h("span", { class: "number none" }, NONE));
+  if (!value || value.value === null) return h("td", { class: edge }, h("span", { class: "number none" }, value ? UNDEFINED : NONE));
   const rank = table.best[column.key] === row.model ? "best" : table.second[column.key] === row.model ? "second" : "";
   return h("td", { class: edge, title: explained(value, column) }, h("span", { class: `number ${rank}` }, shown(value.value, column)),
     value.low !== null && h("span", { class: "unseen" }, ` (${intervalText(value, column)})`), bar(value, extent));
@@ -133,19 +155,19 @@ function numberCell(table, row, column, extent, edge) {
 
 function boardTable(table, columns, rows) {
   const sorting = sortingOf(table, columns);
-  const edge = (i) => (i && columns[i - 1].task !== columns[i].task ? "edge" : null);
+  const edges = columns.map((_, i) => edgeOf(columns, i));
   // Reference and generated context of one metric share a scale, so that their bars can be compared.
   const alike = (column) => table.columns.filter((one) => one.metric === column.metric && one.language === column.language);
   const extents = columns.map((column) => extentOf(alike(column).flatMap((one) => table.rows.map((row) => read(row.values[one.key])))));
   const body = sorted(table, rows, sorting).map((row) => h("tr", { "data-model": row.model, class: modelOf(row.model).kind },
-    nameCell(modelOf(row.model)), columns.map((column, i) => numberCell(table, row, column, extents[i], edge(i)))));
+    nameCell(modelOf(row.model)), columns.map((column, i) => numberCell(table, row, column, extents[i], edges[i]))));
   const reported = setting("group") ? [] : table.reported.filter((row) => columns.some((column) => column.key in row.values));
   const apart = reported.map((row) => h("tr", { class: "reported" },
     h("th", { scope: "row", class: "name" }, row.name, h("small", {}, [row.size, row.tuned_on, row.source].filter(Boolean).join(", "))),
-    columns.map((column, i) => h("td", { class: edge(i) }, h("span", { class: "number" }, shown(row.values[column.key], column))))));
+    columns.map((column, i) => h("td", { class: edges[i] }, h("span", { class: "number" }, shown(row.values[column.key], column))))));
   const heading = h("th", { colspan: columns.length + 1, scope: "rowgroup" },
     h("span", {}, "Reported in a paper: not measured here, not ranked"));
-  return scroller(table.title, h("table", { class: "board", id: `table-${table.id}` }, h("caption", { class: "unseen" }, table.title),
+  return scroller(`${table.title}: all rows`, h("table", { class: "board", id: `table-${table.id}` }, h("caption", { class: "unseen" }, table.title),
     headerRows(table, columns, sorting), h("tbody", {}, body),
     apart.length > 0 && h("tbody", { class: "apart" }, h("tr", { class: "heading" }, heading), apart)));
 }
@@ -155,10 +177,12 @@ function tableSection(table) {
   const rows = columns.length ? visibleRows(table, columns) : [];
   if (!rows.length) return null;
   const links = h("p", { class: "links" },
-    table.comparisons.length > 0 && h("a", { href: link(["compare", table.id]) }, "Compare two models"),
+    compared.includes(table.id) && h("a", { href: link(["compare", table.id]) }, "Compare two models"),
     sampled.includes(table.id) && h("a", { href: link(["samples", table.id]) }, "Read conversations"));
+  const said = table !== board.tables[0] && h("p", { class: "leader" }, sentences[table.id]);
   return h("section", { class: "card", "aria-labelledby": `title-${table.id}` },
     h("div", { class: "title" }, h("div", {}, h("h2", { id: `title-${table.id}` }, table.title), settingLine(table)), links),
+    said,
     boardTable(table, columns, rows),
     table.footnotes.length > 0 && h("details", { class: "footnotes" }, h("summary", {}, "How these numbers are made"),
       h("ul", {}, table.footnotes.map((note) => h("li", {}, note)))));
@@ -171,6 +195,7 @@ function overview() {
   const models = new Set(board.tables.flatMap((table) => table.rows.map((row) => row.model)));
   return h("div", {},
     h("h1", { tabindex: "-1" }, board.title),
+    board.tables.length > 0 && h("p", { class: "leader" }, sentences[board.tables[0].id]),
     h("p", { class: "lead" }, `${models.size} models and baselines, newest run ${day(board.date)}. Every bar is a ${CONFIDENCE} over `
       + "conversations; bold is best and underlined second where the paired interval says so."),
     filters(),

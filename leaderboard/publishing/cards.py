@@ -82,7 +82,7 @@ def space_card(board: Board, results: str | None) -> str:
         **({"datasets": [results]} if results else {}),
     }
     return (
-        f"{_front_matter(front)}\nThe page is index.html, one file that needs no server. Its"
+        f"{_front_matter(front)}\nThe page is index.html, which needs no server. Its"
         " numbers are in board.json.\n"
     )
 

@@ -65,6 +65,7 @@ def space_publication(
         root / STAGING / "space" / "README.md", space_card(board, results).encode()
     )
     files = {"README.md": card, PAGE: page, MARKER: root / MARKER, **reliability_file(root)}
+    files |= folder.page_files(root)
     message = f"Page of {len(board.models)} models, newest run {board.date[:10]}"
     return Publication(
         name,
@@ -72,7 +73,7 @@ def space_publication(
         message,
         repo_type="space",
         private=private,
-        stale=re.escape(folder.RELIABILITY),
+        stale=rf"{re.escape(folder.RELIABILITY)}|{folder.PAGE_DATA}/[^/]+\.js",
         marker=MARKER,
     )
 

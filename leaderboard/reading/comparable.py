@@ -7,9 +7,11 @@ of their own when `split` asks for that. Summary variants of the questions alway
 their own.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from csc_tasks.arguments import check_known
 from csc_tasks.errors import DataError
@@ -134,6 +136,7 @@ def _split(
     whole = sorted({key for key in keys.values() if None not in key}) or sorted(
         set(keys.values()), key=str
     )
+    corpora = _corpus_names(measurements)
     groups = []
     for key in whole:
         rows = [
@@ -142,10 +145,31 @@ def _split(
             if all(own in (None, value) for own, value in zip(keys[i], key, strict=True))
         ]
         for extra, chosen in _by_signatures(rows) if "signatures" in split else [({}, rows)]:
-            groups.append(
-                ({name: str(value) for name, value in zip(names, key, strict=True)} | extra, chosen)
-            )
+            values = {
+                name: corpora.get(value, str(value)) if name == "corpus" else str(value)
+                for name, value in zip(names, key, strict=True)
+            }
+            groups.append((values | extra, chosen))
     return groups
+
+
+def _corpus_names(measurements: Sequence[Measurement]) -> dict[str | None, str]:
+    """What the corpus field tells -> the corpus' name, for titles. Two contents of one name carry
+    the first digits of their hashes, which alone can distinguish them.
+    """
+    tell = FIELDS["corpus"][1]
+    corpora = {tell(m): (corpus_name(m), m.provenance.content_hash) for m in measurements}
+    shared = Counter(name for name, _ in corpora.values())
+    return {
+        told: f"{name}, content {digest[:8]}" if shared[name] > 1 else name
+        for told, (name, digest) in corpora.items()
+    }
+
+
+def corpus_name(measurement: Measurement) -> str:
+    """The corpus' name or Hub id; of a folder on somebody's disk the last part says enough."""
+    corpus = measurement.provenance.corpus
+    return Path(corpus).name if Path(corpus).is_absolute() else corpus
 
 
 def _by_signatures(

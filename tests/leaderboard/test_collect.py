@@ -296,6 +296,28 @@ def test_rows_that_differ_are_an_error_or_separate_tables(tmp_path, change, fiel
         board_of(tmp_path / "runs", out=tmp_path / "board", split=["colour"])
 
 
+def test_tables_of_several_corpora_are_titled_by_their_names(tmp_path):
+    """Not by their hashes, which say nothing to a reader; two contents of one name need a digit."""
+    names = {"one": "org/first", "two": "/home/somebody/second"}
+    for name, corpus in names.items():
+        change = provenance(corpus=corpus, content_hash=name[0] * 16)
+        run(tmp_path / "runs", f"org/{name}", change=change)
+    board = board_of(tmp_path / "runs", out=tmp_path / "board", split=["corpus"])
+    assert [table.title for table in board.tables] == [
+        "Conversations (corpus: org/first)",
+        "Conversations (corpus: second)",
+    ]
+    run(
+        tmp_path / "runs", "org/three", change=provenance(corpus="org/first", content_hash="e" * 16)
+    )
+    board = board_of(tmp_path / "runs", out=tmp_path / "board", split=["corpus"])
+    assert sorted(table.title for table in board.tables) == [
+        "Conversations (corpus: org/first, content eeeeeeee)",
+        "Conversations (corpus: org/first, content oooooooo)",
+        "Conversations (corpus: second)",
+    ]
+
+
 def test_how_the_requests_were_played_does_not_part_rows(tmp_path):
     run(tmp_path / "runs", "org/one", change=provenance(play={"mode": "lockstep"}))
     run(

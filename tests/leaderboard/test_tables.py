@@ -57,14 +57,14 @@ def test_markdown(board):
     rows, heads = markdown_rows(text)
     assert heads[1:] == [
         f"{group}<br>{name} ↑"
-        for group in ("Reference context", "Generated context")
         for name in ("Strategy accuracy", "BLEU-4 en")
+        for group in ("Reference context", "Generated context")
     ]
     # 0.57 with 0.53 to 0.61, best; percent with one digit. BLEU is on its own scale, with two.
     assert rows["&emsp;+ base-7b-rolecs"] == [
         "**57.0** ± 4.0",
-        "9.10 ± 0.04",
         "46.0 ± 4.0",
+        "9.10 ± 0.04",
         "7.70 ± 0.04",
     ]
     assert rows["*bigram*"][0] == "<u>46.0</u> ± 4.0" and rows["*bigram*"][2] == "–"
@@ -78,9 +78,14 @@ def test_markdown(board):
 def test_latex(board):
     text = latex(board, board.tables[0])
     assert (
-        r"\multicolumn{2}{c}{Reference context} & \multicolumn{2}{c}{Generated context} \\" in text
+        r" & \multicolumn{2}{c}{Strategy accuracy $\uparrow$} &"
+        r" \multicolumn{1}{c}{Reference context} & \multicolumn{1}{c}{Generated context} \\" in text
     )
-    assert r"\cmidrule(lr){2-3} \cmidrule(lr){4-5}" in text
+    assert r"\cmidrule(lr){2-3} \cmidrule(lr){4-4} \cmidrule(lr){5-5}" in text
+    assert (
+        r"Model & Reference context & Generated context & BLEU-4 en $\uparrow$ & BLEU-4 en"
+        r" $\uparrow$ \\" in text
+    )
     assert (
         r"\quad + base-7b-rolecs & \textbf{57.0} {\scriptsize$\pm$4.0}" in text
         and r"\underline{46.0}" in text
@@ -111,12 +116,12 @@ def test_an_asymmetric_interval_is_shown_by_its_bounds(board):
     )
     table = table.model_copy(update={"rows": tuple(rows)})
     label = board.models[BASE].label
-    assert markdown_rows(markdown(board, table))[0][label][:2] == [
+    assert markdown_rows(markdown(board, table))[0][label][0:3:2] == [
         "41.0 ± 4.0",
         "0.27 (0.10 to 0.58)",
     ]
     (line,) = [line for line in latex(board, table).splitlines() if line.startswith(f"{label} &")]
-    assert r"& 41.0 {\scriptsize$\pm$4.0} & 0.27 {\scriptsize(0.10 to 0.58)} &" in line
+    assert r"& 35.0 {\scriptsize$\pm$4.0} & 0.27 {\scriptsize(0.10 to 0.58)} &" in line
     assert ">0.27 <small>(0.10 to 0.58)</small><" in as_html(board, table)
     # A share is in percent, its bounds too.
     shares = Value(value=0.5, low=0.25, high=0.625, items=8, clusters=8, method="bootstrap")
@@ -259,6 +264,8 @@ def test_reported_rows_are_never_ranked(tmp_path, capsys):
         str(tmp_path / "reported.json"),
     ]
     assert main([*words, "--resamples", "200", "--no-fact-audit"]) == 0
+    capsys.readouterr()
+    assert main(["tables", str(tmp_path / "board")]) == 0
     rows, _ = markdown_rows(capsys.readouterr().out)
     assert (
         any("**100.0**" in cell for cell in rows["org/a"]) and "99.9" in rows["GPT-4o *(reported)*"]

@@ -59,15 +59,19 @@ def find_chromium() -> str | None:
 
 @contextmanager
 def opened(
-    target: Path | str, *, size: tuple[int, int] = DESKTOP, dark: bool = False
+    target: Path | str,
+    *,
+    size: tuple[int, int] = DESKTOP,
+    dark: bool = False,
+    scripts: bool = True,
 ) -> Iterator[tuple["Page", list[str]]]:
     """(page, complaints) of a page in a browser of its own with an empty profile: `target` is a
     file or a URL on this machine.
 
     `complaints` fills while the page lives: errors and warnings on its console, exceptions, and
     every request that is not for this machine (refused, so a page that wants a CDN cannot pass).
-    Downloads are accepted: `with page.expect_download() as found`. Skips the test where there is no
-    browser.
+    Downloads are accepted: `with page.expect_download() as found`. scripts: whether the page's own
+    may run. Skips the test where there is no browser.
     """
     sync_api = pytest.importorskip(
         "playwright.sync_api",
@@ -97,6 +101,7 @@ def opened(
             viewport={"width": size[0], "height": size[1]},
             color_scheme="dark" if dark else "light",
             accept_downloads=True,
+            java_script_enabled=scripts,
             locale="en-GB",
         )
         context.set_default_timeout(15_000)

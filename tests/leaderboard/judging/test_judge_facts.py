@@ -544,6 +544,8 @@ def test_nothing_usable_at_all_is_no_number(made, tmp_path, monkeypatch, capsys)
         main(["collect", str(tmp_path), "--out", str(tmp_path.parent / "refused"), "--jobs", "1"])
         == 0
     )
+    capsys.readouterr()
+    assert main(["tables", str(tmp_path.parent / "refused")]) == 0
     assert "Judge m, unsupported facts: 2 of 2 replies missing" in capsys.readouterr().out
 
 
@@ -610,10 +612,12 @@ def boarded(demo, tmp_path_factory):
         "--resamples",
         "200",
     ]
-    said = StringIO(), StringIO()
-    with redirect_stdout(said[0]), redirect_stderr(said[1]):
+    printed, notes = StringIO(), StringIO()
+    with redirect_stdout(StringIO()), redirect_stderr(notes):
         assert main([*words, "--reliability", str(root / "reliability.json")]) == 0
-    return root / "board", said[0].getvalue(), said[1].getvalue()
+    with redirect_stdout(printed):
+        assert main(["tables", str(root / "board")]) == 0
+    return root / "board", printed.getvalue(), notes.getvalue()
 
 
 def test_earlier_columns_are_kept_and_the_board_shows_both(boarded):

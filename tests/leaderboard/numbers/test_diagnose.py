@@ -81,6 +81,40 @@ def test_stage_order_by_hand():
     assert fewest_backward_moves([]) == 0
 
 
+def test_where_nothing_is_parsed_there_is_no_order_to_keep(tmp_path):
+    """Nine conversations without one parsed strategy: no share of them is "in order", gold's is."""
+    items = conversations(9, ("GT", "EM", "ID", "EM", "AC"))
+    nothing = conversation_result("csc_conv_ref", items, lambda item, turn: (None, "a reply"))
+    write_run(tmp_path, "org/none", [nothing])
+    found = measured(tmp_path)["csc_conv_ref"].diagnosis["stage_order"]
+    for value in (found.predicted, found.difference, found.predicted_in_order):
+        assert (value.value, value.low, value.items, value.clusters) == (None, None, 0, 0)
+    assert (found.gold.value, found.gold_in_order.value, found.gold.clusters) == (0.0, 1.0, 9)
+
+
+def test_a_conversation_without_a_parsed_strategy_is_left_out_of_the_order(tmp_path):
+    """Of four, two are parsed, and one of them goes back (AC before GT): half of two."""
+    items = conversations(4, ("GT", "AC"))
+    answers = {
+        item.conversation_id: pair
+        for item, pair in zip(
+            items, ((None, None), ("AC", "GT"), (None, "Others"), ("GT", "AC")), strict=True
+        )
+    }
+
+    def answer(item, turn):
+        return answers[item.conversation_id][item.scored_turns().index(turn)], "a reply"
+
+    write_run(tmp_path, "org/some", [conversation_result("csc_conv_ref", items, answer)])
+    found = measured(tmp_path)["csc_conv_ref"].diagnosis["stage_order"]
+    assert (found.predicted_in_order.value, found.predicted_in_order.clusters) == (0.5, 2)
+    assert (found.predicted.value, found.difference.value, found.difference.clusters) == (
+        0.5,
+        0.5,
+        2,
+    )
+
+
 def test_confusion_and_strategy_scores(run):
     diagnosis = run["csc_conv_ref"].diagnosis
     table = diagnosis["confusion"]
@@ -283,6 +317,10 @@ def test_where_the_two_contexts_part(monkeypatch):
     assert (other.never, other.firsts) == (1, (1,))
     same = context_gap.divergence(logged([1, 2, 3, 0]), logged([1, 2, 3, 0]))
     assert (same.never, same.median, same.firsts) == (2, None, ())
+    # Where nothing was parsed nothing agrees either: one conversation counts, then none.
+    half = context_gap.divergence(logged([0, 0, 3, 0]), logged([0, 0, 3, 0]))
+    assert (half.conversations, half.never) == (1, 1)
+    assert context_gap.divergence(logged([0] * 4), logged([0] * 4)) is None
     for one, other in (([-1] * 4, [1] * 4), ([1] * 4, [-1] * 4)):
         assert context_gap.divergence(logged(one), logged(other)) is None
     # From the last turn that is shown on, all are one.

@@ -91,8 +91,8 @@ def test_the_marks_go_by_the_direction_of_the_metric():
     assert marks(APART, APART, APART, higher=False) == ("c", "b")
 
 
-def test_the_last_row_is_second_of_two_and_has_nobody_below():
-    assert best_and_second(column(), values(a=0.5, b=0.6), [pair("a", "b", *APART)]) == ("b", "a")
+def test_of_two_rows_one_may_be_best_and_none_is_second():
+    assert best_and_second(column(), values(a=0.5, b=0.6), [pair("a", "b", *APART)]) == ("b", None)
 
 
 def test_what_is_not_ranked_or_not_there_has_no_marks():
@@ -101,7 +101,7 @@ def test_what_is_not_ranked_or_not_there_has_no_marks():
     # One row alone is not the best of anything, and a row without a value is no row.
     assert best_and_second(column(), values(a=0.5), []) == (None, None)
     assert best_and_second(column(), values(a=0.5, b=None), both) == (None, None)
-    assert best_and_second(column(), values(a=0.5, b=0.6, c=None), both) == ("b", "a")
+    assert best_and_second(column(), values(a=0.5, b=0.6, c=None), both) == ("b", None)
 
 
 def summed(*scores, ids="uvwx"):

@@ -16,6 +16,7 @@ from csc_tasks.cli import main
 from csc_tasks.errors import DataError
 from leaderboard import folder
 from leaderboard.board import Value
+from leaderboard.page import render as page_render
 from leaderboard.publishing import eval_results, flat, publications
 from tests.support import board_example as example
 from tests.support.hub_server import READER, WRITER, environment, hub_server
@@ -304,6 +305,17 @@ def test_personal_data_in_the_page_are_listed_and_refused(tmp_path, capsys):
     # The dataset of results holds no conversation.
     assert main(["publish", str(root), "--repo-id", RESULTS]) == 0
     assert "personal data: none found" in capsys.readouterr().out
+
+
+def test_what_lies_beside_a_large_page_goes_with_it(tmp_path, monkeypatch):
+    root = write(tmp_path / "board")
+    monkeypatch.setattr(page_render, "FIRST_VIEW", 0)
+    sent = publications.space_publication(root, hub_board(), SPACE, None, False, True)
+    beside = {name: file for name, file in sent.files.items() if name.startswith("page/")}
+    assert len(beside) == 6 and all(file.is_file() for file in beside.values())
+    # Those of a page that has become small again are taken away.
+    assert all(re.fullmatch(sent.stale, name) for name in beside)
+    assert not re.fullmatch(sent.stale, "page/deeper/x.js")
 
 
 def test_flat_rows_hold_every_value_and_equal_bytes(tmp_path):

@@ -1,0 +1,166 @@
+"""What the cells of a board's table say, for whoever writes it as text: which columns, which rows,
+every number with its interval and mark.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+from leaderboard.board import Board, Column, Model, Reported, Row, Table, Value
+
+ABSENT = "–"
+"""Stands where nothing was measured."""
+UNDEFINED = "N/A"
+"""Stands where something was, and has no value (the stage order of a model that never replied)."""
+Mark = Literal["best", "second", ""]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What stands in one cell: a number and its interval as text, and how it is marked.
+
+    interval: `± 4.0` where the interval is symmetric, `(0.10 to 0.58)` where it is not, "" where
+    there is none.
+    """
+
+    number: str
+    interval: str = ""
+    mark: Mark = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row: the model's label, and a Cell per column. kind: model, adapter, baseline or
+    reported.
+    """
+
+    label: str
+    kind: str
+    cells: tuple[Cell, ...]
+
+
+def layout(board: Board, table: Table, every: bool) -> tuple[list[Column], list[Line]]:
+    """The columns that are shown and all rows with their cells."""
+    columns = [c for c in table.columns if every or c.headline]
+    columns = columns or list(table.columns)
+    lines = []
+    for row in table.rows:
+        model = board.models[row.model]
+        lines.append(Line(model.label, model.kind, tuple(_cell(table, c, row) for c in columns)))
+    for reported in table.reported:
+        numbers = [reported.values.get(c.key) for c in columns]
+        cells = (
+            Cell(ABSENT if number is None else _number(number, c))
+            for number, c in zip(numbers, columns, strict=True)
+        )
+        lines.append(Line(reported_name(reported), "reported", tuple(cells)))
+    return columns, lines
+
+
+def footnotes(table: Table, columns: Sequence[Column]) -> list[str]:
+    """The table's notes, without the signatures of columns that are not shown."""
+    shown = {(c.label, c.signature) for c in columns}
+    hidden = {
+        f"{c.label}: {c.signature}" for c in table.columns if (c.label, c.signature) not in shown
+    }
+    return [note for note in table.footnotes if note not in hidden]
+
+
+def _cell(table: Table, column: Column, row: Row) -> Cell:
+    value = row.values.get(column.key)
+    if value is None:
+        return Cell(ABSENT)
+    if value.value is None:
+        return Cell(UNDEFINED)
+    return Cell(
+        _number(value.value, column), _interval(value, column), mark_of(table, column, row.model)
+    )
+
+
+def _interval(value: Value, column: Column) -> str:
+    """`± half width`, or both bounds: a half width would give an asymmetric interval bounds that it
+    does not have.
+    """
+    if value.value is None or value.low is None or value.high is None:
+        return ""
+    width = value.high - value.low
+    # t intervals are symmetric but for rounding errors, far below any digit that is shown.
+    if abs((value.high - value.value) - (value.value - value.low)) <= 1e-9 * max(
+        width, abs(value.value)
+    ):
+        return f"± {_number(width / 2, column)}"
+    return f"({_number(value.low, column)} to {_number(value.high, column)})"
+
+
+def mark_of(table: Table, column: Column, slug: str) -> Mark:
+    """How a row's number is marked, by slug."""
+    if table.best.get(column.key) == slug:
+        return "best"
+    return "second" if table.second.get(column.key) == slug else ""
+
+
+def _number(value: float, column: Column) -> str:
+    return f"{value * column.scale:.{column.digits}f}"
+
+
+def head(column: Column) -> str:
+    """A column's heading, with the direction in which it is better."""
+    return f"{column.label} {'↑' if column.higher_is_better else '↓'}"
+
+
+def headings(columns: Sequence[Column]) -> list[tuple[str, list[str]]]:
+    """(heading, the labels below it): the first metric over its contexts where it has several, then
+    each run of columns by its task.
+    """
+
+    def measure(column: Column) -> tuple[str, str | None]:
+        return column.metric, column.language
+
+    size = 0
+    while size < len(columns) and measure(columns[size]) == measure(columns[0]):
+        size += 1
+    leading = columns[:size] if size > 1 else []
+    spans = [(head(leading[0]), [c.group for c in leading])] if leading else []
+    for group, own in groupby(columns[len(leading) :], key=lambda c: c.group):
+        spans.append((group, [head(c) for c in own]))
+    return spans
+
+
+def row_names(models: Mapping[str, Model]) -> dict[str, str]:
+    """What each row is called, by slug: the model's name, with its settings where another row has
+    the same name.
+    """
+    shared = Counter(model.name for model in models.values())
+    return {
+        slug: model.name if shared[model.name] == 1 else model.label.removeprefix("+ ")
+        for slug, model in models.items()
+    }
+
+
+def reported_name(row: Reported) -> str:
+    """A reported row's model, its size and what it was tuned on."""
+    return " ".join(
+        [
+            row.name,
+            *([row.size] if row.size else []),
+            *([f"+ {row.tuned_on}"] if row.tuned_on else []),
+        ]
+    )
+
+
+def caption(table: Table) -> str:
+    """What all rows share, in a line."""
+    s = table.setting
+    parts = [f"corpus {s.corpus} ({s.config}/{s.split}, {' and '.join(s.languages)})"]
+    parts += [f"revision {s.revision}"] if s.revision else []
+    parts += [f"prompt style {s.prompt}"] if s.prompt else []
+    parts += (
+        [f"chat template {'applied' if s.chat_template else 'not applied'}"]
+        if s.chat_template is not None
+        else []
+    )
+    parts += [f"reference {s.reference}"] if s.reference else []
+    parts += [f"limited to {s.limit} documents"] if s.limit is not None else []
+    return f"{'; '.join([*parts, f'task version {s.task_version}'])}."

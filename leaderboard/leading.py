@@ -1,0 +1,268 @@
+"""Who leads a table, by how much, and who is not significantly different from whom: as data, and as
+the sentence that opens the page and closes `csc collect`.
+
+One rule holds here and for the marks of the tables: two rows are significantly different where the
+95 % interval of their paired difference excludes 0. A row leads where it is significantly better
+than every other.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from csc_tasks.shown import shown
+from leaderboard.board import Column, Comparison, Model, Table, Value
+from leaderboard.columns import leading_column
+from leaderboard.layout import row_names
+from leaderboard.numbers.inference import excludes_zero
+
+# Names and groups that are written out; of the rest the sentence gives the number.
+NAMES = 4
+GROUPS = 3
+DRAFT_NOTE = "Draft language"
+"""How the footnote begins that says why a table in a draft language is not ranked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """How far one row is ahead of another in their paired difference, on the metric's own scale:
+    positive where it is better, whatever the metric's direction. low, high: the interval.
+    """
+
+    ahead: float
+    low: float | None
+    high: float | None
+
+    @property
+    def significant(self) -> bool:
+        return excludes_zero(self.low, self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the rows of a table stand in its leading column.
+
+    order: slug -> Value of the rows with a number, best first, by slug where they are the same.
+    missing: slugs without a number. leads: whether the first is significantly better than every
+    other. gap: the first before the second, None where they were not compared. model: where the
+    first two are baselines, the best that is none. model_gap: the first before it. alike: groups of
+    slugs in which no two are significantly different. unknown: slugs that the first was not
+    compared with. uncompared: how many pairs have no interval.
+    """
+
+    column: Column
+    order: dict[str, Value]
+    missing: tuple[str, ...] = ()
+    leads: bool = False
+    gap: Gap | None = None
+    model: str | None = None
+    model_gap: Gap | None = None
+    alike: tuple[tuple[str, ...], ...] = ()
+    unknown: tuple[str, ...] = ()
+    uncompared: int = 0
+
+
+def standing(table: Table, models: Mapping[str, Model]) -> Standing | None:
+    """How the measured rows of a table stand (reported ones are never ranked); None where no column
+    is ranked.
+    """
+    column = leading_column(table.columns)
+    if column is None:
+        return None
+    sign = 1 if column.higher_is_better else -1
+    numbers = {
+        row.model: (-sign * value.value, value)
+        for row in table.rows
+        if (value := row.values.get(column.key)) is not None and value.value is not None
+    }
+    order = sorted(numbers, key=lambda slug: (numbers[slug][0], slug))
+    gaps = _gaps(order, [c for c in table.comparisons if c.column == column.key], sign)
+    model = None
+    if all(models[slug].kind == "baseline" for slug in order[:2]):
+        model = next((slug for slug in order if models[slug].kind != "baseline"), None)
+    ahead = [gaps.get((order[0], other)) for other in order[1:]]
+    return Standing(
+        column=column,
+        order={slug: numbers[slug][1] for slug in order},
+        missing=tuple(row.model for row in table.rows if row.model not in numbers),
+        leads=bool(ahead) and all(gap and gap.significant and gap.ahead > 0 for gap in ahead),
+        gap=ahead[0] if ahead else None,
+        model=model,
+        model_gap=gaps.get((order[0], model)) if model else None,
+        alike=_alike(order, {pair for pair, gap in gaps.items() if not gap.significant}),
+        unknown=tuple(slug for slug in order[1:] if (order[0], slug) not in gaps),
+        uncompared=len(order) * (len(order) - 1) // 2 - len(gaps),
+    )
+
+
+def sentence(table: Table, models: Mapping[str, Model]) -> str:
+    """The standing as one sentence of plain text, on one line whatever the names hold."""
+    text = _sentence(table, models)
+    # A name keeps its own first letter.
+    return text[0].upper() + text[1:] if text.startswith("the ") else text
+
+
+def _sentence(table: Table, models: Mapping[str, Model]) -> str:
+    found = standing(table, models)
+    if found is None:
+        drafts = (note for note in table.footnotes if note.startswith(DRAFT_NOTE))
+        return next(drafts, "Nothing in this table is ranked.")
+    names, column = _names(models), found.column
+    numbers = {slug: _with_unit(value.value, column) for slug, value in found.order.items()}
+    without = ""
+    if found.missing:
+        without = f"; without such a number: {_listed([names[slug] for slug in found.missing])}"
+    what = _what(column)
+    if not found.order:
+        return f"Nobody leads: no row has a number for {what}{without}."
+    first, *others = found.order
+    if not others:
+        value = found.order[first]
+        interval = f" ({_bounds(value.low, value.high, column)})" if value.low is not None else ""
+        return (
+            f"{names[first]} has {numbers[first]}{interval} in {what} and no other row to be"
+            f" compared with{without}."
+        )
+    parts = [_opening(found, names, numbers), *_rest(found, names)]
+    return f"{'; '.join(parts)}{without}."
+
+
+def _opening(found: Standing, names: Mapping[str, str], numbers: Mapping[str, str]) -> str:
+    """Who is first, and how far before the next."""
+    column = found.column
+    first, second = list(found.order)[:2]
+    if found.leads and found.gap:
+        gap = f"{_points(found.gap.ahead, column)}{_interval(found.gap, column)}"
+        return (
+            f"{names[first]} leads in {_what(column)} with {numbers[first]}, {gap} ahead of"
+            f" {names[second]}"
+        )
+    best = "highest" if column.higher_is_better else "lowest"
+    start = f"Nobody leads: {names[first]} has the {best} {_what(column)}, {numbers[first]}"
+    unknown = ""
+    if found.unknown:
+        unknown = f", and could not be compared with {_listed([names[o] for o in found.unknown])}"
+    if found.gap is None:
+        return f"{start}, before {names[second]} with {numbers[second]}{unknown}"
+    gap = f"difference {_points(found.gap.ahead, column)}{_interval(found.gap, column, ', ')}"
+    if found.gap.significant:
+        return f"{start}, before {names[second]} ({gap}){unknown}"
+    return f"{start}, but is not significantly different from {names[second]} ({gap}){unknown}"
+
+
+def _rest(found: Standing, names: Mapping[str, str]) -> list[str]:
+    """The best model behind baselines, and who is not significantly different from whom."""
+    parts = []
+    if found.model:
+        behind = f"the best that is no baseline is {names[found.model]}"
+        if gap := found.model_gap:
+            points = _points(gap.ahead, found.column)
+            behind += f", {points}{_interval(gap, found.column)} behind the first"
+        parts.append(behind)
+    # Of two rows the opening has said it.
+    if len(found.order) == 2:
+        return parts
+    groups = [_listed([names[slug] for slug in group]) for group in found.alike[:GROUPS]]
+    if len(found.alike) > GROUPS:
+        groups.append(f"{_count(len(found.alike) - GROUPS, 'more such group')}")
+    if groups:
+        first, *others = groups
+        nor = "".join(f", nor are {group}" for group in others)
+        parts.append(f"{first} are not significantly different from each other{nor}")
+    elif not found.uncompared:
+        parts.append("all rows are significantly different from each other")
+    if left := found.uncompared - len(found.unknown):
+        parts.append(f"{_count(left, 'pair')} of the others could not be compared")
+    return parts
+
+
+def _gaps(
+    order: Sequence[str], comparisons: Sequence[Comparison], sign: int
+) -> dict[tuple[str, str], Gap]:
+    """(a row, one that stands below it) -> how far it is ahead, of all pairs that have an
+    interval.
+    """
+    place = {slug: number for number, slug in enumerate(order)}
+    gaps = {}
+    for c in comparisons:
+        if c.low is None or c.high is None or not {c.a, c.b} <= place.keys():
+            continue
+        turned = sign if place[c.a] < place[c.b] else -sign
+        low, high = sorted((turned * c.low, turned * c.high))
+        pair = (c.a, c.b) if place[c.a] < place[c.b] else (c.b, c.a)
+        gaps[pair] = Gap(turned * c.difference, low, high)
+    return gaps
+
+
+def _alike(order: Sequence[str], same: set[tuple[str, str]]) -> tuple[tuple[str, ...], ...]:
+    """Groups in which no two are significantly different, with every such pair in one of them: runs
+    of neighbours as long as can be, then the pairs that no run holds.
+    """
+    groups: list[tuple[str, ...]] = []
+    reached = 0
+    for start in range(len(order)):
+        end = start + 1
+        while end < len(order) and all((slug, order[end]) in same for slug in order[start:end]):
+            end += 1
+        # A run that ends where an earlier one does lies within it.
+        if end - start > 1 and end > reached:
+            groups.append(tuple(order[start:end]))
+            reached = end
+    held = {pair for group in groups for pair in combinations(group, 2)}
+    return (*groups, *(pair for pair in combinations(order, 2) if pair in same - held))
+
+
+def _names(models: Mapping[str, Model]) -> dict[str, str]:
+    """What each row is called in running text."""
+    return {
+        slug: shown(f"the baseline {models[slug].label}")
+        if models[slug].kind == "baseline"
+        else shown(name)
+        for slug, name in row_names(models).items()
+    }
+
+
+def _what(column: Column) -> str:
+    """The column in running text: "strategy accuracy (reference context)"."""
+    return f"{_lowered(column.label)} ({_lowered(column.group)})"
+
+
+def _lowered(text: str) -> str:
+    """Without the capital of a heading; BLEU-4 keeps its own."""
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+
+
+def _number(value: float, column: Column) -> str:
+    return f"{value * column.scale:z.{column.digits}f}".replace("-", "−")
+
+
+def _with_unit(value: float | None, column: Column) -> str:
+    if value is None:
+        return "N/A"
+    return _number(value, column) + (" %" if column.scale == 100 else "")
+
+
+def _points(value: float, column: Column) -> str:
+    return _number(value, column) + (" points" if column.scale == 100 else "")
+
+
+def _interval(gap: Gap, column: Column, before: str = "") -> str:
+    bounds = _bounds(gap.low, gap.high, column)
+    return f"{before}{bounds}" if before else f" ({bounds})"
+
+
+def _bounds(low: float | None, high: float | None, column: Column) -> str:
+    if low is None or high is None:
+        return "no interval"
+    return f"95 % interval {_number(low, column)} to {_number(high, column)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > NAMES:
+        return f"{', '.join(names[: NAMES - 1])} and {len(names) - NAMES + 1} more"
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

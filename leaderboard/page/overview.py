@@ -1,0 +1,112 @@
+"""The board's tables as HTML, so that the page says what it says without JavaScript too.
+
+Where there is JavaScript, table.js draws the same rows again, with sorting, filters and bars. The
+classes are shared: style.css knows one table. Every text is escaped.
+"""
+
+import html
+from collections.abc import Iterable, Sequence
+
+from leaderboard.board import Board, Column, Model, Table
+from leaderboard.layout import Cell, Line, caption, headings, layout, row_names
+from leaderboard.leading import sentence
+
+
+def overview(board: Board) -> str:
+    """The first view: the title, who leads, and every table with its headline columns."""
+    first = "".join(
+        f'<p class="leader">{_text(sentence(table, board.models))}</p>'
+        for table in board.tables[:1]
+    )
+    sections = "\n".join(
+        _section(board, table, first=number == 0) for number, table in enumerate(board.tables)
+    )
+    return f"<h1>{_text(board.title)}</h1>\n{first}\n{sections}"
+
+
+def _section(board: Board, table: Table, first: bool) -> str:
+    columns, lines = layout(board, table, False)
+    # The first table's sentence stands at the top of the page.
+    said = "" if first else f'<p class="leader">{_text(sentence(table, board.models))}</p>'
+    slugs, names = [row.model for row in table.rows], row_names(board.models)
+    measured = [
+        _row(line, columns, _name(board.models[slug], names[slug]), slug)
+        for slug, line in zip(slugs, lines, strict=False)
+    ]
+    apart = ""
+    if len(lines) > len(slugs):
+        heading = (
+            f'<tr class="heading"><th colspan="{len(columns) + 1}" scope="rowgroup"><span>Reported'
+            " in a paper: not measured here, not ranked</span></th></tr>"
+        )
+        reported = (_row(line, columns, _text(line.label)) for line in lines[len(slugs) :])
+        apart = f'<tbody class="apart">{heading}{"".join(reported)}</tbody>'
+    notes = "".join(f"<li>{_text(note)}</li>" for note in table.footnotes)
+    return (
+        f'<section class="card"><h2>{_text(table.title)}</h2>\n'
+        f'<p class="setting">{_text(caption(table))}</p>{said}\n'
+        f'<div class="scroller" role="region" tabindex="0"'
+        f' aria-label="{_text(table.title)}: all rows">'
+        f'<table class="board" id="table-{_text(table.id)}">{_head(columns)}\n'
+        f"<tbody>{''.join(measured)}</tbody>{apart}</table></div>\n"
+        f'<details class="footnotes"><summary>How these numbers are made</summary><ul>{notes}</ul>'
+        "</details></section>"
+    )
+
+
+def _head(columns: Sequence[Column]) -> str:
+    groups: list[str] = []
+    labels: list[str] = []
+    for name, own in headings(columns):
+        edge = ' class="edge"' if groups else ""
+        groups.append(f'<th class="group" scope="colgroup" colspan="{len(own)}">{_text(name)}</th>')
+        labels.append(
+            f'<th scope="col"{edge}>{_text(own[0])}</th>'
+            + "".join(f'<th scope="col">{_text(label)}</th>' for label in own[1:])
+        )
+    return (
+        f'<thead><tr><th class="name" scope="col" rowspan="2">Model</th>{"".join(groups)}</tr>'
+        f"<tr>{''.join(labels)}</tr></thead>"
+    )
+
+
+def _name(model: Model, name: str) -> str:
+    """What stands in a row's first cell: the name, and below it what else a reader must know of
+    the row.
+    """
+    notes = []
+    if model.kind == "baseline":
+        notes.append("baseline")
+    if model.kind == "adapter" and model.base_name:
+        notes.append(f"adapter on {model.base_name}")
+    return _text(name) + "".join(f"<small>{_text(note)}</small>" for note in notes)
+
+
+def _row(line: Line, columns: Sequence[Column], name: str, slug: str = "") -> str:
+    cells = zip(line.cells, _edges(columns), strict=True)
+    model = f' data-model="{_text(slug)}"' if slug else ""
+    return (
+        f'<tr class="{line.kind}"{model}><th class="name" scope="row">{name}</th>'
+        f"{''.join(_cell(cell, edge) for cell, edge in cells)}</tr>"
+    )
+
+
+def _edges(columns: Sequence[Column]) -> Iterable[bool]:
+    """Whether a column is the first under its heading, from the second heading on."""
+    starts = [False for _ in columns]
+    place = 0
+    for _, labels in headings(columns):
+        starts[place] = place > 0
+        place += len(labels)
+    return starts
+
+
+def _cell(cell: Cell, edge: bool) -> str:
+    interval = f' <small class="interval">{_text(cell.interval)}</small>' if cell.interval else ""
+    kind = f" {cell.mark}" if cell.mark else ""
+    start = '<td class="edge">' if edge else "<td>"
+    return f'{start}<span class="number{kind}">{_text(cell.number)}</span>{interval}</td>'
+
+
+def _text(text: str) -> str:
+    return html.escape(text)

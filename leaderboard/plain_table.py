@@ -1,0 +1,100 @@
+"""A board's table for a terminal: aligned columns, no wider than a screen. What does not fit is
+counted, and `csc tables` has it.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+
+from csc_tasks.shown import shown
+from leaderboard.board import Board, Column, Table
+from leaderboard.layout import Cell, Line, caption, head, layout
+from leaderboard.leading import sentence
+
+WIDTH = 120
+LONGEST_NAME = 40
+_GAP = "  "
+_MARKS = {"best": "*", "second": "+", "": " "}
+
+
+def as_text(board: Board, table: Table, width: int = WIDTH) -> str:
+    """The leading sentence above the headline columns: the first metric in all its contexts with
+    intervals, then as many others, without, as `width` characters hold.
+    """
+    columns, lines = layout(board, table, False)
+    blocks = [["", "", "Model", *(_name(line) for line in lines)]]
+    left = width - _widest(blocks[0])
+    for place, column in enumerate(columns):
+        with_interval = column.metric == columns[0].metric
+        cells = [_cell(line.cells[place], with_interval) for line in lines]
+        block = [*_heads(column), *cells]
+        left -= len(_GAP) + _widest(block)
+        if left < 0 and len(blocks) > 1:
+            break
+        blocks.append(block)
+    title = f"{shown(table.title)}: {shown(caption(table))}"
+    legend = _legend(table, columns[: len(blocks) - 1], len(columns) - len(blocks) + 1)
+    return "\n".join([title, "", sentence(table, board.models), "", *_aligned(blocks), "", legend])
+
+
+def _name(line: Line) -> str:
+    """A row's name, cut where it is longer than a name has room for."""
+    name = shown(line.label)
+    if line.kind in ("baseline", "reported"):
+        name += f" ({line.kind})"
+    if _wide(name) <= LONGEST_NAME:
+        return name
+    while _wide(name) >= LONGEST_NAME:
+        name = name[:-1]
+    return f"{name}…"
+
+
+def _heads(column: Column) -> tuple[str, str, str]:
+    """Three lines, since numbers are narrow: the context, and the metric's name in two."""
+    *words, last, arrow = shown(head(column)).split(" ")
+    return shown(column.group).removesuffix(" context"), " ".join(words), f"{last} {arrow}"
+
+
+def _cell(cell: Cell, with_interval: bool) -> str:
+    """The number with its mark, all marks in one column."""
+    interval = f" {cell.interval}" if with_interval and cell.interval else ""
+    return f"{cell.number}{interval}{_MARKS[cell.mark]}"
+
+
+def _aligned(blocks: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of columns as wide as their widest cell, names to the left and numbers to the right."""
+    widths = [_widest(block) for block in blocks]
+    lines = []
+    for row in zip(*blocks, strict=True):
+        name, *numbers = row
+        cells = [name + " " * (widths[0] - _wide(name))]
+        # A heading ends above the last digit, before the place for the mark.
+        cells += [
+            " " * (width - _wide(number)) + number
+            for number, width in zip(numbers, widths[1:], strict=True)
+        ]
+        lines.append(_GAP.join(cells).rstrip())
+    return [*lines[:3], "-" * max(map(_wide, lines)), *lines[3:]]
+
+
+def _legend(table: Table, columns: Sequence[Column], hidden: int) -> str:
+    keys = {column.key for column in columns}
+    parts = ["± 95 % interval, clustered by conversation"]
+    if keys & table.best.keys():
+        parts.append("* significantly better than every other row")
+    if keys & table.second.keys():
+        parts.append("+ than every row below")
+    if hidden:
+        parts.append(f"{hidden} more column{'s' if hidden > 1 else ''}: csc tables")
+    return "; ".join(parts)
+
+
+def _widest(block: Sequence[str]) -> int:
+    return max(map(_wide, block))
+
+
+def _wide(text: str) -> int:
+    """Columns of a terminal that `text` takes: two for a Chinese character, none for what combines
+    with the one before it.
+    """
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide - sum(unicodedata.combining(character) > 0 for character in text)
