@@ -30,7 +30,7 @@ from csc_tasks.reading import read_text
 
 DEMO_DIR = Path(__file__).resolve().parent / "demo"
 CONFIGS = ("csconv", "rolecs", "qa")
-RECORDS = ("build.json", "run.json")
+RECORDS = ("build.json", "run.json", "manifest.json")
 """What a builder writes beside the data."""
 SPLITS = ("train", "validation", "test")
 SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")

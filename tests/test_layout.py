@@ -43,6 +43,7 @@ BUILT_ON = {
     "shown": [],
     "runs": ["corpora", "records", "out", "shown"],
     "score": ["runs", "arguments"],
+    "verify": ["runs", "documents"],
     "hub": ["errors"],
     "pii": ["errors"],
     "doctor": [

@@ -159,6 +159,7 @@ def test_the_files_and_the_front_matter_name_every_split(tmp_path):
         "eval.yaml",
         "build.json",
         "run.json",
+        "manifest.json",
     }
     found = front_matter(tmp_path / "out")
     assert (found["license"], found["language"]) == ("mit", ["en", "zh"])
@@ -256,6 +257,7 @@ def test_a_dataset_folder_of_ours_is_replaced_as_a_whole(tmp_path):
         "eval.yaml",
         "build.json",
         "run.json",
+        "manifest.json",
         "csconv/test-00000-of-00001.parquet",
     }
     assert [path.name for path in tmp_path.iterdir()] == ["out"], (

@@ -136,6 +136,7 @@ def test_one_commit_then_none_then_only_what_changed(server, tmp_path, csc, publ
         TEST,
         "build.json",
         "run.json",
+        "manifest.json",
     }
     assert len(published.commits) == 3 and after.keys() == before.keys()
     # As a pull request: main stays.
