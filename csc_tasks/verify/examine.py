@@ -52,7 +52,9 @@ def examine(
     records = [record for own in replies.records for record in own]
     proven = documents.matched and replies.complete
     if records:
-        numbers = check_numbers(run, measurement, about, records, documents.languages, proven)
+        numbers = check_numbers(
+            run, measurement, about, records, documents.languages, proven, replies.supplied
+        )
     else:
         numbers = claimed_numbers(measurement)
     return _verified(

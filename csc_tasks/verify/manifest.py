@@ -144,5 +144,5 @@ def _entry(raw: Mapping[str, object]) -> Entry:
         or not (stage is None or isinstance(stage, str))
         or type(scored) is not int
     ):
-        raise ValueError(f"{raw!r:.80}")
+        raise ValueError(f"{key!r:.80}: {language!r:.20}, {stage!r:.20}, {scored!r:.20}")
     return Entry(key, sha256, language, stage, scored)

@@ -46,13 +46,14 @@ def check_numbers(
     records: Sequence[Mapping[str, object]],
     languages: Sequence[str],
     trusted: bool,
+    supplied: bool = False,
 ) -> Numbers:
     """Compare every claimed number, and the items logged for it, with those of `records`.
 
     languages: of the task. trusted: whether the records are proven, so that what is computed here
-    is re-scored.
+    is re-scored. supplied: whether the run was made without the references, so that it may say N/A.
     """
-    return _Comparison(run, measurement, about, records, languages, trusted).all()
+    return _Comparison(run, measurement, about, records, languages, trusted, supplied).all()
 
 
 class _Comparison:
@@ -64,6 +65,7 @@ class _Comparison:
         records: Sequence[Mapping[str, object]],
         languages: Sequence[str],
         trusted: bool,
+        supplied: bool,
     ) -> None:
         self.run = run
         self.measurement = measurement
@@ -71,6 +73,7 @@ class _Comparison:
         self.records = records
         self.languages = languages
         self.trusted = trusted
+        self.supplied = supplied
         self.findings: list[Finding] = []
 
     def all(self) -> Numbers:
@@ -107,8 +110,9 @@ class _Comparison:
             self.add(name, "", "", f"cannot be computed here: {error}", contradicts=False)
             return self.learned(name, metric, claimed)
         made = self.estimated(column)
-        self.compare(name, claimed, made)
-        self.compare_items(name, column.items)
+        if not (self.supplied and claimed.value is None):
+            self.compare(name, claimed, made)
+            self.compare_items(name, column.items)
         return Number(name, claimed, made, Trust.RESCORED if self.trusted else Trust.CLAIMED)
 
     def claimed(self, name: str, claimed: Pair) -> Number:

@@ -33,12 +33,14 @@ GOLD = ("reference", "gold_strategy", "gold_stages")
 @dataclass(frozen=True, slots=True)
 class Replies:
     """records: one list per line of the samples file, made again. complete: every scored turn is
-    there once, with its raw reply.
+    there once, with its raw reply. supplied: references were held out of the run, and are supplied
+    now.
     """
 
     records: list[list[dict[str, object]]]
     complete: bool
     findings: tuple[Finding, ...]
+    supplied: bool = False
 
 
 def check_replies(
@@ -48,8 +50,13 @@ def check_replies(
     from the raw replies.
     """
     checker = _Checker(run, measurement, about, references)
+    if references is None and not any(checker.has_gold(line["doc"]) for line in run.lines):
+        absent = "the corpus holds its references out; supply them with --references"
+        return Replies(
+            [], False, (Finding(run.task, "references", "", "", absent, contradicts=False),)
+        )
     records = [checker.line(line) for line in run.lines]
-    return Replies(records, checker.complete, checker.findings())
+    return Replies(records, checker.complete, checker.findings(), checker.supplied)
 
 
 class _Checker:
@@ -68,6 +75,7 @@ class _Checker:
         self.field = REFERENCES[0]
         self.baseline = measurement.identity.baseline
         self.complete = True
+        self.supplied = False
         self.different: dict[str, list[tuple[str, str, str]]] = {}
         self.ways = _ways(run)
         if self.baseline:
@@ -209,7 +217,18 @@ class _Checker:
 
     def held_out(self, given: Mapping[str, Any], key: str) -> bool:
         """Whether a run was made without this, and it is supplied now."""
-        return self.references is not None and key in GOLD and not given.get(key)
+        out = self.references is not None and key in GOLD and not given.get(key)
+        self.supplied |= out
+        return out
+
+    def has_gold(self, row: Mapping[str, Any]) -> bool:
+        """Whether a document has a reference or a labelled turn."""
+        if self.about.unit == ANSWERS:
+            return bool(row.get(self.field))
+        dialogue = row.get("dialogue")
+        return isinstance(dialogue, list) and any(
+            isinstance(turn, dict) and turn.get("strategy") for turn in dialogue
+        )
 
     def parsed(
         self,
