@@ -25,8 +25,8 @@ from csc_tasks.runs.finding import find_results
 from csc_tasks.runs.results_file import read_results
 from csc_tasks.shown import shown
 from csc_tasks.verify.examine import examine, trust_of_run
-from csc_tasks.verify.references import References, read_references
-from csc_tasks.verify.trusted import Trusted, trusted_corpora
+from csc_tasks.verify.references import read_references
+from csc_tasks.verify.trusted import trusted_corpora
 from csc_tasks.verify.verdict import Pair, Verified
 
 HEADINGS = ("task", "metric", "claimed", "recomputed", "trust")
@@ -67,30 +67,24 @@ def main(args: argparse.Namespace) -> int:
     verdicts: list[Verified] = []
     unreadable: list[dict[str, str]] = []
     for file in find_results(args.results):
+        notes: list[str] = []
         try:
-            tasks = verified(file, trusted, references)
+            measurements = read_results(file, notes)
         except DataError as error:
             # One bad file does not keep the others from being verified.
             print(f"{shown(str(file))}: not verified\n  contradicted: {shown(str(error))}\n")
             unreadable.append({"file": str(file), "error": str(error)})
             wrong = True
             continue
-        print("\n".join(report(file, tasks)), end="\n\n")
+        tasks = [examine(measurement, trusted, references) for measurement in measurements]
+        lines = report(file, tasks) + [f"  note: {note}" for note in notes]
+        print("\n".join(lines), end="\n\n")
         verdicts += tasks
         wrong |= any(task.contradicted for task in tasks)
     if args.json:
         text = {"runs": [task.to_json() for task in verdicts], "unreadable": unreadable}
         replace_file(args.json, json.dumps(text, ensure_ascii=False, indent=2) + "\n")
     return int(wrong)
-
-
-def verified(file: Path, trusted: Trusted, references: References | None = None) -> list[Verified]:
-    """Every task of a results file, verified. Raises DataError for a file that is none."""
-    notes: list[str] = []
-    measurements = read_results(file, notes)
-    for note in notes:
-        print(f"note: {note}")
-    return [examine(measurement, trusted, references) for measurement in measurements]
 
 
 def report(file: Path, tasks: Sequence[Verified]) -> list[str]:

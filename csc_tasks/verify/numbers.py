@@ -130,7 +130,8 @@ class _Comparison:
 
     def learned(self, name: str, metric: Metric, claimed: Pair) -> Number:
         """What cannot be computed here still has to be what its own items say."""
-        items = self.in_range(name, *metric.range)
+        # Range and mean are of plain numbers; summed statistics are the metric's own business.
+        items = None if metric.statistic else self.in_range(name, *metric.range)
         if items is not None:
             self.compare(name, claimed, self.estimated(Column(metric, items)))
         return Number(name, claimed, None, Trust.CLAIMED)
