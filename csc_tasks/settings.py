@@ -34,6 +34,7 @@ class Settings:
     prompt: str = "single"
     language: str | None = None
     subset: int | None = None
+    turns: tuple[str, ...] | None = None
     qa_variant: str | None = None
     qa_reference: str = REFERENCES[0]
     play: str = PLAYS[0]
@@ -110,6 +111,10 @@ HELP = {
     ),
     "language": "keep only the conversations of this language, such as `zh` or `en`",
     "subset": "the first N documents in the corpus's fixed order: an official, comparable subset",
+    "turns": (
+        "ask only these turns, `CONVERSATION/TURN` separated by commas, as `csc verify --rerun`"
+        " does; such a run is no measurement"
+    ),
     "qa_variant": "summaries of the config `qa_<name>` in place of `qa`",
     "qa_reference": "`refined_agent_answer` or `agent_answer`",
     "play": (
@@ -223,8 +228,19 @@ def _share(name: str, value) -> float:
         ) from None
 
 
+def _names(name: str, value) -> tuple[str, ...]:
+    """A list, or text with commas."""
+    given = value.split(",") if isinstance(value, str) else value
+    if not isinstance(given, list | tuple) or not all(isinstance(part, str) for part in given):
+        raise SettingError(f"csc_{name}={value!r}: must be a list of names, as in a/3,b/1")
+    return tuple(part.strip() for part in given if part.strip())
+
+
 def _text(name: str, value) -> str:
     return str(value)
 
 
-_READ = dict.fromkeys(WHOLE_NUMBERS, _whole_number) | {"max_failed": _share}
+_READ = dict.fromkeys(WHOLE_NUMBERS, _whole_number) | {
+    "max_failed": _share,
+    "turns": _names,
+}

@@ -16,6 +16,7 @@ from csc_tasks.documents import Documents, document_key
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import METRICS, Metric, select
 from csc_tasks.metrics.result_names import normalised
+from csc_tasks.named_turns import asked_turns, with_named
 from csc_tasks.prompts import (
     AnswerPrompt,
     TurnPrompt,
@@ -122,7 +123,7 @@ class SupportTask(ConfigurableTask):
                 f"{self.corpus.name}: no {self.settings.language} items; it has"
                 f" {', '.join(self.corpus.languages)}"
             )
-        items = self.keep(items)[: self.settings.subset]
+        items = with_named(self.keep(items)[: self.settings.subset], self.settings.turns)
         self.items = {document_key(item.to_row()): item for item in items}
         self.languages = sorted({item.language for item in items})
         self.dataset = {"test": Documents(item.to_row() for item in items)}
@@ -340,7 +341,7 @@ class ConversationTask(SupportTask):
     def requests_of(self, item: Conversation) -> list[TurnPrompt]:
         return [
             TurnPrompt(item, turn, self.settings.prompt, self.VARIANT)
-            for turn in item.scored_turns()
+            for turn in asked_turns(item, self.settings.turns, self.GENERATED)
         ]
 
     def doc_to_target(self, doc, doc_to_target=None) -> list[str]:

@@ -43,7 +43,8 @@ BUILT_ON = {
     "shown": [],
     "runs": ["corpora", "records", "out", "shown"],
     "score": ["runs", "arguments"],
-    "verify": ["runs", "documents"],
+    "named_turns": ["question"],
+    "verify": ["runs", "documents", "named_turns"],
     "hub": ["errors"],
     "pii": ["errors"],
     "doctor": [
@@ -58,7 +59,7 @@ BUILT_ON = {
     ],
     "metric_path": [],
     "adapter": [],
-    "tasks": ["play", "settings", "runs", "adapter", "documents"],
+    "tasks": ["play", "settings", "runs", "adapter", "documents", "named_turns"],
     "cli": ["arguments", "out"],
     "checks": ["tasks"],
     "autoload": ["checks"],

@@ -12,6 +12,11 @@ the exit status is then 1.
 
 Two numbers agree within 1e-6 (relative or absolute): files hold all digits, so an honest number
 differs only by the order in which processors and library versions sum.
+
+  csc verify results/ --corpus path/to/dataset --rerun 20 --model hf --model_args pretrained=MODEL
+
+asks the model again for 20 turns drawn at random, by lm_eval, and lists the replies that differ;
+where most do, the run is contradicted.
 """
 
 import argparse
@@ -19,13 +24,14 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from csc_tasks.errors import DataError
+from csc_tasks.errors import DataError, SettingError
 from csc_tasks.out import replace_file
 from csc_tasks.runs.finding import find_results
 from csc_tasks.runs.results_file import read_results
 from csc_tasks.shown import shown
 from csc_tasks.verify.examine import examine, trust_of_run
 from csc_tasks.verify.references import read_references
+from csc_tasks.verify.rerun import Asked, Rerun, rerun
 from csc_tasks.verify.trusted import trusted_corpora
 from csc_tasks.verify.verdict import Pair, Verified
 
@@ -56,11 +62,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="references that the corpus holds out (parquet or JSON lines)",
     )
+    parser.add_argument(
+        "--rerun", type=int, metavar="N", help="ask the model again for N turns drawn at random"
+    )
+    parser.add_argument("--model", metavar="NAME", help="of --rerun: lm_eval's backend")
+    parser.add_argument("--model_args", metavar="ARGS", help="of --rerun: as lm_eval takes them")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the draw (default: 0)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts there too")
 
 
 def main(args: argparse.Namespace) -> int:
     """Verify, print, and return 1 where something is contradicted or cannot be read."""
+    if args.rerun is not None and (args.rerun < 1 or not args.model or args.model_args is None):
+        raise SettingError("--rerun N needs at least one turn, and --model and --model_args")
     trusted = trusted_corpora(args.corpus)
     references = read_references(args.references) if args.references else None
     wrong = False
@@ -78,6 +92,10 @@ def main(args: argparse.Namespace) -> int:
             continue
         tasks = [examine(measurement, trusted, references) for measurement in measurements]
         lines = report(file, tasks) + [f"  note: {note}" for note in notes]
+        if args.rerun:
+            again = rerun(measurements, args.rerun, args.seed, args.model, args.model_args, trusted)
+            lines += rerun_lines(again, args.seed)
+            wrong |= any(finding.contradicts for finding in again.findings)
         print("\n".join(lines), end="\n\n")
         verdicts += tasks
         wrong |= any(task.contradicted for task in tasks)
@@ -112,6 +130,18 @@ def report(file: Path, tasks: Sequence[Verified]) -> list[str]:
     if not any(finding.contradicts for finding in findings):
         lines.append("  nothing is contradicted")
     return lines
+
+
+def rerun_lines(again: Rerun, seed: int) -> list[str]:
+    """What asking again gave: which turns were drawn, how many replies are the same, and which are
+    not.
+    """
+    names = ", ".join(f"{one.task} {one.name}" for one in again.drawn)
+    return [
+        f"  asked again (seed {seed}): {names}",
+        f"  {again.same} of {len(again.drawn)} replies are the same",
+        *(f"  {shown(finding.line())}" for finding in again.findings),
+    ]
 
 
 def _pair(pair: Pair) -> str:

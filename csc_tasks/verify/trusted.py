@@ -39,6 +39,17 @@ class Trusted:
         """What the trusted corpora hold of a split."""
         return [there for source in self.sources if (there := source(config, split)) is not None]
 
+    def readable(self, config: str, split: str) -> str | None:
+        """The name of the first trusted corpus that has the texts of a split."""
+        return next(
+            (
+                source.name
+                for source in self.sources
+                if isinstance(source, _Kept) and source(config, split) is not None
+            ),
+            None,
+        )
+
     def demo(self, config: str, split: str) -> Held | None:
         """The embedded demo's split: it is part of the package, so it is always trusted."""
         return _demo(config, split)

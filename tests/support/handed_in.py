@@ -21,6 +21,7 @@ def hand_in(
     metadata: dict,
     limit: int | None = None,
     model: object = None,
+    **options,
 ) -> Path:
     """A run written by lm_eval's own tracker; returns its results file."""
     from lm_eval import simple_evaluate
@@ -36,7 +37,12 @@ def hand_in(
         (-float(zlib.crc32("".join(request.args).encode()) % 1000), False) for request in requests
     ]
     results = simple_evaluate(
-        model or fake, tasks=list(tasks), task_manager=manager, bootstrap_iters=0, limit=limit
+        model or fake,
+        tasks=list(tasks),
+        task_manager=manager,
+        bootstrap_iters=0,
+        limit=limit,
+        **options,
     )
     tracker = EvaluationTracker(output_path=str(root))
     tracker.general_config_tracker.log_experiment_args(
