@@ -67,6 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", metavar="NAME", help="of --rerun: lm_eval's backend")
     parser.add_argument("--model_args", metavar="ARGS", help="of --rerun: as lm_eval takes them")
+    parser.add_argument("--device", metavar="NAME", help="of --rerun: cpu, cuda, cuda:1")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the draw (default: 0)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts there too")
 
@@ -93,7 +94,8 @@ def main(args: argparse.Namespace) -> int:
         tasks = [examine(measurement, trusted, references) for measurement in measurements]
         lines = report(file, tasks) + [f"  note: {note}" for note in notes]
         if args.rerun:
-            again = rerun(measurements, args.rerun, args.seed, args.model, args.model_args, trusted)
+            asked = Asked(args.model, args.model_args, args.device)
+            again = rerun(measurements, args.rerun, args.seed, asked, trusted)
             lines += rerun_lines(again, args.seed)
             wrong |= any(finding.contradicts for finding in again.findings)
         print("\n".join(lines), end="\n\n")

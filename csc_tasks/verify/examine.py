@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from csc_tasks.errors import DataError
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import read_run
-from csc_tasks.runs.task_record import SHIPPED
+from csc_tasks.runs.task_record import ANSWERS, SHIPPED, TaskRecord
 from csc_tasks.runs.writing import task_version
 from csc_tasks.verify.documents import check_documents
 from csc_tasks.verify.numbers import Numbers, check_numbers, claimed_numbers
@@ -43,10 +43,15 @@ def examine(
         return _claimed(
             measurement, "task", "the file describes another task than its name", contradicts=True
         )
+    if not _reads(about, measurement):
+        place = f"{measurement.provenance.config}/{measurement.provenance.split}"
+        return _claimed(measurement, "corpus", f"this task does not read {place}", contradicts=True)
     try:
         run = read_run(measurement.samples)
     except DataError as error:
         return _claimed(measurement, "samples", f"cannot be read: {error}", contradicts=True)
+    if run.results["configs"][run.task]["metadata"].get("csc_turns"):
+        return _claimed(measurement, "csc_turns", "only some turns were asked for, by name")
     documents = check_documents(run, measurement, about, trusted)
     replies = check_replies(run, measurement, about, references)
     records = [record for own in replies.records for record in own]
@@ -63,6 +68,14 @@ def examine(
         numbers,
         (*documents.findings, *replies.findings, *numbers.findings),
     )
+
+
+def _reads(about: TaskRecord, measurement: Measurement) -> bool:
+    """Whether the task reads the config and split that the file names: never what models train on."""
+    config, split = measurement.provenance.config, measurement.provenance.split
+    if about.unit == ANSWERS:
+        return split == "test" and (config == "qa" or config.startswith("qa_"))
+    return (config, split) == ("csconv", "test")
 
 
 def trust_of_run(tasks: Iterable[Verified]) -> Trust:

@@ -404,6 +404,19 @@ def test_a_task_that_is_described_as_another(caught):
     assert caught(forge, "task").trust is Trust.CLAIMED
 
 
+@pytest.mark.parametrize(
+    ("key", "value"), [("config", "rolecs"), ("config", "qa"), ("split", "train")]
+)
+def test_another_split_than_the_task_reads(key, value, caught):
+    """Models train on those."""
+
+    def forge(text, lines):
+        csc(text)[key] = value
+
+    verified = caught(forge, "corpus")
+    assert verified.trust is Trust.CLAIMED and "does not read" in verified.findings[0].sentence
+
+
 def test_samples_that_cannot_be_read(honest, trusted, tmp_path):
     results = forged(honest, tmp_path, "csc_conv_ref", lambda text, lines: None)
     next(tmp_path.glob("samples_*")).write_text("{broken", encoding="utf-8")

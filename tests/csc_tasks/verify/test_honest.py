@@ -236,6 +236,16 @@ def test_without_a_trusted_corpus_or_samples_a_run_is_claimed_and_not_accused(
     assert {number.recomputed for number in verified.numbers} == {None}
 
 
+def test_a_run_of_named_turns_is_no_measurement_and_not_accused(corpus, mixed, tmp_path):
+    item = corpora.load(str(corpus), "csconv", "test").items[0]
+    named = [f"{item.conversation_id}/{turn}" for turn in item.scored_turns()[1:3]]
+    more = settings(corpus, csc_turns=named)
+    results = hand_in(tmp_path, ["csc_conv_ref"], mixed, more)
+    (verified,) = verdicts(results, trusted_corpora([str(corpus)])).values()
+    assert verified.trust is Trust.CLAIMED and not verified.contradicted
+    assert json.loads(results.read_text())["results"]["csc_conv_ref"]["turns,none"] == 2
+
+
 def test_baselines_have_no_raw_replies_and_are_not_accused(tmp_path):
     items = corpora.load("demo", "csconv", "test").items[:4]
     result = conversation_result("csc_conv_ref", items, right(0.5))
