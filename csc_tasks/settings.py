@@ -228,7 +228,7 @@ def _share(name: str, value) -> float:
         ) from None
 
 
-def _names(name: str, value) -> tuple[str, ...]:
+def _names(name: str, value: object) -> tuple[str, ...]:
     """A list, or text with commas."""
     given = value.split(",") if isinstance(value, str) else value
     if not isinstance(given, list | tuple) or not all(isinstance(part, str) for part in given):

@@ -71,7 +71,9 @@ def examine(
 
 
 def _reads(about: TaskRecord, measurement: Measurement) -> bool:
-    """Whether the task reads the config and split that the file names: never what models train on."""
+    """Whether the task reads the config and split that the file names; no task reads what models
+    train on.
+    """
     config, split = measurement.provenance.config, measurement.provenance.split
     if about.unit == ANSWERS:
         return split == "test" and (config == "qa" or config.startswith("qa_"))
