@@ -198,10 +198,16 @@ class _Checker:
                 self.parsed(given, raw, opened, item.language),
                 flags["truncated"],
                 flags["history_truncated"],
-                self.about.variant == "predict",
+                self.chooses(given),
                 failure,
             )
         return self.compared(made, given, where)
+
+    def chooses(self, given: Mapping[str, Any]) -> bool:
+        """Whether a strategy was asked for; of a baseline that chooses none there was none."""
+        return self.about.variant == "predict" and not (
+            self.baseline and given.get("unparsed") is None
+        )
 
     def compared(
         self, made: dict[str, object], given: Mapping[str, Any], where: str

@@ -13,7 +13,7 @@ from csc_tasks.runs.names import task_of
 from csc_tasks.verify import Trust, Trusted, trust_of_run, trusted_corpora
 from tests.support.fakes import gold_replies, sample_questions, write_corpus
 from tests.support.handed_in import forged, hand_in, verdicts
-from tests.support.made_results import conversation_result, conversations, right, write_run
+from tests.support.made_results import conversations
 
 EARLIER = Path(__file__).resolve().parents[2] / "data" / "earlier_run"
 TASKS = [
@@ -246,16 +246,17 @@ def test_a_run_of_named_turns_is_no_measurement_and_not_accused(corpus, mixed, t
     assert json.loads(results.read_text())["results"]["csc_conv_ref"]["turns,none"] == 2
 
 
-def test_baselines_have_no_raw_replies_and_are_not_accused(tmp_path):
-    items = corpora.load("demo", "csconv", "test").items[:4]
-    result = conversation_result("csc_conv_ref", items, right(0.5))
-
-    def baseline(results: dict) -> None:
-        results["config"]["model"] = "baseline/majority"
-
-    write_run(tmp_path, "majority", [result], baseline)
-    (verified,) = verdicts(next(tmp_path.rglob("results_*")), trusted_corpora(["demo"])).values()
-    assert verified.trust is Trust.CLAIMED and not verified.contradicted
+def test_baselines_have_no_raw_replies_and_are_not_accused(corpus, tmp_path):
+    assert main(["baselines", str(corpus), "--train", "demo", "--out", str(tmp_path)]) == 0
+    files = sorted(tmp_path.rglob("results_*.json"))
+    names = set()
+    for file in files:
+        for verified in verdicts(file, trusted_corpora([str(corpus)])).values():
+            assert verified.trust is Trust.CLAIMED
+            assert [f.item for f in verified.findings if f.item != "baseline"] == []
+            assert all(number.recomputed is not None for number in verified.numbers)
+            names.add(verified.model)
+    assert names == {"baseline/majority", "baseline/bigram", "baseline/echo"}
 
 
 def test_another_task_version_is_claimed_and_not_accused(whole, corpus, tmp_path):
