@@ -142,6 +142,8 @@ def _selected(
     # A setting may also have come from the environment, which a results file does not keep.
     filters = [language] if language else [None, *(spoken if len(spoken) == 1 else [])]
     rows, asked = measurement.provenance.rows, measurement.documents
+    if rows < 1 or asked < 1:
+        return None
     for only in filters:
         there = [e for e in _eligible(held, about) if only in (None, e.language)]
         due = len(there) if subset is None else min(_whole(subset), len(there))

@@ -20,6 +20,7 @@ from csc_tasks.runs.task_record import ANSWERS, TaskRecord
 from csc_tasks.verify.verdict import Finding, Number, Pair, Trust
 
 TOLERANCE = 1e-6
+LARGEST = 1e300
 WITHOUT_WEIGHTS = ("meteor",)
 """Metrics that have something to check first (word lists), and still need no weights."""
 
@@ -320,7 +321,8 @@ def _one(columns: Mapping[str, Column]) -> Column:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether it is a number that arithmetic can take: a whole number in JSON has any length."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def _same(ours: float | None, theirs: float | None) -> bool:

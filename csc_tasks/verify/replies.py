@@ -3,7 +3,6 @@ runs, compared with what the file says.
 """
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +17,7 @@ from csc_tasks.runs.results_file import Measurement, model_arguments
 from csc_tasks.runs.samples_file import Run
 from csc_tasks.runs.task_record import ANSWERS, TaskRecord
 from csc_tasks.thinking import CUT, FAMILIES, Thinking, opened_by
+from csc_tasks.verify.numbers import LARGEST
 from csc_tasks.verify.references import References
 from csc_tasks.verify.verdict import Finding
 
@@ -279,7 +279,7 @@ class _Checker:
             for value in values
             if isinstance(value, int | float)
             and not isinstance(value, bool)
-            and math.isfinite(value)
+            and abs(value) <= LARGEST
         ]
         if len(numbers) != len(STRATEGY_IDS):
             self.complete = False

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from csc_tasks import corpora
+from csc_tasks.framework import STRATEGY_IDS
 from csc_tasks.verify import Trust, Trusted, Verified, trusted_corpora
 from tests.support.fakes import gold_replies, sample_questions, write_corpus
 from tests.support.handed_in import Forge, forged, hand_in, verdicts
@@ -104,7 +105,7 @@ def test_the_honest_run_is_rescored(honest, trusted, truth):
     assert 0.2 < truth < 0.7
 
 
-@pytest.mark.parametrize("value", [42, 1.0, "42", None, [1, 2]])
+@pytest.mark.parametrize("value", [42, 1.0, "42", None, [1, 2], 10**400])
 def test_items_set_to_something_better(value, caught, truth):
     def forge(text, lines):
         for line in lines:
@@ -170,6 +171,14 @@ def test_only_the_easiest_conversations(careful, caught):
 
     verified = caught(forge, "documents", alone=False)
     assert verified.trust is Trust.CLAIMED
+
+
+@pytest.mark.parametrize("rows", [-1, 0, 59, 61, 10**400])
+def test_a_number_of_rows_that_is_not_theirs(rows, caught):
+    def forge(text, lines):
+        csc(text)["rows"] = rows
+
+    assert caught(forge, "documents").trust is Trust.CLAIMED
 
 
 @pytest.mark.parametrize("careful", [False, True])
@@ -357,7 +366,9 @@ def test_a_choice_other_than_its_likelihoods_say(caught):
     caught(forge, "strategy", "stages", task="cscx_strategy_choice")
 
 
-@pytest.mark.parametrize("likelihoods", [None, {}, {"GT": -1.0}, "all"])
+@pytest.mark.parametrize(
+    "likelihoods", [None, {}, {"GT": -1.0}, "all", dict.fromkeys(STRATEGY_IDS, 10**400)]
+)
 def test_likelihoods_that_are_missing(likelihoods, caught):
     def forge(text, lines):
         lines[0]["turns"][0]["loglikelihoods"] = likelihoods
