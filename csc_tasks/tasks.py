@@ -181,6 +181,7 @@ class SupportTask(ConfigurableTask):
             options.get("chat_template"), self.settings.date
         )
         settings = [getattr(self.settings, name) for name in HOW_TO_PLAY]
+        settings += self.settings.turns or ()
         made_from = [self.config.metadata["csc"], self.config.generation_kwargs, *settings]
         super().build_all_requests(
             tokenizer_name=f"{tokenizer_name}-{content_id('csc', made_from)}", **options
