@@ -19,11 +19,13 @@ from builders.schema import checked_splits, describe_rows, features
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.file_names import stays_inside
 from csc_tasks.out import is_new, replace_file, replace_folder, say_earlier
+from csc_tasks.verify.manifest import NAME as MANIFEST
+from csc_tasks.verify.manifest import write_manifest
 
 FORMAT = "csc-tasks dataset folder, version 1"
 """Written into build.json; a folder without it is never replaced."""
 
-TEXT_FILES = ("README.md", "eval.yaml", "build.json", "run.json")
+TEXT_FILES = ("README.md", "eval.yaml", "build.json", "run.json", MANIFEST)
 
 
 def check_target(out: Path) -> None:
@@ -155,12 +157,21 @@ def write_folder(
         for config, parts in checked.items():
             for split, rows in parts.items():
                 _write_parquet(fresh / parquet_name(config, split), config, rows)
+        write_manifest(fresh, card.title, filled_splits(record))
         replace_file(fresh / "README.md", render_card(card, record))
         if benchmark := evaluation(card, described):
             replace_file(fresh / "eval.yaml", yaml_text(benchmark))
         replace_file(fresh / "build.json", json.dumps(record, ensure_ascii=False, indent=2) + "\n")
         replace_file(fresh / "run.json", json.dumps(dict(run), ensure_ascii=False, indent=2) + "\n")
     return record
+
+
+def filled_splits(record: Mapping) -> dict[str, list[str]]:
+    """config -> the splits of it that have rows."""
+    return {
+        config: [split for split, described in parts.items() if described["rows"]]
+        for config, parts in record["splits"].items()
+    }
 
 
 def parquet_name(config: str, split: str) -> str:

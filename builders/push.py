@@ -21,12 +21,14 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
-from builders.dataset import TEXT_FILES, parquet_name, read_folder
+from builders.dataset import TEXT_FILES, filled_splits, parquet_name, read_folder
 from builders.schema import SPLITS
 from csc_tasks.errors import DataError
 from csc_tasks.hub import Publication, publish
 from csc_tasks.pii import Match, find_in_row, find_tokens
 from csc_tasks.pii.gate import ACCEPTED, check
+from csc_tasks.verify.manifest import NAME as MANIFEST
+from csc_tasks.verify.manifest import write_manifest
 
 RUN_RECORD = "run.json"
 # What `csc push` itself may have put into a repository: of this, whatever the folder no longer has
@@ -62,6 +64,8 @@ def main(args: Namespace) -> None:
     folder = Path(args.folder)
     record, rows = read_folder(folder)
     licence = card_licence(folder / "README.md")
+    if not (folder / MANIFEST).exists():  # built by an earlier version
+        write_manifest(folder, args.repo_id, filled_splits(record))
     publication = Publication(
         repo_id=args.repo_id,
         files=files_of(folder, record),

@@ -71,6 +71,10 @@ COMMANDS = {
         "a model on the benchmark: `lm_eval run`, checked before the model is loaded",
     ),
     "score": ("csc_tasks.score", "metrics from logged samples, without asking a model again"),
+    "verify": (
+        "csc_tasks.verify.command",
+        "results against a corpus you hold: documents, replies and every number, again",
+    ),
     "baselines": (
         "leaderboard.baselines",
         "what a score is worth on a corpus: majority, bigram, echo",

@@ -18,7 +18,8 @@ from csc_tasks.errors import DataError, UnknownStrategy
 from csc_tasks.framework import BY_ID
 from csc_tasks.languages import languages
 from csc_tasks.languages.labels import closest_label
-from csc_tasks.shapes import CUSTOMER as CUSTOMER, SUPPORTER as SUPPORTER
+from csc_tasks.shapes import CUSTOMER as CUSTOMER
+from csc_tasks.shapes import SUPPORTER as SUPPORTER
 
 SPEAKERS = (SUPPORTER, CUSTOMER)
 

@@ -51,6 +51,7 @@ class Settings:
     prompt: str = "single"
     language: str | None = None
     subset: int | None = None
+    turns: tuple[str, ...] | None = None
     qa_variant: str | None = None
     qa_reference: str = REFERENCES[0]
     play: str = PLAYS[0]
@@ -131,6 +132,10 @@ HELP = {
     ),
     "language": "keep only the conversations of this language, such as `zh` or `en`",
     "subset": "the first N documents in the corpus's fixed order: an official, comparable subset",
+    "turns": (
+        "ask only these turns, `CONVERSATION/TURN` separated by commas, as `csc verify --rerun`"
+        " does; such a run is no measurement"
+    ),
     "qa_variant": "summaries of the config `qa_<name>` in place of `qa`",
     "qa_reference": "`refined_agent_answer` or `agent_answer`",
     "play": (
@@ -244,6 +249,14 @@ def _share(name: str, value: Any) -> float:
         ) from None
 
 
+def _names(name: str, value: object) -> tuple[str, ...]:
+    """A list, or text with commas."""
+    given = value.split(",") if isinstance(value, str) else value
+    if not isinstance(given, list | tuple) or not all(isinstance(part, str) for part in given):
+        raise SettingError(f"csc_{name}={value!r}: must be a list of names, as in a/3,b/1")
+    return tuple(part.strip() for part in given if part.strip())
+
+
 def _text(name: str, value: object) -> str:
     return str(value)
 
@@ -251,4 +264,5 @@ def _text(name: str, value: object) -> str:
 _READ: dict[str, Callable[[str, Any], object]] = {
     **dict.fromkeys(WHOLE_NUMBERS, _whole_number),
     "max_failed": _share,
+    "turns": _names,
 }

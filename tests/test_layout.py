@@ -48,6 +48,8 @@ BUILT_ON = {
     "score": ["runs", "arguments"],
     "file_names": [],
     "csv_cells": [],
+    "named_turns": ["question"],
+    "verify": ["runs", "documents", "named_turns"],
     "hub": ["errors", "refusals"],
     "pii": ["errors", "out"],
     "doctor": [
@@ -62,7 +64,7 @@ BUILT_ON = {
     ],
     "metric_path": [],
     "adapter": [],
-    "tasks": ["play", "settings", "runs", "adapter", "documents"],
+    "tasks": ["play", "settings", "runs", "adapter", "documents", "named_turns"],
     "cli": ["arguments", "out"],
     "checks": ["tasks"],
     "autoload": ["checks"],

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from csc_tasks import shapes
 from csc_tasks.conversation import Conversation
@@ -137,7 +137,15 @@ def available(name: str, config: str, split: str) -> bool:
     return root.is_dir() and bool(choose_files(relative_files(root), config, split))
 
 
-def content_hash(items: Iterable[Item]) -> str:
+class HasRow(Protocol):
+    """What can be written as a row of a dataset."""
+
+    def to_row(self) -> Mapping[str, Any]:
+        """The row."""
+        ...
+
+
+def content_hash(items: Iterable[HasRow]) -> str:
     """sha256 (16 hex digits) over the items' rows in order."""
     digest = hashlib.sha256()
     for item in items:

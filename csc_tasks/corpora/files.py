@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from csc_tasks.errors import DataError, MissingSplit
 
 CONFIGS = ("csconv", "rolecs", "qa")
-RECORDS = ("build.json", "run.json")
+RECORDS = ("build.json", "run.json", "manifest.json")
 """What a builder writes beside the data."""
 SPLITS = ("train", "validation", "test")
 SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")

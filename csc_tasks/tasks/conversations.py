@@ -9,6 +9,7 @@ from csc_tasks.documents import document_key
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import METRICS, Metric
 from csc_tasks.metrics.result_names import normalised
+from csc_tasks.named_turns import asked_turns
 from csc_tasks.prompts import TurnPrompt, read_reply, read_text
 from csc_tasks.records import (
     Column,
@@ -60,7 +61,7 @@ class ConversationTask(SupportTask[Conversation, TurnPrompt]):
     def requests_of(self, item: Conversation) -> list[TurnPrompt]:
         return [
             TurnPrompt(item, turn, self.settings.prompt, self.VARIANT)
-            for turn in item.scored_turns()
+            for turn in asked_turns(item, self.settings.turns, self.GENERATED)
         ]
 
     def doc_to_target(self, doc: Document, doc_to_target: object = None) -> list[str]:

@@ -15,6 +15,7 @@ from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.documents import Documents, document_key
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import Metric, select
+from csc_tasks.named_turns import with_named
 from csc_tasks.prompts import AnswerPrompt, Apply, TurnPrompt, date_shown, tagged
 from csc_tasks.question import Question
 from csc_tasks.records import Aggregate, Column, check_ready, keys, measure, signatures
@@ -122,7 +123,7 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
                 f"{self.corpus.name}: no {self.settings.language} items; it has"
                 f" {', '.join(self.corpus.languages)}"
             )
-        items = self.keep(items)[: self.settings.subset]
+        items = with_named(self.keep(items)[: self.settings.subset], self.settings.turns)
         self.items = {document_key(item.to_row()): item for item in items}
         self.languages = sorted({item.language for item in items})
         self.dataset = {"test": Documents(item.to_row() for item in items)}
@@ -180,6 +181,7 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
         )
         made_from: list[object] = [self.config.metadata["csc"], self.config.generation_kwargs]
         made_from += [*astuple(self.settings.playing()), play.FORMAT]
+        made_from += self.settings.turns or ()
         super().build_all_requests(
             tokenizer_name=f"{tokenizer_name}-{content_id('csc', made_from)}", **options
         )

@@ -147,6 +147,26 @@ def test_the_corpus_reader_reads_the_folder(tmp_path):
     assert sorted(item.conversation_id for item in corpus.items) == ["a", "b"]
 
 
+def test_the_manifest_lists_every_document_as_tasks_read_it(tmp_path):
+    write(tmp_path / "out")
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["dataset"] == CARD.title
+    keys = {
+        config: {split: {entry["key"] for entry in entries} for split, entries in parts.items()}
+        for config, parts in manifest["splits"].items()
+    }
+    assert keys == {
+        config: {
+            split: {
+                row["conversation_id"] + (f"/{row['turn_index']}" if "turn_index" in row else "")
+                for row in rows
+            }
+            for split, rows in parts.items()
+        }
+        for config, parts in all_configs().items()
+    }
+
+
 def test_the_files_and_the_front_matter_name_every_split(tmp_path):
     write(tmp_path / "out")
     names = {
@@ -159,6 +179,7 @@ def test_the_files_and_the_front_matter_name_every_split(tmp_path):
         "eval.yaml",
         "build.json",
         "run.json",
+        "manifest.json",
     }
     found = front_matter(tmp_path / "out")
     assert (found["license"], found["language"]) == ("mit", ["en", "zh"])
@@ -256,6 +277,7 @@ def test_a_dataset_folder_of_ours_is_replaced_as_a_whole(tmp_path):
         "eval.yaml",
         "build.json",
         "run.json",
+        "manifest.json",
         "csconv/test-00000-of-00001.parquet",
     }
     assert [path.name for path in tmp_path.iterdir()] == ["out"], (

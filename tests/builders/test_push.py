@@ -119,6 +119,16 @@ def test_without_push_nothing_leaves_the_machine(server, tmp_path, csc):
     )
 
 
+def test_a_folder_of_an_earlier_version_gets_its_manifest(server, tmp_path, csc):
+    write(tmp_path / "out")
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))
+    (tmp_path / "out" / "manifest.json").unlink()
+    status, printed, _ = csc("push", "out", "--repo-id", "org/name")
+    assert status == 0 and "manifest.json" in printed
+    written = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))
+    assert written == manifest | {"dataset": "org/name"}
+
+
 def test_one_commit_then_none_then_only_what_changed(server, tmp_path, csc, published):
     assert published.files() == {
         ".gitattributes": published.files()[".gitattributes"],
@@ -143,6 +153,7 @@ def test_one_commit_then_none_then_only_what_changed(server, tmp_path, csc, publ
         TEST,
         "build.json",
         "run.json",
+        "manifest.json",
     }
     assert len(published.commits) == 3 and after.keys() == before.keys()
     # As a pull request: main stays.

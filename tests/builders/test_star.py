@@ -416,6 +416,7 @@ def test_two_builds_are_the_same_bytes_apart_from_run_json(source, tmp_path):
             "eval.yaml",
             "build.json",
             "run.json",
+            "manifest.json",
             "csconv/train-00000-of-00001.parquet",
             "csconv/test-00000-of-00001.parquet",
         }

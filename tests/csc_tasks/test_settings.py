@@ -38,6 +38,7 @@ VALUES = dict.fromkeys(KEYS, "demo") | {
     "prompt": "chat",
     "language": "zh",
     "subset": "25",
+    "turns": "a/1,b/2",
     "qa_reference": "agent_answer",
     "metrics": "bleu_4,rouge_l",
     "metric_batch_size": "8",
@@ -55,7 +56,8 @@ def test_metadata_and_environment_say_the_same(name):
     value = VALUES[name]
     from_metadata = read_settings({f"csc_{name}": value}, {})
     assert from_metadata == read_settings({}, {f"CSC_{name.upper()}": value})
-    assert str(getattr(from_metadata, name)) == value
+    read = getattr(from_metadata, name)
+    assert (",".join(read) if isinstance(read, tuple) else str(read)) == value
     others = {key: getattr(from_metadata, key) for key in KEYS if key != name}
     assert others == {key: getattr(Settings(), key) for key in KEYS if key != name}
 

@@ -1,0 +1,107 @@
+"""One task of one results file, verified: documents, replies, numbers."""
+
+from collections.abc import Iterable
+
+from csc_tasks.errors import DataError
+from csc_tasks.runs.results_file import Measurement
+from csc_tasks.runs.samples_file import read_run
+from csc_tasks.runs.task_record import ANSWERS, SHIPPED, TaskRecord
+from csc_tasks.runs.writing import task_version
+from csc_tasks.verify.documents import check_documents
+from csc_tasks.verify.numbers import Numbers, check_numbers, claimed_numbers
+from csc_tasks.verify.references import References
+from csc_tasks.verify.replies import check_replies
+from csc_tasks.verify.trusted import Trusted
+from csc_tasks.verify.verdict import Finding, Trust, Verified, together
+
+
+def examine(
+    measurement: Measurement, trusted: Trusted, references: References | None = None
+) -> Verified:
+    """Verify one task of a results file against trusted corpora.
+
+    What cannot be verified (no samples, a task or version that this project does not know) is
+    claimed, with a finding that says why. Raises a CscError where a trusted corpus cannot be read;
+    never for what a submitter handed in.
+    """
+    about = SHIPPED.get(measurement.task)
+    if measurement.samples is None:
+        return _claimed(measurement, "samples", "there are none, so nothing can be computed again")
+    if about is None:
+        return _claimed(measurement, "task", "this version of the project has no such task")
+    if measurement.task_version != str(task_version()):
+        return _claimed(
+            measurement,
+            "version",
+            f"made with task version {measurement.task_version}; this is {task_version()}",
+        )
+    if (about.unit, about.generated, about.variant) != (
+        measurement.about.unit,
+        measurement.about.generated,
+        measurement.about.variant,
+    ):
+        return _claimed(
+            measurement, "task", "the file describes another task than its name", contradicts=True
+        )
+    if not _reads(about, measurement):
+        place = f"{measurement.provenance.config}/{measurement.provenance.split}"
+        return _claimed(measurement, "corpus", f"this task does not read {place}", contradicts=True)
+    try:
+        run = read_run(measurement.samples)
+    except DataError as error:
+        return _claimed(measurement, "samples", f"cannot be read: {error}", contradicts=True)
+    if run.results["configs"][run.task]["metadata"].get("csc_turns"):
+        return _claimed(measurement, "csc_turns", "only some turns were asked for, by name")
+    documents = check_documents(run, measurement, about, trusted)
+    replies = check_replies(run, measurement, about, references)
+    records = [record for own in replies.records for record in own]
+    proven = documents.matched and replies.complete
+    if records:
+        numbers = check_numbers(
+            run, measurement, about, records, documents.languages, proven, replies.supplied
+        )
+    else:
+        numbers = claimed_numbers(measurement)
+    return _verified(
+        measurement,
+        documents.corpus,
+        numbers,
+        (*documents.findings, *replies.findings, *numbers.findings),
+    )
+
+
+def _reads(about: TaskRecord, measurement: Measurement) -> bool:
+    """Whether the task reads the config and split that the file names; no task reads what models
+    train on.
+    """
+    config, split = measurement.provenance.config, measurement.provenance.split
+    if about.unit == ANSWERS:
+        return split == "test" and (config == "qa" or config.startswith("qa_"))
+    return (config, split) == ("csconv", "test")
+
+
+def trust_of_run(tasks: Iterable[Verified]) -> Trust:
+    """The trust of a results file, from that of its tasks."""
+    return together([task.trust for task in tasks])
+
+
+def _claimed(
+    measurement: Measurement, item: str, sentence: str, contradicts: bool = False
+) -> Verified:
+    numbers = claimed_numbers(measurement)
+    why = Finding(measurement.task, item, "", "", sentence, contradicts)
+    return _verified(measurement, "", numbers, (why, *numbers.findings))
+
+
+def _verified(
+    measurement: Measurement, corpus: str, numbers: Numbers, findings: tuple[Finding, ...]
+) -> Verified:
+    return Verified(
+        file=measurement.file,
+        model=measurement.identity.name,
+        task=measurement.task,
+        corpus=corpus,
+        trust=together([number.trust for number in numbers.numbers]),
+        numbers=numbers.numbers,
+        findings=findings,
+    )

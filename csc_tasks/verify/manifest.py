@@ -1,0 +1,148 @@
+"""A dataset's manifest: its documents' ids and hashes, so that who holds it can verify runs without
+holding the texts.
+
+`csc build` and `csc push` write it into the dataset folder as manifest.json. Entries stand in the
+order in which tasks ask (sha256 of the id), and say what decides whether a task asks: language,
+stage, number of labelled supporter turns.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from csc_tasks import corpora
+from csc_tasks.conversation import Conversation
+from csc_tasks.documents import document_key
+from csc_tasks.errors import DataError
+from csc_tasks.question import Question
+from csc_tasks.reading import read_json
+
+FORMAT = "csc-tasks manifest, version 1"
+NAME = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One document: its key ("id", or "id/turn" of a question), the hash of its row, and what
+    decides whether a task asks about it.
+    """
+
+    key: str
+    sha256: str
+    language: str
+    stage: str | None
+    scored: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The documents of a dataset: (config, split) -> entries in the order in which tasks ask."""
+
+    dataset: str
+    revision: str | None
+    splits: Mapping[tuple[str, str], tuple[Entry, ...]]
+
+    def to_json(self) -> dict[str, object]:
+        """What manifest.json holds."""
+        splits: dict[str, dict[str, list[dict[str, object]]]] = {}
+        for (config, split), entries in self.splits.items():
+            splits.setdefault(config, {})[split] = [asdict(entry) for entry in entries]
+        return {
+            "format": FORMAT,
+            "dataset": self.dataset,
+            "revision": self.revision,
+            "splits": splits,
+        }
+
+
+def row_hash(row: Mapping[str, object]) -> str:
+    """sha256 (hex) of a document's row; the order of its columns does not move it."""
+    return hashlib.sha256(
+        json.dumps(row, ensure_ascii=False, sort_keys=True).encode("utf-8", "surrogatepass")
+    ).hexdigest()
+
+
+def entry_of(item: Conversation | Question) -> Entry:
+    """The entry of one corpus item."""
+    row = item.to_row()
+    if isinstance(item, Question):
+        return Entry(document_key(row), row_hash(row), item.language, item.stage, 1)
+    return Entry(document_key(row), row_hash(row), item.language, None, len(item.scored_turns()))
+
+
+def in_order(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Entries in the order in which tasks ask: by sha256 of the key."""
+    return tuple(
+        sorted(
+            entries, key=lambda entry: (hashlib.sha256(entry.key.encode()).hexdigest(), entry.key)
+        )
+    )
+
+
+def manifest_of(folder: Path, dataset: str, splits: Mapping[str, Iterable[str]]) -> Manifest:
+    """The manifest of a dataset folder; splits: config -> splits with at least one row.
+
+    Rows are read as the tasks read them, so that hashes are of what a run logs.
+    """
+    return Manifest(
+        dataset,
+        None,
+        {
+            (config, split): in_order(map(entry_of, corpora.load(str(folder), config, split).items))
+            for config, names in splits.items()
+            for split in names
+        },
+    )
+
+
+def write_manifest(folder: Path, dataset: str, splits: Mapping[str, Iterable[str]]) -> None:
+    """Write `folder`/manifest.json."""
+    text = json.dumps(manifest_of(folder, dataset, splits).to_json(), ensure_ascii=False, indent=1)
+    (folder / NAME).write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def is_manifest(file: Path) -> bool:
+    """Whether a file says that it is a manifest of ours."""
+    if file.suffix != ".json" or not file.is_file():
+        return False
+    try:
+        with file.open(encoding="utf-8-sig") as stream:
+            return FORMAT in stream.read(200)
+    except (OSError, ValueError):
+        return False
+
+
+def read_manifest(file: Path) -> Manifest:
+    """Read a manifest; raises DataError that names the file and the first thing that is wrong."""
+    wanted = "give a manifest.json that csc build wrote"
+    raw = read_json(file, wanted)
+    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+        raise DataError(f"{file}: not a manifest of this project; {wanted}")
+    splits: dict[tuple[str, str], tuple[Entry, ...]] = {}
+    try:
+        for config, named in raw["splits"].items():
+            for split, entries in named.items():
+                splits[config, split] = in_order(_entry(entry) for entry in entries)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(
+            f"{file}: an entry is not as csc build writes it ({type(error).__name__}: {error});"
+            f" {wanted}"
+        ) from None
+    return Manifest(str(raw.get("dataset") or file.parent.name), raw.get("revision"), splits)
+
+
+def _entry(raw: Mapping[str, object]) -> Entry:
+    key, sha256, language, stage, scored = (
+        raw[name] for name in ("key", "sha256", "language", "stage", "scored")
+    )
+    if (
+        not isinstance(key, str)
+        or not isinstance(sha256, str)
+        or not isinstance(language, str)
+        or not (stage is None or isinstance(stage, str))
+        or type(scored) is not int
+    ):
+        raise ValueError(f"{key!r:.80}: {language!r:.20}, {stage!r:.20}, {scored!r:.20}")
+    return Entry(key, sha256, language, stage, scored)

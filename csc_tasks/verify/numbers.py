@@ -1,0 +1,353 @@
+"""Every number of a task: computed again where it needs no weights, and where it does, held to its
+range and to the items that are logged for it.
+
+Two numbers are the same within a relative and absolute tolerance of 1e-6: files hold all digits, so
+what differs honestly is the order in which processors and library versions sum.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from csc_tasks.errors import MissingExtra, ModelError
+from csc_tasks.metrics import METRICS, Metric
+from csc_tasks.metrics.result_names import metric_of, normalised, parts_of
+from csc_tasks.records import Column, measure, measure_choices
+from csc_tasks.runs.names import HUMAN, MISSING, UNSUPPORTED, rated
+from csc_tasks.runs.results_file import Measurement
+from csc_tasks.runs.samples_file import Run
+from csc_tasks.runs.task_record import ANSWERS, TaskRecord
+from csc_tasks.verify.verdict import Finding, Number, Pair, Trust
+
+TOLERANCE = 1e-6
+LARGEST = 1e300
+WITHOUT_WEIGHTS = ("meteor",)
+"""Metrics that have something to check first (word lists), and still need no weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    numbers: tuple[Number, ...]
+    findings: tuple[Finding, ...]
+
+
+def claimed_numbers(measurement: Measurement) -> Numbers:
+    """The numbers of a task without samples: claimed, and held to their ranges."""
+    numbers, findings = [], []
+    for name, claimed in _claims(measurement):
+        numbers.append(Number(name, claimed, None, Trust.CLAIMED))
+        findings += _implausible(measurement, name, claimed)
+    return Numbers(tuple(numbers), (*findings, *_directions(measurement)))
+
+
+def check_numbers(
+    run: Run,
+    measurement: Measurement,
+    about: TaskRecord,
+    records: Sequence[Mapping[str, object]],
+    languages: Sequence[str],
+    trusted: bool,
+    supplied: bool = False,
+) -> Numbers:
+    """Compare every claimed number, and the items logged for it, with those of `records`.
+
+    languages: of the task. trusted: whether the records are proven, so that what is computed here
+    is re-scored. supplied: whether the run was made without the references, so that it may say N/A.
+    """
+    return _Comparison(run, measurement, about, records, languages, trusted, supplied).all()
+
+
+class _Comparison:
+    def __init__(
+        self,
+        run: Run,
+        measurement: Measurement,
+        about: TaskRecord,
+        records: Sequence[Mapping[str, object]],
+        languages: Sequence[str],
+        trusted: bool,
+        supplied: bool,
+    ) -> None:
+        self.run = run
+        self.measurement = measurement
+        self.about = about
+        self.records = records
+        self.languages = languages
+        self.trusted = trusted
+        self.supplied = supplied
+        self.findings: list[Finding] = []
+
+    def all(self) -> Numbers:
+        counted = len(self.records)
+        if self.measurement.items != counted:
+            self.add(
+                self.about.unit,
+                f"{self.measurement.items:,}",
+                f"{counted:,}",
+                "the file counts another number than its samples have",
+            )
+        numbers = [self.number(name, claimed) for name, claimed in _claims(self.measurement)]
+        return Numbers(tuple(numbers), (*self.findings, *_directions(self.measurement)))
+
+    def number(self, name: str, claimed: Pair) -> Number:
+        self.findings += _implausible(self.measurement, name, claimed)
+        metric = metric_of(name)
+        if metric is None:
+            return self.claimed(name, claimed)
+        if reason := _does_not_apply(name, metric, self.about, self.languages):
+            if claimed.value is not None:
+                self.add(name, _shown(claimed.value), "N/A", reason)
+            return Number(
+                name,
+                claimed,
+                Pair(None, None),
+                Trust.RESCORED if self.trusted else Trust.CLAIMED,
+            )
+        if metric.check is not None and metric.name not in WITHOUT_WEIGHTS:
+            return self.learned(name, metric, claimed)
+        try:
+            column = self.column(name, metric)
+        except (MissingExtra, ModelError) as error:
+            self.add(name, "", "", f"cannot be computed here: {error}", contradicts=False)
+            return self.learned(name, metric, claimed)
+        made = self.estimated(column)
+        if not (self.supplied and claimed.value is None):
+            self.compare(name, claimed, made)
+            self.compare_items(name, column.items)
+        return Number(name, claimed, made, Trust.RESCORED if self.trusted else Trust.CLAIMED)
+
+    def claimed(self, name: str, claimed: Pair) -> Number:
+        if rated(name) is None:
+            self.add(
+                name,
+                _shown(claimed.value),
+                "",
+                "this version knows no metric of this name",
+                contradicts=False,
+            )
+        else:
+            self.in_range(name, *_rating_range(name))
+        return Number(name, claimed, None, Trust.CLAIMED)
+
+    def learned(self, name: str, metric: Metric, claimed: Pair) -> Number:
+        """What cannot be computed here still has to be what its own items say."""
+        # Range and mean are of plain numbers; summed statistics are the metric's own business.
+        items = None if metric.statistic else self.in_range(name, *metric.range)
+        if items is not None:
+            self.compare(name, claimed, self.estimated(Column(metric, items)))
+        return Number(name, claimed, None, Trust.CLAIMED)
+
+    def in_range(self, name: str, least: float, most: float) -> list[object] | None:
+        """The items logged for a number, None where they are not numbers of its range."""
+        items = self.logged(name)
+        if items is None:
+            return None
+        wrong = [
+            item
+            for item in items
+            if item is not None and not (_is_number(item) and least <= float(str(item)) <= most)
+        ]
+        if wrong:
+            self.add(
+                f"{name} items",
+                f"{wrong[0]!r:.40}",
+                f"{least:g} to {most:g}",
+                f"{len(wrong):,} items are no numbers of its range",
+            )
+            return None
+        return items
+
+    def column(self, name: str, metric: Metric) -> Column:
+        """A metric over the records, or over those of the language that the result name says."""
+        _, language, norm = parts_of(name)
+        if norm:
+            columns = measure_choices(self.records, [metric], self.languages)
+            return columns[normalised(metric.name)]
+        spoken = [language] if language else sorted({str(r["language"]) for r in self.records})
+        for one in spoken:
+            metric.ready(one)
+        places = [i for i, r in enumerate(self.records) if r["language"] in spoken]
+        some = [self.records[i] for i in places]
+        if not some:
+            return Column(metric, [None] * len(self.records))
+        part = _one(measure(some, [metric], spoken))
+        items: list[object] = [None] * len(self.records)
+        for place, item in zip(places, part.items, strict=True):
+            items[place] = item
+        return Column(metric, items)
+
+    def estimated(self, column: Column) -> Pair:
+        clusters = [str(record["conversation_id"]) for record in self.records]
+        made = column.estimate(clusters)
+        return Pair(made.value, made.stderr)
+
+    def compare(self, name: str, claimed: Pair, made: Pair) -> None:
+        for what, ours, theirs in (
+            (name, claimed.value, made.value),
+            (f"{name} stderr", claimed.stderr, made.stderr),
+        ):
+            if not _same(ours, theirs):
+                self.add(what, _shown(ours), _shown(theirs), "not what its samples give")
+
+    def logged(self, name: str) -> list[object] | None:
+        """The items logged for a number, one per record; None (and a finding) where there are not
+        as many.
+        """
+        items: list[object] = []
+        for line in self.run.lines:
+            entry = line.get(name)
+            own = entry[1] if isinstance(entry, list) and len(entry) == 2 else None
+            if not isinstance(own, list) or len(own) != len(line[self.about.unit]):
+                self.add(
+                    f"{name} items",
+                    f"{own!r:.40}",
+                    f"{len(line[self.about.unit])} items",
+                    f"not one item per record in {line['doc'].get('conversation_id')}",
+                )
+                return None
+            items += own
+        if len(items) != len(self.records):  # records that are not due, which is a finding already
+            return None
+        return items
+
+    def compare_items(self, name: str, made: Sequence[object]) -> None:
+        items = self.logged(name)
+        if items is None:
+            return
+        places = [
+            i
+            for i, (ours, theirs) in enumerate(zip(items, made, strict=True))
+            if not _same_item(ours, theirs)
+        ]
+        if places:
+            first = self.records[places[0]]
+            self.add(
+                f"{name} items",
+                f"{items[places[0]]!r:.40}",
+                f"{made[places[0]]!r:.40}",
+                f"{len(places):,} items are not what the samples give, first"
+                f" {first['conversation_id']} turn {first['turn']}",
+            )
+
+    def add(
+        self, item: str, claimed: str, recomputed: str, sentence: str, contradicts: bool = True
+    ) -> None:
+        self.findings.append(
+            Finding(self.run.task, item, claimed, recomputed, sentence, contradicts)
+        )
+
+
+def _claims(measurement: Measurement) -> list[tuple[str, Pair]]:
+    return [(name, Pair(*pair)) for name, pair in measurement.numbers.items()]
+
+
+def _does_not_apply(name: str, metric: Metric, about: TaskRecord, languages: Sequence[str]) -> str:
+    """Why a task has no such number; "" where it has."""
+    _, language, norm = parts_of(name)
+    per = "answer" if about.unit == ANSWERS else "turn"
+    asked_for = about.variant not in ("vanilla", "oracle")
+    if per not in metric.per:
+        return f"needs what {about.unit} do not have"
+    if not about.has_replies and metric.of != "strategy" and metric.name != "failed":
+        return "a choice by log-likelihood has no reply"
+    if not asked_for and (metric.of == "strategy" or metric is METRICS["unparsed"]):
+        return "this task asks for no strategy"
+    if norm and (about.has_replies or metric.of != "strategy"):
+        return "only a choice by log-likelihood has a normalised one"
+    if language and not metric.by_language:
+        return "this metric is not reported by language"
+    if language and language not in languages:
+        return f"no document is in this language ({', '.join(languages)})"
+    return ""
+
+
+def _implausible(measurement: Measurement, name: str, claimed: Pair) -> list[Finding]:
+    """A value outside the range of its metric, or a standard error that none can be."""
+    metric, found = metric_of(name), []
+    rating = rated(name)
+    least, most = -math.inf, math.inf
+    if metric is not None:
+        least, most = metric.range
+    elif rating is not None:
+        least, most = _rating_range(name)
+    slack = TOLERANCE * max(1.0, most if math.isfinite(most) else 1.0)
+    if claimed.value is not None and not least - slack <= claimed.value <= most + slack:
+        found.append(
+            Finding(
+                measurement.task,
+                name,
+                _shown(claimed.value),
+                f"{least:g} to {most:g}",
+                "outside the range of this metric",
+            )
+        )
+    if claimed.stderr is not None and claimed.stderr < 0:
+        found.append(
+            Finding(
+                measurement.task,
+                f"{name} stderr",
+                _shown(claimed.stderr),
+                "at least 0",
+                "a standard error is never negative",
+            )
+        )
+    return found
+
+
+def _rating_range(name: str) -> tuple[float, float]:
+    """Ratings by a judge are 0 to 100, by people 1 to 5; what counts is a share."""
+    if name.endswith((f"_{MISSING}", f"_{UNSUPPORTED}")):
+        return 0.0, 1.0
+    return (1.0, 5.0) if name.startswith(f"{HUMAN}_") else (0.0, 100.0)
+
+
+def _directions(measurement: Measurement) -> list[Finding]:
+    return [
+        Finding(
+            measurement.task,
+            f"{name} higher_is_better",
+            str(up).lower(),
+            str(metric.higher_is_better).lower(),
+            "which way is up is the metric's, not the file's",
+        )
+        for name, up in measurement.higher.items()
+        if (metric := metric_of(name)) is not None and metric.higher_is_better != up
+    ]
+
+
+def _one(columns: Mapping[str, Column]) -> Column:
+    (column,) = columns.values()
+    return column
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is a number that arithmetic can take: a whole number in JSON has any length."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
+
+
+def _same(ours: float | None, theirs: float | None) -> bool:
+    if ours is None or theirs is None:
+        return ours is theirs
+    return math.isclose(ours, theirs, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+
+
+def _same_item(ours: object, theirs: object) -> bool:
+    if isinstance(theirs, list | tuple):
+        return (
+            isinstance(ours, list)
+            and len(ours) == len(theirs)
+            and all(_same_item(one, other) for one, other in zip(ours, theirs, strict=True))
+        )
+    if theirs is None or ours is None:
+        return ours is theirs
+    if (
+        not _is_number(ours)
+        or not isinstance(theirs, int | float)
+        or not isinstance(ours, int | float)
+    ):
+        return False
+    return _same(float(ours), float(theirs))
+
+
+def _shown(value: float | None) -> str:
+    return "N/A" if value is None else f"{value:.6g}"

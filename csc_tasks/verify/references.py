@@ -1,0 +1,110 @@
+"""Held-out references: what maintainers keep for themselves, so that no run can copy it.
+
+A file of rows `conversation_id, turn, reference, strategy` (JSON lines or parquet): turn is the
+position of the supporter turn in the dialogue, or a question's turn_index; strategy is "" for
+questions. Documents of such a corpus have empty texts and labels in these places.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from csc_tasks.errors import DataError
+from csc_tasks.framework import BY_ID
+from csc_tasks.reading import read_text
+
+COLUMNS = ("conversation_id", "turn", "reference", "strategy")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What was held out of one turn or question."""
+
+    text: str
+    strategy: str
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """conversation id -> turn -> what was held out."""
+
+    by_id: Mapping[str, Mapping[int, Reference]]
+
+    def filled(self, row: Mapping[str, object], field: str) -> dict[str, object]:
+        """A document's row with what was held out put back; field: a question's reference."""
+        there = self.by_id.get(str(row.get("conversation_id")), {})
+        if "turn_index" in row:
+            own = there.get(row["turn_index"]) if type(row["turn_index"]) is int else None
+            return dict(row) if own is None or row.get(field) else {**row, field: own.text}
+        dialogue = row.get("dialogue")
+        if not isinstance(dialogue, list):
+            return dict(row)
+        return {**row, "dialogue": [_turn(turn, there.get(i)) for i, turn in enumerate(dialogue)]}
+
+
+def _turn(turn: object, own: Reference | None) -> object:
+    """A turn with its own text and label where it has them, else those that were held out."""
+    if own is None or not isinstance(turn, Mapping):
+        return turn
+    return {
+        **turn,
+        "text": turn.get("text") or own.text,
+        "strategy": turn.get("strategy") or own.strategy,
+    }
+
+
+def read_references(file: Path) -> References:
+    """Read a file of held-out references.
+
+    Raises DataError that names file and row for what is missing, of another type, or there twice.
+    """
+    found: dict[str, dict[int, Reference]] = defaultdict(dict)
+    for number, row in _rows(file):
+        where = f"{file} row {number}"
+        id_, turn, text = (row.get(name) for name in COLUMNS[:3])
+        strategy = row.get("strategy") or ""
+        if not isinstance(id_, str) or type(turn) is not int or not isinstance(text, str):
+            raise DataError(
+                f"{where}: found {dict(row)!r:.120}; a row has {', '.join(COLUMNS)} (text, a whole"
+                " number, text, text)"
+            )
+        if not isinstance(strategy, str) or (strategy and strategy not in BY_ID):
+            raise DataError(
+                f"{where}: strategy {strategy!r:.40} is not one of {', '.join(BY_ID)} or empty"
+            )
+        if turn in found[id_]:
+            raise DataError(f"{where}: turn {turn} of {id_!r} stands in the file twice")
+        found[id_][turn] = Reference(text, strategy)
+    if not found:
+        raise DataError(f"{file}: there are no rows; give the references that were held out")
+    return References(found)
+
+
+def _rows(file: Path) -> Iterable[tuple[int, Mapping[str, object]]]:
+    if file.suffix == ".parquet":
+        import pyarrow.parquet
+
+        try:
+            rows: list[dict[str, object]] = pyarrow.parquet.read_table(
+                file, partitioning=None
+            ).to_pylist()
+        except (OSError, ValueError) as error:
+            raise DataError(f"{file}: not a readable parquet file ({error})") from None
+        return enumerate(rows, 1)
+    return _lines(file)
+
+
+def _lines(file: Path) -> Iterable[tuple[int, Mapping[str, object]]]:
+    text = read_text(file, "give the references that were held out (parquet or JSON lines)")
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{file} row {number}: broken JSON ({error!s:.120})") from None
+        if not isinstance(row, dict):
+            raise DataError(f"{file} row {number}: found {row!r:.80}; a row is a JSON object")
+        yield number, row

@@ -1,0 +1,348 @@
+"""Records made again from the raw replies of a samples file: what `csc_tasks.tasks` makes when it
+runs, compared with what the file says.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from csc_tasks.conversation import Conversation
+from csc_tasks.errors import DataError
+from csc_tasks.framework import BY_ID, STRATEGY_IDS
+from csc_tasks.prompts import Reply, read_answer, read_reply, read_text
+from csc_tasks.question import REFERENCES, Question
+from csc_tasks.records import answer_record, choice_record, turn_record
+from csc_tasks.runs.model_arguments import model_arguments
+from csc_tasks.runs.results_file import Measurement
+from csc_tasks.runs.samples_file import Run
+from csc_tasks.runs.task_record import ANSWERS, TaskRecord
+from csc_tasks.thinking import CUT, FAMILIES, Thinking, opened_by
+from csc_tasks.verify.numbers import LARGEST
+from csc_tasks.verify.references import References
+from csc_tasks.verify.verdict import Finding
+
+OPTIONAL = ("failed", "thinking_cut")
+"""Flags that records of earlier versions do not have."""
+SEEN_BY_THE_BACKEND = ("truncated", "history_truncated")
+"""Flags that no text shows: they must be true, false or unknown."""
+
+GOLD = ("reference", "gold_strategy", "gold_stages")
+"""What a corpus may hold out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replies:
+    """records: one list per line of the samples file, made again. complete: every scored turn is
+    there once, with its raw reply. supplied: references were held out of the run, and are supplied
+    now.
+    """
+
+    records: list[list[dict[str, object]]]
+    complete: bool
+    findings: tuple[Finding, ...]
+    supplied: bool = False
+
+
+def check_replies(
+    run: Run, measurement: Measurement, about: TaskRecord, references: References | None
+) -> Replies:
+    """Make every record again. Gold comes from the documents, or from what was held out; the rest
+    from the raw replies.
+    """
+    checker = _Checker(run, measurement, about, references)
+    if references is None and not any(checker.has_gold(line["doc"]) for line in run.lines):
+        absent = "the corpus holds its references out; supply them with --references"
+        return Replies(
+            [], False, (Finding(run.task, "references", "", "", absent, contradicts=False),)
+        )
+    records = [checker.line(line) for line in run.lines]
+    return Replies(records, checker.complete, checker.findings(), checker.supplied)
+
+
+class _Checker:
+    """Collects what differs, by kind: the first case and how many there are."""
+
+    def __init__(
+        self,
+        run: Run,
+        measurement: Measurement,
+        about: TaskRecord,
+        references: References | None,
+    ) -> None:
+        self.task = run.task
+        self.about = about
+        self.references = references
+        self.field = REFERENCES[0]
+        self.baseline = measurement.identity.baseline
+        self.complete = True
+        self.supplied = False
+        self.different: dict[str, list[tuple[str, str, str]]] = {}
+        self.ways = _ways(run)
+        if self.baseline:
+            self.complete = False
+        stated = measurement.provenance.reference
+        if stated in REFERENCES:
+            self.field = stated
+        elif stated is not None:
+            self.differs("reference", "metadata.csc", stated, " or ".join(REFERENCES))
+
+    def findings(self) -> tuple[Finding, ...]:
+        found = [
+            Finding(self.task, item, cases[0][1], cases[0][2], _sentence(cases))
+            for item, cases in self.different.items()
+        ]
+        if self.baseline:
+            found.append(
+                Finding(
+                    self.task,
+                    "baseline",
+                    "",
+                    "",
+                    "a baseline logs no raw replies; run csc baselines to make its numbers again",
+                    contradicts=False,
+                )
+            )
+        return tuple(found)
+
+    def differs(self, item: str, where: str, claimed: object, recomputed: object) -> None:
+        self.different.setdefault(item, []).append((where, _text(claimed), _text(recomputed)))
+
+    def line(self, line: Mapping[str, Any]) -> list[dict[str, object]]:
+        """The records of one document, made again."""
+        row, given = line["doc"], line[self.about.unit]
+        where = str(row["conversation_id"])
+        if self.references:
+            row = self.references.filled(row, self.field)
+        item: Conversation | Question
+        try:
+            if self.about.unit == ANSWERS:
+                item = Question.from_row(row, where)
+                due = [item.turn_index]
+            else:
+                item = Conversation.from_row(row, where)
+                due = item.scored_turns()
+        except DataError as error:
+            self.complete = False
+            self.differs("document", where, "a document", str(error))
+            return []
+        turns = [record["turn"] for record in given]
+        if sorted(turns) != sorted(due):
+            self.complete = False
+            self.differs(
+                "turns", where, f"{len(turns)} in {where}", f"{len(due)} scored turns in {where}"
+            )
+        raws = self.raws(line, len(given), where)
+        return [
+            self.record(item, record, raw, opened, f"{where} turn {record['turn']}")
+            for record, (raw, opened) in zip(given, raws, strict=True)
+            if record["turn"] in due
+        ]
+
+    def raws(
+        self, line: Mapping[str, Any], count: int, where: str
+    ) -> Sequence[tuple[str | None, str]]:
+        """(raw reply, what the prompt opens) of each record; None where there is no raw reply."""
+        if self.baseline or not self.about.has_replies:
+            return [(None, "")] * count
+        responses = line.get("resps")
+        texts = [
+            response[0] if isinstance(response, list) and len(response) == 1 else None
+            for response in (responses if isinstance(responses, list) else [])
+        ]
+        if len(texts) != count or not all(isinstance(text, str) for text in texts):
+            self.complete = False
+            self.differs("raw reply", where, f"{count} replies", "no raw reply for each of them")
+            return [(None, "")] * count
+        return [(text, _opened(line, number)) for number, text in enumerate(texts)]
+
+    def record(
+        self,
+        item: Conversation | Question,
+        given: Mapping[str, Any],
+        raw: str | None,
+        opened: str,
+        where: str,
+    ) -> dict[str, object]:
+        """One record made again; what differs from the given one is kept in mind."""
+        flags = {}
+        for name in SEEN_BY_THE_BACKEND:
+            flag = given.get(name)
+            if not _is_flag(flag):
+                self.differs(name, where, flag, "true, false or unknown")
+                flag = None
+            flags[name] = None if flag is None else bool(flag)
+        failure = str(given.get("failure") or "no reason given") if given.get("failed") else ""
+        if failure and raw:
+            self.differs("failed", where, True, f"a reply of {len(raw)} characters")
+            failure = ""
+        made: dict[str, object]
+        if isinstance(item, Question):
+            reply = self.parsed(given, raw, opened, item.language, answer=True)
+            made = answer_record(
+                item,
+                str(getattr(item, self.field)),
+                reply,
+                flags["truncated"],
+                flags["history_truncated"],
+                failure,
+            )
+        elif not self.about.has_replies:
+            sums = None if failure or self.baseline else self.sums(given, where)
+            if sums is None and not failure:
+                return self.with_gold(item, given)
+            made = choice_record(item, given["turn"], sums, flags["history_truncated"], failure)
+        else:
+            made = turn_record(
+                item,
+                given["turn"],
+                self.parsed(given, raw, opened, item.language),
+                flags["truncated"],
+                flags["history_truncated"],
+                self.chooses(given),
+                failure,
+            )
+        return self.compared(made, given, where)
+
+    def chooses(self, given: Mapping[str, Any]) -> bool:
+        """Whether a strategy was asked for; of a baseline that chooses none there was none."""
+        return self.about.variant == "predict" and not (
+            self.baseline and given.get("unparsed") is None
+        )
+
+    def compared(
+        self, made: dict[str, object], given: Mapping[str, Any], where: str
+    ) -> dict[str, object]:
+        for key, value in list(made.items()):
+            if key in OPTIONAL and key not in given:
+                del made[key]
+            elif key not in ("failure", *SEEN_BY_THE_BACKEND) and not (
+                given.get(key) == value or self.held_out(given, key)
+            ):
+                self.differs(key, where, given.get(key), value)
+        return made
+
+    def held_out(self, given: Mapping[str, Any], key: str) -> bool:
+        """Whether a run was made without this, and it is supplied now."""
+        out = self.references is not None and key in GOLD and not given.get(key)
+        self.supplied |= out
+        return out
+
+    def has_gold(self, row: Mapping[str, Any]) -> bool:
+        """Whether a document has a reference or a labelled turn."""
+        if self.about.unit == ANSWERS:
+            return bool(row.get(self.field))
+        dialogue = row.get("dialogue")
+        return isinstance(dialogue, list) and any(
+            isinstance(turn, dict) and turn.get("strategy") for turn in dialogue
+        )
+
+    def parsed(
+        self,
+        given: Mapping[str, Any],
+        raw: str | None,
+        opened: str,
+        language: str,
+        answer: bool = False,
+    ) -> Reply:
+        """The raw reply as it is read; how a model thinks aloud is known no better than the file
+        says it.
+        """
+        if raw is None:
+            strategy = given.get("strategy")
+            return Reply(
+                strategy if strategy in BY_ID else None,
+                given["reply"],
+                given.get("thinking_cut") is True,
+            )
+        wanted = (None if answer else given.get("strategy"), given["reply"])
+        readings = []
+        for way in _opening(self.ways, opened):
+            if answer:
+                reply = read_answer(raw, way)
+            elif self.about.variant == "predict":
+                reply = read_reply(raw, way, language)
+            else:
+                reply = read_text(raw, way, language)
+            if (reply.strategy, reply.text) == wanted:
+                return reply
+            readings.append(reply)
+        return readings[0]
+
+    def sums(self, given: Mapping[str, Any], where: str) -> list[float] | None:
+        """The twelve log-likelihoods of a choice, in the table's order."""
+        likelihoods = given.get("loglikelihoods")
+        values = (
+            [likelihoods.get(id_) for id_ in STRATEGY_IDS] if isinstance(likelihoods, dict) else []
+        )
+        numbers = [
+            float(value)
+            for value in values
+            if isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and abs(value) <= LARGEST
+        ]
+        if len(numbers) != len(STRATEGY_IDS):
+            self.complete = False
+            self.differs("loglikelihoods", where, likelihoods, "twelve log-likelihoods")
+            return None
+        return numbers
+
+    def with_gold(self, item: Conversation, given: Mapping[str, Any]) -> dict[str, object]:
+        """A choice's record as it is given, where its likelihoods are not there to choose from."""
+        gold = item.dialogue[given["turn"]]
+        chosen = {
+            name: given.get(name) if given.get(name) in BY_ID else None
+            for name in ("strategy", "strategy_norm")
+        }
+        return dict(given) | chosen | {"gold_strategy": gold.strategy}
+
+
+def _ways(run: Run) -> list[Thinking]:
+    """The ways in which the model's replies may have been read, the likeliest first."""
+    metadata = run.results["configs"][run.task]["metadata"]
+    stated = metadata["csc"].get("thinking")
+    name = stated.get("family") if isinstance(stated, dict) else None
+    family = next((family for family in FAMILIES if family.name == name), None)
+    configured = run.results.get("config")
+    arguments = model_arguments(
+        configured.get("model_args") if isinstance(configured, dict) else None
+    )
+    closing = arguments.get("think_end_token", "")
+    first = Thinking(family=family, closing="" if closing.isdigit() else closing)
+    ways = [first]
+    ways += [way for way in (replace(first, closing=""), Thinking()) if way not in ways]
+    return ways
+
+
+def _opening(ways: Sequence[Thinking], opened: str) -> Iterator[Thinking]:
+    """Every way with what the prompt opens, without it (the backend took the thinking out), and cut
+    by the token limit (a server says so beside the text).
+    """
+    for way in ways:
+        for mark in dict.fromkeys((opened, "", CUT)):
+            yield replace(way, opened=mark)
+
+
+def _opened(line: Mapping[str, Any], number: int) -> str:
+    """The marks of a thought that the logged prompt of a record opens."""
+    arguments = line.get("arguments")
+    sent = arguments.get(f"gen_args_{number}") if isinstance(arguments, dict) else None
+    prompt = sent.get("arg_0") if isinstance(sent, dict) else None
+    return opened_by(prompt) if isinstance(prompt, str) else ""
+
+
+def _is_flag(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and value in (0, 1))
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value if len(value) <= 80 else f"{value[:77]}..."
+    return f"{json.dumps(value, ensure_ascii=False, default=str):.80}"
+
+
+def _sentence(cases: Sequence[tuple[str, str, str]]) -> str:
+    where, count = cases[0][0], len(cases)
+    more = f" and {count - 1:,} more places" if count > 1 else ""
+    return f"not what the documents and raw replies give, in {where}{more}"

@@ -1,0 +1,118 @@
+"""The corpora that the verifier holds and trusts: folders, files, pinned Hub revisions, manifests,
+and always the embedded demo.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from csc_tasks import corpora
+from csc_tasks.errors import MissingSplit, SettingError
+from csc_tasks.verify.manifest import Entry, Manifest, entry_of, is_manifest, read_manifest
+
+DEMO = "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One split of a trusted corpus: its documents in the order in which tasks ask."""
+
+    name: str
+    entries: tuple[Entry, ...]
+
+    def by_key(self) -> dict[str, Entry]:
+        return {entry.key: entry for entry in self.entries}
+
+
+Source = Callable[[str, str], Held | None]
+"""(config, split) -> what is held of it, None where it is nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """Trusted corpora. `held` reads a split when it is first asked for."""
+
+    sources: tuple[Source, ...] = ()
+
+    def held(self, config: str, split: str) -> list[Held]:
+        """What the trusted corpora hold of a split."""
+        return [there for source in self.sources if (there := source(config, split)) is not None]
+
+    def readable(self, config: str, split: str) -> str | None:
+        """The name of the first trusted corpus that has the texts of a split."""
+        return next(
+            (
+                source.name
+                for source in self.sources
+                if isinstance(source, _Kept) and source(config, split) is not None
+            ),
+            None,
+        )
+
+    def demo(self, config: str, split: str) -> Held | None:
+        """The embedded demo's split: it is part of the package, so it is always trusted."""
+        return _demo(config, split)
+
+
+def trusted_corpora(names: Sequence[str]) -> Trusted:
+    """The corpora of these names: a folder, a file, `ORG/NAME@REVISION`, a manifest or `demo`.
+
+    Raises SettingError for a Hub id without a revision, which would change under the verifier, and
+    DataError for a manifest that cannot be read.
+    """
+    return Trusted(tuple(map(_source, names)))
+
+
+def _source(name: str) -> Source:
+    path = Path(name).expanduser()
+    if name == DEMO:
+        return _demo
+    if is_manifest(path):
+        manifest = read_manifest(path)
+        return _Listed(f"{manifest.dataset} ({path.name})", manifest)
+    if not os.path.exists(path) and "@" not in name:
+        raise SettingError(
+            f"--corpus {name}: no such file or folder here, and a Hub id needs a revision that"
+            f" cannot move: {name}@COMMIT"
+        )
+    return _Kept(name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """What a manifest lists."""
+
+    name: str
+    manifest: Manifest
+
+    def __call__(self, config: str, split: str) -> Held | None:
+        entries = self.manifest.splits.get((config, split))
+        return None if entries is None else Held(self.name, entries)
+
+
+class _Kept:
+    """A corpus that is read once a split."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.read: dict[tuple[str, str], Held | None] = {}
+
+    def __call__(self, config: str, split: str) -> Held | None:
+        if (config, split) not in self.read:
+            self.read[config, split] = self._load(config, split)
+        return self.read[config, split]
+
+    def _load(self, config: str, split: str) -> Held | None:
+        file = Path(self.name).expanduser()
+        # One file is one kind of items, whatever it is asked for.
+        if file.is_file() and corpora.file_config(file) != config.partition("_")[0]:
+            return None
+        try:
+            corpus = corpora.load(self.name, config, split)
+        except MissingSplit:
+            return None
+        return Held(corpus.name, tuple(map(entry_of, corpus.items)))
+
+
+_demo = _Kept(DEMO)
