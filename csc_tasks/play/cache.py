@@ -2,7 +2,7 @@
 
 lm_eval finds a cached answer by the request alone, so that a file filled by one model is served to
 the next as its own. While our requests are played their keys carry who answered (`identity`): the
-weights, how they are stored, the tokenizer, or the server and the model's name there.
+weights, how they are stored, the tokenizer, or the model's name at a server.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from csc_tasks.errors import SettingError
 
 NAMES = (
     *("pretrained", "model", "model_name", "revision", "subfolder", "peft", "delta"),
-    *("base_url", "tokenizer", "dtype", "quantization", "add_bos_token", "custom_prefix_token_id"),
+    *("tokenizer", "dtype", "quantization", "add_bos_token", "custom_prefix_token_id"),
     *("think_end_token", "chat_template_args", "lora_local_path"),
 )
 """Attributes of lm_eval's backends that tell one model from another, where they are plain values.
@@ -107,8 +107,8 @@ def identity(model: Any) -> str:
     """A hash of what tells `model`, an lm_eval backend, from others.
 
     For models that run in this process it follows the weights themselves: a folder that was trained
-    anew under its old name is another model, a copy of a folder is the same one. A server is its
-    address and the model's name there; what else it may have loaded under that name cannot be seen.
+    anew under its old name is another model, a copy of a folder is the same one. At a server it is
+    the model's name, whatever the address; what the server loaded under that name cannot be seen.
     """
     known: dict[str, object] = {"backend": type(model).__name__}
     known |= {name: value for name in NAMES if _plain(value := getattr(model, name, None))}

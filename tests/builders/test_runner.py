@@ -69,6 +69,7 @@ def test_a_build_writes_the_folder_and_prints_counts_notes_and_places(tmp_path, 
         "build.json",
         "csconv",
         "eval.yaml",
+        "manifest.json",
         "run.json",
     }
     printed = capsys.readouterr().out.split("\n")

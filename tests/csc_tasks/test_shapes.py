@@ -12,7 +12,7 @@ from builders.statistics_report import measure
 from csc_tasks import corpora
 from csc_tasks.cli import main
 from csc_tasks.conversation import Conversation
-from csc_tasks.errors import UnknownStrategy
+from csc_tasks.errors import MissingSplit, UnknownStrategy
 
 SUPPORTERS = ("supporter", "agent", "assistant", "客服", "Supporter", "AGENT", " Assistant ")
 CUSTOMERS = ("customer", "client", "user", "客户", "Customer", "CLIENT", " User ")
@@ -83,9 +83,9 @@ def test_tasks_builders_stats_and_baselines_read_the_same_rows(tmp_path, capsys,
     ] and not reading.problems
     (part,) = measure(str(tmp_path / "made.jsonl"))
     assert (
-        part.found.supporter_utterances,
-        part.found.customer_utterances,
-        part.found.strategies["EM"],
+        part.numbers.supporter_utterances,
+        part.numbers.customer_utterances,
+        part.numbers.strategies["EM"],
     ) == (1, 1, 1)
     assert (
         main(["baselines", str(tmp_path / "made.jsonl"), "--train", str(tmp_path / "made.jsonl")])
@@ -173,7 +173,7 @@ def test_questions_that_are_all_in_train_are_said_with_the_way_out(tmp_path, cap
     )
     assert main(["baselines", str(tmp_path), "--train", "demo"]) == 1
     with pytest.raises(
-        corpora.MissingSplit,
+        MissingSplit,
         match=(
             r"all its questions are in train \(csc build qa --splits 0,0,100 puts all into test\)"
         ),

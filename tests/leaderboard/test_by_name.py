@@ -8,7 +8,7 @@ import pytest
 import leaderboard
 from csc_tasks.metrics import METRICS
 from csc_tasks.runs.task_record import SHIPPED
-from leaderboard.columns import column, main_column
+from leaderboard.columns import column, leading_column
 from leaderboard.reading.reported import printed_tables
 
 ROOT = Path(leaderboard.__file__).parent
@@ -35,8 +35,8 @@ def test_the_printed_tables_name_tasks_and_metrics_that_there_are():
 
 def test_rows_are_put_in_order_by_strategies_where_there_are_any():
     columns = [
-        column("t", name, "signed", True) for name in ("failed", "bleu_4_en", "stage_overlap")
+        column("t", name, "signed", True) for name in ("strategy_acc", "bleu_4_en", "failed")
     ]
-    assert main_column(columns).metric == "stage_overlap"
-    assert main_column(columns[:2]).metric == "bleu_4"
-    assert main_column(columns[:1]) is None
+    assert leading_column(columns).metric == "strategy_acc"
+    assert leading_column(columns[1:]).metric == "bleu_4"
+    assert leading_column(columns[2:]) is None

@@ -119,7 +119,6 @@ def test_a_chat_template_belongs_to_the_model(base):
         ("model", "gpt-other"),
         ("revision", "v2"),
         ("peft", "org/adapter"),
-        ("base_url", "http://other/v1"),
         ("quantization", "awq"),
         ("model_args", {"model": "org/other"}),
         ("model_args", {"model": "org/model", "quantization": "fp8"}),
@@ -130,13 +129,17 @@ def test_a_backend_without_weights_is_what_it_was_given(name, value):
         "pretrained": "org/model",
         "model": "gpt",
         "revision": "main",
-        "base_url": "http://one/v1",
+        "base_url": "http://one:8000/v1",
         "model_args": {"model": "org/model", "tensor_parallel_size": 1},
     }
     known = cache.identity(SimpleNamespace(**given))
     assert cache.identity(SimpleNamespace(**given)) == known
     assert cache.identity(SimpleNamespace(**(given | {name: value}))) != known
-    more = {"model_args": {"model": "org/model", "tensor_parallel_size": 4}}
+    # Where it runs is no part of it.
+    more = {
+        "model_args": {"model": "org/model", "tensor_parallel_size": 4},
+        "base_url": "http://one:8001/v1",
+    }
     assert cache.identity(SimpleNamespace(**(given | more))) == known
 
 

@@ -310,7 +310,7 @@ def test_personal_data_in_the_page_are_listed_and_refused(tmp_path, capsys):
 def test_what_lies_beside_a_large_page_goes_with_it(tmp_path, monkeypatch):
     root = write(tmp_path / "board")
     monkeypatch.setattr(page_render, "FIRST_VIEW", 0)
-    sent = publications.space_publication(root, hub_board(), SPACE, None, False, True)
+    sent = publications.space_publication(root, hub_board(), SPACE, None, False)
     beside = {name: file for name, file in sent.files.items() if name.startswith("page/")}
     assert len(beside) == 6 and all(file.is_file() for file in beside.values())
     # Those of a page that has become small again are taken away.
