@@ -6,9 +6,9 @@
 SAMPLES are files that `lm_eval --log_samples` wrote, or folders of them. 100 conversations of each
 conversation task (one reply each, or, in generated context, the whole conversation as played) and
 500 answers of each question task are sampled, stratified by topic and stage, the same for every
-model. Every model's reply becomes an item under a name that does not tell the model. Each item is
-rated by --ratings people (default: all --raters, 3); everybody gets equally many of each model's
-items, in an order of their own.
+model; a larger sample holds the smaller one. Every model's reply becomes an item under a name that
+does not tell the model. Each item is rated by --ratings people (default: all --raters, 3);
+everybody gets equally many of each model's items, in an order of their own.
 
 --out gets, per rater, RATER.html (one file that works offline and saves RATER.json) and RATER.csv
 (for a spreadsheet): a rater uses one of the two. guide.md is for the raters too. key.json says
@@ -20,14 +20,13 @@ the same items get the same ids again.
 import json
 import secrets
 from argparse import ArgumentParser, Namespace
-from math import ceil
 from pathlib import Path
 
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.out import check_writable, replace_file
 from leaderboard.judging import sheets
 from leaderboard.judging.dimensions import chosen_dimensions
-from leaderboard.judging.sampling import sample
+from leaderboard.judging.sampling import sample, sample_units
 from leaderboard.judging.sheet_files import read_key
 from leaderboard.judging.units import chosen_tasks, read_models, shared_ids
 
@@ -144,10 +143,7 @@ def draw(units: list, args: Namespace) -> list:
     """
     if units[0].kind != "answer":
         return sample(units, args.conversations, 1, args.seed)
-    conversations = len({unit.conversation_id for unit in units})
-    return sample(units, args.answers, ceil(args.answers / conversations), args.seed)[
-        : args.answers
-    ]
+    return sample_units(units, args.answers, args.seed)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from csc_tasks.errors import SettingError
 from csc_tasks.llm.options import add_llm_arguments
 from csc_tasks.out import check_writable, replace_file, say_earlier
 from leaderboard.judging.asking import PROMPT_VERSION, SAMPLING, prompt_hashes
-from leaderboard.judging.sampling import sample
+from leaderboard.judging.sampling import RULE, sample
 from leaderboard.judging.units import Judged, Unit, shared_ids
 
 if TYPE_CHECKING:
@@ -48,7 +48,10 @@ def add_arguments(parser: ArgumentParser, replies_only: bool = False) -> None:
         type=int,
         default=100,
         metavar="N",
-        help="conversations in the sample of each task (default: 100)",
+        help=(
+            "conversations in the sample of each task (default: 100); a larger sample holds the"
+            " smaller one, by turn too"
+        ),
     )
     add(
         "--turns",
@@ -210,7 +213,7 @@ def signed(
             f"judge:{asked}",
             f"prompt:{version}-{digest}",
             *more,
-            f"sample:{args.conversations}x{args.turns}",
+            f"sample:{RULE}-{args.conversations}x{args.turns}",
             f"seed:{args.seed}",
             f"sampling:{json.dumps(own, sort_keys=True, separators=(',', ':'))}",
         )

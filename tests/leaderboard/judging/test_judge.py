@@ -23,7 +23,7 @@ from leaderboard.judging.dimensions import prompts, wording
 from leaderboard.judging.llm_judges import named_judges
 from leaderboard.judging.rating_columns import columns_of
 from leaderboard.judging.ratings import Rating, read_ratings
-from leaderboard.judging.sampling import sample, shares
+from leaderboard.judging.sampling import sample
 from leaderboard.judging.units import WHOLE, Unit, read_models
 from tests.support.judged_models import curt, gold, write_model
 from tests.support.llm_server import Act, fingerprint, llm_server
@@ -111,12 +111,6 @@ def units(count, stages, topics=("A", "B")):
         for c in range(count)
         for turn in range(len(stages))
     ]
-
-
-def test_shares_are_proportional_and_add_up():
-    assert shares({"a": 50, "b": 30, "c": 20}, 10) == {"a": 5, "b": 3, "c": 2}
-    assert shares({"a": 2, "b": 1}, 10) == {"a": 2, "b": 1}
-    assert sum(shares({"a": 7, "b": 7, "c": 7}, 10).values()) == 10
 
 
 def test_the_sample_is_stratified_seeded_and_depends_on_nothing_else():

@@ -498,7 +498,7 @@ def test_the_columns_have_missing_where_nothing_usable_came(answered):
     assert record["prompts"] == hashes and record["sample"] == {"csc_conv_ref": 8}
     digest = hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()[:8]
     signature = (
-        f"judge:openai:m1|prompt:1-{digest}|evidence:none|unit:reply|sample:100x1"
+        f"judge:openai:m1|prompt:1-{digest}|evidence:none|unit:reply|sample:2-100x1"
         f'|seed:0|sampling:{{"temperature":0}}'
     )
     assert record["signatures"] == [signature]
