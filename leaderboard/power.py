@@ -4,27 +4,27 @@ one conversation count less than one each.
   csc power --conversations 60 --turns 8 --rate 0.4 --icc 0.05
   csc power --difference 0.05 --turns 14 --rate 0.4 --icc 0.05 --correlation 0.5
   csc power --board board/ --metric csc_conv_ref/strategy_acc --difference 0.03
+  csc power --board board/ --rank org/model-a org/model-b
 
 Two models answer the same conversations and their difference is tested by the paired t test of `csc
 collect` (clusters - 1 degrees of freedom, two-sided). With --board the spread is measured: from the
-paired comparisons of one column (the median over pairs, or of --models). Without, it is assumed:
-accuracy --rate of both models, how alike their hits are on one turn (--correlation), and how alike
-the differences of one conversation's turns are (--icc). --comparisons K plans for the strictest
-step of Holm's correction over K comparisons.
+paired comparisons of one column (the median over pairs of models, or of --models; baselines only
+where they are named). --rank takes two models' measured difference too: how many conversations
+until these two can be ranked? Without a board the spread is assumed: accuracy --rate of both
+models, how alike their hits are on one turn (--correlation), and how alike the differences of one
+conversation's turns are (--icc). --comparisons K plans for the strictest step of Holm's correction
+over K comparisons.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
-from typing import TYPE_CHECKING
 
-from csc_tasks.arguments import check_known, check_share
-from csc_tasks.errors import DataError, SettingError, require
-
-if TYPE_CHECKING:
-    from leaderboard.board import Table
+from csc_tasks.arguments import check_share
+from csc_tasks.errors import SettingError, require
+from leaderboard.board import Comparison
+from leaderboard.measured_pairs import measured_pairs
 
 MOST = 10_000_000
 
@@ -82,7 +82,13 @@ def add_arguments(parser) -> None:
         "--models",
         nargs=2,
         metavar="MODEL",
-        help="two of its models, by slug or name (default: the median pair)",
+        help="two of its models, by slug or name (default: the median pair without baselines)",
+    )
+    parser.add_argument(
+        "--rank",
+        nargs=2,
+        metavar="MODEL",
+        help="two of its models: prints conversations needed to rank them",
     )
     parser.add_argument(
         "--alpha",
@@ -110,7 +116,15 @@ def add_arguments(parser) -> None:
 def main(args) -> None:
     require("scipy.special", "leaderboard", "csc power")
     _check(args)
-    spread, turns, source = _measured(args) if args.board else _assumed(args)
+    comparison = None
+    if args.board:
+        pairs = measured_pairs(args.board, args.table, args.metric, args.rank or args.models)
+        if pairs.shares:
+            _check_difference(args.difference)
+        spread, turns, source = pairs.spread, pairs.turns, pairs.source
+        comparison = pairs.comparisons[0] if args.rank else None
+    else:
+        spread, turns, source = _assumed(args)
     plan = Plan(spread, args.alpha / args.comparisons, args.power)
     print(source)
     if args.comparisons > 1:
@@ -118,28 +132,29 @@ def main(args) -> None:
             f"alpha {args.alpha} over {args.comparisons} comparisons: {plan.alpha:.5f} for the"
             " strictest one"
         )
+    if comparison:
+        print("\n".join(until_ranked(plan, comparison, args.rank)))
+    difference = comparison.difference if comparison else args.difference
     counts = [args.conversations] if args.conversations else []
-    if args.difference is not None:
-        needed = conversations_needed(plan, args.difference)
+    if difference is not None:
+        needed = conversations_needed(plan, difference)
         asked = math.ceil(needed * turns)
         print(
-            f"to detect {args.difference:.4f} with power {args.power}: {needed:,} conversations"
+            f"to detect {difference:.4f} with power {args.power}: {needed:,} conversations"
             f" (about {asked:,} turns)"
         )
         counts += [] if args.conversations is None else [needed]
-    for count in counts or (
-        [] if args.difference is not None else [30, 60, 100, 200, 500, 1000, 1855]
-    ):
+    for count in counts or ([] if difference is not None else [30, 60, 100, 200, 500, 1000, 1855]):
         detected = detectable_difference(plan, count)
         half = half_width(plan, count)
         print(
             f"{count:,} conversations: detectable difference {detected:.4f}, interval of a"
             f" difference -+ {half:.4f}"
         )
-        if args.difference is not None and count == args.conversations:
+        if difference is not None and count == args.conversations:
             print(
-                f"{count:,} conversations: power {achieved_power(plan, count, args.difference):.3f}"
-                f" for {args.difference:.4f}"
+                f"{count:,} conversations: power {achieved_power(plan, count, difference):.3f}"
+                f" for {difference:.4f}"
             )
 
 
@@ -180,15 +195,15 @@ def conversations_needed(plan: Plan, difference: float) -> int:
     """
     if difference == 0:
         raise SettingError(
-            "--difference 0: no number of conversations shows a difference that is not there"
+            "a difference of 0: no number of conversations shows a difference that is not there"
         )
     low, high = 1, 2
     while achieved_power(plan, high, difference) < plan.power:
         low, high = high, high * 2
         if high > MOST:
             raise SettingError(
-                f"--difference {difference}: more than {MOST:,} conversations would be needed;"
-                " choose a larger one"
+                f"a difference of {difference:g}: more than {MOST:,} conversations would be needed"
+                " to show it"
             )
     while high - low > 1:
         middle = (low + high) // 2
@@ -198,6 +213,33 @@ def conversations_needed(plan: Plan, difference: float) -> int:
             else (middle, high)
         )
     return high
+
+
+def until_ranked(plan: Plan, comparison: Comparison, models: Sequence[str]) -> list[str]:
+    """What two models' paired comparison says of when they can be ranked, in lines: whether they
+    are now, and what the ends of the interval of their difference would take.
+
+    Raises SettingError where they do not differ at all.
+    """
+    first, second = models
+    low, high, count = comparison.low, comparison.high, comparison.clusters
+    if not comparison.difference or low is None or high is None:
+        raise SettingError(
+            f"--rank {first} {second}: they do not differ on the {count:,} conversations of the"
+            " board, so no number of conversations can be named"
+        )
+    ranked = low > 0 or high < 0
+    lines = [
+        f"{first} minus {second}: {comparison.difference:+.4f} (95 % interval {low:+.4f} to"
+        f" {high:+.4f}, {count:,} conversations): they can{'' if ranked else 'not'} be ranked"
+        f" {'already' if ranked else 'yet'}",
+        f"{count:,} conversations: power"
+        f" {achieved_power(plan, count, comparison.difference):.3f} for that difference",
+    ]
+    near, far = sorted((low, high), key=abs)
+    fewest = conversations_needed(plan, far)
+    most = f"{conversations_needed(plan, near):,}" if ranked else "no bound, as it includes 0"
+    return [*lines, f"from the ends of that interval: {fewest:,} conversations to {most}"]
 
 
 def detectable_difference(plan: Plan, conversations: int) -> float:
@@ -259,67 +301,6 @@ def _assumed(args) -> tuple[float, float, str]:
     )
 
 
-def _measured(args) -> tuple[float, float, str]:
-    """(spread, turns a conversation, words) from the paired comparisons of a board's column."""
-    from leaderboard.folder import checked_board
-
-    board = checked_board(args.board)
-    check_known("--table", [args.table] if args.table else [], [t.id for t in board.tables])
-    given = [t for t in board.tables if args.table in (None, t.id)]
-    metric = args.metric or _usual(args.board, given)
-    check_known(
-        "--metric",
-        [metric],
-        sorted({c.key for t in given for c in t.columns if c.ranked or c.key == metric}),
-    )
-    tables = [t for t in given if metric in {c.key for c in t.columns}]
-    if len(tables) != 1:
-        raise DataError(
-            f"{args.board}: {metric} is in several tables; choose one with --table:"
-            f" {', '.join(t.id for t in tables)}"
-        )
-    if next(c.scale for c in tables[0].columns if c.key == metric) == 100:
-        _check_difference(args.difference)
-    slugs = {
-        name: model.slug for model in board.models.values() for name in (model.name, model.slug)
-    }
-    wanted = None
-    if args.models:
-        check_known("--models", args.models, sorted(slugs))
-        wanted = {slugs[name] for name in args.models}
-    pairs = [
-        (c.stderr, c.items, c.clusters)
-        for c in tables[0].comparisons
-        if c.column == metric and c.stderr and wanted in (None, {c.a, c.b})
-    ]
-    if not pairs:
-        raise DataError(
-            f"{args.board}: no paired comparison of {metric} to measure in; two models with"
-            " logged samples are needed"
-        )
-    spread = median(stderr * math.sqrt(clusters) for stderr, _, clusters in pairs)
-    turns = median(items / clusters for _, items, clusters in pairs)
-    who = " and ".join(args.models) if args.models else f"median of {len(pairs)} pairs"
-    return (
-        spread,
-        turns,
-        (
-            f"measured: {metric}, {who}, {turns:.1f} turns a conversation, spread {spread:.4f}"
-            " a conversation"
-        ),
-    )
-
-
-def _usual(folder: Path, tables: Sequence["Table"]) -> str:
-    """The column that the rows of the first table with a ranked one are put in order by."""
-    from leaderboard.columns import leading_column
-
-    columns = [column for table in tables if (column := leading_column(table.columns))]
-    if not columns:
-        raise DataError(f"{folder}: no ranked column; name one with --metric TASK/METRIC")
-    return columns[0].key
-
-
 def _check_difference(difference: float | None) -> None:
     """Raise SettingError for a difference of shares that is none: it is mostly meant in points."""
     check_share("--difference", None if difference is None else abs(difference), one=False)
@@ -337,6 +318,15 @@ def _check(args) -> None:
         raise SettingError(f"--conversations {args.conversations}: must be between 2 and {MOST:,}")
     if args.difference is not None and not math.isfinite(args.difference):
         raise SettingError(f"--difference {args.difference}: must be a number")
+    for name in ("models", "rank", "metric", "table"):
+        if getattr(args, name) and not args.board:
+            raise SettingError(f"--{name} is about a board; give --board DIR")
+    if args.rank and (args.models or args.difference is not None):
+        other = "--models" if args.models else "--difference"
+        raise SettingError(
+            f"--rank and {other}: --rank names the two models and takes their measured difference;"
+            " give one of them"
+        )
     if args.comparisons < 1:
         raise SettingError(f"--comparisons {args.comparisons}: must be at least 1")
     if args.alpha / args.comparisons >= args.power:

@@ -1,12 +1,13 @@
 """Sample sizes against statsmodels, a table everybody knows, and a simulation."""
 
+import json
+
 import numpy as np
 import pytest
 import scipy.stats
 from statsmodels.stats.power import TTestPower
 
 from csc_tasks.cli import main
-from csc_tasks.errors import DataError, SettingError
 from leaderboard.power import (
     Plan,
     achieved_power,
@@ -15,7 +16,7 @@ from leaderboard.power import (
     detectable_difference,
     half_width,
 )
-from tests.support.board_example import ADAPTER, BASE, write_example
+from tests.support.board_example import ADAPTER, AWKWARD, BASE, BIGRAM, write_example
 
 
 @pytest.mark.parametrize(
@@ -133,26 +134,97 @@ def test_what_cannot_be_planned_is_said(words, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_a_board_without_the_column(tmp_path):
-    from argparse import Namespace
-
-    from leaderboard.power import _measured
-
-    board = write_example(tmp_path / "board")
-    given = {
-        "board": board,
-        "table": None,
-        "models": None,
-        "metric": "csc_conv_ref/strategy_acc",
-        "difference": None,
-    }
-    with pytest.raises(SettingError, match=r"--difference 3: must be a share.*3 percent are 0\.03"):
-        _measured(Namespace(**given | {"difference": 3.0}))
-    with pytest.raises(
-        SettingError, match=r"--metric x/y: there is no such one.*csc_conv_ref/strategy_acc"
+def test_what_a_board_cannot_say(tmp_path, capsys):
+    board = str(write_example(tmp_path / "board"))
+    for words, message in (
+        (["--difference", "3"], "--difference 3: must be a share, at least 0 and below 1; 3 perc"),
+        (["--metric", "x/y"], "--metric x/y: there is no such one"),
+        (["--metric", "csc_conv_gen/strategy_acc"], "no paired comparison"),
+        (["--models", "nobody", BASE], "model nobody: there is no such one"),
+        (["--rank", BASE, "org/base-7b"], "are one model; name two"),
+        (["--rank", BASE, AWKWARD], f"between {BASE} and {AWKWARD} to measure in"),
+        (["--rank", BASE, ADAPTER, "--difference", "0.1"], "--rank and --difference"),
+        (["--rank", BASE, ADAPTER, "--models", BASE, ADAPTER], "--rank and --models"),
     ):
-        _measured(Namespace(**given | {"metric": "x/y"}))
-    with pytest.raises(DataError, match="no paired comparison"):
-        _measured(Namespace(**given | {"metric": "csc_conv_gen/strategy_acc"}))
-    with pytest.raises(SettingError, match="--models nobody: there is no such one"):
-        _measured(Namespace(**given | {"models": ["nobody", BASE]}))
+        assert main(["power", "--board", board, *words]) == 1
+        error = capsys.readouterr().err
+        assert message in error and error.count("\n") == 1
+    assert main(["power", "--rank", "a", "b", "--rate", "0.4", "--turns", "3"]) == 1
+    assert "--rank is about a board; give --board DIR" in capsys.readouterr().err
+
+
+def with_pairs(folder, pairs):
+    """The example's board with these comparisons (a, b, difference, SE, conversations) of one
+    column, 8 turns a conversation.
+    """
+    comparisons = [
+        {
+            "column": "csc_conv_ref/strategy_acc",
+            "a": a,
+            "b": b,
+            "difference": difference,
+            "stderr": stderr,
+            "low": difference - 2 * stderr,
+            "high": difference + 2 * stderr,
+            "p": 0.5,
+            "p_holm": 1.0,
+            "items": 8 * clusters,
+            "clusters": clusters,
+        }
+        for a, b, difference, stderr, clusters in pairs
+    ]
+    file = write_example(folder) / "board.json"
+    board = json.loads(file.read_text(encoding="utf-8"))
+    board["tables"][0]["comparisons"] = comparisons
+    file.write_text(json.dumps(board), encoding="utf-8")
+    return str(folder)
+
+
+def needed_by_statsmodels(effect):
+    return int(np.ceil(TTestPower().solve_power(effect, power=0.8, alpha=0.05)))
+
+
+def test_the_median_pair_is_one_of_models(tmp_path, capsys):
+    """Spreads 0.02 * sqrt(100) = 0.2 and 0.03 * 10 = 0.3 of models: the median is 0.25. Those with
+    the baseline, 0.9 and more, are wider and stay out.
+    """
+    models = [(ADAPTER, BASE, 0.1, 0.02, 100), (ADAPTER, AWKWARD, 0.2, 0.03, 100)]
+    weak = [(BIGRAM, other, 0.1, 0.09, 100) for other in (BASE, ADAPTER, AWKWARD)]
+    board = with_pairs(tmp_path / "board", [*models, *weak])
+    assert main(["power", "--board", board, "--difference", "0.03"]) == 0
+    out = capsys.readouterr().out
+    assert "median of 2 pairs, 3 with baselines left out" in out and "spread 0.2500" in out
+    assert f": {needed_by_statsmodels(0.03 / 0.25)} conversations" in out
+    # A baseline that is named is meant.
+    assert main(["power", "--board", board, "--models", BIGRAM, BASE]) == 0
+    assert "spread 0.9000" in capsys.readouterr().out
+    alone = with_pairs(tmp_path / "alone", weak)
+    assert main(["power", "--board", alone]) == 1
+    assert "all 3 paired comparisons are with baselines" in capsys.readouterr().err
+
+
+def test_how_many_conversations_until_two_can_be_ranked(tmp_path, capsys):
+    """SE 0.03 over 100 conversations: spread 0.3. Measured 0.04, interval -0.02 to 0.10."""
+    board = with_pairs(tmp_path / "board", [(BASE, ADAPTER, -0.04, 0.03, 100)])
+    assert main(["power", "--board", board, "--rank", ADAPTER, BASE]) == 0
+    out = capsys.readouterr().out
+    assert (
+        f"{ADAPTER} minus {BASE}: +0.0400 (95 % interval -0.0200 to +0.1000, 100 conversations):"
+        " they cannot be ranked yet" in out
+    )
+    now = TTestPower().power(0.04 / 0.3, 100, 0.05)
+    assert f"100 conversations: power {now:.3f} for that difference" in out
+    needed = needed_by_statsmodels(0.04 / 0.3)
+    assert f"power 0.8: {needed} conversations (about {8 * needed:,} turns)" in out
+    fewest = needed_by_statsmodels(0.1 / 0.3)
+    assert f"interval: {fewest} conversations to no bound, as it includes 0" in out
+    # Had it been 0.1 with the interval 0.04 to 0.16, they would be ranked already.
+    board = with_pairs(tmp_path / "apart", [(ADAPTER, BASE, 0.1, 0.03, 100)])
+    assert main(["power", "--board", board, "--rank", ADAPTER, BASE]) == 0
+    out = capsys.readouterr().out
+    assert "they can be ranked already" in out
+    fewest, most = needed_by_statsmodels(0.16 / 0.3), needed_by_statsmodels(0.04 / 0.3)
+    assert f"interval: {fewest} conversations to {most}\n" in out
+    board = with_pairs(tmp_path / "same", [(ADAPTER, BASE, 0.0, 0.03, 100)])
+    assert main(["power", "--board", board, "--rank", ADAPTER, BASE]) == 1
+    assert "they do not differ on the 100 conversations" in capsys.readouterr().err
