@@ -4,24 +4,30 @@
   csc baselines ORG/NAME --out results/
 
 majority   always the commonest strategy of the training split
-bigram     the strategy that most often follows the previous one in the training split; in generated
-           context its own previous one
+bigram     the strategy that most often follows the previous one
+position   the commonest at this turn's place, counted from the beginning of the conversation
+share      the commonest in this tenth of the dialogue, whose length no model is told
+customer   a logistic regression on the customer's last words
+combined   the same on the customer's last words, the previous strategy and the place
 echo       repeats the customer's last words; no strategy
 
-Counts are made per language on the corpus's training split (csconv/train, else rolecs/train, else
---train). Strategy baselines say nothing and are scored on strategies only; echo is scored on text
-only. Results are written in lm_eval's format, one folder per baseline.
+In generated context the previous strategy is a baseline's own choice. The strongest is named below
+the table: it is what a model has to beat.
+
+They are made per language from the corpus's training split (csconv/train, else rolecs/train, or
+what --train names), without the conversations that are scored. Strategy baselines say nothing and
+are scored on strategies only; echo is scored on text only. Results are written in lm_eval's format,
+one folder per baseline.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from csc_tasks import corpora
 from csc_tasks.arguments import CORPUS
 from csc_tasks.conversation import CUSTOMER, Conversation
 from csc_tasks.errors import DataError, MissingSplit
-from csc_tasks.framework import STRATEGY_IDS
 from csc_tasks.languages import languages
 from csc_tasks.metrics import METRICS, select
 from csc_tasks.prompts import Reply
@@ -30,10 +36,10 @@ from csc_tasks.records import answer_record, measure, turn_record
 from csc_tasks.runs.names import value_keys
 from csc_tasks.runs.task_record import ANSWERS, CONVERSATIONS, QUESTIONS, TURNS, shipped_in
 from csc_tasks.runs.writing import TaskResult, as_results, check_out, samples, write
+from leaderboard.baseline_models import START, Choose, moments, strategy_baselines
 
-START = ""
-Choose = Callable[[str, str], str]
-"""(language, previous strategy id or START) -> strategy id."""
+STRENGTH = "strategy_acc"
+"""What the strongest baseline has most of."""
 
 
 def add_arguments(parser) -> None:
@@ -68,6 +74,7 @@ def main(args) -> None:
         name: as_results(f"baseline/{name}", settings, results) for name, results in found.items()
     }
     print_table(tables)
+    print("\n".join(strongest_lines(tables)))
     for name, results in found.items() if args.out else ():
         logged = {result.task: samples(result) for result in results}
         print(f"wrote {write(args.out, tables[name], logged)}")
@@ -87,7 +94,7 @@ def baselines(
     """
     file = Path(corpus).expanduser()
     config = corpora.file_config(file) if file.is_file() else ""
-    found: dict[str, list[TaskResult]] = {"majority": [], "bigram": [], "echo": []}
+    found: dict[str, list[TaskResult]] = {}
     test, missing = _read(corpus, "csconv", revision) if config != "qa" else (None, None)
     questions, missing_questions = (
         _read(corpus, "qa", revision) if config != "csconv" else (None, None)
@@ -130,25 +137,31 @@ def _score_conversations(test: corpora.Corpus, train, revision, language, metric
         return
     if train is None and Path(test.name).expanduser().is_file():
         raise MissingSplit(f"{test.name}: one file has no training split; give --train CORPUS")
-    training = training_conversations(train or test.name, revision if train is None else None)
+    named = train or test.name
+    training = without(
+        training_conversations(named, revision if train is None else None), test.items, named
+    )
     if not any(item.scored_turns() for item in training):
         raise DataError(
-            f"{train or test.name}: no labelled supporter turn to count strategies in; give --train"
-            " CORPUS"
+            f"{named}: no labelled supporter turn to count strategies in; give --train CORPUS"
         )
-    majority, bigram = majority_of(training), bigram_of(training)
+    chosen_by = strategy_baselines(training)
     text = [metric for metric in select(metrics, "turn") if metric.of == "reply"]
     strategies = [metric for metric in METRICS.values() if metric.of == "strategy"]
     for task, about in shipped_in(CONVERSATIONS).items():
-        for name, choose in (("majority", majority), ("bigram", bigram)):
+        for name, choose in chosen_by.items():
             records = [
                 record
                 for item in conversations
                 for record in strategy_records(item, choose, about.generated)
             ]
-            found[name].append(_result(task, TURNS, test, conversations, records, strategies))
+            found.setdefault(name, []).append(
+                _result(task, TURNS, test, conversations, records, strategies)
+            )
         records = [record for item in conversations for record in echo_records(item)]
-        found["echo"].append(_result(task, TURNS, test, conversations, records, text))
+        found.setdefault("echo", []).append(
+            _result(task, TURNS, test, conversations, records, text)
+        )
 
 
 def _score_questions(questions: corpora.Corpus, language, metrics, found) -> None:
@@ -160,7 +173,9 @@ def _score_questions(questions: corpora.Corpus, language, metrics, found) -> Non
     ]
     answers = [metric for metric in select(metrics, "answer") if metric.of == "reply"]
     for task in shipped_in(QUESTIONS) if items else ():
-        found["echo"].append(_result(task, ANSWERS, questions, items, records, answers))
+        found.setdefault("echo", []).append(
+            _result(task, ANSWERS, questions, items, records, answers)
+        )
 
 
 def training_conversations(corpus: str, revision: str | None = None) -> Sequence[Conversation]:
@@ -173,34 +188,28 @@ def training_conversations(corpus: str, revision: str | None = None) -> Sequence
     raise MissingSplit(f"{missing} To count strategies elsewhere, give --train CORPUS.")
 
 
-def majority_of(training: Sequence[Conversation]) -> Choose:
-    """The commonest strategy of each language (ties: the earlier one in the table); a language
-    without training turns uses all of them.
+def without(
+    training: Sequence[Conversation], tested: Sequence[Conversation], name: str
+) -> Sequence[Conversation]:
+    """The training conversations, from the corpus `name`, that are not tested too, by id or by
+    content; says how many are left out. Raises DataError where all are.
     """
-    counts: dict[str, Counter] = defaultdict(Counter)
-    for conversation in training:
-        for turn in conversation.scored_turns():
-            counts[conversation.language][conversation.dialogue[turn].strategy] += 1
-            counts[""][conversation.dialogue[turn].strategy] += 1
-    return lambda language, previous: _commonest(counts.get(language) or counts[""])
-
-
-def bigram_of(training: Sequence[Conversation]) -> Choose:
-    """The strategy seen most often after the previous one, per language; after one never seen
-    there, the majority.
-    """
-    counts: dict[tuple, Counter] = defaultdict(Counter)
-    for conversation in training:
-        previous = START
-        for turn in conversation.scored_turns():
-            counts[conversation.language, previous][conversation.dialogue[turn].strategy] += 1
-            previous = conversation.dialogue[turn].strategy
-    majority = majority_of(training)
-    return lambda language, previous: (
-        _commonest(counts[language, previous])
-        if (language, previous) in counts
-        else majority(language, previous)
-    )
+    ids = {item.conversation_id for item in tested}
+    contents = {item.dialogue for item in tested}
+    apart = [
+        item
+        for item in training
+        if item.conversation_id not in ids and item.dialogue not in contents
+    ]
+    left_out = len(training) - len(apart)
+    if not apart:
+        raise DataError(
+            f"{name}: all {left_out:,} training conversations are scored too; give --train CORPUS"
+            " with others"
+        )
+    if left_out:
+        print(f"{left_out:,} training conversations are scored too and left out")
+    return apart
 
 
 def strategy_records(conversation: Conversation, choose: Choose, own: bool) -> list[dict]:
@@ -208,10 +217,10 @@ def strategy_records(conversation: Conversation, choose: Choose, own: bool) -> l
     gold one.
     """
     records, previous = [], START
-    for turn in conversation.scored_turns():
-        chosen = choose(conversation.language, previous)
+    for turn, moment in moments(conversation):
+        chosen = choose(replace(moment, previous=previous) if own else moment)
         records.append(turn_record(conversation, turn, Reply(chosen, ""), None, None))
-        previous = chosen if own else conversation.dialogue[turn].strategy
+        previous = chosen
     return records
 
 
@@ -241,6 +250,21 @@ def print_table(tables: Mapping[str, Mapping]) -> None:
                 print(f"|{name}|{task}|{metric}|{_shown(value)}|{_shown(error)}|")
 
 
+def strongest_lines(tables: Mapping[str, Mapping]) -> list[str]:
+    """A line per task: the baseline with the highest strategy accuracy, the first of several."""
+    values: dict[str, dict[str, float]] = {}
+    for name, table in tables.items():
+        for task, numbers in table["results"].items():
+            value = numbers.get(value_keys(STRENGTH)[0])
+            if isinstance(value, float):
+                values.setdefault(task, {})[name] = value
+    return [
+        f"strongest in {task} by {STRENGTH}: {max(own, key=own.__getitem__)}"
+        f" ({max(own.values()):.4f})"
+        for task, own in values.items()
+    ]
+
+
 def _result(
     task: str,
     unit: str,
@@ -261,10 +285,6 @@ def _result(
 
 def _shown(number: float | str) -> str:
     return number if isinstance(number, str) else f"{number:.4f}"
-
-
-def _commonest(counts: Counter) -> str:
-    return max(STRATEGY_IDS, key=lambda strategy: (counts[strategy], -STRATEGY_IDS.index(strategy)))
 
 
 if __name__ == "__main__":

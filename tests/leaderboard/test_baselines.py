@@ -12,7 +12,8 @@ from csc_tasks.conversation import Conversation, Turn
 from csc_tasks.errors import MissingSplit
 from csc_tasks.runs.finding import find_samples
 from csc_tasks.runs.samples_file import read_run
-from leaderboard.baselines import baselines
+from leaderboard.baseline_models import strategy_baselines
+from leaderboard.baselines import baselines, strategy_records
 from tests.support.fakes import write_corpus
 
 
@@ -103,13 +104,18 @@ def test_the_demo_by_another_route():
                     chosen = {b for (a, b), count in pairs.items() if a == before and count == best}
                     # Ties go to the earlier strategy of the table.
                     hits, total = hits + (gold == min(chosen, key=ORDER.index)), total + 1
-    found = baselines("demo")["bigram"][0]
-    value = (
-        found.columns["strategy_acc"]
-        .estimate([record["conversation_id"] for record in found.records])
-        .value
-    )
-    assert value == pytest.approx(hits / total)
+    choose = strategy_baselines(train)["bigram"]
+    right = {
+        own: [
+            record["strategy"] == record["gold_strategy"]
+            for conversation in test
+            for record in strategy_records(conversation, choose, own)
+        ]
+        for own in (False, True)
+    }
+    assert (sum(right[False]), len(right[False])) == (hits, total)
+    # The published 0.465 and 0.330 of 525 turns.
+    assert (sum(right[False]), sum(right[True]), total) == (244, 173, 525)
 
 
 def test_files_are_read_like_lm_evals_own(corpus, tmp_path, capsys):
@@ -119,9 +125,8 @@ def test_files_are_read_like_lm_evals_own(corpus, tmp_path, capsys):
     assert "|bigram|csc_conv_ref|strategy_acc|0.6667|" in capsys.readouterr().out
     files = sorted((tmp_path / "out").rglob("results_*.json"))
     assert [file.parent.name for file in files] == [
-        "baseline__bigram",
-        "baseline__echo",
-        "baseline__majority",
+        f"baseline__{name}"
+        for name in ("bigram", "combined", "customer", "echo", "majority", "position", "share")
     ]
     table = make_table(json.loads(files[0].read_text(encoding="utf-8")))
     assert "strategy_acc" in table and "0.6667" in table
