@@ -14,9 +14,9 @@ customer and judge (writer and judge with `--roles none`).
 
 Every request is in the journal: a build that was stopped or killed, be it in the middle of a
 conversation, goes on by the same command and asks nothing twice. The baselines of Table 7: `--roles
-no-assistant` (the supporter chooses its strategies itself) and `--roles none --examples FILE` (one
-request per conversation, with examples). `--limit` keeps that many conversations: a larger limit
-only adds to them.
+no-assistant` (the supporter chooses its strategies itself) and `--roles none --examples CORPUS`
+(one request per conversation, with examples from the training splits of a corpus). `--limit` keeps
+that many conversations: a larger limit only adds to them.
 """
 
 import asyncio
@@ -29,13 +29,13 @@ from dataclasses import dataclass, field
 from builders import runner
 from builders.cards.render import Card, count_lines
 from builders.cards.rolecs import card
+from builders.rolecs.examples import examples_from
 from builders.rolecs.filters import bounds
 from builders.rolecs.maker import PROMPTS, Maker
 from builders.rolecs.pool import Profile, read_pool
 from builders.rolecs.roles import STAGES, Pair
 from builders.wording import prompt_hashes
 from csc_tasks.conversation import Conversation, content_id
-from csc_tasks.corpora import load
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.framework import TOPICS
 from csc_tasks.languages.labels import topic_names
@@ -78,7 +78,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     add(
         "--examples",
         metavar="CORPUS",
-        help="for --roles none: labelled conversations to show as examples: their csconv/test",
+        help=(
+            "for --roles none: labelled conversations to show as examples: the training splits of a"
+            " dataset folder, a Hub id or demo"
+        ),
     )
     add(
         "--shots",
@@ -198,20 +201,10 @@ def chosen_examples(args: Namespace, languages: Sequence[str]) -> dict[str, list
             raise SettingError("--examples belongs to --roles none; the other roles need none")
         return {}
     if not args.examples:
-        raise SettingError("--roles none needs --examples FILE: labelled conversations to show")
+        raise SettingError("--roles none needs --examples CORPUS: labelled conversations to show")
     if args.shots < 1:
         raise SettingError(f"--shots {args.shots}: at least 1")
-    labelled = [item for item in load(args.examples, "csconv", "test").items if item.scored_turns()]
-    chosen = {
-        language: [item for item in labelled if item.language == language][: args.shots]
-        for language in languages
-    }
-    if missing := [language for language, examples in chosen.items() if not examples]:
-        raise SettingError(
-            f"{args.examples} holds no labelled conversation in {missing[0]!r} to show as an"
-            " example"
-        )
-    return chosen
+    return examples_from(args.examples, languages, args.shots)
 
 
 @dataclass(slots=True)

@@ -254,7 +254,7 @@ def test_the_stand_in_chooses_worse_without_an_assistant_and_worst_without_roles
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--roles", "none"], "--roles none needs --examples FILE"),
+        (["--roles", "none"], "--roles none needs --examples CORPUS"),
         (["--examples", "demo"], "--examples belongs to --roles none"),
         (["--roles", "none", "--examples", "demo", "--shots", "0"], "--shots 0: at least 1"),
         (["--topics", "Complaints"], "there is no topic 'Complaints'"),
