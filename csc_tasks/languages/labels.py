@@ -13,6 +13,8 @@ from csc_tasks.languages import language, languages
 
 CARDS = "en"
 """The language that dataset cards, tables and pages are written in."""
+OTHER_SPELLINGS = {"其他": "其它"}
+"""How a name is also written -> the name."""
 _NUMBERED = re.compile(
     r"((?:策略|strategy)\s*)?(\d{1,4})(?!\d)\s*(?:[:：.、]\s*)?(.*)", re.IGNORECASE | re.DOTALL
 )
@@ -55,10 +57,13 @@ def find_strategy(label: str, ids: bool = True, code: str | None = None) -> Stra
     """The strategy `label` names, or None.
 
     Read are the names in any case (of all languages; with `code`, of those in `read_together`),
-    `策略5 情感管理`, `策略5: 情感管理`, `5. 情感管理`, `策略5`, and, when `ids` is true, the ids
-    exactly as written in the table. A number that contradicts its name names nothing.
+    `策略5 情感管理`, `策略5: 情感管理`, `5. 情感管理`, `策略5`, `其他` for `其它`, and, when `ids`
+    is true, the ids exactly as written in the table. A number that contradicts its name names
+    nothing.
     """
     text = " ".join(label.split())
+    for spelling, name in OTHER_SPELLINGS.items():
+        text = text.replace(spelling, name)
     numbered = _NUMBERED.fullmatch(text)
     if numbered:
         word, number, name = numbered.groups()

@@ -16,7 +16,12 @@ from functools import cache
 
 from csc_tasks.framework import BY_ID, STRATEGIES, Strategy
 from csc_tasks.languages import language
-from csc_tasks.languages.labels import find_strategy, read_together, strategy_name
+from csc_tasks.languages.labels import (
+    OTHER_SPELLINGS,
+    find_strategy,
+    read_together,
+    strategy_name,
+)
 from csc_tasks.thinking import Thinking, separate
 
 # Every repetition has a bound: a reply of any length is read in time that is linear in its length.
@@ -25,7 +30,6 @@ _BRACKETED = r"[\[【［]([^\[\]【】［］\n]{1,60})[\]】］]"
 _TAG = re.compile(rf"{_BRACKETED}{_SPACE}[:：]?")
 _ANY_TAG = re.compile(_BRACKETED)
 
-_OTHER_SPELLINGS = {"其他": "其它"}
 _WORD = r"(?:策略|strategy)"
 _AFTER_NUMBER = rf"(?!\d){_SPACE}(?:[:：.、]{_SPACE})?"
 _END = r"[^\S\n]{0,20}(?:[:：]|\n|$)"
@@ -83,7 +87,7 @@ class _Patterns:
 def _patterns(code: str | None) -> _Patterns:
     codes = read_together(code)
     own = [strategy_name(s.id, other) for s in STRATEGIES for other in codes] + list(
-        _OTHER_SPELLINGS
+        OTHER_SPELLINGS
     )
     names = "|".join(
         sorted(
@@ -167,8 +171,6 @@ def _strategy(label: str | None, its: _Patterns, ids: bool = True) -> Strategy |
     label = label.strip()
     if field := _STRATEGY_FIELD.match(label):
         label = label[field.end() :]
-    for spelling, name in _OTHER_SPELLINGS.items():
-        label = label.replace(spelling, name)
     return find_strategy(label, ids, its.code)
 
 

@@ -145,6 +145,12 @@ def test_what_names_a_strategy(s):
         assert find_strategy(label, ids=False) is (None if label == s.id != en else s), label
 
 
+@pytest.mark.parametrize("label", ["其他", "策略12 其他", "策略12：其他", "12. 其他", " 其他 "])
+def test_others_is_written_with_either_character(label):
+    assert strategy(label).id == strategy(label.replace("他", "它")).id == "Others"
+    assert find_strategy(label.replace("12", "5")) is (None if "12" in label else strategy("其它"))
+
+
 @pytest.mark.parametrize(
     "label",
     [
@@ -193,7 +199,7 @@ def test_what_names_none(label):
         ("emotional managment", "Emotional Management"),
         ("Info Delivery", "Information Delivery"),
         ("gtt", "GT"),
-        ("其他", "其它"),
+        ("其他的", "其它"),
         ("Other", "Others"),
     ],
 )
