@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from csc_tasks.corpora.bad_rows import BAD_ROWS
 from csc_tasks.errors import SettingError
 from csc_tasks.languages import languages
 from csc_tasks.metrics import LearnedSettings
@@ -47,6 +48,7 @@ class Settings:
     qa_corpus: str = PUBLISHED_QA_CORPUS
     revision: str | None = None
     qa_revision: str | None = None
+    bad_rows: str = BAD_ROWS[0]
     metrics: str = "overlap"
     prompt: str = "single"
     language: str | None = None
@@ -73,6 +75,7 @@ class Settings:
             ("language", (None, *languages())),
             ("qa_reference", REFERENCES),
             ("play", PLAYS),
+            ("bad_rows", BAD_ROWS),
         ):
             if getattr(self, name) not in allowed:
                 choices = ", ".join(value for value in allowed if value)
@@ -125,6 +128,10 @@ HELP = {
     "qa_corpus": "questions: `demo`, a folder, a file or a Hub id",
     "revision": "commit, tag or branch of a Hub `csc_corpus`",
     "qa_revision": "commit, tag or branch of a Hub `csc_qa_corpus`",
+    "bad_rows": (
+        "rows of the corpus that cannot be read: `error` (the run stops and names them) or `drop`"
+        " (they are left out, named and counted in the results)"
+    ),
     "metrics": "`overlap`, `all`, or a comma-separated list of metric names",
     "prompt": (
         "`single` (one prompt, as in the paper) or `chat` (system message, then the turns as"

@@ -26,7 +26,7 @@ BUILT_ON = {
     "shapes": ["languages"],
     "conversation": ["shapes"],
     "question": ["conversation"],
-    "settings": ["prompts", "metrics"],
+    "settings": ["prompts", "metrics", "corpora"],
     "corpora": ["question", "reading", "compat"],
     "thinking": [],
     "prompts": ["question", "compat", "thinking"],

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from csc_tasks import shapes
 from csc_tasks.conversation import Conversation
+from csc_tasks.corpora.bad_rows import BadRows
 from csc_tasks.corpora.files import (
     CONFIGS,
     SPLITS,
@@ -57,6 +58,7 @@ class Corpus:
 
     `revision` is the resolved commit of a Hub repository, else None. `content_hash` identifies the
     items whatever file they came in. `counts` holds what reading did to them, by reason.
+    `left_out` says what is wrong with each row that was left out because it cannot be read.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Corpus:
     revision: str | None
     content_hash: str
     counts: Mapping[str, int]
+    left_out: tuple[str, ...] = ()
 
     @property
     def languages(self) -> list[str]:
@@ -83,13 +86,20 @@ class Corpus:
         )
 
 
-def load(name: str, config: str, split: str, revision: str | None = None) -> Corpus:
+def load(
+    name: str,
+    config: str,
+    split: str,
+    revision: str | None = None,
+    bad_rows: str | None = None,
+) -> Corpus:
     """Read one split of a corpus.
 
     name: `demo`, a folder, a file, or a Hub dataset id (optionally `ORG/NAME@REVISION`). config:
-    csconv, rolecs, qa or qa_<variant>. Raises DataError that names file and row, or, when there is
-    no such split, says what there is; SettingError for a revision of something that is not on the
-    Hub.
+    csconv, rolecs, qa or qa_<variant>. bad_rows: "drop" leaves rows out that cannot be read, and
+    counts them; "error" and None do not, None where the user has no such choice. Raises DataError
+    that names file and rows, all of them up to 20, or, when there is no such split, says what there
+    is; SettingError for a revision of something that is not on the Hub.
     """
     if revision and (name == "demo" or os.path.exists(os.path.expanduser(name))):
         raise SettingError(
@@ -108,19 +118,41 @@ def load(name: str, config: str, split: str, revision: str | None = None) -> Cor
         listed = relative_files(root)
         files = [root / file for file in one_set(name, listed, config, split)]
     counts: Counter[str] = Counter()
+    bad = BadRows()
     read = read_question if config.startswith("qa") else read_conversation
     rows: list[tuple[Mapping[str, Any], str]] = []
     for file in files:
         shown = name if root.is_file() else f"{name} {file.relative_to(root).as_posix()}"
-        rows += [(row, f"{shown} row {number}") for number, row in rows_of(file, shown)]
-    placed: list[tuple[Item, str]] = [
-        (read(row, where, config, counts), where) for row, where in _with_languages(rows, counts)
-    ]
-    if not placed:
+        for number, row in rows_of(file, shown):
+            where = bad.place(f"{shown} row {number}")
+            if isinstance(row, DataError):
+                bad.add(where, row)
+            else:
+                rows.append((row, where))
+    placed: list[tuple[Item, str]] = []
+    for row, where in _with_languages(rows, counts, bad):
+        changes: Counter[str] = Counter()
+        try:
+            placed.append((read(row, where, config, changes), where))
+        except DataError as error:
+            bad.add(where, error)
+        else:
+            counts.update(changes)
+    items = sorted(_with_unique_ids(placed, counts, bad), key=_order)
+    left_out = bad.settle(name, bad_rows, len(items), counts)
+    if not items:
         what = "the file" if root.is_file() else f"{config}/{split}"
         raise DataError(f"{name}: {what} has no rows ({', '.join(file.name for file in files)})")
-    items = sorted(_with_unique_ids(placed, counts), key=_order)
-    return Corpus(name, config, split, tuple(items), commit, content_hash(items), dict(counts))
+    return Corpus(
+        name,
+        config,
+        split,
+        tuple(items),
+        commit,
+        content_hash(items),
+        dict(counts),
+        tuple(left_out),
+    )
 
 
 def file_config(file: Path) -> str:
@@ -128,6 +160,8 @@ def file_config(file: Path) -> str:
     conversations of any kind.
     """
     first = next(rows_of(file, str(file)), (0, {}))[1]
+    if isinstance(first, DataError):
+        raise first
     return "qa" if "client_question" in first else "csconv"
 
 
@@ -156,23 +190,37 @@ def content_hash(items: Iterable[HasRow]) -> str:
 
 
 def _with_languages(
-    rows: list[tuple[Mapping[str, Any], str]], counts: Counter[str]
+    rows: list[tuple[Mapping[str, Any], str]], counts: Counter[str], bad: BadRows
 ) -> list[tuple[Mapping[str, Any], str]]:
     """The rows (row, where), each with a language: the one it declares, else the one that its text
-    is in.
+    is in. Those without a text that can be read, or in no language of ours, are bad.
     """
     # A row without a text is refused where it is read.
-    silent = [
-        i
-        for i, (row, _) in enumerate(rows)
+    silent = {
+        where
+        for row, where in rows
         if not row.get("language") and ("client_question" in row or shapes.turns_key(row))
-    ]
+    }
     named = [row.get("language") for row, _ in rows]
     declared = Counter(name for name in named if isinstance(name, str) and name)
-    texts = [(rows[i][1], text_of_row(*rows[i])) for i in silent]
-    for i, code in zip(silent, settle(texts, declared, counts), strict=True):
-        rows[i] = ({**rows[i][0], "language": code}, rows[i][1])
-    return rows
+    texts: list[tuple[str, str]] = []
+    for row, where in rows:
+        if where in silent:
+            try:
+                texts.append((where, text_of_row(row, where)))
+            except DataError as error:
+                bad.add(where, error)
+    codes: dict[str, str] = {}
+    for (where, _), code in zip(texts, settle(texts, declared, counts), strict=True):
+        if isinstance(code, DataError):
+            bad.add(where, code)
+        else:
+            codes[where] = code
+    return [
+        ({**row, "language": codes[where]} if where in codes else row, where)
+        for row, where in rows
+        if where in codes or where not in silent
+    ]
 
 
 def _key(item: Item) -> str:
@@ -187,9 +235,11 @@ def _order(item: Item) -> tuple[str, str]:
     return hashlib.sha256(_key(item).encode()).hexdigest(), _key(item)
 
 
-def _with_unique_ids(placed: Sequence[tuple[Item, str]], counts: Counter[str]) -> Iterator[Item]:
+def _with_unique_ids(
+    placed: Sequence[tuple[Item, str]], counts: Counter[str], bad: BadRows
+) -> Iterator[Item]:
     """Rows that share an id would be one cluster twice over: identical content is numbered on,
-    differing content is an error.
+    differing content is bad.
     """
     taken = {item.conversation_id for item, _ in placed}
     first: dict[str, tuple[Item, str]] = {}
@@ -199,10 +249,12 @@ def _with_unique_ids(placed: Sequence[tuple[Item, str]], counts: Counter[str]) -
             yield item
             continue
         if item != original:
-            raise DataError(
+            text = (
                 f"{where}: the id {_key(item)!r} stands for another row too, {there}; ids must be"
                 " unique"
             )
+            bad.add(where, DataError(text))
+            continue
         names = (f"{item.conversation_id}-{number}" for number in itertools.count(2))
         numbered = next(name for name in names if name not in taken)
         taken.add(numbered)

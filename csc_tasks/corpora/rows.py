@@ -14,9 +14,15 @@ from csc_tasks.reading import read_text
 _LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def rows_of(file: Path, shown: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+Numbered = tuple[int, Mapping[str, Any] | DataError]
+
+
+def rows_of(file: Path, shown: str) -> Iterator[Numbered]:
     """Rows of a parquet file, a CSV file, a JSON array or JSON lines, numbered from 1 (JSON lines
-    by line). `shown` opens every error.
+    by line); an error in place of one that is no row. `shown` opens every error.
+
+    Raises DataError for a file that is broken as a whole, which a broken line of JSON is too: what
+    it cuts off is not known.
     """
     if file.suffix == ".parquet":
         import pyarrow.parquet
@@ -35,23 +41,26 @@ def rows_of(file: Path, shown: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     read = _json_array if text.lstrip().startswith("[") else _json_lines
     for number, row in read(text, shown):
         if not isinstance(row, Mapping):
-            raise DataError(f"{shown} row {number}: found {row!r:.80}; a row is a JSON object")
-        if escaped:
-            _refuse_lone_surrogates(row, f"{shown} row {number}")
-        yield number, row
+            problem = f"{shown} row {number}: found {row!r:.80}; a row is a JSON object"
+            yield number, DataError(problem)
+            continue
+        broken = _lone_surrogate(row, f"{shown} row {number}") if escaped else None
+        yield number, broken or row
 
 
-def _csv_rows(text: str, shown: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _csv_rows(text: str, shown: str) -> Iterator[Numbered]:
     # The default limit of 128 KiB a field is shorter than some histories.
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     for number, row in enumerate(csv.DictReader(io.StringIO(text, newline=""), restkey=""), 1):
         if "" in row:
             header = ", ".join(filter(None, row))
-            raise DataError(
+            error = (
                 f"{shown} row {number}: more fields than the header names ({header}); quote fields"
                 " that hold commas"
             )
-        yield number, row
+            yield number, DataError(error)
+        else:
+            yield number, row
 
 
 def _json_array(text: str, shown: str) -> Iterable[tuple[int, object]]:
@@ -77,11 +86,12 @@ def _json_lines(text: str, shown: str) -> Iterator[tuple[int, object]]:
                 ) from None
 
 
-def _refuse_lone_surrogates(row: Mapping[str, Any], where: str) -> None:
+def _lone_surrogate(row: Mapping[str, Any], where: str) -> DataError | None:
     try:
         json.dumps(row, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         surrogate = f"\\u{ord(error.object[error.start]):04x}"
-        raise DataError(
+        return DataError(
             f"{where}: holds a lone surrogate ({surrogate} without its other half); mend the text"
-        ) from None
+        )
+    return None

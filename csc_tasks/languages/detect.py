@@ -64,27 +64,30 @@ def in_another_language(text: str, code: str) -> bool:
 
 def settle(
     rows: Sequence[tuple[str, str]], declared: Counter[str], counts: Counter[str]
-) -> list[str]:
+) -> list[str | DataError]:
     """The languages of rows that declare none: `rows` are (where, text), `declared` counts the
-    languages of the other rows.
+    languages of the other rows. For a row in a language that the project does not have, a DataError
+    that names the row.
 
-    Adds to `counts` how many took the corpus' most frequent language. Raises DataError that names
-    the row, for one in a language that the project does not have, and where nothing in the corpus
-    says what a short row is in.
+    Adds to `counts` how many took the corpus' most frequent language. Raises DataError where
+    nothing in the corpus says what a short row is in.
     """
     guesses = [detect(text) for _, text in rows]
-    for (where, text), guess in zip(rows, guesses, strict=True):
-        if guess is not None and guess not in languages():
-            raise DataError(
-                f"{where}: no language is declared, and the text looks like {guess!r}"
-                f" ({' '.join(text.split())[:60]!r}); there are {', '.join(languages())}. If it is"
-                " one of them, give the rows a `language`; else add a folder for it"
-                f" ({OWN_FOLDERS})"
-            )
-    sure = [guess for guess in guesses if guess is not None]
-    unsure = len(guesses) - len(sure)
+    settled: list[str | DataError | None] = [
+        DataError(
+            f"{where}: no language is declared, and the text looks like {guess!r}"
+            f" ({' '.join(text.split())[:60]!r}); there are {', '.join(languages())}. If it is"
+            " one of them, give the rows a `language`; else add a folder for it"
+            f" ({OWN_FOLDERS})"
+        )
+        if guess is not None and guess not in languages()
+        else guess
+        for (where, text), guess in zip(rows, guesses, strict=True)
+    ]
+    sure = [one for one in settled if isinstance(one, str)]
+    unsure = settled.count(None)
     if not unsure:
-        return sure
+        return [one for one in settled if one is not None]
     known = declared + Counter(sure)
     # Where no row tells by itself, all of them together may.
     together = None if known else detect(" ".join(text for _, text in rows))
@@ -97,4 +100,4 @@ def settle(
             f" add a folder for theirs ({OWN_FOLDERS})"
         )
     counts["languages taken from most of the corpus (too short or mixed to tell)"] += unsure
-    return [guess or most for guess in guesses]
+    return [most if one is None else one for one in settled]

@@ -37,7 +37,8 @@ class ConversationTask(SupportTask[Conversation, TurnPrompt]):
         return CHOICE if self.REQUEST is play.CHOOSE else self.VARIANT
 
     def read_corpus(self) -> corpora.Corpus:
-        return corpora.load(self.settings.corpus, "csconv", "test", self.settings.revision)
+        its = self.settings
+        return corpora.load(its.corpus, "csconv", "test", its.revision, its.bad_rows)
 
     def keep(self, items: list[Conversation]) -> list[Conversation]:
         labelled = [item for item in items if item.scored_turns()]

@@ -25,8 +25,9 @@ class QuestionTask(SupportTask[Question, AnswerPrompt]):
         return self.STAGE or self.CONTEXT
 
     def read_corpus(self) -> corpora.Corpus:
-        config = f"qa_{self.settings.qa_variant}" if self.settings.qa_variant else "qa"
-        return corpora.load(self.settings.qa_corpus, config, "test", self.settings.qa_revision)
+        its = self.settings
+        config = f"qa_{its.qa_variant}" if its.qa_variant else "qa"
+        return corpora.load(its.qa_corpus, config, "test", its.qa_revision, its.bad_rows)
 
     def keep(self, items: list[Question]) -> list[Question]:
         unanswered = [

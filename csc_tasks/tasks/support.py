@@ -12,6 +12,7 @@ from lm_eval.api.task import ConfigurableTask
 
 from csc_tasks import adapter, corpora, play
 from csc_tasks.conversation import Conversation, content_id
+from csc_tasks.corpora.bad_rows import shown
 from csc_tasks.documents import Documents, document_key
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import Metric, select
@@ -115,6 +116,8 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
         """Read the corpus; documents are its rows in sha256(id) order."""
         self.corpus = self.read_corpus()
         log.info(self.corpus.summary())
+        for problem in shown(self.corpus.left_out):
+            log.warning("left out: %s", problem)
         items = [
             item for item in self.corpus.items if self.settings.language in (None, item.language)
         ]

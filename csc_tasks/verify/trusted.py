@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from csc_tasks import corpora
+from csc_tasks.corpora.bad_rows import LEFT_OUT
 from csc_tasks.errors import MissingSplit, SettingError
 from csc_tasks.verify.manifest import Entry, Manifest, entry_of, is_manifest, read_manifest
 
@@ -109,10 +110,12 @@ class _Kept:
         if file.is_file() and corpora.file_config(file) != config.partition("_")[0]:
             return None
         try:
-            corpus = corpora.load(self.name, config, split)
+            # What cannot be read was asked of nobody.
+            corpus = corpora.load(self.name, config, split, bad_rows="drop")
         except MissingSplit:
             return None
-        return Held(corpus.name, tuple(map(entry_of, corpus.items)))
+        left_out = f" ({len(corpus.left_out):,} {LEFT_OUT})" if corpus.left_out else ""
+        return Held(f"{corpus.name}{left_out}", tuple(map(entry_of, corpus.items)))
 
 
 _demo = _Kept(DEMO)

@@ -35,6 +35,7 @@ def test_every_setting_says_what_it_takes():
 
 # A value other than the default for every setting, as text.
 VALUES = dict.fromkeys(KEYS, "demo") | {
+    "bad_rows": "drop",
     "prompt": "chat",
     "language": "zh",
     "subset": "25",
