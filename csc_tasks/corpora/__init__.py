@@ -47,6 +47,8 @@ __all__ = [
 ]
 
 Item = Conversation | Question
+Placed = tuple[Mapping[str, Any], str]
+"""A row, and where it stands (the words that open an error about it)."""
 
 DEMO_DIR = Path(__file__).resolve().parents[1] / "demo"
 
@@ -117,10 +119,8 @@ def load(
     else:
         listed = relative_files(root)
         files = [root / file for file in one_set(name, listed, config, split)]
-    counts: Counter[str] = Counter()
     bad = BadRows()
-    read = read_question if config.startswith("qa") else read_conversation
-    rows: list[tuple[Mapping[str, Any], str]] = []
+    rows: list[Placed] = []
     for file in files:
         shown = name if root.is_file() else f"{name} {file.relative_to(root).as_posix()}"
         for number, row in rows_of(file, shown):
@@ -129,16 +129,12 @@ def load(
                 bad.add(where, row)
             else:
                 rows.append((row, where))
-    placed: list[tuple[Item, str]] = []
-    for row, where in _with_languages(rows, counts, bad):
-        changes: Counter[str] = Counter()
-        try:
-            placed.append((read(row, where, config, changes), where))
-        except DataError as error:
-            bad.add(where, error)
-        else:
-            counts.update(changes)
-    items = sorted(_with_unique_ids(placed, counts, bad), key=_order)
+    items, counts = _items_of(rows, config, bad)
+    if bad_rows == "drop":
+        # Again without the bad ones, until none is met: they have no say in the others' language.
+        while len(readable := [placed for placed in rows if placed[1] not in bad]) < len(rows):
+            rows = readable
+            items, counts = _items_of(rows, config, bad)
     left_out = bad.settle(name, bad_rows, len(items), counts)
     if not items:
         what = "the file" if root.is_file() else f"{config}/{split}"
@@ -189,9 +185,22 @@ def content_hash(items: Iterable[HasRow]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _with_languages(
-    rows: list[tuple[Mapping[str, Any], str]], counts: Counter[str], bad: BadRows
-) -> list[tuple[Mapping[str, Any], str]]:
+def _items_of(rows: Sequence[Placed], config: str, bad: BadRows) -> tuple[list[Item], Counter[str]]:
+    """The items of these rows in sha256(id) order, and what was done to them; rows that are none go
+    to `bad`.
+    """
+    counts: Counter[str] = Counter()
+    read = read_question if config.startswith("qa") else read_conversation
+    placed: list[tuple[Item, str]] = []
+    for row, where in _with_languages(rows, counts, bad):
+        try:
+            placed.append((read(row, where, config, counts), where))
+        except DataError as error:
+            bad.add(where, error)
+    return sorted(_with_unique_ids(placed, counts, bad), key=_order), counts
+
+
+def _with_languages(rows: Sequence[Placed], counts: Counter[str], bad: BadRows) -> list[Placed]:
     """The rows (row, where), each with a language: the one it declares, else the one that its text
     is in. Those without a text that can be read, or in no language of ours, are bad.
     """

@@ -28,6 +28,9 @@ class BadRows:
     def add(self, where: str, error: DataError) -> None:
         self._errors.setdefault(where, error)
 
+    def __contains__(self, where: object) -> bool:
+        return where in self._errors
+
     def settle(self, name: str, how: str | None, left: int, counts: Counter[str]) -> list[str]:
         """What is wrong with each row that is left out, after counting them. how: of BAD_ROWS, or
         None where nobody can choose. left: rows that can be read.
