@@ -71,7 +71,7 @@ def reach(models: Sequence[str], seconds: float) -> Iterator[Finding]:
                 f"set {key.upper()} to demo or a folder",
             )
         else:
-            yield _local(key, name, config)
+            yield _local(key, name, config, settings.bad_rows)
     for name in models:
         if name in asked:
             yield _fetched(
@@ -240,9 +240,10 @@ def _repository(name: str, revision: str | None) -> tuple[str, str | None]:
     return repo, revision or at or None
 
 
-def _local(key: str, name: str, config: str) -> Finding:
+def _local(key: str, name: str, config: str, bad_rows: str) -> Finding:
     try:
-        return Finding(OK, key, corpora.load(name, config, "test").summary())
+        corpus = corpora.load(name, config, "test", bad_rows=bad_rows)
+        return Finding(OK, key, corpus.summary())
     except CscError as error:
         return Finding(BROKEN, key, str(error), f"mend it, or set {key.upper()}")
 
