@@ -70,16 +70,16 @@ def test_the_numbers_are_those_of_the_run(real):
     results = json.loads(
         next((real / "out" / "org__fake").glob("results_*.json")).read_text(encoding="utf-8")
     )["results"]
-    assert {table.id: [row.model for row in table.rows] for table in board.tables} == {
-        "conversations": ["org__fake", "baseline__bigram", "baseline__majority", "baseline__echo"],
-        "questions": ["org__fake", "baseline__echo"],
-        "strategy-variants": [
-            "org__fake",
-            "baseline__bigram",
-            "baseline__majority",
-            "baseline__echo",
-        ],
-    }
+    rows = {table.id: [row.model for row in table.rows] for table in board.tables}
+    assert rows.pop("questions") == ["org__fake", "baseline__echo"]
+    assert rows.keys() == {"conversations", "strategy-variants"}
+    for model, *baselines, last in rows.values():
+        assert (model, last) == ("org__fake", "baseline__echo")
+        assert set(baselines) == {
+            f"baseline__{name}"
+            for name in ("majority", "bigram", "position", "share", "customer", "combined")
+        }
+        assert baselines.index("baseline__bigram") < baselines.index("baseline__majority")
     for table in board.tables:
         row = table.rows[0]
         assert set(row.runs) <= set(results) and row.values

@@ -256,7 +256,10 @@ def test_baselines_have_no_raw_replies_and_are_not_accused(corpus, tmp_path):
             assert [f.item for f in verified.findings if f.item != "baseline"] == []
             assert all(number.recomputed is not None for number in verified.numbers)
             names.add(verified.model)
-    assert names == {"baseline/majority", "baseline/bigram", "baseline/echo"}
+    assert names == {
+        f"baseline/{name}"
+        for name in ("majority", "bigram", "position", "share", "customer", "combined", "echo")
+    }
 
 
 def test_another_task_version_is_claimed_and_not_accused(whole, corpus, tmp_path):
