@@ -20,11 +20,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from csc_tasks.arguments import check_share
 from csc_tasks.errors import SettingError, require
-from leaderboard.board import Comparison
-from leaderboard.measured_pairs import measured_pairs
+
+if TYPE_CHECKING:
+    from leaderboard.board import Comparison
 
 MOST = 10_000_000
 
@@ -118,6 +120,8 @@ def main(args) -> None:
     _check(args)
     comparison = None
     if args.board:
+        from leaderboard.measured_pairs import measured_pairs
+
         pairs = measured_pairs(args.board, args.table, args.metric, args.rank or args.models)
         if pairs.shares:
             _check_difference(args.difference)
@@ -215,7 +219,7 @@ def conversations_needed(plan: Plan, difference: float) -> int:
     return high
 
 
-def until_ranked(plan: Plan, comparison: Comparison, models: Sequence[str]) -> list[str]:
+def until_ranked(plan: Plan, comparison: "Comparison", models: Sequence[str]) -> list[str]:
     """What two models' paired comparison says of when they can be ranked, in lines: whether they
     are now, and what the ends of the interval of their difference would take.
 
