@@ -44,10 +44,10 @@ def notes(columns: Sequence["Column"], rows: Sequence["Row"]) -> Iterable[str]:
     """Footnotes: how ratings and audits are to be read, what every rater was asked, and how many of
     its answers are missing.
     """
-    for said, facts in ((SCALES, False), (AUDITS, True)):
+    for explanation, facts in ((SCALES, False), (AUDITS, True)):
         own = [column for column in columns if column.rater and column.audits == facts]
         if own:
-            yield said
+            yield explanation
         for rater in dict.fromkeys(column.rater for column in own):
             theirs = [column for column in own if column.rater == rater]
             name = f"{rater}, unsupported facts" if facts else rater

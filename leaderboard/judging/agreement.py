@@ -73,14 +73,15 @@ def main(args: Namespace) -> None:
             f"{where}: no ratings.jsonl or comparisons.jsonl; make some with csc judge, csc"
             " pairwise or csc human"
         )
-    found = report(
+    reliability = report(
         ratings, comparisons, args.seed, parse_families(args.family), signatures(args.ratings)
     )
-    text = as_markdown(found)
-    replace_file(args.out / RELIABILITY, dumped(found))
+    text = as_markdown(reliability)
+    replace_file(args.out / RELIABILITY, dumped(reliability))
     replace_file(args.out / "reliability.md", text.encode())
     replace_file(
-        args.out / "reliability.html", PAGE.format(title=found.title, body=as_html(found)).encode()
+        args.out / "reliability.html",
+        PAGE.format(title=reliability.title, body=as_html(reliability)).encode(),
     )
     print(text)
     print(f"Wrote {args.out}/reliability.md, .html and .json")

@@ -43,12 +43,12 @@ def family(name: str, given: Mapping[str, str]) -> str | None:
     """The family of a model or judge: as `given` says, else by its name, else None."""
     if name in given:
         return given[name]
-    found = [
+    matches = [
         (match.start(), known)
         for known, pattern in _WORDS.items()
         if (match := pattern.search(name))
     ]
-    return min(found)[1] if found else None
+    return min(matches)[1] if matches else None
 
 
 def parse_families(texts: Sequence[str]) -> dict[str, str]:

@@ -112,13 +112,13 @@ def table(ratings: Sequence[Rating]) -> list[str]:
     for rating in ratings:
         own[rating.task, rating.model].append(rating)
     lines = ["|task|model|dimension|mean (1-5)|95 %|items|", "|---|---|---|---:|---:|---:|"]
-    for (task, model), said in sorted(own.items()):
-        conversations = {rating.unit: rating.conversation_id for rating in said}
-        for dimension, values in unit_scores(said).items():
-            found = mean(list(values.values()), [conversations[unit] for unit in values])
-            interval = "–" if found.low is None else f"{found.low:.2f} to {found.high:.2f}"
+    for (task, model), rated in sorted(own.items()):
+        conversations = {rating.unit: rating.conversation_id for rating in rated}
+        for dimension, values in unit_scores(rated).items():
+            average = mean(list(values.values()), [conversations[unit] for unit in values])
+            interval = "–" if average.low is None else f"{average.low:.2f} to {average.high:.2f}"
             lines.append(
-                f"|{task}|{shown(model)}|{dimension}|{found.value:.2f}|{interval}|{len(values):,}|"
+                f"|{task}|{shown(model)}|{dimension}|{average.value:.2f}|{interval}|{len(values):,}|"
             )
     return lines
 
@@ -140,15 +140,17 @@ def write_results(
     columns: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
     dimensions: dict[str, None] = {}
     for judged in models:
-        said = own[judged.model, judged.task]
-        if unknown := [rating.unit for rating in said if rating.unit not in judged.units]:
+        rated = own[judged.model, judged.task]
+        if unknown := [rating.unit for rating in rated if rating.unit not in judged.units]:
             raise DataError(
                 f"{judged.file}: {unknown[0]} was rated but is not in it; give the samples that"
                 " were exported"
             )
-        found = columns_of(HUMAN, said)
+        values_of = columns_of(HUMAN, rated)
         columns[judged.model, judged.task] = {
-            name: values for name, values in found.items() if name != rating_column(HUMAN, MISSING)
+            name: values
+            for name, values in values_of.items()
+            if name != rating_column(HUMAN, MISSING)
         }
         dimensions |= dict.fromkeys(columns[judged.model, judged.task])
     if absent := set(own) - set(columns):

@@ -86,14 +86,16 @@ def main(args: Namespace) -> None:
             "sample": {task: len(own) for task, own in units.items()},
             "counts": counts,
             "rankings": {
-                f"{judge} {task}": _plain(found) for (judge, task), found in rankings.items()
+                f"{judge} {task}": _plain(strengths)
+                for (judge, task), strengths in rankings.items()
             },
         }
         llm_judges.write_records(
             args.out, {"pairwise.json": record, "run.json": run_record(llm, started)}
         )
         sections = [
-            ranking_section(found, f"{judge}, {task}") for (judge, task), found in rankings.items()
+            ranking_section(strengths, f"{judge}, {task}")
+            for (judge, task), strengths in rankings.items()
         ]
         print(
             as_markdown(
@@ -193,7 +195,8 @@ def rank(comparisons: Sequence[Comparison], seed: int) -> dict[tuple[str, str], 
     by_judge: dict[tuple[str, str], list[Comparison]] = defaultdict(list)
     for comparison in comparisons:
         by_judge[comparison.rater, comparison.task].append(comparison)
-    return {key: found for key, own in by_judge.items() if (found := ranking(own, seed))}
+    rankings = {key: ranking(own, seed) for key, own in by_judge.items()}
+    return {key: strengths for key, strengths in rankings.items() if strengths}
 
 
 def _plain(ranking: Ranking) -> dict:
