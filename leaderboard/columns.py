@@ -26,6 +26,8 @@ LEADING = min(
     key=lambda metric: metric.order,
 ).name
 """The metric that the benchmark is about."""
+DRAFT_NOTE = "Draft language"
+"""How the footnote begins that says why a table in a draft language is not ranked."""
 # Ratings stand after everything that is computed.
 _RATED = 10**6
 
@@ -42,22 +44,22 @@ def column(
     default.
     """
     group = group or task
-    if found := rated(name):
+    if rating := rated(name):
         return Column(
             key=f"{task}/{name}",
             task=task,
             group=group,
             metric=name,
-            label=found.label,
+            label=rating.label,
             higher_is_better=higher,
             signature=signature,
-            scale=100.0 if found.absent or found.what in FACTS else 1.0,
-            digits=2 if found.rater == PEOPLE and not found.absent else 1,
-            headline=found.what in (OVERALL, UNSUPPORTED),
-            ranked=not found.absent,
-            rater=found.rater,
+            scale=100.0 if rating.absent or rating.what in FACTS else 1.0,
+            digits=2 if rating.rater == PEOPLE and not rating.absent else 1,
+            headline=rating.what in (OVERALL, UNSUPPORTED),
+            ranked=not rating.absent,
+            rater=rating.rater,
             whole=of_conversations(generated, name, signature),
-            audits=found.what in FACTS,
+            audits=rating.what in FACTS,
         )
     base, language, norm = parts_of(name)
     metric = METRICS.get(base)

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from csc_tasks.errors import DataError
 from csc_tasks.file_names import safe_name
 from csc_tasks.out import replace_file
+from leaderboard import reliability_report as reliability
 from leaderboard.board import Board, Strict
-from leaderboard.judging import report as reliability
 from leaderboard.model_report import ModelReport, SampleSet
 
 RELIABILITY = "reliability.json"

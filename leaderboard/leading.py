@@ -12,15 +12,13 @@ from itertools import combinations
 
 from csc_tasks.shown import shown
 from leaderboard.board import Column, Comparison, Model, Table, Value
-from leaderboard.columns import leading_column
+from leaderboard.columns import DRAFT_NOTE, leading_column
 from leaderboard.layout import row_names
 from leaderboard.numbers.inference import excludes_zero
 
 # Names and groups that are written out; of the rest the sentence gives the number.
 NAMES = 4
 GROUPS = 3
-DRAFT_NOTE = "Draft language"
-"""How the footnote begins that says why a table in a draft language is not ranked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from leaderboard.folder import RELIABILITY, dumped
 from leaderboard.judging.families import parse_families
 from leaderboard.judging.ratings import read_comparisons, read_ratings
 from leaderboard.judging.reliability import report
-from leaderboard.judging.report import as_html, as_markdown
+from leaderboard.reliability_report import as_html, as_markdown
 
 PAGE = (
     '<!doctype html>\n<html lang="en"><meta charset="utf-8"><meta name="viewport"'

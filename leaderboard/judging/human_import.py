@@ -30,9 +30,9 @@ from leaderboard.judging.llm_judges import check_out
 from leaderboard.judging.rating_columns import columns_of, unit_scores, write_columns
 from leaderboard.judging.ratings import RATINGS, Rating, read_ratings, write_lines
 from leaderboard.judging.reliability import report
-from leaderboard.judging.report import as_markdown
 from leaderboard.judging.sheet_files import read_key, read_sheets
 from leaderboard.judging.units import read_models
+from leaderboard.reliability_report import as_markdown
 
 
 def add_arguments(parser: ArgumentParser) -> None:

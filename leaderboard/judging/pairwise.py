@@ -42,9 +42,9 @@ from leaderboard.judging.ratings import (
     write_lines,
 )
 from leaderboard.judging.reliability import ranking_section
-from leaderboard.judging.report import Report, as_markdown
 from leaderboard.judging.strengths import Ranking, ranking
 from leaderboard.judging.units import Judged, Unit, chosen_tasks, read_models
+from leaderboard.reliability_report import Report, as_markdown
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -10,8 +10,8 @@ from leaderboard.board import Value
 from leaderboard.judging import effects, rating_tables
 from leaderboard.judging.families import family
 from leaderboard.judging.ratings import Comparison, Rating
-from leaderboard.judging.report import Report, Section
 from leaderboard.judging.strengths import Ranking, ranking
+from leaderboard.reliability_report import Report, Section
 
 ALL = "all"
 
@@ -94,18 +94,12 @@ def agreement_sections(
         panel = opinions.of(raters)
         rows: list[tuple[str | int | Value, ...]] = []
         for dimension in [*sorted({key[2] for own in panel.scores.values() for key in own}), ALL]:
-            agreement = rating_tables.agreement(
+            result = rating_tables.agreement(
                 panel if dimension == ALL else panel.in_dimension(dimension), seed
             )
-            if agreement.units:
+            if result.units:
                 rows.append(
-                    (
-                        dimension,
-                        agreement.units,
-                        agreement.kappa,
-                        agreement.ordinal,
-                        agreement.interval,
-                    )
+                    (dimension, result.units, result.kappa, result.ordinal, result.interval)
                 )
         columns = (
             "dimension",
@@ -123,16 +117,16 @@ def agreement_sections(
     if pairs:
         of_two: list[tuple[str | int | Value, ...]] = []
         for table, first, second in pairs:
-            agreement = rating_tables.agreement(table.of([first, second]), seed)
-            if agreement.units:
+            result = rating_tables.agreement(table.of([first, second]), seed)
+            if result.units:
                 of_two.append(
                     (
                         f"{first} – {second}",
-                        agreement.units,
-                        agreement.kappa,
-                        agreement.ordinal,
-                        agreement.interval,
-                        agreement.spearman,
+                        result.units,
+                        result.kappa,
+                        result.ordinal,
+                        result.interval,
+                        result.spearman,
                     )
                 )
         headings = (

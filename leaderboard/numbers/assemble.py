@@ -9,8 +9,7 @@ from csc_tasks.file_names import safe_name
 from csc_tasks.runs.results_file import Identity, iso
 from csc_tasks.runs.task_record import TURNS, TaskRecord
 from leaderboard.board import Column, Comparison, Model, Row, Run, Setting, Table, Value
-from leaderboard.columns import TITLES, columns, leading_column
-from leaderboard.leading import DRAFT_NOTE
+from leaderboard.columns import DRAFT_NOTE, TITLES, columns, leading_column
 from leaderboard.model_report import (
     Diagnosis,
     Reply,

@@ -27,10 +27,10 @@ from csc_tasks.languages import languages
 from csc_tasks.languages.labels import CARDS, strategy_name
 from leaderboard import folder
 from leaderboard.board import Board, Table, Value
-from leaderboard.judging.report import as_html
 from leaderboard.layout import row_names
 from leaderboard.leading import sentence
 from leaderboard.page.overview import overview
+from leaderboard.reliability_report import as_html
 
 PAGE = "index.html"
 HERE = Path(__file__).resolve().parent
