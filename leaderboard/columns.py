@@ -9,17 +9,6 @@ from csc_tasks.metrics.result_names import parts_of
 from csc_tasks.runs.names import FACTS, OVERALL, PEOPLE, UNSUPPORTED, rated
 from csc_tasks.runs.task_record import TaskRecord
 from leaderboard.board import Column
-from leaderboard.rated import of_conversations
-
-TITLES = {
-    "conversations": "Conversations",
-    "questions": "Context-summarised questions",
-    "strategy_variants": "With and without strategies",
-    "strategy_choice": "Strategy choice by log-likelihood",
-    "question_context": "Questions: what of the history is shown",
-    "question_stages": "Questions by part of the conversation",
-}
-
 
 LEADING = min(
     (metric for metric in METRICS.values() if metric.of == "strategy" and metric.headline),
@@ -30,6 +19,13 @@ DRAFT_NOTE = "Draft language"
 """How the footnote begins that says why a table in a draft language is not ranked."""
 # Ratings stand after everything that is computed.
 _RATED = 10**6
+
+
+def of_conversations(generated: bool, name: str, signature: str) -> bool:
+    """Whether ratings are of whole conversations, which only generated context has. They are then
+    logged at a conversation's last turn.
+    """
+    return generated and rated(name) is not None and "unit:reply" not in signature.split("|")
 
 
 def column(

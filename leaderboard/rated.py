@@ -5,7 +5,7 @@ them below a table.
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from csc_tasks.runs.names import MISSING, PEOPLE, rated
+from csc_tasks.runs.names import MISSING, PEOPLE
 
 if TYPE_CHECKING:
     from leaderboard.board import Column, Row
@@ -23,13 +23,6 @@ AUDITS = (
     " model's own earlier turns support nothing. A reply without a usable answer is missing, never"
     " free of unsupported facts."
 )
-
-
-def of_conversations(generated: bool, name: str, signature: str) -> bool:
-    """Whether ratings are of whole conversations, which only generated context has. They are then
-    logged at a conversation's last turn.
-    """
-    return generated and rated(name) is not None and "unit:reply" not in signature.split("|")
 
 
 def asked(signature: str) -> str:
