@@ -98,9 +98,7 @@ def agreement_sections(
                 panel if dimension == ALL else panel.in_dimension(dimension), seed
             )
             if result.units:
-                rows.append(
-                    (dimension, result.units, result.kappa, result.ordinal, result.interval)
-                )
+                rows.append((dimension, *_coefficients(result)))
         columns = (
             "dimension",
             "rated by two or more",
@@ -119,16 +117,8 @@ def agreement_sections(
         for table, first, second in pairs:
             result = rating_tables.agreement(table.of([first, second]), seed)
             if result.units:
-                of_two.append(
-                    (
-                        f"{first} – {second}",
-                        result.units,
-                        result.kappa,
-                        result.ordinal,
-                        result.interval,
-                        result.spearman,
-                    )
-                )
+                pair = f"{first} – {second}"
+                of_two.append((pair, *_coefficients(result), result.spearman))
         headings = (
             "raters",
             "rated by both",
@@ -354,6 +344,11 @@ def ranking_section(ranked: Ranking, where: str) -> Section:
         )
     columns = ("model", "score", "won", "tied", "lost", "not significantly different")
     return Section(title=f"Comparisons: {where}", text=text, columns=columns, rows=rows)
+
+
+def _coefficients(result: rating_tables.Agreement) -> tuple[int, Value, Value, Value]:
+    """The cells that every table of agreement shows."""
+    return result.units, result.kappa, result.ordinal, result.interval
 
 
 def _pairs(
