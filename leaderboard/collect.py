@@ -66,6 +66,7 @@ OURS = {
 
 
 def add_arguments(parser) -> None:
+    """The options of `csc collect`."""
     parser.add_argument(
         "results",
         nargs="+",
@@ -134,6 +135,10 @@ def add_arguments(parser) -> None:
 
 
 def main(args) -> None:
+    """Make a board folder and its page from results files, and print its tables.
+
+    Raises SettingError for a number out of range, DataError for results that cannot stand together.
+    """
     require("scipy.special", "leaderboard", "csc collect")
     check_out(args.out)
     for name, least in (("samples", 0), ("resamples", 100), ("jobs", 1), ("seed", 0)):

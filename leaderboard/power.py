@@ -41,6 +41,7 @@ class Plan:
 
 
 def add_arguments(parser) -> None:
+    """The options of `csc power`."""
     parser.add_argument(
         "--conversations",
         type=int,
@@ -108,6 +109,11 @@ def add_arguments(parser) -> None:
 
 
 def main(args) -> None:
+    """Print how many conversations a difference needs, or which difference can be detected.
+
+    Raises SettingError for options that do not go together, DataError for a board without the
+    column.
+    """
     require("scipy.special", "leaderboard", "csc power")
     _check(args)
     spread, turns, source = _measured(args) if args.board else _assumed(args)

@@ -51,6 +51,7 @@ PROBLEMS_SHOWN = 20
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc build csconv`."""
     add = parser.add_argument
     add_source_arguments(parser)
     runner.add_out(parser, "the dataset folder to write; journal and originals lie beside it")
@@ -148,6 +149,7 @@ class CSConv(runner.Builder):
 
 
 def main(args: Namespace) -> None:
+    """Build the dataset folder of rewritten conversations from args.source; see runner.run."""
     runner.run(CSConv, args)
 
 

@@ -51,6 +51,7 @@ SHOWN_PROBLEMS = 10
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc build qa`."""
     add = parser.add_argument
     runner.add_out(parser)
     add_source_arguments(parser)
@@ -182,6 +183,7 @@ class QA(runner.Builder):
 
 
 def main(args: Namespace) -> None:
+    """Build the dataset folder of questions with their summarised context; see runner.run."""
     runner.run(QA, args)
 
 

@@ -38,6 +38,7 @@ STAGE = "stage"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc build qa-stages`."""
     add = parser.add_argument
     add("corpus", metavar="CORPUS", help=f"{CORPUS} (ORG/NAME or ORG/NAME@REVISION)")
     runner.add_out(parser)
@@ -114,6 +115,7 @@ class Stages(runner.Builder):
 
 
 def main(args: Namespace) -> None:
+    """Label the stage of every question of a corpus; see runner.run."""
     runner.run(Stages, args)
 
 

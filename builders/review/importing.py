@@ -35,6 +35,7 @@ from csc_tasks.errors import DataError, SettingError
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc review import`."""
     add = parser.add_argument
     add("folder", type=Path, metavar="DIR", help="the dataset folder that was exported")
     add(
@@ -59,6 +60,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
+    """Write the dataset that a review leaves of args.folder into args.out.
+
+    Raises SettingError for the folder that was reviewed as --out, DataError for tables that do not
+    fit it and where no conversation is left.
+    """
     started = time.time()
     if args.out.resolve() == args.folder.resolve():
         raise SettingError(f"--out {args.out} is the folder that was reviewed; give another one")

@@ -38,6 +38,7 @@ PAGE = (
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc agreement`."""
     parser.add_argument(
         "ratings",
         nargs="+",
@@ -61,6 +62,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
+    """Write the report on how far ratings can be believed into args.out, and print it.
+
+    Raises DataError where there are no ratings, or one name stands for two raters.
+    """
     check_writable(args.out)
     if (args.out / RELIABILITY).exists():
         say_earlier(f"{args.out} holds an earlier report, which this one replaces")

@@ -106,6 +106,7 @@ class FactRating:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc judge facts`."""
     parser.add_argument(
         "samples",
         nargs="+",
@@ -123,6 +124,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
+    """Ask the judges about sampled replies, write what they found, and print the rates."""
     started = time.time()
     llm_judges.check_out(args, FACTS)
     evidence = read_evidence(args.evidence) if args.evidence else {}

@@ -36,6 +36,7 @@ from leaderboard.reliability_report import as_markdown
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc human import`."""
     add = parser.add_argument
     add("study", type=Path, metavar="STUDY", help="the folder of csc human export")
     add(
@@ -67,6 +68,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
+    """Read what the raters of a study gave; write ratings, comments and, with args.results, results
+    files with their columns into args.out, and print the agreement.
+
+    Raises DataError for sheets that do not fit the study, and where nothing is rated whole.
+    """
     check_out(args, RATINGS)
     key = read_key(args.study)
     ratings, comments, missing = read_sheets(key, args.files, args.partial)

@@ -48,6 +48,7 @@ from leaderboard.reliability_report import Report, as_markdown
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc pairwise`."""
     parser.add_argument(
         "samples",
         nargs="+",
@@ -59,6 +60,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
+    """Let the judges compare the models two by two, in both orders; write comparisons.jsonl and its
+    records into args.out, and print the rankings.
+    """
     started = time.time()
     llm_judges.check_out(args, COMPARISONS)
     models = read_models(
