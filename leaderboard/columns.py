@@ -120,8 +120,8 @@ def leading_column(columns: Sequence[Column]) -> Column | None:
 
 
 def _place(name: str) -> tuple:
-    if found := rated(name):
-        rater, what = found.place
+    if rating := rated(name):
+        rater, what = rating.place
         return _RATED, rater, False, what
     base, language, norm = parts_of(name)
     order = METRICS[base].order if base in METRICS else _RATED - 1

@@ -68,10 +68,11 @@ def standing(table: Table, models: Mapping[str, Model]) -> Standing | None:
     if column is None:
         return None
     sign = 1 if column.higher_is_better else -1
+    values = {row.model: row.values.get(column.key) for row in table.rows}
     numbers = {
-        row.model: (-sign * value.value, value)
-        for row in table.rows
-        if (value := row.values.get(column.key)) is not None and value.value is not None
+        slug: (-sign * value.value, value)
+        for slug, value in values.items()
+        if value is not None and value.value is not None
     }
     order = sorted(numbers, key=lambda slug: (numbers[slug][0], slug))
     gaps = _gaps(order, [c for c in table.comparisons if c.column == column.key], sign)

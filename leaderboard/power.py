@@ -320,7 +320,8 @@ def _usual(folder: Path, tables: Sequence["Table"]) -> str:
     """The column that the rows of the first table with a ranked one are put in order by."""
     from leaderboard.columns import leading_column
 
-    columns = [column for table in tables if (column := leading_column(table.columns))]
+    leading = [leading_column(table.columns) for table in tables]
+    columns = [column for column in leading if column]
     if not columns:
         raise DataError(f"{folder}: no ranked column; name one with --metric TASK/METRIC")
     return columns[0].key

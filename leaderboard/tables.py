@@ -72,13 +72,10 @@ def markdown(board, table, every: bool = False) -> str:
     rows = [f"| {' | '.join(('Model', *heads))} |", f"|---|{'---:|' * len(columns)}"]
     for line in lines:
         label = _md(line.label) + (" *(reported)*" if line.kind == "reported" else "")
-        label = (
-            f"&emsp;{label}"
-            if line.kind == "adapter"
-            else f"*{label}*"
-            if line.kind == "baseline"
-            else label
-        )
+        if line.kind == "adapter":
+            label = f"&emsp;{label}"
+        elif line.kind == "baseline":
+            label = f"*{label}*"
         rows.append(f"| {' | '.join((label, *(_md_cell(cell) for cell in line.cells)))} |")
     notes = "\n".join(
         f"{number}. {_md(note)}" for number, note in enumerate(footnotes(table, columns), 1)

@@ -204,9 +204,11 @@ def _left(
 
 def _broken_rule(conversation: Conversation, before: Conversation) -> str | None:
     """A rule of CSConv that the conversation breaks and did not break before it was corrected."""
-    return next(
-        (reason for rule in RULES if (reason := rule(conversation)) and not rule(before)), None
-    )
+    for rule in RULES:
+        reason = rule(conversation)
+        if reason and not rule(before):
+            return reason
+    return None
 
 
 def _verdicts(path: Path, known: Mapping[str, Conversation]) -> list[Verdict]:

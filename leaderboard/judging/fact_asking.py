@@ -71,11 +71,8 @@ def audited(judged: Judged, evidence: "Evidence") -> dict[str, Audited]:
     for number, line in enumerate(logged.lines, 1):
         try:
             records = line[logged.unit]
-            wanted = [
-                (unit, record)
-                for record in records
-                if (unit := places.get((record["conversation_id"], record["turn"])))
-            ]
+            pairs = [(places.get((r["conversation_id"], r["turn"])), r) for r in records]
+            wanted = [(unit, record) for unit, record in pairs if unit]
             if not wanted:
                 continue
             generated = judged.generated
