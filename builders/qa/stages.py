@@ -89,9 +89,9 @@ class Stages(runner.Builder):
                 f"none of the {sum(map(len, self.questions.values())):,} rows could be labelled,"
                 f" so nothing was written; {reasons}"
             )
-        kept = {split: questions for split, questions in labelled.items() if questions}
+        filled = {split: questions for split, questions in labelled.items() if questions}
         counts = report(self.questions, labelled, dropped)
-        return runner.Built({"qa": rows_of(kept)}, self.record(llm, counts))
+        return runner.Built({"qa": rows_of(filled)}, self.record(llm, counts))
 
     def record(self, llm: LLM, counts: dict) -> dict:
         """What build.json says."""

@@ -85,9 +85,9 @@ def case(item_id: str, language: str, topic: str, number: int, customer: dict[st
     return Case(**scenario | {"slots": slots, "opens": "supporter", "doubles": False})
 
 
-def case_text(found: Case) -> str:
+def case_text(planned: Case) -> str:
     """The scenario as the planner writes it."""
-    return fill(words(found.language)["case"], found.voice("summary"))
+    return fill(words(planned.language)["case"], planned.voice("summary"))
 
 
 @lru_cache(maxsize=4096)
@@ -113,11 +113,11 @@ def case_behind(item_id: str, language: str, scenario: str) -> Case:
     return case(item_id, language, topic, 0, customer)
 
 
-def state_at(found: Case, turns: Sequence[Turn]) -> State:
+def state_at(planned: Case, turns: Sequence[Turn]) -> State:
     """The state after these turns; a supporter turn without a strategy had the one the stand-in
     would have chosen.
     """
-    state = begin(found)
+    state = begin(planned)
     for turn in turns:
         if turn.speaker == CUSTOMER:
             state = hear(state, customer_act(state) or "no_more", turn.text)
