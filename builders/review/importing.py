@@ -88,26 +88,7 @@ def main(args: Namespace) -> None:
     counts = reviewed.counts("review" if number == 1 else f"review_{number}") | (
         {f"review{f'_{number}' if number > 1 else ''}_disagreements": len(conflicts)}
     )
-    made_of = {
-        f"{config}/{split}": content["content_sha256"]
-        for config, parts in record["splits"].items()
-        for split, content in parts.items()
-    }
-    settings = {
-        "files": len(args.files),
-        "on_conflict": args.on_conflict,
-        "unreviewed": args.unreviewed,
-        "reviewed_rows": made_of,
-    }
-    build = {
-        name: value
-        for name, value in record.items()
-        if name not in ("format", "csc_tasks", "splits")
-    }
-    build |= {
-        "reviews": [*record.get("reviews", ()), settings],
-        "counts": record.get("counts", {}) | counts,
-    }
+    build = _reviewed_record(record, counts, args)
     note = (
         f"Reviewed by people ({_files(args.files)} of decisions), who corrected turns and dropped"
         " conversations: see the counts."
@@ -124,6 +105,31 @@ def main(args: Namespace) -> None:
         write_originals(args.out, carried)
     print("\n".join(count_lines(counts)), contents_table(written["splits"]), sep="\n\n", end="\n\n")
     print(f"Wrote {args.out}" + (f" and {originals_path(args.out)}" if carried else ""))
+
+
+def _reviewed_record(record: Mapping, counts: Mapping, args: Namespace) -> dict:
+    """What build.json says after the review: as before, with its settings and counts."""
+    made_of = {
+        f"{config}/{split}": content["content_sha256"]
+        for config, parts in record["splits"].items()
+        for split, content in parts.items()
+    }
+    settings = {
+        "files": len(args.files),
+        "on_conflict": args.on_conflict,
+        "unreviewed": args.unreviewed,
+        "reviewed_rows": made_of,
+    }
+    build: dict = {
+        name: value
+        for name, value in record.items()
+        if name not in ("format", "csc_tasks", "splits")
+    }
+    build |= {
+        "reviews": [*record.get("reviews", ()), settings],
+        "counts": record.get("counts", {}) | counts,
+    }
+    return build
 
 
 @dataclass(slots=True)
