@@ -16,7 +16,8 @@ READY := $(VENV)/.ready
 # What must pass with every set of versions that setup.cfg allows.
 CORE := tests/csc_tasks/test_tasks.py tests/leaderboard/test_collect.py \
 	$(addprefix tests/csc_tasks/play/,test_backends.py test_lockstep.py test_order.py test_cache.py) \
-	tests/csc_tasks/metrics/test_metrics.py $(wildcard tests/csc_tasks/metrics/test_learned*.py) \
+	$(addprefix tests/csc_tasks/metrics/test_,metric_table.py strategy_metrics.py bleu.py rouge_l.py text_metrics.py) \
+	$(wildcard tests/csc_tasks/metrics/test_learned*.py) \
 	$(addprefix tests/trainers/,test_rows.py test_train.py test_losses.py test_sweep.py test_tiny.py)
 
 .PHONY: test lint demo venv lock test-lowest test-newest

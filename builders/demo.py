@@ -36,6 +36,7 @@ ALL_TOPICS = ",".join(TOPICS)
 
 
 def add_arguments(parser) -> None:
+    """The options of `csc build demo`."""
     parser.add_argument(
         "--out",
         required=True,
@@ -53,6 +54,7 @@ def add_arguments(parser) -> None:
 
 
 def main(args) -> None:
+    """Build the demo corpus of args.seed and write it into args.out."""
     check_writable(args.out)
     rows, printed = build(args.seed)
     write(rows, args.out)

@@ -40,6 +40,7 @@ OURS = (
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc push`."""
     parser.add_argument("folder", metavar="DIR", help="a dataset folder that a builder wrote")
     parser.add_argument(
         "--repo-id", required=True, metavar="ORG/NAME", help="the dataset repository"
@@ -61,6 +62,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
+    """Show what a dataset folder would publish, look for personal data, and send it with args.push.
+
+    Raises SettingError for a folder that is no dataset, DataError for personal data that nobody
+    accepted, HubError where the Hub refuses.
+    """
     folder = Path(args.folder)
     record, rows = read_folder(folder)
     licence = card_licence(folder / "README.md")

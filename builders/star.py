@@ -70,6 +70,7 @@ class Reading:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc build star`."""
     parser.add_argument(
         "--source",
         required=True,
@@ -86,6 +87,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
+    """Write the dialogues of args.source as a dataset folder; raises DataError where none can be
+    used.
+    """
     started = time.time()
     out = Path(args.out)
     check_target(out)

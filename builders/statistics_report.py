@@ -37,6 +37,7 @@ STRATEGIES, FOLLOWS = "Supporter strategies (Figure 3)", "Which strategy follows
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc stats`."""
     parser.add_argument("corpus", metavar="CORPUS", help=CORPUS)
     parser.add_argument("--revision", help="commit, tag or branch of a Hub id")
     parser.add_argument(
@@ -50,6 +51,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
+    """Print the tables of a corpus; with args.plots draw them, with args.card put them into its
+    card.
+    """
     if args.plots:
         check_writable(args.plots, "--plots")
     if args.card:

@@ -35,11 +35,8 @@ def safe_name(name: str, taken: Iterable[str] = (), ending: str = "") -> str:
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
     slug = slug.strip("._-")[: room - 20] or "unnamed"
     slug = f"_{slug}" if _DEVICES.match(slug) else slug
-    return next(
-        made
-        for size in range(6, len(digest) + 1)
-        if (made := f"{slug}-{digest[:size]}{ending}").casefold() not in lowered
-    )
+    longer = (f"{slug}-{digest[:size]}{ending}" for size in range(6, len(digest) + 1))
+    return next(made for made in longer if made.casefold() not in lowered)
 
 
 def stays_inside(name: object) -> bool:

@@ -43,6 +43,7 @@ STRENGTH = "strategy_acc"
 
 
 def add_arguments(parser) -> None:
+    """The options of `csc baselines`."""
     parser.add_argument(
         "corpus",
         metavar="CORPUS",
@@ -66,6 +67,7 @@ def add_arguments(parser) -> None:
 
 
 def main(args) -> None:
+    """Compute the baselines of a corpus, print them, and write them into args.out as results."""
     if args.out:
         check_out(args.out)
     found = baselines(args.corpus, args.train, args.revision, args.language, args.metrics)

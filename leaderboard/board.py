@@ -11,7 +11,7 @@ A board folder, which `csc collect` writes and the tables, the page and publishi
   raw/<slug>/*.json     the results files the numbers came from, byte for byte (without the samples)
   index.html, page/*.js the page, and what of it is loaded when it is looked at (page/render.py)
   reliability.json      how far the ratings can be believed, where `csc collect` was given a report
-                        (leaderboard/judging/report.py)
+                        (leaderboard/reliability_report.py)
 
 Every model refuses fields it does not know, and numbers that are not finite. Numbers are on the
 metric's own scale; `Column.scale` says what to multiply them by for showing (100 for shares). Names

@@ -37,7 +37,6 @@ from csc_tasks.runs.task_record import CONVERSATIONS
 from csc_tasks.shown import shown
 from leaderboard.board import TITLE, Board, Model
 from leaderboard.folder import RELIABILITY, dumped, write_board
-from leaderboard.judging.report import Report, load_report
 from leaderboard.model_report import Diagnosis, ModelReport, SampleSet, TableGaps, Variant
 from leaderboard.numbers import assemble
 from leaderboard.numbers.assemble import RunKey
@@ -49,6 +48,7 @@ from leaderboard.rated import doubts
 from leaderboard.reading.comparable import newest, select
 from leaderboard.reading.models import name_models
 from leaderboard.reading.reported import read_reported
+from leaderboard.reliability_report import Report, load_report
 
 # Below this a second process costs more than it saves.
 WORTH_A_PROCESS = 40 * 2**20
@@ -66,6 +66,7 @@ OURS = {
 
 
 def add_arguments(parser) -> None:
+    """The options of `csc collect`."""
     parser.add_argument(
         "results",
         nargs="+",
@@ -134,6 +135,10 @@ def add_arguments(parser) -> None:
 
 
 def main(args) -> None:
+    """Make a board folder and its page from results files, and print its tables.
+
+    Raises SettingError for a number out of range, DataError for results that cannot stand together.
+    """
     require("scipy.special", "leaderboard", "csc collect")
     check_out(args.out)
     for name, least in (("samples", 0), ("resamples", 100), ("jobs", 1), ("seed", 0)):
@@ -208,7 +213,10 @@ def collect(
             diagnoses[models[identity].slug] += assemble.diagnoses(id_, tasks)
             gaps[models[identity].slug] += assemble.gaps(id_, tasks)
         _progress(f"table {id_}: {len(rows)} rows, {len(table.comparisons)} comparisons")
-    notes += doubts((column for table in tables for column in table.columns), report)
+    notes += doubts(
+        (column for table in tables for column in table.columns),
+        report.signatures if report else None,
+    )
     reports = {
         model.slug: ModelReport(
             slug=model.slug,

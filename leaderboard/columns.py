@@ -9,25 +9,23 @@ from csc_tasks.metrics.result_names import parts_of
 from csc_tasks.runs.names import FACTS, OVERALL, PEOPLE, UNSUPPORTED, rated
 from csc_tasks.runs.task_record import TaskRecord
 from leaderboard.board import Column
-from leaderboard.rated import of_conversations
-
-TITLES = {
-    "conversations": "Conversations",
-    "questions": "Context-summarised questions",
-    "strategy_variants": "With and without strategies",
-    "strategy_choice": "Strategy choice by log-likelihood",
-    "question_context": "Questions: what of the history is shown",
-    "question_stages": "Questions by part of the conversation",
-}
-
 
 LEADING = min(
     (metric for metric in METRICS.values() if metric.of == "strategy" and metric.headline),
     key=lambda metric: metric.order,
 ).name
 """The metric that the benchmark is about."""
+DRAFT_NOTE = "Draft language"
+"""How the footnote begins that says why a table in a draft language is not ranked."""
 # Ratings stand after everything that is computed.
 _RATED = 10**6
+
+
+def of_conversations(generated: bool, name: str, signature: str) -> bool:
+    """Whether ratings are of whole conversations, which only generated context has. They are then
+    logged at a conversation's last turn.
+    """
+    return generated and rated(name) is not None and "unit:reply" not in signature.split("|")
 
 
 def column(
@@ -42,22 +40,22 @@ def column(
     default.
     """
     group = group or task
-    if found := rated(name):
+    if rating := rated(name):
         return Column(
             key=f"{task}/{name}",
             task=task,
             group=group,
             metric=name,
-            label=found.label,
+            label=rating.label,
             higher_is_better=higher,
             signature=signature,
-            scale=100.0 if found.absent or found.what in FACTS else 1.0,
-            digits=2 if found.rater == PEOPLE and not found.absent else 1,
-            headline=found.what in (OVERALL, UNSUPPORTED),
-            ranked=not found.absent,
-            rater=found.rater,
+            scale=100.0 if rating.absent or rating.what in FACTS else 1.0,
+            digits=2 if rating.rater == PEOPLE and not rating.absent else 1,
+            headline=rating.what in (OVERALL, UNSUPPORTED),
+            ranked=not rating.absent,
+            rater=rating.rater,
             whole=of_conversations(generated, name, signature),
-            audits=found.what in FACTS,
+            audits=rating.what in FACTS,
         )
     base, language, norm = parts_of(name)
     metric = METRICS.get(base)
@@ -122,8 +120,8 @@ def leading_column(columns: Sequence[Column]) -> Column | None:
 
 
 def _place(name: str) -> tuple:
-    if found := rated(name):
-        rater, what = found.place
+    if rating := rated(name):
+        rater, what = rating.place
         return _RATED, rater, False, what
     base, language, norm = parts_of(name)
     order = METRICS[base].order if base in METRICS else _RATED - 1

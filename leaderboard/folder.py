@@ -10,14 +10,14 @@ from pydantic import ValidationError
 from csc_tasks.errors import DataError
 from csc_tasks.file_names import safe_name
 from csc_tasks.out import replace_file
+from leaderboard import reliability_report as reliability
 from leaderboard.board import Board, Strict
-from leaderboard.judging import report as reliability
 from leaderboard.model_report import ModelReport, SampleSet
 
 RELIABILITY = "reliability.json"
 PAGE_DATA = "page"
 """The folder of what the page loads when it is first looked at (leaderboard/page/render.py)."""
-_HALF = re.compile("[\ud800-\udfff]")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def load_board(folder: Path) -> Board:
@@ -88,12 +88,12 @@ def clear_page(folder: Path, keep: Container[str]) -> None:
 
 
 def dumped(model: Strict) -> bytes:
-    """The JSON of a model, UTF-8, the same bytes for the same data. Half characters, which UTF-8
-    cannot hold, become U+FFFD.
+    """The JSON of a model, UTF-8, the same bytes for the same data. Lone surrogates, which
+    UTF-8 cannot hold, become U+FFFD.
     """
     data = model.model_dump(mode="python")
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return _HALF.sub("\ufffd", text).encode() + b"\n"
+    return _LONE_SURROGATE.sub("\ufffd", text).encode() + b"\n"
 
 
 def _checked(slug: str) -> str:

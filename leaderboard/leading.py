@@ -12,15 +12,13 @@ from itertools import combinations
 
 from csc_tasks.shown import shown
 from leaderboard.board import Column, Comparison, Model, Table, Value
-from leaderboard.columns import leading_column
+from leaderboard.columns import DRAFT_NOTE, leading_column
 from leaderboard.layout import row_names
 from leaderboard.numbers.inference import excludes_zero
 
 # Names and groups that are written out; of the rest the sentence gives the number.
 NAMES = 4
 GROUPS = 3
-DRAFT_NOTE = "Draft language"
-"""How the footnote begins that says why a table in a draft language is not ranked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +68,11 @@ def standing(table: Table, models: Mapping[str, Model]) -> Standing | None:
     if column is None:
         return None
     sign = 1 if column.higher_is_better else -1
+    values = {row.model: row.values.get(column.key) for row in table.rows}
     numbers = {
-        row.model: (-sign * value.value, value)
-        for row in table.rows
-        if (value := row.values.get(column.key)) is not None and value.value is not None
+        slug: (-sign * value.value, value)
+        for slug, value in values.items()
+        if value is not None and value.value is not None
     }
     order = sorted(numbers, key=lambda slug: (numbers[slug][0], slug))
     gaps = _gaps(order, [c for c in table.comparisons if c.column == column.key], sign)
@@ -103,36 +102,36 @@ def sentence(table: Table, models: Mapping[str, Model]) -> str:
 
 
 def _sentence(table: Table, models: Mapping[str, Model]) -> str:
-    found = standing(table, models)
-    if found is None:
+    stands = standing(table, models)
+    if stands is None:
         drafts = (note for note in table.footnotes if note.startswith(DRAFT_NOTE))
         return next(drafts, "Nothing in this table is ranked.")
-    names, column = _names(models), found.column
-    numbers = {slug: _with_unit(value.value, column) for slug, value in found.order.items()}
+    names, column = _names(models), stands.column
+    numbers = {slug: _with_unit(value.value, column) for slug, value in stands.order.items()}
     without = ""
-    if found.missing:
-        without = f"; without such a number: {_listed([names[slug] for slug in found.missing])}"
+    if stands.missing:
+        without = f"; without such a number: {_listed([names[slug] for slug in stands.missing])}"
     what = _what(column)
-    if not found.order:
+    if not stands.order:
         return f"Nobody leads: no row has a number for {what}{without}."
-    first, *others = found.order
+    first, *others = stands.order
     if not others:
-        value = found.order[first]
+        value = stands.order[first]
         interval = f" ({_bounds(value.low, value.high, column)})" if value.low is not None else ""
         return (
             f"{names[first]} has {numbers[first]}{interval} in {what} and no other row to be"
             f" compared with{without}."
         )
-    parts = [_opening(found, names, numbers), *_rest(found, names)]
+    parts = [_opening(stands, names, numbers), *_rest(stands, names)]
     return f"{'; '.join(parts)}{without}."
 
 
-def _opening(found: Standing, names: Mapping[str, str], numbers: Mapping[str, str]) -> str:
+def _opening(stands: Standing, names: Mapping[str, str], numbers: Mapping[str, str]) -> str:
     """Who is first, and how far before the next."""
-    column = found.column
-    first, second = list(found.order)[:2]
-    if found.leads and found.gap:
-        gap = f"{_points(found.gap.ahead, column)}{_interval(found.gap, column)}"
+    column = stands.column
+    first, second = list(stands.order)[:2]
+    if stands.leads and stands.gap:
+        gap = f"{_points(stands.gap.ahead, column)}{_interval(stands.gap, column)}"
         return (
             f"{names[first]} leads in {_what(column)} with {numbers[first]}, {gap} ahead of"
             f" {names[second]}"
@@ -140,38 +139,38 @@ def _opening(found: Standing, names: Mapping[str, str], numbers: Mapping[str, st
     best = "highest" if column.higher_is_better else "lowest"
     start = f"Nobody leads: {names[first]} has the {best} {_what(column)}, {numbers[first]}"
     unknown = ""
-    if found.unknown:
-        unknown = f", and could not be compared with {_listed([names[o] for o in found.unknown])}"
-    if found.gap is None:
+    if stands.unknown:
+        unknown = f", and could not be compared with {_listed([names[o] for o in stands.unknown])}"
+    if stands.gap is None:
         return f"{start}, before {names[second]} with {numbers[second]}{unknown}"
-    gap = f"difference {_points(found.gap.ahead, column)}{_interval(found.gap, column, ', ')}"
-    if found.gap.significant:
+    gap = f"difference {_points(stands.gap.ahead, column)}{_interval(stands.gap, column, ', ')}"
+    if stands.gap.significant:
         return f"{start}, before {names[second]} ({gap}){unknown}"
     return f"{start}, but is not significantly different from {names[second]} ({gap}){unknown}"
 
 
-def _rest(found: Standing, names: Mapping[str, str]) -> list[str]:
+def _rest(stands: Standing, names: Mapping[str, str]) -> list[str]:
     """The best model behind baselines, and who is not significantly different from whom."""
     parts = []
-    if found.model:
-        behind = f"the best that is no baseline is {names[found.model]}"
-        if gap := found.model_gap:
-            points = _points(gap.ahead, found.column)
-            behind += f", {points}{_interval(gap, found.column)} behind the first"
+    if stands.model:
+        behind = f"the best that is no baseline is {names[stands.model]}"
+        if gap := stands.model_gap:
+            points = _points(gap.ahead, stands.column)
+            behind += f", {points}{_interval(gap, stands.column)} behind the first"
         parts.append(behind)
     # Of two rows the opening has said it.
-    if len(found.order) == 2:
+    if len(stands.order) == 2:
         return parts
-    groups = [_listed([names[slug] for slug in group]) for group in found.alike[:GROUPS]]
-    if len(found.alike) > GROUPS:
-        groups.append(f"{_count(len(found.alike) - GROUPS, 'more such group')}")
+    groups = [_listed([names[slug] for slug in group]) for group in stands.alike[:GROUPS]]
+    if len(stands.alike) > GROUPS:
+        groups.append(f"{_count(len(stands.alike) - GROUPS, 'more such group')}")
     if groups:
         first, *others = groups
         nor = "".join(f", nor are {group}" for group in others)
         parts.append(f"{first} are not significantly different from each other{nor}")
-    elif not found.uncompared:
+    elif not stands.uncompared:
         parts.append("all rows are significantly different from each other")
-    if left := found.uncompared - len(found.unknown):
+    if left := stands.uncompared - len(stands.unknown):
         parts.append(f"{_count(left, 'pair')} of the others could not be compared")
     return parts
 

@@ -43,6 +43,7 @@ class Plan:
 
 
 def add_arguments(parser) -> None:
+    """The options of `csc power`."""
     parser.add_argument(
         "--conversations",
         type=int,
@@ -116,6 +117,11 @@ def add_arguments(parser) -> None:
 
 
 def main(args) -> None:
+    """Print how many conversations a difference needs, or which difference can be detected.
+
+    Raises SettingError for options that do not go together, DataError for a board without the
+    column.
+    """
     require("scipy.special", "leaderboard", "csc power")
     _check(args)
     comparison = None
@@ -273,16 +279,16 @@ def assumed_spread(rate: float, turns: float, icc: float, correlation: float) ->
     return math.sqrt(2 * rate * (1 - rate) * (1 - correlation) * (1 + (turns - 1) * icc) / turns)
 
 
-def _smallest(found: Callable[[float], bool], scale: float) -> float:
-    """The smallest positive number that is found, to a millionth of `scale`."""
+def _smallest(is_enough: Callable[[float], bool], scale: float) -> float:
+    """The smallest positive number that is enough, to a millionth of `scale`."""
     low, high = 0.0, scale
     if scale == 0:
         return 0.0
-    while not found(high):
+    while not is_enough(high):
         low, high = high, high * 2
     while high - low > scale * 1e-6:
         middle = (low + high) / 2
-        low, high = (low, middle) if found(middle) else (middle, high)
+        low, high = (low, middle) if is_enough(middle) else (middle, high)
     return high
 
 

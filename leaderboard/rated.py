@@ -5,11 +5,10 @@ them below a table.
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from csc_tasks.runs.names import MISSING, PEOPLE, rated
+from csc_tasks.runs.names import MISSING, PEOPLE
 
 if TYPE_CHECKING:
     from leaderboard.board import Column, Row
-    from leaderboard.judging.report import Report
 
 SCALES = (
     "Ratings are of a sample: by judges from 0 to 100, by people from 1 to 5; overall is the mean"
@@ -26,13 +25,6 @@ AUDITS = (
 )
 
 
-def of_conversations(generated: bool, name: str, signature: str) -> bool:
-    """Whether ratings are of whole conversations, which only generated context has. They are then
-    logged at a conversation's last turn.
-    """
-    return generated and rated(name) is not None and "unit:reply" not in signature.split("|")
-
-
 def asked(signature: str) -> str:
     """What all columns of one rater have in common: the signature without its first part, which
     names the column.
@@ -44,10 +36,10 @@ def notes(columns: Sequence["Column"], rows: Sequence["Row"]) -> Iterable[str]:
     """Footnotes: how ratings and audits are to be read, what every rater was asked, and how many of
     its answers are missing.
     """
-    for said, facts in ((SCALES, False), (AUDITS, True)):
+    for explanation, facts in ((SCALES, False), (AUDITS, True)):
         own = [column for column in columns if column.rater and column.audits == facts]
         if own:
-            yield said
+            yield explanation
         for rater in dict.fromkeys(column.rater for column in own):
             theirs = [column for column in own if column.rater == rater]
             name = f"{rater}, unsupported facts" if facts else rater
@@ -73,9 +65,9 @@ def notes(columns: Sequence["Column"], rows: Sequence["Row"]) -> Iterable[str]:
                 yield f"{name}: {gone:,} of {total:,} {'replies' if facts else 'ratings'} missing"
 
 
-def doubts(columns: Iterable["Column"], report: "Report | None") -> list[str]:
+def doubts(columns: Iterable["Column"], signatures: Sequence[str] | None) -> list[str]:
     """What is to be said about ratings that no reliability report, or one about other ratings,
-    stands beside.
+    stands beside. signatures: those of that report; None where there is no report.
 
     Fact audits have none: csc judge facts itself says how far judge and rule agree.
     """
@@ -83,17 +75,17 @@ def doubts(columns: Iterable["Column"], report: "Report | None") -> list[str]:
     for column in columns:
         if column.rater and not column.audits:
             asked_of.setdefault(column.rater, set()).add(asked(column.signature))
-    if report is None:
+    if signatures is None:
         what = (
             "nothing here says how far these ratings can be believed; csc agreement does, give its"
             " report with --reliability"
         )
         return [f"{', '.join(asked_of)}: {what}"] if asked_of else []
-    known = {signature.removeprefix("judge ") for signature in report.signatures}
+    known = {signature.removeprefix("judge ") for signature in signatures}
     return [
         f"{rater}: the reliability report is about other ratings; none of its signatures is"
         f" {signature}"
-        for rater, signatures in asked_of.items()
+        for rater, texts in asked_of.items()
         if rater != PEOPLE
-        for signature in sorted(signatures - known)
+        for signature in sorted(texts - known)
     ]

@@ -36,6 +36,7 @@ FORMATS = ("md", "csv", "latex", "html")
 
 
 def add_arguments(parser) -> None:
+    """The options of `csc tables`."""
     parser.add_argument("board", type=Path, help="a board folder that csc collect wrote")
     parser.add_argument("--format", choices=FORMATS, default="md", help="default: md")
     parser.add_argument("--table", metavar="ID", help="only this table (default: all)")
@@ -48,6 +49,9 @@ def add_arguments(parser) -> None:
 
 
 def main(args) -> None:
+    """Print a board's tables, or args.table, as args.format. Raises DataError for a folder without
+    a board, SettingError for a table that it has not.
+    """
     from leaderboard.folder import checked_board
 
     board = checked_board(args.board)
@@ -68,13 +72,10 @@ def markdown(board, table, every: bool = False) -> str:
     rows = [f"| {' | '.join(('Model', *heads))} |", f"|---|{'---:|' * len(columns)}"]
     for line in lines:
         label = _md(line.label) + (" *(reported)*" if line.kind == "reported" else "")
-        label = (
-            f"&emsp;{label}"
-            if line.kind == "adapter"
-            else f"*{label}*"
-            if line.kind == "baseline"
-            else label
-        )
+        if line.kind == "adapter":
+            label = f"&emsp;{label}"
+        elif line.kind == "baseline":
+            label = f"*{label}*"
         rows.append(f"| {' | '.join((label, *(_md_cell(cell) for cell in line.cells)))} |")
     notes = "\n".join(
         f"{number}. {_md(note)}" for number, note in enumerate(footnotes(table, columns), 1)

@@ -71,6 +71,32 @@ BUILT_ON = {
     "evaluate": ["autoload"],
 }
 
+# Parts of leaderboard, in the same way: from results files to numbers, from numbers to what shows
+# them.
+LEADERBOARD_BUILT_ON = {
+    "board": [],
+    "baseline_models": [],
+    "baselines": ["baseline_models"],
+    "layout": ["board"],
+    "model_report": ["board"],
+    "reliability_report": ["board"],
+    "rated": ["board"],
+    "columns": ["board"],
+    "folder": ["model_report", "reliability_report"],
+    "tables": ["layout", "folder"],
+    "measured_pairs": ["columns", "folder"],
+    "power": ["measured_pairs"],
+    "reading": ["board"],
+    "numbers": ["reading", "columns", "rated", "model_report"],
+    "leading": ["numbers", "layout"],
+    "plain_table": ["leading"],
+    "judging": ["numbers", "folder"],
+    "page": ["leading", "folder"],
+    "collect": ["page", "plain_table"],
+    "publishing": ["page", "tables"],
+}
+TABLES = {"csc_tasks": BUILT_ON, "leaderboard": LEADERBOARD_BUILT_ON}
+
 # Only lm_eval loads these, so they alone may import it (and only it) at the top of the file.
 INSIDE_LM_EVAL = {"observe", "play", "tasks", "checks"}
 
@@ -193,13 +219,14 @@ def imports(name):
 
 
 def part(name):
-    """The part of csc_tasks that a dotted name belongs to; "" for the package itself."""
+    """The part of its package that a dotted name belongs to; "" for the package itself."""
     return [*name.split("."), ""][1]
 
 
-def reachable(name):
-    """All parts of csc_tasks that a part may import."""
-    return set(BUILT_ON.get(name, [])).union(*map(reachable, BUILT_ON.get(name, [])))
+def reachable(package, name):
+    """All parts of a package that one of its parts may import."""
+    direct = TABLES[package].get(name, [])
+    return set(direct).union(*(reachable(package, below) for below in direct))
 
 
 def allowed(importer, imported, guarded):
@@ -207,12 +234,13 @@ def allowed(importer, imported, guarded):
     here, there = importer.split(".")[0], imported.split(".")[0]
     if imported == "csc_tasks" or (guarded and imported == "csc_tasks.cli"):
         return True
+    if here in TABLES and there == here:
+        return part(importer) != "" and part(imported) in {
+            part(importer),
+            *reachable(here, part(importer)),
+        }
     if here == "csc_tasks":
-        return (
-            there == "csc_tasks"
-            and part(importer) != ""
-            and part(imported) in {part(importer)} | reachable(part(importer))
-        )
+        return False
     if there == here:
         return True
     if there == "csc_tasks":
@@ -228,7 +256,8 @@ def test_every_package_and_part_has_a_place():
     }
     assert folders - FREE == {package for package in PACKAGES if any((ROOT / package).glob("*.py"))}
     assert [path.name for path in ROOT.glob("*.py")] == []
-    assert {part(name) for name in MODULES if name.startswith("csc_tasks.")} <= set(BUILT_ON)
+    for package, table in TABLES.items():
+        assert {part(name) for name in MODULES if name.startswith(f"{package}.")} <= set(table)
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -272,11 +301,16 @@ def test_the_rules_refuse_what_they_should():
     assert not allowed("leaderboard.collect", "csc_tasks.tasks", False)
     assert not allowed("trainers.rows", "csc_tasks.play", False)
     assert not allowed("builders.star", "trainers.rows", False)
-    assert not allowed("leaderboard.judge", "builders.star", False)
+    assert not allowed("leaderboard.judging.judge", "builders.star", False)
+    assert not allowed("leaderboard.numbers.assemble", "leaderboard.leading", False)
+    assert not allowed("leaderboard.folder", "leaderboard.judging.reliability", False)
+    assert not allowed("leaderboard.board", "leaderboard.collect", False)
     assert not allowed("builders.star", "csc_tasks.cli", False)
     assert not allowed("builders.star", "tests.conftest", False)
     assert allowed("builders.star", "csc_tasks.cli", True)
-    assert allowed("leaderboard.judge", "csc_tasks.llm.client", False)
+    assert allowed("leaderboard.judging.judge", "csc_tasks.llm.client", False)
+    assert allowed("leaderboard.judging.judge", "leaderboard.numbers.inference", False)
+    assert allowed("leaderboard.collect", "leaderboard.board", False)
     assert allowed("csc_tasks.tasks", "csc_tasks.framework", False)
 
 

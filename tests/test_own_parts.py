@@ -179,7 +179,11 @@ def test_judges_are_shown_the_conversation_as_it_was_played(run):
     assert WHOLE not in {unit.turn for unit in judged[REFERENCE].units.values()}
     one = next(iter(judged[OWN].with_texts(list(judged[OWN].units)[:1]).units.values()))
     # The third supporter turn was not asked about and stays as it was.
-    assert [text for speaker, text in one.said if speaker == "supporter"] == [REPLY, REPLY, GOLD[2]]
+    assert [text for speaker, text in one.conversation if speaker == "supporter"] == [
+        REPLY,
+        REPLY,
+        GOLD[2],
+    ]
 
 
 def test_the_flat_export_has_both(run):

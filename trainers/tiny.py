@@ -38,6 +38,7 @@ CONFIGS = ("rolecs", "csconv", "qa")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc train tiny`."""
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="the folder to write the model to"
     )
@@ -74,6 +75,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
+    """Train a stand-in model from scratch into args.out, and print its size and losses."""
     # An adapter that is to learn the strategies' names trains input and output embeddings apart.
     shape = Shape(tied=not args.without_strategies)
     record = train_tiny(

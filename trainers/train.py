@@ -43,6 +43,7 @@ from trainers.sweep import sweep
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc train`."""
     parser.add_argument("--config", metavar="FILE", help="a recipe (YAML)")
     parser.add_argument("--out", required=True, metavar="DIR", help="the adapter's folder")
     parser.add_argument(
@@ -87,6 +88,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
+    """Train an adapter as the recipe and the flags say, or with args.sweep several; then score,
+    merge and publish it as asked. Raises SettingError for flags that do not go together.
+    """
     given = {name: getattr(args, f"recipe_{name}") for name in KEYS}
     flags = {name: value for name, value in given.items() if value is not None}
     if args.push and not args.repo_id:

@@ -18,28 +18,6 @@ def card(build: Mapping, licence: str) -> Card:
         rules["least_share_of_characters_of_either_side"],
     )
     long_turns = rules["least_share_of_customer_turns_longer_than_3_characters"]
-    limits = [
-        (
-            "The conversations are rewritten, not recorded: wording, strategies and the turns added"
-            " for the framework are a model's."
-        ),
-        (
-            "The judge is a language model too. `csc review export` puts original and rewrite side"
-            " by side for people to decide."
-        ),
-        (
-            "Placeholders stand for personal data as far as the model put them; a rewrite in which"
-            " patterns found more was dropped. Names and street addresses are not found by"
-            " patterns."
-        ),
-        "Facts are counted by patterns: few mistakes, but not every fact.",
-    ]
-    if all(model == "scripted" for model in build["models"].values()):
-        limits.insert(
-            0,
-            "The models are offline stand-ins that work by rules: use this set to try things out,"
-            " not to rank models.",
-        )
     return Card(
         title="Strategy-annotated customer-support conversations",
         summary=(
@@ -70,7 +48,7 @@ def card(build: Mapping, licence: str) -> Card:
 | --- | --- |
 {models}
 """,
-        limits=tuple(limits),
+        limits=_limits(build),
         citation="""
 @article{csc2025,
   title   = {Evaluating, Synthesizing, and Enhancing for Customer Support Conversation},
@@ -80,3 +58,30 @@ def card(build: Mapping, licence: str) -> Card:
 """,
         tags=("rewritten",),
     )
+
+
+def _limits(build: Mapping) -> tuple[str, ...]:
+    """What the reader should know before using it."""
+    limits = [
+        (
+            "The conversations are rewritten, not recorded: wording, strategies and the turns added"
+            " for the framework are a model's."
+        ),
+        (
+            "The judge is a language model too. `csc review export` puts original and rewrite side"
+            " by side for people to decide."
+        ),
+        (
+            "Placeholders stand for personal data as far as the model put them; a rewrite in which"
+            " patterns found more was dropped. Names and street addresses are not found by"
+            " patterns."
+        ),
+        "Facts are counted by patterns: few mistakes, but not every fact.",
+    ]
+    if all(model == "scripted" for model in build["models"].values()):
+        limits.insert(
+            0,
+            "The models are offline stand-ins that work by rules: use this set to try things out,"
+            " not to rank models.",
+        )
+    return tuple(limits)

@@ -50,27 +50,6 @@ def card(build: Mapping, licence: str) -> Card:
         ],
     )
     train, validation, test = settings["splits"].values()
-    limits = [
-        (
-            "Summaries and refined answers were written by language models; nobody checked single"
-            " rows by hand. The counts above say how many facts of a history are in its summary and"
-            " how many facts of a summary are in no turn, as far as patterns find facts."
-        ),
-        "What the models wrote was not moderated again.",
-        (
-            "Histories, questions and answers are as recorded: look for personal data before you"
-            " publish them (`csc push` does too)."
-        ),
-        "The stage of a row is its position in the conversation, not what is said there.",
-    ]
-    if settings["moderation"] == "none":
-        limits.insert(0, "There was no moderation.")
-    if set(build["models"].values()) == {"scripted"}:
-        limits.insert(
-            0,
-            "The models are offline stand-ins that write by rules: use this set to try things out,"
-            " not to train for real.",
-        )
     sources = ", ".join(
         f"{source} ({rows:,} rows)" for source, rows in counts["rows_by_source"].items()
     )
@@ -105,9 +84,35 @@ just before and no summary. Where that failed, the pair was dropped. Splits are 
 
 {models}
 """,
-        limits=tuple(limits),
+        limits=_limits(build),
         citation=CITATION,
     )
+
+
+def _limits(build: Mapping) -> tuple[str, ...]:
+    """What the reader should know before using it."""
+    limits = [
+        (
+            "Summaries and refined answers were written by language models; nobody checked single"
+            " rows by hand. The counts above say how many facts of a history are in its summary and"
+            " how many facts of a summary are in no turn, as far as patterns find facts."
+        ),
+        "What the models wrote was not moderated again.",
+        (
+            "Histories, questions and answers are as recorded: look for personal data before you"
+            " publish them (`csc push` does too)."
+        ),
+        "The stage of a row is its position in the conversation, not what is said there.",
+    ]
+    if build["settings"]["moderation"] == "none":
+        limits.insert(0, "There was no moderation.")
+    if set(build["models"].values()) == {"scripted"}:
+        limits.insert(
+            0,
+            "The models are offline stand-ins that write by rules: use this set to try things out,"
+            " not to train for real.",
+        )
+    return tuple(limits)
 
 
 def stages_card(build: Mapping, licence: str) -> Card:

@@ -51,6 +51,7 @@ PROBLEMS_SHOWN = 20
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc build csconv`."""
     add = parser.add_argument
     add_source_arguments(parser)
     runner.add_out(parser, "the dataset folder to write; journal and originals lie beside it")
@@ -148,6 +149,7 @@ class CSConv(runner.Builder):
 
 
 def main(args: Namespace) -> None:
+    """Build the dataset folder of rewritten conversations from args.source; see runner.run."""
     runner.run(CSConv, args)
 
 
@@ -177,10 +179,10 @@ def read(
 
 def report(reading: Reading, dropped: Counter, candidates: int, made: Made) -> dict:
     """The counts for the screen, the card and build.json."""
-    kept = [pair.conversation for pair in made.kept]
-    by_topic = Counter(conversation.topic for conversation in kept)
-    by_language = Counter(conversation.language for conversation in kept)
-    by_source = Counter(conversation.source for conversation in kept)
+    conversations = [pair.conversation for pair in made.kept]
+    by_topic = Counter(conversation.topic for conversation in conversations)
+    by_language = Counter(conversation.language for conversation in conversations)
+    by_source = Counter(conversation.source for conversation in conversations)
     return {
         "source": {name.replace("_", " "): n for name, n in sorted(reading.counts.items())},
         "conversations_dropped_by_the_rules": dict(sorted(dropped.items())),
@@ -193,7 +195,7 @@ def report(reading: Reading, dropped: Counter, candidates: int, made: Made) -> d
         "closing_notes_removed": made.notes_removed,
         "conversations_dropped_after_rewriting": dict(sorted(made.dropped_after.items())),
         "judge_said_no_to": dict(sorted(made.judged_no.items())),
-        "conversations_kept": len(kept),
+        "conversations_kept": len(conversations),
         "conversations_by_topic": dict(sorted(by_topic.items())),
         "conversations_by_language": dict(sorted(by_language.items())),
         "conversations_by_source": dict(sorted(by_source.items())),

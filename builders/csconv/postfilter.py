@@ -147,7 +147,7 @@ RULES: tuple[Rule, ...] = (
 
 def first_reason(conversation: Conversation) -> str | None:
     """The reason of the first rule that drops the conversation, or None."""
-    return next((reason for rule in RULES if (reason := rule(conversation))), None)
+    return next(filter(None, (rule(conversation) for rule in RULES)), None)
 
 
 def bounds() -> dict:

@@ -91,7 +91,7 @@ RULES: tuple[Rule, ...] = (
 
 def first_reason(raw: "RawConversation") -> str | None:
     """The reason of the first rule that drops the conversation, or None."""
-    return next((reason for rule in RULES if (reason := rule(raw.turns))), None)
+    return next(filter(None, (rule(raw.turns) for rule in RULES)), None)
 
 
 def bounds() -> dict:

@@ -48,6 +48,7 @@ SPLIT_OF = {"csconv": "test", "rolecs": "train"}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc build profiles`."""
     add = parser.add_argument
     add_corpus(parser, "", old="--source")
     add(
@@ -154,6 +155,7 @@ class Profiles(runner.Builder):
 
 
 def main(args: Namespace) -> None:
+    """Build a pool of customer profiles from recorded conversations; see runner.run."""
     runner.run(Profiles, args)
 
 

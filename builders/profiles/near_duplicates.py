@@ -137,10 +137,10 @@ def _endpoint(texts, name, base_url):
     try:
         with openai.OpenAI(api_key=key or "none", base_url=url, max_retries=6) as client:
             for start in range(0, len(texts), BATCH):
-                found = client.embeddings.create(
+                embeddings = client.embeddings.create(
                     model=name, input=list(texts[start : start + BATCH]), encoding_format="float"
                 ).data
-                rows += [item.embedding for item in sorted(found, key=lambda item: item.index)]
+                rows += [item.embedding for item in sorted(embeddings, key=lambda item: item.index)]
     except openai.OpenAIError as error:
         reason = str(error).replace(key, "[key]") if len(key) >= 8 else str(error)
         raise ModelError(

@@ -51,6 +51,7 @@ SHOWN_PROBLEMS = 10
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc build qa`."""
     add = parser.add_argument
     runner.add_out(parser)
     add_source_arguments(parser)
@@ -182,6 +183,7 @@ class QA(runner.Builder):
 
 
 def main(args: Namespace) -> None:
+    """Build the dataset folder of questions with their summarised context; see runner.run."""
     runner.run(QA, args)
 
 
@@ -246,7 +248,8 @@ def chosen_conversations(
     conversations, dropped = choose(source, args.pairs, args.seed, args.limit)
     for problem in reading.problems[:SHOWN_PROBLEMS]:
         print(f"left out: {problem}", file=sys.stderr)
-    if (more := len(reading.problems) - SHOWN_PROBLEMS) > 0:
+    more = len(reading.problems) - SHOWN_PROBLEMS
+    if more > 0:
         print(f"left out: {more:,} more like these; all are counted by reason", file=sys.stderr)
     counts = dict(sorted(reading.counts.items())) | {
         "conversations_not_taken": dict(sorted(dropped.items()))

@@ -38,6 +38,7 @@ STAGE = "stage"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc build qa-stages`."""
     add = parser.add_argument
     add("corpus", metavar="CORPUS", help=f"{CORPUS} (ORG/NAME or ORG/NAME@REVISION)")
     runner.add_out(parser)
@@ -88,9 +89,9 @@ class Stages(runner.Builder):
                 f"none of the {sum(map(len, self.questions.values())):,} rows could be labelled,"
                 f" so nothing was written; {reasons}"
             )
-        kept = {split: questions for split, questions in labelled.items() if questions}
+        filled = {split: questions for split, questions in labelled.items() if questions}
         counts = report(self.questions, labelled, dropped)
-        return runner.Built({"qa": rows_of(kept)}, self.record(llm, counts))
+        return runner.Built({"qa": rows_of(filled)}, self.record(llm, counts))
 
     def record(self, llm: LLM, counts: dict) -> dict:
         """What build.json says."""
@@ -114,6 +115,7 @@ class Stages(runner.Builder):
 
 
 def main(args: Namespace) -> None:
+    """Label the stage of every question of a corpus; see runner.run."""
     runner.run(Stages, args)
 
 

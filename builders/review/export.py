@@ -33,6 +33,7 @@ TABLE, PAGE = "review.csv", "review.html"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc review export`."""
     add = parser.add_argument
     add("folder", type=Path, metavar="DIR", help="the dataset folder to review")
     add(
@@ -69,6 +70,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
+    """Write the table and the page on which people decide about a dataset's conversations.
+
+    Raises SettingError where args.out holds them already or args.folder is no dataset, DataError
+    for one that cannot be read.
+    """
     check_writable(args.out)
     targets = [args.out / TABLE, args.out / PAGE]
     if present := [target for target in targets if target.exists()]:

@@ -35,6 +35,7 @@ from csc_tasks.errors import DataError, SettingError
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc review import`."""
     add = parser.add_argument
     add("folder", type=Path, metavar="DIR", help="the dataset folder that was exported")
     add(
@@ -59,6 +60,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
+    """Write the dataset that a review leaves of args.folder into args.out.
+
+    Raises SettingError for the folder that was reviewed as --out, DataError for tables that do not
+    fit it and where no conversation is left.
+    """
     started = time.time()
     if args.out.resolve() == args.folder.resolve():
         raise SettingError(f"--out {args.out} is the folder that was reviewed; give another one")
@@ -82,26 +88,7 @@ def main(args: Namespace) -> None:
     counts = reviewed.counts("review" if number == 1 else f"review_{number}") | (
         {f"review{f'_{number}' if number > 1 else ''}_disagreements": len(conflicts)}
     )
-    made_of = {
-        f"{config}/{split}": content["content_sha256"]
-        for config, parts in record["splits"].items()
-        for split, content in parts.items()
-    }
-    settings = {
-        "files": len(args.files),
-        "on_conflict": args.on_conflict,
-        "unreviewed": args.unreviewed,
-        "reviewed_rows": made_of,
-    }
-    build = {
-        name: value
-        for name, value in record.items()
-        if name not in ("format", "csc_tasks", "splits")
-    }
-    build |= {
-        "reviews": [*record.get("reviews", ()), settings],
-        "counts": record.get("counts", {}) | counts,
-    }
+    build = _reviewed_record(record, counts, args)
     note = (
         f"Reviewed by people ({_files(args.files)} of decisions), who corrected turns and dropped"
         " conversations: see the counts."
@@ -118,6 +105,31 @@ def main(args: Namespace) -> None:
         write_originals(args.out, carried)
     print("\n".join(count_lines(counts)), contents_table(written["splits"]), sep="\n\n", end="\n\n")
     print(f"Wrote {args.out}" + (f" and {originals_path(args.out)}" if carried else ""))
+
+
+def _reviewed_record(record: Mapping, counts: Mapping, args: Namespace) -> dict:
+    """What build.json says after the review: as before, with its settings and counts."""
+    made_of = {
+        f"{config}/{split}": content["content_sha256"]
+        for config, parts in record["splits"].items()
+        for split, content in parts.items()
+    }
+    settings = {
+        "files": len(args.files),
+        "on_conflict": args.on_conflict,
+        "unreviewed": args.unreviewed,
+        "reviewed_rows": made_of,
+    }
+    build: dict = {
+        name: value
+        for name, value in record.items()
+        if name not in ("format", "csc_tasks", "splits")
+    }
+    build |= {
+        "reviews": [*record.get("reviews", ()), settings],
+        "counts": record.get("counts", {}) | counts,
+    }
+    return build
 
 
 @dataclass(slots=True)
@@ -198,9 +210,11 @@ def _left(
 
 def _broken_rule(conversation: Conversation, before: Conversation) -> str | None:
     """A rule of CSConv that the conversation breaks and did not break before it was corrected."""
-    return next(
-        (reason for rule in RULES if (reason := rule(conversation)) and not rule(before)), None
-    )
+    for rule in RULES:
+        reason = rule(conversation)
+        if reason and not rule(before):
+            return reason
+    return None
 
 
 def _verdicts(path: Path, known: Mapping[str, Conversation]) -> list[Verdict]:

@@ -51,6 +51,7 @@ DEFAULT_TOPICS = tuple(topic for topic in TOPICS if topic != "Others")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc build rolecs`."""
     add = parser.add_argument
     runner.add_out(parser)
     add(
@@ -158,6 +159,7 @@ class RoleCS(runner.Builder):
 
 
 def main(args: Namespace) -> None:
+    """Build the dataset folder of played conversations; see runner.run."""
     runner.run(RoleCS, args)
 
 

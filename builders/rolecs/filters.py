@@ -162,7 +162,7 @@ FILTERS: tuple[Filter, ...] = (
 
 def first_reason(conversation: Conversation, filters: Sequence[Filter] = FILTERS) -> str | None:
     """The reason of the first filter that drops the conversation, or None."""
-    return next((reason for check in filters if (reason := check(conversation))), None)
+    return next(filter(None, (check(conversation) for check in filters)), None)
 
 
 def bounds(languages: Sequence[str]) -> dict:

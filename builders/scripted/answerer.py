@@ -131,11 +131,8 @@ def updated(parts: dict[str, str], turns: Sequence[Turn], language: str) -> dict
     between, nothing = wording["between"], wording["nothing"]
     facts = parts.get("facts", "").split(between) if "facts" in parts else []
     for turn in turns:
-        clauses = [
-            sentence
-            for text in _SENTENCE[language].findall(turn.text)
-            if (sentence := _plain(text, language))
-        ]
+        plain = [_plain(text, language) for text in _SENTENCE[language].findall(turn.text)]
+        clauses = [sentence for sentence in plain if sentence]
         told = [sentence for sentence in clauses if len(sentence) >= SHORTEST[language]]
         if turn.speaker == CUSTOMER:
             issues = [

@@ -14,7 +14,9 @@ every machine.
 
 from collections.abc import Iterator
 
+from builders.scripted.customer import customer_text
 from builders.scripted.plan import Scenario, plan
+from builders.scripted.supporter import supporter_text
 from builders.scripted.turns import (
     State,
     begin,
@@ -25,7 +27,6 @@ from builders.scripted.turns import (
     strategies,
     supporter_speaks,
 )
-from builders.scripted.words import customer_text, supporter_text
 
 __all__ = [
     "Scenario",

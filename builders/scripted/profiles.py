@@ -62,6 +62,7 @@ def profile(request: Request) -> str:
 
 
 def describe(request: Request) -> str:
+    """The description of a customer, as JSON, from the facts in the prompt."""
     language, _, values = read_back(request.messages, "profile_describe")
     return json.dumps(
         {"description": fill(words(language)["described"], values)}, ensure_ascii=False

@@ -38,11 +38,9 @@ def turns_in(history: str, language: str) -> list[Turn]:
     for line in [] if history == words(language).nothing_said else history.split("\n"):
         speaker = next(speaker for speaker, prefix in opening.items() if line.startswith(prefix))
         text, strategy = line.removeprefix(opening[speaker]), ""
-        if (
-            speaker == SUPPORTER
-            and (tagged := _TAGGED.match(text))
-            and (named := find_strategy(tagged[1], ids=False))
-        ):
+        tagged = _TAGGED.match(text) if speaker == SUPPORTER else None
+        named = find_strategy(tagged[1], ids=False) if tagged else None
+        if tagged and named:
             strategy, text = named.id, tagged[2]
         turns.append(Turn(speaker, text, strategy))
     return turns

@@ -50,12 +50,16 @@ def check(request: Request) -> str:
 
 
 def topic(request: Request) -> str:
+    """The topic of a dialogue, as JSON, by the words in it."""
     language, _, values = read_back(request.messages, "csconv_topic")
     named = topic_of(turns_in(values["dialogue"], language), language)
     return _json(topic=topic_label(named, language))
 
 
 def rewrite(request: Request) -> str:
+    """The dialogue with a strategy for every supporter turn, as JSON; one in eight ends with a
+    system note, as models like to add one.
+    """
     language, _, values = read_back(request.messages, "csconv_rewrite")
     turns = rewritten(turns_in(values["dialogue"], language), language, request.item_id)
     named = [
@@ -145,6 +149,7 @@ def judge(request: Request) -> str:
 
 
 def label(request: Request) -> str:
+    """The strategy of every supporter turn, numbered from 1, as JSON."""
     language, _, values = read_back(request.messages, "csconv_label")
     turns = [
         Turn(turn.speaker, _NUMBER.sub("", turn.text))

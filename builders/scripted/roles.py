@@ -85,9 +85,9 @@ def case(item_id: str, language: str, topic: str, number: int, customer: dict[st
     return Case(**scenario | {"slots": slots, "opens": "supporter", "doubles": False})
 
 
-def case_text(found: Case) -> str:
+def case_text(planned: Case) -> str:
     """The scenario as the planner writes it."""
-    return fill(words(found.language)["case"], found.voice("summary"))
+    return fill(words(planned.language)["case"], planned.voice("summary"))
 
 
 @lru_cache(maxsize=4096)
@@ -113,11 +113,11 @@ def case_behind(item_id: str, language: str, scenario: str) -> Case:
     return case(item_id, language, topic, 0, customer)
 
 
-def state_at(found: Case, turns: Sequence[Turn]) -> State:
+def state_at(planned: Case, turns: Sequence[Turn]) -> State:
     """The state after these turns; a supporter turn without a strategy had the one the stand-in
     would have chosen.
     """
-    state = begin(found)
+    state = begin(planned)
     for turn in turns:
         if turn.speaker == CUSTOMER:
             state = hear(state, customer_act(state) or "no_more", turn.text)
@@ -159,6 +159,9 @@ def _said(state, strategy, text):
 
 
 def planner(request: Request) -> str:
+    """A scenario and its goal for the profile and the topic, as JSON: the first of a few drawn ones
+    that fits the customer's mood and can be read back from its text.
+    """
     language, _, values = read_back(request.messages, "rolecs_planner")
     topic = topic_name(values["topic"])
     customer = who(language, values["profile"], "profile") or who(
@@ -177,6 +180,7 @@ def planner(request: Request) -> str:
 
 
 def supporter_assistant(request: Request) -> str:
+    """The strategy of the supporter's next turn, as JSON."""
     language, _, values = read_back(request.messages, "rolecs_supporter_assistant")
     state = state_at(
         case_behind(request.item_id, language, values["scenario"]),
@@ -190,6 +194,7 @@ def supporter_assistant(request: Request) -> str:
 
 
 def supporter(request: Request) -> str:
+    """The supporter's next turn, as JSON, with its strategy where the prompt names none."""
     language, name, values = read_back(
         request.messages, "rolecs_supporter", "rolecs_supporter_alone"
     )
@@ -204,6 +209,7 @@ def supporter(request: Request) -> str:
 
 
 def customer_assistant(request: Request) -> str:
+    """What the customer is to do next, as JSON."""
     language, _, values = read_back(request.messages, "rolecs_customer_assistant")
     state = state_at(
         case_behind(request.item_id, language, values["scenario"]),
@@ -213,6 +219,7 @@ def customer_assistant(request: Request) -> str:
 
 
 def customer(request: Request) -> str:
+    """The customer's next turn and whether it is the last, as JSON."""
     language, _, values = read_back(request.messages, "rolecs_customer")
     state = state_at(
         case_behind(request.item_id, language, values["scenario"]),

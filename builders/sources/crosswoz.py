@@ -26,9 +26,10 @@ def read(path: Path, reading: Reading) -> Iterator[RawConversation]:
         for name, text in _texts(file, reading):
             for number, row, place in _members(text, name, reading):
                 turns = _turns(row, place, reading)
-                if turns is not None and (
-                    conversation := reading.take(number, "zh", "", "CrossWOZ", turns, place)
-                ):
+                if turns is None:
+                    continue
+                conversation = reading.take(number, "zh", "", "CrossWOZ", turns, place)
+                if conversation:
                     yield conversation
 
 

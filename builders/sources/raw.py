@@ -70,9 +70,8 @@ class Reading:
                     "text is not valid Unicode", f"{place}: turn {i}", repr(turn.text[:60])
                 )
                 return None
-        spoken = [
-            Turn(turn.speaker, text) for turn in turns if (text := " ".join(turn.text.split()))
-        ]
+        joined = (Turn(turn.speaker, " ".join(turn.text.split())) for turn in turns)
+        spoken = [turn for turn in joined if turn.text]
         if not spoken:
             self.leave_out("no text", place)
             return None

@@ -18,53 +18,25 @@ def http_errors(error: type[Exception]) -> list[type[Exception]]:
 
 def from_hub(name: str, config: str, split: str, revision: str | None) -> tuple[Path, str]:
     """Fetch only the files of one split of a Hub dataset; returns the local folder and the resolved
-    commit.
+    commit. Raises DataError where it cannot be had.
     """
-    from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import (
         HfHubHTTPError,
         HFValidationError,
         LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
 
     repo, _, at = name.partition("@")
     revision = revision or at or None
-    # Which exception says that there is no connection depends on the HTTP library below
-    # huggingface_hub.
-    no_connection: tuple[type[Exception], ...] = (
-        OfflineModeIsEnabled,
-        OSError,
-        *http_errors(HfHubHTTPError),
-    )
     elsewhere = f"{name}: no such file or folder here, and"
     ways_out = (
         "give a dataset folder or file (csc_corpus, csc_qa_corpus in lm_eval), a Hub dataset id you"
         " can reach, or demo"
     )
     try:
-        try:
-            info = HfApi().dataset_info(repo, revision=revision)
-        except HfHubHTTPError:
-            raise
-        except no_connection:
-            # Offline, whatever was fetched before still serves.
-            root = fetched_before(repo, "dataset", revision)
-            if root is None:
-                raise LocalEntryNotFoundError(f"nothing of {repo} is in the local cache") from None
-            one_set(
-                f"{name} (offline, what was fetched before)", relative_files(root), config, split
-            )
-            return root, root.name
-        listed = [sibling.rfilename for sibling in info.siblings or []]
-        wanted = one_set(name, listed, config, split)
-        # By the name that was asked for and not by its commit: only then is the name found again
-        # offline.
-        root = Path(
-            snapshot_download(repo, repo_type="dataset", revision=revision, allow_patterns=wanted)
-        )
+        root = _fetched(name, repo, config, split, revision)
     except HFValidationError:
         raise DataError(f"{elsewhere} not a Hub dataset id; {ways_out}") from None
     except LocalEntryNotFoundError:
@@ -85,3 +57,36 @@ def from_hub(name: str, config: str, split: str, revision: str | None) -> tuple[
         reason = " ".join(str(error).split())
         raise DataError(f"{name}: the Hub answered: {reason}; {ways_out}") from None
     return root, root.name
+
+
+def _fetched(name: str, repo: str, config: str, split: str, revision: str | None) -> Path:
+    """The folder with the files of the split: fetched, or without a connection what was fetched
+    before. Raises what huggingface_hub raises.
+    """
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    # Which exception says that there is no connection depends on the HTTP library below
+    # huggingface_hub.
+    no_connection: tuple[type[Exception], ...] = (
+        OfflineModeIsEnabled,
+        OSError,
+        *http_errors(HfHubHTTPError),
+    )
+    try:
+        info = HfApi().dataset_info(repo, revision=revision)
+    except HfHubHTTPError:
+        raise
+    except no_connection:
+        root = fetched_before(repo, "dataset", revision)
+        if root is None:
+            raise LocalEntryNotFoundError(f"nothing of {repo} is in the local cache") from None
+        one_set(f"{name} (offline, what was fetched before)", relative_files(root), config, split)
+        return root
+    listed = [sibling.rfilename for sibling in info.siblings or []]
+    wanted = one_set(name, listed, config, split)
+    # By the name that was asked for and not by its commit: only then is the name found again
+    # offline.
+    return Path(
+        snapshot_download(repo, repo_type="dataset", revision=revision, allow_patterns=wanted)
+    )

@@ -176,24 +176,38 @@ def accelerator() -> Finding:
         )
     name = f"torch {torch.__version__}"
     if torch.cuda.is_available():
-        try:
-            float(torch.ones(2, device="cuda").sum())
-            free, total = (size / 1e9 for size in torch.cuda.mem_get_info())
-        except RuntimeError as error:
-            reason = str(error).splitlines()[0][:120]
-            return Finding(
-                BROKEN,
-                subject,
-                f"{name} sees a GPU that does not work ({reason})",
-                "install the torch build for this GPU",
-            )
-        count = torch.cuda.device_count()
-        shown = f"{torch.cuda.get_device_name(0)}, {free:.0f} of {total:.0f} GB free" + (
-            f", {count} of them" if count > 1 else ""
-        )
-        return Finding(OK, subject, f"{shown}; {name}")
+        return _gpu(subject, name)
     if torch.backends.mps.is_available():
         return Finding(OK, subject, f"Apple GPU (--device mps); {name}")
+    return _without_gpu(subject, name)
+
+
+def _gpu(subject: str, name: str) -> Finding:
+    """The GPUs that torch sees, tried with a small sum; `name` is torch and its version."""
+    import torch
+
+    try:
+        float(torch.ones(2, device="cuda").sum())
+        free, total = (size / 1e9 for size in torch.cuda.mem_get_info())
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0][:120]
+        return Finding(
+            BROKEN,
+            subject,
+            f"{name} sees a GPU that does not work ({reason})",
+            "install the torch build for this GPU",
+        )
+    count = torch.cuda.device_count()
+    shown = f"{torch.cuda.get_device_name(0)}, {free:.0f} of {total:.0f} GB free" + (
+        f", {count} of them" if count > 1 else ""
+    )
+    return Finding(OK, subject, f"{shown}; {name}")
+
+
+def _without_gpu(subject: str, name: str) -> Finding:
+    """Why torch sees no GPU: there is none, it is a CPU build, or the GPU is hidden."""
+    import torch
+
     if not shutil.which("nvidia-smi"):
         return Finding(
             NOTE,

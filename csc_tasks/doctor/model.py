@@ -10,36 +10,14 @@ import logging
 import shlex
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from csc_tasks.doctor import BROKEN, NOTE, OK, Finding
-
-
-@dataclass(slots=True)
-class Subject:
-    """A model that is looked at, and what its scoring command has to say.
-
-    folder: where its files are. config, tokenizer, skeleton: what transformers reads of it; the
-    skeleton is the model without its weights. arguments, settings, stop: what --model_args,
-    --metadata and --gen_kwargs are given.
-    """
-
-    name: str
-    folder: Path
-    adapter: Path | None
-    config: Any = None
-    tokenizer: Any = None
-    skeleton: Any = None
-    arguments: dict[str, object] = field(default_factory=dict)
-    settings: dict[str, str | int] = field(default_factory=dict)
-    stop: str | None = None
-
-    @property
-    def templated(self) -> bool:
-        """Whether prompts go through a chat template."""
-        return bool(getattr(self.tokenizer, "chat_template", None))
+from csc_tasks.doctor.model_adapter import adapter_findings
+from csc_tasks.doctor.model_play import lockstep
+from csc_tasks.doctor.model_template import template_findings
+from csc_tasks.doctor.subject import Subject, in_bytes
 
 
 def describe(name: str, adapter: str | None = None, load: bool = False) -> Iterator[Finding]:
@@ -47,10 +25,6 @@ def describe(name: str, adapter: str | None = None, load: bool = False) -> Itera
 
     adapter: the folder of a peft adapter on it. load: whether lockstep play is tried.
     """
-    from csc_tasks.doctor.model_adapter import adapter_findings
-    from csc_tasks.doctor.model_play import lockstep
-    from csc_tasks.doctor.model_template import template_findings
-
     folder = local_folder(name)
     if folder is None:
         yield not_a_model(name)
@@ -217,8 +191,3 @@ def in_words(count: int) -> str:
         if count >= size:
             return f"{count / size:.2f} {word}"
     return f"{count:,}"
-
-
-def in_bytes(size: float) -> str:
-    """A number of bytes for people."""
-    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"

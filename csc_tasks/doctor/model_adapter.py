@@ -3,17 +3,15 @@
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from csc_tasks.adapter import MERGED_RECORD, RECORD
 from csc_tasks.doctor import BROKEN, OK, Finding
+from csc_tasks.doctor.subject import Subject
 from csc_tasks.prompts import DATE
 
-if TYPE_CHECKING:
-    from csc_tasks.doctor.model import Subject
 
-
-def adapter_findings(subject: "Subject") -> Iterator[Finding]:
+def adapter_findings(subject: Subject) -> Iterator[Finding]:
     """The findings; sets what the scoring command has to say for prompts as in training."""
     if subject.adapter is None:
         merged = _record(subject.folder / MERGED_RECORD)
@@ -57,7 +55,7 @@ def trained_on(record: Mapping[str, Any]) -> dict[str, str | int]:
     return settings
 
 
-def embeddings(subject: "Subject", targets: set[str], whole: set[str]) -> Iterator[Finding]:
+def embeddings(subject: Subject, targets: set[str], whole: set[str]) -> Iterator[Finding]:
     """What keeps lm_eval from loading the embeddings that an adapter trains:
 
     `whole` in full, of `targets` a part.

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from csc_tasks.doctor import BROKEN, NOTE, OK, Finding
-from csc_tasks.doctor.model import Subject, in_bytes
+from csc_tasks.doctor.subject import Subject, in_bytes
 from csc_tasks.prefix_cache import by_adapter, by_generation, by_model
 
 SUBJECT = "lockstep play"

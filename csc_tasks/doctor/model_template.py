@@ -4,16 +4,13 @@ Its family, system role, date, thinking, and the marks that end a reply.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from csc_tasks import thinking
 from csc_tasks.doctor import BROKEN, NOTE, OK, Finding
+from csc_tasks.doctor.subject import Subject
 from csc_tasks.errors import CscError
 from csc_tasks.prompts import DATE, ChatTemplate, of_tokenizer
 from csc_tasks.stops import last_token, special_tokens, stop_tokens, through_first
-
-if TYPE_CHECKING:
-    from csc_tasks.doctor.model import Subject
 
 FAMILIES = {
     "gpt-oss (harmony)": "<|start|>user<|message|>",
@@ -40,7 +37,7 @@ _QUESTION = [{"role": "user", "content": "probe-of-a-question"}]
 _ANSWERED = [*_QUESTION, {"role": "assistant", "content": _ANSWER}]
 
 
-def template_findings(subject: "Subject") -> Iterator[Finding]:
+def template_findings(subject: Subject) -> Iterator[Finding]:
     """The findings about a model's chat template;
 
     Sets `subject.stop` where replies do not stop by themselves.
@@ -91,7 +88,7 @@ def thinking_finding(how: thinking.Thinking) -> Finding:
     return Finding(NOTE, "thinking", f"{how.describe()}; {done}")
 
 
-def stops(subject: "Subject", end: str) -> Finding:
+def stops(subject: Subject, end: str) -> Finding:
     """Where generation stops, against `end`, which the template puts behind a reply."""
     tokenizer = subject.tokenizer
     if not end:

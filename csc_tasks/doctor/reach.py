@@ -9,7 +9,7 @@ import importlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,6 @@ def reach(models: Sequence[str], seconds: float) -> Iterator[Finding]:
     """The findings about the Hub, the corpora and the models; `models` are folders or Hub ids the
     user asks about.
     """
-    from huggingface_hub import HfApi, constants
-
     try:
         settings = read_settings({})
     except CscError as error:
@@ -49,18 +47,8 @@ def reach(models: Sequence[str], seconds: float) -> Iterator[Finding]:
     needed = sorted(
         name for name in metric_models(settings) if not Path(name).expanduser().exists()
     )
-    answers: Mapping[object, Any] = {}
-    if not constants.HF_HUB_OFFLINE:
-        api = HfApi()
-        questions: dict[object, Callable[[], object]] = {"hub": lambda: _who(seconds)}
-        questions |= {key: _question(api.dataset_info, *at, seconds) for key, at in remote.items()}
-        questions |= {
-            ("model", name): _question(api.model_info, name, None, seconds)
-            for name in {*asked, *needed}
-        }
-        answers = side_by_side(questions, seconds)
-    hub = answers.get("hub")
-    yield from hub_findings(hub, seconds)
+    answers = _answers(remote, {*asked, *needed}, seconds)
+    yield from hub_findings(answers.get("hub"), seconds)
     for key, (name, config, _) in sets.items():
         if key in remote:
             yield _fetched(
@@ -83,16 +71,42 @@ def reach(models: Sequence[str], seconds: float) -> Iterator[Finding]:
                 "check the name, or give a local folder",
             )
         else:
-            holds = (Path(name).expanduser() / "config.json").is_file()
-            if holds:
-                yield Finding(OK, "model", f"{name}: a folder here")
-            else:
-                yield Finding(
-                    BROKEN,
-                    "model",
-                    f"{name}: no config.json in it",
-                    "give the folder that save_pretrained wrote",
-                )
+            yield _model_folder(name)
+    yield _metric_models(needed, answers)
+
+
+def _answers(
+    datasets: Mapping[str, tuple[str, str | None]], models: Iterable[str], seconds: float
+) -> Mapping[object, Any]:
+    """What the Hub says of us ("hub"), of the datasets (by their key) and of the models (by
+    ("model", name)); nothing where it may not be asked.
+    """
+    from huggingface_hub import HfApi, constants
+
+    if constants.HF_HUB_OFFLINE:
+        return {}
+    api = HfApi()
+    questions: dict[object, Callable[[], object]] = {"hub": lambda: _who(seconds)}
+    questions |= {key: _question(api.dataset_info, *at, seconds) for key, at in datasets.items()}
+    questions |= {
+        ("model", name): _question(api.model_info, name, None, seconds) for name in models
+    }
+    return side_by_side(questions, seconds)
+
+
+def _model_folder(name: str) -> Finding:
+    if (Path(name).expanduser() / "config.json").is_file():
+        return Finding(OK, "model", f"{name}: a folder here")
+    return Finding(
+        BROKEN,
+        "model",
+        f"{name}: no config.json in it",
+        "give the folder that save_pretrained wrote",
+    )
+
+
+def _metric_models(needed: Sequence[str], answers: Mapping[object, Any]) -> Finding:
+    """Where the models of the learned metrics are: here, on the Hub, or neither."""
     here = {name for name in needed if _is_here(name)}
     away = [
         name
@@ -103,13 +117,10 @@ def reach(models: Sequence[str], seconds: float) -> Iterator[Finding]:
         advice = (
             "needed only by csc_metrics=all and the like; give local copies with csc_<metric>_model"
         )
-        yield Finding(
+        return Finding(
             NOTE, "metric models", f"neither here nor reachable: {', '.join(away)}", advice
         )
-    else:
-        yield Finding(
-            OK, "metric models", f"{len(here)} here, {len(needed) - len(here)} on the Hub"
-        )
+    return Finding(OK, "metric models", f"{len(here)} here, {len(needed) - len(here)} on the Hub")
 
 
 def metric_models(settings: Settings) -> set[str]:

@@ -40,41 +40,14 @@ def publish(
     where = f"{publication.repo_type} {publication.repo_id}"
     with one_line(where, again):
         created = _create_where_absent(api, publication, say)
-        for attempt in (1, 2):
-            info = api.repo_info(publication.repo_id, repo_type=publication.repo_type)
-            _check_visibility(publication, info)
-            assert info.sha is not None, "the newest state of a repository is a commit"
-            held = held_files(api, publication, info.sha)
-            changes = changes_to(publication, held)
-            _check_owner(publication, held)
-            _check_tag(api, publication, info.sha if not changes else None)
-            if not changes:
-                say(f"nothing has changed: {where} holds these files already (commit {info.sha})")
-                done = Published(info.sha, page_of(publication, info.sha), False, created)
-                break
-            number = _open_request(api, publication) if publication.pull_request else None
-            if number:
-                url = f"{page_of(publication)}/discussions/{number}"
-                say(f"nothing has changed: pull request {url} holds these files already")
-                return Published(info.sha, url, False, created)
-            say(
-                f"{where} ({'private' if info.private else 'public'}) is at commit {info.sha}; to"
-                " be sent:"
-            )
-            for path, what in changes.items():
-                say(f"  {what:<9} {path}")
-            commit = _patiently(partial(_commit, api, publication, changes, info.sha), say, sleep)
-            if commit is not None:
-                url = commit.pr_url or page_of(publication, commit.oid)
-                _check_arrived(api, publication, commit.oid)
-                say(f"{'opened pull request' if commit.pr_url else 'published'} {url}")
-                done = Published(commit.oid, url, True, created, tuple(changes))
-                break
-            if attempt == 2:
-                raise HubError(
-                    again_text(where, f"412: {HINTS[412]}, and did so twice in a row", again)
-                )
+        done = _bring(api, publication, created, say, sleep)
+        if done is None:
             say(f"{where} was changed meanwhile; comparing again")
+            done = _bring(api, publication, created, say, sleep)
+        if done is None:
+            raise HubError(
+                again_text(where, f"412: {HINTS[412]}, and did so twice in a row", again)
+            )
     if publication.tag is not None:
         with one_line(
             f"{where} holds the files (commit {done.commit}), but the tag {publication.tag} is"
@@ -83,6 +56,44 @@ def publish(
         ):
             _tag(api, publication, publication.tag, done.commit, say)
     return done
+
+
+def _bring(
+    api: "HfApi",
+    publication: Publication,
+    created: bool,
+    say: Callable[[str], None],
+    sleep: Callable[[float], None],
+) -> Published | None:
+    """Compare the repository with the publication and commit what differs; None when somebody else
+    changed it in between.
+    """
+    where = f"{publication.repo_type} {publication.repo_id}"
+    info = api.repo_info(publication.repo_id, repo_type=publication.repo_type)
+    _check_visibility(publication, info)
+    assert info.sha is not None, "the newest state of a repository is a commit"
+    held = held_files(api, publication, info.sha)
+    changes = changes_to(publication, held)
+    _check_owner(publication, held)
+    _check_tag(api, publication, info.sha if not changes else None)
+    if not changes:
+        say(f"nothing has changed: {where} holds these files already (commit {info.sha})")
+        return Published(info.sha, page_of(publication, info.sha), False, created)
+    number = _open_request(api, publication) if publication.pull_request else None
+    if number:
+        url = f"{page_of(publication)}/discussions/{number}"
+        say(f"nothing has changed: pull request {url} holds these files already")
+        return Published(info.sha, url, False, created)
+    say(f"{where} ({'private' if info.private else 'public'}) is at commit {info.sha}; to be sent:")
+    for path, what in changes.items():
+        say(f"  {what:<9} {path}")
+    commit = _patiently(partial(_commit, api, publication, changes, info.sha), say, sleep)
+    if commit is None:
+        return None
+    url = commit.pr_url or page_of(publication, commit.oid)
+    _check_arrived(api, publication, commit.oid)
+    say(f"{'opened pull request' if commit.pr_url else 'published'} {url}")
+    return Published(commit.oid, url, True, created, tuple(changes))
 
 
 def _create_where_absent(

@@ -22,7 +22,13 @@ def add_llm_arguments(parser: ArgumentParser, required: bool = True) -> None:
     can do without a model.
     """
     group = parser.add_argument_group("language model")
-    add = group.add_argument
+    _add_model(group.add_argument, required)
+    _add_sending(group.add_argument)
+    _add_requests(group.add_argument)
+
+
+def _add_model(add: Callable[..., object], required: bool) -> None:
+    """Who is asked, and where it is recorded."""
     add(
         "--llm",
         action="append",
@@ -47,6 +53,10 @@ def add_llm_arguments(parser: ArgumentParser, required: bool = True) -> None:
         metavar="FILE",
         help="where every request is recorded and read again (default: beside the output)",
     )
+
+
+def _add_sending(add: Callable[..., object]) -> None:
+    """How fast and how patiently."""
     add(
         "--concurrency",
         type=int,
@@ -90,6 +100,10 @@ def add_llm_arguments(parser: ArgumentParser, required: bool = True) -> None:
             " leave it for the next run)"
         ),
     )
+
+
+def _add_requests(add: Callable[..., object]) -> None:
+    """What is in a request, and what all of them may cost."""
     add(
         "--sampling",
         action="append",

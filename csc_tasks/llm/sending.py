@@ -158,15 +158,9 @@ class Sender:
                 sent_at = state.loop.time()
                 response = await backend.complete(request)
                 if isinstance(response, Reply):
-                    now = state.loop.time()
-                    pace.succeeded(now - sent_at)
-                    self.answered, self._last_answer = self.answered + 1, now
-                    reading = read_answer(response, model, request.attempt)
-                    self.journal.finish(
-                        key, asdict(response), reading.outcome, reading.problem, response.usage
-                    )
-                    self.budget.add(request.stage, response.usage)
-                    return reading
+                    self._last_answer = state.loop.time()
+                    pace.succeeded(self._last_answer - sent_at)
+                    return self._recorded(request, model, key, response)
                 self.failures[response.kind] += 1
                 self.journal.fail(key, response.message)
                 pause = 0.0
@@ -193,6 +187,16 @@ class Sender:
                     self._give_up(request.stage, text, answered)
                 doubled = min(LONGEST_PAUSE, self.first_pause * 2 ** (failures - 1))
                 await self._rest(state, doubled * random.uniform(0.8, 1.2))
+
+    def _recorded(
+        self, request: Request, model: "type[BaseModel] | None", key: str, reply: Reply
+    ) -> Reading:
+        """The reply, read, counted and put into the journal."""
+        self.answered += 1
+        reading = read_answer(reply, model, request.attempt)
+        self.journal.finish(key, asdict(reply), reading.outcome, reading.problem, reply.usage)
+        self.budget.add(request.stage, reply.usage)
+        return reading
 
     def _bear(
         self,

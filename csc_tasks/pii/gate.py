@@ -37,10 +37,10 @@ class Finding:
         return f"{self.kind} {self.masked}  {self.name}  {times}{', '.join(named)}{more}"
 
 
-def grouped(found: Iterable[tuple[str, Match]], accepted: Accepted) -> list[Finding]:
+def grouped(matches: Iterable[tuple[str, Match]], accepted: Accepted) -> list[Finding]:
     """The distinct findings of (place, match), by kind and then by how often they occur."""
     findings: dict[str, Finding] = {}
-    for place, match in found:
+    for place, match in matches:
         name = accepted.name(match.kind, match.value)
         finding = findings.setdefault(name, Finding(match.kind, match.masked, name))
         finding.places[place] += 1
@@ -51,19 +51,19 @@ def grouped(found: Iterable[tuple[str, Match]], accepted: Accepted) -> list[Find
 
 
 def check(
-    found: Iterable[tuple[str, Match]],
+    matches: Iterable[tuple[str, Match]],
     file: Path | str = ACCEPTED,
     say: Callable[[str], None] = print,
 ) -> None:
     """Print every finding and what pii.yaml (`file`, made where it is absent and needed) says of
     it. Raises DataError when there is an access token or a finding that is not accepted.
     """
-    found = list(found)
-    if not found:
+    matches = list(matches)
+    if not matches:
         say("personal data: none found")
         return
     accepted = read_accepted(Path(file))
-    findings = grouped(found, accepted)
+    findings = grouped(matches, accepted)
     say(f"personal data: {counted(findings)}")
     for finding in findings:
         say(f"  {finding.line()}")

@@ -111,7 +111,8 @@ def identity(model: Any) -> str:
     the model's name, whatever the address; what the server loaded under that name cannot be seen.
     """
     known: dict[str, object] = {"backend": type(model).__name__}
-    known |= {name: value for name in NAMES if _plain(value := getattr(model, name, None))}
+    attributes = {name: getattr(model, name, None) for name in NAMES}
+    known |= {name: value for name, value in attributes.items() if _plain(value)}
     engine = getattr(model, "model_args", None)
     if isinstance(engine, Mapping):
         known["engine"] = {

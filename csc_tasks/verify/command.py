@@ -39,6 +39,7 @@ HEADINGS = ("task", "metric", "claimed", "recomputed", "trust")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `csc verify`."""
     parser.add_argument(
         "results",
         nargs="+",

@@ -27,6 +27,8 @@ WITHOUT_WEIGHTS = ("meteor",)
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
+    """The numbers of one task, each with how far it can be trusted, and what is wrong with them."""
+
     numbers: tuple[Number, ...]
     findings: tuple[Finding, ...]
 

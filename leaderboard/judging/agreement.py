@@ -24,7 +24,7 @@ from leaderboard.folder import RELIABILITY, dumped
 from leaderboard.judging.families import parse_families
 from leaderboard.judging.ratings import read_comparisons, read_ratings
 from leaderboard.judging.reliability import report
-from leaderboard.judging.report import as_html, as_markdown
+from leaderboard.reliability_report import as_html, as_markdown
 
 PAGE = (
     '<!doctype html>\n<html lang="en"><meta charset="utf-8"><meta name="viewport"'
@@ -38,6 +38,7 @@ PAGE = (
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc agreement`."""
     parser.add_argument(
         "ratings",
         nargs="+",
@@ -61,6 +62,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
+    """Write the report on how far ratings can be believed into args.out, and print it.
+
+    Raises DataError where there are no ratings, or one name stands for two raters.
+    """
     check_writable(args.out)
     if (args.out / RELIABILITY).exists():
         say_earlier(f"{args.out} holds an earlier report, which this one replaces")
@@ -73,14 +78,15 @@ def main(args: Namespace) -> None:
             f"{where}: no ratings.jsonl or comparisons.jsonl; make some with csc judge, csc"
             " pairwise or csc human"
         )
-    found = report(
+    reliability = report(
         ratings, comparisons, args.seed, parse_families(args.family), signatures(args.ratings)
     )
-    text = as_markdown(found)
-    replace_file(args.out / RELIABILITY, dumped(found))
+    text = as_markdown(reliability)
+    replace_file(args.out / RELIABILITY, dumped(reliability))
     replace_file(args.out / "reliability.md", text.encode())
     replace_file(
-        args.out / "reliability.html", PAGE.format(title=found.title, body=as_html(found)).encode()
+        args.out / "reliability.html",
+        PAGE.format(title=reliability.title, body=as_html(reliability)).encode(),
     )
     print(text)
     print(f"Wrote {args.out}/reliability.md, .html and .json")

@@ -59,9 +59,9 @@ def rating_prompt(
     asked = dimensions_of(unit.kind, chosen)
     data = background(unit)
     if unit.kind == "conversation":
-        data["conversation"] = spoken(unit.said)
+        data["conversation"] = spoken(unit.conversation)
     else:
-        data |= {"conversation": spoken(unit.said), "reply": unit.reply}
+        data |= {"conversation": spoken(unit.conversation), "reply": unit.reply}
     if reference:
         data["reference"] = (
             unit.reference if isinstance(unit.reference, str) else spoken(unit.reference)
@@ -78,9 +78,13 @@ def comparison_prompt(first: Unit, second: Unit, reference: bool) -> list[dict]:
     """Chat messages that ask which of two units with the same id is better."""
     data = background(first)
     if first.kind == "conversation":
-        data |= {"first": spoken(first.said), "second": spoken(second.said)}
+        data |= {"first": spoken(first.conversation), "second": spoken(second.conversation)}
     else:
-        data |= {"conversation": spoken(first.said), "first": first.reply, "second": second.reply}
+        data |= {
+            "conversation": spoken(first.conversation),
+            "first": first.reply,
+            "second": second.reply,
+        }
     if reference:
         data["reference"] = (
             first.reference if isinstance(first.reference, str) else spoken(first.reference)
@@ -102,9 +106,9 @@ def background(unit: Unit) -> dict:
     }
 
 
-def spoken(said: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+def spoken(turns: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
     """Turns as data: {"customer": text} or {"supporter": text}."""
-    return [{CUSTOMER if speaker == CUSTOMER else SUPPORTER: text} for speaker, text in said]
+    return [{CUSTOMER if speaker == CUSTOMER else SUPPORTER: text} for speaker, text in turns]
 
 
 def prompt_hashes(names: Sequence[str], languages: Sequence[str]) -> dict[str, str]:

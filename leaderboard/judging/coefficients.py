@@ -70,11 +70,11 @@ def interval_sums(units: Sequence[Sequence[float]]) -> np.ndarray:
     """
     rows = []
     for unit in units:
-        ratings, said = len(unit), np.asarray(unit, dtype=float)
+        ratings, scores = len(unit), np.asarray(unit, dtype=float)
         if ratings < 2:
             rows.append((0.0, 0.0, 0.0, 0.0))
             continue
-        total, squares = said.sum(), (said**2).sum()
+        total, squares = scores.sum(), (scores**2).sum()
         rows.append((ratings, total, squares, 2 * (ratings * squares - total**2) / (ratings - 1)))
     return np.array(rows, dtype=float).reshape(-1, 4)
 

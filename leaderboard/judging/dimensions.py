@@ -31,8 +31,8 @@ def judging_languages() -> tuple[str, ...]:
 
 def dimensions_of(kind: str, chosen: Sequence[str] = ()) -> tuple[str, ...]:
     """The dimensions of a kind of unit (see `Unit.kind`), those of `chosen` where any are."""
-    found = DIMENSIONS if kind == "answer" else SIX
-    return tuple(name for name in found if not chosen or name in chosen)
+    names = DIMENSIONS if kind == "answer" else SIX
+    return tuple(name for name in names if not chosen or name in chosen)
 
 
 def chosen_dimensions(text: str) -> tuple[str, ...]:

@@ -208,11 +208,11 @@ def _overall(
 
 def _others(overall: Mapping[str, Mapping[Place, float]], judge: str) -> dict[Place, float]:
     """Place -> mean of what all but one rater gave it."""
-    said: dict[Place, list[float]] = defaultdict(list)
+    given: dict[Place, list[float]] = defaultdict(list)
     for rater, own in overall.items():
         for place, score in own.items() if rater != judge else ():
-            said[place].append(score)
-    return {place: sum(scores) / len(scores) for place, scores in said.items()}
+            given[place].append(score)
+    return {place: sum(scores) / len(scores) for place, scores in given.items()}
 
 
 def _length_slope(scores: Mapping[Place, float], places: Mapping[Place, Rating]) -> Value:

@@ -67,23 +67,20 @@ def audited(judged: Judged, evidence: "Evidence") -> dict[str, Audited]:
 
     places = {(unit.conversation_id, unit.turn): unit for unit in judged.units.values()}
     logged = read_run(judged.file)
-    found = {}
+    replies = {}
     for number, line in enumerate(logged.lines, 1):
         try:
             records = line[logged.unit]
-            wanted = [
-                (unit, record)
-                for record in records
-                if (unit := places.get((record["conversation_id"], record["turn"])))
-            ]
+            pairs = [(places.get((r["conversation_id"], r["turn"])), r) for r in records]
+            wanted = [(unit, record) for unit, record in pairs if unit]
             if not wanted:
                 continue
             generated = judged.generated
             support = Support(line["doc"], generated, evidence)
-            own = {record["turn"]: _said(record) for record in records} if generated else {}
+            own = {record["turn"]: _own_turn(record) for record in records} if generated else {}
             for unit, record in wanted:
                 verdicts = by_rule(record["reply"], support.before(unit.turn), unit.language)
-                found[unit.id] = Audited(
+                replies[unit.id] = Audited(
                     unit, record["reply"], shown(support, unit.turn, own, record["reply"]), verdicts
                 )
         except (KeyError, TypeError, AttributeError) as error:
@@ -91,7 +88,7 @@ def audited(judged: Judged, evidence: "Evidence") -> dict[str, Audited]:
                 f"{logged.file} line {number}: cannot be read as {logged.unit}"
                 f" ({type(error).__name__}: {error})"
             ) from None
-    return {id_: found[id_] for id_ in judged.units}
+    return {id_: replies[id_] for id_ in judged.units}
 
 
 def shown(support: "Support", turn: int, own: Mapping[int, str], reply: str) -> dict:
@@ -102,9 +99,9 @@ def shown(support: "Support", turn: int, own: Mapping[int, str], reply: str) -> 
         (position, speaker, text) for position, speaker, text in support.spoken if position < turn
     ]
     turns += [(position, OWN, text) for position, text in own.items() if position < turn]
-    said = [*support.history, *((speaker, text) for _, speaker, text in sorted(turns))]
+    conversation = [*support.history, *((speaker, text) for _, speaker, text in sorted(turns))]
     data: dict = {name: support.told[key] for key, name in _NAMES.items() if key in support.told}
-    data["conversation"] = [{speaker: text} for speaker, text in said]
+    data["conversation"] = [{speaker: text} for speaker, text in conversation]
     if passages := support.passages(turn):
         data["passages"] = passages
     return data | {"reply": reply}
@@ -114,12 +111,12 @@ def supporting(data: Mapping) -> list[str]:
     """The texts in a prompt's data that may support a fact: all but the reply and the model's own
     turns.
     """
-    said = [
+    texts = [
         text for turn in data["conversation"] for speaker, text in turn.items() if speaker != OWN
     ]
     return [
         *(data[name] for name in _NAMES.values() if name in data),
-        *said,
+        *texts,
         *data.get("passages", ()),
     ]
 
@@ -159,7 +156,7 @@ async def ask_facts(llm, judge: str, item: Audited) -> tuple[tuple[Verdict, ...]
     )
 
 
-def _said(record: Mapping) -> str:
+def _own_turn(record: Mapping) -> str:
     return (
         record["reply"] if record["reply"].strip() else language(record["language"]).words.NO_REPLY
     )

@@ -106,6 +106,7 @@ class FactRating:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc judge facts`."""
     parser.add_argument(
         "samples",
         nargs="+",
@@ -123,6 +124,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
+    """Ask the judges about sampled replies, write what they found, and print the rates."""
     started = time.time()
     llm_judges.check_out(args, FACTS)
     evidence = read_evidence(args.evidence) if args.evidence else {}
@@ -146,7 +148,7 @@ def main(args: Namespace) -> None:
         shown_to = (f"evidence:{evidence_hash(evidence)}", "unit:reply")
         signed = llm_judges.signed(args, judges, llm.sampling, PROMPT_VERSION, hashes, *shown_to)
         write_lines(args.out / FACTS, ratings)
-        found = rates(ratings, args.seed)
+        rows = rates(ratings, args.seed)
         counts = {
             judge: counted([rating for rating in ratings if rating.rater == judge])
             for judge in judges
@@ -160,7 +162,7 @@ def main(args: Namespace) -> None:
             "prompts": hashes,
             "sample": {task: len(own) for task, own in units.items()},
             "counts": counts,
-            "rates": [{name: _plain(value) for name, value in row.items()} for row in found],
+            "rates": [{name: _plain(value) for name, value in row.items()} for row in rows],
         }
         llm_judges.write_records(
             args.out, {"facts.json": record, "run.json": run_record(llm, started)}
@@ -171,7 +173,7 @@ def main(args: Namespace) -> None:
             for part in PARTS
         }
         written = write_columns(models, columns(models, judges, ratings), names, args.out)
-        lines = [*table(found), *(counts_line(judge, own) for judge, own in counts.items())]
+        lines = [*table(rows), *(counts_line(judge, own) for judge, own in counts.items())]
         print("\n".join([*lines, llm_judges.spent_line(llm)]))
     print(
         f"Wrote {args.out / FACTS} and {len(written)} results files; next: csc collect"
@@ -214,16 +216,16 @@ def columns(
     """(model, task) -> result name -> unit -> value, of all judges; a column in which all would be
     missing is left out.
     """
-    found: dict[tuple[str, str], dict[str, dict[str, float]]] = {
+    values: dict[tuple[str, str], dict[str, dict[str, float]]] = {
         (judged.model, judged.task): {} for judged in models
     }
     for rating in ratings:
-        own, verdicts = found[rating.model, rating.task], rating.verdicts
+        own, verdicts = values[rating.model, rating.task], rating.verdicts
         usable, absent = (_column(rating.rater, part) for part in PARTS)
         if verdicts is not None:
             own.setdefault(usable, {})[rating.unit] = float(verdicts[0])
         own.setdefault(absent, {})[rating.unit] = float(verdicts is None)
-    return found
+    return values
 
 
 def rates(ratings: Sequence[FactRating], seed: int) -> list[dict]:
@@ -237,7 +239,7 @@ def rates(ratings: Sequence[FactRating], seed: int) -> list[dict]:
     rows: dict[tuple[str, str, str], list[FactRating]] = defaultdict(list)
     for rating in ratings:
         rows[rating.task, rating.model, rating.rater].append(rating)
-    found = []
+    table_rows = []
     for (task, model, judge), own in rows.items():
         there = [
             (rating.verdicts, rating.conversation_id)
@@ -256,7 +258,7 @@ def rates(ratings: Sequence[FactRating], seed: int) -> list[dict]:
         values["kappa"] = coefficient(
             kappa_sums(pairs, 2), clusters, lambda sums: kappa(sums, 2), seed
         )
-        found.append(
+        table_rows.append(
             {
                 "task": task,
                 "model": model,
@@ -267,7 +269,7 @@ def rates(ratings: Sequence[FactRating], seed: int) -> list[dict]:
                 "failed_turns": failed,
             }
         )
-    return found
+    return table_rows
 
 
 def table(rows: Sequence[Mapping]) -> list[str]:

@@ -43,12 +43,9 @@ def family(name: str, given: Mapping[str, str]) -> str | None:
     """The family of a model or judge: as `given` says, else by its name, else None."""
     if name in given:
         return given[name]
-    found = [
-        (match.start(), known)
-        for known, pattern in _WORDS.items()
-        if (match := pattern.search(name))
-    ]
-    return min(found)[1] if found else None
+    matches = [(known, pattern.search(name)) for known, pattern in _WORDS.items()]
+    places = [(match.start(), known) for known, match in matches if match]
+    return min(places)[1] if places else None
 
 
 def parse_families(texts: Sequence[str]) -> dict[str, str]:

@@ -32,6 +32,7 @@ from leaderboard.judging.units import chosen_tasks, read_models, shared_ids
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc human export`."""
     add = parser.add_argument
     add(
         "samples",
@@ -73,6 +74,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
+    """Write a sheet for every rater, the guide and key.json into args.out.
+
+    Raises SettingError for numbers and dimensions that do not fit the samples, DataError where
+    args.out holds a study already.
+    """
     check_writable(args.out)
     secret = secret_of(args.key) if args.key else secrets.token_hex(32)
     for name in ("raters", "ratings", "conversations", "answers"):

@@ -30,12 +30,13 @@ from leaderboard.judging.llm_judges import check_out
 from leaderboard.judging.rating_columns import columns_of, unit_scores, write_columns
 from leaderboard.judging.ratings import RATINGS, Rating, read_ratings, write_lines
 from leaderboard.judging.reliability import report
-from leaderboard.judging.report import as_markdown
 from leaderboard.judging.sheet_files import read_key, read_sheets
 from leaderboard.judging.units import read_models
+from leaderboard.reliability_report import as_markdown
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc human import`."""
     add = parser.add_argument
     add("study", type=Path, metavar="STUDY", help="the folder of csc human export")
     add(
@@ -67,6 +68,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
+    """Read what the raters of a study gave; write ratings, comments and, with args.results, results
+    files with their columns into args.out, and print the agreement.
+
+    Raises DataError for sheets that do not fit the study, and where nothing is rated whole.
+    """
     check_out(args, RATINGS)
     key = read_key(args.study)
     ratings, comments, missing = read_sheets(key, args.files, args.partial)
@@ -112,13 +118,13 @@ def table(ratings: Sequence[Rating]) -> list[str]:
     for rating in ratings:
         own[rating.task, rating.model].append(rating)
     lines = ["|task|model|dimension|mean (1-5)|95 %|items|", "|---|---|---|---:|---:|---:|"]
-    for (task, model), said in sorted(own.items()):
-        conversations = {rating.unit: rating.conversation_id for rating in said}
-        for dimension, values in unit_scores(said).items():
-            found = mean(list(values.values()), [conversations[unit] for unit in values])
-            interval = "–" if found.low is None else f"{found.low:.2f} to {found.high:.2f}"
+    for (task, model), rated in sorted(own.items()):
+        conversations = {rating.unit: rating.conversation_id for rating in rated}
+        for dimension, values in unit_scores(rated).items():
+            average = mean(list(values.values()), [conversations[unit] for unit in values])
+            interval = "–" if average.low is None else f"{average.low:.2f} to {average.high:.2f}"
             lines.append(
-                f"|{task}|{shown(model)}|{dimension}|{found.value:.2f}|{interval}|{len(values):,}|"
+                f"|{task}|{shown(model)}|{dimension}|{average.value:.2f}|{interval}|{len(values):,}|"
             )
     return lines
 
@@ -140,15 +146,17 @@ def write_results(
     columns: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
     dimensions: dict[str, None] = {}
     for judged in models:
-        said = own[judged.model, judged.task]
-        if unknown := [rating.unit for rating in said if rating.unit not in judged.units]:
+        rated = own[judged.model, judged.task]
+        if unknown := [rating.unit for rating in rated if rating.unit not in judged.units]:
             raise DataError(
                 f"{judged.file}: {unknown[0]} was rated but is not in it; give the samples that"
                 " were exported"
             )
-        found = columns_of(HUMAN, said)
+        values_of = columns_of(HUMAN, rated)
         columns[judged.model, judged.task] = {
-            name: values for name, values in found.items() if name != rating_column(HUMAN, MISSING)
+            name: values
+            for name, values in values_of.items()
+            if name != rating_column(HUMAN, MISSING)
         }
         dimensions |= dict.fromkeys(columns[judged.model, judged.task])
     if absent := set(own) - set(columns):

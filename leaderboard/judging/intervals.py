@@ -78,14 +78,14 @@ def drawn(
     """
     if not np.isfinite(value):
         return Value(value=None, items=items, clusters=clusters, method="none")
-    found = statistic(draws(clusters, seed, resamples)) if clusters > 1 else np.array([np.nan])
-    found = found[np.isfinite(found)]
-    if clusters < 2 or len(found) < (1 - UNDEFINED) * resamples:
+    values = statistic(draws(clusters, seed, resamples)) if clusters > 1 else np.array([np.nan])
+    values = values[np.isfinite(values)]
+    if clusters < 2 or len(values) < (1 - UNDEFINED) * resamples:
         return Value(value=value, items=items, clusters=clusters, method="none")
-    low, high = np.quantile(found, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    low, high = np.quantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Value(
         value=value,
-        stderr=float(found.std(ddof=1)),
+        stderr=float(values.std(ddof=1)),
         low=float(low),
         high=float(high),
         items=items,

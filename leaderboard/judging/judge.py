@@ -52,6 +52,7 @@ Question = tuple[str, str, Unit, int]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc judge`."""
     parser.add_argument(
         "samples",
         nargs="+",
@@ -76,6 +77,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
+    """Let the judges rate sampled replies and conversations; write ratings.jsonl, its records and
+    the results files with their columns into args.out, and print the means.
+    """
     started = time.time()
     llm_judges.check_out(args, RATINGS)
     check_share("--again", args.again)

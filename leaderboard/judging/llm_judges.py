@@ -161,9 +161,9 @@ def outlines(
     for judged in models:
         by_task[judged.task].append(judged)
     chosen = {}
-    for task, found in by_task.items():
-        common, others = shared_ids(found)
-        units = [unit for id_, unit in found[0].units.items() if id_ in common]
+    for task, judged_models in by_task.items():
+        common, others = shared_ids(judged_models)
+        units = [unit for id_, unit in judged_models[0].units.items() if id_ in common]
         chosen[task] = sample(units, conversations, turns, seed)
         lacking = f"; {others:,} that not every model has are left out" if others else ""
         strata = len({(unit.language, unit.topic, unit.stage) for unit in chosen[task]})
@@ -172,7 +172,7 @@ def outlines(
         ]
         print(
             f"{task}: {len(chosen[task]):,} of {len(units):,} {kind} in {strata} strata, of"
-            f" {len(found)} models{lacking}"
+            f" {len(judged_models)} models{lacking}"
         )
     return chosen
 
@@ -206,7 +206,7 @@ def signed(
     is to say, the sample.
     """
     digest = hashlib.sha256(json.dumps(dict(hashes), sort_keys=True).encode()).hexdigest()[:8]
-    found = {}
+    texts = {}
     for name, asked in judges.items():
         own = {**SAMPLING, **sampling.get("", {}), **sampling.get(name, {})}
         parts = (
@@ -217,8 +217,8 @@ def signed(
             f"seed:{args.seed}",
             f"sampling:{json.dumps(own, sort_keys=True, separators=(',', ':'))}",
         )
-        found[name] = "|".join(parts)
-    return found
+        texts[name] = "|".join(parts)
+    return texts
 
 
 def languages_of(units: Mapping[str, Iterable[Unit]]) -> list[str]:

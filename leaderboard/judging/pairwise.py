@@ -42,12 +42,13 @@ from leaderboard.judging.ratings import (
     write_lines,
 )
 from leaderboard.judging.reliability import ranking_section
-from leaderboard.judging.report import Report, as_markdown
 from leaderboard.judging.strengths import Ranking, ranking
 from leaderboard.judging.units import Judged, Unit, chosen_tasks, read_models
+from leaderboard.reliability_report import Report, as_markdown
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc pairwise`."""
     parser.add_argument(
         "samples",
         nargs="+",
@@ -59,6 +60,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
+    """Let the judges compare the models two by two, in both orders; write comparisons.jsonl and its
+    records into args.out, and print the rankings.
+    """
     started = time.time()
     llm_judges.check_out(args, COMPARISONS)
     models = read_models(
@@ -86,14 +90,16 @@ def main(args: Namespace) -> None:
             "sample": {task: len(own) for task, own in units.items()},
             "counts": counts,
             "rankings": {
-                f"{judge} {task}": _plain(found) for (judge, task), found in rankings.items()
+                f"{judge} {task}": _plain(strengths)
+                for (judge, task), strengths in rankings.items()
             },
         }
         llm_judges.write_records(
             args.out, {"pairwise.json": record, "run.json": run_record(llm, started)}
         )
         sections = [
-            ranking_section(found, f"{judge}, {task}") for (judge, task), found in rankings.items()
+            ranking_section(strengths, f"{judge}, {task}")
+            for (judge, task), strengths in rankings.items()
         ]
         print(
             as_markdown(
@@ -193,7 +199,8 @@ def rank(comparisons: Sequence[Comparison], seed: int) -> dict[tuple[str, str], 
     by_judge: dict[tuple[str, str], list[Comparison]] = defaultdict(list)
     for comparison in comparisons:
         by_judge[comparison.rater, comparison.task].append(comparison)
-    return {key: found for key, own in by_judge.items() if (found := ranking(own, seed))}
+    rankings = {key: ranking(own, seed) for key, own in by_judge.items()}
+    return {key: strengths for key, strengths in rankings.items() if strengths}
 
 
 def _plain(ranking: Ranking) -> dict:

@@ -28,17 +28,17 @@ def unit_scores(ratings: Sequence[Rating]) -> dict[str, dict[str, float]]:
     """Dimension (and OVERALL, the mean of a rating's dimensions) -> unit -> mean over raters.
     Missing ratings are left out.
     """
-    said: dict[tuple[str, str], list[float]] = defaultdict(list)
+    given: dict[tuple[str, str], list[float]] = defaultdict(list)
     for rating in ratings:
         if rating.scores is None or rating.repeat:
             continue
         for name, score in rating.scores.items():
-            said[name, rating.unit].append(score)
-        said[OVERALL, rating.unit].append(sum(rating.scores.values()) / len(rating.scores))
-    found: dict[str, dict[str, float]] = defaultdict(dict)
-    for (name, unit), scores in said.items():
-        found[name][unit] = sum(scores) / len(scores)
-    return dict(found)
+            given[name, rating.unit].append(score)
+        given[OVERALL, rating.unit].append(sum(rating.scores.values()) / len(rating.scores))
+    means: dict[str, dict[str, float]] = defaultdict(dict)
+    for (name, unit), scores in given.items():
+        means[name][unit] = sum(scores) / len(scores)
+    return dict(means)
 
 
 def columns_of(prefix: str, ratings: Sequence[Rating]) -> dict[str, dict[str, float]]:
@@ -67,8 +67,8 @@ def write_columns(
     replaces them, and where both are collected they count as the newer ones.
     """
     together: dict[tuple[str, str], list[Judged]] = defaultdict(list)
-    for found in judged:
-        together[found.model, stamp_of(found.file)].append(found)
+    for item in judged:
+        together[item.model, stamp_of(item.file)].append(item)
     written = []
     for (model, first), parts in together.items():
         results = only(read_run(parts[0].file).results, [part.task for part in parts])
@@ -97,8 +97,8 @@ def _add(
     signatures: Mapping[str, str],
 ) -> None:
     for name, values in columns.items():
-        found = estimate(list(values.values()), [conversations[unit] for unit in values])
-        results["results"][task] |= as_numbers(name, found)
+        value = estimate(list(values.values()), [conversations[unit] for unit in values])
+        results["results"][task] |= as_numbers(name, value)
         results["higher_is_better"].setdefault(task, {})[name] = higher_is_better(name)
         results["configs"][task]["metadata"]["csc"].setdefault("signatures", {})[name] = signatures[
             name

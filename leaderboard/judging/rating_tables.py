@@ -36,20 +36,20 @@ class Opinions:
 
     def in_dimension(self, dimension: str) -> "Opinions":
         """Those about one dimension."""
-        kept = {
-            rater: {key: score for key, score in said.items() if key[2] == dimension}
-            for rater, said in self.scores.items()
+        chosen = {
+            rater: {key: score for key, score in scores.items() if key[2] == dimension}
+            for rater, scores in self.scores.items()
         }
-        return Opinions(kept, self.conversations)
+        return Opinions(chosen, self.conversations)
 
     def with_mean(self, name: str, raters: Sequence[str]) -> "Opinions":
         """With one more rater, who says what these say on average."""
-        said: dict[Key, list[float]] = defaultdict(list)
+        given: dict[Key, list[float]] = defaultdict(list)
         for rater in raters:
             for key, score in self.scores[rater].items():
-                said[key].append(score)
+                given[key].append(score)
         return Opinions(
-            {**self.scores, name: {key: sum(own) / len(own) for key, own in said.items()}},
+            {**self.scores, name: {key: sum(own) / len(own) for key, own in given.items()}},
             self.conversations,
         )
 
@@ -85,18 +85,18 @@ def opinions(ratings: Iterable[Rating]) -> Opinions:
     return Opinions(dict(scores), conversations)
 
 
-def agreement(said: Opinions, seed: int) -> Agreement:
+def agreement(table: Opinions, seed: int) -> Agreement:
     """Every coefficient among all raters of `said`, over the units that at least two of them
     rated.
     """
     by_unit: dict[Key, list[float]] = defaultdict(list)
-    for own in said.scores.values():
+    for own in table.scores.values():
         for key, score in own.items():
             by_unit[key].append(score)
     shared = {key: scores for key, scores in sorted(by_unit.items()) if len(scores) > 1}
     if not shared:
         return Agreement(0, 0, NOTHING, NOTHING, NOTHING, NOTHING)
-    clusters = [said.conversations[unit] for _, unit, _ in shared]
+    clusters = [table.conversations[unit] for _, unit, _ in shared]
     classes = [[score_class(score) - 1 for score in scores] for scores in shared.values()]
     ordinal = coefficient(
         coefficients.coincidence_sums(classes, CLASSES), clusters, coefficients.ordinal_alpha, seed
@@ -108,20 +108,20 @@ def agreement(said: Opinions, seed: int) -> Agreement:
         seed,
     )
     kappa, left_out = _kappa(classes, clusters, seed)
-    spearman = rank_correlation(said, seed) if len(said.scores) == 2 else NOTHING
+    spearman = rank_correlation(table, seed) if len(table.scores) == 2 else NOTHING
     return Agreement(len(shared), left_out, kappa, ordinal, interval, spearman)
 
 
-def rank_correlation(said: Opinions, seed: int) -> Value:
+def rank_correlation(table: Opinions, seed: int) -> Value:
     """Spearman's correlation of two raters' raw scores, ranked anew in every draw of
     conversations.
     """
-    first, second = said.scores.values()
+    first, second = table.scores.values()
     keys = sorted(first.keys() & second.keys())
     if len(keys) < 2:
         return NOTHING
     x, y = (np.array([own[key] for key in keys]) for own in (first, second))
-    codes, count = numbered([said.conversations[unit] for _, unit, _ in keys])
+    codes, count = numbered([table.conversations[unit] for _, unit, _ in keys])
 
     def statistic(weights: np.ndarray) -> np.ndarray:
         # In parts: a row of weights per draw and item would be large.
@@ -137,13 +137,16 @@ def _kappa(
 ) -> tuple[Value, int]:
     sizes = Counter(map(len, classes))
     usual = max(sizes, key=lambda size: (sizes[size], size))
-    kept = [
+    usual_units = [
         (unit, cluster)
         for unit, cluster in zip(classes, clusters, strict=True)
         if len(unit) == usual
     ]
-    sums = coefficients.kappa_sums([unit for unit, _ in kept], CLASSES)
-    found = coefficient(
-        sums, [cluster for _, cluster in kept], lambda total: coefficients.kappa(total, usual), seed
+    sums = coefficients.kappa_sums([unit for unit, _ in usual_units], CLASSES)
+    value = coefficient(
+        sums,
+        [cluster for _, cluster in usual_units],
+        lambda total: coefficients.kappa(total, usual),
+        seed,
     )
-    return found, len(classes) - len(kept)
+    return value, len(classes) - len(usual_units)

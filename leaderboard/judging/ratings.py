@@ -114,35 +114,35 @@ def read_ratings(paths: Iterable[Path]) -> list[Rating]:
     """The ratings in files or folders; raises DataError for a line that is none, and for two that
     say the same thing twice.
     """
-    found: dict[tuple, tuple[Rating, str]] = {}
+    ratings: dict[tuple, tuple[Rating, str]] = {}
     for rating, where in _read(paths, RATINGS, Rating):
         _check_rating(rating, where)
         key = (rating.kind, rating.rater, rating.model, rating.unit, rating.repeat)
-        if key in found:
+        if key in ratings:
             again = (
                 f"{rating.rater} has rated {rating.unit} of {rating.model} before, in"
-                f" {found[key][1]}"
+                f" {ratings[key][1]}"
             )
             raise DataError(f"{where}: {again}; give one of them")
-        found[key] = rating, where
-    return [rating for rating, _ in found.values()]
+        ratings[key] = rating, where
+    return [rating for rating, _ in ratings.values()]
 
 
 def read_comparisons(paths: Iterable[Path]) -> list[Comparison]:
     """As `read_ratings`, for comparisons."""
-    found: dict[tuple, tuple[Comparison, str]] = {}
+    comparisons: dict[tuple, tuple[Comparison, str]] = {}
     for comparison, where in _read(paths, COMPARISONS, Comparison):
         answers = (comparison.forward, comparison.backward)
         if not set(answers) <= {"first", "second", "tie", None}:
             raise DataError(f"{where}: {answers} are no answers of a comparison")
         key = (comparison.rater, frozenset((comparison.a, comparison.b)), comparison.unit)
-        if key in found:
+        if key in comparisons:
             raise DataError(
                 f"{where}: {comparison.rater} has compared {comparison.unit} before, in"
-                f" {found[key][1]}; give one of them"
+                f" {comparisons[key][1]}; give one of them"
             )
-        found[key] = comparison, where
-    return [comparison for comparison, _ in found.values()]
+        comparisons[key] = comparison, where
+    return [comparison for comparison, _ in comparisons.values()]
 
 
 def _read(paths, name, form):

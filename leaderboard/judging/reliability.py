@@ -10,8 +10,8 @@ from leaderboard.board import Value
 from leaderboard.judging import effects, rating_tables
 from leaderboard.judging.families import family
 from leaderboard.judging.ratings import Comparison, Rating
-from leaderboard.judging.report import Report, Section
 from leaderboard.judging.strengths import Ranking, ranking
+from leaderboard.reliability_report import Report, Section
 
 ALL = "all"
 
@@ -31,13 +31,13 @@ def report(
     check_names(ratings, comparisons)
     judges = list(dict.fromkeys(rating.rater for rating in ratings if rating.kind == "judge"))
     humans = list(dict.fromkeys(rating.rater for rating in ratings if rating.kind == "human"))
-    said = rating_tables.opinions(ratings)
+    table = rating_tables.opinions(ratings)
     comparing = list(dict.fromkeys(comparison.rater for comparison in comparisons))
     sections = [
         *agreement_sections(
-            said,
-            [name for name in judges if name in said.scores],
-            [name for name in humans if name in said.scores],
+            table,
+            [name for name in judges if name in table.scores],
+            [name for name in humans if name in table.scores],
             seed,
         ),
         *_some(missing_section(ratings, comparisons)),
@@ -84,21 +84,21 @@ def check_names(ratings: Sequence[Rating], comparisons: Sequence[Comparison]) ->
 
 
 def agreement_sections(
-    said: rating_tables.Opinions, judges: Sequence[str], humans: Sequence[str], seed: int
+    opinions: rating_tables.Opinions, judges: Sequence[str], humans: Sequence[str], seed: int
 ) -> list[Section]:
     """Agreement within judges and within people per dimension, and between every two raters."""
     sections = []
     for title, raters in (("Agreement among judges", judges), ("Agreement among people", humans)):
         if len(raters) < 2:
             continue
-        panel = said.of(raters)
+        panel = opinions.of(raters)
         rows: list[tuple[str | int | Value, ...]] = []
         for dimension in [*sorted({key[2] for own in panel.scores.values() for key in own}), ALL]:
-            found = rating_tables.agreement(
+            result = rating_tables.agreement(
                 panel if dimension == ALL else panel.in_dimension(dimension), seed
             )
-            if found.units:
-                rows.append((dimension, found.units, found.kappa, found.ordinal, found.interval))
+            if result.units:
+                rows.append((dimension, *_coefficients(result)))
         columns = (
             "dimension",
             "rated by two or more",
@@ -111,22 +111,14 @@ def agreement_sections(
             " scores (0-100)."
         )
         sections.append(Section(title=title, text=text, columns=columns, rows=tuple(rows)))
-    pairs = _pairs(said, judges, humans)
+    pairs = _pairs(opinions, judges, humans)
     if pairs:
         of_two: list[tuple[str | int | Value, ...]] = []
         for table, first, second in pairs:
-            found = rating_tables.agreement(table.of([first, second]), seed)
-            if found.units:
-                of_two.append(
-                    (
-                        f"{first} – {second}",
-                        found.units,
-                        found.kappa,
-                        found.ordinal,
-                        found.interval,
-                        found.spearman,
-                    )
-                )
+            result = rating_tables.agreement(table.of([first, second]), seed)
+            if result.units:
+                pair = f"{first} – {second}"
+                of_two.append((pair, *_coefficients(result), result.spearman))
         headings = (
             "raters",
             "rated by both",
@@ -206,10 +198,10 @@ def position_section(comparisons: Sequence[Comparison], judges: Sequence[str]) -
     """Order and length in comparisons."""
     rows = []
     for judge in judges:
-        found = effects.position(
+        effect = effects.position(
             [comparison for comparison in comparisons if comparison.rater == judge]
         )
-        rows.append((judge, found.first, found.flips, found.longer))
+        rows.append((judge, effect.first, effect.flips, effect.longer))
     columns = ("judge", "first minus second", "flips", "longer minus shorter")
     text = (
         "Every pair was shown in both orders. First minus second: 0 without an effect of order, 1"
@@ -272,18 +264,18 @@ def saturation_section(ratings: Sequence[Rating], judges: Sequence[str]) -> Sect
     """How full the scale is."""
     rows = []
     for judge in judges:
-        found = effects.saturation(rating for rating in ratings if rating.rater == judge)
-        if found:
-            usual = f"{found.commonest:g}"
+        scale = effects.saturation(rating for rating in ratings if rating.rater == judge)
+        if scale:
+            usual = f"{scale.commonest:g}"
             rows.append(
                 (
                     judge,
-                    found.full,
-                    found.top,
+                    scale.full,
+                    scale.top,
                     usual,
-                    found.commonest_share,
-                    found.different,
-                    f"{found.spread:.1f}",
+                    scale.commonest_share,
+                    scale.different,
+                    f"{scale.spread:.1f}",
                 )
             )
     columns = (
@@ -310,9 +302,9 @@ def stability_section(
     """What was asked twice."""
     rows = []
     for judge in judges:
-        found = effects.stability([rating for rating in ratings if rating.rater == judge], seed)
-        if found:
-            rows.append((judge, found.difference, found.same_class, found.alpha))
+        repeats = effects.stability([rating for rating in ratings if rating.rater == judge], seed)
+        if repeats:
+            rows.append((judge, repeats.difference, repeats.same_class, repeats.alpha))
     columns = ("judge", "mean difference in points", "same class", "interval alpha")
     text = "A seeded sample was asked a second time."
     return (
@@ -354,13 +346,18 @@ def ranking_section(ranked: Ranking, where: str) -> Section:
     return Section(title=f"Comparisons: {where}", text=text, columns=columns, rows=rows)
 
 
+def _coefficients(result: rating_tables.Agreement) -> tuple[int, Value, Value, Value]:
+    """The cells that every table of agreement shows."""
+    return result.units, result.kappa, result.ordinal, result.interval
+
+
 def _pairs(
-    said: rating_tables.Opinions, judges: Sequence[str], humans: Sequence[str]
+    table: rating_tables.Opinions, judges: Sequence[str], humans: Sequence[str]
 ) -> list[tuple[rating_tables.Opinions, str, str]]:
     """The pairs of raters worth showing, and the table that holds both."""
-    pairs = [(said, a, b) for i, a in enumerate(judges) for b in judges[i + 1 :]]
+    pairs = [(table, a, b) for i, a in enumerate(judges) for b in judges[i + 1 :]]
     if humans:
-        both = said.with_mean(rating_tables.HUMANS, humans)
+        both = table.with_mean(rating_tables.HUMANS, humans)
         pairs += [(both, judge, rating_tables.HUMANS) for judge in judges]
         if len(judges) > 1:
             pairs.append(
@@ -370,7 +367,7 @@ def _pairs(
                     rating_tables.HUMANS,
                 )
             )
-    pairs += [(said, a, b) for i, a in enumerate(humans) for b in humans[i + 1 :]]
+    pairs += [(table, a, b) for i, a in enumerate(humans) for b in humans[i + 1 :]]
     return pairs
 
 

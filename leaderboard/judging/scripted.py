@@ -89,7 +89,9 @@ def overlap(data: dict) -> float:
     """Share of the reply's different words (characters, in Chinese) that stand in the reference, or
     else in what the customer said.
     """
-    said = data.get("reply") or " ".join(turn.get("supporter", "") for turn in data["conversation"])
+    reply = data.get("reply") or " ".join(
+        turn.get("supporter", "") for turn in data["conversation"]
+    )
     reference = data.get("reference", data["conversation"])
     known = (
         reference
@@ -98,7 +100,7 @@ def overlap(data: dict) -> float:
     )
     if data.get("reply") is None and "reference" not in data:
         known = " ".join(turn.get("customer", "") for turn in data["conversation"])
-    words = _words(said)
+    words = _words(reply)
     return len(words & _words(known)) / len(words) if words else 0.0
 
 

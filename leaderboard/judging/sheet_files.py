@@ -62,26 +62,26 @@ def read_sheets(
     seen: dict[tuple[str, str], str] = {}
     ratings = []
     for entry in entries:
-        found = _checked(entry, key, problems)
-        if found is None:
+        scores = _checked(entry, key, problems)
+        if scores is None:
             continue
         if other := seen.get((entry.rater, entry.item)):
             problems.append(
                 f"{entry.where}: {entry.item} was rated by {entry.rater} before, in {other}"
             )
-        elif len(found) == len(key["items"][entry.item]["dimensions"]):
+        elif len(scores) == len(key["items"][entry.item]["dimensions"]):
             seen[entry.rater, entry.item] = entry.where
-            ratings.append(_rating(entry, found, key["items"][entry.item]))
-        elif found and not partial:
-            absent = [name for name in key["items"][entry.item]["dimensions"] if name not in found]
+            ratings.append(_rating(entry, scores, key["items"][entry.item]))
+        elif scores and not partial:
+            absent = [name for name in key["items"][entry.item]["dimensions"] if name not in scores]
             problems.append(f"{entry.where}: {entry.item} has no rating for {', '.join(absent)}")
             seen[entry.rater, entry.item] = entry.where
     wanted = [(rater, item) for item, known in key["items"].items() for rater in known["raters"]]
     absent = [pair for pair in wanted if pair not in seen]
     if absent and not partial:
         by_rater = {rater: sum(own == rater for own, _ in absent) for rater in key["raters"]}
-        said = ", ".join(f"{count:,} of {rater}'s" for rater, count in by_rater.items() if count)
-        whose = f"({said}; the first: {absent[0][1]})"
+        counts = ", ".join(f"{count:,} of {rater}'s" for rater, count in by_rater.items() if count)
+        whose = f"({counts}; the first: {absent[0][1]})"
         problems.append(
             f"{len(absent):,} of {len(wanted):,} ratings are missing {whose}; --partial takes what"
             " is there"
@@ -169,7 +169,7 @@ def _checked(entry: Entry, key: Mapping, problems: list[str]) -> dict[str, int] 
             f" {', '.join(known['raters'])})"
         )
         return None
-    found = {}
+    scores = {}
     for name, value in entry.given.items():
         number = _likert(value)
         if name not in known["dimensions"]:
@@ -180,8 +180,8 @@ def _checked(entry: Entry, key: Mapping, problems: list[str]) -> dict[str, int] 
                 " there"
             )
         else:
-            found[name] = number
-    return found
+            scores[name] = number
+    return scores
 
 
 def _likert(value: object) -> int | None:

@@ -114,13 +114,13 @@ def as_csv(items: Sequence[Item], rater: str) -> bytes:
     for item in items:
         unit = item.unit
         names = named(unit.language).speakers
-        said = "\n".join(
+        conversation = "\n".join(
             f"{names.supporter if speaker == SUPPORTER else names.customer}: {text}"
-            for speaker, text in unit.said
+            for speaker, text in unit.conversation
         )
         background = "\n\n".join(filter(None, (unit.instruction, unit.summary)))
         cells = ["" if name in item.dimensions else NOT_ASKED for name in asked]
-        writer.row([item.id, rater, background, said, unit.reply, *cells, ""])
+        writer.row([item.id, rater, background, conversation, unit.reply, *cells, ""])
     return b"\xef\xbb\xbf" + stream.getvalue().encode(errors="replace")
 
 
@@ -142,7 +142,7 @@ def as_page(items: Sequence[Item], rater: str, study: str) -> bytes:
                 "dimensions": item.dimensions,
                 "instruction": item.unit.instruction,
                 "summary": item.unit.summary,
-                "conversation": item.unit.said,
+                "conversation": item.unit.conversation,
                 "reply": item.unit.reply,
             }
             for item in items
@@ -209,12 +209,12 @@ def guide(items: Sequence[Item]) -> str:
 
 def key_of(items: Sequence[Item], raters: Sequence[str], seed: int, secret: str) -> Mapping:
     """key.json: study, raters, what each item is, and the secret their ids were made with."""
-    found = {item.id: item.key() for item in items}
+    keys = {item.id: item.key() for item in items}
     return {
         "format": 1,
-        "study": content_id("study", found),
+        "study": content_id("study", keys),
         "raters": list(raters),
         "seed": seed,
         "secret": secret,
-        "items": found,
+        "items": keys,
     }

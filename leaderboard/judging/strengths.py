@@ -50,14 +50,14 @@ def ranking(
     comparisons: Sequence[Comparison], seed: int, resamples: int = RESAMPLES
 ) -> Ranking | None:
     """The ranking of all models in `comparisons`; None where none has a verdict."""
-    kept = [comparison for comparison in comparisons if comparison.winner is not None]
-    if not kept:
+    decided = [comparison for comparison in comparisons if comparison.winner is not None]
+    if not decided:
         return None
-    names = sorted({name for comparison in kept for name in (comparison.a, comparison.b)})
-    codes, count = numbered([comparison.conversation_id for comparison in kept])
-    wins, ties = tables(kept, names, codes, count)
-    found = fit(wins.sum(axis=0), ties.sum(axis=0))
-    theta = found.theta
+    names = sorted({name for comparison in decided for name in (comparison.a, comparison.b)})
+    codes, count = numbered([comparison.conversation_id for comparison in decided])
+    wins, ties = tables(decided, names, codes, count)
+    strengths = fit(wins.sum(axis=0), ties.sum(axis=0))
+    theta = strengths.theta
     k = len(names)
     low = high = np.full((k, k), np.nan)
     drawn = None
@@ -78,7 +78,7 @@ def ranking(
     models = tuple(
         Strength(
             names[i],
-            _value(theta[i], None if drawn is None else drawn[:, i], len(kept), count),
+            _value(theta[i], None if drawn is None else drawn[:, i], len(decided), count),
             int(total_wins[i].sum()),
             int(total_ties[i].sum()),
             int(total_wins[:, i].sum()),
@@ -89,7 +89,7 @@ def ranking(
         (names[i], names[j]): _value(
             theta[i] - theta[j],
             None if drawn is None else drawn[:, i] - drawn[:, j],
-            len(kept),
+            len(decided),
             count,
         )
         for position, i in enumerate(order)
@@ -97,7 +97,12 @@ def ranking(
     }
     named = tuple(tuple(names[i] for i in members) for members in sets)
     return Ranking(
-        models, named, differences, bool(found.bounded), len(kept), len(comparisons) - len(kept)
+        models,
+        named,
+        differences,
+        bool(strengths.bounded),
+        len(decided),
+        len(comparisons) - len(decided),
     )
 
 

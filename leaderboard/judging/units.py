@@ -28,8 +28,8 @@ class Unit:
 
     id: `task/conversation id/turn`; turn is the position of the reply (questions: of the pair),
     WHOLE for a conversation. stage: the first stage of the gold strategy, early, mid or late for a
-    question, "" where there is none. said: [speaker, text] pairs before the reply, or the whole
-    conversation as played. reply: "" for a conversation. reference: the gold reply, or the gold
+    question, "" where there is none. conversation: [speaker, text] pairs before the reply, or all
+    of it as played. reply: "" for a conversation. reference: the gold reply, or the gold
     conversation's pairs. answers: whether the task is about questions. failed: the model's turn (of
     a conversation: one of its turns) failed, so that there is nothing of the model's to rate.
     """
@@ -41,7 +41,7 @@ class Unit:
     language: str
     topic: str
     stage: str
-    said: tuple[tuple[str, str], ...]
+    conversation: tuple[tuple[str, str], ...]
     reply: str
     reference: str | tuple[tuple[str, str], ...]
     instruction: str = ""
@@ -60,7 +60,7 @@ class Unit:
     def length(self) -> int:
         """Characters of what the model said."""
         own = (
-            [text for speaker, text in self.said if speaker == SUPPORTER]
+            [text for speaker, text in self.conversation if speaker == SUPPORTER]
             if self.turn == WHOLE
             else [self.reply]
         )
@@ -116,7 +116,7 @@ def read_models(
                 f" {other.file} and {logged.file}; give one of them"
             )
         outlines = {
-            id_: replace(unit, said=(), reply="", reference="")
+            id_: replace(unit, conversation=(), reply="", reference="")
             for id_, unit in units_of(logged, whole).items()
         }
         judged[model, logged.task] = Judged(
@@ -184,19 +184,19 @@ def _unit(task: str, record: Mapping, turn: int, stage: str, **parts) -> Unit:
 
 
 def _answer(task: str, doc: Mapping, record: Mapping) -> Unit:
-    said = (
+    conversation = (
         *((turn["speaker"], turn["text"]) for turn in doc["conversation_history"]),
         (CUSTOMER, doc["client_question"]),
     )
     # What the customer said before is the better evidence; the summary stands in where a corpus has
     # only that.
-    summary = "" if len(said) > 1 else doc["history_summary"]
+    summary = "" if len(conversation) > 1 else doc["history_summary"]
     return _unit(
         task,
         record,
         record["turn"],
         record["stage"] or "",
-        said=said,
+        conversation=conversation,
         reply=_shown(record),
         reference=record["reference"],
         instruction=doc["instruction"],
@@ -207,13 +207,13 @@ def _answer(task: str, doc: Mapping, record: Mapping) -> Unit:
 
 
 def _reply(logged: Run, doc: Mapping, records: Sequence[Mapping], record: Mapping) -> Unit:
-    said = _said(doc, records if logged.about.generated else ())[: record["turn"]]
+    conversation = _conversation(doc, records if logged.about.generated else ())[: record["turn"]]
     return _unit(
         logged.task,
         record,
         record["turn"],
         _stage(record),
-        said=said,
+        conversation=conversation,
         reply=_shown(record),
         reference=record["reference"],
         failed=_failed(record),
@@ -226,14 +226,14 @@ def _played(task: str, doc: Mapping, records: Sequence[Mapping]) -> Unit:
         records[0],
         WHOLE,
         "",
-        said=_said(doc, records),
+        conversation=_conversation(doc, records),
         reply="",
-        reference=_said(doc, ()),
+        reference=_conversation(doc, ()),
         failed=any(map(_failed, records)),
     )
 
 
-def _said(doc: Mapping, records: Sequence[Mapping]) -> tuple[tuple[str, str], ...]:
+def _conversation(doc: Mapping, records: Sequence[Mapping]) -> tuple[tuple[str, str], ...]:
     """The dialogue without strategies, the model's replies in place of the gold ones where there
     are `records`.
     """

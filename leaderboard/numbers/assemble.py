@@ -9,8 +9,7 @@ from csc_tasks.file_names import safe_name
 from csc_tasks.runs.results_file import Identity, iso
 from csc_tasks.runs.task_record import TURNS, TaskRecord
 from leaderboard.board import Column, Comparison, Model, Row, Run, Setting, Table, Value
-from leaderboard.columns import TITLES, columns, leading_column
-from leaderboard.leading import DRAFT_NOTE
+from leaderboard.columns import DRAFT_NOTE, columns, leading_column
 from leaderboard.model_report import (
     Diagnosis,
     Reply,
@@ -26,7 +25,7 @@ from leaderboard.numbers.inference import difference, t_value
 from leaderboard.numbers.measured import Measured
 from leaderboard.numbers.ranking import best_and_second, compare
 from leaderboard.rated import notes as rating_notes
-from leaderboard.reading.comparable import Selection, corpus_name
+from leaderboard.reading.comparable import TITLES, Selection, corpus_name
 from leaderboard.reading.models import in_groups
 
 RULE = (

@@ -19,10 +19,10 @@ from csc_tasks.runs.names import rated
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Items, read_items
 from leaderboard.board import Value
+from leaderboard.columns import of_conversations
 from leaderboard.numbers import diagnose
 from leaderboard.numbers.fact_audit import Evidence, FactAuditor
 from leaderboard.numbers.inference import Clustered, clustered, t_interval, value_of
-from leaderboard.rated import of_conversations
 
 
 @dataclass(frozen=True, slots=True)

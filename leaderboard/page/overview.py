@@ -27,7 +27,7 @@ def overview(board: Board) -> str:
 def _section(board: Board, table: Table, first: bool) -> str:
     columns, lines = layout(board, table, False)
     # The first table's sentence stands at the top of the page.
-    said = "" if first else f'<p class="leader">{_text(sentence(table, board.models))}</p>'
+    leader = "" if first else f'<p class="leader">{_text(sentence(table, board.models))}</p>'
     slugs, names = [row.model for row in table.rows], row_names(board.models)
     measured = [
         _row(line, columns, _name(board.models[slug], names[slug]), slug)
@@ -44,7 +44,7 @@ def _section(board: Board, table: Table, first: bool) -> str:
     notes = "".join(f"<li>{_text(note)}</li>" for note in table.footnotes)
     return (
         f'<section class="card"><h2>{_text(table.title)}</h2>\n'
-        f'<p class="setting">{_text(caption(table))}</p>{said}\n'
+        f'<p class="setting">{_text(caption(table))}</p>{leader}\n'
         f'<div class="scroller" role="region" tabindex="0"'
         f' aria-label="{_text(table.title)}: all rows">'
         f'<table class="board" id="table-{_text(table.id)}">{_head(columns)}\n'

@@ -27,10 +27,10 @@ from csc_tasks.languages import languages
 from csc_tasks.languages.labels import CARDS, strategy_name
 from leaderboard import folder
 from leaderboard.board import Board, Table, Value
-from leaderboard.judging.report import as_html
 from leaderboard.layout import row_names
 from leaderboard.leading import sentence
 from leaderboard.page.overview import overview
+from leaderboard.reliability_report import as_html
 
 PAGE = "index.html"
 HERE = Path(__file__).resolve().parent
@@ -82,18 +82,18 @@ def write_page(board: Path) -> Path:
 
 def render(board: Path, first_view: int = FIRST_VIEW) -> Page:
     """The page of a board folder: one file where that has about `first_view` bytes at most."""
-    found = folder.load_board(board)
+    loaded = folder.load_board(board)
     style, script = (HERE / "style.css").read_text(encoding="utf-8"), _script()
     report = folder.load_reliability(board)
     parts = {
-        "title": html.escape(found.title),
+        "title": html.escape(loaded.title),
         "style": style,
         "script": script,
-        "main": overview(found),
+        "main": overview(loaded),
         "reliability": f'<template id="reliability">{as_html(report)}</template>' if report else "",
     }
-    details = {name: _json(data) for name, data in _details(board, found)}
-    first = _board_data(found, details.keys(), report.title if report else None)
+    details = {name: _json(data) for name, data in _details(board, loaded)}
+    first = _board_data(loaded, details.keys(), report.title if report else None)
     template = (HERE / "template.html").read_text(encoding="utf-8")
     blocks = [_block(name, text) for name, text in details.items()]
     known = (template, *parts.values(), _json(first), *blocks)
@@ -115,8 +115,8 @@ def render(board: Path, first_view: int = FIRST_VIEW) -> Page:
 
 
 def safe_json(data: object) -> str:
-    """JSON that can stand inside <script>: no `<`, `>` or `&`, and no half characters, which UTF-8
-    cannot hold.
+    """JSON that can stand inside <script>: no `<`, `>` or `&`, and no lone surrogates, which
+    UTF-8 cannot hold.
     """
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return re.sub("[<>&\u2028\u2029\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)

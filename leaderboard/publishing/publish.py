@@ -32,6 +32,7 @@ from csc_tasks.pii.gate import ACCEPTED, check
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc publish`."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="a board that csc collect wrote")
     parser.add_argument(
         "--repo-id", metavar="ORG/NAME", help="the dataset repository of the results"
@@ -67,6 +68,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> None:
+    """Show what of a board folder would be published, look for personal data and tokens, and send
+    it with args.push.
+
+    Raises SettingError where nothing is to be published, DataError for personal data that nobody
+    accepted, HubError where the Hub refuses.
+    """
     if not args.repo_id and not args.space:
         raise SettingError(
             "nothing to publish: give --repo-id ORG/NAME (the results), --space ORG/NAME (the page)"

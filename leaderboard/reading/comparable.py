@@ -19,8 +19,16 @@ from csc_tasks.prompts import SERVER_DATE
 from csc_tasks.runs.conditions import differing, same_runs
 from csc_tasks.runs.results_file import Identity, Measurement
 from csc_tasks.shown import shown
-from leaderboard.columns import TITLES
 
+TITLES = {
+    "conversations": "Conversations",
+    "questions": "Context-summarised questions",
+    "strategy_variants": "With and without strategies",
+    "strategy_choice": "Strategy choice by log-likelihood",
+    "question_context": "Questions: what of the history is shown",
+    "question_stages": "Questions by part of the conversation",
+}
+"""Kind of table -> its title, in the order in which a board shows them."""
 _TEMPLATED = {None: None, True: "applied", False: "not applied"}
 # field -> what it is in an error, and how a measurement tells it; None: this one fits everywhere (a
 # baseline has no prompt)

@@ -1,5 +1,5 @@
 """Questions as data: rows both ways and every rule. How published files become such rows is in
-test_corpora.
+corpora/test_corpora_published.py.
 """
 
 import dataclasses

@@ -18,10 +18,10 @@ from leaderboard.collect import collect
 from leaderboard.columns import column, columns
 from leaderboard.judging.rating_columns import columns_of, write_columns
 from leaderboard.judging.ratings import Rating
-from leaderboard.judging.report import Report, Section
 from leaderboard.judging.units import read_models
 from leaderboard.numbers.measured import Options
 from leaderboard.publishing import eval_results, personal_data, publications
+from leaderboard.reliability_report import Report, Section
 from leaderboard.tables import markdown
 from tests.support.board_example import ADAPTER, BASE, example_board, write_example
 from tests.support.made_results import (

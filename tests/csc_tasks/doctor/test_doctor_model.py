@@ -10,6 +10,7 @@ import pytest
 
 from csc_tasks.cli import main
 from csc_tasks.doctor import BROKEN, NOTE, OK, model, model_play, model_template
+from csc_tasks.doctor.subject import in_bytes
 from csc_tasks.thinking import Thinking
 from tests.support.chat_tokenizers import template as stock
 from tests.support.play_models import random_model
@@ -159,7 +160,7 @@ def test_size_length_and_generation_settings(base, tmp_path):
         "1.50 million",
         "7.62 billion",
     ]
-    assert model.in_bytes(15_231_233_024) == "15.23 GB"
+    assert in_bytes(15_231_233_024) == "15.23 GB"
 
 
 def test_the_trial_loads_the_model_in_another_process(base):

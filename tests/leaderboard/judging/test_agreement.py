@@ -14,7 +14,7 @@ from leaderboard.judging.families import family, parse_families
 from leaderboard.judging.intervals import mean, slope
 from leaderboard.judging.ratings import Rating, read_ratings, write_lines
 from leaderboard.judging.reliability import report
-from leaderboard.judging.report import Report, as_html, as_markdown, load_report
+from leaderboard.reliability_report import Report, as_html, as_markdown, load_report
 
 # Fleiss (1971), Table 1 as reprinted in many places: 10 subjects, 14 raters, 5 categories.
 FLEISS = [

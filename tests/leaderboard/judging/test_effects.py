@@ -409,7 +409,7 @@ def unit(id_, stage, conversation="c"):
         "en",
         "Others",
         stage,
-        said=(),
+        conversation=(),
         reply="",
         reference="",
     )

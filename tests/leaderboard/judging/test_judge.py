@@ -61,16 +61,21 @@ def test_units_of_the_three_kinds_of_task(results):
     assert (
         reply.kind == "reply"
         and reply.reply in ("好的。", "Okay.")
-        and len(reply.said) == reply.turn
+        and len(reply.conversation) == reply.turn
     )
     whole = next(iter(models["org/curt", "csc_conv_gen"].values()))
     assert whole.kind == "conversation" and whole.turn == WHOLE and whole.reply == ""
-    assert {text for speaker, text in whole.said if speaker == SUPPORTER} <= {"好的。", "Okay."}
-    assert [speaker for speaker, _ in whole.said] == [speaker for speaker, _ in whole.reference]
+    assert {text for speaker, text in whole.conversation if speaker == SUPPORTER} <= {
+        "好的。",
+        "Okay.",
+    }
+    assert [speaker for speaker, _ in whole.conversation] == [
+        speaker for speaker, _ in whole.reference
+    ]
     answer = next(iter(models["org/curt", "csc_qa"].values()))
     assert (
         answer.kind == "answer"
-        and answer.said[-1][0] == "customer"
+        and answer.conversation[-1][0] == "customer"
         and answer.stage in ("early", "mid", "late")
     )
     same = read_models([results], ["csc_conv_gen"], whole=False)[0]
@@ -79,7 +84,9 @@ def test_units_of_the_three_kinds_of_task(results):
     )
     same = same.with_texts(same.units).units
     own = next(unit for unit in same.values() if unit.turn > 4)
-    assert all(text in ("好的。", "Okay.") for speaker, text in own.said if speaker == SUPPORTER)
+    assert all(
+        text in ("好的。", "Okay.") for speaker, text in own.conversation if speaker == SUPPORTER
+    )
 
 
 def test_two_files_of_one_model_and_models_that_say_nothing(results, tmp_path):

@@ -25,14 +25,14 @@ from csc_tasks.metrics.facts import KINDS
 from csc_tasks.question import Question
 from csc_tasks.runs.names import Rated, rated
 from leaderboard.board import Column
-from leaderboard.columns import column
+from leaderboard.columns import column, of_conversations
 from leaderboard.judging.dimensions import prompts
 from leaderboard.judging.fact_asking import audited, facts_prompt
 from leaderboard.judging.facts import evidence_hash
-from leaderboard.judging.report import Report
 from leaderboard.judging.units import read_models
 from leaderboard.numbers import fact_audit
-from leaderboard.rated import doubts, of_conversations
+from leaderboard.rated import doubts
+from leaderboard.reliability_report import Report
 from tests.support.browser import opened
 from tests.support.judged_models import curt, gold, wordy, write_model
 from tests.support.llm_server import Act, fingerprint, llm_server

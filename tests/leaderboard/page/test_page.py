@@ -12,8 +12,8 @@ import pytest
 from csc_tasks.errors import DataError
 from leaderboard import folder
 from leaderboard.columns import column
-from leaderboard.judging.report import Report, Section
 from leaderboard.page.render import compact, render, safe_json, write_page
+from leaderboard.reliability_report import Report, Section
 from tests.support import board_example as example
 from tests.support.browser import PHONE, follow, opened
 
