@@ -27,7 +27,7 @@ from csc_tasks.records import (
 )
 from csc_tasks.runs.finding import find_samples, newest_runs
 from csc_tasks.runs.samples_file import Run, read_run
-from csc_tasks.runs.writing import check_out, estimates, with_columns, write
+from csc_tasks.runs.writing import check_out, derived, estimates, with_columns, write
 
 UNITS = {"turns": "turn", "answers": "answer"}
 
@@ -90,7 +90,7 @@ def main(args: Namespace) -> None:
         lines, results = rescored(logged, args.metrics, learned)
         print(
             f"{logged.file.name}: {len(logged.records)} {logged.unit} ->"
-            f" {write(args.out, results, {logged.task: lines})}"
+            f" {write(args.out, derived(results), {logged.task: lines})}"
         )
 
 

@@ -35,7 +35,7 @@ from csc_tasks.question import REFERENCES
 from csc_tasks.records import answer_record, measure, turn_record
 from csc_tasks.runs.names import value_keys
 from csc_tasks.runs.task_record import ANSWERS, CONVERSATIONS, QUESTIONS, TURNS, shipped_in
-from csc_tasks.runs.writing import TaskResult, as_results, check_out, samples, write
+from csc_tasks.runs.writing import TaskResult, as_results, check_out, derived, samples, write
 from leaderboard.baseline_models import START, Choose, moments, strategy_baselines
 
 STRENGTH = "strategy_acc"
@@ -79,7 +79,7 @@ def main(args) -> None:
     print("\n".join(strongest_lines(tables)))
     for name, results in found.items() if args.out else ():
         logged = {result.task: samples(result) for result in results}
-        print(f"wrote {write(args.out, tables[name], logged)}")
+        print(f"wrote {write(args.out, derived(tables[name]), logged)}")
 
 
 def baselines(

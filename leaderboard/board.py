@@ -8,7 +8,8 @@ A board folder, which `csc collect` writes and the tables, the page and publishi
                         (leaderboard/model_report.py)
   samples/<table>.json  SampleSet: a seeded sample of conversations with every model's replies
                         (leaderboard/model_report.py)
-  raw/<slug>/*.json     the results files the numbers came from, byte for byte (without the samples)
+  raw/<slug>/*.json     the results files the numbers came from, with what may be published of them
+                        (csc_tasks/runs/public.py; without the samples)
   index.html, page/*.js the page, and what of it is loaded when it is looked at (page/render.py)
   reliability.json      how far the ratings can be believed, where `csc collect` was given a report
                         (leaderboard/reliability_report.py)
@@ -96,8 +97,8 @@ class Column(Strict):
 
 
 class Run(Strict):
-    """Where one row's numbers of one task came from. `raw` is a path below the board folder. date:
-    ISO 8601, UTC.
+    """Where one row's numbers of one task came from. `raw` is a path below the board folder, sha256
+    that of the file it was made from. date: ISO 8601, UTC.
     """
 
     date: str

@@ -15,7 +15,9 @@ Rows that cannot be compared are never mixed: another task version, corpus conte
 prompt style, chat template, reference, number of documents (--limit) or metric signature is an
 error that names the rows, or makes separate tables with --split-by. Of several runs of one model,
 task and settings the newest is kept, which is said. Nothing is written outside --out; nothing
-leaves the machine.
+leaves the machine. Of what a run was given the board holds only what may be published: names
+without folders, revisions, types and the settings on a list (csc_tasks/runs/public_lists.py); what
+else there is counts as a hash, "other settings".
 """
 
 import os
@@ -32,6 +34,7 @@ from csc_tasks.errors import SettingError, require
 from csc_tasks.file_names import safe_name
 from csc_tasks.out import is_new, replace_file, say_earlier
 from csc_tasks.runs.finding import find_results
+from csc_tasks.runs.public import LeftOut
 from csc_tasks.runs.results_file import Identity, Measurement, iso, public_bytes, read_results
 from csc_tasks.runs.task_record import CONVERSATIONS
 from csc_tasks.shown import shown
@@ -338,9 +341,10 @@ def _in_processes(
 def _copies(
     out: Path, measurements: Sequence[Measurement], models: Mapping[Identity, Model]
 ) -> dict[RunKey, str]:
-    """Copy each results file once below out/raw; (file, task) -> the copy's path in the board
-    folder.
+    """Copy what may be published of each results file below out/raw, once; (file, task) -> the
+    copy's path in the board folder. What stays is counted and said.
     """
+    left = LeftOut()
     names: dict[Path, str] = {}
     for m in measurements:
         if m.file in names:
@@ -350,7 +354,9 @@ def _copies(
         if name in names.values():
             name = f"{folder}/{safe_name(f'{m.file.stem}-{m.sha256[:8]}.json', ending='.json')}"
         names[m.file] = name
-        replace_file(out / name, public_bytes(m))
+        replace_file(out / name, public_bytes(m, left))
+    if line := left.line():
+        _progress(line)
     return {(m.file, m.task): names[m.file] for m in measurements}
 
 

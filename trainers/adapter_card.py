@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from csc_tasks.runs.public import public_name
 from csc_tasks.runs.results_file import Measurement
 from trainers.scoring import read_measurements, scoring_command
 
@@ -71,8 +72,8 @@ def _front_matter(record: Mapping) -> dict[str, Any]:
 
 
 def _on_hub(name: str) -> bool:
-    """Whether a base or data set is one of the Hub: one that is not a path here."""
-    return not Path(name).exists()
+    """Whether a base or data set is one of the Hub: one that is not a path, here or elsewhere."""
+    return not Path(name).exists() and public_name(name) == name
 
 
 def _settings(recipe: Mapping) -> list[list[str]]:
@@ -92,7 +93,7 @@ def short_name(name: str) -> str:
     a reader.
     """
     path = Path(name).expanduser()
-    return path.resolve().name if path.exists() else name
+    return path.resolve().name if path.exists() else public_name(name)
 
 
 def _source(source: Mapping) -> str:

@@ -3,16 +3,22 @@ newest: the one rule of every verb.
 
 A results file records far more than what anyone thought of as a setting. So all of it counts as a
 condition, also what a later version of lm_eval or of this project will add, except what HARMLESS
-names: two runs that differ in anything else are never taken for one.
+names: two runs that differ in anything else are never taken for one. What may not be published
+(csc_tasks/runs/public.py) counts by its hash, which stands in a public copy too: so a run and its
+copy have the same conditions.
 """
 
+import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from csc_tasks.runs.model_arguments import CREDENTIALS, HOW_IT_RAN, NAMES, model_arguments
-from csc_tasks.runs.task_record import read_task_record
+from csc_tasks.runs.public import HASHED, LeftOut, public_results
+from csc_tasks.runs.public_lists import OTHER
+from csc_tasks.runs.task_record import TaskRecord, read_task_record
 
 HARMLESS: dict[str, frozenset[str]] = {
     # What came out, what was computed from it, when, and with which software: of two runs that
@@ -73,13 +79,58 @@ def conditions(results: Mapping[str, Any], task: str) -> Conditions:
     AttributeError for what is not a results file with this task, DataError for a task record that
     cannot be read.
     """
+    return _conditions(results, public_results(results), task)
+
+
+def public_copy(results: Mapping[str, Any], left: LeftOut | None = None) -> dict[str, Any]:
+    """The results dictionary that may be published, with the hashes of the conditions that stay.
+    left: is told what stays. Raises as `conditions` does.
+    """
+    copy = public_results(results, left)
+    for task, config in copy["configs"].items():
+        if isinstance(config["metadata"].get("csc"), dict):
+            stated = dict(_conditions(results, copy, task))
+            for name, place in ((_RUN, copy["config"]), (_TASK, config["metadata"]["csc"])):
+                if name in stated:
+                    place[OTHER] = json.loads(stated[name])
+    return copy
+
+
+def other_settings(stated: Conditions) -> str:
+    """The hash of a run's own conditions that are not published; "" where all are."""
+    return str(json.loads(dict(stated).get(_RUN, '""')))
+
+
+_RUN, _TASK = f"config.{OTHER}", f"csc.{OTHER}"
+
+
+def _conditions(results: Mapping[str, Any], public: Mapping[str, Any], task: str) -> Conditions:
+    about = read_task_record(task, results["configs"][task]["metadata"]["csc"])
+    recorded, seen = _recorded(results, task, about), dict(_recorded(public, task, about))
+    hidden = [pair for pair in recorded if seen.get(pair[0]) != pair[1]]
+    of_run = ("file.", "config.", "model_args.")
+    for name in (_RUN, _TASK):
+        own = tuple(pair for pair in hidden if pair[0].startswith(of_run) == (name == _RUN))
+        if own:
+            seen[name] = json.dumps(_hash((*own, (name, seen.get(name, "")))))
+    return tuple(sorted(seen.items()))
+
+
+@lru_cache(maxsize=4096)
+def _hash(pairs: Conditions) -> str:
+    """Few digits, and slow to make: enough to tell two runs apart, little for whoever guesses."""
+    text = json.dumps(pairs, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return hashlib.scrypt(text, salt=b"csc_other", n=2**13, r=8, p=1, dklen=4).hex()
+
+
+def _recorded(results: Mapping[str, Any], task: str, about: TaskRecord) -> Conditions:
     config, run = results["configs"][task], results["config"]
     metadata = config["metadata"]
     csc = metadata["csc"]
-    about = read_task_record(task, csc)
-    by_task = ("versions", "n-shot", "n-samples", "configs")
+    # Templates and instructions count by their hashes.
+    elsewhere = ("versions", "n-shot", "n-samples", "configs", "config", *HASHED)
     parts: dict[str, Mapping[str, Any]] = {
-        "file": {k: v for k, v in results.items() if k not in (*by_task, "config")},
+        "file": {k: v for k, v in results.items() if k not in elsewhere},
         "config": {k: v for k, v in run.items() if k != "model_args"},
         "model_args": model_arguments(run.get("model_args")),
         "metadata": {k: v for k, v in metadata.items() if k not in ("csc", "version")},

@@ -1,10 +1,9 @@
-"""The arguments a model was run with: which of them say which model it is, and which are secret."""
+"""The arguments a model was run with: which of them say which model it is, and how
+it ran."""
 
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 NAMES = frozenset({"pretrained", "peft", "delta", "model", "path", "engine"})
 """Model arguments that a model is called after."""
@@ -36,29 +35,6 @@ CREDENTIALS = frozenset(
     {"api_key", "token", "hf_token", "auth_token", "access_token", "header", "headers", "password"}
 )
 """Model arguments that open a door and change nothing behind it."""
-
-SECRET = re.compile(r"key|token(?!iz)|secret|passw|auth|header|credential", re.IGNORECASE)
-"""Names of arguments whose values are secret."""
-
-
-def secrets(value: Any, secret: bool = False) -> Iterable[str]:
-    """The secret texts in a model argument, however deep. secret: whether a name above it says that
-    it is one.
-    """
-    if isinstance(value, Mapping):
-        for name, below in value.items():
-            yield from secrets(below, secret or bool(SECRET.search(str(name))))
-    elif isinstance(value, list):
-        for below in value:
-            yield from secrets(below, secret)
-    elif isinstance(value, str) and secret and value:
-        yield value
-    elif isinstance(value, str) and "://" in value:
-        try:
-            parts = urlsplit(value)
-        except ValueError:
-            return
-        yield from filter(None, (parts.netloc.rpartition("@")[0], parts.query))
 
 
 def model_arguments(given: Mapping[str, Any] | str | None) -> dict[str, str]:

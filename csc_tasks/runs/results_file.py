@@ -8,7 +8,6 @@ are checked.
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,22 +17,14 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from csc_tasks.errors import DataError
-from csc_tasks.runs.conditions import Conditions, conditions
-from csc_tasks.runs.model_arguments import (
-    HOW_IT_RAN,
-    NAMES,
-    SECRET,
-    as_text,
-    model_arguments,
-    secrets,
-)
+from csc_tasks.runs.conditions import Conditions, conditions, other_settings, public_copy
+from csc_tasks.runs.model_arguments import HOW_IT_RAN, NAMES, as_text, model_arguments
 from csc_tasks.runs.names import TASK, results_stamp, samples_name, value_keys
+from csc_tasks.runs.public import LeftOut, public_results
 from csc_tasks.runs.task_record import TaskRecord, read_task_record
 from csc_tasks.shown import shown
 
 LARGEST_FILE = 64 * 2**20
-WORD = 8
-"""A text of fewer characters may also be part of a word that is no secret."""
 
 
 class _Read(BaseModel):
@@ -83,6 +74,7 @@ class _File(_Read):
     model_name: str
     date: float = Field(ge=0, lt=1e10)
     chat_template: str | None = None
+    chat_template_sha: Any = None
     system_instruction_sha: str | None = None
     lm_eval_version: str | None = None
     git_hash: str | None = None
@@ -92,7 +84,8 @@ class _File(_Read):
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Which model: its name, the base under an adapter, whether it is a baseline, and the settings
-    that tell two rows of one name apart.
+    that tell two rows of one name apart. All of it may be published: what else a run was given
+    counts by its hash, as "other settings".
     """
 
     name: str
@@ -141,8 +134,13 @@ class Measurement:
 
     @property
     def label(self) -> str:
-        """How errors and notes name it."""
+        """How errors name it."""
         return f"{shown(self.identity.name)} ({self.file})"
+
+    @property
+    def public_label(self) -> str:
+        """How notes on a board name it: without the folders of this machine."""
+        return f"{shown(self.identity.name)} ({self.file.name})"
 
 
 def read_results(file: Path, notes: list[str]) -> list[Measurement]:
@@ -167,8 +165,9 @@ def read_results(file: Path, notes: list[str]) -> list[Measurement]:
             f"{file.name}: left out, not csc tasks:"
             f" {', '.join(sorted(shown(task)[:60] for task in others)[:20])}"
         )
+    public = public_results(raw)
     measurements = [
-        _measurement(file, hashlib.sha256(data).hexdigest(), raw, read, task)
+        _measurement(file, hashlib.sha256(data).hexdigest(), raw, read, public, task)
         for task in tasks
         if TASK.fullmatch(task)
     ]
@@ -177,25 +176,11 @@ def read_results(file: Path, notes: list[str]) -> list[Measurement]:
     return measurements
 
 
-def public_bytes(measurement: Measurement) -> bytes:
-    """The results file byte for byte, except that secrets among the model arguments are blanked.
-
-    Those are the values of arguments named like one (api_key=..., a header's entries), and what a
-    URL holds beside its address.
-    """
-    data = _bytes(measurement.file)
-    given = _json(data, measurement.file)["config"].get("model_args")
-    arguments = given if isinstance(given, Mapping) else model_arguments(given)
-    # The longest first: one may be part of another.
-    for secret in sorted(set(secrets(arguments)), key=len, reverse=True):
-        written = re.escape(json.dumps(secret)[1:-1].encode())
-        # A short one ("none") may be part of other words: it goes only where it is all of a value.
-        data = re.sub(
-            written if len(secret) >= WORD else rb'(?<=["=/])' + written + rb'(?=["@,&])',
-            b"***",
-            data,
-        )
-    return data
+def public_bytes(measurement: Measurement, left: LeftOut | None = None) -> bytes:
+    """The results file with what may be published of it, as JSON. left: is told what stays."""
+    raw = _json(_bytes(measurement.file), measurement.file)
+    copy = public_copy(raw, left)
+    return json.dumps(copy, ensure_ascii=False, indent=2).encode() + b"\n"
 
 
 def iso(date: float) -> str:
@@ -204,7 +189,12 @@ def iso(date: float) -> str:
 
 
 def _measurement(
-    file: Path, sha256: str, raw: Mapping[str, Any], read: _File, task: str
+    file: Path,
+    sha256: str,
+    raw: Mapping[str, Any],
+    read: _File,
+    public: Mapping[str, Any],
+    task: str,
 ) -> Measurement:
     where = f"{file}: {task}"
     metadata = read.configs[task].get("metadata")
@@ -214,7 +204,8 @@ def _measurement(
             " or by a version before 0.1"
         )
     try:
-        provenance = _Provenance.model_validate(metadata["csc"])
+        _Provenance.model_validate(metadata["csc"])
+        provenance = _Provenance.model_validate(public["configs"][task]["metadata"]["csc"])
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise DataError(
@@ -238,18 +229,20 @@ def _measurement(
     stamp = results_stamp(file)
     samples = file.with_name(samples_name(task, stamp))
     baseline = (read.config.model or "").startswith("baseline/")
+    stated = conditions(raw, task)
+    templated = read.chat_template is not None or read.chat_template_sha is not None
     return Measurement(
         file=file,
         stamp=stamp,
         sha256=sha256,
-        identity=_identity(read, baseline),
+        identity=_identity(_File.model_validate(public), baseline, other_settings(stated)),
         parameters=read.config.model_num_parameters,
         task=task,
         about=about,
         date=read.date,
         task_version=str(metadata.get("version", read.versions.get(task))),
         provenance=provenance,
-        templated=None if baseline else read.chat_template is not None,
+        templated=None if baseline else templated,
         documents=counted.effective if counted else provenance.rows,
         limit=limit,
         items=int(items),
@@ -258,7 +251,7 @@ def _measurement(
             name: up for name, up in read.higher_is_better.get(task, {}).items() if up is not None
         },
         samples=samples if samples.is_file() else None,
-        conditions=conditions(raw, task),
+        conditions=stated,
         lm_eval_version=read.lm_eval_version,
         git_hash=read.git_hash,
         seconds=_seconds(read.total_evaluation_time_seconds),
@@ -287,26 +280,24 @@ def _numbers(
         yield name, (pair[0], pair[1])
 
 
-def _identity(read: _File, baseline: bool) -> Identity:
-    arguments = model_arguments(read.config.model_args)
+def _identity(public: _File, baseline: bool, other: str) -> Identity:
+    """Of what may be published; `other` is the hash of the settings that may not."""
+    arguments = model_arguments(public.config.model_args)
     base = arguments.get("pretrained") if arguments.get("peft") or arguments.get("delta") else None
     if baseline:
-        return Identity(read.model_name, None, True, ())
-    settings = {
-        name: value
-        for name, value in arguments.items()
-        if name not in NAMES | HOW_IT_RAN and not SECRET.search(name)
-    }
+        return Identity(public.model_name, None, True, ())
+    settings = {name: value for name, value in arguments.items() if name not in NAMES | HOW_IT_RAN}
     given = {
-        "gen_kwargs": read.config.gen_kwargs,
-        "model_sha": read.config.model_sha,
-        "system_instruction": read.system_instruction_sha,
+        "gen_kwargs": public.config.gen_kwargs,
+        "model_sha": public.config.model_sha,
+        "system_instruction": public.system_instruction_sha,
+        "other settings": other,
     }
     settings |= {name: as_text(value) for name, value in given.items() if value}
-    tokens = _thinking_tokens(read)
+    tokens = _thinking_tokens(public)
     if tokens:
         settings["thinking"] = f"up to {tokens} tokens"
-    return Identity(read.model_name, base, False, tuple(sorted(settings.items())))
+    return Identity(public.model_name, base, False, tuple(sorted(settings.items())))
 
 
 def _thinking_tokens(read: _File) -> int:

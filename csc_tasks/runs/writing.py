@@ -24,7 +24,10 @@ from csc_tasks.metrics import Estimate
 from csc_tasks.out import check_writable, replace_file, say_earlier
 from csc_tasks.question import Question
 from csc_tasks.records import Column, signatures
+from csc_tasks.runs.conditions import public_copy
 from csc_tasks.runs.names import folder_name, results_name, samples_name, value_keys
+from csc_tasks.runs.public import HASHED, public_arguments
+from csc_tasks.runs.public_lists import GENERATION
 from csc_tasks.runs.samples_file import Run
 from csc_tasks.runs.task_record import read_task_record
 
@@ -200,6 +203,14 @@ def write_results(folder: Path, stamp: str, results: Mapping[str, Any]) -> Path:
     )
 
 
+def derived(results: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's results as other verbs write them again: without keys, addresses and folders, which
+    stay in the file that lm_eval wrote, but with the texts that asking again needs.
+    """
+    texts = {name: results[name] for name in HASHED if results.get(name) is not None}
+    return public_copy(results) | texts
+
+
 def with_columns(run: Run, columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     """The lines of a run's task with each column's items, one per record, beside or over what they
     had.
@@ -207,13 +218,25 @@ def with_columns(run: Run, columns: Mapping[str, Sequence[Any]]) -> list[dict[st
     lines, start = [], 0
     for line in run.lines:
         end = start + len(line[run.unit])
-        items = {
+        items: dict[str, Any] = {
             name: [line["doc"]["conversation_id"], list(column[start:end])]
             for name, column in columns.items()
         }
+        if isinstance(sent := line.get("arguments"), dict):
+            items["arguments"] = {name: _sent(one) for name, one in sent.items()}
         lines.append(line | items | {"metrics": list(dict.fromkeys([*line["metrics"], *columns]))})
         start = end
     return lines
+
+
+def _sent(request: object) -> object:
+    """A logged request, with those generation settings that may be published."""
+    if not isinstance(request, dict):
+        return request
+    return {
+        name: public_arguments(value, GENERATION, "") if isinstance(value, dict) else value
+        for name, value in request.items()
+    }
 
 
 def only(results: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, Any]:

@@ -19,7 +19,14 @@ from csc_tasks.runs.names import (
     stamp_of,
 )
 from csc_tasks.runs.samples_file import Run, read_run
-from csc_tasks.runs.writing import as_numbers, only, with_columns, write_results, write_samples
+from csc_tasks.runs.writing import (
+    as_numbers,
+    derived,
+    only,
+    with_columns,
+    write_results,
+    write_samples,
+)
 from leaderboard.judging.ratings import Rating
 from leaderboard.judging.units import WHOLE, Judged, Unit
 
@@ -85,7 +92,7 @@ def write_columns(
                 {unit.id: unit.conversation_id for unit in part.units.values()},
                 signatures,
             )
-        written.append(write_results(folder, stamp, results))
+        written.append(write_results(folder, stamp, derived(results)))
     return written
 
 

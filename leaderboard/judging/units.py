@@ -7,6 +7,7 @@ them in it; with `whole=False` it is again one reply, after the model's own earl
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from csc_tasks.conversation import CUSTOMER, SUPPORTER
 from csc_tasks.errors import DataError
 from csc_tasks.languages import language
 from csc_tasks.languages.labels import topic_name
+from csc_tasks.reading import read_json
 from csc_tasks.runs.finding import find_samples, newest_runs
-from csc_tasks.runs.names import task_of
+from csc_tasks.runs.names import results_beside, task_of
+from csc_tasks.runs.public import distinct_names
 from csc_tasks.runs.samples_file import Run, read_run
 
 WHOLE = -1
@@ -103,8 +106,10 @@ def read_models(
     judged: dict[tuple[str, str], Judged] = {}
     passed = []
     files = [file for file in find_samples(paths) if not tasks or task_of(file) in tasks]
-    for logged in map(read_run, newest_runs(files)):
-        model = str(logged.results["model_name"])
+    runs = newest_runs(files)
+    names = _names(runs)
+    for logged in map(read_run, runs):
+        model = names[str(logged.results["model_name"])]
         if not logged.about.has_replies:
             continue
         if not any(record["reply"] for record in logged.records):
@@ -126,6 +131,17 @@ def read_models(
         silent = f"; these say nothing: {', '.join(passed)}" if passed else ""
         raise DataError(f"{', '.join(map(str, paths))}: no replies to rate{silent}")
     return [judged[key] for key in sorted(judged)]
+
+
+def _names(samples: Sequence[Path]) -> dict[str, str]:
+    """Model name in a results file -> the name that it is written and shown under."""
+    given = []
+    for file in samples:
+        # What is wrong with a file that cannot be read, `read_run` says.
+        with suppress(DataError, LookupError, TypeError):
+            results = read_json(results_beside(file), "run the evaluation again")
+            given.append(str(results["model_name"]))
+    return distinct_names(given)
 
 
 def chosen_tasks(text: str, paths: Sequence[Path]) -> list[str]:

@@ -66,7 +66,7 @@ def measure(measurement: Measurement, options: Options) -> Measured:
     if measurement.samples is None:
         values = {name: _without_samples(measurement, name) for name in measurement.numbers}
         note = (
-            f"{measurement.label}, {measurement.task}: no samples file beside it (--log_samples):"
+            f"{measurement.public_label}, {measurement.task}: no samples file beside it (--log_samples):"
             " neither compared nor diagnosed"
         )
         return Measured(measurement, values, notes=[note])
@@ -92,7 +92,7 @@ def measure(measurement: Measurement, options: Options) -> Measured:
     found = Measured(measurement, {}, logged=logged)
     if audited and without_rules:
         found.notes.append(
-            f"{measurement.label}, {measurement.task}: no fact audit, there are no rules for"
+            f"{measurement.public_label}, {measurement.task}: no fact audit, there are no rules for"
             f" {', '.join(without_rules)}"
         )
     for name in measurement.numbers:
@@ -130,8 +130,8 @@ def _column(found: Measured, logged: Items, name: str, options: Options) -> None
         # made of its items.
         found.values[name] = _without_samples(measurement, name)
         found.notes.append(
-            f"{measurement.label}: {name} is no metric of this version; its value is shown as the"
-            " file has it"
+            f"{measurement.public_label}: {name} is no metric of this version; its value is shown"
+            " as the file has it"
         )
         return
     try:
@@ -152,8 +152,8 @@ def _column(found: Measured, logged: Items, name: str, options: Options) -> None
             )
         found.values[name] = _without_samples(measurement, name)
         found.notes.append(
-            f"{measurement.label}: {name} is {stated:.6g} in the file, {value.value:.6g} by this"
-            " version; the file's is shown, not compared"
+            f"{measurement.public_label}: {name} is {stated:.6g} in the file, {value.value:.6g} by"
+            " this version; the file's is shown, not compared"
         )
         return
     found.values[name] = value

@@ -83,12 +83,12 @@ def newest(measurements: Iterable[Measurement], notes: list[str]) -> list[Measur
     )
     for *older, last in groups:
         if older:
-            left = ", ".join(str(m.file) for m in older)
+            left = ", ".join(m.file.name for m in older)
             lost = sorted({name for m in older for name in m.numbers} - set(last.numbers))
             more = f", and with it {_some(lost)}, which the newest does not have" if lost else ""
             notes.append(
                 f"{shown(last.identity.name)}, {last.task}: {len(older) + 1} runs with the same"
-                f" settings; kept {last.file}, left out {left}{more}"
+                f" settings; kept {last.file.name}, left out {left}{more}"
             )
     return sorted(
         (group[-1] for group in groups),

@@ -2,6 +2,7 @@
 that nobody should trust.
 """
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -104,9 +105,13 @@ def test_a_board_is_complete_and_the_same_every_time(real, tmp_path):
         sample = load_samples(real / "board", table.id)
         assert sample.conversations and "org__fake" in sample.conversations[0].turns[0].replies
         for run_ in (run_ for row in table.rows for run_ in row.runs.values()):
-            assert (real / "board" / run_.raw).read_bytes() in {
-                file.read_bytes() for file in (real / "out").rglob("results_*.json")
-            }
+            copied = json.loads((real / "board" / run_.raw).read_text(encoding="utf-8"))
+            (source,) = (
+                json.loads(file.read_text(encoding="utf-8"))
+                for file in (real / "out").rglob("results_*.json")
+                if hashlib.sha256(file.read_bytes()).hexdigest() == run_.sha256
+            )
+            assert copied["results"] == source["results"]
     assert (real / "board" / "index.html").stat().st_size > 10_000
     assert (
         main(
@@ -401,7 +406,7 @@ def test_duplicates_are_told(tmp_path):
     new = run(tmp_path / "new", "org/one", right(1))
     board = board_of(tmp_path, out=tmp_path / "board")
     assert board.notes == (
-        f"org/one, {TASK}: 2 runs with the same settings; kept {new}, left out {old}",
+        f"org/one, {TASK}: 2 runs with the same settings; kept {new.name}, left out {old.name}",
     )
     assert board.tables[0].rows[0].values[f"{TASK}/strategy_acc"].value == 1.0
     # The copy in the board is no third run, and the folder can be made again.
@@ -425,7 +430,8 @@ def test_rescored_results_are_newer(tmp_path):
     )
     board = board_of(tmp_path / "runs", out=tmp_path / "board")
     assert len(board.tables[0].rows) == 1 and "2 runs with the same settings" in board.notes[0]
-    assert "again" in board.notes[0].split("kept ")[1].split(",")[0]
+    (again,) = (tmp_path / "runs" / "again").rglob("results_*.json")
+    assert again.name in board.notes[0].split("kept ")[1].split(",")[0]
 
 
 def test_without_samples_there_are_numbers_and_no_comparison(tmp_path):
@@ -627,17 +633,17 @@ def test_names_cannot_leave_the_folder(tmp_path):
     """Hostile names of models, variants and texts: all that is written lies in --out, and the names
     are only names.
     """
-    names = [
-        "../../../evil",
-        "/etc/passwd",
-        "<script>alert(1)</script>",
-        "..",
-        "",
-        "x" * 500,
-        "a\nb",
-        "模型/七",
-        "con\x00",
-    ]
+    names = {
+        "../../../evil": "evil",
+        "/etc/passwd": "passwd",
+        "<script>alert(1)": "<script>alert(1)",
+        "..": "unnamed",
+        "": "unnamed",
+        "x" * 500: "x" * 200,
+        "a\nb": "a\nb",
+        "模型/七": "模型/七",
+        "con\x00": "con\x00",
+    }
     for i, name in enumerate(names):
         file = run(tmp_path / "runs" / str(i))
         file.write_text(
@@ -646,7 +652,7 @@ def test_names_cannot_leave_the_folder(tmp_path):
         )
     before = set(tmp_path.rglob("*"))
     board = board_of(tmp_path / "runs", out=tmp_path / "out" / "board")
-    assert {model.name for model in board.models.values()} == set(names)
+    assert sorted(model.name for model in board.models.values()) == sorted(names.values())
     written = set(tmp_path.rglob("*")) - before
     assert all(
         Path(os.path.realpath(path)).is_relative_to(tmp_path.resolve() / "out") for path in written
@@ -691,66 +697,6 @@ def test_lone_surrogates_in_texts_do_no_harm(tmp_path):
         for g in b.groups
     }
     assert "half \ufffd" in groups
-
-
-def test_secrets_in_model_arguments_do_not_reach_the_board(tmp_path):
-    run(
-        tmp_path / "runs",
-        "org/one",
-        api_key="sk-secret-1",
-        base_url="http://localhost",
-        auth_token="tok-2",
-        dtype="bfloat16",
-    )
-    board_of(tmp_path / "runs", out=tmp_path / "board")
-    written = b"".join(file.read_bytes() for file in (tmp_path / "board").rglob("*.json"))
-    assert b"sk-secret-1" not in written and b"tok-2" not in written and b"bfloat16" in written
-
-
-def test_a_placeholder_for_a_secret_leaves_the_rest_of_the_file_as_it_is(tmp_path):
-    """Servers without keys are given `none`, which is also the name of lm_eval's filter in every
-    result.
-    """
-    run(tmp_path / "runs", "org/one", api_key="none", base_url="http://e@localhost/v1")
-    board_of(tmp_path / "runs", out=tmp_path / "board")
-    (copy,) = (tmp_path / "board" / "raw").rglob("results_*.json")
-    copied = json.loads(copy.read_text(encoding="utf-8"))
-    assert copied["config"]["model_args"]["api_key"] == "***"
-    assert copied["config"]["model_args"]["base_url"] == "http://***@localhost/v1"
-    assert "strategy_acc,none" in copied["results"]["csc_conv_ref"]
-
-
-@pytest.mark.parametrize("as_one_text", [False, True])
-def test_secrets_in_headers_and_addresses_do_not_reach_the_board(tmp_path, as_one_text):
-    """As lm_eval writes them: arguments by name, indented, or as one text; and once more in every
-    task's metadata.
-    """
-    address = "https://anna:hunter2pass@models.example/v1/chat/completions?sig=s3cret-query"
-    arguments = {
-        "model": "one",
-        "base_url": address,
-        "header": {"X-Gateway": "gateway-pass-7"},
-        "num_concurrent": 4,
-    }
-
-    def change(made):
-        text = ",".join(f"{name}={value}" for name, value in arguments.items())
-        made["config"]["model_args"] = text if as_one_text else arguments
-        made["configs"]["csc_conv_ref"]["metadata"] |= arguments
-
-    file = run(tmp_path / "runs", "one", change=change)
-    file.write_text(
-        json.dumps(json.loads(file.read_text(encoding="utf-8")), indent=2), encoding="utf-8"
-    )
-    board_of(tmp_path / "runs", out=tmp_path / "board")
-    files = [path for path in (tmp_path / "board").rglob("*") if path.is_file()]
-    written = b"".join(path.read_bytes() for path in files)
-    assert any(path.parent.parent.name == "raw" for path in files) and b"models.example" in written
-    for secret in (b"hunter2pass", b"s3cret-query", *([] if as_one_text else [b"gateway-pass-7"])):
-        assert secret not in written
-    for path in files:
-        if path.suffix == ".json":
-            json.loads(path.read_text(encoding="utf-8"))
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path):
