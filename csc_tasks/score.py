@@ -90,7 +90,7 @@ def main(args: Namespace) -> None:
         lines, results = rescored(logged, args.metrics, learned)
         print(
             f"{logged.file.name}: {len(logged.records)} {logged.unit} ->"
-            f" {write(args.out, derived(results), {logged.task: lines})}"
+            f" {write(args.out, results, {logged.task: lines})}"
         )
 
 
@@ -137,7 +137,7 @@ def _merged(
     signed: Mapping[str, str],
 ) -> dict[str, Any]:
     """The results file reduced to one task, with the new numbers over the old ones."""
-    task, old = logged.task, logged.results
+    task, old = logged.task, derived(logged.results)
     config = json.loads(json.dumps(old["configs"][task]))
     config["metadata"]["csc"]["signatures"] |= signed
     by_task = {

@@ -35,6 +35,7 @@ from csc_tasks.file_names import safe_name
 from csc_tasks.out import is_new, replace_file, say_earlier
 from csc_tasks.runs.finding import find_results
 from csc_tasks.runs.public import LeftOut
+from csc_tasks.runs.public_values import signature
 from csc_tasks.runs.results_file import Identity, Measurement, iso, public_bytes, read_results
 from csc_tasks.runs.task_record import CONVERSATIONS
 from csc_tasks.shown import shown
@@ -307,7 +308,10 @@ def check_out(out: Path) -> None:
 
 
 def _reliability(file: Path) -> Report:
-    return load_report(file / RELIABILITY if file.is_dir() else file)
+    report = load_report(file / RELIABILITY if file.is_dir() else file)
+    # A judge may have been served from a folder of somebody's home.
+    signed = (made for made in map(signature, report.signatures) if isinstance(made, str))
+    return report.model_copy(update={"signatures": tuple(signed)})
 
 
 def _fields(text: str) -> list[str]:

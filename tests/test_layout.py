@@ -44,7 +44,7 @@ BUILT_ON = {
     "documents": [],
     "draws": [],
     "shown": [],
-    "runs": ["corpora", "records", "out", "shown", "file_names"],
+    "runs": ["corpora", "records", "out", "shown", "file_names", "pii"],
     "score": ["runs", "arguments"],
     "file_names": [],
     "csv_cells": [],

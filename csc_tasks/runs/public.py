@@ -43,7 +43,7 @@ HASHED = ("chat_template", "system_instruction")
 
 _RESULT = re.compile(r"[\w.+-]{1,80},[\w-]{1,40}", re.ASCII)
 _TASK = re.compile(r"cscx?(_[a-z0-9_]{1,60})?", re.ASCII)
-_SAYABLE = re.compile(r"(?!\w*\d\w*\d\w*\d)[A-Za-z_][A-Za-z0-9_-]{0,39}|\(.*\)", re.ASCII)
+_SAYABLE = re.compile(r"(?!\w*\d\w*\d\w*\d)[a-z_][a-z0-9_]{0,39}|\(.*\)", re.ASCII)
 """The name of a key as people write them: a random one has several digits."""
 
 

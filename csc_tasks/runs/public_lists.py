@@ -72,7 +72,7 @@ MODEL_ARGUMENTS: Table = {
     **_all(scalar, "device", "batch_size", "max_batch_size", "num_concurrent", "max_retries"),
     **_all(scalar, "timeout", "tokenized_requests", "tokenizer_backend", "parallelize"),
     **_all(scalar, "device_map", "trust_remote_code", "gpu_memory_utilization", "swap_space"),
-    **_all(scalar, "tensor_parallel_size", "data_parallel_size"),
+    **_all(scalar, "tensor_parallel_size", "data_parallel_size", "verify_certificate"),
 }
 """Of config.model_args, which lm_eval copies into each task's metadata."""
 
@@ -83,7 +83,7 @@ SETTINGS: Table = {
     **_all(scalar, "csc_prompt", "csc_language", "csc_subset", "csc_qa_variant", "csc_play"),
     **_all(scalar, "csc_qa_reference", "csc_window", "csc_max_failed", "csc_think_tokens"),
     **_all(scalar, "csc_metric_device", "csc_metric_batch_size", "csc_bertscore_layer"),
-    **_all(scalar, "csc_repeats", "csc_repeat"),
+    **_all(scalar, "csc_repeats"),
     **_all(date, "csc_date"),
     **_all(texts, "csc_turns"),
     **_all(names, "csc_metrics"),
@@ -99,7 +99,7 @@ PLAY: Table = _all(scalar, "mode")
 CSC: Table = {
     **_all(hub_id_or_last_component, "corpus"),
     **_all(scalar, "project", "config", "split", "rows", "prompt", "unit", "generated", "variant"),
-    **_all(scalar, "reference", "content_hash", "repeats", "repeat"),
+    **_all(scalar, "reference", "content_hash", "repeats"),
     **_all(revision, "revision"),
     **_all(digest, OTHER),
     **_all(date, "date"),

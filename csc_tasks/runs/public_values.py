@@ -21,6 +21,9 @@ _HASH = re.compile(r"[0-9a-f]{4,64}")
 _DATE = re.compile(r"[A-Za-z0-9][\w-]{0,20}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _NAME = re.compile(r"[\w.+-]{1,80}")
+_PATH = re.compile(
+    r"(?<!\w)(?:[a-z]+://|[A-Za-z]:[/\\]|~?\.{0,2}[/\\])[^\s|,;\"'@]*(?:@[^\s|,;\"']*)?"
+)
 _LONGEST_TEXT = 80
 _LONGEST_NAME = 200
 _LONGEST_SIGNATURE = 600
@@ -89,20 +92,10 @@ def text(value: object) -> Any:
 
 
 def signature(value: object) -> Any:
-    """What a metric measured, `name|part:value|...`. A part that is a path keeps its last
-    component.
-    """
+    """What a metric measured, `name|part:value|...`. A path in it keeps its last component."""
     if not isinstance(value, str) or len(value) > _LONGEST_SIGNATURE or _has_token(value):
         return LEFT_OUT
-    return "|".join(_part(part) for part in value.split("|"))
-
-
-def _part(part: str) -> str:
-    name, colon, value = part.partition(":")
-    is_path = "://" in value or re.match(r"[~/\\.]|[A-Za-z]:[\\/]", value)
-    if not colon or not is_path:
-        return part
-    return f"{name}:{hub_id_or_last_component(value)}"
+    return _PATH.sub(lambda path: str(hub_id_or_last_component(path[0])), value)
 
 
 def texts(value: object) -> Any:

@@ -78,7 +78,7 @@ def write_columns(
         together[item.model, stamp_of(item.file)].append(item)
     written = []
     for (model, first), parts in together.items():
-        results = only(read_run(parts[0].file).results, [part.task for part in parts])
+        results = only(derived(read_run(parts[0].file).results), [part.task for part in parts])
         folder, stamp = out / folder_name(model), f"{first}.1"
         for part in parts:
             run, own = read_run(part.file), columns[model, part.task]
@@ -92,7 +92,7 @@ def write_columns(
                 {unit.id: unit.conversation_id for unit in part.units.values()},
                 signatures,
             )
-        written.append(write_results(folder, stamp, derived(results)))
+        written.append(write_results(folder, stamp, results))
     return written
 
 

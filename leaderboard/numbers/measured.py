@@ -66,8 +66,8 @@ def measure(measurement: Measurement, options: Options) -> Measured:
     if measurement.samples is None:
         values = {name: _without_samples(measurement, name) for name in measurement.numbers}
         note = (
-            f"{measurement.public_label}, {measurement.task}: no samples file beside it (--log_samples):"
-            " neither compared nor diagnosed"
+            f"{measurement.public_label}, {measurement.task}: no samples file beside it"
+            " (--log_samples): neither compared nor diagnosed"
         )
         return Measured(measurement, values, notes=[note])
     auditors: list[FactAuditor] = []
