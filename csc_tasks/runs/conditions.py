@@ -87,12 +87,12 @@ def public_copy(results: Mapping[str, Any], left: LeftOut | None = None) -> dict
     left: is told what stays. Raises as `conditions` does.
     """
     copy = public_results(results, left)
-    for task, config in copy["configs"].items():
-        if isinstance(config["metadata"].get("csc"), dict):
-            stated = dict(_conditions(results, copy, task))
-            for name, place in ((_RUN, copy["config"]), (_TASK, config["metadata"]["csc"])):
-                if name in stated:
-                    place[OTHER] = json.loads(stated[name])
+    csc = {task: config["metadata"].get("csc") for task, config in copy["configs"].items()}
+    stated = {task: dict(_conditions(results, copy, task)) for task, own in csc.items() if own}
+    for task, own in stated.items():
+        for name, place in ((_RUN, copy["config"]), (_TASK, csc[task])):
+            if name in own:
+                place[OTHER] = json.loads(own[name])
     return copy
 
 

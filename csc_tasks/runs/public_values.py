@@ -99,9 +99,9 @@ def signature(value: object) -> Any:
 
 
 def texts(value: object) -> Any:
-    """One text, or a list of them."""
+    """One text, or a list of them; None in a list is none."""
     if isinstance(value, list):
-        made = [text(one) for one in value]
+        made = [None if one is None else text(one) for one in value]
         return LEFT_OUT if any(one is LEFT_OUT for one in made) else made
     return text(value)
 

@@ -1,15 +1,18 @@
 """What may leave the machine of each kind of value, and of a whole results file."""
 
 import copy
+import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from csc_tasks.runs import public_values as kinds
+from csc_tasks.runs.conditions import conditions, other_settings, public_copy
 from csc_tasks.runs.model_arguments import HOW_IT_RAN
 from csc_tasks.runs.public import LeftOut, distinct_names, public_name, public_results
-from csc_tasks.runs.public_lists import MODEL_ARGUMENTS, SETTINGS
+from csc_tasks.runs.public_lists import MODEL_ARGUMENTS, OTHER, SETTINGS
 from csc_tasks.settings import HELP
 
 STORED = next((Path(__file__).parents[2] / "data" / "earlier_run").glob("results_*.json"))
@@ -125,6 +128,36 @@ def test_an_ordinary_run_loses_nothing_that_anybody_reads():
         expected = csc | {"play": {"mode": csc["play"]["mode"]}}
         assert made["configs"][task]["metadata"]["csc"] == expected
     assert made["model_name"] == "org/one" and made["date"] == results["date"]
+
+
+def test_a_run_of_a_hub_model_has_no_other_settings():
+    """As lm_eval records one with a tokenizer without a first token, a template and settings."""
+    results = stored() | {
+        "tokenizer_bos_token": [None, "None"],
+        "tokenizer_eos_token": ["<|im_end|>", "151645"],
+        "eot_token_id": 151645,
+        "max_length": 32768,
+        "chat_template": "{{ messages }}" * 100,
+        "chat_template_sha": hashlib.sha256(("{{ messages }}" * 100).encode()).hexdigest(),
+    }
+    results["config"] |= {
+        "model": "hf",
+        "model_args": {"pretrained": "org/one", "dtype": "bfloat16", "api_key": "one"},
+        "model_dtype": "torch.bfloat16",
+        "model_revision": "main",
+        "model_sha": "0123456789abcdef0123456789abcdef01234567",
+        "gen_kwargs": {"max_gen_toks": 8, "until": ["\n"]},
+        "use_cache": "/home/anna/cache",
+    }
+    stated = conditions(results, "csc_qa")
+    assert other_settings(stated) == "" and not any(OTHER in name for name, _ in stated)
+    results["config"]["model_args"]["pretrained"] = "/home/anna/one"
+    other = other_settings(conditions(results, "csc_qa"))
+    assert re.fullmatch("[0-9a-f]{8}", other)
+    copied = public_copy(results)
+    assert "anna" not in json.dumps(copied) and copied["config"][OTHER] == other
+    assert conditions(copied, "csc_qa") == conditions(results, "csc_qa")
+    assert public_copy(copied) == copied
 
 
 @pytest.mark.parametrize(
