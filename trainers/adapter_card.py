@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from csc_tasks.runs.public import public_name
-from csc_tasks.runs.results_file import Measurement
+from csc_tasks.runs.results_file import OTHER_SETTINGS, Measurement
 from trainers.scoring import read_measurements, scoring_command
 
 
@@ -130,7 +130,9 @@ def _scores(measurements: list[Measurement]) -> str:
                 rows.append([one.task, name, f"{value:.4g}{error}"])
     identity = measurements[0].identity
     base = f", adapter of `{short_name(identity.base)}`" if identity.base else ""
-    settings = "".join(f", {name}={value}" for name, value in identity.settings)
+    settings = "".join(
+        f", {name}={value}" for name, value in identity.settings if name != OTHER_SETTINGS
+    )
     heading = f"`{short_name(identity.name)}`{base}{settings}:"
     return f"{heading}\n\n" + _table(["task", "metric", "value"], rows)
 

@@ -25,6 +25,8 @@ from csc_tasks.runs.task_record import TaskRecord, read_task_record
 from csc_tasks.shown import shown
 
 LARGEST_FILE = 64 * 2**20
+OTHER_SETTINGS = "other settings"
+"""The setting that is the hash of those which may not be published."""
 
 
 class _Read(BaseModel):
@@ -85,7 +87,7 @@ class _File(_Read):
 class Identity:
     """Which model: its name, the base under an adapter, whether it is a baseline, and the settings
     that tell two rows of one name apart. All of it may be published: what else a run was given
-    counts by its hash, as "other settings".
+    counts by its hash, as OTHER_SETTINGS.
     """
 
     name: str
@@ -291,7 +293,7 @@ def _identity(public: _File, baseline: bool, other: str) -> Identity:
         "gen_kwargs": public.config.gen_kwargs,
         "model_sha": public.config.model_sha,
         "system_instruction": public.system_instruction_sha,
-        "other settings": other,
+        OTHER_SETTINGS: other,
     }
     settings |= {name: as_text(value) for name, value in given.items() if value}
     tokens = _thinking_tokens(public)
