@@ -137,13 +137,29 @@ def test_verbs_that_write_runs_again_write_no_secret(runs, tmp_path, capfd, word
     """The instruction stays in them: asking again needs it, and they stay here."""
     paths = [str(file.parent) for file in runs]
     assert main([words[0], *paths, *words[1:], "--out", str(tmp_path / "out")]) == 0
-    found = leaks(tmp_path / "out", said(capfd))
+    found = leaks(tmp_path, said(capfd))
     assert {secret for _, secret in found} <= {"internal-plan-b"}
     # They are the same runs as before to whoever collects both.
     written = sorted((tmp_path / "out").rglob("results_*.json"))
     assert {conditions(json.loads(file.read_text(encoding="utf-8")), TASK) for file in written} == {
         conditions(json.loads(file.read_text(encoding="utf-8")), TASK) for file in runs
     }
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["human export", "--raters", "2", "--conversations", "2", "--seed", "1"],
+        ["judge facts", "--llm", "scripted", "--conversations", "2"],
+        ["pairwise", "--llm", "scripted", "--conversations", "2"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_studies_and_audits_hold_no_secret(runs, tmp_path, capfd, words):
+    paths = [str(file.parent) for file in runs]
+    assert main([*words[0].split(), *paths, *words[1:], "--out", str(tmp_path / "out")]) == 0
+    found = leaks(tmp_path, said(capfd))
+    assert {secret for _, secret in found} <= {"internal-plan-b"}
 
 
 def test_the_card_of_an_adapter_holds_no_secret(runs, tmp_path, capfd):
