@@ -25,7 +25,8 @@ from csc_tasks.records import (
     signatures_of_choices,
     without_strategies,
 )
-from csc_tasks.runs.finding import find_samples, newest_runs
+from csc_tasks.runs.finding import find_samples
+from csc_tasks.runs.quarantine import STRICT_HELP, Quarantine, read_newest
 from csc_tasks.runs.samples_file import Run, read_run
 from csc_tasks.runs.writing import check_out, estimates, with_columns, write
 
@@ -69,6 +70,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="where the results and samples go"
     )
+    parser.add_argument("--strict", action="store_true", help=STRICT_HELP)
 
 
 def main(args: Namespace) -> None:
@@ -86,7 +88,8 @@ def main(args: Namespace) -> None:
         device=args.device,
         batch_size=args.batch_size,
     )
-    for logged in map(read_run, newest_runs(find_samples(args.samples))):
+    aside = Quarantine(args.samples, args.strict)
+    for logged in read_newest(find_samples(args.samples), aside, read_run):
         lines, results = rescored(logged, args.metrics, learned)
         print(
             f"{logged.file.name}: {len(logged.records)} {logged.unit} ->"

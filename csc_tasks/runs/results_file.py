@@ -8,6 +8,7 @@ are checked.
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from csc_tasks.errors import DataError
+from csc_tasks.reading import decoded, parsed, read_bytes
 from csc_tasks.runs.conditions import Conditions, conditions
 from csc_tasks.runs.model_arguments import (
     HOW_IT_RAN,
@@ -32,6 +34,7 @@ from csc_tasks.runs.task_record import TaskRecord, read_task_record
 from csc_tasks.shown import shown
 
 LARGEST_FILE = 64 * 2**20
+WANTED = "give a results file as lm_eval wrote it, or leave it out"
 WORD = 8
 """A text of fewer characters may also be part of a word that is no secret."""
 
@@ -257,7 +260,7 @@ def _measurement(
         higher={
             name: up for name, up in read.higher_is_better.get(task, {}).items() if up is not None
         },
-        samples=samples if samples.is_file() else None,
+        samples=samples if os.path.lexists(samples) else None,
         conditions=conditions(raw, task),
         lm_eval_version=read.lm_eval_version,
         git_hash=read.git_hash,
@@ -332,29 +335,13 @@ def _seconds(text: str | None) -> float | None:
 
 
 def _bytes(file: Path) -> bytes:
-    try:
-        if file.stat().st_size > LARGEST_FILE:
-            raise DataError(
-                f"{file}: has {file.stat().st_size / 2**20:,.0f} MB; a results file has kilobytes,"
-                " samples lie in other files"
-            )
-        return file.read_bytes()
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror})") from None
+    return read_bytes(
+        file,
+        WANTED,
+        largest=LARGEST_FILE,
+        why=" (a results file has kilobytes, samples lie in other files)",
+    )
 
 
 def _json(data: bytes, file: Path) -> Any:
-    try:
-        value = json.loads(data, parse_constant=_refuse)
-        json.dumps(value, ensure_ascii=False).encode()
-        return value
-    except RecursionError:
-        raise DataError(f"{file}: nested too deeply to be a results file") from None
-    except UnicodeEncodeError:
-        raise DataError(f"{file}: holds lone surrogates, which no text has") from None
-    except ValueError as error:
-        raise DataError(f"{file}: broken JSON, perhaps cut off ({error!s:.120})") from None
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number")
+    return parsed(decoded(data, str(file)), str(file), WANTED)

@@ -8,8 +8,8 @@ by.
 
 import hashlib
 import heapq
-import json
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,14 +20,14 @@ import numpy.typing as npt
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID
 from csc_tasks.languages import languages
-from csc_tasks.reading import not_utf8, read_json
+from csc_tasks.reading import json_lines, read_json
 from csc_tasks.runs.names import results_beside, task_of
 from csc_tasks.runs.task_record import TaskRecord, read_task_record
 
 Numbers = npt.NDArray[np.int32]
 """An array that nobody can write into."""
 
-LONGEST_LINE = 64 * 2**20
+WANTED = "give the samples file as lm_eval wrote it"
 NOT_ASKED, UNPARSED = -1, 0
 
 
@@ -97,10 +97,8 @@ def read_run(file: Path) -> Run:
 
     Raises DataError that names file and line for anything that is not as lm_eval writes it.
     """
-    if not file.is_file():
-        raise DataError(f"{file}: there is no such file")
     task, results_file = task_of(file), results_beside(file)
-    if not results_file.is_file():
+    if not os.path.lexists(results_file):
         raise DataError(
             f"{file}: the results file that lm_eval wrote with it, {results_file.name}, is missing;"
             " keep the two together"
@@ -116,7 +114,7 @@ def read_run(file: Path) -> Run:
         ) from None
     about = read_task_record(task, csc, f"{results_file}: {task}")
     lines = []
-    for number, line in _lines(file):
+    for number, line in json_lines(file, WANTED):
         _checked(line, about.unit, f"{file} line {number}")
         lines.append(line)
     if not lines:
@@ -142,7 +140,7 @@ def read_items(
     topics: dict[str, int] = {}
     parts: dict[str, int] = {}
     drawn: list[tuple[int, str, list[Mapping[str, Any]]]] = []
-    for number, line in _lines(file):
+    for number, line in json_lines(file, WANTED):
         where = f"{file} line {number}"
         document, records = _checked(line, unit, where)
         id_ = document["conversation_id"]
@@ -215,30 +213,6 @@ def _frozen(values: Numbers) -> Numbers:
 def length(text: str, language: str) -> int:
     """Words, or characters without white space where the language does not space its words."""
     return len(text.split()) if languages()[language].text.spaced else len("".join(text.split()))
-
-
-def _lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line number, line) of a samples file."""
-    with file.open("rb") as stream:
-        number = 0
-        while text := stream.readline(LONGEST_LINE):
-            number += 1
-            if len(text) == LONGEST_LINE:
-                raise DataError(
-                    f"{file} line {number}: longer than {LONGEST_LINE / 2**20:.0f} MB, no"
-                    " conversation is that long"
-                )
-            try:
-                line = json.loads(text.decode(), parse_constant=_refuse)
-            except UnicodeDecodeError as error:
-                raise not_utf8(f"{file} line {number}", error) from None
-            except RecursionError:
-                raise DataError(f"{file} line {number}: nested too deeply to be a sample") from None
-            except ValueError as error:
-                raise DataError(
-                    f"{file} line {number}: broken JSON, perhaps cut off ({error!s:.120})"
-                ) from None
-            yield number, line
 
 
 def _checked(line: object, unit: str, where: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -333,7 +307,3 @@ def _draw(
         heapq.heappush(drawn, (rank, id_, [line]))
     elif drawn and (rank, id_) > drawn[0][:2]:
         heapq.heapreplace(drawn, (rank, id_, [line]))
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number")
