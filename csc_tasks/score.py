@@ -155,7 +155,7 @@ def _merged(
             "results": {task: old["results"][task] | numbers},
             "group_subtasks": {task: []},
             "configs": {task: config},
-            "higher_is_better": {task: old["higher_is_better"][task] | directions},
+            "higher_is_better": {task: old.get("higher_is_better", {}).get(task, {}) | directions},
         }
     )
 

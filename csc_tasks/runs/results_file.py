@@ -82,6 +82,7 @@ class _File(_Read):
     versions: dict[str, float | str | None] = Field(default_factory=dict)
     higher_is_better: dict[str, dict[str, bool | None]] = Field(default_factory=dict)
     samples: dict[str, _Samples] = Field(default_factory=dict, alias="n-samples")
+    shots: dict[str, Any] = Field(default_factory=dict, alias="n-shot")
     config: _Run
     model_name: str
     date: float = Field(ge=0, lt=1e10)
@@ -154,15 +155,8 @@ def read_results(file: Path, notes: list[str]) -> list[Measurement]:
     Raises DataError that names the file and the first thing in it that is not as lm_eval writes it.
     """
     data = _bytes(file)
-    try:
-        raw = _json(data, file)
-        read = _File.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise DataError(
-            f"{file}: not a results file of lm_eval: {'.'.join(map(str, first['loc']))}:"
-            f" {first['msg']}"
-        ) from None
+    raw = _json(data, file)
+    read = _checked(raw, file)
     tasks = [task for task in read.results if task in read.configs]
     others = [task for task in tasks if not TASK.fullmatch(task)]
     if others:
@@ -178,6 +172,19 @@ def read_results(file: Path, notes: list[str]) -> list[Measurement]:
     if not measurements:
         raise DataError(f"{file}: no results of a csc task in it; leave the file out")
     return measurements
+
+
+def task_in_results(raw: Any, task: str, file: Path) -> TaskRecord:
+    """What a task says of itself in a results file's JSON. Raises DataError as `read_results` does,
+    and where the task is not in it.
+    """
+    read = _checked(raw, file)
+    if task not in read.results:
+        raise DataError(
+            f"{file}: not a results file with {task} in it; keep a run's files together"
+        )
+    csc, _ = _provenance(read, task, file)
+    return read_task_record(task, csc, f"{file}: {task}")
 
 
 def public_bytes(measurement: Measurement) -> bytes:
@@ -206,25 +213,44 @@ def iso(date: float) -> str:
     return datetime.fromtimestamp(int(date), UTC).isoformat()
 
 
+def _checked(raw: Any, file: Path) -> _File:
+    try:
+        return _File.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise DataError(
+            f"{file}: not a results file of lm_eval:"
+            f" {'.'.join(map(str, first['loc'])) or 'the file'}:"
+            f" {first['msg']}"
+        ) from None
+
+
+def _provenance(read: _File, task: str, file: Path) -> tuple[dict[str, Any], _Provenance]:
+    """metadata.csc of a task, as it stands and as it is read."""
+    metadata = read.configs.get(task, {}).get("metadata")
+    csc = metadata.get("csc") if isinstance(metadata, dict) else None
+    if not isinstance(csc, dict):
+        raise DataError(
+            f"{file}: {task}: configs.{task}.metadata.csc is missing; the run was not made by"
+            " csc-tasks, or by a version before 0.1"
+        )
+    try:
+        return csc, _Provenance.model_validate(csc)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise DataError(
+            f"{file}: {task}: metadata.csc.{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        ) from None
+
+
 def _measurement(
     file: Path, sha256: str, raw: Mapping[str, Any], read: _File, task: str
 ) -> Measurement:
     where = f"{file}: {task}"
-    metadata = read.configs[task].get("metadata")
-    if not isinstance(metadata, dict) or not isinstance(metadata.get("csc"), dict):
-        raise DataError(
-            f"{where}: configs.{task}.metadata.csc is missing; the run was not made by csc-tasks,"
-            " or by a version before 0.1"
-        )
-    try:
-        provenance = _Provenance.model_validate(metadata["csc"])
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise DataError(
-            f"{where}: metadata.csc.{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        ) from None
+    csc, provenance = _provenance(read, task, file)
+    metadata = read.configs[task]["metadata"]
     numbers = dict(_numbers(read.results[task], where))
-    about = read_task_record(task, metadata["csc"], where)
+    about = read_task_record(task, csc, where)
     unit = about.unit
     items = numbers.pop(unit, (None, None))[0]
     if not numbers:

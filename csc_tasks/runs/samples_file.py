@@ -22,13 +22,16 @@ from csc_tasks.framework import BY_ID
 from csc_tasks.languages import languages
 from csc_tasks.reading import json_lines, read_json
 from csc_tasks.runs.names import results_beside, task_of
-from csc_tasks.runs.task_record import TaskRecord, read_task_record
+from csc_tasks.runs.results_file import task_in_results
+from csc_tasks.runs.task_record import TaskRecord
 
 Numbers = npt.NDArray[np.int32]
 """An array that nobody can write into."""
 
 WANTED = "give the samples file as lm_eval wrote it"
 NOT_ASKED, UNPARSED = -1, 0
+FLAGS = ("unparsed", "empty", "failed", "thinking_cut", "truncated", "history_truncated")
+"""Keys of a record that are true or false, or null where it is not known."""
 
 
 class Listener(Protocol):
@@ -104,15 +107,7 @@ def read_run(file: Path) -> Run:
             " keep the two together"
         )
     results = read_json(results_file, "run the evaluation again")
-    try:
-        csc = results["configs"][task]["metadata"]["csc"]
-        results["results"][task], results["model_name"], csc["config"]
-    except (KeyError, TypeError) as error:
-        raise DataError(
-            f"{results_file}: not a results file with {task} in it ({type(error).__name__}:"
-            f" {error})"
-        ) from None
-    about = read_task_record(task, csc, f"{results_file}: {task}")
+    about = task_in_results(results, task, results_file)
     lines = []
     for number, line in json_lines(file, WANTED):
         _checked(line, about.unit, f"{file} line {number}")
@@ -148,6 +143,7 @@ def read_items(
         if code == len(members):
             members.append([])
         for position, record in enumerate(records):
+            _check_flags(record, where)
             gold, predicted = _strategies(record, unit, where)
             if (id_, record["turn"]) in seen:
                 raise DataError(f"{where}: turn {record['turn']} of {id_} stands in the file twice")
@@ -219,8 +215,9 @@ def _checked(line: object, unit: str, where: str) -> tuple[dict[str, Any], list[
     """The line's document and records, each key of them of the type that everything else relies
     on.
     """
-    document = line.get("doc") if isinstance(line, dict) else None
-    records = line.get(unit) if isinstance(line, dict) else None
+    if not isinstance(line, dict):
+        line = {}
+    document, records = line.get("doc"), line.get(unit)
     if not isinstance(document, dict) or not isinstance(records, list) or not records:
         raise DataError(
             f"{where}: no 'doc' and '{unit}' in it; was it written by another task or cut off?"
@@ -250,7 +247,31 @@ def _checked(line: object, unit: str, where: str) -> tuple[dict[str, Any], list[
                 f"{where}: language {record['language']!r:.20}, turn {turn!r:.20}; one of {known}"
                 " and a position are needed"
             )
+        _check_labels(record, unit, where)
+    if not isinstance(line.get("metrics"), list):
+        raise DataError(f"{where}: metrics is {line.get('metrics')!r:.60}; it must be a list")
+    for key in ("dialogue", "conversation_history"):
+        if not isinstance(document.get(key), list | str | None):
+            raise DataError(f"{where}: {key} is {document[key]!r:.60}; it must be a list of turns")
     return document, records
+
+
+def _check_labels(record: Mapping[str, Any], unit: str, where: str) -> None:
+    for key in ("stage", "strategy", "gold_strategy"):
+        if not isinstance(record.get(key), str | None):
+            raise DataError(f"{where}: {key} is {record[key]!r:.40}; it must be text or null")
+    if unit == "turns":
+        for key in ("strategy", "gold_strategy", "unparsed"):
+            if key not in record:
+                raise DataError(f"{where}: a record of a turn has no {key}")
+
+
+def _check_flags(record: Mapping[str, Any], where: str) -> None:
+    for key in FLAGS:
+        if not isinstance(record.get(key), bool | None):
+            raise DataError(
+                f"{where}: {key} is {record[key]!r:.40}; it must be true, false or null"
+            )
 
 
 def _strategies(record: Mapping[str, Any], unit: str, where: str) -> tuple[int, int]:

@@ -537,7 +537,7 @@ def of_record(**values):
     ("change", "words"),
     [
         (of_record(reply=None), "reply of a record is None"),
-        (of_record(strategy=["GT"]), "strategy .* is not one of"),
+        (of_record(strategy=["GT"]), "strategy is .*; it must be text or null"),
         (of_record(strategy="Greeting"), "strategy 'Greeting' is not one of"),
         (of_record(gold_strategy=None), "strategy None is not one of"),
         (of_record(turn=True), "turn True"),
