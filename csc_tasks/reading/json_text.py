@@ -88,7 +88,7 @@ def json_lines(file: Path, wanted: str) -> Iterator[tuple[int, Any]]:
                     f"{place}: longer than {LONGEST_LINE / 2**20:.0f} MB, the most that is read of"
                     f" a line; {wanted}"
                 )
-            text = decoded(line, place)
+            text = decoded(line, place).rstrip("\r\n")
             if text.strip():
                 yield number, parsed(text, place, one_line=True)
 
