@@ -5,7 +5,8 @@
 
 SAMPLES are files that `lm_eval --log_samples` (or `csc score` itself) wrote, or folders that hold
 them. Numbers that stand in the results file beside a samples file are kept, and those that are
-computed now replace them; both go, with the samples, below --out, in lm_eval's own format.
+computed now replace them; both go, with the samples, below --out, in lm_eval's own format. A file
+that cannot be read is set aside, named and counted, unless --strict makes it an error.
 """
 
 import json

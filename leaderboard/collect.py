@@ -14,8 +14,12 @@ diagnosis. Ratings by `csc judge` and `csc human import` are columns like any ot
 Rows that cannot be compared are never mixed: another task version, corpus content or revision,
 prompt style, chat template, reference, number of documents (--limit) or metric signature is an
 error that names the rows, or makes separate tables with --split-by. Of several runs of one model,
-task and settings the newest is kept, which is said. Nothing is written outside --out; nothing
-leaves the machine.
+task and settings the newest is kept, which is said.
+
+A file that cannot be read, or whose samples do not belong to it, is set aside and does not stop the
+others: it is named with its reason on stderr, in board.json (`quarantine`), on the page and below
+the tables, and the exit status is 0. --strict makes it an error. Nothing is written outside --out;
+nothing leaves the machine.
 """
 
 import os

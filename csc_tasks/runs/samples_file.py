@@ -248,8 +248,9 @@ def _checked(line: object, unit: str, where: str) -> tuple[dict[str, Any], list[
                 " and a position are needed"
             )
         _check_labels(record, unit, where)
-    if not isinstance(line.get("metrics"), list):
-        raise DataError(f"{where}: metrics is {line.get('metrics')!r:.60}; it must be a list")
+    metrics = line.get("metrics")
+    if not isinstance(metrics, list) or not all(isinstance(name, str) for name in metrics):
+        raise DataError(f"{where}: metrics is {metrics!r:.60}; it must be a list of names")
     for key in ("dialogue", "conversation_history"):
         if not isinstance(document.get(key), list | str | None):
             raise DataError(f"{where}: {key} is {document[key]!r:.60}; it must be a list of turns")
