@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from csc_tasks.errors import DataError
-from csc_tasks.reading import NotJson, read_text, strict_json
+from csc_tasks.reading import read_text
 
 _LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -65,10 +65,10 @@ def _csv_rows(text: str, shown: str) -> Iterator[Numbered]:
 
 def _json_array(text: str, shown: str) -> Iterable[tuple[int, object]]:
     try:
-        return enumerate(strict_json(text), 1)
-    except NotJson as error:
+        return enumerate(json.loads(text), 1)
+    except (ValueError, RecursionError) as error:
         raise DataError(
-            f"{shown}: no JSON array of rows: {error}; a .json file holds one array of rows, or one"
+            f"{shown}: broken JSON array ({error}); a .json file holds one array of rows, or one"
             " row a line"
         ) from None
 
@@ -78,10 +78,10 @@ def _json_lines(text: str, shown: str) -> Iterator[tuple[int, object]]:
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
-                yield number, strict_json(line, one_line=True)
-            except NotJson as error:
+                yield number, json.loads(line)
+            except (ValueError, RecursionError) as error:
                 raise DataError(
-                    f"{shown} row {number}: {error}; found {line[:80]!r};"
+                    f"{shown} row {number}: broken JSON ({error}); found {line[:80]!r};"
                     " every line must be one whole JSON object"
                 ) from None
 
