@@ -5,7 +5,8 @@
 
 SAMPLES are files that `lm_eval --log_samples` (or `csc score` itself) wrote, or folders that hold
 them. Numbers that stand in the results file beside a samples file are kept, and those that are
-computed now replace them; both go, with the samples, below --out, in lm_eval's own format.
+computed now replace them; both go, with the samples, below --out, in lm_eval's own format. A file
+that cannot be read is set aside, named and counted, unless --strict makes it an error.
 """
 
 import json
@@ -25,7 +26,8 @@ from csc_tasks.records import (
     signatures_of_choices,
     without_strategies,
 )
-from csc_tasks.runs.finding import find_samples, newest_runs
+from csc_tasks.runs.finding import find_samples
+from csc_tasks.runs.quarantine import STRICT_HELP, Quarantine, read_newest
 from csc_tasks.runs.samples_file import Run, read_run
 from csc_tasks.runs.writing import check_out, derived, estimates, with_columns, write
 
@@ -69,6 +71,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="where the results and samples go"
     )
+    parser.add_argument("--strict", action="store_true", help=STRICT_HELP)
 
 
 def main(args: Namespace) -> None:
@@ -86,7 +89,8 @@ def main(args: Namespace) -> None:
         device=args.device,
         batch_size=args.batch_size,
     )
-    for logged in map(read_run, newest_runs(find_samples(args.samples))):
+    aside = Quarantine(args.samples, args.strict)
+    for logged in read_newest(find_samples(args.samples), aside, read_run):
         lines, results = rescored(logged, args.metrics, learned)
         print(
             f"{logged.file.name}: {len(logged.records)} {logged.unit} ->"
@@ -152,7 +156,7 @@ def _merged(
             "results": {task: old["results"][task] | numbers},
             "group_subtasks": {task: []},
             "configs": {task: config},
-            "higher_is_better": {task: old["higher_is_better"][task] | directions},
+            "higher_is_better": {task: old.get("higher_is_better", {}).get(task, {}) | directions},
         }
     )
 

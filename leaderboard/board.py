@@ -194,9 +194,16 @@ class Table(Strict):
     footnotes: tuple[str, ...] = ()
 
 
+class SetAside(Strict):
+    """A file that could not be used: its path relative to what was given, and why."""
+
+    file: str
+    reason: str
+
+
 class Board(Strict):
     """board.json. date: of the newest run (ISO 8601, UTC). models: by slug. notes: what the reader
-    of the files said (duplicates, ...).
+    of the files said (duplicates, ...). quarantine: the files that could not be used.
     """
 
     format: Literal[1] = FORMAT
@@ -209,3 +216,4 @@ class Board(Strict):
     models: dict[str, Model]
     tables: tuple[Table, ...]
     notes: tuple[str, ...] = ()
+    quarantine: tuple[SetAside, ...] = ()

@@ -14,19 +14,22 @@ diagnosis. Ratings by `csc judge` and `csc human import` are columns like any ot
 Rows that cannot be compared are never mixed: another task version, corpus content or revision,
 prompt style, chat template, reference, number of documents (--limit) or metric signature is an
 error that names the rows, or makes separate tables with --split-by. Of several runs of one model,
-task and settings the newest is kept, which is said. Nothing is written outside --out; nothing
-leaves the machine. Of what a run was given the board holds only what may be published: names
-without folders, revisions, types and the settings on a list (csc_tasks/runs/public_lists.py); what
-else there is counts as a hash, "other settings".
+task and settings the newest is kept, which is said.
+
+A file that cannot be read, or whose samples do not belong to it, is set aside and does not stop the
+others: it is named with its reason on stderr, in board.json (`quarantine`), on the page and below
+the tables, and the exit status is 0. --strict makes it an error.
+
+Nothing is written outside --out; nothing leaves the machine. Of what a run was given the board
+holds only what may be published: names without folders, revisions, types and the settings on a list
+(csc_tasks/runs/public_lists.py); what else there is counts as a hash, "other settings".
 """
 
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 from csc_tasks import __version__
@@ -36,26 +39,25 @@ from csc_tasks.out import is_new, replace_file, say_earlier
 from csc_tasks.runs.finding import find_results
 from csc_tasks.runs.public import LeftOut
 from csc_tasks.runs.public_values import signature
+from csc_tasks.runs.quarantine import STRICT_HELP, Quarantine
 from csc_tasks.runs.results_file import Identity, Measurement, iso, public_bytes, read_results
 from csc_tasks.runs.task_record import CONVERSATIONS
-from csc_tasks.shown import shown
-from leaderboard.board import TITLE, Board, Model
+from leaderboard.board import TITLE, Board, Model, SetAside
 from leaderboard.folder import RELIABILITY, dumped, write_board
 from leaderboard.model_report import Diagnosis, ModelReport, SampleSet, TableGaps, Variant
 from leaderboard.numbers import assemble
 from leaderboard.numbers.assemble import RunKey
 from leaderboard.numbers.fact_audit import read_evidence
-from leaderboard.numbers.measured import Measured, Options, measure
+from leaderboard.numbers.measured import Measured, Options
+from leaderboard.numbers.measuring import usable
 from leaderboard.page.render import write_page
 from leaderboard.plain_table import as_text
 from leaderboard.rated import doubts
-from leaderboard.reading.comparable import newest, select
+from leaderboard.reading.comparable import select
 from leaderboard.reading.models import name_models
 from leaderboard.reading.reported import read_reported
 from leaderboard.reliability_report import Report, load_report
 
-# Below this a second process costs more than it saves.
-WORTH_A_PROCESS = 40 * 2**20
 OURS = {
     "board.json",
     "reliability.json",
@@ -136,6 +138,7 @@ def add_arguments(parser) -> None:
         metavar="N",
         help="processes (default: 2)",
     )
+    parser.add_argument("--strict", action="store_true", help=STRICT_HELP)
 
 
 def main(args) -> None:
@@ -163,6 +166,7 @@ def main(args) -> None:
         args.jobs,
         args.title,
         args.reliability,
+        args.strict,
     )
     page = write_page(args.out)
     for note in board.notes:
@@ -184,21 +188,23 @@ def collect(
     jobs: int = 1,
     title: str | None = None,
     reliability: Path | None = None,
+    strict: bool = False,
 ) -> Board:
     """Read results and write the board folder `out` (all but the page); returns the Board.
 
     reliability: the report of `csc agreement` (or its folder) that stands on the board; without
-    one, that of an earlier board goes. Raises DataError for files that cannot be read, do not
-    belong together or cannot be compared.
+    one, that of an earlier board goes. Files that cannot be read, or do not belong together, are
+    set aside and named on the board. Raises DataError for runs that cannot be compared, where no
+    file is left, and for the first bad file where `strict`.
     """
     notes: list[str] = []
     report = _reliability(reliability) if reliability else None
-    measurements = newest(
-        (m for file in find_results(paths) for m in read_results(file, notes)), notes
-    )
+    aside = Quarantine(paths, strict)
+    tasks_of_files = aside.tried(find_results(paths), partial(read_results, notes=notes))
+    every = [m for tasks in tasks_of_files for m in tasks]
+    measurements, measured = usable(every, options, split, jobs, notes, aside)
     selections = select(measurements, split)
     models = name_models(measurements)
-    measured = _all_measured(measurements, options, jobs, notes)
     raw = _copies(out, measurements, models)
     tables, samples = [], {}
     diagnoses: dict[str, list[Diagnosis]] = defaultdict(list)
@@ -211,6 +217,8 @@ def collect(
             table = table.model_copy(
                 update={"reported": printed, "footnotes": (*table.footnotes, *footnotes)}
             )
+        if note := aside.note():
+            table = table.model_copy(update={"footnotes": (*table.footnotes, note)})
         tables.append(table)
         samples[id_] = assemble.make_samples(id_, rows, models, options.seed)
         for identity, tasks in rows.items():
@@ -239,29 +247,16 @@ def collect(
         models={model.slug: model for model in models.values()},
         tables=tuple(tables),
         notes=tuple(notes),
+        quarantine=tuple(SetAside(file=file, reason=why) for file, why in aside.entries()),
     )
     _write(out, board, reports, samples, report, raw.values())
+    aside.say()
     return board
 
 
 def _variants(measured: Iterable[Measured], identity: Identity) -> tuple[Variant, ...]:
     own = (found for found in measured if found.measurement.identity == identity)
     return tuple(assemble.variants(own))
-
-
-def _all_measured(
-    measurements: Sequence[Measurement], options: Options, jobs: int, notes: list[str]
-) -> dict[RunKey, Measured]:
-    """Every measurement, read and worked out; says which ones are done."""
-    measured = {}
-    for number, found in enumerate(_measured(measurements, options, jobs), 1):
-        measured[found.measurement.file, found.measurement.task] = found
-        notes += found.notes
-        _progress(
-            f"{number} of {len(measurements)} results read:"
-            f" {shown(found.measurement.identity.name)}, {found.measurement.task}"
-        )
-    return measured
 
 
 def _write(
@@ -316,30 +311,6 @@ def _reliability(file: Path) -> Report:
 
 def _fields(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _measured(
-    measurements: Sequence[Measurement], options: Options, jobs: int
-) -> Iterable[Measured]:
-    """Every measurement, read by `jobs` processes where there is enough to read, in the order
-    given.
-    """
-    size = sum(m.samples.stat().st_size for m in measurements if m.samples)
-    if jobs == 1 or len(measurements) == 1 or size < WORTH_A_PROCESS:
-        return (measure(m, options) for m in measurements)
-    return _in_processes(measurements, options, jobs)
-
-
-def _in_processes(
-    measurements: Sequence[Measurement], options: Options, jobs: int
-) -> Iterator[Measured]:
-    # Fresh processes: a fork would copy whatever threads and memory the caller has.
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        try:
-            yield from pool.map(partial(measure, options=options), measurements)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def _copies(

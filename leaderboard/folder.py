@@ -10,11 +10,13 @@ from pydantic import ValidationError
 from csc_tasks.errors import DataError
 from csc_tasks.file_names import safe_name
 from csc_tasks.out import replace_file
+from csc_tasks.reading import read_text
 from leaderboard import reliability_report as reliability
 from leaderboard.board import Board, Strict
 from leaderboard.model_report import ModelReport, SampleSet
 
 RELIABILITY = "reliability.json"
+MAKE_AGAIN = "make it again with csc collect"
 PAGE_DATA = "page"
 """The folder of what the page loads when it is first looked at (leaderboard/page/render.py)."""
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -104,13 +106,11 @@ def _checked(slug: str) -> str:
 
 def _load(file: Path, model):
     try:
-        return model.model_validate_json(file.read_bytes())
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror})") from None
+        return model.model_validate_json(read_text(file, MAKE_AGAIN))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
         problem = f"{where}: {first['msg']}" if where else first["msg"]
         raise DataError(
-            f"{file}: {problem} ({error.error_count()} problems); make it again with csc collect"
+            f"{file}: {problem} ({error.error_count()} problems); {MAKE_AGAIN}"
         ) from None

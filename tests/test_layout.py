@@ -51,7 +51,7 @@ BUILT_ON = {
     "named_turns": ["question"],
     "verify": ["runs", "documents", "named_turns"],
     "hub": ["errors", "refusals"],
-    "pii": ["errors", "out"],
+    "pii": ["errors", "out", "reading"],
     "doctor": [
         "settings",
         "corpora",

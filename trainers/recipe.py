@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from csc_tasks.corpora import CONFIGS
 from csc_tasks.errors import SettingError
 from csc_tasks.languages import languages
 from csc_tasks.prompts import DATE, iso_date
 from csc_tasks.question import REFERENCES
 from csc_tasks.reading import read_text
+from csc_tasks.reading.yaml_text import LARGEST, NotYaml, strict_yaml
 from csc_tasks.settings import STYLES
 from trainers.recipe_keys import Key, key, keys_of, read_values
 
@@ -298,22 +297,12 @@ def as_dict(recipe: Recipe) -> dict[str, Any]:
 
 
 def _read_file(path: Path) -> dict[str, Any]:
-    text = read_text(path, "give a recipe (YAML)")
     try:
-        settings, node = yaml.safe_load(text) or {}, yaml.compose(text, yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise SettingError(
-            f"{path}: not a readable YAML file ({' '.join(str(error).split())})"
-        ) from None
+        settings = strict_yaml(read_text(path, "give a recipe (YAML)", largest=LARGEST)) or {}
+    except NotYaml as error:
+        raise SettingError(f"{path}: not a readable YAML file ({error})") from None
     if not isinstance(settings, dict):
         raise SettingError(
             f"{path}: a recipe is a list of `key: value` lines; found {type(settings).__name__}"
-        )
-    names = [name.value for name, _ in node.value] if node else []
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise SettingError(
-            f"{path}: {', '.join(twice)} stands there more than once; YAML would take the last"
-            " in silence"
         )
     return settings

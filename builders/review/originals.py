@@ -11,6 +11,7 @@ from pathlib import Path
 from csc_tasks.conversation import Turn, turns_of
 from csc_tasks.errors import DataError
 from csc_tasks.out import replace_file
+from csc_tasks.reading import json_lines
 
 
 def originals_path(folder: Path) -> Path:
@@ -26,13 +27,12 @@ def read_originals(folder: Path) -> dict[str, tuple[str, tuple[Turn, ...]]]:
     if not path.is_file():
         return {}
     originals = {}
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+    for number, row in json_lines(path, "restore the file that csc build wrote"):
         place = f"{path.name}, line {number}"
         try:
-            row = json.loads(line)
             turns = turns_of(row, "turns", place)
             originals[str(row["conversation_id"])] = str(row.get("source_id", "")), turns
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except (LookupError, TypeError, AttributeError) as error:
             raise DataError(
                 f"{place}: no object with conversation_id, source_id and turns ({error!r:.80})"
             ) from None

@@ -18,6 +18,7 @@ from csc_tasks.csv_cells import GuardedWriter, guarded, unguarded
 from csc_tasks.errors import DataError
 from csc_tasks.languages.labels import strategy_name
 from csc_tasks.out import replace_file
+from csc_tasks.reading import read_bytes
 
 COLUMNS = (
     "conversation_id",
@@ -112,7 +113,7 @@ def read_table(path: Path, known: Mapping[str, Conversation]) -> list[Verdict]:
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     """(line, column -> cell) of each row that is not empty."""
-    data = path.read_bytes()
+    data = read_bytes(path, "give the reviewed table (CSV)")
     try:
         text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError as error:

@@ -5,14 +5,13 @@ A pool is JSON lines with at least `language` (zh or en) and `profile`, a descri
 customer in the second person.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from csc_tasks.errors import DataError
 from csc_tasks.languages import languages as known_languages
-from csc_tasks.reading import read_text
+from csc_tasks.reading import json_lines
 
 POOL_FILE = "profiles.jsonl"
 DEMO_PROFILES = 40
@@ -55,25 +54,17 @@ def _demo(languages):
 
 def _from_file(path):
     path = path / POOL_FILE if path.is_dir() else path
-    lines = read_text(path, f"give the {POOL_FILE} of csc build profiles, or demo").split("\n")
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield _profile(line, f"{path} line {number}")
+    for number, row in json_lines(path, f"give the {POOL_FILE} of csc build profiles, or demo"):
+        yield _profile(row, f"{path} line {number}")
 
 
-def _profile(line, where):
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise DataError(
-            f"{where}: not JSON ({error}); a profile is one JSON object a line"
-        ) from None
+def _profile(row, where):
     language, text = (
         (row.get("language"), row.get("profile")) if isinstance(row, dict) else (None, None)
     )
     if language not in known_languages() or not isinstance(text, str) or not text.strip():
         raise DataError(
-            f"{where}: found {line[:80]!r}; a profile has language ({', '.join(known_languages())})"
+            f"{where}: found {row!r:.80}; a profile has language ({', '.join(known_languages())})"
             " and profile (text)"
         )
     return Profile(language, " ".join(text.split()))

@@ -20,6 +20,8 @@ from typing import Any
 
 from csc_tasks.errors import DataError
 from csc_tasks.out import replace_file
+from csc_tasks.reading import read_text
+from csc_tasks.reading.yaml_text import LARGEST, NotYaml, strict_yaml
 
 ACCEPTED = "pii.yaml"
 _KEY = re.compile(r"[0-9a-f]{32,}")
@@ -51,17 +53,14 @@ def read_accepted(file: Path) -> Accepted:
     Raises DataError for a file that is no such list, names the entry that lacks why or who, and
     SettingError where it cannot be made.
     """
-    import yaml
-
     if not file.exists():
         key = secrets.token_hex(32)
         replace_file(file, f"{_HEAD}key: {key}\naccepted:\n")
         return Accepted(file, key, {})
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"{file}: cannot be read as YAML ({reason})") from None
+        content = strict_yaml(read_text(file, f"give a {ACCEPTED}", largest=LARGEST))
+    except NotYaml as error:
+        raise DataError(f"{file}: cannot be read as YAML ({error})") from None
     if not isinstance(content, dict) or not _is(content.get("key"), _KEY):
         raise DataError(
             f"{file}: there is no `key:` of hex digits; move the file away and a new one is made"

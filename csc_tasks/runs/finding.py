@@ -2,12 +2,12 @@
 is the newest.
 """
 
-import json
 import sys
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 from csc_tasks.errors import CscError, DataError
+from csc_tasks.reading import read_json
 from csc_tasks.runs.conditions import conditions, same_runs
 from csc_tasks.runs.names import RESULTS, SAMPLES, results_beside, task_of
 
@@ -37,24 +37,35 @@ def newest_runs(files: Sequence[Path]) -> list[Path]:
 
     A file whose results cannot be read stays among them: `read_run` says what is wrong with it.
     """
+    newest = {group[-1] for group in run_groups(files)}
+    say_older([file for file in files if file not in newest])
+    return [file for file in files if file in newest]
+
+
+def run_groups(files: Sequence[Path]) -> list[list[Path]]:
+    """Samples files in groups of one model, task and conditions, each from the oldest to the
+    newest. A file whose results cannot be read is a group of its own.
+    """
     dates: dict[Path, float] = {}
     keys: dict[Path, Hashable] = {}
     for file in files:
         try:
-            results = json.loads(results_beside(file).read_text(encoding="utf-8"))
+            results = read_json(results_beside(file), "run the evaluation again")
             dates[file], keys[file] = float(results["date"]), conditions(results, task_of(file))
         except (CscError, OSError, ValueError, LookupError, TypeError, AttributeError):
             dates[file], keys[file] = 0.0, file
-    groups = same_runs(files, keys.__getitem__, lambda file: (dates[file], file.name, str(file)))
-    newest = {group[-1] for group in groups}
-    if older := [file for file in files if file not in newest]:
+    return same_runs(files, keys.__getitem__, lambda file: (dates[file], file.name, str(file)))
+
+
+def say_older(older: Sequence[Path]) -> None:
+    """Say which files are left out for newer ones with the same settings."""
+    if older:
         more = f" and {len(older) - 3:,} more" if len(older) > 3 else ""
         names = ", ".join(map(str, older[:3]))
         print(
             f"note: of runs with the same settings the newest is taken; left out: {names}{more}",
             file=sys.stderr,
         )
-    return [file for file in files if file in newest]
 
 
 def find_results(paths: Sequence[Path]) -> list[Path]:
@@ -70,9 +81,7 @@ def find_results(paths: Sequence[Path]) -> list[Path]:
         named = [
             file
             for file in files
-            if RESULTS.fullmatch(file.name)
-            and file.is_file()
-            and (file == path or not _is_copy(file))
+            if RESULTS.fullmatch(file.name) and (file == path or not _is_copy(file))
         ]
         if not named:
             raise DataError(

@@ -8,6 +8,7 @@ are checked.
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from csc_tasks.errors import DataError
+from csc_tasks.reading import decoded, parsed, read_bytes
 from csc_tasks.runs.conditions import Conditions, conditions, other_settings, public_copy
 from csc_tasks.runs.model_arguments import HOW_IT_RAN, NAMES, as_text, model_arguments
 from csc_tasks.runs.names import TASK, results_stamp, samples_name, value_keys
@@ -27,6 +29,7 @@ from csc_tasks.shown import shown
 LARGEST_FILE = 64 * 2**20
 OTHER_SETTINGS = "other settings"
 """The setting that is the hash of those which may not be published."""
+WANTED = "give a results file as lm_eval wrote it, or leave it out"
 
 
 class _Read(BaseModel):
@@ -72,6 +75,7 @@ class _File(_Read):
     versions: dict[str, float | str | None] = Field(default_factory=dict)
     higher_is_better: dict[str, dict[str, bool | None]] = Field(default_factory=dict)
     samples: dict[str, _Samples] = Field(default_factory=dict, alias="n-samples")
+    shots: dict[str, Any] = Field(default_factory=dict, alias="n-shot")
     config: _Run
     model_name: str
     date: float = Field(ge=0, lt=1e10)
@@ -151,15 +155,8 @@ def read_results(file: Path, notes: list[str]) -> list[Measurement]:
     Raises DataError that names the file and the first thing in it that is not as lm_eval writes it.
     """
     data = _bytes(file)
-    try:
-        raw = _json(data, file)
-        read = _File.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise DataError(
-            f"{file}: not a results file of lm_eval: {'.'.join(map(str, first['loc']))}:"
-            f" {first['msg']}"
-        ) from None
+    raw = _json(data, file)
+    read = _checked(raw, file)
     tasks = [task for task in read.results if task in read.configs]
     others = [task for task in tasks if not TASK.fullmatch(task)]
     if others:
@@ -178,6 +175,19 @@ def read_results(file: Path, notes: list[str]) -> list[Measurement]:
     return measurements
 
 
+def task_in_results(raw: Any, task: str, file: Path) -> TaskRecord:
+    """What a task says of itself in a results file's JSON. Raises DataError as `read_results` does,
+    and where the task is not in it.
+    """
+    read = _checked(raw, file)
+    if task not in read.results:
+        raise DataError(
+            f"{file}: not a results file with {task} in it; keep a run's files together"
+        )
+    csc, _ = _provenance(read, task, file)
+    return read_task_record(task, csc, f"{file}: {task}")
+
+
 def public_bytes(measurement: Measurement, left: LeftOut | None = None) -> bytes:
     """The results file with what may be published of it, as JSON. left: is told what stays."""
     raw = _json(_bytes(measurement.file), measurement.file)
@@ -190,6 +200,36 @@ def iso(date: float) -> str:
     return datetime.fromtimestamp(int(date), UTC).isoformat()
 
 
+def _checked(raw: Any, file: Path) -> _File:
+    try:
+        return _File.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise DataError(
+            f"{file}: not a results file of lm_eval:"
+            f" {'.'.join(map(str, first['loc'])) or 'the file'}:"
+            f" {first['msg']}"
+        ) from None
+
+
+def _provenance(read: _File, task: str, file: Path) -> tuple[dict[str, Any], _Provenance]:
+    """metadata.csc of a task, as it stands and as it is read."""
+    metadata = read.configs.get(task, {}).get("metadata")
+    csc = metadata.get("csc") if isinstance(metadata, dict) else None
+    if not isinstance(csc, dict):
+        raise DataError(
+            f"{file}: {task}: configs.{task}.metadata.csc is missing; the run was not made by"
+            " csc-tasks, or by a version before 0.1"
+        )
+    try:
+        return csc, _Provenance.model_validate(csc)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise DataError(
+            f"{file}: {task}: metadata.csc.{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        ) from None
+
+
 def _measurement(
     file: Path,
     sha256: str,
@@ -199,22 +239,12 @@ def _measurement(
     task: str,
 ) -> Measurement:
     where = f"{file}: {task}"
-    metadata = read.configs[task].get("metadata")
-    if not isinstance(metadata, dict) or not isinstance(metadata.get("csc"), dict):
-        raise DataError(
-            f"{where}: configs.{task}.metadata.csc is missing; the run was not made by csc-tasks,"
-            " or by a version before 0.1"
-        )
-    try:
-        _Provenance.model_validate(metadata["csc"])
-        provenance = _Provenance.model_validate(public["configs"][task]["metadata"]["csc"])
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise DataError(
-            f"{where}: metadata.csc.{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        ) from None
+    csc, _ = _provenance(read, task, file)
+    shown_of = _File.model_validate(public)
+    _, provenance = _provenance(shown_of, task, file)
+    metadata = read.configs[task]["metadata"]
     numbers = dict(_numbers(read.results[task], where))
-    about = read_task_record(task, metadata["csc"], where)
+    about = read_task_record(task, csc, where)
     unit = about.unit
     items = numbers.pop(unit, (None, None))[0]
     if not numbers:
@@ -237,7 +267,7 @@ def _measurement(
         file=file,
         stamp=stamp,
         sha256=sha256,
-        identity=_identity(_File.model_validate(public), baseline, other_settings(stated)),
+        identity=_identity(shown_of, baseline, other_settings(stated)),
         parameters=read.config.model_num_parameters,
         task=task,
         about=about,
@@ -252,7 +282,7 @@ def _measurement(
         higher={
             name: up for name, up in read.higher_is_better.get(task, {}).items() if up is not None
         },
-        samples=samples if samples.is_file() else None,
+        samples=samples if os.path.lexists(samples) else None,
         conditions=stated,
         lm_eval_version=read.lm_eval_version,
         git_hash=read.git_hash,
@@ -325,29 +355,13 @@ def _seconds(text: str | None) -> float | None:
 
 
 def _bytes(file: Path) -> bytes:
-    try:
-        if file.stat().st_size > LARGEST_FILE:
-            raise DataError(
-                f"{file}: has {file.stat().st_size / 2**20:,.0f} MB; a results file has kilobytes,"
-                " samples lie in other files"
-            )
-        return file.read_bytes()
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror})") from None
+    return read_bytes(
+        file,
+        WANTED,
+        largest=LARGEST_FILE,
+        why=" (a results file has kilobytes, samples lie in other files)",
+    )
 
 
 def _json(data: bytes, file: Path) -> Any:
-    try:
-        value = json.loads(data, parse_constant=_refuse)
-        json.dumps(value, ensure_ascii=False).encode()
-        return value
-    except RecursionError:
-        raise DataError(f"{file}: nested too deeply to be a results file") from None
-    except UnicodeEncodeError:
-        raise DataError(f"{file}: holds lone surrogates, which no text has") from None
-    except ValueError as error:
-        raise DataError(f"{file}: broken JSON, perhaps cut off ({error!s:.120})") from None
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number")
+    return parsed(decoded(data, str(file)), str(file), WANTED)

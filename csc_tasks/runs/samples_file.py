@@ -8,8 +8,8 @@ by.
 
 import hashlib
 import heapq
-import json
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,15 +20,18 @@ import numpy.typing as npt
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID
 from csc_tasks.languages import languages
-from csc_tasks.reading import not_utf8, read_json
+from csc_tasks.reading import json_lines, read_json
 from csc_tasks.runs.names import results_beside, task_of
-from csc_tasks.runs.task_record import TaskRecord, read_task_record
+from csc_tasks.runs.results_file import task_in_results
+from csc_tasks.runs.task_record import TaskRecord
 
 Numbers = npt.NDArray[np.int32]
 """An array that nobody can write into."""
 
-LONGEST_LINE = 64 * 2**20
+WANTED = "give the samples file as lm_eval wrote it"
 NOT_ASKED, UNPARSED = -1, 0
+FLAGS = ("unparsed", "empty", "failed", "thinking_cut", "truncated", "history_truncated")
+"""Keys of a record that are true or false, or null where it is not known."""
 
 
 class Listener(Protocol):
@@ -97,26 +100,16 @@ def read_run(file: Path) -> Run:
 
     Raises DataError that names file and line for anything that is not as lm_eval writes it.
     """
-    if not file.is_file():
-        raise DataError(f"{file}: there is no such file")
     task, results_file = task_of(file), results_beside(file)
-    if not results_file.is_file():
+    if not os.path.lexists(results_file):
         raise DataError(
             f"{file}: the results file that lm_eval wrote with it, {results_file.name}, is missing;"
             " keep the two together"
         )
     results = read_json(results_file, "run the evaluation again")
-    try:
-        csc = results["configs"][task]["metadata"]["csc"]
-        results["results"][task], results["model_name"], csc["config"]
-    except (KeyError, TypeError) as error:
-        raise DataError(
-            f"{results_file}: not a results file with {task} in it ({type(error).__name__}:"
-            f" {error})"
-        ) from None
-    about = read_task_record(task, csc, f"{results_file}: {task}")
+    about = task_in_results(results, task, results_file)
     lines = []
-    for number, line in _lines(file):
+    for number, line in json_lines(file, WANTED):
         _checked(line, about.unit, f"{file} line {number}")
         lines.append(line)
     if not lines:
@@ -142,7 +135,7 @@ def read_items(
     topics: dict[str, int] = {}
     parts: dict[str, int] = {}
     drawn: list[tuple[int, str, list[Mapping[str, Any]]]] = []
-    for number, line in _lines(file):
+    for number, line in json_lines(file, WANTED):
         where = f"{file} line {number}"
         document, records = _checked(line, unit, where)
         id_ = document["conversation_id"]
@@ -150,6 +143,7 @@ def read_items(
         if code == len(members):
             members.append([])
         for position, record in enumerate(records):
+            _check_flags(record, where)
             gold, predicted = _strategies(record, unit, where)
             if (id_, record["turn"]) in seen:
                 raise DataError(f"{where}: turn {record['turn']} of {id_} stands in the file twice")
@@ -217,36 +211,13 @@ def length(text: str, language: str) -> int:
     return len(text.split()) if languages()[language].text.spaced else len("".join(text.split()))
 
 
-def _lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line number, line) of a samples file."""
-    with file.open("rb") as stream:
-        number = 0
-        while text := stream.readline(LONGEST_LINE):
-            number += 1
-            if len(text) == LONGEST_LINE:
-                raise DataError(
-                    f"{file} line {number}: longer than {LONGEST_LINE / 2**20:.0f} MB, no"
-                    " conversation is that long"
-                )
-            try:
-                line = json.loads(text.decode(), parse_constant=_refuse)
-            except UnicodeDecodeError as error:
-                raise not_utf8(f"{file} line {number}", error) from None
-            except RecursionError:
-                raise DataError(f"{file} line {number}: nested too deeply to be a sample") from None
-            except ValueError as error:
-                raise DataError(
-                    f"{file} line {number}: broken JSON, perhaps cut off ({error!s:.120})"
-                ) from None
-            yield number, line
-
-
 def _checked(line: object, unit: str, where: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The line's document and records, each key of them of the type that everything else relies
     on.
     """
-    document = line.get("doc") if isinstance(line, dict) else None
-    records = line.get(unit) if isinstance(line, dict) else None
+    if not isinstance(line, dict):
+        line = {}
+    document, records = line.get("doc"), line.get(unit)
     if not isinstance(document, dict) or not isinstance(records, list) or not records:
         raise DataError(
             f"{where}: no 'doc' and '{unit}' in it; was it written by another task or cut off?"
@@ -276,7 +247,32 @@ def _checked(line: object, unit: str, where: str) -> tuple[dict[str, Any], list[
                 f"{where}: language {record['language']!r:.20}, turn {turn!r:.20}; one of {known}"
                 " and a position are needed"
             )
+        _check_labels(record, unit, where)
+    metrics = line.get("metrics")
+    if not isinstance(metrics, list) or not all(isinstance(name, str) for name in metrics):
+        raise DataError(f"{where}: metrics is {metrics!r:.60}; it must be a list of names")
+    for key in ("dialogue", "conversation_history"):
+        if not isinstance(document.get(key), list | str | None):
+            raise DataError(f"{where}: {key} is {document[key]!r:.60}; it must be a list of turns")
     return document, records
+
+
+def _check_labels(record: Mapping[str, Any], unit: str, where: str) -> None:
+    for key in ("stage", "strategy", "gold_strategy"):
+        if not isinstance(record.get(key), str | None):
+            raise DataError(f"{where}: {key} is {record[key]!r:.40}; it must be text or null")
+    if unit == "turns":
+        for key in ("strategy", "gold_strategy", "unparsed"):
+            if key not in record:
+                raise DataError(f"{where}: a record of a turn has no {key}")
+
+
+def _check_flags(record: Mapping[str, Any], where: str) -> None:
+    for key in FLAGS:
+        if not isinstance(record.get(key), bool | None):
+            raise DataError(
+                f"{where}: {key} is {record[key]!r:.40}; it must be true, false or null"
+            )
 
 
 def _strategies(record: Mapping[str, Any], unit: str, where: str) -> tuple[int, int]:
@@ -333,7 +329,3 @@ def _draw(
         heapq.heappush(drawn, (rank, id_, [line]))
     elif drawn and (rank, id_) > drawn[0][:2]:
         heapq.heapreplace(drawn, (rank, id_, [line]))
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number")

@@ -8,7 +8,8 @@ RESULTS are results files with their samples (lm_eval --log_samples), or folders
 Every metric that needs no weights is computed again, from the raw text of every reply: it is
 `re-scored`. Learned metrics, and everything without samples or without a trusted corpus, are
 `claimed`. The embedded demo is always trusted. What does not hold is listed below each table, and
-the exit status is then 1.
+the exit status is then 1. So it is where a file cannot be read; the others are verified all the
+same.
 
 Two numbers agree within 1e-6 (relative or absolute): files hold all digits, so an honest number
 differs only by the order in which processors and library versions sum.

@@ -5,7 +5,6 @@ position of the supporter turn in the dialogue, or a question's turn_index; stra
 questions. Documents of such a corpus have empty texts and labels in these places.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID
-from csc_tasks.reading import read_text
+from csc_tasks.reading import json_lines
 
 COLUMNS = ("conversation_id", "turn", "reference", "strategy")
 
@@ -97,14 +96,8 @@ def _rows(file: Path) -> Iterable[tuple[int, Mapping[str, object]]]:
 
 
 def _lines(file: Path) -> Iterable[tuple[int, Mapping[str, object]]]:
-    text = read_text(file, "give the references that were held out (parquet or JSON lines)")
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{file} row {number}: broken JSON ({error!s:.120})") from None
+    wanted = "give the references that were held out (parquet or JSON lines)"
+    for number, row in json_lines(file, wanted):
         if not isinstance(row, dict):
             raise DataError(f"{file} row {number}: found {row!r:.80}; a row is a JSON object")
         yield number, row

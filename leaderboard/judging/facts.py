@@ -128,7 +128,8 @@ def main(args: Namespace) -> None:
     started = time.time()
     llm_judges.check_out(args, FACTS)
     evidence = read_evidence(args.evidence) if args.evidence else {}
-    models = read_models(args.samples, chosen_tasks(args.tasks, args.samples), whole=False)
+    tasks = chosen_tasks(args.tasks, args.samples)
+    models = read_models(args.samples, tasks, whole=False, strict=args.strict)
     units = llm_judges.outlines(models, args.conversations, args.turns, args.seed)
     models = [
         replace(judged, units={unit.id: judged.units[unit.id] for unit in units[judged.task]})

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.out import check_writable, replace_file
+from csc_tasks.runs.quarantine import STRICT_HELP
 from leaderboard.judging import sheets
 from leaderboard.judging.dimensions import chosen_dimensions
 from leaderboard.judging.sampling import sample, sample_units
@@ -41,6 +42,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="SAMPLES",
         help="samples files, or folders that hold them",
     )
+    add("--strict", action="store_true", help=STRICT_HELP)
     add("--out", required=True, type=Path, metavar="DIR", help="a new folder for the sheets")
     add("--tasks", default="", metavar="A,B", help="only these tasks (default: all there are)")
     add("--raters", type=int, default=3, metavar="N", help="people (default: 3)")
@@ -89,7 +91,7 @@ def main(args: Namespace) -> None:
             f"{args.out} holds a study already, and people may be rating it; give a new folder"
         )
     chosen = chosen_dimensions(args.dimensions)
-    models = read_models(args.samples, chosen_tasks(args.tasks, args.samples))
+    models = read_models(args.samples, chosen_tasks(args.tasks, args.samples), strict=args.strict)
     raters = [f"rater-{number:0{len(str(args.raters))}}" for number in range(1, args.raters + 1)]
     pairs = []
     for task in dict.fromkeys(judged.task for judged in models):

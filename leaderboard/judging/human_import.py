@@ -140,7 +140,7 @@ def write_results(
         own[rating.model, rating.task].append(rating)
     models = [
         judged
-        for judged in read_models(paths, {task for _, task in own})
+        for judged in read_models(paths, {task for _, task in own}, strict=True)
         if (judged.model, judged.task) in own
     ]
     columns: dict[tuple[str, str], dict[str, dict[str, float]]] = {}

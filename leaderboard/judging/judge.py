@@ -85,7 +85,7 @@ def main(args: Namespace) -> None:
     check_share("--again", args.again)
     chosen = chosen_dimensions(args.dimensions)
     models = read_models(
-        args.samples, chosen_tasks(args.tasks, args.samples), whole=args.unit == "auto"
+        args.samples, chosen_tasks(args.tasks, args.samples), args.unit == "auto", args.strict
     )
     models, units = llm_judges.sampled(models, args.conversations, args.turns, args.seed)
     if empty := [own[0].kind for own in units.values() if not dimensions_of(own[0].kind, chosen)]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from csc_tasks.errors import SettingError
 from csc_tasks.llm.options import add_llm_arguments
 from csc_tasks.out import check_writable, replace_file, say_earlier
+from csc_tasks.runs.quarantine import STRICT_HELP
 from leaderboard.judging.asking import PROMPT_VERSION, SAMPLING, prompt_hashes
 from leaderboard.judging.sampling import RULE, sample
 from leaderboard.judging.units import Judged, Unit, shared_ids
@@ -37,6 +38,7 @@ def add_arguments(parser: ArgumentParser, replies_only: bool = False) -> None:
         metavar="DIR",
         help="where ratings and results go; the journal lies beside it",
     )
+    add("--strict", action="store_true", help=STRICT_HELP)
     add(
         "--tasks",
         default="",

@@ -66,7 +66,7 @@ def main(args: Namespace) -> None:
     started = time.time()
     llm_judges.check_out(args, COMPARISONS)
     models = read_models(
-        args.samples, chosen_tasks(args.tasks, args.samples), whole=args.unit == "auto"
+        args.samples, chosen_tasks(args.tasks, args.samples), args.unit == "auto", args.strict
     )
     models = compared_models(models)
     models, units = llm_judges.sampled(models, args.conversations, args.turns, args.seed)

@@ -10,7 +10,7 @@ from typing import Any
 
 from csc_tasks.errors import DataError
 from csc_tasks.out import replace_file
-from csc_tasks.reading import read_text
+from csc_tasks.reading import json_lines
 
 FAILED_TURN = "the model's turn failed"
 """The problem of what nobody was asked about, because the model had no reply to it."""
@@ -152,17 +152,9 @@ def _read(paths, name, form):
         for file in sorted(path.rglob(name)) if path.is_dir() else [path]:
             if file.name != name:
                 continue
-            lines = read_text(
-                file, "give what csc judge, csc pairwise or csc human import wrote"
-            ).split("\n")
-            for number, line in enumerate(lines, 1):
-                if not line:
-                    continue
+            wanted = "give what csc judge, csc pairwise or csc human import wrote"
+            for number, row in json_lines(file, wanted):
                 where = f"{file} line {number}"
-                try:
-                    row = json.loads(line)
-                except (ValueError, RecursionError) as error:
-                    raise DataError(f"{where}: broken JSON ({error})") from None
                 if not isinstance(row, Mapping) or set(row) != names:
                     raise DataError(
                         f"{where}: not a line of {name}; was it written by another version? Make it"

@@ -17,9 +17,10 @@ from csc_tasks.errors import DataError
 from csc_tasks.languages import language
 from csc_tasks.languages.labels import topic_name
 from csc_tasks.reading import read_json
-from csc_tasks.runs.finding import find_samples, newest_runs
+from csc_tasks.runs.finding import find_samples
 from csc_tasks.runs.names import results_beside, task_of
 from csc_tasks.runs.public import distinct_names
+from csc_tasks.runs.quarantine import Quarantine, read_newest
 from csc_tasks.runs.samples_file import Run, read_run
 
 WHOLE = -1
@@ -93,22 +94,26 @@ class Judged:
 
 
 def read_models(
-    paths: Sequence[Path], tasks: Iterable[str] = (), whole: bool = True
+    paths: Sequence[Path], tasks: Iterable[str] = (), whole: bool = True, strict: bool = False
 ) -> list[Judged]:
     """The units of every samples file among `paths` (`tasks`: only of these), in the order of model
     and task.
 
     Of several runs with the same settings the newest is taken, which is said. Raises DataError
-    where a model has two files for one task with different settings, where nothing can be rated,
-    and as `read_run` does. Strategy choice has no replies and is passed over, and so are models
-    that never say anything (strategy baselines).
+    where a model has two files for one task with different settings, and where nothing can be
+    rated. A file that cannot be read is set aside, or an error where `strict`. Strategy choice has
+    no replies and is passed over, and so are models that never say anything (strategy baselines).
     """
     judged: dict[tuple[str, str], Judged] = {}
     passed = []
     files = [file for file in find_samples(paths) if not tasks or task_of(file) in tasks]
-    runs = newest_runs(files)
-    names = _names(runs)
-    for logged in map(read_run, runs):
+    names = _names(files)
+
+    def read(file: Path) -> tuple[Run, dict[str, Unit]]:
+        logged = read_run(file)
+        return logged, units_of(logged, whole) if logged.about.has_replies else {}
+
+    for logged, units in read_newest(files, Quarantine(paths, strict), read):
         model = names[str(logged.results["model_name"])]
         if not logged.about.has_replies:
             continue
@@ -122,7 +127,7 @@ def read_models(
             )
         outlines = {
             id_: replace(unit, conversation=(), reply="", reference="")
-            for id_, unit in units_of(logged, whole).items()
+            for id_, unit in units.items()
         }
         judged[model, logged.task] = Judged(
             model, logged.task, logged.file, whole, logged.about.generated, outlines

@@ -11,7 +11,6 @@ A rule sees words, not meaning: a right fact in other words counts as unsupporte
 supported number does not.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import numpy as np
 
 from csc_tasks.errors import DataError
 from csc_tasks.metrics.facts import KINDS, find_facts, unsupported
-from csc_tasks.reading import read_text
+from csc_tasks.reading import json_lines
 from csc_tasks.runs.samples_file import Items
 from csc_tasks.shapes import CUSTOMER, SUPPORTER
 from leaderboard.model_report import FactAudit, FactExample
@@ -38,13 +37,8 @@ def read_evidence(file: Path) -> dict[str, dict[int | None, list[str]]]:
     Raises DataError that names file and line.
     """
     found: dict[str, dict[int | None, list[str]]] = {}
-    # Not splitlines: JSON text may hold U+2028 and its like as they are.
-    lines = read_text(file, "give a file of passages, one JSON object a line").split("\n")
-    for number, text in enumerate(lines, 1):
-        if not text.strip():
-            continue
+    for number, row in json_lines(file, "give a file of passages, one JSON object a line"):
         try:
-            row = json.loads(text)
             key = row["conversation_id"], row.get("turn")
             passages = row["passages"]
             sound = (
@@ -54,7 +48,7 @@ def read_evidence(file: Path) -> dict[str, dict[int | None, list[str]]]:
             )
             if not sound or not all(isinstance(passage, str) for passage in passages):
                 raise TypeError("wrong types")
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (KeyError, TypeError, AttributeError):
             wanted = '{"conversation_id": "...", "turn": 3, "passages": ["..."]} (turn is optional)'
             raise DataError(f"{file} line {number}: not {wanted}") from None
         found.setdefault(key[0], {}).setdefault(key[1], []).extend(passages)

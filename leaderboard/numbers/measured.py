@@ -113,6 +113,14 @@ def measure(measurement: Measurement, options: Options) -> Measured:
     return found
 
 
+def tried(measurement: Measurement, options: Options) -> Measured | DataError:
+    """What `measure` returns or raises, as a value that other processes can hand over."""
+    try:
+        return measure(measurement, options)
+    except DataError as error:
+        return error
+
+
 def _column(found: Measured, logged: Items, name: str, options: Options) -> None:
     """One metric's value and sums, checked against what the results file says."""
     measurement = found.measurement

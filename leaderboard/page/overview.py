@@ -21,7 +21,21 @@ def overview(board: Board) -> str:
     sections = "\n".join(
         _section(board, table, first=number == 0) for number, table in enumerate(board.tables)
     )
-    return f"<h1>{_text(board.title)}</h1>\n{first}\n{sections}"
+    return f"<h1>{_text(board.title)}</h1>\n{first}\n{sections}{_set_aside(board)}"
+
+
+def _set_aside(board: Board) -> str:
+    """The files that could not be used, each with its reason."""
+    if not board.quarantine:
+        return ""
+    files = "".join(
+        f"<li><code>{_text(one.file)}</code>: {_text(one.reason)}</li>" for one in board.quarantine
+    )
+    return (
+        f'\n<section class="card" id="set-aside"><h2>Set aside ({len(board.quarantine)})</h2>\n'
+        f"<p>These files cannot be used; nothing of them is in the tables.</p><ul>{files}</ul>"
+        "</section>"
+    )
 
 
 def _section(board: Board, table: Table, first: bool) -> str:

@@ -201,5 +201,8 @@ function overview() {
     filters(),
     sections.length ? sections : h("p", { class: "notice" }, "Nothing fits these filters. ", everything),
     board.notes.length > 0 && h("details", { class: "footnotes" }, h("summary", {}, `Notes of the collection (${board.notes.length})`),
-      h("ul", {}, board.notes.map((note) => h("li", {}, note)))));
+      h("ul", {}, board.notes.map((note) => h("li", {}, note)))),
+    board.quarantine.length > 0 && h("section", { class: "card", id: "set-aside" }, h("h2", {}, `Set aside (${board.quarantine.length})`),
+      h("p", {}, "These files cannot be used; nothing of them is in the tables."),
+      h("ul", {}, board.quarantine.map((one) => h("li", {}, h("code", {}, one.file), `: ${one.reason}`)))));
 }

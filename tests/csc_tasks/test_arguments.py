@@ -179,13 +179,17 @@ def test_a_path_of_a_variable_that_is_not_set(words, capsys):
     [
         (None, "there is no such file; give a recipe"),
         ("folder", "is a folder; give a recipe"),
-        (b"\xff\xfe", r"not UTF-8 \(byte 0 is 0xff\); save the file as UTF-8"),
+        (
+            b"\xff\xfe",
+            r"not UTF-8 \(byte 0 is 0xff\); save the file as UTF-8"
+            r" \(it may be UTF-16: iconv -f UTF-16 -t UTF-8 OLD > NEW\)",
+        ),
         (b"", "is empty; give a recipe"),
         (
             b'{"a": [1,',
             r"broken JSON, perhaps cut off \(Expecting value, line 1, column 10\); give a recipe",
         ),
-        (b"[" * 100_000, "nested too deeply; give a recipe"),
+        (b"[" * 100_000, r"nested too deeply \(more than 100 levels\); give a recipe"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_why(content, said, tmp_path):

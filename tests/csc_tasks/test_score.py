@@ -251,7 +251,7 @@ def test_bad_files_are_named(logged, tmp_path, capsys):
     with pytest.raises(DataError, match=r"line 1: no 'doc' and 'answers' in it"):
         read_run(lonely)
     (tmp_path / f"results_{stamp}.json").write_text("[]", encoding="utf-8")
-    with pytest.raises(DataError, match="not a results file with csc_qa in it"):
+    with pytest.raises(DataError, match="not a results file of lm_eval: the file: Input should be"):
         read_run(lonely)
     assert main(["score", str(file), "--metrics", "bleu4", "--out", str(tmp_path / "no")]) == 1
     assert "closest: bleu_4" in capsys.readouterr().err

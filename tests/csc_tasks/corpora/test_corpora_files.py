@@ -3,6 +3,7 @@
 import pytest
 
 from csc_tasks import corpora
+from csc_tasks.corpora import rows
 from csc_tasks.errors import DataError, MissingSplit
 from tests.support.corpus_rows import GOOD, write
 
@@ -124,11 +125,9 @@ def test_a_corpus_that_is_nowhere(name, said):
 
 def test_each_file_is_read_once(tmp_path, monkeypatch):
     read = []
-    original = type(tmp_path).read_text
+    original = rows.read_text
     monkeypatch.setattr(
-        type(tmp_path),
-        "read_text",
-        lambda path, **kwargs: read.append(path.name) or original(path, **kwargs),
+        rows, "read_text", lambda path, *more: read.append(path.name) or original(path, *more)
     )
     write(tmp_path / "csconv" / "test.jsonl", [GOOD])
     write(tmp_path / "csconv" / "train.jsonl", [GOOD])

@@ -86,7 +86,7 @@ def changed(line, **record):
         (lambda line: json.dumps(line)[:-30], "line 2: broken JSON, perhaps cut off"),
         (
             lambda line: changed(line, extra=float("nan")),
-            "line 2: broken JSON, perhaps cut off (NaN is no number",
+            "line 2: NaN is no number that can be used (column ",
         ),
         (
             lambda line: changed(line, reply=None),

@@ -105,7 +105,7 @@ def test_the_honest_run_is_rescored(honest, trusted, truth):
     assert 0.2 < truth < 0.7
 
 
-@pytest.mark.parametrize("value", [42, 1.0, "42", None, [1, 2], 10**400])
+@pytest.mark.parametrize("value", [42, 1.0, "42", None, [1, 2], 10**300])
 def test_items_set_to_something_better(value, caught, truth):
     def forge(text, lines):
         for line in lines:
@@ -173,7 +173,7 @@ def test_only_the_easiest_conversations(careful, caught):
     assert verified.trust is Trust.CLAIMED
 
 
-@pytest.mark.parametrize("rows", [-1, 0, 59, 61, 10**400])
+@pytest.mark.parametrize("rows", [-1, 0, 59, 61, 10**300])
 def test_a_number_of_rows_that_is_not_theirs(rows, caught):
     def forge(text, lines):
         csc(text)["rows"] = rows
@@ -367,7 +367,7 @@ def test_a_choice_other_than_its_likelihoods_say(caught):
 
 
 @pytest.mark.parametrize(
-    "likelihoods", [None, {}, {"GT": -1.0}, "all", dict.fromkeys(STRATEGY_IDS, 10**400)]
+    "likelihoods", [None, {}, {"GT": -1.0}, "all", dict.fromkeys(STRATEGY_IDS, "low")]
 )
 def test_likelihoods_that_are_missing(likelihoods, caught):
     def forge(text, lines):
