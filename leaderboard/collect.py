@@ -1,9 +1,9 @@
 """Make a board from results: every number with its interval, paired comparisons, a diagnosis per
 model, and a page to look at.
 
-  csc collect results/ --out board/
-  csc collect results/ rescored/ baselines/ --out board/ --reported tables.json --split-by prompt
-  csc collect judged/ humans/ --out board/ --reliability reliability/reliability.json
+  csc collect results/ --out board/ --corpus path/to/dataset
+  csc collect results/ rescored/ --replace --out board/ --reported tables.json --split-by prompt
+  csc collect judged/ humans/ --replace --out board/ --reliability reliability/reliability.json
   csc tables board/
 
 RESULTS are files or folders that lm_eval (--output_path DIR --log_samples), `csc score` or `csc
@@ -11,51 +11,55 @@ baselines --out` wrote. Without logged samples a row has its numbers, and no com
 diagnosis. Ratings by `csc judge` and `csc human import` are columns like any other;
 --reliability shows the report of `csc agreement` beside them.
 
+Every number that needs no weights is computed again from the raw replies, as csc verify does, and
+stands for what a file claims; what differs is named. A row is re-scored where all its numbers were,
+and its documents are those of a corpus that you hold (--corpus; the demo is always trusted), partly
+re-scored where some were, else claimed. Only re-scored numbers are compared, ranked and sent on;
+ratings are ranked where the replies that they rate are proven.
+
 Rows that cannot be compared are never mixed: another task version, corpus content or revision,
 prompt style, chat template, reference, number of documents (--limit) or metric signature is an
 error that names the rows, or makes separate tables with --split-by. Of several runs of one model,
-task and settings the newest is kept, which is said. Nothing is written outside --out; nothing
-leaves the machine. Of what a run was given the board holds only what may be published: names
-without folders, revisions, types and the settings on a list (csc_tasks/runs/public_lists.py); what
-else there is counts as a hash, "other settings".
+task and settings below one RESULTS argument the newest is kept, which is said; below several they
+are rows of their own, since names can be taken, unless --replace says that all are yours. Nothing
+is written outside --out; nothing leaves the machine. Of what a run was given the board holds only
+what may be published: names without folders, revisions, types and the settings on a list
+(csc_tasks/runs/public_lists.py); what else there is counts as a hash, "other settings".
 """
 
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from multiprocessing import get_context
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from csc_tasks import __version__
 from csc_tasks.errors import SettingError, require
 from csc_tasks.file_names import safe_name
 from csc_tasks.out import is_new, replace_file, say_earlier
-from csc_tasks.runs.finding import find_results
 from csc_tasks.runs.public import LeftOut
 from csc_tasks.runs.public_values import signature
-from csc_tasks.runs.results_file import Identity, Measurement, iso, public_bytes, read_results
+from csc_tasks.runs.results_file import Identity, Measurement, iso, public_bytes
 from csc_tasks.runs.task_record import CONVERSATIONS
-from csc_tasks.shown import shown
+from csc_tasks.verify import read_references, trusted_corpora
+from leaderboard import trust
 from leaderboard.board import TITLE, Board, Model
 from leaderboard.folder import RELIABILITY, dumped, write_board
 from leaderboard.model_report import Diagnosis, ModelReport, SampleSet, TableGaps, Variant
 from leaderboard.numbers import assemble
-from leaderboard.numbers.assemble import RunKey
 from leaderboard.numbers.fact_audit import read_evidence
-from leaderboard.numbers.measured import Measured, Options, measure
+from leaderboard.numbers.measured import Measured, Options, RunKey
+from leaderboard.numbers.processes import all_measured
+from leaderboard.numbers.sample_set import make_samples
 from leaderboard.page.render import write_page
 from leaderboard.plain_table import as_text
 from leaderboard.rated import doubts
 from leaderboard.reading.comparable import newest, select
 from leaderboard.reading.models import name_models
+from leaderboard.reading.origins import kept_apart, read_all
 from leaderboard.reading.reported import read_reported
 from leaderboard.reliability_report import Report, load_report
 
-# Below this a second process costs more than it saves.
-WORTH_A_PROCESS = 40 * 2**20
 OURS = {
     "board.json",
     "reliability.json",
@@ -79,6 +83,28 @@ def add_arguments(parser) -> None:
         help="results files, or folders that hold them",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the board folder")
+    parser.add_argument(
+        "--corpus",
+        action="append",
+        default=[],
+        metavar="CORPUS",
+        help=(
+            "a corpus you trust, to verify results against: a dataset folder, a file,"
+            " ORG/NAME@COMMIT or the manifest.json of a dataset; repeatable (demo is always"
+            " trusted)"
+        ),
+    )
+    parser.add_argument(
+        "--references",
+        type=Path,
+        metavar="FILE",
+        help="references that the corpus holds out (parquet or JSON lines)",
+    )
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="a model's newest run stands, whichever RESULTS it came from (default: a row of each)",
+    )
     parser.add_argument("--title", help="title of the board")
     parser.add_argument(
         "--split-by",
@@ -153,7 +179,19 @@ def main(args) -> None:
         # Again with the columns once there are some; a broken file is better known before the
         # results are read.
         read_reported(args.reported, ())
-    options = Options(args.seed, args.resamples, args.samples, not args.no_fact_audit, evidence)
+    # Known before the results are read, which take long.
+    trusted_corpora(args.corpus)
+    if args.references:
+        read_references(args.references)
+    options = Options(
+        args.seed,
+        args.resamples,
+        args.samples,
+        not args.no_fact_audit,
+        evidence,
+        tuple(args.corpus),
+        args.references,
+    )
     board = collect(
         args.results,
         args.out,
@@ -163,6 +201,7 @@ def main(args) -> None:
         args.jobs,
         args.title,
         args.reliability,
+        args.replace,
     )
     page = write_page(args.out)
     for note in board.notes:
@@ -173,6 +212,7 @@ def main(args) -> None:
     )
     # The first table is what the board is about: it stands last, where a terminal is read.
     print("\n\n".join(as_text(board, table) for table in reversed(board.tables)))
+    print(f"\n{trust.summary(board)}")
 
 
 def collect(
@@ -184,6 +224,7 @@ def collect(
     jobs: int = 1,
     title: str | None = None,
     reliability: Path | None = None,
+    replace: bool = False,
 ) -> Board:
     """Read results and write the board folder `out` (all but the page); returns the Board.
 
@@ -193,12 +234,10 @@ def collect(
     """
     notes: list[str] = []
     report = _reliability(reliability) if reliability else None
-    measurements = newest(
-        (m for file in find_results(paths) for m in read_results(file, notes)), notes
-    )
+    measurements = kept_apart(newest(read_all(paths, notes, apart=not replace), notes), notes)
     selections = select(measurements, split)
     models = name_models(measurements)
-    measured = _all_measured(measurements, options, jobs, notes)
+    measured = all_measured(measurements, options, jobs, notes)
     raw = _copies(out, measurements, models)
     tables, samples = [], {}
     diagnoses: dict[str, list[Diagnosis]] = defaultdict(list)
@@ -212,11 +251,12 @@ def collect(
                 update={"reported": printed, "footnotes": (*table.footnotes, *footnotes)}
             )
         tables.append(table)
-        samples[id_] = assemble.make_samples(id_, rows, models, options.seed)
+        samples[id_] = make_samples(id_, rows, models, options.seed)
         for identity, tasks in rows.items():
             diagnoses[models[identity].slug] += assemble.diagnoses(id_, tasks)
             gaps[models[identity].slug] += assemble.gaps(id_, tasks)
         _progress(f"table {id_}: {len(rows)} rows, {len(table.comparisons)} comparisons")
+    notes += trust.notes((found.measurement, found.verified) for found in measured.values())
     notes += doubts(
         (column for table in tables for column in table.columns),
         report.signatures if report else None,
@@ -247,21 +287,6 @@ def collect(
 def _variants(measured: Iterable[Measured], identity: Identity) -> tuple[Variant, ...]:
     own = (found for found in measured if found.measurement.identity == identity)
     return tuple(assemble.variants(own))
-
-
-def _all_measured(
-    measurements: Sequence[Measurement], options: Options, jobs: int, notes: list[str]
-) -> dict[RunKey, Measured]:
-    """Every measurement, read and worked out; says which ones are done."""
-    measured = {}
-    for number, found in enumerate(_measured(measurements, options, jobs), 1):
-        measured[found.measurement.file, found.measurement.task] = found
-        notes += found.notes
-        _progress(
-            f"{number} of {len(measurements)} results read:"
-            f" {shown(found.measurement.identity.name)}, {found.measurement.task}"
-        )
-    return measured
 
 
 def _write(
@@ -316,30 +341,6 @@ def _reliability(file: Path) -> Report:
 
 def _fields(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _measured(
-    measurements: Sequence[Measurement], options: Options, jobs: int
-) -> Iterable[Measured]:
-    """Every measurement, read by `jobs` processes where there is enough to read, in the order
-    given.
-    """
-    size = sum(m.samples.stat().st_size for m in measurements if m.samples)
-    if jobs == 1 or len(measurements) == 1 or size < WORTH_A_PROCESS:
-        return (measure(m, options) for m in measurements)
-    return _in_processes(measurements, options, jobs)
-
-
-def _in_processes(
-    measurements: Sequence[Measurement], options: Options, jobs: int
-) -> Iterator[Measured]:
-    # Fresh processes: a fork would copy whatever threads and memory the caller has.
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        try:
-            yield from pool.map(partial(measure, options=options), measurements)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def _copies(
