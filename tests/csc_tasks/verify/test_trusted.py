@@ -75,7 +75,7 @@ def test_of_several_corpora_the_one_with_the_documents_counts(corpus, run, tmp_p
     for names in ([corpus, other], [other, corpus]):
         trusted = trusted_corpora([str(name) for name in names])
         for verified in verdicts(run, trusted).values():
-            assert verified.trust is Trust.RESCORED and verified.corpus == str(corpus)
+            assert verified.trust is Trust.RESCORED and verified.corpus == corpus.name
 
 
 def test_files_of_a_corpus_can_be_given_one_by_one(corpus, run):
