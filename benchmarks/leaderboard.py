@@ -3,8 +3,9 @@
   python -m benchmarks.leaderboard [--models 20] [--conversations 1855] [--turns 14] [--jobs 2] \\
       [--no-fact-audit]
 
-Writes samples files of the shape and size that `lm_eval --log_samples` gives (prompts included;
-replies and scores drawn at random), then runs `csc collect` in a process of its own. Prints a
+Writes a corpus and samples files of the shape and size that `lm_eval --log_samples` gives (prompts
+included; replies and scores drawn at random), then runs `csc collect` in a process of its own,
+which verifies them against the corpus: every score is computed again, and differs. Prints a
 Markdown table; the memory is that of the largest process, and of all of them together.
 """
 
@@ -19,10 +20,12 @@ import time
 from pathlib import Path
 
 from benchmarks.turns import conversations
-from csc_tasks import __version__
+from csc_tasks import __version__, corpora
 from csc_tasks.framework import BY_ID, STRATEGY_IDS
+from csc_tasks.languages.labels import strategy_name
 from csc_tasks.metrics import METRICS
 from csc_tasks.prompts import TurnPrompt
+from csc_tasks.runs.writing import task_version
 
 NAMES = (
     "strategy_acc",
@@ -74,6 +77,8 @@ def main() -> None:
             f"{folder}/results",
             "--out",
             f"{folder}/board",
+            "--corpus",
+            f"{folder}/results/corpus.jsonl",
             "--jobs",
             str(args.jobs),
         ]
@@ -121,7 +126,7 @@ def write(root: Path, models: int, count: int, turns: int) -> int:
     """Results and samples of `models` models on the same conversations; returns the bytes of all
     samples files.
     """
-    made = conversations(count, turns)
+    made = corpora.load(str(_corpus(root, count, turns)), "csconv", "test").items
     fixed = [parts(number, conversation) for number, conversation in enumerate(made)]
     signatures = {name: METRICS[name].score([], [], "zh").signature for name in NAMES}
     size = 0
@@ -138,7 +143,7 @@ def write(root: Path, models: int, count: int, turns: int) -> int:
                 for name in NAMES:
                     items[name] += own[name]
                 clusters += [conversation.conversation_id] * len(records)
-                said = json.dumps([[record["reply"]] for record in records], ensure_ascii=False)
+                said = json.dumps([[raw(record)] for record in records], ensure_ascii=False)
                 scores = {
                     key: [conversation.conversation_id, own[name]]
                     for name in NAMES
@@ -158,7 +163,7 @@ def write(root: Path, models: int, count: int, turns: int) -> int:
             "split": "test",
             "revision": None,
             "rows": count,
-            "content_hash": "0" * 16,
+            "content_hash": corpora.content_hash(made),
             "languages": ["zh"],
             "counts": {},
             "signatures": signatures,
@@ -166,12 +171,12 @@ def write(root: Path, models: int, count: int, turns: int) -> int:
         }
         results = {
             "results": {"csc_conv_ref": numbers},
-            "configs": {"csc_conv_ref": {"metadata": {"version": 1.0, "csc": csc}}},
+            "configs": {"csc_conv_ref": {"metadata": {"version": task_version(), "csc": csc}}},
             "higher_is_better": {
                 "csc_conv_ref": {name: METRICS[name].higher_is_better for name in NAMES}
             },
             "n-samples": {"csc_conv_ref": {"original": count, "effective": count}},
-            "versions": {"csc_conv_ref": 1.0},
+            "versions": {"csc_conv_ref": task_version()},
             "config": {
                 "model": "hf",
                 "model_args": {"pretrained": f"org/model-{model:02}"},
@@ -185,6 +190,21 @@ def write(root: Path, models: int, count: int, turns: int) -> int:
             json.dumps(results), encoding="utf-8"
         )
     return size
+
+
+def _corpus(root: Path, count: int, turns: int) -> Path:
+    file = root / "corpus.jsonl"
+    root.mkdir(parents=True, exist_ok=True)
+    rows = (json.dumps(item.to_row(), ensure_ascii=False) for item in conversations(count, turns))
+    file.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return file
+
+
+def raw(record: dict) -> str:
+    """A reply as the model wrote it."""
+    if record["strategy"] is None:
+        return record["reply"]
+    return f"[{strategy_name(record['strategy'], 'zh')}] {record['reply']}"
 
 
 def parts(number: int, conversation) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from itertools import combinations
 from pathlib import Path
 
 from benchmarks.leaderboard import write
+from csc_tasks.verify import Trust
 from leaderboard import folder
 from leaderboard.board import Column, Comparison, Row, Table, Value
 from leaderboard.model_report import ModelReport, SampleSet
@@ -41,6 +42,7 @@ def main() -> None:
         results, board = Path(root) / "results", Path(root) / "board"
         write(results, 1, args.conversations, args.turns)
         command = [sys.executable, "-m", "leaderboard.collect", str(results), "--out", str(board)]
+        command += ["--corpus", str(results / "corpus.jsonl")]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         multiply(board, args.models)
         started = time.perf_counter()
@@ -132,7 +134,13 @@ def _row(row: Row, slug: str, columns: tuple[Column, ...], draw: random.Random) 
         numbers = {name: getattr(value, name) for name in ("value", "low", "high")}
         moved = {name: n if n is None else n * factor for name, n in numbers.items()}
         values[column.key] = value.model_copy(update=moved)
-    return row.model_copy(update={"model": slug, "runs": {task: run, OTHER: run}, "values": values})
+    changed = {
+        "model": slug,
+        "runs": {task: run, OTHER: run},
+        "values": values,
+        "trusts": dict.fromkeys(values, Trust.RESCORED),
+    }
+    return row.model_copy(update=changed)
 
 
 def _pairs(rows: tuple[Row, ...], columns: tuple[Column, ...]):

@@ -17,7 +17,8 @@ the table: it is what a model has to beat.
 They are made per language from the corpus's training split (csconv/train, else rolecs/train, or
 what --train names), without the conversations that are scored. Strategy baselines say nothing and
 are scored on strategies only; echo is scored on text only. Results are written in lm_eval's format,
-one folder per baseline.
+one folder per baseline; the replies stand there as a model would write them, so that csc verify and
+csc collect score them again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,8 +30,9 @@ from csc_tasks.arguments import CORPUS
 from csc_tasks.conversation import CUSTOMER, Conversation
 from csc_tasks.errors import DataError, MissingSplit
 from csc_tasks.languages import languages
+from csc_tasks.languages.labels import strategy_name
 from csc_tasks.metrics import METRICS, select
-from csc_tasks.prompts import Reply
+from csc_tasks.prompts import Reply, read_answer, read_text
 from csc_tasks.question import REFERENCES
 from csc_tasks.records import answer_record, measure, turn_record
 from csc_tasks.runs.names import value_keys
@@ -157,12 +159,16 @@ def _score_conversations(test: corpora.Corpus, train, revision, language, metric
                 for item in conversations
                 for record in strategy_records(item, choose, about.generated)
             ]
+            raws = [
+                f"[{strategy_name(record['strategy'], record['language'])}]" for record in records
+            ]
             found.setdefault(name, []).append(
-                _result(task, TURNS, test, conversations, records, strategies)
+                _result(task, TURNS, test, conversations, records, raws, strategies)
             )
         records = [record for item in conversations for record in echo_records(item)]
+        raws = [record["reply"] for record in records]
         found.setdefault("echo", []).append(
-            _result(task, TURNS, test, conversations, records, text)
+            _result(task, TURNS, test, conversations, records, raws, text)
         )
 
 
@@ -170,13 +176,14 @@ def _score_questions(questions: corpora.Corpus, language, metrics, found) -> Non
     """Add echo's results on the questions to `found`."""
     items = [item for item in questions.items if language in (None, item.language)]
     records = [
-        answer_record(q, getattr(q, REFERENCES[0]), Reply(None, q.client_question), None, None)
+        answer_record(q, getattr(q, REFERENCES[0]), read_answer(q.client_question), None, None)
         for q in items
     ]
     answers = [metric for metric in select(metrics, "answer") if metric.of == "reply"]
+    raws = [record["reply"] for record in records]
     for task in shipped_in(QUESTIONS) if items else ():
         found.setdefault("echo", []).append(
-            _result(task, ANSWERS, questions, items, records, answers)
+            _result(task, ANSWERS, questions, items, records, raws, answers)
         )
 
 
@@ -230,15 +237,14 @@ def echo_records(conversation: Conversation) -> list[dict]:
     """A record per scored turn whose reply is the customer's last utterance before it ("" when
     there is none).
     """
-    records, last = [], ""
+    records, last = [], Reply(None, "")
     scored = set(conversation.scored_turns())
     for position, turn in enumerate(conversation.dialogue):
         if turn.speaker == CUSTOMER:
-            last = turn.text
+            # As it would be read if a model wrote it.
+            last = read_text(turn.text, code=conversation.language)
         elif position in scored:
-            records.append(
-                turn_record(conversation, position, Reply(None, last), None, None, chooses=False)
-            )
+            records.append(turn_record(conversation, position, last, None, None, chooses=False))
     return records
 
 
@@ -273,6 +279,7 @@ def _result(
     corpus: corpora.Corpus,
     items: Sequence,
     records: list[dict],
+    raws: list[str],
     metrics: list,
 ) -> TaskResult:
     return TaskResult(
@@ -282,6 +289,7 @@ def _result(
         items,
         records,
         measure(records, metrics, sorted({item.language for item in items})),
+        raws,
     )
 
 

@@ -23,6 +23,8 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from csc_tasks.verify import Trust, together
+
 FORMAT: Final = 1
 TITLE = "Customer-support conversation leaderboard"
 
@@ -96,9 +98,24 @@ class Column(Strict):
     audits: bool = False
 
 
+class Finding(Strict):
+    """Something in a results file that does not hold. item: the metric, key or document. claimed,
+    recomputed: numbers as text, "" where there is none.
+    """
+
+    item: str
+    claimed: str
+    recomputed: str
+    sentence: str
+
+
 class Run(Strict):
     """Where one row's numbers of one task came from. `raw` is a path below the board folder, sha256
     that of the file it was made from. date: ISO 8601, UTC.
+
+    trust: of its numbers together. corpus: the trusted corpus that its documents were compared
+    with, "" for none. proven: they are all there and those of that corpus, with the raw reply to
+    every scored turn. findings: what does not hold.
     """
 
     date: str
@@ -113,6 +130,10 @@ class Run(Strict):
     lm_eval_version: str | None = None
     git_hash: str | None = None
     seconds: float | None = None
+    trust: Trust
+    corpus: str
+    proven: bool
+    findings: tuple[Finding, ...] = ()
 
 
 class Model(Strict):
@@ -134,13 +155,28 @@ class Model(Strict):
 
 
 class Row(Strict):
-    """One model in one table. `values` has a Value per column key that was measured; `runs` a Run
-    per task.
+    """One model in one table. `values` has a Value per column key that was measured, and `trusts`
+    says of each whether it was computed again here; `runs` a Run per task.
     """
 
     model: str
     runs: dict[str, Run]
     values: dict[str, Value]
+    trusts: dict[str, Trust]
+
+    @property
+    def trust(self) -> Trust:
+        """Of all its numbers together."""
+        return together([run.trust for run in self.runs.values()])
+
+    def ranks(self, column: Column) -> bool:
+        """Whether its number of a column may be compared and ranked: it was computed again here, or
+        is a rating (which nobody can compute again) of replies that are proven to be the run's.
+        """
+        if column.rater:
+            run = self.runs.get(column.task)
+            return run is not None and run.proven
+        return self.trusts.get(column.key) is Trust.RESCORED
 
 
 class Comparison(Strict):

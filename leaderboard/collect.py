@@ -1,9 +1,9 @@
 """Make a board from results: every number with its interval, paired comparisons, a diagnosis per
 model, and a page to look at.
 
-  csc collect results/ --out board/
-  csc collect results/ rescored/ baselines/ --out board/ --reported tables.json --split-by prompt
-  csc collect judged/ humans/ --out board/ --reliability reliability/reliability.json
+  csc collect results/ --out board/ --corpus path/to/dataset
+  csc collect results/ rescored/ --replace --out board/ --reported tables.json --split-by prompt
+  csc collect judged/ humans/ --replace --out board/ --reliability reliability/reliability.json
   csc tables board/
 
 RESULTS are files or folders that lm_eval (--output_path DIR --log_samples), `csc score` or `csc
@@ -11,10 +11,17 @@ baselines --out` wrote. Without logged samples a row has its numbers, and no com
 diagnosis. Ratings by `csc judge` and `csc human import` are columns like any other;
 --reliability shows the report of `csc agreement` beside them.
 
+Every number that needs no weights is computed again from the raw replies, as csc verify does, and
+stands for what a file claims; what differs is named. A row is re-scored where all its numbers were,
+and its documents are those of a corpus that you hold (--corpus; the demo is always trusted), partly
+re-scored where some were, else claimed. Only re-scored numbers are compared, ranked and sent on;
+ratings are ranked where the replies that they rate are proven.
+
 Rows that cannot be compared are never mixed: another task version, corpus content or revision,
 prompt style, chat template, reference, number of documents (--limit) or metric signature is an
 error that names the rows, or makes separate tables with --split-by. Of several runs of one model,
-task and settings the newest is kept, which is said.
+task and settings below one RESULTS argument the newest is kept, which is said; below several they
+are rows of their own, since names can be taken, unless --replace says that all are yours.
 
 A file that cannot be read, or whose samples do not belong to it, is set aside and does not stop the
 others: it is named with its reason on stderr, in board.json (`quarantine`), on the page and below
@@ -29,32 +36,33 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 from csc_tasks import __version__
 from csc_tasks.errors import SettingError, require
 from csc_tasks.file_names import safe_name
 from csc_tasks.out import is_new, replace_file, say_earlier
-from csc_tasks.runs.finding import find_results
 from csc_tasks.runs.public import LeftOut
 from csc_tasks.runs.public_values import signature
 from csc_tasks.runs.quarantine import STRICT_HELP, Quarantine
-from csc_tasks.runs.results_file import Identity, Measurement, iso, public_bytes, read_results
+from csc_tasks.runs.results_file import Identity, Measurement, iso, public_bytes
 from csc_tasks.runs.task_record import CONVERSATIONS
+from csc_tasks.verify import read_references, trusted_corpora
+from leaderboard import trust
 from leaderboard.board import TITLE, Board, Model, SetAside
 from leaderboard.folder import RELIABILITY, dumped, write_board
 from leaderboard.model_report import Diagnosis, ModelReport, SampleSet, TableGaps, Variant
 from leaderboard.numbers import assemble
-from leaderboard.numbers.assemble import RunKey
 from leaderboard.numbers.fact_audit import read_evidence
-from leaderboard.numbers.measured import Measured, Options
+from leaderboard.numbers.measured import Measured, Options, RunKey
 from leaderboard.numbers.measuring import usable
+from leaderboard.numbers.sample_set import make_samples
 from leaderboard.page.render import write_page
 from leaderboard.plain_table import as_text
 from leaderboard.rated import doubts
 from leaderboard.reading.comparable import select
 from leaderboard.reading.models import name_models
+from leaderboard.reading.origins import read_all
 from leaderboard.reading.reported import read_reported
 from leaderboard.reliability_report import Report, load_report
 
@@ -81,6 +89,28 @@ def add_arguments(parser) -> None:
         help="results files, or folders that hold them",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the board folder")
+    parser.add_argument(
+        "--corpus",
+        action="append",
+        default=[],
+        metavar="CORPUS",
+        help=(
+            "a corpus you trust, to verify results against: a dataset folder, a file,"
+            " ORG/NAME@COMMIT or the manifest.json of a dataset; repeatable (demo is always"
+            " trusted)"
+        ),
+    )
+    parser.add_argument(
+        "--references",
+        type=Path,
+        metavar="FILE",
+        help="references that the corpus holds out (parquet or JSON lines)",
+    )
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="a model's newest run stands, whichever RESULTS it came from (default: a row of each)",
+    )
     parser.add_argument("--title", help="title of the board")
     parser.add_argument(
         "--split-by",
@@ -156,7 +186,19 @@ def main(args) -> None:
         # Again with the columns once there are some; a broken file is better known before the
         # results are read.
         read_reported(args.reported, ())
-    options = Options(args.seed, args.resamples, args.samples, not args.no_fact_audit, evidence)
+    # Known before the results are read, which take long.
+    trusted_corpora(args.corpus)
+    if args.references:
+        read_references(args.references)
+    options = Options(
+        args.seed,
+        args.resamples,
+        args.samples,
+        not args.no_fact_audit,
+        evidence,
+        tuple(args.corpus),
+        args.references,
+    )
     board = collect(
         args.results,
         args.out,
@@ -167,6 +209,7 @@ def main(args) -> None:
         args.title,
         args.reliability,
         args.strict,
+        args.replace,
     )
     page = write_page(args.out)
     for note in board.notes:
@@ -177,6 +220,7 @@ def main(args) -> None:
     )
     # The first table is what the board is about: it stands last, where a terminal is read.
     print("\n\n".join(as_text(board, table) for table in reversed(board.tables)))
+    print(f"\n{trust.summary(board)}")
 
 
 def collect(
@@ -189,6 +233,7 @@ def collect(
     title: str | None = None,
     reliability: Path | None = None,
     strict: bool = False,
+    replace: bool = False,
 ) -> Board:
     """Read results and write the board folder `out` (all but the page); returns the Board.
 
@@ -200,8 +245,7 @@ def collect(
     notes: list[str] = []
     report = _reliability(reliability) if reliability else None
     aside = Quarantine(paths, strict)
-    tasks_of_files = aside.tried(find_results(paths), partial(read_results, notes=notes))
-    every = [m for tasks in tasks_of_files for m in tasks]
+    every = read_all(paths, notes, aside, apart=not replace)
     measurements, measured = usable(every, options, split, jobs, notes, aside)
     selections = select(measurements, split)
     models = name_models(measurements)
@@ -220,11 +264,12 @@ def collect(
         if note := aside.note():
             table = table.model_copy(update={"footnotes": (*table.footnotes, note)})
         tables.append(table)
-        samples[id_] = assemble.make_samples(id_, rows, models, options.seed)
+        samples[id_] = make_samples(id_, rows, models, options.seed)
         for identity, tasks in rows.items():
             diagnoses[models[identity].slug] += assemble.diagnoses(id_, tasks)
             gaps[models[identity].slug] += assemble.gaps(id_, tasks)
         _progress(f"table {id_}: {len(rows)} rows, {len(table.comparisons)} comparisons")
+    notes += trust.notes((found.measurement, found.verified) for found in measured.values())
     notes += doubts(
         (column for table in tables for column in table.columns),
         report.signatures if report else None,

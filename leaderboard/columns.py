@@ -1,4 +1,6 @@
-"""Which columns a table has. How one is shown its metric says, and where it stands its task."""
+"""Which columns a table has. How one is shown and which way is up its metric says, never a file;
+where it stands says its task.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -6,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from csc_tasks.languages import languages
 from csc_tasks.metrics import METRICS
 from csc_tasks.metrics.result_names import parts_of
-from csc_tasks.runs.names import FACTS, OVERALL, PEOPLE, UNSUPPORTED, rated
+from csc_tasks.runs.names import FACTS, OVERALL, PEOPLE, UNSUPPORTED, higher_is_better, rated
 from csc_tasks.runs.task_record import TaskRecord
 from leaderboard.board import Column
 
@@ -32,7 +34,6 @@ def column(
     task: str,
     name: str,
     signature: str,
-    higher: bool,
     group: str | None = None,
     generated: bool = False,
 ) -> Column:
@@ -47,7 +48,7 @@ def column(
             group=group,
             metric=name,
             label=rating.label,
-            higher_is_better=higher,
+            higher_is_better=higher_is_better(name),
             signature=signature,
             scale=100.0 if rating.absent or rating.what in FACTS else 1.0,
             digits=2 if rating.rater == PEOPLE and not rating.absent else 1,
@@ -71,23 +72,23 @@ def column(
         metric=base,
         language=language,
         label=" ".join(words),
-        higher_is_better=higher,
+        # A metric of another version: its number as the file has it, which is never ranked.
+        higher_is_better=metric.higher_is_better if metric else True,
         signature=signature,
-        # A metric of another version: its number as the file has it.
         scale=metric.scale if metric else 1.0,
         digits=metric.digits if metric else 2,
         headline=metric.headline if metric else False,
-        ranked=metric.ranked if metric else True,
+        ranked=metric.ranked if metric else False,
     )
 
 
 def columns(
     kind: str,
-    measured: Mapping[str, Mapping[str, tuple[str, bool]]],
+    measured: Mapping[str, Mapping[str, str]],
     about: Mapping[str, TaskRecord],
 ) -> tuple[Column, ...]:
-    """The columns of a table of this kind, in order: task -> result name -> (signature, higher is
-    better), and task -> its record.
+    """The columns of a table of this kind, in order: task -> result name -> signature, and task ->
+    its record.
     """
     places = {task: about[task].place(kind) for task in measured}
     placed = sorted((place.order, task) for task, place in places.items() if place)
@@ -103,7 +104,7 @@ def columns(
         for task, heading in headings.items()
     }
     ordered = [
-        column(task, name, *measured[task][name], groups[task], about[task].generated)
+        column(task, name, measured[task][name], groups[task], about[task].generated)
         for task in tasks
         for name in sorted(measured[task], key=_place)
     ]

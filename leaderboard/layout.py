@@ -15,6 +15,7 @@ ABSENT = "–"
 UNDEFINED = "N/A"
 """Stands where something was, and has no value (the stage order of a model that never replied)."""
 Mark = Literal["best", "second", ""]
+REPORTED = "reported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,23 +23,25 @@ class Cell:
     """What stands in one cell: a number and its interval as text, and how it is marked.
 
     interval: `± 4.0` where the interval is symmetric, `(0.10 to 0.58)` where it is not, "" where
-    there is none.
+    there is none. claimed: nobody here computed it, so it is not ranked.
     """
 
     number: str
     interval: str = ""
     mark: Mark = ""
+    claimed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """One row: the model's label, and a Cell per column. kind: model, adapter, baseline or
-    reported.
+    reported. trust: how far its numbers can be trusted, or "reported".
     """
 
     label: str
     kind: str
     cells: tuple[Cell, ...]
+    trust: str
 
 
 def layout(board: Board, table: Table, every: bool) -> tuple[list[Column], list[Line]]:
@@ -48,14 +51,15 @@ def layout(board: Board, table: Table, every: bool) -> tuple[list[Column], list[
     lines = []
     for row in table.rows:
         model = board.models[row.model]
-        lines.append(Line(model.label, model.kind, tuple(_cell(table, c, row) for c in columns)))
+        cells = tuple(_cell(table, c, row) for c in columns)
+        lines.append(Line(model.label, model.kind, cells, str(row.trust)))
     for reported in table.reported:
         numbers = [reported.values.get(c.key) for c in columns]
-        cells = (
+        printed = tuple(
             Cell(ABSENT if number is None else _number(number, c))
             for number, c in zip(numbers, columns, strict=True)
         )
-        lines.append(Line(reported_name(reported), "reported", tuple(cells)))
+        lines.append(Line(reported_name(reported), REPORTED, printed, REPORTED))
     return columns, lines
 
 
@@ -75,7 +79,10 @@ def _cell(table: Table, column: Column, row: Row) -> Cell:
     if value.value is None:
         return Cell(UNDEFINED)
     return Cell(
-        _number(value.value, column), _interval(value, column), mark_of(table, column, row.model)
+        _number(value.value, column),
+        _interval(value, column),
+        mark_of(table, column, row.model),
+        claimed=not row.ranks(column),
     )
 
 

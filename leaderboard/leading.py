@@ -41,7 +41,8 @@ class Standing:
     """How the rows of a table stand in its leading column.
 
     order: slug -> Value of the rows with a number, best first, by slug where they are the same.
-    missing: slugs without a number. leads: whether the first is significantly better than every
+    missing: slugs without a number. claimed: those with one that was not computed again here, which
+    is never ranked. leads: whether the first is significantly better than every
     other. gap: the first before the second, None where they were not compared. model: where the
     first two are baselines, the best that is none. model_gap: the first before it. alike: groups of
     slugs in which no two are significantly different. unknown: slugs that the first was not
@@ -51,6 +52,7 @@ class Standing:
     column: Column
     order: dict[str, Value]
     missing: tuple[str, ...] = ()
+    claimed: tuple[str, ...] = ()
     leads: bool = False
     gap: Gap | None = None
     model: str | None = None
@@ -68,22 +70,27 @@ def standing(table: Table, models: Mapping[str, Model]) -> Standing | None:
     if column is None:
         return None
     sign = 1 if column.higher_is_better else -1
-    values = {row.model: row.values.get(column.key) for row in table.rows}
-    numbers = {
-        slug: (-sign * value.value, value)
-        for slug, value in values.items()
-        if value is not None and value.value is not None
-    }
+    numbers = {}
+    claimed = []
+    for row in table.rows:
+        value = row.values.get(column.key)
+        if value is None or value.value is None:
+            continue
+        if row.ranks(column):
+            numbers[row.model] = (-sign * value.value, value)
+        else:
+            claimed.append(row.model)
     order = sorted(numbers, key=lambda slug: (numbers[slug][0], slug))
     gaps = _gaps(order, [c for c in table.comparisons if c.column == column.key], sign)
     model = None
-    if all(models[slug].kind == "baseline" for slug in order[:2]):
+    if order and all(models[slug].kind == "baseline" for slug in order[:2]):
         model = next((slug for slug in order if models[slug].kind != "baseline"), None)
     ahead = [gaps.get((order[0], other)) for other in order[1:]]
     return Standing(
         column=column,
         order={slug: numbers[slug][1] for slug in order},
-        missing=tuple(row.model for row in table.rows if row.model not in numbers),
+        missing=tuple(row.model for row in table.rows if row.model not in {*numbers, *claimed}),
+        claimed=tuple(claimed),
         leads=bool(ahead) and all(gap and gap.significant and gap.ahead > 0 for gap in ahead),
         gap=ahead[0] if ahead else None,
         model=model,
@@ -111,8 +118,13 @@ def _sentence(table: Table, models: Mapping[str, Model]) -> str:
     without = ""
     if stands.missing:
         without = f"; without such a number: {_listed([names[slug] for slug in stands.missing])}"
+    if stands.claimed:
+        listed = _listed([names[slug] for slug in stands.claimed])
+        without += f"; not ranked, as nobody here computed it again: {listed}"
     what = _what(column)
     if not stands.order:
+        if stands.claimed:
+            what += " that was computed again here (csc collect --corpus)"
         return f"Nobody leads: no row has a number for {what}{without}."
     first, *others = stands.order
     if not others:

@@ -73,8 +73,8 @@ def measured_pairs(
     if not pairs:
         between = f" between {' and '.join(models)}" if models else ""
         raise DataError(
-            f"{folder}: no paired comparison of {metric}{between} to measure in; two models with"
-            " logged samples that differ are needed"
+            f"{folder}: no paired comparison of {metric}{between} to measure in; two re-scored"
+            " models that differ are needed (csc collect --corpus)"
         )
     spread = median((c.stderr or 0.0) * math.sqrt(c.clusters) for c in pairs)
     turns = median(c.items / c.clusters for c in pairs)

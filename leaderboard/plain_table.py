@@ -3,12 +3,13 @@ counted, and `csc tables` has it.
 """
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from csc_tasks.shown import shown
 from leaderboard.board import Board, Column, Table
 from leaderboard.layout import Cell, Line, caption, head, layout
 from leaderboard.leading import sentence
+from leaderboard.trust import CLAIMED, CLAIMED_TITLE
 
 WIDTH = 120
 LONGEST_NAME = 40
@@ -21,25 +22,29 @@ def as_text(board: Board, table: Table, width: int = WIDTH) -> str:
     intervals, then as many others, without, as `width` characters hold.
     """
     columns, lines = layout(board, table, False)
-    blocks = [["", "", "Model", *(_name(line) for line in lines)]]
-    left = width - _widest(blocks[0])
+    names = ["", "", "Model", *(_name(line) for line in lines)]
+    trusts = ["", "", "Trust", *(line.trust for line in lines)]
+    blocks: list[list[str]] = []
+    left = width - _widest(names) - len(_GAP) - _widest(trusts)
     for place, column in enumerate(columns):
         with_interval = column.metric == columns[0].metric
         cells = [_cell(line.cells[place], with_interval) for line in lines]
         block = [*_heads(column), *cells]
         left -= len(_GAP) + _widest(block)
-        if left < 0 and len(blocks) > 1:
+        if left < 0 and blocks:
             break
         blocks.append(block)
     title = f"{shown(table.title)}: {shown(caption(table))}"
-    legend = _legend(table, columns[: len(blocks) - 1], len(columns) - len(blocks) + 1)
-    return "\n".join([title, "", sentence(table, board.models), "", *_aligned(blocks), "", legend])
+    marks = {mark for line in lines for cell in line.cells[: len(blocks)] for mark in [_mark(cell)]}
+    legend = _legend(marks, len(columns) - len(blocks))
+    aligned = _aligned([names, trusts], blocks)
+    return "\n".join([title, "", sentence(table, board.models), "", *aligned, "", legend])
 
 
 def _name(line: Line) -> str:
     """A row's name, cut where it is longer than a name has room for."""
     name = shown(line.label)
-    if line.kind in ("baseline", "reported"):
+    if line.kind == "baseline":
         name += f" ({line.kind})"
     if _wide(name) <= LONGEST_NAME:
         return name
@@ -57,32 +62,37 @@ def _heads(column: Column) -> tuple[str, str, str]:
 def _cell(cell: Cell, with_interval: bool) -> str:
     """The number with its mark, all marks in one column."""
     interval = f" {cell.interval}" if with_interval and cell.interval else ""
-    return f"{cell.number}{interval}{_MARKS[cell.mark]}"
+    return f"{cell.number}{interval}{_mark(cell)}"
 
 
-def _aligned(blocks: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of columns as wide as their widest cell, names to the left and numbers to the right."""
-    widths = [_widest(block) for block in blocks]
+def _mark(cell: Cell) -> str:
+    return CLAIMED if cell.claimed else _MARKS[cell.mark]
+
+
+def _aligned(words: Sequence[Sequence[str]], numbers: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of columns as wide as their widest cell, words to the left and numbers to the right."""
+    widths = [_widest(block) for block in (*words, *numbers)]
     lines = []
-    for row in zip(*blocks, strict=True):
-        name, *numbers = row
-        cells = [name + " " * (widths[0] - _wide(name))]
+    for row in zip(*words, *numbers, strict=True):
         # A heading ends above the last digit, before the place for the mark.
-        cells += [
-            " " * (width - _wide(number)) + number
-            for number, width in zip(numbers, widths[1:], strict=True)
+        cells = [
+            text + " " * (width - _wide(text))
+            if place < len(words)
+            else " " * (width - _wide(text)) + text
+            for place, (text, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append(_GAP.join(cells).rstrip())
     return [*lines[:3], "-" * max(map(_wide, lines)), *lines[3:]]
 
 
-def _legend(table: Table, columns: Sequence[Column], hidden: int) -> str:
-    keys = {column.key for column in columns}
+def _legend(marks: Collection[str], hidden: int) -> str:
     parts = ["± 95 % interval, clustered by conversation"]
-    if keys & table.best.keys():
+    if _MARKS["best"] in marks:
         parts.append("* significantly better than every other row")
-    if keys & table.second.keys():
+    if _MARKS["second"] in marks:
         parts.append("+ than every row below")
+    if CLAIMED in marks:
+        parts.append(f"{CLAIMED} {CLAIMED_TITLE}")
     if hidden:
         parts.append(f"{hidden} more column{'s' if hidden > 1 else ''}: csc tables")
     return "; ".join(parts)

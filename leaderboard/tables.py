@@ -7,8 +7,9 @@
 Table 6's layout: reference and generated context side by side, a base model above its adapters.
 Shares are in percent, with their 95 %
 interval: `57.0 ± 4.0`, or `0.27 (0.10 to 0.58)` where it is not symmetric (bootstrapped corpus
-metrics). Best is bold and second underlined only where the paired interval says so. Reported rows
-stand apart below. CSV holds every number unrounded, one row per model and column, for spreadsheets
+metrics). Best is bold and second underlined only where the paired interval says so, among numbers
+that were computed again from the runs' replies; the others carry a †. Reported rows stand apart
+below. CSV holds every number unrounded, one row per model and column, for spreadsheets
 and scripts.
 """
 
@@ -22,6 +23,7 @@ from csc_tasks.arguments import check_known
 from csc_tasks.csv_cells import GuardedWriter
 from csc_tasks.shown import shown
 from leaderboard.layout import (
+    REPORTED,
     Cell,
     caption,
     footnotes,
@@ -31,6 +33,7 @@ from leaderboard.layout import (
     mark_of,
     reported_name,
 )
+from leaderboard.trust import CLAIMED
 
 FORMATS = ("md", "csv", "latex", "html")
 
@@ -69,14 +72,18 @@ def markdown(board, table, every: bool = False) -> str:
     columns, lines = layout(board, table, every)
     # Markdown has no cells that span columns.
     heads = [f"{_md(c.group)}<br>{_md(head(c))}" for c in columns]
-    rows = [f"| {' | '.join(('Model', *heads))} |", f"|---|{'---:|' * len(columns)}"]
+    rows = [
+        f"| {' | '.join(('Model', 'Trust', *heads))} |",
+        f"|---|---|{'---:|' * len(columns)}",
+    ]
     for line in lines:
-        label = _md(line.label) + (" *(reported)*" if line.kind == "reported" else "")
+        label = _md(line.label)
         if line.kind == "adapter":
             label = f"&emsp;{label}"
         elif line.kind == "baseline":
             label = f"*{label}*"
-        rows.append(f"| {' | '.join((label, *(_md_cell(cell) for cell in line.cells)))} |")
+        cells = (_md_cell(cell) for cell in line.cells)
+        rows.append(f"| {' | '.join((label, line.trust, *cells))} |")
     notes = "\n".join(
         f"{number}. {_md(note)}" for number, note in enumerate(footnotes(table, columns), 1)
     )
@@ -91,7 +98,7 @@ def latex(board, table, every: bool = False) -> str:
     spans: list[str] = []
     rules: list[str] = []
     heads: list[str] = []
-    at = 2
+    at = 3
     for name, labels in headings(columns):
         size = len(labels)
         heads += labels
@@ -104,14 +111,12 @@ def latex(board, table, every: bool = False) -> str:
             body.append(r"\midrule")
         if line.kind == "reported" and before != "reported":
             body.append(
-                rf"\multicolumn{{{len(columns) + 1}}}{{l}}{{\emph{{Reported, not measured"
+                rf"\multicolumn{{{len(columns) + 2}}}{{l}}{{\emph{{Reported, not measured"
                 r" here}} \\"
             )
         indent = r"\quad " if line.kind == "adapter" else ""
-        body.append(
-            f"{indent}{_tex(line.label)} & {' & '.join(_tex_cell(cell) for cell in line.cells)} "
-            + r"\\"
-        )
+        words = [indent + _tex(line.label), line.trust, *map(_tex_cell, line.cells)]
+        body.append(f"{' & '.join(words)} " + r"\\")
         before = line.kind
     notes = "\n".join(rf"\item {_tex(note)}" for note in footnotes(table, columns))
     return "\n".join(
@@ -119,11 +124,11 @@ def latex(board, table, every: bool = False) -> str:
             r"\begin{table*}",
             r"\centering\small",
             rf"\caption{{{_tex(f'{table.title}. {caption(table)}')}}}",
-            rf"\begin{{tabular}}{{l{'r' * len(columns)}}}",
+            rf"\begin{{tabular}}{{ll{'r' * len(columns)}}}",
             r"\toprule",
-            f" & {' & '.join(spans)} " + r"\\",
+            f" & & {' & '.join(spans)} " + r"\\",
             " ".join(rules),
-            f"Model & {' & '.join(map(_tex, heads))} " + r"\\",
+            f"Model & Trust & {' & '.join(map(_tex, heads))} " + r"\\",
             r"\midrule",
             *body,
             r"\bottomrule",
@@ -152,8 +157,8 @@ def as_html(board, table, every: bool = False) -> str:
         for label in labels
     )
     rows = "\n".join(
-        f'<tr class="{line.kind}"><th scope="row">{html.escape(line.label)}'
-        f"{' <em>(reported)</em>' if line.kind == 'reported' else ''}</th>"
+        f'<tr class="{line.kind}"><th scope="row">{html.escape(line.label)}</th>'
+        f"<td>{html.escape(line.trust)}</td>"
         + "".join(f"<td>{_html_cell(cell)}</td>" for cell in line.cells)
         + "</tr>"
         for line in lines
@@ -163,7 +168,8 @@ def as_html(board, table, every: bool = False) -> str:
         f'<table id="{html.escape(table.id)}">\n<caption>{html.escape(table.title)}.'
         f" {html.escape(caption(table))}</caption>\n"
         '<thead><tr><th scope="col"'
-        f' rowspan="2">Model</th>{spans}</tr><tr>{heads}</tr></thead>\n'
+        f' rowspan="2">Model</th><th scope="col" rowspan="2">Trust</th>{spans}</tr>'
+        f"<tr>{heads}</tr></thead>\n"
         f"<tbody>\n{rows}\n</tbody>\n</table>\n"
         f"<ol>{notes}</ol>\n"
     )
@@ -192,6 +198,7 @@ def as_csv(board, tables: Sequence) -> str:
             "items",
             "clusters",
             "mark",
+            "trust",
             "signature",
         ]
     )
@@ -209,9 +216,8 @@ def as_csv(board, tables: Sequence) -> str:
                         c.metric,
                         c.language or "",
                     ]
-                    writer.row(
-                        [table.id, *names, *numbers, mark_of(table, c, row.model), c.signature]
-                    )
+                    judged = [mark_of(table, c, row.model), str(row.trusts[c.key])]
+                    writer.row([table.id, *names, *numbers, *judged, c.signature])
         for row in table.reported:
             for c in table.columns:
                 if c.key in row.values:
@@ -223,7 +229,8 @@ def as_csv(board, tables: Sequence) -> str:
                         c.metric,
                         c.language or "",
                     ]
-                    writer.row([table.id, *names, row.values[c.key], *[""] * 7, row.source])
+                    empty = [""] * 7
+                    writer.row([table.id, *names, row.values[c.key], *empty, REPORTED, row.source])
     return out.getvalue()
 
 
@@ -236,6 +243,7 @@ def _md_cell(cell: Cell) -> str:
     number = {"best": f"**{cell.number}**", "second": f"<u>{cell.number}</u>"}.get(
         cell.mark, cell.number
     )
+    number += CLAIMED if cell.claimed else ""
     return f"{number} {cell.interval}" if cell.interval else number
 
 
@@ -257,6 +265,7 @@ _TEX = {
     "↓": r"$\downarrow$",
     "–": "--",
     "±": r"$\pm$",
+    CLAIMED: r"$^\dagger$",
 }
 
 
@@ -269,6 +278,7 @@ def _tex_cell(cell: Cell) -> str:
     number = {"best": rf"\textbf{{{number}}}", "second": rf"\underline{{{number}}}"}.get(
         cell.mark, number
     )
+    number += r"$^\dagger$" if cell.claimed else ""
     interval = _tex(cell.interval.replace("± ", "±"))
     return rf"{number} {{\scriptsize{interval}}}" if interval else number
 
@@ -278,6 +288,7 @@ def _html_cell(cell: Cell) -> str:
     number = {"best": f"<strong>{number}</strong>", "second": f"<u>{number}</u>"}.get(
         cell.mark, number
     )
+    number += CLAIMED if cell.claimed else ""
     return f"{number} <small>{html.escape(cell.interval)}</small>" if cell.interval else number
 
 

@@ -211,9 +211,7 @@ def test_the_shipped_tasks_say_of_themselves_what_stands_in_the_table():
 def test_two_tasks_under_one_heading_are_told_apart():
     other = TaskRecord("turns", True, "predict", (Place("conversations", "Generated context", 3),))
     about = SHIPPED | {"cscx_other": other}
-    measured = {
-        task: {"rouge_l": ("s", True)} for task in ("cscx_other", "csc_conv_gen", "csc_conv_ref")
-    }
+    measured = {task: {"rouge_l": "s"} for task in ("cscx_other", "csc_conv_gen", "csc_conv_ref")}
     made = columns("conversations", measured, about)
     assert [(column.task, column.group) for column in made] == [
         ("csc_conv_ref", "Reference context"),

@@ -108,7 +108,8 @@ class Measurement:
     signatures: by result name. conditions: what another run must have in common to be the same.
     limit: how many documents were asked about where --limit cut them.
     templated: whether a chat template was applied (None: there was no model).
-    samples: the samples file, or None where there is none beside the results file.
+    samples: the samples file, or None where there is none beside the results file. origin: who
+    handed it in, "" where that is not told apart.
     """
 
     file: Path
@@ -132,6 +133,7 @@ class Measurement:
     lm_eval_version: str | None
     git_hash: str | None
     seconds: float | None
+    origin: str = ""
 
     @property
     def unit(self) -> str:

@@ -9,7 +9,7 @@ by.
 import hashlib
 import heapq
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,6 +29,8 @@ Numbers = npt.NDArray[np.int32]
 """An array that nobody can write into."""
 
 WANTED = "give the samples file as lm_eval wrote it"
+PROMPT_END = 2000
+"""Characters of a prompt in which the marks stand that it leaves open."""
 NOT_ASKED, UNPARSED = -1, 0
 FLAGS = ("unparsed", "empty", "failed", "thinking_cut", "truncated", "history_truncated")
 """Keys of a record that are true or false, or null where it is not known."""
@@ -95,8 +97,9 @@ class Items:
     drawn: list[Mapping[str, Any]]
 
 
-def read_run(file: Path) -> Run:
-    """Read a samples file whole, and the results file beside it.
+def read_run(file: Path, prompts: bool = True) -> Run:
+    """Read a samples file whole, and the results file beside it. prompts: whether logged prompts
+    are kept whole; else only their ends are, which takes a fraction of the memory.
 
     Raises DataError that names file and line for anything that is not as lm_eval writes it.
     """
@@ -111,7 +114,7 @@ def read_run(file: Path) -> Run:
     lines = []
     for number, line in json_lines(file, WANTED):
         _checked(line, about.unit, f"{file} line {number}")
-        lines.append(line)
+        lines.append(line if prompts else _with_prompt_ends(line))
     if not lines:
         raise DataError(f"{file}: the file is empty")
     return Run(file, task, about, lines, results)
@@ -120,8 +123,21 @@ def read_run(file: Path) -> Run:
 def read_items(
     file: Path, unit: str, names: list[str], draw: int, seed: int, listeners: Sequence[Listener]
 ) -> Items:
-    """Read the records and the items of the metrics `names`; the same `draw` conversations are kept
-    for every model of a corpus.
+    """Read a samples file as arrays; see `items_of`."""
+    return items_of(file, json_lines(file, WANTED), unit, names, draw, seed, listeners)
+
+
+def items_of(
+    file: Path,
+    lines: Iterable[tuple[int, dict[str, Any]]],
+    unit: str,
+    names: list[str],
+    draw: int,
+    seed: int,
+    listeners: Sequence[Listener],
+) -> Items:
+    """The records and the items of the metrics `names` in the lines (with their numbers) of `file`;
+    the same `draw` conversations are kept for every model of a corpus.
 
     Raises DataError that names file and line for anything that is not as lm_eval writes it, and for
     a document that stands twice.
@@ -135,7 +151,7 @@ def read_items(
     topics: dict[str, int] = {}
     parts: dict[str, int] = {}
     drawn: list[tuple[int, str, list[Mapping[str, Any]]]] = []
-    for number, line in json_lines(file, WANTED):
+    for number, line in lines:
         where = f"{file} line {number}"
         document, records = _checked(line, unit, where)
         id_ = document["conversation_id"]
@@ -197,6 +213,18 @@ def read_items(
             for line in lines
         ],
     )
+
+
+def _with_prompt_ends(line: dict[str, Any]) -> dict[str, Any]:
+    """A line with the end of each logged prompt."""
+    arguments = line.get("arguments")
+    if not isinstance(arguments, dict):
+        return line
+    ends = {}
+    for name, sent in arguments.items():
+        prompt = sent.get("arg_0") if isinstance(sent, dict) else None
+        ends[name] = {"arg_0": prompt[-PROMPT_END:]} if isinstance(prompt, str) else None
+    return line | {"arguments": ends}
 
 
 def _frozen(values: Numbers) -> Numbers:

@@ -38,7 +38,8 @@ class TaskResult:
 
     unit: "turns" or "answers", the name the records carry in a samples file. documents: the corpus
     items behind the records, in order.
-    columns: result name -> measured column.
+    columns: result name -> measured column. raws: the raw reply behind each record, where there are
+    any: whoever verifies the results reads them again.
     """
 
     task: str
@@ -47,6 +48,7 @@ class TaskResult:
     documents: Sequence[Conversation | Question]
     records: Sequence[Mapping[str, Any]]
     columns: Mapping[str, Column]
+    raws: Sequence[str] | None = None
 
 
 def provenance(
@@ -154,6 +156,8 @@ def samples(result: TaskResult) -> list[dict[str, Any]]:
             "filter": "none",
             "metrics": [result.unit, *result.columns],
         }
+        if result.raws is not None:
+            line["resps"] = [[result.raws[i]] for i in positions]
         line[result.unit] = [result.records[i] for i in positions]
         for name, column in result.columns.items():
             line[name] = [row["conversation_id"], [column.items[i] for i in positions]]

@@ -5,17 +5,31 @@ that needs no weights computed again from the raw replies.
 file says of itself is proof: neither its corpus hash nor its directions, ranges or units.
 """
 
-from csc_tasks.verify.examine import examine, trust_of_run
+from csc_tasks.verify.examine import (
+    Examined,
+    examine,
+    examine_run,
+    trust_of_run,
+    without_samples,
+)
+from csc_tasks.verify.references import References, read_references
 from csc_tasks.verify.trusted import Trusted, trusted_corpora
-from csc_tasks.verify.verdict import Finding, Number, Trust, Verified
+from csc_tasks.verify.verdict import Finding, Number, Pair, Trust, Verified, together
 
 __all__ = [
+    "Examined",
     "Finding",
     "Number",
+    "Pair",
+    "References",
     "Trust",
     "Trusted",
     "Verified",
     "examine",
+    "examine_run",
+    "read_references",
+    "together",
     "trust_of_run",
     "trusted_corpora",
+    "without_samples",
 ]

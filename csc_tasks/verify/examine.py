@@ -1,10 +1,11 @@
 """One task of one results file, verified: documents, replies, numbers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from csc_tasks.errors import DataError
 from csc_tasks.runs.results_file import Measurement
-from csc_tasks.runs.samples_file import read_run
+from csc_tasks.runs.samples_file import Run, read_run
 from csc_tasks.runs.task_record import ANSWERS, SHIPPED, TaskRecord
 from csc_tasks.runs.writing import task_version
 from csc_tasks.verify.documents import check_documents
@@ -13,6 +14,21 @@ from csc_tasks.verify.references import References
 from csc_tasks.verify.replies import check_replies
 from csc_tasks.verify.trusted import Trusted
 from csc_tasks.verify.verdict import Finding, Trust, Verified, together
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A verdict, and what it is made of, for whoever works on with it.
+
+    records: as they are made again from the raw replies, one list per line of the samples file, as
+    many as there; empty where they cannot be. items: result name -> what was computed again, one
+    item per record. supplied: whether records hold references that the run's corpus holds out.
+    """
+
+    verified: Verified
+    records: Sequence[Sequence[Mapping[str, object]]] = ()
+    items: Mapping[str, Sequence[object]] = field(default_factory=dict)
+    supplied: bool = False
 
 
 def examine(
@@ -24,9 +40,27 @@ def examine(
     claimed, with a finding that says why. Raises a CscError where a trusted corpus cannot be read;
     never for what a submitter handed in.
     """
-    about = SHIPPED.get(measurement.task)
     if measurement.samples is None:
-        return _claimed(measurement, "samples", "there are none, so nothing can be computed again")
+        return without_samples(measurement)
+    try:
+        run = read_run(measurement.samples, prompts=False)
+    except DataError as error:
+        reason = f"cannot be read: {error}"
+        return _claimed(measurement, "samples", reason, contradicts=True).verified
+    return examine_run(measurement, run, trusted, references).verified
+
+
+def without_samples(measurement: Measurement) -> Verified:
+    """The verdict on a task of which there are no samples."""
+    reason = "there are none, so nothing can be computed again"
+    return _claimed(measurement, "samples", reason).verified
+
+
+def examine_run(
+    measurement: Measurement, run: Run, trusted: Trusted, references: References | None = None
+) -> Examined:
+    """`examine` for samples that are read already (with prompts or their ends)."""
+    about = SHIPPED.get(measurement.task)
     if about is None:
         return _claimed(measurement, "task", "this version of the project has no such task")
     if measurement.task_version != str(task_version()):
@@ -46,10 +80,6 @@ def examine(
     if not _reads(about, measurement):
         place = f"{measurement.provenance.config}/{measurement.provenance.split}"
         return _claimed(measurement, "corpus", f"this task does not read {place}", contradicts=True)
-    try:
-        run = read_run(measurement.samples)
-    except DataError as error:
-        return _claimed(measurement, "samples", f"cannot be read: {error}", contradicts=True)
     if run.results["configs"][run.task]["metadata"].get("csc_turns"):
         return _claimed(measurement, "csc_turns", "only some turns were asked for, by name")
     documents = check_documents(run, measurement, about, trusted)
@@ -62,12 +92,12 @@ def examine(
         )
     else:
         numbers = claimed_numbers(measurement)
-    return _verified(
-        measurement,
-        documents.corpus,
-        numbers,
-        (*documents.findings, *replies.findings, *numbers.findings),
-    )
+    findings = (*documents.findings, *replies.findings, *numbers.findings)
+    verified = _verified(measurement, documents.corpus, numbers, findings, proven)
+    sizes = [len(line[about.unit]) for line in run.lines]
+    if [len(own) for own in replies.records] != sizes:
+        return Examined(verified)
+    return Examined(verified, replies.records, numbers.items, replies.supplied)
 
 
 def _reads(about: TaskRecord, measurement: Measurement) -> bool:
@@ -87,14 +117,18 @@ def trust_of_run(tasks: Iterable[Verified]) -> Trust:
 
 def _claimed(
     measurement: Measurement, item: str, sentence: str, contradicts: bool = False
-) -> Verified:
+) -> Examined:
     numbers = claimed_numbers(measurement)
     why = Finding(measurement.task, item, "", "", sentence, contradicts)
-    return _verified(measurement, "", numbers, (why, *numbers.findings))
+    return Examined(_verified(measurement, "", numbers, (why, *numbers.findings)))
 
 
 def _verified(
-    measurement: Measurement, corpus: str, numbers: Numbers, findings: tuple[Finding, ...]
+    measurement: Measurement,
+    corpus: str,
+    numbers: Numbers,
+    findings: tuple[Finding, ...],
+    proven: bool = False,
 ) -> Verified:
     return Verified(
         file=measurement.file,
@@ -104,4 +138,5 @@ def _verified(
         trust=together([number.trust for number in numbers.numbers]),
         numbers=numbers.numbers,
         findings=findings,
+        proven=proven,
     )

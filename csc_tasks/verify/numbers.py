@@ -7,7 +7,7 @@ what differs honestly is the order in which processors and library versions sum.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from csc_tasks.errors import MissingExtra, ModelError
 from csc_tasks.metrics import METRICS, Metric
@@ -27,10 +27,14 @@ WITHOUT_WEIGHTS = ("meteor",)
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """The numbers of one task, each with how far it can be trusted, and what is wrong with them."""
+    """The numbers of one task, each with how far it can be trusted, and what is wrong with them.
+
+    items: result name -> what was computed again, one item per record.
+    """
 
     numbers: tuple[Number, ...]
     findings: tuple[Finding, ...]
+    items: Mapping[str, Sequence[object]] = field(default_factory=dict)
 
 
 def claimed_numbers(measurement: Measurement) -> Numbers:
@@ -78,6 +82,7 @@ class _Comparison:
         self.trusted = trusted
         self.supplied = supplied
         self.findings: list[Finding] = []
+        self.items: dict[str, Sequence[object]] = {}
 
     def all(self) -> Numbers:
         counted = len(self.records)
@@ -89,7 +94,8 @@ class _Comparison:
                 "the file counts another number than its samples have",
             )
         numbers = [self.number(name, claimed) for name, claimed in _claims(self.measurement)]
-        return Numbers(tuple(numbers), (*self.findings, *_directions(self.measurement)))
+        findings = (*self.findings, *_directions(self.measurement))
+        return Numbers(tuple(numbers), findings, self.items)
 
     def number(self, name: str, claimed: Pair) -> Number:
         self.findings += _implausible(self.measurement, name, claimed)
@@ -97,6 +103,7 @@ class _Comparison:
         if metric is None:
             return self.claimed(name, claimed)
         if reason := _does_not_apply(name, metric, self.about, self.languages):
+            self.items[name] = [None] * len(self.records)
             if claimed.value is not None:
                 self.add(name, _shown(claimed.value), "N/A", reason)
             return Number(
@@ -113,6 +120,7 @@ class _Comparison:
             self.add(name, "", "", f"cannot be computed here: {error}", contradicts=False)
             return self.learned(name, metric, claimed)
         made = self.estimated(column)
+        self.items[name] = column.items
         if not (self.supplied and claimed.value is None):
             self.compare(name, claimed, made)
             self.compare_items(name, column.items)

@@ -79,7 +79,9 @@ class _Checker:
         self.supplied = False
         self.different: dict[str, list[tuple[str, str, str]]] = {}
         self.ways = _ways(run)
-        if self.baseline:
+        # Baselines of earlier versions logged none.
+        self.without_raws = self.baseline and not any("resps" in line for line in run.lines)
+        if self.without_raws:
             self.complete = False
         stated = measurement.provenance.reference
         if stated in REFERENCES:
@@ -92,14 +94,14 @@ class _Checker:
             Finding(self.task, item, cases[0][1], cases[0][2], _sentence(cases))
             for item, cases in self.different.items()
         ]
-        if self.baseline:
+        if self.without_raws:
             found.append(
                 Finding(
                     self.task,
                     "baseline",
                     "",
                     "",
-                    "a baseline logs no raw replies; run csc baselines to make its numbers again",
+                    "it logs no raw replies; run csc baselines of this version again",
                     contradicts=False,
                 )
             )
@@ -143,7 +145,7 @@ class _Checker:
         self, line: Mapping[str, Any], count: int, where: str
     ) -> Sequence[tuple[str | None, str]]:
         """(raw reply, what the prompt opens) of each record; None where there is no raw reply."""
-        if self.baseline or not self.about.has_replies:
+        if self.without_raws or not self.about.has_replies:
             return [(None, "")] * count
         responses = line.get("resps")
         texts = [
@@ -249,9 +251,8 @@ class _Checker:
         says it.
         """
         if raw is None:
-            strategy = given.get("strategy")
             return Reply(
-                strategy if strategy in BY_ID else None,
+                _known(given.get("strategy")),
                 given["reply"],
                 given.get("thinking_cut") is True,
             )
@@ -260,7 +261,7 @@ class _Checker:
         for way in _opening(self.ways, opened):
             if answer:
                 reply = read_answer(raw, way)
-            elif self.about.variant == "predict":
+            elif self.chooses(given):
                 reply = read_reply(raw, way, language)
             else:
                 reply = read_text(raw, way, language)
@@ -291,11 +292,12 @@ class _Checker:
     def with_gold(self, item: Conversation, given: Mapping[str, Any]) -> dict[str, object]:
         """A choice's record as it is given, where its likelihoods are not there to choose from."""
         gold = item.dialogue[given["turn"]]
-        chosen = {
-            name: given.get(name) if given.get(name) in BY_ID else None
-            for name in ("strategy", "strategy_norm")
-        }
+        chosen = {name: _known(given.get(name)) for name in ("strategy", "strategy_norm")}
         return dict(given) | chosen | {"gold_strategy": gold.strategy}
+
+
+def _known(strategy: object) -> str | None:
+    return strategy if isinstance(strategy, str) and strategy in BY_ID else None
 
 
 def _ways(run: Run) -> list[Thinking]:

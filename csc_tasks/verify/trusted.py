@@ -10,6 +10,7 @@ from pathlib import Path
 from csc_tasks import corpora
 from csc_tasks.corpora.bad_rows import LEFT_OUT
 from csc_tasks.errors import MissingSplit, SettingError
+from csc_tasks.runs.public_values import hub_id_or_last_component
 from csc_tasks.verify.manifest import Entry, Manifest, entry_of, is_manifest, read_manifest
 
 DEMO = "demo"
@@ -115,7 +116,9 @@ class _Kept:
         except MissingSplit:
             return None
         left_out = f" ({len(corpus.left_out):,} {LEFT_OUT})" if corpus.left_out else ""
-        return Held(f"{corpus.name}{left_out}", tuple(map(entry_of, corpus.items)))
+        # Of a path the last part says enough: verdicts are published.
+        name = hub_id_or_last_component(corpus.name)
+        return Held(f"{name}{left_out}", tuple(map(entry_of, corpus.items)))
 
 
 _demo = _Kept(DEMO)

@@ -73,7 +73,8 @@ class Number:
 @dataclass(frozen=True, slots=True)
 class Verified:
     """One task of one results file. model: its name as the file gives it. corpus: the trusted
-    corpus its documents were compared with, "" where there was none.
+    corpus its documents were compared with, "" where there was none. proven: whether its documents
+    are all there and those of that corpus, with the raw reply to every scored turn.
     """
 
     file: Path
@@ -83,6 +84,7 @@ class Verified:
     trust: Trust
     numbers: tuple[Number, ...]
     findings: tuple[Finding, ...]
+    proven: bool = False
 
     @property
     def contradicted(self) -> bool:
@@ -104,6 +106,7 @@ class Verified:
             "task": self.task,
             "corpus": self.corpus,
             "trust": str(self.trust),
+            "proven": self.proven,
             "numbers": {
                 number.name: {
                     "trust": str(number.trust),

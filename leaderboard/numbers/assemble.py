@@ -2,27 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 from csc_tasks.file_names import safe_name
 from csc_tasks.runs.results_file import Identity, iso
 from csc_tasks.runs.task_record import TURNS, TaskRecord
+from leaderboard import trust
 from leaderboard.board import Column, Comparison, Model, Row, Run, Setting, Table, Value
 from leaderboard.columns import DRAFT_NOTE, columns, leading_column
-from leaderboard.model_report import (
-    Diagnosis,
-    Reply,
-    SampleConversation,
-    SampleSet,
-    SampleTurn,
-    Spoken,
-    TableGaps,
-    Variant,
-)
+from leaderboard.model_report import Diagnosis, TableGaps, Variant
 from leaderboard.numbers import context_gap
 from leaderboard.numbers.inference import difference, t_value
-from leaderboard.numbers.measured import Measured
+from leaderboard.numbers.measured import Measured, Rows, RunKey
 from leaderboard.numbers.ranking import best_and_second, compare
 from leaderboard.rated import notes as rating_notes
 from leaderboard.reading.comparable import TITLES, Selection, corpus_name
@@ -34,10 +24,6 @@ RULE = (
     " other row by the paired 95 % interval of the difference; underlined: next, and better than"
     " every row below by the same rule. p-values are corrected over all pairs of a column (Holm)."
 )
-
-Rows = Mapping[Identity, Mapping[str, Measured]]
-RunKey = tuple[Path, str]
-"""A results file, and a task in it."""
 
 
 def table_ids(selections: Sequence[Selection]) -> list[str]:
@@ -75,14 +61,7 @@ def make_table(
     """
     every = _columns(selection, rows)
     by_slug = {models[identity].slug: tasks for identity, tasks in rows.items()}
-    values = {
-        slug: {
-            f"{task}/{name}": value
-            for task, found in tasks.items()
-            for name, value in found.values.items()
-        }
-        for slug, tasks in by_slug.items()
-    }
+    made = {slug: _row(slug, tasks, raw) for slug, tasks in by_slug.items()}
     comparisons: list[Comparison] = []
     best: dict[str, str] = {}
     second: dict[str, str] = {}
@@ -91,18 +70,18 @@ def make_table(
         sums = {
             slug: tasks[column.task].columns[name]
             for slug, tasks in sorted(by_slug.items())
-            if column.task in tasks and name in tasks[column.task].columns
+            if column.task in tasks
+            and name in tasks[column.task].columns
+            and made[slug].ranks(column)
         }
         paired = compare(column.key, sums)
         comparisons += paired
-        own = {slug: found[column.key] for slug, found in values.items() if column.key in found}
+        own = _ranked(column, made)
         first, next_ = best_and_second(column, own, paired)
         best |= {column.key: first} if first else {}
         second |= {column.key: next_} if next_ else {}
-    ordered = in_groups((models[identity] for identity in rows), _scores(every, values))
-    made = tuple(
-        Row(model=m.slug, runs=_runs(by_slug[m.slug], raw), values=values[m.slug]) for m in ordered
-    )
+    ordered = in_groups((models[identity] for identity in rows), _scores(every, made))
+    in_order = tuple(made[model.slug] for model in ordered)
     return Table(
         id=id_,
         kind=selection.kind,
@@ -110,25 +89,22 @@ def make_table(
         setting=_setting(selection),
         documents={m.task: m.provenance.content_hash for m in selection.measurements},
         columns=every,
-        rows=made,
+        rows=in_order,
         comparisons=tuple(comparisons),
         best=best,
         second=second,
-        footnotes=(*_footnotes(selection, every), *rating_notes(every, made)),
+        footnotes=(*_footnotes(selection, every), *rating_notes(every, in_order)),
     )
 
 
 def _columns(selection: Selection, rows: Rows) -> tuple[Column, ...]:
     """The table's columns; what is measured in a draft language is not ranked."""
-    signed: dict[str, dict[str, tuple[str, bool]]] = {}
+    signed: dict[str, dict[str, str]] = {}
     for tasks in rows.values():
         for task, found in tasks.items():
             m = found.measurement
             for name in found.values:
-                signed.setdefault(task, {})[name] = (
-                    m.provenance.signatures.get(name, "unsigned"),
-                    m.higher.get(name, True),
-                )
+                signed.setdefault(task, {})[name] = m.provenance.signatures.get(name, "unsigned")
     drafts = drafts_of(selection)
     return tuple(
         column.model_copy(update={"ranked": False})
@@ -138,11 +114,20 @@ def _columns(selection: Selection, rows: Rows) -> tuple[Column, ...]:
     )
 
 
-def _scores(every: Sequence[Column], values: Mapping[str, Mapping[str, Value]]) -> dict[str, float]:
+def _ranked(column: Column, rows: Mapping[str, Row]) -> dict[str, Value]:
+    """Slug -> the values of a column that may be ranked."""
+    return {
+        slug: row.values[column.key]
+        for slug, row in rows.items()
+        if column.key in row.values and row.ranks(column)
+    }
+
+
+def _scores(every: Sequence[Column], rows: Mapping[str, Row]) -> dict[str, float]:
     """Slug -> the value that rows are put in order by."""
     first = leading_column(every)
-    found = {slug: own.get(first.key) for slug, own in values.items()} if first else {}
-    return {slug: v.value for slug, v in found.items() if v is not None and v.value is not None}
+    values = _ranked(first, rows) if first else {}
+    return {slug: value.value for slug, value in values.items() if value.value is not None}
 
 
 def diagnoses(table: str, tasks: Mapping[str, Measured]) -> list[Diagnosis]:
@@ -207,90 +192,6 @@ def variants(measured: Iterable[Measured]) -> list[Variant]:
     return made
 
 
-def make_samples(table: str, rows: Rows, models: Mapping[Identity, Model], seed: int) -> SampleSet:
-    """The drawn conversations with the replies of every model that has samples."""
-    lines: dict[tuple[str, int], Mapping[str, Any]] = {}
-    replies: dict[tuple[str, int], dict[str, dict[str, Reply]]] = {}
-    total = 0
-    for identity, tasks in rows.items():
-        for task, found in tasks.items():
-            total = max(total, len(found.logged.ids) if found.logged else 0)
-            for line in found.logged.drawn if found.logged else ():
-                for position, record in enumerate(line["records"]):
-                    key = record["conversation_id"], record["turn"]
-                    lines.setdefault(
-                        key, {"doc": line["doc"], "record": record, "index": position + 1}
-                    )
-                    scores = {
-                        name: items[position]
-                        for name, items in line["scores"].items()
-                        if isinstance(items[position], int | float)
-                    }
-                    reply = Reply(
-                        strategy=record.get("strategy"),
-                        unparsed=record.get("unparsed"),
-                        text=record["reply"],
-                        truncated=record.get("truncated"),
-                        failed=record.get("failed"),
-                        thinking_cut=record.get("thinking_cut"),
-                        unsupported=found.unsupported.get(key, ()),
-                        scores={name: float(score) for name, score in scores.items()},
-                    )
-                    replies.setdefault(key, {}).setdefault(models[identity].slug, {})[task] = reply
-    conversations: dict[str, list[SampleTurn]] = {}
-    for (id_, turn), line in lines.items():
-        record, question = line["record"], line["doc"].get("client_question")
-        conversations.setdefault(id_, []).append(
-            SampleTurn(
-                turn=turn,
-                index=line["index"] if "stage" not in record else turn + 1,
-                strategy=record.get("gold_strategy"),
-                reference=record["reference"],
-                question=question if isinstance(question, str) else None,
-                replies=replies[id_, turn],
-            )
-        )
-    documents = {id_: lines[id_, turns[0].turn]["doc"] for id_, turns in conversations.items()}
-    return SampleSet(
-        table=table,
-        seed=seed,
-        total=total,
-        conversations=tuple(
-            _conversation(documents[id_], turns[0], tuple(sorted(turns, key=lambda t: t.turn)))
-            for id_, turns in conversations.items()
-        ),
-    )
-
-
-def _conversation(
-    document: Mapping[str, Any], first: SampleTurn, turns: tuple[SampleTurn, ...]
-) -> SampleConversation:
-    def optional(key: str) -> str | None:
-        value = document.get(key)
-        return value if isinstance(value, str) else None
-
-    spoken = document.get("dialogue") or document.get("conversation_history") or ()
-    return SampleConversation(
-        conversation_id=document["conversation_id"],
-        language=optional("language") or "",
-        topic=optional("topic") or "",
-        source=optional("source") or "",
-        part=optional("stage"),
-        summary=optional("history_summary"),
-        instruction=optional("instruction"),
-        dialogue=tuple(
-            Spoken(
-                speaker=str(turn.get("speaker", "")),
-                strategy=str(turn.get("strategy") or ""),
-                text=str(turn.get("text", "")),
-            )
-            for turn in spoken
-            if isinstance(turn, Mapping)
-        ),
-        turns=turns,
-    )
-
-
 def _title(selection: Selection) -> str:
     parts = (
         [f"summaries {selection.config.removeprefix('qa_')}"]
@@ -321,10 +222,27 @@ def _setting(selection: Selection) -> Setting:
     )
 
 
+def _row(slug: str, tasks: Mapping[str, Measured], raw: Mapping[RunKey, str]) -> Row:
+    return Row(
+        model=slug,
+        runs=_runs(tasks, raw),
+        values={
+            f"{task}/{name}": value
+            for task, found in tasks.items()
+            for name, value in found.values.items()
+        },
+        trusts={
+            f"{task}/{number.name}": number.trust
+            for task, found in tasks.items()
+            for number in found.verified.numbers
+        },
+    )
+
+
 def _runs(tasks: Mapping[str, Measured], raw: Mapping[RunKey, str]) -> dict[str, Run]:
     found = {}
     for task, measured in tasks.items():
-        m = measured.measurement
+        m, verified = measured.measurement, measured.verified
         found[task] = Run(
             date=iso(m.date),
             documents=m.documents,
@@ -338,6 +256,10 @@ def _runs(tasks: Mapping[str, Measured], raw: Mapping[RunKey, str]) -> dict[str,
             lm_eval_version=m.lm_eval_version,
             git_hash=m.git_hash,
             seconds=m.seconds,
+            trust=verified.trust,
+            corpus=verified.corpus,
+            proven=verified.proven,
+            findings=trust.contradictions(verified),
         )
     return found
 
@@ -351,7 +273,7 @@ def drafts_of(selection: Selection) -> list[str]:
 
 def _footnotes(selection: Selection, every: Sequence[Column]) -> list[str]:
     signatures = {(c.label, c.signature): None for c in every if not c.rater}
-    notes = [RULE, *(f"{label}: {signature}" for label, signature in signatures)]
+    notes = [RULE, trust.RULE, *(f"{label}: {signature}" for label, signature in signatures)]
     rows = [m for m in selection.measurements if not m.identity.baseline]
     settings = Counter(dict(m.identity.settings).get("gen_kwargs", "default") for m in rows)
     if len(settings) > 1:

@@ -2,11 +2,15 @@
 comparing, diagnosis, replies to show.
 
 This is what runs in parallel, one process per samples file; nothing in it depends on other models.
+A number that can be computed again is, from the raw replies (csc_tasks.verify), and what the file
+claims is only compared with it; diagnosis and samples are made of the same records.
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +20,18 @@ from csc_tasks.metrics import Metric
 from csc_tasks.metrics.facts import has_rules
 from csc_tasks.metrics.result_names import metric_of
 from csc_tasks.runs.names import rated
-from csc_tasks.runs.results_file import Measurement
-from csc_tasks.runs.samples_file import Items, read_items
+from csc_tasks.runs.results_file import Identity, Measurement
+from csc_tasks.runs.samples_file import Items, Run, items_of, read_run
+from csc_tasks.verify import (
+    Examined,
+    References,
+    Trusted,
+    Verified,
+    examine_run,
+    read_references,
+    trusted_corpora,
+    without_samples,
+)
 from leaderboard.board import Value
 from leaderboard.columns import of_conversations
 from leaderboard.numbers import diagnose
@@ -28,7 +42,7 @@ from leaderboard.numbers.inference import Clustered, clustered, t_interval, valu
 @dataclass(frozen=True, slots=True)
 class Options:
     """What `csc collect` was asked for. draw: conversations in the sample. audit: whether facts are
-    looked for.
+    looked for. corpora: names of the trusted ones. references: a file of what they hold out.
     """
 
     seed: int
@@ -36,11 +50,15 @@ class Options:
     draw: int
     audit: bool
     evidence: Evidence
+    corpora: tuple[str, ...] = ()
+    references: Path | None = None
 
 
 @dataclass(slots=True)
 class Measured:
     """One model in one task.
+
+    verified: how far its numbers can be trusted.
 
     values, columns: by result name; a column exists where samples do, and only then are there
     paired comparisons. logged and means are kept for the context gap (items that are no means are
@@ -48,6 +66,7 @@ class Measured:
     """
 
     measurement: Measurement
+    verified: Verified
     values: dict[str, Value]
     columns: dict[str, Clustered] = field(default_factory=dict)
     logged: Items | None = None
@@ -55,6 +74,12 @@ class Measured:
     unsupported: dict[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
     diagnosis: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+
+Rows = Mapping[Identity, Mapping[str, Measured]]
+"""Model -> task -> what was measured."""
+RunKey = tuple[Path, str]
+"""A results file, and a task in it."""
 
 
 def measure(measurement: Measurement, options: Options) -> Measured:
@@ -69,14 +94,17 @@ def measure(measurement: Measurement, options: Options) -> Measured:
             f"{measurement.public_label}, {measurement.task}: no samples file beside it"
             " (--log_samples): neither compared nor diagnosed"
         )
-        return Measured(measurement, values, notes=[note])
+        return Measured(measurement, without_samples(measurement), values, notes=[note])
+    run = read_run(measurement.samples, prompts=False)
+    examined = examine_run(measurement, run, *_held(options.corpora, options.references))
     auditors: list[FactAuditor] = []
     without_rules = [code for code in measurement.provenance.languages if not has_rules(code)]
     audited = options.audit and measurement.about.has_replies
     if audited and not without_rules:
         auditors = [FactAuditor(measurement.about.generated, options.evidence)]
-    logged = read_items(
+    logged = items_of(
         measurement.samples,
+        enumerate(_lines(run, examined), 1),
         measurement.unit,
         list(measurement.numbers),
         options.draw,
@@ -89,14 +117,16 @@ def measure(measurement: Measurement, options: Options) -> Measured:
             f" {measurement.file.name} says {measurement.items}; the file was cut off or belongs to"
             " another run"
         )
-    found = Measured(measurement, {}, logged=logged)
+    if examined.supplied:
+        logged = replace(logged, drawn=[_withheld(line) for line in logged.drawn])
+    found = Measured(measurement, examined.verified, {}, logged=logged)
     if audited and without_rules:
         found.notes.append(
             f"{measurement.public_label}, {measurement.task}: no fact audit, there are no rules for"
             f" {', '.join(without_rules)}"
         )
     for name in measurement.numbers:
-        _column(found, logged, name, options)
+        _column(found, logged, name, options, name in examined.items)
     found.means = diagnose.mean_columns(logged)
     signatures = measurement.provenance.signatures
     whole = {
@@ -121,10 +151,41 @@ def tried(measurement: Measurement, options: Options) -> Measured | DataError:
         return error
 
 
-def _column(found: Measured, logged: Items, name: str, options: Options) -> None:
-    """One metric's value and sums, checked against what the results file says."""
+@cache
+def _held(corpora: tuple[str, ...], references: Path | None) -> tuple[Trusted, References | None]:
+    """What the verifier holds, read once in a process."""
+    return trusted_corpora(corpora), read_references(references) if references else None
+
+
+def _lines(run: Run, examined: Examined) -> Iterator[dict[str, Any]]:
+    """The lines of a samples file, with what was made again in place of what it says."""
+    start = 0
+    for number, line in enumerate(run.lines):
+        records = examined.records[number] if examined.records else line[run.unit]
+        end = start + len(records)
+        id_ = line["doc"]["conversation_id"]
+        made = {name: [id_, list(items[start:end])] for name, items in examined.items.items()}
+        yield {**line, run.unit: list(records), **made}
+        start = end
+
+
+def _withheld(line: Mapping[str, Any]) -> dict[str, Any]:
+    """A drawn conversation without what its corpus holds out: a board is published."""
+    hidden = {"reference": "", "gold_strategy": None}
+    return {**line, "records": [{**record, **hidden} for record in line["records"]]}
+
+
+def _column(found: Measured, logged: Items, name: str, options: Options, made: bool) -> None:
+    """One metric's value and sums; made: whether its items were computed again here, else what is
+    logged has to be what the results file says.
+    """
     measurement = found.measurement
     stated, _ = measurement.numbers[name]
+    again = found.verified.number(name).recomputed
+    if again is not None and not made:
+        # Not every item of it can be told, so it is shown and not compared.
+        found.values[name] = _stated(measurement, name, (again.value, again.stderr))
+        return
     items = logged.items[name]
     known = np.fromiter((item is not None for item in items), dtype=bool, count=len(items))
     where = f"{measurement.samples}: {name}"
@@ -152,16 +213,11 @@ def _column(found: Measured, logged: Items, name: str, options: Options) -> None
             f" {first!r:.60})"
         ) from None
     value = value_of(column, options.seed, options.resamples)
-    if stated is not None and not _is_close(value.value, stated):
-        if column.statistic is None:
-            raise DataError(
-                f"{where} has the mean {value.value:.6g}, {measurement.file.name} says"
-                f" {stated:.6g}; keep a run's files together"
-            )
+    if not made and stated is not None and not _is_close(value.value, stated):
         found.values[name] = _without_samples(measurement, name)
         found.notes.append(
-            f"{measurement.public_label}: {name} is {stated:.6g} in the file, {value.value:.6g} by"
-            " this version; the file's is shown, not compared"
+            f"{measurement.public_label}: {name} is {stated:.6g} in the file, and"
+            f" {value.value:.6g} by its logged items; the file's is shown, not compared"
         )
         return
     found.values[name] = value
@@ -196,7 +252,12 @@ def _without_samples(measurement: Measurement, name: str) -> Value:
 
     Ratings are of a sample whose size is not known here (0 items): they have no interval.
     """
-    stated, error = measurement.numbers[name]
+    return _stated(measurement, name, measurement.numbers[name])
+
+
+def _stated(measurement: Measurement, name: str, pair: tuple[float | None, float | None]) -> Value:
+    """A value and its standard error without the items behind it."""
+    stated, error = pair
     if rated(name):
         return Value(value=stated, stderr=error, items=0, clusters=0, method="none")
     clusters = measurement.documents

@@ -12,9 +12,9 @@ from csc_tasks.errors import DataError
 from csc_tasks.runs.quarantine import Quarantine
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.shown import shown
-from leaderboard.numbers.assemble import RunKey
-from leaderboard.numbers.measured import Measured, Options, tried
+from leaderboard.numbers.measured import Measured, Options, RunKey, tried
 from leaderboard.reading.comparable import newest, select
+from leaderboard.reading.origins import kept_apart
 
 # Below this a second process costs more than it saves.
 WORTH_A_PROCESS = 40 * 2**20
@@ -37,7 +37,7 @@ def usable(
     of_samples: list[str] = []
     while True:
         older: list[str] = []
-        measurements = newest(every, older)
+        measurements = kept_apart(newest(every, older), older)
         select(measurements, split)
         new = [m for m in measurements if (m.file, m.task) not in measured]
         measured |= _all_measured(new, options, jobs, of_samples, aside)
@@ -45,7 +45,8 @@ def usable(
         if not bad:
             notes += older + of_samples
             return measurements, measured
-        every = [m for m in every if m not in bad]
+        unusable = {(m.file, m.task) for m in bad}
+        every = [m for m in every if (m.file, m.task) not in unusable]
         aside.check(len(every))
 
 

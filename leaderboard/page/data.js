@@ -32,7 +32,7 @@ function load(id) {
   return loading.get(id);
 }
 
-const { board, names, sentences, strategies, languages, compared, sampled, reliability } = block("data-board");
+const { board, names, sentences, wrong, strategies, languages, compared, sampled, reliability } = block("data-board");
 beside = block("data-board").beside;
 const reportOf = (slug) => block(`report-${slug}`);
 const samplesOf = (table) => block(`sample-${table}`);
@@ -41,6 +41,8 @@ const tableOf = (id) => board.tables.find((table) => table.id === id);
 const modelOf = (slug) => board.models[slug];
 // Two rows of one name are called by their settings too.
 const nameOf = (slug) => names[slug];
+// Whether nobody here computed a row's number of a column: it is shown, and neither ranked nor marked.
+const isClaimed = (row, column) => row.claimed.includes(column.key);
 const columnOf = (table, key) => table.columns.find((column) => column.key === key);
 
 // A number with its interval arrives as [value, low, high, standard error, items, clusters, method].

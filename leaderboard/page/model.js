@@ -21,27 +21,34 @@ function numbers(table, row) {
   const measured = table.columns.filter((column) => wanted(column) && (valueOf(row, column)?.value ?? null) !== null);
   const cells = measured.map((column) => {
     const value = valueOf(row, column);
-    const others = table.rows.filter((one) => one !== row).map((one) => valueOf(one, column)).filter((one) => one && one.value !== null);
+    const others = table.rows.filter((one) => one !== row && !isClaimed(one, column)).map((one) => valueOf(one, column)).filter((one) => one && one.value !== null);
     return [[h("span", { title: column.signature }, column.label), " ", believed(column), small(column.group || column.task)],
-      shown(value.value, column),
-      wide(bar(value, extentOf([value, ...others]), { others: others.map((one) => one.value) })),
+      isClaimed(row, column) ? [shown(value.value, column), h("span", { class: "claimed", title: TRUST.claimed }, "†")]
+        : shown(value.value, column),
+      wide(!isClaimed(row, column) && bar(value, extentOf([value, ...others]), { others: others.map((one) => one.value) })),
       intervalText(value, column), count(value.items)];
   });
   const reading = h("a", { href: link(["samples", table.id], { a: row.model }) }, "Read its conversations");
   const runs = Object.entries(row.runs).map(([task, run]) => h("li", {}, runText(taskName(table, task), run), h("code", {}, run.raw)));
   return h("section", { class: "card" },
-    h("div", { class: "title" }, h("div", {}, h("h2", {}, table.title), settingLine(table)),
+    h("div", { class: "title" }, h("div", {}, h("h2", {}, table.title, " ", trustBadge(row.trust)), settingLine(table)),
       sampled.includes(table.id) && h("p", { class: "links" }, reading)),
     segments("Which metrics", `metrics ${table.id}`, METRICS, setting("metrics"), (value) => set({ metrics: value })),
     cells.length ? grid(`${table.title}: numbers`, ["Metric", "Value", "Its interval, the others as ticks", CONFIDENCE, "Items"], cells)
       : h("p", { class: "setting" }, "None of these."),
+    statements(Object.entries(row.runs).flatMap(([task, run]) => run.findings.map((one) => statement(taskName(table, task), one)))),
     h("details", { class: "footnotes" }, h("summary", {}, "Where these numbers come from"), h("ul", {}, runs)));
+}
+
+function statement(task, { item, claimed, recomputed, sentence }) {
+  return `${task}, ${item}: ${sentence}${claimed && recomputed ? ` (claimed ${claimed}, recomputed ${recomputed})` : ""}`;
 }
 
 function runText(task, run) {
   const within = run.conversations === null ? "" : ` in ${count(run.conversations)} conversations`;
   const size = `${count(run.items)} items${within}`;
-  return `${task}: ${size}, ${day(run.date)}${run.lm_eval_version ? `, lm_eval ${run.lm_eval_version}` : ""}; `;
+  const trust = run.corpus ? `${run.trust} against ${run.corpus}` : run.trust;
+  return `${task}: ${trust}, ${size}, ${day(run.date)}${run.lm_eval_version ? `, lm_eval ${run.lm_eval_version}` : ""}; `;
 }
 
 function diagnoses(slug) {

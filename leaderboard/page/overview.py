@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from leaderboard.board import Board, Column, Model, Table
 from leaderboard.layout import Cell, Line, caption, headings, layout, row_names
 from leaderboard.leading import sentence
+from leaderboard.trust import CLAIMED, CLAIMED_TITLE, of_row
 
 
 def overview(board: Board) -> str:
@@ -44,9 +45,10 @@ def _section(board: Board, table: Table, first: bool) -> str:
     leader = "" if first else f'<p class="leader">{_text(sentence(table, board.models))}</p>'
     slugs, names = [row.model for row in table.rows], row_names(board.models)
     measured = [
-        _row(line, columns, _name(board.models[slug], names[slug]), slug)
+        _row(line, columns, _name(board.models[slug], names[slug], line.trust), slug)
         for slug, line in zip(slugs, lines, strict=False)
     ]
+    wrong = [text for row in table.rows for text in of_row(row, names[row.model])]
     apart = ""
     if len(lines) > len(slugs):
         heading = (
@@ -63,8 +65,20 @@ def _section(board: Board, table: Table, first: bool) -> str:
         f' aria-label="{_text(table.title)}: all rows">'
         f'<table class="board" id="table-{_text(table.id)}">{_head(columns)}\n'
         f"<tbody>{''.join(measured)}</tbody>{apart}</table></div>\n"
+        f"{_wrong(wrong)}"
         f'<details class="footnotes"><summary>How these numbers are made</summary><ul>{notes}</ul>'
         "</details></section>"
+    )
+
+
+def _wrong(lines: Sequence[str]) -> str:
+    """What does not hold in the results files, where there is anything."""
+    if not lines:
+        return ""
+    listed = "".join(f"<li>{_text(text)}</li>" for text in lines)
+    return (
+        f'<details class="footnotes wrong"><summary>Statements that do not hold ({len(lines)})'
+        f"</summary><ul>{listed}</ul></details>\n"
     )
 
 
@@ -84,16 +98,17 @@ def _head(columns: Sequence[Column]) -> str:
     )
 
 
-def _name(model: Model, name: str) -> str:
-    """What stands in a row's first cell: the name, and below it what else a reader must know of
-    the row.
+def _name(model: Model, name: str, trust: str) -> str:
+    """What stands in a row's first cell: the name, how far its numbers can be trusted, and below
+    them what else a reader must know of the row.
     """
     notes = []
     if model.kind == "baseline":
         notes.append("baseline")
     if model.kind == "adapter" and model.base_name:
         notes.append(f"adapter on {model.base_name}")
-    return _text(name) + "".join(f"<small>{_text(note)}</small>" for note in notes)
+    badge = f' <span class="trust {trust}">{trust}</span>'
+    return _text(name) + badge + "".join(f"<small>{_text(note)}</small>" for note in notes)
 
 
 def _row(line: Line, columns: Sequence[Column], name: str, slug: str = "") -> str:
@@ -118,8 +133,9 @@ def _edges(columns: Sequence[Column]) -> Iterable[bool]:
 def _cell(cell: Cell, edge: bool) -> str:
     interval = f' <small class="interval">{_text(cell.interval)}</small>' if cell.interval else ""
     kind = f" {cell.mark}" if cell.mark else ""
+    claimed = f'<span class="claimed" title="{CLAIMED_TITLE}">{CLAIMED}</span>' * cell.claimed
     start = '<td class="edge">' if edge else "<td>"
-    return f'{start}<span class="number{kind}">{_text(cell.number)}</span>{interval}</td>'
+    return f'{start}<span class="number{kind}">{_text(cell.number)}</span>{claimed}{interval}</td>'
 
 
 def _text(text: str) -> str:

@@ -31,6 +31,7 @@ from leaderboard.layout import row_names
 from leaderboard.leading import sentence
 from leaderboard.page.overview import overview
 from leaderboard.reliability_report import as_html
+from leaderboard.trust import of_row
 
 PAGE = "index.html"
 HERE = Path(__file__).resolve().parent
@@ -140,10 +141,22 @@ def _board_data(
 ) -> dict[str, object]:
     """What every view needs."""
     spoken = {code for table in board.tables for code in table.setting.languages}
+    names = row_names(board.models)
+    rows = {"__all__": {"trusts": True}}
+    dumped = board.model_dump(exclude={"tables": {"__all__": {"comparisons": True, "rows": rows}}})
+    for table, own in zip(board.tables, dumped["tables"], strict=True):
+        for row, there in zip(table.rows, own["rows"], strict=True):
+            # The page asks which numbers are not ranked, which are few.
+            claimed = [c.key for c in table.columns if c.key in row.values and not row.ranks(c)]
+            there |= {"trust": row.trust, "claimed": claimed}
     return {
-        "board": board.model_dump(exclude={"tables": {"__all__": {"comparisons"}}}),
+        "board": dumped,
         "sentences": {table.id: sentence(table, board.models) for table in board.tables},
-        "names": row_names(board.models),
+        "names": names,
+        "wrong": {
+            table.id: [line for row in table.rows for line in of_row(row, names[row.model])]
+            for table in board.tables
+        },
         "strategies": [
             {"id": one.id, "en": strategy_name(one.id, CARDS), "stages": one.stages}
             for one in STRATEGIES

@@ -48,8 +48,9 @@ function sorted(table, rows, { key, up }) {
   const name = (row) => nameOf(row.model).toLowerCase();
   if (key === "model") return [...rows].sort((a, b) => name(a).localeCompare(name(b)) * (up ? 1 : -1));
   const number = (row) => (row.values[key] ? row.values[key][0] : null);
-  // Rows without a number stay below, whichever way the rest goes.
-  return [...rows].sort((a, b) => (number(a) === null) - (number(b) === null) || (number(a) - number(b)) * (up ? 1 : -1) || 0);
+  const below = (row) => (number(row) === null ? 2 : Number(row.claimed.includes(key)));
+  // Rows without a number stay below, and above them those with a claimed one, whichever way the rest goes.
+  return [...rows].sort((a, b) => below(a) - below(b) || (number(a) - number(b)) * (up ? 1 : -1) || 0);
 }
 
 function settingLine(table) {
@@ -138,11 +139,24 @@ function believed(column) {
   }, "how reliable?");
 }
 
+// How far the numbers of a row can be trusted.
+const TRUST = {
+  "re-scored": "all computed again here from the raw replies",
+  partly: "some computed again here from the raw replies, some claimed",
+  claimed: "handed in, and not computed again here: not ranked",
+};
+const trustBadge = (trust) => h("span", { class: `trust ${trust}`, title: TRUST[trust] }, trust);
+
+function statements(lines) {
+  return lines.length > 0 && h("details", { class: "footnotes wrong" }, h("summary", {}, `Statements that do not hold (${lines.length})`),
+    h("ul", {}, lines.map((line) => h("li", {}, line))));
+}
+
 // The name, and below it what else a reader must know of the row.
-function nameCell(model) {
+function nameCell(model, trust) {
   const notes = [model.kind === "adapter" && model.base_name && `adapter on ${model.base_name}`, model.kind === "baseline" && "baseline"];
   const name = h("a", { href: link(["model", model.slug]), "data-key": `row ${model.slug}` }, nameOf(model.slug));
-  return h("th", { scope: "row", class: "name" }, name, notes.filter(Boolean).map(small));
+  return h("th", { scope: "row", class: "name" }, name, " ", trustBadge(trust), notes.filter(Boolean).map(small));
 }
 
 function numberCell(table, row, column, extent, edge) {
@@ -150,7 +164,8 @@ function numberCell(table, row, column, extent, edge) {
   if (!value || value.value === null) return h("td", { class: edge }, h("span", { class: "number none" }, value ? UNDEFINED : NONE));
   const rank = table.best[column.key] === row.model ? "best" : table.second[column.key] === row.model ? "second" : "";
   return h("td", { class: edge, title: explained(value, column) }, h("span", { class: `number ${rank}` }, shown(value.value, column)),
-    value.low !== null && h("span", { class: "unseen" }, ` (${intervalText(value, column)})`), bar(value, extent));
+    isClaimed(row, column) && h("span", { class: "claimed", title: TRUST.claimed }, "†"),
+    value.low !== null && h("span", { class: "unseen" }, ` (${intervalText(value, column)})`), !isClaimed(row, column) && bar(value, extent));
 }
 
 function boardTable(table, columns, rows) {
@@ -158,9 +173,9 @@ function boardTable(table, columns, rows) {
   const edges = columns.map((_, i) => edgeOf(columns, i));
   // Reference and generated context of one metric share a scale, so that their bars can be compared.
   const alike = (column) => table.columns.filter((one) => one.metric === column.metric && one.language === column.language);
-  const extents = columns.map((column) => extentOf(alike(column).flatMap((one) => table.rows.map((row) => read(row.values[one.key])))));
+  const extents = columns.map((column) => extentOf(alike(column).flatMap((one) => table.rows.map((row) => !isClaimed(row, one) && read(row.values[one.key])))));
   const body = sorted(table, rows, sorting).map((row) => h("tr", { "data-model": row.model, class: modelOf(row.model).kind },
-    nameCell(modelOf(row.model)), columns.map((column, i) => numberCell(table, row, column, extents[i], edges[i]))));
+    nameCell(modelOf(row.model), row.trust), columns.map((column, i) => numberCell(table, row, column, extents[i], edges[i]))));
   const reported = setting("group") ? [] : table.reported.filter((row) => columns.some((column) => column.key in row.values));
   const apart = reported.map((row) => h("tr", { class: "reported" },
     h("th", { scope: "row", class: "name" }, row.name, h("small", {}, [row.size, row.tuned_on, row.source].filter(Boolean).join(", "))),
@@ -184,6 +199,7 @@ function tableSection(table) {
     h("div", { class: "title" }, h("div", {}, h("h2", { id: `title-${table.id}` }, table.title), settingLine(table)), links),
     said,
     boardTable(table, columns, rows),
+    statements(wrong[table.id]),
     table.footnotes.length > 0 && h("details", { class: "footnotes" }, h("summary", {}, "How these numbers are made"),
       h("ul", {}, table.footnotes.map((note) => h("li", {}, note)))));
 }

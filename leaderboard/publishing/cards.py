@@ -6,11 +6,12 @@ from typing import Any
 
 from leaderboard.board import Board
 from leaderboard.tables import markdown
+from leaderboard.trust import summary
 
 FORMS = {
     "results": (
-        "one row per model, task and metric: value, clustered standard error, 95 % interval,"
-        " signature, corpus, settings"
+        "one row per model, task and metric: value, clustered standard error, 95 % interval, trust"
+        " (re-scored or claimed), signature, corpus, settings"
     ),
     "comparisons": (
         "one row per pair of models and metric: difference on shared conversations, interval, p, p"
@@ -55,7 +56,8 @@ def dataset_card(
     return (
         f"{_front_matter(front)}\n# {board.title}\n\n{len(board.models)} models and baselines,"
         f" newest run {board.date[:10]}, "
-        f"made with csc-tasks {board.project}.{page}\n\n{tables}\n\n## Files\n\n{held}\n"
+        f"made with csc-tasks {board.project}.{page} How far numbers can be trusted:"
+        f" {summary(board)}.\n\n{tables}\n\n## Files\n\n{held}\n"
         "- `board.json`: all of it in one file, with footnotes\n"
         f"{RELIABILITY if rated else ''}- `raw/`: the results files of lm_eval that the numbers"
         " came from\n\n"
@@ -83,7 +85,7 @@ def space_card(board: Board, results: str | None) -> str:
     }
     return (
         f"{_front_matter(front)}\nThe page is index.html, which needs no server. Its"
-        " numbers are in board.json.\n"
+        f" numbers are in board.json. How far they can be trusted: {summary(board)}.\n"
     )
 
 

@@ -2,8 +2,8 @@
 `.eval_results/csc.yaml` in the model's repository.
 
 One entry per corpus and task: the task's first ranked metric on the scale of the tables, with its
-interval in the notes. Left out is what nobody could look up: corpora without a commit on the Hub,
-runs under --limit, baselines, and models whose name is no Hub id.
+interval in the notes. Left out is what was only claimed, and what nobody could look up: corpora
+without a commit on the Hub, runs under --limit, baselines, and models whose name is no Hub id.
 Form: https://huggingface.co/docs/hub/eval-results
 """
 
@@ -39,6 +39,9 @@ def entries(board: Board, source: str) -> tuple[dict[str, list[dict]], list[str]
             for column in _scalars(table, row):
                 value = row.values[column.key].value
                 if value is None:
+                    continue
+                if not row.ranks(column):
+                    left_out.append(f"{model.name}, {column.task}: claimed, not re-scored here")
                     continue
                 if any(
                     (one.dataset_id, one.task_id) == (table.setting.corpus, column.task)

@@ -50,6 +50,8 @@ def results(board: Board) -> Iterator[dict]:
                     "metric": column.metric,
                     "language": column.language,
                     **{name: getattr(value, name) for name in VALUE},
+                    "trust": str(row.trusts[key]),
+                    "run_trust": str(run.trust) if run else None,
                     "higher_is_better": column.higher_is_better,
                     "signature": column.signature,
                     **common,

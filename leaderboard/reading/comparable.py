@@ -73,12 +73,12 @@ class Selection:
 
 
 def newest(measurements: Iterable[Measurement], notes: list[str]) -> list[Measurement]:
-    """One measurement per model, task and conditions: the newest by run date, then by file name;
-    what is left out goes to `notes`.
+    """One measurement per origin, model, task and conditions: the newest by run date, then by file
+    name; what is left out goes to `notes`.
     """
     groups = same_runs(
         measurements,
-        lambda m: (m.task, m.conditions),
+        lambda m: (m.task, m.origin, m.conditions),
         lambda m: (m.date, m.stamp, m.samples is not None, str(m.file)),
     )
     for *older, last in groups:

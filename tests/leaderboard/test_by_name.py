@@ -33,10 +33,10 @@ def test_the_printed_tables_name_tasks_and_metrics_that_there_are():
         assert {*printed.metrics.values()} <= {*METRICS}
 
 
-def test_rows_are_put_in_order_by_strategies_where_there_are_any():
-    columns = [
-        column("t", name, "signed", True) for name in ("strategy_acc", "bleu_4_en", "failed")
-    ]
-    assert leading_column(columns).metric == "strategy_acc"
-    assert leading_column(columns[1:]).metric == "bleu_4"
-    assert leading_column(columns[2:]) is None
+def test_a_table_is_judged_by_its_first_ranked_column():
+    columns = [column("t", name, "signed") for name in ("failed", "stage_overlap", "bleu_4_en")]
+    assert leading_column(columns).metric == "bleu_4", "of the short table"
+    assert leading_column(columns[:2]).metric == "stage_overlap"
+    assert leading_column(columns[:1]) is None
+    unknown = column("t", "a_metric_of_tomorrow", "signed")
+    assert leading_column([unknown]) is None, "nothing here can compute it again"

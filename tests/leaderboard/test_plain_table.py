@@ -8,6 +8,7 @@ from csc_tasks.cli import main
 from leaderboard.leading import sentence
 from leaderboard.plain_table import as_text
 from tests.support.board_example import AWKWARD, BASE, example_board
+from tests.support.fakes import write_corpus
 from tests.support.made_results import conversation_result, conversations, right, write_run
 
 
@@ -36,14 +37,24 @@ def test_the_sentence_and_the_table(board):
     # The leading metric in both contexts, then the rest.
     assert contexts.split() == ["Reference", "Generated", "Reference", "Generated"]
     assert metrics.split() == ["Strategy", "Strategy", "BLEU-4", "BLEU-4"]
-    assert heads.split() == ["Model", *["accuracy", "↑"] * 2, *["en", "↑"] * 2]
+    assert heads.split() == ["Model", "Trust", *["accuracy", "↑"] * 2, *["en", "↑"] * 2]
     assert set(rule) == {"-"}
     # 0.57 with 0.53 to 0.61 and best; BLEU without its interval; what was not measured is a dash.
     assert rows[1].startswith("+ base-7b-rolecs ")
-    assert rows[1].split()[2:] == ["57.0", "±", "4.0*", "46.0", "±", "4.0", "9.10", "7.70"]
+    assert rows[1].split()[2:] == [
+        "re-scored",
+        "57.0",
+        "±",
+        "4.0*",
+        "46.0",
+        "±",
+        "4.0",
+        "9.10",
+        "7.70",
+    ]
     assert rows[3].startswith("bigram (baseline) ")
-    assert rows[3].split()[2:] == ["46.0", "±", "4.0+", "–", "–", "–"]
-    assert rows[4].startswith("GPT-4o (reported)") and "<br>" not in text and "|" not in text
+    assert rows[3].split()[2:] == ["re-scored", "46.0", "±", "4.0+", "–", "–", "–"]
+    assert rows[4].split()[:2] == ["GPT-4o", "reported"] and "<br>" not in text and "|" not in text
     # The points of one column stand below each other.
     assert len({row.index("41.0") if "41.0" in row else row.index("57.0") for row in rows[:2]}) == 1
 
@@ -85,6 +96,7 @@ def test_collect_ends_with_the_sentence_above_the_main_table(tmp_path, capsys):
         run = conversation_result("csc_conv_ref", items, right(share))
         write_run(tmp_path / "runs", name, [run])
     words = ["collect", str(tmp_path / "runs"), "--out", str(tmp_path / "board")]
+    words += ["--corpus", str(write_corpus(tmp_path / "corpus", items, []))]
     assert main([*words, "--resamples", "200", "--no-fact-audit"]) == 0
     out = capsys.readouterr().out
     assert "org/a leads in strategy accuracy (reference context) with 100.0 %, 50.0 points" in out
@@ -103,5 +115,5 @@ def test_a_model_without_a_number_says_so(board):
     table = board.tables[0].model_copy(update={"rows": tuple(rows)})
     text = as_text(board, table)
     (row,) = [line for line in grid(text) if line.startswith("<script>")]
-    assert row.split()[1:] == ["N/A", "–", "3.00", "–"]
+    assert row.split()[1:] == ["re-scored", "N/A", "–", "3.00", "–"]
     assert "without such a number: <script>alert(1)</script>." in text

@@ -3,6 +3,9 @@ report, and what is published of it.
 """
 
 import json
+import shutil
+import tempfile
+from pathlib import Path
 from statistics import mean, stdev
 
 import pytest
@@ -12,6 +15,7 @@ from csc_tasks.cli import main
 from csc_tasks.errors import DataError
 from csc_tasks.runs.names import Rated, rated
 from csc_tasks.runs.task_record import SHIPPED
+from csc_tasks.verify import Trust
 from leaderboard import folder
 from leaderboard.board import Value
 from leaderboard.collect import collect
@@ -24,6 +28,7 @@ from leaderboard.publishing import eval_results, personal_data, publications
 from leaderboard.reliability_report import Report, Section
 from leaderboard.tables import markdown
 from tests.support.board_example import ADAPTER, BASE, example_board, write_example
+from tests.support.fakes import write_corpus
 from tests.support.made_results import (
     conversation_result,
     conversations,
@@ -39,7 +44,8 @@ SIGNED = (
 )
 ASKED = "people:3|each:3|scale:1-5|reference:hidden|study:s|seed:0"
 ITEMS = conversations(12)
-PLAIN = Options(seed=0, resamples=200, draw=12, audit=False, evidence={})
+HELD = Path(tempfile.mkdtemp(prefix="csc-held-"))
+PLAIN = Options(0, resamples=200, draw=12, audit=False, evidence={}, corpora=(str(HELD),))
 REPORT = Report(
     title="How far the ratings can be believed",
     notes=("a note",),
@@ -53,6 +59,14 @@ REPORT = Report(
         ),
     ),
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def held():
+    """The corpus of ITEMS, which the collector trusts."""
+    write_corpus(HELD, ITEMS, [])
+    yield
+    shutil.rmtree(HELD)
 
 
 def scores(model, unit):
@@ -136,7 +150,7 @@ def test_names_of_results(name, found):
 
 
 def test_labels_scales_and_places():
-    human = column("csc_qa", "human_human_likeness", f"human_human_likeness|{ASKED}", True)
+    human = column("csc_qa", "human_human_likeness", f"human_human_likeness|{ASKED}")
     assert (human.label, human.scale, human.digits, human.headline, human.ranked) == (
         "People: human-likeness",
         1.0,
@@ -144,7 +158,7 @@ def test_labels_scales_and_places():
         False,
         True,
     )
-    judge = column("csc_qa", "judge_m_overall", f"x|{SIGNED}", True)
+    judge = column("csc_qa", "judge_m_overall", f"x|{SIGNED}")
     assert (judge.label, judge.scale, judge.digits, judge.headline, judge.rater) == (
         "Judge m: overall",
         1.0,
@@ -152,7 +166,7 @@ def test_labels_scales_and_places():
         True,
         "Judge m",
     )
-    gone = column("csc_qa", "judge_m_missing", f"x|{SIGNED}", False)
+    gone = column("csc_qa", "judge_m_missing", f"x|{SIGNED}")
     assert (gone.scale, gone.digits, gone.headline, gone.ranked) == (100.0, 1, False, False)
     ratings = [
         "judge_b_missing",
@@ -163,8 +177,7 @@ def test_labels_scales_and_places():
     ]
     names = ["human_overall", *ratings, "empty", "rouge_l"]
     ordered = [
-        one.metric
-        for one in columns("questions", {"csc_qa": dict.fromkeys(names, ("s", True))}, SHIPPED)
+        one.metric for one in columns("questions", {"csc_qa": dict.fromkeys(names, "s")}, SHIPPED)
     ]
     assert ordered == [
         "rouge_l",
@@ -193,17 +206,17 @@ def test_labels_scales_and_places():
     ],
 )
 def test_scales_of_metrics(name, scale, digits, label):
-    found = column("csc_qa", name, "s", True)
+    found = column("csc_qa", name, "s")
     assert (found.scale, found.digits, found.label) == (scale, digits, label)
 
 
 def test_whole_conversations_are_told_from_replies():
-    assert column(GEN, "judge_m_tone", f"x|{SIGNED}", True, generated=True).whole
-    assert column(GEN, "human_tone", f"x|{ASKED}", True, generated=True).whole
+    assert column(GEN, "judge_m_tone", f"x|{SIGNED}", generated=True).whole
+    assert column(GEN, "human_tone", f"x|{ASKED}", generated=True).whole
     assert not column(
-        GEN, "judge_m_tone", f"x|{SIGNED.replace('auto', 'reply')}", True, generated=True
+        GEN, "judge_m_tone", f"x|{SIGNED.replace('auto', 'reply')}", generated=True
     ).whole
-    assert not column(REF, "judge_m_tone", f"x|{SIGNED}", True).whole
+    assert not column(REF, "judge_m_tone", f"x|{SIGNED}").whole
 
 
 def test_values_have_intervals_over_what_was_rated_and_missing_is_never_zero(table):
@@ -316,7 +329,8 @@ def test_without_samples_a_rating_has_no_interval(tmp_path):
 def test_what_the_newest_run_lacks_is_named(tmp_path, judged):
     """Judged and rated by people separately: only one of two files with the same date can stand."""
     rate(judged / "runs", tmp_path / "people", lambda model, unit: {"tone": 4}, "human", ASKED)
-    board = collect([judged / "judged", tmp_path / "people"], tmp_path / "board", PLAIN)
+    separate = [judged / "judged", tmp_path / "people"]
+    board = collect(separate, tmp_path / "board", PLAIN, replace=True)
     lost = [
         note
         for note in board.notes
@@ -327,7 +341,8 @@ def test_what_the_newest_run_lacks_is_named(tmp_path, judged):
     )
     # One after the other, both stand.
     rate(judged / "judged", tmp_path / "both", lambda model, unit: {"tone": 4}, "human", ASKED)
-    both = collect([judged / "judged", tmp_path / "both"], tmp_path / "board", PLAIN)
+    together = [judged / "judged", tmp_path / "both"]
+    both = collect(together, tmp_path / "board", PLAIN, replace=True)
     assert {one.rater for one in both.tables[0].columns} == {None, "Judge j", "People"}
     assert not any("does not have" in note for note in both.notes)
 
@@ -433,9 +448,14 @@ def test_publishing_carries_the_report_along_and_reads_it_first(tmp_path):
 def test_a_judges_number_is_no_result_for_a_models_page():
     board = hub_board()
     table = board.tables[0]
-    own = column(REF, "judge_j_overall", f"x|{SIGNED}", True)
+    own = column(REF, "judge_j_overall", f"x|{SIGNED}")
     rows = tuple(
-        row.model_copy(update={"values": {own.key: Value(value=50.0, items=3, clusters=3)}})
+        row.model_copy(
+            update={
+                "values": {own.key: Value(value=50.0, items=3, clusters=3)},
+                "trusts": {own.key: Trust.CLAIMED},
+            }
+        )
         for row in table.rows
     )
     changed = table.model_copy(

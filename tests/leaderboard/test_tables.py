@@ -16,6 +16,7 @@ from leaderboard.board import Board, Value
 from leaderboard.reading.reported import read_reported
 from leaderboard.tables import as_csv, as_html, latex, markdown
 from tests.support.board_example import BASE, example_board, write_example
+from tests.support.fakes import write_corpus
 from tests.support.made_results import conversation_result, conversations, right, write_run
 
 REPORTED = {
@@ -45,11 +46,12 @@ def board():
 
 
 def markdown_rows(text):
-    """Label -> cells of the first Markdown table."""
+    """Label -> cells of the first Markdown table, but for what says how far they can be trusted."""
     lines = [line for line in text.splitlines() if line.startswith("|")]
     rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
     assert len({len(row) for row in rows}) == 1
-    return {row[0]: row[1:] for row in rows[2:]}, rows[0]
+    assert rows[0][:2] == ["Model", "Trust"]
+    return {row[0]: row[2:] for row in rows[2:]}, [rows[0][0], *rows[0][2:]]
 
 
 def test_markdown(board):
@@ -68,7 +70,8 @@ def test_markdown(board):
         "7.70 ± 0.04",
     ]
     assert rows["*bigram*"][0] == "<u>46.0</u> ± 4.0" and rows["*bigram*"][2] == "–"
-    assert rows["GPT-4o *(reported)*"][0] == "42.6" and "±" not in rows["GPT-4o *(reported)*"][0]
+    assert rows["GPT-4o"][0] == "42.6" and "±" not in rows["GPT-4o"][0]
+    assert "| GPT-4o | reported |" in text
     assert r"\<script\>alert(1)\</script\>" in rows and "<script>" not in text
     assert "### Conversations" in text and r"strategy\_acc\|labels:12" in text
     # All columns: macro-F1 comes in; the short table has no note about it.
@@ -81,13 +84,13 @@ def test_latex(board):
         r" & \multicolumn{2}{c}{Strategy accuracy $\uparrow$} &"
         r" \multicolumn{1}{c}{Reference context} & \multicolumn{1}{c}{Generated context} \\" in text
     )
-    assert r"\cmidrule(lr){2-3} \cmidrule(lr){4-4} \cmidrule(lr){5-5}" in text
+    assert r"\cmidrule(lr){3-4} \cmidrule(lr){5-5} \cmidrule(lr){6-6}" in text
     assert (
-        r"Model & Reference context & Generated context & BLEU-4 en $\uparrow$ & BLEU-4 en"
+        r"Model & Trust & Reference context & Generated context & BLEU-4 en $\uparrow$ & BLEU-4 en"
         r" $\uparrow$ \\" in text
     )
     assert (
-        r"\quad + base-7b-rolecs & \textbf{57.0} {\scriptsize$\pm$4.0}" in text
+        r"\quad + base-7b-rolecs & re-scored & \textbf{57.0} {\scriptsize$\pm$4.0}" in text
         and r"\underline{46.0}" in text
     )
     assert r"\textless{}script\textgreater{}alert(1)" in text and r"95 \%" in text
@@ -98,7 +101,7 @@ def test_latex(board):
         line.count("&")
         for line in text.splitlines()
         if line.endswith(r"\\") and "multicolumn" not in line
-    } == {4}
+    } == {5}
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
 
 
@@ -157,7 +160,8 @@ def test_html(board):
     parsed.feed(text)
     assert "script" not in parsed.tags
     rows = {row[0]: row[1:] for row in parsed.rows}
-    assert rows["<script>alert(1)</script>"][0].startswith("31.0 ± 4.0")
+    assert rows["<script>alert(1)</script>"][0] == "re-scored"
+    assert rows["<script>alert(1)</script>"][1].startswith("31.0 ± 4.0")
     assert (
         "<strong>57.0</strong>" in text
         and "<u>46.0</u>" in text
@@ -262,14 +266,14 @@ def test_reported_rows_are_never_ranked(tmp_path, capsys):
         str(tmp_path / "board"),
         "--reported",
         str(tmp_path / "reported.json"),
+        "--corpus",
+        str(write_corpus(tmp_path / "corpus", items, [])),
     ]
     assert main([*words, "--resamples", "200", "--no-fact-audit"]) == 0
     capsys.readouterr()
     assert main(["tables", str(tmp_path / "board")]) == 0
     rows, _ = markdown_rows(capsys.readouterr().out)
-    assert (
-        any("**100.0**" in cell for cell in rows["org/a"]) and "99.9" in rows["GPT-4o *(reported)*"]
-    )
+    assert any("**100.0**" in cell for cell in rows["org/a"]) and "99.9" in rows["GPT-4o"]
     table = Board.model_validate_json((tmp_path / "board" / "board.json").read_bytes()).tables[0]
     assert {slug for c in table.comparisons for slug in (c.a, c.b)} == {"org__a", "org__b"} and len(
         table.reported

@@ -5,6 +5,7 @@ row. For the page and for publishing.
 from pathlib import Path
 
 from csc_tasks.framework import STRATEGY_IDS
+from csc_tasks.verify import Trust
 from leaderboard import board as b
 from leaderboard import folder
 from leaderboard import model_report as r
@@ -72,10 +73,14 @@ def row(slug: str, *numbers: float) -> b.Row:
         lm_eval_version="0.4.13",
         git_hash="8bc837a",
         seconds=118.1,
+        trust=Trust.RESCORED,
+        corpus="demo",
+        proven=True,
     )
     keys = [f"{task}/{name}" for task, _ in TASKS for name, *_ in METRICS]
     values = {key: value(number) for key, number in zip(keys, numbers, strict=False)}
-    return b.Row(model=slug, runs={task: run for task, _ in TASKS}, values=values)
+    trusts = dict.fromkeys(values, Trust.RESCORED)
+    return b.Row(model=slug, runs={task: run for task, _ in TASKS}, values=values, trusts=trusts)
 
 
 def example_board() -> b.Board:

@@ -9,6 +9,7 @@ from csc_tasks.prompts import Reply
 from csc_tasks.question import REFERENCES
 from csc_tasks.records import answer_record, measure, turn_record
 from csc_tasks.runs.writing import TaskResult, as_results, samples, write
+from tests.support.made_results import as_written
 
 TASKS = ("csc_conv_ref", "csc_conv_gen", "csc_qa")
 
@@ -67,7 +68,8 @@ def write_model(
             ]
             unit, metrics = "turns", select("rouge_l", "turn")
         columns = measure(records, metrics, sorted({item.language for item in items}))
-        results.append(TaskResult(task, unit, corpus, items, records, columns))
+        raws = [as_written(record) for record in records]
+        results.append(TaskResult(task, unit, corpus, items, records, columns, raws))
     return write(
         out,
         as_results(name, {"pretrained": name}, results),

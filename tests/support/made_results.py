@@ -2,12 +2,15 @@
 run with a model from a function.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from csc_tasks import corpora
 from csc_tasks.conversation import Conversation, Turn
+from csc_tasks.documents import document_key
+from csc_tasks.languages.labels import strategy_name
 from csc_tasks.metrics import select
 from csc_tasks.prompts import Reply
 from csc_tasks.question import Question
@@ -39,6 +42,7 @@ def conversation_result(
     task: str, items: Sequence[Conversation], answer: Answer, metrics: str = "overlap"
 ) -> TaskResult:
     """A task's records and metrics when every turn is answered by `answer`."""
+    items = _in_order(items)
     records = [
         turn_record(item, turn, Reply(*answer(item, turn)), False, False)
         for item in items
@@ -52,13 +56,30 @@ def conversation_result(
         items,
         records,
         measure(records, select(metrics, "turn"), languages),
+        [as_written(record) for record in records],
     )
+
+
+def _in_order(items: Sequence) -> list:
+    """As a corpus puts them."""
+    return sorted(
+        items,
+        key=lambda item: hashlib.sha256(document_key(item.to_row()).encode()).hexdigest(),
+    )
+
+
+def as_written(record: Mapping) -> str:
+    """A reply as a model would have written it."""
+    if not record.get("strategy"):
+        return record["reply"]
+    return f"[{strategy_name(record['strategy'], record['language'])}] {record['reply']}"
 
 
 def question_result(
     task: str, items: Sequence[Question], answer: Callable[[Question], str], config: str = "qa"
 ) -> TaskResult:
     """The same for questions."""
+    items = _in_order(items)
     records = [
         answer_record(item, item.refined_agent_answer, Reply(None, answer(item)), False, False)
         for item in items
@@ -71,6 +92,7 @@ def question_result(
         items,
         records,
         measure(records, select("overlap", "answer"), languages),
+        [record["reply"] for record in records],
     )
 
 

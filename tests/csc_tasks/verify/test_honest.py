@@ -246,9 +246,18 @@ def test_a_run_of_named_turns_is_no_measurement_and_not_accused(corpus, mixed, t
     assert json.loads(results.read_text())["results"]["csc_conv_ref"]["turns,none"] == 2
 
 
-def test_baselines_have_no_raw_replies_and_are_not_accused(corpus, tmp_path):
+def test_baselines_are_rescored_from_their_replies_and_older_ones_not_accused(corpus, tmp_path):
     assert main(["baselines", str(corpus), "--train", "demo", "--out", str(tmp_path)]) == 0
     files = sorted(tmp_path.rglob("results_*.json"))
+    for file in files:
+        for verified in verdicts(file, trusted_corpora([str(corpus)])).values():
+            assert verified.trust is Trust.RESCORED and verified.proven and not verified.findings
+    # Baselines of earlier versions logged no replies.
+    for samples in tmp_path.rglob("samples_*.jsonl"):
+        lines = [json.loads(line) for line in samples.read_text(encoding="utf-8").splitlines()]
+        for line in lines:
+            del line["resps"]
+        samples.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     names = set()
     for file in files:
         for verified in verdicts(file, trusted_corpora([str(corpus)])).values():

@@ -7,10 +7,12 @@ import pickle
 import pytest
 
 from csc_tasks import corpora
+from csc_tasks.cli import main
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.verify import Trust, trusted_corpora
 from csc_tasks.verify.manifest import NAME, manifest_of, read_manifest, row_hash, write_manifest
 from csc_tasks.verify.references import read_references
+from leaderboard.folder import load_board
 from tests.support.fakes import gold_replies, sample_conversations, sample_questions, write_corpus
 from tests.support.handed_in import forged, hand_in, verdicts
 
@@ -73,7 +75,7 @@ def test_of_several_corpora_the_one_with_the_documents_counts(corpus, run, tmp_p
     for names in ([corpus, other], [other, corpus]):
         trusted = trusted_corpora([str(name) for name in names])
         for verified in verdicts(run, trusted).values():
-            assert verified.trust is Trust.RESCORED and verified.corpus == str(corpus)
+            assert verified.trust is Trust.RESCORED and verified.corpus == corpus.name
 
 
 def test_files_of_a_corpus_can_be_given_one_by_one(corpus, run):
@@ -202,6 +204,25 @@ def test_references_that_were_held_out_are_supplied(held_out, run):
             true = honest[task][f"{number.name},none"]
             assert number.shown.value == (None if true == "N/A" else pytest.approx(true))
         assert [finding.line() for finding in verified.findings if finding.contradicts] == []
+
+
+def test_a_board_scores_held_out_references_and_shows_none(held_out, run, tmp_path):
+    root, files = held_out
+    references = root / "references.jsonl"
+    words = ["collect", *(str(file) for file in files.values()), "--out", str(tmp_path / "board")]
+    words += ["--corpus", str(root / "manifest.json"), "--references", str(references)]
+    assert main([*words, "--resamples", "200", "--no-fact-audit"]) == 0
+    honest = json.loads(run.read_text(encoding="utf-8"))["results"]
+    for table in load_board(tmp_path / "board").tables:
+        (row,) = table.rows
+        assert row.trust == "re-scored"
+        for key, value in row.values.items():
+            task, _, name = key.partition("/")
+            true = honest[task][f"{name},none"]
+            assert value.value == (None if true == "N/A" else pytest.approx(true))
+        samples = json.loads((tmp_path / "board" / "samples" / f"{table.id}.json").read_text())
+        turns = [turn for one in samples["conversations"] for turn in one["turns"]]
+        assert turns and {(turn["reference"], turn["strategy"]) for turn in turns} == {("", None)}
 
 
 def test_without_them_a_run_is_claimed_and_not_accused(held_out):

@@ -23,7 +23,7 @@ def run(corpus, tmp_path_factory):
 def test_an_honest_run_is_a_table_and_status_0(run, corpus, capsys):
     assert main(["verify", str(run.parent), "--corpus", str(corpus)]) == 0
     printed = capsys.readouterr().out.rstrip("\n").split("\n")
-    assert printed[0] == f"org/fake: re-scored, against {corpus} ({run})"
+    assert printed[0] == f"org/fake: re-scored, against {corpus.name} ({run})"
     assert printed[1].split() == ["task", "metric", "claimed", "recomputed", "trust"]
     assert printed[-1] == "  nothing is contradicted"
     table = printed[1:-1]

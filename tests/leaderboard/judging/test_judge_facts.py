@@ -692,7 +692,7 @@ def test_names_of_the_columns():
     assert rated("judge_m_unsupported").label == "Judge m: unsupported facts"
     signature = "judge_unsupported|judge:x|unit:reply|sample:9x1"
     assert not of_conversations(True, "judge_m_unsupported", signature)
-    made = column("csc_qa", "judge_m_unsupported_missing", signature, False)
+    made = column("csc_qa", "judge_m_unsupported_missing", signature)
     assert (made.label, made.scale, made.digits) == (
         "Judge m: unsupported facts, missing",
         100.0,

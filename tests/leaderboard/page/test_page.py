@@ -434,12 +434,9 @@ def rated_page(tmp_path_factory):
     root = example.write_example(tmp_path_factory.mktemp("rated") / "board")
     board = example.example_board()
     table = board.tables[0]
-    signed = {
-        name: (f"{name}|reference:hidden|unit:auto", not name.endswith("missing"))
-        for name in RATINGS
-    }
+    signed = {name: f"{name}|reference:hidden|unit:auto" for name in RATINGS}
     added = {
-        task: [column(task, name, *signed[name], group, task == "csc_conv_gen") for name in RATINGS]
+        task: [column(task, name, signed[name], group, task == "csc_conv_gen") for name in RATINGS]
         for task, group in example.TASKS
     }
     numbers = dict(zip(RATINGS, (61.25, 58.0, 0.05, 3.5, 3.25), strict=True))
