@@ -98,7 +98,8 @@ class Column(Strict):
 
 class Run(Strict):
     """Where one row's numbers of one task came from. `raw` is a path below the board folder, sha256
-    that of the file it was made from. date: ISO 8601, UTC.
+    that of the file it was made from. date: ISO 8601, UTC. repeat: what tells it from the other
+    runs of its row, as `seed=7`.
     """
 
     date: str
@@ -113,6 +114,22 @@ class Run(Strict):
     lm_eval_version: str | None = None
     git_hash: str | None = None
     seconds: float | None = None
+    repeat: str = ""
+
+
+class Spread(Strict):
+    """How a number varies between the runs of one row, on the metric's own scale.
+
+    runs: how many have it. values: of each, in the order of `Row.repeats`; None where a run lacks
+    it. sd: their standard deviation (runs - 1), not an error of their mean. least, most: the
+    smallest and the largest.
+    """
+
+    runs: int
+    values: tuple[float | None, ...]
+    sd: float
+    least: float
+    most: float
 
 
 class Model(Strict):
@@ -136,11 +153,17 @@ class Model(Strict):
 class Row(Strict):
     """One model in one table. `values` has a Value per column key that was measured; `runs` a Run
     per task.
+
+    Where runs differ in nothing but their seed, a value is the mean over them with an interval
+    about conversations, `spreads` says by column key how far they are apart, `repeats` names all of
+    them per task, from the oldest to the newest, and `runs` has the newest.
     """
 
     model: str
     runs: dict[str, Run]
     values: dict[str, Value]
+    repeats: dict[str, tuple[Run, ...]] = Field(default_factory=dict)
+    spreads: dict[str, Spread] = Field(default_factory=dict)
 
 
 class Comparison(Strict):

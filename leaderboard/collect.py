@@ -13,11 +13,13 @@ diagnosis. Ratings by `csc judge` and `csc human import` are columns like any ot
 
 Rows that cannot be compared are never mixed: another task version, corpus content or revision,
 prompt style, chat template, reference, number of documents (--limit) or metric signature is an
-error that names the rows, or makes separate tables with --split-by. Of several runs of one model,
-task and settings the newest is kept, which is said. Nothing is written outside --out; nothing
-leaves the machine. Of what a run was given the board holds only what may be published: names
-without folders, revisions, types and the settings on a list (csc_tasks/runs/public_lists.py); what
-else there is counts as a hash, "other settings".
+error that names the rows, or makes separate tables with --split-by. Runs that differ only in their
+seed are repeats and make one row: means over them, how far they are apart, and, where replies were
+sampled, how often all of them are right (pass^k). Of several runs of one model, task, settings and
+seed the newest is kept, which is said. Nothing is written outside --out; nothing leaves the
+machine. Of what a run was given the board holds only what may be published: names without folders,
+revisions, types and the settings on a list (csc_tasks/runs/public_lists.py); what else there is
+counts as a hash, "other settings".
 """
 
 import os
@@ -43,9 +45,9 @@ from leaderboard.board import TITLE, Board, Model
 from leaderboard.folder import RELIABILITY, dumped, write_board
 from leaderboard.model_report import Diagnosis, ModelReport, SampleSet, TableGaps, Variant
 from leaderboard.numbers import assemble
-from leaderboard.numbers.assemble import RunKey
 from leaderboard.numbers.fact_audit import read_evidence
-from leaderboard.numbers.measured import Measured, Options, measure
+from leaderboard.numbers.measured import Measured, Options, RunKey, measure
+from leaderboard.numbers.repeats import merge_repeats
 from leaderboard.page.render import write_page
 from leaderboard.plain_table import as_text
 from leaderboard.rated import doubts
@@ -198,7 +200,7 @@ def collect(
     )
     selections = select(measurements, split)
     models = name_models(measurements)
-    measured = _all_measured(measurements, options, jobs, notes)
+    measured = merge_repeats(_all_measured(measurements, options, jobs, notes), options, notes)
     raw = _copies(out, measurements, models)
     tables, samples = [], {}
     diagnoses: dict[str, list[Diagnosis]] = defaultdict(list)

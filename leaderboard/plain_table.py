@@ -56,8 +56,8 @@ def _heads(column: Column) -> tuple[str, str, str]:
 
 def _cell(cell: Cell, with_interval: bool) -> str:
     """The number with its mark, all marks in one column."""
-    interval = f" {cell.interval}" if with_interval and cell.interval else ""
-    return f"{cell.number}{interval}{_MARKS[cell.mark]}"
+    beside = f" {cell.beside}" if with_interval and cell.beside else ""
+    return f"{cell.number}{beside}{_MARKS[cell.mark]}"
 
 
 def _aligned(blocks: Sequence[Sequence[str]]) -> list[str]:
@@ -79,6 +79,8 @@ def _aligned(blocks: Sequence[Sequence[str]]) -> list[str]:
 def _legend(table: Table, columns: Sequence[Column], hidden: int) -> str:
     keys = {column.key for column in columns}
     parts = ["± 95 % interval, clustered by conversation"]
+    if any(row.spreads for row in table.rows):
+        parts.append("×N: mean over N runs, sd between them")
     if keys & table.best.keys():
         parts.append("* significantly better than every other row")
     if keys & table.second.keys():

@@ -193,6 +193,10 @@ def as_csv(board, tables: Sequence) -> str:
             "clusters",
             "mark",
             "signature",
+            "runs",
+            "sd",
+            "min",
+            "max",
         ]
     )
     for table in tables:
@@ -209,8 +213,14 @@ def as_csv(board, tables: Sequence) -> str:
                         c.metric,
                         c.language or "",
                     ]
+                    spread = row.spreads.get(c.key)
+                    apart = [spread.runs, spread.sd, spread.least, spread.most] if spread else []
                     writer.row(
-                        [table.id, *names, *numbers, mark_of(table, c, row.model), c.signature]
+                        [
+                            *(table.id, *names, *numbers),
+                            *(mark_of(table, c, row.model), c.signature),
+                            *(apart or [1, "", "", ""]),
+                        ]
                     )
         for row in table.reported:
             for c in table.columns:
@@ -223,7 +233,9 @@ def as_csv(board, tables: Sequence) -> str:
                         c.metric,
                         c.language or "",
                     ]
-                    writer.row([table.id, *names, row.values[c.key], *[""] * 7, row.source])
+                    writer.row(
+                        [table.id, *names, row.values[c.key], *[""] * 7, row.source, *[""] * 4]
+                    )
     return out.getvalue()
 
 
@@ -236,7 +248,7 @@ def _md_cell(cell: Cell) -> str:
     number = {"best": f"**{cell.number}**", "second": f"<u>{cell.number}</u>"}.get(
         cell.mark, cell.number
     )
-    return f"{number} {cell.interval}" if cell.interval else number
+    return f"{number} {cell.beside}" if cell.beside else number
 
 
 _TEX = {
@@ -257,6 +269,7 @@ _TEX = {
     "↓": r"$\downarrow$",
     "–": "--",
     "±": r"$\pm$",
+    "×": r"$\times$",
 }
 
 
@@ -269,8 +282,8 @@ def _tex_cell(cell: Cell) -> str:
     number = {"best": rf"\textbf{{{number}}}", "second": rf"\underline{{{number}}}"}.get(
         cell.mark, number
     )
-    interval = _tex(cell.interval.replace("± ", "±"))
-    return rf"{number} {{\scriptsize{interval}}}" if interval else number
+    beside = _tex(cell.beside.replace("± ", "±"))
+    return rf"{number} {{\scriptsize{beside}}}" if beside else number
 
 
 def _html_cell(cell: Cell) -> str:
@@ -278,7 +291,7 @@ def _html_cell(cell: Cell) -> str:
     number = {"best": f"<strong>{number}</strong>", "second": f"<u>{number}</u>"}.get(
         cell.mark, number
     )
-    return f"{number} <small>{html.escape(cell.interval)}</small>" if cell.interval else number
+    return f"{number} <small>{html.escape(cell.beside)}</small>" if cell.beside else number
 
 
 if __name__ == "__main__":

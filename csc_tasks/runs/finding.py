@@ -4,11 +4,11 @@ is the newest.
 
 import json
 import sys
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Sequence, Set
 from pathlib import Path
 
 from csc_tasks.errors import CscError, DataError
-from csc_tasks.runs.conditions import conditions, same_runs
+from csc_tasks.runs.conditions import Conditions, conditions, same_runs, without_repeat
 from csc_tasks.runs.names import RESULTS, SAMPLES, results_beside, task_of
 
 
@@ -32,29 +32,60 @@ def find_samples(paths: Sequence[Path]) -> list[Path]:
 
 
 def newest_runs(files: Sequence[Path]) -> list[Path]:
-    """One samples file per model, task and conditions: the newest run, by its date and then its
-    name. What is left out is said.
+    """One samples file per model, task and conditions, so also of every repeat: the newest run, by
+    its date and then its name. What is left out is said.
 
     A file whose results cannot be read stays among them: `read_run` says what is wrong with it.
     """
+    dates, known = _dated(files)
+    groups = same_runs(
+        files, lambda file: known.get(file, file), lambda file: (dates[file], file.name, str(file))
+    )
+    return _only(
+        files,
+        {group[-1] for group in groups},
+        "of runs with the same settings the newest is taken",
+    )
+
+
+def first_repeats(files: Sequence[Path]) -> list[Path]:
+    """Of runs that differ only in their seed the first, by its date and then its name, for who
+    looks at the replies of one. What is left out is said.
+    """
+    dates, known = _dated(files)
+
+    def measurement(file: Path) -> Hashable:
+        return without_repeat(known[file]) if file in known else file
+
+    groups = same_runs(files, measurement, lambda file: (dates[file], file.name, str(file)))
+    return _only(
+        files,
+        {group[0] for group in groups},
+        "of runs that differ only in their seed the first is taken",
+    )
+
+
+def _dated(files: Sequence[Path]) -> tuple[dict[Path, float], dict[Path, Conditions]]:
+    """The date of each file's run, and its conditions where its results can be read."""
     dates: dict[Path, float] = {}
-    keys: dict[Path, Hashable] = {}
+    known: dict[Path, Conditions] = {}
     for file in files:
+        dates[file] = 0.0
         try:
             results = json.loads(results_beside(file).read_text(encoding="utf-8"))
-            dates[file], keys[file] = float(results["date"]), conditions(results, task_of(file))
+            known[file] = conditions(results, task_of(file))
+            dates[file] = float(results["date"])
         except (CscError, OSError, ValueError, LookupError, TypeError, AttributeError):
-            dates[file], keys[file] = 0.0, file
-    groups = same_runs(files, keys.__getitem__, lambda file: (dates[file], file.name, str(file)))
-    newest = {group[-1] for group in groups}
-    if older := [file for file in files if file not in newest]:
-        more = f" and {len(older) - 3:,} more" if len(older) > 3 else ""
-        names = ", ".join(map(str, older[:3]))
-        print(
-            f"note: of runs with the same settings the newest is taken; left out: {names}{more}",
-            file=sys.stderr,
-        )
-    return [file for file in files if file in newest]
+            known.pop(file, None)
+    return dates, known
+
+
+def _only(files: Sequence[Path], chosen: Set[Path], rule: str) -> list[Path]:
+    if others := [file for file in files if file not in chosen]:
+        more = f" and {len(others) - 3:,} more" if len(others) > 3 else ""
+        names = ", ".join(map(str, others[:3]))
+        print(f"note: {rule}; left out: {names}{more}", file=sys.stderr)
+    return [file for file in files if file in chosen]
 
 
 def find_results(paths: Sequence[Path]) -> list[Path]:

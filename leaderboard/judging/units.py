@@ -17,7 +17,7 @@ from csc_tasks.errors import DataError
 from csc_tasks.languages import language
 from csc_tasks.languages.labels import topic_name
 from csc_tasks.reading import read_json
-from csc_tasks.runs.finding import find_samples, newest_runs
+from csc_tasks.runs.finding import find_samples, first_repeats, newest_runs
 from csc_tasks.runs.names import results_beside, task_of
 from csc_tasks.runs.public import distinct_names
 from csc_tasks.runs.samples_file import Run, read_run
@@ -98,15 +98,15 @@ def read_models(
     """The units of every samples file among `paths` (`tasks`: only of these), in the order of model
     and task.
 
-    Of several runs with the same settings the newest is taken, which is said. Raises DataError
-    where a model has two files for one task with different settings, where nothing can be rated,
-    and as `read_run` does. Strategy choice has no replies and is passed over, and so are models
-    that never say anything (strategy baselines).
+    Of several runs with the same settings the newest is taken, of several that differ only in their
+    seed the first, which is said. Raises DataError where a model has two files for one task with
+    different settings, where nothing can be rated, and as `read_run` does. Strategy choice has no
+    replies and is passed over, and so are models that never say anything (strategy baselines).
     """
     judged: dict[tuple[str, str], Judged] = {}
     passed = []
     files = [file for file in find_samples(paths) if not tasks or task_of(file) in tasks]
-    runs = newest_runs(files)
+    runs = first_repeats(newest_runs(files))
     names = _names(runs)
     for logged in map(read_run, runs):
         model = names[str(logged.results["model_name"])]

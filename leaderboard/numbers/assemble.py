@@ -2,13 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from csc_tasks.file_names import safe_name
-from csc_tasks.runs.results_file import Identity, iso
+from csc_tasks.runs.results_file import Identity
 from csc_tasks.runs.task_record import TURNS, TaskRecord
-from leaderboard.board import Column, Comparison, Model, Row, Run, Setting, Table, Value
+from leaderboard.board import Column, Comparison, Model, Setting, Table, Value
 from leaderboard.columns import DRAFT_NOTE, columns, leading_column
 from leaderboard.model_report import (
     Diagnosis,
@@ -22,8 +21,9 @@ from leaderboard.model_report import (
 )
 from leaderboard.numbers import context_gap
 from leaderboard.numbers.inference import difference, t_value
-from leaderboard.numbers.measured import Measured
+from leaderboard.numbers.measured import Measured, RunKey
 from leaderboard.numbers.ranking import best_and_second, compare
+from leaderboard.numbers.rows import repeat_notes, row_of
 from leaderboard.rated import notes as rating_notes
 from leaderboard.reading.comparable import TITLES, Selection, corpus_name
 from leaderboard.reading.models import in_groups
@@ -36,8 +36,6 @@ RULE = (
 )
 
 Rows = Mapping[Identity, Mapping[str, Measured]]
-RunKey = tuple[Path, str]
-"""A results file, and a task in it."""
 
 
 def table_ids(selections: Sequence[Selection]) -> list[str]:
@@ -100,9 +98,7 @@ def make_table(
         best |= {column.key: first} if first else {}
         second |= {column.key: next_} if next_ else {}
     ordered = in_groups((models[identity] for identity in rows), _scores(every, values))
-    made = tuple(
-        Row(model=m.slug, runs=_runs(by_slug[m.slug], raw), values=values[m.slug]) for m in ordered
-    )
+    made = tuple(row_of(m.slug, by_slug[m.slug], values[m.slug], raw) for m in ordered)
     return Table(
         id=id_,
         kind=selection.kind,
@@ -114,7 +110,11 @@ def make_table(
         comparisons=tuple(comparisons),
         best=best,
         second=second,
-        footnotes=(*_footnotes(selection, every), *rating_notes(every, made)),
+        footnotes=(
+            *_footnotes(selection, every),
+            *rating_notes(every, made),
+            *repeat_notes(made),
+        ),
     )
 
 
@@ -319,27 +319,6 @@ def _setting(selection: Selection) -> Setting:
         limit=first.limit,
         reference=p.reference,
     )
-
-
-def _runs(tasks: Mapping[str, Measured], raw: Mapping[RunKey, str]) -> dict[str, Run]:
-    found = {}
-    for task, measured in tasks.items():
-        m = measured.measurement
-        found[task] = Run(
-            date=iso(m.date),
-            documents=m.documents,
-            items=m.items,
-            conversations=len(measured.logged.ids) if measured.logged else None,
-            samples=measured.logged is not None,
-            raw=raw[m.file, task],
-            sha256=m.sha256,
-            task_version=m.task_version,
-            project=m.provenance.project,
-            lm_eval_version=m.lm_eval_version,
-            git_hash=m.git_hash,
-            seconds=m.seconds,
-        )
-    return found
 
 
 def drafts_of(selection: Selection) -> list[str]:

@@ -7,6 +7,7 @@ This is what runs in parallel, one process per samples file; nothing in it depen
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,14 @@ from csc_tasks.metrics.result_names import metric_of
 from csc_tasks.runs.names import rated
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Items, read_items
-from leaderboard.board import Value
+from leaderboard.board import Spread, Value
 from leaderboard.columns import of_conversations
 from leaderboard.numbers import diagnose
 from leaderboard.numbers.fact_audit import Evidence, FactAuditor
 from leaderboard.numbers.inference import Clustered, clustered, t_interval, value_of
+
+RunKey = tuple[Path, str]
+"""A results file, and a task in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,9 @@ class Measured:
 
     values, columns: by result name; a column exists where samples do, and only then are there
     paired comparisons. logged and means are kept for the context gap (items that are no means are
-    dropped by then). unsupported: (conversation, turn) of the drawn -> facts.
+    dropped by then). unsupported: (conversation, turn) of the drawn -> facts. repeats: where it
+    stands for several runs (numbers/repeats.py), these, from the oldest to the newest;
+    repeat_names: what tells them apart; spreads: by result name.
     """
 
     measurement: Measurement
@@ -55,6 +61,9 @@ class Measured:
     unsupported: dict[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
     diagnosis: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    repeats: tuple["Measured", ...] = ()
+    repeat_names: tuple[str, ...] = ()
+    spreads: dict[str, Spread] = field(default_factory=dict)
 
 
 def measure(measurement: Measurement, options: Options) -> Measured:

@@ -103,6 +103,7 @@ def _edges(columns: Sequence[Column]) -> Iterable[bool]:
 
 def _cell(cell: Cell, edge: bool) -> str:
     interval = f' <small class="interval">{_text(cell.interval)}</small>' if cell.interval else ""
+    interval += f' <small class="spread">{_text(cell.spread)}</small>' if cell.spread else ""
     kind = f" {cell.mark}" if cell.mark else ""
     start = '<td class="edge">' if edge else "<td>"
     return f'{start}<span class="number{kind}">{_text(cell.number)}</span>{interval}</td>'

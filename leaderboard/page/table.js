@@ -150,7 +150,8 @@ function numberCell(table, row, column, extent, edge) {
   if (!value || value.value === null) return h("td", { class: edge }, h("span", { class: "number none" }, value ? UNDEFINED : NONE));
   const rank = table.best[column.key] === row.model ? "best" : table.second[column.key] === row.model ? "second" : "";
   return h("td", { class: edge, title: explained(value, column) }, h("span", { class: `number ${rank}` }, shown(value.value, column)),
-    value.low !== null && h("span", { class: "unseen" }, ` (${intervalText(value, column)})`), bar(value, extent));
+    value.low !== null && h("span", { class: "unseen" }, ` (${intervalText(value, column)})`), bar(value, extent),
+    row.spreads[column.key] && h("small", { class: "spread" }, spreadText(row.spreads[column.key], column)));
 }
 
 function boardTable(table, columns, rows) {

@@ -90,9 +90,10 @@ def raw_files(root: Path, board: Board) -> dict[str, Path]:
     absent or leads out of raw/.
     """
     files = {}
-    for name in sorted(
-        {run.raw for table in board.tables for row in table.rows for run in row.runs.values()}
-    ):
+    rows = [row for table in board.tables for row in table.rows]
+    runs = [run for row in rows for run in row.runs.values()]
+    runs += [run for row in rows for repeats in row.repeats.values() for run in repeats]
+    for name in sorted({run.raw for run in runs}):
         file = root / name
         if not _RAW.fullmatch(name) or not file.resolve().is_relative_to((root / "raw").resolve()):
             raise DataError(
