@@ -23,13 +23,20 @@ class Cell:
     """What stands in one cell: a number and its interval as text, and how it is marked.
 
     interval: `± 4.0` where the interval is symmetric, `(0.10 to 0.58)` where it is not, "" where
-    there is none. claimed: nobody here computed it, so it is not ranked.
+    there is none. claimed: nobody here computed it, so it is not ranked. spread: `×3, sd 0.4` where
+    the number is a mean over several runs.
     """
 
     number: str
     interval: str = ""
     mark: Mark = ""
     claimed: bool = False
+    spread: str = ""
+
+    @property
+    def beside(self) -> str:
+        """What stands beside the number."""
+        return " ".join(filter(None, (self.interval, f"({self.spread})" if self.spread else "")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +85,13 @@ def _cell(table: Table, column: Column, row: Row) -> Cell:
         return Cell(ABSENT)
     if value.value is None:
         return Cell(UNDEFINED)
+    spread = row.spreads.get(column.key)
     return Cell(
         _number(value.value, column),
         _interval(value, column),
         mark_of(table, column, row.model),
         claimed=not row.ranks(column),
+        spread=f"×{spread.runs}, sd {_number(spread.sd, column)}" if spread else "",
     )
 
 
