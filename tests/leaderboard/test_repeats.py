@@ -3,8 +3,8 @@ of which turn was right in which run.
 """
 
 import csv
-import io
 import hashlib
+import io
 import json
 import shutil
 import tempfile
