@@ -8,6 +8,7 @@ from csc_tasks.runs.samples_file import read_run
 from csc_tasks.runs.task_record import ANSWERS, SHIPPED, TaskRecord
 from csc_tasks.runs.writing import task_version
 from csc_tasks.verify.documents import check_documents
+from csc_tasks.verify.labels import check_name, check_named_model, check_signatures
 from csc_tasks.verify.numbers import Numbers, check_numbers, claimed_numbers
 from csc_tasks.verify.references import References
 from csc_tasks.verify.replies import check_replies
@@ -62,11 +63,15 @@ def examine(
         )
     else:
         numbers = claimed_numbers(measurement)
+    labels = (
+        *check_named_model(run, measurement),
+        *check_signatures(measurement, documents.languages),
+    )
     return _verified(
         measurement,
         documents.corpus,
         numbers,
-        (*documents.findings, *replies.findings, *numbers.findings),
+        (*documents.findings, *replies.findings, *numbers.findings, *labels),
     )
 
 
@@ -103,5 +108,5 @@ def _verified(
         corpus=corpus,
         trust=together([number.trust for number in numbers.numbers]),
         numbers=numbers.numbers,
-        findings=findings,
+        findings=(*findings, *check_name(measurement)),
     )

@@ -3,6 +3,7 @@ runs, compared with what the file says.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +19,7 @@ from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Run
 from csc_tasks.runs.task_record import ANSWERS, TaskRecord
 from csc_tasks.thinking import CUT, FAMILIES, Thinking, opened_by
+from csc_tasks.verify.asked import asked, wrong
 from csc_tasks.verify.numbers import LARGEST
 from csc_tasks.verify.references import References
 from csc_tasks.verify.verdict import Finding
@@ -26,6 +28,9 @@ OPTIONAL = ("failed", "thinking_cut")
 """Flags that records of earlier versions do not have."""
 SEEN_BY_THE_BACKEND = ("truncated", "history_truncated")
 """Flags that no text shows: they must be true, false or unknown."""
+
+MARK = re.compile(r"[<>\[\]|]|assistantfinal")
+"""What stands in a mark of thinking, and seldom in a reply."""
 
 GOLD = ("reference", "gold_strategy", "gold_stages")
 """What a corpus may hold out."""
@@ -77,8 +82,12 @@ class _Checker:
         self.baseline = measurement.identity.baseline
         self.complete = True
         self.supplied = False
+        self.unasked = 0
         self.different: dict[str, list[tuple[str, str, str]]] = {}
         self.ways = _ways(run)
+        self.closing = self.ways[0].closing
+        if self.closing and not MARK.search(self.closing):
+            self.complete = False
         if self.baseline:
             self.complete = False
         stated = measurement.provenance.reference
@@ -89,9 +98,33 @@ class _Checker:
 
     def findings(self) -> tuple[Finding, ...]:
         found = [
-            Finding(self.task, item, cases[0][1], cases[0][2], _sentence(cases))
+            Finding(self.task, item, cases[0][1], cases[0][2], _sentence(item, cases))
             for item, cases in self.different.items()
         ]
+        if self.closing and not MARK.search(self.closing):
+            found.append(
+                Finding(
+                    self.task,
+                    "think_end_token",
+                    "",
+                    "",
+                    f"{self.closing!r:.40} is no mark that ends a thought, so it can be chosen to"
+                    " fit the replies",
+                    contradicts=False,
+                )
+            )
+        if self.unasked:
+            found.append(
+                Finding(
+                    self.task,
+                    "prompts",
+                    "",
+                    "",
+                    f"{self.unasked:,} prompts are not in the samples, so nobody can see what the"
+                    " model was asked",
+                    contradicts=False,
+                )
+            )
         if self.baseline:
             found.append(
                 Finding(
@@ -133,11 +166,41 @@ class _Checker:
                 "turns", where, f"{len(turns)} in {where}", f"{len(due)} scored turns in {where}"
             )
         raws = self.raws(line, len(given), where)
-        return [
+        records = [
             self.record(item, record, raw, opened, f"{where} turn {record['turn']}")
             for record, (raw, opened) in zip(given, raws, strict=True)
             if record["turn"] in due
         ]
+        if not self.baseline:
+            self.prompts(line, item, given, records)
+        return records
+
+    def prompts(
+        self,
+        line: Mapping[str, Any],
+        item: Conversation | Question,
+        given: Sequence[Mapping[str, Any]],
+        records: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Look at the logged prompts: whether they show what only another task shows."""
+        said = {int(record["turn"]): str(record["reply"]) for record in records}
+        references = {record["turn"]: str(record["reference"]) for record in records}
+        for number, record in enumerate(given):
+            if (turn := record["turn"]) not in references:
+                continue
+            where = f"{record['conversation_id']} turn {turn}"
+            if (prompt := asked(line, number)) is None:
+                self.complete = False
+                self.unasked += 1
+            elif words := wrong(
+                prompt,
+                self.about,
+                item,
+                turn,
+                {position: text for position, text in said.items() if position < turn},
+                references[turn],
+            ):
+                self.differs("prompt", where, "", words)
 
     def raws(
         self, line: Mapping[str, Any], count: int, where: str
@@ -342,7 +405,9 @@ def _text(value: object) -> str:
     return f"{json.dumps(value, ensure_ascii=False, default=str):.80}"
 
 
-def _sentence(cases: Sequence[tuple[str, str, str]]) -> str:
+def _sentence(item: str, cases: Sequence[tuple[str, str, str]]) -> str:
     where, count = cases[0][0], len(cases)
     more = f" and {count - 1:,} more places" if count > 1 else ""
+    if item == "prompt":
+        return f"not what this task asks: {cases[0][2]}, in {where}{more}"
     return f"not what the documents and raw replies give, in {where}{more}"
