@@ -112,13 +112,15 @@ def _try(forgery: Forgery, run: Path, corpus: Path, root: Path) -> Outcome:
     if forgery.beside or forgery.apart:
         paths.insert(0, write(root / "beside", run, samples, *original))
     status, printed, written = verify(paths, corpus, root / "verified.json")
-    telling = [line.strip() for line in printed.splitlines() if forgery.tells in line]
+    telling = [
+        line.strip()
+        for line in printed.splitlines()
+        if forgery.tells in line and line.strip().startswith(("contradicted: ", "note: "))
+    ]
     if forgery.apart:
         return Outcome(forgery, *_apart(paths))
     if forgery.principle:
         return Outcome(forgery, CONTRADICTED if status else MISSED, forgery.principle)
-    if forgery.tells.lower() in printed.lower() and not telling:
-        telling = [forgery.tells]
     if not telling:
         return Outcome(forgery, MISSED, printed)
     own = [one for one in written["runs"] if one["file"] == str(forged)]

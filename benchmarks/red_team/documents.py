@@ -102,10 +102,13 @@ def _best_prefix(lines: Lines) -> int:
 
 @forgery("only the right turns", "turns")
 def _right_turns(text: Text, lines: Lines) -> None:
-    keep(lines, {
-        position: [i for i, item in enumerate(line["strategy_acc"][1]) if item]
-        for position, line in enumerate(lines)
-    })
+    keep(
+        lines,
+        {
+            position: [i for i, item in enumerate(line["strategy_acc"][1]) if item]
+            for position, line in enumerate(lines)
+        },
+    )
     consistent(text, lines)
 
 
@@ -165,8 +168,11 @@ def _edited(text: Text, lines: Lines) -> None:
     consistent(text, lines)
 
 
-@forgery("edited questions: references become the replies", "not those of the trusted corpus",
-         task="csc_qa")
+@forgery(
+    "edited questions: references become the replies",
+    "not those of the trusted corpus",
+    task="csc_qa",
+)
 def _edited_questions(text: Text, lines: Lines) -> None:
     for line in lines:
         (answer,) = line["answers"]

@@ -10,7 +10,7 @@ INVENTED = (
     "the samples hold nothing but what the model is said to have replied, and here that is invented:"
     " only --rerun, or a corpus that holds references out, can tell"
 )
-NOT_OURS = "no text of a run shows it; it is shown as the file's own statement and never ranked"
+NOT_OURS = "no text of a run shows it; no score moves by it"
 
 Files = Callable[[Path], None]
 """Changes what lies in the folder after both files are written."""

@@ -157,8 +157,12 @@ def _mean(items: Sequence[float]) -> float:
 
 
 def _overlap(line: Mapping[str, Any]) -> float:
-    return _mean([METRICS["rouge_l"].score([r["reply"]], [r["reference"]], r["language"]).items[0]
-                  for r in line["answers"]])
+    return _mean(
+        [
+            METRICS["rouge_l"].score([r["reply"]], [r["reference"]], r["language"]).items[0]
+            for r in line["answers"]
+        ]
+    )
 
 
 def _hash(text: str) -> str:

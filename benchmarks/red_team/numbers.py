@@ -57,12 +57,12 @@ def _few_items(text: Text, lines: Lines) -> None:
     numbers(text).update(as_numbers("strategy_acc", made))
 
 
-@forgery("bleu_4_en 61.3, one column of a language", "bleu_4_en")
+@forgery("bleu_4_en 61.3, one column of a language", "bleu_4_en: not what")
 def _column(text: Text, lines: Lines) -> None:
     set_number(text, "bleu_4_en", 61.3)
 
 
-@forgery("macro F1 0.9 beside an honest accuracy", "strategy_macro_f1")
+@forgery("macro F1 0.9 beside an honest accuracy", "strategy_macro_f1: not what")
 def _macro(text: Text, lines: Lines) -> None:
     set_number(text, "strategy_macro_f1", 0.9)
 
@@ -110,7 +110,7 @@ def _text(text: Text, lines: Lines) -> None:
     set_number(text, "strategy_acc", "0.97")
 
 
-@forgery("the number NaN", "not verified")
+@forgery("the number NaN", "broken JSON")
 def _nan(text: Text, lines: Lines) -> None:
     set_number(text, "strategy_acc", float("nan"))
 
@@ -163,7 +163,7 @@ def _signature(text: Text, lines: Lines) -> None:
     csc(text)["signatures"]["bleu_4_en"] = "bleu|ngram:4|tok:none|case:lower|smooth:floor"
 
 
-@forgery("BERTScore above what its items say", "bertscore_en")
+@forgery("BERTScore above what its items say", "bertscore_en: not what")
 def _learned(text: Text, lines: Lines) -> None:
     set_items(lines, "bertscore_en", 0.6)
     set_number(text, "bertscore_en", 0.93, 0.0)
@@ -174,8 +174,11 @@ def _learned_bare(text: Text, lines: Lines) -> None:
     set_number(text, "bertscore_en", 0.93)
 
 
-@forgery("results without samples", "samples: there are none",
-         files=lambda folder: next(folder.glob("samples_*")).unlink())
+@forgery(
+    "results without samples",
+    "samples: there are none",
+    files=lambda folder: next(folder.glob("samples_*")).unlink(),
+)
 def _bare(text: Text, lines: Lines) -> None:
     set_number(text, "strategy_acc", 0.97)
 
@@ -187,8 +190,11 @@ def _older(text: Text, lines: Lines) -> None:
     text["versions"]["csc_conv_ref"] = 1.0
 
 
-@forgery("the samples cut off in the middle", "cannot be read",
-         files=lambda folder: _cut(next(folder.glob("samples_*"))))
+@forgery(
+    "the samples cut off in the middle",
+    "cannot be read",
+    files=lambda folder: _cut(next(folder.glob("samples_*"))),
+)
 def _cut_off(text: Text, lines: Lines) -> None:
     set_number(text, "strategy_acc", 0.97)
 

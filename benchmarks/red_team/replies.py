@@ -80,7 +80,7 @@ def _lookalike(text: Text, lines: Lines) -> None:
     consistent(text, lines)
 
 
-@forgery("unparsed is 'no' in every record", "unparsed")
+@forgery("unparsed is 'no' in every record", "unparsed: not what")
 def _no(text: Text, lines: Lines) -> None:
     for turn in records(lines):
         turn["unparsed"] = "no"
@@ -101,7 +101,7 @@ def _failed(text: Text, lines: Lines) -> None:
     consistent(text, lines)
 
 
-@forgery("truncated is -1", "truncated")
+@forgery("truncated is -1", "truncated: not what")
 def _flag(text: Text, lines: Lines) -> None:
     for turn in records(lines):
         turn["truncated"] = -1
@@ -154,7 +154,7 @@ def _fitting(text: Text, lines: Lines) -> None:
     consistent(text, lines)
 
 
-@forgery("a thought cut off, called a reply", "thinking_cut")
+@forgery("a thought cut off, called a reply", "thinking_cut: not what")
 def _uncut(text: Text, lines: Lines) -> None:
     for line in lines:
         say(line, [f"<think>{raw}" for (raw,) in line["resps"]])
@@ -182,8 +182,9 @@ def _gen_as_ref(text: Text, lines: Lines) -> None:
     consistent(text, lines)
 
 
-@forgery("the strategy was given, called chosen", "gives the gold strategy",
-         task="cscx_conv_ref_oracle")
+@forgery(
+    "the strategy was given, called chosen", "gives the gold strategy", task="cscx_conv_ref_oracle"
+)
 def _oracle(text: Text, lines: Lines) -> None:
     as_task(text, "csc_conv_ref")
     for line in lines:
@@ -264,12 +265,12 @@ def _date(text: Text, lines: Lines) -> None:
     text["date"] = time.time() + 365 * 86_400
 
 
-@forgery("another model's run under one's own name", "replies that runs share", beside=True)
+@forgery("another model's run under one's own name", "documents are those of", beside=True)
 def _copied(text: Text, lines: Lines) -> None:
     text["model_name"] = "org/mine"
 
 
-@forgery("the same, a third of the replies changed", "replies that runs share", beside=True)
+@forgery("the same, a third of the replies changed", "documents are those of", beside=True)
 def _partly_copied(text: Text, lines: Lines) -> None:
     text["model_name"] = "org/mine"
     for line in lines[::3]:
@@ -287,7 +288,7 @@ def _link(folder: Path) -> None:
     os.symlink(kept.name, file)
 
 
-forgery("two models, one samples file", "replies that runs share", beside=True, files=_link)(_copied)
+forgery("two models, one samples file", "documents are those of", beside=True, files=_link)(_copied)
 
 
 # What no text can show
@@ -331,5 +332,3 @@ def _whole(text: Text, lines: Lines) -> None:
 def _small(text: Text, lines: Lines) -> None:
     text["config"]["model_num_parameters"] = 7_000_000
     text["total_evaluation_time_seconds"] = "1.5"
-
-
