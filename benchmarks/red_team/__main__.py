@@ -20,7 +20,7 @@ from benchmarks.red_team.honest import honest_runs
 
 
 def main() -> int:
-    """Print both tables; 1 where a forgery was missed that could be seen, or an honest run accused."""
+    """Print both tables; 1 where a forgery was missed, or an honest run accused."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--honest", type=int, default=200, metavar="N", help="runs (default: 200)")
     args = parser.parse_args()

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import json
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +53,7 @@ class Outcome:
         return self.verdict != MISSED
 
 
-def corpus_of(root: Path, conversations: int = 24, questions: int = 24) -> Path:
+def corpus_of(root: Path, conversations: int, questions: int) -> Path:
     """A part of the demo in both languages, as a folder of its own."""
     parts = [
         corpora.load("demo", config, "test").items[:count]
@@ -90,11 +89,11 @@ def verify(paths: Iterable[Path], corpus: Path, out: Path) -> tuple[int, str, di
     return status, printed.getvalue(), json.loads(out.read_text(encoding="utf-8"))
 
 
-def attack(root: Path, forgeries: Iterable[Forgery] = tuple(FORGERIES)) -> list[Outcome]:
-    """Every forgery of one honest run, handed in below `root`."""
-    corpus = corpus_of(root / "corpus")
+def attack(root: Path, conversations: int = 24, questions: int = 24) -> list[Outcome]:
+    """Every forgery of one honest run over a part of the demo, handed in below `root`."""
+    corpus = corpus_of(root / "corpus", conversations, questions)
     run = honest(root / "honest", corpus)
-    return [_try(one, run, corpus, root / f"{i:03}") for i, one in enumerate(forgeries)]
+    return [_try(one, run, corpus, root / f"{i:03}") for i, one in enumerate(FORGERIES)]
 
 
 def _try(forgery: Forgery, run: Path, corpus: Path, root: Path) -> Outcome:
@@ -141,8 +140,3 @@ def _apart(paths: Iterable[Path]) -> tuple[str, str]:
     except DataError as error:
         return APART, str(error).partition(" for ")[0]
     return MISSED, "the board puts them into one table"
-
-
-def clear(root: Path) -> None:
-    """Remove what an attack left."""
-    shutil.rmtree(root, ignore_errors=True)

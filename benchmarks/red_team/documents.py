@@ -1,4 +1,4 @@
-"""Other documents than the corpus has, or only those that went well; all numbers agree with them."""
+"""Other documents than the corpus has, or only those that went well; all numbers agree."""
 
 import copy
 
@@ -26,25 +26,25 @@ def only_first(text: Text, lines: Lines, count: int) -> None:
     csc(text).update({key: whole[key] for key in ("rows", "languages", "content_hash")})
 
 
-@forgery("the twelve easiest conversations", "not the documents that the run's settings imply")
+@forgery("the easier half of the conversations", "not the documents that the run's settings imply")
 def _easiest(text: Text, lines: Lines) -> None:
-    lines[:] = [lines[i] for i in better(lines)[:12]]
+    lines[:] = [lines[i] for i in better(lines)[: len(lines) // 2]]
     consistent(text, lines)
 
 
-@forgery("the twelve easiest, called --limit 12", "documents")
+@forgery("the easier half, called a --limit", "documents")
 def _easiest_limit(text: Text, lines: Lines) -> None:
     rows, languages = len(lines), csc(text)["languages"]
-    lines[:] = [lines[i] for i in better(lines)[:12]]
+    lines[:] = [lines[i] for i in better(lines)[: len(lines) // 2]]
     consistent(text, lines)
     csc(text).update(rows=rows, languages=languages)
     text["n-samples"][task_of(text)]["original"] = rows
-    text["config"]["limit"] = 12.0
+    text["config"]["limit"] = float(len(lines))
 
 
-@forgery("the ten easiest questions", "documents", task="csc_qa")
+@forgery("the easier half of the questions", "documents", task="csc_qa")
 def _easiest_questions(text: Text, lines: Lines) -> None:
-    lines[:] = [lines[i] for i in better(lines)[:10]]
+    lines[:] = [lines[i] for i in better(lines)[: len(lines) // 2]]
     consistent(text, lines)
 
 
@@ -54,9 +54,9 @@ def _all_but_one(text: Text, lines: Lines) -> None:
     consistent(text, lines)
 
 
-@forgery("a --limit of 8 that n-samples hides", "which hides a --limit")
+@forgery("a --limit that n-samples hides", "which hides a --limit")
 def _hidden_limit(text: Text, lines: Lines) -> None:
-    only_first(text, lines, 8)
+    only_first(text, lines, len(lines) // 3)
 
 
 @forgery("the best --limit", "", apart=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 from benchmarks.red_team.forging import Edit, Lines, Text
 
 INVENTED = (
-    "the samples hold nothing but what the model is said to have replied, and here that is invented:"
-    " only --rerun, or a corpus that holds references out, can tell"
+    "samples hold what the model is said to have replied, and here that is invented: only --rerun,"
+    " or a corpus that holds references out, can tell"
 )
 NOT_OURS = "no text of a run shows it; no score moves by it"
 

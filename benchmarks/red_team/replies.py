@@ -189,7 +189,7 @@ def _oracle(text: Text, lines: Lines) -> None:
     as_task(text, "csc_conv_ref")
     for line in lines:
         raws = []
-        for turn, (raw,) in zip(line["turns"], line["resps"], strict=True):
+        for turn in line["turns"]:
             choose(turn, turn["gold_strategy"])
             raws.append(tagged(turn["gold_strategy"], turn["reply"], turn["language"]))
         say(line, raws)
@@ -270,10 +270,10 @@ def _copied(text: Text, lines: Lines) -> None:
     text["model_name"] = "org/mine"
 
 
-@forgery("the same, a third of the replies changed", "documents are those of", beside=True)
+@forgery("the same, a quarter of the replies changed", "documents are those of", beside=True)
 def _partly_copied(text: Text, lines: Lines) -> None:
     text["model_name"] = "org/mine"
-    for line in lines[::3]:
+    for line in lines[::4]:
         for turn in line["turns"]:
             turn |= {"reply": "Hello.", "empty": False}
             choose(turn, "GT")
