@@ -12,7 +12,7 @@ from csc_tasks.conversation import Conversation
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID, STRATEGY_IDS
 from csc_tasks.prompts import Reply, read_answer, read_reply, read_text
-from csc_tasks.question import REFERENCES, Question
+from csc_tasks.question import HELD_OUT, REFERENCES, Question
 from csc_tasks.records import answer_record, choice_record, turn_record
 from csc_tasks.runs.model_arguments import model_arguments
 from csc_tasks.runs.results_file import Measurement
@@ -82,7 +82,7 @@ class _Checker:
         self.baseline = measurement.identity.baseline
         self.complete = True
         self.supplied = False
-        self.unasked = 0
+        self.unasked = self.unsupplied = 0
         self.different: dict[str, list[tuple[str, str, str]]] = {}
         self.ways = _ways(run)
         self.closing = self.ways[0].closing
@@ -110,6 +110,17 @@ class _Checker:
                     "",
                     f"{self.closing!r:.40} is no mark that ends a thought, so it can be chosen to"
                     " fit the replies",
+                    contradicts=False,
+                )
+            )
+        if self.unsupplied:
+            found.append(
+                Finding(
+                    self.task,
+                    "references",
+                    "",
+                    "",
+                    f"{self.unsupplied:,} references are held out and not in --references",
                     contradicts=False,
                 )
             )
@@ -152,6 +163,9 @@ class _Checker:
             if self.about.unit == ANSWERS:
                 item = Question.from_row(row, where)
                 due = [item.turn_index]
+                if getattr(item, self.field) == HELD_OUT:
+                    self.complete = False
+                    self.unsupplied += 1
             else:
                 item = Conversation.from_row(row, where)
                 due = item.scored_turns()
@@ -294,7 +308,7 @@ class _Checker:
     def has_gold(self, row: Mapping[str, Any]) -> bool:
         """Whether a document has a reference or a labelled turn."""
         if self.about.unit == ANSWERS:
-            return bool(row.get(self.field))
+            return row.get(self.field) not in (None, "", HELD_OUT)
         dialogue = row.get("dialogue")
         return isinstance(dialogue, list) and any(
             isinstance(turn, dict) and turn.get("strategy") for turn in dialogue
