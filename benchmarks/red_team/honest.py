@@ -86,6 +86,11 @@ def hash_of(choice: object) -> float:
     return random.Random(repr(choice)).random()
 
 
+def some_text(reply: Callable[[str], str | None]) -> Callable[[str], str]:
+    """The same model without replies of None, which lm_eval's cache does not take."""
+    return lambda prompt: reply(prompt) or ""
+
+
 def resumed(root: Path, corpus: Path) -> Iterator[Run]:
     """Half of a run, then the whole from the cache of the first half."""
     for seed in itertools.count():
@@ -94,11 +99,8 @@ def resumed(root: Path, corpus: Path) -> Iterator[Run]:
         tasks = TASKS[seed % 2 * 5]
         for part, limit in (("half", 3), ("whole", None)):
             out = root / f"resumed{seed}{part}"
-            said = talker(corpus, seed)
-            # lm_eval's cache takes no reply of None.
-            results = hand_in(
-                out, tasks, lambda prompt, s=said: s(prompt) or "", settings, limit, use_cache=cache
-            )
+            reply = some_text(talker(corpus, seed))
+            results = hand_in(out, tasks, reply, settings, limit, use_cache=cache)
         yield "resumed from a cache", results
 
 
@@ -140,7 +142,7 @@ def models(root: Path, corpus: Path, folder: Path) -> Iterator[Run]:
                 model=model,
                 apply_chat_template=seed % 4 < 2,
                 gen_kwargs=f"max_gen_toks={6 + seed % 5}",
-                **({"system_instruction": "Be brief."} if seed % 5 == 0 else {}),
+                system_instruction="Be brief." if seed % 5 == 0 else None,
             ),
         )
 

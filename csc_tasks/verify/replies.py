@@ -3,9 +3,8 @@ runs, compared with what the file says.
 """
 
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from csc_tasks.conversation import Conversation
@@ -14,23 +13,19 @@ from csc_tasks.framework import BY_ID, STRATEGY_IDS
 from csc_tasks.prompts import Reply, read_answer, read_reply, read_text
 from csc_tasks.question import HELD_OUT, REFERENCES, Question
 from csc_tasks.records import answer_record, choice_record, turn_record
-from csc_tasks.runs.model_arguments import model_arguments
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Run
 from csc_tasks.runs.task_record import ANSWERS, TaskRecord
-from csc_tasks.thinking import CUT, FAMILIES, Thinking, opened_by
 from csc_tasks.verify.asked import asked, wrong
 from csc_tasks.verify.numbers import LARGEST
 from csc_tasks.verify.references import References
+from csc_tasks.verify.thoughts import MARK, opened, opening, ways
 from csc_tasks.verify.verdict import Finding
 
 OPTIONAL = ("failed", "thinking_cut")
 """Flags that records of earlier versions do not have."""
 SEEN_BY_THE_BACKEND = ("truncated", "history_truncated")
 """Flags that no text shows: they must be true, false or unknown."""
-
-MARK = re.compile(r"[<>\[\]|]|assistantfinal")
-"""What stands in a mark of thinking, and seldom in a reply."""
 
 GOLD = ("reference", "gold_strategy", "gold_stages")
 """What a corpus may hold out."""
@@ -84,7 +79,7 @@ class _Checker:
         self.supplied = False
         self.unasked = self.unsupplied = 0
         self.different: dict[str, list[tuple[str, str, str]]] = {}
-        self.ways = _ways(run)
+        self.ways = ways(run)
         self.closing = self.ways[0].closing
         if self.closing and not MARK.search(self.closing):
             self.complete = False
@@ -181,8 +176,8 @@ class _Checker:
             )
         raws = self.raws(line, len(given), where)
         records = [
-            self.record(item, record, raw, opened, f"{where} turn {record['turn']}")
-            for record, (raw, opened) in zip(given, raws, strict=True)
+            self.record(item, record, raw, mark, f"{where} turn {record['turn']}")
+            for record, (raw, mark) in zip(given, raws, strict=True)
             if record["turn"] in due
         ]
         if not self.baseline:
@@ -231,14 +226,14 @@ class _Checker:
             self.complete = False
             self.differs("raw reply", where, f"{count} replies", "no raw reply for each of them")
             return [(None, "")] * count
-        return [(text, _opened(line, number)) for number, text in enumerate(texts)]
+        return [(text, opened(line, number)) for number, text in enumerate(texts)]
 
     def record(
         self,
         item: Conversation | Question,
         given: Mapping[str, Any],
         raw: str | None,
-        opened: str,
+        mark: str,
         where: str,
     ) -> dict[str, object]:
         """One record made again; what differs from the given one is kept in mind."""
@@ -255,7 +250,7 @@ class _Checker:
             failure = ""
         made: dict[str, object]
         if isinstance(item, Question):
-            reply = self.parsed(given, raw, opened, item.language, answer=True)
+            reply = self.parsed(given, raw, mark, item.language, answer=True)
             made = answer_record(
                 item,
                 str(getattr(item, self.field)),
@@ -273,7 +268,7 @@ class _Checker:
             made = turn_record(
                 item,
                 given["turn"],
-                self.parsed(given, raw, opened, item.language),
+                self.parsed(given, raw, mark, item.language),
                 flags["truncated"],
                 flags["history_truncated"],
                 self.chooses(given),
@@ -318,7 +313,7 @@ class _Checker:
         self,
         given: Mapping[str, Any],
         raw: str | None,
-        opened: str,
+        mark: str,
         language: str,
         answer: bool = False,
     ) -> Reply:
@@ -334,7 +329,7 @@ class _Checker:
             )
         wanted = (None if answer else given.get("strategy"), given["reply"])
         readings = []
-        for way in _opening(self.ways, opened):
+        for way in opening(self.ways, mark):
             if answer:
                 reply = read_answer(raw, way)
             elif self.about.variant == "predict":
@@ -373,40 +368,6 @@ class _Checker:
             for name in ("strategy", "strategy_norm")
         }
         return dict(given) | chosen | {"gold_strategy": gold.strategy}
-
-
-def _ways(run: Run) -> list[Thinking]:
-    """The ways in which the model's replies may have been read, the likeliest first."""
-    metadata = run.results["configs"][run.task]["metadata"]
-    stated = metadata["csc"].get("thinking")
-    name = stated.get("family") if isinstance(stated, dict) else None
-    family = next((family for family in FAMILIES if family.name == name), None)
-    configured = run.results.get("config")
-    arguments = model_arguments(
-        configured.get("model_args") if isinstance(configured, dict) else None
-    )
-    closing = arguments.get("think_end_token", "")
-    first = Thinking(family=family, closing="" if closing.isdigit() else closing)
-    ways = [first]
-    ways += [way for way in (replace(first, closing=""), Thinking()) if way not in ways]
-    return ways
-
-
-def _opening(ways: Sequence[Thinking], opened: str) -> Iterator[Thinking]:
-    """Every way with what the prompt opens, without it (the backend took the thinking out), and cut
-    by the token limit (a server says so beside the text).
-    """
-    for way in ways:
-        for mark in dict.fromkeys((opened, "", CUT)):
-            yield replace(way, opened=mark)
-
-
-def _opened(line: Mapping[str, Any], number: int) -> str:
-    """The marks of a thought that the logged prompt of a record opens."""
-    arguments = line.get("arguments")
-    sent = arguments.get(f"gen_args_{number}") if isinstance(arguments, dict) else None
-    prompt = sent.get("arg_0") if isinstance(sent, dict) else None
-    return opened_by(prompt) if isinstance(prompt, str) else ""
 
 
 def _is_flag(value: object) -> bool:
