@@ -95,7 +95,7 @@ def measure(measurement: Measurement, options: Options) -> Measured:
             " (--log_samples): neither compared nor diagnosed"
         )
         return Measured(measurement, without_samples(measurement), values, notes=[note])
-    run = read_run(measurement.samples, prompts=False)
+    run = read_run(measurement.samples)
     examined = examine_run(measurement, run, *_held(options.corpora, options.references))
     auditors: list[FactAuditor] = []
     without_rules = [code for code in measurement.provenance.languages if not has_rules(code)]
