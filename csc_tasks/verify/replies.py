@@ -9,7 +9,7 @@ from typing import Any
 
 from csc_tasks.conversation import Conversation
 from csc_tasks.errors import DataError
-from csc_tasks.framework import STRATEGY_IDS
+from csc_tasks.framework import BY_ID, STRATEGY_IDS
 from csc_tasks.prompts import Reply, read_answer, read_reply, read_text
 from csc_tasks.question import HELD_OUT, REFERENCES, Question
 from csc_tasks.records import answer_record, choice_record, turn_record
