@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from csc_tasks.shown import shown
 from leaderboard.board import Board, Column, Table
-from leaderboard.layout import Cell, Line, caption, head, layout
+from leaderboard.layout import UNDEFINED, Cell, Line, caption, head, layout, why_without
 from leaderboard.leading import sentence
 
 WIDTH = 120
@@ -83,6 +83,8 @@ def _legend(table: Table, columns: Sequence[Column], hidden: int) -> str:
         parts.append("* significantly better than every other row")
     if keys & table.second.keys():
         parts.append("+ than every row below")
+    if absent := why_without(table, columns[:1]):
+        parts.append(f"{UNDEFINED}: {'; '.join(absent)}")
     if hidden:
         parts.append(f"{hidden} more column{'s' if hidden > 1 else ''}: csc tables")
     return "; ".join(parts)

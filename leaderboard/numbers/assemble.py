@@ -21,7 +21,8 @@ from leaderboard.model_report import (
     Variant,
 )
 from leaderboard.numbers import context_gap
-from leaderboard.numbers.inference import difference, t_value
+from leaderboard.numbers.inference import paired
+from leaderboard.numbers.intervals import FEWEST
 from leaderboard.numbers.measured import Measured
 from leaderboard.numbers.ranking import best_and_second, compare
 from leaderboard.rated import notes as rating_notes
@@ -29,8 +30,10 @@ from leaderboard.reading.comparable import TITLES, Selection, corpus_name
 from leaderboard.reading.models import in_groups
 
 RULE = (
-    "Intervals: 95 %, clustered by conversation; t with clusters - 1 degrees of freedom for means,"
-    " bootstrap over conversations for corpus metrics (BLEU, macro-F1). Bold: better than every"
+    "Intervals: 95 %, clustered by conversation, by t: of means with clusters - 1 degrees of"
+    " freedom, of corpus metrics (BLEU, macro-F1) by the jackknife, N/A below"
+    f" {FEWEST} conversations. A bounded value's is made on the logit scale, and is exact where"
+    " nothing varies. Bold: better than every"
     " other row by the paired 95 % interval of the difference; underlined: next, and better than"
     " every row below by the same rule. p-values are corrected over all pairs of a column (Holm)."
 )
@@ -93,10 +96,10 @@ def make_table(
             for slug, tasks in sorted(by_slug.items())
             if column.task in tasks and name in tasks[column.task].columns
         }
-        paired = compare(column.key, sums)
-        comparisons += paired
+        compared = compare(column.key, sums)
+        comparisons += compared
         own = {slug: found[column.key] for slug, found in values.items() if column.key in found}
-        first, next_ = best_and_second(column, own, paired)
+        first, next_ = best_and_second(column, own, compared)
         best |= {column.key: first} if first else {}
         second |= {column.key: next_} if next_ else {}
     ordered = in_groups((models[identity] for identity in rows), _scores(every, values))
@@ -200,10 +203,10 @@ def variants(measured: Iterable[Measured]) -> list[Variant]:
     for config, found in sorted(by_config.items()):
         for name, value in found.values.items():
             plain = by_config.get("qa")
-            paired = None
+            apart = None
             if config != "qa" and plain and name in plain.columns and name in found.columns:
-                paired = t_value(difference(found.columns[name], plain.columns[name]))
-            made.append(Variant(config=config, metric=name, value=value, difference=paired))
+                apart, _ = paired(found.columns[name], plain.columns[name])
+            made.append(Variant(config=config, metric=name, value=value, difference=apart))
     return made
 
 
