@@ -152,14 +152,11 @@ def add_arguments(parser) -> None:
         help="conversations in the sample browser (default: 10)",
     )
     parser.add_argument(
-        "--resamples", type=int, default=2000, metavar="N", help="bootstrap draws (default: 2000)"
-    )
-    parser.add_argument(
         "--seed",
         type=int,
         default=0,
         metavar="N",
-        help="of the bootstrap and the sample (default: 0)",
+        help="of the sample (default: 0)",
     )
     parser.add_argument(
         "--jobs",
@@ -178,7 +175,7 @@ def main(args) -> None:
     """
     require("scipy.special", "leaderboard", "csc collect")
     check_out(args.out)
-    for name, least in (("samples", 0), ("resamples", 100), ("jobs", 1), ("seed", 0)):
+    for name, least in (("samples", 0), ("jobs", 1), ("seed", 0)):
         if getattr(args, name) < least:
             raise SettingError(f"--{name} {getattr(args, name)}: must be at least {least}")
     evidence = read_evidence(args.evidence) if args.evidence else {}
@@ -192,7 +189,6 @@ def main(args) -> None:
         read_references(args.references)
     options = Options(
         args.seed,
-        args.resamples,
         args.samples,
         not args.no_fact_audit,
         evidence,
@@ -288,7 +284,6 @@ def collect(
         project=__version__,
         date=iso(max(m.date for m in measurements)),
         seed=options.seed,
-        resamples=options.resamples,
         models={model.slug: model for model in models.values()},
         tables=tuple(tables),
         notes=tuple(notes),

@@ -110,7 +110,7 @@ def _text(text: Text, lines: Lines) -> None:
     set_number(text, "strategy_acc", "0.97")
 
 
-@forgery("the number NaN", "broken JSON")
+@forgery("the number NaN", "NaN is no number")
 def _nan(text: Text, lines: Lines) -> None:
     set_number(text, "strategy_acc", float("nan"))
 
@@ -123,7 +123,7 @@ def _twice(folder: Path) -> None:
     assert json.loads(file.read_text(encoding="utf-8"))
 
 
-@forgery("a key twice, the second time better", "strategy_acc: not what", files=_twice)
+@forgery("a key twice, the second time better", "stands twice in one object", files=_twice)
 def _key_twice(text: Text, lines: Lines) -> None:
     pass
 

@@ -113,7 +113,7 @@ def _no_raw(text: Text, lines: Lines) -> None:
         line.pop("resps")
 
 
-@forgery("the name of a baseline, which has no raw replies", "a baseline logs no raw replies")
+@forgery("the name of a baseline, which has no raw replies", "it logs no raw replies")
 def _baseline(text: Text, lines: Lines) -> None:
     _gold(text, lines)
     for line in lines:
