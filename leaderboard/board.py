@@ -117,7 +117,8 @@ class Finding(Strict):
 
 class Run(Strict):
     """Where one row's numbers of one task came from. `raw` is a path below the board folder, sha256
-    that of the file it was made from. date: ISO 8601, UTC.
+    that of the file it was made from. date: ISO 8601, UTC. repeat: what tells it from the other
+    runs of its row, as `seed=7`.
 
     trust: of its numbers together. corpus: the trusted corpus that its documents were compared
     with, "" for none. proven: they are all there and those of that corpus, with the raw reply to
@@ -140,6 +141,22 @@ class Run(Strict):
     corpus: str
     proven: bool
     findings: tuple[Finding, ...] = ()
+    repeat: str = ""
+
+
+class Spread(Strict):
+    """How a number varies between the runs of one row, on the metric's own scale.
+
+    runs: how many have it. values: of each, in the order of `Row.repeats`; None where a run lacks
+    it. sd: their standard deviation (runs - 1), not an error of their mean. least, most: the
+    smallest and the largest.
+    """
+
+    runs: int
+    values: tuple[float | None, ...]
+    sd: float
+    least: float
+    most: float
 
 
 class Model(Strict):
@@ -163,25 +180,41 @@ class Model(Strict):
 class Row(Strict):
     """One model in one table. `values` has a Value per column key that was measured, and `trusts`
     says of each whether it was computed again here; `runs` a Run per task.
+
+    Where runs differ in nothing but their seed, a value is the mean over them with an interval
+    about conversations, `spreads` says by column key how far they are apart, `repeats` names all of
+    them per task, from the oldest to the newest, and `runs` has the newest. Such a value is trusted
+    where all of its runs are.
     """
 
     model: str
     runs: dict[str, Run]
     values: dict[str, Value]
     trusts: dict[str, Trust]
+    repeats: dict[str, tuple[Run, ...]] = Field(default_factory=dict)
+    spreads: dict[str, Spread] = Field(default_factory=dict)
+
+    @property
+    def all_runs(self) -> tuple[tuple[str, Run], ...]:
+        """(task, run) of every run behind the row."""
+        return tuple(
+            (task, run)
+            for task, newest in self.runs.items()
+            for run in self.repeats.get(task) or (newest,)
+        )
 
     @property
     def trust(self) -> Trust:
         """Of all its numbers together."""
-        return together([run.trust for run in self.runs.values()])
+        return together([run.trust for _, run in self.all_runs])
 
     def ranks(self, column: Column) -> bool:
         """Whether its number of a column may be compared and ranked: it was computed again here, or
         is a rating (which nobody can compute again) of replies that are proven to be the run's.
         """
         if column.rater:
-            run = self.runs.get(column.task)
-            return run is not None and run.proven
+            proven = [run.proven for task, run in self.all_runs if task == column.task]
+            return bool(proven) and all(proven)
         return self.trusts.get(column.key) is Trust.RESCORED
 
 

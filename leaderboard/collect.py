@@ -19,9 +19,11 @@ ratings are ranked where the replies that they rate are proven.
 
 Rows that cannot be compared are never mixed: another task version, corpus content or revision,
 prompt style, chat template, reference, number of documents (--limit) or metric signature is an
-error that names the rows, or makes separate tables with --split-by. Of several runs of one model,
-task and settings below one RESULTS argument the newest is kept, which is said; below several they
-are rows of their own, since names can be taken, unless --replace says that all are yours.
+error that names the rows, or makes separate tables with --split-by. Runs that differ only in their
+seed are repeats and make one row: means over them, how far they are apart, and, where replies were
+sampled, how often all of them are right (pass^k). Of several runs of one model, task, settings and
+seed below one RESULTS argument the newest is kept, which is said; below several they are rows of
+their own, since names can be taken, unless --replace says that all are yours.
 
 A file that cannot be read, or whose samples do not belong to it, is set aside and does not stop the
 others: it is named with its reason on stderr, in board.json (`quarantine`), on the page and below
@@ -41,7 +43,7 @@ from pathlib import Path
 from csc_tasks import __version__
 from csc_tasks.errors import SettingError, require
 from csc_tasks.file_names import safe_name
-from csc_tasks.out import is_new, replace_file, say_earlier
+from csc_tasks.out import replace_file
 from csc_tasks.runs.public import LeftOut
 from csc_tasks.runs.public_values import signature
 from csc_tasks.runs.quarantine import STRICT_HELP, Quarantine
@@ -50,12 +52,14 @@ from csc_tasks.runs.task_record import CONVERSATIONS
 from csc_tasks.verify import read_references, trusted_corpora
 from leaderboard import trust
 from leaderboard.board import TITLE, Board, Model, SetAside
+from leaderboard.earlier_board import check_out, clear
 from leaderboard.folder import RELIABILITY, dumped, write_board
 from leaderboard.model_report import Diagnosis, ModelReport, SampleSet, TableGaps, Variant
 from leaderboard.numbers import assemble
 from leaderboard.numbers.fact_audit import read_evidence
 from leaderboard.numbers.measured import Measured, Options, RunKey
 from leaderboard.numbers.measuring import usable
+from leaderboard.numbers.repeats import merge_repeats
 from leaderboard.numbers.sample_set import make_samples
 from leaderboard.page.render import write_page
 from leaderboard.plain_table import as_text
@@ -65,18 +69,6 @@ from leaderboard.reading.models import name_models
 from leaderboard.reading.origins import read_all
 from leaderboard.reading.reported import read_reported
 from leaderboard.reliability_report import Report, load_report
-
-OURS = {
-    "board.json",
-    "reliability.json",
-    "index.html",
-    "page",
-    "models",
-    "samples",
-    "raw",
-    "tables",
-    "publish",
-}
 
 
 def add_arguments(parser) -> None:
@@ -242,7 +234,8 @@ def collect(
     report = _reliability(reliability) if reliability else None
     aside = Quarantine(paths, strict)
     every = read_all(paths, notes, aside, apart=not replace)
-    measurements, measured = usable(every, options, split, jobs, notes, aside)
+    measurements, each = usable(every, options, split, jobs, notes, aside)
+    measured = merge_repeats(each, notes)
     selections = select(measurements, split)
     models = name_models(measurements)
     raw = _copies(out, measurements, models)
@@ -265,7 +258,7 @@ def collect(
             diagnoses[models[identity].slug] += assemble.diagnoses(id_, tasks)
             gaps[models[identity].slug] += assemble.gaps(id_, tasks)
         _progress(f"table {id_}: {len(rows)} rows, {len(table.comparisons)} comparisons")
-    notes += trust.notes((found.measurement, found.verified) for found in measured.values())
+    notes += trust.notes((run.measurement, run.verified) for run in each.values())
     notes += doubts(
         (column for table in tables for column in table.columns),
         report.signatures if report else None,
@@ -312,7 +305,7 @@ def _write(
         replace_file(out / RELIABILITY, dumped(report))
     else:
         (out / RELIABILITY).unlink(missing_ok=True)
-    _clear(
+    clear(
         out,
         {
             *raw,
@@ -321,25 +314,6 @@ def _write(
         },
     )
     write_board(out, board, reports, samples)
-
-
-def check_out(out: Path) -> None:
-    """Raise SettingError where `out` cannot be written or holds anything that is not part of a
-    board; says so where one is replaced.
-    """
-    if is_new(out, beside=False):
-        return
-    others = sorted(
-        path.name
-        for path in out.iterdir()
-        if path.name not in OURS and not path.name.endswith(".part")
-    )
-    if others:
-        raise SettingError(
-            f"--out {out}: holds other things ({', '.join(others[:3])}); give a new folder or that"
-            " of a board"
-        )
-    say_earlier(f"{out} holds an earlier board, which this one replaces")
 
 
 def _reliability(file: Path) -> Report:
@@ -373,19 +347,6 @@ def _copies(
     if line := left.line():
         _progress(line)
     return {(m.file, m.task): names[m.file] for m in measurements}
-
-
-def _clear(out: Path, kept: set[str]) -> None:
-    """Remove what an earlier board left in its own three folders."""
-    for part in ("models", "samples", "raw"):
-        for file in sorted((out / part).rglob("*.json")):
-            if file.relative_to(out).as_posix() not in kept and not file.is_symlink():
-                file.unlink()
-        for folder in sorted(
-            (path for path in (out / part).rglob("*") if path.is_dir()), reverse=True
-        ):
-            if not any(folder.iterdir()):
-                folder.rmdir()
 
 
 def _progress(text: str) -> None:

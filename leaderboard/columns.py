@@ -11,6 +11,7 @@ from csc_tasks.metrics.result_names import parts_of
 from csc_tasks.runs.names import FACTS, OVERALL, PEOPLE, UNSUPPORTED, higher_is_better, rated
 from csc_tasks.runs.task_record import TaskRecord
 from leaderboard.board import Column
+from leaderboard.consistency import consistency
 
 LEADING = min(
     (metric for metric in METRICS.values() if metric.of == "strategy" and metric.headline),
@@ -57,6 +58,21 @@ def column(
             rater=rating.rater,
             whole=of_conversations(generated, name, signature),
             audits=rating.what in FACTS,
+        )
+    if of_repeats := consistency(name):
+        made_of = METRICS[of_repeats.metric]
+        return Column(
+            key=f"{task}/{name}",
+            task=task,
+            group=group,
+            metric=name,
+            label=of_repeats.label,
+            higher_is_better=made_of.higher_is_better,
+            signature=of_repeats.signature,
+            scale=made_of.scale,
+            digits=made_of.digits,
+            headline=made_of.headline,
+            ranked=made_of.ranked,
         )
     base, language, norm = parts_of(name)
     metric = METRICS.get(base)
@@ -124,6 +140,9 @@ def _place(name: str) -> tuple:
     if rating := rated(name):
         rater, what = rating.place
         return _RATED, rater, False, what
+    if of_repeats := consistency(name):
+        # At the front of its task, as near to what it is of as another task's columns allow.
+        return -1, of_repeats.kind, False, of_repeats.k
     base, language, norm = parts_of(name)
     order = METRICS[base].order if base in METRICS else _RATED - 1
     return order, base, norm, list(languages()).index(language) if language else -1

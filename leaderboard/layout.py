@@ -30,13 +30,20 @@ class Cell:
 
     interval: `± 4.0` where both bounds are as far away in the digits that are shown, `(0.10 to
     0.58)` where they are not, `(N/A)` where none can be given, "" where none was asked for.
-    claimed: nobody here computed it, so it is not ranked.
+    claimed: nobody here computed it, so it is not ranked. spread: `×3, sd 0.4` where the number is
+    a mean over several runs.
     """
 
     number: str
     interval: str = ""
     mark: Mark = ""
     claimed: bool = False
+    spread: str = ""
+
+    @property
+    def beside(self) -> str:
+        """What stands beside the number."""
+        return " ".join(filter(None, (self.interval, f"({self.spread})" if self.spread else "")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +92,13 @@ def _cell(table: Table, column: Column, row: Row) -> Cell:
         return Cell(ABSENT)
     if value.value is None:
         return Cell(UNDEFINED)
+    spread = row.spreads.get(column.key)
     return Cell(
         _number(value.value, column),
         interval_text(value, column),
         mark_of(table, column, row.model),
         claimed=not row.ranks(column),
+        spread=f"×{spread.runs}, sd {_number(spread.sd, column)}" if spread else "",
     )
 
 

@@ -36,7 +36,8 @@ def as_text(board: Board, table: Table, width: int = WIDTH) -> str:
         blocks.append(block)
     title = f"{shown(table.title)}: {shown(caption(table))}"
     marks = {mark for line in lines for cell in line.cells[: len(blocks)] for mark in [_mark(cell)]}
-    legend = _legend(table, columns[: len(blocks)], marks, len(columns) - len(blocks))
+    several = any(row.spreads for row in table.rows)
+    legend = _legend(table, columns[: len(blocks)], marks, several, len(columns) - len(blocks))
     aligned = _aligned([names, trusts], blocks)
     return "\n".join([title, "", sentence(table, board.models), "", *aligned, "", legend])
 
@@ -61,8 +62,8 @@ def _heads(column: Column) -> tuple[str, str, str]:
 
 def _cell(cell: Cell, with_interval: bool) -> str:
     """The number with its mark, all marks in one column."""
-    interval = f" {cell.interval}" if with_interval and cell.interval else ""
-    return f"{cell.number}{interval}{_mark(cell)}"
+    beside = f" {cell.beside}" if with_interval and cell.beside else ""
+    return f"{cell.number}{beside}{_mark(cell)}"
 
 
 def _mark(cell: Cell) -> str:
@@ -85,8 +86,12 @@ def _aligned(words: Sequence[Sequence[str]], numbers: Sequence[Sequence[str]]) -
     return [*lines[:3], "-" * max(map(_wide, lines)), *lines[3:]]
 
 
-def _legend(table: Table, columns: Sequence[Column], marks: Collection[str], hidden: int) -> str:
+def _legend(
+    table: Table, columns: Sequence[Column], marks: Collection[str], several: bool, hidden: int
+) -> str:
     parts = ["± 95 % interval, clustered by conversation"]
+    if several:
+        parts.append("×N: mean over N runs, sd between them")
     if _MARKS["best"] in marks:
         parts.append("* significantly better than every other row")
     if _MARKS["second"] in marks:

@@ -200,6 +200,10 @@ def as_csv(board, tables: Sequence) -> str:
             "mark",
             "trust",
             "signature",
+            "runs",
+            "sd",
+            "min",
+            "max",
         ]
     )
     for table in tables:
@@ -217,7 +221,14 @@ def as_csv(board, tables: Sequence) -> str:
                         c.language or "",
                     ]
                     judged = [mark_of(table, c, row.model), str(row.trusts[c.key])]
-                    writer.row([table.id, *names, *numbers, *judged, c.signature])
+                    spread = row.spreads.get(c.key)
+                    apart = [spread.runs, spread.sd, spread.least, spread.most] if spread else []
+                    writer.row(
+                        [
+                            *(table.id, *names, *numbers, *judged, c.signature),
+                            *(apart or [1, "", "", ""]),
+                        ]
+                    )
         for row in table.reported:
             for c in table.columns:
                 if c.key in row.values:
@@ -230,7 +241,8 @@ def as_csv(board, tables: Sequence) -> str:
                         c.language or "",
                     ]
                     empty = [""] * 7
-                    writer.row([table.id, *names, row.values[c.key], *empty, REPORTED, row.source])
+                    judged = [REPORTED, row.source, *[""] * 4]
+                    writer.row([table.id, *names, row.values[c.key], *empty, *judged])
     return out.getvalue()
 
 
@@ -244,7 +256,7 @@ def _md_cell(cell: Cell) -> str:
         cell.mark, cell.number
     )
     number += CLAIMED if cell.claimed else ""
-    return f"{number} {cell.interval}" if cell.interval else number
+    return f"{number} {cell.beside}" if cell.beside else number
 
 
 _TEX = {
@@ -265,6 +277,7 @@ _TEX = {
     "↓": r"$\downarrow$",
     "–": "--",
     "±": r"$\pm$",
+    "×": r"$\times$",
     CLAIMED: r"$^\dagger$",
 }
 
@@ -279,8 +292,8 @@ def _tex_cell(cell: Cell) -> str:
         cell.mark, number
     )
     number += r"$^\dagger$" if cell.claimed else ""
-    interval = _tex(cell.interval.replace("± ", "±"))
-    return rf"{number} {{\scriptsize{interval}}}" if interval else number
+    beside = _tex(cell.beside.replace("± ", "±"))
+    return rf"{number} {{\scriptsize{beside}}}" if beside else number
 
 
 def _html_cell(cell: Cell) -> str:
@@ -289,7 +302,7 @@ def _html_cell(cell: Cell) -> str:
         cell.mark, number
     )
     number += CLAIMED if cell.claimed else ""
-    return f"{number} <small>{html.escape(cell.interval)}</small>" if cell.interval else number
+    return f"{number} <small>{html.escape(cell.beside)}</small>" if cell.beside else number
 
 
 if __name__ == "__main__":

@@ -75,9 +75,7 @@ def line(found: Finding) -> str:
 def of_row(row: Row, title: str) -> list[str]:
     """What does not hold in the runs of a row, a line each; title: of the row."""
     return [
-        f"{title}, {task}: {line(found)}"
-        for task, run in row.runs.items()
-        for found in run.findings
+        f"{title}, {task}: {line(found)}" for task, run in row.all_runs for found in run.findings
     ]
 
 
@@ -87,7 +85,7 @@ def summary(board: Board) -> str:
     counts = [(trust, sum(row.trust is trust for row in rows)) for trust in Trust]
     parts = [f"{count} {trust}" for trust, count in counts if count]
     # A run stands in every table that its task has a place in.
-    runs = {(run.raw, task): len(run.findings) for row in rows for task, run in row.runs.items()}
+    runs = {(run.raw, task): len(run.findings) for row in rows for task, run in row.all_runs}
     different = sum(runs.values())
     return f"rows: {', '.join(parts)}; statements that do not hold: {different}"
 

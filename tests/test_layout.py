@@ -82,7 +82,8 @@ LEADERBOARD_BUILT_ON = {
     "reliability_report": ["board"],
     "rated": ["board"],
     "trust": ["board"],
-    "columns": ["board"],
+    "consistency": [],
+    "columns": ["board", "consistency"],
     "folder": ["model_report", "reliability_report"],
     "tables": ["layout", "folder", "trust"],
     "measured_pairs": ["columns", "folder"],
@@ -93,7 +94,8 @@ LEADERBOARD_BUILT_ON = {
     "plain_table": ["leading"],
     "judging": ["numbers", "folder"],
     "page": ["leading", "folder"],
-    "collect": ["page", "plain_table"],
+    "earlier_board": [],
+    "collect": ["page", "plain_table", "earlier_board"],
     "publishing": ["page", "tables"],
 }
 TABLES = {"csc_tasks": BUILT_ON, "leaderboard": LEADERBOARD_BUILT_ON}

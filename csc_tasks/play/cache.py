@@ -21,9 +21,10 @@ from csc_tasks.errors import SettingError
 NAMES = (
     *("pretrained", "model", "model_name", "revision", "subfolder", "peft", "delta"),
     *("tokenizer", "dtype", "quantization", "add_bos_token", "custom_prefix_token_id"),
-    *("think_end_token", "chat_template_args", "lora_local_path"),
+    *("think_end_token", "chat_template_args", "lora_local_path", "_seed"),
 )
-"""Attributes of lm_eval's backends that tell one model from another, where they are plain values.
+"""Attributes of lm_eval's backends that tell one model from another, where they are plain values;
+and the seed that a server is sent, so that a repeat with another one is no copy from a cache.
 """
 HARDWARE = {
     *("tensor_parallel_size", "data_parallel_size", "pipeline_parallel_size", "device"),

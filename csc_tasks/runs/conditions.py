@@ -5,7 +5,8 @@ A results file records far more than what anyone thought of as a setting. So all
 condition, also what a later version of lm_eval or of this project will add, except what HARMLESS
 names: two runs that differ in anything else are never taken for one. What may not be published
 (csc_tasks/runs/public.py) counts by its hash, which stands in a public copy too: so a run and its
-copy have the same conditions.
+copy have the same conditions. The seed that a run drew from is a special condition: runs that
+differ in nothing else are repeats of one another.
 """
 
 import hashlib
@@ -15,7 +16,13 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from csc_tasks.runs.model_arguments import CREDENTIALS, HOW_IT_RAN, NAMES, model_arguments
+from csc_tasks.runs.model_arguments import (
+    CREDENTIALS,
+    HOW_IT_RAN,
+    NAMES,
+    as_text,
+    model_arguments,
+)
 from csc_tasks.runs.public import HASHED, LeftOut, public_results
 from csc_tasks.runs.public_lists import OTHER
 from csc_tasks.runs.task_record import TaskRecord, read_task_record
@@ -31,7 +38,7 @@ HARMLESS: dict[str, frozenset[str]] = {
             *("transformers_version", "lm_eval_version", "model_name_sanitized"),
         }
     ),
-    # Seeds of generators that no csc task draws from (a sampling seed stands in gen_kwargs), and
+    # Seeds of generators that no csc task draws from, but a model that samples does (SEEDS), and
     # --limit, whose effect n-samples says.
     "config": frozenset(
         {
@@ -66,6 +73,11 @@ HARMLESS: dict[str, frozenset[str]] = {
 }
 """By where it stands in a results file: what two runs may differ in and still be the same."""
 
+SEEDS = ("random_seed", "numpy_seed", "torch_seed")
+"""The seeds that lm_eval's --seed sets. They move a reply only where it is sampled."""
+REPEAT = "repeat."
+"""How the names of conditions begin that tell the repeats of one measurement apart."""
+
 Conditions = tuple[tuple[str, str], ...]
 """Name -> value as JSON, in the order of the names."""
 
@@ -75,7 +87,9 @@ T = TypeVar("T")
 def conditions(results: Mapping[str, Any], task: str) -> Conditions:
     """What a results file records about one of its tasks that can move a number.
 
-    A value of null and an empty one are as good as none. Raises LookupError, TypeError or
+    A value of null and an empty one are as good as none. Names that begin with REPEAT hold what the
+    replies were drawn from: a seed in gen_kwargs or model_args, and lm_eval's own where replies
+    were sampled. Raises LookupError, TypeError or
     AttributeError for what is not a results file with this task, DataError for a task record that
     cannot be read.
     """
@@ -129,10 +143,20 @@ def _recorded(results: Mapping[str, Any], task: str, about: TaskRecord) -> Condi
     csc = metadata["csc"]
     # Templates and instructions count by their hashes.
     elsewhere = ("versions", "n-shot", "n-samples", "configs", "config", *HASHED)
+    given, arguments = run.get("gen_kwargs"), model_arguments(run.get("model_args"))
+    generation = config.get("generation_kwargs")
+    drawn = _generation(given).get("seed", _generation(generation).get("seed"))
+    repeat: dict[str, Any] = {
+        "seed": None if drawn is None else as_text(drawn),
+        "model_args.seed": arguments.get("seed"),
+    }
+    if sampled(results, task):
+        repeat |= {name: run.get(name) for name in SEEDS}
     parts: dict[str, Mapping[str, Any]] = {
         "file": {k: v for k, v in results.items() if k not in elsewhere},
-        "config": {k: v for k, v in run.items() if k != "model_args"},
-        "model_args": model_arguments(run.get("model_args")),
+        "config": {k: v for k, v in run.items() if k != "model_args"}
+        | {"gen_kwargs": without_seed(given)},
+        "model_args": without_seed(arguments),
         "metadata": {k: v for k, v in metadata.items() if k not in ("csc", "version")},
         # As it is read, so that files of before the record existed have it too.
         "csc": {**csc, "unit": about.unit, "generated": about.generated, "variant": about.variant},
@@ -142,7 +166,9 @@ def _recorded(results: Mapping[str, Any], task: str, about: TaskRecord) -> Condi
             "version": metadata.get("version", results.get("versions", {}).get(task)),
             "n-shot": results.get("n-shot", {}).get(task),
             "n-samples": results.get("n-samples", {}).get(task),
+            "generation_kwargs": without_seed(generation),
         },
+        REPEAT.rstrip("."): repeat,
     }
     return tuple(
         sorted(
@@ -152,6 +178,48 @@ def _recorded(results: Mapping[str, Any], task: str, about: TaskRecord) -> Condi
             if value not in (None, "", [], {}) and name not in HARMLESS.get(part, ())
         )
     )
+
+
+def sampled(results: Mapping[str, Any], task: str) -> bool:
+    """Whether replies were drawn, as the run's generation settings say: `do_sample`, or a
+    temperature above 0. Greedy replies of two repeats are the same.
+    """
+    config = results["configs"][task].get("generation_kwargs")
+    asked = {**_generation(config), **_generation(results["config"].get("gen_kwargs"))}
+    try:
+        warm = float(asked.get("temperature") or 0) > 0
+    except (TypeError, ValueError):
+        warm = True
+    return warm or str(asked.get("do_sample")).lower() == "true"
+
+
+def without_repeat(conditions: Conditions) -> Conditions:
+    """What repeats of one measurement have in common."""
+    return tuple(pair for pair in conditions if not pair[0].startswith(REPEAT))
+
+
+def repeat_of(conditions: Conditions) -> dict[str, str]:
+    """What may tell a repeat from the others, by name."""
+    return {
+        name.removeprefix(REPEAT): as_text(json.loads(value))
+        for name, value in conditions
+        if name.startswith(REPEAT)
+    }
+
+
+def without_seed(generation: Any) -> Any:
+    """Generation settings or model arguments without their seed, in the form that they have."""
+    if isinstance(generation, Mapping):
+        return {name: value for name, value in generation.items() if name != "seed"}
+    if isinstance(generation, str):
+        parts = generation.split(",")
+        return ",".join(part for part in parts if part.partition("=")[0].strip() != "seed")
+    return generation
+
+
+def _generation(given: Any) -> Mapping[str, Any]:
+    """Generation settings by name, whichever way lm_eval wrote them down."""
+    return model_arguments(given) if isinstance(given, str) else given or {}
 
 
 def differing(one: Conditions, other: Conditions) -> list[str]:

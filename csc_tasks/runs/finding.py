@@ -8,8 +8,11 @@ from pathlib import Path
 
 from csc_tasks.errors import CscError, DataError
 from csc_tasks.reading import read_json
-from csc_tasks.runs.conditions import conditions, same_runs
+from csc_tasks.runs.conditions import Conditions, conditions, same_runs, without_repeat
 from csc_tasks.runs.names import RESULTS, SAMPLES, results_beside, task_of
+
+OLDER = "of runs with the same settings the newest is taken"
+REPEATS = "of runs that differ only in their seed the first is taken"
 
 
 def find_samples(paths: Sequence[Path]) -> list[Path]:
@@ -32,40 +35,50 @@ def find_samples(paths: Sequence[Path]) -> list[Path]:
 
 
 def newest_runs(files: Sequence[Path]) -> list[Path]:
-    """One samples file per model, task and conditions: the newest run, by its date and then its
-    name. What is left out is said.
+    """One samples file per model, task and conditions, so also of every repeat: the newest run, by
+    its date and then its name. What is left out is said.
 
     A file whose results cannot be read stays among them: `read_run` says what is wrong with it.
     """
-    newest = {group[-1] for group in run_groups(files)}
-    say_older([file for file in files if file not in newest])
+    newest = {group[-1] for repeats in repeat_groups(files) for group in repeats}
+    say_left_out([file for file in files if file not in newest], OLDER)
     return [file for file in files if file in newest]
 
 
-def run_groups(files: Sequence[Path]) -> list[list[Path]]:
+def repeat_groups(files: Sequence[Path]) -> list[list[list[Path]]]:
     """Samples files in groups of one model, task and conditions, each from the oldest to the
-    newest. A file whose results cannot be read is a group of its own.
+    newest; and these groups together where they differ only in their seed, from the first repeat to
+    the last, by the date and then the name of its newest run. A file whose results cannot be read
+    is a group of its own.
     """
     dates: dict[Path, float] = {}
-    keys: dict[Path, Hashable] = {}
+    known: dict[Path, Conditions] = {}
     for file in files:
         try:
             results = read_json(results_beside(file), "run the evaluation again")
-            dates[file], keys[file] = float(results["date"]), conditions(results, task_of(file))
+            date, stated = float(results["date"]), conditions(results, task_of(file))
         except (CscError, OSError, ValueError, LookupError, TypeError, AttributeError):
-            dates[file], keys[file] = 0.0, file
-    return same_runs(files, keys.__getitem__, lambda file: (dates[file], file.name, str(file)))
+            dates[file] = 0.0
+        else:
+            dates[file], known[file] = date, stated
+
+    def age(file: Path) -> tuple[float, str, str]:
+        return dates[file], file.name, str(file)
+
+    def measurement(group: list[Path]) -> Hashable:
+        newest = group[-1]
+        return without_repeat(known[newest]) if newest in known else newest
+
+    groups = same_runs(files, lambda file: known.get(file, file), age)
+    return same_runs(groups, measurement, lambda group: age(group[-1]))
 
 
-def say_older(older: Sequence[Path]) -> None:
-    """Say which files are left out for newer ones with the same settings."""
-    if older:
-        more = f" and {len(older) - 3:,} more" if len(older) > 3 else ""
-        names = ", ".join(map(str, older[:3]))
-        print(
-            f"note: of runs with the same settings the newest is taken; left out: {names}{more}",
-            file=sys.stderr,
-        )
+def say_left_out(files: Sequence[Path], rule: str) -> None:
+    """Say which files are left out by a rule."""
+    if files:
+        more = f" and {len(files) - 3:,} more" if len(files) > 3 else ""
+        names = ", ".join(map(str, files[:3]))
+        print(f"note: {rule}; left out: {names}{more}", file=sys.stderr)
 
 
 def find_results(paths: Sequence[Path]) -> list[Path]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from csc_tasks.errors import DataError
-from csc_tasks.runs.finding import run_groups, say_older
+from csc_tasks.runs.finding import OLDER, REPEATS, repeat_groups, say_left_out
 from csc_tasks.shown import shown
 
 LONGEST_NAME, LONGEST_REASON, NAMED = 200, 300, 3
@@ -104,17 +104,35 @@ class Quarantine:
         return text if len(text) <= LONGEST_REASON else f"{text[: LONGEST_REASON - 1]}\u2026"
 
 
-def read_newest(files: Sequence[Path], aside: Quarantine, read: Callable[[Path], T]) -> Iterator[T]:
+def read_newest(
+    files: Sequence[Path],
+    aside: Quarantine,
+    read: Callable[[Path], T],
+    *,
+    repeats: bool = True,
+) -> Iterator[T]:
     """What `read` makes of one samples file per model, task and conditions, one at a time: of those
-    that can be read the newest, by its date and then its name. What is left out is said.
+    that can be read the newest, by its date and then its name. repeats: whether runs that differ
+    only in their seed all count; else the first of them that can be read does. What is left out is
+    said.
 
     Raises DataError where there is none.
     """
-    groups = {group[-1]: group for group in run_groups(files)}
-    say_older([file for file in files if file not in groups])
+    choices: dict[Path, list[Path]] = {}
+    older: set[Path] = set()
+    others: set[Path] = set()
+    for groups in repeat_groups(files):
+        older |= {file for group in groups for file in group[:-1]}
+        newest_first = [group[::-1] for group in groups]
+        if not repeats:
+            others |= {group[-1] for group in groups[1:]}
+            newest_first = [[file for group in newest_first for file in group]]
+        choices |= {group[0]: group for group in newest_first}
+    say_left_out([file for file in files if file in older], OLDER)
+    say_left_out([file for file in files if file in others], REPEATS)
     count = 0
-    for file in (file for file in files if file in groups):
-        for candidate in reversed(groups[file]):
+    for file in (file for file in files if file in choices):
+        for candidate in choices[file]:
             try:
                 value = read(candidate)
             except DataError as error:

@@ -19,7 +19,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from csc_tasks.errors import DataError
 from csc_tasks.reading import decoded, parsed, read_bytes
-from csc_tasks.runs.conditions import Conditions, conditions, other_settings, public_copy
+from csc_tasks.runs.conditions import (
+    Conditions,
+    conditions,
+    other_settings,
+    public_copy,
+    sampled,
+    without_seed,
+)
 from csc_tasks.runs.model_arguments import HOW_IT_RAN, NAMES, as_text, model_arguments
 from csc_tasks.runs.names import TASK, results_stamp, samples_name, value_keys
 from csc_tasks.runs.public import LeftOut, public_results
@@ -91,7 +98,7 @@ class _File(_Read):
 class Identity:
     """Which model: its name, the base under an adapter, whether it is a baseline, and the settings
     that tell two rows of one name apart. All of it may be published: what else a run was given
-    counts by its hash, as OTHER_SETTINGS.
+    counts by its hash, as OTHER_SETTINGS. A seed is none of them: it tells repeats apart.
     """
 
     name: str
@@ -108,8 +115,9 @@ class Measurement:
     signatures: by result name. conditions: what another run must have in common to be the same.
     limit: how many documents were asked about where --limit cut them.
     templated: whether a chat template was applied (None: there was no model).
-    samples: the samples file, or None where there is none beside the results file. origin: who
-    handed it in, "" where that is not told apart.
+    samples: the samples file, or None where there is none beside the results file. sampled: whether
+    replies were drawn, and not the likeliest ones. origin: who handed it in, "" where that is not
+    told apart.
     """
 
     file: Path
@@ -130,6 +138,7 @@ class Measurement:
     higher: Mapping[str, bool]
     samples: Path | None
     conditions: Conditions
+    sampled: bool
     lm_eval_version: str | None
     git_hash: str | None
     seconds: float | None
@@ -286,6 +295,7 @@ def _measurement(
         },
         samples=samples if os.path.lexists(samples) else None,
         conditions=stated,
+        sampled=sampled(raw, task),
         lm_eval_version=read.lm_eval_version,
         git_hash=read.git_hash,
         seconds=_seconds(read.total_evaluation_time_seconds),
@@ -320,9 +330,13 @@ def _identity(public: _File, baseline: bool, other: str) -> Identity:
     base = arguments.get("pretrained") if arguments.get("peft") or arguments.get("delta") else None
     if baseline:
         return Identity(public.model_name, None, True, ())
-    settings = {name: value for name, value in arguments.items() if name not in NAMES | HOW_IT_RAN}
+    settings = {
+        name: value
+        for name, value in without_seed(arguments).items()
+        if name not in NAMES | HOW_IT_RAN
+    }
     given = {
-        "gen_kwargs": public.config.gen_kwargs,
+        "gen_kwargs": without_seed(public.config.gen_kwargs),
         "model_sha": public.config.model_sha,
         "system_instruction": public.system_instruction_sha,
         OTHER_SETTINGS: other,

@@ -75,7 +75,7 @@ class Items:
     language: position in languages(). topic, part: position in topics, parts (part -1: none). gold:
     strategy number, 0 for answers. predicted: number, UNPARSED, or NOT_ASKED. lengths: (n, 2) reply
     and reference, as `length` counts. items: result name -> entries as logged. drawn: the
-    conversations for the browser, as logged.
+    conversations for the browser, as logged. said: a hash of all replies, whatever their order.
     """
 
     ids: list[str]
@@ -93,6 +93,7 @@ class Items:
     parts: list[str]
     items: dict[str, list[Any]]
     drawn: list[Mapping[str, Any]]
+    said: int
 
 
 def read_run(file: Path) -> Run:
@@ -148,6 +149,7 @@ def items_of(
     topics: dict[str, int] = {}
     parts: dict[str, int] = {}
     drawn: list[tuple[int, str, list[Mapping[str, Any]]]] = []
+    said = 0
     for number, line in lines:
         where = f"{file} line {number}"
         document, records = _checked(line, unit, where)
@@ -161,6 +163,7 @@ def items_of(
             if (id_, record["turn"]) in seen:
                 raise DataError(f"{where}: turn {record['turn']} of {id_} stands in the file twice")
             seen.add((id_, record["turn"]))
+            said ^= _hash(f"{id_}\n{record['turn']}\n{record['reply']}")
             members[code].append(record["turn"])
             rows.append(
                 (
@@ -209,7 +212,13 @@ def items_of(
             for _, _, lines in sorted(drawn, key=lambda entry: (-entry[0], entry[1]))
             for line in lines
         ],
+        said=said,
     )
+
+
+def _hash(text: str) -> int:
+    """64 bits."""
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8])
 
 
 def _frozen(values: Numbers) -> Numbers:
@@ -331,9 +340,7 @@ def _draw(
     """Keep the `draw` conversations with the smallest hash of seed and id: a random sample, and the
     same one whatever the order.
     """
-    rank = -int.from_bytes(
-        hashlib.sha256(f"{seed}/{id_}".encode("utf-8", "surrogatepass")).digest()[:8]
-    )
+    rank = -_hash(f"{seed}/{id_}")
     for other, there, lines in drawn:
         if (other, there) == (rank, id_):
             lines.append(line)

@@ -99,10 +99,11 @@ def read_models(
     """The units of every samples file among `paths` (`tasks`: only of these), in the order of model
     and task.
 
-    Of several runs with the same settings the newest is taken, which is said. Raises DataError
-    where a model has two files for one task with different settings, and where nothing can be
-    rated. A file that cannot be read is set aside, or an error where `strict`. Strategy choice has
-    no replies and is passed over, and so are models that never say anything (strategy baselines).
+    Of several runs with the same settings the newest is taken, of several that differ only in their
+    seed the first that can be read, which is said. Raises DataError where a model has two files for
+    one task with different settings, and where nothing can be rated. A file that cannot be read is
+    set aside, or an error where `strict`. Strategy choice has no replies and is passed over, and so
+    are models that never say anything (strategy baselines).
     """
     judged: dict[tuple[str, str], Judged] = {}
     passed = []
@@ -113,7 +114,7 @@ def read_models(
         logged = read_run(file)
         return logged, units_of(logged, whole) if logged.about.has_replies else {}
 
-    for logged, units in read_newest(files, Quarantine(paths, strict), read):
+    for logged, units in read_newest(files, Quarantine(paths, strict), read, repeats=False):
         model = names[str(logged.results["model_name"])]
         if not logged.about.has_replies:
             continue

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from csc_tasks.file_names import safe_name
-from csc_tasks.runs.results_file import Identity, iso
+from csc_tasks.runs.results_file import Identity
 from csc_tasks.runs.task_record import TURNS, TaskRecord
 from leaderboard import trust
-from leaderboard.board import Column, Comparison, Model, Row, Run, Setting, Table, Value
+from leaderboard.board import Column, Comparison, Model, Row, Setting, Table, Value
 from leaderboard.columns import DRAFT_NOTE, columns, leading_column
 from leaderboard.model_report import Diagnosis, TableGaps, Variant
 from leaderboard.numbers import context_gap
@@ -15,6 +15,7 @@ from leaderboard.numbers.inference import paired
 from leaderboard.numbers.intervals import FEWEST
 from leaderboard.numbers.measured import Measured, Rows, RunKey
 from leaderboard.numbers.ranking import best_and_second, compare
+from leaderboard.numbers.rows import repeat_notes, row_of
 from leaderboard.rated import notes as rating_notes
 from leaderboard.reading.comparable import TITLES, Selection, corpus_name
 from leaderboard.reading.models import in_groups
@@ -64,7 +65,7 @@ def make_table(
     """
     every = _columns(selection, rows)
     by_slug = {models[identity].slug: tasks for identity, tasks in rows.items()}
-    made = {slug: _row(slug, tasks, raw) for slug, tasks in by_slug.items()}
+    made = {slug: row_of(slug, tasks, raw) for slug, tasks in by_slug.items()}
     comparisons: list[Comparison] = []
     best: dict[str, str] = {}
     second: dict[str, str] = {}
@@ -96,7 +97,11 @@ def make_table(
         comparisons=tuple(comparisons),
         best=best,
         second=second,
-        footnotes=(*_footnotes(selection, every), *rating_notes(every, in_order)),
+        footnotes=(
+            *_footnotes(selection, every),
+            *rating_notes(every, in_order),
+            *repeat_notes(in_order),
+        ),
     )
 
 
@@ -223,48 +228,6 @@ def _setting(selection: Selection) -> Setting:
         limit=first.limit,
         reference=p.reference,
     )
-
-
-def _row(slug: str, tasks: Mapping[str, Measured], raw: Mapping[RunKey, str]) -> Row:
-    return Row(
-        model=slug,
-        runs=_runs(tasks, raw),
-        values={
-            f"{task}/{name}": value
-            for task, found in tasks.items()
-            for name, value in found.values.items()
-        },
-        trusts={
-            f"{task}/{number.name}": number.trust
-            for task, found in tasks.items()
-            for number in found.verified.numbers
-        },
-    )
-
-
-def _runs(tasks: Mapping[str, Measured], raw: Mapping[RunKey, str]) -> dict[str, Run]:
-    found = {}
-    for task, measured in tasks.items():
-        m, verified = measured.measurement, measured.verified
-        found[task] = Run(
-            date=iso(m.date),
-            documents=m.documents,
-            items=m.items,
-            conversations=len(measured.logged.ids) if measured.logged else None,
-            samples=measured.logged is not None,
-            raw=raw[m.file, task],
-            sha256=m.sha256,
-            task_version=m.task_version,
-            project=m.provenance.project,
-            lm_eval_version=m.lm_eval_version,
-            git_hash=m.git_hash,
-            seconds=m.seconds,
-            trust=verified.trust,
-            corpus=verified.corpus,
-            proven=verified.proven,
-            findings=trust.contradictions(verified),
-        )
-    return found
 
 
 def drafts_of(selection: Selection) -> list[str]:

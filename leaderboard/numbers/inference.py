@@ -28,16 +28,18 @@ class Clustered:
 
     ids: the conversations that have something to say. members[g]: which items of conversation g
     were summed, as text (two runs share a conversation when both have the same items of it). counts
-    (G,): how many. sums (G,) of scores, or (G, d) of the sufficient statistics that `statistic`
-    makes a corpus value of. scale: the values it can have.
+    (G,): how many. sums (G,) of scores, or (G, repeats * d) of the sufficient statistics that
+    `statistic` makes a corpus value of, side by side for each repeat of the run. scale: the values
+    it can have.
     """
 
     ids: tuple[str, ...]
     members: tuple[str, ...]
-    counts: NDArray[np.int64]
+    counts: NDArray[Any]
     sums: NDArray[Any]
     statistic: Statistic | None = None
     scale: Scale = UNBOUNDED
+    repeats: int = 1
 
     def rows(self, chosen: Sequence[int]) -> "Clustered":
         """The conversations at these positions."""
@@ -45,6 +47,14 @@ class Clustered:
         return replace(
             self, ids=ids, members=members, counts=self.counts[chosen], sums=self.sums[chosen]
         )
+
+    def corpus(self, sums: NDArray[Any]) -> Any:
+        """The corpus value of summed statistics (..., repeats * d): the mean over the repeats."""
+        assert self.statistic is not None
+        if self.repeats == 1:
+            return self.statistic(sums)
+        parts = np.split(sums, self.repeats, axis=-1)
+        return np.mean([self.statistic(part) for part in parts], axis=0)
 
 
 def clustered(
@@ -88,17 +98,18 @@ def clustered_estimate(column: Clustered) -> Estimate:
     """The column's value and standard error: what `csc_tasks.metrics.cluster.estimate` says of the
     items behind it.
     """
-    items, clusters = int(column.counts.sum()), len(column.ids)
+    items, clusters = round(float(column.counts.sum())), len(column.ids)
     if not items:
         return Estimate(None, None, 0, 0)
     if column.statistic is not None:
         # The jackknife leaves out whole conversations, so their sums serve as well as their items.
-        corpus = estimate(list(column.sums), column.ids, column.statistic, np.asarray)
+        corpus = estimate(list(column.sums), column.ids, column.corpus, np.asarray)
         return replace(corpus, items=items)
     # SE = sqrt(G/(G-1) sum_g z_g^2) / n with z_g = sum of g's deviations: the error of a mean of G
     # items with deviations z_g G/n.
-    mean = column.sums.sum() / items
-    deviations = mean + (column.sums - column.counts * mean) * clusters / items
+    total = column.counts.sum()
+    mean = column.sums.sum() / total
+    deviations = mean + (column.sums - column.counts * mean) * clusters / total
     return Estimate(float(mean), estimate(deviations.tolist(), column.ids).stderr, items, clusters)
 
 
@@ -126,16 +137,15 @@ def difference(a: Clustered, b: Clustered) -> Estimate:
     Raises DataError where one is a corpus metric and the other is not, or their statistics have
     different shapes.
     """
-    if a.statistic is not b.statistic or a.sums.shape[1:] != b.sums.shape[1:]:
+    if a.statistic is not b.statistic or _width(a) != _width(b):
         raise DataError("two columns with different statistics have no paired difference")
     a, b = shared(a, b)
-    statistic = a.statistic
-    if statistic is None:
+    if a.statistic is None:
         return clustered_estimate(Clustered(a.ids, a.members, a.counts, a.sums - b.sums))
     size = a.sums.shape[1]
 
     def subtract(sums: NDArray[Any]) -> Any:
-        return statistic(sums[..., :size]) - statistic(sums[..., size:])
+        return a.corpus(sums[..., :size]) - b.corpus(sums[..., size:])
 
     return clustered_estimate(
         Clustered(a.ids, a.members, a.counts, np.concatenate([a.sums, b.sums], axis=1), subtract)
@@ -174,6 +184,11 @@ def apart_from(
     if stderr < ROUNDING:
         return None
     return p_value(Estimate(float(means[0] - means[1]), stderr, len(values), min(clusters)))
+
+
+def _width(column: Clustered) -> float:
+    """How many statistics an item of one repeat has; 0 for scores."""
+    return column.sums.shape[1] / column.repeats if column.sums.ndim > 1 else 0
 
 
 def holm(values: Sequence[float | None]) -> list[float | None]:

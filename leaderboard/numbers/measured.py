@@ -32,7 +32,7 @@ from csc_tasks.verify import (
     trusted_corpora,
     without_samples,
 )
-from leaderboard.board import Value
+from leaderboard.board import Spread, Value
 from leaderboard.columns import of_conversations
 from leaderboard.numbers import diagnose
 from leaderboard.numbers.fact_audit import Evidence, FactAuditor
@@ -63,7 +63,9 @@ class Measured:
 
     values, columns: by result name; a column exists where samples do, and only then are there
     paired comparisons. logged and means are kept for the context gap (items that are no means are
-    dropped by then). unsupported: (conversation, turn) of the drawn -> facts.
+    dropped by then). unsupported: (conversation, turn) of the drawn -> facts. repeats: where it
+    stands for several runs (numbers/repeats.py), these, from the oldest to the newest;
+    repeat_names: what tells them apart; spreads: by result name.
     """
 
     measurement: Measurement
@@ -75,6 +77,9 @@ class Measured:
     unsupported: dict[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
     diagnosis: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    repeats: tuple["Measured", ...] = ()
+    repeat_names: tuple[str, ...] = ()
+    spreads: dict[str, Spread] = field(default_factory=dict)
 
 
 Rows = Mapping[Identity, Mapping[str, Measured]]

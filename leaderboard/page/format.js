@@ -31,6 +31,9 @@ function explained(value, column) {
   return `${parts.join(", ")}; ${count(value.items)} items in ${count(value.clusters)} conversations`;
 }
 
+// How far the runs of a row are apart, as the tables have it (leaderboard/layout.py).
+const spreadText = (spread, column) => spread && `×${spread.runs}, sd ${shown(spread.sd, column)}`;
+
 const count = (number) => (number === null || number === undefined ? NONE : number.toLocaleString("en"));
 const percent = (share, digits = 0) => (share === null || share === undefined ? NONE : `${(100 * share).toFixed(digits)} %`);
 const day = (text) => text.slice(0, 10);

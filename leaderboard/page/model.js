@@ -17,6 +17,7 @@ function modelView([slug]) {
 
 function numbers(table, row) {
   if (!row) return null;
+  const several = Object.keys(row.spreads).length > 0;
   const valueOf = (one, column) => one.values[column.key] && read(one.values[column.key]);
   const measured = table.columns.filter((column) => wanted(column) && (valueOf(row, column)?.value ?? null) !== null);
   const cells = measured.map((column) => {
@@ -26,18 +27,27 @@ function numbers(table, row) {
       isClaimed(row, column) ? [shown(value.value, column), h("span", { class: "claimed", title: TRUST.claimed }, "†")]
         : shown(value.value, column),
       wide(!isClaimed(row, column) && bar(value, extentOf([value, ...others]), { others: others.map((one) => one.value) })),
-      intervalText(value, column), count(value.items)];
+      intervalText(value, column), count(value.items), ...several ? [spreadCell(row.spreads[column.key], column)] : []];
   });
   const reading = h("a", { href: link(["samples", table.id], { a: row.model }) }, "Read its conversations");
-  const runs = Object.entries(row.runs).map(([task, run]) => h("li", {}, runText(taskName(table, task), run), h("code", {}, run.raw)));
+  const all = Object.entries(row.runs).flatMap(([task, run]) => (row.repeats[task] || [run]).map((one) => [task, one]));
+  const runs = all.map(([task, run]) => h("li", {}, runText(taskName(table, task), run), h("code", {}, run.raw)));
   return h("section", { class: "card" },
     h("div", { class: "title" }, h("div", {}, h("h2", {}, table.title, " ", trustBadge(row.trust)), settingLine(table)),
       sampled.includes(table.id) && h("p", { class: "links" }, reading)),
     segments("Which metrics", `metrics ${table.id}`, METRICS, setting("metrics"), (value) => set({ metrics: value })),
-    cells.length ? grid(`${table.title}: numbers`, ["Metric", "Value", "Its interval, the others as ticks", CONFIDENCE, "Items"], cells)
+    cells.length ? grid(`${table.title}: numbers`, ["Metric", "Value", "Its interval, the others as ticks", CONFIDENCE, "Items",
+      ...several ? ["Between runs"] : []], cells)
       : h("p", { class: "setting" }, "None of these."),
-    statements(Object.entries(row.runs).flatMap(([task, run]) => run.findings.map((one) => statement(taskName(table, task), one)))),
+    several && h("p", { class: "setting" }, "Means over runs that differ only in their seed. Diagnosis and conversations are of the newest."),
+    statements(all.flatMap(([task, run]) => run.findings.map((one) => statement(taskName(table, task), one)))),
     h("details", { class: "footnotes" }, h("summary", {}, "Where these numbers come from"), h("ul", {}, runs)));
+}
+
+// Standard deviation and range of the runs that differ only in their seed.
+function spreadCell(spread, column) {
+  if (!spread) return NONE;
+  return [spreadText(spread, column), h("small", { class: "spread" }, `${shown(spread.least, column)} to ${shown(spread.most, column)}`)];
 }
 
 function statement(task, { item, claimed, recomputed, sentence }) {
@@ -48,7 +58,8 @@ function runText(task, run) {
   const within = run.conversations === null ? "" : ` in ${count(run.conversations)} conversations`;
   const size = `${count(run.items)} items${within}`;
   const trust = run.corpus ? `${run.trust} against ${run.corpus}` : run.trust;
-  return `${task}: ${trust}, ${size}, ${day(run.date)}${run.lm_eval_version ? `, lm_eval ${run.lm_eval_version}` : ""}; `;
+  const name = `${task}${run.repeat ? ` (${run.repeat})` : ""}`;
+  return `${name}: ${trust}, ${size}, ${day(run.date)}${run.lm_eval_version ? `, lm_eval ${run.lm_eval_version}` : ""}; `;
 }
 
 function diagnoses(slug) {

@@ -132,6 +132,7 @@ def _edges(columns: Sequence[Column]) -> Iterable[bool]:
 
 def _cell(cell: Cell, edge: bool) -> str:
     interval = f' <small class="interval">{_text(cell.interval)}</small>' if cell.interval else ""
+    interval += f' <small class="spread">{_text(cell.spread)}</small>' if cell.spread else ""
     kind = f" {cell.mark}" if cell.mark else ""
     claimed = f'<span class="claimed" title="{CLAIMED_TITLE}">{CLAIMED}</span>' * cell.claimed
     start = '<td class="edge">' if edge else "<td>"

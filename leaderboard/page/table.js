@@ -165,7 +165,8 @@ function numberCell(table, row, column, extent, edge) {
   const rank = table.best[column.key] === row.model ? "best" : table.second[column.key] === row.model ? "second" : "";
   return h("td", { class: edge, title: explained(value, column) }, h("span", { class: `number ${rank}` }, shown(value.value, column)),
     isClaimed(row, column) && h("span", { class: "claimed", title: TRUST.claimed }, "†"),
-    value.low !== null && h("span", { class: "unseen" }, ` (${intervalText(value, column)})`), !isClaimed(row, column) && bar(value, extent));
+    value.low !== null && h("span", { class: "unseen" }, ` (${intervalText(value, column)})`), !isClaimed(row, column) && bar(value, extent),
+    row.spreads[column.key] && h("small", { class: "spread" }, spreadText(row.spreads[column.key], column)));
 }
 
 function boardTable(table, columns, rows) {

@@ -130,6 +130,11 @@ def _notes(table: Table, row: Row, column: Column) -> str:
             f"95 % interval {value.low * column.scale:.{column.digits}f} to"
             f" {value.high * column.scale:.{column.digits}f}"
         )
+    if spread := row.spreads.get(column.key):
+        shown.append(
+            f"mean over {spread.runs} runs with a standard deviation of"
+            f" {spread.sd * column.scale:.{column.digits}f} between them"
+        )
     shown.append(
         f"{value.items} items in {value.clusters} conversation{'s' * (value.clusters != 1)}"
     )

@@ -22,10 +22,12 @@ SETTING = (
 )
 VALUE = ("value", "stderr", "low", "high", "method", "items", "clusters")
 RUN = ("date", "project", "lm_eval_version", "git_hash", "raw")
+SPREAD = ("runs", "sd", "least", "most")
 COMPARISON = ("difference", "stderr", "low", "high", "p", "p_holm", "items", "clusters")
 _TYPES = {
     **dict.fromkeys(("value", "stderr", "low", "high", "difference", "p", "p_holm"), "float64"),
-    **dict.fromkeys(("items", "clusters", "limit"), "int64"),
+    **dict.fromkeys(("sd", "least", "most"), "float64"),
+    **dict.fromkeys(("items", "clusters", "limit", "runs"), "int64"),
     **dict.fromkeys(("higher_is_better", "chat_template"), "bool"),
 }
 
@@ -50,6 +52,7 @@ def results(board: Board) -> Iterator[dict]:
                     "metric": column.metric,
                     "language": column.language,
                     **{name: getattr(value, name) for name in VALUE},
+                    **{name: getattr(row.spreads.get(key), name, None) for name in SPREAD},
                     "trust": str(row.trusts[key]),
                     "run_trust": str(run.trust) if run else None,
                     "higher_is_better": column.higher_is_better,

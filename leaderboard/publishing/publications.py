@@ -90,9 +90,8 @@ def raw_files(root: Path, board: Board) -> dict[str, Path]:
     absent or leads out of raw/.
     """
     files = {}
-    for name in sorted(
-        {run.raw for table in board.tables for row in table.rows for run in row.runs.values()}
-    ):
+    rows = [row for table in board.tables for row in table.rows]
+    for name in sorted({run.raw for row in rows for _, run in row.all_runs}):
         file = root / name
         if not _RAW.fullmatch(name) or not file.resolve().is_relative_to((root / "raw").resolve()):
             raise DataError(

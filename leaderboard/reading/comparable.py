@@ -1,5 +1,5 @@
-"""Which measurements may stand in one table: one per model, task and settings, and nothing in it
-that differs but the model.
+"""Which measurements may stand in one table: one per model, task and settings (and its repeats),
+and nothing in it that differs but the model.
 
 Rows that differ in task version, corpus, prompt style, date in the prompts, chat template,
 reference, number of documents or a metric's signature are an error that names them, or go to tables
@@ -16,7 +16,7 @@ from pathlib import Path
 from csc_tasks.arguments import check_known
 from csc_tasks.errors import DataError
 from csc_tasks.prompts import SERVER_DATE
-from csc_tasks.runs.conditions import differing, same_runs
+from csc_tasks.runs.conditions import differing, same_runs, without_repeat
 from csc_tasks.runs.results_file import Identity, Measurement
 from csc_tasks.shown import shown
 
@@ -73,8 +73,8 @@ class Selection:
 
 
 def newest(measurements: Iterable[Measurement], notes: list[str]) -> list[Measurement]:
-    """One measurement per origin, model, task and conditions: the newest by run date, then by file
-    name; what is left out goes to `notes`.
+    """One measurement per origin, model, task and conditions, so also of every repeat: the newest
+    by run date, then by file name; what is left out goes to `notes`.
     """
     groups = same_runs(
         measurements,
@@ -227,16 +227,15 @@ def _signature(metric: str, m: Measurement) -> str | None:
 
 
 def _check_one_each(rows: Sequence[Measurement]) -> None:
-    """Raise DataError where a model has two runs of a task, which differ in something that FIELDS
-    does not name: they would be one row.
+    """Raise DataError where a model has two runs of a task that are no repeats and differ in
+    something that FIELDS does not name: they would be one row.
     """
     first: dict[tuple[Identity, str], Measurement] = {}
     for m in rows:
         other = first.setdefault((m.identity, m.task), m)
-        if other is not m:
-            names = _some(
-                [name.partition(".")[2] for name in differing(other.conditions, m.conditions)]
-            )
+        one, two = without_repeat(other.conditions), without_repeat(m.conditions)
+        if one != two:
+            names = _some([name.partition(".")[2] for name in differing(one, two)])
             raise DataError(
                 f"{shown(m.identity.name)} has two runs of {m.task} that differ in {names}:"
                 f" {other.file} and {m.file}; give one of them"

@@ -13,7 +13,8 @@ import pytest
 
 from csc_tasks.cli import main
 from csc_tasks.errors import DataError, SettingError
-from leaderboard.collect import check_out, collect
+from leaderboard.collect import collect
+from leaderboard.earlier_board import check_out
 from leaderboard.folder import load_board, load_report, load_samples
 from leaderboard.numbers.measured import Options
 from tests.support.fakes import gold_replies, write_corpus

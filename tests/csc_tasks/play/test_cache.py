@@ -120,6 +120,7 @@ def test_a_chat_template_belongs_to_the_model(base):
         ("revision", "v2"),
         ("peft", "org/adapter"),
         ("quantization", "awq"),
+        ("_seed", 2),
         ("model_args", {"model": "org/other"}),
         ("model_args", {"model": "org/model", "quantization": "fp8"}),
     ],

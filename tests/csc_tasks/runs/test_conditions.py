@@ -7,9 +7,19 @@ from pathlib import Path
 import pytest
 
 from csc_tasks.errors import DataError
-from csc_tasks.runs.conditions import HARMLESS, conditions, differing
-from csc_tasks.runs.finding import newest_runs
+from csc_tasks.runs.conditions import (
+    HARMLESS,
+    conditions,
+    differing,
+    public_copy,
+    repeat_of,
+    sampled,
+    without_repeat,
+    without_seed,
+)
+from csc_tasks.runs.finding import newest_runs, repeat_groups
 from csc_tasks.runs.names import results_beside
+from csc_tasks.runs.quarantine import Quarantine, read_newest
 from csc_tasks.runs.results_file import read_results
 from leaderboard.reading.comparable import newest, select
 
@@ -199,3 +209,139 @@ def test_two_runs_of_one_model_in_one_table_are_an_error_that_names_what_differs
         DataError, match="org/one has two runs of csc_conv_gen that differ in model_dtype: "
     ):
         select(newest(measurements, []))
+
+
+SAMPLING = {"do_sample": True, "temperature": 0.7}
+
+
+def drawn(generation=SAMPLING, **seeds):
+    results = stored()
+    results["config"] |= {"gen_kwargs": generation, **seeds}
+    results["configs"][TASK]["generation_kwargs"] = {"max_gen_toks": 256}
+    return results
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        (drawn(SAMPLING | {"seed": 1}), drawn(SAMPLING | {"seed": 2}), "seed=2"),
+        (drawn(SAMPLING), drawn(SAMPLING | {"seed": 2}), "seed=2"),
+        (drawn("temperature=0.7,seed=1"), drawn("temperature=0.7,seed=2"), "seed=2"),
+        (drawn(torch_seed=1), drawn(torch_seed=2), "torch_seed=2"),
+        (drawn(random_seed=1), drawn(random_seed=2), "random_seed=2"),
+        (drawn({"seed": 1}), drawn({"seed": 2}), "seed=2"),
+        (
+            changed(("config", "model_args"), "seed", 1),
+            changed(("config", "model_args"), "seed", 2),
+            "model_args.seed=2",
+        ),
+    ],
+)
+def test_runs_that_differ_only_in_their_seed_are_repeats(one, other, told):
+    assert conditions(one, TASK) != conditions(other, TASK)
+    assert without_repeat(conditions(one, TASK)) == without_repeat(conditions(other, TASK))
+    name, _, value = told.partition("=")
+    assert repeat_of(conditions(other, TASK))[name] == value
+
+
+def test_the_seed_that_a_task_was_configured_with_counts_like_the_given_one():
+    one, other = drawn(), drawn()
+    one["configs"][TASK]["generation_kwargs"]["seed"] = 1
+    other["configs"][TASK]["generation_kwargs"]["seed"] = 2
+    assert differing(conditions(one, TASK), conditions(other, TASK)) == ["repeat.seed"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (drawn(SAMPLING), drawn(SAMPLING | {"temperature": 0.8})),
+        (drawn(SAMPLING), drawn(SAMPLING | {"top_p": 0.9, "seed": 1})),
+        (drawn("temperature=0.7,seed=1"), drawn("temperature=0.8,seed=2")),
+    ],
+)
+def test_runs_that_differ_in_how_they_sample_are_no_repeats(one, other):
+    assert without_repeat(conditions(one, TASK)) != without_repeat(conditions(other, TASK))
+
+
+def test_without_sampling_lm_evals_seeds_move_nothing():
+    one, other = (drawn({"do_sample": False}, torch_seed=seed) for seed in (1, 2))
+    assert conditions(one, TASK) == conditions(other, TASK)
+
+
+@pytest.mark.parametrize(
+    ("generation", "expected"),
+    [
+        (None, False),
+        ({}, False),
+        ({"do_sample": False, "temperature": 0.0}, False),
+        ("do_sample=False,temperature=0", False),
+        ({"do_sample": True}, True),
+        ("do_sample=True", True),
+        ({"temperature": 0.7}, True),
+        ("temperature=0.7,top_p=0.9", True),
+    ],
+)
+def test_whether_replies_were_sampled(generation, expected):
+    assert sampled(drawn(generation), TASK) == expected
+    results = drawn(None)
+    results["configs"][TASK]["generation_kwargs"] = generation
+    assert sampled(results, TASK) == expected
+
+
+def test_what_was_given_goes_over_what_the_task_has():
+    results = drawn({"do_sample": False, "temperature": 0.0})
+    results["configs"][TASK]["generation_kwargs"] = SAMPLING
+    assert not sampled(results, TASK)
+
+
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        ({"seed": 1, "top_p": 0.9}, {"top_p": 0.9}),
+        ("seed=1,top_p=0.9", "top_p=0.9"),
+        ("top_p=0.9, seed=1", "top_p=0.9"),
+        ("my_seed=1", "my_seed=1"),
+        (None, None),
+    ],
+)
+def test_a_seed_is_taken_out_in_the_form_that_settings_have(given, left):
+    assert without_seed(given) == left
+
+
+def test_of_repeats_the_first_can_be_taken_which_is_said(tmp_path, capsys):
+    files = two_runs(tmp_path, changed(("config",), "gen_kwargs", {"seed": 7}))
+    assert newest_runs(files) == files
+    assert repeat_groups(files) == [[files[:1], files[1:]]]
+
+    def taken() -> list[Path]:
+        return list(read_newest(files, Quarantine([tmp_path]), _whole, repeats=False))
+
+    assert taken() == files[:1]
+    assert f"differ only in their seed the first is taken; left out: {files[1]}" in (
+        capsys.readouterr().err
+    )
+    assert list(read_newest(files, Quarantine([tmp_path]), _whole)) == files
+    files[0].write_text("broken", encoding="utf-8")
+    assert taken() == files[1:]
+    assert "set aside: " in capsys.readouterr().err
+    (files[1].parent / f"results_{STAMP}.json").write_text("broken", encoding="utf-8")
+    assert repeat_groups(files) == [[files[:1]], [files[1:]]]
+
+
+def _whole(file: Path) -> Path:
+    if file.read_text(encoding="utf-8") == "broken":
+        raise DataError(f"{file}: broken")
+    return file
+
+
+def test_a_public_copy_is_the_same_repeat():
+    """Whatever of a run is not published, its seed is, and its other settings count by a hash."""
+    hidden = SAMPLING | {"a_setting_of_a_later_version": "secret"}
+    one, other = (drawn(hidden | {"seed": seed}, torch_seed=seed) for seed in (1, 2))
+    for results in (one, other):
+        assert conditions(public_copy(results), TASK) == conditions(results, TASK)
+    assert without_repeat(conditions(one, TASK)) == without_repeat(conditions(other, TASK))
+    assert differing(conditions(one, TASK), conditions(other, TASK)) == [
+        "repeat.seed",
+        "repeat.torch_seed",
+    ]

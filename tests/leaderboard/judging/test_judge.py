@@ -101,6 +101,23 @@ def test_two_files_of_one_model_and_models_that_say_nothing(results, tmp_path):
         read_models([silent])
 
 
+def test_of_repeats_the_first_is_judged_which_is_said(tmp_path, capsys):
+    for seed, text in ((2, "later"), (1, "first")):
+        file = write_model(
+            tmp_path / str(seed), "org/gold", lambda item, turn, text=text: text, 3, ("csc_qa",)
+        )
+        results = json.loads(file.read_text(encoding="utf-8"))
+        results["config"]["gen_kwargs"] = {"temperature": 0.7, "seed": seed}
+        results["date"] = 1_790_000_000.0 + seed
+        file.write_text(json.dumps(results), encoding="utf-8")
+    (judged,) = read_models([tmp_path])
+    texts = judged.with_texts(judged.units).units
+    assert {unit.reply for unit in texts.values()} == {"first"}
+    said = capsys.readouterr().err
+    assert "of runs that differ only in their seed the first is taken; left out: " in said
+    assert str(tmp_path / "2") in said
+
+
 def units(count, stages, topics=("A", "B")):
     return [
         Unit(
