@@ -104,9 +104,7 @@ def study(seed: int, conversations: int) -> tuple[list[Rating], list[Comparison]
     return ratings, comparisons
 
 
-def measured(
-    ratings: list[Rating], comparisons: list[Comparison], seed: int, resamples: int = 2000
-) -> dict[str, Value]:
+def measured(ratings: list[Rating], comparisons: list[Comparison]) -> dict[str, Value]:
     """Everything whose interval is checked."""
     found = {}
     own = [r for r in ratings if (r.rater, r.model) == ("other", "qwen")]
@@ -125,13 +123,13 @@ def measured(
     found["order: first minus second"], found["order: flips"] = order.first, order.flips
     said = rating_tables.opinions(ratings)
     judges, people = (
-        rating_tables.agreement(said.of(raters), seed)
+        rating_tables.agreement(said.of(raters))
         for raters in (["gpt-judge", "other"], ["rater-1", "rater-2"])
     )
     found["judges: interval alpha"], found["judges: Spearman"] = judges.interval, judges.spearman
     found["judges: ordinal alpha"], found["people: ordinal alpha"] = judges.ordinal, people.ordinal
     found["people: Fleiss' kappa"] = people.kappa
-    ranked = ranking(comparisons, seed, resamples)
+    ranked = ranking(comparisons)
     for (a, b), value in ranked.differences.items():
         found[f"Bradley-Terry: {a} - {b}"] = value
     return found
@@ -142,16 +140,13 @@ def one(arguments: tuple[int, int]) -> dict[str, tuple]:
     seed, conversations = arguments
     return {
         name: (value.value, value.low, value.high)
-        for name, value in measured(*study(seed, conversations), seed).items()
+        for name, value in measured(*study(seed, conversations)).items()
     }
 
 
 def truth(conversations: int) -> dict[str, float]:
     """The same estimators on one large study; what was put in exactly is known exactly."""
-    found = {
-        name: value.value
-        for name, value in measured(*study(10**6, conversations), 0, resamples=10).items()
-    }
+    found = {name: value.value for name, value in measured(*study(10**6, conversations)).items()}
     return found | {
         "mean score of a model": QUALITY["qwen"],
         "length effect, raw": LENGTH,

@@ -11,11 +11,12 @@ import time
 from abc import ABC, abstractmethod
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builders.cards.render import Card, contents_table, count_lines
 from builders.dataset import check_target, write_folder
+from builders.hold_out import COLUMNS, LIMIT, check_hold_out, hold_out, write_references
 from builders.wording import both, building_languages
 from csc_tasks.errors import SettingError
 from csc_tasks.llm.client import LLM, llm_from_args
@@ -103,6 +104,15 @@ class Builder(ABC):
         self.out: Path = args.out.resolve()
         self.check_target()
         check_least(args, limit=1)
+        if self.held_out is not None:
+            check_hold_out(self.held_out, self.out)
+
+    @property
+    def held_out(self) -> Path | None:
+        """The file of `--hold-out`; None where it was not given, or the builder has no such
+        option.
+        """
+        return getattr(self.args, "hold_out", None)
 
     def check_target(self) -> None:
         """Raise SettingError unless the target may be written."""
@@ -131,12 +141,23 @@ class Builder(ABC):
 
     def write(self, built: Built, run: Mapping, journal: Path) -> None:
         """Write the dataset folder, and print its counts, contents and place."""
-        card = self.card(built.record)
-        record = write_folder(self.out, built.rows, card, built.record, run)
+        card, rows, said = self.card(built.record), built.rows, built.record
+        if self.held_out is not None:
+            rows, references = hold_out(rows)
+            said = said | {"held_out": {"rows": len(references), "columns": list(COLUMNS)}}
+            card = replace(card, limits=(*card.limits, LIMIT))
+            # First: a folder without its references could never be measured.
+            write_references(self.held_out, references)
+        record = write_folder(self.out, rows, card, said, run)
         parts = ("\n".join(count_lines(built.record["counts"])), contents_table(record["splits"]))
         print(*parts, sep="\n\n", end="\n\n")
         for note in built.notes:
             print(note)
+        if self.held_out is not None:
+            print(
+                f"{said['held_out']['rows']:,} answers are held out; keep {self.held_out} and the"
+                " journal, which holds them too, to yourself"
+            )
         print(
             f"Wrote {self.args.out}; its README.md says how to load it. Every request is in"
             f" {journal}{built.also}"

@@ -18,7 +18,7 @@ from csc_tasks.languages.labels import strategy_name
 from csc_tasks.metrics import METRICS, Estimate, LearnedSettings, Metric
 from csc_tasks.metrics.result_names import in_language, normalised
 from csc_tasks.prompts import Reply
-from csc_tasks.question import Question
+from csc_tasks.question import HELD_OUT, Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +114,16 @@ def answer_record(
     history_truncated: bool | None,
     failure: str = "",
 ) -> dict[str, Any]:
-    """The record of one answer; `failure` is why there is none, "" where there is one."""
+    """The record of one answer; `failure` is why there is none, "" where there is one. A reference
+    that is held out is "", and no metric against references says anything about the record.
+    """
     return {
         "conversation_id": question.conversation_id,
         "turn": question.turn_index,
         "language": question.language,
         "topic": question.topic,
         "stage": question.stage,
-        "reference": reference,
+        "reference": "" if reference == HELD_OUT else reference,
         "reply": reply.text,
         "empty": reply.empty,
         "thinking_cut": reply.thinking_cut,
@@ -244,6 +246,8 @@ def _given(metric: Metric, record: Mapping[str, Any]) -> tuple[Any, Any] | None:
     if metric.of == "flag":
         flag = record.get(metric.name)
         return None if flag is None else (flag, None)
+    if not record["reference"]:
+        return None
     return record["reply"], record["reference"]
 
 

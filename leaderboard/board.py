@@ -26,6 +26,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from csc_tasks.verify import Trust, together
 
 FORMAT: Final = 1
+Method = Literal["t", "logit", "log", "exact", "none"]
+Reason = Literal[
+    "no value", "one conversation", "few conversations", "no variation", "sample unknown"
+]
 TITLE = "Customer-support conversation leaderboard"
 
 
@@ -38,8 +42,9 @@ class Strict(BaseModel):
 class Value(Strict):
     """A number with its clustered standard error and 95 % interval; None where undefined (never 0).
 
-    method: "t" (clusters - 1 degrees of freedom), "bootstrap" (over clusters, percentile), or
-    "none" (no interval).
+    method: how the interval was made (leaderboard/numbers/intervals.py): "t" on the value's own
+    scale, "logit" or "log" by t on that scale of a bounded value, "exact" where nothing varies, or
+    "none". reason: why there is none.
     """
 
     value: float | None
@@ -48,7 +53,8 @@ class Value(Strict):
     high: float | None = None
     items: int
     clusters: int
-    method: Literal["t", "bootstrap", "none"] = "t"
+    method: Method = "t"
+    reason: Reason | None = None
 
 
 class Setting(Strict):
@@ -213,8 +219,8 @@ class Row(Strict):
 
 
 class Comparison(Strict):
-    """a minus b on their shared conversations. p: two-sided t test, clusters - 1; p_holm: corrected
-    over all pairs of the column.
+    """a minus b on their shared conversations. p: two-sided t test, exact where nothing varies;
+    p_holm: corrected over all pairs of the column.
     """
 
     column: str
@@ -280,7 +286,6 @@ class Board(Strict):
     project: str
     date: str
     seed: int
-    resamples: int
     confidence: float = 0.95
     models: dict[str, Model]
     tables: tuple[Table, ...]

@@ -144,14 +144,11 @@ def add_arguments(parser) -> None:
         help="conversations in the sample browser (default: 10)",
     )
     parser.add_argument(
-        "--resamples", type=int, default=2000, metavar="N", help="bootstrap draws (default: 2000)"
-    )
-    parser.add_argument(
         "--seed",
         type=int,
         default=0,
         metavar="N",
-        help="of the bootstrap and the sample (default: 0)",
+        help="of the sample (default: 0)",
     )
     parser.add_argument(
         "--jobs",
@@ -170,7 +167,7 @@ def main(args) -> None:
     """
     require("scipy.special", "leaderboard", "csc collect")
     check_out(args.out)
-    for name, least in (("samples", 0), ("resamples", 100), ("jobs", 1), ("seed", 0)):
+    for name, least in (("samples", 0), ("jobs", 1), ("seed", 0)):
         if getattr(args, name) < least:
             raise SettingError(f"--{name} {getattr(args, name)}: must be at least {least}")
     evidence = read_evidence(args.evidence) if args.evidence else {}
@@ -184,7 +181,6 @@ def main(args) -> None:
         read_references(args.references)
     options = Options(
         args.seed,
-        args.resamples,
         args.samples,
         not args.no_fact_audit,
         evidence,
@@ -239,7 +235,7 @@ def collect(
     aside = Quarantine(paths, strict)
     every = read_all(paths, notes, aside, apart=not replace)
     measurements, each = usable(every, options, split, jobs, notes, aside)
-    measured = merge_repeats(each, options, notes)
+    measured = merge_repeats(each, notes)
     selections = select(measurements, split)
     models = name_models(measurements)
     raw = _copies(out, measurements, models)
@@ -281,7 +277,6 @@ def collect(
         project=__version__,
         date=iso(max(m.date for m in measurements)),
         seed=options.seed,
-        resamples=options.resamples,
         models={model.slug: model for model in models.values()},
         tables=tuple(tables),
         notes=tuple(notes),

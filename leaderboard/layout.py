@@ -8,12 +8,18 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from leaderboard.board import Board, Column, Model, Reported, Row, Table, Value
+from leaderboard.board import Board, Column, Model, Reason, Reported, Row, Table, Value
 
 ABSENT = "–"
 """Stands where nothing was measured."""
 UNDEFINED = "N/A"
 """Stands where something was, and has no value (the stage order of a model that never replied)."""
+WITHOUT: dict[Reason | None, str] = {
+    "few conversations": "too few conversations for an interval that holds",
+    "one conversation": "a single conversation has no interval",
+    "no variation": "nothing varies, and the metric has no bounds to reckon with",
+}
+"""Why a value has no interval, in words."""
 Mark = Literal["best", "second", ""]
 REPORTED = "reported"
 
@@ -22,9 +28,10 @@ REPORTED = "reported"
 class Cell:
     """What stands in one cell: a number and its interval as text, and how it is marked.
 
-    interval: `± 4.0` where the interval is symmetric, `(0.10 to 0.58)` where it is not, "" where
-    there is none. claimed: nobody here computed it, so it is not ranked. spread: `×3, sd 0.4` where
-    the number is a mean over several runs.
+    interval: `± 4.0` where both bounds are as far away in the digits that are shown, `(0.10 to
+    0.58)` where they are not, `(N/A)` where none can be given, "" where none was asked for.
+    claimed: nobody here computed it, so it is not ranked. spread: `×3, sd 0.4` where the number is
+    a mean over several runs.
     """
 
     number: str
@@ -88,26 +95,31 @@ def _cell(table: Table, column: Column, row: Row) -> Cell:
     spread = row.spreads.get(column.key)
     return Cell(
         _number(value.value, column),
-        _interval(value, column),
+        interval_text(value, column),
         mark_of(table, column, row.model),
         claimed=not row.ranks(column),
         spread=f"×{spread.runs}, sd {_number(spread.sd, column)}" if spread else "",
     )
 
 
-def _interval(value: Value, column: Column) -> str:
+def interval_text(value: Value, column: Column) -> str:
     """`± half width`, or both bounds: a half width would give an asymmetric interval bounds that it
     does not have.
     """
     if value.value is None or value.low is None or value.high is None:
-        return ""
-    width = value.high - value.low
-    # t intervals are symmetric but for rounding errors, far below any digit that is shown.
-    if abs((value.high - value.value) - (value.value - value.low)) <= 1e-9 * max(
-        width, abs(value.value)
-    ):
-        return f"± {_number(width / 2, column)}"
+        return f"({UNDEFINED})" if value.reason in WITHOUT else ""
+    below = _number(value.value - value.low, column)
+    if below == _number(value.high - value.value, column):
+        return f"± {below}"
     return f"({_number(value.low, column)} to {_number(value.high, column)})"
+
+
+def why_without(table: Table, columns: Sequence[Column]) -> list[str]:
+    """Why some of these columns' numbers have no interval, each reason once."""
+    keys = [column.key for column in columns]
+    values = [row.values[key] for row in table.rows for key in keys if key in row.values]
+    there = {value.reason for value in values if value.value is not None}
+    return [text for reason, text in WITHOUT.items() if reason in there]
 
 
 def mark_of(table: Table, column: Column, slug: str) -> Mark:

@@ -14,7 +14,7 @@ from csc_tasks.shown import shown
 from leaderboard.board import Column, Comparison, Model, Table, Value
 from leaderboard.columns import DRAFT_NOTE, leading_column
 from leaderboard.layout import row_names
-from leaderboard.numbers.inference import excludes_zero
+from leaderboard.numbers.intervals import excludes_zero
 
 # Names and groups that are written out; of the rest the sentence gives the number.
 NAMES = 4

@@ -62,12 +62,17 @@ class StageOrder(Strict):
 
 
 class Group(Strict):
-    """One group of a breakdown; values by result name."""
+    """One group of a breakdown; values by result name.
+
+    p_holm: by result name, of the group being like the items outside it, corrected over the groups
+    of the breakdown; absent where there is nothing to test.
+    """
 
     name: str
     items: int
     clusters: int
     values: dict[str, Value]
+    p_holm: dict[str, float] = Field(default_factory=dict)
 
 
 class Breakdown(Strict):
@@ -80,19 +85,23 @@ class Breakdown(Strict):
 
 
 class GapPoint(Strict):
-    """One turn index (1 = the first scored turn): both contexts and reference minus generated."""
+    """One turn index (1 = the first scored turn): both contexts and reference minus generated.
+    p_holm: of there being no difference, corrected over the turns of the curve.
+    """
 
     turn_index: int
     reference: Value
     generated: Value
     difference: Value
+    p_holm: float | None = None
 
 
 class ContextGap(Strict):
     """Reference minus generated context for one metric, on the turns of the conversations that both
     runs have.
 
-    first_significant: first turn index whose difference has an interval without 0.
+    first_significant: first turn index with p_holm below 0.05; the intervals of the points are of
+    one turn each and name none.
     """
 
     metric: str

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 from csc_tasks.shown import shown
 from leaderboard.board import Board, Column, Table
-from leaderboard.layout import Cell, Line, caption, head, layout
+from leaderboard.layout import UNDEFINED, Cell, Line, caption, head, layout, why_without
 from leaderboard.leading import sentence
 from leaderboard.trust import CLAIMED, CLAIMED_TITLE
 
@@ -37,7 +37,7 @@ def as_text(board: Board, table: Table, width: int = WIDTH) -> str:
     title = f"{shown(table.title)}: {shown(caption(table))}"
     marks = {mark for line in lines for cell in line.cells[: len(blocks)] for mark in [_mark(cell)]}
     several = any(row.spreads for row in table.rows)
-    legend = _legend(marks, several, len(columns) - len(blocks))
+    legend = _legend(table, columns[: len(blocks)], marks, several, len(columns) - len(blocks))
     aligned = _aligned([names, trusts], blocks)
     return "\n".join([title, "", sentence(table, board.models), "", *aligned, "", legend])
 
@@ -86,7 +86,9 @@ def _aligned(words: Sequence[Sequence[str]], numbers: Sequence[Sequence[str]]) -
     return [*lines[:3], "-" * max(map(_wide, lines)), *lines[3:]]
 
 
-def _legend(marks: Collection[str], several: bool, hidden: int) -> str:
+def _legend(
+    table: Table, columns: Sequence[Column], marks: Collection[str], several: bool, hidden: int
+) -> str:
     parts = ["± 95 % interval, clustered by conversation"]
     if several:
         parts.append("×N: mean over N runs, sd between them")
@@ -96,6 +98,8 @@ def _legend(marks: Collection[str], several: bool, hidden: int) -> str:
         parts.append("+ than every row below")
     if CLAIMED in marks:
         parts.append(f"{CLAIMED} {CLAIMED_TITLE}")
+    if absent := why_without(table, columns):
+        parts.append(f"{UNDEFINED}: {'; '.join(absent)}")
     if hidden:
         parts.append(f"{hidden} more column{'s' if hidden > 1 else ''}: csc tables")
     return "; ".join(parts)

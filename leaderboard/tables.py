@@ -6,7 +6,7 @@
 
 Table 6's layout: reference and generated context side by side, a base model above its adapters.
 Shares are in percent, with their 95 %
-interval: `57.0 ± 4.0`, or `0.27 (0.10 to 0.58)` where it is not symmetric (bootstrapped corpus
+interval: `57.0 ± 4.0`, or `0.27 (0.10 to 0.58)` where it is not symmetric (near a bound; corpus
 metrics). Best is bold and second underlined only where the paired interval says so, among numbers
 that were computed again from the runs' replies; the others carry a †. Reported rows stand apart
 below. CSV holds every number unrounded, one row per model and column, for spreadsheets

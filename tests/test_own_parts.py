@@ -92,8 +92,6 @@ def run(tmp_path_factory):
                     str(root / "out"),
                     "--out",
                     str(root / "board"),
-                    "--resamples",
-                    "100",
                     "--jobs",
                     "1",
                 ]

@@ -92,7 +92,8 @@ def csc(words):
 
 def python(words):
     assert words[0] == "-m"
-    assert (ROOT / f"{words[1].replace('.', '/')}.py").exists()
+    module = ROOT / words[1].replace(".", "/")
+    assert module.with_suffix(".py").exists() or (module / "__main__.py").exists()
 
 
 def lm_eval(words):

@@ -33,6 +33,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from builders import runner
 from builders.cards.qa import card
 from builders.cards.render import Card, count_lines
+from builders.hold_out import add_hold_out
 from builders.qa.conversations import FEWEST, MOST, Chosen, choose
 from builders.qa.make import PROMPTS, make
 from builders.qa.pairs import PAIRS, SPLITS, parse_shares, split_of
@@ -106,6 +107,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="another kind of summary of the same rows, as config qa_NAME; repeatable",
     )
     runner.add_licence(parser)
+    add_hold_out(parser)
     runner.add_seed(parser, "other draws of --pairs published and of the models (default: 0)")
     add_llm_arguments(parser, required=False)
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from builders import runner
 from builders.cards.qa import stages_card
 from builders.cards.render import Card, count_lines
+from builders.hold_out import add_hold_out
 from builders.qa.labels import stage_label
 from builders.qa.pairs import SPLITS
 from builders.schema import checked_splits
@@ -54,6 +55,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "label N rows of each split; those of a smaller limit are among those of a larger one",
     )
     runner.add_licence(parser)
+    add_hold_out(parser)
     runner.add_seed(parser, "another seed for the model (default: 0)")
     add_llm_arguments(parser)
 

@@ -8,10 +8,19 @@ logged samples, into a value with a clustered standard error. Adding a metric is
 one entry in `csc_tasks.metrics.table`.
 """
 
-from csc_tasks.metrics.cluster import Estimate, Scores, estimate
+from csc_tasks.metrics.cluster import Estimate, Scores, estimate, jackknife
 from csc_tasks.metrics.learned import LearnedSettings
 from csc_tasks.metrics.metric import Metric
 from csc_tasks.metrics.selection import select
 from csc_tasks.metrics.table import METRICS
 
-__all__ = ["METRICS", "Estimate", "LearnedSettings", "Metric", "Scores", "estimate", "select"]
+__all__ = [
+    "METRICS",
+    "Estimate",
+    "LearnedSettings",
+    "Metric",
+    "Scores",
+    "estimate",
+    "jackknife",
+    "select",
+]

@@ -41,13 +41,22 @@ class Estimate:
     """A corpus value, its clustered standard error, and how many items and clusters they rest on.
 
     `value` is None without items, `stderr` is None with fewer than two clusters: undefined is never
-    0.
+    0. Of a jackknifed value, `freedom`: degrees of freedom of its error, fewer than clusters - 1
+    where it rests on few of the clusters (None for means); `bias`: by how much it is expected to be
+    too high for want of clusters.
     """
 
     value: float | None
     stderr: float | None
     items: int
     clusters: int
+    freedom: float | None = None
+    bias: float = 0.0
+
+    @property
+    def degrees(self) -> float:
+        """Degrees of freedom of t: `freedom`, else clusters - 1."""
+        return self.clusters - 1 if self.freedom is None else self.freedom
 
 
 def estimate(
@@ -93,9 +102,31 @@ def estimate(
         value = float(statistic(total))
         if count > 1:
             without = statistic(total - _sums(values, codes))
-            squares = np.sum((without - without.mean()) ** 2)
-            stderr = float(np.sqrt((count - 1) / count * squares))
+            return jackknife(value, without, len(values))
     return Estimate(value, stderr, len(values), count)
+
+
+def jackknife(value: float, without: Floats, items: int) -> Estimate:
+    """The estimate of a value from what it is without each of G clusters, (G,); G is at least 2.
+
+    SE = sqrt((G-1)/G * sum_g (theta_g - mean theta)^2), bias = (G-1) * (mean theta - theta).
+
+    The degrees of freedom are Satterthwaite's, 2 over the squared coefficient of variation of SE^2,
+    whose variance follows from the kurtosis k of the theta_g: (k - 1) / G + 2 / (G (G - 1)). They
+    are G - 1 for normal ones and fewer where few clusters make most of the error, as rare labels
+    and rare long matches do.
+    """
+    count = len(without)
+    squares = (without - without.mean()) ** 2
+    mean_square = squares.mean()
+    stderr = float(np.sqrt((count - 1) * mean_square))
+    bias = float((count - 1) * (without.mean() - value))
+    if not mean_square > 0:
+        return Estimate(value, stderr, items, count)
+    kurtosis = (squares / mean_square @ (squares / mean_square)) / count
+    variation = (kurtosis - 1) / count + 2 / (count * (count - 1))
+    freedom = float(min(max(2 / variation, 1.0), count - 1))
+    return Estimate(value, stderr, items, count, freedom, bias)
 
 
 def _number(clusters: Sequence[str]) -> tuple[npt.NDArray[np.intp], int]:

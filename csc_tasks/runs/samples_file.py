@@ -29,8 +29,6 @@ Numbers = npt.NDArray[np.int32]
 """An array that nobody can write into."""
 
 WANTED = "give the samples file as lm_eval wrote it"
-PROMPT_END = 2000
-"""Characters of a prompt in which the marks stand that it leaves open."""
 NOT_ASKED, UNPARSED = -1, 0
 FLAGS = ("unparsed", "empty", "failed", "thinking_cut", "truncated", "history_truncated")
 """Keys of a record that are true or false, or null where it is not known."""
@@ -98,9 +96,8 @@ class Items:
     said: int
 
 
-def read_run(file: Path, prompts: bool = True) -> Run:
-    """Read a samples file whole, and the results file beside it. prompts: whether logged prompts
-    are kept whole; else only their ends are, which takes a fraction of the memory.
+def read_run(file: Path) -> Run:
+    """Read a samples file whole, and the results file beside it.
 
     Raises DataError that names file and line for anything that is not as lm_eval writes it.
     """
@@ -115,7 +112,7 @@ def read_run(file: Path, prompts: bool = True) -> Run:
     lines = []
     for number, line in json_lines(file, WANTED):
         _checked(line, about.unit, f"{file} line {number}")
-        lines.append(line if prompts else _with_prompt_ends(line))
+        lines.append(line)
     if not lines:
         raise DataError(f"{file}: the file is empty")
     return Run(file, task, about, lines, results)
@@ -222,18 +219,6 @@ def items_of(
 def _hash(text: str) -> int:
     """64 bits."""
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8])
-
-
-def _with_prompt_ends(line: dict[str, Any]) -> dict[str, Any]:
-    """A line with the end of each logged prompt."""
-    arguments = line.get("arguments")
-    if not isinstance(arguments, dict):
-        return line
-    ends = {}
-    for name, sent in arguments.items():
-        prompt = sent.get("arg_0") if isinstance(sent, dict) else None
-        ends[name] = {"arg_0": prompt[-PROMPT_END:]} if isinstance(prompt, str) else None
-    return line | {"arguments": ends}
 
 
 def _frozen(values: Numbers) -> Numbers:

@@ -5,7 +5,7 @@ from typing import Any
 from csc_tasks import corpora, play
 from csc_tasks.errors import DataError
 from csc_tasks.prompts import AnswerPrompt, read_answer
-from csc_tasks.question import Question
+from csc_tasks.question import HELD_OUT, REFERENCES, Question
 from csc_tasks.records import answer_record
 from csc_tasks.tasks.support import Document, SupportTask, flag, log
 
@@ -19,6 +19,8 @@ class QuestionTask(SupportTask[Question, AnswerPrompt]):
     RECORDS = "answers"
     CONTEXT = "summary"
     STAGE: str | None = None
+    held_out = 0
+    """How many references of the corpus its maintainers keep to themselves."""
 
     @property
     def variant(self) -> str:
@@ -41,6 +43,7 @@ class QuestionTask(SupportTask[Question, AnswerPrompt]):
                 f" {self.settings.qa_reference} (first: {unanswered[0]}); choose the other one with"
                 " csc_qa_reference or mend the rows"
             )
+        self.check_held_out(items)
         if self.STAGE is None:
             return items
         if any(item.stage is None for item in items):
@@ -60,6 +63,29 @@ class QuestionTask(SupportTask[Question, AnswerPrompt]):
             raise DataError(f"{self.corpus.name}: no question is of stage {self.STAGE}")
         return of_stage
 
+    def check_held_out(self, items: list[Question]) -> None:
+        """Say which references are held out; raise DataError for what cannot be run without."""
+        self.held_out = sum(item.refined_agent_answer == HELD_OUT for item in items)
+        if not self.held_out:
+            return
+        if self.CONTEXT in ("full", "last"):
+            raise DataError(
+                f"{self.corpus.name}: holds its answers out, and the histories that quote them, so"
+                f" {self.config.task} cannot be run; csc_qa shows summaries"
+            )
+        if self.settings.qa_reference != REFERENCES[0]:
+            raise DataError(
+                f"{self.corpus.name}: holds its answers out, and is scored against"
+                f" {REFERENCES[0]} alone; leave csc_qa_reference out"
+            )
+        log.warning(
+            "%s: %d of %d references are held out: metrics against them are N/A until their"
+            " holder has run csc verify --references",
+            self.corpus.name,
+            self.held_out,
+            len(items),
+        )
+
     def requests_of(self, item: Question) -> list[AnswerPrompt]:
         return [AnswerPrompt(item, self.settings.prompt, self.CONTEXT)]
 
@@ -75,7 +101,8 @@ class QuestionTask(SupportTask[Question, AnswerPrompt]):
         )
 
     def provenance(self) -> dict[str, Any]:
-        return super().provenance() | {"reference": self.settings.qa_reference}
+        held_out = {"held_out": self.held_out} if self.held_out else {}
+        return super().provenance() | {"reference": self.settings.qa_reference} | held_out
 
 
 class FullHistoryTask(QuestionTask):

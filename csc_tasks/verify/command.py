@@ -28,8 +28,9 @@ from pathlib import Path
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.out import replace_file
 from csc_tasks.runs.finding import find_results
-from csc_tasks.runs.results_file import read_results
+from csc_tasks.runs.results_file import Measurement, read_results
 from csc_tasks.shown import shown
+from csc_tasks.verify.copies import copies
 from csc_tasks.verify.examine import examine, trust_of_run
 from csc_tasks.verify.references import read_references
 from csc_tasks.verify.rerun import Asked, Rerun, rerun
@@ -83,6 +84,7 @@ def main(args: argparse.Namespace) -> int:
     wrong = False
     verdicts: list[Verified] = []
     unreadable: list[dict[str, str]] = []
+    measured: list[Measurement] = []
     for file in find_results(args.results):
         notes: list[str] = []
         try:
@@ -102,7 +104,10 @@ def main(args: argparse.Namespace) -> int:
             wrong |= any(finding.contradicts for finding in again.findings)
         print("\n".join(lines), end="\n\n")
         verdicts += tasks
+        measured += measurements
         wrong |= any(task.contradicted for task in tasks)
+    if alike := copies(measured):
+        print("Replies that runs share:", *(f"  {shown(one.line())}" for one in alike), sep="\n")
     if args.json:
         text = {"runs": [task.to_json() for task in verdicts], "unreadable": unreadable}
         replace_file(args.json, json.dumps(text, ensure_ascii=False, indent=2) + "\n")

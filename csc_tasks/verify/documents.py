@@ -77,6 +77,9 @@ def check_documents(
         )
         return Documents(False, held.name, stated, tuple(findings))
     languages = tuple(sorted({entry.language for entry in selected}))
+    if counts := _counts(run, measurement):
+        matched = False
+        findings += counts
     if matched:
         findings += _stated(run.task, measurement, dict(rows), selected, languages)
     return Documents(matched, held.name, languages, tuple(findings))
@@ -114,6 +117,24 @@ def _differences(
             (edited, "its text or labels are not those of the trusted corpus"),
         )
         if keys
+    ]
+
+
+def _counts(run: Run, measurement: Measurement) -> list[Finding]:
+    """Where lm_eval's own count of the documents is not that of the corpus: it tells --limit."""
+    counts = run.results.get("n-samples")
+    own = counts.get(run.task) if isinstance(counts, Mapping) else None
+    rows = measurement.provenance.rows
+    if not isinstance(own, Mapping) or own.get("original") == rows:
+        return []
+    return [
+        Finding(
+            run.task,
+            "n-samples",
+            f"{own.get('original')!r:.40}",
+            f"{rows!r:.40}",
+            "the file counts other documents than its task has, which hides a --limit",
+        )
     ]
 
 

@@ -9,6 +9,7 @@ from csc_tasks.runs.samples_file import Run, read_run
 from csc_tasks.runs.task_record import ANSWERS, SHIPPED, TaskRecord
 from csc_tasks.runs.writing import task_version
 from csc_tasks.verify.documents import check_documents
+from csc_tasks.verify.labels import check_name, check_named_model, check_signatures
 from csc_tasks.verify.numbers import Numbers, check_numbers, claimed_numbers
 from csc_tasks.verify.references import References
 from csc_tasks.verify.replies import check_replies
@@ -43,7 +44,7 @@ def examine(
     if measurement.samples is None:
         return without_samples(measurement)
     try:
-        run = read_run(measurement.samples, prompts=False)
+        run = read_run(measurement.samples)
     except DataError as error:
         reason = f"cannot be read: {error}"
         return _claimed(measurement, "samples", reason, contradicts=True).verified
@@ -59,7 +60,7 @@ def without_samples(measurement: Measurement) -> Verified:
 def examine_run(
     measurement: Measurement, run: Run, trusted: Trusted, references: References | None = None
 ) -> Examined:
-    """`examine` for samples that are read already (with prompts or their ends)."""
+    """`examine` for samples that are read already."""
     about = SHIPPED.get(measurement.task)
     if about is None:
         return _claimed(measurement, "task", "this version of the project has no such task")
@@ -92,7 +93,11 @@ def examine_run(
         )
     else:
         numbers = claimed_numbers(measurement)
-    findings = (*documents.findings, *replies.findings, *numbers.findings)
+    labels = (
+        *check_named_model(run, measurement),
+        *check_signatures(measurement, documents.languages),
+    )
+    findings = (*documents.findings, *replies.findings, *numbers.findings, *labels)
     verified = _verified(measurement, documents.corpus, numbers, findings, proven)
     sizes = [len(line[about.unit]) for line in run.lines]
     if [len(own) for own in replies.records] != sizes:
@@ -137,6 +142,6 @@ def _verified(
         corpus=corpus,
         trust=together([number.trust for number in numbers.numbers]),
         numbers=numbers.numbers,
-        findings=findings,
+        findings=(*findings, *check_name(measurement)),
         proven=proven,
     )

@@ -2,7 +2,7 @@
 
 A file of rows `conversation_id, turn, reference, strategy` (JSON lines or parquet): turn is the
 position of the supporter turn in the dialogue, or a question's turn_index; strategy is "" for
-questions. Documents of such a corpus have empty texts and labels in these places.
+questions. Documents of such a corpus have `[held out]` or nothing in these places.
 """
 
 from collections import defaultdict
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID
+from csc_tasks.question import HELD_OUT, REFERENCES
 from csc_tasks.reading import json_lines
 
 COLUMNS = ("conversation_id", "turn", "reference", "strategy")
@@ -36,7 +37,10 @@ class References:
         there = self.by_id.get(str(row.get("conversation_id")), {})
         if "turn_index" in row:
             own = there.get(row["turn_index"]) if type(row["turn_index"]) is int else None
-            return dict(row) if own is None or row.get(field) else {**row, field: own.text}
+            # The file holds the refined answers alone.
+            if own is None or field != REFERENCES[0] or row.get(field) not in (None, "", HELD_OUT):
+                return dict(row)
+            return {**row, field: own.text}
         dialogue = row.get("dialogue")
         if not isinstance(dialogue, list):
             return dict(row)

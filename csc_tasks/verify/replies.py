@@ -3,23 +3,23 @@ runs, compared with what the file says.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from csc_tasks.conversation import Conversation
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID, STRATEGY_IDS
 from csc_tasks.prompts import Reply, read_answer, read_reply, read_text
-from csc_tasks.question import REFERENCES, Question
+from csc_tasks.question import HELD_OUT, REFERENCES, Question
 from csc_tasks.records import answer_record, choice_record, turn_record
-from csc_tasks.runs.model_arguments import model_arguments
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Run
 from csc_tasks.runs.task_record import ANSWERS, TaskRecord
-from csc_tasks.thinking import CUT, FAMILIES, Thinking, opened_by
+from csc_tasks.verify.asked import asked, wrong
 from csc_tasks.verify.numbers import LARGEST
 from csc_tasks.verify.references import References
+from csc_tasks.verify.thoughts import MARK, opened, opening, ways
 from csc_tasks.verify.verdict import Finding
 
 OPTIONAL = ("failed", "thinking_cut")
@@ -77,8 +77,12 @@ class _Checker:
         self.baseline = measurement.identity.baseline
         self.complete = True
         self.supplied = False
+        self.unasked = self.unsupplied = 0
         self.different: dict[str, list[tuple[str, str, str]]] = {}
-        self.ways = _ways(run)
+        self.ways = ways(run)
+        self.closing = self.ways[0].closing
+        if self.closing and not MARK.search(self.closing):
+            self.complete = False
         # Baselines of earlier versions logged none.
         self.without_raws = self.baseline and not any("resps" in line for line in run.lines)
         if self.without_raws:
@@ -91,9 +95,44 @@ class _Checker:
 
     def findings(self) -> tuple[Finding, ...]:
         found = [
-            Finding(self.task, item, cases[0][1], cases[0][2], _sentence(cases))
+            Finding(self.task, item, cases[0][1], cases[0][2], _sentence(item, cases))
             for item, cases in self.different.items()
         ]
+        if self.closing and not MARK.search(self.closing):
+            found.append(
+                Finding(
+                    self.task,
+                    "think_end_token",
+                    "",
+                    "",
+                    f"{self.closing!r:.40} is no mark that ends a thought, so it can be chosen to"
+                    " fit the replies",
+                    contradicts=False,
+                )
+            )
+        if self.unsupplied:
+            found.append(
+                Finding(
+                    self.task,
+                    "references",
+                    "",
+                    "",
+                    f"{self.unsupplied:,} references are held out and not in --references",
+                    contradicts=False,
+                )
+            )
+        if self.unasked:
+            found.append(
+                Finding(
+                    self.task,
+                    "prompts",
+                    "",
+                    "",
+                    f"{self.unasked:,} prompts are not in the samples, so nobody can see what the"
+                    " model was asked",
+                    contradicts=False,
+                )
+            )
         if self.without_raws:
             found.append(
                 Finding(
@@ -121,6 +160,9 @@ class _Checker:
             if self.about.unit == ANSWERS:
                 item = Question.from_row(row, where)
                 due = [item.turn_index]
+                if getattr(item, self.field) == HELD_OUT:
+                    self.complete = False
+                    self.unsupplied += 1
             else:
                 item = Conversation.from_row(row, where)
                 due = item.scored_turns()
@@ -135,11 +177,41 @@ class _Checker:
                 "turns", where, f"{len(turns)} in {where}", f"{len(due)} scored turns in {where}"
             )
         raws = self.raws(line, len(given), where)
-        return [
-            self.record(item, record, raw, opened, f"{where} turn {record['turn']}")
-            for record, (raw, opened) in zip(given, raws, strict=True)
+        records = [
+            self.record(item, record, raw, mark, f"{where} turn {record['turn']}")
+            for record, (raw, mark) in zip(given, raws, strict=True)
             if record["turn"] in due
         ]
+        if not self.baseline:
+            self.prompts(line, item, given, records)
+        return records
+
+    def prompts(
+        self,
+        line: Mapping[str, Any],
+        item: Conversation | Question,
+        given: Sequence[Mapping[str, Any]],
+        records: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Look at the logged prompts: whether they show what only another task shows."""
+        said = {int(record["turn"]): str(record["reply"]) for record in records}
+        references = {record["turn"]: str(record["reference"]) for record in records}
+        for number, record in enumerate(given):
+            if (turn := record["turn"]) not in references:
+                continue
+            where = f"{record['conversation_id']} turn {turn}"
+            if (prompt := asked(line, number)) is None:
+                self.complete = False
+                self.unasked += 1
+            elif words := wrong(
+                prompt,
+                self.about,
+                item,
+                turn,
+                {position: text for position, text in said.items() if position < turn},
+                references[turn],
+            ):
+                self.differs("prompt", where, "", words)
 
     def raws(
         self, line: Mapping[str, Any], count: int, where: str
@@ -156,14 +228,14 @@ class _Checker:
             self.complete = False
             self.differs("raw reply", where, f"{count} replies", "no raw reply for each of them")
             return [(None, "")] * count
-        return [(text, _opened(line, number)) for number, text in enumerate(texts)]
+        return [(text, opened(line, number)) for number, text in enumerate(texts)]
 
     def record(
         self,
         item: Conversation | Question,
         given: Mapping[str, Any],
         raw: str | None,
-        opened: str,
+        mark: str,
         where: str,
     ) -> dict[str, object]:
         """One record made again; what differs from the given one is kept in mind."""
@@ -180,7 +252,7 @@ class _Checker:
             failure = ""
         made: dict[str, object]
         if isinstance(item, Question):
-            reply = self.parsed(given, raw, opened, item.language, answer=True)
+            reply = self.parsed(given, raw, mark, item.language, answer=True)
             made = answer_record(
                 item,
                 str(getattr(item, self.field)),
@@ -198,7 +270,7 @@ class _Checker:
             made = turn_record(
                 item,
                 given["turn"],
-                self.parsed(given, raw, opened, item.language),
+                self.parsed(given, raw, mark, item.language),
                 flags["truncated"],
                 flags["history_truncated"],
                 self.chooses(given),
@@ -233,7 +305,7 @@ class _Checker:
     def has_gold(self, row: Mapping[str, Any]) -> bool:
         """Whether a document has a reference or a labelled turn."""
         if self.about.unit == ANSWERS:
-            return bool(row.get(self.field))
+            return row.get(self.field) not in (None, "", HELD_OUT)
         dialogue = row.get("dialogue")
         return isinstance(dialogue, list) and any(
             isinstance(turn, dict) and turn.get("strategy") for turn in dialogue
@@ -243,7 +315,7 @@ class _Checker:
         self,
         given: Mapping[str, Any],
         raw: str | None,
-        opened: str,
+        mark: str,
         language: str,
         answer: bool = False,
     ) -> Reply:
@@ -258,7 +330,7 @@ class _Checker:
             )
         wanted = (None if answer else given.get("strategy"), given["reply"])
         readings = []
-        for way in _opening(self.ways, opened):
+        for way in opening(self.ways, mark):
             if answer:
                 reply = read_answer(raw, way)
             elif self.chooses(given):
@@ -296,44 +368,6 @@ class _Checker:
         return dict(given) | chosen | {"gold_strategy": gold.strategy}
 
 
-def _known(strategy: object) -> str | None:
-    return strategy if isinstance(strategy, str) and strategy in BY_ID else None
-
-
-def _ways(run: Run) -> list[Thinking]:
-    """The ways in which the model's replies may have been read, the likeliest first."""
-    metadata = run.results["configs"][run.task]["metadata"]
-    stated = metadata["csc"].get("thinking")
-    name = stated.get("family") if isinstance(stated, dict) else None
-    family = next((family for family in FAMILIES if family.name == name), None)
-    configured = run.results.get("config")
-    arguments = model_arguments(
-        configured.get("model_args") if isinstance(configured, dict) else None
-    )
-    closing = arguments.get("think_end_token", "")
-    first = Thinking(family=family, closing="" if closing.isdigit() else closing)
-    ways = [first]
-    ways += [way for way in (replace(first, closing=""), Thinking()) if way not in ways]
-    return ways
-
-
-def _opening(ways: Sequence[Thinking], opened: str) -> Iterator[Thinking]:
-    """Every way with what the prompt opens, without it (the backend took the thinking out), and cut
-    by the token limit (a server says so beside the text).
-    """
-    for way in ways:
-        for mark in dict.fromkeys((opened, "", CUT)):
-            yield replace(way, opened=mark)
-
-
-def _opened(line: Mapping[str, Any], number: int) -> str:
-    """The marks of a thought that the logged prompt of a record opens."""
-    arguments = line.get("arguments")
-    sent = arguments.get(f"gen_args_{number}") if isinstance(arguments, dict) else None
-    prompt = sent.get("arg_0") if isinstance(sent, dict) else None
-    return opened_by(prompt) if isinstance(prompt, str) else ""
-
-
 def _is_flag(value: object) -> bool:
     return value is None or (isinstance(value, int | float) and value in (0, 1))
 
@@ -344,7 +378,13 @@ def _text(value: object) -> str:
     return f"{json.dumps(value, ensure_ascii=False, default=str):.80}"
 
 
-def _sentence(cases: Sequence[tuple[str, str, str]]) -> str:
+def _sentence(item: str, cases: Sequence[tuple[str, str, str]]) -> str:
     where, count = cases[0][0], len(cases)
     more = f" and {count - 1:,} more places" if count > 1 else ""
+    if item == "prompt":
+        return f"not what this task asks: {cases[0][2]}, in {where}{more}"
     return f"not what the documents and raw replies give, in {where}{more}"
+
+
+def _known(strategy: object) -> str | None:
+    return strategy if isinstance(strategy, str) and strategy in BY_ID else None

@@ -56,9 +56,6 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="NAME=FAMILY",
         help="family of a model or judge whose name does not tell it; repeatable",
     )
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the bootstrap (default: 0)"
-    )
 
 
 def main(args: Namespace) -> None:
@@ -79,7 +76,7 @@ def main(args: Namespace) -> None:
             " pairwise or csc human"
         )
     reliability = report(
-        ratings, comparisons, args.seed, parse_families(args.family), signatures(args.ratings)
+        ratings, comparisons, parse_families(args.family), signatures(args.ratings)
     )
     text = as_markdown(reliability)
     replace_file(args.out / RELIABILITY, dumped(reliability))

@@ -1,8 +1,9 @@
 """Coefficients of agreement, each as sufficient statistics per unit and a function of their sums.
 
-That form is what clustered errors and the bootstrap over conversations need
-(csc_tasks.metrics.cluster, leaderboard.numbers.inference): sums are made once, and a draw is a
-weighted sum. Units are lists of what each rater said, missing ratings left out; a unit with one
+That form is what the jackknife over conversations needs (csc_tasks.metrics.cluster): sums are made
+once, and what is left without a conversation is a difference.
+
+Units are lists of what each rater said, missing ratings left out; a unit with one
 rating says nothing about agreement. A sample in which everybody always says the same has no defined
 coefficient: NaN.
 """

@@ -16,8 +16,10 @@ from leaderboard.board import Value
 from leaderboard.judging import coefficients
 from leaderboard.judging.dimensions import middle, score_class
 from leaderboard.judging.families import family
-from leaderboard.judging.intervals import coefficient, mean, slope
+from leaderboard.judging.intervals import AGREEMENT, coefficient, mean, slope
 from leaderboard.judging.ratings import Comparison, Rating
+from leaderboard.numbers.intervals import SHARE
+from leaderboard.numbers.scales import JUDGED
 
 Place = tuple[str, str]
 """(model, unit)."""
@@ -77,9 +79,9 @@ def position(comparisons: Sequence[Comparison]) -> Position:
     a_won = {"a": 1.0, "b": -1.0, "tie": 0.0}
     won = [a_won[c.winner or "tie"] * (1 if c.length_a > c.length_b else -1) for c in longer]
     return Position(
-        mean([value for value, _ in asked], [cluster for _, cluster in asked]),
-        mean([float(c.flipped) for c in both], [c.conversation_id for c in both]),
-        mean(won, [c.conversation_id for c in longer]),
+        mean([value for value, _ in asked], [cluster for _, cluster in asked], AGREEMENT),
+        mean([float(c.flipped) for c in both], [c.conversation_id for c in both], SHARE),
+        mean(won, [c.conversation_id for c in longer], AGREEMENT),
     )
 
 
@@ -138,7 +140,7 @@ def saturation(ratings: Iterable[Rating]) -> Saturation | None:
     counted = Counter(score for score, _ in scores)
     commonest = max(counted, key=lambda score: (counted[score], score))
     full, top, usual = (
-        mean([float(holds(score)) for score, _ in scores], clusters)
+        mean([float(holds(score)) for score, _ in scores], clusters, SHARE)
         for holds in (
             lambda score: score >= 100,
             lambda score: score >= 80,
@@ -150,7 +152,7 @@ def saturation(ratings: Iterable[Rating]) -> Saturation | None:
     )
 
 
-def stability(ratings: Iterable[Rating], seed: int) -> Stability | None:
+def stability(ratings: Iterable[Rating]) -> Stability | None:
     """Of one judge, from what was asked twice; None where nothing was."""
     asked: dict[tuple[str, str], dict[int, Mapping[str, float]]] = defaultdict(dict)
     conversations: dict[tuple[str, str], str] = {}
@@ -169,13 +171,12 @@ def stability(ratings: Iterable[Rating], seed: int) -> Stability | None:
         return None
     clusters = [cluster for _, _, cluster in pairs]
     return Stability(
-        mean([abs(a - b) for a, b, _ in pairs], clusters),
-        mean([float(score_class(a) == score_class(b)) for a, b, _ in pairs], clusters),
+        mean([abs(a - b) for a, b, _ in pairs], clusters, JUDGED),
+        mean([float(score_class(a) == score_class(b)) for a, b, _ in pairs], clusters, SHARE),
         coefficient(
             coefficients.interval_sums([(a, b) for a, b, _ in pairs]),
             clusters,
             coefficients.interval_alpha,
-            seed,
         ),
     )
 
@@ -186,7 +187,7 @@ def missing_share(items: Sequence[Rating | Comparison]) -> Value:
         float(item.scores is None if isinstance(item, Rating) else item.winner is None)
         for item in items
     ]
-    return mean(absent, [item.conversation_id for item in items])
+    return mean(absent, [item.conversation_id for item in items], SHARE)
 
 
 def _overall(

@@ -63,6 +63,7 @@ from leaderboard.judging.rating_columns import write_columns
 from leaderboard.judging.ratings import FAILED_TURN, failed_words, write_lines
 from leaderboard.judging.units import Judged, chosen_tasks, read_models
 from leaderboard.numbers.fact_audit import read_evidence
+from leaderboard.numbers.intervals import SHARE
 
 FACTS = "facts.jsonl"
 Question = tuple[str, str, Audited]
@@ -149,7 +150,7 @@ def main(args: Namespace) -> None:
         shown_to = (f"evidence:{evidence_hash(evidence)}", "unit:reply")
         signed = llm_judges.signed(args, judges, llm.sampling, PROMPT_VERSION, hashes, *shown_to)
         write_lines(args.out / FACTS, ratings)
-        rows = rates(ratings, args.seed)
+        rows = rates(ratings)
         counts = {
             judge: counted([rating for rating in ratings if rating.rater == judge])
             for judge in judges
@@ -229,12 +230,12 @@ def columns(
     return values
 
 
-def rates(ratings: Sequence[FactRating], seed: int) -> list[dict]:
+def rates(ratings: Sequence[FactRating]) -> list[dict]:
     """A row per task, model and judge: the share of replies with an unsupported fact by the judge
     and by the rule on the same replies.
 
-    judge, rule, agreement: clustered means of 0 and 1; kappa: Fleiss' for the two, with a bootstrap
-    interval. replies: those the judge's verdict is there for, the empty ones included;
+    judge, rule, agreement: clustered means of 0 and 1; kappa: Fleiss' for the two, jackknifed.
+    replies: those the judge's verdict is there for, the empty ones included;
     failed_turns: those nobody was asked about because the turn failed; missing: the others.
     """
     rows: dict[tuple[str, str, str], list[FactRating]] = defaultdict(list)
@@ -250,15 +251,13 @@ def rates(ratings: Sequence[FactRating], seed: int) -> list[dict]:
         failed = sum(rating.failed for rating in own)
         pairs, clusters = [pair for pair, _ in there], [conversation for _, conversation in there]
         values = {
-            name: mean([pair[place] for pair in pairs], clusters)
+            name: mean([pair[place] for pair in pairs], clusters, SHARE)
             for place, name in enumerate(("by_judge", "by_rule"))
         }
         values["agreement"] = mean(
-            [float(by_judge == by_rule) for by_judge, by_rule in pairs], clusters
+            [float(by_judge == by_rule) for by_judge, by_rule in pairs], clusters, SHARE
         )
-        values["kappa"] = coefficient(
-            kappa_sums(pairs, 2), clusters, lambda sums: kappa(sums, 2), seed
-        )
+        values["kappa"] = coefficient(kappa_sums(pairs, 2), clusters, lambda sums: kappa(sums, 2))
         table_rows.append(
             {
                 "task": task,

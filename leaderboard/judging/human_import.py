@@ -64,7 +64,6 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="RATINGS",
         help="ratings of judges to compare with",
     )
-    add("--seed", type=int, default=0, metavar="N", help="of the bootstrap (default: 0)")
 
 
 def main(args: Namespace) -> None:
@@ -100,7 +99,7 @@ def main(args: Namespace) -> None:
     print("\n".join(table(ratings)))
     counts = f"{len(ratings):,} ratings of {len(key['items']):,} items by {len(raters)} people"
     print(f"{counts}, {missing:,} missing, {len(comments):,} comments\n")
-    print(as_markdown(report([*ratings, *judges], [], args.seed, {})))
+    print(as_markdown(report([*ratings, *judges], [], {})))
     if args.results:
         written = write_results(args.results, key, ratings, args.out)
         print(

@@ -1,25 +1,22 @@
-"""Values with 95 % intervals over conversations: means and slopes by t, everything else by a seeded
-bootstrap of whole conversations.
+"""Values with 95 % intervals over conversations: means as everywhere else, everything else
+jackknifed by leaving out one conversation after the other.
 """
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from csc_tasks.metrics import estimate
+from csc_tasks.metrics import Estimate, estimate, jackknife
 from leaderboard.board import Value
-from leaderboard.numbers.inference import CONFIDENCE, t_value
+from leaderboard.numbers.intervals import UNBOUNDED, Scale, with_interval
 
-RESAMPLES = 2000
-# Draws in which a coefficient is not defined are left out; with more of them than this there is no
-# interval.
-UNDEFINED = 0.05
-NOTHING = Value(value=None, items=0, clusters=0, method="none")
+NOTHING = Value(value=None, items=0, clusters=0, method="none", reason="no value")
+AGREEMENT = Scale(-1.0, 1.0)
 
 
-def mean(items: Sequence[float], clusters: Sequence[str]) -> Value:
-    """The mean with its clustered t interval; without items, a Value that says nothing."""
-    return t_value(estimate(items, clusters)) if len(items) else NOTHING
+def mean(items: Sequence[float], clusters: Sequence[str], scale: Scale = UNBOUNDED) -> Value:
+    """The mean with its clustered interval; without items, a Value that says nothing."""
+    return with_interval(estimate(items, clusters), scale) if len(items) else NOTHING
 
 
 def slope(x: Sequence[float], y: Sequence[float], clusters: Sequence[str]) -> Value:
@@ -29,7 +26,7 @@ def slope(x: Sequence[float], y: Sequence[float], clusters: Sequence[str]) -> Va
     pairs = [(a * b, a * a) for a, b in zip(x, y, strict=True)]
     if sum(square for _, square in pairs) <= 1e-12:
         return NOTHING
-    return t_value(
+    return with_interval(
         estimate(
             pairs,
             clusters,
@@ -42,11 +39,9 @@ def coefficient(
     sums: np.ndarray,
     clusters: Sequence[str],
     statistic: Callable[[np.ndarray], np.ndarray],
-    seed: int,
-    resamples: int = RESAMPLES,
+    scale: Scale = AGREEMENT,
 ) -> Value:
-    """`statistic` of the sums over all items, with a percentile interval over draws of whole
-    clusters.
+    """`statistic` of the sums over all items, jackknifed over clusters.
 
     sums: (n, d) sufficient statistics per item; statistic: (..., d) -> (...), NaN where undefined.
     """
@@ -55,52 +50,25 @@ def coefficient(
     codes, count = numbered(clusters)
     grouped = np.zeros((count, sums.shape[1]))
     np.add.at(grouped, codes, sums)
-    return drawn(
-        float(statistic(grouped.sum(axis=0))),
-        lambda weights: statistic(weights @ grouped),
-        len(sums),
-        count,
-        seed,
-        resamples,
-    )
+    total = grouped.sum(axis=0)
+    return jackknifed(float(statistic(total)), statistic(total - grouped), len(sums), scale)
 
 
-def drawn(
-    value: float,
-    statistic: Callable[[np.ndarray], np.ndarray],
-    items: int,
-    clusters: int,
-    seed: int,
-    resamples: int = RESAMPLES,
-) -> Value:
-    """`value` with the percentile interval of `statistic(weights (draws, clusters)) -> (draws,)`;
-    None where it is not defined.
+def jackknifed(value: float, without: np.ndarray, items: int, scale: Scale = UNBOUNDED) -> Value:
+    """`value` with its interval, from what it is without each cluster, (clusters,).
+
+    No interval where one of these is not defined: then it rests on a single conversation.
     """
+    clusters = len(without)
     if not np.isfinite(value):
-        return Value(value=None, items=items, clusters=clusters, method="none")
-    values = statistic(draws(clusters, seed, resamples)) if clusters > 1 else np.array([np.nan])
-    values = values[np.isfinite(values)]
-    if clusters < 2 or len(values) < (1 - UNDEFINED) * resamples:
-        return Value(value=value, items=items, clusters=clusters, method="none")
-    low, high = np.quantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Value(
-        value=value,
-        stderr=float(values.std(ddof=1)),
-        low=float(low),
-        high=float(high),
-        items=items,
-        clusters=clusters,
-        method="bootstrap",
-    )
-
-
-def draws(clusters: int, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
-    """(resamples, clusters): how often each cluster stands in each draw with replacement."""
-    return (
-        np.random.default_rng([seed, clusters])
-        .multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples)
-        .astype(float)
-    )
+        return Value(value=None, items=items, clusters=clusters, method="none", reason="no value")
+    if clusters < 2:
+        return with_interval(Estimate(value, None, items, clusters))
+    if not np.isfinite(without).all():
+        return Value(
+            value=value, items=items, clusters=clusters, method="none", reason="no variation"
+        )
+    return with_interval(jackknife(value, without, items), scale)
 
 
 def numbered(clusters: Sequence[str]) -> tuple[np.ndarray, int]:

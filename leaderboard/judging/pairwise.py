@@ -9,7 +9,7 @@ compared on the same sampled turns (in generated context: on the same conversati
 them). A judge sees a pair twice, in both orders; a verdict that changes with the order is a tie,
 and one without an answer in both orders is missing. Nobody is asked about a pair in which a turn of
 one of the two models failed; such pairs are counted apart. Scores are Bradley-Terry's with ties
-(Davidson's model), with bootstrap intervals over conversations; sets of models that are not
+(Davidson's model), with intervals over conversations; sets of models that are not
 significantly different are shown as such. Each --llm is a judge, named NAME in --llm
 NAME=openai:MODEL or else after its model; where options say STAGE, that name is meant.
 
@@ -76,7 +76,7 @@ def main(args: Namespace) -> None:
             args, judges, llm.sampling, COMPARED, llm_judges.languages_of(units), "orders:both"
         )
         write_lines(args.out / COMPARISONS, comparisons)
-        rankings = rank(comparisons, args.seed)
+        rankings = rank(comparisons)
         counts = {
             judge: counted([comparison for comparison in comparisons if comparison.rater == judge])
             for judge in judges
@@ -194,12 +194,12 @@ def counted(comparisons: Sequence[Comparison]) -> dict[str, int]:
     }
 
 
-def rank(comparisons: Sequence[Comparison], seed: int) -> dict[tuple[str, str], Ranking]:
+def rank(comparisons: Sequence[Comparison]) -> dict[tuple[str, str], Ranking]:
     """(judge, task) -> the ranking, where there is one."""
     by_judge: dict[tuple[str, str], list[Comparison]] = defaultdict(list)
     for comparison in comparisons:
         by_judge[comparison.rater, comparison.task].append(comparison)
-    rankings = {key: ranking(own, seed) for key, own in by_judge.items()}
+    rankings = {key: ranking(own) for key, own in by_judge.items()}
     return {key: strengths for key, strengths in rankings.items() if strengths}
 
 

@@ -14,7 +14,13 @@ import numpy as np
 from leaderboard.board import Value
 from leaderboard.judging import coefficients
 from leaderboard.judging.dimensions import CLASSES, middle, score_class
-from leaderboard.judging.intervals import NOTHING, coefficient, drawn, numbered
+from leaderboard.judging.intervals import (
+    AGREEMENT,
+    NOTHING,
+    coefficient,
+    jackknifed,
+    numbered,
+)
 from leaderboard.judging.ratings import Rating
 
 HUMANS, JUDGES = "humans (mean)", "judges (mean)"
@@ -85,7 +91,7 @@ def opinions(ratings: Iterable[Rating]) -> Opinions:
     return Opinions(dict(scores), conversations)
 
 
-def agreement(table: Opinions, seed: int) -> Agreement:
+def agreement(table: Opinions) -> Agreement:
     """Every coefficient among all raters of `said`, over the units that at least two of them
     rated.
     """
@@ -99,23 +105,20 @@ def agreement(table: Opinions, seed: int) -> Agreement:
     clusters = [table.conversations[unit] for _, unit, _ in shared]
     classes = [[score_class(score) - 1 for score in scores] for scores in shared.values()]
     ordinal = coefficient(
-        coefficients.coincidence_sums(classes, CLASSES), clusters, coefficients.ordinal_alpha, seed
+        coefficients.coincidence_sums(classes, CLASSES), clusters, coefficients.ordinal_alpha
     )
     interval = coefficient(
         coefficients.interval_sums(list(shared.values())),
         clusters,
         coefficients.interval_alpha,
-        seed,
     )
-    kappa, left_out = _kappa(classes, clusters, seed)
-    spearman = rank_correlation(table, seed) if len(table.scores) == 2 else NOTHING
+    kappa, left_out = _kappa(classes, clusters)
+    spearman = rank_correlation(table) if len(table.scores) == 2 else NOTHING
     return Agreement(len(shared), left_out, kappa, ordinal, interval, spearman)
 
 
-def rank_correlation(table: Opinions, seed: int) -> Value:
-    """Spearman's correlation of two raters' raw scores, ranked anew in every draw of
-    conversations.
-    """
+def rank_correlation(table: Opinions) -> Value:
+    """Spearman's correlation of two raters' raw scores, ranked anew without each conversation."""
     first, second = table.scores.values()
     keys = sorted(first.keys() & second.keys())
     if len(keys) < 2:
@@ -123,18 +126,17 @@ def rank_correlation(table: Opinions, seed: int) -> Value:
     x, y = (np.array([own[key] for key in keys]) for own in (first, second))
     codes, count = numbered([table.conversations[unit] for _, unit, _ in keys])
 
-    def statistic(weights: np.ndarray) -> np.ndarray:
-        # In parts: a row of weights per draw and item would be large.
-        parts = np.array_split(weights, max(1, len(weights) // 100))
-        return np.concatenate([coefficients.spearman(x, y, part[:, codes]) for part in parts])
-
+    # In parts: a row of weights per conversation and item would be large.
+    parts = np.array_split(np.arange(count), max(1, count // 100))
+    without = [
+        coefficients.spearman(x, y, (part[:, None] != np.arange(count))[:, codes].astype(float))
+        for part in parts
+    ]
     value = float(coefficients.spearman(x, y, np.ones((1, len(keys))))[0])
-    return drawn(value, statistic, len(keys), count, seed, resamples=1000)
+    return jackknifed(value, np.concatenate(without), len(keys), AGREEMENT)
 
 
-def _kappa(
-    classes: Sequence[Sequence[int]], clusters: Sequence[str], seed: int
-) -> tuple[Value, int]:
+def _kappa(classes: Sequence[Sequence[int]], clusters: Sequence[str]) -> tuple[Value, int]:
     sizes = Counter(map(len, classes))
     usual = max(sizes, key=lambda size: (sizes[size], size))
     usual_units = [
@@ -147,6 +149,5 @@ def _kappa(
         sums,
         [cluster for _, cluster in usual_units],
         lambda total: coefficients.kappa(total, usual),
-        seed,
     )
     return value, len(classes) - len(usual_units)

@@ -19,7 +19,6 @@ ALL = "all"
 def report(
     ratings: Sequence[Rating],
     comparisons: Sequence[Comparison],
-    seed: int,
     families: Mapping[str, str],
     signatures: Sequence[str] = (),
 ) -> Report:
@@ -38,15 +37,14 @@ def report(
             table,
             [name for name in judges if name in table.scores],
             [name for name in humans if name in table.scores],
-            seed,
         ),
         *_some(missing_section(ratings, comparisons)),
         *_some(position_section(comparisons, comparing)),
         *_some(length_section(ratings, judges)),
         *_some(self_preference_section(ratings, judges, families)),
         *_some(saturation_section(ratings, judges)),
-        *_some(stability_section(ratings, judges, seed)),
-        *(section for rater in comparing for section in ranking_sections(comparisons, rater, seed)),
+        *_some(stability_section(ratings, judges)),
+        *(section for rater in comparing for section in ranking_sections(comparisons, rater)),
     ]
     notes = [
         (
@@ -56,8 +54,8 @@ def report(
             f" {len(comparisons):,} comparisons"
         ),
         (
-            "numbers in brackets are 95 % intervals over conversations (t, or a bootstrap of whole"
-            " conversations); – is undefined, never 0"
+            "numbers in brackets are 95 % intervals over conversations (t, jackknifed where a"
+            " number is no mean); – is undefined, never 0"
         ),
     ]
     return Report(
@@ -84,7 +82,7 @@ def check_names(ratings: Sequence[Rating], comparisons: Sequence[Comparison]) ->
 
 
 def agreement_sections(
-    opinions: rating_tables.Opinions, judges: Sequence[str], humans: Sequence[str], seed: int
+    opinions: rating_tables.Opinions, judges: Sequence[str], humans: Sequence[str]
 ) -> list[Section]:
     """Agreement within judges and within people per dimension, and between every two raters."""
     sections = []
@@ -95,7 +93,7 @@ def agreement_sections(
         rows: list[tuple[str | int | Value, ...]] = []
         for dimension in [*sorted({key[2] for own in panel.scores.values() for key in own}), ALL]:
             result = rating_tables.agreement(
-                panel if dimension == ALL else panel.in_dimension(dimension), seed
+                panel if dimension == ALL else panel.in_dimension(dimension)
             )
             if result.units:
                 rows.append((dimension, *_coefficients(result)))
@@ -115,7 +113,7 @@ def agreement_sections(
     if pairs:
         of_two: list[tuple[str | int | Value, ...]] = []
         for table, first, second in pairs:
-            result = rating_tables.agreement(table.of([first, second]), seed)
+            result = rating_tables.agreement(table.of([first, second]))
             if result.units:
                 pair = f"{first} – {second}"
                 of_two.append((pair, *_coefficients(result), result.spearman))
@@ -296,13 +294,11 @@ def saturation_section(ratings: Sequence[Rating], judges: Sequence[str]) -> Sect
     )
 
 
-def stability_section(
-    ratings: Sequence[Rating], judges: Sequence[str], seed: int
-) -> Section | None:
+def stability_section(ratings: Sequence[Rating], judges: Sequence[str]) -> Section | None:
     """What was asked twice."""
     rows = []
     for judge in judges:
-        repeats = effects.stability([rating for rating in ratings if rating.rater == judge], seed)
+        repeats = effects.stability([rating for rating in ratings if rating.rater == judge])
         if repeats:
             rows.append((judge, repeats.difference, repeats.same_class, repeats.alpha))
     columns = ("judge", "mean difference in points", "same class", "interval alpha")
@@ -312,13 +308,13 @@ def stability_section(
     )
 
 
-def ranking_sections(comparisons: Sequence[Comparison], rater: str, seed: int) -> list[Section]:
+def ranking_sections(comparisons: Sequence[Comparison], rater: str) -> list[Section]:
     """Bradley-Terry scores of one judge, a section per task."""
     by_task: dict[str, list[Comparison]] = defaultdict(list)
     for comparison in comparisons:
         if comparison.rater == rater:
             by_task[comparison.task].append(comparison)
-    rankings = {task: ranking(own, seed) for task, own in by_task.items()}
+    rankings = {task: ranking(own) for task, own in by_task.items()}
     return [
         ranking_section(ranked, f"{rater}, {task}") for task, ranked in rankings.items() if ranked
     ]

@@ -9,11 +9,9 @@ import numpy as np
 
 from leaderboard.board import Value
 from leaderboard.judging.bradley_terry import fit, indistinguishable
-from leaderboard.judging.intervals import draws, numbered
+from leaderboard.judging.intervals import jackknifed, numbered
 from leaderboard.judging.ratings import Comparison
-from leaderboard.numbers.inference import CONFIDENCE
-
-RESAMPLES = 2000
+from leaderboard.numbers.intervals import SIGNIFICANT
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +44,7 @@ class Ranking:
     unusable: int
 
 
-def ranking(
-    comparisons: Sequence[Comparison], seed: int, resamples: int = RESAMPLES
-) -> Ranking | None:
+def ranking(comparisons: Sequence[Comparison]) -> Ranking | None:
     """The ranking of all models in `comparisons`; None where none has a verdict."""
     decided = [comparison for comparison in comparisons if comparison.winner is not None]
     if not decided:
@@ -59,47 +55,42 @@ def ranking(
     strengths = fit(wins.sum(axis=0), ties.sum(axis=0))
     theta = strengths.theta
     k = len(names)
-    low = high = np.full((k, k), np.nan)
-    drawn = None
+    without = np.full((count, k), np.nan)
     if count > 1:
-        weights = draws(count, seed, resamples)
-        drawn = fit(
-            (weights @ wins.reshape(count, -1)).reshape(-1, k, k),
-            (weights @ ties.reshape(count, -1)).reshape(-1, k, k),
-        ).theta
-        tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
-        low, high = np.quantile(drawn[:, :, None] - drawn[:, None, :], tails, axis=0)
+        without = fit(wins.sum(axis=0) - wins, ties.sum(axis=0) - ties).theta
     order = sorted(range(k), key=lambda i: (-theta[i], names[i]))
+    differences = {
+        (i, j): jackknifed(theta[i] - theta[j], without[:, i] - without[:, j], len(decided))
+        for position, i in enumerate(order)
+        for j in order[position + 1 :]
+    }
     # Without an interval no difference is significant.
-    sets = indistinguishable(
-        np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high), order
-    )
+    low, high = np.full((k, k), -np.inf), np.full((k, k), np.inf)
+    for (i, j), apart in differences.items():
+        if apart.low is not None and apart.high is not None:
+            low[i, j], high[i, j] = apart.low, apart.high
+            low[j, i], high[j, i] = -apart.high, -apart.low
+        elif apart.reason == "no variation" and 2.0 ** (1 - count) < SIGNIFICANT:
+            # One of two always wins: a sign test over conversations, and no interval.
+            low[i, j] = high[i, j] = theta[i] - theta[j]
+            low[j, i] = high[j, i] = theta[j] - theta[i]
+    sets = indistinguishable(low, high, order)
     total_wins, total_ties = wins.sum(axis=0), ties.sum(axis=0)
     models = tuple(
         Strength(
             names[i],
-            _value(theta[i], None if drawn is None else drawn[:, i], len(decided), count),
+            jackknifed(theta[i], without[:, i], len(decided)),
             int(total_wins[i].sum()),
             int(total_ties[i].sum()),
             int(total_wins[:, i].sum()),
         )
         for i in order
     )
-    differences = {
-        (names[i], names[j]): _value(
-            theta[i] - theta[j],
-            None if drawn is None else drawn[:, i] - drawn[:, j],
-            len(decided),
-            count,
-        )
-        for position, i in enumerate(order)
-        for j in order[position + 1 :]
-    }
     named = tuple(tuple(names[i] for i in members) for members in sets)
     return Ranking(
         models,
         named,
-        differences,
+        {(names[i], names[j]): apart for (i, j), apart in differences.items()},
         bool(strengths.bounded),
         len(decided),
         len(comparisons) - len(decided),
@@ -123,18 +114,3 @@ def tables(
             winner, loser = (a, b) if comparison.winner == "a" else (b, a)
             wins[code, winner, loser] += 1
     return wins, ties
-
-
-def _value(value: float, drawn: np.ndarray | None, items: int, clusters: int) -> Value:
-    if drawn is None:
-        return Value(value=float(value), items=items, clusters=clusters, method="none")
-    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Value(
-        value=float(value),
-        stderr=float(drawn.std(ddof=1)),
-        low=float(low),
-        high=float(high),
-        items=items,
-        clusters=clusters,
-        method="bootstrap",
-    )

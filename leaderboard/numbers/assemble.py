@@ -11,7 +11,8 @@ from leaderboard.board import Column, Comparison, Model, Row, Setting, Table, Va
 from leaderboard.columns import DRAFT_NOTE, columns, leading_column
 from leaderboard.model_report import Diagnosis, TableGaps, Variant
 from leaderboard.numbers import context_gap
-from leaderboard.numbers.inference import difference, t_value
+from leaderboard.numbers.inference import paired
+from leaderboard.numbers.intervals import FEWEST
 from leaderboard.numbers.measured import Measured, Rows, RunKey
 from leaderboard.numbers.ranking import best_and_second, compare
 from leaderboard.numbers.rows import repeat_notes, row_of
@@ -20,8 +21,10 @@ from leaderboard.reading.comparable import TITLES, Selection, corpus_name
 from leaderboard.reading.models import in_groups
 
 RULE = (
-    "Intervals: 95 %, clustered by conversation; t with clusters - 1 degrees of freedom for means,"
-    " bootstrap over conversations for corpus metrics (BLEU, macro-F1). Bold: better than every"
+    "Intervals: 95 %, clustered by conversation, by t: of means with clusters - 1 degrees of"
+    " freedom, of corpus metrics (BLEU, macro-F1) by the jackknife, N/A below"
+    f" {FEWEST} conversations. A bounded value's is made on the logit scale, and is exact where"
+    " nothing varies. Bold: better than every"
     " other row by the paired 95 % interval of the difference; underlined: next, and better than"
     " every row below by the same rule. p-values are corrected over all pairs of a column (Holm)."
 )
@@ -75,10 +78,10 @@ def make_table(
             and name in tasks[column.task].columns
             and made[slug].ranks(column)
         }
-        paired = compare(column.key, sums)
-        comparisons += paired
+        compared = compare(column.key, sums)
+        comparisons += compared
         own = _ranked(column, made)
-        first, next_ = best_and_second(column, own, paired)
+        first, next_ = best_and_second(column, own, compared)
         best |= {column.key: first} if first else {}
         second |= {column.key: next_} if next_ else {}
     ordered = in_groups((models[identity] for identity in rows), _scores(every, made))
@@ -190,10 +193,10 @@ def variants(measured: Iterable[Measured]) -> list[Variant]:
     for config, found in sorted(by_config.items()):
         for name, value in found.values.items():
             plain = by_config.get("qa")
-            paired = None
+            apart = None
             if config != "qa" and plain and name in plain.columns and name in found.columns:
-                paired = t_value(difference(found.columns[name], plain.columns[name]))
-            made.append(Variant(config=config, metric=name, value=value, difference=paired))
+                apart, _ = paired(found.columns[name], plain.columns[name])
+            made.append(Variant(config=config, metric=name, value=value, difference=apart))
     return made
 
 

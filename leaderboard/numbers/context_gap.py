@@ -2,16 +2,20 @@
 reference minus generated context.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from csc_tasks.metrics.result_names import metric_of
 from csc_tasks.runs.names import rated
 from csc_tasks.runs.samples_file import NOT_ASKED, UNPARSED, Items
+from leaderboard.board import Value
 from leaderboard.model_report import ContextGap, Divergence, GapPoint
 from leaderboard.numbers.diagnose import MOST_TURNS
-from leaderboard.numbers.inference import clustered, excludes_zero, value_of
+from leaderboard.numbers.inference import Clustered, clustered, holm, paired, value_of
+from leaderboard.numbers.intervals import SIGNIFICANT
+from leaderboard.numbers.scales import scale_of
 
 
 def context_gaps(
@@ -39,33 +43,61 @@ def context_gaps(
             continue
         with_gold, with_own = with_gold[known], with_own[known]
         codes, index = reference.conversation[ours][known], reference.index[ours][known]
-        points = []
-        for k in range(1, min(int(index.max()), MOST_TURNS) + 1):
-            if (own := index == k).any():
-                columns = (values[own] for values in (with_gold, with_own, with_gold - with_own))
-                values = [
-                    value_of(clustered(column, codes[own], reference.ids)) for column in columns
-                ]
-                points.append(
-                    GapPoint(
-                        turn_index=k, reference=values[0], generated=values[1], difference=values[2]
-                    )
-                )
-        first = next(
-            (
-                point.turn_index
-                for point in points
-                if excludes_zero(point.difference.low, point.difference.high)
-            ),
-            None,
-        )
-        overall = value_of(clustered(with_gold - with_own, codes, reference.ids))
-        found.append(
-            ContextGap(
-                metric=metric, overall=overall, points=tuple(points), first_significant=first
-            )
-        )
+
+        columns = _Columns(metric, with_gold, with_own, codes, reference.ids)
+        overall, _ = paired(*columns.of(np.full(len(codes), True)))
+        turns = range(1, min(int(index.max()), MOST_TURNS) + 1)
+        pairs = {k: columns.of(index == k) for k in turns if (index == k).any()}
+        found.append(_curve(metric, overall, pairs))
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """One metric in both contexts on the same items, and the conversation of each item."""
+
+    metric: str
+    with_gold: np.ndarray
+    with_own: np.ndarray
+    codes: np.ndarray
+    ids: Sequence[str]
+
+    def of(self, chosen: np.ndarray) -> tuple[Clustered, Clustered]:
+        """The chosen items, summed per conversation."""
+        codes, scale = self.codes[chosen], scale_of(self.metric)
+        return (
+            clustered(self.with_gold[chosen], codes, self.ids, scale=scale),
+            clustered(self.with_own[chosen], codes, self.ids, scale=scale),
+        )
+
+
+def _curve(
+    metric: str, overall: Value, pairs: Mapping[int, tuple[Clustered, Clustered]]
+) -> ContextGap:
+    """The curve over turns. Some turn of many differs by chance: the first that differs is looked
+    for among p-values that are corrected for how many were looked at.
+    """
+    apart = {k: paired(*pair) for k, pair in pairs.items()}
+    corrected = holm([p for _, p in apart.values()])
+    points = tuple(
+        GapPoint(
+            turn_index=k,
+            reference=value_of(pairs[k][0]),
+            generated=value_of(pairs[k][1]),
+            difference=difference,
+            p_holm=p,
+        )
+        for (k, (difference, _)), p in zip(apart.items(), corrected, strict=True)
+    )
+    first = next(
+        (
+            point.turn_index
+            for point in points
+            if point.p_holm is not None and point.p_holm < SIGNIFICANT
+        ),
+        None,
+    )
+    return ContextGap(metric=metric, overall=overall, points=points, first_significant=first)
 
 
 def divergence(reference: Items, generated: Items) -> Divergence | None:

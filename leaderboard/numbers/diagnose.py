@@ -4,7 +4,7 @@ lengths.
 Everything is counted from the records of one samples file; intervals are clustered by conversation.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -26,7 +26,9 @@ from leaderboard.model_report import (
     StrategyScore,
     Transitions,
 )
-from leaderboard.numbers.inference import clustered, value_of
+from leaderboard.numbers.inference import apart_from, clustered, holm, value_of
+from leaderboard.numbers.intervals import COUNT, SHARE, UNBOUNDED, Scale
+from leaderboard.numbers.scales import scale_of
 from leaderboard.numbers.stage_order import fewest_backward_moves, has_stages
 
 START = "START"
@@ -123,16 +125,17 @@ def stage_order(logged: Items) -> StageOrder:
     ours = np.array([moves(logged.predicted[own]) for own in conversations], dtype=float)
     gold = np.array([moves(logged.gold[own]) for own in conversations], dtype=float)
 
-    def mean(values: ArrayLike, counts: ArrayLike) -> Value:
+    def mean(values: ArrayLike, counts: ArrayLike, scale: Scale) -> Value:
         there = np.flatnonzero(~np.isnan(counts))
-        return value_of(clustered(np.asarray(values, dtype=float)[there], there, logged.ids))
+        own = np.asarray(values, dtype=float)[there]
+        return value_of(clustered(own, there, logged.ids, scale=scale))
 
     return StageOrder(
-        predicted=mean(ours, ours),
-        gold=mean(gold, gold),
-        difference=mean(ours - gold, ours - gold),
-        predicted_in_order=mean(ours == 0, ours),
-        gold_in_order=mean(gold == 0, gold),
+        predicted=mean(ours, ours, COUNT),
+        gold=mean(gold, gold, COUNT),
+        difference=mean(ours - gold, ours - gold, UNBOUNDED),
+        predicted_in_order=mean(ours == 0, ours, SHARE),
+        gold_in_order=mean(gold == 0, gold, SHARE),
     )
 
 
@@ -173,8 +176,13 @@ def breakdowns(
             for name, column in means.items()
             if by not in ("stage", "turn_index") or name not in whole
         }
-        made = tuple(_group(logged, name, mask, own) for name, mask in groups if mask.any())
-        if len(made) > 1 or (made and by == "language"):
+        named_masks = [(name, mask) for name, mask in groups if mask.any()]
+        if len(named_masks) > 1 or (named_masks and by == "language"):
+            tested = _apart(logged, [mask for _, mask in named_masks], own)
+            made = tuple(
+                _group(logged, name, mask, own, p)
+                for (name, mask), p in zip(named_masks, tested, strict=True)
+            )
             found.append(Breakdown(by=by, groups=made))
     return tuple(found)
 
@@ -210,7 +218,13 @@ def unparsed(logged: Items) -> Value | None:
     if not asks_for_strategies(logged):
         return None
     return value_of(
-        clustered(logged.predicted == UNPARSED, logged.conversation, logged.ids, logged.members)
+        clustered(
+            logged.predicted == UNPARSED,
+            logged.conversation,
+            logged.ids,
+            logged.members,
+            scale=SHARE,
+        )
     )
 
 
@@ -245,17 +259,42 @@ def _says_how_it_went(name: str) -> bool:
     return name in METRICS and not (METRICS[name].ranked or METRICS[name].diagnosed)
 
 
-def _group(logged: Items, name: str, mask: np.ndarray, means: Mapping[str, np.ndarray]) -> Group:
+def _apart(
+    logged: Items, masks: Sequence[np.ndarray], means: Mapping[str, np.ndarray]
+) -> list[dict[str, float]]:
+    """For each group and metric the p of being like the items outside the group, corrected over
+    the groups.
+    """
+    tested: list[dict[str, float]] = [{} for _ in masks]
+    for metric, column in means.items():
+        known = ~np.isnan(column)
+        values, codes = column[known], logged.conversation[known]
+        corrected = holm([apart_from(values, codes, mask[known]) for mask in masks])
+        for own, p in zip(tested, corrected, strict=True):
+            if p is not None:
+                own[metric] = p
+    return tested
+
+
+def _group(
+    logged: Items,
+    name: str,
+    mask: np.ndarray,
+    means: Mapping[str, np.ndarray],
+    p_holm: dict[str, float],
+) -> Group:
     values = {}
     for metric, column in means.items():
         own = mask & ~np.isnan(column)
         if own.any():
-            values[metric] = value_of(clustered(column[own], logged.conversation[own], logged.ids))
+            scores, codes = column[own], logged.conversation[own]
+            values[metric] = value_of(clustered(scores, codes, logged.ids, scale=scale_of(metric)))
     return Group(
         name=name,
         items=int(mask.sum()),
         clusters=len(np.unique(logged.conversation[mask])),
         values=values,
+        p_holm=p_holm,
     )
 
 

@@ -24,6 +24,7 @@ from csc_tasks.runs.samples_file import Items
 from csc_tasks.shapes import CUSTOMER, SUPPORTER
 from leaderboard.model_report import FactAudit, FactExample
 from leaderboard.numbers.inference import clustered, value_of
+from leaderboard.numbers.intervals import SHARE
 
 EXAMPLES = 12
 Evidence = Mapping[str, Mapping[int | None, Sequence[str]]]
@@ -129,7 +130,7 @@ class FactAuditor:
         )
         return FactAudit(
             hallucination_rate=value_of(
-                clustered(wrong, logged.conversation, logged.ids, logged.members)
+                clustered(wrong, logged.conversation, logged.ids, logged.members, scale=SHARE)
             ),
             facts=sum(self.found),
             unsupported=sum(self.missing),

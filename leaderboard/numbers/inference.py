@@ -1,15 +1,13 @@
 """Numbers with intervals: means and corpus metrics clustered by conversation, paired differences,
-Holm's correction, the bootstrap.
+Holm's correction.
 
 Everything works on per-conversation sums, which are all that a clustered error needs: a column of
-25,000 turns becomes a few thousand rows. Standard errors come from csc_tasks.metrics.cluster, the
-one place that computes them; intervals use t with clusters - 1 degrees of freedom. Every draw is
-seeded, and the same for every model with the same number of conversations.
+25,000 turns becomes a few thousand rows. Standard errors come from csc_tasks.metrics.cluster and
+intervals from leaderboard/numbers/intervals.py, the one place each that makes them.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,12 +16,7 @@ from numpy.typing import NDArray
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import Estimate, estimate
 from leaderboard.board import Value
-
-CONFIDENCE = 0.95
-RESAMPLES = 2000
-
-# Differences below this are rounding: scores are of the order of 1.
-ROUNDING = 1e-12
+from leaderboard.numbers.intervals import ROUNDING, UNBOUNDED, Scale, p_value, with_interval
 
 Statistic = Callable[[Any], Any]
 """Summed sufficient statistics (..., d) -> values (...)."""
@@ -36,7 +29,8 @@ class Clustered:
     ids: the conversations that have something to say. members[g]: which items of conversation g
     were summed, as text (two runs share a conversation when both have the same items of it). counts
     (G,): how many. sums (G,) of scores, or (G, repeats * d) of the sufficient statistics that
-    `statistic` makes a corpus value of, side by side for each repeat of the run.
+    `statistic` makes a corpus value of, side by side for each repeat of the run. scale: the values
+    it can have.
     """
 
     ids: tuple[str, ...]
@@ -44,13 +38,15 @@ class Clustered:
     counts: NDArray[Any]
     sums: NDArray[Any]
     statistic: Statistic | None = None
+    scale: Scale = UNBOUNDED
     repeats: int = 1
 
     def rows(self, chosen: Sequence[int]) -> "Clustered":
         """The conversations at these positions."""
         ids, members = tuple(self.ids[i] for i in chosen), tuple(self.members[i] for i in chosen)
-        counts, sums = self.counts[chosen], self.sums[chosen]
-        return Clustered(ids, members, counts, sums, self.statistic, self.repeats)
+        return replace(
+            self, ids=ids, members=members, counts=self.counts[chosen], sums=self.sums[chosen]
+        )
 
     def corpus(self, sums: NDArray[Any]) -> Any:
         """The corpus value of summed statistics (..., repeats * d): the mean over the repeats."""
@@ -67,6 +63,7 @@ def clustered(
     ids: Sequence[str],
     members: Sequence[str] | None = None,
     statistic: Statistic | None = None,
+    scale: Scale = UNBOUNDED,
 ) -> Clustered:
     """Sum `values` (n,) or (n, d) per conversation; codes[i] is the position in `ids` of item i's
     conversation.
@@ -92,7 +89,9 @@ def clustered(
         if members is not None
         else tuple(str(counts[i]) for i in there)
     )
-    return Clustered(tuple(ids[i] for i in there), named, counts[there], sums[there], statistic)
+    return Clustered(
+        tuple(ids[i] for i in there), named, counts[there], sums[there], statistic, scale
+    )
 
 
 def clustered_estimate(column: Clustered) -> Estimate:
@@ -105,7 +104,7 @@ def clustered_estimate(column: Clustered) -> Estimate:
     if column.statistic is not None:
         # The jackknife leaves out whole conversations, so their sums serve as well as their items.
         corpus = estimate(list(column.sums), column.ids, column.corpus, np.asarray)
-        return Estimate(corpus.value, corpus.stderr, items, clusters)
+        return replace(corpus, items=items)
     # SE = sqrt(G/(G-1) sum_g z_g^2) / n with z_g = sum of g's deviations: the error of a mean of G
     # items with deviations z_g G/n.
     total = column.counts.sum()
@@ -114,75 +113,9 @@ def clustered_estimate(column: Clustered) -> Estimate:
     return Estimate(float(mean), estimate(deviations.tolist(), column.ids).stderr, items, clusters)
 
 
-def value_of(column: Clustered, seed: int = 0, resamples: int = RESAMPLES) -> Value:
-    """The column's value with its 95 % interval: t for means, cluster bootstrap (percentile) for
-    corpus metrics.
-    """
-    estimated = clustered_estimate(column)
-    if column.statistic is None or estimated.stderr is None:
-        return t_value(estimated)
-    low, high = bootstrap_interval(column, seed, resamples)
-    return Value(
-        value=estimated.value,
-        stderr=estimated.stderr,
-        low=low,
-        high=high,
-        items=estimated.items,
-        clusters=estimated.clusters,
-        method="bootstrap",
-    )
-
-
-def t_value(estimated: Estimate) -> Value:
-    """An estimate with its t interval, clusters - 1 degrees of freedom; no interval where there is
-    no standard error.
-    """
-    low, high = t_interval(estimated.value, estimated.stderr, estimated.clusters)
-    return Value(
-        value=estimated.value,
-        stderr=estimated.stderr,
-        low=low,
-        high=high,
-        items=estimated.items,
-        clusters=estimated.clusters,
-        method="none" if low is None else "t",
-    )
-
-
-def t_interval(
-    value: float | None, stderr: float | None, clusters: int, confidence: float = CONFIDENCE
-) -> tuple[float | None, float | None]:
-    """value -+ t_{clusters - 1} * stderr, or (None, None) with fewer than two clusters."""
-    if value is None or stderr is None or clusters < 2:
-        return None, None
-    half = t_quantile(0.5 + confidence / 2, clusters - 1) * stderr
-    return value - half, value + half
-
-
-def excludes_zero(low: float | None, high: float | None) -> bool:
-    """Whether an interval lies wholly on one side of 0; one that does not exist does not."""
-    return low is not None and high is not None and (low > 0 or high < 0)
-
-
-@lru_cache(maxsize=4096)
-def t_quantile(probability: float, freedom: int) -> float:
-    """The quantile of Student's t with `freedom` degrees of freedom."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, probability))
-
-
-def p_value(value: float | None, stderr: float | None, clusters: int) -> float | None:
-    """Two-sided p of value / stderr being 0 by t with clusters - 1 degrees of freedom; None where
-    that is undefined.
-    """
-    from scipy.special import stdtr
-
-    if value is None or stderr is None or clusters < 2:
-        return None
-    if stderr < ROUNDING:
-        return 1.0 if abs(value) < ROUNDING else 0.0
-    return float(2 * stdtr(clusters - 1, -abs(value) / stderr))
+def value_of(column: Clustered) -> Value:
+    """The column's value with its 95 % interval, or the reason why it has none."""
+    return with_interval(clustered_estimate(column), column.scale)
 
 
 def shared(a: Clustered, b: Clustered) -> tuple[Clustered, Clustered]:
@@ -219,6 +152,40 @@ def difference(a: Clustered, b: Clustered) -> Estimate:
     )
 
 
+def paired(a: Clustered, b: Clustered) -> tuple[Value, float | None]:
+    """a minus b with its interval, and the p of there being no difference; raises as `difference`
+    does.
+    """
+    estimated, scale = difference(a, b), a.scale.between()
+    return with_interval(estimated, scale), p_value(estimated, scale)
+
+
+def apart_from(
+    values: NDArray[Any], codes: NDArray[Any], chosen: NDArray[np.bool_]
+) -> float | None:
+    """Two-sided p of the mean of the `chosen` items (n,) being that of the others, clustered by
+    `codes`.
+
+    A conversation may have items on both sides; its deviations from both means are summed. t with
+    as many degrees of freedom as the side with fewer conversations has, less one; None where a
+    side has fewer than two, or no variation.
+    """
+    sides = [chosen, ~chosen]
+    clusters = [len(np.unique(codes[side])) for side in sides]
+    if min(clusters) < 2:
+        return None
+    means = [values[side].mean() for side in sides]
+    deviations = np.where(
+        chosen, (values - means[0]) / chosen.sum(), (means[1] - values) / (~chosen).sum()
+    )
+    sums = np.bincount(codes, weights=deviations)
+    count = len(np.unique(codes))
+    stderr = float(np.sqrt(count / (count - 1) * np.sum(sums**2)))
+    if stderr < ROUNDING:
+        return None
+    return p_value(Estimate(float(means[0] - means[1]), stderr, len(values), min(clusters)))
+
+
 def _width(column: Clustered) -> float:
     """How many statistics an item of one repeat has; 0 for scores."""
     return column.sums.shape[1] / column.repeats if column.sums.ndim > 1 else 0
@@ -235,31 +202,3 @@ def holm(values: Sequence[float | None]) -> list[float | None]:
         running = max(running, min(1.0, (len(ordered) - rank) * p))
         adjusted[i] = running
     return adjusted
-
-
-def bootstrap_interval(
-    column: Clustered, seed: int = 0, resamples: int = RESAMPLES, confidence: float = CONFIDENCE
-) -> tuple[float | None, float | None]:
-    """Percentile interval of the column's value over `resamples` draws of whole conversations;
-    (None, None) with fewer than two.
-    """
-    clusters = len(column.ids)
-    if clusters < 2:
-        return None, None
-    weights = _draws(clusters, seed, resamples)
-    sums = weights @ column.sums
-    drawn = sums / (weights @ column.counts) if column.statistic is None else column.corpus(sums)
-    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
-
-
-@lru_cache(maxsize=3)
-def _draws(clusters: int, seed: int, resamples: int) -> NDArray[np.float32]:
-    """(resamples, clusters): how often each conversation is drawn, the same for everybody who asks
-    with the same numbers.
-    """
-    return (
-        np.random.default_rng(seed)
-        .multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples)
-        .astype(np.float32)
-    )

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from csc_tasks.errors import DataError
-from csc_tasks.metrics import Metric
+from csc_tasks.metrics import Estimate, Metric
 from csc_tasks.metrics.facts import has_rules
 from csc_tasks.metrics.result_names import metric_of
 from csc_tasks.runs.names import rated
@@ -36,7 +36,9 @@ from leaderboard.board import Spread, Value
 from leaderboard.columns import of_conversations
 from leaderboard.numbers import diagnose
 from leaderboard.numbers.fact_audit import Evidence, FactAuditor
-from leaderboard.numbers.inference import Clustered, clustered, t_interval, value_of
+from leaderboard.numbers.inference import Clustered, clustered, value_of
+from leaderboard.numbers.intervals import Scale, with_interval
+from leaderboard.numbers.scales import scale_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,6 @@ class Options:
     """
 
     seed: int
-    resamples: int
     draw: int
     audit: bool
     evidence: Evidence
@@ -100,7 +101,7 @@ def measure(measurement: Measurement, options: Options) -> Measured:
             " (--log_samples): neither compared nor diagnosed"
         )
         return Measured(measurement, without_samples(measurement), values, notes=[note])
-    run = read_run(measurement.samples, prompts=False)
+    run = read_run(measurement.samples)
     examined = examine_run(measurement, run, *_held(options.corpora, options.references))
     auditors: list[FactAuditor] = []
     without_rules = [code for code in measurement.provenance.languages if not has_rules(code)]
@@ -131,7 +132,7 @@ def measure(measurement: Measurement, options: Options) -> Measured:
             f" {', '.join(without_rules)}"
         )
     for name in measurement.numbers:
-        _column(found, logged, name, options, name in examined.items)
+        _column(found, logged, name, name in examined.items)
     found.means = diagnose.mean_columns(logged)
     signatures = measurement.provenance.signatures
     whole = {
@@ -180,7 +181,7 @@ def _withheld(line: Mapping[str, Any]) -> dict[str, Any]:
     return {**line, "records": [{**record, **hidden} for record in line["records"]]}
 
 
-def _column(found: Measured, logged: Items, name: str, options: Options, made: bool) -> None:
+def _column(found: Measured, logged: Items, name: str, made: bool) -> None:
     """One metric's value and sums; made: whether its items were computed again here, else what is
     logged has to be what the results file says.
     """
@@ -195,7 +196,9 @@ def _column(found: Measured, logged: Items, name: str, options: Options, made: b
     known = np.fromiter((item is not None for item in items), dtype=bool, count=len(items))
     where = f"{measurement.samples}: {name}"
     if not known.any():
-        found.values[name] = Value(value=None, items=0, clusters=0, method="none")
+        found.values[name] = Value(
+            value=None, items=0, clusters=0, method="none", reason="no value"
+        )
         return
     metric = metric_of(name)
     first = items[int(np.argmax(known))]
@@ -209,7 +212,7 @@ def _column(found: Measured, logged: Items, name: str, options: Options, made: b
         )
         return
     try:
-        column = _summed(logged, items, known, metric)
+        column = _summed(logged, items, known, metric, scale_of(name))
     except DataError as problem:
         raise DataError(f"{where}: {problem}") from None
     except (TypeError, ValueError, OverflowError):
@@ -217,7 +220,7 @@ def _column(found: Measured, logged: Items, name: str, options: Options, made: b
             f"{where}: its items are not numbers, or not all of one kind (the first is"
             f" {first!r:.60})"
         ) from None
-    value = value_of(column, options.seed, options.resamples)
+    value = value_of(column)
     if not made and stated is not None and not _is_close(value.value, stated):
         found.values[name] = _without_samples(measurement, name)
         found.notes.append(
@@ -233,7 +236,9 @@ def _is_close(value: float | None, stated: float) -> bool:
     return value is not None and math.isclose(value, stated, rel_tol=1e-6, abs_tol=1e-9)
 
 
-def _summed(logged: Items, items: list[Any], known: np.ndarray, metric: Metric | None) -> Clustered:
+def _summed(
+    logged: Items, items: list[Any], known: np.ndarray, metric: Metric | None, scale: Scale
+) -> Clustered:
     """The items that are known, summed per conversation."""
     scores = items if known.all() else [item for item in items if item is not None]
     codes = logged.conversation if known.all() else logged.conversation[known]
@@ -248,7 +253,7 @@ def _summed(logged: Items, items: list[Any], known: np.ndarray, metric: Metric |
         for code, turn in zip(codes, logged.turn[known].tolist(), strict=True):
             turns[code].append(str(turn))
         members = [",".join(own) for own in turns]
-    return clustered(values, codes, logged.ids, members, statistic)
+    return clustered(values, codes, logged.ids, members, statistic, scale)
 
 
 def _without_samples(measurement: Measurement, name: str) -> Value:
@@ -264,18 +269,16 @@ def _stated(measurement: Measurement, name: str, pair: tuple[float | None, float
     """A value and its standard error without the items behind it."""
     stated, error = pair
     if rated(name):
-        return Value(value=stated, stderr=error, items=0, clusters=0, method="none")
-    clusters = measurement.documents
-    low, high = t_interval(stated, error, clusters)
-    return Value(
-        value=stated,
-        stderr=error,
-        low=low,
-        high=high,
-        items=measurement.items if stated is not None else 0,
-        clusters=clusters,
-        method="none" if low is None else "t",
-    )
+        return Value(
+            value=stated,
+            stderr=error,
+            items=0,
+            clusters=0,
+            method="none",
+            reason="no value" if stated is None else "sample unknown",
+        )
+    items = measurement.items if stated is not None else 0
+    return with_interval(Estimate(stated, error, items, measurement.documents), scale_of(name))
 
 
 def _diagnosis(

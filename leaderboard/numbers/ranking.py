@@ -6,14 +6,8 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from leaderboard.board import Column, Comparison, Value
-from leaderboard.numbers.inference import (
-    Clustered,
-    difference,
-    excludes_zero,
-    holm,
-    p_value,
-    t_interval,
-)
+from leaderboard.numbers.inference import Clustered, holm, paired
+from leaderboard.numbers.intervals import excludes_zero
 
 
 def compare(column: str, rows: Mapping[str, Clustered]) -> list[Comparison]:
@@ -24,12 +18,10 @@ def compare(column: str, rows: Mapping[str, Clustered]) -> list[Comparison]:
     """
     pairs = []
     for a, b in combinations(rows, 2):
-        paired = difference(rows[a], rows[b])
-        if paired.value is None or paired.stderr is None:
+        apart, p = paired(rows[a], rows[b])
+        if apart.value is None or apart.stderr is None:
             continue
-        low, high = t_interval(paired.value, paired.stderr, paired.clusters)
-        p = p_value(paired.value, paired.stderr, paired.clusters)
-        pairs.append((a, b, paired.value, paired, low, high, p))
+        pairs.append((a, b, apart.value, apart, p))
     corrected = holm([p for *_, p in pairs])
     return [
         Comparison(
@@ -37,15 +29,15 @@ def compare(column: str, rows: Mapping[str, Clustered]) -> list[Comparison]:
             a=a,
             b=b,
             difference=value,
-            stderr=paired.stderr,
-            low=low,
-            high=high,
+            stderr=apart.stderr,
+            low=apart.low,
+            high=apart.high,
             p=p,
             p_holm=adjusted,
-            items=paired.items,
-            clusters=paired.clusters,
+            items=apart.items,
+            clusters=apart.clusters,
         )
-        for (a, b, value, paired, low, high, p), adjusted in zip(pairs, corrected, strict=True)
+        for (a, b, value, apart, p), adjusted in zip(pairs, corrected, strict=True)
     ]
 
 

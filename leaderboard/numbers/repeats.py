@@ -24,14 +24,13 @@ from leaderboard.board import Spread, Value
 from leaderboard.columns import LEADING
 from leaderboard.consistency import Consistency, pass_k, worst_of_k
 from leaderboard.numbers.inference import Clustered, clustered, value_of
-from leaderboard.numbers.measured import Measured, Options, RunKey
+from leaderboard.numbers.intervals import SHARE
+from leaderboard.numbers.measured import Measured, RunKey
 
 Floats = NDArray[np.float64]
 
 
-def merge_repeats(
-    measured: Mapping[RunKey, Measured], options: Options, notes: list[str]
-) -> dict[RunKey, Measured]:
+def merge_repeats(measured: Mapping[RunKey, Measured], notes: list[str]) -> dict[RunKey, Measured]:
     """The same runs, with what all repeats of one measurement make together in the place of each of
     them; what was made one is said in `notes`.
     """
@@ -43,7 +42,7 @@ def merge_repeats(
     for group in groups:
         if len(group) == 1:
             continue
-        row = _row(group, sorted(sizes), options, notes)
+        row = _row(group, sorted(sizes), notes)
         for run in group:
             merged[run.measurement.file, run.measurement.task] = row
     return merged
@@ -72,9 +71,7 @@ def _groups(runs: Iterable[Measured]) -> list[list[Measured]]:
     return [group for groups in alike.values() for _, group in groups]
 
 
-def _row(
-    group: Sequence[Measured], sizes: Sequence[int], options: Options, notes: list[str]
-) -> Measured:
+def _row(group: Sequence[Measured], sizes: Sequence[int], notes: list[str]) -> Measured:
     """One row of several runs, from the oldest to the newest. Where some have samples, those."""
     runs = [run for run in group if run.logged is not None] or list(group)
     m = runs[-1].measurement
@@ -98,11 +95,11 @@ def _row(
     names = dict.fromkeys(name for run in runs for name in run.values)
     row = replace(runs[-1], values={}, columns={}, repeats=tuple(runs), repeat_names=texts)
     for name in names:
-        _number(row, name, options)
+        _number(row, name)
     if all(run.logged is not None for run in runs):
         row.means = {name: _mean_of(runs, name) for name in runs[-1].means}
         if m.sampled:
-            _consistent(row, [k for k in sizes if k <= len(runs)], options)
+            _consistent(row, [k for k in sizes if k <= len(runs)])
     return row
 
 
@@ -118,7 +115,7 @@ def _told_apart(runs: Sequence[Measurement]) -> tuple[str, ...]:
     return tuple(text.replace("--seed=", "--seed ") for text in texts)
 
 
-def _number(row: Measured, name: str, options: Options) -> None:
+def _number(row: Measured, name: str) -> None:
     """The mean of one result, its column for comparisons, and how far the runs are apart."""
     values = [run.values[name].value if name in run.values else None for run in row.repeats]
     known = [value for value in values if value is not None]
@@ -137,7 +134,7 @@ def _number(row: Measured, name: str, options: Options) -> None:
     columns = [run.columns[name] for run in having if name in run.columns]
     if len(columns) == len(having) and len({one.sums.shape[1:] for one in columns}) == 1:
         row.columns[name] = mean_column(columns)
-        row.values[name] = value_of(row.columns[name], options.seed, options.resamples)
+        row.values[name] = value_of(row.columns[name])
         return
     # Without items nothing is known of how the runs hang together.
     last = having[-1].values[name]
@@ -163,13 +160,16 @@ def mean_column(columns: Sequence[Clustered]) -> Clustered:
     # Where the runs have different items, the conversation is nobody else's.
     named = tuple("|".join(dict.fromkeys(texts)) for texts in members)
     if columns[0].statistic is None:
-        return Clustered(ids, named, counts.mean(axis=0), sums.mean(axis=0))
+        mean = sums.mean(axis=0)
+        return Clustered(ids, named, counts.mean(axis=0), mean, scale=columns[0].scale)
     beside = np.concatenate(list(sums), axis=-1)
     statistic = columns[0].statistic
-    return Clustered(ids, named, counts.mean(axis=0), beside, statistic, len(columns))
+    return Clustered(
+        ids, named, counts.mean(axis=0), beside, statistic, columns[0].scale, len(columns)
+    )
 
 
-def _consistent(row: Measured, sizes: Sequence[int], options: Options) -> None:
+def _consistent(row: Measured, sizes: Sequence[int]) -> None:
     """pass^k and worst-of-k of the metric that the benchmark is about."""
     logged = row.logged
     if logged is None or not all(LEADING in run.means for run in row.repeats):
@@ -191,8 +191,8 @@ def _consistent(row: Measured, sizes: Sequence[int], options: Options) -> None:
             ("worst", worst_of_k(accuracies, k), there),
         ):
             name = Consistency(LEADING, kind, k).name
-            row.columns[name] = clustered(scores, own, logged.ids, members)
-            row.values[name] = value_of(row.columns[name], options.seed, options.resamples)
+            row.columns[name] = clustered(scores, own, logged.ids, members, scale=SHARE)
+            row.values[name] = value_of(row.columns[name])
 
 
 def _mean_of(runs: Sequence[Measured], name: str) -> Floats:

@@ -45,9 +45,10 @@ const nameOf = (slug) => names[slug];
 const isClaimed = (row, column) => row.claimed.includes(column.key);
 const columnOf = (table, key) => table.columns.find((column) => column.key === key);
 
-// A number with its interval arrives as [value, low, high, standard error, items, clusters, method].
+// A number with its interval arrives as [value, low, high, standard error, items, clusters, method, reason].
 const read = (packed) => packed && {
   value: packed[0], low: packed[1], high: packed[2], stderr: packed[3], items: packed[4], clusters: packed[5], method: packed[6],
+  reason: packed[7],
 };
 
 const languageName = (code) => languages[code] || code;

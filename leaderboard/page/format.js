@@ -13,13 +13,21 @@ function signed(number, column) {
   return number > 0 ? `+${text}` : text;
 }
 
+// As leaderboard/layout.py has them.
+const WITHOUT = {
+  "few conversations": "too few conversations for an interval that holds",
+  "one conversation": "a single conversation has no interval",
+  "no variation": "nothing varies, and the metric has no bounds to reckon with",
+};
+
 function intervalText(value, column) {
-  return value.low === null ? NONE : `${shown(value.low, column)} to ${shown(value.high, column)}`;
+  if (value.low === null) return value.reason in WITHOUT ? `${UNDEFINED}: ${WITHOUT[value.reason]}` : NONE;
+  return `${shown(value.low, column)} to ${shown(value.high, column)}`;
 }
 
 function explained(value, column) {
   const parts = [`${column.label || "value"} ${shown(value.value, column)}`];
-  if (value.low !== null) parts.push(`${CONFIDENCE} ${intervalText(value, column)}`);
+  if (value.low !== null || value.reason in WITHOUT) parts.push(`${CONFIDENCE} ${intervalText(value, column)}`);
   return `${parts.join(", ")}; ${count(value.items)} items in ${count(value.clusters)} conversations`;
 }
 

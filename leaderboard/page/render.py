@@ -53,7 +53,7 @@ SCRIPTS = (
     "main",
 )
 # What page/data.js unpacks.
-PACKED = ("value", "low", "high", "stderr", "items", "clusters", "method")
+PACKED = ("value", "low", "high", "stderr", "items", "clusters", "method", "reason")
 DIGITS = 6
 # Bytes that the page may have before its details go beside it.
 FIRST_VIEW = 1_500_000

@@ -31,7 +31,7 @@ from tests.support.made_results import (
 
 ITEMS = conversations(12)
 HELD = Path(tempfile.mkdtemp(prefix="csc-held-"))
-PLAIN = Options(0, resamples=200, draw=3, audit=False, evidence={}, corpora=(str(HELD),))
+PLAIN = Options(seed=0, draw=3, audit=False, evidence={}, corpora=(str(HELD),))
 TASK = "csc_conv_ref"
 
 
@@ -71,15 +71,8 @@ def real(tmp_path_factory):
         lambda prompt: gold[prompt] if prompt in gold and next(flips) else "[Greeting] 三个 days",
     )
     assert main(["baselines", str(corpus), "--out", str(root / "out")]) == 0
-    assert (
-        main(
-            [
-                *("collect", str(root / "out"), "--out", str(root / "board")),
-                *("--resamples", "200", "--corpus", str(corpus)),
-            ]
-        )
-        == 0
-    )
+    words = ["collect", str(root / "out"), "--out", str(root / "board"), "--corpus", str(corpus)]
+    assert main(words) == 0
     return root
 
 
@@ -137,8 +130,6 @@ def test_a_board_is_complete_and_the_same_every_time(real, tmp_path):
                 str(real / "out"),
                 "--out",
                 str(tmp_path / "again"),
-                "--resamples",
-                "200",
                 "--jobs",
                 "1",
                 "--corpus",
@@ -176,7 +167,7 @@ def test_processes_give_the_same_board(tmp_path, monkeypatch):
 def test_best_and_second_only_where_the_interval_says_so(tmp_path):
     run(tmp_path / "runs", "org/best", right(1))
     run(tmp_path / "runs", "org/middle", right(0.5))
-    run(tmp_path / "runs", "org/worst", right(0.25))
+    run(tmp_path / "runs", "org/worst", right(0))
     board = board_of(tmp_path / "runs", out=tmp_path / "board")
     (table,) = board.tables
     key = f"{TASK}/strategy_acc"
@@ -581,7 +572,7 @@ def test_samples_that_do_not_hold_what_they_should(tmp_path, change, words):
     if words is None:
         # Only the fact audit reads the dialogue.
         board_of(tmp_path / "runs", out=tmp_path / "board")
-        words, options = "turn 0 of dialogue", Options(0, 200, 3, True, {})
+        words, options = "turn 0 of dialogue", Options(0, 3, True, {})
         change_line(next(file.parent.glob("samples_*")), 2, of_record(reply="That is $40."))
     else:
         options = PLAIN

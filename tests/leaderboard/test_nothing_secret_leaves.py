@@ -63,7 +63,7 @@ def said(capfd):
 def board(runs, tmp_path_factory):
     out = tmp_path_factory.mktemp("out")
     paths = [str(file.parent) for file in runs]
-    assert main(["collect", *paths, "--out", str(out / "board"), "--resamples", "100"]) == 0
+    assert main(["collect", *paths, "--out", str(out / "board")]) == 0
     return out / "board"
 
 
@@ -75,7 +75,7 @@ def test_the_search_finds_what_there_is(runs):
 def test_a_board_its_page_tables_and_publication_hold_no_secret(runs, board, tmp_path, capfd):
     paths = [str(file.parent) for file in runs]
     again = tmp_path / "board"
-    assert main(["collect", *paths, "--out", str(again), "--resamples", "100"]) == 0
+    assert main(["collect", *paths, "--out", str(again)]) == 0
     printed = said(capfd)
     assert "left out of what may be published" in printed and "model_args.my_password" in printed
     for form in ("md", "csv", "latex", "html"):
@@ -197,7 +197,7 @@ def test_runs_that_differ_in_a_setting_are_two_rows(tmp_path):
     for number, given in enumerate(({"add_bos_token": True}, {"add_bos_token": False}, {})):
         write_run(tmp_path / "in" / str(number), "org/one", [result], **given)
     write_run(tmp_path / "in" / "3", "org/one", [result], prefix_token_id=2)
-    words = [str(tmp_path / "in"), "--out", str(tmp_path / "board"), "--resamples", "100"]
+    words = [str(tmp_path / "in"), "--out", str(tmp_path / "board")]
     assert main(["collect", *words]) == 0
     labels = sorted(model.label for model in load_board(tmp_path / "board").models.values())
     assert labels == [
@@ -219,7 +219,7 @@ def test_runs_that_differ_in_what_is_not_published_are_two_rows(tmp_path):
     write_run(tmp_path / "in" / "1", "/models/second/final", [result], api_key="one-key")
     write_run(tmp_path / "in" / "2", "/models/second/final", [result], api_key="two-key")
     write_run(tmp_path / "in" / "3", "/models/second/final", [result], made_up="a secret mode")
-    words = [str(tmp_path / "in"), "--out", str(tmp_path / "board"), "--resamples", "100"]
+    words = [str(tmp_path / "in"), "--out", str(tmp_path / "board")]
     assert main(["collect", *words]) == 0
     board = load_board(tmp_path / "board")
     assert [model.name for model in board.models.values()] == ["final"] * 3

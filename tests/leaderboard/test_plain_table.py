@@ -91,13 +91,13 @@ def test_what_does_not_fit_is_counted(board):
 
 
 def test_collect_ends_with_the_sentence_above_the_main_table(tmp_path, capsys):
-    items = conversations(8)
+    items = conversations(12)
     for name, share in (("org/a", 1), ("org/b", 0.5)):
         run = conversation_result("csc_conv_ref", items, right(share))
         write_run(tmp_path / "runs", name, [run])
     words = ["collect", str(tmp_path / "runs"), "--out", str(tmp_path / "board")]
     words += ["--corpus", str(write_corpus(tmp_path / "corpus", items, []))]
-    assert main([*words, "--resamples", "200", "--no-fact-audit"]) == 0
+    assert main([*words, "--no-fact-audit"]) == 0
     out = capsys.readouterr().out
     assert "org/a leads in strategy accuracy (reference context) with 100.0 %, 50.0 points" in out
     assert "ahead of org/b." in out and "<br>" not in out and "&emsp;" not in out

@@ -26,7 +26,7 @@ from tests.support.made_results import (
 
 TASK = "csc_conv_ref"
 ITEMS = conversations(8)
-OPTIONS = Options(seed=0, resamples=100, draw=3, audit=True, evidence={})
+OPTIONS = Options(seed=0, draw=3, audit=True, evidence={})
 GOOD = {"org/one": right(1), "org/two": right(0.5), "org/three": numbered(3)}
 
 
@@ -180,7 +180,7 @@ def test_the_page_and_the_tables_name_what_is_not_in_them(tmp_path, capsys):
     bad = run(root, "org/<b>")
     bad.write_text('{"results": {}, "results": {}}')
     out = tmp_path / "board"
-    assert main(["collect", str(root), "--out", str(out), "--resamples", "100"]) == 0
+    assert main(["collect", str(root), "--out", str(out)]) == 0
     assert "1 file set aside, each named above; --strict" in capsys.readouterr().err
     page = (out / "index.html").read_text(encoding="utf-8")
     (section,) = re.findall(r'<section class="card" id="set-aside">.*?</section>', page, re.DOTALL)
@@ -193,7 +193,7 @@ def test_the_page_and_the_tables_name_what_is_not_in_them(tmp_path, capsys):
         assert "1 file that cannot be used" in write(board, board.tables[0]).replace("\\", "")
     # The next collection without it says nothing more of it.
     bad.unlink()
-    assert main(["collect", str(root), "--out", str(out), "--resamples", "100"]) == 0
+    assert main(["collect", str(root), "--out", str(out)]) == 0
     assert "set-aside" not in (out / "index.html").read_text(encoding="utf-8").split("<script")[0]
     assert load_board(out).quarantine == ()
 

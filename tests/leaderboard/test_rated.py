@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import mean, stdev
 
 import pytest
+from scipy.special import expit, logit
 from scipy.stats import t
 
 from csc_tasks.cli import main
@@ -45,7 +46,7 @@ SIGNED = (
 ASKED = "people:3|each:3|scale:1-5|reference:hidden|study:s|seed:0"
 ITEMS = conversations(12)
 HELD = Path(tempfile.mkdtemp(prefix="csc-held-"))
-PLAIN = Options(0, resamples=200, draw=12, audit=False, evidence={}, corpora=(str(HELD),))
+PLAIN = Options(seed=0, draw=12, audit=False, evidence={}, corpora=(str(HELD),))
 REPORT = Report(
     title="How far the ratings can be believed",
     notes=("a note",),
@@ -227,9 +228,13 @@ def test_values_have_intervals_over_what_was_rated_and_missing_is_never_zero(tab
     values = next(row.values for row in table.rows if row.model == "org__a")
     for task in (REF, GEN):
         value = values[f"{task}/judge_j_overall"]
-        half = t.ppf(0.975, 10) * stdev(own) / 11**0.5
+        # On the logit scale of 0 to 100, and its slope there.
+        at = mean(own) / 100
+        half = t.ppf(0.975, 10) * stdev(own) / 11**0.5 / 100 / (at * (1 - at))
         assert (value.value, value.items, value.clusters) == (pytest.approx(mean(own)), 11, 11)
-        assert (value.low, value.high) == pytest.approx((mean(own) - half, mean(own) + half))
+        assert (value.low, value.high) == pytest.approx(
+            tuple(100 * expit(logit(at) + by * half) for by in (-1, 1))
+        )
     gone = values[f"{REF}/judge_j_missing"]
     assert (gone.value, gone.items) == (pytest.approx(1 / 12), 12)
 
@@ -260,7 +265,7 @@ def test_printed_tables_show_the_overall_rating_and_what_was_asked(judged):
     )
     assert "judge_accuracy|" not in notes, "one line a rater, not one a column"
     every = markdown(board, board.tables[0], every=True)
-    assert "Judge j: missing ↓" in every and "| 8.3 ±" in every
+    assert "Judge j: missing ↓" in every and "| 8.3 (" in every
 
 
 def test_two_signatures_of_one_rater_are_told_apart(tmp_path, judged):
@@ -353,8 +358,6 @@ def test_a_board_without_a_report_says_so_and_an_old_report_goes(tmp_path, judge
         str(judged / "judged"),
         "--out",
         str(tmp_path / "board"),
-        "--resamples",
-        "200",
         "--no-fact-audit",
         "--jobs",
         "1",

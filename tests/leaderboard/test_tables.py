@@ -13,6 +13,8 @@ import pytest
 from csc_tasks.cli import main
 from csc_tasks.errors import DataError
 from leaderboard.board import Board, Value
+from leaderboard.layout import interval_text
+from leaderboard.plain_table import as_text
 from leaderboard.reading.reported import read_reported
 from leaderboard.tables import as_csv, as_html, latex, markdown
 from tests.support.board_example import BASE, example_board, write_example
@@ -106,12 +108,12 @@ def test_latex(board):
 
 
 def test_an_asymmetric_interval_is_shown_by_its_bounds(board):
-    """A bootstrap interval is seldom symmetric: 0.27 with 0.10 to 0.58 is not 0.27 ± 0.24, which
-    would reach from 0.03 to 0.51.
+    """The interval of a bounded value is seldom symmetric: 0.27 with 0.10 to 0.58 is not 0.27 ±
+    0.24, which would reach from 0.03 to 0.51.
     """
     table = board.tables[0]
     skewed = Value(
-        value=0.27, stderr=0.11, low=0.10, high=0.58, items=504, clusters=60, method="bootstrap"
+        value=0.27, stderr=0.11, low=0.10, high=0.58, items=504, clusters=60, method="logit"
     )
     rows = list(table.rows)
     rows[0] = rows[0].model_copy(
@@ -127,7 +129,7 @@ def test_an_asymmetric_interval_is_shown_by_its_bounds(board):
     assert r"& 35.0 {\scriptsize$\pm$4.0} & 0.27 {\scriptsize(0.10 to 0.58)} &" in line
     assert ">0.27 <small>(0.10 to 0.58)</small><" in as_html(board, table)
     # A share is in percent, its bounds too.
-    shares = Value(value=0.5, low=0.25, high=0.625, items=8, clusters=8, method="bootstrap")
+    shares = Value(value=0.5, low=0.25, high=0.625, items=8, clusters=8, method="logit")
     rows[0] = rows[0].model_copy(
         update={"values": rows[0].values | {"csc_conv_ref/strategy_acc": shares}}
     )
@@ -251,7 +253,7 @@ def test_reported_rows_of_another_form_are_refused(tmp_path, board, change):
 
 def test_reported_rows_are_never_ranked(tmp_path, capsys):
     """A paper's 99 % takes the bold from nobody, and stands in no comparison."""
-    items = conversations(8)
+    items = conversations(12)
     for name, share in (("org/a", 1), ("org/b", 0.5)):
         write_run(
             tmp_path / "runs", name, [conversation_result("csc_conv_ref", items, right(share))]
@@ -269,7 +271,7 @@ def test_reported_rows_are_never_ranked(tmp_path, capsys):
         "--corpus",
         str(write_corpus(tmp_path / "corpus", items, [])),
     ]
-    assert main([*words, "--resamples", "200", "--no-fact-audit"]) == 0
+    assert main([*words, "--no-fact-audit"]) == 0
     capsys.readouterr()
     assert main(["tables", str(tmp_path / "board")]) == 0
     rows, _ = markdown_rows(capsys.readouterr().out)
@@ -290,3 +292,37 @@ def test_rows_of_the_paper_fit(shared_data, board):
         0.3052
     )
     assert "not measured here, not ranked" in notes[0]
+
+
+def test_what_has_no_interval_says_so_and_the_terminal_says_why(board):
+    table = board.tables[0]
+    rows = list(table.rows)
+    value = rows[0].values["csc_conv_ref/strategy_acc"]
+    few = value.model_copy(
+        update={"low": None, "high": None, "method": "none", "reason": "few conversations"}
+    )
+    rows[0] = rows[0].model_copy(
+        update={"values": rows[0].values | {"csc_conv_ref/strategy_acc": few}}
+    )
+    table = table.model_copy(update={"rows": tuple(rows)})
+    label = board.models[rows[0].model].label
+    assert markdown_rows(markdown(board, table))[0][label][0].endswith("41.0 (N/A)")
+    text = as_text(board, table)
+    assert "41.0 (N/A)" in text
+    assert "N/A: too few conversations for an interval that holds" in text
+    assert "N/A" not in as_text(board, board.tables[0])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (0.3704, 0.4504, "± 4.0"),
+        (0.3700, 0.4520, "(37.0 to 45.2)"),
+        (0.0, 0.8, "(0.0 to 80.0)"),
+    ],
+)
+def test_half_a_width_is_shown_where_both_are_the_same_in_the_digits_shown(board, low, high, shown):
+    table = board.tables[0]
+    column = next(c for c in table.columns if c.key == "csc_conv_ref/strategy_acc")
+    value = Value(value=0.4103, low=low, high=high, items=504, clusters=60, method="logit")
+    assert interval_text(value, column) == shown

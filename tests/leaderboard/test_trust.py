@@ -25,7 +25,7 @@ from tests.support.made_results import (
     write_run,
 )
 
-ITEMS = conversations(12)
+ITEMS = conversations(24)
 TASK = "csc_conv_ref"
 KEY = f"{TASK}/strategy_acc"
 
@@ -41,7 +41,7 @@ def run(root: Path, name: str, share: float, change=None, **arguments) -> Path:
 
 
 def board_of(out: Path, *paths: Path, corpora=(), **more) -> Board:
-    options = Options(0, resamples=200, draw=2, audit=False, evidence={}, corpora=tuple(corpora))
+    options = Options(0, draw=2, audit=False, evidence={}, corpora=tuple(corpora))
     return collect(list(paths), out, options, **more)
 
 
@@ -73,7 +73,7 @@ def mixed(tmp_path_factory, corpus):
     forge(claimed, strategy_acc=0.995)
     without_samples(claimed)
     words = ["collect", str(root / "runs"), "--out", str(root / "board"), "--corpus", corpus]
-    assert main([*words, "--resamples", "200", "--no-fact-audit"]) == 0
+    assert main([*words, "--no-fact-audit"]) == 0
     return root / "board"
 
 
@@ -131,7 +131,7 @@ def test_the_terminal_names_and_counts_what_does_not_hold(tmp_path, corpus, caps
     run(tmp_path / "runs", "org/honest", 1)
     forge(run(tmp_path / "runs", "org/forged", 0.5), False, strategy_acc=7.5)
     words = ["collect", str(tmp_path / "runs"), "--out", str(tmp_path / "board")]
-    assert main([*words, "--corpus", corpus, "--resamples", "200", "--no-fact-audit"]) == 0
+    assert main([*words, "--corpus", corpus, "--no-fact-audit"]) == 0
     said = capsys.readouterr()
     assert "(claimed 7.5, recomputed 0.5)" in said.err
     assert said.out.endswith("rows: 2 re-scored; statements that do not hold: 3\n")
@@ -276,7 +276,7 @@ def test_a_board_of_before_is_made_again():
 def test_baselines_of_the_demo_are_rescored(tmp_path, capsys):
     assert main(["baselines", "demo", "--out", str(tmp_path / "results")]) == 0
     words = ["collect", str(tmp_path / "results"), "--out", str(tmp_path / "board")]
-    assert main([*words, "--resamples", "200", "--no-fact-audit"]) == 0
+    assert main([*words, "--no-fact-audit"]) == 0
     board = load_board(tmp_path / "board")
     rows = {row.model: row for row in board.tables[0].rows}
     assert {row.trust for table in board.tables for row in table.rows} == {"re-scored"}

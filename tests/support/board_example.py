@@ -168,7 +168,6 @@ def example_board() -> b.Board:
         project="0.1.0",
         date="2026-11-20T18:15:55+00:00",
         seed=0,
-        resamples=2000,
         models={m.slug: m for m in models},
         tables=(table,),
         notes=(

@@ -115,7 +115,17 @@ def write_run(
         config["metadata"]["csc"]["prompt"] = "single"
     if change:
         change(made)
-    return write(root, made, {result.task: samples(result) for result in results})
+    return write(root, made, {result.task: with_prompts(samples(result)) for result in results})
+
+
+def with_prompts(lines: list[dict]) -> list[dict]:
+    """The lines of a samples file with a prompt for every raw reply, as lm_eval logs them."""
+    for line in lines:
+        line["arguments"] = {
+            f"gen_args_{number}": {"arg_0": f"What does the supporter say? ({number})"}
+            for number in range(len(line.get("resps", [])))
+        }
+    return lines
 
 
 def csc_of(results: Mapping, task: str = "csc_conv_ref") -> dict:

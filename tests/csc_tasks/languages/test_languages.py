@@ -324,7 +324,7 @@ def table_of(tmp_path, code, tag):
 
     folder = corpus_of(tmp_path, [row(number, SPANISH, language=code) for number in range(2)])
     run = run_lm_eval(tmp_path / "runs", folder, ["csc_conv_ref"], say)
-    board = collect([run], tmp_path / "board", Options(0, 200, 1, True, {}), (), None, 1)
+    board = collect([run], tmp_path / "board", Options(0, 1, True, {}), (), None, 1)
     results = json.loads(next(run.rglob("results_*.json")).read_text(encoding="utf-8"))
     return asked, results, board
 

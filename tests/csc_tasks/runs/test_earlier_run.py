@@ -25,7 +25,7 @@ def results():
 @pytest.fixture(scope="module")
 def board(tmp_path_factory):
     root = tmp_path_factory.mktemp("earlier") / "board"
-    assert main(["collect", str(RUN), "--out", str(root), "--resamples", "100"]) == 0
+    assert main(["collect", str(RUN), "--out", str(root)]) == 0
     return root
 
 

@@ -211,7 +211,7 @@ def test_a_board_scores_held_out_references_and_shows_none(held_out, run, tmp_pa
     references = root / "references.jsonl"
     words = ["collect", *(str(file) for file in files.values()), "--out", str(tmp_path / "board")]
     words += ["--corpus", str(root / "manifest.json"), "--references", str(references)]
-    assert main([*words, "--resamples", "200", "--no-fact-audit"]) == 0
+    assert main([*words, "--no-fact-audit"]) == 0
     honest = json.loads(run.read_text(encoding="utf-8"))["results"]
     for table in load_board(tmp_path / "board").tables:
         (row,) = table.rows

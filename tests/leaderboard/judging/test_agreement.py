@@ -197,7 +197,7 @@ def test_kappa_takes_the_commonest_number_of_ratings_and_counts_the_rest():
         for r in ("a", "b", "c")
         if (i, r) != (3, "c")
     ]
-    found = rating_tables.agreement(rating_tables.opinions(said), 0)
+    found = rating_tables.agreement(rating_tables.opinions(said))
     assert (found.units, found.left_out) == (10, 1)
     assert found.kappa.value == found.ordinal.value == 1.0
 
@@ -213,7 +213,7 @@ def test_kappa_takes_the_commonest_number_of_ratings_even_where_it_is_not_the_la
         for r, score in zip("ab", both, strict=True)
     ]
     said += [rating(r, "m", f"d{i}/0", {"tone": 50}) for i in range(2) for r in "abc"]
-    found = rating_tables.agreement(rating_tables.opinions(said), 0)
+    found = rating_tables.agreement(rating_tables.opinions(said))
     table = np.zeros((6, 5), dtype=int)
     for i, both in enumerate(pairs):
         for score in both:
@@ -223,7 +223,7 @@ def test_kappa_takes_the_commonest_number_of_ratings_even_where_it_is_not_the_la
     assert (found.kappa.items, found.kappa.clusters) == (6, 6)
     # Six of two and six of three: the larger number is taken. All three say 50, or all say 10.
     even = said + [rating(r, "m", f"e{i}/0", {"tone": 10}) for i in range(4) for r in "abc"]
-    found = rating_tables.agreement(rating_tables.opinions(even), 0)
+    found = rating_tables.agreement(rating_tables.opinions(even))
     assert (found.kappa.value, found.kappa.clusters, found.left_out) == (1.0, 6, 6)
 
 
@@ -373,16 +373,16 @@ def test_stability_of_what_was_asked_twice():
             rating("a", "m", f"c{c}/0", {"tone": round(level + draw.normal(0, 5))}, repeat=repeat)
             for repeat in (0, 1)
         ]
-    found = effects.stability(said, 0)
+    found = effects.stability(said)
     # |difference| of two normals with sd 5: 5 * 2 / sqrt(pi); alpha: 1 - 25 / (25 + 80^2 / 12).
     assert found.difference.value == pytest.approx(10 / np.sqrt(np.pi), abs=0.8)
     assert found.alpha.low < 1 - 25 / (25 + 6400 / 12) < found.alpha.high
-    assert effects.stability([r for r in said if not r.repeat], 0) is None
+    assert effects.stability([r for r in said if not r.repeat]) is None
 
 
 def test_agreement_with_people_is_in_the_report_and_the_numbers_are_those_of_the_parts():
     said = study(6)
-    found = report(said, [], 0, {})
+    found = report(said, [], {})
     titles = [section.title for section in found.sections]
     assert titles == [
         "Agreement among judges",
@@ -417,7 +417,7 @@ def test_the_report_as_text_and_as_data_and_back(tmp_path):
         replace(r, model="<script>alert(1)</script>|x" if r.model == "qwen" else r.model)
         for r in study(7, conversations=20)
     ]
-    found = report(said, [], 0, {"<script>": "x"}, ["judge openai:gpt-x|reference:hidden"])
+    found = report(said, [], {"<script>": "x"}, ["judge openai:gpt-x|reference:hidden"])
     file = tmp_path / "reliability.json"
     file.write_text(found.model_dump_json())
     assert load_report(file) == found == Report.model_validate_json(file.read_bytes())
@@ -471,15 +471,15 @@ def test_one_name_for_two_raters_is_an_error():
         rating("a", "m", "d/0", {"tone": 3}, kind="human"),
     ]
     with pytest.raises(DataError, match=r"a is the name of two raters \(judge openai:a; human\)"):
-        report(said, [], 0, {})
+        report(said, [], {})
 
 
 def test_every_pair_of_raters_agrees_with_itself_in_any_order():
     said = rating_tables.opinions(study(9, conversations=15))
     for a, b in combinations(said.scores, 2):
         first, second = (
-            rating_tables.agreement(said.of([a, b]), 0),
-            rating_tables.agreement(said.of([b, a]), 0),
+            rating_tables.agreement(said.of([a, b])),
+            rating_tables.agreement(said.of([b, a])),
         )
         assert first.ordinal.value == pytest.approx(second.ordinal.value, abs=1e-12)
         assert first.spearman.value == pytest.approx(second.spearman.value, abs=1e-12)

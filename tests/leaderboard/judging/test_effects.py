@@ -6,6 +6,7 @@ from string import ascii_lowercase
 
 import numpy as np
 import pytest
+import scipy.stats
 from scipy.stats import t
 
 from csc_tasks.errors import DataError, SettingError
@@ -13,7 +14,13 @@ from csc_tasks.runs.names import DIMENSIONS, SIX
 from leaderboard.judging import coefficients, effects, rating_tables
 from leaderboard.judging.dimensions import chosen_dimensions, dimensions_of
 from leaderboard.judging.families import parse_families
-from leaderboard.judging.intervals import coefficient, drawn, draws, mean, numbered, slope
+from leaderboard.judging.intervals import (
+    coefficient,
+    jackknifed,
+    mean,
+    numbered,
+    slope,
+)
 from leaderboard.judging.ratings import (
     Comparison,
     Rating,
@@ -100,7 +107,7 @@ def test_letters_and_pairs_of_a_ranking():
         for a, b, wins in (("x", "y", i % 3 != 0), ("y", "z", i % 3 != 1), ("x", "z", i != 0)):
             answers = ("first", "second") if wins else ("second", "first")
             said.append(compared(*answers, a=a, b=b, unit=f"c{i}"))
-    found = ranking(said, 0)
+    found = ranking(said)
     assert [(model.model, model.won, model.lost) for model in found.models] == [
         ("x", 19, 5),
         ("y", 12, 12),
@@ -112,7 +119,7 @@ def test_letters_and_pairs_of_a_ranking():
     letters = {row[0]: row[-1] for row in section.rows}
     assert found.sets == (("x", "y"), ("y", "z")) and letters == {"x": "a", "y": "ab", "z": "b"}
     assert "half a win" not in section.text
-    never = ranking([compared("first", "second", unit=f"c{i}") for i in range(3)], 0)
+    never = ranking([compared("first", "second", unit=f"c{i}") for i in range(3)])
     assert never.bounded and "half a win each way" in ranking_section(never, "j").text
 
 
@@ -121,12 +128,20 @@ def test_two_conversations_are_enough_for_an_interval_and_one_is_not():
         compared("first", "second", unit="c0"),
         compared("first", "second", unit="c0"),
         compared("second", "first", unit="c1"),
+        compared("first", "second", unit="c1"),
     ]
-    assert (
-        ranking(two, 0).models[0].score.method == "bootstrap"
-        and ranking(two, 0).models[0].score.clusters == 2
-    )
-    assert ranking(two[:2], 0).models[0].score.method == "none"
+    score = ranking(two).models[0].score
+    assert (score.method, score.clusters) == ("t", 2)
+    alone = ranking(two[:2]).models[0].score
+    assert (alone.method, alone.reason) == ("none", "one conversation")
+
+
+def test_whoever_always_wins_is_ahead_once_a_sign_test_over_conversations_says_so():
+    """Five conversations: 2 / 2^5 = 0.06. Six: 0.03."""
+    for count, sets in ((5, (("x", "y"),)), (6, (("x",), ("y",)))):
+        found = ranking([compared("first", "second", unit=f"c{i}") for i in range(count)])
+        (apart,) = found.differences.values()
+        assert found.sets == sets and (apart.low, apart.reason) == (None, "no variation")
 
 
 def test_more_sets_than_letters_get_numbers():
@@ -210,7 +225,7 @@ def test_stability_by_hand():
         rating("a", "m", "c2/0", None, repeat=1),  # the second is missing
         rating("a", "m", "c3/0", {"tone": 1}, repeat=1),  # the first is
     ]
-    found = effects.stability(said, 0)
+    found = effects.stability(said)
     # 50 and 60 are classes 3 and 4; 80 and 85 both 5; 20 and 20 both 2.
     assert (found.difference.value, found.same_class.value) == (
         pytest.approx(5),
@@ -220,7 +235,7 @@ def test_stability_by_hand():
     # Alpha: 2 (10^2 + 5^2) / 6 observed; over 30 ordered pairs of 50 60 80 85 20 20 expected 2 (6 *
     # 20525 - 315^2) / 30 = 1595.
     assert found.alpha.value == pytest.approx(1 - (250 / 6) / 1595)
-    assert effects.stability(said[:1], 0) is None
+    assert effects.stability(said[:1]) is None
 
 
 def test_a_judge_who_saw_no_two_lengths_has_no_line_about_length():
@@ -249,7 +264,7 @@ def test_missing_ratings_are_counted_with_their_reasons():
 
 def test_agreement_of_raters_who_share_nothing_or_one_thing():
     apart = [rating("a", "m", "c0/0", {"tone": 50}), rating("b", "m", "c1/0", {"tone": 50})]
-    found = rating_tables.agreement(rating_tables.opinions(apart), 0)
+    found = rating_tables.agreement(rating_tables.opinions(apart))
     assert (found.units, found.left_out, found.kappa.value, found.spearman.value) == (
         0,
         0,
@@ -257,14 +272,12 @@ def test_agreement_of_raters_who_share_nothing_or_one_thing():
         None,
     )
     one = [rating(r, "m", "c0/0", {"tone": 50}) for r in "ab"]
-    assert rating_tables.agreement(rating_tables.opinions(one), 0).spearman.items == 0
+    assert rating_tables.agreement(rating_tables.opinions(one)).spearman.items == 0
     # Two places in the same order; three raters have no rank correlation.
     two = one + [rating(r, "m", "c1/0", {"tone": 90}) for r in "ab"]
-    assert rating_tables.agreement(rating_tables.opinions(two), 0).spearman.value == pytest.approx(
-        1.0
-    )
+    assert rating_tables.agreement(rating_tables.opinions(two)).spearman.value == pytest.approx(1.0)
     three = two + [rating("c", "m", f"c{i}/0", {"tone": 50}) for i in range(2)]
-    assert rating_tables.agreement(rating_tables.opinions(three), 0).spearman.value is None
+    assert rating_tables.agreement(rating_tables.opinions(three)).spearman.value is None
     assert (coefficients.coincidence_sums([[2]], 5) == 0).all(), "one rating agrees with nothing"
 
 
@@ -289,45 +302,36 @@ def test_a_slope_by_hand():
     assert slope([0.0, 0.0], [1.0, 2.0], ["a", "b"]).value is None
 
 
-def test_undefined_draws_are_left_out_and_too_many_of_them_leave_no_interval():
-    def undefined_in(count):
-        """A statistic of 100 draws that is 0, 1, 2, ... and undefined in the last `count`."""
-        return lambda weights: np.where(
-            np.arange(len(weights)) < 100 - count, np.arange(len(weights), dtype=float), np.nan
-        )
-
-    few = drawn(7.0, undefined_in(5), 20, 3, 0, resamples=100)
-    assert (few.value, few.items, few.clusters, few.method) == (7.0, 20, 3, "bootstrap")
-    # 95 draws: 0 to 94. Quantiles by numpy's rule: 0.025 * 94 and 0.975 * 94.
-    assert (few.low, few.high) == pytest.approx((2.35, 91.65))
-    assert few.stderr == pytest.approx(np.arange(95).std(ddof=1))
-    many = drawn(7.0, undefined_in(6), 20, 3, 0, resamples=100)
-    assert (many.value, many.low, many.method) == (7.0, None, "none")
-    alone = drawn(7.0, undefined_in(0), 20, 1, 0, resamples=100)
-    assert (alone.value, alone.low, alone.method) == (7.0, None, "none")
-    undefined = drawn(float("nan"), undefined_in(0), 20, 3, 0, resamples=100)
-    assert (undefined.value, undefined.items, undefined.clusters) == (None, 20, 3)
+def test_a_value_that_rests_on_one_conversation_has_no_interval():
+    rests = jackknifed(0.5, np.array([0.4, np.nan, 0.6]), 20)
+    assert (rests.value, rests.low, rests.items, rests.clusters) == (0.5, None, 20, 3)
+    assert (rests.method, rests.reason) == ("none", "no variation")
+    alone = jackknifed(0.5, np.array([np.nan]), 20)
+    assert (alone.value, alone.low, alone.reason) == (0.5, None, "one conversation")
+    undefined = jackknifed(float("nan"), np.zeros(3), 20)
+    assert (undefined.value, undefined.clusters, undefined.reason) == (None, 3, "no value")
 
 
-def test_a_coefficient_is_drawn_over_whole_clusters():
-    """Two clusters: what is drawn is both once, the first twice or the second twice."""
-    sums = np.array([[1.0, 1.0], [3.0, 1.0], [8.0, 1.0]])
-    found = coefficient(sums, ["a", "a", "b"], lambda total: total[..., 0] / total[..., 1], 0)
-    # Means: of all 4, of the first twice 2, of the second twice 8.
-    assert (found.value, found.low, found.high, found.items, found.clusters) == (
-        4.0,
-        2.0,
-        8.0,
-        3,
-        2,
+def test_a_coefficient_is_jackknifed_over_whole_clusters():
+    """Clusters of (2, 1), 3 and 8 items summed: left out by hand; statsmodels has no such thing."""
+    sums = np.array([[0.1, 1.0], [0.3, 1.0], [0.8, 1.0], [0.2, 1.0]])
+    clusters = ["a", "a", "b", "c"]
+    found = coefficient(sums, clusters, lambda total: total[..., 0] / total[..., 1])
+    # Without a 1.0 / 2, without b 0.6 / 3, without c 1.2 / 3.
+    without = np.array([0.5, 0.2, 0.4])
+    assert found.value == pytest.approx(1.4 / 4)
+    assert found.stderr == pytest.approx(np.sqrt(2 / 3 * ((without - without.mean()) ** 2).sum()))
+    # Fisher's z of the value, between -1 and 1, and the slope 1 / (1 - r^2) there.
+    deviations = without - without.mean()
+    bias = 2 * (without.mean() - 0.35) / (1 - 0.35**2)
+    kurtosis = (deviations**4).mean() / (deviations**2).mean() ** 2
+    freedom = min(max(2 / ((kurtosis - 1) / 3 + 2 / 6), 1), 2)
+    half = scipy.stats.t.ppf(0.975, freedom) * found.stderr / (1 - 0.35**2)
+    assert (found.low, found.high) == pytest.approx(
+        tuple(np.tanh(np.arctanh(0.35) - bias + np.array([-half, half])))
     )
-    assert coefficient(sums[:0], [], lambda total: total[..., 0], 0).value is None
-    weights = draws(4, 1, 50)
-    assert (
-        weights.shape == (50, 4)
-        and (weights.sum(axis=1) == 4).all()
-        and (weights == draws(4, 1, 50)).all()
-    )
+    assert (found.items, found.clusters) == (4, 3)
+    assert coefficient(sums[:0], [], lambda total: total[..., 0]).value is None
     codes, count = numbered(["b", "a", "b"])
     assert (codes.tolist(), count) == ([0, 1, 0], 2)
 

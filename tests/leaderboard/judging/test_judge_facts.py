@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import mean, stdev
 
 import pytest
+from scipy.special import expit, logit
 from scipy.stats import t
 
 from csc_tasks.cli import main
@@ -280,8 +281,6 @@ def test_scripted_and_rule_and_board_agree_on_everything(
                     str(out / "board"),
                     "--jobs",
                     "1",
-                    "--resamples",
-                    "200",
                     *more,
                 ]
             )
@@ -391,22 +390,23 @@ def test_the_rates_are_those_worked_out_by_hand(answered):
         "agreement": [a == b for a, b in pairs],
     }
     for name, values in expected.items():
-        half = t.ppf(0.975, 6) * stdev(map(float, values)) / 7**0.5
+        at = mean(values)
+        half = t.ppf(0.975, 6) * stdev(map(float, values)) / 7**0.5 / (at * (1 - at))
         found = row[name]
         assert (found["value"], found["low"]) == (
             pytest.approx(mean(values)),
-            pytest.approx(mean(values) - half),
+            pytest.approx(expit(logit(at) - half)),
         ), name
     # Three of seven each; five of seven agree; by chance 9/49 + 16/49 would: (35/49 - 25/49) /
     # (24/49).
     assert row["kappa"]["value"] == pytest.approx(10 / 24) and row["kappa"]["method"] in (
-        "bootstrap",
+        "logit",
         "none",
     )
     assert (row["replies"], row["missing"]) == (7, 1)
     assert re.search(
-        r"\|csc_conv_ref\|org/one\|m\|42\.9\|-6\.6 to 92\.3\|42\.9\|-6\.6 to"
-        r" 92\.3\|71\.4\|0\.42\|.*\|7\|1\|0\|\n",
+        r"\|csc_conv_ref\|org/one\|m\|42\.9\|9\.1 to 85\.0\|42\.9\|9\.1 to"
+        r" 85\.0\|71\.4\|0\.42\|.*\|7\|1\|0\|\n",
         printed,
     )
     assert (
@@ -427,7 +427,7 @@ def test_kappa_by_hand_where_the_two_rates_differ():
 
     counts = {(1, 1): 20, (1, 0): 15, (0, 1): 5, (0, 0): 60}
     said = [pair for pair, count in counts.items() for _ in range(count)]
-    (row,) = rates([rating(number, *pair) for number, pair in enumerate(said)], 0)
+    (row,) = rates([rating(number, *pair) for number, pair in enumerate(said)])
     share = (35 + 25) / 200
     chance = share**2 + (1 - share) ** 2
     assert (
@@ -609,8 +609,6 @@ def boarded(demo, tmp_path_factory):
         str(root / "board"),
         "--jobs",
         "1",
-        "--resamples",
-        "200",
     ]
     printed, notes = StringIO(), StringIO()
     with redirect_stdout(StringIO()), redirect_stderr(notes):

@@ -232,7 +232,7 @@ def test_a_ranking_counts_and_leaves_out_what_has_no_verdict():
     said = [compared("x", "y", f"c{i}", "first", "second") for i in range(6)]
     said += [compared("x", "y", f"d{i}", "second", "first") for i in range(2)]
     said += [compared("x", "y", "e0", "tie", "tie"), compared("x", "y", "e1", "first", None)]
-    found = ranking(said, 0)
+    found = ranking(said)
     assert [(model.model, model.won, model.tied, model.lost) for model in found.models] == [
         ("x", 6, 1, 2),
         ("y", 2, 1, 6),
@@ -244,8 +244,8 @@ def test_a_ranking_counts_and_leaves_out_what_has_no_verdict():
         and difference.low < np.log(3) < difference.high
     )
     assert found.sets == (("x", "y"),)
-    assert ranking(said[-1:], 0) is None
-    assert ranking([replace(c, conversation_id="one") for c in said], 0).models[0].score.low is None
+    assert ranking(said[-1:]) is None
+    assert ranking([replace(c, conversation_id="one") for c in said]).models[0].score.low is None
 
 
 @pytest.fixture(scope="module")

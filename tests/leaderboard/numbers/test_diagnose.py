@@ -33,7 +33,7 @@ from tests.support.made_results import (
     write_run,
 )
 
-PLAIN = Options(seed=0, resamples=200, draw=3, audit=True, evidence={})
+PLAIN = Options(seed=0, draw=3, audit=True, evidence={})
 
 
 def measured(root, options=PLAIN):
@@ -393,7 +393,7 @@ def test_facts_without_support(tmp_path):
         '{"conversation_id": "c0", "turn": 3, "passages": ["Refunds up to $99."]}\n\n',
         encoding="utf-8",
     )
-    options = Options(0, 200, 3, True, read_evidence(evidence))
+    options = Options(0, 3, True, read_evidence(evidence))
     found = measured(tmp_path / "csc_conv_ref", options)["csc_conv_ref"]
     assert found.diagnosis["facts"].unsupported == 1 and found.unsupported == {("c1", 3): ("$99",)}
     assert "evidence" in found.diagnosis["facts"].support

@@ -1,6 +1,4 @@
-"""Intervals, paired differences, Holm and the bootstrap against statsmodels, scipy and values
-worked out by hand.
-"""
+"""Means, paired differences and Holm against statsmodels, scipy and values worked out by hand."""
 
 import numpy as np
 import pytest
@@ -11,6 +9,7 @@ from statsmodels.stats.multitest import multipletests
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import METRICS
 from leaderboard.numbers import inference
+from leaderboard.numbers.intervals import p_value
 
 RANDOM = np.random.default_rng(7)
 
@@ -58,7 +57,7 @@ def test_a_mean_and_its_interval_are_those_of_statsmodels():
             (mean, error, low, high)
         )
         assert (found.items, found.clusters, found.method) == (25, 7, "t")
-        assert inference.p_value(found.value, found.stderr, found.clusters) == pytest.approx(p)
+        assert p_value(inference.clustered_estimate(column(values, clusters))) == pytest.approx(p)
 
 
 def test_clusters_of_one_give_the_ordinary_t_interval():
@@ -81,52 +80,11 @@ def test_by_hand():
 def test_undefined_is_none_and_never_zero():
     one = inference.value_of(column([1.0, 0.0], ["a", "a"]))
     assert (one.value, one.stderr, one.low, one.high, one.method) == (0.5, None, None, None, "none")
-    assert inference.p_value(0.5, None, 1) is None
+    assert one.reason == "one conversation"
     empty = inference.value_of(inference.clustered(np.zeros(0), np.zeros(0, dtype=int), []))
-    assert (empty.value, empty.items) == (None, 0)
+    assert (empty.value, empty.items, empty.reason) == (None, 0, "no value")
     with pytest.raises(DataError, match="not a finite number"):
         column([1.0, float("nan")], ["a", "b"])
-
-
-def test_intervals_and_tests_need_two_conversations():
-    assert (
-        inference.t_interval(0.5, 0.1, 1)
-        == inference.t_interval(0.5, None, 9)
-        == inference.t_interval(None, 0.1, 9)
-        == (None, None)
-    )
-    assert (
-        inference.p_value(0.5, 0.1, 1)
-        is inference.p_value(None, 0.1, 9)
-        is inference.p_value(0.5, None, 9)
-        is None
-    )
-    # With two there is one degree of freedom: 12.706 standard errors.
-    assert inference.t_interval(0.5, 0.1, 2) == pytest.approx(
-        (0.5 - 1.27062, 0.5 + 1.27062), abs=1e-5
-    )
-    assert inference.bootstrap_interval(column([1.0, 0.0], ["a", "a"])) == (None, None)
-    assert inference.bootstrap_interval(column([1.0, 0.0], ["a", "b"])) == (0.0, 1.0)
-
-
-def test_an_interval_that_touches_zero_does_not_exclude_it():
-    for low, high, excluded in (
-        (0.1, 0.3, True),
-        (-0.3, -0.1, True),
-        (-0.1, 0.3, False),
-        (0.0, 0.3, False),
-        (-0.3, 0.0, False),
-    ):
-        assert inference.excludes_zero(low, high) is excluded, (low, high)
-    assert not inference.excludes_zero(None, None)
-
-
-def test_no_error_at_all_is_certain_unless_there_is_no_difference_either():
-    assert (
-        inference.p_value(0.2, 0.0, 5),
-        inference.p_value(0.0, 0.0, 5),
-        inference.p_value(1e-15, 1e-15, 5),
-    ) == (0.0, 1.0, 1.0)
 
 
 def test_columns_of_different_kinds_have_no_difference():
@@ -140,36 +98,17 @@ def test_columns_of_different_kinds_have_no_difference():
             inference.difference(one, other)
 
 
-def test_the_bootstrap_leaves_two_and_a_half_percent_on_each_side():
-    """Eight conversations, four of them right: how many of a draw are right is binomial, P(0) =
-    1/256, P(1 or fewer) = 9/256 = 0.035.
-    """
-    some = column([1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0], list("abcdefgh"))
-    assert inference.bootstrap_interval(some) == (1 / 8, 7 / 8)
-
-
-def test_every_draw_without_a_seed_is_that_of_seed_0():
-    some = column(RANDOM.normal(size=40), [f"c{i:02}" for i in range(40)])
-    assert inference.bootstrap_interval(some) == inference.bootstrap_interval(some, 0, 2000)
-    assert inference.bootstrap_interval(some) != inference.bootstrap_interval(some, 1, 2000)
-
-
 def test_a_paired_difference_is_that_of_statsmodels_and_of_scipy():
     ours, clusters = random_column(shift=0.3)
     theirs = ours + RANDOM.normal(size=len(ours)) * 0.4
-    found = inference.difference(column(ours, clusters), column(theirs, clusters))
+    found, tested = inference.paired(column(ours, clusters), column(theirs, clusters))
     mean, error, low, high, p = statsmodels_mean(ours - theirs, clusters)
     assert (found.value, found.stderr) == pytest.approx((mean, error))
-    assert inference.t_interval(found.value, found.stderr, found.clusters) == pytest.approx(
-        (low, high)
-    )
-    assert inference.p_value(found.value, found.stderr, found.clusters) == pytest.approx(p)
+    assert (found.low, found.high, found.method) == (*map(pytest.approx, (low, high)), "t")
+    assert tested == pytest.approx(p)
     single = [f"c{i:02}" for i in range(len(ours))]
-    found = inference.difference(column(ours, single), column(theirs, single))
-    expected = scipy.stats.ttest_rel(ours, theirs)
-    assert inference.p_value(found.value, found.stderr, found.clusters) == pytest.approx(
-        expected.pvalue
-    )
+    _, tested = inference.paired(column(ours, single), column(theirs, single))
+    assert tested == pytest.approx(scipy.stats.ttest_rel(ours, theirs).pvalue)
 
 
 def test_only_shared_conversations_are_compared():
@@ -241,40 +180,23 @@ def test_corpus_metrics_pair_by_their_statistics():
         inference.difference(columns[0], column([1.0] * 18, clusters))
 
 
-def test_the_bootstrap_draws_whole_conversations_and_is_seeded():
-    values, clusters = random_column(sizes=(4,) * 40)
-    mine = column(values, clusters)
-    low, high = inference.bootstrap_interval(mine, seed=3, resamples=4000)
-    assert (low, high) == inference.bootstrap_interval(mine, seed=3, resamples=4000)
-    assert (low, high) != inference.bootstrap_interval(mine, seed=4, resamples=4000)
-    means = values.reshape(40, 4).mean(axis=1)
-    # Not `rng`, its name since scipy 1.15: the older name is taken before and after.
-    expected = scipy.stats.bootstrap(
-        (means,),
-        np.mean,
-        method="percentile",
-        n_resamples=4000,
-        random_state=np.random.default_rng(0),
+def test_a_group_is_tested_against_the_rest_as_statsmodels_does():
+    """Least squares on a dummy with cluster-robust errors; its correction for few clusters has one
+    factor more, (n - 1) / (n - 2).
+    """
+    values, clusters = random_column(sizes=(5, 7, 3, 8, 4, 6, 9, 5))
+    codes = np.unique(clusters, return_inverse=True)[1]
+    chosen = RANDOM.random(len(values)) < 0.4
+    fit = OLS(values, np.stack([np.ones(len(values)), chosen], axis=1).astype(float)).fit(
+        cov_type="cluster", cov_kwds={"groups": codes}, use_t=True
     )
-    assert (low, high) == pytest.approx(tuple(expected.confidence_interval), abs=0.06)
-    # Turns drawn alone would give a far narrower interval.
-    naive = scipy.stats.bootstrap(
-        (values,),
-        np.mean,
-        method="percentile",
-        n_resamples=2000,
-        random_state=np.random.default_rng(0),
-    )
-    assert high - low > 1.3 * (naive.confidence_interval.high - naive.confidence_interval.low)
-
-
-def test_a_corpus_metric_has_a_bootstrap_interval_around_its_value():
-    metric = METRICS["strategy_macro_f1"]
-    pairs = [[1 + i % 3, 1 + (i * i % 7) % 3] for i in range(90)]
-    mine = column(metric.expand(pairs), [f"c{i // 3:02}" for i in range(90)], metric.statistic)
-    found = inference.value_of(mine, seed=0, resamples=500)
-    assert found.method == "bootstrap" and found.low < found.value < found.high
-    assert found.value == metric.estimate(pairs, ["c"] * 90).value
+    size = len(values)
+    error = fit.bse[1] * np.sqrt((size - 2) / (size - 1))
+    # Both sides have items of all 8 conversations.
+    expected = 2 * scipy.stats.t.sf(abs(fit.params[1]) / error, 7)
+    assert inference.apart_from(values, codes, chosen) == pytest.approx(expected)
+    assert inference.apart_from(values, codes, codes == 0) is None, "a group of one conversation"
+    assert inference.apart_from(np.ones(size), codes, chosen) is None, "nothing varies"
 
 
 def test_holm_is_that_of_statsmodels_and_of_a_worked_example():
@@ -284,14 +206,3 @@ def test_holm_is_that_of_statsmodels_and_of_a_worked_example():
     assert inference.holm(values.tolist()) == pytest.approx(multipletests(values, method="holm")[1])
     assert inference.holm([0.01, None, 0.04]) == [pytest.approx(0.02), None, pytest.approx(0.04)]
     assert inference.holm([]) == []
-
-
-def test_no_spread_at_all():
-    assert inference.p_value(0.0, 0.0, 5) == 1.0
-    # Always better by the same amount, as scipy's t test has it.
-    assert inference.p_value(1.0, 0.0, 5) == 0.0
-    assert (
-        not inference.excludes_zero(0.0, 0.1)
-        and not inference.excludes_zero(None, None)
-        and inference.excludes_zero(-0.2, -0.1)
-    )

@@ -1,0 +1,125 @@
+"""Do the logged prompts show what the task shows, and nothing of its answer?
+
+Chat templates may write a prompt in many ways, so only positive evidence counts: a prompt is wrong
+where it holds a text that its task does not show and that tells another task or the reference. What
+a prompt does not hold proves nothing.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from csc_tasks.conversation import Conversation
+from csc_tasks.languages import language
+from csc_tasks.languages.labels import strategy_name
+from csc_tasks.question import Question
+from csc_tasks.runs.task_record import TaskRecord
+
+SHORTEST = 16
+"""A text of fewer characters may stand in any prompt by chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One logged prompt: its text without what JSON and templates do to white space and quotes."""
+
+    text: str
+
+    def has(self, text: str) -> bool:
+        """Whether a text long enough to tell stands in the prompt."""
+        bare = _bare(text)
+        return len(bare) >= SHORTEST and bare in self.text
+
+
+def asked(line: Mapping[str, Any], number: int) -> Asked | None:
+    """The prompt of a line's record, None where none was logged."""
+    arguments = line.get("arguments")
+    sent = arguments.get(f"gen_args_{number}") if isinstance(arguments, dict) else None
+    prompt = sent.get("arg_0") if isinstance(sent, dict) else None
+    if not prompt:
+        return None
+    return Asked(_bare(prompt if isinstance(prompt, str) else json.dumps(prompt)))
+
+
+def wrong(
+    prompt: Asked,
+    about: TaskRecord,
+    item: Conversation | Question,
+    turn: int,
+    own: Mapping[int, str],
+    reference: str,
+) -> str:
+    """What of a prompt cannot be: a few words, "" for nothing.
+
+    own: position -> what the model replied at earlier turns. reference: of this turn or question.
+    """
+    if isinstance(item, Question):
+        if other := _other_context(prompt, about, item):
+            return other
+        shown = [item.client_question, item.history_summary, item.instruction]
+        shown += [one.text for one in item.conversation_history]
+    else:
+        if about.variant != "oracle" and _given(prompt, item, turn):
+            return "it gives the gold strategy"
+        if other := _other_history(prompt, about, item, turn, own):
+            return other
+        shown = [one.text for one in item.dialogue[:turn]] + list(own.values())
+    bare = _bare(reference)
+    if prompt.has(reference) and not any(bare in _bare(text) for text in shown):
+        return "it shows the reference"
+    return ""
+
+
+def _other_context(prompt: Asked, about: TaskRecord, item: Question) -> str:
+    """Another context of a question than the task's."""
+    words = language(item.language).words
+    history, summary = (_bare(text) in prompt.text for text in (words.QA_HISTORY, words.QA_SUMMARY))
+    if about.variant in ("full", "last"):
+        return "it shows the summary" if summary and not history else ""
+    if about.variant == "none":
+        return "it shows what came before" if summary or history else ""
+    return "it shows the history, not the summary" if history and not summary else ""
+
+
+def _given(prompt: Asked, item: Conversation, turn: int) -> bool:
+    words = language(item.language).words
+    name = strategy_name(item.dialogue[turn].strategy, item.language)
+    return _bare(words.TAIL_GIVEN_STRATEGY.format(name=name)) in prompt.text
+
+
+def _other_history(
+    prompt: Asked, about: TaskRecord, item: Conversation, turn: int, own: Mapping[int, str]
+) -> str:
+    """The gold supporter's earlier turn where the model's own should stand, or the reverse."""
+    for position in sorted(own, reverse=True):
+        if position >= turn or not own[position]:
+            continue
+        gold, said = item.dialogue[position].text, own[position]
+        shown, hidden = (said, gold) if about.generated else (gold, said)
+        if prompt.has(hidden) and _bare(shown) not in prompt.text:
+            others = [text.text for text in item.dialogue[:turn]] if not about.generated else []
+            if not _among(hidden, [*others, *_customer(item, turn)]):
+                return (
+                    "it shows the gold supporter's turns, not the model's"
+                    if about.generated
+                    else "it shows the model's turns, not the gold supporter's"
+                )
+    return ""
+
+
+def _customer(item: Conversation, turn: int) -> Iterable[str]:
+    return (one.text for one in item.dialogue[:turn] if not one.strategy)
+
+
+def _among(text: str, others: Iterable[str]) -> bool:
+    bare = _bare(text)
+    return any(bare in _bare(other) for other in others)
+
+
+def _bare(text: str) -> str:
+    """A text without white space, quotes and backslashes, JSON's escapes undone."""
+    text = re.sub(r"\\+u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), text)
+    text = re.sub(r"\\+[nrt]", "", text)
+    return re.sub(r"[\s\"'\\]+", "", text)
