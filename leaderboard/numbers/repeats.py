@@ -3,9 +3,9 @@ apart, and how often all of them were right.
 
 The value of a row is the mean of its runs' values. Its interval is about conversations: it comes
 from the mean of each item over the runs (of a corpus metric, from the mean of the runs' values with
-one conversation left out or drawn again), and so do paired comparisons. How far the runs are apart
-is another question, and stands beside it (`Spread`). An item that has no score in some runs counts
-with those that it has. What is no number (the diagnosis, the replies to read) is of the newest run.
+one conversation left out), and so do paired comparisons. How far the runs are apart is another
+question, and stands beside it (`Spread`). An item that has no score in some runs counts with those
+that it has. What is no number (the diagnosis, the replies to read) is of the newest run.
 """
 
 from collections import defaultdict
@@ -139,7 +139,11 @@ def _number(row: Measured, name: str) -> None:
     # Without items nothing is known of how the runs hang together.
     last = having[-1].values[name]
     row.values[name] = Value(
-        value=float(np.mean(known)), items=last.items, clusters=last.clusters, method="none"
+        value=float(np.mean(known)),
+        items=last.items,
+        clusters=last.clusters,
+        method="none",
+        reason="sample unknown",
     )
 
 
@@ -160,12 +164,11 @@ def mean_column(columns: Sequence[Clustered]) -> Clustered:
     # Where the runs have different items, the conversation is nobody else's.
     named = tuple("|".join(dict.fromkeys(texts)) for texts in members)
     if columns[0].statistic is None:
-        mean = sums.mean(axis=0)
-        return Clustered(ids, named, counts.mean(axis=0), mean, scale=columns[0].scale)
+        return Clustered(ids, named, counts.mean(axis=0), sums.mean(axis=0), scale=columns[0].scale)
     beside = np.concatenate(list(sums), axis=-1)
-    statistic = columns[0].statistic
-    return Clustered(
-        ids, named, counts.mean(axis=0), beside, statistic, columns[0].scale, len(columns)
+    counted = counts.mean(axis=0)
+    return replace(
+        columns[0], ids=ids, members=named, counts=counted, sums=beside, repeats=len(columns)
     )
 
 

@@ -9,6 +9,7 @@ import json
 import shutil
 import tempfile
 from dataclasses import replace
+from math import exp, log
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -41,7 +42,7 @@ TASK = "csc_conv_ref"
 ITEMS = conversations(2, ("GT", "PR"))
 HELD = Path(tempfile.mkdtemp(prefix="csc-held-"))
 CORPORA = tuple(str(HELD / str(size)) for size in (2, 4))
-PLAIN = Options(0, resamples=200, draw=2, audit=False, evidence={}, corpora=CORPORA)
+PLAIN = Options(0, draw=2, audit=False, evidence={}, corpora=CORPORA)
 SAMPLING = {"do_sample": True, "temperature": 0.7}
 # Two turns of the first conversation, two of the second: 1 where the strategy is right.
 RUNS = {1: "1110", 2: "1010", 3: "1100"}
@@ -112,7 +113,7 @@ def folder(tmp_path_factory, held):
     for seed, right in RUNS.items():
         run(root / "runs", right, seed)
     run(root / "runs", "1111", None, "org/two")
-    collected = ["collect", str(root / "runs"), "--out", str(root / "board"), "--resamples", "200"]
+    collected = ["collect", str(root / "runs"), "--out", str(root / "board")]
     assert main([*collected, "--corpus", CORPORA[0]]) == 0
     return root
 
@@ -149,8 +150,11 @@ def test_the_interval_is_about_conversations(row):
     # Means of the turns 1, 2/3 | 2/3, 0: each conversation is 1/2 away from twice 7/12.
     value = row.values[ACC]
     assert value.stderr == pytest.approx((2 / 1 * (0.5**2 + 0.5**2)) ** 0.5 / 4)
-    assert (value.items, value.clusters, value.method) == (4, 2, "t")
-    assert value.high - value.value == pytest.approx(12.706204736 * value.stderr)
+    assert (value.items, value.clusters, value.method) == (4, 2, "logit")
+    # t with one degree of freedom on the logit, whose slope at 7/12 is 144/35.
+    half = 12.706204736 / 4 * 144 / 35
+    assert value.low == pytest.approx(1 / (1 + exp(-(log(7 / 5) - half))))
+    assert value.high == pytest.approx(1 / (1 + exp(-(log(7 / 5) + half))))
 
 
 def test_pass_k_and_worst_of_k(row):
@@ -162,6 +166,8 @@ def test_pass_k_and_worst_of_k(row):
     assert worst.value == pytest.approx((1 / 2 + 0) / 2) and worst.items == 2
     assert worst.stderr == pytest.approx((2 * (0.25**2 + 0.25**2)) ** 0.5 / 2)
     assert (passed.clusters, worst.clusters) == (2, 2)
+    # Shares: their intervals stay between 0 and 1.
+    assert all(0 < one.low < one.value < one.high < 1 for one in (passed, worst))
 
 
 def test_every_run_is_named_and_copied(folder, row):
@@ -216,7 +222,8 @@ def test_a_corpus_metric_is_the_mean_of_the_runs_and_is_left_out_by_conversation
     for name in ("strategy_macro_f1", "bleu_4"):
         values = [estimate_of(name, right, items) for right in rights.values()]
         value, spread = rows["org__one"].values[f"{TASK}/{name}"], rows["org__one"].spreads
-        assert value.value == pytest.approx(mean(values)) and value.method == "bootstrap"
+        assert value.value == pytest.approx(mean(values)) and value.low is None
+        assert value.reason == "few conversations"
         assert spread[f"{TASK}/{name}"].sd == pytest.approx(stdev(values))
         other = estimate_of(name, "11110000", items)
         (pair,) = [one for one in table.comparisons if one.column == f"{TASK}/{name}"]
