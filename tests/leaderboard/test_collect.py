@@ -556,6 +556,7 @@ def of_record(**values):
     ("change", "words"),
     [
         (of_record(reply=None), "reply of a record is None"),
+        (of_record(strategy=["GT"]), "strategy is .*; it must be text or null"),
         (of_record(turn=True), "turn True"),
         (of_record(turn=10**30), "turn 1000"),
         (of_record(language="xx"), "language 'xx'"),
@@ -584,7 +585,6 @@ def test_samples_that_do_not_hold_what_they_should(tmp_path, change, words):
 @pytest.mark.parametrize(
     ("change", "item"),
     [
-        (of_record(strategy=["GT"]), "strategy"),
         (of_record(strategy="Greeting"), "strategy"),
         (of_record(gold_strategy=None), "gold_strategy"),
         (lambda line: line.update(strategy_acc=["x", [1.0]]), "strategy_acc items"),

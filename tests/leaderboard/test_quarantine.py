@@ -129,13 +129,12 @@ BAD = {
     "samples are fewer": (short, "28 turns, and results_"),
     "samples are latin-1": (written('{"a": "é"}'.encode("latin-1"), True), "line 1: not UTF-8"),
     "NaN in samples": (of_record(extra=float("nan")), "line 3: NaN is no number"),
-    "flag": (of_record(unparsed="no"), "line 3: unparsed is 'no'"),
+    "turn": (of_record(turn=True), "turn True"),
     "label": (of_record(strategy=["GT"]), "line 3: strategy is ['GT']"),
     "reply": (of_record(reply=None), "line 3: reply of a record is None"),
     "language": (of_record(language="tlh"), "line 3: language 'tlh'"),
     "dialogue": (of_line(lambda line: line["doc"].update(dialogue=5)), "line 3: dialogue is 5"),
     "metrics": (of_line(lambda line: line.pop("metrics")), "line 3: metrics is None"),
-    "items": (of_line(lambda line: line["strategy_acc"].pop()), "line 3: strategy_acc is"),
     "giant": (giant, "line 9: longer than 64 MB"),
 }
 PIPES = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
@@ -198,7 +197,7 @@ def test_the_page_and_the_tables_name_what_is_not_in_them(tmp_path, capsys):
     assert load_board(out).quarantine == ()
 
 
-@pytest.mark.parametrize("kind", ["no JSON", "flag"])
+@pytest.mark.parametrize("kind", ["no JSON", "turn"])
 def test_strict_makes_the_first_bad_file_an_error(kind, tmp_path, capsys):
     root = good_runs(tmp_path / "runs")
     spoil, words = BAD[kind]
@@ -210,7 +209,7 @@ def test_strict_makes_the_first_bad_file_an_error(kind, tmp_path, capsys):
 
 
 def test_nothing_left_is_an_error(tmp_path):
-    for name, (spoil, _) in {"org/a": BAD["no JSON"], "org/b": BAD["flag"]}.items():
+    for name, (spoil, _) in {"org/a": BAD["no JSON"], "org/b": BAD["turn"]}.items():
         spoil(run(tmp_path / "runs", name))
     with pytest.raises(DataError, match="none of 2 files can be used; the first: "):
         collect([tmp_path / "runs"], tmp_path / "board", OPTIONS)
@@ -238,7 +237,7 @@ def test_processes_hand_over_what_is_wrong(tmp_path, monkeypatch):
     from leaderboard.numbers import measuring
 
     root = good_runs(tmp_path / "runs")
-    BAD["flag"][0](run(root, "org/bad"))
+    BAD["turn"][0](run(root, "org/bad"))
     one = collect([root], tmp_path / "one", OPTIONS)
     monkeypatch.setattr(measuring, "WORTH_A_PROCESS", 0)
     assert collect([root], tmp_path / "two", OPTIONS, jobs=2) == one and len(one.quarantine) == 1
