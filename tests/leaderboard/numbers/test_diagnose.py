@@ -460,7 +460,7 @@ def test_a_turn_without_a_text_is_named():
 def test_evidence_that_cannot_be_read(tmp_path, line):
     file = tmp_path / "evidence.jsonl"
     file.write_text('{"conversation_id": "a", "passages": ["x"]}\n' + line, encoding="utf-8")
-    with pytest.raises(DataError, match="line 2: (not|broken JSON|nested too deeply)"):
+    with pytest.raises(DataError, match=r"line 2: (not|broken JSON|nested too deeply)"):
         read_evidence(file)
 
 
