@@ -39,8 +39,8 @@ from csc_tasks.runs.names import value_keys
 from csc_tasks.runs.task_record import ANSWERS, CONVERSATIONS, QUESTIONS, TURNS, shipped_in
 from csc_tasks.runs.writing import TaskResult, as_results, check_out, derived, samples, write
 from leaderboard.baseline_models import START, Choose, moments, strategy_baselines
+from leaderboard.columns import LEADING
 
-STRENGTH = "strategy_acc"
 """What the strongest baseline has most of."""
 
 
@@ -263,11 +263,11 @@ def strongest_lines(tables: Mapping[str, Mapping]) -> list[str]:
     values: dict[str, dict[str, float]] = {}
     for name, table in tables.items():
         for task, numbers in table["results"].items():
-            value = numbers.get(value_keys(STRENGTH)[0])
+            value = numbers.get(value_keys(LEADING)[0])
             if isinstance(value, float):
                 values.setdefault(task, {})[name] = value
     return [
-        f"strongest in {task} by {STRENGTH}: {max(own, key=own.__getitem__)}"
+        f"strongest in {task} by {LEADING}: {max(own, key=own.__getitem__)}"
         f" ({max(own.values()):.4f})"
         for task, own in values.items()
     ]

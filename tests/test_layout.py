@@ -76,7 +76,7 @@ BUILT_ON = {
 LEADERBOARD_BUILT_ON = {
     "board": [],
     "baseline_models": [],
-    "baselines": ["baseline_models"],
+    "baselines": ["baseline_models", "columns"],
     "layout": ["board"],
     "model_report": ["board"],
     "reliability_report": ["board"],

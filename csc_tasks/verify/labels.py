@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from csc_tasks.metrics import Metric
 from csc_tasks.metrics.result_names import metric_of, parts_of
 from csc_tasks.runs.model_arguments import model_arguments
+from csc_tasks.runs.public import public_name
 from csc_tasks.runs.results_file import Measurement, iso
 from csc_tasks.runs.samples_file import Run
 from csc_tasks.verify.verdict import Finding
@@ -45,7 +46,8 @@ def check_named_model(run: Run, measurement: Measurement) -> list[Finding]:
     config = run.results.get("config")
     given = config.get("model_args") if isinstance(config, Mapping) else None
     arguments = model_arguments(given)
-    named = [arguments[name] for name in NAMING if arguments.get(name)]
+    # As the file's own name is read: without the folders of this machine.
+    named = [public_name(arguments[name]) for name in NAMING if arguments.get(name)]
     name = measurement.identity.name
     if not named or measurement.identity.baseline or name in named:
         return []

@@ -273,7 +273,7 @@ def test_misuse_is_one_line(tmp_path, capsys, options, said):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("{", "line 2: not JSON"),
+        ("{", "line 2: broken JSON"),
         ('{"language": "xx", "profile": "x"}', "line 2: found"),
         ('{"language": "zh"}', "line 2: found"),
         ('{"language": "zh", "profile": " "}', "line 2: found"),

@@ -400,7 +400,7 @@ def test_star_is_read_as_what_the_two_sides_said(star):
             "2.json: Events[0]",
         ),
         (dialogue(2, event("Robot", "beep")), "no text", "2.json"),
-        (dialogue(2, event("User", "\ud800")), "text is not valid Unicode", "2.json: turn 0"),
+        (dialogue(2, event("User", "\ud800")), "no STAR dialogue", "2.json"),
     ],
 )
 def test_a_bad_star_dialogue_is_reported_with_its_place(star, bad, reason, place):

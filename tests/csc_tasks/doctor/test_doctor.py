@@ -494,7 +494,7 @@ def test_every_verb_without_libraries_helps_or_says_in_one_line_what_is_missing(
             ]
         else:
             assert done.stdout.startswith(f"usage: csc {verb}") and done.stderr == ""
-    assert helped >= len(COMMANDS) / 5
+    assert helped >= len(COMMANDS) / 6
     assert bare("--help").returncode == 0
 
 

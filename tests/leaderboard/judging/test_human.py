@@ -283,7 +283,9 @@ def test_means_columns_and_agreement(study, results, tmp_path, capsys):
     assert main(["human", "import", str(study), *map(str, files), *more]) == 0
     said = capsys.readouterr().out
     assert "36 ratings of 18 items by 3 people, 0 missing" in said and "j – humans (mean)" in said
-    assert "|accuracy|18|1.00 (1.00 to 1.00)|1.00 (1.00 to 1.00)|1.00 (1.00 to 1.00)|" in said
+    # All agree in nine conversations: Clopper and Pearson's bound of 9 of 9, on a scale of -1 to 1.
+    whole = f"1.00 ({2 * 0.025 ** (1 / 9) - 1:.2f} to 1.00)"
+    assert f"|accuracy|18|{whole}|{whole}|{whole}|" in said
     ratings = [r for r in read_ratings([out]) if (r.model, r.task) == ("org/gold", "csc_conv_gen")]
     by_unit = {rating.unit: rating for rating in ratings}
     expected = estimate(

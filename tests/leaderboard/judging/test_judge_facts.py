@@ -657,7 +657,8 @@ def test_earlier_columns_are_kept_and_the_board_shows_both(boarded):
     assert values["org__other"] == 1.0 > values["org__wordy"], (
         "the other model invents an amount in every reply"
     )
-    assert table["best"].get("csc_conv_ref/judge_j_unsupported") == "org__wordy"
+    # Five conversations are too few to call one better.
+    assert "csc_conv_ref/judge_j_unsupported" not in table["best"]
 
 
 @pytest.mark.xdist_group("page")

@@ -130,8 +130,9 @@ def test_values_are_packed_and_numbers_cut():
         "items": 1234567,
         "clusters": 3,
         "method": "t",
+        "reason": None,
     }
-    packed = [0.123457, 1.0, 2e-09, None, 1234567, 3, "t"]
+    packed = [0.123457, 1.0, 2e-09, None, 1234567, 3, "t", None]
     assert compact({"a": [value], "b": {"value": 1}}) == {"a": [packed], "b": {"value": 1}}
 
 
