@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,7 +78,6 @@ class Published:
     url: str
     new: bool
     created: bool
-    changed: tuple[str, ...] = field(default=())
 
 
 def readable_size(size: int) -> str:

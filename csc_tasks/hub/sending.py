@@ -93,7 +93,7 @@ def _bring(
     url = commit.pr_url or page_of(publication, commit.oid)
     _check_arrived(api, publication, commit.oid)
     say(f"{'opened pull request' if commit.pr_url else 'published'} {url}")
-    return Published(commit.oid, url, True, created, tuple(changes))
+    return Published(commit.oid, url, True, created)
 
 
 def _create_where_absent(
