@@ -11,6 +11,7 @@ import functools
 import importlib.metadata
 import importlib.util
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -79,11 +80,7 @@ def _bleu_statistics(
     """Per item the two lengths, the matches and the n-grams up to 4; bleu_2 and bleu_4 ask for the
     same ones one after the other.
     """
-    import sacrebleu
-
-    # effective_order changes a sentence's own score, which is not used here, and spares a warning;
-    # the counts stay the same.
-    bleu = sacrebleu.BLEU(tokenize=tokenizer, effective_order=True)
+    bleu = _scorer(tokenizer)
     scores = [
         bleu.sentence_score(prediction, [reference])
         for prediction, reference in zip(predictions, references, strict=True)
@@ -92,6 +89,18 @@ def _bleu_statistics(
         ((score.sys_len, score.ref_len), tuple(score.counts), tuple(score.totals))
         for score in scores
     ]
+
+
+@functools.cache
+def _scorer(tokenizer: str) -> Any:
+    """sacrebleu's BLEU. It remembers the tokens of texts, so one scorer for all models splits the
+    references of a corpus once.
+    """
+    import sacrebleu
+
+    # effective_order changes a sentence's own score, which is not used here, and spares a warning;
+    # the counts stay the same.
+    return sacrebleu.BLEU(tokenize=tokenizer, effective_order=True)
 
 
 def corpus_bleu(statistics: Floats) -> Floats:
