@@ -226,6 +226,7 @@ def parts(number: int, conversation) -> tuple[str, str]:
     }
     hashes = {
         "filter": "none",
+        "metrics": ["turns", *NAMES],
         "doc_hash": "0" * 64,
         "prompt_hash": "0" * 64,
         "target_hash": "0" * 64,
