@@ -34,17 +34,6 @@ def find_samples(paths: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(samples))
 
 
-def newest_runs(files: Sequence[Path]) -> list[Path]:
-    """One samples file per model, task and conditions, so also of every repeat: the newest run, by
-    its date and then its name. What is left out is said.
-
-    A file whose results cannot be read stays among them: `read_run` says what is wrong with it.
-    """
-    newest = {group[-1] for repeats in repeat_groups(files) for group in repeats}
-    say_left_out([file for file in files if file not in newest], OLDER)
-    return [file for file in files if file in newest]
-
-
 def repeat_groups(files: Sequence[Path]) -> list[list[list[Path]]]:
     """Samples files in groups of one model, task and conditions, each from the oldest to the
     newest; and these groups together where they differ only in their seed, from the first repeat to

@@ -118,13 +118,6 @@ def read_run(file: Path) -> Run:
     return Run(file, task, about, lines, results)
 
 
-def read_items(
-    file: Path, unit: str, names: list[str], draw: int, seed: int, listeners: Sequence[Listener]
-) -> Items:
-    """Read a samples file as arrays; see `items_of`."""
-    return items_of(file, json_lines(file, WANTED), unit, names, draw, seed, listeners)
-
-
 def items_of(
     file: Path,
     lines: Iterable[tuple[int, dict[str, Any]]],

@@ -14,10 +14,11 @@ from lm_eval.tasks import TaskManager
 from csc_tasks import TASKS_DIR, score
 from csc_tasks.cli import main
 from csc_tasks.errors import DataError, SettingError
-from csc_tasks.runs.finding import find_samples, newest_runs
+from csc_tasks.runs.finding import find_samples
 from csc_tasks.runs.names import task_of
 from csc_tasks.runs.samples_file import read_run
 from tests.support.fakes import FakeLM, gold_replies, write_corpus
+from tests.support.run_files import newest_runs
 
 TASKS = ["csc_conv_ref", "csc_qa", "cscx_conv_ref_vanilla", "cscx_strategy_choice"]
 

@@ -17,11 +17,12 @@ from csc_tasks.runs.conditions import (
     without_repeat,
     without_seed,
 )
-from csc_tasks.runs.finding import newest_runs, repeat_groups
+from csc_tasks.runs.finding import repeat_groups
 from csc_tasks.runs.names import results_beside
 from csc_tasks.runs.quarantine import Quarantine, read_newest
 from csc_tasks.runs.results_file import read_results
 from leaderboard.reading.comparable import newest, select
+from tests.support.run_files import newest_runs
 
 STORED = Path(__file__).parents[2] / "data" / "earlier_run"
 TASK = "csc_conv_gen"

@@ -18,7 +18,7 @@ from csc_tasks.reading.yaml_text import NotYaml, strict_yaml
 from csc_tasks.runs.names import results_beside
 from csc_tasks.runs.quarantine import Quarantine
 from csc_tasks.runs.results_file import read_results
-from csc_tasks.runs.samples_file import read_items, read_run
+from csc_tasks.runs.samples_file import read_run
 from leaderboard.folder import load_board
 from leaderboard.judging.ratings import read_ratings
 from leaderboard.judging.sheet_files import read_key
@@ -26,6 +26,7 @@ from leaderboard.judging.units import read_models
 from leaderboard.numbers.fact_audit import read_evidence
 from leaderboard.reading.reported import read_reported
 from tests.support.made_results import conversation_result, conversations, numbered, write_run
+from tests.support.run_files import read_items
 
 TASK = "csc_conv_ref"
 

@@ -10,7 +10,7 @@ import pytest
 from csc_tasks.errors import DataError
 from csc_tasks.runs.finding import find_results, find_samples
 from csc_tasks.runs.results_file import read_results
-from csc_tasks.runs.samples_file import NOT_ASKED, UNPARSED, read_items, read_run
+from csc_tasks.runs.samples_file import NOT_ASKED, UNPARSED, read_run
 from csc_tasks.runs.writing import only, with_columns
 from tests.support.made_results import (
     conversation_result,
@@ -19,6 +19,7 @@ from tests.support.made_results import (
     right,
     write_run,
 )
+from tests.support.run_files import read_items
 
 TASK = "csc_conv_ref"
 
