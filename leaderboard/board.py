@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from csc_tasks.verify import Trust, together
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 Method = Literal["t", "logit", "log", "exact", "none"]
 Reason = Literal[
     "no value", "one conversation", "few conversations", "no variation", "sample unknown"
@@ -281,7 +281,7 @@ class Board(Strict):
     of the files said (duplicates, ...). quarantine: the files that could not be used.
     """
 
-    format: Literal[1] = FORMAT
+    format: Literal[2] = FORMAT
     title: str = TITLE
     project: str
     date: str

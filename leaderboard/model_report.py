@@ -198,7 +198,7 @@ class TableGaps(Strict):
 class ModelReport(Strict):
     """models/<slug>.json."""
 
-    format: Literal[1] = FORMAT
+    format: Literal[2] = FORMAT
     slug: str
     diagnoses: tuple[Diagnosis, ...] = ()
     gaps: tuple[TableGaps, ...] = ()
@@ -264,7 +264,7 @@ class SampleSet(Strict):
     total: conversations there are.
     """
 
-    format: Literal[1] = FORMAT
+    format: Literal[2] = FORMAT
     table: str
     seed: int
     total: int
