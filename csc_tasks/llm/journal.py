@@ -1,8 +1,10 @@
 """The journal of LLM requests: an SQLite file in which every request is a row before it is sent.
 
 A row is `sent` while its reply is out, `failed` when the transport failed (it is asked again),
-`done` once there is a reply, be that an answer, a refusal or a malformed one. A build that was
-killed starts again with the same command: done rows are read, the others asked. Rows are never
+`done` once there is a reply, be that an answer, a refusal or a malformed one. A failed row with an
+`outcome` was given up: the server answers others and not this one, and it is not asked again unless
+the user says so. A build that was killed starts again with the same command: done rows are read,
+the others asked. Rows are never
 deleted. The file is an ordinary database (`sqlite3 FILE`); `csc journal stats|export|costs FILE`
 reads it, also while a build runs. Only one process writes: a lock file beside it holds others off,
 and dies with its process.
@@ -19,26 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from csc_tasks.errors import SettingError
 from csc_tasks.llm.exchange import Usage
+from csc_tasks.llm.journal_file import identity, lock, open_to_read, open_to_write
 from csc_tasks.llm.outcomes import JournalLost
 
 SENT, FAILED, DONE = "sent", "failed", "done"
-
-# "cscJ", so that `file` and this module know the database as ours.
-APPLICATION_ID = 0x6373634A
-VERSION = 1
-
-_TABLE = """
-CREATE TABLE requests (
-    key TEXT PRIMARY KEY, state TEXT NOT NULL CHECK (state IN ('sent', 'failed', 'done')),
-    tries INTEGER NOT NULL,
-    stage TEXT NOT NULL, item_id TEXT NOT NULL, repeat INTEGER NOT NULL, attempt INTEGER NOT NULL,
-    kind TEXT NOT NULL, backend TEXT NOT NULL, base_url TEXT NOT NULL, model TEXT NOT NULL,
-    request TEXT NOT NULL, reply TEXT, outcome TEXT, problem TEXT,
-    input_tokens INTEGER, output_tokens INTEGER, thinking_tokens INTEGER,
-    first_sent REAL NOT NULL, last_sent REAL NOT NULL, ended REAL
-)"""
 
 
 class Identity(TypedDict):
@@ -60,13 +47,25 @@ class Row(Identity):
     request: str
 
 
+@dataclass(frozen=True, slots=True)
+class GivenUpRow:
+    """A request without a reply that is not asked again: `outcome` says in a few words why,
+    `problem` in the server's.
+    """
+
+    stage: str
+    item_id: str
+    outcome: str
+    problem: str
+
+
 Rows = list[tuple[Any, ...]]  # what SQLite gives has no types of Python's
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
     """What a journal says of one stage and model. Tokens are those the server counted; `uncounted`
-    replies came without a count.
+    replies came without a count. The `given_up` are among the `failed`.
     """
 
     stage: str
@@ -80,6 +79,7 @@ class Totals:
     sent: int
     malformed: int
     refused: int
+    given_up: int
     uncounted: int
     input_tokens: int
     output_tokens: int
@@ -115,10 +115,10 @@ class Journal:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self._mutex = threading.Lock()
-        self._lock: int | None = _lock(self.path)
+        self._lock: int | None = lock(self.path)
         try:
-            self._database = _open(self.path)
-            self._file = _identity(self.path)
+            self._database = open_to_write(self.path)
+            self._file = identity(self.path)
         except BaseException:
             self._unlock()
             raise
@@ -127,6 +127,23 @@ class Journal:
         """The recorded reply of a done row, or None when this request is still to be asked."""
         rows = self._run("SELECT reply FROM requests WHERE key = ? AND state = 'done'", (key,))
         return json.loads(rows[0][0]) if rows else None
+
+    def given_up(self, key: str) -> tuple[str, str] | None:
+        """(outcome, problem) of a request that was given up, None where it was not."""
+        rows = self._run(
+            "SELECT outcome, problem FROM requests"
+            " WHERE key = ? AND state = 'failed' AND outcome IS NOT NULL",
+            (key,),
+        )
+        return rows[0] if rows else None
+
+    def all_given_up(self) -> list[GivenUpRow]:
+        """Every request that was given up, in the order of first sending."""
+        query = (
+            "SELECT stage, item_id, outcome, problem FROM requests"
+            " WHERE state = 'failed' AND outcome IS NOT NULL ORDER BY rowid"
+        )
+        return [GivenUpRow(*row) for row in self._run(query)]
 
     def send(self, key: str, row: Row) -> None:
         """Record that this request is being sent, for the first time or again."""
@@ -156,6 +173,22 @@ class Journal:
     def fail(self, key: str, problem: str) -> None:
         """Record that the request got no reply; it is asked again."""
         self._end(key, FAILED, None, None, problem, Usage())
+
+    def give_up(self, key: str, outcome: str) -> None:
+        """Record that a failed request is not asked again; `outcome` says in a few words why."""
+        self._run(
+            "UPDATE requests SET outcome = ? WHERE key = ? AND state = 'failed'",
+            (outcome, key),
+            one=f"{key} was given up but had not failed",
+        )
+
+    def take_up(self, key: str) -> None:
+        """Undo `give_up`: the request is asked again by the next run."""
+        self._run(
+            "UPDATE requests SET outcome = NULL WHERE key = ? AND state = 'failed'"
+            " AND outcome IS NOT NULL",
+            (key,),
+        )
 
     def finish(
         self, key: str, reply: Mapping[str, object], outcome: str, problem: str, usage: Usage
@@ -227,7 +260,7 @@ class Journal:
             try:
                 # SQLite would go on writing into a file that was moved or deleted, and all of it
                 # would be lost at the end.
-                if one and _identity(self.path) != self._file:
+                if one and identity(self.path) != self._file:
                     raise JournalLost(
                         f"{self.path} was replaced during the run; put it back and start again"
                     )
@@ -248,7 +281,7 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Every row in the order of first sending, `request` and `reply` as objects; raises
     SettingError when `path` is no journal.
     """
-    database = _open_to_read(path)
+    database = open_to_read(path)
     try:
         database.row_factory = sqlite3.Row
         for row in _reading(path, database, "SELECT * FROM requests ORDER BY rowid"):
@@ -263,7 +296,7 @@ def read_totals(path: Path) -> list[Totals]:
     """`Journal.totals` of a file that another process may be writing; raises SettingError when
     `path` is no journal.
     """
-    database = _open_to_read(path)
+    database = open_to_read(path)
     try:
         return _totals(lambda query: list(_reading(path, database, query)))
     finally:
@@ -275,6 +308,7 @@ def _totals(fetch: Callable[[str], Rows]) -> list[Totals]:
         SELECT stage, backend, model, count(DISTINCT item_id), count(*), sum(tries),
             sum(state = 'done'), sum(state = 'failed'), sum(state = 'sent'),
             sum(outcome IS 'malformed'), sum(outcome IS 'refused'),
+            sum(state = 'failed' AND outcome IS NOT NULL),
             sum(state = 'done' AND (input_tokens IS NULL OR output_tokens IS NULL)),
             coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
             coalesce(sum(thinking_tokens), 0),
@@ -283,113 +317,11 @@ def _totals(fetch: Callable[[str], Rows]) -> list[Totals]:
     return [Totals(*row) for row in fetch(query)]
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    try:
-        # isolation_level None: each statement is a transaction, so a row is on disk when the call
-        # returns.
-        database = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-    except sqlite3.Error as error:
-        raise SettingError(f"{path}: {error}") from None
-    try:
-        version = _check(path, database)
-        database.execute("PRAGMA journal_mode = WAL")
-        # In WAL mode this loses nothing when the process dies, and never corrupts; only a power cut
-        # may undo the last rows.
-        database.execute("PRAGMA synchronous = NORMAL")
-        if version == 0:
-            # In one transaction: a process that dies here leaves an empty file or a journal.
-            signed = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}"
-            database.executescript(f"BEGIN; {_TABLE}; {signed}; COMMIT")
-    except sqlite3.Error as error:
-        database.close()
-        raise SettingError(f"{path} cannot be used as a journal: {error}") from None
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
-def _open_to_read(path: Path) -> sqlite3.Connection:
-    if not Path(path).is_file():
-        raise SettingError(f"{path} is no file; give the journal of a build")
-    try:
-        database = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True, timeout=30)
-    except sqlite3.Error as error:
-        raise SettingError(f"{path}: {error}") from None
-    try:
-        if _check(path, database) == 0:
-            raise SettingError(f"{path} is empty; give the journal of a build")
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
-def _check(path: Path, database: sqlite3.Connection) -> int:
-    """The journal's version, 0 for a new file; raises SettingError for anything else."""
-    try:
-        application: int = database.execute("PRAGMA application_id").fetchone()[0]
-        version: int = database.execute("PRAGMA user_version").fetchone()[0]
-        empty = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-    except sqlite3.Error as error:
-        raise SettingError(
-            f"{path} is no journal of this project ({error}); give another file"
-        ) from None
-    if application != APPLICATION_ID and not (application == 0 and empty):
-        raise SettingError(
-            f"{path} is a database of something else; give another file for the journal"
-        )
-    if version > VERSION:
-        raise SettingError(
-            f"{path} was written by a newer csc-tasks (journal version {version}, this one reads"
-            f" {VERSION})"
-        )
-    return version
-
-
 def _reading(path: Path, database: sqlite3.Connection, query: str) -> Iterator[Any]:
     try:
         yield from database.execute(query)
     except sqlite3.Error as error:
         raise JournalLost(f"{path}: {error}") from None
-
-
-def _lock(path: Path) -> int:
-    """A file descriptor that holds the lock; the kernel drops it with the process, so a stale lock
-    file means nothing.
-    """
-    import fcntl
-
-    if path.is_dir():
-        raise SettingError(f"{path} is a folder; give a file for the journal")
-    lock = path.with_name(path.name + ".lock")
-    try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise SettingError(f"{path} cannot be a journal: {error.strerror}") from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
-        os.close(descriptor)
-        raise SettingError(
-            f"{path} is in use by process {holder or '?'}; wait until it ends, or give another"
-            " journal"
-        ) from None
-    except OSError as error:
-        os.close(descriptor)
-        raise SettingError(
-            f"{path} cannot be locked ({error.strerror}); put the journal on a local disk"
-        ) from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    return descriptor
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    """Device and inode."""
-    status = os.stat(path)
-    return status.st_dev, status.st_ino
 
 
 def _writable(text: str) -> bool:

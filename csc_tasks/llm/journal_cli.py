@@ -4,7 +4,8 @@
     csc journal costs FILE --price 0.15,0.60    tokens and cost of each stage
     csc journal export FILE > rows.jsonl        every row as JSON, one a line
 
-A build may be running on the file meanwhile. Token counts are the server's; replies that came
+A build may be running on the file meanwhile. Requests that were given up (the server answered
+others, never these) are among the failed. Token counts are the server's; replies that came
 without one are counted as uncounted, and their cost is not in the sum.
 """
 
@@ -51,6 +52,7 @@ def print_stats(args: Namespace) -> None:
         "malformed",
         "refused",
         "failed",
+        "given up",
         "out",
         "seconds per reply",
     ]
@@ -65,6 +67,7 @@ def print_stats(args: Namespace) -> None:
             t.malformed,
             t.refused,
             t.failed,
+            t.given_up,
             t.sent,
             mean(t.seconds, t.done),
         ]
@@ -77,6 +80,7 @@ def print_stats(args: Namespace) -> None:
         sum(t.malformed for t in totals),
         sum(t.refused for t in totals),
         sum(t.failed for t in totals),
+        sum(t.given_up for t in totals),
         sum(t.sent for t in totals),
     ]
     rows.append(["all", "", "", *sums, ""])

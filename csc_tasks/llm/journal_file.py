@@ -1,0 +1,128 @@
+"""The file of a journal: a new one, an old one, one that is something else, and the lock that keeps
+a second writer off.
+"""
+
+import os
+import sqlite3
+from pathlib import Path
+
+from csc_tasks.errors import SettingError
+
+# "cscJ", so that `file` and this module know the database as ours.
+APPLICATION_ID = 0x6373634A
+VERSION = 1
+
+_TABLE = """
+CREATE TABLE requests (
+    key TEXT PRIMARY KEY, state TEXT NOT NULL CHECK (state IN ('sent', 'failed', 'done')),
+    tries INTEGER NOT NULL,
+    stage TEXT NOT NULL, item_id TEXT NOT NULL, repeat INTEGER NOT NULL, attempt INTEGER NOT NULL,
+    kind TEXT NOT NULL, backend TEXT NOT NULL, base_url TEXT NOT NULL, model TEXT NOT NULL,
+    request TEXT NOT NULL, reply TEXT, outcome TEXT, problem TEXT,
+    input_tokens INTEGER, output_tokens INTEGER, thinking_tokens INTEGER,
+    first_sent REAL NOT NULL, last_sent REAL NOT NULL, ended REAL
+)"""
+
+
+def open_to_write(path: Path) -> sqlite3.Connection:
+    """The database of a journal, made where there is none; raises SettingError."""
+    try:
+        # isolation_level None: each statement is a transaction, so a row is on disk when the call
+        # returns.
+        database = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise SettingError(f"{path}: {error}") from None
+    try:
+        version = _check(path, database)
+        database.execute("PRAGMA journal_mode = WAL")
+        # In WAL mode this loses nothing when the process dies, and never corrupts; only a power cut
+        # may undo the last rows.
+        database.execute("PRAGMA synchronous = NORMAL")
+        if version == 0:
+            # In one transaction: a process that dies here leaves an empty file or a journal.
+            signed = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}"
+            database.executescript(f"BEGIN; {_TABLE}; {signed}; COMMIT")
+    except sqlite3.Error as error:
+        database.close()
+        raise SettingError(f"{path} cannot be used as a journal: {error}") from None
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """The database of a journal that another process may be writing; raises SettingError."""
+    if not Path(path).is_file():
+        raise SettingError(f"{path} is no file; give the journal of a build")
+    try:
+        database = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True, timeout=30)
+    except sqlite3.Error as error:
+        raise SettingError(f"{path}: {error}") from None
+    try:
+        if _check(path, database) == 0:
+            raise SettingError(f"{path} is empty; give the journal of a build")
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _check(path: Path, database: sqlite3.Connection) -> int:
+    """The journal's version, 0 for a new file; raises SettingError for anything else."""
+    try:
+        application: int = database.execute("PRAGMA application_id").fetchone()[0]
+        version: int = database.execute("PRAGMA user_version").fetchone()[0]
+        empty = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    except sqlite3.Error as error:
+        raise SettingError(
+            f"{path} is no journal of this project ({error}); give another file"
+        ) from None
+    if application != APPLICATION_ID and not (application == 0 and empty):
+        raise SettingError(
+            f"{path} is a database of something else; give another file for the journal"
+        )
+    if version > VERSION:
+        raise SettingError(
+            f"{path} was written by a newer csc-tasks (journal version {version}, this one reads"
+            f" {VERSION})"
+        )
+    return version
+
+
+def lock(path: Path) -> int:
+    """A file descriptor that holds the lock; the kernel drops it with the process, so a stale lock
+    file means nothing. Raises SettingError.
+    """
+    import fcntl
+
+    if path.is_dir():
+        raise SettingError(f"{path} is a folder; give a file for the journal")
+    lock_file = path.with_name(path.name + ".lock")
+    try:
+        descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise SettingError(f"{path} cannot be a journal: {error.strerror}") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
+        os.close(descriptor)
+        raise SettingError(
+            f"{path} is in use by process {holder or '?'}; wait until it ends, or give another"
+            " journal"
+        ) from None
+    except OSError as error:
+        os.close(descriptor)
+        raise SettingError(
+            f"{path} cannot be locked ({error.strerror}); put the journal on a local disk"
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor
+
+
+def identity(path: Path) -> tuple[int, int]:
+    """Device and inode."""
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
