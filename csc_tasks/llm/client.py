@@ -282,9 +282,6 @@ def llm_from_args(args: Namespace, journal_path: Path | str, stages: Iterable[st
     prices = by_stage(args.price, Price.parse, "--price")
     sampling = by_stage(args.sampling, checked_sampling, "--sampling")
     most = by_stage(args.max_tokens, checked_tokens, "--max-tokens")
-    for stage, tokens in most.items():
-        # 0, no bound, is a field that is left out.
-        sampling[stage] = sampling.get(stage, {}) | {"max_tokens": tokens or None}
     forms = by_stage(args.response_format, checked_form, "--response-format")
     options = (
         ("--llm", specs),
@@ -299,6 +296,9 @@ def llm_from_args(args: Namespace, journal_path: Path | str, stages: Iterable[st
             raise SettingError(
                 f"{option}: there is no stage {unknown[0]!r}; there are {', '.join(stages)}"
             )
+    for stage, tokens in most.items():
+        # 0, no bound, is a field that is left out.
+        sampling[stage] = sampling.get(stage, {}) | {"max_tokens": tokens or None}
     missing = [stage for stage in stages if stage not in specs and "" not in specs]
     if missing:
         raise SettingError(

@@ -226,7 +226,9 @@ class Sender:
                 timed_out = response.kind == "timeout"
                 most = min(self.retries, TIMEOUT_RETRIES) if timed_out else self.retries
                 if failures > most or (timed_out and alone):
-                    text = f"no reply in {failures} tries, at last {response.message}"
+                    text = response.message
+                    if failures > 1:
+                        text = f"no reply in {failures} tries, at last {text}"
                     why = TIMED_OUT if timed_out else UNREACHABLE
                     self._lose(request, key, why, text, answered, where)
                 doubled = min(LONGEST_PAUSE, self.first_pause * 2 ** (failures - 1))

@@ -57,8 +57,13 @@ def test_the_bar_says_what_is_asked_of_it(make_virtual, monkeypatch):
 
 def test_time_left_is_that_of_the_last_minute():
     now = [0.0]
-    llm = type("L", (), {"answered": 0, "budget": type("B", (), {"stages": {}, "cost": None})})
+    llm = type(
+        "L",
+        (),
+        {"answered": 0, "failures": {}, "budget": type("B", (), {"stages": {}, "cost": None})},
+    )
     progress = Progress(1000, stream=io.StringIO(), clock=lambda: now[0])
+    progress.start(llm)
     progress.done = 500  # from the journal, at once
     for _ in range(200):
         now[0] += 1
