@@ -29,24 +29,31 @@ class Settings:
     concurrency: int
 
 
-def diagnosis(alike: Sequence[Dropped], of: int, spent: str, settings: Settings) -> str:
+def diagnosis(
+    alike: Sequence[Dropped], of: int, spent: str, settings: Settings, stops: bool = True
+) -> str:
     """What failed, for people: the commonest problem, a sample reply, what was `spent`, what to
-    change.
+    change. `stops`: whether the run ends with it.
     """
     error = alike[-1]
     problems = Counter(failed.detail or failed.reason for failed in alike)
     problem, count = problems.most_common(1)[0]
     lines = [
-        f"{len(alike):,} of the last {of:,} failed alike, so the run stops here: {error.reason}",
+        (
+            f"{len(alike):,} of the last {of:,} failed alike, so the run stops here: {error.reason}"
+            if stops
+            else f"{len(alike):,} of {of:,} failed alike: {error.reason}"
+        ),
         f"  the commonest problem ({count:,} times): {_one_line(problem, PROBLEM)}",
     ]
     if sample := _sample(alike, problem):
         lines.append(f"  a reply with it: {sample}")
     lines.append(f"  asked: {settings.model}; {spent}")
     lines.append(f"  what may help: {_help(error, problem, settings)}")
-    lines.append(
-        "  every reply is in the journal; --stop-after-failures 0 goes on in spite of all this"
-    )
+    if stops:
+        lines.append(
+            "  every reply is in the journal; --stop-after-failures 0 goes on in spite of all this"
+        )
     return "\n".join(lines)
 
 

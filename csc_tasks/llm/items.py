@@ -99,7 +99,7 @@ async def run_items(
         progress.finish(llm)
     if stops:
         raise llm.stopped or stops[0]
-    llm.watch.end_of_round(list(drops.values()), llm.given_up - given_up)
+    llm.watch.end_of_round(len(items), list(drops.values()), llm.given_up - given_up)
     return Outcome(
         [(items[i], results[i]) for i in sorted(results)],
         [(items[i], drops[i]) for i in sorted(drops)],

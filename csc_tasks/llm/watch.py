@@ -2,7 +2,7 @@
 for the rest of it.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -51,9 +51,11 @@ class Watch:
         else:
             self.passed(scope)
 
-    def end_of_round(self, drops: Sequence[Dropped], given_up: Mapping[str, int]) -> None:
-        """Say what a round of items left without a reply; raises Failing where the server has not
-        answered a single request of this run.
+    def end_of_round(
+        self, items: int, drops: Sequence[Dropped], given_up: Mapping[str, int]
+    ) -> None:
+        """Say what a round of `items` left without a reply, and why most were dropped where asking
+        is the cause; raises Failing where the server has not answered a single request of this run.
         """
         hopeless = [error for error in drops if isinstance(error, GivenUp)]
         if hopeless and not self.llm.answered and not self.llm.replayed:
@@ -64,16 +66,26 @@ class Watch:
             self.llm.tell(
                 f"dropped without a reply: {counts}{first}; --retry-dropped asks for them again"
             )
+        failed = [error for error in drops if isinstance(error, FAILURES)]
+        reasons = Counter(error.reason for error in failed)
+        reason = max(reasons, key=reasons.__getitem__, default="")
+        # Of fewer than three, "most" says nothing.
+        if items >= 3 and reasons[reason] >= MOST * items:
+            alike = [error for error in failed if error.reason == reason]
+            self.llm.tell(self._diagnosis(alike, items, stops=False))
 
     def _failing(self, alike: Sequence[Dropped], of: int) -> Failing:
         """The error that says what failed alike; the run is stopped by it."""
         # Nothing says that the server would not have answered these if it were not for what must
         # be changed.
         self.llm.take_up(error.key for error in alike if isinstance(error, GivenUp))
-        stage = alike[-1].reason.partition(": ")[0]
-        reason = Failing(diagnosis(alike, of, self._spent(), self._settings(stage)))
+        reason = Failing(self._diagnosis(alike, of, stops=True))
         self.llm.stop(reason)
         return reason
+
+    def _diagnosis(self, alike: Sequence[Dropped], of: int, stops: bool) -> str:
+        stage = alike[-1].reason.partition(": ")[0]
+        return diagnosis(alike, of, self._spent(), self._settings(stage), stops)
 
     def _window(self, scope: Scope) -> "deque[Dropped | None]":
         return self._last.setdefault(scope, deque(maxlen=self.size))
