@@ -108,6 +108,8 @@ class LLM(Sender):
         self.attempts, self.seed, self.sampling = attempts, seed, dict(sampling or {})
         self.response_format = dict(response_format or {})
         self.watch = Watch(self, stop_after_failures)
+        # The questions without a reply, those that an earlier run gave up included.
+        self.given_up: list[GivenUp] = []
         # Stage -> the last request, for a diagnosis.
         self.asked: dict[str, Request] = {}
 
@@ -202,6 +204,8 @@ class LLM(Sender):
         try:
             answer = await self._attempts(backend, first, reply)
         except FAILURES as error:
+            if isinstance(error, GivenUp):
+                self.given_up.append(error)
             self.watch.failed(("stage", stage), error)
             raise
         self.watch.passed(("stage", stage))

@@ -62,7 +62,7 @@ async def run_items(
     waiting = iter(range(len(items)))
     progress = progress or Progress(len(items))
     progress.start(llm)
-    given_up = llm.given_up.copy()
+    before = len(llm.given_up)
 
     async def work() -> None:
         for i in waiting:
@@ -99,7 +99,7 @@ async def run_items(
         progress.finish(llm)
     if stops:
         raise llm.stopped or stops[0]
-    llm.watch.end_of_round(len(items), list(drops.values()), llm.given_up - given_up)
+    llm.watch.end_of_round(len(items), list(drops.values()), llm.given_up[before:])
     return Outcome(
         [(items[i], results[i]) for i in sorted(results)],
         [(items[i], drops[i]) for i in sorted(drops)],

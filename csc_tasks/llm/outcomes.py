@@ -71,12 +71,13 @@ class Malformed(Dropped):
 
 
 class GivenUp(Dropped):
-    """A request got no reply and will get none as it is; the journal remembers that, under
-    `key`.
+    """A request of the item got no reply and will get none as it is; the journal remembers that,
+    under `key`.
     """
 
-    def __init__(self, reason: str, detail: str, key: str) -> None:
+    def __init__(self, reason: str, detail: str, item_id: str, key: str) -> None:
         super().__init__(reason, detail)
+        self.item_id = item_id
         self.key = key
 
     @property

@@ -9,7 +9,7 @@ only when the next reply is in; if the run stops before, the next one asks again
 import asyncio
 import random
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -37,6 +37,8 @@ MOST_REJECTIONS = 20
 MOST_SILENT = 5
 # Tries after a time-out that was everybody's; one that was this request's alone is not repeated.
 TIMEOUT_RETRIES = 2
+# More time-outs than so many among so many tries are the server's.
+FEW_TIMEOUTS, OF_TRIES = 2, 20
 UNREACHABLE = "unreachable"
 # The longest pause, in seconds, between tries after errors other than "too fast".
 LONGEST_PAUSE = 30.0
@@ -45,15 +47,13 @@ LONGEST_PAUSE = 30.0
 @dataclass(frozen=True, slots=True)
 class LoopState:
     """What belongs to one event loop: a gate before each backend, a lock for each request that is
-    out, and the event that wakes those who wait when the run is stopped. `noted` holds the
-    (model, parameter) pairs the user was told about.
+    out, and the event that wakes those who wait when the run is stopped.
     """
 
     loop: asyncio.AbstractEventLoop
     paces: dict[int, Pace]
     locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     halt: asyncio.Event = field(default_factory=asyncio.Event)
-    noted: set[tuple[str, str]] = field(default_factory=set)
 
 
 class Sender:
@@ -67,8 +67,7 @@ class Sender:
     range.
 
     `sent`, `answered` and `replayed` count requests of this run, `failures` the failed tries by
-    kind, `given_up` the requests without a reply by stage and reason, those of earlier runs
-    included; `tell` shows the user a line; `stopped` is why nothing more is sent, or None.
+    kind; `tell` shows the user a line; `stopped` is why nothing more is sent, or None.
     """
 
     def __init__(
@@ -91,15 +90,18 @@ class Sender:
         budget.carry_over(journal.totals())
         self.sent = self.answered = self.replayed = 0
         self.failures: Counter[str] = Counter()
-        self.given_up: Counter[str] = Counter()
         # Given up since the last reply, and how many of these were left without a word.
         self._unproven: list[str] = []
         self._silent = 0
+        # Whether each of the last tries timed out.
+        self._timeouts: deque[bool] = deque(maxlen=OF_TRIES)
         # Given up by an earlier run.
         self._earlier: set[str] = set()
         self.tell: Callable[[str], None] = lambda line: print(line, file=sys.stderr)
         self.stopped: Exception | None = None
         self._last_answer = 0.0
+        # The (model, parameter) pairs the user was told about.
+        self._noted: set[tuple[str, str]] = set()
         self._state: LoopState | None = None
 
     async def disconnect(self) -> None:
@@ -157,7 +159,8 @@ class Sender:
                 self._earlier.add(key)
                 if not self.retry_dropped:
                     await asyncio.sleep(0)
-                    raise self._gave_up(request, key, *earlier)
+                    why, problem = earlier
+                    raise GivenUp(f"{request.stage}: {why}", problem, request.item_id, key)
             try:
                 return await self._send(state, backend, request, model, key, row)
             except (Stopped, Fatal, JournalLost) as error:
@@ -194,17 +197,17 @@ class Sender:
                 response = await backend.complete(request)
                 if isinstance(response, Reply):
                     self._last_answer = state.loop.time()
+                    self._timeouts.append(False)
                     pace.succeeded(self._last_answer - sent_at)
                     return self._recorded(request, model, key, response)
                 self.failures[response.kind] += 1
                 self.journal.fail(key, response.message)
-                # Nothing but this request is slow: others were answered, or no other was out.
-                alone = self.answered > answered_then or pace.running == 1
+                alone = self._alone(response, self.answered > answered_then, pace)
                 pause = 0.0
                 if response.kind == "busy":
                     rejections += 1
                     pause = pace.rejected(generation, response.retry_after)
-                elif response.kind == "timeout" and not alone:
+                elif response.kind == "timeout":
                     pace.slow_down(generation)
             finally:
                 pace.leave()
@@ -213,7 +216,7 @@ class Sender:
             if response.kind == "rejected":
                 self._give_up(request, key, response.feature, response.message)
             if response.kind == "unsupported":
-                self._note_unsupported(state, backend, response)
+                self._note_unsupported(backend, response)
             elif response.kind == "busy":
                 since = max(started, self._last_answer)
                 silent = state.loop.time() - since
@@ -245,6 +248,13 @@ class Sender:
         self.journal.finish(key, asdict(reply), reading.outcome, reading.problem, reply.usage)
         self.budget.add(request.stage, reply.usage)
         return reading
+
+    def _alone(self, failure: Failure, others: bool, pace: Pace) -> bool:
+        """Whether a time-out says something of this request rather than of the server: no other is
+        out, or `others` were answered meanwhile and hardly any timed out of late.
+        """
+        self._timeouts.append(failure.kind == "timeout")
+        return pace.running == 1 or (others and sum(self._timeouts) <= FEW_TIMEOUTS)
 
     def _bear(self, failure: Failure, rejections: int, silent: float, where: str) -> bool:
         """Whether this request has been told to wait too often; raises Stopped where waiting makes
@@ -282,16 +292,12 @@ class Sender:
         """Record that this request gets no reply."""
         self.journal.give_up(key, why)
         self._unproven.append(key)
-        raise self._gave_up(request, key, why, problem)
+        raise GivenUp(f"{request.stage}: {why}", problem, request.item_id, key)
 
-    def _gave_up(self, request: Request, key: str, why: str, problem: str) -> GivenUp:
-        self.given_up[f"{request.stage}: {why}"] += 1
-        return GivenUp(f"{request.stage}: {why}", problem, key)
-
-    def _note_unsupported(self, state: LoopState, backend: Backend, failure: Failure) -> None:
+    def _note_unsupported(self, backend: Backend, failure: Failure) -> None:
         """Say once what the server does not take and what is done without it."""
-        if (backend.model, failure.feature) not in state.noted:
-            state.noted.add((backend.model, failure.feature))
+        if (backend.model, failure.feature) not in self._noted:
+            self._noted.add((backend.model, failure.feature))
             self.tell(
                 f"{backend.name}:{backend.model} does not take {failure.feature}:"
                 f" {INSTEAD[failure.feature]} ({failure.message})"

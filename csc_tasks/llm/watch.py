@@ -3,7 +3,7 @@ for the rest of it.
 """
 
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from csc_tasks.llm.diagnosis import Settings, diagnosis
@@ -52,26 +52,24 @@ class Watch:
             self.passed(scope)
 
     def end_of_round(
-        self, items: int, drops: Sequence[Dropped], given_up: Mapping[str, int]
+        self, items: int, drops: Sequence[Dropped], given_up: Sequence[GivenUp]
     ) -> None:
         """Say what a round of `items` left without a reply, and why most were dropped where asking
         is the cause; raises Failing where the server has not answered a single request of this run.
         """
-        hopeless = [error for error in drops if isinstance(error, GivenUp)]
-        if hopeless and not self.llm.answered and not self.llm.replayed:
-            raise self._failing(hopeless, len(drops))
+        if given_up and not self.llm.answered and not self.llm.replayed:
+            raise self._failing(_commonest(given_up), len(given_up))
         if given_up:
-            counts = "; ".join(f"{count:,} {reason}" for reason, count in sorted(given_up.items()))
-            first = f" (the first: {hopeless[0].detail})" if hopeless else ""
+            reasons = Counter(error.reason for error in given_up)
+            counts = "; ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
+            first = given_up[0]
             self.llm.tell(
-                f"dropped without a reply: {counts}{first}; --retry-dropped asks for them again"
+                f"dropped without a reply: {counts} (the first: {first.item_id}, {first.detail});"
+                " run.json names them all, --retry-dropped asks for them again"
             )
-        failed = [error for error in drops if isinstance(error, FAILURES)]
-        reasons = Counter(error.reason for error in failed)
-        reason = max(reasons, key=reasons.__getitem__, default="")
+        alike = _commonest([error for error in drops if isinstance(error, FAILURES)])
         # Of fewer than three, "most" says nothing.
-        if items >= 3 and reasons[reason] >= MOST * items:
-            alike = [error for error in failed if error.reason == reason]
+        if items >= 3 and len(alike) >= MOST * items:
             self.llm.tell(self._diagnosis(alike, items, stops=False))
 
     def _failing(self, alike: Sequence[Dropped], of: int) -> Failing:
@@ -115,3 +113,11 @@ class Watch:
             backend.timeout,
             self.llm.concurrency,
         )
+
+
+def _commonest(errors: Sequence[Dropped]) -> list[Dropped]:
+    """Those with the commonest reason."""
+    if not errors:
+        return []
+    reason, _ = Counter(error.reason for error in errors).most_common(1)[0]
+    return [error for error in errors if error.reason == reason]
