@@ -174,11 +174,13 @@ class Journal:
         """Record that the request got no reply; it is asked again."""
         self._end(key, FAILED, None, None, problem, Usage())
 
-    def give_up(self, key: str, outcome: str) -> None:
-        """Record that a failed request is not asked again; `outcome` says in a few words why."""
+    def give_up(self, key: str, outcome: str, problem: str) -> None:
+        """Record that a failed request is not asked again; `outcome` says in a few words why,
+        `problem` in more.
+        """
         self._run(
-            "UPDATE requests SET outcome = ? WHERE key = ? AND state = 'failed'",
-            (outcome, key),
+            "UPDATE requests SET outcome = ?, problem = ? WHERE key = ? AND state = 'failed'",
+            (outcome, problem, key),
             one=f"{key} was given up but had not failed",
         )
 

@@ -290,7 +290,7 @@ class Sender:
 
     def _give_up(self, request: Request, key: str, why: str, problem: str) -> NoReturn:
         """Record that this request gets no reply."""
-        self.journal.give_up(key, why)
+        self.journal.give_up(key, why, problem)
         self._unproven.append(key)
         raise GivenUp(f"{request.stage}: {why}", problem, request.item_id, key)
 

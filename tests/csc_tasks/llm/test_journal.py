@@ -96,7 +96,7 @@ def test_a_request_that_was_given_up_is_no_longer_open(path):
         journal.send("k", ROW)
         journal.fail("k", "413: too large")
         assert journal.given_up("k") is None
-        journal.give_up("k", "too large")
+        journal.give_up("k", "too large", "413: too large")
         assert journal.given_up("k") == ("too large", "413: too large")
         assert journal.reply("k") is None
         assert [(row.stage, row.item_id, row.outcome) for row in journal.all_given_up()] == [
@@ -106,7 +106,7 @@ def test_a_request_that_was_given_up_is_no_longer_open(path):
         # Taken up again, or sent again, it is like any other that failed.
         journal.take_up("k")
         assert journal.given_up("k") is None
-        journal.give_up("k", "too large")
+        journal.give_up("k", "too large", "413: too large")
         journal.send("k", ROW)
         assert journal.given_up("k") is None
         journal.finish("k", {"text": "fine"}, "ok", "", Usage(1, 1))
@@ -120,7 +120,7 @@ def test_a_done_row_can_be_neither_asked_nor_ended_again(path):
         for wrong in (
             lambda: journal.send("k", ROW),
             lambda: journal.fail("k", "x"),
-            lambda: journal.give_up("k", "x"),
+            lambda: journal.give_up("k", "x", "y"),
             lambda: journal.finish("k", {}, "ok", "", Usage()),
         ):
             with pytest.raises(AssertionError):
@@ -324,7 +324,7 @@ def filled(path):
         journal.send("k4", ROW | {"stage": "say"})
         journal.send("k5", ROW | {"stage": "say"})
         journal.fail("k5", "500")
-        journal.give_up("k5", "unreachable")
+        journal.give_up("k5", "unreachable", "500")
         yield path
 
 
