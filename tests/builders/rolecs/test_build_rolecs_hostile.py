@@ -42,7 +42,7 @@ ONCE = (
     Act(status=429, headers={"Retry-After": "0.01"}),
     Act("Sure! I would love to."),
 )
-OF = 250
+OF = 400
 
 
 class Hostile:
@@ -79,6 +79,7 @@ def test_no_error_of_one_item_ends_the_build(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(LLM.__init__.__kwdefaults__, "first_pause", 0.01)
     out = tmp_path / "set"
     options = ("--limit", 8, "--timeout", 2, "--retries", 2, "--price", "1,2")
+    options += ("--sampling", '{"temperature": 0}')
     with llm_server(script := Hostile()) as server:
         options = ("--base-url", server.url, *options)
         assert build(out, *options, llm="openai:model") == 0
