@@ -117,6 +117,7 @@ class Sender:
         self.stopped = self.stopped or reason
         if not isinstance(reason, JournalLost):
             self.take_up(self._unproven)
+            self._unproven.clear()
         if self._state is not None:
             for pace in self._state.paces.values():
                 pace.close(self.stopped)
@@ -289,7 +290,11 @@ class Sender:
         self._give_up(request, key, why, problem)
 
     def _give_up(self, request: Request, key: str, why: str, problem: str) -> NoReturn:
-        """Record that this request gets no reply."""
+        """Record that this request gets no reply; one that was still out when the run was stopped
+        is left for the next.
+        """
+        if self.stopped:
+            raise self.stopped
         self.journal.give_up(key, why, problem)
         self._unproven.append(key)
         raise GivenUp(f"{request.stage}: {why}", problem, request.item_id, key)

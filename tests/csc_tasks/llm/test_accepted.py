@@ -158,6 +158,20 @@ def test_a_server_with_less_room_than_our_bound_is_asked_without(make, message, 
     assert capsys.readouterr().err.count("does not take this bound of tokens") == 1
 
 
+def test_our_bound_goes_by_its_other_name_where_the_server_wants_that(make):
+    words = "Unsupported parameter: 'max_tokens' is not supported with this model. Use"
+
+    def script(body, number):
+        return refusal(f"{words} 'max_completion_tokens'.") if "max_tokens" in body else Act()
+
+    with llm_server(script) as server:
+        llm = make(server.url, specs=["openai:o3-mini"])
+        ask(llm, "a")
+        ask(llm, "b")
+    sent = [body.get("max_completion_tokens") for body in server.asked]
+    assert sent == [None, 2048 + 16_384, 2048 + 16_384] and llm.left_out() == []
+
+
 def test_one_prompt_that_is_too_long_leaves_the_bound_to_the_others(make):
     def script(body, number):
         return refusal("the prompt is too long") if "long" in str(body["messages"]) else Act()

@@ -6,7 +6,7 @@ import io
 import pytest
 
 from csc_tasks.llm.items import run_items
-from csc_tasks.llm.outcomes import Dropped, Failing, Stopped
+from csc_tasks.llm.outcomes import Dropped, Failing, Fatal, Stopped
 from csc_tasks.llm.progress import Progress
 from tests.support import virtual_time
 from tests.support.llm_asking import GOOD, KEY, Said, rows, user
@@ -160,6 +160,21 @@ def test_a_server_that_hangs_stops_the_run_and_nothing_is_given_up(make_virtual)
         assert not llm.journal.all_given_up()
         # Not every item is waited for in vain.
         assert server.count <= 50 + 3 * 16
+
+
+def test_what_was_out_when_the_run_was_stopped_is_not_given_up(make_virtual):
+    """The key is refused while three requests are out that are then called too large."""
+
+    def script(body, number):
+        if number == 20:
+            return Act(status=401, delay=1)
+        return Act(status=413, delay=5) if number > 20 else Act(GOOD, delay=1)
+
+    llm, _ = make_virtual(script, concurrency=4)
+    with pytest.raises(Fatal, match="401: no luck"):
+        play(llm, range(100))
+    assert not llm.journal.all_given_up()
+    assert sum(row["state"] == "failed" for row in rows(llm)) > 1
 
 
 def test_a_time_out_is_repeated_with_another_seed_or_not_at_all(make_virtual):
