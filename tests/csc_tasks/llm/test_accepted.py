@@ -6,7 +6,6 @@ import pytest
 from pydantic import BaseModel, create_model
 
 from csc_tasks.llm.outcomes import GivenUp
-from csc_tasks.thinking import thinks, thinks_in_text
 from tests.support.llm_asking import GOOD, Said, ask, rows
 from tests.support.llm_server import Act, in_turn, llm_server
 
@@ -183,27 +182,3 @@ def test_one_prompt_that_is_too_long_leaves_the_bound_to_the_others(make):
         ask(llm, "short")
         assert server.count == 3 and server.asked[-1]["max_tokens"] == 2048
     assert llm.left_out() == []
-
-
-@pytest.mark.parametrize(
-    ("model", "in_text", "at_all"),
-    [
-        ("gpt-4o", False, False),
-        ("gpt-5-mini", False, True),
-        ("o1", False, True),
-        ("openai/o4-mini", False, True),
-        ("openai/gpt-oss-20b", True, True),
-        ("deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", True, True),
-        ("deepseek-reasoner", True, True),
-        ("deepseek-chat", False, False),
-        ("Qwen/Qwen3-8B", True, True),
-        ("Qwen/Qwen3-30B-A3B-Instruct-2507", False, False),
-        ("Qwen/Qwen3-30B-A3B-Thinking-2507", True, True),
-        ("Qwen/Qwen2.5-7B-Instruct", False, False),
-        ("mistralai/Magistral-Small-2506", True, True),
-        ("meta-llama/Llama-3.1-8B-Instruct", False, False),
-        ("scripted", False, False),
-    ],
-)
-def test_who_thinks_by_name(model, in_text, at_all):
-    assert (thinks_in_text(model), thinks(model)) == (in_text, at_all)

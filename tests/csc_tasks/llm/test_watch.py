@@ -85,6 +85,29 @@ def test_a_model_that_fails_every_other_time_is_the_users_to_judge(make_virtual)
     assert "failed alike" not in stream.getvalue()
 
 
+def test_items_that_all_fail_at_one_of_many_questions_stop_the_run_too(make_virtual):
+    """Nine of ten replies are fine, and no item is."""
+
+    def script(body, number):
+        return PROSE if body["messages"][-1]["content"].endswith(" 9") else Act(GOOD, delay=1)
+
+    llm, server = make_virtual(script, attempts=1, concurrency=4)
+
+    async def worker(item):
+        for question in range(10):
+            await llm.ask(
+                stage="supporter",
+                messages=user(f"{item} {question}"),
+                item_id=str(item),
+                repeat=question,
+                reply=Said,
+            )
+
+    with pytest.raises(Failing, match="30 of the last 30 failed alike.*: supporter: malformed"):
+        virtual_time.run(run_items(range(500), worker, llm, Progress(500, "", io.StringIO())))
+    assert server.count <= 34 * 10
+
+
 def test_few_items_that_all_fail_are_explained_too(make_virtual):
     llm, _ = make_virtual(lambda body, number: PROSE)
     outcome, stream = play(llm, range(5))
