@@ -103,7 +103,7 @@ def test_items_that_all_fail_at_one_of_many_questions_stop_the_run_too(make_virt
                 reply=Said,
             )
 
-    with pytest.raises(Failing, match="30 of the last 30 failed alike.*: supporter: malformed"):
+    with pytest.raises(Failing, match=r"30 of the last 30 failed alike.*: supporter: malformed"):
         virtual_time.run(run_items(range(500), worker, llm, Progress(500, "", io.StringIO())))
     assert server.count <= 34 * 10
 
