@@ -22,7 +22,7 @@ from csc_tasks.llm.backends import Backend
 from csc_tasks.llm.budget import Budget
 from csc_tasks.llm.exchange import Failure, Reply, Request, Usage
 from csc_tasks.llm.journal import Identity, Journal, Row, canonical, request_key
-from csc_tasks.llm.outcomes import TIMED_OUT, Fatal, GivenUp, JournalLost, Stopped
+from csc_tasks.llm.outcomes import TIMED_OUT, Fatal, GivenUp, JournalLost, Stopped, Unanswered
 from csc_tasks.llm.pace import Pace
 from csc_tasks.refusals import INSTEAD
 
@@ -56,6 +56,15 @@ class LoopState:
     halt: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+@dataclass(frozen=True, slots=True)
+class OpenRound:
+    """A round of `of` items, of which the first `done` are complete and the next is not."""
+
+    name: str
+    done: int
+    of: int
+
+
 class Sender:
     """Backends behind their journal and budget. One event loop at a time; a builder may run
     several, one after the other.
@@ -68,6 +77,9 @@ class Sender:
 
     `sent`, `answered` and `replayed` count requests of this run, `failures` the failed tries by
     kind; `tell` shows the user a line; `stopped` is why nothing more is sent, or None.
+
+    With `only_reads`, what the journal does not hold raises Unanswered, and `open_rounds` says
+    where. `keys`, where it is a set, gets the keys of all requests that are asked or read.
     """
 
     def __init__(
@@ -103,6 +115,9 @@ class Sender:
         # The (model, parameter) pairs the user was told about.
         self._noted: set[tuple[str, str]] = set()
         self._state: LoopState | None = None
+        self.only_reads = False
+        self.open_rounds: list[OpenRound] = []
+        self.keys: set[str] | None = None
 
     async def disconnect(self) -> None:
         """Close the connections of this event loop; whoever ran the loop calls it last."""
@@ -122,6 +137,7 @@ class Sender:
             for pace in self._state.paces.values():
                 pace.close(self.stopped)
             self._state.halt.set()
+        self.budget.wake()
 
     def take_up(self, keys: Iterable[str]) -> None:
         """Leave requests that were given up in this run for the next one."""
@@ -145,6 +161,8 @@ class Sender:
         if request.form != AUTO:
             parts["response_format"] = request.form
         key, row = _journal_row(backend, request, parts)
+        if self.keys is not None:
+            self.keys.add(key)
         state = self._on_this_loop()
         # The same request asked twice at once is sent once; the second reads what the first
         # recorded.
@@ -162,6 +180,8 @@ class Sender:
                     await asyncio.sleep(0)
                     why, problem = earlier
                     raise GivenUp(f"{request.stage}: {why}", problem, request.item_id, key)
+            if self.only_reads:
+                raise Unanswered(f"{request.stage}, {request.item_id}: not answered yet")
             try:
                 return await self._send(state, backend, request, model, key, row)
             except (Stopped, Fatal, JournalLost) as error:
@@ -188,10 +208,9 @@ class Sender:
         )
         while True:
             generation = await pace.enter(again=rejections > 0)
+            held: float | None = None
             try:
-                if self.stopped:
-                    raise self.stopped
-                self.budget.admit(request.stage)
+                held = await self._admitted(backend, request, row)
                 self.journal.send(key, row)
                 self.sent += 1
                 sent_at, answered_then = state.loop.time(), self.answered
@@ -211,6 +230,7 @@ class Sender:
                 elif response.kind == "timeout":
                     pace.slow_down(generation)
             finally:
+                self.budget.release(held)
                 pace.leave()
             if response.kind == "fatal":
                 raise Fatal(f"{where}: {response.message}")
@@ -237,6 +257,20 @@ class Sender:
                     self._lose(request, key, why, text, answered, where)
                 doubled = min(LONGEST_PAUSE, self.first_pause * 2 ** (failures - 1))
                 await self._rest(state, doubled * random.uniform(0.8, 1.2))
+
+    async def _admitted(self, backend: Backend, request: Request, row: Row) -> float:
+        """Wait until the budget has room for the request; returns what it holds for it. Raises
+        Stopped where there will be none.
+        """
+        # A token is a byte at least.
+        most = len(row["request"].encode()), backend.bound(request)
+        while True:
+            if self.stopped:
+                raise self.stopped
+            held = self.budget.admit(request.stage, *most)
+            if held is not None:
+                return held
+            await self.budget.change()
 
     def _recorded(
         self, request: Request, model: "type[BaseModel] | None", key: str, reply: Reply
