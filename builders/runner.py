@@ -11,12 +11,17 @@ import time
 from abc import ABC, abstractmethod
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builders.cards.render import Card, contents_table, count_lines
 from builders.dataset import check_target, write_folder
 from builders.hold_out import COLUMNS, LIMIT, check_hold_out, hold_out, write_references
+from builders.outlook import NothingKept as NothingKept
+from builders.outlook import Outlook
+from builders.partial import leaving_partial, remove_partial
+from builders.plan import plan
 from builders.wording import both, building_languages
 from csc_tasks.errors import SettingError
 from csc_tasks.llm.client import LLM, llm_from_args
@@ -94,10 +99,16 @@ class Builder(ABC):
 
     Making one looks at the target and at the options, and raises SettingError or DataError before
     any model is asked.
+
+    `pilot` is how many items `make` takes, None for all; it then leaves in `outlook` what these say
+    of the whole. `later` says why rows of a build that stops are not to be had, "" where they are.
     """
 
     OPTIONS: tuple[str, ...] = ()
     stages: Sequence[str] = ()
+    later = ""
+    pilot: int | None = None
+    outlook: Outlook | None = None
 
     def __init__(self, args: Namespace) -> None:
         self.args = args
@@ -124,7 +135,11 @@ class Builder(ABC):
 
     @abstractmethod
     def make(self, llm: LLM) -> Built:
-        """Ask, and give what is to be written; raises DataError where nothing is left to write."""
+        """Ask, and give what is to be written; raises NothingKept where that is nothing."""
+
+    def item_of(self, item_id: str) -> str:
+        """The item that a request is about: `conversation/3` belongs to its conversation."""
+        return item_id.partition("/")[0]
 
     def card(self, record: Mapping) -> Card:
         """The dataset's card, for what build.json says; where `write` writes no dataset, none."""
@@ -169,13 +184,17 @@ def run(builder: type[Builder], args: Namespace) -> None:
     """Build. Raises SettingError and DataError as the builder does, and what asking raises
     (csc_tasks.llm.outcomes); the journal keeps every answer, and the same command goes on.
     """
-    started = time.time()
+    started, given = time.time(), copy(args)
     build = builder(args)
     build.out.parent.mkdir(parents=True, exist_ok=True)
     journal = build.out.with_name(f"{build.out.name}.journal.sqlite")
-    with llm_from_args(args, journal, build.stages) as llm:
-        if any(backend.name == "scripted" for backend in llm.backends.values()):
-            build.stand_in()
-        built = build.make(llm)
-        run_json = run_record(llm, started)
+    with leaving_partial(builder, given, journal):
+        if not plan(builder, given, journal):
+            return
+        with llm_from_args(args, journal, build.stages) as llm:
+            if any(backend.name == "scripted" for backend in llm.backends.values()):
+                build.stand_in()
+            built = build.make(llm)
+            run_json = run_record(llm, started)
     build.write(built, run_json, llm.journal.path)
+    remove_partial(build.out)

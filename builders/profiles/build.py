@@ -21,9 +21,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import csc_tasks
-from builders import runner
+from builders import outlook, runner
 from builders.asking import ask_form
 from builders.cards.render import count_lines
+from builders.plan import add_plan
 from builders.profiles.near_duplicates import THRESHOLD, check_model, embed, first_of_each
 from builders.profiles.pool_folder import FORMAT, PoolProfile, check_target, write_pool
 from builders.profiles.profile_forms import Extracted, described
@@ -81,6 +82,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="X",
         help=f"cosine above which two are one (default: {THRESHOLD})",
     )
+    add_plan(parser)
     runner.add_seed(parser, "another seed, other replies (default: 0)")
     add_llm_arguments(parser)
 
@@ -90,6 +92,7 @@ class Profiles(runner.Builder):
 
     OPTIONS = ("config", "language", "limit", "embed", "threshold", "seed", "attempts")
     stages = STAGES
+    later = "which of near-duplicate profiles stays is decided over all of them"
 
     def __init__(self, args: Namespace) -> None:
         super().__init__(args)
@@ -111,17 +114,21 @@ class Profiles(runner.Builder):
 
     def make(self, llm: LLM) -> runner.Built:
         args = self.args
-        profiles, dropped = asyncio.run(extract(llm, self.conversations))
+        read = self.conversations[: self.pilot]
+        profiles, dropped = asyncio.run(extract(llm, read))
         pool, merged = distinct(profiles, args.embed, args.threshold, args.base_url)
+        self.outlook = outlook.tried_in_order(
+            "conversations", len(pool), len(read), len(self.conversations)
+        )
         by_language = Counter(profile.language for profile in pool)
         counts = {
-            "conversations_read": len(self.conversations),
+            "conversations_read": len(read),
             "profiles_kept": len(pool),
             "conversations_dropped": dict(sorted((dropped + merged).items())),
             "profiles_by_language": dict(sorted(by_language.items())),
         }
         if not pool:
-            raise DataError(
+            raise runner.NothingKept(
                 f"no profile could be made, so nothing was written; {count_lines(counts)[2]}"
             )
         rows = [profile.to_row() for profile in pool]

@@ -30,10 +30,11 @@ from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from builders import runner
+from builders import outlook, runner
 from builders.cards.qa import card
 from builders.cards.render import Card, count_lines
 from builders.hold_out import add_hold_out
+from builders.plan import add_plan
 from builders.qa.conversations import FEWEST, MOST, Chosen, choose
 from builders.qa.make import PROMPTS, make
 from builders.qa.pairs import PAIRS, SPLITS, parse_shares, split_of
@@ -108,6 +109,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     runner.add_licence(parser)
     add_hold_out(parser)
+    add_plan(parser)
     runner.add_seed(parser, "other draws of --pairs published and of the models (default: 0)")
     add_llm_arguments(parser, required=False)
 
@@ -140,27 +142,32 @@ class QA(runner.Builder):
         return card(record, self.args.licence)
 
     def make(self, llm: LLM) -> runner.Built:
-        conversations, read = chosen_conversations(self.args, self.source, self.reading)
+        chosen, read = chosen_conversations(self.args, self.source, self.reading)
+        conversations = chosen[: self.pilot]
         made = asyncio.run(
             make(llm, conversations, self.variants, self.args.moderation, self.counter)
+        )
+        rows = Counter(question.conversation_id for question in made.rows)
+        self.outlook = outlook.rows_of_each(
+            "conversations", [rows[one.conversation_id] for one in conversations], len(chosen)
         )
         counts = read | made.report()
         if not made.rows:
             where = ("conversations_dropped", "pairs_dropped")
             reasons = count_lines({name: counts[name] for name in where if counts[name]})
-            raise DataError(
+            raise runner.NothingKept(
                 f"none of the {len(conversations):,} conversations gave a row, so nothing was"
                 f" written; {'; '.join(reasons)}"
             )
-        rows = in_splits(made.questions, self.shares)
+        parts = in_splits(made.questions, self.shares)
         notes = []
         wanted = [split for split, share in self.shares.items() if share]
-        if empty := [split for split in wanted if split not in rows["qa"]]:
+        if empty := [split for split in wanted if split not in parts["qa"]]:
             notes.append(
                 f"No conversation fell into {' and '.join(empty)}. With --splits 0,0,100 all go"
                 " into test, and nothing is asked again."
             )
-        return runner.Built(rows, self.record(llm, counts), tuple(notes))
+        return runner.Built(parts, self.record(llm, counts), tuple(notes))
 
     def record(self, llm: LLM, counts: dict) -> dict:
         """What build.json says."""

@@ -119,6 +119,12 @@ class Sender:
         self.open_rounds: list[OpenRound] = []
         self.keys: set[str] | None = None
 
+    @property
+    def borne(self) -> float:
+        """How many requests may be out at once by now, at the server that bears the fewest."""
+        paces = self._state.paces.values() if self._state else ()
+        return min((pace.limit for pace in paces), default=float(self.concurrency))
+
     async def disconnect(self) -> None:
         """Close the connections of this event loop; whoever ran the loop calls it last."""
         for backend in set(self.backends.values()):
