@@ -13,7 +13,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -50,7 +50,7 @@ def leaving_partial(builder: "type[Builder]", args: Namespace, journal: Path) ->
     except (Stopped, Fatal, KeyboardInterrupt):
         try:
             print(_leave(builder, args, journal), file=sys.stderr)
-        except CscError as error:
+        except (CscError, OSError) as error:
             print(f"no partial dataset was written: {error}", file=sys.stderr)
         raise
 
@@ -113,10 +113,9 @@ def _write(build: "Builder", built: "Built", partial: dict, run: dict, folder: P
     """Write the folder; returns its number of rows."""
     rows, card = built.rows, build.card(built.record)
     if build.held_out is not None:
-        try:
+        # There may be no question of the test split yet.
+        with suppress(DataError):
             rows, _ = hold_out(rows)
-        except DataError:  # no question of the test split is there yet
-            pass
     text = (
         f"This dataset is partial: the build was stopped at {progress_of(partial)}. The"
         f" {partial['of'] - partial['done']:,} that are missing there, and what comes of them, are"

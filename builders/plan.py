@@ -9,6 +9,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,10 +85,8 @@ def plan(builder: "type[Builder]", args: Namespace, journal: Path) -> bool:
         if any(backend.name == "scripted" for backend in llm.backends.values()):
             build.stand_in()
         llm.keys = set()
-        try:
+        with suppress(NothingKept):
             built = build.make(llm)
-        except NothingKept:
-            pass
         used = usage_of(llm.journal.path, llm.keys)
         prices, borne = llm.budget.prices, llm.borne
     outlook = build.outlook
@@ -201,8 +200,8 @@ def lines(
     hours = Range(*(bound / concurrency / 3600 for bound in all_stages.seconds))
     dataset = dataset_bytes(built, outlook.rows)
     notes = [
-        f"A pilot of {outlook.tried:,} {outlook.unit}; the whole tries {_count(whole)}. In brackets:"
-        " 95 % intervals.",
+        f"A pilot of {outlook.tried:,} {outlook.unit}; the whole tries {_count(whole)}. In"
+        " brackets: 95 % intervals.",
         "",
         *(
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -16,7 +16,6 @@ from builders.csconv.maker import Made
 from builders.outlook import Outlook, Part, Range, share
 from csc_tasks.framework import TOPICS
 
-
 # How finely the candidates are run through; coarser than one candidate from this many on.
 STEPS = 2_000
 
