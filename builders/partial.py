@@ -101,9 +101,9 @@ def _leave(builder: "type[Builder]", args: Namespace, journal: Path) -> str:
     partial = {"round": rounds.name, "done": rounds.done, "of": rounds.of}
     if built is None:
         remove_partial(build.out)
+        why = f"; {build.rounds}" if build.rounds else ""
         return (
-            f"No row is complete yet ({progress_of(partial)}; a row is there after the last round"
-            " of its item), so there is no partial dataset."
+            f"No row is complete yet ({progress_of(partial)}{why}), so there is no partial dataset."
         )
     rows = _write(build, built, partial, run, folder)
     return f"{rows:,} rows are complete: {folder} ({progress_of(partial)})."

@@ -101,12 +101,13 @@ class Builder(ABC):
     any model is asked.
 
     `pilot` is how many items `make` takes, None for all; it then leaves in `outlook` what these say
-    of the whole. `later` says why rows of a build that stops are not to be had, "" where they are.
+    of the whole. `later` says why a build that stops leaves no rows, "" where it does; `rounds`
+    what comes before the first of them.
     """
 
     OPTIONS: tuple[str, ...] = ()
     stages: Sequence[str] = ()
-    later = ""
+    later = rounds = ""
     pilot: int | None = None
     outlook: Outlook | None = None
 

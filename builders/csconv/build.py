@@ -92,6 +92,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 class CSConv(runner.Builder):
     """A build of rewritten conversations."""
 
+    rounds = "all that a round may want are checked before the first is rewritten"
     OPTIONS = ("seed", "per_topic", "limit", "fidelity", "train_share", "attempts", "licence")
 
     def __init__(self, args: Namespace) -> None:

@@ -72,8 +72,8 @@ def _future(
         for topic, number in ahead.items():
             tried = number / steps
             if topic:
-                if room[topic] <= 0:
-                    continue
+                # Nobody of a full topic is checked.
+                tried = min(tried, room[topic] / check) if check else tried
                 checked += tried
                 wanted = {topic: tried * check}
             else:

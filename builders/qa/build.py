@@ -117,6 +117,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 class QA(runner.Builder):
     """A build of questions with summaries."""
 
+    rounds = "all are moderated, then summarised, before the first answer is refined"
     OPTIONS = ("pairs", "limit", "moderation", "seed", "attempts", "licence")
 
     def __init__(self, args: Namespace) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from csc_tasks.llm.journal_file import open_to_read
 
+EMPTY_PAGES = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Used:
@@ -39,8 +41,8 @@ def usage_of(path: Path, keys: Collection[str]) -> list[Used]:
         )
     finally:
         database.close()
-    # Keys, indexes and half-empty pages are shared out.
-    times = pages * page / max(1, sum(row[-1] for row in rows))
+    # Keys, indexes and half-empty pages are shared out; the first pages are those of an empty file.
+    times = max(1, pages - EMPTY_PAGES) * page / max(1, sum(row[-1] for row in rows))
     return [
         Used(stage, item_id, tries, input_tokens, output_tokens, seconds, size * times)
         for key, stage, item_id, tries, input_tokens, output_tokens, seconds, size in rows

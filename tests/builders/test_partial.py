@@ -7,6 +7,7 @@ import pytest
 
 from builders.dataset import read_folder
 from csc_tasks.cli import main
+from csc_tasks.corpora import load
 from csc_tasks.llm.backends import _SCRIPTED
 from csc_tasks.llm.journal import read_totals
 from tests.support.csconv_builds import recorded, write
@@ -78,6 +79,7 @@ def test_what_a_stopped_build_leaves_is_a_part_of_the_whole(words, tmp_path, cap
         assert "--max-requests is" in stderr and not out.exists()
         if not partial.exists():
             assert "No row is complete yet" in stderr
+            assert words[0] != "qa" or "before the first answer is refined" in stderr
             continue
         left = rows_of(partial)
         for name, some in left.items():
@@ -85,6 +87,9 @@ def test_what_a_stopped_build_leaves_is_a_part_of_the_whole(words, tmp_path, cap
         sizes.append(sum(map(len, left.values())))
         # A dataset folder like any other, that says what it is and how far it goes.
         record, _ = read_folder(partial)
+        for config, splits in record["splits"].items():
+            for split, content in splits.items():
+                assert len(load(f"{partial}", config, split).items) == content["rows"]
         assert record["partial"]["done"] < record["partial"]["of"]
         card = (partial / "README.md").read_text(encoding="utf-8")
         assert "(partial)" in card and f"{record['partial']['done']:,} of" in card
@@ -140,6 +145,20 @@ def test_so_does_ctrl_c(tmp_path, capsys, monkeypatch):
     (rows,) = rows_of(tmp_path / "set.partial").values()
     assert len(rows) == 7
     assert "7 rows are complete" in capsys.readouterr().err
+
+
+def test_what_is_held_out_is_not_in_the_partial_either(tmp_path, capsys):
+    words, out, references = qa(tmp_path), tmp_path / "set", tmp_path / "references.parquet"
+    whole = [*words, "--hold-out", str(tmp_path / "of_whole.parquet")]
+    assert build(whole, tmp_path / "whole") == 0
+    most = int(0.9 * sent(tmp_path / "whole"))
+    words += ["--hold-out", str(references)]
+    assert build(words, out, "--max-requests", most) == 1
+    left, rows = rows_of(tmp_path / "set.partial"), rows_of(tmp_path / "whole")
+    for name, some in left.items():
+        assert some and all("[held out]" in row for row in some) and set(some) <= set(rows[name])
+    assert not references.exists()
+    assert build(words, out) == 0 and references.exists()
 
 
 def test_profiles_say_why_there_is_no_partial_pool(tmp_path, capsys):
