@@ -268,8 +268,10 @@ class Sender:
         """Wait until the budget has room for the request; returns what it holds for it. Raises
         Stopped where there will be none.
         """
-        # A token is a byte at least.
-        most = len(row["request"].encode()), backend.bound(request)
+        most: tuple[int, int | None] = (0, None)
+        if self.budget.max_cost is not None:
+            # A token is a byte at least.
+            most = (len(row["request"].encode()), backend.bound(request))
         while True:
             if self.stopped:
                 raise self.stopped
