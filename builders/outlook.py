@@ -3,16 +3,19 @@ intervals of both.
 
 All intervals are of 95 %. A share is Wilson's. A sum over the items that are still to come is a
 prediction by Student's t: M items more, of which n are known with mean m and standard deviation s,
-sum to M m +- t(n - 1) s sqrt(M + M^2 / n); what the n known ones sum to is added as it is. Kept
-items to come are predicted by Wilson's interval of n M / (n + M) items, which counts the chance in
-the M as well. Items are in an order that depends on a hash alone, so the first n are a random
-sample.
+sum to M m +- t(n - 1) s sqrt(M + M^2 / n); what the n known ones sum to is added as it is. Where
+all items have a size that is known before they are asked about, such as the pairs of a
+conversation, a ratio takes the mean's place: r is what the known ones sum to by their sizes, those
+to come sum to r times their sizes, and s is that of what is left of each after r times its size;
+any item may come to nothing, by Wilson's interval. Kept items to come are predicted by Wilson's
+interval of n M / (n + M) items, which counts the chance in the M as well. Items are in an order
+that depends on a hash alone, so the first n are a random sample.
 """
 
 import math
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from csc_tasks.errors import DataError, require
@@ -39,18 +42,21 @@ NOTHING = Range(0.0, 0.0, 0.0)
 @dataclass(frozen=True, slots=True)
 class Part:
     """The stages (none: all) that are asked for each of the same units: so many in the pilot, and
-    in the whole.
+    in the whole. `sizes`: item of the pilot -> its size, where it counts; `ahead` is the size of
+    all others.
     """
 
     done: int
     whole: Range
     stages: tuple[str, ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    ahead: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """What a pilot says of its build: `kept` of `tried` items, which are `unit` in words; the
-    `rows` of the whole; its `parts`.
+    `rows` of the whole; its `parts`; `also` is what else is known of the whole.
     """
 
     unit: str
@@ -58,6 +64,7 @@ class Outlook:
     kept: int
     rows: Range
     parts: tuple[Part, ...]
+    also: str = ""
 
 
 def exactly(number: float) -> Range:
@@ -92,6 +99,24 @@ def successes_of(successes: int, trials: int, whole: float) -> Range:
     return Range(*(successes + rest * bound for bound in rate))
 
 
+def ratio_of(values: Sequence[float], sizes: Sequence[int], whole: float, ahead: int) -> Range:
+    """What the items of the whole sum to, when the first have these values and sizes, and the sizes
+    of the others sum to `ahead`.
+    """
+    seen, n = sum(values), len(values)
+    rest, known = whole - n, sum(sizes)
+    if rest <= 0 or not known:
+        return _sum_of(values, whole)
+    rate = seen / known
+    squares = sum((value - rate * size) ** 2 for value, size in zip(values, sizes, strict=True))
+    half = _quantile(n - 1) * math.sqrt(squares / (n - 1) * (rest + rest**2 / n)) if n > 1 else 0.0
+    more, filled = rate * ahead, sum(value > 0 for value in values)
+    # Where none of the first came to nothing, their spread does not know that others may.
+    least = share(filled, n, n * rest / (n + rest)).low * n / filled if filled else 1.0
+    low = max(0.0, min(more - half, more * least))
+    return Range(seen + low, seen + more, seen + more + half)
+
+
 def sum_of(values: Sequence[float], whole: Range) -> Range:
     """What the items of the whole sum to, when the first have these values."""
     low, middle, high = (_sum_of(values, number) for number in whole)
@@ -105,10 +130,15 @@ def _sum_of(values: Sequence[float], whole: float) -> Range:
         return exactly(seen)
     if n == 1:
         return Range(seen, seen * whole, math.inf)
-    quantile = require("scipy.special", "leaderboard", "--plan").stdtrit(n - 1, (1 + LEVEL) / 2)
-    half = float(quantile) * statistics.stdev(values) * math.sqrt(rest + rest**2 / n)
+    half = _quantile(n - 1) * statistics.stdev(values) * math.sqrt(rest + rest**2 / n)
     more = rest * seen / n
     return Range(seen + max(0.0, more - half), seen + more, seen + more + half)
+
+
+def _quantile(freedom: int) -> float:
+    """Of Student's t."""
+    special = require("scipy.special", "leaderboard", "--plan")
+    return float(special.stdtrit(freedom, (1 + LEVEL) / 2))
 
 
 def tried_in_order(
@@ -136,10 +166,3 @@ def _tries(kept: int, tried: int, most: int, limit: int) -> Range:
         return tried + min(rest, math.ceil(missing / rate)) if rate else most
 
     return Range(tries(rate.high), tries(rate.middle), tries(rate.low))
-
-
-def rows_of_each(unit: str, rows: Sequence[int], most: int) -> Outlook:
-    """Of a build whose `most` items give any number of rows each; `rows` are those of the first."""
-    whole = exactly(most)
-    kept = sum(number > 0 for number in rows)
-    return Outlook(unit, len(rows), kept, sum_of(rows, whole), (Part(len(rows), whole),))

@@ -19,8 +19,10 @@ from builders.outlook import (
     NOTHING,
     NothingKept,
     Outlook,
+    Part,
     Range,
     added,
+    ratio_of,
     share,
     sum_of,
 )
@@ -30,6 +32,7 @@ from csc_tasks.errors import SettingError
 from csc_tasks.llm.budget import Price
 from csc_tasks.llm.client import llm_from_args
 from csc_tasks.llm.journal_usage import Used, usage_of
+from csc_tasks.llm.progress import clock
 
 if TYPE_CHECKING:
     from builders.runner import Builder, Built
@@ -107,32 +110,36 @@ def needs(
     of_stage: dict[str, dict[str, list[Used]]] = defaultdict(lambda: defaultdict(list))
     for request in used:
         of_stage[request.stage][item_of(request.item_id)].append(request)
-    totals = {}
+    totals: dict[str, Needs] = {}
     together: list[Needs] = []
     for part in outlook.parts:
-        stages = [stage for stage in of_stage if not part.stages or stage in part.stages]
+        # A part without stages has those that no other has.
+        left = [stage for stage in of_stage if stage not in totals]
+        stages = [stage for stage in left if not part.stages or stage in part.stages]
         items: dict[str, list[Used]] = defaultdict(list)
         for stage in stages:
             for item, requests in of_stage[stage].items():
                 items[item] += requests
-            totals[stage] = _needs(of_stage[stage].values(), part.done, part.whole, prices)
-        together.append(_needs(items.values(), part.done, part.whole, prices))
+            totals[stage] = _needs(of_stage[stage], part, prices)
+        together.append(_needs(items, part, prices))
     return totals | {"": _sum(together)}
 
 
-def _needs(
-    items: Iterable[Sequence[Used]], done: int, whole: Range, prices: Mapping[str, Price]
-) -> Needs:
+def _needs(items: Mapping[str, Sequence[Used]], part: Part, prices: Mapping[str, Price]) -> Needs:
     def total(value: Callable[[Used], float]) -> Range:
-        values = [sum(map(value, requests)) for requests in items]
+        of_item = {item: sum(map(value, requests)) for item, requests in items.items()}
+        if part.sizes:
+            in_order = [of_item.get(item, 0) for item in part.sizes]
+            sizes = list(part.sizes.values())
+            return ratio_of(in_order, sizes, part.whole.middle, part.ahead)
+        values = list(of_item.values())
         # Those that a stage was not asked about.
-        return sum_of(values + [0] * (done - len(values)), whole)
+        return sum_of(values + [0] * (part.done - len(values)), part.whole)
 
     def cost(request: Used) -> float:
         price = prices.get(request.stage, prices.get(""))
         return price.of(request.input or 0, request.output or 0) if price else 0.0
 
-    items = list(items)
     return Needs(
         total(lambda request: request.tries),
         total(lambda request: request.input or 0),
@@ -140,7 +147,7 @@ def _needs(
         total(cost) if prices else None,
         total(lambda request: request.seconds),
         total(lambda request: request.bytes),
-        sum(None in (one.input, one.output) for requests in items for one in requests),
+        sum(None in (one.input, one.output) for requests in items.values() for one in requests),
     )
 
 
@@ -197,11 +204,11 @@ def lines(
             table[-1].append(_range(of.cost, "{:,.4f}".format))
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     rate = share(outlook.kept, outlook.tried)
-    hours = Range(*(bound / concurrency / 3600 for bound in all_stages.seconds))
+    seconds = Range(*(bound / concurrency for bound in all_stages.seconds))
     dataset = dataset_bytes(built, outlook.rows)
     notes = [
-        f"A pilot of {outlook.tried:,} {outlook.unit}; the whole tries {_count(whole)}. In"
-        " brackets: 95 % intervals.",
+        f"A pilot of {outlook.tried:,} {outlook.unit}; the whole tries {_count(whole)}"
+        f"{', with ' + outlook.also if outlook.also else ''}. In brackets: 95 % intervals.",
         "",
         *(
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -210,7 +217,7 @@ def lines(
         "",
         f"kept: {outlook.kept:,} of {outlook.tried:,}, {_range(rate, '{:.1%}'.format)} (Wilson)",
         f"rows of the whole: {_count(outlook.rows)}",
-        f"hours: {_range(hours, '{:.2f}'.format)} with {concurrency:g} requests out at once",
+        f"hours: {_range(seconds, clock)} with {concurrency:g} requests out at once",
         f"disk: {_size(added(all_stages.bytes, dataset))}, of which {_size(all_stages.bytes)} is"
         " the journal",
         "Sums are predicted by Student's t over the pilot's items; see builders/outlook.py.",

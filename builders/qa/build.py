@@ -30,10 +30,11 @@ from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from builders import outlook, runner
+from builders import runner
 from builders.cards.qa import card
 from builders.cards.render import Card, count_lines
 from builders.hold_out import add_hold_out
+from builders.outlook import Outlook, Part, Range, exactly, ratio_of
 from builders.plan import add_plan
 from builders.qa.conversations import FEWEST, MOST, Chosen, choose
 from builders.qa.make import PROMPTS, make
@@ -148,10 +149,8 @@ class QA(runner.Builder):
         made = asyncio.run(
             make(llm, conversations, self.variants, self.args.moderation, self.counter)
         )
-        rows = Counter(question.conversation_id for question in made.rows)
-        self.outlook = outlook.rows_of_each(
-            "conversations", [rows[one.conversation_id] for one in conversations], len(chosen)
-        )
+        if self.pilot:
+            self.outlook = seen(made.rows, chosen, self.pilot)
         counts = read | made.report()
         if not made.rows:
             where = ("conversations_dropped", "pairs_dropped")
@@ -270,6 +269,27 @@ def chosen_conversations(
             f" {'; '.join(count_lines(counts))}"
         )
     return conversations, counts
+
+
+def seen(rows: Sequence[Question], chosen: Sequence[Chosen], pilot: int) -> Outlook:
+    """What the rows of the first conversations say of all: the pairs of each are known."""
+    pairs = {one.conversation_id: len(one.wanted) for one in chosen}
+    sizes = {one.conversation_id: pairs[one.conversation_id] for one in chosen[:pilot]}
+    ahead = sum(pairs.values()) - sum(sizes.values())
+    whole, kept = exactly(len(chosen)), Counter(row.conversation_id for row in rows)
+    most = sum(pairs.values())
+    expected = ratio_of([kept[name] for name in sizes], list(sizes.values()), len(chosen), ahead)
+    return Outlook(
+        "conversations",
+        len(sizes),
+        len(kept),
+        Range(*(min(most, bound) for bound in expected)),
+        (
+            Part(len(sizes), whole, ("moderate",)),
+            Part(len(sizes), whole, sizes=sizes, ahead=ahead),
+        ),
+        f"{most:,} pairs",
+    )
 
 
 def in_splits(

@@ -5,7 +5,7 @@ import statistics
 
 import pytest
 
-from builders.outlook import exactly, rows_of_each, share, successes_of, sum_of, tried_in_order
+from builders.outlook import exactly, ratio_of, share, successes_of, sum_of, tried_in_order
 
 
 def near(*numbers):
@@ -47,9 +47,15 @@ def test_a_limit_is_reached_after_more_tries_where_fewer_are_kept():
     assert tried_in_order("items", 10, 12, 30, limit=10).parts[0].whole == (12, 12, 12)
 
 
-def test_rows_of_items_with_several():
-    outlook = rows_of_each("conversations", [2, 4, 0], 3)
-    assert (outlook.kept, outlook.tried, outlook.rows) == (2, 3, (6, 6, 6))
+def test_known_sizes_make_a_ratio_of_the_mean():
+    # 12 for a size of 8: 1.5 each, and 15 for the 10 ahead. What is left is 0.5, -0.5 and 0, so
+    # s = 0.5, t(2) = 4.30265 and three more: 15 +- 4.30265 * 0.5 * sqrt(3 + 9 / 3).
+    assert ratio_of([2, 4, 6], [1, 3, 4], 6, 10) == near(16.2123, 27, 27 + 5.26965)
+    # The lower bound is Wilson's: of 3 of 3, as if of 3 * 3 / 6 trials, 0.28082 at least come to
+    # something. With one that came to nothing (s = 2.3848), it is that of the spread.
+    assert ratio_of([2, 4, 6], [1, 2, 3], 6, 10) == near(12 + 20 * 0.28082, 32, 32)
+    assert ratio_of([0, 4, 6], [2, 3, 3], 6, 10)[:2] == near(10, 22.5)
+    assert ratio_of([2, 4], [1, 2], 2, 0) == (6, 6, 6)
 
 
 @pytest.mark.parametrize("kind", ["sum", "successes"])

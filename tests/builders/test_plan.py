@@ -158,7 +158,7 @@ def test_hours_are_of_the_replies_at_that_concurrency(tmp_path, capsys):
     capsys.readouterr()
     assert build(words, out, "--plan", 6, "--concurrency", 4) == 0
     # 24 replies of half an hour, four at once.
-    assert "hours: 3.00 with 4 requests out at once" in capsys.readouterr().out
+    assert "hours: 3:00:00 with 4 requests out at once" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("answer", "goes_on"), [("y", True), ("Yes", True), ("", False), ("n", 0)])
