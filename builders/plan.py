@@ -55,6 +55,15 @@ def add_plan(parser: ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="for --plan: go on without asking")
 
 
+def check_plan(args: Namespace) -> None:
+    """Raise SettingError for options of a plan that do not fit."""
+    items = getattr(args, "plan", None)
+    if items is None and getattr(args, "yes", False):
+        raise SettingError("--yes belongs to --plan")
+    if items is not None and items < LEAST:
+        raise SettingError(f"--plan {items}: at least {LEAST}, to know how items differ")
+
+
 @dataclass(frozen=True, slots=True)
 class Needs:
     """What a stage, or the whole build, takes; `cost` is None without prices, `uncounted` are the
@@ -73,14 +82,10 @@ class Needs:
 def plan(builder: "type[Builder]", args: Namespace, journal: Path) -> bool:
     """Whether the build is to be made: after a pilot what the user says, without --plan always.
 
-    Raises SettingError for options that do not fit, and what a build raises.
+    Raises what a build raises.
     """
     if getattr(args, "plan", None) is None:
-        if getattr(args, "yes", False):
-            raise SettingError("--yes belongs to --plan")
         return True
-    if args.plan < LEAST:
-        raise SettingError(f"--plan {args.plan}: at least {LEAST}, to know how items differ")
     build = quietly(builder, args)
     build.pilot = args.plan
     built = None

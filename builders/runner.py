@@ -21,7 +21,7 @@ from builders.hold_out import COLUMNS, LIMIT, check_hold_out, hold_out, write_re
 from builders.outlook import NothingKept as NothingKept
 from builders.outlook import Outlook
 from builders.partial import leaving_partial, remove_partial
-from builders.plan import plan
+from builders.plan import check_plan, plan
 from builders.wording import both, building_languages
 from csc_tasks.errors import SettingError
 from csc_tasks.llm.client import LLM, llm_from_args
@@ -185,6 +185,7 @@ def run(builder: type[Builder], args: Namespace) -> None:
     """Build. Raises SettingError and DataError as the builder does, and what asking raises
     (csc_tasks.llm.outcomes); the journal keeps every answer, and the same command goes on.
     """
+    check_plan(args)
     started, given = time.time(), copy(args)
     build = builder(args)
     build.out.parent.mkdir(parents=True, exist_ok=True)
