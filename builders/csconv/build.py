@@ -47,7 +47,6 @@ from csc_tasks.llm.options import add_llm_arguments
 from csc_tasks.out import replace_file
 
 PER_TOPIC = 500
-PROBLEMS_SHOWN = 20
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -169,11 +168,7 @@ def read(
             dropped["duplicate of another"] += 1
         else:
             languages.add(raw.language)
-    for problem in reading.problems[:PROBLEMS_SHOWN]:
-        print(f"problem: {problem}")
-    problems = sum(n for name, n in reading.counts.items() if name.startswith("problems: "))
-    if problems > PROBLEMS_SHOWN:
-        print(f"... and {problems - PROBLEMS_SHOWN:,} more; all are counted below")
+    reading.show_problems()
     return sorted(languages)
 
 

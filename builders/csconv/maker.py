@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from builders.csconv import postfilter
 from builders.csconv.asking import Asking
-from builders.csconv.candidates import Candidates, Place, raw_id
-from builders.sources import RawConversation
+from builders.csconv.candidates import Candidates, Place
+from builders.sources import RawConversation, raw_id
 from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.framework import TOPICS
 from csc_tasks.llm.client import LLM
