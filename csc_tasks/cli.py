@@ -122,7 +122,7 @@ COMMANDS = {
     ),
     "journal": (
         "csc_tasks.llm.journal_cli",
-        "what a journal of LLM requests holds: stats, costs, export",
+        "journals of LLM requests: stats, costs, export, merge, salvage",
     ),
     "metric-path": (
         "csc_tasks.metric_path",

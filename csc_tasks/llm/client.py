@@ -20,7 +20,8 @@ from csc_tasks.errors import SettingError
 from csc_tasks.llm.backends import OPENAI_URL, Backend, OpenAI, ScriptedLLM
 from csc_tasks.llm.budget import Budget, Price
 from csc_tasks.llm.exchange import Message, Request
-from csc_tasks.llm.journal import Journal, canonical
+from csc_tasks.llm.journal import Journal
+from csc_tasks.llm.journal_rows import canonical
 from csc_tasks.llm.options import (
     by_stage,
     check_numbers,

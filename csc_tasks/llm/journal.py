@@ -3,42 +3,34 @@
 A row is `sent` while its reply is out, `failed` when the transport failed (it is asked again),
 `done` once there is a reply, be that an answer, a refusal or a malformed one. A build that was
 killed starts again with the same command: done rows are read, the others asked. Rows are never
-deleted. The file is an ordinary database (`sqlite3 FILE`); `csc journal stats|export|costs FILE`
+deleted. What names a request is the model, the item and what is sent, not the server's address, so
+a build goes on behind another port; `base_url` says who was asked last. The file is an ordinary
+database (`sqlite3 FILE`) in which all but the first request of a stage are packed; `csc journal`
 reads it, also while a build runs. Only one process writes: a lock file beside it holds others off,
 and dies with its process.
 """
 
-import hashlib
 import json
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
-from csc_tasks.errors import SettingError
 from csc_tasks.llm.exchange import Usage
+from csc_tasks.llm.journal_file import file_identity, lock, open_to_write
+from csc_tasks.llm.journal_rows import canonical, checksum, pack
+from csc_tasks.llm.journal_totals import Rows, Totals, totals_of
 from csc_tasks.llm.outcomes import JournalLost
 
-SENT, FAILED, DONE = "sent", "failed", "done"
+FAILED, DONE = "failed", "done"
 
-# "cscJ", so that `file` and this module know the database as ours.
-APPLICATION_ID = 0x6373634A
-VERSION = 1
+BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
-_TABLE = """
-CREATE TABLE requests (
-    key TEXT PRIMARY KEY, state TEXT NOT NULL CHECK (state IN ('sent', 'failed', 'done')),
-    tries INTEGER NOT NULL,
-    stage TEXT NOT NULL, item_id TEXT NOT NULL, repeat INTEGER NOT NULL, attempt INTEGER NOT NULL,
-    kind TEXT NOT NULL, backend TEXT NOT NULL, base_url TEXT NOT NULL, model TEXT NOT NULL,
-    request TEXT NOT NULL, reply TEXT, outcome TEXT, problem TEXT,
-    input_tokens INTEGER, output_tokens INTEGER, thinking_tokens INTEGER,
-    first_sent REAL NOT NULL, last_sent REAL NOT NULL, ended REAL
-)"""
+DAMAGED = "the recorded reply is damaged"
+"""The problem of a row that is asked again because its bytes changed."""
 
 
 class Identity(TypedDict):
@@ -46,7 +38,6 @@ class Identity(TypedDict):
 
     kind: str
     backend: str
-    base_url: str
     model: str
     item_id: str
     repeat: int
@@ -57,51 +48,8 @@ class Row(Identity):
     """What `Journal.send` records; `request` is canonical JSON."""
 
     stage: str
+    base_url: str
     request: str
-
-
-Rows = list[tuple[Any, ...]]  # what SQLite gives has no types of Python's
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """What a journal says of one stage and model. Tokens are those the server counted; `uncounted`
-    replies came without a count.
-    """
-
-    stage: str
-    backend: str
-    model: str
-    items: int
-    rows: int
-    tries: int
-    done: int
-    failed: int
-    sent: int
-    malformed: int
-    refused: int
-    uncounted: int
-    input_tokens: int
-    output_tokens: int
-    thinking_tokens: int
-    seconds: float
-
-
-def canonical(value: object) -> str:
-    """JSON text that is the same for the same value: sorted keys, no spaces, characters as they
-    are. Raises ValueError for NaN and Infinity, TypeError for what JSON cannot hold.
-    """
-    return json.dumps(
-        value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
-    )
-
-
-def request_key(**parts: object) -> str:
-    """The tagged hash that names a request: `parts` are everything that makes it this one (see
-    `csc_tasks.llm.sending`). Raises as `canonical` does, and UnicodeEncodeError for a lone
-    surrogate.
-    """
-    return hashlib.sha256(b"csc-journal request 1\n" + canonical(parts).encode()).hexdigest()
 
 
 class Journal:
@@ -114,28 +62,47 @@ class Journal:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
+        self.damaged = 0
         self._mutex = threading.Lock()
-        self._lock: int | None = _lock(self.path)
+        self._first: dict[str, tuple[int, bytes]] = {}
+        self._lock: int | None = lock(self.path)
         try:
-            self._database = _open(self.path)
-            self._file = _identity(self.path)
+            self._database = open_to_write(self.path)
+            self._file = file_identity(self.path)
         except BaseException:
             self._unlock()
             raise
 
     def reply(self, key: str) -> dict[str, Any] | None:
-        """The recorded reply of a done row, or None when this request is still to be asked."""
-        rows = self._run("SELECT reply FROM requests WHERE key = ? AND state = 'done'", (key,))
-        return json.loads(rows[0][0]) if rows else None
+        """The recorded reply of a done row, or None when this request is still to be asked.
+
+        A row whose bytes are no longer those that were written is marked as failed and counted in
+        `damaged`: its request is asked again.
+        """
+        rows = self._run(
+            "SELECT CAST(reply AS BLOB), checksum FROM requests WHERE key = ? AND state = 'done'",
+            (key,),
+        )
+        if not rows:
+            return None
+        recorded, check = rows[0]
+        if recorded is not None and checksum(key, recorded) == check:
+            reply: dict[str, Any] = json.loads(recorded)
+            return reply
+        self.damaged += 1
+        self._run("UPDATE requests SET state = 'failed', problem = ? WHERE key = ?", (DAMAGED, key))
+        return None
 
     def send(self, key: str, row: Row) -> None:
         """Record that this request is being sent, for the first time or again."""
         now = time.time()
+        packed, dictionary = self._packed(row["stage"], row["request"])
         self._run(
             "INSERT INTO requests (key, state, tries, stage, item_id, repeat, attempt, kind,"
-            " backend, base_url, model, request, first_sent, last_sent) VALUES (?, 'sent', 1, ?, ?,"
-            " ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET state = 'sent', tries ="
-            " tries + 1, last_sent = excluded.last_sent WHERE state != 'done'",
+            " backend, base_url, model, request, dictionary, first_sent, last_sent) VALUES (?,"
+            " 'sent', 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
+            " state = 'sent', tries = tries + 1, base_url = excluded.base_url, last_sent ="
+            " excluded.last_sent WHERE state != 'done'",
             (
                 key,
                 row["stage"],
@@ -146,7 +113,8 @@ class Journal:
                 row["backend"],
                 row["base_url"],
                 row["model"],
-                row["request"],
+                packed,
+                dictionary,
                 now,
                 now,
             ),
@@ -171,7 +139,7 @@ class Journal:
 
     def totals(self) -> list[Totals]:
         """Counts of every stage and model, in the order of their first requests."""
-        return _totals(self._run)
+        return totals_of(self._run)
 
     def close(self) -> None:
         """Close the file and let others write it."""
@@ -201,11 +169,13 @@ class Journal:
         usage: Usage,
     ) -> None:
         self._run(
-            "UPDATE requests SET state = ?, reply = ?, outcome = ?, problem = ?, input_tokens = ?,"
-            " output_tokens = ?, thinking_tokens = ?, ended = ? WHERE key = ? AND state = 'sent'",
+            "UPDATE requests SET state = ?, reply = ?, checksum = ?, outcome = ?, problem = ?,"
+            " input_tokens = ?, output_tokens = ?, thinking_tokens = ?, ended = ? WHERE key = ? AND"
+            " state = 'sent'",
             (
                 state,
                 reply,
+                None if reply is None else checksum(key, reply.encode()),
                 outcome,
                 problem,
                 usage.input,
@@ -217,6 +187,22 @@ class Journal:
             one=f"{key} ended but was not out",
         )
 
+    def _packed(self, stage: str, request: str) -> tuple[str | bytes, int | None]:
+        """A request as it is stored, and the row whose request it was packed with: the first one
+        of its stage, which is stored as it is.
+        """
+        if stage not in self._first:
+            rows = self._run(
+                "SELECT rowid, CAST(request AS BLOB) FROM requests WHERE stage = ? AND dictionary"
+                " IS NULL ORDER BY rowid LIMIT 1",
+                (stage,),
+            )
+            if not rows:
+                return request, None
+            self._first[stage] = rows[0]
+        number, text = self._first[stage]
+        return pack(request, text), number
+
     def _run(self, statement: str, values: Sequence[object] = (), one: str = "") -> Rows:
         """The rows a statement gives, in a transaction of its own. `one`: exactly one row must
         change, or this is a bug of ours.
@@ -227,169 +213,26 @@ class Journal:
             try:
                 # SQLite would go on writing into a file that was moved or deleted, and all of it
                 # would be lost at the end.
-                if one and _identity(self.path) != self._file:
+                if one and file_identity(self.path) != self._file:
                     raise JournalLost(
                         f"{self.path} was replaced during the run; put it back and start again"
                     )
                 cursor = self._database.execute(statement, values)
                 rows = cursor.fetchall()
             except (sqlite3.Error, OSError) as error:
+                mend = (
+                    f"`csc journal salvage {self.path} --out FILE` keeps what can be read; then"
+                    if getattr(error, "sqlite_errorcode", 0) in BROKEN
+                    else "Mend it and"
+                )
                 text = (
-                    f"{self.path}: {error}; nothing is asked without a journal. Mend it and run the"
+                    f"{self.path}: {error}; nothing is asked without a journal. {mend} run the"
                     " command again: what is done is kept"
                 )
                 raise JournalLost(text) from None
         if one:
             assert cursor.rowcount == 1, one
         return rows
-
-
-def read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Every row in the order of first sending, `request` and `reply` as objects; raises
-    SettingError when `path` is no journal.
-    """
-    database = _open_to_read(path)
-    try:
-        database.row_factory = sqlite3.Row
-        for row in _reading(path, database, "SELECT * FROM requests ORDER BY rowid"):
-            yield dict(row) | {
-                name: row[name] and json.loads(row[name]) for name in ("request", "reply")
-            }
-    finally:
-        database.close()
-
-
-def read_totals(path: Path) -> list[Totals]:
-    """`Journal.totals` of a file that another process may be writing; raises SettingError when
-    `path` is no journal.
-    """
-    database = _open_to_read(path)
-    try:
-        return _totals(lambda query: list(_reading(path, database, query)))
-    finally:
-        database.close()
-
-
-def _totals(fetch: Callable[[str], Rows]) -> list[Totals]:
-    query = """
-        SELECT stage, backend, model, count(DISTINCT item_id), count(*), sum(tries),
-            sum(state = 'done'), sum(state = 'failed'), sum(state = 'sent'),
-            sum(outcome IS 'malformed'), sum(outcome IS 'refused'),
-            sum(state = 'done' AND (input_tokens IS NULL OR output_tokens IS NULL)),
-            coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
-            coalesce(sum(thinking_tokens), 0),
-            coalesce(sum(CASE state WHEN 'done' THEN ended - last_sent END), 0.0)
-        FROM requests GROUP BY stage, backend, model ORDER BY min(rowid)"""
-    return [Totals(*row) for row in fetch(query)]
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    try:
-        # isolation_level None: each statement is a transaction, so a row is on disk when the call
-        # returns.
-        database = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-    except sqlite3.Error as error:
-        raise SettingError(f"{path}: {error}") from None
-    try:
-        version = _check(path, database)
-        database.execute("PRAGMA journal_mode = WAL")
-        # In WAL mode this loses nothing when the process dies, and never corrupts; only a power cut
-        # may undo the last rows.
-        database.execute("PRAGMA synchronous = NORMAL")
-        if version == 0:
-            # In one transaction: a process that dies here leaves an empty file or a journal.
-            signed = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}"
-            database.executescript(f"BEGIN; {_TABLE}; {signed}; COMMIT")
-    except sqlite3.Error as error:
-        database.close()
-        raise SettingError(f"{path} cannot be used as a journal: {error}") from None
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
-def _open_to_read(path: Path) -> sqlite3.Connection:
-    if not Path(path).is_file():
-        raise SettingError(f"{path} is no file; give the journal of a build")
-    try:
-        database = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True, timeout=30)
-    except sqlite3.Error as error:
-        raise SettingError(f"{path}: {error}") from None
-    try:
-        if _check(path, database) == 0:
-            raise SettingError(f"{path} is empty; give the journal of a build")
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
-def _check(path: Path, database: sqlite3.Connection) -> int:
-    """The journal's version, 0 for a new file; raises SettingError for anything else."""
-    try:
-        application: int = database.execute("PRAGMA application_id").fetchone()[0]
-        version: int = database.execute("PRAGMA user_version").fetchone()[0]
-        empty = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-    except sqlite3.Error as error:
-        raise SettingError(
-            f"{path} is no journal of this project ({error}); give another file"
-        ) from None
-    if application != APPLICATION_ID and not (application == 0 and empty):
-        raise SettingError(
-            f"{path} is a database of something else; give another file for the journal"
-        )
-    if version > VERSION:
-        raise SettingError(
-            f"{path} was written by a newer csc-tasks (journal version {version}, this one reads"
-            f" {VERSION})"
-        )
-    return version
-
-
-def _reading(path: Path, database: sqlite3.Connection, query: str) -> Iterator[Any]:
-    try:
-        yield from database.execute(query)
-    except sqlite3.Error as error:
-        raise JournalLost(f"{path}: {error}") from None
-
-
-def _lock(path: Path) -> int:
-    """A file descriptor that holds the lock; the kernel drops it with the process, so a stale lock
-    file means nothing.
-    """
-    import fcntl
-
-    if path.is_dir():
-        raise SettingError(f"{path} is a folder; give a file for the journal")
-    lock = path.with_name(path.name + ".lock")
-    try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise SettingError(f"{path} cannot be a journal: {error.strerror}") from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
-        os.close(descriptor)
-        raise SettingError(
-            f"{path} is in use by process {holder or '?'}; wait until it ends, or give another"
-            " journal"
-        ) from None
-    except OSError as error:
-        os.close(descriptor)
-        raise SettingError(
-            f"{path} cannot be locked ({error.strerror}); put the journal on a local disk"
-        ) from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    return descriptor
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    """Device and inode."""
-    status = os.stat(path)
-    return status.st_dev, status.st_ino
 
 
 def _writable(text: str) -> bool:

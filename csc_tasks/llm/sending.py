@@ -16,7 +16,8 @@ from csc_tasks.llm.answers import Reading, read_answer
 from csc_tasks.llm.backends import Backend
 from csc_tasks.llm.budget import Budget
 from csc_tasks.llm.exchange import Failure, Reply, Request, Usage
-from csc_tasks.llm.journal import Identity, Journal, Row, canonical, request_key
+from csc_tasks.llm.journal import Identity, Journal, Row
+from csc_tasks.llm.journal_rows import canonical, request_key
 from csc_tasks.llm.outcomes import Dropped, Fatal, JournalLost, Stopped, Unreachable
 from csc_tasks.llm.pace import Pace
 from csc_tasks.refusals import INSTEAD
@@ -116,7 +117,13 @@ class Sender:
         # The same request asked twice at once is sent once; the second reads what the first
         # recorded.
         async with state.locks.setdefault(key, asyncio.Lock()):
+            damaged = self.journal.damaged
             recorded = self.journal.reply(key)
+            if self.journal.damaged > damaged:
+                self.tell(
+                    f"{self.journal.path}: the recorded reply of {request.stage},"
+                    f" {request.item_id} is damaged and is asked for again"
+                )
             if recorded is not None:
                 self.replayed += 1
                 # A resumed build first reads thousands of rows; the bar and Ctrl-C need a turn in
@@ -280,7 +287,6 @@ def _journal_row(
     identity: Identity = {
         "kind": request.kind,
         "backend": backend.name,
-        "base_url": backend.base_url,
         "model": backend.model,
         "item_id": request.item_id,
         "repeat": request.repeat,
@@ -293,7 +299,12 @@ def _journal_row(
         raise DataError(
             f"{request.stage} {request.item_id}: the request cannot be written as JSON ({error})"
         ) from None
-    return key, {**identity, "stage": request.stage, "request": backend.clean(text)}
+    return key, {
+        **identity,
+        "stage": request.stage,
+        "base_url": backend.base_url,
+        "request": backend.clean(text),
+    }
 
 
 def _recorded_reply(recorded: Mapping[str, Any]) -> Reply:
