@@ -17,10 +17,13 @@ from pathlib import Path
 from builders.cards.render import Card, contents_table, count_lines
 from builders.dataset import check_target, write_folder
 from builders.hold_out import COLUMNS, LIMIT, check_hold_out, hold_out, write_references
+from builders.shards import part_journal, shard_of, whole_journal, write_part
 from builders.wording import both, building_languages
-from csc_tasks.errors import SettingError
+from csc_tasks.errors import DataError, SettingError
 from csc_tasks.llm.client import LLM, llm_from_args
+from csc_tasks.llm.outcomes import Stopped
 from csc_tasks.llm.runs import run_record, stage_models
+from csc_tasks.llm.shards import Shard
 
 DATASET = "the dataset folder to write; the journal lies beside it"
 
@@ -88,6 +91,10 @@ class Built:
     also: str = ""
 
 
+class NothingKept(DataError):
+    """Nothing is left to write."""
+
+
 class Builder(ABC):
     """One build. Subclasses name the `stages` that ask a model, by the time they are made, and
     `OPTIONS`, the options that build.json lists.
@@ -124,7 +131,7 @@ class Builder(ABC):
 
     @abstractmethod
     def make(self, llm: LLM) -> Built:
-        """Ask, and give what is to be written; raises DataError where nothing is left to write."""
+        """Ask, and give what is to be written; raises NothingKept where that is nothing."""
 
     def card(self, record: Mapping) -> Card:
         """The dataset's card, for what build.json says; where `write` writes no dataset, none."""
@@ -168,13 +175,42 @@ def run(builder: type[Builder], args: Namespace) -> None:
     """Build. Raises SettingError and DataError as the builder does, and what asking raises
     (csc_tasks.llm.outcomes); the journal keeps every answer, and the same command goes on.
     """
-    started = time.time()
+    started, shard = time.time(), shard_of(args)
     build = builder(args)
     build.out.parent.mkdir(parents=True, exist_ok=True)
-    journal = build.out.with_name(f"{build.out.name}.journal.sqlite")
+    journal = part_journal(build.out, shard) if shard else whole_journal(build.out)
     with llm_from_args(args, journal, build.stages) as llm:
+        llm.shard = shard
+        if shard and not shard.joins and whole_journal(build.out).is_file():
+            llm.journal.read_also(whole_journal(build.out))
         if any(backend.name == "scripted" for backend in llm.backends.values()):
             build.stand_in()
-        built = build.make(llm)
+        try:
+            built = build.make(llm)
+        except NothingKept:
+            if not llm.elsewhere:
+                raise
         run_json = run_record(llm, started)
-    build.write(built, run_json, llm.journal.path)
+    if shard and (llm.elsewhere or not shard.joins):
+        end_part(build, shard, llm)
+    else:
+        build.write(built, run_json, llm.journal.path)
+
+
+def end_part(build: Builder, shard: Shard, llm: LLM) -> None:
+    """Say what a part has asked, and record that it is finished; raises Stopped where the parts
+    were to be joined and requests are still open.
+    """
+    if shard.joins:
+        raise Stopped(
+            f"{llm.elsewhere:,} requests or more are still open: run the parts again, they go on"
+            " from here; or csc build merge --ask"
+        )
+    module = type(build).__module__
+    counts = {"sent": llm.sent, "answered_by_a_journal": llm.replayed}
+    write_part(build.out, shard, module, build.args.words, counts)
+    print(
+        f"Part {shard} is finished: {llm.sent:,} requests sent, {llm.replayed:,} answered by a"
+        f" journal. Every request is in {llm.journal.path}; when all {shard.count} parts are"
+        f" finished: csc build merge {build.args.out}"
+    )

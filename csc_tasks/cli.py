@@ -48,6 +48,7 @@ COMMANDS = {
         "builders.profiles.build",
         "a pool of customer profiles for role-playing, from conversations",
     ),
+    "build merge": ("builders.merge", "the parts of a build (--shard) into one dataset folder"),
     "train": (
         "trainers.train",
         "a LoRA or QLoRA adapter on a dataset, and the command that scores it",
@@ -207,7 +208,9 @@ def run(
     add_arguments(parser)
     if parser.get_default("passes_on") and words[:1] not in (["-h"], ["--help"]):
         words = ["--", *words]  # another program's options: argparse must leave them alone
-    return main(parser.parse_args(words)) or 0
+    args = parser.parse_args(words)
+    args.words = words
+    return main(args) or 0
 
 
 def guarded(work: Callable[[], int]) -> int:

@@ -32,7 +32,7 @@ BUILT_ON = {
     "prompts": ["question", "compat", "thinking"],
     "observe": ["errors", "stops"],
     "refusals": [],
-    "llm": ["refusals", "thinking", "out"],
+    "llm": ["refusals", "thinking", "out", "draws"],
     "compat": ["errors"],
     "stops": [],
     "prefix_cache": ["compat"],

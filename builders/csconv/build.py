@@ -37,11 +37,11 @@ from builders.csconv.asking import STAGES, prompt_name
 from builders.csconv.candidates import Candidates
 from builders.csconv.fidelity import facts_report, strategies_report
 from builders.csconv.maker import Made, Maker, Pair
+from builders.shards import add_shard
 from builders.sources import RawConversation, Reading, add_source_arguments, read_source
 from builders.wording import prompt_hashes
 from csc_tasks.arguments import check_share
 from csc_tasks.draws import RANGE, draw
-from csc_tasks.errors import DataError
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.options import add_llm_arguments
 from csc_tasks.out import replace_file
@@ -83,6 +83,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     runner.add_licence(parser)
     runner.add_seed(parser, "another seed, another sample of each topic (default: 0)")
+    add_shard(parser)
     add_llm_arguments(parser)
 
 
@@ -96,7 +97,7 @@ class CSConv(runner.Builder):
         runner.check_least(args, per_topic=1, fidelity=0)
         check_share("--train-share", args.train_share, one=False)
         self.stages = STAGES if args.fidelity else tuple(s for s in STAGES if s != "label")
-        self.reading = Reading()
+        self.reading, self.kept = Reading(), list[Pair]()
         self.source = read_source(args.source, self.reading, args.format, args.source_language)
 
     def stand_in(self) -> None:
@@ -116,12 +117,12 @@ class CSConv(runner.Builder):
             made = Maker(llm, candidates, args.per_topic, args.limit).make()
             counts = report(self.reading, dropped, len(candidates.places()), made)
             if not made.kept:
-                raise DataError(nothing_left(args.source, counts))
+                raise runner.NothingKept(nothing_left(args.source, counts))
             counts |= facts_report(made.kept)
             if args.fidelity:
                 counts |= asyncio.run(strategies_report(llm, made.kept[: args.fidelity]))
             record = self.record(llm, candidates.digest(), counts, languages)
-        write_originals(self.out.with_name(f"{self.out.name}.originals.jsonl"), made.kept)
+        self.kept = made.kept
         notes = []
         if args.limit and len(made.kept) < args.limit:
             notes.append(
@@ -133,6 +134,10 @@ class CSConv(runner.Builder):
             tuple(notes),
             f", the originals are in {args.out}.originals.jsonl.",
         )
+
+    def write(self, built: runner.Built, run: Mapping, journal: Path) -> None:
+        write_originals(self.out.with_name(f"{self.out.name}.originals.jsonl"), self.kept)
+        super().write(built, run, journal)
 
     def record(self, llm: LLM, digest: str, counts: dict, languages: Sequence[str]) -> dict:
         """What build.json says."""

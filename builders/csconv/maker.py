@@ -73,11 +73,15 @@ class Maker:
                 originals, self._screen, self.llm, Progress(len(batch), "checked")
             )
             made.dropped_before.update(screened.dropped)
+            if self.llm.elsewhere and not all(raw.topic for raw in originals):
+                break  # which of a topic are rewritten is known when all parts have answered
             chosen = [(raw, topic) for raw, topic in screened.results if self._has_room(topic)]
             rewritten = await run_items(
                 chosen, self._rewrite, self.llm, Progress(len(chosen), "rewritten")
             )
             made.dropped_after.update(rewritten.dropped)
+            if self.llm.elsewhere:
+                break
             for pair in rewritten.values:
                 if pair.conversation.conversation_id in ids:
                     made.dropped_after["duplicate of another"] += 1

@@ -31,12 +31,12 @@ from builders.profiles.near_duplicates import THRESHOLD, check_model, embed, fir
 from builders.profiles.pool_folder import FORMAT, PoolProfile, check_target, write_pool
 from builders.profiles.profile_forms import Extracted, described
 from builders.rolecs.pool import POOL_FILE
+from builders.shards import add_shard
 from builders.sources import add_source_arguments
 from builders.transcript import history
 from builders.wording import prompt_hashes, templates, words
 from csc_tasks.arguments import CORPUS, check_share
 from csc_tasks.conversation import Conversation, content_id
-from csc_tasks.errors import DataError
 from csc_tasks.languages import languages as known_languages
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.items import run_items
@@ -85,6 +85,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help=f"cosine above which two are one (default: {THRESHOLD})",
     )
     runner.add_seed(parser, "another seed, other replies (default: 0)")
+    add_shard(parser)
     add_llm_arguments(parser)
 
 
@@ -119,7 +120,7 @@ class Profiles(runner.Builder):
             "profiles_by_language": dict(sorted(by_language.items())),
         }
         if not pool:
-            raise DataError(
+            raise runner.NothingKept(
                 f"no profile could be made, so nothing was written; {count_lines(counts)[2]}"
             )
         rows = [profile.to_row() for profile in pool]

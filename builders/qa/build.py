@@ -38,6 +38,7 @@ from builders.qa.make import PROMPTS, make
 from builders.qa.pairs import PAIRS, SPLITS, parse_shares, split_of
 from builders.qa.summarise import Variant
 from builders.qa.tokens import TokenCounter
+from builders.shards import add_shard
 from builders.sources import RawConversation, Reading, add_source_arguments, read_source
 from builders.wording import prompt_hashes
 from csc_tasks.errors import DataError, SettingError
@@ -107,6 +108,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     runner.add_licence(parser)
     add_hold_out(parser)
     runner.add_seed(parser, "other draws of --pairs published and of the models (default: 0)")
+    add_shard(parser)
     add_llm_arguments(parser, required=False)
 
 
@@ -146,7 +148,7 @@ class QA(runner.Builder):
         if not made.rows:
             where = ("conversations_dropped", "pairs_dropped")
             reasons = count_lines({name: counts[name] for name in where if counts[name]})
-            raise DataError(
+            raise runner.NothingKept(
                 f"none of the {len(conversations):,} conversations gave a row, so nothing was"
                 f" written; {'; '.join(reasons)}"
             )

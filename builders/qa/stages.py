@@ -25,10 +25,11 @@ from builders.hold_out import add_hold_out
 from builders.qa.labels import stage_label
 from builders.qa.pairs import SPLITS
 from builders.schema import checked_splits
+from builders.shards import add_shard
 from builders.wording import prompt_hashes
 from csc_tasks.arguments import CORPUS
 from csc_tasks.corpora import Corpus, load
-from csc_tasks.errors import DataError, MissingSplit, SettingError
+from csc_tasks.errors import MissingSplit, SettingError
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.items import run_items
 from csc_tasks.llm.options import add_llm_arguments
@@ -57,6 +58,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     runner.add_licence(parser)
     add_hold_out(parser)
     runner.add_seed(parser, "another seed for the model (default: 0)")
+    add_shard(parser)
     add_llm_arguments(parser)
 
 
@@ -87,7 +89,7 @@ class Stages(runner.Builder):
         labelled, dropped = asyncio.run(label(llm, self.questions))
         if not any(labelled.values()):
             reasons = count_lines({"dropped": dropped})[0]
-            raise DataError(
+            raise runner.NothingKept(
                 f"none of the {sum(map(len, self.questions.values())):,} rows could be labelled,"
                 f" so nothing was written; {reasons}"
             )

@@ -34,9 +34,10 @@ from builders.rolecs.filters import bounds
 from builders.rolecs.maker import PROMPTS, Maker
 from builders.rolecs.pool import Profile, read_pool
 from builders.rolecs.roles import STAGES, Pair
+from builders.shards import add_shard
 from builders.wording import prompt_hashes
 from csc_tasks.conversation import Conversation, content_id
-from csc_tasks.errors import DataError, SettingError
+from csc_tasks.errors import SettingError
 from csc_tasks.framework import TOPICS
 from csc_tasks.languages.labels import topic_names
 from csc_tasks.llm.client import LLM
@@ -93,6 +94,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     runner.add_licence(parser)
     runner.add_seed(parser, "another seed, other conversations (default: 0)")
+    add_shard(parser)
     add_llm_arguments(parser)
 
 
@@ -120,7 +122,7 @@ class RoleCS(runner.Builder):
         made = asyncio.run(make(llm, pairs, args.roles, self.examples, args.limit, args.seed))
         if not made.kept:
             reasons = count_lines({"dropped": made.dropped})[0]
-            raise DataError(
+            raise runner.NothingKept(
                 f"none of the {made.tried:,} conversations can be used, so nothing was written;"
                 f" {reasons}"
             )
@@ -259,6 +261,8 @@ async def make(
         outcome = await run_items(batch, maker.make, llm, Progress(len(batch), "conversations"))
         made.tried += len(batch)
         made.dropped.update(outcome.dropped)
+        if llm.elsewhere:
+            break  # how many more are wanted is known when all parts have answered
         for conversation in outcome.values:
             if conversation.conversation_id in seen:
                 made.dropped["duplicate of another"] += 1

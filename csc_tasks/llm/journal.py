@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from csc_tasks.llm.exchange import Usage
-from csc_tasks.llm.journal_file import file_identity, lock, open_to_write
+from csc_tasks.llm.journal_file import file_identity, lock, open_to_read, open_to_write
 from csc_tasks.llm.journal_rows import canonical, checksum, pack
 from csc_tasks.llm.journal_totals import Rows, Totals, totals_of
 from csc_tasks.llm.outcomes import JournalLost
@@ -62,6 +62,7 @@ class Journal:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
+        self.earlier: sqlite3.Connection | None = None
         self.damaged = 0
         self._mutex = threading.Lock()
         self._first: dict[str, tuple[int, bytes]] = {}
@@ -84,7 +85,7 @@ class Journal:
             (key,),
         )
         if not rows:
-            return None
+            return self._earlier_reply(key)
         recorded, check = rows[0]
         if recorded is not None and checksum(key, recorded) == check:
             reply: dict[str, Any] = json.loads(recorded)
@@ -92,6 +93,24 @@ class Journal:
         self.damaged += 1
         self._run("UPDATE requests SET state = 'failed', problem = ? WHERE key = ?", (DAMAGED, key))
         return None
+
+    def read_also(self, path: Path) -> None:
+        """Answer from another journal too, which is only read. Raises SettingError where it is
+        none.
+        """
+        self.earlier = open_to_read(path)
+
+    def _earlier_reply(self, key: str) -> dict[str, Any] | None:
+        if self.earlier is None:
+            return None
+        rows = self.earlier.execute(
+            "SELECT CAST(reply AS BLOB), checksum FROM requests WHERE key = ? AND state = 'done'",
+            (key,),
+        ).fetchall()
+        if not rows or checksum(key, rows[0][0]) != rows[0][1]:
+            return None
+        reply: dict[str, Any] = json.loads(rows[0][0])
+        return reply
 
     def send(self, key: str, row: Row) -> None:
         """Record that this request is being sent, for the first time or again."""
@@ -146,6 +165,8 @@ class Journal:
         with self._mutex:
             if self._lock is not None:
                 self._database.close()
+                if self.earlier is not None:
+                    self.earlier.close()
                 self._unlock()
 
     def __enter__(self) -> "Journal":

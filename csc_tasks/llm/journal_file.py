@@ -45,6 +45,23 @@ def open_to_write(path: Path) -> sqlite3.Connection:
     return database
 
 
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """The database, to be read alone; raises SettingError where it is no journal."""
+    if not Path(path).is_file():
+        raise SettingError(f"{path} is no file; give the journal of a build")
+    try:
+        database = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True, timeout=30)
+    except sqlite3.Error as error:
+        raise SettingError(f"{path}: {error}") from None
+    try:
+        if check(path, database) == 0:
+            raise SettingError(f"{path} is empty; give the journal of a build")
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
 def check(path: Path, database: sqlite3.Connection) -> int:
     """The journal's version, 0 for a new file; raises SettingError for anything else."""
     try:

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from csc_tasks.errors import SettingError
-from csc_tasks.llm.journal_file import check
+from csc_tasks.llm.journal_file import open_to_read
 from csc_tasks.llm.journal_rows import unpack
 from csc_tasks.llm.journal_totals import Totals, totals_of
 from csc_tasks.llm.outcomes import JournalLost
@@ -52,23 +51,6 @@ def read_totals(path: Path) -> list[Totals]:
         return totals_of(lambda query: list(_reading(path, database, query)))
     finally:
         database.close()
-
-
-def open_to_read(path: Path) -> sqlite3.Connection:
-    """The database, to be read alone; raises SettingError where it is no journal."""
-    if not Path(path).is_file():
-        raise SettingError(f"{path} is no file; give the journal of a build")
-    try:
-        database = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True, timeout=30)
-    except sqlite3.Error as error:
-        raise SettingError(f"{path}: {error}") from None
-    try:
-        if check(path, database) == 0:
-            raise SettingError(f"{path} is empty; give the journal of a build")
-    except BaseException:
-        database.close()
-        raise
-    return database
 
 
 def _reading(path: Path, database: sqlite3.Connection, query: str) -> Iterator[Any]:

@@ -14,8 +14,8 @@ from typing import Any
 
 from csc_tasks.errors import SettingError
 from csc_tasks.llm.journal import DAMAGED
-from csc_tasks.llm.journal_file import check, lock, open_to_write
-from csc_tasks.llm.journal_reading import open_to_read, text_of
+from csc_tasks.llm.journal_file import check, lock, open_to_read, open_to_write
+from csc_tasks.llm.journal_reading import text_of
 from csc_tasks.llm.journal_rows import IDENTITY, canonical, checksum, pack, request_key, unpack
 from csc_tasks.llm.outcomes import JournalLost
 

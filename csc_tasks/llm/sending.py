@@ -20,6 +20,7 @@ from csc_tasks.llm.journal import Identity, Journal, Row
 from csc_tasks.llm.journal_rows import canonical, request_key
 from csc_tasks.llm.outcomes import Dropped, Fatal, JournalLost, Stopped, Unreachable
 from csc_tasks.llm.pace import Pace
+from csc_tasks.llm.shards import Elsewhere, Shard
 from csc_tasks.refusals import INSTEAD
 
 if TYPE_CHECKING:
@@ -56,8 +57,10 @@ class Sender:
     dropped instead of left for the next run. `first_pause` is the first, in seconds, of the
     doubling pauses between tries. Raises SettingError for a number out of range.
 
-    `sent`, `answered` and `replayed` count requests of this run, `failures` the failed tries by
-    kind; `tell` shows the user a line; `stopped` is why nothing more is sent, or None.
+    `shard` is the part of the items that is asked about, None for all; `elsewhere` counts the
+    requests that are left to other parts. `sent`, `answered` and `replayed` count requests of this
+    run, `failures` the failed tries by kind; `tell` shows the user a line; `stopped` is why nothing
+    more is sent, or None.
     """
 
     def __init__(
@@ -78,7 +81,8 @@ class Sender:
         self.concurrency, self.retries, self.max_wait = concurrency, retries, max_wait
         self.drop_unreachable, self.first_pause = drop_unreachable, first_pause
         budget.carry_over(journal.totals())
-        self.sent = self.answered = self.replayed = 0
+        self.sent = self.answered = self.replayed = self.elsewhere = 0
+        self.shard: Shard | None = None
         self.failures: Counter[str] = Counter()
         self.tell: Callable[[str], None] = lambda line: print(line, file=sys.stderr)
         self.stopped: Exception | None = None
@@ -130,6 +134,9 @@ class Sender:
                 # between.
                 await asyncio.sleep(0)
                 return read_answer(_recorded_reply(recorded), model, request.attempt)
+            if self.shard is not None and not self.shard.owns(request.item_id):
+                self.elsewhere += 1
+                raise Elsewhere(request.stage, request.item_id)
             try:
                 return await self._send(state, backend, request, model, key, row)
             except (Stopped, Fatal, JournalLost) as error:
