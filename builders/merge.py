@@ -44,6 +44,7 @@ def main(args: Namespace) -> int:
     earlier = [whole] if whole.exists() else []
     counts = merge([*earlier, *parts.journals], joined)
     os.replace(joined, whole)
+    joined.with_name(f"{joined.name}.lock").unlink()
     print(f"{counts['read']:,} requests of {parts.count} parts are in {whole}")
     words, environment = ["-m", parts.module, *parts.words], dict(os.environ)
     words += ["--base-url", args.base_url] if args.base_url else []

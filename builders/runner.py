@@ -7,6 +7,7 @@ journal beside the target and the models, make, write the folder in one step, pr
 counted.
 """
 
+import sys
 import time
 from abc import ABC, abstractmethod
 from argparse import ArgumentParser, Namespace
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from builders.cards.render import Card, contents_table, count_lines
 from builders.dataset import check_target, write_folder
+from builders.executors import check_executor, launch
 from builders.hold_out import COLUMNS, LIMIT, check_hold_out, hold_out, write_references
 from builders.shards import part_journal, shard_of, whole_journal, write_part
 from builders.wording import both, building_languages
@@ -175,6 +177,10 @@ def run(builder: type[Builder], args: Namespace) -> None:
     """Build. Raises SettingError and DataError as the builder does, and what asking raises
     (csc_tasks.llm.outcomes); the journal keeps every answer, and the same command goes on.
     """
+    check_executor(args)
+    if args.executor:
+        launch(module_of(builder), args)
+        return
     started, shard = time.time(), shard_of(args)
     build = builder(args)
     build.out.parent.mkdir(parents=True, exist_ok=True)
@@ -197,6 +203,12 @@ def run(builder: type[Builder], args: Namespace) -> None:
         build.write(built, run_json, llm.journal.path)
 
 
+def module_of(builder: type[Builder]) -> str:
+    """The module that `python -m` runs this builder by, also where it is the one that runs."""
+    spec = sys.modules["__main__"].__spec__
+    return spec.name if builder.__module__ == "__main__" and spec else builder.__module__
+
+
 def end_part(build: Builder, shard: Shard, llm: LLM) -> None:
     """Say what a part has asked, and record that it is finished; raises Stopped where the parts
     were to be joined and requests are still open.
@@ -206,9 +218,8 @@ def end_part(build: Builder, shard: Shard, llm: LLM) -> None:
             f"{llm.elsewhere:,} requests or more are still open: run the parts again, they go on"
             " from here; or csc build merge --ask"
         )
-    module = type(build).__module__
     counts = {"sent": llm.sent, "answered_by_a_journal": llm.replayed}
-    write_part(build.out, shard, module, build.args.words, counts)
+    write_part(build.out, shard, module_of(type(build)), build.args.words, counts)
     print(
         f"Part {shard} is finished: {llm.sent:,} requests sent, {llm.replayed:,} answered by a"
         f" journal. Every request is in {llm.journal.path}; when all {shard.count} parts are"

@@ -7,7 +7,7 @@ OUT.journal.sqlite                all of it, joined by csc build merge; a part t
 """
 
 import json
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,18 +28,6 @@ DIFFER = (
     "--source",
 )
 """Options that may differ between the parts of one build."""
-
-
-def add_shard(parser: ArgumentParser) -> None:
-    """Add `--shard`, which `shard_of` reads."""
-    parser.add_argument(
-        "--shard",
-        metavar="I/N",
-        help=(
-            "ask only about part I of N of the items, into a journal of its own; csc build merge"
-            " OUT puts the parts together"
-        ),
-    )
 
 
 def shard_of(args: Namespace) -> Shard | None:
@@ -76,7 +64,7 @@ def write_part(
         "format": FORMAT,
         "shard": str(shard),
         "module": module,
-        "words": _without(["--shard"], words),
+        "words": without(["--shard"], words),
         "counts": dict(counts),
     }
     path = part_record(out, shard)
@@ -131,7 +119,7 @@ def read_parts(out: Path) -> Parts:
     return Parts(count, tuple(part_journal(out, shard) for shard in wanted), *first)
 
 
-def _without(options: Sequence[str], words: Sequence[str]) -> list[str]:
+def without(options: Sequence[str], words: Sequence[str]) -> list[str]:
     """The words of a command without these options and their values."""
     left, skip = [], False
     for word in words:
@@ -148,7 +136,7 @@ def _compared(command: tuple[str, tuple[str, ...]]) -> tuple[str, list[str]]:
     """What must be the same in all parts. The same source and the same folder may have other paths
     on another machine: a part that read something else leaves requests open, which are counted.
     """
-    return command[0], _without(DIFFER, command[1])
+    return command[0], without(DIFFER, command[1])
 
 
 def _escaped(name: str) -> str:

@@ -37,7 +37,7 @@ from builders.csconv.asking import STAGES, prompt_name
 from builders.csconv.candidates import Candidates
 from builders.csconv.fidelity import facts_report, strategies_report
 from builders.csconv.maker import Made, Maker, Pair
-from builders.shards import add_shard
+from builders.executors import add_executor
 from builders.sources import RawConversation, Reading, add_source_arguments, read_source
 from builders.wording import prompt_hashes
 from csc_tasks.arguments import check_share
@@ -83,8 +83,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     runner.add_licence(parser)
     runner.add_seed(parser, "another seed, another sample of each topic (default: 0)")
-    add_shard(parser)
     add_llm_arguments(parser)
+    add_executor(parser)
 
 
 class CSConv(runner.Builder):

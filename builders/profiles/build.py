@@ -26,12 +26,12 @@ import csc_tasks
 from builders import runner
 from builders.asking import ask_form
 from builders.cards.render import count_lines
+from builders.executors import add_executor
 from builders.profiles.conversations import SPLIT_OF, choose
 from builders.profiles.near_duplicates import THRESHOLD, check_model, embed, first_of_each
 from builders.profiles.pool_folder import FORMAT, PoolProfile, check_target, write_pool
 from builders.profiles.profile_forms import Extracted, described
 from builders.rolecs.pool import POOL_FILE
-from builders.shards import add_shard
 from builders.sources import add_source_arguments
 from builders.transcript import history
 from builders.wording import prompt_hashes, templates, words
@@ -85,8 +85,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         help=f"cosine above which two are one (default: {THRESHOLD})",
     )
     runner.add_seed(parser, "another seed, other replies (default: 0)")
-    add_shard(parser)
     add_llm_arguments(parser)
+    add_executor(parser)
 
 
 class Profiles(runner.Builder):

@@ -32,13 +32,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from builders import runner
 from builders.cards.qa import card
 from builders.cards.render import Card, count_lines
+from builders.executors import add_executor
 from builders.hold_out import add_hold_out
 from builders.qa.conversations import FEWEST, MOST, Chosen, choose
 from builders.qa.make import PROMPTS, make
 from builders.qa.pairs import PAIRS, SPLITS, parse_shares, split_of
 from builders.qa.summarise import Variant
 from builders.qa.tokens import TokenCounter
-from builders.shards import add_shard
 from builders.sources import RawConversation, Reading, add_source_arguments, read_source
 from builders.wording import prompt_hashes
 from csc_tasks.errors import DataError, SettingError
@@ -108,8 +108,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     runner.add_licence(parser)
     add_hold_out(parser)
     runner.add_seed(parser, "other draws of --pairs published and of the models (default: 0)")
-    add_shard(parser)
     add_llm_arguments(parser, required=False)
+    add_executor(parser)
 
 
 class QA(runner.Builder):

@@ -21,11 +21,11 @@ from pathlib import Path
 from builders import runner
 from builders.cards.qa import stages_card
 from builders.cards.render import Card, count_lines
+from builders.executors import add_executor
 from builders.hold_out import add_hold_out
 from builders.qa.labels import stage_label
 from builders.qa.pairs import SPLITS
 from builders.schema import checked_splits
-from builders.shards import add_shard
 from builders.wording import prompt_hashes
 from csc_tasks.arguments import CORPUS
 from csc_tasks.corpora import Corpus, load
@@ -58,8 +58,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     runner.add_licence(parser)
     add_hold_out(parser)
     runner.add_seed(parser, "another seed for the model (default: 0)")
-    add_shard(parser)
     add_llm_arguments(parser)
+    add_executor(parser)
 
 
 class Stages(runner.Builder):

@@ -29,12 +29,12 @@ from dataclasses import dataclass, field
 from builders import runner
 from builders.cards.render import Card, count_lines
 from builders.cards.rolecs import card
+from builders.executors import add_executor
 from builders.rolecs.examples import examples_from
 from builders.rolecs.filters import bounds
 from builders.rolecs.maker import PROMPTS, Maker
 from builders.rolecs.pool import Profile, read_pool
 from builders.rolecs.roles import STAGES, Pair
-from builders.shards import add_shard
 from builders.wording import prompt_hashes
 from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.errors import SettingError
@@ -94,8 +94,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     runner.add_licence(parser)
     runner.add_seed(parser, "another seed, other conversations (default: 0)")
-    add_shard(parser)
     add_llm_arguments(parser)
+    add_executor(parser)
 
 
 class RoleCS(runner.Builder):
