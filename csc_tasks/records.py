@@ -4,7 +4,7 @@ A record is one scored supporter turn or one answer, as it stands under `turns` 
 logged samples file:
 `conversation_id, turn, language, topic, reference, reply, failed, empty, thinking_cut, truncated,
 history_truncated`, and for turns with strategies also `gold_strategy, gold_stages, strategy,
-stages, unparsed`. A failed item has an empty reply, and `failure` says why. Flags that a backend
+stages, unparsed`. Where a run asked several times (`csc_repeats`), `repeat` says which time, from 0. A failed item has an empty reply, and `failure` says why. Flags that a backend
 cannot tell, or that an older record does not have, are None and are left out of their mean.
 """
 
@@ -30,17 +30,16 @@ class Column:
     metric: Metric
     items: list[Any]
 
-    def estimate(self, clusters: Sequence[str]) -> Estimate:
+    def estimate(self, clusters: Sequence[str], repeats: Sequence[int] | None = None) -> Estimate:
         """Corpus value and standard error, clustered by `clusters[i]` (conversation ids); items
-        that are None stand aside.
+        that are None stand aside. `repeats[i]` is the repeat that record i is of: the value is the
+        mean over them.
         """
-        measured = [
-            (item, cluster)
-            for item, cluster in zip(self.items, clusters, strict=True)
-            if item is not None
-        ]
+        known = [i for i, item in enumerate(self.items) if item is not None]
         return self.metric.estimate(
-            [item for item, _ in measured], [cluster for _, cluster in measured]
+            [self.items[i] for i in known],
+            [clusters[i] for i in known],
+            None if repeats is None else [repeats[i] for i in known],
         )
 
 
@@ -251,20 +250,30 @@ def _given(metric: Metric, record: Mapping[str, Any]) -> tuple[Any, Any] | None:
     return record["reply"], record["reference"]
 
 
+def repeats_of(records: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Which repeat of its run each record is of."""
+    return [record.get("repeat", 0) for record in records]
+
+
 class Aggregate:
     """lm_eval's aggregation: the documents' items -> one number. "N/A" where the number is not
-    defined.
+    defined. repeats: how often each document was asked; its items stand one repeat after another.
     """
 
-    def __init__(self, metric: Metric, what: str) -> None:
+    def __init__(self, metric: Metric, what: str, repeats: int = 1) -> None:
         self.metric = metric
         self.what = what
+        self.repeats = repeats
 
     def __call__(self, documents: Sequence[tuple[str, Sequence[Any]]]) -> float | str:
         items: list[Any] = []
         clusters: list[str] = []
+        repeats: list[int] = []
         for conversation_id, values in documents:
             items += values
             clusters += [conversation_id] * len(values)
-        value: float | None = getattr(Column(self.metric, items).estimate(clusters), self.what)
+            each = len(values) // self.repeats
+            repeats += [position // each for position in range(len(values))]
+        estimated = Column(self.metric, items).estimate(clusters, repeats)
+        value: float | None = getattr(estimated, self.what)
         return "N/A" if value is None else value

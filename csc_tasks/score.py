@@ -124,7 +124,7 @@ def rescored(
         else measure(records, metrics, languages, learned)
     )
     lines = with_columns(logged, {name: column.items for name, column in columns.items()})
-    numbers = estimates(columns, [record["conversation_id"] for record in records])
+    numbers = estimates(columns, records)
     directions = {name: column.metric.higher_is_better for name, column in columns.items()}
     signed = (
         signatures_of_choices(metrics, languages)

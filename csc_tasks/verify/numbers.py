@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from csc_tasks.errors import MissingExtra, ModelError
 from csc_tasks.metrics import METRICS, Metric
 from csc_tasks.metrics.result_names import metric_of, normalised, parts_of
-from csc_tasks.records import Column, measure, measure_choices
+from csc_tasks.records import Column, measure, measure_choices, repeats_of
 from csc_tasks.runs.names import HUMAN, MISSING, UNSUPPORTED, rated
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Run
@@ -188,7 +188,7 @@ class _Comparison:
 
     def estimated(self, column: Column) -> Pair:
         clusters = [str(record["conversation_id"]) for record in self.records]
-        made = column.estimate(clusters)
+        made = column.estimate(clusters, repeats_of(self.records))
         return Pair(made.value, made.stderr)
 
     def compare(self, name: str, claimed: Pair, made: Pair) -> None:
