@@ -127,11 +127,12 @@ def check_limit(limit: float | None) -> None:
 
 def check_repeats(given: str | Mapping[str, Any] | None, tasks: Tasks) -> None:
     """Several repeats of greedy replies would be the same reply. given: `--gen_kwargs`."""
-    if isinstance(given, str):
-        given = simple_parse_args_string(given)
+    asked: Mapping[str, Any] = (
+        simple_parse_args_string(given) if isinstance(given, str) else given or {}
+    )
     for task in tasks.values():
         own = task.config.generation_kwargs or {}
-        play.check_sampled(task.settings.repeats, {**own, **(given or {})})
+        play.check_sampled(task.settings.repeats, {**own, **asked})
 
 
 def check_samples(samples: Mapping[str, Any] | None, tasks: Tasks) -> None:

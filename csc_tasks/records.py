@@ -4,8 +4,9 @@ A record is one scored supporter turn or one answer, as it stands under `turns` 
 logged samples file:
 `conversation_id, turn, language, topic, reference, reply, failed, empty, thinking_cut, truncated,
 history_truncated`, and for turns with strategies also `gold_strategy, gold_stages, strategy,
-stages, unparsed`. Where a run asked several times (`csc_repeats`), `repeat` says which time, from 0. A failed item has an empty reply, and `failure` says why. Flags that a backend
-cannot tell, or that an older record does not have, are None and are left out of their mean.
+stages, unparsed`. Where a run asked several times (`csc_repeats`), `repeat` says which time, from
+0. A failed item has an empty reply, and `failure` says why. Flags that a backend cannot tell, or
+that an older record does not have, are None and are left out of their mean.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,5 +1,5 @@
-"""The repeats of a run (`csc_repeats`): everything asked several times, each time with randomness of
-its own.
+"""The repeats of a run (`csc_repeats`): everything is asked several times, each time with
+randomness of its own.
 
 A repeat is a whole play: in generated context every conversation has its own history in each. The
 repeats follow one another, so that two of them never share a batch or a key of a cache.

@@ -1,6 +1,6 @@
-"""Runs that differ in nothing but their seed, and the repeats of one run (`csc_repeats`) -> one row:
-means over them, how far they are apart, and how often all of them were right. A repeat of a run
-counts as a run.
+"""Runs that differ in nothing but their seed, and the repeats of one run (`csc_repeats`), made one
+row: means over them, how far they are apart, and how often all of them were right. A repeat of a
+run counts as a run.
 
 The value of a row is the mean of its runs' values. Its interval is about conversations: it comes
 from the mean of each item over the runs (of a corpus metric, from the mean of the runs' values with
