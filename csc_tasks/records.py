@@ -13,10 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from csc_tasks.conversation import Conversation
 from csc_tasks.framework import BY_ID, STRATEGY_IDS
 from csc_tasks.languages.labels import strategy_name
 from csc_tasks.metrics import METRICS, Estimate, LearnedSettings, Metric
+from csc_tasks.metrics.consistency import OF, Consistency, pass_k, worst_of_k
 from csc_tasks.metrics.result_names import in_language, normalised
 from csc_tasks.prompts import Reply
 from csc_tasks.question import HELD_OUT, Question
@@ -254,6 +257,42 @@ def _given(metric: Metric, record: Mapping[str, Any]) -> tuple[Any, Any] | None:
 def repeats_of(records: Sequence[Mapping[str, Any]]) -> list[int]:
     """Which repeat of its run each record is of."""
     return [record.get("repeat", 0) for record in records]
+
+
+def consistency_names(repeats: int) -> list[Consistency]:
+    """What a run that asked several times says of its strategy accuracy."""
+    return [Consistency(OF, kind, repeats) for kind in ("pass", "worst") if repeats > 1]
+
+
+def consistency_columns(
+    columns: Mapping[str, Column], records: Sequence[Mapping[str, Any]]
+) -> dict[str, Column]:
+    """pass^k and worst-of-k of strategy accuracy over records of k repeats; nothing of one. What
+    is said of a turn stands at its first record, what is said of a conversation at the first of its
+    records; the others are None.
+    """
+    repeats = len(set(repeats_of(records)))
+    if repeats < 2 or OF not in columns:
+        return {}
+    metric, right = columns[OF].metric, columns[OF].items
+    turns: dict[tuple[str, int], list[int]] = {}
+    conversations: dict[str, list[list[int]]] = {}
+    for place, record in enumerate(records):
+        own = turns.setdefault((record["conversation_id"], record["turn"]), [])
+        if not own:
+            conversations.setdefault(record["conversation_id"], []).append(own)
+        own.append(place)
+    if any(len(own) != repeats for own in turns.values()):
+        return {}  # which only a changed file has
+    passed: list[float | None] = [None] * len(records)
+    worst: list[float | None] = [None] * len(records)
+    for asked in conversations.values():
+        table = np.array([[right[place] for place in own] for own in asked]).T
+        for own, item in zip(asked, pass_k(table, repeats).tolist(), strict=True):
+            passed[own[0]] = item
+        worst[asked[0][0]] = float(worst_of_k(table.mean(axis=1)[:, None], repeats)[0])
+    names = [one.name for one in consistency_names(repeats)]
+    return {names[0]: Column(metric, passed), names[1]: Column(metric, worst)}
 
 
 class Aggregate:

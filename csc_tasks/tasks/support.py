@@ -15,11 +15,21 @@ from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.corpora.bad_rows import shown
 from csc_tasks.documents import Documents, document_key
 from csc_tasks.errors import DataError, SettingError
-from csc_tasks.metrics import Metric, select
+from csc_tasks.metrics import METRICS, Metric, select
+from csc_tasks.metrics.consistency import Consistency
 from csc_tasks.named_turns import with_named
 from csc_tasks.prompts import AnswerPrompt, Apply, TurnPrompt, date_shown, tagged
 from csc_tasks.question import Question
-from csc_tasks.records import Aggregate, Column, check_ready, keys, measure, signatures
+from csc_tasks.records import (
+    Aggregate,
+    Column,
+    check_ready,
+    consistency_columns,
+    consistency_names,
+    keys,
+    measure,
+    signatures,
+)
 from csc_tasks.runs.task_record import SHIPPED, Place, TaskRecord
 from csc_tasks.runs.writing import provenance
 from csc_tasks.settings import Settings, read_settings
@@ -186,7 +196,13 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
 
     def signatures(self) -> dict[str, str]:
         """What each result name measures, exactly."""
-        return signatures(self.metrics, self.languages, self.settings.learned())
+        of_repeats = {one.name: one.signature for one in self._of_repeats()}
+        return signatures(self.metrics, self.languages, self.settings.learned()) | of_repeats
+
+    def _of_repeats(self) -> list[Consistency]:
+        """What there is to say of a metric over several repeats."""
+        named = consistency_names(self.settings.repeats)
+        return [one for one in named if METRICS[one.metric] in self.metrics]
 
     def build_all_requests(self, *, tokenizer_name: str = "", **options: Any) -> None:
         """As lm_eval does it; with --cache_requests, what is cached also belongs to this corpus,
@@ -293,6 +309,7 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
         )
         if not self._predicts_only():
             self._columns = self.measure(self._records)
+            self._columns |= consistency_columns(self._columns, self._records)
 
     def measure(self, records: Sequence[dict[str, Any]]) -> dict[str, Column]:
         """Every metric over all records: result name -> column."""
@@ -327,7 +344,8 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
 
     def result_names(self) -> dict[str, Metric]:
         """Result name -> metric; a text metric stands once per language of a mixed corpus."""
-        return {name: metric for name, (metric, _) in keys(self.metrics, self.languages).items()}
+        named = {name: metric for name, (metric, _) in keys(self.metrics, self.languages).items()}
+        return named | {one.name: METRICS[one.metric] for one in self._of_repeats()}
 
     def _predicts_only(self) -> bool:
         return "bypass" in self._metric_fn_list

@@ -17,6 +17,7 @@ import numpy as np
 
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import Estimate, Metric
+from csc_tasks.metrics.consistency import consistency
 from csc_tasks.metrics.facts import has_rules
 from csc_tasks.metrics.result_names import metric_of
 from csc_tasks.runs.names import rated
@@ -126,12 +127,17 @@ def measure(measurement: Measurement, options: Options) -> Measured:
 
 
 def _part(measurement: Measurement, repeat: int, repeats: int) -> Measurement:
-    """One repeat of a run as a run: its own condition, and its share of the items."""
+    """One repeat of a run as a run: its own condition, its share of the items, and no number that
+    is of all repeats.
+    """
     own = ((CONDITION, str(repeat)),)
     return replace(
         measurement,
         conditions=tuple(sorted((*measurement.conditions, *own))),
         items=-(-measurement.items // repeats),
+        numbers={
+            name: pair for name, pair in measurement.numbers.items() if consistency(name) is None
+        },
     )
 
 

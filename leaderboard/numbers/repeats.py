@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from csc_tasks.metrics.consistency import Consistency, pass_k, worst_of_k
 from csc_tasks.runs.conditions import SEEDS, repeat_of, without_repeat
 from csc_tasks.runs.repeats import CONDITION
 from csc_tasks.runs.results_file import Measurement
@@ -25,7 +26,6 @@ from csc_tasks.runs.samples_file import Items
 from csc_tasks.shown import shown
 from leaderboard.board import Spread, Value
 from leaderboard.columns import LEADING
-from leaderboard.consistency import Consistency, pass_k, worst_of_k
 from leaderboard.numbers.inference import clustered, mean_column, value_of
 from leaderboard.numbers.intervals import SHARE
 from leaderboard.numbers.measured import Measured, RunKey

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 
+from csc_tasks.metrics.consistency import consistency
 from csc_tasks.runs.results_file import iso
 from csc_tasks.verify import Trust
 from leaderboard import trust
 from leaderboard.board import Row, Run
-from leaderboard.consistency import consistency
 from leaderboard.numbers.measured import Measured, RunKey
 
 REPEATS_NOTE = (

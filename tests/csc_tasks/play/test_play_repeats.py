@@ -144,8 +144,9 @@ def test_a_model_in_this_process_draws_anew_and_the_run_can_be_repeated(corpus, 
 
 def test_two_ranks_ask_every_repeat(corpus, tmp_path):
     folder = random_model(tmp_path / "model")
-    words = "-m accelerate.commands.launch --cpu --num_processes 2 --num_machines 1".split()
-    words += "--main_process_port 0 -m lm_eval --model hf --device cpu --log_samples".split()
+    words = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+    words += ["--num_machines", "1", "--main_process_port", "0", "-m", "lm_eval"]
+    words += ["--model", "hf", "--device", "cpu", "--log_samples"]
     words += ["--model_args", f"pretrained={folder},dtype=float32", "--tasks", "csc_conv_gen"]
     words += ["--include_path", str(TASKS_DIR), "--gen_kwargs", f"{SAMPLING},max_gen_toks=6"]
     settings = {"csc_corpus": str(corpus), "csc_repeats": 3}

@@ -50,6 +50,19 @@ def test_the_headline_is_the_mean_over_repeats_with_conversations_as_clusters(re
     assert numbers["strategy_macro_f1,none"] != pytest.approx(0.62)
 
 
+def test_how_often_all_replies_are_right_is_in_the_results(results):
+    numbers = results["results"]["csc_conv_ref"]
+    # Right three times: turn 0 of a, turn 1 of b, of six turns. Lowest accuracies: a 1/4, b 1/2.
+    assert numbers["strategy_acc_pass_3,none"] == pytest.approx(2 / 6)
+    assert numbers["strategy_acc_worst_3,none"] == pytest.approx((1 / 4 + 1 / 2) / 2)
+    # Two conversations whose values are 1/8 from their mean: sqrt(2/1 * 2 * (1/8)^2) / 2 = 1/8.
+    assert numbers["strategy_acc_worst_3_stderr,none"] == pytest.approx(1 / 8)
+    higher = results["higher_is_better"]["csc_conv_ref"]
+    assert higher["strategy_acc_pass_3"] is higher["strategy_acc_worst_3"] is True
+    signatures = results["configs"]["csc_conv_ref"]["metadata"]["csc"]["signatures"]
+    assert signatures["strategy_acc_pass_3"].startswith("pass^k|k:3|of:strategy_acc")
+
+
 def test_the_samples_hold_every_reply_one_repeat_after_another(results):
     assert results["configs"]["csc_conv_ref"]["metadata"]["csc"]["repeats"] == 3
     for line in results["samples"]["csc_conv_ref"]:
@@ -144,7 +157,7 @@ def test_likelihoods_are_the_same_every_time(corpus):
 def test_lm_evals_own_repeats_would_be_copies(corpus):
     config = {"task": "csc_conv_ref", "test_split": "test", "repeats": 3}
     config["metadata"] = {"csc_corpus": str(corpus)}
-    with pytest.raises(SettingError, match="asks? again by csc_repeats=3"):
+    with pytest.raises(SettingError, match="which ask again by csc_repeats=3"):
         ConversationTask(config)
 
 
