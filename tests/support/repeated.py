@@ -50,8 +50,14 @@ def planted(corpus: Path, right: dict[str, tuple[str, ...]] = RIGHT) -> Callable
     return reply
 
 
-def repeated_run(root: Path, corpus: Path, reply: Callable[[str], str], **options) -> Path:
-    """A run of csc_conv_ref that asks three times; returns its results file."""
-    metadata = {"csc_corpus": str(corpus), "csc_repeats": 3}
-    options = {"gen_kwargs": SAMPLING} | options
-    return hand_in(root, ["csc_conv_ref"], reply, metadata, **options)
+def repeated_run(
+    root: Path,
+    corpus: Path,
+    reply: Callable[[str], str],
+    repeats: int = 3,
+    task: str = "csc_conv_ref",
+    **options,
+) -> Path:
+    """A run that asks several times; returns its results file."""
+    metadata = {"csc_corpus": str(corpus), "csc_repeats": repeats}
+    return hand_in(root, [task], reply, metadata, **{"gen_kwargs": SAMPLING, **options})
