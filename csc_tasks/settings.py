@@ -54,6 +54,7 @@ class Settings:
     language: str | None = None
     subset: int | None = None
     turns: tuple[str, ...] | None = None
+    repeats: int = 1
     qa_variant: str | None = None
     qa_reference: str = REFERENCES[0]
     play: str = PLAYS[0]
@@ -115,6 +116,7 @@ class Settings:
 
 WHOLE_NUMBERS = {
     "subset": 1,
+    "repeats": 1,
     "window": 1,
     "think_tokens": 0,
     "metric_batch_size": 1,
@@ -142,6 +144,10 @@ HELP = {
     "turns": (
         "ask only these turns, `CONVERSATION/TURN` separated by commas, as `csc verify --rerun`"
         " does; such a run is no measurement"
+    ),
+    "repeats": (
+        "how often every turn or question is asked, each time with a seed of its own (in generated"
+        " context: how often every conversation is played); more than once needs sampled replies"
     ),
     "qa_variant": "summaries of the config `qa_<name>` in place of `qa`",
     "qa_reference": "`refined_agent_answer` or `agent_answer`",

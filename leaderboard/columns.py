@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from csc_tasks.languages import languages
 from csc_tasks.metrics import METRICS
+from csc_tasks.metrics.consistency import consistency
 from csc_tasks.metrics.result_names import parts_of
 from csc_tasks.runs.names import FACTS, OVERALL, PEOPLE, UNSUPPORTED, higher_is_better, rated
 from csc_tasks.runs.task_record import TaskRecord
 from leaderboard.board import Column
-from leaderboard.consistency import consistency
 
 LEADING = min(
     (metric for metric in METRICS.values() if metric.of == "strategy" and metric.headline),

@@ -92,8 +92,13 @@ class Metric:
         if self.check is not None:
             self.check(language, settings=settings or LearnedSettings())
 
-    def estimate(self, items: ItemSequence, clusters: Sequence[str]) -> Estimate:
-        """Corpus value and clustered standard error of this metric's items; raises as
-        `cluster.estimate` does.
+    def estimate(
+        self,
+        items: ItemSequence,
+        clusters: Sequence[str],
+        repeats: Sequence[int] | None = None,
+    ) -> Estimate:
+        """Corpus value and clustered standard error of this metric's items, the mean over repeats
+        where there are several; raises as `cluster.estimate` does.
         """
-        return estimate(items, clusters, self.statistic, self.expand)
+        return estimate(items, clusters, self.statistic, self.expand, repeats)

@@ -56,7 +56,7 @@ HARMLESS: dict[str, frozenset[str]] = {
             *("csc_qa_variant", "csc_qa_reference"),
             *("csc_metrics", "csc_metric_device", "csc_metric_batch_size", "csc_bertscore_model"),
             *("csc_bertscore_layer", "csc_bleurt_model", "csc_bartscore_model"),
-            *("csc_cosine_model", "csc_play", "csc_window", "csc_max_failed"),
+            *("csc_cosine_model", "csc_play", "csc_window", "csc_max_failed", "csc_repeats"),
         }
     )
     | NAMES

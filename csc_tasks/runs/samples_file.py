@@ -10,7 +10,7 @@ import hashlib
 import heapq
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from csc_tasks.framework import BY_ID
 from csc_tasks.languages import languages
 from csc_tasks.reading import json_lines, read_json
 from csc_tasks.runs.names import results_beside, task_of
+from csc_tasks.runs.repeats import RATED, check_order, of_repeat, stated_repeats
 from csc_tasks.runs.results_file import task_in_results
 from csc_tasks.runs.task_record import TaskRecord
 
@@ -45,7 +46,7 @@ class Listener(Protocol):
 @dataclass(frozen=True, slots=True)
 class Run:
     """One task of a run: its samples file, what the task says of itself, its lines, and the results
-    file that was written with it.
+    file that was written with it. repeats: how often it asked (csc_tasks/runs/repeats.py).
     """
 
     file: Path
@@ -53,6 +54,7 @@ class Run:
     about: TaskRecord
     lines: list[dict[str, Any]]
     results: dict[str, Any]
+    repeats: int = 1
 
     @property
     def unit(self) -> str:
@@ -63,6 +65,13 @@ class Run:
     def records(self) -> list[dict[str, Any]]:
         """The records of all lines."""
         return [record for line in self.lines for record in line[self.unit]]
+
+    def one_repeat(self, repeat: int = RATED) -> "Run":
+        """The same with one repeat alone, as a run that asked once."""
+        if self.repeats == 1:
+            return self
+        lines = [of_repeat(line, self.unit, repeat) for line in self.lines]
+        return replace(self, lines=lines, repeats=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +118,16 @@ def read_run(file: Path) -> Run:
         )
     results = read_json(results_file, "run the evaluation again")
     about = task_in_results(results, task, results_file)
+    repeats = stated_repeats(results["configs"][task]["metadata"], f"{results_file}: {task}")
     lines = []
     for number, line in json_lines(file, WANTED):
-        _checked(line, about.unit, f"{file} line {number}")
+        where = f"{file} line {number}"
+        _, records = _checked(line, about.unit, where)
+        check_order(records, repeats, where)
         lines.append(line)
     if not lines:
         raise DataError(f"{file}: the file is empty")
-    return Run(file, task, about, lines, results)
+    return Run(file, task, about, lines, results, repeats)
 
 
 def items_of(

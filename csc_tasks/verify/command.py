@@ -145,7 +145,9 @@ def rerun_lines(again: Rerun, seed: int) -> list[str]:
     """What asking again gave: which turns were drawn, how many replies are the same, and which are
     not.
     """
-    names = ", ".join(f"{one.task} {one.name}" for one in again.drawn)
+    repeats = (f" (repeat {one.repeat})" if one.repeat else "" for one in again.drawn)
+    drawn = zip(again.drawn, repeats, strict=True)
+    names = ", ".join(f"{one.task} {one.name}{repeat}" for one, repeat in drawn)
     return [
         f"  asked again (seed {seed}): {names}",
         f"  {again.same} of {len(again.drawn)} replies are the same",

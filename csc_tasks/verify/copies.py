@@ -9,7 +9,7 @@ from pathlib import Path
 
 from csc_tasks.errors import DataError
 from csc_tasks.runs.results_file import Measurement
-from csc_tasks.runs.samples_file import read_run
+from csc_tasks.runs.samples_file import Run, read_run
 from csc_tasks.verify.verdict import Finding
 
 DISTINCT = 8
@@ -27,18 +27,23 @@ class _Print:
     documents: Mapping[str, str]
 
 
-def _print_of(measurement: Measurement) -> _Print | None:
-    """The print of a task's replies; None where there are too few different ones, or no samples
-    that can be read.
+def _prints_of(measurement: Measurement) -> list[_Print]:
+    """The print of a task's replies in each repeat, but of those with too few different ones; none
+    where there are no samples that can be read.
     """
     if measurement.samples is None or measurement.identity.baseline:
-        return None
+        return []
     if not measurement.about.has_replies:
-        return None
+        return []
     try:
         run = read_run(measurement.samples)
     except DataError:  # which its own verdict says
-        return None
+        return []
+    prints = (_print_of(measurement, run.one_repeat(repeat)) for repeat in range(run.repeats))
+    return [one for one in prints if one is not None]
+
+
+def _print_of(measurement: Measurement, run: Run) -> _Print | None:
     said = {
         f"{line['doc'].get('conversation_id')}/{line['doc'].get('turn_index')}": str(
             [record["reply"] for record in line[run.unit]]
@@ -57,8 +62,8 @@ def copies(measurements: Sequence[Measurement]) -> list[Finding]:
     """
     if len({measurement.identity.name for measurement in measurements}) < 2:
         return []
-    prints = [made for measurement in measurements if (made := _print_of(measurement)) is not None]
-    findings = []
+    prints = [one for measurement in measurements for one in _prints_of(measurement)]
+    findings: dict[tuple[str, Path, Path], Finding] = {}
     for position, one in enumerate(prints):
         for other in prints[:position]:
             if one.task != other.task or one.model == other.model:
@@ -66,7 +71,9 @@ def copies(measurements: Sequence[Measurement]) -> list[Finding]:
             shared = sum(other.documents.get(key) == own for key, own in one.documents.items())
             fewest = min(len(one.documents), len(other.documents))
             if shared >= DISTINCT and shared >= SHARE * fewest:
-                findings.append(
+                # Of the repeats of two runs, the first pair says it.
+                findings.setdefault(
+                    (one.task, one.file, other.file),
                     Finding(
                         one.task,
                         one.model,
@@ -75,6 +82,6 @@ def copies(measurements: Sequence[Measurement]) -> list[Finding]:
                         f"replies to {shared:,} of {fewest:,} documents are those of"
                         f" {other.model} ({other.file})",
                         contradicts=False,
-                    )
+                    ),
                 )
-    return findings
+    return list(findings.values())

@@ -11,8 +11,15 @@ from dataclasses import dataclass, field
 
 from csc_tasks.errors import MissingExtra, ModelError
 from csc_tasks.metrics import METRICS, Metric
+from csc_tasks.metrics.consistency import OF, consistency
 from csc_tasks.metrics.result_names import metric_of, normalised, parts_of
-from csc_tasks.records import Column, measure, measure_choices
+from csc_tasks.records import (
+    Column,
+    consistency_columns,
+    measure,
+    measure_choices,
+    repeats_of,
+)
 from csc_tasks.runs.names import HUMAN, MISSING, UNSUPPORTED, rated
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Run
@@ -101,7 +108,8 @@ class _Comparison:
         self.findings += _implausible(self.measurement, name, claimed)
         metric = metric_of(name)
         if metric is None:
-            return self.claimed(name, claimed)
+            of_repeats = consistency(name)
+            return self.of_repeats(name, claimed) if of_repeats else self.claimed(name, claimed)
         if reason := _does_not_apply(name, metric, self.about, self.languages):
             self.items[name] = [None] * len(self.records)
             if claimed.value is not None:
@@ -124,6 +132,21 @@ class _Comparison:
         if not (self.supplied and claimed.value is None):
             self.compare(name, claimed, made)
             self.compare_items(name, column.items)
+        return Number(name, claimed, made, Trust.RESCORED if self.trusted else Trust.CLAIMED)
+
+    def of_repeats(self, name: str, claimed: Pair) -> Number:
+        """What a run that asked several times says of its strategy accuracy over the repeats."""
+        columns: dict[str, Column] = {}
+        if not _does_not_apply(OF, METRICS[OF], self.about, self.languages):
+            accuracy = {OF: self.column(OF, METRICS[OF])}
+            columns = consistency_columns(accuracy, self.records)
+        if name not in columns:
+            self.add(name, _shown(claimed.value), "N/A", "the run has no repeats of this number")
+            return Number(name, claimed, Pair(None, None), Trust.CLAIMED)
+        made = self.estimated(columns[name])
+        self.items[name] = columns[name].items
+        self.compare(name, claimed, made)
+        self.compare_items(name, columns[name].items)
         return Number(name, claimed, made, Trust.RESCORED if self.trusted else Trust.CLAIMED)
 
     def claimed(self, name: str, claimed: Pair) -> Number:
@@ -188,7 +211,7 @@ class _Comparison:
 
     def estimated(self, column: Column) -> Pair:
         clusters = [str(record["conversation_id"]) for record in self.records]
-        made = column.estimate(clusters)
+        made = column.estimate(clusters, repeats_of(self.records))
         return Pair(made.value, made.stderr)
 
     def compare(self, name: str, claimed: Pair, made: Pair) -> None:

@@ -56,7 +56,11 @@ def check_replies(
         return Replies(
             [], False, (Finding(run.task, "references", "", "", absent, contradicts=False),)
         )
-    records = [checker.line(line) for line in run.lines]
+    records: list[list[dict[str, object]]] = [[] for _ in run.lines]
+    for repeat in range(run.repeats):
+        own = {"repeat": repeat} if run.repeats > 1 else {}
+        for made, line in zip(records, run.one_repeat(repeat).lines, strict=True):
+            made += [record | own for record in checker.line(line)]
     return Replies(records, checker.complete, checker.findings(), checker.supplied)
 
 

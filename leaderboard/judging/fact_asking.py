@@ -66,7 +66,7 @@ def audited(judged: Judged, evidence: "Evidence") -> dict[str, Audited]:
     from leaderboard.numbers.fact_audit import Support
 
     places = {(unit.conversation_id, unit.turn): unit for unit in judged.units.values()}
-    logged = read_run(judged.file)
+    logged = read_run(judged.file).one_repeat()
     replies = {}
     for number, line in enumerate(logged.lines, 1):
         try:

@@ -7,7 +7,7 @@ claims is only compared with it; diagnosis and samples are made of the same reco
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -17,9 +17,11 @@ import numpy as np
 
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import Estimate, Metric
+from csc_tasks.metrics.consistency import consistency
 from csc_tasks.metrics.facts import has_rules
 from csc_tasks.metrics.result_names import metric_of
 from csc_tasks.runs.names import rated
+from csc_tasks.runs.repeats import CONDITION, RATED, of_repeat
 from csc_tasks.runs.results_file import Identity, Measurement
 from csc_tasks.runs.samples_file import Items, Run, items_of, read_run
 from csc_tasks.verify import (
@@ -36,7 +38,7 @@ from leaderboard.board import Spread, Value
 from leaderboard.columns import of_conversations
 from leaderboard.numbers import diagnose
 from leaderboard.numbers.fact_audit import Evidence, FactAuditor
-from leaderboard.numbers.inference import Clustered, clustered, value_of
+from leaderboard.numbers.inference import Clustered, clustered, mean_column, value_of
 from leaderboard.numbers.intervals import Scale, with_interval
 from leaderboard.numbers.scales import scale_of
 
@@ -65,7 +67,8 @@ class Measured:
     paired comparisons. logged and means are kept for the context gap (items that are no means are
     dropped by then). unsupported: (conversation, turn) of the drawn -> facts. repeats: where it
     stands for several runs (numbers/repeats.py), these, from the oldest to the newest;
-    repeat_names: what tells them apart; spreads: by result name.
+    repeat_names: what tells them apart; spreads: by result name. parts: the repeats of a run that
+    asked several times (csc_repeats), each as a run of its own; the run itself has no values then.
     """
 
     measurement: Measurement
@@ -80,6 +83,7 @@ class Measured:
     repeats: tuple["Measured", ...] = ()
     repeat_names: tuple[str, ...] = ()
     spreads: dict[str, Spread] = field(default_factory=dict)
+    parts: tuple["Measured", ...] = ()
 
 
 Rows = Mapping[Identity, Mapping[str, Measured]]
@@ -103,14 +107,59 @@ def measure(measurement: Measurement, options: Options) -> Measured:
         return Measured(measurement, without_samples(measurement), values, notes=[note])
     run = read_run(measurement.samples)
     examined = examine_run(measurement, run, *_held(options.corpora, options.references))
+    if run.repeats == 1:
+        return _measured(measurement, examined, _lines(run, examined), options)
+    lines = list(_lines(run, examined))
+    whole = Measured(measurement, examined.verified, {})
+    whole.parts = tuple(
+        _measured(
+            _part(measurement, repeat, run.repeats),
+            examined,
+            (of_repeat(line, run.unit, repeat) for line in lines),
+            options,
+            repeat,
+        )
+        for repeat in range(run.repeats)
+    )
+    whole.notes = [note for part in whole.parts for note in part.notes]
+    _check_means(whole, examined)
+    return whole
+
+
+def _part(measurement: Measurement, repeat: int, repeats: int) -> Measurement:
+    """One repeat of a run as a run: its own condition, its share of the items, and no number that
+    is of all repeats.
+    """
+    own = ((CONDITION, str(repeat)),)
+    return replace(
+        measurement,
+        conditions=tuple(sorted((*measurement.conditions, *own))),
+        items=-(-measurement.items // repeats),
+        numbers={
+            name: pair for name, pair in measurement.numbers.items() if consistency(name) is None
+        },
+    )
+
+
+def _measured(
+    measurement: Measurement,
+    examined: Examined,
+    lines: Iterable[dict[str, Any]],
+    options: Options,
+    repeat: int | None = None,
+) -> Measured:
+    """What the lines of a run say, or of one `repeat` of it. Of repeats, facts are looked for in
+    the one that is shown.
+    """
+    assert measurement.samples is not None
     auditors: list[FactAuditor] = []
     without_rules = [code for code in measurement.provenance.languages if not has_rules(code)]
-    audited = options.audit and measurement.about.has_replies
+    audited = options.audit and measurement.about.has_replies and repeat in (None, RATED)
     if audited and not without_rules:
         auditors = [FactAuditor(measurement.about.generated, options.evidence)]
     logged = items_of(
         measurement.samples,
-        enumerate(_lines(run, examined), 1),
+        enumerate(lines, 1),
         measurement.unit,
         list(measurement.numbers),
         options.draw,
@@ -132,7 +181,7 @@ def measure(measurement: Measurement, options: Options) -> Measured:
             f" {', '.join(without_rules)}"
         )
     for name in measurement.numbers:
-        _column(found, logged, name, name in examined.items)
+        _column(found, logged, name, name in examined.items, repeat)
     found.means = diagnose.mean_columns(logged)
     signatures = measurement.provenance.signatures
     whole = {
@@ -181,16 +230,18 @@ def _withheld(line: Mapping[str, Any]) -> dict[str, Any]:
     return {**line, "records": [{**record, **hidden} for record in line["records"]]}
 
 
-def _column(found: Measured, logged: Items, name: str, made: bool) -> None:
+def _column(found: Measured, logged: Items, name: str, made: bool, repeat: int | None) -> None:
     """One metric's value and sums; made: whether its items were computed again here, else what is
-    logged has to be what the results file says.
+    logged has to be what the results file says. What it says of all repeats `_check_means` checks;
+    without items it stands with the repeat that is shown.
     """
     measurement = found.measurement
     stated, _ = measurement.numbers[name]
     again = found.verified.number(name).recomputed
     if again is not None and not made:
         # Not every item of it can be told, so it is shown and not compared.
-        found.values[name] = _stated(measurement, name, (again.value, again.stderr))
+        if repeat in (None, RATED):
+            found.values[name] = _stated(measurement, name, (again.value, again.stderr))
         return
     items = logged.items[name]
     known = np.fromiter((item is not None for item in items), dtype=bool, count=len(items))
@@ -205,6 +256,8 @@ def _column(found: Measured, logged: Items, name: str, made: bool) -> None:
     if metric is None and isinstance(first, list):
         # A corpus metric that this version does not know: its number stands, but nothing can be
         # made of its items.
+        if repeat not in (None, RATED):
+            return
         found.values[name] = _without_samples(measurement, name)
         found.notes.append(
             f"{measurement.public_label}: {name} is no metric of this version; its value is shown"
@@ -221,15 +274,40 @@ def _column(found: Measured, logged: Items, name: str, made: bool) -> None:
             f" {first!r:.60})"
         ) from None
     value = value_of(column)
-    if not made and stated is not None and not _is_close(value.value, stated):
+    if repeat is None and not made and _differs(value, stated):
         found.values[name] = _without_samples(measurement, name)
-        found.notes.append(
-            f"{measurement.public_label}: {name} is {stated:.6g} in the file, and"
-            f" {value.value:.6g} by its logged items; the file's is shown, not compared"
-        )
+        found.notes.append(_note(measurement, name, value))
         return
     found.values[name] = value
     found.columns[name] = column
+
+
+def _check_means(whole: Measured, examined: Examined) -> None:
+    """What was not computed again has to be the mean over the repeats that the file says."""
+    m = whole.measurement
+    for name, (stated, _) in m.numbers.items():
+        columns = [part.columns[name] for part in whole.parts if name in part.columns]
+        if name in examined.items or not columns:
+            continue
+        value = value_of(mean_column(columns))
+        if _differs(value, stated):
+            whole.notes.append(_note(m, name, value))
+            for part in whole.parts:
+                part.columns.pop(name, None)
+                part.values.pop(name, None)
+            whole.parts[RATED].values[name] = _without_samples(m, name)
+
+
+def _differs(value: Value, stated: float | None) -> bool:
+    return stated is not None and not _is_close(value.value, stated)
+
+
+def _note(measurement: Measurement, name: str, value: Value) -> str:
+    stated, _ = measurement.numbers[name]
+    return (
+        f"{measurement.public_label}: {name} is {stated:.6g} in the file, and {value.value:.6g} by"
+        " its logged items; the file's is shown, not compared"
+    )
 
 
 def _is_close(value: float | None, stated: float) -> bool:

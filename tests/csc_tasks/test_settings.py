@@ -40,6 +40,7 @@ VALUES = dict.fromkeys(KEYS, "demo") | {
     "language": "zh",
     "subset": "25",
     "turns": "a/1,b/2",
+    "repeats": "3",
     "qa_reference": "agent_answer",
     "metrics": "bleu_4,rouge_l",
     "metric_batch_size": "8",
