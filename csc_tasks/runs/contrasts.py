@@ -19,6 +19,7 @@ from csc_tasks.runs.results_file import Measurement
 
 ABSENT = "not given"
 """The level of a run that has no such setting."""
+LONGEST_LEVEL = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +229,7 @@ def _level(name: str, value: str | None, public: str | None) -> str:
         return "not published"
     if name.endswith("_sha"):
         return f"applied ({public[:8]})"
-    return public
+    return public if len(public) <= LONGEST_LEVEL else f"{public[: LONGEST_LEVEL - 1]}…"
 
 
 def _order(family: Family, value: str | None) -> tuple[int, float, str]:

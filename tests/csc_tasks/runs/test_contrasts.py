@@ -123,6 +123,12 @@ def test_which_documents_were_asked_and_how_often_is_no_condition(tmp_path, plai
     assert difference(plain, run).family == "strategies"
 
 
+def test_a_long_value_is_cut_and_still_told_from_another(tmp_path):
+    runs = [measured(tmp_path / end, eos_string="x" * 70 + end) for end in "ab"]
+    levels = difference(*runs).levels
+    assert levels == (f"{'x' * 59}… (1)", f"{'x' * 59}… (2)")
+
+
 def test_what_may_not_be_published_is_compared_and_not_shown(tmp_path, plain):
     home = "/home/somebody/secret-folder"
     local = measured(tmp_path / "local", cache_dir=home)
