@@ -84,6 +84,8 @@ def _other_context(prompt: Asked, about: TaskRecord, item: Question) -> str:
 
 
 def _given(prompt: Asked, item: Conversation, turn: int) -> bool:
+    if item.dialogue[turn].held_out:
+        return False
     words = language(item.language).words
     name = strategy_name(item.dialogue[turn].strategy, item.language)
     return _bare(words.TAIL_GIVEN_STRATEGY.format(name=name)) in prompt.text
