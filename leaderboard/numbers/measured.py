@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from csc_tasks.conversation import HELD_OUT
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import Estimate, Metric
 from csc_tasks.metrics.facts import has_rules
@@ -24,10 +25,12 @@ from csc_tasks.runs.results_file import Identity, Measurement
 from csc_tasks.runs.samples_file import Items, Run, items_of, read_run
 from csc_tasks.verify import (
     Examined,
+    Print,
     References,
     Trusted,
     Verified,
     examine_run,
+    print_of,
     read_references,
     trusted_corpora,
     without_samples,
@@ -65,7 +68,8 @@ class Measured:
     paired comparisons. logged and means are kept for the context gap (items that are no means are
     dropped by then). unsupported: (conversation, turn) of the drawn -> facts. repeats: where it
     stands for several runs (numbers/repeats.py), these, from the oldest to the newest;
-    repeat_names: what tells them apart; spreads: by result name.
+    repeat_names: what tells them apart; spreads: by result name. said: what tells its replies from
+    those of other models.
     """
 
     measurement: Measurement
@@ -80,6 +84,7 @@ class Measured:
     repeats: tuple["Measured", ...] = ()
     repeat_names: tuple[str, ...] = ()
     spreads: dict[str, Spread] = field(default_factory=dict)
+    said: Print | None = None
 
 
 Rows = Mapping[Identity, Mapping[str, Measured]]
@@ -126,6 +131,7 @@ def measure(measurement: Measurement, options: Options) -> Measured:
     if examined.supplied:
         logged = replace(logged, drawn=[_withheld(line) for line in logged.drawn])
     found = Measured(measurement, examined.verified, {}, logged=logged)
+    found.said = print_of(measurement, run, measurement.file.name)
     if audited and without_rules:
         found.notes.append(
             f"{measurement.public_label}, {measurement.task}: no fact audit, there are no rules for"
@@ -176,9 +182,26 @@ def _lines(run: Run, examined: Examined) -> Iterator[dict[str, Any]]:
 
 
 def _withheld(line: Mapping[str, Any]) -> dict[str, Any]:
-    """A drawn conversation without what its corpus holds out: a board is published."""
+    """A drawn conversation without what its corpus holds out, and without the scores of these
+    turns, which tell it: a board is published.
+    """
     hidden = {"reference": "", "gold_strategy": None}
-    return {**line, "records": [{**record, **hidden} for record in line["records"]]}
+    out = [_held_out(line["doc"], record["turn"]) for record in line["records"]]
+    records = [
+        {**record, **hidden} if own else record
+        for record, own in zip(line["records"], out, strict=True)
+    ]
+    scores = {
+        name: [None if own else item for item, own in zip(items, out, strict=True)]
+        for name, items in line["scores"].items()
+    }
+    return {**line, "records": records, "scores": scores}
+
+
+def _held_out(document: Mapping[str, Any], turn: int) -> bool:
+    """Whether a document lacks the reference of a turn; of questions it lacks all."""
+    dialogue = document.get("dialogue")
+    return not isinstance(dialogue, list) or dialogue[turn].get("strategy") in ("", HELD_OUT)
 
 
 def _column(found: Measured, logged: Items, name: str, made: bool) -> None:
