@@ -159,7 +159,7 @@ def write_folder(
                 _write_parquet(fresh / parquet_name(config, split), config, rows)
         write_manifest(fresh, card.title, filled_splits(record))
         replace_file(fresh / "README.md", render_card(card, record))
-        if benchmark := evaluation(card, described):
+        if benchmark := evaluation(card, record):
             replace_file(fresh / "eval.yaml", yaml_text(benchmark))
         replace_file(fresh / "build.json", json.dumps(record, ensure_ascii=False, indent=2) + "\n")
         replace_file(fresh / "run.json", json.dumps(dict(run), ensure_ascii=False, indent=2) + "\n")

@@ -18,7 +18,15 @@ from pathlib import Path
 from builders.cards.render import Card, contents_table, count_lines
 from builders.dataset import check_target, write_folder
 from builders.executors import check_executor, launch
-from builders.hold_out import COLUMNS, LIMIT, check_hold_out, hold_out, write_references
+from builders.hold_out import (
+    LAST,
+    HeldOut,
+    check_hold_out,
+    hold_out,
+    kept_note,
+    without_counts,
+    write_references,
+)
 from builders.shards import part_journal, shard_of, whole_journal, write_part
 from builders.wording import both, building_languages
 from csc_tasks.errors import DataError, SettingError
@@ -106,6 +114,8 @@ class Builder(ABC):
     """
 
     OPTIONS: tuple[str, ...] = ()
+    ALSO_HOLD = "the journal, which holds them"
+    """The files beside the dataset that hold its texts."""
     stages: Sequence[str] = ()
 
     def __init__(self, args: Namespace) -> None:
@@ -151,22 +161,20 @@ class Builder(ABC):
     def write(self, built: Built, run: Mapping, journal: Path) -> None:
         """Write the dataset folder, and print its counts, contents and place."""
         card, rows, said = self.card(built.record), built.rows, built.record
+        held: HeldOut | None = None
         if self.held_out is not None:
-            rows, references = hold_out(rows)
-            said = said | {"held_out": {"rows": len(references), "columns": list(COLUMNS)}}
-            card = replace(card, limits=(*card.limits, LIMIT))
+            held = hold_out(rows, getattr(self.args, "hold_out_turns", LAST))
+            rows, said = held.public, without_counts(said, held)
+            card = replace(card, limits=(*card.limits, *held.limits))
             # First: a folder without its references could never be measured.
-            write_references(self.held_out, references)
+            write_references(self.held_out, held.references)
         record = write_folder(self.out, rows, card, said, run)
         parts = ("\n".join(count_lines(built.record["counts"])), contents_table(record["splits"]))
         print(*parts, sep="\n\n", end="\n\n")
         for note in built.notes:
             print(note)
-        if self.held_out is not None:
-            print(
-                f"{said['held_out']['rows']:,} answers are held out; keep {self.held_out} and the"
-                " journal, which holds them too, to yourself"
-            )
+        if self.held_out is not None and held is not None:
+            print(kept_note(held, self.held_out, f" and {self.ALSO_HOLD} too,"))
         print(
             f"Wrote {self.args.out}; its README.md says how to load it. Every request is in"
             f" {journal}{built.also}"

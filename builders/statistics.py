@@ -113,17 +113,19 @@ def of_conversations(items: Sequence[Conversation]) -> ConversationStatistics:
     """The statistics of conversations, all in one language."""
     turns = [(turn, item.language) for item in items for turn in item.dialogue]
     supporter = [
-        length(turn.text, language) for turn, language in turns if turn.speaker == SUPPORTER
+        length(turn.text, language)
+        for turn, language in turns
+        if turn.speaker == SUPPORTER and not turn.held_out
     ]
     customer = [
         length(turn.text, language) for turn, language in turns if turn.speaker != SUPPORTER
     ]
-    labels = Counter(turn.strategy for turn, _ in turns if turn.strategy)
+    labels = Counter(turn.strategy for turn, _ in turns if turn.strategy and not turn.held_out)
     profiles = sorted({item.profile for item in items if item.profile})
     return ConversationStatistics(
         conversations=len(items),
         utterances=len(turns),
-        supporter_utterances=len(supporter),
+        supporter_utterances=sum(turn.speaker == SUPPORTER for turn, _ in turns),
         customer_utterances=len(customer),
         avg_utterances_per_conversation=_mean([len(item.dialogue) for item in items]),
         avg_supporter_utterance_length=_mean(supporter),

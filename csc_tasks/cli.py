@@ -44,6 +44,10 @@ COMMANDS = {
         "builders.csconv.build",
         "recorded support conversations rewritten, every supporter turn with its strategy",
     ),
+    "build hold-out": (
+        "builders.hold_out_folder",
+        "a dataset without the references of its test split, which you keep for csc verify",
+    ),
     "build profiles": (
         "builders.profiles.build",
         "a pool of customer profiles for role-playing, from conversations",

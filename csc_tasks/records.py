@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from csc_tasks.conversation import Conversation
+from csc_tasks.conversation import HELD_OUT, Conversation
 from csc_tasks.framework import BY_ID, STRATEGY_IDS
 from csc_tasks.languages.labels import strategy_name
 from csc_tasks.metrics import METRICS, Estimate, LearnedSettings, Metric
 from csc_tasks.metrics.consistency import OF, Consistency, pass_k, worst_of_k
 from csc_tasks.metrics.result_names import in_language, normalised
 from csc_tasks.prompts import Reply
-from csc_tasks.question import HELD_OUT, Question
+from csc_tasks.question import Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +60,21 @@ def turn_record(
     the way.
 
     `chooses` is false where no strategy was asked for; then the reply is neither parsed nor
-    unparsed (None). `failure` is why there is no reply, "" where there is one.
+    unparsed (None). `failure` is why there is no reply, "" where there is one. Of a turn that is
+    held out reference and gold strategy are "", and no metric against them says anything about it.
     """
     gold = conversation.dialogue[turn]
+    strategy, reference = ("", "") if gold.held_out else (gold.strategy, gold.text)
     return {
         "conversation_id": conversation.conversation_id,
         "turn": turn,
         "language": conversation.language,
         "topic": conversation.topic,
-        "gold_strategy": gold.strategy,
-        "gold_stages": list(BY_ID[gold.strategy].stages),
+        "gold_strategy": strategy,
+        "gold_stages": list(BY_ID[strategy].stages) if strategy else [],
         "strategy": reply.strategy,
         "stages": list(BY_ID[reply.strategy].stages) if reply.strategy else [],
-        "reference": gold.text,
+        "reference": reference,
         "reply": reply.text,
         "unparsed": reply.strategy is None if chooses else None,
         "empty": reply.empty,
@@ -245,7 +247,8 @@ def without_strategies(metrics: Sequence[Metric]) -> list[Metric]:
 def _given(metric: Metric, record: Mapping[str, Any]) -> tuple[Any, Any] | None:
     """(prediction, reference) for `metric`, or None where the record does not know."""
     if metric.of == "strategy":
-        return record["strategy"], record["gold_strategy"]
+        gold = record["gold_strategy"]
+        return (record["strategy"], gold) if gold else None
     if metric.of == "flag":
         flag = record.get(metric.name)
         return None if flag is None else (flag, None)

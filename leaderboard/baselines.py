@@ -149,10 +149,16 @@ def _score_conversations(test: corpora.Corpus, train, revision, language, metric
         raise DataError(
             f"{named}: no labelled supporter turn to count strategies in; give --train CORPUS"
         )
+    if any(item.held_out_turns() for item in training):
+        raise DataError(f"{named}: holds strategies out; give --train CORPUS that holds none out")
     chosen_by = strategy_baselines(training)
     text = [metric for metric in select(metrics, "turn") if metric.of == "reply"]
     strategies = [metric for metric in METRICS.values() if metric.of == "strategy"]
+    hidden = any(item.history_held_out for item in conversations)
     for task, about in shipped_in(CONVERSATIONS).items():
+        if hidden and not about.generated:
+            print(f"{task} is left out: {test.name} holds out turns that are the history of others")
+            continue
         for name, choose in chosen_by.items():
             records = [
                 record

@@ -23,7 +23,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from csc_tasks.verify import Trust, together
+from csc_tasks.verify import Trust, badge, together
 
 FORMAT: Final = 2
 Method = Literal["t", "logit", "log", "exact", "none"]
@@ -124,7 +124,7 @@ class Run(Strict):
 
     trust: of its numbers together. corpus: the trusted corpus that its documents were compared
     with, "" for none. proven: they are all there and those of that corpus, with the raw reply to
-    every scored turn. findings: what does not hold.
+    every scored turn. findings: what does not hold; contradicted: whether there is any.
     """
 
     date: str
@@ -143,6 +143,7 @@ class Run(Strict):
     corpus: str
     proven: bool
     findings: tuple[Finding, ...] = ()
+    contradicted: bool = False
     repeat: str = ""
 
 
@@ -209,6 +210,15 @@ class Row(Strict):
     def trust(self) -> Trust:
         """Of all its numbers together."""
         return together([run.trust for _, run in self.all_runs])
+
+    def contradicted(self, task: str | None = None) -> bool:
+        """Whether files of a task, or of any, claim what does not hold."""
+        return any(run.contradicted for of, run in self.all_runs if task in (None, of))
+
+    @property
+    def badge(self) -> str:
+        """What a row shows of its trust: also whether its files claim what does not hold."""
+        return badge(self.trust, self.contradicted())
 
     def ranks(self, column: Column) -> bool:
         """Whether its number of a column may be compared and ranked: it was computed again here, or

@@ -51,7 +51,8 @@ from csc_tasks.runs.public_values import signature
 from csc_tasks.runs.quarantine import STRICT_HELP, Quarantine
 from csc_tasks.runs.results_file import Identity, Measurement, iso, public_bytes
 from csc_tasks.runs.task_record import CONVERSATIONS
-from csc_tasks.verify import read_references, trusted_corpora
+from csc_tasks.shown import shown
+from csc_tasks.verify import read_references, shared, trusted_corpora
 from leaderboard import trust
 from leaderboard.board import TITLE, Board, Model, SetAside
 from leaderboard.earlier_board import check_out, clear
@@ -262,6 +263,10 @@ def collect(
             gaps[models[identity].slug] += assemble.gaps(id_, tasks)
         _progress(f"table {id_}: {len(rows)} rows, {len(table.comparisons)} comparisons")
     notes += trust.notes((run.measurement, run.verified) for run in each.values())
+    notes += [
+        f"{shown(one.item)}, {one.task}: {shown(one.sentence)}"
+        for one in shared(said for run in each.values() for said in run.said)
+    ]
     notes += doubts(
         (column for table in tables for column in table.columns),
         report.signatures if report else None,

@@ -50,7 +50,8 @@ class Cell:
 @dataclass(frozen=True, slots=True)
 class Line:
     """One row: the model's label, and a Cell per column. kind: model, adapter, baseline or
-    reported. trust: how far its numbers can be trusted, or "reported".
+    reported. trust: how far its numbers can be trusted and whether its files claim what does not
+    hold, or "reported".
     """
 
     label: str
@@ -67,7 +68,7 @@ def layout(board: Board, table: Table, every: bool) -> tuple[list[Column], list[
     for row in table.rows:
         model = board.models[row.model]
         cells = tuple(_cell(table, c, row) for c in columns)
-        lines.append(Line(model.label, model.kind, cells, str(row.trust)))
+        lines.append(Line(model.label, model.kind, cells, row.badge))
     for reported in table.reported:
         numbers = [reported.values.get(c.key) for c in columns]
         printed = tuple(

@@ -234,6 +234,7 @@ def as_csv(board, tables: Sequence) -> str:
             "clusters",
             "mark",
             "trust",
+            "contradicted",
             "signature",
             "runs",
             "sd",
@@ -257,6 +258,7 @@ def as_csv(board, tables: Sequence) -> str:
                         c.language or "",
                     ]
                     judged = [mark_of(table, c, row.model), str(row.trusts[c.key])]
+                    judged.append(str(row.contradicted(c.task)).lower())
                     spread = row.spreads.get(c.key)
                     apart = [spread.runs, spread.sd, spread.least, spread.most] if spread else []
                     writer.row(
@@ -277,7 +279,7 @@ def as_csv(board, tables: Sequence) -> str:
                         c.language or "",
                     ]
                     empty = [""] * 8
-                    judged = [REPORTED, row.source, *[""] * 4]
+                    judged = [REPORTED, "", row.source, *[""] * 4]
                     writer.row([table.id, *names, row.values[c.key], *empty, *judged])
     return out.getvalue()
 

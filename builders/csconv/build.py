@@ -38,6 +38,7 @@ from builders.csconv.candidates import Candidates
 from builders.csconv.fidelity import facts_report, strategies_report
 from builders.csconv.maker import Made, Maker, Pair
 from builders.executors import add_executor
+from builders.hold_out import add_hold_out
 from builders.sources import RawConversation, Reading, add_source_arguments, read_source
 from builders.wording import prompt_hashes
 from csc_tasks.arguments import check_share
@@ -82,6 +83,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="share of the conversations that become a train split (default: 0)",
     )
     runner.add_licence(parser)
+    add_hold_out(parser, turns=True)
     runner.add_seed(parser, "another seed, another sample of each topic (default: 0)")
     add_llm_arguments(parser)
     add_executor(parser)
@@ -91,6 +93,7 @@ class CSConv(runner.Builder):
     """A build of rewritten conversations."""
 
     OPTIONS = ("seed", "per_topic", "limit", "fidelity", "train_share", "attempts", "licence")
+    ALSO_HOLD = "the journal and the originals, which hold them"
 
     def __init__(self, args: Namespace) -> None:
         super().__init__(args)

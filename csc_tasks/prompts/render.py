@@ -9,7 +9,8 @@ evaluation prompts cannot drift. Their `messages()` are what a chat template tak
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from csc_tasks.conversation import Conversation, Turn
+from csc_tasks.conversation import HELD_OUT, Conversation, Turn
+from csc_tasks.errors import DataError
 from csc_tasks.framework import STRATEGIES
 from csc_tasks.languages import Wording, language
 from csc_tasks.languages.labels import definition, strategy_name
@@ -79,8 +80,10 @@ class TurnPrompt:
         )
 
     def target(self) -> str:
-        """The gold reply in the format the prompt asks for."""
+        """The gold reply in the format the prompt asks for; HELD_OUT where it is held out."""
         gold = self.conversation.dialogue[self.turn]
+        if gold.held_out:
+            return HELD_OUT
         return (
             tagged(gold.strategy, gold.text, self.language)
             if self.variant == "predict"
@@ -96,6 +99,11 @@ class TurnPrompt:
                 ("", language(self.language).words.NO_REPLY)
                 if reply.empty
                 else (reply.strategy or "", reply.text)
+            )
+        elif turn.held_out:
+            raise DataError(
+                f"{self.conversation.conversation_id}: turn {position} is held out, so it cannot"
+                " stand in a history"
             )
         return turn.speaker, (
             tagged(strategy, text, self.language) if self.variant != "vanilla" else text

@@ -99,7 +99,7 @@ PLAY: Table = _all(scalar, "mode")
 CSC: Table = {
     **_all(hub_id_or_last_component, "corpus"),
     **_all(scalar, "project", "config", "split", "rows", "prompt", "unit", "generated", "variant"),
-    **_all(scalar, "reference", "content_hash", "repeats"),
+    **_all(scalar, "reference", "content_hash", "repeats", "held_out"),
     **_all(revision, "revision"),
     **_all(digest, OTHER),
     **_all(date, "date"),

@@ -31,6 +31,8 @@ Numbers = npt.NDArray[np.int32]
 
 WANTED = "give the samples file as lm_eval wrote it"
 NOT_ASKED, UNPARSED = -1, 0
+UNKNOWN = 0
+"""The gold strategy of an answer, and of a turn that is held out."""
 FLAGS = ("unparsed", "empty", "failed", "thinking_cut", "truncated", "history_truncated")
 """Keys of a record that are true or false, or null where it is not known."""
 
@@ -82,9 +84,10 @@ class Items:
     ids, members: per conversation, its id and which items of it there are. conversation: position
     in ids. turn: position in the dialogue; index: 1 = the conversation's first scored turn.
     language: position in languages(). topic, part: position in topics, parts (part -1: none). gold:
-    strategy number, 0 for answers. predicted: number, UNPARSED, or NOT_ASKED. lengths: (n, 2) reply
-    and reference, as `length` counts. items: result name -> entries as logged. drawn: the
-    conversations for the browser, as logged. said: a hash of all replies, whatever their order.
+    strategy number, or UNKNOWN. predicted: number, UNPARSED, or NOT_ASKED. lengths: (n, 2) reply
+    and reference (0 where it is held out), as `length` counts. items: result name -> entries as
+    logged. drawn: the conversations for the browser, as logged. said: a hash of all replies,
+    whatever their order.
     """
 
     ids: list[str]
@@ -303,12 +306,14 @@ def _check_flags(record: Mapping[str, Any], where: str) -> None:
 
 
 def _strategies(record: Mapping[str, Any], unit: str, where: str) -> tuple[int, int]:
-    """Gold and predicted strategy as numbers; predicted is UNPARSED, or NOT_ASKED where the task
-    asks for none.
+    """Gold and predicted strategy as numbers; gold may be UNKNOWN, predicted is UNPARSED, or
+    NOT_ASKED where the task asks for none.
     """
     if unit != "turns":
-        return 0, NOT_ASKED
-    gold, predicted = _number(record.get("gold_strategy"), where), UNPARSED
+        return UNKNOWN, NOT_ASKED
+    # What a corpus holds out is "".
+    label = record.get("gold_strategy")
+    gold, predicted = UNKNOWN if label == "" else _number(label, where), UNPARSED
     if record.get("strategy") is not None:
         predicted = _number(record["strategy"], where)
     return gold, NOT_ASKED if record.get("unparsed") is None else predicted

@@ -3,9 +3,10 @@
 from typing import Any
 
 from csc_tasks import corpora, play
+from csc_tasks.conversation import HELD_OUT
 from csc_tasks.errors import DataError
 from csc_tasks.prompts import AnswerPrompt, read_answer
-from csc_tasks.question import HELD_OUT, REFERENCES, Question
+from csc_tasks.question import REFERENCES, Question
 from csc_tasks.records import answer_record
 from csc_tasks.tasks.support import Document, SupportTask, flag, log
 
@@ -19,8 +20,6 @@ class QuestionTask(SupportTask[Question, AnswerPrompt]):
     RECORDS = "answers"
     CONTEXT = "summary"
     STAGE: str | None = None
-    held_out = 0
-    """How many references of the corpus its maintainers keep to themselves."""
 
     @property
     def variant(self) -> str:

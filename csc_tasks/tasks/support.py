@@ -57,6 +57,8 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
     REQUEST = play.GENERATE
     GENERATED = False
     settings: Settings
+    held_out = 0
+    """How many references of the corpus its maintainers keep to themselves."""
     PER: str
     RECORDS: str
     PLACES: tuple[Place, ...] = ()

@@ -35,7 +35,7 @@ from csc_tasks.verify.examine import examine, trust_of_run
 from csc_tasks.verify.references import read_references
 from csc_tasks.verify.rerun import Asked, Rerun, rerun
 from csc_tasks.verify.trusted import trusted_corpora
-from csc_tasks.verify.verdict import Pair, Verified
+from csc_tasks.verify.verdict import Pair, Verified, badge
 
 HEADINGS = ("task", "metric", "claimed", "recomputed", "trust")
 
@@ -130,7 +130,8 @@ def report(file: Path, tasks: Sequence[Verified]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(HEADINGS, *rows, strict=True)]
     corpora = sorted({task.corpus for task in tasks if task.corpus})
     against = f", against {', '.join(corpora)}" if corpora else ""
-    lines = [f"{shown(tasks[0].model)}: {trust_of_run(tasks)}{against} ({shown(str(file))})"]
+    trust = badge(trust_of_run(tasks), any(task.contradicted for task in tasks))
+    lines = [f"{shown(tasks[0].model)}: {trust}{against} ({shown(str(file))})"]
     for row in (HEADINGS, *rows):
         cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
         lines.append(f"  {'  '.join(cells)}".rstrip())

@@ -60,14 +60,15 @@ def check_numbers(
     records: Sequence[Mapping[str, object]],
     languages: Sequence[str],
     trusted: bool,
-    supplied: bool = False,
+    as_run: Sequence[Mapping[str, object]] | None = None,
 ) -> Numbers:
     """Compare every claimed number, and the items logged for it, with those of `records`.
 
     languages: of the task. trusted: whether the records are proven, so that what is computed here
-    is re-scored. supplied: whether the run was made without the references, so that it may say N/A.
+    is re-scored. as_run: where references were held out of the run and are in `records` now, the
+    same records without these: what the run claims is held to them.
     """
-    return _Comparison(run, measurement, about, records, languages, trusted, supplied).all()
+    return _Comparison(run, measurement, about, records, languages, trusted, as_run).all()
 
 
 class _Comparison:
@@ -79,7 +80,7 @@ class _Comparison:
         records: Sequence[Mapping[str, object]],
         languages: Sequence[str],
         trusted: bool,
-        supplied: bool,
+        as_run: Sequence[Mapping[str, object]] | None,
     ) -> None:
         self.run = run
         self.measurement = measurement
@@ -87,7 +88,7 @@ class _Comparison:
         self.records = records
         self.languages = languages
         self.trusted = trusted
-        self.supplied = supplied
+        self.as_run = as_run
         self.findings: list[Finding] = []
         self.items: dict[str, Sequence[object]] = {}
 
@@ -123,31 +124,36 @@ class _Comparison:
         if metric.check is not None and metric.name not in WITHOUT_WEIGHTS:
             return self.learned(name, metric, claimed)
         try:
-            column = self.column(name, metric)
+            column = self.column(name, metric, self.records)
+            claims = self.column(name, metric, self.as_run) if self.as_run else column
         except (MissingExtra, ModelError) as error:
             self.add(name, "", "", f"cannot be computed here: {error}", contradicts=False)
             return self.learned(name, metric, claimed)
         made = self.estimated(column)
         self.items[name] = column.items
-        if not (self.supplied and claimed.value is None):
-            self.compare(name, claimed, made)
-            self.compare_items(name, column.items)
+        self.compare(name, claimed, self.estimated(claims) if self.as_run else made)
+        self.compare_items(name, claims.items)
         return Number(name, claimed, made, Trust.RESCORED if self.trusted else Trust.CLAIMED)
 
     def of_repeats(self, name: str, claimed: Pair) -> Number:
         """What a run that asked several times says of its strategy accuracy over the repeats."""
-        columns: dict[str, Column] = {}
-        if not _does_not_apply(OF, METRICS[OF], self.about, self.languages):
-            accuracy = {OF: self.column(OF, METRICS[OF])}
-            columns = consistency_columns(accuracy, self.records)
-        if name not in columns:
+        column = self.consistent(name, self.records)
+        claims = self.consistent(name, self.as_run) if self.as_run else column
+        if column is None or claims is None:
             self.add(name, _shown(claimed.value), "N/A", "the run has no repeats of this number")
             return Number(name, claimed, Pair(None, None), Trust.CLAIMED)
-        made = self.estimated(columns[name])
-        self.items[name] = columns[name].items
-        self.compare(name, claimed, made)
-        self.compare_items(name, columns[name].items)
+        made = self.estimated(column)
+        self.items[name] = column.items
+        self.compare(name, claimed, self.estimated(claims))
+        self.compare_items(name, claims.items)
         return Number(name, claimed, made, Trust.RESCORED if self.trusted else Trust.CLAIMED)
+
+    def consistent(self, name: str, records: Sequence[Mapping[str, object]]) -> Column | None:
+        """A number over repeats, None where there is none of this name."""
+        if _does_not_apply(OF, METRICS[OF], self.about, self.languages):
+            return None
+        accuracy = {OF: self.column(OF, METRICS[OF], records)}
+        return consistency_columns(accuracy, records).get(name)
 
     def claimed(self, name: str, claimed: Pair) -> Number:
         if rated(name) is None:
@@ -190,21 +196,21 @@ class _Comparison:
             return None
         return items
 
-    def column(self, name: str, metric: Metric) -> Column:
-        """A metric over the records, or over those of the language that the result name says."""
+    def column(self, name: str, metric: Metric, records: Sequence[Mapping[str, object]]) -> Column:
+        """A metric over records, or over those of the language that the result name says."""
         _, language, norm = parts_of(name)
         if norm:
-            columns = measure_choices(self.records, [metric], self.languages)
+            columns = measure_choices(records, [metric], self.languages)
             return columns[normalised(metric.name)]
-        spoken = [language] if language else sorted({str(r["language"]) for r in self.records})
+        spoken = [language] if language else sorted({str(r["language"]) for r in records})
         for one in spoken:
             metric.ready(one)
-        places = [i for i, r in enumerate(self.records) if r["language"] in spoken]
-        some = [self.records[i] for i in places]
+        places = [i for i, r in enumerate(records) if r["language"] in spoken]
+        some = [records[i] for i in places]
         if not some:
-            return Column(metric, [None] * len(self.records))
+            return Column(metric, [None] * len(records))
         part = _one(measure(some, [metric], spoken))
-        items: list[object] = [None] * len(self.records)
+        items: list[object] = [None] * len(records)
         for place, item in zip(places, part.items, strict=True):
             items[place] = item
         return Column(metric, items)

@@ -7,18 +7,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from csc_tasks.conversation import Conversation
+from csc_tasks.conversation import HELD_OUT, Conversation
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID, STRATEGY_IDS
 from csc_tasks.prompts import Reply, read_answer, read_reply, read_text
-from csc_tasks.question import HELD_OUT, REFERENCES, Question
+from csc_tasks.question import REFERENCES, Question
 from csc_tasks.records import answer_record, choice_record, turn_record
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Run
 from csc_tasks.runs.task_record import ANSWERS, TaskRecord
 from csc_tasks.verify.asked import asked, wrong
 from csc_tasks.verify.numbers import LARGEST
-from csc_tasks.verify.references import References
+from csc_tasks.verify.references import (
+    ABSENT,
+    GOLD,
+    References,
+    held_out_of,
+    without_gold,
+)
 from csc_tasks.verify.thoughts import MARK, opened, opening, ways
 from csc_tasks.verify.verdict import Finding
 
@@ -27,21 +33,18 @@ OPTIONAL = ("failed", "thinking_cut")
 SEEN_BY_THE_BACKEND = ("truncated", "history_truncated")
 """Flags that no text shows: they must be true, false or unknown."""
 
-GOLD = ("reference", "gold_strategy", "gold_stages")
-"""What a corpus may hold out."""
-
 
 @dataclass(frozen=True, slots=True)
 class Replies:
     """records: one list per line of the samples file, made again. complete: every scored turn is
-    there once, with its raw reply. supplied: references were held out of the run, and are supplied
-    now.
+    there once, with its raw reply. as_run: where references were held out of the run and are
+    supplied now, the records as the run could make them, without these; else None.
     """
 
     records: list[list[dict[str, object]]]
     complete: bool
     findings: tuple[Finding, ...]
-    supplied: bool = False
+    as_run: list[list[dict[str, object]]] | None = None
 
 
 def check_replies(
@@ -61,7 +64,8 @@ def check_replies(
         own = {"repeat": repeat} if run.repeats > 1 else {}
         for made, line in zip(records, run.one_repeat(repeat).lines, strict=True):
             made += [record | own for record in checker.line(line)]
-    return Replies(records, checker.complete, checker.findings(), checker.supplied)
+    as_run = [list(map(checker.as_run, own)) for own in records] if checker.supplied else None
+    return Replies(records, checker.complete, checker.findings(), as_run)
 
 
 class _Checker:
@@ -80,7 +84,9 @@ class _Checker:
         self.field = REFERENCES[0]
         self.baseline = measurement.identity.baseline
         self.complete = True
-        self.supplied = False
+        self.filled: set[int] = set()
+        # (conversation, turn) of the gold that the run did not have and that is supplied now.
+        self.supplied: set[tuple[str, int]] = set()
         self.unasked = self.unsupplied = 0
         self.different: dict[str, list[tuple[str, str, str]]] = {}
         self.ways = ways(run)
@@ -102,52 +108,22 @@ class _Checker:
             Finding(self.task, item, cases[0][1], cases[0][2], _sentence(item, cases))
             for item, cases in self.different.items()
         ]
+        notes = []
         if self.closing and not MARK.search(self.closing):
-            found.append(
-                Finding(
-                    self.task,
-                    "think_end_token",
-                    "",
-                    "",
-                    f"{self.closing!r:.40} is no mark that ends a thought, so it can be chosen to"
-                    " fit the replies",
-                    contradicts=False,
-                )
-            )
+            words = "is no mark that ends a thought, so it can be chosen to fit the replies"
+            notes.append(("think_end_token", f"{self.closing!r:.40} {words}"))
         if self.unsupplied:
-            found.append(
-                Finding(
-                    self.task,
-                    "references",
-                    "",
-                    "",
-                    f"{self.unsupplied:,} references are held out and not in --references",
-                    contradicts=False,
-                )
-            )
+            words = "references are held out and not in --references"
+            notes.append(("references", f"{self.unsupplied:,} {words}"))
         if self.unasked:
-            found.append(
-                Finding(
-                    self.task,
-                    "prompts",
-                    "",
-                    "",
-                    f"{self.unasked:,} prompts are not in the samples, so nobody can see what the"
-                    " model was asked",
-                    contradicts=False,
-                )
-            )
+            words = "prompts are not in the samples, so nobody can see what the model was asked"
+            notes.append(("prompts", f"{self.unasked:,} {words}"))
         if self.without_raws:
-            found.append(
-                Finding(
-                    self.task,
-                    "baseline",
-                    "",
-                    "",
-                    "it logs no raw replies; run csc baselines of this version again",
-                    contradicts=False,
-                )
-            )
+            words = "it logs no raw replies; run csc baselines of this version again"
+            notes.append(("baseline", words))
+        found += [
+            Finding(self.task, item, "", "", words, contradicts=False) for item, words in notes
+        ]
         return tuple(found)
 
     def differs(self, item: str, where: str, claimed: object, recomputed: object) -> None:
@@ -159,6 +135,7 @@ class _Checker:
         where = str(row["conversation_id"])
         if self.references:
             row = self.references.filled(row, self.field)
+        self.filled = held_out_of(line["doc"], row)
         item: Conversation | Question
         try:
             if self.about.unit == ANSWERS:
@@ -170,6 +147,9 @@ class _Checker:
             else:
                 item = Conversation.from_row(row, where)
                 due = item.scored_turns()
+                if absent := len(item.held_out_turns()):
+                    self.complete = False
+                    self.unsupplied += absent
         except DataError as error:
             self.complete = False
             self.differs("document", where, "a document", str(error))
@@ -297,22 +277,29 @@ class _Checker:
             elif key not in ("failure", *SEEN_BY_THE_BACKEND) and not (
                 given.get(key) == value or self.held_out(given, key)
             ):
-                self.differs(key, where, given.get(key), value)
+                secret = key in GOLD and given["turn"] in self.filled
+                self.differs(key, where, given.get(key), HELD_OUT if secret else value)
         return made
 
     def held_out(self, given: Mapping[str, Any], key: str) -> bool:
         """Whether a run was made without this, and it is supplied now."""
-        out = self.references is not None and key in GOLD and not given.get(key)
-        self.supplied |= out
+        out = key in GOLD and given["turn"] in self.filled and not given.get(key)
+        if out:
+            self.supplied.add((given["conversation_id"], given["turn"]))
         return out
+
+    def as_run(self, record: dict[str, object]) -> dict[str, object]:
+        """A record without the gold that the run did not have."""
+        own = record["conversation_id"], record["turn"]
+        return without_gold(record) if own in self.supplied else record
 
     def has_gold(self, row: Mapping[str, Any]) -> bool:
         """Whether a document has a reference or a labelled turn."""
         if self.about.unit == ANSWERS:
-            return row.get(self.field) not in (None, "", HELD_OUT)
+            return row.get(self.field) not in ABSENT
         dialogue = row.get("dialogue")
         return isinstance(dialogue, list) and any(
-            isinstance(turn, dict) and turn.get("strategy") for turn in dialogue
+            isinstance(turn, dict) and turn.get("strategy") not in ABSENT for turn in dialogue
         )
 
     def parsed(
@@ -369,7 +356,7 @@ class _Checker:
         """A choice's record as it is given, where its likelihoods are not there to choose from."""
         gold = item.dialogue[given["turn"]]
         chosen = {name: _known(given.get(name)) for name in ("strategy", "strategy_norm")}
-        return dict(given) | chosen | {"gold_strategy": gold.strategy}
+        return dict(given) | chosen | {"gold_strategy": "" if gold.held_out else gold.strategy}
 
 
 def _is_flag(value: object) -> bool:

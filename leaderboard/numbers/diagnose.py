@@ -15,7 +15,7 @@ from csc_tasks.languages import languages
 from csc_tasks.metrics import METRICS
 from csc_tasks.metrics.result_names import parts_of
 from csc_tasks.runs.names import OVERALL, rated
-from csc_tasks.runs.samples_file import NOT_ASKED, UNPARSED, Items
+from csc_tasks.runs.samples_file import NOT_ASKED, UNKNOWN, UNPARSED, Items
 from leaderboard.board import Value
 from leaderboard.model_report import (
     Breakdown,
@@ -41,12 +41,15 @@ By = Literal["stage", "topic", "language", "turn_index", "part"]
 
 
 def confusion(logged: Items) -> Confusion:
-    """Gold against predicted strategy, unparsed last."""
+    """Gold against predicted strategy, unparsed last; turns whose gold strategy is held out are
+    left out.
+    """
     size = len(STRATEGY_IDS)
     predicted = np.where(logged.predicted == UNPARSED, size, logged.predicted - 1)
-    counts = np.bincount(
-        (logged.gold - 1) * (size + 1) + predicted, minlength=size * (size + 1)
-    ).reshape(size, size + 1)
+    cells = (logged.gold - 1) * (size + 1) + predicted
+    counts = np.bincount(cells[logged.gold != UNKNOWN], minlength=size * (size + 1)).reshape(
+        size, size + 1
+    )
     return Confusion(
         labels=STRATEGY_IDS, predicted=(*STRATEGY_IDS, "unparsed"), counts=_table(counts)
     )
@@ -83,8 +86,10 @@ def transitions(logged: Items) -> Transitions:
         for gold_number, number in zip(
             logged.gold[own].tolist(), logged.predicted[own].tolist(), strict=True
         ):
-            gold[before_gold, gold_number - 1] += 1
-            before_gold = gold_number
+            known = gold_number != UNKNOWN
+            if known and before_gold != _BROKEN:
+                gold[before_gold, gold_number - 1] += 1
+            before_gold = gold_number if known else _BROKEN
             if number == UNPARSED or before_ours == _BROKEN:
                 skipped += 1
             else:
@@ -113,7 +118,8 @@ def stage_order(logged: Items) -> StageOrder:
     """Fewest backward moves per conversation, predicted beside gold.
 
     A conversation in which no turn is in a stage (nothing parsed) counts on neither side: it has no
-    order. Where that is true of all, the values are None.
+    order. Gold has none either where one of its strategies is held out. Where that is true of all,
+    the values are None.
     """
     names = {number: strategy.id for number, strategy in BY_NUMBER.items()} | {UNPARSED: None}
 
@@ -123,7 +129,13 @@ def stage_order(logged: Items) -> StageOrder:
 
     conversations = list(_by_conversation(logged))
     ours = np.array([moves(logged.predicted[own]) for own in conversations], dtype=float)
-    gold = np.array([moves(logged.gold[own]) for own in conversations], dtype=float)
+    gold = np.array(
+        [
+            moves(logged.gold[own]) if (logged.gold[own] != UNKNOWN).all() else np.nan
+            for own in conversations
+        ],
+        dtype=float,
+    )
 
     def mean(values: ArrayLike, counts: ArrayLike, scale: Scale) -> Value:
         there = np.flatnonzero(~np.isnan(counts))
@@ -194,6 +206,8 @@ def lengths(logged: Items) -> tuple[Lengths, ...]:
     found = []
     for i, language in enumerate(languages()):
         own = logged.lengths[logged.language == i]
+        # What is held out has no length.
+        known = own[own[:, 1] > 0, 1]
         if len(own):
             found.append(
                 Lengths(
@@ -201,7 +215,7 @@ def lengths(logged: Items) -> tuple[Lengths, ...]:
                     unit="words" if languages()[language].text.spaced else "characters",
                     items=len(own),
                     reply=_spread(own[:, 0]),
-                    reference=_spread(own[:, 1]),
+                    reference=_spread(known) if len(known) else None,
                 )
             )
     return tuple(found)

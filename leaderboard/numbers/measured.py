@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from csc_tasks.conversation import HELD_OUT
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import Estimate, Metric
 from csc_tasks.metrics.consistency import consistency
@@ -26,10 +27,12 @@ from csc_tasks.runs.results_file import Identity, Measurement
 from csc_tasks.runs.samples_file import Items, Run, items_of, read_run
 from csc_tasks.verify import (
     Examined,
+    Print,
     References,
     Trusted,
     Verified,
     examine_run,
+    prints_of,
     read_references,
     trusted_corpora,
     without_samples,
@@ -69,6 +72,7 @@ class Measured:
     stands for several runs (numbers/repeats.py), these, from the oldest to the newest;
     repeat_names: what tells them apart; spreads: by result name. parts: the repeats of a run that
     asked several times (csc_repeats), each as a run of its own; the run itself has no values then.
+    said: what tells its replies from those of other models.
     """
 
     measurement: Measurement
@@ -84,6 +88,7 @@ class Measured:
     repeat_names: tuple[str, ...] = ()
     spreads: dict[str, Spread] = field(default_factory=dict)
     parts: tuple["Measured", ...] = ()
+    said: tuple[Print, ...] = ()
 
 
 Rows = Mapping[Identity, Mapping[str, Measured]]
@@ -107,10 +112,13 @@ def measure(measurement: Measurement, options: Options) -> Measured:
         return Measured(measurement, without_samples(measurement), values, notes=[note])
     run = read_run(measurement.samples)
     examined = examine_run(measurement, run, *_held(options.corpora, options.references))
+    said = tuple(prints_of(measurement, run, measurement.file.name))
     if run.repeats == 1:
-        return _measured(measurement, examined, _lines(run, examined), options)
+        one = _measured(measurement, examined, _lines(run, examined), options)
+        one.said = said
+        return one
     lines = list(_lines(run, examined))
-    whole = Measured(measurement, examined.verified, {})
+    whole = Measured(measurement, examined.verified, {}, said=said)
     whole.parts = tuple(
         _measured(
             _part(measurement, repeat, run.repeats),
@@ -225,9 +233,26 @@ def _lines(run: Run, examined: Examined) -> Iterator[dict[str, Any]]:
 
 
 def _withheld(line: Mapping[str, Any]) -> dict[str, Any]:
-    """A drawn conversation without what its corpus holds out: a board is published."""
+    """A drawn conversation without what its corpus holds out, and without the scores of these
+    turns, which tell it: a board is published.
+    """
     hidden = {"reference": "", "gold_strategy": None}
-    return {**line, "records": [{**record, **hidden} for record in line["records"]]}
+    out = [_held_out(line["doc"], record["turn"]) for record in line["records"]]
+    records = [
+        {**record, **hidden} if own else record
+        for record, own in zip(line["records"], out, strict=True)
+    ]
+    scores = {
+        name: [None if own else item for item, own in zip(items, out, strict=True)]
+        for name, items in line["scores"].items()
+    }
+    return {**line, "records": records, "scores": scores}
+
+
+def _held_out(document: Mapping[str, Any], turn: int) -> bool:
+    """Whether a document lacks the reference of a turn; of questions it lacks all."""
+    dialogue = document.get("dialogue")
+    return not isinstance(dialogue, list) or dialogue[turn].get("strategy") in ("", HELD_OUT)
 
 
 def _column(found: Measured, logged: Items, name: str, made: bool, repeat: int | None) -> None:

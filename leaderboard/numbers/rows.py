@@ -83,6 +83,7 @@ def _run(measured: Measured, raw: Mapping[RunKey, str], repeat: str = "") -> Run
         corpus=verified.corpus,
         proven=verified.proven,
         findings=trust.contradictions(verified),
+        contradicted=verified.contradicted,
     )
 
 

@@ -117,7 +117,7 @@ def _name(model: Model, name: str, trust: str) -> str:
         notes.append("baseline")
     if model.kind == "adapter" and model.base_name:
         notes.append(f"adapter on {model.base_name}")
-    badge = f' <span class="trust {trust}">{trust}</span>'
+    badge = f' <span class="trust {trust.replace(",", "")}">{trust}</span>'
     return _text(name) + badge + "".join(f"<small>{_text(note)}</small>" for note in notes)
 
 

@@ -101,7 +101,11 @@ function variantPanel(all) {
 
 function lengthTable(all) {
   const heads = ["Language", "Mean", "Median", "5 % to 95 %", "Gold: mean", "Median", "5 % to 95 %"];
-  const three = ([mean, low, median, high]) => [mean.toFixed(1), median.toFixed(0), `${low.toFixed(0)} to ${high.toFixed(0)}`];
+  const three = (found) => {
+    if (!found) return ["N/A", "N/A", "N/A"];
+    const [mean, low, median, high] = found;
+    return [mean.toFixed(1), median.toFixed(0), `${low.toFixed(0)} to ${high.toFixed(0)}`];
+  };
   return grid("Length of replies", heads, all.map((one) => [[one.language, small(`${one.unit}, ${count(one.items)} replies`)],
     ...three(one.reply), ...three(one.reference)]));
 }

@@ -151,7 +151,7 @@ def _board_data(
         for row, there in zip(table.rows, own["rows"], strict=True):
             # The page asks which numbers are not ranked, which are few.
             claimed = [c.key for c in table.columns if c.key in row.values and not row.ranks(c)]
-            there |= {"trust": row.trust, "claimed": claimed}
+            there |= {"trust": row.badge, "claimed": claimed}
     return {
         "board": dumped,
         "sentences": {table.id: sentence(table, board.models) for table in board.tables},
