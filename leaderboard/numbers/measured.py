@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from csc_tasks.conversation import HELD_OUT
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import Estimate, Metric
 from csc_tasks.metrics.consistency import consistency
@@ -44,6 +43,7 @@ from leaderboard.numbers.fact_audit import Evidence, FactAuditor
 from leaderboard.numbers.inference import Clustered, clustered, mean_column, value_of
 from leaderboard.numbers.intervals import Scale, with_interval
 from leaderboard.numbers.scales import scale_of
+from leaderboard.numbers.withheld import withheld
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ def _measured(
             " another run"
         )
     if examined.supplied:
-        logged = replace(logged, drawn=[_withheld(line) for line in logged.drawn])
+        logged = replace(logged, drawn=[withheld(line) for line in logged.drawn])
     found = Measured(measurement, examined.verified, {}, logged=logged)
     if audited and without_rules:
         found.notes.append(
@@ -230,29 +230,6 @@ def _lines(run: Run, examined: Examined) -> Iterator[dict[str, Any]]:
         made = {name: [id_, list(items[start:end])] for name, items in examined.items.items()}
         yield {**line, run.unit: list(records), **made}
         start = end
-
-
-def _withheld(line: Mapping[str, Any]) -> dict[str, Any]:
-    """A drawn conversation without what its corpus holds out, and without the scores of these
-    turns, which tell it: a board is published.
-    """
-    hidden = {"reference": "", "gold_strategy": None}
-    out = [_held_out(line["doc"], record["turn"]) for record in line["records"]]
-    records = [
-        {**record, **hidden} if own else record
-        for record, own in zip(line["records"], out, strict=True)
-    ]
-    scores = {
-        name: [None if own else item for item, own in zip(items, out, strict=True)]
-        for name, items in line["scores"].items()
-    }
-    return {**line, "records": records, "scores": scores}
-
-
-def _held_out(document: Mapping[str, Any], turn: int) -> bool:
-    """Whether a document lacks the reference of a turn; of questions it lacks all."""
-    dialogue = document.get("dialogue")
-    return not isinstance(dialogue, list) or dialogue[turn].get("strategy") in ("", HELD_OUT)
 
 
 def _column(found: Measured, logged: Items, name: str, made: bool, repeat: int | None) -> None:
