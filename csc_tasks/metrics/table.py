@@ -48,6 +48,7 @@ def _flag(
         label=label,
         order=order,
         ranked=ranked,
+        headline=ranked,
         diagnosed=diagnosed,
         **_PERCENT,
     )
