@@ -18,6 +18,7 @@ from csc_tasks.languages import language
 from csc_tasks.play import Played
 from csc_tasks.records import unsupported_facts
 from csc_tasks.runs.conditions import conditions
+from csc_tasks.runs.contrasts import difference
 from csc_tasks.runs.finding import find_samples
 from csc_tasks.runs.results_file import read_results
 from csc_tasks.runs.samples_file import read_run
@@ -26,6 +27,7 @@ from csc_tasks.verify import Trust, Trusted, trusted_corpora
 from csc_tasks.verify.rerun import Asked, command_of
 from leaderboard.judging.fact_asking import audited
 from leaderboard.judging.units import read_models
+from leaderboard.numbers.inference import paired, shared
 from leaderboard.numbers.measured import Options, measure
 from tests.support.fakes import sample_questions, write_corpus
 from tests.support.handed_in import forged, hand_in, verdicts
@@ -394,3 +396,18 @@ def test_held_passages_of_a_file_are_taken_by_place():
     first = sample_questions()[0]
     evidence = FileEvidence("f", {first.conversation_id: {0: ["a", "b"]}})
     assert [one.text for one in evidence.of(first, 1)] == ["a"]
+
+
+def test_the_two_tasks_of_a_model_are_paired_question_by_question(run, corpus, passages):
+    """Six questions, all wrong without the passages and none with them: the difference is -1."""
+    measurements = {one.task: one for one in read_results(run, [])}
+    found = difference(measurements["csc_qa"], measurements["cscx_qa_grounded"])
+    assert (found.family, found.in_order) == ("passages", ("Summary and passages", "Summary"))
+    evidence = read_evidence(passages)
+    options = Options(0, 6, True, evidence, (str(corpus),))
+    columns = {
+        task: measure(one, options).columns["unsupported_facts"]
+        for task, one in measurements.items()
+    }
+    apart, _ = paired(*shared(columns["cscx_qa_grounded"], columns["csc_qa"]))
+    assert (apart.value, apart.items) == (-1.0, 6) and apart.low == -1.0 and apart.high < 0
