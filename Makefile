@@ -8,7 +8,7 @@
 PYTHON ?= python3
 TORCH ?= $(shell grep '^torch==' constraints.txt)
 WORKERS ?= 2
-EXTRAS ?= hf,learned,build,train,leaderboard,cluster,dev
+EXTRAS ?= hf,learned,retrieval,build,train,leaderboard,cluster,dev
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -57,6 +57,8 @@ class Settings:
     repeats: int = 1
     qa_variant: str | None = None
     qa_reference: str = REFERENCES[0]
+    evidence: str | None = None
+    passages: int | None = None
     play: str = PLAYS[0]
     window: int = 256
     date: str = DATE
@@ -117,6 +119,7 @@ class Settings:
 WHOLE_NUMBERS = {
     "subset": 1,
     "repeats": 1,
+    "passages": 1,
     "window": 1,
     "think_tokens": 0,
     "metric_batch_size": 1,
@@ -151,6 +154,13 @@ HELP = {
     ),
     "qa_variant": "summaries of the config `qa_<name>` in place of `qa`",
     "qa_reference": "`refined_agent_answer` or `agent_answer`",
+    "evidence": (
+        "passages that support facts in answers, and that `cscx_qa_grounded` shows: a file (`csc"
+        " build passages` writes one), a folder of policies, or `demo`"
+    ),
+    "passages": (
+        "passages shown with a question, at most; without it 3 of a folder and all of a file"
+    ),
     "play": (
         "`auto` (what a conversation's prompts have in common is computed once, where the backend"
         " allows it) or `plain`"

@@ -85,13 +85,20 @@ def examine_run(
     if run.results["configs"][run.task]["metadata"].get("csc_turns"):
         return _claimed(measurement, "csc_turns", "only some turns were asked for, by name")
     documents = check_documents(run, measurement, about, trusted)
-    replies = check_replies(run, measurement, about, references)
+    replies = check_replies(run, measurement, about, references, trusted)
     records = _flat(replies.records)
     proven = documents.matched and replies.complete
     as_run = None if replies.as_run is None else _flat(replies.as_run)
     if records:
         numbers = check_numbers(
-            run, measurement, about, records, documents.languages, proven, as_run
+            run,
+            measurement,
+            about,
+            records,
+            documents.languages,
+            proven,
+            as_run,
+            replies.passages,
         )
     else:
         numbers = claimed_numbers(measurement)

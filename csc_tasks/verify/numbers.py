@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from csc_tasks.errors import MissingExtra, ModelError
-from csc_tasks.metrics import METRICS, Metric
+from csc_tasks.metrics import METRICS, WITH_PASSAGES, Metric
 from csc_tasks.metrics.consistency import OF, consistency
 from csc_tasks.metrics.result_names import metric_of, normalised, parts_of
 from csc_tasks.records import (
@@ -61,14 +61,18 @@ def check_numbers(
     languages: Sequence[str],
     trusted: bool,
     as_run: Sequence[Mapping[str, object]] | None = None,
+    passages: bool = True,
 ) -> Numbers:
     """Compare every claimed number, and the items logged for it, with those of `records`.
 
     languages: of the task. trusted: whether the records are proven, so that what is computed here
     is re-scored. as_run: where references were held out of the run and are in `records` now, the
-    same records without these: what the run claims is held to them.
+    same records without these: what the run claims is held to them. passages: whether what is
+    counted with passages can be trusted.
     """
-    return _Comparison(run, measurement, about, records, languages, trusted, as_run).all()
+    comparison = _Comparison(run, measurement, about, records, languages, trusted, as_run)
+    comparison.passages = passages
+    return comparison.all()
 
 
 class _Comparison:
@@ -89,6 +93,10 @@ class _Comparison:
         self.languages = languages
         self.trusted = trusted
         self.as_run = as_run
+        self.passages = True
+        self.kinds = {"answer" if about.unit == ANSWERS else "turn"}
+        if any("passages" in record for record in records):
+            self.kinds.add(WITH_PASSAGES)
         self.findings: list[Finding] = []
         self.items: dict[str, Sequence[object]] = {}
 
@@ -111,7 +119,7 @@ class _Comparison:
         if metric is None:
             of_repeats = consistency(name)
             return self.of_repeats(name, claimed) if of_repeats else self.claimed(name, claimed)
-        if reason := _does_not_apply(name, metric, self.about, self.languages):
+        if reason := _does_not_apply(name, metric, self.about, self.kinds, self.languages):
             self.items[name] = [None] * len(self.records)
             if claimed.value is not None:
                 self.add(name, _shown(claimed.value), "N/A", reason)
@@ -133,7 +141,8 @@ class _Comparison:
         self.items[name] = column.items
         self.compare(name, claimed, self.estimated(claims) if self.as_run else made)
         self.compare_items(name, claims.items)
-        return Number(name, claimed, made, Trust.RESCORED if self.trusted else Trust.CLAIMED)
+        proven = self.trusted and (self.passages or metric.per != (WITH_PASSAGES,))
+        return Number(name, claimed, made, Trust.RESCORED if proven else Trust.CLAIMED)
 
     def of_repeats(self, name: str, claimed: Pair) -> Number:
         """What a run that asked several times says of its strategy accuracy over the repeats."""
@@ -150,7 +159,7 @@ class _Comparison:
 
     def consistent(self, name: str, records: Sequence[Mapping[str, object]]) -> Column | None:
         """A number over repeats, None where there is none of this name."""
-        if _does_not_apply(OF, METRICS[OF], self.about, self.languages):
+        if _does_not_apply(OF, METRICS[OF], self.about, self.kinds, self.languages):
             return None
         accuracy = {OF: self.column(OF, METRICS[OF], records)}
         return consistency_columns(accuracy, records).get(name)
@@ -280,12 +289,13 @@ def _claims(measurement: Measurement) -> list[tuple[str, Pair]]:
     return [(name, Pair(*pair)) for name, pair in measurement.numbers.items()]
 
 
-def _does_not_apply(name: str, metric: Metric, about: TaskRecord, languages: Sequence[str]) -> str:
-    """Why a task has no such number; "" where it has."""
+def _does_not_apply(
+    name: str, metric: Metric, about: TaskRecord, kinds: set[str], languages: Sequence[str]
+) -> str:
+    """Why a task with these kinds of items has no such number; "" where it has."""
     _, language, norm = parts_of(name)
-    per = "answer" if about.unit == ANSWERS else "turn"
     asked_for = about.variant not in ("vanilla", "oracle")
-    if per not in metric.per:
+    if not kinds & {*metric.per}:
         return f"needs what {about.unit} do not have"
     if not about.has_replies and metric.of != "strategy" and metric.name != "failed":
         return "a choice by log-likelihood has no reply"

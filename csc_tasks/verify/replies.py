@@ -18,6 +18,7 @@ from csc_tasks.runs.samples_file import Run
 from csc_tasks.runs.task_record import ANSWERS, TaskRecord
 from csc_tasks.verify.asked import asked, wrong
 from csc_tasks.verify.numbers import LARGEST
+from csc_tasks.verify.passages import ShownPassages
 from csc_tasks.verify.references import (
     ABSENT,
     GOLD,
@@ -26,6 +27,7 @@ from csc_tasks.verify.references import (
     without_gold,
 )
 from csc_tasks.verify.thoughts import MARK, opened, opening, ways
+from csc_tasks.verify.trusted import Trusted
 from csc_tasks.verify.verdict import Finding
 
 OPTIONAL = ("failed", "thinking_cut")
@@ -38,22 +40,28 @@ SEEN_BY_THE_BACKEND = ("truncated", "history_truncated")
 class Replies:
     """records: one list per line of the samples file, made again. complete: every scored turn is
     there once, with its raw reply. as_run: where references were held out of the run and are
-    supplied now, the records as the run could make them, without these; else None.
+    supplied now, the records as the run could make them, without these; else None. passages: those
+    of the run are the trusted evidence's.
     """
 
     records: list[list[dict[str, object]]]
     complete: bool
     findings: tuple[Finding, ...]
     as_run: list[list[dict[str, object]]] | None = None
+    passages: bool = True
 
 
 def check_replies(
-    run: Run, measurement: Measurement, about: TaskRecord, references: References | None
+    run: Run,
+    measurement: Measurement,
+    about: TaskRecord,
+    references: References | None,
+    trusted: Trusted,
 ) -> Replies:
-    """Make every record again. Gold comes from the documents, or from what was held out; the rest
-    from the raw replies.
+    """Make every record again. Gold comes from the documents, or from what was held out; passages
+    from the evidence that is held; the rest from the raw replies.
     """
-    checker = _Checker(run, measurement, about, references)
+    checker = _Checker(run, measurement, about, references, trusted)
     if references is None and not any(checker.has_gold(line["doc"]) for line in run.lines):
         absent = "the corpus holds its references out; supply them with --references"
         return Replies(
@@ -65,7 +73,7 @@ def check_replies(
         for made, line in zip(records, run.one_repeat(repeat).lines, strict=True):
             made += [record | own for record in checker.line(line)]
     as_run = [list(map(checker.as_run, own)) for own in records] if checker.supplied else None
-    return Replies(records, checker.complete, checker.findings(), as_run)
+    return Replies(records, checker.complete, checker.findings(), as_run, checker.passages.held)
 
 
 class _Checker:
@@ -77,8 +85,12 @@ class _Checker:
         measurement: Measurement,
         about: TaskRecord,
         references: References | None,
+        trusted: Trusted,
     ) -> None:
         self.task = run.task
+        self.run = run
+        self.rows = measurement.provenance.rows
+        self.passages = ShownPassages(run, about, trusted)
         self.about = about
         self.references = references
         self.field = REFERENCES[0]
@@ -95,7 +107,7 @@ class _Checker:
             self.complete = False
         # Baselines of earlier versions logged none.
         self.without_raws = self.baseline and not any("resps" in line for line in run.lines)
-        if self.without_raws:
+        if self.without_raws or (self.passages.shows and not self.passages.held):
             self.complete = False
         stated = measurement.provenance.reference
         if stated in REFERENCES:
@@ -124,7 +136,7 @@ class _Checker:
         found += [
             Finding(self.task, item, "", "", words, contradicts=False) for item, words in notes
         ]
-        return tuple(found)
+        return (*found, *self.passages.findings(self.rows, len(self.run.lines)))
 
     def differs(self, item: str, where: str, claimed: object, recomputed: object) -> None:
         self.different.setdefault(item, []).append((where, _text(claimed), _text(recomputed)))
@@ -179,9 +191,9 @@ class _Checker:
     ) -> None:
         """Look at the logged prompts: whether they show what only another task shows."""
         said = {int(record["turn"]): str(record["reply"]) for record in records}
-        references = {record["turn"]: str(record["reference"]) for record in records}
+        made = {record["turn"]: record for record in records}
         for number, record in enumerate(given):
-            if (turn := record["turn"]) not in references:
+            if (turn := record["turn"]) not in made:
                 continue
             where = f"{record['conversation_id']} turn {turn}"
             if (prompt := asked(line, number)) is None:
@@ -193,7 +205,8 @@ class _Checker:
                 item,
                 turn,
                 {position: text for position, text in said.items() if position < turn},
-                references[turn],
+                str(made[turn]["reference"]),
+                self.passages.known(made[turn]),
             ):
                 self.differs("prompt", where, "", words)
 
@@ -244,6 +257,7 @@ class _Checker:
                 flags["truncated"],
                 flags["history_truncated"],
                 failure,
+                self.passages.of(item, given),
             )
         elif not self.about.has_replies:
             sums = None if failure or self.baseline else self.sums(given, where)

@@ -39,6 +39,7 @@ VALUES = dict.fromkeys(KEYS, "demo") | {
     "prompt": "chat",
     "language": "zh",
     "subset": "25",
+    "passages": "5",
     "turns": "a/1,b/2",
     "repeats": "3",
     "qa_reference": "agent_answer",
