@@ -41,6 +41,7 @@ BUILT_ON = {
     "metrics": ["languages", "compat"],
     "records": ["metrics", "prompts"],
     "benchmark": [],
+    "papers": [],
     "documents": [],
     "draws": [],
     "shown": [],

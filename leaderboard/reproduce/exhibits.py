@@ -71,10 +71,13 @@ Cell = str | int | Number | None
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """The heading of a column; group stands above those that share it ("Reference context")."""
+    """The heading of a column; group stands above those that share it ("Reference context"). key:
+    TASK/METRIC of a column of numbers that a paper may print too.
+    """
 
     label: str
     group: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
