@@ -55,7 +55,7 @@ class Printed(_Read):
     language: str | None = None
 
 
-class Exhibit(_Read):
+class PaperExhibit(_Read):
     """A table or figure. number: what the paper calls it ("Table 6", or "Follow-up" to it).
 
     maker: how it is made of what there is (leaderboard/reproduce). table: kind of a board's table.
@@ -87,9 +87,9 @@ class Papers(_Read):
     """All of papers.yaml."""
 
     papers: Mapping[str, Paper]
-    exhibits: tuple[Exhibit, ...]
+    exhibits: tuple[PaperExhibit, ...]
 
-    def of(self, exhibit: Exhibit) -> Paper:
+    def of(self, exhibit: PaperExhibit) -> Paper:
         """The paper of an exhibit."""
         return self.papers[exhibit.paper]
 

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from csc_tasks.errors import DataError
-from csc_tasks.papers import Exhibit, Printed, papers
+from csc_tasks.papers import PaperExhibit, Printed, papers
 from csc_tasks.reading import read_json
 from leaderboard.board import Column, Reported
 
@@ -20,7 +20,7 @@ ABOUT = ("model", "size", "fine_tuned_on")
 
 
 @cache
-def printed_tables() -> dict[str, Exhibit]:
+def printed_tables() -> dict[str, PaperExhibit]:
     """The printed tables that are rows of models with columns of a board, by their key in a file of
     reported rows.
     """

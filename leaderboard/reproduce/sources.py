@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from csc_tasks.errors import DataError
-from csc_tasks.papers import Exhibit, papers
+from csc_tasks.papers import PaperExhibit, papers
 from csc_tasks.reading import read_json
 from leaderboard.board import Board, Model, Row, Table
 from leaderboard.folder import load_board, load_report
@@ -94,7 +94,7 @@ class Sources:
                 for row in table.rows:
                     yield source, table, row
 
-    def printed(self, exhibit: Exhibit, table: Table) -> Published | None:
+    def printed(self, exhibit: PaperExhibit, table: Table) -> Published | None:
         """The paper's values, where the table is of the paper's own corpus."""
         corpora = papers().of(exhibit).corpora
         return self.published if table.setting.corpus in corpora else None
