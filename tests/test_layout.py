@@ -42,6 +42,8 @@ BUILT_ON = {
     "records": ["metrics", "prompts"],
     "benchmark": [],
     "documents": [],
+    "corpus_statistics": ["out", "reading"],
+    "corpus_figures": ["corpus_statistics", "languages", "file_names"],
     "draws": [],
     "shown": [],
     "runs": ["corpora", "records", "out", "shown", "file_names", "pii"],
