@@ -43,6 +43,8 @@ BUILT_ON = {
     "benchmark": [],
     "papers": [],
     "documents": [],
+    "corpus_statistics": ["out", "reading"],
+    "corpus_figures": ["corpus_statistics", "languages", "file_names"],
     "draws": [],
     "shown": [],
     "runs": ["corpora", "records", "out", "shown", "file_names", "pii"],

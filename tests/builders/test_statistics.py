@@ -6,22 +6,14 @@ import json
 import random
 import struct
 import sys
-from itertools import combinations
 
 import pytest
 
-from builders import statistics
 from builders.dataset import check_target, write_folder
-from builders.statistics import (
-    END,
-    START,
-    THRESHOLDS,
-    of_conversations,
-    of_questions,
-    profile_overlap,
-)
+from builders.statistics import of_conversations, of_questions
 from csc_tasks import cli, corpora
 from csc_tasks.conversation import Conversation, Turn
+from csc_tasks.corpus_statistics import END, START
 from csc_tasks.framework import STRATEGY_IDS, TOPICS
 from tests.support.fakes import sample_conversations, sample_questions, write_corpus
 
@@ -98,14 +90,14 @@ def many(language, seed=5):
 def test_a_toy_corpus_counted_by_hand():
     found = of_conversations(TOY)
     assert (
-        found.conversations,
-        found.utterances,
-        found.supporter_utterances,
-        found.customer_utterances,
+        found.sizes.conversations,
+        found.sizes.utterances,
+        found.sizes.supporter_utterances,
+        found.sizes.customer_utterances,
     ) == (3, 10, 7, 3)
-    assert found.avg_utterances_per_conversation == 10 / 3
-    assert found.avg_supporter_utterance_length == (2 + 2 + 5 + 1 + 1 + 3 + 3) / 7
-    assert found.avg_customer_utterance_length == (5 + 1 + 1) / 3
+    assert found.sizes.avg_utterances_per_conversation == 10 / 3
+    assert found.sizes.avg_supporter_utterance_length == (2 + 2 + 5 + 1 + 1 + 3 + 3) / 7
+    assert found.sizes.avg_customer_utterance_length == (5 + 1 + 1) / 3
     assert found.labelled == 5
     assert {name: n for name, n in found.strategies.items() if n} == {
         "GT": 2,
@@ -141,13 +133,16 @@ def test_a_toy_corpus_counted_by_hand():
 def test_chinese_lengths_are_characters():
     turns = (Turn("customer", "我的卡丢了！"), Turn("supporter", "您好， VIP", "GT"))
     found = of_conversations([Conversation("z", "zh", "Others", "t", turns)])
-    assert (found.avg_customer_utterance_length, found.avg_supporter_utterance_length) == (6, 7)
+    assert (
+        found.sizes.avg_customer_utterance_length,
+        found.sizes.avg_supporter_utterance_length,
+    ) == (6, 7)
 
 
 def test_nothing_to_average_is_none_and_not_zero():
     found = of_conversations([TOY[2]])
     assert (
-        found.avg_customer_utterance_length,
+        found.sizes.avg_customer_utterance_length,
         found.strategy_use_without_others_percent,
         found.share("GT"),
     ) == (None, None, None)
@@ -166,10 +161,12 @@ def test_pandas_counts_the_same(language):
         for turn in item.dialogue
     ]
     turns = pandas.DataFrame(rows, columns=["id", "speaker", "strategy", "text"])
-    assert found.avg_utterances_per_conversation == pytest.approx(turns.groupby("id").size().mean())
+    assert found.sizes.avg_utterances_per_conversation == pytest.approx(
+        turns.groupby("id").size().mean()
+    )
     for speaker, count, mean in (
-        ("supporter", found.supporter_utterances, found.avg_supporter_utterance_length),
-        ("customer", found.customer_utterances, found.avg_customer_utterance_length),
+        ("supporter", found.sizes.supporter_utterances, found.sizes.avg_supporter_utterance_length),
+        ("customer", found.sizes.customer_utterances, found.sizes.avg_customer_utterance_length),
     ):
         texts = turns[turns.speaker == speaker].text
         assert count == len(texts)
@@ -194,45 +191,6 @@ def test_pandas_counts_the_same(language):
             )
     firsts = labelled.groupby("id").strategy.first().value_counts()
     assert {after: n for after, n in found.transitions[START].items() if n} == firsts.to_dict()
-
-
-@pytest.mark.parametrize("language", ["zh", "en"])
-def test_profile_overlap_is_that_of_word_sets(language):
-    profiles = [item.profile for item in many(language)]
-    found = profile_overlap(profiles)
-    sets = [
-        set(profile.replace(", ", "" if language == "zh" else " ")) - {" "}
-        for profile in sorted(set(profiles))
-    ]
-    if language == "en":
-        sets = [set(profile.split(", ")) for profile in sorted(set(profiles))]
-    overlap = {
-        (i, j): len(a & b) / len(a | b) for (i, a), (j, b) in combinations(enumerate(sets), 2)
-    }
-    nearest = [max(value for pair, value in overlap.items() if i in pair) for i in range(len(sets))]
-    assert (found.distinct, found.measured) == (len(sets), len(sets))
-    assert found.mean_pair == pytest.approx(sum(overlap.values()) / len(overlap))
-    assert found.mean_nearest == pytest.approx(sum(nearest) / len(nearest))
-    assert found.pairs == pytest.approx(
-        [sum(v >= t for v in overlap.values()) / len(overlap) for t in THRESHOLDS]
-    )
-    assert found.nearest == pytest.approx(
-        [sum(v >= t for v in nearest) / len(nearest) for t in THRESHOLDS]
-    )
-
-
-def test_profiles_at_the_edges(monkeypatch):
-    alike = profile_overlap(["A calm teacher.", "a calm teacher"])
-    assert (alike.mean_pair, alike.pairs[-1]) == (1, 1)
-    apart = profile_overlap(["one", "two", "three"])
-    assert (apart.mean_pair, apart.pairs[0], apart.pairs[1]) == (0, 1, 0)
-    assert profile_overlap(["one", "one"]).pairs == ()
-    monkeypatch.setattr(statistics, "MOST_PROFILES", 5)
-    some = profile_overlap([f"word{i} other" for i in range(8)])
-    assert (some.distinct, some.measured) == (8, 5)
-    assert some == profile_overlap([f"word{i} other" for i in reversed(range(8))]), (
-        "the sample depends on the texts alone"
-    )
 
 
 def test_questions_counted_by_hand():
@@ -267,7 +225,8 @@ def test_every_row_of_the_papers_tables_has_its_number(paper):
         *(set(paper["table5_rolecs_statistics"]) - {"generated_before_filtering"}),
     ]
     for name in wanted:
-        assert getattr(found, names.get(name, name)) is not None, name
+        holder = found if hasattr(found, names.get(name, name)) else found.sizes
+        assert getattr(holder, names.get(name, name)) is not None, name
     assert list(found.topics) == list(paper["table4_csconv_topics"])
 
 
@@ -337,7 +296,7 @@ def test_tables_are_printed_for_every_config_split_and_language(folder, capsys):
     assert cells(printed, "Questions", "questions") == ["3", "3", "3", "3 |"]
     assert "qa_short/test en" in printed
     profiles = len({item.profile for item in many("zh")})
-    assert cells(printed, "Word overlap of customer profiles (Figure 5)", "distinct profiles") == [
+    assert cells(printed, "Word overlap of customer profiles", "distinct profiles") == [
         f"{profiles} |"
     ]
     assert "60 conversations (rolecs/train, zh)" in printed, "what was read is said"
@@ -358,7 +317,7 @@ def test_the_demo_and_files_that_others_published(tmp_path, monkeypatch, capsys)
         json.dumps([{"dialogue": turns, "source": "产品咨询"}], ensure_ascii=False)
     )
     printed = stats(capsys, tmp_path / "data")[1]
-    assert cells(printed, "Topics (Table 4)", "Product Consultation") == ["1 |"]
+    assert cells(printed, "Topics (Table 4)", "Product Consultation") == ["1 (100.0%) |"]
     assert "1 ids made from content" in printed
 
 
@@ -370,7 +329,8 @@ def test_figures_are_png_files_and_the_same_each_time(folder, tmp_path, capsys):
         f"transitions_{part}.png"
         for part in ("csconv_test_en", "csconv_test_zh", "rolecs_train_zh")
     }
-    assert drawn.keys() == {"profiles.png", "strategies.png", *followed}
+    whole = {"alignment.png", "profiles.png", "strategies.png", "unique_strategies.png"}
+    assert drawn.keys() == whole | followed
     assert printed.count("wrote ") == len(drawn)
     for name, data in drawn.items():
         assert data.startswith(b"\x89PNG\r\n\x1a\n"), name
