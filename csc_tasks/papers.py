@@ -60,8 +60,9 @@ class PaperExhibit(_Read):
 
     maker: how it is made of what there is (leaderboard/reproduce). table: kind of a board's table.
     tasks, metrics: what of it is shown, in this order; nothing: all. optional: metrics that nobody
-    misses. key: the recipe key of a sweep. command: how to get what it is made of; CORPUS stands
-    for the corpus' name.
+    misses. key: the recipe key of a sweep. contrasts: the family of contrasts beside it
+    (csc_tasks/runs/contrasts.py). command: how to get what it is made of; CORPUS stands for the
+    corpus' name.
     """
 
     name: str
@@ -75,6 +76,7 @@ class PaperExhibit(_Read):
     metrics: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     key: str = ""
+    contrasts: str = ""
     reported: Printed | None = None
 
     @property

@@ -18,6 +18,7 @@ from leaderboard.reproduce.cells import (
     placed_in,
     title_of,
 )
+from leaderboard.reproduce.contrast_tables import contrasts
 from leaderboard.reproduce.exhibits import Exhibit, Heading, Missing, ReportTable, Row
 from leaderboard.reproduce.published import with_printed
 from leaderboard.reproduce.sources import BoardSource, Sources, model_of
@@ -66,6 +67,7 @@ def variants(exhibit: PaperExhibit, sources: Sources) -> list[Exhibit]:
             shown = _by_task(exhibit, source, table, columns, name, title)
             printed = sources.printed(exhibit, table)
             made.append(with_printed(shown, exhibit.reported, printed))
+            made += contrasts(exhibit, source, table, name, title)
         made += missing_tasks(exhibit, table, title)
         made += missing_metrics(exhibit, (column.metric for column in columns), title, "")
     return made
