@@ -1,7 +1,7 @@
 """Sweeps of a recipe key: a row for each value, and a figure where the values are numbers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from csc_tasks.papers import PaperExhibit
@@ -157,15 +157,7 @@ def _wanted(exhibit: PaperExhibit, column: Column) -> bool:
 
 
 def _unmarked(number: Number) -> Number:
-    return Number(
-        number.value,
-        number.digits,
-        number.low,
-        number.high,
-        claimed=number.claimed,
-        items=number.items,
-        clusters=number.clusters,
-    )
+    return replace(number, mark="")
 
 
 def _loss(point: Point) -> Number | None:
