@@ -236,6 +236,49 @@ class Comparison(Strict):
     clusters: int
 
 
+class ContrastSide(Strict):
+    """One of the two runs of a contrast: the slug of its row, its task, and what it has of the
+    condition in which the two differ ("Oracle", "Predict").
+    """
+
+    model: str
+    task: str
+    level: str
+
+
+class ContrastNumber(Strict):
+    """One result that both runs of a contrast have, by its result name, on the conversations that
+    they share with the same turns.
+
+    first, second: the values there. difference: first minus second, with its paired interval. p:
+    as of a Comparison; p_holm: corrected over all contrasts of the family in this result. alone:
+    conversations with this result that only the first, and only the second has.
+    """
+
+    metric: str
+    first: float | None
+    second: float | None
+    difference: Value
+    p: float | None
+    p_holm: float | None
+    alone: tuple[int, int]
+
+
+class Contrast(Strict):
+    """Two runs of one model that differ in one condition (csc_tasks/runs/contrasts.py).
+
+    family, title: which condition. skipped: result name -> why it is not contrasted, of those that
+    both have.
+    """
+
+    family: str
+    title: str
+    first: ContrastSide
+    second: ContrastSide
+    numbers: tuple[ContrastNumber, ...]
+    skipped: dict[str, str] = Field(default_factory=dict)
+
+
 class Reported(Strict):
     """A row printed in a paper. Nobody here measured it; it is never ranked."""
 
@@ -278,7 +321,8 @@ class SetAside(Strict):
 
 class Board(Strict):
     """board.json. date: of the newest run (ISO 8601, UTC). models: by slug. notes: what the reader
-    of the files said (duplicates, ...). quarantine: the files that could not be used.
+    of the files said (duplicates, ...). quarantine: the files that could not be used. contrasts: of
+    runs of one model, whichever tables they stand in.
     """
 
     format: Literal[2] = FORMAT
@@ -289,5 +333,6 @@ class Board(Strict):
     confidence: float = 0.95
     models: dict[str, Model]
     tables: tuple[Table, ...]
+    contrasts: tuple[Contrast, ...] = ()
     notes: tuple[str, ...] = ()
     quarantine: tuple[SetAside, ...] = ()

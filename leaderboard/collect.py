@@ -56,6 +56,7 @@ from leaderboard.earlier_board import check_out, clear
 from leaderboard.folder import RELIABILITY, dumped, write_board
 from leaderboard.model_report import Diagnosis, ModelReport, SampleSet, TableGaps, Variant
 from leaderboard.numbers import assemble
+from leaderboard.numbers.contrasts import contrasts
 from leaderboard.numbers.fact_audit import read_evidence
 from leaderboard.numbers.measured import Measured, Options, RunKey
 from leaderboard.numbers.measuring import usable
@@ -279,6 +280,7 @@ def collect(
         seed=options.seed,
         models={model.slug: model for model in models.values()},
         tables=tuple(tables),
+        contrasts=contrasts(measured.values(), models, raw),
         notes=tuple(notes),
         quarantine=tuple(SetAside(file=file, reason=why) for file, why in aside.entries()),
     )

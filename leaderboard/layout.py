@@ -108,10 +108,15 @@ def interval_text(value: Value, column: Column) -> str:
     """
     if value.value is None or value.low is None or value.high is None:
         return f"({UNDEFINED})" if value.reason in WITHOUT else ""
-    below = _number(value.value - value.low, column)
-    if below == _number(value.high - value.value, column):
+    return bounds_text(value.value, value.low, value.high, column.digits, column.scale)
+
+
+def bounds_text(value: float, low: float, high: float, digits: int, scale: float = 1.0) -> str:
+    """An interval as text; scale: what all three are multiplied by for showing."""
+    below = f"{(value - low) * scale:.{digits}f}"
+    if below == f"{(high - value) * scale:.{digits}f}":
         return f"± {below}"
-    return f"({_number(value.low, column)} to {_number(value.high, column)})"
+    return f"({low * scale:.{digits}f} to {high * scale:.{digits}f})"
 
 
 def why_without(table: Table, columns: Sequence[Column]) -> list[str]:

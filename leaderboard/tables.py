@@ -15,13 +15,12 @@ and scripts.
 
 import html
 import io
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from csc_tasks.arguments import check_known
 from csc_tasks.csv_cells import GuardedWriter
-from csc_tasks.shown import shown
+from leaderboard.escaped import md_text, tex_text
 from leaderboard.layout import (
     REPORTED,
     Cell,
@@ -71,13 +70,13 @@ def markdown(board, table, every: bool = False) -> str:
     """The table as GitHub's Markdown, with its title and footnotes."""
     columns, lines = layout(board, table, every)
     # Markdown has no cells that span columns.
-    heads = [f"{_md(c.group)}<br>{_md(head(c))}" for c in columns]
+    heads = [f"{md_text(c.group)}<br>{md_text(head(c))}" for c in columns]
     rows = [
         f"| {' | '.join(('Model', 'Trust', *heads))} |",
         f"|---|---|{'---:|' * len(columns)}",
     ]
     for line in lines:
-        label = _md(line.label)
+        label = md_text(line.label)
         if line.kind == "adapter":
             label = f"&emsp;{label}"
         elif line.kind == "baseline":
@@ -85,10 +84,12 @@ def markdown(board, table, every: bool = False) -> str:
         cells = (_md_cell(cell) for cell in line.cells)
         rows.append(f"| {' | '.join((label, line.trust, *cells))} |")
     notes = "\n".join(
-        f"{number}. {_md(note)}" for number, note in enumerate(footnotes(table, columns), 1)
+        f"{number}. {md_text(note)}" for number, note in enumerate(footnotes(table, columns), 1)
     )
     return (
-        f"### {_md(table.title)}\n\n{_md(caption(table))}\n\n" + "\n".join(rows) + f"\n\n{notes}\n"
+        f"### {md_text(table.title)}\n\n{md_text(caption(table))}\n\n"
+        + "\n".join(rows)
+        + f"\n\n{notes}\n"
     )
 
 
@@ -102,7 +103,7 @@ def latex(board, table, every: bool = False) -> str:
     for name, labels in headings(columns):
         size = len(labels)
         heads += labels
-        spans.append(rf"\multicolumn{{{size}}}{{c}}{{{_tex(name)}}}")
+        spans.append(rf"\multicolumn{{{size}}}{{c}}{{{tex_text(name)}}}")
         rules.append(rf"\cmidrule(lr){{{at}-{at + size - 1}}}")
         at += size
     body, before = [], ""
@@ -115,20 +116,20 @@ def latex(board, table, every: bool = False) -> str:
                 r" here}} \\"
             )
         indent = r"\quad " if line.kind == "adapter" else ""
-        words = [indent + _tex(line.label), line.trust, *map(_tex_cell, line.cells)]
+        words = [indent + tex_text(line.label), line.trust, *map(_tex_cell, line.cells)]
         body.append(f"{' & '.join(words)} " + r"\\")
         before = line.kind
-    notes = "\n".join(rf"\item {_tex(note)}" for note in footnotes(table, columns))
+    notes = "\n".join(rf"\item {tex_text(note)}" for note in footnotes(table, columns))
     return "\n".join(
         [
             r"\begin{table*}",
             r"\centering\small",
-            rf"\caption{{{_tex(f'{table.title}. {caption(table)}')}}}",
+            rf"\caption{{{tex_text(f'{table.title}. {caption(table)}')}}}",
             rf"\begin{{tabular}}{{ll{'r' * len(columns)}}}",
             r"\toprule",
             f" & & {' & '.join(spans)} " + r"\\",
             " ".join(rules),
-            f"Model & Trust & {' & '.join(map(_tex, heads))} " + r"\\",
+            f"Model & Trust & {' & '.join(map(tex_text, heads))} " + r"\\",
             r"\midrule",
             *body,
             r"\bottomrule",
@@ -246,11 +247,6 @@ def as_csv(board, tables: Sequence) -> str:
     return out.getvalue()
 
 
-def _md(text: str) -> str:
-    """Text that Markdown shows as it is: one line, no markup, no HTML, no end of a cell."""
-    return re.sub(r"([\\`*_{}\[\]<>#|~&!])", r"\\\1", shown(text))
-
-
 def _md_cell(cell: Cell) -> str:
     number = {"best": f"**{cell.number}**", "second": f"<u>{cell.number}</u>"}.get(
         cell.mark, cell.number
@@ -259,40 +255,13 @@ def _md_cell(cell: Cell) -> str:
     return f"{number} {cell.beside}" if cell.beside else number
 
 
-_TEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-    "–": "--",
-    "±": r"$\pm$",
-    "×": r"$\times$",
-    CLAIMED: r"$^\dagger$",
-}
-
-
-def _tex(text: str) -> str:
-    return "".join(_TEX.get(character, character) for character in shown(text))
-
-
 def _tex_cell(cell: Cell) -> str:
-    number = _tex(cell.number)
+    number = tex_text(cell.number)
     number = {"best": rf"\textbf{{{number}}}", "second": rf"\underline{{{number}}}"}.get(
         cell.mark, number
     )
     number += r"$^\dagger$" if cell.claimed else ""
-    beside = _tex(cell.beside.replace("± ", "±"))
+    beside = tex_text(cell.beside.replace("± ", "±"))
     return rf"{number} {{\scriptsize{beside}}}" if beside else number
 
 

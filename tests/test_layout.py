@@ -41,6 +41,7 @@ BUILT_ON = {
     "metrics": ["languages", "compat"],
     "records": ["metrics", "prompts"],
     "benchmark": [],
+    "papers": [],
     "documents": [],
     "corpus_statistics": ["out", "reading"],
     "corpus_figures": ["corpus_statistics", "languages", "file_names"],
@@ -87,7 +88,8 @@ LEADERBOARD_BUILT_ON = {
     "consistency": [],
     "columns": ["board", "consistency"],
     "folder": ["model_report", "reliability_report"],
-    "tables": ["layout", "folder", "trust"],
+    "escaped": ["trust"],
+    "tables": ["layout", "folder", "escaped"],
     "measured_pairs": ["columns", "folder"],
     "power": ["measured_pairs"],
     "reading": ["board"],
@@ -99,6 +101,7 @@ LEADERBOARD_BUILT_ON = {
     "earlier_board": [],
     "collect": ["page", "plain_table", "earlier_board"],
     "publishing": ["page", "tables"],
+    "reproduce": ["collect", "escaped", "judging"],
 }
 TABLES = {"csc_tasks": BUILT_ON, "leaderboard": LEADERBOARD_BUILT_ON}
 

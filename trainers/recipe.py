@@ -103,6 +103,15 @@ class Recipe:
         least=1,
         most=100,
     )
+    train_size: int | None = key(
+        None,
+        (
+            "how many of the conversations to train on are learned, drawn with the seed; a smaller"
+            " number is part of a larger one, and the held out ones stay the same (default: all)"
+        ),
+        least=1,
+        unset="all",
+    )
     validation_share: float = key(
         0.05,
         (
@@ -221,7 +230,10 @@ class Recipe:
     )
     seed: int = key(
         0,
-        "of the adapter's first weights, the order of the rows and dropout",
+        (
+            "of the adapter's first weights, the order of the rows and dropout; and of which"
+            " conversations train_size draws"
+        ),
         least=0,
         most=2**32 - 1,
         trl=("seed",),

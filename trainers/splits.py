@@ -9,6 +9,7 @@ from pathlib import Path
 
 from csc_tasks import corpora
 from csc_tasks.conversation import Conversation, content_id
+from csc_tasks.draws import digest
 from csc_tasks.errors import DataError, MissingSplit, SettingError
 from csc_tasks.question import Question
 
@@ -33,6 +34,12 @@ class TrainingData:
     """csconv or qa -> the first of the corpora that were asked for that has such a test split."""
     absent: tuple[str, ...]
     """Configs that were asked for and have a train split in none of the corpora."""
+    not_drawn: int = 0
+    """Conversations that are left out, because fewer were asked for."""
+
+    def conversations(self) -> int:
+        """How many conversations are learned."""
+        return len(_ids(self.train))
 
 
 def read_training_data(
@@ -41,13 +48,19 @@ def read_training_data(
     language: str | None,
     validation_share: float,
     tested: Sequence[str],
+    size: int | None = None,
+    seed: int = 0,
 ) -> TrainingData:
     """Read the train splits of `configs` in the corpora `names`, and hold some of them out.
 
     Held out are the corpora's own validation splits (while `validation_share` is above 0) and, of a
-    corpus without one, that share of its conversations, the first in sha256(id) order. Raises
-    DataError when a corpus has no train split or the rows of another, when nothing is left, or when
-    a conversation id also stands in a test split of one of the corpora or of `tested`.
+    corpus without one, that share of its conversations, the first in sha256(id) order. Of the rest
+    `size` conversations are learned (None: all), drawn with `seed`: a smaller size is part of a
+    larger one.
+
+    Raises SettingError when there are not as many, DataError when a corpus has no train split or
+    the rows of another, when nothing is left, or when a conversation id also stands in a test split
+    of one of the corpora or of `tested`.
     """
     if not names:
         raise SettingError("data: name at least one dataset folder or Hub id to train on")
@@ -84,9 +97,35 @@ def read_training_data(
         for config in configs
         if config not in {split.config for split in sources if split.split == TRAIN}
     )
+    drawn = apart if size is None else draw_conversations(apart, size, seed)
     return TrainingData(
-        apart, tuple(validation), tuple(sources), len(train) - len(apart), with_tests, absent
+        drawn,
+        tuple(validation),
+        tuple(sources),
+        len(train) - len(apart),
+        with_tests,
+        absent,
+        len(_ids(apart)) - len(_ids(drawn)),
     )
+
+
+def draw_conversations(items: Sequence[Item], size: int, seed: int) -> tuple[Item, ...]:
+    """The items of `size` conversations, in the order in which they stand; those of a smaller size
+    are part of those of a larger one. Raises SettingError when there are fewer conversations.
+    """
+    there = _ids(items)
+    if size > len(there):
+        raise SettingError(
+            f"train_size: {size:,} is more than the {len(there):,} conversations that there are to"
+            " learn; give fewer, or all"
+        )
+    drawn = set(sorted(there, key=lambda id_: digest(f"train_size/{seed}/{id_}"))[:size])
+    return tuple(item for item in items if item.conversation_id in drawn)
+
+
+def _ids(items: Iterable[Item]) -> list[str]:
+    """The ids of the conversations of some items, each once, in their order."""
+    return list(dict.fromkeys(item.conversation_id for item in items))
 
 
 def _train_splits(
@@ -132,7 +171,7 @@ def hold_out(items: Sequence, share: float) -> tuple[list, list]:
     """(the rest, held out): held out are the first `share` of the conversations in their order, at
     least one, all rows of one conversation together.
     """
-    order = list(dict.fromkeys(item.conversation_id for item in items))
+    order = _ids(items)
     held = set(order[: max(1, round(share * len(order)))]) if share and len(order) > 1 else set()
     return [item for item in items if item.conversation_id not in held], [
         item for item in items if item.conversation_id in held

@@ -17,6 +17,11 @@ def data_lines(data: TrainingData) -> Iterator[str]:
             f"{data.set_aside} rows are left out, because their conversations are held out in"
             " another config or corpus"
         )
+    if data.not_drawn:
+        yield (
+            f"train_size: {data.conversations():,} conversations are learned, {data.not_drawn:,}"
+            " others are not"
+        )
     for config in data.absent:
         yield f"there is no {config}/train in the data"
 

@@ -96,6 +96,15 @@ def conditions(results: Mapping[str, Any], task: str) -> Conditions:
     return _conditions(results, public_results(results), task)
 
 
+def recorded(results: Mapping[str, Any], task: str) -> Conditions:
+    """The same in the values as they stand in the file: what `conditions` hashes together, since it
+    may not be published, is told apart. Raises as `conditions` does.
+    """
+    about = read_task_record(task, results["configs"][task]["metadata"]["csc"])
+    stated = dict(_recorded(public_results(results), task, about))
+    return tuple(sorted((stated | dict(_recorded(results, task, about))).items()))
+
+
 def public_copy(results: Mapping[str, Any], left: LeftOut | None = None) -> dict[str, Any]:
     """The results dictionary that may be published, with the hashes of the conditions that stay.
     left: is told what stays. Raises as `conditions` does.

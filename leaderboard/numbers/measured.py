@@ -9,7 +9,7 @@ claims is only compared with it; diagnosis and samples are made of the same reco
 import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import Estimate, Metric
 from csc_tasks.metrics.facts import has_rules
-from csc_tasks.metrics.result_names import metric_of
+from csc_tasks.metrics.result_names import metric_of, parts_of
 from csc_tasks.runs.names import rated
 from csc_tasks.runs.results_file import Identity, Measurement
 from csc_tasks.runs.samples_file import Items, Run, items_of, read_run
@@ -140,7 +140,12 @@ def measure(measurement: Measurement, options: Options) -> Measured:
         for name in found.means
         if of_conversations(measurement.about.generated, name, signatures.get(name, ""))
     }
-    found.diagnosis = _diagnosis(logged, found.means, whole)
+    of_corpus = {
+        name: partial(_of_some, logged, name)
+        for name, column in found.columns.items()
+        if column.statistic is not None and not parts_of(name)[2]
+    }
+    found.diagnosis = _diagnosis(logged, found.means, whole, of_corpus)
     for auditor in auditors if logged.lengths[:, 0].any() else []:
         found.diagnosis["facts"] = auditor.audit(logged)
         drawn = {line["doc"]["conversation_id"] for line in logged.drawn}
@@ -212,7 +217,7 @@ def _column(found: Measured, logged: Items, name: str, made: bool) -> None:
         )
         return
     try:
-        column = _summed(logged, items, known, metric, scale_of(name))
+        column = _summed(logged, _known(items, known), known, metric, scale_of(name))
     except DataError as problem:
         raise DataError(f"{where}: {problem}") from None
     except (TypeError, ValueError, OverflowError):
@@ -239,11 +244,10 @@ def _is_close(value: float | None, stated: float) -> bool:
 def _summed(
     logged: Items, items: list[Any], known: np.ndarray, metric: Metric | None, scale: Scale
 ) -> Clustered:
-    """The items that are known, summed per conversation."""
-    scores = items if known.all() else [item for item in items if item is not None]
+    """The `items` that a mask (n,) says are known, summed per conversation."""
     codes = logged.conversation if known.all() else logged.conversation[known]
     statistic = metric.statistic if metric else None
-    values = np.asarray(metric.expand(scores) if metric and metric.expand else scores, dtype=float)
+    values = np.asarray(metric.expand(items) if metric and metric.expand else items, dtype=float)
     if values.ndim != (1 if statistic is None else 2):
         raise ValueError
     # A conversation is shared by two models when the same turns of it were scored. Mostly all are.
@@ -254,6 +258,19 @@ def _summed(
             turns[code].append(str(turn))
         members = [",".join(own) for own in turns]
     return clustered(values, codes, logged.ids, members, statistic, scale)
+
+
+def _of_some(logged: Items, name: str, chosen: np.ndarray) -> Value | None:
+    """A corpus metric of the items that a mask (n,) keeps; None where none of them is known."""
+    items = logged.items[name]
+    own = chosen & np.fromiter((item is not None for item in items), dtype=bool, count=len(items))
+    if not own.any():
+        return None
+    return value_of(_summed(logged, _known(items, own), own, metric_of(name), scale_of(name)))
+
+
+def _known(items: list[Any], known: np.ndarray) -> list[Any]:
+    return [item for item, there in zip(items, known.tolist(), strict=True) if there]
 
 
 def _without_samples(measurement: Measurement, name: str) -> Value:
@@ -282,11 +299,14 @@ def _stated(measurement: Measurement, name: str, pair: tuple[float | None, float
 
 
 def _diagnosis(
-    logged: Items, means: Mapping[str, np.ndarray], whole: Collection[str]
+    logged: Items,
+    means: Mapping[str, np.ndarray],
+    whole: Collection[str],
+    of_corpus: Mapping[str, diagnose.CorpusValue],
 ) -> dict[str, Any]:
     """The fields of a report's Diagnosis, apart from the fact audit."""
     fields: dict[str, Any] = {
-        "breakdowns": diagnose.breakdowns(logged, means, whole),
+        "breakdowns": diagnose.breakdowns(logged, means, whole, of_corpus),
         "lengths": diagnose.lengths(logged),
     }
     if not diagnose.asks_for_strategies(logged):
