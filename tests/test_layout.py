@@ -89,7 +89,8 @@ LEADERBOARD_BUILT_ON = {
     "columns": ["board", "consistency"],
     "folder": ["model_report", "reliability_report"],
     "escaped": ["trust"],
-    "tables": ["layout", "folder", "escaped"],
+    "contrast_tables": ["layout", "columns", "escaped"],
+    "tables": ["folder", "contrast_tables"],
     "measured_pairs": ["columns", "folder"],
     "power": ["measured_pairs"],
     "reading": ["board"],
@@ -101,7 +102,7 @@ LEADERBOARD_BUILT_ON = {
     "earlier_board": [],
     "collect": ["page", "plain_table", "earlier_board"],
     "publishing": ["page", "tables"],
-    "reproduce": ["collect", "escaped", "judging"],
+    "reproduce": ["collect", "contrast_tables", "judging"],
 }
 TABLES = {"csc_tasks": BUILT_ON, "leaderboard": LEADERBOARD_BUILT_ON}
 

@@ -6,7 +6,8 @@ from csc_tasks.metrics.result_names import parts_of
 from csc_tasks.papers import PaperExhibit
 from leaderboard.board import Column, Contrast, Table
 from leaderboard.columns import column as column_of
-from leaderboard.layout import ABSENT
+from leaderboard.contrast_tables import contrast_name
+from leaderboard.layout import probability
 from leaderboard.reproduce.exhibits import Cell, Heading, ReportTable, Row, number_of
 from leaderboard.reproduce.sources import BoardSource
 
@@ -73,15 +74,8 @@ def _row(source: BoardSource, contrast: Contrast, columns: Sequence[Column]) -> 
             cells += [None, None]
             continue
         clusters = max(clusters, number.difference.clusters)
-        cells += [number_of(number.difference, column), _p(number.p_holm)]
+        cells += [number_of(number.difference, column), probability(number.p_holm)]
     model = source.board.models[contrast.first.model]
     other = source.board.models[contrast.second.model]
     label = model.label if model == other else f"{model.label} and {other.label}"
-    sides = f"{contrast.first.level} − {contrast.second.level}"
-    return Row((label, sides, clusters, *cells), model.kind)
-
-
-def _p(p: float | None) -> str:
-    if p is None:
-        return ABSENT
-    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
+    return Row((label, contrast_name(contrast), clusters, *cells), model.kind)
