@@ -40,7 +40,7 @@ class Number:
     @property
     def text(self) -> str:
         """The number alone: 12.3, or N/A."""
-        return UNDEFINED if self.value is None else f"{self.value:.{self.digits}f}"
+        return UNDEFINED if self.value is None else f"{self.value:z.{self.digits}f}"
 
     @property
     def interval(self) -> str:
