@@ -120,6 +120,7 @@ def _point(k: int, values: Sequence[tuple[str, float, float]]) -> AlignmentPoint
     return AlignmentPoint(
         utterances=k,
         conversations=len(values),
+        profiles=len(set(names)),
         aligned=sum(aligned for _, aligned, _ in values) / len(values),
         random=sum(other for _, _, other in values) / len(values),
         stderr=difference.stderr,

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from csc_tasks.corpus_statistics import (
     END,
     THRESHOLDS,
+    AlignmentPoint,
     ConversationStatistics,
     CorpusStatistics,
+    ProfileAlignment,
 )
 from csc_tasks.errors import require
 from csc_tasks.file_names import safe_name
@@ -109,13 +111,12 @@ def draw(statistics: CorpusStatistics, folder: Path) -> list[Path]:
     return files
 
 
-def shown_points(numbers: ConversationStatistics) -> list[tuple[int, float, float]]:
-    """(utterances, aligned, random) of the points that are drawn: those of enough conversations."""
-    alignment = numbers.alignment
+def enough(alignment: ProfileAlignment) -> list[AlignmentPoint]:
+    """The points that are drawn: those that enough of the conversations reach."""
     return [
-        (point.utterances, point.aligned, point.random)
-        for point in (alignment.points if alignment else ())
-        if alignment and point.conversations >= FEWEST * alignment.conversations
+        point
+        for point in alignment.points
+        if point.conversations >= FEWEST * alignment.conversations
     ]
 
 
@@ -134,6 +135,7 @@ def _draw_strategies(title: str, talks: Talks, figure: "Figure") -> None:
         axes.barh(places, percent, height, label=name)
     axes.set_yticks(range(len(STRATEGY_IDS)), [strategy_name(name, CARDS) for name in STRATEGY_IDS])
     axes.invert_yaxis()
+    axes.margins(y=0.01)
     axes.set_xlabel("% of labelled supporter utterances")
     figure.legend(loc="outside lower center", ncols=2)
 
@@ -181,7 +183,9 @@ def _draw_alignment(title: str, talks: Talks, figure: "Figure") -> None:
 
     axes = _axes(figure, title)
     for k, (name, numbers) in enumerate(talks):
-        steps, aligned, other = zip(*shown_points(numbers), strict=True)
+        points = enough(numbers.alignment) if numbers.alignment else []
+        steps = [point.utterances for point in points]
+        aligned, other = [p.aligned for p in points], [p.random for p in points]
         axes.plot(steps, aligned, f"C{k}o-", markersize=3, label=f"{name}: the own profile")
         axes.plot(steps, other, f"C{k}o--", markersize=3, label=f"{name}: another profile")
     axes.set_xlabel("customer utterances so far")

@@ -75,8 +75,8 @@ class ProfileOverlap(_Record):
 
 
 class AlignmentPoint(_Record):
-    """A point of ProfileAlignment: means over the `conversations` with at least `utterances`
-    customer utterances, after that many of them.
+    """A point of ProfileAlignment: means over the `conversations`, of `profiles` customers, with at
+    least `utterances` customer utterances, after that many of them.
 
     `aligned`: similarity to the customer's own profile; `random`: to a profile drawn from the
     others (the mean over all of them, so that nothing depends on a draw); `stderr`: of their
@@ -85,6 +85,7 @@ class AlignmentPoint(_Record):
 
     utterances: int
     conversations: int
+    profiles: int
     aligned: float
     random: float
     stderr: float | None

@@ -25,6 +25,13 @@ Maker = Literal[
     "summaries",
     "corpora",
     "unsupported",
+    "corpus_sizes",
+    "corpus_topics",
+    "corpus_strategies",
+    "corpus_transitions",
+    "corpus_unique",
+    "corpus_alignment",
+    "corpus_questions",
 ]
 
 
@@ -46,7 +53,8 @@ class Printed(_Read):
 
     key: of the table in that file. label: its columns that name a row. columns: the others -> the
     column of ours they belong to (TASK/METRIC, or METRIC where the task is the row's), or a heading
-    where we have no such column. language: of its text metrics.
+    where we have no such column; of a corpus' sizes, the name in stats.json. language: of its text
+    metrics.
     """
 
     key: str
@@ -58,11 +66,11 @@ class Printed(_Read):
 class PaperExhibit(_Read):
     """A table or figure. number: what the paper calls it ("Table 6", or "Follow-up" to it).
 
-    maker: how it is made of what there is (leaderboard/reproduce). table: kind of a board's table.
-    tasks, metrics: what of it is shown, in this order; nothing: all. optional: metrics that nobody
-    misses. key: the recipe key of a sweep. contrasts: the family of contrasts beside it
-    (csc_tasks/runs/contrasts.py). command: how to get what it is made of; CORPUS stands for the
-    corpus' name.
+    maker: how it is made of what there is (leaderboard/reproduce). table: kind of a board's table,
+    or the config of a corpus' numbers (nothing: all). tasks, metrics: what of it is shown, in this
+    order; nothing: all. optional: metrics that nobody misses. key: the recipe key of a sweep.
+    contrasts: the family of contrasts beside it (csc_tasks/runs/contrasts.py). command: how to get
+    what it is made of; CORPUS stands for the corpus' name.
     """
 
     name: str

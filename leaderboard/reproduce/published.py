@@ -79,7 +79,7 @@ def with_printed(
         if len(columns) > 1 and columns[1].label == TRUST:
             cells[1] = REPORTED
         for name, place in places.items():
-            cells[place] = _number(published, printed, name, row.get(name))
+            cells[place] = printed_number(published, printed, name, row.get(name))
         added.append(Row(tuple(cells), REPORTED))
     width = len(columns)
     ours = [
@@ -109,7 +109,10 @@ def _place(columns: list[Heading], printed: Printed, target: str) -> int:
     return len(columns) - 1
 
 
-def _number(published: Published, printed: Printed, name: str, value: object) -> Number | None:
+def printed_number(
+    published: Published, printed: Printed, name: str, value: object
+) -> Number | None:
+    """A value as it is printed; None where there is none. Raises DataError for no number."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from csc_tasks.corpus_statistics import CorpusStatistics
 from csc_tasks.errors import DataError
 from csc_tasks.papers import PaperExhibit, papers
 from csc_tasks.reading import read_json
@@ -71,9 +72,12 @@ class BoardSource:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Everything that was found. corpora: the names that were given."""
+    """Everything that was found. corpora: the names that were given; statistics: what they
+    hold.
+    """
 
     corpora: tuple[str, ...] = ()
+    statistics: tuple[CorpusStatistics, ...] = ()
     boards: tuple[BoardSource, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
     ratings: tuple[Rating, ...] = ()
