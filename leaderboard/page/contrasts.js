@@ -24,14 +24,17 @@ function contrastPanel(slug) {
 const contrastId = ({ family, first, second }) => [family, first, second]
   .map((part) => (part.model ? `${part.model}/${part.task}` : part)).join(" ");
 
+// As the first run's column; which tasks they are of stands above the table.
 function contrastColumn({ first }, metric) {
   const key = `${first.task}/${metric}`;
-  return board.tables.map((table) => columnOf(table, key)).find(Boolean) || shownAs(metric, "");
+  const column = board.tables.map((table) => columnOf(table, key)).find(Boolean) || shownAs(metric, "");
+  return { ...column, group: "" };
 }
 
 // Which task, where both have the same; the models, where they differ.
 function contrastName({ first, second }) {
-  const side = ({ model, level }) => (first.model === second.model ? level : `${level} (${nameOf(model)})`);
+  const side = ({ model, level }) => ([second.model, first.model].every((one) => one === model) || nameOf(model) === level
+    ? level : `${level} (${nameOf(model)})`);
   const table = tableOf(board.tables.find((one) => one.columns.some((column) => column.task === first.task))?.id);
   return `${side(first)} − ${side(second)}${first.task === second.task ? `, ${taskName(table, first.task)}` : ""}`;
 }
