@@ -40,6 +40,10 @@ COMMANDS = {
         "builders.qa.stages",
         "the stage (early, mid, late) of every question of a QA corpus, by a language model",
     ),
+    "build passages": (
+        "builders.passages",
+        "passages for every question of a QA corpus, looked up in a folder of policies",
+    ),
     "build csconv": (
         "builders.csconv.build",
         "recorded support conversations rewritten, every supporter turn with its strategy",

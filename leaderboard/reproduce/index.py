@@ -4,6 +4,7 @@ conditions the numbers were made.
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from csc_tasks import __version__
 from leaderboard.board import Table
@@ -33,12 +34,27 @@ def index(exhibits: Sequence[Exhibit], corpora: Sequence[CorpusInput], sources: 
         "## What there is",
         _contents(made) if made else "Nothing yet.",
         "## What is missing",
-        _missing(missing, corpora) if missing else "Nothing.",
+        _missing(missing) if missing else "Nothing.",
         "## Conditions",
         _corpora(corpora),
         *(_board(source) for source in sources.boards),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def named(exhibits: Sequence[Exhibit], corpora: Sequence[CorpusInput]) -> list[Exhibit]:
+    """The exhibits, with the corpus' name in the commands of those that are missing; of several
+    only the reader knows which is meant.
+    """
+    names = [corpus.public for corpus in corpora if _PLAIN.fullmatch(corpus.public)]
+    if len(corpora) != 1 or not names:
+        return list(exhibits)
+    return [
+        replace(one, command=re.sub(r"\bCORPUS\b", names[0], one.command))
+        if isinstance(one, Missing)
+        else one
+        for one in exhibits
+    ]
 
 
 def _contents(made: Sequence[ReportTable | ReportFigure]) -> str:
@@ -57,15 +73,12 @@ def _contents(made: Sequence[ReportTable | ReportFigure]) -> str:
     return "\n\n".join(["\n".join(lines), *images])
 
 
-def _missing(missing: Sequence[Missing], corpora: Sequence[CorpusInput]) -> str:
+def _missing(missing: Sequence[Missing]) -> str:
     lines = ["| | in | what is missing | the command that makes it |", "|---|---|---|---|"]
-    names = [corpus.public for corpus in corpora if _PLAIN.fullmatch(corpus.public)]
     for one in missing:
-        # With several corpora only the reader knows which of them is meant.
-        command = re.sub(r"\bCORPUS\b", names[0], one.command) if len(names) == 1 else one.command
         lines.append(
             f"| {md_text(one.title)} | {md_text(one.paper)} | {md_text(one.reason)} |"
-            f" {code(command)} |"
+            f" {code(one.command)} |"
         )
     return "\n".join(lines)
 

@@ -3,7 +3,14 @@
 from collections.abc import Callable, Mapping
 
 from csc_tasks.papers import Maker, PaperExhibit, papers
-from leaderboard.reproduce import board_tables, question_tables, rated_tables, sweep_tables
+from leaderboard.reproduce import (
+    board_tables,
+    corpus_figures,
+    corpus_tables,
+    question_tables,
+    rated_tables,
+    sweep_tables,
+)
 from leaderboard.reproduce.exhibits import Exhibit
 from leaderboard.reproduce.sources import Sources
 
@@ -21,11 +28,18 @@ MAKERS: Mapping[Maker, Make] = {
     "wins": rated_tables.wins,
     "sweep": sweep_tables.sweep,
     "sweep_figure": sweep_tables.sweep_figure,
+    "corpus_sizes": corpus_tables.sizes,
+    "corpus_topics": corpus_tables.topics,
+    "corpus_questions": corpus_tables.question_sizes,
+    "corpus_strategies": corpus_figures.strategies,
+    "corpus_transitions": corpus_figures.transitions,
+    "corpus_unique": corpus_figures.unique_strategies,
+    "corpus_alignment": corpus_figures.alignment,
 }
 
 
-def result_exhibits(sources: Sources) -> list[Exhibit]:
-    """Everything that the papers show of results, made or missing, in their order."""
+def all_exhibits(sources: Sources) -> list[Exhibit]:
+    """Everything that the papers show, made or missing, in their order."""
     return [
         made for exhibit in papers().exhibits for made in MAKERS[exhibit.maker](exhibit, sources)
     ]

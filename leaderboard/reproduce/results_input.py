@@ -57,7 +57,8 @@ def read_results(
         made.append(read_board(own, BOARD_FOLDER))
     made += [read_board(folder, folder.resolve().name) for folder in boards]
     names = tuple(corpus.public for corpus in corpora)
-    return Sources(names, tuple(made), sweeps, ratings, comparisons), mark
+    statistics = tuple(corpus.statistics for corpus in corpora)
+    return Sources(names, statistics, tuple(made), sweeps, ratings, comparisons), mark
 
 
 def run_files(path: Path) -> list[Path]:
