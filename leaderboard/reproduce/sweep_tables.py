@@ -192,7 +192,7 @@ def _figure(
     apart = (max(xs) - min(xs)) / 100
 
     def draw(figure: "Figure") -> None:
-        every = figure.subplots(height, width, squeeze=False).flat
+        every = list(figure.subplots(height, width, squeeze=False).flat)
         for axes, places in zip(every, panels.values(), strict=False):
             for place in places:
                 points = [
@@ -211,7 +211,7 @@ def _figure(
             axes.set_title(head(columns[places[0]]))
             axes.set_xlabel(key)
             axes.set_xticks(sorted(set(xs)))
-        for axes in list(every)[len(panels) :]:
+        for axes in every[len(panels) :]:
             axes.set_axis_off()
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels) or 1)
