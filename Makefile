@@ -7,7 +7,7 @@
 PYTHON ?= python3
 TORCH ?= $(shell grep '^torch==' constraints.txt)
 WORKERS ?= 2
-EXTRAS ?= hf,learned,build,train,leaderboard,dev
+EXTRAS ?= hf,learned,retrieval,build,train,leaderboard,dev
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -40,6 +40,10 @@ COMMANDS = {
         "builders.qa.stages",
         "the stage (early, mid, late) of every question of a QA corpus, by a language model",
     ),
+    "build passages": (
+        "builders.passages",
+        "passages for every question of a QA corpus, looked up in a folder of policies",
+    ),
     "build csconv": (
         "builders.csconv.build",
         "recorded support conversations rewritten, every supporter turn with its strategy",
@@ -84,6 +88,10 @@ COMMANDS = {
         "a board from results: intervals, comparisons, diagnosis, tables and a page",
     ),
     "tables": ("leaderboard.tables", "a board's tables as Markdown, CSV, LaTeX or HTML"),
+    "reproduce": (
+        "leaderboard.reproduce.command",
+        "the tables and figures of both papers, for your own corpora and results",
+    ),
     "power": (
         "leaderboard.power",
         "how many conversations a comparison needs, or what it can find",

@@ -69,7 +69,8 @@ class PaperExhibit(_Read):
     maker: how it is made of what there is (leaderboard/reproduce). table: kind of a board's table,
     or the config of a corpus' numbers (nothing: all). tasks, metrics: what of it is shown, in this
     order; nothing: all. optional: metrics that nobody misses. key: the recipe key of a sweep.
-    command: how to get what it is made of; CORPUS stands for the corpus' name.
+    contrasts: the family of contrasts beside it (csc_tasks/runs/contrasts.py). command: how to get
+    what it is made of; CORPUS stands for the corpus' name.
     """
 
     name: str
@@ -83,6 +84,7 @@ class PaperExhibit(_Read):
     metrics: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     key: str = ""
+    contrasts: str = ""
     reported: Printed | None = None
 
     @property

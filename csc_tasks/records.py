@@ -4,7 +4,9 @@ A record is one scored supporter turn or one answer, as it stands under `turns` 
 logged samples file:
 `conversation_id, turn, language, topic, reference, reply, failed, empty, thinking_cut, truncated,
 history_truncated`, and for turns with strategies also `gold_strategy, gold_stages, strategy,
-stages, unparsed`. A failed item has an empty reply, and `failure` says why. Flags that a backend
+stages, unparsed`. A failed item has an empty reply, and `failure` says why. Answers to questions
+with passages also have `passages`, those that were shown, and `unsupported_facts`, how many facts
+of the reply stand neither in them nor in what came before. Flags that a backend
 cannot tell, or that an older record does not have, are None and are left out of their mean.
 """
 
@@ -16,6 +18,7 @@ from csc_tasks.conversation import Conversation
 from csc_tasks.framework import BY_ID, STRATEGY_IDS
 from csc_tasks.languages.labels import strategy_name
 from csc_tasks.metrics import METRICS, Estimate, LearnedSettings, Metric
+from csc_tasks.metrics.facts import find_facts, has_rules, unsupported
 from csc_tasks.metrics.result_names import in_language, normalised
 from csc_tasks.prompts import Reply
 from csc_tasks.question import HELD_OUT, Question
@@ -113,11 +116,13 @@ def answer_record(
     truncated: bool | None,
     history_truncated: bool | None,
     failure: str = "",
+    passages: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """The record of one answer; `failure` is why there is none, "" where there is one. A reference
     that is held out is "", and no metric against references says anything about the record.
+    passages: those that were shown; None for a task that shows none.
     """
-    return {
+    record = {
         "conversation_id": question.conversation_id,
         "turn": question.turn_index,
         "language": question.language,
@@ -130,6 +135,22 @@ def answer_record(
         "truncated": truncated,
         "history_truncated": history_truncated,
     } | _failed(failure)
+    if passages is None:
+        return record
+    facts = unsupported_facts(question, passages, reply.text)
+    return record | {"passages": list(passages), "unsupported_facts": facts}
+
+
+def unsupported_facts(question: Question, passages: Sequence[str], reply: str) -> int | None:
+    """How many facts of a reply stand neither in what a question's row holds beside its answers nor
+    in passages, by rule; None for a language without rules.
+    """
+    if not has_rules(question.language):
+        return None
+    told = (question.history_summary, question.instruction, question.client_question)
+    support = [*told, *(turn.text for turn in question.conversation_history), *passages]
+    facts = find_facts(reply, question.language)
+    return len(unsupported(facts, support, question.language))
 
 
 def _failed(failure: str) -> dict[str, Any]:

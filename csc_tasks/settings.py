@@ -56,6 +56,8 @@ class Settings:
     turns: tuple[str, ...] | None = None
     qa_variant: str | None = None
     qa_reference: str = REFERENCES[0]
+    evidence: str | None = None
+    passages: int | None = None
     play: str = PLAYS[0]
     window: int = 256
     date: str = DATE
@@ -115,6 +117,7 @@ class Settings:
 
 WHOLE_NUMBERS = {
     "subset": 1,
+    "passages": 1,
     "window": 1,
     "think_tokens": 0,
     "metric_batch_size": 1,
@@ -145,6 +148,13 @@ HELP = {
     ),
     "qa_variant": "summaries of the config `qa_<name>` in place of `qa`",
     "qa_reference": "`refined_agent_answer` or `agent_answer`",
+    "evidence": (
+        "passages for `cscx_qa_grounded`: a file that `csc build passages` wrote, a folder of"
+        " policies, or `demo`, which is also taken for the demo corpus"
+    ),
+    "passages": (
+        "passages shown with a question, at most; without it 3 of a folder and all of a file"
+    ),
     "play": (
         "`auto` (what a conversation's prompts have in common is computed once, where the backend"
         " allows it) or `plain`"

@@ -42,6 +42,7 @@ from pathlib import Path
 
 from csc_tasks import __version__
 from csc_tasks.errors import SettingError, require
+from csc_tasks.evidence import read_evidence
 from csc_tasks.file_names import safe_name
 from csc_tasks.out import replace_file
 from csc_tasks.runs.public import LeftOut
@@ -57,7 +58,6 @@ from leaderboard.folder import RELIABILITY, dumped, write_board
 from leaderboard.model_report import Diagnosis, ModelReport, SampleSet, TableGaps, Variant
 from leaderboard.numbers import assemble
 from leaderboard.numbers.contrasts import contrasts
-from leaderboard.numbers.fact_audit import read_evidence
 from leaderboard.numbers.measured import Measured, Options, RunKey
 from leaderboard.numbers.measuring import usable
 from leaderboard.numbers.repeats import merge_repeats
@@ -130,7 +130,10 @@ def add_arguments(parser) -> None:
         "--evidence",
         type=Path,
         metavar="FILE",
-        help="retrieved passages that support facts in replies (JSON lines)",
+        help=(
+            "retrieved passages that support facts in replies (JSON lines), and those that runs"
+            " which showed some are compared with"
+        ),
     )
     parser.add_argument(
         "--no-fact-audit",

@@ -122,7 +122,7 @@ def columns(
     ordered = [
         column(task, name, measured[task][name], groups[task], about[task].generated)
         for task in tasks
-        for name in sorted(measured[task], key=_place)
+        for name in sorted(measured[task], key=place_of)
     ]
     # What the benchmark is about comes first, in every context side by side; sorting is stable.
     return tuple(sorted(ordered, key=lambda column: column.metric != LEADING))
@@ -136,7 +136,8 @@ def leading_column(columns: Sequence[Column]) -> Column | None:
     return next((column for column in ranked if column.headline), ranked[0] if ranked else None)
 
 
-def _place(name: str) -> tuple:
+def place_of(name: str) -> tuple:
+    """What result names of one task are sorted by for showing."""
     if rating := rated(name):
         rater, what = rating.place
         return _RATED, rater, False, what

@@ -18,6 +18,7 @@ WITHOUT: dict[Reason | None, str] = {
     "few conversations": "too few conversations for an interval that holds",
     "one conversation": "a single conversation has no interval",
     "no variation": "nothing varies, and the metric has no bounds to reckon with",
+    "sample unknown": "the items behind the number are not known here",
 }
 """Why a value has no interval, in words."""
 Mark = Literal["best", "second", ""]
@@ -78,12 +79,15 @@ def layout(board: Board, table: Table, every: bool) -> tuple[list[Column], list[
 
 
 def footnotes(table: Table, columns: Sequence[Column]) -> list[str]:
-    """The table's notes, without the signatures of columns that are not shown."""
+    """The table's notes, without the signatures of columns that are not shown, and why numbers of
+    those that are have no interval.
+    """
     shown = {(c.label, c.signature) for c in columns}
     hidden = {
         f"{c.label}: {c.signature}" for c in table.columns if (c.label, c.signature) not in shown
     }
-    return [note for note in table.footnotes if note not in hidden]
+    whys = [f"{UNDEFINED}: {text}." for text in why_without(table, columns)]
+    return [*(note for note in table.footnotes if note not in hidden), *whys]
 
 
 def _cell(table: Table, column: Column, row: Row) -> Cell:
@@ -125,6 +129,13 @@ def why_without(table: Table, columns: Sequence[Column]) -> list[str]:
     values = [row.values[key] for row in table.rows for key in keys if key in row.values]
     there = {value.reason for value in values if value.value is not None}
     return [text for reason, text in WITHOUT.items() if reason in there]
+
+
+def probability(p: float | None) -> str:
+    """A p-value in three digits."""
+    if p is None:
+        return ABSENT
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def mark_of(table: Table, column: Column, slug: str) -> Mark:

@@ -10,16 +10,20 @@ interval: `57.0 ± 4.0`, or `0.27 (0.10 to 0.58)` where it is not symmetric (nea
 metrics). Best is bold and second underlined only where the paired interval says so, among numbers
 that were computed again from the runs' replies; the others carry a †. Reported rows stand apart
 below. CSV holds every number unrounded, one row per model and column, for spreadsheets
-and scripts.
+and scripts. Contrasts (two runs of one model that differ in one condition) stand below the tables,
+with paired differences; `--table contrasts` prints them alone, and as CSV.
 """
 
 import html
 import io
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from csc_tasks.arguments import check_known
 from csc_tasks.csv_cells import GuardedWriter
+from leaderboard import contrast_tables
+from leaderboard.board import CONTRASTS
 from leaderboard.escaped import md_text, tex_text
 from leaderboard.layout import (
     REPORTED,
@@ -41,7 +45,9 @@ def add_arguments(parser) -> None:
     """The options of `csc tables`."""
     parser.add_argument("board", type=Path, help="a board folder that csc collect wrote")
     parser.add_argument("--format", choices=FORMATS, default="md", help="default: md")
-    parser.add_argument("--table", metavar="ID", help="only this table (default: all)")
+    parser.add_argument(
+        "--table", metavar="ID", help="only this table, or contrasts (default: all)"
+    )
     parser.add_argument(
         "--columns",
         choices=("headline", "all"),
@@ -57,13 +63,33 @@ def main(args) -> None:
     from leaderboard.folder import checked_board
 
     board = checked_board(args.board)
-    check_known("--table", [args.table] if args.table else [], [table.id for table in board.tables])
+    known = [*(table.id for table in board.tables), *([CONTRASTS] if board.contrasts else [])]
+    check_known("--table", [args.table] if args.table else [], known)
     tables = [table for table in board.tables if args.table in (None, table.id)]
+    every = args.columns == "all"
+    apart = args.table in (None, CONTRASTS)
     if args.format == "csv":
+        if args.table == CONTRASTS:
+            print(contrast_tables.as_csv(board), end="")
+            return
         print(as_csv(board, tables), end="")
+        if apart and board.contrasts:
+            print(
+                f"note: {len(board.contrasts)} contrasts have other columns: --table {CONTRASTS}",
+                file=sys.stderr,
+            )
         return
     write = {"md": markdown, "latex": latex, "html": as_html}[args.format]
-    print("\n".join(write(board, table, args.columns == "all") for table in tables), end="")
+    write_contrasts = {
+        "md": contrast_tables.markdown,
+        "latex": contrast_tables.latex,
+        "html": contrast_tables.as_html,
+    }[args.format]
+    texts = [write(board, table, every) for table in tables]
+    if apart:
+        made = contrast_tables.contrast_tables(board, every)
+        texts += [write_contrasts(table) for table in made]
+    print("\n".join(texts), end="")
 
 
 def markdown(board, table, every: bool = False) -> str:
@@ -196,6 +222,7 @@ def as_csv(board, tables: Sequence) -> str:
             "low",
             "high",
             "method",
+            "reason",
             "items",
             "clusters",
             "mark",
@@ -212,7 +239,8 @@ def as_csv(board, tables: Sequence) -> str:
             model = board.models[row.model]
             for c in table.columns:
                 if (v := row.values.get(c.key)) is not None:
-                    numbers = [v.value, v.stderr, v.low, v.high, v.method, v.items, v.clusters]
+                    numbers = [v.value, v.stderr, v.low, v.high, v.method, v.reason or ""]
+                    numbers += [v.items, v.clusters]
                     names = [
                         model.name,
                         model.kind,
@@ -241,7 +269,7 @@ def as_csv(board, tables: Sequence) -> str:
                         c.metric,
                         c.language or "",
                     ]
-                    empty = [""] * 7
+                    empty = [""] * 8
                     judged = [REPORTED, row.source, *[""] * 4]
                     writer.row([table.id, *names, row.values[c.key], *empty, *judged])
     return out.getvalue()

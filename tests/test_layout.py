@@ -39,6 +39,7 @@ BUILT_ON = {
     "tokens": [],
     "play": ["settings", "observe", "compat", "refusals", "prefix_cache", "tokens"],
     "metrics": ["languages", "compat"],
+    "evidence": ["question", "reading", "metrics"],
     "records": ["metrics", "prompts"],
     "benchmark": [],
     "papers": [],
@@ -52,7 +53,7 @@ BUILT_ON = {
     "file_names": [],
     "csv_cells": [],
     "named_turns": ["question"],
-    "verify": ["runs", "documents", "named_turns"],
+    "verify": ["runs", "documents", "named_turns", "evidence"],
     "hub": ["errors", "refusals"],
     "pii": ["errors", "out", "reading"],
     "doctor": [
@@ -67,7 +68,7 @@ BUILT_ON = {
     ],
     "metric_path": [],
     "adapter": [],
-    "tasks": ["play", "settings", "runs", "adapter", "documents", "named_turns"],
+    "tasks": ["play", "settings", "runs", "adapter", "documents", "named_turns", "evidence"],
     "cli": ["arguments", "out"],
     "checks": ["tasks"],
     "autoload": ["checks"],
@@ -89,7 +90,8 @@ LEADERBOARD_BUILT_ON = {
     "columns": ["board", "consistency"],
     "folder": ["model_report", "reliability_report"],
     "escaped": ["trust"],
-    "tables": ["layout", "folder", "escaped"],
+    "contrast_tables": ["layout", "columns", "escaped"],
+    "tables": ["folder", "contrast_tables"],
     "measured_pairs": ["columns", "folder"],
     "power": ["measured_pairs"],
     "reading": ["board"],
@@ -101,7 +103,7 @@ LEADERBOARD_BUILT_ON = {
     "earlier_board": [],
     "collect": ["page", "plain_table", "earlier_board"],
     "publishing": ["page", "tables"],
-    "reproduce": ["collect", "escaped", "judging"],
+    "reproduce": ["collect", "contrast_tables", "judging"],
 }
 TABLES = {"csc_tasks": BUILT_ON, "leaderboard": LEADERBOARD_BUILT_ON}
 
@@ -140,6 +142,7 @@ HEAVY = {
         "accelerate",
         "bert_score",
         "bitsandbytes",
+        "bm25s",
         "bleurt_pytorch",
         "datasets",
         "evaluate",

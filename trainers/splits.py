@@ -118,8 +118,8 @@ def draw_conversations(items: Sequence[Item], size: int, seed: int) -> tuple[Ite
     there = _ids(items)
     if size > len(there):
         raise SettingError(
-            f"train_size: {size:,} is more than the {len(there):,} conversations that there are to"
-            " learn; give fewer, or all"
+            f"train_size: there are {len(there):,} conversations to learn, not {size:,}; give"
+            " fewer, or all"
         )
     drawn = set(sorted(there, key=lambda id_: digest(f"train_size/{seed}/{id_}"))[:size])
     return tuple(item for item in items if item.conversation_id in drawn)

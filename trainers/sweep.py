@@ -186,8 +186,8 @@ def check_sizes(recipes: Sequence[Recipe]) -> None:
     larger = [str(size) for size in sorted(sizes) if size > there]
     if larger:
         raise SettingError(
-            f"--sweep {SIZE}: {', '.join(larger)} is more than the {there:,} conversations that"
-            " there are to learn; give smaller sizes, or all"
+            f"--sweep {SIZE}: there are {there:,} conversations to learn, not {', '.join(larger)};"
+            " give smaller sizes, or all"
         )
 
 

@@ -21,7 +21,8 @@ class Metric:
     of           what the function is given: "strategy" (predicted ids, None where unparsed, and
                  gold ids), "reply" (reply and reference texts) or "flag" (0/1 or a count per item
                  as predictions; references are ignored)
-    per          the kinds of items it applies to: "turn" (conversations), "answer" (QA)
+    per          the kinds of items it applies to: "turn" (conversations), "answer" (QA),
+                 "answer with passages" (QA where passages are shown)
     range        lowest and highest possible corpus value, infinite where there is no bound
     by_language  reported per language on a mixed corpus
     extra        the extra of csc-tasks that brings what it needs, if any

@@ -8,6 +8,9 @@ from csc_tasks.metrics import learned, meteor, overlap, strategy
 from csc_tasks.metrics.cluster import Scores
 from csc_tasks.metrics.metric import Metric
 
+WITH_PASSAGES = "answer with passages"
+"""The kind of an answer to a question that passages were shown with; it is an "answer" as well."""
+
 
 class Shown(TypedDict):
     """How a value is shown: fields of `Metric` that several metrics share."""
@@ -183,6 +186,16 @@ _TABLE = (
         " 0-1); empty counts them too.",
         "Cut thinking",
         170,
+    ),
+    _flag(
+        "unsupported_facts",
+        (WITH_PASSAGES,),
+        "Share of answers with a fact (name, number, amount, date or code) that neither passages"
+        " nor what came before hold, by rule (lower is better, 0-1); a right fact in other words"
+        " counts too.",
+        "Unsupported facts",
+        175,
+        diagnosed=True,
     ),
     Metric(
         name="bleu_2",

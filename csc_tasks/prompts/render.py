@@ -105,12 +105,13 @@ class TurnPrompt:
 @dataclass(frozen=True, slots=True)
 class AnswerPrompt:
     """The prompt for one question. context: "summary", "full" (whole history), "last" (its last
-    four turns) or "none".
+    four turns), "none", or "grounded" (the summary, and before it `passages`, the best first).
     """
 
     question: Question
     style: str = "single"
     context: str = "summary"
+    passages: tuple[str, ...] = ()
 
     LAST_TURNS = 4
 
@@ -120,17 +121,23 @@ class AnswerPrompt:
         return self.question.language
 
     def droppable(self) -> int:
-        """How many whole turns of history could be left out, oldest first."""
-        return len(self._history())
+        """How many whole turns of history could be left out, oldest first; of passages, those that
+        fit least first.
+        """
+        return len(self.passages if self.context == "grounded" else self._history())
 
     def messages(self, drop: int = 0, replies: Mapping[int, Reply] | None = None) -> Messages:
-        """Chat messages; `drop` oldest turns of a full or last-turns history are left out.
-        `replies` has no meaning here.
+        """Chat messages; `drop` oldest turns of a full or last-turns history are left out, or the
+        last `drop` passages. `replies` has no meaning here.
         """
         words = language(self.language).words
         instruction = self.question.instruction.strip() or words.QA_INSTRUCTION
         parts = []
-        if self.context == "summary":
+        if self.context == "grounded":
+            parts.append(
+                "\n".join([words.QA_PASSAGES, *(self._passages(drop) or [words.QA_NOTHING])])
+            )
+        if self.context in ("summary", "grounded"):
             parts.append(
                 f"{words.QA_SUMMARY}\n{self.question.history_summary.strip() or words.QA_NOTHING}"
             )
@@ -152,6 +159,17 @@ class AnswerPrompt:
         """Where a model without a chat template starts the customer's next line."""
         words = language(self.language).words
         return ["\n" + words.CUSTOMER.rstrip(), "\n" + words.QA_QUESTION]
+
+    def shown(self, drop: int = 0) -> tuple[str, ...]:
+        """The passages that stand in `messages(drop)`."""
+        return self.passages[: len(self.passages) - drop]
+
+    def _passages(self, drop: int) -> list[str]:
+        passage = language(self.language).words.QA_PASSAGE
+        return [
+            passage.format(number=number, text=text.strip())
+            for number, text in enumerate(self.shown(drop), 1)
+        ]
 
     def _history(self) -> tuple[Turn, ...]:
         if self.context not in ("full", "last"):

@@ -263,6 +263,7 @@ def _checked(line: object, unit: str, where: str) -> tuple[dict[str, Any], list[
                 " and a position are needed"
             )
         _check_labels(record, unit, where)
+        _check_passages(record, where)
     metrics = line.get("metrics")
     if not isinstance(metrics, list) or not all(isinstance(name, str) for name in metrics):
         raise DataError(f"{where}: metrics is {metrics!r:.60}; it must be a list of names")
@@ -280,6 +281,12 @@ def _check_labels(record: Mapping[str, Any], unit: str, where: str) -> None:
         for key in ("strategy", "gold_strategy", "unparsed"):
             if key not in record:
                 raise DataError(f"{where}: a record of a turn has no {key}")
+
+
+def _check_passages(record: Mapping[str, Any], where: str) -> None:
+    passages = record.get("passages", [])
+    if not isinstance(passages, list) or not all(isinstance(text, str) for text in passages):
+        raise DataError(f"{where}: passages is {passages!r:.60}; it must be a list of texts")
 
 
 def _check_flags(record: Mapping[str, Any], where: str) -> None:

@@ -1,12 +1,16 @@
 """Answers: the tasks over questions."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from csc_tasks import corpora, play
-from csc_tasks.errors import DataError
+from csc_tasks.errors import DataError, SettingError
+from csc_tasks.evidence import DEMO, counts_line, look_up, open_evidence
+from csc_tasks.metrics import WITH_PASSAGES, Metric, select
 from csc_tasks.prompts import AnswerPrompt, read_answer
 from csc_tasks.question import HELD_OUT, REFERENCES, Question
 from csc_tasks.records import answer_record
+from csc_tasks.runs.task_record import GROUNDED
 from csc_tasks.tasks.support import Document, SupportTask, flag, log
 
 
@@ -96,9 +100,16 @@ class QuestionTask(SupportTask[Question, AnswerPrompt]):
         reference = getattr(prompt.question, self.settings.qa_reference)
         reply = read_answer(played.text, played.thinking)
         history = flag(played.history_truncated)
+        passages = self.passages_shown(prompt, played.history_truncated)
         return answer_record(
-            prompt.question, reference, reply, played.truncated, history, played.failed
+            prompt.question, reference, reply, played.truncated, history, played.failed, passages
         )
+
+    def passages_shown(self, prompt: AnswerPrompt, left_out: int | None) -> Sequence[str] | None:
+        """The passages that a prompt held without the `left_out` last ones; None for a task that
+        shows none.
+        """
+        return None
 
     def provenance(self) -> dict[str, Any]:
         held_out = {"held_out": self.held_out} if self.held_out else {}
@@ -121,6 +132,46 @@ class NoHistoryTask(QuestionTask):
     """`cscx_qa_none`: the question alone."""
 
     CONTEXT = "none"
+
+
+class GroundedTask(QuestionTask):
+    """`cscx_qa_grounded`: passages beside the summary, and an audit of facts that counts them as
+    support.
+    """
+
+    CONTEXT = GROUNDED
+
+    def choose_metrics(self) -> list[Metric]:
+        return [*super().choose_metrics(), *select(None, WITH_PASSAGES)]
+
+    def download(self, dataset_kwargs: Mapping[str, Any] | None = None, **options: object) -> None:
+        """Read the corpus, and look up the passages of every question."""
+        place = self.settings.evidence or (DEMO if self.settings.qa_corpus == DEMO else None)
+        if place is None:
+            raise SettingError(
+                f"{self.config.task} shows passages, and none are given: set csc_evidence to a file"
+                " that csc build passages wrote, or to a folder of policies"
+            )
+        evidence = open_evidence(place)
+        super().download(dataset_kwargs, **options)
+        self.looked_up = look_up(evidence, list(self.items.values()), self.settings.passages)
+        counts = self.looked_up.counts()
+        say = log.warning if counts["without_passages"] or counts["cut"] else log.info
+        say("passages from %s: %s", place, counts_line(counts))
+
+    def requests_of(self, item: Question) -> list[AnswerPrompt]:
+        passages = self.looked_up.texts(item)
+        return [AnswerPrompt(item, self.settings.prompt, self.CONTEXT, passages)]
+
+    def passages_shown(self, prompt: AnswerPrompt, left_out: int | None) -> Sequence[str] | None:
+        return prompt.shown(left_out or 0)
+
+    def provenance(self) -> dict[str, Any]:
+        return super().provenance() | {
+            "evidence": self.looked_up.hash,
+            "evidence_name": self.looked_up.name,
+            "evidence_counts": self.looked_up.counts(),
+        }
 
 
 class EarlyTask(QuestionTask):

@@ -7,7 +7,7 @@ a prompt does not hold proves nothing.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from csc_tasks.conversation import Conversation
 from csc_tasks.languages import language
 from csc_tasks.languages.labels import strategy_name
 from csc_tasks.question import Question
-from csc_tasks.runs.task_record import TaskRecord
+from csc_tasks.runs.task_record import GROUNDED, TaskRecord
 
 SHORTEST = 16
 """A text of fewer characters may stand in any prompt by chance."""
@@ -50,16 +50,18 @@ def wrong(
     turn: int,
     own: Mapping[int, str],
     reference: str,
+    passages: Sequence[str] = (),
 ) -> str:
     """What of a prompt cannot be: a few words, "" for nothing.
 
     own: position -> what the model replied at earlier turns. reference: of this turn or question.
+    passages: those that the verifier knows to belong to the question.
     """
     if isinstance(item, Question):
         if other := _other_context(prompt, about, item):
             return other
         shown = [item.client_question, item.history_summary, item.instruction]
-        shown += [one.text for one in item.conversation_history]
+        shown += [*(one.text for one in item.conversation_history), *passages]
     else:
         if about.variant != "oracle" and _given(prompt, item, turn):
             return "it gives the gold strategy"
@@ -76,6 +78,8 @@ def _other_context(prompt: Asked, about: TaskRecord, item: Question) -> str:
     """Another context of a question than the task's."""
     words = language(item.language).words
     history, summary = (_bare(text) in prompt.text for text in (words.QA_HISTORY, words.QA_SUMMARY))
+    if about.variant != GROUNDED and _bare(words.QA_PASSAGES) in prompt.text:
+        return "it shows passages"
     if about.variant in ("full", "last"):
         return "it shows the summary" if summary and not history else ""
     if about.variant == "none":

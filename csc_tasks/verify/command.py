@@ -23,9 +23,11 @@ where most do, the run is contradicted.
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from csc_tasks.errors import DataError, SettingError
+from csc_tasks.evidence import open_evidence
 from csc_tasks.out import replace_file
 from csc_tasks.runs.finding import find_results
 from csc_tasks.runs.results_file import Measurement, read_results
@@ -66,6 +68,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="references that the corpus holds out (parquet or JSON lines)",
     )
     parser.add_argument(
+        "--evidence",
+        metavar="PLACE",
+        help=(
+            "passages you hold, for runs that showed some: a file of them or a folder of policies"
+            " (those of the demo are always held)"
+        ),
+    )
+    parser.add_argument(
         "--rerun", type=int, metavar="N", help="ask the model again for N turns drawn at random"
     )
     parser.add_argument("--model", metavar="NAME", help="of --rerun: lm_eval's backend")
@@ -79,7 +89,8 @@ def main(args: argparse.Namespace) -> int:
     """Verify, print, and return 1 where something is contradicted or cannot be read."""
     if args.rerun is not None and (args.rerun < 1 or not args.model or args.model_args is None):
         raise SettingError("--rerun N needs at least one turn, and --model and --model_args")
-    trusted = trusted_corpora(args.corpus)
+    evidence = open_evidence(args.evidence) if args.evidence else None
+    trusted = replace(trusted_corpora(args.corpus), evidence=evidence)
     references = read_references(args.references) if args.references else None
     wrong = False
     verdicts: list[Verified] = []

@@ -84,7 +84,7 @@ def examine_run(
     if run.results["configs"][run.task]["metadata"].get("csc_turns"):
         return _claimed(measurement, "csc_turns", "only some turns were asked for, by name")
     documents = check_documents(run, measurement, about, trusted)
-    replies = check_replies(run, measurement, about, references)
+    replies = check_replies(run, measurement, about, references, trusted)
     records = [record for own in replies.records for record in own]
     proven = documents.matched and replies.complete
     if records:

@@ -18,8 +18,10 @@ from csc_tasks.runs.samples_file import Run
 from csc_tasks.runs.task_record import ANSWERS, TaskRecord
 from csc_tasks.verify.asked import asked, wrong
 from csc_tasks.verify.numbers import LARGEST
+from csc_tasks.verify.passages import ShownPassages
 from csc_tasks.verify.references import References
 from csc_tasks.verify.thoughts import MARK, opened, opening, ways
+from csc_tasks.verify.trusted import Trusted
 from csc_tasks.verify.verdict import Finding
 
 OPTIONAL = ("failed", "thinking_cut")
@@ -45,12 +47,16 @@ class Replies:
 
 
 def check_replies(
-    run: Run, measurement: Measurement, about: TaskRecord, references: References | None
+    run: Run,
+    measurement: Measurement,
+    about: TaskRecord,
+    references: References | None,
+    trusted: Trusted,
 ) -> Replies:
-    """Make every record again. Gold comes from the documents, or from what was held out; the rest
-    from the raw replies.
+    """Make every record again. Gold comes from the documents, or from what was held out; passages
+    from the evidence that is held; the rest from the raw replies.
     """
-    checker = _Checker(run, measurement, about, references)
+    checker = _Checker(run, measurement, about, references, trusted)
     if references is None and not any(checker.has_gold(line["doc"]) for line in run.lines):
         absent = "the corpus holds its references out; supply them with --references"
         return Replies(
@@ -69,8 +75,12 @@ class _Checker:
         measurement: Measurement,
         about: TaskRecord,
         references: References | None,
+        trusted: Trusted,
     ) -> None:
         self.task = run.task
+        self.run = run
+        self.rows = measurement.provenance.rows
+        self.passages = ShownPassages(run, about, trusted)
         self.about = about
         self.references = references
         self.field = REFERENCES[0]
@@ -85,7 +95,7 @@ class _Checker:
             self.complete = False
         # Baselines of earlier versions logged none.
         self.without_raws = self.baseline and not any("resps" in line for line in run.lines)
-        if self.without_raws:
+        if self.without_raws or not self.passages.held:
             self.complete = False
         stated = measurement.provenance.reference
         if stated in REFERENCES:
@@ -100,51 +110,30 @@ class _Checker:
         ]
         if self.closing and not MARK.search(self.closing):
             found.append(
-                Finding(
-                    self.task,
+                self.unproven(
                     "think_end_token",
-                    "",
-                    "",
                     f"{self.closing!r:.40} is no mark that ends a thought, so it can be chosen to"
                     " fit the replies",
-                    contradicts=False,
                 )
             )
         if self.unsupplied:
-            found.append(
-                Finding(
-                    self.task,
-                    "references",
-                    "",
-                    "",
-                    f"{self.unsupplied:,} references are held out and not in --references",
-                    contradicts=False,
-                )
-            )
+            sentence = f"{self.unsupplied:,} references are held out and not in --references"
+            found.append(self.unproven("references", sentence))
         if self.unasked:
             found.append(
-                Finding(
-                    self.task,
+                self.unproven(
                     "prompts",
-                    "",
-                    "",
                     f"{self.unasked:,} prompts are not in the samples, so nobody can see what the"
                     " model was asked",
-                    contradicts=False,
                 )
             )
         if self.without_raws:
-            found.append(
-                Finding(
-                    self.task,
-                    "baseline",
-                    "",
-                    "",
-                    "it logs no raw replies; run csc baselines of this version again",
-                    contradicts=False,
-                )
-            )
-        return tuple(found)
+            sentence = "it logs no raw replies; run csc baselines of this version again"
+            found.append(self.unproven("baseline", sentence))
+        return (*found, *self.passages.findings(self.rows, len(self.run.lines)))
+
+    def unproven(self, item: str, sentence: str) -> Finding:
+        return Finding(self.task, item, "", "", sentence, contradicts=False)
 
     def differs(self, item: str, where: str, claimed: object, recomputed: object) -> None:
         self.different.setdefault(item, []).append((where, _text(claimed), _text(recomputed)))
@@ -195,9 +184,9 @@ class _Checker:
     ) -> None:
         """Look at the logged prompts: whether they show what only another task shows."""
         said = {int(record["turn"]): str(record["reply"]) for record in records}
-        references = {record["turn"]: str(record["reference"]) for record in records}
+        made = {record["turn"]: record for record in records}
         for number, record in enumerate(given):
-            if (turn := record["turn"]) not in references:
+            if (turn := record["turn"]) not in made:
                 continue
             where = f"{record['conversation_id']} turn {turn}"
             if (prompt := asked(line, number)) is None:
@@ -209,7 +198,8 @@ class _Checker:
                 item,
                 turn,
                 {position: text for position, text in said.items() if position < turn},
-                references[turn],
+                str(made[turn]["reference"]),
+                self.passages.known(made[turn]),
             ):
                 self.differs("prompt", where, "", words)
 
@@ -260,6 +250,7 @@ class _Checker:
                 flags["truncated"],
                 flags["history_truncated"],
                 failure,
+                self.passages.of(item, given),
             )
         elif not self.about.has_replies:
             sums = None if failure or self.baseline else self.sums(given, where)

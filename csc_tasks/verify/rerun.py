@@ -19,6 +19,7 @@ from typing import Any
 from csc_tasks import TASKS_DIR
 from csc_tasks.errors import DataError, ModelError
 from csc_tasks.named_turns import turn_name
+from csc_tasks.out import replace_file
 from csc_tasks.runs.finding import find_samples
 from csc_tasks.runs.model_arguments import as_text
 from csc_tasks.runs.results_file import Measurement
@@ -141,6 +142,8 @@ def command_of(
         settings["csc_prompt"] = csc["prompt"]
     if isinstance(csc.get("reference"), str):
         settings["csc_qa_reference"] = csc["reference"]
+    if any("passages" in record for record in run.records):
+        settings["csc_evidence"] = str(_passages_file(run, out))
     kind = "csc_qa_corpus" if run.about.unit == "answers" else "csc_corpus"
     settings[kind] = corpus or str(metadata.get(kind) or csc["corpus"])
     words = [sys.executable, "-m", "lm_eval", "run"]
@@ -154,6 +157,14 @@ def command_of(
     configured = run.results.get("config")
     given = configured.get("gen_kwargs") if isinstance(configured, Mapping) else None
     return [*words, "--gen_kwargs", as_text(given)] if given else words
+
+
+def _passages_file(run: Run, out: Path) -> Path:
+    """The passages that a run showed, as a file of evidence."""
+    keys = ("conversation_id", "turn", "passages")
+    rows = ({key: record.get(key) for key in keys} for record in run.records)
+    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    return replace_file(out / "passages.jsonl", lines)
 
 
 def replies(run: Run, names: Sequence[str], asked: Asked, corpus: str | None) -> dict[str, str]:

@@ -9,17 +9,17 @@ judges instead of by rule.
 SAMPLES are files that `lm_eval --log_samples` wrote, or folders of them. What is audited are single
 replies, in generated context too. A sample of them, stratified by topic and stage, is the same for
 every model and every judge. A judge is shown the reply and what the rule of csc collect counts as
-support: the history, the summary, the instruction, the question and the passages of --evidence
-(lines of {"conversation_id": "...", "turn": 3, "passages": ["..."]}, turn is optional). In
-generated context the model's own earlier turns are shown under a name of their own and support
-nothing. It lists the names, numbers, amounts, dates and codes in the reply, each with its words as
-they stand there and whether it is supported. An answer with words that do not stand in the reply,
-or of another form, is asked for again --attempts times at most; the reply is then missing, never
-without unsupported facts. An empty reply has no facts, and nobody is asked about it. A turn that
-failed is not asked about either; it is counted apart and has no verdict. Each --llm is
-a judge, named NAME in --llm NAME=openai:MODEL or else after its model; where options say STAGE,
-that name is meant. Judges on another server: run again with its --base-url and the folder just
-written as SAMPLES.
+support: the history, the summary, the instruction, the question, the passages that the model was
+shown (cscx_qa_grounded) and those of --evidence (lines of {"conversation_id": "...", "turn": 3,
+"passages": ["..."]}, turn is optional; csc build passages writes them). In generated context the
+model's own earlier turns are shown under a name of their own and support nothing. It lists the
+names, numbers, amounts, dates and codes in the reply, each with its words as they stand there and
+whether it is supported. An answer with words that do not stand in the reply, or of another form, is
+asked for again --attempts times at most; the reply is then missing, never without unsupported
+facts. An empty reply has no facts, and nobody is asked about it. A turn that failed is not asked
+about either; it is counted apart and has no verdict. Each --llm is a judge, named NAME in --llm
+NAME=openai:MODEL or else after its model; where options say STAGE, that name is meant. Judges on
+another server: run again with its --base-url and the folder just written as SAMPLES.
 
 --out gets facts.jsonl (every reply with the facts that each judge and the rule found), facts.json
 (judges, prompts, sample, counts, rates and Fleiss' kappa with the rule), run.json (times, costs)
@@ -30,8 +30,6 @@ asks nothing twice.
 """
 
 import asyncio
-import hashlib
-import json
 import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter, defaultdict
@@ -39,6 +37,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from csc_tasks.evidence import evidence_hash, read_evidence
 from csc_tasks.llm.items import run_items
 from csc_tasks.llm.outcomes import Answer, Refused
 from csc_tasks.llm.progress import Progress
@@ -62,7 +61,6 @@ from leaderboard.judging.intervals import coefficient, mean
 from leaderboard.judging.rating_columns import write_columns
 from leaderboard.judging.ratings import FAILED_TURN, failed_words, write_lines
 from leaderboard.judging.units import Judged, chosen_tasks, read_models
-from leaderboard.numbers.fact_audit import read_evidence
 from leaderboard.numbers.intervals import SHARE
 
 FACTS = "facts.jsonl"
@@ -139,7 +137,7 @@ def main(args: Namespace) -> None:
     replies = [
         (judged.model, item) for judged in models for item in audited(judged, evidence).values()
     ]
-    if args.evidence:
+    if args.evidence or any("passages" in item.data for _, item in replies):
         print(
             f"evidence: passages for {sum('passages' in item.data for _, item in replies):,} of"
             f" {len(replies):,} replies"
@@ -333,20 +331,6 @@ def counts_line(judge: str, own: Mapping) -> str:
         f" once, {own['missing']:,} missing{why}{failed_words(own['failed_turns'])};"
         f" {own['unsupported']:,} of {own['facts']:,} facts unsupported"
     )
-
-
-def evidence_hash(evidence: Mapping[str, Mapping[int | None, Sequence[str]]]) -> str:
-    """16 hex digits of the SHA-256 of all passages with their places, whatever the order of the
-    file's lines; "none" without any.
-    """
-    if not evidence:
-        return "none"
-    rows = [
-        (id_, -1 if turn is None else turn, list(texts))
-        for id_, own in evidence.items()
-        for turn, texts in own.items()
-    ]
-    return hashlib.sha256(json.dumps(sorted(rows)).encode()).hexdigest()[:16]
 
 
 def _unsupported(facts: Sequence[Verdict]) -> int:

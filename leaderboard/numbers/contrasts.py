@@ -18,7 +18,7 @@ from itertools import combinations
 from csc_tasks.runs.contrasts import FAMILIES, Difference, difference, model_key
 from csc_tasks.runs.results_file import Identity
 from leaderboard.board import Contrast, ContrastNumber, ContrastSide, Model, Row
-from leaderboard.columns import column
+from leaderboard.columns import column, place_of
 from leaderboard.numbers.inference import Clustered, clustered_estimate, holm, paired, shared
 from leaderboard.numbers.measured import Measured, RunKey
 from leaderboard.numbers.rows import row_of
@@ -77,7 +77,7 @@ def _contrast(
     models: Mapping[Identity, Model],
     raw: Mapping[RunKey, str],
 ) -> Contrast:
-    names = [name for name in a.values if name in b.values]
+    names = sorted(a.values.keys() & b.values.keys(), key=place_of)
     whys = {name: _why_not(name, a, b, raw) for name in names}
     first, second = (
         ContrastSide(

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from csc_tasks.errors import DataError
+from csc_tasks.evidence import FileEvidence, Passages
 from csc_tasks.metrics import Estimate, Metric
 from csc_tasks.metrics.facts import has_rules
 from csc_tasks.metrics.result_names import metric_of, parts_of
@@ -35,7 +36,7 @@ from csc_tasks.verify import (
 from leaderboard.board import Spread, Value
 from leaderboard.columns import of_conversations
 from leaderboard.numbers import diagnose
-from leaderboard.numbers.fact_audit import Evidence, FactAuditor
+from leaderboard.numbers.fact_audit import FactAuditor
 from leaderboard.numbers.inference import Clustered, clustered, value_of
 from leaderboard.numbers.intervals import Scale, with_interval
 from leaderboard.numbers.scales import scale_of
@@ -50,7 +51,7 @@ class Options:
     seed: int
     draw: int
     audit: bool
-    evidence: Evidence
+    evidence: Passages
     corpora: tuple[str, ...] = ()
     references: Path | None = None
 
@@ -102,7 +103,10 @@ def measure(measurement: Measurement, options: Options) -> Measured:
         )
         return Measured(measurement, without_samples(measurement), values, notes=[note])
     run = read_run(measurement.samples)
-    examined = examine_run(measurement, run, *_held(options.corpora, options.references))
+    trusted, references = _held(options.corpora, options.references)
+    if options.evidence:
+        trusted = replace(trusted, evidence=FileEvidence("--evidence", options.evidence))
+    examined = examine_run(measurement, run, trusted, references)
     auditors: list[FactAuditor] = []
     without_rules = [code for code in measurement.provenance.languages if not has_rules(code)]
     audited = options.audit and measurement.about.has_replies

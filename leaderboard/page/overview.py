@@ -8,7 +8,16 @@ import html
 from collections.abc import Iterable, Sequence
 
 from leaderboard.board import Board, Column, Model, Table
-from leaderboard.layout import Cell, Line, caption, headings, layout, row_names
+from leaderboard.layout import (
+    UNDEFINED,
+    Cell,
+    Line,
+    caption,
+    headings,
+    layout,
+    row_names,
+    why_without,
+)
 from leaderboard.leading import sentence
 from leaderboard.trust import CLAIMED, CLAIMED_TITLE, of_row
 
@@ -57,7 +66,8 @@ def _section(board: Board, table: Table, first: bool) -> str:
         )
         reported = (_row(line, columns, _text(line.label)) for line in lines[len(slugs) :])
         apart = f'<tbody class="apart">{heading}{"".join(reported)}</tbody>'
-    notes = "".join(f"<li>{_text(note)}</li>" for note in table.footnotes)
+    whys = [f"{UNDEFINED}: {text}." for text in why_without(table, columns)]
+    notes = "".join(f"<li>{_text(note)}</li>" for note in (*table.footnotes, *whys))
     return (
         f'<section class="card"><h2>{_text(table.title)}</h2>\n'
         f'<p class="setting">{_text(caption(table))}</p>{leader}\n'

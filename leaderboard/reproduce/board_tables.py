@@ -2,8 +2,11 @@
 other, and one model on several corpora.
 """
 
+from collections.abc import Sequence
+
 from csc_tasks.papers import PaperExhibit
 from leaderboard.board import Column, Table
+from leaderboard.board import Row as BoardRow
 from leaderboard.reproduce.cells import (
     OPENING,
     cell,
@@ -18,10 +21,12 @@ from leaderboard.reproduce.cells import (
     placed_in,
     title_of,
 )
+from leaderboard.reproduce.contrast_tables import contrasts
 from leaderboard.reproduce.exhibits import Exhibit, Heading, Missing, ReportTable, Row
 from leaderboard.reproduce.published import with_printed
 from leaderboard.reproduce.sources import BoardSource, Sources, model_of
 
+MARKS = "Bold and underlined compare the models that were shown the same."
 APART = "Numbers of different corpora are of different questions: read them along a row."
 
 
@@ -66,6 +71,7 @@ def variants(exhibit: PaperExhibit, sources: Sources) -> list[Exhibit]:
             shown = _by_task(exhibit, source, table, columns, name, title)
             printed = sources.printed(exhibit, table)
             made.append(with_printed(shown, exhibit.reported, printed))
+            made += contrasts(exhibit, source, table, name, title)
         made += missing_tasks(exhibit, table, title)
         made += missing_metrics(exhibit, (column.metric for column in columns), title, "")
     return made
@@ -83,14 +89,18 @@ def _by_task(
     measures = {(c.metric, c.language): c for c in columns}
     by_place = {(c.task, c.metric, c.language): c for c in columns}
     order = sorted(measures, key=lambda measure: exhibit.metrics.index(measure[0]))
+    answered = {row.model: _answered(row, columns) for row in table.rows}
+    several = {slug for slug, tasks in answered.items() if len(tasks) > 1} or set(answered)
     rows = []
     for row in table.rows:
         model = model_of(source, row)
-        for task, group in groups:
+        for task, group in groups if row.model in several else ():
             own = [by_place.get((task, *measure)) for measure in order]
             cells = [cell(table, row, column) if column else None for column in own]
-            if any(number is not None for number in cells):
+            if task in answered[row.model]:
                 rows.append(Row((*opening(row, model), group, *cells), model.kind))
+    alone = len(answered) - len(several)
+    left_out = [f"Left out: {alone:,} rows that have one of these alone."] if alone else []
     headings = [
         Heading(heading_of(column, "").label, "", _key(column))
         for column in (measures[measure] for measure in order)
@@ -101,8 +111,13 @@ def _by_task(
         exhibit.place,
         (*OPENING, Heading("Shown"), *headings),
         tuple(rows),
-        notes_of(table, columns),
+        (MARKS, *left_out, *notes_of(table, columns)),
     )
+
+
+def _answered(row: BoardRow, columns: Sequence[Column]) -> set[str]:
+    """The tasks in which a row has any of these columns."""
+    return {column.task for column in columns if column.key in row.values}
 
 
 def _key(column: Column) -> str:

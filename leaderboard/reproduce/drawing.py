@@ -27,15 +27,32 @@ def png(figure: ReportFigure) -> bytes:
 
 
 def line_with_intervals(
-    axes: "Axes", xs: "Sequence[float]", numbers: "Sequence[Number]", label: str
+    axes: "Axes", xs: "Sequence[float]", numbers: "Sequence[Number]", label: str, shift: float = 0.0
 ) -> None:
-    """One series with its intervals as error bars; points without a value are left out, points
-    without an interval have no bar.
+    """One series: points with their intervals as error bars, and a line through the means of the
+    points that share an x. Points without an interval have no bar; `shift` moves the series along
+    x, so that another one does not hide it.
     """
-    points = [(x, n) for x, n in zip(xs, numbers, strict=True) if n.value is not None]
-    values = [n.value or 0.0 for _, n in points]
-    below = [0.0 if n.low is None else (n.value or 0.0) - n.low for _, n in points]
-    above = [0.0 if n.high is None else n.high - (n.value or 0.0) for _, n in points]
-    axes.errorbar(
-        [x for x, _ in points], values, yerr=[below, above], marker="o", capsize=3, label=label
+    points = [
+        (x, number, number.value)
+        for x, number in zip(xs, numbers, strict=True)
+        if number.value is not None
+    ]
+    if not points:
+        return
+    places = [x + shift for x, _, _ in points]
+    below = [0.0 if one.low is None else value - one.low for _, one, value in points]
+    above = [0.0 if one.high is None else one.high - value for _, one, value in points]
+    values = [value for _, _, value in points]
+    drawn = axes.errorbar(
+        places, values, yerr=[below, above], marker="o", linestyle="none", capsize=3, label=label
+    )
+    means: dict[float, list[float]] = {}
+    for place, value in sorted(zip(places, values, strict=True)):
+        means.setdefault(place, []).append(value)
+    axes.plot(
+        list(means),
+        [sum(own) / len(own) for own in means.values()],
+        color=drawn.lines[0].get_color(),
+        linewidth=1.0,
     )

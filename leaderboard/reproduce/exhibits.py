@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from leaderboard.board import Column, Value
-from leaderboard.layout import ABSENT, UNDEFINED, Mark, bounds_text
+from leaderboard.layout import ABSENT, UNDEFINED, WITHOUT, Mark, bounds_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,8 +22,9 @@ REPORTED = "reported"
 class Number:
     """A number and its 95 % interval on the scale on which it is shown; None where it is undefined.
 
-    mark: best or second of its column. claimed: nobody here computed it again. items, clusters: how
-    many replies and conversations it is of, where that is known.
+    mark: best or second of its column. claimed: nobody here computed it again. without: an interval
+    was wanted, and none can be given. items, clusters: how many replies and conversations it is of,
+    where that is known.
     """
 
     value: float | None
@@ -32,19 +33,20 @@ class Number:
     high: float | None = None
     mark: Mark = ""
     claimed: bool = False
+    without: bool = False
     items: int | None = None
     clusters: int | None = None
 
     @property
     def text(self) -> str:
         """The number alone: 12.3, or N/A."""
-        return UNDEFINED if self.value is None else f"{self.value:.{self.digits}f}"
+        return UNDEFINED if self.value is None else f"{self.value:z.{self.digits}f}"
 
     @property
     def interval(self) -> str:
-        """`± 4.0`, `(0.1 to 0.6)`, or "" where there is none."""
+        """`± 4.0`, `(0.1 to 0.6)`, `(N/A)`, or "" where none was wanted."""
         if self.value is None or self.low is None or self.high is None:
-            return ""
+            return f"({UNDEFINED})" if self.without and self.value is not None else ""
         return bounds_text(self.value, self.low, self.high, self.digits)
 
 
@@ -61,6 +63,7 @@ def number_of(value: Value, column: Column, mark: Mark = "", claimed: bool = Fal
         scaled(value.high),
         mark,
         claimed,
+        value.reason in WITHOUT,
         value.items,
         value.clusters,
     )

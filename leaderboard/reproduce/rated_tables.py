@@ -26,8 +26,8 @@ from leaderboard.reproduce.published import with_printed
 from leaderboard.reproduce.sources import Sources, model_of
 
 ASK_PEOPLE = (
-    "csc human export results/ --out study/ (then csc human import study/ FILES --results results/"
-    " --out humans/)"
+    "csc human export results/ --out study/; csc human import study/ FILES --results results/"
+    " --out humans/"
 )
 TWO_RATERS = (
     "Kappa and ordinal alpha are on five classes, interval alpha and Spearman on scores of 0 to"

@@ -1,10 +1,11 @@
 """Sweeps of a recipe key: a row for each value, and a figure where the values are numbers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from csc_tasks.papers import PaperExhibit
+from csc_tasks.languages import languages
+from csc_tasks.papers import PaperExhibit, papers
 from leaderboard.board import Column
 from leaderboard.columns import column as column_of
 from leaderboard.layout import head
@@ -18,7 +19,7 @@ from leaderboard.reproduce.exhibits import (
     ReportTable,
     Row,
 )
-from leaderboard.reproduce.published import with_printed
+from leaderboard.reproduce.published import Published, with_printed
 from leaderboard.reproduce.sources import Point, Sources, Sweep
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ NOT_ON_A_BOARD = (
     "† as the sweep's file has it: no board here holds the results of that point, so nobody"
     " computed it again, and it has no interval."
 )
+PANELS = 3
+"""Of a figure, side by side."""
 BASE = "The row of size 0 is the base, without any training."
 
 
@@ -76,7 +79,7 @@ def _of(exhibit: PaperExhibit, sources: Sources, found: Sweep, name: str) -> lis
         key=lambda column: (
             exhibit.tasks.index(column.task),
             exhibit.metrics.index(column.metric),
-            column.language or "",
+            list(languages()).index(column.language) if column.language else -1,
         ),
     )
     title = title_of(exhibit)
@@ -113,11 +116,10 @@ def _of(exhibit: PaperExhibit, sources: Sources, found: Sweep, name: str) -> lis
     return made
 
 
-def _papers_own(exhibit: PaperExhibit, sources: Sources, corpora: set[str]):
-    from csc_tasks.papers import papers
-
-    own = corpora and corpora <= {*papers().of(exhibit).corpora}
-    return sources.published if own else None
+def _papers_own(exhibit: PaperExhibit, sources: Sources, corpora: set[str]) -> Published | None:
+    """The paper's values, where all that was scored is the paper's own corpus."""
+    is_own = bool(corpora) and corpora <= {*papers().of(exhibit).corpora}
+    return sources.published if is_own else None
 
 
 def _measured(
@@ -157,15 +159,7 @@ def _wanted(exhibit: PaperExhibit, column: Column) -> bool:
 
 
 def _unmarked(number: Number) -> Number:
-    return Number(
-        number.value,
-        number.digits,
-        number.low,
-        number.high,
-        claimed=number.claimed,
-        items=number.items,
-        clusters=number.clusters,
-    )
+    return replace(number, mark="")
 
 
 def _loss(point: Point) -> Number | None:
@@ -184,33 +178,42 @@ def _place(key: str, point: Point) -> float | None:
 def _figure(
     numbers: ReportTable, key: str, xs: Sequence[float], columns: Sequence[Column]
 ) -> ReportFigure:
-    """A panel for each metric and language, a line for each context, intervals as bars."""
+    """A panel for each metric and language, a line for each context, intervals as bars. Where a
+    size was trained with several seeds, the line goes through their means.
+    """
     panels: dict[tuple[str, str | None], list[int]] = {}
     for place, column in enumerate(columns):
         panels.setdefault((column.metric, column.language), []).append(place)
     shift = len(numbers.columns) - len(columns)
 
+    width = min(len(panels), PANELS)
+    height = -(-len(panels) // PANELS)
+    groups = list(dict.fromkeys(column.group for column in columns))
+    apart = (max(xs) - min(xs)) / 100
+
     def draw(figure: "Figure") -> None:
-        drawn = figure.subplots(1, len(panels), squeeze=False)[0]
-        order = sorted(range(len(xs)), key=lambda i: xs[i])
-        for axes, places in zip(drawn, panels.values(), strict=True):
+        every = list(figure.subplots(height, width, squeeze=False).flat)
+        for axes, places in zip(every, panels.values(), strict=False):
             for place in places:
-                cells = [numbers.rows[i].cells[place + shift] for i in order]
                 points = [
-                    (xs[i], one)
-                    for i, one in zip(order, cells, strict=True)
-                    if isinstance(one, Number)
+                    (x, one)
+                    for x, row in zip(xs, numbers.rows, strict=True)
+                    if isinstance(one := row.cells[place + shift], Number)
                 ]
+                group = columns[place].group
                 line_with_intervals(
                     axes,
                     [x for x, _ in points],
                     [one for _, one in points],
-                    columns[place].group,
+                    group,
+                    apart * (groups.index(group) - (len(groups) - 1) / 2),
                 )
             axes.set_title(head(columns[places[0]]))
             axes.set_xlabel(key)
             axes.set_xticks(sorted(set(xs)))
-            if len(places) > 1:
-                axes.legend()
+        for axes in every[len(panels) :]:
+            axes.set_axis_off()
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels) or 1)
 
-    return ReportFigure(numbers, draw, (4.0 * len(panels), 3.8))
+    return ReportFigure(numbers, draw, (4.0 * width, 3.4 * height + 0.4))

@@ -80,7 +80,8 @@ def as_csv(table: ReportTable) -> str:
     ]
     heads: list[object] = []
     for column, has_bounds in zip(table.columns, bounded, strict=True):
-        name = f"{column.group}: {column.label}" if column.group else column.label
+        label = column.label.rstrip(" ↑↓")
+        name = f"{column.group}: {label}" if column.group else label
         heads += [name, f"{name} (low)", f"{name} (high)"] if has_bounds else [name]
     writer.row([*heads, "kind"])
     for row in table.rows:

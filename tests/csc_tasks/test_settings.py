@@ -39,6 +39,7 @@ VALUES = dict.fromkeys(KEYS, "demo") | {
     "prompt": "chat",
     "language": "zh",
     "subset": "25",
+    "passages": "5",
     "turns": "a/1,b/2",
     "qa_reference": "agent_answer",
     "metrics": "bleu_4,rouge_l",
