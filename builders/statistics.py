@@ -33,11 +33,17 @@ def of_conversations(
     labels = [[item.dialogue[i].strategy for i in item.scored_turns()] for item in items]
     counts = Counter(label for own in labels for label in own)
     strategies = {name: counts[name] for name in STRATEGY_IDS}
-    unique = [len(set(own) - {OTHERS}) for own in labels if own]
+    # A label that is held out might be one more, or the same again.
+    unique = [len(set(own) - {OTHERS}) for own in labels if own and HELD_OUT not in own]
     profiles = {item.profile for item in items if item.profile}
     return ConversationStatistics(
         sizes=sizes([(item.dialogue, item.language) for item in items]),
-        labelled=counts.total(),
+        labelled=sum(strategies.values()),
+        unlabelled=sum(
+            turn.speaker == SUPPORTER and not turn.strategy
+            for item in items
+            for turn in item.dialogue
+        ),
         strategy_use_without_others_percent=without_others_percent(strategies),
         strategies=strategies,
         topics=_topics(items),
@@ -127,7 +133,8 @@ def length(text: str, language: str) -> int:
 
 def transitions(conversations: Iterable[Sequence[str]]) -> dict[str, dict[str, int]]:
     """How often a strategy (or the conversation's start) is followed by which (or by its end), from
-    the labels of each conversation in their order.
+    the labels of each conversation in their order. What stands beside a label that is held out is
+    not known, and not counted.
     """
     counts: Counter = Counter()
     for labels in conversations:

@@ -86,8 +86,7 @@ def _rows(numbers: ConversationStatistics | Sizes) -> dict[str, str]:
     if isinstance(numbers, Sizes):
         return _sizes(numbers)
     rows = _sizes(numbers.sizes)
-    unlabelled = numbers.sizes.supporter_utterances - numbers.labelled
-    rows["supporter utterances without a label"] = f"{unlabelled:,}"
+    rows["supporter utterances without a label"] = f"{numbers.unlabelled:,}"
     rows["strategy use without Others (%)"] = _shown(numbers.strategy_use_without_others_percent)
     if numbers.profiles:
         rows["profiles"] = f"{numbers.profiles.distinct:,}"

@@ -186,7 +186,7 @@ def _draw_alignment(title: str, talks: Talks, figure: "Figure") -> None:
         points = enough(numbers.alignment) if numbers.alignment else []
         steps = [point.utterances for point in points]
         aligned, other = [p.aligned for p in points], [p.random for p in points]
-        axes.plot(steps, aligned, f"C{k}o-", markersize=3, label=f"{name}: the own profile")
+        axes.plot(steps, aligned, f"C{k}o-", markersize=3, label=f"{name}: own profile")
         axes.plot(steps, other, f"C{k}o--", markersize=3, label=f"{name}: another profile")
     axes.set_xlabel("customer utterances so far")
     axes.set_ylabel("similarity (TF-IDF cosine)")

@@ -118,16 +118,18 @@ class ConversationStatistics(_Record):
     """Conversations of one language in one split.
 
     labelled: supporter utterances with a strategy; `strategies` counts them (Figure 3), Others
-    included. topics: conversations by topic (Table 4), the eight of the paper first. transitions:
-    how often a strategy, or the start of a conversation, is followed by which, or by its end;
-    unlabelled utterances between are passed over. unique_strategies: how many conversations use so
-    many different strategies, Others not counted as one; conversations without a label are left
-    out.
+    included. unlabelled: those without; a strategy that is held out is in neither. topics:
+    conversations by topic (Table 4), the eight of the paper first. transitions: how often a
+    strategy, or the start of a conversation, is followed by which, or by its end; unlabelled
+    utterances between are passed over. unique_strategies: how many conversations use so many
+    different strategies, Others not counted as one; conversations without a label, or with one that
+    is held out, are left out.
     """
 
     kind: Literal["conversations"] = "conversations"
     sizes: Sizes
     labelled: int
+    unlabelled: int
     strategy_use_without_others_percent: float | None
     strategies: dict[str, int]
     topics: dict[str, int]

@@ -78,6 +78,7 @@ def prepare(recipe: Recipe, processes: int, say: Say) -> Preparation:
         tested,
         recipe.train_size,
         recipe.seed,
+        recipe.bad_rows,
     )
     for line in data_lines(data):
         say(line)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from csc_tasks.corpora import CONFIGS
+from csc_tasks.corpora.bad_rows import BAD_ROWS
 from csc_tasks.errors import SettingError
 from csc_tasks.languages import languages
 from csc_tasks.prompts import DATE, iso_date
@@ -80,6 +81,11 @@ class Recipe:
         REFERENCES[0],
         "which answer of a question is the target: refined_agent_answer or agent_answer",
         choices=REFERENCES,
+    )
+    bad_rows: str = key(
+        BAD_ROWS[0],
+        "rows of the data that cannot be read: error (names them), or drop (counted and named)",
+        choices=BAD_ROWS,
     )
     max_length: int = key(2048, "tokens of the longest row", least=16)
     too_long: str = key(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from csc_tasks.corpora.bad_rows import BAD_ROWS
 from csc_tasks.errors import ModelError
 from csc_tasks.prompts import DATE
 from csc_tasks.runs.finding import find_results
@@ -108,6 +109,8 @@ def _settings(record: Mapping, configs: list[str], units: list[str]) -> dict[str
     if variants:
         settings["csc_qa_variant"] = variants[0]
     settings["csc_prompt"] = recipe["style"]
+    if recipe.get("bad_rows", BAD_ROWS[0]) != BAD_ROWS[0]:
+        settings["csc_bad_rows"] = recipe["bad_rows"]
     if record.get("date") not in (None, DATE):
         settings["csc_date"] = record["date"]
     if recipe["language"]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from csc_tasks import corpora
 from csc_tasks.conversation import Conversation, content_id
+from csc_tasks.corpora.bad_rows import BAD_ROWS
 from csc_tasks.draws import digest
 from csc_tasks.errors import DataError, MissingSplit, SettingError
 from csc_tasks.question import Question
@@ -50,13 +51,14 @@ def read_training_data(
     tested: Sequence[str],
     size: int | None = None,
     seed: int = 0,
+    bad_rows: str = BAD_ROWS[0],
 ) -> TrainingData:
     """Read the train splits of `configs` in the corpora `names`, and hold some of them out.
 
     Held out are the corpora's own validation splits (while `validation_share` is above 0) and, of a
     corpus without one, that share of its conversations, the first in sha256(id) order. Of the rest
     `size` conversations are learned (None: all), drawn with `seed`: a smaller size is part of a
-    larger one.
+    larger one. bad_rows: of BAD_ROWS, what is done about rows that cannot be read.
 
     Raises SettingError when there are not as many, DataError when a corpus has no train split or
     the rows of another, when nothing is left, or when a conversation id also stands in a test split
@@ -68,8 +70,8 @@ def read_training_data(
     validation: list[Item] = []
     sources: list[corpora.Corpus] = []
     for name in names:
-        learned = _train_splits(name, configs, sources)
-        held_out = list(read_split(name, configs, VALIDATION)) if validation_share else []
+        learned = _train_splits(name, configs, sources, bad_rows)
+        held_out = list(read_split(name, configs, VALIDATION, bad_rows)) if validation_share else []
         sources += learned + held_out
         for split in held_out:
             validation += _spoken(split, language)
@@ -83,7 +85,7 @@ def read_training_data(
         raise DataError(
             f"{', '.join(names)}: no {language or ''} conversation or question to train on"
         )
-    with_tests = refuse_tested((*train, *validation), dict.fromkeys([*tested, *names]))
+    with_tests = refuse_tested((*train, *validation), dict.fromkeys([*tested, *names]), bad_rows)
     shown = {mark for item in validation for mark in marks(item)}
     # A conversation of several data sets must not be learned from one and held out of another.
     apart = tuple(item for item in train if shown.isdisjoint(marks(item)))
@@ -129,10 +131,10 @@ def _ids(items: Iterable[Item]) -> list[str]:
 
 
 def _train_splits(
-    name: str, configs: Iterable[str], earlier: Sequence[corpora.Corpus]
+    name: str, configs: Iterable[str], earlier: Sequence[corpora.Corpus], bad_rows: str
 ) -> list[corpora.Corpus]:
     """The train splits of a corpus. Raises DataError for none, or the rows of an earlier one."""
-    splits = list(read_split(name, configs, TRAIN))
+    splits = list(read_split(name, configs, TRAIN, bad_rows))
     if not splits:
         raise DataError(
             f"{name}: none of {', '.join(configs)} has a {TRAIN} split; what the benchmark asks"
@@ -153,7 +155,9 @@ def _spoken(split: corpora.Corpus, language: str | None) -> list[Item]:
     return [item for item in split.items if language in (None, item.language)]
 
 
-def read_split(name: str, configs: Iterable[str], split: str) -> Iterator[corpora.Corpus]:
+def read_split(
+    name: str, configs: Iterable[str], split: str, bad_rows: str = BAD_ROWS[0]
+) -> Iterator[corpora.Corpus]:
     """One split of every config that has it."""
     if Path(name).is_file():
         raise DataError(
@@ -164,7 +168,7 @@ def read_split(name: str, configs: Iterable[str], split: str) -> Iterator[corpor
     for config in configs:
         with contextlib.suppress(MissingSplit):
             if not local or corpora.available(name, config, split):
-                yield corpora.load(name, config, split)
+                yield corpora.load(name, config, split, bad_rows=bad_rows)
 
 
 def hold_out(items: Sequence, share: float) -> tuple[list, list]:
@@ -178,7 +182,9 @@ def hold_out(items: Sequence, share: float) -> tuple[list, list]:
     ]
 
 
-def refuse_tested(items: Iterable[Item], names: Iterable[str]) -> dict[str, str]:
+def refuse_tested(
+    items: Iterable[Item], names: Iterable[str], bad_rows: str = BAD_ROWS[0]
+) -> dict[str, str]:
     """Raise DataError when one of these conversations also stands in a test split of the corpora
     `names`; returns which have one.
 
@@ -188,7 +194,7 @@ def refuse_tested(items: Iterable[Item], names: Iterable[str]) -> dict[str, str]
     tests: dict[str, str] = {}
     same = {mark: item.conversation_id for item in items for mark in marks(item)}
     for name in names:
-        for corpus in read_split(name, TESTED, TEST):
+        for corpus in read_split(name, TESTED, TEST, bad_rows):
             tests.setdefault(corpus.config, name)
             tested = {mark for item in corpus.items for mark in marks(item)}
             both = sorted({id_ for mark, id_ in same.items() if mark in tested})

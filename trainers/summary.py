@@ -11,7 +11,7 @@ from trainers.splits import TrainingData
 def data_lines(data: TrainingData) -> Iterator[str]:
     """What was read and what is left out."""
     for source in data.sources:
-        yield source.summary()
+        yield from source.report()
     if data.set_aside:
         yield (
             f"{data.set_aside} rows are left out, because their conversations are held out in"

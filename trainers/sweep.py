@@ -174,7 +174,14 @@ def check_sizes(recipes: Sequence[Recipe]) -> None:
         return
     one = recipes[0]
     tested = [one.test_data] if one.test_data else []
-    data = read_training_data(one.data, one.configs, one.language, one.validation_share, tested)
+    data = read_training_data(
+        one.data,
+        one.configs,
+        one.language,
+        one.validation_share,
+        tested,
+        bad_rows=one.bad_rows,
+    )
     there = data.conversations()
     larger = [str(size) for size in sorted(sizes) if size > there]
     if larger:
@@ -206,7 +213,9 @@ def check_tested(recipes: Mapping[str, Recipe]) -> None:
     """
     tests = {
         value: refuse_tested(
-            (), dict.fromkeys([*([recipe.test_data] if recipe.test_data else []), *recipe.data])
+            (),
+            dict.fromkeys([*([recipe.test_data] if recipe.test_data else []), *recipe.data]),
+            recipe.bad_rows,
         )
         for value, recipe in recipes.items()
     }

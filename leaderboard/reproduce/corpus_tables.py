@@ -96,7 +96,7 @@ def _columns(
     cells = _cells(numbers.sizes)
     more: dict[str, float | None] = {
         "strategy_use_without_others_percent": numbers.strategy_use_without_others_percent,
-        "unlabelled": numbers.sizes.supporter_utterances - numbers.labelled,
+        "unlabelled": numbers.unlabelled,
         "profiles": numbers.profiles.distinct if numbers.profiles else None,
         "conversations_tried": build.conversations_tried if build else None,
     }

@@ -1,11 +1,13 @@
 """Profiles: overlap counted by hand and with sets, alignment a second time by scikit-learn."""
 
+import math
 from itertools import combinations
 
 import pytest
 
 from builders import profile_statistics
-from builders.profile_statistics import profile_overlap
+from builders.profile_statistics import profile_alignment, profile_overlap
+from csc_tasks.conversation import Conversation, Turn
 from csc_tasks.corpus_statistics import THRESHOLDS
 from tests.builders.test_statistics import many
 
@@ -47,3 +49,41 @@ def test_profiles_at_the_edges(monkeypatch):
     assert some == profile_overlap([f"word{i} other" for i in reversed(range(8))]), (
         "the sample depends on the texts alone"
     )
+
+
+def talk(name, profile, *said):
+    """A conversation in which the customer says these; "" stands for a supporter's turn."""
+    turns = tuple(Turn("customer", text) if text else Turn("supporter", "yes") for text in said)
+    return Conversation(name, "en", "Others", "t", turns, profile=profile)
+
+
+def test_customers_against_profiles_by_hand():
+    """Two profiles that share one of their two words: idf of the shared word is 1, of the others
+    1 + ln 1.5.
+    """
+    rare = 1 + math.log(1.5)
+    norm = math.hypot(1, rare)
+    found = profile_alignment(
+        [
+            talk("a", "calm teacher", "Teacher!", "", "calm, calm and unknown"),
+            talk("b", "calm nurse", "", "who knows"),
+            talk("c", "", "teacher"),
+        ]
+    )
+    assert (found.profiles, found.conversations) == (2, 2)
+    first, second = found.points
+    assert (first.utterances, first.conversations, first.profiles) == (1, 2, 2)
+    # "Teacher" is one of the two words of a's profile and none of b's; b's customer says nothing.
+    assert first.aligned == pytest.approx(rare / norm / 2)
+    assert first.random == 0
+    assert first.stderr == pytest.approx(rare / norm / 2)
+    spoken = math.hypot(2, rare)
+    assert (second.utterances, second.conversations, second.stderr) == (2, 1, None)
+    assert second.aligned == pytest.approx((2 + rare * rare) / spoken / norm)
+    assert second.random == pytest.approx(2 / spoken / norm)
+
+
+def test_without_two_profiles_there_is_nothing_to_compare():
+    assert profile_alignment([]) is None
+    assert profile_alignment([talk("a", "calm", "calm"), talk("b", "calm", "yes")]) is None
+    assert profile_alignment([talk("a", "calm", ""), talk("b", "hasty", "yes")]) is None

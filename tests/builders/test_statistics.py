@@ -6,6 +6,7 @@ import json
 import random
 import struct
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -13,8 +14,10 @@ from builders.dataset import check_target, write_folder
 from builders.statistics import of_conversations, of_questions
 from csc_tasks import cli, corpora
 from csc_tasks.conversation import Conversation, Turn
-from csc_tasks.corpus_statistics import END, START
+from csc_tasks.corpus_statistics import END, START, read_statistics
+from csc_tasks.errors import MissingSplit
 from csc_tasks.framework import STRATEGY_IDS, TOPICS
+from csc_tasks.question import HELD_OUT
 from tests.support.fakes import sample_conversations, sample_questions, write_corpus
 
 TOY = [
@@ -98,7 +101,11 @@ def test_a_toy_corpus_counted_by_hand():
     assert found.sizes.avg_utterances_per_conversation == 10 / 3
     assert found.sizes.avg_supporter_utterance_length == (2 + 2 + 5 + 1 + 1 + 3 + 3) / 7
     assert found.sizes.avg_customer_utterance_length == (5 + 1 + 1) / 3
-    assert found.labelled == 5
+    assert (found.labelled, found.unlabelled) == (5, 2)
+    assert found.sizes.avg_utterance_length == (2 + 5 + 2 + 5 + 1 + 1 + 1 + 1 + 3 + 3) / 10
+    assert found.sizes.avg_supporter_utterances_per_conversation == 7 / 3
+    # a: GT, PR, RI; b: GT beside Others; c has no label at all.
+    assert (found.unique_strategies, found.avg_unique_strategies) == ({1: 1, 3: 1}, 2)
     assert {name: n for name, n in found.strategies.items() if n} == {
         "GT": 2,
         "PR": 1,
@@ -191,6 +198,45 @@ def test_pandas_counts_the_same(language):
             )
     firsts = labelled.groupby("id").strategy.first().value_counts()
     assert {after: n for after, n in found.transitions[START].items() if n} == firsts.to_dict()
+
+
+def test_what_is_held_out_is_counted_and_has_no_length():
+    turns = (
+        Turn("customer", "My card is lost"),
+        Turn("supporter", "Hello", "GT"),
+        Turn("customer", "Hi"),
+        Turn("supporter", HELD_OUT, HELD_OUT),
+        Turn("customer", "Thanks"),
+        Turn("supporter", "Bye", "AC"),
+    )
+    found = of_conversations([Conversation("h", "en", "Others", "t", turns)])
+    assert (found.sizes.supporter_utterances, found.sizes.held_out) == (3, 1)
+    assert found.sizes.avg_supporter_utterance_length == 1
+    assert found.sizes.avg_utterance_length == (4 + 1 + 1 + 1 + 1) / 5
+    assert (found.labelled, found.unlabelled) == (2, 0)
+    pairs = {
+        (before, after)
+        for before, row in found.transitions.items()
+        for after, n in row.items()
+        if n
+    }
+    assert pairs == {(START, "GT"), ("AC", END)}, "nobody knows what stands in between"
+    assert (found.unique_strategies, found.avg_unique_strategies) == ({}, None)
+
+
+def test_answers_that_are_held_out_have_no_length():
+    first, *others = [question for question in sample_questions() if question.language == "en"]
+    held = replace(
+        first, agent_answer=HELD_OUT, refined_agent_answer=HELD_OUT, conversation_history=()
+    )
+    found, rest = of_questions([held, *others]), of_questions(others)
+    assert (found.questions, found.held_out, rest.held_out) == (3, 1, 0)
+    for name in ("agent_answer", "refined_agent_answer", "conversation_history"):
+        assert found.avg_lengths[name] == rest.avg_lengths[name]
+    assert found.avg_history_turns == rest.avg_history_turns
+    assert found.avg_lengths["client_question"] == 5
+    nothing = of_questions([held])
+    assert (nothing.avg_history_turns, nothing.avg_lengths["agent_answer"]) == (None, None)
 
 
 def test_questions_counted_by_hand():
@@ -352,6 +398,10 @@ def test_a_card_gets_tables_and_figures_once(folder, capsys):
         and "![strategies](figures/strategies.png)" in once
     )
     assert "### Supporter strategies" not in once, "the card has that table already"
+    written = read_statistics(folder / "stats.json")
+    assert [one.name for one in written.sets][:2] == ["csconv/test", "rolecs/train"]
+    with pytest.raises(MissingSplit, match=r"there is csconv/test-00000-of-00001\.parquet, qa"):
+        corpora.load(str(folder), "csconv", "train")
     for line in before.splitlines():
         assert line in once
     (folder / "figures" / "transitions_gone_test_en.png").write_bytes(b"of an earlier build")

@@ -183,7 +183,7 @@ def test_a_corpus_of_the_hub_is_loaded_without_looking_for_a_folder(monkeypatch)
     from csc_tasks import corpora
     from csc_tasks.errors import MissingSplit
 
-    def load(name, config, split):
+    def load(name, config, split, bad_rows):
         if config == "qa":
             raise MissingSplit("there is no qa")
         return (name, config, split)
