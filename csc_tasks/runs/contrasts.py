@@ -60,6 +60,12 @@ FAMILIES = (
         },
     ),
     Family(
+        "passages",
+        "With and without passages",
+        "csc.variant",
+        {"grounded": "Summary and passages", "summary": "Summary"},
+    ),
+    Family(
         "context",
         "Reference and generated context",
         "csc.generated",
@@ -102,7 +108,7 @@ _OF_MODEL = frozenset(
     }
 )
 _FOLLOWS: Mapping[str, frozenset[str]] = {
-    "csc.variant": frozenset({"task.task"}),
+    "csc.variant": frozenset({"task.task", "csc.evidence"}),
     "csc.generated": frozenset({"task.task"}),
     "model_args.peft": frozenset({"file.model_name"}),
     "model_args.delta": frozenset({"file.model_name"}),

@@ -64,7 +64,8 @@ class Measured:
 
     values, columns: by result name; a column exists where samples do, and only then are there
     paired comparisons. logged and means are kept for the context gap (items that are no means are
-    dropped by then). unsupported: (conversation, turn) of the drawn -> facts. repeats: where it
+    dropped by then). unsupported: (conversation, turn) of the drawn -> facts. audited: which
+    replies have any, of all of them. repeats: where it
     stands for several runs (numbers/repeats.py), these, from the oldest to the newest;
     repeat_names: what tells them apart; spreads: by result name.
     """
@@ -76,6 +77,7 @@ class Measured:
     logged: Items | None = None
     means: dict[str, np.ndarray] = field(default_factory=dict)
     unsupported: dict[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
+    audited: Clustered | None = None
     diagnosis: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     repeats: tuple["Measured", ...] = ()
@@ -152,6 +154,7 @@ def measure(measurement: Measurement, options: Options) -> Measured:
     found.diagnosis = _diagnosis(logged, found.means, whole, of_corpus)
     for auditor in auditors if logged.lengths[:, 0].any() else []:
         found.diagnosis["facts"] = auditor.audit(logged)
+        found.audited = auditor.column(logged)
         drawn = {line["doc"]["conversation_id"] for line in logged.drawn}
         found.unsupported = {key: texts for key, texts in auditor.texts.items() if key[0] in drawn}
     found.logged = replace(logged, items={})

@@ -67,6 +67,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="references that the corpus holds out (parquet or JSON lines)",
     )
     add(
+        "--evidence",
+        type=Path,
+        metavar="FILE",
+        help="passages that support facts in replies, of csc build passages (JSON lines)",
+    )
+    add(
         "--replace",
         action="store_true",
         help="a model's newest run stands, whichever RESULTS it came from (default: a row of each)",

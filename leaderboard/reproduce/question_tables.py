@@ -2,14 +2,14 @@
 of the summaries, and unsupported facts.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from csc_tasks.metrics.result_names import parts_of
 from csc_tasks.papers import PaperExhibit
 from leaderboard.board import Column, Table, Value
 from leaderboard.board import Row as BoardRow
 from leaderboard.columns import column as column_of
-from leaderboard.model_report import Breakdown, Diagnosis
+from leaderboard.model_report import Breakdown, Diagnosis, FactAudit
 from leaderboard.reproduce.cells import (
     OPENING,
     columns_of,
@@ -21,6 +21,7 @@ from leaderboard.reproduce.cells import (
     placed_in,
     title_of,
 )
+from leaderboard.reproduce.contrast_tables import contrasts
 from leaderboard.reproduce.exhibits import Exhibit, Heading, Number, ReportTable, Row, number_of
 from leaderboard.reproduce.sources import BoardSource, Sources, model_of
 
@@ -146,7 +147,12 @@ def unsupported(exhibit: PaperExhibit, sources: Sources) -> list[Exhibit]:
             for diagnosis in _diagnoses(source, table, row)
             if diagnosis.facts
         }
-        shown = [(task, group) for task, group in groups if any(t == task for _, t in audits)]
+        there = {task for _, task in audits}
+        shown = [
+            (task, group)
+            for task, group in groups
+            if task in there and task in (exhibit.tasks or there)
+        ]
         if not {*exhibit.tasks} <= {task for task, _ in shown} or len(shown) < 2:
             continue
         rows = []
@@ -158,10 +164,22 @@ def unsupported(exhibit: PaperExhibit, sources: Sources) -> list[Exhibit]:
                 rows.append(Row((*opening(row, model), *cells), model.kind))
         headings = (*OPENING, *(Heading("Unsupported facts ↓", group) for _, group in shown))
         title = title_of(exhibit, table, len(found) > 1)
-        notes = (UNSUPPORTED_NOTE, notes_of(table, ())[0])
+        notes = (UNSUPPORTED_NOTE, *_supports(audits, shown), notes_of(table, ())[0])
         made.append(ReportTable(name, title, exhibit.place, headings, tuple(rows), notes))
+        made += contrasts(exhibit, source, table, name, title)
     tasks = list(exhibit.tasks) or placed_in(exhibit.table)
     return made or [*nothing(exhibit, f"no audited results of {', '.join(tasks)}")]
+
+
+def _supports(
+    audits: Mapping[tuple[str, str], FactAudit], shown: Sequence[tuple[str, str]]
+) -> list[str]:
+    """What counted as support, by what was shown."""
+    lines = []
+    for task, group in shown:
+        texts = {", ".join(audit.support) for (_, of), audit in audits.items() if of == task}
+        lines += [f"{group}: supported by {text}." for text in sorted(texts)]
+    return lines
 
 
 def _share(value: Value) -> Number:

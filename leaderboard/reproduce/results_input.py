@@ -6,6 +6,7 @@ from pathlib import Path
 
 from csc_tasks.arguments import listed
 from csc_tasks.errors import DataError
+from csc_tasks.evidence import read_evidence
 from csc_tasks.out import check_writable
 from csc_tasks.runs.names import RESULTS, SAMPLES
 from leaderboard.collect import collect
@@ -49,7 +50,7 @@ def read_results(
         own = args.out / BOARD_FOLDER
         trusted = [corpus.trusted for corpus in corpora]
         files = [file for path in results for file in run_files(path)]
-        files += [args.references] if args.references else []
+        files += [file for file in (args.references, args.evidence) if file]
         settings = (trusted, [c.fingerprint for c in corpora], args.replace, args.split_by)
         mark = fingerprint(files, settings)
         if mark != before or not (own / "board.json").is_file():
@@ -88,7 +89,12 @@ def _check_used(paths: Sequence[Path], results: Sequence[Path]) -> None:
 def _collect(args: Namespace, results: list[Path], out: Path, trusted: Sequence[str]) -> None:
     check_writable(out)
     options = Options(
-        seed=0, draw=10, audit=True, evidence={}, corpora=tuple(trusted), references=args.references
+        seed=0,
+        draw=10,
+        audit=True,
+        evidence=read_evidence(args.evidence) if args.evidence else {},
+        corpora=tuple(trusted),
+        references=args.references,
     )
     collect(
         results,
