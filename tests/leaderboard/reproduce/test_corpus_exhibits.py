@@ -129,7 +129,18 @@ def test_sizes_with_the_originals_beside_them():
         assert (cells[row, part, "Original"], cells[row, part, "Rewritten"]) == (before, after), row
     assert {row for row, _, _ in cells} == set(expected)
     notes = " ".join(made.notes)
-    assert "1 conversations have no original" in notes and "labelled 1 originals" in notes
+    assert "1 conversations have no original" in notes
+    assert (
+        "strategy use without Others is 25.00 % in 1 originals that a model labelled (csc build"
+        " csconv --fidelity) and 100.00 % in their rewrites."
+    ) in notes
+    together = exhibits(
+        "table-3", statistics("calls", build, ORIGINALS, csconv=TALKS, rolecs=ROLES)
+    )
+    assert table(together[0])["Strategy use without Others (%)", part, "Original"] == "–"
+    assert any(
+        note.startswith("calls, all parts together: strategy use") for note in together[0].notes
+    )
 
 
 def test_without_originals_their_column_is_missing_and_the_way_to_it_is_said():
