@@ -5,6 +5,7 @@ of arXiv 2508.04423), topics (Table 4), and the questions of arXiv 2602.00665.
 from collections.abc import Iterator
 
 from csc_tasks.corpus_statistics import (
+    Build,
     ConversationStatistics,
     QuestionStatistics,
     Sizes,
@@ -155,18 +156,11 @@ def _notes(
     for part in parts:
         if part.numbers.originals and part.numbers.originals.missing:
             yield f"{part.name}: {part.numbers.originals.missing:,} conversations have no original."
-        if part.build and part.build.strategies_before:
-            yield f"{part.name}: {_before_and_after(part.build.originals_labelled or 0)}"
+        if part.build and exhibit.table == "csconv":
+            yield from _before_and_after(part.name, part.build)
     for corpus, build in builds_of(sources):
-        if exhibit.table == "csconv" and build.strategies_before and build.strategies_after:
-            before, after = map(
-                without_others_percent, (build.strategies_before, build.strategies_after)
-            )
-            yield (
-                f"{corpus.corpus}, all parts together: strategy use without Others"
-                f" {before or 0:.2f} % before and {after or 0:.2f} % after the rewrite;"
-                f" {_before_and_after(build.originals_labelled or 0)}"
-            )
+        if exhibit.table == "csconv":
+            yield from _before_and_after(f"{corpus.corpus}, all parts together", build)
         if exhibit.table == "rolecs" and build.conversations_tried is not None:
             yield (
                 f"{corpus.corpus}, all parts together: {build.conversations_tried:,} conversations"
@@ -176,8 +170,17 @@ def _notes(
         yield REPORTED.format(paper=published.paper)
 
 
-def _before_and_after(labelled: int) -> str:
-    return f"a model labelled {labelled:,} originals (csc build csconv --fidelity)."
+def _before_and_after(name: str, build: Build) -> Iterator[str]:
+    """What a build says of strategies before and after the rewrite."""
+    if build.strategies_before and build.strategies_after:
+        before, after = map(
+            without_others_percent, (build.strategies_before, build.strategies_after)
+        )
+        yield (
+            f"{name}: strategy use without Others is {before or 0:.2f} % in"
+            f" {build.originals_labelled or 0:,} originals that a model labelled (csc build csconv"
+            f" --fidelity) and {after or 0:.2f} % in their rewrites."
+        )
 
 
 def topics(exhibit: PaperExhibit, sources: Sources) -> list[Exhibit]:

@@ -8,7 +8,9 @@ import pytest
 
 from csc_tasks.errors import DataError, SettingError
 from tests.support.fakes import sample_conversations, sample_questions
+from trainers import scoring
 from trainers.splits import draw_conversations, hold_out, read_split, read_training_data
+from trainers.summary import data_lines
 
 
 def write(path, rows):
@@ -268,3 +270,36 @@ def test_all_rows_of_a_drawn_conversation_are_learned():
     ][:6]
     drawn = draw_conversations(twice, 2, 0)
     assert len(drawn) == 4 and len({one.conversation_id for one in drawn}) == 2
+
+
+def test_bad_rows_are_an_error_or_left_out_in_every_split(tmp_path):
+    items = sample_conversations()
+    for split, own in (("train", items[:2]), ("validation", items[2:3]), ("test", items[3:4])):
+        path = tmp_path / "csconv" / f"{split}.jsonl"
+        write(path, own)
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write('{"conversation_id": "x", "language": "en", "dialogue": []}\n')
+    read = [str(tmp_path)], ["csconv"], None, 0.1, []
+    with pytest.raises(DataError, match=r"csc_bad_rows=drop \(--bad-rows drop\) leaves such rows"):
+        read_training_data(*read)
+    data = read_training_data(*read, bad_rows="drop")
+    assert (len(data.train), len(data.validation)) == (2, 1)
+    assert data.tested == {"csconv": str(tmp_path)}
+    lines = list(data_lines(data))
+    assert sum("; 1 bad rows left out" in line for line in lines) == 2
+    for split, number in (("train", 3), ("validation", 2)):
+        named = f"csconv/{split}.jsonl row {number} (x): the dialogue is empty"
+        assert any(line.startswith("left out: ") and named in line for line in lines)
+
+
+def test_what_is_left_out_of_training_is_left_out_of_scoring():
+    record = {"recipe": {"style": "chat", "language": None, "bad_rows": "drop"}, "tested": {}}
+    assert scoring._settings(record, ["csconv"], []) == {
+        "csc_prompt": "chat",
+        "csc_bad_rows": "drop",
+    }
+    for earlier in ({}, {"bad_rows": "error"}):
+        recipe = {"style": "chat", "language": None, **earlier}
+        assert scoring._settings({"recipe": recipe, "tested": {}}, ["csconv"], []) == {
+            "csc_prompt": "chat"
+        }
