@@ -19,6 +19,8 @@ from csc_tasks.runs.results_file import Measurement
 
 ABSENT = "not given"
 """The level of a run that has no such setting."""
+LONGEST_LEVEL = 60
+THINKING, NO_THINKING = "csc.thinking", "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ FAMILIES = (
         {None: "not applied"},
         others=True,
     ),
-    Family("thinking", "Thinking", "metadata.csc_think_tokens", {None: ABSENT}, others=True),
+    Family("thinking", "Thinking", THINKING, {NO_THINKING: NO_THINKING}, others=True),
 )
 """What has a name. A condition that none of them names is a family of its own."""
 
@@ -91,11 +93,12 @@ FAMILIES = (
 ONLY_NAMED = frozenset(
     {"csc.variant", "csc.generated", "csc.config", "model_args.peft", "model_args.delta"}
 )
-# Which documents were asked, and how often.
+# Which documents were asked, and how often. What came of the setting for thinking is recorded too.
 AROUND = frozenset(
     {
         *("task.n-samples", "csc.rows", "csc.content_hash", "csc.languages", "csc.held_out"),
         *("csc.revision", "csc.repeats", "metadata.csc_repeats", "metadata.csc_language"),
+        "metadata.csc_think_tokens",
     }
 )
 # What lm_eval reads off the model that it loaded.
@@ -113,11 +116,10 @@ _FOLLOWS: Mapping[str, frozenset[str]] = {
     "model_args.peft": frozenset({"file.model_name"}),
     "model_args.delta": frozenset({"file.model_name"}),
     "config.model": _OF_MODEL | {"csc.left_out"},
-    # A date and a switch for thinking stand in templates.
+    # Templates show a date.
     "file.chat_template_sha": frozenset(
-        {"file.fewshot_as_multiturn", "config.fewshot_as_multiturn", "csc.date", "csc.thinking"}
+        {"file.fewshot_as_multiturn", "config.fewshot_as_multiturn", "csc.date"}
     ),
-    "metadata.csc_think_tokens": frozenset({"csc.thinking"}),
     "generation.temperature": frozenset({"generation.do_sample"}),
 }
 """Condition -> what differs with it."""
@@ -198,7 +200,7 @@ def _follow(name: str, names: set[str]) -> frozenset[str]:
     after = _FOLLOWS.get(name, frozenset())
     part, _, rest = name.partition(".")
     if part == "model_args":
-        after |= _OF_MODEL | {f"metadata.{rest}", "csc.thinking", "csc.left_out"}
+        after |= _OF_MODEL | {f"metadata.{rest}", THINKING, "csc.left_out"}
     if part == "generation":
         after |= {"csc.left_out"}
     return after & names
@@ -215,6 +217,10 @@ def _settings(stated: Conditions) -> dict[str, str]:
         given = json.loads(stated_as.get(part, "null"))
         settings.pop(part, None)
         generation |= model_arguments(given)
+    # The rest of that record is about the template, which is a condition of its own.
+    thinking = json.loads(stated_as.get(THINKING, "null"))
+    tokens = thinking.get("tokens") if isinstance(thinking, Mapping) else None
+    settings[THINKING] = f"up to {tokens} tokens" if tokens else NO_THINKING
     return settings | {f"generation.{k}": _plain(value) for k, value in generation.items()}
 
 
@@ -234,7 +240,7 @@ def _level(name: str, value: str | None, public: str | None) -> str:
         return "not published"
     if name.endswith("_sha"):
         return f"applied ({public[:8]})"
-    return public
+    return public if len(public) <= LONGEST_LEVEL else f"{public[: LONGEST_LEVEL - 1]}…"
 
 
 def _order(family: Family, value: str | None) -> tuple[int, float, str]:

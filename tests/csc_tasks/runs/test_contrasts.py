@@ -63,6 +63,11 @@ def without_template(results):
             ("0.7", "not given"),
         ),
         ({"change": generation(top_p=0.9)}, "generation.top_p", ("0.9", "not given")),
+        (
+            {"change": of_csc(thinking={"family": "think", "thinks": True, "tokens": 32})},
+            "thinking",
+            ("up to 32 tokens", "off"),
+        ),
     ],
 )
 def test_a_pair_that_differs_in_one_condition_is_a_contrast(tmp_path, plain, other, family, levels):
@@ -108,10 +113,17 @@ def test_a_chat_template_brings_its_date_with_it(tmp_path, plain):
         without_template(results)
         results["fewshot_as_multiturn"] = False
         csc_of(results)["date"] = "2026-11-20"
+        csc_of(results)["thinking"] = {"family": None, "thinks": False, "tokens": 0}
 
     found = difference(plain, measured(tmp_path / "other", change=change))
     assert found.family == "chat_template"
     assert found.in_order[1] == "not applied"
+
+    def thinks(results):
+        change(results)
+        csc_of(results)["thinking"] = {"family": "think", "thinks": True, "tokens": 32}
+
+    assert difference(plain, measured(tmp_path / "two", change=thinks)) is None
 
 
 def test_which_documents_were_asked_and_how_often_is_no_condition(tmp_path, plain):
@@ -121,6 +133,12 @@ def test_which_documents_were_asked_and_how_often_is_no_condition(tmp_path, plai
 
     run = measured(tmp_path / "other", VANILLA, change=change, chooses=False)
     assert difference(plain, run).family == "strategies"
+
+
+def test_a_long_value_is_cut_and_still_told_from_another(tmp_path):
+    runs = [measured(tmp_path / end, eos_string="x" * 70 + end) for end in "ab"]
+    levels = difference(*runs).levels
+    assert levels == (f"{'x' * 59}… (1)", f"{'x' * 59}… (2)")
 
 
 def test_what_may_not_be_published_is_compared_and_not_shown(tmp_path, plain):

@@ -60,7 +60,8 @@ def test_names_and_texts_cannot_end_their_block(page_file):
         f"report-{slug}"
         for slug in (example.BASE, example.ADAPTER, example.AWKWARD, example.BIGRAM)
     }
-    details = {"comparisons-conversations", "sample-conversations", *reports}
+    contrasts = {f"contrasts-{slug}" for slug in (example.BASE, example.ADAPTER)}
+    details = {"comparisons-conversations", "sample-conversations", *contrasts, *reports}
     assert set(found.scripts) == {"data-board", "", *details}
     for name, body in found.scripts.items():
         if name:
@@ -86,7 +87,7 @@ def test_a_title_is_only_a_title(tmp_path):
         "<title>&lt;/title&gt;&lt;script&gt;alert(1)&lt;/script&gt; {{script}} \\1"
         " &amp;amp;</title>" in text
     )
-    assert sum(tag == "script" for tag, _ in Elements(text).tags) == 8
+    assert sum(tag == "script" for tag, _ in Elements(text).tags) == 10
 
 
 def test_the_policy_names_exactly_this_script_and_style(page_file):
