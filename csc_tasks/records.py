@@ -5,8 +5,9 @@ logged samples file:
 `conversation_id, turn, language, topic, reference, reply, failed, empty, thinking_cut, truncated,
 history_truncated`, and for turns with strategies also `gold_strategy, gold_stages, strategy,
 stages, unparsed`. A failed item has an empty reply, and `failure` says why. Answers to questions
-with passages also have `passages`, those that were shown, and `unsupported_facts`, how many facts
-of the reply stand neither in them nor in what came before. Flags that a backend
+with passages also have `passages`, those that support facts and, in a task that shows them, were
+shown, and `unsupported_facts`, how many facts of the reply stand neither in them nor in what came
+before. Flags that a backend
 cannot tell, or that an older record does not have, are None and are left out of their mean.
 """
 
@@ -120,7 +121,7 @@ def answer_record(
 ) -> dict[str, Any]:
     """The record of one answer; `failure` is why there is none, "" where there is one. A reference
     that is held out is "", and no metric against references says anything about the record.
-    passages: those that were shown; None for a task that shows none.
+    passages: those that support facts; None where none were looked up.
     """
     record = {
         "conversation_id": question.conversation_id,

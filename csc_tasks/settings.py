@@ -149,8 +149,8 @@ HELP = {
     "qa_variant": "summaries of the config `qa_<name>` in place of `qa`",
     "qa_reference": "`refined_agent_answer` or `agent_answer`",
     "evidence": (
-        "passages for `cscx_qa_grounded`: a file that `csc build passages` wrote, a folder of"
-        " policies, or `demo`, which is also taken for the demo corpus"
+        "passages that support facts in answers, and that `cscx_qa_grounded` shows: a file (`csc"
+        " build passages` writes one), a folder of policies, or `demo`"
     ),
     "passages": (
         "passages shown with a question, at most; without it 3 of a folder and all of a file"

@@ -30,8 +30,8 @@ Method = Literal["t", "logit", "log", "exact", "none"]
 Reason = Literal[
     "no value", "one conversation", "few conversations", "no variation", "sample unknown"
 ]
-CONTRASTS = "contrasts"
-"""What the contrasts are called where tables are called by their ids: no table has this one."""
+CONTRASTS, BREAKDOWNS = "contrasts", "breakdowns"
+"""What these are called where tables are called by their ids: no table has one of them."""
 TITLE = "Customer-support conversation leaderboard"
 
 

@@ -21,9 +21,11 @@ Rows that cannot be compared are never mixed: another task version, corpus conte
 prompt style, chat template, reference, number of documents (--limit) or metric signature is an
 error that names the rows, or makes separate tables with --split-by. Runs that differ only in their
 seed are repeats and make one row: means over them, how far they are apart, and, where replies were
-sampled, how often all of them are right (pass^k). Of several runs of one model, task, settings and
-seed below one RESULTS argument the newest is kept, which is said; below several they are rows of
-their own, since names can be taken, unless --replace says that all are yours.
+sampled, how often all of them are right (pass^k). Two runs of one model that differ in one other
+condition are a contrast, with paired differences (csc tables --table contrasts). Of several runs of
+one model, task, settings and seed below one RESULTS argument the newest is kept, which is said;
+below several they are rows of their own, since names can be taken, unless --replace says that all
+are yours.
 
 A file that cannot be read, or whose samples do not belong to it, is set aside and does not stop the
 others: it is named with its reason on stderr, in board.json (`quarantine`), on the page and below

@@ -11,7 +11,8 @@ metrics). Best is bold and second underlined only where the paired interval says
 that were computed again from the runs' replies; the others carry a †. Reported rows stand apart
 below. CSV holds every number unrounded, one row per model and column, for spreadsheets
 and scripts. Contrasts (two runs of one model that differ in one condition) stand below the tables,
-with paired differences; `--table contrasts` prints them alone, and as CSV.
+with paired differences; `--table contrasts` prints them alone, and as CSV. `--table breakdowns
+--format csv` prints every number by stage, topic, language and turn, with its corrected p.
 """
 
 import html
@@ -22,8 +23,9 @@ from pathlib import Path
 
 from csc_tasks.arguments import check_known
 from csc_tasks.csv_cells import GuardedWriter
-from leaderboard import contrast_tables
-from leaderboard.board import CONTRASTS
+from csc_tasks.errors import SettingError
+from leaderboard import breakdown_csv, contrast_tables
+from leaderboard.board import BREAKDOWNS, CONTRASTS
 from leaderboard.escaped import md_text, tex_text
 from leaderboard.layout import (
     REPORTED,
@@ -46,7 +48,7 @@ def add_arguments(parser) -> None:
     parser.add_argument("board", type=Path, help="a board folder that csc collect wrote")
     parser.add_argument("--format", choices=FORMATS, default="md", help="default: md")
     parser.add_argument(
-        "--table", metavar="ID", help="only this table, or contrasts (default: all)"
+        "--table", metavar="ID", help="only this table, contrasts or breakdowns (default: all)"
     )
     parser.add_argument(
         "--columns",
@@ -63,33 +65,38 @@ def main(args) -> None:
     from leaderboard.folder import checked_board
 
     board = checked_board(args.board)
-    known = [*(table.id for table in board.tables), *([CONTRASTS] if board.contrasts else [])]
+    known = [table.id for table in board.tables] + [CONTRASTS] * bool(board.contrasts)
+    known.append(BREAKDOWNS)
     check_known("--table", [args.table] if args.table else [], known)
+    if args.table == BREAKDOWNS and args.format != "csv":
+        raise SettingError(f"--table {BREAKDOWNS}: printed as CSV alone; add --format csv")
     tables = [table for table in board.tables if args.table in (None, table.id)]
-    every = args.columns == "all"
-    apart = args.table in (None, CONTRASTS)
     if args.format == "csv":
-        if args.table == CONTRASTS:
-            print(contrast_tables.as_csv(board), end="")
-            return
-        print(as_csv(board, tables), end="")
-        if apart and board.contrasts:
-            print(
-                f"note: {len(board.contrasts)} contrasts have other columns: --table {CONTRASTS}",
-                file=sys.stderr,
-            )
+        _print_csv(args, board, tables)
         return
-    write = {"md": markdown, "latex": latex, "html": as_html}[args.format]
-    write_contrasts = {
-        "md": contrast_tables.markdown,
-        "latex": contrast_tables.latex,
-        "html": contrast_tables.as_html,
+    write, write_contrasts = {
+        "md": (markdown, contrast_tables.markdown),
+        "latex": (latex, contrast_tables.latex),
+        "html": (as_html, contrast_tables.as_html),
     }[args.format]
+    every = args.columns == "all"
     texts = [write(board, table, every) for table in tables]
-    if apart:
-        made = contrast_tables.contrast_tables(board, every)
-        texts += [write_contrasts(table) for table in made]
+    if args.table in (None, CONTRASTS):
+        texts += map(write_contrasts, contrast_tables.contrast_tables(board, every))
     print("\n".join(texts), end="")
+
+
+def _print_csv(args, board, tables: Sequence) -> None:
+    """Tables, contrasts and breakdowns have columns of their own: one of the three is printed."""
+    if args.table == CONTRASTS:
+        print(contrast_tables.as_csv(board), end="")
+    elif args.table == BREAKDOWNS:
+        print(breakdown_csv.as_csv(args.board, board), end="")
+    else:
+        print(as_csv(board, tables), end="")
+    if args.table is None and board.contrasts:
+        count = len(board.contrasts)
+        print(f"note: {count} contrasts have other columns: --table {CONTRASTS}", file=sys.stderr)
 
 
 def markdown(board, table, every: bool = False) -> str:

@@ -14,7 +14,7 @@
         "results": "3000-results", what lm_eval wrote, below OUT; null: not scored (yet)
         "file": "3000-results/.../results_2026-11-29T02-00-00.0.json",
                                    the results file of this point, below OUT; null: not scored
-        "model": "3000",           the name of its row on a board that collects `results`;
+        "model": "OUT/3000",       the name of its row on a board that collects `results`;
                                    null: not scored
         "scores": {"csc_conv_ref": {"strategy_acc": 0.6, "strategy_acc_stderr": 0.02, ...}},
         "command": "lm_eval ...",  what scored it, without --limit; null: not scored

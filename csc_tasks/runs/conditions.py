@@ -67,7 +67,7 @@ HARMLESS: dict[str, frozenset[str]] = {
     "csc": frozenset(
         {
             *("project", "corpus", "counts", "signatures", "draft_languages"),
-            *("places", "play", "evidence_name", "evidence_counts"),
+            *("places", "play", "evidence_name", "evidence_counts", "audit_evidence"),
         }
     ),
 }

@@ -100,7 +100,7 @@ PLAY: Table = _all(scalar, "mode")
 CSC: Table = {
     **_all(hub_id_or_last_component, "corpus", "evidence_name"),
     **_all(scalar, "project", "config", "split", "rows", "prompt", "unit", "generated", "variant"),
-    **_all(scalar, "reference", "content_hash", "evidence", "repeats"),
+    **_all(scalar, "reference", "content_hash", "evidence", "audit_evidence", "repeats"),
     **_all(revision, "revision"),
     **_all(digest, OTHER),
     **_all(date, "date"),

@@ -14,7 +14,11 @@ from csc_tasks.errors import DataError
 TURNS, ANSWERS = "turns", "answers"
 CHOICE = "choice"
 GROUNDED = "grounded"
-"""The variant whose records hold the passages that were shown."""
+"""The variant that shows passages."""
+SHOWN, AUDITED = "evidence", "audit_evidence"
+"""The keys of metadata.csc for the hash of passages that were shown, and of passages that only
+count as support of facts.
+"""
 CONVERSATIONS, QUESTIONS = "conversations", "questions"
 """The tables of the two main kinds of tasks."""
 

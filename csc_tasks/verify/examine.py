@@ -89,7 +89,14 @@ def examine_run(
     proven = documents.matched and replies.complete
     if records:
         numbers = check_numbers(
-            run, measurement, about, records, documents.languages, proven, replies.supplied
+            run,
+            measurement,
+            about,
+            records,
+            documents.languages,
+            proven,
+            replies.supplied,
+            replies.passages,
         )
     else:
         numbers = claimed_numbers(measurement)

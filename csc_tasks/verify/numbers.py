@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from csc_tasks.errors import MissingExtra, ModelError
-from csc_tasks.metrics import METRICS, Metric
+from csc_tasks.metrics import METRICS, WITH_PASSAGES, Metric
 from csc_tasks.metrics.result_names import metric_of, normalised, parts_of
 from csc_tasks.records import Column, measure, measure_choices
 from csc_tasks.runs.names import HUMAN, MISSING, UNSUPPORTED, rated
@@ -54,13 +54,17 @@ def check_numbers(
     languages: Sequence[str],
     trusted: bool,
     supplied: bool = False,
+    passages: bool = True,
 ) -> Numbers:
     """Compare every claimed number, and the items logged for it, with those of `records`.
 
     languages: of the task. trusted: whether the records are proven, so that what is computed here
     is re-scored. supplied: whether the run was made without the references, so that it may say N/A.
+    passages: whether what is counted with passages can be trusted.
     """
-    return _Comparison(run, measurement, about, records, languages, trusted, supplied).all()
+    comparison = _Comparison(run, measurement, about, records, languages, trusted, supplied)
+    comparison.passages = passages
+    return comparison.all()
 
 
 class _Comparison:
@@ -81,6 +85,10 @@ class _Comparison:
         self.languages = languages
         self.trusted = trusted
         self.supplied = supplied
+        self.passages = True
+        self.kinds = {"answer" if about.unit == ANSWERS else "turn"}
+        if any("passages" in record for record in records):
+            self.kinds.add(WITH_PASSAGES)
         self.findings: list[Finding] = []
         self.items: dict[str, Sequence[object]] = {}
 
@@ -102,7 +110,7 @@ class _Comparison:
         metric = metric_of(name)
         if metric is None:
             return self.claimed(name, claimed)
-        if reason := _does_not_apply(name, metric, self.about, self.languages):
+        if reason := _does_not_apply(name, metric, self.about, self.kinds, self.languages):
             self.items[name] = [None] * len(self.records)
             if claimed.value is not None:
                 self.add(name, _shown(claimed.value), "N/A", reason)
@@ -124,7 +132,8 @@ class _Comparison:
         if not (self.supplied and claimed.value is None):
             self.compare(name, claimed, made)
             self.compare_items(name, column.items)
-        return Number(name, claimed, made, Trust.RESCORED if self.trusted else Trust.CLAIMED)
+        proven = self.trusted and (self.passages or metric.per != (WITH_PASSAGES,))
+        return Number(name, claimed, made, Trust.RESCORED if proven else Trust.CLAIMED)
 
     def claimed(self, name: str, claimed: Pair) -> Number:
         if rated(name) is None:
@@ -251,12 +260,13 @@ def _claims(measurement: Measurement) -> list[tuple[str, Pair]]:
     return [(name, Pair(*pair)) for name, pair in measurement.numbers.items()]
 
 
-def _does_not_apply(name: str, metric: Metric, about: TaskRecord, languages: Sequence[str]) -> str:
-    """Why a task has no such number; "" where it has."""
+def _does_not_apply(
+    name: str, metric: Metric, about: TaskRecord, kinds: set[str], languages: Sequence[str]
+) -> str:
+    """Why a task with these kinds of items has no such number; "" where it has."""
     _, language, norm = parts_of(name)
-    per = "answer" if about.unit == ANSWERS else "turn"
     asked_for = about.variant not in ("vanilla", "oracle")
-    if per not in metric.per:
+    if not kinds & {*metric.per}:
         return f"needs what {about.unit} do not have"
     if not about.has_replies and metric.of != "strategy" and metric.name != "failed":
         return "a choice by log-likelihood has no reply"

@@ -37,13 +37,14 @@ GOLD = ("reference", "gold_strategy", "gold_stages")
 class Replies:
     """records: one list per line of the samples file, made again. complete: every scored turn is
     there once, with its raw reply. supplied: references were held out of the run, and are supplied
-    now.
+    now. passages: those of the run are the trusted evidence's.
     """
 
     records: list[list[dict[str, object]]]
     complete: bool
     findings: tuple[Finding, ...]
     supplied: bool = False
+    passages: bool = True
 
 
 def check_replies(
@@ -63,7 +64,9 @@ def check_replies(
             [], False, (Finding(run.task, "references", "", "", absent, contradicts=False),)
         )
     records = [checker.line(line) for line in run.lines]
-    return Replies(records, checker.complete, checker.findings(), checker.supplied)
+    return Replies(
+        records, checker.complete, checker.findings(), checker.supplied, checker.passages.held
+    )
 
 
 class _Checker:
@@ -95,7 +98,7 @@ class _Checker:
             self.complete = False
         # Baselines of earlier versions logged none.
         self.without_raws = self.baseline and not any("resps" in line for line in run.lines)
-        if self.without_raws or not self.passages.held:
+        if self.without_raws or (self.passages.shows and not self.passages.held):
             self.complete = False
         stated = measurement.provenance.reference
         if stated in REFERENCES:

@@ -64,7 +64,7 @@ def audited(judged: Judged, evidence: "Passages") -> dict[str, Audited]:
     """Unit id -> the reply, for the units of a model in one task; raises DataError for a line whose
     parts do not fit together.
     """
-    from leaderboard.numbers.fact_audit import Support, passages_shown
+    from leaderboard.numbers.fact_audit import Support, passages_of
 
     places = {(unit.conversation_id, unit.turn): unit for unit in judged.units.values()}
     logged = read_run(judged.file)
@@ -77,7 +77,7 @@ def audited(judged: Judged, evidence: "Passages") -> dict[str, Audited]:
             if not wanted:
                 continue
             generated = judged.generated
-            support = Support(line["doc"], generated, evidence, passages_shown(records))
+            support = Support(line["doc"], generated, evidence, passages_of(records))
             own = {record["turn"]: _own_turn(record) for record in records} if generated else {}
             for unit, record in wanted:
                 verdicts = by_rule(record["reply"], support.before(unit.turn), unit.language)

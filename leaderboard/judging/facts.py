@@ -9,9 +9,9 @@ judges instead of by rule.
 SAMPLES are files that `lm_eval --log_samples` wrote, or folders of them. What is audited are single
 replies, in generated context too. A sample of them, stratified by topic and stage, is the same for
 every model and every judge. A judge is shown the reply and what the rule of csc collect counts as
-support: the history, the summary, the instruction, the question, the passages that the model was
-shown (cscx_qa_grounded) and those of --evidence (lines of {"conversation_id": "...", "turn": 3,
-"passages": ["..."]}, turn is optional; csc build passages writes them). In generated context the
+support: the history, the summary, the instruction, the question, the passages of the reply
+(cscx_qa_grounded shows them) and those of --evidence (lines of {"conversation_id": "...", "turn":
+3, "passages": ["..."]}, turn is optional; csc build passages writes them). In generated context the
 model's own earlier turns are shown under a name of their own and support nothing. It lists the
 names, numbers, amounts, dates and codes in the reply, each with its words as they stand there and
 whether it is supported. An answer with words that do not stand in the reply, or of another form, is

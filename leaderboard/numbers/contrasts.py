@@ -9,6 +9,7 @@ on the shared conversations, the first minus the second with its 95 % interval, 
 csc_tasks/runs/contrasts.py; `family` is the name there: "strategies" (levels "Oracle", "Predict",
 "Vanilla"), "history", "context", "adapter", "prompt", ... Only numbers that were computed again
 here are contrasted, as in the comparisons of a table; what is left out is named with its reason.
+Baselines are no models: they have none, and would only make the correction stricter.
 """
 
 from collections import defaultdict
@@ -29,6 +30,8 @@ CLAIMED = "not computed again here"
 OTHERWISE = "computed in another way"
 NO_ITEMS = "no items to pair"
 """Why a result that both runs have is not contrasted."""
+Side = tuple[Measured, Row]
+"""A run of a contrast, and the row that it makes by itself."""
 _ORDER = {family.name: number for number, family in reversed([*enumerate(FAMILIES)])}
 
 
@@ -39,14 +42,19 @@ def contrasts(
     path of its copy in the board folder.
     """
     # What several repeats make together stands for each of them.
-    runs = list({id(run): run for run in measured}.values())
+    runs = [
+        run
+        for run in {id(run): run for run in measured}.values()
+        if not run.measurement.identity.baseline
+    ]
     pairs = [
         (found, b, a) if found.turned else (found, a, b)
         for own in _of_one_model(runs)
         for a, b in combinations(own, 2)
         if _same_content(a, b) and (found := difference(a.measurement, b.measurement))
     ]
-    made = [_contrast(found, a, b, models, raw) for found, a, b in pairs]
+    rows = {id(run): row_of("", {run.measurement.task: run}, raw) for run in runs}
+    made = [_contrast(found, (a, rows[id(a)]), (b, rows[id(b)]), models) for found, a, b in pairs]
     made.sort(key=lambda one: (_ORDER.get(one.family, len(_ORDER)), one.family, *_place(one)))
     return tuple(_corrected(made))
 
@@ -72,14 +80,11 @@ def _same_content(a: Measured, b: Measured) -> bool:
 
 
 def _contrast(
-    found: Difference,
-    a: Measured,
-    b: Measured,
-    models: Mapping[Identity, Model],
-    raw: Mapping[RunKey, str],
+    found: Difference, one: Side, other: Side, models: Mapping[Identity, Model]
 ) -> Contrast:
+    (a, _), (b, _) = one, other
     names = sorted(a.values.keys() & b.values.keys(), key=place_of)
-    whys = {name: _why_not(name, a, b, raw) for name in names}
+    whys = {name: _why_not(name, one, other) for name in names}
     first, second = (
         ContrastSide(
             model=models[run.measurement.identity].slug, task=run.measurement.task, level=level
@@ -109,12 +114,13 @@ def _audited(a: Measured, b: Measured) -> Iterator[ContrastNumber]:
         yield _number(UNSUPPORTED_FACTS, a.audited, b.audited)
 
 
-def _why_not(name: str, a: Measured, b: Measured, raw: Mapping[RunKey, str]) -> str:
+def _why_not(name: str, one: Side, other: Side) -> str:
     """Why two values of one result name are not contrasted, "" where they are."""
+    (a, _), (b, _) = one, other
     signatures = [run.measurement.provenance.signatures.get(name) for run in (a, b)]
     if signatures[0] != signatures[1] or _unlike(a, b, name):
         return OTHERWISE
-    if not all(_ranks(run, name, raw) for run in (a, b)):
+    if not all(_ranks(side, name) for side in (one, other)):
         return CLAIMED
     return "" if name in a.columns and name in b.columns else NO_ITEMS
 
@@ -128,10 +134,10 @@ def _unlike(a: Measured, b: Measured, name: str) -> bool:
     return one.statistic is not other.statistic or len(set(widths)) > 1
 
 
-def _ranks(run: Measured, name: str, raw: Mapping[RunKey, str]) -> bool:
-    task = run.measurement.task
-    row: Row = row_of("", {task: run}, raw)
-    return row.ranks(column(task, name, run.measurement.provenance.signatures.get(name, "")))
+def _ranks(side: Side, name: str) -> bool:
+    run, row = side
+    signature = run.measurement.provenance.signatures.get(name, "")
+    return row.ranks(column(run.measurement.task, name, signature))
 
 
 def _number(name: str, a: Clustered, b: Clustered) -> ContrastNumber:

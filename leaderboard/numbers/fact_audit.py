@@ -2,8 +2,8 @@
 rule.
 
 Names, numbers, amounts, dates and codes are found by csc_tasks.metrics.facts; what counts as
-support is the history, the summary, the instruction and the question, the passages that the model
-was shown, and those of an evidence file. In generated context the model's own earlier words are no
+support is the history, the summary, the instruction and the question, the passages that stand in a
+record, and those of an evidence file. In generated context the model's own earlier words are no
 support: an invented number does not become true by being said twice. Only the customer's turns and
 unlabelled gold turns, which the model saw, are.
 
@@ -34,7 +34,7 @@ class FactAuditor:
     def __init__(self, generated: bool, evidence: Passages) -> None:
         self.generated = generated
         self.evidence = evidence
-        self.shown = False
+        self.passages = False
         self.found: list[int] = []
         self.missing: list[int] = []
         self.kinds: dict[str, list[int]] = {kind: [0, 0] for kind in KINDS}
@@ -45,9 +45,9 @@ class FactAuditor:
         """Audit the replies of one document; `texts` keeps the unsupported facts of those that have
         any.
         """
-        shown = passages_shown(records)
-        self.shown |= any(shown.values())
-        support = Support(document, self.generated, self.evidence, shown)
+        own = passages_of(records)
+        self.passages |= any(own.values())
+        support = Support(document, self.generated, self.evidence, own)
         found = [
             find_facts(record["reply"], record["language"]) if record["reply"] else []
             for record in records
@@ -114,15 +114,15 @@ class FactAuditor:
             kinds={kind: (n, m) for kind, (n, m) in self.kinds.items() if n},
             support=(
                 *named,
-                *(["passages shown"] if self.shown else []),
+                *(["passages"] if self.passages else []),
                 *(["evidence"] if self.evidence else []),
             ),
             examples=tuple(self.examples),
         )
 
 
-def passages_shown(records: Sequence[Mapping[str, Any]]) -> dict[int, list[str]]:
-    """Turn -> the passages that stood in its prompt, where a task shows some."""
+def passages_of(records: Sequence[Mapping[str, Any]]) -> dict[int, list[str]]:
+    """Turn -> the passages of its record, where a run has some (cscx_qa_grounded shows them)."""
     return {record["turn"]: record["passages"] for record in records if "passages" in record}
 
 
@@ -133,7 +133,8 @@ class Support:
     told: summary, instruction and question, by their names in the document. history: a question's
     (speaker, text) turns. spoken: those of a dialogue as (position, speaker, text); in generated
     context without the gold turns that the model's own stood in for. evidence: passages of a file.
-    shown: turn -> the passages that stood in its prompt (`passages_shown`).
+    own: turn -> the passages of its record
+    (`passages_of`).
     """
 
     def __init__(
@@ -141,7 +142,7 @@ class Support:
         document: Mapping[str, Any],
         generated: bool,
         evidence: Passages,
-        shown: Mapping[int, Sequence[str]],
+        own: Mapping[int, Sequence[str]],
     ) -> None:
         self.id = document["conversation_id"]
         keys = ("history_summary", "instruction", "client_question")
@@ -163,8 +164,8 @@ class Support:
                 elif not generated or speaker == CUSTOMER or not turn.get("strategy"):
                     self.spoken.append((position, speaker, turn["text"]))
         self._passages = dict(evidence.get(self.id, {}))
-        for turn, texts in shown.items():
-            # A file may hold the very passages that were shown.
+        for turn, texts in own.items():
+            # A file may hold the very passages of the record.
             there = {*self._passages.get(None, ()), *self._passages.get(turn, ())}
             others = [text for text in texts if text not in there]
             self._passages[turn] = [*others, *self._passages.get(turn, ())]
@@ -189,6 +190,6 @@ class Support:
 
     def passages(self, turn: int) -> list[str]:
         """What was retrieved for a reply at this position: passages for the whole conversation,
-        then its own, those that were shown first.
+        then its own, those of its record first.
         """
         return [*self._passages.get(None, ()), *self._passages.get(turn, ())]

@@ -8,7 +8,7 @@ function contrastPanel(slug) {
   const columns = chosen.numbers.map((one) => [contrastColumn(chosen, one.metric), one]).filter(([column]) => wanted(column));
   const rows = columns.map(([column, one]) => {
     const { value, ...apart } = read(one.difference), [first, second] = one.alone;
-    const alone = first || second ? `${count(first)} and ${count(second)} of one alone` : "";
+    const alone = first || second ? ` (${count(first)} and ${count(second)} of one alone)` : "";
     return [column, { ...apart, difference: value, p_holm: one.p_holm, sides: [one.first, one.second], alone }];
   });
   const skipped = Object.entries(chosen.skipped).map(([metric, why]) => `${contrastColumn(chosen, metric).label}: ${why}`);

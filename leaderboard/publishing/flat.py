@@ -20,7 +20,7 @@ SETTING = (
     "limit",
     "reference",
 )
-VALUE = ("value", "stderr", "low", "high", "method", "items", "clusters")
+VALUE = ("value", "stderr", "low", "high", "method", "reason", "items", "clusters")
 RUN = ("date", "project", "lm_eval_version", "git_hash", "raw")
 SPREAD = ("runs", "sd", "least", "most")
 COMPARISON = ("difference", "stderr", "low", "high", "p", "p_holm", "items", "clusters")

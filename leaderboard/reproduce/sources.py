@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from csc_tasks.corpus_statistics import CorpusStatistics
 from csc_tasks.errors import DataError
+from csc_tasks.file_names import stays_inside
 from csc_tasks.papers import PaperExhibit, papers
 from csc_tasks.reading import read_json
 from leaderboard.board import Board, Model, Row, Table
@@ -30,7 +31,8 @@ class _Read(BaseModel):
 
 class Point(_Read):
     """One training of a sweep, or the base itself. size: conversations that were learned. file: the
-    results file of its scoring, below the sweep's folder. scores: task -> result name -> number.
+    results file of its scoring, below the sweep's folder. model: the name of its row on a board.
+    scores: task -> result name -> number.
     """
 
     value: str
@@ -39,6 +41,7 @@ class Point(_Read):
     size: int | None = None
     validation_loss: float | None = None
     file: str | None = None
+    model: str | None = None
     scores: Mapping[str, Mapping[str, float | None]] = {}
 
 
@@ -144,9 +147,12 @@ def _sweep(file: Path) -> Sweep:
 
 
 def _hash(sweep: Path, point: Point) -> str | None:
-    if point.file is None or not (file := sweep.parent / point.file).is_file():
+    if point.file is None:
         return None
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    if not stays_inside(point.file):
+        raise DataError(f"{sweep}: file is {point.file!r:.80}; it must lie below its folder")
+    file = sweep.parent / point.file
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
 
 
 def read_judging(paths: Sequence[Path]) -> tuple[tuple[Rating, ...], tuple[Comparison, ...]]:

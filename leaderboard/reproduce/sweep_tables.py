@@ -20,7 +20,7 @@ from leaderboard.reproduce.exhibits import (
     Row,
 )
 from leaderboard.reproduce.published import Published, with_printed
-from leaderboard.reproduce.sources import Point, Sources, Sweep
+from leaderboard.reproduce.sources import Point, Sources, Sweep, model_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -134,10 +134,10 @@ def _measured(
     adds to `columns` and `corpora` what they are of.
     """
     numbers: dict[str, Number] = {}
-    for _, table, row in sources.rows():
-        tasks = {task for task, run in row.all_runs if digest and run.sha256 == digest}
-        for column in table.columns:
-            if column.task in tasks and _wanted(exhibit, column) and column.key in row.values:
+    own = _rows_of(sources, point, digest)
+    for source, table, row in sources.rows():
+        for column in table.columns if (source.name, row.model) in own else ():
+            if _wanted(exhibit, column) and column.key in row.values:
                 corpora.add(table.setting.corpus)
                 columns.setdefault(column.key, column)
                 if (number := cell(table, row, column)) is not None:
@@ -150,6 +150,23 @@ def _measured(
                 columns.setdefault(column.key, column)
                 numbers[column.key] = Number(score * column.scale, column.digits, claimed=True)
     return _Measured(point, numbers)
+
+
+def _rows_of(sources: Sources, point: Point, digest: str | None) -> set[tuple[str, str]]:
+    """(board, slug) of the rows that a point is: those made of its results file, also where some of
+    its tasks are of a copy with ratings; else those of its name.
+    """
+    rows = list(sources.rows())
+    made = {
+        (source.name, row.model)
+        for source, _, row in rows
+        if digest and any(run.sha256 == digest for _, run in row.all_runs)
+    }
+    return made or {
+        (source.name, row.model)
+        for source, _, row in rows
+        if point.model is not None and model_of(source, row).name == point.model
+    }
 
 
 def _wanted(exhibit: PaperExhibit, column: Column) -> bool:

@@ -332,6 +332,28 @@ def test_repeats_are_one_side_of_a_contrast(tmp_path, corpus):
     )
 
 
+def test_what_another_hands_in_under_the_name_is_another_model(tmp_path, corpus):
+    write_run(tmp_path / "ours", "org/one", [RESULTS[REF], RESULTS[VANILLA]])
+    write_run(tmp_path / "theirs", "org/one", [result(REF, said(9, 1.0))])
+    options = Options(0, draw=0, audit=False, evidence={}, corpora=(str(corpus),))
+    board = collect([tmp_path / "ours", tmp_path / "theirs"], tmp_path / "board", options)
+    (found,) = board.contrasts
+    mean = items_of(REF, "rouge_l")[0].mean()
+    assert number(found, "rouge_l").first == pytest.approx(mean), "ours"
+
+
+def test_a_baseline_is_no_model(tmp_path, corpus):
+    def baseline(results):
+        results["config"] |= {"model": "baseline/bigram", "model_args": {}}
+        results["model_name"] = "baseline/bigram"
+
+    write_run(tmp_path / "runs", "org/one", [RESULTS[REF], RESULTS[GEN]], baseline)
+    options = Options(0, draw=0, audit=False, evidence={}, corpora=(str(corpus),))
+    board = collect([tmp_path / "runs"], tmp_path / "board", options)
+    assert [model.kind for model in board.models.values()] == ["baseline"]
+    assert board.contrasts == ()
+
+
 def test_prompt_styles_are_contrasted_across_tables(tmp_path, corpus):
     def chat(results):
         for task in results["configs"]:
