@@ -88,7 +88,7 @@ def measure(
     read = list(_read(corpus, revision, bad_rows))
     print()
     return CorpusStatistics(
-        corpus=folder.resolve().name if here else corpus,
+        corpus=folder.resolve().name if here else corpus.partition("@")[0],
         revision=next((one.revision for one in read), None),
         sets=tuple(_set(one, _originals(folder) if local else {}) for one in read),
         build=_build(folder) if local else None,

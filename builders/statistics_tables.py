@@ -136,13 +136,12 @@ def strategy_head(strategy: str) -> str:
 
 
 def _unique(numbers: ConversationStatistics) -> dict[str, str]:
+    """Without holes, so that columns line up; nothing but the average where nobody can say."""
+    counts = numbers.unique_strategies
     rows = {"average": _shown(numbers.avg_unique_strategies)}
-    return rows | {f"conversations with {n}": f"{k:,}" for n, k in _filled(numbers)}
-
-
-def _filled(numbers: ConversationStatistics) -> Iterable[tuple[int, int]]:
-    """(different strategies, conversations), without holes, so that columns line up."""
-    return ((n, numbers.unique_strategies.get(n, 0)) for n in range(len(STRATEGY_IDS)))
+    for n in range(len(STRATEGY_IDS)) if counts else ():
+        rows[f"conversations with {n}"] = f"{counts.get(n, 0):,}"
+    return rows
 
 
 def _before_and_after(statistics: CorpusStatistics) -> str:

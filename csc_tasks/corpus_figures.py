@@ -50,6 +50,7 @@ class CorpusFigure:
 def figures(talks: Talks) -> Iterator[CorpusFigure]:
     """What there is to draw of conversations, (CONFIG/SPLIT LANGUAGE, numbers) each."""
     labelled = tuple((name, numbers) for name, numbers in talks if numbers.labelled)
+    unique = tuple((name, numbers) for name, numbers in talks if numbers.unique_strategies)
     aligned = tuple((name, numbers) for name, numbers in talks if numbers.alignment)
     overlap = tuple(
         (name, numbers) for name, numbers in talks if numbers.profiles and numbers.profiles.pairs
@@ -65,7 +66,7 @@ def figures(talks: Talks) -> Iterator[CorpusFigure]:
         (
             "unique_strategies",
             "Different strategies per conversation",
-            labelled,
+            unique,
             _draw_unique,
             (7, 4.5),
         ),

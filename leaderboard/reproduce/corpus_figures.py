@@ -35,7 +35,10 @@ from leaderboard.reproduce.sources import Sources
 Column = tuple[Heading, dict[str, Cell]]
 DIFFERENCE = Scale(-1.0, 1.0, difference=True)
 SHARES = "Shares are of the labelled supporter utterances, Others included."
-UNIQUE = "Others is not counted as a strategy; conversations without any label are left out."
+UNIQUE = (
+    "Others is not counted as a strategy; conversations without any label, or with one that is held"
+    " out, are left out."
+)
 FOLLOWED = (
     "Each row: how often, in % of its number, a strategy (or the start of a conversation) is"
     " followed by which, or by the end. Unlabelled utterances between are passed over."
@@ -73,9 +76,9 @@ def strategies(exhibit: PaperExhibit, sources: Sources) -> list[Exhibit]:
 
 def unique_strategies(exhibit: PaperExhibit, sources: Sources) -> list[Exhibit]:
     """How many conversations use how many different strategies."""
-    parts = _labelled(exhibit, sources)
+    parts = [part for part in conversations(exhibit, sources) if part.numbers.unique_strategies]
     if not parts:
-        return [*nothing(exhibit, "no labelled conversations in a corpus' stats.json")]
+        return [*nothing(exhibit, "no conversations whose labels are all shown in a stats.json")]
     columns: list[Column] = []
     for part in parts:
         counts = {n: part.numbers.unique_strategies.get(n, 0) for n in range(len(STRATEGY_IDS))}

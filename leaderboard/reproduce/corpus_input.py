@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from csc_tasks.corpora import DEMO_DIR
+from csc_tasks.corpora import DEMO_DIR, load
 from csc_tasks.corpus_statistics import CorpusStatistics, read_statistics
 from csc_tasks.errors import DataError
 from csc_tasks.file_names import safe_name
@@ -44,8 +44,9 @@ class CorpusInput:
 
 
 def read_corpora(names: list[str], out: Path, before: Mapping[str, str]) -> tuple[CorpusInput, ...]:
-    """What every corpus holds. before: fingerprint of each as an earlier report counted it, whose
-    statistics stand as long as it has not changed.
+    """What every corpus holds, as the stats.json beside its rows says unless they have changed
+    since. before: fingerprint of each as an earlier report counted it, whose statistics stand as
+    long as it has not changed.
 
     Raises DataError for a stats.json that cannot be read, and where csc stats fails.
     """
@@ -62,11 +63,22 @@ def _read(name: str, public: str, file: Path, before: Mapping[str, str]) -> Corp
     place = DEMO_DIR if name == DEMO else Path(name).expanduser()
     mark = fingerprint([place]) if place.exists() else ""
     beside = place / STATISTICS
-    if place.is_dir() and beside.is_file():
-        return CorpusInput(name, public, read_statistics(beside), mark)
+    if place.is_dir() and beside.is_file() and is_of(statistics := read_statistics(beside), name):
+        return CorpusInput(name, public, statistics, mark)
     if not mark or before.get(name) != mark or not file.is_file():
         count(name, file)
     return CorpusInput(name, public, read_statistics(file), mark)
+
+
+def is_of(statistics: CorpusStatistics, name: str) -> bool:
+    """Whether statistics are of what the corpus holds now: every split has the same rows."""
+    try:
+        return all(
+            load(name, one.config, one.split, bad_rows="drop").content_hash == one.content_hash
+            for one in statistics.sets
+        )
+    except DataError:
+        return False
 
 
 def count(name: str, file: Path) -> None:

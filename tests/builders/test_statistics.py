@@ -12,9 +12,18 @@ import pytest
 
 from builders.dataset import check_target, write_folder
 from builders.statistics import of_conversations, of_questions
+from builders.statistics_tables import tables
 from csc_tasks import cli, corpora
 from csc_tasks.conversation import Conversation, Turn
-from csc_tasks.corpus_statistics import END, START, read_statistics
+from csc_tasks.corpus_figures import figures
+from csc_tasks.corpus_statistics import (
+    END,
+    START,
+    CorpusStatistics,
+    Part,
+    Set,
+    read_statistics,
+)
 from csc_tasks.errors import MissingSplit
 from csc_tasks.framework import STRATEGY_IDS, TOPICS
 from csc_tasks.question import HELD_OUT
@@ -222,6 +231,30 @@ def test_what_is_held_out_is_counted_and_has_no_length():
     }
     assert pairs == {(START, "GT"), ("AC", END)}, "nobody knows what stands in between"
     assert (found.unique_strategies, found.avg_unique_strategies) == ({}, None)
+    corpus = CorpusStatistics(
+        corpus="held",
+        revision=None,
+        sets=(
+            Set(
+                config="csconv",
+                split="test",
+                documents=1,
+                content_hash="",
+                counts={},
+                parts=(Part(language="en", numbers=found),),
+            ),
+        ),
+        build=None,
+    )
+    shown = tables(corpus)
+    assert "| utterances held out (in no length) | 1 |" in shown["Conversations (Tables 3 and 5)"]
+    assert (
+        "conversations with" not in shown["Different strategies per conversation, without Others"]
+    )
+    assert {figure.kind for figure in figures(corpus.conversations())} == {
+        "strategies",
+        "transitions",
+    }
 
 
 def test_answers_that_are_held_out_have_no_length():

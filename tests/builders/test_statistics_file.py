@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import re
+from dataclasses import replace
 from itertools import combinations
 
 import numpy
@@ -308,6 +309,21 @@ def test_a_corpus_is_told_by_its_content(folder, written, tmp_path):
         assert one["content_hash"] == same["content_hash"] == loaded.content_hash
         assert one["documents"] == same["documents"] == len(loaded.items)
     assert measured(folder, tmp_path / "again.json") == written
+
+
+def test_a_hub_corpus_is_named_by_its_id_and_commit(monkeypatch, tmp_path):
+    asked = []
+
+    def load(name, config, split, revision, bad_rows):
+        asked.append((name, revision))
+        return replace(loaded, name=name, config=config, split=split, revision="c" * 40)
+
+    loaded = corpora.load("demo", "csconv", "test")
+    monkeypatch.setattr(corpora, "load", load)
+    monkeypatch.setattr(corpora, "CONFIGS", ("csconv",))
+    found = measured("org/data@v1", tmp_path / "stats.json")
+    assert (found["corpus"], found["revision"]) == ("org/data", "c" * 40)
+    assert set(asked) == {("org/data@v1", None)}
 
 
 def test_what_a_file_says_is_checked(written, tmp_path):

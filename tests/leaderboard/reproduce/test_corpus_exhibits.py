@@ -313,6 +313,18 @@ def test_different_strategies_per_conversation():
     assert heights == pytest.approx(column(made, "csconv/test en", "%"))
 
 
+def test_where_labels_are_held_out_nobody_counts_different_strategies():
+    turns = (*TALKS[0].dialogue[:-1], Turn("supporter", HELD_OUT, HELD_OUT))
+    held = statistics("held", csconv=[replace(TALKS[0], dialogue=turns)])
+    (missing,) = exhibits("unique-strategies", held)
+    assert isinstance(missing, Missing) and "labels are all shown" in missing.reason
+    (made,) = exhibits("unique-strategies", held, statistics("shown", csconv=TALKS))
+    assert {column.group for column in made.numbers.columns} == {"", "shown, csconv/test en"}
+    drawn(made)
+    sizes = table(exhibits("table-3", held)[0])
+    assert sizes["Utterances held out", "csconv/test en", "Conversations"] == "1"
+
+
 def test_customers_against_profiles_with_an_interval_of_the_difference():
     corpus = statistics("x", rolecs=ROLES)
     (made,) = exhibits("figure-5", corpus)
