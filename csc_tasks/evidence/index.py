@@ -8,6 +8,9 @@ often it stands there.
 from collections.abc import Sequence
 from types import ModuleType
 
+import numpy as np
+import numpy.typing as npt
+
 from csc_tasks.errors import require
 from csc_tasks.metrics.segment import tokens
 
@@ -36,21 +39,21 @@ class Index:
             self._scorer = bm25s.BM25(method="lucene", k1=K1, b=B, dtype="float64", backend="numpy")
             self._scorer.index(split, show_progress=False)
 
-    def scores(self, query: str) -> list[float]:
+    def scores(self, query: str) -> npt.NDArray[np.float64]:
         """The score of every passage, in their order."""
         words = list(dict.fromkeys(terms(query, self.language)))
         if not words or self._scorer is None:
-            return [0.0] * self.size
-        return [float(score) for score in self._scorer.get_scores(words)]
+            return np.zeros(self.size)
+        return np.asarray(self._scorer.get_scores(words), dtype=np.float64)
 
     def best(self, query: str, count: int) -> list[tuple[int, float]]:
         """The position and score of the `count` best passages, the best first; of equal ones the
         earlier first.
         """
         # Sums differ in their last digits from machine to machine, and must not decide.
-        ranked = [(position, round(score, 9)) for position, score in enumerate(self.scores(query))]
-        ranked = [one for one in ranked if one[1] > 0]
-        return sorted(ranked, key=lambda one: (-one[1], one[0]))[:count]
+        scores = np.round(self.scores(query), 9)
+        best = np.argsort(-scores, kind="stable")[:count].tolist()
+        return [(position, float(scores[position])) for position in best if scores[position] > 0]
 
 
 def terms(text: str, language: str) -> list[str]:

@@ -33,7 +33,7 @@ import asyncio
 import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -145,7 +145,8 @@ def main(args: Namespace) -> None:
     with llm_judges.panel(args, "facts") as (llm, judges):
         ratings = asyncio.run(ask_all(llm, judges, replies))
         hashes = prompt_hashes((TEMPLATE,), llm_judges.languages_of(units))
-        shown_to = (f"evidence:{evidence_hash(evidence)}", "unit:reply")
+        hash_ = evidence_hash(evidence or own_passages(item for _, item in replies))
+        shown_to = (f"evidence:{hash_}", "unit:reply")
         signed = llm_judges.signed(args, judges, llm.sampling, PROMPT_VERSION, hashes, *shown_to)
         write_lines(args.out / FACTS, ratings)
         rows = rates(ratings)
@@ -156,7 +157,7 @@ def main(args: Namespace) -> None:
         settings = ("conversations", "turns", "seed", "attempts", "sampling")
         record = {
             "settings": {name: getattr(args, name) for name in settings},
-            "evidence": evidence_hash(evidence),
+            "evidence": hash_,
             "judges": dict(judges),
             "signatures": list(signed.values()),
             "prompts": hashes,
@@ -204,6 +205,15 @@ async def ask_all(
             failed = item[2].unit.failed
             answers[id(item)] = (None, FAILED_TURN, 0) if failed else ((), "", 0)
     return [_rating(judges, item, *answers[id(item)]) for item in items]
+
+
+def own_passages(replies: Iterable[Audited]) -> dict[str, dict[int | None, list[str]]]:
+    """The passages that judges are shown without a file of them: those of the replies' records."""
+    passages: dict[str, dict[int | None, list[str]]] = {}
+    for item in replies:
+        if own := item.data.get("passages"):
+            passages.setdefault(item.unit.conversation_id, {})[item.unit.turn] = own
+    return passages
 
 
 def _column(judge: str, part: str) -> str:

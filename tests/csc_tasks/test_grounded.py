@@ -279,7 +279,7 @@ def test_an_audit_without_passages_in_the_records_takes_those_of_the_file(
         assert measure(measurement, options).diagnosis["facts"].unsupported == unsupported
 
 
-def test_judges_are_shown_the_same_passages(run, tmp_path, capsys):
+def test_judges_are_shown_the_same_passages(run, passages, tmp_path, capsys):
     words = [str(run.parent), "--llm", "j=scripted", "--out", str(tmp_path / "judged")]
     assert main(["judge", "facts", *words]) == 0
     printed = capsys.readouterr().out
@@ -289,6 +289,8 @@ def test_judges_are_shown_the_same_passages(run, tmp_path, capsys):
         ("csc_qa", "100.0", "100.0"),
         ("cscx_qa_grounded", "0.0", "0.0"),
     }
+    record = json.loads((tmp_path / "judged" / "facts.json").read_text(encoding="utf-8"))
+    assert record["evidence"] == evidence_hash(read_evidence(passages))
 
 
 def test_the_demo_works_as_it_is(tmp_path):

@@ -51,7 +51,7 @@ def test_scores_are_those_of_the_formula():
 
 def test_a_repeated_word_counts_once_and_case_and_marks_do_not():
     index = Index(PASSAGES, "en")
-    assert index.scores("REFUND, refund! refund days") == index.scores("refund days")
+    assert index.best("REFUND, refund! refund days", 3) == index.best("refund days", 3) != []
     assert index.best("?!", 3) == index.best("", 3) == []
 
 
