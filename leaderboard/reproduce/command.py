@@ -38,7 +38,7 @@ from leaderboard.reproduce.index import index, named
 from leaderboard.reproduce.makers import all_exhibits
 from leaderboard.reproduce.published import read_published
 from leaderboard.reproduce.report import FIRST, Record, begin, check_out, write_report
-from leaderboard.reproduce.results_input import SPLIT, read_results
+from leaderboard.reproduce.results_input import read_results
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -79,9 +79,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     add(
         "--split-by",
-        default=SPLIT,
+        default="",
         metavar="FIELD[,FIELD]",
-        help="separate tables of results, as csc collect --split-by (default: corpus)",
+        help="separate tables of results, as csc collect --split-by; by corpus always",
     )
     add(
         "--jobs",

@@ -25,6 +25,7 @@ from leaderboard.reproduce.sources import (
 
 BOARD_FOLDER = "board"
 SPLIT = "corpus"
+"""Results of several corpora are tables of their own, whatever else they are split by."""
 
 
 def read_results(
@@ -100,7 +101,7 @@ def _collect(args: Namespace, results: list[Path], out: Path, trusted: Sequence[
         results,
         out,
         options,
-        listed(args.split_by),
+        list(dict.fromkeys([SPLIT, *listed(args.split_by)])),
         jobs=args.jobs,
         replace=args.replace,
     )

@@ -9,6 +9,7 @@ import shutil
 import pytest
 
 from csc_tasks.cli import main
+from csc_tasks.corpora import DEMO_DIR
 from leaderboard.reproduce import corpus_input, results_input
 from tests.support.judged_models import curt, gold, write_model
 
@@ -146,7 +147,7 @@ def test_a_corpus_that_cannot_be_read_is_named(tmp_path, capsys):
 
 def test_stats_json_beside_a_dataset_is_read_and_not_counted(tmp_path, statistics, counted):
     folder = tmp_path / "my set"
-    folder.mkdir()
+    shutil.copytree(DEMO_DIR, folder)
     shutil.copyfile(statistics, folder / "stats.json")
     out = tmp_path / "report"
     assert main(["reproduce", str(folder), "--out", str(out)]) == 0
