@@ -59,7 +59,9 @@ def metrics(exhibit: PaperExhibit, sources: Sources) -> list[Exhibit]:
 
 
 def variants(exhibit: PaperExhibit, sources: Sources) -> list[Exhibit]:
-    """A row for each model and task, named after what the task shows (Table 8)."""
+    """A row for each model and task, named after what the task shows (Table 8); nothing where one
+    task alone was asked.
+    """
     found = list(sources.tables(exhibit.table))
     if not found:
         return [*_no_results(exhibit)]
@@ -67,7 +69,7 @@ def variants(exhibit: PaperExhibit, sources: Sources) -> list[Exhibit]:
     for name, (source, table) in zip(names_of(exhibit, found), found, strict=True):
         columns = columns_of(table, exhibit)
         title = title_of(exhibit, table, len(found) > 1)
-        if columns:
+        if len({column.task for column in columns}) > 1:
             shown = _by_task(exhibit, source, table, columns, name, title)
             printed = sources.printed(exhibit, table)
             made.append(with_printed(shown, exhibit.reported, printed))

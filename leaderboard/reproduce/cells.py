@@ -2,6 +2,7 @@
 rows that open with the model and how far its numbers can be trusted.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -15,6 +16,8 @@ from leaderboard.reproduce.exhibits import Cell, Heading, Missing, Number, numbe
 from leaderboard.reproduce.published import TRUST
 from leaderboard.reproduce.sources import BoardSource
 
+PLAIN = re.compile(r"[\w./@-]+")
+"""A name that a command line can hold as it is."""
 OPENING = (Heading("Model"), Heading(TRUST))
 
 
@@ -107,7 +110,15 @@ def missing_tasks(exhibit: PaperExhibit, table: Table, title: str) -> list[Missi
     ]
     if not wanted:
         return []
-    return [Missing(title, exhibit.place, f"no results of {', '.join(wanted)}", exhibit.command)]
+    command = exhibit.command
+    if PLAIN.fullmatch(table.setting.corpus):
+        command = named(command, table.setting.corpus)
+    return [Missing(title, exhibit.place, f"no results of {', '.join(wanted)}", command)]
+
+
+def named(command: str, corpus: str) -> str:
+    """A command with the corpus' name in its place."""
+    return re.sub(r"\bCORPUS\b", corpus, command)
 
 
 def placed_in(kind: str) -> list[str]:

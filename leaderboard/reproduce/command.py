@@ -34,7 +34,7 @@ from csc_tasks.arguments import CORPUS
 from csc_tasks.errors import SettingError, require
 from leaderboard.reproduce.corpus_input import read_corpora
 from leaderboard.reproduce.exhibits import Missing
-from leaderboard.reproduce.index import index, named
+from leaderboard.reproduce.index import index, with_names
 from leaderboard.reproduce.makers import all_exhibits
 from leaderboard.reproduce.published import read_published
 from leaderboard.reproduce.report import FIRST, Record, begin, check_out, write_report
@@ -109,7 +109,7 @@ def main(args: Namespace) -> None:
     _say(f"corpora read: {', '.join(corpus.public for corpus in corpora)}")
     sources, board = read_results(args, corpora, before.board)
     sources = replace(sources, published=published)
-    exhibits = named(all_exhibits(sources), corpora)
+    exhibits = with_names(all_exhibits(sources), corpora)
     made_of = Record(board=board, corpora={corpus.given: corpus.fingerprint for corpus in corpora})
     page = index(exhibits, corpora, sources)
     files = write_report(args.out, exhibits, page, before, made_of)

@@ -2,20 +2,19 @@
 conditions the numbers were made.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from csc_tasks import __version__
 from leaderboard.board import Table
 from leaderboard.escaped import md_text
+from leaderboard.reproduce.cells import PLAIN, named
 from leaderboard.reproduce.corpus_input import CorpusInput
 from leaderboard.reproduce.exhibits import Exhibit, Missing, ReportFigure, ReportTable
 from leaderboard.reproduce.sources import BoardSource, Sources
 from leaderboard.trust import summary
 
 FIGURES = "figures"
-_PLAIN = re.compile(r"[\w./@-]+")
 HOW = (
     "Intervals are 95 %, clustered by conversation. Bold: better than every other row by the paired"
     " interval of the difference; underlined: next. † marks numbers that nobody computed again"
@@ -42,17 +41,15 @@ def index(exhibits: Sequence[Exhibit], corpora: Sequence[CorpusInput], sources: 
     return "\n\n".join(parts) + "\n"
 
 
-def named(exhibits: Sequence[Exhibit], corpora: Sequence[CorpusInput]) -> list[Exhibit]:
+def with_names(exhibits: Sequence[Exhibit], corpora: Sequence[CorpusInput]) -> list[Exhibit]:
     """The exhibits, with the corpus' name in the commands of those that are missing; of several
     only the reader knows which is meant.
     """
-    names = [corpus.public for corpus in corpora if _PLAIN.fullmatch(corpus.public)]
+    names = [corpus.public for corpus in corpora if PLAIN.fullmatch(corpus.public)]
     if len(corpora) != 1 or not names:
         return list(exhibits)
     return [
-        replace(one, command=re.sub(r"\bCORPUS\b", names[0], one.command))
-        if isinstance(one, Missing)
-        else one
+        replace(one, command=named(one.command, names[0])) if isinstance(one, Missing) else one
         for one in exhibits
     ]
 

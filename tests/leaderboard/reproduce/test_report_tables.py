@@ -180,6 +180,19 @@ def test_a_corpus_of_any_name_gives_safe_file_names():
     assert not any("/" in name or name.startswith(".") for name in names)
 
 
+def test_one_variant_alone_is_no_table_and_the_command_names_its_corpus():
+    exhibit = next(one for one in papers().exhibits if one.number == "Table 8")
+    of_ref = source("star")
+    (table,) = of_ref.board.tables
+    columns = tuple(column for column in table.columns if column.task == "csc_conv_ref")
+    table = table.model_copy(update={"kind": exhibit.table, "columns": columns})
+    alone = BoardSource("board", of_ref.board.model_copy(update={"tables": (table,)}), {})
+    made = board_tables.variants(exhibit, Sources(boards=(alone,)))
+    assert all(isinstance(one, Missing) for one in made)
+    assert made[0].reason == "no results of cscx_conv_ref_vanilla, cscx_conv_ref_oracle"
+    assert '"csc_corpus": "star"' in made[0].command
+
+
 def test_models_on_two_corpora_stand_in_one_row():
     exhibit = TABLE_6.model_copy(update={"maker": "corpora"})
     alone = board_tables.corpora(exhibit, Sources(boards=(source(),)))
