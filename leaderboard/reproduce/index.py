@@ -2,7 +2,7 @@
 conditions the numbers were made.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from csc_tasks import __version__
@@ -101,9 +101,9 @@ def _corpora(corpora: Sequence[CorpusInput]) -> str:
 def _board(source: BoardSource) -> str:
     board = source.board
     lines = [
-        "| table | corpus | prompt | chat template | rows | conversations | replies | runs | trust"
-        " | lm_eval |",
-        "|---|---|---|---|---:|---:|---:|---:|---|---|",
+        "| table | corpus | prompt | chat template | rows | conversations | replies | runs | seeds"
+        " | trust | lm_eval | csc-tasks |",
+        "|---|---|---|---|---:|---:|---:|---:|---|---|---|---|",
         *(_line(table) for table in board.tables),
     ]
     aside = (f"set aside: {one.file}: {one.reason}" for one in board.quarantine)
@@ -125,10 +125,17 @@ def _line(table: Table) -> str:
         _range([run.conversations for run in runs]),
         _range([run.items for run in runs]),
         f"{len(runs):,}",
-        ", ".join(sorted({str(run.trust) for run in runs})),
-        ", ".join(sorted({run.lm_eval_version for run in runs if run.lm_eval_version})) or "–",
+        _each(run.repeat for run in runs),
+        _each(str(run.trust) for run in runs),
+        _each(run.lm_eval_version for run in runs),
+        _each(run.project for run in runs),
     )
     return f"| {' | '.join(map(md_text, cells))} |"
+
+
+def _each(texts: Iterable[str | None]) -> str:
+    """Every text once; a seed stands only where rows have several runs."""
+    return ", ".join(sorted({text for text in texts if text})) or "–"
 
 
 def _range(counts: Sequence[int | None]) -> str:
