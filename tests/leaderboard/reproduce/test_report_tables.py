@@ -11,8 +11,9 @@ import pytest
 
 from csc_tasks.errors import DataError
 from csc_tasks.papers import Maker, papers
+from leaderboard.columns import column as column_of
 from leaderboard.model_report import Variant
-from leaderboard.reproduce import board_tables, question_tables, sweep_tables
+from leaderboard.reproduce import board_tables, question_tables, rated_tables, sweep_tables
 from leaderboard.reproduce.drawing import png
 from leaderboard.reproduce.exhibits import (
     Heading,
@@ -178,6 +179,32 @@ def test_a_corpus_of_any_name_gives_safe_file_names():
     assert len({*names}) == 2
     assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789._-") for name in names)
     assert not any("/" in name or name.startswith(".") for name in names)
+
+
+def test_ratings_of_judges_and_people_stand_beside_each_other():
+    exhibit = next(one for one in papers().exhibits if one.name == "qa-ratings")
+    names = ("judge_one_overall", "judge_one_tone", "human_overall", "judge_one_missing")
+    columns = tuple(column_of("csc_qa", name, "signed", "Answers") for name in names)
+    numbers = {
+        f"csc_qa/{name}": value(number)
+        for name, number in zip(names, (71.25, 60.0, 3.5, 0.0), strict=True)
+    }
+    of_qa = source()
+    (table,) = of_qa.board.tables
+    rows = tuple(
+        row.model_copy(update={"values": numbers if row.model == BASE else {}})
+        for row in table.rows
+    )
+    changed = {"kind": exhibit.table, "columns": columns, "rows": rows}
+    table = table.model_copy(update=changed)
+    board = of_qa.board.model_copy(update={"tables": (table,)})
+    (shown,) = rated_tables.ratings(exhibit, Sources(boards=(BoardSource("board", board, {}),)))
+    assert [(column.group, column.label) for column in shown.columns[2:]] == [
+        ("Answers, Judge one", "overall ↑"),
+        ("Answers, Judge one", "tone ↑"),
+        ("Answers, People", "overall ↑"),
+    ]
+    assert [[one.text for one in row.cells[2:]] for row in shown.rows] == [["71.2", "60.0", "3.50"]]
 
 
 def test_one_variant_alone_is_no_table_and_the_command_names_its_corpus():
