@@ -7,6 +7,7 @@ from pathlib import Path
 from csc_tasks.arguments import listed
 from csc_tasks.errors import DataError
 from csc_tasks.evidence import read_evidence
+from csc_tasks.file_names import safe_name
 from csc_tasks.out import check_writable
 from csc_tasks.runs.names import RESULTS, SAMPLES
 from leaderboard.collect import collect
@@ -57,10 +58,11 @@ def read_results(
         if mark != before or not (own / "board.json").is_file():
             _collect(args, results, own, trusted)
         made.append(read_board(own, BOARD_FOLDER))
-    made += [read_board(folder, folder.resolve().name) for folder in boards]
-    names = tuple(corpus.public for corpus in corpora)
+    for folder in boards:
+        names = [source.name for source in made]
+        made.append(read_board(folder, safe_name(folder.resolve().name, names)))
     statistics = tuple(corpus.statistics for corpus in corpora)
-    return Sources(names, statistics, tuple(made), sweeps, ratings, comparisons), mark
+    return Sources(statistics, tuple(made), sweeps, ratings, comparisons), mark
 
 
 def run_files(path: Path) -> list[Path]:

@@ -75,11 +75,8 @@ class BoardSource:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Everything that was found. corpora: the names that were given; statistics: what they
-    hold.
-    """
+    """Everything that was found. statistics: what the corpora hold."""
 
-    corpora: tuple[str, ...] = ()
     statistics: tuple[CorpusStatistics, ...] = ()
     boards: tuple[BoardSource, ...] = ()
     sweeps: tuple[Sweep, ...] = ()

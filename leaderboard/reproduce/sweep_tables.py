@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from csc_tasks.languages import languages
 from csc_tasks.papers import PaperExhibit, papers
+from csc_tasks.runs.public_values import hub_id_or_last_component
 from leaderboard.board import Column
 from leaderboard.columns import column as column_of
 from leaderboard.layout import head
@@ -89,7 +90,7 @@ def _of(exhibit: PaperExhibit, sources: Sources, found: Sweep, name: str) -> lis
     rows = tuple(
         Row(
             (
-                one.point.value,
+                _shown(one.point.value),
                 one.point.size,
                 "–" if one.point.seed is None else str(one.point.seed),
                 _loss(one.point),
@@ -109,7 +110,7 @@ def _of(exhibit: PaperExhibit, sources: Sources, found: Sweep, name: str) -> lis
     paper_corpora = _papers_own(exhibit, sources, corpora)
     made: list[Exhibit] = [with_printed(table, exhibit.reported, paper_corpora)]
     made += missing_metrics(exhibit, (column.metric for column in ordered), title, "")
-    xs = [_place(found.key, one.point) for one in points]
+    xs = [_place(one.point) for one in points]
     if all(x is not None for x in xs):
         numbers = ReportTable(name, title, exhibit.place, headings, rows, tuple(notes))
         made.append(_figure(numbers, found.key, [x for x in xs if x is not None], ordered))
@@ -183,9 +184,14 @@ def _loss(point: Point) -> Number | None:
     return None if point.validation_loss is None else Number(point.validation_loss, 4)
 
 
-def _place(key: str, point: Point) -> float | None:
-    """Where a point stands on the axis: the conversations that were learned where that is what was
-    swept, else the value; None for one that is no number.
+def _shown(value: str) -> str:
+    """A value of a sweep; of a folder its name."""
+    return str(hub_id_or_last_component(value)) if "/" in value or "\\" in value else value
+
+
+def _place(point: Point) -> float | None:
+    """Where a point stands on the axis: at its value, `all` at the conversations that were learned;
+    None for a value that is no number.
     """
     if not point.value.replace(".", "", 1).isdigit():
         return float(point.size) if point.value == "all" and point.size is not None else None

@@ -285,9 +285,10 @@ def test_a_sweep_of_sizes_is_one_figure_with_the_means_of_its_seeds():
 
 
 def test_a_sweep_of_folders_is_a_table_without_a_figure():
-    points = [point("none", 10, 0.2), point("full", 10, 0.4)]
+    points = [point("/home/me/none", 10, 0.2), point("full", 10, 0.4)]
     made = sweep_tables.sweep(TABLE_7, Sources(sweeps=(sweep("data", *points),)))
     assert [type(one) for one in made] == [ReportTable, Missing]
+    assert [row.cells[0] for row in made[0].rows] == ["none", "full"], "no folders of this disk"
     made = sweep_tables.sweep_figure(TABLE_7, Sources(sweeps=(sweep("data", *points),)))
     assert not any(isinstance(one, ReportFigure) for one in made)
     assert isinstance(sweep_tables.sweep(TABLE_7, Sources())[0], Missing)
