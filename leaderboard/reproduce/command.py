@@ -110,7 +110,7 @@ def main(args: Namespace) -> None:
     sources, board = read_results(args, corpora, before.board)
     sources = replace(sources, published=published)
     exhibits = with_names(all_exhibits(sources), corpora)
-    made_of = Record(board=board, corpora={corpus.given: corpus.fingerprint for corpus in corpora})
+    made_of = Record(board=board, corpora={corpus.slug: corpus.fingerprint for corpus in corpora})
     page = index(exhibits, corpora, sources)
     files = write_report(args.out, exhibits, page, before, made_of)
     missing = [exhibit for exhibit in exhibits if isinstance(exhibit, Missing)]

@@ -24,11 +24,12 @@ FOLDER = "corpora"
 @dataclass(frozen=True, slots=True)
 class CorpusInput:
     """A corpus that was given, by name, and what it holds. public: the name that a report shows.
-    fingerprint: of its files, "" for a Hub id.
+    slug: its name in files and records. fingerprint: of its files, "" for a Hub id.
     """
 
     given: str
     public: str
+    slug: str
     statistics: CorpusStatistics
     fingerprint: str
 
@@ -45,8 +46,8 @@ class CorpusInput:
 
 def read_corpora(names: list[str], out: Path, before: Mapping[str, str]) -> tuple[CorpusInput, ...]:
     """What every corpus holds, as the stats.json beside its rows says unless they have changed
-    since. before: fingerprint of each as an earlier report counted it, whose statistics stand as
-    long as it has not changed.
+    since. before: fingerprint of each, by slug, as an earlier report counted it, whose statistics
+    stand as long as it has not changed.
 
     Raises DataError for a stats.json that cannot be read, and where csc stats fails.
     """
@@ -61,13 +62,17 @@ def read_corpora(names: list[str], out: Path, before: Mapping[str, str]) -> tupl
 
 def _read(name: str, public: str, file: Path, before: Mapping[str, str]) -> CorpusInput:
     place = DEMO_DIR if name == DEMO else Path(name).expanduser()
-    mark = fingerprint([place]) if place.exists() else ""
+    slug = file.stem
+    # The originals of rewritten conversations are counted too.
+    originals = place.with_name(f"{place.name}.originals.jsonl")
+    files = [one for one in (place, originals) if one.exists()]
+    mark = fingerprint(files) if place.exists() else ""
     beside = place / STATISTICS
     if place.is_dir() and beside.is_file() and is_of(statistics := read_statistics(beside), name):
-        return CorpusInput(name, public, statistics, mark)
-    if not mark or before.get(name) != mark or not file.is_file():
+        return CorpusInput(name, public, slug, statistics, mark)
+    if not mark or before.get(slug) != mark or not file.is_file():
         count(name, file)
-    return CorpusInput(name, public, read_statistics(file), mark)
+    return CorpusInput(name, public, slug, read_statistics(file), mark)
 
 
 def is_of(statistics: CorpusStatistics, name: str) -> bool:

@@ -22,7 +22,7 @@ FIRST = "README.md"
 @dataclass(frozen=True, slots=True)
 class Record:
     """report.json: the files that are the report's, and what it was made of. board: fingerprint of
-    the results that its board holds; corpora: by name as given.
+    the results that its board holds; corpora: by slug.
     """
 
     files: tuple[str, ...] = ()

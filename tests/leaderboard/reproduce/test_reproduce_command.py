@@ -154,7 +154,8 @@ def test_stats_json_beside_a_dataset_is_read_and_not_counted(tmp_path, statistic
     assert counted == []
     page = (out / "README.md").read_text(encoding="utf-8")
     assert "Of my set, by csc reproduce" in page, "and nothing of this disk's folders"
-    assert str(tmp_path) not in page
+    texts = [page, (out / "report.json").read_text(encoding="utf-8")]
+    assert not any(str(tmp_path) in text for text in texts)
     assert "CORPUS" in page, "a name with a space would break the command"
 
 
