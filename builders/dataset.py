@@ -2,7 +2,7 @@
 put into place in one step.
 
     out/README.md  eval.yaml   build.json   run.json   {config}/{split}-00000-of-00001.parquet
-                   (figures/*.png by csc stats)
+                   (figures/*.png and stats.json by csc stats)
 
 The folder is a Hub dataset repository as it lies there: `datasets.load_dataset(out, config)` reads
 it. Two builds from the same rows give the same bytes in every file but run.json.
@@ -25,7 +25,8 @@ from csc_tasks.verify.manifest import write_manifest
 FORMAT = "csc-tasks dataset folder, version 1"
 """Written into build.json; a folder without it is never replaced."""
 
-TEXT_FILES = ("README.md", "eval.yaml", "build.json", "run.json", MANIFEST)
+STATISTICS = "stats.json"
+TEXT_FILES = ("README.md", "eval.yaml", "build.json", "run.json", MANIFEST, STATISTICS)
 
 
 def check_target(out: Path) -> None:

@@ -93,6 +93,10 @@ COMMANDS = {
         "a board from results: intervals, comparisons, diagnosis, tables and a page",
     ),
     "tables": ("leaderboard.tables", "a board's tables as Markdown, CSV, LaTeX or HTML"),
+    "reproduce": (
+        "leaderboard.reproduce.command",
+        "the tables and figures of both papers, for your own corpora and results",
+    ),
     "power": (
         "leaderboard.power",
         "how many conversations a comparison needs, or what it can find",

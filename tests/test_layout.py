@@ -42,7 +42,10 @@ BUILT_ON = {
     "evidence": ["question", "reading", "metrics"],
     "records": ["metrics", "prompts"],
     "benchmark": [],
+    "papers": [],
     "documents": [],
+    "corpus_statistics": ["out", "reading"],
+    "corpus_figures": ["corpus_statistics", "languages", "file_names"],
     "draws": [],
     "shown": [],
     "runs": ["corpora", "records", "out", "shown", "file_names", "pii"],
@@ -100,6 +103,7 @@ LEADERBOARD_BUILT_ON = {
     "earlier_board": [],
     "collect": ["page", "plain_table", "earlier_board"],
     "publishing": ["page", "tables"],
+    "reproduce": ["collect", "contrast_tables", "judging"],
 }
 TABLES = {"csc_tasks": BUILT_ON, "leaderboard": LEADERBOARD_BUILT_ON}
 

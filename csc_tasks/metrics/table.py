@@ -12,6 +12,10 @@ WITH_PASSAGES = "answer with passages"
 """The kind of an answer to a question that passages were shown with; it is an "answer" as well."""
 
 
+UNSUPPORTED_FACTS = "unsupported_facts"
+"""The metric that says what an audit of facts found, where it is made of the records alone."""
+
+
 class Shown(TypedDict):
     """How a value is shown: fields of `Metric` that several metrics share."""
 
@@ -190,7 +194,7 @@ _TABLE = (
         170,
     ),
     _flag(
-        "unsupported_facts",
+        UNSUPPORTED_FACTS,
         (WITH_PASSAGES,),
         "Share of answers with a fact (name, number, amount, date or code) that neither passages"
         " nor what came before hold, by rule (lower is better, 0-1); a right fact in other words"

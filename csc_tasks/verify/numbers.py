@@ -13,13 +13,7 @@ from csc_tasks.errors import MissingExtra, ModelError
 from csc_tasks.metrics import METRICS, WITH_PASSAGES, Metric
 from csc_tasks.metrics.consistency import OF, consistency
 from csc_tasks.metrics.result_names import metric_of, normalised, parts_of
-from csc_tasks.records import (
-    Column,
-    consistency_columns,
-    measure,
-    measure_choices,
-    repeats_of,
-)
+from csc_tasks.records import Column, consistency_columns, measure, measure_choices, repeats_of
 from csc_tasks.runs.names import HUMAN, MISSING, UNSUPPORTED, rated
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Run

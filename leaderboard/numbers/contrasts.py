@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 
+from csc_tasks.metrics import UNSUPPORTED_FACTS
 from csc_tasks.runs.contrasts import FAMILIES, Difference, difference, model_key
 from csc_tasks.runs.results_file import Identity
 from leaderboard.board import Contrast, ContrastNumber, ContrastSide, Model, Row
@@ -95,11 +96,22 @@ def _contrast(
         title=found.title,
         first=first,
         second=second,
-        numbers=tuple(
-            _number(name, a.columns[name], b.columns[name]) for name in names if not whys[name]
+        numbers=(
+            *(_number(name, a.columns[name], b.columns[name]) for name in names if not whys[name]),
+            *_audited(a, b),
         ),
         skipped={name: why for name, why in whys.items() if why},
     )
+
+
+def _audited(a: Measured, b: Measured) -> Iterator[ContrastNumber]:
+    """What the audits found, where only one of the runs has it as a metric of its own: the other
+    was shown no passages.
+    """
+    has = [UNSUPPORTED_FACTS in run.values for run in (a, b)]
+    proven = a.verified.proven and b.verified.proven
+    if has[0] != has[1] and proven and a.audited is not None and b.audited is not None:
+        yield _number(UNSUPPORTED_FACTS, a.audited, b.audited)
 
 
 def _why_not(name: str, one: Side, other: Side) -> str:

@@ -4,7 +4,7 @@ lengths.
 Everything is counted from the records of one samples file; intervals are clustered by conversation.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -37,6 +37,8 @@ MOST_TOPICS = 40
 OTHER = "(all others)"
 PARTS = ("early", "mid", "late")
 _BROKEN = -1
+CorpusValue = Callable[[np.ndarray], Value | None]
+"""Which items (n,) -> the corpus metric of these, None where nothing is known of them."""
 By = Literal["stage", "topic", "language", "turn_index", "part"]
 
 
@@ -152,10 +154,14 @@ def stage_order(logged: Items) -> StageOrder:
 
 
 def breakdowns(
-    logged: Items, means: Mapping[str, np.ndarray], whole: Collection[str] = ()
+    logged: Items,
+    means: Mapping[str, np.ndarray],
+    whole: Collection[str] = (),
+    corpus: Mapping[str, CorpusValue] | None = None,
 ) -> tuple[Breakdown, ...]:
     """The mean metrics (`means`: result name -> (n,), NaN where unknown) by stage, topic, language,
-    turn index and part.
+    turn index and part; by part the corpus metrics too (`corpus`: result name -> what it is of the
+    items that a mask (n,) keeps).
 
     A breakdown with a single group says nothing new and is left out, except by language. whole: the
     metrics that speak of whole conversations; by stage and by turn they say nothing.
@@ -192,7 +198,7 @@ def breakdowns(
         if len(named_masks) > 1 or (named_masks and by == "language"):
             tested = _apart(logged, [mask for _, mask in named_masks], own)
             made = tuple(
-                _group(logged, name, mask, own, p)
+                _group(logged, name, mask, own, p, (corpus or {}) if by == "part" else {})
                 for (name, mask), p in zip(named_masks, tested, strict=True)
             )
             found.append(Breakdown(by=by, groups=made))
@@ -296,6 +302,7 @@ def _group(
     mask: np.ndarray,
     means: Mapping[str, np.ndarray],
     p_holm: dict[str, float],
+    corpus: Mapping[str, CorpusValue],
 ) -> Group:
     values = {}
     for metric, column in means.items():
@@ -303,6 +310,9 @@ def _group(
         if own.any():
             scores, codes = column[own], logged.conversation[own]
             values[metric] = value_of(clustered(scores, codes, logged.ids, scale=scale_of(metric)))
+    for metric, of_items in corpus.items():
+        if (value := of_items(mask)) is not None:
+            values[metric] = value
     return Group(
         name=name,
         items=int(mask.sum()),

@@ -22,7 +22,7 @@ from csc_tasks.metrics.facts import KINDS, find_facts, unsupported
 from csc_tasks.runs.samples_file import Items
 from csc_tasks.shapes import CUSTOMER, SUPPORTER
 from leaderboard.model_report import FactAudit, FactExample
-from leaderboard.numbers.inference import clustered, value_of
+from leaderboard.numbers.inference import Clustered, clustered, value_of
 from leaderboard.numbers.intervals import SHARE
 
 EXAMPLES = 12
@@ -94,9 +94,13 @@ class FactAuditor:
                         )
                     )
 
+    def column(self, logged: Items) -> Clustered:
+        """Which replies have an unsupported fact, for their share and for comparisons."""
+        wrong = np.asarray(self.missing) > 0
+        return clustered(wrong, logged.conversation, logged.ids, logged.members, scale=SHARE)
+
     def audit(self, logged: Items) -> FactAudit:
         """The audit of all replies; the rate is clustered by conversation."""
-        wrong = np.asarray(self.missing) > 0
         named = (
             "history without the model's own turns" if self.generated else "history",
             "summary",
@@ -104,9 +108,7 @@ class FactAuditor:
             "question",
         )
         return FactAudit(
-            hallucination_rate=value_of(
-                clustered(wrong, logged.conversation, logged.ids, logged.members, scale=SHARE)
-            ),
+            hallucination_rate=value_of(self.column(logged)),
             facts=sum(self.found),
             unsupported=sum(self.missing),
             kinds={kind: (n, m) for kind, (n, m) in self.kinds.items() if n},

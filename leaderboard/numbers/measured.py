@@ -9,7 +9,7 @@ claims is only compared with it; diagnosis and samples are made of the same reco
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from csc_tasks.evidence import FileEvidence, Passages
 from csc_tasks.metrics import Estimate, Metric
 from csc_tasks.metrics.consistency import consistency
 from csc_tasks.metrics.facts import has_rules
-from csc_tasks.metrics.result_names import metric_of
+from csc_tasks.metrics.result_names import metric_of, parts_of
 from csc_tasks.runs.names import rated
 from csc_tasks.runs.repeats import CONDITION, RATED, of_repeat
 from csc_tasks.runs.results_file import Identity, Measurement
@@ -69,7 +69,8 @@ class Measured:
 
     values, columns: by result name; a column exists where samples do, and only then are there
     paired comparisons. logged and means are kept for the context gap (items that are no means are
-    dropped by then). unsupported: (conversation, turn) of the drawn -> facts. repeats: where it
+    dropped by then). unsupported: (conversation, turn) of the drawn -> facts. audited: which
+    replies have any, of all of them. repeats: where it
     stands for several runs (numbers/repeats.py), these, from the oldest to the newest;
     repeat_names: what tells them apart; spreads: by result name. parts: the repeats of a run that
     asked several times (csc_repeats), each as a run of its own; the run itself has no values then.
@@ -83,6 +84,7 @@ class Measured:
     logged: Items | None = None
     means: dict[str, np.ndarray] = field(default_factory=dict)
     unsupported: dict[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
+    audited: Clustered | None = None
     diagnosis: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     repeats: tuple["Measured", ...] = ()
@@ -201,9 +203,15 @@ def _measured(
         for name in found.means
         if of_conversations(measurement.about.generated, name, signatures.get(name, ""))
     }
-    found.diagnosis = _diagnosis(logged, found.means, whole)
+    of_corpus = {
+        name: partial(_of_some, logged, name)
+        for name, column in found.columns.items()
+        if column.statistic is not None and not parts_of(name)[2]
+    }
+    found.diagnosis = _diagnosis(logged, found.means, whole, of_corpus)
     for auditor in auditors if logged.lengths[:, 0].any() else []:
         found.diagnosis["facts"] = auditor.audit(logged)
+        found.audited = auditor.column(logged)
         drawn = {line["doc"]["conversation_id"] for line in logged.drawn}
         found.unsupported = {key: texts for key, texts in auditor.texts.items() if key[0] in drawn}
     found.logged = replace(logged, items={})
@@ -271,7 +279,7 @@ def _column(found: Measured, logged: Items, name: str, made: bool, repeat: int |
         )
         return
     try:
-        column = _summed(logged, items, known, metric, scale_of(name))
+        column = _summed(logged, _known(items, known), known, metric, scale_of(name))
     except DataError as problem:
         raise DataError(f"{where}: {problem}") from None
     except (TypeError, ValueError, OverflowError):
@@ -323,11 +331,10 @@ def _is_close(value: float | None, stated: float) -> bool:
 def _summed(
     logged: Items, items: list[Any], known: np.ndarray, metric: Metric | None, scale: Scale
 ) -> Clustered:
-    """The items that are known, summed per conversation."""
-    scores = items if known.all() else [item for item in items if item is not None]
+    """The `items` that a mask (n,) says are known, summed per conversation."""
     codes = logged.conversation if known.all() else logged.conversation[known]
     statistic = metric.statistic if metric else None
-    values = np.asarray(metric.expand(scores) if metric and metric.expand else scores, dtype=float)
+    values = np.asarray(metric.expand(items) if metric and metric.expand else items, dtype=float)
     if values.ndim != (1 if statistic is None else 2):
         raise ValueError
     # A conversation is shared by two models when the same turns of it were scored. Mostly all are.
@@ -338,6 +345,19 @@ def _summed(
             turns[code].append(str(turn))
         members = [",".join(own) for own in turns]
     return clustered(values, codes, logged.ids, members, statistic, scale)
+
+
+def _of_some(logged: Items, name: str, chosen: np.ndarray) -> Value | None:
+    """A corpus metric of the items that a mask (n,) keeps; None where none of them is known."""
+    items = logged.items[name]
+    own = chosen & np.fromiter((item is not None for item in items), dtype=bool, count=len(items))
+    if not own.any():
+        return None
+    return value_of(_summed(logged, _known(items, own), own, metric_of(name), scale_of(name)))
+
+
+def _known(items: list[Any], known: np.ndarray) -> list[Any]:
+    return [item for item, there in zip(items, known.tolist(), strict=True) if there]
 
 
 def _without_samples(measurement: Measurement, name: str) -> Value:
@@ -366,11 +386,14 @@ def _stated(measurement: Measurement, name: str, pair: tuple[float | None, float
 
 
 def _diagnosis(
-    logged: Items, means: Mapping[str, np.ndarray], whole: Collection[str]
+    logged: Items,
+    means: Mapping[str, np.ndarray],
+    whole: Collection[str],
+    of_corpus: Mapping[str, diagnose.CorpusValue],
 ) -> dict[str, Any]:
     """The fields of a report's Diagnosis, apart from the fact audit."""
     fields: dict[str, Any] = {
-        "breakdowns": diagnose.breakdowns(logged, means, whole),
+        "breakdowns": diagnose.breakdowns(logged, means, whole, of_corpus),
         "lengths": diagnose.lengths(logged),
     }
     if not diagnose.asks_for_strategies(logged):

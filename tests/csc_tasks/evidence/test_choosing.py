@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from csc_tasks import corpora
+from csc_tasks.conversation import HELD_OUT
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.evidence import FileEvidence, evidence_hash, look_up, open_evidence
 from csc_tasks.evidence.choosing import LONGEST
-from csc_tasks.question import HELD_OUT
 from tests.support.fakes import sample_questions
 
 EN, ZH = sample_questions()[0], sample_questions()[3]
