@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 from typing import TypeVar
 
+from csc_tasks.llm.accepted import REPLY_TOKENS
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.reply_form import Form
+
+# Of a stage whose reply is a whole conversation: 50 utterances in any language, twice over.
+CONVERSATION_TOKENS = 8192
 
 Reply = TypeVar("Reply", bound=Form)
 
@@ -18,8 +22,11 @@ async def ask_form(
     item_id: str,
     repeat: int = 0,
     sampling: Mapping | None = None,
+    tokens: int = REPLY_TOKENS,
 ) -> Reply:
-    """The reply of the model of `stage`, read as `form`; raises what `LLM.ask` raises."""
+    """The reply of the model of `stage`, read as `form`, of at most `tokens` unless the user says
+    otherwise; raises what `LLM.ask` raises.
+    """
     answer = await llm.ask(
         stage=stage,
         messages=messages,
@@ -27,6 +34,7 @@ async def ask_form(
         reply=form,
         repeat=repeat,
         sampling=sampling,
+        tokens=tokens,
     )
     if not isinstance(answer.parsed, form):
         raise TypeError(f"{stage}: the reply was read as {type(answer.parsed).__name__}")

@@ -152,7 +152,8 @@ class Builder(ABC):
     def settings(self, llm: LLM, **own: object) -> dict:
         """The settings for build.json: those of `OPTIONS`, the builder's `own`, the sampling."""
         given = {name: getattr(self.args, name) for name in self.OPTIONS}
-        return given | own | {"sampling": llm.sampling}
+        forms = {"response_format": llm.response_format} if llm.response_format else {}
+        return given | own | {"sampling": llm.sampling} | forms
 
     def models(self, llm: LLM) -> dict[str, str]:
         """Stage -> `backend:model`."""

@@ -63,6 +63,17 @@ _TOO_LONG = re.compile(
     r"|tokens \+ `max_new_tokens` must be|range of input length",
     re.IGNORECASE,
 )
+# A schema that this server's grammar cannot express, as against one that takes none.
+_SCHEMA = re.compile(
+    r"grammar|invalid (?:json )?schema|not supported by (?:xgrammar|outlines|guidance|llguidance)"
+    r"|schema (?:contains|has|is too|uses)|(?:in|of) (?:the |your )?schema\b",
+    re.IGNORECASE,
+)
+# Gemini and some proxies say 400 where others say 401.
+_WRONG_KEY = re.compile(
+    r"api[ _-]key (?:is )?(?:not valid|invalid|expired)|invalid api[ _-]key", re.IGNORECASE
+)
+
 _NUMBER = r"(\d[\d,]*)"
 _BETWEEN = r"[^\d;]{0,40}?"
 # Each: how the server names the tokens of the prompt.
@@ -152,6 +163,8 @@ class Parameters:
 
 
 INSTEAD = {
+    "json_schema": "JSON objects are asked for instead, and checked",
+    "this bound of tokens": "the request goes without it",
     "response_format": "structured replies are read from text",
     "seed": "requests go without a seed",
     "temperature": "requests go without it, and the server uses its own default",
@@ -207,6 +220,16 @@ def filtered(status: int, error: object) -> bool:
     if status not in (400, 403, 422, 451):
         return False
     return bool(codes(error) & FILTERED or _FILTERED_WORDS.search(message(error)))
+
+
+def schema_refused(status: int, error: object) -> bool:
+    """Whether the server cannot make a grammar of the schema that was sent."""
+    return status in (400, 422, 500) and bool(_SCHEMA.search(message(error)))
+
+
+def wrong_key(error: object) -> bool:
+    """Whether the key is refused, whatever the status."""
+    return "invalid_api_key" in codes(error) or bool(_WRONG_KEY.search(message(error)))
 
 
 def no_credit(error: object) -> bool:

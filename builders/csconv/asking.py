@@ -14,13 +14,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, create_model
 
-from builders.asking import ask_form
+from builders.asking import CONVERSATION_TOKENS, ask_form
 from builders.transcript import history, strategy_lines
 from builders.turn_forms import Label, Utterance, known_strategy
 from builders.wording import templates
 from csc_tasks.conversation import SUPPORTER, Turn
 from csc_tasks.framework import STRATEGIES, TOPICS
 from csc_tasks.languages.labels import topic_label
+from csc_tasks.llm.accepted import REPLY_TOKENS
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.reply_form import Form
 
@@ -162,7 +163,9 @@ class Asking:
         }
         values |= {"topic": name, "dialogue": self._transcript(turns)}
         # Not greedy: a rewrite that has to be asked for again should come out otherwise.
-        written = await self._ask("rewrite", Rewritten, item_id, temperature=None, **values)
+        written = await self._ask(
+            "rewrite", Rewritten, item_id, None, CONVERSATION_TOKENS, **values
+        )
         return tuple(turn.turn() for turn in written.dialogue)
 
     async def judge(self, turns: Sequence[Turn], item_id: str) -> tuple[str, ...]:
@@ -191,9 +194,15 @@ class Asking:
     def _transcript(self, turns):
         return history(turns, self.language, strategies=False)
 
-    async def _ask(self, stage, form, item_id, temperature=0, **values):
+    async def _ask(self, stage, form, item_id, temperature=0, tokens=REPLY_TOKENS, **values):
         messages = templates(self.language).messages(prompt_name(stage), **values)
         sampling = {} if temperature is None else {"temperature": temperature}
         return await ask_form(
-            self.llm, form, stage=stage, messages=messages, item_id=item_id, sampling=sampling
+            self.llm,
+            form,
+            stage=stage,
+            messages=messages,
+            item_id=item_id,
+            sampling=sampling,
+            tokens=tokens,
         )

@@ -18,12 +18,14 @@ from builders.transcript import history
 from builders.wording import templates, words
 from csc_tasks.errors import SettingError
 from csc_tasks.languages import language as of
+from csc_tasks.llm.accepted import REPLY_TOKENS
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.outcomes import Dropped
 from csc_tasks.llm.prompting import chat_messages, placeholders
 from csc_tasks.llm.reply_form import clean_text
 from csc_tasks.reading import read_text
 
+SPARE = 4
 TOO_LONG = "more tokens than allowed"
 VALUES = {"earlier", "turns", "tokens", "words"}
 
@@ -130,6 +132,8 @@ class Summariser:
                 item_id=item_id,
                 repeat=attempt,
                 sampling={"temperature": 0},
+                # A summary beyond its bound is asked for again in words; cut, it says too little.
+                tokens=max(REPLY_TOKENS, SPARE * most),
             )
             tokens, by = self.counter.count(answer)
             if tokens <= most:

@@ -19,13 +19,14 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, create_model
 
-from builders.asking import ask_form
+from builders.asking import CONVERSATION_TOKENS, ask_form
 from builders.transcript import history, strategy_lines
 from builders.turn_forms import Label, Utterance, WrittenTurn, labelled
 from builders.wording import templates
 from csc_tasks.conversation import Turn
 from csc_tasks.framework import STRATEGIES, Strategy
 from csc_tasks.languages.labels import definition, strategy_name, topic_label
+from csc_tasks.llm.accepted import REPLY_TOKENS
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.reply_form import Form, Text
 
@@ -200,13 +201,20 @@ class Roles:
             "writer",
             "rolecs_whole",
             Whole,
+            tokens=CONVERSATION_TOKENS,
             topic=self.pair.topic_name,
             profile=self.pair.profile,
             **values,
         )
 
-    async def _ask(self, stage, prompt, form, repeat=0, **values):
+    async def _ask(self, stage, prompt, form, repeat=0, tokens=REPLY_TOKENS, **values):
         messages = templates(self.pair.language).messages(prompt, **values)
         return await ask_form(
-            self.llm, form, stage=stage, messages=messages, item_id=self.item_id, repeat=repeat
+            self.llm,
+            form,
+            stage=stage,
+            messages=messages,
+            item_id=self.item_id,
+            repeat=repeat,
+            tokens=tokens,
         )

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
+# How a problem begins that more tokens may mend.
+CUT = "cut at the token limit"
+
+
 class Reading(NamedTuple):
     """A reply that was read: `outcome` is "ok", "malformed" or "refused", `problem` says in a few
     words what is wrong ("" where it is ok).
@@ -39,8 +43,8 @@ def read_answer(reply: Reply, model: "type[BaseModel] | None", attempt: int) -> 
             return Reading("ok", "", replace(answer, parsed=parse_reply(parts.text, model)))
         check_text(parts.text)
     except WrongForm as error:
-        problem = f"cut at the token limit; {error}" if is_cut else str(error)
+        problem = f"{CUT}; {error}" if is_cut else str(error)
         return Reading("malformed", problem, answer)
     if is_cut:
-        return Reading("malformed", "cut at the token limit", answer)
+        return Reading("malformed", CUT, answer)
     return Reading("ok", "", answer)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from csc_tasks import refusals
 from csc_tasks.errors import SettingError, require
 from csc_tasks.llm import responses
+from csc_tasks.llm.accepted import Accepted
 from csc_tasks.llm.exchange import Failure, Reply, Request, Usage
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Backend(Protocol):
     name: str
     model: str
     base_url: str
+    timeout: float
 
     async def complete(self, request: Request) -> Reply | Failure:
         """Ask once."""
@@ -41,6 +43,12 @@ class Backend(Protocol):
 
     def clean(self, text: str) -> str:
         """`text` without what must not be kept (the key)."""
+
+    def left_out(self) -> list[str]:
+        """What the server refused and was not told in any form."""
+
+    def bound(self, request: Request) -> int | None:
+        """The most tokens of the reply to this request, None for no bound."""
 
 
 class OpenAI:
@@ -77,8 +85,8 @@ class OpenAI:
         )
         self.clean = refusals.cleaner(key)
         self._openai = openai
-        # What the server refused, so that only the first request learns it.
-        self.parameters = refusals.Parameters()
+        # What the server refused, so that only the first requests learn it.
+        self.accepted = Accepted(model)
         self._client: AsyncOpenAI | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -89,12 +97,14 @@ class OpenAI:
         """Ask once; a reply that is not there in full after `timeout` seconds is a Failure."""
         if request.kind == "moderation":
             return responses.cleaned(await self._moderated(request), self.clean)
-        body = self.parameters.accepted(_body(self.model, request))
+        body = self.accepted.body(self.model, request)
         # `post` instead of `chat.completions.create` leaves out the copying of the body through
         # typed classes, a third of the CPU time per request.
         response = await self._post("/chat/completions", body, responses.read)
         if isinstance(response, responses.Rejected):
-            response = responses.judge(response, body, self.parameters)
+            response = responses.judge(response, body, self.accepted, request)
+        elif isinstance(response, Reply):
+            self.accepted.answered(request)
         return responses.cleaned(response, self.clean)
 
     async def close(self) -> None:
@@ -103,12 +113,24 @@ class OpenAI:
         if client is not None and self._loop is asyncio.get_running_loop():
             await client.close()
 
+    def left_out(self) -> list[str]:
+        """What the server refused and was not told in any form."""
+        return self.accepted.left_out()
+
+    def bound(self, request: Request) -> int | None:
+        """The most tokens of the reply to this request, None for no bound."""
+        for name in ("max_tokens", "max_completion_tokens"):
+            given = request.sampling.get(name)
+            if isinstance(given, int):
+                return given
+        return self.accepted.bound(request)
+
     async def _moderated(self, request: Request) -> Reply | Failure:
         texts = [message["content"] for message in request.messages]
         body = {"model": self.model, "input": texts}
         response = await self._post("/moderations", body, responses.read_moderation)
         if isinstance(response, responses.Rejected):
-            return responses.judge(response, {}, self.parameters)
+            return responses.judge(response, {}, self.accepted, request)
         return response
 
     async def _post(
@@ -155,6 +177,7 @@ class ScriptedLLM:
 
     name = "scripted"
     base_url = ""
+    timeout = 0.0
 
     def __init__(self, model: str = "") -> None:
         if model:
@@ -186,6 +209,14 @@ class ScriptedLLM:
         """There is no key."""
         return text
 
+    def left_out(self) -> list[str]:
+        """Nothing is."""
+        return []
+
+    def bound(self, request: Request) -> int | None:
+        """There is none."""
+        return None
+
 
 def _transport(openai: ModuleType) -> Any:
     """The package's aiohttp transport, at two thirds of the CPU time per request, or None (its own)
@@ -195,15 +226,3 @@ def _transport(openai: ModuleType) -> Any:
         return openai.DefaultAioHttpClient()
     except RuntimeError:
         return None
-
-
-def _body(model: str, request: Request) -> dict[str, object]:
-    body: dict[str, object] = {"model": model, "messages": request.messages, **request.sampling}
-    if request.schema is not None:
-        named = {
-            "name": request.schema.get("title", "reply"),
-            "schema": request.schema,
-            "strict": True,
-        }
-        body["response_format"] = {"type": "json_schema", "json_schema": named}
-    return body

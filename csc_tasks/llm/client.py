@@ -12,27 +12,32 @@ import hashlib
 import os
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from csc_tasks.errors import SettingError
+from csc_tasks.llm.accepted import AUTO, REPLY_TOKENS
 from csc_tasks.llm.backends import OPENAI_URL, Backend, OpenAI, ScriptedLLM
 from csc_tasks.llm.budget import Budget, Price
 from csc_tasks.llm.exchange import Message, Request
 from csc_tasks.llm.journal import Journal
 from csc_tasks.llm.journal_rows import canonical
 from csc_tasks.llm.options import (
+    STOP_AFTER,
     by_stage,
     check_numbers,
+    checked_form,
     checked_sampling,
+    checked_tokens,
     checked_url,
     parse_specs,
 )
-from csc_tasks.llm.outcomes import Answer, Malformed, Refused
+from csc_tasks.llm.outcomes import Answer, GivenUp, Malformed, Refused
 from csc_tasks.llm.replies import reply_schema
 from csc_tasks.llm.sending import Sender
-from csc_tasks.refusals import Parameters
+from csc_tasks.llm.watch import FAILURES, Watch
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -52,9 +57,11 @@ class Settings(TypedDict, total=False):
     retries: int
     attempts: int
     max_wait: float
-    drop_unreachable: bool
+    retry_dropped: bool
+    stop_after_failures: int
     seed: int
     sampling: Mapping[str, Mapping[str, object]] | None
+    response_format: Mapping[str, str] | None
     first_pause: float
 
 
@@ -63,9 +70,11 @@ class LLM(Sender):
     journal.
 
     `backends`: stage -> backend, "" for every other stage. `attempts`: the replies asked for until
-    one is well-formed. `seed` is what the seed of each request is drawn from. `sampling`: stage ->
-    the user's request fields, "" for every stage. The other settings, and what is counted, are
-    those of `Sender`. Raises SettingError for a number out of range. One event loop at a time.
+    one is well-formed. `stop_after_failures`: the run stops when most of so many items fail alike.
+    `seed` is what the seed of each request is drawn from. `sampling`: stage -> the user's request
+    fields, "" for every stage; `response_format` likewise: how JSON is asked for, one of
+    `csc_tasks.llm.accepted.FORMS`. The other settings, and what is counted, are those of `Sender`.
+    Raises SettingError for a number out of range. One event loop at a time.
     """
 
     def __init__(
@@ -78,9 +87,11 @@ class LLM(Sender):
         retries: int = 6,
         attempts: int = 3,
         max_wait: float = 300.0,
-        drop_unreachable: bool = False,
+        retry_dropped: bool = False,
+        stop_after_failures: int = STOP_AFTER,
         seed: int = 0,
         sampling: Mapping[str, Mapping[str, object]] | None = None,
+        response_format: Mapping[str, str] | None = None,
         first_pause: float = 0.5,
     ) -> None:
         if retries < 0 or attempts < 1:
@@ -92,10 +103,16 @@ class LLM(Sender):
             concurrency=concurrency,
             retries=retries,
             max_wait=max_wait,
-            drop_unreachable=drop_unreachable,
+            retry_dropped=retry_dropped,
             first_pause=first_pause,
         )
         self.attempts, self.seed, self.sampling = attempts, seed, dict(sampling or {})
+        self.response_format = dict(response_format or {})
+        self.watch = Watch(self, stop_after_failures)
+        # The questions without a reply, those that an earlier run gave up included.
+        self.given_up: list[GivenUp] = []
+        # Stage -> the last request, for a diagnosis.
+        self.asked: dict[str, Request] = {}
 
     @classmethod
     def from_specs(
@@ -153,6 +170,7 @@ class LLM(Sender):
         reply: "type[BaseModel] | None" = None,
         repeat: int = 0,
         sampling: Mapping[str, object] | None = None,
+        tokens: int = REPLY_TOKENS,
         kind: str = "chat",
     ) -> Answer:
         """Ask the model of `stage` about the item; `repeat` tells apart askings that are meant to
@@ -160,29 +178,65 @@ class LLM(Sender):
 
         With `reply`, the answer's `parsed` is that model; the messages must say themselves that
         JSON is wanted and of which form, because not every server takes a schema. `sampling`
-        (temperature, max_tokens, ...) goes into the request; what the user gave wins. `kind`
-        "moderation" asks a moderation endpoint about the text of each message (see `Request`),
-        without schema, seed and sampling. Raises Refused, Malformed, Unreachable, Stopped, Fatal or
-        JournalLost.
+        (temperature, max_tokens, ...) goes into the request; what the user gave wins. `tokens`
+        bounds the reply where neither says so, and is no part of what makes the request this one.
+        `kind` "moderation" asks a moderation endpoint about the text of each message (see
+        `Request`), without schema, seed and sampling. Raises Refused, Malformed, GivenUp, Failing,
+        Stopped, Fatal or JournalLost.
         """
-        backend = self._backend(stage)
+        backend = self.backend(stage)
         chat = kind == "chat"
-        schema = schema_of(reply) if reply and chat else None
         settings = checked_sampling(
             {**(sampling or {}), **self.sampling.get("", {}), **self.sampling.get(stage, {})}
         )
+        first = Request(
+            stage,
+            item_id,
+            repeat,
+            0,
+            messages,
+            schema_of(reply) if reply and chat else None,
+            settings if chat else {},
+            kind,
+            self.form(stage) if reply and chat else AUTO,
+            None if "max_tokens" in settings or not chat else tokens,
+        )
+        self.asked[stage] = first
+        try:
+            answer = await self._attempts(backend, first, reply)
+        except FAILURES as error:
+            if isinstance(error, GivenUp):
+                self.given_up.append(error)
+            self.watch.failed(("stage", stage), error)
+            raise
+        self.watch.passed(("stage", stage))
+        return answer
+
+    async def _attempts(
+        self, backend: Backend, first: Request, model: "type[BaseModel] | None"
+    ) -> Answer:
+        """Ask until a reply has the form; each attempt has a seed of its own."""
+        stage = first.stage
         problems: list[str] = []
         for attempt in range(self.attempts):
-            seeded = {"seed": self._seed(stage, item_id, repeat, attempt), **settings}
-            fields = {name: value for name, value in seeded.items() if value is not None and chat}
-            request = Request(stage, item_id, repeat, attempt, messages, schema, fields, kind)
-            outcome, problem, answer = await self.reading(backend, request, reply)
+            seed = {"seed": self._seed(stage, first.item_id, first.repeat, attempt)}
+            fields = (seed if first.kind == "chat" else {}) | first.sampling
+            sent = {name: value for name, value in fields.items() if value is not None}
+            request = replace(first, attempt=attempt, sampling=sent)
+            try:
+                outcome, problem, answer = await self.reading(backend, request, model)
+            except GivenUp as error:
+                # Where chance has a part, another seed may end sooner; where it has none, the same
+                # request ends the same way.
+                if error.timed_out and sent.get("temperature") != 0 and attempt + 1 < self.attempts:
+                    continue
+                raise
             if outcome == "refused":
                 raise Refused(f"{stage}: refused", problem, answer)
             if outcome == "ok":
                 return answer
             problems.append(problem)
-        raise Malformed(f"{stage}: malformed reply", problems)
+        raise Malformed(f"{stage}: malformed reply", problems, answer)
 
     def left_out(self) -> list[str]:
         """`backend:model: parameter` for every parameter that a server refused and that was left
@@ -194,10 +248,11 @@ class LLM(Sender):
         return [
             f"{name}: {parameter}"
             for name, backend in sorted(backends.items())
-            for parameter in getattr(backend, "parameters", Parameters()).left_out()
+            for parameter in backend.left_out()
         ]
 
-    def _backend(self, stage: str) -> Backend:
+    def backend(self, stage: str) -> Backend:
+        """Who answers this stage; raises SettingError where nobody does."""
         backend = self.backends.get(stage) or self.backends.get("")
         if backend is None:
             raise SettingError(
@@ -205,6 +260,10 @@ class LLM(Sender):
                 " BACKEND:MODEL for all"
             )
         return backend
+
+    def form(self, stage: str) -> str:
+        """How JSON is asked for in this stage, as the user said."""
+        return self.response_format.get(stage, self.response_format.get("", AUTO))
 
     def _seed(self, stage: str, item_id: str, repeat: int, attempt: int) -> int:
         """A seed of its own for every request: a server that keeps to seeds would else repeat a
@@ -227,12 +286,24 @@ def llm_from_args(args: Namespace, journal_path: Path | str, stages: Iterable[st
     specs = parse_specs(args.llm, BACKENDS)
     prices = by_stage(args.price, Price.parse, "--price")
     sampling = by_stage(args.sampling, checked_sampling, "--sampling")
-    for option, given in (("--llm", specs), ("--price", prices), ("--sampling", sampling)):
+    most = by_stage(args.max_tokens, checked_tokens, "--max-tokens")
+    forms = by_stage(args.response_format, checked_form, "--response-format")
+    options = (
+        ("--llm", specs),
+        ("--price", prices),
+        ("--sampling", sampling),
+        ("--max-tokens", most),
+        ("--response-format", forms),
+    )
+    for option, given in options:
         unknown = [stage for stage in given if stage and stages and stage not in stages]
         if unknown:
             raise SettingError(
                 f"{option}: there is no stage {unknown[0]!r}; there are {', '.join(stages)}"
             )
+    for stage, tokens in most.items():
+        # 0, no bound, is a field that is left out.
+        sampling[stage] = sampling.get(stage, {}) | {"max_tokens": tokens or None}
     missing = [stage for stage in stages if stage not in specs and "" not in specs]
     if missing:
         raise SettingError(
@@ -253,9 +324,11 @@ def llm_from_args(args: Namespace, journal_path: Path | str, stages: Iterable[st
             retries=args.retries,
             attempts=args.attempts,
             max_wait=args.max_wait,
-            drop_unreachable=args.drop_unreachable,
+            retry_dropped=args.retry_dropped,
+            stop_after_failures=args.stop_after_failures,
             seed=getattr(args, "seed", None) or 0,
             sampling=sampling,
+            response_format=forms,
         )
     except BaseException:
         journal.close()

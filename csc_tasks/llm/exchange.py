@@ -31,6 +31,9 @@ class Request:
     """What is asked. `schema` is the JSON schema of the reply or None; `sampling` goes into the
     request's body as it is.
 
+    `form` is how the schema is to be asked for: "auto" or one of `csc_tasks.llm.reply_steps`.
+    `tokens` is the most a reply may have where `sampling` does not say; None is no bound.
+
     `kind` is "chat", or "moderation": each message's text is then judged by a moderation endpoint,
     and the reply is JSON text
     `{"results": [{"flagged": ..., "categories": [...]}, ...]}`, one result for each message.
@@ -44,6 +47,8 @@ class Request:
     schema: dict[str, Any] | None = None
     sampling: dict[str, object] = field(default_factory=dict)
     kind: str = "chat"
+    form: str = "auto"
+    tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +72,11 @@ class Reply:
 class Failure:
     """Why there is no reply, and so what to do.
 
-    `kind`: "transport" (no usable response: try again), "timeout" (try again, more slowly),
-    "server" (5xx: try again), "busy" (429, or 503 with Retry-After: wait `retry_after` seconds
-    where given), "unsupported" (leave `feature` out), "fatal" (anything else).
+    `kind`: "transport" (no usable response: try again), "timeout" (none in time: see
+    `csc_tasks.llm.sending`), "server" (5xx: try again), "busy" (429, or 503 with Retry-After: wait
+    `retry_after` seconds where given), "unsupported" (leave `feature` out), "rejected" (this one
+    request will never be answered as it is; `feature` says in a few words why), "fatal" (no request
+    will: the key, the account, the model's name or the address is wrong).
     """
 
     kind: str

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from csc_tasks.llm.outcomes import Dropped, Stopped, Unreachable
+from csc_tasks.llm.outcomes import Dropped, Failing, Fatal, Stopped
 from csc_tasks.llm.progress import Progress
 
 if TYPE_CHECKING:
@@ -49,19 +49,20 @@ async def run_items(
     """Await `worker(item)` for every item, at most `concurrency` at once (default: the llm's), and
     close the llm's connections.
 
-    A worker that raises Dropped drops its item. Stopped lets what is out come in, and is raised
-    when it has; so is one Stopped at the end when single items were Unreachable. Anything else
-    (Fatal, a bug, Ctrl-C) cancels the rest and is raised. The journal keeps what was answered in
-    every case. The outcome does not depend on the order in which replies arrive.
+    A worker that raises Dropped drops its item. Stopped and Fatal let what is out come in, and are
+    raised when it has; so is Failing, where most items fail alike or nothing was answered at all.
+    Anything else (a bug, Ctrl-C) cancels the rest and is raised. The journal keeps what was
+    answered in every case. The outcome does not depend on the order in which replies arrive.
     """
     items = list(items)
     # By the item's place.
     results: dict[int, Result] = {}
     drops: dict[int, Dropped] = {}
-    unreachable: list[Unreachable] = []
-    stops: list[Stopped] = []
+    stops: list[Stopped | Fatal] = []
     waiting = iter(range(len(items)))
     progress = progress or Progress(len(items))
+    progress.start(llm)
+    before = len(llm.given_up)
 
     async def work() -> None:
         for i in waiting:
@@ -71,12 +72,15 @@ async def run_items(
             try:
                 results[i] = await worker(items[i])
                 progress.done += 1
+                llm.watch.passed(("items", progress.name))
             except Dropped as error:
                 drops[i] = error
                 progress.dropped += 1
-            except Unreachable as error:
-                unreachable.append(error)
-            except Stopped as error:
+                try:
+                    llm.watch.item_dropped(progress.name, error)
+                except Failing as failing:
+                    stops.append(failing)
+            except (Stopped, Fatal) as error:
                 stops.append(error)
             finally:
                 progress.end()
@@ -94,10 +98,8 @@ async def run_items(
         await llm.disconnect()
         progress.finish(llm)
     if stops:
-        raise llm.stopped if isinstance(llm.stopped, Stopped) else stops[0]
-    if unreachable:
-        left = f"{len(unreachable):,} of {len(items):,} items are unfinished"
-        raise Stopped(f"{left}: run the same command again; the first: {unreachable[0]}")
+        raise llm.stopped or stops[0]
+    llm.watch.end_of_round(len(items), list(drops.values()), llm.given_up[before:])
     return Outcome(
         [(items[i], results[i]) for i in sorted(results)],
         [(items[i], drops[i]) for i in sorted(drops)],

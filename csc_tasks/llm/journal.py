@@ -1,11 +1,13 @@
 """The journal of LLM requests: an SQLite file in which every request is a row before it is sent.
 
 A row is `sent` while its reply is out, `failed` when the transport failed (it is asked again),
-`done` once there is a reply, be that an answer, a refusal or a malformed one. A build that was
-killed starts again with the same command: done rows are read, the others asked. Rows are never
-deleted. What names a request is the model, the item and what is sent, not the server's address, so
-a build goes on behind another port; `base_url` says who was asked last. The file is an ordinary
-database (`sqlite3 FILE`) in which all but the first request of a stage are packed; `csc journal`
+`done` once there is a reply, be that an answer, a refusal or a malformed one. A failed row with an
+`outcome` was given up: the server answers others and not this one, and it is not asked again unless
+the user says so. A build that was killed starts again with the same command: done rows are read,
+the others asked. Rows are never deleted. What names a request is the model, the item and what is
+sent, not the server's address, so a build goes on behind another port; `base_url` says who was
+asked last. The file is an ordinary database (`sqlite3 FILE`) in which all but the first request of
+a stage are packed; `csc journal`
 reads it, also while a build runs. Only one process writes: a lock file beside it holds others off,
 and dies with its process.
 """
@@ -16,6 +18,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -50,6 +53,18 @@ class Row(Identity):
     stage: str
     base_url: str
     request: str
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUpRow:
+    """A request without a reply that is not asked again: `outcome` says in a few words why,
+    `problem` in the server's.
+    """
+
+    stage: str
+    item_id: str
+    outcome: str
+    problem: str
 
 
 class Journal:
@@ -91,7 +106,10 @@ class Journal:
             reply: dict[str, Any] = json.loads(recorded)
             return reply
         self.damaged += 1
-        self._run("UPDATE requests SET state = 'failed', problem = ? WHERE key = ?", (DAMAGED, key))
+        self._run(
+            "UPDATE requests SET state = 'failed', outcome = NULL, problem = ? WHERE key = ?",
+            (DAMAGED, key),
+        )
         return None
 
     def read_also(self, path: Path) -> None:
@@ -111,6 +129,25 @@ class Journal:
             return None
         reply: dict[str, Any] = json.loads(rows[0][0])
         return reply
+
+    def given_up(self, key: str) -> tuple[str, str] | None:
+        """(outcome, problem) of a request that was given up, None where it was not."""
+        query = (
+            "SELECT outcome, problem FROM requests"
+            " WHERE key = ? AND state = 'failed' AND outcome IS NOT NULL"
+        )
+        rows = self._run(query, (key,))
+        if not rows and self.earlier is not None:
+            rows = self.earlier.execute(query, (key,)).fetchall()
+        return rows[0] if rows else None
+
+    def all_given_up(self) -> list[GivenUpRow]:
+        """Every request that was given up, in the order of first sending."""
+        query = (
+            "SELECT stage, item_id, outcome, problem FROM requests"
+            " WHERE state = 'failed' AND outcome IS NOT NULL ORDER BY rowid"
+        )
+        return [GivenUpRow(*row) for row in self._run(query)]
 
     def send(self, key: str, row: Row) -> None:
         """Record that this request is being sent, for the first time or again."""
@@ -143,6 +180,24 @@ class Journal:
     def fail(self, key: str, problem: str) -> None:
         """Record that the request got no reply; it is asked again."""
         self._end(key, FAILED, None, None, problem, Usage())
+
+    def give_up(self, key: str, outcome: str, problem: str) -> None:
+        """Record that a failed request is not asked again; `outcome` says in a few words why,
+        `problem` in more.
+        """
+        self._run(
+            "UPDATE requests SET outcome = ?, problem = ? WHERE key = ? AND state = 'failed'",
+            (outcome, problem, key),
+            one=f"{key} was given up but had not failed",
+        )
+
+    def take_up(self, key: str) -> None:
+        """Undo `give_up`: the request is asked again by the next run."""
+        self._run(
+            "UPDATE requests SET outcome = NULL WHERE key = ? AND state = 'failed'"
+            " AND outcome IS NOT NULL",
+            (key,),
+        )
 
     def finish(
         self, key: str, reply: Mapping[str, object], outcome: str, problem: str, usage: Usage

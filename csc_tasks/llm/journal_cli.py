@@ -7,7 +7,8 @@
     csc journal salvage FILE --out NEW          what can still be read of a damaged one
 
 A build may be running on the file meanwhile. merge and salvage only read it: of a request that two
-journals have answered, the earlier answer is used, and both are in the costs. Token counts are the
+journals have answered, the earlier answer is used, and both are in the costs. Requests that were
+given up (the server answered others, never these) are among the failed. Token counts are the
 server's; replies that came without one are counted as uncounted, and their cost is not in the sum.
 """
 
@@ -71,6 +72,7 @@ def print_stats(args: Namespace) -> None:
         "malformed",
         "refused",
         "failed",
+        "given up",
         "out",
         "seconds per reply",
     ]
@@ -85,6 +87,7 @@ def print_stats(args: Namespace) -> None:
             t.malformed,
             t.refused,
             t.failed,
+            t.given_up,
             t.sent,
             mean(t.seconds, t.done),
         ]
@@ -97,6 +100,7 @@ def print_stats(args: Namespace) -> None:
         sum(t.malformed for t in totals),
         sum(t.refused for t in totals),
         sum(t.failed for t in totals),
+        sum(t.given_up for t in totals),
         sum(t.sent for t in totals),
     ]
     rows.append(["all", "", "", *sums, ""])

@@ -185,7 +185,7 @@ def _readable(path: Path, counts: Counter[str]) -> Iterator[dict[str, Any]]:
             last = rowid
             if row["problem"] == DAMAGED:
                 counts["damaged"] += 1
-                row["state"] = "failed"
+                row |= {"state": "failed", "outcome": None}
             yield row
     finally:
         database.close()

@@ -10,7 +10,7 @@ Rows = list[tuple[Any, ...]]  # what SQLite gives has no types of Python's
 @dataclass(frozen=True, slots=True)
 class Totals:
     """What a journal says of one stage and model. Tokens are those the server counted; `uncounted`
-    replies came without a count.
+    replies came without a count. The `given_up` are among the `failed`.
     """
 
     stage: str
@@ -24,6 +24,7 @@ class Totals:
     sent: int
     malformed: int
     refused: int
+    given_up: int
     uncounted: int
     input_tokens: int
     output_tokens: int
@@ -36,6 +37,7 @@ def totals_of(fetch: Callable[[str], Rows]) -> list[Totals]:
         SELECT stage, backend, model, count(DISTINCT item_id), count(*), sum(tries),
             sum(state = 'done'), sum(state = 'failed'), sum(state = 'sent'),
             sum(outcome IS 'malformed'), sum(outcome IS 'refused'),
+            sum(state = 'failed' AND outcome IS NOT NULL),
             sum(state = 'done' AND (input_tokens IS NULL OR output_tokens IS NULL)),
             coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
             coalesce(sum(thinking_tokens), 0),

@@ -8,6 +8,10 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from csc_tasks.errors import SettingError
+from csc_tasks.llm.accepted import FORMS, THINKING_TOKENS
+
+# Few enough to cost little, many enough to tell a bad model from bad luck.
+STOP_AFTER = 30
 
 _STAGED = re.compile(r"([\w.-]+)=(.*)", re.DOTALL)
 
@@ -93,11 +97,21 @@ def _add_sending(add: Callable[..., object]) -> None:
         help="stop when the server keeps everything waiting this long (default: 300)",
     )
     add(
-        "--drop-unreachable",
+        "--stop-after-failures",
+        type=int,
+        default=STOP_AFTER,
+        metavar="K",
+        help=(
+            "stop, and say why, when nine of ten of the last K items fail alike; 0: never (default:"
+            f" {STOP_AFTER})"
+        ),
+    )
+    add(
+        "--retry-dropped",
         action="store_true",
         help=(
-            "drop an item whose request fails on every try while others are answered (default:"
-            " leave it for the next run)"
+            "ask again what an earlier run gave up because the server answered others and not it"
+            " (too long, timed out, ...)"
         ),
     )
 
@@ -112,6 +126,27 @@ def _add_requests(add: Callable[..., object]) -> None:
         help=(
             'request fields to set or (null) leave out, as in \'{"temperature": 0.7, "max_tokens":'
             " null}'; wins over the verb's own"
+        ),
+    )
+    add(
+        "--max-tokens",
+        action="append",
+        default=[],
+        metavar="[STAGE=]N",
+        help=(
+            "most tokens of a reply, 0 for no bound (default: what the stage needs, and"
+            f" {THINKING_TOKENS:,} more for a model that thinks first)"
+        ),
+    )
+    add(
+        "--response-format",
+        action="append",
+        default=[],
+        metavar="[STAGE=]FORM",
+        help=(
+            "how JSON is asked for: json-schema, json-object or text, in the prompt's words alone"
+            " (default: in this order, the first that the server takes; text for a model that"
+            " thinks in its reply)"
         ),
     )
     add(
@@ -141,6 +176,7 @@ def check_numbers(args: Namespace) -> None:
         ("concurrency", 1),
         ("retries", 0),
         ("attempts", 1),
+        ("stop_after_failures", 0),
         ("max_wait", 0),
         ("max_requests", 0),
         ("max_cost", 0),
@@ -204,6 +240,20 @@ def checked_sampling(given: str | Mapping[str, object]) -> dict[str, object]:
             f"sampling cannot hold {', '.join(sorted(taken))}: these belong to the request itself"
         )
     return dict(given)
+
+
+def checked_tokens(text: str) -> int:
+    """A number of tokens, 0 for no bound; raises SettingError."""
+    if not text.isdecimal():
+        raise SettingError(f"--max-tokens {text!r} is not [STAGE=]N, a whole number from 0 on")
+    return int(text)
+
+
+def checked_form(text: str) -> str:
+    """A way of asking for JSON; raises SettingError for another word."""
+    if text not in FORMS:
+        raise SettingError(f"--response-format {text!r}: there are {', '.join(FORMS)}")
+    return text
 
 
 def checked_url(url: str) -> str:

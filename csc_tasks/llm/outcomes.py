@@ -3,13 +3,13 @@
 ModelError
 ├── Dropped            this item goes, the build goes on; `reason` is what is counted
 │   ├── Refused        the model or a content filter declined
-│   └── Malformed      no attempt gave a reply of the asked-for form
-├── Unreachable        the server failed this request on every try; the item is unfinished and is
-                       asked again by the next run
+│   ├── Malformed      no attempt gave a reply of the asked-for form
+│   └── GivenUp        the server answers others, but not this request: it is too long, or times out
 ├── Stopped            the run ends here, and the same command continues it (a limit was reached,
-                       the server is gone)
+│                      the server is gone)
 └── Fatal              the run ends here, and something must be changed first (a wrong key, a model
-                       that does not exist)
+    │                  that does not exist)
+    └── Failing        most requests fail alike; the text is a diagnosis
 DataError
 └── JournalLost        the journal cannot be read or written; without it nothing is asked
 """
@@ -18,6 +18,8 @@ from dataclasses import dataclass
 
 from csc_tasks.errors import DataError, ModelError
 from csc_tasks.llm.exchange import UNCOUNTED, Usage
+
+TIMED_OUT = "timed out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +61,29 @@ class Refused(Dropped):
 
 class Malformed(Dropped):
     """None of the bounded number of replies had the asked-for form; `problems` says why, one line
-    each.
+    each, and `answer` is the last of them.
     """
 
-    def __init__(self, reason: str, problems: list[str]) -> None:
+    def __init__(self, reason: str, problems: list[str], answer: Answer) -> None:
         super().__init__(reason, problems[-1])
         self.problems = problems
+        self.answer = answer
 
 
-class Unreachable(ModelError):
-    """A request failed on every try while the server answered others."""
+class GivenUp(Dropped):
+    """A request of the item got no reply and will get none as it is; the journal remembers that,
+    under `key`.
+    """
+
+    def __init__(self, reason: str, detail: str, item_id: str, key: str) -> None:
+        super().__init__(reason, detail)
+        self.item_id = item_id
+        self.key = key
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether another seed may help."""
+        return self.reason.endswith(f": {TIMED_OUT}")
 
 
 class Stopped(ModelError):
@@ -77,6 +92,10 @@ class Stopped(ModelError):
 
 class Fatal(ModelError):
     """The server will not answer until something is changed; the text carries its message."""
+
+
+class Failing(Fatal):
+    """Most requests fail alike; the text says how, what was spent and what to change."""
 
 
 class JournalLost(DataError):

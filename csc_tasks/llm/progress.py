@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ LOG = 30.0
 # Rates are those of the last so many seconds: a resumed build first runs through its journal much
 # faster than it will go on.
 WINDOW = 60.0
+# A rate of less than so many seconds is noise.
+LEAST = 1.0
 
 
 class Progress:
@@ -38,7 +40,7 @@ class Progress:
         self.started = clock()
         self._terminal = self.stream.isatty()
         self._drawn = 0
-        # (time, items ended, replies) at each drawing.
+        # (time, items ended, replies) at each drawing; the first when the round began.
         self._past: deque[tuple[float, int, int]] = deque()
 
     def begin(self) -> None:
@@ -49,9 +51,14 @@ class Progress:
         """It is over."""
         self.running -= 1
 
+    def start(self, llm: "LLM") -> None:
+        """The round begins: `llm` may have answered others before."""
+        llm.tell = self.print
+        self.started = self._clock()
+        self._past.append((self.started, 0, llm.answered))
+
     async def draw_on(self, llm: "LLM") -> None:
         """Draw until cancelled."""
-        llm.tell = self.print
         while True:
             await asyncio.sleep(REDRAW if self._terminal else LOG)
             self._draw(self.line(llm))
@@ -69,31 +76,35 @@ class Progress:
         print(line, file=self.stream, flush=True)
 
     def line(self, llm: "LLM") -> str:
-        """`name 12/100 done, 1 dropped, 16 in flight | 0:12:34 left | 181.2 requests/s | 1.2M in,
-        300.1k out | cost 1.23`.
+        """`name 12/100 done, 1 dropped, 16 in flight | 0:12:34 left | 181.2 requests/s | 2 timed
+        out, 5 failed and tried again | 1.2M in, 300.1k out | cost 1.23`.
+
+        The rate is that of this round's last minute, and is left out where there is none yet; time-
+        outs, tries, tokens and cost are those of the whole run, cost and tokens with earlier ones.
         """
         now = self._clock()
         ended = self.done + self.dropped
         self._past.append((now, ended, llm.answered))
         while len(self._past) > 2 and now - self._past[0][0] > WINDOW:
             self._past.popleft()
-        then, ended_then, answered_then = (
-            self._past[0] if len(self._past) > 1 else (self.started, 0, 0)
-        )
-        seconds = max(now - then, 1e-9)
+        then, ended_then, answered_then = self._past[0]
+        seconds = now - then
         stages = llm.budget.stages.values()
         uncounted = sum(stage.uncounted for stage in stages)
-        rate = (ended - ended_then) / seconds
         if ended >= self.total:
             left = clock(now - self.started)
+        elif seconds >= LEAST and ended > ended_then:
+            left = f"{clock((self.total - ended) * seconds / (ended - ended_then))} left"
         else:
-            left = f"{clock((self.total - ended) / rate) if rate else '?'} left"
+            left = "? left"
+        rate = (llm.answered - answered_then) / seconds if seconds >= LEAST else None
         cost = llm.budget.cost
         parts = (
             f"{self.name} {self.done:,}/{self.total:,} done, {self.dropped:,} dropped,"
             f" {self.running:,} in flight".strip(),
             left,
-            f"{(llm.answered - answered_then) / seconds:.1f} requests/s",
+            "" if rate is None else f"{rate:.1f} requests/s",
+            troubles(llm.failures),
             (
                 f"{short(sum(stage.input for stage in stages))} in,"
                 f" {short(sum(stage.output for stage in stages))} out"
@@ -115,6 +126,19 @@ class Progress:
     def _clear(self) -> None:
         if self._terminal and self._drawn:
             self.stream.write("\r" + " " * self._drawn + "\r")
+
+
+def troubles(failures: Mapping[str, int]) -> str:
+    """`2 timed out, 7 told to wait, 5 failed`: the tries of a run without a reply, by what became
+    of them; "" where there are none.
+    """
+    words = {
+        "timed out": failures.get("timeout", 0),
+        "told to wait": failures.get("busy", 0),
+        "failed and tried again": failures.get("server", 0) + failures.get("transport", 0),
+        "rejected": failures.get("rejected", 0),
+    }
+    return ", ".join(f"{count:,} {word}" for word, count in words.items() if count)
 
 
 def short(count: int) -> str:

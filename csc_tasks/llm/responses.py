@@ -1,9 +1,10 @@
 """Reading what a chat server sent: a completion, or an error and what it means. No network here.
 
-Which errors are final is decided here and nowhere else: 429, 5xx, 408 and anything that is no HTTP
-response are tried again; a content filter's 4xx is a refusal; a 400 or 422 that names a parameter
-the request can do without says that the server does not take it (`csc_tasks.refusals` knows the
-wordings); the rest is final.
+What an error means is decided here and nowhere else: 429, 5xx, 408 and anything that is no HTTP
+response are tried again; a content filter's 4xx is a refusal; a 400 or 422 that names something the
+request can do without says that the server does not take it (`csc_tasks.refusals` knows the
+wordings); 401, 402, 403, 404, a wrong key and an empty account end the run, because every other
+request would fail alike; any other 4xx, and a prompt that is too long, concern this request alone.
 """
 
 import json
@@ -12,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from csc_tasks import refusals
-from csc_tasks.llm.exchange import Failure, Reply, Usage
+from csc_tasks.llm.accepted import Accepted
+from csc_tasks.llm.exchange import Failure, Reply, Request, Usage
 from csc_tasks.thinking import reasoning_of
 
 
@@ -71,17 +73,25 @@ def read_moderation(data: object) -> Reply | Failure | Rejected:
     return Reply(json.dumps({"results": verdicts}), usage=Usage(0, 0), model=model)
 
 
+# Of the whole run: the key, the account, what it may use, the address or the model's name.
+FATAL = (401, 402, 403, 404)
+# Why a request gets no reply, in the few words that are counted.
+TOO_LONG = "longer than the model's context"
+TOO_LARGE = "too large for the server"
+NO_GRAMMAR = "a schema the server cannot follow"
+
+
 def judge(
-    rejected: Rejected, sent: Mapping[str, object], parameters: refusals.Parameters
+    rejected: Rejected, sent: Mapping[str, object], accepted: Accepted, request: Request
 ) -> Reply | Failure:
-    """What a rejection of the body `sent` means; a parameter that the server does not take is noted
-    in `parameters`.
+    """What a rejection of the body `sent` for `request` means; what the server does not take is
+    noted in `accepted`.
     """
     status, body = rejected.status, refusals.error_of(rejected.body)
     message = f"{status}: {refusals.message(body)}"
     if refusals.filtered(status, body):
         return Reply(None, refusal=message, finish="content_filter", usage=Usage(0, 0))
-    feature = parameters.learn(status, body, sent)
+    feature = accepted.learn(status, body, sent, request)
     if feature:
         return Failure("unsupported", message, feature=feature)
     wait = refusals.retry_after(rejected.headers)
@@ -89,9 +99,23 @@ def judge(
         return Failure("busy", message, wait)
     if status == 503 and wait is not None:
         return Failure("busy", message, wait)
-    if status >= 500:
+    if status in FATAL or refusals.no_credit(body) or refusals.wrong_key(body):
+        return Failure("fatal", message)
+    if status == 408:
+        return Failure("timeout", message)
+    reason = _reason(status, body)
+    if status >= 500 and reason != TOO_LONG:
         return Failure("server", message)
-    return Failure("timeout" if status == 408 else "fatal", message)
+    return Failure("rejected", message, feature=reason)
+
+
+def _reason(status: int, body: object) -> str:
+    """Why the server rejects this one request, in a few words."""
+    if refusals.too_long(body) is not None:
+        return TOO_LONG
+    if status == 413:
+        return TOO_LARGE
+    return NO_GRAMMAR if refusals.schema_refused(status, body) else f"rejected with {status}"
 
 
 def broken(error: BaseException) -> Failure:

@@ -4,6 +4,7 @@ build.json, times and costs into run.json.
 
 import time
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def run_record(llm: "LLM", started: float) -> dict[str, object]:
             "requests": part.tries,
             "malformed": part.malformed,
             "refused": part.refused,
+            "given_up": part.given_up,
             "input_tokens": part.input_tokens,
             "output_tokens": part.output_tokens,
             "seconds": round(part.seconds, 1),
@@ -40,6 +42,7 @@ def run_record(llm: "LLM", started: float) -> dict[str, object]:
         "requests_read_from_the_journal": llm.replayed,
         "failures": dict(llm.failures),
         "left_out": llm.left_out(),
+        "dropped_without_a_reply": [asdict(row) for row in llm.journal.all_given_up()],
         "stages": stages,
         "cost": llm.budget.cost,
     }

@@ -11,6 +11,7 @@ Adding a family of models is one entry in `families.FAMILIES`.
 """
 
 from csc_tasks.thinking.families import FAMILIES, Family, Thinking, closes, opened_by
+from csc_tasks.thinking.names import thinks, thinks_in_text
 from csc_tasks.thinking.replies import (
     APART,
     CUT,
@@ -48,4 +49,6 @@ __all__ = [
     "reasoning_of",
     "separate",
     "special_marks",
+    "thinks",
+    "thinks_in_text",
 ]

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 TEMPLATE = "judge_facts"
 PROMPT_VERSION = 1
+# A long answer holds some hundred facts, each in a few dozen tokens.
+CLAIMS_TOKENS = 4096
 # Whose the turns are that a model said before, in generated context.
 OWN = "model"
 _NAMES = {"instruction": "instruction", "history_summary": "summary", "client_question": "question"}
@@ -150,6 +152,7 @@ async def ask_facts(llm, judge: str, item: Audited) -> tuple[tuple[Verdict, ...]
         item_id=item.unit.id,
         reply=ClaimsOf(item.reply),
         sampling=SAMPLING,
+        tokens=CLAIMS_TOKENS,
     )
     return (
         tuple(Verdict(claim.text, claim.kind, claim.supported) for claim in answer.parsed.facts),

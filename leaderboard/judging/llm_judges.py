@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from csc_tasks.errors import SettingError
-from csc_tasks.llm.options import add_llm_arguments
+from csc_tasks.llm.options import add_llm_arguments, by_stage, checked_form
 from csc_tasks.out import check_writable, replace_file, say_earlier
 from csc_tasks.runs.quarantine import STRICT_HELP
 from leaderboard.judging.asking import PROMPT_VERSION, SAMPLING, prompt_hashes
@@ -209,6 +209,7 @@ def signed(
     """
     digest = hashlib.sha256(json.dumps(dict(hashes), sort_keys=True).encode()).hexdigest()[:8]
     texts = {}
+    forms = by_stage(args.response_format, checked_form, "--response-format")
     for name, asked in judges.items():
         own = {**SAMPLING, **sampling.get("", {}), **sampling.get(name, {})}
         parts = (
@@ -218,6 +219,7 @@ def signed(
             f"sample:{RULE}-{args.conversations}x{args.turns}",
             f"seed:{args.seed}",
             f"sampling:{json.dumps(own, sort_keys=True, separators=(',', ':'))}",
+            *(f"format:{form}" for form in filter(None, [forms.get(name, forms.get(""))])),
         )
         texts[name] = "|".join(parts)
     return texts

@@ -17,7 +17,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
+from csc_tasks.llm.exchange import Failure
 from csc_tasks.llm.responses import Rejected
 
 PHRASES = {
@@ -226,18 +228,23 @@ class InProcess:
     def serve(self, llm) -> None:
         """Answer what `llm` posts from now on."""
         for backend in llm.backends.values():
-            backend._post = self._post
+            backend._post = partial(self._post, backend.timeout)
 
-    async def _post(self, path, body, read):
+    async def _post(self, timeout, path, body, read):
         number, self.count = self.count, self.count + 1
         self.running += 1
         self.most = max(self.most, self.running)
         self.times.append(asyncio.get_running_loop().time())
         try:
             act = self.script(body, number)
-            await asyncio.sleep(act.delay)
+            async with asyncio.timeout(timeout):
+                await asyncio.sleep(act.delay)
+        except TimeoutError:
+            return Failure("timeout", f"no reply within {timeout:g} s")
         finally:
             self.running -= 1
+        if act.drop:
+            return Failure("transport", "the server closed the connection")
         content = json.loads(act.text(body))
         return (
             read(content)

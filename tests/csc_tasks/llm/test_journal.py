@@ -83,6 +83,28 @@ def test_what_was_out_when_a_process_died_is_asked_again(path):
         assert states(path) == {"k": ("sent", 2)}
 
 
+def test_a_request_that_was_given_up_is_no_longer_open(path):
+    with Journal(path) as journal:
+        journal.send("k", ROW)
+        journal.fail("k", "413: too large")
+        assert journal.given_up("k") is None
+        journal.give_up("k", "too large", "413: too large")
+        assert journal.given_up("k") == ("too large", "413: too large")
+        assert journal.reply("k") is None
+        assert [(row.stage, row.item_id, row.outcome) for row in journal.all_given_up()] == [
+            ("plan", "a", "too large")
+        ]
+        assert [(t.failed, t.given_up) for t in journal.totals()] == [(1, 1)]
+        # Taken up again, or sent again, it is like any other that failed.
+        journal.take_up("k")
+        assert journal.given_up("k") is None
+        journal.give_up("k", "too large", "413: too large")
+        journal.send("k", ROW)
+        assert journal.given_up("k") is None
+        journal.finish("k", {"text": "fine"}, "ok", "", Usage(1, 1))
+        assert journal.reply("k") == {"text": "fine"} and journal.all_given_up() == []
+
+
 def test_a_done_row_can_be_neither_asked_nor_ended_again(path):
     with Journal(path) as journal:
         journal.send("k", ROW)
@@ -90,6 +112,7 @@ def test_a_done_row_can_be_neither_asked_nor_ended_again(path):
         for wrong in (
             lambda: journal.send("k", ROW),
             lambda: journal.fail("k", "x"),
+            lambda: journal.give_up("k", "x", "y"),
             lambda: journal.finish("k", {}, "ok", "", Usage()),
         ):
             with pytest.raises(AssertionError):
@@ -293,6 +316,7 @@ def filled(path):
         journal.send("k4", ROW | {"stage": "say"})
         journal.send("k5", ROW | {"stage": "say"})
         journal.fail("k5", "500")
+        journal.give_up("k5", "unreachable", "500")
         yield path
 
 
@@ -313,7 +337,7 @@ def test_stats_while_a_build_has_the_file_open(filled, capsys):
         [cell.strip() for cell in line.strip("| ").split("|")]
         for line in capsys.readouterr().out.splitlines()
     ]
-    assert table[0][:10] == [
+    assert table[0][:11] == [
         "stage",
         "model",
         "items",
@@ -323,11 +347,12 @@ def test_stats_while_a_build_has_the_file_open(filled, capsys):
         "malformed",
         "refused",
         "failed",
+        "given up",
         "out",
     ]
-    assert table[2][:10] == ["plan", "openai:m", "1", "2", "2", "2", "1", "0", "0", "0"]
-    assert table[3][:10] == ["say", "openai:m", "2", "4", "5", "2", "0", "1", "1", "1"]
-    assert table[4][:10] == ["all", "", "", "6", "7", "4", "1", "1", "1", "1"]
+    assert table[2][:11] == ["plan", "openai:m", "1", "2", "2", "2", "1", "0", "0", "0", "0"]
+    assert table[3][:11] == ["say", "openai:m", "2", "4", "5", "2", "0", "1", "1", "1", "1"]
+    assert table[4][:11] == ["all", "", "", "6", "7", "4", "1", "1", "1", "1", "1"]
 
 
 def test_costs(filled, capsys):

@@ -50,7 +50,15 @@ def test_every_option_arrives(tmp_path):
         "5",
         "--max-cost",
         "6",
-        "--drop-unreachable",
+        "--retry-dropped",
+        "--stop-after-failures",
+        "8",
+        "--max-tokens",
+        "judge=300",
+        "--max-tokens",
+        "0",
+        "--response-format",
+        "judge=text",
     ]
     with llm_from_args(parsed(*words), tmp_path / "j.sqlite", stages=["planner", "judge"]) as llm:
         assert {
@@ -60,14 +68,20 @@ def test_every_option_arrives(tmp_path):
             "judge": ("scripted", ""),
         }
         assert (llm.backends[""].base_url, llm.backends[""].timeout) == ("http://127.0.0.1:9/v1", 7)
-        assert (llm.concurrency, llm.retries, llm.attempts, llm.max_wait, llm.drop_unreachable) == (
+        assert (llm.concurrency, llm.retries, llm.attempts, llm.max_wait, llm.retry_dropped) == (
             3,
             2,
             4,
             9,
             True,
         )
-        assert llm.sampling == {"": {"top_p": None}, "judge": {"a": "b=c"}}
+        assert llm.watch.size == 8
+        # A bound is a request field like others, and no bound is one that is left out.
+        assert llm.sampling == {
+            "": {"top_p": None, "max_tokens": None},
+            "judge": {"a": "b=c", "max_tokens": 300},
+        }
+        assert (llm.form("judge"), llm.form("planner")) == ("text", "auto")
         assert llm.budget.prices == {"": Price(1, 2), "judge": Price(3, 4)}
         assert (llm.budget.max_requests, llm.budget.max_cost) == (5, 6)
         assert llm.journal.path == tmp_path / "j.sqlite"
@@ -92,6 +106,20 @@ def test_every_option_arrives(tmp_path):
         (["--llm", "judge=scripted"], "no --llm for planner"),
         (["--llm", "scripted", "--price", "1,2", "--price", "2,3"], "--price is given twice"),
         (["--llm", "scripted", "--price", "juge=1,2"], "--price: there is no stage 'juge'"),
+        (["--llm", "scripted", "--max-tokens", "many"], "'many' is not [STAGE=]N"),
+        (["--llm", "scripted", "--max-tokens", "plan=9"], "--max-tokens: there is no stage 'plan'"),
+        (
+            ["--llm", "scripted", "--response-format", "xml"],
+            "'xml': there are json-schema, json-object, text",
+        ),
+        (
+            ["--llm", "scripted", "--response-format", "plan=text"],
+            "--response-format: there is no stage 'plan'",
+        ),
+        (
+            ["--llm", "scripted", "--stop-after-failures", "-1"],
+            "--stop-after-failures -1: at least 0",
+        ),
         (["--llm", "scripted", "--sampling", "{"], "not JSON"),
         (["--llm", "scripted", "--sampling", "[1]"], "must be a JSON object"),
         (["--llm", "scripted", "--sampling", '{"messages": []}'], "sampling cannot hold messages"),

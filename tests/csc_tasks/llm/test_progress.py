@@ -57,14 +57,58 @@ def test_the_bar_says_what_is_asked_of_it(make_virtual, monkeypatch):
 
 def test_time_left_is_that_of_the_last_minute():
     now = [0.0]
-    llm = type("L", (), {"answered": 0, "budget": type("B", (), {"stages": {}, "cost": None})})
+    llm = type(
+        "L",
+        (),
+        {"answered": 0, "failures": {}, "budget": type("B", (), {"stages": {}, "cost": None})},
+    )
     progress = Progress(1000, stream=io.StringIO(), clock=lambda: now[0])
+    progress.start(llm)
     progress.done = 500  # from the journal, at once
     for _ in range(200):
         now[0] += 1
         progress.done += 1
         line = progress.line(llm)
     assert " | 0:05:00 left | " in line  # 300 items at one a second
+
+
+class Counting:
+    """What a bar needs of an LLM."""
+
+    def __init__(self, answered=0):
+        self.answered, self.failures = answered, {}
+        self.budget = type("B", (), {"stages": {}, "cost": None})
+        self.tell = print
+
+
+def test_a_round_begins_with_no_rate_and_not_with_that_of_the_rounds_before():
+    now = [5000.0]
+    llm = Counting(answered=27_000)
+    progress = Progress(100, "round", io.StringIO(), lambda: now[0])
+    progress.start(llm)
+    assert progress.line(llm) == "round 0/100 done, 0 dropped, 0 in flight | ? left | 0 in, 0 out"
+    # A round read from the journal in an instant has none either.
+    progress.done = 60
+    now[0] += 0.001
+    assert "requests/s" not in progress.line(llm) and " | ? left" in progress.line(llm)
+    now[0] += 10
+    llm.answered += 20
+    progress.done = 80
+    # 20 replies and 80 items in 10 seconds; 20 items are left.
+    assert " | 0:00:03 left | 2.0 requests/s" in progress.line(llm)
+
+
+def test_time_outs_and_tries_are_seen():
+    llm = Counting()
+    progress = Progress(9, "round", io.StringIO(), lambda: 1.0)
+    progress.start(llm)
+    assert "timed out" not in progress.line(llm)
+    llm.failures = {"timeout": 2, "server": 3, "transport": 1, "busy": 1200, "rejected": 1}
+    llm.failures["unsupported"] = 5
+    assert (
+        " | 2 timed out, 1,200 told to wait, 4 failed and tried again, 1 rejected | "
+        in progress.line(llm)
+    )
 
 
 @pytest.mark.parametrize(

@@ -481,3 +481,33 @@ def test_bad_options_are_one_line(results, tmp_path, capsys):
             == 1
         )
         assert message in capsys.readouterr().err
+
+
+def test_one_reply_that_a_judge_cannot_be_asked_about_is_missing_and_no_more(
+    results, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    poisoned = set()
+
+    def script(body, number):
+        text = json.dumps(body["messages"], sort_keys=True)
+        if not poisoned:
+            poisoned.add(text)
+        if text in poisoned:
+            return Act(status=413, body={"error": {"message": "Payload Too Large"}})
+        return Act(good(body))
+
+    with llm_server(script) as server:
+        options = ("--llm", "m=openai:m", "--base-url", server.url, "--tasks", "csc_conv_ref")
+        options += ("--concurrency", "1")
+        assert judge(results / "org__gold", tmp_path / "out", *options) == 0
+        asked, said = server.count, capsys.readouterr()
+        first = (tmp_path / "out" / "ratings.jsonl").read_bytes()
+        assert judge(results / "org__gold", tmp_path / "out", *options) == 0
+        assert server.count == asked
+        assert (tmp_path / "out" / "ratings.jsonl").read_bytes() == first
+    ratings = [json.loads(line) for line in first.decode().splitlines()]
+    assert [rating["problem"] for rating in ratings if rating["scores"] is None] == [
+        "m: too large for the server: 413: Payload Too Large"
+    ]
+    assert len(ratings) == asked and "1 missing (1 m: too large for the server" in said.out
