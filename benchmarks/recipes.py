@@ -38,7 +38,7 @@ TASKS = ("csc_conv_ref", "csc_conv_gen")
 TINY = shlex.split(
     "--quantization none --modules-to-save embed_tokens,lm_head --strategy-weight 6"
     " --learning-rate 2e-3 --lora-alpha 64 --lora-dropout 0 --adam-beta2 0.98 --warmup 0.05"
-    " --gradient-checkpointing false --validation-share 0 --accumulation 1 --checkpoints 1"
+    " --gradient-checkpointing false --validation-share 0 --accumulation 1 --checkpoints 100000"
 )
 
 
