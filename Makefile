@@ -4,10 +4,11 @@
 #
 # make lock                        resolves all extras anew and writes constraints.txt
 # make test-lowest, test-newest    core tests with the lowest and with the newest versions that setup.cfg allows
+# make test-ray                    a build in parts on Ray, in an environment of its own
 PYTHON ?= python3
 TORCH ?= $(shell grep '^torch==' constraints.txt)
 WORKERS ?= 2
-EXTRAS ?= hf,learned,build,train,leaderboard,dev
+EXTRAS ?= hf,learned,retrieval,build,train,leaderboard,cluster,dev
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,7 +21,7 @@ CORE := tests/csc_tasks/test_tasks.py tests/leaderboard/test_collect.py \
 	$(wildcard tests/csc_tasks/metrics/test_learned*.py) \
 	$(addprefix tests/trainers/,test_rows.py test_train.py test_losses.py test_sweep.py test_tiny.py)
 
-.PHONY: test lint demo venv lock test-lowest test-newest
+.PHONY: test lint demo venv lock test-lowest test-newest test-ray
 
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
@@ -72,6 +73,12 @@ test-newest:
 	$(call install,.venv-newest,:)
 	.venv-newest/bin/python -m pip list
 	.venv-newest/bin/python -m pytest -n $(WORKERS) --dist loadgroup $(CORE)
+
+test-ray: EXTRAS := build,ray,dev
+test-ray:
+	rm -rf .venv-ray
+	$(call install,.venv-ray,cat constraints.txt)
+	.venv-ray/bin/python -m pytest -m ray tests/builders
 
 # $(call install,ENVIRONMENT,COMMAND): all extras, under the constraints that the command prints. torch goes first: the extras then find
 # it there, and the choice of its build stays with TORCH. What has to be built is built by the setuptools of the environment, which the

@@ -223,7 +223,7 @@ def scored(model: str) -> None:
             ]
             run("-m", "trainers.train", *words)
             record = json.loads((out / "csc_adapter.json").read_text(encoding="utf-8"))
-            scores = score(record, out, None, None)
+            scores = score(record, out, None, None).numbers
             seen = record["counts"]["tokens"] * record["recipe"]["epochs"]
             cells = [
                 name,

@@ -2,7 +2,7 @@
 put into place in one step.
 
     out/README.md  eval.yaml   build.json   run.json   {config}/{split}-00000-of-00001.parquet
-                   (figures/*.png by csc stats)
+                   (figures/*.png and stats.json by csc stats)
 
 The folder is a Hub dataset repository as it lies there: `datasets.load_dataset(out, config)` reads
 it. Two builds from the same rows give the same bytes in every file but run.json.
@@ -26,7 +26,8 @@ from csc_tasks.verify.manifest import write_manifest
 FORMAT = "csc-tasks dataset folder, version 1"
 """Written into build.json; a folder without it is never replaced."""
 
-TEXT_FILES = ("README.md", "eval.yaml", "build.json", "run.json", MANIFEST)
+STATISTICS = "stats.json"
+TEXT_FILES = ("README.md", "eval.yaml", "build.json", "run.json", MANIFEST, STATISTICS)
 
 
 def check_target(out: Path) -> None:
@@ -160,7 +161,7 @@ def write_folder(
                 _write_parquet(fresh / parquet_name(config, split), config, rows)
         write_manifest(fresh, card.title, filled_splits(record))
         replace_file(fresh / "README.md", render_card(card, record))
-        if benchmark := evaluation(card, described):
+        if benchmark := evaluation(card, record):
             replace_file(fresh / "eval.yaml", yaml_text(benchmark))
         replace_file(fresh / "build.json", json.dumps(record, ensure_ascii=False, indent=2) + "\n")
         replace_file(fresh / "run.json", json.dumps(dict(run), ensure_ascii=False, indent=2) + "\n")

@@ -13,14 +13,14 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builders.dataset import read_record, write_folder
-from builders.hold_out import hold_out
+from builders.hold_out import hold_out, without_counts
 from builders.outlook import NothingKept
 from csc_tasks.errors import CscError, DataError
 from csc_tasks.llm.client import llm_from_args
@@ -111,11 +111,11 @@ def _leave(builder: "type[Builder]", args: Namespace, journal: Path) -> str:
 
 def _write(build: "Builder", built: "Built", partial: dict, run: dict, folder: Path) -> int:
     """Write the folder; returns its number of rows."""
-    rows, card = built.rows, build.card(built.record)
+    rows, card, said = built.rows, build.card(built.record), built.record
     if build.held_out is not None:
-        # There may be no question of the test split yet.
-        with suppress(DataError):
-            rows, _ = hold_out(rows)
+        held = hold_out(rows)
+        rows, said = held.public, without_counts(said, held)
+        card = replace(card, limits=(*card.limits, *held.limits))
     text = (
         f"This dataset is partial: the build was stopped at {progress_of(partial)}. The"
         f" {partial['of'] - partial['done']:,} that are missing there, and what comes of them, are"
@@ -127,6 +127,6 @@ def _write(build: "Builder", built: "Built", partial: dict, run: dict, folder: P
         summary=f"**{text}** {card.summary}",
         limits=(text, *card.limits),
     )
-    record = write_folder(folder, rows, card, built.record | {"partial": partial}, run)
+    record = write_folder(folder, rows, card, said | {"partial": partial}, run)
     config = next(iter(record["splits"].values()))
     return sum(split["rows"] for split in config.values())

@@ -62,6 +62,8 @@ def check_plan(args: Namespace) -> None:
         raise SettingError("--yes belongs to --plan")
     if items is not None and items < LEAST:
         raise SettingError(f"--plan {items}: at least {LEAST}, to know how items differ")
+    if items is not None and (args.shard or args.executor):
+        raise SettingError("--plan is for a build on one machine: plan it first, then divide it")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,25 +7,39 @@ journal beside the target and the models, make, write the folder in one step, pr
 counted.
 """
 
+import sys
 import time
 from abc import ABC, abstractmethod
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builders.cards.render import Card, contents_table, count_lines
 from builders.dataset import check_target, write_folder
-from builders.hold_out import COLUMNS, LIMIT, check_hold_out, hold_out, write_references
+from builders.executors import check_executor, launch
+from builders.hold_out import (
+    LAST,
+    HeldOut,
+    check_hold_out,
+    hold_out,
+    kept_note,
+    without_counts,
+    write_references,
+)
 from builders.outlook import NothingKept as NothingKept
 from builders.outlook import Outlook
 from builders.partial import leaving_partial, remove_partial
 from builders.plan import check_plan, plan
+from builders.shards import part_journal, shard_of, whole_journal, write_part
 from builders.wording import both, building_languages
 from csc_tasks.errors import SettingError
 from csc_tasks.llm.client import LLM, llm_from_args
+from csc_tasks.llm.outcomes import Stopped
 from csc_tasks.llm.runs import run_record, stage_models
+from csc_tasks.llm.shards import Shard
 
 DATASET = "the dataset folder to write; the journal lies beside it"
 
@@ -106,6 +120,8 @@ class Builder(ABC):
     """
 
     OPTIONS: tuple[str, ...] = ()
+    ALSO_HOLD = "the journal, which holds them"
+    """The files beside the dataset that hold its texts."""
     stages: Sequence[str] = ()
     later = rounds = ""
     pilot: int | None = None
@@ -159,22 +175,20 @@ class Builder(ABC):
     def write(self, built: Built, run: Mapping, journal: Path) -> None:
         """Write the dataset folder, and print its counts, contents and place."""
         card, rows, said = self.card(built.record), built.rows, built.record
+        held: HeldOut | None = None
         if self.held_out is not None:
-            rows, references = hold_out(rows)
-            said = said | {"held_out": {"rows": len(references), "columns": list(COLUMNS)}}
-            card = replace(card, limits=(*card.limits, LIMIT))
+            held = hold_out(rows, getattr(self.args, "hold_out_turns", LAST))
+            rows, said = held.public, without_counts(said, held)
+            card = replace(card, limits=(*card.limits, *held.limits))
             # First: a folder without its references could never be measured.
-            write_references(self.held_out, references)
+            write_references(self.held_out, held.references)
         record = write_folder(self.out, rows, card, said, run)
         parts = ("\n".join(count_lines(built.record["counts"])), contents_table(record["splits"]))
         print(*parts, sep="\n\n", end="\n\n")
         for note in built.notes:
             print(note)
-        if self.held_out is not None:
-            print(
-                f"{said['held_out']['rows']:,} answers are held out; keep {self.held_out} and the"
-                " journal, which holds them too, to yourself"
-            )
+        if self.held_out is not None and held is not None:
+            print(kept_note(held, self.held_out, f" and {self.ALSO_HOLD} too,"))
         print(
             f"Wrote {self.args.out}; its README.md says how to load it. Every request is in"
             f" {journal}{built.also}"
@@ -185,18 +199,57 @@ def run(builder: type[Builder], args: Namespace) -> None:
     """Build. Raises SettingError and DataError as the builder does, and what asking raises
     (csc_tasks.llm.outcomes); the journal keeps every answer, and the same command goes on.
     """
+    check_executor(args)
     check_plan(args)
-    started, given = time.time(), copy(args)
+    if args.executor:
+        launch(module_of(builder), args)
+        return
+    started, given, shard = time.time(), copy(args), shard_of(args)
     build = builder(args)
     build.out.parent.mkdir(parents=True, exist_ok=True)
-    journal = build.out.with_name(f"{build.out.name}.journal.sqlite")
-    with leaving_partial(builder, given, journal):
+    journal = part_journal(build.out, shard) if shard else whole_journal(build.out)
+    # What a part leaves is its journal.
+    with nullcontext() if shard else leaving_partial(builder, given, journal):
         if not plan(builder, given, journal):
             return
         with llm_from_args(args, journal, build.stages) as llm:
+            llm.shard = shard
+            if shard and not shard.joins and whole_journal(build.out).is_file():
+                llm.journal.read_also(whole_journal(build.out))
             if any(backend.name == "scripted" for backend in llm.backends.values()):
                 build.stand_in()
-            built = build.make(llm)
+            try:
+                built = build.make(llm)
+            except NothingKept:
+                if not llm.elsewhere:
+                    raise
             run_json = run_record(llm, started)
-    build.write(built, run_json, llm.journal.path)
-    remove_partial(build.out)
+    if shard and (llm.elsewhere or not shard.joins):
+        end_part(build, shard, llm)
+    else:
+        build.write(built, run_json, llm.journal.path)
+        remove_partial(build.out)
+
+
+def module_of(builder: type[Builder]) -> str:
+    """The module that `python -m` runs this builder by, also where it is the one that runs."""
+    spec = sys.modules["__main__"].__spec__
+    return spec.name if builder.__module__ == "__main__" and spec else builder.__module__
+
+
+def end_part(build: Builder, shard: Shard, llm: LLM) -> None:
+    """Say what a part has asked, and record that it is finished; raises Stopped where the parts
+    were to be joined and requests are still open.
+    """
+    if shard.joins:
+        raise Stopped(
+            f"{llm.elsewhere:,} requests or more are still open: run the parts again, they go on"
+            " from here; or csc build merge --ask"
+        )
+    counts = {"sent": llm.sent, "answered_by_a_journal": llm.replayed}
+    write_part(build.out, shard, module_of(type(build)), build.args.words, counts)
+    print(
+        f"Part {shard} is finished: {llm.sent:,} requests sent, {llm.replayed:,} answered by a"
+        f" journal. Every request is in {llm.journal.path}; when all {shard.count} parts are"
+        f" finished: csc build merge {build.args.out}"
+    )

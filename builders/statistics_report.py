@@ -1,39 +1,40 @@
 """What a dataset holds: the tables of arXiv 2508.04423 for your own conversations, printed as
-Markdown and drawn.
+Markdown, written as JSON and drawn.
 
     csc stats demo
     csc stats calls.jsonl
     csc stats ORG/NAME --revision v1.0
+    csc stats DIR --json stats.json  every number, for csc reproduce and for yourself
     csc stats DIR --plots figures/
-    csc stats DIR --card  puts the tables and figures into the card of the dataset folder DIR
+    csc stats DIR --card  puts stats.json, the tables and the figures into the dataset folder DIR
 
-For each config, split and language: conversations, utterances and lengths (Tables 3 and 5), topics
-(Table 4), strategy shares (Figure 3), which strategy follows which, and the word overlap of
-customer profiles (Figure 5). Lengths are characters (zh) or words (en).
+For each config, split and language: conversations, utterances and lengths (Tables 3 and 5), with
+the originals of a rewritten set beside it (DIR.originals.jsonl); topics (Table 4), strategy shares
+(Figure 3), which strategy follows which, how many different ones a conversation has, customers
+against their profiles (Figure 5), and sizes of questions. Lengths are characters (zh) or words
+(en).
 """
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+
+from pydantic import ValidationError
 
 from builders import statistics
-from builders.cards.render import FIGURES, has_place, markdown_table, with_statistics
-from builders.dataset import read_record
-from builders.figures import draw
+from builders.cards.render import FIGURES, has_place, with_statistics
+from builders.dataset import STATISTICS, read_record
+from builders.review.originals import read_originals
 from builders.schema import SPLITS
-from builders.statistics import ConversationStatistics, Part, ProfileOverlap, QuestionStatistics
+from builders.statistics_tables import FOLLOWS, STRATEGIES, tables
 from csc_tasks import corpora
 from csc_tasks.arguments import CORPUS
+from csc_tasks.conversation import Turn
+from csc_tasks.corpora.bad_rows import add_bad_rows
+from csc_tasks.corpus_figures import draw
+from csc_tasks.corpus_statistics import Build, CorpusStatistics, Part, Set, write_statistics
 from csc_tasks.errors import DataError, MissingSplit, SettingError
-from csc_tasks.framework import STRATEGY_IDS
-from csc_tasks.languages.labels import CARDS, strategy_name
 from csc_tasks.out import check_writable, replace_file
-
-Counted = TypeVar("Counted")
-"""The numbers that make a column."""
-
-STRATEGIES, FOLLOWS = "Supporter strategies (Figure 3)", "Which strategy follows which"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -41,36 +42,61 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("corpus", metavar="CORPUS", help=CORPUS)
     parser.add_argument("--revision", help="commit, tag or branch of a Hub id")
     parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write every number to FILE, as stats.json"
+    )
+    parser.add_argument(
         "--plots", type=Path, metavar="DIR", help="draw the figures as PNG files into DIR"
     )
     parser.add_argument(
         "--card",
         action="store_true",
-        help="put tables and figures into the card of this dataset folder",
+        help="put stats.json, tables and figures into this dataset folder and its card",
     )
+    add_bad_rows(parser)
 
 
 def main(args: Namespace) -> None:
-    """Print the tables of a corpus; with args.plots draw them, with args.card put them into its
-    card.
+    """Print the tables of a corpus; with args.json write its numbers, with args.plots draw them,
+    with args.card put them into its card.
     """
+    if args.json:
+        check_writable(args.json.parent, "--json")
     if args.plots:
         check_writable(args.plots, "--plots")
     if args.card:
         check_writable(card_of(args.corpus).parent, "--card")
-    parts = list(measure(args.corpus, args.revision))
-    print("\n\n".join(f"{title}\n\n{table}" for title, table in tables(parts).items()))
+    measured = measure(args.corpus, args.revision, args.bad_rows)
+    print("\n\n".join(f"{title}\n\n{table}" for title, table in tables(measured).items()))
+    if args.json:
+        print(f"wrote {write_statistics(args.json, measured)}")
     if args.plots:
-        for path in draw(parts, args.plots):
+        for path in draw(measured, args.plots):
             print(f"wrote {path}")
     if args.card:
-        write_card(args.corpus, parts)
+        write_card(args.corpus, measured)
 
 
-def measure(corpus: str, revision: str | None = None) -> Iterator[Part]:
+def measure(
+    corpus: str, revision: str | None = None, bad_rows: str | None = None
+) -> CorpusStatistics:
     """The statistics of everything in a corpus; prints what was read. Raises MissingSplit where
     nothing is there.
     """
+    folder = Path(corpus).expanduser()
+    local = corpus != "demo" and folder.is_dir()
+    here = corpus != "demo" and folder.exists()
+    read = list(_read(corpus, revision, bad_rows))
+    print()
+    return CorpusStatistics(
+        corpus=folder.resolve().name if here else corpus.partition("@")[0],
+        revision=next((one.revision for one in read), None),
+        sets=tuple(_set(one, _originals(folder) if local else {}) for one in read),
+        build=_build(folder) if local else None,
+    )
+
+
+def _read(corpus: str, revision: str | None, bad_rows: str | None) -> Iterator[corpora.Corpus]:
+    """Every split that is there."""
     file = Path(corpus).expanduser()
     wanted = [(config, split) for config in configs(corpus) for split in SPLITS]
     if file.is_file():
@@ -80,23 +106,55 @@ def measure(corpus: str, revision: str | None = None) -> Iterator[Part]:
     missing: list[MissingSplit] = []
     for config, split in wanted:
         try:
-            read = corpora.load(corpus, config, split, revision)
+            read = corpora.load(corpus, config, split, revision, bad_rows)
         except MissingSplit as error:
             missing.append(error)
             continue
-        print(read.summary())
-        for language in read.languages:
-            items = [item for item in read.items if item.language == language]
-            yield Part(config, split, language, _numbers(config, items))
+        print(*read.report(), sep="\n")
+        yield read
     if len(missing) == len(wanted):
         raise missing[0]
-    print()
 
 
-def _numbers(config: str, items: Sequence) -> ConversationStatistics | QuestionStatistics:
-    if config.startswith("qa"):
-        return statistics.of_questions(items)
-    return statistics.of_conversations(items)
+def _set(read: corpora.Corpus, originals: Mapping[str, tuple[Turn, ...]]) -> Set:
+    """The numbers of one split."""
+    parts = []
+    for language in read.languages:
+        items = [item for item in read.items if item.language == language]
+        if read.config.startswith("qa"):
+            parts.append(Part(language=language, numbers=statistics.of_questions(items)))
+        else:
+            numbers = statistics.of_conversations(items, originals)
+            parts.append(Part(language=language, numbers=numbers))
+    return Set(
+        config=read.config,
+        split=read.split,
+        documents=len(read.items),
+        content_hash=read.content_hash,
+        counts=dict(sorted(read.counts.items())),
+        parts=tuple(parts),
+    )
+
+
+def _originals(folder: Path) -> dict[str, tuple[Turn, ...]]:
+    """The recordings beside a dataset folder, by conversation id."""
+    return {name: turns for name, (_, turns) in read_originals(folder).items()}
+
+
+def _build(folder: Path) -> Build | None:
+    """What the folder's build.json counted; None for a folder that is not one of ours."""
+    record = read_record(folder)
+    if record is None:
+        return None
+    counts = record.get("counts") or {}
+    names = set(Build.model_fields) & set(counts)
+    try:
+        return Build(builder=record.get("builder", ""), **{name: counts[name] for name in names})
+    except ValidationError as error:
+        name = error.errors()[0]["loc"][0]
+        raise DataError(
+            f"{folder / 'build.json'}: {name} is not as csc build writes it; build it again"
+        ) from None
 
 
 def configs(corpus: str) -> list[str]:
@@ -106,31 +164,6 @@ def configs(corpus: str) -> list[str]:
     root = corpora.DEMO_DIR if corpus == "demo" else Path(corpus).expanduser()
     folders = [*root.glob("qa_*"), *root.glob("data/qa_*")] if root.is_dir() else []
     return [*corpora.CONFIGS, *sorted({folder.name for folder in folders if folder.is_dir()})]
-
-
-def tables(parts: Sequence[Part]) -> dict[str, str]:
-    """Title -> Markdown table, only for what there is."""
-    talks = statistics.of_talks(parts)
-    asked = [
-        (part.name, part.numbers) for part in parts if isinstance(part.numbers, QuestionStatistics)
-    ]
-    profiled = [(name, numbers.profiles) for name, numbers in talks if numbers.profiles]
-    titled = {}
-    if talks:
-        titled["Conversations (Tables 3 and 5)"] = _columns("", talks, _sizes)
-    topics = [(part.name, part.numbers.topics) for part in parts]
-    titled["Topics (Table 4)"] = _columns(
-        "topic", topics, lambda counts: {topic: f"{n:,}" for topic, n in counts.items()}
-    )
-    if talks:
-        titled[STRATEGIES] = _columns("strategy", talks, _strategies)
-        for name, numbers in talks:
-            titled[f"{FOLLOWS}: {name}"] = _transitions(numbers)
-    if profiled:
-        titled["Word overlap of customer profiles (Figure 5)"] = _columns("", profiled, _profiles)
-    if asked:
-        titled["Questions"] = _columns("", asked, _questions)
-    return titled
 
 
 def card_of(corpus: str) -> Path:
@@ -143,19 +176,22 @@ def card_of(corpus: str) -> Path:
     return folder / "README.md"
 
 
-def write_card(corpus: str, parts: Sequence[Part]) -> None:
-    """Put tables and figures into a dataset folder's card, in place of earlier ones."""
+def write_card(corpus: str, measured: CorpusStatistics) -> None:
+    """Put stats.json, tables and figures into a dataset folder and its card, in place of earlier
+    ones.
+    """
     card = card_of(corpus)
     text = card.read_text(encoding="utf-8")
     if not has_place(text):
         raise DataError(f"{card}: it has no place for statistics; build the folder again")
     for old in (card.parent / FIGURES).glob("*.png"):
         old.unlink()
-    drawn = draw(parts, card.parent / FIGURES)
+    drawn = draw(measured, card.parent / FIGURES)
+    write_statistics(card.parent / STATISTICS, measured)
     # The card has the strategies' table already, and the transitions as figures.
     blocks = [
         f"### {title}\n\n{table}"
-        for title, table in tables(parts).items()
+        for title, table in tables(measured).items()
         if not title.startswith((STRATEGIES, FOLLOWS))
     ]
     blocks += [f"![{path.stem.replace('_', ' ')}]({FIGURES}/{path.name})" for path in drawn]
@@ -164,82 +200,7 @@ def write_card(corpus: str, parts: Sequence[Part]) -> None:
         " words (en)."
     )
     replace_file(card, with_statistics(text, "\n\n".join([note, *blocks])))
-    print(f"wrote {card} and {len(drawn)} figures beside it")
-
-
-def _columns(
-    head: str, named: Sequence[tuple[str, Counted]], rows_of: Callable[[Counted], dict[str, str]]
-) -> str:
-    """A column for each of what is named, a row for each key that any of them has."""
-    columns = [rows_of(numbers) for _, numbers in named]
-    keys = list(dict.fromkeys(key for column in columns for key in column))
-    return markdown_table(
-        [head, *(name for name, _ in named)],
-        [[key, *(column.get(key, "–") for column in columns)] for key in keys],
-    )
-
-
-def _sizes(numbers: ConversationStatistics) -> dict[str, str]:
-    unlabelled = numbers.supporter_utterances - numbers.labelled
-    rows = {
-        "conversations": f"{numbers.conversations:,}",
-        "utterances": f"{numbers.utterances:,}",
-        "avg. utterances per conversation": _shown(numbers.avg_utterances_per_conversation),
-        "supporter utterances": f"{numbers.supporter_utterances:,}",
-        "customer utterances": f"{numbers.customer_utterances:,}",
-        "avg. length of a supporter utterance": _shown(numbers.avg_supporter_utterance_length),
-        "avg. length of a customer utterance": _shown(numbers.avg_customer_utterance_length),
-        "supporter utterances without a label": f"{unlabelled:,}",
-        "strategy use without Others (%)": _shown(numbers.strategy_use_without_others_percent),
-    }
-    if numbers.profiles:
-        rows["profiles"] = f"{numbers.profiles.distinct:,}"
-    return rows
-
-
-def _strategies(numbers: ConversationStatistics) -> dict[str, str]:
-    rows = {}
-    for strategy, n in numbers.strategies.items():
-        name = strategy_name(strategy, CARDS)
-        head = strategy if strategy == name else f"{strategy} {name}"
-        rows[head] = f"{n:,} ({numbers.share(strategy) or 0:.1%})"
-    return rows
-
-
-def _transitions(numbers: ConversationStatistics) -> str:
-    header = ["before \\ after", *STRATEGY_IDS, statistics.END]
-    return markdown_table(
-        header, [[before, *map(str, row.values())] for before, row in numbers.transitions.items()]
-    )
-
-
-def _profiles(overlap: ProfileOverlap) -> dict[str, str]:
-    rows = {
-        "distinct profiles": f"{overlap.distinct:,}",
-        "profiles compared": f"{overlap.measured:,}",
-    }
-    rows |= {
-        "mean overlap of two": _shown(overlap.mean_pair),
-        "mean overlap with the nearest": _shown(overlap.mean_nearest),
-    }
-    for threshold, pairs, nearest in zip(
-        statistics.THRESHOLDS[2::2], overlap.pairs[2::2], overlap.nearest[2::2], strict=False
-    ):
-        rows[f"overlap ≥ {threshold:.1f}: pairs / profiles with such another"] = (
-            f"{pairs:.2%} / {nearest:.1%}"
-        )
-    return rows
-
-
-def _questions(numbers: QuestionStatistics) -> dict[str, str]:
-    rows = {"questions": f"{numbers.questions:,}", "conversations": f"{numbers.conversations:,}"}
-    rows["avg. turns before the question"] = _shown(numbers.avg_history_turns)
-    rows |= {f"avg. length of {name}": _shown(mean) for name, mean in numbers.avg_lengths.items()}
-    return rows | {f"stage {stage}": f"{n:,}" for stage, n in numbers.stages.items()}
-
-
-def _shown(number: float | None) -> str:
-    return "–" if number is None else f"{number:.2f}"
+    print(f"wrote {card}, {STATISTICS} and {len(drawn)} figures beside it")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ def check_run(run: dict[str, Any]) -> None:
     if not tasks:
         return
     check_limit(run.get("limit"))
+    check_repeats(run.get("gen_kwargs"), tasks)
     check_samples(run.get("samples"), tasks)
     if run.get("use_cache"):
         play.check_cache(run["use_cache"])
@@ -122,6 +123,16 @@ def check_limit(limit: float | None) -> None:
             f"--limit {limit:g} asks nothing; give a number of conversations (1 or more), "
             "a share of them (above 0, below 1), or leave it out"
         )
+
+
+def check_repeats(given: str | Mapping[str, Any] | None, tasks: Tasks) -> None:
+    """Several repeats of greedy replies would be the same reply. given: `--gen_kwargs`."""
+    asked: Mapping[str, Any] = (
+        simple_parse_args_string(given) if isinstance(given, str) else given or {}
+    )
+    for task in tasks.values():
+        own = task.config.generation_kwargs or {}
+        play.check_sampled(task.settings.repeats, {**own, **asked})
 
 
 def check_samples(samples: Mapping[str, Any] | None, tasks: Tasks) -> None:

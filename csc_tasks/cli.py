@@ -40,14 +40,23 @@ COMMANDS = {
         "builders.qa.stages",
         "the stage (early, mid, late) of every question of a QA corpus, by a language model",
     ),
+    "build passages": (
+        "builders.passages",
+        "passages for every question of a QA corpus, looked up in a folder of policies",
+    ),
     "build csconv": (
         "builders.csconv.build",
         "recorded support conversations rewritten, every supporter turn with its strategy",
+    ),
+    "build hold-out": (
+        "builders.hold_out_folder",
+        "a dataset without the references of its test split, which you keep for csc verify",
     ),
     "build profiles": (
         "builders.profiles.build",
         "a pool of customer profiles for role-playing, from conversations",
     ),
+    "build merge": ("builders.merge", "the parts of a build (--shard) into one dataset folder"),
     "train": (
         "trainers.train",
         "a LoRA or QLoRA adapter on a dataset, and the command that scores it",
@@ -84,6 +93,10 @@ COMMANDS = {
         "a board from results: intervals, comparisons, diagnosis, tables and a page",
     ),
     "tables": ("leaderboard.tables", "a board's tables as Markdown, CSV, LaTeX or HTML"),
+    "reproduce": (
+        "leaderboard.reproduce.command",
+        "the tables and figures of both papers, for your own corpora and results",
+    ),
     "power": (
         "leaderboard.power",
         "how many conversations a comparison needs, or what it can find",
@@ -122,7 +135,7 @@ COMMANDS = {
     ),
     "journal": (
         "csc_tasks.llm.journal_cli",
-        "what a journal of LLM requests holds: stats, costs, export",
+        "journals of LLM requests: stats, costs, export, merge, salvage",
     ),
     "metric-path": (
         "csc_tasks.metric_path",
@@ -207,7 +220,9 @@ def run(
     add_arguments(parser)
     if parser.get_default("passes_on") and words[:1] not in (["-h"], ["--help"]):
         words = ["--", *words]  # another program's options: argparse must leave them alone
-    return main(parser.parse_args(words)) or 0
+    args = parser.parse_args(words)
+    args.words = words
+    return main(args) or 0
 
 
 def guarded(work: Callable[[], int]) -> int:

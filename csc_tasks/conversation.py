@@ -22,17 +22,25 @@ from csc_tasks.shapes import CUSTOMER as CUSTOMER
 from csc_tasks.shapes import SUPPORTER as SUPPORTER
 
 SPEAKERS = (SUPPORTER, CUSTOMER)
+HELD_OUT = "[held out]"
+"""What stands in the place of a text or strategy that the corpus' maintainers keep to themselves.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One utterance. `strategy` is a strategy id for a labelled supporter turn and "" everywhere
-    else.
+    else; of a labelled turn that is held out, both strategy and text are HELD_OUT.
     """
 
     speaker: str
     text: str
     strategy: str = ""
+
+    @property
+    def held_out(self) -> bool:
+        """Whether the maintainers keep its text and strategy to themselves."""
+        return self.strategy == HELD_OUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,16 @@ class Conversation:
             i for i, turn in enumerate(self.dialogue) if turn.speaker == SUPPORTER and turn.strategy
         ]
 
+    def held_out_turns(self) -> list[int]:
+        """Positions in `dialogue` of the scored turns that are held out."""
+        return [i for i, turn in enumerate(self.dialogue) if turn.held_out]
+
+    @property
+    def history_held_out(self) -> bool:
+        """Whether a turn that is held out is the gold history of a later scored one."""
+        held_out = self.held_out_turns()
+        return bool(held_out) and held_out[0] < self.scored_turns()[-1]
+
     def problems(self) -> list[str]:
         """Every rule this conversation breaks, in reading order; empty when it is sound."""
         broken = []
@@ -73,7 +91,9 @@ class Conversation:
                 broken.append(f"turn {i}: {unknown_speaker(turn.speaker)}")
             if not turn.text.strip():
                 broken.append(f"turn {i}: the text is empty")
-            if turn.strategy and turn.strategy not in BY_ID:
+            if turn.held_out != (turn.text == HELD_OUT) and turn.speaker == SUPPORTER:
+                broken.append(f"turn {i}: text and strategy are both {HELD_OUT}, or neither is")
+            if turn.strategy and turn.strategy not in BY_ID and not turn.held_out:
                 closest = closest_label(turn.strategy)
                 broken.append(
                     f"turn {i}: strategy {turn.strategy!r} is not one of the 12 (closest:"
@@ -128,7 +148,10 @@ class Conversation:
         """
         problems = self.problems()
         if problems:
-            unknown = any(turn.strategy and turn.strategy not in BY_ID for turn in self.dialogue)
+            unknown = any(
+                turn.strategy and turn.strategy not in BY_ID and not turn.held_out
+                for turn in self.dialogue
+            )
             raise (UnknownStrategy if unknown else DataError)(f"{where}: {'; '.join(problems)}")
 
 

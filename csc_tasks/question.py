@@ -14,8 +14,6 @@ from csc_tasks.languages import languages
 
 QA_STAGES = ("early", "mid", "late")
 REFERENCES = ("refined_agent_answer", "agent_answer")
-HELD_OUT = "[held out]"
-"""What stands in the place of a reference that the corpus' maintainers keep to themselves."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,21 +4,29 @@ A record is one scored supporter turn or one answer, as it stands under `turns` 
 logged samples file:
 `conversation_id, turn, language, topic, reference, reply, failed, empty, thinking_cut, truncated,
 history_truncated`, and for turns with strategies also `gold_strategy, gold_stages, strategy,
-stages, unparsed`. A failed item has an empty reply, and `failure` says why. Flags that a backend
-cannot tell, or that an older record does not have, are None and are left out of their mean.
+stages, unparsed`. Where a run asked several times (`csc_repeats`), `repeat` says which time, from
+0. A failed item has an empty reply, and `failure` says why. Answers to questions with passages also
+have `passages`, those that support facts and, in a task that shows them, were shown, and
+`unsupported_facts`, how many facts of the reply stand neither in them nor in what came before.
+Flags that a backend cannot tell, or that an older record does not have, are None and are left out
+of their mean.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from csc_tasks.conversation import Conversation
+import numpy as np
+
+from csc_tasks.conversation import HELD_OUT, Conversation
 from csc_tasks.framework import BY_ID, STRATEGY_IDS
 from csc_tasks.languages.labels import strategy_name
 from csc_tasks.metrics import METRICS, Estimate, LearnedSettings, Metric
+from csc_tasks.metrics.consistency import OF, Consistency, pass_k, worst_of_k
+from csc_tasks.metrics.facts import find_facts, has_rules, unsupported
 from csc_tasks.metrics.result_names import in_language, normalised
 from csc_tasks.prompts import Reply
-from csc_tasks.question import HELD_OUT, Question
+from csc_tasks.question import Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +38,16 @@ class Column:
     metric: Metric
     items: list[Any]
 
-    def estimate(self, clusters: Sequence[str]) -> Estimate:
+    def estimate(self, clusters: Sequence[str], repeats: Sequence[int] | None = None) -> Estimate:
         """Corpus value and standard error, clustered by `clusters[i]` (conversation ids); items
-        that are None stand aside.
+        that are None stand aside. `repeats[i]` is the repeat that record i is of: the value is the
+        mean over them.
         """
-        measured = [
-            (item, cluster)
-            for item, cluster in zip(self.items, clusters, strict=True)
-            if item is not None
-        ]
+        known = [i for i, item in enumerate(self.items) if item is not None]
         return self.metric.estimate(
-            [item for item, _ in measured], [cluster for _, cluster in measured]
+            [self.items[i] for i in known],
+            [clusters[i] for i in known],
+            None if repeats is None else [repeats[i] for i in known],
         )
 
 
@@ -57,19 +64,21 @@ def turn_record(
     the way.
 
     `chooses` is false where no strategy was asked for; then the reply is neither parsed nor
-    unparsed (None). `failure` is why there is no reply, "" where there is one.
+    unparsed (None). `failure` is why there is no reply, "" where there is one. Of a turn that is
+    held out reference and gold strategy are "", and no metric against them says anything about it.
     """
     gold = conversation.dialogue[turn]
+    strategy, reference = ("", "") if gold.held_out else (gold.strategy, gold.text)
     return {
         "conversation_id": conversation.conversation_id,
         "turn": turn,
         "language": conversation.language,
         "topic": conversation.topic,
-        "gold_strategy": gold.strategy,
-        "gold_stages": list(BY_ID[gold.strategy].stages),
+        "gold_strategy": strategy,
+        "gold_stages": list(BY_ID[strategy].stages) if strategy else [],
         "strategy": reply.strategy,
         "stages": list(BY_ID[reply.strategy].stages) if reply.strategy else [],
-        "reference": gold.text,
+        "reference": reference,
         "reply": reply.text,
         "unparsed": reply.strategy is None if chooses else None,
         "empty": reply.empty,
@@ -113,11 +122,13 @@ def answer_record(
     truncated: bool | None,
     history_truncated: bool | None,
     failure: str = "",
+    passages: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """The record of one answer; `failure` is why there is none, "" where there is one. A reference
     that is held out is "", and no metric against references says anything about the record.
+    passages: those that support facts; None where none were looked up.
     """
-    return {
+    record = {
         "conversation_id": question.conversation_id,
         "turn": question.turn_index,
         "language": question.language,
@@ -130,6 +141,22 @@ def answer_record(
         "truncated": truncated,
         "history_truncated": history_truncated,
     } | _failed(failure)
+    if passages is None:
+        return record
+    facts = unsupported_facts(question, passages, reply.text)
+    return record | {"passages": list(passages), "unsupported_facts": facts}
+
+
+def unsupported_facts(question: Question, passages: Sequence[str], reply: str) -> int | None:
+    """How many facts of a reply stand neither in what a question's row holds beside its answers nor
+    in passages, by rule; None for a language without rules.
+    """
+    if not has_rules(question.language):
+        return None
+    told = (question.history_summary, question.instruction, question.client_question)
+    support = [*told, *(turn.text for turn in question.conversation_history), *passages]
+    facts = find_facts(reply, question.language)
+    return len(unsupported(facts, support, question.language))
 
 
 def _failed(failure: str) -> dict[str, Any]:
@@ -242,7 +269,8 @@ def without_strategies(metrics: Sequence[Metric]) -> list[Metric]:
 def _given(metric: Metric, record: Mapping[str, Any]) -> tuple[Any, Any] | None:
     """(prediction, reference) for `metric`, or None where the record does not know."""
     if metric.of == "strategy":
-        return record["strategy"], record["gold_strategy"]
+        gold = record["gold_strategy"]
+        return (record["strategy"], gold) if gold else None
     if metric.of == "flag":
         flag = record.get(metric.name)
         return None if flag is None else (flag, None)
@@ -251,20 +279,66 @@ def _given(metric: Metric, record: Mapping[str, Any]) -> tuple[Any, Any] | None:
     return record["reply"], record["reference"]
 
 
+def repeats_of(records: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Which repeat of its run each record is of."""
+    return [record.get("repeat", 0) for record in records]
+
+
+def consistency_names(repeats: int) -> list[Consistency]:
+    """What a run that asked several times says of its strategy accuracy."""
+    return [Consistency(OF, kind, repeats) for kind in ("pass", "worst") if repeats > 1]
+
+
+def consistency_columns(
+    columns: Mapping[str, Column], records: Sequence[Mapping[str, Any]]
+) -> dict[str, Column]:
+    """pass^k and worst-of-k of strategy accuracy over records of k repeats; nothing of one. What
+    is said of a turn stands at its first record, what is said of a conversation at the first of its
+    records; the others are None.
+    """
+    repeats = len(set(repeats_of(records)))
+    if repeats < 2 or OF not in columns:
+        return {}
+    metric, right = columns[OF].metric, columns[OF].items
+    turns: dict[tuple[str, int], list[int]] = {}
+    conversations: dict[str, list[list[int]]] = {}
+    for place, record in enumerate(records):
+        own = turns.setdefault((record["conversation_id"], record["turn"]), [])
+        if not own:
+            conversations.setdefault(record["conversation_id"], []).append(own)
+        own.append(place)
+    if any(len(own) != repeats for own in turns.values()):
+        return {}  # which only a changed file has
+    passed: list[float | None] = [None] * len(records)
+    worst: list[float | None] = [None] * len(records)
+    for asked in conversations.values():
+        table = np.array([[right[place] for place in own] for own in asked]).T
+        for own, item in zip(asked, pass_k(table, repeats).tolist(), strict=True):
+            passed[own[0]] = item
+        worst[asked[0][0]] = float(worst_of_k(table.mean(axis=1)[:, None], repeats)[0])
+    names = [one.name for one in consistency_names(repeats)]
+    return {names[0]: Column(metric, passed), names[1]: Column(metric, worst)}
+
+
 class Aggregate:
     """lm_eval's aggregation: the documents' items -> one number. "N/A" where the number is not
-    defined.
+    defined. repeats: how often each document was asked; its items stand one repeat after another.
     """
 
-    def __init__(self, metric: Metric, what: str) -> None:
+    def __init__(self, metric: Metric, what: str, repeats: int = 1) -> None:
         self.metric = metric
         self.what = what
+        self.repeats = repeats
 
     def __call__(self, documents: Sequence[tuple[str, Sequence[Any]]]) -> float | str:
         items: list[Any] = []
         clusters: list[str] = []
+        repeats: list[int] = []
         for conversation_id, values in documents:
             items += values
             clusters += [conversation_id] * len(values)
-        value: float | None = getattr(Column(self.metric, items).estimate(clusters), self.what)
+            each = len(values) // self.repeats
+            repeats += [position // each for position in range(len(values))]
+        estimated = Column(self.metric, items).estimate(clusters, repeats)
+        value: float | None = getattr(estimated, self.what)
         return "N/A" if value is None else value

@@ -20,6 +20,8 @@ from csc_tasks.errors import SettingError
 from csc_tasks.metrics import LearnedSettings, select
 from csc_tasks.records import (
     check_ready,
+    consistency_columns,
+    consistency_names,
     measure,
     measure_choices,
     signatures,
@@ -123,14 +125,17 @@ def rescored(
         if chooses
         else measure(records, metrics, languages, learned)
     )
+    columns |= consistency_columns(columns, records)
     lines = with_columns(logged, {name: column.items for name, column in columns.items()})
-    numbers = estimates(columns, [record["conversation_id"] for record in records])
+    numbers = estimates(columns, records)
     directions = {name: column.metric.higher_is_better for name, column in columns.items()}
     signed = (
         signatures_of_choices(metrics, languages)
         if chooses
         else signatures(metrics, languages, learned)
     )
+    of_repeats = [one for one in consistency_names(logged.repeats) if one.name in columns]
+    signed |= {one.name: one.signature for one in of_repeats}
     return lines, _merged(logged, numbers, directions, signed)
 
 

@@ -54,8 +54,11 @@ class Settings:
     language: str | None = None
     subset: int | None = None
     turns: tuple[str, ...] | None = None
+    repeats: int = 1
     qa_variant: str | None = None
     qa_reference: str = REFERENCES[0]
+    evidence: str | None = None
+    passages: int | None = None
     play: str = PLAYS[0]
     window: int = 256
     date: str = DATE
@@ -115,6 +118,8 @@ class Settings:
 
 WHOLE_NUMBERS = {
     "subset": 1,
+    "repeats": 1,
+    "passages": 1,
     "window": 1,
     "think_tokens": 0,
     "metric_batch_size": 1,
@@ -143,8 +148,19 @@ HELP = {
         "ask only these turns, `CONVERSATION/TURN` separated by commas, as `csc verify --rerun`"
         " does; such a run is no measurement"
     ),
+    "repeats": (
+        "how often every turn or question is asked, each time with a seed of its own (in generated"
+        " context: how often every conversation is played); more than once needs sampled replies"
+    ),
     "qa_variant": "summaries of the config `qa_<name>` in place of `qa`",
     "qa_reference": "`refined_agent_answer` or `agent_answer`",
+    "evidence": (
+        "passages that support facts in answers, and that `cscx_qa_grounded` shows: a file (`csc"
+        " build passages` writes one), a folder of policies, or `demo`"
+    ),
+    "passages": (
+        "passages shown with a question, at most; without it 3 of a folder and all of a file"
+    ),
     "play": (
         "`auto` (what a conversation's prompts have in common is computed once, where the backend"
         " allows it) or `plain`"

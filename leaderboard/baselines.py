@@ -28,6 +28,7 @@ from pathlib import Path
 from csc_tasks import corpora
 from csc_tasks.arguments import CORPUS
 from csc_tasks.conversation import CUSTOMER, Conversation
+from csc_tasks.corpora.bad_rows import BAD_ROWS, add_bad_rows
 from csc_tasks.errors import DataError, MissingSplit
 from csc_tasks.languages import languages
 from csc_tasks.languages.labels import strategy_name
@@ -57,6 +58,7 @@ def add_arguments(parser) -> None:
         help="count strategies here instead of in the corpus's own training split",
     )
     parser.add_argument("--revision", help="commit, tag or branch of a Hub corpus")
+    add_bad_rows(parser)
     parser.add_argument("--language", choices=tuple(languages()), help="only this language")
     parser.add_argument(
         "--metrics",
@@ -72,7 +74,9 @@ def main(args) -> None:
     """Compute the baselines of a corpus, print them, and write them into args.out as results."""
     if args.out:
         check_out(args.out)
-    found = baselines(args.corpus, args.train, args.revision, args.language, args.metrics)
+    found = baselines(
+        args.corpus, args.train, args.revision, args.language, args.metrics, args.bad_rows
+    )
     settings = {"corpus": args.corpus, "train": args.train}
     tables = {
         name: as_results(f"baseline/{name}", settings, results) for name, results in found.items()
@@ -90,8 +94,10 @@ def baselines(
     revision: str | None = None,
     language: str | None = None,
     metrics: str = "overlap",
+    bad_rows: str = BAD_ROWS[0],
 ) -> dict[str, list[TaskResult]]:
-    """Every baseline's results on a corpus, by baseline name.
+    """Every baseline's results on a corpus, by baseline name. bad_rows: of BAD_ROWS; prints those
+    that are left out.
 
     Raises DataError where the corpus cannot be read, MissingSplit where there is nothing to count
     strategies in.
@@ -99,9 +105,9 @@ def baselines(
     file = Path(corpus).expanduser()
     config = corpora.file_config(file) if file.is_file() else ""
     found: dict[str, list[TaskResult]] = {}
-    test, missing = _read(corpus, "csconv", revision) if config != "qa" else (None, None)
+    test, missing = _read(corpus, "csconv", revision, bad_rows) if config != "qa" else (None, None)
     questions, missing_questions = (
-        _read(corpus, "qa", revision) if config != "csconv" else (None, None)
+        _read(corpus, "qa", revision, bad_rows) if config != "csconv" else (None, None)
     )
     if missing and not questions:
         # Questions that are all in train are said with the way out.
@@ -111,7 +117,7 @@ def baselines(
             raise missing_questions
         raise missing
     if test:
-        _score_conversations(test, train, revision, language, metrics, found)
+        _score_conversations(test, train, revision, language, metrics, found, bad_rows)
     if questions:
         _score_questions(questions, language, metrics, found)
     if not any(found.values()):
@@ -123,16 +129,18 @@ def baselines(
 
 
 def _read(
-    corpus: str, config: str, revision: str | None
+    corpus: str, config: str, revision: str | None, bad_rows: str
 ) -> tuple[corpora.Corpus | None, MissingSplit | None]:
     """A corpus's test split, or the error that says there is none."""
     try:
-        return corpora.load(corpus, config, "test", revision), None
+        return _loaded(corpus, config, "test", revision, bad_rows), None
     except MissingSplit as error:
         return None, error
 
 
-def _score_conversations(test: corpora.Corpus, train, revision, language, metrics, found) -> None:
+def _score_conversations(
+    test: corpora.Corpus, train, revision, language, metrics, found, bad_rows
+) -> None:
     """Add every baseline's results on the conversations to `found`."""
     conversations = [
         item for item in test.items if item.scored_turns() and language in (None, item.language)
@@ -143,16 +151,24 @@ def _score_conversations(test: corpora.Corpus, train, revision, language, metric
         raise MissingSplit(f"{test.name}: one file has no training split; give --train CORPUS")
     named = train or test.name
     training = without(
-        training_conversations(named, revision if train is None else None), test.items, named
+        training_conversations(named, revision if train is None else None, bad_rows),
+        test.items,
+        named,
     )
     if not any(item.scored_turns() for item in training):
         raise DataError(
             f"{named}: no labelled supporter turn to count strategies in; give --train CORPUS"
         )
+    if any(item.held_out_turns() for item in training):
+        raise DataError(f"{named}: holds strategies out; give --train CORPUS that holds none out")
     chosen_by = strategy_baselines(training)
     text = [metric for metric in select(metrics, "turn") if metric.of == "reply"]
     strategies = [metric for metric in METRICS.values() if metric.of == "strategy"]
+    hidden = any(item.history_held_out for item in conversations)
     for task, about in shipped_in(CONVERSATIONS).items():
+        if hidden and not about.generated:
+            print(f"{task} is left out: {test.name} holds out turns that are the history of others")
+            continue
         for name, choose in chosen_by.items():
             records = [
                 record
@@ -187,11 +203,23 @@ def _score_questions(questions: corpora.Corpus, language, metrics, found) -> Non
         )
 
 
-def training_conversations(corpus: str, revision: str | None = None) -> Sequence[Conversation]:
+def _loaded(
+    corpus: str, config: str, split: str, revision: str | None, bad_rows: str
+) -> corpora.Corpus:
+    """A split of a corpus; prints which of its rows are left out."""
+    read = corpora.load(corpus, config, split, revision, bad_rows)
+    if read.left_out:
+        print(*read.report(), sep="\n")
+    return read
+
+
+def training_conversations(
+    corpus: str, revision: str | None = None, bad_rows: str = BAD_ROWS[0]
+) -> Sequence[Conversation]:
     """The training split of a corpus: csconv/train, else rolecs/train; a file is one as a whole."""
     for config in ("csconv", "rolecs"):
         try:
-            return corpora.load(corpus, config, "train", revision).items
+            return _loaded(corpus, config, "train", revision, bad_rows).items
         except MissingSplit as error:
             missing = error
     raise MissingSplit(f"{missing} To count strategies elsewhere, give --train CORPUS.")

@@ -23,13 +23,15 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from csc_tasks.verify import Trust, together
+from csc_tasks.verify import Trust, badge, together
 
 FORMAT: Final = 2
 Method = Literal["t", "logit", "log", "exact", "none"]
 Reason = Literal[
     "no value", "one conversation", "few conversations", "no variation", "sample unknown"
 ]
+CONTRASTS, BREAKDOWNS = "contrasts", "breakdowns"
+"""What these are called where tables are called by their ids: no table has one of them."""
 TITLE = "Customer-support conversation leaderboard"
 
 
@@ -122,7 +124,7 @@ class Run(Strict):
 
     trust: of its numbers together. corpus: the trusted corpus that its documents were compared
     with, "" for none. proven: they are all there and those of that corpus, with the raw reply to
-    every scored turn. findings: what does not hold.
+    every scored turn. findings: what does not hold; contradicted: whether there is any.
     """
 
     date: str
@@ -141,6 +143,7 @@ class Run(Strict):
     corpus: str
     proven: bool
     findings: tuple[Finding, ...] = ()
+    contradicted: bool = False
     repeat: str = ""
 
 
@@ -208,6 +211,15 @@ class Row(Strict):
         """Of all its numbers together."""
         return together([run.trust for _, run in self.all_runs])
 
+    def contradicted(self, task: str | None = None) -> bool:
+        """Whether files of a task, or of any, claim what does not hold."""
+        return any(run.contradicted for of, run in self.all_runs if task in (None, of))
+
+    @property
+    def badge(self) -> str:
+        """What a row shows of its trust: also whether its files claim what does not hold."""
+        return badge(self.trust, self.contradicted())
+
     def ranks(self, column: Column) -> bool:
         """Whether its number of a column may be compared and ranked: it was computed again here, or
         is a rating (which nobody can compute again) of replies that are proven to be the run's.
@@ -234,6 +246,49 @@ class Comparison(Strict):
     p_holm: float | None
     items: int
     clusters: int
+
+
+class ContrastSide(Strict):
+    """One of the two runs of a contrast: the slug of its row, its task, and what it has of the
+    condition in which the two differ ("Oracle", "Predict").
+    """
+
+    model: str
+    task: str
+    level: str
+
+
+class ContrastNumber(Strict):
+    """One result that both runs of a contrast have, by its result name, on the conversations that
+    they share with the same turns.
+
+    first, second: the values there. difference: first minus second, with its paired interval. p:
+    as of a Comparison; p_holm: corrected over all contrasts of the family in this result. alone:
+    conversations with this result that only the first, and only the second has.
+    """
+
+    metric: str
+    first: float | None
+    second: float | None
+    difference: Value
+    p: float | None
+    p_holm: float | None
+    alone: tuple[int, int]
+
+
+class Contrast(Strict):
+    """Two runs of one model that differ in one condition (csc_tasks/runs/contrasts.py).
+
+    family, title: which condition. skipped: result name -> why it is not contrasted, of those that
+    both have.
+    """
+
+    family: str
+    title: str
+    first: ContrastSide
+    second: ContrastSide
+    numbers: tuple[ContrastNumber, ...]
+    skipped: dict[str, str] = Field(default_factory=dict)
 
 
 class Reported(Strict):
@@ -278,7 +333,8 @@ class SetAside(Strict):
 
 class Board(Strict):
     """board.json. date: of the newest run (ISO 8601, UTC). models: by slug. notes: what the reader
-    of the files said (duplicates, ...). quarantine: the files that could not be used.
+    of the files said (duplicates, ...). quarantine: the files that could not be used. contrasts: of
+    runs of one model, whichever tables they stand in.
     """
 
     format: Literal[2] = FORMAT
@@ -289,5 +345,6 @@ class Board(Strict):
     confidence: float = 0.95
     models: dict[str, Model]
     tables: tuple[Table, ...]
+    contrasts: tuple[Contrast, ...] = ()
     notes: tuple[str, ...] = ()
     quarantine: tuple[SetAside, ...] = ()

@@ -20,10 +20,12 @@ ratings are ranked where the replies that they rate are proven.
 Rows that cannot be compared are never mixed: another task version, corpus content or revision,
 prompt style, chat template, reference, number of documents (--limit) or metric signature is an
 error that names the rows, or makes separate tables with --split-by. Runs that differ only in their
-seed are repeats and make one row: means over them, how far they are apart, and, where replies were
-sampled, how often all of them are right (pass^k). Of several runs of one model, task, settings and
-seed below one RESULTS argument the newest is kept, which is said; below several they are rows of
-their own, since names can be taken, unless --replace says that all are yours.
+seed are repeats, as those within one run are (csc_repeats), and make one row: means over them, how
+far they are apart, and, where replies were sampled, how often all of them are right (pass^k). Two
+runs of one model that differ in one other condition are a contrast, with paired differences (csc
+tables --table contrasts). Of several runs of one model, task, settings and seed below one RESULTS
+argument the newest is kept, which is said; below several they are rows of their own, since names
+can be taken, unless --replace says that all are yours.
 
 A file that cannot be read, or whose samples do not belong to it, is set aside and does not stop the
 others: it is named with its reason on stderr, in board.json (`quarantine`), on the page and below
@@ -42,6 +44,7 @@ from pathlib import Path
 
 from csc_tasks import __version__
 from csc_tasks.errors import SettingError, require
+from csc_tasks.evidence import read_evidence
 from csc_tasks.file_names import safe_name
 from csc_tasks.out import replace_file
 from csc_tasks.runs.public import LeftOut
@@ -49,14 +52,15 @@ from csc_tasks.runs.public_values import signature
 from csc_tasks.runs.quarantine import STRICT_HELP, Quarantine
 from csc_tasks.runs.results_file import Identity, Measurement, iso, public_bytes
 from csc_tasks.runs.task_record import CONVERSATIONS
-from csc_tasks.verify import read_references, trusted_corpora
+from csc_tasks.shown import shown
+from csc_tasks.verify import read_references, shared, trusted_corpora
 from leaderboard import trust
 from leaderboard.board import TITLE, Board, Model, SetAside
 from leaderboard.earlier_board import check_out, clear
 from leaderboard.folder import RELIABILITY, dumped, write_board
 from leaderboard.model_report import Diagnosis, ModelReport, SampleSet, TableGaps, Variant
 from leaderboard.numbers import assemble
-from leaderboard.numbers.fact_audit import read_evidence
+from leaderboard.numbers.contrasts import contrasts
 from leaderboard.numbers.measured import Measured, Options, RunKey
 from leaderboard.numbers.measuring import usable
 from leaderboard.numbers.repeats import merge_repeats
@@ -129,7 +133,10 @@ def add_arguments(parser) -> None:
         "--evidence",
         type=Path,
         metavar="FILE",
-        help="retrieved passages that support facts in replies (JSON lines)",
+        help=(
+            "retrieved passages that support facts in replies (JSON lines), and those that runs"
+            " which showed some are compared with"
+        ),
     )
     parser.add_argument(
         "--no-fact-audit",
@@ -259,6 +266,10 @@ def collect(
             gaps[models[identity].slug] += assemble.gaps(id_, tasks)
         _progress(f"table {id_}: {len(rows)} rows, {len(table.comparisons)} comparisons")
     notes += trust.notes((run.measurement, run.verified) for run in each.values())
+    notes += [
+        f"{shown(one.item)}, {one.task}: {shown(one.sentence)}"
+        for one in shared(said for run in each.values() for said in run.said)
+    ]
     notes += doubts(
         (column for table in tables for column in table.columns),
         report.signatures if report else None,
@@ -279,6 +290,7 @@ def collect(
         seed=options.seed,
         models={model.slug: model for model in models.values()},
         tables=tuple(tables),
+        contrasts=contrasts(measured.values(), models, raw),
         notes=tuple(notes),
         quarantine=tuple(SetAside(file=file, reason=why) for file, why in aside.entries()),
     )

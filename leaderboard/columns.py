@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from csc_tasks.languages import languages
 from csc_tasks.metrics import METRICS
+from csc_tasks.metrics.consistency import consistency
 from csc_tasks.metrics.result_names import parts_of
 from csc_tasks.runs.names import FACTS, OVERALL, PEOPLE, UNSUPPORTED, higher_is_better, rated
 from csc_tasks.runs.task_record import TaskRecord
 from leaderboard.board import Column
-from leaderboard.consistency import consistency
 
 LEADING = min(
     (metric for metric in METRICS.values() if metric.of == "strategy" and metric.headline),
@@ -122,7 +122,7 @@ def columns(
     ordered = [
         column(task, name, measured[task][name], groups[task], about[task].generated)
         for task in tasks
-        for name in sorted(measured[task], key=_place)
+        for name in sorted(measured[task], key=place_of)
     ]
     # What the benchmark is about comes first, in every context side by side; sorting is stable.
     return tuple(sorted(ordered, key=lambda column: column.metric != LEADING))
@@ -136,7 +136,8 @@ def leading_column(columns: Sequence[Column]) -> Column | None:
     return next((column for column in ranked if column.headline), ranked[0] if ranked else None)
 
 
-def _place(name: str) -> tuple:
+def place_of(name: str) -> tuple:
+    """What result names of one task are sorted by for showing."""
     if rating := rated(name):
         rater, what = rating.place
         return _RATED, rater, False, what

@@ -18,6 +18,7 @@ WITHOUT: dict[Reason | None, str] = {
     "few conversations": "too few conversations for an interval that holds",
     "one conversation": "a single conversation has no interval",
     "no variation": "nothing varies, and the metric has no bounds to reckon with",
+    "sample unknown": "the items behind the number are not known here",
 }
 """Why a value has no interval, in words."""
 Mark = Literal["best", "second", ""]
@@ -49,7 +50,8 @@ class Cell:
 @dataclass(frozen=True, slots=True)
 class Line:
     """One row: the model's label, and a Cell per column. kind: model, adapter, baseline or
-    reported. trust: how far its numbers can be trusted, or "reported".
+    reported. trust: how far its numbers can be trusted and whether its files claim what does not
+    hold, or "reported".
     """
 
     label: str
@@ -66,7 +68,7 @@ def layout(board: Board, table: Table, every: bool) -> tuple[list[Column], list[
     for row in table.rows:
         model = board.models[row.model]
         cells = tuple(_cell(table, c, row) for c in columns)
-        lines.append(Line(model.label, model.kind, cells, str(row.trust)))
+        lines.append(Line(model.label, model.kind, cells, row.badge))
     for reported in table.reported:
         numbers = [reported.values.get(c.key) for c in columns]
         printed = tuple(
@@ -78,12 +80,15 @@ def layout(board: Board, table: Table, every: bool) -> tuple[list[Column], list[
 
 
 def footnotes(table: Table, columns: Sequence[Column]) -> list[str]:
-    """The table's notes, without the signatures of columns that are not shown."""
+    """The table's notes, without the signatures of columns that are not shown, and why numbers of
+    those that are have no interval.
+    """
     shown = {(c.label, c.signature) for c in columns}
     hidden = {
         f"{c.label}: {c.signature}" for c in table.columns if (c.label, c.signature) not in shown
     }
-    return [note for note in table.footnotes if note not in hidden]
+    whys = [f"{UNDEFINED}: {text}." for text in why_without(table, columns)]
+    return [*(note for note in table.footnotes if note not in hidden), *whys]
 
 
 def _cell(table: Table, column: Column, row: Row) -> Cell:
@@ -108,10 +113,15 @@ def interval_text(value: Value, column: Column) -> str:
     """
     if value.value is None or value.low is None or value.high is None:
         return f"({UNDEFINED})" if value.reason in WITHOUT else ""
-    below = _number(value.value - value.low, column)
-    if below == _number(value.high - value.value, column):
+    return bounds_text(value.value, value.low, value.high, column.digits, column.scale)
+
+
+def bounds_text(value: float, low: float, high: float, digits: int, scale: float = 1.0) -> str:
+    """An interval as text; scale: what all three are multiplied by for showing."""
+    below = f"{(value - low) * scale:.{digits}f}"
+    if below == f"{(high - value) * scale:.{digits}f}":
         return f"± {below}"
-    return f"({_number(value.low, column)} to {_number(value.high, column)})"
+    return f"({low * scale:.{digits}f} to {high * scale:.{digits}f})"
 
 
 def why_without(table: Table, columns: Sequence[Column]) -> list[str]:
@@ -120,6 +130,13 @@ def why_without(table: Table, columns: Sequence[Column]) -> list[str]:
     values = [row.values[key] for row in table.rows for key in keys if key in row.values]
     there = {value.reason for value in values if value.value is not None}
     return [text for reason, text in WITHOUT.items() if reason in there]
+
+
+def probability(p: float | None) -> str:
+    """A p-value in three digits."""
+    if p is None:
+        return ABSENT
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def mark_of(table: Table, column: Column, slug: str) -> Mark:

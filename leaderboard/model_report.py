@@ -123,14 +123,14 @@ class Divergence(Strict):
 
 class Lengths(Strict):
     """Length of replies and references: [mean, 5 %, median, 95 %], in characters (zh) or words
-    (en).
+    (en); None for references that are all held out.
     """
 
     language: str
     unit: Literal["characters", "words"]
     items: int
     reply: tuple[float, float, float, float]
-    reference: tuple[float, float, float, float]
+    reference: tuple[float, float, float, float] | None
 
 
 class FactExample(Strict):

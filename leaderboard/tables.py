@@ -10,18 +10,23 @@ interval: `57.0 ± 4.0`, or `0.27 (0.10 to 0.58)` where it is not symmetric (nea
 metrics). Best is bold and second underlined only where the paired interval says so, among numbers
 that were computed again from the runs' replies; the others carry a †. Reported rows stand apart
 below. CSV holds every number unrounded, one row per model and column, for spreadsheets
-and scripts.
+and scripts. Contrasts (two runs of one model that differ in one condition) stand below the tables,
+with paired differences; `--table contrasts` prints them alone, and as CSV. `--table breakdowns
+--format csv` prints every number by stage, topic, language and turn, with its corrected p.
 """
 
 import html
 import io
-import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from csc_tasks.arguments import check_known
 from csc_tasks.csv_cells import GuardedWriter
-from csc_tasks.shown import shown
+from csc_tasks.errors import SettingError
+from leaderboard import breakdown_csv, contrast_tables
+from leaderboard.board import BREAKDOWNS, CONTRASTS
+from leaderboard.escaped import md_text, tex_text
 from leaderboard.layout import (
     REPORTED,
     Cell,
@@ -42,7 +47,9 @@ def add_arguments(parser) -> None:
     """The options of `csc tables`."""
     parser.add_argument("board", type=Path, help="a board folder that csc collect wrote")
     parser.add_argument("--format", choices=FORMATS, default="md", help="default: md")
-    parser.add_argument("--table", metavar="ID", help="only this table (default: all)")
+    parser.add_argument(
+        "--table", metavar="ID", help="only this table, contrasts or breakdowns (default: all)"
+    )
     parser.add_argument(
         "--columns",
         choices=("headline", "all"),
@@ -58,26 +65,51 @@ def main(args) -> None:
     from leaderboard.folder import checked_board
 
     board = checked_board(args.board)
-    check_known("--table", [args.table] if args.table else [], [table.id for table in board.tables])
+    known = [table.id for table in board.tables] + [CONTRASTS] * bool(board.contrasts)
+    known.append(BREAKDOWNS)
+    check_known("--table", [args.table] if args.table else [], known)
+    if args.table == BREAKDOWNS and args.format != "csv":
+        raise SettingError(f"--table {BREAKDOWNS}: printed as CSV alone; add --format csv")
     tables = [table for table in board.tables if args.table in (None, table.id)]
     if args.format == "csv":
-        print(as_csv(board, tables), end="")
+        _print_csv(args, board, tables)
         return
-    write = {"md": markdown, "latex": latex, "html": as_html}[args.format]
-    print("\n".join(write(board, table, args.columns == "all") for table in tables), end="")
+    write, write_contrasts = {
+        "md": (markdown, contrast_tables.markdown),
+        "latex": (latex, contrast_tables.latex),
+        "html": (as_html, contrast_tables.as_html),
+    }[args.format]
+    every = args.columns == "all"
+    texts = [write(board, table, every) for table in tables]
+    if args.table in (None, CONTRASTS):
+        texts += map(write_contrasts, contrast_tables.contrast_tables(board, every))
+    print("\n".join(texts), end="")
+
+
+def _print_csv(args, board, tables: Sequence) -> None:
+    """Tables, contrasts and breakdowns have columns of their own: one of the three is printed."""
+    if args.table == CONTRASTS:
+        print(contrast_tables.as_csv(board), end="")
+    elif args.table == BREAKDOWNS:
+        print(breakdown_csv.as_csv(args.board, board), end="")
+    else:
+        print(as_csv(board, tables), end="")
+    if args.table is None and board.contrasts:
+        count = len(board.contrasts)
+        print(f"note: {count} contrasts have other columns: --table {CONTRASTS}", file=sys.stderr)
 
 
 def markdown(board, table, every: bool = False) -> str:
     """The table as GitHub's Markdown, with its title and footnotes."""
     columns, lines = layout(board, table, every)
     # Markdown has no cells that span columns.
-    heads = [f"{_md(c.group)}<br>{_md(head(c))}" for c in columns]
+    heads = [f"{md_text(c.group)}<br>{md_text(head(c))}" for c in columns]
     rows = [
         f"| {' | '.join(('Model', 'Trust', *heads))} |",
         f"|---|---|{'---:|' * len(columns)}",
     ]
     for line in lines:
-        label = _md(line.label)
+        label = md_text(line.label)
         if line.kind == "adapter":
             label = f"&emsp;{label}"
         elif line.kind == "baseline":
@@ -85,10 +117,12 @@ def markdown(board, table, every: bool = False) -> str:
         cells = (_md_cell(cell) for cell in line.cells)
         rows.append(f"| {' | '.join((label, line.trust, *cells))} |")
     notes = "\n".join(
-        f"{number}. {_md(note)}" for number, note in enumerate(footnotes(table, columns), 1)
+        f"{number}. {md_text(note)}" for number, note in enumerate(footnotes(table, columns), 1)
     )
     return (
-        f"### {_md(table.title)}\n\n{_md(caption(table))}\n\n" + "\n".join(rows) + f"\n\n{notes}\n"
+        f"### {md_text(table.title)}\n\n{md_text(caption(table))}\n\n"
+        + "\n".join(rows)
+        + f"\n\n{notes}\n"
     )
 
 
@@ -102,7 +136,7 @@ def latex(board, table, every: bool = False) -> str:
     for name, labels in headings(columns):
         size = len(labels)
         heads += labels
-        spans.append(rf"\multicolumn{{{size}}}{{c}}{{{_tex(name)}}}")
+        spans.append(rf"\multicolumn{{{size}}}{{c}}{{{tex_text(name)}}}")
         rules.append(rf"\cmidrule(lr){{{at}-{at + size - 1}}}")
         at += size
     body, before = [], ""
@@ -115,20 +149,20 @@ def latex(board, table, every: bool = False) -> str:
                 r" here}} \\"
             )
         indent = r"\quad " if line.kind == "adapter" else ""
-        words = [indent + _tex(line.label), line.trust, *map(_tex_cell, line.cells)]
+        words = [indent + tex_text(line.label), line.trust, *map(_tex_cell, line.cells)]
         body.append(f"{' & '.join(words)} " + r"\\")
         before = line.kind
-    notes = "\n".join(rf"\item {_tex(note)}" for note in footnotes(table, columns))
+    notes = "\n".join(rf"\item {tex_text(note)}" for note in footnotes(table, columns))
     return "\n".join(
         [
             r"\begin{table*}",
             r"\centering\small",
-            rf"\caption{{{_tex(f'{table.title}. {caption(table)}')}}}",
+            rf"\caption{{{tex_text(f'{table.title}. {caption(table)}')}}}",
             rf"\begin{{tabular}}{{ll{'r' * len(columns)}}}",
             r"\toprule",
             f" & & {' & '.join(spans)} " + r"\\",
             " ".join(rules),
-            f"Model & Trust & {' & '.join(map(_tex, heads))} " + r"\\",
+            f"Model & Trust & {' & '.join(map(tex_text, heads))} " + r"\\",
             r"\midrule",
             *body,
             r"\bottomrule",
@@ -195,10 +229,12 @@ def as_csv(board, tables: Sequence) -> str:
             "low",
             "high",
             "method",
+            "reason",
             "items",
             "clusters",
             "mark",
             "trust",
+            "contradicted",
             "signature",
             "runs",
             "sd",
@@ -211,7 +247,8 @@ def as_csv(board, tables: Sequence) -> str:
             model = board.models[row.model]
             for c in table.columns:
                 if (v := row.values.get(c.key)) is not None:
-                    numbers = [v.value, v.stderr, v.low, v.high, v.method, v.items, v.clusters]
+                    numbers = [v.value, v.stderr, v.low, v.high, v.method, v.reason or ""]
+                    numbers += [v.items, v.clusters]
                     names = [
                         model.name,
                         model.kind,
@@ -221,6 +258,7 @@ def as_csv(board, tables: Sequence) -> str:
                         c.language or "",
                     ]
                     judged = [mark_of(table, c, row.model), str(row.trusts[c.key])]
+                    judged.append(str(row.contradicted(c.task)).lower())
                     spread = row.spreads.get(c.key)
                     apart = [spread.runs, spread.sd, spread.least, spread.most] if spread else []
                     writer.row(
@@ -240,15 +278,10 @@ def as_csv(board, tables: Sequence) -> str:
                         c.metric,
                         c.language or "",
                     ]
-                    empty = [""] * 7
-                    judged = [REPORTED, row.source, *[""] * 4]
+                    empty = [""] * 8
+                    judged = [REPORTED, "", row.source, *[""] * 4]
                     writer.row([table.id, *names, row.values[c.key], *empty, *judged])
     return out.getvalue()
-
-
-def _md(text: str) -> str:
-    """Text that Markdown shows as it is: one line, no markup, no HTML, no end of a cell."""
-    return re.sub(r"([\\`*_{}\[\]<>#|~&!])", r"\\\1", shown(text))
 
 
 def _md_cell(cell: Cell) -> str:
@@ -259,40 +292,13 @@ def _md_cell(cell: Cell) -> str:
     return f"{number} {cell.beside}" if cell.beside else number
 
 
-_TEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-    "–": "--",
-    "±": r"$\pm$",
-    "×": r"$\times$",
-    CLAIMED: r"$^\dagger$",
-}
-
-
-def _tex(text: str) -> str:
-    return "".join(_TEX.get(character, character) for character in shown(text))
-
-
 def _tex_cell(cell: Cell) -> str:
-    number = _tex(cell.number)
+    number = tex_text(cell.number)
     number = {"best": rf"\textbf{{{number}}}", "second": rf"\underline{{{number}}}"}.get(
         cell.mark, number
     )
     number += r"$^\dagger$" if cell.claimed else ""
-    beside = _tex(cell.beside.replace("± ", "±"))
+    beside = tex_text(cell.beside.replace("± ", "±"))
     return rf"{number} {{\scriptsize{beside}}}" if beside else number
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from csc_tasks.cli import COMMANDS
+from csc_tasks.papers import papers
 from csc_tasks.settings import read_settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,13 +30,17 @@ PAGES += sorted((ROOT / "docs").glob("*.md"))
 
 
 def commands() -> list[tuple[str, str]]:
-    """(page, command) for every command in a bash block, continued lines joined."""
+    """(page, command) for every command in a bash block, continued lines joined, and every one that
+    a report names.
+    """
     found = []
     for page in PAGES:
         for block in re.findall(r"```bash\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
             for line in block.replace("\\\n", " ").splitlines():
                 if line.strip() and not line.startswith("#"):
                     found.append((page.relative_to(ROOT).as_posix(), line.strip()))
+    for exhibit in papers().exhibits:
+        found += [("csc_tasks/papers.yaml", command) for command in exhibit.command.split("; ")]
     return found
 
 

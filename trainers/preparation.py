@@ -71,14 +71,25 @@ def prepare(recipe: Recipe, processes: int, say: Say) -> Preparation:
     )
     tested = [recipe.test_data] if recipe.test_data else []
     data = read_training_data(
-        recipe.data, recipe.configs, recipe.language, recipe.validation_share, tested
+        recipe.data,
+        recipe.configs,
+        recipe.language,
+        recipe.validation_share,
+        tested,
+        recipe.train_size,
+        recipe.seed,
+        recipe.bad_rows,
     )
     for line in data_lines(data):
         say(line)
     base = fingerprint(recipe.model, getattr(config, "_commit_hash", None))
+    settings = as_dict(recipe) | {"model": base}
+    if recipe.train_size is None:
+        # So that an adapter of before there was this key is the same training.
+        del settings["train_size"]
     identity = content_id(
         "training",
-        as_dict(recipe) | {"model": base},
+        settings,
         [source.content_hash for source in data.sources],
     )
     return Preparation(recipe, precision, tokenizer, config, rendering, data, base, identity)

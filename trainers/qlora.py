@@ -127,6 +127,7 @@ def _record(prepared: Preparation, lessons: Lessons, trainer) -> dict:
         "data": [{key: getattr(source, key) for key in source_keys} for source in data.sources],
         "tested": data.tested,
         "languages": sorted({item.language for item in data.train}),
+        "conversations": data.conversations(),
         "counts": dict(lessons.counts),
         "validation_counts": dict(lessons.held_counts),
         "trained_parameters": sum(trained),

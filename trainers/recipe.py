@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from csc_tasks.corpora import CONFIGS
+from csc_tasks.corpora.bad_rows import BAD_ROWS
 from csc_tasks.errors import SettingError
 from csc_tasks.languages import languages
 from csc_tasks.prompts import DATE, iso_date
@@ -81,6 +82,11 @@ class Recipe:
         "which answer of a question is the target: refined_agent_answer or agent_answer",
         choices=REFERENCES,
     )
+    bad_rows: str = key(
+        BAD_ROWS[0],
+        "rows of the data that cannot be read: error (names them), or drop (counted and named)",
+        choices=BAD_ROWS,
+    )
     max_length: int = key(2048, "tokens of the longest row", least=16)
     too_long: str = key(
         "error",
@@ -102,6 +108,15 @@ class Recipe:
         ),
         least=1,
         most=100,
+    )
+    train_size: int | None = key(
+        None,
+        (
+            "how many of the conversations to train on are learned, drawn with the seed; a smaller"
+            " number is part of a larger one, and the held out ones stay the same (default: all)"
+        ),
+        least=1,
+        unset="all",
     )
     validation_share: float = key(
         0.05,
@@ -221,7 +236,10 @@ class Recipe:
     )
     seed: int = key(
         0,
-        "of the adapter's first weights, the order of the rows and dropout",
+        (
+            "of the adapter's first weights, the order of the rows and dropout; and of which"
+            " conversations train_size draws"
+        ),
         least=0,
         most=2**32 - 1,
         trl=("seed",),

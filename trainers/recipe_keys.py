@@ -20,9 +20,10 @@ class Key:
 
     help: the text of `csc train --help`. choices: the values it can have; empty: any. least, most:
     its range, both included. above: it must be greater than this. named: a list with at least one
-    name. option: its word on the command line where that is not `--key`. trl, peft: the arguments
-    of SFTConfig and LoraConfig that are given its value as it is; what is worked out from several
-    keys stands in trainers/library_arguments.py.
+    name. option: its word on the command line where that is not `--key`. unset: a word that means
+    None, beside "none" and nothing at all. trl, peft: the arguments of SFTConfig and LoraConfig
+    that are given its value as it is; what is worked out from several keys stands in
+    trainers/library_arguments.py.
     """
 
     help: str
@@ -32,6 +33,7 @@ class Key:
     above: float = -math.inf
     named: bool = False
     option: str = ""
+    unset: str = ""
     trl: tuple[str, ...] = ()
     peft: tuple[str, ...] = ()
 
@@ -100,13 +102,15 @@ def read_values(recipe: type, settings: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises SettingError that opens with the key.
     """
-    kinds = typing.get_type_hints(recipe)
-    return {name: _value(name, value, kinds[name]) for name, value in settings.items()}
+    kinds, keys = typing.get_type_hints(recipe), keys_of(recipe)
+    return {
+        name: _value(name, value, kinds[name], keys[name].unset) for name, value in settings.items()
+    }
 
 
-def _value(name: str, value: Any, kind: Any) -> Any:
+def _value(name: str, value: Any, kind: Any, unset: str) -> Any:
     if isinstance(kind, types.UnionType):
-        if value is None or value in ("", "none", "null"):
+        if value is None or value in ("", "none", "null", unset):
             return None
         kind = next(one for one in typing.get_args(kind) if one is not type(None))
     if typing.get_origin(kind) is tuple:

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from csc_tasks.conversation import SUPPORTER, Conversation
+from csc_tasks.conversation import HELD_OUT, SUPPORTER, Conversation
 from csc_tasks.errors import DataError
 from csc_tasks.prompts import AnswerPrompt, TurnPrompt, read_answer, tagged
 from csc_tasks.question import Question
@@ -66,6 +66,12 @@ class Row:
         return sum(end - start for start, end in self.targets)
 
 
+def _held_out(item: Conversation | Question) -> bool:
+    if isinstance(item, Question):
+        return HELD_OUT in (item.agent_answer, item.refined_agent_answer)
+    return bool(item.held_out_turns())
+
+
 class TooLong(DataError):
     """A target that does not fit into max_length with any history left out."""
 
@@ -78,6 +84,11 @@ def asked_of(
 
     Thinking in a target is left out; a target that is nothing else is "".
     """
+    if _held_out(item):
+        raise DataError(
+            f"{item.conversation_id}: its references are held out, so nothing can be learned of it;"
+            " train on a training split"
+        )
     if isinstance(item, Question):
         other = (
             item.agent_answer if reference == "refined_agent_answer" else item.refined_agent_answer

@@ -11,11 +11,16 @@ from trainers.splits import TrainingData
 def data_lines(data: TrainingData) -> Iterator[str]:
     """What was read and what is left out."""
     for source in data.sources:
-        yield source.summary()
+        yield from source.report()
     if data.set_aside:
         yield (
             f"{data.set_aside} rows are left out, because their conversations are held out in"
             " another config or corpus"
+        )
+    if data.not_drawn:
+        yield (
+            f"train_size: {data.conversations():,} conversations are learned, {data.not_drawn:,}"
+            " others are not"
         )
     for config in data.absent:
         yield f"there is no {config}/train in the data"

@@ -10,6 +10,9 @@ and say how to score it.
         one adapter per value, and a table of validation losses
     csc train ... --sweep data=none,no-assistant,full --score
         the same for data sets, each scored with lm_eval
+    csc train ... --sweep train_size=0,3000,6000,9000,all --seeds 0,1,2 --score
+        how much data is worth (Figure 6 of arXiv 2508.04423): 0 is the base, a smaller size is part
+        of a larger one
     csc train --out adapter --merge DIR
         base and adapter as one bf16 model
     csc train --out adapter --save-quantized-base DIR
@@ -52,7 +55,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--sweep",
         metavar="KEY=V1,V2,...",
-        help="train one adapter per value of a recipe key, into DIR/VALUE",
+        help=(
+            "train one adapter per value of a recipe key, into DIR/VALUE; train_size=0 is the base"
+        ),
+    )
+    parser.add_argument(
+        "--seeds",
+        metavar="N,N,...",
+        help="with --sweep: train every value with each of these seeds, into DIR/VALUE-seedN",
     )
     parser.add_argument(
         "--score", action="store_true", help="run the scoring command when training has ended"
@@ -101,6 +111,8 @@ def main(args: Namespace) -> None:
         )
     if args.limit is not None and (args.limit < 1 or not args.score):
         raise SettingError("--limit N goes with --score, and N is at least 1")
+    if args.seeds and not args.sweep:
+        raise SettingError("--seeds is for --sweep; one training takes --seed N")
     if args.sweep:
         sweep(args, flags)
         return

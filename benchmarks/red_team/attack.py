@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import benchmarks.red_team.documents
+import benchmarks.red_team.held_out
 import benchmarks.red_team.numbers
 import benchmarks.red_team.replies  # noqa: F401  (each adds its forgeries to the list)
 from benchmarks.red_team.forgery import FORGERIES, Forgery
 from benchmarks.red_team.forging import write
+from benchmarks.red_team.held_out import held_out
+from builders.hold_out import ALL, LAST
 from csc_tasks import corpora
 from csc_tasks.cli import main
+from csc_tasks.conversation import HELD_OUT
 from csc_tasks.errors import DataError
 from csc_tasks.framework import STRATEGY_IDS
 from csc_tasks.languages.labels import strategy_name
@@ -30,6 +34,8 @@ TASKS = (
     "cscx_strategy_choice",
     "cscx_qa_full",
 )
+TASKS_OF = {"": TASKS, LAST: ("csc_conv_ref", "csc_qa"), ALL: ("csc_conv_gen", "csc_qa")}
+"""Turns that are held out -> the tasks to run."""
 CONTRADICTED, CLAIMED, NAMED, APART, MISSED = (
     "contradicted",
     "claimed only",
@@ -62,13 +68,15 @@ def corpus_of(root: Path, conversations: int, questions: int) -> Path:
     return write_corpus(root, *parts)
 
 
-def honest(root: Path, corpus: Path) -> Path:
-    """A run that is neither good nor bad: some replies are gold, some unparsed, most its own."""
-    gold = gold_replies(corpus)
+def honest(root: Path, corpus: Path, held: str = "") -> Path:
+    """A run that is neither good nor bad: some replies are gold, some unparsed, most its own. held:
+    the turns that the corpus holds out.
+    """
+    gold = gold_replies(corpus) if held != ALL else {}
 
     def reply(prompt: str) -> str:
         number = sum(map(ord, prompt))
-        if prompt in gold and number % 5 < 2:
+        if gold.get(prompt, HELD_OUT) != HELD_OUT and number % 5 < 2:
             return gold[prompt]
         if number % 5 == 2:
             return f"just some text for case {number}"
@@ -77,26 +85,36 @@ def honest(root: Path, corpus: Path) -> Path:
         return f"[{label}] I have looked at {number} of your orders for you"
 
     settings = {"csc_corpus": str(corpus), "csc_qa_corpus": str(corpus)}
-    return hand_in(root, TASKS, reply, settings)
+    return hand_in(root, TASKS_OF[held], reply, settings)
 
 
-def verify(paths: Iterable[Path], corpus: Path, out: Path) -> tuple[int, str, dict]:
+def verify(
+    paths: Iterable[Path], corpus: Path, out: Path, references: Path | None = None
+) -> tuple[int, str, dict]:
     """`csc verify`: exit status, what it printed, and what it wrote."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         words = [*map(str, paths), "--corpus", str(corpus), "--json", str(out)]
+        words += ["--references", str(references)] if references else []
         status = main(["verify", *words])
     return status, printed.getvalue(), json.loads(out.read_text(encoding="utf-8"))
 
 
 def attack(root: Path, conversations: int = 24, questions: int = 24) -> list[Outcome]:
-    """Every forgery of one honest run over a part of the demo, handed in below `root`."""
+    """Every forgery of one honest run over a part of the demo, handed in below `root`; also over
+    the same part without its last turns, and without all.
+    """
     corpus = corpus_of(root / "corpus", conversations, questions)
-    run = honest(root / "honest", corpus)
-    return [_try(one, run, corpus, root / f"{i:03}") for i, one in enumerate(FORGERIES)]
+    held: dict[str, tuple[Path, Path | None]] = {"": (corpus, None)}
+    held |= {turns: held_out(root / "held_out", corpus, turns) for turns in (LAST, ALL)}
+    runs = {turns: honest(root / f"honest{turns}", own, turns) for turns, (own, _) in held.items()}
+    return [
+        _try(one, runs[one.held], *held[one.held], root / f"{number:03}")
+        for number, one in enumerate(FORGERIES)
+    ]
 
 
-def _try(forgery: Forgery, run: Path, corpus: Path, root: Path) -> Outcome:
+def _try(forgery: Forgery, run: Path, corpus: Path, references: Path | None, root: Path) -> Outcome:
     samples = next(run.parent.glob(f"samples_{forgery.task}_2*"))
     text = json.loads(run.read_text(encoding="utf-8"))
     for part in ("results", "configs", "versions", "higher_is_better", "n-samples", "n-shot"):
@@ -110,7 +128,7 @@ def _try(forgery: Forgery, run: Path, corpus: Path, root: Path) -> Outcome:
     paths = [forged]
     if forgery.beside or forgery.apart:
         paths.insert(0, write(root / "beside", run, samples, *original))
-    status, printed, written = verify(paths, corpus, root / "verified.json")
+    status, printed, written = verify(paths, corpus, root / "verified.json", references)
     telling = [
         line.strip()
         for line in printed.splitlines()

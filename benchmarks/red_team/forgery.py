@@ -21,7 +21,8 @@ class Forgery:
     """One way to cheat. edit: of the two files' content. tells: words that csc verify must print.
     principle: why it cannot be caught, "" for what must be. files: what is done to the files.
     beside: whether the honest run that it was made from is handed in too. apart: whether it is a
-    true run of something smaller, which the board keeps in a table of its own.
+    true run of something smaller, which the board keeps in a table of its own. held: the turns that
+    the corpus holds out ("" for none); the verifier has the references.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Forgery:
     files: Files | None = field(default=None, repr=False)
     beside: bool = False
     apart: bool = False
+    held: str = ""
 
 
 FORGERIES: list[Forgery] = []
@@ -45,11 +47,12 @@ def forgery(
     files: Files | None = None,
     beside: bool = False,
     apart: bool = False,
+    held: str = "",
 ) -> Callable[[Edit], Edit]:
     """Add a function to the list, once per call."""
 
     def add(edit: Edit) -> Edit:
-        FORGERIES.append(Forgery(name, task, edit, tells, principle, files, beside, apart))
+        FORGERIES.append(Forgery(name, task, edit, tells, principle, files, beside, apart, held))
         return edit
 
     return add

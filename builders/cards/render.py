@@ -4,14 +4,16 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from string import Template
 
+from builders.hold_out import ALL
 from builders.schema import columns
-from csc_tasks.benchmark import SPLIT, readers
+from csc_tasks.benchmark import SPLIT, Reader, readers
 from csc_tasks.framework import STRATEGIES
 from csc_tasks.languages.labels import CARDS, strategy_name
+from csc_tasks.runs.task_record import SHIPPED, TURNS
 
 FIGURES = "figures"
 """The folder beside a card that its figures lie in."""
@@ -100,7 +102,7 @@ def render_card(card: Card, record: Mapping) -> str:
             f'{c} = load_dataset("PATH_OR_HUB_ID", "{c}")  # {", ".join(parts)}'
             for c, parts in splits.items()
         ),
-        evaluating=_evaluating(splits),
+        evaluating=_evaluating(record),
         columns=markdown_table(
             ["column", "meaning"], [[f"`{name}`", meaning] for name, meaning in meanings.items()]
         ),
@@ -117,13 +119,13 @@ def render_card(card: Card, record: Mapping) -> str:
     return filled.rstrip() + "\n"
 
 
-def evaluation(card: Card, splits: Mapping) -> dict:
-    """eval.yaml: one entry per task that reads a test split here; empty for a dataset that is only
-    trained on.
+def evaluation(card: Card, record: Mapping) -> dict:
+    """eval.yaml: one entry per task that can be run on a test split here; empty for a dataset that
+    is only trained on.
     """
     tasks = [
         {"id": task, "config": config, "split": SPLIT}
-        for config, reader in readers(splits).items()
+        for config, reader in _readers(record).items()
         for task in reader.tasks
     ]
     if not tasks:
@@ -204,7 +206,9 @@ def contents_table(splits: Mapping[str, Mapping[str, Mapping]]) -> str:
 
 def _count_and_share(strategy: str, content: Mapping) -> str:
     n = content["strategies"][strategy]
-    return f"{n:,} ({n / max(content['supporter_turns_labelled'], 1):.1%})"
+    # Of a turn that is held out nobody knows the strategy.
+    known = sum(content["strategies"].values())
+    return f"{n:,} ({n / max(known, 1):.1%})"
 
 
 def yaml_text(value: Mapping) -> str:
@@ -214,8 +218,23 @@ def yaml_text(value: Mapping) -> str:
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=1_000)
 
 
-def _evaluating(splits: Mapping) -> str:
-    by_config = readers(splits)
+def _readers(record: Mapping) -> dict[str, Reader]:
+    """Config -> who reads it. Where all supporter turns are held out, no task that shows them."""
+    found = readers(record["splits"])
+    if record.get("held_out", {}).get("turns") != ALL:
+        return found
+    return {
+        config: replace(reader, tasks=tuple(filter(_needs_no_turns, reader.tasks)))
+        for config, reader in found.items()
+    }
+
+
+def _needs_no_turns(task: str) -> bool:
+    return SHIPPED[task].unit != TURNS or SHIPPED[task].generated
+
+
+def _evaluating(record: Mapping) -> str:
+    by_config = _readers(record)
     if not by_config:
         return "There is no test split: this dataset is for training."
     tasks = ",".join(task for reader in by_config.values() for task in reader.tasks)

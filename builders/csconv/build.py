@@ -38,6 +38,8 @@ from builders.csconv.candidates import Candidates
 from builders.csconv.fidelity import facts_report, strategies_report
 from builders.csconv.maker import Made, Maker, Pair
 from builders.csconv.outlook import seen
+from builders.executors import add_executor
+from builders.hold_out import add_hold_out
 from builders.plan import add_plan
 from builders.sources import RawConversation, Reading, add_source_arguments, read_source
 from builders.wording import prompt_hashes
@@ -48,7 +50,6 @@ from csc_tasks.llm.options import add_llm_arguments
 from csc_tasks.out import replace_file
 
 PER_TOPIC = 500
-PROBLEMS_SHOWN = 20
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -85,8 +86,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     runner.add_licence(parser)
     add_plan(parser)
+    add_hold_out(parser, turns=True)
     runner.add_seed(parser, "another seed, another sample of each topic (default: 0)")
     add_llm_arguments(parser)
+    add_executor(parser)
 
 
 class CSConv(runner.Builder):
@@ -94,6 +97,7 @@ class CSConv(runner.Builder):
 
     rounds = "all that a round may want are checked before the first is rewritten"
     OPTIONS = ("seed", "per_topic", "limit", "fidelity", "train_share", "attempts", "licence")
+    ALSO_HOLD = "the journal and the originals, which hold them"
 
     def __init__(self, args: Namespace) -> None:
         super().__init__(args)
@@ -101,6 +105,8 @@ class CSConv(runner.Builder):
         check_share("--train-share", args.train_share, one=False)
         self.stages = STAGES if args.fidelity else tuple(s for s in STAGES if s != "label")
         self.reading, self.kept = Reading(), list[Pair]()
+        if self.held_out is not None:
+            self.later = "the names of conversations are made of all that is held out"
         self.source = read_source(args.source, self.reading, args.format, args.source_language)
 
     def stand_in(self) -> None:
@@ -177,11 +183,7 @@ def read(
             dropped["duplicate of another"] += 1
         else:
             languages.add(raw.language)
-    for problem in reading.problems[:PROBLEMS_SHOWN]:
-        print(f"problem: {problem}")
-    problems = sum(n for name, n in reading.counts.items() if name.startswith("problems: "))
-    if problems > PROBLEMS_SHOWN:
-        print(f"... and {problems - PROBLEMS_SHOWN:,} more; all are counted below")
+    reading.show_problems()
     return sorted(languages)
 
 

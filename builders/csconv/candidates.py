@@ -12,8 +12,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from builders.sources import RawConversation
-from csc_tasks.conversation import Turn, content_id
+from builders.sources import RawConversation, raw_id
+from csc_tasks.conversation import Turn
 from csc_tasks.draws import digest
 
 
@@ -85,8 +85,3 @@ class Candidates:
         for place in self._places:
             total.update(place.key)
         return total.hexdigest()[:16]
-
-
-def raw_id(raw: RawConversation) -> str:
-    """The id of a recorded conversation, made from its language and its turns."""
-    return content_id("raw", raw.language, [[turn.speaker, turn.text] for turn in raw.turns])

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from builders.csconv.asking import Asking
-from builders.csconv.candidates import raw_id
 from builders.csconv.maker import Pair
+from builders.sources import raw_id
 from csc_tasks.conversation import SUPPORTER
 from csc_tasks.framework import BY_ID
 from csc_tasks.llm.client import LLM

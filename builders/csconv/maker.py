@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from builders.csconv import postfilter
 from builders.csconv.asking import Asking
-from builders.csconv.candidates import Candidates, Place, raw_id
-from builders.sources import RawConversation
+from builders.csconv.candidates import Candidates, Place
+from builders.sources import RawConversation, raw_id
 from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.framework import TOPICS
 from csc_tasks.llm.client import LLM
@@ -79,11 +79,15 @@ class Maker:
             )
             made.looked_at += screened.ended
             made.dropped_before.update(screened.dropped)
+            if self.llm.elsewhere and not all(raw.topic for raw in originals):
+                break  # which of a topic are rewritten is known when all parts have answered
             chosen = [(raw, topic) for raw, topic in screened.results if self._has_room(topic)]
             rewritten = await run_items(
                 chosen, self._rewrite, self.llm, Progress(len(chosen), "rewritten")
             )
             made.dropped_after.update(rewritten.dropped)
+            if self.llm.elsewhere:
+                break
             for pair in rewritten.values:
                 if pair.conversation.conversation_id in ids:
                     made.dropped_after["duplicate of another"] += 1

@@ -1,6 +1,7 @@
 """Build a pool of customer profiles from support conversations, for csc build rolecs.
 
     csc build profiles CORPUS --llm openai:MODEL --out DIR
+    csc build profiles --source calls.jsonl --llm openai:MODEL --out DIR
     csc build profiles demo --llm scripted --out DIR             offline stand-in
 
 A language model reads each conversation and writes down what it shows of the customer:
@@ -11,7 +12,8 @@ what was dropped is counted by reason. Every request is in the journal beside DI
 goes on where a build was stopped. The stages for `--llm STAGE=...` are profile and describe.
 
 CORPUS is demo, a dataset folder, a file of conversations or a Hub id, as for the benchmark
-(csc_corpus).
+(csc_corpus). --source takes recorded conversations instead, in any form that csc build csconv and
+csc build qa take.
 """
 
 import asyncio
@@ -24,17 +26,18 @@ import csc_tasks
 from builders import outlook, runner
 from builders.asking import ask_form
 from builders.cards.render import count_lines
+from builders.executors import add_executor
 from builders.plan import add_plan
+from builders.profiles.conversations import SPLIT_OF, choose
 from builders.profiles.near_duplicates import THRESHOLD, check_model, embed, first_of_each
 from builders.profiles.pool_folder import FORMAT, PoolProfile, check_target, write_pool
 from builders.profiles.profile_forms import Extracted, described
 from builders.rolecs.pool import POOL_FILE
+from builders.sources import add_source_arguments
 from builders.transcript import history
 from builders.wording import prompt_hashes, templates, words
-from csc_tasks.arguments import add_corpus, check_share, corpus_of
+from csc_tasks.arguments import CORPUS, check_share
 from csc_tasks.conversation import Conversation, content_id
-from csc_tasks.corpora import load
-from csc_tasks.errors import DataError
 from csc_tasks.languages import languages as known_languages
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.items import run_items
@@ -43,18 +46,18 @@ from csc_tasks.llm.outcomes import Dropped
 from csc_tasks.llm.progress import Progress
 
 STAGES = ("profile", "describe")
+READING = ("read", "conversations_not_taken")
+"""The counts of a source, printed before those of the profiles."""
 PROMPTS = ("profile_extract", "profile_describe")
-SPLIT_OF = {"csconv": "test", "rolecs": "train"}
-"""Configs of conversations, and the split that is read unless --split says another."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The options of `csc build profiles`."""
     add = parser.add_argument
-    add_corpus(parser, "", old="--source")
+    add("corpus", nargs="?", metavar="CORPUS", help=CORPUS)
+    add_source_arguments(parser, required=False)
     add(
         "--config",
-        default="csconv",
         choices=list(SPLIT_OF),
         help="which conversations of the corpus (default: csconv)",
     )
@@ -85,6 +88,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_plan(parser)
     runner.add_seed(parser, "another seed, other replies (default: 0)")
     add_llm_arguments(parser)
+    add_executor(parser)
 
 
 class Profiles(runner.Builder):
@@ -96,15 +100,10 @@ class Profiles(runner.Builder):
 
     def __init__(self, args: Namespace) -> None:
         super().__init__(args)
-        source = corpus_of(args)
         check_model(args.embed)
         check_share("--threshold", args.threshold, zero=False)
         self.languages = runner.chosen_languages(args)
-        self.corpus = load(source, args.config, args.split or SPLIT_OF[args.config])
-        chosen = [item for item in self.corpus.items if item.language in self.languages]
-        self.conversations = chosen[: args.limit]
-        if not self.conversations:
-            raise DataError(f"{source} holds no conversation in {' or '.join(self.languages)}")
+        self.chosen = choose(args, self.languages)
 
     def check_target(self) -> None:
         check_target(self.args.out)
@@ -114,11 +113,11 @@ class Profiles(runner.Builder):
 
     def make(self, llm: LLM) -> runner.Built:
         args = self.args
-        read = self.conversations[: self.pilot]
+        read = self.chosen.conversations[: self.pilot]
         profiles, dropped = asyncio.run(extract(llm, read))
         pool, merged = distinct(profiles, args.embed, args.threshold, args.base_url)
         self.outlook = outlook.tried_in_order(
-            "conversations", len(pool), len(read), len(self.conversations)
+            "conversations", len(pool), len(read), len(self.chosen.conversations)
         )
         by_language = Counter(profile.language for profile in pool)
         counts = {
@@ -141,11 +140,7 @@ class Profiles(runner.Builder):
             "csc_tasks": csc_tasks.__version__,
             "builder": "profiles",
             "settings": self.settings(llm),
-            "source": {
-                "content_hash": self.corpus.content_hash,
-                "revision": self.corpus.revision,
-                "read": dict(self.corpus.counts),
-            },
+            "source": dict(self.chosen.source),
             "models": self.models(llm),
             "counts": counts,
             "prompts": prompt_hashes(self.languages, PROMPTS),
@@ -154,7 +149,9 @@ class Profiles(runner.Builder):
     def write(self, built: runner.Built, run: Mapping, journal: Path) -> None:
         out = self.args.out
         write_pool(self.out, built.rows["profiles"]["pool"], built.record, run)
-        print("\n".join(count_lines(built.record["counts"])))
+        source, counts = built.record["source"], built.record["counts"]
+        reading = {name: source[name] for name in READING if source.get(name)}
+        print("\n".join(count_lines(reading | counts)))
         print(
             f"Wrote {out / POOL_FILE}; csc build rolecs --profiles {out} plays them. Every"
             f" request is in {journal}"

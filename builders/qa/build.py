@@ -25,7 +25,6 @@ smaller limit are among those of a larger one, and stay in their splits.
 
 import asyncio
 import hashlib
-import sys
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,6 +32,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from builders import runner
 from builders.cards.qa import card
 from builders.cards.render import Card, count_lines
+from builders.executors import add_executor
 from builders.hold_out import add_hold_out
 from builders.outlook import Outlook, Part, Range, exactly, ratio_of
 from builders.plan import add_plan
@@ -50,7 +50,6 @@ from csc_tasks.llm.options import add_llm_arguments
 from csc_tasks.question import Question
 
 DEFAULT_LLM = ("openai:gpt-4o-mini", "refine=openai:gpt-4.1")
-SHOWN_PROBLEMS = 10
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -113,6 +112,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_plan(parser)
     runner.add_seed(parser, "other draws of --pairs published and of the models (default: 0)")
     add_llm_arguments(parser, required=False)
+    add_executor(parser)
 
 
 class QA(runner.Builder):
@@ -255,11 +255,7 @@ def chosen_conversations(
     with its place.
     """
     conversations, dropped = choose(source, args.pairs, args.seed, args.limit)
-    for problem in reading.problems[:SHOWN_PROBLEMS]:
-        print(f"left out: {problem}", file=sys.stderr)
-    more = len(reading.problems) - SHOWN_PROBLEMS
-    if more > 0:
-        print(f"left out: {more:,} more like these; all are counted by reason", file=sys.stderr)
+    reading.show_problems()
     counts = dict(sorted(reading.counts.items())) | {
         "conversations_not_taken": dict(sorted(dropped.items()))
     }

@@ -21,6 +21,7 @@ from pathlib import Path
 from builders import outlook, runner
 from builders.cards.qa import stages_card
 from builders.cards.render import Card, count_lines
+from builders.executors import add_executor
 from builders.hold_out import add_hold_out
 from builders.plan import add_plan
 from builders.qa.labels import stage_label
@@ -60,6 +61,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_plan(parser)
     runner.add_seed(parser, "another seed for the model (default: 0)")
     add_llm_arguments(parser)
+    add_executor(parser)
 
 
 class Stages(runner.Builder):

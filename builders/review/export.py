@@ -119,7 +119,7 @@ def conversations_of(
     rows: Mapping[str, Mapping[str, list[dict]]], folder: Path
 ) -> dict[str, Conversation]:
     """Id -> conversation for all configs of a folder that hold conversations. Raises DataError
-    where none does.
+    where none does, and where turns are held out.
     """
     conversations = {}
     for split_rows in _conversation_rows(rows):
@@ -130,6 +130,11 @@ def conversations_of(
         raise DataError(
             f"{folder} holds no conversations (its configs: {', '.join(rows)}); a review needs"
             " csconv or rolecs"
+        )
+    if any(one.held_out_turns() for one in conversations.values()):
+        raise DataError(
+            f"{folder} holds turns out, which nobody can review; give the dataset that they were"
+            " held out of"
         )
     return conversations
 

@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 from builders import outlook, runner
 from builders.cards.render import Card, count_lines
 from builders.cards.rolecs import card
+from builders.executors import add_executor
 from builders.plan import add_plan
 from builders.rolecs.examples import examples_from
 from builders.rolecs.filters import bounds
@@ -96,6 +97,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_plan(parser)
     runner.add_seed(parser, "another seed, other conversations (default: 0)")
     add_llm_arguments(parser)
+    add_executor(parser)
 
 
 class RoleCS(runner.Builder):
@@ -265,6 +267,8 @@ async def make(
         outcome = await run_items(batch, maker.make, llm, Progress(len(batch), "conversations"))
         made.tried += outcome.ended
         made.dropped.update(outcome.dropped)
+        if llm.elsewhere:
+            break  # how many more are wanted is known when all parts have answered
         for conversation in outcome.values:
             if conversation.conversation_id in seen:
                 made.dropped["duplicate of another"] += 1

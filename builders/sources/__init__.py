@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from builders.sources import crosswoz, jsonl, star, talkmap
-from builders.sources.raw import RawConversation, Reading
+from builders.sources.raw import RawConversation, Reading, raw_id
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.languages import languages
 
@@ -25,6 +25,7 @@ __all__ = [
     "Reading",
     "add_source_arguments",
     "format_of",
+    "raw_id",
     "read_source",
 ]
 
@@ -33,12 +34,12 @@ FORMATS = ("auto", "jsonl", "crosswoz", "star", "talkmap")
 _SPLITS = ("train", "val", "test")
 
 
-def add_source_arguments(parser: ArgumentParser) -> None:
+def add_source_arguments(parser: ArgumentParser, *, required: bool = True) -> None:
     """`--source`, `--format` and `--source-language`: what `read_source` needs."""
     add = parser.add_argument
     add(
         "--source",
-        required=True,
+        required=required,
         type=Path,
         metavar="FILE",
         help=(

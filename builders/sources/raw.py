@@ -1,13 +1,17 @@
 """A recorded conversation and what happened while a source was read."""
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from csc_tasks.conversation import Turn, merge_neighbours
+from csc_tasks.conversation import Turn, content_id, merge_neighbours
 
 LISTED = 1_000
 """So many problems are kept as text; all are counted."""
+
+SHOWN = 20
+"""So many of them are printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,14 @@ class Reading:
         self.counts["conversations_left_out"] += 1
         self.problem(reason, place, detail)
 
+    def show_problems(self) -> None:
+        """Print the first problems on stderr, each with its place, and how many more there are."""
+        for problem in self.problems[:SHOWN]:
+            print(f"problem: {problem}", file=sys.stderr)
+        total = sum(n for name, n in self.counts.items() if name.startswith("problems: "))
+        if total > SHOWN:
+            print(f"... and {total - SHOWN:,} more; all are counted below", file=sys.stderr)
+
     def take(
         self,
         source_id: str,
@@ -84,6 +96,11 @@ class Reading:
                 self.counts[name] += n
         self.counts["conversations_read"] += 1
         return RawConversation(source_id, language, topic, source, merged)
+
+
+def raw_id(raw: RawConversation) -> str:
+    """The id of a recorded conversation, made from its language and its turns."""
+    return content_id("raw", raw.language, [[turn.speaker, turn.text] for turn in raw.turns])
 
 
 def is_unicode(text: str) -> bool:

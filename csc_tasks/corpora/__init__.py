@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from csc_tasks import shapes
 from csc_tasks.conversation import Conversation
-from csc_tasks.corpora.bad_rows import BadRows
+from csc_tasks.corpora.bad_rows import BadRows, shown
 from csc_tasks.corpora.files import (
     CONFIGS,
     SPLITS,
@@ -87,6 +87,12 @@ class Corpus:
             f" {'+'.join(self.languages)}){done}"
         )
 
+    def report(self) -> list[str]:
+        """`summary`, and a line for each row that was left out, the first of them where there are
+        many.
+        """
+        return [self.summary(), *(f"left out: {text}" for text in shown(self.left_out))]
+
 
 def load(
     name: str,
@@ -122,9 +128,9 @@ def load(
     bad = BadRows()
     rows: list[Placed] = []
     for file in files:
-        shown = name if root.is_file() else f"{name} {file.relative_to(root).as_posix()}"
-        for number, row in rows_of(file, shown):
-            where = bad.place(f"{shown} row {number}")
+        place = name if root.is_file() else f"{name} {file.relative_to(root).as_posix()}"
+        for number, row in rows_of(file, place):
+            where = bad.place(f"{place} row {number}")
             if isinstance(row, DataError):
                 bad.add(where, row)
             else:

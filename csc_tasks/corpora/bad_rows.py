@@ -1,5 +1,6 @@
 """Rows of a corpus that cannot be read: all of them in one error, or left out and counted."""
 
+from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Sequence
 
@@ -9,6 +10,16 @@ BAD_ROWS = ("error", "drop")
 """What is done about them."""
 LEFT_OUT = "bad rows left out"
 SHOWN = 20
+
+
+def add_bad_rows(parser: ArgumentParser) -> None:
+    """Add `--bad-rows`, which is to a verb what csc_bad_rows is to a task."""
+    parser.add_argument(
+        "--bad-rows",
+        choices=BAD_ROWS,
+        default=BAD_ROWS[0],
+        help="rows that cannot be read: an error that names them (default), or left out and named",
+    )
 
 
 class BadRows:
@@ -47,7 +58,9 @@ class BadRows:
             counts[LEFT_OUT] += len(errors)
             return list(map(str, errors))
         unknown = all(isinstance(error, UnknownStrategy) for error in errors)
-        way_out = "; csc_bad_rows=drop leaves such rows out" if how == "error" else ""
+        way_out = (
+            "; csc_bad_rows=drop (--bad-rows drop) leaves such rows out" if how == "error" else ""
+        )
         raise (UnknownStrategy if unknown else DataError)(f"{_listed(name, errors)}{way_out}")
 
 

@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 from csc_tasks.errors import DataError, MissingSplit
 
 CONFIGS = ("csconv", "rolecs", "qa")
-RECORDS = ("build.json", "run.json", "manifest.json")
-"""What a builder writes beside the data."""
+RECORDS = ("build.json", "run.json", "manifest.json", "stats.json")
+"""What builders and `csc stats` write beside the data."""
 SPLITS = ("train", "validation", "test")
 SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
 PUBLISHED_FILES = {"csconv": "CSConv", "rolecs": "RoleCS"}

@@ -109,6 +109,8 @@ class Wording(_Part):
     QA_SUMMARY: str
     QA_HISTORY: str
     QA_NOTHING: str
+    QA_PASSAGES: str
+    QA_PASSAGE: str
     QA_QUESTION: str
     QA_TAIL: str
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from csc_tasks.errors import SettingError
 from csc_tasks.llm.exchange import Usage
-from csc_tasks.llm.journal import Totals
+from csc_tasks.llm.journal_totals import Totals
 from csc_tasks.llm.outcomes import Fatal, Stopped
 
 

@@ -4,28 +4,36 @@ A row is `sent` while its reply is out, `failed` when the transport failed (it i
 `done` once there is a reply, be that an answer, a refusal or a malformed one. A failed row with an
 `outcome` was given up: the server answers others and not this one, and it is not asked again unless
 the user says so. A build that was killed starts again with the same command: done rows are read,
-the others asked. Rows are never
-deleted. The file is an ordinary database (`sqlite3 FILE`); `csc journal stats|export|costs FILE`
+the others asked. Rows are never deleted. What names a request is the model, the item and what is
+sent, not the server's address, so a build goes on behind another port; `base_url` says who was
+asked last. The file is an ordinary database (`sqlite3 FILE`) in which all but the first request of
+a stage are packed; `csc journal`
 reads it, also while a build runs. Only one process writes: a lock file beside it holds others off,
 and dies with its process.
 """
 
-import hashlib
 import json
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
 from csc_tasks.llm.exchange import Usage
-from csc_tasks.llm.journal_file import identity, lock, open_to_read, open_to_write
+from csc_tasks.llm.journal_file import file_identity, lock, open_to_read, open_to_write
+from csc_tasks.llm.journal_rows import canonical, checksum, pack
+from csc_tasks.llm.journal_totals import Rows, Totals, totals_of
 from csc_tasks.llm.outcomes import JournalLost
 
-SENT, FAILED, DONE = "sent", "failed", "done"
+FAILED, DONE = "failed", "done"
+
+BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+DAMAGED = "the recorded reply is damaged"
+"""The problem of a row that is asked again because its bytes changed."""
 
 
 class Identity(TypedDict):
@@ -33,7 +41,6 @@ class Identity(TypedDict):
 
     kind: str
     backend: str
-    base_url: str
     model: str
     item_id: str
     repeat: int
@@ -44,6 +51,7 @@ class Row(Identity):
     """What `Journal.send` records; `request` is canonical JSON."""
 
     stage: str
+    base_url: str
     request: str
 
 
@@ -59,51 +67,6 @@ class GivenUpRow:
     problem: str
 
 
-Rows = list[tuple[Any, ...]]  # what SQLite gives has no types of Python's
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """What a journal says of one stage and model. Tokens are those the server counted; `uncounted`
-    replies came without a count. The `given_up` are among the `failed`.
-    """
-
-    stage: str
-    backend: str
-    model: str
-    items: int
-    rows: int
-    tries: int
-    done: int
-    failed: int
-    sent: int
-    malformed: int
-    refused: int
-    given_up: int
-    uncounted: int
-    input_tokens: int
-    output_tokens: int
-    thinking_tokens: int
-    seconds: float
-
-
-def canonical(value: object) -> str:
-    """JSON text that is the same for the same value: sorted keys, no spaces, characters as they
-    are. Raises ValueError for NaN and Infinity, TypeError for what JSON cannot hold.
-    """
-    return json.dumps(
-        value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
-    )
-
-
-def request_key(**parts: object) -> str:
-    """The tagged hash that names a request: `parts` are everything that makes it this one (see
-    `csc_tasks.llm.sending`). Raises as `canonical` does, and UnicodeEncodeError for a lone
-    surrogate.
-    """
-    return hashlib.sha256(b"csc-journal request 1\n" + canonical(parts).encode()).hexdigest()
-
-
 class Journal:
     """One open journal file; a context manager. Every method may be called from any thread of this
     process.
@@ -114,27 +77,68 @@ class Journal:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
+        self.earlier: sqlite3.Connection | None = None
+        self.damaged = 0
         self._mutex = threading.Lock()
+        self._first: dict[str, tuple[int, bytes]] = {}
         self._lock: int | None = lock(self.path)
         try:
             self._database = open_to_write(self.path)
-            self._file = identity(self.path)
+            self._file = file_identity(self.path)
         except BaseException:
             self._unlock()
             raise
 
     def reply(self, key: str) -> dict[str, Any] | None:
-        """The recorded reply of a done row, or None when this request is still to be asked."""
-        rows = self._run("SELECT reply FROM requests WHERE key = ? AND state = 'done'", (key,))
-        return json.loads(rows[0][0]) if rows else None
+        """The recorded reply of a done row, or None when this request is still to be asked.
+
+        A row whose bytes are no longer those that were written is marked as failed and counted in
+        `damaged`: its request is asked again.
+        """
+        rows = self._run(
+            "SELECT CAST(reply AS BLOB), checksum FROM requests WHERE key = ? AND state = 'done'",
+            (key,),
+        )
+        if not rows:
+            return self._earlier_reply(key)
+        recorded, check = rows[0]
+        if recorded is not None and checksum(key, recorded) == check:
+            reply: dict[str, Any] = json.loads(recorded)
+            return reply
+        self.damaged += 1
+        self._run(
+            "UPDATE requests SET state = 'failed', outcome = NULL, problem = ? WHERE key = ?",
+            (DAMAGED, key),
+        )
+        return None
+
+    def read_also(self, path: Path) -> None:
+        """Answer from another journal too, which is only read. Raises SettingError where it is
+        none.
+        """
+        self.earlier = open_to_read(path)
+
+    def _earlier_reply(self, key: str) -> dict[str, Any] | None:
+        if self.earlier is None:
+            return None
+        rows = self.earlier.execute(
+            "SELECT CAST(reply AS BLOB), checksum FROM requests WHERE key = ? AND state = 'done'",
+            (key,),
+        ).fetchall()
+        if not rows or checksum(key, rows[0][0]) != rows[0][1]:
+            return None
+        reply: dict[str, Any] = json.loads(rows[0][0])
+        return reply
 
     def given_up(self, key: str) -> tuple[str, str] | None:
         """(outcome, problem) of a request that was given up, None where it was not."""
-        rows = self._run(
+        query = (
             "SELECT outcome, problem FROM requests"
-            " WHERE key = ? AND state = 'failed' AND outcome IS NOT NULL",
-            (key,),
+            " WHERE key = ? AND state = 'failed' AND outcome IS NOT NULL"
         )
+        rows = self._run(query, (key,))
+        if not rows and self.earlier is not None:
+            rows = self.earlier.execute(query, (key,)).fetchall()
         return rows[0] if rows else None
 
     def all_given_up(self) -> list[GivenUpRow]:
@@ -148,11 +152,13 @@ class Journal:
     def send(self, key: str, row: Row) -> None:
         """Record that this request is being sent, for the first time or again."""
         now = time.time()
+        packed, dictionary = self._packed(row["stage"], row["request"])
         self._run(
             "INSERT INTO requests (key, state, tries, stage, item_id, repeat, attempt, kind,"
-            " backend, base_url, model, request, first_sent, last_sent) VALUES (?, 'sent', 1, ?, ?,"
-            " ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET state = 'sent', tries ="
-            " tries + 1, last_sent = excluded.last_sent WHERE state != 'done'",
+            " backend, base_url, model, request, dictionary, first_sent, last_sent) VALUES (?,"
+            " 'sent', 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
+            " state = 'sent', tries = tries + 1, base_url = excluded.base_url, last_sent ="
+            " excluded.last_sent WHERE state != 'done'",
             (
                 key,
                 row["stage"],
@@ -163,7 +169,8 @@ class Journal:
                 row["backend"],
                 row["base_url"],
                 row["model"],
-                row["request"],
+                packed,
+                dictionary,
                 now,
                 now,
             ),
@@ -206,13 +213,15 @@ class Journal:
 
     def totals(self) -> list[Totals]:
         """Counts of every stage and model, in the order of their first requests."""
-        return _totals(self._run)
+        return totals_of(self._run)
 
     def close(self) -> None:
         """Close the file and let others write it."""
         with self._mutex:
             if self._lock is not None:
                 self._database.close()
+                if self.earlier is not None:
+                    self.earlier.close()
                 self._unlock()
 
     def __enter__(self) -> "Journal":
@@ -236,11 +245,13 @@ class Journal:
         usage: Usage,
     ) -> None:
         self._run(
-            "UPDATE requests SET state = ?, reply = ?, outcome = ?, problem = ?, input_tokens = ?,"
-            " output_tokens = ?, thinking_tokens = ?, ended = ? WHERE key = ? AND state = 'sent'",
+            "UPDATE requests SET state = ?, reply = ?, checksum = ?, outcome = ?, problem = ?,"
+            " input_tokens = ?, output_tokens = ?, thinking_tokens = ?, ended = ? WHERE key = ? AND"
+            " state = 'sent'",
             (
                 state,
                 reply,
+                None if reply is None else checksum(key, reply.encode()),
                 outcome,
                 problem,
                 usage.input,
@@ -252,6 +263,22 @@ class Journal:
             one=f"{key} ended but was not out",
         )
 
+    def _packed(self, stage: str, request: str) -> tuple[str | bytes, int | None]:
+        """A request as it is stored, and the row whose request it was packed with: the first one
+        of its stage, which is stored as it is.
+        """
+        if stage not in self._first:
+            rows = self._run(
+                "SELECT rowid, CAST(request AS BLOB) FROM requests WHERE stage = ? AND dictionary"
+                " IS NULL ORDER BY rowid LIMIT 1",
+                (stage,),
+            )
+            if not rows:
+                return request, None
+            self._first[stage] = rows[0]
+        number, text = self._first[stage]
+        return pack(request, text), number
+
     def _run(self, statement: str, values: Sequence[object] = (), one: str = "") -> Rows:
         """The rows a statement gives, in a transaction of its own. `one`: exactly one row must
         change, or this is a bug of ours.
@@ -262,68 +289,26 @@ class Journal:
             try:
                 # SQLite would go on writing into a file that was moved or deleted, and all of it
                 # would be lost at the end.
-                if one and identity(self.path) != self._file:
+                if one and file_identity(self.path) != self._file:
                     raise JournalLost(
                         f"{self.path} was replaced during the run; put it back and start again"
                     )
                 cursor = self._database.execute(statement, values)
                 rows = cursor.fetchall()
             except (sqlite3.Error, OSError) as error:
+                mend = (
+                    f"`csc journal salvage {self.path} --out FILE` keeps what can be read; then"
+                    if getattr(error, "sqlite_errorcode", 0) in BROKEN
+                    else "Mend it and"
+                )
                 text = (
-                    f"{self.path}: {error}; nothing is asked without a journal. Mend it and run the"
+                    f"{self.path}: {error}; nothing is asked without a journal. {mend} run the"
                     " command again: what is done is kept"
                 )
                 raise JournalLost(text) from None
         if one:
             assert cursor.rowcount == 1, one
         return rows
-
-
-def read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Every row in the order of first sending, `request` and `reply` as objects; raises
-    SettingError when `path` is no journal.
-    """
-    database = open_to_read(path)
-    try:
-        database.row_factory = sqlite3.Row
-        for row in _reading(path, database, "SELECT * FROM requests ORDER BY rowid"):
-            yield dict(row) | {
-                name: row[name] and json.loads(row[name]) for name in ("request", "reply")
-            }
-    finally:
-        database.close()
-
-
-def read_totals(path: Path) -> list[Totals]:
-    """`Journal.totals` of a file that another process may be writing; raises SettingError when
-    `path` is no journal.
-    """
-    database = open_to_read(path)
-    try:
-        return _totals(lambda query: list(_reading(path, database, query)))
-    finally:
-        database.close()
-
-
-def _totals(fetch: Callable[[str], Rows]) -> list[Totals]:
-    query = """
-        SELECT stage, backend, model, count(DISTINCT item_id), count(*), sum(tries),
-            sum(state = 'done'), sum(state = 'failed'), sum(state = 'sent'),
-            sum(outcome IS 'malformed'), sum(outcome IS 'refused'),
-            sum(state = 'failed' AND outcome IS NOT NULL),
-            sum(state = 'done' AND (input_tokens IS NULL OR output_tokens IS NULL)),
-            coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
-            coalesce(sum(thinking_tokens), 0),
-            coalesce(sum(CASE state WHEN 'done' THEN ended - last_sent END), 0.0)
-        FROM requests GROUP BY stage, backend, model ORDER BY min(rowid)"""
-    return [Totals(*row) for row in fetch(query)]
-
-
-def _reading(path: Path, database: sqlite3.Connection, query: str) -> Iterator[Any]:
-    try:
-        yield from database.execute(query)
-    except sqlite3.Error as error:
-        raise JournalLost(f"{path}: {error}") from None
 
 
 def _writable(text: str) -> bool:

@@ -3,10 +3,13 @@
     csc journal stats FILE                      requests, replies and failures of each stage
     csc journal costs FILE --price 0.15,0.60    tokens and cost of each stage
     csc journal export FILE > rows.jsonl        every row as JSON, one a line
+    csc journal merge FILE FILE --out NEW       one journal of several, to go on with
+    csc journal salvage FILE --out NEW          what can still be read of a damaged one
 
-A build may be running on the file meanwhile. Requests that were given up (the server answered
-others, never these) are among the failed. Token counts are the server's; replies that came
-without one are counted as uncounted, and their cost is not in the sum.
+A build may be running on the file meanwhile. merge and salvage only read it: of a request that two
+journals have answered, the earlier answer is used, and both are in the costs. Requests that were
+given up (the server answered others, never these) are among the failed. Token counts are the
+server's; replies that came without one are counted as uncounted, and their cost is not in the sum.
 """
 
 import json
@@ -14,8 +17,11 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from csc_tasks.errors import SettingError
 from csc_tasks.llm.budget import Price, costs
-from csc_tasks.llm.journal import Totals, read_rows, read_totals
+from csc_tasks.llm.journal_reading import read_rows, read_totals
+from csc_tasks.llm.journal_rescue import merge, salvage
+from csc_tasks.llm.journal_totals import Totals
 from csc_tasks.llm.options import by_stage
 
 Cells = list[str | int]
@@ -23,8 +29,13 @@ Cells = list[str | int]
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Of `csc journal`."""
-    parser.add_argument("action", choices=("stats", "costs", "export"))
-    parser.add_argument("file", type=Path, metavar="FILE", help="the journal")
+    parser.add_argument("action", choices=tuple(ACTIONS))
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="the journal; for merge several"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="for merge and salvage: the new journal"
+    )
     parser.add_argument(
         "--price",
         action="append",
@@ -36,12 +47,21 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(args: Namespace) -> None:
     """Print what was asked for; raises SettingError for a file that is no journal."""
-    {"stats": print_stats, "costs": print_costs, "export": print_rows}[args.action](args)
+    writes = args.action in ("merge", "salvage")
+    if len(args.files) > 1 and args.action != "merge":
+        raise SettingError(
+            f"csc journal {args.action} takes one journal; `csc journal merge` makes one of several"
+        )
+    if writes and args.out is None:
+        raise SettingError(f"csc journal {args.action} needs --out, the new journal to write")
+    if not writes and args.out is not None:
+        raise SettingError(f"--out belongs to merge and salvage; csc journal {args.action} prints")
+    ACTIONS[args.action](args)
 
 
 def print_stats(args: Namespace) -> None:
     """A Markdown table: a row per stage and model, and their sum."""
-    totals = read_totals(args.file)
+    totals = read_totals(args.files[0])
     header = [
         "stage",
         "model",
@@ -89,7 +109,7 @@ def print_stats(args: Namespace) -> None:
 
 def print_costs(args: Namespace) -> None:
     """A Markdown table: tokens and cost per stage and model, and their sum."""
-    priced = costs(read_totals(args.file), by_stage(args.price, Price.parse, "--price"))
+    priced = costs(read_totals(args.files[0]), by_stage(args.price, Price.parse, "--price"))
     header = [
         "stage",
         "model",
@@ -131,10 +151,28 @@ def print_costs(args: Namespace) -> None:
 
 def print_rows(args: Namespace) -> None:
     """One JSON object a line, in the order of first sending."""
-    for row in read_rows(args.file):
+    for row in read_rows(args.files[0]):
         # Lone surrogates, which a reply may hold, can only be written as escapes.
         line = json.dumps(row, ensure_ascii=False)
         sys.stdout.write(line.encode("utf-8", "backslashreplace").decode() + "\n")
+
+
+def merge_files(args: Namespace) -> None:
+    """Write one journal of several, and say what is in it."""
+    counts = merge(args.files, args.out)
+    print(
+        f"{counts['read']:,} requests of {len(args.files)} journals are in {args.out};"
+        f" {counts['answered twice']:,} were answered more than once"
+    )
+
+
+def salvage_file(args: Namespace) -> None:
+    """Write what can be read of a damaged journal, and say how much that is."""
+    counts = salvage(args.files[0], args.out)
+    print(
+        f"{counts['read']:,} requests are in {args.out}; {counts['damaged']:,} of them have a"
+        f" damaged reply and are asked again; {counts['lost']:,} could not be read"
+    )
 
 
 def name_of(totals: Totals) -> str:
@@ -160,6 +198,15 @@ def table(header: list[str], rows: list[Cells]) -> str:
         *([f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in rows),
     ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+ACTIONS = {
+    "stats": print_stats,
+    "costs": print_costs,
+    "export": print_rows,
+    "merge": merge_files,
+    "salvage": salvage_file,
+}
 
 
 if __name__ == "__main__":

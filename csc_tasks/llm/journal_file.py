@@ -1,31 +1,22 @@
-"""The file of a journal: a new one, an old one, one that is something else, and the lock that keeps
-a second writer off.
+"""The journal's file: opened for one writer, made where it is new, upgraded where it is old, and
+looked at before anything else is read from it.
 """
 
 import os
 import sqlite3
+import sys
 from pathlib import Path
 
 from csc_tasks.errors import SettingError
+from csc_tasks.llm.journal_rows import TABLE, VERSION
+from csc_tasks.llm.journal_upgrade import upgrade
 
 # "cscJ", so that `file` and this module know the database as ours.
 APPLICATION_ID = 0x6373634A
-VERSION = 1
-
-_TABLE = """
-CREATE TABLE requests (
-    key TEXT PRIMARY KEY, state TEXT NOT NULL CHECK (state IN ('sent', 'failed', 'done')),
-    tries INTEGER NOT NULL,
-    stage TEXT NOT NULL, item_id TEXT NOT NULL, repeat INTEGER NOT NULL, attempt INTEGER NOT NULL,
-    kind TEXT NOT NULL, backend TEXT NOT NULL, base_url TEXT NOT NULL, model TEXT NOT NULL,
-    request TEXT NOT NULL, reply TEXT, outcome TEXT, problem TEXT,
-    input_tokens INTEGER, output_tokens INTEGER, thinking_tokens INTEGER,
-    first_sent REAL NOT NULL, last_sent REAL NOT NULL, ended REAL
-)"""
 
 
 def open_to_write(path: Path) -> sqlite3.Connection:
-    """The database of a journal, made where there is none; raises SettingError."""
+    """The database, made or brought up to date where it must be; raises SettingError."""
     try:
         # isolation_level None: each statement is a transaction, so a row is on disk when the call
         # returns.
@@ -33,7 +24,7 @@ def open_to_write(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise SettingError(f"{path}: {error}") from None
     try:
-        version = _check(path, database)
+        version = check(path, database)
         database.execute("PRAGMA journal_mode = WAL")
         # In WAL mode this loses nothing when the process dies, and never corrupts; only a power cut
         # may undo the last rows.
@@ -41,7 +32,10 @@ def open_to_write(path: Path) -> sqlite3.Connection:
         if version == 0:
             # In one transaction: a process that dies here leaves an empty file or a journal.
             signed = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}"
-            database.executescript(f"BEGIN; {_TABLE}; {signed}; COMMIT")
+            database.executescript(f"BEGIN; {TABLE}; {signed}; COMMIT")
+        elif version < VERSION:
+            print(f"{path} is of an earlier version and is brought up to date", file=sys.stderr)
+            upgrade(database)
     except sqlite3.Error as error:
         database.close()
         raise SettingError(f"{path} cannot be used as a journal: {error}") from None
@@ -52,7 +46,7 @@ def open_to_write(path: Path) -> sqlite3.Connection:
 
 
 def open_to_read(path: Path) -> sqlite3.Connection:
-    """The database of a journal that another process may be writing; raises SettingError."""
+    """The database, to be read alone; raises SettingError where it is no journal."""
     if not Path(path).is_file():
         raise SettingError(f"{path} is no file; give the journal of a build")
     try:
@@ -60,7 +54,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise SettingError(f"{path}: {error}") from None
     try:
-        if _check(path, database) == 0:
+        if check(path, database) == 0:
             raise SettingError(f"{path} is empty; give the journal of a build")
     except BaseException:
         database.close()
@@ -68,7 +62,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     return database
 
 
-def _check(path: Path, database: sqlite3.Connection) -> int:
+def check(path: Path, database: sqlite3.Connection) -> int:
     """The journal's version, 0 for a new file; raises SettingError for anything else."""
     try:
         application: int = database.execute("PRAGMA application_id").fetchone()[0]
@@ -92,15 +86,15 @@ def _check(path: Path, database: sqlite3.Connection) -> int:
 
 def lock(path: Path) -> int:
     """A file descriptor that holds the lock; the kernel drops it with the process, so a stale lock
-    file means nothing. Raises SettingError.
+    file means nothing.
     """
     import fcntl
 
     if path.is_dir():
         raise SettingError(f"{path} is a folder; give a file for the journal")
-    lock_file = path.with_name(path.name + ".lock")
+    beside = path.with_name(path.name + ".lock")
     try:
-        descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(beside, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise SettingError(f"{path} cannot be a journal: {error.strerror}") from None
     try:
@@ -122,7 +116,7 @@ def lock(path: Path) -> int:
     return descriptor
 
 
-def identity(path: Path) -> tuple[int, int]:
+def file_identity(path: Path) -> tuple[int, int]:
     """Device and inode."""
     status = os.stat(path)
     return status.st_dev, status.st_ino

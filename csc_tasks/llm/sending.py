@@ -21,9 +21,11 @@ from csc_tasks.llm.answers import Reading, read_answer
 from csc_tasks.llm.backends import Backend
 from csc_tasks.llm.budget import Budget
 from csc_tasks.llm.exchange import Failure, Reply, Request, Usage
-from csc_tasks.llm.journal import Identity, Journal, Row, canonical, request_key
+from csc_tasks.llm.journal import Identity, Journal, Row
+from csc_tasks.llm.journal_rows import canonical, request_key
 from csc_tasks.llm.outcomes import TIMED_OUT, Fatal, GivenUp, JournalLost, Stopped, Unanswered
 from csc_tasks.llm.pace import Pace
+from csc_tasks.llm.shards import Elsewhere, Shard
 from csc_tasks.refusals import INSTEAD
 
 if TYPE_CHECKING:
@@ -75,8 +77,10 @@ class Sender:
     first, in seconds, of the doubling pauses between tries. Raises SettingError for a number out of
     range.
 
-    `sent`, `answered` and `replayed` count requests of this run, `failures` the failed tries by
-    kind; `tell` shows the user a line; `stopped` is why nothing more is sent, or None.
+    `shard` is the part of the items that is asked about, None for all; `elsewhere` counts the
+    requests that are left to other parts. `sent`, `answered` and `replayed` count requests of this
+    run, `failures` the failed tries by kind; `tell` shows the user a line; `stopped` is why nothing
+    more is sent, or None.
 
     With `only_reads`, what the journal does not hold raises Unanswered, and `open_rounds` says
     where. `keys`, where it is a set, gets the keys of all requests that are asked or read.
@@ -100,7 +104,8 @@ class Sender:
         self.concurrency, self.retries, self.max_wait = concurrency, retries, max_wait
         self.retry_dropped, self.first_pause = retry_dropped, first_pause
         budget.carry_over(journal.totals())
-        self.sent = self.answered = self.replayed = 0
+        self.sent = self.answered = self.replayed = self.elsewhere = 0
+        self.shard: Shard | None = None
         self.failures: Counter[str] = Counter()
         # Given up since the last reply, and how many of these were left without a word.
         self._unproven: list[str] = []
@@ -173,7 +178,13 @@ class Sender:
         # The same request asked twice at once is sent once; the second reads what the first
         # recorded.
         async with state.locks.setdefault(key, asyncio.Lock()):
+            damaged = self.journal.damaged
             recorded = self.journal.reply(key)
+            if self.journal.damaged > damaged:
+                self.tell(
+                    f"{self.journal.path}: the recorded reply of {request.stage},"
+                    f" {request.item_id} is damaged and is asked for again"
+                )
             if recorded is not None:
                 self.replayed += 1
                 # A resumed build first reads thousands of rows; the bar and Ctrl-C need a turn in
@@ -188,6 +199,9 @@ class Sender:
                     raise GivenUp(f"{request.stage}: {why}", problem, request.item_id, key)
             if self.only_reads:
                 raise Unanswered(f"{request.stage}, {request.item_id}: not answered yet")
+            if self.shard is not None and not self.shard.owns(request.item_id):
+                self.elsewhere += 1
+                raise Elsewhere(request.stage, request.item_id)
             try:
                 return await self._send(state, backend, request, model, key, row)
             except (Stopped, Fatal, JournalLost) as error:
@@ -384,7 +398,6 @@ def _journal_row(
     identity: Identity = {
         "kind": request.kind,
         "backend": backend.name,
-        "base_url": backend.base_url,
         "model": backend.model,
         "item_id": request.item_id,
         "repeat": request.repeat,
@@ -397,7 +410,12 @@ def _journal_row(
         raise DataError(
             f"{request.stage} {request.item_id}: the request cannot be written as JSON ({error})"
         ) from None
-    return key, {**identity, "stage": request.stage, "request": backend.clean(text)}
+    return key, {
+        **identity,
+        "stage": request.stage,
+        "base_url": backend.base_url,
+        "request": backend.clean(text),
+    }
 
 
 def _recorded_reply(recorded: Mapping[str, Any]) -> Reply:

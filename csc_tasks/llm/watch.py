@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from csc_tasks.llm.diagnosis import Settings, diagnosis
 from csc_tasks.llm.outcomes import Dropped, Failing, GivenUp, Malformed, Refused
+from csc_tasks.llm.shards import Elsewhere
 
 if TYPE_CHECKING:
     from csc_tasks.llm.client import LLM
@@ -46,6 +47,8 @@ class Watch:
     def item_dropped(self, round_name: str, error: Dropped) -> None:
         """An item of a round was dropped; raises Failing as `failed` does."""
         scope = ("items", round_name)
+        if isinstance(error, Elsewhere):  # which says nothing of the model
+            return
         if isinstance(error, FAILURES):
             self.failed(scope, error)
         else:

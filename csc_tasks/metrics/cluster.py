@@ -64,6 +64,7 @@ def estimate(
     clusters: Sequence[str],
     statistic: Statistic | None = None,
     expand: Expand | None = None,
+    repeats: Sequence[int] | None = None,
 ) -> Estimate:
     """The corpus value of `items` with its standard error, clustered by `clusters` (one id per
     item).
@@ -75,7 +76,9 @@ def estimate(
     being the value without cluster g (delete-one-cluster jackknife).
     `expand` turns the items into the (n, d) array that `statistic` wants; it sees all items at once
     and once only, so whatever it decides (the labels of macro-F1) stays the same in every jackknife
-    replicate. A difference of two systems on the same items is an estimate too: of the item
+    replicate. `repeats` says which repeat of a run each item is of (None: there is one): with
+    `statistic` the value is then the mean of the repeats' values, and a cluster is left out of all
+    of them at once. A difference of two systems on the same items is an estimate too: of the item
     differences, or of both systems' statistics side by side with a `statistic` that subtracts.
 
     Raises DataError for items and clusters of different lengths, an empty or missing cluster id,
@@ -98,12 +101,37 @@ def estimate(
             spread = np.sqrt(count / (count - 1) * np.sum(deviations**2))
             stderr = float(spread / len(values))
     else:
-        total = values.sum(axis=0)
-        value = float(statistic(total))
+        whole, without = _values(statistic, values, codes, count, repeats)
+        value = float(whole)
         if count > 1:
-            without = statistic(total - _sums(values, codes))
             return jackknife(value, without, len(values))
     return Estimate(value, stderr, len(values), count)
+
+
+def _values(
+    statistic: Statistic,
+    values: Floats,
+    codes: npt.NDArray[np.intp],
+    count: int,
+    repeats: Sequence[int] | None,
+) -> tuple[Floats, Floats]:
+    """The statistic of all items, and without each of `count` clusters, (count,); of several
+    repeats the means.
+    """
+    if repeats is None or len(set(repeats)) < 2:
+        total = values.sum(axis=0)
+        return statistic(total), statistic(total - _sums(values, codes))
+    own = np.asarray(repeats)
+    wholes, withouts = [], []
+    for repeat in np.unique(own):
+        sums = np.zeros((count, values.shape[1]))
+        np.add.at(sums, codes[own == repeat], values[own == repeat])
+        total = sums.sum(axis=0)
+        wholes.append(statistic(total))
+        withouts.append(statistic(total - sums))
+    whole: Floats = np.mean(wholes, axis=0)
+    without: Floats = np.mean(withouts, axis=0)
+    return whole, without
 
 
 def jackknife(value: float, without: Floats, items: int) -> Estimate:

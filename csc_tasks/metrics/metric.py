@@ -21,7 +21,8 @@ class Metric:
     of           what the function is given: "strategy" (predicted ids, None where unparsed, and
                  gold ids), "reply" (reply and reference texts) or "flag" (0/1 or a count per item
                  as predictions; references are ignored)
-    per          the kinds of items it applies to: "turn" (conversations), "answer" (QA)
+    per          the kinds of items it applies to: "turn" (conversations), "answer" (QA),
+                 "answer with passages" (QA where passages are shown)
     range        lowest and highest possible corpus value, infinite where there is no bound
     by_language  reported per language on a mixed corpus
     extra        the extra of csc-tasks that brings what it needs, if any
@@ -92,8 +93,13 @@ class Metric:
         if self.check is not None:
             self.check(language, settings=settings or LearnedSettings())
 
-    def estimate(self, items: ItemSequence, clusters: Sequence[str]) -> Estimate:
-        """Corpus value and clustered standard error of this metric's items; raises as
-        `cluster.estimate` does.
+    def estimate(
+        self,
+        items: ItemSequence,
+        clusters: Sequence[str],
+        repeats: Sequence[int] | None = None,
+    ) -> Estimate:
+        """Corpus value and clustered standard error of this metric's items, the mean over repeats
+        where there are several; raises as `cluster.estimate` does.
         """
-        return estimate(items, clusters, self.statistic, self.expand)
+        return estimate(items, clusters, self.statistic, self.expand, repeats)

@@ -8,6 +8,7 @@ from csc_tasks.languages import languages
 from csc_tasks.metrics import METRICS, Metric
 
 _NORM = "_norm"
+_EVIDENCE = "|evidence:"
 
 
 def in_language(metric: str, language: str) -> str:
@@ -30,6 +31,16 @@ def parts_of(name: str) -> tuple[str, str | None, bool]:
         if base.endswith(f"_{language}") and base not in METRICS:
             return base.removesuffix(f"_{language}"), language, norm
     return base, None, norm
+
+
+def with_evidence(signature: str, digest: str) -> str:
+    """The signature of a metric that was counted with these passages."""
+    return f"{signature}{_EVIDENCE}{digest}"
+
+
+def without_evidence(signature: str) -> str:
+    """The same whatever the passages."""
+    return signature.partition(_EVIDENCE)[0]
 
 
 def metric_of(name: str) -> Metric | None:

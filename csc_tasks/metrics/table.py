@@ -8,6 +8,13 @@ from csc_tasks.metrics import learned, meteor, overlap, strategy
 from csc_tasks.metrics.cluster import Scores
 from csc_tasks.metrics.metric import Metric
 
+WITH_PASSAGES = "answer with passages"
+"""The kind of an answer to a question that passages were shown with; it is an "answer" as well."""
+
+
+UNSUPPORTED_FACTS = "unsupported_facts"
+"""The metric that says what an audit of facts found, where it is made of the records alone."""
+
 
 class Shown(TypedDict):
     """How a value is shown: fields of `Metric` that several metrics share."""
@@ -30,6 +37,7 @@ def _flag(
     label: str,
     order: int,
     diagnosed: bool = False,
+    ranked: bool = False,
 ) -> Metric:
     return Metric(
         name=name,
@@ -43,7 +51,8 @@ def _flag(
         description=description,
         label=label,
         order=order,
-        ranked=False,
+        ranked=ranked,
+        headline=ranked,
         diagnosed=diagnosed,
         **_PERCENT,
     )
@@ -183,6 +192,16 @@ _TABLE = (
         " 0-1); empty counts them too.",
         "Cut thinking",
         170,
+    ),
+    _flag(
+        UNSUPPORTED_FACTS,
+        (WITH_PASSAGES,),
+        "Share of answers with a fact (name, number, amount, date or code) that neither passages"
+        " nor what came before hold, by rule (lower is better, 0-1); a right fact in other words"
+        " counts too.",
+        "Unsupported facts",
+        85,
+        ranked=True,
     ),
     Metric(
         name="bleu_2",

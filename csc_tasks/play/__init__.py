@@ -30,6 +30,7 @@ from csc_tasks.play.cache import check_cache
 from csc_tasks.play.chains import conversations, in_order
 from csc_tasks.play.failures import Tally
 from csc_tasks.play.ranks import length, share
+from csc_tasks.play.repeats import check_sampled, own_seed, seed_of
 from csc_tasks.play.requests import CHOOSE, FORMAT, GENERATE, Choice, Played, PlayInstance, Renderer
 from csc_tasks.play.way import CONCURRENT, LOCKSTEP, PLAIN, Way
 
@@ -43,9 +44,11 @@ __all__ = [
     "Renderer",
     "Way",
     "check_cache",
+    "check_sampled",
     "choose",
     "generate",
     "length",
+    "seed_of",
     "share",
 ]
 
@@ -72,17 +75,36 @@ def choose(lm: LM, requests: Sequence[PlayInstance]) -> list[Played | Choice]:
 def _play(
     lm: LM, requests: Sequence[PlayInstance], label: str, chooses: bool
 ) -> list[Played | Choice]:
+    """The answers to all requests, one repeat after the other."""
+    repeats = sorted({request.repeat for request in requests})
+    if len(repeats) == 1:
+        return _play_once(lm, requests, label, chooses)
+    itself = lm.lm if isinstance(lm, CachingLM) else lm
+    answers: dict[int, Played | Choice] = {}
+    for repeat in repeats:
+        own = [request for request in requests if request.repeat == repeat]
+        title = f"{label}, repeat {repeat + 1} of {len(repeats)}"
+        with own_seed(itself, repeat):
+            played = _play_once(lm, own, title, chooses)
+        answers |= {id(request): one for request, one in zip(own, played, strict=True)}
+    return [answers[id(request)] for request in requests]
+
+
+def _play_once(
+    lm: LM, requests: Sequence[PlayInstance], label: str, chooses: bool
+) -> list[Played | Choice]:
     itself = lm.lm if isinstance(lm, CachingLM) else lm
     template = getattr(itself, "apply_chat_template", None)
     asked = conversations(requests)
     way = _way(itself, requests, chooses)
     for request in requests:
         request.way = way
-    if way.slow:
+    repeat = requests[0].repeat
+    if way.slow and not repeat:
         log.warning("csc: %s", way.line())
     window = min(request.settings.window for request in requests)
     plan = thoughts.plan(itself, requests, chooses)
-    if plan.line and getattr(lm, "rank", 0) == 0:
+    if plan.line and getattr(lm, "rank", 0) == 0 and not repeat:
         log.warning("csc: %s", plan.line)
     thoughts.budgeted(itself, requests, plan)
     bridge = plan.thinking.bridge if chooses and plan.thinking.thinks else ""
@@ -100,7 +122,7 @@ def _play(
         disable=getattr(lm, "rank", 0) != 0,
     )
     with (
-        cache.of_this_model(lm),
+        cache.of_this_model(lm, repeat),
         SteadyBatchSize(itself),
         thoughts.as_planned(itself, plan),
         progress,

@@ -75,13 +75,16 @@ class OwnCache:
 
 
 @contextmanager
-def of_this_model(lm: Any) -> Iterator[None]:
-    """While this is open, a cache that `lm` has holds and gives only what this very model said."""
+def of_this_model(lm: Any, repeat: int = 0) -> Iterator[None]:
+    """While this is open, a cache that `lm` has holds and gives only what this very model said, in
+    this repeat of a run. Repeat 0 shares its part with runs that ask once.
+    """
     if not isinstance(lm, CachingLM):
         yield
         return
     whole = lm.dbdict
-    own = OwnCache(whole, identity(lm.lm), lm.cache_db)
+    owner = identity(lm.lm) + (f" repeat {repeat}" if repeat else "")
+    own = OwnCache(whole, owner, lm.cache_db)
     hook = lm.lm.cache_hook
     lm.dbdict = hook.dbdict = own
     try:

@@ -120,7 +120,7 @@ def conversations(requests: Iterable[PlayInstance]) -> list[list[PlayInstance]]:
     """The requests, each once, by conversation and in the order they came in. lm_eval pads a rank's
     requests by repeating some.
     """
-    grouped: dict[tuple[str | None, int | None], list[PlayInstance]] = {}
+    grouped: dict[tuple[str | None, int | None, int], list[PlayInstance]] = {}
     for request in {id(request): request for request in requests}.values():
         grouped.setdefault(request.conversation, []).append(request)
     return list(grouped.values())

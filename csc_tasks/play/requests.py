@@ -27,7 +27,7 @@ GENERATE = "csc_generate"
 CHOOSE = "csc_choose"
 """The types of our requests; lm_eval calls the model's method of that name."""
 
-FORMAT = 2
+FORMAT = 3
 """Moves when PlayInstance's fields do. lm_eval's --cache_requests keeps requests as pickles, and
 those of another form are made again.
 """
@@ -46,7 +46,7 @@ class PlayInstance(Instance):
     `generated` whether the model's own earlier turns stand in for the gold supporter's, and
     `settings` how it is played. After the call `way` is how it was played, `thought` what was done
     about the model's thinking, and `left_out` names the request parameters that an API server
-    refused.
+    refused. `repeat` is which time of several the same is asked (`csc_repeats`), from 0.
     """
 
     prompt: TurnPrompt | AnswerPrompt
@@ -57,6 +57,7 @@ class PlayInstance(Instance):
     way: Way | None = None
     thought: dict[str, Any] | None = None
     left_out: tuple[str, ...] = ()
+    repeat: int = 0
 
     @property
     def chooses(self) -> bool:
@@ -64,9 +65,9 @@ class PlayInstance(Instance):
         return bool(self.request_type == CHOOSE)
 
     @property
-    def conversation(self) -> tuple[str | None, int | None]:
-        """What the requests of one conversation in one task have in common."""
-        return self.task_name, self.doc_id
+    def conversation(self) -> tuple[str | None, int | None, int]:
+        """What the requests of one conversation in one task and repeat have in common."""
+        return self.task_name, self.doc_id, self.repeat
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ evaluation prompts cannot drift. Their `messages()` are what a chat template tak
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from csc_tasks.conversation import Conversation, Turn
+from csc_tasks.conversation import HELD_OUT, Conversation, Turn
+from csc_tasks.errors import DataError
 from csc_tasks.framework import STRATEGIES
 from csc_tasks.languages import Wording, language
 from csc_tasks.languages.labels import definition, strategy_name
@@ -79,8 +80,10 @@ class TurnPrompt:
         )
 
     def target(self) -> str:
-        """The gold reply in the format the prompt asks for."""
+        """The gold reply in the format the prompt asks for; HELD_OUT where it is held out."""
         gold = self.conversation.dialogue[self.turn]
+        if gold.held_out:
+            return HELD_OUT
         return (
             tagged(gold.strategy, gold.text, self.language)
             if self.variant == "predict"
@@ -97,6 +100,11 @@ class TurnPrompt:
                 if reply.empty
                 else (reply.strategy or "", reply.text)
             )
+        elif turn.held_out:
+            raise DataError(
+                f"{self.conversation.conversation_id}: turn {position} is held out, so it cannot"
+                " stand in a history"
+            )
         return turn.speaker, (
             tagged(strategy, text, self.language) if self.variant != "vanilla" else text
         )
@@ -105,12 +113,13 @@ class TurnPrompt:
 @dataclass(frozen=True, slots=True)
 class AnswerPrompt:
     """The prompt for one question. context: "summary", "full" (whole history), "last" (its last
-    four turns) or "none".
+    four turns), "none", or "grounded" (the summary, and before it `passages`, the best first).
     """
 
     question: Question
     style: str = "single"
     context: str = "summary"
+    passages: tuple[str, ...] = ()
 
     LAST_TURNS = 4
 
@@ -120,17 +129,23 @@ class AnswerPrompt:
         return self.question.language
 
     def droppable(self) -> int:
-        """How many whole turns of history could be left out, oldest first."""
-        return len(self._history())
+        """How many whole turns of history could be left out, oldest first; of passages, those that
+        fit least first.
+        """
+        return len(self.passages if self.context == "grounded" else self._history())
 
     def messages(self, drop: int = 0, replies: Mapping[int, Reply] | None = None) -> Messages:
-        """Chat messages; `drop` oldest turns of a full or last-turns history are left out.
-        `replies` has no meaning here.
+        """Chat messages; `drop` oldest turns of a full or last-turns history are left out, or the
+        last `drop` passages. `replies` has no meaning here.
         """
         words = language(self.language).words
         instruction = self.question.instruction.strip() or words.QA_INSTRUCTION
         parts = []
-        if self.context == "summary":
+        if self.context == "grounded":
+            parts.append(
+                "\n".join([words.QA_PASSAGES, *(self._passages(drop) or [words.QA_NOTHING])])
+            )
+        if self.context in ("summary", "grounded"):
             parts.append(
                 f"{words.QA_SUMMARY}\n{self.question.history_summary.strip() or words.QA_NOTHING}"
             )
@@ -152,6 +167,17 @@ class AnswerPrompt:
         """Where a model without a chat template starts the customer's next line."""
         words = language(self.language).words
         return ["\n" + words.CUSTOMER.rstrip(), "\n" + words.QA_QUESTION]
+
+    def shown(self, drop: int = 0) -> tuple[str, ...]:
+        """The passages that stand in `messages(drop)`."""
+        return self.passages[: len(self.passages) - drop]
+
+    def _passages(self, drop: int) -> list[str]:
+        passage = language(self.language).words.QA_PASSAGE
+        return [
+            passage.format(number=number, text=text.strip())
+            for number, text in enumerate(self.shown(drop), 1)
+        ]
 
     def _history(self) -> tuple[Turn, ...]:
         if self.context not in ("full", "last"):

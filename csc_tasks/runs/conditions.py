@@ -53,21 +53,21 @@ HARMLESS: dict[str, frozenset[str]] = {
         {
             *("config_source", "csc_corpus", "csc_qa_corpus", "csc_revision", "csc_qa_revision"),
             *("csc_prompt", "csc_date", "csc_language", "csc_subset", "csc_bad_rows"),
-            *("csc_qa_variant", "csc_qa_reference"),
+            *("csc_qa_variant", "csc_qa_reference", "csc_evidence", "csc_passages"),
             *("csc_metrics", "csc_metric_device", "csc_metric_batch_size", "csc_bertscore_model"),
             *("csc_bertscore_layer", "csc_bleurt_model", "csc_bartscore_model"),
-            *("csc_cosine_model", "csc_play", "csc_window", "csc_max_failed"),
+            *("csc_cosine_model", "csc_play", "csc_window", "csc_max_failed", "csc_repeats"),
         }
     )
     | NAMES
     | HOW_IT_RAN
     | CREDENTIALS,
-    # The corpus is known by its content. Metrics are computed again from the same replies, so
-    # signatures are no condition of a run; play says in which order prompts were sent.
+    # Corpus and passages are known by their content. Metrics are computed again from the same
+    # replies, so signatures are no condition of a run; play says in which order prompts were sent.
     "csc": frozenset(
         {
             *("project", "corpus", "counts", "signatures", "draft_languages"),
-            *("places", "play"),
+            *("places", "play", "evidence_name", "evidence_counts", "audit_evidence"),
         }
     ),
 }
@@ -94,6 +94,15 @@ def conditions(results: Mapping[str, Any], task: str) -> Conditions:
     cannot be read.
     """
     return _conditions(results, public_results(results), task)
+
+
+def recorded(results: Mapping[str, Any], task: str) -> Conditions:
+    """The same in the values as they stand in the file: what `conditions` hashes together, since it
+    may not be published, is told apart. Raises as `conditions` does.
+    """
+    about = read_task_record(task, results["configs"][task]["metadata"]["csc"])
+    stated = dict(_recorded(public_results(results), task, about))
+    return tuple(sorted((stated | dict(_recorded(results, task, about))).items()))
 
 
 def public_copy(results: Mapping[str, Any], left: LeftOut | None = None) -> dict[str, Any]:

@@ -78,12 +78,13 @@ MODEL_ARGUMENTS: Table = {
 
 SETTINGS: Table = {
     **_all(hub_id_or_last_component, "csc_corpus", "csc_qa_corpus", "csc_bertscore_model"),
+    **_all(hub_id_or_last_component, "csc_evidence"),
     **_all(hub_id_or_last_component, "csc_bleurt_model", "csc_bartscore_model", "csc_cosine_model"),
     **_all(revision, "csc_revision", "csc_qa_revision"),
     **_all(scalar, "csc_prompt", "csc_language", "csc_subset", "csc_qa_variant", "csc_play"),
     **_all(scalar, "csc_qa_reference", "csc_window", "csc_max_failed", "csc_think_tokens"),
     **_all(scalar, "csc_metric_device", "csc_metric_batch_size", "csc_bertscore_layer"),
-    **_all(scalar, "csc_repeats", "csc_bad_rows"),
+    **_all(scalar, "csc_repeats", "csc_bad_rows", "csc_passages"),
     **_all(date, "csc_date"),
     **_all(texts, "csc_turns"),
     **_all(names, "csc_metrics"),
@@ -97,14 +98,16 @@ THINKING: Table = {
 PLAY: Table = _all(scalar, "mode")
 
 CSC: Table = {
-    **_all(hub_id_or_last_component, "corpus"),
+    **_all(hub_id_or_last_component, "corpus", "evidence_name"),
     **_all(scalar, "project", "config", "split", "rows", "prompt", "unit", "generated", "variant"),
-    **_all(scalar, "reference", "content_hash", "repeats"),
+    **_all(
+        scalar, "reference", "content_hash", "evidence", "audit_evidence", "repeats", "held_out"
+    ),
     **_all(revision, "revision"),
     **_all(digest, OTHER),
     **_all(date, "date"),
     **_all(scalars, "languages", "draft_languages", "left_out"),
-    **_all(counts, "counts"),
+    **_all(counts, "counts", "evidence_counts"),
     **_all(places, "places"),
     **_all(signatures, "signatures"),
 }

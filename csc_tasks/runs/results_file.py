@@ -24,6 +24,7 @@ from csc_tasks.runs.conditions import (
     conditions,
     other_settings,
     public_copy,
+    recorded,
     sampled,
     without_seed,
 )
@@ -112,7 +113,8 @@ class Measurement:
     """One task of one results file.
 
     numbers: result name -> (value, standard error), None where the file says N/A. higher,
-    signatures: by result name. conditions: what another run must have in common to be the same.
+    signatures: by result name. conditions: what another run must have in common to be the same;
+    recorded: the same with what may not be published.
     limit: how many documents were asked about where --limit cut them.
     templated: whether a chat template was applied (None: there was no model).
     samples: the samples file, or None where there is none beside the results file. sampled: whether
@@ -138,6 +140,7 @@ class Measurement:
     higher: Mapping[str, bool]
     samples: Path | None
     conditions: Conditions
+    recorded: Conditions
     sampled: bool
     lm_eval_version: str | None
     git_hash: str | None
@@ -295,6 +298,7 @@ def _measurement(
         },
         samples=samples if os.path.lexists(samples) else None,
         conditions=stated,
+        recorded=recorded(raw, task),
         sampled=sampled(raw, task),
         lm_eval_version=read.lm_eval_version,
         git_hash=read.git_hash,

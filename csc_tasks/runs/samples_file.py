@@ -10,7 +10,7 @@ import hashlib
 import heapq
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from csc_tasks.framework import BY_ID
 from csc_tasks.languages import languages
 from csc_tasks.reading import json_lines, read_json
 from csc_tasks.runs.names import results_beside, task_of
+from csc_tasks.runs.repeats import RATED, check_order, of_repeat, stated_repeats
 from csc_tasks.runs.results_file import task_in_results
 from csc_tasks.runs.task_record import TaskRecord
 
@@ -30,6 +31,8 @@ Numbers = npt.NDArray[np.int32]
 
 WANTED = "give the samples file as lm_eval wrote it"
 NOT_ASKED, UNPARSED = -1, 0
+UNKNOWN = 0
+"""The gold strategy of an answer, and of a turn that is held out."""
 FLAGS = ("unparsed", "empty", "failed", "thinking_cut", "truncated", "history_truncated")
 """Keys of a record that are true or false, or null where it is not known."""
 
@@ -45,7 +48,7 @@ class Listener(Protocol):
 @dataclass(frozen=True, slots=True)
 class Run:
     """One task of a run: its samples file, what the task says of itself, its lines, and the results
-    file that was written with it.
+    file that was written with it. repeats: how often it asked (csc_tasks/runs/repeats.py).
     """
 
     file: Path
@@ -53,6 +56,7 @@ class Run:
     about: TaskRecord
     lines: list[dict[str, Any]]
     results: dict[str, Any]
+    repeats: int = 1
 
     @property
     def unit(self) -> str:
@@ -64,6 +68,13 @@ class Run:
         """The records of all lines."""
         return [record for line in self.lines for record in line[self.unit]]
 
+    def one_repeat(self, repeat: int = RATED) -> "Run":
+        """The same with one repeat alone, as a run that asked once."""
+        if self.repeats == 1:
+            return self
+        lines = [of_repeat(line, self.unit, repeat) for line in self.lines]
+        return replace(self, lines=lines, repeats=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Items:
@@ -73,9 +84,10 @@ class Items:
     ids, members: per conversation, its id and which items of it there are. conversation: position
     in ids. turn: position in the dialogue; index: 1 = the conversation's first scored turn.
     language: position in languages(). topic, part: position in topics, parts (part -1: none). gold:
-    strategy number, 0 for answers. predicted: number, UNPARSED, or NOT_ASKED. lengths: (n, 2) reply
-    and reference, as `length` counts. items: result name -> entries as logged. drawn: the
-    conversations for the browser, as logged. said: a hash of all replies, whatever their order.
+    strategy number, or UNKNOWN. predicted: number, UNPARSED, or NOT_ASKED. lengths: (n, 2) reply
+    and reference (0 where it is held out), as `length` counts. items: result name -> entries as
+    logged. drawn: the conversations for the browser, as logged. said: a hash of all replies,
+    whatever their order.
     """
 
     ids: list[str]
@@ -109,13 +121,16 @@ def read_run(file: Path) -> Run:
         )
     results = read_json(results_file, "run the evaluation again")
     about = task_in_results(results, task, results_file)
+    repeats = stated_repeats(results["configs"][task]["metadata"], f"{results_file}: {task}")
     lines = []
     for number, line in json_lines(file, WANTED):
-        _checked(line, about.unit, f"{file} line {number}")
+        where = f"{file} line {number}"
+        _, records = _checked(line, about.unit, where)
+        check_order(records, repeats, where)
         lines.append(line)
     if not lines:
         raise DataError(f"{file}: the file is empty")
-    return Run(file, task, about, lines, results)
+    return Run(file, task, about, lines, results, repeats)
 
 
 def items_of(
@@ -263,6 +278,7 @@ def _checked(line: object, unit: str, where: str) -> tuple[dict[str, Any], list[
                 " and a position are needed"
             )
         _check_labels(record, unit, where)
+        _check_passages(record, where)
     metrics = line.get("metrics")
     if not isinstance(metrics, list) or not all(isinstance(name, str) for name in metrics):
         raise DataError(f"{where}: metrics is {metrics!r:.60}; it must be a list of names")
@@ -282,6 +298,12 @@ def _check_labels(record: Mapping[str, Any], unit: str, where: str) -> None:
                 raise DataError(f"{where}: a record of a turn has no {key}")
 
 
+def _check_passages(record: Mapping[str, Any], where: str) -> None:
+    passages = record.get("passages", [])
+    if not isinstance(passages, list) or not all(isinstance(text, str) for text in passages):
+        raise DataError(f"{where}: passages is {passages!r:.60}; it must be a list of texts")
+
+
 def _check_flags(record: Mapping[str, Any], where: str) -> None:
     for key in FLAGS:
         if not isinstance(record.get(key), bool | None):
@@ -291,12 +313,14 @@ def _check_flags(record: Mapping[str, Any], where: str) -> None:
 
 
 def _strategies(record: Mapping[str, Any], unit: str, where: str) -> tuple[int, int]:
-    """Gold and predicted strategy as numbers; predicted is UNPARSED, or NOT_ASKED where the task
-    asks for none.
+    """Gold and predicted strategy as numbers; gold may be UNKNOWN, predicted is UNPARSED, or
+    NOT_ASKED where the task asks for none.
     """
     if unit != "turns":
-        return 0, NOT_ASKED
-    gold, predicted = _number(record.get("gold_strategy"), where), UNPARSED
+        return UNKNOWN, NOT_ASKED
+    # What a corpus holds out is "".
+    label = record.get("gold_strategy")
+    gold, predicted = UNKNOWN if label == "" else _number(label, where), UNPARSED
     if record.get("strategy") is not None:
         predicted = _number(record["strategy"], where)
     return gold, NOT_ASKED if record.get("unparsed") is None else predicted

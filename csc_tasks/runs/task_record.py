@@ -13,6 +13,12 @@ from csc_tasks.errors import DataError
 
 TURNS, ANSWERS = "turns", "answers"
 CHOICE = "choice"
+GROUNDED = "grounded"
+"""The variant that shows passages."""
+SHOWN, AUDITED = "evidence", "audit_evidence"
+"""The keys of metadata.csc for the hash of passages that were shown, and of passages that only
+count as support of facts.
+"""
 CONVERSATIONS, QUESTIONS = "conversations", "questions"
 """The tables of the two main kinds of tasks."""
 
@@ -95,6 +101,7 @@ SHIPPED: dict[str, TaskRecord] = {
     "cscx_qa_full": _questions("full", Place("question_context", "Whole history", 2)),
     "cscx_qa_last": _questions("last", Place("question_context", "Last 4 turns", 3)),
     "cscx_qa_none": _questions("none", Place("question_context", "No history", 4)),
+    "cscx_qa_grounded": _questions(GROUNDED, Place("question_context", "Summary and passages", 5)),
     "cscx_qa_early": _questions("early", Place("question_stages", "Early", 1)),
     "cscx_qa_mid": _questions("mid", Place("question_stages", "Mid", 2)),
     "cscx_qa_late": _questions("late", Place("question_stages", "Late", 3)),

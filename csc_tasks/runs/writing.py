@@ -23,7 +23,7 @@ from csc_tasks.languages import language
 from csc_tasks.metrics import Estimate
 from csc_tasks.out import check_writable, replace_file, say_earlier
 from csc_tasks.question import Question
-from csc_tasks.records import Column, signatures
+from csc_tasks.records import Column, repeats_of, signatures
 from csc_tasks.runs.conditions import public_copy
 from csc_tasks.runs.names import folder_name, results_name, samples_name, value_keys
 from csc_tasks.runs.public import HASHED, public_arguments
@@ -74,13 +74,16 @@ def provenance(
     }
 
 
-def estimates(columns: Mapping[str, Column], clusters: Sequence[str]) -> dict[str, float | str]:
+def estimates(
+    columns: Mapping[str, Column], records: Sequence[Mapping[str, Any]]
+) -> dict[str, float | str]:
     """`metric,none` and `metric_stderr,none` as in lm_eval's results; "N/A" where undefined.
-    `clusters` are conversation ids.
+    `records` are those that the columns are over.
     """
+    clusters = [record["conversation_id"] for record in records]
     numbers: dict[str, float | str] = {}
     for name, column in columns.items():
-        numbers |= as_numbers(name, column.estimate(clusters))
+        numbers |= as_numbers(name, column.estimate(clusters, repeats_of(records)))
     return numbers
 
 
@@ -115,7 +118,7 @@ def as_results(
             {column.metric.name: column.metric for column in r.columns.values()}.values()
         )
         signed = signatures(metrics, sorted({item.language for item in r.documents}))
-        numbers = estimates(r.columns, [record["conversation_id"] for record in r.records])
+        numbers = estimates(r.columns, r.records)
         tasks["results"][r.task] = {
             "alias": r.task,
             "sample_len": len(r.documents),

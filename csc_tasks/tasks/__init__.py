@@ -13,6 +13,7 @@ from csc_tasks.tasks.conversations import (
 from csc_tasks.tasks.questions import (
     EarlyTask,
     FullHistoryTask,
+    GroundedTask,
     LastTurnsTask,
     LateTask,
     MidTask,
@@ -26,6 +27,7 @@ __all__ = [
     "EarlyTask",
     "FullHistoryTask",
     "GeneratedContextTask",
+    "GroundedTask",
     "LastTurnsTask",
     "LateTask",
     "MidTask",

@@ -53,7 +53,37 @@ class ConversationTask(SupportTask[Conversation, TurnPrompt]):
                 f"{self.corpus.name}: no conversation has a labelled supporter turn; strategies are"
                 " needed to score against"
             )
+        self.check_held_out(labelled)
         return labelled
+
+    def check_held_out(self, items: list[Conversation]) -> None:
+        """Say how many turns are held out; raise DataError for what cannot be run without."""
+        self.held_out = sum(len(item.held_out_turns()) for item in items)
+        if not self.held_out:
+            return
+        hidden = sum(item.history_held_out for item in items)
+        if hidden and not self.GENERATED:
+            raise DataError(
+                f"{self.corpus.name}: holds supporter turns out that later turns have as their"
+                f" history (in {hidden:,} of {len(items):,} conversations), so"
+                f" {self.config.task} cannot be run; csc_conv_gen can: the model's own turns stand"
+                " in their place"
+            )
+        if self.VARIANT == "oracle":
+            raise DataError(
+                f"{self.corpus.name}: holds the strategies of {self.held_out:,} turns out, so"
+                f" {self.config.task}, which gives them to the model, cannot be run"
+            )
+        log.warning(
+            "%s: %d of %d turns to be scored are held out: metrics against their texts and"
+            " strategies are N/A until their holder has run csc verify --references",
+            self.corpus.name,
+            self.held_out,
+            sum(len(item.scored_turns()) for item in items),
+        )
+
+    def provenance(self) -> dict[str, Any]:
+        return super().provenance() | ({"held_out": self.held_out} if self.held_out else {})
 
     def choose_metrics(self) -> list[Metric]:
         chosen = super().choose_metrics()

@@ -1,12 +1,18 @@
 """Answers: the tasks over questions."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from csc_tasks import corpora, play
-from csc_tasks.errors import DataError
+from csc_tasks.conversation import HELD_OUT
+from csc_tasks.errors import DataError, SettingError
+from csc_tasks.evidence import DEMO, LookedUp, counts_line, look_up, open_evidence
+from csc_tasks.metrics import WITH_PASSAGES, Metric, select
+from csc_tasks.metrics.result_names import with_evidence
 from csc_tasks.prompts import AnswerPrompt, read_answer
-from csc_tasks.question import HELD_OUT, REFERENCES, Question
+from csc_tasks.question import REFERENCES, Question
 from csc_tasks.records import answer_record
+from csc_tasks.runs.task_record import AUDITED, GROUNDED, SHOWN
 from csc_tasks.tasks.support import Document, SupportTask, flag, log
 
 
@@ -19,8 +25,7 @@ class QuestionTask(SupportTask[Question, AnswerPrompt]):
     RECORDS = "answers"
     CONTEXT = "summary"
     STAGE: str | None = None
-    held_out = 0
-    """How many references of the corpus its maintainers keep to themselves."""
+    looked_up: LookedUp | None = None
 
     @property
     def variant(self) -> str:
@@ -86,6 +91,32 @@ class QuestionTask(SupportTask[Question, AnswerPrompt]):
             len(items),
         )
 
+    @property
+    def evidence_place(self) -> str | None:
+        """Where passages come from; None for no passages. A task that does not show them counts
+        them as support of facts all the same, so that it can be compared with one that does.
+        """
+        return self.settings.evidence
+
+    def choose_metrics(self) -> list[Metric]:
+        more = select(None, WITH_PASSAGES) if self.evidence_place else []
+        return [*super().choose_metrics(), *more]
+
+    def download(self, dataset_kwargs: Mapping[str, Any] | None = None, **options: object) -> None:
+        """Read the corpus, and look up the passages of every question."""
+        place = self.evidence_place
+        evidence = open_evidence(place) if place else None
+        super().download(dataset_kwargs, **options)
+        if evidence:
+            self.looked_up = look_up(evidence, list(self.items.values()), self.settings.passages)
+            counts = self.looked_up.counts()
+            say = log.warning if counts["without_passages"] or counts["cut"] else log.info
+            say("%s: passages from %s: %s", self.config.task, place, counts_line(counts))
+
+    def passages_of(self, item: Question) -> tuple[str, ...] | None:
+        """The passages of a question; None where there is no evidence."""
+        return self.looked_up.texts(item) if self.looked_up else None
+
     def requests_of(self, item: Question) -> list[AnswerPrompt]:
         return [AnswerPrompt(item, self.settings.prompt, self.CONTEXT)]
 
@@ -96,13 +127,27 @@ class QuestionTask(SupportTask[Question, AnswerPrompt]):
         reference = getattr(prompt.question, self.settings.qa_reference)
         reply = read_answer(played.text, played.thinking)
         history = flag(played.history_truncated)
+        passages = self.passages_of(prompt.question)
+        if self.CONTEXT == GROUNDED:
+            passages = prompt.shown(played.history_truncated or 0)
         return answer_record(
-            prompt.question, reference, reply, played.truncated, history, played.failed
+            prompt.question, reference, reply, played.truncated, history, played.failed, passages
         )
 
+    def signatures(self) -> dict[str, str]:
+        signed = super().signatures()
+        if self.looked_up:
+            for metric in select(None, WITH_PASSAGES):
+                signed[metric.name] = with_evidence(signed[metric.name], self.looked_up.hash)
+        return signed
+
     def provenance(self) -> dict[str, Any]:
-        held_out = {"held_out": self.held_out} if self.held_out else {}
-        return super().provenance() | {"reference": self.settings.qa_reference} | held_out
+        data = super().provenance() | {"reference": self.settings.qa_reference}
+        if self.looked_up:
+            data[SHOWN if self.CONTEXT == GROUNDED else AUDITED] = self.looked_up.hash
+            data["evidence_name"] = self.looked_up.name
+            data["evidence_counts"] = self.looked_up.counts()
+        return data | ({"held_out": self.held_out} if self.held_out else {})
 
 
 class FullHistoryTask(QuestionTask):
@@ -121,6 +166,28 @@ class NoHistoryTask(QuestionTask):
     """`cscx_qa_none`: the question alone."""
 
     CONTEXT = "none"
+
+
+class GroundedTask(QuestionTask):
+    """`cscx_qa_grounded`: passages before the summary."""
+
+    CONTEXT = GROUNDED
+
+    @property
+    def evidence_place(self) -> str | None:
+        return self.settings.evidence or (DEMO if self.settings.qa_corpus == DEMO else None)
+
+    def download(self, dataset_kwargs: Mapping[str, Any] | None = None, **options: object) -> None:
+        if self.evidence_place is None:
+            raise SettingError(
+                f"{self.config.task} shows passages, and none are given: set csc_evidence to a file"
+                " that csc build passages wrote, or to a folder of policies"
+            )
+        super().download(dataset_kwargs, **options)
+
+    def requests_of(self, item: Question) -> list[AnswerPrompt]:
+        passages = self.passages_of(item) or ()
+        return [AnswerPrompt(item, self.settings.prompt, self.CONTEXT, tuple(passages))]
 
 
 class EarlyTask(QuestionTask):

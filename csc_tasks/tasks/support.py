@@ -14,12 +14,22 @@ from csc_tasks import adapter, corpora, play
 from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.corpora.bad_rows import shown
 from csc_tasks.documents import Documents, document_key
-from csc_tasks.errors import DataError
-from csc_tasks.metrics import Metric, select
+from csc_tasks.errors import DataError, SettingError
+from csc_tasks.metrics import METRICS, Metric, select
+from csc_tasks.metrics.consistency import Consistency
 from csc_tasks.named_turns import with_named
 from csc_tasks.prompts import AnswerPrompt, Apply, TurnPrompt, date_shown, tagged
 from csc_tasks.question import Question
-from csc_tasks.records import Aggregate, Column, check_ready, keys, measure, signatures
+from csc_tasks.records import (
+    Aggregate,
+    Column,
+    check_ready,
+    consistency_columns,
+    consistency_names,
+    keys,
+    measure,
+    signatures,
+)
 from csc_tasks.runs.task_record import SHIPPED, Place, TaskRecord
 from csc_tasks.runs.writing import provenance
 from csc_tasks.settings import Settings, read_settings
@@ -47,6 +57,8 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
     REQUEST = play.GENERATE
     GENERATED = False
     settings: Settings
+    held_out = 0
+    """How many references of the corpus its maintainers keep to themselves."""
     PER: str
     RECORDS: str
     PLACES: tuple[Place, ...] = ()
@@ -70,6 +82,7 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
         self._way: play.Way | None = None
         self._rows: dict[str, slice] = {}
         super().__init__(config=config)
+        self.check_repeats()
         # Weights that are missing stop the run here, before anything is generated.
         check_ready(self.metrics, self.languages, self.settings.learned())
         # lm_eval books the padding of several ranks under the type the requests really have.
@@ -138,7 +151,22 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
     def provenance(self) -> dict[str, Any]:
         """What a reader needs to know to compare two results."""
         data = provenance(self.corpus, list(self.items.values()), self.signatures())
-        return data | self.describe().to_json() | {"prompt": self.settings.prompt}
+        asked = {"repeats": self.settings.repeats} if self.settings.repeats > 1 else {}
+        return data | self.describe().to_json() | {"prompt": self.settings.prompt} | asked
+
+    def check_repeats(self) -> None:
+        """Raise SettingError where asking several times makes no sense for this task."""
+        if self.settings.repeats > 1 and self.REQUEST == play.CHOOSE:
+            raise SettingError(
+                f"csc_repeats={self.settings.repeats}: {self.config.task} compares"
+                " log-likelihoods, which are the same every time; leave the task out, or"
+                " csc_repeats"
+            )
+        if self.config.repeats != 1:
+            raise SettingError(
+                f"{self.config.task}: repeats: {self.config.repeats} in its YAML is not for these"
+                f" tasks, which ask again by csc_repeats={self.config.repeats}; leave it out there"
+            )
 
     def doc_iterator(
         self,
@@ -170,15 +198,22 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
 
     def signatures(self) -> dict[str, str]:
         """What each result name measures, exactly."""
-        return signatures(self.metrics, self.languages, self.settings.learned())
+        of_repeats = {one.name: one.signature for one in self._of_repeats()}
+        return signatures(self.metrics, self.languages, self.settings.learned()) | of_repeats
+
+    def _of_repeats(self) -> list[Consistency]:
+        """What there is to say of a metric over several repeats."""
+        named = consistency_names(self.settings.repeats)
+        return [one for one in named if METRICS[one.metric] in self.metrics]
 
     def build_all_requests(self, *, tokenizer_name: str = "", **options: Any) -> None:
         """As lm_eval does it; with --cache_requests, what is cached also belongs to this corpus,
         prompt style and generation settings.
 
         lm_eval's own key knows only task and tokenizer, and would hand a run the prompts of another
-        corpus.
+        corpus. Raises SettingError for several repeats of greedy replies.
         """
+        play.check_sampled(self.settings.repeats, self.config.generation_kwargs or {})
         self.config.metadata["csc"]["date"] = date_shown(
             options.get("chat_template"), self.settings.date
         )
@@ -220,14 +255,23 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
             "settings": self.settings.playing(),
         }
         instances = []
-        for number, prompt in enumerate(self.requests_of(self.items[document_key(doc)])):
+        prompts = self.requests_of(self.items[document_key(doc)])
+        # One repeat after the other, each with all prompts.
+        for number in range(len(prompts) * self.settings.repeats):
+            repeat, position = divmod(number, len(prompts))
+            prompt = prompts[position]
             kwargs = copy.deepcopy(self.config.generation_kwargs or {})
+            if "seed" in kwargs:
+                kwargs["seed"] = play.seed_of(kwargs["seed"], repeat)
             # Chat models end their own turn; without a template the next speaker's line is the end.
             stops = kwargs.pop("until", None) or ([] if ctx["templated"] else prompt.stops())
             if stops:
                 kwargs["until"] = stops
             instance = play.PlayInstance(
-                self.REQUEST, doc, ("", kwargs), number, metadata, prompt=prompt, **how
+                *(self.REQUEST, doc, ("", kwargs), number, metadata),
+                prompt=prompt,
+                repeat=repeat,
+                **how,
             )
             if number == 0:
                 # What --write_out shows; the prompts that were sent replace it.
@@ -247,6 +291,8 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
         ):
             played = instance.resps[0]
             record = self.record_of(instance.prompt, played)
+            if self.settings.repeats > 1:
+                record["repeat"] = instance.repeat
             start = self._rows.setdefault(
                 document_key(instance.doc), slice(len(self._records), 0)
             ).start
@@ -265,6 +311,7 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
         )
         if not self._predicts_only():
             self._columns = self.measure(self._records)
+            self._columns |= consistency_columns(self._columns, self._records)
 
     def measure(self, records: Sequence[dict[str, Any]]) -> dict[str, Column]:
         """Every metric over all records: result name -> column."""
@@ -289,8 +336,8 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
             named |= super().aggregation()
             return named
         for name, metric in self.result_names().items():
-            named[name] = Aggregate(metric, "value")
-            named[f"{name}_stderr"] = Aggregate(metric, "stderr")
+            named[name] = Aggregate(metric, "value", self.settings.repeats)
+            named[f"{name}_stderr"] = Aggregate(metric, "stderr", self.settings.repeats)
         return named
 
     def higher_is_better(self) -> dict[str, Any]:
@@ -299,7 +346,8 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
 
     def result_names(self) -> dict[str, Metric]:
         """Result name -> metric; a text metric stands once per language of a mixed corpus."""
-        return {name: metric for name, (metric, _) in keys(self.metrics, self.languages).items()}
+        named = {name: metric for name, (metric, _) in keys(self.metrics, self.languages).items()}
+        return named | {one.name: METRICS[one.metric] for one in self._of_repeats()}
 
     def _predicts_only(self) -> bool:
         return "bypass" in self._metric_fn_list

@@ -7,15 +7,16 @@ a prompt does not hold proves nothing.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from csc_tasks.conversation import Conversation
 from csc_tasks.languages import language
 from csc_tasks.languages.labels import strategy_name
 from csc_tasks.question import Question
-from csc_tasks.runs.task_record import TaskRecord
+from csc_tasks.runs.task_record import GROUNDED, TaskRecord
 
 SHORTEST = 16
 """A text of fewer characters may stand in any prompt by chance."""
@@ -40,7 +41,7 @@ def asked(line: Mapping[str, Any], number: int) -> Asked | None:
     prompt = sent.get("arg_0") if isinstance(sent, dict) else None
     if not prompt:
         return None
-    return Asked(_bare(prompt if isinstance(prompt, str) else json.dumps(prompt)))
+    return Asked(_stripped(prompt if isinstance(prompt, str) else json.dumps(prompt)))
 
 
 def wrong(
@@ -50,16 +51,18 @@ def wrong(
     turn: int,
     own: Mapping[int, str],
     reference: str,
+    passages: Sequence[str] = (),
 ) -> str:
     """What of a prompt cannot be: a few words, "" for nothing.
 
     own: position -> what the model replied at earlier turns. reference: of this turn or question.
+    passages: those that the verifier knows to belong to the question.
     """
     if isinstance(item, Question):
         if other := _other_context(prompt, about, item):
             return other
         shown = [item.client_question, item.history_summary, item.instruction]
-        shown += [one.text for one in item.conversation_history]
+        shown += [*(one.text for one in item.conversation_history), *passages]
     else:
         if about.variant != "oracle" and _given(prompt, item, turn):
             return "it gives the gold strategy"
@@ -76,6 +79,8 @@ def _other_context(prompt: Asked, about: TaskRecord, item: Question) -> str:
     """Another context of a question than the task's."""
     words = language(item.language).words
     history, summary = (_bare(text) in prompt.text for text in (words.QA_HISTORY, words.QA_SUMMARY))
+    if about.variant != GROUNDED and _bare(words.QA_PASSAGES) in prompt.text:
+        return "it shows passages"
     if about.variant in ("full", "last"):
         return "it shows the summary" if summary and not history else ""
     if about.variant == "none":
@@ -84,6 +89,8 @@ def _other_context(prompt: Asked, about: TaskRecord, item: Question) -> str:
 
 
 def _given(prompt: Asked, item: Conversation, turn: int) -> bool:
+    if item.dialogue[turn].held_out:
+        return False
     words = language(item.language).words
     name = strategy_name(item.dialogue[turn].strategy, item.language)
     return _bare(words.TAIL_GIVEN_STRATEGY.format(name=name)) in prompt.text
@@ -118,8 +125,17 @@ def _among(text: str, others: Iterable[str]) -> bool:
     return any(bare in _bare(other) for other in others)
 
 
+@lru_cache(maxsize=4096)
 def _bare(text: str) -> str:
+    """`_stripped`, remembered: every later prompt of a conversation is searched for its turns."""
+    return _stripped(text)
+
+
+def _stripped(text: str) -> str:
     """A text without white space, quotes and backslashes, JSON's escapes undone."""
-    text = re.sub(r"\\+u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), text)
-    text = re.sub(r"\\+[nrt]", "", text)
-    return re.sub(r"[\s\"'\\]+", "", text)
+    if "\\" in text:
+        text = re.sub(r"\\+u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), text)
+        text = re.sub(r"\\+[nrt]", "", text)
+    # Several times as fast as one expression, and prompts are most of what there is to read.
+    bare = "".join(text.split())
+    return bare.replace('"', "").replace("'", "").replace("\\", "")

@@ -23,9 +23,11 @@ where most do, the run is contradicted.
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from csc_tasks.errors import DataError, SettingError
+from csc_tasks.evidence import open_evidence
 from csc_tasks.out import replace_file
 from csc_tasks.runs.finding import find_results
 from csc_tasks.runs.results_file import Measurement, read_results
@@ -35,7 +37,7 @@ from csc_tasks.verify.examine import examine, trust_of_run
 from csc_tasks.verify.references import read_references
 from csc_tasks.verify.rerun import Asked, Rerun, rerun
 from csc_tasks.verify.trusted import trusted_corpora
-from csc_tasks.verify.verdict import Pair, Verified
+from csc_tasks.verify.verdict import Pair, Verified, badge
 
 HEADINGS = ("task", "metric", "claimed", "recomputed", "trust")
 
@@ -66,6 +68,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="references that the corpus holds out (parquet or JSON lines)",
     )
     parser.add_argument(
+        "--evidence",
+        metavar="PLACE",
+        help=(
+            "passages you hold, for runs that showed some: a file of them or a folder of policies"
+            " (those of the demo are always held)"
+        ),
+    )
+    parser.add_argument(
         "--rerun", type=int, metavar="N", help="ask the model again for N turns drawn at random"
     )
     parser.add_argument("--model", metavar="NAME", help="of --rerun: lm_eval's backend")
@@ -79,7 +89,8 @@ def main(args: argparse.Namespace) -> int:
     """Verify, print, and return 1 where something is contradicted or cannot be read."""
     if args.rerun is not None and (args.rerun < 1 or not args.model or args.model_args is None):
         raise SettingError("--rerun N needs at least one turn, and --model and --model_args")
-    trusted = trusted_corpora(args.corpus)
+    evidence = open_evidence(args.evidence) if args.evidence else None
+    trusted = replace(trusted_corpora(args.corpus), evidence=evidence)
     references = read_references(args.references) if args.references else None
     wrong = False
     verdicts: list[Verified] = []
@@ -130,7 +141,8 @@ def report(file: Path, tasks: Sequence[Verified]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(HEADINGS, *rows, strict=True)]
     corpora = sorted({task.corpus for task in tasks if task.corpus})
     against = f", against {', '.join(corpora)}" if corpora else ""
-    lines = [f"{shown(tasks[0].model)}: {trust_of_run(tasks)}{against} ({shown(str(file))})"]
+    trust = badge(trust_of_run(tasks), any(task.contradicted for task in tasks))
+    lines = [f"{shown(tasks[0].model)}: {trust}{against} ({shown(str(file))})"]
     for row in (HEADINGS, *rows):
         cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
         lines.append(f"  {'  '.join(cells)}".rstrip())
@@ -145,7 +157,9 @@ def rerun_lines(again: Rerun, seed: int) -> list[str]:
     """What asking again gave: which turns were drawn, how many replies are the same, and which are
     not.
     """
-    names = ", ".join(f"{one.task} {one.name}" for one in again.drawn)
+    repeats = (f" (repeat {one.repeat})" if one.repeat else "" for one in again.drawn)
+    drawn = zip(again.drawn, repeats, strict=True)
+    names = ", ".join(f"{one.task} {one.name}{repeat}" for one, repeat in drawn)
     return [
         f"  asked again (seed {seed}): {names}",
         f"  {again.same} of {len(again.drawn)} replies are the same",

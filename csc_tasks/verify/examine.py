@@ -8,6 +8,7 @@ from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Run, read_run
 from csc_tasks.runs.task_record import ANSWERS, SHIPPED, TaskRecord
 from csc_tasks.runs.writing import task_version
+from csc_tasks.verify.copied import check_copied
 from csc_tasks.verify.documents import check_documents
 from csc_tasks.verify.labels import check_name, check_named_model, check_signatures
 from csc_tasks.verify.numbers import Numbers, check_numbers, claimed_numbers
@@ -84,12 +85,20 @@ def examine_run(
     if run.results["configs"][run.task]["metadata"].get("csc_turns"):
         return _claimed(measurement, "csc_turns", "only some turns were asked for, by name")
     documents = check_documents(run, measurement, about, trusted)
-    replies = check_replies(run, measurement, about, references)
-    records = [record for own in replies.records for record in own]
+    replies = check_replies(run, measurement, about, references, trusted)
+    records = _flat(replies.records)
     proven = documents.matched and replies.complete
+    as_run = None if replies.as_run is None else _flat(replies.as_run)
     if records:
         numbers = check_numbers(
-            run, measurement, about, records, documents.languages, proven, replies.supplied
+            run,
+            measurement,
+            about,
+            records,
+            documents.languages,
+            proven,
+            as_run,
+            replies.passages,
         )
     else:
         numbers = claimed_numbers(measurement)
@@ -97,12 +106,17 @@ def examine_run(
         *check_named_model(run, measurement),
         *check_signatures(measurement, documents.languages),
     )
-    findings = (*documents.findings, *replies.findings, *numbers.findings, *labels)
+    copied = check_copied(run.task, records, as_run) if as_run is not None else []
+    findings = (*documents.findings, *replies.findings, *numbers.findings, *copied, *labels)
     verified = _verified(measurement, documents.corpus, numbers, findings, proven)
     sizes = [len(line[about.unit]) for line in run.lines]
     if [len(own) for own in replies.records] != sizes:
         return Examined(verified)
-    return Examined(verified, replies.records, numbers.items, replies.supplied)
+    return Examined(verified, replies.records, numbers.items, replies.as_run is not None)
+
+
+def _flat(lines: Sequence[Sequence[dict[str, object]]]) -> list[dict[str, object]]:
+    return [record for own in lines for record in own]
 
 
 def _reads(about: TaskRecord, measurement: Measurement) -> bool:

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from csc_tasks.metrics import Metric
-from csc_tasks.metrics.result_names import metric_of, parts_of
+from csc_tasks.metrics.result_names import metric_of, parts_of, without_evidence
 from csc_tasks.runs.model_arguments import model_arguments
 from csc_tasks.runs.public import public_name
 from csc_tasks.runs.results_file import Measurement, iso
@@ -73,7 +73,7 @@ def check_signatures(measurement: Measurement, languages: tuple[str, ...]) -> li
         if metric is None or name not in measurement.numbers or metric.check is not None:
             continue
         ours = _signatures(name, metric, measurement, languages)
-        if ours and _versionless(claimed) not in map(_versionless, ours):
+        if ours and _versionless(without_evidence(claimed)) not in map(_versionless, ours):
             findings.append(
                 Finding(
                     measurement.task,

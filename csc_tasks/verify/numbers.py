@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from csc_tasks.errors import MissingExtra, ModelError
-from csc_tasks.metrics import METRICS, Metric
+from csc_tasks.metrics import METRICS, WITH_PASSAGES, Metric
+from csc_tasks.metrics.consistency import OF, consistency
 from csc_tasks.metrics.result_names import metric_of, normalised, parts_of
-from csc_tasks.records import Column, measure, measure_choices
+from csc_tasks.records import Column, consistency_columns, measure, measure_choices, repeats_of
 from csc_tasks.runs.names import HUMAN, MISSING, UNSUPPORTED, rated
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Run
@@ -53,14 +54,19 @@ def check_numbers(
     records: Sequence[Mapping[str, object]],
     languages: Sequence[str],
     trusted: bool,
-    supplied: bool = False,
+    as_run: Sequence[Mapping[str, object]] | None = None,
+    passages: bool = True,
 ) -> Numbers:
     """Compare every claimed number, and the items logged for it, with those of `records`.
 
     languages: of the task. trusted: whether the records are proven, so that what is computed here
-    is re-scored. supplied: whether the run was made without the references, so that it may say N/A.
+    is re-scored. as_run: where references were held out of the run and are in `records` now, the
+    same records without these: what the run claims is held to them. passages: whether what is
+    counted with passages can be trusted.
     """
-    return _Comparison(run, measurement, about, records, languages, trusted, supplied).all()
+    comparison = _Comparison(run, measurement, about, records, languages, trusted, as_run)
+    comparison.passages = passages
+    return comparison.all()
 
 
 class _Comparison:
@@ -72,7 +78,7 @@ class _Comparison:
         records: Sequence[Mapping[str, object]],
         languages: Sequence[str],
         trusted: bool,
-        supplied: bool,
+        as_run: Sequence[Mapping[str, object]] | None,
     ) -> None:
         self.run = run
         self.measurement = measurement
@@ -80,7 +86,11 @@ class _Comparison:
         self.records = records
         self.languages = languages
         self.trusted = trusted
-        self.supplied = supplied
+        self.as_run = as_run
+        self.passages = True
+        self.kinds = {"answer" if about.unit == ANSWERS else "turn"}
+        if any("passages" in record for record in records):
+            self.kinds.add(WITH_PASSAGES)
         self.findings: list[Finding] = []
         self.items: dict[str, Sequence[object]] = {}
 
@@ -101,8 +111,9 @@ class _Comparison:
         self.findings += _implausible(self.measurement, name, claimed)
         metric = metric_of(name)
         if metric is None:
-            return self.claimed(name, claimed)
-        if reason := _does_not_apply(name, metric, self.about, self.languages):
+            of_repeats = consistency(name)
+            return self.of_repeats(name, claimed) if of_repeats else self.claimed(name, claimed)
+        if reason := _does_not_apply(name, metric, self.about, self.kinds, self.languages):
             self.items[name] = [None] * len(self.records)
             if claimed.value is not None:
                 self.add(name, _shown(claimed.value), "N/A", reason)
@@ -115,16 +126,37 @@ class _Comparison:
         if metric.check is not None and metric.name not in WITHOUT_WEIGHTS:
             return self.learned(name, metric, claimed)
         try:
-            column = self.column(name, metric)
+            column = self.column(name, metric, self.records)
+            claims = self.column(name, metric, self.as_run) if self.as_run else column
         except (MissingExtra, ModelError) as error:
             self.add(name, "", "", f"cannot be computed here: {error}", contradicts=False)
             return self.learned(name, metric, claimed)
         made = self.estimated(column)
         self.items[name] = column.items
-        if not (self.supplied and claimed.value is None):
-            self.compare(name, claimed, made)
-            self.compare_items(name, column.items)
+        self.compare(name, claimed, self.estimated(claims) if self.as_run else made)
+        self.compare_items(name, claims.items)
+        proven = self.trusted and (self.passages or metric.per != (WITH_PASSAGES,))
+        return Number(name, claimed, made, Trust.RESCORED if proven else Trust.CLAIMED)
+
+    def of_repeats(self, name: str, claimed: Pair) -> Number:
+        """What a run that asked several times says of its strategy accuracy over the repeats."""
+        column = self.consistent(name, self.records)
+        claims = self.consistent(name, self.as_run) if self.as_run else column
+        if column is None or claims is None:
+            self.add(name, _shown(claimed.value), "N/A", "the run has no repeats of this number")
+            return Number(name, claimed, Pair(None, None), Trust.CLAIMED)
+        made = self.estimated(column)
+        self.items[name] = column.items
+        self.compare(name, claimed, self.estimated(claims))
+        self.compare_items(name, claims.items)
         return Number(name, claimed, made, Trust.RESCORED if self.trusted else Trust.CLAIMED)
+
+    def consistent(self, name: str, records: Sequence[Mapping[str, object]]) -> Column | None:
+        """A number over repeats, None where there is none of this name."""
+        if _does_not_apply(OF, METRICS[OF], self.about, self.kinds, self.languages):
+            return None
+        accuracy = {OF: self.column(OF, METRICS[OF], records)}
+        return consistency_columns(accuracy, records).get(name)
 
     def claimed(self, name: str, claimed: Pair) -> Number:
         if rated(name) is None:
@@ -167,28 +199,28 @@ class _Comparison:
             return None
         return items
 
-    def column(self, name: str, metric: Metric) -> Column:
-        """A metric over the records, or over those of the language that the result name says."""
+    def column(self, name: str, metric: Metric, records: Sequence[Mapping[str, object]]) -> Column:
+        """A metric over records, or over those of the language that the result name says."""
         _, language, norm = parts_of(name)
         if norm:
-            columns = measure_choices(self.records, [metric], self.languages)
+            columns = measure_choices(records, [metric], self.languages)
             return columns[normalised(metric.name)]
-        spoken = [language] if language else sorted({str(r["language"]) for r in self.records})
+        spoken = [language] if language else sorted({str(r["language"]) for r in records})
         for one in spoken:
             metric.ready(one)
-        places = [i for i, r in enumerate(self.records) if r["language"] in spoken]
-        some = [self.records[i] for i in places]
+        places = [i for i, r in enumerate(records) if r["language"] in spoken]
+        some = [records[i] for i in places]
         if not some:
-            return Column(metric, [None] * len(self.records))
+            return Column(metric, [None] * len(records))
         part = _one(measure(some, [metric], spoken))
-        items: list[object] = [None] * len(self.records)
+        items: list[object] = [None] * len(records)
         for place, item in zip(places, part.items, strict=True):
             items[place] = item
         return Column(metric, items)
 
     def estimated(self, column: Column) -> Pair:
         clusters = [str(record["conversation_id"]) for record in self.records]
-        made = column.estimate(clusters)
+        made = column.estimate(clusters, repeats_of(self.records))
         return Pair(made.value, made.stderr)
 
     def compare(self, name: str, claimed: Pair, made: Pair) -> None:
@@ -251,12 +283,13 @@ def _claims(measurement: Measurement) -> list[tuple[str, Pair]]:
     return [(name, Pair(*pair)) for name, pair in measurement.numbers.items()]
 
 
-def _does_not_apply(name: str, metric: Metric, about: TaskRecord, languages: Sequence[str]) -> str:
-    """Why a task has no such number; "" where it has."""
+def _does_not_apply(
+    name: str, metric: Metric, about: TaskRecord, kinds: set[str], languages: Sequence[str]
+) -> str:
+    """Why a task with these kinds of items has no such number; "" where it has."""
     _, language, norm = parts_of(name)
-    per = "answer" if about.unit == ANSWERS else "turn"
     asked_for = about.variant not in ("vanilla", "oracle")
-    if per not in metric.per:
+    if not kinds & {*metric.per}:
         return f"needs what {about.unit} do not have"
     if not about.has_replies and metric.of != "strategy" and metric.name != "failed":
         return "a choice by log-likelihood has no reply"

@@ -10,12 +10,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from csc_tasks.conversation import HELD_OUT
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID
-from csc_tasks.question import HELD_OUT, REFERENCES
+from csc_tasks.question import REFERENCES
 from csc_tasks.reading import json_lines
 
 COLUMNS = ("conversation_id", "turn", "reference", "strategy")
+ABSENT = (None, "", HELD_OUT)
+"""What stands in the place of something that is held out."""
+GOLD: Mapping[str, object] = {"reference": "", "gold_strategy": "", "gold_stages": []}
+"""What of a record a corpus may hold out, as it stands in a run without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,7 @@ class References:
         if "turn_index" in row:
             own = there.get(row["turn_index"]) if type(row["turn_index"]) is int else None
             # The file holds the refined answers alone.
-            if own is None or field != REFERENCES[0] or row.get(field) not in (None, "", HELD_OUT):
+            if own is None or field != REFERENCES[0] or row.get(field) not in ABSENT:
                 return dict(row)
             return {**row, field: own.text}
         dialogue = row.get("dialogue")
@@ -51,11 +56,24 @@ def _turn(turn: object, own: Reference | None) -> object:
     """A turn with its own text and label where it has them, else those that were held out."""
     if own is None or not isinstance(turn, Mapping):
         return turn
-    return {
-        **turn,
-        "text": turn.get("text") or own.text,
-        "strategy": turn.get("strategy") or own.strategy,
-    }
+    held_out = {"text": own.text, "strategy": own.strategy}
+    return {**turn, **{key: text for key, text in held_out.items() if turn.get(key) in ABSENT}}
+
+
+def held_out_of(row: Mapping[str, object], whole: Mapping[str, object]) -> set[int]:
+    """The turns of a document that were filled in `whole`, which is the same one."""
+    if "turn_index" in row:
+        turn = row["turn_index"]
+        return {turn} if row != whole and type(turn) is int else set()
+    before, after = row.get("dialogue"), whole.get("dialogue")
+    if not isinstance(before, list) or not isinstance(after, list):
+        return set()
+    return {i for i, (own, full) in enumerate(zip(before, after, strict=True)) if own != full}
+
+
+def without_gold(record: Mapping[str, object]) -> dict[str, object]:
+    """A record as a run without the references makes it."""
+    return {**record, **{key: blank for key, blank in GOLD.items() if key in record}}
 
 
 def read_references(file: Path) -> References:

@@ -7,19 +7,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from csc_tasks.conversation import Conversation
+from csc_tasks.conversation import HELD_OUT, Conversation
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID, STRATEGY_IDS
 from csc_tasks.prompts import Reply, read_answer, read_reply, read_text
-from csc_tasks.question import HELD_OUT, REFERENCES, Question
+from csc_tasks.question import REFERENCES, Question
 from csc_tasks.records import answer_record, choice_record, turn_record
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Run
 from csc_tasks.runs.task_record import ANSWERS, TaskRecord
 from csc_tasks.verify.asked import asked, wrong
 from csc_tasks.verify.numbers import LARGEST
-from csc_tasks.verify.references import References
+from csc_tasks.verify.passages import ShownPassages
+from csc_tasks.verify.references import (
+    ABSENT,
+    GOLD,
+    References,
+    held_out_of,
+    without_gold,
+)
 from csc_tasks.verify.thoughts import MARK, opened, opening, ways
+from csc_tasks.verify.trusted import Trusted
 from csc_tasks.verify.verdict import Finding
 
 OPTIONAL = ("failed", "thinking_cut")
@@ -27,37 +35,45 @@ OPTIONAL = ("failed", "thinking_cut")
 SEEN_BY_THE_BACKEND = ("truncated", "history_truncated")
 """Flags that no text shows: they must be true, false or unknown."""
 
-GOLD = ("reference", "gold_strategy", "gold_stages")
-"""What a corpus may hold out."""
-
 
 @dataclass(frozen=True, slots=True)
 class Replies:
     """records: one list per line of the samples file, made again. complete: every scored turn is
-    there once, with its raw reply. supplied: references were held out of the run, and are supplied
-    now.
+    there once, with its raw reply. as_run: where references were held out of the run and are
+    supplied now, the records as the run could make them, without these; else None. passages: those
+    of the run are the trusted evidence's.
     """
 
     records: list[list[dict[str, object]]]
     complete: bool
     findings: tuple[Finding, ...]
-    supplied: bool = False
+    as_run: list[list[dict[str, object]]] | None = None
+    passages: bool = True
 
 
 def check_replies(
-    run: Run, measurement: Measurement, about: TaskRecord, references: References | None
+    run: Run,
+    measurement: Measurement,
+    about: TaskRecord,
+    references: References | None,
+    trusted: Trusted,
 ) -> Replies:
-    """Make every record again. Gold comes from the documents, or from what was held out; the rest
-    from the raw replies.
+    """Make every record again. Gold comes from the documents, or from what was held out; passages
+    from the evidence that is held; the rest from the raw replies.
     """
-    checker = _Checker(run, measurement, about, references)
+    checker = _Checker(run, measurement, about, references, trusted)
     if references is None and not any(checker.has_gold(line["doc"]) for line in run.lines):
         absent = "the corpus holds its references out; supply them with --references"
         return Replies(
             [], False, (Finding(run.task, "references", "", "", absent, contradicts=False),)
         )
-    records = [checker.line(line) for line in run.lines]
-    return Replies(records, checker.complete, checker.findings(), checker.supplied)
+    records: list[list[dict[str, object]]] = [[] for _ in run.lines]
+    for repeat in range(run.repeats):
+        own = {"repeat": repeat} if run.repeats > 1 else {}
+        for made, line in zip(records, run.one_repeat(repeat).lines, strict=True):
+            made += [record | own for record in checker.line(line)]
+    as_run = [list(map(checker.as_run, own)) for own in records] if checker.supplied else None
+    return Replies(records, checker.complete, checker.findings(), as_run, checker.passages.held)
 
 
 class _Checker:
@@ -69,14 +85,20 @@ class _Checker:
         measurement: Measurement,
         about: TaskRecord,
         references: References | None,
+        trusted: Trusted,
     ) -> None:
         self.task = run.task
+        self.run = run
+        self.rows = measurement.provenance.rows
+        self.passages = ShownPassages(run, about, trusted)
         self.about = about
         self.references = references
         self.field = REFERENCES[0]
         self.baseline = measurement.identity.baseline
         self.complete = True
-        self.supplied = False
+        self.filled: set[int] = set()
+        # (conversation, turn) of the gold that the run did not have and that is supplied now.
+        self.supplied: set[tuple[str, int]] = set()
         self.unasked = self.unsupplied = 0
         self.different: dict[str, list[tuple[str, str, str]]] = {}
         self.ways = ways(run)
@@ -85,7 +107,7 @@ class _Checker:
             self.complete = False
         # Baselines of earlier versions logged none.
         self.without_raws = self.baseline and not any("resps" in line for line in run.lines)
-        if self.without_raws:
+        if self.without_raws or (self.passages.shows and not self.passages.held):
             self.complete = False
         stated = measurement.provenance.reference
         if stated in REFERENCES:
@@ -98,53 +120,23 @@ class _Checker:
             Finding(self.task, item, cases[0][1], cases[0][2], _sentence(item, cases))
             for item, cases in self.different.items()
         ]
+        notes = []
         if self.closing and not MARK.search(self.closing):
-            found.append(
-                Finding(
-                    self.task,
-                    "think_end_token",
-                    "",
-                    "",
-                    f"{self.closing!r:.40} is no mark that ends a thought, so it can be chosen to"
-                    " fit the replies",
-                    contradicts=False,
-                )
-            )
+            words = "is no mark that ends a thought, so it can be chosen to fit the replies"
+            notes.append(("think_end_token", f"{self.closing!r:.40} {words}"))
         if self.unsupplied:
-            found.append(
-                Finding(
-                    self.task,
-                    "references",
-                    "",
-                    "",
-                    f"{self.unsupplied:,} references are held out and not in --references",
-                    contradicts=False,
-                )
-            )
+            words = "references are held out and not in --references"
+            notes.append(("references", f"{self.unsupplied:,} {words}"))
         if self.unasked:
-            found.append(
-                Finding(
-                    self.task,
-                    "prompts",
-                    "",
-                    "",
-                    f"{self.unasked:,} prompts are not in the samples, so nobody can see what the"
-                    " model was asked",
-                    contradicts=False,
-                )
-            )
+            words = "prompts are not in the samples, so nobody can see what the model was asked"
+            notes.append(("prompts", f"{self.unasked:,} {words}"))
         if self.without_raws:
-            found.append(
-                Finding(
-                    self.task,
-                    "baseline",
-                    "",
-                    "",
-                    "it logs no raw replies; run csc baselines of this version again",
-                    contradicts=False,
-                )
-            )
-        return tuple(found)
+            words = "it logs no raw replies; run csc baselines of this version again"
+            notes.append(("baseline", words))
+        found += [
+            Finding(self.task, item, "", "", words, contradicts=False) for item, words in notes
+        ]
+        return (*found, *self.passages.findings(self.rows, len(self.run.lines)))
 
     def differs(self, item: str, where: str, claimed: object, recomputed: object) -> None:
         self.different.setdefault(item, []).append((where, _text(claimed), _text(recomputed)))
@@ -155,6 +147,7 @@ class _Checker:
         where = str(row["conversation_id"])
         if self.references:
             row = self.references.filled(row, self.field)
+        self.filled = held_out_of(line["doc"], row)
         item: Conversation | Question
         try:
             if self.about.unit == ANSWERS:
@@ -166,6 +159,9 @@ class _Checker:
             else:
                 item = Conversation.from_row(row, where)
                 due = item.scored_turns()
+                if absent := len(item.held_out_turns()):
+                    self.complete = False
+                    self.unsupplied += absent
         except DataError as error:
             self.complete = False
             self.differs("document", where, "a document", str(error))
@@ -195,9 +191,9 @@ class _Checker:
     ) -> None:
         """Look at the logged prompts: whether they show what only another task shows."""
         said = {int(record["turn"]): str(record["reply"]) for record in records}
-        references = {record["turn"]: str(record["reference"]) for record in records}
+        made = {record["turn"]: record for record in records}
         for number, record in enumerate(given):
-            if (turn := record["turn"]) not in references:
+            if (turn := record["turn"]) not in made:
                 continue
             where = f"{record['conversation_id']} turn {turn}"
             if (prompt := asked(line, number)) is None:
@@ -209,7 +205,8 @@ class _Checker:
                 item,
                 turn,
                 {position: text for position, text in said.items() if position < turn},
-                references[turn],
+                str(made[turn]["reference"]),
+                self.passages.known(made[turn]),
             ):
                 self.differs("prompt", where, "", words)
 
@@ -260,6 +257,7 @@ class _Checker:
                 flags["truncated"],
                 flags["history_truncated"],
                 failure,
+                self.passages.of(item, given),
             )
         elif not self.about.has_replies:
             sums = None if failure or self.baseline else self.sums(given, where)
@@ -293,22 +291,29 @@ class _Checker:
             elif key not in ("failure", *SEEN_BY_THE_BACKEND) and not (
                 given.get(key) == value or self.held_out(given, key)
             ):
-                self.differs(key, where, given.get(key), value)
+                secret = key in GOLD and given["turn"] in self.filled
+                self.differs(key, where, given.get(key), HELD_OUT if secret else value)
         return made
 
     def held_out(self, given: Mapping[str, Any], key: str) -> bool:
         """Whether a run was made without this, and it is supplied now."""
-        out = self.references is not None and key in GOLD and not given.get(key)
-        self.supplied |= out
+        out = key in GOLD and given["turn"] in self.filled and not given.get(key)
+        if out:
+            self.supplied.add((given["conversation_id"], given["turn"]))
         return out
+
+    def as_run(self, record: dict[str, object]) -> dict[str, object]:
+        """A record without the gold that the run did not have."""
+        own = record["conversation_id"], record["turn"]
+        return without_gold(record) if own in self.supplied else record
 
     def has_gold(self, row: Mapping[str, Any]) -> bool:
         """Whether a document has a reference or a labelled turn."""
         if self.about.unit == ANSWERS:
-            return row.get(self.field) not in (None, "", HELD_OUT)
+            return row.get(self.field) not in ABSENT
         dialogue = row.get("dialogue")
         return isinstance(dialogue, list) and any(
-            isinstance(turn, dict) and turn.get("strategy") for turn in dialogue
+            isinstance(turn, dict) and turn.get("strategy") not in ABSENT for turn in dialogue
         )
 
     def parsed(
@@ -365,7 +370,7 @@ class _Checker:
         """A choice's record as it is given, where its likelihoods are not there to choose from."""
         gold = item.dialogue[given["turn"]]
         chosen = {name: _known(given.get(name)) for name in ("strategy", "strategy_norm")}
-        return dict(given) | chosen | {"gold_strategy": gold.strategy}
+        return dict(given) | chosen | {"gold_strategy": "" if gold.held_out else gold.strategy}
 
 
 def _is_flag(value: object) -> bool:

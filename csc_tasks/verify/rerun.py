@@ -4,6 +4,8 @@ compared.
 lm_eval runs as a process of its own with the settings of the run (corpus, prompt style, chat
 template, generation settings), restricted to the drawn turns by `csc_turns`. The model is the one
 the verifier names. Greedy replies are the same on the same hardware; elsewhere rounding moves some.
+Sampled ones are the same only where a server follows the seed it is sent: of a run that samples,
+other replies contradict nothing. A run that asked several times (`csc_repeats`) is asked as often.
 """
 
 import json
@@ -19,6 +21,7 @@ from typing import Any
 from csc_tasks import TASKS_DIR
 from csc_tasks.errors import DataError, ModelError
 from csc_tasks.named_turns import turn_name
+from csc_tasks.out import replace_file
 from csc_tasks.runs.finding import find_samples
 from csc_tasks.runs.model_arguments import as_text
 from csc_tasks.runs.results_file import Measurement
@@ -44,11 +47,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A turn that is asked again, and what the run says the model replied."""
+    """A turn that is asked again, and what the run says the model replied, in which repeat."""
 
     task: str
     name: str
     reply: str
+    repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +69,22 @@ def draw(runs: Sequence[Run], count: int, seed: int) -> list[Drawn]:
     the same seed.
     """
     every = [
-        Drawn(run.task, turn_name(record["conversation_id"], record["turn"]), _said(record))
+        Drawn(
+            run.task,
+            turn_name(record["conversation_id"], record["turn"]),
+            _said(record),
+            record.get("repeat", 0),
+        )
         for run in runs
         for record in run.records
     ]
-    every.sort(key=lambda one: (one.task, one.name))
+    every.sort(key=_place)
     chosen = random.Random(seed).sample(every, min(count, len(every)))
-    return sorted(chosen, key=lambda one: (one.task, one.name))
+    return sorted(chosen, key=_place)
+
+
+def _place(one: Drawn) -> tuple[str, str, int]:
+    return one.task, one.name, one.repeat
 
 
 def rerun(
@@ -94,34 +107,37 @@ def rerun(
     if not runs:
         raise DataError(f"{measurements[0].file}: no samples of a model's run to draw turns from")
     drawn = draw(runs, count, seed)
-    again: dict[tuple[str, str], str] = {}
+    again: dict[tuple[str, str, int], str] = {}
     for run in runs:
         names = [one.name for one in drawn if one.task == run.task]
         if names:
             csc = run.results["configs"][run.task]["metadata"]["csc"]
             corpus = trusted.readable(str(csc["config"]), str(csc.get("split")))
-            for name, reply in replies(run, names, asked, corpus).items():
-                again[run.task, name] = reply
-    others = [one for one in drawn if again.get((one.task, one.name)) != one.reply]
+            for (name, repeat), reply in replies(run, names, asked, corpus).items():
+                again[run.task, name, repeat] = reply
+    others = [one for one in drawn if again.get(_place(one)) != one.reply]
     findings = [
         Finding(
             one.task,
-            f"turn {one.name}",
+            f"turn {one.name}" + (f", repeat {one.repeat}" if one.repeat else ""),
             _short(one.reply),
-            _short(again.get((one.task, one.name), "nothing")),
+            _short(again.get(_place(one), "nothing")),
             "another reply when it was asked again",
             contradicts=False,
         )
         for one in others
     ]
     if 2 * len(others) > len(drawn):
+        chance = any(m.sampled for m in measurements)
         findings.append(
             Finding(
                 measurements[0].task,
                 "rerun",
                 f"{len(drawn)} replies",
                 f"{len(drawn) - len(others)} the same",
-                "most replies are others when the model is asked again",
+                "most replies are others when the model is asked again"
+                + ("; they are sampled, so that may be chance" if chance else ""),
+                contradicts=not chance,
             )
         )
     return Rerun(tuple(drawn), len(drawn) - len(others), tuple(findings))
@@ -136,11 +152,15 @@ def command_of(
     settings: dict[str, object] = {
         key: metadata[key] for key in PASSED_ON if metadata.get(key) is not None
     }
-    settings |= {"csc_turns": list(names), "csc_metrics": "failed"}
+    settings |= {"csc_turns": list(dict.fromkeys(names)), "csc_metrics": "failed"}
+    if run.repeats > 1:
+        settings["csc_repeats"] = run.repeats
     if isinstance(csc.get("prompt"), str):
         settings["csc_prompt"] = csc["prompt"]
     if isinstance(csc.get("reference"), str):
         settings["csc_qa_reference"] = csc["reference"]
+    if any("passages" in record for record in run.records):
+        settings["csc_evidence"] = str(_passages_file(run, out))
     kind = "csc_qa_corpus" if run.about.unit == "answers" else "csc_corpus"
     settings[kind] = corpus or str(metadata.get(kind) or csc["corpus"])
     words = [sys.executable, "-m", "lm_eval", "run"]
@@ -156,8 +176,20 @@ def command_of(
     return [*words, "--gen_kwargs", as_text(given)] if given else words
 
 
-def replies(run: Run, names: Sequence[str], asked: Asked, corpus: str | None) -> dict[str, str]:
-    """Name of a turn -> the reply when it is asked again; raises ModelError where lm_eval fails."""
+def _passages_file(run: Run, out: Path) -> Path:
+    """The passages that a run showed, as a file of evidence."""
+    keys = ("conversation_id", "turn", "passages")
+    rows = ({key: record.get(key) for key in keys} for record in run.one_repeat(0).records)
+    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    return replace_file(out / "passages.jsonl", lines)
+
+
+def replies(
+    run: Run, names: Sequence[str], asked: Asked, corpus: str | None
+) -> dict[tuple[str, int], str]:
+    """(name of a turn, repeat) -> the reply when it is asked again; raises ModelError where lm_eval
+    fails.
+    """
     with tempfile.TemporaryDirectory(prefix="csc-rerun-") as folder:
         words = command_of(run, names, asked, corpus, Path(folder))
         done = subprocess.run(words, capture_output=True, text=True, check=False)
@@ -167,7 +199,10 @@ def replies(run: Run, names: Sequence[str], asked: Asked, corpus: str | None) ->
                 f"lm_eval ended with status {done.returncode}: {' '.join(said[-1:])[:400]}"
             )
         return {
-            turn_name(record["conversation_id"], record["turn"]): _said(record)
+            (
+                turn_name(record["conversation_id"], record["turn"]),
+                record.get("repeat", 0),
+            ): _said(record)
             for file in find_samples([Path(folder)])
             for record in read_run(file).records
         }

@@ -5,11 +5,13 @@ and always the embedded demo.
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from csc_tasks import corpora
 from csc_tasks.corpora.bad_rows import LEFT_OUT
 from csc_tasks.errors import MissingSplit, SettingError
+from csc_tasks.evidence import Evidence, open_evidence
 from csc_tasks.runs.public_values import hub_id_or_last_component
 from csc_tasks.verify.manifest import Entry, Manifest, entry_of, is_manifest, read_manifest
 
@@ -33,9 +35,18 @@ Source = Callable[[str, str], Held | None]
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """Trusted corpora. `held` reads a split when it is first asked for."""
+    """Trusted corpora. `held` reads a split when it is first asked for. evidence: the passages that
+    the verifier holds, for runs that showed some.
+    """
 
     sources: tuple[Source, ...] = ()
+    evidence: Evidence | None = None
+
+    def passages(self, name: object) -> Evidence | None:
+        """What a run's passages are compared with. name: of the run's evidence; the embedded demo's
+        policies are always held.
+        """
+        return _demo_policies() if name == DEMO else self.evidence
 
     def held(self, config: str, split: str) -> list[Held]:
         """What the trusted corpora hold of a split."""
@@ -55,6 +66,11 @@ class Trusted:
     def demo(self, config: str, split: str) -> Held | None:
         """The embedded demo's split: it is part of the package, so it is always trusted."""
         return _demo(config, split)
+
+
+@cache
+def _demo_policies() -> Evidence:
+    return open_evidence(DEMO)
 
 
 def trusted_corpora(names: Sequence[str]) -> Trusted:

@@ -98,6 +98,11 @@ class Verified:
                 return number
         raise KeyError(name)
 
+    @property
+    def badge(self) -> str:
+        """How far it can be trusted, and whether anything the file says is wrong."""
+        return badge(self.trust, self.contradicted)
+
     def to_json(self) -> dict[str, object]:
         """As `csc verify --json` writes it."""
         return {
@@ -106,6 +111,7 @@ class Verified:
             "task": self.task,
             "corpus": self.corpus,
             "trust": str(self.trust),
+            "contradicted": self.contradicted,
             "proven": self.proven,
             "numbers": {
                 number.name: {
@@ -127,6 +133,11 @@ class Verified:
                 for finding in self.findings
             ],
         }
+
+
+def badge(trust: Trust, contradicted: bool) -> str:
+    """A trust as it is shown: that files claim what does not hold is part of it."""
+    return f"{trust}, contradicted" if contradicted else str(trust)
 
 
 def together(trusts: Sequence[Trust]) -> Trust:

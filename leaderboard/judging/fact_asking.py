@@ -21,8 +21,9 @@ from leaderboard.judging.quoting import quote
 from leaderboard.judging.units import Judged, Unit
 
 if TYPE_CHECKING:
+    from csc_tasks.evidence import Passages
     from csc_tasks.llm.outcomes import Answer
-    from leaderboard.numbers.fact_audit import Evidence, Support
+    from leaderboard.numbers.fact_audit import Support
 
 TEMPLATE = "judge_facts"
 PROMPT_VERSION = 1
@@ -61,14 +62,14 @@ class Audited:
         return not self.unit.failed and bool(self.reply.strip())
 
 
-def audited(judged: Judged, evidence: "Evidence") -> dict[str, Audited]:
+def audited(judged: Judged, evidence: "Passages") -> dict[str, Audited]:
     """Unit id -> the reply, for the units of a model in one task; raises DataError for a line whose
     parts do not fit together.
     """
-    from leaderboard.numbers.fact_audit import Support
+    from leaderboard.numbers.fact_audit import Support, passages_of
 
     places = {(unit.conversation_id, unit.turn): unit for unit in judged.units.values()}
-    logged = read_run(judged.file)
+    logged = read_run(judged.file).one_repeat()
     replies = {}
     for number, line in enumerate(logged.lines, 1):
         try:
@@ -78,7 +79,7 @@ def audited(judged: Judged, evidence: "Evidence") -> dict[str, Audited]:
             if not wanted:
                 continue
             generated = judged.generated
-            support = Support(line["doc"], generated, evidence)
+            support = Support(line["doc"], generated, evidence, passages_of(records))
             own = {record["turn"]: _own_turn(record) for record in records} if generated else {}
             for unit, record in wanted:
                 verdicts = by_rule(record["reply"], support.before(unit.turn), unit.language)

@@ -9,17 +9,17 @@ judges instead of by rule.
 SAMPLES are files that `lm_eval --log_samples` wrote, or folders of them. What is audited are single
 replies, in generated context too. A sample of them, stratified by topic and stage, is the same for
 every model and every judge. A judge is shown the reply and what the rule of csc collect counts as
-support: the history, the summary, the instruction, the question and the passages of --evidence
-(lines of {"conversation_id": "...", "turn": 3, "passages": ["..."]}, turn is optional). In
-generated context the model's own earlier turns are shown under a name of their own and support
-nothing. It lists the names, numbers, amounts, dates and codes in the reply, each with its words as
-they stand there and whether it is supported. An answer with words that do not stand in the reply,
-or of another form, is asked for again --attempts times at most; the reply is then missing, never
-without unsupported facts. An empty reply has no facts, and nobody is asked about it. A turn that
-failed is not asked about either; it is counted apart and has no verdict. Each --llm is
-a judge, named NAME in --llm NAME=openai:MODEL or else after its model; where options say STAGE,
-that name is meant. Judges on another server: run again with its --base-url and the folder just
-written as SAMPLES.
+support: the history, the summary, the instruction, the question, the passages of the reply
+(cscx_qa_grounded shows them) and those of --evidence (lines of {"conversation_id": "...", "turn":
+3, "passages": ["..."]}, turn is optional; csc build passages writes them). In generated context the
+model's own earlier turns are shown under a name of their own and support nothing. It lists the
+names, numbers, amounts, dates and codes in the reply, each with its words as they stand there and
+whether it is supported. An answer with words that do not stand in the reply, or of another form, is
+asked for again --attempts times at most; the reply is then missing, never without unsupported
+facts. An empty reply has no facts, and nobody is asked about it. A turn that failed is not asked
+about either; it is counted apart and has no verdict. Each --llm is a judge, named NAME in --llm
+NAME=openai:MODEL or else after its model; where options say STAGE, that name is meant. Judges on
+another server: run again with its --base-url and the folder just written as SAMPLES.
 
 --out gets facts.jsonl (every reply with the facts that each judge and the rule found), facts.json
 (judges, prompts, sample, counts, rates and Fleiss' kappa with the rule), run.json (times, costs)
@@ -30,15 +30,14 @@ asks nothing twice.
 """
 
 import asyncio
-import hashlib
-import json
 import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from csc_tasks.evidence import evidence_hash, read_evidence
 from csc_tasks.llm.items import run_items
 from csc_tasks.llm.outcomes import Answer, Refused
 from csc_tasks.llm.progress import Progress
@@ -62,7 +61,6 @@ from leaderboard.judging.intervals import coefficient, mean
 from leaderboard.judging.rating_columns import write_columns
 from leaderboard.judging.ratings import FAILED_TURN, failed_words, write_lines
 from leaderboard.judging.units import Judged, chosen_tasks, read_models
-from leaderboard.numbers.fact_audit import read_evidence
 from leaderboard.numbers.intervals import SHARE
 
 FACTS = "facts.jsonl"
@@ -139,7 +137,7 @@ def main(args: Namespace) -> None:
     replies = [
         (judged.model, item) for judged in models for item in audited(judged, evidence).values()
     ]
-    if args.evidence:
+    if args.evidence or any("passages" in item.data for _, item in replies):
         print(
             f"evidence: passages for {sum('passages' in item.data for _, item in replies):,} of"
             f" {len(replies):,} replies"
@@ -147,7 +145,8 @@ def main(args: Namespace) -> None:
     with llm_judges.panel(args, "facts") as (llm, judges):
         ratings = asyncio.run(ask_all(llm, judges, replies))
         hashes = prompt_hashes((TEMPLATE,), llm_judges.languages_of(units))
-        shown_to = (f"evidence:{evidence_hash(evidence)}", "unit:reply")
+        hash_ = evidence_hash(evidence or own_passages(item for _, item in replies))
+        shown_to = (f"evidence:{hash_}", "unit:reply")
         signed = llm_judges.signed(args, judges, llm.sampling, PROMPT_VERSION, hashes, *shown_to)
         write_lines(args.out / FACTS, ratings)
         rows = rates(ratings)
@@ -158,7 +157,7 @@ def main(args: Namespace) -> None:
         settings = ("conversations", "turns", "seed", "attempts", "sampling")
         record = {
             "settings": {name: getattr(args, name) for name in settings},
-            "evidence": evidence_hash(evidence),
+            "evidence": hash_,
             "judges": dict(judges),
             "signatures": list(signed.values()),
             "prompts": hashes,
@@ -206,6 +205,15 @@ async def ask_all(
             failed = item[2].unit.failed
             answers[id(item)] = (None, FAILED_TURN, 0) if failed else ((), "", 0)
     return [_rating(judges, item, *answers[id(item)]) for item in items]
+
+
+def own_passages(replies: Iterable[Audited]) -> dict[str, dict[int | None, list[str]]]:
+    """The passages that judges are shown without a file of them: those of the replies' records."""
+    passages: dict[str, dict[int | None, list[str]]] = {}
+    for item in replies:
+        if own := item.data.get("passages"):
+            passages.setdefault(item.unit.conversation_id, {})[item.unit.turn] = own
+    return passages
 
 
 def _column(judge: str, part: str) -> str:
@@ -333,20 +341,6 @@ def counts_line(judge: str, own: Mapping) -> str:
         f" once, {own['missing']:,} missing{why}{failed_words(own['failed_turns'])};"
         f" {own['unsupported']:,} of {own['facts']:,} facts unsupported"
     )
-
-
-def evidence_hash(evidence: Mapping[str, Mapping[int | None, Sequence[str]]]) -> str:
-    """16 hex digits of the SHA-256 of all passages with their places, whatever the order of the
-    file's lines; "none" without any.
-    """
-    if not evidence:
-        return "none"
-    rows = [
-        (id_, -1 if turn is None else turn, list(texts))
-        for id_, own in evidence.items()
-        for turn, texts in own.items()
-    ]
-    return hashlib.sha256(json.dumps(sorted(rows)).encode()).hexdigest()[:16]
 
 
 def _unsupported(facts: Sequence[Verdict]) -> int:

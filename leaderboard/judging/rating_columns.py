@@ -18,6 +18,7 @@ from csc_tasks.runs.names import (
     rating_column,
     stamp_of,
 )
+from csc_tasks.runs.repeats import RATED
 from csc_tasks.runs.samples_file import Run, read_run
 from csc_tasks.runs.writing import (
     as_numbers,
@@ -116,15 +117,17 @@ def _columns(
     run: Run, units: Mapping[str, Unit], columns: Mapping[str, Mapping[str, float]]
 ) -> dict[str, list[float | None]]:
     """Each column's value at the record it belongs to, None at the others; a conversation's stands
-    at its last.
+    at its last. Of several repeats the one that is rated has them.
     """
     by_place = {(unit.conversation_id, unit.turn): unit.id for unit in units.values()}
     own: list[str | None] = []
     for line in run.lines:
-        records = line[run.unit]
-        own += [by_place.get((record["conversation_id"], record["turn"])) for record in records]
-        if records and own[-1] is None:
-            own[-1] = by_place.get((records[-1]["conversation_id"], WHOLE))
+        records = [record for record in line[run.unit] if record.get("repeat", RATED) == RATED]
+        rated = [by_place.get((record["conversation_id"], record["turn"])) for record in records]
+        if records and rated[-1] is None:
+            rated[-1] = by_place.get((records[-1]["conversation_id"], WHOLE))
+        # The rated repeat is the first of a line.
+        own += rated + [None] * (len(line[run.unit]) - len(rated))
     return {
         name: [None if unit is None else values.get(unit) for unit in own]
         for name, values in columns.items()

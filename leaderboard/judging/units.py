@@ -6,6 +6,7 @@ context the model's own turns are part of the history, and the unit is the whole
 them in it; with `whole=False` it is again one reply, after the model's own earlier ones.
 """
 
+import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from csc_tasks.runs.finding import find_samples
 from csc_tasks.runs.names import results_beside, task_of
 from csc_tasks.runs.public import distinct_names
 from csc_tasks.runs.quarantine import Quarantine, read_newest
+from csc_tasks.runs.repeats import RATED
 from csc_tasks.runs.samples_file import Run, read_run
 
 WHOLE = -1
@@ -89,7 +91,7 @@ class Judged:
 
     def with_texts(self, ids: Collection[str]) -> "Judged":
         """The same with these units only, in full."""
-        units = units_of(read_run(self.file), self.whole)
+        units = units_of(read_run(self.file).one_repeat(), self.whole)
         return replace(self, units={id_: units[id_] for id_ in ids})
 
 
@@ -100,7 +102,8 @@ def read_models(
     and task.
 
     Of several runs with the same settings the newest is taken, of several that differ only in their
-    seed the first that can be read, which is said. Raises DataError where a model has two files for
+    seed the first that can be read, of a run that asked several times (csc_repeats) the first time:
+    all of which is said. Raises DataError where a model has two files for
     one task with different settings, and where nothing can be rated. A file that cannot be read is
     set aside, or an error where `strict`. Strategy choice has no replies and is passed over, and so
     are models that never say anything (strategy baselines).
@@ -109,9 +112,13 @@ def read_models(
     passed = []
     files = [file for file in find_samples(paths) if not tasks or task_of(file) in tasks]
     names = _names(files)
+    repeats: list[tuple[Path, int]] = []
 
     def read(file: Path) -> tuple[Run, dict[str, Unit]]:
-        logged = read_run(file)
+        run = read_run(file)
+        if run.repeats > 1:
+            repeats.append((file, run.repeats))
+        logged = run.one_repeat()
         return logged, units_of(logged, whole) if logged.about.has_replies else {}
 
     for logged, units in read_newest(files, Quarantine(paths, strict), read, repeats=False):
@@ -132,6 +139,11 @@ def read_models(
         }
         judged[model, logged.task] = Judged(
             model, logged.task, logged.file, whole, logged.about.generated, outlines
+        )
+    for file, count in repeats:
+        print(
+            f"note: {file}: of its {count} repeats (csc_repeats) repeat {RATED} is rated",
+            file=sys.stderr,
         )
     if not judged:
         silent = f"; these say nothing: {', '.join(passed)}" if passed else ""

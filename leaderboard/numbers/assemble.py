@@ -7,7 +7,17 @@ from csc_tasks.file_names import safe_name
 from csc_tasks.runs.results_file import Identity
 from csc_tasks.runs.task_record import TURNS, TaskRecord
 from leaderboard import trust
-from leaderboard.board import Column, Comparison, Model, Row, Setting, Table, Value
+from leaderboard.board import (
+    BREAKDOWNS,
+    CONTRASTS,
+    Column,
+    Comparison,
+    Model,
+    Row,
+    Setting,
+    Table,
+    Value,
+)
 from leaderboard.columns import DRAFT_NOTE, columns, leading_column
 from leaderboard.model_report import Diagnosis, TableGaps, Variant
 from leaderboard.numbers import context_gap
@@ -39,7 +49,9 @@ def table_ids(selections: Sequence[Selection]) -> list[str]:
             *([s.config] if s.config not in ("csconv", "qa") else []),
             *(f"{k}-{v}" for k, v in s.split.items()),
         ]
-        names.append(safe_name("-".join(words).replace("_", "-").replace(" ", "-"), names))
+        # `csc tables --table contrasts` is none of them.
+        taken = [*names, CONTRASTS, BREAKDOWNS]
+        names.append(safe_name("-".join(words).replace("_", "-").replace(" ", "-"), taken))
     return names
 
 

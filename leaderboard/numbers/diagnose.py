@@ -4,7 +4,7 @@ lengths.
 Everything is counted from the records of one samples file; intervals are clustered by conversation.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ from csc_tasks.languages import languages
 from csc_tasks.metrics import METRICS
 from csc_tasks.metrics.result_names import parts_of
 from csc_tasks.runs.names import OVERALL, rated
-from csc_tasks.runs.samples_file import NOT_ASKED, UNPARSED, Items
+from csc_tasks.runs.samples_file import NOT_ASKED, UNKNOWN, UNPARSED, Items
 from leaderboard.board import Value
 from leaderboard.model_report import (
     Breakdown,
@@ -37,16 +37,21 @@ MOST_TOPICS = 40
 OTHER = "(all others)"
 PARTS = ("early", "mid", "late")
 _BROKEN = -1
+CorpusValue = Callable[[np.ndarray], Value | None]
+"""Which items (n,) -> the corpus metric of these, None where nothing is known of them."""
 By = Literal["stage", "topic", "language", "turn_index", "part"]
 
 
 def confusion(logged: Items) -> Confusion:
-    """Gold against predicted strategy, unparsed last."""
+    """Gold against predicted strategy, unparsed last; turns whose gold strategy is held out are
+    left out.
+    """
     size = len(STRATEGY_IDS)
     predicted = np.where(logged.predicted == UNPARSED, size, logged.predicted - 1)
-    counts = np.bincount(
-        (logged.gold - 1) * (size + 1) + predicted, minlength=size * (size + 1)
-    ).reshape(size, size + 1)
+    cells = (logged.gold - 1) * (size + 1) + predicted
+    counts = np.bincount(cells[logged.gold != UNKNOWN], minlength=size * (size + 1)).reshape(
+        size, size + 1
+    )
     return Confusion(
         labels=STRATEGY_IDS, predicted=(*STRATEGY_IDS, "unparsed"), counts=_table(counts)
     )
@@ -83,8 +88,10 @@ def transitions(logged: Items) -> Transitions:
         for gold_number, number in zip(
             logged.gold[own].tolist(), logged.predicted[own].tolist(), strict=True
         ):
-            gold[before_gold, gold_number - 1] += 1
-            before_gold = gold_number
+            known = gold_number != UNKNOWN
+            if known and before_gold != _BROKEN:
+                gold[before_gold, gold_number - 1] += 1
+            before_gold = gold_number if known else _BROKEN
             if number == UNPARSED or before_ours == _BROKEN:
                 skipped += 1
             else:
@@ -113,7 +120,8 @@ def stage_order(logged: Items) -> StageOrder:
     """Fewest backward moves per conversation, predicted beside gold.
 
     A conversation in which no turn is in a stage (nothing parsed) counts on neither side: it has no
-    order. Where that is true of all, the values are None.
+    order. Gold has none either where one of its strategies is held out. Where that is true of all,
+    the values are None.
     """
     names = {number: strategy.id for number, strategy in BY_NUMBER.items()} | {UNPARSED: None}
 
@@ -123,7 +131,13 @@ def stage_order(logged: Items) -> StageOrder:
 
     conversations = list(_by_conversation(logged))
     ours = np.array([moves(logged.predicted[own]) for own in conversations], dtype=float)
-    gold = np.array([moves(logged.gold[own]) for own in conversations], dtype=float)
+    gold = np.array(
+        [
+            moves(logged.gold[own]) if (logged.gold[own] != UNKNOWN).all() else np.nan
+            for own in conversations
+        ],
+        dtype=float,
+    )
 
     def mean(values: ArrayLike, counts: ArrayLike, scale: Scale) -> Value:
         there = np.flatnonzero(~np.isnan(counts))
@@ -140,10 +154,14 @@ def stage_order(logged: Items) -> StageOrder:
 
 
 def breakdowns(
-    logged: Items, means: Mapping[str, np.ndarray], whole: Collection[str] = ()
+    logged: Items,
+    means: Mapping[str, np.ndarray],
+    whole: Collection[str] = (),
+    corpus: Mapping[str, CorpusValue] | None = None,
 ) -> tuple[Breakdown, ...]:
     """The mean metrics (`means`: result name -> (n,), NaN where unknown) by stage, topic, language,
-    turn index and part.
+    turn index and part; by part the corpus metrics too (`corpus`: result name -> what it is of the
+    items that a mask (n,) keeps).
 
     A breakdown with a single group says nothing new and is left out, except by language. whole: the
     metrics that speak of whole conversations; by stage and by turn they say nothing.
@@ -180,7 +198,7 @@ def breakdowns(
         if len(named_masks) > 1 or (named_masks and by == "language"):
             tested = _apart(logged, [mask for _, mask in named_masks], own)
             made = tuple(
-                _group(logged, name, mask, own, p)
+                _group(logged, name, mask, own, p, (corpus or {}) if by == "part" else {})
                 for (name, mask), p in zip(named_masks, tested, strict=True)
             )
             found.append(Breakdown(by=by, groups=made))
@@ -194,6 +212,8 @@ def lengths(logged: Items) -> tuple[Lengths, ...]:
     found = []
     for i, language in enumerate(languages()):
         own = logged.lengths[logged.language == i]
+        # What is held out has no length.
+        known = own[own[:, 1] > 0, 1]
         if len(own):
             found.append(
                 Lengths(
@@ -201,7 +221,7 @@ def lengths(logged: Items) -> tuple[Lengths, ...]:
                     unit="words" if languages()[language].text.spaced else "characters",
                     items=len(own),
                     reply=_spread(own[:, 0]),
-                    reference=_spread(own[:, 1]),
+                    reference=_spread(known) if len(known) else None,
                 )
             )
     return tuple(found)
@@ -282,6 +302,7 @@ def _group(
     mask: np.ndarray,
     means: Mapping[str, np.ndarray],
     p_holm: dict[str, float],
+    corpus: Mapping[str, CorpusValue],
 ) -> Group:
     values = {}
     for metric, column in means.items():
@@ -289,6 +310,9 @@ def _group(
         if own.any():
             scores, codes = column[own], logged.conversation[own]
             values[metric] = value_of(clustered(scores, codes, logged.ids, scale=scale_of(metric)))
+    for metric, of_items in corpus.items():
+        if (value := of_items(mask)) is not None:
+            values[metric] = value
     return Group(
         name=name,
         items=int(mask.sum()),

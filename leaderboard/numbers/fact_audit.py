@@ -2,66 +2,39 @@
 rule.
 
 Names, numbers, amounts, dates and codes are found by csc_tasks.metrics.facts; what counts as
-support is the history, the summary, the instruction and the question, and passages from an evidence
-file. In generated context the model's own earlier words are no support: an invented number does not
-become true by being said twice. Only the customer's turns and unlabelled gold turns, which the
-model saw, are.
+support is the history, the summary, the instruction and the question, the passages that stand in a
+record, and those of an evidence file. In generated context the model's own earlier words are no
+support: an invented number does not become true by being said twice. Only the customer's turns and
+unlabelled gold turns, which the model saw, are.
 
 A rule sees words, not meaning: a right fact in other words counts as unsupported, a wrong use of a
 supported number does not.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from csc_tasks.errors import DataError
+from csc_tasks.evidence import Passages
 from csc_tasks.metrics.facts import KINDS, find_facts, unsupported
-from csc_tasks.reading import json_lines
 from csc_tasks.runs.samples_file import Items
 from csc_tasks.shapes import CUSTOMER, SUPPORTER
 from leaderboard.model_report import FactAudit, FactExample
-from leaderboard.numbers.inference import clustered, value_of
+from leaderboard.numbers.inference import Clustered, clustered, value_of
 from leaderboard.numbers.intervals import SHARE
 
 EXAMPLES = 12
-Evidence = Mapping[str, Mapping[int | None, Sequence[str]]]
-"""conversation id -> turn, or None for all of them -> passages."""
-
-
-def read_evidence(file: Path) -> dict[str, dict[int | None, list[str]]]:
-    """Read `{"conversation_id": ..., "turn": optional position, "passages": [...]}` lines: what was
-    retrieved for a reply.
-
-    Raises DataError that names file and line.
-    """
-    found: dict[str, dict[int | None, list[str]]] = {}
-    for number, row in json_lines(file, "give a file of passages, one JSON object a line"):
-        try:
-            key = row["conversation_id"], row.get("turn")
-            passages = row["passages"]
-            sound = (
-                isinstance(key[0], str)
-                and (key[1] is None or type(key[1]) is int)
-                and isinstance(passages, list)
-            )
-            if not sound or not all(isinstance(passage, str) for passage in passages):
-                raise TypeError("wrong types")
-        except (KeyError, TypeError, AttributeError):
-            wanted = '{"conversation_id": "...", "turn": 3, "passages": ["..."]} (turn is optional)'
-            raise DataError(f"{file} line {number}: not {wanted}") from None
-        found.setdefault(key[0], {}).setdefault(key[1], []).extend(passages)
-    return found
 
 
 class FactAuditor:
     """Looks at every reply while a samples file is read; `audit` then says what was found."""
 
-    def __init__(self, generated: bool, evidence: Evidence) -> None:
+    def __init__(self, generated: bool, evidence: Passages) -> None:
         self.generated = generated
         self.evidence = evidence
+        self.passages = False
         self.found: list[int] = []
         self.missing: list[int] = []
         self.kinds: dict[str, list[int]] = {kind: [0, 0] for kind in KINDS}
@@ -72,7 +45,9 @@ class FactAuditor:
         """Audit the replies of one document; `texts` keeps the unsupported facts of those that have
         any.
         """
-        support = Support(document, self.generated, self.evidence)
+        own = passages_of(records)
+        self.passages |= any(own.values())
+        support = Support(document, self.generated, self.evidence, own)
         found = [
             find_facts(record["reply"], record["language"]) if record["reply"] else []
             for record in records
@@ -119,9 +94,13 @@ class FactAuditor:
                         )
                     )
 
+    def column(self, logged: Items) -> Clustered:
+        """Which replies have an unsupported fact, for their share and for comparisons."""
+        wrong = np.asarray(self.missing) > 0
+        return clustered(wrong, logged.conversation, logged.ids, logged.members, scale=SHARE)
+
     def audit(self, logged: Items) -> FactAudit:
         """The audit of all replies; the rate is clustered by conversation."""
-        wrong = np.asarray(self.missing) > 0
         named = (
             "history without the model's own turns" if self.generated else "history",
             "summary",
@@ -129,15 +108,22 @@ class FactAuditor:
             "question",
         )
         return FactAudit(
-            hallucination_rate=value_of(
-                clustered(wrong, logged.conversation, logged.ids, logged.members, scale=SHARE)
-            ),
+            hallucination_rate=value_of(self.column(logged)),
             facts=sum(self.found),
             unsupported=sum(self.missing),
             kinds={kind: (n, m) for kind, (n, m) in self.kinds.items() if n},
-            support=(*named, *(["evidence"] if self.evidence else [])),
+            support=(
+                *named,
+                *(["passages"] if self.passages else []),
+                *(["evidence"] if self.evidence else []),
+            ),
             examples=tuple(self.examples),
         )
+
+
+def passages_of(records: Sequence[Mapping[str, Any]]) -> dict[int, list[str]]:
+    """Turn -> the passages of its record, where a run has some (cscx_qa_grounded shows them)."""
+    return {record["turn"]: record["passages"] for record in records if "passages" in record}
 
 
 class Support:
@@ -146,10 +132,18 @@ class Support:
 
     told: summary, instruction and question, by their names in the document. history: a question's
     (speaker, text) turns. spoken: those of a dialogue as (position, speaker, text); in generated
-    context without the gold turns that the model's own stood in for.
+    context without the gold turns that the model's own stood in for. evidence: passages of a file.
+    own: turn -> the passages of its record
+    (`passages_of`).
     """
 
-    def __init__(self, document: Mapping[str, Any], generated: bool, evidence: Evidence) -> None:
+    def __init__(
+        self,
+        document: Mapping[str, Any],
+        generated: bool,
+        evidence: Passages,
+        own: Mapping[int, Sequence[str]],
+    ) -> None:
         self.id = document["conversation_id"]
         keys = ("history_summary", "instruction", "client_question")
         self.told = {
@@ -169,7 +163,12 @@ class Support:
                     self.history.append((speaker, turn["text"]))
                 elif not generated or speaker == CUSTOMER or not turn.get("strategy"):
                     self.spoken.append((position, speaker, turn["text"]))
-        self._passages = evidence.get(self.id, {})
+        self._passages = dict(evidence.get(self.id, {}))
+        for turn, texts in own.items():
+            # A file may hold the very passages of the record.
+            there = {*self._passages.get(None, ()), *self._passages.get(turn, ())}
+            others = [text for text in texts if text not in there]
+            self._passages[turn] = [*others, *self._passages.get(turn, ())]
         self._fixed = [
             *self.told.values(),
             *self._passages.get(None, ()),
@@ -191,6 +190,6 @@ class Support:
 
     def passages(self, turn: int) -> list[str]:
         """What was retrieved for a reply at this position: passages for the whole conversation,
-        then its own.
+        then its own, those of its record first.
         """
         return [*self._passages.get(None, ()), *self._passages.get(turn, ())]

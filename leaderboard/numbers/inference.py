@@ -94,6 +94,31 @@ def clustered(
     )
 
 
+def mean_column(columns: Sequence[Clustered]) -> Clustered:
+    """The columns of several runs as one: each item's mean over the runs, or the runs' statistics
+    side by side.
+    """
+    ids = tuple(dict.fromkeys(id_ for column in columns for id_ in column.ids))
+    place = {id_: i for i, id_ in enumerate(ids)}
+    counts = np.zeros((len(columns), len(ids)))
+    sums = np.zeros((len(columns), len(ids), *columns[0].sums.shape[1:]))
+    members = [[""] * len(columns) for _ in ids]
+    for run, column in enumerate(columns):
+        own = [place[id_] for id_ in column.ids]
+        counts[run, own], sums[run, own] = column.counts, column.sums
+        for i, text in zip(own, column.members, strict=True):
+            members[i][run] = text
+    # Where the runs have different items, the conversation is nobody else's.
+    named = tuple("|".join(dict.fromkeys(texts)) for texts in members)
+    if columns[0].statistic is None:
+        return Clustered(ids, named, counts.mean(axis=0), sums.mean(axis=0), scale=columns[0].scale)
+    beside = np.concatenate(list(sums), axis=-1)
+    counted = counts.mean(axis=0)
+    return replace(
+        columns[0], ids=ids, members=named, counts=counted, sums=beside, repeats=len(columns)
+    )
+
+
 def clustered_estimate(column: Clustered) -> Estimate:
     """The column's value and standard error: what `csc_tasks.metrics.cluster.estimate` says of the
     items behind it.

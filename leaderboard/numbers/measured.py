@@ -7,27 +7,32 @@ claims is only compared with it; diagnosis and samples are made of the same reco
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from csc_tasks.errors import DataError
+from csc_tasks.evidence import FileEvidence, Passages
 from csc_tasks.metrics import Estimate, Metric
+from csc_tasks.metrics.consistency import consistency
 from csc_tasks.metrics.facts import has_rules
-from csc_tasks.metrics.result_names import metric_of
+from csc_tasks.metrics.result_names import metric_of, parts_of
 from csc_tasks.runs.names import rated
+from csc_tasks.runs.repeats import CONDITION, RATED, of_repeat
 from csc_tasks.runs.results_file import Identity, Measurement
 from csc_tasks.runs.samples_file import Items, Run, items_of, read_run
 from csc_tasks.verify import (
     Examined,
+    Print,
     References,
     Trusted,
     Verified,
     examine_run,
+    prints_of,
     read_references,
     trusted_corpora,
     without_samples,
@@ -35,10 +40,11 @@ from csc_tasks.verify import (
 from leaderboard.board import Spread, Value
 from leaderboard.columns import of_conversations
 from leaderboard.numbers import diagnose
-from leaderboard.numbers.fact_audit import Evidence, FactAuditor
-from leaderboard.numbers.inference import Clustered, clustered, value_of
+from leaderboard.numbers.fact_audit import FactAuditor
+from leaderboard.numbers.inference import Clustered, clustered, mean_column, value_of
 from leaderboard.numbers.intervals import Scale, with_interval
 from leaderboard.numbers.scales import scale_of
+from leaderboard.numbers.withheld import withheld
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,7 @@ class Options:
     seed: int
     draw: int
     audit: bool
-    evidence: Evidence
+    evidence: Passages
     corpora: tuple[str, ...] = ()
     references: Path | None = None
 
@@ -63,9 +69,12 @@ class Measured:
 
     values, columns: by result name; a column exists where samples do, and only then are there
     paired comparisons. logged and means are kept for the context gap (items that are no means are
-    dropped by then). unsupported: (conversation, turn) of the drawn -> facts. repeats: where it
+    dropped by then). unsupported: (conversation, turn) of the drawn -> facts. audited: which
+    replies have any, of all of them. repeats: where it
     stands for several runs (numbers/repeats.py), these, from the oldest to the newest;
-    repeat_names: what tells them apart; spreads: by result name.
+    repeat_names: what tells them apart; spreads: by result name. parts: the repeats of a run that
+    asked several times (csc_repeats), each as a run of its own; the run itself has no values then.
+    said: what tells its replies from those of other models.
     """
 
     measurement: Measurement
@@ -75,11 +84,14 @@ class Measured:
     logged: Items | None = None
     means: dict[str, np.ndarray] = field(default_factory=dict)
     unsupported: dict[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
+    audited: Clustered | None = None
     diagnosis: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     repeats: tuple["Measured", ...] = ()
     repeat_names: tuple[str, ...] = ()
     spreads: dict[str, Spread] = field(default_factory=dict)
+    parts: tuple["Measured", ...] = ()
+    said: tuple[Print, ...] = ()
 
 
 Rows = Mapping[Identity, Mapping[str, Measured]]
@@ -102,15 +114,66 @@ def measure(measurement: Measurement, options: Options) -> Measured:
         )
         return Measured(measurement, without_samples(measurement), values, notes=[note])
     run = read_run(measurement.samples)
-    examined = examine_run(measurement, run, *_held(options.corpora, options.references))
+    trusted, references = _held(options.corpora, options.references)
+    if options.evidence:
+        trusted = replace(trusted, evidence=FileEvidence("--evidence", options.evidence))
+    examined = examine_run(measurement, run, trusted, references)
+    said = tuple(prints_of(measurement, run, measurement.file.name))
+    if run.repeats == 1:
+        one = _measured(measurement, examined, _lines(run, examined), options)
+        one.said = said
+        return one
+    lines = list(_lines(run, examined))
+    whole = Measured(measurement, examined.verified, {}, said=said)
+    whole.parts = tuple(
+        _measured(
+            _part(measurement, repeat, run.repeats),
+            examined,
+            (of_repeat(line, run.unit, repeat) for line in lines),
+            options,
+            repeat,
+        )
+        for repeat in range(run.repeats)
+    )
+    whole.notes = [note for part in whole.parts for note in part.notes]
+    _check_means(whole, examined)
+    return whole
+
+
+def _part(measurement: Measurement, repeat: int, repeats: int) -> Measurement:
+    """One repeat of a run as a run: its own condition, its share of the items, and no number that
+    is of all repeats.
+    """
+    own = ((CONDITION, str(repeat)),)
+    return replace(
+        measurement,
+        conditions=tuple(sorted((*measurement.conditions, *own))),
+        items=-(-measurement.items // repeats),
+        numbers={
+            name: pair for name, pair in measurement.numbers.items() if consistency(name) is None
+        },
+    )
+
+
+def _measured(
+    measurement: Measurement,
+    examined: Examined,
+    lines: Iterable[dict[str, Any]],
+    options: Options,
+    repeat: int | None = None,
+) -> Measured:
+    """What the lines of a run say, or of one `repeat` of it. Of repeats, facts are looked for in
+    the one that is shown.
+    """
+    assert measurement.samples is not None
     auditors: list[FactAuditor] = []
     without_rules = [code for code in measurement.provenance.languages if not has_rules(code)]
-    audited = options.audit and measurement.about.has_replies
+    audited = options.audit and measurement.about.has_replies and repeat in (None, RATED)
     if audited and not without_rules:
         auditors = [FactAuditor(measurement.about.generated, options.evidence)]
     logged = items_of(
         measurement.samples,
-        enumerate(_lines(run, examined), 1),
+        enumerate(lines, 1),
         measurement.unit,
         list(measurement.numbers),
         options.draw,
@@ -124,7 +187,7 @@ def measure(measurement: Measurement, options: Options) -> Measured:
             " another run"
         )
     if examined.supplied:
-        logged = replace(logged, drawn=[_withheld(line) for line in logged.drawn])
+        logged = replace(logged, drawn=[withheld(line) for line in logged.drawn])
     found = Measured(measurement, examined.verified, {}, logged=logged)
     if audited and without_rules:
         found.notes.append(
@@ -132,7 +195,7 @@ def measure(measurement: Measurement, options: Options) -> Measured:
             f" {', '.join(without_rules)}"
         )
     for name in measurement.numbers:
-        _column(found, logged, name, name in examined.items)
+        _column(found, logged, name, name in examined.items, repeat)
     found.means = diagnose.mean_columns(logged)
     signatures = measurement.provenance.signatures
     whole = {
@@ -140,9 +203,15 @@ def measure(measurement: Measurement, options: Options) -> Measured:
         for name in found.means
         if of_conversations(measurement.about.generated, name, signatures.get(name, ""))
     }
-    found.diagnosis = _diagnosis(logged, found.means, whole)
+    of_corpus = {
+        name: partial(_of_some, logged, name)
+        for name, column in found.columns.items()
+        if column.statistic is not None and not parts_of(name)[2]
+    }
+    found.diagnosis = _diagnosis(logged, found.means, whole, of_corpus)
     for auditor in auditors if logged.lengths[:, 0].any() else []:
         found.diagnosis["facts"] = auditor.audit(logged)
+        found.audited = auditor.column(logged)
         drawn = {line["doc"]["conversation_id"] for line in logged.drawn}
         found.unsupported = {key: texts for key, texts in auditor.texts.items() if key[0] in drawn}
     found.logged = replace(logged, items={})
@@ -175,22 +244,18 @@ def _lines(run: Run, examined: Examined) -> Iterator[dict[str, Any]]:
         start = end
 
 
-def _withheld(line: Mapping[str, Any]) -> dict[str, Any]:
-    """A drawn conversation without what its corpus holds out: a board is published."""
-    hidden = {"reference": "", "gold_strategy": None}
-    return {**line, "records": [{**record, **hidden} for record in line["records"]]}
-
-
-def _column(found: Measured, logged: Items, name: str, made: bool) -> None:
+def _column(found: Measured, logged: Items, name: str, made: bool, repeat: int | None) -> None:
     """One metric's value and sums; made: whether its items were computed again here, else what is
-    logged has to be what the results file says.
+    logged has to be what the results file says. What it says of all repeats `_check_means` checks;
+    without items it stands with the repeat that is shown.
     """
     measurement = found.measurement
     stated, _ = measurement.numbers[name]
     again = found.verified.number(name).recomputed
     if again is not None and not made:
         # Not every item of it can be told, so it is shown and not compared.
-        found.values[name] = _stated(measurement, name, (again.value, again.stderr))
+        if repeat in (None, RATED):
+            found.values[name] = _stated(measurement, name, (again.value, again.stderr))
         return
     items = logged.items[name]
     known = np.fromiter((item is not None for item in items), dtype=bool, count=len(items))
@@ -205,6 +270,8 @@ def _column(found: Measured, logged: Items, name: str, made: bool) -> None:
     if metric is None and isinstance(first, list):
         # A corpus metric that this version does not know: its number stands, but nothing can be
         # made of its items.
+        if repeat not in (None, RATED):
+            return
         found.values[name] = _without_samples(measurement, name)
         found.notes.append(
             f"{measurement.public_label}: {name} is no metric of this version; its value is shown"
@@ -212,7 +279,7 @@ def _column(found: Measured, logged: Items, name: str, made: bool) -> None:
         )
         return
     try:
-        column = _summed(logged, items, known, metric, scale_of(name))
+        column = _summed(logged, _known(items, known), known, metric, scale_of(name))
     except DataError as problem:
         raise DataError(f"{where}: {problem}") from None
     except (TypeError, ValueError, OverflowError):
@@ -221,15 +288,40 @@ def _column(found: Measured, logged: Items, name: str, made: bool) -> None:
             f" {first!r:.60})"
         ) from None
     value = value_of(column)
-    if not made and stated is not None and not _is_close(value.value, stated):
+    if repeat is None and not made and _differs(value, stated):
         found.values[name] = _without_samples(measurement, name)
-        found.notes.append(
-            f"{measurement.public_label}: {name} is {stated:.6g} in the file, and"
-            f" {value.value:.6g} by its logged items; the file's is shown, not compared"
-        )
+        found.notes.append(_note(measurement, name, value))
         return
     found.values[name] = value
     found.columns[name] = column
+
+
+def _check_means(whole: Measured, examined: Examined) -> None:
+    """What was not computed again has to be the mean over the repeats that the file says."""
+    m = whole.measurement
+    for name, (stated, _) in m.numbers.items():
+        columns = [part.columns[name] for part in whole.parts if name in part.columns]
+        if name in examined.items or not columns:
+            continue
+        value = value_of(mean_column(columns))
+        if _differs(value, stated):
+            whole.notes.append(_note(m, name, value))
+            for part in whole.parts:
+                part.columns.pop(name, None)
+                part.values.pop(name, None)
+            whole.parts[RATED].values[name] = _without_samples(m, name)
+
+
+def _differs(value: Value, stated: float | None) -> bool:
+    return stated is not None and not _is_close(value.value, stated)
+
+
+def _note(measurement: Measurement, name: str, value: Value) -> str:
+    stated, _ = measurement.numbers[name]
+    return (
+        f"{measurement.public_label}: {name} is {stated:.6g} in the file, and {value.value:.6g} by"
+        " its logged items; the file's is shown, not compared"
+    )
 
 
 def _is_close(value: float | None, stated: float) -> bool:
@@ -239,11 +331,10 @@ def _is_close(value: float | None, stated: float) -> bool:
 def _summed(
     logged: Items, items: list[Any], known: np.ndarray, metric: Metric | None, scale: Scale
 ) -> Clustered:
-    """The items that are known, summed per conversation."""
-    scores = items if known.all() else [item for item in items if item is not None]
+    """The `items` that a mask (n,) says are known, summed per conversation."""
     codes = logged.conversation if known.all() else logged.conversation[known]
     statistic = metric.statistic if metric else None
-    values = np.asarray(metric.expand(scores) if metric and metric.expand else scores, dtype=float)
+    values = np.asarray(metric.expand(items) if metric and metric.expand else items, dtype=float)
     if values.ndim != (1 if statistic is None else 2):
         raise ValueError
     # A conversation is shared by two models when the same turns of it were scored. Mostly all are.
@@ -254,6 +345,19 @@ def _summed(
             turns[code].append(str(turn))
         members = [",".join(own) for own in turns]
     return clustered(values, codes, logged.ids, members, statistic, scale)
+
+
+def _of_some(logged: Items, name: str, chosen: np.ndarray) -> Value | None:
+    """A corpus metric of the items that a mask (n,) keeps; None where none of them is known."""
+    items = logged.items[name]
+    own = chosen & np.fromiter((item is not None for item in items), dtype=bool, count=len(items))
+    if not own.any():
+        return None
+    return value_of(_summed(logged, _known(items, own), own, metric_of(name), scale_of(name)))
+
+
+def _known(items: list[Any], known: np.ndarray) -> list[Any]:
+    return [item for item, there in zip(items, known.tolist(), strict=True) if there]
 
 
 def _without_samples(measurement: Measurement, name: str) -> Value:
@@ -282,11 +386,14 @@ def _stated(measurement: Measurement, name: str, pair: tuple[float | None, float
 
 
 def _diagnosis(
-    logged: Items, means: Mapping[str, np.ndarray], whole: Collection[str]
+    logged: Items,
+    means: Mapping[str, np.ndarray],
+    whole: Collection[str],
+    of_corpus: Mapping[str, diagnose.CorpusValue],
 ) -> dict[str, Any]:
     """The fields of a report's Diagnosis, apart from the fact audit."""
     fields: dict[str, Any] = {
-        "breakdowns": diagnose.breakdowns(logged, means, whole),
+        "breakdowns": diagnose.breakdowns(logged, means, whole, of_corpus),
         "lengths": diagnose.lengths(logged),
     }
     if not diagnose.asks_for_strategies(logged):

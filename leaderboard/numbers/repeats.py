@@ -1,11 +1,13 @@
-"""Runs that differ in nothing but their seed -> one row: means over the runs, how far the runs are
-apart, and how often all of them were right.
+"""Runs that differ in nothing but their seed, and the repeats of one run (`csc_repeats`), made one
+row: means over them, how far they are apart, and how often all of them were right. A repeat of a
+run counts as a run.
 
 The value of a row is the mean of its runs' values. Its interval is about conversations: it comes
 from the mean of each item over the runs (of a corpus metric, from the mean of the runs' values with
 one conversation left out), and so do paired comparisons. How far the runs are apart is another
 question, and stands beside it (`Spread`). An item that has no score in some runs counts with those
-that it has. What is no number (the diagnosis, the replies to read) is of the newest run.
+that it has. What is no number (the diagnosis, the replies to read) is of the newest run, and of its
+first repeat.
 """
 
 from collections import defaultdict
@@ -16,14 +18,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from csc_tasks.metrics.consistency import Consistency, pass_k, worst_of_k
 from csc_tasks.runs.conditions import SEEDS, repeat_of, without_repeat
+from csc_tasks.runs.repeats import CONDITION
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Items
 from csc_tasks.shown import shown
 from leaderboard.board import Spread, Value
 from leaderboard.columns import LEADING
-from leaderboard.consistency import Consistency, pass_k, worst_of_k
-from leaderboard.numbers.inference import Clustered, clustered, value_of
+from leaderboard.numbers.inference import clustered, mean_column, value_of
 from leaderboard.numbers.intervals import SHARE
 from leaderboard.numbers.measured import Measured, RunKey
 
@@ -37,13 +40,14 @@ def merge_repeats(measured: Mapping[RunKey, Measured], notes: list[str]) -> dict
     groups = [
         sorted(group, key=lambda run: _age(run.measurement)) for group in _groups(measured.values())
     ]
-    sizes = {len(group) for group in groups if len(group) > 1}
+    every = [[part for run in group for part in run.parts or (run,)] for group in groups]
+    sizes = sorted({len(runs) for runs in every if len(runs) > 1})
     merged = dict(measured)
-    for group in groups:
-        if len(group) == 1:
+    for runs in every:
+        if len(runs) == 1:
             continue
-        row = _row(group, sorted(sizes), notes)
-        for run in group:
+        row = _row(runs, sizes, notes)
+        for run in runs:
             merged[run.measurement.file, run.measurement.task] = row
     return merged
 
@@ -74,14 +78,17 @@ def _groups(runs: Iterable[Measured]) -> list[list[Measured]]:
 def _row(group: Sequence[Measured], sizes: Sequence[int], notes: list[str]) -> Measured:
     """One row of several runs, from the oldest to the newest. Where some have samples, those."""
     runs = [run for run in group if run.logged is not None] or list(group)
-    m = runs[-1].measurement
+    newest = next(run for run in runs if run.measurement.file == runs[-1].measurement.file)
+    m = newest.measurement
     named = f"{shown(m.identity.name)}, {m.task}"
     if left := [str(run.measurement.file) for run in group if run not in runs]:
         notes.append(f"{named}: repeats without samples are left out: {', '.join(left)}")
     if len(runs) == 1:
-        return runs[0]
+        return newest
     texts = _told_apart([run.measurement for run in runs])
-    notes.append(f"{named}: one row of {len(runs)} runs, {'; '.join(texts)}")
+    within = any(CONDITION in dict(run.measurement.conditions) for run in runs)
+    what = "repeats" if within else "runs"
+    notes.append(f"{named}: one row of {len(runs)} {what}, {'; '.join(texts)}")
     if not m.sampled:
         notes.append(
             f"{named}: their replies are greedy, the same whatever the seed, so there is no pass^k;"
@@ -89,15 +96,15 @@ def _row(group: Sequence[Measured], sizes: Sequence[int], notes: list[str]) -> M
         )
     elif _same_replies(runs):
         notes.append(
-            f"{named}: two of these runs have the same reply in every turn; did their seed reach"
+            f"{named}: two of these {what} have the same reply in every turn; did their seed reach"
             " the model?"
         )
     names = dict.fromkeys(name for run in runs for name in run.values)
-    row = replace(runs[-1], values={}, columns={}, repeats=tuple(runs), repeat_names=texts)
+    row = replace(newest, values={}, columns={}, repeats=tuple(runs), repeat_names=texts)
     for name in names:
         _number(row, name)
-    if all(run.logged is not None for run in runs):
-        row.means = {name: _mean_of(runs, name) for name in runs[-1].means}
+    if newest.logged is not None and all(run.logged is not None for run in runs):
+        row.means = {name: _mean_of(runs, name, newest.logged) for name in newest.means}
         if m.sampled:
             _consistent(row, [k for k in sizes if k <= len(runs)])
     return row
@@ -147,31 +154,6 @@ def _number(row: Measured, name: str) -> None:
     )
 
 
-def mean_column(columns: Sequence[Clustered]) -> Clustered:
-    """The columns of several runs as one: each item's mean over the runs, or the runs' statistics
-    side by side.
-    """
-    ids = tuple(dict.fromkeys(id_ for column in columns for id_ in column.ids))
-    place = {id_: i for i, id_ in enumerate(ids)}
-    counts = np.zeros((len(columns), len(ids)))
-    sums = np.zeros((len(columns), len(ids), *columns[0].sums.shape[1:]))
-    members = [[""] * len(columns) for _ in ids]
-    for run, column in enumerate(columns):
-        own = [place[id_] for id_ in column.ids]
-        counts[run, own], sums[run, own] = column.counts, column.sums
-        for i, text in zip(own, column.members, strict=True):
-            members[i][run] = text
-    # Where the runs have different items, the conversation is nobody else's.
-    named = tuple("|".join(dict.fromkeys(texts)) for texts in members)
-    if columns[0].statistic is None:
-        return Clustered(ids, named, counts.mean(axis=0), sums.mean(axis=0), scale=columns[0].scale)
-    beside = np.concatenate(list(sums), axis=-1)
-    counted = counts.mean(axis=0)
-    return replace(
-        columns[0], ids=ids, members=named, counts=counted, sums=beside, repeats=len(columns)
-    )
-
-
 def _consistent(row: Measured, sizes: Sequence[int]) -> None:
     """pass^k and worst-of-k of the metric that the benchmark is about."""
     logged = row.logged
@@ -198,10 +180,8 @@ def _consistent(row: Measured, sizes: Sequence[int]) -> None:
             row.values[name] = value_of(row.columns[name])
 
 
-def _mean_of(runs: Sequence[Measured], name: str) -> Floats:
-    """A mean metric, item by item, over the runs that have it; NaN where none has."""
-    logged = runs[-1].logged
-    assert logged is not None
+def _mean_of(runs: Sequence[Measured], name: str, logged: Items) -> Floats:
+    """A mean metric, in the order of `logged`, over the runs that have it; NaN where none has."""
     scores = np.stack([_aligned(run, name, logged) for run in runs if name in run.means])
     known = (~np.isnan(scores)).sum(axis=0)
     sums = np.nansum(scores, axis=0)

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 
+from csc_tasks.metrics.consistency import consistency
 from csc_tasks.runs.results_file import iso
 from csc_tasks.verify import Trust
 from leaderboard import trust
 from leaderboard.board import Row, Run
-from leaderboard.consistency import consistency
 from leaderboard.numbers.measured import Measured, RunKey
 
 REPEATS_NOTE = (
-    "×3, sd 0.4: the mean over 3 runs that differ only in their seed, and the standard deviation"
-    " between them. The interval is about conversations (from each item's mean over the runs), not"
-    " about runs. Diagnosis and conversations are of the newest run. pass^k: the share of turns"
+    "×3, sd 0.4: the mean over 3 runs that differ only in their seed (or 3 repeats within one run,"
+    " csc_repeats), and the standard deviation between them. The interval is about conversations"
+    " (from each item's mean over the runs), not about runs. Diagnosis and conversations are of the"
+    " newest run, of its first repeat. pass^k: the share of turns"
     " that are right in all of k runs; worst of k: the lowest accuracy of a conversation in k runs,"
     " averaged over conversations."
 )
@@ -82,6 +83,7 @@ def _run(measured: Measured, raw: Mapping[RunKey, str], repeat: str = "") -> Run
         corpus=verified.corpus,
         proven=verified.proven,
         findings=trust.contradictions(verified),
+        contradicted=verified.contradicted,
     )
 
 

@@ -39,17 +39,22 @@ function compareView([id]) {
     h("section", { class: "card" }, rows.length ? differences(rows) : h("p", {}, "These two share none of these columns.")));
 }
 
-function differences(rows) {
+const undefinedOr = (number, column, write = shown) => (number === null ? UNDEFINED : write(number, column));
+
+// rows: [column, what was found]; sides: the headings of both values, where they are shown.
+function differences(rows, sides = []) {
   // Columns of one scale share it, so that their bars can be compared; people's 1 to 5 has nothing in common with scores up to 100.
   const unitOf = (column) => (column.rater === "People" ? "people" : column.scale);
   const reach = (column) => 1.1 * Math.max(1e-9, ...rows.filter(([one]) => unitOf(one) === unitOf(column))
     .flatMap(([, found]) => [found.low, found.high, found.difference]).map((number) => Math.abs(number ?? 0)));
   const cells = rows.map(([column, found]) => {
     const clear = found.low !== null && (found.low > 0 || found.high < 0);
-    const drawn = bar({ ...found, value: found.difference }, [-reach(column), reach(column)], { zero: true });
-    const interval = found.low === null ? NONE : `${signed(found.low, column)} to ${signed(found.high, column)}`;
-    return [[column.label, small(column.group || column.task)], signed(found.difference, column),
-      h("td", { class: `wide ${clear ? "" : "unclear"}` }, drawn), interval, probability(found.p_holm), count(found.clusters)];
+    const drawn = found.difference !== null && bar({ ...found, value: found.difference }, [-reach(column), reach(column)], { zero: true });
+    const interval = found.low === null ? intervalText(found, column) : `${signed(found.low, column)} to ${signed(found.high, column)}`;
+    return [[column.label, column.group !== "" && small(column.group)], ...sides.length ? found.sides.map((value) => undefinedOr(value, column)) : [],
+      undefinedOr(found.difference, column, signed),
+      h("td", { class: `wide ${clear ? "" : "unclear"}` }, drawn), interval, probability(found.p_holm),
+      found.alone ? [count(found.clusters), small(found.alone)] : count(found.clusters)];
   });
-  return grid("Differences", ["Metric", "Difference", "", CONFIDENCE, "p (Holm)", "Conversations"], cells);
+  return grid("Differences", ["Metric", ...sides, "Difference", "", CONFIDENCE, "p (Holm)", "Conversations"], cells);
 }

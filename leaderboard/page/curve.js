@@ -1,6 +1,6 @@
 // Curves over the turn index, with their intervals as bands: inline SVG, drawn for the width there is.
 
-// series: [{name, points: [{x, value: {value, low, high, ...}}]}], at most two; mark: {x, text} of a vertical line.
+// series: [{name, points: [{x, value: {value, low, high, ...}, p}]}], at most two; p: corrected, undefined where none was asked for; mark: {x, text} of a vertical line.
 function curve({ label, series, column, mark }) {
   const box = h("div", { class: "curve" });
   new ResizeObserver(() => {
@@ -61,9 +61,11 @@ function scaleOf(series, column) {
 }
 
 function curveTable(label, series, column) {
-  const heads = ["Turn", ...series.flatMap((one) => [one.name, "interval", "items"])];
+  const tested = (one) => one.points.some((point) => point.p !== undefined);
+  const heads = ["Turn", ...series.flatMap((one) => [one.name, "interval", "items", ...tested(one) ? ["p (Holm)"] : []])];
   return grid(`${label}, as a table`, heads, turnsOf(series).map((turn) => [String(turn), ...series.flatMap((one) => {
-    const value = one.points.find((point) => point.x === turn)?.value;
-    return value ? [shown(value.value, column), intervalText(value, column), count(value.items)] : [NONE, "", ""];
+    const { value, p } = one.points.find((point) => point.x === turn) || {};
+    const numbers = value ? [shown(value.value, column), intervalText(value, column), count(value.items)] : [NONE, "", ""];
+    return tested(one) ? [...numbers, probability(p)] : numbers;
   })]));
 }

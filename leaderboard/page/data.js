@@ -35,6 +35,7 @@ function load(id) {
 const { board, names, sentences, wrong, strategies, languages, compared, sampled, reliability } = block("data-board");
 beside = block("data-board").beside;
 const reportOf = (slug) => block(`report-${slug}`);
+const contrastsOf = (slug) => block(`contrasts-${slug}`) || [];
 const samplesOf = (table) => block(`sample-${table}`);
 const comparisonsOf = (table) => block(`comparisons-${table}`) || {};
 const tableOf = (id) => board.tables.find((table) => table.id === id);

@@ -18,6 +18,7 @@ const WITHOUT = {
   "few conversations": "too few conversations for an interval that holds",
   "one conversation": "a single conversation has no interval",
   "no variation": "nothing varies, and the metric has no bounds to reckon with",
+  "sample unknown": "the items behind the number are not known here",
 };
 
 function intervalText(value, column) {

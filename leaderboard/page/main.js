@@ -3,7 +3,7 @@
 const VIEWS = { "": overview, model: modelView, compare: compareView, samples: samplesView, reliability: reliabilityView };
 // The blocks that a view needs and that may not be loaded yet.
 const NEEDS = {
-  model: ([slug]) => [`report-${slug}`],
+  model: ([slug]) => [`contrasts-${slug}`, `report-${slug}`],
   compare: ([id]) => (comparedTable(id) ? [`comparisons-${comparedTable(id).id}`] : []),
   samples: ([id]) => (sampledTable(id) ? [`sample-${sampledTable(id).id}`] : []),
 };

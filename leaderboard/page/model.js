@@ -12,6 +12,7 @@ function modelView([slug]) {
     h("p", { class: "lead" }, facts.map((fact, i) => [i > 0 && " · ", fact])),
     model.notes.length > 0 && h("ul", { class: "notes" }, model.notes.map((note) => h("li", {}, note))),
     board.tables.map((table) => numbers(table, table.rows.find((row) => row.model === slug))),
+    contrastPanel(slug),
     diagnoses(slug));
 }
 

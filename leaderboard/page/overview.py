@@ -8,7 +8,16 @@ import html
 from collections.abc import Iterable, Sequence
 
 from leaderboard.board import Board, Column, Model, Table
-from leaderboard.layout import Cell, Line, caption, headings, layout, row_names
+from leaderboard.layout import (
+    UNDEFINED,
+    Cell,
+    Line,
+    caption,
+    headings,
+    layout,
+    row_names,
+    why_without,
+)
 from leaderboard.leading import sentence
 from leaderboard.trust import CLAIMED, CLAIMED_TITLE, of_row
 
@@ -57,7 +66,8 @@ def _section(board: Board, table: Table, first: bool) -> str:
         )
         reported = (_row(line, columns, _text(line.label)) for line in lines[len(slugs) :])
         apart = f'<tbody class="apart">{heading}{"".join(reported)}</tbody>'
-    notes = "".join(f"<li>{_text(note)}</li>" for note in table.footnotes)
+    whys = [f"{UNDEFINED}: {text}." for text in why_without(table, columns)]
+    notes = "".join(f"<li>{_text(note)}</li>" for note in (*table.footnotes, *whys))
     return (
         f'<section class="card"><h2>{_text(table.title)}</h2>\n'
         f'<p class="setting">{_text(caption(table))}</p>{leader}\n'
@@ -107,7 +117,7 @@ def _name(model: Model, name: str, trust: str) -> str:
         notes.append("baseline")
     if model.kind == "adapter" and model.base_name:
         notes.append(f"adapter on {model.base_name}")
-    badge = f' <span class="trust {trust}">{trust}</span>'
+    badge = f' <span class="trust {trust.replace(",", "")}">{trust}</span>'
     return _text(name) + badge + "".join(f"<small>{_text(note)}</small>" for note in notes)
 
 

@@ -32,19 +32,20 @@ function transitionPanel(found) {
   return panel("What follows what", `Model minus gold, percentage points.${distance}${skipped}`, transitionMap(found));
 }
 
-// Rows of [name, packed value]: the number, its bar on a common scale, its interval.
-function valueGrid(label, rows, column, zero = false) {
+// Rows of [name, packed value]: the number, its bar on a common scale, its interval; with `tested`, a third one of each is its corrected p.
+function valueGrid(label, rows, column, { zero = false, tested = false } = {}) {
   const values = rows.map(([, packed]) => read(packed));
   const extent = extentOf(zero ? [...values, { value: 0, low: null, high: null }] : values);
-  return grid(label, ["", "Value", "", CONFIDENCE, "Items"], rows.map(([name], i) => [name, values[i].value === null ? UNDEFINED : shown(values[i].value, column),
+  const heads = ["", "Value", "", CONFIDENCE, "Items", ...tested ? ["p (Holm)"] : []];
+  return grid(label, heads, rows.map(([name, , p], i) => [name, values[i].value === null ? UNDEFINED : shown(values[i].value, column),
     wide(values[i].value !== null && bar(values[i], extent, { zero })),
-    intervalText(values[i], column), count(values[i].items)]), "values");
+    intervalText(values[i], column), count(values[i].items), ...tested ? [probability(p)] : []]), "values");
 }
 
 function stagePanel(order) {
   const moves = { label: "", scale: 1, digits: 2 };
   return panel("Order of stages", "Backward moves between stages per conversation: the fewest that any assignment of stages allows.",
-    valueGrid("Backward moves", [["Model", order.predicted], ["Gold", order.gold], ["Model minus gold", order.difference]], moves, true),
+    valueGrid("Backward moves", [["Model", order.predicted], ["Gold", order.gold], ["Model minus gold", order.difference]], moves, { zero: true }),
     h("h4", {}, "Conversations without a backward move, %"),
     valueGrid("Conversations without a backward move", [["Model", order.predicted_in_order], ["Gold", order.gold_in_order]], SHARES));
 }
@@ -59,13 +60,14 @@ function breakdownPanel(found) {
   const parts = found.breakdowns.map((one) => {
     const groups = one.groups.filter((group) => group.values[chosen] && read(group.values[chosen]).value !== null);
     if (!groups.length) return null;
-    const points = () => groups.map((group) => ({ x: Number(group.name), value: read(group.values[chosen]) }));
+    const points = () => groups.map((group) => ({ x: Number(group.name), value: read(group.values[chosen]), p: group.p_holm[chosen] ?? null }));
     return [h("h4", {}, BY[one.by]), one.by === "turn_index"
       ? curve({ label: `${column.label} by turn`, column, series: [{ name: column.label, points: points() }] })
-      : valueGrid(BY[one.by], groups.map((group) => [group.name, group.values[chosen]]), column)];
+      : valueGrid(BY[one.by], groups.map((group) => [group.name, group.values[chosen], group.p_holm[chosen]]), column, { tested: true })];
   });
   const options = metricOptions(metrics, found.table);
-  return panel("Breakdown", null, choice("Metric", "by", options, chosen, (value) => set({ by: value })), parts);
+  const tests = "p: whether a group is like the items outside it, corrected (Holm) over the groups.";
+  return panel("Breakdown", tests, choice("Metric", "by", options, chosen, (value) => set({ by: value })), parts);
 }
 
 const metricOptions = (metrics, table) => metrics.map((metric) => [metric, shownAs(metric, table).label]);
@@ -74,9 +76,10 @@ function gapPanel({ table, gaps, divergence }) {
   if (!gaps.length) return null;
   const chosen = gaps.find((gap) => gap.metric === setting("gap")) || gaps[0];
   const column = shownAs(chosen.metric, table), overall = read(chosen.overall);
-  const points = (context) => chosen.points.map((point) => ({ x: point.turn_index, value: read(point[context]) }))
+  const points = (context, tested) => chosen.points
+    .map((point) => ({ x: point.turn_index, value: read(point[context]), ...tested && { p: point.p_holm } }))
     .filter((point) => point.value.value !== null);
-  const series = [{ name: "Reference context", points: points("reference") }, { name: "Generated context", points: points("generated") }];
+  const series = [{ name: "Reference context", points: points("reference") }, { name: "Generated context", points: points("generated", true) }];
   const mark = chosen.first_significant && { x: chosen.first_significant, text: `significant from turn ${chosen.first_significant}` };
   const median = divergence && divergence.median !== null ? `first differ at turn ${divergence.median} (median)` : "rarely differ";
   const never = divergence && `${count(divergence.never)} of ${count(divergence.conversations)} conversations`;
@@ -98,7 +101,11 @@ function variantPanel(all) {
 
 function lengthTable(all) {
   const heads = ["Language", "Mean", "Median", "5 % to 95 %", "Gold: mean", "Median", "5 % to 95 %"];
-  const three = ([mean, low, median, high]) => [mean.toFixed(1), median.toFixed(0), `${low.toFixed(0)} to ${high.toFixed(0)}`];
+  const three = (found) => {
+    if (!found) return ["N/A", "N/A", "N/A"];
+    const [mean, low, median, high] = found;
+    return [mean.toFixed(1), median.toFixed(0), `${low.toFixed(0)} to ${high.toFixed(0)}`];
+  };
   return grid("Length of replies", heads, all.map((one) => [[one.language, small(`${one.unit}, ${count(one.items)} replies`)],
     ...three(one.reply), ...three(one.reference)]));
 }

@@ -44,6 +44,7 @@ SCRIPTS = (
     "bar",
     "table",
     "compare",
+    "contrasts",
     "heatmap",
     "curve",
     "panels",
@@ -143,12 +144,14 @@ def _board_data(
     spoken = {code for table in board.tables for code in table.setting.languages}
     names = row_names(board.models)
     rows = {"__all__": {"trusts": True}}
-    dumped = board.model_dump(exclude={"tables": {"__all__": {"comparisons": True, "rows": rows}}})
+    dumped = board.model_dump(
+        exclude={"tables": {"__all__": {"comparisons": True, "rows": rows}}, "contrasts": True}
+    )
     for table, own in zip(board.tables, dumped["tables"], strict=True):
         for row, there in zip(table.rows, own["rows"], strict=True):
             # The page asks which numbers are not ranked, which are few.
             claimed = [c.key for c in table.columns if c.key in row.values and not row.ranks(c)]
-            there |= {"trust": row.trust, "claimed": claimed}
+            there |= {"trust": row.badge, "claimed": claimed}
     return {
         "board": dumped,
         "sentences": {table.id: sentence(table, board.models) for table in board.tables},
@@ -177,6 +180,9 @@ def _details(root: Path, board: Board) -> Iterator[tuple[str, object]]:
         if (root / "samples" / f"{table.id}.json").is_file():
             yield f"sample-{table.id}", folder.load_samples(root, table.id).model_dump()
     for slug in board.models:
+        own = [one for one in board.contrasts if slug in (one.first.model, one.second.model)]
+        if own:
+            yield f"contrasts-{slug}", [one.model_dump() for one in own]
         if (root / "models" / f"{slug}.json").is_file():
             yield f"report-{slug}", folder.load_report(root, slug).model_dump()
 

@@ -91,7 +91,7 @@ function tag(strategy, gold = null) {
 
 function exchange(table, turn, slugs, task) {
   const gold = h("div", { class: "reply gold" },
-    h("small", {}, h("b", {}, "gold"), turn.strategy && [" ", tag(turn.strategy)]), said(turn.reference));
+    h("small", {}, h("b", {}, "gold"), turn.strategy && [" ", tag(turn.strategy)]), said(turn.reference || "(held out)"));
   const replies = slugs.map((slug) => {
     const reply = (turn.replies[slug] || {})[task];
     const chose = reply && turn.strategy && (reply.strategy || reply.unparsed);

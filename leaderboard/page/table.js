@@ -145,7 +145,11 @@ const TRUST = {
   partly: "some computed again here from the raw replies, some claimed",
   claimed: "handed in, and not computed again here: not ranked",
 };
-const trustBadge = (trust) => h("span", { class: `trust ${trust}`, title: TRUST[trust] }, trust);
+function trustBadge(badge) {
+  const [trust, contradicted] = badge.split(", ");
+  const title = contradicted ? `${TRUST[trust]}; its files claim what does not hold, see below` : TRUST[trust];
+  return h("span", { class: `trust ${badge.replace(",", "")}`, title }, badge);
+}
 
 function statements(lines) {
   return lines.length > 0 && h("details", { class: "footnotes wrong" }, h("summary", {}, `Statements that do not hold (${lines.length})`),

@@ -20,15 +20,15 @@ SETTING = (
     "limit",
     "reference",
 )
-VALUE = ("value", "stderr", "low", "high", "method", "items", "clusters")
-RUN = ("date", "project", "lm_eval_version", "git_hash", "raw")
+VALUE = ("value", "stderr", "low", "high", "method", "reason", "items", "clusters")
+RUN = ("date", "project", "lm_eval_version", "git_hash", "raw", "contradicted")
 SPREAD = ("runs", "sd", "least", "most")
 COMPARISON = ("difference", "stderr", "low", "high", "p", "p_holm", "items", "clusters")
 _TYPES = {
     **dict.fromkeys(("value", "stderr", "low", "high", "difference", "p", "p_holm"), "float64"),
     **dict.fromkeys(("sd", "least", "most"), "float64"),
     **dict.fromkeys(("items", "clusters", "limit", "runs"), "int64"),
-    **dict.fromkeys(("higher_is_better", "chat_template"), "bool"),
+    **dict.fromkeys(("higher_is_better", "chat_template", "contradicted"), "bool"),
 }
 
 

@@ -3,7 +3,7 @@
 The file holds `{"paper": ..., "note": ..., "table6_csconv": {"columns": [...], "rows": [[...],
 ...]}}` with percent values and columns model, size, fine_tuned_on, and ref_ or gen_ + bleu2, bleu4,
 rougeL, bertscore, bleurt, strategy_acc: Table 6 of arXiv 2508.04423. Which printed tables are
-known, and which column of ours each of theirs belongs to, stands in reported_tables.yaml.
+known, and which column of ours each of theirs belongs to, stands in csc_tasks/papers.yaml.
 """
 
 import math
@@ -11,41 +11,31 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict
-
 from csc_tasks.errors import DataError
+from csc_tasks.papers import PaperExhibit, Printed, papers
 from csc_tasks.reading import read_json
 from leaderboard.board import Column, Reported
 
 ABOUT = ("model", "size", "fine_tuned_on")
 
 
-class Printed(BaseModel):
-    """A printed table. title: what the paper calls it. language: of its text metrics. contexts,
-    metrics: the two parts of a printed column's name -> our task, our metric.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    title: str
-    language: str
-    contexts: dict[str, str]
-    metrics: dict[str, str]
-
-    def column(self, name: str, columns: Sequence[Column]) -> Column | None:
-        """The column of ours that a printed one belongs to."""
-        context, _, metric = name.partition("_")
-        wanted = (self.contexts.get(context), self.metrics.get(metric))
-        own = [c for c in columns if (c.task, c.metric) == wanted]
-        return next((c for c in own if c.language in (None, self.language)), None)
-
-
 @cache
-def printed_tables() -> dict[str, Printed]:
-    """The printed tables that are known, by their key in a file of reported rows."""
-    text = Path(__file__).with_name("reported_tables.yaml").read_text(encoding="utf-8")
-    return {key: Printed.model_validate(value) for key, value in yaml.safe_load(text).items()}
+def printed_tables() -> dict[str, PaperExhibit]:
+    """The printed tables that are rows of models with columns of a board, by their key in a file of
+    reported rows.
+    """
+    return {
+        exhibit.reported.key: exhibit
+        for exhibit in papers().exhibits
+        if exhibit.reported and exhibit.reported.label == ABOUT
+    }
+
+
+def column_of(printed: Printed, name: str, columns: Sequence[Column]) -> Column | None:
+    """The column of ours that a printed one belongs to."""
+    task, _, metric = printed.columns.get(name, "").partition("/")
+    own = [column for column in columns if (column.task, column.metric) == (task, metric)]
+    return next((column for column in own if column.language in (None, printed.language)), None)
 
 
 def read_reported(
@@ -77,13 +67,11 @@ def read_reported(
             f"{file}: not a file of reported rows with {key} ({type(error).__name__}:"
             f" {error!s:.80})"
         ) from None
-    printed = printed_tables()[key]
-    ours = {name: printed.column(name, columns) for name in names}
-    left = [
-        name
-        for name, column in ours.items()
-        if column is None and name.partition("_")[0] in printed.contexts
-    ]
+    exhibit = printed_tables()[key]
+    printed = exhibit.reported
+    assert printed
+    ours = {name: column_of(printed, name, columns) for name in names}
+    left = [name for name, column in ours.items() if column is None and name not in ABOUT]
     reported = []
     for row in rows:
         about = [row[place] for place in places]
@@ -100,7 +88,7 @@ def read_reported(
                 name=about[0],
                 size=about[1],
                 tuned_on=about[2],
-                source=f"{paper}, {printed.title}",
+                source=f"{paper}, {exhibit.number}",
                 values=values,
             )
         )

@@ -9,7 +9,7 @@ from builders.dataset import read_folder
 from csc_tasks.cli import main
 from csc_tasks.corpora import load
 from csc_tasks.llm.backends import _SCRIPTED
-from csc_tasks.llm.journal import read_totals
+from csc_tasks.llm.journal_reading import read_totals
 from tests.support.csconv_builds import recorded, write
 from tests.support.llm_server import Act, llm_server
 from tests.support.qa_recordings import played, recordings, write_source
@@ -159,6 +159,13 @@ def test_what_is_held_out_is_not_in_the_partial_either(tmp_path, capsys):
         assert some and all("[held out]" in row for row in some) and set(some) <= set(rows[name])
     assert not references.exists()
     assert build(words, out) == 0 and references.exists()
+
+
+def test_conversations_that_are_held_out_have_their_names_from_the_whole(tmp_path, capsys):
+    words = [*csconv(tmp_path), "--hold-out", str(tmp_path / "references.parquet")]
+    assert build(words, tmp_path / "set", "--max-requests", 30) == 1
+    assert "no partial result: the names of conversations are made" in capsys.readouterr().err
+    assert not (tmp_path / "set.partial").exists()
 
 
 def test_profiles_say_why_there_is_no_partial_pool(tmp_path, capsys):

@@ -10,7 +10,7 @@ import pytest
 from csc_tasks.cli import main
 from csc_tasks.llm.backends import ScriptedLLM
 from csc_tasks.llm.exchange import Reply, Usage
-from csc_tasks.llm.journal import read_totals
+from csc_tasks.llm.journal_reading import read_totals
 from tests.builders.test_partial import csconv, qa, rolecs, stages
 from tests.support.csconv_builds import recorded, write
 
@@ -194,7 +194,11 @@ def test_a_pilot_that_keeps_nothing_says_so(tmp_path, capsys, monkeypatch):
 
 @pytest.mark.parametrize(
     ("options", "line"),
-    [(["--plan", 1], "--plan 1: at least 2"), (["--yes"], "--yes belongs to --plan")],
+    [
+        (["--plan", 1], "--plan 1: at least 2"),
+        (["--yes"], "--yes belongs to --plan"),
+        (["--plan", 5, "--shard", "1/2"], "--plan is for a build on one machine"),
+    ],
 )
 def test_options_that_do_not_fit(options, line, tmp_path, capsys):
     assert build(stages(tmp_path), tmp_path / "set", *options) == 1

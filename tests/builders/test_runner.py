@@ -11,6 +11,7 @@ import pytest
 from builders import runner
 from builders.cards.render import Card
 from builders.dataset import read_record
+from builders.executors import add_executor
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, Turn, content_id
 from csc_tasks.errors import SettingError
 from csc_tasks.llm.backends import register_scripted
@@ -61,6 +62,7 @@ def options(tmp_path, *words, llm="scripted"):
     runner.add_limit(parser, "N")
     runner.add_seed(parser, "S")
     add_llm_arguments(parser)
+    add_executor(parser)
     return parser.parse_args(["--out", str(tmp_path / "out"), "--llm", llm, *words])
 
 

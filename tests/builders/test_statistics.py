@@ -6,22 +6,25 @@ import json
 import random
 import struct
 import sys
-from itertools import combinations
+from dataclasses import replace
 
 import pytest
 
-from builders import statistics
 from builders.dataset import check_target, write_folder
-from builders.statistics import (
+from builders.statistics import of_conversations, of_questions
+from builders.statistics_tables import tables
+from csc_tasks import cli, corpora
+from csc_tasks.conversation import HELD_OUT, Conversation, Turn
+from csc_tasks.corpus_figures import figures
+from csc_tasks.corpus_statistics import (
     END,
     START,
-    THRESHOLDS,
-    of_conversations,
-    of_questions,
-    profile_overlap,
+    CorpusStatistics,
+    Part,
+    Set,
+    read_statistics,
 )
-from csc_tasks import cli, corpora
-from csc_tasks.conversation import Conversation, Turn
+from csc_tasks.errors import MissingSplit
 from csc_tasks.framework import STRATEGY_IDS, TOPICS
 from tests.support.fakes import sample_conversations, sample_questions, write_corpus
 
@@ -98,15 +101,19 @@ def many(language, seed=5):
 def test_a_toy_corpus_counted_by_hand():
     found = of_conversations(TOY)
     assert (
-        found.conversations,
-        found.utterances,
-        found.supporter_utterances,
-        found.customer_utterances,
+        found.sizes.conversations,
+        found.sizes.utterances,
+        found.sizes.supporter_utterances,
+        found.sizes.customer_utterances,
     ) == (3, 10, 7, 3)
-    assert found.avg_utterances_per_conversation == 10 / 3
-    assert found.avg_supporter_utterance_length == (2 + 2 + 5 + 1 + 1 + 3 + 3) / 7
-    assert found.avg_customer_utterance_length == (5 + 1 + 1) / 3
-    assert found.labelled == 5
+    assert found.sizes.avg_utterances_per_conversation == 10 / 3
+    assert found.sizes.avg_supporter_utterance_length == (2 + 2 + 5 + 1 + 1 + 3 + 3) / 7
+    assert found.sizes.avg_customer_utterance_length == (5 + 1 + 1) / 3
+    assert (found.labelled, found.unlabelled) == (5, 2)
+    assert found.sizes.avg_utterance_length == (2 + 5 + 2 + 5 + 1 + 1 + 1 + 1 + 3 + 3) / 10
+    assert found.sizes.avg_supporter_utterances_per_conversation == 7 / 3
+    # a: GT, PR, RI; b: GT beside Others; c has no label at all.
+    assert (found.unique_strategies, found.avg_unique_strategies) == ({1: 1, 3: 1}, 2)
     assert {name: n for name, n in found.strategies.items() if n} == {
         "GT": 2,
         "PR": 1,
@@ -141,13 +148,16 @@ def test_a_toy_corpus_counted_by_hand():
 def test_chinese_lengths_are_characters():
     turns = (Turn("customer", "我的卡丢了！"), Turn("supporter", "您好， VIP", "GT"))
     found = of_conversations([Conversation("z", "zh", "Others", "t", turns)])
-    assert (found.avg_customer_utterance_length, found.avg_supporter_utterance_length) == (6, 7)
+    assert (
+        found.sizes.avg_customer_utterance_length,
+        found.sizes.avg_supporter_utterance_length,
+    ) == (6, 7)
 
 
 def test_nothing_to_average_is_none_and_not_zero():
     found = of_conversations([TOY[2]])
     assert (
-        found.avg_customer_utterance_length,
+        found.sizes.avg_customer_utterance_length,
         found.strategy_use_without_others_percent,
         found.share("GT"),
     ) == (None, None, None)
@@ -166,10 +176,12 @@ def test_pandas_counts_the_same(language):
         for turn in item.dialogue
     ]
     turns = pandas.DataFrame(rows, columns=["id", "speaker", "strategy", "text"])
-    assert found.avg_utterances_per_conversation == pytest.approx(turns.groupby("id").size().mean())
+    assert found.sizes.avg_utterances_per_conversation == pytest.approx(
+        turns.groupby("id").size().mean()
+    )
     for speaker, count, mean in (
-        ("supporter", found.supporter_utterances, found.avg_supporter_utterance_length),
-        ("customer", found.customer_utterances, found.avg_customer_utterance_length),
+        ("supporter", found.sizes.supporter_utterances, found.sizes.avg_supporter_utterance_length),
+        ("customer", found.sizes.customer_utterances, found.sizes.avg_customer_utterance_length),
     ):
         texts = turns[turns.speaker == speaker].text
         assert count == len(texts)
@@ -196,43 +208,67 @@ def test_pandas_counts_the_same(language):
     assert {after: n for after, n in found.transitions[START].items() if n} == firsts.to_dict()
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
-def test_profile_overlap_is_that_of_word_sets(language):
-    profiles = [item.profile for item in many(language)]
-    found = profile_overlap(profiles)
-    sets = [
-        set(profile.replace(", ", "" if language == "zh" else " ")) - {" "}
-        for profile in sorted(set(profiles))
-    ]
-    if language == "en":
-        sets = [set(profile.split(", ")) for profile in sorted(set(profiles))]
-    overlap = {
-        (i, j): len(a & b) / len(a | b) for (i, a), (j, b) in combinations(enumerate(sets), 2)
+def test_what_is_held_out_is_counted_and_has_no_length():
+    turns = (
+        Turn("customer", "My card is lost"),
+        Turn("supporter", "Hello", "GT"),
+        Turn("customer", "Hi"),
+        Turn("supporter", HELD_OUT, HELD_OUT),
+        Turn("customer", "Thanks"),
+        Turn("supporter", "Bye", "AC"),
+    )
+    found = of_conversations([Conversation("h", "en", "Others", "t", turns)])
+    assert (found.sizes.supporter_utterances, found.sizes.held_out) == (3, 1)
+    assert found.sizes.avg_supporter_utterance_length == 1
+    assert found.sizes.avg_utterance_length == (4 + 1 + 1 + 1 + 1) / 5
+    assert (found.labelled, found.unlabelled) == (2, 0)
+    pairs = {
+        (before, after)
+        for before, row in found.transitions.items()
+        for after, n in row.items()
+        if n
     }
-    nearest = [max(value for pair, value in overlap.items() if i in pair) for i in range(len(sets))]
-    assert (found.distinct, found.measured) == (len(sets), len(sets))
-    assert found.mean_pair == pytest.approx(sum(overlap.values()) / len(overlap))
-    assert found.mean_nearest == pytest.approx(sum(nearest) / len(nearest))
-    assert found.pairs == pytest.approx(
-        [sum(v >= t for v in overlap.values()) / len(overlap) for t in THRESHOLDS]
+    assert pairs == {(START, "GT"), ("AC", END)}, "nobody knows what stands in between"
+    assert (found.unique_strategies, found.avg_unique_strategies) == ({}, None)
+    corpus = CorpusStatistics(
+        corpus="held",
+        revision=None,
+        sets=(
+            Set(
+                config="csconv",
+                split="test",
+                documents=1,
+                content_hash="",
+                counts={},
+                parts=(Part(language="en", numbers=found),),
+            ),
+        ),
+        build=None,
     )
-    assert found.nearest == pytest.approx(
-        [sum(v >= t for v in nearest) / len(nearest) for t in THRESHOLDS]
+    shown = tables(corpus)
+    assert "| utterances held out (in no length) | 1 |" in shown["Conversations (Tables 3 and 5)"]
+    assert (
+        "conversations with" not in shown["Different strategies per conversation, without Others"]
     )
+    assert {figure.kind for figure in figures(corpus.conversations())} == {
+        "strategies",
+        "transitions",
+    }
 
 
-def test_profiles_at_the_edges(monkeypatch):
-    alike = profile_overlap(["A calm teacher.", "a calm teacher"])
-    assert (alike.mean_pair, alike.pairs[-1]) == (1, 1)
-    apart = profile_overlap(["one", "two", "three"])
-    assert (apart.mean_pair, apart.pairs[0], apart.pairs[1]) == (0, 1, 0)
-    assert profile_overlap(["one", "one"]).pairs == ()
-    monkeypatch.setattr(statistics, "MOST_PROFILES", 5)
-    some = profile_overlap([f"word{i} other" for i in range(8)])
-    assert (some.distinct, some.measured) == (8, 5)
-    assert some == profile_overlap([f"word{i} other" for i in reversed(range(8))]), (
-        "the sample depends on the texts alone"
+def test_answers_that_are_held_out_have_no_length():
+    first, *others = [question for question in sample_questions() if question.language == "en"]
+    held = replace(
+        first, agent_answer=HELD_OUT, refined_agent_answer=HELD_OUT, conversation_history=()
     )
+    found, rest = of_questions([held, *others]), of_questions(others)
+    assert (found.questions, found.held_out, rest.held_out) == (3, 1, 0)
+    for name in ("agent_answer", "refined_agent_answer", "conversation_history"):
+        assert found.avg_lengths[name] == rest.avg_lengths[name]
+    assert found.avg_history_turns == rest.avg_history_turns
+    assert found.avg_lengths["client_question"] == 5
+    nothing = of_questions([held])
+    assert (nothing.avg_history_turns, nothing.avg_lengths["agent_answer"]) == (None, None)
 
 
 def test_questions_counted_by_hand():
@@ -267,7 +303,8 @@ def test_every_row_of_the_papers_tables_has_its_number(paper):
         *(set(paper["table5_rolecs_statistics"]) - {"generated_before_filtering"}),
     ]
     for name in wanted:
-        assert getattr(found, names.get(name, name)) is not None, name
+        holder = found if hasattr(found, names.get(name, name)) else found.sizes
+        assert getattr(holder, names.get(name, name)) is not None, name
     assert list(found.topics) == list(paper["table4_csconv_topics"])
 
 
@@ -337,7 +374,7 @@ def test_tables_are_printed_for_every_config_split_and_language(folder, capsys):
     assert cells(printed, "Questions", "questions") == ["3", "3", "3", "3 |"]
     assert "qa_short/test en" in printed
     profiles = len({item.profile for item in many("zh")})
-    assert cells(printed, "Word overlap of customer profiles (Figure 5)", "distinct profiles") == [
+    assert cells(printed, "Word overlap of customer profiles", "distinct profiles") == [
         f"{profiles} |"
     ]
     assert "60 conversations (rolecs/train, zh)" in printed, "what was read is said"
@@ -358,7 +395,7 @@ def test_the_demo_and_files_that_others_published(tmp_path, monkeypatch, capsys)
         json.dumps([{"dialogue": turns, "source": "产品咨询"}], ensure_ascii=False)
     )
     printed = stats(capsys, tmp_path / "data")[1]
-    assert cells(printed, "Topics (Table 4)", "Product Consultation") == ["1 |"]
+    assert cells(printed, "Topics (Table 4)", "Product Consultation") == ["1 (100.0%) |"]
     assert "1 ids made from content" in printed
 
 
@@ -370,7 +407,8 @@ def test_figures_are_png_files_and_the_same_each_time(folder, tmp_path, capsys):
         f"transitions_{part}.png"
         for part in ("csconv_test_en", "csconv_test_zh", "rolecs_train_zh")
     }
-    assert drawn.keys() == {"profiles.png", "strategies.png", *followed}
+    whole = {"alignment.png", "profiles.png", "strategies.png", "unique_strategies.png"}
+    assert drawn.keys() == whole | followed
     assert printed.count("wrote ") == len(drawn)
     for name, data in drawn.items():
         assert data.startswith(b"\x89PNG\r\n\x1a\n"), name
@@ -392,6 +430,10 @@ def test_a_card_gets_tables_and_figures_once(folder, capsys):
         and "![strategies](figures/strategies.png)" in once
     )
     assert "### Supporter strategies" not in once, "the card has that table already"
+    written = read_statistics(folder / "stats.json")
+    assert [one.name for one in written.sets][:2] == ["csconv/test", "rolecs/train"]
+    with pytest.raises(MissingSplit, match=r"there is csconv/test-00000-of-00001\.parquet, qa"):
+        corpora.load(str(folder), "csconv", "train")
     for line in before.splitlines():
         assert line in once
     (folder / "figures" / "transitions_gone_test_en.png").write_bytes(b"of an earlier build")

@@ -69,7 +69,8 @@ def test_all_of_them_are_named_in_one_line_in_the_order_of_the_file(mixed):
     # Who can choose is told what.
     assert "csc_bad_rows" not in text
     assert (
-        str(failure(mixed, bad_rows="error")) == f"{text}; csc_bad_rows=drop leaves such rows out"
+        str(failure(mixed, bad_rows="error"))
+        == f"{text}; csc_bad_rows=drop (--bad-rows drop) leaves such rows out"
     )
 
 

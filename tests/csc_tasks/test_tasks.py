@@ -35,6 +35,7 @@ ABLATIONS = {
     "cscx_qa_full",
     "cscx_qa_last",
     "cscx_qa_none",
+    "cscx_qa_grounded",
     "cscx_qa_early",
     "cscx_qa_mid",
     "cscx_qa_late",
@@ -455,7 +456,7 @@ def test_ablations_show_what_they_say(corpus):
 def test_question_tasks_differ_in_context_and_stage(corpus):
     model = FakeLM(lambda prompt: "It arrives within three days.")
     tasks = [name for name in BENCHMARK | ABLATIONS if "qa" in name]
-    results = run(model, corpus, tasks)
+    results = run(model, corpus, tasks, {"csc_evidence": "demo"})
     prompts = {
         task: {s["doc"]["conversation_id"]: s["arguments"][0][0] for s in results["samples"][task]}
         for task in tasks
@@ -469,6 +470,10 @@ def test_question_tasks_differ_in_context_and_stage(corpus):
         for task in ("cscx_qa_full", "cscx_qa_last", "cscx_qa_none")
         for prompt in prompts[task].values()
     )
+    for conversation, prompt in prompts["cscx_qa_grounded"].items():
+        words = en if en.QA_PASSAGES in prompt else zh
+        start, end = prompt.index(words.QA_PASSAGES), prompt.index(words.QA_SUMMARY)
+        assert prompt[:start] + prompt[end:] == prompts["csc_qa"][conversation]
     late = next(
         s["doc"]
         for s in results["samples"]["cscx_qa_full"]

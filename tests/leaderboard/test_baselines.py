@@ -145,3 +145,22 @@ def test_a_corpus_is_never_its_own_training_data(corpus, tmp_path):
     with pytest.raises(MissingSplit, match="one file has no training split"):
         baselines(str(alone / "csconv" / "test.jsonl"))
     assert baselines(str(alone), train=str(corpus))["majority"]
+
+
+def test_bad_rows_are_an_error_or_left_out_and_named(corpus, tmp_path, capsys):
+    whole = baselines(str(corpus))
+    capsys.readouterr()
+    for split in ("train", "test"):
+        with (corpus / "csconv" / f"{split}.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write('{"conversation_id": "x", "language": "en", "dialogue": []}\n')
+    assert main(["baselines", str(corpus)]) == 1
+    assert "--bad-rows drop" in capsys.readouterr().err
+    assert main(["baselines", str(corpus), "--bad-rows", "drop"]) == 0
+    printed = capsys.readouterr().out
+    for split, number in (("test", len(TEST) + 1), ("train", len(TRAIN) + 1)):
+        assert f"csconv/{split}.jsonl row {number} (x): the dialogue is empty" in printed
+    assert printed.count("; 1 bad rows left out") == 2
+    dropped = baselines(str(corpus), bad_rows="drop")
+    assert {name: [one.records for one in results] for name, results in dropped.items()} == {
+        name: [one.records for one in results] for name, results in whole.items()
+    }

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 import leaderboard
+from csc_tasks.corpora import CONFIGS
 from csc_tasks.metrics import METRICS
+from csc_tasks.papers import papers
 from csc_tasks.runs.task_record import SHIPPED
 from leaderboard.columns import column, leading_column
 from leaderboard.reading.reported import printed_tables
@@ -27,10 +29,18 @@ def test_no_task_or_metric_stands_in_code(file):
     assert not any(text.partition("/")[0] in SHIPPED for text in texts)
 
 
-def test_the_printed_tables_name_tasks_and_metrics_that_there_are():
-    for printed in printed_tables().values():
-        assert {*printed.contexts.values()} <= {*SHIPPED}
-        assert {*printed.metrics.values()} <= {*METRICS}
+def test_the_papers_name_tasks_metrics_and_tables_that_there_are():
+    kinds = {place.table for record in SHIPPED.values() for place in record.places}
+    for exhibit in papers().exhibits:
+        assert {*exhibit.metrics, *exhibit.optional} <= {*METRICS}
+        assert {*exhibit.optional} <= {*exhibit.metrics}
+        assert {*exhibit.tasks} <= {*SHIPPED}
+        of_corpora = exhibit.maker.startswith("corpus_")
+        assert exhibit.table in ({*CONFIGS} if of_corpora else kinds) | {""}
+        for key in exhibit.reported.columns.values() if exhibit.reported else ():
+            task, _, metric = key.rpartition("/")
+            assert not task or (task in SHIPPED and metric in METRICS)
+    assert [*printed_tables()] == ["table6_csconv"], "rows of models for a board"
 
 
 def test_a_table_is_judged_by_its_first_ranked_column():

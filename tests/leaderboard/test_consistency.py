@@ -5,9 +5,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from csc_tasks.metrics.consistency import Consistency, consistency, pass_k, worst_of_k
 from csc_tasks.runs.task_record import SHIPPED
 from leaderboard.columns import column, columns
-from leaderboard.consistency import Consistency, consistency, pass_k, worst_of_k
 
 # Four runs of five turns: right 4, 3, 2, 1 and 0 times.
 RIGHT = np.array(

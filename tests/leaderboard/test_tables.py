@@ -182,6 +182,37 @@ def test_csv_has_every_number(board):
     assert len(rows) == measured + 1
 
 
+def test_csv_says_why_a_number_has_no_interval(board):
+    (table,) = board.tables
+    row = table.rows[0]
+    bare = Value(value=0.4, items=0, clusters=0, method="none", reason="sample unknown")
+    values = row.values | {"csc_conv_ref/strategy_acc": bare}
+    changed = table.model_copy(update={"rows": (row.model_copy(update={"values": values}),)})
+    first, second, *_ = csv.DictReader(io.StringIO(as_csv(board, [changed])))
+    assert (first["method"], first["reason"], first["low"]) == ("none", "sample unknown", "")
+    assert (second["method"], second["reason"]) == ("t", "")
+    note = "N/A: the items behind the number are not known here."
+    for write in (markdown, latex, as_html):
+        assert note in write(board, changed).replace("\\", "")
+
+
+def test_csv_of_the_breakdowns_has_the_corrected_p_of_a_group(tmp_path, capsys):
+    board = str(write_example(tmp_path / "board"))
+    assert main(["tables", board, "--format", "csv", "--table", "breakdowns"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    # 13 groups in each task's diagnosis: two models have two, two have one.
+    assert len(rows) == 6 * 13
+    found = {(row["model"], row["task"], row["by"], row["group"]): row for row in rows}
+    row = found["org/base-7b", "csc_conv_gen", "turn_index", "3"]
+    assert [row[name] for name in ("metric", "clusters", "p_holm")] == [
+        "strategy_acc",
+        "20",
+        "0.031",
+    ]
+    assert float(row["value"]) == pytest.approx(0.65)
+    assert found["org/base-7b", "csc_conv_gen", "turn_index", "4"]["p_holm"] == ""
+
+
 def test_a_name_is_no_formula(board):
     models = board.models | {
         BASE: (
@@ -208,6 +239,8 @@ def test_the_command(tmp_path, capsys):
         assert words in capsys.readouterr().out
     assert main(["tables", board, "--table", "nothing"]) == 1
     assert "there are conversations" in capsys.readouterr().err
+    assert main(["tables", board, "--table", "breakdowns"]) == 1
+    assert "printed as CSV alone; add --format csv" in capsys.readouterr().err
     assert main(["tables", str(tmp_path / "nowhere")]) == 1
     assert "there is no such folder" in capsys.readouterr().err
 

@@ -2,7 +2,10 @@
 and are named, and only what was computed here is ranked, marked, compared or sent on.
 """
 
+import csv
+import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -301,3 +304,56 @@ def test_ratings_stand_in_their_own_column_where_the_replies_are_proven(mixed, b
     )
     assert row_of(board, "org__honest").ranks(column)
     assert not row_of(board, "org__claimed").ranks(column)
+
+
+def test_a_row_whose_files_contradict_themselves_says_so_in_its_badge(board, mixed):
+    badges = {row.model: row.badge for row in board.tables[0].rows}
+    assert badges == {
+        "org__honest": "re-scored",
+        "org__forged": "re-scored, contradicted",
+        "org__claimed": "claimed",
+    }
+    raw = json.loads((mixed / "board.json").read_text(encoding="utf-8"))["tables"][0]["rows"]
+    assert {row["model"]: row["runs"][TASK]["contradicted"] for row in raw} == {
+        "org__honest": False,
+        "org__forged": True,
+        "org__claimed": False,
+    }
+    (table,) = board.tables
+    for text in (markdown(board, table), latex(board, table), as_text(board, table, 200)):
+        (line,) = [
+            line for line in text.splitlines() if "forged" in line and "contradicted" in line
+        ]
+        assert "re-scored, contradicted" in line
+        assert not [one for one in text.splitlines() if "honest" in one and "contradicted" in one]
+    html = as_html(board, table)
+    assert html.count("<td>re-scored, contradicted</td>") == 1 and "<td>re-scored</td>" in html
+    lines = list(csv.DictReader(io.StringIO(as_csv(board, [table]))))
+    assert {(line["model"], line["contradicted"]) for line in lines} == {
+        ("org/honest", "false"),
+        ("org/forged", "true"),
+        ("org/claimed", "false"),
+    }
+    numbers = {(row["model"], row["contradicted"]) for row in flat.results(board)}
+    assert numbers == {("org/honest", False), ("org/forged", True), ("org/claimed", False)}
+    page = render(mixed).text
+    assert '<span class="trust re-scored contradicted">re-scored, contradicted</span>' in page
+    assert '"trust":"re-scored, contradicted"' in page.replace('": "', '":"')
+
+
+def test_replies_that_two_models_share_are_said(tmp_path, corpus):
+    def said(text):
+        return lambda item, turn: ("GT", f"{text} {item.conversation_id} {turn}")
+
+    for name, text in (("first", "one"), ("second", "one"), ("other", "another")):
+        result = conversation_result(TASK, ITEMS, said(text))
+        write_run(tmp_path / "runs", f"org/{name}", [result])
+    board = board_of(tmp_path / "board", tmp_path / "runs", corpora=[corpus])
+    (note,) = board.notes
+    # Without the folder: a board is published.
+    assert re.fullmatch(
+        r"org/second, csc_conv_ref: replies to 24 of 24 documents are those of org/first"
+        r" \(results_[^/]*\.json\)",
+        note,
+    )
+    assert {row.badge for row in board.tables[0].rows} == {"re-scored"}

@@ -83,6 +83,49 @@ def row(slug: str, *numbers: float) -> b.Row:
     return b.Row(model=slug, runs={task: run for task, _ in TASKS}, values=values, trusts=trusts)
 
 
+def contrasts() -> tuple[b.Contrast, ...]:
+    """Reference and generated context of the base, and the base without its adapter. The second
+    lacks 3 of the conversations.
+    """
+
+    def number(metric, first, second):
+        return b.ContrastNumber(
+            metric=metric,
+            first=first,
+            second=second,
+            difference=value(first - second, 0.02),
+            p=0.004,
+            p_holm=0.008,
+            alone=(3, 0),
+        )
+
+    def side(slug, task, level):
+        return b.ContrastSide(model=slug, task=task, level=level)
+
+    (ref, reference), (gen, generated) = TASKS
+    nothing = b.Value(value=None, items=0, clusters=1, method="none", reason="no value")
+    absent = number("bleu_4_en", 0.0, 0.0).model_copy(
+        update={"first": None, "second": None, "difference": nothing, "p": None, "p_holm": None}
+    )
+    return (
+        b.Contrast(
+            family="context",
+            title="Reference and generated context",
+            first=side(BASE, ref, reference),
+            second=side(BASE, gen, generated),
+            numbers=(number("strategy_acc", 0.41, 0.35), absent),
+            skipped={"strategy_macro_f1": "computed in another way"},
+        ),
+        b.Contrast(
+            family="adapter",
+            title="With and without the adapter",
+            first=side(ADAPTER, ref, "org/base-7b-rolecs"),
+            second=side(BASE, ref, "base"),
+            numbers=(number("strategy_acc", 0.57, 0.41),),
+        ),
+    )
+
+
 def example_board() -> b.Board:
     models = (
         b.Model(
@@ -170,6 +213,7 @@ def example_board() -> b.Board:
         seed=0,
         models={m.slug: m for m in models},
         tables=(table,),
+        contrasts=contrasts(),
         notes=(
             (
                 "org/base-7b, csc_conv_ref: 2 runs with the same settings, the newest is kept"
@@ -188,7 +232,8 @@ def diagnosis(task: str) -> r.Diagnosis:
 
     def group(name, n):
         values = {"strategy_acc": value(n, 0.05, 42, 20)}
-        return r.Group(name=name, items=42, clusters=20, values=values)
+        p_holm = {"strategy_acc": 0.031} if name in ("Connecting", "3") else {}
+        return r.Group(name=name, items=42, clusters=20, values=values, p_holm=p_holm)
 
     return r.Diagnosis(
         table="conversations",

@@ -14,7 +14,7 @@ from csc_tasks.languages.labels import strategy_name
 from csc_tasks.metrics import select
 from csc_tasks.prompts import Reply
 from csc_tasks.question import Question
-from csc_tasks.records import answer_record, measure, turn_record
+from csc_tasks.records import answer_record, measure, turn_record, without_strategies
 from csc_tasks.runs.writing import TaskResult, as_results, samples, write
 
 Answer = Callable[[Conversation, int], tuple[str | None, str]]
@@ -39,23 +39,30 @@ def conversations(
 
 
 def conversation_result(
-    task: str, items: Sequence[Conversation], answer: Answer, metrics: str = "overlap"
+    task: str,
+    items: Sequence[Conversation],
+    answer: Answer,
+    metrics: str = "overlap",
+    chooses: bool = True,
 ) -> TaskResult:
-    """A task's records and metrics when every turn is answered by `answer`."""
+    """A task's records and metrics when every turn is answered by `answer`. chooses: whether it
+    asks for strategies.
+    """
     items = _in_order(items)
     records = [
-        turn_record(item, turn, Reply(*answer(item, turn)), False, False)
+        turn_record(item, turn, Reply(*answer(item, turn)), False, False, chooses)
         for item in items
         for turn in item.scored_turns()
     ]
     languages = sorted({item.language for item in items})
+    chosen = select(metrics, "turn")
     return TaskResult(
         task,
         "turns",
         _corpus("csconv", items),
         items,
         records,
-        measure(records, select(metrics, "turn"), languages),
+        measure(records, chosen if chooses else without_strategies(chosen), languages),
         [as_written(record) for record in records],
     )
 

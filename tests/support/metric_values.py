@@ -2,7 +2,7 @@
 
 import random
 
-from csc_tasks.metrics import METRICS
+from csc_tasks.metrics import METRICS, WITH_PASSAGES
 
 CHARACTERS = "您好请问有什么可以帮到查询余额卡号码，。？1a "
 WORDS = (
@@ -47,7 +47,9 @@ ODD = [
     "好" * 5000,
 ]
 
-OVERLAP = [name for name, metric in METRICS.items() if metric.default]
+OVERLAP = [
+    name for name, metric in METRICS.items() if metric.default and metric.per != (WITH_PASSAGES,)
+]
 TEXT = [name for name in OVERLAP if METRICS[name].of == "reply"]
 
 

@@ -91,6 +91,18 @@ def test_every_key_has_help_and_flags_win_over_the_file(tmp_path):
     assert found == read_recipe(None, as_dict(found)) != Recipe()
 
 
+def test_all_is_a_training_size_and_no_other_keys_word_for_none():
+    assert [
+        read_recipe(None, {"train_size": text}).train_size for text in ("all", "none", "12")
+    ] == [
+        None,
+        None,
+        12,
+    ]
+    # A branch may be called so.
+    assert read_recipe(None, {"revision": "all"}).revision == "all"
+
+
 def test_the_help_of_a_key_names_all_that_it_can_be():
     chosen = {name: about for name, about in KEYS.items() if about.choices}
     assert set(chosen) >= {"style", "batching", "schedule", "optimizer", "precision"}

@@ -1,13 +1,16 @@
 """Which conversations are trained on and held out, and that none of them is tested."""
 
 import dataclasses
+import itertools
 import json
 
 import pytest
 
 from csc_tasks.errors import DataError, SettingError
 from tests.support.fakes import sample_conversations, sample_questions
-from trainers.splits import hold_out, read_split, read_training_data
+from trainers import scoring
+from trainers.splits import draw_conversations, hold_out, read_split, read_training_data
+from trainers.summary import data_lines
 
 
 def write(path, rows):
@@ -182,7 +185,7 @@ def test_a_corpus_of_the_hub_is_loaded_without_looking_for_a_folder(monkeypatch)
     from csc_tasks import corpora
     from csc_tasks.errors import MissingSplit
 
-    def load(name, config, split):
+    def load(name, config, split, bad_rows):
         if config == "qa":
             raise MissingSplit("there is no qa")
         return (name, config, split)
@@ -232,3 +235,71 @@ def test_only_train_splits_are_read(tmp_path):
         read_training_data([str(tmp_path / "csconv/test.jsonl")], ["csconv"], None, 0.1, [])
     with pytest.raises(SettingError, match="name at least one"):
         read_training_data([], ["csconv"], None, 0.1, [])
+
+
+def test_a_smaller_training_size_is_part_of_a_larger_one_and_nothing_else_moves(tmp_path):
+    items = sample_conversations()
+    write(tmp_path / "c/rolecs/train.jsonl", items)
+    name = [str(tmp_path / "c")]
+    whole = read_training_data(name, ["rolecs"], None, 0.2, [])
+    assert (whole.conversations(), whole.not_drawn) == (4, 0)
+    drawn = {}
+    for seed in range(6):
+        sizes = [
+            read_training_data(name, ["rolecs"], None, 0.2, [], size, seed) for size in (1, 2, 3, 4)
+        ]
+        for smaller, larger in itertools.pairwise(sizes):
+            assert set(smaller.train) < set(larger.train) <= set(whole.train)
+        assert [data.conversations() for data in sizes] == [1, 2, 3, 4]
+        assert [data.not_drawn for data in sizes] == [3, 2, 1, 0]
+        assert all(data.validation == whole.validation for data in sizes)
+        # In the order of the corpus: the whole is one training, with a size and without.
+        assert sizes[-1].train == whole.train
+        assert list(sizes[1].train) == [item for item in whole.train if item in sizes[1].train]
+        drawn[seed] = sizes[0].train
+    assert len(set(drawn.values())) > 1
+    with pytest.raises(SettingError, match="train_size: there are 4 conversations to learn, not 5"):
+        read_training_data(name, ["rolecs"], None, 0.2, [], 5)
+
+
+def test_all_rows_of_a_drawn_conversation_are_learned():
+    questions = sample_questions()
+    twice = [
+        dataclasses.replace(one, conversation_id=f"c{number % 3}")
+        for number, one in enumerate(questions * 3)
+    ][:6]
+    drawn = draw_conversations(twice, 2, 0)
+    assert len(drawn) == 4 and len({one.conversation_id for one in drawn}) == 2
+
+
+def test_bad_rows_are_an_error_or_left_out_in_every_split(tmp_path):
+    items = sample_conversations()
+    for split, own in (("train", items[:2]), ("validation", items[2:3]), ("test", items[3:4])):
+        path = tmp_path / "csconv" / f"{split}.jsonl"
+        write(path, own)
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write('{"conversation_id": "x", "language": "en", "dialogue": []}\n')
+    read = [str(tmp_path)], ["csconv"], None, 0.1, []
+    with pytest.raises(DataError, match=r"csc_bad_rows=drop \(--bad-rows drop\) leaves such rows"):
+        read_training_data(*read)
+    data = read_training_data(*read, bad_rows="drop")
+    assert (len(data.train), len(data.validation)) == (2, 1)
+    assert data.tested == {"csconv": str(tmp_path)}
+    lines = list(data_lines(data))
+    assert sum("; 1 bad rows left out" in line for line in lines) == 2
+    for split, number in (("train", 3), ("validation", 2)):
+        named = f"csconv/{split}.jsonl row {number} (x): the dialogue is empty"
+        assert any(line.startswith("left out: ") and named in line for line in lines)
+
+
+def test_what_is_left_out_of_training_is_left_out_of_scoring():
+    record = {"recipe": {"style": "chat", "language": None, "bad_rows": "drop"}, "tested": {}}
+    assert scoring._settings(record, ["csconv"], []) == {
+        "csc_prompt": "chat",
+        "csc_bad_rows": "drop",
+    }
+    for earlier in ({}, {"bad_rows": "error"}):
+        recipe = {"style": "chat", "language": None, **earlier}
+        assert scoring._settings({"recipe": recipe, "tested": {}}, ["csconv"], []) == {
+            "csc_prompt": "chat"
+        }

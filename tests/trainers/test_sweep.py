@@ -8,8 +8,9 @@ import pytest
 from csc_tasks.errors import ModelError, SettingError
 from tests.support.fakes import sample_conversations
 from tests.support.made_results import conversation_result, conversations, right, write_run
-from trainers.recipe import Recipe
-from trainers.sweep import folder_name, read_sweep
+from trainers.sweep import folder_name, read_seeds, read_sweep
+from trainers.sweep_file import base_point, trained_point
+from trainers.sweep_table import comparison
 
 
 def write(path, rows):
@@ -95,21 +96,43 @@ def test_what_was_scored_is_read_from_the_newest_results(monkeypatch, tmp_path):
 
     monkeypatch.setattr(scoring, "scoring_command", lambda *_: "lm_eval")
     monkeypatch.setattr(scoring.subprocess, "run", lm_eval)
-    scores = scoring.score({}, out, None, None)["csc_conv_ref"]
+    scored = scoring.score({}, out, None, None)
+    scores = scored.numbers["csc_conv_ref"]
+    assert (scored.model, scored.file.parent.parent) == ("m", tmp_path / "a-results")
     assert (scores["turns"], scores["sample_len"], scores["strategy_acc"]) == (8, 2, 0.5)
     assert "strategy_acc_stderr" not in scores and scores["bleu_4_stderr"] >= 0
 
 
-def test_a_sweeps_table_has_the_headline_metrics_in_the_order_of_all_tables():
-    from trainers.sweep import Run, comparison
+def test_seeds_are_whole_numbers_and_given_once():
+    assert read_seeds(None, "lora_r", {}) == []
+    assert read_seeds("2, 0,2", "lora_r", {}) == [2, 0]
+    for text in ("", "1,", "a", "-1", "1.5"):
+        with pytest.raises(SettingError, match=r"--seeds .*give whole numbers"):
+            read_seeds(text, "lora_r", {})
+    for key, flags in (("seed", {}), ("lora_r", {"seed": "3"})):
+        with pytest.raises(SettingError, match="given twice"):
+            read_seeds("1,2", key, flags)
 
-    record = {
-        "validation_loss": None,
-        "counts": {"rows": 1000, "tokens": 20000},
-        "steps": 3,
-        "trained_parameters": 4,
-        "seconds": 5.4,
-    }
+
+RECORD = {
+    "validation_loss": None,
+    "train_loss": 2.5,
+    "counts": {"rows": 1000, "tokens": 20000},
+    "conversations": 900,
+    "steps": 3,
+    "trained_parameters": 4,
+    "seconds": 5.4,
+    "identity": "x",
+    "base": "y",
+    "recipe": {"seed": 7},
+}
+
+
+def cells(line):
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_a_sweeps_table_has_the_headline_metrics_in_the_order_of_all_tables():
     scores = {
         "csc_conv_ref": {
             "turns": 8,
@@ -121,15 +144,28 @@ def test_a_sweeps_table_has_the_headline_metrics_in_the_order_of_all_tables():
             "metric_of_tomorrow": 1.0,
         }
     }
-    runs = [
-        Run(value, Recipe(), Path(value), record, scores if value == "8" else {}) for value in "48"
-    ]
-    header, _, first, second = comparison("lora_r", runs).splitlines()
-    cells = [cell.strip() for cell in header.strip("|").split("|")]
-    assert cells[-3:] == [
+    points = [trained_point(value, RECORD, value) for value in "48"]
+    points[1].scores = scores
+    header, _, first, second = comparison("lora_r", points).splitlines()
+    assert cells(header)[-3:] == [
         "csc_conv_ref bleu_4_en",
         "csc_conv_ref rouge_l",
         "csc_conv_ref strategy_acc",
     ]
     assert first == "| 4 | – | 1,000 | 20,000 | 3 | 4 | 5 | – | – | – |"
     assert second == "| 8 | – | 1,000 | 20,000 | 3 | 4 | 5 | 1.5 | 0.25 | 0.5 ± 0.12 |"
+
+
+def test_a_sweeps_table_tells_seeds_apart_and_the_base_from_what_was_trained():
+    of_seeds = [RECORD | {"recipe": {"seed": seed}} for seed in (7, 8)]
+    points = [base_point("0", RECORD), *(trained_point("all", one, "x") for one in of_seeds)]
+    header, _, base, *trained = comparison("train_size", points).splitlines()
+    assert cells(header)[:4] == ["train_size", "seed", "validation loss", "rows"]
+    assert cells(base) == ["0 (the base)", "–", "–", "0", "0", "0", "0", "0"]
+    assert [cells(line)[:4] for line in trained] == [
+        ["all", "7", "–", "1,000"],
+        ["all", "8", "–", "1,000"],
+    ]
+    # With one seed there is nothing to tell apart.
+    header = comparison("train_size", points[:2]).splitlines()[0]
+    assert cells(header)[:2] == ["train_size", "validation loss"]

@@ -102,7 +102,7 @@ def test_data_sets_are_compared_by_one_command_that_scores_every_adapter(home, t
         )
         == 0
     )
-    rows = json.loads((tmp_path / "out" / "sweep.json").read_text())["rows"]
+    rows = json.loads((tmp_path / "out" / "sweep.json").read_text())["points"]
     assert [row["folder"] for row in rows] == ["full", "none"]
     for row in rows:
         assert (

@@ -251,7 +251,7 @@ def test_problems_of_the_source_are_shown_with_their_place_and_end_nothing(tmp_p
     source = tmp_path / "calls.jsonl"
     source.write_text("\n".join([*lines, "{", lines[0][:200]]), encoding="utf-8")
     assert build(source, tmp_path / "set") == 0
-    said = capsys.readouterr().out
+    said = capsys.readouterr().err
     null, unknown = (
         "line 2 (conversation zh-1): turn 2: text is null",
         "line 3 (conversation zh-2): turn 0: unknown speaker",

@@ -23,14 +23,13 @@ from csc_tasks.llm.replies import WrongForm, parse_reply
 LANGUAGES = ("zh", "en")
 
 
-def build(out, *options):
+def build(out, *options, source=("demo",)):
     """Run the command in this process; returns its exit status."""
     return main(
         [
             "build",
             "profiles",
-            "--source",
-            "demo",
+            *map(str, source),
             "--llm",
             "scripted",
             "--out",
@@ -199,14 +198,75 @@ def test_a_profile_has_all_three_parts_as_text():
         (["--threshold", 0], "--threshold 0: must be a share, above 0 and at most 1"),
         (["--limit", 0], "--limit 0: at least 1"),
         (["--embed", "word2vec"], "--embed 'word2vec' is not tfidf, st:MODEL or openai:MODEL"),
-        (["--source", "nowhere.csv"], "nowhere.csv"),
         (["--split", "validation"], "validation"),
+        (["--source", "calls.csv"], "a corpus (demo) and --source calls.csv are given; give one"),
+        (["--format", "jsonl"], "--format belongs to --source"),
+        (["--source-language", "en"], "--source-language belongs to --source"),
     ],
 )
 def test_misuse_is_one_line(tmp_path, capsys, options, said):
     assert build(tmp_path / "pool", "--limit", 3, *options) == 1
     assert said in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "pool").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (["nowhere.csv"], "nowhere.csv"),
+        (["--source", "nowhere.csv"], "nowhere.csv does not exist; --source takes"),
+        (["--source", "calls.csv", "--config", "csconv"], "--config belongs to a corpus"),
+        (["--source", "calls.csv", "--split", "test"], "--split belongs to a corpus"),
+        ([], "no conversations are given; the first word is demo, a dataset folder"),
+    ],
+)
+def test_a_source_that_cannot_be_meant_is_one_line(tmp_path, capsys, source, said):
+    assert build(tmp_path / "pool", source=source) == 1
+    assert said in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "pool").exists()
+
+
+def calls(path, texts):
+    """Recorded conversations as JSON lines: a customer says each of the texts."""
+    lines = []
+    for i, text in enumerate(texts):
+        turns = [("customer", text), ("supporter", "Let me look that up.")]
+        turns = [{"speaker": speaker, "text": said} for speaker, said in turns]
+        lines.append(json.dumps({"conversation_id": f"c-{i}", "language": "en", "turns": turns}))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_recorded_conversations_give_profiles(tmp_path, capsys):
+    texts = [f"My card was charged {i} times for one shirt, please look!" for i in range(2, 8)]
+    file = calls(tmp_path / "calls.jsonl", [*texts, texts[0]])
+    with file.open("a", encoding="utf-8") as more:
+        more.write('{"conversation_id": "c-9", "turns": null}\n')
+    assert build(tmp_path / "all", "--threshold", 1, source=("--source", str(file))) == 0
+    shown = capsys.readouterr()
+    assert "problem: calls.jsonl, line 8" in shown.err
+    record = json.loads((tmp_path / "all" / "build.json").read_text(encoding="utf-8"))
+    assert record["source"]["file"] == "calls.jsonl" and record["settings"]["config"] is None
+    assert record["source"]["read"]["conversations read"] == 7
+    assert "1 the same as another" in shown.out
+    assert record["source"]["conversations_not_taken"] == {"the same as another": 1}
+    assert record["counts"]["conversations_read"] == 6
+    read = {row["source_id"] for row in rows_of(tmp_path / "all")}
+    assert len(rows_of(tmp_path / "all")) + sum(
+        record["counts"]["conversations_dropped"].values()
+    ) == len(texts)
+
+    assert build(tmp_path / "few", "--threshold", 1, "--limit", 3, source=("--source", file)) == 0
+    few = {row["source_id"] for row in rows_of(tmp_path / "few")}
+    assert few <= read and len(few) <= 3
+
+
+def test_recorded_conversations_in_other_languages_are_counted(tmp_path, capsys):
+    file = calls(tmp_path / "calls.jsonl", ["My card was charged twice for one shirt."])
+    source = ("--source", file, "--language", "zh")
+    assert build(tmp_path / "pool", source=source) == 1
+    assert "holds no conversation in zh" in (line := capsys.readouterr().err.splitlines()[-1])
+    assert "conversations not taken: 1 in en" in line
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path, capsys, built):

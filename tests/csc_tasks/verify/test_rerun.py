@@ -60,7 +60,7 @@ def test_replies_that_were_never_given_are_named(run, corpus, tmp_path, capsys, 
     """All is consistent with the corpus and with itself, only the model never said it."""
     monkeypatch.setattr(
         "csc_tasks.verify.rerun.replies",
-        lambda run, names, asked, corpus: dict.fromkeys(names, "[] what it says"),
+        lambda run, names, asked, corpus: {(name, 0): "[] what it says" for name in names},
     )
 
     def forge(text, lines):

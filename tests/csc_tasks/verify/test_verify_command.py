@@ -41,7 +41,9 @@ def test_a_lie_stands_below_the_table_and_the_status_is_1(run, corpus, tmp_path,
     out = tmp_path / "verified.json"
     assert main(["verify", str(results), "--corpus", str(corpus), "--json", str(out)]) == 1
     printed = capsys.readouterr().out
-    line, named = [line for line in printed.splitlines() if "contradicted" in line]
+    heading, *_ = printed.splitlines()
+    assert "re-scored, contradicted, against " in heading
+    line, named = [line for line in printed.splitlines() if "contradicted: " in line]
     assert "signs that nobody sees" in named
     assert line.startswith(
         "  contradicted: csc_qa rouge_l_en: not what its samples give (claimed 0.95"

@@ -22,6 +22,7 @@ from scipy.stats import t
 
 from csc_tasks.cli import main
 from csc_tasks.conversation import Conversation, Turn
+from csc_tasks.evidence import evidence_hash, read_evidence
 from csc_tasks.metrics.facts import KINDS
 from csc_tasks.question import Question
 from csc_tasks.runs.names import Rated, rated
@@ -29,7 +30,6 @@ from leaderboard.board import Column
 from leaderboard.columns import column, of_conversations
 from leaderboard.judging.dimensions import prompts
 from leaderboard.judging.fact_asking import audited, facts_prompt
-from leaderboard.judging.facts import evidence_hash
 from leaderboard.judging.units import read_models
 from leaderboard.numbers import fact_audit
 from leaderboard.rated import doubts
@@ -143,7 +143,7 @@ def test_the_judge_is_shown_what_the_rule_counts(made, evidence_file, monkeypatc
     """In all three kinds of task; written out by hand, caught from the rule as it works, and read
     back from the prompt.
     """
-    evidence = fact_audit.read_evidence(evidence_file)
+    evidence = read_evidence(evidence_file)
     told = [
         "Paid $40, ref 812.",
         "Be kind; call 555-0134.",
@@ -230,7 +230,7 @@ def without(items, key):
 
 
 def test_own_words_support_nothing_and_evidence_does(made, evidence_file):
-    plain, told = replies(made), replies(made, fact_audit.read_evidence(evidence_file))
+    plain, told = replies(made), replies(made, read_evidence(evidence_file))
     assert without(plain, ("csc_conv_ref", "c0", 5)) == {"$25", "$99"}
     assert without(plain, ("csc_conv_gen", "c0", 5)) == {
         "$7",

@@ -14,13 +14,14 @@ import sklearn.metrics
 
 from csc_tasks.conversation import Conversation, Turn
 from csc_tasks.errors import DataError
+from csc_tasks.evidence import read_evidence
 from csc_tasks.framework import BY_ID, STAGES, STRATEGY_IDS
 from csc_tasks.question import Question
 from csc_tasks.runs.finding import find_results
 from csc_tasks.runs.results_file import read_results
 from leaderboard.numbers import context_gap, diagnose
 from leaderboard.numbers.assemble import gaps, variants
-from leaderboard.numbers.fact_audit import Support, read_evidence
+from leaderboard.numbers.fact_audit import Support
 from leaderboard.numbers.measured import Options, measure
 from leaderboard.numbers.stage_order import fewest_backward_moves
 from tests.support.made_results import (
@@ -428,7 +429,7 @@ def test_what_a_document_does_not_tell_supports_nothing():
         "instruction": None,
         "client_question": "Why $5?",
     }
-    support = Support(document, False, {"c0": {None: ["$6"], 2: ["$7"]}})
+    support = Support(document, False, {"c0": {None: ["$6"], 2: ["$7"]}}, {})
     assert support.told == {"client_question": "Why $5?"}
     assert (support.before(0), support.before(2)) == (["Why $5?", "$6"], ["Why $5?", "$6", "$7"])
     assert (support.all(), support.passages(2)) == (["Why $5?", "$6", "$6", "$7"], ["$6", "$7"])
@@ -440,6 +441,7 @@ def test_a_turn_without_a_text_is_named():
             Support(
                 {"conversation_id": "c0", "dialogue": [{"speaker": "customer", "text": "x"}, turn]},
                 False,
+                {},
                 {},
             )
 

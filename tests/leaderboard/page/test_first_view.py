@@ -134,6 +134,7 @@ def test_what_lies_beside_is_one_call_with_one_string(split_page):
         [
             "comparisons-conversations.js",
             "sample-conversations.js",
+            *(f"contrasts-{slug}.js" for slug in slugs[:2]),
             *(f"report-{slug}.js" for slug in slugs),
         ]
     )
@@ -222,7 +223,7 @@ def test_details_go_beside_the_page_where_it_would_be_too_large(tmp_path):
     size = len(whole.text.encode())
     assert whole.beside == {} and render(root, first_view=size).beside == {}
     split = render(root, first_view=size - 1000)
-    assert len(split.beside) == 6
+    assert len(split.beside) == 8
     details = sum(len(text.encode()) for text in split.beside.values())
     assert len(split.text.encode()) < size - 0.9 * details
 

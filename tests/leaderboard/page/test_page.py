@@ -60,7 +60,8 @@ def test_names_and_texts_cannot_end_their_block(page_file):
         f"report-{slug}"
         for slug in (example.BASE, example.ADAPTER, example.AWKWARD, example.BIGRAM)
     }
-    details = {"comparisons-conversations", "sample-conversations", *reports}
+    contrasts = {f"contrasts-{slug}" for slug in (example.BASE, example.ADAPTER)}
+    details = {"comparisons-conversations", "sample-conversations", *contrasts, *reports}
     assert set(found.scripts) == {"data-board", "", *details}
     for name, body in found.scripts.items():
         if name:
@@ -86,7 +87,7 @@ def test_a_title_is_only_a_title(tmp_path):
         "<title>&lt;/title&gt;&lt;script&gt;alert(1)&lt;/script&gt; {{script}} \\1"
         " &amp;amp;</title>" in text
     )
-    assert sum(tag == "script" for tag, _ in Elements(text).tags) == 8
+    assert sum(tag == "script" for tag, _ in Elements(text).tags) == 10
 
 
 def test_the_policy_names_exactly_this_script_and_style(page_file):
@@ -309,6 +310,43 @@ def test_the_page_of_a_model(page_file):
         )
         follow(page, page.go_back)
         assert page.locator("h1").inner_text() == "Customer-support conversation leaderboard"
+    assert complaints == []
+
+
+@pytest.mark.xdist_group("page")
+def test_contrasts_of_a_model_and_which_groups_are_unlike_the_others(page_file):
+    with opened(page_file) as (page, complaints):
+        page.evaluate(f"location.hash = '#/model/{BASE}'")
+        card = page.locator("#contrasts")
+        card.wait_for()
+        page.get_by_role("button", name="All metrics").first.click()
+
+        def rows():
+            lines = card.locator("tbody tr").all()
+            return [line.locator("th, td").all_inner_texts() for line in lines]
+
+        first, absent = rows()
+        assert [*first[:4], *first[5:7]] == [
+            *("Strategy accuracy", "41.0", "35.0", "+6.0"),
+            *("+2.0 to +10.0", "0.008"),
+        ]
+        assert first[7] == "60 (3 and 0 of one alone)"
+        assert absent[1:4] == ["N/A", "N/A", "N/A"]
+        assert "Not contrasted: Macro-F1: computed in another way." in card.inner_text()
+        assert card.get_by_role("heading").all_inner_texts() == [
+            "Contrasts",
+            "Reference context − Generated context",
+        ]
+        card.get_by_label("Contrast").select_option(index=1)
+        assert rows()[0][:4] == ["Strategy accuracy", "57.0", "41.0", "+16.0"]
+        heading = "org/base-7b-rolecs − base (org/base-7b), Reference context"
+        assert heading in card.inner_text()
+        broken = page.locator("section", has=page.get_by_role("heading", name="Breakdown"))
+        stages = broken.get_by_role("region", name="By stage").locator("tbody tr").all()
+        assert [line.locator("td").last.inner_text() for line in stages] == ["0.031", "–"]
+        broken.get_by_text("As a table").click()
+        turns = broken.locator("details tbody tr").all()
+        assert [line.locator("td").last.inner_text() for line in turns][1:4] == ["–", "0.031", "–"]
     assert complaints == []
 
 

@@ -312,7 +312,7 @@ def test_what_lies_beside_a_large_page_goes_with_it(tmp_path, monkeypatch):
     monkeypatch.setattr(page_render, "FIRST_VIEW", 0)
     sent = publications.space_publication(root, hub_board(), SPACE, None, False)
     beside = {name: file for name, file in sent.files.items() if name.startswith("page/")}
-    assert len(beside) == 6 and all(file.is_file() for file in beside.values())
+    assert len(beside) == 8 and all(file.is_file() for file in beside.values())
     # Those of a page that has become small again are taken away.
     assert all(re.fullmatch(sent.stale, name) for name in beside)
     assert not re.fullmatch(sent.stale, "page/deeper/x.js")

@@ -1,7 +1,8 @@
 """How often a model that samples its replies is right every time: pass^k and worst-of-k of a metric
 that is right or wrong turn by turn.
 
-Both need the repeats of a run (csc_tasks/runs/conditions.py). pass^k is the chance that k replies
+Both need repeats: of one run (`csc_repeats`) or runs that differ in their seed
+(csc_tasks/runs/conditions.py). pass^k is the chance that k replies
 to one turn are all right, as in tau-bench (arXiv 2406.12045): with c of n repeats right,
 C(c, k) / C(n, k) is its unbiased estimate for the turn. worst-of-k is the lowest of the k
 accuracies of a conversation; with more than k repeats, its mean over all choices of k of them.
@@ -16,6 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csc_tasks.metrics import METRICS
+
+OF = "strategy_acc"
+"""The metric that a run of several repeats says this of."""
 
 _NAME = re.compile(r"(?P<metric>\w+?)_(?P<kind>pass|worst)_(?P<k>[1-9]\d{0,3})")
 

@@ -1,0 +1,86 @@
+"""Hold the references of a finished dataset out: a second dataset folder, to publish, and a file to
+keep.
+
+    csc build hold-out DIR --out PUBLIC --hold-out references.parquet
+    csc build hold-out DIR --out PUBLIC --hold-out references.parquet --hold-out-turns all
+
+Of conversations in a test split the last supporter turn that is scored is held out, or every one:
+text and strategy say `[held out]`. With `last` every task but the oracle can be run, and earlier
+turns, which everybody has, are scored as ever; with `all` only csc_conv_gen can, and nothing can be
+copied. Choose one for a set of conversations: what the one folder shows, the other would hide. Of
+questions the answers are held out, and the histories that quote them. Training and validation
+splits stay whole. Conversations get new ids, against which nobody can try a guess; `original_id` in
+the file has the old ones.
+
+Runs on PUBLIC have no numbers against what is held out. Whoever has the file computes them:
+
+    csc verify results/ --corpus PUBLIC --references references.parquet
+    csc collect results/ --corpus PUBLIC --references references.parquet --out board
+"""
+
+import time
+from argparse import ArgumentParser, Namespace
+from dataclasses import replace
+from pathlib import Path
+
+from builders.cards.render import contents_table
+from builders.dataset import check_target, read_folder, write_folder
+from builders.hold_out import (
+    add_hold_out,
+    check_hold_out,
+    hold_out,
+    kept_note,
+    without_counts,
+    write_references,
+)
+from builders.review.dataset_card import read_card
+from csc_tasks.errors import SettingError
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `csc build hold-out`."""
+    parser.add_argument("folder", type=Path, metavar="DIR", help="a dataset folder of a builder")
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="PUBLIC", help="the dataset folder to write"
+    )
+    add_hold_out(parser, turns=True, required=True)
+
+
+def main(args: Namespace) -> None:
+    """Write the dataset in args.folder without its references into args.out, and these into
+    args.hold_out.
+
+    Raises SettingError for the same folder twice and a place that will not do, DataError for a
+    folder with nothing to hold out.
+    """
+    started = time.time()
+    if args.out.resolve() == args.folder.resolve():
+        raise SettingError(f"--out {args.out} is the dataset itself; give another folder")
+    check_target(args.out)
+    check_hold_out(args.hold_out, args.out.resolve())
+    record, rows = read_folder(args.folder)
+    card = read_card(args.folder / "README.md")
+    held = hold_out(rows, args.hold_out_turns)
+    build = {
+        name: value
+        for name, value in without_counts(record, held).items()
+        if name not in ("format", "csc_tasks", "splits")
+    }
+    run = {
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+        "seconds": round(time.time() - started, 1),
+    }
+    # First: a folder without its references could never be measured.
+    write_references(args.hold_out, held.references)
+    written = write_folder(
+        args.out, held.public, replace(card, limits=(*card.limits, *held.limits)), build, run
+    )
+    print(contents_table(written["splits"]), end="\n\n")
+    print(kept_note(held, args.hold_out, f" and {args.folder}, which holds them too,"))
+    print(f"Wrote {args.out}")
+
+
+if __name__ == "__main__":
+    from csc_tasks.cli import standalone
+
+    standalone(add_arguments, main, __doc__)

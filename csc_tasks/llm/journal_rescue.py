@@ -1,0 +1,218 @@
+"""New journals from old ones: what can still be read of a damaged file, and several files in one.
+
+The sources are only read. Where the same request was answered in two of them, the earlier answer is
+the one that is read from now on; the other keeps its row, tokens and cost under a key that nothing
+asks for.
+"""
+
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from csc_tasks.errors import SettingError
+from csc_tasks.llm.journal import DAMAGED
+from csc_tasks.llm.journal_file import check, lock, open_to_read, open_to_write
+from csc_tasks.llm.journal_reading import text_of
+from csc_tasks.llm.journal_rows import IDENTITY, canonical, checksum, pack, request_key, unpack
+from csc_tasks.llm.outcomes import JournalLost
+
+COLUMNS = (
+    *("key", "state", "tries", "stage", "item_id", "repeat", "attempt", "kind", "backend"),
+    *("base_url", "model", "request", "reply", "outcome", "problem", "input_tokens"),
+    *("output_tokens", "thinking_tokens", "first_sent", "last_sent", "ended"),
+)
+"""The columns of both versions; those of version 2 alone follow from them."""
+
+SMALLEST = 100
+"""No row takes fewer bytes of a file, which bounds the row numbers to look for."""
+
+
+def salvage(path: Path, out: Path) -> Counter[str]:
+    """Write to `out` every row of a damaged journal that can be read, one by one, and return how
+    many were read, damaged (they are asked again) or lost.
+
+    Raises SettingError where `out` exists or the first page of `path` says no longer what it is.
+    """
+    counts: Counter[str] = Counter()
+    with _New(out) as new:
+        for row in _readable(path, counts):
+            new.add(row)
+            counts["read"] += 1
+    return counts
+
+
+def merge(paths: Sequence[Path], out: Path) -> Counter[str]:
+    """Write the rows of all journals to `out`; returns how many were read, and how many requests
+    were answered in more than one of them.
+
+    Raises SettingError where `out` exists or a path is no journal, JournalLost for a damaged one,
+    which `salvage` reads first.
+    """
+    counts: Counter[str] = Counter()
+    with _New(out) as new:
+        for path in paths:
+            database = open_to_read(path)
+            try:
+                total = database.execute("SELECT max(rowid) FROM requests").fetchone()[0] or 0
+                version = check(path, database)
+                for rowid in range(1, total + 1):
+                    row = _row(database, rowid, version)
+                    if row is None or (row["problem"] == DAMAGED and row["state"] == "done"):
+                        raise JournalLost(
+                            f"{path}: row {rowid} is damaged; `csc journal salvage {path} --out"
+                            " FILE` keeps what can be read"
+                        )
+                    counts["answered twice"] += new.add(row)
+                    counts["read"] += 1
+            except sqlite3.Error as error:
+                raise JournalLost(
+                    f"{path}: {error}; `csc journal salvage {path} --out FILE` keeps what can be"
+                    " read"
+                ) from None
+            finally:
+                database.close()
+    return counts
+
+
+class _New:
+    """A journal that is written from rows, in one transaction; nothing is left where that fails."""
+
+    def __init__(self, path: Path) -> None:
+        if path.exists():
+            raise SettingError(f"{path} exists; give a new file for --out")
+        self._path, self._lock = path, lock(path)
+        self._database = open_to_write(path)
+        self._database.execute("BEGIN")
+        self._first: dict[str, tuple[int, bytes]] = {}
+
+    def __enter__(self) -> "_New":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._database.execute("COMMIT" if kind is None else "ROLLBACK")
+        self._database.close()
+        os.close(self._lock)
+        if kind is not None:
+            self._path.unlink()
+
+    def add(self, row: dict[str, Any]) -> bool:
+        """Keep a row; True where another one of the same request is answered too."""
+        there = self._database.execute(
+            "SELECT state, ended, tries FROM requests WHERE key = ?", (row["key"],)
+        ).fetchone()
+        if there is None:
+            self._insert(row)
+            return False
+        state, ended, tries = there
+        if "done" == state == row["state"]:
+            if self._has(row):
+                return False
+            if row["ended"] < ended:
+                self._rename(row["key"])
+                self._insert(row)
+            else:
+                self._insert(row | {"key": self._free(row["key"])})
+            return True
+        if row["state"] == "done":
+            self._rename(row["key"])
+            self._insert(row)
+        else:
+            self._database.execute(
+                "UPDATE requests SET tries = ? WHERE key = ?", (tries + row["tries"], row["key"])
+            )
+        return False
+
+    def _has(self, row: dict[str, Any]) -> bool:
+        """Whether this very row is here already, under its own key or one that nothing asks for."""
+        return bool(
+            self._database.execute(
+                "SELECT 1 FROM requests WHERE (key = ? OR (key > ? AND key < ?)) AND ended = ? AND"
+                " reply = ?",
+                (row["key"], f"{row['key']} ", f"{row['key']}!", row["ended"], row["reply"]),
+            ).fetchone()
+        )
+
+    def _rename(self, key: str) -> None:
+        """Give the row that has this key one that nothing asks for."""
+        free = self._free(key)
+        reply = self._database.execute(
+            "SELECT CAST(reply AS BLOB) FROM requests WHERE key = ?", (key,)
+        ).fetchone()[0]
+        self._database.execute(
+            "UPDATE requests SET key = ?, checksum = ? WHERE key = ?",
+            (free, None if reply is None else checksum(free, reply), key),
+        )
+
+    def _free(self, key: str) -> str:
+        number = 2
+        while self._database.execute(
+            "SELECT 1 FROM requests WHERE key = ?", (f"{key} {number}",)
+        ).fetchone():
+            number += 1
+        return f"{key} {number}"
+
+    def _insert(self, row: dict[str, Any]) -> None:
+        first, dictionary = self._first.get(row["stage"], (None, b""))
+        text = row["request"]
+        stored = text if first is None else pack(text, dictionary)
+        check = None if row["reply"] is None else checksum(row["key"], row["reply"].encode())
+        values = [row[name] for name in COLUMNS]
+        values[COLUMNS.index("request")] = stored
+        marks = ", ".join("?" * (len(COLUMNS) + 2))
+        cursor = self._database.execute(
+            f"INSERT INTO requests ({', '.join(COLUMNS)}, checksum, dictionary) VALUES ({marks})",
+            (*values, check, first),
+        )
+        if first is None and cursor.lastrowid is not None:
+            self._first[row["stage"]] = (cursor.lastrowid, text.encode())
+
+
+def _readable(path: Path, counts: Counter[str]) -> Iterator[dict[str, Any]]:
+    database = open_to_read(path)
+    try:
+        version, last = check(path, database), 0
+        for rowid in range(1, path.stat().st_size // SMALLEST + 2):
+            try:
+                row = _row(database, rowid, version)
+            except (sqlite3.Error, UnicodeDecodeError):
+                continue
+            if row is None:
+                continue
+            counts["lost"] += rowid - last - 1
+            last = rowid
+            if row["problem"] == DAMAGED:
+                counts["damaged"] += 1
+                row |= {"state": "failed", "outcome": None}
+            yield row
+    finally:
+        database.close()
+
+
+def _row(database: sqlite3.Connection, rowid: int, version: int) -> dict[str, Any] | None:
+    """One row as version 2 has it, `request` as text; None where there is none. A done row whose
+    reply does not fit its checksum has the problem DAMAGED and no reply.
+    """
+    own = ", checksum, dictionary" if version > 1 else ", NULL, NULL"
+    texts = {"request", "reply"}
+    columns = ", ".join(f"CAST({name} AS BLOB)" if name in texts else name for name in COLUMNS)
+    found = database.execute(
+        f"SELECT {columns}{own} FROM requests NOT INDEXED WHERE rowid = ?", (rowid,)
+    ).fetchone()
+    if found is None:
+        return None
+    row: dict[str, Any] = dict(zip(COLUMNS, found[:-2], strict=True))
+    check, number = found[-2:]
+    request = unpack(row["request"], None if number is None else text_of(database, number))
+    if version == 1 and request is not None:
+        identity = {name: row[name] for name in IDENTITY}
+        row["key"] = request_key(**identity, **request)
+    elif row["reply"] is not None and checksum(row["key"], row["reply"]) != check:
+        row |= {"reply": None, "problem": DAMAGED}
+    if row["reply"] is not None:
+        row["reply"] = row["reply"].decode()
+    # A request that cannot be read is kept as null: what asks for its reply has it already.
+    row["request"] = canonical(request)
+    return row

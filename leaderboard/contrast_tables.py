@@ -1,0 +1,222 @@
+"""The contrasts of a board as text: a table per condition in Markdown, LaTeX or HTML, and all of
+them unrounded as CSV.
+"""
+
+import html
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from csc_tasks.csv_cells import GuardedWriter
+from leaderboard.board import CONTRASTS, Board, Column, Contrast, ContrastNumber
+from leaderboard.columns import column
+from leaderboard.escaped import md_text, tex_text
+from leaderboard.layout import (
+    UNDEFINED,
+    WITHOUT,
+    bounds_text,
+    head,
+    probability,
+    row_names,
+)
+
+RULE = (
+    "Two runs of one model that differ in one condition: first minus second, on the conversations"
+    " that both have with the same turns (alone: conversations that only the first / only the"
+    " second has). Bold: the paired 95 % interval, clustered by conversation, excludes 0. p:"
+    " two-sided, corrected (Holm) over all contrasts of one condition in a metric."
+)
+HEADS = (
+    *("Model", "Contrast", "In", "Metric", "First", "Second"),
+    *("Difference", "p (Holm)", "Conversations", "Alone"),
+)
+TEXTS = 4
+"""How many of the columns are texts; the others are numbers."""
+_CSV = (
+    *("family", "title", "first_model", "first_task", "first_level"),
+    *("second_model", "second_task", "second_level", "metric", "first", "second"),
+    *("difference", "stderr", "low", "high", "method", "reason", "p", "p_holm"),
+    *("items", "clusters", "first_alone", "second_alone", "skipped"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ContrastTable:
+    """The contrasts of one condition. rows: a text per HEADS, and whether the interval of the
+    difference excludes 0.
+    """
+
+    id: str
+    title: str
+    rows: tuple[tuple[tuple[str, ...], bool], ...]
+    notes: tuple[str, ...]
+
+
+def contrast_tables(board: Board, every: bool) -> list[ContrastTable]:
+    """A table per family, with the headline metrics or with every one."""
+    names = row_names(board.models)
+    tables = []
+    for family, own in groupby(board.contrasts, key=lambda one: one.family):
+        members = list(own)
+        rows = []
+        whys = set()
+        for one in members:
+            columns = {n.metric: contrast_column(board, one, n.metric) for n in one.numbers}
+            short = {metric for metric, its in columns.items() if every or its.headline}
+            for number in one.numbers:
+                if number.metric in (short or columns):
+                    rows.append(_row(board, one, number, columns[number.metric], names))
+                    whys |= {number.difference.reason}
+        reasons = [f"{UNDEFINED}: {text}." for why, text in WITHOUT.items() if why in whys]
+        tables.append(
+            ContrastTable(
+                f"{CONTRASTS}-{family}".replace("_", "-"),
+                f"Contrasts: {members[0].title}",
+                tuple(rows),
+                (RULE, *reasons, *_skipped(board, members, names)),
+            )
+        )
+    return tables
+
+
+def contrast_column(board: Board, one: Contrast, metric: str) -> Column:
+    """How a result of a contrast is shown: as the column of its first run."""
+    key = f"{one.first.task}/{metric}"
+    columns = (c for table in board.tables for c in table.columns if c.key == key)
+    return next(columns, None) or column(one.first.task, metric, "")
+
+
+def contrast_name(one: Contrast) -> str:
+    """What is subtracted from what."""
+    return f"{one.first.level} − {one.second.level}"
+
+
+def markdown(table: ContrastTable) -> str:
+    """The table as GitHub's Markdown, with its title and notes."""
+    rule = "|".join("---" if i < TEXTS else "---:" for i in range(len(HEADS)))
+    lines = [f"| {' | '.join(HEADS)} |", f"|{rule}|"]
+    for cells, clear in table.rows:
+        texts = _emphasised(list(map(md_text, cells)), clear, "**{}**")
+        lines.append(f"| {' | '.join(texts)} |")
+    notes = "\n".join(f"{number}. {md_text(note)}" for number, note in enumerate(table.notes, 1))
+    body = "\n".join(lines)
+    return f"### {md_text(table.title)}\n\n{body}\n\n{notes}\n"
+
+
+def latex(table: ContrastTable) -> str:
+    r"""The table as LaTeX (package booktabs)."""
+    rows = [
+        " & ".join(_emphasised(list(map(tex_text, cells)), clear, r"\textbf{{{}}}")) + r" \\"
+        for cells, clear in table.rows
+    ]
+    lines = [
+        r"\begin{table*}",
+        r"\centering\small",
+        rf"\caption{{{tex_text(table.title)}}}",
+        rf"\begin{{tabular}}{{{'l' * TEXTS}{'r' * (len(HEADS) - TEXTS)}}}",
+        r"\toprule",
+        " & ".join(map(tex_text, HEADS)) + r" \\",
+        r"\midrule",
+        *rows,
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\begin{itemize}\footnotesize",
+        *(rf"\item {tex_text(note)}" for note in table.notes),
+        r"\end{itemize}",
+        r"\end{table*}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def as_html(table: ContrastTable) -> str:
+    """The table as an HTML fragment without style; every text is escaped."""
+    heads = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in HEADS)
+    rows = []
+    for cells, clear in table.rows:
+        texts = _emphasised(list(map(html.escape, cells)), clear, "<strong>{}</strong>")
+        rest = "".join(f"<td>{text}</td>" for text in texts[1:])
+        rows.append(f'<tr><th scope="row">{texts[0]}</th>{rest}</tr>')
+    notes = "".join(f"<li>{html.escape(note)}</li>" for note in table.notes)
+    body = "\n".join(rows)
+    return (
+        f'<table id="{html.escape(table.id)}">\n<caption>{html.escape(table.title)}</caption>\n'
+        f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n<ol>{notes}</ol>\n"
+    )
+
+
+def as_csv(board: Board) -> str:
+    """Every number of every contrast on the metric's own scale, a row each; a result that is not
+    contrasted has a row that says why.
+    """
+    out = io.StringIO()
+    writer = GuardedWriter(out)
+    writer.row(_CSV)
+    for one in board.contrasts:
+        sides = [
+            text
+            for side in (one.first, one.second)
+            for text in (board.models[side.model].name, side.task, side.level)
+        ]
+        named = [one.family, one.title, *sides]
+        for n in one.numbers:
+            d = n.difference
+            apart = [d.value, d.stderr, d.low, d.high, d.method, d.reason or ""]
+            sizes = [d.items, d.clusters, *n.alone]
+            writer.row([*named, n.metric, n.first, n.second, *apart, n.p, n.p_holm, *sizes, ""])
+        for metric, why in one.skipped.items():
+            empty = [""] * (len(_CSV) - len(named) - 2)
+            writer.row([*named, metric, *empty, why])
+    return out.getvalue()
+
+
+def _row(
+    board: Board, one: Contrast, number: ContrastNumber, its: Column, names: dict[str, str]
+) -> tuple[tuple[str, ...], bool]:
+    apart = number.difference
+    clear = apart.low is not None and apart.high is not None and (apart.low > 0 or apart.high < 0)
+    difference = UNDEFINED
+    if apart.value is not None:
+        interval = f"({UNDEFINED})" if apart.reason in WITHOUT else ""
+        if apart.low is not None and apart.high is not None:
+            interval = bounds_text(apart.value, apart.low, apart.high, its.digits, its.scale)
+        difference = f"{apart.value * its.scale:+.{its.digits}f} {interval}".strip()
+    cells = (
+        names[one.second.model],
+        contrast_name(one),
+        its.group if one.first.task == one.second.task else "",
+        head(its),
+        _shown(number.first, its),
+        _shown(number.second, its),
+        difference,
+        probability(number.p_holm),
+        f"{apart.clusters:,}",
+        f"{number.alone[0]:,} / {number.alone[1]:,}" if any(number.alone) else "",
+    )
+    return cells, clear
+
+
+def _shown(value: float | None, its: Column) -> str:
+    return UNDEFINED if value is None else f"{value * its.scale:.{its.digits}f}"
+
+
+def _skipped(board: Board, members: Sequence[Contrast], names: dict[str, str]) -> Iterator[str]:
+    """What is not contrasted, and why, a line per contrast."""
+    for one in members:
+        reasons: dict[str, list[str]] = {}
+        for metric, why in one.skipped.items():
+            reasons.setdefault(why, []).append(contrast_column(board, one, metric).label)
+        for why, metrics in reasons.items():
+            where = "" if one.first.task != one.second.task else f", {one.first.task}"
+            yield (
+                f"{names[one.second.model]}, {contrast_name(one)}{where}: not contrasted, {why}:"
+                f" {', '.join(metrics)}."
+            )
+
+
+def _emphasised(texts: list[str], clear: bool, mark: str) -> list[str]:
+    """The cells with a difference that is clear of 0 marked."""
+    at = HEADS.index("Difference")
+    if clear:
+        texts[at] = mark.format(texts[at])
+    return texts
