@@ -13,7 +13,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -113,9 +113,7 @@ def _write(build: "Builder", built: "Built", partial: dict, run: dict, folder: P
     """Write the folder; returns its number of rows."""
     rows, card = built.rows, build.card(built.record)
     if build.held_out is not None:
-        # There may be no question of the test split yet.
-        with suppress(DataError):
-            rows, _ = hold_out(rows)
+        rows, _ = hold_out(rows)
     text = (
         f"This dataset is partial: the build was stopped at {progress_of(partial)}. The"
         f" {partial['of'] - partial['done']:,} that are missing there, and what comes of them, are"
