@@ -8,13 +8,17 @@ most, and near the limit fewer are out at once.
 
 import asyncio
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from csc_tasks.errors import SettingError
-from csc_tasks.llm.exchange import Usage
+from csc_tasks.llm.exchange import Request, Usage
 from csc_tasks.llm.journal_totals import Totals
 from csc_tasks.llm.outcomes import Fatal, Stopped
+
+if TYPE_CHECKING:
+    from csc_tasks.llm.backends import Backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +129,25 @@ class Budget:
             self._held.remove(held)
             self.wake()
 
-    async def change(self) -> None:
-        """Wait until something is released, or `wake` is called."""
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        await turn
+    async def room(
+        self, backend: "Backend", request: Request, text: str, check: Callable[[], None]
+    ) -> float:
+        """Wait until `admit` has room for the request, whose text is sent; returns what is held for
+        it. Raises what `admit` and `check` raise; `check` is called whenever something was
+        released, and after `wake`.
+        """
+        most: tuple[int, int | None] = (0, None)
+        if self.max_cost is not None:
+            # A token is a byte at least.
+            most = (len(text.encode()), backend.bound(request))
+        while True:
+            check()
+            held = self.admit(request.stage, *most)
+            if held is not None:
+                return held
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            await turn
 
     def wake(self) -> None:
         """Let all who wait look again."""

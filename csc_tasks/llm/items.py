@@ -8,9 +8,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from csc_tasks.llm.outcomes import Dropped, Failing, Fatal, Stopped, Unanswered
+from csc_tasks.llm.outcomes import Dropped, Failing, Fatal, OpenRound, Stopped, Unanswered
 from csc_tasks.llm.progress import Progress
-from csc_tasks.llm.sending import OpenRound
 
 if TYPE_CHECKING:
     from csc_tasks.llm.client import LLM

@@ -95,6 +95,15 @@ class Unanswered(Stopped):
     """The journal has no reply to this request, in a run that only reads it."""
 
 
+@dataclass(frozen=True, slots=True)
+class OpenRound:
+    """A round of `of` items, of which the first `done` are complete and the next is not."""
+
+    name: str
+    done: int
+    of: int
+
+
 class Fatal(ModelError):
     """The server will not answer until something is changed; the text carries its message."""
 

@@ -12,7 +12,7 @@ import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from weakref import WeakValueDictionary
 
 from csc_tasks.errors import DataError, SettingError
@@ -20,7 +20,7 @@ from csc_tasks.llm.accepted import AUTO
 from csc_tasks.llm.answers import Reading, read_answer
 from csc_tasks.llm.backends import Backend
 from csc_tasks.llm.budget import Budget
-from csc_tasks.llm.exchange import Failure, Reply, Request, Usage
+from csc_tasks.llm.exchange import Failure, Reply, Request
 from csc_tasks.llm.journal import Identity, Journal, Row
 from csc_tasks.llm.journal_rows import canonical, request_key
 from csc_tasks.llm.outcomes import TIMED_OUT, Fatal, GivenUp, JournalLost, Stopped, Unanswered
@@ -30,6 +30,8 @@ from csc_tasks.refusals import INSTEAD
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+    from csc_tasks.llm.outcomes import OpenRound
 
 # A request that is told "too fast" this often, while others are answered, is itself what the server
 # does not want.
@@ -56,15 +58,6 @@ class LoopState:
     paces: dict[int, Pace]
     locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     halt: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-@dataclass(frozen=True, slots=True)
-class OpenRound:
-    """A round of `of` items, of which the first `done` are complete and the next is not."""
-
-    name: str
-    done: int
-    of: int
 
 
 class Sender:
@@ -150,6 +143,11 @@ class Sender:
             self._state.halt.set()
         self.budget.wake()
 
+    def check(self) -> None:
+        """Raise why nothing more is sent, if that is so."""
+        if self.stopped:
+            raise self.stopped
+
     def take_up(self, keys: Iterable[str]) -> None:
         """Leave requests that were given up in this run for the next one."""
         for key in keys:
@@ -190,7 +188,7 @@ class Sender:
                 # A resumed build first reads thousands of rows; the bar and Ctrl-C need a turn in
                 # between.
                 await asyncio.sleep(0)
-                return read_answer(_recorded_reply(recorded), model, request.attempt)
+                return read_answer(Reply.recorded(recorded), model, request.attempt)
             if (earlier := self.journal.given_up(key)) is not None:
                 self._earlier.add(key)
                 if not self.retry_dropped:
@@ -230,7 +228,7 @@ class Sender:
             generation = await pace.enter(again=rejections > 0)
             held: float | None = None
             try:
-                held = await self._admitted(backend, request, row)
+                held = await self.budget.room(backend, request, row["request"], self.check)
                 self.journal.send(key, row)
                 self.sent += 1
                 sent_at, answered_then = state.loop.time(), self.answered
@@ -277,22 +275,6 @@ class Sender:
                     self._lose(request, key, why, text, answered, where)
                 doubled = min(LONGEST_PAUSE, self.first_pause * 2 ** (failures - 1))
                 await self._rest(state, doubled * random.uniform(0.8, 1.2))
-
-    async def _admitted(self, backend: Backend, request: Request, row: Row) -> float:
-        """Wait until the budget has room for the request; returns what it holds for it. Raises
-        Stopped where there will be none.
-        """
-        most: tuple[int, int | None] = (0, None)
-        if self.budget.max_cost is not None:
-            # A token is a byte at least.
-            most = (len(row["request"].encode()), backend.bound(request))
-        while True:
-            if self.stopped:
-                raise self.stopped
-            held = self.budget.admit(request.stage, *most)
-            if held is not None:
-                return held
-            await self.budget.change()
 
     def _recorded(
         self, request: Request, model: "type[BaseModel] | None", key: str, reply: Reply
@@ -416,8 +398,3 @@ def _journal_row(
         "base_url": backend.base_url,
         "request": backend.clean(text),
     }
-
-
-def _recorded_reply(recorded: Mapping[str, Any]) -> Reply:
-    """The Reply whose `asdict` the journal holds."""
-    return Reply(**{**recorded, "usage": Usage(**recorded["usage"])})
