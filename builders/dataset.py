@@ -10,6 +10,7 @@ it. Two builds from the same rows give the same bytes in every file but run.json
 
 import json
 import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -180,12 +181,20 @@ def parquet_name(config: str, split: str) -> str:
     return f"{config}/{split}-00000-of-00001.parquet"
 
 
-def _write_parquet(path: Path, config: str, rows: list[dict]) -> None:
+def parquet_size(config: str, rows: Sequence[dict]) -> int:
+    """The bytes that rows take in a folder."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch, "rows.parquet")
+        _write_parquet(path, config, rows)
+        return path.stat().st_size
+
+
+def _write_parquet(path: Path, config: str, rows: Sequence[dict]) -> None:
     import pyarrow
     import pyarrow.parquet
 
     path.parent.mkdir(exist_ok=True)
-    table = pyarrow.Table.from_pylist(rows, schema=features(config).arrow_schema)
+    table = pyarrow.Table.from_pylist(list(rows), schema=features(config).arrow_schema)
     # Small row groups let the Hub's viewer and streaming readers fetch a page without the whole
     # file.
     pyarrow.parquet.write_table(table, path, row_group_size=1_000)

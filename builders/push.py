@@ -22,6 +22,7 @@ from itertools import chain
 from pathlib import Path
 
 from builders.dataset import TEXT_FILES, filled_splits, parquet_name, read_folder
+from builders.partial import check_whole
 from builders.schema import SPLITS
 from csc_tasks.errors import DataError
 from csc_tasks.hub import Publication, publish
@@ -69,6 +70,7 @@ def main(args: Namespace) -> None:
     """
     folder = Path(args.folder)
     record, rows = read_folder(folder)
+    check_whole(folder, record)
     licence = card_licence(folder / "README.md")
     if not (folder / MANIFEST).exists():  # built by an earlier version
         write_manifest(folder, args.repo_id, filled_splits(record))

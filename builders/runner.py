@@ -12,6 +12,8 @@ import time
 from abc import ABC, abstractmethod
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,9 +29,13 @@ from builders.hold_out import (
     without_counts,
     write_references,
 )
+from builders.outlook import NothingKept as NothingKept
+from builders.outlook import Outlook
+from builders.partial import leaving_partial, remove_partial
+from builders.plan import check_plan, plan
 from builders.shards import part_journal, shard_of, whole_journal, write_part
 from builders.wording import both, building_languages
-from csc_tasks.errors import DataError, SettingError
+from csc_tasks.errors import SettingError
 from csc_tasks.llm.client import LLM, llm_from_args
 from csc_tasks.llm.outcomes import Stopped
 from csc_tasks.llm.runs import run_record, stage_models
@@ -101,22 +107,25 @@ class Built:
     also: str = ""
 
 
-class NothingKept(DataError):
-    """Nothing is left to write."""
-
-
 class Builder(ABC):
     """One build. Subclasses name the `stages` that ask a model, by the time they are made, and
     `OPTIONS`, the options that build.json lists.
 
     Making one looks at the target and at the options, and raises SettingError or DataError before
     any model is asked.
+
+    `pilot` is how many items `make` takes, None for all; it then leaves in `outlook` what these say
+    of the whole. `later` says why a build that stops leaves no rows, "" where it does; `rounds`
+    what comes before the first of them.
     """
 
     OPTIONS: tuple[str, ...] = ()
     ALSO_HOLD = "the journal, which holds them"
     """The files beside the dataset that hold its texts."""
     stages: Sequence[str] = ()
+    later = rounds = ""
+    pilot: int | None = None
+    outlook: Outlook | None = None
 
     def __init__(self, args: Namespace) -> None:
         self.args = args
@@ -144,6 +153,10 @@ class Builder(ABC):
     @abstractmethod
     def make(self, llm: LLM) -> Built:
         """Ask, and give what is to be written; raises NothingKept where that is nothing."""
+
+    def item_of(self, item_id: str) -> str:
+        """The item that a request is about: `conversation/3` belongs to its conversation."""
+        return item_id.partition("/")[0]
 
     def card(self, record: Mapping) -> Card:
         """The dataset's card, for what build.json says; where `write` writes no dataset, none."""
@@ -187,29 +200,35 @@ def run(builder: type[Builder], args: Namespace) -> None:
     (csc_tasks.llm.outcomes); the journal keeps every answer, and the same command goes on.
     """
     check_executor(args)
+    check_plan(args)
     if args.executor:
         launch(module_of(builder), args)
         return
-    started, shard = time.time(), shard_of(args)
+    started, given, shard = time.time(), copy(args), shard_of(args)
     build = builder(args)
     build.out.parent.mkdir(parents=True, exist_ok=True)
     journal = part_journal(build.out, shard) if shard else whole_journal(build.out)
-    with llm_from_args(args, journal, build.stages) as llm:
-        llm.shard = shard
-        if shard and not shard.joins and whole_journal(build.out).is_file():
-            llm.journal.read_also(whole_journal(build.out))
-        if any(backend.name == "scripted" for backend in llm.backends.values()):
-            build.stand_in()
-        try:
-            built = build.make(llm)
-        except NothingKept:
-            if not llm.elsewhere:
-                raise
-        run_json = run_record(llm, started)
+    # What a part leaves is its journal.
+    with nullcontext() if shard else leaving_partial(builder, given, journal):
+        if not plan(builder, given, journal):
+            return
+        with llm_from_args(args, journal, build.stages) as llm:
+            llm.shard = shard
+            if shard and not shard.joins and whole_journal(build.out).is_file():
+                llm.journal.read_also(whole_journal(build.out))
+            if any(backend.name == "scripted" for backend in llm.backends.values()):
+                build.stand_in()
+            try:
+                built = build.make(llm)
+            except NothingKept:
+                if not llm.elsewhere:
+                    raise
+            run_json = run_record(llm, started)
     if shard and (llm.elsewhere or not shard.joins):
         end_part(build, shard, llm)
     else:
         build.write(built, run_json, llm.journal.path)
+        remove_partial(build.out)
 
 
 def module_of(builder: type[Builder]) -> str:

@@ -37,8 +37,10 @@ from builders.csconv.asking import STAGES, prompt_name
 from builders.csconv.candidates import Candidates
 from builders.csconv.fidelity import facts_report, strategies_report
 from builders.csconv.maker import Made, Maker, Pair
+from builders.csconv.outlook import seen
 from builders.executors import add_executor
 from builders.hold_out import add_hold_out
+from builders.plan import add_plan
 from builders.sources import RawConversation, Reading, add_source_arguments, read_source
 from builders.wording import prompt_hashes
 from csc_tasks.arguments import check_share
@@ -83,6 +85,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="share of the conversations that become a train split (default: 0)",
     )
     runner.add_licence(parser)
+    add_plan(parser)
     add_hold_out(parser, turns=True)
     runner.add_seed(parser, "another seed, another sample of each topic (default: 0)")
     add_llm_arguments(parser)
@@ -92,6 +95,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 class CSConv(runner.Builder):
     """A build of rewritten conversations."""
 
+    rounds = "all that a round may want are checked before the first is rewritten"
     OPTIONS = ("seed", "per_topic", "limit", "fidelity", "train_share", "attempts", "licence")
     ALSO_HOLD = "the journal and the originals, which hold them"
 
@@ -101,6 +105,8 @@ class CSConv(runner.Builder):
         check_share("--train-share", args.train_share, one=False)
         self.stages = STAGES if args.fidelity else tuple(s for s in STAGES if s != "label")
         self.reading, self.kept = Reading(), list[Pair]()
+        if self.held_out is not None:
+            self.later = "the names of conversations are made of all that is held out"
         self.source = read_source(args.source, self.reading, args.format, args.source_language)
 
     def stand_in(self) -> None:
@@ -117,7 +123,8 @@ class CSConv(runner.Builder):
         # The options of the model are looked at before a source is read, which can take long.
         with Candidates(self.out.parent, args.seed) as candidates:
             languages = read(self.source, self.reading, dropped, candidates)
-            made = Maker(llm, candidates, args.per_topic, args.limit).make()
+            made = Maker(llm, candidates, args.per_topic, args.limit, self.pilot).make()
+            self.outlook = seen(made, candidates, args, self.pilot)
             counts = report(self.reading, dropped, len(candidates.places()), made)
             if not made.kept:
                 raise runner.NothingKept(nothing_left(args.source, counts))

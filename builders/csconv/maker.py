@@ -47,13 +47,19 @@ class Made:
 
 class Maker:
     """Makes conversations from `candidates` through `llm`: at most `per_topic` of each topic are
-    rewritten, until `limit` are kept.
+    rewritten, until `limit` are kept; of the first `pilot` candidates alone, if it is given.
     """
 
     def __init__(
-        self, llm: LLM, candidates: Candidates, per_topic: int, limit: int | None = None
+        self,
+        llm: LLM,
+        candidates: Candidates,
+        per_topic: int,
+        limit: int | None = None,
+        pilot: int | None = None,
     ) -> None:
         self.llm, self.candidates, self.per_topic, self.limit = llm, candidates, per_topic, limit
+        self.pilot = pilot
         self.made = Made()
 
     def make(self) -> Made:
@@ -64,14 +70,14 @@ class Maker:
         """In rounds. A round never takes more candidates than are still wanted, so the outcome is
         that of taking one after the other.
         """
-        made, places, position, ids = self.made, self.candidates.places(), 0, set()
+        made, places, position, ids = self.made, self.candidates.places()[: self.pilot], 0, set()
         while position < len(places) and (wanted := self._wanted()):
             batch, position = self._batch(places, position, wanted)
-            made.looked_at += len(batch)
             originals = [self.candidates.read(place) for place in batch]
             screened = await run_items(
                 originals, self._screen, self.llm, Progress(len(batch), "checked")
             )
+            made.looked_at += screened.ended
             made.dropped_before.update(screened.dropped)
             if self.llm.elsewhere and not all(raw.topic for raw in originals):
                 break  # which of a topic are rewritten is known when all parts have answered
@@ -88,6 +94,8 @@ class Maker:
                     continue
                 ids.add(pair.conversation.conversation_id)
                 made.kept.append(pair)
+            if self.llm.open_rounds:
+                break
         made.not_needed = len(places) - position
         return made
 

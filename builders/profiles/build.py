@@ -23,10 +23,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import csc_tasks
-from builders import runner
+from builders import outlook, runner
 from builders.asking import ask_form
 from builders.cards.render import count_lines
 from builders.executors import add_executor
+from builders.plan import add_plan
 from builders.profiles.conversations import SPLIT_OF, choose
 from builders.profiles.near_duplicates import THRESHOLD, check_model, embed, first_of_each
 from builders.profiles.pool_folder import FORMAT, PoolProfile, check_target, write_pool
@@ -84,6 +85,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="X",
         help=f"cosine above which two are one (default: {THRESHOLD})",
     )
+    add_plan(parser)
     runner.add_seed(parser, "another seed, other replies (default: 0)")
     add_llm_arguments(parser)
     add_executor(parser)
@@ -94,6 +96,7 @@ class Profiles(runner.Builder):
 
     OPTIONS = ("config", "language", "limit", "embed", "threshold", "seed", "attempts")
     stages = STAGES
+    later = "which of near-duplicate profiles stays is decided over all of them"
 
     def __init__(self, args: Namespace) -> None:
         super().__init__(args)
@@ -110,11 +113,15 @@ class Profiles(runner.Builder):
 
     def make(self, llm: LLM) -> runner.Built:
         args = self.args
-        profiles, dropped = asyncio.run(extract(llm, self.chosen.conversations))
+        read = self.chosen.conversations[: self.pilot]
+        profiles, dropped = asyncio.run(extract(llm, read))
         pool, merged = distinct(profiles, args.embed, args.threshold, args.base_url)
+        self.outlook = outlook.tried_in_order(
+            "conversations", len(pool), len(read), len(self.chosen.conversations)
+        )
         by_language = Counter(profile.language for profile in pool)
         counts = {
-            "conversations_read": len(self.chosen.conversations),
+            "conversations_read": len(read),
             "profiles_kept": len(pool),
             "conversations_dropped": dict(sorted((dropped + merged).items())),
             "profiles_by_language": dict(sorted(by_language.items())),

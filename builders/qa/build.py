@@ -34,6 +34,8 @@ from builders.cards.qa import card
 from builders.cards.render import Card, count_lines
 from builders.executors import add_executor
 from builders.hold_out import add_hold_out
+from builders.outlook import Outlook, Part, Range, exactly, ratio_of
+from builders.plan import add_plan
 from builders.qa.conversations import FEWEST, MOST, Chosen, choose
 from builders.qa.make import PROMPTS, make
 from builders.qa.pairs import PAIRS, SPLITS, parse_shares, split_of
@@ -107,6 +109,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     runner.add_licence(parser)
     add_hold_out(parser)
+    add_plan(parser)
     runner.add_seed(parser, "other draws of --pairs published and of the models (default: 0)")
     add_llm_arguments(parser, required=False)
     add_executor(parser)
@@ -115,6 +118,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 class QA(runner.Builder):
     """A build of questions with summaries."""
 
+    rounds = "all are moderated, then summarised, before the first answer is refined"
     OPTIONS = ("pairs", "limit", "moderation", "seed", "attempts", "licence")
 
     def __init__(self, args: Namespace) -> None:
@@ -140,10 +144,13 @@ class QA(runner.Builder):
         return card(record, self.args.licence)
 
     def make(self, llm: LLM) -> runner.Built:
-        conversations, read = chosen_conversations(self.args, self.source, self.reading)
+        chosen, read = chosen_conversations(self.args, self.source, self.reading)
+        conversations = chosen[: self.pilot]
         made = asyncio.run(
             make(llm, conversations, self.variants, self.args.moderation, self.counter)
         )
+        if self.pilot:
+            self.outlook = seen(made.rows, chosen, self.pilot)
         counts = read | made.report()
         if not made.rows:
             where = ("conversations_dropped", "pairs_dropped")
@@ -152,15 +159,15 @@ class QA(runner.Builder):
                 f"none of the {len(conversations):,} conversations gave a row, so nothing was"
                 f" written; {'; '.join(reasons)}"
             )
-        rows = in_splits(made.questions, self.shares)
+        parts = in_splits(made.questions, self.shares)
         notes = []
         wanted = [split for split, share in self.shares.items() if share]
-        if empty := [split for split in wanted if split not in rows["qa"]]:
+        if empty := [split for split in wanted if split not in parts["qa"]]:
             notes.append(
                 f"No conversation fell into {' and '.join(empty)}. With --splits 0,0,100 all go"
                 " into test, and nothing is asked again."
             )
-        return runner.Built(rows, self.record(llm, counts), tuple(notes))
+        return runner.Built(parts, self.record(llm, counts), tuple(notes))
 
     def record(self, llm: LLM, counts: dict) -> dict:
         """What build.json says."""
@@ -258,6 +265,27 @@ def chosen_conversations(
             f" {'; '.join(count_lines(counts))}"
         )
     return conversations, counts
+
+
+def seen(rows: Sequence[Question], chosen: Sequence[Chosen], pilot: int) -> Outlook:
+    """What the rows of the first conversations say of all: the pairs of each are known."""
+    pairs = {one.conversation_id: len(one.wanted) for one in chosen}
+    sizes = {one.conversation_id: pairs[one.conversation_id] for one in chosen[:pilot]}
+    ahead = sum(pairs.values()) - sum(sizes.values())
+    whole, kept = exactly(len(chosen)), Counter(row.conversation_id for row in rows)
+    most = sum(pairs.values())
+    expected = ratio_of([kept[name] for name in sizes], list(sizes.values()), len(chosen), ahead)
+    return Outlook(
+        "conversations",
+        len(sizes),
+        len(kept),
+        Range(*(min(most, bound) for bound in expected)),
+        (
+            Part(len(sizes), whole, ("moderate",)),
+            Part(len(sizes), whole, sizes=sizes, ahead=ahead),
+        ),
+        f"{most:,} pairs",
+    )
 
 
 def in_splits(

@@ -110,6 +110,12 @@ async def make(
     if moderation != "none":
         passed = await _moderated(llm, passed, moderation, made)
     summaries = await _summarise(llm, passed, variants, counter, made)
+    if llm.open_rounds:
+        passed = [
+            chosen
+            for chosen in passed
+            if all((chosen.conversation_id, one.name) in summaries for one in variants)
+        ]
     jobs: list[Job] = []
     for chosen in passed:
         made.pairs += len(chosen.wanted)
@@ -141,6 +147,7 @@ async def _moderated(
     moderator = Moderator(llm, endpoint=moderation != "llm")
     progress = Progress(len(conversations), "conversations moderated")
     outcome = await run_items(conversations, moderator.check, llm, progress)
+    made.conversations = outcome.ended
     made.conversations_dropped, made.flagged = outcome.dropped, moderator.flagged
     return [chosen for chosen, _ in outcome.results]
 

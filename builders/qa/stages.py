@@ -18,11 +18,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from builders import runner
+from builders import outlook, runner
 from builders.cards.qa import stages_card
 from builders.cards.render import Card, count_lines
 from builders.executors import add_executor
 from builders.hold_out import add_hold_out
+from builders.plan import add_plan
 from builders.qa.labels import stage_label
 from builders.qa.pairs import SPLITS
 from builders.schema import checked_splits
@@ -57,6 +58,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     runner.add_licence(parser)
     add_hold_out(parser)
+    add_plan(parser)
     runner.add_seed(parser, "another seed for the model (default: 0)")
     add_llm_arguments(parser)
     add_executor(parser)
@@ -85,8 +87,15 @@ class Stages(runner.Builder):
     def card(self, record: Mapping) -> Card:
         return stages_card(record, self.args.licence)
 
+    def item_of(self, item_id: str) -> str:
+        return item_id
+
     def make(self, llm: LLM) -> runner.Built:
-        labelled, dropped = asyncio.run(label(llm, self.questions))
+        labelled, dropped = asyncio.run(label(llm, self.questions, self.pilot))
+        kept = sum(map(len, labelled.values()))
+        self.outlook = outlook.tried_in_order(
+            "questions", kept, kept + dropped.total(), sum(map(len, self.questions.values()))
+        )
         if not any(labelled.values()):
             reasons = count_lines({"dropped": dropped})[0]
             raise runner.NothingKept(
@@ -152,14 +161,16 @@ def read_corpora(name: str, splits: list[str]) -> dict[str, Corpus]:
 
 
 async def label(
-    llm: LLM, questions: Mapping[str, Sequence[Question]]
+    llm: LLM, questions: Mapping[str, Sequence[Question]], most: int | None = None
 ) -> tuple[dict[str, list[Question]], Counter]:
-    """Split -> questions with their new stages, and how many could not be labelled, by reason."""
+    """Split -> questions with their new stages, and how many could not be labelled, by reason; of
+    the first `most` questions.
+    """
 
     async def worker(item: tuple[str, Question]) -> str:
         return await stage_label(llm, item[1])
 
-    items = [(split, question) for split, part in questions.items() for question in part]
+    items = [(split, question) for split, part in questions.items() for question in part][:most]
     outcome = await run_items(items, worker, llm, Progress(len(items), "questions"))
     labelled: dict[str, list[Question]] = {split: [] for split in questions}
     for (split, question), stage in outcome.results:

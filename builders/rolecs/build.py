@@ -26,10 +26,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from builders import runner
+from builders import outlook, runner
 from builders.cards.render import Card, count_lines
 from builders.cards.rolecs import card
 from builders.executors import add_executor
+from builders.plan import add_plan
 from builders.rolecs.examples import examples_from
 from builders.rolecs.filters import bounds
 from builders.rolecs.maker import PROMPTS, Maker
@@ -93,6 +94,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="for --roles none: how many of the examples are shown (default: 2)",
     )
     runner.add_licence(parser)
+    add_plan(parser)
     runner.add_seed(parser, "another seed, other conversations (default: 0)")
     add_llm_arguments(parser)
     add_executor(parser)
@@ -119,7 +121,11 @@ class RoleCS(runner.Builder):
 
     def make(self, llm: LLM) -> runner.Built:
         args, pairs = self.args, self.pairs
-        made = asyncio.run(make(llm, pairs, args.roles, self.examples, args.limit, args.seed))
+        tried = pairs[: self.pilot]
+        made = asyncio.run(make(llm, tried, args.roles, self.examples, args.limit, args.seed))
+        self.outlook = outlook.tried_in_order(
+            "conversations", len(made.kept), made.tried, len(pairs), args.limit
+        )
         if not made.kept:
             reasons = count_lines({"dropped": made.dropped})[0]
             raise runner.NothingKept(
@@ -259,7 +265,7 @@ async def make(
         wanted = len(pairs) if limit is None else limit - len(made.kept)
         batch = pairs[made.tried : made.tried + wanted]
         outcome = await run_items(batch, maker.make, llm, Progress(len(batch), "conversations"))
-        made.tried += len(batch)
+        made.tried += outcome.ended
         made.dropped.update(outcome.dropped)
         if llm.elsewhere:
             break  # how many more are wanted is known when all parts have answered
@@ -269,6 +275,8 @@ async def make(
                 continue
             seen.add(conversation.conversation_id)
             made.kept.append(conversation)
+        if llm.open_rounds:
+            break
     made.judged_no, made.refused, made.ended_by = maker.judged_no, maker.refused, maker.ended_by
     return made
 

@@ -1,17 +1,24 @@
 """What the requests of a build cost, and where it stops: `--price`, `--max-requests`, `--max-cost`.
 
 Limits count everything in the journal, earlier runs included: a build that is started again by
-accident does not spend its budget again.
+accident does not spend its budget again. The cost of a reply is known when it is in, so while it is
+out the most that it can cost is held back: what is spent goes over `--max-cost` by one reply at
+most, and near the limit fewer are out at once.
 """
 
+import asyncio
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from csc_tasks.errors import SettingError
-from csc_tasks.llm.exchange import Usage
+from csc_tasks.llm.exchange import Request, Usage
 from csc_tasks.llm.journal_totals import Totals
 from csc_tasks.llm.outcomes import Fatal, Stopped
+
+if TYPE_CHECKING:
+    from csc_tasks.llm.backends import Backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,11 @@ class Budget:
         self.max_requests = max_requests
         self.max_cost = max_cost
         self.stages: dict[str, Spent] = {}
+        # What is held for each request that is out; the longest reply of each stage, in tokens; who
+        # waits for room.
+        self._held: list[float] = []
+        self._longest: dict[str, int] = {}
+        self._waiting: list[asyncio.Future[None]] = []
 
     def carry_over(self, totals: Iterable[Totals]) -> None:
         """Count what earlier runs of this journal spent."""
@@ -78,13 +90,15 @@ class Budget:
             spent.uncounted += part.uncounted
             self._add(part.stage, part.input_tokens, part.output_tokens)
 
-    def admit(self, stage: str) -> None:
-        """Count a request that is about to be sent; raises Stopped when the limits leave no room
-        for it.
+    def admit(self, stage: str, most_input: int, most_output: int | None) -> float | None:
+        """Count a request that is about to be sent and return what is held for it, for `release`;
+        None where those that are out must come in first; raises Stopped when the limits leave no
+        room for it.
 
-        A cost is known only afterwards, so requests that are out when `max_cost` is reached go over
-        it.
+        `most_input` and `most_output` are the most tokens of the request and of its reply; None is
+        no bound.
         """
+        held = 0.0
         sent = sum(spent.requests for spent in self.stages.values())
         if self.max_requests is not None and sent >= self.max_requests:
             raise Stopped(
@@ -102,7 +116,45 @@ class Budget:
                     f"{cost:.4f} was spent and --max-cost is {self.max_cost:g}; raise it and"
                     " run the command again"
                 )
+            held = self._most(stage, most_input, most_output)
+            if self._held and cost + sum(self._held) + held > self.max_cost:
+                return None
+        self._held.append(held)
         self._stage(stage).requests += 1
+        return held
+
+    def release(self, held: float | None) -> None:
+        """The request that `held` was for is no longer out; None was never admitted."""
+        if held is not None:
+            self._held.remove(held)
+            self.wake()
+
+    async def room(
+        self, backend: "Backend", request: Request, text: str, check: Callable[[], None]
+    ) -> float:
+        """Wait until `admit` has room for the request, whose text is sent; returns what is held for
+        it. Raises what `admit` and `check` raise; `check` is called whenever something was
+        released, and after `wake`.
+        """
+        most: tuple[int, int | None] = (0, None)
+        if self.max_cost is not None:
+            # A token is a byte at least.
+            most = (len(text.encode()), backend.bound(request))
+        while True:
+            check()
+            held = self.admit(request.stage, *most)
+            if held is not None:
+                return held
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            await turn
+
+    def wake(self) -> None:
+        """Let all who wait look again."""
+        waiting, self._waiting = self._waiting, []
+        for turn in waiting:
+            if not turn.done():
+                turn.set_result(None)
 
     def add(self, stage: str, usage: Usage) -> None:
         """Count a reply; raises Fatal when its cost is unknown and limited."""
@@ -113,6 +165,7 @@ class Budget:
                     f"{stage}: the server counts no tokens, so --max-cost cannot be kept; use"
                     " --max-requests instead"
                 )
+        self._longest[stage] = max(self._longest.get(stage, 0), usage.output or 0)
         self._add(stage, usage.input or 0, usage.output or 0)
 
     @property
@@ -126,6 +179,16 @@ class Budget:
 
     def _price(self, stage: str) -> Price | None:
         return self.prices.get(stage, self.prices.get(""))
+
+    def _most(self, stage: str, most_input: int, most_output: int | None) -> float:
+        """The most that a request can cost; without a bound, what the longest reply of its stage
+        would, and anything before there is one.
+        """
+        longest = self._longest.get(stage)
+        if most_output is None and longest is None:
+            return math.inf
+        price = self._price(stage)
+        return price.of(most_input, max(most_output or 0, longest or 0)) if price else 0.0
 
     def _add(self, stage: str, input_tokens: int, output_tokens: int) -> None:
         spent = self._stage(stage)

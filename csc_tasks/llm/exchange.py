@@ -1,5 +1,6 @@
 """What goes to an LLM backend and what comes back: Request, then Reply or Failure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,6 +67,11 @@ class Reply:
     finish: str = "stop"
     usage: Usage = UNCOUNTED
     model: str = ""
+
+    @classmethod
+    def recorded(cls, fields: Mapping[str, Any]) -> "Reply":
+        """The one whose `asdict` a journal holds."""
+        return cls(**{**fields, "usage": Usage(**fields["usage"])})
 
 
 @dataclass(frozen=True, slots=True)

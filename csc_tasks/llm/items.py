@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from csc_tasks.llm.outcomes import Dropped, Failing, Fatal, Stopped
+from csc_tasks.llm.outcomes import Dropped, Failing, Fatal, OpenRound, Stopped, Unanswered
 from csc_tasks.llm.progress import Progress
 
 if TYPE_CHECKING:
@@ -34,6 +34,11 @@ class Outcome(Generic[Item, Result]):
         return [value for _, value in self.results]
 
     @property
+    def ended(self) -> int:
+        """How many items there are results or drops of."""
+        return len(self.results) + len(self.drops)
+
+    @property
     def dropped(self) -> Counter[str]:
         """Reason -> number of items."""
         return Counter(error.reason for _, error in self.drops)
@@ -52,21 +57,24 @@ async def run_items(
     A worker that raises Dropped drops its item. Stopped and Fatal let what is out come in, and are
     raised when it has; so is Failing, where most items fail alike or nothing was answered at all.
     Anything else (a bug, Ctrl-C) cancels the rest and is raised. The journal keeps what was
-    answered in every case. The outcome does not depend on the order in which replies arrive.
+    answered in every case. The outcome does not depend on the order in which replies arrive. Where
+    the llm only reads its journal, the outcome ends before the first item that is not complete.
     """
     items = list(items)
     # By the item's place.
     results: dict[int, Result] = {}
     drops: dict[int, Dropped] = {}
     stops: list[Stopped | Fatal] = []
+    unanswered: list[int] = []
     waiting = iter(range(len(items)))
     progress = progress or Progress(len(items))
-    progress.start(llm)
+    if not llm.only_reads:
+        progress.start(llm)
     before = len(llm.given_up)
 
     async def work() -> None:
         for i in waiting:
-            if stops:
+            if stops or unanswered:
                 return
             progress.begin()
             try:
@@ -80,6 +88,8 @@ async def run_items(
                     llm.watch.item_dropped(progress.name, error)
                 except Failing as failing:
                     stops.append(failing)
+            except Unanswered:
+                unanswered.append(i)
             except (Stopped, Fatal) as error:
                 stops.append(error)
             finally:
@@ -96,13 +106,19 @@ async def run_items(
             task.cancel()
         await asyncio.gather(*tasks, drawing, return_exceptions=True)
         await llm.disconnect()
-        progress.finish(llm)
+        if not llm.only_reads:
+            progress.finish(llm)
     if stops:
         raise llm.stopped or stops[0]
-    llm.watch.end_of_round(len(items), list(drops.values()), llm.given_up[before:])
+    complete = len(items)
+    if unanswered:
+        complete = min(unanswered)
+        llm.open_rounds.append(OpenRound(progress.name, complete, len(items)))
+    elif not llm.only_reads:
+        llm.watch.end_of_round(len(items), list(drops.values()), llm.given_up[before:])
     return Outcome(
-        [(items[i], results[i]) for i in sorted(results)],
-        [(items[i], drops[i]) for i in sorted(drops)],
+        [(items[i], results[i]) for i in sorted(results) if i < complete],
+        [(items[i], drops[i]) for i in sorted(drops) if i < complete],
     )
 
 

@@ -166,7 +166,7 @@ def _add_requests(add: Callable[..., object]) -> None:
         "--max-cost",
         type=float,
         metavar="X",
-        help="stop when X was spent, earlier runs included; requests then out go a little over it",
+        help="stop when X was spent, earlier runs included; goes over it by one reply at most",
     )
 
 

@@ -6,7 +6,8 @@ ModelError
 │   ├── Malformed      no attempt gave a reply of the asked-for form
 │   └── GivenUp        the server answers others, but not this request: it is too long, or times out
 ├── Stopped            the run ends here, and the same command continues it (a limit was reached,
-│                      the server is gone)
+│   │                  the server is gone)
+│   └── Unanswered     the journal has no reply, and this run only reads it
 └── Fatal              the run ends here, and something must be changed first (a wrong key, a model
     │                  that does not exist)
     └── Failing        most requests fail alike; the text is a diagnosis
@@ -88,6 +89,19 @@ class GivenUp(Dropped):
 
 class Stopped(ModelError):
     """The run stops and can be continued by the same command."""
+
+
+class Unanswered(Stopped):
+    """The journal has no reply to this request, in a run that only reads it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRound:
+    """A round of `of` items, of which the first `done` are complete and the next is not."""
+
+    name: str
+    done: int
+    of: int
 
 
 class Fatal(ModelError):

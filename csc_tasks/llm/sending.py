@@ -12,7 +12,7 @@ import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from weakref import WeakValueDictionary
 
 from csc_tasks.errors import DataError, SettingError
@@ -20,16 +20,18 @@ from csc_tasks.llm.accepted import AUTO
 from csc_tasks.llm.answers import Reading, read_answer
 from csc_tasks.llm.backends import Backend
 from csc_tasks.llm.budget import Budget
-from csc_tasks.llm.exchange import Failure, Reply, Request, Usage
+from csc_tasks.llm.exchange import Failure, Reply, Request
 from csc_tasks.llm.journal import Identity, Journal, Row
 from csc_tasks.llm.journal_rows import canonical, request_key
-from csc_tasks.llm.outcomes import TIMED_OUT, Fatal, GivenUp, JournalLost, Stopped
+from csc_tasks.llm.outcomes import TIMED_OUT, Fatal, GivenUp, JournalLost, Stopped, Unanswered
 from csc_tasks.llm.pace import Pace
 from csc_tasks.llm.shards import Elsewhere, Shard
 from csc_tasks.refusals import INSTEAD
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+    from csc_tasks.llm.outcomes import OpenRound
 
 # A request that is told "too fast" this often, while others are answered, is itself what the server
 # does not want.
@@ -72,6 +74,9 @@ class Sender:
     requests that are left to other parts. `sent`, `answered` and `replayed` count requests of this
     run, `failures` the failed tries by kind; `tell` shows the user a line; `stopped` is why nothing
     more is sent, or None.
+
+    With `only_reads`, what the journal does not hold raises Unanswered, and `open_rounds` says
+    where. `keys`, where it is a set, gets the keys of all requests that are asked or read.
     """
 
     def __init__(
@@ -108,6 +113,15 @@ class Sender:
         # The (model, parameter) pairs the user was told about.
         self._noted: set[tuple[str, str]] = set()
         self._state: LoopState | None = None
+        self.only_reads = False
+        self.open_rounds: list[OpenRound] = []
+        self.keys: set[str] | None = None
+
+    @property
+    def borne(self) -> float:
+        """How many requests may be out at once by now, at the server that bears the fewest."""
+        paces = self._state.paces.values() if self._state else ()
+        return min((pace.limit for pace in paces), default=float(self.concurrency))
 
     async def disconnect(self) -> None:
         """Close the connections of this event loop; whoever ran the loop calls it last."""
@@ -127,6 +141,12 @@ class Sender:
             for pace in self._state.paces.values():
                 pace.close(self.stopped)
             self._state.halt.set()
+        self.budget.wake()
+
+    def check(self) -> None:
+        """Raise why nothing more is sent, if that is so."""
+        if self.stopped:
+            raise self.stopped
 
     def take_up(self, keys: Iterable[str]) -> None:
         """Leave requests that were given up in this run for the next one."""
@@ -150,6 +170,8 @@ class Sender:
         if request.form != AUTO:
             parts["response_format"] = request.form
         key, row = _journal_row(backend, request, parts)
+        if self.keys is not None:
+            self.keys.add(key)
         state = self._on_this_loop()
         # The same request asked twice at once is sent once; the second reads what the first
         # recorded.
@@ -166,13 +188,15 @@ class Sender:
                 # A resumed build first reads thousands of rows; the bar and Ctrl-C need a turn in
                 # between.
                 await asyncio.sleep(0)
-                return read_answer(_recorded_reply(recorded), model, request.attempt)
+                return read_answer(Reply.recorded(recorded), model, request.attempt)
             if (earlier := self.journal.given_up(key)) is not None:
                 self._earlier.add(key)
                 if not self.retry_dropped:
                     await asyncio.sleep(0)
                     why, problem = earlier
                     raise GivenUp(f"{request.stage}: {why}", problem, request.item_id, key)
+            if self.only_reads:
+                raise Unanswered(f"{request.stage}, {request.item_id}: not answered yet")
             if self.shard is not None and not self.shard.owns(request.item_id):
                 self.elsewhere += 1
                 raise Elsewhere(request.stage, request.item_id)
@@ -202,10 +226,9 @@ class Sender:
         )
         while True:
             generation = await pace.enter(again=rejections > 0)
+            held: float | None = None
             try:
-                if self.stopped:
-                    raise self.stopped
-                self.budget.admit(request.stage)
+                held = await self.budget.room(backend, request, row["request"], self.check)
                 self.journal.send(key, row)
                 self.sent += 1
                 sent_at, answered_then = state.loop.time(), self.answered
@@ -225,6 +248,7 @@ class Sender:
                 elif response.kind == "timeout":
                     pace.slow_down(generation)
             finally:
+                self.budget.release(held)
                 pace.leave()
             if response.kind == "fatal":
                 raise Fatal(f"{where}: {response.message}")
@@ -374,8 +398,3 @@ def _journal_row(
         "base_url": backend.base_url,
         "request": backend.clean(text),
     }
-
-
-def _recorded_reply(recorded: Mapping[str, Any]) -> Reply:
-    """The Reply whose `asdict` the journal holds."""
-    return Reply(**{**recorded, "usage": Usage(**recorded["usage"])})

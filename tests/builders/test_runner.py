@@ -41,7 +41,10 @@ class Greeting(runner.Builder):
             messages = [{"role": "user", "content": "Greet."}]
             return (await llm.ask(stage="greet", messages=messages, item_id=item)).text
 
-        (text,) = asyncio.run(run_items(["one"], greet, llm)).values
+        outcome = asyncio.run(run_items(["one"], greet, llm))
+        if not outcome.values:
+            raise runner.NothingKept("nobody was greeted")
+        (text,) = outcome.values
         turns = (Turn(CUSTOMER, "Hi."), Turn(SUPPORTER, text, "GT"))
         row = Conversation(content_id("t", text), "en", "Others", "test", turns).to_row()
         record = {
