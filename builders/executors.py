@@ -113,7 +113,7 @@ def launch(module: str, args: Namespace) -> None:
     executors = require("datatrove.executor", "cluster", "--executor")
     made: Any = getattr(executors, EXECUTORS[args.executor])
     options = task_options(args.task_option, inspect.signature(made).parameters)
-    words = tuple(without(OURS, args.words))
+    words = tuple(without(OURS, args.command_words))
     name = hashlib.sha256("\0".join(words).encode()).hexdigest()[:8]
     logs = args.out.resolve().with_name(f"{args.out.name}.parts") / f"{args.tasks}-{name}"
     given = {"tasks": args.tasks, "workers": args.workers or -1, **options}

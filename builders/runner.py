@@ -247,7 +247,7 @@ def end_part(build: Builder, shard: Shard, llm: LLM) -> None:
             " from here; or csc build merge --ask"
         )
     counts = {"sent": llm.sent, "answered_by_a_journal": llm.replayed}
-    write_part(build.out, shard, module_of(type(build)), build.args.words, counts)
+    write_part(build.out, shard, module_of(type(build)), build.args.command_words, counts)
     print(
         f"Part {shard} is finished: {llm.sent:,} requests sent, {llm.replayed:,} answered by a"
         f" journal. Every request is in {llm.journal.path}; when all {shard.count} parts are"

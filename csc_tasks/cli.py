@@ -221,7 +221,7 @@ def run(
     if parser.get_default("passes_on") and words[:1] not in (["-h"], ["--help"]):
         words = ["--", *words]  # another program's options: argparse must leave them alone
     args = parser.parse_args(words)
-    args.words = words
+    args.command_words = words
     return main(args) or 0
 
 

@@ -40,7 +40,9 @@ def commands() -> list[tuple[str, str]]:
                 if line.strip() and not line.startswith("#"):
                     found.append((page.relative_to(ROOT).as_posix(), line.strip()))
     for exhibit in papers().exhibits:
-        found += [("csc_tasks/papers.yaml", command) for command in exhibit.command.split("; ")]
+        found += [
+            ("csc_tasks/papers/papers.yaml", command) for command in exhibit.command.split("; ")
+        ]
     return found
 
 

@@ -18,11 +18,10 @@ import numpy as np
 from csc_tasks.errors import DataError
 from csc_tasks.evidence import FileEvidence, Passages
 from csc_tasks.metrics import Estimate, Metric
-from csc_tasks.metrics.consistency import consistency
 from csc_tasks.metrics.facts import has_rules
 from csc_tasks.metrics.result_names import metric_of, parts_of
 from csc_tasks.runs.names import rated
-from csc_tasks.runs.repeats import CONDITION, RATED, of_repeat
+from csc_tasks.runs.repeats import RATED, of_repeat
 from csc_tasks.runs.results_file import Identity, Measurement
 from csc_tasks.runs.samples_file import Items, Run, items_of, read_run
 from csc_tasks.verify import (
@@ -43,6 +42,7 @@ from leaderboard.numbers import diagnose
 from leaderboard.numbers.fact_audit import FactAuditor
 from leaderboard.numbers.inference import Clustered, clustered, mean_column, value_of
 from leaderboard.numbers.intervals import Scale, with_interval
+from leaderboard.numbers.one_repeat import one_repeat
 from leaderboard.numbers.scales import scale_of
 from leaderboard.numbers.withheld import withheld
 
@@ -127,7 +127,7 @@ def measure(measurement: Measurement, options: Options) -> Measured:
     whole = Measured(measurement, examined.verified, {}, said=said)
     whole.parts = tuple(
         _measured(
-            _part(measurement, repeat, run.repeats),
+            one_repeat(measurement, repeat, run.repeats),
             examined,
             (of_repeat(line, run.unit, repeat) for line in lines),
             options,
@@ -138,21 +138,6 @@ def measure(measurement: Measurement, options: Options) -> Measured:
     whole.notes = [note for part in whole.parts for note in part.notes]
     _check_means(whole, examined)
     return whole
-
-
-def _part(measurement: Measurement, repeat: int, repeats: int) -> Measurement:
-    """One repeat of a run as a run: its own condition, its share of the items, and no number that
-    is of all repeats.
-    """
-    own = ((CONDITION, str(repeat)),)
-    return replace(
-        measurement,
-        conditions=tuple(sorted((*measurement.conditions, *own))),
-        items=-(-measurement.items // repeats),
-        numbers={
-            name: pair for name, pair in measurement.numbers.items() if consistency(name) is None
-        },
-    )
 
 
 def _measured(

@@ -3,7 +3,7 @@
 The file holds `{"paper": ..., "note": ..., "table6_csconv": {"columns": [...], "rows": [[...],
 ...]}}` with percent values and columns model, size, fine_tuned_on, and ref_ or gen_ + bleu2, bleu4,
 rougeL, bertscore, bleurt, strategy_acc: Table 6 of arXiv 2508.04423. Which printed tables are
-known, and which column of ours each of theirs belongs to, stands in csc_tasks/papers.yaml.
+known, and which column of ours each of theirs belongs to, stands in csc_tasks/papers/papers.yaml.
 """
 
 import math

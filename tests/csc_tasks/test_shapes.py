@@ -81,10 +81,10 @@ def test_tasks_builders_stats_and_baselines_read_the_same_rows(tmp_path, capsys,
     assert [(turn.speaker, turn.text) for turn in recorded.turns] == [
         (who, text) for who, _, text in SAID
     ] and not reading.problems
-    (part,) = measure(str(tmp_path / "made.jsonl"))
+    (part,) = measure(str(tmp_path / "made.jsonl")).sets[0].parts
     assert (
-        part.numbers.supporter_utterances,
-        part.numbers.customer_utterances,
+        part.numbers.sizes.supporter_utterances,
+        part.numbers.sizes.customer_utterances,
         part.numbers.strategies["EM"],
     ) == (1, 1, 1)
     # Its own conversations are no training for what is scored: one with other words.

@@ -12,7 +12,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-FILE = Path(__file__).with_suffix(".yaml")
+FILE = Path(__file__).with_name("papers.yaml")
 Maker = Literal[
     "metrics",
     "variants",
