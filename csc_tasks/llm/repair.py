@@ -1,5 +1,5 @@
-"""What a model is told after a reply that cannot be used: its own words, cut, and what is wrong with
-them, in the language in which it was asked.
+"""What a model is told after a reply that cannot be used: its own words, cut, and what is wrong
+with them, in the language in which it was asked.
 """
 
 import re
