@@ -53,6 +53,11 @@ def placeholders(text: str, addressed_only: bool = False) -> list[str]:
     ]
 
 
+def placeholders_beyond(text: str, given: str) -> list[str]:
+    """The placeholders of a text that what its writer was given does not hold."""
+    return [one for one in placeholders(text) if one not in given]
+
+
 def _tables() -> list[Asking]:
     return [one.asking for one in languages().values() if one.asking is not None]
 
