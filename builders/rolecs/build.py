@@ -101,8 +101,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         default=THRESHOLD,
         metavar="X",
         help=(
-            "cosine of word counts above which two dialogues are one, and the later is dropped"
-            f" (default: {THRESHOLD})"
+            "cosine of word counts above which two dialogues are one, and the later is dropped; 1"
+            f" drops none (default: {THRESHOLD})"
         ),
     )
     add(
