@@ -15,27 +15,13 @@ from tests.builders.rolecs.test_roles import make
 from tests.support.talkers import Talker, as_json, well_behaved
 
 # One word of twelve is another: unigrams and pairs, so cosines of about 0.85 and 0.9.
-WORDS = [
-    "the",
-    "parcel",
-    "with",
-    "a",
-    "blue",
-    "kettle",
-    "that",
-    "was",
-    "sent",
-    "on",
-    "monday",
-    "never",
-    "came",
-]
+WORDS = "the parcel with a blue kettle that was sent on monday never came"
 TEXTS = [
-    " ".join(WORDS),
-    " ".join(WORDS),
-    " ".join([*WORDS[:-1], "arrived"]),
+    WORDS,
+    WORDS,
+    WORDS.replace("came", "arrived"),
     "a bill for last month was paid twice by mistake and nobody answers the letters",
-    " ".join(["my", *WORDS[1:]]),
+    WORDS.replace("the", "my"),
 ]
 
 
@@ -94,11 +80,14 @@ def test_an_utterance_that_nobody_would_say_is_malformed(text):
         parse_reply(as_json(scenario=text, goal="g"), Plan)
 
 
-def test_huge_replies_cost_three_small_requests_and_not_a_dialogue(tmp_path):
-    """Three replies of a megabyte, each in the right form: the dialogue ends there."""
-    huge = as_json(reply="x" * 1_000_000)
+@pytest.mark.parametrize(
+    ("size", "problem"), [(1_000_000, "1,000,013 characters"), (9000, "at most 700 characters")]
+)
+def test_huge_replies_cost_three_small_requests_and_not_a_dialogue(tmp_path, size, problem):
+    """Replies of up to a megabyte, each in the right form: the dialogue ends there."""
+    huge = as_json(reply="x" * size)
     talker = Talker(well_behaved(supporter=huge))
     dropped, _ = make(talker, tmp_path, attempts=3)
-    assert isinstance(dropped, Malformed) and "at most 700 characters" in dropped.detail
+    assert isinstance(dropped, Malformed) and problem in dropped.detail
     assert Counter(request.stage for request in talker.asked) == {"planner": 1, "supporter": 3}
     assert sum(len(json.dumps(request.messages)) for request in talker.asked) < 40_000
