@@ -18,6 +18,7 @@ async def ask_form(
     form: type[Reply],
     *,
     stage: str,
+    language: str,
     messages: list,
     item_id: str,
     repeat: int = 0,
@@ -25,7 +26,7 @@ async def ask_form(
     tokens: int = REPLY_TOKENS,
 ) -> Reply:
     """The reply of the model of `stage`, read as `form`, of at most `tokens` unless the user says
-    otherwise; raises what `LLM.ask` raises.
+    otherwise; `language` is that of the messages. Raises what `LLM.ask` raises.
     """
     answer = await llm.ask(
         stage=stage,
@@ -35,6 +36,7 @@ async def ask_form(
         repeat=repeat,
         sampling=sampling,
         tokens=tokens,
+        language=language,
     )
     if not isinstance(answer.parsed, form):
         raise TypeError(f"{stage}: the reply was read as {type(answer.parsed).__name__}")

@@ -94,7 +94,11 @@ def build(seed: int) -> tuple[dict[tuple[str, str], list[dict]], str]:
 def commands(seed: int, scratch: Path) -> dict[str, list[str]]:
     """Builder -> the options that differ from its defaults."""
     return {
-        "rolecs": ["--limit", str(ROLECS), "--topics", ALL_TOPICS],
+        # The stand-in's scenarios are of few forms, and near one another.
+        "rolecs": [
+            *("--limit", str(ROLECS), "--topics", ALL_TOPICS),
+            *("--threshold", "1", "--scenario-threshold", "1"),
+        ],
         "csconv": ["--source", str(scratch / "csconv.jsonl")],
         "qa": ["--source", str(scratch / "qa.jsonl"), "--pairs", "published"],
     }

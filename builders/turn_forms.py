@@ -2,14 +2,19 @@
 
 import re
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field, create_model
 
+from builders.wording import words
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn
 from csc_tasks.languages import languages
 from csc_tasks.languages.labels import find_strategy, names
-from csc_tasks.llm.reply_form import Form, clean_text
+from csc_tasks.llm.reply_form import LONGEST_TEXT, Form, content
+from csc_tasks.llm.unwanted import placeholders
+
+# Turns of a dialogue that is written at once: twice what any rule lets through.
+MOST_TURNS = 100
 
 
 @cache
@@ -29,11 +34,34 @@ def _tag() -> re.Pattern:
     return re.compile(rf"[\[【]\s*(?:{known})\s*[\]】]", re.IGNORECASE)
 
 
-def clean_utterance(text: str) -> str:
-    """`clean_text`, and refused when it carries a speaker's name or a strategy tag: what was meant
-    to be said is then unclear.
+def filled_in(text: str) -> str:
+    """`content`, and refused when a placeholder stands in it, as [Your Name]."""
+    text = content(text)
+    if unfilled := placeholders(text):
+        raise ValueError(f"holds the placeholder {unfilled[0]!r}; invent what stands there")
+    return text
+
+
+def masked_utterance(text: str) -> str:
+    """`spoken`, in which a placeholder may stand for what identifies a person, as [name], and none
+    that is for somebody else to fill in, as [Your Name].
     """
-    text = clean_text(text)
+    text = spoken(text)
+    if unfilled := placeholders(text, addressed_only=True):
+        raise ValueError(f"holds the placeholder {unfilled[0]!r}")
+    return text
+
+
+def clean_utterance(text: str) -> str:
+    """`spoken`, without placeholders."""
+    return spoken(filled_in(text))
+
+
+def spoken(text: str) -> str:
+    """`content`, and refused when it carries a speaker's name or a strategy tag: what was meant to
+    be said is then unclear.
+    """
+    text = content(text)
     if _opens_as_speaker().match(text):
         raise ValueError("opens with a speaker's name")
     if _tag().search(text):
@@ -51,8 +79,19 @@ def known_strategy(label: str) -> str:
     return strategy.id
 
 
-Utterance = Annotated[str, AfterValidator(clean_utterance)]
+_LENGTH = Field(max_length=LONGEST_TEXT)
+Utterance = Annotated[str, _LENGTH, AfterValidator(clean_utterance)]
+MaskedUtterance = Annotated[str, _LENGTH, AfterValidator(masked_utterance)]
+FilledIn = Annotated[str, _LENGTH, AfterValidator(filled_in)]
 Label = Annotated[str, AfterValidator(known_strategy)]
+
+
+@cache
+def utterance(language: str) -> Any:
+    """The type of an utterance in `language`, not longer than one may be there."""
+    # For a type checker a type made in a function is none.
+    longest = Field(max_length=words(language).longest_utterance)
+    return Annotated[str, longest, AfterValidator(clean_utterance)]
 
 
 class WrittenTurn(Form):
@@ -84,3 +123,10 @@ def labelled(turns: list[WrittenTurn]) -> list[WrittenTurn]:
         except ValueError as error:
             raise ValueError(f"turn {i}: {error}") from None
     return turns
+
+
+@cache
+def written_turns(language: str) -> Any:
+    """The type of a whole labelled dialogue in `language`."""
+    turn: Any = create_model("WrittenTurn", __base__=WrittenTurn, text=(utterance(language), ...))
+    return Annotated[list[turn], Field(max_length=MOST_TURNS), AfterValidator(labelled)]

@@ -164,6 +164,7 @@ class Parameters:
 
 INSTEAD = {
     "json_schema": "JSON objects are asked for instead, and checked",
+    "bounds of length in a schema": "schemas go without them, and replies are checked",
     "this bound of tokens": "the request goes without it",
     "response_format": "structured replies are read from text",
     "seed": "requests go without a seed",

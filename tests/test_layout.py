@@ -32,7 +32,7 @@ BUILT_ON = {
     "prompts": ["question", "compat", "thinking"],
     "observe": ["errors", "stops"],
     "refusals": [],
-    "llm": ["refusals", "thinking", "out", "draws"],
+    "llm": ["refusals", "thinking", "out", "draws", "languages"],
     "compat": ["errors"],
     "stops": [],
     "prefix_cache": ["compat"],

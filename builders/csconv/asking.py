@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, create_model
+from pydantic import AfterValidator, Field, create_model
 
 from builders.asking import CONVERSATION_TOKENS, ask_form
 from builders.transcript import history, strategy_lines
-from builders.turn_forms import Label, Utterance, known_strategy
+from builders.turn_forms import MOST_TURNS, Label, MaskedUtterance, known_strategy
 from builders.wording import templates
 from csc_tasks.conversation import SUPPORTER, Turn
 from csc_tasks.framework import STRATEGIES, TOPICS
@@ -48,7 +48,7 @@ class RewrittenTurn(Form):
 
     speaker: Literal["supporter", "customer", "system"]
     strategy: str
-    text: Utterance
+    text: MaskedUtterance
 
     def turn(self) -> Turn:
         labelled = self.speaker == SUPPORTER and self.strategy.strip()
@@ -74,7 +74,7 @@ def _known(turns: list[RewrittenTurn]) -> list[RewrittenTurn]:
 class Rewritten(Form):
     """The rewritten dialogue."""
 
-    dialogue: Annotated[list[RewrittenTurn], AfterValidator(_known)]
+    dialogue: Annotated[list[RewrittenTurn], Field(max_length=MOST_TURNS), AfterValidator(_known)]
 
 
 class Verdict(Form):
@@ -121,9 +121,10 @@ def labels_form(count: int) -> type[Form]:
             raise ValueError(f"labels the turns {numbers}, not each of 1 to {count} once")
         return sorted(labels, key=lambda label: label.number)
 
-    return create_model(
-        "Labels", __base__=Form, labels=(Annotated[list[Numbered], AfterValidator(complete)], ...)
-    )
+    # The bound is for the server; the check says which are missing, too.
+    most = Field(json_schema_extra={"maxItems": count})
+    kind: Any = Annotated[list[Numbered], AfterValidator(complete), most]
+    return create_model("Labels", __base__=Form, labels=(kind, ...))
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +202,7 @@ class Asking:
             self.llm,
             form,
             stage=stage,
+            language=self.language,
             messages=messages,
             item_id=item_id,
             sampling=sampling,

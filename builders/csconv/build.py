@@ -11,7 +11,8 @@ characters on either side, 70 % of the customer turns longer than 3 characters. 
 `--llm STAGE=...`: check (abusive or unprofessional talk), topic (where the source has none),
 rewrite (up to --per-topic of each topic), judge (three yes/no questions) and label (with --fidelity
 only). A rewrite must have 10 to 50 utterances that strictly alternate, one strategy on every
-supporter turn, and Greeting, Identity Verification and Closure among them. Whatever is dropped is
+supporter turn, Greeting, Identity Verification and Closure among them, and half of the original's
+facts (--min-fidelity). Whatever is dropped is
 counted by reason, on the screen, in the card and in build.json, and so are the facts that the
 rewrites kept, masked, lost and added.
 
@@ -36,7 +37,7 @@ from builders.csconv import postfilter, prefilter
 from builders.csconv.asking import STAGES, prompt_name
 from builders.csconv.candidates import Candidates
 from builders.csconv.fidelity import facts_report, strategies_report
-from builders.csconv.maker import Made, Maker, Pair
+from builders.csconv.maker import MIN_FIDELITY, Made, Maker, Pair
 from builders.csconv.outlook import seen
 from builders.executors import add_executor
 from builders.hold_out import add_hold_out
@@ -78,6 +79,16 @@ def add_arguments(parser: ArgumentParser) -> None:
         ),
     )
     add(
+        "--min-fidelity",
+        type=float,
+        default=MIN_FIDELITY,
+        metavar="X",
+        help=(
+            "drop a rewrite in which less than this share of the original's facts is kept or"
+            f" masked; 0 drops none (default: {MIN_FIDELITY})"
+        ),
+    )
+    add(
         "--train-share",
         type=float,
         default=0.0,
@@ -96,13 +107,23 @@ class CSConv(runner.Builder):
     """A build of rewritten conversations."""
 
     rounds = "all that a round may want are checked before the first is rewritten"
-    OPTIONS = ("seed", "per_topic", "limit", "fidelity", "train_share", "attempts", "licence")
+    OPTIONS = (
+        "seed",
+        "per_topic",
+        "limit",
+        "fidelity",
+        "min_fidelity",
+        "train_share",
+        "attempts",
+        "licence",
+    )
     ALSO_HOLD = "the journal and the originals, which hold them"
 
     def __init__(self, args: Namespace) -> None:
         super().__init__(args)
         runner.check_least(args, per_topic=1, fidelity=0)
         check_share("--train-share", args.train_share, one=False)
+        check_share("--min-fidelity", args.min_fidelity)
         self.stages = STAGES if args.fidelity else tuple(s for s in STAGES if s != "label")
         self.reading, self.kept = Reading(), list[Pair]()
         if self.held_out is not None:
@@ -123,7 +144,10 @@ class CSConv(runner.Builder):
         # The options of the model are looked at before a source is read, which can take long.
         with Candidates(self.out.parent, args.seed) as candidates:
             languages = read(self.source, self.reading, dropped, candidates)
-            made = Maker(llm, candidates, args.per_topic, args.limit, self.pilot).make()
+            maker = Maker(
+                llm, candidates, args.per_topic, args.limit, args.min_fidelity, self.pilot
+            )
+            made = maker.make()
             self.outlook = seen(made, candidates, args, self.pilot)
             counts = report(self.reading, dropped, len(candidates.places()), made)
             if not made.kept:

@@ -21,6 +21,9 @@ from csc_tasks.llm.items import run_items
 from csc_tasks.llm.outcomes import Dropped
 from csc_tasks.llm.progress import Progress
 
+# The least share of an original's facts that a rewrite keeps or masks.
+MIN_FIDELITY = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -47,7 +50,8 @@ class Made:
 
 class Maker:
     """Makes conversations from `candidates` through `llm`: at most `per_topic` of each topic are
-    rewritten, until `limit` are kept; of the first `pilot` candidates alone, if it is given.
+    rewritten, until `limit` are kept; of the first `pilot` candidates alone, if it is given. A
+    rewrite with less than `min_fidelity` of its original's facts goes.
     """
 
     def __init__(
@@ -56,10 +60,11 @@ class Maker:
         candidates: Candidates,
         per_topic: int,
         limit: int | None = None,
+        min_fidelity: float = MIN_FIDELITY,
         pilot: int | None = None,
     ) -> None:
         self.llm, self.candidates, self.per_topic, self.limit = llm, candidates, per_topic, limit
-        self.pilot = pilot
+        self.min_fidelity, self.pilot = min_fidelity, pilot
         self.made = Made()
 
     def make(self) -> Made:
@@ -162,6 +167,8 @@ class Maker:
         )
         if reason := postfilter.first_reason(conversation):
             raise Dropped(f"rule: {reason}", raw.source_id)
+        if lost := postfilter.lost_facts(raw.turns, conversation, self.min_fidelity):
+            raise Dropped(f"rule: {lost[0]}", f"{raw.source_id}: {lost[1]}")
         failed = await asking.judge(turns, item_id)
         self.made.judged_no.update(failed)
         if failed:

@@ -14,10 +14,13 @@ from itertools import pairwise
 from builders.csconv.asking import SYSTEM
 from csc_tasks.conversation import SPEAKERS, SUPPORTER, Conversation, Turn
 from csc_tasks.languages.detect import in_another_language
+from csc_tasks.metrics.facts import has_rules, kept
 from csc_tasks.pii import find_in_row
 
 FEWEST_UTTERANCES, MOST_UTTERANCES = 10, 50
 REQUIRED = ("GT", "IV", "AC")
+# Of fewer facts a share says little.
+FEWEST_FACTS = 3
 
 Rule = Callable[[Conversation], str | None]
 
@@ -150,9 +153,28 @@ def first_reason(conversation: Conversation) -> str | None:
     return next(filter(None, (rule(conversation) for rule in RULES)), None)
 
 
+def lost_facts(
+    original: Sequence[Turn], conversation: Conversation, least: float
+) -> tuple[str, str] | None:
+    """(why, the figures) where less than `least` of the original's facts are kept or masked; None
+    otherwise, for an original with less than FEWEST_FACTS, and in a language without fact rules.
+    """
+    if not has_rules(conversation.language):
+        return None
+    before, after = (
+        "\n".join(turn.text for turn in turns) for turns in (original, conversation.dialogue)
+    )
+    facts = kept(before, after, conversation.language)
+    left = facts.kept + facts.masked
+    if facts.facts < FEWEST_FACTS or left >= least * facts.facts:
+        return None
+    return "lost most facts", f"{left} of {facts.facts} facts are left"
+
+
 def bounds() -> dict:
     """The rules' bounds, for build.json."""
     return {
         "utterances": [FEWEST_UTTERANCES, MOST_UTTERANCES],
         "required_strategies": list(REQUIRED),
+        "fewest_facts": FEWEST_FACTS,
     }

@@ -173,7 +173,14 @@ async def extract(
         prompts = templates(language)
         dialogue = history(conversation.dialogue, language, strategies=False)
         messages = prompts.messages("profile_extract", dialogue=dialogue)
-        extracted = await ask_form(llm, Extracted, stage="profile", messages=messages, item_id=item)
+        extracted = await ask_form(
+            llm,
+            Extracted,
+            stage="profile",
+            language=language,
+            messages=messages,
+            item_id=item,
+        )
         facts = extracted.model_dump()
         if not any(facts.values()):
             raise Dropped("profile: nothing is known about the customer")
@@ -182,7 +189,9 @@ async def extract(
             "profile_describe", **{name: text or unknown for name, text in facts.items()}
         )
         form = described(language)
-        answer = await ask_form(llm, form, stage="describe", messages=messages, item_id=item)
+        answer = await ask_form(
+            llm, form, stage="describe", language=language, messages=messages, item_id=item
+        )
         text = answer.description
         profile_id = content_id("profile", language, text)
         return PoolProfile(profile_id, language, text, **facts, source_id=item)

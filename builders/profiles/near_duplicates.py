@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 from csc_tasks.errors import ModelError, SettingError, require
 
@@ -50,6 +51,44 @@ def embed(texts: Sequence[str], model: str, base_url: str | None = None):
         ).SentenceTransformer(name)
         return unit_rows(encoder.encode(list(texts), batch_size=64, show_progress_bar=False))
     return unit_rows(_endpoint(texts, name, base_url))
+
+
+def hashed(texts: Sequence[str]):
+    """A unit vector for every text, as rows of a sparse matrix: how often each of its `tokens`
+    occurs. It depends on the text alone, so that texts may come in rounds.
+    """
+    import numpy as np
+
+    library = require("sklearn.feature_extraction.text", "build", "csc build")
+    vectorizer = library.HashingVectorizer(
+        analyzer=tokens, n_features=2**20, alternate_sign=False, norm="l2", dtype=np.float32
+    )
+    return vectorizer.transform(texts)
+
+
+class FirstOnes:
+    """The texts that stay, of texts that come in rounds: what stays is what `first_of_each` keeps
+    of all rounds together. Above a cosine of 1 there is nothing: all stay.
+    """
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+        self._stay: Any = None
+
+    def of(self, texts: Sequence[str]) -> list[int]:
+        """The positions, in this round, of the texts that stay."""
+        if self.threshold >= 1:
+            return list(range(len(texts)))
+        if not texts:
+            return []
+        sparse = require("scipy.sparse", "build", "csc build")
+        vectors = hashed(texts)
+        before = 0 if self._stay is None else self._stay.shape[0]
+        if before:
+            vectors = sparse.vstack([self._stay, vectors], format="csr")
+        stay = first_of_each(vectors, self.threshold)
+        self._stay = vectors[stay]
+        return [position - before for position in stay if position >= before]
 
 
 def tokens(text: str) -> list[str]:

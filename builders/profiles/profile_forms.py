@@ -3,18 +3,19 @@
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, create_model
+from pydantic import AfterValidator, Field, create_model
 
+from builders.turn_forms import FilledIn
 from builders.wording import words
-from csc_tasks.llm.reply_form import Form, Text
+from csc_tasks.llm.reply_form import LONGEST_TEXT, Form, content
 
 
 def known(text: str) -> str:
     """`text` with single spaces; "" where nothing is known."""
-    return " ".join(text.split())
+    return content(text) if text.strip() else ""
 
 
-Known = Annotated[str, AfterValidator(known)]
+Known = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(known)]
 
 
 class Extracted(Form):
@@ -37,13 +38,13 @@ def second_person(text: str, openings: tuple[str, ...]) -> str:
 class Described(Form):
     """A description of the customer; `described` says how it must open."""
 
-    description: Text
+    description: FilledIn
 
 
 @cache
 def described(language: str) -> type[Described]:
     """The form of a description in the second person."""
     openings = words(language).second_person
-    kind: Any = Annotated[Text, AfterValidator(lambda text: second_person(text, openings))]
+    kind: Any = Annotated[FilledIn, AfterValidator(lambda text: second_person(text, openings))]
     name = f"Described{language.capitalize()}"
     return create_model(name, __base__=Described, description=(kind, ...))

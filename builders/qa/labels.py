@@ -31,6 +31,12 @@ async def stage_label(llm: LLM, question: Question) -> str:
     item_id = f"{question.conversation_id}/{question.turn_index}"
     sampling = {"temperature": 0}
     label = await ask_form(
-        llm, Label, stage="stage", messages=messages, item_id=item_id, sampling=sampling
+        llm,
+        Label,
+        stage="stage",
+        language=language,
+        messages=messages,
+        item_id=item_id,
+        sampling=sampling,
     )
     return label.stage

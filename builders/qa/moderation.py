@@ -8,9 +8,9 @@ does.
 """
 
 from collections import Counter
-from typing import Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from builders.qa.conversations import Chosen
 from builders.transcript import history
@@ -22,11 +22,14 @@ from csc_tasks.llm.reply_form import Form
 STAGE = "moderate"
 
 
+Category = Literal["harassment", "hate", "sexual", "violence", "self-harm", "illegal"]
+
+
 class Verdict(Form):
     """A chat model's reply: whether something is wrong, and what; the two must agree."""
 
     flagged: bool
-    categories: list[Literal["harassment", "hate", "sexual", "violence", "self-harm", "illegal"]]
+    categories: Annotated[list[Category], Field(max_length=len(get_args(Category)))]
 
     @model_validator(mode="after")
     def _agree(self) -> "Verdict":
@@ -76,6 +79,7 @@ class Moderator:
             item_id=chosen.conversation_id,
             reply=Verdict,
             sampling={"temperature": 0},
+            language=chosen.raw.language,
         )
         return answer.parsed.categories if answer.parsed.flagged else None
 

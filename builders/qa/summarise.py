@@ -3,7 +3,7 @@ turns since, within a bound of tokens.
 
 The turns of a long conversation are so sent once each and not once a question. A summary that is
 longer than the bound is asked for again, with its length, a bounded number of times; then its pair
-is dropped. Nothing is cut.
+is dropped. Nothing is cut. So is one that is none: a refusal, a text in another language.
 """
 
 import re
@@ -18,11 +18,14 @@ from builders.transcript import history
 from builders.wording import templates, words
 from csc_tasks.errors import SettingError
 from csc_tasks.languages import language as of
+from csc_tasks.languages.detect import in_another_language
 from csc_tasks.llm.accepted import REPLY_TOKENS
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.outcomes import Dropped
 from csc_tasks.llm.prompting import chat_messages, placeholders
+from csc_tasks.llm.repair import excerpt, with_repair
 from csc_tasks.llm.reply_form import clean_text
+from csc_tasks.llm.unwanted import control_character, placeholders_beyond, refusal
 from csc_tasks.reading import read_text
 
 SPARE = 4
@@ -123,6 +126,7 @@ class Summariser:
         values = {"earlier": earlier or words(language).no_summary, "turns": turns}
         values |= {"tokens": str(most), "words": str(_words(most, language))}
         messages = self.variant.messages(language, values)
+        given = "\n".join((earlier, turns))
         item_id = f"{chosen.conversation_id}/{pair}"
         # As often as the layer below asks for a reply of the right form.
         for attempt in range(self.llm.attempts):
@@ -134,11 +138,18 @@ class Summariser:
                 sampling={"temperature": 0},
                 # A summary beyond its bound is asked for again in words; cut, it says too little.
                 tokens=max(REPLY_TOKENS, SPARE * most),
+                language=language,
             )
             tokens, by = self.counter.count(answer)
+            if unfit := not_a_summary(answer.text, given, language):
+                reason, detail = unfit
+                problem = f"it {reason}: {detail}" if detail else f"it {reason}"
+                messages = with_repair(messages, answer.text, problem, language)
+                continue
             if tokens <= most:
                 self.counted_by[by] += 1
                 return clean_text(answer.text)
+            reason, detail = TOO_LONG, f"{tokens} tokens, {most} allowed"
             self.again += attempt == 0
             fewer = {
                 "counted": str(tokens),
@@ -147,10 +158,25 @@ class Summariser:
             }
             messages = [
                 *messages,
-                {"role": "assistant", "content": answer.text},
+                {"role": "assistant", "content": excerpt(answer.text)},
                 *templates(language).messages("qa_summary_again", **fewer),
             ]
-        raise Dropped(f"{self.variant.stage}: {TOO_LONG}", f"{tokens} tokens, {most} allowed")
+        raise Dropped(f"{self.variant.stage}: {reason}", detail)
+
+
+def not_a_summary(text: str, given: str, language: str) -> tuple[str, str] | None:
+    """(why, the words) where `text` cannot be a summary in `language` of what was `given`, else
+    None.
+    """
+    if words_of_refusal := refusal(text):
+        return "declines", words_of_refusal
+    if bad := control_character(text):
+        return "holds a control character", bad
+    if unfilled := placeholders_beyond(text, given):
+        return "holds a placeholder", unfilled[0]
+    if in_another_language(text, language):
+        return "is in another language", f"not in {of(language).name}"
+    return None
 
 
 def _words(tokens: int, language: str) -> int:

@@ -31,12 +31,14 @@ from builders.cards.render import Card, count_lines
 from builders.cards.rolecs import card
 from builders.executors import add_executor
 from builders.plan import add_plan
+from builders.profiles.near_duplicates import THRESHOLD, FirstOnes
 from builders.rolecs.examples import examples_from
 from builders.rolecs.filters import bounds
 from builders.rolecs.maker import PROMPTS, Maker
 from builders.rolecs.pool import Profile, read_pool
 from builders.rolecs.roles import STAGES, Pair
 from builders.wording import prompt_hashes
+from csc_tasks.arguments import check_share
 from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.errors import SettingError
 from csc_tasks.framework import TOPICS
@@ -47,6 +49,8 @@ from csc_tasks.llm.options import add_llm_arguments
 from csc_tasks.llm.progress import Progress
 
 ROLES = ("full", "no-assistant", "none")
+# Scenarios are short and of a kind: two that differ in a few words only are one.
+SCENARIO_THRESHOLD = 0.95
 # All but Others, which has no case of its own (Section 4 of the paper: 7 topics x 1,948 profiles =
 # 13,636 conversations).
 DEFAULT_TOPICS = tuple(topic for topic in TOPICS if topic != "Others")
@@ -93,6 +97,23 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="K",
         help="for --roles none: how many of the examples are shown (default: 2)",
     )
+    add(
+        "--threshold",
+        type=float,
+        default=THRESHOLD,
+        metavar="X",
+        help=(
+            "cosine of word counts above which two dialogues are one, and the later is dropped; 1"
+            f" drops none (default: {THRESHOLD})"
+        ),
+    )
+    add(
+        "--scenario-threshold",
+        type=float,
+        default=SCENARIO_THRESHOLD,
+        metavar="X",
+        help=f"likewise for two scenarios (default: {SCENARIO_THRESHOLD})",
+    )
     runner.add_licence(parser)
     add_plan(parser)
     runner.add_seed(parser, "another seed, other conversations (default: 0)")
@@ -103,10 +124,20 @@ def add_arguments(parser: ArgumentParser) -> None:
 class RoleCS(runner.Builder):
     """A build of role-played conversations."""
 
-    OPTIONS = ("seed", "roles", "limit", "attempts", "licence")
+    OPTIONS = (
+        "seed",
+        "roles",
+        "limit",
+        "threshold",
+        "scenario_threshold",
+        "attempts",
+        "licence",
+    )
 
     def __init__(self, args: Namespace) -> None:
         super().__init__(args)
+        check_share("--threshold", args.threshold, zero=False)
+        check_share("--scenario-threshold", args.scenario_threshold, zero=False)
         self.stages = STAGES[args.roles]
         self.languages = runner.chosen_languages(args)
         self.topics = chosen_topics(args.topics)
@@ -121,8 +152,9 @@ class RoleCS(runner.Builder):
 
     def make(self, llm: LLM) -> runner.Built:
         args, pairs = self.args, self.pairs
-        tried = pairs[: self.pilot]
-        made = asyncio.run(make(llm, tried, args.roles, self.examples, args.limit, args.seed))
+        maker = Maker(llm, args.roles, self.examples, args.seed)
+        distinct = Distinct(args.scenario_threshold, args.threshold)
+        made = asyncio.run(make(llm, pairs[: self.pilot], maker, distinct, args.limit))
         self.outlook = outlook.tried_in_order(
             "conversations", len(made.kept), made.tried, len(pairs), args.limit
         )
@@ -247,20 +279,52 @@ class Made:
         }
 
 
+class Distinct:
+    """Lets through the first of conversations that are one: word for word, nearly the same
+    scenario, or nearly the same dialogue, by cosines of their words above these thresholds.
+    """
+
+    def __init__(self, scenario: float, dialogue: float) -> None:
+        self._ids: set[str] = set()
+        self._scenarios, self._dialogues = FirstOnes(scenario), FirstOnes(dialogue)
+
+    def of(self, conversations: Sequence[Conversation], dropped: Counter) -> list[Conversation]:
+        """Those of a round that are like none before; counts the others in `dropped`.
+
+        A conversation that only its dialogue drops still stands for its scenario, so the rounds
+        make no difference.
+        """
+        new: list[Conversation] = []
+        for conversation in conversations:
+            if conversation.conversation_id not in self._ids:
+                self._ids.add(conversation.conversation_id)
+                new.append(conversation)
+        told = [new[i] for i in self._scenarios.of([one.scenario for one in new])]
+        texts = ["\n".join(turn.text for turn in one.dialogue) for one in told]
+        stay = [told[i] for i in self._dialogues.of(texts)]
+        dropped.update(
+            {
+                name: count
+                for name, count in (
+                    ("duplicate of another", len(conversations) - len(new)),
+                    ("near-duplicate scenario", len(new) - len(told)),
+                    ("near-duplicate dialogue", len(told) - len(stay)),
+                )
+                if count
+            }
+        )
+        return stay
+
+
 async def make(
-    llm: LLM,
-    pairs: Sequence[Pair],
-    roles: str,
-    examples: dict[str, list[Conversation]],
-    limit: int | None,
-    seed: int,
+    llm: LLM, pairs: Sequence[Pair], maker: Maker, distinct: Distinct, limit: int | None
 ) -> Made:
     """Make conversations from `pairs` in their order until `limit` are kept.
 
     Each round tries as many pairs as are still wanted, so no pair is tried that the limit does not
     need, and what is kept is a prefix of what a larger limit keeps.
     """
-    maker, made, seen = Maker(llm, roles, examples, seed), Made(), set()
+    made = Made()
     while made.tried < len(pairs) and (limit is None or len(made.kept) < limit):
         wanted = len(pairs) if limit is None else limit - len(made.kept)
         batch = pairs[made.tried : made.tried + wanted]
@@ -269,12 +333,7 @@ async def make(
         made.dropped.update(outcome.dropped)
         if llm.elsewhere:
             break  # how many more are wanted is known when all parts have answered
-        for conversation in outcome.values:
-            if conversation.conversation_id in seen:
-                made.dropped["duplicate of another"] += 1
-                continue
-            seen.add(conversation.conversation_id)
-            made.kept.append(conversation)
+        made.kept += distinct.of(outcome.values, made.dropped)
         if llm.open_rounds:
             break
     made.judged_no, made.refused, made.ended_by = maker.judged_no, maker.refused, maker.ended_by

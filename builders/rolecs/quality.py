@@ -46,6 +46,12 @@ async def judge(llm: LLM, conversation: Conversation, item_id: str) -> Sequence[
     )
     sampling = {"temperature": 0}
     verdict = await ask_form(
-        llm, Verdict, stage="judge", messages=messages, item_id=item_id, sampling=sampling
+        llm,
+        Verdict,
+        stage="judge",
+        language=conversation.language,
+        messages=messages,
+        item_id=item_id,
+        sampling=sampling,
     )
     return verdict.failed()

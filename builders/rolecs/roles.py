@@ -21,14 +21,23 @@ from pydantic import AfterValidator, Field, create_model
 
 from builders.asking import CONVERSATION_TOKENS, ask_form
 from builders.transcript import history, strategy_lines
-from builders.turn_forms import Label, Utterance, WrittenTurn, labelled
+from builders.turn_forms import (
+    MOST_TURNS,
+    FilledIn,
+    Label,
+    Utterance,
+    WrittenTurn,
+    labelled,
+    utterance,
+    written_turns,
+)
 from builders.wording import templates
 from csc_tasks.conversation import Turn
 from csc_tasks.framework import STRATEGIES, Strategy
 from csc_tasks.languages.labels import definition, strategy_name, topic_label
 from csc_tasks.llm.accepted import REPLY_TOKENS
 from csc_tasks.llm.client import LLM
-from csc_tasks.llm.reply_form import Form, Text
+from csc_tasks.llm.reply_form import Content, Form
 
 # The stages that ask, by what `--roles` says; each has a prompt of its own.
 STAGES = {
@@ -48,8 +57,8 @@ STAGES = {
 class Plan(Form):
     """What happened, and what the customer wants."""
 
-    scenario: Text
-    goal: Text
+    scenario: FilledIn
+    goal: FilledIn
 
 
 class Said(Form):
@@ -61,7 +70,7 @@ class Said(Form):
 class Direction(Form):
     """What the customer is to do next."""
 
-    direction: Text
+    direction: Content
 
 
 class CustomerSaid(Form):
@@ -74,9 +83,27 @@ class CustomerSaid(Form):
 class Whole(Form):
     """A whole conversation from one reply."""
 
-    scenario: Text
-    goal: Text
-    dialogue: Annotated[list[WrittenTurn], AfterValidator(labelled)]
+    scenario: FilledIn
+    goal: FilledIn
+    dialogue: Annotated[list[WrittenTurn], Field(max_length=MOST_TURNS), AfterValidator(labelled)]
+
+
+@cache
+def said(language: str) -> type[Said]:
+    """`Said` with an utterance as long as one may be in `language`."""
+    return create_model("Said", __base__=Said, reply=(utterance(language), ...))
+
+
+@cache
+def customer_said(language: str) -> type[CustomerSaid]:
+    """`CustomerSaid`, likewise."""
+    return create_model("CustomerSaid", __base__=CustomerSaid, reply=(utterance(language), ...))
+
+
+@cache
+def whole(language: str) -> type[Whole]:
+    """`Whole`, likewise."""
+    return create_model("Whole", __base__=Whole, dialogue=(written_turns(language), ...))
 
 
 @cache
@@ -92,7 +119,7 @@ def chosen(language: str, offered: tuple[Strategy, ...], with_reply: bool) -> ty
         "strategy": (Annotated[Label, Field(json_schema_extra={"enum": names})], ...)
     }
     if with_reply:
-        fields["reply"] = (Utterance, ...)
+        fields["reply"] = (utterance(language), ...)
     return create_model("ChosenAndSaid" if with_reply else "Chosen", __base__=Form, **fields)
 
 
@@ -150,7 +177,7 @@ class Roles:
             "scenario": scenario,
         }
         values["history"] = history(turns, language, strategies=True)
-        answer = await self._ask("supporter", "rolecs_supporter", Said, **values)
+        answer = await self._ask("supporter", "rolecs_supporter", said(language), **values)
         return answer.reply
 
     async def choose_and_support(
@@ -186,8 +213,9 @@ class Roles:
             "direction": direction,
             "scenario": scenario,
         }
+        form = customer_said(self.pair.language)
         return await self._ask(
-            "customer", "rolecs_customer", CustomerSaid, profile=self.pair.profile, **values
+            "customer", "rolecs_customer", form, profile=self.pair.profile, **values
         )
 
     async def write_whole(self, examples: str, cap: int) -> Whole:
@@ -200,7 +228,7 @@ class Roles:
         return await self._ask(
             "writer",
             "rolecs_whole",
-            Whole,
+            whole(self.pair.language),
             tokens=CONVERSATION_TOKENS,
             topic=self.pair.topic_name,
             profile=self.pair.profile,
@@ -213,6 +241,7 @@ class Roles:
             self.llm,
             form,
             stage=stage,
+            language=self.pair.language,
             messages=messages,
             item_id=self.item_id,
             repeat=repeat,

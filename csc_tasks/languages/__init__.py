@@ -1,5 +1,5 @@
-"""Languages as data: `languages/<code>/language.yaml` (names, text, metrics) and `prompts.yaml`
-(wording of every prompt).
+"""Languages as data: `languages/<code>/language.yaml` (names, text, metrics), `prompts.yaml`
+(wording of every prompt) and `asking.yaml` (what is said to other models about their replies).
 
 Adding a language adds a folder and touches no Python file. Folders of your own are read too, from
 the directories that the environment variable CSC_LANGUAGES names (separated as PATH is); what they
@@ -25,6 +25,9 @@ SHIPPED = Path(__file__).resolve().parent
 OWN_FOLDERS = "CSC_LANGUAGES"
 # The parser in C is ten times as fast, where PyYAML was built with it.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_FILES = {"words": "prompts.yaml", "asking": "asking.yaml"}
+"""Keys of a Language that have a file of their own."""
 
 
 class _Part(BaseModel):
@@ -115,10 +118,30 @@ class Wording(_Part):
     QA_TAIL: str
 
 
+class Asking(_Part):
+    """What is said to a model whose reply cannot be used, and what gives away a text that nobody
+    should take.
+
+    repair: with a `${problem}`. shorter: is added where the reply was cut. refusals: regular
+    expressions of a model that declines as a model (not of a supporter who cannot do something),
+    looked for without regard to case. The words that placeholders in brackets are made of, as
+    [Your Name]: things (one of them at least), owners, and those `addressed` to whoever fills it
+    in.
+    """
+
+    repair: str = Field(pattern=r"\$\{problem\}")
+    shorter: str
+    refusals: tuple[str, ...]
+    addressed: tuple[str, ...]
+    owners: tuple[str, ...]
+    things: tuple[str, ...]
+
+
 class Language(_Part):
     """One language. `strategies`, `stages` and `topics` are keyed by the framework's ids (a topic's
     id is its English name).
 
+    asking: None where its folder has no asking.yaml; models are then told in English.
     read_everywhere: its strategy names are read in replies of every language, because the papers'
     data use them. order: languages with a lower number come first wherever several are listed.
     """
@@ -136,6 +159,7 @@ class Language(_Part):
     text: Text
     metrics: Scoring
     words: Wording
+    asking: Asking | None = None
 
     @property
     def draft(self) -> bool:
@@ -153,13 +177,15 @@ def read(folder: Path) -> Language:
         "code": folder.name,
         "words": _yaml(folder / "prompts.yaml"),
     }
+    if (folder / "asking.yaml").exists():
+        values["asking"] = _yaml(folder / "asking.yaml")
     try:
         language = Language.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = [str(part) for part in first["loc"]]
-        file = "prompts.yaml" if place[:1] == ["words"] else "language.yaml"
-        key = ".".join(place[1:] if place[:1] == ["words"] else place)
+        file = _FILES.get(place[0], "language.yaml") if place else "language.yaml"
+        key = ".".join(place if file == "language.yaml" else place[1:])
         raise DataError(f"{folder / file}: {key}: {first['msg']}") from None
     for kind, ids in (
         ("stages", tuple(stage.id for stage in STAGES)),

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from csc_tasks import refusals
 from csc_tasks.llm.exchange import Request
 from csc_tasks.llm.journal_rows import canonical
+from csc_tasks.llm.replies import without_bounds
 from csc_tasks.thinking import thinks, thinks_in_text
 
 AUTO = "auto"
@@ -26,6 +27,7 @@ THINKING_TOKENS = 16_384
 MOST_SCHEMAS = 3
 
 SCHEMA_FORM, OBJECT_FORM, BOUND = "json_schema", "response_format", "this bound of tokens"
+SCHEMA_BOUNDS = "bounds of length in a schema"
 _LIMITS = ("max_tokens", "max_completion_tokens")
 # A server that does not know the parameter's name, rather than one that wants another value.
 _UNKNOWN = re.compile(
@@ -45,7 +47,7 @@ class Accepted:
         self._step = SCHEMA
         # Schema, as canonical JSON -> the step at which it is asked for.
         self._schemas: dict[str, int] = {}
-        self._bounded = True
+        self._schema_bounds = self._bounded = True
         # Requests that were said to be too long with our bound, and go without it.
         self._unbounded: set[tuple[object, ...]] = set()
 
@@ -73,11 +75,8 @@ class Accepted:
         if request.schema is not None:
             form = self.form(request)
             if form == SCHEMA:
-                named = {
-                    "name": request.schema.get("title", "reply"),
-                    "schema": request.schema,
-                    "strict": True,
-                }
+                schema = request.schema if self._schema_bounds else without_bounds(request.schema)
+                named = {"name": schema.get("title", "reply"), "schema": schema, "strict": True}
                 body["response_format"] = {"type": "json_schema", "json_schema": named}
             elif form == OBJECT:
                 body["response_format"] = {"type": "json_object"}
@@ -100,6 +99,11 @@ class Accepted:
         if isinstance(asked, dict):
             sent_form = SCHEMA if asked.get("type") == "json_schema" else OBJECT
             if sent_form == SCHEMA and refusals.schema_refused(status, error):
+                # OpenAI takes no length of a text, llama.cpp no large one.
+                schema = asked["json_schema"]["schema"]
+                if without_bounds(schema) != schema:
+                    self._schema_bounds = False
+                    return SCHEMA_BOUNDS
                 self._schemas[canonical(request.schema)] = OBJECT
                 if len(self._schemas) >= MOST_SCHEMAS:
                     self._step = max(self._step, OBJECT)
@@ -120,6 +124,8 @@ class Accepted:
             names.add(OBJECT_FORM)
         elif self._step == OBJECT or self._schemas:
             names.add(SCHEMA_FORM)
+        if not self._schema_bounds:
+            names.add(SCHEMA_BOUNDS)
         if not self._bounded:
             names.add(BOUND)
         return sorted(names)

@@ -35,7 +35,9 @@ from csc_tasks.llm.options import (
     parse_specs,
 )
 from csc_tasks.llm.outcomes import Answer, GivenUp, Malformed, Refused
+from csc_tasks.llm.repair import FALLBACK, with_repair
 from csc_tasks.llm.replies import reply_schema
+from csc_tasks.llm.responses import TOO_LONG
 from csc_tasks.llm.sending import Sender
 from csc_tasks.llm.watch import FAILURES, Watch
 
@@ -172,6 +174,7 @@ class LLM(Sender):
         sampling: Mapping[str, object] | None = None,
         tokens: int = REPLY_TOKENS,
         kind: str = "chat",
+        language: str = FALLBACK,
     ) -> Answer:
         """Ask the model of `stage` about the item; `repeat` tells apart askings that are meant to
         be independent.
@@ -180,6 +183,7 @@ class LLM(Sender):
         JSON is wanted and of which form, because not every server takes a schema. `sampling`
         (temperature, max_tokens, ...) goes into the request; what the user gave wins. `tokens`
         bounds the reply where neither says so, and is no part of what makes the request this one.
+        `language` is that of the messages: in it a model is told why its reply cannot be used.
         `kind` "moderation" asks a moderation endpoint about the text of each message (see
         `Request`), without schema, seed and sampling. Raises Refused, Malformed, GivenUp, Failing,
         Stopped, Fatal or JournalLost.
@@ -203,7 +207,7 @@ class LLM(Sender):
         )
         self.asked[stage] = first
         try:
-            answer = await self._attempts(backend, first, reply)
+            answer = await self._attempts(backend, first, reply, language)
         except FAILURES as error:
             if isinstance(error, GivenUp):
                 self.given_up.append(error)
@@ -213,16 +217,22 @@ class LLM(Sender):
         return answer
 
     async def _attempts(
-        self, backend: Backend, first: Request, model: "type[BaseModel] | None"
+        self,
+        backend: Backend,
+        first: Request,
+        model: "type[BaseModel] | None",
+        language: str,
     ) -> Answer:
-        """Ask until a reply has the form; each attempt has a seed of its own."""
-        stage = first.stage
+        """Ask until a reply has the form. Each attempt has a seed of its own, and holds the replies
+        before it with what is wrong with them.
+        """
+        stage, messages = first.stage, first.messages
         problems: list[str] = []
         for attempt in range(self.attempts):
             seed = {"seed": self._seed(stage, first.item_id, first.repeat, attempt)}
             fields = (seed if first.kind == "chat" else {}) | first.sampling
             sent = {name: value for name, value in fields.items() if value is not None}
-            request = replace(first, attempt=attempt, sampling=sent)
+            request = replace(first, attempt=attempt, sampling=sent, messages=messages)
             try:
                 outcome, problem, answer = await self.reading(backend, request, model)
             except GivenUp as error:
@@ -230,12 +240,17 @@ class LLM(Sender):
                 # request ends the same way.
                 if error.timed_out and sent.get("temperature") != 0 and attempt + 1 < self.attempts:
                     continue
+                # There is no room for the malformed reply, which is what its item goes for.
+                if problems and error.reason == f"{stage}: {TOO_LONG}":
+                    break
                 raise
             if outcome == "refused":
                 raise Refused(f"{stage}: refused", problem, answer)
             if outcome == "ok":
                 return answer
             problems.append(problem)
+            if first.kind == "chat":
+                messages = with_repair(messages, answer.text, problem, language)
         raise Malformed(f"{stage}: malformed reply", problems, answer)
 
     def left_out(self) -> list[str]:

@@ -12,6 +12,8 @@ import json
 import zlib
 from typing import Any
 
+from csc_tasks.llm.replies import without_bounds
+
 VERSION = 2
 """Of the file; version 1 had the server's address in its keys, text requests and no checksums."""
 
@@ -44,9 +46,12 @@ def canonical(value: object) -> str:
 
 def request_key(**parts: object) -> str:
     """The tagged hash that names a request: `parts` are everything that makes it this one
-    (`IDENTITY` and what is sent). Which server was asked is no part of it. Raises as `canonical`
-    does, and UnicodeEncodeError for a lone surrogate.
+    (`IDENTITY` and what is sent). Which server was asked is no part of it, nor are the bounds of a
+    schema's values: not every server is sent them, and a reply is held to them when it is read.
+    Raises as `canonical` does, and UnicodeEncodeError for a lone surrogate.
     """
+    if isinstance(schema := parts.get("schema"), dict):
+        parts["schema"] = without_bounds(schema)
     return hashlib.sha256(b"csc-journal request 2\n" + canonical(parts).encode()).hexdigest()
 
 

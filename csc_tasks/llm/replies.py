@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 FENCE = "```"
 
+# Characters of any reply; a longer one is not read.
+LONGEST_REPLY = 200_000
+# What bounds a value in a schema; not every server that takes schemas takes these.
+BOUNDS = ("maxLength", "maxItems")
+
 Parsed = TypeVar("Parsed", bound="BaseModel")
 
 
@@ -27,9 +32,11 @@ class WrongForm(ValueError):
 
 
 def check_text(text: str) -> str:
-    """`text` itself; raises WrongForm when it is empty or holds a lone surrogate, which no file can
-    hold.
+    """`text` itself; raises WrongForm when it is empty, longer than LONGEST_REPLY or holds a lone
+    surrogate, which no file can hold.
     """
+    if len(text) > LONGEST_REPLY:
+        raise WrongForm(f"the reply has {len(text):,} characters, {LONGEST_REPLY:,} are read")
     if not text.strip():
         raise WrongForm("the reply is empty")
     try:
@@ -93,6 +100,17 @@ def reply_schema(model: "type[BaseModel]") -> dict[str, Any]:
     its names are required.
     """
     return _closed_object(model.model_json_schema())
+
+
+def without_bounds(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema of `reply_schema` without the bounds of its values."""
+    return {key: _unbounded(key, value) for key, value in schema.items() if key not in BOUNDS}
+
+
+def _unbounded(key: str, value: object) -> object:
+    if key in ("properties", "$defs") and isinstance(value, dict):
+        return {name: _unbounded("", part) for name, part in value.items()}
+    return without_bounds(value) if isinstance(value, dict) else value
 
 
 def _closed_object(node: Mapping[str, object]) -> dict[str, object]:

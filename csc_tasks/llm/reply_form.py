@@ -2,18 +2,36 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from csc_tasks.llm.unwanted import control_character, refusal
+
+# Characters of a text; of one that is longer nothing else is looked at.
+LONGEST_TEXT = 2000
 
 
 def clean_text(text: str) -> str:
-    """`text` with its white space made single spaces; raises ValueError when there is none."""
+    """`text` with its white space made single spaces; raises ValueError when there is nothing else,
+    and for a control character.
+    """
     text = " ".join(text.split())
     if not text:
         raise ValueError("is empty")
+    if bad := control_character(text):
+        raise ValueError(f"holds the control character {bad}")
     return text
 
 
-Text = Annotated[str, AfterValidator(clean_text)]
+def content(text: str) -> str:
+    """`clean_text` of what was asked for; raises ValueError where a model declines instead."""
+    text = clean_text(text)
+    if words := refusal(text):
+        raise ValueError(f"declines instead of what was asked for ({words[:60]!r})")
+    return text
+
+
+Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(clean_text)]
+Content = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(content)]
 
 
 class Form(BaseModel):

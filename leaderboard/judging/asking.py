@@ -35,6 +35,7 @@ async def rate(
         reply=rating_form(asked),
         repeat=repeat,
         sampling=SAMPLING,
+        language=unit.language,
     )
     return answer.parsed.model_dump(), answer
 
@@ -47,7 +48,12 @@ async def compare(llm, judge: str, first: Unit, second: Unit, reference: bool) -
 
     messages = comparison_prompt(first, second, reference)
     answer = await llm.ask(
-        stage=judge, messages=messages, item_id=first.id, reply=Choice, sampling=SAMPLING
+        stage=judge,
+        messages=messages,
+        item_id=first.id,
+        reply=Choice,
+        sampling=SAMPLING,
+        language=first.language,
     )
     return answer.parsed.better
 

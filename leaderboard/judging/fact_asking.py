@@ -153,6 +153,7 @@ async def ask_facts(llm, judge: str, item: Audited) -> tuple[tuple[Verdict, ...]
         reply=ClaimsOf(item.reply),
         sampling=SAMPLING,
         tokens=CLAIMS_TOKENS,
+        language=item.unit.language,
     )
     return (
         tuple(Verdict(claim.text, claim.kind, claim.supported) for claim in answer.parsed.facts),

@@ -3,12 +3,15 @@
 import unicodedata
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationInfo, create_model, field_validator
 
 from csc_tasks.llm.reply_form import Form, Text
 from csc_tasks.metrics.facts import Kind
+
+# Facts of one reply: more than a person would read.
+MOST_CLAIMS = 200
 
 
 class Exact(Form):
@@ -52,7 +55,7 @@ class Claim(Exact):
 class Claims(Exact):
     """All facts of a reply; there may be none."""
 
-    facts: list[Claim]
+    facts: Annotated[list[Claim], Field(max_length=MOST_CLAIMS)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
+from csc_tasks.languages import languages
 from csc_tasks.llm.exchange import Failure
 from csc_tasks.llm.responses import Rejected
 
@@ -92,6 +93,20 @@ def in_turn(*acts: Act, then: Act | None = None) -> Script:
 def echo(body: dict, number: int = 0) -> Act:
     """The last message said back: what tells whether an answer belongs to its question."""
     return Act(f"echo {body['messages'][-1]['content']}")
+
+
+def first_asked(messages: list[dict]) -> list[dict]:
+    """The messages without the replies that could not be used, and what was said about them."""
+    demands = tuple(
+        one.asking.repair.partition("${problem}")[0] for one in languages().values() if one.asking
+    )
+    left = []
+    for message in messages:
+        if message["role"] == "user" and message["content"].startswith(demands):
+            left.pop()
+        else:
+            left.append(message)
+    return left
 
 
 def fingerprint(body: dict) -> str:

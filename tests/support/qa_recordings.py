@@ -14,7 +14,7 @@ from builders.scripted.reading import read_back
 from csc_tasks.conversation import merge_neighbours
 from csc_tasks.errors import DataError
 from csc_tasks.llm.exchange import Reply, Request
-from tests.support.llm_server import Act, fingerprint
+from tests.support.llm_server import Act, fingerprint, first_asked
 
 STAGES = {  # stage -> its prompts
     "moderate": ("qa_moderate",),
@@ -101,10 +101,11 @@ def over_http(faulty: bool = False):
     seen = set()
 
     def script(body, number):
-        right = played(body["messages"])
+        messages = first_asked(body["messages"])
+        right = played(messages)
         if isinstance(right, Reply):
             return Act(None, message={"refusal": right.refusal})
-        asked = fingerprint(body["messages"])
+        asked = fingerprint(messages)
         first = asked not in seen
         seen.add(asked)
         draw = int(asked[:8], 16)

@@ -30,7 +30,7 @@ from csc_tasks.framework import TOPICS
 from csc_tasks.llm.backends import register_scripted
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.exchange import Request
-from tests.support.llm_server import Act, fingerprint, llm_server
+from tests.support.llm_server import Act, fingerprint, first_asked, llm_server
 
 ROOT = Path(__file__).resolve().parents[3]
 PARQUET = "rolecs/train-00000-of-00001.parquet"
@@ -452,13 +452,14 @@ def over_http(faulty):
     seen = set()
 
     def script(body, number):
+        messages = first_asked(body["messages"])
         for stage, names in STAND_INS.items():
             with contextlib.suppress(DataError):
-                read_back(body["messages"], *names)
+                read_back(messages, *names)
                 right = getattr(scripted_roles, stage)(
-                    Request(stage, "one id for all", 0, 0, body["messages"])
+                    Request(stage, "one id for all", 0, 0, messages)
                 )
-        asked = fingerprint(body["messages"])
+        asked = fingerprint(messages)
         first = asked not in seen
         seen.add(asked)
         draw = int(asked[:8], 16)

@@ -14,7 +14,7 @@ from csc_tasks.llm.backends import _SCRIPTED
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.exchange import Request
 from tests.builders.rolecs.test_build_rolecs import build, files_of, record_of, rows_of
-from tests.support.llm_server import Act, llm_server
+from tests.support.llm_server import Act, first_asked, llm_server
 
 STAGES = ("planner", "supporter_assistant", "supporter", "customer_assistant", "customer", "judge")
 LONG = "This model's maximum context length is 8192 tokens, your messages resulted in 9000 tokens."
@@ -57,7 +57,8 @@ class Hostile:
             return error(400, "response_format of type json_schema is unavailable now")
         if "seed" in body:
             return error(400, "Unrecognized request argument supplied: seed")
-        text = json.dumps(body["messages"], sort_keys=True)
+        messages = first_asked(body["messages"])
+        text = json.dumps(messages, sort_keys=True)
         draw = int(hashlib.sha256(text.encode()).hexdigest(), 16) % OF
         first = not self.seen[text]
         self.seen[text] += 1
@@ -68,8 +69,8 @@ class Hostile:
             return ONCE[draw - len(FOR_EVER)]
         for stage in STAGES:
             with contextlib.suppress(DataError):
-                read_back(body["messages"], f"rolecs_{stage}")
-                request = Request(stage, "conversation", 0, 0, body["messages"])
+                read_back(messages, f"rolecs_{stage}")
+                request = Request(stage, "conversation", 0, 0, messages)
                 return Act(_SCRIPTED[stage](request))
         raise AssertionError(f"a prompt of no stage: {text:.200}")
 
@@ -79,7 +80,7 @@ def test_no_error_of_one_item_ends_the_build(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(LLM.__init__.__kwdefaults__, "first_pause", 0.01)
     out = tmp_path / "set"
     options = ("--limit", 8, "--timeout", 2, "--retries", 2, "--price", "1,2")
-    options += ("--sampling", '{"temperature": 0}')
+    options += ("--sampling", '{"temperature": 0}', "--threshold", 1, "--scenario-threshold", 1)
     with llm_server(script := Hostile()) as server:
         options = ("--base-url", server.url, *options)
         assert build(out, *options, llm="openai:model") == 0

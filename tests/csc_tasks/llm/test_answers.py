@@ -98,7 +98,7 @@ def test_a_malformed_reply_is_asked_again_each_time_as_a_row(make, act, problem)
 @pytest.mark.parametrize(("act", "problem"), MALFORMED)
 def test_replies_that_stay_malformed_drop_the_item_after_a_bounded_number(make, act, problem):
     def script(body, number):
-        return act if body["messages"][-1]["content"] == "1" else Act(GOOD)
+        return act if body["messages"][0]["content"] == "1" else Act(GOOD)
 
     with llm_server(script) as server:
         for _ in range(2):

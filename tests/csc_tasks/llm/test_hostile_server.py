@@ -90,7 +90,7 @@ class Hostile:
         self.paid = Counter()
 
     def __call__(self, body, number):
-        item = body["messages"][-1]["content"]
+        item = body["messages"][0]["content"]
         acts = FAULTS.get(item, FAULTS["nothing"]).acts
         act = acts[min(self.count[item], len(acts) - 1)]
         self.count[item] += 1

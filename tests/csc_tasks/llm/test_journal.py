@@ -134,6 +134,11 @@ def test_a_reply_with_half_a_character_can_be_recorded(path):
 def test_keys_depend_on_content_and_not_on_order():
     assert request_key(a=1, b=[{"x": 1, "y": "é"}]) == request_key(b=[{"y": "é", "x": 1}], a=1)
     assert request_key(a=1, b="2") != request_key(a="1", b=2)
+    text = {"type": "string"}
+    form = {"type": "object", "properties": {"maxLength": text, "said": text}}
+    bounded = {"type": "object", "properties": {"maxLength": text, "said": text | {"maxLength": 9}}}
+    assert request_key(a=1, schema=form) == request_key(a=1, schema=bounded)
+    assert request_key(a=1, schema=form) != request_key(a=1, schema=form | {"type": "array"})
     assert canonical({"b": 1, "a": "é“"}) == '{"a":"é“","b":1}'
     # sha256 of the tag and the canonical text, as `printf` and `sha256sum` give it: old journals
     # must stay readable.

@@ -332,7 +332,7 @@ PAIRS = [(0, 0), (1, 1), (1, 0), (0, 1), (0, 0), (0, 0), None, (1, 1)]
 
 
 def by_answers(body, number):
-    _, data = unquote(body["messages"][-1]["content"])
+    _, data = unquote(body["messages"][1]["content"])
     return Act(json.dumps({"facts": ANSWERS[data["reply"]]}))
 
 
@@ -708,7 +708,7 @@ def faulty(body, number):
     away.
     """
     digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
-    _, data = unquote(body["messages"][-1]["content"])
+    _, data = unquote(body["messages"][1]["content"])
     delay = 0.01 + digest[9] / 255 * 0.03
     if number % 50 == 20:
         return Act(status=500, delay=delay)

@@ -1,0 +1,90 @@
+"""What no reply may hold that becomes part of a dataset: control characters, a model's refusal in
+place of what it was asked for, placeholders that nobody filled in. The words are data,
+`csc_tasks/languages/<code>/asking.yaml`, and those of all languages are looked for: a model asked
+in Chinese may decline in English.
+"""
+
+import re
+import unicodedata
+from functools import cache
+
+from csc_tasks.languages import Asking, languages
+
+# Also what stands where a text was decoded wrongly, and what no font knows.
+_BAD_CATEGORIES = ("Cc", "Co", "Cs")
+_REPLACEMENT = "\ufffd"
+_SPACE = "\n\r\t"
+# What may be brackets of a placeholder; no bracket and no more than a few words within.
+_BRACKETS = re.compile(r"[\[【［{<]+([^\[\]【】［］{}<>\n]{1,40})[\]】］}>]+")
+# "we can’t" and "we can't" are the same.
+_QUOTES = str.maketrans("’‘", "''")
+
+
+def control_character(text: str) -> str:
+    """The first character that no text should hold, as U+XXXX; "" where there is none. Line breaks
+    and tabs are text.
+    """
+    for one in text:
+        bad = unicodedata.category(one) in _BAD_CATEGORIES and one not in _SPACE
+        if bad or one == _REPLACEMENT:
+            return f"U+{ord(one):04X}"
+    return ""
+
+
+def refusal(text: str) -> str:
+    """The words with which a model declines, in any language; "" where there are none."""
+    plain = text.strip().translate(_QUOTES)
+    for pattern in _refusals():
+        if match := pattern.search(plain):
+            return match[0]
+    return ""
+
+
+def placeholders(text: str, addressed_only: bool = False) -> list[str]:
+    """The placeholders of names, numbers and the like in brackets of any kind, as they stand. With
+    `addressed_only`, only those that speak to whoever fills them in: [Your Name], not [name].
+    """
+    whole, addressed = _placeholder()
+    return [
+        match[0]
+        for match in _BRACKETS.finditer(text)
+        if whole.fullmatch(match[1].strip())
+        and (not addressed_only or addressed.match(match[1].strip()))
+    ]
+
+
+def placeholders_beyond(text: str, given: str) -> list[str]:
+    """The placeholders of a text that what its writer was given does not hold."""
+    return [one for one in placeholders(text) if one not in given]
+
+
+def _tables() -> list[Asking]:
+    return [one.asking for one in languages().values() if one.asking is not None]
+
+
+@cache
+def _refusals() -> tuple[re.Pattern[str], ...]:
+    return tuple(
+        re.compile(pattern, re.IGNORECASE) for table in _tables() for pattern in table.refusals
+    )
+
+
+@cache
+def _placeholder() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """(the inside of a placeholder, the opening of one that is addressed)."""
+    between = r"(?:'s)?[\s_/#.-]*\d*[\s_/#.-]*"
+    whole, addressed = [], []
+    for table in _tables():
+        things, called = _any(table.things), _any(table.addressed)
+        anything = _any((*table.addressed, *table.owners, *table.things))
+        whole.append(f"(?:{anything}{between})*?{things}{between}(?:{anything}{between})*")
+        addressed.append(f"{called}(?=\\W|_|{anything}|$)")
+    return (
+        re.compile("|".join(f"(?:{one})" for one in whole), re.IGNORECASE),
+        re.compile("|".join(f"(?:{one})" for one in addressed), re.IGNORECASE),
+    )
+
+
+def _any(words: tuple[str, ...]) -> str:
+    """Any of the words, the longest first."""
+    return f"(?:{'|'.join(map(re.escape, sorted(words, key=len, reverse=True)))})"
