@@ -55,6 +55,17 @@ def table_ids(selections: Sequence[Selection]) -> list[str]:
     return names
 
 
+def places_of(selections: Sequence[Selection]) -> dict[RunKey, dict[str, tuple[str, ...]]]:
+    """Of every run, by the id of each table in which it stands, what this was split by, in
+    words.
+    """
+    places: dict[RunKey, dict[str, tuple[str, ...]]] = {}
+    for id_, selection in zip(table_ids(selections), selections, strict=True):
+        for m in selection.measurements:
+            places.setdefault((m.file, m.task), {})[id_] = _parted(selection)
+    return places
+
+
 def rows_of(
     selection: Selection, measured: Mapping[RunKey, Measured]
 ) -> dict[Identity, dict[str, Measured]]:
@@ -213,13 +224,16 @@ def variants(measured: Iterable[Measured]) -> list[Variant]:
 
 
 def _title(selection: Selection) -> str:
-    parts = (
-        [f"summaries {selection.config.removeprefix('qa_')}"]
-        if selection.config.startswith("qa_")
-        else []
-    )
-    parts += [f"{name.replace('_', ' ')}: {value}" for name, value in selection.split.items()]
+    parts = _parted(selection)
     return TITLES.get(selection.kind, selection.kind) + (f" ({'; '.join(parts)})" if parts else "")
+
+
+def _parted(selection: Selection) -> tuple[str, ...]:
+    """What tells a table from others of its kind, in words."""
+    config = selection.config
+    parts = [f"summaries {config.removeprefix('qa_')}"] if config.startswith("qa_") else []
+    parts += [f"{name.replace('_', ' ')}: {value}" for name, value in selection.split.items()]
+    return tuple(parts)
 
 
 def _setting(selection: Selection) -> Setting:

@@ -30,16 +30,21 @@ CLAIMED = "not computed again here"
 OTHERWISE = "computed in another way"
 NO_ITEMS = "no items to pair"
 """Why a result that both runs have is not contrasted."""
+Places = Mapping[RunKey, Mapping[str, tuple[str, ...]]]
 Side = tuple[Measured, Row]
 """A run of a contrast, and the row that it makes by itself."""
 _ORDER = {family.name: number for number, family in reversed([*enumerate(FAMILIES)])}
 
 
 def contrasts(
-    measured: Iterable[Measured], models: Mapping[Identity, Model], raw: Mapping[RunKey, str]
+    measured: Iterable[Measured],
+    models: Mapping[Identity, Model],
+    raw: Mapping[RunKey, str],
+    places: Places,
 ) -> tuple[Contrast, ...]:
     """Every pair of runs of one model that differ in one condition. raw: (results file, task) ->
-    path of its copy in the board folder.
+    path of its copy in the board folder. places: (results file, task) -> id of a table in which it
+    stands -> what this was split by, in words.
     """
     # What several repeats make together stands for each of them.
     runs = [
@@ -54,7 +59,10 @@ def contrasts(
         if _same_content(a, b) and (found := difference(a.measurement, b.measurement))
     ]
     rows = {id(run): row_of("", {run.measurement.task: run}, raw) for run in runs}
-    made = [_contrast(found, (a, rows[id(a)]), (b, rows[id(b)]), models) for found, a, b in pairs]
+    made = [
+        _contrast(found, (a, rows[id(a)]), (b, rows[id(b)]), models, places)
+        for found, a, b in pairs
+    ]
     made.sort(key=lambda one: (_ORDER.get(one.family, len(_ORDER)), one.family, *_place(one)))
     return tuple(_corrected(made))
 
@@ -80,9 +88,19 @@ def _same_content(a: Measured, b: Measured) -> bool:
 
 
 def _contrast(
-    found: Difference, one: Side, other: Side, models: Mapping[Identity, Model]
+    found: Difference,
+    one: Side,
+    other: Side,
+    models: Mapping[Identity, Model],
+    places: Places,
 ) -> Contrast:
     (a, _), (b, _) = one, other
+    first_places, second_places = (
+        places.get((run.measurement.file, run.measurement.task), {}) for run in (a, b)
+    )
+    # Of the words of both, in their order, once.
+    words = dict.fromkeys(word for parted in first_places.values() for word in parted)
+    shared_words = {word for parted in second_places.values() for word in parted}
     names = sorted(a.values.keys() & b.values.keys(), key=place_of)
     whys = {name: _why_not(name, one, other) for name in names}
     first, second = (
@@ -96,6 +114,8 @@ def _contrast(
         title=found.title,
         first=first,
         second=second,
+        tables=tuple(id_ for id_ in first_places if id_ in second_places),
+        within="; ".join(word for word in words if word in shared_words),
         numbers=(
             *(_number(name, a.columns[name], b.columns[name]) for name in names if not whys[name]),
             *_audited(a, b),
@@ -175,4 +195,4 @@ def _corrected(made: Iterable[Contrast]) -> list[Contrast]:
 
 def _place(one: Contrast) -> tuple[str, ...]:
     sides = one.first, one.second
-    return tuple(text for side in sides for text in (side.model, side.task, side.level))
+    return one.within, *(text for side in sides for text in (side.model, side.task, side.level))
