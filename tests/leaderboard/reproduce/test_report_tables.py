@@ -5,6 +5,7 @@ stand, and which rows and columns there are.
 import csv
 import io
 import json
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -282,6 +283,41 @@ def test_a_sweep_of_sizes_is_one_figure_with_the_means_of_its_seeds():
     lines = [line for line in drawn.axes[0].lines if len(line.get_xdata()) == 3]
     assert [list(line.get_ydata()) for line in lines] == [pytest.approx([10, 40, 60])]
     assert png(figure) == png(figure)
+
+
+def on_two_corpora(name):
+    """A board on which the base has 0.41 on demo and 0.11 on another corpus, of another file."""
+    first = source(name=name)
+    (table,) = first.board.tables
+    row = next(row for row in table.rows if row.model == BASE)
+    run = row.runs["csc_conv_ref"]
+    other = run.model_copy(update={"sha256": "f" * 64})
+    low = row.model_copy(
+        update={
+            "values": {"csc_conv_ref/strategy_acc": value(0.11)},
+            "runs": dict.fromkeys(row.runs, other),
+        }
+    )
+    setting = table.setting.model_copy(update={"corpus": "elsewhere"})
+    second = table.model_copy(update={"id": "second", "setting": setting, "rows": (low,)})
+    return replace(first, board=first.board.model_copy(update={"tables": (table, second)})), run
+
+
+@pytest.mark.parametrize(("digest", "shown"), [("first", 41.0), ("f" * 64, 11.0), ("", 25.0)])
+def test_a_point_has_the_numbers_of_its_own_file_though_its_model_was_asked_elsewhere_too(
+    digest, shown
+):
+    board, run = on_two_corpora("board")
+    name = board.board.models[BASE].name
+    scores = {"csc_conv_ref": {"strategy_acc": 0.25}}
+    point = Point(value="0", base=True, size=0, model=name, scores=scores)
+    own = {"first": run.sha256, "": None}.get(digest, digest)
+    one = Sweep("sweep.json", "train_size", (point,), (own,))
+    made, *_ = sweep_tables.sweep_figure(FIGURE_6, Sources(boards=(board,), sweeps=(one,)))
+    place = [column.key for column in made.columns].index("csc_conv_ref/strategy_acc")
+    number = made.rows[0].cells[place]
+    # Without its file it could be either: then it is what the sweep's file says.
+    assert (number.value, number.claimed) == (pytest.approx(shown), digest == "")
 
 
 def test_a_sweep_of_folders_is_a_table_without_a_figure():
