@@ -253,6 +253,29 @@ def test_variants_of_the_summaries_stand_below_each_other_with_their_difference(
     assert "two variants" in missing.reason
 
 
+def test_two_adapters_of_one_label_are_two_rows_on_several_corpora():
+    """Labels are last parts of names: both are `+ rolecs`."""
+    exhibit = next(one for one in papers().exhibits if one.maker == "corpora")
+    own = []
+    for corpus in ("demo", "elsewhere"):
+        one = source(corpus, corpus)
+        (table,) = one.board.tables
+        base, adapter = (next(r for r in table.rows if r.model == slug) for slug in (BASE, ADAPTER))
+        models = {
+            slug: one.board.models[slug].model_copy(update={"name": name, "label": "+ rolecs"})
+            for slug, name in ((BASE, "one/rolecs"), (ADAPTER, "two/rolecs"))
+        }
+        table = table.model_copy(update={"kind": exhibit.table, "rows": (base, adapter)})
+        board = one.board.model_copy(update={"tables": (table,), "models": models})
+        own.append(replace(one, board=board))
+    wanted = exhibit.model_copy(update={"tasks": (), "metrics": ("strategy_acc",)})
+    (table,) = board_tables.corpora(wanted, Sources(boards=tuple(own)))
+    assert [[getattr(cell, "text", cell) for cell in row.cells][:2] for row in table.rows] == [
+        ["+ rolecs", "41.0"],
+        ["+ rolecs", "57.0"],
+    ]
+
+
 def sweep(key, *points):
     return Sweep("sweep.json", key, points, tuple(None for _ in points))
 
