@@ -157,11 +157,12 @@ def as_csv(board: Board) -> str:
     out = io.StringIO()
     writer = GuardedWriter(out)
     writer.row(_CSV)
+    names = row_names(board.models)
     for one in board.contrasts:
         sides = [
             text
             for side in (one.first, one.second)
-            for text in (board.models[side.model].name, side.task, side.level)
+            for text in (names[side.model], side.task, side.level)
         ]
         named = [one.family, one.title, one.within, *sides]
         for n in one.numbers:

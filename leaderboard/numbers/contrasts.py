@@ -29,6 +29,7 @@ from leaderboard.reading.origins import SETTING
 CLAIMED = "not computed again here"
 OTHERWISE = "computed in another way"
 NO_ITEMS = "no items to pair"
+ONE_REPEAT = "counted in one repeat alone"
 """Why a result that both runs have is not contrasted."""
 Places = Mapping[RunKey, Mapping[str, tuple[str, ...]]]
 Side = tuple[Measured, Row]
@@ -120,7 +121,7 @@ def _contrast(
             *(_number(name, a.columns[name], b.columns[name]) for name in names if not whys[name]),
             *_audited(a, b),
         ),
-        skipped={name: why for name, why in whys.items() if why},
+        skipped={name: why for name, why in whys.items() if why} | _unaudited(a, b),
     )
 
 
@@ -128,10 +129,22 @@ def _audited(a: Measured, b: Measured) -> Iterator[ContrastNumber]:
     """What the audits found, where only one of the runs has it as a metric of its own: the other
     was shown no passages.
     """
-    has = [UNSUPPORTED_FACTS in run.values for run in (a, b)]
+    if not _one_has_it(a, b) or a.repeats or b.repeats:
+        return
     proven = a.verified.proven and b.verified.proven
-    if has[0] != has[1] and proven and a.audited is not None and b.audited is not None:
+    if proven and a.audited is not None and b.audited is not None:
         yield _number(UNSUPPORTED_FACTS, a.audited, b.audited)
+
+
+def _unaudited(a: Measured, b: Measured) -> dict[str, str]:
+    """Facts are looked for in one of several repeats, whose mean the other run's metric is."""
+    one = (a.repeats or b.repeats) and a.audited is not None and b.audited is not None
+    return {UNSUPPORTED_FACTS: ONE_REPEAT} if one and _one_has_it(a, b) else {}
+
+
+def _one_has_it(a: Measured, b: Measured) -> bool:
+    """Whether one of two runs alone counts unsupported facts as a metric."""
+    return len({UNSUPPORTED_FACTS in run.values for run in (a, b)}) == 2
 
 
 def _why_not(name: str, one: Side, other: Side) -> str:

@@ -244,3 +244,20 @@ def test_a_question_that_could_not_be_asked_in_one_repeat_is_no_lie(grounded, tm
     run = hand_in(tmp_path, GROUNDED, reply, settings, gen_kwargs=SAMPLING)
     for task, verdict in verdicts(run, held(corpus, passages)).items():
         assert verdict.findings == (), task
+
+
+def test_facts_that_were_looked_for_in_one_repeat_are_not_contrasted_with_a_mean(
+    grounded, tmp_path
+):
+    """csc_qa that was given no passages has no such metric; its audit is of the first repeat."""
+    corpus, passages, _ = grounded
+    plain = {"csc_qa_corpus": str(corpus), "csc_repeats": 2}
+    shown = plain | {"csc_evidence": str(passages)}
+    for task, settings in ((GROUNDED[0], plain), (GROUNDED[1], shown)):
+        hand_in(tmp_path / "runs" / task, [task], lambda _: "77", settings, gen_kwargs=SAMPLING)
+    words = ["collect", str(tmp_path / "runs"), "--out", str(tmp_path / "board")]
+    assert main([*words, "--corpus", str(corpus), "--evidence", str(passages)]) == 0
+    (made,) = load_board(tmp_path / "board").contrasts
+    assert (made.first.task, made.second.task) == ("cscx_qa_grounded", "csc_qa")
+    assert made.skipped["unsupported_facts"] == "counted in one repeat alone"
+    assert "unsupported_facts" not in {number.metric for number in made.numbers}
