@@ -79,11 +79,11 @@ def _of_one_model(runs: Iterable[Measured]) -> Iterator[list[Measured]]:
 
 
 def _same_content(a: Measured, b: Measured) -> bool:
-    """Whether conversations of the same id are the same: of one content, or of one trusted corpus.
-    Variants of the summaries differ in them, and in nothing else of a question.
+    """Whether conversations of the same id are the same: of one content, or of one trusted corpus,
+    whose variants of the summaries differ in them and in nothing else of a question.
     """
     one, other = a.measurement.provenance, b.measurement.provenance
-    if one.content_hash == other.content_hash or one.config != other.config:
+    if one.config == other.config and one.content_hash == other.content_hash:
         return True
     return a.verified.corpus != "" and a.verified.corpus == b.verified.corpus
 

@@ -12,7 +12,8 @@ import sacrebleu
 
 from csc_tasks.cli import main
 from leaderboard.folder import load_board
-from tests.support.fakes import write_corpus
+from tests.support.fakes import sample_questions, write_corpus
+from tests.support.handed_in import hand_in
 from tests.support.made_results import conversations, run_lm_eval
 from tests.support.report_example import talker
 
@@ -102,3 +103,27 @@ def test_a_board_says_of_which_corpus_a_contrast_is(report, capsys):
     printed = capsys.readouterr().out
     lines = [line for line in printed.splitlines() if line.startswith("| org")]
     assert len(lines) == len({"|".join(line.split("|")[:5]) for line in lines}) > 0
+
+
+def test_summaries_of_one_corpus_are_not_contrasted_with_those_of_another_of_the_same_ids(tmp_path):
+    """Both were made from the same calls, so their ids are the same, and their questions differ."""
+    for name, mark in (("first", ""), ("second", " else")):
+        questions = [
+            replace(one, client_question=one.client_question + mark) for one in sample_questions()
+        ]
+        folder = write_corpus(tmp_path / name, questions=questions)
+        short = [replace(one, history_summary="short").to_row() for one in questions]
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in short)
+        (folder / "qa_short").mkdir()
+        (folder / "qa_short" / "test.jsonl").write_text(text, encoding="utf-8")
+    for name, variant in (("first", None), ("second", "short"), ("first", "short")):
+        settings = {"csc_qa_corpus": str(tmp_path / name), "csc_qa_variant": variant}
+        out = tmp_path / "runs" / f"{name}-{variant}"
+        hand_in(out, ["csc_qa"], lambda _: "It arrives.", settings)
+    words = ["collect", str(tmp_path / "runs"), "--out", str(tmp_path / "board")]
+    words += ["--split-by", "corpus"]
+    for name in ("first", "second"):
+        words += ["--corpus", str(tmp_path / name)]
+    assert main(words) == 0
+    (made,) = load_board(tmp_path / "board").contrasts
+    assert (made.family, made.within) == ("summaries", "corpus: first")
