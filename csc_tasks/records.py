@@ -294,7 +294,7 @@ def consistency_columns(
 ) -> dict[str, Column]:
     """pass^k and worst-of-k of strategy accuracy over records of k repeats; nothing of one. What
     is said of a turn stands at its first record, what is said of a conversation at the first of its
-    records; the others are None.
+    records that says something; the others are None.
     """
     repeats = len(set(repeats_of(records)))
     if repeats < 2 or OF not in columns:
@@ -311,8 +311,12 @@ def consistency_columns(
         return {}  # which only a changed file has
     passed: list[float | None] = [None] * len(records)
     worst: list[float | None] = [None] * len(records)
-    for asked in conversations.values():
-        table = np.array([[right[place] for place in own] for own in asked]).T
+    for every in conversations.values():
+        # Whether a turn whose strategy is held out was right is not known.
+        asked = [own for own in every if all(right[place] is not None for place in own)]
+        if not asked:
+            continue
+        table = np.array([[right[place] for place in own] for own in asked], dtype=float).T
         for own, item in zip(asked, pass_k(table, repeats).tolist(), strict=True):
             passed[own[0]] = item
         worst[asked[0][0]] = float(worst_of_k(table.mean(axis=1)[:, None], repeats)[0])

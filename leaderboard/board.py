@@ -279,14 +279,17 @@ class ContrastNumber(Strict):
 class Contrast(Strict):
     """Two runs of one model that differ in one condition (csc_tasks/runs/contrasts.py).
 
-    family, title: which condition. skipped: result name -> why it is not contrasted, of those that
-    both have.
+    family, title: which condition. tables: ids of those in which both runs stand. within: what the
+    tables of both have been split by, in words ("corpus: demo"). skipped: result name -> why it is
+    not contrasted, of those that both have.
     """
 
     family: str
     title: str
     first: ContrastSide
     second: ContrastSide
+    tables: tuple[str, ...]
+    within: str
     numbers: tuple[ContrastNumber, ...]
     skipped: dict[str, str] = Field(default_factory=dict)
 

@@ -290,7 +290,7 @@ def collect(
         seed=options.seed,
         models={model.slug: model for model in models.values()},
         tables=tuple(tables),
-        contrasts=contrasts(measured.values(), models, raw),
+        contrasts=contrasts(measured.values(), models, raw, assemble.places_of(selections)),
         notes=tuple(notes),
         quarantine=tuple(SetAside(file=file, reason=why) for file, why in aside.entries()),
     )

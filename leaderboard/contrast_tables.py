@@ -34,7 +34,7 @@ HEADS = (
 TEXTS = 4
 """How many of the columns are texts; the others are numbers."""
 _CSV = (
-    *("family", "title", "first_model", "first_task", "first_level"),
+    *("family", "title", "within", "first_model", "first_task", "first_level"),
     *("second_model", "second_task", "second_level", "metric", "first", "second"),
     *("difference", "stderr", "low", "high", "method", "reason", "p", "p_holm"),
     *("items", "clusters", "first_alone", "second_alone", "skipped"),
@@ -85,6 +85,11 @@ def contrast_column(board: Board, one: Contrast, metric: str) -> Column:
     key = f"{one.first.task}/{metric}"
     columns = (c for table in board.tables for c in table.columns if c.key == key)
     return next(columns, None) or column(one.first.task, metric, "")
+
+
+def within(board: Board, one: Contrast) -> str:
+    """In which of several parts of a board a contrast is, in words; "" where all are in one."""
+    return one.within if len({other.within for other in board.contrasts}) > 1 else ""
 
 
 def contrast_name(one: Contrast) -> str:
@@ -152,13 +157,14 @@ def as_csv(board: Board) -> str:
     out = io.StringIO()
     writer = GuardedWriter(out)
     writer.row(_CSV)
+    names = row_names(board.models)
     for one in board.contrasts:
         sides = [
             text
             for side in (one.first, one.second)
-            for text in (board.models[side.model].name, side.task, side.level)
+            for text in (names[side.model], side.task, side.level)
         ]
-        named = [one.family, one.title, *sides]
+        named = [one.family, one.title, one.within, *sides]
         for n in one.numbers:
             d = n.difference
             apart = [d.value, d.stderr, d.low, d.high, d.method, d.reason or ""]
@@ -181,10 +187,11 @@ def _row(
         if apart.low is not None and apart.high is not None:
             interval = bounds_text(apart.value, apart.low, apart.high, its.digits, its.scale)
         difference = f"{apart.value * its.scale:+.{its.digits}f} {interval}".strip()
+    group = its.group if one.first.task == one.second.task else ""
     cells = (
         names[one.second.model],
         contrast_name(one),
-        its.group if one.first.task == one.second.task else "",
+        "; ".join(filter(None, (group, within(board, one)))),
         head(its),
         _shown(number.first, its),
         _shown(number.second, its),
@@ -207,7 +214,9 @@ def _skipped(board: Board, members: Sequence[Contrast], names: dict[str, str]) -
         for metric, why in one.skipped.items():
             reasons.setdefault(why, []).append(contrast_column(board, one, metric).label)
         for why, metrics in reasons.items():
-            where = "" if one.first.task != one.second.task else f", {one.first.task}"
+            places = [one.first.task if one.first.task == one.second.task else ""]
+            places += [within(board, one)]
+            where = "".join(f", {place}" for place in places if place)
             yield (
                 f"{names[one.second.model]}, {contrast_name(one)}{where}: not contrasted, {why}:"
                 f" {', '.join(metrics)}."

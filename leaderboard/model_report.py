@@ -161,10 +161,13 @@ class FactAudit(Strict):
 
 class Variant(Strict):
     """One metric of csc_qa under one variant of the summaries (config qa, qa_<name>), and minus
-    config qa on shared conversations.
+    config qa on shared conversations. within: of which corpus and prompt style, in words, "" where
+    all are of one. claimed: nobody here computed both of the value and config qa's again.
     """
 
     config: str
+    within: str = ""
+    claimed: bool = False
     metric: str
     value: Value
     difference: Value | None

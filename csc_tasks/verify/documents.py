@@ -38,7 +38,7 @@ def check_documents(
     """Compare a run's documents with the trusted corpus that shares most of them."""
     rows = [(document_key(line["doc"]), line["doc"]) for line in run.lines]
     stated = tuple(sorted(set(measurement.provenance.languages)))
-    held = _closest({key for key, _ in rows}, measurement, trusted)
+    held = _closest(rows, measurement, trusted)
     if held is None:
         place = f"{measurement.provenance.config}/{measurement.provenance.split}"
         nothing = Finding(
@@ -85,18 +85,26 @@ def check_documents(
     return Documents(matched, held.name, languages, tuple(findings))
 
 
-def _closest(keys: set[str], measurement: Measurement, trusted: Trusted) -> Held | None:
-    """The trusted split that has most of these documents; None where there is no such split."""
+def _closest(
+    rows: Sequence[tuple[str, Mapping[str, object]]], measurement: Measurement, trusted: Trusted
+) -> Held | None:
+    """The trusted split that has most of these documents, unchanged where several have them: two
+    versions of a dataset have the same ids. None where there is no such split.
+    """
     place = measurement.provenance.config, measurement.provenance.split
     candidates = trusted.held(*place)
     if measurement.provenance.corpus == DEMO:
         demo = trusted.demo(*place)
         candidates += [demo] if demo is not None else []
-    return max(
-        candidates,
-        key=lambda held: sum(entry.key in keys for entry in held.entries),
-        default=None,
-    )
+    if len(candidates) < 2:
+        return next(iter(candidates), None)
+    hashes = {key: row_hash(row) for key, row in rows}
+
+    def shared(held: Held) -> tuple[int, int]:
+        there = [entry for entry in held.entries if entry.key in hashes]
+        return sum(hashes[entry.key] == entry.sha256 for entry in there), len(there)
+
+    return max(candidates, key=shared)
 
 
 def _differences(

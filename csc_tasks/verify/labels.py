@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from csc_tasks.metrics import Metric
+from csc_tasks.metrics.consistency import consistency
 from csc_tasks.metrics.result_names import metric_of, parts_of, without_evidence
 from csc_tasks.runs.model_arguments import model_arguments
 from csc_tasks.runs.public import public_name
@@ -68,11 +69,16 @@ def check_signatures(measurement: Measurement, languages: tuple[str, ...]) -> li
     """
     findings = []
     for name, claimed in measurement.provenance.signatures.items():
-        metric = metric_of(name)
+        metric, of_repeats = metric_of(name), consistency(name)
         # What needs weights is signed by their settings, which only the run knows.
-        if metric is None or name not in measurement.numbers or metric.check is not None:
+        if name not in measurement.numbers or (metric is not None and metric.check is not None):
             continue
-        ours = _signatures(name, metric, measurement, languages)
+        if of_repeats is not None:
+            ours = [of_repeats.signature]
+        elif metric is not None:
+            ours = _signatures(name, metric, measurement, languages)
+        else:
+            continue
         if ours and _versionless(without_evidence(claimed)) not in map(_versionless, ours):
             findings.append(
                 Finding(

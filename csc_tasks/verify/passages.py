@@ -32,6 +32,9 @@ class ShownPassages:
         self.csc: Mapping[str, Any] = run.results["configs"][run.task]["metadata"]["csc"]
         self.shown: dict[str, dict[int | None, list[str]]] = {}
         self.whole = True
+        # One question is asked with the same passages in every repeat.
+        self.counts: dict[tuple[str, int | None], int] = {}
+        self.otherwise: list[str] = []
         if self.used:
             try:
                 self.evidence = trusted.passages(self.csc.get("evidence_name"))
@@ -48,6 +51,9 @@ class ShownPassages:
         texts = claimed if isinstance(claimed, list) else []
         cut = self.shows and bool(given.get("history_truncated"))
         self.whole &= not cut
+        key = item.conversation_id, item.turn_index
+        if self.counts.setdefault(key, len(texts)) != len(texts):
+            self.otherwise.append(item.conversation_id)
         if self.evidence is None:
             return [text for text in texts if isinstance(text, str)]
         if not texts and cut:
@@ -64,6 +70,9 @@ class ShownPassages:
 
     def findings(self, rows: int, logged: int) -> tuple[Finding, ...]:
         """What is wrong with a run of `logged` documents of a task of `rows`."""
+        if self.otherwise:
+            sentence = f"other passages in another repeat of {self.otherwise[0]}"
+            return (Finding(self.task, "passages", "", "", sentence),)
         if not self.held:
             sentence = f"its passages are compared with none: {self.why}"
             return (Finding(self.task, "passages", "", "", sentence, contradicts=False),)

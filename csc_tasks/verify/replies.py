@@ -73,7 +73,8 @@ def check_replies(
         for made, line in zip(records, run.one_repeat(repeat).lines, strict=True):
             made += [record | own for record in checker.line(line)]
     as_run = [list(map(checker.as_run, own)) for own in records] if checker.supplied else None
-    return Replies(records, checker.complete, checker.findings(), as_run, checker.passages.held)
+    passages = checker.passages.held and not checker.passages.otherwise
+    return Replies(records, checker.complete, checker.findings(), as_run, passages)
 
 
 class _Checker:

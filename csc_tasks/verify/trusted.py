@@ -75,26 +75,35 @@ def _demo_policies() -> Evidence:
 
 def trusted_corpora(names: Sequence[str]) -> Trusted:
     """The corpora of these names: a folder, a file, `ORG/NAME@REVISION`, a manifest or `demo`.
+    Several that would be called the same carry a number, so that verdicts tell them apart.
 
     Raises SettingError for a Hub id without a revision, which would change under the verifier, and
     DataError for a manifest that cannot be read.
     """
-    return Trusted(tuple(map(_source, names)))
+    sources: list[Source] = []
+    taken = {DEMO: 1}
+    for name in dict.fromkeys(names):
+        shown = DEMO if name == DEMO else str(hub_id_or_last_component(name.partition("@")[0]))
+        if name != DEMO:
+            taken[shown] = taken.get(shown, 0) + 1
+        sources.append(_source(name, f" ({taken[shown]})" if taken[shown] > 1 else ""))
+    return Trusted(tuple(sources))
 
 
-def _source(name: str) -> Source:
+def _source(name: str, mark: str) -> Source:
+    """mark: what stands behind its name."""
     path = Path(name).expanduser()
     if name == DEMO:
         return _demo
     if is_manifest(path):
         manifest = read_manifest(path)
-        return _Listed(f"{manifest.dataset} ({path.name})", manifest)
+        return _Listed(f"{manifest.dataset} ({path.name}){mark}", manifest)
     if not os.path.exists(path) and "@" not in name:
         raise SettingError(
             f"--corpus {name}: no such file or folder here, and a Hub id needs a revision that"
             f" cannot move: {name}@COMMIT"
         )
-    return _Kept(name)
+    return _Kept(name, mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +119,11 @@ class _Listed:
 
 
 class _Kept:
-    """A corpus that is read once a split."""
+    """A corpus that is read once a split. mark: what stands behind its name."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, mark: str = "") -> None:
         self.name = name
+        self.mark = mark
         self.read: dict[tuple[str, str], Held | None] = {}
 
     def __call__(self, config: str, split: str) -> Held | None:
@@ -134,7 +144,7 @@ class _Kept:
         left_out = f" ({len(corpus.left_out):,} {LEFT_OUT})" if corpus.left_out else ""
         # Of a path the last part says enough: verdicts are published.
         name = hub_id_or_last_component(corpus.name)
-        return Held(f"{name}{left_out}", tuple(map(entry_of, corpus.items)))
+        return Held(f"{name}{self.mark}{left_out}", tuple(map(entry_of, corpus.items)))
 
 
 _demo = _Kept(DEMO)

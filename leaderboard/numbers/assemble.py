@@ -1,11 +1,12 @@
 """Measured rows -> tables, reports and samples: the data of a board folder."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from csc_tasks.file_names import safe_name
 from csc_tasks.runs.results_file import Identity
 from csc_tasks.runs.task_record import TURNS, TaskRecord
+from csc_tasks.verify import Trust
 from leaderboard import trust
 from leaderboard.board import (
     BREAKDOWNS,
@@ -25,7 +26,7 @@ from leaderboard.numbers.inference import paired
 from leaderboard.numbers.intervals import FEWEST
 from leaderboard.numbers.measured import Measured, Rows, RunKey
 from leaderboard.numbers.ranking import best_and_second, compare
-from leaderboard.numbers.rows import repeat_notes, row_of
+from leaderboard.numbers.rows import repeat_notes, row_of, trust_of
 from leaderboard.rated import notes as rating_notes
 from leaderboard.reading.comparable import TITLES, Selection, corpus_name
 from leaderboard.reading.models import in_groups
@@ -53,6 +54,17 @@ def table_ids(selections: Sequence[Selection]) -> list[str]:
         taken = [*names, CONTRASTS, BREAKDOWNS]
         names.append(safe_name("-".join(words).replace("_", "-").replace(" ", "-"), taken))
     return names
+
+
+def places_of(selections: Sequence[Selection]) -> dict[RunKey, dict[str, tuple[str, ...]]]:
+    """Of every run, by the id of each table in which it stands, what this was split by, in
+    words.
+    """
+    places: dict[RunKey, dict[str, tuple[str, ...]]] = {}
+    for id_, selection in zip(table_ids(selections), selections, strict=True):
+        for m in selection.measurements:
+            places.setdefault((m.file, m.task), {})[id_] = _parted(selection)
+    return places
 
 
 def rows_of(
@@ -191,35 +203,58 @@ def _context(tasks: Mapping[str, Measured], generated: bool) -> Measured | None:
 
 
 def variants(measured: Iterable[Measured]) -> list[Variant]:
-    """One model's answers under every variant of the summaries, against config qa; nothing where
-    there is only one.
+    """One model's answers under every variant of the summaries, against config qa of the same
+    corpus and prompt style; nothing where there is only one.
     """
-    by_config = {
-        found.measurement.provenance.config: found
-        for found in measured
-        if found.measurement.about.place("questions")
-    }
-    if len(by_config) < 2:
-        return []
-    made = []
-    for config, found in sorted(by_config.items()):
-        for name, value in found.values.items():
-            plain = by_config.get("qa")
-            apart = None
-            if config != "qa" and plain and name in plain.columns and name in found.columns:
-                apart, _ = paired(found.columns[name], plain.columns[name])
-            made.append(Variant(config=config, metric=name, value=value, difference=apart))
+    groups: dict[tuple[str, str], dict[str, Measured]] = {}
+    for found in measured:
+        m = found.measurement
+        if m.about.place("questions"):
+            asked = corpus_name(m), str(m.provenance.prompt)
+            groups.setdefault(asked, {})[m.provenance.config] = found
+    several = {asked: own for asked, own in groups.items() if len(own) > 1}
+    parts = [
+        (f"{what} {asked[place]}", place)
+        for asked in several
+        for place, what in enumerate(("corpus", "prompt style"))
+    ]
+    telling = {place for place in (0, 1) if len({text for text, at in parts if at == place}) > 1}
+    made: list[Variant] = []
+    for asked, by_config in several.items():
+        words = (f"{('corpus', 'prompt style')[place]} {asked[place]}" for place in sorted(telling))
+        made += _against_plain(by_config, ", ".join(words))
     return made
 
 
+def _against_plain(by_config: Mapping[str, Measured], within: str) -> Iterator[Variant]:
+    plain = by_config.get("qa")
+    for config, found in sorted(by_config.items()):
+        for name, value in found.values.items():
+            trusts = {trust_of(run, name) for run in (found, plain) if run and name in run.values}
+            apart = None
+            if config != "qa" and plain and name in plain.columns and name in found.columns:
+                apart, _ = paired(found.columns[name], plain.columns[name])
+            yield Variant(
+                config=config,
+                within=within,
+                claimed=trusts != {Trust.RESCORED},
+                metric=name,
+                value=value,
+                difference=apart,
+            )
+
+
 def _title(selection: Selection) -> str:
-    parts = (
-        [f"summaries {selection.config.removeprefix('qa_')}"]
-        if selection.config.startswith("qa_")
-        else []
-    )
-    parts += [f"{name.replace('_', ' ')}: {value}" for name, value in selection.split.items()]
+    parts = _parted(selection)
     return TITLES.get(selection.kind, selection.kind) + (f" ({'; '.join(parts)})" if parts else "")
+
+
+def _parted(selection: Selection) -> tuple[str, ...]:
+    """What tells a table from others of its kind, in words."""
+    config = selection.config
+    parts = [f"summaries {config.removeprefix('qa_')}"] if config.startswith("qa_") else []
+    parts += [f"{name.replace('_', ' ')}: {value}" for name, value in selection.split.items()]
+    return tuple(parts)
 
 
 def _setting(selection: Selection) -> Setting:

@@ -29,17 +29,23 @@ from leaderboard.reading.origins import SETTING
 CLAIMED = "not computed again here"
 OTHERWISE = "computed in another way"
 NO_ITEMS = "no items to pair"
+ONE_REPEAT = "counted in one repeat alone"
 """Why a result that both runs have is not contrasted."""
+Places = Mapping[RunKey, Mapping[str, tuple[str, ...]]]
 Side = tuple[Measured, Row]
 """A run of a contrast, and the row that it makes by itself."""
 _ORDER = {family.name: number for number, family in reversed([*enumerate(FAMILIES)])}
 
 
 def contrasts(
-    measured: Iterable[Measured], models: Mapping[Identity, Model], raw: Mapping[RunKey, str]
+    measured: Iterable[Measured],
+    models: Mapping[Identity, Model],
+    raw: Mapping[RunKey, str],
+    places: Places,
 ) -> tuple[Contrast, ...]:
     """Every pair of runs of one model that differ in one condition. raw: (results file, task) ->
-    path of its copy in the board folder.
+    path of its copy in the board folder. places: (results file, task) -> id of a table in which it
+    stands -> what this was split by, in words.
     """
     # What several repeats make together stands for each of them.
     runs = [
@@ -54,7 +60,10 @@ def contrasts(
         if _same_content(a, b) and (found := difference(a.measurement, b.measurement))
     ]
     rows = {id(run): row_of("", {run.measurement.task: run}, raw) for run in runs}
-    made = [_contrast(found, (a, rows[id(a)]), (b, rows[id(b)]), models) for found, a, b in pairs]
+    made = [
+        _contrast(found, (a, rows[id(a)]), (b, rows[id(b)]), models, places)
+        for found, a, b in pairs
+    ]
     made.sort(key=lambda one: (_ORDER.get(one.family, len(_ORDER)), one.family, *_place(one)))
     return tuple(_corrected(made))
 
@@ -70,19 +79,29 @@ def _of_one_model(runs: Iterable[Measured]) -> Iterator[list[Measured]]:
 
 
 def _same_content(a: Measured, b: Measured) -> bool:
-    """Whether conversations of the same id are the same: of one content, or of one trusted corpus.
-    Variants of the summaries differ in them, and in nothing else of a question.
+    """Whether conversations of the same id are the same: of one content, or of one trusted corpus,
+    whose variants of the summaries differ in them and in nothing else of a question.
     """
     one, other = a.measurement.provenance, b.measurement.provenance
-    if one.content_hash == other.content_hash or one.config != other.config:
+    if one.config == other.config and one.content_hash == other.content_hash:
         return True
     return a.verified.corpus != "" and a.verified.corpus == b.verified.corpus
 
 
 def _contrast(
-    found: Difference, one: Side, other: Side, models: Mapping[Identity, Model]
+    found: Difference,
+    one: Side,
+    other: Side,
+    models: Mapping[Identity, Model],
+    places: Places,
 ) -> Contrast:
     (a, _), (b, _) = one, other
+    first_places, second_places = (
+        places.get((run.measurement.file, run.measurement.task), {}) for run in (a, b)
+    )
+    # Of the words of both, in their order, once.
+    words = dict.fromkeys(word for parted in first_places.values() for word in parted)
+    shared_words = {word for parted in second_places.values() for word in parted}
     names = sorted(a.values.keys() & b.values.keys(), key=place_of)
     whys = {name: _why_not(name, one, other) for name in names}
     first, second = (
@@ -96,11 +115,13 @@ def _contrast(
         title=found.title,
         first=first,
         second=second,
+        tables=tuple(id_ for id_ in first_places if id_ in second_places),
+        within="; ".join(word for word in words if word in shared_words),
         numbers=(
             *(_number(name, a.columns[name], b.columns[name]) for name in names if not whys[name]),
             *_audited(a, b),
         ),
-        skipped={name: why for name, why in whys.items() if why},
+        skipped={name: why for name, why in whys.items() if why} | _unaudited(a, b),
     )
 
 
@@ -108,10 +129,22 @@ def _audited(a: Measured, b: Measured) -> Iterator[ContrastNumber]:
     """What the audits found, where only one of the runs has it as a metric of its own: the other
     was shown no passages.
     """
-    has = [UNSUPPORTED_FACTS in run.values for run in (a, b)]
+    if not _one_has_it(a, b) or a.repeats or b.repeats:
+        return
     proven = a.verified.proven and b.verified.proven
-    if has[0] != has[1] and proven and a.audited is not None and b.audited is not None:
+    if proven and a.audited is not None and b.audited is not None:
         yield _number(UNSUPPORTED_FACTS, a.audited, b.audited)
+
+
+def _unaudited(a: Measured, b: Measured) -> dict[str, str]:
+    """Facts are looked for in one of several repeats, whose mean the other run's metric is."""
+    one = (a.repeats or b.repeats) and a.audited is not None and b.audited is not None
+    return {UNSUPPORTED_FACTS: ONE_REPEAT} if one and _one_has_it(a, b) else {}
+
+
+def _one_has_it(a: Measured, b: Measured) -> bool:
+    """Whether one of two runs alone counts unsupported facts as a metric."""
+    return len({UNSUPPORTED_FACTS in run.values for run in (a, b)}) == 2
 
 
 def _why_not(name: str, one: Side, other: Side) -> str:
@@ -175,4 +208,4 @@ def _corrected(made: Iterable[Contrast]) -> list[Contrast]:
 
 def _place(one: Contrast) -> tuple[str, ...]:
     sides = one.first, one.second
-    return tuple(text for side in sides for text in (side.model, side.task, side.level))
+    return one.within, *(text for side in sides for text in (side.model, side.task, side.level))

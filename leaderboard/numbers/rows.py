@@ -30,7 +30,7 @@ def row_of(slug: str, tasks: Mapping[str, Measured], raw: Mapping[RunKey, str]) 
             for name, value in found.values.items()
         },
         trusts={
-            f"{task}/{name}": _trust(found, name)
+            f"{task}/{name}": trust_of(found, name)
             for task, found in tasks.items()
             for name in found.values
         },
@@ -48,7 +48,7 @@ def repeat_notes(rows: Iterable[Row]) -> list[str]:
     return [REPEATS_NOTE] if any(row.repeats for row in rows) else []
 
 
-def _trust(measured: Measured, name: str) -> Trust:
+def trust_of(measured: Measured, name: str) -> Trust:
     """Whether a number was computed again: in all runs that have it, where it is of several. What
     is made of several runs is as good as the metric that it is made of.
     """

@@ -21,8 +21,8 @@ function contrastPanel(slug) {
     skipped.length > 0 && h("p", { class: "setting" }, `Not contrasted: ${skipped.join("; ")}.`));
 }
 
-const contrastId = ({ family, first, second }) => [family, first, second]
-  .map((part) => (part.model ? `${part.model}/${part.task}` : part)).join(" ");
+const contrastId = ({ family, within, first, second }) => [family, first, second, within]
+  .map((part) => (part.model ? `${part.model}/${part.task}` : part)).filter(Boolean).join(" ");
 
 // As the first run's column; which tasks they are of stands above the table.
 function contrastColumn({ first }, metric) {
@@ -32,9 +32,10 @@ function contrastColumn({ first }, metric) {
 }
 
 // Which task, where both have the same; the models, where they differ.
-function contrastName({ first, second }) {
+function contrastName({ first, second, within }) {
   const side = ({ model, level }) => ([second.model, first.model].every((one) => one === model) || nameOf(model) === level
     ? level : `${level} (${nameOf(model)})`);
   const table = tableOf(board.tables.find((one) => one.columns.some((column) => column.task === first.task))?.id);
-  return `${side(first)} − ${side(second)}${first.task === second.task ? `, ${taskName(table, first.task)}` : ""}`;
+  const where = [first.task === second.task && taskName(table, first.task), within].filter(Boolean);
+  return [`${side(first)} − ${side(second)}`, ...where].join(", ");
 }

@@ -94,7 +94,7 @@ function variantPanel(all) {
   const metrics = [...new Set(all.map((one) => one.metric))];
   return panel("Summaries of the history", "The same questions with other summaries.", metrics.map((metric) => {
     const column = shownAs(metric, "");
-    const rows = all.filter((one) => one.metric === metric).map((one) => [one.config, one.value]);
+    const rows = all.filter((one) => one.metric === metric).map((one) => [one.within ? `${one.config} (${one.within})` : one.config, one.value]);
     return [h("h4", {}, column.label), valueGrid(column.label, rows, column)];
   }));
 }

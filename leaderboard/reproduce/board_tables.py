@@ -139,16 +139,17 @@ def corpora(exhibit: PaperExhibit, sources: Sources) -> list[Exhibit]:
         for place, (_, table) in enumerate(found)
         for column in columns_of(table, exhibit)
     ]
-    rows: dict[str, Row] = {}
+    # Adapters of one name, each in its own folder, have one label.
+    rows: dict[tuple[str, str], Row] = {}
     for place, (source, table) in enumerate(found):
         for row in table.rows:
             model = model_of(source, row)
             empty = Row((model.label, *[None] * len(columns)), model.kind)
-            cells = list(rows.setdefault(model.label, empty).cells)
+            cells = list(rows.setdefault((model.name, model.label), empty).cells)
             for at, (of, column) in enumerate(columns, 1):
                 if of == place:
                     cells[at] = cell(table, row, column)
-            rows[model.label] = Row(tuple(cells), model.kind)
+            rows[model.name, model.label] = Row(tuple(cells), model.kind)
     headings = [
         Heading(heading_of(column).label, found[place][1].setting.corpus)
         for place, column in columns

@@ -25,14 +25,10 @@ def contrasts(
     """The contrasts of the exhibit's family between rows of one table; nothing where there is
     none.
     """
-    models = {row.model for row in table.rows}
-    tasks = {column.task for column in table.columns}
     own = [
         one
         for one in source.board.contrasts
-        if one.family == exhibit.contrasts
-        and {one.first.model, one.second.model} <= models
-        and {one.first.task, one.second.task} <= tasks
+        if one.family == exhibit.contrasts and table.id in one.tables
     ]
     columns = _columns(exhibit.metrics, own)
     if not columns:

@@ -104,14 +104,23 @@ def summaries(exhibit: PaperExhibit, sources: Sources) -> list[Exhibit]:
     names = sorted(columns, key=lambda name: exhibit.metrics.index(columns[name].metric))
     for source, slug, variants in reports:
         model = source.board.models[slug]
-        for config in dict.fromkeys(variant.config for variant in variants):
-            own = {variant.metric: variant for variant in variants if variant.config == config}
+        for config, within in dict.fromkeys((one.config, one.within) for one in variants):
+            own = {
+                variant.metric: variant
+                for variant in variants
+                if (variant.config, variant.within) == (config, within)
+            }
             cells: list[Number | None] = []
             for name in names:
                 there = own.get(name)
                 for value in (there.value, there.difference) if there else (None, None):
-                    cells.append(number_of(value, columns[name]) if value else None)
-            rows.append(Row((model.label, config, *cells), model.kind))
+                    cells.append(
+                        number_of(value, columns[name], claimed=there.claimed)
+                        if value and there
+                        else None
+                    )
+            shown = f"{config} ({within})" if within else config
+            rows.append(Row((model.label, shown, *cells), model.kind))
     if not rows:
         reason = "no model has answered with two variants of the summaries (configs qa, qa_NAME)"
         return [*nothing(exhibit, reason)]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from csc_tasks.languages import languages
 from csc_tasks.papers import PaperExhibit, papers
 from csc_tasks.runs.public_values import hub_id_or_last_component
-from leaderboard.board import Column
+from leaderboard.board import Column, Table
+from leaderboard.board import Row as BoardRow
 from leaderboard.columns import column as column_of
 from leaderboard.layout import head
 from leaderboard.reproduce.cells import cell, missing_metrics, nothing, title_of
@@ -135,15 +136,12 @@ def _measured(
     adds to `columns` and `corpora` what they are of.
     """
     numbers: dict[str, Number] = {}
-    own = _rows_of(sources, point, digest)
-    for source, table, row in sources.rows():
-        for column in table.columns if (source.name, row.model) in own else ():
-            if _wanted(exhibit, column) and column.key in row.values:
-                corpora.add(table.setting.corpus)
-                columns.setdefault(column.key, column)
-                if (number := cell(table, row, column)) is not None:
-                    # A mark is of all rows of the board, which are not in this table.
-                    numbers[column.key] = _unmarked(number)
+    for key, (table, row, column) in _places(exhibit, sources, point, digest).items():
+        corpora.add(table.setting.corpus)
+        columns.setdefault(key, column)
+        if (number := cell(table, row, column)) is not None:
+            # A mark is of all rows of the board, which are not in this table.
+            numbers[key] = _unmarked(number)
     for task, scores in point.scores.items():
         for name, score in scores.items():
             column = column_of(task, name, "")
@@ -153,9 +151,12 @@ def _measured(
     return _Measured(point, numbers)
 
 
-def _rows_of(sources: Sources, point: Point, digest: str | None) -> set[tuple[str, str]]:
-    """(board, slug) of the rows that a point is: those made of its results file, also where some of
-    its tasks are of a copy with ratings; else those of its name.
+def _places(
+    exhibit: PaperExhibit, sources: Sources, point: Point, digest: str | None
+) -> dict[str, tuple[Table, BoardRow, Column]]:
+    """Column key -> where a point's number stands: in the row made of its results file; else, of
+    tasks that come from a copy with ratings or of a file that is not here, in the one row of that
+    name. What stands in several tables, of several corpora or settings, could be any of them: none.
     """
     rows = list(sources.rows())
     made = {
@@ -163,10 +164,29 @@ def _rows_of(sources: Sources, point: Point, digest: str | None) -> set[tuple[st
         for source, _, row in rows
         if digest and any(run.sha256 == digest for _, run in row.all_runs)
     }
-    return made or {
-        (source.name, row.model)
-        for source, _, row in rows
-        if point.model is not None and model_of(source, row).name == point.model
+    if not made:
+        made = {
+            (source.name, row.model)
+            for source, _, row in rows
+            if point.model is not None and model_of(source, row).name == point.model
+        }
+    exact: dict[str, list[tuple[Table, BoardRow, Column]]] = {}
+    other: dict[str, dict[frozenset[str], tuple[Table, BoardRow, Column]]] = {}
+    for source, table, row in rows:
+        for column in table.columns if (source.name, row.model) in made else ():
+            if _wanted(exhibit, column) and column.key in row.values:
+                files = frozenset(run.sha256 for task, run in row.all_runs if task == column.task)
+                place = table, row, column
+                if digest in files:
+                    exact.setdefault(column.key, []).append(place)
+                else:
+                    # A run may stand in two tables: conversations, and with and without strategies.
+                    other.setdefault(column.key, {})[files] = place
+    alone = {key: [*places.values()] for key, places in other.items() if len(places) == 1}
+    return {
+        # Of two boards, the one that computed it again.
+        key: next((one for one in places if one[1].ranks(one[2])), places[0])
+        for key, places in (alone | exact).items()
     }
 
 

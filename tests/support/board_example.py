@@ -113,6 +113,8 @@ def contrasts() -> tuple[b.Contrast, ...]:
             title="Reference and generated context",
             first=side(BASE, ref, reference),
             second=side(BASE, gen, generated),
+            tables=("conversations",),
+            within="",
             numbers=(number("strategy_acc", 0.41, 0.35), absent),
             skipped={"strategy_macro_f1": "computed in another way"},
         ),
@@ -121,6 +123,8 @@ def contrasts() -> tuple[b.Contrast, ...]:
             title="With and without the adapter",
             first=side(ADAPTER, ref, "org/base-7b-rolecs"),
             second=side(BASE, ref, "base"),
+            tables=("conversations",),
+            within="",
             numbers=(number("strategy_acc", 0.57, 0.41),),
         ),
     )

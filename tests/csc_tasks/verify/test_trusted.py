@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -284,3 +285,30 @@ def test_references_that_are_none_are_one_line(line, words, tmp_path):
     with pytest.raises(DataError, match=words) as error:
         read_references(file)
     assert "\n" not in str(error.value)
+
+
+def test_of_two_versions_with_the_same_ids_a_run_is_held_to_its_own(tmp_path):
+    """Texts were corrected, ids were not: neither run changed a document."""
+    versions = []
+    for name, mark in (("first", ""), ("second", " please")):
+        rows = [
+            replace(one, client_question=one.client_question + mark) for one in sample_questions()
+        ]
+        versions.append(write_corpus(tmp_path / name, questions=rows))
+    for held in (versions, versions[::-1]):
+        trusted = trusted_corpora([str(folder) for folder in held])
+        for folder in versions:
+            out = tmp_path / f"{held[0].name}-{folder.name}"
+            run = hand_in(out, ["csc_qa"], lambda _: "x", {"csc_qa_corpus": str(folder)})
+            (verdict,) = verdicts(run, trusted).values()
+            assert verdict.findings == () and verdict.corpus == folder.name
+            assert verdict.trust is Trust.RESCORED
+
+
+def test_corpora_of_one_name_are_told_apart(tmp_path):
+    folders = [write_corpus(tmp_path / place / "same") for place in ("a", "b")]
+    folders.append(write_corpus(tmp_path / "demo"))
+    trusted = trusted_corpora([str(folder) for folder in folders])
+    names = [held.name for held in trusted.held("qa", "test")]
+    assert names == ["same", "same (2)", "demo (2)"]
+    assert trusted_corpora(["demo"]).held("qa", "test")[0].name == "demo"

@@ -67,6 +67,11 @@ def another_k(text, lines):
     text["results"][TASK]["strategy_acc_pass_2,none"] = 0.9
 
 
+def signed_otherwise(text, lines):
+    signatures = text["configs"][TASK]["metadata"]["csc"]["signatures"]
+    signatures["strategy_acc_pass_3"] = "pass^k|k:3|of:strategy_acc|per:turn|estimate:any"
+
+
 def pooled(text, lines):
     """macro-F1 of all replies together, which is more than its mean over repeats."""
     text["results"][TASK]["strategy_macro_f1,none"] = 0.62
@@ -81,6 +86,7 @@ def pooled(text, lines):
         (items_of_pass, "strategy_acc_pass_3 items"),
         (another_k, "strategy_acc_pass_2"),
         (pooled, "strategy_macro_f1"),
+        (signed_otherwise, "strategy_acc_pass_3 signature"),
     ],
 )
 def test_what_a_repeat_never_gave_is_contradicted(run, corpus, tmp_path, forge, item):

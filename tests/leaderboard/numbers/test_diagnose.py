@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import random
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -500,6 +501,37 @@ def test_questions_by_part_and_by_variant(tmp_path):
     )
     assert found["qa_short", "rouge_l"].difference.value == pytest.approx(2 / 3)
     assert variants([one]) == []
+    assert all(v.claimed and v.within == "" for v in variants([one, two]))  # nothing is trusted
+
+
+def test_variants_of_the_summaries_are_against_the_plain_ones_of_their_own_corpus(tmp_path):
+    """Shares of right answers: 6 of 6 and 0 of 6 on one corpus, 2 of 6 and 6 of 6 on the other."""
+    plain = [question(i, "long summary") for i in range(6)]
+    short = [replace(one, history_summary="short") for one in plain]
+    runs = []
+    for corpus, good in (("one", {"long summary"}), ("two", {"early", "short"})):
+
+        def answer(q, good=good):
+            right = good & {q.history_summary, q.stage}
+            return "It is here now." if right else "No idea."
+
+        def name(results, corpus=corpus):
+            for config in results["configs"].values():
+                config["metadata"]["csc"]["corpus"] = corpus
+
+        for config, items in (("qa", plain), ("qa_short", short)):
+            result = question_result("csc_qa", items, answer, config)
+            write_run(tmp_path / corpus / config, "org/one", [result], name)
+            runs.append(measured(tmp_path / corpus / config)["csc_qa"])
+    found = {(v.within, v.config): v for v in variants(runs) if v.metric == "rouge_l"}
+    assert {key: one.value.value for key, one in found.items()} == {
+        ("corpus one", "qa"): 1.0,
+        ("corpus one", "qa_short"): 0.0,
+        ("corpus two", "qa"): pytest.approx(1 / 3),
+        ("corpus two", "qa_short"): 1.0,
+    }
+    assert found["corpus one", "qa_short"].difference.value == -1.0
+    assert found["corpus two", "qa_short"].difference.value == pytest.approx(2 / 3)
 
 
 def test_a_metric_of_a_later_version_keeps_its_number(tmp_path):

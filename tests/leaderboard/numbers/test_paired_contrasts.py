@@ -221,7 +221,7 @@ def contrasts_of(runs, columns):
         for run, own in zip(runs, columns, strict=True)
     ]
     raw = {(run.measurement.file, run.measurement.task): "raw" for run in made}
-    return contrasts(made, models, raw)
+    return contrasts(made, models, raw, {})
 
 
 def test_what_only_one_has_is_left_out_and_counted(measured):
@@ -279,7 +279,7 @@ def test_a_value_without_items_is_named(measured):
     models = name_models([run.measurement for run in measured])
     raw = {(run.measurement.file, run.measurement.task): "raw" for run in measured}
     runs = [replace(run, columns={}) for run in measured]
-    (found,) = contrasts(runs, models, raw)
+    (found,) = contrasts(runs, models, raw, {})
     assert {*found.skipped.values()} == {NO_ITEMS}
     assert found.skipped.keys() >= {"rouge_l", "bleu_4"}
 

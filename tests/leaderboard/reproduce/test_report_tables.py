@@ -5,6 +5,7 @@ stand, and which rows and columns there are.
 import csv
 import io
 import json
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -252,6 +253,29 @@ def test_variants_of_the_summaries_stand_below_each_other_with_their_difference(
     assert "two variants" in missing.reason
 
 
+def test_two_adapters_of_one_label_are_two_rows_on_several_corpora():
+    """Labels are last parts of names: both are `+ rolecs`."""
+    exhibit = next(one for one in papers().exhibits if one.maker == "corpora")
+    own = []
+    for corpus in ("demo", "elsewhere"):
+        one = source(corpus, corpus)
+        (table,) = one.board.tables
+        base, adapter = (next(r for r in table.rows if r.model == slug) for slug in (BASE, ADAPTER))
+        models = {
+            slug: one.board.models[slug].model_copy(update={"name": name, "label": "+ rolecs"})
+            for slug, name in ((BASE, "one/rolecs"), (ADAPTER, "two/rolecs"))
+        }
+        table = table.model_copy(update={"kind": exhibit.table, "rows": (base, adapter)})
+        board = one.board.model_copy(update={"tables": (table,), "models": models})
+        own.append(replace(one, board=board))
+    wanted = exhibit.model_copy(update={"tasks": (), "metrics": ("strategy_acc",)})
+    (table,) = board_tables.corpora(wanted, Sources(boards=tuple(own)))
+    assert [[getattr(cell, "text", cell) for cell in row.cells][:2] for row in table.rows] == [
+        ["+ rolecs", "41.0"],
+        ["+ rolecs", "57.0"],
+    ]
+
+
 def sweep(key, *points):
     return Sweep("sweep.json", key, points, tuple(None for _ in points))
 
@@ -282,6 +306,41 @@ def test_a_sweep_of_sizes_is_one_figure_with_the_means_of_its_seeds():
     lines = [line for line in drawn.axes[0].lines if len(line.get_xdata()) == 3]
     assert [list(line.get_ydata()) for line in lines] == [pytest.approx([10, 40, 60])]
     assert png(figure) == png(figure)
+
+
+def on_two_corpora(name):
+    """A board on which the base has 0.41 on demo and 0.11 on another corpus, of another file."""
+    first = source(name=name)
+    (table,) = first.board.tables
+    row = next(row for row in table.rows if row.model == BASE)
+    run = row.runs["csc_conv_ref"]
+    other = run.model_copy(update={"sha256": "f" * 64})
+    low = row.model_copy(
+        update={
+            "values": {"csc_conv_ref/strategy_acc": value(0.11)},
+            "runs": dict.fromkeys(row.runs, other),
+        }
+    )
+    setting = table.setting.model_copy(update={"corpus": "elsewhere"})
+    second = table.model_copy(update={"id": "second", "setting": setting, "rows": (low,)})
+    return replace(first, board=first.board.model_copy(update={"tables": (table, second)})), run
+
+
+@pytest.mark.parametrize(("digest", "shown"), [("first", 41.0), ("f" * 64, 11.0), ("", 25.0)])
+def test_a_point_has_the_numbers_of_its_own_file_though_its_model_was_asked_elsewhere_too(
+    digest, shown
+):
+    board, run = on_two_corpora("board")
+    name = board.board.models[BASE].name
+    scores = {"csc_conv_ref": {"strategy_acc": 0.25}}
+    point = Point(value="0", base=True, size=0, model=name, scores=scores)
+    own = {"first": run.sha256, "": None}.get(digest, digest)
+    one = Sweep("sweep.json", "train_size", (point,), (own,))
+    made, *_ = sweep_tables.sweep_figure(FIGURE_6, Sources(boards=(board,), sweeps=(one,)))
+    place = [column.key for column in made.columns].index("csc_conv_ref/strategy_acc")
+    number = made.rows[0].cells[place]
+    # Without its file it could be either: then it is what the sweep's file says.
+    assert (number.value, number.claimed) == (pytest.approx(shown), digest == "")
 
 
 def test_a_sweep_of_folders_is_a_table_without_a_figure():
