@@ -87,7 +87,7 @@ def _leave(builder: "type[Builder]", args: Namespace, journal: Path) -> str:
     once = copy(args)
     # One item after the other: the first that is not complete is the end.
     once.llm, once.concurrency, once.stop_after_failures = build.args.llm, 1, 0
-    with llm_from_args(once, journal, build.stages) as llm:
+    with llm_from_args(once, journal, build.stages, build.in_turn) as llm:
         llm.only_reads, llm.tell = True, lambda line: None
         try:
             with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):

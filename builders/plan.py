@@ -91,7 +91,7 @@ def plan(builder: "type[Builder]", args: Namespace, journal: Path) -> bool:
     build = quietly(builder, args)
     build.pilot = args.plan
     built = None
-    with llm_from_args(build.args, journal, build.stages) as llm:
+    with llm_from_args(build.args, journal, build.stages, build.in_turn) as llm:
         if any(backend.name == "scripted" for backend in llm.backends.values()):
             build.stand_in()
         llm.keys = set()
@@ -211,7 +211,10 @@ def lines(
             table[-1].append(_range(of.cost, "{:,.4f}".format))
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     rate = share(outlook.kept, outlook.tried)
-    seconds = Range(*(bound / concurrency for bound in all_stages.seconds))
+    hours = "those of the batches, each up to a day"
+    if concurrency:
+        seconds = Range(*(bound / concurrency for bound in all_stages.seconds))
+        hours = f"{_range(seconds, clock)} with {concurrency:g} requests out at once"
     dataset = dataset_bytes(built, outlook.rows)
     notes = [
         f"A pilot of {outlook.tried:,} {outlook.unit}; the whole tries {_count(whole)}"
@@ -224,7 +227,7 @@ def lines(
         "",
         f"kept: {outlook.kept:,} of {outlook.tried:,}, {_range(rate, '{:.1%}'.format)} (Wilson)",
         f"rows of the whole: {_count(outlook.rows)}",
-        f"hours: {_range(seconds, clock)} with {concurrency:g} requests out at once",
+        f"hours: {hours}",
         f"disk: {_size(added(all_stages.bytes, dataset))}, of which {_size(all_stages.bytes)} is"
         " the journal",
         "Sums are predicted by Student's t over the pilot's items; see builders/outlook.py.",

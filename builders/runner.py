@@ -123,6 +123,8 @@ class Builder(ABC):
     ALSO_HOLD = "the journal, which holds them"
     """The files beside the dataset that hold its texts."""
     stages: Sequence[str] = ()
+    in_turn: Sequence[str] = ()
+    """The stages in which a request about an item waits for the reply before."""
     later = rounds = ""
     pilot: int | None = None
     outlook: Outlook | None = None
@@ -212,7 +214,7 @@ def run(builder: type[Builder], args: Namespace) -> None:
     with nullcontext() if shard else leaving_partial(builder, given, journal):
         if not plan(builder, given, journal):
             return
-        with llm_from_args(args, journal, build.stages) as llm:
+        with llm_from_args(args, journal, build.stages, build.in_turn) as llm:
             llm.shard = shard
             if shard and not shard.joins and whole_journal(build.out).is_file():
                 llm.journal.read_also(whole_journal(build.out))

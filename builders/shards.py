@@ -20,6 +20,7 @@ FORMAT = "csc-tasks part of a build, version 1"
 
 DIFFER = (
     "--base-url",
+    "--batch-command",
     "--concurrency",
     "--timeout",
     "--retries",

@@ -80,8 +80,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         default="llm",
         metavar="HOW",
         help=(
-            "llm (default: the model of the stage moderate), openai:MODEL (a moderation endpoint:"
-            " openai:omni-moderation-latest), or none"
+            "llm (default: the model of the stage moderate), openai:MODEL or batch:MODEL (a"
+            " moderation endpoint: openai:omni-moderation-latest), or none"
         ),
     )
     add(
@@ -129,6 +129,7 @@ class QA(runner.Builder):
             *(variant.stage for variant in self.variants),
             "refine",
         ]
+        self.in_turn = [variant.stage for variant in self.variants]
         args.llm = chosen_models(args.llm, args.moderation, self.variants)
         self.counter = TokenCounter(args.tokenizer)
         self.reading = Reading()
@@ -226,9 +227,10 @@ def chosen_models(given: Sequence[str], moderation: str, variants: Sequence[Vari
     """
     specs = list(given or DEFAULT_LLM)
     if moderation not in ("llm", "none"):
-        if not moderation.startswith("openai:") or moderation == "openai:":
+        backend, _, model = moderation.partition(":")
+        if backend not in ("openai", "batch") or not model:
             raise SettingError(
-                f"--moderation {moderation}: it is llm, none or openai:MODEL, as in"
+                f"--moderation {moderation}: it is llm, none, openai:MODEL or batch:MODEL, as in"
                 " openai:omni-moderation-latest"
             )
         if any(spec.startswith("moderate=") for spec in specs):

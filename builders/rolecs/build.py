@@ -36,7 +36,7 @@ from builders.rolecs.examples import examples_from
 from builders.rolecs.filters import bounds
 from builders.rolecs.maker import PROMPTS, Maker
 from builders.rolecs.pool import Profile, read_pool
-from builders.rolecs.roles import STAGES, Pair
+from builders.rolecs.roles import ONCE, STAGES, Pair
 from builders.wording import prompt_hashes
 from csc_tasks.arguments import check_share
 from csc_tasks.conversation import Conversation, content_id
@@ -139,6 +139,7 @@ class RoleCS(runner.Builder):
         check_share("--threshold", args.threshold, zero=False)
         check_share("--scenario-threshold", args.scenario_threshold, zero=False)
         self.stages = STAGES[args.roles]
+        self.in_turn = [stage for stage in self.stages if stage not in ONCE]
         self.languages = runner.chosen_languages(args)
         self.topics = chosen_topics(args.topics)
         self.pairs = all_pairs(read_pool(args.profiles, self.languages), self.topics)

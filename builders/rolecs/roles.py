@@ -52,6 +52,8 @@ STAGES = {
     "no-assistant": ("planner", "supporter", "customer_assistant", "customer", "judge"),
     "none": ("writer", "judge"),
 }
+# Those that are asked once about a conversation; the others take turns.
+ONCE = ("planner", "writer", "judge")
 
 
 class Plan(Form):

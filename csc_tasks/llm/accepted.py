@@ -65,6 +65,14 @@ class Accepted:
             return None
         return request.tokens + (THINKING_TOKENS if self.thinks else 0)
 
+    def most(self, request: Request) -> int | None:
+        """The most tokens of the reply, whoever says so; None for no bound."""
+        for name in _LIMITS:
+            given = request.sampling.get(name)
+            if isinstance(given, int):
+                return given
+        return self.bound(request)
+
     def body(self, model: str, request: Request) -> dict[str, object]:
         """The request's body, without what the server refused."""
         body: dict[str, object] = {"model": model, "messages": request.messages}

@@ -19,7 +19,7 @@ from csc_tasks.llm.accepted import Accepted
 from csc_tasks.llm.exchange import Failure, Reply, Request, Usage
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+    from openai import APIStatusError, AsyncOpenAI
 
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -28,12 +28,15 @@ Response = Reply | Failure | responses.Rejected
 
 
 class Backend(Protocol):
-    """What `csc_tasks.llm.client` needs of one."""
+    """What `csc_tasks.llm.client` needs of one. `at_once` is how many requests it wants together;
+    0: as many as the user says.
+    """
 
     name: str
     model: str
     base_url: str
     timeout: float
+    at_once: int
 
     async def complete(self, request: Request) -> Reply | Failure:
         """Ask once."""
@@ -50,6 +53,14 @@ class Backend(Protocol):
     def bound(self, request: Request) -> int | None:
         """The most tokens of the reply to this request, None for no bound."""
 
+    def holds(self, key: str) -> bool:
+        """Whether the request with this key is out since an earlier run, and `complete` will not
+        send it again.
+        """
+
+    def waits_for(self) -> str:
+        """What the user sees of a wait that is longer than a reply's, "" for none."""
+
 
 class OpenAI:
     """A chat model behind an OpenAI-compatible server.
@@ -59,6 +70,7 @@ class OpenAI:
     """
 
     name = "openai"
+    at_once = 0
 
     def __init__(
         self, model: str, *, base_url: str = OPENAI_URL, api_key: str = "", timeout: float = 300.0
@@ -84,7 +96,7 @@ class OpenAI:
             http_client=_transport(openai),
         )
         self.clean = refusals.cleaner(key)
-        self._openai = openai
+        self.status_error: type[APIStatusError] = openai.APIStatusError
         # What the server refused, so that only the first requests learn it.
         self.accepted = Accepted(model)
         self._client: AsyncOpenAI | None = None
@@ -119,15 +131,24 @@ class OpenAI:
 
     def bound(self, request: Request) -> int | None:
         """The most tokens of the reply to this request, None for no bound."""
-        for name in ("max_tokens", "max_completion_tokens"):
-            given = request.sampling.get(name)
-            if isinstance(given, int):
-                return given
-        return self.accepted.bound(request)
+        return self.accepted.most(request)
+
+    def holds(self, key: str) -> bool:
+        """Nothing outlives a connection."""
+        return False
+
+    def waits_for(self) -> str:
+        """Nothing."""
+        return ""
+
+    def client(self) -> "AsyncOpenAI":
+        """The connections of the event loop that runs."""
+        if self._client is None or self._loop is not asyncio.get_running_loop():
+            self._client, self._loop = self._connect(), asyncio.get_running_loop()
+        return self._client
 
     async def _moderated(self, request: Request) -> Reply | Failure:
-        texts = [message["content"] for message in request.messages]
-        body = {"model": self.model, "input": texts}
+        body = moderation_body(self.model, request)
         response = await self._post("/moderations", body, responses.read_moderation)
         if isinstance(response, responses.Rejected):
             return responses.judge(response, {}, self.accepted, request)
@@ -142,16 +163,15 @@ class OpenAI:
         """One POST: a Reply, a Failure, or a Rejected for a status that is no 2xx. Nothing raised
         here leaves: its frames hold the key.
         """
-        if self._client is None or self._loop is not asyncio.get_running_loop():
-            self._client, self._loop = self._connect(), asyncio.get_running_loop()
+        client = self.client()
         try:
             # The client's own timeout is per read: a server that sends a byte now and then would
             # never reach it.
             async with asyncio.timeout(self.timeout):
-                data = await self._client.post(path, body=body, cast_to=object)
+                data = await client.post(path, body=body, cast_to=object)
         except TimeoutError:
             return Failure("timeout", f"no reply within {self.timeout:g} s")
-        except self._openai.APIStatusError as error:
+        except self.status_error as error:
             return responses.Rejected(error.status_code, dict(error.response.headers), error.body)
         except Exception as error:
             return responses.broken(error)
@@ -178,6 +198,7 @@ class ScriptedLLM:
     name = "scripted"
     base_url = ""
     timeout = 0.0
+    at_once = 0
 
     def __init__(self, model: str = "") -> None:
         if model:
@@ -216,6 +237,19 @@ class ScriptedLLM:
     def bound(self, request: Request) -> int | None:
         """There is none."""
         return None
+
+    def holds(self, key: str) -> bool:
+        """Nothing is ever out."""
+        return False
+
+    def waits_for(self) -> str:
+        """Nothing."""
+        return ""
+
+
+def moderation_body(model: str, request: Request) -> dict[str, object]:
+    """The body of a request to a moderation endpoint."""
+    return {"model": model, "input": [message["content"] for message in request.messages]}
 
 
 def _transport(openai: ModuleType) -> Any:

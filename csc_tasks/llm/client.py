@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 from csc_tasks.errors import SettingError
 from csc_tasks.llm.accepted import AUTO, REPLY_TOKENS
 from csc_tasks.llm.backends import OPENAI_URL, Backend, OpenAI, ScriptedLLM
+from csc_tasks.llm.batch import Batch
 from csc_tasks.llm.budget import Budget, Price
 from csc_tasks.llm.exchange import Message, Request
 from csc_tasks.llm.journal import Journal
@@ -46,8 +47,12 @@ if TYPE_CHECKING:
 
 BACKENDS: dict[str, Callable[..., Backend]] = {
     "openai": OpenAI,
+    "batch": Batch,
     "scripted": lambda model, **_: ScriptedLLM(model),
 }
+
+# The first pause, in seconds, between tries.
+FIRST_PAUSE = 0.5
 
 schema_of = cache(reply_schema)
 
@@ -94,7 +99,7 @@ class LLM(Sender):
         seed: int = 0,
         sampling: Mapping[str, Mapping[str, object]] | None = None,
         response_format: Mapping[str, str] | None = None,
-        first_pause: float = 0.5,
+        first_pause: float = FIRST_PAUSE,
     ) -> None:
         if retries < 0 or attempts < 1:
             raise SettingError(f"retries {retries} and attempts {attempts}: at least 0 and 1")
@@ -128,17 +133,27 @@ class LLM(Sender):
         prices: Mapping[str, Price] | None = None,
         max_requests: int | None = None,
         max_cost: float | None = None,
+        batch_command: str | None = None,
         **settings: Unpack[Settings],
     ) -> "LLM":
         """From `[STAGE=]BACKEND:MODEL` specs; `base_url` and `api_key` default to OPENAI_BASE_URL
-        and OPENAI_API_KEY.
+        and OPENAI_API_KEY. `batch_command` answers the files of `batch:MODEL` instead of a server.
 
         `settings` are those of the class. Raises SettingError, and MissingExtra when the openai
         package is not installed.
         """
         parsed = parse_specs(specs, BACKENDS)
         # Offline, a base URL in the environment is nobody's business.
-        online = any(backend != "scripted" for backend, _ in parsed.values())
+        kinds = {backend for backend, _ in parsed.values()}
+        online = bool(kinds - {"scripted"})
+        if batch_command is not None and "batch" not in kinds:
+            raise SettingError("--batch-command belongs to --llm batch:MODEL")
+        batch = {
+            "root": journal.path.with_name(f"{journal.path.name}.batches"),
+            "command": batch_command,
+            "pause": settings.get("first_pause", FIRST_PAUSE),
+            "recorded": journal.has,
+        }
         url = ""
         if online:
             url = checked_url(base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL)
@@ -149,10 +164,18 @@ class LLM(Sender):
             # Stages that share a model share its connections and its pace.
             if (backend, model) not in made:
                 made[backend, model] = BACKENDS[backend](
-                    model, base_url=url, api_key=key, timeout=timeout
+                    model,
+                    base_url=url,
+                    api_key=key,
+                    timeout=timeout,
+                    **(batch if backend == "batch" else {}),
                 )
             backends[stage] = made[backend, model]
-        return cls(backends, journal, Budget(prices or {}, max_requests, max_cost), **settings)
+        llm = cls(backends, journal, Budget(prices or {}, max_requests, max_cost), **settings)
+        for made_one in made.values():
+            if isinstance(made_one, Batch):
+                made_one.tell = lambda line: llm.tell(line)
+        return llm
 
     def __repr__(self) -> str:
         return f"LLM({self.backends!r}, journal={str(self.journal.path)!r})"
@@ -289,12 +312,19 @@ class LLM(Sender):
         return int.from_bytes(digest[:4], "big") >> 1
 
 
-def llm_from_args(args: Namespace, journal_path: Path | str, stages: Iterable[str] = ()) -> LLM:
+def llm_from_args(
+    args: Namespace,
+    journal_path: Path | str,
+    stages: Iterable[str] = (),
+    in_turn: Iterable[str] = (),
+) -> LLM:
     """The LLM that the options of `add_llm_arguments` describe; `journal_path` is used where
     --journal is not given.
 
     With `stages`, the verb's own, an option for another stage is an error, and so is a stage
-    without a model. Raises SettingError, and MissingExtra when the openai package is not installed.
+    without a model. `in_turn` are those of the stages whose requests about an item wait for one
+    another, which no batch can serve. Raises SettingError, and MissingExtra when the openai package
+    is not installed.
     """
     stages = tuple(stages)
     check_numbers(args)
@@ -325,6 +355,13 @@ def llm_from_args(args: Namespace, journal_path: Path | str, stages: Iterable[st
             f"no --llm for {', '.join(missing)}; give --llm BACKEND:MODEL for all stages or one for"
             " each"
         )
+    slow = [stage for stage in in_turn if specs.get(stage, specs.get("", ("",)))[0] == "batch"]
+    if slow:
+        raise SettingError(
+            f"--llm batch: in {', '.join(slow)} every request waits for the reply before, and each"
+            " would take a batch; name another model for these stages, as in"
+            f" --llm {slow[0]}=openai:MODEL"
+        )
     journal = Journal(args.journal or journal_path)
     try:
         return LLM.from_specs(
@@ -335,6 +372,7 @@ def llm_from_args(args: Namespace, journal_path: Path | str, stages: Iterable[st
             prices=prices,
             max_requests=args.max_requests,
             max_cost=args.max_cost,
+            batch_command=args.batch_command,
             concurrency=args.concurrency,
             retries=args.retries,
             attempts=args.attempts,

@@ -38,6 +38,8 @@ class Request:
     `kind` is "chat", or "moderation": each message's text is then judged by a moderation endpoint,
     and the reply is JSON text
     `{"results": [{"flagged": ..., "categories": [...]}, ...]}`, one result for each message.
+
+    `key` is the journal's name for the request, once it has a row there.
     """
 
     stage: str
@@ -50,6 +52,7 @@ class Request:
     kind: str = "chat"
     form: str = "auto"
     tokens: int | None = None
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

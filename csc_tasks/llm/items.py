@@ -51,8 +51,8 @@ async def run_items(
     progress: Progress | None = None,
     concurrency: int | None = None,
 ) -> Outcome[Item, Result]:
-    """Await `worker(item)` for every item, at most `concurrency` at once (default: the llm's), and
-    close the llm's connections.
+    """Await `worker(item)` for every item, at most `concurrency` at once (default: what the
+    llm works at together), and close the llm's connections.
 
     A worker that raises Dropped drops its item. Stopped and Fatal let what is out come in, and are
     raised when it has; so is Failing, where most items fail alike or nothing was answered at all.
@@ -96,7 +96,7 @@ async def run_items(
                 progress.end()
 
     tasks = [
-        asyncio.create_task(work()) for _ in range(min(concurrency or llm.concurrency, len(items)))
+        asyncio.create_task(work()) for _ in range(min(concurrency or llm.together, len(items)))
     ]
     drawing = asyncio.create_task(progress.draw_on(llm))
     try:

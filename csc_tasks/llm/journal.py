@@ -112,6 +112,11 @@ class Journal:
         )
         return None
 
+    def has(self, key: str) -> bool:
+        """Whether the request has a reply, here or in the journal that is also read."""
+        query = "SELECT 1 FROM requests WHERE key = ? AND state = 'done'"
+        return bool(self._run(query, (key,))) or self._earlier_reply(key) is not None
+
     def read_also(self, path: Path) -> None:
         """Answer from another journal too, which is only read. Raises SettingError where it is
         none.
@@ -149,15 +154,17 @@ class Journal:
         )
         return [GivenUpRow(*row) for row in self._run(query)]
 
-    def send(self, key: str, row: Row) -> None:
-        """Record that this request is being sent, for the first time or again."""
+    def send(self, key: str, row: Row, anew: bool = True) -> None:
+        """Record that this request is being sent, for the first time or again; not `anew`: that it
+        is still out from an earlier run, and no further try.
+        """
         now = time.time()
         packed, dictionary = self._packed(row["stage"], row["request"])
         self._run(
             "INSERT INTO requests (key, state, tries, stage, item_id, repeat, attempt, kind,"
             " backend, base_url, model, request, dictionary, first_sent, last_sent) VALUES (?,"
             " 'sent', 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
-            " state = 'sent', tries = tries + 1, base_url = excluded.base_url, last_sent ="
+            " state = 'sent', tries = tries + ?, base_url = excluded.base_url, last_sent ="
             " excluded.last_sent WHERE state != 'done'",
             (
                 key,
@@ -173,6 +180,7 @@ class Journal:
                 dictionary,
                 now,
                 now,
+                int(anew),
             ),
             one=f"{key} is done and was about to be asked again",
         )

@@ -40,8 +40,17 @@ def _add_model(add: Callable[..., object], required: bool) -> None:
         default=None if required else [],
         metavar="[STAGE=]BACKEND:MODEL",
         help=(
-            "who answers: openai:MODEL (any OpenAI-compatible server) or scripted (offline"
-            " stand-in); repeatable, one stage or all others"
+            "who answers: openai:MODEL (any OpenAI-compatible server), batch:MODEL (the same by its"
+            " Batch API, at half the price and within a day; for stages that do not wait for one"
+            " another) or scripted (offline stand-in); repeatable, one stage or all others"
+        ),
+    )
+    add(
+        "--batch-command",
+        metavar="CMD",
+        help=(
+            "have the files of batch:MODEL answered by a command that takes -i, -o and --model, as"
+            " 'vllm run-batch' does, instead of a server"
         ),
     )
     add(

@@ -30,15 +30,20 @@ class Pace:
     that loop's clock.
 
     `first_pause` doubles with each rejection in a row for which the server named no time, up to
-    `longest_pause`.
+    `longest_pause`. `distance` is the part of the even spacing that requests keep.
     """
 
     def __init__(
-        self, concurrency: int, first_pause: float = 0.5, longest_pause: float = 60.0
+        self,
+        concurrency: int,
+        first_pause: float = 0.5,
+        longest_pause: float = 60.0,
+        distance: float = DISTANCE,
     ) -> None:
         self.concurrency = concurrency
         self.first_pause = first_pause
         self.longest_pause = longest_pause
+        self.distance = distance
         self.limit = float(concurrency)
         self.lowest = float(concurrency)
         self.running = 0
@@ -140,7 +145,7 @@ class Pace:
             if not turn.done():
                 self.running += 1
                 self._next_at = (
-                    max(self._next_at, now - SLACK) + DISTANCE * self._quickest / self.limit
+                    max(self._next_at, now - SLACK) + self.distance * self._quickest / self.limit
                 )
                 turn.set_result(None)
 

@@ -76,8 +76,9 @@ class Progress:
         print(line, file=self.stream, flush=True)
 
     def line(self, llm: "LLM") -> str:
-        """`name 12/100 done, 1 dropped, 16 in flight | 0:12:34 left | 181.2 requests/s | 2 timed
-        out, 5 failed and tried again | 1.2M in, 300.1k out | cost 1.23`.
+        """`name 12/100 done, 1 dropped, 16 in flight | 0:12:34 left | 181.2 requests/s | batches: 1
+        out, 5/10 answered | 2 timed out, 5 failed and tried again | 1.2M in, 300.1k out | cost
+        1.23`.
 
         The rate is that of this round's last minute, and is left out where there is none yet; time-
         outs, tries, tokens and cost are those of the whole run, cost and tokens with earlier ones.
@@ -104,6 +105,7 @@ class Progress:
             f" {self.running:,} in flight".strip(),
             left,
             "" if rate is None else f"{rate:.1f} requests/s",
+            *(backend.waits_for() for backend in dict.fromkeys(llm.backends.values())),
             troubles(llm.failures),
             (
                 f"{short(sum(stage.input for stage in stages))} in,"

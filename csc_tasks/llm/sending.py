@@ -11,18 +11,18 @@ import random
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, NoReturn
 from weakref import WeakValueDictionary
 
-from csc_tasks.errors import DataError, SettingError
+from csc_tasks.errors import SettingError
 from csc_tasks.llm.accepted import AUTO
 from csc_tasks.llm.answers import Reading, read_answer
 from csc_tasks.llm.backends import Backend
 from csc_tasks.llm.budget import Budget
 from csc_tasks.llm.exchange import Failure, Reply, Request
-from csc_tasks.llm.journal import Identity, Journal, Row
-from csc_tasks.llm.journal_rows import canonical, request_key
+from csc_tasks.llm.journal import Journal, Row
+from csc_tasks.llm.journal_request import journal_row
 from csc_tasks.llm.outcomes import TIMED_OUT, Fatal, GivenUp, JournalLost, Stopped, Unanswered
 from csc_tasks.llm.pace import Pace
 from csc_tasks.llm.shards import Elsewhere, Shard
@@ -119,9 +119,18 @@ class Sender:
 
     @property
     def borne(self) -> float:
-        """How many requests may be out at once by now, at the server that bears the fewest."""
+        """How many requests may be out at once by now, at the server that bears the fewest; 0 where
+        they go out in batches.
+        """
+        if self.together > self.concurrency:
+            return 0.0
         paces = self._state.paces.values() if self._state else ()
         return min((pace.limit for pace in paces), default=float(self.concurrency))
+
+    @property
+    def together(self) -> int:
+        """How many items are worked at together: as many as the backend that wants the most."""
+        return max(self.concurrency, *(backend.at_once for backend in self.backends.values()))
 
     async def disconnect(self) -> None:
         """Close the connections of this event loop; whoever ran the loop calls it last."""
@@ -169,7 +178,7 @@ class Sender:
         # Only what the user chose: what a server was found not to take changes no key.
         if request.form != AUTO:
             parts["response_format"] = request.form
-        key, row = _journal_row(backend, request, parts)
+        key, row = journal_row(backend, request, parts)
         if self.keys is not None:
             self.keys.add(key)
         state = self._on_this_loop()
@@ -201,7 +210,7 @@ class Sender:
                 self.elsewhere += 1
                 raise Elsewhere(request.stage, request.item_id)
             try:
-                return await self._send(state, backend, request, model, key, row)
+                return await self._send(state, backend, replace(request, key=key), model, key, row)
             except (Stopped, Fatal, JournalLost) as error:
                 self.stop(error)
                 raise
@@ -228,9 +237,11 @@ class Sender:
             generation = await pace.enter(again=rejections > 0)
             held: float | None = None
             try:
-                held = await self.budget.room(backend, request, row["request"], self.check)
-                self.journal.send(key, row)
-                self.sent += 1
+                anew = not backend.holds(key)
+                if anew:
+                    held = await self.budget.room(backend, request, row["request"], self.check)
+                    self.sent += 1
+                self.journal.send(key, row, anew)
                 sent_at, answered_then = state.loop.time(), self.answered
                 response = await backend.complete(request)
                 if isinstance(response, Reply):
@@ -364,37 +375,12 @@ class Sender:
             self._state = LoopState(
                 loop,
                 {
-                    id(backend): Pace(self.concurrency, self.first_pause)
+                    id(backend): Pace(backend.at_once, self.first_pause, distance=0.0)
+                    if backend.at_once
+                    else Pace(self.concurrency, self.first_pause)
                     for backend in self.backends.values()
                 },
             )
             if self.stopped:
                 self.stop(self.stopped)
         return self._state
-
-
-def _journal_row(
-    backend: Backend, request: Request, parts: Mapping[str, object]
-) -> tuple[str, Row]:
-    """The key and the row of a request; `parts` are what goes to the server. Raises DataError."""
-    identity: Identity = {
-        "kind": request.kind,
-        "backend": backend.name,
-        "model": backend.model,
-        "item_id": request.item_id,
-        "repeat": request.repeat,
-        "attempt": request.attempt,
-    }
-    try:
-        key = request_key(**identity, **parts)
-        text = canonical(parts)
-    except (UnicodeEncodeError, ValueError, TypeError) as error:
-        raise DataError(
-            f"{request.stage} {request.item_id}: the request cannot be written as JSON ({error})"
-        ) from None
-    return key, {
-        **identity,
-        "stage": request.stage,
-        "base_url": backend.base_url,
-        "request": backend.clean(text),
-    }

@@ -94,7 +94,7 @@ def test_every_option_arrives(tmp_path):
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["--llm", "gpt-4o"], "there is no backend 'gpt-4o'; there are openai, scripted"),
+        (["--llm", "gpt-4o"], "there is no backend 'gpt-4o'; there are openai, batch, scripted"),
         (["--llm", "openai"], "--llm openai needs a model"),
         (["--llm", "openai:"], "--llm openai needs a model"),
         (["--llm", "scripted:zh"], "--llm scripted takes no model"),

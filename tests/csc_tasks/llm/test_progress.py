@@ -57,11 +57,7 @@ def test_the_bar_says_what_is_asked_of_it(make_virtual, monkeypatch):
 
 def test_time_left_is_that_of_the_last_minute():
     now = [0.0]
-    llm = type(
-        "L",
-        (),
-        {"answered": 0, "failures": {}, "budget": type("B", (), {"stages": {}, "cost": None})},
-    )
+    llm = Counting()
     progress = Progress(1000, stream=io.StringIO(), clock=lambda: now[0])
     progress.start(llm)
     progress.done = 500  # from the journal, at once
@@ -76,7 +72,7 @@ class Counting:
     """What a bar needs of an LLM."""
 
     def __init__(self, answered=0):
-        self.answered, self.failures = answered, {}
+        self.answered, self.failures, self.backends = answered, {}, {}
         self.budget = type("B", (), {"stages": {}, "cost": None})
         self.tell = print
 
