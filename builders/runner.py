@@ -142,6 +142,12 @@ class Builder(ABC):
         """
         return getattr(self.args, "hold_out", None)
 
+    @property
+    def hold_out_turns(self) -> str:
+        """Which turns `--hold-out` holds out."""
+        turns: str = getattr(self.args, "hold_out_turns", LAST)
+        return turns
+
     def check_target(self) -> None:
         """Raise SettingError unless the target may be written."""
         check_target(self.args.out)
@@ -177,7 +183,7 @@ class Builder(ABC):
         card, rows, said = self.card(built.record), built.rows, built.record
         held: HeldOut | None = None
         if self.held_out is not None:
-            held = hold_out(rows, getattr(self.args, "hold_out_turns", LAST))
+            held = hold_out(rows, self.hold_out_turns)
             rows, said = held.public, without_counts(said, held)
             card = replace(card, limits=(*card.limits, *held.limits))
             # First: a folder without its references could never be measured.
@@ -212,7 +218,7 @@ def run(builder: type[Builder], args: Namespace) -> None:
     with nullcontext() if shard else leaving_partial(builder, given, journal):
         if not plan(builder, given, journal):
             return
-        with llm_from_args(args, journal, build.stages) as llm:
+        with llm_from_args(args, journal, build.stages, asks=not (shard and shard.joins)) as llm:
             llm.shard = shard
             if shard and not shard.joins and whole_journal(build.out).is_file():
                 llm.journal.read_also(whole_journal(build.out))
@@ -224,7 +230,7 @@ def run(builder: type[Builder], args: Namespace) -> None:
                 if not llm.elsewhere:
                     raise
             run_json = run_record(llm, started)
-    if shard and (llm.elsewhere or not shard.joins):
+    if shard and llm.is_part:
         end_part(build, shard, llm)
     else:
         build.write(built, run_json, llm.journal.path)

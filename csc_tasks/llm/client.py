@@ -289,12 +289,15 @@ class LLM(Sender):
         return int.from_bytes(digest[:4], "big") >> 1
 
 
-def llm_from_args(args: Namespace, journal_path: Path | str, stages: Iterable[str] = ()) -> LLM:
+def llm_from_args(
+    args: Namespace, journal_path: Path | str, stages: Iterable[str] = (), *, asks: bool = True
+) -> LLM:
     """The LLM that the options of `add_llm_arguments` describe; `journal_path` is used where
     --journal is not given.
 
     With `stages`, the verb's own, an option for another stage is an error, and so is a stage
-    without a model. Raises SettingError, and MissingExtra when the openai package is not installed.
+    without a model. Where nothing is asked (`asks` is false), no key is needed. Raises
+    SettingError, and MissingExtra when the openai package is not installed.
     """
     stages = tuple(stages)
     check_numbers(args)
@@ -331,6 +334,7 @@ def llm_from_args(args: Namespace, journal_path: Path | str, stages: Iterable[st
             args.llm,
             journal,
             base_url=args.base_url,
+            api_key=None if asks else "none",
             timeout=args.timeout,
             prices=prices,
             max_requests=args.max_requests,

@@ -5,6 +5,8 @@ looked at before anything else is read from it.
 import os
 import sqlite3
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from csc_tasks.errors import SettingError
@@ -50,7 +52,12 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     if not Path(path).is_file():
         raise SettingError(f"{path} is no file; give the journal of a build")
     try:
-        database = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True, timeout=30)
+        database = sqlite3.connect(
+            f"{Path(path).resolve().as_uri()}?mode=ro",
+            uri=True,
+            timeout=30,
+            check_same_thread=False,
+        )
     except sqlite3.Error as error:
         raise SettingError(f"{path}: {error}") from None
     try:
@@ -114,6 +121,19 @@ def lock(path: Path) -> int:
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
+
+
+@contextmanager
+def locked(paths: Iterable[Path]) -> Iterator[None]:
+    """Hold the locks of several journals; raises SettingError where another process has one."""
+    descriptors: list[int] = []
+    try:
+        for path in paths:
+            descriptors.append(lock(path))
+        yield
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
 
 
 def file_identity(path: Path) -> tuple[int, int]:
