@@ -16,7 +16,15 @@ from csc_tasks.errors import SettingError
 from csc_tasks.llm.journal import DAMAGED
 from csc_tasks.llm.journal_file import check, lock, open_to_read, open_to_write
 from csc_tasks.llm.journal_reading import text_of
-from csc_tasks.llm.journal_rows import IDENTITY, canonical, checksum, pack, request_key, unpack
+from csc_tasks.llm.journal_rows import (
+    IDENTITY,
+    canonical,
+    checksum,
+    is_json,
+    pack,
+    request_key,
+    unpack,
+)
 from csc_tasks.llm.outcomes import JournalLost
 
 COLUMNS = (
@@ -261,7 +269,10 @@ def _row(database: sqlite3.Connection, rowid: int, version: int) -> dict[str, An
     if version == 1 and request is not None:
         identity = {name: row[name] for name in IDENTITY}
         row["key"] = request_key(**identity, **request)
-    elif row["reply"] is not None and checksum(row["key"], row["reply"]) != check:
+        is_whole = row["reply"] is None or is_json(row["reply"])
+    else:
+        is_whole = row["reply"] is None or checksum(row["key"], row["reply"]) == check
+    if not is_whole:
         row |= {"reply": None, "problem": DAMAGED}
     if row["reply"] is not None:
         row["reply"] = row["reply"].decode()
