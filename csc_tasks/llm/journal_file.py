@@ -49,15 +49,20 @@ def open_to_write(path: Path) -> sqlite3.Connection:
 
 def open_to_read(path: Path) -> sqlite3.Connection:
     """The database, to be read alone; raises SettingError where it is no journal."""
-    if not Path(path).is_file():
+    path = Path(path)
+    if not path.is_file():
         raise SettingError(f"{path} is no file; give the journal of a build")
     try:
-        database = sqlite3.connect(
-            f"{Path(path).resolve().as_uri()}?mode=ro",
-            uri=True,
-            timeout=30,
-            check_same_thread=False,
-        )
+        database = _connect_to_read(path)
+        if not _opens(database):
+            database.close()
+            ahead = path.with_name(f"{path.name}-wal")
+            if ahead.exists() and ahead.stat().st_size:
+                raise SettingError(
+                    f"{path} lies where nothing can be written, and some of its rows in"
+                    f" {ahead.name} beside it; copy both to another folder and read them there"
+                )
+            database = _connect_to_read(path, "&immutable=1")
     except sqlite3.Error as error:
         raise SettingError(f"{path}: {error}") from None
     try:
@@ -67,6 +72,22 @@ def open_to_read(path: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def _connect_to_read(path: Path, more: str = "") -> sqlite3.Connection:
+    uri = f"{path.resolve().as_uri()}?mode=ro{more}"
+    return sqlite3.connect(uri, uri=True, timeout=30, check_same_thread=False)
+
+
+def _opens(database: sqlite3.Connection) -> bool:
+    """Whether it can be read as it lies: SQLite keeps a file beside it, which a read-only disk
+    cannot hold.
+    """
+    try:
+        database.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        return getattr(error, "sqlite_errorcode", 0) != sqlite3.SQLITE_CANTOPEN
+    return True
 
 
 def check(path: Path, database: sqlite3.Connection) -> int:

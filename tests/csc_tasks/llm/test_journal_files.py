@@ -309,6 +309,20 @@ def test_rows_that_a_killed_process_left_beside_the_file_are_read(tmp_path):
             assert journal.reply(name) == {"text": f"answer to {name}"}
 
 
+def test_a_journal_on_a_disk_that_cannot_be_written_is_read(tmp_path, whole, monkeypatch):
+    source, answers = whole
+    path = tmp_path / "fixed.sqlite"
+    shutil.copy(source, path)
+    # What SQLite answers there depends on the disk and on SQLite.
+    monkeypatch.setattr("csc_tasks.llm.journal_file._opens", lambda database: False)
+    assert [row["reply"]["text"] for row in read_rows(path)] == answers
+    assert salvage(path, tmp_path / "new.sqlite")["read"] == 40
+    assert sorted(file.name for file in tmp_path.glob("fixed*")) == ["fixed.sqlite"]
+    killed = answers_in(tmp_path / "one.sqlite", ["a"])
+    with pytest.raises(SettingError, match=r"some of its rows in .*-wal beside it; copy both"):
+        read_totals(killed)
+
+
 def test_joining_mends_what_was_damaged_and_a_failed_one_changes_nothing(tmp_path):
     part, whole = tmp_path / "part.sqlite", tmp_path / "whole.sqlite"
     answers_in(part, ["a", "b"])
