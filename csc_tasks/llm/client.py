@@ -253,6 +253,11 @@ class LLM(Sender):
                 messages = with_repair(messages, answer.text, problem, language)
         raise Malformed(f"{stage}: malformed reply", problems, answer)
 
+    @property
+    def is_part(self) -> bool:
+        """Whether this run can only end as a part of a build: what it makes is not written."""
+        return self.shard is not None and (self.elsewhere > 0 or not self.shard.joins)
+
     def left_out(self) -> list[str]:
         """`backend:model: parameter` for every parameter that a server refused and that was left
         out.

@@ -123,11 +123,6 @@ class Sender:
         paces = self._state.paces.values() if self._state else ()
         return min((pace.limit for pace in paces), default=float(self.concurrency))
 
-    @property
-    def is_part(self) -> bool:
-        """Whether this run can only end as a part of a build: what it makes is not written."""
-        return self.shard is not None and (self.elsewhere > 0 or not self.shard.joins)
-
     async def disconnect(self) -> None:
         """Close the connections of this event loop; whoever ran the loop calls it last."""
         for backend in set(self.backends.values()):
