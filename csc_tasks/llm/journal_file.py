@@ -97,9 +97,13 @@ def check(path: Path, database: sqlite3.Connection) -> int:
         version: int = database.execute("PRAGMA user_version").fetchone()[0]
         empty = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     except sqlite3.Error as error:
-        raise SettingError(
-            f"{path} is no journal of this project ({error}); give another file"
-        ) from None
+        text = f"{path} is no journal of this project ({error}); give another file"
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CORRUPT:
+            text = (
+                f"{path} is damaged ({error}); `csc journal salvage {path} --out FILE` keeps what"
+                " can be read"
+            )
+        raise SettingError(text) from None
     if application != APPLICATION_ID and not (application == 0 and empty):
         raise SettingError(
             f"{path} is a database of something else; give another file for the journal"

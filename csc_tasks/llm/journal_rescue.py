@@ -15,6 +15,7 @@ from typing import Any
 from csc_tasks.errors import SettingError
 from csc_tasks.llm.journal import DAMAGED
 from csc_tasks.llm.journal_file import check, lock, open_to_read, open_to_write
+from csc_tasks.llm.journal_mended import mended
 from csc_tasks.llm.journal_reading import text_of
 from csc_tasks.llm.journal_rows import (
     IDENTITY,
@@ -40,17 +41,34 @@ SMALLEST = 100
 
 def salvage(path: Path, out: Path) -> Counter[str]:
     """Write to `out` every row of a damaged journal that can be read, one by one, and return how
-    many were read, damaged (they are asked again) or lost.
+    many were read, damaged (they are asked again) or lost. Rows at a cut end are not counted.
 
-    Raises SettingError where `out` exists or the first page of `path` says no longer what it is.
+    Raises SettingError where `out` exists or nothing can be read.
     """
     if out.exists():
         raise SettingError(f"{out} exists; give a new file for --out")
+    nothing = SettingError(f"no request can be read of {path}: it is no journal, or all is lost")
+    try:
+        open_to_read(path).close()
+    except SettingError:
+        if not path.is_file() or not path.stat().st_size:
+            raise
+        with mended(path, out.absolute().parent) as copy:
+            try:
+                return _salvage(copy, out, nothing)
+            except SettingError:
+                raise nothing from None
+    return _salvage(path, out, nothing)
+
+
+def _salvage(path: Path, out: Path, nothing: SettingError) -> Counter[str]:
     counts: Counter[str] = Counter()
     with _Written(out) as written:
         for row in _readable(path, counts):
             written.add(row)
             counts["read"] += 1
+        if not counts["read"]:
+            raise nothing
     return counts
 
 
@@ -131,6 +149,7 @@ class _Written:
             self._database.close()
             if self._is_new and not written:
                 self._path.unlink()
+                self._path.with_name(f"{self._path.name}.lock").unlink()
             os.close(self._lock)
 
     def _run(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:

@@ -390,3 +390,28 @@ def test_a_damaged_reply_is_one_line_to_those_who_read(tmp_path, whole, capsys, 
     with Journal(path) as journal:
         replies = [journal.reply(row["key"]) for row in read_rows(source)]
         assert replies.count(None) == journal.damaged == 1
+
+
+@pytest.mark.parametrize("lost", ["end", "first page", "both"])
+def test_a_file_that_cannot_be_opened_is_salvaged(tmp_path, whole, server, lost):
+    source, answers = whole
+    content = source.read_bytes()
+    kept = content if lost == "first page" else content[: len(content) * 2 // 3 + 77]
+    broken, new = tmp_path / "broken.sqlite", tmp_path / "new.sqlite"
+    broken.write_bytes(kept if lost == "end" else bytes(4096) + kept[4096:])
+    with pytest.raises(
+        SettingError, match=r"is damaged .*salvage" if lost == "end" else r"no journal"
+    ):
+        read_totals(broken)
+    rows = salvage(broken, new)["read"]
+    assert rows == 40 if lost == "first page" else 5 < rows < 40
+    assert ask(new, server.url, range(40)) == (answers, 40 - rows)
+    assert not list(tmp_path.glob(".csc*"))
+
+
+@pytest.mark.parametrize("content", [b"", b"not a journal at all " * 999, bytes(9000)])
+def test_what_holds_no_row_is_not_salvaged(tmp_path, content):
+    (tmp_path / "other").write_bytes(content)
+    with pytest.raises(SettingError, match=r"(is empty|no request can be read of .*other)"):
+        salvage(tmp_path / "other", tmp_path / "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
