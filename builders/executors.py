@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from builders.shards import whole_journal, without
+from builders.shards import RETRY, whole_journal, without
 from csc_tasks.errors import ModelError, SettingError, require
 from csc_tasks.llm.journal_reading import read_totals
 
@@ -124,6 +124,11 @@ def launch(module: str, args: Namespace) -> None:
     while True:
         folder = logs / f"pass-{number}"
         executor = made([Part(module, words)], logging_dir=str(folder), **given)
+        asked_again = RETRY in words and before < 0
+        if asked_again and not executor.get_incomplete_ranks(skip_completed=True):
+            # An earlier run of this command asked again then; this one does now.
+            number += 1
+            continue
         try:
             executor.run()
         except Exception as error:
@@ -144,7 +149,10 @@ def launch(module: str, args: Namespace) -> None:
         whole = whole_journal(args.out.resolve())
         answered = sum(total.done for total in read_totals(whole)) if whole.exists() else before
         if answered == before:
-            raise ModelError(f"the parts could not be joined; their logs are in {logs}")
+            raise ModelError(
+                f"the parts could not be joined; their logs are in {logs}, and without these all"
+                " parts are run again"
+            )
         number, before = number + 1, answered
 
 

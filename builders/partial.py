@@ -113,7 +113,7 @@ def _write(build: "Builder", built: "Built", partial: dict, run: dict, folder: P
     """Write the folder; returns its number of rows."""
     rows, card, said = built.rows, build.card(built.record), built.record
     if build.held_out is not None:
-        held = hold_out(rows)
+        held = hold_out(rows, build.hold_out_turns)
         rows, said = held.public, without_counts(said, held)
         card = replace(card, limits=(*card.limits, *held.limits))
     text = (

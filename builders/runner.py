@@ -144,6 +144,12 @@ class Builder(ABC):
         """
         return getattr(self.args, "hold_out", None)
 
+    @property
+    def hold_out_turns(self) -> str:
+        """Which turns `--hold-out` holds out."""
+        turns: str = getattr(self.args, "hold_out_turns", LAST)
+        return turns
+
     def check_target(self) -> None:
         """Raise SettingError unless the target may be written."""
         check_target(self.args.out)
@@ -179,7 +185,7 @@ class Builder(ABC):
         card, rows, said = self.card(built.record), built.rows, built.record
         held: HeldOut | None = None
         if self.held_out is not None:
-            held = hold_out(rows, getattr(self.args, "hold_out_turns", LAST))
+            held = hold_out(rows, self.hold_out_turns)
             rows, said = held.public, without_counts(said, held)
             card = replace(card, limits=(*card.limits, *held.limits))
             # First: a folder without its references could never be measured.
@@ -214,7 +220,8 @@ def run(builder: type[Builder], args: Namespace) -> None:
     with nullcontext() if shard else leaving_partial(builder, given, journal):
         if not plan(builder, given, journal):
             return
-        with llm_from_args(args, journal, build.stages, build.in_turn) as llm:
+        asks = not (shard and shard.joins)
+        with llm_from_args(args, journal, build.stages, build.in_turn, asks=asks) as llm:
             llm.shard = shard
             if shard and not shard.joins and whole_journal(build.out).is_file():
                 llm.journal.read_also(whole_journal(build.out))
@@ -226,7 +233,7 @@ def run(builder: type[Builder], args: Namespace) -> None:
                 if not llm.elsewhere:
                     raise
             run_json = run_record(llm, started)
-    if shard and (llm.elsewhere or not shard.joins):
+    if shard and llm.is_part:
         end_part(build, shard, llm)
     else:
         build.write(built, run_json, llm.journal.path)

@@ -7,11 +7,14 @@ OUT.journal.sqlite                all of it, joined by csc build merge; a part t
 """
 
 import json
+import os
+import re
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import csc_tasks
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.llm.shards import Shard
 from csc_tasks.out import replace_file
@@ -25,10 +28,18 @@ DIFFER = (
     "--timeout",
     "--retries",
     "--max-wait",
+    "--stop-after-failures",
+    "--price",
+    "--max-requests",
+    "--max-cost",
     "--out",
+    "--hold-out",
     "--source",
 )
 """Options that may differ between the parts of one build."""
+
+RETRY = "--retry-dropped"
+"""Likewise, and without a value."""
 
 
 def shard_of(args: Namespace) -> Shard | None:
@@ -64,8 +75,11 @@ def write_part(
     record = {
         "format": FORMAT,
         "shard": str(shard),
+        "csc_tasks": csc_tasks.__version__,
         "module": module,
         "words": without(["--shard"], words),
+        # Where the paths among the words start, from the folder of this file: both move together.
+        "folder": os.path.relpath(os.getcwd(), out.parent),
         "counts": dict(counts),
     }
     path = part_record(out, shard)
@@ -75,27 +89,40 @@ def write_part(
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The finished parts of a build: how many, their journals, and the command of all of them."""
+    """The finished parts of a build: how many, their journals, the command of all of them, and the
+    folder it was given in.
+    """
 
     count: int
     journals: tuple[Path, ...]
     module: str
     words: tuple[str, ...]
+    folder: Path
 
 
 def read_parts(out: Path) -> Parts:
     """The parts beside `out`; raises DataError where one is missing, unfinished, or was made by
-    another command.
+    another command or another csc-tasks.
     """
-    records = {}
-    for path in sorted(out.parent.glob(f"{_escaped(out.name)}.shard-*-of-*.json")):
+    records, folders, own = {}, {}, re.compile(re.escape(out.name) + r"\.shard-\d+-of-\d+\.json")
+    for path in sorted(out.parent.iterdir() if out.parent.is_dir() else ()):
+        if not own.fullmatch(path.name):
+            continue
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             shard = Shard.parse(record["shard"])
             command = (record["module"], tuple(map(str, record["words"])))
+            version, folder = str(record["csc_tasks"]), Path(record["folder"])
+            if path != part_record(out, shard):
+                raise ValueError("another part's")
         except (OSError, ValueError, LookupError, TypeError, AttributeError, SettingError):
             raise DataError(f"{path} does not say which part it is; run that part again") from None
-        records[shard] = command
+        if version != csc_tasks.__version__:
+            raise DataError(
+                f"part {shard} was made by csc-tasks {version}, and this is"
+                f" {csc_tasks.__version__}; join them with that version, or run the part again"
+            )
+        records[shard], folders[shard] = command, folder
     if not records:
         raise DataError(f"there are no finished parts {out.name}.shard-I-of-N beside {out}")
     counts = {shard.count for shard in records}
@@ -117,17 +144,18 @@ def read_parts(out: Path) -> Parts:
             )
         if not part_journal(out, shard).is_file():
             raise DataError(f"{part_journal(out, shard)} is missing; put it beside {out}")
-    return Parts(count, tuple(part_journal(out, shard) for shard in wanted), *first)
+    journals = tuple(part_journal(out, shard) for shard in wanted)
+    return Parts(count, journals, *first, out.parent / folders[wanted[0]])
 
 
 def without(options: Sequence[str], words: Sequence[str]) -> list[str]:
-    """The words of a command without these options and their values."""
+    """The words of a command without these options and their values; `RETRY` has none."""
     left, skip = [], False
     for word in words:
         if skip:
             skip = False
         elif word in options:
-            skip = True
+            skip = word != RETRY
         elif word.partition("=")[0] not in options:
             left.append(word)
     return left
@@ -137,10 +165,4 @@ def _compared(command: tuple[str, tuple[str, ...]]) -> tuple[str, list[str]]:
     """What must be the same in all parts. The same source and the same folder may have other paths
     on another machine: a part that read something else leaves requests open, which are counted.
     """
-    return command[0], without(DIFFER, command[1])
-
-
-def _escaped(name: str) -> str:
-    import glob
-
-    return glob.escape(name)
+    return command[0], without((*DIFFER, RETRY), command[1])

@@ -115,6 +115,9 @@ class Profiles(runner.Builder):
         args = self.args
         read = self.chosen.conversations[: self.pilot]
         profiles, dropped = asyncio.run(extract(llm, read))
+        if llm.is_part:
+            # Embeddings may cost: they are for the one that has all profiles.
+            return runner.Built({}, {})
         pool, merged = distinct(profiles, args.embed, args.threshold, args.base_url)
         self.outlook = outlook.tried_in_order(
             "conversations", len(pool), len(read), len(self.chosen.conversations)

@@ -276,6 +276,11 @@ class LLM(Sender):
                 messages = with_repair(messages, answer.text, problem, language)
         raise Malformed(f"{stage}: malformed reply", problems, answer)
 
+    @property
+    def is_part(self) -> bool:
+        """Whether this run can only end as a part of a build: what it makes is not written."""
+        return self.shard is not None and (self.elsewhere > 0 or not self.shard.joins)
+
     def left_out(self) -> list[str]:
         """`backend:model: parameter` for every parameter that a server refused and that was left
         out.
@@ -317,14 +322,16 @@ def llm_from_args(
     journal_path: Path | str,
     stages: Iterable[str] = (),
     in_turn: Iterable[str] = (),
+    *,
+    asks: bool = True,
 ) -> LLM:
     """The LLM that the options of `add_llm_arguments` describe; `journal_path` is used where
     --journal is not given.
 
     With `stages`, the verb's own, an option for another stage is an error, and so is a stage
     without a model. `in_turn` are those of the stages whose requests about an item wait for one
-    another, which no batch can serve. Raises SettingError, and MissingExtra when the openai package
-    is not installed.
+    another, which no batch can serve. Where nothing is asked (`asks` is false), no key is needed.
+    Raises SettingError, and MissingExtra when the openai package is not installed.
     """
     stages = tuple(stages)
     check_numbers(args)
@@ -368,6 +375,7 @@ def llm_from_args(
             args.llm,
             journal,
             base_url=args.base_url,
+            api_key=None if asks else "none",
             timeout=args.timeout,
             prices=prices,
             max_requests=args.max_requests,

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from csc_tasks.llm.exchange import Usage
-from csc_tasks.llm.journal_file import file_identity, lock, open_to_read, open_to_write
+from csc_tasks.llm.journal_earlier import Earlier
+from csc_tasks.llm.journal_file import file_identity, lock, open_to_write
 from csc_tasks.llm.journal_rows import canonical, checksum, pack
 from csc_tasks.llm.journal_totals import Rows, Totals, totals_of
 from csc_tasks.llm.outcomes import JournalLost
@@ -77,7 +78,7 @@ class Journal:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self.earlier: sqlite3.Connection | None = None
+        self.earlier: Earlier | None = None
         self.damaged = 0
         self._mutex = threading.Lock()
         self._first: dict[str, tuple[int, bytes]] = {}
@@ -100,7 +101,7 @@ class Journal:
             (key,),
         )
         if not rows:
-            return self._earlier_reply(key)
+            return self.earlier.reply(key) if self.earlier else None
         recorded, check = rows[0]
         if recorded is not None and checksum(key, recorded) == check:
             reply: dict[str, Any] = json.loads(recorded)
@@ -115,25 +116,15 @@ class Journal:
     def has(self, key: str) -> bool:
         """Whether the request has a reply, here or in the journal that is also read."""
         query = "SELECT 1 FROM requests WHERE key = ? AND state = 'done'"
-        return bool(self._run(query, (key,))) or self._earlier_reply(key) is not None
+        if self._run(query, (key,)):
+            return True
+        return self.earlier is not None and self.earlier.reply(key) is not None
 
     def read_also(self, path: Path) -> None:
         """Answer from another journal too, which is only read. Raises SettingError where it is
         none.
         """
-        self.earlier = open_to_read(path)
-
-    def _earlier_reply(self, key: str) -> dict[str, Any] | None:
-        if self.earlier is None:
-            return None
-        rows = self.earlier.execute(
-            "SELECT CAST(reply AS BLOB), checksum FROM requests WHERE key = ? AND state = 'done'",
-            (key,),
-        ).fetchall()
-        if not rows or checksum(key, rows[0][0]) != rows[0][1]:
-            return None
-        reply: dict[str, Any] = json.loads(rows[0][0])
-        return reply
+        self.earlier = Earlier(path)
 
     def given_up(self, key: str) -> tuple[str, str] | None:
         """(outcome, problem) of a request that was given up, None where it was not."""
@@ -143,7 +134,7 @@ class Journal:
         )
         rows = self._run(query, (key,))
         if not rows and self.earlier is not None:
-            rows = self.earlier.execute(query, (key,)).fetchall()
+            return self.earlier.given_up(key)
         return rows[0] if rows else None
 
     def all_given_up(self) -> list[GivenUpRow]:

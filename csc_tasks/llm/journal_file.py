@@ -5,6 +5,8 @@ looked at before anything else is read from it.
 import os
 import sqlite3
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from csc_tasks.errors import SettingError
@@ -47,10 +49,20 @@ def open_to_write(path: Path) -> sqlite3.Connection:
 
 def open_to_read(path: Path) -> sqlite3.Connection:
     """The database, to be read alone; raises SettingError where it is no journal."""
-    if not Path(path).is_file():
+    path = Path(path)
+    if not path.is_file():
         raise SettingError(f"{path} is no file; give the journal of a build")
     try:
-        database = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True, timeout=30)
+        database = _connect_to_read(path)
+        if not _opens(database):
+            database.close()
+            ahead = path.with_name(f"{path.name}-wal")
+            if ahead.exists() and ahead.stat().st_size:
+                raise SettingError(
+                    f"{path} lies where nothing can be written, and some of its rows in"
+                    f" {ahead.name} beside it; copy both to another folder and read them there"
+                )
+            database = _connect_to_read(path, "&immutable=1")
     except sqlite3.Error as error:
         raise SettingError(f"{path}: {error}") from None
     try:
@@ -62,6 +74,22 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     return database
 
 
+def _connect_to_read(path: Path, more: str = "") -> sqlite3.Connection:
+    uri = f"{path.resolve().as_uri()}?mode=ro{more}"
+    return sqlite3.connect(uri, uri=True, timeout=30, check_same_thread=False)
+
+
+def _opens(database: sqlite3.Connection) -> bool:
+    """Whether it can be read as it lies: SQLite keeps a file beside it, which a read-only disk
+    cannot hold.
+    """
+    try:
+        database.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        return getattr(error, "sqlite_errorcode", 0) != sqlite3.SQLITE_CANTOPEN
+    return True
+
+
 def check(path: Path, database: sqlite3.Connection) -> int:
     """The journal's version, 0 for a new file; raises SettingError for anything else."""
     try:
@@ -69,9 +97,13 @@ def check(path: Path, database: sqlite3.Connection) -> int:
         version: int = database.execute("PRAGMA user_version").fetchone()[0]
         empty = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     except sqlite3.Error as error:
-        raise SettingError(
-            f"{path} is no journal of this project ({error}); give another file"
-        ) from None
+        text = f"{path} is no journal of this project ({error}); give another file"
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CORRUPT:
+            text = (
+                f"{path} is damaged ({error}); `csc journal salvage {path} --out FILE` keeps what"
+                " can be read"
+            )
+        raise SettingError(text) from None
     if application != APPLICATION_ID and not (application == 0 and empty):
         raise SettingError(
             f"{path} is a database of something else; give another file for the journal"
@@ -114,6 +146,19 @@ def lock(path: Path) -> int:
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
+
+
+@contextmanager
+def locked(paths: Iterable[Path]) -> Iterator[None]:
+    """Hold the locks of several journals; raises SettingError where another process has one."""
+    descriptors: list[int] = []
+    try:
+        for path in paths:
+            descriptors.append(lock(path))
+        yield
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
 
 
 def file_identity(path: Path) -> tuple[int, int]:

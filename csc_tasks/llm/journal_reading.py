@@ -28,7 +28,10 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
             if number is not None and number not in texts:
                 texts[number] = text_of(database, number)
             read["request"] = unpack(packed, texts.get(number) if number is not None else None)
-            read["reply"] = read["reply"] and json.loads(read["reply"])
+            try:
+                read["reply"] = read["reply"] and json.loads(read["reply"])
+            except ValueError as error:
+                raise _damaged(path, f"the reply of {read['key']} is damaged ({error})") from None
             yield read
     finally:
         database.close()
@@ -57,4 +60,10 @@ def _reading(path: Path, database: sqlite3.Connection, query: str) -> Iterator[A
     try:
         yield from database.execute(query)
     except sqlite3.Error as error:
-        raise JournalLost(f"{path}: {error}") from None
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, why: object) -> JournalLost:
+    return JournalLost(
+        f"{path}: {why}; `csc journal salvage {path} --out FILE` keeps what can be read"
+    )

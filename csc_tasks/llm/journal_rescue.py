@@ -1,8 +1,8 @@
-"""New journals from old ones: what can still be read of a damaged file, and several files in one.
+"""Journals from others: what can still be read of a damaged file, and several files in one.
 
 The sources are only read. Where the same request was answered in two of them, the earlier answer is
 the one that is read from now on; the other keeps its row, tokens and cost under a key that nothing
-asks for.
+asks for. Where one of them has no answer, they are one row: what was tried last, or the answer.
 """
 
 import os
@@ -15,8 +15,17 @@ from typing import Any
 from csc_tasks.errors import SettingError
 from csc_tasks.llm.journal import DAMAGED
 from csc_tasks.llm.journal_file import check, lock, open_to_read, open_to_write
+from csc_tasks.llm.journal_mended import mended
 from csc_tasks.llm.journal_reading import text_of
-from csc_tasks.llm.journal_rows import IDENTITY, canonical, checksum, pack, request_key, unpack
+from csc_tasks.llm.journal_rows import (
+    IDENTITY,
+    canonical,
+    checksum,
+    is_json,
+    pack,
+    request_key,
+    unpack,
+)
 from csc_tasks.llm.outcomes import JournalLost
 
 COLUMNS = (
@@ -32,15 +41,34 @@ SMALLEST = 100
 
 def salvage(path: Path, out: Path) -> Counter[str]:
     """Write to `out` every row of a damaged journal that can be read, one by one, and return how
-    many were read, damaged (they are asked again) or lost.
+    many were read, damaged (they are asked again) or lost. Rows at a cut end are not counted.
 
-    Raises SettingError where `out` exists or the first page of `path` says no longer what it is.
+    Raises SettingError where `out` exists or nothing can be read.
     """
+    if out.exists():
+        raise SettingError(f"{out} exists; give a new file for --out")
+    nothing = SettingError(f"no request can be read of {path}: it is no journal, or all is lost")
+    try:
+        open_to_read(path).close()
+    except SettingError:
+        if not path.is_file() or not path.stat().st_size:
+            raise
+        with mended(path, out.absolute().parent) as copy:
+            try:
+                return _salvage(copy, out, nothing)
+            except SettingError:
+                raise nothing from None
+    return _salvage(path, out, nothing)
+
+
+def _salvage(path: Path, out: Path, nothing: SettingError) -> Counter[str]:
     counts: Counter[str] = Counter()
-    with _New(out) as new:
+    with _Written(out) as written:
         for row in _readable(path, counts):
-            new.add(row)
+            written.add(row)
             counts["read"] += 1
+        if not counts["read"]:
+            raise nothing
     return counts
 
 
@@ -51,84 +79,131 @@ def merge(paths: Sequence[Path], out: Path) -> Counter[str]:
     Raises SettingError where `out` exists or a path is no journal, JournalLost for a damaged one,
     which `salvage` reads first.
     """
+    if out.exists():
+        raise SettingError(f"{out} exists; give a new file for --out")
+    return join(paths, out)
+
+
+def join(paths: Sequence[Path], out: Path) -> Counter[str]:
+    """`merge` into a journal that may exist, all or nothing; raises SettingError too where another
+    process writes it.
+    """
     counts: Counter[str] = Counter()
-    with _New(out) as new:
+    with _Written(out) as written:
         for path in paths:
-            database = open_to_read(path)
-            try:
-                total = database.execute("SELECT max(rowid) FROM requests").fetchone()[0] or 0
-                version = check(path, database)
-                for rowid in range(1, total + 1):
-                    row = _row(database, rowid, version)
-                    if row is None or (row["problem"] == DAMAGED and row["state"] == "done"):
-                        raise JournalLost(
-                            f"{path}: row {rowid} is damaged; `csc journal salvage {path} --out"
-                            " FILE` keeps what can be read"
-                        )
-                    counts["answered twice"] += new.add(row)
-                    counts["read"] += 1
-            except sqlite3.Error as error:
-                raise JournalLost(
-                    f"{path}: {error}; `csc journal salvage {path} --out FILE` keeps what can be"
-                    " read"
-                ) from None
-            finally:
-                database.close()
+            for row in _rows(path):
+                counts["answered twice"] += written.add(row)
+                counts["read"] += 1
     return counts
 
 
-class _New:
-    """A journal that is written from rows, in one transaction; nothing is left where that fails."""
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Every row of a whole journal; raises as `merge` does."""
+    mend = f"`csc journal salvage {path} --out FILE` keeps what can be read"
+    database = open_to_read(path)
+    try:
+        total = database.execute("SELECT max(rowid) FROM requests").fetchone()[0] or 0
+        version = check(path, database)
+        for rowid in range(1, total + 1):
+            row = _row(database, rowid, version)
+            if row is None or (row["problem"] == DAMAGED and row["state"] == "done"):
+                raise JournalLost(f"{path}: row {rowid} is damaged; {mend}")
+            yield row
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise JournalLost(f"{path}: {error}; {mend}") from None
+    finally:
+        database.close()
+
+
+class _Written:
+    """A journal that gets rows, in one transaction; where that fails it is as it was, or gone where
+    it is new.
+    """
 
     def __init__(self, path: Path) -> None:
-        if path.exists():
-            raise SettingError(f"{path} exists; give a new file for --out")
         self._path, self._lock = path, lock(path)
-        self._database = open_to_write(path)
-        self._database.execute("BEGIN")
-        self._first: dict[str, tuple[int, bytes]] = {}
+        try:
+            self._is_new = not path.exists()
+            self._database = open_to_write(path)
+            self._run("BEGIN IMMEDIATE")
+            query = (
+                "SELECT stage, min(rowid), CAST(request AS BLOB) FROM requests WHERE dictionary IS"
+                " NULL GROUP BY stage"
+            )
+            self._first = {stage: (rowid, text) for stage, rowid, text in self._run(query)}
+        except BaseException:
+            os.close(self._lock)
+            raise
 
-    def __enter__(self) -> "_New":
+    def __enter__(self) -> "_Written":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._database.execute("COMMIT" if kind is None else "ROLLBACK")
-        self._database.close()
-        os.close(self._lock)
-        if kind is not None:
-            self._path.unlink()
+        written = False
+        try:
+            if kind is None:
+                self._run("COMMIT")
+                written = True
+        finally:
+            # What was not committed is undone by closing.
+            self._database.close()
+            if self._is_new and not written:
+                self._path.unlink()
+                self._path.with_name(f"{self._path.name}.lock").unlink()
+            os.close(self._lock)
+
+    def _run(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        try:
+            return self._database.execute(statement, values)
+        except sqlite3.Error as error:
+            raise JournalLost(f"{self._path} cannot be written: {error}") from None
 
     def add(self, row: dict[str, Any]) -> bool:
         """Keep a row; True where another one of the same request is answered too."""
-        there = self._database.execute(
-            "SELECT state, ended, tries FROM requests WHERE key = ?", (row["key"],)
+        key = row["key"]
+        there = self._run(
+            "SELECT state, ended, tries, first_sent, last_sent, CAST(reply AS BLOB), checksum FROM"
+            " requests WHERE key = ?",
+            (key,),
         ).fetchone()
         if there is None:
             self._insert(row)
             return False
-        state, ended, tries = there
-        if "done" == state == row["state"]:
+        state, ended, tries, first_sent, last_sent, reply, check = there
+        damaged = reply is not None and checksum(key, reply) != check
+        if "done" == state == row["state"] and not damaged:
             if self._has(row):
                 return False
             if row["ended"] < ended:
-                self._rename(row["key"])
+                self._rename(key)
                 self._insert(row)
             else:
-                self._insert(row | {"key": self._free(row["key"])})
+                self._insert(row | {"key": self._free(key)})
             return True
-        if row["state"] == "done":
-            self._rename(row["key"])
-            self._insert(row)
+        # The same row as it was at two times, or the tries of two.
+        again = first_sent == row["first_sent"]
+        both = {
+            "tries": max(tries, row["tries"]) if again else tries + row["tries"],
+            "first_sent": min(first_sent, row["first_sent"]),
+        }
+        if row["state"] == "done" or (state != "done" and row["last_sent"] > last_sent):
+            self._update(row | both)
         else:
-            self._database.execute(
-                "UPDATE requests SET tries = ? WHERE key = ?", (tries + row["tries"], row["key"])
-            )
+            self._update(both | {"key": key})
         return False
+
+    def _update(self, row: dict[str, Any]) -> None:
+        """Change the row of this key, all but its request."""
+        if "reply" in row:
+            row = row | {"checksum": _checksum(row)}
+        values = {name: row[name] for name in row if name not in ("key", "request")}
+        names = ", ".join(f"{name} = ?" for name in values)
+        self._run(f"UPDATE requests SET {names} WHERE key = ?", (*values.values(), row["key"]))
 
     def _has(self, row: dict[str, Any]) -> bool:
         """Whether this very row is here already, under its own key or one that nothing asks for."""
         return bool(
-            self._database.execute(
+            self._run(
                 "SELECT 1 FROM requests WHERE (key = ? OR (key > ? AND key < ?)) AND ended = ? AND"
                 " reply = ?",
                 (row["key"], f"{row['key']} ", f"{row['key']}!", row["ended"], row["reply"]),
@@ -138,19 +213,17 @@ class _New:
     def _rename(self, key: str) -> None:
         """Give the row that has this key one that nothing asks for."""
         free = self._free(key)
-        reply = self._database.execute(
+        reply = self._run(
             "SELECT CAST(reply AS BLOB) FROM requests WHERE key = ?", (key,)
         ).fetchone()[0]
-        self._database.execute(
+        self._run(
             "UPDATE requests SET key = ?, checksum = ? WHERE key = ?",
             (free, None if reply is None else checksum(free, reply), key),
         )
 
     def _free(self, key: str) -> str:
         number = 2
-        while self._database.execute(
-            "SELECT 1 FROM requests WHERE key = ?", (f"{key} {number}",)
-        ).fetchone():
+        while self._run("SELECT 1 FROM requests WHERE key = ?", (f"{key} {number}",)).fetchone():
             number += 1
         return f"{key} {number}"
 
@@ -158,23 +231,29 @@ class _New:
         first, dictionary = self._first.get(row["stage"], (None, b""))
         text = row["request"]
         stored = text if first is None else pack(text, dictionary)
-        check = None if row["reply"] is None else checksum(row["key"], row["reply"].encode())
         values = [row[name] for name in COLUMNS]
         values[COLUMNS.index("request")] = stored
         marks = ", ".join("?" * (len(COLUMNS) + 2))
-        cursor = self._database.execute(
+        cursor = self._run(
             f"INSERT INTO requests ({', '.join(COLUMNS)}, checksum, dictionary) VALUES ({marks})",
-            (*values, check, first),
+            (*values, _checksum(row), first),
         )
         if first is None and cursor.lastrowid is not None:
             self._first[row["stage"]] = (cursor.lastrowid, text.encode())
+
+
+def _checksum(row: dict[str, Any]) -> int | None:
+    return None if row["reply"] is None else checksum(row["key"], row["reply"].encode())
 
 
 def _readable(path: Path, counts: Counter[str]) -> Iterator[dict[str, Any]]:
     database = open_to_read(path)
     try:
         version, last = check(path, database), 0
-        for rowid in range(1, path.stat().st_size // SMALLEST + 2):
+        # Rows of a process that was killed may lie in the file beside it alone.
+        ahead = path.with_name(f"{path.name}-wal")
+        size = path.stat().st_size + (ahead.stat().st_size if ahead.exists() else 0)
+        for rowid in range(1, size // SMALLEST + 2):
             try:
                 row = _row(database, rowid, version)
             except (sqlite3.Error, UnicodeDecodeError):
@@ -209,7 +288,10 @@ def _row(database: sqlite3.Connection, rowid: int, version: int) -> dict[str, An
     if version == 1 and request is not None:
         identity = {name: row[name] for name in IDENTITY}
         row["key"] = request_key(**identity, **request)
-    elif row["reply"] is not None and checksum(row["key"], row["reply"]) != check:
+        is_whole = row["reply"] is None or is_json(row["reply"])
+    else:
+        is_whole = row["reply"] is None or checksum(row["key"], row["reply"]) == check
+    if not is_whole:
         row |= {"reply": None, "problem": DAMAGED}
     if row["reply"] is not None:
         row["reply"] = row["reply"].decode()

@@ -60,6 +60,15 @@ def checksum(key: str, reply: bytes) -> int:
     return zlib.crc32(reply, zlib.crc32(key.encode()))
 
 
+def is_json(text: bytes) -> bool:
+    """Whether a reply without a checksum, as version 1 had them, can be read."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
 def pack(request: str, dictionary: bytes) -> bytes:
     """A request compressed with an earlier one of its stage."""
     compress = zlib.compressobj(level=6, zdict=dictionary)

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 
-from csc_tasks.llm.journal_rows import IDENTITY, VERSION, checksum, pack, request_key
+from csc_tasks.llm.journal_rows import IDENTITY, VERSION, checksum, is_json, pack, request_key
 
 
 def upgrade(database: sqlite3.Connection) -> None:
@@ -38,17 +38,17 @@ def _upgrade_rows(database: sqlite3.Connection) -> None:
         ).fetchone()
         stage, request, reply, old, *identity = row
         try:
-            parts = json.loads(request)
-        except ValueError:  # damaged: it keeps its key, and is asked again
+            key = request_key(**dict(zip(IDENTITY, identity, strict=True)), **json.loads(request))
+        except (ValueError, TypeError):  # damaged: it keeps its key, and is asked again
             continue
-        key = request_key(**dict(zip(IDENTITY, identity, strict=True)), **parts)
         taken = database.execute("SELECT 1 FROM requests WHERE key = ?", (key,)).fetchone()
         key = old if taken else key
         first, dictionary = dictionaries.get(stage, (None, b""))
         if first is None:
             dictionaries[stage] = (rowid, request.encode())
         packed = request if first is None else pack(request, dictionary)
-        check = None if reply is None else checksum(key, reply)
+        # A reply without a checksum is damaged.
+        check = checksum(key, reply) if reply is not None and is_json(reply) else None
         database.execute(
             "UPDATE requests SET key = ?, request = ?, dictionary = ?, checksum = ? WHERE"
             " rowid = ?",

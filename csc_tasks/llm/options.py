@@ -1,6 +1,7 @@
 """The options that every verb shares which asks a language model."""
 
 import json
+import os
 import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -14,6 +15,13 @@ from csc_tasks.llm.accepted import FORMS, THINKING_TOKENS
 STOP_AFTER = 30
 
 _STAGED = re.compile(r"([\w.-]+)=(.*)", re.DOTALL)
+
+# Fields of a request that are secrets: sampling is written into the dataset, and a command into the
+# record of a part.
+_SECRET = re.compile(
+    r"api[-_]?key|authori[sz]ation|password|secret|credential|(access|auth|bearer)[-_]?token",
+    re.IGNORECASE,
+)
 
 # What `ask` itself puts into a request.
 RESERVED = {"model", "messages", "response_format", "stream", "n"}
@@ -239,6 +247,7 @@ def checked_sampling(given: str | Mapping[str, object]) -> dict[str, object]:
             given = json.loads(given)
         except ValueError as error:
             raise SettingError(f"--sampling {given}: not JSON ({error})") from None
+        _check_secrets(given)
     if not isinstance(given, Mapping):
         raise SettingError(
             f"--sampling {given!r}: must be a JSON object, as in '{{\"temperature\": 0.7}}'"
@@ -249,6 +258,22 @@ def checked_sampling(given: str | Mapping[str, object]) -> dict[str, object]:
             f"sampling cannot hold {', '.join(sorted(taken))}: these belong to the request itself"
         )
     return dict(given)
+
+
+def _check_secrets(fields: object) -> None:
+    """Raise SettingError, which does not show it, for a field of a request that holds a secret."""
+    if isinstance(fields, list):
+        for value in fields:
+            _check_secrets(value)
+    if isinstance(fields, dict):
+        for name, value in fields.items():
+            key = os.environ.get("OPENAI_API_KEY", "").strip()
+            if _SECRET.search(name) or (len(key) >= 8 and isinstance(value, str) and key in value):
+                raise SettingError(
+                    f"--sampling: {name!r} holds a secret, and sampling is written into the"
+                    " dataset; the key is OPENAI_API_KEY"
+                )
+            _check_secrets(value)
 
 
 def checked_tokens(text: str) -> int:

@@ -69,6 +69,16 @@ def test_processes_here_and_a_part_that_failed_is_the_only_one_run_again(here, c
     assert done[0] == done[1] == done[2] + done[3]
 
 
+def test_what_was_dropped_is_asked_again_every_time(here, capfd):
+    words = (*WORDS, "--out", "parts", "--executor", "local", "--tasks", "1", "--retry-dropped")
+    record, made = here / "parts.shard-1-of-1.json", []
+    for _ in range(2):
+        assert main(list(words)) == 0
+        made.append(record.stat().st_mtime_ns)
+    assert made[0] < made[1]
+    assert files_of(here / "parts") == files_of(here / "whole")
+
+
 def test_a_slurm_array_is_handed_in_and_joined_when_it_is_done(here, capfd, monkeypatch):
     slurm = here / "slurm"
     slurm.mkdir()

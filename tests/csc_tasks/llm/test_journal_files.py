@@ -19,7 +19,7 @@ from csc_tasks.llm.items import run_items
 from csc_tasks.llm.journal import Journal
 from csc_tasks.llm.journal_cli import main
 from csc_tasks.llm.journal_reading import read_rows, read_totals
-from csc_tasks.llm.journal_rescue import merge, salvage
+from csc_tasks.llm.journal_rescue import join, merge, salvage
 from csc_tasks.llm.outcomes import JournalLost
 from csc_tasks.llm.progress import Progress
 from tests.support.journals import ROW
@@ -280,3 +280,138 @@ def test_requests_of_a_stage_share_their_text(tmp_path, whole):
         stored = database.execute("SELECT sum(length(request)) FROM requests").fetchone()[0]
     database.close()
     assert stored < texts / 8
+
+
+def answers_in(path, names):
+    """Record an answer to every name, and a copy of the file as a process that is killed leaves it:
+    the last rows lie in the file beside it.
+    """
+    killed = path.with_name(f"{path.name}.killed")
+    with Journal(path) as journal:
+        for name in names:
+            journal.send(name, ROW | {"item_id": name})
+            journal.finish(name, {"text": f"answer to {name}"}, "ok", "", Usage(1, 1))
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{path}{suffix}", f"{killed}{suffix}")
+    return killed
+
+
+def test_rows_that_a_killed_process_left_beside_the_file_are_read(tmp_path):
+    names = [f"k{i:03}" for i in range(120)]
+    killed = answers_in(tmp_path / "one.sqlite", names)
+    # Most rows cannot be in the file itself.
+    assert killed.stat().st_size < 120 * 64
+    assert salvage(killed, tmp_path / "new.sqlite") == {"read": 120, "lost": 0}
+    others = answers_in(tmp_path / "two.sqlite", [f"other-{name}" for name in names])
+    assert join([others], killed) == {"read": 120, "answered twice": 0}
+    with Journal(killed) as journal:
+        for name in (*names, *(f"other-{name}" for name in names)):
+            assert journal.reply(name) == {"text": f"answer to {name}"}
+
+
+def test_a_journal_on_a_disk_that_cannot_be_written_is_read(tmp_path, whole, monkeypatch):
+    source, answers = whole
+    path = tmp_path / "fixed.sqlite"
+    shutil.copy(source, path)
+    # What SQLite answers there depends on the disk and on SQLite.
+    monkeypatch.setattr("csc_tasks.llm.journal_file._opens", lambda database: False)
+    assert sorted(row["reply"]["text"] for row in read_rows(path)) == sorted(answers)
+    assert salvage(path, tmp_path / "new.sqlite")["read"] == 40
+    assert sorted(file.name for file in tmp_path.glob("fixed*")) == ["fixed.sqlite"]
+    killed = answers_in(tmp_path / "one.sqlite", ["a"])
+    with pytest.raises(SettingError, match=r"some of its rows in .*-wal beside it; copy both"):
+        read_totals(killed)
+
+
+def test_joining_mends_what_was_damaged_and_a_failed_one_changes_nothing(tmp_path):
+    part, whole = tmp_path / "part.sqlite", tmp_path / "whole.sqlite"
+    answers_in(part, ["a", "b"])
+    join([part], whole)
+    with sqlite3.connect(whole) as database:
+        database.execute("UPDATE requests SET reply = replace(reply, 'answer', 'anxwer')")
+    database.close()
+    with pytest.raises(SettingError, match="nowhere is no file"):
+        join([part, tmp_path / "nowhere"], whole)
+    with Journal(whole) as journal:
+        assert journal.reply("a") is None and journal.damaged == 1
+    assert join([part], whole)["answered twice"] == 0
+    with Journal(whole) as journal:
+        assert journal.reply("a") == {"text": "answer to a"}
+        assert journal.reply("b") == {"text": "answer to b"}
+        assert [(t.rows, t.done, t.input_tokens) for t in journal.totals()] == [(2, 2, 2)]
+
+
+def test_a_part_reads_an_earlier_journal_of_version_1_and_leaves_it(tmp_path, whole, server):
+    source, answers = whole
+    old = tmp_path / "old.sqlite"
+    of_version_1(old, source, ["http://one:1/v1"])
+    before = old.read_bytes()
+    journal = Journal(tmp_path / "part.sqlite")
+    journal.read_also(old)
+    with LLM.from_specs(["openai:model"], journal, base_url=server.url) as llm:
+        keys = [row["key"] for row in read_rows(source)]
+        assert sorted(journal.reply(key)["text"] for key in keys) == sorted(answers)
+        assert llm.sent == 0
+    assert old.read_bytes() == before
+
+
+def test_an_earlier_journal_that_breaks_is_one_line(tmp_path, whole):
+    source, _ = whole
+    broken = tmp_path / "broken.sqlite"
+    content = bytearray(source.read_bytes())
+    size = int.from_bytes(content[16:18], "big")
+    # All but the first page, which says what it is.
+    content[size:] = bytes(len(content) - size)
+    broken.write_bytes(content)
+    with Journal(tmp_path / "part.sqlite") as journal:
+        journal.read_also(broken)
+        with pytest.raises(JournalLost, match=r"csc journal salvage .*broken\.sqlite --out FILE"):
+            journal.reply("k")
+
+
+@pytest.mark.parametrize("damage", ["'{\"text\": '", "CAST(x'ff' AS TEXT)"])
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_damaged_reply_is_one_line_to_those_who_read(tmp_path, whole, capsys, damage, version):
+    source, _ = whole
+    path = tmp_path / "damaged.sqlite"
+    if version == 1:
+        of_version_1(path, source, ["http://one:1/v1"])
+    else:
+        shutil.copy(source, path)
+    with sqlite3.connect(path) as database:
+        database.execute(f"UPDATE requests SET reply = {damage} WHERE rowid = 7")
+    database.close()
+    assert csc("export", path) == 1
+    assert "csc journal salvage" in capsys.readouterr().err.splitlines()[-1]
+    assert csc("merge", path, "--out", tmp_path / "new.sqlite") == 1
+    assert "csc journal salvage" in capsys.readouterr().err.splitlines()[-1]
+    assert csc("salvage", path, "--out", tmp_path / "new.sqlite") == 0
+    assert csc("export", tmp_path / "new.sqlite") == 0
+    with Journal(path) as journal:
+        replies = [journal.reply(row["key"]) for row in read_rows(source)]
+        assert replies.count(None) == journal.damaged == 1
+
+
+@pytest.mark.parametrize("lost", ["end", "first page", "both"])
+def test_a_file_that_cannot_be_opened_is_salvaged(tmp_path, whole, server, lost):
+    source, answers = whole
+    content = source.read_bytes()
+    kept = content if lost == "first page" else content[: len(content) * 2 // 3 + 77]
+    broken, new = tmp_path / "broken.sqlite", tmp_path / "new.sqlite"
+    broken.write_bytes(kept if lost == "end" else bytes(4096) + kept[4096:])
+    with pytest.raises(
+        SettingError, match=r"is damaged .*salvage" if lost == "end" else r"no journal"
+    ):
+        read_totals(broken)
+    rows = salvage(broken, new)["read"]
+    assert rows == 40 if lost == "first page" else 5 < rows < 40
+    assert ask(new, server.url, range(40)) == (answers, 40 - rows)
+    assert not list(tmp_path.glob(".csc*"))
+
+
+@pytest.mark.parametrize("content", [b"", b"not a journal at all " * 999, bytes(9000)])
+def test_what_holds_no_row_is_not_salvaged(tmp_path, content):
+    (tmp_path / "other").write_bytes(content)
+    with pytest.raises(SettingError, match=r"(is empty|no request can be read of .*other)"):
+        salvage(tmp_path / "other", tmp_path / "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import logging
 import os
 import ssl
@@ -16,6 +17,7 @@ from csc_tasks.errors import SettingError
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.items import run_items
 from csc_tasks.llm.journal import Journal
+from csc_tasks.llm.options import checked_sampling
 from csc_tasks.llm.outcomes import Fatal, Stopped
 from csc_tasks.llm.progress import Progress
 from csc_tasks.refusals import cleaner
@@ -169,6 +171,24 @@ def test_settings_that_cannot_work_are_refused_without_showing_a_key(tmp_path, s
         )
     assert words in str(caught.value)
     assert KEY not in str(caught.value) and "sk-" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"api_key": "x"}, "api_key"),
+        ({"extra": [{"Authorization": "Bearer x"}]}, "Authorization"),
+        ({"user": f"me:{KEY}"}, "user"),
+    ],
+)
+def test_a_secret_among_the_sampling_is_refused_without_showing_it(fields, name, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with pytest.raises(SettingError) as caught:
+        checked_sampling(json.dumps(fields))
+    assert str(caught.value).startswith(f"--sampling: {name!r} holds a secret")
+    assert KEY not in str(caught.value) and "Bearer" not in str(caught.value)
+    harmless = {"max_tokens": 9, "min_tokens": 1, "logit_bias": {"7": -1}, "user": "me"}
+    assert checked_sampling(json.dumps(harmless)) == harmless
 
 
 def test_certificates_are_checked(make, tmp_path, certificate, monkeypatch):

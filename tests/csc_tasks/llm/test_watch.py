@@ -75,6 +75,23 @@ def test_it_can_be_switched_off(make_virtual):
     assert "100 of 100 failed alike: planner: malformed reply" in stream.getvalue()
 
 
+def test_switched_off_a_run_may_end_without_a_single_reply(make_virtual):
+    """As a part of a build does that owns one item, and the server does not take it."""
+
+    def script(body, number):
+        return Act(status=413)
+
+    llm, _ = make_virtual(script)
+    with pytest.raises(Failing, match="1 of the last 1 failed alike"):
+        play(llm, range(1))
+    llm, server = make_virtual(script, stop_after_failures=0)
+    outcome, stream = play(llm, range(1))
+    assert outcome.dropped == {"planner: too large for the server": 1} and server.count == 1
+    assert "--retry-dropped asks for them again" in stream.getvalue()
+    llm, again = make_virtual(script, stop_after_failures=0)
+    assert play(llm, range(1))[0].dropped == outcome.dropped and again.count == 0
+
+
 def test_a_model_that_fails_every_other_time_is_the_users_to_judge(make_virtual):
     def script(body, number):
         return PROSE if int(body["messages"][-1]["content"]) % 4 else Act(GOOD, delay=1)
