@@ -11,20 +11,34 @@ it. Two builds from the same rows give the same bytes in every file but run.json
 import json
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 
 import csc_tasks
 from builders.cards.render import FIGURES, Card, evaluation, render_card, yaml_text
-from builders.schema import checked_splits, describe_rows, features
+from builders.schema import (
+    SPLITS,
+    Description,
+    Rows,
+    check_names,
+    check_owners,
+    checked_rows,
+    describe_rows,
+    features,
+)
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.file_names import stays_inside
 from csc_tasks.out import is_new, replace_file, replace_folder, say_earlier
 from csc_tasks.verify.manifest import NAME as MANIFEST
-from csc_tasks.verify.manifest import write_manifest
+from csc_tasks.verify.manifest import ManifestWriter
 
 FORMAT = "csc-tasks dataset folder, version 1"
 """Written into build.json; a folder without it is never replaced."""
+
+ROW_GROUP = 1_000
+"""Rows of a parquet row group: small ones let the Hub's viewer and streaming readers fetch a page
+without the whole file."""
 
 STATISTICS = "stats.json"
 TEXT_FILES = ("README.md", "eval.yaml", "build.json", "run.json", MANIFEST, STATISTICS)
@@ -133,7 +147,7 @@ def _strangers(folder: Path, record: Mapping) -> str:
 
 def write_folder(
     out: Path,
-    splits: Mapping[str, Mapping[str, Sequence[dict]]],
+    splits: Mapping[str, Mapping[str, Rows]],
     card: Card,
     build: Mapping,
     run: Mapping,
@@ -142,24 +156,27 @@ def write_folder(
     that build.json holds.
 
     `build` says what made the rows (`builder`, `settings`, `counts`, ...) and is the same in two
-    identical builds; `run` holds what may differ (times, costs). Everything is written beside `out`
-    and moved into place at the end; a dataset folder written earlier is replaced. Raises
-    SettingError when `out` holds anything else, and what `checked_splits` raises for rows that do
-    not fit.
+    identical builds; `run` holds what may differ (times, costs). Rows are written one after the
+    other, in the order of their ids, and `Ordered` ones never held in memory. Everything is written
+    beside `out` and moved into place at the end; a dataset folder written earlier is replaced.
+    Raises SettingError when `out` holds anything else, and what `checked_splits` raises for rows
+    that do not fit.
     """
     out = Path(out).resolve()
     _holds_ours(out)
-    checked = {config: checked_splits(config, parts) for config, parts in splits.items()}
-    described = {
-        config: {split: describe_rows(config, rows) for split, rows in parts.items()}
-        for config, parts in checked.items()
-    }
-    record = {"format": FORMAT, "csc_tasks": csc_tasks.__version__, **build, "splits": described}
     with replace_folder(out) as fresh:
-        for config, parts in checked.items():
-            for split, rows in parts.items():
-                _write_parquet(fresh / parquet_name(config, split), config, rows)
-        write_manifest(fresh, card.title, filled_splits(record))
+        with ManifestWriter(fresh) as manifest:
+            described = {
+                config: _write_config(fresh, config, parts, manifest)
+                for config, parts in splits.items()
+            }
+            manifest.write(card.title)
+        record = {
+            "format": FORMAT,
+            "csc_tasks": csc_tasks.__version__,
+            **build,
+            "splits": described,
+        }
         replace_file(fresh / "README.md", render_card(card, record))
         if benchmark := evaluation(card, record):
             replace_file(fresh / "eval.yaml", yaml_text(benchmark))
@@ -181,7 +198,7 @@ def parquet_name(config: str, split: str) -> str:
     return f"{config}/{split}-00000-of-00001.parquet"
 
 
-def parquet_size(config: str, rows: Sequence[dict]) -> int:
+def parquet_size(config: str, rows: Iterable[dict]) -> int:
     """The bytes that rows take in a folder."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch, "rows.parquet")
@@ -189,15 +206,57 @@ def parquet_size(config: str, rows: Sequence[dict]) -> int:
         return path.stat().st_size
 
 
-def _write_parquet(path: Path, config: str, rows: Sequence[dict]) -> None:
+def _write_config(
+    fresh: Path, config: str, parts: Mapping[str, Rows], manifest: ManifestWriter
+) -> dict[str, dict]:
+    """Write the splits of a config; returns their descriptions, in the order train, validation,
+    test.
+    """
+    check_names(config, parts)
+    described, files = {}, {}
+    for split in SPLITS:
+        if split not in parts:
+            continue
+        files[split] = fresh / parquet_name(config, split)
+        description = Description(config)
+        rows = _noted(config, split, parts[split], description, manifest)
+        _write_parquet(files[split], config, rows)
+        described[split] = description.finish()
+    check_owners(config, {split: _ids(file) for split, file in files.items()})
+    return described
+
+
+def _noted(
+    config: str, split: str, rows: Rows, description: Description, manifest: ManifestWriter
+) -> Iterator[dict]:
+    """The rows as they are to be written; description and manifest take them in on the way."""
+    for row, item in checked_rows(config, split, rows):
+        description.add(row)
+        manifest.add(config, split, item)
+        yield row
+
+
+def _write_parquet(path: Path, config: str, rows: Iterable[dict]) -> None:
     import pyarrow
     import pyarrow.parquet
 
     path.parent.mkdir(exist_ok=True)
-    table = pyarrow.Table.from_pylist(list(rows), schema=features(config).arrow_schema)
-    # Small row groups let the Hub's viewer and streaming readers fetch a page without the whole
-    # file.
-    pyarrow.parquet.write_table(table, path, row_group_size=1_000)
+    schema, rest = features(config).arrow_schema, iter(rows)
+    with pyarrow.parquet.ParquetWriter(path, schema) as writer:
+        group = list(islice(rest, ROW_GROUP))
+        while True:
+            writer.write_table(pyarrow.Table.from_pylist(group, schema=schema))
+            if not (group := list(islice(rest, ROW_GROUP))):
+                break
+
+
+def _ids(path: Path) -> Iterator[str]:
+    """The ids of the rows of a file."""
+    import pyarrow.parquet
+
+    with pyarrow.parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=10_000, columns=["conversation_id"]):
+            yield from batch.column(0).to_pylist()
 
 
 def _read_parquet(path: Path) -> list[dict]:

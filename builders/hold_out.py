@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from builders.schema import Rows, changed
 from csc_tasks.conversation import HELD_OUT, Conversation, content_id
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.question import REFERENCES
@@ -39,7 +40,7 @@ LIMITS_OF_TURNS = {
     ),
 }
 
-Rows = Mapping[str, Mapping[str, Sequence[dict]]]
+Configs = Mapping[str, Mapping[str, Rows]]
 """config -> split -> rows."""
 
 
@@ -50,7 +51,7 @@ class HeldOut:
     of the references stand in the public rows all the same, since somebody says the same there.
     """
 
-    public: dict[str, dict[str, list[dict]]]
+    public: dict[str, dict[str, Rows]]
     references: list[dict]
     record: dict
     limits: tuple[str, ...]
@@ -94,24 +95,24 @@ def check_hold_out(file: Path, out: Path) -> None:
         raise SettingError(f"--hold-out {file}: there is such a file already; move it away")
 
 
-def hold_out(rows: Rows, turns: str = LAST) -> HeldOut:
+def hold_out(rows: Configs, turns: str = LAST) -> HeldOut:
     """A dataset without what is held out; turns: LAST or ALL.
 
     Raises DataError where there is nothing in a test split to hold out, where something is held out
     already, and where what is to be held out stands in a training or validation split too.
     """
-    public: dict[str, dict[str, list[dict]]] = {}
+    public: dict[str, dict[str, Rows]] = {}
     answers: dict[tuple[str, int], dict] = {}
     tested: list[tuple[str, Conversation]] = []
     for config, splits in rows.items():
         for split, part in splits.items():
-            own = list(part)
+            own = part
             if split == SPLIT and config.partition("_")[0] == "qa":
                 for row in part:
                     key = row["conversation_id"], row["turn_index"]
                     answers[key] = _reference(*key, row[REFERENCES[0]], "")
-                own = [without(row) for row in part]
-            elif split == SPLIT and part and "dialogue" in part[0]:
+                own = changed(part, without)
+            elif split == SPLIT and "dialogue" in next(iter(part), ()):
                 tested += [(config, Conversation.from_row(row, config)) for row in part]
             public.setdefault(config, {})[split] = own
     _check_apart(rows, [conversation for _, conversation in tested])
@@ -122,7 +123,7 @@ def hold_out(rows: Rows, turns: str = LAST) -> HeldOut:
             without_turns(row, {own["turn"] for own in references}, names)
             for (of, conversation), references in zip(tested, spoken, strict=True)
             if of == config
-            for row in [conversation.to_row(roles="profile" in rows[config][SPLIT][0])]
+            for row in [conversation.to_row(roles="profile" in next(iter(rows[config][SPLIT])))]
         ]
     said = [
         {**row, "conversation_id": names[row["conversation_id"]], "original_id": original}
@@ -144,8 +145,9 @@ def hold_out(rows: Rows, turns: str = LAST) -> HeldOut:
     if said:
         record["turns"] = turns
         limits += (LIMITS_OF_TURNS[turns],)
-    texts = set(_texts(public))
-    repeated = sum(row["reference"] in texts for row in references)
+    wanted = {row["reference"] for row in references}
+    said_all_the_same = {text for text in _texts(public) if text in wanted}
+    repeated = sum(row["reference"] in said_all_the_same for row in references)
     return HeldOut(public, references, record, limits, repeated)
 
 
@@ -240,8 +242,10 @@ def _new_names(references: Sequence[dict]) -> dict[str, str]:
     return {old: content_id(old.partition("-")[0] or "held", key, old) for old in ids}
 
 
-def _check_apart(rows: Rows, tested: Sequence[Conversation]) -> None:
+def _check_apart(rows: Configs, tested: Sequence[Conversation]) -> None:
     """Raise DataError where a conversation that is tested is trained on too, by id or content."""
+    if not tested:
+        return
     ids = {conversation.conversation_id for conversation in tested}
     said = {_wording(conversation.to_row()) for conversation in tested}
     for config, splits in rows.items():
@@ -259,7 +263,7 @@ def _wording(row: Mapping) -> tuple:
     return tuple((turn["speaker"], turn["text"]) for turn in row["dialogue"])
 
 
-def _texts(rows: Rows) -> Iterator[str]:
+def _texts(rows: Configs) -> Iterator[str]:
     """The turns and answers that everybody sees."""
     for splits in rows.values():
         for part in splits.values():

@@ -6,10 +6,12 @@ here before they are written.
 """
 
 import hashlib
+import heapq
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import Protocol
 
 from csc_tasks.conversation import SUPPORTER, Conversation
 from csc_tasks.errors import DataError, SettingError
@@ -77,6 +79,36 @@ COLUMNS = {
 NULLABLE = frozenset({"turns_total", "stage"})
 
 
+class Rows(Protocol):
+    """The rows of one split: a list, or `Ordered`."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[dict]: ...
+
+
+class Ordered:
+    """So many rows in the order of their ids, made anew by `make` each time they are read: they
+    need not fit into memory.
+    """
+
+    def __init__(self, length: int, make: Callable[[], Iterator[dict]]) -> None:
+        self._length, self._make = length, make
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[dict]:
+        return self._make()
+
+
+def changed(rows: Rows, change: Callable[[dict], dict]) -> Rows:
+    """The rows after a change that leaves their ids."""
+    if isinstance(rows, Ordered):
+        return Ordered(len(rows), lambda: map(change, rows))
+    return list(map(change, rows))
+
+
 def columns(config: str) -> dict[str, tuple]:
     """Name -> (type, meaning) of a config's columns; raises SettingError for a config that does not
     exist.
@@ -103,80 +135,137 @@ def features(config: str):
     return Features({name: feature(kind) for name, (kind, _) in columns(config).items()})
 
 
-def checked_splits(config: str, parts: Mapping[str, Sequence[dict]]) -> dict[str, list[dict]]:
+def checked_splits(config: str, parts: Mapping[str, Rows]) -> dict[str, list[dict]]:
     """The splits of a config in the order train, validation, test, their rows sorted by id.
 
-    Raises SettingError for an unknown split, DataError for an empty one, for a row that does not
-    fit the columns or the rules of a conversation or question, for an id that occurs twice in a
-    split, and for a conversation in two splits: what is trained on would be tested on.
+    Raises what `check_names`, `checked_rows` and `check_owners` do.
     """
-    if unknown := [split for split in parts if split not in SPLITS]:
+    check_names(config, parts)
+    checked = {
+        split: [row for row, _ in checked_rows(config, split, parts[split])]
+        for split in SPLITS
+        if split in parts
+    }
+    check_owners(
+        config,
+        {split: [row["conversation_id"] for row in rows] for split, rows in checked.items()},
+    )
+    return checked
+
+
+def check_names(config: str, splits: Iterable[str]) -> None:
+    """Raise SettingError for an unknown split."""
+    if unknown := [split for split in splits if split not in SPLITS]:
         raise SettingError(
             f"config {config}: split {', '.join(unknown)} does not exist; splits are"
             f" {', '.join(SPLITS)}"
         )
-    checked = {
-        split: _checked_rows(config, split, parts[split]) for split in SPLITS if split in parts
-    }
-    owner: dict[str, str] = {}
-    for split, rows in checked.items():
-        for row in rows:
-            first = owner.setdefault(row["conversation_id"], split)
-            if first != split:
-                name = row["conversation_id"]
-                raise DataError(
-                    f"config {config}: {name} is in {first} and in {split}; a conversation belongs"
-                    " to one split"
-                )
-    return checked
 
 
-def describe_rows(config: str, rows: Sequence[dict]) -> dict:
-    """Counts of one split, and a hash of its rows that does not depend on the parquet writer's
-    version.
+def checked_rows(
+    config: str, split: str, rows: Rows
+) -> Iterator[tuple[dict, Conversation | Question]]:
+    """The rows of a split sorted by id, each with what readers make of it; `Ordered` rows are taken
+    one by one.
+
+    Raises DataError where there are none, for a row that does not fit the columns or the rules of a
+    conversation or question, and for an id that occurs twice.
     """
-    description: dict = {"rows": len(rows)}
-    if "dialogue" in columns(config):
-        turns = [turn for row in rows for turn in row["dialogue"]]
-        labels = Counter(turn["strategy"] for turn in turns if turn["speaker"] == SUPPORTER)
-        description["turns"] = len(turns)
-        description["supporter_turns_labelled"] = sum(n for label, n in labels.items() if label)
-        description["supporter_turns_unlabelled"] = labels[""]
-        description["strategies"] = {s.id: labels[s.id] for s in STRATEGIES}
-    digest = hashlib.sha256()
-    for row in rows:
-        digest.update(
-            json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-            + b"\n"
-        )
-    return description | {"content_sha256": digest.hexdigest()}
-
-
-def _checked_rows(config: str, split: str, rows: Sequence[dict]) -> list[dict]:
-    if not rows:
+    checked = _each_checked(config, split, rows)
+    if not isinstance(rows, Ordered):
+        checked = iter(sorted(checked, key=lambda row_and_item: _row_id(row_and_item[0])))
+    before = None
+    for row, item in checked:
+        if before is not None and before == _row_id(row):
+            raise DataError(
+                f"config {config}, {split}: the id {row['conversation_id']} occurs twice; remove"
+                " the duplicate"
+            )
+        before = _row_id(row)
+        yield row, item
+    if before is None:
         raise DataError(
             f"config {config}, {split}: there are no rows; leave the split out or look at what was"
             " dropped"
         )
+
+
+def check_owners(config: str, ids: Mapping[str, Iterable[str]]) -> None:
+    """Raise DataError for a conversation in two splits: what is trained on would be tested on.
+
+    ids: the sorted ids of each split, the splits in order.
+    """
+    merged = heapq.merge(*(_owned(names, place) for place, names in enumerate(ids.values())))
+    splits = tuple(ids)
+    for (name, first), (other, second) in pairwise(merged):
+        if name == other and first != second:
+            raise DataError(
+                f"config {config}: {name} is in {splits[first]} and in {splits[second]}; a"
+                " conversation belongs to one split"
+            )
+
+
+def _owned(names: Iterable[str], place: int) -> Iterator[tuple[str, int]]:
+    return ((name, place) for name in names)
+
+
+class Description:
+    """Counts of one split, and a hash of its rows that does not depend on the parquet writer's
+    version.
+    """
+
+    def __init__(self, config: str) -> None:
+        self._spoken = "dialogue" in columns(config)
+        self._rows = self._turns = 0
+        self._labels: Counter[str] = Counter()
+        self._digest = hashlib.sha256()
+
+    def add(self, row: dict) -> None:
+        """Take the next row in."""
+        self._rows += 1
+        if self._spoken:
+            turns = row["dialogue"]
+            self._turns += len(turns)
+            self._labels.update(turn["strategy"] for turn in turns if turn["speaker"] == SUPPORTER)
+        text = json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        self._digest.update(text.encode() + b"\n")
+
+    def finish(self) -> dict:
+        """What build.json says of the split."""
+        description: dict = {"rows": self._rows}
+        if self._spoken:
+            labels = self._labels
+            description["turns"] = self._turns
+            description["supporter_turns_labelled"] = sum(n for label, n in labels.items() if label)
+            description["supporter_turns_unlabelled"] = labels[""]
+            description["strategies"] = {s.id: labels[s.id] for s in STRATEGIES}
+        return description | {"content_sha256": self._digest.hexdigest()}
+
+
+def describe_rows(config: str, rows: Sequence[dict]) -> dict:
+    """The description of rows that are at hand."""
+    description = Description(config)
+    for row in rows:
+        description.add(row)
+    return description.finish()
+
+
+def _each_checked(
+    config: str, split: str, rows: Rows
+) -> Iterator[tuple[dict, Conversation | Question]]:
+    expected = columns(config)
     for i, row in enumerate(rows):
         where = f"config {config}, {split} row {i}"
-        _check_row(row, columns(config), where)
-        _check_written(row, where)
-    ordered = sorted(rows, key=_row_id)
-    for before, after in pairwise(ordered):
-        if _row_id(before) == _row_id(after):
-            raise DataError(
-                f"config {config}, {split}: the id {after['conversation_id']} occurs twice; remove"
-                " the duplicate"
-            )
-    return ordered
+        _check_row(row, expected, where)
+        yield row, _check_written(row, where)
 
 
-def _check_written(row: dict, where: str) -> None:
-    """Raise DataError for a row that breaks a rule, or has a name that readers would take for one
-    of ours (a strategy's for its id).
+def _check_written(row: dict, where: str) -> Conversation | Question:
+    """What readers make of a row; raises DataError for one that breaks a rule, or has a name that
+    readers would take for one of ours (a strategy's for its id).
     """
-    item = (Conversation if "dialogue" in row else Question).from_row(row, where)
+    kind: type[Conversation | Question] = Conversation if "dialogue" in row else Question
+    item = kind.from_row(row, where)
     read = item.to_row()
     for name in ("dialogue", "conversation_history"):
         for i, (given, ours) in enumerate(zip(row.get(name, ()), read.get(name, ()), strict=True)):
@@ -185,6 +274,7 @@ def _check_written(row: dict, where: str) -> None:
                     f"{where}: {name} {i} is written as {given!r:.120}; a dataset folder says"
                     f" {ours!r:.120}"
                 )
+    return item
 
 
 def _row_id(row: dict) -> tuple:

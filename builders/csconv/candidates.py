@@ -7,13 +7,11 @@ larger one takes, whatever else the source holds.
 """
 
 import hashlib
-import json
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from builders import spool
 from builders.sources import RawConversation, raw_id
-from csc_tasks.conversation import Turn
 from csc_tasks.draws import digest
 
 
@@ -24,8 +22,7 @@ class Place:
     """
 
     key: bytes
-    offset: int
-    length: int
+    at: spool.Place
     topic: str
 
 
@@ -36,7 +33,7 @@ class Candidates:
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.seed = seed
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by __exit__
+        self._spool = spool.Spool(folder)
         self._places: list[Place] = []
         self._keys: set[bytes] = set()
 
@@ -44,7 +41,7 @@ class Candidates:
         return self
 
     def __exit__(self, *_) -> None:
-        self._file.close()
+        self._spool.close()
 
     def add(self, raw: RawConversation) -> bool:
         """Keep `raw`; False where the same turns are there already."""
@@ -52,13 +49,7 @@ class Candidates:
         if key in self._keys:
             return False
         self._keys.add(key)
-        turns = [[turn.speaker, turn.text] for turn in raw.turns]
-        line = json.dumps(
-            [raw.source_id, raw.language, raw.topic, raw.source, turns], ensure_ascii=False
-        ).encode()
-        offset = self._file.tell()
-        self._file.write(line)
-        self._places.append(Place(key, offset, len(line), raw.topic))
+        self._places.append(Place(key, self._spool.add(raw.to_json()), raw.topic))
         return True
 
     def places(self) -> list[Place]:
@@ -69,15 +60,7 @@ class Candidates:
 
     def read(self, place: Place) -> RawConversation:
         """The conversation at this place."""
-        self._file.seek(place.offset)
-        source_id, language, topic, source, turns = json.loads(self._file.read(place.length))
-        return RawConversation(
-            source_id,
-            language,
-            topic,
-            source,
-            tuple(Turn(speaker, text) for speaker, text in turns),
-        )
+        return RawConversation.from_json(self._spool.read(place.at))
 
     def digest(self) -> str:
         """16 hex digits that stand for all candidates, for build.json."""

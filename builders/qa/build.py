@@ -18,6 +18,9 @@ The stages for `--llm STAGE=...` are moderate, summary and refine. Without any -
 of the paper: openai:gpt-4o-mini, and openai:gpt-4.1 for refine. A variant of the summaries has the
 stage summary_NAME and the config qa_NAME; all configs have the same rows.
 
+Texts and rows wait in files without names beside DIR, which go with the process: memory holds
+counts, and of each conversation where it lies.
+
 Every request is in the journal: a build that was stopped or killed goes on by the same command and
 asks nothing twice. `--limit` takes the first N conversations by a hash of their content: those of a
 smaller limit are among those of a larger one, and stay in their splits.
@@ -36,9 +39,9 @@ from builders.executors import add_executor
 from builders.hold_out import add_hold_out
 from builders.outlook import Outlook, Part, Range, exactly, ratio_of
 from builders.plan import add_plan
-from builders.qa.conversations import FEWEST, MOST, Chosen, choose
+from builders.qa.conversations import FEWEST, MOST, Conversations, choose
 from builders.qa.make import PROMPTS, make
-from builders.qa.pairs import PAIRS, SPLITS, parse_shares, split_of
+from builders.qa.pairs import PAIRS, parse_shares
 from builders.qa.summarise import Variant
 from builders.qa.tokens import TokenCounter
 from builders.sources import RawConversation, Reading, add_source_arguments, read_source
@@ -47,7 +50,6 @@ from csc_tasks.errors import DataError, SettingError
 from csc_tasks.llm.backends import register_scripted
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.options import add_llm_arguments
-from csc_tasks.question import Question
 
 DEFAULT_LLM = ("openai:gpt-4o-mini", "refine=openai:gpt-4.1")
 
@@ -118,7 +120,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 class QA(runner.Builder):
     """A build of questions with summaries."""
 
-    rounds = "all are moderated, then summarised, before the first answer is refined"
     OPTIONS = ("pairs", "limit", "moderation", "seed", "attempts", "licence")
 
     def __init__(self, args: Namespace) -> None:
@@ -151,7 +152,7 @@ class QA(runner.Builder):
             make(llm, conversations, self.variants, self.args.moderation, self.counter)
         )
         if self.pilot:
-            self.outlook = seen(made.rows, chosen, self.pilot)
+            self.outlook = seen(made.kept, chosen, self.pilot)
         counts = read | made.report()
         if not made.rows:
             where = ("conversations_dropped", "pairs_dropped")
@@ -160,7 +161,7 @@ class QA(runner.Builder):
                 f"none of the {len(conversations):,} conversations gave a row, so nothing was"
                 f" written; {'; '.join(reasons)}"
             )
-        parts = in_splits(made.questions, self.shares)
+        parts = made.splits(self.shares)
         notes = []
         wanted = [split for split, share in self.shares.items() if share]
         if empty := [split for split in wanted if split not in parts["qa"]]:
@@ -252,11 +253,12 @@ def chosen_models(given: Sequence[str], moderation: str, variants: Sequence[Vari
 
 def chosen_conversations(
     args: Namespace, source: Iterable[RawConversation], reading: Reading
-) -> tuple[list[Chosen], dict]:
+) -> tuple[Conversations, dict]:
     """The conversations to ask about and the counts of reading; what could not be read is shown
     with its place.
     """
-    conversations, dropped = choose(source, args.pairs, args.seed, args.limit)
+    folder = args.out.resolve().parent
+    conversations, dropped = choose(source, args.pairs, args.seed, args.limit, folder)
     reading.show_problems()
     counts = dict(sorted(reading.counts.items())) | {
         "conversations_not_taken": dict(sorted(dropped.items()))
@@ -269,14 +271,13 @@ def chosen_conversations(
     return conversations, counts
 
 
-def seen(rows: Sequence[Question], chosen: Sequence[Chosen], pilot: int) -> Outlook:
-    """What the rows of the first conversations say of all: the pairs of each are known."""
-    pairs = {one.conversation_id: len(one.wanted) for one in chosen}
-    sizes = {one.conversation_id: pairs[one.conversation_id] for one in chosen[:pilot]}
-    ahead = sum(pairs.values()) - sum(sizes.values())
-    whole, kept = exactly(len(chosen)), Counter(row.conversation_id for row in rows)
-    most = sum(pairs.values())
-    expected = ratio_of([kept[name] for name in sizes], list(sizes.values()), len(chosen), ahead)
+def seen(kept: Mapping[int, int], chosen: Conversations, pilot: int) -> Outlook:
+    """What the rows that the first conversations have say of all: the pairs of each are known."""
+    sizes = {one.conversation_id: len(one.wanted) for one in chosen[:pilot]}
+    most, whole = sum(len(one.wanted) for one in chosen), exactly(len(chosen))
+    ahead = most - sum(sizes.values())
+    values = [kept.get(position, 0) for position in range(len(sizes))]
+    expected = ratio_of(values, list(sizes.values()), len(chosen), ahead)
     return Outlook(
         "conversations",
         len(sizes),
@@ -288,19 +289,6 @@ def seen(rows: Sequence[Question], chosen: Sequence[Chosen], pilot: int) -> Outl
         ),
         f"{most:,} pairs",
     )
-
-
-def in_splits(
-    questions: Mapping[str, Sequence[Question]], shares: dict[str, int]
-) -> dict[str, dict[str, list[dict]]]:
-    """config -> split -> rows; a split that no conversation fell into is left out."""
-    configs: dict[str, dict[str, list[dict]]] = {}
-    for config, rows in questions.items():
-        parts: dict[str, list[dict]] = {split: [] for split in SPLITS}
-        for question in rows:
-            parts[split_of(question.conversation_id, shares)].append(question.to_row())
-        configs[config] = {split: part for split, part in parts.items() if part}
-    return configs
 
 
 if __name__ == "__main__":

@@ -1,22 +1,28 @@
-"""From chosen conversations to questions, in three rounds: moderate every conversation, summarise,
-refine the answers of what is left.
+"""From chosen conversations to questions: each is moderated, then summarised, then the answers of
+what is left are refined.
 
-Each round asks about all items before the next begins, so nothing is paid for that an earlier round
-drops. A pair becomes a row only when every variant of its summary holds, so all variants have the
-same rows.
+A step of a conversation begins when the one before it is over, so nothing is paid for that an
+earlier one drops. A pair becomes a row only when every variant of its summary holds, so all
+variants have the same rows. What the models wrote waits in a file: memory holds counts, and of each
+conversation where it lies.
 """
 
+import asyncio
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
-from builders.qa import fidelity
-from builders.qa.conversations import Chosen
+from builders.qa.conversations import Chosen, Conversations
+from builders.qa.fidelity import answer_facts, summary_facts
 from builders.qa.moderation import Moderator
-from builders.qa.pairs import stage_of
+from builders.qa.pairs import SPLITS, split_of, stage_of
 from builders.qa.refine import refine
 from builders.qa.summarise import Summariser, Variant
 from builders.qa.tokens import TokenCounter
+from builders.schema import Ordered, Rows
+from builders.spool import Place
 from builders.wording import templates
 from csc_tasks.framework import TOPICS
 from csc_tasks.languages.labels import topic_label
@@ -24,6 +30,7 @@ from csc_tasks.llm.client import LLM
 from csc_tasks.llm.items import run_items
 from csc_tasks.llm.outcomes import Dropped
 from csc_tasks.llm.progress import Progress
+from csc_tasks.metrics.facts import forget_facts
 from csc_tasks.question import QA_STAGES, Question
 
 PROMPTS = (
@@ -36,68 +43,102 @@ PROMPTS = (
 )
 
 
-@dataclass(slots=True)
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What the models wrote about a pair; `summaries` in the order of the variants."""
+
+    pair: int
+    summaries: Sequence[str]
+    refined: str
+
+
 class Made:
-    """What became of the conversations. `questions`: config -> rows, the same pairs in each; the
-    counts are by reason.
+    """What became of the conversations: counts by reason, and the rows, of the same pairs in each
+    of `configs`. `kept`: position of a conversation -> how many rows it has, where it has any.
     """
 
-    questions: dict[str, list[Question]] = field(default_factory=dict)
-    conversations: int = 0
-    conversations_dropped: Counter = field(default_factory=Counter)
-    flagged: Counter = field(default_factory=Counter)
-    pairs: int = 0
-    pairs_dropped: Counter = field(default_factory=Counter)
-    again: Counter = field(default_factory=Counter)
-    counted_by: Counter = field(default_factory=Counter)
+    def __init__(self, chosen: Conversations, configs: Sequence[str]) -> None:
+        self.chosen, self.configs = chosen, configs
+        self.conversations, self.pairs, self.rows = len(chosen), 0, 0
+        self.conversations_dropped: Counter[str] = Counter()
+        self.flagged: Counter[str] = Counter()
+        self.pairs_dropped: Counter[str] = Counter()
+        self.again: Counter[str] = Counter()
+        self.counted_by: Counter[str] = Counter()
+        self.kept: dict[int, int] = {}
+        self._spool, self._places = chosen.beside(), dict[int, Place]()
+        self._stages, self._languages = Counter[str](), Counter[str]()
+        self._sources, self._equal = Counter[str](), 0
+        self._facts = {f"facts_in_{config}": Counter(summary_facts(())) for config in configs}
+        self._facts["facts_in_refined_answers"] = Counter(answer_facts(()))
 
-    @property
-    def rows(self) -> list[Question]:
-        """The rows of the config `qa`."""
-        return self.questions.get("qa", [])
+    def add(self, position: int, chosen: Chosen, written: Sequence[Written]) -> None:
+        """Take the rows of a conversation in."""
+        if not written:
+            return
+        for i, config in enumerate(self.configs):
+            rows = list(_questions(chosen, written, i))
+            self._facts[f"facts_in_{config}"].update(summary_facts(rows))
+        self._facts["facts_in_refined_answers"].update(answer_facts(rows))
+        # Texts of one conversation do not come again in another.
+        forget_facts()
+        self._stages.update(row.stage or "" for row in rows)
+        self._languages[chosen.raw.language] += len(rows)
+        self._sources[chosen.raw.source] += len(rows)
+        self._equal += sum(row.refined_agent_answer == row.agent_answer for row in rows)
+        self.rows += len(rows)
+        self.kept[position] = len(rows)
+        value = [[one.pair, one.summaries, one.refined] for one in written]
+        self._places[position] = self._spool.add(value)
+
+    def splits(self, shares: dict[str, int]) -> dict[str, dict[str, Rows]]:
+        """config -> split -> rows; a split that no conversation fell into is left out."""
+        positions: dict[str, list[int]] = {split: [] for split in SPLITS}
+        for position in sorted(self.kept):
+            positions[split_of(self.chosen.name(position), shares)].append(position)
+        return {
+            config: {
+                split: Ordered(sum(self.kept[i] for i in own), partial(self._read, own, which))
+                for split, own in positions.items()
+                if own
+            }
+            for which, config in enumerate(self.configs)
+        }
+
+    def _read(self, positions: Iterable[int], which: int) -> Iterator[dict]:
+        """The rows of these conversations with the summaries of one variant."""
+        for position in positions:
+            written = [Written(*one) for one in self._spool.read(self._places[position])]
+            for row in _questions(self.chosen[position], written, which):
+                yield row.to_row()
 
     def report(self) -> dict:
         """The counts for the screen, the card and build.json."""
-        rows = self.rows
-        counts = {
+        counts: dict = {
             "conversations_tried": self.conversations,
             "conversations_dropped": dict(sorted(self.conversations_dropped.items())),
             "moderation_flagged": dict(sorted(self.flagged.items())),
             "pairs_tried": self.pairs,
             "pairs_dropped": dict(sorted(self.pairs_dropped.items())),
-            "pairs_kept": len(rows),
-            "conversations_with_a_pair_kept": len({row.conversation_id for row in rows}),
-            "rows_by_stage": {
-                stage: sum(row.stage == stage for row in rows) for stage in QA_STAGES
-            },
-            "rows_by_language": dict(sorted(Counter(row.language for row in rows).items())),
-            "rows_by_source": dict(sorted(Counter(row.source for row in rows).items())),
+            "pairs_kept": self.rows,
+            "conversations_with_a_pair_kept": len(self.kept),
+            "rows_by_stage": {stage: self._stages[stage] for stage in QA_STAGES},
+            "rows_by_language": dict(sorted(self._languages.items())),
+            "rows_by_source": dict(sorted(self._sources.items())),
             "summaries_asked_for_again_because_too_long": dict(sorted(self.again.items())),
             "summary_tokens_counted_by": dict(sorted(self.counted_by.items())),
         }
-        counts |= {
-            f"facts_in_{config}": fidelity.summary_facts(questions)
-            for config, questions in self.questions.items()
-        }
-        counts["facts_in_refined_answers"] = fidelity.answer_facts(rows)
-        counts["refined_answers_equal_to_the_answer"] = sum(
-            row.refined_agent_answer == row.agent_answer for row in rows
-        )
+        counts |= {name: dict(facts) for name, facts in self._facts.items()}
+        counts["refined_answers_equal_to_the_answer"] = self._equal
         return counts
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A pair whose answer is to be refined; `summaries` in the order of the variants."""
-
-    chosen: Chosen
-    pair: int
-    summaries: list[str]
 
 
 async def make(
     llm: LLM,
-    conversations: Sequence[Chosen],
+    conversations: Conversations,
     variants: Sequence[Variant],
     moderation: str,
     counter: TokenCounter,
@@ -105,77 +146,93 @@ async def make(
     """Ask about all conversations; `variants` opens with the one of the config `qa`, `moderation`
     is none, llm or an endpoint's spec.
     """
-    made = Made(conversations=len(conversations))
-    passed = list(conversations)
-    if moderation != "none":
-        passed = await _moderated(llm, passed, moderation, made)
-    summaries = await _summarise(llm, passed, variants, counter, made)
-    if llm.open_rounds:
-        passed = [
-            chosen
-            for chosen in passed
-            if all((chosen.conversation_id, one.name) in summaries for one in variants)
-        ]
-    jobs: list[Job] = []
-    for chosen in passed:
-        made.pairs += len(chosen.wanted)
-        for pair in chosen.wanted:
-            of_pair = [summaries[chosen.conversation_id, one.name][pair] for one in variants]
-            failed = [summary for summary in of_pair if isinstance(summary, Dropped)]
-            if failed:
-                made.pairs_dropped[failed[0].reason] += 1
-            else:
-                jobs.append(Job(chosen, pair, [str(summary) for summary in of_pair]))
-
-    async def refined(job: Job) -> str:
-        return await refine(llm, job.chosen, job.pair)
-
-    outcome = await run_items(jobs, refined, llm, Progress(len(jobs), "answers refined"))
-    made.pairs_dropped.update(outcome.dropped)
-    for i, variant in enumerate(variants):
-        made.questions[variant.config] = [
-            question(job.chosen, job.pair, job.summaries[i], answer)
-            for job, answer in outcome.results
-        ]
+    made = Made(conversations, [variant.config for variant in variants])
+    maker = Maker(llm, variants, moderation, counter, made)
+    progress = Progress(len(conversations), "conversations")
+    outcome = await run_items(range(len(conversations)), maker.run, llm, progress)
+    made.conversations = outcome.ended
+    made.conversations_dropped, made.flagged = outcome.dropped, maker.moderator.flagged
     return made
 
 
-async def _moderated(
-    llm: LLM, conversations: Sequence[Chosen], moderation: str, made: Made
-) -> list[Chosen]:
-    """The conversations that pass; counts the others in `made`."""
-    moderator = Moderator(llm, endpoint=moderation != "llm")
-    progress = Progress(len(conversations), "conversations moderated")
-    outcome = await run_items(conversations, moderator.check, llm, progress)
-    made.conversations = outcome.ended
-    made.conversations_dropped, made.flagged = outcome.dropped, moderator.flagged
-    return [chosen for chosen, _ in outcome.results]
+class Maker:
+    """Asks about one conversation after the other, of which several may be in work."""
+
+    def __init__(
+        self,
+        llm: LLM,
+        variants: Sequence[Variant],
+        moderation: str,
+        counter: TokenCounter,
+        made: Made,
+    ) -> None:
+        self.llm, self.variants, self.counter, self.made = llm, variants, counter, made
+        self.moderator = Moderator(llm, endpoint=moderation != "llm")
+        self.moderates = moderation != "none"
+        # A conversation asks about its variants and its pairs at the same time.
+        self._slots = asyncio.Semaphore(llm.concurrency)
+
+    async def run(self, position: int) -> None:
+        """Ask all about a conversation, and leave it in `made`; raises Dropped where it did not
+        pass, and what ends the run.
+        """
+        chosen, made = self.made.chosen[position], self.made
+        if self.moderates:
+            async with self._slots:
+                await self.moderator.check(chosen)
+        summarisers = [Summariser(self.llm, variant, self.counter) for variant in self.variants]
+        by_variant = await self._all(partial(one.run, chosen) for one in summarisers)
+        dropped: Counter[str] = Counter()
+        summaries: dict[int, list[str]] = {}
+        for pair in chosen.wanted:
+            of_pair = [by_pair[pair] for by_pair in by_variant]
+            if failed := [summary for summary in of_pair if isinstance(summary, Dropped)]:
+                dropped[failed[0].reason] += 1
+            else:
+                summaries[pair] = [str(summary) for summary in of_pair]
+        answers = await self._all(
+            partial(self._refined, chosen, pair, dropped) for pair in summaries
+        )
+        written = [
+            Written(pair, texts, answer)
+            for (pair, texts), answer in zip(summaries.items(), answers, strict=True)
+            if answer is not None
+        ]
+        made.pairs += len(chosen.wanted)
+        made.pairs_dropped.update(dropped)
+        for summariser in summarisers:
+            made.counted_by.update(summariser.counted_by)
+            if summariser.again:
+                made.again[summariser.variant.config] += summariser.again
+        made.add(position, chosen, written)
+
+    async def _refined(self, chosen: Chosen, pair: int, dropped: Counter[str]) -> str | None:
+        """The refined answer; None, counted, where the pair is dropped."""
+        try:
+            return await refine(self.llm, chosen, pair)
+        except Dropped as error:
+            dropped[error.reason] += 1
+            return None
+
+    async def _all(self, calls: Iterable[Callable[[], Awaitable[Result]]]) -> list[Result]:
+        """The results of all, when all have ended; raises the first error among them."""
+
+        async def in_turn(call: Callable[[], Awaitable[Result]]) -> Result:
+            async with self._slots:
+                return await call()
+
+        ended = await asyncio.gather(*map(in_turn, calls), return_exceptions=True)
+        results = []
+        for one in ended:
+            if isinstance(one, BaseException):
+                raise one
+            results.append(one)
+        return results
 
 
-async def _summarise(
-    llm: LLM,
-    conversations: Sequence[Chosen],
-    variants: Sequence[Variant],
-    counter: TokenCounter,
-    made: Made,
-) -> dict[tuple[str, str], dict[int, str | Dropped]]:
-    """(conversation id, variant's name) -> pair -> summary or Dropped."""
-    summarisers = [Summariser(llm, variant, counter) for variant in variants]
-    jobs = [(chosen, summariser) for chosen in conversations for summariser in summarisers]
-
-    async def summarised(job: tuple[Chosen, Summariser]) -> dict[int, str | Dropped]:
-        return await job[1].run(job[0])
-
-    progress = Progress(len(jobs), "conversations summarised")
-    outcome = await run_items(jobs, summarised, llm, progress)
-    for summariser in summarisers:
-        made.counted_by.update(summariser.counted_by)
-        if summariser.again:
-            made.again[summariser.variant.config] = summariser.again
-    return {
-        (chosen.conversation_id, summariser.variant.name): summaries
-        for (chosen, summariser), summaries in outcome.results
-    }
+def _questions(chosen: Chosen, written: Iterable[Written], which: int) -> Iterator[Question]:
+    """The rows of a conversation with the summaries of one variant."""
+    return (question(chosen, one.pair, one.summaries[which], one.refined) for one in written)
 
 
 def question(chosen: Chosen, pair: int, summary: str, refined: str) -> Question:

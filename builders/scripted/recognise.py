@@ -77,7 +77,7 @@ def topic_of(turns: Sequence[Turn], language: str) -> str:
     return topic if hits[topic] else "Others"
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def _votes(letters: str, language: str) -> list[tuple[str, int]]:
     """(strategy, length of the pieces found), the longest first; a piece that several templates of
     a strategy share counts once.

@@ -29,6 +29,18 @@ class RawConversation:
     source: str
     turns: tuple[Turn, ...]
 
+    def to_json(self) -> list:
+        """The conversation as `from_json` reads it."""
+        turns = [[turn.speaker, turn.text] for turn in self.turns]
+        return [self.source_id, self.language, self.topic, self.source, turns]
+
+    @classmethod
+    def from_json(cls, value: list) -> "RawConversation":
+        """What `to_json` gave."""
+        source_id, language, topic, source, turns = value
+        spoken = tuple(Turn(speaker, text) for speaker, text in turns)
+        return cls(source_id, language, topic, source, spoken)
+
 
 @dataclass(slots=True)
 class Reading:

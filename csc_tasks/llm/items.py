@@ -82,7 +82,8 @@ async def run_items(
                 progress.done += 1
                 llm.watch.passed(("items", progress.name))
             except Dropped as error:
-                drops[i] = error
+                # Its traceback would hold all that the worker had in hand.
+                drops[i] = error.with_traceback(None)
                 progress.dropped += 1
                 try:
                     llm.watch.item_dropped(progress.name, error)

@@ -77,6 +77,11 @@ def find_facts(text: str, language: str) -> list[Fact]:
     return list(_facts(text, language))
 
 
+def forget_facts() -> None:
+    """Let go of the texts whose facts were found; for who has gone through them all."""
+    _facts.cache_clear()
+
+
 def placeholders(text: str) -> list[str]:
     """What stands in `text` in place of sensitive data: `[手机号码]`, `<NAME>`, `****`, in reading
     order.

@@ -8,7 +8,9 @@ stage, number of labelled supporter turns.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -97,10 +99,85 @@ def manifest_of(folder: Path, dataset: str, splits: Mapping[str, Iterable[str]])
     )
 
 
+class ManifestWriter:
+    """Writes `folder`/manifest.json; a context manager. Filled by `add` in any order, which memory
+    does not hold: the entries wait in a database in the folder until they are sorted.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._parts: dict[tuple[str, str], int] = {}
+
+    def __enter__(self) -> "ManifestWriter":
+        self._scratch = tempfile.TemporaryDirectory(prefix=".manifest.", dir=self._folder)
+        # No autocommit: one transaction, of which nothing needs to outlive the process.
+        self._entries = sqlite3.connect(Path(self._scratch.name, "entries"), isolation_level=None)
+        for statement in (
+            "PRAGMA journal_mode = OFF",
+            "PRAGMA synchronous = OFF",
+            "CREATE TABLE entries (part INTEGER, place BLOB, key TEXT, entry TEXT,"
+            " PRIMARY KEY (part, place, key)) WITHOUT ROWID",
+            "BEGIN",
+        ):
+            self._entries.execute(statement)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._entries.close()
+        self._scratch.cleanup()
+
+    def add(self, config: str, split: str, item: Conversation | Question) -> None:
+        """Take an item of a split in."""
+        entry = entry_of(item)
+        part = self._parts.setdefault((config, split), len(self._parts))
+        place = hashlib.sha256(entry.key.encode()).digest()
+        text = json.dumps(asdict(entry), ensure_ascii=False, indent=1).replace("\n", "\n    ")
+        row = part, place, entry.key, text
+        self._entries.execute("INSERT INTO entries VALUES (?, ?, ?, ?)", row)
+
+    def write(self, dataset: str) -> None:
+        """Write what was added, in the order in which tasks ask."""
+        with (self._folder / NAME).open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(self._text(dataset))
+
+    def _text(self, dataset: str) -> Iterator[str]:
+        """The text of `Manifest.to_json` in pieces, one for an entry."""
+        empty = json.dumps(Manifest(dataset, None, {}).to_json(), ensure_ascii=False, indent=1)
+        before, after = empty.rsplit("{}", 1)
+        yield before + "{"
+        configs: dict[str, list[tuple[str, int]]] = {}
+        for (config, split), part in self._parts.items():
+            configs.setdefault(config, []).append((split, part))
+        for i, (config, splits) in enumerate(configs.items()):
+            yield f"{',' if i else ''}\n  {_quoted(config)}: {{"
+            for j, (split, part) in enumerate(splits):
+                yield f"{',' if j else ''}\n   {_quoted(split)}: ["
+                for n, entry in enumerate(self._sorted(part)):
+                    yield f"{',' if n else ''}\n    {entry}"
+                yield "\n   ]"
+            yield "\n  }"
+        yield ("\n }" if configs else "}") + after + "\n"
+
+    def _sorted(self, part: int) -> Iterator[str]:
+        query = "SELECT entry FROM entries WHERE part = ? ORDER BY place, key"
+        return (entry for (entry,) in self._entries.execute(query, (part,)))
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
 def write_manifest(folder: Path, dataset: str, splits: Mapping[str, Iterable[str]]) -> None:
-    """Write `folder`/manifest.json."""
-    text = json.dumps(manifest_of(folder, dataset, splits).to_json(), ensure_ascii=False, indent=1)
-    (folder / NAME).write_text(text + "\n", encoding="utf-8", newline="\n")
+    """Write the manifest of a dataset folder; splits: config -> splits with at least one row.
+
+    Rows are read as the tasks read them, so that hashes are of what a run logs.
+    """
+    with ManifestWriter(folder) as manifest:
+        for config, names in splits.items():
+            for split in names:
+                for item in corpora.load(str(folder), config, split).items:
+                    manifest.add(config, split, item)
+        manifest.write(dataset)
 
 
 def is_manifest(file: Path) -> bool:

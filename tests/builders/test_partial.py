@@ -79,7 +79,6 @@ def test_what_a_stopped_build_leaves_is_a_part_of_the_whole(words, tmp_path, cap
         assert "--max-requests is" in stderr and not out.exists()
         if not partial.exists():
             assert "No row is complete yet" in stderr
-            assert words[0] != "qa" or "before the first answer is refined" in stderr
             continue
         left = rows_of(partial)
         for name, some in left.items():
