@@ -163,6 +163,7 @@ def test_a_corpus_is_called_so_everywhere(verb):
         "build csconv",
         "build qa",
         "build profiles",
+        "build merge",
     )
 
 

@@ -20,6 +20,7 @@ class Talker:
     """
 
     name, model, base_url = "fake", "talker", ""
+    at_once = 0
 
     def __init__(self, answer: Callable[[Request, int], str]) -> None:
         self.answer = answer
@@ -35,6 +36,12 @@ class Talker:
 
     async def close(self) -> None:
         pass
+
+    def holds(self, key: str) -> bool:
+        return False
+
+    def waits_for(self) -> str:
+        return ""
 
     def clean(self, text: str) -> str:
         return text

@@ -452,7 +452,10 @@ def test_csc_qa_scores_the_rows(built, source, tmp_path):
         (["--limit", "0"], "--limit 0: at least 1"),
         (["--tokens", "0"], "--tokens 0: at least 1"),
         (["--splits", "70,10,10"], "--splits '70,10,10'"),
-        (["--moderation", "maybe"], "--moderation maybe: it is llm, none or openai:MODEL"),
+        (
+            ["--moderation", "maybe"],
+            "--moderation maybe: it is llm, none, openai:MODEL or batch:MODEL",
+        ),
         (
             ["--moderation", "openai:m", "--llm", "moderate=scripted:"],
             "belongs to --moderation llm",

@@ -28,7 +28,9 @@ def test_ctrl_c_says_what_is_out_and_the_next_run_collects_it(tmp_path):
     with batch_api(echo) as api:
         api.hold.set()
         words = [sys.executable, "-m", "tests.support.batch_build", api.url, journal, "5"]
-        process = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        # A suite that runs in the background has SIGINT ignored, and so would its children.
+        heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+        process = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True, **heard)
         deadline = time.monotonic() + 60
         while not api.looks:
             assert time.monotonic() < deadline and process.poll() is None
