@@ -83,22 +83,6 @@ def in_order(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     )
 
 
-def manifest_of(folder: Path, dataset: str, splits: Mapping[str, Iterable[str]]) -> Manifest:
-    """The manifest of a dataset folder; splits: config -> splits with at least one row.
-
-    Rows are read as the tasks read them, so that hashes are of what a run logs.
-    """
-    return Manifest(
-        dataset,
-        None,
-        {
-            (config, split): in_order(map(entry_of, corpora.load(str(folder), config, split).items))
-            for config, names in splits.items()
-            for split in names
-        },
-    )
-
-
 class ManifestWriter:
     """Writes `folder`/manifest.json; a context manager. Filled by `add` in any order, which memory
     does not hold: the entries wait in a database in the folder until they are sorted.

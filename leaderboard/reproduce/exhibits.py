@@ -4,7 +4,7 @@ A cell is a text, a count (int, shown with thousands), a Number, or None where n
 Numbers stand as they are shown: a share has been multiplied by 100.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -141,14 +141,3 @@ def cell_text(cell: Cell) -> str:
     if isinstance(cell, Number):
         return cell.text
     return f"{cell:,}" if isinstance(cell, int) else cell
-
-
-def tables_of(exhibits: Sequence[Exhibit]) -> list[ReportTable]:
-    """Every table, also those behind figures."""
-    found = []
-    for exhibit in exhibits:
-        if isinstance(exhibit, ReportTable):
-            found.append(exhibit)
-        elif isinstance(exhibit, ReportFigure):
-            found.append(exhibit.numbers)
-    return found

@@ -12,11 +12,12 @@ from csc_tasks.cli import main
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.metrics.result_names import metric_of
 from csc_tasks.verify import Trust, trusted_corpora
-from csc_tasks.verify.manifest import NAME, manifest_of, read_manifest, row_hash, write_manifest
+from csc_tasks.verify.manifest import NAME, read_manifest, row_hash, write_manifest
 from csc_tasks.verify.references import read_references
 from leaderboard.folder import load_board
 from tests.support.fakes import gold_replies, sample_conversations, sample_questions, write_corpus
 from tests.support.handed_in import forged, hand_in, verdicts
+from tests.support.manifests import manifest_of
 
 SPLITS = {"csconv": ["test"], "qa": ["test"]}
 
