@@ -31,13 +31,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from csc_tasks.arguments import CORPUS
-from csc_tasks.errors import SettingError, require
+from csc_tasks.errors import CscError, SettingError, require
 from leaderboard.reproduce.corpus_input import read_corpora
 from leaderboard.reproduce.exhibits import Missing
 from leaderboard.reproduce.index import index, with_names
 from leaderboard.reproduce.makers import all_exhibits
 from leaderboard.reproduce.published import read_published
-from leaderboard.reproduce.report import FIRST, Record, begin, check_out, write_report
+from leaderboard.reproduce.report import FIRST, Record, begin, check_out, leave, write_report
 from leaderboard.reproduce.results_input import read_results
 
 
@@ -105,7 +105,11 @@ def main(args: Namespace) -> None:
     published = read_published(args.reported) if args.reported else None
     before = check_out(args.out)
     begin(args.out, before)
-    corpora = read_corpora(args.corpus, args.out, before.corpora)
+    try:
+        corpora = read_corpora(args.corpus, args.out, before.corpora)
+    except CscError:
+        leave(args.out)
+        raise
     _say(f"corpora read: {', '.join(corpus.public for corpus in corpora)}")
     sources, board = read_results(args, corpora, before.board)
     sources = replace(sources, published=published)

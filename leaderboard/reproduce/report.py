@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,6 +83,14 @@ def write_report(
 def begin(out: Path, before: Record) -> None:
     """Mark `out` as the folder of a report before anything else is written into it."""
     _record(out, before)
+
+
+def leave(out: Path) -> None:
+    """Undo `begin` where nothing else was written: the input is not there."""
+    with suppress(OSError):
+        if [entry.name for entry in out.iterdir()] == [RECORD]:
+            (out / RECORD).unlink()
+            out.rmdir()
 
 
 def _record(out: Path, record: Record) -> None:
