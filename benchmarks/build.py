@@ -32,7 +32,7 @@ from pydantic import BaseModel
 from csc_tasks.llm.backends import register_scripted
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.items import run_items
-from csc_tasks.llm.journal import Journal
+from csc_tasks.llm.journal.journal import Journal
 
 GOAL = 0.85
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from builders.shards import RETRY, whole_journal, without
 from csc_tasks.errors import ModelError, SettingError, require
-from csc_tasks.llm.journal_reading import read_totals
+from csc_tasks.llm.journal.reading import read_totals
 
 EXECUTORS = {
     "local": "LocalPipelineExecutor",

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from builders.shards import RETRY, Parts, read_parts, whole_journal, without
 from csc_tasks.errors import DataError
-from csc_tasks.llm.journal_file import locked
-from csc_tasks.llm.journal_rescue import join
+from csc_tasks.llm.journal.file import locked
+from csc_tasks.llm.journal.rescue import join
 
 
 def add_arguments(parser: ArgumentParser) -> None:

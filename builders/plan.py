@@ -31,7 +31,7 @@ from builders.schema import COLUMNS
 from csc_tasks.errors import SettingError
 from csc_tasks.llm.budget import Price
 from csc_tasks.llm.client import llm_from_args
-from csc_tasks.llm.journal_usage import Used, usage_of
+from csc_tasks.llm.journal.usage import Used, usage_of
 from csc_tasks.llm.progress import clock
 
 if TYPE_CHECKING:

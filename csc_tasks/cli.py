@@ -134,7 +134,7 @@ COMMANDS = {
         "how far judges and people can be believed: one report",
     ),
     "journal": (
-        "csc_tasks.llm.journal_cli",
+        "csc_tasks.llm.journal.cli",
         "journals of LLM requests: stats, costs, export, merge, salvage",
     ),
     "metric-path": (

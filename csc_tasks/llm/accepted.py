@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from csc_tasks import refusals
 from csc_tasks.llm.exchange import Request
-from csc_tasks.llm.journal_rows import canonical
+from csc_tasks.llm.journal.rows import canonical
 from csc_tasks.llm.replies import without_bounds
 from csc_tasks.thinking import thinks, thinks_in_text
 

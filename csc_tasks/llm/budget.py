@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from csc_tasks.errors import SettingError
 from csc_tasks.llm.exchange import Request, Usage
-from csc_tasks.llm.journal_totals import Totals
+from csc_tasks.llm.journal.totals import Totals
 from csc_tasks.llm.outcomes import Fatal, Stopped
 
 if TYPE_CHECKING:

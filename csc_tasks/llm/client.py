@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 from csc_tasks.errors import SettingError
 from csc_tasks.llm.accepted import AUTO, REPLY_TOKENS
 from csc_tasks.llm.backends import OPENAI_URL, Backend, OpenAI, ScriptedLLM
-from csc_tasks.llm.batch import Batch
+from csc_tasks.llm.batch.batch import Batch
 from csc_tasks.llm.budget import Budget, Price
 from csc_tasks.llm.exchange import Message, Request
-from csc_tasks.llm.journal import Journal
-from csc_tasks.llm.journal_rows import canonical
+from csc_tasks.llm.journal.journal import Journal
+from csc_tasks.llm.journal.rows import canonical
 from csc_tasks.llm.options import (
     STOP_AFTER,
     by_stage,

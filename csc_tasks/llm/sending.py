@@ -21,8 +21,8 @@ from csc_tasks.llm.answers import Reading, read_answer
 from csc_tasks.llm.backends import Backend
 from csc_tasks.llm.budget import Budget
 from csc_tasks.llm.exchange import Failure, Reply, Request
-from csc_tasks.llm.journal import Journal, Row
-from csc_tasks.llm.journal_request import journal_row
+from csc_tasks.llm.journal.journal import Journal, Row
+from csc_tasks.llm.journal.request import journal_row
 from csc_tasks.llm.outcomes import TIMED_OUT, Fatal, GivenUp, JournalLost, Stopped, Unanswered
 from csc_tasks.llm.pace import Pace
 from csc_tasks.llm.shards import Elsewhere, Shard

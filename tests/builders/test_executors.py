@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from csc_tasks.cli import main
-from csc_tasks.llm.journal_reading import read_totals
+from csc_tasks.llm.journal.reading import read_totals
 from tests.support.csconv_builds import recorded, write
 
 WORDS = ("build", "qa", "--source", "calls.jsonl", "--limit", "4", "--llm", "scripted")

@@ -9,7 +9,7 @@ from builders.dataset import read_folder
 from csc_tasks.cli import main
 from csc_tasks.corpora import load
 from csc_tasks.llm.backends import _SCRIPTED
-from csc_tasks.llm.journal_reading import read_totals
+from csc_tasks.llm.journal.reading import read_totals
 from tests.support.csconv_builds import recorded, write
 from tests.support.llm_server import Act, llm_server
 from tests.support.qa_recordings import played, recordings, write_source

@@ -10,7 +10,7 @@ import pytest
 from csc_tasks.cli import main
 from csc_tasks.llm.backends import ScriptedLLM
 from csc_tasks.llm.exchange import Reply, Usage
-from csc_tasks.llm.journal_reading import read_totals
+from csc_tasks.llm.journal.reading import read_totals
 from tests.builders.test_partial import csconv, qa, rolecs, stages
 from tests.support.csconv_builds import recorded, write
 

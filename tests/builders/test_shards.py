@@ -12,7 +12,7 @@ import pytest
 from csc_tasks.cli import guarded, main
 from csc_tasks.cli import run as run_verb
 from csc_tasks.errors import SettingError
-from csc_tasks.llm.journal_reading import read_rows
+from csc_tasks.llm.journal.reading import read_rows
 from csc_tasks.llm.shards import Shard
 from tests.support.csconv_builds import recorded, write
 

@@ -17,8 +17,8 @@ from csc_tasks.cli import run as run_verb
 from csc_tasks.llm.backends import ScriptedLLM
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.exchange import Failure
-from csc_tasks.llm.journal import Journal
-from csc_tasks.llm.journal_reading import read_rows, read_totals
+from csc_tasks.llm.journal.journal import Journal
+from csc_tasks.llm.journal.reading import read_rows, read_totals
 from csc_tasks.llm.shards import Shard
 from tests.support.csconv_builds import recorded, write
 from tests.support.llm_server import Act, llm_server

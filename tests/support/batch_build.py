@@ -9,7 +9,7 @@ import sys
 from csc_tasks.cli import guarded
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.items import run_items
-from csc_tasks.llm.journal import Journal
+from csc_tasks.llm.journal.journal import Journal
 from tests.support.llm_asking import user
 
 PAUSE = 0.005

@@ -6,7 +6,7 @@ import io
 from pydantic import BaseModel
 
 from csc_tasks.llm.items import run_items
-from csc_tasks.llm.journal_reading import read_rows
+from csc_tasks.llm.journal.reading import read_rows
 from csc_tasks.llm.progress import Progress
 from tests.support import virtual_time
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from csc_tasks.cli import guarded
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.items import run_items
-from csc_tasks.llm.journal import Journal
+from csc_tasks.llm.journal.journal import Journal
 from tests.support.llm_server import Act
 
 TURNS = 4

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from csc_tasks.llm.budget import Budget
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.exchange import Reply, Request
-from csc_tasks.llm.journal import Journal
+from csc_tasks.llm.journal.journal import Journal
 
 STRATEGIES_IN_TURN = ("RP", "PR", "EM", "PS", "ID", "RI", "FR", "RC", "AC")
 

@@ -18,7 +18,7 @@ from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.exchange import Usage
 from csc_tasks.llm.items import run_items
-from csc_tasks.llm.journal import Journal
+from csc_tasks.llm.journal.journal import Journal
 from csc_tasks.llm.outcomes import Answer, Dropped
 from csc_tasks.llm.progress import Progress
 from tests.builders.qa.test_build_qa import all_rows, files_of, record_of

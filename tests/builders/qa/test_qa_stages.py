@@ -126,7 +126,7 @@ def test_the_demo_is_labelled_and_compared_with_its_own_stages(tmp_path):
 
 
 def requests(journal):
-    from csc_tasks.llm.journal_reading import read_rows
+    from csc_tasks.llm.journal.reading import read_rows
 
     return list(read_rows(journal))
 

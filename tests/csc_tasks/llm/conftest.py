@@ -5,7 +5,7 @@ import os
 import pytest
 
 from csc_tasks.llm.client import LLM
-from csc_tasks.llm.journal import Journal
+from csc_tasks.llm.journal.journal import Journal
 from tests.support.llm_asking import CERTIFICATE
 from tests.support.llm_server import InProcess
 

@@ -16,7 +16,7 @@ import pytest
 from csc_tasks.errors import SettingError
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.items import run_items
-from csc_tasks.llm.journal import Journal
+from csc_tasks.llm.journal.journal import Journal
 from csc_tasks.llm.options import checked_sampling
 from csc_tasks.llm.outcomes import Fatal, Stopped
 from csc_tasks.llm.progress import Progress
@@ -110,7 +110,7 @@ def test_the_key_reaches_no_output_of_a_failing_build(tmp_path):
         logging.basicConfig(level=logging.DEBUG)
         from csc_tasks.llm.client import LLM
         from csc_tasks.llm.items import run_items
-        from csc_tasks.llm.journal import Journal
+        from csc_tasks.llm.journal.journal import Journal
         async def worker(item):
             await llm.ask(stage="test", messages=[{"role": "user", "content": "hello"}],
             item_id=str(item))

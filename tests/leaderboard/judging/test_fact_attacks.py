@@ -5,7 +5,7 @@ found.
 import json
 
 from csc_tasks.llm.exchange import Request
-from csc_tasks.llm.journal_rows import canonical
+from csc_tasks.llm.journal.rows import canonical
 from csc_tasks.llm.replies import parse_reply
 from csc_tasks.metrics.facts import find_facts, unsupported
 from leaderboard.judging import scripted

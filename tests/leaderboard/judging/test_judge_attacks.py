@@ -8,7 +8,7 @@ import re
 import pytest
 
 from csc_tasks.llm.exchange import Request
-from csc_tasks.llm.journal_rows import canonical
+from csc_tasks.llm.journal.rows import canonical
 from csc_tasks.runs.names import SIX
 from leaderboard.judging import scripted
 from leaderboard.judging.asking import comparison_prompt, rating_prompt

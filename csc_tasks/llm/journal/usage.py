@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from csc_tasks.llm.journal_file import open_to_read
+from csc_tasks.llm.journal.file import open_to_read
 
 EMPTY_PAGES = 3
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from csc_tasks.llm.journal_file import open_to_read
-from csc_tasks.llm.journal_rows import unpack
-from csc_tasks.llm.journal_totals import Totals, totals_of
+from csc_tasks.llm.journal.file import open_to_read
+from csc_tasks.llm.journal.rows import unpack
+from csc_tasks.llm.journal.totals import Totals, totals_of
 from csc_tasks.llm.outcomes import JournalLost
 
 

@@ -5,7 +5,7 @@ file, and are answered together, at half the price and within a day.
     csc build csconv ... --llm batch:Qwen/Qwen3-8B --batch-command 'vllm run-batch'
 
 Workers notice nothing: `complete` waits longer. As many items are worked at as a batch holds. What
-is out is in a folder beside the journal (csc_tasks.llm.batch_files), so a run that was killed
+is out is in a folder beside the journal (csc_tasks.llm.batch.files), so a run that was killed
 collects it instead of asking again. Lines that come back without a reply are asked again, in the
 next batch. The journal knows these replies as those of the same model asked one by one.
 """
@@ -21,8 +21,8 @@ from csc_tasks.errors import SettingError
 from csc_tasks.llm import responses
 from csc_tasks.llm.accepted import Accepted
 from csc_tasks.llm.backends import OpenAI, moderation_body
-from csc_tasks.llm.batch_command import BatchCommand
-from csc_tasks.llm.batch_files import (
+from csc_tasks.llm.batch.command import BatchCommand
+from csc_tasks.llm.batch.files import (
     CHAT,
     MODERATION,
     MOST_LINES,
@@ -36,7 +36,7 @@ from csc_tasks.llm.batch_files import (
     read_answers,
     read_folders,
 )
-from csc_tasks.llm.batch_server import BatchServer, Counts, Service, Unreachable
+from csc_tasks.llm.batch.server import BatchServer, Counts, Service, Unreachable
 from csc_tasks.llm.exchange import Failure, Reply, Request
 
 # What runs beside a worker needs a few rounds of the event loop until it asks: no request is late

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from csc_tasks.llm.journal_file import check, open_to_read
-from csc_tasks.llm.journal_rows import VERSION, checksum
-from csc_tasks.llm.journal_totals import Rows
-from csc_tasks.llm.journal_upgrade import upgrade
+from csc_tasks.llm.journal.file import check, open_to_read
+from csc_tasks.llm.journal.rows import VERSION, checksum
+from csc_tasks.llm.journal.totals import Rows
+from csc_tasks.llm.journal.upgrade import upgrade
 from csc_tasks.llm.outcomes import JournalLost
 
 

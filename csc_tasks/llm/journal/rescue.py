@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from csc_tasks.errors import SettingError
-from csc_tasks.llm.journal import DAMAGED
-from csc_tasks.llm.journal_file import check, lock, open_to_read, open_to_write
-from csc_tasks.llm.journal_mended import mended
-from csc_tasks.llm.journal_reading import text_of
-from csc_tasks.llm.journal_rows import (
+from csc_tasks.llm.journal.file import check, lock, open_to_read, open_to_write
+from csc_tasks.llm.journal.journal import DAMAGED
+from csc_tasks.llm.journal.mended import mended
+from csc_tasks.llm.journal.reading import text_of
+from csc_tasks.llm.journal.rows import (
     IDENTITY,
     canonical,
     checksum,

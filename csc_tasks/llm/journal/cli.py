@@ -19,9 +19,9 @@ from pathlib import Path
 
 from csc_tasks.errors import SettingError
 from csc_tasks.llm.budget import Price, costs
-from csc_tasks.llm.journal_reading import read_rows, read_totals
-from csc_tasks.llm.journal_rescue import merge, salvage
-from csc_tasks.llm.journal_totals import Totals
+from csc_tasks.llm.journal.reading import read_rows, read_totals
+from csc_tasks.llm.journal.rescue import merge, salvage
+from csc_tasks.llm.journal.totals import Totals
 from csc_tasks.llm.options import by_stage
 
 Cells = list[str | int]

@@ -13,8 +13,8 @@ import pytest
 from openai.types import Batch
 
 from csc_tasks.errors import SettingError
-from csc_tasks.llm import batch_files
-from csc_tasks.llm.batch_files import parts
+from csc_tasks.llm.batch import files
+from csc_tasks.llm.batch.files import parts
 from csc_tasks.llm.exchange import Usage
 from csc_tasks.llm.items import run_items
 from csc_tasks.llm.outcomes import Fatal, Stopped
@@ -229,18 +229,18 @@ def test_lines_that_answer_nothing_are_told_and_missing_ones_asked_again(batched
 
 
 def test_batches_are_split_by_the_limits_of_the_api(batched, monkeypatch):
-    monkeypatch.setattr(batch_files, "MOST_LINES", 4)
+    monkeypatch.setattr(files, "MOST_LINES", 4)
     with batch_api(echo) as api:
         assert len(ask_all(batched(api.url), range(10)).values) == 10
     assert sorted(sizes(api)) == [2, 4, 4] and each_once(api, range(10))
 
 
 def test_no_part_is_larger_than_the_limits(monkeypatch):
-    monkeypatch.setattr(batch_files, "MOST_BYTES", 10)
+    monkeypatch.setattr(files, "MOST_BYTES", 10)
     # With their line ends: 4 + 6 bytes; 3 and then 10; 1 + 1.
     lines = ["aaa", "bbbbb", "cc", "ddddddddd", "", ""]
     assert list(parts(lines)) == [["aaa", "bbbbb"], ["cc"], ["ddddddddd"], ["", ""]]
-    assert (batch_files.MOST_LINES, list(parts([]))) == (50_000, [])
+    assert (files.MOST_LINES, list(parts([]))) == (50_000, [])
 
 
 def test_calls_that_fail_are_tried_again(batched):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from csc_tasks import refusals
 from csc_tasks.llm import responses
 from csc_tasks.llm.backends import OpenAI
-from csc_tasks.llm.batch_files import BatchFolder
+from csc_tasks.llm.batch.files import BatchFolder
 from csc_tasks.llm.exchange import Failure
 
 if TYPE_CHECKING:

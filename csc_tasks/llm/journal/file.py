@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from csc_tasks.errors import SettingError
-from csc_tasks.llm.journal_rows import TABLE, VERSION
-from csc_tasks.llm.journal_upgrade import upgrade
+from csc_tasks.llm.journal.rows import TABLE, VERSION
+from csc_tasks.llm.journal.upgrade import upgrade
 
 # "cscJ", so that `file` and this module know the database as ours.
 APPLICATION_ID = 0x6373634A

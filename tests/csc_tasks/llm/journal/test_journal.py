@@ -22,13 +22,13 @@ import pytest
 
 from csc_tasks.cli import guarded
 from csc_tasks.errors import SettingError
-from csc_tasks.llm import journal as module
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.exchange import Usage
 from csc_tasks.llm.items import run_items
-from csc_tasks.llm.journal import Journal
-from csc_tasks.llm.journal_reading import read_rows, read_totals
-from csc_tasks.llm.journal_rows import canonical, request_key
+from csc_tasks.llm.journal import journal as module
+from csc_tasks.llm.journal.journal import Journal
+from csc_tasks.llm.journal.reading import read_rows, read_totals
+from csc_tasks.llm.journal.rows import canonical, request_key
 from csc_tasks.llm.outcomes import JournalLost, Stopped
 from csc_tasks.llm.progress import Progress
 from tests.support import llm_build
@@ -151,7 +151,9 @@ def test_one_process_writes(path):
             SettingError, match=f"in use by process {os.getpid()}; wait until it ends"
         ):
             Journal(path)
-        script = "import sys; from csc_tasks.llm.journal import Journal; Journal(sys.argv[1])"
+        script = (
+            "import sys; from csc_tasks.llm.journal.journal import Journal; Journal(sys.argv[1])"
+        )
         done = subprocess.run(
             [sys.executable, "-c", script, str(path)], capture_output=True, text=True, cwd=ROOT
         )
@@ -160,7 +162,8 @@ def test_one_process_writes(path):
 
 
 def test_the_lock_dies_with_its_process(path):
-    opened = "import sys, time; from csc_tasks.llm.journal import Journal; j = Journal(sys.argv[1])"
+    imported = "from csc_tasks.llm.journal.journal import Journal"
+    opened = f"import sys, time; {imported}; j = Journal(sys.argv[1])"
     script = f"{opened}; print('open', flush=True); time.sleep(60)"
     with subprocess.Popen(
         [sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True, cwd=ROOT
@@ -329,11 +332,11 @@ def csc_journal(*words):
     """The verb in this process: exit status; what it printed is captured."""
     from argparse import ArgumentParser
 
-    from csc_tasks.llm import journal_cli
+    from csc_tasks.llm.journal import cli
 
     parser = ArgumentParser()
-    journal_cli.add_arguments(parser)
-    return guarded(lambda: journal_cli.main(parser.parse_args([str(word) for word in words])) or 0)
+    cli.add_arguments(parser)
+    return guarded(lambda: cli.main(parser.parse_args([str(word) for word in words])) or 0)
 
 
 def test_stats_while_a_build_has_the_file_open(filled, capsys):

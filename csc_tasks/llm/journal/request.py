@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from csc_tasks.errors import DataError
 from csc_tasks.llm.backends import Backend
 from csc_tasks.llm.exchange import Request
-from csc_tasks.llm.journal import Identity, Row
-from csc_tasks.llm.journal_rows import canonical, request_key
+from csc_tasks.llm.journal.journal import Identity, Row
+from csc_tasks.llm.journal.rows import canonical, request_key
 
 
 def journal_row(backend: Backend, request: Request, parts: Mapping[str, object]) -> tuple[str, Row]:

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 
-from csc_tasks.llm.journal_rows import IDENTITY, VERSION, checksum, is_json, pack, request_key
+from csc_tasks.llm.journal.rows import IDENTITY, VERSION, checksum, is_json, pack, request_key
 
 
 def upgrade(database: sqlite3.Connection) -> None:

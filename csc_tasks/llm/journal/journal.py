@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from csc_tasks.llm.exchange import Usage
-from csc_tasks.llm.journal_earlier import Earlier
-from csc_tasks.llm.journal_file import file_identity, lock, open_to_write
-from csc_tasks.llm.journal_rows import canonical, checksum, pack
-from csc_tasks.llm.journal_totals import Rows, Totals, totals_of
+from csc_tasks.llm.journal.earlier import Earlier
+from csc_tasks.llm.journal.file import file_identity, lock, open_to_write
+from csc_tasks.llm.journal.rows import canonical, checksum, pack
+from csc_tasks.llm.journal.totals import Rows, Totals, totals_of
 from csc_tasks.llm.outcomes import JournalLost
 
 FAILED, DONE = "failed", "done"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from csc_tasks import refusals
 from csc_tasks.errors import SettingError
-from csc_tasks.llm.batch_files import BatchFolder
-from csc_tasks.llm.batch_server import LONGEST_POLL, PART_OF_AGE, Unreachable, Watch
+from csc_tasks.llm.batch.files import BatchFolder
+from csc_tasks.llm.batch.server import LONGEST_POLL, PART_OF_AGE, Unreachable, Watch
 from csc_tasks.llm.exchange import Failure
 
 
@@ -37,7 +37,7 @@ class BatchCommand:
         self.pause = pause
 
     async def run(self, folder: BatchFolder, watch: Watch) -> None:
-        """See csc_tasks.llm.batch_server.Service."""
+        """See csc_tasks.llm.batch.server.Service."""
         if folder.status:
             return
         lock = os.open(folder.path / "lock", os.O_RDWR | os.O_CREAT, 0o666)

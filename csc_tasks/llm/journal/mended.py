@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from csc_tasks.llm.journal_file import open_to_write
+from csc_tasks.llm.journal.file import open_to_write
 
 MAGIC = b"SQLite format 3\0"
 PAGE = 4096

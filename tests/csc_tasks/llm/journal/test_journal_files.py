@@ -16,10 +16,10 @@ from csc_tasks.errors import SettingError
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.exchange import Usage
 from csc_tasks.llm.items import run_items
-from csc_tasks.llm.journal import Journal
-from csc_tasks.llm.journal_cli import main
-from csc_tasks.llm.journal_reading import read_rows, read_totals
-from csc_tasks.llm.journal_rescue import join, merge, salvage
+from csc_tasks.llm.journal.cli import main
+from csc_tasks.llm.journal.journal import Journal
+from csc_tasks.llm.journal.reading import read_rows, read_totals
+from csc_tasks.llm.journal.rescue import join, merge, salvage
 from csc_tasks.llm.outcomes import JournalLost
 from csc_tasks.llm.progress import Progress
 from tests.support.journals import ROW
@@ -135,12 +135,12 @@ def test_an_old_journal_goes_on_behind_another_port(tmp_path, whole, server, cap
 
 
 def test_an_upgrade_that_dies_leaves_the_old_version(tmp_path, whole, monkeypatch):
-    from csc_tasks.llm import journal_upgrade
+    from csc_tasks.llm.journal import upgrade
 
     path = tmp_path / "old.sqlite"
     of_version_1(path, whole[0], ["http://one:1/v1"])
     with monkeypatch.context() as dying:
-        dying.setattr(journal_upgrade, "pack", lambda *_: 1 / 0)
+        dying.setattr(upgrade, "pack", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             Journal(path)
     rows = list(read_rows(path))
@@ -207,10 +207,10 @@ def csc(*words):
     from argparse import ArgumentParser
 
     from csc_tasks.cli import guarded
-    from csc_tasks.llm import journal_cli
+    from csc_tasks.llm.journal import cli
 
     parser = ArgumentParser()
-    journal_cli.add_arguments(parser)
+    cli.add_arguments(parser)
     return guarded(lambda: main(parser.parse_args([str(word) for word in words])) or 0)
 
 
@@ -314,7 +314,7 @@ def test_a_journal_on_a_disk_that_cannot_be_written_is_read(tmp_path, whole, mon
     path = tmp_path / "fixed.sqlite"
     shutil.copy(source, path)
     # What SQLite answers there depends on the disk and on SQLite.
-    monkeypatch.setattr("csc_tasks.llm.journal_file._opens", lambda database: False)
+    monkeypatch.setattr("csc_tasks.llm.journal.file._opens", lambda database: False)
     assert sorted(row["reply"]["text"] for row in read_rows(path)) == sorted(answers)
     assert salvage(path, tmp_path / "new.sqlite")["read"] == 40
     assert sorted(file.name for file in tmp_path.glob("fixed*")) == ["fixed.sqlite"]

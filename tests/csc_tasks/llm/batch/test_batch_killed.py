@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from csc_tasks.llm.journal_reading import read_rows
+from csc_tasks.llm.journal.reading import read_rows
 from tests.support.batch_api import batch_api
 from tests.support.llm_server import echo
 

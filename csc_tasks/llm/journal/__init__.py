@@ -1,0 +1,1 @@
+"""The journal: every request and its reply a row, kept, counted, mended and merged."""
