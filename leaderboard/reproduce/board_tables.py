@@ -14,15 +14,15 @@ from leaderboard.reproduce.cells import (
     heading_of,
     missing_metrics,
     missing_tasks,
-    names_of,
+    no_results,
     notes_of,
     nothing,
     opening,
-    placed_in,
+    places,
     title_of,
 )
 from leaderboard.reproduce.contrast_tables import contrasts
-from leaderboard.reproduce.exhibits import Exhibit, Heading, Missing, ReportTable, Row
+from leaderboard.reproduce.exhibits import Exhibit, Heading, ReportTable, Row
 from leaderboard.reproduce.published import with_printed
 from leaderboard.reproduce.sources import BoardSource, Sources, model_of
 
@@ -32,13 +32,10 @@ APART = "Numbers of different corpora are of different questions: read them alon
 
 def metrics(exhibit: PaperExhibit, sources: Sources) -> list[Exhibit]:
     """Models by the metrics of every task (Table 6)."""
-    found = list(sources.tables(exhibit.table))
-    if not found:
-        return [*_no_results(exhibit)]
-    made: list[Exhibit] = []
-    for name, (source, table) in zip(names_of(exhibit, found), found, strict=True):
+    tables = places(exhibit, sources)
+    made: list[Exhibit] = [] if tables else [*no_results(exhibit)]
+    for name, title, source, table in tables:
         columns = columns_of(table, exhibit)
-        title = title_of(exhibit, table, len(found) > 1)
         if columns:
             rows = tuple(
                 Row(
@@ -62,13 +59,10 @@ def variants(exhibit: PaperExhibit, sources: Sources) -> list[Exhibit]:
     """A row for each model and task, named after what the task shows (Table 8); nothing where one
     task alone was asked.
     """
-    found = list(sources.tables(exhibit.table))
-    if not found:
-        return [*_no_results(exhibit)]
-    made: list[Exhibit] = []
-    for name, (source, table) in zip(names_of(exhibit, found), found, strict=True):
+    tables = places(exhibit, sources)
+    made: list[Exhibit] = [] if tables else [*no_results(exhibit)]
+    for name, title, source, table in tables:
         columns = columns_of(table, exhibit)
-        title = title_of(exhibit, table, len(found) > 1)
         if len({column.task for column in columns}) > 1:
             shown = _by_task(exhibit, source, table, columns, name, title)
             printed = sources.printed(exhibit, table)
@@ -164,8 +158,3 @@ def corpora(exhibit: PaperExhibit, sources: Sources) -> list[Exhibit]:
             (APART, *(notes_of(table, ())[0] for _, table in found)),
         )
     ]
-
-
-def _no_results(exhibit: PaperExhibit) -> list[Missing]:
-    tasks = exhibit.tasks or placed_in(exhibit.table)
-    return nothing(exhibit, f"no results of {', '.join(tasks)}")

@@ -5,6 +5,7 @@ rows that open with the model and how far its numbers can be trusted.
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from csc_tasks.file_names import safe_name
 from csc_tasks.metrics import METRICS
@@ -14,11 +15,31 @@ from leaderboard.board import Column, Model, Row, Table
 from leaderboard.layout import caption, footnotes, head, mark_of
 from leaderboard.reproduce.exhibits import Cell, Heading, Missing, Number, number_of
 from leaderboard.reproduce.published import TRUST
-from leaderboard.reproduce.sources import BoardSource
+from leaderboard.reproduce.sources import BoardSource, Sources
 
 PLAIN = re.compile(r"[\w./@-]+")
 """A name that a command line can hold as it is."""
 OPENING = (Heading("Model"), Heading(TRUST))
+
+
+class Place(NamedTuple):
+    """A table of a board in the report. name: of its files; title: with the corpus where several
+    tables have it.
+    """
+
+    name: str
+    title: str
+    source: BoardSource
+    table: Table
+
+
+def places(exhibit: PaperExhibit, sources: Sources) -> list[Place]:
+    """The tables that the exhibit shows, of all boards."""
+    tables = list(sources.tables(exhibit.table))
+    return [
+        Place(name, title_of(exhibit, table, len(tables) > 1), source, table)
+        for name, (source, table) in zip(names_of(exhibit, tables), tables, strict=True)
+    ]
 
 
 def names_of(exhibit: PaperExhibit, found: Sequence[tuple[BoardSource, Table]]) -> list[str]:
@@ -124,6 +145,12 @@ def named(command: str, corpus: str) -> str:
 def placed_in(kind: str) -> list[str]:
     """The shipped tasks whose own table this is."""
     return list(shipped_in(kind))
+
+
+def no_results(exhibit: PaperExhibit) -> list[Missing]:
+    """There are no results of any task of the exhibit."""
+    tasks = exhibit.tasks or placed_in(exhibit.table)
+    return nothing(exhibit, f"no results of {', '.join(tasks)}")
 
 
 def nothing(exhibit: PaperExhibit, reason: str) -> list[Missing]:

@@ -14,11 +14,12 @@ from leaderboard.reproduce.cells import (
     OPENING,
     columns_of,
     heading_of,
-    names_of,
+    no_results,
     notes_of,
     nothing,
     opening,
     placed_in,
+    places,
     title_of,
 )
 from leaderboard.reproduce.contrast_tables import contrasts
@@ -38,13 +39,10 @@ UNSUPPORTED_NOTE = (
 
 def parts(exhibit: PaperExhibit, sources: Sources) -> list[Exhibit]:
     """Models by part of the conversation and metric, from one run of each."""
-    found = list(sources.tables(exhibit.table))
-    if not found:
-        return [*nothing(exhibit, f"no results of {', '.join(placed_in(exhibit.table))}")]
-    made: list[Exhibit] = []
-    for name, (source, table) in zip(names_of(exhibit, found), found, strict=True):
+    tables = places(exhibit, sources)
+    made: list[Exhibit] = [] if tables else [*no_results(exhibit)]
+    for name, title, source, table in tables:
         columns = columns_of(table, exhibit)
-        title = title_of(exhibit, table, len(found) > 1)
         rows = [
             Row(
                 (
@@ -146,9 +144,8 @@ def summaries(exhibit: PaperExhibit, sources: Sources) -> list[Exhibit]:
 
 def unsupported(exhibit: PaperExhibit, sources: Sources) -> list[Exhibit]:
     """How often answers hold facts that nothing supports, by what the model was shown."""
-    found = list(sources.tables(exhibit.table))
     made: list[Exhibit] = []
-    for name, (source, table) in zip(names_of(exhibit, found), found, strict=True):
+    for name, title, source, table in places(exhibit, sources):
         groups = dict.fromkeys((column.task, column.group) for column in table.columns)
         audits = {
             (row.model, diagnosis.task): diagnosis.facts
@@ -172,7 +169,6 @@ def unsupported(exhibit: PaperExhibit, sources: Sources) -> list[Exhibit]:
             if any(cells):
                 rows.append(Row((*opening(row, model), *cells), model.kind))
         headings = (*OPENING, *(Heading("Unsupported facts ↓", group) for _, group in shown))
-        title = title_of(exhibit, table, len(found) > 1)
         notes = (UNSUPPORTED_NOTE, *_supports(audits, shown), notes_of(table, ())[0])
         made.append(ReportTable(name, title, exhibit.place, headings, tuple(rows), notes))
         made += contrasts(exhibit, source, table, name, title)

@@ -14,11 +14,11 @@ from leaderboard.layout import head
 from leaderboard.reproduce.cells import (
     OPENING,
     cell,
-    names_of,
+    no_results,
     notes_of,
     nothing,
     opening,
-    placed_in,
+    places,
     title_of,
 )
 from leaderboard.reproduce.exhibits import Cell, Exhibit, Heading, Missing, Number, ReportTable, Row
@@ -43,12 +43,9 @@ BOTH_ORDERS = (
 
 def ratings(exhibit: PaperExhibit, sources: Sources) -> list[Exhibit]:
     """Models by rater and dimension (Table 9)."""
-    found = list(sources.tables(exhibit.table))
-    if not found:
-        return [*nothing(exhibit, f"no results of {', '.join(placed_in(exhibit.table))}")]
-    made: list[Exhibit] = []
-    for name, (source, table) in zip(names_of(exhibit, found), found, strict=True):
-        title = title_of(exhibit, table, len(found) > 1)
+    tables = places(exhibit, sources)
+    made: list[Exhibit] = [] if tables else [*no_results(exhibit)]
+    for name, title, source, table in tables:
         columns = [column for column in table.columns if _is_rating(column)]
         raters = {column.rater for column in columns}
         if columns:
