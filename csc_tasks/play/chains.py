@@ -15,7 +15,7 @@ from csc_tasks.errors import ModelError
 from csc_tasks.play.failures import Failure, Tally
 from csc_tasks.play.requests import Choice, Played, PlayInstance, Renderer
 from csc_tasks.play.told import Told
-from csc_tasks.prompts import Reply, TurnPrompt, read_reply, writable
+from csc_tasks.prompts import TEXT, Reply, TurnPrompt, read_reply, writable
 from csc_tasks.refusals import TooLong
 
 Item = TypeVar("Item")
@@ -45,6 +45,8 @@ class Chain:
         self.position = 0
         self.dropped: int | None = None
         self.replies: dict[int, Reply] = {}
+        # What came first for this request, where it could not be read and is asked for again.
+        self.first: tuple[Played, Reply] | None = None
         self.answers: list[Played | Choice] = []
 
     def ask(self) -> PlayInstance | None:
@@ -57,11 +59,15 @@ class Chain:
             request = self.requests[self.position]
             kwargs = request.arguments[1]
             room = self.limit or reply_tokens(self.renderer.lm, kwargs)
+            replies = self.replies if request.generated else None
+            unread = self.first[1] if self.first else None
             try:
-                prompt, self.dropped = self.renderer.fitting(
-                    request, room, self.replies if request.generated else None, self.told
-                )
+                prompt, dropped = self.renderer.fitting(request, room, replies, self.told, unread)
+                self.dropped = dropped
             except ModelError as error:
+                if self.first:
+                    self._book(*self.first)
+                    continue
                 self.dropped = None
                 self.fail(Failure("item", "prompt too long", str(error)))
                 continue
@@ -69,11 +75,21 @@ class Chain:
             return request
         return None
 
-    def answer(self, text: str | None, truncated: bool | None) -> None:
-        """Book the reply to the request that `ask` gave last."""
-        how = self.renderer.reading(self.requests[self.position], truncated)
-        played = Played(writable(text or ""), truncated, self.dropped, thinking=how)
-        self._book(played, read_reply(text, how, self.requests[self.position].prompt.language))
+    def answer(self, text: str | None, truncated: bool | None) -> bool:
+        """Book the reply to the request that `ask` gave last. False: its strategy cannot be read,
+        and `ask` gives the request once more (`csc_reask`).
+        """
+        request = self.requests[self.position]
+        how, prompt = self.renderer.reading(request, truncated), request.prompt
+        first = self.first[0].text if self.first else None
+        played = Played(writable(text or ""), truncated, self.dropped, thinking=how, first=first)
+        form = prompt.form if isinstance(prompt, TurnPrompt) else TEXT
+        reply = read_reply(text, how, prompt.language, form)
+        if reply.strategy is None and first is None and _asks_again(request):
+            self.first = played, reply
+            return False
+        self._book(played, reply)
+        return True
 
     def choose(self, loglikelihoods: Sequence[float]) -> None:
         """Book the twelve log-likelihoods for the request that `ask` gave last."""
@@ -88,7 +104,9 @@ class Chain:
         if request.chooses:
             self._book(Choice(None, self.dropped, failure.reason))
         else:
-            self._book(Played("", False, self.dropped, failure.reason), read_reply(None))
+            first = self.first[0].text if self.first else None
+            played = Played("", False, self.dropped, failure.reason, first=first)
+            self._book(played, read_reply(None))
 
     def shorten(self, too_long: TooLong) -> None:
         """The server refused the prompt that `ask` gave last: `ask` gives it shorter, or it fails
@@ -97,6 +115,9 @@ class Chain:
         request = self.requests[self.position]
         droppable = request.prompt.droppable()
         if self.dropped is None or self.told is None or self.dropped >= droppable:
+            if self.first:
+                self._book(*self.first)
+                return
             reply = self.limit or reply_tokens(self.renderer.lm, request.arguments[1])
             detail = (
                 "the server has no room for instructions and question alone beside a reply of"
@@ -113,7 +134,14 @@ class Chain:
             self.replies[request.prompt.turn] = reply
         if self.told:
             self.told.accepted()
+        self.first = None
         self.position += 1
+
+
+def _asks_again(request: PlayInstance) -> bool:
+    """Whether a reply without a readable strategy is asked for once more."""
+    prompt = request.prompt
+    return bool(request.settings.reask and isinstance(prompt, TurnPrompt) and prompt.names_strategy)
 
 
 def conversations(requests: Iterable[PlayInstance]) -> list[list[PlayInstance]]:
