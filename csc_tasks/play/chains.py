@@ -6,6 +6,7 @@ of them can ask anything else.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lm_eval.api.model import LM
@@ -19,6 +20,17 @@ from csc_tasks.prompts import TEXT, Reply, TurnPrompt, read_reply, writable
 from csc_tasks.refusals import TooLong
 
 Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """What came first for a request, could not be read and is asked for again; with the arguments
+    that it was asked with.
+    """
+
+    arguments: tuple[Any, ...]
+    played: Played
+    reply: Reply
 
 
 class Chain:
@@ -45,8 +57,7 @@ class Chain:
         self.position = 0
         self.dropped: int | None = None
         self.replies: dict[int, Reply] = {}
-        # What came first for this request, where it could not be read and is asked for again.
-        self.first: tuple[Played, Reply] | None = None
+        self.first: First | None = None
         self.answers: list[Played | Choice] = []
 
     def ask(self) -> PlayInstance | None:
@@ -60,13 +71,13 @@ class Chain:
             kwargs = request.arguments[1]
             room = self.limit or reply_tokens(self.renderer.lm, kwargs)
             replies = self.replies if request.generated else None
-            unread = self.first[1] if self.first else None
+            unread = self.first.reply if self.first else None
             try:
                 prompt, dropped = self.renderer.fitting(request, room, replies, self.told, unread)
                 self.dropped = dropped
             except ModelError as error:
                 if self.first:
-                    self._book(*self.first)
+                    self._keep(self.first)
                     continue
                 self.dropped = None
                 self.fail(Failure("item", "prompt too long", str(error)))
@@ -81,12 +92,12 @@ class Chain:
         """
         request = self.requests[self.position]
         how, prompt = self.renderer.reading(request, truncated), request.prompt
-        first = self.first[0].text if self.first else None
+        first = self.first.played.text if self.first else None
         played = Played(writable(text or ""), truncated, self.dropped, thinking=how, first=first)
         form = prompt.form if isinstance(prompt, TurnPrompt) else TEXT
         reply = read_reply(text, how, prompt.language, form)
         if reply.strategy is None and first is None and _asks_again(request):
-            self.first = played, reply
+            self.first = First(request.arguments, played, reply)
             return False
         self._book(played, reply)
         return True
@@ -104,7 +115,7 @@ class Chain:
         if request.chooses:
             self._book(Choice(None, self.dropped, failure.reason))
         else:
-            first = self.first[0].text if self.first else None
+            first = self.first.played.text if self.first else None
             played = Played("", False, self.dropped, failure.reason, first=first)
             self._book(played, read_reply(None))
 
@@ -116,7 +127,7 @@ class Chain:
         droppable = request.prompt.droppable()
         if self.dropped is None or self.told is None or self.dropped >= droppable:
             if self.first:
-                self._book(*self.first)
+                self._keep(self.first)
                 return
             reply = self.limit or reply_tokens(self.renderer.lm, request.arguments[1])
             detail = (
@@ -126,6 +137,11 @@ class Chain:
             self.fail(Failure("item", "prompt too long", detail))
         else:
             self.told.refused(too_long, request.arguments[0], self.dropped, droppable)
+
+    def _keep(self, first: "First") -> None:
+        """Book the first reply: there is no room to ask for it again."""
+        self.requests[self.position].arguments = first.arguments
+        self._book(first.played, first.reply)
 
     def _book(self, answer: "Played | Choice", reply: Reply | None = None) -> None:
         request = self.requests[self.position]
