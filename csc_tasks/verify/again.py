@@ -7,7 +7,7 @@ from typing import Any
 
 from csc_tasks.prompts import TEXT, read_reply
 from csc_tasks.runs.samples_file import Run
-from csc_tasks.thinking import Thinking
+from csc_tasks.thinking import CUT, Thinking
 
 UNREADABLE = "a reply whose strategy cannot be read"
 
@@ -21,6 +21,9 @@ class Again:
         csc = run.results["configs"][run.task]["metadata"]["csc"]
         self.form = str(csc.get("format") or TEXT)
         self.asks = csc.get("reask") == 1
+        thinking = csc.get("thinking")
+        # Only where a server was given tokens for thinking may it have cut a thought unseen.
+        self.thinks = isinstance(thinking, Mapping) and bool(thinking.get("tokens"))
 
     def first(self, given: Mapping[str, Any]) -> str | None:
         """The first reply of a record's turn, "" where it was asked once; None where the run asks
@@ -41,5 +44,6 @@ class Again:
             return {"reasked": False}, "" if first is None else f"{first}"
         if not isinstance(first, str):
             return {"reasked": True}, "none"
+        ways = [way for way in ways if self.thinks or way.opened != CUT]
         read = all(read_reply(first, way, language, self.form).strategy for way in ways)
         return {"reasked": True, "first_reply": first}, first if read else ""
