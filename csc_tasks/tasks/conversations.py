@@ -42,7 +42,7 @@ class ConversationTask(SupportTask[Conversation, TurnPrompt]):
         """Whether the model writes the strategy's name: only then there is a form in which it does,
         and a reply in which it cannot be read.
         """
-        return self.VARIANT == "predict" and self.REQUEST is play.GENERATE
+        return self.variant == "predict"
 
     @property
     def form(self) -> str:
