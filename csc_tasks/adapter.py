@@ -12,11 +12,12 @@ MERGED_RECORD = "csc_merged.json"
 """In a folder that holds base and adapter as one model."""
 
 
-def mismatch(metadata: Mapping[str, Any], style: str, today: str) -> str | None:
+def mismatch(metadata: Mapping[str, Any], style: str, today: str, form: str = "text") -> str | None:
     """A sentence when lm_eval's model arguments name an adapter, or a base merged with one, that
     was trained on other prompts, else None.
 
-    They are others when their style is not `style`, or when they show a date that is not `today`.
+    They are others when their style is not `style`, their form of replies not `form`, or when they
+    show a date that is not `today`.
     lm_eval puts the model arguments into a task's metadata. Adapters that are not ours, or not here
     but on the Hub, say nothing.
     """
@@ -28,10 +29,14 @@ def mismatch(metadata: Mapping[str, Any], style: str, today: str) -> str | None:
     try:
         record = json.loads(Path(str(folder), name).read_text(encoding="utf-8"))
         # An adapter whose prompts show no date, or one from before it was recorded, goes with any.
-        trained = {"csc_prompt": record["style"], "csc_date": record.get("date") or today}
+        trained = {
+            "csc_prompt": record["style"],
+            "csc_format": record.get("format", "text"),
+            "csc_date": record.get("date") or today,
+        }
     except (OSError, ValueError, LookupError, TypeError):
         return None
-    asked = {"csc_prompt": style, "csc_date": today}
+    asked = {"csc_prompt": style, "csc_format": form, "csc_date": today}
     if trained == asked:
         return None
     other = [key for key, value in trained.items() if value != asked[key]]

@@ -5,7 +5,9 @@ logged samples file:
 `conversation_id, turn, language, topic, reference, reply, failed, empty, thinking_cut, truncated,
 history_truncated`, and for turns with strategies also `gold_strategy, gold_stages, strategy,
 stages, unparsed`. Where a run asked several times (`csc_repeats`), `repeat` says which time, from
-0. A failed item has an empty reply, and `failure` says why. Answers to questions with passages also
+0. Where it asked again for what it could not read (`csc_reask`), `reasked` says whether, and
+`first_reply` is what the model wrote first. A failed item has an empty reply, and `failure` says
+why. Answers to questions with passages also
 have `passages`, those that support facts and, in a task that shows them, were shown, and
 `unsupported_facts`, how many facts of the reply stand neither in them nor in what came before.
 Flags that a backend cannot tell, or that an older record does not have, are None and are left out
@@ -86,6 +88,13 @@ def turn_record(
         "truncated": truncated,
         "history_truncated": history_truncated,
     } | _failed(failure)
+
+
+def asked_again(first: str | None) -> dict[str, Any]:
+    """What a turn's record says of asking again; first: the raw reply that could not be read, None
+    where the turn was asked once.
+    """
+    return {"reasked": first is not None} | ({} if first is None else {"first_reply": first})
 
 
 def choice_record(

@@ -152,6 +152,10 @@ class Parameters:
         name = refused_parameter(status, error, sent)
         if name is None or (RENAMED.get(name) in self.refused):
             return None
+        return self.note(name, error)
+
+    def note(self, name: str, error: object) -> str:
+        """Note that the server refuses the parameter of this name, and tell it once."""
         if name not in self.refused:
             self.refused.add(name)
             self.tell(f"does not take {name}: {INSTEAD[name]} ({shortened(message(error), 200)})")

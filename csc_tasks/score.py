@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from csc_tasks.errors import SettingError
-from csc_tasks.metrics import LearnedSettings, select
+from csc_tasks.metrics import ASKED_AGAIN, LearnedSettings, select
 from csc_tasks.records import (
     check_ready,
     consistency_columns,
@@ -116,6 +116,8 @@ def rescored(
         ]
     elif logged.unit == "turns" and records[0]["unparsed"] is None:
         metrics = without_strategies(metrics)
+    if "reasked" in records[0]:
+        metrics += select(None, ASKED_AGAIN)
     if not metrics:
         raise SettingError(f"{logged.file}: none of {names} applies to {task}")
     languages = sorted({record["language"] for record in records})

@@ -15,7 +15,7 @@ from csc_tasks.corpora.bad_rows import BAD_ROWS
 from csc_tasks.errors import SettingError
 from csc_tasks.languages import languages
 from csc_tasks.metrics import LearnedSettings
-from csc_tasks.prompts import DATE, iso_date
+from csc_tasks.prompts import DATE, FORMS, TEXT, iso_date
 from csc_tasks.question import REFERENCES
 
 STYLES = ("single", "chat")
@@ -30,7 +30,8 @@ class PlaySettings:
 
     play: "auto" or "plain". window: conversations that a backend with a prefix cache of its own is
     given at a time. date: today for chat templates (YYYY-MM-DD). max_failed: share of the turns, 0
-    to 1, that may fail. think_tokens: tokens for thinking; None: decided for each model.
+    to 1, that may fail. think_tokens: tokens for thinking; None: decided for each model. reask: how
+    often a reply without a readable strategy is asked for again.
     """
 
     play: str = PLAYS[0]
@@ -38,6 +39,7 @@ class PlaySettings:
     date: str = DATE
     max_failed: float = 0.02
     think_tokens: int | None = None
+    reask: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Settings:
     bad_rows: str = BAD_ROWS[0]
     metrics: str = "overlap"
     prompt: str = "single"
+    format: str = TEXT
+    reask: int = 0
     language: str | None = None
     subset: int | None = None
     turns: tuple[str, ...] | None = None
@@ -75,6 +79,7 @@ class Settings:
     def __post_init__(self) -> None:
         for name, allowed in (
             ("prompt", STYLES),
+            ("format", FORMS),
             ("language", (None, *languages())),
             ("qa_reference", REFERENCES),
             ("play", PLAYS),
@@ -94,6 +99,8 @@ class Settings:
                     f" {least}"
                 )
 
+        if self.reask > 1:
+            raise SettingError(f"csc_reask={self.reask!r}: must be 0, or 1: once more")
         if not 0 <= self.max_failed <= 1:
             raise SettingError(
                 f"csc_max_failed={self.max_failed!r}: must be a share from 0 to 1, as in 0.02"
@@ -101,7 +108,9 @@ class Settings:
 
     def playing(self) -> PlaySettings:
         """What of this every request carries."""
-        return PlaySettings(self.play, self.window, self.date, self.max_failed, self.think_tokens)
+        return PlaySettings(
+            self.play, self.window, self.date, self.max_failed, self.think_tokens, self.reask
+        )
 
     def learned(self) -> LearnedSettings:
         """What of this the learned metrics need."""
@@ -119,6 +128,7 @@ class Settings:
 WHOLE_NUMBERS = {
     "subset": 1,
     "repeats": 1,
+    "reask": 0,
     "passages": 1,
     "window": 1,
     "think_tokens": 0,
@@ -141,6 +151,14 @@ HELP = {
     "prompt": (
         "`single` (one prompt, as in the paper) or `chat` (system message, then the turns as"
         " messages)"
+    ),
+    "format": (
+        "how supporter turns name their strategy: `text` (`[Strategy] reply`, as in the paper) or"
+        " `json` (a JSON object; API servers are sent its schema)"
+    ),
+    "reask": (
+        "1: a reply whose strategy cannot be read is asked for once more, with the reply and the"
+        " format repeated; the second one stands, and how many turns it was is counted"
     ),
     "language": "keep only the conversations of this language, such as `zh` or `en`",
     "subset": "the first N documents in the corpus's fixed order: an official, comparable subset",

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from csc_tasks.prompts import TEXT
 from csc_tasks.runs.public import public_name
 from csc_tasks.runs.results_file import OTHER_SETTINGS, Measurement
 from trainers.scoring import read_measurements, scoring_command
@@ -26,6 +27,9 @@ def write_card(record: Mapping, out: Path, scores: Iterable[Path] = ()) -> None:
         {**record, "recipe": recipe | {"model": base}, "tested": tested}, "THIS_ADAPTER"
     )
     front_matter = yaml.safe_dump(_front_matter(record), allow_unicode=True, sort_keys=False)
+    style = record["style"]
+    if (form := record.get("format", TEXT)) != TEXT:
+        style += f"`, `csc_format={form}"
     template = "with `--apply_chat_template`"
     if not record["chat_template"]:
         template = "without a chat template"
@@ -39,7 +43,7 @@ def write_card(record: Mapping, out: Path, scores: Iterable[Path] = ()) -> None:
         ),
         version=record["csc_tasks"],
         what="questions" if questions else "conversations",
-        style=record["style"],
+        style=style,
         template=f" {template}",
         command=command,
         results=_results(record, list(scores)),

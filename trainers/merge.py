@@ -11,6 +11,7 @@ from csc_tasks import __version__
 from csc_tasks.adapter import MERGED_RECORD
 from csc_tasks.errors import ModelError, SettingError
 from csc_tasks.out import is_new, replace_folder
+from csc_tasks.prompts import TEXT
 from csc_tasks.stops import last_token
 from trainers.adapter import fingerprint, recipe_of
 from trainers.adapter_card import short_name
@@ -39,7 +40,7 @@ def merge(adapter: Path, record: Mapping, out: Path, say: Callable[[str], None] 
     tokenizer, config = load_tokenizer(recipe)
     check_unchanged(recipe, record, config)
     rendering = Rendering(tokenizer, recipe.chat_template, today=recipe.date)
-    asked = demo_turns(recipe.style)
+    asked = demo_turns(recipe.style, recipe.format)
     trained, _ = load_tokenizer(recipe)
     changes = template_as_trained(trained, rendering, asked)
     check_prompts(trained, rendering, asked)
@@ -88,6 +89,7 @@ def _merged_record(
         "model": short_name(recipe.model),
         "adapter": record["identity"],
         "style": recipe.style,
+        **({} if recipe.format == TEXT else {"format": recipe.format}),
         "thinks": record.get("thinks"),
         "date": rendering.date,
         "chat_template": recipe.chat_template,

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 
 from csc_tasks import corpora
 from csc_tasks.errors import ModelError
+from csc_tasks.prompts import TEXT
 from trainers.rendering import Rendering
 from trainers.rows import Asked, asked_of
 
@@ -105,14 +106,14 @@ def compare(wanted: Sequence, logits: Sequence) -> Agreement:
     )
 
 
-def demo_turns(style: str) -> list[Asked]:
+def demo_turns(style: str, form: str = TEXT) -> list[Asked]:
     """Prompt and target of a last turn in each language, from the embedded corpus."""
     conversations = corpora.load("demo", "csconv", "test").items
     first = [
         next(item for item in conversations if item.language == language)
         for language in sorted({item.language for item in conversations})
     ]
-    return [asked_of(conversation, style)[-1] for conversation in first]
+    return [asked_of(conversation, style, form=form)[-1] for conversation in first]
 
 
 def make_probes(

@@ -9,6 +9,7 @@ from typing import Any
 
 from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.errors import SettingError
+from csc_tasks.prompts import TEXT
 from csc_tasks.question import Question
 from trainers.adapter import fingerprint
 from trainers.base import check_base, check_rows, kind_of, load_tokenizer, mark_to_stop_at
@@ -87,6 +88,8 @@ def prepare(recipe: Recipe, processes: int, say: Say) -> Preparation:
     if recipe.train_size is None:
         # So that an adapter of before there was this key is the same training.
         del settings["train_size"]
+    if recipe.format == TEXT:
+        del settings["format"]
     identity = content_id(
         "training",
         settings,
@@ -112,6 +115,7 @@ def make_lessons(prepared: Preparation, say: Say, quiet: bool) -> Lessons:
             quiet,
             reference=recipe.reference,
             pack=recipe.pack_turns,
+            form=recipe.format,
             skip_too_long=recipe.too_long == "skip",
         )
 

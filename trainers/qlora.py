@@ -8,6 +8,7 @@ from pathlib import Path
 
 from csc_tasks import __version__
 from csc_tasks.errors import ModelError, SettingError, require
+from csc_tasks.prompts import TEXT
 from trainers import adapter
 from trainers.adapter_card import write_card
 from trainers.checkpoints import last_checkpoint, remove_half_checkpoints, seconds_before
@@ -115,6 +116,7 @@ def _record(prepared: Preparation, lessons: Lessons, trainer) -> dict:
         "csc_tasks": __version__,
         "identity": prepared.identity,
         "style": recipe.style,
+        **({} if recipe.format == TEXT else {"format": recipe.format}),
         "date": rendering.date,
         "chat_template": recipe.chat_template,
         "template_arguments": rendering.template_arguments,

@@ -17,7 +17,7 @@ from csc_tasks.corpora import CONFIGS
 from csc_tasks.corpora.bad_rows import BAD_ROWS
 from csc_tasks.errors import SettingError
 from csc_tasks.languages import languages
-from csc_tasks.prompts import DATE, iso_date
+from csc_tasks.prompts import DATE, FORMS, TEXT, iso_date
 from csc_tasks.question import REFERENCES
 from csc_tasks.reading import read_text
 from csc_tasks.reading.yaml_text import LARGEST, NotYaml, strict_yaml
@@ -62,6 +62,14 @@ class Recipe:
             " must use the same csc_prompt"
         ),
         choices=STYLES,
+    )
+    format: str = key(
+        TEXT,
+        (
+            "how targets name their strategy: text ([Strategy] reply) or json (a JSON object);"
+            " scoring must use the same csc_format"
+        ),
+        choices=FORMS,
     )
     date: str = key(
         DATE,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from csc_tasks import thinking
 from csc_tasks.errors import ModelError
 from csc_tasks.languages import language
-from csc_tasks.prompts import DATE, AnswerPrompt, ChatTemplate, TurnPrompt, of_tokenizer, tagged
+from csc_tasks.prompts import DATE, AnswerPrompt, ChatTemplate, TurnPrompt, of_tokenizer, opening
 from csc_tasks.stops import special_tokens, through_first
 from csc_tasks.thinking import Thinking, closes, opened_by
 from csc_tasks.tokens import shared_prefix
@@ -143,9 +143,8 @@ class Rendering:
         if isinstance(prompt, AnswerPrompt):
             return ""
         strategy = prompt.conversation.dialogue[prompt.turn].strategy
-        return self._target(prompt, tagged(strategy, "", prompt.language).strip()).removesuffix(
-            self.end
-        )
+        named = opening(strategy, prompt.language, prompt.form)
+        return self._target(prompt, named).removesuffix(self.end)
 
     def _around_targets(self, template: ChatTemplate) -> tuple[str, str]:
         """What the template writes between a prompt and the assistant's text, and after the text up

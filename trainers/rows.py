@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from csc_tasks.conversation import HELD_OUT, SUPPORTER, Conversation
 from csc_tasks.errors import DataError
-from csc_tasks.prompts import AnswerPrompt, TurnPrompt, read_answer, tagged
+from csc_tasks.prompts import TEXT, AnswerPrompt, TurnPrompt, read_answer, tagged
 from csc_tasks.question import Question
 from trainers.rendering import Exchange, Rendering
 
@@ -77,10 +77,13 @@ class TooLong(DataError):
 
 
 def asked_of(
-    item: Conversation | Question, style: str, reference: str = "refined_agent_answer"
+    item: Conversation | Question,
+    style: str,
+    reference: str = "refined_agent_answer",
+    form: str = TEXT,
 ) -> list[Asked]:
     """The prompts that the tasks send about an item, each with its target; a question's answer is
-    `reference`, or what there is.
+    `reference`, or what there is. form: of supporter turns (csc_tasks/prompts/forms.py).
 
     Thinking in a target is left out; a target that is nothing else is "".
     """
@@ -100,9 +103,8 @@ def asked_of(
     for turn in item.scored_turns():
         gold = item.dialogue[turn]
         text = read_answer(gold.text).text
-        asked.append(
-            (TurnPrompt(item, turn, style), text and tagged(gold.strategy, text, item.language))
-        )
+        target = text and tagged(gold.strategy, text, item.language, form)
+        asked.append((TurnPrompt(item, turn, style, form=form), target))
     return asked
 
 
@@ -116,14 +118,15 @@ def rows_of(
 ) -> list[Row]:
     """The rows that teach one item; what was made, shortened and left out is added to `counts`.
 
-    Options: `reference` as in `asked_of`; `pack=False` gives every turn a row of its own in `chat`
-    style too; `skip_too_long=True` counts targets that never fit instead of raising TooLong, whose
-    text names the turn and the length it needs.
+    Options: `reference` and `form` as in `asked_of`; `pack=False` gives every turn a row of its own
+    in `chat` style too; `skip_too_long=True` counts targets that never fit instead of raising
+    TooLong, whose text names the turn and the length it needs.
     """
     skip, pack = options.get("skip_too_long", False), options.get("pack", True)
     kind = "questions" if isinstance(item, Question) else "conversations"
     counts[kind] += 1
-    asked = asked_of(item, style, options.get("reference", "refined_agent_answer"))
+    reference = options.get("reference", "refined_agent_answer")
+    asked = asked_of(item, style, reference, options.get("form", TEXT))
     counts[f"{kind} without a labelled supporter turn"] += not asked
     learnable = [pair for pair in asked if pair[1]]
     counts["targets left out, because nothing but thinking is in them"] += len(asked) - len(

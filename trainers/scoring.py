@@ -12,7 +12,7 @@ from typing import Any
 
 from csc_tasks.corpora.bad_rows import BAD_ROWS
 from csc_tasks.errors import ModelError
-from csc_tasks.prompts import DATE
+from csc_tasks.prompts import DATE, TEXT
 from csc_tasks.runs.finding import find_results
 from csc_tasks.runs.main_tasks import task_pattern
 from csc_tasks.runs.results_file import Measurement, read_results
@@ -109,6 +109,8 @@ def _settings(record: Mapping, configs: list[str], units: list[str]) -> dict[str
     if variants:
         settings["csc_qa_variant"] = variants[0]
     settings["csc_prompt"] = recipe["style"]
+    if recipe.get("format", TEXT) != TEXT:
+        settings["csc_format"] = recipe["format"]
     if recipe.get("bad_rows", BAD_ROWS[0]) != BAD_ROWS[0]:
         settings["csc_bad_rows"] = recipe["bad_rows"]
     if record.get("date") not in (None, DATE):

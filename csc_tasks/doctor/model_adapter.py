@@ -8,7 +8,7 @@ from typing import Any
 from csc_tasks.adapter import MERGED_RECORD, RECORD
 from csc_tasks.doctor import BROKEN, OK, Finding
 from csc_tasks.doctor.subject import Subject
-from csc_tasks.prompts import DATE
+from csc_tasks.prompts import DATE, TEXT
 
 
 def adapter_findings(subject: Subject) -> Iterator[Finding]:
@@ -46,6 +46,8 @@ def adapter_findings(subject: Subject) -> Iterator[Finding]:
 def trained_on(record: Mapping[str, Any]) -> dict[str, str | int]:
     """The settings that ask as in training; a date only where it is not the usual."""
     settings: dict[str, str | int] = {"csc_prompt": record["style"]}
+    if record.get("format", TEXT) != TEXT:
+        settings["csc_format"] = record["format"]
     date = record.get("date") or DATE
     if date != DATE:
         settings["csc_date"] = date

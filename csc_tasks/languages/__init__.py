@@ -88,6 +88,9 @@ class Scoring(_Part):
 class Wording(_Part):
     """The wording of every prompt; `prompts/render.py` puts it together. A changed word is a
     changed task: the version moves with it.
+
+    FORMAT_JSON, ASK_AGAIN and ASK_AGAIN_JSON are what csc_format=json and csc_reask=1 need; a
+    folder may leave them out, and goes without these two.
     """
 
     TASK: str
@@ -96,6 +99,7 @@ class Wording(_Part):
     STRATEGIES: str
     STRATEGY: str
     FORMAT: str
+    FORMAT_JSON: str | None = None
     FORMAT_WITHOUT_STRATEGY: str
     HISTORY: str
     CUSTOMER: str
@@ -108,6 +112,8 @@ class Wording(_Part):
     EARLIER: str
     CONTINUE: str
     NO_REPLY: str
+    ASK_AGAIN: str | None = None
+    ASK_AGAIN_JSON: str | None = None
     QA_INSTRUCTION: str
     QA_SUMMARY: str
     QA_HISTORY: str

@@ -12,9 +12,15 @@ from csc_tasks.metrics.cluster import Estimate, Scores, estimate, jackknife
 from csc_tasks.metrics.learned import LearnedSettings
 from csc_tasks.metrics.metric import Metric
 from csc_tasks.metrics.selection import select
-from csc_tasks.metrics.table import METRICS, UNSUPPORTED_FACTS, WITH_PASSAGES
+from csc_tasks.metrics.table import (
+    ASKED_AGAIN,
+    METRICS,
+    UNSUPPORTED_FACTS,
+    WITH_PASSAGES,
+)
 
 __all__ = [
+    "ASKED_AGAIN",
     "METRICS",
     "UNSUPPORTED_FACTS",
     "WITH_PASSAGES",

@@ -11,6 +11,8 @@ from csc_tasks.metrics.metric import Metric
 WITH_PASSAGES = "answer with passages"
 """The kind of an answer to a question that passages were shown with; it is an "answer" as well."""
 
+ASKED_AGAIN = "turn that may be asked again"
+"""The kind of a turn of a run with `csc_reask`; it is a "turn" as well."""
 
 UNSUPPORTED_FACTS = "unsupported_facts"
 """The metric that says what an audit of facts found, where it is made of the records alone."""
@@ -192,6 +194,14 @@ _TABLE = (
         " 0-1); empty counts them too.",
         "Cut thinking",
         170,
+    ),
+    _flag(
+        "reasked",
+        (ASKED_AGAIN,),
+        "Share of turns that were asked once more, because the first reply named no single known"
+        " strategy (lower is better, 0-1); the second may name none either.",
+        "Asked again",
+        135,
     ),
     _flag(
         UNSUPPORTED_FACTS,

@@ -25,7 +25,16 @@ from lm_eval.api.model import LM, CachingLM
 from tqdm import tqdm
 
 from csc_tasks.compat.lm_eval import SteadyBatchSize
-from csc_tasks.play import api, cache, concurrent, eligible, lockstep, plain, thoughts
+from csc_tasks.play import (
+    api,
+    cache,
+    concurrent,
+    eligible,
+    lockstep,
+    plain,
+    structured,
+    thoughts,
+)
 from csc_tasks.play.cache import check_cache
 from csc_tasks.play.chains import conversations, in_order
 from csc_tasks.play.failures import Tally
@@ -109,6 +118,8 @@ def _play_once(
     thoughts.budgeted(itself, requests, plan)
     bridge = plan.thinking.bridge if chooses and plan.thinking.thinks else ""
     remote = api.is_api(itself)
+    if remote:
+        structured.by_schema(itself, requests)
     tally = Tally(
         requests,
         where=api.address(itself) if remote else type(itself).__name__,

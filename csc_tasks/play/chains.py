@@ -6,6 +6,7 @@ of them can ask anything else.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lm_eval.api.model import LM
@@ -15,10 +16,21 @@ from csc_tasks.errors import ModelError
 from csc_tasks.play.failures import Failure, Tally
 from csc_tasks.play.requests import Choice, Played, PlayInstance, Renderer
 from csc_tasks.play.told import Told
-from csc_tasks.prompts import Reply, TurnPrompt, read_reply, writable
+from csc_tasks.prompts import TEXT, Reply, TurnPrompt, read_reply, writable
 from csc_tasks.refusals import TooLong
 
 Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """What came first for a request, could not be read and is asked for again; with the arguments
+    that it was asked with.
+    """
+
+    arguments: tuple[Any, ...]
+    played: Played
+    reply: Reply
 
 
 class Chain:
@@ -45,6 +57,7 @@ class Chain:
         self.position = 0
         self.dropped: int | None = None
         self.replies: dict[int, Reply] = {}
+        self.first: First | None = None
         self.answers: list[Played | Choice] = []
 
     def ask(self) -> PlayInstance | None:
@@ -57,11 +70,15 @@ class Chain:
             request = self.requests[self.position]
             kwargs = request.arguments[1]
             room = self.limit or reply_tokens(self.renderer.lm, kwargs)
+            replies = self.replies if request.generated else None
+            unread = self.first.reply if self.first else None
             try:
-                prompt, self.dropped = self.renderer.fitting(
-                    request, room, self.replies if request.generated else None, self.told
-                )
+                prompt, dropped = self.renderer.fitting(request, room, replies, self.told, unread)
+                self.dropped = dropped
             except ModelError as error:
+                if self.first:
+                    self._keep(self.first)
+                    continue
                 self.dropped = None
                 self.fail(Failure("item", "prompt too long", str(error)))
                 continue
@@ -69,11 +86,21 @@ class Chain:
             return request
         return None
 
-    def answer(self, text: str | None, truncated: bool | None) -> None:
-        """Book the reply to the request that `ask` gave last."""
-        how = self.renderer.reading(self.requests[self.position], truncated)
-        played = Played(writable(text or ""), truncated, self.dropped, thinking=how)
-        self._book(played, read_reply(text, how, self.requests[self.position].prompt.language))
+    def answer(self, text: str | None, truncated: bool | None) -> bool:
+        """Book the reply to the request that `ask` gave last. False: its strategy cannot be read,
+        and `ask` gives the request once more (`csc_reask`).
+        """
+        request = self.requests[self.position]
+        how, prompt = self.renderer.reading(request, truncated), request.prompt
+        first = self.first.played.text if self.first else None
+        played = Played(writable(text or ""), truncated, self.dropped, thinking=how, first=first)
+        form = prompt.form if isinstance(prompt, TurnPrompt) else TEXT
+        reply = read_reply(text, how, prompt.language, form)
+        if reply.strategy is None and first is None and _asks_again(request):
+            self.first = First(request.arguments, played, reply)
+            return False
+        self._book(played, reply)
+        return True
 
     def choose(self, loglikelihoods: Sequence[float]) -> None:
         """Book the twelve log-likelihoods for the request that `ask` gave last."""
@@ -88,7 +115,9 @@ class Chain:
         if request.chooses:
             self._book(Choice(None, self.dropped, failure.reason))
         else:
-            self._book(Played("", False, self.dropped, failure.reason), read_reply(None))
+            first = self.first.played.text if self.first else None
+            played = Played("", False, self.dropped, failure.reason, first=first)
+            self._book(played, read_reply(None))
 
     def shorten(self, too_long: TooLong) -> None:
         """The server refused the prompt that `ask` gave last: `ask` gives it shorter, or it fails
@@ -97,6 +126,9 @@ class Chain:
         request = self.requests[self.position]
         droppable = request.prompt.droppable()
         if self.dropped is None or self.told is None or self.dropped >= droppable:
+            if self.first:
+                self._keep(self.first)
+                return
             reply = self.limit or reply_tokens(self.renderer.lm, request.arguments[1])
             detail = (
                 "the server has no room for instructions and question alone beside a reply of"
@@ -106,6 +138,11 @@ class Chain:
         else:
             self.told.refused(too_long, request.arguments[0], self.dropped, droppable)
 
+    def _keep(self, first: "First") -> None:
+        """Book the first reply: there is no room to ask for it again."""
+        self.requests[self.position].arguments = first.arguments
+        self._book(first.played, first.reply)
+
     def _book(self, answer: "Played | Choice", reply: Reply | None = None) -> None:
         request = self.requests[self.position]
         self.answers.append(answer)
@@ -113,7 +150,14 @@ class Chain:
             self.replies[request.prompt.turn] = reply
         if self.told:
             self.told.accepted()
+        self.first = None
         self.position += 1
+
+
+def _asks_again(request: PlayInstance) -> bool:
+    """Whether a reply without a readable strategy is asked for once more."""
+    prompt = request.prompt
+    return bool(request.settings.reask and isinstance(prompt, TurnPrompt) and prompt.names_strategy)
 
 
 def conversations(requests: Iterable[PlayInstance]) -> list[list[PlayInstance]]:

@@ -26,6 +26,7 @@ from csc_tasks.play.failures import Failure, Tally
 from csc_tasks.play.plain import longest_name, options
 from csc_tasks.play.requests import PlayInstance, Renderer
 from csc_tasks.play.server import Server
+from csc_tasks.play.structured import FormParameters
 from csc_tasks.play.told import Told
 from csc_tasks.refusals import Parameters, TooLong
 
@@ -81,7 +82,7 @@ def _played(
     progress: "tqdm[NoReturn]",
 ) -> list[Chain]:
     where = address(book.model)
-    parameters = Parameters(
+    parameters = FormParameters(
         set(book.refused_parameters()), lambda sentence: log.warning("%s %s", where, sentence)
     )
     asyncio.run(

@@ -81,8 +81,7 @@ def generate(
         known = book.reply(request.arguments)
         if known is None:
             return False
-        chain.answer(*known)
-        progress.update()
+        progress.update(chain.answer(*known))
         return True
 
     seats = _Seats(
@@ -99,10 +98,10 @@ def generate(
         if ended or len(reply.tokens) == reply.limit:
             text, cut = stop.text(reply), not ended and not stop.inside(reply)
             book.keep_reply(reply.arguments, text, cut)
-            seats.chain(row).answer(text, cut)
+            done = seats.chain(row).answer(text, cut)
             seats.waiting.append(row)
             del replies[row]
-            _show(progress, rows, started)
+            _show(progress, rows, started, done)
 
     while True:
         if seats.waiting and (not replies or len(seats.waiting) * WAITING >= seats.count):
@@ -172,7 +171,7 @@ def choose(
             book.keep_likelihoods(request.arguments[0], options(request), answers)
             seats.chain(row).choose([answer[0] for answer in answers])
             seats.waiting.append(row)
-            _show(progress, rows, started)
+            _show(progress, rows, started, True)
     return chains
 
 
@@ -310,12 +309,12 @@ def _spread(
     return spread
 
 
-def _show(progress: "tqdm[NoReturn]", rows: Rows, started: float) -> None:
-    """Turns done (and so the time left), and tokens of prompts and replies a second, whether they
-    were computed or re-used.
+def _show(progress: "tqdm[NoReturn]", rows: Rows, started: float, done: bool) -> None:
+    """Count a turn, where it is done. Shown are the turns done (and so the time left), and tokens
+    of prompts and replies a second, whether they were computed or re-used.
     """
     tokens = rows.asked + rows.decoded
     progress.set_postfix_str(
         f"{tokens / (time.perf_counter() - started):,.0f} tokens/s", refresh=False
     )
-    progress.update()
+    progress.update(done)

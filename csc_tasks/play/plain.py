@@ -37,7 +37,6 @@ def generate(
     if any(requests[0].generated and len(requests) > 1 for requests in conversations):
         _refuse_reloading(renderer.lm)
     played: list[Chain] = []
-    done = 0
     for some in windows(conversations, window):
         chains = [
             Chain(asked_together, renderer, tally)
@@ -55,8 +54,8 @@ def generate(
                 for (chain, _), instance, text in zip(asked, instances, texts, strict=True):
                     chain.answer(text, was_cut(instance.args))
             chains = [chain for chain, _ in asked]
-            done += len(asked)
-            progress.update(done - progress.n)
+            # A turn that is asked again was counted as it was answered first.
+            progress.update(sum(chain.position for chain in played) - progress.n)
     return played
 
 

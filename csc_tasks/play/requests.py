@@ -27,7 +27,7 @@ GENERATE = "csc_generate"
 CHOOSE = "csc_choose"
 """The types of our requests; lm_eval calls the model's method of that name."""
 
-FORMAT = 3
+FORMAT = 4
 """Moves when PlayInstance's fields do. lm_eval's --cache_requests keeps requests as pickles, and
 those of another form are made again.
 """
@@ -77,7 +77,8 @@ class Played:
 
     `history_truncated` is None where the model's length or tokenizer is not known here. `failed` is
     "" or why there is no reply.
-    `thinking` says how to read the text.
+    `thinking` says how to read the text. `first` is the reply that could not be read, where it was
+    asked for again (`csc_reask`).
     """
 
     text: str
@@ -85,6 +86,7 @@ class Played:
     history_truncated: int | None
     failed: str = ""
     thinking: Thinking | None = None
+    first: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +128,18 @@ class Renderer:
         self._template: ChatTemplate | None = None
 
     def render(
-        self, request: PlayInstance, drop: int = 0, replies: dict[int, Reply] | None = None
+        self,
+        request: PlayInstance,
+        drop: int = 0,
+        replies: dict[int, Reply] | None = None,
+        unread: Reply | None = None,
     ) -> "str | JsonChatStr":
         """The prompt as text (or lm_eval's JSON chat string for chat APIs) with `drop` oldest turns
-        left out.
+        left out. unread: a reply to it that is asked for again.
         """
         messages = request.prompt.messages(drop, replies)
+        if unread is not None and isinstance(request.prompt, TurnPrompt):
+            messages = request.prompt.asked_again(messages, unread)
         if request.system_instruction:
             if messages[0]["role"] == "system":
                 messages[0]["content"] = f"{request.system_instruction}\n\n{messages[0]['content']}"
@@ -205,15 +213,17 @@ class Renderer:
         reply_tokens: int,
         replies: dict[int, Reply] | None = None,
         told: Told | None = None,
+        unread: Reply | None = None,
     ) -> "tuple[str | JsonChatStr, int | None]":
         """(prompt, turns dropped): the prompt with as few whole oldest turns left out as the
         model's length demands.
 
-        `told` is what an API server's refusals have told. Turns dropped is None where nothing is
-        known of the model's length. Raises ModelError when the instructions alone do not fit.
+        `told` is what an API server's refusals have told, `unread` as in `render`. Turns dropped is
+        None where nothing is known of the model's length. Raises ModelError when the instructions
+        alone do not fit.
         """
         first = told.least if told else 0
-        prompt = self.render(request, first, replies)
+        prompt = self.render(request, first, replies, unread)
         room = self._room(reply_tokens)
         if room is not None and self._measured(prompt, room) is None:
             room = None
@@ -228,7 +238,7 @@ class Renderer:
         if fits(prompt):
             return prompt, first
         low, high = first + 1, request.prompt.droppable()
-        shortest = self.render(request, max(high, 0), replies)
+        shortest = self.render(request, max(high, 0), replies, unread)
         bare = 0 if room is None else self._measured(shortest, room) or 0
         if room is not None and (high < 1 or bare > room):
             raise ModelError(
@@ -239,11 +249,11 @@ class Renderer:
         # Where only the server's own numbers say that even this is too long, the server decides.
         while low < high:
             middle = (low + high) // 2
-            if fits(self.render(request, middle, replies)):
+            if fits(self.render(request, middle, replies, unread)):
                 high = middle
             else:
                 low = middle + 1
-        return self.render(request, high, replies), high
+        return self.render(request, high, replies, unread), high
 
     def tokens(self, prompt: str) -> list[int]:
         """The prompt's tokens; those of the prompt asked for last are kept, so that measuring and

@@ -2,7 +2,17 @@
 to a model.
 """
 
-from csc_tasks.prompts.render import AnswerPrompt, TurnPrompt, instructions, tagged
+from csc_tasks.prompts.forms import (
+    FORMS,
+    JSON,
+    TEXT,
+    ask_again_line,
+    format_line,
+    opening,
+    schema,
+    tagged,
+)
+from csc_tasks.prompts.render import AnswerPrompt, TurnPrompt, instructions
 from csc_tasks.prompts.reply import Reply, read_answer, read_reply, read_text, writable
 from csc_tasks.prompts.template import (
     DATE,
@@ -22,23 +32,30 @@ from csc_tasks.prompts.template import (
 
 __all__ = [
     "DATE",
+    "FORMS",
+    "JSON",
     "SERVER_DATE",
+    "TEXT",
     "AnswerPrompt",
     "Apply",
     "ChatTemplate",
     "Reply",
     "TurnPrompt",
     "as_parts",
+    "ask_again_line",
     "date_shown",
+    "format_line",
     "hides_history",
     "instructions",
     "iso_date",
     "needs_parts",
     "of_tokenizer",
+    "opening",
     "prints_date",
     "read_answer",
     "read_reply",
     "read_text",
+    "schema",
     "shows_system",
     "tagged",
     "without_system",

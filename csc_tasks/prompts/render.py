@@ -14,6 +14,7 @@ from csc_tasks.errors import DataError
 from csc_tasks.framework import STRATEGIES
 from csc_tasks.languages import Wording, language
 from csc_tasks.languages.labels import definition, strategy_name
+from csc_tasks.prompts.forms import TEXT, ask_again_line, format_line, tagged
 from csc_tasks.prompts.reply import Reply
 from csc_tasks.question import Question
 from csc_tasks.shapes import CUSTOMER, SUPPORTER
@@ -27,13 +28,20 @@ class TurnPrompt:
 
     style: "single" (one prompt) or "chat" (system message, then the turns as messages).
     variant: "predict" (choose a strategy and reply), "vanilla" (no strategies anywhere), "oracle"
-    (the gold strategy is given) (Table 8).
+    (the gold strategy is given) (Table 8). form: how a strategy and a reply are asked for and stand
+    in the history, "text" or "json" (csc_tasks/prompts/forms.py).
     """
 
     conversation: Conversation
     turn: int
     style: str = "single"
     variant: str = "predict"
+    form: str = TEXT
+
+    @property
+    def names_strategy(self) -> bool:
+        """Whether the model is to write a strategy beside its reply."""
+        return self.variant == "predict"
 
     @property
     def language(self) -> str:
@@ -50,6 +58,19 @@ class TurnPrompt:
         """
         history = [self._said(i, replies or {}) for i in range(drop, self.turn)]
         return single(self, history) if self.style == "single" else chat(self, history)
+
+    def asked_again(self, messages: Messages, unread: Reply) -> Messages:
+        """`messages`, a reply to them in which no strategy could be read, and the form once more:
+        in `chat` as messages, in `single` as text.
+        """
+        words = language(self.language).words
+        shown = unread.text or words.NO_REPLY
+        hint = ask_again_line(self.language, self.form)
+        if self.style == "chat":
+            return [*messages, {"role": "assistant", "content": shown}, user(hint)]
+        said = " ".join(shown.splitlines())
+        *before, last = messages
+        return [*before, user("\n\n".join([f"{last['content']}\n{said}", hint, words.TAIL]))]
 
     def plain(self, messages: Messages) -> str:
         """`messages` as text: `single` as it is, `chat` as lines that end where the supporter
@@ -85,8 +106,8 @@ class TurnPrompt:
         if gold.held_out:
             return HELD_OUT
         return (
-            tagged(gold.strategy, gold.text, self.language)
-            if self.variant == "predict"
+            tagged(gold.strategy, gold.text, self.language, self.form)
+            if self.names_strategy
             else gold.text
         )
 
@@ -106,7 +127,7 @@ class TurnPrompt:
                 " stand in a history"
             )
         return turn.speaker, (
-            tagged(strategy, text, self.language) if self.variant != "vanilla" else text
+            tagged(strategy, text, self.language, self.form) if self.variant != "vanilla" else text
         )
 
 
@@ -189,7 +210,7 @@ class AnswerPrompt:
         )
 
 
-def instructions(code: str, variant: str) -> str:
+def instructions(code: str, variant: str, form: str = TEXT) -> str:
     """What is asked, the strategy table and the reply format: the part every prompt of a language
     shares, so that it comes first.
     """
@@ -207,7 +228,7 @@ def instructions(code: str, variant: str) -> str:
             f"{words.TASK_GIVEN_STRATEGY}\n\n{words.STRATEGIES}\n{table}"
             f"\n\n{words.FORMAT_WITHOUT_STRATEGY}"
         )
-    return f"{words.TASK}\n\n{words.STRATEGIES}\n{table}\n\n{words.FORMAT}"
+    return f"{words.TASK}\n\n{words.STRATEGIES}\n{table}\n\n{format_line(code, form)}"
 
 
 def single(prompt: TurnPrompt, history: list[tuple[str, str]]) -> Messages:
@@ -225,7 +246,7 @@ def single(prompt: TurnPrompt, history: list[tuple[str, str]]) -> Messages:
         user(
             "\n\n".join(
                 [
-                    instructions(prompt.language, prompt.variant),
+                    instructions(prompt.language, prompt.variant, prompt.form),
                     "\n".join([words.HISTORY, *lines]),
                     tail,
                 ]
@@ -241,7 +262,7 @@ def chat(prompt: TurnPrompt, history: list[tuple[str, str]]) -> Messages:
     direction stands in for the customer.
     """
     words = language(prompt.language).words
-    messages: Messages = [system(instructions(prompt.language, prompt.variant))]
+    messages: Messages = [system(instructions(prompt.language, prompt.variant, prompt.form))]
     if not history or history[0][0] == SUPPORTER:
         messages.append(user(words.OPENING if len(history) == prompt.turn else words.EARLIER))
     for speaker, text in history:
@@ -256,17 +277,6 @@ def chat(prompt: TurnPrompt, history: list[tuple[str, str]]) -> Messages:
     if given:
         messages[-1]["content"] += "\n" + words.GIVEN_STRATEGY.format(name=given)
     return messages
-
-
-def tagged(strategy: str, text: str, code: str) -> str:
-    """`[Strategy name] text`, or just the text where there is no strategy (unlabelled or unparsed
-    turns).
-    """
-    return (
-        language(code).words.TAGGED.format(name=strategy_name(strategy, code), text=text)
-        if strategy
-        else text
-    )
 
 
 def speaker_line(speaker: str, text: str, words: Wording) -> str:

@@ -4,12 +4,11 @@ Thinking goes first (csc_tasks.thinking), then the supporter's name in front of 
 `[Strategy name] reply` and 【】 (the format asked for), the number forms (`策略5 情感管理`, and `5.
 情感管理` as the prompt's list has it), a bare name at the start followed by a colon or a line
 break, the fields `Strategy: name` and `Reply: text` on lines of their own, JSON `{"strategy": ...,
-"response": ...}`, and ids inside brackets, fields or JSON only. Whole labels only. Two different
-labels or an unknown one leave the reply *unparsed*: no strategy, and the whole text is the reply.
-Accepted and refused forms stand in a table of the task card, which is the test.
+"response": ...}` (json_reply.py), and ids inside brackets, fields or JSON only. Whole labels only.
+Two different labels or an unknown one leave the reply *unparsed*: no strategy, and the whole text
+is the reply. Accepted and refused forms stand in a table of the task card, which is the test.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +21,8 @@ from csc_tasks.languages.labels import (
     read_together,
     strategy_name,
 )
+from csc_tasks.prompts.forms import JSON, TEXT
+from csc_tasks.prompts.json_reply import opening_object, whole_object
 from csc_tasks.thinking import Thinking, separate
 
 # Every repetition has a bound: a reply of any length is read in time that is linear in its length.
@@ -111,16 +112,23 @@ def _patterns(code: str | None) -> _Patterns:
     )
 
 
-def read_reply(raw: str | None, thinking: Thinking | None = None, code: str | None = None) -> Reply:
+def read_reply(
+    raw: str | None,
+    thinking: Thinking | None = None,
+    code: str | None = None,
+    form: str = TEXT,
+) -> Reply:
     """Read what a model wrote (None, from an API that gave no content, is an empty unparsed reply).
 
     thinking: how the model thinks aloud, where that is known. code: the conversation's language;
     strategy names are read in it and in those that are read everywhere, without it in all
-    languages.
+    languages. form: what was asked for (csc_tasks/prompts/forms.py).
     """
     answer, its = read_answer(raw, thinking), _patterns(code)
     text = _unnamed(answer.text, its)
-    label, rest = _json_fields(text) or _split(text, its)
+    fields = whole_object(text) or (opening_object(text) if form == JSON else None)
+    # An escape in JSON can stand for what no file can hold.
+    label, rest = (fields[0], writable(fields[1])) if fields else _split(text, its)
     strategy = _strategy(label, its)
     if strategy is None or label is None:
         return Reply(None, text, answer.thinking_cut)
@@ -208,20 +216,3 @@ def _unemphasised(text: str) -> str:
         if end > 0:
             return text[len(mark) : end] + text[end + len(mark) :]
     return text
-
-
-def _json_fields(text: str) -> tuple[str, str] | None:
-    """`strategy` and `response` of a reply that is one JSON object, bare or fenced."""
-    if text.startswith("```") and text.endswith("```"):
-        text = text[3:-3].removeprefix("json").strip()
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if (
-        isinstance(value, dict)
-        and isinstance(value.get("strategy"), str)
-        and isinstance(value.get("response"), str)
-    ):
-        return value["strategy"], writable(value["response"])
-    return None

@@ -52,7 +52,8 @@ HARMLESS: dict[str, frozenset[str]] = {
     "metadata": frozenset(
         {
             *("config_source", "csc_corpus", "csc_qa_corpus", "csc_revision", "csc_qa_revision"),
-            *("csc_prompt", "csc_date", "csc_language", "csc_subset", "csc_bad_rows"),
+            *("csc_prompt", "csc_format", "csc_reask"),
+            *("csc_date", "csc_language", "csc_subset", "csc_bad_rows"),
             *("csc_qa_variant", "csc_qa_reference", "csc_evidence", "csc_passages"),
             *("csc_metrics", "csc_metric_device", "csc_metric_batch_size", "csc_bertscore_model"),
             *("csc_bertscore_layer", "csc_bleurt_model", "csc_bartscore_model"),

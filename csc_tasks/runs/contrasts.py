@@ -77,6 +77,8 @@ FAMILIES = (
     Family("adapter", "With and without the adapter", "model_args.peft", {None: "base"}, True),
     Family("adapter", "With and without the adapter", "model_args.delta", {None: "base"}, True),
     Family("prompt", "Prompt style", "csc.prompt", {"single": "Single prompt", "chat": "Chat"}),
+    Family("format", "Reply format", "csc.format", {"json": "JSON", None: "Text"}),
+    Family("reask", "Unreadable replies", "csc.reask", {"1": "Asked again", None: "Asked once"}),
     Family(
         "chat_template",
         "Chat template",
@@ -121,6 +123,8 @@ _FOLLOWS: Mapping[str, frozenset[str]] = {
         {"file.fewshot_as_multiturn", "config.fewshot_as_multiturn", "csc.date"}
     ),
     "generation.temperature": frozenset({"generation.do_sample"}),
+    # Of a server that takes no schema.
+    "csc.format": frozenset({"csc.left_out"}),
 }
 """Condition -> what differs with it."""
 # Another model, other items, or something that may be several things.

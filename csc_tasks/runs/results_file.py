@@ -60,8 +60,20 @@ class _Provenance(_Read):
     revision: str | None = None
     project: str | None = None
     prompt: str | None = None
+    format: str | None = None
+    reask: int | None = None
     date: str | None = None
     reference: str | None = None
+
+    @property
+    def asked(self) -> str | None:
+        """The prompt style, and after it what else was asked otherwise than by default: the form of
+        replies, and that those which could not be read were asked for again.
+        """
+        if self.prompt is None:
+            return None
+        more = [self.format] if self.format else []
+        return "-".join([self.prompt, *more, *(["reask"] if self.reask else [])])
 
 
 class _Samples(_Read):

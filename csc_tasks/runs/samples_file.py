@@ -33,7 +33,9 @@ WANTED = "give the samples file as lm_eval wrote it"
 NOT_ASKED, UNPARSED = -1, 0
 UNKNOWN = 0
 """The gold strategy of an answer, and of a turn that is held out."""
-FLAGS = ("unparsed", "empty", "failed", "thinking_cut", "truncated", "history_truncated")
+FLAGS = (
+    *("unparsed", "empty", "failed", "thinking_cut", "truncated", "history_truncated", "reasked"),
+)
 """Keys of a record that are true or false, or null where it is not known."""
 
 

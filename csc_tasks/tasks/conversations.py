@@ -7,12 +7,13 @@ from csc_tasks import corpora, play
 from csc_tasks.conversation import Conversation
 from csc_tasks.documents import document_key
 from csc_tasks.errors import DataError
-from csc_tasks.metrics import METRICS, Metric
+from csc_tasks.metrics import ASKED_AGAIN, METRICS, Metric, select
 from csc_tasks.metrics.result_names import normalised
 from csc_tasks.named_turns import asked_turns
-from csc_tasks.prompts import TurnPrompt, read_reply, read_text
+from csc_tasks.prompts import TEXT, TurnPrompt, ask_again_line, format_line, read_reply, read_text
 from csc_tasks.records import (
     Column,
+    asked_again,
     choice_record,
     measure_choices,
     signatures_of_choices,
@@ -36,6 +37,23 @@ class ConversationTask(SupportTask[Conversation, TurnPrompt]):
     def variant(self) -> str:
         return CHOICE if self.REQUEST is play.CHOOSE else self.VARIANT
 
+    @property
+    def written(self) -> bool:
+        """Whether the model writes the strategy's name: only then there is a form in which it does,
+        and a reply in which it cannot be read.
+        """
+        return self.variant == "predict"
+
+    @property
+    def form(self) -> str:
+        """How strategies are asked for (csc_tasks/prompts/forms.py)."""
+        return self.settings.format if self.written else TEXT
+
+    @property
+    def asks_again(self) -> bool:
+        """Whether a reply in which no strategy can be read is asked for once more."""
+        return bool(self.settings.reask) and self.written
+
     def read_corpus(self) -> corpora.Corpus:
         its = self.settings
         return corpora.load(its.corpus, "csconv", "test", its.revision, its.bad_rows)
@@ -54,6 +72,10 @@ class ConversationTask(SupportTask[Conversation, TurnPrompt]):
                 " needed to score against"
             )
         self.check_held_out(labelled)
+        for code in {item.language for item in labelled}:
+            format_line(code, self.form)
+            if self.asks_again:
+                ask_again_line(code, self.form)
         return labelled
 
     def check_held_out(self, items: list[Conversation]) -> None:
@@ -83,15 +105,20 @@ class ConversationTask(SupportTask[Conversation, TurnPrompt]):
         )
 
     def provenance(self) -> dict[str, Any]:
-        return super().provenance() | ({"held_out": self.held_out} if self.held_out else {})
+        form = {} if self.form == TEXT else {"format": self.form}
+        again = {"reask": self.settings.reask} if self.asks_again else {}
+        held_out = {"held_out": self.held_out} if self.held_out else {}
+        return super().provenance() | form | again | held_out
 
     def choose_metrics(self) -> list[Metric]:
         chosen = super().choose_metrics()
+        if self.asks_again:
+            chosen += select(None, ASKED_AGAIN)
         return chosen if self.VARIANT == "predict" else without_strategies(chosen)
 
     def requests_of(self, item: Conversation) -> list[TurnPrompt]:
         return [
-            TurnPrompt(item, turn, self.settings.prompt, self.VARIANT)
+            TurnPrompt(item, turn, self.settings.prompt, self.VARIANT, self.form)
             for turn in asked_turns(item, self.settings.turns, self.GENERATED)
         ]
 
@@ -100,10 +127,12 @@ class ConversationTask(SupportTask[Conversation, TurnPrompt]):
 
     def record(self, prompt: TurnPrompt, played: play.Played) -> dict[str, Any]:
         chooses = self.VARIANT == "predict"
-        read = read_reply if chooses else read_text
-        reply = read(played.text, played.thinking, prompt.language)
+        if chooses:
+            reply = read_reply(played.text, played.thinking, prompt.language, prompt.form)
+        else:
+            reply = read_text(played.text, played.thinking, prompt.language)
         history = flag(played.history_truncated)
-        return turn_record(
+        record = turn_record(
             prompt.conversation,
             prompt.turn,
             reply,
@@ -112,6 +141,7 @@ class ConversationTask(SupportTask[Conversation, TurnPrompt]):
             chooses,
             played.failed,
         )
+        return record | asked_again(played.first) if self.asks_again else record
 
 
 class GeneratedContextTask(ConversationTask):

@@ -69,9 +69,8 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
     def __init__(self, config: Mapping[str, Any]) -> None:
         config = {key: value for key, value in config.items() if key != "class"}
         self.settings = read_settings(config.get("metadata") or {})
-        note = adapter.mismatch(
-            config.get("metadata") or {}, self.settings.prompt, self.settings.date
-        )
+        its = self.settings
+        note = adapter.mismatch(config.get("metadata") or {}, its.prompt, its.date, its.format)
         if note:
             log.warning(note)
         self.metrics: list[Metric] = self.choose_metrics()

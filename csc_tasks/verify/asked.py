@@ -52,11 +52,13 @@ def wrong(
     own: Mapping[int, str],
     reference: str,
     passages: Sequence[str] = (),
+    first: str | None = None,
 ) -> str:
     """What of a prompt cannot be: a few words, "" for nothing.
 
     own: position -> what the model replied at earlier turns. reference: of this turn or question.
-    passages: those that the verifier knows to belong to the question.
+    passages: those that the verifier knows to belong to the question. first: what the model replied
+    before it was asked again, "" for nothing; None for a run that never asks again.
     """
     if isinstance(item, Question):
         if other := _other_context(prompt, about, item):
@@ -66,9 +68,11 @@ def wrong(
     else:
         if about.variant != "oracle" and _given(prompt, item, turn):
             return "it gives the gold strategy"
+        if first is None and _again(prompt, item.language):
+            return "it asks again"
         if other := _other_history(prompt, about, item, turn, own):
             return other
-        shown = [one.text for one in item.dialogue[:turn]] + list(own.values())
+        shown = [one.text for one in item.dialogue[:turn]] + list(own.values()) + [first or ""]
     bare = _bare(reference)
     if prompt.has(reference) and not any(bare in _bare(text) for text in shown):
         return "it shows the reference"
@@ -86,6 +90,12 @@ def _other_context(prompt: Asked, about: TaskRecord, item: Question) -> str:
     if about.variant == "none":
         return "it shows what came before" if summary or history else ""
     return "it shows the history, not the summary" if history and not summary else ""
+
+
+def _again(prompt: Asked, code: str) -> bool:
+    words = language(code).words
+    hints = [hint for hint in (words.ASK_AGAIN, words.ASK_AGAIN_JSON) if hint]
+    return any(prompt.has(hint) for hint in hints)
 
 
 def _given(prompt: Asked, item: Conversation, turn: int) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from csc_tasks.errors import MissingExtra, ModelError
-from csc_tasks.metrics import METRICS, WITH_PASSAGES, Metric
+from csc_tasks.metrics import ASKED_AGAIN, METRICS, WITH_PASSAGES, Metric
 from csc_tasks.metrics.consistency import OF, consistency
 from csc_tasks.metrics.result_names import metric_of, normalised, parts_of
 from csc_tasks.records import Column, consistency_columns, measure, measure_choices, repeats_of
@@ -91,6 +91,8 @@ class _Comparison:
         self.kinds = {"answer" if about.unit == ANSWERS else "turn"}
         if any("passages" in record for record in records):
             self.kinds.add(WITH_PASSAGES)
+        if any("reasked" in record for record in records):
+            self.kinds.add(ASKED_AGAIN)
         self.findings: list[Finding] = []
         self.items: dict[str, Sequence[object]] = {}
 

@@ -2,7 +2,6 @@
 runs, compared with what the file says.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from csc_tasks.records import answer_record, choice_record, turn_record
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Run
 from csc_tasks.runs.task_record import ANSWERS, TaskRecord
+from csc_tasks.verify.again import UNREADABLE, Again
 from csc_tasks.verify.asked import asked, wrong
 from csc_tasks.verify.numbers import LARGEST
 from csc_tasks.verify.passages import ShownPassages
@@ -28,7 +28,7 @@ from csc_tasks.verify.references import (
 )
 from csc_tasks.verify.thoughts import MARK, opened, opening, ways
 from csc_tasks.verify.trusted import Trusted
-from csc_tasks.verify.verdict import Finding
+from csc_tasks.verify.verdict import Finding, short
 
 OPTIONAL = ("failed", "thinking_cut")
 """Flags that records of earlier versions do not have."""
@@ -102,6 +102,7 @@ class _Checker:
         self.supplied: set[tuple[str, int]] = set()
         self.unasked = self.unsupplied = 0
         self.different: dict[str, list[tuple[str, str, str]]] = {}
+        self.again = Again(run)
         self.ways = ways(run)
         self.closing = self.ways[0].closing
         if self.closing and not MARK.search(self.closing):
@@ -140,7 +141,7 @@ class _Checker:
         return (*found, *self.passages.findings(self.rows, len(self.run.lines)))
 
     def differs(self, item: str, where: str, claimed: object, recomputed: object) -> None:
-        self.different.setdefault(item, []).append((where, _text(claimed), _text(recomputed)))
+        self.different.setdefault(item, []).append((where, short(claimed), short(recomputed)))
 
     def line(self, line: Mapping[str, Any]) -> list[dict[str, object]]:
         """The records of one document, made again."""
@@ -208,6 +209,7 @@ class _Checker:
                 {position: text for position, text in said.items() if position < turn},
                 str(made[turn]["reference"]),
                 self.passages.known(made[turn]),
+                self.again.first(record),
             ):
                 self.differs("prompt", where, "", words)
 
@@ -275,6 +277,10 @@ class _Checker:
                 self.chooses(given),
                 failure,
             )
+            more, first = self.again.made(given, opening(self.ways, mark), item.language)
+            made |= more
+            if first:
+                self.differs("first_reply", where, first, UNREADABLE)
         return self.compared(made, given, where)
 
     def chooses(self, given: Mapping[str, Any]) -> bool:
@@ -340,7 +346,7 @@ class _Checker:
             if answer:
                 reply = read_answer(raw, way)
             elif self.chooses(given):
-                reply = read_reply(raw, way, language)
+                reply = read_reply(raw, way, language, self.again.form)
             else:
                 reply = read_text(raw, way, language)
             if (reply.strategy, reply.text) == wanted:
@@ -376,12 +382,6 @@ class _Checker:
 
 def _is_flag(value: object) -> bool:
     return value is None or (isinstance(value, int | float) and value in (0, 1))
-
-
-def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value if len(value) <= 80 else f"{value[:77]}..."
-    return f"{json.dumps(value, ensure_ascii=False, default=str):.80}"
 
 
 def _sentence(item: str, cases: Sequence[tuple[str, str, str]]) -> str:

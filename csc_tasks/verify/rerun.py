@@ -28,7 +28,7 @@ from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Run, read_run
 from csc_tasks.runs.task_record import SHIPPED
 from csc_tasks.verify.trusted import Trusted
-from csc_tasks.verify.verdict import Finding
+from csc_tasks.verify.verdict import Finding, short
 
 PASSED_ON = ("csc_qa_variant", "csc_date", "csc_think_tokens")
 """Settings of the run that move a reply and name nothing on the verifier's machine."""
@@ -120,8 +120,8 @@ def rerun(
         Finding(
             one.task,
             f"turn {one.name}" + (f", repeat {one.repeat}" if one.repeat else ""),
-            _short(one.reply),
-            _short(again.get(_place(one), "nothing")),
+            short(one.reply),
+            short(again.get(_place(one), "nothing")),
             "another reply when it was asked again",
             contradicts=False,
         )
@@ -157,6 +157,7 @@ def command_of(
         settings["csc_repeats"] = run.repeats
     if isinstance(csc.get("prompt"), str):
         settings["csc_prompt"] = csc["prompt"]
+    settings |= {f"csc_{key}": csc[key] for key in ("format", "reask") if csc.get(key)}
     if isinstance(csc.get("reference"), str):
         settings["csc_qa_reference"] = csc["reference"]
     if any("passages" in record for record in run.records):
@@ -211,7 +212,3 @@ def replies(
 def _said(record: Mapping[str, Any]) -> str:
     """What is compared: the strategy and the text."""
     return f"[{record.get('strategy') or ''}] {record['reply']}"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,6 +1,7 @@
 """What verification says: how far each number can be trusted, and what was found."""
 
 import enum
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,13 @@ class Finding:
         )
         kind = "contradicted" if self.contradicts else "note"
         return f"{kind}: {self.task} {self.item}: {self.sentence}{values}"
+
+
+def short(value: object) -> str:
+    """A value as a finding shows it."""
+    if isinstance(value, str):
+        return value if len(value) <= 80 else f"{value[:77]}..."
+    return f"{json.dumps(value, ensure_ascii=False, default=str):.80}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,7 +210,7 @@ def variants(measured: Iterable[Measured]) -> list[Variant]:
     for found in measured:
         m = found.measurement
         if m.about.place("questions"):
-            asked = corpus_name(m), str(m.provenance.prompt)
+            asked = corpus_name(m), str(m.provenance.asked)
             groups.setdefault(asked, {})[m.provenance.config] = found
     several = {asked: own for asked, own in groups.items() if len(own) > 1}
     parts = [
@@ -270,7 +270,7 @@ def _setting(selection: Selection) -> Setting:
         revision=revision,
         languages=tuple(p.languages),
         task_version=first.task_version,
-        prompt=p.prompt,
+        prompt=p.asked,
         chat_template=first.templated,
         limit=first.limit,
         reference=p.reference,

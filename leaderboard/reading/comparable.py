@@ -41,7 +41,7 @@ FIELDS: dict[str, tuple[str, Callable[[Measurement], str | None]]] = {
         ),
     ),
     "revision": ("corpus revision", lambda m: m.provenance.revision),
-    "prompt": ("prompt style", lambda m: None if m.identity.baseline else str(m.provenance.prompt)),
+    "prompt": ("prompt style", lambda m: None if m.identity.baseline else str(m.provenance.asked)),
     # Most prompts show no date, and which one a server's do is not known.
     "date": (
         "date in the prompts (csc_date)",

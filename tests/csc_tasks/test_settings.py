@@ -37,6 +37,8 @@ def test_every_setting_says_what_it_takes():
 VALUES = dict.fromkeys(KEYS, "demo") | {
     "bad_rows": "drop",
     "prompt": "chat",
+    "format": "json",
+    "reask": "1",
     "language": "zh",
     "subset": "25",
     "passages": "5",
@@ -214,9 +216,16 @@ def test_variables_that_are_no_settings_are_left_alone():
 def test_what_every_request_carries_is_frozen_and_in_a_fixed_order():
     """The key of lm_eval's request cache is made from these values: a new order is a new key."""
     settings = read_settings(
-        {"csc_play": "plain", "csc_window": 3, "csc_date": "2025-01-02", "csc_think_tokens": 5}, {}
+        {
+            "csc_play": "plain",
+            "csc_window": 3,
+            "csc_date": "2025-01-02",
+            "csc_think_tokens": 5,
+            "csc_reask": 1,
+        },
+        {},
     )
-    assert dataclasses.astuple(settings.playing()) == ("plain", 3, "2025-01-02", 0.02, 5)
+    assert dataclasses.astuple(settings.playing()) == ("plain", 3, "2025-01-02", 0.02, 5, 1)
     assert read_settings({}, {}).playing() == PlaySettings()
     with pytest.raises(dataclasses.FrozenInstanceError):
         settings.playing().window = 4

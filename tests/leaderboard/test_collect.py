@@ -287,6 +287,8 @@ def older(results):
     [
         (provenance(content_hash="f" * 16), "corpus", "with content ffffffffffffffff"),
         (provenance(prompt="chat"), "prompt", "prompt style is single"),
+        (provenance(format="json"), "prompt", "single-json for org/two"),
+        (provenance(reask=1), "prompt", "single-reask for org/two"),
         (lambda results: results.update(chat_template=None), "chat_template", "not applied"),
         (older, "version", "task version is"),
         (limited, "limit", "12 documents"),

@@ -2,6 +2,7 @@
 the targets, their losses add up.
 """
 
+import json
 import re
 from collections import Counter
 from dataclasses import replace
@@ -10,6 +11,7 @@ import pytest
 
 from csc_tasks.conversation import Conversation, Turn
 from csc_tasks.errors import DataError, ModelError
+from csc_tasks.languages.labels import strategy_name
 from csc_tasks.prompts import AnswerPrompt, TurnPrompt
 from tests.support.chat_tokenizers import STOCK, make_tokenizer, save_model
 from tests.support.fakes import sample_conversations, sample_questions, write_corpus
@@ -60,8 +62,8 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tasks(corpus):
-    """Prompt style -> csc_conv_ref and csc_qa, each loaded once: lm_eval takes seconds to find a
-    task.
+    """Prompt style, form of replies -> csc_conv_ref and csc_qa, each loaded once: lm_eval takes
+    seconds to find a task.
     """
     from lm_eval.tasks import TaskManager, get_task_dict
 
@@ -70,12 +72,13 @@ def tasks(corpus):
 
     made = {}
 
-    def get(style):
-        if style not in made:
+    def get(style, form="text"):
+        if (style, form) not in made:
             metadata = {
                 "csc_corpus": str(corpus),
                 "csc_qa_corpus": str(corpus),
                 "csc_prompt": style,
+                "csc_format": form,
                 "csc_metrics": "bleu_4",
             }
             if "play" in Settings.__dataclass_fields__:
@@ -85,8 +88,8 @@ def tasks(corpus):
             manager = TaskManager(
                 include_path=str(TASKS_DIR), include_defaults=False, metadata=metadata
             )
-            made[style] = get_task_dict(["csc_conv_ref", "csc_qa"], manager)
-        return made[style]
+            made[style, form] = get_task_dict(["csc_conv_ref", "csc_qa"], manager)
+        return made[style, form]
 
     return get
 
@@ -156,6 +159,34 @@ def test_every_targets_context_is_what_lm_eval_sends(name, style, tokenizers, ta
         == sum(sent.values())
         == sum(len(item.scored_turns()) for item in sample_conversations()) + 6
     )
+
+
+@pytest.mark.parametrize("style", ["single", "chat"])
+def test_json_is_taught_where_it_is_asked_for(style, tokenizers, tasks):
+    """Contexts as the tasks send them, targets that are the object, and its name weighted."""
+    tokenizer = tokenizers("qwen3")
+    rendering = Rendering(tokenizer, True, tags=True)
+    items = [*sample_conversations(), *sample_questions()]
+    rows, _ = build_rows(items, rendering, style, 100_000, form="json")
+    sent = sent_by_lm_eval(tasks(style, "json"), tokenizer, True, rendering.template_arguments)
+    assert contexts(rows) == sent
+    golds = {
+        json.dumps(
+            {"strategy": strategy_name(turn.strategy, item.language), "response": turn.text},
+            ensure_ascii=False,
+        )
+        for item in sample_conversations()
+        for turn in map(item.dialogue.__getitem__, item.scored_turns())
+    }
+    taught = set()
+    for row in rows:
+        for (start, end), tag in zip(row.targets, row.tags, strict=True):
+            target = tokenizer.decode(row.ids[start:end], skip_special_tokens=True).strip()
+            if tag:
+                taught.add(target.removeprefix("<think>\n\n</think>").strip())
+                named = tokenizer.decode(row.ids[start : start + tag])
+                assert '{"strategy": "' in named and "response" in named
+    assert taught == golds
 
 
 def test_plain_text_of_a_base_model_too(tokenizers, tasks):

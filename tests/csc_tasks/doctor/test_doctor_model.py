@@ -284,6 +284,9 @@ def test_an_adapter_and_what_it_was_trained_on(base, tmp_path):
     (adapter / "csc_adapter.json").write_text(json.dumps(record | {"date": "2025-02-03"}))
     command = look(base, str(adapter))["score it with"][1]
     assert '{"csc_prompt": "chat", "csc_date": "2025-02-03"}' in command
+    (adapter / "csc_adapter.json").write_text(json.dumps(record | {"format": "json"}))
+    command = look(base, str(adapter))["score it with"][1]
+    assert '{"csc_prompt": "chat", "csc_format": "json"}' in command
     assert look(base, str(tmp_path))["adapter"][0] == BROKEN
 
 

@@ -819,6 +819,9 @@ QUESTIONS = {
 }
 
 
+UNREAD = {"zh": "好的，我马上为您处理。", "en": "Sure, I will look into it right away."}
+
+
 def settings_table():
     lines = ["| key | environment | default | values |", "|---|---|---|---|"]
     for name, default in (
@@ -885,7 +888,12 @@ def prompts_in_full(language):
         for name in ("csc_qa", "cscx_qa_early", "cscx_qa_mid", "cscx_qa_late")
     )
     choices = " ".join(f"`[{strategy_name(s.id, language)}]`" for s in STRATEGIES)
-    messages = json.dumps(TurnPrompt(made, turn, "chat").messages(), ensure_ascii=False, indent=2)
+    chat_prompt = TurnPrompt(made, turn, "chat")
+    messages = json.dumps(chat_prompt.messages(), ensure_ascii=False, indent=2)
+    as_json = TurnPrompt(made, turn, form="json")
+    single = TurnPrompt(made, turn)
+    unread = Reply(None, UNREAD[language])
+    again = chat_prompt.asked_again(chat_prompt.messages(), unread)[-3:]
     parts = [
         shown("<code>csc_conv_ref</code>", turn_prompt()),
         shown(
@@ -912,6 +920,20 @@ def prompts_in_full(language):
             "<code>csc_conv_ref</code> with <code>csc_prompt=chat</code>: the messages a chat"
             " template is given",
             messages,
+            "json",
+        ),
+        shown(
+            "<code>csc_conv_ref</code> with <code>csc_format=json</code>",
+            as_json.plain(as_json.messages()),
+        ),
+        shown(
+            "<code>csc_conv_ref</code> with <code>csc_reask=1</code>, after a reply that could not"
+            " be read",
+            single.plain(single.asked_again(single.messages(), unread)),
+        ),
+        shown(
+            "The same with <code>csc_prompt=chat</code>: the last three messages",
+            json.dumps(again, ensure_ascii=False, indent=2),
             "json",
         ),
     ]

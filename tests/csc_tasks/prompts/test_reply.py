@@ -285,10 +285,10 @@ def test_the_supporters_name_is_no_part_of_an_unparsed_reply(raw, text):
     assert read_reply(text) == Reply(U, text)
 
 
-def card_table():
-    """(written, strategy, reply) of the task card's table; a line break is written as ⏎."""
+def card_table(name="replies"):
+    """(written, strategy, reply) of a table of the task card; a line break is written as ⏎."""
     card = (TASKS_DIR / "README.md").read_text(encoding="utf-8")
-    table = card.partition("<!-- table: replies -->")[2].partition("<!-- end: replies -->")[0]
+    table = card.partition(f"<!-- table: {name} -->")[2].partition(f"<!-- end: {name} -->")[0]
     rows = re.findall(r"^\| `(.+?)` \| (\w+) \| `(.*?)` \|$", table, re.MULTILINE)
     assert len(rows) == table.count("\n|") - 2, "a row of the table is not of its form"
     return [
@@ -308,6 +308,18 @@ def test_the_table_of_the_card_holds_forms_of_both_kinds():
 @pytest.mark.parametrize(("written", "strategy", "text"), card_table())
 def test_the_card_says_how_replies_are_read(written, strategy, text):
     assert read_reply(written) == Reply(U if strategy == "unparsed" else strategy, text)
+
+
+@pytest.mark.parametrize(("written", "strategy", "text"), card_table("json replies"))
+def test_the_card_says_how_json_is_read_where_it_was_asked_for(written, strategy, text):
+    wanted = Reply(U if strategy == "unparsed" else strategy, text)
+    assert read_reply(written, form="json") == wanted
+    assert read_reply(written).strategy is U, "as it was, where text was asked for"
+
+
+@pytest.mark.parametrize(("written", "strategy", "text"), card_table())
+def test_forms_of_text_are_read_alike_where_json_was_asked_for(written, strategy, text):
+    assert read_reply(written, form="json") == read_reply(written)
 
 
 @pytest.mark.parametrize("raw", [None, "", " \n\t", "\u3000", "<think>", "<think></think>"])

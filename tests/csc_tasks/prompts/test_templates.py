@@ -384,6 +384,35 @@ def test_an_adapter_from_before_the_date_was_recorded_goes_with_any(tmp_path):
     assert adapter.mismatch({"peft": str(tmp_path)}, "chat", "2025-01-02") is None
 
 
+@pytest.mark.parametrize(
+    ("trained", "asked", "said"),
+    [
+        (None, "text", None),
+        ("json", "json", None),
+        ("json", "text", ("json", "text")),
+        (None, "json", ("text", "json")),
+    ],
+)
+def test_an_adapter_asked_for_another_form_is_warned_about(trained, asked, said, tmp_path):
+    record = {"style": "chat"} | ({"format": trained} if trained else {})
+    (tmp_path / adapter.RECORD).write_text(json.dumps(record), encoding="utf-8")
+    note = adapter.mismatch({"peft": str(tmp_path)}, "chat", DATE, asked)
+    assert (note is None) == (said is None)
+    if said:
+        was, now = said
+        assert f"trained on csc_format={was} and is asked with csc_format={now}" in note
+        assert f"--metadata '{json.dumps({'csc_format': was})}'" in note
+
+
+def test_the_scoring_command_names_a_form_of_its_own():
+    recipe = {"model": "m", "revision": None, "configs": ["rolecs"], "style": "chat"}
+    recipe |= {"language": None, "chat_template": True}
+    record = {"dtype": "float32", "template_arguments": {}, "data": [], "tested": {}}
+    for form, named in ((None, False), ("text", False), ("json", True)):
+        own = {**record, "recipe": recipe | ({"format": form} if form else {})}
+        assert ('"csc_format": "json"' in scoring_command(own, "a")) == named
+
+
 def test_the_scoring_command_names_a_date_of_its_own():
     recipe = {
         "model": "m",

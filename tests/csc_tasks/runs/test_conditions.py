@@ -88,6 +88,8 @@ SETTINGS = [
     (CSC, "rows", 3),
     (CSC, "languages", ["en"]),
     (CSC, "prompt", "chat"),
+    (CSC, "format", "json"),
+    (CSC, "reask", 1),
     (CSC, "date", "2025-01-31"),
     (CSC, "reference", "agent_answer"),
     (CSC, "left_out", ["seed"]),
@@ -109,6 +111,9 @@ HARMLESS_ONES = [
     (("config", "model_args"), "api_key", "sk-1234567890"),
     (("configs", TASK, "metadata"), "csc_play", "plain"),
     (("configs", TASK, "metadata"), "csc_corpus", "/elsewhere"),
+    # What they resolve to stands in metadata.csc; the default does not.
+    (("configs", TASK, "metadata"), "csc_format", "text"),
+    (("configs", TASK, "metadata"), "csc_reask", 0),
     (CSC, "corpus", "/elsewhere"),
     (CSC, "project", "9.9.9"),
     (CSC, "reference", None),

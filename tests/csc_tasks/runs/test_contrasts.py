@@ -56,6 +56,13 @@ def without_template(results):
         ({"task": GEN}, "context", ("Reference context", "Generated context")),
         ({"peft": "org/its-adapter"}, "adapter", ("org/its-adapter", "base")),
         ({"change": prompt("chat")}, "prompt", ("Single prompt", "Chat")),
+        ({"change": of_csc(format="json")}, "format", ("JSON", "Text")),
+        (
+            {"change": of_csc(format="json", left_out=["json_schema"])},
+            "format",
+            ("JSON", "Text"),
+        ),
+        ({"change": of_csc(reask=1)}, "reask", ("Asked again", "Asked once")),
         ({"dtype": "float16"}, "model_args.dtype", ("float16", "not given")),
         (
             {"change": generation(do_sample=True, temperature=0.7)},
@@ -91,11 +98,13 @@ def test_a_pair_that_differs_in_one_condition_is_a_contrast(tmp_path, plain, oth
         {"name": "org/two"},
         {"change": lambda results: results["config"].update(model_sha="0123abcd")},
         {"change": of_csc(split="validation")},
+        {"change": of_csc(format="json", reask=1)},
     ],
     ids=[
         *("the same", "two tasks' difference and a prompt", "context and adapter"),
         *("context and strategies", "type and prompt", "two generation settings"),
         *("a variant of tomorrow", "another model", "another state of it", "another split"),
+        "format and asking again",
     ],
 )
 def test_one_that_differs_in_none_or_in_two_or_in_the_model_is_not(tmp_path, plain, other):
