@@ -9,8 +9,9 @@ demographics, financial status and communication preference. A second request tu
 description in the third person; one that speaks to its reader ("You are ...") goes back to the
 model, and is dropped and counted where that does not help. Descriptions are embedded, and of those
 whose cosine is above 0.85 only the first, in the order of their ids, stays. DIR gets
-profiles.jsonl, build.json and run.json; what was dropped is counted by reason. Every request is in the journal beside DIR: the same command
-goes on where a build was stopped. The stages for `--llm STAGE=...` are profile and describe.
+profiles.jsonl, build.json and run.json; what was dropped is counted by reason. Every request is in
+the journal beside DIR: the same command goes on where a build was stopped. The stages for `--llm
+STAGE=...` are profile and describe.
 
 CORPUS is demo, a dataset folder, a file of conversations or a Hub id, as for the benchmark
 (csc_corpus). --source takes recorded conversations instead, in any form that csc build csconv and

@@ -37,7 +37,7 @@ class Judgement:
 
 
 def of_dataset(judged: Iterable[Judgement], names: Iterable[str]) -> list[Judgement]:
-    """Those of the conversations `names`, which are in the dataset, and those that a judge dropped."""
+    """Those of the conversations `names`, which a dataset holds, and those that a judge dropped."""
     there = set(names)
     return [one for one in judged if one.failed or one.conversation_id in there]
 

@@ -1,4 +1,4 @@
-"""Where raters disagree most, with the reasons that judges gave: what a person would look at next."""
+"""Where raters disagree most, with the reasons that judges gave: what to look at next."""
 
 from collections import defaultdict
 from collections.abc import Sequence

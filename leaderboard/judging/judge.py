@@ -16,11 +16,11 @@ rate; such turns are counted apart. Each --llm is a judge, named NAME in
 on another server: run again with its --base-url and the folder just written as SAMPLES.
 
 --out gets ratings.jsonl (scores and the judge's reason for them; read by csc agreement), judge.json
-(models, prompts, sample, counts), run.json (times, costs) and, per model, the results and samples files with the columns
-judge_NAME_DIMENSION in them (read by csc collect). A column's signature names judge, prompt
-version, dimensions, sample and whether the reference was shown. Every request is in the journal: a
-run that was stopped or killed goes on by the same command and asks nothing twice. --again 0.2 asks
-about a fifth of the units a second time, which shows how steady a judge is.
+(models, prompts, sample, counts), run.json (times, costs) and, per model, the results and samples
+files with the columns judge_NAME_DIMENSION in them (read by csc collect). A column's signature
+names judge, prompt version, dimensions, sample and whether the reference was shown. Every request
+is in the journal: a run that was stopped or killed goes on by the same command and asks nothing
+twice. --again 0.2 asks about a fifth of the units a second time, which shows how steady a judge is.
 """
 
 import asyncio

@@ -14,8 +14,8 @@ significantly different are shown as such. Each --llm is a judge, named NAME in 
 NAME=openai:MODEL or else after its model; where options say STAGE, that name is meant.
 
 --out gets comparisons.jsonl (verdicts and the judge's reasons; read by csc agreement),
-pairwise.json (judges, prompts, sample, counts, rankings) and run.json. Every request is in the journal: a run that was stopped or killed
-goes on by the same command and asks nothing twice.
+pairwise.json (judges, prompts, sample, counts, rankings) and run.json. Every request is in the
+journal: a run that was stopped or killed goes on by the same command and asks nothing twice.
 """
 
 import asyncio
