@@ -465,7 +465,7 @@ def test_a_judge_that_gives_no_reason_is_asked_for_it(tmp_path):
 @pytest.mark.parametrize("form", [quality.Verdict, csconv.Check, csconv.Verdict, Flagged, Label])
 def test_a_judge_says_why_before_it_says_what(form):
     schema = reply_schema(form)
-    assert list(schema["properties"])[0] == schema["required"][0] == "reason"
+    assert schema["required"][0] == next(iter(schema["properties"])) == "reason"
     assert schema["properties"]["reason"]["maxLength"] == 400
 
 
@@ -528,8 +528,8 @@ def test_without_an_assistant_the_supporter_chooses(tmp_path):
     assert [turn.strategy for turn in conversation.dialogue if turn.speaker == SUPPORTER] == order
     assert talker.of("supporter_assistant") == [] and len(talker.of("customer_assistant")) == 6
     assert strategy_lines(STRATEGIES, "en") in prompt(talker.of("supporter")[2])
-    assert prompt(talker.of("supporter")[0]).count("\n- ") == 1 + 4, (
-        "the opening offers one strategy, and there are four rules"
+    assert prompt(talker.of("supporter")[0]).count("\n- ") == 1 + 5 + 5, (
+        "the opening offers one strategy, and there are five stages and five rules"
     )
 
 
