@@ -15,11 +15,15 @@ from csc_tasks.errors import DataError
 from csc_tasks.out import replace_file
 from csc_tasks.reading import json_lines
 
+CHECK = "check"
+"""The stage that names what speaks against a conversation; others name the criteria it keeps."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """One judge's verdict. stage: the build's, judge or check. failed: the criteria it failed, none
-    where it was kept. turns: what was judged, () where that is in the dataset.
+    """One judge's verdict. stage: the build's, judge or check. failed: why it was dropped, the
+    criteria that do not hold or what speaks against it; () where it was kept. turns: what was
+    judged, () where that is in the dataset.
     """
 
     conversation_id: str
@@ -32,8 +36,10 @@ class Judgement:
 
     def words(self) -> str:
         """The verdict in one line."""
-        verdict = f"no to {', '.join(self.failed)}" if self.failed else "yes to all"
-        return f"{self.stage}: {verdict}. {self.reason}"
+        failed = ", ".join(self.failed)
+        if self.stage == CHECK:
+            return f"{self.stage}: {failed or 'nothing against it'}. {self.reason}"
+        return f"{self.stage}: {f'no to {failed}' if failed else 'yes to all'}. {self.reason}"
 
 
 def of_dataset(judged: Iterable[Judgement], names: Iterable[str]) -> list[Judgement]:
