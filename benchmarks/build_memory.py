@@ -72,7 +72,7 @@ class Quick(QA):
 
     def stand_in(self) -> None:
         answers = {
-            "moderate": '{"flagged": false, "categories": []}',
+            "moderate": '{"reason": "Nothing is wrong.", "flagged": false, "categories": []}',
             "summary": "The customer asks for an order that has not arrived; the agent looks.",
             "refine": '{"answer": "I am sorry that your order has not arrived; let me look."}',
         }

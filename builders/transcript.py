@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from builders.wording import words
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, Turn
-from csc_tasks.framework import Strategy
+from csc_tasks.framework import STAGES, STRATEGIES, Strategy
 from csc_tasks.languages import language as of
 from csc_tasks.languages.labels import definition, strategy_name
 from csc_tasks.prompts import tagged
@@ -37,6 +37,21 @@ def strategy_lines(offered: Sequence[Strategy], language: str) -> str:
     return "\n".join(
         f"- {strategy_name(s.id, language)}{colon}{definition(s.id, language)}" for s in offered
     )
+
+
+def stage_lines(language: str, *, strategies: bool) -> str:
+    """The five stages of a conversation in their order, name and what is achieved, one line each;
+    with the names of the strategies that belong to each only where `strategies` says so.
+    """
+    own = of(language)
+    lines = []
+    for stage in STAGES:
+        line = f"- {own.stages[stage.id]}{own.text.colon}{words(language).stages[stage.id]}"
+        names = [strategy_name(s.id, language) for s in STRATEGIES if stage.id in s.stages]
+        if strategies:
+            line += f" ({', '.join(names)})" if own.text.spaced else f"（{'、'.join(names)}）"
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def example_text(examples: Sequence[Conversation], language: str) -> str:

@@ -7,9 +7,10 @@ from functools import cache
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from csc_tasks.errors import SettingError
+from csc_tasks.framework import STAGES
 from csc_tasks.languages import language as named
 from csc_tasks.languages import languages
 from csc_tasks.llm.prompting import Prompts
@@ -22,8 +23,8 @@ class Words(BaseModel):
     utterances may be.
 
     nothing_said: in place of an empty history. example: the heading of an example. no_summary:
-    before the first summary. unknown: in place of what a profile does not say. second_person: how a
-    description may open. longest_utterance: characters.
+    before the first summary. unknown: in place of what a profile does not say. longest_utterance:
+    characters. stages: the framework's five, by id -> what is achieved in each.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,8 +33,16 @@ class Words(BaseModel):
     example: str
     no_summary: str
     unknown: str
-    second_person: tuple[str, ...]
     longest_utterance: int
+    stages: dict[str, str]
+
+    @field_validator("stages")
+    @classmethod
+    def all_five(cls, stages: dict[str, str]) -> dict[str, str]:
+        """Refuses stages that are not the framework's."""
+        if set(stages) != {stage.id for stage in STAGES}:
+            raise ValueError(f"must be {', '.join(stage.id for stage in STAGES)}")
+        return stages
 
 
 def building_languages() -> tuple[str, ...]:

@@ -1,9 +1,9 @@
 """What CSConv asks a language model: five stages, each with a prompt and the form of its reply.
 
-check     transcript                         -> abusive, unprofessional
+check     transcript                         -> reason, abusive, unprofessional
 topic     transcript                         -> one of the eight topics
-rewrite   transcript, topic, strategies      -> the labelled dialogue
-judge     rewritten dialogue with strategies -> coherent, empathetic, strategies fit
+rewrite   transcript, topic, strategies, stages -> the labelled dialogue
+judge     rewritten dialogue with strategies -> reason, coherent, empathetic, strategies fit
 label     transcript, supporter turns numbered -> a strategy for each (fidelity report only)
 """
 
@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, create_model
 
 from builders.asking import CONVERSATION_TOKENS, ask_form
-from builders.transcript import history, strategy_lines
+from builders.transcript import history, stage_lines, strategy_lines
 from builders.turn_forms import MOST_TURNS, Label, MaskedUtterance, known_strategy
 from builders.wording import templates
 from csc_tasks.conversation import SUPPORTER, Turn
@@ -23,7 +23,7 @@ from csc_tasks.framework import STRATEGIES, TOPICS
 from csc_tasks.languages.labels import topic_label
 from csc_tasks.llm.accepted import REPLY_TOKENS
 from csc_tasks.llm.client import LLM
-from csc_tasks.llm.reply_form import Form
+from csc_tasks.llm.reply_form import Form, Judged
 
 STAGES = ("check", "topic", "rewrite", "judge", "label")
 
@@ -36,7 +36,7 @@ def prompt_name(stage: str) -> str:
     return f"csconv_{stage}"
 
 
-class Check(Form):
+class Check(Judged):
     """What speaks against using a conversation at all."""
 
     abusive: bool
@@ -77,9 +77,9 @@ class Rewritten(Form):
     dialogue: Annotated[list[RewrittenTurn], Field(max_length=MOST_TURNS), AfterValidator(_known)]
 
 
-class Verdict(Form):
-    """The judge's reply: real booleans, every one of them. Scores, "yes" and a missing answer are
-    malformed.
+class Verdict(Judged):
+    """The judge's reply: why, and real booleans, every one of them. Scores, "yes" and a missing
+    answer are malformed.
     """
 
     coherent: bool
@@ -91,7 +91,7 @@ class Verdict(Form):
         return tuple(name for name in CRITERIA if not getattr(self, name))
 
 
-CRITERIA = tuple(Verdict.model_fields)
+CRITERIA = tuple(name for name in Verdict.model_fields if name not in Judged.model_fields)
 
 
 class Numbered(Form):
@@ -159,6 +159,7 @@ class Asking:
         name = topic_label(topic, self.language)
         values = {
             "strategies": strategy_lines(STRATEGIES, self.language),
+            "stages": stage_lines(self.language, strategies=True),
             "fewest": str(bounds[0]),
             "most": str(bounds[1]),
         }
@@ -169,11 +170,10 @@ class Asking:
         )
         return tuple(turn.turn() for turn in written.dialogue)
 
-    async def judge(self, turns: Sequence[Turn], item_id: str) -> tuple[str, ...]:
-        """The criteria that the rewritten dialogue fails; empty when it is to be kept."""
+    async def judge(self, turns: Sequence[Turn], item_id: str) -> Verdict:
+        """The verdict on the rewritten dialogue, which is to be kept where it failed nothing."""
         dialogue = history(turns, self.language, strategies=True)
-        verdict = await self._ask("judge", Verdict, item_id, history=dialogue)
-        return verdict.failed()
+        return await self._ask("judge", Verdict, item_id, history=dialogue)
 
     async def label(self, turns: Sequence[Turn], item_id: str) -> list[str]:
         """The strategies of the transcript's supporter turns, in their order."""

@@ -18,9 +18,9 @@ rewrites kept, masked, lost and added.
 
 Every request is in the journal: a build that was stopped or killed goes on by the same command and
 asks nothing twice. `--limit` keeps that many conversations: a larger one only adds to them. The
-originals are written to OUT.originals.jsonl, beside the folder, where `csc review export` finds
-them and `csc push` does not: they, and the journal, hold the personal data that the rewrite has
-placeholders for.
+originals are written to OUT.originals.jsonl, and what the judges said of the conversations kept and
+dropped to OUT.judged.jsonl, beside the folder, where `csc review export` finds them and `csc push`
+does not: they, and the journal, hold the personal data that the rewrite has placeholders for.
 """
 
 import asyncio
@@ -42,6 +42,7 @@ from builders.csconv.outlook import seen
 from builders.executors import add_executor
 from builders.hold_out import add_hold_out
 from builders.plan import add_plan
+from builders.review.judged import Judgement, of_dataset, write_judged
 from builders.sources import RawConversation, Reading, add_source_arguments, read_source
 from builders.wording import prompt_hashes
 from csc_tasks.arguments import check_share
@@ -117,7 +118,7 @@ class CSConv(runner.Builder):
         "attempts",
         "licence",
     )
-    ALSO_HOLD = "the journal and the originals, which hold them"
+    ALSO_HOLD = "the journal, the originals and what the judges said, which hold them"
 
     def __init__(self, args: Namespace) -> None:
         super().__init__(args)
@@ -126,6 +127,7 @@ class CSConv(runner.Builder):
         check_share("--min-fidelity", args.min_fidelity)
         self.stages = STAGES if args.fidelity else tuple(s for s in STAGES if s != "label")
         self.reading, self.kept = Reading(), list[Pair]()
+        self.judged: list[Judgement] = []
         if self.held_out is not None:
             self.later = "the names of conversations are made of all that is held out"
         self.source = read_source(args.source, self.reading, args.format, args.source_language)
@@ -157,6 +159,9 @@ class CSConv(runner.Builder):
                 counts |= asyncio.run(strategies_report(llm, made.kept[: args.fidelity]))
             record = self.record(llm, candidates.digest(), counts, languages)
         self.kept = made.kept
+        self.judged = of_dataset(
+            made.judged, (pair.conversation.conversation_id for pair in made.kept)
+        )
         notes = []
         if args.limit and len(made.kept) < args.limit:
             notes.append(
@@ -166,11 +171,13 @@ class CSConv(runner.Builder):
             {"csconv": split(made.kept, args.train_share, args.seed)},
             record,
             tuple(notes),
-            f", the originals are in {args.out}.originals.jsonl.",
+            f", the originals are in {args.out}.originals.jsonl, what the judges said in"
+            f" {args.out}.judged.jsonl.",
         )
 
     def write(self, built: runner.Built, run: Mapping, journal: Path) -> None:
         write_originals(self.out.with_name(f"{self.out.name}.originals.jsonl"), self.kept)
+        write_judged(self.out, self.judged)
         super().write(built, run, journal)
 
     def record(self, llm: LLM, digest: str, counts: dict, languages: Sequence[str]) -> dict:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from builders.csconv import postfilter
 from builders.csconv.asking import Asking
 from builders.csconv.candidates import Candidates, Place
+from builders.review.judged import Judgement
 from builders.sources import RawConversation, raw_id
 from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.framework import TOPICS
@@ -45,6 +46,7 @@ class Made:
     dropped_before: Counter = field(default_factory=Counter)
     dropped_after: Counter = field(default_factory=Counter)
     judged_no: Counter = field(default_factory=Counter)
+    judged: list[Judgement] = field(default_factory=list)
     notes_removed: int = 0
 
 
@@ -147,10 +149,14 @@ class Maker:
         """The topic of a conversation that can be used."""
         asking, item_id = Asking(self.llm, raw.language), raw_id(raw)
         check = await asking.check(raw.turns, item_id)
-        if check.abusive:
-            raise Dropped("check: abusive talk", raw.source_id)
-        if check.unprofessional:
-            raise Dropped("check: unprofessional talk", raw.source_id)
+        failed = tuple(name for name in ("abusive", "unprofessional") if getattr(check, name))
+        if failed:
+            self.made.judged.append(
+                Judgement(
+                    item_id, raw.language, raw.topic, "check", check.reason, failed, raw.turns
+                )
+            )
+            raise Dropped(f"check: {failed[0]} talk", f"{raw.source_id}: {check.reason}")
         return raw.topic or await asking.topic(raw.turns, item_id)
 
     async def _rewrite(self, chosen: tuple[RawConversation, str]) -> Pair:
@@ -169,8 +175,21 @@ class Maker:
             raise Dropped(f"rule: {reason}", raw.source_id)
         if lost := postfilter.lost_facts(raw.turns, conversation, self.min_fidelity):
             raise Dropped(f"rule: {lost[0]}", f"{raw.source_id}: {lost[1]}")
-        failed = await asking.judge(turns, item_id)
+        verdict = await asking.judge(turns, item_id)
+        failed = verdict.failed()
         self.made.judged_no.update(failed)
+        self.made.judged.append(
+            Judgement(
+                conversation.conversation_id,
+                raw.language,
+                topic,
+                "judge",
+                verdict.reason,
+                failed,
+                turns if failed else (),
+            )
+        )
         if failed:
-            raise Dropped("judge: not all three criteria hold", ", ".join(failed))
+            detail = f"{', '.join(failed)}: {verdict.reason}"
+            raise Dropped("judge: not all three criteria hold", detail)
         return Pair(conversation, raw)

@@ -6,10 +6,12 @@
 
 A language model reads each conversation and writes down what it shows of the customer:
 demographics, financial status and communication preference. A second request turns that into a
-description in the second person. Descriptions are embedded, and of those whose cosine is above 0.85
-only the first, in the order of their ids, stays. DIR gets profiles.jsonl, build.json and run.json;
-what was dropped is counted by reason. Every request is in the journal beside DIR: the same command
-goes on where a build was stopped. The stages for `--llm STAGE=...` are profile and describe.
+description in the third person; one that speaks to its reader ("You are ...") goes back to the
+model, and is dropped and counted where that does not help. Descriptions are embedded, and of those
+whose cosine is above 0.85 only the first, in the order of their ids, stays. DIR gets
+profiles.jsonl, build.json and run.json; what was dropped is counted by reason. Every request is in
+the journal beside DIR: the same command goes on where a build was stopped. The stages for `--llm
+STAGE=...` are profile and describe.
 
 CORPUS is demo, a dataset folder, a file of conversations or a Hub id, as for the benchmark
 (csc_corpus). --source takes recorded conversations instead, in any form that csc build csconv and
@@ -31,7 +33,7 @@ from builders.plan import add_plan
 from builders.profiles.conversations import SPLIT_OF, choose
 from builders.profiles.near_duplicates import THRESHOLD, check_model, embed, first_of_each
 from builders.profiles.pool_folder import FORMAT, PoolProfile, check_target, write_pool
-from builders.profiles.profile_forms import Extracted, described
+from builders.profiles.profile_forms import ADDRESSED, described, extracted
 from builders.rolecs.pool import POOL_FILE
 from builders.sources import add_source_arguments
 from builders.transcript import history
@@ -42,7 +44,7 @@ from csc_tasks.languages import languages as known_languages
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.items import run_items
 from csc_tasks.llm.options import add_llm_arguments
-from csc_tasks.llm.outcomes import Dropped
+from csc_tasks.llm.outcomes import Dropped, Malformed
 from csc_tasks.llm.progress import Progress
 
 STAGES = ("profile", "describe")
@@ -171,36 +173,46 @@ async def extract(
 ) -> tuple[list[PoolProfile], Counter]:
     """The profiles of the conversations, and how many gave none, by reason."""
 
+    async def worker(conversation: Conversation) -> PoolProfile:
+        try:
+            return await profile_of(conversation)
+        except Malformed as error:
+            if ADDRESSED not in error.problems[-1]:
+                raise
+            stage = error.reason.partition(":")[0]
+            reason = f"{stage}: in the second person"
+            raise Malformed(reason, error.problems, error.answer) from None
+
     async def profile_of(conversation: Conversation) -> PoolProfile:
         language, item = conversation.language, conversation.conversation_id
         prompts = templates(language)
         dialogue = history(conversation.dialogue, language, strategies=False)
         messages = prompts.messages("profile_extract", dialogue=dialogue)
-        extracted = await ask_form(
-            llm,
-            Extracted,
-            stage="profile",
-            language=language,
-            messages=messages,
-            item_id=item,
+        form = extracted(language)
+        known = await ask_form(
+            llm, form, stage="profile", language=language, messages=messages, item_id=item
         )
-        facts = extracted.model_dump()
+        facts = known.model_dump()
         if not any(facts.values()):
             raise Dropped("profile: nothing is known about the customer")
         unknown = words(language).unknown
         messages = prompts.messages(
             "profile_describe", **{name: text or unknown for name, text in facts.items()}
         )
-        form = described(language)
         answer = await ask_form(
-            llm, form, stage="describe", language=language, messages=messages, item_id=item
+            llm,
+            described(language),
+            stage="describe",
+            language=language,
+            messages=messages,
+            item_id=item,
         )
         text = answer.description
         profile_id = content_id("profile", language, text)
         return PoolProfile(profile_id, language, text, **facts, source_id=item)
 
     progress = Progress(len(conversations), "profiles")
-    outcome = await run_items(conversations, profile_of, llm, progress)
+    outcome = await run_items(conversations, worker, llm, progress)
     return outcome.values, outcome.dropped
 
 

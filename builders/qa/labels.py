@@ -8,12 +8,12 @@ from builders.asking import ask_form
 from builders.transcript import history
 from builders.wording import templates
 from csc_tasks.llm.client import LLM
-from csc_tasks.llm.reply_form import Form
+from csc_tasks.llm.reply_form import Judged
 from csc_tasks.question import Question
 
 
-class Label(Form):
-    """The model's reply."""
+class Label(Judged):
+    """The model's reply: why, and the stage."""
 
     stage: Literal["early", "mid", "late"]
 

@@ -17,7 +17,7 @@ from builders.transcript import history
 from builders.wording import templates
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.outcomes import Dropped
-from csc_tasks.llm.reply_form import Form
+from csc_tasks.llm.reply_form import Form, Judged
 
 STAGE = "moderate"
 
@@ -25,8 +25,8 @@ STAGE = "moderate"
 Category = Literal["harassment", "hate", "sexual", "violence", "self-harm", "illegal"]
 
 
-class Verdict(Form):
-    """A chat model's reply: whether something is wrong, and what; the two must agree."""
+class Verdict(Judged):
+    """A chat model's reply: why, whether something is wrong, and what; the last two must agree."""
 
     flagged: bool
     categories: Annotated[list[Category], Field(max_length=len(get_args(Category)))]

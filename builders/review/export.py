@@ -5,7 +5,9 @@ browser, both offline.
     csc review export DIR --out review/ --sample 100 --seed 1
 
 DIR is a dataset folder with conversations (csconv, rolecs). Where DIR.originals.jsonl lies beside
-it, the recording that a conversation was made from stands beside it. review.csv has a row per turn:
+it, the recording that a conversation was made from stands beside it; where DIR.judged.jsonl lies
+there, so does what the build's judge said of it, and review.html shows what the judges dropped, for
+reading. review.csv has a row per turn:
 the reviewer writes keep, fix or drop into `decision` (any row of a conversation), and corrections
 into `new_strategy` and `new_text`, never into the other columns. An apostrophe before =, +, -, @ or
 a number keeps the spreadsheet from computing it and is taken away again. review.html shows original
@@ -17,10 +19,11 @@ not see them.
 """
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from builders.dataset import read_folder
+from builders.review.judged import Judgement, read_judged
 from builders.review.originals import originals_path, read_originals
 from builders.review.page import write_page
 from builders.review.table import DELIMITERS, write_table
@@ -87,14 +90,18 @@ def main(args: Namespace) -> None:
     _, rows = read_folder(args.folder)
     conversations = drawn(conversations_of(rows, args.folder).values(), args.sample, args.seed)
     originals = {name: turns for name, (_, turns) in read_originals(args.folder).items()}
+    judged = read_judged(args.folder)
+    reasons = {one.conversation_id: one.words() for one in judged if not one.failed}
+    dropped = sorted((one for one in judged if one.failed), key=_place(args.seed))[: args.sample]
     args.out.mkdir(parents=True, exist_ok=True)
     write_table(
         targets[0],
         conversations,
         originals,
+        reasons,
         dict(zip(("comma", "semicolon", "tab"), DELIMITERS, strict=True))[args.delimiter],
     )
-    write_page(targets[1], args.folder.resolve().name, conversations, originals)
+    write_page(targets[1], args.folder.resolve().name, conversations, originals, reasons, dropped)
     beside = sum(one.conversation_id in originals for one in conversations)
     turns = sum(len(one.dialogue) for one in conversations)
     print(
@@ -105,6 +112,12 @@ def main(args: Namespace) -> None:
         f"with their original beside them: {beside:,}"
         + ("" if originals else f" (there is no {originals_path(args.folder).name})")
     )
+    if judged:
+        told = sum(one.conversation_id in reasons for one in conversations)
+        print(
+            f"with the judge's reason: {told:,}; dropped by a judge, on the page for reading:"
+            f" {len(dropped):,}"
+        )
     if beside:
         print(
             "The originals hold personal data: pass these files on to nobody who may not see them."
@@ -145,11 +158,11 @@ def drawn(
     """All conversations, or `sample` of them, in an order that depends on each id and the seed
     alone.
     """
+    return sorted(conversations, key=_place(seed))[:sample]
 
-    def place(one: Conversation) -> bytes:
-        return digest(f"review {seed} {one.conversation_id}")
 
-    return sorted(conversations, key=place)[:sample]
+def _place(seed: int) -> Callable[[Conversation | Judgement], bytes]:
+    return lambda one: digest(f"review {seed} {one.conversation_id}")
 
 
 def _conversation_rows(rows: Mapping[str, Mapping[str, list[dict]]]) -> list[list[dict]]:

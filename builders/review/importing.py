@@ -11,7 +11,7 @@ decided on are kept, unless --unreviewed drop.
 
 A corrected conversation gets the id of its new content and is checked again: it must keep the rules
 of any conversation; the further rules of CSConv that it breaks (length, alternation, strategies
-that must occur) are printed. DIR2.originals.jsonl is written along.
+that must occur) are printed. DIR2.originals.jsonl and DIR2.judged.jsonl are written along.
 """
 
 import time
@@ -26,6 +26,7 @@ from builders.csconv.postfilter import RULES
 from builders.dataset import check_target, read_folder, write_folder
 from builders.review.dataset_card import read_card
 from builders.review.export import conversations_of
+from builders.review.judged import Judgement, read_judged, write_judged
 from builders.review.originals import originals_path, read_originals, write_originals
 from builders.review.page import read_decisions
 from builders.review.table import read_table
@@ -103,8 +104,19 @@ def main(args: Namespace) -> None:
     originals = read_originals(args.folder)
     if carried := {new: originals[old] for old, new in reviewed.names.items() if old in originals}:
         write_originals(args.out, carried)
+    if judged := read_judged(args.folder):
+        write_judged(args.out, _judged_after(judged, reviewed.names))
     print("\n".join(count_lines(counts)), contents_table(written["splits"]), sep="\n\n", end="\n\n")
     print(f"Wrote {args.out}" + (f" and {originals_path(args.out)}" if carried else ""))
+
+
+def _judged_after(judged: Sequence[Judgement], names: Mapping[str, str]) -> list[Judgement]:
+    """The judgements that a reviewed dataset still has, under the new ids."""
+    return [
+        one if one.failed else replace(one, conversation_id=names[one.conversation_id])
+        for one in judged
+        if one.failed or one.conversation_id in names
+    ]
 
 
 def _reviewed_record(record: Mapping, counts: Mapping, args: Namespace) -> dict:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from builders.review.judged import Judgement
 from builders.review.verdicts import Verdict, checked_fix, conversation_check, listed, verdict
 from csc_tasks.conversation import Conversation, Turn
 from csc_tasks.errors import DataError
@@ -29,9 +30,14 @@ def write_page(
     name: str,
     conversations: Sequence[Conversation],
     originals: Mapping[str, Sequence[Turn]],
+    reasons: Mapping[str, str],
+    dropped: Sequence[Judgement],
 ) -> None:
-    """Write the page for these conversations; `name` is the dataset's."""
-    codes = sorted({CARDS} | {conversation.language for conversation in conversations})
+    """Write the page for these conversations; `name` is the dataset's. `reasons` is what a judge
+    said of a conversation; `dropped`, what judges dropped, is there for reading.
+    """
+    present = {one.language for one in conversations} | {one.language for one in dropped}
+    codes = sorted({CARDS} | present)
     data = {
         "format": FORMAT,
         "dataset": name,
@@ -46,16 +52,24 @@ def write_page(
                 "language": conversation.language,
                 "topic": conversation.topic,
                 "source": conversation.source,
-                "turns": [
-                    {"speaker": turn.speaker, "strategy": turn.strategy, "text": turn.text}
-                    for turn in conversation.dialogue
-                ],
+                "judge": reasons.get(conversation.conversation_id, ""),
+                "turns": _turns(conversation.dialogue),
                 "original": [
                     {"speaker": t.speaker, "text": t.text}
                     for t in originals.get(conversation.conversation_id, ())
                 ],
             }
             for conversation in conversations
+        ],
+        "dropped": [
+            {
+                "id": one.conversation_id,
+                "language": one.language,
+                "topic": one.topic,
+                "judge": one.words(),
+                "turns": _turns(one.turns),
+            }
+            for one in dropped
         ],
     }
     page = (_TEMPLATE / "page.html").read_text(encoding="utf-8")
@@ -126,6 +140,10 @@ def _add(
     verdicts[conversation.conversation_id] = verdict(
         conversation, row["decision"], fixes, row.get("comment", ""), name
     )
+
+
+def _turns(turns: Sequence[Turn]) -> list[dict[str, str]]:
+    return [{"speaker": t.speaker, "strategy": t.strategy, "text": t.text} for t in turns]
 
 
 def _as_json(data: object) -> str:

@@ -27,6 +27,7 @@ COLUMNS = (
     "turn",
     "speaker",
     "original",
+    "judge",
     "strategy",
     "text",
     "decision",
@@ -37,7 +38,7 @@ COLUMNS = (
 )
 """The reviewer fills decision (in any row of a conversation), new_strategy, new_text and comment.
 """
-OPTIONAL = frozenset({"language", "topic", "original", "comment"})
+OPTIONAL = frozenset({"language", "topic", "original", "judge", "comment"})
 DELIMITERS = (",", ";", "\t")
 
 
@@ -45,10 +46,12 @@ def write_table(
     path: Path,
     conversations: Sequence[Conversation],
     originals: Mapping[str, Sequence[Turn]],
+    reasons: Mapping[str, str],
     delimiter: str,
 ) -> None:
-    """Write the table: UTF-8 with a byte order mark, every cell in quotes. It appears whole or not
-    at all; raises SettingError where it cannot be written.
+    """Write the table: UTF-8 with a byte order mark, every cell in quotes. `reasons` is what a
+    judge said of a conversation, which stands in its first row. It appears whole or not at all;
+    raises SettingError where it cannot be written.
     """
     with io.StringIO(newline="") as file:
         out = GuardedWriter(file, delimiter=delimiter, quote_all=True, guard=guarded)
@@ -67,6 +70,7 @@ def write_table(
                         number,
                         turn.speaker,
                         beside[number - 1],
+                        reasons.get(conversation.conversation_id, "") if number == 1 else "",
                         name,
                         turn.text,
                         "",

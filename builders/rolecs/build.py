@@ -13,7 +13,9 @@ stages for `--llm STAGE=...` are planner, supporter_assistant, supporter, custom
 customer and judge (writer and judge with `--roles none`).
 
 Every request is in the journal: a build that was stopped or killed, be it in the middle of a
-conversation, goes on by the same command and asks nothing twice. The baselines of Table 7: `--roles
+conversation, goes on by the same command and asks nothing twice. What the judge said of the
+conversations kept and dropped is in OUT.judged.jsonl, where `csc review export` finds it. The
+baselines of Table 7: `--roles
 no-assistant` (the supporter chooses its strategies itself) and `--roles none --examples CORPUS`
 (one request per conversation, with examples from the training splits of a corpus). `--limit` keeps
 that many conversations: a larger limit only adds to them.
@@ -25,6 +27,7 @@ from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from builders import outlook, runner
 from builders.cards.render import Card, count_lines
@@ -32,6 +35,7 @@ from builders.cards.rolecs import card
 from builders.executors import add_executor
 from builders.plan import add_plan
 from builders.profiles.near_duplicates import THRESHOLD, FirstOnes
+from builders.review.judged import Judgement, of_dataset, write_judged
 from builders.rolecs.examples import examples_from
 from builders.rolecs.filters import bounds
 from builders.rolecs.maker import PROMPTS, Maker
@@ -142,8 +146,11 @@ class RoleCS(runner.Builder):
         self.in_turn = [stage for stage in self.stages if stage not in ONCE]
         self.languages = runner.chosen_languages(args)
         self.topics = chosen_topics(args.topics)
-        self.pairs = all_pairs(read_pool(args.profiles, self.languages), self.topics)
+        self.left_out = Counter[str]()
+        pool = read_pool(args.profiles, self.languages, self.left_out)
+        self.pairs = all_pairs(pool, self.topics)
         self.examples = chosen_examples(args, self.languages)
+        self.judged: list[Judgement] = []
 
     def stand_in(self) -> None:
         import builders.scripted.roles  # noqa: F401 - registers itself
@@ -172,8 +179,15 @@ class RoleCS(runner.Builder):
                 " pairs of topic and profile were tried."
             )
         rows = [conversation.to_row(roles=True) for conversation in made.kept]
-        record = self.record(llm, made.report(len(pairs)))
-        return runner.Built({"rolecs": {"train": rows}}, record, tuple(notes))
+        self.judged = of_dataset(maker.judged, [one.conversation_id for one in made.kept])
+        left_out = {"profiles_left_out": dict(self.left_out)} if self.left_out else {}
+        record = self.record(llm, left_out | made.report(len(pairs)))
+        also = f", what the judge said in {args.out}.judged.jsonl."
+        return runner.Built({"rolecs": {"train": rows}}, record, tuple(notes), also)
+
+    def write(self, built: runner.Built, run: Mapping, journal: Path) -> None:
+        write_judged(self.out, self.judged)
+        super().write(built, run, journal)
 
     def record(self, llm: LLM, counts: dict) -> dict:
         """What build.json says."""

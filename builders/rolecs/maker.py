@@ -5,6 +5,7 @@ it, apply the rules, ask the judge.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from builders.review.judged import Judgement
 from builders.rolecs import dialogue, filters, quality
 from builders.rolecs.roles import Pair, Roles
 from builders.transcript import example_text
@@ -32,7 +33,7 @@ class Maker:
     the way.
 
     `judged_no`: criterion -> conversations; `refused`: rule -> choices asked for again; `ended_by`:
-    who -> conversations, kept or not.
+    who -> conversations, kept or not. `judged`: what the judge said of each, in any order.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Maker:
             language: example_text(chosen, language) for language, chosen in examples.items()
         }
         self.judged_no: Counter = Counter()
+        self.judged: list[Judgement] = []
         self.refused: Counter = Counter()
         self.ended_by: Counter = Counter()
 
@@ -54,10 +56,23 @@ class Maker:
         conversation = await self._play(pair, item_id)
         if reason := filters.first_reason(conversation):
             raise Dropped(f"rule: {reason}", conversation.conversation_id)
-        failed = await quality.judge(self.llm, conversation, item_id)
+        verdict = await quality.judge(self.llm, conversation, item_id)
+        failed = verdict.failed()
         self.judged_no.update(failed)
+        self.judged.append(
+            Judgement(
+                conversation.conversation_id,
+                conversation.language,
+                conversation.topic,
+                "judge",
+                verdict.reason,
+                failed,
+                conversation.dialogue if failed else (),
+            )
+        )
         if failed:
-            raise Dropped("judge: not all five criteria hold", ", ".join(failed))
+            detail = f"{', '.join(failed)}: {verdict.reason}"
+            raise Dropped("judge: not all five criteria hold", detail)
         return conversation
 
     async def _play(self, pair, item_id):

@@ -1,22 +1,20 @@
-"""The quality judge: five yes/no questions about a finished conversation, which is kept only if all
-five are answered yes.
+"""The quality judge: a reason, then five yes/no questions about a finished conversation, which is
+kept only if all five are answered yes.
 
 Source of the five: the quality control of RoleCS in arXiv 2508.04423.
 """
-
-from collections.abc import Sequence
 
 from builders.asking import ask_form
 from builders.transcript import history
 from builders.wording import templates
 from csc_tasks.conversation import Conversation
 from csc_tasks.llm.client import LLM
-from csc_tasks.llm.reply_form import Form
+from csc_tasks.llm.reply_form import Judged
 
 
-class Verdict(Form):
-    """The judge's reply: real booleans, every one of them. Scores, "yes" and a missing answer are
-    malformed.
+class Verdict(Judged):
+    """The judge's reply: why, and real booleans, every one of them. Scores, "yes" and a missing
+    answer are malformed.
     """
 
     strategy_adherence: bool
@@ -30,12 +28,12 @@ class Verdict(Form):
         return tuple(name for name in CRITERIA if not getattr(self, name))
 
 
-CRITERIA = tuple(Verdict.model_fields)
+CRITERIA = tuple(name for name in Verdict.model_fields if name not in Judged.model_fields)
 
 
-async def judge(llm: LLM, conversation: Conversation, item_id: str) -> Sequence[str]:
-    """The criteria that the conversation fails; empty when it is to be kept. Raises what `LLM.ask`
-    raises.
+async def judge(llm: LLM, conversation: Conversation, item_id: str) -> Verdict:
+    """The judge's verdict; the conversation is to be kept where it failed nothing. Raises what
+    `LLM.ask` raises.
     """
     messages = templates(conversation.language).messages(
         "rolecs_judge",
@@ -45,7 +43,7 @@ async def judge(llm: LLM, conversation: Conversation, item_id: str) -> Sequence[
         history=history(conversation.dialogue, conversation.language, strategies=True),
     )
     sampling = {"temperature": 0}
-    verdict = await ask_form(
+    return await ask_form(
         llm,
         Verdict,
         stage="judge",
@@ -54,4 +52,3 @@ async def judge(llm: LLM, conversation: Conversation, item_id: str) -> Sequence[
         item_id=item_id,
         sampling=sampling,
     )
-    return verdict.failed()

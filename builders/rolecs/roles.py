@@ -1,10 +1,10 @@
 """The five roles of RoleCS: what each is told, in which prompt, and the form of its reply (Section
 4 of arXiv 2508.04423).
 
-    planner              topic, profile                                    -> scenario, goal
-    supporter assistant  history, strategies, scenario                     -> strategy
-    supporter            history, strategy, scenario                       -> reply
-    customer assistant   history, goal, scenario                           -> direction
+    planner              topic, profile, stages                            -> scenario, goal
+    supporter assistant  history, strategies, stages, scenario             -> strategy
+    supporter            history, strategy, stages, scenario               -> reply
+    customer assistant   history, goal, stages, scenario                   -> direction
     customer             history without strategies, direction, profile,
                          scenario                                          -> reply, finished
 
@@ -20,7 +20,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, create_model
 
 from builders.asking import CONVERSATION_TOKENS, ask_form
-from builders.transcript import history, strategy_lines
+from builders.transcript import history, stage_lines, strategy_lines
 from builders.turn_forms import (
     MOST_TURNS,
     FilledIn,
@@ -153,8 +153,9 @@ class Roles:
 
     async def plan(self) -> Plan:
         """The planner."""
+        values = {"topic": self.pair.topic_name, "profile": self.pair.profile}
         return await self._ask(
-            "planner", "rolecs_planner", Plan, topic=self.pair.topic_name, profile=self.pair.profile
+            "planner", "rolecs_planner", Plan, stages=self._stages(strategies=False), **values
         )
 
     async def choose(
@@ -163,7 +164,10 @@ class Roles:
         """The supporter's assistant: the id of the strategy for the next supporter turn."""
         form = chosen(self.pair.language, offered, False)
         values = {"strategies": strategy_lines(offered, self.pair.language), "scenario": scenario}
-        values["history"] = history(turns, self.pair.language, strategies=True)
+        values |= {
+            "history": history(turns, self.pair.language, strategies=True),
+            "stages": self._stages(),
+        }
         choice = await self._ask(
             "supporter_assistant", "rolecs_supporter_assistant", form, repeat=repeat, **values
         )
@@ -176,6 +180,7 @@ class Roles:
         values = {
             "strategy": strategy_name(strategy.id, language),
             "definition": meaning,
+            "stages": self._stages(),
             "scenario": scenario,
         }
         values["history"] = history(turns, language, strategies=True)
@@ -188,7 +193,10 @@ class Roles:
         """The supporter without an assistant: strategy id and utterance."""
         form = chosen(self.pair.language, offered, True)
         values = {"strategies": strategy_lines(offered, self.pair.language), "scenario": scenario}
-        values["history"] = history(turns, self.pair.language, strategies=True)
+        values |= {
+            "history": history(turns, self.pair.language, strategies=True),
+            "stages": self._stages(),
+        }
         choice = await self._ask(
             "supporter", "rolecs_supporter_alone", form, repeat=repeat, **values
         )
@@ -201,6 +209,7 @@ class Roles:
         values = {
             "history": history(turns, self.pair.language, strategies=False),
             "goal": goal,
+            "stages": self._stages(strategies=False),
             "scenario": scenario,
         }
         reply = await self._ask(
@@ -224,6 +233,7 @@ class Roles:
         """One role that writes everything, after `examples` (see `example_text`)."""
         values = {
             "strategies": strategy_lines(STRATEGIES, self.pair.language),
+            "stages": self._stages(),
             "cap": str(cap),
             "examples": examples,
         }
@@ -236,6 +246,9 @@ class Roles:
             profile=self.pair.profile,
             **values,
         )
+
+    def _stages(self, strategies: bool = True) -> str:
+        return stage_lines(self.pair.language, strategies=strategies)
 
     async def _ask(self, stage, prompt, form, repeat=0, tokens=REPLY_TOKENS, **values):
         messages = templates(self.pair.language).messages(prompt, **values)

@@ -53,7 +53,8 @@ def moderate(request: Request) -> str:
     kinds = ["harassment"] if re.search(words(language)["harassment"], text, re.IGNORECASE) else []
     if not kinds and draw("moderate", text).random() < 1 / FLAGGED:
         kinds = ["illegal"]
-    return json.dumps({"flagged": bool(kinds), "categories": kinds})
+    why = f"Holds {', '.join(kinds)}." if kinds else "Nothing of the kinds is said."
+    return json.dumps({"reason": why, "flagged": bool(kinds), "categories": kinds})
 
 
 def summary(request: Request) -> str:
@@ -110,7 +111,8 @@ def stage(request: Request) -> str:
     label = "early" if spoken.count(SUPPORTER) <= 1 else "mid"
     if closing and len(spoken) > 2:
         label = "late"
-    return json.dumps({"stage": label})
+    why = f"The agent has spoken {spoken.count(SUPPORTER)} times before."
+    return json.dumps({"reason": why, "stage": label})
 
 
 def parts_of(text: str, language: str) -> dict[str, str]:

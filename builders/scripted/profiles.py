@@ -29,7 +29,7 @@ def words(language: str) -> Mapping:
 
 
 def invent(language: str, number: int) -> str:
-    """The demo pool's profile of this number, in the second person."""
+    """The demo pool's profile of this number, in the third person."""
     return fill(words(language)["profile"], _customer(language, number))
 
 

@@ -43,9 +43,14 @@ def check(request: Request) -> str:
         speaker: "\n".join(turn.text for turn in turns if turn.speaker == speaker)
         for speaker in (CUSTOMER, SUPPORTER)
     }
+    matches = {
+        "abusive": _any_of(language, "abusive").search("\n".join(spoken.values())),
+        "unprofessional": _any_of(language, "unprofessional").search(spoken[SUPPORTER]),
+    }
+    said = [f"{name}: {word[0]!r}" for name, word in matches.items() if word]
     return _json(
-        abusive=bool(_any_of(language, "abusive").search("\n".join(spoken.values()))),
-        unprofessional=bool(_any_of(language, "unprofessional").search(spoken[SUPPORTER])),
+        reason="; ".join(said)[:200] or "None of the listed words is said.",
+        **{name: bool(word) for name, word in matches.items()},
     )
 
 
@@ -140,12 +145,13 @@ def judge(request: Request) -> str:
         _any_of(language, "caring").search(turn.text) for turn in turns if turn.speaker == SUPPORTER
     )
     last = max((i for i, strategy in enumerate(used) if strategy == "AC"), default=-1)
-    return _json(
-        coherent=max(spoken.values(), default=0) <= MOST_REPEATS,
-        empathetic=answered or not upset,
-        strategies_fit=Counter(used).most_common(1)[0][0] != "Others"
+    verdict = {
+        "coherent": max(spoken.values(), default=0) <= MOST_REPEATS,
+        "empathetic": answered or not upset,
+        "strategies_fit": Counter(used).most_common(1)[0][0] != "Others"
         and 3 * (last + 1) > 2 * len(used),
-    )
+    }
+    return _json(reason=roles.why(verdict), **verdict)
 
 
 def label(request: Request) -> str:

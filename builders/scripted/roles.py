@@ -263,7 +263,13 @@ def judge(request: Request) -> str:
     verdict = dict.fromkeys(CRITERIA, True)
     verdict["varied"] = len(set(used)) >= 5 and len({turn.text for turn in turns}) == len(turns)
     verdict["natural"] = all(before.speaker != after.speaker for before, after in pairwise(turns))
-    return _json(**verdict)
+    return _json(reason=why(verdict), **verdict)
+
+
+def why(verdict: dict[str, bool]) -> str:
+    """The reason that the stand-in gives for its verdict."""
+    failed = [name for name, holds in verdict.items() if not holds]
+    return f"By rule, not {', '.join(failed)}." if failed else "By rule, every point holds."
 
 
 def _offered(lines, language):

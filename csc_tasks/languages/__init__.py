@@ -132,7 +132,7 @@ class Asking(_Part):
     expressions of a model that declines as a model (not of a supporter who cannot do something),
     looked for without regard to case. The words that placeholders in brackets are made of, as
     [Your Name]: things (one of them at least), owners, and those `addressed` to whoever fills it
-    in.
+    in. second_person: regular expressions, likewise, of words that speak to the reader, as "you".
     """
 
     repair: str = Field(pattern=r"\$\{problem\}")
@@ -141,6 +141,7 @@ class Asking(_Part):
     addressed: tuple[str, ...]
     owners: tuple[str, ...]
     things: tuple[str, ...]
+    second_person: tuple[str, ...] = ()
 
 
 class Language(_Part):

@@ -8,6 +8,8 @@ from csc_tasks.llm.unwanted import control_character, refusal
 
 # Characters of a text; of one that is longer nothing else is looked at.
 LONGEST_TEXT = 2000
+# Of the sentence with which a judge says why.
+LONGEST_REASON = 400
 
 
 def clean_text(text: str) -> str:
@@ -32,6 +34,8 @@ def content(text: str) -> str:
 
 Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(clean_text)]
 Content = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(content)]
+# A judge may quote what it judges, so the words of a refusal are none here.
+Reason = Annotated[str, Field(max_length=LONGEST_REASON), AfterValidator(clean_text)]
 
 
 class Form(BaseModel):
@@ -40,3 +44,11 @@ class Form(BaseModel):
     """
 
     model_config = ConfigDict(json_schema_extra=lambda schema: schema.pop("description", None))
+
+
+class Judged(Form):
+    """Base of a judge's replies: it says why before it says what. A schema lists its names in this
+    order, so a model that keeps to it reasons first.
+    """
+
+    reason: Reason

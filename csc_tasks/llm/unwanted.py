@@ -1,14 +1,14 @@
 """What no reply may hold that becomes part of a dataset: control characters, a model's refusal in
-place of what it was asked for, placeholders that nobody filled in. The words are data,
-`csc_tasks/languages/<code>/asking.yaml`, and those of all languages are looked for: a model asked
-in Chinese may decline in English.
+place of what it was asked for, placeholders that nobody filled in; and a description that speaks
+to its reader. The words are data, `csc_tasks/languages/<code>/asking.yaml`. Refusals and
+placeholders of all languages are looked for: a model asked in Chinese may decline in English.
 """
 
 import re
 import unicodedata
 from functools import cache
 
-from csc_tasks.languages import Asking, languages
+from csc_tasks.languages import Asking, language, languages
 
 # Also what stands where a text was decoded wrongly, and what no font knows.
 _BAD_CATEGORIES = ("Cc", "Co", "Cs")
@@ -16,6 +16,8 @@ _REPLACEMENT = "\ufffd"
 _SPACE = "\n\r\t"
 # What may be brackets of a placeholder; no bracket and no more than a few words within.
 _BRACKETS = re.compile(r"[\[【［{<]+([^\[\]【】［］{}<>\n]{1,40})[\]】］}>]+")
+# What somebody else is quoted with.
+_QUOTED = re.compile(r"“[^“”]*”|\"[^\"]*\"|«[^«»]*»|„[^„“]*“|「[^「」]*」|『[^『』]*』|‘[^‘’]*’")
 # "we can’t" and "we can't" are the same.
 _QUOTES = str.maketrans("’‘", "''")
 
@@ -38,6 +40,16 @@ def refusal(text: str) -> str:
         if match := pattern.search(plain):
             return match[0]
     return ""
+
+
+def second_person(text: str, code: str) -> str:
+    """The first word with which a text in this language, or in English, speaks to its reader, as
+    "you"; "" where there is none. What stands in quotation marks is somebody else's.
+    """
+    plain = _QUOTED.sub(" ", text)
+    matches = filter(None, (pattern.search(plain) for pattern in _second_person(code)))
+    first = min(matches, key=lambda match: match.start(), default=None)
+    return first[0].strip() if first else ""
 
 
 def placeholders(text: str, addressed_only: bool = False) -> list[str]:
@@ -66,6 +78,17 @@ def _tables() -> list[Asking]:
 def _refusals() -> tuple[re.Pattern[str], ...]:
     return tuple(
         re.compile(pattern, re.IGNORECASE) for table in _tables() for pattern in table.refusals
+    )
+
+
+@cache
+def _second_person(code: str) -> tuple[re.Pattern[str], ...]:
+    own = (language(one).asking for one in dict.fromkeys((code, "en")))
+    return tuple(
+        re.compile(pattern, re.IGNORECASE)
+        for table in own
+        if table is not None
+        for pattern in table.second_person
     )
 
 

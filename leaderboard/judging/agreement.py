@@ -8,7 +8,8 @@ has: Fleiss' kappa and Krippendorff's ordinal alpha on five classes (a score s i
 floor(s/20))), interval alpha and Spearman on raw scores, among judges, among people and between
 them; parse failures; the effects of order, length and self-preference (a judge of the model's own
 family); saturation of the scale; stability of what was asked twice; Bradley-Terry scores. Every
-number has an interval over conversations.
+number has an interval over conversations. Where raters lie furthest apart, and where a verdict
+changed with the order, the judges' reasons stand beside it.
 
 --out gets reliability.md, reliability.html (a page that stands alone) and reliability.json (the
 same, for programs).

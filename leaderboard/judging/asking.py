@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 SAMPLING = {"temperature": 0}
 RATED = ("judge_reply", "judge_conversation", "judge_reference", "judge_dimensions")
 COMPARED = ("pairwise_reply", "pairwise_conversation", "judge_reference")
-PROMPT_VERSION = 1
+# 2: a reason before the verdict.
+PROMPT_VERSION = 2
 
 
 async def rate(
     llm, judge: str, unit: Unit, dimensions: Sequence[str], reference: bool, repeat: int = 0
-) -> tuple[dict[str, int], "Answer"]:
-    """Scores by dimension, and the Answer they came in. Raises what `LLM.ask` raises."""
+) -> tuple[dict[str, int], str, "Answer"]:
+    """Scores by dimension, the judge's reason, and the Answer they came in. Raises what `LLM.ask`
+    raises.
+    """
     from leaderboard.judging.verdict_forms import rating_form
 
     messages, asked = rating_prompt(unit, dimensions, reference)
@@ -37,12 +40,12 @@ async def rate(
         sampling=SAMPLING,
         language=unit.language,
     )
-    return answer.parsed.model_dump(), answer
+    return answer.parsed.scores(), answer.parsed.reason, answer
 
 
-async def compare(llm, judge: str, first: Unit, second: Unit, reference: bool) -> str:
-    """Which of two units of one id is better: "first", "second" or "tie". Raises what `LLM.ask`
-    raises.
+async def compare(llm, judge: str, first: Unit, second: Unit, reference: bool) -> tuple[str, str]:
+    """Which of two units of one id is better, "first", "second" or "tie", and the judge's reason.
+    Raises what `LLM.ask` raises.
     """
     from leaderboard.judging.verdict_forms import Choice
 
@@ -55,7 +58,7 @@ async def compare(llm, judge: str, first: Unit, second: Unit, reference: bool) -
         sampling=SAMPLING,
         language=first.language,
     )
-    return answer.parsed.better
+    return answer.parsed.better, answer.parsed.reason
 
 
 def rating_prompt(
@@ -75,7 +78,7 @@ def rating_prompt(
     named = wording(unit.language)
     colon = language_of(unit.language).text.colon
     lines = "\n".join(f"- {name}{colon}{named[name][1]}" for name in asked)
-    form = "{" + ", ".join(f'"{name}": N' for name in asked) + "}"
+    form = "{" + ", ".join(['"reason": "..."', *(f'"{name}": N' for name in asked)]) + "}"
     template = "judge_conversation" if unit.kind == "conversation" else "judge_reply"
     return _messages(template, unit.language, data, reference, dimensions=lines, form=form), asked
 

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from leaderboard.numbers.fact_audit import Support
 
 TEMPLATE = "judge_facts"
-PROMPT_VERSION = 1
-# A long answer holds some hundred facts, each in a few dozen tokens.
-CLAIMS_TOKENS = 4096
+# 2: a reason before each verdict.
+PROMPT_VERSION = 2
+# A long answer holds some hundred facts, each in some dozens of tokens.
+CLAIMS_TOKENS = 8192
 # Whose the turns are that a model said before, in generated context.
 OWN = "model"
 _NAMES = {"instruction": "instruction", "history_summary": "summary", "client_question": "question"}
@@ -37,12 +38,13 @@ _NAMES = {"instruction": "instruction", "history_summary": "summary", "client_qu
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One fact: the words it stands in, its kind (csc_tasks.metrics.facts.KINDS), and whether what
-    the model was given supports it.
+    the model was given supports it; a judge's reason, "" for the rule.
     """
 
     text: str
     kind: str
     supported: bool
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,10 @@ async def ask_facts(llm, judge: str, item: Audited) -> tuple[tuple[Verdict, ...]
         language=item.unit.language,
     )
     return (
-        tuple(Verdict(claim.text, claim.kind, claim.supported) for claim in answer.parsed.facts),
+        tuple(
+            Verdict(claim.text, claim.kind, claim.supported, claim.reason)
+            for claim in answer.parsed.facts
+        ),
         answer,
     )
 

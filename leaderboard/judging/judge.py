@@ -15,12 +15,12 @@ rate; such turns are counted apart. Each --llm is a judge, named NAME in
 --llm NAME=openai:MODEL or else after its model; where options say STAGE, that name is meant. Judges
 on another server: run again with its --base-url and the folder just written as SAMPLES.
 
---out gets ratings.jsonl (read by csc agreement), judge.json (models, prompts, sample, counts),
-run.json (times, costs) and, per model, the results and samples files with the columns
-judge_NAME_DIMENSION in them (read by csc collect). A column's signature names judge, prompt
-version, dimensions, sample and whether the reference was shown. Every request is in the journal: a
-run that was stopped or killed goes on by the same command and asks nothing twice. --again 0.2 asks
-about a fifth of the units a second time, which shows how steady a judge is.
+--out gets ratings.jsonl (scores and the judge's reason for them; read by csc agreement), judge.json
+(models, prompts, sample, counts), run.json (times, costs) and, per model, the results and samples
+files with the columns judge_NAME_DIMENSION in them (read by csc collect). A column's signature
+names judge, prompt version, dimensions, sample and whether the reference was shown. Every request
+is in the journal: a run that was stopped or killed goes on by the same command and asks nothing
+twice. --again 0.2 asks about a fifth of the units a second time, which shows how steady a judge is.
 """
 
 import asyncio
@@ -153,20 +153,21 @@ async def rate_all(
                     for repeat in range(2 if id_ in twice else 1)
                 ]
 
-    async def work(item: Question) -> tuple[dict[str, int], Answer]:
+    async def work(item: Question) -> tuple[dict[str, int], str, Answer]:
         judge, _, unit, repeat = item
         return await rate(llm, judge, unit, chosen, reference, repeat)
 
     asked = [item for item in items if not item[2].failed]
     outcome = await run_items(asked, work, llm, Progress(len(asked), "ratings"))
-    replies: dict[int, tuple[dict[str, int] | None, str, int]] = {
-        id(item): (scores, "", answer.attempts) for item, (scores, answer) in outcome.results
+    replies: dict[int, tuple[dict[str, int] | None, str, int, str]] = {
+        id(item): (scores, "", answer.attempts, reason)
+        for item, (scores, reason, answer) in outcome.results
     }
     replies |= {
-        id(item): (None, f"{error.reason}: {error.detail}"[:300], llm.attempts)
+        id(item): (None, f"{error.reason}: {error.detail}"[:300], llm.attempts, "")
         for item, error in outcome.drops
     }
-    failed = None, FAILED_TURN, 0
+    failed = None, FAILED_TURN, 0, ""
     return [_rating(judges, item, *replies.get(id(item), failed)) for item in items]
 
 
@@ -299,6 +300,7 @@ def _rating(
     scores: Mapping[str, int] | None,
     problem: str,
     attempts: int,
+    reason: str,
 ) -> Rating:
     judge, model, unit, repeat = item
     return Rating(
@@ -317,6 +319,7 @@ def _rating(
         problem=problem,
         attempts=attempts,
         repeat=repeat,
+        reason=reason,
     )
 
 

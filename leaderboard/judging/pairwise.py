@@ -13,9 +13,9 @@ one of the two models failed; such pairs are counted apart. Scores are Bradley-T
 significantly different are shown as such. Each --llm is a judge, named NAME in --llm
 NAME=openai:MODEL or else after its model; where options say STAGE, that name is meant.
 
---out gets comparisons.jsonl (read by csc agreement), pairwise.json (judges, prompts, sample,
-counts, rankings) and run.json. Every request is in the journal: a run that was stopped or killed
-goes on by the same command and asks nothing twice.
+--out gets comparisons.jsonl (verdicts and the judge's reasons; read by csc agreement),
+pairwise.json (judges, prompts, sample, counts, rankings) and run.json. Every request is in the
+journal: a run that was stopped or killed goes on by the same command and asks nothing twice.
 """
 
 import asyncio
@@ -149,18 +149,19 @@ async def compare_all(
         for judge in judges
     ]
 
-    async def one(judge: str, first: Unit, second: Unit) -> tuple[str | None, str]:
+    async def one(judge: str, first: Unit, second: Unit) -> tuple[str | None, str, str]:
+        """(verdict, reason, problem)."""
         if first.failed or second.failed:
-            return None, FAILED_TURN
+            return None, "", FAILED_TURN
         try:
-            return await compare(llm, judge, first, second, reference), ""
+            return *await compare(llm, judge, first, second, reference), ""
         except Dropped as error:
-            return None, f"{error.reason}: {error.detail}"[:300]
+            return None, "", f"{error.reason}: {error.detail}"[:300]
 
     async def work(item: tuple[str, Judged, Judged, str]) -> Comparison:
         judge, a, b, id_ = item
-        forward, problem = await one(judge, a.units[id_], b.units[id_])
-        backward, other = await one(judge, b.units[id_], a.units[id_])
+        forward, reason, problem = await one(judge, a.units[id_], b.units[id_])
+        backward, backward_reason, other = await one(judge, b.units[id_], a.units[id_])
         unit = a.units[id_]
         return Comparison(
             judge,
@@ -178,6 +179,8 @@ async def compare_all(
             forward,
             backward,
             problem or other,
+            reason,
+            backward_reason,
         )
 
     outcome = await run_items(items, work, llm, Progress(len(items), "comparisons"))

@@ -16,6 +16,8 @@ FAILED_TURN = "the model's turn failed"
 """The problem of what nobody was asked about, because the model had no reply to it."""
 
 RATINGS, COMPARISONS = "ratings.jsonl", "comparisons.jsonl"
+_ADDED = frozenset({"reason", "forward_reason", "backward_reason"})
+"""What lines do not have that earlier versions wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class Rating:
     scores: dimension -> number, None where nothing usable came (`problem` says why): missing, never
     0. repeat: 1 for the second asking.
     attempts: replies it took, malformed ones included; 0 where nobody was asked.
-    length: characters of what was rated.
+    length: characters of what was rated. reason: why, in the judge's words; "" in ratings of people
+    and in those made before judges gave one.
     """
 
     kind: str
@@ -45,6 +48,7 @@ class Rating:
     problem: str = ""
     attempts: int = 1
     repeat: int = 0
+    reason: str = ""
 
     @property
     def failed(self) -> bool:
@@ -57,7 +61,8 @@ class Comparison:
     """What one judge said of two models' units with the same id, asked in both orders.
 
     forward: "first", "second" or "tie" with model a first; backward: the same with b first; None
-    where nothing usable came.
+    where nothing usable came. forward_reason, backward_reason: why, in the judge's words; "" in
+    comparisons made before judges gave one.
     """
 
     rater: str
@@ -75,6 +80,8 @@ class Comparison:
     forward: str | None
     backward: str | None
     problem: str = ""
+    forward_reason: str = ""
+    backward_reason: str = ""
 
     @property
     def failed(self) -> bool:
@@ -155,7 +162,7 @@ def _read(paths, name, form):
             wanted = "give what csc judge, csc pairwise or csc human import wrote"
             for number, row in json_lines(file, wanted):
                 where = f"{file} line {number}"
-                if not isinstance(row, Mapping) or set(row) != names:
+                if not isinstance(row, Mapping) or set(row) | (names & _ADDED) != names:
                     raise DataError(
                         f"{where}: not a line of {name}; was it written by another version? Make it"
                         " again"

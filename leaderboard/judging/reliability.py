@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from csc_tasks.errors import DataError
 from leaderboard.board import Value
-from leaderboard.judging import effects, rating_tables
+from leaderboard.judging import disagreements, effects, rating_tables
 from leaderboard.judging.families import family
 from leaderboard.judging.ratings import Comparison, Rating
 from leaderboard.judging.strengths import Ranking, ranking
@@ -38,8 +38,10 @@ def report(
             [name for name in judges if name in table.scores],
             [name for name in humans if name in table.scores],
         ),
+        *_some(disagreements.widest_section(ratings)),
         *_some(missing_section(ratings, comparisons)),
         *_some(position_section(comparisons, comparing)),
+        *_some(disagreements.flips_section(comparisons)),
         *_some(length_section(ratings, judges)),
         *_some(self_preference_section(ratings, judges, families)),
         *_some(saturation_section(ratings, judges)),

@@ -37,17 +37,20 @@ def answer(request: Request) -> str:
     if language := _of_facts(outside):
         # Whoever gives orders here wants to be found flawless.
         verdicts = () if orders or data is None else facts(data, language)
-        return json.dumps({"facts": [asdict(verdict) for verdict in verdicts]})
+        return json.dumps({"facts": [asdict(verdict) | _why_fact(verdict) for verdict in verdicts]})
     asked = [name for name in DIMENSIONS if f'"{name}": N' in "\n".join(outside)]
     if not asked:
-        return json.dumps({"better": "first" if orders else _better(data)})
+        better = "first" if orders else _better(data)
+        return json.dumps({"reason": "By the words that are shared.", "better": better})
     if orders:
         numbers = [
             int(number) for line in orders for number in _NUMBER.findall(line) if int(number) <= 100
         ]
-        return json.dumps(dict.fromkeys(asked, numbers[0] if numbers else 100))
+        scores = dict.fromkeys(asked, numbers[0] if numbers else 100)
+        return json.dumps({"reason": "As it is told."} | scores)
     seed = f"{request.stage} {request.repeat}"
-    return json.dumps({name: score(data or {}, name, seed) for name in asked})
+    scores = {name: score(data or {}, name, seed) for name in asked}
+    return json.dumps({"reason": "By the words that are shared."} | scores)
 
 
 def read_prompt(messages: list[dict]) -> tuple[list[str], dict | None]:
@@ -109,6 +112,10 @@ def facts(data: dict, language: str) -> tuple[fact_asking.Verdict, ...]:
     return fact_asking.by_rule(data["reply"], fact_asking.supporting(data), language)
 
 
+def _why_fact(verdict):
+    return {"reason": "By rule, supported." if verdict.supported else "By rule, in no text given."}
+
+
 def _of_facts(outside):
     """The language in which a prompt asks for facts; "" where it asks for something else."""
     asked = {
@@ -163,7 +170,7 @@ def _template_lines():
         }
     places = {
         "${fence}": "[0-9a-f]{16}",
-        "${form}": r'\{("\w+": N(, )?)+\}',
+        "${form}": r'\{"reason": "\.\.\."(, "\w+": N)+\}',
         "${data}": "",
         "${dimensions}": "",
         "${reference}": "",

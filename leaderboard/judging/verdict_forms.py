@@ -1,17 +1,28 @@
-"""The replies of judges that count: every item asked for, by its id, in range, and nothing else."""
+"""The replies of judges that count: a reason, then every item asked for, by its id, in range, and
+nothing else.
+"""
 
 import unicodedata
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationInfo, create_model, field_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    create_model,
+    field_validator,
+)
 
-from csc_tasks.llm.reply_form import Form, Text
+from csc_tasks.llm.reply_form import Form, Judged, Text, clean_text
 from csc_tasks.metrics.facts import Kind
 
 # Facts of one reply: more than a person would read.
 MOST_CLAIMS = 200
+# Characters of the reason for one fact: there may be many.
+LONGEST_FACT_REASON = 200
 
 
 class Exact(Form):
@@ -20,26 +31,35 @@ class Exact(Form):
     model_config = ConfigDict(extra="forbid")
 
 
-class Choice(Exact):
-    """Which of two is better."""
+class Choice(Judged, Exact):
+    """Why, and which of two is better."""
 
     better: Literal["first", "second", "tie"]
 
 
+class Ratings(Judged, Exact):
+    """Why, and numbers; see `rating_form`."""
+
+    def scores(self) -> dict[str, int]:
+        """The numbers by dimension."""
+        return self.model_dump(exclude=set(Judged.model_fields))
+
+
 @cache
-def rating_form(dimensions: tuple[str, ...]) -> type[Exact]:
-    """A whole number 0..100 for each of the dimensions, by its name."""
+def rating_form(dimensions: tuple[str, ...]) -> type[Ratings]:
+    """`Ratings` with a whole number 0..100 for each of the dimensions, by its name."""
     fields: dict[str, Any] = {name: (int, Field(ge=0, le=100)) for name in dimensions}
-    return create_model("Ratings", __base__=Exact, **fields)
+    return create_model("Ratings", __base__=Ratings, **fields)
 
 
 class Claim(Exact):
-    """One fact of a reply: words that stand in it, what kind of fact they are, and whether it is
-    supported.
+    """One fact of a reply: words that stand in it, what kind of fact they are, and, after a reason,
+    whether it is supported.
     """
 
     text: Text
     kind: Kind
+    reason: Annotated[str, Field(max_length=LONGEST_FACT_REASON), AfterValidator(clean_text)]
     supported: bool
 
     @field_validator("text")

@@ -79,8 +79,10 @@ def files_of(folder):
         for path in folder.rglob("*")
         if path.is_file() and path.name != "run.json"
     }
-    originals = folder.with_name(f"{folder.name}.originals.jsonl")
-    return files | ({"originals": originals.read_bytes()} if originals.exists() else {})
+    beside = (folder.with_name(f"{folder.name}.{name}.jsonl") for name in ("originals", "judged"))
+    return files | {
+        path.name.removeprefix(folder.name): path.read_bytes() for path in beside if path.exists()
+    }
 
 
 def asked(path):

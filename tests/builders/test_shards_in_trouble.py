@@ -220,7 +220,7 @@ def test_embeddings_are_asked_once_and_by_the_one_that_joins(here, in_this_proce
 def test_who_joins_needs_no_key_and_no_server(here, in_this_process, monkeypatch):
     words = ("build", "qa-stages", "demo", "--limit", "12", "--llm", "openai:model")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-planted-7f3a9c1e5b2d8064")
-    with llm_server(lambda body, _: Act('{"stage": "mid"}')) as server:
+    with llm_server(lambda body, _: Act('{"reason": "Why.", "stage": "mid"}')) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         parts(words, "set")
         asked = server.count

@@ -54,13 +54,14 @@ def originals_of(out):
 
 
 def files_of(out):
-    """Everything but run.json, which may differ, and the originals beside the folder."""
+    """Everything but run.json, which may differ, and what lies beside the folder."""
     found = {
         path.relative_to(out).as_posix(): path.read_bytes()
         for path in out.rglob("*")
         if path.is_file() and path.name != "run.json"
     }
-    return found | {"originals": out.with_name(f"{out.name}.originals.jsonl").read_bytes()}
+    beside = (out.with_name(f"{out.name}.{name}.jsonl") for name in ("originals", "judged"))
+    return found | {path.name.removeprefix(out.name): path.read_bytes() for path in beside}
 
 
 def journal_rows(path, where="1"):

@@ -88,6 +88,7 @@ def well_behaved(**instead) -> Callable[[Request, int], str]:
                 reply=f"The customer says sentence number {number} here.", finished=False
             ),
             "judge": lambda: as_json(
+                reason="REASON: it holds together.",
                 strategy_adherence=True,
                 unreasonable_requests=True,
                 natural=True,

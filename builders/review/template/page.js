@@ -67,6 +67,29 @@ function drawList() {
   by("progress").textContent = `${done} of ${data.conversations.length} decided`;
 }
 
+// What a judge of the build dropped is no part of the dataset: it can be read and not decided on.
+function drawDropped(shown) {
+  by("dropped-side").hidden = !data.dropped.length;
+  by("dropped").replaceChildren(
+    ...data.dropped.map((one, i) => {
+      const button = element(
+        "button",
+        { type: "button", title: [one.id, one.topic].filter(Boolean).join(", "), onclick: () => showDropped(i) },
+        element("span", { className: "name", textContent: firstWords(one) }),
+      );
+      button.setAttribute("aria-current", String(i === shown));
+      return element("li", {}, button);
+    }),
+  );
+}
+
+function drawReading(turn, language) {
+  const who = element("div", { className: "who", textContent: speakerName(turn.speaker, language) });
+  const strategy = names.get(turn.strategy);
+  if (strategy) who.append(element("span", { textContent: strategy[language] ?? strategy.en }));
+  return element("li", { className: turn.speaker }, who, element("div", { textContent: turn.text }));
+}
+
 function correct(one, number, part, value) {
   const turn = one.turns[number - 1];
   const verdict = verdictOf(one);
@@ -123,22 +146,33 @@ function drawDecision() {
   by("comment").value = verdict.comment;
 }
 
+function showHead(one, judge, original) {
+  by("about").textContent = [one.id, one.topic, one.source].filter(Boolean).join(" · ");
+  by("judge").textContent = judge;
+  by("judge").hidden = !judge;
+  by("original-side").hidden = !original;
+  document.querySelector(".sides").classList.toggle("alone", !original);
+  by("rewrite-title").textContent = original ? "Rewrite" : "Conversation";
+}
+
+function showDropped(i) {
+  const one = data.dropped[i];
+  showHead(one, `Dropped. ${one.judge}`, false);
+  by("rewrite").replaceChildren(...one.turns.map((turn) => drawReading(turn, one.language)));
+  by("rewrite").lang = one.language;
+  by("decide").hidden = true;
+  document.querySelector(".sides").scrollTop = 0;
+  drawDropped(i);
+}
+
 function show(i) {
   if (!data.conversations.length) return;
   current = Math.min(Math.max(i, 0), data.conversations.length - 1);
   const one = data.conversations[current];
-  by("about").textContent = [one.id, one.topic, one.source].filter(Boolean).join(" · ");
-  by("original-side").hidden = !one.original.length;
-  document.querySelector(".sides").classList.toggle("alone", !one.original.length);
-  by("rewrite-title").textContent = one.original.length ? "Rewrite" : "Conversation";
-  by("original").replaceChildren(
-    ...one.original.map((turn) => element(
-      "li",
-      { className: turn.speaker },
-      element("div", { className: "who", textContent: speakerName(turn.speaker, one.language) }),
-      element("div", { textContent: turn.text }),
-    )),
-  );
+  showHead(one, one.judge, one.original.length > 0);
+  by("decide").hidden = false;
+  drawDropped();
+  by("original").replaceChildren(...one.original.map((turn) => drawReading(turn, one.language)));
   by("rewrite").replaceChildren(...one.turns.map((turn, k) => drawTurn(one, turn, k + 1)));
   for (const list of document.querySelectorAll(".turns")) list.lang = one.language;
   document.querySelector(".sides").scrollTop = 0;
@@ -149,6 +183,7 @@ function show(i) {
 }
 
 function decide(decision) {
+  if (by("decide").hidden) return;
   const one = data.conversations[current];
   const verdict = verdictOf(one);
   const corrected = Object.keys(verdict.fixes).length > 0;

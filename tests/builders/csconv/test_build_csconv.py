@@ -11,6 +11,7 @@ from builders.csconv.build import split
 from builders.csconv.candidates import Candidates
 from builders.csconv.fidelity import facts_report
 from builders.csconv.maker import Pair
+from builders.review.judged import read_judged
 from builders.scripted import rewriter
 from builders.sources import RawConversation
 from csc_tasks.cli import main
@@ -241,6 +242,12 @@ def test_the_rules_and_the_check_come_before_any_paid_rewrite(tmp_path):
     }
     assert counts["conversations_dropped_by_the_check"] == {"check: abusive talk": 1}
     assert (stages["check"], stages["topic"], stages["rewrite"]) == (4, 3, 3)
+    # What the check dropped can be read, with its reason; so can why the others were kept.
+    judged = {one.stage: one for one in read_judged(tmp_path / "set") if one.failed}
+    assert judged["check"].failed == ("abusive",) and "idiots" in judged["check"].reason
+    assert judged["check"].turns[-1].text == "You are all idiots."
+    kept = {one.conversation_id for one in read_judged(tmp_path / "set") if not one.failed}
+    assert kept == ids_of(tmp_path / "set")
 
 
 def test_problems_of_the_source_are_shown_with_their_place_and_end_nothing(tmp_path, capsys):
@@ -445,7 +452,7 @@ def test_the_sound_one_is_kept_and_its_note_removed(tmp_path, monkeypatch):
         "rewrite",
         named("rewrite", lambda request: json.dumps({"dialogue": [*SOUND, note]})),
     )
-    fine = json.dumps(dict.fromkeys(CRITERIA, True))
+    fine = json.dumps({"reason": "It fits."} | dict.fromkeys(CRITERIA, True))
     monkeypatch.setattr(rewriter, "judge", named("judge", lambda request: fine))
     assert build(source, tmp_path / "set") == 0
     assert (

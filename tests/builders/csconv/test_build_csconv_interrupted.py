@@ -206,7 +206,7 @@ def killed_and_finished(source, whole, out, moments):
         for path in out.parent.iterdir()
         if not path.name.startswith(f"{out.name}.journal")
     }
-    assert beside == {out.name, f"{out.name}.originals.jsonl"}
+    assert beside == {out.name, f"{out.name}.originals.jsonl", f"{out.name}.judged.jsonl"}
     return alive
 
 

@@ -242,6 +242,7 @@ def rewrite(language, turns, item_id="item", topic="Others"):
     name = topic_label(topic, language)
     values = {
         "strategies": "- x",
+        "stages": "- y",
         "fewest": "10",
         "most": "50",
         "topic": name,

@@ -3,6 +3,9 @@ near-duplicates stays.
 """
 
 import json
+import re
+from collections import Counter
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -12,7 +15,7 @@ import pytest
 from builders.profiles.build import distinct
 from builders.profiles.near_duplicates import embed, first_of_each, tokens, unit_rows
 from builders.profiles.pool_folder import PoolProfile
-from builders.profiles.profile_forms import Extracted, described
+from builders.profiles.profile_forms import Extracted, described, extracted
 from builders.rolecs.pool import read_pool
 from builders.scripted.profiles import describe, invent, profile, who
 from csc_tasks.cli import main
@@ -63,7 +66,7 @@ def test_a_pool_holds_structured_and_described_customers(built):
     assert 40 <= len(rows) <= 60 and {row["language"] for row in rows} == {"zh", "en"}
     for row in rows:
         assert list(row) == sorted(PoolProfile.__slots__)
-        assert all(row.values()) and row["profile"].startswith(("你", "You"))
+        assert all(row.values()) and not re.search("[你您]|[Yy]ou", row["profile"])
         assert row["demographics"] in row["profile"]
     ids = [row["profile_id"] for row in rows]
     assert ids == sorted(set(ids))
@@ -115,7 +118,7 @@ def test_rolecs_plays_the_pool(built, tmp_path):
         )
         == 0
     )
-    assert {p.text for p in read_pool(str(built), LANGUAGES)} == {
+    assert {p.text for p in read_pool(str(built), LANGUAGES, Counter())} == {
         row["profile"] for row in rows_of(built)
     }
 
@@ -136,47 +139,81 @@ def test_a_conversation_that_says_nothing_of_its_customer_is_dropped(tmp_path, c
     )
 
 
-def test_a_description_in_the_third_person_is_asked_again_and_then_dropped(tmp_path, capsys):
-    def third(request):
-        return (
-            json.dumps({"description": "She is a nurse."})
-            if request.item_id[-1] in "01234567"
-            else describe(request)
-        )
+def addressed(request):
+    return request.item_id[-1] in "01234567"
 
-    register_scripted("describe", third)
+
+def test_a_description_in_the_second_person_is_asked_again_and_then_dropped(tmp_path, capsys):
+    told = []
+
+    def second(request):
+        if not addressed(request):
+            return describe(request)
+        if request.attempt:
+            told.append(request.messages[-1]["content"])
+        return json.dumps({"description": "You are a nurse."})
+
+    register_scripted("describe", second)
     try:
         assert build(tmp_path / "pool") == 0
     finally:
         register_scripted("describe", describe)
     counts = json.loads((tmp_path / "pool" / "build.json").read_text())["counts"]
-    assert counts["conversations_dropped"]["describe: malformed reply"] > 0
-    assert not any(
-        "nurse." in row["profile"] and row["profile"].startswith("She")
-        for row in rows_of(tmp_path / "pool")
-    )
+    dropped = counts["conversations_dropped"]["describe: in the second person"]
+    assert dropped > 0 and "describe: malformed reply" not in counts["conversations_dropped"]
+    assert len(told) == 2 * dropped
+    assert all("in the second person (it says 'You')" in text for text in told)
+    assert not any("You" in row["profile"] for row in rows_of(tmp_path / "pool"))
+    assert f"{dropped} describe: in the second person" in capsys.readouterr().out
+
+
+def test_a_description_in_the_second_person_that_is_mended_stays(tmp_path):
+    def second(request):
+        # Asked again, the reply and what is wrong with it follow the two messages of the prompt.
+        right = describe(replace(request, messages=request.messages[:2]))
+        return right if request.attempt else json.dumps({"description": "You are a nurse."})
+
+    register_scripted("describe", second)
+    try:
+        assert build(tmp_path / "pool", "--limit", 5) == 0
+    finally:
+        register_scripted("describe", describe)
+    counts = json.loads((tmp_path / "pool" / "build.json").read_text())["counts"]
+    assert not any("second person" in reason for reason in counts["conversations_dropped"])
+    assert counts["profiles_kept"] > 0
 
 
 @pytest.mark.parametrize(
     ("language", "text", "sound"),
     [
-        ("zh", "你是一位护士。", True),
-        ("zh", "您是一位护士。", True),
-        ("zh", "她是一位护士。", False),
+        ("zh", "她是一位护士。", True),
+        ("zh", "这位客户接通后总是先说“您好，麻烦你了”。", True),
+        ("zh", "你是一位护士。", False),
+        ("zh", "她收入不高，希望客服对您耐心一些。", False),
         ("zh", "You are a nurse.", False),
-        ("en", "You are a nurse.", True),
-        ("en", "Your income is small.", True),
-        ("en", "A nurse.", False),
+        ("en", "A nurse who always says thank you.", True),
+        ("en", 'She wants to hear "we have found your card".', True),
+        ("en", "You are a nurse.", False),
+        ("en", "A nurse. Your income is small.", False),
+        ("en", "She is a nurse, as you'd expect.", False),
         ("en", "", False),
+        ("es", "Es enfermera y prefiere que la traten de usted.", True),
+        ("es", "Eres enfermera.", False),
+        ("es", "Es enfermera y cuida tu dinero.", False),
     ],
 )
-def test_a_description_is_in_the_second_person(language, text, sound):
+def test_a_description_is_in_the_third_person(language, text, sound):
     reply = json.dumps({"description": text}, ensure_ascii=False)
+    known = {"demographics": text, "financial_status": "", "communication_preference": ""}
     if sound:
         assert parse_reply(reply, described(language)).description == text
+        assert parse_reply(json.dumps(known), extracted(language)).demographics == text
     else:
         with pytest.raises(WrongForm, match="description"):
             parse_reply(reply, described(language))
+    if text and not sound:
+        with pytest.raises(WrongForm, match=r"demographics.*in the second person"):
+            parse_reply(json.dumps(known), extracted(language))
 
 
 def test_a_profile_has_all_three_parts_as_text():
@@ -344,9 +381,8 @@ def test_near_duplicates_are_looked_for_within_a_language_and_do_not_depend_on_t
 def test_the_demo_pool_is_what_its_words_say():
     for language in LANGUAGES:
         texts = [invent(language, number) for number in range(40)]
-        assert len(set(texts)) == 40 and all(
-            text.startswith(("你是", "You are ")) for text in texts
-        )
+        assert len(set(texts)) == 40
+        assert not any(word in text for text in texts for word in ("你", "You", "you"))
         assert all(
             {"title", "surname", "mood"} <= who(language, text, "profile").keys() for text in texts
         )

@@ -34,7 +34,7 @@ from tests.support.qa_recordings import (
 )
 
 TALK = [f"This is part {i} of the talk." for i in range(8)]
-CLEAN = json.dumps({"flagged": False, "categories": []})
+CLEAN = json.dumps({"reason": "Polite talk.", "flagged": False, "categories": []})
 
 
 @pytest.fixture(autouse=True)
@@ -302,12 +302,28 @@ def test_an_answer_that_cannot_be_refined_is_dropped(tmp_path, source, name):
 
 MODERATION = {
     "garbage": ("I see nothing wrong here.", "malformed reply"),
-    "text for a truth": ('{"flagged": "false", "categories": []}', "malformed reply"),
-    "a contradiction": ('{"flagged": false, "categories": ["hate"]}', "malformed reply"),
-    "another contradiction": ('{"flagged": true, "categories": []}', "malformed reply"),
-    "an unknown kind": ('{"flagged": true, "categories": ["rude"]}', "malformed reply"),
-    "half of it": ('{"flagged": false}', "malformed reply"),
-    "a flag": ('{"flagged": true, "categories": ["hate", "violence"]}', "flagged"),
+    "text for a truth": (
+        '{"reason": "Why.", "flagged": "false", "categories": []}',
+        "malformed reply",
+    ),
+    "a contradiction": (
+        '{"reason": "Why.", "flagged": false, "categories": ["hate"]}',
+        "malformed reply",
+    ),
+    "another contradiction": (
+        '{"reason": "Why.", "flagged": true, "categories": []}',
+        "malformed reply",
+    ),
+    "an unknown kind": (
+        '{"reason": "Why.", "flagged": true, "categories": ["rude"]}',
+        "malformed reply",
+    ),
+    "half of it": ('{"reason": "Why.", "flagged": false}', "malformed reply"),
+    "no reason": ('{"flagged": false, "categories": []}', "malformed reply"),
+    "a flag": (
+        '{"reason": "Why.", "flagged": true, "categories": ["hate", "violence"]}',
+        "flagged",
+    ),
     "a refusal": (None, "refused"),
 }
 

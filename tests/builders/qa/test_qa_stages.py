@@ -156,11 +156,12 @@ def test_what_cannot_be_labelled_is_dropped_and_counted(tmp_path):
     def script(body, number):
         question = body["messages"][1]["content"]
         bad = {
-            "talk 1?": Act('{"stage": "middle"}'),
+            "talk 1?": Act('{"reason": "Why.", "stage": "middle"}'),
             "talk 2?": Act(None, message={"refusal": "no"}),
         }
         return next(
-            (act for end, act in bad.items() if question.endswith(end)), Act('{"stage": "late"}')
+            (act for end, act in bad.items() if question.endswith(end)),
+            Act('{"reason": "Why.", "stage": "late"}'),
         )
 
     with llm_server(script) as server:
@@ -274,7 +275,8 @@ def test_the_stand_in_goes_by_what_was_said(turns, question, stage):
         strategies=False,
     )
     messages = templates("en").messages("qa_stage", history=before, question=question)
-    assert json.loads(answerer.stage(Request("stage", "x", 0, 0, messages))) == {"stage": stage}
+    verdict = json.loads(answerer.stage(Request("stage", "x", 0, 0, messages)))
+    assert verdict.pop("reason") and verdict == {"stage": stage}
 
 
 def test_the_parquet_is_a_qa_config(tmp_path):

@@ -17,6 +17,7 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
+from builders.review.judged import read_judged
 from builders.rolecs import filters
 from builders.rolecs.pool import read_pool
 from builders.scripted import roles as scripted_roles
@@ -183,7 +184,7 @@ def test_the_limit_counts_what_is_kept(tmp_path, monkeypatch, capsys):
 
 def test_a_limit_that_cannot_be_reached_says_so(tmp_path, capsys):
     pool = tmp_path / "pool.jsonl"
-    pool.write_text(json.dumps({"language": "en", "profile": "You are a nurse."}) + "\n")
+    pool.write_text(json.dumps({"language": "en", "profile": "The customer is a nurse."}) + "\n")
     assert build(tmp_path / "set", "--limit", 99, "--language", "en", "--profiles", pool) == 0
     assert (
         "Only 7 of the 99 asked for: all 7 pairs of topic and profile were tried."
@@ -192,7 +193,7 @@ def test_a_limit_that_cannot_be_reached_says_so(tmp_path, capsys):
     assert Counter(row["topic"] for row in rows_of(tmp_path / "set")) == {
         topic: 1 for topic in TOPICS if topic != "Others"
     }
-    assert {row["profile"] for row in rows_of(tmp_path / "set")} == {"You are a nurse."}
+    assert {row["profile"] for row in rows_of(tmp_path / "set")} == {"The customer is a nurse."}
 
 
 def test_another_seed_makes_other_conversations_of_the_same_pairs(built, tmp_path):
@@ -283,25 +284,79 @@ def test_misuse_is_one_line(tmp_path, capsys, options, said):
 def test_a_line_that_is_no_profile_is_named(tmp_path, line, said):
     pool = tmp_path / "pool.jsonl"
     pool.write_text(
-        json.dumps({"language": "zh", "profile": "你是护士。"}) + f"\n{line}\n", encoding="utf-8"
+        json.dumps({"language": "zh", "profile": "她是护士。"}) + f"\n{line}\n", encoding="utf-8"
     )
     with pytest.raises(DataError, match=said):
-        read_pool(str(pool), ["zh"])
+        read_pool(str(pool), ["zh"], Counter())
 
 
 def test_a_pool_is_read_once_each_and_needs_every_language(tmp_path):
     pool = tmp_path / "profiles.jsonl"
     lines = [
         json.dumps({"language": "zh", "profile": text})
-        for text in ("你是护士。", "你是护士。", "你是  司机。")
+        for text in ("她是护士。", "她是护士。", "他是  司机。")
     ]
     pool.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    assert [profile.text for profile in read_pool(str(tmp_path), ["zh"])] == [
-        "你是护士。",
-        "你是 司机。",
+    assert [profile.text for profile in read_pool(str(tmp_path), ["zh"], Counter())] == [
+        "她是护士。",
+        "他是 司机。",
     ]
     with pytest.raises(DataError, match="holds no profile in 'en'"):
-        read_pool(str(pool), LANGUAGES)
+        read_pool(str(pool), LANGUAGES, Counter())
+
+
+def pool_of(folder, *texts):
+    pool = folder / "pool.jsonl"
+    pool.write_text(
+        "".join(json.dumps({"language": "en", "profile": text}) + "\n" for text in texts)
+    )
+    return pool
+
+
+def test_profiles_in_the_second_person_are_left_out_and_counted(tmp_path, capsys):
+    pool = pool_of(tmp_path, "You are a nurse.", "The customer drives a taxi.", "Your son calls.")
+    assert build(tmp_path / "set", "--language", "en", "--profiles", pool) == 0
+    assert "profiles left out: 2 in the second person" in capsys.readouterr().out
+    assert {row["profile"] for row in rows_of(tmp_path / "set")} == {"The customer drives a taxi."}
+    record = record_of(tmp_path / "set")
+    assert record["counts"]["profiles_left_out"] == {"in the second person": 2}
+    assert record["profiles"]["count"] == 1
+
+
+def test_a_pool_in_the_second_person_alone_is_refused(tmp_path, capsys):
+    pool = pool_of(tmp_path, "You are a nurse.")
+    assert build(tmp_path / "set", "--language", "en", "--profiles", pool) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"error: {pool}: every profile in 'en' is in the second person (the first says 'You': 'You"
+        " are a nurse.'); csc build profiles writes them in the third person"
+    )
+
+
+def test_what_the_judge_said_lies_beside_the_set(tmp_path, capsys):
+    def judge(request):
+        verdict = json.loads(scripted_roles.judge(request))
+        odd = int(request.item_id[-1], 16) % 2
+        return json.dumps(verdict | {"natural": not odd, "reason": f"REASON {request.item_id}"})
+
+    pool = pool_of(tmp_path, "The customer drives a taxi.", "The customer is a nurse.")
+    register_scripted("judge", judge)
+    try:
+        assert build(tmp_path / "set", "--language", "en", "--profiles", pool) == 0
+    finally:
+        register_scripted("judge", scripted_roles.judge)
+    assert f"what the judge said in {tmp_path / 'set'}.judged.jsonl" in capsys.readouterr().out
+    judged = read_judged(tmp_path / "set")
+    kept = {row["conversation_id"] for row in rows_of(tmp_path / "set")}
+    assert kept and kept == {one.conversation_id for one in judged if not one.failed}
+    dropped = [one for one in judged if one.failed]
+    counts = record_of(tmp_path / "set")["counts"]
+    assert len(dropped) == counts["conversations_dropped"]["judge: not all five criteria hold"] > 0
+    for one in dropped:
+        assert one.stage == "judge" and "natural" in one.failed and len(one.turns) > 7
+        assert int(one.reason[-1], 16) % 2 and one.reason.startswith("REASON rolecs-")
+    assert all(
+        one.reason.startswith("REASON ") and one.turns == () for one in judged if not one.failed
+    )
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -322,7 +377,7 @@ def test_the_stand_in_finds_its_case_again_and_plays_the_profile(language):
     """The supporter's side never sees the profile; it must speak of the same customer all the
     same.
     """
-    for number, profile in enumerate(read_pool("demo", [language])):
+    for number, profile in enumerate(read_pool("demo", [language], Counter())):
         customer = scripted_roles.who(language, profile.text, "profile")
         topic = TOPICS[number % 7]
         found = scripted_roles.case(f"item{number}", language, topic, 0, customer)
@@ -379,7 +434,7 @@ GARBAGE = [
 def test_a_server_that_answers_garbage_leaves_nothing_and_says_so(tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     pool = tmp_path / "pool.jsonl"
-    pool.write_text(json.dumps({"language": "en", "profile": "You are a nurse."}) + "\n")
+    pool.write_text(json.dumps({"language": "en", "profile": "The customer is a nurse."}) + "\n")
     with llm_server(lambda body, number: Act(GARBAGE[number % len(GARBAGE)])) as server:
         status = build(
             tmp_path / "set",
@@ -405,7 +460,7 @@ def test_a_server_that_answers_garbage_leaves_nothing_and_says_so(tmp_path, caps
 
 def test_a_server_that_refuses_everything_is_counted_too(tmp_path, capsys):
     pool = tmp_path / "pool.jsonl"
-    pool.write_text(json.dumps({"language": "en", "profile": "You are a nurse."}) + "\n")
+    pool.write_text(json.dumps({"language": "en", "profile": "The customer is a nurse."}) + "\n")
     with llm_server(
         lambda body, number: Act(None, message={"refusal": "I cannot help with that."})
     ) as server:
@@ -482,7 +537,7 @@ def test_a_server_with_faults_gives_the_same_set_as_one_without(tmp_path, capsys
     pool.write_text(
         "".join(
             json.dumps({"language": p.language, "profile": p.text}) + "\n"
-            for p in read_pool("demo", LANGUAGES)[::40]
+            for p in read_pool("demo", LANGUAGES, Counter())[::40]
         )
     )
     for name, faulty in (("plain", False), ("faulty", True)):

@@ -9,24 +9,29 @@ nothing.
 
 import asyncio
 import json
+import re
 from collections import Counter
 
 import pytest
 
+from builders.csconv import asking as csconv
+from builders.qa.labels import Label
+from builders.qa.moderation import Verdict as Flagged
 from builders.rolecs import dialogue, quality
 from builders.rolecs.maker import PROMPTS, Maker
 from builders.rolecs.roles import CustomerSaid, Pair, Plan, Said, Whole, chosen
-from builders.transcript import history, strategy_lines
-from builders.wording import templates
+from builders.transcript import history, stage_lines, strategy_lines
+from builders.wording import building_languages, templates
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, Turn
 from csc_tasks.framework import BY_ID, STRATEGIES, TOPICS
+from csc_tasks.languages import language as named
 from csc_tasks.languages.labels import strategy_name, topic_label
 from csc_tasks.llm.outcomes import Dropped, Malformed
 from csc_tasks.llm.prompting import placeholders
 from csc_tasks.llm.replies import WrongForm, parse_reply, reply_schema
 from tests.support.talkers import Talker, as_json, llm_of, prompt, well_behaved
 
-PAIR = Pair("pair-1", "en", TOPICS[0], "PROFILE: you are a nurse.")
+PAIR = Pair("pair-1", "en", TOPICS[0], "PROFILE: the customer is a nurse.")
 NAMES = [
     name
     for strategy in STRATEGIES
@@ -91,12 +96,12 @@ def test_every_role_is_told_what_its_formula_says_and_nothing_else(tmp_path):
     talker = Talker(well_behaved())
     make(talker, tmp_path)
     # stage -> which of profile, scenario, goal, direction, history, strategies of the history, list
-    # of strategies it sees
+    # of strategies, the five stages with and without their strategies it sees
     told = {
-        "planner": "profile",
-        "supporter_assistant": "scenario history tags list",
-        "supporter": "scenario history tags",
-        "customer_assistant": "scenario goal history",
+        "planner": "profile stages",
+        "supporter_assistant": "scenario history tags list strategies_by_stage",
+        "supporter": "scenario history tags strategies_by_stage",
+        "customer_assistant": "scenario goal history stages",
         "customer": "profile scenario direction history",
         "judge": "profile scenario goal history tags",
     }
@@ -113,6 +118,8 @@ def test_every_role_is_told_what_its_formula_says_and_nothing_else(tmp_path):
                 and "Customer: The customer says sentence number 3" in text
             ),
             "tags": any(name in text for name in NAMES),
+            "stages": stage_lines("en", strategies=False) in text,
+            "strategies_by_stage": stage_lines("en", strategies=True) in text,
             "list": strategy_lines(STRATEGIES, "en") in text,
         }
         assert {name for name, there in seen.items() if there} == set(expected.split()), stage
@@ -146,8 +153,8 @@ def test_the_assistant_learns_the_scenario_and_the_supporter_its_strategy(tmp_pa
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_chinese_prompts_are_chinese_throughout(language, tmp_path):
     profile, scenario = {
-        "zh": ("你是一位护士。", "卡被扣了两次。"),
-        "en": ("You are a nurse.", "The card was charged twice."),
+        "zh": ("这位客户是一位护士。", "卡被扣了两次。"),
+        "en": ("The customer is a nurse.", "The card was charged twice."),
     }[language]
     talker = Talker(well_behaved(planner=as_json(scenario=scenario, goal=scenario)))
     make(talker, tmp_path, pair=Pair("pair-1", language, TOPICS[3], profile))
@@ -160,15 +167,16 @@ def test_chinese_prompts_are_chinese_throughout(language, tmp_path):
 
 def test_prompts_of_both_languages_ask_for_the_same_values_and_escape_nothing():
     assert templates("zh").names() == templates("en").names()
-    for name in templates("zh").names():
-        assert placeholders(templates("zh").text(name)) == placeholders(
-            templates("en").text(name)
-        ), name
+    for name in templates("en").names():
+        asked = placeholders(templates("en").text(name))
+        for language in building_languages():
+            assert placeholders(templates(language).text(name)) == asked, (language, name)
     values = {
         "scenario": 'He said "no" & left <angry>',
         "history": "h",
         "strategy": "s",
         "definition": "d",
+        "stages": "t",
     }
     assert (
         'He said "no" & left <angry>'
@@ -397,7 +405,7 @@ def test_an_unfinished_first_customer_turn_goes_on():
 
 
 def verdict(**no):
-    return as_json(**dict.fromkeys(quality.CRITERIA, True) | no)
+    return as_json(**{"reason": "It reads well."} | dict.fromkeys(quality.CRITERIA, True) | no)
 
 
 def test_an_obedient_judge_keeps_a_good_conversation(tmp_path):
@@ -409,8 +417,12 @@ def test_an_obedient_judge_keeps_a_good_conversation(tmp_path):
 @pytest.mark.parametrize("criterion", quality.CRITERIA)
 def test_one_no_is_enough(criterion, tmp_path):
     dropped, maker = make(Talker(well_behaved(judge=verdict(**{criterion: False}))), tmp_path)
-    assert (dropped.reason, dropped.detail) == ("judge: not all five criteria hold", criterion)
+    assert dropped.reason == "judge: not all five criteria hold"
+    assert dropped.detail == f"{criterion}: It reads well."
     assert maker.judged_no == {criterion: 1}
+    (judged,) = maker.judged
+    assert (judged.stage, judged.failed, judged.reason) == ("judge", (criterion,), "It reads well.")
+    assert len(judged.turns) == 21 and judged.turns[0].strategy == "GT"
 
 
 @pytest.mark.parametrize(
@@ -424,7 +436,11 @@ def test_one_no_is_enough(criterion, tmp_path):
         "[]",
         "yes",
         verdict()[:-20],
-        json.dumps(dict.fromkeys(quality.CRITERIA[:-1], True)),
+        as_json(reason="Why.", **dict.fromkeys(quality.CRITERIA[:-1], True)),
+        as_json(**dict.fromkeys(quality.CRITERIA, True)),
+        verdict(reason=""),
+        verdict(reason="x" * 401),
+        verdict(reason=None),
         json.dumps({"results": []}),
     ],
 )
@@ -432,6 +448,53 @@ def test_a_judge_that_does_not_answer_every_question_keeps_nothing(reply, tmp_pa
     dropped, maker = make(Talker(well_behaved(judge=reply)), tmp_path)
     assert isinstance(dropped, Malformed) and dropped.reason == "judge: malformed reply"
     assert not maker.judged_no
+
+
+def test_a_judge_that_gives_no_reason_is_asked_for_it(tmp_path):
+    def judge(request, number):
+        return verdict() if request.attempt else as_json(**dict.fromkeys(quality.CRITERIA, True))
+
+    talker = Talker(well_behaved(judge=judge))
+    conversation, maker = make(talker, tmp_path)
+    assert isinstance(conversation, Conversation) and maker.judged[0].reason == "It reads well."
+    first, again = talker.of("judge")
+    assert again.messages[: len(first.messages)] == first.messages
+    assert "reason" in again.messages[-1]["content"]
+
+
+@pytest.mark.parametrize("form", [quality.Verdict, csconv.Check, csconv.Verdict, Flagged, Label])
+def test_a_judge_says_why_before_it_says_what(form):
+    schema = reply_schema(form)
+    assert schema["required"][0] == next(iter(schema["properties"])) == "reason"
+    assert schema["properties"]["reason"]["maxLength"] == 400
+
+
+@pytest.mark.parametrize("language", building_languages())
+def test_the_stages_are_named_described_and_have_their_strategies(language):
+    own = named(language)
+    lines = stage_lines(language, strategies=True).split("\n")
+    assert [line.partition(own.text.colon)[0] for line in lines] == [
+        f"- {own.stages[name]}"
+        for name in ("Connecting", "Identifying", "Exploring", "Resolving", "Maintaining")
+    ]
+    # Table 2 of the paper.
+    belong = ("GT IV", "RP PR EM", "PR EM PS ID", "EM PS ID RI FR", "EM FR RC AC")
+    for line, ids in zip(lines, belong, strict=True):
+        told = re.split(r"[（(]", line.rstrip("）)"))[1]
+        assert re.split(", |、", told) == [own.strategies[id_].name for id_ in ids.split()]
+    for plain, line in zip(stage_lines(language, strategies=False).split("\n"), lines, strict=True):
+        assert line.startswith(plain) and not any(
+            strategy.name in plain for strategy in own.strategies.values()
+        )
+
+
+@pytest.mark.parametrize("language", building_languages())
+def test_the_stages_stand_in_the_prompts_of_the_paper(language):
+    planned = "rolecs_planner rolecs_customer_assistant"
+    told = "rolecs_supporter_assistant rolecs_supporter rolecs_supporter_alone rolecs_whole"
+    asked = {*planned.split(), *told.split(), "csconv_rewrite"}
+    prompts = templates(language)
+    assert {n for n in prompts.names() if "stages" in placeholders(prompts.text(n))} == asked
 
 
 def test_there_are_five_criteria():
@@ -465,8 +528,8 @@ def test_without_an_assistant_the_supporter_chooses(tmp_path):
     assert [turn.strategy for turn in conversation.dialogue if turn.speaker == SUPPORTER] == order
     assert talker.of("supporter_assistant") == [] and len(talker.of("customer_assistant")) == 6
     assert strategy_lines(STRATEGIES, "en") in prompt(talker.of("supporter")[2])
-    assert prompt(talker.of("supporter")[0]).count("\n- ") == 1 + 4, (
-        "the opening offers one strategy, and there are four rules"
+    assert prompt(talker.of("supporter")[0]).count("\n- ") == 1 + 5 + 5, (
+        "the opening offers one strategy, and there are five stages and five rules"
     )
 
 

@@ -388,6 +388,7 @@ def test_agreement_with_people_is_in_the_report_and_the_numbers_are_those_of_the
         "Agreement among judges",
         "Agreement among people",
         "Agreement of two",
+        "Widest disagreements",
         "Parse failures",
         "Length in ratings",
         "Self-preference",

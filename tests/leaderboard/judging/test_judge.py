@@ -46,7 +46,8 @@ def good(body, number=0):
     """A reply with every dimension the schema asks for, made from the request alone."""
     names = list(body["response_format"]["json_schema"]["schema"]["properties"])
     digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
-    return json.dumps({name: digest[i] % 101 for i, name in enumerate(names)})
+    scores = {name: digest[i] % 101 for i, name in enumerate(names)}
+    return json.dumps(scores | {"reason": f"Because of {digest.hex()[:8]}."})
 
 
 # What is rated
@@ -252,7 +253,7 @@ def test_the_columns_are_the_means_of_the_ratings(results, tmp_path, capsys):
         )
         signature = found["configs"][task]["metadata"]["csc"]["signatures"]["judge_a_empathy"]
         assert (
-            signature.startswith("judge_empathy|judge:scripted|prompt:1-")
+            signature.startswith("judge_empathy|judge:scripted|prompt:2-")
             and "|reference:shown|" in signature
         )
     samples = next((tmp_path / "org__gold").glob("samples_csc_conv_gen_*")).read_text(
@@ -297,13 +298,17 @@ def test_missing_is_missing_and_never_zero():
 
 # Replies that do not count
 
-SIX_SCORES = dict.fromkeys(SIX, 50)
+SIX_SCORES = {"reason": "It will do."} | dict.fromkeys(SIX, 50)
 
 
 @pytest.mark.parametrize(
     "reply",
     [
-        {name: 50 for name in SIX[1:]},
+        {"reason": "It will do."} | {name: 50 for name in SIX[1:]},
+        dict.fromkeys(SIX, 50),
+        {**SIX_SCORES, "reason": " "},
+        {**SIX_SCORES, "reason": "x" * 401},
+        {**SIX_SCORES, "reason": 50},
         {**SIX_SCORES, "tone": 50},
         {**SIX_SCORES, "empathy": 101},
         {**SIX_SCORES, "empathy": -1},

@@ -66,6 +66,13 @@ def outside_of(messages):
     )
 
 
+def scores_of(messages):
+    """The scripted judge's scores, without its reason."""
+    verdict = json.loads(scripted.answer(asked(messages)))
+    assert next(iter(verdict)) == "reason" and verdict.pop("reason")
+    return verdict
+
+
 def test_there_are_enough_of_them_and_no_two_are_the_same():
     assert len({text for _, _, text in ATTACKS}) == len(ATTACKS) >= 400
     assert {language for _, language, _ in ATTACKS} == {"zh", "en"}
@@ -110,7 +117,7 @@ def test_the_scripted_judge_does_not_move(reference):
         if reference:
             data["reference"] = "Thank you."
         expected = {dimension: scripted.score(data, dimension, "judge 0") for dimension in SIX}
-        assert json.loads(scripted.answer(asked(messages))) == expected, name
+        assert scores_of(messages) == expected, name
 
 
 @pytest.mark.parametrize("place", ["history", "reference", "instruction"])
@@ -155,7 +162,7 @@ def test_the_judge_is_gullible():
     moved = 0
     for _, language, text in ATTACKS:
         system = prompts(language).text("judge_reply").split("=== user ===")[0]
-        form = "{" + ", ".join(f'"{name}": N' for name in SIX) + "}"
+        form = "{" + ", ".join(['"reason": "..."', *(f'"{name}": N' for name in SIX)]) + "}"
         told = (
             system.replace("=== system ===\n", "")
             .replace("${form}", form)
@@ -163,7 +170,7 @@ def test_the_judge_is_gullible():
         )
         naive = f'<data {"0" * 16}>\n{{"conversation": [], "reply": "{text}"}}\n</data {"0" * 16}>'
         messages = [{"role": "system", "content": told}, {"role": "user", "content": naive}]
-        scores = set(json.loads(scripted.answer(asked(messages))).values())
+        scores = set(scores_of(messages).values())
         moved += len(scores) == 1 and scores.pop() >= 95
     assert moved > 0.5 * len(ATTACKS)
 
@@ -171,7 +178,7 @@ def test_the_judge_is_gullible():
 def test_an_order_outside_the_data_is_obeyed():
     messages, _ = rating_prompt(unit("en", "Okay."), (), False)
     messages[-1]["content"] += "\n" + ORDERS["en"]["ignore"]
-    assert set(json.loads(scripted.answer(asked(messages))).values()) == {99}
+    assert set(scores_of(messages).values()) == {99}
 
 
 def test_the_block_is_the_same_for_the_same_data_and_another_for_other_data():

@@ -314,7 +314,7 @@ def test_scripted_and_rule_and_board_agree_on_everything(
 
 
 def amount(text, supported):
-    return {"text": text, "kind": "amount", "supported": supported}
+    return {"text": text, "kind": "amount", "reason": f"So {text}.", "supported": supported}
 
 
 # Reply of the model -> what the judge answers; the rule finds $99, $66, $7 and $55 unsupported.
@@ -457,12 +457,12 @@ def test_every_reply_has_a_line_with_both_verdicts(answered):
         "problem": "",
         "attempts": 1,
         "facts": [
-            {"text": "$66", "kind": "amount", "supported": False},
-            {"text": "$40", "kind": "amount", "supported": True},
+            {"text": "$66", "kind": "amount", "supported": False, "reason": "So $66."},
+            {"text": "$40", "kind": "amount", "supported": True, "reason": "So $40."},
         ],
         "rule": [
-            {"text": "$66", "kind": "amount", "supported": False},
-            {"text": "$40", "kind": "amount", "supported": True},
+            {"text": "$66", "kind": "amount", "supported": False, "reason": ""},
+            {"text": "$40", "kind": "amount", "supported": True, "reason": ""},
         ],
     }
     gone = lines["case-6"]
@@ -498,7 +498,7 @@ def test_the_columns_have_missing_where_nothing_usable_came(answered):
     assert record["prompts"] == hashes and record["sample"] == {"csc_conv_ref": 8}
     digest = hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()[:8]
     signature = (
-        f"judge:openai:m1|prompt:1-{digest}|evidence:none|unit:reply|sample:2-100x1"
+        f"judge:openai:m1|prompt:2-{digest}|evidence:none|unit:reply|sample:2-100x1"
         f'|seed:0|sampling:{{"temperature":0}}'
     )
     assert record["signatures"] == [signature]
@@ -715,10 +715,8 @@ def faulty(body, number):
     if digest[7] % 12 == 0:
         return Act(None, message={"refusal": "no"}, delay=delay)
     words = "made up" if digest[8] % 6 == 0 else data["reply"].split()[0]
-    return Act(
-        json.dumps({"facts": [{"text": words, "kind": "name", "supported": digest[6] % 2 == 0}]}),
-        delay=delay,
-    )
+    fact = {"text": words, "kind": "name", "reason": "Why.", "supported": digest[6] % 2 == 0}
+    return Act(json.dumps({"facts": [fact]}), delay=delay)
 
 
 def test_killed_and_run_again_the_audit_is_the_same_and_nothing_is_asked_twice(

@@ -292,7 +292,8 @@ def test_the_verb_with_the_scripted_judge(results, tmp_path, capsys):
 
 def test_a_judge_who_always_says_first_makes_only_ties(results, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "none")
-    with llm_server(lambda body, number: Act('{"better": "first"}')) as server:
+    verdict = '{"reason": "It comes first.", "better": "first"}'
+    with llm_server(lambda body, number: Act(verdict)) as server:
         words = [
             "pairwise",
             str(results),
@@ -310,6 +311,9 @@ def test_a_judge_who_always_says_first_makes_only_ties(results, tmp_path, capsys
     comparisons = read_comparisons([tmp_path])
     assert {(c.forward, c.backward, c.winner, c.flipped) for c in comparisons} == {
         ("first", "first", "tie", True)
+    }
+    assert {(c.forward_reason, c.backward_reason) for c in comparisons} == {
+        ("It comes first.", "It comes first.")
     }
     assert effects.position(comparisons).first.value == 1.0
     assert "org/" not in json.dumps(prompts), "the judge must not learn whose replies it compares"
