@@ -35,10 +35,10 @@ def card(build: Mapping, licence: str) -> Card:
    characters on either side, and at least {long_turns:.0%} of the customer's turns longer than 3
    characters.
 2. A model took out abusive and unprofessional talk (`check`) and named the topic where the source
-   has none (`topic`).
+   has none (`topic`). Every model that judges gave a reason before its verdict.
 3. Up to {settings["per_topic"]:,} conversations per topic, drawn at random, were rewritten by a
-   model (`rewrite`): one strategy per supporter turn, placeholders for personal data. Closing
-   system notes were taken off.
+   model (`rewrite`), which was told the framework's five stages: one strategy per supporter turn,
+   placeholders for personal data. Closing system notes were taken off.
 4. Dropped was what has fewer than {rewritten["utterances"][0]} or more than
    {rewritten["utterances"][1]} utterances, does not strictly alternate, or lacks one of
    {", ".join(rewritten["required_strategies"])}; then what a model (`judge`) did not find coherent,
@@ -68,8 +68,8 @@ def _limits(build: Mapping) -> tuple[str, ...]:
             " for the framework are a model's."
         ),
         (
-            "The judge is a language model too. `csc review export` puts original and rewrite side"
-            " by side for people to decide."
+            "The judge is a language model too. `csc review export` puts original, rewrite and the"
+            " judge's reason side by side for people to decide."
         ),
         (
             "Placeholders stand for personal data as far as the model put them; a rewrite in which"

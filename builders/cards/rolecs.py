@@ -61,8 +61,9 @@ def card(build: Mapping, licence: str) -> Card:
 
 The supporter's first two turns are Greeting and Identity Verification, no strategy is used more
 than twice in a row, and there are at most 50 utterances. What broke a rule was dropped, then what a
-judge did not find good on all five of its criteria: strategy adherence, unreasonable requests
-recognised, natural, varied, in role.
+judge, which gave a reason first, did not find good on all five of its criteria: strategy adherence,
+unreasonable requests recognised, natural, varied, in role. Planner, supporter and assistants were
+told the framework's five stages; the profiles are in the third person.
 
 | stage | model |
 | --- | --- |

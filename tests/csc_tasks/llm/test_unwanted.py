@@ -2,12 +2,13 @@
 
 import pytest
 
+from csc_tasks.languages import languages
 from csc_tasks.llm.accepted import SCHEMA_BOUNDS, Accepted
 from csc_tasks.llm.exchange import Request
 from csc_tasks.llm.replies import LONGEST_REPLY, WrongForm, check_text, parse_reply, reply_schema
 from csc_tasks.llm.replies import without_bounds as bare
 from csc_tasks.llm.reply_form import LONGEST_TEXT, Content, Form, Text
-from csc_tasks.llm.unwanted import control_character, placeholders, refusal
+from csc_tasks.llm.unwanted import control_character, placeholders, refusal, second_person
 
 
 @pytest.mark.parametrize(
@@ -89,6 +90,52 @@ def test_a_reply_beyond_all_bounds_is_not_read():
     with pytest.raises(WrongForm, match="the reply has 200,001 characters, 200,000 are read"):
         check_text("x" * (LONGEST_REPLY + 1))
     assert check_text("x" * LONGEST_REPLY)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "word"),
+    [
+        ("en", "You are a nurse.", "You"),
+        ("en", "A nurse; yourself included.", "yourself"),
+        ("zh", "您是一位护士。", "您"),
+        ("zh", "护士，你今年三十岁。", "你"),
+        ("zh", "You are a nurse.", "You"),
+        ("es", "Eres enfermera.", "Eres"),
+        ("es", "Enfermera; usted vive en Cádiz.", "usted"),
+        ("de", "Sie wohnen in Bremen und sind Pfleger.", "Sie wohnen"),
+        ("de", "Pflegerin, und dein Konto ist leer.", "dein"),
+        ("fr", "Vous êtes infirmière.", "Vous"),
+        ("pt", "Você é enfermeira.", "Você"),
+        ("ja", "あなたは看護師です。", "あなた"),
+        ("ko", "당신은 간호사입니다.", "당신"),
+    ],
+)
+def test_what_speaks_to_its_reader_is_known_in_every_language(code, text, word):
+    assert second_person(text, code) == word
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("en", "A nurse from York who always says thank you."),
+        ("en", 'She is asked "are you well?" and “your name?” too often.'),
+        ("en", "The youngest of four; Youssef by name."),
+        ("zh", "这位客户每次都先说您好。"),
+        ("zh", "她常对客服说“你们太慢了”。"),
+        ("es", "Trabaja en TI y prefiere que la traten de usted."),
+        ("de", "Sie wohnt in Bremen und ist mit den meisten per du."),
+        ("fr", "Elle prend rendez-vous et parle d'un ton calme."),
+        ("pt", "Ela mora no Porto e fala com calma."),
+        ("ja", "田中君は看護師で、落ち着いて話す。"),
+        ("ko", "간호사이며 동네가 조용하고 있는 그대로 말한다."),
+    ],
+)
+def test_what_speaks_of_somebody_is_left_alone(code, text):
+    assert second_person(text, code) == ""
+
+
+def test_every_language_has_its_words_for_you():
+    assert all(one.asking and one.asking.second_person for one in languages().values())
 
 
 def test_bounds_stand_in_the_schema_until_a_server_refuses_them():
