@@ -116,6 +116,8 @@ def rescored(
         ]
     elif logged.unit == "turns" and records[0]["unparsed"] is None:
         metrics = without_strategies(metrics)
+    if not logged.about.has_format:
+        metrics = [metric for metric in metrics if not metric.of_format]
     if not metrics:
         raise SettingError(f"{logged.file}: none of {names} applies to {task}")
     languages = sorted({record["language"] for record in records})

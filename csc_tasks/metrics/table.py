@@ -109,6 +109,45 @@ _TABLE = (
         **_PERCENT,
     ),
     Metric(
+        name="strategy_acc_parsed",
+        function=strategy.strategy_acc_parsed,
+        of="strategy",
+        per=("turn",),
+        higher_is_better=True,
+        range=(0.0, 1.0),
+        by_language=False,
+        default=True,
+        description=(
+            "Share of the parsed turns with the gold strategy (higher is better, 0-1; N/A where no"
+            " reply was parsed); a model that keeps the format only where it is sure does well."
+        ),
+        label="Accuracy where parsed",
+        order=92,
+        ranked=False,
+        parsed_only=True,
+        of_format=True,
+        **_PERCENT,
+    ),
+    Metric(
+        name="format_rate",
+        function=strategy.format_rate,
+        of="strategy",
+        per=("turn",),
+        higher_is_better=True,
+        range=(0.0, 1.0),
+        by_language=False,
+        default=True,
+        description=(
+            "Share of turns whose reply names exactly one known strategy, 1 - unparsed (higher is"
+            " better, 0-1); times the accuracy where parsed it is the strategy accuracy."
+        ),
+        label="Format rate",
+        order=94,
+        ranked=False,
+        of_format=True,
+        **_PERCENT,
+    ),
+    Metric(
         name="strategy_macro_f1",
         function=strategy.strategy_macro_f1,
         of="strategy",

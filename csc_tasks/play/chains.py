@@ -12,10 +12,12 @@ from lm_eval.api.model import LM
 from lm_eval.models.utils import normalize_gen_kwargs
 
 from csc_tasks.errors import ModelError
+from csc_tasks.framework import likeliest
 from csc_tasks.play.failures import Failure, Tally
-from csc_tasks.play.requests import Choice, Played, PlayInstance, Renderer
+from csc_tasks.play.forced import begun, longest_name
+from csc_tasks.play.requests import Choice, Chosen, Played, PlayInstance, Renderer
 from csc_tasks.play.told import Told
-from csc_tasks.prompts import Reply, TurnPrompt, read_reply, writable
+from csc_tasks.prompts import Reply, TurnPrompt, read_begun, read_reply, writable
 from csc_tasks.refusals import TooLong
 
 Item = TypeVar("Item")
@@ -51,12 +53,14 @@ class Chain:
         """The next request with its rendered prompt as `arguments[0]`; None when all are answered.
 
         A request whose instructions alone do not fit the model fails here, and the one after it is
-        next.
+        next. A forced one is given until its strategy is chosen, and then with its reply begun.
         """
         while self.position < len(self.requests):
             request = self.requests[self.position]
             kwargs = request.arguments[1]
             room = self.limit or reply_tokens(self.renderer.lm, kwargs)
+            if request.forced:
+                room += longest_name(request)
             try:
                 prompt, self.dropped = self.renderer.fitting(
                     request, room, self.replies if request.generated else None, self.told
@@ -65,19 +69,39 @@ class Chain:
                 self.dropped = None
                 self.fail(Failure("item", "prompt too long", str(error)))
                 continue
+            if request.chosen:
+                prompt = begun(request, prompt)
             request.arguments = (prompt, kwargs)
             return request
         return None
 
     def answer(self, text: str | None, truncated: bool | None) -> None:
         """Book the reply to the request that `ask` gave last."""
-        how = self.renderer.reading(self.requests[self.position], truncated)
-        played = Played(writable(text or ""), truncated, self.dropped, thinking=how)
-        self._book(played, read_reply(text, how, self.requests[self.position].prompt.language))
+        request = self.requests[self.position]
+        how, chosen = self.renderer.reading(request, truncated), request.chosen
+        code = request.prompt.language
+        if chosen:
+            reply = read_begun(text, chosen.strategy, code, how)
+        else:
+            reply = read_reply(text, how, code)
+        self._book(
+            Played(writable(text or ""), truncated, self.dropped, thinking=how, chosen=chosen),
+            reply,
+        )
 
     def choose(self, loglikelihoods: Sequence[float]) -> None:
-        """Book the twelve log-likelihoods for the request that `ask` gave last."""
+        """Book the twelve log-likelihoods for the request that `ask` gave last. Of a forced one
+        they choose the strategy, and its reply is asked next.
+        """
+        request = self.requests[self.position]
+        if request.forced:
+            request.chosen = Chosen(likeliest(loglikelihoods), list(loglikelihoods))
+            return
         self._book(Choice(list(loglikelihoods), self.dropped))
+
+    def force(self, strategy: str, written: str) -> None:
+        """Book the strategy id that a server wrote for the forced request that `ask` gave last."""
+        self.requests[self.position].chosen = Chosen(strategy, written=written)
 
     def fail(self, failure: Failure) -> None:
         """Book that the request has no reply; raises ModelError when that is one too many. It

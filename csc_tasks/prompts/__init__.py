@@ -3,7 +3,15 @@ to a model.
 """
 
 from csc_tasks.prompts.render import AnswerPrompt, TurnPrompt, instructions, tagged
-from csc_tasks.prompts.reply import Reply, read_answer, read_reply, read_text, writable
+from csc_tasks.prompts.reply import (
+    Reply,
+    label_written,
+    read_answer,
+    read_begun,
+    read_reply,
+    read_text,
+    writable,
+)
 from csc_tasks.prompts.template import (
     DATE,
     SERVER_DATE,
@@ -33,10 +41,12 @@ __all__ = [
     "hides_history",
     "instructions",
     "iso_date",
+    "label_written",
     "needs_parts",
     "of_tokenizer",
     "prints_date",
     "read_answer",
+    "read_begun",
     "read_reply",
     "read_text",
     "shows_system",

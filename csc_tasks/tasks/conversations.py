@@ -10,16 +10,17 @@ from csc_tasks.errors import DataError
 from csc_tasks.metrics import METRICS, Metric
 from csc_tasks.metrics.result_names import normalised
 from csc_tasks.named_turns import asked_turns
-from csc_tasks.prompts import TurnPrompt, read_reply, read_text
+from csc_tasks.prompts import Reply, TurnPrompt, read_begun, read_reply, read_text
 from csc_tasks.records import (
     Column,
     choice_record,
+    forced_record,
     measure_choices,
     signatures_of_choices,
     turn_record,
     without_strategies,
 )
-from csc_tasks.runs.task_record import CHOICE
+from csc_tasks.runs.task_record import CHOICE, FORCED
 from csc_tasks.tasks.support import Answered, Document, SupportTask, flag, log
 
 
@@ -87,6 +88,8 @@ class ConversationTask(SupportTask[Conversation, TurnPrompt]):
 
     def choose_metrics(self) -> list[Metric]:
         chosen = super().choose_metrics()
+        if self.FORCED:
+            return [metric for metric in chosen if not metric.of_format]
         return chosen if self.VARIANT == "predict" else without_strategies(chosen)
 
     def requests_of(self, item: Conversation) -> list[TurnPrompt]:
@@ -124,6 +127,39 @@ class VanillaTask(ConversationTask):
     """`cscx_conv_ref_vanilla`: no strategies anywhere."""
 
     VARIANT = "vanilla"
+
+
+class ForcedTask(ConversationTask):
+    """`cscx_conv_ref_forced`: the strategy is the likeliest of the twelve names as the beginning of
+    the reply, and the reply is written after it.
+    """
+
+    FORCED = True
+
+    @property
+    def variant(self) -> str:
+        return FORCED
+
+    def record(self, prompt: TurnPrompt, played: play.Played) -> dict[str, Any]:
+        chosen, reply = played.chosen, Reply(None, "")
+        if chosen and not played.failed:
+            reply = read_begun(played.text, chosen.strategy, prompt.language, played.thinking)
+        return forced_record(
+            prompt.conversation,
+            prompt.turn,
+            reply,
+            played.truncated,
+            flag(played.history_truncated),
+            chosen.loglikelihoods if chosen else None,
+            chosen.written if chosen else "",
+            played.failed,
+        )
+
+
+class GeneratedForcedTask(ForcedTask):
+    """`cscx_conv_gen_forced`: the same with the model's own earlier turns in the history."""
+
+    GENERATED = True
 
 
 class OracleTask(ConversationTask):
