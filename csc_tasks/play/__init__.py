@@ -99,6 +99,8 @@ def _play_once(
     asked = conversations(requests)
     forced = check_forced(itself, requests)
     way = _way(itself, requests, chooses)
+    if forced and way.mode == PLAIN and api.is_api(itself):
+        concurrent.check_likelihoods(itself)
     for request in requests:
         request.way = way
     repeat = requests[0].repeat

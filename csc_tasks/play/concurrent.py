@@ -69,7 +69,7 @@ def choose(
     progress: "tqdm[NoReturn]",
 ) -> list[Chain]:
     """The twelve names' log-likelihoods after every prompt, each as a request of its own."""
-    _check_likelihoods(renderer.lm)
+    check_likelihoods(renderer.lm)
     chains = [
         Chain(requests, renderer, tally, longest_name(requests[0]), Told())
         for requests in conversations
@@ -264,7 +264,7 @@ def _message(
     return tokens[-(lm.max_length - reply_tokens(lm, kwargs)) :]
 
 
-def _check_likelihoods(lm: LM) -> None:
+def check_likelihoods(lm: LM) -> None:
     """Raise ModelError where the backend gives no log-likelihoods of a prompt."""
     try:
         if type(lm).loglikelihood is not TemplateLM.loglikelihood:

@@ -62,6 +62,7 @@ class _Provenance(_Read):
     prompt: str | None = None
     date: str | None = None
     reference: str | None = None
+    forced: dict[str, str] | None = None
 
 
 class _Samples(_Read):
