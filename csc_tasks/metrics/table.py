@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NotRequired, TypedDict
 
 from csc_tasks.metrics import learned, meteor, overlap, strategy
@@ -28,6 +29,55 @@ _PERCENT: Shown = {"unit": "share", "scale": 100.0, "digits": 1}
 _IN_PERCENT: Shown = {"unit": "score, 1 is best", "scale": 100.0}
 _BLEU: Shown = {"unit": "BLEU points"}
 _LOG_PROBABILITY: Shown = {"unit": "log-probability per token"}
+
+
+def _choice(
+    name: str,
+    function: Callable[..., Scores],
+    description: str,
+    label: str,
+    order: int,
+) -> Metric:
+    return Metric(
+        name=name,
+        function=function,
+        of="strategy",
+        per=("turn",),
+        higher_is_better=True,
+        range=(0.0, 1.0),
+        by_language=False,
+        default=True,
+        description=description,
+        label=label,
+        order=order,
+        **_PERCENT,
+    )
+
+
+def _bleu(
+    name: str,
+    function: Callable[..., Scores],
+    per: tuple[str, ...],
+    description: str,
+    label: str,
+    order: int,
+) -> Metric:
+    return Metric(
+        name=name,
+        function=function,
+        of="reply",
+        per=per,
+        higher_is_better=True,
+        range=(0.0, 100.0),
+        by_language=True,
+        statistic=overlap.corpus_bleu,
+        default=True,
+        description=description,
+        label=label,
+        order=order,
+        headline=True,
+        **_BLEU,
+    )
 
 
 def _flag(
@@ -90,98 +140,61 @@ def _learned(
 
 
 _TABLE = (
-    Metric(
-        name="strategy_acc",
-        function=strategy.strategy_acc,
-        of="strategy",
-        per=("turn",),
-        higher_is_better=True,
-        range=(0.0, 1.0),
-        by_language=False,
-        default=True,
-        description=(
+    replace(
+        _choice(
+            "strategy_acc",
+            strategy.strategy_acc,
             "Share of turns with the gold strategy (higher is better, 0-1); a second strategy that"
-            " would also fit counts as wrong."
+            " would also fit counts as wrong.",
+            "Strategy accuracy",
+            90,
         ),
-        label="Strategy accuracy",
-        order=90,
         headline=True,
-        **_PERCENT,
     ),
-    Metric(
-        name="strategy_acc_parsed",
-        function=strategy.strategy_acc_parsed,
-        of="strategy",
-        per=("turn",),
-        higher_is_better=True,
-        range=(0.0, 1.0),
-        by_language=False,
-        default=True,
-        description=(
+    replace(
+        _choice(
+            "strategy_acc_parsed",
+            strategy.strategy_acc_parsed,
             "Share of the parsed turns with the gold strategy (higher is better, 0-1; N/A where no"
-            " reply was parsed); a model that keeps the format only where it is sure does well."
+            " reply was parsed); a model that keeps the format only where it is sure does well.",
+            "Accuracy where parsed",
+            92,
         ),
-        label="Accuracy where parsed",
-        order=92,
         ranked=False,
         parsed_only=True,
         of_format=True,
-        **_PERCENT,
     ),
-    Metric(
-        name="format_rate",
-        function=strategy.format_rate,
-        of="strategy",
-        per=("turn",),
-        higher_is_better=True,
-        range=(0.0, 1.0),
-        by_language=False,
-        default=True,
-        description=(
+    replace(
+        _choice(
+            "format_rate",
+            strategy.format_rate,
             "Share of turns whose reply names exactly one known strategy, 1 - unparsed (higher is"
-            " better, 0-1); times the accuracy where parsed it is the strategy accuracy."
+            " better, 0-1); times the accuracy where parsed it is the strategy accuracy.",
+            "Format rate",
+            94,
         ),
-        label="Format rate",
-        order=94,
         ranked=False,
         of_format=True,
-        **_PERCENT,
     ),
-    Metric(
-        name="strategy_macro_f1",
-        function=strategy.strategy_macro_f1,
-        of="strategy",
-        per=("turn",),
-        higher_is_better=True,
-        range=(0.0, 1.0),
-        by_language=False,
+    replace(
+        _choice(
+            "strategy_macro_f1",
+            strategy.strategy_macro_f1,
+            "Mean F1 of the strategies with gold turns (higher is better, corpus value 0-1); rare"
+            " ones weigh like common ones.",
+            "Strategy macro-F1",
+            100,
+        ),
         statistic=strategy.macro_f1,
         expand=strategy.label_counts,
-        default=True,
-        description=(
-            "Mean F1 of the strategies with gold turns (higher is better, corpus value 0-1); rare"
-            " ones weigh like common ones."
-        ),
-        label="Strategy macro-F1",
-        order=100,
-        **_PERCENT,
     ),
-    Metric(
-        name="stage_overlap",
-        function=strategy.stage_overlap,
-        of="strategy",
-        per=("turn",),
-        higher_is_better=True,
-        range=(0.0, 1.0),
-        by_language=False,
-        default=True,
-        description=(
-            "Jaccard overlap of predicted and gold strategies' stages (higher is better, mean over"
-            " turns 0-1); strategies of the same stages look alike."
-        ),
-        label="Stage overlap",
-        order=110,
-        **_PERCENT,
+    _choice(
+        "stage_overlap",
+        strategy.stage_overlap,
+        "Jaccard overlap of predicted and gold strategies' stages (higher is better, mean over"
+        " turns 0-1); strategies of the same stages look alike.",
+        "Stage overlap",
+        110,
     ),
     _flag(
         "failed",
@@ -242,43 +255,23 @@ _TABLE = (
         85,
         ranked=True,
     ),
-    Metric(
-        name="bleu_2",
-        function=overlap.bleu_2,
-        of="reply",
-        per=("turn",),
-        higher_is_better=True,
-        range=(0.0, 100.0),
-        by_language=True,
-        statistic=overlap.corpus_bleu,
-        default=True,
-        description=(
-            "sacrebleu corpus BLEU up to 2-grams, Chinese on characters (higher is better, corpus"
-            " value 0-100); rewards wording, not meaning."
-        ),
-        label="BLEU-2",
-        order=10,
-        headline=True,
-        **_BLEU,
+    _bleu(
+        "bleu_2",
+        overlap.bleu_2,
+        ("turn",),
+        "sacrebleu corpus BLEU up to 2-grams, Chinese on characters (higher is better, corpus"
+        " value 0-100); rewards wording, not meaning.",
+        "BLEU-2",
+        10,
     ),
-    Metric(
-        name="bleu_4",
-        function=overlap.bleu_4,
-        of="reply",
-        per=("turn", "answer"),
-        higher_is_better=True,
-        range=(0.0, 100.0),
-        by_language=True,
-        statistic=overlap.corpus_bleu,
-        default=True,
-        description=(
-            "sacrebleu corpus BLEU up to 4-grams, Chinese on characters (higher is better, corpus"
-            " value 0-100); 0 on corpora of very short replies."
-        ),
-        label="BLEU-4",
-        order=20,
-        headline=True,
-        **_BLEU,
+    _bleu(
+        "bleu_4",
+        overlap.bleu_4,
+        ("turn", "answer"),
+        "sacrebleu corpus BLEU up to 4-grams, Chinese on characters (higher is better, corpus"
+        " value 0-100); 0 on corpora of very short replies.",
+        "BLEU-4",
+        20,
     ),
     Metric(
         name="rouge_l",
