@@ -54,29 +54,31 @@ def _choice(
     )
 
 
-def _bleu(
+def _overlap(
     name: str,
     function: Callable[..., Scores],
     per: tuple[str, ...],
     description: str,
     label: str,
     order: int,
+    shown: Shown,
 ) -> Metric:
+    bleu = shown is _BLEU
     return Metric(
         name=name,
         function=function,
         of="reply",
         per=per,
         higher_is_better=True,
-        range=(0.0, 100.0),
+        range=(0.0, 100.0 if bleu else 1.0),
         by_language=True,
-        statistic=overlap.corpus_bleu,
+        statistic=overlap.corpus_bleu if bleu else None,
         default=True,
         description=description,
         label=label,
         order=order,
         headline=True,
-        **_BLEU,
+        **shown,
     )
 
 
@@ -255,7 +257,7 @@ _TABLE = (
         85,
         ranked=True,
     ),
-    _bleu(
+    _overlap(
         "bleu_2",
         overlap.bleu_2,
         ("turn",),
@@ -263,8 +265,9 @@ _TABLE = (
         " value 0-100); rewards wording, not meaning.",
         "BLEU-2",
         10,
+        _BLEU,
     ),
-    _bleu(
+    _overlap(
         "bleu_4",
         overlap.bleu_4,
         ("turn", "answer"),
@@ -272,43 +275,32 @@ _TABLE = (
         " value 0-100); 0 on corpora of very short replies.",
         "BLEU-4",
         20,
+        _BLEU,
     ),
-    Metric(
-        name="rouge_l",
-        function=overlap.rouge_l,
-        of="reply",
-        per=("turn", "answer"),
-        higher_is_better=True,
-        range=(0.0, 1.0),
-        by_language=True,
-        default=True,
-        description=(
-            "ROUGE-L F1, Chinese on characters, English on unstemmed words (higher is better, mean"
-            " over replies 0-1); a good answer in other words scores low."
-        ),
-        label="ROUGE-L",
-        order=30,
-        headline=True,
-        **_IN_PERCENT,
+    _overlap(
+        "rouge_l",
+        overlap.rouge_l,
+        ("turn", "answer"),
+        "ROUGE-L F1, Chinese on characters, English on unstemmed words (higher is better, mean"
+        " over replies 0-1); a good answer in other words scores low.",
+        "ROUGE-L",
+        30,
+        _IN_PERCENT,
     ),
-    Metric(
-        name="rouge_l_default",
-        function=overlap.rouge_l_default,
-        of="reply",
-        per=("turn",),
-        higher_is_better=True,
-        range=(0.0, 1.0),
-        by_language=True,
-        default=True,
-        description=(
+    replace(
+        _overlap(
+            "rouge_l_default",
+            overlap.rouge_l_default,
+            ("turn",),
             "ROUGE-L F1 with rouge_score's default tokenizer, only for comparison with published"
             " tables (higher is better, mean over replies 0-1); it drops every Chinese character,"
-            " so identical Chinese replies score 0."
+            " so identical Chinese replies score 0.",
+            "ROUGE-L (default tokenizer)",
+            180,
+            _IN_PERCENT,
         ),
-        label="ROUGE-L (default tokenizer)",
-        order=180,
+        headline=False,
         ranked=False,
-        **_IN_PERCENT,
     ),
     Metric(
         name="meteor",
