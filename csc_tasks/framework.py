@@ -6,6 +6,7 @@ it; what strategies, stages and topics are called is a matter of the language
 Source: Tables 1 and 2 of arXiv 2508.04423; the numbers are the published Chinese numbering.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -66,3 +67,10 @@ TOPICS = (
 BY_ID = {strategy.id: strategy for strategy in STRATEGIES}
 BY_NUMBER = {strategy.number: strategy for strategy in STRATEGIES}
 STRATEGY_IDS = tuple(BY_ID)
+
+
+def likeliest(values: Sequence[float]) -> str:
+    """The id of the strategy with the highest of twelve values, which are in the table's order; of
+    equal ones the first.
+    """
+    return STRATEGY_IDS[max(range(len(STRATEGY_IDS)), key=values.__getitem__)]

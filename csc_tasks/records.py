@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from csc_tasks.conversation import HELD_OUT, Conversation
-from csc_tasks.framework import BY_ID, STRATEGY_IDS
+from csc_tasks.framework import BY_ID, STRATEGY_IDS, likeliest
 from csc_tasks.languages.labels import strategy_name
 from csc_tasks.metrics import METRICS, Estimate, LearnedSettings, Metric
 from csc_tasks.metrics.consistency import OF, Consistency, pass_k, worst_of_k
@@ -113,15 +113,31 @@ def choice_record(
         # models.
         names = [f"[{strategy_name(id_, conversation.language)}]" for id_ in STRATEGY_IDS]
         normed = [value / len(name) for value, name in zip(sums, names, strict=True)]
-        best, best_norm = (
-            STRATEGY_IDS[max(range(len(values)), key=values.__getitem__)]
-            for values in (sums, normed)
-        )
+        best, best_norm = likeliest(sums), likeliest(normed)
     record = turn_record(
         conversation, turn, Reply(best, ""), None, history_truncated, failure=failure
     )
     likelihoods = None if sums is None else dict(zip(STRATEGY_IDS, sums, strict=True))
     return record | {"strategy_norm": best_norm, "loglikelihoods": likelihoods}
+
+
+def forced_record(
+    conversation: Conversation,
+    turn: int,
+    reply: Reply,
+    truncated: bool | None,
+    history_truncated: bool | None,
+    sums: Sequence[float] | None,
+    written: str = "",
+    failure: str = "",
+) -> dict[str, Any]:
+    """The record of a turn whose strategy was forced, and what it was chosen by: sums, as of
+    `choice_record`, or `written`, what a server wrote that was made to write one of the names.
+    """
+    record = turn_record(conversation, turn, reply, truncated, history_truncated, failure=failure)
+    if sums is not None:
+        return record | {"loglikelihoods": dict(zip(STRATEGY_IDS, sums, strict=True))}
+    return record | ({"written_strategy": written} if written else {})
 
 
 def answer_record(
@@ -279,7 +295,7 @@ def _given(metric: Metric, record: Mapping[str, Any]) -> tuple[Any, Any] | None:
     """(prediction, reference) for `metric`, or None where the record does not know."""
     if metric.of == "strategy":
         gold = record["gold_strategy"]
-        return (record["strategy"], gold) if gold else None
+        return (record["strategy"], gold) if gold and metric.counts(record["strategy"]) else None
     if metric.of == "flag":
         flag = record.get(metric.name)
         return None if flag is None else (flag, None)

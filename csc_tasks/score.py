@@ -118,6 +118,8 @@ def rescored(
         metrics = without_strategies(metrics)
     if "reasked" in records[0]:
         metrics += select(None, ASKED_AGAIN)
+    if not logged.about.has_format:
+        metrics = [metric for metric in metrics if not metric.of_format]
     if not metrics:
         raise SettingError(f"{logged.file}: none of {names} applies to {task}")
     languages = sorted({record["language"] for record in records})

@@ -10,7 +10,7 @@ from csc_tasks.metrics import METRICS
 from csc_tasks.metrics.consistency import consistency
 from csc_tasks.metrics.result_names import parts_of
 from csc_tasks.runs.names import FACTS, OVERALL, PEOPLE, UNSUPPORTED, higher_is_better, rated
-from csc_tasks.runs.task_record import TaskRecord
+from csc_tasks.runs.task_record import FORMAT_AND_CHOICE, TaskRecord
 from leaderboard.board import Column
 
 LEADING = min(
@@ -124,8 +124,18 @@ def columns(
         for task in tasks
         for name in sorted(measured[task], key=place_of)
     ]
+    if kind == FORMAT_AND_CHOICE:
+        # As asked, where parsed, how often that is, and forced, one context after the other.
+        ordered = [one.model_copy(update={"headline": _of_choice(one.metric)}) for one in ordered]
+        return tuple(sorted(ordered, key=lambda one: (tasks.index(one.task), not one.headline)))
     # What the benchmark is about comes first, in every context side by side; sorting is stable.
     return tuple(sorted(ordered, key=lambda column: column.metric != LEADING))
+
+
+def _of_choice(name: str) -> bool:
+    """Whether a metric stands in the short table of format and choice."""
+    metric = METRICS.get(name)
+    return name == LEADING or (metric is not None and metric.of_format)
 
 
 def leading_column(columns: Sequence[Column]) -> Column | None:

@@ -57,9 +57,14 @@ class CscMetric(evaluate.Metric):  # type: ignore[misc]  # the library ships no 
         if metric.of == "strategy":
             ours = [strategy(label).id if label else None for label in predictions]
             references = [strategy(label).id for label in references]
-        scores = metric.score(ours, references, language, LearnedSettings(**settings))
         # Without ids everything is one cluster, and one cluster has no standard error.
         clusters = list(conversation_ids or ["-"] * len(predictions))
+        counted = [place for place, one in enumerate(ours) if metric.counts(one)]
+        references, clusters = (
+            [values[place] for place in counted] for values in (references, clusters)
+        )
+        counting = [ours[place] for place in counted]
+        scores = metric.score(counting, references, language, LearnedSettings(**settings))
         estimate = metric.estimate(scores.items, clusters)
         return {
             metric.name: estimate.value,

@@ -45,6 +45,9 @@ class Metric:
     ranked       best and second are marked; false for what says how a run went, and not how good
                  its replies are
     diagnosed    not ranked, but shown by stage, topic and turn: a reply it counts is a bad one too
+    parsed_only  items whose strategy was not read are left out; N/A where all of them are
+    of_format    says how far replies keep the format, or how right the choice is where they do: of
+                 no use where the format decides nothing
     order        position of its column in tables; equal ones stand by name
     """
 
@@ -68,7 +71,13 @@ class Metric:
     headline: bool = False
     ranked: bool = True
     diagnosed: bool = False
+    parsed_only: bool = False
+    of_format: bool = False
     order: int = 1000
+
+    def counts(self, prediction: object) -> bool:
+        """Whether an item with this prediction counts at all."""
+        return not (self.parsed_only and prediction is None)
 
     def score(
         self,

@@ -28,6 +28,32 @@ def strategy_acc(
     return Scores(items, "strategy_acc|labels:12|unparsed:wrong")
 
 
+def strategy_acc_parsed(
+    predictions: list[str | None], references: list[str], language: str = ""
+) -> Scores:
+    """As `strategy_acc`, of turns whose strategy was read: `Metric.counts` leaves the others out.
+
+    Unit: one parsed turn, 0-1, higher is better. Limit: says nothing of the turns that were not
+    parsed, and two models are compared on different turns. Raises DataError for an id that is none
+    of the twelve, and for None.
+    """
+    if None in predictions:
+        raise DataError("strategy_acc_parsed is of parsed replies alone; one of these is not")
+    items = strategy_acc(predictions, references).items
+    return Scores(items, "strategy_acc_parsed|labels:12|unparsed:left_out")
+
+
+def format_rate(predictions: list[str | None], references: list[str], language: str = "") -> Scores:
+    """1.0 where exactly one known strategy was read, else 0.0.
+
+    Unit: one turn, 0-1, higher is better. Limit: whether the strategy is right plays no part.
+    Raises DataError for an id that is none of the twelve.
+    """
+    _check(predictions, references)
+    items = [float(ours is not None) for ours in predictions]
+    return Scores(items, "format_rate|share")
+
+
 def strategy_macro_f1(
     predictions: list[str | None], references: list[str], language: str = ""
 ) -> Scores:

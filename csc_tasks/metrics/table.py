@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NotRequired, TypedDict
 
 from csc_tasks.metrics import learned, meteor, overlap, strategy
@@ -30,6 +31,57 @@ _PERCENT: Shown = {"unit": "share", "scale": 100.0, "digits": 1}
 _IN_PERCENT: Shown = {"unit": "score, 1 is best", "scale": 100.0}
 _BLEU: Shown = {"unit": "BLEU points"}
 _LOG_PROBABILITY: Shown = {"unit": "log-probability per token"}
+
+
+def _choice(
+    name: str,
+    function: Callable[..., Scores],
+    description: str,
+    label: str,
+    order: int,
+) -> Metric:
+    return Metric(
+        name=name,
+        function=function,
+        of="strategy",
+        per=("turn",),
+        higher_is_better=True,
+        range=(0.0, 1.0),
+        by_language=False,
+        default=True,
+        description=description,
+        label=label,
+        order=order,
+        **_PERCENT,
+    )
+
+
+def _overlap(
+    name: str,
+    function: Callable[..., Scores],
+    per: tuple[str, ...],
+    description: str,
+    label: str,
+    order: int,
+    shown: Shown,
+) -> Metric:
+    bleu = shown is _BLEU
+    return Metric(
+        name=name,
+        function=function,
+        of="reply",
+        per=per,
+        higher_is_better=True,
+        range=(0.0, 100.0 if bleu else 1.0),
+        by_language=True,
+        statistic=overlap.corpus_bleu if bleu else None,
+        default=True,
+        description=description,
+        label=label,
+        order=order,
+        headline=True,
+        **shown,
+    )
 
 
 def _flag(
@@ -92,59 +144,61 @@ def _learned(
 
 
 _TABLE = (
-    Metric(
-        name="strategy_acc",
-        function=strategy.strategy_acc,
-        of="strategy",
-        per=("turn",),
-        higher_is_better=True,
-        range=(0.0, 1.0),
-        by_language=False,
-        default=True,
-        description=(
+    replace(
+        _choice(
+            "strategy_acc",
+            strategy.strategy_acc,
             "Share of turns with the gold strategy (higher is better, 0-1); a second strategy that"
-            " would also fit counts as wrong."
+            " would also fit counts as wrong.",
+            "Strategy accuracy",
+            90,
         ),
-        label="Strategy accuracy",
-        order=90,
         headline=True,
-        **_PERCENT,
     ),
-    Metric(
-        name="strategy_macro_f1",
-        function=strategy.strategy_macro_f1,
-        of="strategy",
-        per=("turn",),
-        higher_is_better=True,
-        range=(0.0, 1.0),
-        by_language=False,
+    replace(
+        _choice(
+            "strategy_acc_parsed",
+            strategy.strategy_acc_parsed,
+            "Share of the parsed turns with the gold strategy (higher is better, 0-1; N/A where no"
+            " reply was parsed); a model that keeps the format only where it is sure does well.",
+            "Accuracy where parsed",
+            92,
+        ),
+        ranked=False,
+        parsed_only=True,
+        of_format=True,
+    ),
+    replace(
+        _choice(
+            "format_rate",
+            strategy.format_rate,
+            "Share of turns whose reply names exactly one known strategy, 1 - unparsed (higher is"
+            " better, 0-1); times the accuracy where parsed it is the strategy accuracy.",
+            "Format rate",
+            94,
+        ),
+        ranked=False,
+        of_format=True,
+    ),
+    replace(
+        _choice(
+            "strategy_macro_f1",
+            strategy.strategy_macro_f1,
+            "Mean F1 of the strategies with gold turns (higher is better, corpus value 0-1); rare"
+            " ones weigh like common ones.",
+            "Strategy macro-F1",
+            100,
+        ),
         statistic=strategy.macro_f1,
         expand=strategy.label_counts,
-        default=True,
-        description=(
-            "Mean F1 of the strategies with gold turns (higher is better, corpus value 0-1); rare"
-            " ones weigh like common ones."
-        ),
-        label="Strategy macro-F1",
-        order=100,
-        **_PERCENT,
     ),
-    Metric(
-        name="stage_overlap",
-        function=strategy.stage_overlap,
-        of="strategy",
-        per=("turn",),
-        higher_is_better=True,
-        range=(0.0, 1.0),
-        by_language=False,
-        default=True,
-        description=(
-            "Jaccard overlap of predicted and gold strategies' stages (higher is better, mean over"
-            " turns 0-1); strategies of the same stages look alike."
-        ),
-        label="Stage overlap",
-        order=110,
-        **_PERCENT,
+    _choice(
+        "stage_overlap",
+        strategy.stage_overlap,
+        "Jaccard overlap of predicted and gold strategies' stages (higher is better, mean over"
+        " turns 0-1); strategies of the same stages look alike.",
+        "Stage overlap",
+        110,
     ),
     _flag(
         "failed",
@@ -213,80 +267,50 @@ _TABLE = (
         85,
         ranked=True,
     ),
-    Metric(
-        name="bleu_2",
-        function=overlap.bleu_2,
-        of="reply",
-        per=("turn",),
-        higher_is_better=True,
-        range=(0.0, 100.0),
-        by_language=True,
-        statistic=overlap.corpus_bleu,
-        default=True,
-        description=(
-            "sacrebleu corpus BLEU up to 2-grams, Chinese on characters (higher is better, corpus"
-            " value 0-100); rewards wording, not meaning."
-        ),
-        label="BLEU-2",
-        order=10,
-        headline=True,
-        **_BLEU,
+    _overlap(
+        "bleu_2",
+        overlap.bleu_2,
+        ("turn",),
+        "sacrebleu corpus BLEU up to 2-grams, Chinese on characters (higher is better, corpus"
+        " value 0-100); rewards wording, not meaning.",
+        "BLEU-2",
+        10,
+        _BLEU,
     ),
-    Metric(
-        name="bleu_4",
-        function=overlap.bleu_4,
-        of="reply",
-        per=("turn", "answer"),
-        higher_is_better=True,
-        range=(0.0, 100.0),
-        by_language=True,
-        statistic=overlap.corpus_bleu,
-        default=True,
-        description=(
-            "sacrebleu corpus BLEU up to 4-grams, Chinese on characters (higher is better, corpus"
-            " value 0-100); 0 on corpora of very short replies."
-        ),
-        label="BLEU-4",
-        order=20,
-        headline=True,
-        **_BLEU,
+    _overlap(
+        "bleu_4",
+        overlap.bleu_4,
+        ("turn", "answer"),
+        "sacrebleu corpus BLEU up to 4-grams, Chinese on characters (higher is better, corpus"
+        " value 0-100); 0 on corpora of very short replies.",
+        "BLEU-4",
+        20,
+        _BLEU,
     ),
-    Metric(
-        name="rouge_l",
-        function=overlap.rouge_l,
-        of="reply",
-        per=("turn", "answer"),
-        higher_is_better=True,
-        range=(0.0, 1.0),
-        by_language=True,
-        default=True,
-        description=(
-            "ROUGE-L F1, Chinese on characters, English on unstemmed words (higher is better, mean"
-            " over replies 0-1); a good answer in other words scores low."
-        ),
-        label="ROUGE-L",
-        order=30,
-        headline=True,
-        **_IN_PERCENT,
+    _overlap(
+        "rouge_l",
+        overlap.rouge_l,
+        ("turn", "answer"),
+        "ROUGE-L F1, Chinese on characters, English on unstemmed words (higher is better, mean"
+        " over replies 0-1); a good answer in other words scores low.",
+        "ROUGE-L",
+        30,
+        _IN_PERCENT,
     ),
-    Metric(
-        name="rouge_l_default",
-        function=overlap.rouge_l_default,
-        of="reply",
-        per=("turn",),
-        higher_is_better=True,
-        range=(0.0, 1.0),
-        by_language=True,
-        default=True,
-        description=(
+    replace(
+        _overlap(
+            "rouge_l_default",
+            overlap.rouge_l_default,
+            ("turn",),
             "ROUGE-L F1 with rouge_score's default tokenizer, only for comparison with published"
             " tables (higher is better, mean over replies 0-1); it drops every Chinese character,"
-            " so identical Chinese replies score 0."
+            " so identical Chinese replies score 0.",
+            "ROUGE-L (default tokenizer)",
+            180,
+            _IN_PERCENT,
         ),
-        label="ROUGE-L (default tokenizer)",
-        order=180,
+        headline=False,
         ranked=False,
-        **_IN_PERCENT,
     ),
     Metric(
         name="meteor",

@@ -38,6 +38,7 @@ from csc_tasks.play import (
 from csc_tasks.play.cache import check_cache
 from csc_tasks.play.chains import conversations, in_order
 from csc_tasks.play.failures import Tally
+from csc_tasks.play.forced import check_forced
 from csc_tasks.play.ranks import length, share
 from csc_tasks.play.repeats import check_sampled, own_seed, seed_of
 from csc_tasks.play.requests import CHOOSE, FORMAT, GENERATE, Choice, Played, PlayInstance, Renderer
@@ -105,18 +106,23 @@ def _play_once(
     itself = lm.lm if isinstance(lm, CachingLM) else lm
     template = getattr(itself, "apply_chat_template", None)
     asked = conversations(requests)
+    forced = check_forced(itself, requests)
     way = _way(itself, requests, chooses)
+    if forced and way.mode == PLAIN and api.is_api(itself):
+        concurrent.check_likelihoods(itself)
     for request in requests:
         request.way = way
     repeat = requests[0].repeat
     if way.slow and not repeat:
         log.warning("csc: %s", way.line())
     window = min(request.settings.window for request in requests)
-    plan = thoughts.plan(itself, requests, chooses)
+    # A strategy is chosen where the reply begins; a server that renders its prompts decides itself.
+    at_reply = chooses or (forced and thoughts.renders(itself))
+    plan = thoughts.plan(itself, requests, at_reply)
     if plan.line and getattr(lm, "rank", 0) == 0 and not repeat:
         log.warning("csc: %s", plan.line)
     thoughts.budgeted(itself, requests, plan)
-    bridge = plan.thinking.bridge if chooses and plan.thinking.thinks else ""
+    bridge = plan.thinking.bridge if at_reply and plan.thinking.thinks else ""
     remote = api.is_api(itself)
     if remote:
         structured.by_schema(itself, requests)

@@ -16,6 +16,7 @@ Arguments = tuple[Any, dict[str, Any]]
 
 TOO_LONG = "csc_too_long"
 REFUSED = "csc_refused_parameters"
+FORCING = "csc_forcing"
 
 
 class Book:
@@ -75,6 +76,14 @@ class Book:
     def keep_too_long(self, arguments: Arguments, too_long: TooLong) -> None:
         """Put the refusal of a prompt as too long into the cache."""
         self.model.cache_hook.add_partial(TOO_LONG, arguments, asdict(too_long))
+
+    def forcing(self) -> dict[str, str] | None:
+        """How the server chose strategies in earlier runs with this cache."""
+        return self.cache.get(hash_args(FORCING, ()))
+
+    def keep_forcing(self, way: dict[str, str]) -> None:
+        """Put how the server chooses strategies into the cache."""
+        self.model.cache_hook.add_partial(FORCING, (), way)
 
     def refused_parameters(self) -> list[str]:
         """The request parameters that the server refused in earlier runs with this cache."""

@@ -13,10 +13,12 @@ from lm_eval.api.model import LM
 from lm_eval.models.utils import normalize_gen_kwargs
 
 from csc_tasks.errors import ModelError
+from csc_tasks.framework import likeliest
 from csc_tasks.play.failures import Failure, Tally
-from csc_tasks.play.requests import Choice, Played, PlayInstance, Renderer
+from csc_tasks.play.forced import begun, longest_name
+from csc_tasks.play.requests import Choice, Chosen, Played, PlayInstance, Renderer
 from csc_tasks.play.told import Told
-from csc_tasks.prompts import TEXT, Reply, TurnPrompt, read_reply, writable
+from csc_tasks.prompts import TEXT, Reply, TurnPrompt, read_begun, read_reply, writable
 from csc_tasks.refusals import TooLong
 
 Item = TypeVar("Item")
@@ -64,7 +66,7 @@ class Chain:
         """The next request with its rendered prompt as `arguments[0]`; None when all are answered.
 
         A request whose instructions alone do not fit the model fails here, and the one after it is
-        next.
+        next. A forced one is given until its strategy is chosen, and then with its reply begun.
         """
         while self.position < len(self.requests):
             request = self.requests[self.position]
@@ -72,6 +74,8 @@ class Chain:
             room = self.limit or reply_tokens(self.renderer.lm, kwargs)
             replies = self.replies if request.generated else None
             unread = self.first.reply if self.first else None
+            if request.forced:
+                room += longest_name(request)
             try:
                 prompt, dropped = self.renderer.fitting(request, room, replies, self.told, unread)
                 self.dropped = dropped
@@ -82,6 +86,8 @@ class Chain:
                 self.dropped = None
                 self.fail(Failure("item", "prompt too long", str(error)))
                 continue
+            if request.chosen:
+                prompt = begun(request, prompt)
             request.arguments = (prompt, kwargs)
             return request
         return None
@@ -93,9 +99,19 @@ class Chain:
         request = self.requests[self.position]
         how, prompt = self.renderer.reading(request, truncated), request.prompt
         first = self.first.played.text if self.first else None
-        played = Played(writable(text or ""), truncated, self.dropped, thinking=how, first=first)
-        form = prompt.form if isinstance(prompt, TurnPrompt) else TEXT
-        reply = read_reply(text, how, prompt.language, form)
+        played = Played(
+            writable(text or ""),
+            truncated,
+            self.dropped,
+            thinking=how,
+            first=first,
+            chosen=request.chosen,
+        )
+        if request.chosen:
+            reply = read_begun(text, request.chosen.strategy, prompt.language, how)
+        else:
+            form = prompt.form if isinstance(prompt, TurnPrompt) else TEXT
+            reply = read_reply(text, how, prompt.language, form)
         if reply.strategy is None and first is None and _asks_again(request):
             self.first = First(request.arguments, played, reply)
             return False
@@ -103,8 +119,18 @@ class Chain:
         return True
 
     def choose(self, loglikelihoods: Sequence[float]) -> None:
-        """Book the twelve log-likelihoods for the request that `ask` gave last."""
+        """Book the twelve log-likelihoods for the request that `ask` gave last. Of a forced one
+        they choose the strategy, and its reply is asked next.
+        """
+        request = self.requests[self.position]
+        if request.forced:
+            request.chosen = Chosen(likeliest(loglikelihoods), list(loglikelihoods))
+            return
         self._book(Choice(list(loglikelihoods), self.dropped))
+
+    def force(self, strategy: str, written: str) -> None:
+        """Book the strategy id that a server wrote for the forced request that `ask` gave last."""
+        self.requests[self.position].chosen = Chosen(strategy, written=written)
 
     def fail(self, failure: Failure) -> None:
         """Book that the request has no reply; raises ModelError when that is one too many. It

@@ -18,17 +18,21 @@ from lm_eval.api.model import LM, TemplateLM
 from tqdm import tqdm
 
 from csc_tasks.errors import ModelError
+from csc_tasks.framework import STRATEGY_IDS
 from csc_tasks.play.answers import Answer, read_answer, read_likelihood
 from csc_tasks.play.api import address, connections
 from csc_tasks.play.book import Book
 from csc_tasks.play.chains import Chain, reply_tokens
 from csc_tasks.play.failures import Failure, Tally
-from csc_tasks.play.plain import longest_name, options
+from csc_tasks.play.forced import LIKELIHOOD, longest_name, options
+from csc_tasks.play.guided import BY_NAME, find_way, reader, settings
 from csc_tasks.play.requests import PlayInstance, Renderer
 from csc_tasks.play.server import Server
 from csc_tasks.play.structured import FormParameters
 from csc_tasks.play.told import Told
+from csc_tasks.prompts import label_written
 from csc_tasks.refusals import Parameters, TooLong
+from csc_tasks.thinking import Thinking
 
 if TYPE_CHECKING:
     from lm_eval.models.api_models import JsonChatStr
@@ -66,7 +70,7 @@ def choose(
     progress: "tqdm[NoReturn]",
 ) -> list[Chain]:
     """The twelve names' log-likelihoods after every prompt, each as a request of its own."""
-    _check_likelihoods(renderer.lm)
+    check_likelihoods(renderer.lm)
     chains = [
         Chain(requests, renderer, tally, longest_name(requests[0]), Told())
         for requests in conversations
@@ -110,6 +114,11 @@ async def _play(
     progress: "tqdm[NoReturn]",
 ) -> None:
     async with Server(book.model, parameters, lambda: tally.answered) as server:
+        forced = [request for chain in chains for request in chain.requests if request.forced]
+        if forced:
+            way = await _forcing(server, book, forced[0], chains[0].renderer.thinking)
+            for request in forced:
+                request.forcing = way
 
         async def play() -> None:
             while chains:
@@ -135,6 +144,9 @@ async def _play(
 
 async def _reply(server: Server, book: Book, chain: Chain, request: PlayInstance) -> None:
     """Ask for one reply, and book what comes of it."""
+    if request.choosing:
+        await _forced(server, book, chain, request)
+        return
     prompt, kwargs = request.arguments
     known = book.reply(request.arguments)
     if known is not None:
@@ -142,7 +154,7 @@ async def _reply(server: Server, book: Book, chain: Chain, request: PlayInstance
         return
     outcome: Answer | TooLong | Failure | None = book.too_long(request.arguments)
     if outcome is None:
-        payload = server.payload(_message(book.model, prompt, kwargs), kwargs)
+        payload = server.payload(_message(book.model, prompt, kwargs), kwargs | _begins(request))
         outcome = await server.ask(payload, lambda outputs: read_answer(book.model, outputs))
     if not isinstance(outcome, Answer):
         _without_answer(book, chain, request, outcome)
@@ -155,6 +167,53 @@ async def _reply(server: Server, book: Book, chain: Chain, request: PlayInstance
             text = text.split(stop)[0]
     book.keep_reply(request.arguments, text, outcome.cut)
     chain.answer(text, outcome.cut)
+
+
+async def _forcing(
+    server: Server, book: Book, request: PlayInstance, thinking: Thinking
+) -> dict[str, str]:
+    """How this server chooses a strategy; found out once, before anything is asked."""
+    way = book.forcing()
+    if way is None:
+        chat = request.templated and not server.lm.tokenized_requests
+        way = await find_way(server, request.arguments[1], _message, thinking, chat)
+        book.keep_forcing(way)
+    log.info("%s: a strategy is chosen by %s", address(server.lm), " and ".join(way.values()))
+    return way
+
+
+def _begins(request: PlayInstance) -> dict[str, Any]:
+    """The parameters with which a server goes on with a message that was begun for it."""
+    way = request.forcing
+    if way is None or request.chosen is None or isinstance(request.arguments[0], str):
+        return {}
+    return BY_NAME[way["choice"]].begins or {}
+
+
+async def _forced(server: Server, book: Book, chain: Chain, request: PlayInstance) -> None:
+    """Ask for the strategy of a forced request, and book what comes of it."""
+    assert request.forcing is not None, "a server's way is known before anything is asked"
+    if request.forcing["choice"] == LIKELIHOOD:
+        await _choice(server, book, chain, request)
+        return
+    lm, prompt = book.model, request.arguments[0]
+    names = [option.strip(" []") for option in options(request)]
+    kwargs = settings(request.arguments[1], BY_NAME[request.forcing["choice"]], names)
+    known = book.reply((prompt, kwargs))
+    read = reader(lm, names, chain.renderer.thinking)
+    if known is not None:
+        chain.force(STRATEGY_IDS[names.index(str(label_written(known[0])[1]))], known[0])
+        return
+    outcome: tuple[int, str] | TooLong | Failure | None = book.too_long(request.arguments)
+    if outcome is None:
+        outcome = await server.ask(server.payload(_message(lm, prompt, kwargs), kwargs), read)
+    if isinstance(outcome, TooLong | Failure):
+        _without_answer(book, chain, request, outcome)
+        return
+    chain.tally.answer()
+    position, written = outcome
+    book.keep_reply((prompt, kwargs), written, False)
+    chain.force(STRATEGY_IDS[position], written)
 
 
 async def _choice(server: Server, book: Book, chain: Chain, request: PlayInstance) -> None:
@@ -206,7 +265,7 @@ def _message(
     return tokens[-(lm.max_length - reply_tokens(lm, kwargs)) :]
 
 
-def _check_likelihoods(lm: LM) -> None:
+def check_likelihoods(lm: LM) -> None:
     """Raise ModelError where the backend gives no log-likelihoods of a prompt."""
     try:
         if type(lm).loglikelihood is not TemplateLM.loglikelihood:

@@ -32,7 +32,7 @@ def option_tokens(
             lm.tok_encode(line + space + option, add_special_tokens=False)[len(alone) :]
             for option in options
         ]
-    return tokens, [lm.tok_encode(context + space + option)[len(tokens) :] for option in options]
+    return tokens, [renderer.tokens(context + space + option)[len(tokens) :] for option in options]
 
 
 def likelihoods(

@@ -24,8 +24,8 @@ from tqdm import tqdm
 from csc_tasks.play.book import Arguments, Book
 from csc_tasks.play.chains import Chain
 from csc_tasks.play.failures import Tally
+from csc_tasks.play.forced import longest_name, options
 from csc_tasks.play.likelihoods import likelihoods, option_tokens
-from csc_tasks.play.plain import longest_name, options
 from csc_tasks.play.requests import PlayInstance, Renderer
 from csc_tasks.play.rows import Rows
 from csc_tasks.stops import end_tokens
@@ -78,15 +78,23 @@ def generate(
     chains = [Chain(requests, renderer, tally) for requests in _spread(conversations, batch_size)]
 
     def cached(chain: Chain, request: PlayInstance) -> bool:
+        if request.choosing:
+            values = book.likelihoods(request.arguments[0], options(request))
+            if values is not None:
+                chain.choose(values)
+            return values is not None
         known = book.reply(request.arguments)
         if known is None:
             return False
         progress.update(chain.answer(*known))
         return True
 
-    seats = _Seats(
-        chains, batch_size, cached, lambda request: renderer.tokens(request.arguments[0])
-    )
+    def split(request: PlayInstance) -> tuple[list[int], list[list[int]]]:
+        if request.choosing:
+            return option_tokens(renderer, request.arguments[0], options(request))
+        return renderer.tokens(request.arguments[0]), []
+
+    seats = _Seats(chains, batch_size, cached, split)
     rows, stop = Rows(lm, seats.count), _Stop(lm)
     replies: dict[int, Reply] = {}
     started = time.perf_counter()
@@ -106,9 +114,19 @@ def generate(
     while True:
         if seats.waiting and (not replies or len(seats.waiting) * WAITING >= seats.count):
             asked = seats.next_requests()
-            replies |= {row: stop.new_reply(request) for row, request, _ in asked}
-            encoded = rows.encode([row for row, _, _ in asked], [tokens for _, _, tokens in asked])
+            choosing = {row: (request, names) for row, request, (_, names) in asked if names}
+            replies |= {
+                row: stop.new_reply(request) for row, request, _ in asked if row not in choosing
+            }
+            encoded = _encoded(rows, asked)
             for row, after in encoded.items():
+                if row in choosing:
+                    request, names = choosing[row]
+                    answers = likelihoods(after, names, lm.softmax_dtype)
+                    book.keep_likelihoods(request.arguments[0], options(request), answers)
+                    seats.chain(row).choose([answer[0] for answer in answers])
+                    seats.waiting.append(row)
+                    continue
                 take(row, stop.likeliest(after[-1], replies[row], rows.held[row]))
         if not replies and not seats.waiting:
             return chains
@@ -161,11 +179,7 @@ def choose(
     rows = Rows(lm, seats.count)
     started = time.perf_counter()
     while asked := seats.next_requests():
-        # A name's last token predicts nothing that is asked for.
-        tails = [[tokens[:-1] for tokens in names] for _, _, (_, names) in asked]
-        logits = rows.encode(
-            [row for row, _, _ in asked], [context for _, _, (context, _) in asked], tails
-        )
+        logits = _encoded(rows, asked)
         for row, request, (_, names) in asked:
             answers = likelihoods(logits.pop(row), names, lm.softmax_dtype)
             book.keep_likelihoods(request.arguments[0], options(request), answers)
@@ -173,6 +187,17 @@ def choose(
             seats.waiting.append(row)
             _show(progress, rows, started, True)
     return chains
+
+
+def _encoded(
+    rows: Rows, asked: Sequence[tuple[int, PlayInstance, tuple[list[int], list[list[int]]]]]
+) -> "dict[int, Tensor]":
+    """The logits after each row's prompt, and after the tokens of names to be compared."""
+    # A name's last token predicts nothing that is asked for.
+    tails = [[tokens[:-1] for tokens in names] for _, _, (_, names) in asked]
+    return rows.encode(
+        [row for row, _, _ in asked], [context for _, _, (context, _) in asked], tails
+    )
 
 
 class _Seats(Generic[Encoded]):

@@ -15,11 +15,11 @@ from tqdm import tqdm
 
 from csc_tasks.errors import ModelError
 from csc_tasks.framework import STRATEGIES
-from csc_tasks.languages.labels import strategy_name
 from csc_tasks.observe import cut_replies
 from csc_tasks.play.api import address, is_api
 from csc_tasks.play.chains import Chain, windows
 from csc_tasks.play.failures import Tally
+from csc_tasks.play.forced import longest_name, options
 from csc_tasks.play.requests import PlayInstance, Renderer
 
 
@@ -45,6 +45,9 @@ def generate(
         ]
         played += chains
         while asked := _next_requests(chains):
+            if choosing := [(chain, request) for chain, request in asked if request.choosing]:
+                _choose(lm, choosing)
+                continue
             instances = [
                 Instance("generate_until", request.doc, request.arguments, 0, request.metadata)
                 for _, request in asked
@@ -75,24 +78,30 @@ def choose(
             for requests in some
             for request in requests
         ]
-        open_chains = [chain for chain in chains if chain.ask() is not None]
-        asked = [
-            Instance(
-                "loglikelihood",
-                request.doc,
-                (request.arguments[0], option),
-                number,
-                request.metadata,
-            )
-            for request in (chain.requests[0] for chain in open_chains)
-            for number, option in enumerate(options(request))
-        ]
-        answers = [answer[0] for answer in _answers(lm, "loglikelihood", asked)] if asked else []
-        for number, chain in enumerate(open_chains):
-            chain.choose(answers[number * len(STRATEGIES) : (number + 1) * len(STRATEGIES)])
+        _choose(lm, [(chain, request) for chain in chains if (request := chain.ask()) is not None])
         played += chains
         progress.update(len(chains))
     return played
+
+
+def _choose(lm: LM, asked: Sequence[tuple[Chain, PlayInstance]]) -> None:
+    """Book the twelve log-likelihoods after each chain's prompt."""
+    instances = [
+        Instance(
+            "loglikelihood",
+            request.doc,
+            (request.arguments[0], option),
+            number,
+            request.metadata,
+        )
+        for _, request in asked
+        for number, option in enumerate(options(request))
+    ]
+    if not instances:
+        return
+    answers = [answer[0] for answer in _answers(lm, "loglikelihood", instances)]
+    for number, (chain, _) in enumerate(asked):
+        chain.choose(answers[number * len(STRATEGIES) : (number + 1) * len(STRATEGIES)])
 
 
 def _asked_together(requests: Sequence[PlayInstance]) -> list[Sequence[PlayInstance]]:
@@ -104,21 +113,6 @@ def _next_requests(chains: Iterable[Chain]) -> list[tuple[Chain, PlayInstance]]:
     """The chains that have something left to ask, each with its next request."""
     asked = ((chain, chain.ask()) for chain in chains)
     return [(chain, request) for chain, request in asked if request is not None]
-
-
-def options(request: PlayInstance) -> list[str]:
-    """The twelve continuations. A chat template ends where the reply starts; plain text ends with a
-    colon and wants a space.
-    """
-    space = "" if request.templated else " "
-    return [
-        f"{space}[{strategy_name(strategy.id, request.prompt.language)}]" for strategy in STRATEGIES
-    ]
-
-
-def longest_name(request: PlayInstance) -> int:
-    """No option has more tokens than this: a token is at least one byte."""
-    return 1 + max(len(option.strip().encode()) for option in options(request))
 
 
 def _answers(lm: LM, method: str, instances: list[Instance]) -> list[Any]:

@@ -38,6 +38,18 @@ in the quick length check.
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The strategy of a forced request: its id, and what it was chosen by: the twelve names'
+    log-likelihoods in the table's order, or `written`, what a server wrote that was made to write
+    one of the names.
+    """
+
+    strategy: str
+    loglikelihoods: list[float] | None = None
+    written: str = ""
+
+
 @dataclass(kw_only=True)
 class PlayInstance(Instance):
     """A request for one supporter turn or one answer.
@@ -47,6 +59,9 @@ class PlayInstance(Instance):
     `settings` how it is played. After the call `way` is how it was played, `thought` what was done
     about the model's thinking, and `left_out` names the request parameters that an API server
     refused. `repeat` is which time of several the same is asked (`csc_repeats`), from 0.
+
+    A `forced` request is asked twice: for the strategy, which then is `chosen`, and for the reply
+    after its name (forced.py). `forcing` says how, for the results.
     """
 
     prompt: TurnPrompt | AnswerPrompt
@@ -58,6 +73,14 @@ class PlayInstance(Instance):
     thought: dict[str, Any] | None = None
     left_out: tuple[str, ...] = ()
     repeat: int = 0
+    forced: bool = False
+    chosen: Chosen | None = None
+    forcing: dict[str, str] | None = None
+
+    @property
+    def choosing(self) -> bool:
+        """Whether the strategy of a forced request is still to be chosen."""
+        return self.forced and self.chosen is None
 
     @property
     def chooses(self) -> bool:
@@ -78,7 +101,8 @@ class Played:
     `history_truncated` is None where the model's length or tokenizer is not known here. `failed` is
     "" or why there is no reply.
     `thinking` says how to read the text. `first` is the reply that could not be read, where it was
-    asked for again (`csc_reask`).
+    asked for again (`csc_reask`). `chosen` is the strategy of a forced request, after whose name
+    the text was written.
     """
 
     text: str
@@ -87,6 +111,7 @@ class Played:
     failed: str = ""
     thinking: Thinking | None = None
     first: str | None = None
+    chosen: Chosen | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ def plan(lm: LM, requests: Sequence[PlayInstance], chooses: bool = False) -> Pla
     if (
         how.switch
         and not asked
-        and _renders(lm)
+        and renders(lm)
         and all(given.get(name) is None for name in how.switch)
     ):
         switch = how.switch
@@ -82,6 +82,11 @@ def plan(lm: LM, requests: Sequence[PlayInstance], chooses: bool = False) -> Pla
     how = replace(how, closing=closing)
     tokens = 0 if chooses else _tokens(lm, how, asked)
     line = "" if chooses and not switch else _line(how, switch, tokens, asked)
+    if chooses and asked and any(request.forced for request in requests):
+        line = (
+            f"csc_think_tokens={asked} changes nothing where the strategy is forced: it is chosen"
+            " where the reply begins, after a thought that is closed at once"
+        )
     return Plan(how, switch, tokens, line, strips)
 
 
@@ -165,7 +170,7 @@ def as_planned(lm: LM, plan: Plan) -> Iterator[None]:
 _ABSENT = object()
 
 
-def _renders(lm: LM) -> bool:
+def renders(lm: LM) -> bool:
     """Whether the prompt is rendered here; chat APIs render it themselves."""
     return not hasattr(lm, "parse_generations") or bool(getattr(lm, "tokenized_requests", False))
 
@@ -176,7 +181,7 @@ def _tokens(lm: LM, how: Thinking, asked: int | None) -> int:
     if how.thinks is not True:
         return 0
     limit = getattr(lm, "max_length", None)
-    if not _renders(lm) or not isinstance(limit, int):
+    if not renders(lm) or not isinstance(limit, int):
         return THINK_TOKENS
     # A short model still needs room for the prompt.
     return min(THINK_TOKENS, limit // 4)

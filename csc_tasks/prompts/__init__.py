@@ -13,7 +13,15 @@ from csc_tasks.prompts.forms import (
     tagged,
 )
 from csc_tasks.prompts.render import AnswerPrompt, TurnPrompt, instructions
-from csc_tasks.prompts.reply import Reply, read_answer, read_reply, read_text, writable
+from csc_tasks.prompts.reply import (
+    Reply,
+    label_written,
+    read_answer,
+    read_begun,
+    read_reply,
+    read_text,
+    writable,
+)
 from csc_tasks.prompts.template import (
     DATE,
     SERVER_DATE,
@@ -48,11 +56,13 @@ __all__ = [
     "hides_history",
     "instructions",
     "iso_date",
+    "label_written",
     "needs_parts",
     "of_tokenizer",
     "opening",
     "prints_date",
     "read_answer",
+    "read_begun",
     "read_reply",
     "read_text",
     "schema",

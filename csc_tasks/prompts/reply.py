@@ -9,6 +9,7 @@ Two different labels or an unknown one leave the reply *unparsed*: no strategy, 
 is the reply. Accepted and refused forms stand in a table of the task card, which is the test.
 """
 
+import json
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -30,6 +31,7 @@ _SPACE = r"\s{0,20}"
 _BRACKETED = r"[\[【［]([^\[\]【】［］\n]{1,60})[\]】］]"
 _TAG = re.compile(rf"{_BRACKETED}{_SPACE}[:：]?")
 _ANY_TAG = re.compile(_BRACKETED)
+_BRACKETS = re.compile(r"\[([^\[\]\n]{1,60})\]")
 
 _WORD = r"(?:策略|strategy)"
 _AFTER_NUMBER = rf"(?!\d){_SPACE}(?:[:：.、]{_SPACE})?"
@@ -157,6 +159,33 @@ def read_text(raw: str | None, thinking: Thinking | None = None, code: str | Non
     """
     reply = read_reply(raw, thinking, code)
     return Reply(None, reply.text, reply.thinking_cut)
+
+
+def read_begun(
+    raw: str | None, strategy: str, code: str, thinking: Thinking | None = None
+) -> Reply:
+    """Read what a model wrote after the `[name]` of a strategy id, with which its reply was begun.
+
+    The strategy stands, whatever else it wrote; a label that opens the rest is taken off.
+    """
+    rest = read_answer(raw, thinking)
+    whole = read_reply(f"[{strategy_name(strategy, code)}]{rest.text}", None, code)
+    text = whole.text if whole.strategy == strategy else read_text(rest.text, None, code).text
+    return Reply(strategy, text, rest.thinking_cut)
+
+
+def label_written(raw: str, thinking: Thinking | None = None) -> tuple[str, str | None]:
+    """(what was written without thinking, the label in it) where a model was made to write a label
+    alone: `[label]`, or JSON `{"strategy": label}`; None for anything else.
+    """
+    written = read_answer(raw, thinking).text
+    try:
+        value = json.loads(written)
+    except (ValueError, RecursionError):
+        bracketed = _BRACKETS.fullmatch(written)
+        return written, bracketed[1] if bracketed else None
+    label = value.get("strategy") if isinstance(value, dict) else None
+    return written, label if isinstance(label, str) else None
 
 
 def read_answer(raw: str | None, thinking: Thinking | None = None) -> Reply:

@@ -18,6 +18,7 @@ from csc_tasks.runs.public_lists import (
     CONFIG,
     CSC,
     FILE,
+    FORCING,
     GENERATION,
     MODEL_ARGUMENTS,
     PLAY,
@@ -159,9 +160,9 @@ def _task(config: object, left: LeftOut) -> Any:
     table = {**MODEL_ARGUMENTS, **SETTINGS, "version": scalar}
     made["metadata"] = _picked(settings, table, "metadata", left)
     if isinstance(csc := metadata.get("csc"), Mapping):
-        own = {k: v for k, v in csc.items() if k not in ("thinking", "play")}
+        own = {k: v for k, v in csc.items() if k not in ("thinking", "play", "forced")}
         picked = _picked(own, CSC, "csc", left)
-        for name, of in (("thinking", THINKING), ("play", PLAY)):
+        for name, of in (("thinking", THINKING), ("play", PLAY), ("forced", FORCING)):
             if isinstance(csc.get(name), Mapping):
                 picked[name] = _picked(csc[name], of, f"csc.{name}", left)
         made["metadata"]["csc"] = picked

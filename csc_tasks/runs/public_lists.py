@@ -96,6 +96,7 @@ THINKING: Table = {
     **_all(switches, "switched_off"),
 }
 PLAY: Table = _all(scalar, "mode")
+FORCING: Table = _all(scalar, "choice", "reply")
 
 CSC: Table = {
     **_all(hub_id_or_last_component, "corpus", "evidence_name"),
@@ -112,7 +113,7 @@ CSC: Table = {
     **_all(places, "places"),
     **_all(signatures, "signatures"),
 }
-"""Of metadata.csc; `thinking` and `play` are tables of their own."""
+"""Of metadata.csc; `thinking`, `play` and `forced` are tables of their own."""
 
 TASK: Table = {
     **_all(scalar, "task", "test_split", "unsafe_code", "output_type", "num_fewshot", "repeats"),

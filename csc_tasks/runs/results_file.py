@@ -64,6 +64,7 @@ class _Provenance(_Read):
     reask: int | None = None
     date: str | None = None
     reference: str | None = None
+    forced: dict[str, str] | None = None
 
     @property
     def asked(self) -> str | None:

@@ -13,6 +13,8 @@ from csc_tasks.errors import DataError
 
 TURNS, ANSWERS = "turns", "answers"
 CHOICE = "choice"
+FORCED = "forced"
+"""The variant whose strategies are the likeliest of the twelve names, so that none is unparsed."""
 GROUNDED = "grounded"
 """The variant that shows passages."""
 SHOWN, AUDITED = "evidence", "audit_evidence"
@@ -21,6 +23,8 @@ count as support of facts.
 """
 CONVERSATIONS, QUESTIONS = "conversations", "questions"
 """The tables of the two main kinds of tasks."""
+FORMAT_AND_CHOICE = "format_and_choice"
+"""The table of how far a model keeps the reply format, and how well it chooses apart from that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,10 @@ class TaskRecord:
 
     unit: what one record is, "turns" or "answers"; the key it stands under in a samples file.
     generated: the model's own earlier turns stood in its history instead of the gold ones.
-    variant: what it was shown or asked ("predict", "vanilla", "oracle", "choice", a question's
-    context or stage). places: the kinds of tables it stands in. The first is its own; to the others
-    it is brought along by the tasks whose own table that is. Without places it has its own table.
+    variant: what it was shown or asked ("predict", "vanilla", "oracle", "choice", "forced", a
+    question's context or stage). places: the kinds of tables it stands in. The first is its own; to
+    the others it is brought along by the tasks whose own table that is. Without places it has its
+    own table.
     """
 
     unit: str
@@ -52,6 +57,11 @@ class TaskRecord:
     def has_replies(self) -> bool:
         """Whether there is text to rate or audit: in a choice by log-likelihood there is none."""
         return self.variant != CHOICE
+
+    @property
+    def has_format(self) -> bool:
+        """Whether a reply's format decides what its strategy is."""
+        return self.variant not in (CHOICE, FORCED)
 
     def place(self, table: str) -> Place | None:
         """Its place in a kind of table; None where it does not belong."""
@@ -81,10 +91,20 @@ SHIPPED: dict[str, TaskRecord] = {
         TURNS,
         False,
         "predict",
-        (Place("conversations", "Reference context", 1), Place("strategy_variants", "Predict", 2)),
+        (
+            Place("conversations", "Reference context", 1),
+            Place("strategy_variants", "Predict", 2),
+            Place(FORMAT_AND_CHOICE, "Reference context, as asked", 1),
+        ),
     ),
     "csc_conv_gen": TaskRecord(
-        TURNS, True, "predict", (Place("conversations", "Generated context", 2),)
+        TURNS,
+        True,
+        "predict",
+        (
+            Place("conversations", "Generated context", 2),
+            Place(FORMAT_AND_CHOICE, "Generated context, as asked", 3),
+        ),
     ),
     "csc_qa": _questions(
         "summary", Place("questions", "Answers", 1), Place("question_context", "Summary", 1)
@@ -97,6 +117,12 @@ SHIPPED: dict[str, TaskRecord] = {
     ),
     "cscx_strategy_choice": TaskRecord(
         TURNS, False, CHOICE, (Place("strategy_choice", "Strategy choice", 1),)
+    ),
+    "cscx_conv_ref_forced": TaskRecord(
+        TURNS, False, FORCED, (Place(FORMAT_AND_CHOICE, "Reference context, forced", 2),)
+    ),
+    "cscx_conv_gen_forced": TaskRecord(
+        TURNS, True, FORCED, (Place(FORMAT_AND_CHOICE, "Generated context, forced", 4),)
     ),
     "cscx_qa_full": _questions("full", Place("question_context", "Whole history", 2)),
     "cscx_qa_last": _questions("last", Place("question_context", "Last 4 turns", 3)),

@@ -5,7 +5,9 @@ The YAML files name them as `csc_tasks.tasks.NAME`.
 
 from csc_tasks.tasks.conversations import (
     ConversationTask,
+    ForcedTask,
     GeneratedContextTask,
+    GeneratedForcedTask,
     OracleTask,
     StrategyChoiceTask,
     VanillaTask,
@@ -25,8 +27,10 @@ from csc_tasks.tasks.support import SupportTask
 __all__ = [
     "ConversationTask",
     "EarlyTask",
+    "ForcedTask",
     "FullHistoryTask",
     "GeneratedContextTask",
+    "GeneratedForcedTask",
     "GroundedTask",
     "LastTurnsTask",
     "LateTask",

@@ -10,17 +10,27 @@ from csc_tasks.errors import DataError
 from csc_tasks.metrics import ASKED_AGAIN, METRICS, Metric, select
 from csc_tasks.metrics.result_names import normalised
 from csc_tasks.named_turns import asked_turns
-from csc_tasks.prompts import TEXT, TurnPrompt, ask_again_line, format_line, read_reply, read_text
+from csc_tasks.prompts import (
+    TEXT,
+    Reply,
+    TurnPrompt,
+    ask_again_line,
+    format_line,
+    read_begun,
+    read_reply,
+    read_text,
+)
 from csc_tasks.records import (
     Column,
     asked_again,
     choice_record,
+    forced_record,
     measure_choices,
     signatures_of_choices,
     turn_record,
     without_strategies,
 )
-from csc_tasks.runs.task_record import CHOICE
+from csc_tasks.runs.task_record import CHOICE, FORCED
 from csc_tasks.tasks.support import Answered, Document, SupportTask, flag, log
 
 
@@ -114,6 +124,8 @@ class ConversationTask(SupportTask[Conversation, TurnPrompt]):
         chosen = super().choose_metrics()
         if self.asks_again:
             chosen += select(None, ASKED_AGAIN)
+        if self.FORCED:
+            return [metric for metric in chosen if not metric.of_format]
         return chosen if self.VARIANT == "predict" else without_strategies(chosen)
 
     def requests_of(self, item: Conversation) -> list[TurnPrompt]:
@@ -154,6 +166,39 @@ class VanillaTask(ConversationTask):
     """`cscx_conv_ref_vanilla`: no strategies anywhere."""
 
     VARIANT = "vanilla"
+
+
+class ForcedTask(ConversationTask):
+    """`cscx_conv_ref_forced`: the strategy is the likeliest of the twelve names as the beginning of
+    the reply, and the reply is written after it.
+    """
+
+    FORCED = True
+
+    @property
+    def variant(self) -> str:
+        return FORCED
+
+    def record(self, prompt: TurnPrompt, played: play.Played) -> dict[str, Any]:
+        chosen, reply = played.chosen, Reply(None, "")
+        if chosen and not played.failed:
+            reply = read_begun(played.text, chosen.strategy, prompt.language, played.thinking)
+        return forced_record(
+            prompt.conversation,
+            prompt.turn,
+            reply,
+            played.truncated,
+            flag(played.history_truncated),
+            chosen.loglikelihoods if chosen else None,
+            chosen.written if chosen else "",
+            played.failed,
+        )
+
+
+class GeneratedForcedTask(ForcedTask):
+    """`cscx_conv_gen_forced`: the same with the model's own earlier turns in the history."""
+
+    GENERATED = True
 
 
 class OracleTask(ConversationTask):

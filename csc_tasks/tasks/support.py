@@ -56,6 +56,7 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
 
     REQUEST = play.GENERATE
     GENERATED = False
+    FORCED = False
     settings: Settings
     held_out = 0
     """How many references of the corpus its maintainers keep to themselves."""
@@ -251,6 +252,7 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
             "system_instruction": ctx["system_instruction"],
             "templated": ctx["templated"],
             "generated": self.GENERATED,
+            "forced": self.FORCED,
             "settings": self.settings.playing(),
         }
         instances = []
@@ -305,6 +307,9 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
         thought = next((instance.thought for instance in self._instances if instance.thought), None)
         if thought:
             self.config.metadata["csc"]["thinking"] = thought
+        forcing = next((i.forcing for i in self._instances if i.forcing), None)
+        if forcing:
+            self.config.metadata["csc"]["forced"] = forcing
         self.config.metadata["csc"]["left_out"] = sorted(
             {name for instance in self._instances for name in instance.left_out}
         )

@@ -16,7 +16,7 @@ from csc_tasks.conversation import Conversation
 from csc_tasks.languages import language
 from csc_tasks.languages.labels import strategy_name
 from csc_tasks.question import Question
-from csc_tasks.runs.task_record import GROUNDED, TaskRecord
+from csc_tasks.runs.task_record import FORCED, GROUNDED, TaskRecord
 
 SHORTEST = 16
 """A text of fewer characters may stand in any prompt by chance."""
@@ -53,12 +53,14 @@ def wrong(
     reference: str,
     passages: Sequence[str] = (),
     first: str | None = None,
+    chosen: str | None = None,
 ) -> str:
     """What of a prompt cannot be: a few words, "" for nothing.
 
     own: position -> what the model replied at earlier turns. reference: of this turn or question.
     passages: those that the verifier knows to belong to the question. first: what the model replied
-    before it was asked again, "" for nothing; None for a run that never asks again.
+    before it was asked again, "" for nothing; None for a run that never asks again. chosen: the
+    strategy of the reply.
     """
     if isinstance(item, Question):
         if other := _other_context(prompt, about, item):
@@ -70,6 +72,8 @@ def wrong(
             return "it gives the gold strategy"
         if first is None and _again(prompt, item.language):
             return "it asks again"
+        if about.variant == FORCED and chosen and not _begins(prompt, item, chosen):
+            return "the reply is not begun with the strategy that was chosen"
         if other := _other_history(prompt, about, item, turn, own):
             return other
         shown = [one.text for one in item.dialogue[:turn]] + list(own.values()) + [first or ""]
@@ -104,6 +108,15 @@ def _given(prompt: Asked, item: Conversation, turn: int) -> bool:
     words = language(item.language).words
     name = strategy_name(item.dialogue[turn].strategy, item.language)
     return _bare(words.TAIL_GIVEN_STRATEGY.format(name=name)) in prompt.text
+
+
+def _begins(prompt: Asked, item: Conversation, chosen: str) -> bool:
+    """Whether a prompt ends with the beginning of a reply, or with the strategy for it."""
+    name = strategy_name(chosen, item.language)
+    given = language(item.language).words.GIVEN_STRATEGY.format(name=name)
+    # Messages end with their JSON.
+    end = prompt.text.rstrip("}]")
+    return end.endswith((_bare(f"[{name}"), _bare(given)))
 
 
 def _other_history(

@@ -297,6 +297,8 @@ def _does_not_apply(
         return "a choice by log-likelihood has no reply"
     if not asked_for and (metric.of == "strategy" or metric is METRICS["unparsed"]):
         return "this task asks for no strategy"
+    if metric.of_format and not about.has_format:
+        return "no format decides what its strategies are"
     if norm and (about.has_replies or metric.of != "strategy"):
         return "only a choice by log-likelihood has a normalised one"
     if language and not metric.by_language:

@@ -4,20 +4,21 @@ runs, compared with what the file says.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from csc_tasks.conversation import HELD_OUT, Conversation
 from csc_tasks.errors import DataError
-from csc_tasks.framework import BY_ID, STRATEGY_IDS
-from csc_tasks.prompts import Reply, read_answer, read_reply, read_text
+from csc_tasks.framework import BY_ID
+from csc_tasks.prompts import Reply, read_answer, read_begun, read_reply, read_text
 from csc_tasks.question import REFERENCES, Question
 from csc_tasks.records import answer_record, choice_record, turn_record
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Run
-from csc_tasks.runs.task_record import ANSWERS, TaskRecord
+from csc_tasks.runs.task_record import ANSWERS, FORCED, TaskRecord
 from csc_tasks.verify.again import UNREADABLE, Again
 from csc_tasks.verify.asked import asked, wrong
-from csc_tasks.verify.numbers import LARGEST
+from csc_tasks.verify.choices import forced_again, twelve
 from csc_tasks.verify.passages import ShownPassages
 from csc_tasks.verify.references import (
     ABSENT,
@@ -210,6 +211,7 @@ class _Checker:
                 str(made[turn]["reference"]),
                 self.passages.known(made[turn]),
                 self.again.first(record),
+                str(made[turn].get("strategy") or ""),
             ):
                 self.differs("prompt", where, "", words)
 
@@ -267,6 +269,14 @@ class _Checker:
             if sums is None and not failure:
                 return self.with_gold(item, given)
             made = choice_record(item, given["turn"], sums, flags["history_truncated"], failure)
+        elif self.about.variant == FORCED:
+            read = partial(self.parsed, given, raw, mark, item.language, False)
+            again = forced_again(item, given, read, flags, failure)
+            if again is None:
+                self.complete = False
+                self.differs("strategy", where, given.get("strategy"), "nothing it was chosen by")
+                return self.with_gold(item, given)
+            made = again
         else:
             made = turn_record(
                 item,
@@ -330,13 +340,14 @@ class _Checker:
         mark: str,
         language: str,
         answer: bool = False,
+        chosen: str | None = None,
     ) -> Reply:
         """The raw reply as it is read; how a model thinks aloud is known no better than the file
-        says it.
+        says it. chosen: the strategy whose name it was begun with.
         """
         if raw is None:
             return Reply(
-                _known(given.get("strategy")),
+                chosen or _known(given.get("strategy")),
                 given["reply"],
                 given.get("thinking_cut") is True,
             )
@@ -345,6 +356,8 @@ class _Checker:
         for way in opening(self.ways, mark):
             if answer:
                 reply = read_answer(raw, way)
+            elif chosen:
+                reply = read_begun(raw, chosen, language, way)
             elif self.chooses(given):
                 reply = read_reply(raw, way, language, self.again.form)
             else:
@@ -356,21 +369,12 @@ class _Checker:
 
     def sums(self, given: Mapping[str, Any], where: str) -> list[float] | None:
         """The twelve log-likelihoods of a choice, in the table's order."""
-        likelihoods = given.get("loglikelihoods")
-        values = (
-            [likelihoods.get(id_) for id_ in STRATEGY_IDS] if isinstance(likelihoods, dict) else []
-        )
-        numbers = [
-            float(value)
-            for value in values
-            if isinstance(value, int | float)
-            and not isinstance(value, bool)
-            and abs(value) <= LARGEST
-        ]
-        if len(numbers) != len(STRATEGY_IDS):
+        numbers = twelve(given.get("loglikelihoods"))
+        if numbers is None:
             self.complete = False
-            self.differs("loglikelihoods", where, likelihoods, "twelve log-likelihoods")
-            return None
+            self.differs(
+                "loglikelihoods", where, given.get("loglikelihoods"), "twelve log-likelihoods"
+            )
         return numbers
 
     def with_gold(self, item: Conversation, given: Mapping[str, Any]) -> dict[str, object]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from csc_tasks.file_names import safe_name
 from csc_tasks.runs.results_file import Identity
-from csc_tasks.runs.task_record import TURNS, TaskRecord
+from csc_tasks.runs.task_record import FORMAT_AND_CHOICE, TURNS, TaskRecord
 from csc_tasks.verify import Trust
 from leaderboard import trust
 from leaderboard.board import (
@@ -38,6 +38,12 @@ RULE = (
     " nothing varies. Bold: better than every"
     " other row by the paired 95 % interval of the difference; underlined: next, and better than"
     " every row below by the same rule. p-values are corrected over all pairs of a column (Holm)."
+)
+
+FORCED_NOTE = (
+    "As asked, an unparsed reply has no strategy and is wrong: strategy accuracy = accuracy where"
+    " parsed x format rate. Forced, the strategy is the likeliest of the twelve names where the"
+    " reply begins, and the reply is written after it, so that every turn has one."
 )
 
 
@@ -299,6 +305,8 @@ def _footnotes(selection: Selection, every: Sequence[Column]) -> list[str]:
             f"A part only: --limit, {limit} of {selection.measurements[0].provenance.rows}"
             " documents."
         )
+    if selection.kind == FORMAT_AND_CHOICE:
+        notes.append(FORCED_NOTE)
     if any(m.about.generated for m in rows):
         notes.append(
             "Generated context: the customer's turns stay as recorded and may not fit what the"

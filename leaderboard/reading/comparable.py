@@ -18,12 +18,14 @@ from csc_tasks.errors import DataError
 from csc_tasks.prompts import SERVER_DATE
 from csc_tasks.runs.conditions import differing, same_runs, without_repeat
 from csc_tasks.runs.results_file import Identity, Measurement
+from csc_tasks.runs.task_record import FORMAT_AND_CHOICE
 from csc_tasks.shown import shown
 
 TITLES = {
     "conversations": "Conversations",
     "questions": "Context-summarised questions",
     "strategy_variants": "With and without strategies",
+    FORMAT_AND_CHOICE: "Format and choice of strategies",
     "strategy_choice": "Strategy choice by log-likelihood",
     "question_context": "Questions: what of the history is shown",
     "question_stages": "Questions by part of the conversation",
@@ -52,6 +54,12 @@ FIELDS: dict[str, tuple[str, Callable[[Measurement], str | None]]] = {
         lambda m: _TEMPLATED[m.templated],
     ),
     "reference": ("reference", lambda m: m.provenance.reference),
+    # Of the forced tasks alone: what is likeliest as a whole, and what a server writes token by
+    # token, may be two strategies.
+    "forced": (
+        "way in which a strategy is forced",
+        lambda m: " and ".join(m.provenance.forced.values()) if m.provenance.forced else None,
+    ),
     "limit": (
         "--limit",
         lambda m: f"{m.limit} documents" if m.limit is not None else "all documents",

@@ -19,6 +19,8 @@ from tests.support.metric_values import OVERLAP
 def test_every_metric_says_what_it_is():
     assert OVERLAP == [
         "strategy_acc",
+        "strategy_acc_parsed",
+        "format_rate",
         "strategy_macro_f1",
         "stage_overlap",
         "failed",
@@ -152,7 +154,7 @@ def test_reading_the_table_loads_no_scoring_library():
 def test_items_survive_json_and_functions_take_no_items(name):
     metric = METRICS[name]
     predictions, references = {
-        "strategy": (["GT", None, "Others"], ["GT", "PS", "ID"]),
+        "strategy": (["GT", "PR" if metric.parsed_only else None, "Others"], ["GT", "PS", "ID"]),
         "reply": (["您好", "", "请稍等"], ["您好", "好的", "请等一下"]),
         "flag": ([1.0, False, 3], None),
     }[metric.of]
