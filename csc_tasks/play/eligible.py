@@ -124,8 +124,8 @@ def _longest(lm: LM, requests: Sequence[PlayInstance]) -> int:
 
 
 def _trial(lm: LM, longest: int) -> str | None:
-    """Two rows of other lengths, one continued after its end was taken back, against the same
-    tokens without a cache.
+    """Two rows of other lengths that start alike, one continued after its end was taken back,
+    against the same tokens without a cache.
 
     The longer row gets `longest` tokens: windows, and factors that depend on positions, show in
     long prompts only.
@@ -139,7 +139,7 @@ def _trial(lm: LM, longest: int) -> str | None:
         tokens = torch.randint(
             size, (longest + third + 5,), generator=torch.Generator().manual_seed(0)
         ).tolist()
-        one, other = tokens[:third] + tokens[2 * third + 5 :], tokens[third : 2 * third]
+        one, other = tokens[:third] + tokens[2 * third + 5 :], tokens[: third + third // 2]
         rows = Rows(lm, 2)
         rows.encode([0, 1], [tokens[: third + 5], other])
         rows.encode([0], [one])

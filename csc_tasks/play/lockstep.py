@@ -1,10 +1,13 @@
 """Lockstep play for lm_eval's HF backend: a batch of conversations with one key-value cache that is
 kept between turns.
 
-Conversations with the most turns start first. A row that has finished a turn waits until a share of
-the rows waits with it, so that their next prompts are encoded together; a row whose conversation
-has ended takes the next one, and finds the instructions already in the cache. Memory is bounded by
-the batch: one cache row for each conversation that is being played.
+In reference context every prompt is known beforehand, so turns are played one by one in whichever
+row is free: a conversation's longest prompt is encoded once, into a row kept for that, and each
+turn starts from a copy of what it needs of it. In generated context a row plays a conversation,
+those with the most turns first. A row that has new tokens to encode waits until a share of the rows
+waits with it, so that they are encoded together; a row whose conversation has ended takes the next
+one, and finds the instructions already in the cache. Memory is bounded by the batch: one cache row
+for each reply in the making, and one more in reference context.
 """
 
 import time
@@ -24,6 +27,7 @@ from tqdm import tqdm
 from csc_tasks.play.book import Arguments, Book
 from csc_tasks.play.chains import Chain
 from csc_tasks.play.failures import Tally
+from csc_tasks.play.ahead import Ahead
 from csc_tasks.play.likelihoods import likelihoods, option_tokens
 from csc_tasks.play.plain import longest_name, options
 from csc_tasks.play.requests import PlayInstance, Renderer
@@ -75,7 +79,11 @@ def generate(
     """
     book = Book(lm)
     lm = book.model
-    chains = [Chain(requests, renderer, tally) for requests in _spread(conversations, batch_size)]
+    chains = [
+        Chain(asked_together, renderer, tally)
+        for requests in conversations
+        for asked_together in ([requests] if requests[0].generated else [[r] for r in requests])
+    ]
 
     def cached(chain: Chain, request: PlayInstance) -> bool:
         known = book.reply(request.arguments)
@@ -88,8 +96,10 @@ def generate(
     seats = _Seats(
         chains, batch_size, cached, lambda request: renderer.tokens(request.arguments[0])
     )
-    rows, stop = Rows(lm, seats.count), _Stop(lm)
+    rows, stop, ahead = Rows(lm, seats.count, spare=1), _Stop(lm), Ahead(chains)
     replies: dict[int, Reply] = {}
+    starts: dict[int, int] = {}
+    to_encode: dict[int, list[int]] = {}
     started = time.perf_counter()
 
     def take(row: int, token: int) -> None:
@@ -105,28 +115,44 @@ def generate(
             _show(progress, rows, started)
 
     while True:
-        if seats.waiting and (not replies or len(seats.waiting) * WAITING >= seats.count):
-            asked = seats.next_requests()
-            replies |= {row: stop.new_reply(request) for row, request, _ in asked}
-            encoded = rows.encode([row for row, _, _ in asked], [tokens for _, _, tokens in asked])
+        for row, request, tokens in seats.next_requests():
+            replies[row] = stop.new_reply(request)
+            longest = ahead.prompt(request, tokens)
+            if longest is not None:
+                rows.encode([rows.count], [longest])
+            if rows.fork(row, tokens):
+                starts[row] = tokens[-1]
+            else:
+                to_encode[row] = tokens
+        if to_encode and (
+            len(to_encode) == len(replies) or len(to_encode) * WAITING >= seats.count
+        ):
+            encoded = rows.encode(list(to_encode), list(to_encode.values()))
+            to_encode = {}
             for row, after in encoded.items():
                 take(row, stop.likeliest(after[-1], replies[row], rows.held[row]))
-        if not replies and not seats.waiting:
+            if seats.waiting:
+                continue
+        if not replies:
             return chains
         still_playing = seats.shrunk()
         if still_playing:
             rows.keep(still_playing)
-            replies = {new: replies[old] for new, old in enumerate(still_playing) if old in replies}
-        if replies:
-            logits = rows.step(
-                [replies[row].tokens[-1] if row in replies else None for row in range(seats.count)]
+            replies, starts, to_encode = (
+                {new: of_row[old] for new, old in enumerate(still_playing) if old in of_row}
+                for of_row in (replies, starts, to_encode)
             )
-            best = logits.float().argmax(-1).tolist()
-            for row in sorted(replies):
-                if replies[row].penalty == 1:
-                    take(row, best[row])
-                else:
-                    take(row, stop.likeliest(logits[row], replies[row], rows.held[row]))
+        playing = [row for row in sorted(replies) if row not in to_encode]
+        last = {
+            row: starts.pop(row) if row in starts else replies[row].tokens[-1] for row in playing
+        }
+        logits = rows.step([last.get(row) for row in range(seats.count)])
+        best = logits.float().argmax(-1).tolist()
+        for row in playing:
+            if replies[row].penalty == 1:
+                take(row, best[row])
+            else:
+                take(row, stop.likeliest(logits[row], replies[row], rows.held[row]))
 
 
 def choose(

@@ -20,7 +20,7 @@ from tests.support.models import STRICT
 from tests.support.play_models import COUNTING, REWRITING, random_model
 
 CONVERSATIONS = ["csc_conv_ref", "csc_conv_gen"]
-TRIAL = 4
+TRIAL = 5
 """Forward passes in the trial of a model: two rows, one of them continued, two steps."""
 
 
@@ -229,7 +229,9 @@ def test_what_prompts_have_in_common_is_computed_once(model, corpus, monkeypatch
     made = []
     create = rows.Rows.__init__
     monkeypatch.setattr(
-        rows.Rows, "__init__", lambda self, *args: made.append(self) or create(self, *args)
+        rows.Rows,
+        "__init__",
+        lambda self, *args, **spare: made.append(self) or create(self, *args, **spare),
     )
     found, _ = run(model, corpus, ["csc_conv_ref"], "auto", 3)
     # The last one made plays; the first is the trial's.
