@@ -20,7 +20,6 @@ import resource
 import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 
 from benchmarks.play_bound import clock_of, lower_bound

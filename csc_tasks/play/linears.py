@@ -6,14 +6,17 @@ so few rows reads memory at a fraction of its speed. The weights are held twice 
 memory must have room for them.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+MEMORY, CONTAINER = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 SHARE = 0.5
 """The second copy may take this share of the memory that is free."""
 SMALLEST = 2**14
@@ -86,8 +89,17 @@ def _multiply(
 
 
 def _free_memory() -> int:
-    """Bytes that a process may still take on this machine."""
-    import psutil
-
-    available: int = psutil.virtual_memory().available
-    return available
+    """Bytes that this process may still take: what Linux has available, within a container's
+    limit; 0 where that is not known.
+    """
+    try:
+        line = re.search(r"MemAvailable:\s+(\d+) kB", MEMORY.read_text())
+    except OSError:
+        return 0
+    available = int(line[1]) * 1024 if line else 0
+    try:
+        limit, used = ((CONTAINER / name).read_text() for name in ("memory.max", "memory.current"))
+        return min(available, int(limit) - int(used))
+    except (OSError, ValueError):
+        # There is no container, or it has no limit ("max").
+        return available

@@ -12,7 +12,7 @@ for each reply in the making, and one more in reference context.
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 
@@ -24,10 +24,10 @@ from lm_eval.models.utils import (
 )
 from tqdm import tqdm
 
+from csc_tasks.play.ahead import Ahead
 from csc_tasks.play.book import Arguments, Book
 from csc_tasks.play.chains import Chain
 from csc_tasks.play.failures import Tally
-from csc_tasks.play.ahead import Ahead
 from csc_tasks.play.likelihoods import likelihoods, option_tokens
 from csc_tasks.play.plain import longest_name, options
 from csc_tasks.play.requests import PlayInstance, Renderer
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Encoded = TypeVar("Encoded")
+Value = TypeVar("Value")
 
 WAITING = 4
 """The next prompts are encoded when one row in this many waits: idle rows cost less than many small
@@ -138,10 +139,8 @@ def generate(
         still_playing = seats.shrunk()
         if still_playing:
             rows.keep(still_playing)
-            replies, starts, to_encode = (
-                {new: of_row[old] for new, old in enumerate(still_playing) if old in of_row}
-                for of_row in (replies, starts, to_encode)
-            )
+            replies = _moved(replies, still_playing)
+            starts, to_encode = _moved(starts, still_playing), _moved(to_encode, still_playing)
         playing = [row for row in sorted(replies) if row not in to_encode]
         last = {
             row: starts.pop(row) if row in starts else replies[row].tokens[-1] for row in playing
@@ -320,6 +319,11 @@ class _Stop:
         if stop not in self._lengths:
             self._lengths[stop] = len(self.lm.tokenizer.encode(stop, add_special_tokens=False))
         return self._lengths[stop]
+
+
+def _moved(of_row: Mapping[int, Value], kept: Sequence[int]) -> dict[int, Value]:
+    """What belongs to the rows that are kept, by their new numbers."""
+    return {new: of_row[old] for new, old in enumerate(kept) if old in of_row}
 
 
 def _spread(

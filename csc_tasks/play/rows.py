@@ -103,7 +103,9 @@ class Rows:
         `tails[i]` are continuations of prompt i, none of which sees another: their logits follow,
         (1 + all their tokens, vocabulary). Rows do not keep them.
         """
-        self.asked += sum(map(len, prompts))
+        self.asked += sum(
+            len(prompt) for row, prompt in zip(rows, prompts, strict=True) if row < self.count
+        )
         self._shared = None
         tails = tails or [()] * len(rows)
         waves: list[list[tuple[int, list[int], Sequence[list[int]]]]] = [[], []]
