@@ -5,11 +5,11 @@ must compute.
       [--turns 4 7] [--reply 24] [--tasks csc_conv_ref csc_conv_gen] [--ways plain auto] \\
       [--save FILE] [--profile]
 
-`--conversations` are spread evenly over those that have `--turns` scored turns. Replies are compared
-turn by turn, and a turn that differs is looked at again: were the two best logits within 1e-4? (Of
-meaning in float32 only.) Seconds are CPU time. `--save` keeps every way's seconds and replies in
-a JSON file, and what is there is not run again: a long comparison can be measured in parts. Prints
-Markdown rows.
+`--conversations` are spread evenly over those that have `--turns` scored turns. Replies are
+compared turn by turn, and a turn that differs is looked at again: were the two best logits within
+1e-4? (Of meaning in float32 only.) Seconds are CPU time. `--save` keeps every way's seconds and
+replies in a JSON file, and what is there is not run again: a long comparison can be measured in
+parts. Prints Markdown rows.
 """
 
 import argparse

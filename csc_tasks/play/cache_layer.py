@@ -17,9 +17,10 @@ it must have.
 class Target:
     """Where the keys and values of one forward pass go, for n new tokens of some rows.
 
-    rows: the rows that take part, None where they are the first ones, in order. row, slot: (n,) the row and slot of
-    each token. real: the tokens' places (row of the pass, column) among padding, each (n,); None
-    where there is one token a row and no padding. length: how many slots the pass looks at.
+    rows: the rows that take part, None where they are the first ones, in order. row, slot: (n,) the
+    row and slot of each token. real: the tokens' places (row of the pass, column) among padding,
+    each (n,); None where there is one token a row and no padding. length: how many slots the pass
+    looks at.
     """
 
     rows: "Tensor | None"
