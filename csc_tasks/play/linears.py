@@ -50,7 +50,7 @@ def _layers(model: "nn.Module") -> "list[nn.Linear]":
     """The layers that are meant: plain ones, which nothing has changed or watches."""
     import torch
 
-    if not torch.backends.mkldnn.is_available():
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]  # as torch has it
         return []
     return [
         module

@@ -42,6 +42,7 @@ def test_replies_are_those_of_the_plain_way(tmp_path, corpus, kind, shared, monk
 
 @pytest.mark.parametrize("style", ["single", "chat"])
 def test_rows_stay_full_until_no_turn_is_left(model, corpus, style, monkeypatch):
+    assert eligible.why_plain(model, [], False, 4000) is None, "no other trial follows"
     steps, started = [], []
     step, new_reply = Rows.step, lockstep._Stop.new_reply
     monkeypatch.setattr(Rows, "step", lambda self, ids: steps.append(ids) or step(self, ids))
@@ -50,7 +51,6 @@ def test_rows_stay_full_until_no_turn_is_left(model, corpus, style, monkeypatch)
         "new_reply",
         lambda self, request: started.append(len(steps)) or new_reply(self, request),
     )
-    monkeypatch.setattr(eligible, "why_plain", lambda *_: None)
     run(
         model,
         corpus,
@@ -68,7 +68,7 @@ def test_rows_stay_full_until_no_turn_is_left(model, corpus, style, monkeypatch)
 def test_attention_over_a_shared_prefix_is_usual_attention(model):
     """Grouped heads, rows of other lengths, one that is idle and holds something else."""
     start = list(range(3, 3 + attention.LEAST + 6))
-    prompts = [[*start, 200], [*start, *range(100, 140)], [9, 8, 7], start + [5, 6]]
+    prompts = [[*start, 200], [*start, *range(100, 140)], [9, 8, 7], [*start, 5, 6]]
 
     def logits(can_share: bool) -> tuple[torch.Tensor, tuple[int, int] | None]:
         made = Rows(model, 4)

@@ -204,8 +204,8 @@ def test_a_cached_run_asks_for_nothing_twice(model, corpus, tmp_path):
     first, passes = run(model, corpus, tasks, "auto", 3, **options)
     again, more = run(model, corpus, tasks, "auto", 3, **options)
     assert again == first and passes > 0
-    # What is left is the trial of the model, before each of the two request types.
-    assert more == 2 * TRIAL
+    # Not even the trial of the model is repeated.
+    assert more == 0
     plain, _ = run(model, corpus, tasks, "plain", 1, **options)
     assert plain == first, "the keys are lm_eval's own"
 
@@ -355,11 +355,14 @@ def test_other_reasons_for_the_plain_way(model, tmp_path, monkeypatch):
 
 
 def test_a_cache_that_does_not_work_is_found_out(model, monkeypatch):
+    monkeypatch.setattr(eligible, "_TRIALS", {})
     shared = shared_prefix
     monkeypatch.setattr(
         rows, "shared_prefix", lambda one, other: min(len(other), shared(one, other) + 2)
     )
     assert "its logits differed" in eligible.why_plain(model, [], False)
+    assert "its logits differed" in eligible.why_plain(model, [], False, 10), "it is remembered"
+    eligible._TRIALS.clear()
     monkeypatch.setattr(rows.Rows, "step", lambda *_: 1 / 0)
     assert "a trial failed (ZeroDivisionError" in eligible.why_plain(model, [], False)
 
