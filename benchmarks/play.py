@@ -13,7 +13,6 @@ time, or the wall's on a GPU. Prints Markdown rows.
 """
 
 import argparse
-import itertools
 import json
 import logging
 import random
@@ -21,9 +20,9 @@ import resource
 import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 
+from benchmarks.play_bound import clock_of, lower_bound
 from benchmarks.turns import conversations
 from csc_tasks import TASKS_DIR
 from csc_tasks.prompts import instructions
@@ -165,15 +164,13 @@ def trim() -> None:
     ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
-def clock_of(lm):
-    """CPU time of this process, which other people's work on the machine moves little; on a GPU the
-    time on the wall.
+def play(
+    lm, corpus: Path, task: str, how: str, reply: int, metadata=None, **options
+) -> tuple[float, list, "Peak"]:
+    """(seconds that the model was asked for, replies in order, memory) of one run of a task.
+
+    `options` are of lm_eval's simple_evaluate.
     """
-    return time.process_time if lm.device.type == "cpu" else time.perf_counter
-
-
-def play(lm, corpus: Path, task: str, how: str, reply: int) -> tuple[float, list, "Peak"]:
-    """(seconds that the model was asked for, replies in order, memory) of one run of a task."""
     from lm_eval import simple_evaluate
     from lm_eval.api.model import LM
     from lm_eval.tasks import TaskManager
@@ -194,7 +191,7 @@ def play(lm, corpus: Path, task: str, how: str, reply: int) -> tuple[float, list
     manager = TaskManager(
         include_path=str(TASKS_DIR),
         include_defaults=False,
-        metadata={"csc_corpus": str(corpus), "csc_play": how},
+        metadata={"csc_corpus": str(corpus), "csc_play": how} | (metadata or {}),
     )
     trim()
     LM.csc_generate = timed
@@ -207,6 +204,7 @@ def play(lm, corpus: Path, task: str, how: str, reply: int) -> tuple[float, list
                 bootstrap_iters=0,
                 gen_kwargs=f"max_gen_toks={reply}",
                 predict_only=True,
+                **options,
             )
     finally:
         LM.csc_generate = asked
@@ -245,72 +243,6 @@ def compare(lm, plain: list, ours: list) -> tuple[int, int]:
         else:
             wrong += 1
     return wrong, close
-
-
-def lower_bound(lm, turns: list, batch_size: int, reply: int) -> tuple[float, int, int]:
-    """(seconds, tokens of all prompts, different ones among them), the seconds for what nobody can
-    avoid.
-
-    That is encoding every different token once and decoding all replies in full batches. turns: as
-    `play` gives them. Encoding is timed in passes of 64 and of 128 new tokens a row, decoding with
-    the cache at the prompts' mean length; the best of three counts.
-    """
-    import torch
-
-    from csc_tasks.play.rows import Rows
-    from csc_tasks.tokens import shared_prefix
-
-    encoded = [lm.tok_batch_encode([asked[0]])[0][0].tolist() for asked, _ in turns]
-    # Neighbours are turns of one conversation or share the instructions.
-    unique = len(encoded[0]) + sum(
-        len(after) - shared_prefix(before, after) for before, after in itertools.pairwise(encoded)
-    )
-    mean = sum(map(len, encoded)) // len(encoded)
-    rows = Rows(lm, batch_size)
-    ids = max(encoded, key=len)[:mean]
-    rows.encode([0], [ids])
-    rows.encode(list(range(batch_size)), [ids] * batch_size)
-    clock, everyone = clock_of(lm), list(range(batch_size))
-
-    def shortest(work, before) -> float:
-        taken = []
-        for _ in range(3):
-            before()
-            start = clock()
-            work()
-            if lm.device.type != "cpu":
-                torch.cuda.synchronize()
-            taken.append(clock() - start)
-        return min(taken)
-
-    def again() -> None:
-        rows.encode(everyone, [ids] * batch_size)
-
-    def different(width: int) -> list[list[int]]:
-        """A prompt a row with `width` tokens of its own, so that no row can take them from
-        another.
-        """
-        vocabulary = lm.model.config.vocab_size
-        return [
-            [
-                *ids[: mean - width],
-                *((4 + (row * width + i) % (vocabulary - 4)) for i in range(width)),
-            ]
-            for row in everyone
-        ]
-
-    encoding = min(
-        shortest(lambda width=width: rows.encode(everyone, different(width)), again) / width
-        for width in (64, 128)
-    )
-    encoding *= unique / batch_size
-    decoding = (
-        shortest(lambda: rows.step([7] * batch_size).argmax(-1).tolist(), again)
-        * len(turns)
-        / batch_size
-        * (reply - 1)
-    )
-    return encoding + decoding, sum(map(len, encoded)), unique
 
 
 def main() -> None:
@@ -406,12 +338,12 @@ def main() -> None:
                             times[how].append(seconds)
                     plain, ours = min(times["plain"]), min(times["auto"])
                     wrong, close = compare(lm, found["plain"][0], found["auto"][0])
-                    bound, asked, unique = lower_bound(
+                    bound, parts = lower_bound(
                         lm,
                         found["auto"][0],
                         min(batch_size, args.conversations or batch_size),
-                        args.reply,
                     )
+                    asked, unique = parts["asked"], parts["unique"]
                     memory = "|".join(
                         f"{found[how][1].bytes / 2**20:,.0f} MB" for how in ("plain", "auto")
                     )

@@ -39,6 +39,7 @@ from csc_tasks.play.cache import check_cache
 from csc_tasks.play.chains import conversations, in_order
 from csc_tasks.play.failures import Tally
 from csc_tasks.play.forced import check_forced
+from csc_tasks.play.linears import packed
 from csc_tasks.play.ranks import length, share
 from csc_tasks.play.repeats import check_sampled, own_seed, seed_of
 from csc_tasks.play.requests import CHOOSE, FORMAT, GENERATE, Choice, Played, PlayInstance, Renderer
@@ -148,7 +149,8 @@ def _play_once(
             encode = None if chooses else lockstep.encoder(itself)
             renderer = Renderer(itself, template, encode, plan.thinking, plan.strips, bridge)
             in_lockstep = lockstep.choose if chooses else lockstep.generate
-            chains = in_lockstep(lm, asked, renderer, int(itself.batch_size), tally, progress)
+            with packed(itself.model):
+                chains = in_lockstep(lm, asked, renderer, int(itself.batch_size), tally, progress)
         else:
             renderer = Renderer(itself, template, None, plan.thinking, plan.strips, bridge)
             if way.mode == CONCURRENT:

@@ -17,9 +17,10 @@ it must have.
 class Target:
     """Where the keys and values of one forward pass go, for n new tokens of some rows.
 
-    rows: the rows that take part, None where all do, in order. row, slot: (n,) the row and slot of
-    each token. real: the tokens' places (row of the pass, column) among padding, each (n,); None
-    where there is one token a row and no padding. length: how many slots the pass looks at.
+    rows: the rows that take part, None where they are the first ones, in order. row, slot: (n,) the
+    row and slot of each token. real: the tokens' places (row of the pass, column) among padding,
+    each (n,); None where there is one token a row and no padding. length: how many slots the pass
+    looks at.
     """
 
     rows: "Tensor | None"
@@ -95,13 +96,14 @@ def layer_class() -> type[Any]:
             else:
                 new = by_token[to.real[0].to(self.device), to.real[1].to(self.device)]
             held[to.row.to(self.device), :, to.slot.to(self.device)] = new
-            seen = held[:, :, : to.length]
-            return seen if to.rows is None else seen.index_select(0, to.rows.to(self.device))
+            if to.rows is None:
+                return held[: len(states), :, : to.length]
+            return held[:, :, : to.length].index_select(0, to.rows.to(self.device))
 
-        def copy(self, source: int, row: int, length: int) -> None:
-            """Let `row` start with the first `length` slots of `source`."""
+        def copy(self, source: int, row: int, start: int, end: int) -> None:
+            """Let `row` hold in the slots from start to end what `source` holds there."""
             for held in (self.keys, self.values):
-                held[row, :, :length] = held[source, :, :length]
+                held[row, :, start:end] = held[source, :, start:end]
 
         def batch_select_indices(self, indices: Tensor) -> None:
             self.keys, self.values = (

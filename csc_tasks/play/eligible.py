@@ -6,15 +6,21 @@ corpus's longest prompt has, must give the logits that the model gives without i
 """
 
 from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from lm_eval.api.model import LM
 from lm_eval.models.utils import normalize_gen_kwargs
 
 from csc_tasks.compat.transformers import why_no_lockstep
+from csc_tasks.play.attention import LEAST
 from csc_tasks.play.chains import conversations
 from csc_tasks.play.requests import PlayInstance
 from csc_tasks.play.rows import Rows, without_adapter
 from csc_tasks.prefix_cache import by_adapter, by_generation, by_model
+
+_TRIALS: WeakKeyDictionary[Any, tuple[int, str | None]] = WeakKeyDictionary()
+"""Model -> how long its longest trial was, and the reason that it gave."""
 
 FOLLOWED = {"until", "max_gen_toks", "do_sample", "temperature", "repetition_penalty"}
 """Generation arguments of a request that lockstep play follows, as long as it is not to sample."""
@@ -43,7 +49,7 @@ def why_plain(
         or by_adapter(getattr(lm.model, "peft_config", {}).values())
         or by_model(without_adapter(lm.model))
         or (None if chooses else _generation(lm, requests))
-        or _trial(lm, longest or _longest(lm, requests))
+        or _tried(lm, longest or _longest(lm, requests))
     )
 
 
@@ -123,12 +129,22 @@ def _longest(lm: LM, requests: Sequence[PlayInstance]) -> int:
     return len(lm.tok_encode(max(texts, key=lambda text: len(text.encode()), default="")))
 
 
+def _tried(lm: LM, longest: int) -> str | None:
+    """What a trial has shown, once for each model: a shorter one tells nothing new."""
+    tried, reason = _TRIALS.get(lm.model, (-1, None))
+    if tried < longest and reason is None:
+        reason = _trial(lm, longest)
+        _TRIALS[lm.model] = longest, reason
+    return reason
+
+
 def _trial(lm: LM, longest: int) -> str | None:
-    """Two rows of other lengths, one continued after its end was taken back, against the same
-    tokens without a cache.
+    """Two rows of other lengths that start alike, one continued after its end was taken back,
+    against the same tokens without a cache.
 
     The longer row gets `longest` tokens: windows, and factors that depend on positions, show in
-    long prompts only.
+    long prompts only. The other one starts alike and has few more than rows must share for
+    attention.py, so that the trial costs little beside the first prompts.
     """
     import torch
 
@@ -139,7 +155,8 @@ def _trial(lm: LM, longest: int) -> str | None:
         tokens = torch.randint(
             size, (longest + third + 5,), generator=torch.Generator().manual_seed(0)
         ).tolist()
-        one, other = tokens[:third] + tokens[2 * third + 5 :], tokens[third : 2 * third]
+        one = tokens[:third] + tokens[2 * third + 5 :]
+        other = tokens[: min(third, LEAST)] + tokens[third + 5 : third + 9]
         rows = Rows(lm, 2)
         rows.encode([0, 1], [tokens[: third + 5], other])
         rows.encode([0], [one])

@@ -1,15 +1,18 @@
 """Lockstep play for lm_eval's HF backend: a batch of conversations with one key-value cache that is
 kept between turns.
 
-Conversations with the most turns start first. A row that has finished a turn waits until a share of
-the rows waits with it, so that their next prompts are encoded together; a row whose conversation
-has ended takes the next one, and finds the instructions already in the cache. Memory is bounded by
-the batch: one cache row for each conversation that is being played.
+In reference context every prompt is known beforehand, so turns are played one by one in whichever
+row is free: a conversation's longest prompt is encoded once, into a row kept for that, and each
+turn starts from a copy of what it needs of it. In generated context a row plays a conversation,
+those with the most turns first. A row that has new tokens to encode waits until a share of the rows
+waits with it, so that they are encoded together; a row whose conversation has ended takes the next
+one, and finds the instructions already in the cache. Memory is bounded by the batch: one cache row
+for each reply in the making, and one more in reference context.
 """
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 
@@ -21,6 +24,7 @@ from lm_eval.models.utils import (
 )
 from tqdm import tqdm
 
+from csc_tasks.play.ahead import Ahead
 from csc_tasks.play.book import Arguments, Book
 from csc_tasks.play.chains import Chain
 from csc_tasks.play.failures import Tally
@@ -34,6 +38,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Encoded = TypeVar("Encoded")
+Value = TypeVar("Value")
+
+Tokens = tuple[list[int], list[list[int]]]
+"""A prompt's, and those of names to be compared after it."""
 
 WAITING = 4
 """The next prompts are encoded when one row in this many waits: idle rows cost less than many small
@@ -75,7 +83,11 @@ def generate(
     """
     book = Book(lm)
     lm = book.model
-    chains = [Chain(requests, renderer, tally) for requests in _spread(conversations, batch_size)]
+    chains = [
+        Chain(asked_together, renderer, tally)
+        for requests in conversations
+        for asked_together in ([requests] if requests[0].generated else [[r] for r in requests])
+    ]
 
     def cached(chain: Chain, request: PlayInstance) -> bool:
         if request.choosing:
@@ -89,14 +101,17 @@ def generate(
         progress.update(chain.answer(*known))
         return True
 
-    def split(request: PlayInstance) -> tuple[list[int], list[list[int]]]:
+    def split(request: PlayInstance) -> Tokens:
         if request.choosing:
             return option_tokens(renderer, request.arguments[0], options(request))
         return renderer.tokens(request.arguments[0]), []
 
     seats = _Seats(chains, batch_size, cached, split)
-    rows, stop = Rows(lm, seats.count), _Stop(lm)
+    rows, stop, ahead = Rows(lm, seats.count, spare=1), _Stop(lm), Ahead(chains)
     replies: dict[int, Reply] = {}
+    starts: dict[int, int] = {}
+    choosing: dict[int, PlayInstance] = {}
+    to_encode: dict[int, Tokens] = {}
     started = time.perf_counter()
 
     def take(row: int, token: int) -> None:
@@ -112,38 +127,54 @@ def generate(
             _show(progress, rows, started, done)
 
     while True:
-        if seats.waiting and (not replies or len(seats.waiting) * WAITING >= seats.count):
-            asked = seats.next_requests()
-            choosing = {row: (request, names) for row, request, (_, names) in asked if names}
-            replies |= {
-                row: stop.new_reply(request) for row, request, _ in asked if row not in choosing
-            }
-            encoded = _encoded(rows, asked)
+        for row, request, (prompt, names) in seats.next_requests():
+            longest = ahead.prompt(request, prompt)
+            if longest is not None:
+                rows.encode([rows.count], [longest])
+            if names:
+                choosing[row] = request
+            else:
+                replies[row] = stop.new_reply(request)
+                if rows.fork(row, prompt):
+                    starts[row] = prompt[-1]
+                    continue
+            to_encode[row] = prompt, names
+        if to_encode and (
+            len(to_encode) == len(replies) + len(choosing)
+            or len(to_encode) * WAITING >= seats.count
+        ):
+            encoded = _encoded(rows, to_encode)
+            named, to_encode = to_encode, {}
             for row, after in encoded.items():
-                if row in choosing:
-                    request, names = choosing[row]
-                    answers = likelihoods(after, names, lm.softmax_dtype)
-                    book.keep_likelihoods(request.arguments[0], options(request), answers)
+                forced = choosing.pop(row, None)
+                if forced:
+                    answers = likelihoods(after, named[row][1], lm.softmax_dtype)
+                    book.keep_likelihoods(forced.arguments[0], options(forced), answers)
                     seats.chain(row).choose([answer[0] for answer in answers])
                     seats.waiting.append(row)
                     continue
                 take(row, stop.likeliest(after[-1], replies[row], rows.held[row]))
-        if not replies and not seats.waiting:
+            if seats.waiting:
+                continue
+        if not replies:
             return chains
         still_playing = seats.shrunk()
         if still_playing:
             rows.keep(still_playing)
-            replies = {new: replies[old] for new, old in enumerate(still_playing) if old in replies}
-        if replies:
-            logits = rows.step(
-                [replies[row].tokens[-1] if row in replies else None for row in range(seats.count)]
-            )
-            best = logits.float().argmax(-1).tolist()
-            for row in sorted(replies):
-                if replies[row].penalty == 1:
-                    take(row, best[row])
-                else:
-                    take(row, stop.likeliest(logits[row], replies[row], rows.held[row]))
+            replies = _moved(replies, still_playing)
+            starts, to_encode = _moved(starts, still_playing), _moved(to_encode, still_playing)
+            choosing = _moved(choosing, still_playing)
+        playing = [row for row in sorted(replies) if row not in to_encode]
+        last = {
+            row: starts.pop(row) if row in starts else replies[row].tokens[-1] for row in playing
+        }
+        logits = rows.step([last.get(row) for row in range(seats.count)])
+        best = logits.float().argmax(-1).tolist()
+        for row in playing:
+            if replies[row].penalty == 1:
+                take(row, best[row])
+            else:
+                take(row, stop.likeliest(logits[row], replies[row], rows.held[row]))
 
 
 def choose(
@@ -172,14 +203,14 @@ def choose(
         progress.update()
         return True
 
-    def split(request: PlayInstance) -> tuple[list[int], list[list[int]]]:
+    def split(request: PlayInstance) -> Tokens:
         return option_tokens(renderer, request.arguments[0], options(request))
 
     seats = _Seats(chains, batch_size, cached, split)
     rows = Rows(lm, seats.count)
     started = time.perf_counter()
     while asked := seats.next_requests():
-        logits = _encoded(rows, asked)
+        logits = _encoded(rows, {row: encoded for row, _, encoded in asked})
         for row, request, (_, names) in asked:
             answers = likelihoods(logits.pop(row), names, lm.softmax_dtype)
             book.keep_likelihoods(request.arguments[0], options(request), answers)
@@ -189,15 +220,11 @@ def choose(
     return chains
 
 
-def _encoded(
-    rows: Rows, asked: Sequence[tuple[int, PlayInstance, tuple[list[int], list[list[int]]]]]
-) -> "dict[int, Tensor]":
+def _encoded(rows: Rows, asked: Mapping[int, Tokens]) -> "dict[int, Tensor]":
     """The logits after each row's prompt, and after the tokens of names to be compared."""
     # A name's last token predicts nothing that is asked for.
-    tails = [[tokens[:-1] for tokens in names] for _, _, (_, names) in asked]
-    return rows.encode(
-        [row for row, _, _ in asked], [context for _, _, (context, _) in asked], tails
-    )
+    tails = [[tokens[:-1] for tokens in names] for _, names in asked.values()]
+    return rows.encode(list(asked), [prompt for prompt, _ in asked.values()], tails)
 
 
 class _Seats(Generic[Encoded]):
@@ -318,6 +345,11 @@ class _Stop:
         if stop not in self._lengths:
             self._lengths[stop] = len(self.lm.tokenizer.encode(stop, add_special_tokens=False))
         return self._lengths[stop]
+
+
+def _moved(of_row: Mapping[int, Value], kept: Sequence[int]) -> dict[int, Value]:
+    """What belongs to the rows that are kept, by their new numbers."""
+    return {new: of_row[old] for new, old in enumerate(kept) if old in of_row}
 
 
 def _spread(

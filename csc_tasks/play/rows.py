@@ -10,12 +10,14 @@ the model's own, with a mask and positions for every row.
 
 import inspect
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lm_eval.api.model import LM
 
 from csc_tasks.compat.transformers import CACHE_NAMES, cache_argument
+from csc_tasks.play.attention import LEAST, can_share, sharing
 from csc_tasks.play.cache_layer import Target, layer_class
 from csc_tasks.tokens import shared_prefix
 
@@ -57,32 +59,37 @@ class Rows:
     """The cache of `count` rows for the model of lm_eval's HF backend, and the forward passes that
     fill and use it.
 
+    `spare` rows more (count, count + 1, ...) are not part of `step`: they hold what others copy.
     `held[row]` are the tokens whose keys and values the row holds. `asked` counts the tokens of all
     prompts, `encoded` those of them that were computed, and `decoded` the tokens of replies.
     """
 
-    def __init__(self, lm: LM, count: int) -> None:
+    def __init__(self, lm: LM, count: int, spare: int = 0) -> None:
         import torch
         from transformers import Cache
 
-        self.lm, self.torch = lm, torch
-        self.held: list[list[int]] = [[] for _ in range(count)]
+        self.lm, self.torch, self.spare = lm, torch, spare
+        self.held: list[list[int]] = [[] for _ in range(count + spare)]
         self.asked = self.encoded = self.decoded = 0
         layers = lm.model.config.get_text_config(decoder=True).num_hidden_layers
-        self.layers = [layer_class()(count) for _ in range(layers)]
+        self.layers = [layer_class()(count + spare) for _ in range(layers)]
         self.cache = Cache(layers=self.layers)
         base = without_adapter(lm.model)
         self.cache_argument = cache_argument(base) or CACHE_NAMES[0]
         self.can_keep = "logits_to_keep" in inspect.signature(base.forward).parameters
         self.eager = base.config._attn_implementation == "eager"
+        self.config = base.config.get_text_config(decoder=True)
+        self.can_share = can_share(base) and lm.mixed_precision_dtype is None
+        # (a row, how many tokens all rows that play share with it), until rows change.
+        self._shared: tuple[int, int] | None = None
         # Where a pass costs little more than its tokens, short passes without padding are best; a
         # GPU wants large ones.
         self.small, self.large = (256, 4096) if lm.device.type == "cpu" else (4096, 16384)
 
     @property
     def count(self) -> int:
-        """How many rows there are."""
-        return len(self.held)
+        """How many rows there are, without the spare ones."""
+        return len(self.held) - self.spare
 
     def encode(
         self,
@@ -96,7 +103,10 @@ class Rows:
         `tails[i]` are continuations of prompt i, none of which sees another: their logits follow,
         (1 + all their tokens, vocabulary). Rows do not keep them.
         """
-        self.asked += sum(map(len, prompts))
+        self.asked += sum(
+            len(prompt) for row, prompt in zip(rows, prompts, strict=True) if row < self.count
+        )
+        self._shared = None
         tails = tails or [()] * len(rows)
         waves: list[list[tuple[int, list[int], Sequence[list[int]]]]] = [[], []]
         leaders: dict[int, list[int]] = {}
@@ -124,39 +134,75 @@ class Rows:
                 logits |= self._encode(group)
         return logits
 
+    def fork(self, row: int, prompt: list[int]) -> bool:
+        """Copy into the row what another one holds of the prompt, where that is more than its own.
+        True where only the prompt's last token is missing then: the next step takes it.
+        """
+        donor, common = self._donor(row, prompt, {}, least=1)
+        if donor is not None:
+            self._copy(donor, row, prompt[:common])
+        if shared_prefix(self.held[row], prompt) < len(prompt) - 1:
+            return False
+        self.held[row] = prompt[:-1]
+        self._shared = None
+        self.asked += len(prompt)
+        # That step computes a token of the prompt and not of the reply.
+        self.encoded, self.decoded = self.encoded + 1, self.decoded - 1
+        return True
+
     def step(self, tokens: Sequence[int | None]) -> "Tensor":
         """Append one token to each row; None leaves a row as it is. Returns logits of shape (rows,
         vocabulary).
         """
-        positions = [len(held) for held in self.held]
+        positions = [len(held) for held in self.held[: self.count]]
         # An idle row computes something too, in the slot after its content, where nobody looks.
         ids = self._tensor([[token or 0] for token in tokens])
         position = self._tensor([[p] for p in positions])
         length = max(positions) + 1
         mask = self.torch.arange(length, device=position.device) <= position[:, :, None]
         target = Target(None, self._tensor(range(self.count)), position[:, 0], None, length)
-        logits = self._forward(ids, position, mask, target, 1)[:, -1]
-        for held, token in zip(self.held, tokens, strict=True):
+        row, shared = self._shared_by(tokens)
+        with sharing(self.config, row, shared) if shared else nullcontext():
+            logits = self._forward(ids, position, mask, target, 1)[:, -1]
+        for held, token in zip(self.held[: self.count], tokens, strict=True):
             if token is not None:
                 held.append(token)
         self.decoded += sum(token is not None for token in tokens)
         return logits
 
+    def _shared_by(self, tokens: Sequence[int | None]) -> tuple[int, int]:
+        """(a row that plays, how many tokens all others that play share with it: 0 where that is
+        not worth anything).
+        """
+        if self._shared is None:
+            playing = [row for row, token in enumerate(tokens) if token is not None]
+            one, *others = playing
+            common = [shared_prefix(self.held[one], self.held[other]) for other in others]
+            length = min(common, default=0)
+            self._shared = one, length if self.can_share and length >= LEAST else 0
+        return self._shared
+
     def keep(self, rows: Sequence[int]) -> None:
-        """Keep only these rows, in this order."""
+        """Keep only these rows, in this order, and the spare ones."""
+        rows = [*rows, *range(self.count, len(self.held))]
+        self._shared = None
         self.held = [self.held[row] for row in rows]
         self.cache.batch_select_indices(self._tensor(rows))
 
     def _donor(
-        self, row: int, prompt: list[int], leaders: dict[int, list[int]]
+        self,
+        row: int,
+        prompt: list[int],
+        leaders: dict[int, list[int]],
+        least: int = SHORTEST_COPY,
     ) -> tuple[int | None, int]:
-        """(row that holds, or among `leaders` will hold, a clearly longer prefix of the prompt than
-        `row` itself, its length).
+        """(row that holds, or among `leaders` will hold, a prefix of the prompt that is longer by
+        `least` tokens than what `row` itself holds, its length).
         """
         own = shared_prefix(self.held[row], prompt)
-        if own + SHORTEST_COPY >= len(prompt):
+        if own + least >= len(prompt):
             return None, own
-        best, longest = None, own + SHORTEST_COPY - 1
+        best, longest = None, own + least - 1
         for other, held in enumerate(self.held):
             content = leaders.get(other, held)
             if (
@@ -171,8 +217,9 @@ class Rows:
         return best, longest
 
     def _copy(self, source: int, row: int, tokens: list[int]) -> None:
+        start = shared_prefix(self.held[row], tokens)
         for layer in self.layers:
-            layer.copy(source, row, len(tokens))
+            layer.copy(source, row, start, len(tokens))
         self.held[row] = list(tokens)
 
     def _groups(self, jobs: Sequence[Job]) -> list[list[Job]]:

@@ -5,12 +5,10 @@ batch and history.
 import re
 
 import pytest
-from lm_eval import simple_evaluate
 from lm_eval.models.huggingface import HFLM
 from lm_eval.models.utils_hf import stop_sequences_criteria
-from lm_eval.tasks import TaskManager
 
-from csc_tasks import TASKS_DIR, observe
+from csc_tasks import observe
 from csc_tasks.play import eligible, likelihoods, lockstep, rows
 from csc_tasks.play.requests import PlayInstance, Renderer
 from csc_tasks.prompts import TurnPrompt, instructions
@@ -18,9 +16,10 @@ from csc_tasks.tokens import shared_prefix
 from tests.support.fakes import sample_conversations, sample_questions, write_corpus
 from tests.support.models import STRICT
 from tests.support.play_models import COUNTING, REWRITING, random_model
+from tests.support.playing import backend, run, same
 
 CONVERSATIONS = ["csc_conv_ref", "csc_conv_gen"]
-TRIAL = 4
+TRIAL = 5
 """Forward passes in the trial of a model: two rows, one of them continued, two steps."""
 
 
@@ -38,53 +37,6 @@ def corpus(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     return backend(random_model(tmp_path_factory.mktemp("model")))
-
-
-def backend(folder, **options):
-    return HFLM(
-        pretrained=str(folder), **{"dtype": "float32", "device": "cpu", "batch_size": 1, **options}
-    )
-
-
-def run(lm, corpus, tasks, play, batch_size=1, metadata=None, **options):
-    """The tasks' samples, and how many forward passes lockstep play made (0: it did not play)."""
-    passes = []
-    forward = rows.Rows._forward
-    settings = {"csc_corpus": str(corpus), "csc_qa_corpus": str(corpus), "csc_play": play} | (
-        metadata or {}
-    )
-    manager = TaskManager(include_path=str(TASKS_DIR), include_defaults=False, metadata=settings)
-    options = {"bootstrap_iters": 0, "gen_kwargs": "max_gen_toks=10", **options}
-    lm.batch_size_per_gpu = batch_size
-    try:
-        rows.Rows._forward = lambda *args: passes.append(1) or forward(*args)
-        results = simple_evaluate(lm, tasks=tasks, task_manager=manager, **options)
-    finally:
-        rows.Rows._forward = forward
-    samples = {
-        task: [
-            (arguments, record)
-            for sample in results["samples"][task]
-            for arguments, record in zip(
-                sample["arguments"], sample["answers" if "qa" in task else "turns"], strict=True
-            )
-        ]
-        for task in tasks
-    }
-    return samples, len(passes)
-
-
-def same(lm, corpus, tasks, batch_sizes, **options):
-    """Play both ways and compare prompts and records; the reference is a batch of one, which
-    nothing pads.
-    """
-    expected, none = run(lm, corpus, tasks, "plain", **options)
-    assert none == 0
-    for batch_size in batch_sizes:
-        found, passes = run(lm, corpus, tasks, "auto", batch_size, **options)
-        assert passes > 0
-        assert found == expected
-    return expected
 
 
 @pytest.mark.parametrize("templated", [False, True])
@@ -229,7 +181,9 @@ def test_what_prompts_have_in_common_is_computed_once(model, corpus, monkeypatch
     made = []
     create = rows.Rows.__init__
     monkeypatch.setattr(
-        rows.Rows, "__init__", lambda self, *args: made.append(self) or create(self, *args)
+        rows.Rows,
+        "__init__",
+        lambda self, *args, **spare: made.append(self) or create(self, *args, **spare),
     )
     found, _ = run(model, corpus, ["csc_conv_ref"], "auto", 3)
     # The last one made plays; the first is the trial's.
@@ -250,8 +204,8 @@ def test_a_cached_run_asks_for_nothing_twice(model, corpus, tmp_path):
     first, passes = run(model, corpus, tasks, "auto", 3, **options)
     again, more = run(model, corpus, tasks, "auto", 3, **options)
     assert again == first and passes > 0
-    # What is left is the trial of the model, before each of the two request types.
-    assert more == 2 * TRIAL
+    # Not even the trial of the model is repeated.
+    assert more == 0
     plain, _ = run(model, corpus, tasks, "plain", 1, **options)
     assert plain == first, "the keys are lm_eval's own"
 
@@ -401,11 +355,14 @@ def test_other_reasons_for_the_plain_way(model, tmp_path, monkeypatch):
 
 
 def test_a_cache_that_does_not_work_is_found_out(model, monkeypatch):
+    monkeypatch.setattr(eligible, "_TRIALS", {})
     shared = shared_prefix
     monkeypatch.setattr(
         rows, "shared_prefix", lambda one, other: min(len(other), shared(one, other) + 2)
     )
     assert "its logits differed" in eligible.why_plain(model, [], False)
+    assert "its logits differed" in eligible.why_plain(model, [], False, 10), "it is remembered"
+    eligible._TRIALS.clear()
     monkeypatch.setattr(rows.Rows, "step", lambda *_: 1 / 0)
     assert "a trial failed (ZeroDivisionError" in eligible.why_plain(model, [], False)
 

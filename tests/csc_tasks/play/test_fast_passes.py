@@ -1,0 +1,185 @@
+"""What makes lockstep play's passes fast, each against the usual way of computing the same."""
+
+import pytest
+import torch
+
+from csc_tasks.play import attention, eligible, linears, lockstep, rows
+from csc_tasks.play.rows import Rows
+from tests.support.fakes import sample_conversations, write_corpus
+from tests.support.play_models import random_model
+from tests.support.playing import backend, run, same
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Two conversations of seven scored turns together, in two languages."""
+    english, chinese = sample_conversations(("en",)), sample_conversations(("zh",))
+    return write_corpus(tmp_path_factory.mktemp("corpus"), [english[2], chinese[1]], [])
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return backend(random_model(tmp_path_factory.mktemp("model"), "Llama"))
+
+
+@pytest.fixture
+def shared(monkeypatch):
+    """How many tokens the rows shared in every step that made use of it."""
+    lengths = []
+    sharing = rows.sharing
+    monkeypatch.setattr(rows, "sharing", lambda *args: lengths.append(args[2]) or sharing(*args))
+    return lengths
+
+
+@pytest.mark.parametrize("kind", ["Qwen2", "Qwen3", "Llama", "GPT2", "Mixtral", "Phi3", "Gemma"])
+def test_replies_are_those_of_the_plain_way(tmp_path, corpus, kind, shared, monkeypatch):
+    """Packed weights, and instructions that all rows share, in reference context."""
+    monkeypatch.setattr(linears, "SMALLEST", 1)
+    lm = backend(random_model(tmp_path, kind))
+    same(lm, corpus, ["csc_conv_ref"], (3,), apply_chat_template=True)
+    assert shared and min(shared) >= attention.LEAST
+
+
+@pytest.mark.parametrize("style", ["single", "chat"])
+def test_rows_stay_full_until_no_turn_is_left(model, corpus, style, monkeypatch):
+    assert eligible.why_plain(model, [], False, 4000) is None, "no other trial follows"
+    steps, started = [], []
+    step, new_reply = Rows.step, lockstep._Stop.new_reply
+    monkeypatch.setattr(Rows, "step", lambda self, ids: steps.append(ids) or step(self, ids))
+    monkeypatch.setattr(
+        lockstep._Stop,
+        "new_reply",
+        lambda self, request: started.append(len(steps)) or new_reply(self, request),
+    )
+    run(
+        model,
+        corpus,
+        ["csc_conv_ref"],
+        "auto",
+        3,
+        apply_chat_template=True,
+        metadata={"csc_prompt": style},
+    )
+    assert len(started) == 7
+    # One row in four may wait for its last tokens to be encoded, which with three rows is none.
+    assert all(None not in ids for ids in steps[: started[-1]])
+
+
+def test_attention_over_a_shared_prefix_is_usual_attention(model):
+    """Grouped heads, rows of other lengths, one that is idle and holds something else."""
+    start = list(range(3, 3 + attention.LEAST + 6))
+    prompts = [[*start, 200], [*start, *range(100, 140)], [9, 8, 7], [*start, 5, 6]]
+
+    def logits(can_share: bool) -> tuple[torch.Tensor, tuple[int, int] | None]:
+        made = Rows(model, 4)
+        made.can_share = made.can_share and can_share
+        made.encode(range(4), prompts)
+        made.step([11, 12, None, 13])
+        return made.step([21, 22, None, 23])[[0, 1, 3]], made._shared
+
+    usual, nothing = logits(False)
+    ours, together = logits(True)
+    assert nothing == (0, 0) and together == (0, len(start))
+    torch.testing.assert_close(ours, usual, rtol=1e-4, atol=1e-4)
+    assert model.model.config._attn_implementation == "sdpa"
+
+
+def test_rows_that_share_little_or_are_alone_share_nothing(model):
+    made = Rows(model, 2)
+    made.encode([0, 1], [list(range(3, 60)), list(range(4, 70))])
+    made.step([5, 6])
+    assert made._shared == (0, 0)
+    alone = Rows(model, 1)
+    alone.encode([0], [list(range(3, 200))])
+    alone.step([5])
+    assert alone._shared == (0, 0)
+
+
+def test_attention_with_arguments_of_its_own_is_left_to_transformers(model):
+    torch.manual_seed(0)
+    query, key = torch.randn(2, 4, 1, 8), torch.randn(2, 2, 90, 8)
+    mask = torch.ones(2, 1, 1, 90, dtype=torch.bool)
+    layer = model.model.model.layers[0].self_attn
+    with pytest.raises(ValueError, match="softcap"):
+        attention._attention(layer, query, key, key, mask, softcap=30.0)
+    ours, _ = attention._attention(layer, query, key, key, mask, sliding_window=64)
+    expected = torch.nn.functional.scaled_dot_product_attention(
+        query, key, key, mask, enable_gqa=True
+    )
+    torch.testing.assert_close(ours, expected.transpose(1, 2))
+
+
+def test_only_float32_on_a_cpu_with_attention_that_can_be_exchanged(model, tmp_path):
+    assert attention.can_share(model.model)
+    half = backend(random_model(tmp_path / "half"), dtype="bfloat16")
+    assert not attention.can_share(half.model)
+    eager = backend(random_model(tmp_path / "eager"), attn_implementation="eager")
+    assert not attention.can_share(eager.model)
+
+
+def test_packed_layers_give_the_same_and_are_put_back(model, monkeypatch):
+    monkeypatch.setattr(linears, "SMALLEST", 1)
+    inner = model.model
+    ids = torch.arange(3, 40)[None]
+    layers = [module for module in inner.modules() if type(module) is torch.nn.Linear]
+    with torch.no_grad():
+        expected = inner(ids).logits
+        with linears.packed(inner):
+            assert all("forward" in layer.__dict__ for layer in layers) and len(layers) > 10
+            actual = inner(ids).logits
+        torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4)
+        assert not any("forward" in layer.__dict__ for layer in layers)
+        assert torch.equal(inner(ids).logits, expected)
+
+
+def test_a_layer_with_a_bias_and_one_column_of_a_pass(monkeypatch):
+    monkeypatch.setattr(linears, "SMALLEST", 1)
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(24, 40)
+    states = torch.randn(3, 5, 24)
+    with torch.no_grad():
+        expected = layer(states[:, -1:])
+        with linears.packed(layer):
+            torch.testing.assert_close(layer(states[:, -1:]), expected)
+
+
+@pytest.mark.parametrize("how", ["no room", "no oneDNN", "an operator that has changed", "wrong"])
+def test_layers_stay_as_they_are_where_packing_is_not_possible(model, monkeypatch, how):
+    monkeypatch.setattr(linears, "SMALLEST", 1)
+    if how == "no room":
+        monkeypatch.setattr(linears, "_free_memory", lambda: 1000)
+    elif how == "no oneDNN":
+        monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    elif how == "wrong":
+        monkeypatch.setattr(linears, "_multiply", lambda *args: args[-1] @ args[1].to_dense())
+    else:
+        monkeypatch.setattr(linears, "_multiply", lambda *_: torch.ops.mkldnn.no_such_operator)
+    with linears.packed(model.model):
+        assert not any("forward" in module.__dict__ for module in model.model.modules())
+
+
+def test_only_plain_layers_in_float32_are_packed():
+    class Own(torch.nn.Linear):
+        pass
+
+    watched = torch.nn.Linear(200, 200)
+    watched.__dict__["forward"] = watched.forward
+    module = torch.nn.ModuleList(
+        [Own(200, 200), torch.nn.Linear(200, 200).bfloat16(), torch.nn.Linear(8, 8), watched]
+    )
+    assert linears._layers(module) == []
+    module.append(torch.nn.Linear(200, 200))
+    assert linears._layers(module) == [module[-1]]
+
+
+def test_memory_within_a_container(tmp_path, monkeypatch):
+    monkeypatch.setattr(linears, "MEMORY", tmp_path / "meminfo")
+    monkeypatch.setattr(linears, "CONTAINER", tmp_path)
+    assert linears._free_memory() == 0
+    (tmp_path / "meminfo").write_text("MemTotal:  9000 kB\nMemAvailable:    4000 kB\n")
+    assert linears._free_memory() == 4000 * 1024
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "memory.current").write_text("500\n")
+    assert linears._free_memory() == 4000 * 1024
+    (tmp_path / "memory.max").write_text("1500\n")
+    assert linears._free_memory() == 1000
