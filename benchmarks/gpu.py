@@ -201,12 +201,9 @@ def prompts_of(corpus: Path) -> list[str]:
     from csc_tasks.prompts import TurnPrompt
 
     path = corpus / "csconv" / "test.jsonl"
-    rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-    prompts = (
-        TurnPrompt(item, turn)
-        for item in map(Conversation.from_row, rows)
-        for turn in item.scored_turns()
-    )
+    lines = path.read_text(encoding="utf-8").splitlines()
+    items = (Conversation.from_row(json.loads(line), str(path)) for line in lines)
+    prompts = (TurnPrompt(item, turn) for item in items for turn in item.scored_turns())
     return [prompt.plain(prompt.messages()) for prompt in prompts]
 
 
