@@ -25,6 +25,9 @@ NF4 = {True: 0.5 + 1 / 64 + 4 / (64 * 256), False: 0.5 + 4 / 64}
 constant for 64 weights, of one byte with one of four bytes for 256 constants, or of four bytes.
 """
 
+TILE = (4096, 32768)
+"""Positions and tokens of the vocabulary that trl 1.16 scores at a time."""
+
 STATES = {"paged_adamw_8bit": 2.0}
 """Bytes that an optimizer keeps for a trained number, where it is not twice its own size."""
 
@@ -187,8 +190,14 @@ def _peak_of_a_step(
                 input_ids=ids, attention_mask=mask, labels=ids, use_cache=False, fused_lm_head=True
             ).loss
         loss.backward()
-    tile = min(4096, rows * length) * min(32768, model.config.get_text_config().vocab_size)
-    return live.peak + (tile * BYTES[precision.name] if on_gpu else 0)
+    positions, vocabulary = TILE
+    positions = min(positions, rows * length)
+    width = min(vocabulary, model.config.get_text_config().vocab_size)
+    number = BYTES[precision.name]
+    if on_gpu:
+        return live.peak + positions * width * number
+    # The tile is as wide as a large vocabulary; what a small one leaves of it is never touched.
+    return live.peak - positions * (vocabulary - width) * number
 
 
 def _live_bytes():

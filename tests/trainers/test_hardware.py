@@ -5,7 +5,6 @@ import pytest
 from csc_tasks.errors import ModelError, SettingError
 from trainers import hardware
 
-
 SEVEN = {"fp32": 28e9, "fp16": 14e9, "bf16": 14e9, "nf4": 4.5e9}
 """Bytes of seven billion weights in each kind."""
 

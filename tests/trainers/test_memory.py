@@ -2,7 +2,8 @@
 same model takes.
 """
 
-import json
+import os
+import re
 import subprocess
 import sys
 import types
@@ -106,16 +107,13 @@ def test_a_batch_grows_with_its_tokens_and_the_vocabulary_and_shrinks_by_checkpo
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux counts the peak")
-@pytest.mark.parametrize("checkpointing", ["false", "true"])
-def test_a_measured_training_is_within_a_fifth(tmp_path_factory, checkpointing):
+def test_a_measured_training_is_within_a_fifth(tmp_path_factory):
     home = make_home(tmp_path_factory)
-    path = home / "base" / "config.json"
     out = home / "adapter"
     given = words(
         home / "base",
         home / "corpus",
         out,
-        gradient_checkpointing=checkpointing,
         epochs="1",
         batch_size="16",
         validation_share="0",
@@ -127,10 +125,12 @@ def test_a_measured_training_is_within_a_fifth(tmp_path_factory, checkpointing):
         capture_output=True,
         text=True,
         check=True,
-        env={**__import__("os").environ, "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
-    print(done.stdout, json.loads(path.read_text()))
-    assert 0
+    taken = int(re.search(r"over (\d+)", done.stdout)[1])
+    (estimated,) = re.findall(r"a batch of 16 x \d+ tokens ([\d.]+)\)", done.stdout)
+    # The weights are there before the first step, and are a hundredth of it.
+    assert float(estimated) * 1e9 == pytest.approx(taken, rel=0.2)
 
 
 def test_a_base_that_cannot_run_on_shapes_is_said_and_trained_all_the_same(monkeypatch):
@@ -152,5 +152,7 @@ def test_too_little_memory_is_said_with_what_needs_less(monkeypatch):
     )
     line = preparation.memory_line(prepared, types.SimpleNamespace(rows=[row] * 9), 1)
     assert "a batch of 4 x 8 tokens" in line
-    assert line.endswith("Should it run out, this needs less: gradient_checkpointing: true"
-        " (about 20 % slower, the same result)")
+    assert line.endswith(
+        "Should it run out, this needs less: gradient_checkpointing: true"
+        " (about 20 % slower, the same result)"
+    )
