@@ -1,44 +1,16 @@
-"""The estimate of a training's memory: the weights by hand, the rest against what a training of the
-same model takes.
+"""The estimate of a training's memory: the weights and the adapter by hand, a batch by how it
+grows.
 """
 
-import os
-import re
-import subprocess
-import sys
 import types
-from pathlib import Path
 
 import pytest
 
-from tests.support.training_base import make_home, words
 from trainers import memory, preparation
 from trainers.hardware import Precision, choose_precision
 from trainers.recipe import read_recipe
 
 FP32 = Precision("fp32", "")
-
-# Peak memory of a training over what the process had before its first step; the kernel counts it.
-MEASURE = """
-import re, sys
-from pathlib import Path
-import bitsandbytes, datasets, pandas, peft, torch, trl
-from transformers import Trainer
-from csc_tasks.cli import main
-
-def kilobytes(name):
-    return int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
-
-def measured(self, *args, _train=Trainer.train, **kwargs):
-    before = kilobytes("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")
-    result = _train(self, *args, **kwargs)
-    print("over", (kilobytes("VmHWM") - before) * 1024)
-    return result
-
-Trainer.train = measured
-sys.exit(main(sys.argv[1:]))
-"""
 
 
 def llama(**shape):
@@ -104,33 +76,6 @@ def test_a_batch_grows_with_its_tokens_and_the_vocabulary_and_shrinks_by_checkpo
     # Scores of 256 positions over 8,000 tokens are 8 MB; more than three such tensors live at once.
     assert batch(vocabulary=8000) > plain + 3 * 256 * 7900 * 4
     assert batch(vocabulary=8000, on_gpu=True) < batch(vocabulary=8000)
-
-
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux counts the peak")
-def test_a_measured_training_is_within_a_fifth(tmp_path_factory):
-    home = make_home(tmp_path_factory)
-    out = home / "adapter"
-    given = words(
-        home / "base",
-        home / "corpus",
-        out,
-        epochs="1",
-        batch_size="16",
-        validation_share="0",
-        pack_turns="false",
-        checkpoints="1000",
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURE, *given],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    taken = int(re.search(r"over (\d+)", done.stdout)[1])
-    (estimated,) = re.findall(r"a batch of 16 x \d+ tokens ([\d.]+)\)", done.stdout)
-    # The weights are there before the first step, and are a hundredth of it.
-    assert float(estimated) * 1e9 == pytest.approx(taken, rel=0.2)
 
 
 def test_a_base_that_cannot_run_on_shapes_is_said_and_trained_all_the_same(monkeypatch):
