@@ -39,13 +39,10 @@ SIZES = {
 VOCABULARY = 2048
 
 
-def make_model(folder: Path, size: str, dtype: str, device: str) -> None:
-    """A random Qwen2 of a named size, saved with a tokenizer that has about one token for each
-    Chinese character.
-    """
-    import torch
+def make_tokenizer():
+    """About one token for each Chinese character of the conversations."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+    from transformers import PreTrainedTokenizerFast
 
     said = [turn.text for conversation in conversations(50, 14) for turn in conversation.dialogue]
     backend = Tokenizer(models.BPE())
@@ -61,15 +58,21 @@ def make_model(folder: Path, size: str, dtype: str, device: str) -> None:
     }
     trainer = trainers.BpeTrainer(special_tokens=specials, **how)
     backend.train_from_iterator([*said, *[instructions("zh", "predict")] * 20], trainer)
-    tokenizer = PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(
         tokenizer_object=backend,
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
         model_max_length=8192,
     )
+
+
+def make_config(size: str, tokens: int):
+    """Configuration of a Qwen2 of a named size with a vocabulary of so many tokens."""
+    from transformers import Qwen2Config
+
     hidden, intermediate, layers, heads, groups = SIZES[size]
-    config = Qwen2Config(
-        vocab_size=len(tokenizer),
+    return Qwen2Config(
+        vocab_size=tokens,
         hidden_size=hidden,
         intermediate_size=intermediate,
         num_hidden_layers=layers,
@@ -81,9 +84,27 @@ def make_model(folder: Path, size: str, dtype: str, device: str) -> None:
         bos_token_id=None,
         tie_word_embeddings=True,
     )
+
+
+def random_model(config, dtype: str, device: str):
+    """A Qwen2 with random weights, made where it will be."""
+    import torch
+    from transformers import Qwen2ForCausalLM
+
     torch.manual_seed(0)
-    with torch.device(device):
-        model = Qwen2ForCausalLM(config).to(getattr(torch, dtype))
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(getattr(torch, dtype))
+    try:
+        with torch.device(device):
+            return Qwen2ForCausalLM(config)
+    finally:
+        torch.set_default_dtype(before)
+
+
+def make_model(folder: Path, size: str, dtype: str, device: str) -> None:
+    """A random Qwen2 of a named size, saved with its tokenizer."""
+    tokenizer = make_tokenizer()
+    model = random_model(make_config(size, len(tokenizer)), dtype, device)
     print(
         f"{size}: {sum(p.numel() for p in model.parameters()) / 1e6:.0f}M parameters",
         file=sys.stderr,
@@ -92,12 +113,14 @@ def make_model(folder: Path, size: str, dtype: str, device: str) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def write_corpus(folder: Path, count: int, seed: int = 0) -> Path:
-    """Conversations of 8 to 14 exchanges."""
+def write_corpus(
+    folder: Path, count: int, seed: int = 0, exchanges: tuple[int, int] = (8, 14)
+) -> Path:
+    """Conversations with a number of exchanges between these two, as the test split of csconv."""
     draw = random.Random(seed)
     made = [c.to_row() for c in conversations(count, 14, seed)]
     for row in made:
-        row["dialogue"] = row["dialogue"][: 2 * draw.randint(8, 14)]
+        row["dialogue"] = row["dialogue"][: 2 * draw.randint(*exchanges)]
     path = folder / "csconv" / "test.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(

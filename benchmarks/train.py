@@ -1,14 +1,16 @@
-"""Training against TRL's own command on the same turns: seconds per supervised token, and how many
-tokens packing saves.
+"""Training against TRL's own command on the same turns: learned tokens per CPU second, and how many
+tokens shared rows save.
 
   python -m benchmarks.train --model demo/base [--conversations 60]
+  python -m benchmarks.train --model SmolLM2 --corpus star csconv --conversations 2 --turns 5 \\
+      --batch 2 --length 512
   python -m benchmarks.train --model demo/base --scored
 
-The same conversations of the demo, one epoch, one LoRA of rank 16 on every linear layer, batches of
-eight rows, one process and thread:
+The same conversations, one epoch, one LoRA of rank 16 on every linear layer, one process and
+thread:
 `trl sft` on prompt and completion (text as our chat rows have it, one row a supporter turn), `csc
-train` on the same rows, and `csc train` on shared rows. Times are those of the training loop, as
-both programs measure it. Prints a Markdown row per program.
+train` on the same rows, and `csc train` on shared rows, one after the other, --rounds times. Times
+are CPU seconds of the training loop alone. Prints a Markdown row per program and round.
 
 --scored trains by the demo's recipe on the whole training split, once on shared rows and once on a
 row a turn with as many turns a step, and has lm_eval score both adapters: do fewer tokens teach as
@@ -16,6 +18,7 @@ much?
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import re
@@ -24,12 +27,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.train_clock import SAYS
 from csc_tasks import corpora
+from csc_tasks.conversation import SUPPORTER, Conversation
 from trainers.rendering import Rendering
 from trainers.rows import build_rows
 from trainers.scoring import score
 
-LENGTH, BATCH = 1024, 8
 RECIPE = Path(__file__).resolve().parents[1] / "trainers" / "recipes" / "demo.yaml"
 TURNS = 9
 """Turns a conversation of the demo teaches, on average: so many rows a step make a row a turn take
@@ -48,42 +52,70 @@ def main() -> None:
     parser.add_argument(
         "--scored", action="store_true", help="accuracy of shared rows and of a row a turn"
     )
+    parser.add_argument(
+        "--corpus",
+        nargs=2,
+        default=("demo", "rolecs"),
+        metavar=("CORPUS", "CONFIG"),
+        help="of whose train split the first conversations are learned",
+    )
+    parser.add_argument("--turns", type=int, help="supporter turns a conversation is cut after")
+    parser.add_argument("--length", type=int, default=1024, help="tokens of the longest row")
+    parser.add_argument("--batch", type=int, default=8, help="rows a step")
+    parser.add_argument("--rounds", type=int, default=1, help="how often the programs take turns")
     args = parser.parse_args()
     if args.scored:
         scored(args.model)
         return
-    items = corpora.load("demo", "rolecs", "train").items[: args.conversations]
+    corpus, config = args.corpus
+    items = corpora.load(corpus, config, "train").items[: args.conversations]
+    if args.turns:
+        items = [cut(item, args.turns) for item in items]
     print(
-        "|program|rows|tokens|learned tokens|seconds|learned tokens per"
-        " second|\n|---|---:|---:|---:|---:|---:|"
+        "|program|rows|tokens|learned tokens|CPU seconds|learned tokens per"
+        " CPU second|peak memory|\n|---|---:|---:|---:|---:|---:|---:|"
     )
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
-        (root / "data" / "rolecs").mkdir(parents=True)
+        (root / "data" / config).mkdir(parents=True)
         lines = [json.dumps(item.to_row(), ensure_ascii=False) + "\n" for item in items]
-        (root / "data" / "rolecs" / "train.jsonl").write_text("".join(lines), encoding="utf-8")
-        rows, tokens, learned = write_prompt_completion(args.model, items, root / "trl")
-        seconds = trl_sft(args.model, root)
-        print(
-            "|`trl sft`, a row a"
-            f" turn|{rows:,}|{tokens:,}|{learned:,}|{seconds:.1f}|{learned / seconds:,.0f}|",
-            flush=True,
-        )
-        for name, pack in (
-            ("`csc train`, a row a turn", "false"),
-            ("`csc train`, shared rows", "true"),
-        ):
-            record = csc_train(args.model, root, pack)
-            counts, seconds = record["counts"], record["seconds"]
-            cells = (f"{counts[key]:,}" for key in ("rows", "tokens", "tokens learned"))
-            print(
-                f"|{name}|{'|'.join(cells)}|{seconds:.1f}"
-                f"|{counts['tokens learned'] / seconds:,.0f}|",
-                flush=True,
-            )
+        (root / "data" / config / "train.jsonl").write_text("".join(lines), encoding="utf-8")
+        sizes = write_prompt_completion(args.model, items, root / "trl", args.length)
+        for number in range(args.rounds):
+            print_row("`trl sft`, a row a turn", sizes, trl_sft(args, root))
+            for name, pack in (
+                ("`csc train`, a row a turn", "false"),
+                ("`csc train`, shared rows", "true"),
+            ):
+                counts, measured = csc_train(args, root, root / f"csc-{pack}-{number}", pack)
+                sizes_here = (counts[key] for key in ("rows", "tokens", "tokens learned"))
+                print_row(name, tuple(sizes_here), measured)
 
 
-def write_prompt_completion(model: str, items, folder: Path) -> tuple[int, int, int]:
+def print_row(name: str, sizes: tuple[int, int, int], measured: tuple[float, float]) -> None:
+    """sizes: rows, tokens and learned tokens. measured: CPU seconds and peak memory in GB."""
+    seconds, memory = measured
+    cells = [name, *(f"{size:,}" for size in sizes), f"{seconds:.1f}"]
+    cells += [f"{sizes[-1] / seconds:,.1f}", f"{memory:.2f} GB"]
+    print(f"|{'|'.join(cells)}|", flush=True)
+
+
+def cut(item: Conversation, turns: int) -> Conversation:
+    """The conversation up to this supporter turn."""
+    spoken = [place for place, turn in enumerate(item.dialogue) if turn.speaker == SUPPORTER]
+    end = spoken[min(turns, len(spoken)) - 1] + 1
+    return dataclasses.replace(item, dialogue=item.dialogue[:end])
+
+
+def clocked(*words: str) -> tuple[float, float]:
+    """(CPU seconds of the training loop, peak memory of the process in GB) of a module."""
+    said = run("-m", "benchmarks.train_clock", *words)
+    seconds = re.search(rf"{SAYS} ([\d.]+)", said)
+    peak = re.search(r"VmHWM:\s+(\d+) kB", said)
+    return float(seconds[1]), int(peak[1]) * 1024 / 1e9
+
+
+def write_prompt_completion(model: str, items, folder: Path, length: int) -> tuple[int, int, int]:
     """The rows as `trl sft` reads them; returns how many rows, tokens and learned tokens they
     are.
     """
@@ -91,7 +123,7 @@ def write_prompt_completion(model: str, items, folder: Path) -> tuple[int, int, 
 
     tokenizer = AutoTokenizer.from_pretrained(model)
     rows, counts = build_rows(
-        items, Rendering(tokenizer, True), "chat", LENGTH, pack=False, quiet=True
+        items, Rendering(tokenizer, True), "chat", length, pack=False, quiet=True
     )
     folder.mkdir()
     with (folder / "train.jsonl").open("w", encoding="utf-8") as stream:
@@ -105,11 +137,11 @@ def write_prompt_completion(model: str, items, folder: Path) -> tuple[int, int, 
     return len(rows), counts["tokens"], counts["tokens learned"]
 
 
-def trl_sft(model: str, root: Path) -> float:
-    """Seconds of trl's training loop, as it reports them."""
+def trl_sft(args: argparse.Namespace, root: Path) -> tuple[float, float]:
+    """What `clocked` measures of trl's own command."""
     words = [
         "--model_name_or_path",
-        model,
+        args.model,
         "--dataset_name",
         str(root / "trl"),
         "--output_dir",
@@ -122,13 +154,13 @@ def trl_sft(model: str, root: Path) -> float:
         "--gradient_checkpointing",
         "false",
         "--max_length",
-        str(LENGTH),
+        str(args.length),
         "--num_train_epochs",
         "1",
     ]
     words += [
         "--per_device_train_batch_size",
-        str(BATCH),
+        str(args.batch),
         "--use_peft",
         "--lora_r",
         "16",
@@ -146,16 +178,16 @@ def trl_sft(model: str, root: Path) -> float:
         "true",
     ]
     words += ["--dtype", "float32", "--learning_rate", "1e-3"]
-    said = run("-m", "trl.scripts.sft", *words)
-    return float(re.search(r"'train_runtime': '?([\d.]+)", said)[1])
+    return clocked("trl.scripts.sft", *words)
 
 
-def csc_train(model: str, root: Path, pack: str) -> dict:
-    """The record of our training, with the seconds of its loop."""
-    out = root / f"csc-{pack}"
+def csc_train(
+    args: argparse.Namespace, root: Path, out: Path, pack: str
+) -> tuple[dict, tuple[float, float]]:
+    """(what was counted in the rows, what `clocked` measures) of our training."""
     words = [
         "--model",
-        model,
+        args.model,
         "--corpus",
         str(root / "data"),
         "--out",
@@ -163,7 +195,7 @@ def csc_train(model: str, root: Path, pack: str) -> dict:
         "--style",
         "chat",
         "--max-length",
-        str(LENGTH),
+        str(args.length),
     ]
     words += [
         "--pack-turns",
@@ -177,7 +209,7 @@ def csc_train(model: str, root: Path, pack: str) -> dict:
     ]
     words += [
         "--batch-size",
-        str(BATCH),
+        str(args.batch),
         "--accumulation",
         "1",
         "--validation-share",
@@ -195,8 +227,9 @@ def csc_train(model: str, root: Path, pack: str) -> dict:
         "--warmup",
         "0",
     ]
-    run("-m", "trainers.train", *words)
-    return json.loads((out / "csc_adapter.json").read_text(encoding="utf-8"))
+    measured = clocked("trainers.train", *words)
+    record = json.loads((out / "csc_adapter.json").read_text(encoding="utf-8"))
+    return record["counts"], measured
 
 
 def scored(model: str) -> None:

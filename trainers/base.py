@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from csc_tasks.errors import ModelError, SettingError
 from csc_tasks.stops import last_token, stop_tokens
 from trainers.hardware import Precision, check_memory, free_memory
+from trainers.memory import weights_of
 from trainers.recipe import ALL_LINEAR, Recipe
 from trainers.rendering import Rendering
 from trainers.rows import Row
@@ -39,7 +40,11 @@ def check_base(recipe: Recipe, precision: Precision, tokenizer, config, parts: i
     """
     skeleton = _skeleton(config)
     _check_embeddings(recipe, skeleton, len(tokenizer))
-    check_memory(skeleton.num_parameters(), kind_of(recipe, precision), *free_memory(), parts)
+    weights = weights_of(skeleton)
+    kinds = {name: weights.size(name, False, True) for name in ("fp32", "fp16", "bf16")}
+    # In 4 bits the embeddings stay what they are computed in.
+    kinds["nf4"] = weights.size(precision.name, True, recipe.double_quantization)
+    check_memory(kinds, kind_of(recipe, precision), *free_memory(), parts)
 
 
 def _check_embeddings(recipe: Recipe, skeleton, tokens: int) -> None:

@@ -3,15 +3,11 @@ memory.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from csc_tasks.errors import ModelError, SettingError, require
-
-BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "nf4": 0.56}
-"""Bytes a weight takes. NF4: half a byte, its doubly quantised constants, and the parts of a model
-that stay in 16 bits, about.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +69,25 @@ def quantization_config(precision: Precision, double: bool):
 
 
 def check_memory(
-    parameters: int, kind: str, free: float | None, where: str, parts: int = 1
+    needed: Mapping[str, float], kind: str, free: float | None, where: str, parts: int = 1
 ) -> None:
-    """Raise ModelError when weights of this kind do not fit into `free` bytes (None: not known),
-    with what would fit.
+    """Raise ModelError when a base's weights do not fit into `free` bytes (None: not known), with
+    what would fit.
 
-    `parts`: over how many such places the weights are spread. Only weights are counted: what
-    training needs beside them depends on batch_size and max_length.
+    needed: bytes of the weights in each kind (fp32, bf16, nf4; `kind` among them). `parts`: over
+    how many such places they are spread. What training needs beside them is in memory.estimate.
     """
-    needed = parameters * BYTES[kind]
-    if free is None or needed <= free * parts:
+    if free is None or needed[kind] <= free * parts:
         return
     free *= parts
     where = f"{where} ({parts} of them)" if parts > 1 else where
     fitting = [
-        name
-        for name in ("bf16", "nf4")
-        if parameters * BYTES[name] <= free and BYTES[name] < BYTES[kind]
+        name for name in ("bf16", "nf4") if needed[name] <= free and needed[name] < needed[kind]
     ]
     ways = [{"bf16": "precision: bf16", "nf4": "quantization: nf4"}[name] for name in fitting]
-    smaller = f"a base of at most {free / BYTES['nf4'] / 1e9:.1f} billion parameters"
+    smaller = f"a base of at most {100 * free / needed['nf4']:.0f} % of its size"
     raise ModelError(
-        f"the base's {parameters / 1e9:.2f} billion weights take {needed / 1e9:.1f} GB in {kind},"
+        f"the base's weights take {needed[kind] / 1e9:.1f} GB in {kind},"
         f" and {where} has {free / 1e9:.1f} GB free; what would fit: {' or '.join(ways) or smaller}"
     )
 

@@ -13,7 +13,8 @@ from csc_tasks.prompts import TEXT
 from csc_tasks.question import Question
 from trainers.adapter import fingerprint
 from trainers.base import check_base, check_rows, kind_of, load_tokenizer, mark_to_stop_at
-from trainers.hardware import Precision, choose_precision, shards
+from trainers.hardware import Precision, choose_precision, free_memory, shards, what_would_fit
+from trainers.memory import estimate
 from trainers.recipe import Recipe, as_dict
 from trainers.rendering import Rendering
 from trainers.rows import Row, build_rows
@@ -136,3 +137,39 @@ def make_lessons(prepared: Preparation, say: Say, quiet: bool) -> Lessons:
             " loss"
         )
     return Lessons(rows, counts, stop, held_out, held_counts)
+
+
+def memory_line(prepared: Preparation, lessons: Lessons, processes: int) -> str:
+    """What the training takes at its peak, and whether that is there.
+
+    Whatever keeps the base from being run on shapes alone is said in place of a number: an estimate
+    is no reason to stop.
+    """
+    import torch
+
+    recipe, gpu = prepared.recipe, torch.cuda.is_available()
+    longest = max(len(row.ids) for row in lessons.rows)
+    packed = recipe.batching == "packed"
+    rows = recipe.batch_size if packed else min(recipe.batch_size, len(lessons.rows))
+    length = recipe.max_length if packed else longest
+    try:
+        needed = estimate(
+            recipe, prepared.precision, prepared.config, rows, length, gpu, shards(processes)
+        )
+    except Exception as error:  # the base's own code, run in a way it may not allow
+        first = next(iter(str(error).splitlines()), "")
+        return f"memory: not estimated for this base ({type(error).__name__}: {first[:120]})"
+    free, where = free_memory()
+    if free is None or needed.total <= free:
+        return f"memory: {needed}"
+    way = what_would_fit(
+        recipe.batch_size,
+        recipe.accumulation,
+        recipe.max_length,
+        recipe.gradient_checkpointing,
+        recipe.quantization == "nf4",
+    )
+    return (
+        f"memory: {needed}; {where} has {free / 1e9:.1f} GB free. Should it run out, this needs"
+        f" less: {way}"
+    )

@@ -14,7 +14,7 @@ from trainers.adapter_card import write_card
 from trainers.checkpoints import last_checkpoint, remove_half_checkpoints, seconds_before
 from trainers.curves import loss_points, write_curve
 from trainers.hardware import out_of_memory, what_would_fit
-from trainers.preparation import Lessons, Preparation, make_lessons, prepare
+from trainers.preparation import Lessons, Preparation, make_lessons, memory_line, prepare
 from trainers.recipe import Recipe, as_dict
 from trainers.trainer import make_trainer
 
@@ -46,6 +46,8 @@ def train_adapter(
         say(f"{out} is finished already, with this recipe, base and data: nothing to train")
         return adapter.finished_record(out)
     lessons = make_lessons(prepared, say, quiet=not first)
+    if first:
+        say(memory_line(prepared, lessons, process.num_processes))
 
     # Nobody may start to write before everybody has looked.
     process.wait_for_everyone()

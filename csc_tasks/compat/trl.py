@@ -9,6 +9,7 @@ token, and a validation loss over tokens. What it, and trainers/trainer.py, allo
 - Trainer's `eval_loss` is a mean over batches, and depends on what is batched with what;
 - SFTTrainer turns the adapter of a 4-bit base into bf16, whatever is computed in;
 - rows that bring `labels` are left alone; whether they are is looked at in every training;
+- `add_fused_lm_head`, private too, is how the trainer scores; trainers/memory.py counts with it;
 - transformers 5.24 renamed `gradient_checkpointing` `activation_checkpointing`: it warns of the old
   name and reads it until version 6; trl still reads the old one, which then mirrors the new one.
 """
@@ -56,3 +57,12 @@ def sft_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
         RENAMED[name] if RENAMED.get(name) in known else name: value
         for name, value in arguments.items()
     }
+
+
+def add_head(model: Any) -> None:
+    """Give a model the head that SFTTrainer scores with, tile by tile, where this version has it;
+    else the model scores as it does, and ignores that it is told of the head.
+    """
+    utils: Any = importlib.import_module("trl.trainer.utils")
+    if hasattr(utils, "add_fused_lm_head"):
+        utils.add_fused_lm_head(model, outputs=("log_probs", "entropy", "is_top1"))

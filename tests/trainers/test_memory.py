@@ -1,0 +1,103 @@
+"""The estimate of a training's memory: the weights and the adapter by hand, a batch by how it
+grows.
+"""
+
+import types
+
+import pytest
+
+from trainers import memory, preparation
+from trainers.hardware import Precision, choose_precision
+from trainers.recipe import read_recipe
+
+FP32 = Precision("fp32", "")
+
+
+def llama(**shape):
+    from transformers import LlamaConfig
+
+    sizes = {
+        "vocab_size": 100,
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+    }
+    return LlamaConfig(**(sizes | shape))
+
+
+def recipe(**keys):
+    given = {"model": "x", "quantization": "none", "gradient_checkpointing": "false"} | keys
+    return read_recipe(None, given)
+
+
+def test_in_4_bits_embeddings_keep_their_size():
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(llama(tie_word_embeddings=False))
+    weights = memory.weights_of(model)
+    # A layer: q and o 64x64, k and v 64x32, three of 64x128; norms of 64: two a layer, one at last.
+    linear = 2 * (2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 128)
+    assert weights == memory.Weights(linear + 5 * 64 + 2 * 100 * 64, linear)
+    assert weights.size("fp32", False, True) == 4 * weights.all
+    # Half a byte and one of four bytes for 64 weights; twice quantised, one byte for 64 and four
+    # for 64 x 256.
+    rest = 2 * (5 * 64 + 2 * 100 * 64)
+    assert weights.size("bf16", True, False) == linear * 0.5 + linear / 64 * 4 + rest
+    assert weights.size("bf16", True, True) == pytest.approx(
+        linear * 0.5 + linear / 64 + linear / 64 / 256 * 4 + rest
+    )
+    # Llama 3.1 8B, whose embeddings are 2 x 128,256 x 4,096: 3.6 GB and 2.1, not 4.5 in all.
+    eight = memory.Weights(8_030_261_248, 6_979_321_856)
+    assert eight.size("bf16", True, True) == pytest.approx(5.7e9, rel=0.01)
+
+
+def test_adapter_and_optimizer_are_counted_by_hand():
+    # Rank 2 on q alone: 2 x (64 + 64) numbers a layer, two layers; weight and Adam's two, in fp32.
+    one = memory.estimate(recipe(lora_r="2", lora_target="q_proj"), FP32, llama(), 1, 8, False, 1)
+    assert one.adapter == 2 * 2 * (64 + 64) * 12
+    eight_bit = recipe(lora_r="2", lora_target="q_proj", optimizer="paged_adamw_8bit")
+    assert memory.estimate(eight_bit, FP32, llama(), 1, 8, False, 1).adapter == 2 * 2 * 128 * 6
+    halved = memory.estimate(recipe(), FP32, llama(), 1, 8, False, 2)
+    assert halved.weights * 2 == memory.estimate(recipe(), FP32, llama(), 1, 8, False, 1).weights
+
+
+def test_a_batch_grows_with_its_tokens_and_the_vocabulary_and_shrinks_by_checkpointing():
+    def batch(rows=2, length=128, on_gpu=False, vocabulary=100, **keys):
+        config = llama(vocab_size=vocabulary, num_hidden_layers=4)
+        return memory.estimate(recipe(**keys), FP32, config, rows, length, on_gpu, 1).batch
+
+    plain = batch()
+    assert 1.8 * plain < batch(rows=4) < 2.2 * plain
+    assert batch(gradient_checkpointing="true") < 0.6 * plain
+    # Scores of 256 positions over 8,000 tokens are 8 MB; more than three such tensors live at once.
+    assert batch(vocabulary=8000) > plain + 3 * 256 * 7900 * 4
+    assert batch(vocabulary=8000, on_gpu=True) < batch(vocabulary=8000)
+
+
+def test_a_base_that_cannot_run_on_shapes_is_said_and_trained_all_the_same(monkeypatch):
+    def refuses(*_):
+        raise RuntimeError("needs numbers\nand more")
+
+    monkeypatch.setattr(preparation, "estimate", refuses)
+    row = types.SimpleNamespace(ids=[1, 2, 3])
+    prepared = types.SimpleNamespace(recipe=recipe(), precision=FP32, config=None)
+    line = preparation.memory_line(prepared, types.SimpleNamespace(rows=[row]), 1)
+    assert line == "memory: not estimated for this base (RuntimeError: needs numbers)"
+
+
+def test_too_little_memory_is_said_with_what_needs_less(monkeypatch):
+    monkeypatch.setattr(preparation, "free_memory", lambda: (1e5, "this machine"))
+    row = types.SimpleNamespace(ids=[1] * 8)
+    prepared = types.SimpleNamespace(
+        recipe=recipe(), precision=choose_precision("fp32"), config=llama()
+    )
+    line = preparation.memory_line(prepared, types.SimpleNamespace(rows=[row] * 9), 1)
+    assert "a batch of 4 x 8 tokens" in line
+    assert line.endswith(
+        "Should it run out, this needs less: gradient_checkpointing: true"
+        " (about 20 % slower, the same result)"
+    )
