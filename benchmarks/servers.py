@@ -140,8 +140,8 @@ def _check_prompts(args: argparse.Namespace, one: Row, served: Served) -> None:
     """Write how many of a few prompts the server reads as the reference's own tokens."""
     judge = Judge(args.model)
     task = args.tasks[0]
-    ours = read_turns(_samples(_folder(args, args.rows[0], task)), judge)
-    sent = dict(logged_messages(_samples(_folder(args, one, task))))
+    ours = read_turns(samples_of(args, args.rows[0], task), judge)
+    sent = dict(logged_messages(samples_of(args, one, task)))
     # The longest, and others evenly between it and the shortest.
     by_length = sorted(ours.keys() & sent.keys(), key=lambda key: len(ours[key].prompt))
     step = max(1, (len(by_length) - 1) // (CHECKED - 1))
@@ -162,12 +162,13 @@ def _folder(args: argparse.Namespace, one: Row, task: str) -> Path:
     return folder
 
 
-def _samples(folder: Path) -> Path:
-    return next(folder.rglob("samples_*.jsonl"))
+def samples_of(args: argparse.Namespace, one: Row, task: str) -> Path:
+    """The samples file of a row's run."""
+    return next(_folder(args, one, task).rglob("samples_*.jsonl"))
 
 
-def line(args: argparse.Namespace, one: Row, task: str, judge: Judge) -> list[str]:
-    """The cells of a row for a task."""
+def cells(args: argparse.Namespace, one: Row, task: str, judge: Judge) -> list[str]:
+    """What the table says of a row's run of a task."""
     folder = _folder(args, one, task)
     results = json.loads(next(folder.rglob("results_*.json")).read_text(encoding="utf-8"))
     scores = results["results"][task]
@@ -176,8 +177,8 @@ def line(args: argparse.Namespace, one: Row, task: str, judge: Judge) -> list[st
     cpu = spent["server"] + spent["client"]
     differing = "-"
     if one != args.rows[0]:
-        reference = read_turns(_samples(_folder(args, args.rows[0], task)), judge)
-        found = compare(reference, read_turns(_samples(folder), judge), judge)
+        reference = read_turns(samples_of(args, args.rows[0], task), judge)
+        found = compare(reference, read_turns(samples_of(args, one, task), judge), judge)
         differing = said(found)
     return [
         one.kind,
@@ -247,7 +248,7 @@ def main() -> None:
     print(f"|{'|'.join(HEAD)}|\n|---|---|---|{'---:|' * (len(HEAD) - 3)}")
     for task in args.tasks:
         for one in args.rows:
-            print(f"|{'|'.join(line(args, one, task, judge))}|", flush=True)
+            print(f"|{'|'.join(cells(args, one, task, judge))}|", flush=True)
 
 
 if __name__ == "__main__":
