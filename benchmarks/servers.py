@@ -16,6 +16,7 @@ Prints a Markdown table.
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -239,6 +240,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--vllm-python", type=Path, default=ROOT / ".venv-vllm/bin/python")
     args = parser.parse_args()
+    # Ended from outside, it still ends its servers.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     args.out.mkdir(parents=True, exist_ok=True)
     if args.gguf is None and any(one.kind == "llama.cpp" for one in args.rows):
         parser.error("llama.cpp needs --gguf FILE")

@@ -96,7 +96,7 @@ def environment(threads: int) -> dict[str, str]:
 
 
 @contextmanager
-def serve(start: Start, log: Path, wait: float = 240.0) -> Iterator[Served]:
+def serve(start: Start, log: Path, wait: float = 600.0) -> Iterator[Served]:
     """A healthy server, ended with all its processes at the end. log: the file of its output.
 
     Raises ServerError where it is not healthy within `wait` seconds.
