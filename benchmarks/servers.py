@@ -92,7 +92,14 @@ def _server(args: argparse.Namespace, one: Row) -> Iterator[Served | None]:
                 convert(args.gguf, model, GGML[one.precision])
     python = args.vllm_python if one.kind == "vllm" else Path(sys.executable)
     start = Start(
-        one.kind, model, one.precision, args.threads, args.slots, args.context, python.absolute()
+        one.kind,
+        model,
+        one.precision,
+        args.threads,
+        args.slots,
+        args.context,
+        args.eager,
+        python.absolute(),
     )
     log = args.out / f"{one.name}.log"
     with serve(start, log) as served:
@@ -134,6 +141,7 @@ def _model(args: argparse.Namespace, one: Row, served: Served | None) -> list[st
         size = ["--batch_size", str(args.slots), "--device", "cpu"]
         return ["--model", "hf", "--model_args", loaded, *size]
     loaded += f",max_model_len={args.context},max_num_seqs={args.slots},enable_prefix_caching=True"
+    loaded += f",enforce_eager={args.eager}"
     return ["--model", "vllm", "--model_args", loaded, "--batch_size", "auto"]
 
 
@@ -238,6 +246,11 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=16, help="conversations at once")
     parser.add_argument("--context", type=int, default=4096, help="tokens a request may have")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--eager",
+        action="store_true",
+        help="vLLM compiles nothing: it starts sooner, and is slower",
+    )
     parser.add_argument("--vllm-python", type=Path, default=ROOT / ".venv-vllm/bin/python")
     args = parser.parse_args()
     # Ended from outside, it still ends its servers.

@@ -32,7 +32,8 @@ class Start:
     precision: float32, bfloat16, or the name of a quantised file's type.
 
     threads: of the computation. slots: requests at once. context: tokens a request may have.
-    python: of the environment that has vLLM.
+    eager: vLLM compiles nothing, so that it starts sooner. python: of the environment that has the
+    server.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class Start:
     threads: int = 1
     slots: int = 16
     context: int = 4096
+    eager: bool = False
     python: Path = Path(sys.executable)
 
 
@@ -74,6 +76,7 @@ def _llama(start: Start, port: int) -> list[str]:
 def _vllm(start: Start, port: int) -> list[str]:
     sizes = ["--max-model-len", str(start.context), "--max-num-seqs", str(start.slots)]
     model = [str(start.model), "--dtype", start.precision, "--enable-prefix-caching"]
+    model += ["--enforce-eager"] if start.eager else []
     program = str(start.python.with_name("vllm"))
     return [program, "serve", *model, *sizes, "--host", "127.0.0.1", "--port", str(port)]
 

@@ -91,6 +91,7 @@ def test_seconds_of_a_process_include_those_of_its_children():
         (Start("transformers", Path("m"), "bfloat16"), ["--dtype bfloat16", "serve m"]),
         (Start("llama.cpp", Path("m"), "float32", slots=3), ["--cache F32", "--slots 3"]),
         (Start("llama.cpp", Path("m"), "Q4_1"), ["--cache F16"]),
+        (Start("vllm", Path("m"), eager=True), ["--enforce-eager", "--enable-prefix-caching"]),
         (
             Start("vllm", Path("m"), context=99, python=Path("/env/bin/python")),
             ["/env/bin/vllm serve m", "--max-model-len 99", "--dtype float32"],
@@ -221,7 +222,7 @@ def played(tmp_path_factory):
         model = folder / "model"
         assert main(["convert", str(file), "--out", str(model)]) == 0
     rows = [Row("hf", "float32"), Row("transformers", "float32"), Row("llama.cpp", "float32")]
-    sizes = {"limit": 3, "reply": 16, "slots": 2, "threads": 1, "context": 4096}
+    sizes = {"limit": 3, "reply": 16, "slots": 2, "threads": 1, "context": 4096, "eager": False}
     args = Namespace(
         model=model,
         gguf=file,
