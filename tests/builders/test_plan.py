@@ -188,8 +188,9 @@ def test_a_pilot_that_keeps_nothing_says_so(tmp_path, capsys, monkeypatch):
     out = tmp_path / "set"
     assert build(stages(tmp_path), out, "--plan", 6) == 0
     text = capsys.readouterr().out
-    assert "kept: 0 of 6, 0.0% (0.0%–39.0%)" in text
+    assert "kept: 0 of 6, 0.0% (0.0%–39.0%) (Wilson)\ndropped: 6 stage: malformed reply\n" in text
     assert "rows of the whole: 0 (0–" in text
+    assert "well-formed: csc journal stats" in text
 
 
 @pytest.mark.parametrize(
