@@ -72,9 +72,12 @@ def builders(source: Path) -> Builders:
         "rolecs whole": (
             RoleCS,
             rolecs_arguments,
-            # The one example takes the room of many replies.
-            [*english, "--roles", "none", "--examples", "demo", "--shots", "1", *SHORT]
-            + ["--max-tokens", "writer=1000"],
+            [
+                *english,
+                *("--roles", "none", "--examples", "demo", "--shots", "1"),
+                *SHORT,
+                *("--max-tokens", "writer=1000"),
+            ],
         ),
         "csconv": (
             CSConv,
