@@ -103,4 +103,5 @@ class Outcome:
         """
         listed = re.search(rf"{name}: ([^;\n]*)", self.stdout if self.ok else self.error)
         assert listed, self.stdout + self.stderr
-        return sum(int(number) for number in re.findall(r"(?:^|, )([\d,]*\d) ", listed[1]))
+        numbers = re.findall(r"(?:^|, )([\d,]*\d) ", listed[1])
+        return sum(int(number.replace(",", "")) for number in numbers)
