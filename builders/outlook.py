@@ -56,7 +56,8 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """What a pilot says of its build: `kept` of `tried` items, which are `unit` in words; the
-    `rows` of the whole; its `parts`; `also` is what else is known of the whole.
+    `rows` of the whole; its `parts`; `also` is what else is known of the whole; `dropped` is what
+    the pilot lost: reason -> number.
     """
 
     unit: str
@@ -65,6 +66,7 @@ class Outlook:
     rows: Range
     parts: tuple[Part, ...]
     also: str = ""
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
 
 def exactly(number: float) -> Range:
@@ -142,16 +144,21 @@ def _quantile(freedom: int) -> float:
 
 
 def tried_in_order(
-    unit: str, kept: int, tried: int, most: int, limit: int | None = None
+    unit: str,
+    kept: int,
+    dropped: Mapping[str, int],
+    tried: int,
+    most: int,
+    limit: int | None = None,
 ) -> Outlook:
     """Of a build that tries `most` items one after the other, until `limit` are kept; each is kept
-    or not.
+    or `dropped`, by reason.
     """
     rows, whole = successes_of(kept, tried, most), exactly(most)
     if limit is not None:
         rows = Range(*(min(limit, bound) for bound in rows))
         whole = _tries(kept, tried, most, limit)
-    return Outlook(unit, tried, kept, rows, (Part(tried, whole),))
+    return Outlook(unit, tried, kept, rows, (Part(tried, whole),), dropped=dropped)
 
 
 def _tries(kept: int, tried: int, most: int, limit: int) -> Range:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from builders.cards.render import count_lines
 from builders.dataset import parquet_size
 from builders.outlook import (
     NOTHING,
@@ -81,6 +82,18 @@ class Needs:
     uncounted: int
 
 
+@dataclass(frozen=True, slots=True)
+class Pilot:
+    """What a pilot showed: its `outlook`, stage -> what it takes in the whole ("" is all of them),
+    what it made (None where it kept nothing), and how many requests the server bore at once.
+    """
+
+    outlook: Outlook
+    stages: Mapping[str, Needs]
+    built: "Built | None"
+    borne: float
+
+
 def plan(builder: "type[Builder]", args: Namespace, journal: Path) -> bool:
     """Whether the build is to be made: after a pilot what the user says, without --plan always.
 
@@ -88,6 +101,12 @@ def plan(builder: "type[Builder]", args: Namespace, journal: Path) -> bool:
     """
     if getattr(args, "plan", None) is None:
         return True
+    print("\n".join(lines(pilot(builder, args, journal), journal)))
+    return _go_on(args)
+
+
+def pilot(builder: "type[Builder]", args: Namespace, journal: Path) -> Pilot:
+    """Make the first `args.plan` items; raises what a build raises."""
     build = quietly(builder, args)
     build.pilot = args.plan
     built = None
@@ -101,9 +120,7 @@ def plan(builder: "type[Builder]", args: Namespace, journal: Path) -> bool:
         prices, borne = llm.budget.prices, llm.borne
     outlook = build.outlook
     assert outlook is not None  # `make` of a pilot leaves it
-    stages = needs(used, outlook, build.item_of, prices)
-    print("\n".join(lines(outlook, stages, built, borne)))
-    return _go_on(args)
+    return Pilot(outlook, needs(used, outlook, build.item_of, prices), built, borne)
 
 
 def needs(
@@ -195,10 +212,9 @@ def dataset_bytes(built: "Built | None", rows: Range) -> Range:
     return total
 
 
-def lines(
-    outlook: Outlook, stages: Mapping[str, Needs], built: "Built | None", concurrency: float
-) -> list[str]:
+def lines(made: Pilot, journal: Path) -> list[str]:
     """The plan in words and numbers."""
+    outlook, stages, concurrency = made.outlook, made.stages, made.borne
     whole, all_stages = outlook.parts[0].whole, stages[""]
     names = [name for name in stages if name] if len(stages) > 2 else []
     header = ["", "requests", "tokens in", "tokens out"]
@@ -215,7 +231,7 @@ def lines(
     if concurrency:
         seconds = Range(*(bound / concurrency for bound in all_stages.seconds))
         hours = f"{_range(seconds, clock)} with {concurrency:g} requests out at once"
-    dataset = dataset_bytes(built, outlook.rows)
+    dataset = dataset_bytes(made.built, outlook.rows)
     notes = [
         f"A pilot of {outlook.tried:,} {outlook.unit}; the whole tries {_count(whole)}"
         f"{', with ' + outlook.also if outlook.also else ''}. In brackets: 95 % intervals.",
@@ -226,11 +242,13 @@ def lines(
         ),
         "",
         f"kept: {outlook.kept:,} of {outlook.tried:,}, {_range(rate, '{:.1%}'.format)} (Wilson)",
+        *count_lines({"dropped": outlook.dropped}),
         f"rows of the whole: {_count(outlook.rows)}",
         f"hours: {hours}",
         f"disk: {_size(added(all_stages.bytes, dataset))}, of which {_size(all_stages.bytes)} is"
         " the journal",
         "Sums are predicted by Student's t over the pilot's items; see builders/outlook.py.",
+        f"How many replies of each stage were well-formed: csc journal stats {journal}",
     ]
     if all_stages.uncounted:
         notes.append(

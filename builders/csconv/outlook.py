@@ -48,7 +48,8 @@ def seen(made: Made, candidates: Candidates, args: Namespace, pilot: int | None)
     parts.append(Part(chosen, rewritten, ("rewrite", "judge")))
     if args.fidelity:
         parts.append(Part(min(args.fidelity, kept), labelled, ("label",)))
-    return Outlook("conversations", made.looked_at, kept, rows, tuple(parts))
+    dropped = made.dropped_before + made.dropped_after
+    return Outlook("conversations", made.looked_at, kept, rows, tuple(parts), dropped=dropped)
 
 
 def _future(

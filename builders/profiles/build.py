@@ -122,7 +122,11 @@ class Profiles(runner.Builder):
             return runner.Built({}, {})
         pool, merged = distinct(profiles, args.embed, args.threshold, args.base_url)
         self.outlook = outlook.tried_in_order(
-            "conversations", len(pool), len(read), len(self.chosen.conversations)
+            "conversations",
+            len(pool),
+            dropped + merged,
+            len(read),
+            len(self.chosen.conversations),
         )
         by_language = Counter(profile.language for profile in pool)
         counts = {

@@ -40,7 +40,7 @@ from builders.hold_out import add_hold_out
 from builders.outlook import Outlook, Part, Range, exactly, ratio_of
 from builders.plan import add_plan
 from builders.qa.conversations import FEWEST, MOST, Conversations, choose
-from builders.qa.make import PROMPTS, make
+from builders.qa.make import PROMPTS, Made, make
 from builders.qa.pairs import PAIRS, parse_shares
 from builders.qa.summarise import Variant
 from builders.qa.tokens import TokenCounter
@@ -152,7 +152,7 @@ class QA(runner.Builder):
             make(llm, conversations, self.variants, self.args.moderation, self.counter)
         )
         if self.pilot:
-            self.outlook = seen(made.kept, chosen, self.pilot)
+            self.outlook = seen(made, chosen, self.pilot)
         counts = read | made.report()
         if not made.rows:
             where = ("conversations_dropped", "pairs_dropped")
@@ -271,23 +271,24 @@ def chosen_conversations(
     return conversations, counts
 
 
-def seen(kept: Mapping[int, int], chosen: Conversations, pilot: int) -> Outlook:
+def seen(made: Made, chosen: Conversations, pilot: int) -> Outlook:
     """What the rows that the first conversations have say of all: the pairs of each are known."""
     sizes = {one.conversation_id: len(one.wanted) for one in chosen[:pilot]}
     most, whole = sum(len(one.wanted) for one in chosen), exactly(len(chosen))
     ahead = most - sum(sizes.values())
-    values = [kept.get(position, 0) for position in range(len(sizes))]
+    values = [made.kept.get(position, 0) for position in range(len(sizes))]
     expected = ratio_of(values, list(sizes.values()), len(chosen), ahead)
     return Outlook(
         "conversations",
         len(sizes),
-        len(kept),
+        len(made.kept),
         Range(*(min(most, bound) for bound in expected)),
         (
             Part(len(sizes), whole, ("moderate",)),
             Part(len(sizes), whole, sizes=sizes, ahead=ahead),
         ),
         f"{most:,} pairs",
+        made.conversations_dropped + made.pairs_dropped,
     )
 
 

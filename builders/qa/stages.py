@@ -94,7 +94,11 @@ class Stages(runner.Builder):
         labelled, dropped = asyncio.run(label(llm, self.questions, self.pilot))
         kept = sum(map(len, labelled.values()))
         self.outlook = outlook.tried_in_order(
-            "questions", kept, kept + dropped.total(), sum(map(len, self.questions.values()))
+            "questions",
+            kept,
+            dropped,
+            kept + dropped.total(),
+            sum(map(len, self.questions.values())),
         )
         if not any(labelled.values()):
             reasons = count_lines({"dropped": dropped})[0]

@@ -25,7 +25,7 @@ from csc_tasks.llm.outcomes import Dropped
 from csc_tasks.llm.prompting import chat_messages, placeholders
 from csc_tasks.llm.repair import excerpt, with_repair
 from csc_tasks.llm.reply_form import clean_text
-from csc_tasks.llm.unwanted import control_character, placeholders_beyond, refusal
+from csc_tasks.llm.unwanted import control_character, loop, placeholders_beyond, refusal
 from csc_tasks.reading import read_text
 
 SPARE = 4
@@ -172,6 +172,8 @@ def not_a_summary(text: str, given: str, language: str) -> tuple[str, str] | Non
         return "declines", words_of_refusal
     if bad := control_character(text):
         return "holds a control character", bad
+    if piece := loop(" ".join(text.split())):
+        return "says the same over and over", piece[:60]
     if unfilled := placeholders_beyond(text, given):
         return "holds a placeholder", unfilled[0]
     if in_another_language(text, language):

@@ -164,7 +164,7 @@ class RoleCS(runner.Builder):
         distinct = Distinct(args.scenario_threshold, args.threshold)
         made = asyncio.run(make(llm, pairs[: self.pilot], maker, distinct, args.limit))
         self.outlook = outlook.tried_in_order(
-            "conversations", len(made.kept), made.tried, len(pairs), args.limit
+            "conversations", len(made.kept), made.dropped, made.tried, len(pairs), args.limit
         )
         if not made.kept:
             reasons = count_lines({"dropped": made.dropped})[0]

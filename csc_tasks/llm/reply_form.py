@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from csc_tasks.llm.unwanted import control_character, refusal
+from csc_tasks.llm.unwanted import control_character, loop, refusal
 
 # Characters of a text; of one that is longer nothing else is looked at.
 LONGEST_TEXT = 2000
@@ -25,10 +25,14 @@ def clean_text(text: str) -> str:
 
 
 def content(text: str) -> str:
-    """`clean_text` of what was asked for; raises ValueError where a model declines instead."""
+    """`clean_text` of what was asked for; raises ValueError where a model declines instead, and
+    where it says one thing over and over.
+    """
     text = clean_text(text)
     if words := refusal(text):
         raise ValueError(f"declines instead of what was asked for ({words[:60]!r})")
+    if piece := loop(text):
+        raise ValueError(f"says the same over and over ({piece[:60]!r})")
     return text
 
 

@@ -27,6 +27,9 @@ def run_record(llm: "LLM", started: float) -> dict[str, object]:
     for part in llm.journal.totals():
         stages[f"{part.stage} {part.backend}:{part.model}".rstrip(":")] = {
             "requests": part.tries,
+            "asked": part.asked,
+            "well_formed_at_first": part.at_first,
+            "well_formed_after_repair": part.repaired,
             "malformed": part.malformed,
             "refused": part.refused,
             "given_up": part.given_up,

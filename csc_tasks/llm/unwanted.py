@@ -1,7 +1,8 @@
 """What no reply may hold that becomes part of a dataset: control characters, a model's refusal in
-place of what it was asked for, placeholders that nobody filled in; and a description that speaks
-to its reader. The words are data, `csc_tasks/languages/<code>/asking.yaml`. Refusals and
-placeholders of all languages are looked for: a model asked in Chinese may decline in English.
+place of what it was asked for, placeholders that nobody filled in, a text that goes round in
+circles; and a description that speaks to its reader. The words are data,
+`csc_tasks/languages/<code>/asking.yaml`. Refusals and placeholders of all languages are looked for:
+a model asked in Chinese may decline in English.
 """
 
 import re
@@ -18,6 +19,10 @@ _SPACE = "\n\r\t"
 _BRACKETS = re.compile(r"[\[【［{<]+([^\[\]【】［］{}<>\n]{1,40})[\]】］}>]+")
 # What somebody else is quoted with.
 _QUOTED = re.compile(r"“[^“”]*”|\"[^\"]*\"|«[^«»]*»|„[^„“]*“|「[^「」]*」|『[^『』]*』|‘[^‘’]*’")
+# A loop is a piece of text so many times in a row, which are so many characters at least.
+_TIMES, _LOOP = 4, 32
+# Equal pieces of a loop share their first characters.
+_SEED = 8
 # "we can’t" and "we can't" are the same.
 _QUOTES = str.maketrans("’‘", "''")
 
@@ -68,6 +73,24 @@ def placeholders(text: str, addressed_only: bool = False) -> list[str]:
 def placeholders_beyond(text: str, given: str) -> list[str]:
     """The placeholders of a text that what its writer was given does not hold."""
     return [one for one in placeholders(text) if one not in given]
+
+
+def loop(text: str) -> str:
+    """A piece of the text that stands there four times or more without anything between, as weak
+    models write where they find no end; "" where there is none. White space is to be single.
+    """
+    last: dict[str, int] = {}
+    for place in range(len(text) - _SEED + 1):
+        seed = text[place : place + _SEED]
+        before = last.get(seed)
+        last[seed] = place
+        if before is None:
+            continue
+        piece = text[before:place]
+        times = max(_TIMES, -(-_LOOP // len(piece)))
+        if text.startswith(piece * times, before) and any(map(str.isalpha, piece)):
+            return piece.strip()
+    return ""
 
 
 def _tables() -> list[Asking]:

@@ -38,13 +38,13 @@ def test_successes_to_come_have_a_chance_of_their_own():
 
 def test_a_limit_is_reached_after_more_tries_where_fewer_are_kept():
     # Five more are missing: 5 / 0.8296, 5 / 0.5 and 5 / 0.1704 tries, each rounded up.
-    outlook = tried_in_order("items", 5, 10, 100, limit=10)
+    outlook = tried_in_order("items", 5, {}, 10, 100, limit=10)
     assert outlook.parts[0].whole == (17, 20, 40)
     # 90 more would keep 34 at least: the limit stands.
     assert outlook.rows == (10, 10, 10)
-    assert tried_in_order("items", 5, 10, 30, limit=10).parts[0].whole == (17, 20, 30)
-    assert tried_in_order("items", 0, 10, 30, limit=10).parts[0].whole[1:] == (30, 30)
-    assert tried_in_order("items", 10, 12, 30, limit=10).parts[0].whole == (12, 12, 12)
+    assert tried_in_order("items", 5, {}, 10, 30, limit=10).parts[0].whole == (17, 20, 30)
+    assert tried_in_order("items", 0, {}, 10, 30, limit=10).parts[0].whole[1:] == (30, 30)
+    assert tried_in_order("items", 10, {}, 12, 30, limit=10).parts[0].whole == (12, 12, 12)
 
 
 def test_known_sizes_make_a_ratio_of_the_mean():

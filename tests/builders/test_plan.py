@@ -72,6 +72,11 @@ def more_calls(tmp_path):
     return ["csconv", "--source", str(calls), "--fidelity", "6"]
 
 
+def profiles(tmp_path):
+    calls = write(tmp_path / "calls.jsonl", recorded(8, "en"))
+    return ["profiles", "--source", str(calls)]
+
+
 def topics_named(tmp_path):
     calls = write(tmp_path / "calls.jsonl", recorded(40, "en", topic=True))
     return ["csconv", "--source", str(calls), "--per-topic", "3"]
@@ -188,8 +193,32 @@ def test_a_pilot_that_keeps_nothing_says_so(tmp_path, capsys, monkeypatch):
     out = tmp_path / "set"
     assert build(stages(tmp_path), out, "--plan", 6) == 0
     text = capsys.readouterr().out
-    assert "kept: 0 of 6, 0.0% (0.0%–39.0%)" in text
+    assert "kept: 0 of 6, 0.0% (0.0%–39.0%) (Wilson)\ndropped: 6 stage: malformed reply\n" in text
     assert "rows of the whole: 0 (0–" in text
+    assert "well-formed: csc journal stats" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "stage", "reason"),
+    [
+        (rolecs, "planner", "6 planner: malformed reply"),
+        (more_calls, "rewrite", "6 rewrite: malformed reply"),
+        (qa, "moderate", "6 moderate: malformed reply"),
+        (profiles, "describe", "6 describe: malformed reply"),
+    ],
+)
+def test_a_pilot_says_why_items_are_dropped(words, stage, reason, tmp_path, capsys, monkeypatch):
+    from csc_tasks.llm.backends import _SCRIPTED
+
+    words = words(tmp_path)
+    assert build(words, tmp_path / "first", "--plan", 2) == 0
+    capsys.readouterr()
+    monkeypatch.setitem(_SCRIPTED, stage, lambda request: " ")
+    monkeypatch.setattr("builders.scripted.rewriter.register", lambda: None)
+    assert build(words, tmp_path / "set", "--plan", 6) == 0
+    text = capsys.readouterr().out
+    assert "kept: 0 of 6" in text
+    assert re.search(rf"^dropped: {reason}$", text, re.MULTILINE), text
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,9 @@ def print_stats(args: Namespace) -> None:
         "given up",
         "out",
         "seconds per reply",
+        "asked",
+        "ok at first",
+        "ok after repair",
     ]
     rows: list[Cells] = [
         [
@@ -90,6 +93,9 @@ def print_stats(args: Namespace) -> None:
             t.given_up,
             t.sent,
             mean(t.seconds, t.done),
+            t.asked,
+            t.at_first,
+            t.repaired,
         ]
         for t in totals
     ]
@@ -103,7 +109,12 @@ def print_stats(args: Namespace) -> None:
         sum(t.given_up for t in totals),
         sum(t.sent for t in totals),
     ]
-    rows.append(["all", "", "", *sums, ""])
+    questions = [
+        sum(t.asked for t in totals),
+        sum(t.at_first for t in totals),
+        sum(t.repaired for t in totals),
+    ]
+    rows.append(["all", "", "", *sums, "", *questions])
     print(table(header, rows))
 
 

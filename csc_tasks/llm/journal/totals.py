@@ -11,6 +11,9 @@ Rows = list[tuple[Any, ...]]  # what SQLite gives has no types of Python's
 class Totals:
     """What a journal says of one stage and model. Tokens are those the server counted; `uncounted`
     replies came without a count. The `given_up` are among the `failed`.
+
+    `asked` are the questions, each of one request or more: a reply is used if it is well-formed
+    `at_first`, or `repaired` by a later attempt that was told what was wrong.
     """
 
     stage: str
@@ -30,6 +33,9 @@ class Totals:
     output_tokens: int
     thinking_tokens: int
     seconds: float
+    asked: int
+    at_first: int
+    repaired: int
 
 
 def totals_of(fetch: Callable[[str], Rows]) -> list[Totals]:
@@ -41,6 +47,8 @@ def totals_of(fetch: Callable[[str], Rows]) -> list[Totals]:
             sum(state = 'done' AND (input_tokens IS NULL OR output_tokens IS NULL)),
             coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
             coalesce(sum(thinking_tokens), 0),
-            coalesce(sum(CASE state WHEN 'done' THEN ended - last_sent END), 0.0)
+            coalesce(sum(CASE state WHEN 'done' THEN ended - last_sent END), 0.0),
+            sum(attempt = 0), sum(attempt = 0 AND outcome IS 'ok'),
+            sum(attempt > 0 AND outcome IS 'ok')
         FROM requests GROUP BY stage, backend, model ORDER BY min(rowid)"""
     return [Totals(*row) for row in fetch(query)]

@@ -46,7 +46,7 @@ def write_source(path, count):
             turns = [
                 {
                     "speaker": ("customer", "supporter")[turn % 2],
-                    "text": f"call {call}, turn {turn}: " + "x" * TURN,
+                    "text": f"call {call}, turn {turn}: " + " ".join(map(str, range(TURN // 4))),
                 }
                 for turn in range(TURNS)
             ]

@@ -19,6 +19,7 @@ GERMAN = (
         (GERMAN, "en", "is in another language"),
         ("The customer called about a late parcel and wants a refund now.", "zh", "is in another"),
         ("I'm sorry, but I can't assist with that request.", "en", "declines"),
+        ("The customer called. " + "He has an account.\n" * 6, "en", "says the same over and over"),
         ("[Customer Name] wants a refund for the order.", "en", "holds a placeholder"),
         ("The customer\x07 wants a refund.", "en", "holds a control character"),
         ("The customer wants a refund for the order of [name].", "en", None),

@@ -65,7 +65,8 @@ def test_an_utterance_is_bounded_when_it_arrives():
         assert reply_schema(form)["properties"]["reply"]["maxLength"] == 700
         with pytest.raises(WrongForm, match="at most 700 characters"):
             parse_reply(as_json(reply="x" * 701, finished=False), form)
-    assert parse_reply(as_json(reply="x" * 700), said("en"))
+    longest = " ".join(map(str, range(1000)))[:699].strip() + "."
+    assert len(longest) == 700 and parse_reply(as_json(reply=longest), said("en"))
     assert reply_schema(said("zh"))["properties"]["reply"]["maxLength"] == 240
     schema = reply_schema(whole("en"))
     assert schema["properties"]["dialogue"]["maxItems"] == 100

@@ -8,7 +8,7 @@ from csc_tasks.llm.exchange import Request
 from csc_tasks.llm.replies import LONGEST_REPLY, WrongForm, check_text, parse_reply, reply_schema
 from csc_tasks.llm.replies import without_bounds as bare
 from csc_tasks.llm.reply_form import LONGEST_TEXT, Content, Form, Text
-from csc_tasks.llm.unwanted import control_character, placeholders, refusal, second_person
+from csc_tasks.llm.unwanted import control_character, loop, placeholders, refusal, second_person
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,52 @@ def test_a_refusal_is_known_in_every_language(text):
 )
 def test_a_supporter_who_cannot_do_something_is_no_refusal(text):
     assert not refusal(text)
+
+
+LIE = "I'm just happy to help you tell a lie, but I'm not happy to tell you a lie, "
+
+
+@pytest.mark.parametrize(
+    ("text", "piece"),
+    [
+        (f"You are a good friend. {LIE * 4}I", LIE.strip()),
+        ("I am fine. " + "yes " * 8, "yes"),
+        ("请您稍等，我马上为您查询。" * 4, "请您稍等，我马上为您查询。"),
+        ("How? " + "The bank, the bank, " * 4 + "and so on", "The bank, the bank,"),
+    ],
+)
+def test_a_text_that_goes_round_in_circles(text, piece):
+    assert loop(text) == piece
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LIE * 3,
+        "Thank you very much. Thank you very much. Thank you very much.",
+        "Ha ha ha ha! No, no, no, no. Please, please, please.",
+        "Your card ends with **** **** **** **** **** **** **** **** 1234. ----------------------",
+        "好的好的好的，谢谢谢谢。",
+        "You said you would call, you said you would write, you said you would come back to me.",
+        "",
+    ],
+)
+def test_what_people_say_more_than_once_is_no_loop(text):
+    assert not loop(text)
+
+
+def test_looking_for_a_loop_costs_one_pass(steps):
+    short, long = (" ".join(str(number) for number in range(most)) for most in (100, 1000))
+    # The seventeen-fold text; each character is a few lines.
+    assert steps(loop, long) < 20 * steps(loop, short)
+
+
+def test_a_reply_in_circles_is_malformed_and_says_so():
+    class Said(Form):
+        reply: Content
+
+    with pytest.raises(WrongForm, match=r"reply: .*says the same over and over \('I can help"):
+        parse_reply('{"reply": "' + "I can help you with that. " * 5 + '"}', Said)
 
 
 @pytest.mark.parametrize(

@@ -363,6 +363,29 @@ def test_stats_while_a_build_has_the_file_open(filled, capsys):
     assert table[4][:11] == ["all", "", "", "6", "7", "4", "1", "1", "1", "1", "1"]
 
 
+def test_stats_tell_replies_that_were_well_formed_at_first_from_repaired_ones(path, capsys):
+    with Journal(path) as journal:
+        # Of four questions one is answered at once, one at the second try, one never, one not yet.
+        for key, (attempt, outcome) in {
+            "a0": (0, "ok"),
+            "b0": (0, "malformed"),
+            "b1": (1, "ok"),
+            "c0": (0, "malformed"),
+            "c1": (1, "malformed"),
+            "d0": (0, None),
+        }.items():
+            journal.send(key, ROW | {"item_id": key[0], "attempt": attempt})
+            if outcome:
+                journal.finish(key, {"text": "x"}, outcome, "", Usage(1, 1))
+    assert csc_journal("stats", path) == 0
+    header, _, row, total = [
+        [cell.strip() for cell in line.strip("| ").split("|")]
+        for line in capsys.readouterr().out.splitlines()
+    ]
+    assert header[-3:] == ["asked", "ok at first", "ok after repair"]
+    assert row[-3:] == total[-3:] == ["4", "1", "1"]
+
+
 def test_costs(filled, capsys):
     assert csc_journal("costs", filled, "--price", "1,10", "--price", "plan=2,20") == 0
     table = [
