@@ -83,7 +83,7 @@ def main() -> int:
         return 0
     if args.star is None:
         print("STAR is not given, so only the demo is played (make real STAR=DIR)")
-    return run_all(cells, args.out, shlex.split(args.under))
+    return run_all(cells, args.out, shlex.split(args.under), args.minutes)
 
 
 def options() -> argparse.ArgumentParser:
@@ -105,6 +105,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--under", default="", metavar="WORDS", help="what every cell is run under, such as nice"
     )
+    parser.add_argument("--minutes", type=float, metavar="N", help="start no cell after so long")
     parser.add_argument("--list", action="store_true", help="print the cells and stop")
     return parser
 
@@ -240,15 +241,23 @@ def training(
     return Cell(f"train-{folder.name}", words, folder, seconds=180, resumes=True)
 
 
-def run_all(cells: Sequence[Cell], out: Path, under: Sequence[str]) -> int:
-    """Run what has not run; 1 where a cell failed, which stops the others."""
+def run_all(cells: Sequence[Cell], out: Path, under: Sequence[str], minutes: float | None) -> int:
+    """Run what has not run; 1 where a cell failed, which stops the others.
+
+    minutes: after which no cell is started.
+    """
+    begun = time.monotonic()
     records = {cell.name: read_record(out, cell.name) for cell in cells}
     for number, cell in enumerate(cells, 1):
         place, before = f"[{number}/{len(cells)}] {cell.name}", records[cell.name]
         if has_run(cell, records):
             print(f"{place}: has run ({before['seconds']:.0f} s)")
             continue
-        print(f"{place}; about {time_left(cells, records)} left", flush=True)
+        left = time_left(cells, records)
+        if minutes is not None and time.monotonic() - begun > 60 * minutes:
+            print(f"{place}: not started after {minutes:g} min; about {left} left")
+            return 0
+        print(f"{place}; about {left} left", flush=True)
         due = what_is_due(cell, records)
         if not (cell.resumes and due.items() <= before.items()):
             remove(cell.makes)

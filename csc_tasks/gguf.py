@@ -29,6 +29,6 @@ def why_not(name: str | Path, purpose: str) -> str | None:
     if not files:
         return None
     return (
-        f"{name}: a GGUF file, and {purpose} needs ordinary weights; unpack it once, and name that"
+        f"{name}: a GGUF file, and {purpose} takes ordinary weights; unpack it once and name that"
         f" folder: csc convert {files[0]} --out DIR"
     )
