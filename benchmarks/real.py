@@ -45,6 +45,8 @@ FORMATS: dict[str, dict[str, str]] = {"text": {}}
 PLAYED = ("csc_conv_ref", "csc_conv_gen")
 FORCED: tuple[str, ...] = ()
 """Tasks that are played in text alone, where the format cannot be missed."""
+SHOWN = "strategy_acc,unparsed,rouge_l"
+"""The columns of the table that is printed at the end; board and page have all."""
 ADAPTERS = {"lora": "none", "qlora": "nf4"}
 """Kind of adapter -> what its base is quantised to in training."""
 # What 40 steps on a CPU need beside the recipe: every step one conversation, or as many turns as
@@ -54,6 +56,8 @@ SHORT = {
     "chat": "--train-size 40 --batch-size 1 --accumulation 1",
 }
 ON_A_CPU = "--epochs 1 --gradient-checkpointing false --validation-share 0 --checkpoints 0.25"
+PRIOR = 120
+"""Seconds of work that went as expected: the few first cells shall not tell for all."""
 SMALLEST_LEFT = 90
 """Seconds from which on the time left is told in minutes."""
 
@@ -135,6 +139,9 @@ def matrix(args: argparse.Namespace) -> Iterator[Cell]:
         yield cell
         for style, form in product(STYLES, FORMATS):
             tasks = (*PLAYED, *FORCED) if form == "text" else PLAYED
+            # Of the two corpora the demo alone has questions.
+            if (name, form) == ("demo", "text"):
+                tasks = (*tasks, "csc_qa")
             run = f"{name}-{style}-{form}"
             cell = evaluation(args, run, f"pretrained={model}", corpus, style, form, tasks)
             cell = replace(cell, needs=(*made, *needs))
@@ -158,7 +165,8 @@ def matrix(args: argparse.Namespace) -> Iterator[Cell]:
     words = csc("collect", results, "--out", board, "--split-by", "corpus,prompt", *trusted)
     words += ("--title", title)
     yield Cell("board", words, board, tuple(scored))
-    yield Cell("tables", csc("tables", board), out / "tables.md", ("board",), prints=True)
+    words = csc("tables", board, "--joined", SHOWN)
+    yield Cell("tables", words, out / "tables.md", ("board",), prints=True)
 
 
 def packaged() -> Path:
@@ -206,6 +214,8 @@ def evaluation(
     folder = args.out / "results" / run
     asked = 100 if args.full else args.limit
     settings = {"csc_corpus": corpus, "csc_prompt": style, "csc_language": "en"}
+    if "csc_qa" in tasks:
+        settings["csc_qa_corpus"] = corpus
     settings |= FORMATS[form]
     words = csc(
         *("evaluate", "--model", "hf", "--model_args", f"{arguments},dtype=float32"),
@@ -316,11 +326,11 @@ def run(cell: Cell, under: Sequence[str], log: Path) -> int:
 
 def time_left(cells: Sequence[Cell], records: Mapping[str, Mapping]) -> str:
     """How long the cells that have not run will take: what is expected of each, times how long the
-    others took against what was expected of them.
+    others took against what was expected of them; before there are many of those, as expected.
     """
     ended = [records[cell.name] for cell in cells if has_run(cell, records)]
-    expected = sum(record["expected"] for record in ended)
-    pace = sum(record["seconds"] for record in ended) / expected if expected else 1.0
+    expected = PRIOR + sum(record["expected"] for record in ended)
+    pace = (PRIOR + sum(record["seconds"] for record in ended)) / expected
     seconds = pace * sum(cell.seconds for cell in cells if not has_run(cell, records))
     return f"{seconds / 60:.0f} min" if seconds >= SMALLEST_LEFT else f"{seconds:.0f} s"
 

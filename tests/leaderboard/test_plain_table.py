@@ -1,4 +1,4 @@
-"""The table in a terminal: aligned and no wider than a screen; the sentences on who leads stand below all."""
+"""The table in a terminal, aligned and no wider than a screen; who leads stands below all."""
 
 import unicodedata
 
