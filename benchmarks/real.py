@@ -125,13 +125,15 @@ def matrix(args: argparse.Namespace) -> Iterator[Cell]:
         # Rows of a board are called after the folder, which goes without the quantisation's name.
         model, made = out / "models" / source.name.split(".")[0], ("model",)
         yield Cell("model", csc("convert", source, "--out", model), model, seconds=45)
-    corpora: dict[str, tuple[str, tuple[str, ...]]] = {"demo": ("demo", ())}
+    # Real conversations first: whoever stops early has those.
+    corpora: dict[str, tuple[str, tuple[str, ...]]] = {}
     if args.star:
         star = out / "star"
         source = args.star / "dialogues"
         words = csc("build", "star", "--source", source, "--out", star)
         yield Cell("star", words, star, seconds=15)
         corpora["star"] = (str(star), ("star",))
+    corpora["demo"] = ("demo", ())
     scored = []
     for name, (corpus, needs) in corpora.items():
         cell = baselines(args, name, corpus, needs)
@@ -147,7 +149,7 @@ def matrix(args: argparse.Namespace) -> Iterator[Cell]:
             cell = replace(cell, needs=(*made, *needs))
             scored.append(cell.name)
             yield cell
-    trained_on = corpora if args.full else dict([list(corpora.items())[-1]])
+    trained_on = corpora if args.full else dict([next(iter(corpora.items()))])
     for name, (corpus, needs) in trained_on.items():
         for style, kind, seed in adapters(args.full):
             adapter = training(args, name, corpus, style, kind, seed, model)
