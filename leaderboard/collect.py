@@ -58,6 +58,7 @@ from leaderboard import trust
 from leaderboard.board import TITLE, Board, Model, SetAside
 from leaderboard.earlier_board import check_out, clear
 from leaderboard.folder import RELIABILITY, dumped, write_board
+from leaderboard.leading import who_leads
 from leaderboard.model_report import Diagnosis, ModelReport, SampleSet, TableGaps, Variant
 from leaderboard.numbers import assemble
 from leaderboard.numbers.contrasts import contrasts
@@ -168,7 +169,7 @@ def add_arguments(parser) -> None:
 
 
 def main(args) -> None:
-    """Make a board folder and its page from results files, and print its tables.
+    """Make a board folder and its page from results files; print its tables and who leads them.
 
     Raises SettingError for a number out of range, DataError for results that cannot stand together.
     """
@@ -215,7 +216,8 @@ def main(args) -> None:
     )
     # The first table is what the board is about: it stands last, where a terminal is read.
     print("\n\n".join(as_text(board, table) for table in reversed(board.tables)))
-    print(f"\n{trust.summary(board)}")
+    print(f"\n{trust.summary(board)}\n")
+    print("\n".join(who_leads(board)))
 
 
 def collect(

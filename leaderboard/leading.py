@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from csc_tasks.shown import shown
-from leaderboard.board import Column, Comparison, Model, Table, Value
+from leaderboard.board import Board, Column, Comparison, Model, Table, Value
 from leaderboard.columns import DRAFT_NOTE, leading_column
 from leaderboard.layout import row_names
 from leaderboard.numbers.intervals import excludes_zero
@@ -106,6 +106,15 @@ def sentence(table: Table, models: Mapping[str, Model]) -> str:
     text = _sentence(table, models)
     # A name keeps its own first letter.
     return text[0].upper() + text[1:] if text.startswith("the ") else text
+
+
+def who_leads(board: Board) -> list[str]:
+    """A line for every table, the first one last, where a terminal is read: its title, and the
+    sentence.
+    """
+    return [
+        f"{shown(table.title)}: {sentence(table, board.models)}" for table in reversed(board.tables)
+    ]
 
 
 def _sentence(table: Table, models: Mapping[str, Model]) -> str:

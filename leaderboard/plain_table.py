@@ -8,7 +8,6 @@ from collections.abc import Collection, Sequence
 from csc_tasks.shown import shown
 from leaderboard.board import Board, Column, Table
 from leaderboard.layout import UNDEFINED, Cell, Line, caption, head, layout, why_without
-from leaderboard.leading import sentence
 from leaderboard.trust import CLAIMED, CLAIMED_TITLE
 
 WIDTH = 120
@@ -18,8 +17,8 @@ _MARKS = {"best": "*", "second": "+", "": " "}
 
 
 def as_text(board: Board, table: Table, width: int = WIDTH) -> str:
-    """The leading sentence above the headline columns: the first metric in all its contexts with
-    intervals, then as many others, without, as `width` characters hold.
+    """The headline columns: the first metric in all its contexts with intervals, then as many
+    others, without, as `width` characters hold.
     """
     columns, lines = layout(board, table, False)
     names = ["", "", "Model", *(_name(line) for line in lines)]
@@ -39,7 +38,7 @@ def as_text(board: Board, table: Table, width: int = WIDTH) -> str:
     several = any(row.spreads for row in table.rows)
     legend = _legend(table, columns[: len(blocks)], marks, several, len(columns) - len(blocks))
     aligned = _aligned([names, trusts], blocks)
-    return "\n".join([title, "", sentence(table, board.models), "", *aligned, "", legend])
+    return "\n".join([title, "", *aligned, "", legend])
 
 
 def _name(line: Line) -> str:

@@ -3,6 +3,7 @@
   csc tables board/
   csc tables board/ --format latex --columns all > tables.tex
   csc tables board/ --format csv --table conversations
+  csc tables board/ --joined strategy_acc,bleu_4
 
 Table 6's layout: reference and generated context side by side, a base model above its adapters.
 Shares are in percent, with their 95 %
@@ -21,12 +22,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from csc_tasks.arguments import check_known
+from csc_tasks.arguments import check_known, listed
 from csc_tasks.csv_cells import GuardedWriter
 from csc_tasks.errors import SettingError
 from leaderboard import breakdown_csv, contrast_tables
 from leaderboard.board import BREAKDOWNS, CONTRASTS
 from leaderboard.escaped import md_text, tex_text
+from leaderboard.joined_table import joined
 from leaderboard.layout import (
     REPORTED,
     Cell,
@@ -56,6 +58,16 @@ def add_arguments(parser) -> None:
         default="headline",
         help="default: headline; CSV has all",
     )
+    parser.add_argument(
+        "--joined",
+        metavar="METRIC,...",
+        nargs="?",
+        const="",
+        help=(
+            "the tables of each kind as one (Markdown), with the columns of these metrics"
+            " (default: headline)"
+        ),
+    )
 
 
 def main(args) -> None:
@@ -71,6 +83,13 @@ def main(args) -> None:
     if args.table == BREAKDOWNS and args.format != "csv":
         raise SettingError(f"--table {BREAKDOWNS}: printed as CSV alone; add --format csv")
     tables = [table for table in board.tables if args.table in (None, table.id)]
+    if args.joined is not None:
+        if args.format != "md" or args.columns != "headline":
+            raise SettingError("--joined is Markdown, with the metrics that it names itself")
+        metrics = listed(args.joined)
+        check_known("--joined", metrics, sorted({c.metric for t in tables for c in t.columns}))
+        print(joined(board, tables, metrics), end="")
+        return
     if args.format == "csv":
         _print_csv(args, board, tables)
         return

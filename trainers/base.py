@@ -5,6 +5,7 @@ on.
 from collections.abc import Sequence
 
 from csc_tasks.errors import ModelError, SettingError
+from csc_tasks.gguf import why_not
 from csc_tasks.stops import last_token, stop_tokens
 from trainers.hardware import Precision, check_memory, free_memory
 from trainers.memory import weights_of
@@ -17,6 +18,8 @@ def load_tokenizer(recipe: Recipe):
     """(tokenizer, configuration) of the base. Raises ModelError when it cannot be read."""
     from transformers import AutoConfig, AutoTokenizer
 
+    if reason := why_not(recipe.model, "training and merging"):
+        raise ModelError(reason)
     try:
         config = AutoConfig.from_pretrained(recipe.model, revision=recipe.revision)
         return AutoTokenizer.from_pretrained(recipe.model, revision=recipe.revision), config

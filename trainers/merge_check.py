@@ -142,7 +142,7 @@ def make_probes(
 
 def require_same_weights(written: Mapping, loaded: Mapping) -> None:
     """Raise ModelError unless what a folder loads as is bit by bit what was written into it."""
-    different = sorted(_differences(written, loaded))
+    different = sorted(differing_weights(written, loaded))
     if different:
         more = f" and {len(different) - 3} more" if len(different) > 3 else ""
         raise ModelError(
@@ -151,7 +151,8 @@ def require_same_weights(written: Mapping, loaded: Mapping) -> None:
         )
 
 
-def _differences(written: Mapping, loaded: Mapping) -> Iterator[str]:
+def differing_weights(written: Mapping, loaded: Mapping) -> Iterator[str]:
+    """The names of tensors that are not bit by bit the same, or only on one side."""
     import torch
 
     yield from set(written) ^ set(loaded)

@@ -3,6 +3,7 @@ names, else by an estimate.
 """
 
 from csc_tasks.errors import SettingError, require
+from csc_tasks.gguf import gguf_files
 from csc_tasks.llm.outcomes import Answer
 from csc_tasks.metrics.segment import chinese_tokens
 
@@ -53,7 +54,13 @@ class TokenCounter:
 
 def _load(name: str):
     transformers = require("transformers", "hf", "--tokenizer")
+    files = gguf_files(name)
+    if len(files) == 1:
+        require("gguf", "real", "--tokenizer with a GGUF file")
+        place, reading = str(files[0].parent), {"gguf_file": files[0].name}
+    else:
+        place, reading = name, {}
     try:
-        return transformers.AutoTokenizer.from_pretrained(name)
+        return transformers.AutoTokenizer.from_pretrained(place, **reading)
     except (OSError, ValueError) as error:
         raise SettingError(f"--tokenizer {name}: {' '.join(str(error).split())[:300]}") from None

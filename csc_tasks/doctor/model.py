@@ -18,18 +18,22 @@ from csc_tasks.doctor.model_adapter import adapter_findings
 from csc_tasks.doctor.model_play import lockstep
 from csc_tasks.doctor.model_template import template_findings
 from csc_tasks.doctor.subject import Subject, in_bytes
+from csc_tasks.errors import require
+from csc_tasks.gguf import gguf_files
 
 
 def describe(name: str, adapter: str | None = None, load: bool = False) -> Iterator[Finding]:
-    """The findings about a model: a folder, or a Hub id of which everything is here.
+    """The findings about a model: a folder, a GGUF file, or a Hub id of which everything is here.
 
     adapter: the folder of a peft adapter on it. load: whether lockstep play is tried.
     """
-    folder = local_folder(name)
+    files = gguf_files(name)
+    gguf = files[0] if len(files) == 1 else None
+    folder = gguf.parent if gguf else local_folder(name)
     if folder is None:
         yield not_a_model(name)
         return
-    subject = Subject(name, folder, Path(adapter).expanduser() if adapter else None)
+    subject = Subject(name, folder, Path(adapter).expanduser() if adapter else None, gguf)
     steps: dict[str, Callable[[Subject], Iterator[Finding]]] = {
         "model": model_findings,
         "weights": weight_findings,
@@ -60,10 +64,9 @@ def not_a_model(name: str) -> Finding:
     if (folder / "adapter_config.json").is_file():
         text = f"{name}: an adapter, not a model"
         return Finding(BROKEN, "model", text, f"csc doctor --model BASE --adapter {name}")
-    if folder.suffix == ".gguf" or any(folder.glob("*.gguf")):
-        text = f"{name}: a GGUF file, which transformers would unpack to full size"
-        advice = "serve it (llama-server) and use --model local-chat-completions"
-        return Finding(BROKEN, "model", text, advice)
+    if files := gguf_files(name):
+        text = f"{name}: holds {len(files)} GGUF files"
+        return Finding(BROKEN, "model", text, f"name one: csc doctor --model {files[0]}")
     text = f"{name}: no folder with a config.json, and no model that was fetched before"
     advice = "give the folder that save_pretrained wrote, or fetch it first (hf download ORG/NAME)"
     return Finding(BROKEN, "model", text, advice)
@@ -103,7 +106,8 @@ def local_folder(name: str) -> Path | None:
 
 def scoring_command(subject: Subject) -> str:
     """The lm_eval command for this model."""
-    arguments: dict[str, object] = {"pretrained": subject.name}
+    place = subject.folder if subject.gguf else subject.name
+    arguments: dict[str, object] = {"pretrained": str(place), **subject.reading}
     if subject.adapter:
         arguments["peft"] = str(subject.adapter)
     arguments |= subject.arguments
@@ -123,8 +127,11 @@ def model_findings(subject: Subject) -> Iterator[Finding]:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-    subject.config = AutoConfig.from_pretrained(subject.folder)
-    subject.tokenizer = AutoTokenizer.from_pretrained(subject.folder)
+    if subject.gguf:
+        require("gguf", "real", "a GGUF file")
+    reading: dict[str, Any] = subject.reading
+    subject.config = AutoConfig.from_pretrained(subject.folder, **reading)
+    subject.tokenizer = AutoTokenizer.from_pretrained(subject.folder, **reading)
     with torch.device("meta"):
         automatic: Any = AutoModelForCausalLM  # its methods have no types
         subject.skeleton = automatic.from_config(subject.config)
@@ -139,6 +146,8 @@ def model_findings(subject: Subject) -> Iterator[Finding]:
     else:
         dtype = subject.config.dtype or torch.float32
         size = f"{in_bytes(count * dtype.itemsize)} in {str(dtype).removeprefix('torch.')}"
+        if subject.gguf:
+            size += f", unpacked from {subject.gguf.name} at every start"
     text = f"{type(subject.skeleton).__name__}, {in_words(count)} parameters, {size}"
     yield Finding(OK, "model", text)
     rows = getattr(subject.skeleton.get_input_embeddings(), "num_embeddings", None)
@@ -154,6 +163,8 @@ def model_findings(subject: Subject) -> Iterator[Finding]:
 
 def weight_findings(subject: Subject) -> Iterator[Finding]:
     """Weights that are not there; nothing where all are."""
+    if subject.gguf:
+        return
     wanted: set[str] = set()
     for index in subject.folder.glob("*.index.json"):
         weight_map = json.loads(index.read_text(encoding="utf-8")).get("weight_map", {})

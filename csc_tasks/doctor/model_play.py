@@ -52,9 +52,10 @@ def why_not(subject: Subject) -> str | None:
 def trial(subject: Subject) -> Finding:
     """What a process finds out that loads the weights; only lm_eval's may import play."""
     tokens = longest_prompt(subject.tokenizer)
-    words = [sys.executable, "-m", "csc_tasks.play.trial", str(subject.folder), str(tokens)]
+    model = {"pretrained": str(subject.folder), **subject.reading}
     if subject.adapter:
-        words.append(str(subject.adapter))
+        model["peft"] = str(subject.adapter)
+    words = [sys.executable, "-m", "csc_tasks.play.trial", json.dumps(model), str(tokens)]
     done = subprocess.run(words, capture_output=True, text=True)
     try:
         answer = json.loads(done.stdout.splitlines()[-1])

@@ -9,7 +9,7 @@ from typing import Any
 class Subject:
     """A model that is looked at, and what its scoring command has to say.
 
-    folder: where its files are. config, tokenizer, skeleton: what transformers reads of it; the
+    folder: where its files are. gguf: the one of them that holds it in that format. config, tokenizer, skeleton: what transformers reads of it; the
     skeleton is the model without its weights. arguments, settings, stop: what --model_args,
     --metadata and --gen_kwargs are given.
     """
@@ -17,12 +17,18 @@ class Subject:
     name: str
     folder: Path
     adapter: Path | None
+    gguf: Path | None = None
     config: Any = None
     tokenizer: Any = None
     skeleton: Any = None
     arguments: dict[str, object] = field(default_factory=dict)
     settings: dict[str, str | int] = field(default_factory=dict)
     stop: str | None = None
+
+    @property
+    def reading(self) -> dict[str, str]:
+        """What transformers is told beside the folder."""
+        return {"gguf_file": self.gguf.name} if self.gguf else {}
 
     @property
     def templated(self) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from csc_tasks.errors import CscError, ModelError, SettingError
+from csc_tasks.gguf import gguf_files
 
 if TYPE_CHECKING:
     import torch
@@ -52,6 +53,13 @@ def place(metric: str, model: str) -> str:
     Raises ModelError for something that can only be a path and leads to no folder.
     """
     folder = Path(model).expanduser()
+    # What reads these models (encoders, sequence to sequence) reads no such file, and csc convert
+    # makes chat models of them.
+    if files := gguf_files(model):
+        raise ModelError(
+            f"{metric} cannot load {model}: {files[0].name} is a GGUF file, which no learned metric"
+            f" reads; {ways_out(metric)}, with safetensors in it"
+        )
     if folder.is_dir():
         return os.path.abspath(folder)
     if (

@@ -39,7 +39,8 @@ class TaskResult:
     unit: "turns" or "answers", the name the records carry in a samples file. documents: the corpus
     items behind the records, in order.
     columns: result name -> measured column. raws: the raw reply behind each record, where there are
-    any: whoever verifies the results reads them again.
+    any: whoever verifies the results reads them again. due: all documents of the task where only
+    some were asked about.
     """
 
     task: str
@@ -49,6 +50,7 @@ class TaskResult:
     records: Sequence[Mapping[str, Any]]
     columns: Mapping[str, Column]
     raws: Sequence[str] | None = None
+    due: Sequence[Conversation | Question] | None = None
 
 
 def provenance(
@@ -126,7 +128,8 @@ def as_results(
             **numbers,
         }
         tasks["group_subtasks"][r.task] = []
-        csc = provenance(r.corpus, r.documents, signed)
+        due = r.documents if r.due is None else r.due
+        csc = provenance(r.corpus, due, signed)
         csc |= read_task_record(r.task, csc).to_json()
         tasks["configs"][r.task] = {"task": r.task, "metadata": {"version": version, "csc": csc}}
         tasks["versions"][r.task] = version
@@ -134,7 +137,7 @@ def as_results(
         tasks["higher_is_better"][r.task] = {
             name: column.metric.higher_is_better for name, column in r.columns.items()
         }
-        tasks["n-samples"][r.task] = {"original": len(r.documents), "effective": len(r.documents)}
+        tasks["n-samples"][r.task] = {"original": len(due), "effective": len(r.documents)}
     return tasks | {
         "config": {"model": model, "model_args": dict(settings), "limit": None},
         "model_name": model,

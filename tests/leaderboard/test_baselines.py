@@ -1,5 +1,6 @@
 """Baselines against counts made by hand, and their files against the readers of lm_eval's own."""
 
+import hashlib
 import json
 from collections import Counter
 from itertools import pairwise
@@ -164,3 +165,23 @@ def test_bad_rows_are_an_error_or_left_out_and_named(corpus, tmp_path, capsys):
     assert {name: [one.records for one in results] for name, results in dropped.items()} == {
         name: [one.records for one in results] for name, results in whole.items()
     }
+
+
+def test_a_limit_takes_the_documents_that_lm_eval_takes(tmp_path, capsys):
+    """The two of three whose sha256(id) is smallest; the corpus stays what it is."""
+    corpus = write_corpus(tmp_path / "corpus", conversations=TEST, train=TRAIN)
+    order = sorted("abc", key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    for limit, out in ((None, "all"), (2, "part")):
+        words = ["baselines", str(corpus), "--out", str(tmp_path / out)]
+        assert main(words + ([f"--limit={limit}"] if limit else [])) == 0
+    files = {out: next((tmp_path / out).rglob("results_*.json")) for out in ("all", "part")}
+    whole, part = (json.loads(files[out].read_text(encoding="utf-8")) for out in ("all", "part"))
+    counted = part["n-samples"]["csc_conv_ref"]
+    assert counted == {"original": 3, "effective": 2}
+    one, other = (made["configs"]["csc_conv_ref"]["metadata"]["csc"] for made in (whole, part))
+    assert one["content_hash"] == other["content_hash"] and other["rows"] == 3
+    (samples,) = [file for file in find_samples([tmp_path / "part"]) if "majority" in str(file)][:1]
+    ids = [line["doc"]["conversation_id"] for line in read_run(samples).lines]
+    assert ids == order[:2]
+    assert main(["baselines", str(corpus), "--limit", "0"]) == 1
+    assert "--limit 0: must be at least 1" in capsys.readouterr().err

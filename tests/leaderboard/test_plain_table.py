@@ -1,4 +1,4 @@
-"""The table in a terminal: aligned and no wider than a screen, below the sentence on who leads."""
+"""The table in a terminal, aligned and no wider than a screen; who leads stands below all."""
 
 import unicodedata
 
@@ -28,11 +28,10 @@ def grid(text):
     return lines[rule - 3 : lines.index("", rule)]
 
 
-def test_the_sentence_and_the_table(board):
+def test_the_table(board):
     text = as_text(board, board.tables[0])
     lines = text.splitlines()
     assert lines[0].startswith("Conversations: corpus demo (csconv/test, en and zh);")
-    assert lines[2] == sentence(board.tables[0], board.models)
     contexts, metrics, heads, rule, *rows = grid(text)
     # The leading metric in both contexts, then the rest.
     assert contexts.split() == ["Reference", "Generated", "Reference", "Generated"]
@@ -90,18 +89,27 @@ def test_what_does_not_fit_is_counted(board):
     assert "41.0 ± 4.0" in as_text(board, table, width=10)
 
 
-def test_collect_ends_with_the_sentence_above_the_main_table(tmp_path, capsys):
+def test_collect_ends_with_who_leads_in_every_table(tmp_path, capsys):
     items = conversations(12)
     for name, share in (("org/a", 1), ("org/b", 0.5)):
-        run = conversation_result("csc_conv_ref", items, right(share))
-        write_run(tmp_path / "runs", name, [run])
+        runs = [
+            conversation_result("csc_conv_ref", items, right(share)),
+            conversation_result("cscx_conv_ref_vanilla", items, right(share)),
+        ]
+        write_run(tmp_path / "runs", name, runs)
     words = ["collect", str(tmp_path / "runs"), "--out", str(tmp_path / "board")]
     words += ["--corpus", str(write_corpus(tmp_path / "corpus", items, []))]
     assert main([*words, "--no-fact-audit"]) == 0
     out = capsys.readouterr().out
-    assert "org/a leads in strategy accuracy (reference context) with 100.0 %, 50.0 points" in out
-    assert "ahead of org/b." in out and "<br>" not in out and "&emsp;" not in out
-    assert out.index("the page") < out.index("org/a leads") < out.index("Model ")
+    assert "<br>" not in out and "&emsp;" not in out
+    variants, main_table = out.splitlines()[-2:]
+    assert main_table.startswith(
+        "Conversations: org/a leads in strategy accuracy (reference context) with 100.0 %, 50.0"
+        " points (95 % interval "
+    )
+    assert main_table.endswith(" ahead of org/b.")
+    assert variants.startswith("With and without strategies: ")
+    assert out.index("the page") < out.index("Model ") < out.index("rows: ") < out.index(variants)
 
 
 def test_a_model_without_a_number_says_so(board):
@@ -116,4 +124,5 @@ def test_a_model_without_a_number_says_so(board):
     text = as_text(board, table)
     (row,) = [line for line in grid(text) if line.startswith("<script>")]
     assert row.split()[1:] == ["re-scored", "N/A", "–", "3.00", "–"]
-    assert "without such a number: <script>alert(1)</script>." in text
+    said = sentence(table, board.models)
+    assert said.endswith("without such a number: <script>alert(1)</script>.")

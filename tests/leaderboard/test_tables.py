@@ -13,6 +13,7 @@ import pytest
 from csc_tasks.cli import main
 from csc_tasks.errors import DataError
 from leaderboard.board import Board, Value
+from leaderboard.joined_table import joined
 from leaderboard.layout import interval_text
 from leaderboard.plain_table import as_text
 from leaderboard.reading.reported import read_reported
@@ -359,3 +360,49 @@ def test_half_a_width_is_shown_where_both_are_the_same_in_the_digits_shown(board
     column = next(c for c in table.columns if c.key == "csc_conv_ref/strategy_acc")
     value = Value(value=0.4103, low=low, high=high, items=504, clusters=60, method="logit")
     assert interval_text(value, column) == shown
+
+
+def test_tables_of_one_kind_are_joined(board):
+    """Two styles of one corpus, the second without the adapter: each row says where it belongs,
+    baselines stand once, and a column that one of them lacks has a dash there.
+    """
+    first = board.tables[0]
+    second = first.model_copy(
+        update={
+            "id": "conversations-2",
+            "title": f"{first.title} (prompt: other)",
+            "setting": first.setting.model_copy(update={"prompt": "other"}),
+            "rows": tuple(r for r in first.rows if board.models[r.model].kind != "adapter"),
+            "columns": tuple(c for c in first.columns if c.task == "csc_conv_ref"),
+        }
+    )
+    text = joined(board, [first, second], ["strategy_acc"])
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    assert rows[0][:3] == ["Corpus", "Prompt", "Model"]
+    assert [cell.partition("<br>")[0] for cell in rows[0][3:]] == [
+        "Reference context",
+        "Generated context",
+    ]
+    prompts = [first.setting.prompt, "other"]
+    named = [(row[1], row[2].removeprefix("&emsp;")) for row in rows[1:]]
+    assert named.count(("–", "*bigram*")) == 1
+    for prompt in prompts:
+        assert (prompt, "base-7b") in [(p, name.rpartition("/")[2]) for p, name in named]
+    adapters = [prompt for prompt, name in named if name.startswith("+ ")]
+    assert adapters == [prompts[0]]
+    # The numbers are those of the tables, without marks, which say nothing across tables.
+    (adapter,) = [row for row in rows if row[2].startswith("&emsp;+")]
+    assert adapter[3:] == ["57.0 ± 4.0", "46.0 ± 4.0"] and "**" not in text
+    others = [row for row in rows if row[1] == "other"]
+    assert others and all(row[4] == "–" for row in others)
+    assert "prompt style other" in text
+
+
+def test_what_joined_cannot_do_is_one_line(tmp_path, capsys):
+    folder = str(write_example(tmp_path / "board"))
+    assert main(["tables", folder, "--joined", "strategy_acc,bleu_9"]) == 1
+    assert "--joined bleu_9: there is no such one (closest: bleu_4)" in capsys.readouterr().err
+    assert main(["tables", folder, "--joined", "--format", "csv"]) == 1
+    assert "--joined is Markdown" in capsys.readouterr().err
+    assert main(["tables", folder, "--joined"]) == 0
+    assert capsys.readouterr().out.startswith("### Conversations\n\n| Corpus | Prompt | Model |")

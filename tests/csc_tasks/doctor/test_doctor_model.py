@@ -251,10 +251,6 @@ def test_what_is_no_model_is_named(base, tmp_path):
     state, line = look(adapter)["model"]
     assert state == BROKEN and "an adapter, not a model" in line
     assert f"--model BASE --adapter {adapter}" in line
-    (tmp_path / "files").mkdir()
-    (tmp_path / "files" / "model.gguf").write_bytes(b"GGUF")
-    for name in ("files", "files/model.gguf"):
-        assert "a GGUF file" in look(tmp_path / name)["model"][1]
 
 
 def test_a_model_without_its_tokenizer_is_broken(tmp_path):

@@ -1,0 +1,164 @@
+"""Models in GGUF files: unpacked once, or played as they are; else one line says why not."""
+
+import pytest
+from lm_eval import simple_evaluate
+from lm_eval.tasks import TaskManager
+
+from builders.qa.tokens import TokenCounter
+from csc_tasks import TASKS_DIR, checks
+from csc_tasks.cli import main
+from csc_tasks.doctor import BROKEN, OK, model
+from csc_tasks.errors import ModelError
+from csc_tasks.gguf import gguf_files
+from csc_tasks.metrics.weights import place
+from tests.support.fakes import write_corpus
+from tests.support.gguf_model import make_gguf
+
+gguf = pytest.importorskip("gguf")
+pytestmark = pytest.mark.xdist_group("gguf")
+NAME = "tiny.Q8_0.gguf"
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    return make_gguf(tmp_path_factory.mktemp("gguf") / NAME)
+
+
+@pytest.fixture(scope="module")
+def unpacked(file, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unpacked") / "tiny"
+    assert main(["convert", str(file.parent), "--out", str(folder)]) == 0
+    return folder
+
+
+def test_the_folder_holds_the_weights_of_the_file(file, unpacked):
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tensors = {tensor.name: tensor for tensor in gguf.GGUFReader(file).tensors}
+    weights = AutoModelForCausalLM.from_pretrained(unpacked).state_dict()
+    for inside, name in (
+        ("token_embd.weight", "model.embed_tokens.weight"),
+        ("blk.1.ffn_down.weight", "model.layers.1.mlp.down_proj.weight"),
+    ):
+        tensor = tensors[inside]
+        expected = torch.tensor(gguf.quants.dequantize(tensor.data, tensor.tensor_type))
+        assert torch.equal(weights[name], expected), name
+    tokenizer = AutoTokenizer.from_pretrained(unpacked)
+    # Bytes are the tokens from 3 on, in the alphabet's order, and a space with a t is the last.
+    assert tokenizer.decode(tokenizer.encode("hä 您 the")) == "hä 您 the"
+    assert tokenizer.encode(" t") == [259]
+    assert tokenizer.eos_token == "<|im_end|>" and "<|im_start|>" in tokenizer.chat_template
+
+
+def play(corpus, **arguments):
+    """The raw replies of two conversations."""
+    manager = TaskManager(
+        include_path=str(TASKS_DIR),
+        include_defaults=False,
+        metadata={"csc_corpus": str(corpus), "csc_language": "en"},
+    )
+    results = simple_evaluate(
+        "hf",
+        model_args={**arguments, "dtype": "float32"},
+        tasks=["csc_conv_gen"],
+        task_manager=manager,
+        apply_chat_template=True,
+        gen_kwargs="max_gen_toks=6",
+        batch_size=4,
+        device="cpu",
+        bootstrap_iters=0,
+    )
+    csc = results["configs"]["csc_conv_gen"]["metadata"]["csc"]
+    return csc["play"], [line["resps"] for line in results["samples"]["csc_conv_gen"]]
+
+
+def test_the_file_itself_is_played_with_adapters_on_it(file, unpacked, tmp_path):
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(0)
+    adapted = get_peft_model(
+        AutoModelForCausalLM.from_pretrained(unpacked),
+        LoraConfig(task_type="CAUSAL_LM", r=4, target_modules=["q_proj", "down_proj"]),
+    )
+    for name, parameter in adapted.named_parameters():
+        if "lora_B" in name:
+            parameter.data += torch.randn_like(parameter)
+    adapted.save_pretrained(tmp_path / "adapter")
+    corpus = write_corpus(tmp_path / "corpus")
+    packed = {"pretrained": str(file.parent), "gguf_file": NAME}
+    ordinary = {"pretrained": str(unpacked)}
+    adapter = {"peft": str(tmp_path / "adapter")}
+    alone, of_folder = play(corpus, **packed), play(corpus, **ordinary)
+    with_adapter, with_it_in_folder = (
+        play(corpus, **packed, **adapter),
+        play(corpus, **ordinary, **adapter),
+    )
+    assert alone == of_folder and with_adapter == with_it_in_folder
+    assert alone[0]["mode"] == with_adapter[0]["mode"] == "lockstep"
+    assert alone[1] != with_adapter[1]
+
+
+def test_the_doctor_says_how_the_file_is_scored(file):
+    lines = {finding.subject: finding for finding in model.describe(str(file))}
+    assert {finding.state for finding in lines.values()} == {OK}
+    assert lines["model"].found.endswith(f"unpacked from {NAME} at every start")
+    command = lines["score it with"].found
+    assert f"--model_args pretrained={file.parent},gguf_file={NAME} " in command
+
+
+def test_a_folder_of_several_is_asked_to_name_one(file, tmp_path, capsys):
+    for name in ("a.gguf", "b.gguf"):
+        (tmp_path / name).symlink_to(file)
+    (finding,) = model.describe(str(tmp_path))
+    assert finding.state == BROKEN and "holds 2 GGUF files" in finding.found
+    assert main(["convert", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
+    assert "holds 2 GGUF files (a.gguf, b.gguf); name one of them" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"", b"GGUF", b"GGUF" + bytes(400)])
+def test_a_broken_file_is_one_line(content, tmp_path, capsys):
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(content)
+    assert main(["convert", str(broken), "--out", str(tmp_path / "out")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()[-1:]
+    assert line.startswith(f"error: {broken}: not a GGUF file that transformers can read (")
+    assert not (tmp_path / "out").exists()
+    (finding,) = model.describe(str(broken))
+    assert finding.state == BROKEN
+
+
+def test_training_says_what_it_takes(file, tmp_path, capsys):
+    words = ["train", "--model", str(file.parent), "--corpus", "demo", "--out", str(tmp_path / "a")]
+    assert main([*words, "--quantization", "none"]) == 1
+    assert f"csc convert {file} --out DIR" in capsys.readouterr().err
+
+
+def test_learned_metrics_read_none(file):
+    for name in (str(file), str(file.parent)):
+        with pytest.raises(ModelError, match="is a GGUF file, which no learned metric reads"):
+            place("bertscore", name)
+
+
+def test_summaries_are_counted_by_its_tokenizer(file):
+    # Four bytes, and the merged space with a t is one.
+    assert TokenCounter(str(file)).local("abc t") == 4
+
+
+def test_lm_eval_is_told_how_to_name_it(file):
+    named = f"--model_args pretrained={file.parent},gguf_file={NAME}"
+    for given in ({"pretrained": str(file)}, {"pretrained": str(file.parent)}):
+        with pytest.raises(ModelError, match=named):
+            checks.check_gguf(given)
+    with pytest.raises(ModelError, match=r"gguf_file=other\.gguf: there is no such file in"):
+        checks.check_gguf({"pretrained": str(file.parent), "gguf_file": "other.gguf"})
+    checks.check_gguf({"pretrained": str(file.parent), "gguf_file": NAME})
+
+
+def test_a_folder_with_an_ordinary_model_is_one(file, unpacked, tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / NAME).symlink_to(file)
+    assert gguf_files(tmp_path) == [] and gguf_files("ORG/NAME") == []
+    assert gguf_files(tmp_path / NAME) == [tmp_path / NAME] and gguf_files(unpacked) == []
