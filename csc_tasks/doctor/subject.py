@@ -9,9 +9,9 @@ from typing import Any
 class Subject:
     """A model that is looked at, and what its scoring command has to say.
 
-    folder: where its files are. gguf: the one of them that holds it in that format. config, tokenizer, skeleton: what transformers reads of it; the
-    skeleton is the model without its weights. arguments, settings, stop: what --model_args,
-    --metadata and --gen_kwargs are given.
+    folder: where its files are. gguf: the one of them that holds it in that format. config,
+    tokenizer, skeleton: what transformers reads of it; the skeleton is the model without its
+    weights. arguments, settings, stop: what --model_args, --metadata and --gen_kwargs are given.
     """
 
     name: str

@@ -5,7 +5,7 @@ A metric function takes (predictions, references, language), all of one language
 `Scores`: an entry per item and a signature; one that needs weights or data takes `settings` too,
 and `Metric.score` calls either kind. `Metric.estimate` turns those entries, fresh or read back from
 logged samples, into a value with a clustered standard error. Adding a metric is one function and
-one entry in `csc_tasks.metrics.table`.
+one entry in `csc_tasks.metrics.record_metrics` or `text_metrics`.
 """
 
 from csc_tasks.metrics.cluster import Estimate, Scores, estimate, jackknife

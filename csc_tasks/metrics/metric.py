@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NotRequired, TypedDict
 
 from csc_tasks.metrics.cluster import (
     Estimate,
@@ -12,6 +13,14 @@ from csc_tasks.metrics.cluster import (
     estimate,
 )
 from csc_tasks.metrics.learned import LearnedSettings
+
+
+class Shown(TypedDict):
+    """How a value is shown: fields of `Metric` that several metrics share."""
+
+    unit: str
+    scale: NotRequired[float]
+    digits: NotRequired[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

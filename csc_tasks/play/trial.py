@@ -3,7 +3,8 @@
     python -m csc_tasks.play.trial '{"pretrained": "MODEL"}' TOKENS
 
 Run by `csc doctor --model MODEL --load` in a process of its own, because only lm_eval loads this
-package. The model's arguments are lm_eval's, as JSON. TOKENS: how long the prompts are that it is tried with.
+package. The model's arguments are lm_eval's, as JSON. TOKENS: how long the prompts are that it is
+tried with.
 """
 
 import json
