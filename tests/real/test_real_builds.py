@@ -82,7 +82,7 @@ def test_rolecs_stops_at_its_limit_of_requests_and_goes_on(server, tmp_path):
     # The first six were not asked again.
     assert more.requests()[:6] == first
     assert 6 < len(more.requests()) <= 12
-    assert {"planner", "supporter"} <= more.stages()
+    assert "planner" in more.stages()
 
 
 @pytest.mark.parametrize("stage", ["customer", "judge"])
