@@ -33,8 +33,10 @@ class Verdict(Judged):
 
     @model_validator(mode="after")
     def _agree(self) -> "Verdict":
-        if self.flagged != bool(self.categories):
-            raise ValueError("flagged and categories contradict each other")
+        if self.flagged and not self.categories:
+            raise ValueError("flagged is true, but no category is named")
+        if self.categories and not self.flagged:
+            raise ValueError(f"flagged is false, but there are categories: {self.categories}")
         return self
 
 

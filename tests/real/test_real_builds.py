@@ -76,12 +76,13 @@ def test_rolecs_stops_at_its_limit_of_requests_and_goes_on(server, tmp_path):
     if few.ok or "--max-requests is" not in few.error:
         assert few.ok or "conversations can be used" in few.error
         return
-    assert len(few.requests()) == 6
+    first = few.requests()
+    assert len(first) == 6
     more = ask(words, tmp_path / "rolecs", server, "--max-requests", "12")
     # The first six were not asked again.
-    assert more.requests()[:6] == few.requests()
-    assert len(more.requests()) <= 12
-    assert {"planner", "supporter"} <= more.stages()
+    assert more.requests()[:6] == first
+    assert 6 < len(more.requests()) <= 12
+    assert "planner" in more.stages()
 
 
 @pytest.mark.parametrize("stage", ["customer", "judge"])

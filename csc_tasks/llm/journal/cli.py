@@ -1,6 +1,7 @@
 """What the journal of a build holds.
 
-    csc journal stats FILE                      requests, replies and failures of each stage
+    csc journal stats FILE                      requests, replies and failures of each stage, and
+                                                how many were well-formed at first, after repair
     csc journal costs FILE --price 0.15,0.60    tokens and cost of each stage
     csc journal export FILE > rows.jsonl        every row as JSON, one a line
     csc journal merge FILE FILE --out NEW       one journal of several, to go on with
