@@ -66,14 +66,15 @@ def row(text: str) -> Row:
 
 
 def run(args: argparse.Namespace, one: Row) -> None:
-    """The tasks of a row that have not been run yet."""
+    """The tasks of a row that have not been run yet, and what its server makes of prompts."""
     missing = [task for task in args.tasks if not _folder(args, one, task).is_dir()]
-    if not missing:
+    unchecked = one.kind in COMMANDS and not _prompts(args, one).is_file()
+    if not missing and not unchecked:
         return
     with _server(args, one) as served:
         for task in missing:
             _evaluate(args, one, served, task)
-        if served is not None:
+        if served is not None and unchecked:
             _check_prompts(args, one, served)
 
 
@@ -163,12 +164,17 @@ def _check_prompts(args: argparse.Namespace, one: Row, served: Served) -> None:
         for key in by_length[::-step][:CHECKED]
     ]
     counted = {"alike": sum(alike), "of": len(alike)}
-    (args.out / one.name / "prompts.json").write_text(json.dumps(counted), encoding="utf-8")
+    _prompts(args, one).write_text(json.dumps(counted), encoding="utf-8")
 
 
 def _folder(args: argparse.Namespace, one: Row, task: str) -> Path:
     folder: Path = args.out / one.name / task
     return folder
+
+
+def _prompts(args: argparse.Namespace, one: Row) -> Path:
+    file: Path = args.out / one.name / "prompts.json"
+    return file
 
 
 def samples_of(args: argparse.Namespace, one: Row, task: str) -> Path:
@@ -196,7 +202,7 @@ def cells(args: argparse.Namespace, one: Row, task: str, judge: Judge) -> list[s
         str(turns),
         f"{scores['strategy_acc,none']:.3f} {_interval(scores['strategy_acc_stderr,none'])}",
         f"{scores['unparsed,none']:.2f}",
-        _alike(args.out / one.name / "prompts.json"),
+        _alike(_prompts(args, one)),
         differing,
         f"{spent['server']:.1f}" if spent["server"] else "-",
         f"{spent['client']:.1f}",
