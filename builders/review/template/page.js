@@ -161,6 +161,7 @@ function showDropped(i) {
   by("rewrite").replaceChildren(...one.turns.map((turn) => drawReading(turn, one.language)));
   by("rewrite").lang = one.language;
   by("decide").hidden = true;
+  document.querySelector('#list [aria-current="true"]')?.setAttribute("aria-current", "false");
   document.querySelector(".sides").scrollTop = 0;
   drawDropped(i);
 }

@@ -159,7 +159,7 @@ def test_build_qa_stages_drops_everything(server, model, tmp_path, capsys):
 
 def test_build_rolecs_drops_everything(server, model, tmp_path, capsys):
     pool = tmp_path / "pool.jsonl"
-    pool.write_text(json.dumps({"language": "en", "profile": "You are a nurse."}) + "\n")
+    pool.write_text(json.dumps({"language": "en", "profile": "The customer is a nurse."}) + "\n")
     assert (
         build("rolecs", tmp_path / "set", server, model, "--language", "en", "--profiles", pool)
         == 1
