@@ -49,11 +49,11 @@ SHOWN = "strategy_acc,unparsed,rouge_l"
 """The columns of the table that is printed at the end; board and page have all."""
 ADAPTERS = {"lora": "none", "qlora": "nf4"}
 """Kind of adapter -> what its base is quantised to in training."""
-# What 40 steps on a CPU need beside the recipe: every step one conversation, or as many turns as
+# What 30 steps on a CPU need beside the recipe: every step one conversation, or as many turns as
 # are read in about the same time.
 SHORT = {
-    "single": "--train-size 8 --batch-size 2 --accumulation 1",
-    "chat": "--train-size 40 --batch-size 1 --accumulation 1",
+    "single": "--train-size 6 --batch-size 2 --accumulation 1",
+    "chat": "--train-size 30 --batch-size 1 --accumulation 1",
 }
 ON_A_CPU = "--epochs 1 --gradient-checkpointing false --validation-share 0 --checkpoints 0.25"
 PRIOR = 120
@@ -227,7 +227,7 @@ def evaluation(
         *("--output_path", folder, "--log_samples"),
         *(() if args.full else ("--limit", args.limit)),
     )
-    return Cell(f"score-{run}", words, folder, seconds=20 + 5 * len(tasks) * asked)
+    return Cell(f"score-{run}", words, folder, seconds=20 + 6 * len(tasks) * asked)
 
 
 def training(

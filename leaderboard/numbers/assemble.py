@@ -259,13 +259,7 @@ def _parted(selection: Selection) -> tuple[str, ...]:
     """What tells a table from others of its kind, in words."""
     config = selection.config
     parts = [f"summaries {config.removeprefix('qa_')}"] if config.startswith("qa_") else []
-    # A corpus by its name, and as much of the hash of its content as people compare.
-    of = selection.measurements[0].provenance
-    named = {"corpus": f"{of.corpus} {of.content_hash[:8]}"}
-    parts += [
-        f"{name.replace('_', ' ')}: {named.get(name, value)}"
-        for name, value in selection.split.items()
-    ]
+    parts += [f"{name.replace('_', ' ')}: {value}" for name, value in selection.split.items()]
     return tuple(parts)
 
 

@@ -137,7 +137,7 @@ def test_the_terminal_names_and_counts_what_does_not_hold(tmp_path, corpus, caps
     assert main([*words, "--corpus", corpus, "--no-fact-audit"]) == 0
     said = capsys.readouterr()
     assert "(claimed 7.5, recomputed 0.5)" in said.err
-    assert said.out.endswith("rows: 2 re-scored; statements that do not hold: 3\n")
+    assert "\nrows: 2 re-scored; statements that do not hold: 3\n\nConversations: " in said.out
 
 
 def test_only_what_was_computed_here_is_ranked_marked_and_compared(board):
