@@ -10,6 +10,7 @@ import sklearn.metrics
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID, STRATEGY_IDS
 from csc_tasks.metrics import METRICS
+from csc_tasks.records import measure
 from tests.support.metric_values import value
 
 
@@ -133,3 +134,32 @@ def test_flags_are_shares(name):
     for bad in (None, "yes", float("nan"), -1):
         with pytest.raises(DataError, match=f"item 1: {name} is"):
             METRICS[name].function([0, bad], None, "zh")
+
+
+def test_accuracy_where_parsed_and_format_rate_by_hand():
+    """Conversation a: right, unparsed, wrong; b: unparsed, right.
+
+    Parsed: 1, 0 | 1, mean 2/3, sums of deviations -1/3 and 1/3, SE = sqrt(2 * 2/9) / 3 = 2/9.
+    Format: 1, 0, 1 | 0, 1, mean 3/5, sums 1/5 and -1/5, SE = sqrt(2 * 2/25) / 5 = 2/25.
+    """
+    turns = [("a", "GT", "GT"), ("a", None, "RP"), ("a", "PR", "PS"), ("b", None, "EM")]
+    turns.append(("b", "EM", "EM"))
+    records = [
+        {"strategy": ours, "gold_strategy": gold, "language": "en"} for _, ours, gold in turns
+    ]
+    clusters = [cluster for cluster, _, _ in turns]
+    names = ("strategy_acc", "strategy_acc_parsed", "format_rate")
+
+    def estimates(rows):
+        columns = measure(rows, [METRICS[name] for name in names], ["en"])
+        return [columns[name].estimate(clusters[: len(rows)]) for name in names]
+
+    asked, parsed, kept = estimates(records)
+    assert (parsed.value, parsed.stderr) == pytest.approx((2 / 3, 2 / 9))
+    assert (parsed.items, parsed.clusters) == (3, 2)
+    assert (kept.value, kept.stderr) == pytest.approx((3 / 5, 2 / 25))
+    assert asked.value == pytest.approx(parsed.value * kept.value) == 2 / 5
+    # Nothing parsed: the accuracy is not defined, and not 0.
+    asked, parsed, kept = estimates([one | {"strategy": None} for one in records])
+    assert (asked.value, parsed.value, parsed.stderr, kept.value) == (0, None, None, 0)
+    assert not METRICS["strategy_acc_parsed"].ranked and not METRICS["format_rate"].ranked

@@ -16,7 +16,13 @@ from tests.support.fakes import gold_replies, sample_questions, write_corpus
 from tests.support.handed_in import Forge, forged, hand_in, verdicts
 from tests.support.made_results import conversations
 
-TASKS = ["csc_conv_ref", "csc_qa", "cscx_conv_ref_vanilla", "cscx_strategy_choice"]
+TASKS = [
+    "csc_conv_ref",
+    "csc_qa",
+    "cscx_conv_ref_vanilla",
+    "cscx_strategy_choice",
+    "cscx_conv_ref_forced",
+]
 SCORED = 60 * 4
 
 
@@ -375,6 +381,51 @@ def test_likelihoods_that_are_missing(likelihoods, caught):
 
     verified = caught(forge, "loglikelihoods", task="cscx_strategy_choice")
     assert verified.trust is Trust.CLAIMED
+
+
+FORCED = "cscx_conv_ref_forced"
+
+
+def test_a_forced_strategy_other_than_its_likelihoods_say(caught):
+    def forge(text, lines):
+        for line in lines:
+            for turn in line["turns"]:
+                turn["strategy"] = turn["gold_strategy"]
+                turn["stages"] = turn["gold_stages"]
+
+    caught(forge, "strategy", "stages", task=FORCED)
+
+
+def test_likelihoods_of_another_choice_than_the_reply_was_begun_with(caught):
+    def forge(text, lines):
+        for line in lines:
+            for turn in line["turns"]:
+                turn["strategy"] = gold = turn["gold_strategy"]
+                turn["stages"] = turn["gold_stages"]
+                turn["loglikelihoods"] = dict.fromkeys(STRATEGY_IDS, -900.0) | {gold: -1.0}
+
+    verified = caught(forge, "prompt", task=FORCED, alone=False)
+    words = "the reply is not begun with the strategy that was chosen"
+    assert any(words in finding.line() for finding in verified.findings)
+
+
+@pytest.mark.parametrize("likelihoods", [None, {"GT": -1.0}, "all"])
+def test_likelihoods_of_a_forced_choice_that_are_missing(likelihoods, caught):
+    def forge(text, lines):
+        lines[0]["turns"][0]["loglikelihoods"] = likelihoods
+
+    verified = caught(forge, "strategy", task=FORCED)
+    assert verified.trust is Trust.CLAIMED
+
+
+def test_a_format_rate_where_no_format_decides(caught):
+    def forge(text, lines):
+        text["results"][FORCED] |= {"format_rate,none": 1.0, "format_rate_stderr,none": 0.0}
+        for line in lines:
+            line["format_rate"] = [line["doc"]["conversation_id"], [1.0] * len(line["turns"])]
+
+    verified = caught(forge, "format_rate", task=FORCED)
+    assert verified.number("format_rate").shown.value is None
 
 
 @pytest.mark.parametrize("raw", [None, [], [["a"]], "text", [[1], [2], [3], [4]]])

@@ -23,6 +23,8 @@ TASKS = [
     "cscx_conv_ref_vanilla",
     "cscx_conv_ref_oracle",
     "cscx_strategy_choice",
+    "cscx_conv_ref_forced",
+    "cscx_conv_gen_forced",
     "cscx_qa_full",
     "cscx_qa_early",
 ]
