@@ -40,10 +40,10 @@ from csc_tasks.out import replace_file
 RECIPES = Path(__file__).resolve().parents[1] / "trainers" / "recipes"
 STYLES = {"single": "rolecs_paper", "chat": "rolecs"}
 """Prompt style -> the recipe that trains on it."""
-FORMATS: dict[str, dict[str, str]] = {"text": {}}
+FORMATS: dict[str, dict[str, str]] = {"text": {}, "json": {"csc_format": "json"}}
 """How replies are asked for -> the settings that say so. Text is the default."""
 PLAYED = ("csc_conv_ref", "csc_conv_gen")
-FORCED: tuple[str, ...] = ()
+FORCED = ("cscx_conv_ref_forced", "cscx_conv_gen_forced")
 """Tasks that are played in text alone, where the format cannot be missed."""
 SHOWN = "strategy_acc,unparsed,rouge_l"
 """The columns of the table that is printed at the end; board and page have all."""
