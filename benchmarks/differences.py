@@ -116,6 +116,9 @@ def compare(reference: Mapping[Key, Turn], other: Mapping[Key, Turn], judge: Jud
             continue
         if one.reply.strip() == two.reply.strip():
             found.reasons["white space"] += 1
+        elif one.reply.rstrip("\ufffd") == two.reply.rstrip("\ufffd"):
+            # The limit fell between the bytes of a character; llama.cpp leaves its half out.
+            found.reasons["half a character"] += 1
         elif two.reply.startswith(one.reply) or (one.reply.startswith(two.reply) and two.cut):
             found.reasons["end"] += 1
         else:
