@@ -138,7 +138,8 @@ def test_every_differing_reply_has_a_reason():
     assert (found.compared, found.later, found.differ) == (6, 1, 5)
     assert found.reasons == {"white space": 1, "end": 2, "half a character": 1, "precision": 1}
     assert said(found) == (
-        "5 of 6 (2 end, 1 white space, 1 half a character, 1 precision, at most 0.5 in logits); 1 with other history"
+        "5 of 6 (2 end, 1 white space, 1 half a character, 1 precision, at most 0.5 in logits);"
+        " 1 with other history"
     )
 
 
