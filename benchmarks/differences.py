@@ -106,8 +106,10 @@ def read_turns(samples: Path, judge: Judge) -> dict[Key, Turn]:
 def compare(reference: Mapping[Key, Turn], other: Mapping[Key, Turn], judge: Judge) -> Differences:
     """What differs in `other`, of turns that both have."""
     found = Differences()
-    for key in reference.keys() & other.keys():
-        one, two = reference[key], other[key]
+    for key, one in reference.items():
+        two = other.get(key)
+        if two is None:
+            continue
         if one.prompt != two.prompt:
             found.later += 1
             continue
