@@ -128,6 +128,7 @@ def test_the_results_say_what_the_task_is(run):
     assert known["generated"] is False and [place["heading"] for place in known["places"]] == [
         "Reference context",
         "Predict",
+        "Reference context, as asked",
     ]
 
 

@@ -39,8 +39,8 @@ def main(args: Namespace) -> None:
     """
     for library, extra in (("torch", "hf"), ("transformers", "hf"), ("gguf", "real")):
         require(library, extra, "csc convert")
-    file = the_file(args.file)
     check_folder(args.out, "--out")
+    file = the_file(args.file)
     count = convert(file, args.out, args.dtype)
     print(f"{args.out}: {file.name} as {count:,} weights in {args.dtype}")
 

@@ -2,7 +2,7 @@
 
 import random
 
-from csc_tasks.metrics import METRICS, WITH_PASSAGES
+from csc_tasks.metrics import ASKED_AGAIN, METRICS, WITH_PASSAGES
 
 CHARACTERS = "您好请问有什么可以帮到查询余额卡号码，。？1a "
 WORDS = (
@@ -48,7 +48,9 @@ ODD = [
 ]
 
 OVERLAP = [
-    name for name, metric in METRICS.items() if metric.default and metric.per != (WITH_PASSAGES,)
+    name
+    for name, metric in METRICS.items()
+    if metric.default and metric.per not in ((WITH_PASSAGES,), (ASKED_AGAIN,))
 ]
 TEXT = [name for name in OVERLAP if METRICS[name].of == "reply"]
 

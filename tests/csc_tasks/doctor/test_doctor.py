@@ -293,7 +293,7 @@ def test_discovery_says_why_lm_eval_would_not_find_the_tasks(monkeypatch, tmp_pa
         "the start-up hook did not run in this environment",
     )
     monkeypatch.setitem(sys.modules, "csc_tasks_autoload", start)
-    assert (found().state, found().found) == (OK, "the start-up hook shows lm_eval 14 task files")
+    assert (found().state, found().found) == (OK, "the start-up hook shows lm_eval 16 task files")
     monkeypatch.setenv("CSC_TASKS_AUTOLOAD", "0")
     assert (found().state, found().found) == (NOTE, "switched off by CSC_TASKS_AUTOLOAD=0")
     monkeypatch.setattr(machine, "discovers_plugins", lambda _: True)

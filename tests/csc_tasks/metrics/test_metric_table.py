@@ -11,9 +11,11 @@ import pytest
 import sacrebleu
 
 from csc_tasks.errors import SettingError
-from csc_tasks.metrics import METRICS, WITH_PASSAGES, select
+from csc_tasks.metrics import ASKED_AGAIN, METRICS, WITH_PASSAGES, select
 from csc_tasks.metrics.segment import tokens
 from tests.support.metric_values import OVERLAP
+
+MORE = {WITH_PASSAGES, ASKED_AGAIN}
 
 
 def test_every_metric_says_what_it_is():
@@ -37,7 +39,7 @@ def test_every_metric_says_what_it_is():
     for name, metric in METRICS.items():
         assert metric.name == name
         assert metric.of in ("strategy", "reply", "flag")
-        assert metric.per and set(metric.per) <= {"turn", "answer", WITH_PASSAGES}
+        assert metric.per and set(metric.per) <= {"turn", "answer", *MORE}
         assert metric.by_language == (metric.of == "reply")
         assert metric.higher_is_better == (metric.of != "flag")
         assert metric.range[0] < metric.range[1]
@@ -70,6 +72,7 @@ def test_select():
         (None, "answer", answer),
         ("all", "answer", [name for name, metric in METRICS.items() if "answer" in metric.per]),
         ("overlap", WITH_PASSAGES, ["unsupported_facts"]),
+        ("overlap", ASKED_AGAIN, ["reasked"]),
         ("bleu_4,rouge_l", "turn", ["bleu_4", "rouge_l"]),
         (" rouge_l , bleu_4,bleu_4,", "answer", ["bleu_4", "rouge_l"]),
         (["rouge_l"], "turn", ["rouge_l"]),

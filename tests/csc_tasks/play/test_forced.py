@@ -19,8 +19,6 @@ from tests.support.play_models import random_model
 from tests.support.thinking_templates import make_tokenizer
 
 FORCED = ["cscx_conv_ref_forced", "cscx_conv_gen_forced"]
-TRIAL = 4
-"""Forward passes in the trial of a model."""
 
 
 @pytest.fixture(scope="module")
@@ -159,15 +157,15 @@ def test_a_cached_run_asks_for_nothing_twice(model, corpus, tmp_path, monkeypatc
     monkeypatch.setattr(rows.Rows, "_forward", lambda *args: passes.append(1) or forward(*args))
     options = {"use_cache": str(tmp_path / "cache")}
     first = run(model, corpus, FORCED, **options)
-    assert len(passes) > TRIAL
+    assert passes
     passes.clear()
     again = run(model, corpus, FORCED, **options)
-    assert len(passes) == TRIAL
+    assert passes == []
     assert [turns(again, task) for task in FORCED] == [turns(first, task) for task in FORCED]
     # Strategy choice asks the same of the same prompts in reference context.
     passes.clear()
     run(model, corpus, ["cscx_strategy_choice"], **options)
-    assert len(passes) == TRIAL
+    assert passes == []
 
 
 def test_repeats_choose_the_same_and_draw_other_replies(model, corpus):
