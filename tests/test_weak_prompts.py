@@ -1,0 +1,46 @@
+"""The benchmark of prompts for weak models: what each way adds, and how its replies are counted."""
+
+import pytest
+
+from benchmarks.weak_prompts import WAYS, as_it_is, shown
+from csc_tasks.conversation import Conversation, Turn
+from csc_tasks.prompts import TurnPrompt, format_line
+
+TURNS = (
+    Turn("customer", "My card is lost.", ""),
+    Turn("supporter", "Which one?", "PR"),
+    Turn("customer", "The red one.", ""),
+    Turn("supporter", "It is blocked.", "RI"),
+)
+
+
+def prompts(style="chat", names=("a", "b")):
+    return [
+        TurnPrompt(Conversation(name, "en", "Others", "test", TURNS), turn, style)
+        for name in names
+        for turn in (1, 3)
+    ]
+
+
+@pytest.mark.parametrize("style", ["single", "chat"])
+def test_every_way_adds_to_the_prompt_only_what_it_says(style):
+    (prompt, *_) = prompts(style)
+    asked = {name: messages(prompt) for name, (messages, _) in WAYS.items()}
+    line = format_line("en")
+    plain = "\n".join(message["content"] for message in as_it_is(prompt))
+    assert asked["as it is"] == asked["bracket given"] == as_it_is(prompt)
+    example = "\n".join(message["content"] for message in asked["example"])
+    added = "\n[Problem Refinement] Could you tell me which of your cards this is about?"
+    assert example.replace(added, "") == plain and example.count(added) == 1
+    last = asked["format again"][-1]["content"]
+    assert last.count(line) == (2 if style == "single" else 1)
+    assert last.endswith(line if style == "chat" else "Supporter's next reply:")
+
+
+def test_replies_are_counted_by_hand():
+    replies = ["[Problem Refinement] Which?", "Well", "[Greeting] Hello", "[Greeting] Hello"]
+    # One of four is right, one of three that could be read.
+    assert shown("strategy_acc", prompts(), replies).startswith("0.250 ± ")
+    assert shown("strategy_acc_parsed", prompts(), replies).startswith("0.333 ± ")
+    assert shown("format_rate", prompts(), replies).startswith("0.750 ± ")
+    assert shown("strategy_acc_parsed", prompts(), ["", "?", "", ""]) == "N/A"
