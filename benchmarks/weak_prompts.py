@@ -81,9 +81,8 @@ def main() -> None:
     conversations = first_documents(args.corpus, args.limit)
     saved = json.loads(args.save.read_text()) if args.save and args.save.exists() else {}
     ask = asker(args.model, args.reply)
-    print(
-        "|prompt|asked|strategy accuracy|where parsed|format rate|CPU s|\n|---|---|---|---|---|---:|"
-    )
+    print("|prompt|asked|strategy accuracy|where parsed|format rate|CPU s|")
+    print("|---|---|---|---|---|---:|")
     for style, (name, (messages, begin)) in product(("single", "chat"), WAYS.items()):
         prompts = [
             TurnPrompt(conversation, turn, style)
