@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import benchmarks.red_team.choices
 import benchmarks.red_team.documents
 import benchmarks.red_team.held_out
 import benchmarks.red_team.numbers
@@ -33,9 +34,13 @@ TASKS = (
     "cscx_conv_ref_oracle",
     "cscx_strategy_choice",
     "cscx_qa_full",
+    "cscx_conv_ref_forced",
+    "cscx_conv_gen_forced",
 )
 TASKS_OF = {"": TASKS, LAST: ("csc_conv_ref", "csc_qa"), ALL: ("csc_conv_gen", "csc_qa")}
 """Turns that are held out -> the tasks to run."""
+AGAIN = {"csc_format": "json", "csc_reask": 1}
+"""The settings of the run that asks again."""
 CONTRADICTED, CLAIMED, NAMED, APART, MISSED = (
     "contradicted",
     "claimed only",
@@ -68,9 +73,9 @@ def corpus_of(root: Path, conversations: int, questions: int) -> Path:
     return write_corpus(root, *parts)
 
 
-def honest(root: Path, corpus: Path, held: str = "") -> Path:
+def honest(root: Path, corpus: Path, held: str = "", again: bool = False) -> Path:
     """A run that is neither good nor bad: some replies are gold, some unparsed, most its own. held:
-    the turns that the corpus holds out.
+    the turns that the corpus holds out. again: it asks for JSON, and again for the unparsed.
     """
     gold = gold_replies(corpus) if held != ALL else {}
 
@@ -85,6 +90,8 @@ def honest(root: Path, corpus: Path, held: str = "") -> Path:
         return f"[{label}] I have looked at {number} of your orders for you"
 
     settings = {"csc_corpus": str(corpus), "csc_qa_corpus": str(corpus)}
+    if again:
+        return hand_in(root, ("csc_conv_ref",), reply, settings | AGAIN)
     return hand_in(root, TASKS_OF[held], reply, settings)
 
 
@@ -108,8 +115,14 @@ def attack(root: Path, conversations: int = 24, questions: int = 24) -> list[Out
     held: dict[str, tuple[Path, Path | None]] = {"": (corpus, None)}
     held |= {turns: held_out(root / "held_out", corpus, turns) for turns in (LAST, ALL)}
     runs = {turns: honest(root / f"honest{turns}", own, turns) for turns, (own, _) in held.items()}
+    asking_again = honest(root / "again", corpus, again=True)
     return [
-        _try(one, runs[one.held], *held[one.held], root / f"{number:03}")
+        _try(
+            one,
+            asking_again if one.again else runs[one.held],
+            *held[one.held],
+            root / f"{number:03}",
+        )
         for number, one in enumerate(FORGERIES)
     ]
 

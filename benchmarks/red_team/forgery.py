@@ -22,7 +22,8 @@ class Forgery:
     principle: why it cannot be caught, "" for what must be. files: what is done to the files.
     beside: whether the honest run that it was made from is handed in too. apart: whether it is a
     true run of something smaller, which the board keeps in a table of its own. held: the turns that
-    the corpus holds out ("" for none); the verifier has the references.
+    the corpus holds out ("" for none); the verifier has the references. again: of a run that asked
+    for JSON, and again for what it could not read.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Forgery:
     beside: bool = False
     apart: bool = False
     held: str = ""
+    again: bool = False
 
 
 FORGERIES: list[Forgery] = []
@@ -48,11 +50,14 @@ def forgery(
     beside: bool = False,
     apart: bool = False,
     held: str = "",
+    again: bool = False,
 ) -> Callable[[Edit], Edit]:
     """Add a function to the list, once per call."""
 
     def add(edit: Edit) -> Edit:
-        FORGERIES.append(Forgery(name, task, edit, tells, principle, files, beside, apart, held))
+        FORGERIES.append(
+            Forgery(name, task, edit, tells, principle, files, beside, apart, held, again)
+        )
         return edit
 
     return add

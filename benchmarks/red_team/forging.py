@@ -77,7 +77,7 @@ def consistent(text: Text, lines: Lines) -> None:
     languages = sorted({line["doc"]["language"] for line in lines})
     names = [name for name in lines[0]["metrics"] if name != unit and not name.endswith("_stderr")]
     metrics = list(dict.fromkeys(m for name in names if (m := metric_of(name)) is not None))
-    choice = "loglikelihoods" in rows[0]
+    choice = "strategy_norm" in rows[0]
     columns: Mapping[str, Column] = (
         measure_choices(rows, metrics, languages) if choice else measure(rows, metrics, languages)
     )

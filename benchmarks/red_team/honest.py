@@ -26,6 +26,7 @@ TASKS = (
     ("csc_qa", "cscx_qa_full"),
     ("cscx_conv_ref_vanilla", "cscx_conv_ref_oracle"),
     ("cscx_strategy_choice",),
+    ("cscx_conv_ref_forced", "cscx_conv_gen_forced"),
     ("csc_conv_ref", "csc_conv_gen", "csc_qa"),
 )
 SETTINGS: tuple[dict[str, object], ...] = (
@@ -36,6 +37,9 @@ SETTINGS: tuple[dict[str, object], ...] = (
     {"csc_subset": 3},
     {"csc_subset": 5, "csc_prompt": "chat", "csc_language": "en"},
     {"csc_qa_reference": "agent_answer"},
+    {"csc_format": "json"},
+    {"csc_format": "json", "csc_reask": 1, "csc_prompt": "chat"},
+    {"csc_reask": 1},
     {"csc_metrics": ["strategy_acc", "rouge_l", "empty", "unparsed"]},
 )
 LIMITS = (None, None, 2, 4)
@@ -96,7 +100,7 @@ def resumed(root: Path, corpus: Path) -> Iterator[Run]:
     for seed in itertools.count():
         settings = {"csc_corpus": str(corpus), "csc_qa_corpus": str(corpus)}
         cache = str(root / f"cache{seed}")
-        tasks = TASKS[seed % 2 * 5]
+        tasks = TASKS[seed % 2 * -1]
         for part, limit in (("half", 3), ("whole", None)):
             out = root / f"resumed{seed}{part}"
             reply = some_text(talker(corpus, seed))

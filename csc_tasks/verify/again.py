@@ -26,10 +26,11 @@ class Again:
         self.thinks = isinstance(thinking, Mapping) and bool(thinking.get("tokens"))
 
     def first(self, given: Mapping[str, Any]) -> str | None:
-        """The first reply of a record's turn, "" where it was asked once; None where the run asks
-        nothing again.
+        """The first reply of a record's turn, "" where that was nothing; None where the record says
+        that it was asked once.
         """
-        return str(given.get("first_reply") or "") if self.asks else None
+        asked = self.asks and given.get("reasked") is True
+        return str(given.get("first_reply") or "") if asked else None
 
     def made(
         self, given: Mapping[str, Any], ways: Iterable[Thinking], language: str

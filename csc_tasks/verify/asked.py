@@ -13,8 +13,10 @@ from functools import lru_cache
 from typing import Any
 
 from csc_tasks.conversation import Conversation
+from csc_tasks.framework import STRATEGY_IDS
 from csc_tasks.languages import language
 from csc_tasks.languages.labels import strategy_name
+from csc_tasks.prompts import JSON, TEXT
 from csc_tasks.question import Question
 from csc_tasks.runs.task_record import FORCED, GROUNDED, TaskRecord
 
@@ -54,13 +56,14 @@ def wrong(
     passages: Sequence[str] = (),
     first: str | None = None,
     chosen: str | None = None,
+    form: str = TEXT,
 ) -> str:
     """What of a prompt cannot be: a few words, "" for nothing.
 
     own: position -> what the model replied at earlier turns. reference: of this turn or question.
     passages: those that the verifier knows to belong to the question. first: what the model replied
-    before it was asked again, "" for nothing; None for a run that never asks again. chosen: the
-    strategy of the reply.
+    before it was asked again, "" for nothing; None where it was asked once. chosen: the strategy of
+    the reply. form: in which a run asked for replies.
     """
     if isinstance(item, Question):
         if other := _other_context(prompt, about, item):
@@ -68,15 +71,19 @@ def wrong(
         shown = [item.client_question, item.history_summary, item.instruction]
         shown += [*(one.text for one in item.conversation_history), *passages]
     else:
+        shown = [one.text for one in item.dialogue[:turn]] + list(own.values()) + [first or ""]
         if about.variant != "oracle" and _given(prompt, item, turn):
             return "it gives the gold strategy"
+        if about.variant not in ("oracle", FORCED) and _chosen(prompt, item, shown):
+            return "it gives a strategy"
         if first is None and _again(prompt, item.language):
             return "it asks again"
+        if _other_form(prompt, about, item.language, form):
+            return "it asks for another form of replies"
         if about.variant == FORCED and chosen and not _begins(prompt, item, chosen):
             return "the reply is not begun with the strategy that was chosen"
         if other := _other_history(prompt, about, item, turn, own):
             return other
-        shown = [one.text for one in item.dialogue[:turn]] + list(own.values()) + [first or ""]
     bare = _bare(reference)
     if prompt.has(reference) and not any(bare in _bare(text) for text in shown):
         return "it shows the reference"
@@ -110,13 +117,41 @@ def _given(prompt: Asked, item: Conversation, turn: int) -> bool:
     return _bare(words.TAIL_GIVEN_STRATEGY.format(name=name)) in prompt.text
 
 
+def _chosen(prompt: Asked, item: Conversation, shown: Iterable[str]) -> bool:
+    """Whether a prompt ends with any strategy, as those of forced replies do, or tells the model to
+    use one. shown: what may stand in it; it may end with that.
+    """
+    end = _end(prompt.text)
+    if any(bare and end.endswith(bare) for bare in (_end(_bare(text)) for text in shown)):
+        return False
+    given = language(item.language).words.GIVEN_STRATEGY
+    names = [strategy_name(id_, item.language) for id_ in STRATEGY_IDS]
+    return any(
+        _begins(prompt, item, id_) or _bare(given.format(name=name)) in prompt.text
+        for id_, name in zip(STRATEGY_IDS, names, strict=True)
+    )
+
+
+def _other_form(prompt: Asked, about: TaskRecord, code: str, form: str) -> bool:
+    """Whether a prompt asks for strategies in another form than the task does, or for any where it
+    asks for none.
+    """
+    own = {"vanilla": None, "oracle": None, "predict": form}.get(about.variant, TEXT)
+    words = language(code).words
+    lines = {TEXT: words.FORMAT, JSON: words.FORMAT_JSON}
+    return any(line and one != own and prompt.has(line) for one, line in lines.items())
+
+
 def _begins(prompt: Asked, item: Conversation, chosen: str) -> bool:
     """Whether a prompt ends with the beginning of a reply, or with the strategy for it."""
     name = strategy_name(chosen, item.language)
     given = language(item.language).words.GIVEN_STRATEGY.format(name=name)
-    # Messages end with their JSON.
-    end = prompt.text.rstrip("}]")
-    return end.endswith((_bare(f"[{name}"), _bare(given)))
+    return _end(prompt.text).endswith((_bare(f"[{name}"), _bare(given)))
+
+
+def _end(text: str) -> str:
+    """A text without what closes the JSON of messages."""
+    return text.rstrip("}]")
 
 
 def _other_history(

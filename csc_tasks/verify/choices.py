@@ -12,6 +12,9 @@ from csc_tasks.prompts import Reply, label_written
 from csc_tasks.records import forced_record
 from csc_tasks.verify.numbers import LARGEST
 
+LIKELIHOOD = "log-likelihood"
+"""What `metadata.csc.forced.choice` says where twelve log-likelihoods chose."""
+
 
 def twelve(likelihoods: object) -> list[float] | None:
     """The log-likelihoods of a record in the table's order; None where they are not twelve
@@ -25,6 +28,16 @@ def twelve(likelihoods: object) -> list[float] | None:
         if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
     ]
     return numbers if len(numbers) == len(STRATEGY_IDS) else None
+
+
+def of_choice(given: Mapping[str, Any], forcing: Mapping[str, str] | None) -> dict[str, Any]:
+    """A record without what its run does not choose by. forcing: `metadata.csc.forced`, which says
+    what that is; without it nothing is.
+    """
+    by_likelihood = forcing and forcing.get("choice") == LIKELIHOOD
+    others = {"written_strategy"} if by_likelihood else {"loglikelihoods"}
+    others |= set() if forcing else {"written_strategy"}
+    return {name: value for name, value in given.items() if name not in others}
 
 
 def forced_strategy(given: Mapping[str, Any], code: str) -> str | None:

@@ -18,7 +18,7 @@ from csc_tasks.runs.samples_file import Run
 from csc_tasks.runs.task_record import ANSWERS, FORCED, TaskRecord
 from csc_tasks.verify.again import UNREADABLE, Again
 from csc_tasks.verify.asked import asked, wrong
-from csc_tasks.verify.choices import forced_again, twelve
+from csc_tasks.verify.choices import forced_again, of_choice, twelve
 from csc_tasks.verify.passages import ShownPassages
 from csc_tasks.verify.references import (
     ABSENT,
@@ -65,9 +65,8 @@ def check_replies(
     checker = _Checker(run, measurement, about, references, trusted)
     if references is None and not any(checker.has_gold(line["doc"]) for line in run.lines):
         absent = "the corpus holds its references out; supply them with --references"
-        return Replies(
-            [], False, (Finding(run.task, "references", "", "", absent, contradicts=False),)
-        )
+        finding = Finding(run.task, "references", "", "", absent, contradicts=False)
+        return Replies([], False, (finding,))
     records: list[list[dict[str, object]]] = [[] for _ in run.lines]
     for repeat in range(run.repeats):
         own = {"repeat": repeat} if run.repeats > 1 else {}
@@ -92,6 +91,7 @@ class _Checker:
         self.task = run.task
         self.run = run
         self.rows = measurement.provenance.rows
+        self.forcing = measurement.provenance.forced
         self.passages = ShownPassages(run, about, trusted)
         self.about = about
         self.references = references
@@ -212,6 +212,7 @@ class _Checker:
                 self.passages.known(made[turn]),
                 self.again.first(record),
                 str(made[turn].get("strategy") or ""),
+                self.again.form,
             ):
                 self.differs("prompt", where, "", words)
 
@@ -252,10 +253,9 @@ class _Checker:
         if failure and raw:
             self.differs("failed", where, True, f"a reply of {len(raw)} characters")
             failure = ""
-        made: dict[str, object]
         if isinstance(item, Question):
             reply = self.parsed(given, raw, mark, item.language, answer=True)
-            made = answer_record(
+            made: dict[str, object] = answer_record(
                 item,
                 str(getattr(item, self.field)),
                 reply,
@@ -271,7 +271,7 @@ class _Checker:
             made = choice_record(item, given["turn"], sums, flags["history_truncated"], failure)
         elif self.about.variant == FORCED:
             read = partial(self.parsed, given, raw, mark, item.language, False)
-            again = forced_again(item, given, read, flags, failure)
+            again = forced_again(item, of_choice(given, self.forcing), read, flags, failure)
             if again is None:
                 self.complete = False
                 self.differs("strategy", where, given.get("strategy"), "nothing it was chosen by")

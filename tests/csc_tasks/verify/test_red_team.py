@@ -25,7 +25,7 @@ def outcomes(tmp_path_factory):
 def test_every_forgery_is_caught_but_those_that_no_text_can_show(outcomes):
     missed = [one for one in outcomes if one.verdict == MISSED]
     assert [one.forgery.name for one in missed if not one.forgery.principle] == []
-    assert len(outcomes) - len(missed) >= 80
+    assert len(outcomes) - len(missed) >= 95
     # What stands here as invisible really is; else it belongs to the others.
     assert {one.forgery.name for one in missed} == {
         one.forgery.name for one in outcomes if one.forgery.principle
@@ -35,7 +35,7 @@ def test_every_forgery_is_caught_but_those_that_no_text_can_show(outcomes):
 def test_how_they_are_caught(outcomes):
     verdicts = Counter(one.verdict for one in outcomes)
     assert set(verdicts) == {CONTRADICTED, CLAIMED, NAMED, APART, MISSED}
-    assert verdicts[CONTRADICTED] >= 70 and verdicts[MISSED] == 5
+    assert verdicts[CONTRADICTED] >= 85 and verdicts[MISSED] == 6
 
 
 def test_no_honest_run_is_accused(tmp_path):
