@@ -187,11 +187,10 @@ def _row(
         if apart.low is not None and apart.high is not None:
             interval = bounds_text(apart.value, apart.low, apart.high, its.digits, its.scale)
         difference = f"{apart.value * its.scale:+.{its.digits}f} {interval}".strip()
-    group = its.group if one.first.task == one.second.task else ""
     cells = (
         names[one.second.model],
         contrast_name(one),
-        "; ".join(filter(None, (group, within(board, one)))),
+        "; ".join(filter(None, (_group(board, one, its), within(board, one)))),
         head(its),
         _shown(number.first, its),
         _shown(number.second, its),
@@ -201,6 +200,19 @@ def _row(
         f"{number.alone[0]:,} / {number.alone[1]:,}" if any(number.alone) else "",
     )
     return cells, clear
+
+
+def _group(board: Board, one: Contrast, its: Column) -> str:
+    """Where a contrast's column stands; of two tasks, what their columns have in common there, so
+    that the contexts as asked and those with forced strategies are told apart.
+    """
+    if one.first.task == one.second.task:
+        return its.group
+    key = f"{one.second.task}/{its.metric}"
+    columns = (c for table in board.tables for c in table.columns if c.key == key)
+    other = next(columns, None) or column(one.second.task, its.metric, "")
+    parts = other.group.split(", ")
+    return ", ".join(part for part in its.group.split(", ") if part in parts)
 
 
 def _shown(value: float | None, its: Column) -> str:
@@ -214,7 +226,9 @@ def _skipped(board: Board, members: Sequence[Contrast], names: dict[str, str]) -
         for metric, why in one.skipped.items():
             reasons.setdefault(why, []).append(contrast_column(board, one, metric).label)
         for why, metrics in reasons.items():
-            places = [one.first.task if one.first.task == one.second.task else ""]
+            own = contrast_column(board, one, next(iter(one.skipped)))
+            task = one.first.task
+            places = [task if task == one.second.task else _group(board, one, own)]
             places += [within(board, one)]
             where = "".join(f", {place}" for place in places if place)
             yield (
