@@ -13,7 +13,7 @@ Baselines are no models: they have none, and would only make the correction stri
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 from csc_tasks.metrics import UNSUPPORTED_FACTS
@@ -26,6 +26,8 @@ from leaderboard.numbers.measured import Measured, RunKey
 from leaderboard.numbers.rows import row_of
 from leaderboard.reading.origins import SETTING
 
+PROMPT = "prompt: {}"
+"""What stands at a table of runs that were asked alike (`Provenance.asked`)."""
 CLAIMED = "not computed again here"
 OTHERWISE = "computed in another way"
 NO_ITEMS = "no items to pair"
@@ -99,9 +101,6 @@ def _contrast(
     first_places, second_places = (
         places.get((run.measurement.file, run.measurement.task), {}) for run in (a, b)
     )
-    # Of the words of both, in their order, once.
-    words = dict.fromkeys(word for parted in first_places.values() for word in parted)
-    shared_words = {word for parted in second_places.values() for word in parted}
     names = sorted(a.values.keys() & b.values.keys(), key=place_of)
     whys = {name: _why_not(name, one, other) for name in names}
     first, second = (
@@ -116,13 +115,32 @@ def _contrast(
         first=first,
         second=second,
         tables=tuple(id_ for id_ in first_places if id_ in second_places),
-        within="; ".join(word for word in words if word in shared_words),
+        within="; ".join(_in_common(one, other, first_places, second_places)),
         numbers=(
             *(_number(name, a.columns[name], b.columns[name]) for name in names if not whys[name]),
             *_audited(a, b),
         ),
         skipped={name: why for name, why in whys.items() if why} | _unaudited(a, b),
     )
+
+
+def _in_common(
+    one: Side,
+    other: Side,
+    first: Mapping[str, Sequence[str]],
+    second: Mapping[str, Sequence[str]],
+) -> Iterator[str]:
+    """What the tables of two runs were split by alike, in the words of the first, once. Of two ways
+    of asking (`chat-json`, `single-json`) what they have in common stands.
+    """
+    asked, others = (run.measurement.provenance.asked or "" for run, _ in (one, other))
+    both = "-".join(part for part in asked.split("-") if part in others.split("-"))
+    shared_words = {word for parted in second.values() for word in parted}
+    for word in dict.fromkeys(word for parted in first.values() for word in parted):
+        if word in shared_words:
+            yield word
+        elif both and word == PROMPT.format(asked):
+            yield PROMPT.format(both)
 
 
 def _audited(a: Measured, b: Measured) -> Iterator[ContrastNumber]:

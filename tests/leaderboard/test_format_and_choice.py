@@ -5,6 +5,8 @@ import json
 import pytest
 
 from csc_tasks.cli import main
+from leaderboard.contrast_tables import contrast_tables
+from leaderboard.folder import load_board
 from tests.support.fakes import sample_conversations, write_corpus
 from tests.support.handed_in import hand_in
 
@@ -94,3 +96,33 @@ def test_rows_that_were_forced_in_other_ways_need_tables_of_their_own(run, tmp_p
     assert "way in which a strategy is forced is log-likelihood and prefix" in said
     assert "--split-by forced" in said
     assert main([*command, "--out", str(tmp_path / "two"), "--split-by", "forced"]) == 0
+
+
+def test_contrasts_say_which_of_several_they_are(tmp_path):
+    """As asked and forced; JSON with and without asking again: never two rows of the same name."""
+    corpus = write_corpus(tmp_path / "corpus", sample_conversations(("en",)), [])
+    for number, more in enumerate(
+        ({}, {"csc_reask": 1}, {"csc_format": "json"}, {"csc_format": "json", "csc_reask": 1})
+    ):
+        tasks = TASKS if not more else TASKS[:2]
+
+        def reply(prompt, number=number):
+            return ("[Greeting] hello", "no label", "[Others] fine")[(len(prompt) + number) % 3]
+
+        hand_in(tmp_path / f"runs/{number}", tasks, reply, {"csc_corpus": str(corpus)} | more)
+    words = ["collect", str(tmp_path / "runs"), "--corpus", str(corpus), "--split-by", "prompt"]
+    assert main([*words, "--out", str(tmp_path / "board")]) == 0
+    board = load_board(tmp_path / "board")
+    places = [
+        (row[1], row[2])
+        for table in contrast_tables(board, False)
+        for row, _ in table.rows
+        if row[3].startswith("Strategy accuracy")
+    ]
+    assert len(set(places)) == len(places)
+    context, form = "Reference context \u2212 Generated context", "JSON \u2212 Text"
+    assert {(context, "prompt: single"), (context, "forced; prompt: single")} < set(places)
+    assert {(form, "Reference context; prompt: single-reask")} < set(places)
+    assert {("Asked again \u2212 Asked once", "Generated context; prompt: single-json")} < set(
+        places
+    )
