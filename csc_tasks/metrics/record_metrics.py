@@ -100,8 +100,9 @@ RECORD_METRICS = (
         _choice(
             "format_rate",
             strategy.format_rate,
-            "Share of turns whose reply names exactly one known strategy, 1 - unparsed (higher is"
-            " better, 0-1); times the accuracy where parsed it is the strategy accuracy.",
+            "Share of turns whose reply names exactly one known strategy, 1 - unparsed of the turns"
+            " whose gold strategy is not held out (higher is better, 0-1); times the accuracy where"
+            " parsed it is the strategy accuracy.",
             "Format rate",
             94,
         ),

@@ -163,3 +163,18 @@ def test_accuracy_where_parsed_and_format_rate_by_hand():
     asked, parsed, kept = estimates([one | {"strategy": None} for one in records])
     assert (asked.value, parsed.value, parsed.stderr, kept.value) == (0, None, None, 0)
     assert not METRICS["strategy_acc_parsed"].ranked and not METRICS["format_rate"].ranked
+
+
+def test_format_rate_and_accuracy_where_parsed_are_of_the_turns_whose_gold_is_known():
+    """Their product is the accuracy, also of a corpus that holds some gold strategies out."""
+    chosen = [("GT", "GT"), ("", None), ("", "GT"), ("EM", None), ("PS", "ID")]
+    records = [
+        {"language": "en", "gold_strategy": gold, "strategy": ours, "unparsed": ours is None}
+        for gold, ours in chosen
+    ]
+    names = ("strategy_acc", "strategy_acc_parsed", "format_rate", "unparsed")
+    columns = measure(records, [METRICS[name] for name in names], ["en"])
+    assert columns["strategy_acc"].items == [1.0, None, None, 0.0, 0.0]
+    assert columns["strategy_acc_parsed"].items == [1.0, None, None, None, 0.0]
+    assert columns["format_rate"].items == [1.0, None, None, 0.0, 1.0]
+    assert columns["unparsed"].items == [0.0, 1.0, 0.0, 1.0, 0.0]
