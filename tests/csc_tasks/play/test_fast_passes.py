@@ -143,6 +143,32 @@ def test_a_layer_with_a_bias_and_one_column_of_a_pass(monkeypatch):
             torch.testing.assert_close(layer(states[:, -1:]), expected)
 
 
+def test_autocast_computes_in_its_own_type(tmp_path, corpus, monkeypatch):
+    """Packed weights would be given states in bfloat16, which they do not take."""
+    monkeypatch.setattr(linears, "SMALLEST", 1)
+    lm = backend(random_model(tmp_path), mixed_precision_dtype="bfloat16")
+    with linears.packed(lm.model, lm.mixed_precision_dtype):
+        assert not any("forward" in module.__dict__ for module in lm.model.modules())
+    samples, passes = run(lm, corpus, ["csc_conv_ref"], "auto", gen_kwargs="max_gen_toks=2")
+    assert passes and len(samples["csc_conv_ref"]) == 7
+
+
+def test_layers_are_put_back_after_an_interruption(model, corpus, monkeypatch):
+    monkeypatch.setattr(linears, "SMALLEST", 1)
+    packed_layers = []
+
+    def interrupted(self, ids):
+        packed_layers.extend(m for m in model.model.modules() if "forward" in m.__dict__)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Rows, "step", interrupted)
+    monkeypatch.setattr(eligible, "_tried", lambda *_: None)
+    with pytest.raises(KeyboardInterrupt):
+        run(model, corpus, ["csc_conv_ref"], "auto")
+    assert packed_layers
+    assert not any("forward" in module.__dict__ for module in model.model.modules())
+
+
 @pytest.mark.parametrize("how", ["no room", "no oneDNN", "an operator that has changed", "wrong"])
 def test_layers_stay_as_they_are_where_packing_is_not_possible(model, monkeypatch, how):
     monkeypatch.setattr(linears, "SMALLEST", 1)
@@ -173,6 +199,7 @@ def test_only_plain_layers_in_float32_are_packed():
 
 
 def test_memory_within_a_container(tmp_path, monkeypatch):
+    monkeypatch.setattr(linears, "OWN_GROUP", tmp_path / "none")
     monkeypatch.setattr(linears, "MEMORY", tmp_path / "meminfo")
     monkeypatch.setattr(linears, "CONTAINER", tmp_path)
     assert linears._free_memory() == 0
@@ -183,3 +210,19 @@ def test_memory_within_a_container(tmp_path, monkeypatch):
     assert linears._free_memory() == 4000 * 1024
     (tmp_path / "memory.max").write_text("1500\n")
     assert linears._free_memory() == 1000
+
+
+def test_memory_within_a_job_of_a_batch_system(tmp_path, monkeypatch):
+    """Its control group is not the root of what a process sees; a limit may stand above it."""
+    (tmp_path / "meminfo").write_text("MemAvailable:    4000 kB\n")
+    (tmp_path / "cgroup").write_text("1:name=x:/else\n0::/system.slice/job_7/step_0\n")
+    job = tmp_path / "system.slice" / "job_7"
+    (job / "step_0").mkdir(parents=True)
+    monkeypatch.setattr(linears, "MEMORY", tmp_path / "meminfo")
+    monkeypatch.setattr(linears, "CONTAINER", tmp_path)
+    monkeypatch.setattr(linears, "OWN_GROUP", tmp_path / "cgroup")
+    assert linears._free_memory() == 4000 * 1024
+    for folder, limit in ((job / "step_0", "max"), (job, "9000"), (tmp_path, "9500")):
+        (folder / "memory.max").write_text(f"{limit}\n")
+        (folder / "memory.current").write_text("2000\n")
+    assert linears._free_memory() == 7000
