@@ -6,6 +6,7 @@ so few rows reads memory at a fraction of its speed. The weights are held twice 
 memory must have room for them.
 """
 
+import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+log = logging.getLogger("lm_eval.csc_tasks")
 
 MEMORY, CONTAINER = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 OWN_GROUP = Path("/proc/self/cgroup")
@@ -36,7 +39,15 @@ def packed(model: "nn.Module", mixed_precision: object = None) -> Iterator[None]
     that type, which packed weights do not take: nothing is packed then.
     """
     layers = [] if mixed_precision else _layers(model)
-    if sum(layer.weight.nbytes for layer in layers) > SHARE * _free_memory():
+    needed, free = sum(layer.weight.nbytes for layer in layers), _free_memory()
+    if needed > SHARE * free:
+        log.info(
+            "csc: weights are not packed, so replies take longer: a second copy of %.1f GB needs"
+            " %.1f GB of free memory, and %.1f are free",
+            needed / 1e9,
+            needed / SHARE / 1e9,
+            free / 1e9,
+        )
         layers = []
     packed_layers = []
     try:

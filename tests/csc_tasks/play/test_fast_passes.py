@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from csc_tasks.play import attention, eligible, linears, lockstep, rows
+from csc_tasks.play import attention, eligible, linears, rows
 from csc_tasks.play.rows import Rows
+from csc_tasks.play.stop import Stop
 from tests.support.fakes import sample_conversations, write_corpus
 from tests.support.play_models import random_model
 from tests.support.playing import backend, run, same
@@ -44,10 +45,10 @@ def test_replies_are_those_of_the_plain_way(tmp_path, corpus, kind, shared, monk
 def test_rows_stay_full_until_no_turn_is_left(model, corpus, style, monkeypatch):
     assert eligible.why_plain(model, [], False, 4000) is None, "no other trial follows"
     steps, started = [], []
-    step, new_reply = Rows.step, lockstep._Stop.new_reply
+    step, new_reply = Rows.step, Stop.new_reply
     monkeypatch.setattr(Rows, "step", lambda self, ids: steps.append(ids) or step(self, ids))
     monkeypatch.setattr(
-        lockstep._Stop,
+        Stop,
         "new_reply",
         lambda self, request: started.append(len(steps)) or new_reply(self, request),
     )
@@ -170,7 +171,8 @@ def test_layers_are_put_back_after_an_interruption(model, corpus, monkeypatch):
 
 
 @pytest.mark.parametrize("how", ["no room", "no oneDNN", "an operator that has changed", "wrong"])
-def test_layers_stay_as_they_are_where_packing_is_not_possible(model, monkeypatch, how):
+def test_layers_stay_as_they_are_where_packing_is_not_possible(model, monkeypatch, caplog, how):
+    caplog.set_level("INFO", "lm_eval.csc_tasks")
     monkeypatch.setattr(linears, "SMALLEST", 1)
     if how == "no room":
         monkeypatch.setattr(linears, "_free_memory", lambda: 1000)
@@ -182,6 +184,7 @@ def test_layers_stay_as_they_are_where_packing_is_not_possible(model, monkeypatc
         monkeypatch.setattr(linears, "_multiply", lambda *_: torch.ops.mkldnn.no_such_operator)
     with linears.packed(model.model):
         assert not any("forward" in module.__dict__ for module in model.model.modules())
+    assert ("weights are not packed" in caplog.text) == (how == "no room")
 
 
 def test_only_plain_layers_in_float32_are_packed():
