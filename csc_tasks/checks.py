@@ -16,7 +16,7 @@ from lm_eval.utils import simple_parse_args_string
 
 from csc_tasks import play
 from csc_tasks.errors import CscError, ModelError, SettingError, require
-from csc_tasks.gguf import gguf_files
+from csc_tasks.gguf import gguf_files, one_of_several
 from csc_tasks.prompts import ChatTemplate, needs_parts, of_tokenizer
 from csc_tasks.tasks import SupportTask
 
@@ -185,7 +185,7 @@ def check_backend(model: str, templated: bool | str | None, tasks: Tasks) -> Non
 
 
 def check_gguf(model_args: Mapping[str, Any]) -> None:
-    """That a GGUF file is named where there is no other model, is there, and can be read."""
+    """That a GGUF file is named where there is no other model, is there, whole, and can be read."""
     folder, file = str(model_args.get("pretrained")), model_args.get("gguf_file")
     if file is None:
         files = gguf_files(folder)
@@ -195,6 +195,8 @@ def check_gguf(model_args: Mapping[str, Any]) -> None:
         return
     if Path(folder).is_dir() and not Path(folder, str(file)).is_file():
         raise ModelError(f"gguf_file={file}: there is no such file in {folder}")
+    if reason := one_of_several(Path(folder, str(file))):
+        raise ModelError(reason)
     require("gguf", "real", f"gguf_file={file}")
 
 

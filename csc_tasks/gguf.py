@@ -6,9 +6,12 @@ lm_eval's model arguments. It can then play and be scored, with adapters on it; 
 quantised to NF4 or fetched in parts, which training and merging need.
 """
 
+import re
 from pathlib import Path
 
 SUFFIX = ".gguf"
+PART = re.compile(r"-\d{5}-of-(\d{5})\.gguf$", re.IGNORECASE)
+"""How llama.cpp names the parts of a model that it has split."""
 
 
 def gguf_files(name: str | Path) -> list[Path]:
@@ -16,11 +19,26 @@ def gguf_files(name: str | Path) -> list[Path]:
     ordinary model.
     """
     path = Path(name).expanduser()
-    if path.suffix == SUFFIX:
+    if path.suffix.lower() == SUFFIX:
         return [path] if path.is_file() else []
     if (path / "config.json").is_file() or not path.is_dir():
         return []
-    return sorted(path.glob(f"*{SUFFIX}"))
+    return sorted(file for file in path.glob("*") if file.suffix.lower() == SUFFIX)
+
+
+def one_of_several(file: Path) -> str | None:
+    """One line where the file is a part of a model, which transformers would fill up with random
+    weights, else None.
+    """
+    part = PART.search(file.name)
+    if part is None or int(part[1]) == 1:
+        return None
+    first = PART.sub(f"-00001-of-{part[1]}{SUFFIX}", file.name)
+    whole = PART.sub(SUFFIX, file.name)
+    return (
+        f"{file}: one of the {int(part[1])} files of a model, and transformers reads a single one;"
+        f" join them first: llama-gguf-split --merge {first} {whole}"
+    )
 
 
 def why_not(name: str | Path, purpose: str) -> str | None:

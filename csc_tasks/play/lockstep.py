@@ -11,33 +11,26 @@ for each reply in the making, and one more in reference context.
 """
 
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from lm_eval.api.model import LM
-from lm_eval.models.utils import (
-    handle_stop_sequences,
-    normalize_gen_kwargs,
-    postprocess_generated_text,
-)
 from tqdm import tqdm
 
 from csc_tasks.play.ahead import Ahead
-from csc_tasks.play.book import Arguments, Book
+from csc_tasks.play.book import Book
 from csc_tasks.play.chains import Chain
 from csc_tasks.play.failures import Tally
 from csc_tasks.play.forced import longest_name, options
 from csc_tasks.play.likelihoods import likelihoods, option_tokens
 from csc_tasks.play.requests import PlayInstance, Renderer
 from csc_tasks.play.rows import Rows
-from csc_tasks.stops import end_tokens
+from csc_tasks.play.seats import Seats
+from csc_tasks.play.stop import Reply, Stop
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Encoded = TypeVar("Encoded")
 Value = TypeVar("Value")
 
 Tokens = tuple[list[int], list[list[int]]]
@@ -47,17 +40,6 @@ WAITING = 4
 """The next prompts are encoded when one row in this many waits: idle rows cost less than many small
 forward passes.
 """
-
-
-@dataclass(slots=True)
-class Reply:
-    """A reply in the making."""
-
-    arguments: Arguments
-    limit: int
-    stops: list[str]
-    penalty: float
-    tokens: list[int] = field(default_factory=list)
 
 
 def encoder(lm: LM) -> Callable[[str], list[int]]:
@@ -81,100 +63,147 @@ def generate(
     """Play all conversations greedily. The replies are those that the backend itself gives to one
     prompt at a time. `renderer` encodes with `encoder`.
     """
-    book = Book(lm)
-    lm = book.model
     chains = [
         Chain(asked_together, renderer, tally)
         for requests in conversations
         for asked_together in ([requests] if requests[0].generated else [[r] for r in requests])
     ]
+    _Replies(lm, chains, renderer, batch_size, progress).play()
+    return chains
 
-    def cached(chain: Chain, request: PlayInstance) -> bool:
+
+class _Replies:
+    """The rows of `generate`, and what each does: it takes part in the next steps with a reply in
+    the making, or waits to be encoded, for a reply or for names to be compared.
+    """
+
+    def __init__(
+        self,
+        lm: LM,
+        chains: Sequence[Chain],
+        renderer: Renderer,
+        batch_size: int,
+        progress: "tqdm[NoReturn]",
+    ) -> None:
+        self.book = Book(lm)
+        self.lm = self.book.model
+        self.renderer = renderer
+        self.progress = progress
+        self.seats = Seats(chains, batch_size, self._cached, self._tokens)
+        self.rows = Rows(self.lm, self.seats.count, spare=1)
+        self.stop, self.ahead = Stop(self.lm), Ahead(chains)
+        self.replies: dict[int, Reply] = {}
+        # Of prompts that other rows held but for the last token: that token, for the next step.
+        self.starts: dict[int, int] = {}
+        self.choosing: dict[int, PlayInstance] = {}
+        self.to_encode: dict[int, Tokens] = {}
+        self.started = time.perf_counter()
+
+    def play(self) -> None:
+        """Until every chain is played."""
+        while True:
+            self._fill()
+            if self._enough_to_encode():
+                self._encode()
+            if self.seats.waiting:
+                continue
+            if not self.replies:
+                return
+            self._shrink()
+            self._step()
+
+    def _cached(self, chain: Chain, request: PlayInstance) -> bool:
+        """Whether an earlier run's answer to the request is booked."""
         if request.choosing:
-            values = book.likelihoods(request.arguments[0], options(request))
+            values = self.book.likelihoods(request.arguments[0], options(request))
             if values is not None:
                 chain.choose(values)
             return values is not None
-        known = book.reply(request.arguments)
+        known = self.book.reply(request.arguments)
         if known is None:
             return False
-        progress.update(chain.answer(*known))
+        self.progress.update(chain.answer(*known))
         return True
 
-    def split(request: PlayInstance) -> Tokens:
+    def _tokens(self, request: PlayInstance) -> Tokens:
         if request.choosing:
-            return option_tokens(renderer, request.arguments[0], options(request))
-        return renderer.tokens(request.arguments[0]), []
+            return option_tokens(self.renderer, request.arguments[0], options(request))
+        return self.renderer.tokens(request.arguments[0]), []
 
-    seats = _Seats(chains, batch_size, cached, split)
-    rows, stop, ahead = Rows(lm, seats.count, spare=1), _Stop(lm), Ahead(chains)
-    replies: dict[int, Reply] = {}
-    starts: dict[int, int] = {}
-    choosing: dict[int, PlayInstance] = {}
-    to_encode: dict[int, Tokens] = {}
-    started = time.perf_counter()
-
-    def take(row: int, token: int) -> None:
-        reply = replies[row]
-        reply.tokens.append(token)
-        ended = stop.reached(reply)
-        if ended or len(reply.tokens) == reply.limit:
-            text, cut = stop.text(reply), not ended and not stop.inside(reply)
-            book.keep_reply(reply.arguments, text, cut)
-            done = seats.chain(row).answer(text, cut)
-            seats.waiting.append(row)
-            del replies[row]
-            _show(progress, rows, started, done)
-
-    while True:
-        for row, request, (prompt, names) in seats.next_requests():
-            longest = ahead.prompt(request, prompt)
+    def _fill(self) -> None:
+        """Give the waiting rows their next requests. What another row holds of a prompt is copied;
+        a row that lacks more than a token then is to be encoded.
+        """
+        for row, request, (prompt, names) in self.seats.next_requests():
+            longest = self.ahead.prompt(request, prompt)
             if longest is not None:
-                rows.encode([rows.count], [longest])
+                self.rows.encode([self.rows.count], [longest])
             if names:
-                choosing[row] = request
+                self.choosing[row] = request
             else:
-                replies[row] = stop.new_reply(request)
-                if rows.fork(row, prompt):
-                    starts[row] = prompt[-1]
+                self.replies[row] = self.stop.new_reply(request)
+                if self.rows.fork(row, prompt):
+                    self.starts[row] = prompt[-1]
                     continue
-            to_encode[row] = prompt, names
-        if to_encode and (
-            len(to_encode) == len(replies) + len(choosing)
-            or len(to_encode) * WAITING >= seats.count
-        ):
-            encoded = _encoded(rows, to_encode)
-            named, to_encode = to_encode, {}
-            for row, after in encoded.items():
-                forced = choosing.pop(row, None)
-                if forced:
-                    answers = likelihoods(after, named[row][1], lm.softmax_dtype)
-                    book.keep_likelihoods(forced.arguments[0], options(forced), answers)
-                    seats.chain(row).choose([answer[0] for answer in answers])
-                    seats.waiting.append(row)
-                    continue
-                take(row, stop.likeliest(after[-1], replies[row], rows.held[row]))
-            if seats.waiting:
-                continue
-        if not replies:
-            return chains
-        still_playing = seats.shrunk()
-        if still_playing:
-            rows.keep(still_playing)
-            replies = _moved(replies, still_playing)
-            starts, to_encode = _moved(starts, still_playing), _moved(to_encode, still_playing)
-            choosing = _moved(choosing, still_playing)
-        playing = [row for row in sorted(replies) if row not in to_encode]
+            self.to_encode[row] = prompt, names
+
+    def _enough_to_encode(self) -> bool:
+        """Whether as many rows wait as are worth a pass, or no other has anything to do."""
+        waiting = len(self.to_encode)
+        everyone = len(self.replies) + len(self.choosing)
+        return waiting > 0 and (waiting == everyone or waiting * WAITING >= self.seats.count)
+
+    def _encode(self) -> None:
+        """Encode what waits: strategies are chosen, and replies get their first token."""
+        encoded = _encoded(self.rows, self.to_encode)
+        named, self.to_encode = self.to_encode, {}
+        for row, logits in encoded.items():
+            forced = self.choosing.pop(row, None)
+            if forced:
+                answers = likelihoods(logits, named[row][1], self.lm.softmax_dtype)
+                self.book.keep_likelihoods(forced.arguments[0], options(forced), answers)
+                self.seats.chain(row).choose([answer[0] for answer in answers])
+                self.seats.waiting.append(row)
+            else:
+                self._take(row, self._likeliest(row, logits[-1]))
+
+    def _shrink(self) -> None:
+        """Keep only the rows that play, where they are half or less."""
+        kept = self.seats.shrunk()
+        if kept:
+            self.rows.keep(kept)
+            self.replies = _moved(self.replies, kept)
+            self.starts, self.to_encode = _moved(self.starts, kept), _moved(self.to_encode, kept)
+            self.choosing = _moved(self.choosing, kept)
+
+    def _step(self) -> None:
+        """One token more for every reply whose prompt is encoded."""
+        playing = [row for row in sorted(self.replies) if row not in self.to_encode]
         last = {
-            row: starts.pop(row) if row in starts else replies[row].tokens[-1] for row in playing
+            row: self.starts.pop(row) if row in self.starts else self.replies[row].tokens[-1]
+            for row in playing
         }
-        logits = rows.step([last.get(row) for row in range(seats.count)])
+        logits = self.rows.step([last.get(row) for row in range(self.seats.count)])
         best = logits.float().argmax(-1).tolist()
         for row in playing:
-            if replies[row].penalty == 1:
-                take(row, best[row])
-            else:
-                take(row, stop.likeliest(logits[row], replies[row], rows.held[row]))
+            alone = self.replies[row].penalty != 1
+            self._take(row, self._likeliest(row, logits[row]) if alone else best[row])
+
+    def _likeliest(self, row: int, logits: "Tensor") -> int:
+        return self.stop.likeliest(logits, self.replies[row], self.rows.held[row])
+
+    def _take(self, row: int, token: int) -> None:
+        """Append a token to the row's reply; one that ends with it is booked, and the row waits."""
+        reply = self.replies[row]
+        reply.tokens.append(token)
+        ended = self.stop.reached(reply)
+        if ended or len(reply.tokens) == reply.limit:
+            text, cut = self.stop.text(reply), not ended and not self.stop.inside(reply)
+            self.book.keep_reply(reply.arguments, text, cut)
+            done = self.seats.chain(row).answer(text, cut)
+            self.seats.waiting.append(row)
+            del self.replies[row]
+            _show(self.progress, self.rows, self.started, done)
 
 
 def choose(
@@ -206,7 +235,7 @@ def choose(
     def split(request: PlayInstance) -> Tokens:
         return option_tokens(renderer, request.arguments[0], options(request))
 
-    seats = _Seats(chains, batch_size, cached, split)
+    seats = Seats(chains, batch_size, cached, split)
     rows = Rows(lm, seats.count)
     started = time.perf_counter()
     while asked := seats.next_requests():
@@ -225,126 +254,6 @@ def _encoded(rows: Rows, asked: Mapping[int, Tokens]) -> "dict[int, Tensor]":
     # A name's last token predicts nothing that is asked for.
     tails = [[tokens[:-1] for tokens in names] for _, names in asked.values()]
     return rows.encode(list(asked), [prompt for prompt, _ in asked.values()], tails)
-
-
-class _Seats(Generic[Encoded]):
-    """Which conversation plays in which row. `waiting` rows want their next prompt."""
-
-    def __init__(
-        self,
-        chains: Sequence[Chain],
-        batch_size: int,
-        cached: Callable[[Chain, PlayInstance], bool],
-        encode: Callable[[PlayInstance], Encoded],
-    ) -> None:
-        self.queue = deque(sorted(chains, key=lambda chain: -len(chain.requests)))
-        self.cached = cached
-        self.encode = encode
-        self.chains: list[Chain | None] = [
-            self.queue.popleft() for _ in range(min(batch_size, len(chains)))
-        ]
-        self.waiting = list(range(self.count))
-
-    @property
-    def count(self) -> int:
-        return len(self.chains)
-
-    def chain(self, row: int) -> Chain:
-        """The conversation that plays in a row that is not empty."""
-        chain = self.chains[row]
-        assert chain is not None
-        return chain
-
-    def next_requests(self) -> list[tuple[int, PlayInstance, Encoded]]:
-        """(row, request, what `encode` makes of it) for the waiting rows; a row for which nothing
-        is left to ask stays empty.
-        """
-        asked = []
-        for row in self.waiting:
-            while (chain := self.chains[row]) is not None:
-                request = chain.ask()
-                if request is None:
-                    self.chains[row] = self.queue.popleft() if self.queue else None
-                elif not self.cached(chain, request):
-                    asked.append((row, request, self.encode(request)))
-                    break
-        self.waiting = []
-        return asked
-
-    def shrunk(self) -> list[int]:
-        """The rows to keep where half of them or more have nothing left to do; they become the rows
-        0, 1, ... of this.
-        """
-        taken = [row for row, chain in enumerate(self.chains) if chain is not None]
-        if not taken or len(taken) * 2 > self.count:
-            return []
-        self.chains = [self.chains[row] for row in taken]
-        self.waiting = [taken.index(row) for row in self.waiting]
-        return taken
-
-
-class _Stop:
-    """When a reply ends and what its text is, by the rules of lm_eval's HF backend for a batch of
-    one.
-    """
-
-    def __init__(self, lm: LM) -> None:
-        self.lm = lm
-        self.ends = end_tokens(lm.tokenizer, lm.model.generation_config.eos_token_id)
-        self.eos = lm.tok_decode(lm.eot_token_id, skip_special_tokens=False)
-        self.penalty = lm.model.generation_config.repetition_penalty or 1.0
-        self._lengths: dict[str, int] = {}
-
-    def new_reply(self, request: PlayInstance) -> Reply:
-        kwargs = normalize_gen_kwargs(request.arguments[1], self.lm.max_gen_toks)
-        stops = handle_stop_sequences(kwargs.get("until"), eos=self.eos)
-        return Reply(
-            request.arguments,
-            kwargs["max_gen_toks"],
-            stops,
-            kwargs.get("repetition_penalty", self.penalty),
-        )
-
-    def likeliest(self, logits: "Tensor", reply: Reply, held: list[int]) -> int:
-        """The greedy choice from logits of shape (vocabulary,) after the tokens `held`."""
-        import torch
-        from transformers import RepetitionPenaltyLogitsProcessor
-
-        scores = logits.float()[None]
-        if reply.penalty != 1:
-            scores = RepetitionPenaltyLogitsProcessor(reply.penalty)(
-                torch.tensor([held], device=scores.device), scores
-            )
-        return int(scores.argmax(-1))
-
-    def reached(self, reply: Reply) -> bool:
-        """Whether the reply's last token ends it or completes a stop string; each is looked for in
-        its own length and two tokens.
-        """
-        if reply.tokens[-1] in self.ends:
-            return True
-        lengths = {stop: self._length(stop) + 2 for stop in reply.stops}
-        texts = {
-            length: self.lm.tokenizer.decode(reply.tokens[-length:])
-            for length in set(lengths.values())
-        }
-        return any(stop in texts[length] for stop, length in lengths.items())
-
-    def inside(self, reply: Reply) -> bool:
-        """Whether a stop string stands in the reply though no token seemed to complete it: spelt in
-        unusually many tokens.
-        """
-        text = self.lm.tok_decode(reply.tokens, skip_special_tokens=False)
-        return any(stop and stop in text for stop in reply.stops)
-
-    def text(self, reply: Reply) -> str:
-        text: str = postprocess_generated_text(self.lm.tok_decode(reply.tokens), reply.stops, None)
-        return text
-
-    def _length(self, stop: str) -> int:
-        if stop not in self._lengths:
-            self._lengths[stop] = len(self.lm.tokenizer.encode(stop, add_special_tokens=False))
-        return self._lengths[stop]
 
 
 def _moved(of_row: Mapping[int, Value], kept: Sequence[int]) -> dict[int, Value]:

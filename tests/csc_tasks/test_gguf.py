@@ -1,5 +1,6 @@
 """Models in GGUF files: unpacked once, or played as they are; else one line says why not."""
 
+import numpy as np
 import pytest
 from lm_eval import simple_evaluate
 from lm_eval.tasks import TaskManager
@@ -128,6 +129,84 @@ def test_a_broken_file_is_one_line(content, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
     (finding,) = model.describe(str(broken))
     assert finding.state == BROKEN
+
+
+def written_otherwise(monkeypatch, file, without=(), more=None):
+    """The tiny model's file without a tensor or an entry, or with one tensor more."""
+
+    class Writer(gguf.GGUFWriter):
+        def add_tensor(self, name, *args, **options):
+            if name not in without:
+                super().add_tensor(name, *args, **options)
+
+        def write_header_to_file(self, *args):
+            if more:
+                super().add_tensor(more, np.ones(32, dtype=np.float32))
+            super().write_header_to_file(*args)
+
+    for name in without:
+        if name.startswith("add_"):
+            setattr(Writer, name, lambda *_: None)
+    monkeypatch.setattr(gguf, "GGUFWriter", Writer)
+    return make_gguf(file)
+
+
+def test_a_file_without_a_weight_is_refused(tmp_path, monkeypatch, capsys):
+    """transformers fills it with random numbers and warns."""
+    file = written_otherwise(monkeypatch, tmp_path / NAME, ["blk.1.ffn_down.weight"])
+    assert main(["convert", str(file), "--out", str(tmp_path / "out")]) == 1
+    assert (
+        "lacks 1 of the weights that a LlamaForCausalLM needs (model.layers.1.mlp.down_proj.weight)"
+    ) in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_that_transformers_leaves_out_are_counted(tmp_path, monkeypatch, capsys):
+    file = written_otherwise(monkeypatch, tmp_path / NAME, more="blk.0.attn_q.bias")
+    assert main(["convert", str(file), "--out", str(tmp_path / "out")]) == 0
+    assert f"note: 32 more weights of {NAME} are of no use to transformers" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_file_without_a_template_or_a_tokenizer(tmp_path, monkeypatch, capsys):
+    file = written_otherwise(monkeypatch, tmp_path / NAME, ["add_chat_template"])
+    assert main(["convert", str(file), "--out", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr()
+    assert (
+        printed.out.endswith("; there is no chat template in it\n") and "note:" not in printed.err
+    )
+    parts = ("model", "list", "types", "merges")
+    names = [f"add_token{'izer' if part == 'model' else ''}_{part}" for part in parts]
+    file = written_otherwise(monkeypatch, tmp_path / "b.gguf", names)
+    assert main(["convert", str(file), "--out", str(tmp_path / "b")]) == 1
+    assert f"error: {file}: holds no tokenizer that transformers can read (" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_part_of_a_model_is_neither_unpacked_nor_played(file, tmp_path, capsys):
+    """transformers would fill up what is in the other parts with random numbers."""
+    part = tmp_path / "tiny-00002-of-00003.gguf"
+    part.symlink_to(file)
+    for named in (part, tmp_path):
+        assert main(["convert", str(named), "--out", str(tmp_path / "out")]) == 1
+        assert (
+            "one of the 3 files of a model, and transformers reads a single one; join them first:"
+            " llama-gguf-split --merge tiny-00001-of-00003.gguf tiny.gguf"
+        ) in capsys.readouterr().err
+    with pytest.raises(ModelError, match="one of the 3 files"):
+        checks.check_gguf({"pretrained": str(tmp_path), "gguf_file": part.name})
+    (finding,) = model.describe(str(part))
+    assert finding.state == BROKEN and "one of the 3 files" in finding.found
+    alone = tmp_path / "alone-00001-of-00001.gguf"
+    alone.symlink_to(file)
+    checks.check_gguf({"pretrained": str(tmp_path), "gguf_file": alone.name})
+
+
+def test_a_name_in_capitals_is_a_gguf_file_too(file, tmp_path):
+    (tmp_path / "TINY.GGUF").symlink_to(file)
+    assert gguf_files(tmp_path) == gguf_files(tmp_path / "TINY.GGUF") == [tmp_path / "TINY.GGUF"]
 
 
 def test_training_says_what_it_takes(file, tmp_path, capsys):

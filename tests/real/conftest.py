@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.real_server import RealServer, real_server
+from benchmarks.serving import Served
+from tests.support.real_server import real_server
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[RealServer]:
+def server() -> Iterator[Served]:
     with real_server() as running:
         yield running

@@ -8,30 +8,28 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks.serving import Served
 from csc_tasks.llm.journal.reading import read_rows
-from tests.support.real_server import RealServer
 
 # Short replies, so that a test is over soon; two attempts, so that repair has its turn.
 ASKING = ("--max-tokens", "160", "--attempts", "2", "--concurrency", "4")
 
 
-def ask(
-    words: list[str], out: Path, server: RealServer, *options: str, stage: str = ""
-) -> "Outcome":
+def ask(words: list[str], out: Path, server: Served, *options: str, stage: str = "") -> "Outcome":
     """Run `csc WORDS --out OUT` with the server's model, in every stage or in this one alone: the
     stand-in then plays the others.
     """
     command = [sys.executable, "-m", "csc_tasks.cli", *words, "--out", str(out)]
     asked = f"openai:{server.model}"
     command += ["--llm", "scripted", "--llm", f"{stage}={asked}"] if stage else ["--llm", asked]
-    command += ["--base-url", server.url, *ASKING, *options]
+    command += ["--base-url", server.base, *ASKING, *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     assert "Traceback" not in done.stderr, done.stderr
     assert done.returncode in (0, 1), done.stderr
     return Outcome(done, out)
 
 
-def ask_twice(words: list[str], out: Path, server: RealServer, *options: str) -> "Outcome":
+def ask_twice(words: list[str], out: Path, server: Served, *options: str) -> "Outcome":
     """`ask`, and once more into the same folder: the journal answers everything, with the same
     result to the byte. Returns the first.
     """

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from csc_tasks.play import attention, eligible, linears, lockstep, rows
+from csc_tasks.play import attention, eligible, linears, rows
 from csc_tasks.play.rows import Rows
+from csc_tasks.play.stop import Stop
 from tests.support.fakes import sample_conversations, write_corpus
 from tests.support.play_models import random_model
 from tests.support.playing import backend, run, same
@@ -44,10 +45,10 @@ def test_replies_are_those_of_the_plain_way(tmp_path, corpus, kind, shared, monk
 def test_rows_stay_full_until_no_turn_is_left(model, corpus, style, monkeypatch):
     assert eligible.why_plain(model, [], False, 4000) is None, "no other trial follows"
     steps, started = [], []
-    step, new_reply = Rows.step, lockstep._Stop.new_reply
+    step, new_reply = Rows.step, Stop.new_reply
     monkeypatch.setattr(Rows, "step", lambda self, ids: steps.append(ids) or step(self, ids))
     monkeypatch.setattr(
-        lockstep._Stop,
+        Stop,
         "new_reply",
         lambda self, request: started.append(len(steps)) or new_reply(self, request),
     )
@@ -143,8 +144,35 @@ def test_a_layer_with_a_bias_and_one_column_of_a_pass(monkeypatch):
             torch.testing.assert_close(layer(states[:, -1:]), expected)
 
 
+def test_autocast_computes_in_its_own_type(tmp_path, corpus, monkeypatch):
+    """Packed weights would be given states in bfloat16, which they do not take."""
+    monkeypatch.setattr(linears, "SMALLEST", 1)
+    lm = backend(random_model(tmp_path), mixed_precision_dtype="bfloat16")
+    with linears.packed(lm.model, lm.mixed_precision_dtype):
+        assert not any("forward" in module.__dict__ for module in lm.model.modules())
+    samples, passes = run(lm, corpus, ["csc_conv_ref"], "auto", gen_kwargs="max_gen_toks=2")
+    assert passes and len(samples["csc_conv_ref"]) == 7
+
+
+def test_layers_are_put_back_after_an_interruption(model, corpus, monkeypatch):
+    monkeypatch.setattr(linears, "SMALLEST", 1)
+    packed_layers = []
+
+    def interrupted(self, ids):
+        packed_layers.extend(m for m in model.model.modules() if "forward" in m.__dict__)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Rows, "step", interrupted)
+    monkeypatch.setattr(eligible, "_tried", lambda *_: None)
+    with pytest.raises(KeyboardInterrupt):
+        run(model, corpus, ["csc_conv_ref"], "auto")
+    assert packed_layers
+    assert not any("forward" in module.__dict__ for module in model.model.modules())
+
+
 @pytest.mark.parametrize("how", ["no room", "no oneDNN", "an operator that has changed", "wrong"])
-def test_layers_stay_as_they_are_where_packing_is_not_possible(model, monkeypatch, how):
+def test_layers_stay_as_they_are_where_packing_is_not_possible(model, monkeypatch, caplog, how):
+    caplog.set_level("INFO", "lm_eval.csc_tasks")
     monkeypatch.setattr(linears, "SMALLEST", 1)
     if how == "no room":
         monkeypatch.setattr(linears, "_free_memory", lambda: 1000)
@@ -156,6 +184,7 @@ def test_layers_stay_as_they_are_where_packing_is_not_possible(model, monkeypatc
         monkeypatch.setattr(linears, "_multiply", lambda *_: torch.ops.mkldnn.no_such_operator)
     with linears.packed(model.model):
         assert not any("forward" in module.__dict__ for module in model.model.modules())
+    assert ("weights are not packed" in caplog.text) == (how == "no room")
 
 
 def test_only_plain_layers_in_float32_are_packed():
@@ -173,6 +202,7 @@ def test_only_plain_layers_in_float32_are_packed():
 
 
 def test_memory_within_a_container(tmp_path, monkeypatch):
+    monkeypatch.setattr(linears, "OWN_GROUP", tmp_path / "none")
     monkeypatch.setattr(linears, "MEMORY", tmp_path / "meminfo")
     monkeypatch.setattr(linears, "CONTAINER", tmp_path)
     assert linears._free_memory() == 0
@@ -183,3 +213,19 @@ def test_memory_within_a_container(tmp_path, monkeypatch):
     assert linears._free_memory() == 4000 * 1024
     (tmp_path / "memory.max").write_text("1500\n")
     assert linears._free_memory() == 1000
+
+
+def test_memory_within_a_job_of_a_batch_system(tmp_path, monkeypatch):
+    """Its control group is not the root of what a process sees; a limit may stand above it."""
+    (tmp_path / "meminfo").write_text("MemAvailable:    4000 kB\n")
+    (tmp_path / "cgroup").write_text("1:name=x:/else\n0::/system.slice/job_7/step_0\n")
+    job = tmp_path / "system.slice" / "job_7"
+    (job / "step_0").mkdir(parents=True)
+    monkeypatch.setattr(linears, "MEMORY", tmp_path / "meminfo")
+    monkeypatch.setattr(linears, "CONTAINER", tmp_path)
+    monkeypatch.setattr(linears, "OWN_GROUP", tmp_path / "cgroup")
+    assert linears._free_memory() == 4000 * 1024
+    for folder, limit in ((job / "step_0", "max"), (job, "9000"), (tmp_path, "9500")):
+        (folder / "memory.max").write_text(f"{limit}\n")
+        (folder / "memory.current").write_text("2000\n")
+    assert linears._free_memory() == 7000

@@ -11,6 +11,7 @@ from lm_eval.models.utils_hf import stop_sequences_criteria
 from csc_tasks import observe
 from csc_tasks.play import eligible, likelihoods, lockstep, rows
 from csc_tasks.play.requests import PlayInstance, Renderer
+from csc_tasks.play.stop import Reply, Stop
 from csc_tasks.prompts import TurnPrompt, instructions
 from csc_tasks.tokens import shared_prefix
 from tests.support.fakes import sample_conversations, sample_questions, write_corpus
@@ -216,7 +217,7 @@ def test_an_interrupted_run_continues(model, corpus, tmp_path, monkeypatch):
 
     expected, _ = run(model, corpus, ["csc_conv_gen"], "auto", 2)
     options = {"use_cache": str(tmp_path / "cache")}
-    text = lockstep._Stop.text
+    text = Stop.text
     left = iter(range(3))
 
     def stopping(self, reply):
@@ -224,13 +225,11 @@ def test_an_interrupted_run_continues(model, corpus, tmp_path, monkeypatch):
             raise Stopped
         return text(self, reply)
 
-    monkeypatch.setattr(lockstep._Stop, "text", stopping)
+    monkeypatch.setattr(Stop, "text", stopping)
     with pytest.raises(Stopped):
         run(model, corpus, ["csc_conv_gen"], "auto", 2, **options)
     asked = []
-    monkeypatch.setattr(
-        lockstep._Stop, "text", lambda self, reply: asked.append(reply) or text(self, reply)
-    )
+    monkeypatch.setattr(Stop, "text", lambda self, reply: asked.append(reply) or text(self, reply))
     found, _ = run(model, corpus, ["csc_conv_gen"], "auto", 2, **options)
     assert found == expected and len(asked) == len(expected["csc_conv_gen"]) - 3
 
@@ -386,7 +385,7 @@ def test_what_shows_in_long_prompts_only_is_found_out(tmp_path, corpus, monkeypa
 def test_stop_strings_end_replies_where_lm_eval_ends_them(model, reply, monkeypatch):
     import torch
 
-    stop = lockstep._Stop(model)
+    stop = Stop(model)
     # Here only strings end a reply.
     stop.ends = set()
     stops = ["<|im_start|>", " ends here, at length", stop.eos]
@@ -395,7 +394,7 @@ def test_stop_strings_end_replies_where_lm_eval_ends_them(model, reply, monkeypa
         if isinstance(reply, list)
         else model.tok_encode(reply)
     )
-    growing = lockstep.Reply((), len(tokens), stops, 1.0)
+    growing = Reply((), len(tokens), stops, 1.0)
     for token in tokens:
         growing.tokens.append(token)
         theirs = stop_sequences_criteria(model.tokenizer, stops, 0, 1)(
