@@ -57,18 +57,19 @@ def test_in_4_bits_embeddings_keep_their_size():
 
 def test_adapter_and_optimizer_are_counted_by_hand():
     # Rank 2 on q alone: 2 x (64 + 64) numbers a layer, two layers; weight and Adam's two, in fp32.
-    one = memory.estimate(recipe(lora_r="2", lora_target="q_proj"), FP32, llama(), 1, 8, False, 1)
+    one = memory.estimate(recipe(lora_r="2", lora_target="q_proj"), FP32, llama(), 1, 8, 8, False, 1)
     assert one.adapter == 2 * 2 * (64 + 64) * 12
     eight_bit = recipe(lora_r="2", lora_target="q_proj", optimizer="paged_adamw_8bit")
-    assert memory.estimate(eight_bit, FP32, llama(), 1, 8, False, 1).adapter == 2 * 2 * 128 * 6
-    halved = memory.estimate(recipe(), FP32, llama(), 1, 8, False, 2)
-    assert halved.weights * 2 == memory.estimate(recipe(), FP32, llama(), 1, 8, False, 1).weights
+    assert memory.estimate(eight_bit, FP32, llama(), 1, 8, 8, False, 1).adapter == 2 * 2 * 128 * 6
+    halved = memory.estimate(recipe(), FP32, llama(), 1, 8, 8, False, 2)
+    assert halved.weights * 2 == memory.estimate(recipe(), FP32, llama(), 1, 8, 8, False, 1).weights
 
 
 def test_a_batch_grows_with_its_tokens_and_the_vocabulary_and_shrinks_by_checkpointing():
-    def batch(rows=2, length=128, on_gpu=False, vocabulary=100, **keys):
+    def batch(rows=2, length=128, on_gpu=False, vocabulary=100, learned=256, **keys):
         config = llama(vocab_size=vocabulary, num_hidden_layers=4)
-        return memory.estimate(recipe(**keys), FP32, config, rows, length, on_gpu, 1).batch
+        given = (config, rows, length, learned, on_gpu)
+        return memory.estimate(recipe(**keys), FP32, *given, 1).batch
 
     plain = batch()
     assert 1.8 * plain < batch(rows=4) < 2.2 * plain
@@ -76,6 +77,9 @@ def test_a_batch_grows_with_its_tokens_and_the_vocabulary_and_shrinks_by_checkpo
     # Scores of 256 positions over 8,000 tokens are 8 MB; more than three such tensors live at once.
     assert batch(vocabulary=8000) > plain + 3 * 256 * 7900 * 4
     assert batch(vocabulary=8000, on_gpu=True) < batch(vocabulary=8000)
+    # Positions that teach nothing are not scored.
+    scored = batch(vocabulary=8000) - batch(vocabulary=8000, learned=10)
+    assert scored > 3 * 246 * 8000 * 4
 
 
 def test_a_base_that_cannot_run_on_shapes_is_said_and_trained_all_the_same(monkeypatch):
@@ -83,7 +87,7 @@ def test_a_base_that_cannot_run_on_shapes_is_said_and_trained_all_the_same(monke
         raise RuntimeError("needs numbers\nand more")
 
     monkeypatch.setattr(preparation, "estimate", refuses)
-    row = types.SimpleNamespace(ids=[1, 2, 3])
+    row = types.SimpleNamespace(ids=[1, 2, 3], learned=lambda: 2)
     prepared = types.SimpleNamespace(recipe=recipe(), precision=FP32, config=None)
     line = preparation.memory_line(prepared, types.SimpleNamespace(rows=[row]), 1)
     assert line == "memory: not estimated for this base (RuntimeError: needs numbers)"
@@ -91,7 +95,7 @@ def test_a_base_that_cannot_run_on_shapes_is_said_and_trained_all_the_same(monke
 
 def test_too_little_memory_is_said_with_what_needs_less(monkeypatch):
     monkeypatch.setattr(preparation, "free_memory", lambda: (1e5, "this machine"))
-    row = types.SimpleNamespace(ids=[1] * 8)
+    row = types.SimpleNamespace(ids=[1] * 8, learned=lambda: 4)
     prepared = types.SimpleNamespace(
         recipe=recipe(), precision=choose_precision("fp32"), config=llama()
     )
