@@ -101,7 +101,8 @@ def estimate(
     """The memory that one process takes at the peak of this training.
 
     rows, length: of its largest batch. learned: tokens that a batch learns at most. parts: over how
-    many processes the base's weights are spread. Raises whatever the base's code raises where it cannot run on shapes alone.
+    many processes the base's weights are spread. Raises whatever the base's code raises where it
+    cannot run on shapes alone.
     """
     quantized = recipe.quantization == "nf4"
     model, weights = _adapted(recipe, precision, config)

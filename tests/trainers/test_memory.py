@@ -2,7 +2,11 @@
 grows.
 """
 
+import os
+import subprocess
+import sys
 import types
+from pathlib import Path
 
 import pytest
 
@@ -57,7 +61,9 @@ def test_in_4_bits_embeddings_keep_their_size():
 
 def test_adapter_and_optimizer_are_counted_by_hand():
     # Rank 2 on q alone: 2 x (64 + 64) numbers a layer, two layers; weight and Adam's two, in fp32.
-    one = memory.estimate(recipe(lora_r="2", lora_target="q_proj"), FP32, llama(), 1, 8, 8, False, 1)
+    one = memory.estimate(
+        recipe(lora_r="2", lora_target="q_proj"), FP32, llama(), 1, 8, 8, False, 1
+    )
     assert one.adapter == 2 * 2 * (64 + 64) * 12
     eight_bit = recipe(lora_r="2", lora_target="q_proj", optimizer="paged_adamw_8bit")
     assert memory.estimate(eight_bit, FP32, llama(), 1, 8, 8, False, 1).adapter == 2 * 2 * 128 * 6
@@ -105,3 +111,52 @@ def test_too_little_memory_is_said_with_what_needs_less(monkeypatch):
         "Should it run out, this needs less: gradient_checkpointing: true"
         " (about 20 % slower, the same result)"
     )
+
+
+STEP = """
+import re, sys
+import torch
+from peft import get_peft_model
+from transformers import AutoModelForCausalLM
+from csc_tasks.compat.trl import add_head
+from tests.trainers.test_memory import FP32, llama, recipe
+from trainers import memory
+from trainers.library_arguments import lora_config
+from trainers.row_losses import only_positions
+
+def resident(what):
+    return int(re.search(what + r":\\s+(\\d+) kB", open("/proc/self/status").read())[1]) * 1024
+
+hidden, layers, learned = map(int, sys.argv[1:])
+config = llama(vocab_size=30_000, hidden_size=hidden, intermediate_size=3 * hidden,
+               num_hidden_layers=layers)
+# Run first: it loads the code that the step runs.
+estimate = memory.estimate(recipe(), FP32, config, 4, 256, learned, False, 1)
+before = resident("VmRSS")
+model = AutoModelForCausalLM.from_config(config)
+add_head(model)
+model = get_peft_model(model, lora_config(recipe())).train()
+ids = torch.randint(30_000, (4, 256))
+rows, places = torch.arange(learned) % 4, torch.arange(learned) // 4
+with only_positions(model.get_base_model().base_model, rows, places):
+    model(input_ids=ids, attention_mask=torch.ones_like(ids), shift_labels=ids[rows, places][None],
+          use_cache=False, fused_lm_head=True).loss.backward()
+optimizer = torch.optim.AdamW(p for p in model.parameters() if p.requires_grad)
+optimizer.step()
+print(estimate.total, resident("VmHWM") - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's own count")
+@pytest.mark.parametrize(
+    "hidden, layers, learned", [(64, 2, 1000), (256, 12, 40)], ids=["scores", "layers"]
+)
+def test_a_step_takes_what_was_estimated(hidden, layers, learned):
+    """In a process of its own: peaks are those of a process. One is mostly scores, one layers."""
+    words = [sys.executable, "-c", STEP, *map(str, (hidden, layers, learned))]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    estimated, measured = map(float, done.stdout.split()[-2:])
+    assert estimated > 0.3e9
+    assert estimated == pytest.approx(measured, rel=0.25)
