@@ -16,6 +16,7 @@ from csc_tasks.compat.trl import add_head
 from trainers.hardware import Precision
 from trainers.library_arguments import lora_config
 from trainers.recipe import Recipe
+from trainers.row_losses import only_positions
 
 BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0}
 """Bytes a number takes."""
@@ -88,12 +89,20 @@ class Estimate:
 
 
 def estimate(
-    recipe: Recipe, precision: Precision, config, rows: int, length: int, on_gpu: bool, parts: int
+    recipe: Recipe,
+    precision: Precision,
+    config,
+    rows: int,
+    length: int,
+    learned: int,
+    on_gpu: bool,
+    parts: int,
 ) -> Estimate:
     """The memory that one process takes at the peak of this training.
 
-    rows, length: of its largest batch. parts: over how many processes the base's weights are
-    spread. Raises whatever the base's code raises where it cannot run on shapes alone.
+    rows, length: of its largest batch. learned: tokens that a batch learns at most. parts: over how
+    many processes the base's weights are spread. Raises whatever the base's code raises where it
+    cannot run on shapes alone.
     """
     quantized = recipe.quantization == "nf4"
     model, weights = _adapted(recipe, precision, config)
@@ -104,7 +113,7 @@ def estimate(
             + p.numel() * STATES.get(recipe.optimizer, 2.0 * p.element_size())
             for p in trained
         )
-        batch = _peak_of_a_step(recipe, precision, model, rows, length, on_gpu)
+        batch = _peak_of_a_step(recipe, precision, model, rows, length, learned, on_gpu)
     if quantized:
         batch += _largest_layer(model) * BYTES[precision.name]
     size = weights.size(precision.name, quantized, recipe.double_quantization)
@@ -162,7 +171,13 @@ def _shapes_only(model) -> Iterator[None]:
 
 
 def _peak_of_a_step(
-    recipe: Recipe, precision: Precision, model, rows: int, length: int, on_gpu: bool
+    recipe: Recipe,
+    precision: Precision,
+    model,
+    rows: int,
+    length: int,
+    learned: int,
+    on_gpu: bool,
 ) -> float:
     """Bytes that live at once, at most, in a forward and a backward pass over a batch."""
     import torch
@@ -186,12 +201,18 @@ def _peak_of_a_step(
             states = inner(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
             loss = states.sum()
         else:
-            loss = model(
-                input_ids=ids, attention_mask=mask, labels=ids, use_cache=False, fused_lm_head=True
-            ).loss
+            where = torch.zeros(learned, dtype=torch.long)
+            with only_positions(model.get_base_model().base_model, where, where):
+                loss = model(
+                    input_ids=ids,
+                    attention_mask=mask,
+                    shift_labels=where[None],
+                    use_cache=False,
+                    fused_lm_head=True,
+                ).loss
         loss.backward()
     positions, vocabulary = TILE
-    positions = min(positions, rows * length)
+    positions = min(positions, learned)
     width = min(vocabulary, model.config.get_text_config().vocab_size)
     number = BYTES[precision.name]
     if on_gpu:

@@ -152,9 +152,21 @@ def memory_line(prepared: Preparation, lessons: Lessons, processes: int) -> str:
     packed = recipe.batching == "packed"
     rows = recipe.batch_size if packed else min(recipe.batch_size, len(lessons.rows))
     length = recipe.max_length if packed else longest
+    counts = sorted((row.learned() for row in lessons.rows), reverse=True)
+    learned = sum(counts[:rows])
+    if packed:
+        # Filled up with as many rows as fit: they learn as much of it as rows do on average.
+        learned = rows * length * sum(counts) // sum(len(row.ids) for row in lessons.rows)
     try:
         needed = estimate(
-            recipe, prepared.precision, prepared.config, rows, length, gpu, shards(processes)
+            recipe,
+            prepared.precision,
+            prepared.config,
+            rows,
+            length,
+            learned,
+            gpu,
+            shards(processes),
         )
     except Exception as error:  # the base's own code, run in a way it may not allow
         first = next(iter(str(error).splitlines()), "")

@@ -1,10 +1,11 @@
 """What our trainer does differently from TRL's SFTTrainer: the order of the rows, a weight for
-tokens that name a strategy, the validation loss.
+tokens that name a strategy, scores where there is something to learn alone, the validation loss.
 
 csc_tasks/compat/trl.py says which methods are extended and with which versions that was run.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from trainers.batching import GroupedSampler
@@ -88,16 +89,47 @@ class RowLosses(Trained):
         if self.divisor is not None:
             kwargs["num_items_in_batch"] = self.divisor
         weights = inputs.pop(WEIGHTS, None)
-        if weights is None:
-            return super().compute_loss(model, inputs, *args, **kwargs)
+        # On a GPU trl leaves out the positions that teach nothing by itself.
+        everywhere = self.args.device.type == "cpu"
+        backbone = self.accelerator.unwrap_model(self.model).get_base_model().base_model
 
-        def weighted(**given: Any):
-            outputs = model(**given)
-            # One entry for every token but the first, as the logits that predict it.
-            outputs.log_probs = outputs.log_probs * weights[:, 1:]
+        def scored(**given: Any):
+            if not given.get("fused_lm_head"):
+                return model(**given)
+            if not everywhere:
+                outputs = model(**given)
+                if weights is not None:
+                    # One entry for every token but the first, as the logits that predict it.
+                    outputs.log_probs = outputs.log_probs * weights[:, 1:]
+                return outputs
+            labels = given.pop("labels")
+            rows, places = (labels[:, 1:] != IGNORED).nonzero(as_tuple=True)
+            with only_positions(backbone, rows, places):
+                outputs = model(**given, shift_labels=labels[rows, places + 1][None])
+            if weights is not None:
+                outputs.log_probs = outputs.log_probs * weights[rows, places + 1]
             return outputs
 
-        return super().compute_loss(weighted, inputs, *args, **kwargs)
+        return super().compute_loss(scored, inputs, *args, **kwargs)
+
+
+@contextmanager
+def only_positions(backbone, rows, places) -> Iterator[None]:
+    """Inside, the layers before the head hand on their states at some positions of a batch, as one
+    sequence: so that the head, which on a CPU scores whatever it is given, scores these alone.
+
+    rows, places: where in the batch, index tensors of one length.
+    """
+
+    def select(module, args, outputs):
+        outputs.last_hidden_state = outputs.last_hidden_state[rows, places][None]
+        return outputs
+
+    hook = backbone.register_forward_hook(select)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def weight_scale(rows: Sequence[Row], strategy_weight: float) -> float:

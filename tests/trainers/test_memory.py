@@ -2,7 +2,11 @@
 grows.
 """
 
+import os
+import subprocess
+import sys
 import types
+from pathlib import Path
 
 import pytest
 
@@ -57,18 +61,21 @@ def test_in_4_bits_embeddings_keep_their_size():
 
 def test_adapter_and_optimizer_are_counted_by_hand():
     # Rank 2 on q alone: 2 x (64 + 64) numbers a layer, two layers; weight and Adam's two, in fp32.
-    one = memory.estimate(recipe(lora_r="2", lora_target="q_proj"), FP32, llama(), 1, 8, False, 1)
+    one = memory.estimate(
+        recipe(lora_r="2", lora_target="q_proj"), FP32, llama(), 1, 8, 8, False, 1
+    )
     assert one.adapter == 2 * 2 * (64 + 64) * 12
     eight_bit = recipe(lora_r="2", lora_target="q_proj", optimizer="paged_adamw_8bit")
-    assert memory.estimate(eight_bit, FP32, llama(), 1, 8, False, 1).adapter == 2 * 2 * 128 * 6
-    halved = memory.estimate(recipe(), FP32, llama(), 1, 8, False, 2)
-    assert halved.weights * 2 == memory.estimate(recipe(), FP32, llama(), 1, 8, False, 1).weights
+    assert memory.estimate(eight_bit, FP32, llama(), 1, 8, 8, False, 1).adapter == 2 * 2 * 128 * 6
+    halved = memory.estimate(recipe(), FP32, llama(), 1, 8, 8, False, 2)
+    assert halved.weights * 2 == memory.estimate(recipe(), FP32, llama(), 1, 8, 8, False, 1).weights
 
 
 def test_a_batch_grows_with_its_tokens_and_the_vocabulary_and_shrinks_by_checkpointing():
-    def batch(rows=2, length=128, on_gpu=False, vocabulary=100, **keys):
+    def batch(rows=2, length=128, on_gpu=False, vocabulary=100, learned=256, **keys):
         config = llama(vocab_size=vocabulary, num_hidden_layers=4)
-        return memory.estimate(recipe(**keys), FP32, config, rows, length, on_gpu, 1).batch
+        given = (config, rows, length, learned, on_gpu)
+        return memory.estimate(recipe(**keys), FP32, *given, 1).batch
 
     plain = batch()
     assert 1.8 * plain < batch(rows=4) < 2.2 * plain
@@ -76,6 +83,9 @@ def test_a_batch_grows_with_its_tokens_and_the_vocabulary_and_shrinks_by_checkpo
     # Scores of 256 positions over 8,000 tokens are 8 MB; more than three such tensors live at once.
     assert batch(vocabulary=8000) > plain + 3 * 256 * 7900 * 4
     assert batch(vocabulary=8000, on_gpu=True) < batch(vocabulary=8000)
+    # Positions that teach nothing are not scored.
+    scored = batch(vocabulary=8000) - batch(vocabulary=8000, learned=10)
+    assert scored > 3 * 246 * 8000 * 4
 
 
 def test_a_base_that_cannot_run_on_shapes_is_said_and_trained_all_the_same(monkeypatch):
@@ -83,7 +93,7 @@ def test_a_base_that_cannot_run_on_shapes_is_said_and_trained_all_the_same(monke
         raise RuntimeError("needs numbers\nand more")
 
     monkeypatch.setattr(preparation, "estimate", refuses)
-    row = types.SimpleNamespace(ids=[1, 2, 3])
+    row = types.SimpleNamespace(ids=[1, 2, 3], learned=lambda: 2)
     prepared = types.SimpleNamespace(recipe=recipe(), precision=FP32, config=None)
     line = preparation.memory_line(prepared, types.SimpleNamespace(rows=[row]), 1)
     assert line == "memory: not estimated for this base (RuntimeError: needs numbers)"
@@ -91,7 +101,7 @@ def test_a_base_that_cannot_run_on_shapes_is_said_and_trained_all_the_same(monke
 
 def test_too_little_memory_is_said_with_what_needs_less(monkeypatch):
     monkeypatch.setattr(preparation, "free_memory", lambda: (1e5, "this machine"))
-    row = types.SimpleNamespace(ids=[1] * 8)
+    row = types.SimpleNamespace(ids=[1] * 8, learned=lambda: 4)
     prepared = types.SimpleNamespace(
         recipe=recipe(), precision=choose_precision("fp32"), config=llama()
     )
@@ -101,3 +111,52 @@ def test_too_little_memory_is_said_with_what_needs_less(monkeypatch):
         "Should it run out, this needs less: gradient_checkpointing: true"
         " (about 20 % slower, the same result)"
     )
+
+
+STEP = """
+import re, sys
+import torch
+from peft import get_peft_model
+from transformers import AutoModelForCausalLM
+from csc_tasks.compat.trl import add_head
+from tests.trainers.test_memory import FP32, llama, recipe
+from trainers import memory
+from trainers.library_arguments import lora_config
+from trainers.row_losses import only_positions
+
+def resident(what):
+    return int(re.search(what + r":\\s+(\\d+) kB", open("/proc/self/status").read())[1]) * 1024
+
+hidden, layers, learned = map(int, sys.argv[1:])
+config = llama(vocab_size=30_000, hidden_size=hidden, intermediate_size=3 * hidden,
+               num_hidden_layers=layers)
+# Run first: it loads the code that the step runs.
+estimate = memory.estimate(recipe(), FP32, config, 4, 256, learned, False, 1)
+before = resident("VmRSS")
+model = AutoModelForCausalLM.from_config(config)
+add_head(model)
+model = get_peft_model(model, lora_config(recipe())).train()
+ids = torch.randint(30_000, (4, 256))
+rows, places = torch.arange(learned) % 4, torch.arange(learned) // 4
+with only_positions(model.get_base_model().base_model, rows, places):
+    model(input_ids=ids, attention_mask=torch.ones_like(ids), shift_labels=ids[rows, places][None],
+          use_cache=False, fused_lm_head=True).loss.backward()
+optimizer = torch.optim.AdamW(p for p in model.parameters() if p.requires_grad)
+optimizer.step()
+print(estimate.total, resident("VmHWM") - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's own count")
+@pytest.mark.parametrize(
+    "hidden, layers, learned", [(64, 2, 1000), (256, 12, 40)], ids=["scores", "layers"]
+)
+def test_a_step_takes_what_was_estimated(hidden, layers, learned):
+    """In a process of its own: peaks are those of a process. One is mostly scores, one layers."""
+    words = [sys.executable, "-c", STEP, *map(str, (hidden, layers, learned))]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    estimated, measured = map(float, done.stdout.split()[-2:])
+    assert estimated > 0.3e9
+    assert estimated == pytest.approx(measured, rel=0.25)
