@@ -219,7 +219,7 @@ def _reference(conversation_id: str, turn: int, text: str, strategy: str) -> dic
 
 def _of_turns(conversation: Conversation, turns: str) -> list[dict]:
     """What is held out of a conversation; of one without a labelled supporter turn nothing is."""
-    scored = conversation.scored_turns()
+    scored = conversation.labelled_turns()
     return [
         _reference(
             conversation.conversation_id,

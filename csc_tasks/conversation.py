@@ -59,12 +59,18 @@ class Conversation:
     scenario: str = ""
     goal: str = ""
 
-    def scored_turns(self) -> list[int]:
-        """Positions in `dialogue` of the labelled supporter turns: the ones a model is asked for
-        and scored on.
-        """
+    def labelled_turns(self) -> list[int]:
+        """Positions in `dialogue` of the supporter turns that have a strategy."""
         return [
             i for i, turn in enumerate(self.dialogue) if turn.speaker == SUPPORTER and turn.strategy
+        ]
+
+    def scored_turns(self) -> list[int]:
+        """Positions in `dialogue` of the turns a model is asked for and scored on: the labelled
+        supporter turns, or all supporter turns where none is labelled.
+        """
+        return self.labelled_turns() or [
+            i for i, turn in enumerate(self.dialogue) if turn.speaker == SUPPORTER
         ]
 
     def held_out_turns(self) -> list[int]:
