@@ -26,6 +26,9 @@ HELD_OUT = "[held out]"
 """What stands in the place of a text or strategy that the corpus' maintainers keep to themselves.
 """
 
+HOW_TO_LABEL = "csc label run labels a corpus"
+"""What to say where there is no strategy to compare with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from csc_tasks import corpora, play
-from csc_tasks.conversation import Conversation
+from csc_tasks.conversation import HOW_TO_LABEL, Conversation
 from csc_tasks.documents import document_key
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import ASKED_AGAIN, METRICS, Metric, select
@@ -32,9 +32,6 @@ from csc_tasks.records import (
 )
 from csc_tasks.runs.task_record import CHOICE, FORCED
 from csc_tasks.tasks.support import Answered, Document, SupportTask, flag, log
-
-
-HOW_TO_LABEL = "`csc label run` labels a corpus"
 
 
 class ConversationTask(SupportTask[Conversation, TurnPrompt]):

@@ -325,13 +325,16 @@ class _Checker:
         return without_gold(record) if own in self.supplied else record
 
     def has_gold(self, row: Mapping[str, Any]) -> bool:
-        """Whether a document has a reference or a labelled turn."""
+        """Whether a document has a reference or a turn that is scored: of a document without any
+        strategy every supporter turn is.
+        """
         if self.about.unit == ANSWERS:
             return row.get(self.field) not in ABSENT
         dialogue = row.get("dialogue")
-        return isinstance(dialogue, list) and any(
-            isinstance(turn, dict) and turn.get("strategy") not in ABSENT for turn in dialogue
-        )
+        if not isinstance(dialogue, list):
+            return False
+        strategies = {turn.get("strategy") for turn in dialogue if isinstance(turn, dict)}
+        return not strategies.issubset(ABSENT) or HELD_OUT not in strategies
 
     def parsed(
         self,
