@@ -23,7 +23,7 @@ WITHOUT: dict[Reason | None, str] = {
     "sample unknown": "the items behind the number are not known here",
 }
 """Why a value has no interval, in words."""
-NO_STRATEGIES = f"no gold strategies to compare with; {HOW_TO_LABEL}"
+NO_STRATEGIES = f"no gold strategies to compare with ({HOW_TO_LABEL})"
 """Why a metric of strategies has no value."""
 Mark = Literal["best", "second", ""]
 REPORTED = "reported"

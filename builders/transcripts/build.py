@@ -19,8 +19,8 @@ names and street addresses are not found). Everything is counted, on the screen,
 build.json.
 
 DIR holds unlabelled conversations (`csconv`, test). What needs no labels works at once: csc stats,
-csc_conv_ref and csc_conv_gen with metrics of the reply, cscx_conv_ref_vanilla, csc build qa --source
-DIR. Rows wait in a temporary database beside DIR: memory does not grow with the source.
+csc_conv_ref and csc_conv_gen with metrics of the reply, cscx_conv_ref_vanilla, csc build qa
+--source DIR. Rows wait in a temporary database beside DIR: memory does not grow with the source.
 """
 
 import json

@@ -34,7 +34,8 @@ _MAIL = re.compile(
     r"^\s*(?:>|--\s*$|__+|-{5,}|On\b.*|Am\b.*|El\b.*|Le\b.*|From:|Von:|De:|发件人|"
     r"(?:kind|best|warm|many)?\s*(?:regards|wishes|thanks|cheers|sincerely|thank you)\b"
     r"|mit freundlichen|viele grüße|liebe grüße|beste grüße|saludos|atentamente|cordialement|"
-    r"bien à vous|atenciosamente|sent from|get outlook|gesendet von|enviado desde|envoyé de|此致|祝好)",
+    r"bien à vous|atenciosamente|sent from|get outlook|gesendet von|enviado desde|envoyé de|此致"
+    r"|祝好)",
     re.IGNORECASE | re.MULTILINE,
 )
 _QUOTED_LINE = re.compile(r"^\s*>.*$\n?", re.MULTILINE)
@@ -44,8 +45,10 @@ _SYSTEM = re.compile(
     r"|this message was deleted|you deleted this message|missed (?:voice|video) call"
     r"|messages and calls are end-to-end encrypted.*"
     r"|(?:the )?(?:chat|conversation|session|call)(?: was| has been)?"
-    r" (?:started|ended|closed|opened|transferred|assigned|resolved|timed out)\b.{0,80}"
-    r"|.{1,40} (?:has )?(?:joined|left|entered|rejoined) (?:the )?(?:chat|conversation|session|room)"
+    r" (?:started|ended|closed|opened|transferred|assigned|resolved|timed out)"
+    r"(?: (?:by|to|at|on) .{1,60})?"
+    r"|.{1,40} (?:has )?(?:joined|left|entered|rejoined)"
+    r" (?:the )?(?:chat|conversation|session|room)"
     r"|(?:you are|you're) (?:now )?(?:connected|chatting|being transferred)\b.{0,60}"
     r"|\*{2,}.{0,80}\*{2,}|null)\.?",
     re.IGNORECASE,

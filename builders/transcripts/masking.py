@@ -1,4 +1,4 @@
-"""Personal data out of the texts: whatever the gate before publishing would find, as placeholders."""
+"""Personal data out of the texts: placeholders for what the gate before publishing would find."""
 
 from collections import Counter
 

@@ -9,7 +9,7 @@ with Transcripts(Path("tickets.json"), Path("."), Choices()) as transcripts:
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -194,8 +194,3 @@ def _ordered(uttered: list[Uttered]) -> list[Uttered]:
     if any(one.time is None for one in spoken):
         return uttered
     return sorted(uttered, key=lambda one: (one.time is None, one.time or 0.0))
-
-
-def with_language(raw: RawConversation, language: str) -> RawConversation:
-    """The conversation with the language it was found to be in."""
-    return replace(raw, language=language)

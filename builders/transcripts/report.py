@@ -33,7 +33,8 @@ def speaker_lines(transcripts: Transcripts) -> Iterator[str]:
     yield "speakers (change with --agents):"
     for name, role, conversations, why in rows:
         shown = name if len(name) <= _WIDTH else f"{name[:_WIDTH]}..."
-        yield f"  {shown!r}: {role or 'not known'}, in {conversations:,} conversations ({why or '?'})"
+        known = f"{role}, {why}" if role else "not known"
+        yield f"  {shown!r}: {known} (in {conversations:,} conversations)"
     if total > len(rows):
         yield f"  and {total - len(rows):,} more"
     if any(not known_role(name) and why.startswith("guessed") for name, _, _, why in rows):

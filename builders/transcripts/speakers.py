@@ -18,7 +18,8 @@ _SUPPORTERS = """
 agent assistant support supporter bot chatbot admin administrator operator advisor adviser
 representative rep gpt model ai chatgpt employee staff team teammate helper wizard sys csr
 customer_service customer_support service consultant clerk human_agent virtual_agent bot_agent
-agent_bot outbound outgoing out business company seller specialist tech technician expert support_agent
+agent_bot outbound outgoing out business company seller specialist tech technician expert
+support_agent
 customer_service_agent service_agent live_agent help_desk helpdesk moderator kundenservice
 soporte agente sachbearbeiter
 """
