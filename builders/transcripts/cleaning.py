@@ -4,7 +4,6 @@ signatures are cut (mail-parser-reply), and lines of the system are told.
 
 import html
 import re
-from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -27,6 +26,8 @@ _BLOCKS = ("p", "div", "li", "tr", "table", "ul", "ol", "h1", "h2", "h3", "h4", 
 _HIDDEN = ("script", "style", "head", "title")
 _QUOTES = "blockquote, .gmail_quote, .moz-cite-prefix, .yahoo_quoted, #divRplyFwdMsg, .zd_quote"
 _SIGNED = ".gmail_signature, .moz-signature, #Signature, .signature"
+# Most messages have none of these, and selecting takes as long as parsing.
+_SPECIAL = re.compile(r"quote|signature|moz-|divRplyFwdMsg|<(?:script|style|head|title)", re.I)
 
 # A mail has several lines, one of which opens a quotation or a signature in one of the languages
 # that the parser knows.
@@ -89,14 +90,15 @@ def text_of_html(text: str) -> str:
 
 
 def _from_html(text: str, done: list[str]) -> str:
-    soup = _soup(text)
-    for element in soup.select(", ".join(_HIDDEN)):
-        element.decompose()
-    for selector, what in ((_QUOTES, QUOTED), (_SIGNED, SIGNATURE)):
-        for element in soup.select(selector):
-            if not element.decomposed:
-                element.decompose()
-                done.append(what)
+    soup = _parser("bs4").BeautifulSoup(text, "lxml")
+    if _SPECIAL.search(text):
+        for element in soup.select(", ".join(_HIDDEN)):
+            element.decompose()
+        for selector, what in ((_QUOTES, QUOTED), (_SIGNED, SIGNATURE)):
+            for element in soup.select(selector):
+                if not element.decomposed:
+                    element.decompose()
+                    done.append(what)
     for element in soup.find_all("br"):
         element.replace_with("\n")
     for element in soup.find_all(_BLOCKS):
@@ -104,9 +106,11 @@ def _from_html(text: str, done: list[str]) -> str:
     return str(soup.get_text())
 
 
-def _soup(text: str) -> Any:
+@cache
+def _parser(name: str) -> Any:
+    """A library, imported once."""
     require("lxml", EXTRA, PURPOSE)
-    return require("bs4", EXTRA, PURPOSE).BeautifulSoup(text, "lxml")
+    return require(name, EXTRA, PURPOSE)
 
 
 def _without_mail(text: str, done: list[str]) -> str:
@@ -128,15 +132,13 @@ def _without_mail(text: str, done: list[str]) -> str:
 
 
 def _replies(text: str) -> list[Any]:
-    parser = require("mailparser_reply", EXTRA, PURPOSE).parser
-    message = parser.EmailMessage(text=text, languages=list(_languages()), keep_hyphen_lists=True)
+    read = _parser("mailparser_reply.parser").EmailMessage
+    message = read(text=text, languages=list(_languages()), keep_hyphen_lists=True)
     return list(message.read().replies)
 
 
 @cache
 def _languages() -> tuple[str, ...]:
     """The languages that the mail parser knows; one of its keys is none."""
-    known: Iterator[str] = iter(
-        require("mailparser_reply.constants", EXTRA, PURPOSE).MAIL_LANGUAGES
-    )
+    known = _parser("mailparser_reply.constants").MAIL_LANGUAGES
     return tuple(sorted(code for code in known if len(code) == 2))

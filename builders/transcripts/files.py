@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from csc_tasks.errors import DataError, SettingError, require
 
@@ -101,18 +101,18 @@ def records(source: Path, files: list[Path]) -> Iterator[Record]:
             yield Record(f"{name}, at its end", {}, "the file is cut off or damaged", str(error))
 
 
-def _text_stream(file: BinaryIO, newline: str | None = "") -> io.TextIOWrapper:
+def _text_stream(file: io.BufferedIOBase, newline: str | None = "") -> io.TextIOWrapper:
     """The characters of a file: UTF-8, or UTF-16 where it says so; bytes that are neither become
     lone surrogates, which are found where a text is used.
     """
-    buffered = io.BufferedReader(file)  # type: ignore[arg-type]  # a GzipFile is raw enough
-    start = buffered.peek(2)[:2]
+    start = file.read(2)
+    buffered = io.BufferedReader(_After(start, file))
     wide = start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     encoding = "utf-16" if wide else "utf-8-sig"
     return io.TextIOWrapper(buffered, encoding, errors="surrogateescape", newline=newline)
 
 
-def _csv(file: BinaryIO, name: str, delimiter: str = "") -> Iterator[Record]:
+def _csv(file: io.BufferedIOBase, name: str, delimiter: str = "") -> Iterator[Record]:
     with _text_stream(file) as lines:
         first = lines.readline()
         if not first.strip():
@@ -141,11 +141,11 @@ def _csv(file: BinaryIO, name: str, delimiter: str = "") -> Iterator[Record]:
                 yield Record(place, row, "a row has another number of cells", detail)
 
 
-def _tsv(file: BinaryIO, name: str) -> Iterator[Record]:
+def _tsv(file: io.BufferedIOBase, name: str) -> Iterator[Record]:
     return _csv(file, name, "\t")
 
 
-def _jsonl(file: BinaryIO, name: str) -> Iterator[Record]:
+def _jsonl(file: io.BufferedIOBase, name: str) -> Iterator[Record]:
     with _text_stream(file, "\n") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
@@ -159,7 +159,7 @@ def _jsonl(file: BinaryIO, name: str) -> Iterator[Record]:
             yield _record(place, value)
 
 
-def _json(file: BinaryIO, name: str) -> Iterator[Record]:
+def _json(file: io.BufferedIOBase, name: str) -> Iterator[Record]:
     """The objects of an array, of the arrays that an object holds (`tickets`, `train`), or an
     object that is one conversation.
     """
@@ -182,7 +182,7 @@ def _json(file: BinaryIO, name: str) -> Iterator[Record]:
 class _After(io.RawIOBase):
     """A stream with these bytes before the rest of a file."""
 
-    def __init__(self, head: bytes, file: BinaryIO) -> None:
+    def __init__(self, head: bytes, file: io.BufferedIOBase) -> None:
         self._head, self._file = head, file
 
     def readable(self) -> bool:
@@ -263,7 +263,7 @@ def _is_turn(item: object) -> bool:
     )
 
 
-def _text(file: BinaryIO, name: str) -> Iterator[Record]:
+def _text(file: io.BufferedIOBase, name: str) -> Iterator[Record]:
     with _text_stream(file, None) as stream:
         text = stream.read(LARGEST_TEXT + 1)
     if len(text) > LARGEST_TEXT:

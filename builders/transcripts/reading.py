@@ -14,7 +14,6 @@ from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
-from builders.sources.progress import ReadingProgress
 from builders.sources.raw import RawConversation, Reading, is_unicode
 from builders.transcripts import cleaning, lines, tables, turns
 from builders.transcripts.files import Record, files_of, records
@@ -103,20 +102,18 @@ class Transcripts:
         self.store.give_roles(votes)
 
     def _said(self) -> Iterator[Said]:
-        size = sum(path.stat().st_size for path in self.files)
         read = {TABLE: tables.said_in, LINES: _said_in_lines}.get(self.shape.kind, turns.said_in)
-        with ReadingProgress(self.source.name, size):
-            for record in records(self.source, self.files):
-                self.reading.counts["records_read"] += 1
-                if record.problem:
-                    self.reading.problem(record.problem, record.place, record.detail)
-                    if self.shape.kind != TABLE:
-                        continue
-                said = list(read(record, self.shape))
-                if not said and not record.problem:
-                    what = "no conversation's id" if self.shape.kind == TABLE else "no turns"
-                    self.reading.problem(what, record.place, str(record.row)[:80])
-                yield from said
+        for record in records(self.source, self.files):
+            self.reading.counts["records_read"] += 1
+            if record.problem:
+                self.reading.problem(record.problem, record.place, record.detail)
+                if self.shape.kind != TABLE:
+                    continue
+            said = list(read(record, self.shape))
+            if not said and not record.problem:
+                what = "no conversation's id" if self.shape.kind == TABLE else "no turns"
+                self.reading.problem(what, record.place, str(record.row)[:80])
+            yield from said
 
     def _checked(self, said: Iterator[Said]) -> Iterator[Said]:
         """The same with texts that a database can hold."""

@@ -173,6 +173,10 @@ def _table(
             columns[part] = column
             taken.add(column)
     missing = [part for part in ("id", "speaker", "text") if part not in columns]
+    if there == ["text"]:
+        raise SettingError(
+            f"{name}: no lines that open with a name (`Anna: ...`), as a text of a conversation has"
+        )
     if missing:
         example = ",".join(f"{part}=COLUMN" for part in missing)
         raise SettingError(
@@ -191,8 +195,8 @@ def _chosen(part: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) 
                 return column
     if part == "id":
         for column in names:
-            values = [str(row.get(column)) for row in rows]
-            if len(set(values)) < len(values):
+            ids = [str(row.get(column)) for row in rows]
+            if len(set(ids)) < len(ids):
                 return column
     if part == "private":
         names = [column for column in names if _tells_private(rows, column)]
@@ -225,7 +229,7 @@ def _timed(
         del columns["time"]
         note = f"{column} cannot be read as times ({bad[:40]!r}): rows stay in their order"
         return Shape(TABLE, columns, "", (note,))
-    notes = ()
+    notes: tuple[str, ...] = ()
     if times.ambiguous(values, form):
         notes = (f"{column} is read as month/day; all of it could be day/month too",)
     return Shape(TABLE, columns, form, notes)

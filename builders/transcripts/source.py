@@ -25,7 +25,7 @@ def read(path: Path, reading: Reading, language: str | None) -> Iterator[RawConv
         for raw in transcripts.conversations(path.name.partition(".")[0]):
             place = f"{path.name} (conversation {raw.source_id})"
             code = language or detect(" ".join(turn.text for turn in raw.turns))
-            if code in languages():
+            if code and code in languages():
                 yield replace(raw, language=code)
                 continue
             reading.counts["conversations_read"] -= 1
