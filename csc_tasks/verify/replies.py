@@ -325,16 +325,13 @@ class _Checker:
         return without_gold(record) if own in self.supplied else record
 
     def has_gold(self, row: Mapping[str, Any]) -> bool:
-        """Whether a document has a reference or a turn that is scored: of a document without any
-        strategy every supporter turn is.
-        """
+        """Whether a document has a reference or a scored turn; without any strategy all are."""
         if self.about.unit == ANSWERS:
             return row.get(self.field) not in ABSENT
         dialogue = row.get("dialogue")
-        if not isinstance(dialogue, list):
-            return False
-        strategies = {turn.get("strategy") for turn in dialogue if isinstance(turn, dict)}
-        return not strategies.issubset(ABSENT) or HELD_OUT not in strategies
+        turns = dialogue if isinstance(dialogue, list) else []
+        strategies = {turn.get("strategy") for turn in turns if isinstance(turn, dict)}
+        return bool(strategies) and (not strategies <= {*ABSENT} or HELD_OUT not in strategies)
 
     def parsed(
         self,

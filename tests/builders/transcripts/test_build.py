@@ -281,7 +281,12 @@ ROWS = f"id,role,text\n1,user,{HELLO.replace(',', '')}\n1,agent,{REPLY.replace('
         ("m.jsonl", b"[1,\n2]\n", [], "m.jsonl, line 1: not JSON"),
         ("n.parquet", b"PAR0", [], "no readable parquet file"),
         ("o.csv.gz", b"no gzip", [], "is cut off or damaged"),
-        ("p.txt", b"just some prose without names\n", [], "no lines that open with a name (`Anna: ...`)"),
+        (
+            "p.txt",
+            b"just some prose without names\n",
+            [],
+            "no lines that open with a name (`Anna: ...`)",
+        ),
         ("q.csv", "id,role,text\n1,user,\n", [], "nobody says anything in it"),
         ("r.csv", ROWS.encode() + b"1,agent,\xff\xfe\n", [], "no conversation can be used"),
     ],
