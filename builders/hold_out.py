@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builders.schema import Rows, changed
-from csc_tasks.conversation import HELD_OUT, Conversation, content_id
+from csc_tasks.conversation import HELD_OUT, HOW_TO_LABEL, Conversation, content_id
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.question import REFERENCES
 
@@ -135,7 +135,7 @@ def hold_out(rows: Configs, turns: str = LAST) -> HeldOut:
     if not references:
         raise DataError(
             "--hold-out: there is no question and no labelled supporter turn in a test split, so"
-            " nothing to hold out"
+            f" nothing to hold out; {HOW_TO_LABEL}"
         )
     if any(HELD_OUT in (row["reference"], row["strategy"]) for row in references):
         raise DataError("--hold-out: this dataset holds its references out already")
@@ -219,7 +219,7 @@ def _reference(conversation_id: str, turn: int, text: str, strategy: str) -> dic
 
 def _of_turns(conversation: Conversation, turns: str) -> list[dict]:
     """What is held out of a conversation; of one without a labelled supporter turn nothing is."""
-    scored = conversation.scored_turns()
+    scored = conversation.labelled_turns()
     return [
         _reference(
             conversation.conversation_id,

@@ -30,7 +30,7 @@ def of_conversations(
     """The statistics of conversations, all in one language. originals: the recordings beside them,
     by conversation id.
     """
-    labels = [[item.dialogue[i].strategy for i in item.scored_turns()] for item in items]
+    labels = [[item.dialogue[i].strategy for i in item.labelled_turns()] for item in items]
     counts = Counter(label for own in labels for label in own)
     strategies = {name: counts[name] for name in STRATEGY_IDS}
     # A label that is held out might be one more, or the same again.

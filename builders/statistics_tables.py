@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from builders.cards.render import markdown_table
+from csc_tasks.conversation import HOW_TO_LABEL
 from csc_tasks.corpus_statistics import (
     END,
     THRESHOLDS,
@@ -36,12 +37,16 @@ def tables(statistics: CorpusStatistics) -> dict[str, str]:
     topics = [(name, numbers.topics) for name, numbers in talks]
     topics += [(name, numbers.topics) for name, numbers in questions]
     titled["Topics (Table 4)"] = _columns("topic", topics, _topics)
-    if talks:
-        titled[STRATEGIES] = _columns("strategy", talks, _strategies)
+    # A strategy that is held out is known to its holder.
+    labelled = [(name, own) for name, own in talks if own.labelled or own.sizes.held_out]
+    if talks and not labelled:
+        titled[STRATEGIES] = f"No supporter utterance has a strategy; {HOW_TO_LABEL}."
+    if labelled:
+        titled[STRATEGIES] = _columns("strategy", labelled, _strategies)
         titled["Different strategies per conversation, without Others"] = _columns(
-            "", talks, _unique
+            "", labelled, _unique
         )
-        for name, numbers in talks:
+        for name, numbers in labelled:
             titled[f"{FOLLOWS}: {name}"] = _transitions(numbers)
     if before_and_after := _before_and_after(statistics):
         titled["Strategies before and after the rewrite (Table 3)"] = before_and_after

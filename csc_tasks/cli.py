@@ -31,6 +31,10 @@ Main = Callable[[Namespace], int | None]
 COMMANDS = {
     "build demo": ("builders.demo", "the embedded demo corpus, rebuilt byte for byte"),
     "build star": ("builders.star", "a labelled conversation dataset from STAR's raw dialogues"),
+    "build transcripts": (
+        "builders.transcripts.build",
+        "your own conversations, as support tools export them, as a dataset without labels",
+    ),
     "build rolecs": (
         "builders.rolecs.build",
         "synthetic support conversations by role-playing language models",

@@ -26,6 +26,9 @@ HELD_OUT = "[held out]"
 """What stands in the place of a text or strategy that the corpus' maintainers keep to themselves.
 """
 
+HOW_TO_LABEL = "csc label run labels a corpus"
+"""What to say where there is no strategy to compare with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -59,12 +62,18 @@ class Conversation:
     scenario: str = ""
     goal: str = ""
 
-    def scored_turns(self) -> list[int]:
-        """Positions in `dialogue` of the labelled supporter turns: the ones a model is asked for
-        and scored on.
-        """
+    def labelled_turns(self) -> list[int]:
+        """Positions in `dialogue` of the supporter turns that have a strategy."""
         return [
             i for i, turn in enumerate(self.dialogue) if turn.speaker == SUPPORTER and turn.strategy
+        ]
+
+    def scored_turns(self) -> list[int]:
+        """Positions in `dialogue` of the turns a model is asked for and scored on: the labelled
+        supporter turns, or all supporter turns where none is labelled.
+        """
+        return self.labelled_turns() or [
+            i for i, turn in enumerate(self.dialogue) if turn.speaker == SUPPORTER
         ]
 
     def held_out_turns(self) -> list[int]:

@@ -46,7 +46,7 @@ Example = tuple[Moment, str]
 
 def moments(conversation: Conversation) -> Iterator[tuple[int, Moment]]:
     """(position, moment) of each scored turn, after the gold strategies."""
-    scored = set(conversation.scored_turns())
+    scored = set(conversation.labelled_turns())
     previous, index, said, last = START, 0, "", ""
     for position, turn in enumerate(conversation.dialogue):
         if position in scored:

@@ -27,7 +27,7 @@ from pathlib import Path
 
 from csc_tasks import corpora
 from csc_tasks.arguments import CORPUS
-from csc_tasks.conversation import CUSTOMER, Conversation
+from csc_tasks.conversation import CUSTOMER, HOW_TO_LABEL, Conversation
 from csc_tasks.corpora.bad_rows import BAD_ROWS, add_bad_rows
 from csc_tasks.errors import DataError, MissingSplit, SettingError
 from csc_tasks.languages import languages
@@ -158,27 +158,17 @@ def _score_conversations(
     test: corpora.Corpus, train, revision, language, metrics, found, bad_rows, limit
 ) -> None:
     """Add every baseline's results on the conversations to `found`."""
-    conversations = [
-        item for item in test.items if item.scored_turns() and language in (None, item.language)
-    ]
+    items = [item for item in test.items if language in (None, item.language)]
+    labelled = [item for item in items if item.labelled_turns()]
+    conversations = labelled or items
     if not conversations:
         return
     asked = conversations[:limit]
-    if train is None and Path(test.name).expanduser().is_file():
-        raise MissingSplit(f"{test.name}: one file has no training split; give --train CORPUS")
-    named = train or test.name
-    training = without(
-        training_conversations(named, revision if train is None else None, bad_rows),
-        test.items,
-        named,
-    )
-    if not any(item.scored_turns() for item in training):
-        raise DataError(
-            f"{named}: no labelled supporter turn to count strategies in; give --train CORPUS"
-        )
-    if any(item.held_out_turns() for item in training):
-        raise DataError(f"{named}: holds strategies out; give --train CORPUS that holds none out")
-    chosen_by = strategy_baselines(training)
+    chosen_by: Mapping[str, Choose] = {}
+    if labelled:
+        chosen_by = strategy_baselines(_training(test, train, revision, bad_rows))
+    else:
+        print(f"{test.name}: no strategies to choose, so echo alone is scored; {HOW_TO_LABEL}")
     text = [metric for metric in select(metrics, "turn") if metric.of == "reply"]
     strategies = [metric for metric in METRICS.values() if metric.of == "strategy"]
     hidden = any(item.history_held_out for item in conversations)
@@ -203,6 +193,27 @@ def _score_conversations(
         found.setdefault("echo", []).append(
             _result(task, TURNS, test, asked, records, raws, text, conversations)
         )
+
+
+def _training(
+    test: corpora.Corpus, train: str | None, revision: str | None, bad_rows: str
+) -> Sequence[Conversation]:
+    """The conversations that strategies are counted in; raises DataError where none will do."""
+    if train is None and Path(test.name).expanduser().is_file():
+        raise MissingSplit(f"{test.name}: one file has no training split; give --train CORPUS")
+    named = train or test.name
+    training = without(
+        training_conversations(named, revision if train is None else None, bad_rows),
+        test.items,
+        named,
+    )
+    if not any(item.labelled_turns() for item in training):
+        raise DataError(
+            f"{named}: no labelled supporter turn to count strategies in; give --train CORPUS"
+        )
+    if any(item.held_out_turns() for item in training):
+        raise DataError(f"{named}: holds strategies out; give --train CORPUS that holds none out")
+    return training
 
 
 def _score_questions(questions: corpora.Corpus, language, metrics, found, limit) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
+from csc_tasks.conversation import HOW_TO_LABEL
+from csc_tasks.metrics import METRICS
 from leaderboard.board import Board, Column, Model, Reason, Reported, Row, Table, Value
 
 ABSENT = "–"
@@ -21,6 +23,8 @@ WITHOUT: dict[Reason | None, str] = {
     "sample unknown": "the items behind the number are not known here",
 }
 """Why a value has no interval, in words."""
+NO_STRATEGIES = f"no gold strategies to compare with ({HOW_TO_LABEL})"
+"""Why a metric of strategies has no value."""
 Mark = Literal["best", "second", ""]
 REPORTED = "reported"
 
@@ -129,7 +133,16 @@ def why_without(table: Table, columns: Sequence[Column]) -> list[str]:
     keys = [column.key for column in columns]
     values = [row.values[key] for row in table.rows for key in keys if key in row.values]
     there = {value.reason for value in values if value.value is not None}
-    return [text for reason, text in WITHOUT.items() if reason in there]
+    whys = [text for reason, text in WITHOUT.items() if reason in there]
+    compared = [column for column in columns if METRICS[column.metric].of == "strategy"]
+    if any(
+        value.value is None and not value.items
+        for row in table.rows
+        for column in compared
+        if (value := row.values.get(column.key))
+    ):
+        whys.append(NO_STRATEGIES)
+    return whys
 
 
 def probability(p: float | None) -> str:

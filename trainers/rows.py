@@ -100,7 +100,7 @@ def asked_of(
             (AnswerPrompt(item, style), read_answer(getattr(item, reference).strip() or other).text)
         ]
     asked: list[Asked] = []
-    for turn in item.scored_turns():
+    for turn in item.labelled_turns():
         gold = item.dialogue[turn]
         text = read_answer(gold.text).text
         target = text and tagged(gold.strategy, text, item.language, form)

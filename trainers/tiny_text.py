@@ -59,7 +59,9 @@ def prompts_of(
     if isinstance(item, Conversation):
         return [
             (prompt, prompt.target())
-            for prompt in (TurnPrompt(item, turn, "chat", variant) for turn in item.scored_turns())
+            for prompt in (
+                TurnPrompt(item, turn, "chat", variant) for turn in item.labelled_turns()
+            )
         ]
     return [
         (AnswerPrompt(item, "chat"), item.refined_agent_answer.strip() or item.agent_answer.strip())

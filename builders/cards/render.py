@@ -190,7 +190,9 @@ def contents_table(splits: Mapping[str, Mapping[str, Mapping]]) -> str:
         for _, place, content in parts
     ]
     tables = [markdown_table(header, rows)]
-    labelled = [(name, content) for name, _, content in parts if "strategies" in content]
+    labelled = [
+        (name, content) for name, _, content in parts if content.get("supporter_turns_labelled")
+    ]
     if labelled:
         rows = [
             [

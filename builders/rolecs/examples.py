@@ -32,7 +32,7 @@ def examples_from(name: str, languages: Sequence[str], shots: int) -> dict[str, 
             f"--examples {name}: it has neither csconv/train nor rolecs/train; test splits are not"
             " shown to the writer"
         )
-    labelled = [item for split in splits for item in split.items if item.scored_turns()]
+    labelled = [item for split in splits for item in split.items if item.labelled_turns()]
     _refuse_tested(name, labelled)
     chosen = {
         language: [item for item in labelled if item.language == language][:shots]

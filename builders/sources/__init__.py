@@ -1,5 +1,5 @@
 """Recorded conversations from any of the sources we know, one after another: our JSONL, CrossWOZ,
-STAR, talkmap.
+STAR, talkmap, a dataset folder, and transcripts as `csc build transcripts` reads them.
 
     reading = Reading()
     for conversation in read_source(Path("calls.jsonl"), reading):
@@ -14,7 +14,8 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from pathlib import Path
 
-from builders.sources import crosswoz, jsonl, star, talkmap
+from builders.sources import crosswoz, folder, jsonl, star, talkmap
+from builders.sources.formats import FORMATS, format_of
 from builders.sources.raw import RawConversation, Reading, raw_id
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.languages import languages
@@ -29,10 +30,6 @@ __all__ = [
     "read_source",
 ]
 
-FORMATS = ("auto", "jsonl", "crosswoz", "star", "talkmap")
-
-_SPLITS = ("train", "val", "test")
-
 
 def add_source_arguments(parser: ArgumentParser, *, required: bool = True) -> None:
     """`--source`, `--format` and `--source-language`: what `read_source` needs."""
@@ -45,7 +42,8 @@ def add_source_arguments(parser: ArgumentParser, *, required: bool = True) -> No
         help=(
             "recorded conversations: JSONL rows {conversation_id, topic?, language?, source?,"
             " turns: [{speaker, text}]} (.jsonl), CrossWOZ (val.json.zip), STAR (its dialogues/"
-            " folder), talkmap's banking corpus (.csv, .csv.gz)"
+            " folder), talkmap's banking corpus (.csv, .csv.gz), a dataset folder, or transcripts"
+            " as csc build transcripts reads them"
         ),
     )
     add(
@@ -79,27 +77,15 @@ def read_source(
     kind = format_of(path) if kind == "auto" else kind
     if kind == "jsonl":
         return jsonl.read(path, reading, language)
-    readers = {"crosswoz": crosswoz.read, "star": star.read, "talkmap": talkmap.read}
+    if kind == "transcripts":
+        # It builds on this package.
+        from builders.transcripts.source import read
+
+        return read(path, reading, language)
+    readers = {
+        "dataset": folder.read,
+        "crosswoz": crosswoz.read,
+        "star": star.read,
+        "talkmap": talkmap.read,
+    }
     return readers[kind](path, reading)
-
-
-def format_of(path: Path) -> str:
-    """Which of FORMATS a file or folder is in, by its name and, for .json, its first characters.
-    Raises SettingError where neither says.
-    """
-    names = [part.lower() for part in path.suffixes if part.lower() != ".gz"]
-    suffix = names[-1] if names else ""
-    if path.is_dir():
-        files = [path / f"{split}.json{end}" for split in _SPLITS for end in ("", ".zip")]
-        return "crosswoz" if any(file.is_file() for file in files) else "star"
-    if suffix in (".jsonl", ".ndjson"):
-        return "jsonl"
-    if suffix == ".csv":
-        return "talkmap"
-    if suffix == ".zip":
-        return "crosswoz"
-    if suffix == ".json":
-        with path.open("rb") as file:
-            start = file.read(4096)
-        return "star" if b'"DialogueID"' in start or b'"FORMAT-VERSION"' in start else "crosswoz"
-    raise SettingError(f"{path}: its name says no format; give --format {', '.join(FORMATS[1:])}")

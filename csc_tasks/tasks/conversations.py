@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from csc_tasks import corpora, play
-from csc_tasks.conversation import Conversation
+from csc_tasks.conversation import HOW_TO_LABEL, Conversation
 from csc_tasks.documents import document_key
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import ASKED_AGAIN, METRICS, Metric, select
@@ -69,17 +69,14 @@ class ConversationTask(SupportTask[Conversation, TurnPrompt]):
         return corpora.load(its.corpus, "csconv", "test", its.revision, its.bad_rows)
 
     def keep(self, items: list[Conversation]) -> list[Conversation]:
-        labelled = [item for item in items if item.scored_turns()]
-        if len(labelled) < len(items):
+        labelled = [item for item in items if item.labelled_turns()]
+        if not labelled:
+            labelled = self.unlabelled(items)
+        elif len(labelled) < len(items):
             log.warning(
                 "%s: %d conversations without a labelled supporter turn are not asked about",
                 self.corpus.name,
                 len(items) - len(labelled),
-            )
-        if not labelled:
-            raise DataError(
-                f"{self.corpus.name}: no conversation has a labelled supporter turn; strategies are"
-                " needed to score against"
             )
         self.check_held_out(labelled)
         for code in {item.language for item in labelled}:
@@ -87,6 +84,25 @@ class ConversationTask(SupportTask[Conversation, TurnPrompt]):
             if self.asks_again:
                 ask_again_line(code, self.form)
         return labelled
+
+    def unlabelled(self, items: list[Conversation]) -> list[Conversation]:
+        """The same items, none of which has a label; say what there is no number for. Raises
+        DataError where the labels are part of the prompts.
+        """
+        name = self.corpus.name
+        if self.VARIANT == "oracle":
+            raise DataError(
+                f"{name}: no supporter turn has a strategy, so {self.config.task}, which gives them"
+                f" to the model, cannot be run; {HOW_TO_LABEL}"
+            )
+        log.warning(
+            "%s: no supporter turn has a strategy: all %d are asked for, and metrics of strategies"
+            " are N/A; %s",
+            name,
+            sum(len(item.scored_turns()) for item in items),
+            HOW_TO_LABEL,
+        )
+        return items
 
     def check_held_out(self, items: list[Conversation]) -> None:
         """Say how many turns are held out; raise DataError for what cannot be run without."""

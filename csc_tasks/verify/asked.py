@@ -110,10 +110,11 @@ def _again(prompt: Asked, code: str) -> bool:
 
 
 def _given(prompt: Asked, item: Conversation, turn: int) -> bool:
-    if item.dialogue[turn].held_out:
+    strategy = item.dialogue[turn].strategy
+    if item.dialogue[turn].held_out or not strategy:
         return False
     words = language(item.language).words
-    name = strategy_name(item.dialogue[turn].strategy, item.language)
+    name = strategy_name(strategy, item.language)
     return _bare(words.TAIL_GIVEN_STRATEGY.format(name=name)) in prompt.text
 
 

@@ -325,13 +325,13 @@ class _Checker:
         return without_gold(record) if own in self.supplied else record
 
     def has_gold(self, row: Mapping[str, Any]) -> bool:
-        """Whether a document has a reference or a labelled turn."""
+        """Whether a document has a reference or a scored turn; without any strategy all are."""
         if self.about.unit == ANSWERS:
             return row.get(self.field) not in ABSENT
         dialogue = row.get("dialogue")
-        return isinstance(dialogue, list) and any(
-            isinstance(turn, dict) and turn.get("strategy") not in ABSENT for turn in dialogue
-        )
+        turns = dialogue if isinstance(dialogue, list) else []
+        strategies = {turn.get("strategy") for turn in turns if isinstance(turn, dict)}
+        return bool(strategies) and (not strategies <= {*ABSENT} or HELD_OUT not in strategies)
 
     def parsed(
         self,

@@ -26,4 +26,8 @@ def withheld(line: Mapping[str, Any]) -> dict[str, Any]:
 def _held_out(document: Mapping[str, Any], turn: int) -> bool:
     """Whether a document lacks the reference of a turn; of questions it lacks all."""
     dialogue = document.get("dialogue")
-    return not isinstance(dialogue, list) or dialogue[turn].get("strategy") in ("", HELD_OUT)
+    if not isinstance(dialogue, list):
+        return True
+    # A conversation without any strategy is whole; in another one a scored turn has one.
+    labelled = any(one.get("strategy") for one in dialogue)
+    return labelled and dialogue[turn].get("strategy") in ("", HELD_OUT)

@@ -41,7 +41,8 @@ def test_a_row_read_back_is_the_same_conversation():
 
 def test_labelled_supporter_turns_are_scored():
     assert SOUND.scored_turns() == [1, 4]
-    assert Conversation("a", "en", "", "", (C("hi"), S("hello"))).scored_turns() == []
+    unlabelled = Conversation("a", "en", "", "", (C("hi"), S("hello"), C("so"), S("bye")))
+    assert (unlabelled.labelled_turns(), unlabelled.scored_turns()) == ([], [1, 3])
 
 
 def test_a_sound_conversation_has_no_problems():

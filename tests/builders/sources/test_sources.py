@@ -438,8 +438,10 @@ def test_the_format_is_told_by_the_name_or_the_first_characters(tmp_path, star):
     ):
         assert format_of(tmp_path / name) == kind
     assert format_of(star(dialogue(1))) == "star"
-    with pytest.raises(SettingError, match="--format jsonl, crosswoz, star, talkmap"):
-        format_of(tmp_path / "calls.txt")
+    with pytest.raises(
+        SettingError, match="--format jsonl, crosswoz, star, talkmap, dataset, transcripts"
+    ):
+        format_of(tmp_path / "calls.docx")
 
 
 def test_a_source_that_is_not_there_and_a_format_that_does_not_exist_are_refused_at_once(tmp_path):

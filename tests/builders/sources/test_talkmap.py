@@ -161,9 +161,9 @@ def test_a_table_without_the_columns_is_refused(table):
         DataError,
         match=r"line 1: no column speaker, date_time; found conversation_id, who, when, text",
     ):
-        read(table("", header="conversation_id,who,when,text\r\n"))
+        read(table("", header="conversation_id,who,when,text\r\n"), "talkmap")
     with pytest.raises(DataError, match="found nothing"):
-        read(table(b""))
+        read(table(b""), "talkmap")
 
 
 def test_talkmap_columns_may_stand_in_another_order_and_have_others_between(table):

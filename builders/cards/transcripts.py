@@ -1,0 +1,37 @@
+"""What the card of a folder of transcripts says."""
+
+from collections.abc import Mapping
+
+from builders.cards.render import Card
+
+
+def card(build: Mapping, licence: str) -> Card:
+    """The card for what `build` (build.json) says."""
+    settings, counts = build["settings"], build["counts"]
+    masking = "E-mail addresses, access tokens and numbers of phones, bank cards, bank accounts and"
+    masked = (
+        f"{masking} identities were replaced by placeholders."
+        if settings["masked"]
+        else "Personal data were left as they are."
+    )
+    return Card(
+        title="Customer-support conversations",
+        summary="Recorded customer-support conversations, without labels of strategies.",
+        licence=licence,
+        languages=tuple(counts["conversations_by_language"]),
+        source="Transcripts from a support tool; see `source` in the rows.",
+        made=f"""
+Private notes, calls of tools and lines of the system were left out, HTML became text, quoted mail
+and signatures were cut, and neighbouring turns of one speaker are one turn with single spaces. An
+exact duplicate of a conversation was dropped. {masked}
+""",
+        limits=(
+            "Strategies are not labelled: metrics of strategies have no value here.",
+            (
+                "Personal data are found by patterns: names and street addresses are not."
+                " Read before you pass the conversations on."
+            ),
+            "What is a signature or a quotation is told by rules, which can err either way.",
+        ),
+        tags=("transcripts",),
+    )
