@@ -147,6 +147,7 @@ print(estimate.total, resident("VmHWM") - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's own count")
 @pytest.mark.parametrize(
     "hidden, layers, learned", [(64, 2, 1000), (256, 12, 40)], ids=["scores", "layers"]
