@@ -45,7 +45,7 @@ _SYSTEM = re.compile(
     r"(?:<media omitted>|<[^<>]{0,40}omitted>|(?:image|video|audio|sticker|gif|document) omitted"
     r"|this message was deleted|you deleted this message|missed (?:voice|video) call"
     r"|messages and calls are end-to-end encrypted.*"
-    r"|(?:the )?(?:chat|conversation|session|call)(?: was| has been)?"
+    r"|(?:the )?(?:chat|conversation|session|call)(?: was| has| has been)?"
     r" (?:started|ended|closed|opened|transferred|assigned|resolved|timed out)"
     r"(?: (?:by|to|at|on) .{1,60})?"
     r"|.{1,40} (?:has )?(?:joined|left|entered|rejoined)"
