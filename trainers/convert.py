@@ -148,9 +148,10 @@ def _read(file: Path, kind: Any) -> tuple[Any, Any]:
         what = "holds no tokenizer that transformers can read"
         tokenizer = AutoTokenizer.from_pretrained(folder, **where)
         what = "holds no weights that transformers can read"
-        loaded, loading = AutoModelForCausalLM.from_pretrained(
+        both: Any = AutoModelForCausalLM.from_pretrained(
             folder, dtype=kind, output_loading_info=True, **where
         )
+        loaded, loading = both
     # The reader of these files raises whatever the bytes make it raise.
     except Exception as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
