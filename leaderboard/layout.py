@@ -134,7 +134,8 @@ def why_without(table: Table, columns: Sequence[Column]) -> list[str]:
     values = [row.values[key] for row in table.rows for key in keys if key in row.values]
     there = {value.reason for value in values if value.value is not None}
     whys = [text for reason, text in WITHOUT.items() if reason in there]
-    compared = [column for column in columns if METRICS[column.metric].of == "strategy"]
+    chosen = {name for name, metric in METRICS.items() if metric.of == "strategy"}
+    compared = [column for column in columns if column.metric in chosen]
     if any(
         value.value is None and not value.items
         for row in table.rows

@@ -325,13 +325,18 @@ class _Checker:
         return without_gold(record) if own in self.supplied else record
 
     def has_gold(self, row: Mapping[str, Any]) -> bool:
-        """Whether a document has a reference or a scored turn; without any strategy all are."""
+        """Whether a document has a reference or a scored turn; in one without labels, whose texts
+        are all there, every turn is scored.
+        """
         if self.about.unit == ANSWERS:
             return row.get(self.field) not in ABSENT
         dialogue = row.get("dialogue")
-        turns = dialogue if isinstance(dialogue, list) else []
-        strategies = {turn.get("strategy") for turn in turns if isinstance(turn, dict)}
-        return bool(strategies) and (not strategies <= {*ABSENT} or HELD_OUT not in strategies)
+        rows = dialogue if isinstance(dialogue, list) else []
+        turns = [turn for turn in rows if isinstance(turn, dict)]
+        if any(turn.get("strategy") not in ABSENT for turn in turns):
+            return True
+        gone = any(turn.get("strategy") == HELD_OUT or turn.get("text") in ABSENT for turn in turns)
+        return bool(turns) and not gone
 
     def parsed(
         self,

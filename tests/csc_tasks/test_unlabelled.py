@@ -18,6 +18,7 @@ from tests.support.fakes import FakeLM, sample_conversations
 from tests.support.handed_in import hand_in
 
 CARD = Card("Support", "Sample.", "other", ("en", "zh"), "Somewhere.", "By hand.", ("Small.",))
+LABELS = "csc build csconv --source makes a labelled corpus"
 TASKS = ["csc_conv_ref", "csc_conv_gen", "cscx_conv_ref_vanilla"]
 ASKED = sum(t.speaker == SUPPORTER for one in sample_conversations() for t in one.dialogue)
 
@@ -54,11 +55,11 @@ def test_every_supporter_turn_is_asked_for_and_strategies_have_no_number(root, c
     told = [line for line in lines if "no supporter turn has a strategy" in line]
     assert len(told) == len(TASKS)
     assert all(f"all {ASKED} are asked for" in line for line in told)
-    assert all("csc label run labels a corpus" in line for line in told)
+    assert all(LABELS in line for line in told)
 
 
 def test_a_task_whose_prompts_hold_the_strategies_says_how_to_get_them(root):
-    with pytest.raises(DataError, match="cannot be run; csc label run labels a corpus"):
+    with pytest.raises(DataError, match=f"cannot be run; {LABELS}"):
         run(FakeLM(answer), root / "corpus", ["cscx_conv_ref_oracle"])
 
 
@@ -76,7 +77,7 @@ def test_a_board_shows_why_strategies_have_no_number(root, capsys):
     words = ["collect", str(root / "results"), "--corpus", str(root / "corpus"), "--out", str(out)]
     assert main(words) == 0
     printed = capsys.readouterr().out
-    assert "no gold strategies to compare with (csc label run labels a corpus)" in printed
+    assert f"no gold strategies to compare with ({LABELS})" in printed
     assert "re-scored" in printed
 
 
@@ -84,7 +85,7 @@ def test_statistics_and_baselines_and_hold_out_say_it_in_a_line(root, capsys, tm
     corpus = str(root / "corpus")
     assert main(["stats", corpus]) == 0
     printed = capsys.readouterr().out
-    assert "No supporter utterance has a strategy; csc label run labels a corpus." in printed
+    assert f"No supporter utterance has a strategy; {LABELS}." in printed
     assert "Which strategy follows which" not in printed
     assert main(["baselines", corpus]) == 0
     printed = capsys.readouterr().out
@@ -94,7 +95,7 @@ def test_statistics_and_baselines_and_hold_out_say_it_in_a_line(root, capsys, tm
     }
     words = ["build", "hold-out", corpus, "--out", str(tmp_path / "o")]
     assert main([*words, "--hold-out", str(tmp_path / "r.parquet")]) == 1
-    assert capsys.readouterr().err.strip().endswith("csc label run labels a corpus")
+    assert capsys.readouterr().err.strip().endswith(LABELS)
 
 
 def test_the_card_has_no_table_of_strategies_and_names_the_tasks(root):
