@@ -6,7 +6,7 @@ questions. Documents of such a corpus have `[held out]` or nothing in these plac
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +69,25 @@ def held_out_of(row: Mapping[str, object], whole: Mapping[str, object]) -> set[i
     if not isinstance(before, list) or not isinstance(after, list):
         return set()
     return {i for i, (own, full) in enumerate(zip(before, after, strict=True)) if own != full}
+
+
+def whole_unlabelled(turns: Sequence[Mapping[str, object]]) -> bool:
+    """Whether the turns of a dialogue, as a file holds them, have no labels at all and nothing is
+    held out of them: a corpus of transcripts, and not an emptied one.
+    """
+    return bool(turns) and all(
+        turn.get("strategy") in (None, "") and turn.get("text") not in ABSENT for turn in turns
+    )
+
+
+def has_scored_turn(dialogue: object) -> bool:
+    """Whether a dialogue as a file holds it has a labelled turn; in one without labels every turn
+    is scored.
+    """
+    rows = dialogue if isinstance(dialogue, list) else []
+    turns = [turn for turn in rows if isinstance(turn, dict)]
+    labelled = any(turn.get("strategy") not in ABSENT for turn in turns)
+    return labelled or whole_unlabelled(turns)
 
 
 def without_gold(record: Mapping[str, object]) -> dict[str, object]:

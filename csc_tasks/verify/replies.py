@@ -24,6 +24,7 @@ from csc_tasks.verify.references import (
     ABSENT,
     GOLD,
     References,
+    has_scored_turn,
     held_out_of,
     without_gold,
 )
@@ -325,18 +326,10 @@ class _Checker:
         return without_gold(record) if own in self.supplied else record
 
     def has_gold(self, row: Mapping[str, Any]) -> bool:
-        """Whether a document has a reference or a scored turn; in one without labels, whose texts
-        are all there, every turn is scored.
-        """
+        """Whether a document has a reference or a scored turn."""
         if self.about.unit == ANSWERS:
             return row.get(self.field) not in ABSENT
-        dialogue = row.get("dialogue")
-        rows = dialogue if isinstance(dialogue, list) else []
-        turns = [turn for turn in rows if isinstance(turn, dict)]
-        if any(turn.get("strategy") not in ABSENT for turn in turns):
-            return True
-        gone = any(turn.get("strategy") == HELD_OUT or turn.get("text") in ABSENT for turn in turns)
-        return bool(turns) and not gone
+        return has_scored_turn(row.get("dialogue"))
 
     def parsed(
         self,

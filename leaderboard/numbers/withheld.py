@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from csc_tasks.conversation import HELD_OUT
+from csc_tasks.verify.references import whole_unlabelled
 
 
 def withheld(line: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,6 +29,4 @@ def _held_out(document: Mapping[str, Any], turn: int) -> bool:
     dialogue = document.get("dialogue")
     if not isinstance(dialogue, list):
         return True
-    # A conversation without any strategy is whole; in another one a scored turn has one.
-    labelled = any(one.get("strategy") for one in dialogue)
-    return labelled and dialogue[turn].get("strategy") in ("", HELD_OUT)
+    return not whole_unlabelled(dialogue) and dialogue[turn].get("strategy") in ("", HELD_OUT)
