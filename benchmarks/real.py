@@ -45,7 +45,7 @@ FORMATS: dict[str, dict[str, str]] = {"text": {}, "json": {"csc_format": "json"}
 PLAYED = ("csc_conv_ref", "csc_conv_gen")
 FORCED = ("cscx_conv_ref_forced", "cscx_conv_gen_forced")
 """Tasks that are played in text alone, where the format cannot be missed."""
-SHOWN = "strategy_acc,unparsed,rouge_l"
+SHOWN = "strategy_acc,strategy_acc_parsed,format_rate"
 """The columns of the table that is printed at the end; board and page have all."""
 ADAPTERS = {"lora": "none", "qlora": "nf4"}
 """Kind of adapter -> what its base is quantised to in training."""
