@@ -11,7 +11,7 @@ place. It costs the conversation it stands in, never half of one, and reading go
 """
 
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from builders.sources import crosswoz, folder, jsonl, star, talkmap
@@ -68,8 +68,9 @@ def read_source(
     JSONL rows without one. Raises DataError for a source that is not there, SettingError for a kind
     that is none of FORMATS; what is wrong inside goes into `reading.problems`.
     """
-    if kind not in FORMATS:
-        raise SettingError(f"format {kind!r} does not exist; there are {', '.join(FORMATS)}")
+    known = sorted({*FORMATS, *READERS}, key=(*FORMATS, *READERS).index)
+    if kind not in known:
+        raise SettingError(f"format {kind!r} does not exist; there are {', '.join(known)}")
     if not path.exists():
         raise DataError(
             f"{path} does not exist; --source takes a file or folder of recorded conversations"
@@ -82,10 +83,13 @@ def read_source(
         from builders.transcripts.source import read
 
         return read(path, reading, language)
-    readers = {
-        "dataset": folder.read,
-        "crosswoz": crosswoz.read,
-        "star": star.read,
-        "talkmap": talkmap.read,
-    }
-    return readers[kind](path, reading)
+    return READERS[kind](path, reading)
+
+
+READERS: dict[str, Callable[[Path, Reading], Iterator[RawConversation]]] = {
+    "dataset": folder.read,
+    "crosswoz": crosswoz.read,
+    "star": star.read,
+    "talkmap": talkmap.read,
+}
+"""Readers of sources whose rows say or imply their language."""
