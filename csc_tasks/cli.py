@@ -145,6 +145,10 @@ COMMANDS = {
         "csc_tasks.llm.journal.cli",
         "journals of LLM requests: stats, costs, export, merge, salvage",
     ),
+    "completion": (
+        "csc_tasks.completion",
+        "print what makes a shell complete verbs and options (bash, zsh, tcsh)",
+    ),
     "metric-path": (
         "csc_tasks.metric_path",
         "print the file that Hugging Face evaluate loads our metrics from",

@@ -72,6 +72,7 @@ BUILT_ON = {
     "adapter": [],
     "tasks": ["play", "settings", "runs", "adapter", "documents", "named_turns", "evidence"],
     "cli": ["arguments", "out"],
+    "completion": ["cli"],
     "checks": ["tasks", "gguf"],
     "autoload": ["checks"],
     "evaluate": ["autoload"],
