@@ -31,6 +31,7 @@ from csc_tasks.corpora.remote import from_hub
 from csc_tasks.corpora.rows import rows_of
 from csc_tasks.corpora.schemas import read_conversation, read_question, text_of_row
 from csc_tasks.errors import DataError, SettingError
+from csc_tasks.labels import without_labels
 from csc_tasks.languages.detect import settle
 from csc_tasks.question import Question
 
@@ -182,12 +183,13 @@ class HasRow(Protocol):
 
 
 def content_hash(items: Iterable[HasRow]) -> str:
-    """sha256 (16 hex digits) over the items' rows in order."""
+    """sha256 (16 hex digits) over the items' rows in order, without the labels of several raters:
+    what a model was asked stays the same when somebody labels it later.
+    """
     digest = hashlib.sha256()
     for item in items:
-        digest.update(
-            json.dumps(item.to_row(), ensure_ascii=False, sort_keys=True).encode() + b"\n"
-        )
+        row = without_labels(item.to_row())
+        digest.update(json.dumps(row, ensure_ascii=False, sort_keys=True).encode() + b"\n")
     return digest.hexdigest()[:16]
 
 

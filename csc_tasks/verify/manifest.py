@@ -18,6 +18,7 @@ from csc_tasks import corpora
 from csc_tasks.conversation import Conversation
 from csc_tasks.documents import document_key
 from csc_tasks.errors import DataError
+from csc_tasks.labels import without_labels
 from csc_tasks.question import Question
 from csc_tasks.reading import read_json
 
@@ -60,10 +61,11 @@ class Manifest:
 
 
 def row_hash(row: Mapping[str, object]) -> str:
-    """sha256 (hex) of a document's row; the order of its columns does not move it."""
-    return hashlib.sha256(
-        json.dumps(row, ensure_ascii=False, sort_keys=True).encode("utf-8", "surrogatepass")
-    ).hexdigest()
+    """sha256 (hex) of a document's row without the labels of several raters; the order of its
+    columns does not move it.
+    """
+    text = json.dumps(without_labels(row), ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def entry_of(item: Conversation | Question) -> Entry:
