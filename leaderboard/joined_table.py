@@ -60,8 +60,8 @@ def _table(board: Board, kind: str, tables: Sequence[Table], metrics: Sequence[s
 def _once(
     rows: Sequence[tuple[str, str, Line, dict[str, str]]], keys: Sequence[str]
 ) -> Iterator[tuple[str, str, Line, list[str]]]:
-    """The rows, corpus by corpus, models before baselines and these before the raters, nothing twice and none without a
-    number.
+    """The rows, corpus by corpus, models before baselines and these before the raters, nothing
+    twice and none without a number.
     """
     corpora = list(dict.fromkeys(corpus for corpus, *_ in rows))
     ordered = sorted(rows, key=lambda row: (corpora.index(row[0]), _LATER.get(row[2].kind, 0)))

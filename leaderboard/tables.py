@@ -9,12 +9,12 @@ Table 6's layout: reference and generated context side by side, a base model abo
 Shares are in percent, with their 95 %
 interval: `57.0 ± 4.0`, or `0.27 (0.10 to 0.58)` where it is not symmetric (near a bound; corpus
 metrics). Best is bold and second underlined only where the paired interval says so, among numbers
-that were computed again from the runs' replies; the others carry a †. Where several raters
-labelled the turns a row says what one of them reaches against the others, the ceiling. Reported
-rows stand apart below. CSV holds every number unrounded, one row per model and column, for spreadsheets
-and scripts. Contrasts (two runs of one model that differ in one condition) stand below the tables,
-with paired differences; `--table contrasts` prints them alone, and as CSV. `--table breakdowns
---format csv` prints every number by stage, topic, language and turn, with its corrected p.
+that were computed again from the runs' replies; the others carry a †. Where several raters labelled
+the turns a row says what one of them reaches against the others, the ceiling. Reported rows stand
+apart below. CSV holds every number unrounded, one row per model and column, for spreadsheets and
+scripts. Contrasts (two runs of one model that differ in one condition) stand below the tables, with
+paired differences; `--table contrasts` prints them alone, and as CSV. `--table breakdowns --format
+csv` prints every number by stage, topic, language and turn, with its corrected p.
 """
 
 import html
