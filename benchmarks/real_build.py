@@ -84,7 +84,18 @@ def builders(source: Path) -> Builders:
             csconv_arguments,
             [*calls, "--fidelity", "2", *SHORT, "--max-tokens", "rewrite=1000"],
         ),
+        # What comes after a first stage that lets nothing through.
+        "csconv after check": (
+            CSConv,
+            csconv_arguments,
+            [*calls, "--llm", "check=scripted", *SHORT, "--max-tokens", "rewrite=1000"],
+        ),
         "qa": (QA, qa_arguments, [*calls, "--pairs", "published", *SHORT]),
+        "qa unmoderated": (
+            QA,
+            qa_arguments,
+            [*calls, "--pairs", "published", "--moderation", "none", *SHORT],
+        ),
         "qa-stages": (Stages, stages_arguments, ["demo", "--split", "test", *SHORT]),
         "profiles": (Profiles, profiles_arguments, [*calls, *english, *SHORT]),
     }
