@@ -70,6 +70,10 @@ COMMANDS = {
         "trainers.convert",
         "a GGUF file as an ordinary model folder, for what trains, quantises or serves",
     ),
+    "label run": (
+        "builders.labels.run",
+        "the strategy of every supporter turn, by language models as raters; nothing is rewritten",
+    ),
     "review export": (
         "builders.review.export",
         "a dataset's conversations before reviewers: a table and a page, offline",
