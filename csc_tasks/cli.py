@@ -74,6 +74,18 @@ COMMANDS = {
         "builders.labels.run",
         "the strategy of every supporter turn, by language models as raters; nothing is rewritten",
     ),
+    "label export": (
+        "builders.labels.export",
+        "a dataset's turns before people who label them: a sheet each, blind to other labels",
+    ),
+    "label import": (
+        "builders.labels.importing",
+        "people's labels into a new dataset folder",
+    ),
+    "label report": (
+        "leaderboard.judging.label_report",
+        "how far the raters of a labelled corpus agree, people and models, and what divides them",
+    ),
     "review export": (
         "builders.review.export",
         "a dataset's conversations before reviewers: a table and a page, offline",

@@ -10,10 +10,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from builders.labels.raters import OWN
 from csc_tasks.conversation import SUPPORTER, Conversation, Turn
 from csc_tasks.errors import DataError
-from csc_tasks.labels import Label, majority
+from csc_tasks.labels import OWN, Label, majority
 
 Rows = Mapping[str, Mapping[str, Sequence[dict]]]
 """Config -> split -> rows of a dataset folder."""

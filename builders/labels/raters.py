@@ -12,11 +12,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from csc_tasks.errors import SettingError
-from csc_tasks.labels import MODEL
+from csc_tasks.labels import MODEL, OWN
 from csc_tasks.llm.options import by_stage
 
-OWN = "corpus"
-"""The rater of strategies that no label stands behind."""
 RATERS = 3
 LONGEST_NAME = 40
 
