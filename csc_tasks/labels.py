@@ -120,14 +120,25 @@ def without_labels(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def labels_hash(rows: Iterable[Mapping[str, Any]]) -> str | None:
-    """sha256 (16 hex digits) over the labels of conversations' rows in order; None where there is
-    no label.
+def row_labels_hash(row: Mapping[str, Any]) -> str | None:
+    """sha256 (hex) of the labels of a conversation's row; None where it has none."""
+    turns = row.get("dialogue")
+    labels = [
+        turn.get("labels") or [] if isinstance(turn, Mapping) else []
+        for turn in (turns if isinstance(turns, list) else [])
+    ]
+    if not any(labels):
+        return None
+    text = json.dumps(labels, ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def labels_hash(documents: Iterable[tuple[str, str | None]]) -> str | None:
+    """sha256 (16 hex digits) over the labels of a corpus, given each document's key and the hash of
+    its labels, in order; None where there are none.
     """
-    digest, labelled = hashlib.sha256(), False
-    for row in rows:
-        labels = [turn.get("labels") or [] for turn in row.get("dialogue", ())]
-        labelled = labelled or any(labels)
-        record = [row.get("conversation_id"), labels]
-        digest.update(json.dumps(record, ensure_ascii=False, sort_keys=True).encode() + b"\n")
-    return digest.hexdigest()[:16] if labelled else None
+    labelled = [[key, own] for key, own in documents if own is not None]
+    text = json.dumps(labelled, ensure_ascii=False)
+    return (
+        hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16] if labelled else None
+    )

@@ -111,9 +111,7 @@ def rescored(
     metrics = select(names, UNITS[logged.unit])
     chooses = not logged.about.has_replies
     if chooses:
-        metrics = [
-            metric for metric in metrics if metric.of == "strategy" or metric.name == "failed"
-        ]
+        metrics = [metric for metric in metrics if metric.of_choice or metric.name == "failed"]
     elif logged.unit == "turns" and records[0]["unparsed"] is None:
         metrics = without_strategies(metrics)
     if "reasked" in records[0]:

@@ -85,6 +85,7 @@ SETTINGS: Table = {
     **_all(scalar, "csc_qa_reference", "csc_window", "csc_max_failed", "csc_think_tokens"),
     **_all(scalar, "csc_metric_device", "csc_metric_batch_size", "csc_bertscore_layer"),
     **_all(scalar, "csc_repeats", "csc_bad_rows", "csc_passages", "csc_format", "csc_reask"),
+    **_all(scalar, "csc_strategies"),
     **_all(date, "csc_date"),
     **_all(texts, "csc_turns"),
     **_all(names, "csc_metrics"),

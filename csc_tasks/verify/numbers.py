@@ -293,13 +293,13 @@ def _does_not_apply(
     asked_for = about.variant not in ("vanilla", "oracle")
     if not kinds & {*metric.per}:
         return f"needs what {about.unit} do not have"
-    if not about.has_replies and metric.of != "strategy" and metric.name != "failed":
+    if not about.has_replies and not metric.of_choice and metric.name != "failed":
         return "a choice by log-likelihood has no reply"
-    if not asked_for and (metric.of == "strategy" or metric is METRICS["unparsed"]):
+    if not asked_for and (metric.of_choice or metric is METRICS["unparsed"]):
         return "this task asks for no strategy"
     if metric.of_format and not about.has_format:
         return "no format decides what its strategies are"
-    if norm and (about.has_replies or metric.of != "strategy"):
+    if norm and (about.has_replies or not metric.of_choice):
         return "only a choice by log-likelihood has a normalised one"
     if language and not metric.by_language:
         return "this metric is not reported by language"
