@@ -86,6 +86,10 @@ COMMANDS = {
         "leaderboard.judging.label_report",
         "how far the raters of a labelled corpus agree, people and models, and what divides them",
     ),
+    "label samples": (
+        "builders.labels.samples",
+        "the strategies in logged replies, read afterwards, for agents that name none",
+    ),
     "review export": (
         "builders.review.export",
         "a dataset's conversations before reviewers: a table and a page, offline",

@@ -14,7 +14,7 @@ from csc_tasks.metrics import ASKED_AGAIN, METRICS, WITH_PASSAGES, Metric
 from csc_tasks.metrics.consistency import OF, consistency
 from csc_tasks.metrics.result_names import metric_of, normalised, parts_of
 from csc_tasks.records import Column, consistency_columns, measure, measure_choices, repeats_of
-from csc_tasks.runs.names import HUMAN, MISSING, UNSUPPORTED, rated
+from csc_tasks.runs.names import HUMAN, rated
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Run
 from csc_tasks.runs.task_record import ANSWERS, TaskRecord
@@ -342,8 +342,11 @@ def _implausible(measurement: Measurement, name: str, claimed: Pair) -> list[Fin
 
 
 def _rating_range(name: str) -> tuple[float, float]:
-    """Ratings by a judge are 0 to 100, by people 1 to 5; what counts is a share."""
-    if name.endswith((f"_{MISSING}", f"_{UNSUPPORTED}")):
+    """Ratings by a judge are 0 to 100, by people 1 to 5; what counts is a share, and so is what
+    rests on labels.
+    """
+    rating = rated(name)
+    if rating is not None and rating.share:
         return 0.0, 1.0
     return (1.0, 5.0) if name.startswith(f"{HUMAN}_") else (0.0, 100.0)
 
