@@ -37,7 +37,7 @@ from builders.labels.replies import LoggedReply, logged_replies
 from builders.plan import add_plan
 from builders.wording import check_building, prompt_hashes
 from csc_tasks.arguments import check_known
-from csc_tasks.errors import SettingError
+from csc_tasks.errors import DataError, SettingError
 from csc_tasks.labels import MODEL, Label
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.items import run_items
@@ -107,6 +107,11 @@ class SampleLabelling(runner.Builder):
         for language in self.languages:
             check_building(language)
         self.asked = [reply for reply in self.replies if not reply.silent]
+        if not self.asked:
+            raise DataError(
+                f"{', '.join(map(str, args.samples))}: all {len(self.replies):,} replies are empty"
+                " or failed; there is nothing to label"
+            )
         self.labels: dict[Path, dict[tuple[str, int], list[Label]]] = {}
         models = {reply.model for reply in self.replies}
         print(
