@@ -15,7 +15,7 @@ from csc_tasks.corpora.bad_rows import BAD_ROWS
 from csc_tasks.errors import SettingError
 from csc_tasks.languages import languages
 from csc_tasks.metrics import LearnedSettings
-from csc_tasks.prompts import DATE, FORMS, JSON, ONE, SEVERAL, TEXT, iso_date
+from csc_tasks.prompts import DATE, FORMS, ONE, SEVERAL, TEXT, iso_date
 from csc_tasks.question import REFERENCES
 
 STYLES = ("single", "chat")
@@ -101,11 +101,6 @@ class Settings:
                     f" {least}"
                 )
 
-        if self.strategies == SEVERAL and self.format == JSON:
-            raise SettingError(
-                "csc_strategies=several and csc_format=json: a JSON object names one strategy;"
-                " leave one of the two out"
-            )
         if self.reask > 1:
             raise SettingError(f"csc_reask={self.reask!r}: must be 0, or 1: once more")
         if not 0 <= self.max_failed <= 1:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from csc_tasks.conversation import SUPPORTER, Conversation, content_id
+from csc_tasks.conversation import SUPPORTER, Conversation, Turn, content_id
 from csc_tasks.errors import DataError, UnknownStrategy
 from csc_tasks.languages.labels import strategy
 
@@ -152,12 +152,10 @@ def corrected(conversation: Conversation, one: Verdict) -> Conversation:
     turns = list(conversation.dialogue)
     for fix in one.fixes:
         old = turns[fix.turn - 1]
-        turns[fix.turn - 1] = replace(
-            old,
-            text=fix.text or old.text,
-            strategy=fix.strategy or old.strategy,
-            # Raters labelled what was said before.
-            labels=() if fix.text else old.labels,
+        # What raters say of a turn is of the text that they read.
+        labels = old.labels if fix.text in ("", old.text) else ()
+        turns[fix.turn - 1] = Turn(
+            old.speaker, fix.text or old.text, fix.strategy or old.strategy, labels
         )
     content = [[turn.speaker, turn.strategy, turn.text] for turn in turns]
     prefix = conversation.conversation_id.rpartition("-")[0] or "reviewed"

@@ -105,7 +105,7 @@ CSC: Table = {
     **_all(
         scalar, "reference", "content_hash", "evidence", "audit_evidence", "repeats", "held_out"
     ),
-    **_all(scalar, "format", "reask"),
+    **_all(scalar, "format", "reask", "labels"),
     **_all(revision, "revision"),
     **_all(digest, OTHER),
     **_all(date, "date"),

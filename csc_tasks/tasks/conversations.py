@@ -6,7 +6,7 @@ from typing import Any
 from csc_tasks import corpora, play
 from csc_tasks.conversation import HOW_TO_LABEL, Conversation
 from csc_tasks.documents import document_key
-from csc_tasks.errors import DataError
+from csc_tasks.errors import DataError, SettingError
 from csc_tasks.metrics import ASKED_AGAIN, METRICS, Metric, select
 from csc_tasks.metrics.metric import LABELS
 from csc_tasks.metrics.result_names import normalised, signed_with
@@ -58,10 +58,19 @@ class ConversationTask(SupportTask[Conversation, TurnPrompt]):
 
     @property
     def form(self) -> str:
-        """How strategies are asked for (csc_tasks/prompts/forms.py)."""
+        """How strategies are asked for (csc_tasks/prompts/forms.py); raises SettingError for two
+        forms at once.
+        """
         if not self.written:
             return TEXT
-        return SEVERAL if self.settings.strategies == SEVERAL else self.settings.format
+        if self.settings.strategies != SEVERAL:
+            return self.settings.format
+        if self.settings.format != TEXT:
+            raise SettingError(
+                f"csc_strategies=several and csc_format={self.settings.format}: such a reply names"
+                " one strategy; leave one of the two out"
+            )
+        return SEVERAL
 
     @property
     def asks_again(self) -> bool:
