@@ -161,3 +161,13 @@ def rated(name: str) -> Rated | None:
         if labeller and name == rating_column(label_prefix(labeller), what):
             return Rated(f"Labelled by {labeller}", what, afterwards=True)
     return None
+
+
+def rating_range(name: str) -> tuple[float, float]:
+    """Ratings by a judge are 0 to 100, by people 1 to 5; what counts is a share, and so is what
+    rests on labels.
+    """
+    rating = rated(name)
+    if rating is not None and rating.share:
+        return 0.0, 1.0
+    return (1.0, 5.0) if name.startswith(f"{HUMAN}_") else (0.0, 100.0)
