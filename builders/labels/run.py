@@ -144,7 +144,7 @@ class Labelling(runner.Builder):
         self.outlook = outlook.tried_in_order(
             "conversations",
             len(touched & ended.keys()),
-            Counter({"no turn labelled": len(ended.keys() - touched)}),
+            +Counter({"no turn labelled": len(ended.keys() - touched)}),
             len(ended),
             len(self.chosen),
         )
