@@ -28,7 +28,7 @@ HELD_OUT = "[held out]"
 """What stands in the place of a text or strategy that the corpus' maintainers keep to themselves.
 """
 
-HOW_TO_LABEL = "csc build csconv --source makes a labelled corpus"
+HOW_TO_LABEL = "csc label run labels a corpus"
 """What to say where there is no strategy to compare with."""
 
 

@@ -19,6 +19,8 @@ from csc_tasks.languages.labels import closest_label
 
 MODEL = "model:"
 """What the name of a rater that is a model starts with."""
+OWN = "corpus"
+"""The rater of strategies that a corpus came with and no label stood behind."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,8 @@ class Column(Strict):
     table. ranked: best and second are marked. rater: whose ratings it holds ("Judge NAME",
     "People"), None for what is computed. whole: they are of whole conversations.
     audits: a judge's fact audit of single replies, which no reliability report is about.
+    afterwards: of strategies that a labeller read from the replies (csc label samples), not of the
+    run's own choices.
     """
 
     key: str
@@ -110,6 +112,7 @@ class Column(Strict):
     rater: str | None = None
     whole: bool = False
     audits: bool = False
+    afterwards: bool = False
 
 
 class Finding(Strict):

@@ -134,6 +134,8 @@ STAND_IN = "builders.scripted"
 MADE_OF_IT = {"builders.demo"}
 REGISTER_IT = {
     "builders.csconv.build",
+    "builders.labels.run",
+    "builders.labels.samples",
     "builders.profiles.build",
     "builders.qa.build",
     "builders.qa.stages",

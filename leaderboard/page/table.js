@@ -92,7 +92,7 @@ function headerRows(table, columns, sorting) {
       const edge = edgeOf(columns, columns.indexOf(first));
       if (!first.rater) return h("td", { colspan: span, class: edge });
       return h("th", { colspan: span, scope: "colgroup", class: `rater ${edge || ""}` }, first.rater,
-        first.audits ? small("fact audit") : [first.whole && small("whole conversations"), believed(first)]);
+        first.audits ? small("fact audit") : first.afterwards ? small("labelled afterwards") : [first.whole && small("whole conversations"), believed(first)]);
     })),
     h("tr", {}, columns.map((column, i) => h("th", {
       scope: "col", "aria-sort": ariaSort(column.key), class: edgeOf(columns, i),
