@@ -172,7 +172,7 @@ def _way(lm: LM, requests: Sequence[PlayInstance], chooses: bool) -> Way:
         why = eligible.why_plain(lm, requests, chooses)
         return Way(LOCKSTEP) if why is None else Way(PLAIN, why, slow=True)
     if api.is_api(lm):
-        return Way(CONCURRENT)
+        return Way(CONCURRENT, connections=api.connections(lm))
     return Way(PLAIN, f"the backend {type(lm).__name__} is asked through its own methods")
 
 

@@ -150,12 +150,14 @@ async def _reply(server: Server, book: Book, chain: Chain, request: PlayInstance
     prompt, kwargs = request.arguments
     known = book.reply(request.arguments)
     if known is not None:
+        chain.watch.add(book.cached_timing(request.arguments))
         chain.answer(*known)
         return
     outcome: Answer | TooLong | Failure | None = book.too_long(request.arguments)
     if outcome is None:
         payload = server.payload(_message(book.model, prompt, kwargs), kwargs | _begins(request))
-        outcome = await server.ask(payload, lambda outputs: read_answer(book.model, outputs))
+        read = partial(read_answer, book.model)
+        outcome = await server.ask(payload, read, chain.watch)
     if not isinstance(outcome, Answer):
         _without_answer(book, chain, request, outcome)
         return
@@ -165,7 +167,7 @@ async def _reply(server: Server, book: Book, chain: Chain, request: PlayInstance
         # The server was not told where to stop.
         for stop in kwargs.get("until") or []:
             text = text.split(stop)[0]
-    book.keep_reply(request.arguments, text, outcome.cut)
+    book.keep_reply(request.arguments, text, outcome.cut, chain.watch.last)
     chain.answer(text, outcome.cut)
 
 
@@ -202,17 +204,19 @@ async def _forced(server: Server, book: Book, chain: Chain, request: PlayInstanc
     known = book.reply((prompt, kwargs))
     read = reader(lm, names, chain.renderer.thinking)
     if known is not None:
+        chain.watch.add(book.cached_timing((prompt, kwargs)))
         chain.force(STRATEGY_IDS[names.index(str(label_written(known[0])[1]))], known[0])
         return
     outcome: tuple[int, str] | TooLong | Failure | None = book.too_long(request.arguments)
     if outcome is None:
-        outcome = await server.ask(server.payload(_message(lm, prompt, kwargs), kwargs), read)
+        payload = server.payload(_message(lm, prompt, kwargs), kwargs)
+        outcome = await server.ask(payload, read, chain.watch)
     if isinstance(outcome, TooLong | Failure):
         _without_answer(book, chain, request, outcome)
         return
     chain.tally.answer()
     position, written = outcome
-    book.keep_reply((prompt, kwargs), written, False)
+    book.keep_reply((prompt, kwargs), written, False, chain.watch.last)
     chain.force(STRATEGY_IDS[position], written)
 
 
@@ -231,7 +235,7 @@ async def _choice(server: Server, book: Book, chain: Chain, request: PlayInstanc
                 )
                 payload = server.payload(tokens[0], None, generate=False)
                 read = partial(read_likelihood, lm, tokens=tokens, lengths=lengths)
-                outcome = await server.ask(payload, read)
+                outcome = await server.ask(payload, read, chain.watch)
             if isinstance(outcome, TooLong | Failure):
                 _without_answer(book, chain, request, outcome)
                 return

@@ -10,6 +10,7 @@ import asyncio
 import copy
 import json
 from collections.abc import Callable
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -17,9 +18,12 @@ from lm_eval.api.model import LM
 
 from csc_tasks import refusals
 from csc_tasks.errors import SettingError
+from csc_tasks.play.answers import tokens
 from csc_tasks.play.api import connections
 from csc_tasks.play.failures import Failure
+from csc_tasks.play.stopwatch import Stopwatch
 from csc_tasks.refusals import Parameters, TooLong
+from csc_tasks.timing import REQUEST, Timing
 
 if TYPE_CHECKING:
     from lm_eval.models.api_models import JsonChatStr
@@ -101,18 +105,22 @@ class Server:
         return body
 
     async def ask(
-        self, payload: dict[str, Any], read: Callable[[Any], Outcome | Failure]
+        self,
+        payload: dict[str, Any],
+        read: Callable[[Any], Outcome | Failure],
+        watch: Stopwatch | None = None,
     ) -> Outcome | TooLong | Failure:
         """What `read` makes of the response; TooLong or a Failure where there is none, after as
         many tries as make sense.
 
-        `read(outputs)` returns an answer or a Failure.
+        `read(outputs)` returns an answer or a Failure. `watch` is told what the try took that was
+        answered: how often a server that is too busy was asked is no part of its latency.
         """
         tries = rejections = 0
         waited, answered = 0.0, self.answered()
         async with self.slots:
             while True:
-                outcome = await self._once(payload, read)
+                outcome = await self._once(payload, read, watch)
                 if outcome is None:
                     continue
                 if not isinstance(outcome, Failure) or outcome.kind not in (
@@ -138,7 +146,10 @@ class Server:
                 await rest(pause)
 
     async def _once(
-        self, payload: dict[str, Any], read: Callable[[Any], Outcome | Failure]
+        self,
+        payload: dict[str, Any],
+        read: Callable[[Any], Outcome | Failure],
+        watch: Stopwatch | None = None,
     ) -> Outcome | TooLong | Failure | None:
         """One try. None: the server refused a parameter, and the same is to be asked again without
         it.
@@ -146,6 +157,7 @@ class Server:
         import aiohttp
 
         body = self.parameters.accepted(payload)
+        started = perf_counter()
         try:
             async with self.session.post(
                 self.lm.base_url, json=body, headers=self.headers
@@ -170,6 +182,7 @@ class Server:
                 "connection lost" if connected else "no connection",
                 self._clean(f"{type(error).__name__}: {error}"),
             )
+        ended = perf_counter()
         outputs = _json(raw)
         if status < 300 and outputs is None:
             return Failure(
@@ -182,6 +195,8 @@ class Server:
             outcome = read(outputs)
             if isinstance(outcome, Failure):
                 return _with(outcome, self._clean(outcome.detail))
+            if watch:
+                watch.add(Timing(REQUEST, None, ended - started, *tokens(outputs)))
             return outcome
         if status < 300:
             # Some gateways send the error of the server behind them with status 200.

@@ -87,7 +87,7 @@ SETTINGS: Table = {
     **_all(scalar, "csc_repeats", "csc_bad_rows", "csc_passages", "csc_format", "csc_reask"),
     **_all(date, "csc_date"),
     **_all(texts, "csc_turns"),
-    **_all(names, "csc_metrics"),
+    **_all(names, "csc_metrics", "csc_price"),
 }
 """Of a task's metadata, beside `version` and `csc`."""
 
@@ -95,7 +95,7 @@ THINKING: Table = {
     **_all(scalar, "family", "thinks", "tokens"),
     **_all(switches, "switched_off"),
 }
-PLAY: Table = _all(scalar, "mode")
+PLAY: Table = _all(scalar, "mode", "connections")
 FORCING: Table = _all(scalar, "choice", "reply")
 
 CSC: Table = {
@@ -108,6 +108,7 @@ CSC: Table = {
     **_all(revision, "revision"),
     **_all(digest, OTHER),
     **_all(date, "date"),
+    **_all(names, "price"),
     **_all(scalars, "languages", "draft_languages", "left_out"),
     **_all(counts, "counts", "evidence_counts"),
     **_all(places, "places"),

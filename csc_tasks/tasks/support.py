@@ -151,7 +151,11 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
     def provenance(self) -> dict[str, Any]:
         """What a reader needs to know to compare two results."""
         data = provenance(self.corpus, list(self.items.values()), self.signatures())
-        asked = {"repeats": self.settings.repeats} if self.settings.repeats > 1 else {}
+        asked: dict[str, Any] = {}
+        if self.settings.repeats > 1:
+            asked["repeats"] = self.settings.repeats
+        if self.settings.price:
+            asked["price"] = str(self.settings.price)
         return data | self.describe().to_json() | {"prompt": self.settings.prompt} | asked
 
     def check_repeats(self) -> None:
@@ -294,6 +298,8 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
             record = self.record_of(instance.prompt, played)
             if self.settings.repeats > 1:
                 record["repeat"] = instance.repeat
+            if isinstance(played, play.Played):
+                record["timing"] = played.timing.priced(self.settings.price).to_json()
             start = self._rows.setdefault(
                 document_key(instance.doc), slice(len(self._records), 0)
             ).start
