@@ -59,7 +59,7 @@ def generate(
     the end.
     """
     chains = [Chain(requests, renderer, tally, told=Told()) for requests in conversations]
-    return _played(Book(lm), chains, _reply, tally, progress)
+    return played(Book(lm), chains, _reply, tally, progress)
 
 
 def choose(
@@ -75,16 +75,18 @@ def choose(
         Chain(requests, renderer, tally, longest_name(requests[0]), Told())
         for requests in conversations
     ]
-    return _played(Book(lm), chains, _choice, tally, progress)
+    return played(Book(lm), chains, _choice, tally, progress)
 
 
-def _played(
+def played(
     book: Book,
     chains: list[Chain],
     turn: Turn,
     tally: Tally,
     progress: "tqdm[NoReturn]",
+    kind: type[Server] = Server,
 ) -> list[Chain]:
+    """The chains, played: those with the most turns first. kind: of the server that is asked."""
     where = address(book.model)
     parameters = FormParameters(
         set(book.refused_parameters()), lambda sentence: log.warning("%s %s", where, sentence)
@@ -97,6 +99,7 @@ def _played(
             parameters,
             tally,
             progress,
+            kind,
         )
     )
     for chain in chains:
@@ -112,8 +115,9 @@ async def _play(
     parameters: Parameters,
     tally: Tally,
     progress: "tqdm[NoReturn]",
+    kind: type[Server],
 ) -> None:
-    async with Server(book.model, parameters, lambda: tally.answered) as server:
+    async with kind(book.model, parameters, lambda: tally.answered) as server:
         forced = [request for chain in chains for request in chain.requests if request.forced]
         if forced:
             way = await _forcing(server, book, forced[0], chains[0].renderer.thinking)
@@ -159,7 +163,7 @@ async def _reply(server: Server, book: Book, chain: Chain, request: PlayInstance
         read = partial(read_answer, book.model)
         outcome = await server.ask(payload, read, chain.watch)
     if not isinstance(outcome, Answer):
-        _without_answer(book, chain, request, outcome)
+        without_answer(book, chain, request, outcome)
         return
     chain.tally.answer()
     text = outcome.text
@@ -212,7 +216,7 @@ async def _forced(server: Server, book: Book, chain: Chain, request: PlayInstanc
         payload = server.payload(_message(lm, prompt, kwargs), kwargs)
         outcome = await server.ask(payload, read, chain.watch)
     if isinstance(outcome, TooLong | Failure):
-        _without_answer(book, chain, request, outcome)
+        without_answer(book, chain, request, outcome)
         return
     chain.tally.answer()
     position, written = outcome
@@ -237,7 +241,7 @@ async def _choice(server: Server, book: Book, chain: Chain, request: PlayInstanc
                 read = partial(read_likelihood, lm, tokens=tokens, lengths=lengths)
                 outcome = await server.ask(payload, read, chain.watch)
             if isinstance(outcome, TooLong | Failure):
-                _without_answer(book, chain, request, outcome)
+                without_answer(book, chain, request, outcome)
                 return
             chain.tally.answer()
             book.keep_likelihoods(prompt, [option], [outcome])
@@ -246,7 +250,7 @@ async def _choice(server: Server, book: Book, chain: Chain, request: PlayInstanc
     chain.choose(sums)
 
 
-def _without_answer(
+def without_answer(
     book: Book, chain: Chain, request: PlayInstance, outcome: TooLong | Failure
 ) -> None:
     """The chain asks a prompt that was too long again, shorter; else the turn has failed."""

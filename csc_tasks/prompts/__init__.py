@@ -12,7 +12,7 @@ from csc_tasks.prompts.forms import (
     schema,
     tagged,
 )
-from csc_tasks.prompts.render import AnswerPrompt, TurnPrompt, instructions
+from csc_tasks.prompts.render import SPOKEN, AnswerPrompt, TurnPrompt, instructions
 from csc_tasks.prompts.reply import (
     Reply,
     label_written,
@@ -43,6 +43,7 @@ __all__ = [
     "FORMS",
     "JSON",
     "SERVER_DATE",
+    "SPOKEN",
     "TEXT",
     "AnswerPrompt",
     "Apply",

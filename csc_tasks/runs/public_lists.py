@@ -49,7 +49,7 @@ GENERATION: Table = {
 MODEL_ARGUMENTS: Table = {
     **_all(hub_id_or_last_component, "pretrained", "peft", "delta", "model", "path", "engine"),
     **_all(hub_id_or_last_component, "tokenizer", "gguf_file", "lora_local_path", "base_model"),
-    **_all(hub_id_or_last_component, "corpus", "train"),
+    **_all(hub_id_or_last_component, "corpus", "train", "agent"),
     **_all(revision, "revision", "peft_revision", "tokenizer_revision", "code_revision"),
     **_all(scalar, "dtype", "softmax_dtype", "mixed_precision_dtype", "kv_cache_dtype", "backend"),
     **_all(scalar, "quantization", "load_in_4bit", "load_in_8bit", "bnb_4bit_compute_dtype"),
