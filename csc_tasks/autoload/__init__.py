@@ -116,10 +116,7 @@ class ChangingLoader:
 
 
 def extend(manager: Any) -> None:
-    """Make `manager.TaskManager` scan the csc tasks too; an lm_eval that finds plugins stays. The
-    model for deployed agents is made known as well.
-    """
-    register_agents()
+    """Make `manager.TaskManager` scan the csc tasks too; an lm_eval that finds plugins stays."""
     original = manager.TaskManager.__init__
     if discovers_plugins(manager) or hasattr(original, "csc_tasks"):
         return
@@ -167,7 +164,8 @@ def with_tasks_dir(include_path: Any, include_defaults: bool = True) -> Any:
 
 
 def check_first(evaluator: Any) -> None:
-    """Make `evaluator.simple_evaluate` check its arguments before it loads a model.
+    """Make `evaluator.simple_evaluate` check its arguments before it loads a model, and know the
+    model for deployed agents.
 
     In lm_eval's own process, and in no other, errors of ours then end in one line.
     """
@@ -188,6 +186,7 @@ def check_first(evaluator: Any) -> None:
 
     vars(simple_evaluate)["csc_tasks"] = True
     evaluator.simple_evaluate = simple_evaluate
+    register_agents()
     if start.is_lm_eval(sys.orig_argv):
         sys.excepthook = one_line_hook(sys.excepthook)
 
