@@ -15,6 +15,7 @@ installed while an editable checkout moves on, so `find_manager(asking, path)` a
 
 import difflib
 import functools
+import importlib
 import inspect
 import logging
 import re
@@ -37,6 +38,7 @@ HOOK = "csc_tasks_autoload"  # the name under which start.py is installed
 ENTRY_POINT_GROUP = "lm_eval.tasks"
 MANAGER = "lm_eval.tasks.manager"
 EVALUATOR = "lm_eval.evaluator"
+AGENTS, AGENT_CLASS = "csc-agent", "csc_tasks.play.agent.model:AgentLM"
 NOT_FOUND = "Tasks not found: "  # how lm_eval's error about unknown task names begins
 
 Hook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
@@ -137,6 +139,21 @@ def extend(manager: Any) -> None:
     manager.TaskManager.__init__ = init
 
 
+def register_agents() -> None:
+    """Make `--model csc-agent` known to lm_eval; what it is made of is imported when it is used. An
+    lm_eval of another shape does without.
+    """
+    try:
+        # An lm_eval whose registry is not empty looks for no models of its own.
+        importlib.import_module("lm_eval.models")
+        from lm_eval.api.registry import model_registry
+
+        if AGENTS not in model_registry:
+            model_registry.register(AGENTS, target=AGENT_CLASS)
+    except Exception as error:  # lm_eval must go on working whatever it has become
+        logger.debug("--model %s is not there (%s: %s)", AGENTS, type(error).__name__, error)
+
+
 def with_tasks_dir(include_path: Any, include_defaults: bool = True) -> Any:
     """`include_path` with TASKS_DIR in front: later folders override earlier ones.
 
@@ -153,7 +170,8 @@ def with_tasks_dir(include_path: Any, include_defaults: bool = True) -> Any:
 
 
 def check_first(evaluator: Any) -> None:
-    """Make `evaluator.simple_evaluate` check its arguments before it loads a model.
+    """Make `evaluator.simple_evaluate` check its arguments before it loads a model, and know the
+    model for deployed agents.
 
     In lm_eval's own process, and in no other, errors of ours then end in one line.
     """
@@ -174,6 +192,7 @@ def check_first(evaluator: Any) -> None:
 
     vars(simple_evaluate)["csc_tasks"] = True
     evaluator.simple_evaluate = simple_evaluate
+    register_agents()
     if start.is_lm_eval(sys.orig_argv):
         sys.excepthook = one_line_hook(sys.excepthook)
 

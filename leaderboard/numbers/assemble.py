@@ -1,9 +1,10 @@
 """Measured rows -> tables, reports and samples: the data of a board folder."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from csc_tasks.file_names import safe_name
+from csc_tasks.prompts import SPOKEN
 from csc_tasks.runs.results_file import Identity
 from csc_tasks.runs.task_record import FORMAT_AND_CHOICE, TURNS, TaskRecord
 from csc_tasks.verify import Trust
@@ -11,8 +12,10 @@ from leaderboard import trust
 from leaderboard.board import (
     BREAKDOWNS,
     CONTRASTS,
+    EFFICIENCY,
     Column,
     Comparison,
+    Efficiency,
     Model,
     Row,
     Setting,
@@ -24,6 +27,7 @@ from leaderboard.model_report import Diagnosis, TableGaps, Variant
 from leaderboard.numbers import context_gap
 from leaderboard.numbers.ceiling import NOTE as CEILING_NOTE
 from leaderboard.numbers.ceiling import ceiling_of
+from leaderboard.numbers.efficiency import efficiency
 from leaderboard.numbers.inference import paired
 from leaderboard.numbers.intervals import FEWEST
 from leaderboard.numbers.measured import Measured, Rows, RunKey
@@ -59,7 +63,7 @@ def table_ids(selections: Sequence[Selection]) -> list[str]:
             *(f"{k}-{v}" for k, v in s.split.items()),
         ]
         # `csc tables --table contrasts` is none of them.
-        taken = [*names, CONTRASTS, BREAKDOWNS]
+        taken = [*names, CONTRASTS, BREAKDOWNS, EFFICIENCY]
         names.append(safe_name("-".join(words).replace("_", "-").replace(" ", "-"), taken))
     return names
 
@@ -196,6 +200,17 @@ def gaps(table: str, tasks: Mapping[str, Measured]) -> list[TableGaps]:
     ]
 
 
+def efficiencies(
+    table: str, rows: Rows, models: Mapping[Identity, Model], known: Collection[tuple[str, str]]
+) -> Iterator[Efficiency]:
+    """What the turns of a table's rows took, but for the (model, task) that are known already."""
+    for identity, tasks in rows.items():
+        for task, found in tasks.items():
+            slug = models[identity].slug
+            if found.timings and (slug, task) not in known:
+                yield efficiency(slug, task, table, found.timings)
+
+
 def _about(rows: Rows) -> dict[str, TaskRecord]:
     """What each task of a table says of itself."""
     return {
@@ -271,7 +286,10 @@ def _parted(selection: Selection) -> tuple[str, ...]:
 
 def _setting(selection: Selection) -> Setting:
     """What the rows share; a value that only models have (a prompt style) is taken from one."""
-    rows = sorted(selection.measurements, key=lambda m: m.identity.baseline)
+    rows = sorted(
+        selection.measurements,
+        key=lambda m: (m.identity.baseline, m.provenance.prompt == SPOKEN),
+    )
     first = rows[0]
     p = first.provenance
     revision = next((m.provenance.revision for m in rows if m.provenance.revision), None)
