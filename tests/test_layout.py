@@ -38,6 +38,7 @@ BUILT_ON = {
     "stops": [],
     "prefix_cache": ["compat"],
     "tokens": [],
+    "live": ["conversation"],
     "play": ["settings", "observe", "compat", "refusals", "prefix_cache", "tokens"],
     "metrics": ["languages", "compat", "gguf"],
     "evidence": ["question", "reading", "metrics"],
