@@ -30,7 +30,7 @@ BUILT_ON = {
     "question": ["conversation"],
     "price": ["errors"],
     "timing": ["price"],
-    "settings": ["prompts", "metrics", "corpora", "price"],
+    "settings": ["prompts", "metrics", "corpora", "price", "live"],
     "corpora": ["question", "reading", "compat"],
     "thinking": [],
     "prompts": ["question", "compat", "thinking"],
@@ -41,7 +41,17 @@ BUILT_ON = {
     "stops": [],
     "prefix_cache": ["compat"],
     "tokens": [],
-    "play": ["settings", "observe", "compat", "refusals", "prefix_cache", "tokens", "timing"],
+    "live": ["corpora", "evidence", "llm"],
+    "play": [
+        "settings",
+        "live",
+        "observe",
+        "compat",
+        "refusals",
+        "prefix_cache",
+        "tokens",
+        "timing",
+    ],
     "metrics": ["languages", "compat", "gguf"],
     "evidence": ["question", "reading", "metrics"],
     "named_strategies": ["prompts"],
@@ -59,7 +69,7 @@ BUILT_ON = {
     "file_names": [],
     "csv_cells": [],
     "named_turns": ["question"],
-    "verify": ["runs", "documents", "named_turns", "evidence"],
+    "verify": ["runs", "documents", "named_turns", "evidence", "live"],
     "hub": ["errors", "refusals"],
     "pii": ["errors", "out", "reading"],
     "doctor": [
@@ -105,6 +115,7 @@ LEADERBOARD_BUILT_ON = {
     "tables": ["breakdown_csv", "contrast_tables", "efficiency_tables", "joined_table"],
     "measured_pairs": ["columns", "folder"],
     "power": ["measured_pairs"],
+    "variance": ["numbers"],
     "reading": ["board"],
     "numbers": ["reading", "columns", "rated", "trust", "model_report"],
     "leading": ["numbers", "layout"],
@@ -137,6 +148,7 @@ MAY_IMPORT = {
 STAND_IN = "builders.scripted"
 MADE_OF_IT = {"builders.demo"}
 REGISTER_IT = {
+    "builders.briefs.build",
     "builders.csconv.build",
     "builders.labels.run",
     "builders.labels.samples",

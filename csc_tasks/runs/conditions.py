@@ -59,14 +59,17 @@ HARMLESS: dict[str, frozenset[str]] = {
             *("csc_bertscore_layer", "csc_bleurt_model", "csc_bartscore_model"),
             *("csc_cosine_model", "csc_play", "csc_window", "csc_max_failed", "csc_repeats"),
             "csc_price",
+            *("csc_customer", "csc_customer_temperature", "csc_customer_seed", "csc_max_turns"),
+            *("csc_customer_url", "csc_customer_journal", "csc_customer_price"),
+            *("csc_customer_max_requests", "csc_customer_max_cost"),
         }
     )
     | NAMES
     | HOW_IT_RAN
     | CREDENTIALS,
     # Corpus and passages are known by their content; who labels a corpus later changes no reply.
-    # Metrics are computed again from the same replies, so signatures are no condition of a run; play
-    # says in which order prompts were sent, and a price moves no reply.
+    # Metrics are computed again from the same replies, so signatures are no condition of a run;
+    # play says in which order prompts were sent, and a price moves no reply.
     "csc": frozenset(
         {
             *("project", "corpus", "counts", "signatures", "draft_languages"),
