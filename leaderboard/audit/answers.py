@@ -50,7 +50,7 @@ class Answers:
         self.replied = TfidfVectorizer(
             analyzer=_customer_terms, max_features=FEATURES, sublinear_tf=True, dtype=np.float32
         )
-        self.before = self.asked.fit_transform([before for _, before, _ in pairs])
+        self.columns = self.asked.fit_transform([before for _, before, _ in pairs]).T.tocsr()
         self.replies = _dense(self.replied.fit_transform([text for _, _, text in pairs]))
         self.near: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
         order = sorted(range(len(pairs)), key=lambda i: draw(f"{pairs[i][0]}\n{i}"))
@@ -68,6 +68,7 @@ class Answers:
         answering = [turn for turn in talk.turns if turn.before]
         if not self.enough or not answering:
             return math.nan, math.nan
+        self._look_up({turn.before for turn in answering} - self.near.keys())
         own = _dense(self.replied.transform([turn.text for turn in answering]))
         pool = self.pool[self.ids[self.pool] != talk.conversation_id][:OTHERS]
         others = self.replies[pool]
@@ -84,12 +85,19 @@ class Answers:
                 among_others.append(_rank(fits[i], others @ expected))
         return _mean(among_own), _mean(among_others)
 
+    def _look_up(self, texts: set[str]) -> None:
+        """Find the nearest supporter turns of each of these."""
+        if not texts:
+            return
+        ordered = sorted(texts)
+        likeness = _dense(self.asked.transform(ordered) @ self.columns)
+        for text, row in zip(ordered, likeness, strict=True):
+            near = np.argpartition(-row, min(CANDIDATES, len(row)) - 1)[:CANDIDATES]
+            near = near[np.lexsort((near, -row[near]))]
+            self.near[text] = near, row[near]
+
     def _expected(self, before: str, own: str) -> NDArray[Any]:
         """What a reply to `before` looks like in conversations other than `own`."""
-        if before not in self.near:
-            likeness = _dense(self.asked.transform([before]) @ self.before.T)[0]
-            kept = np.argsort(-likeness, kind="stable")[:CANDIDATES]
-            self.near[before] = kept, likeness[kept]
         places, likeness = self.near[before]
         foreign = self.ids[places] != own
         places, likeness = places[foreign][:NEAREST], likeness[foreign][:NEAREST]

@@ -123,15 +123,14 @@ def _means(
     conversation with itself left out. Each (b,). everything: own + others, or one row of ones.
     """
     matrix = matrix.astype(np.float32)
-    diagonal = matrix.diagonal()
-    own, others = own.astype(np.float32), others.astype(np.float32)
+    np.fill_diagonal(matrix, 0.0)
+    own, others = np.asarray(own, dtype=np.float32), np.asarray(others, dtype=np.float32)
     half = own @ matrix
-    rest = everything.astype(np.float32) @ matrix - half
+    rest = np.asarray(everything, dtype=np.float32) @ matrix - half
 
     def mean(product: NDArray[Any], a: NDArray[Any], b: NDArray[Any]) -> Floats:
-        sums = (product * b).sum(axis=1, dtype=float) - (a * b) @ diagonal.astype(float)
-        pairs = a.sum(axis=1, dtype=float) * b.sum(axis=1, dtype=float)
-        pairs -= (a * b).sum(axis=1, dtype=float)
-        return np.asarray(sums / np.where(pairs > 0, pairs, np.nan))
+        sums = np.einsum("ij,ij->i", product, b)
+        pairs = a.sum(axis=1) * b.sum(axis=1) - np.einsum("ij,ij->i", a, b)
+        return np.asarray(sums / np.where(pairs > 0, pairs, np.nan), dtype=float)
 
     return mean(half, own, own), mean(half, own, others), mean(rest, others, others)
