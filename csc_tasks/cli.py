@@ -141,6 +141,10 @@ COMMANDS = {
         "leaderboard.judging.agreement",
         "how far judges and people can be believed: one report",
     ),
+    "audit-customer": (
+        "leaderboard.audit.command",
+        "can the customer of a live run be believed? its conversations beside recorded people's",
+    ),
     "journal": (
         "csc_tasks.llm.journal.cli",
         "journals of LLM requests: stats, costs, export, merge, salvage",

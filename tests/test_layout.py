@@ -103,6 +103,8 @@ LEADERBOARD_BUILT_ON = {
     "leading": ["numbers", "layout"],
     "plain_table": ["layout", "trust"],
     "judging": ["numbers", "folder"],
+    "customer_audit": ["board"],
+    "audit": ["numbers", "folder", "customer_audit"],
     "page": ["leading", "folder"],
     "earlier_board": [],
     "collect": ["page", "plain_table", "leading", "earlier_board"],

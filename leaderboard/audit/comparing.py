@@ -53,26 +53,33 @@ class Compared:
 @dataclass(frozen=True, slots=True)
 class Setup:
     """What all dimensions are tested with: the same divisions, halves and draws, so that a
-    dimension's result does not depend on which others there are.
+    dimension's result does not depend on which others there are. people: where the recorded
+    conversations are.
     """
 
-    played: NDArray[np.float32]
-    divisions: NDArray[np.float32]
-    halves: NDArray[np.float32]
-    weights: NDArray[np.float32]
+    observed: re.Sides
+    divisions: re.Sides
+    halves: re.Sides
+    draws: re.Sides
+    people: NDArray[np.intp]
 
     @classmethod
     def of(cls, ids: NDArray[Any], played: NDArray[np.bool_], seed: int, quick: bool) -> "Setup":
         """quick: without intervals and halves, where the verdict alone is wanted."""
         generator = np.random.default_rng([seed, 20])
-        size, own = len(played), int(played.sum())
-        recorded = size - own
-        divisions = re.random_divisions(size, own, DIVISIONS, generator)
+        own = int(played.sum())
+        people = np.flatnonzero(~played)
+        divisions = re.random_divisions(len(played), own, DIVISIONS, generator)
+        halves = re.random_divisions(
+            len(people), len(people) // 2, 1 if quick else HALVES, generator
+        )
+        weights = re.random_weights(ids, 1 if quick else DRAWS, generator)
         return cls(
-            played.astype(np.float32),
-            divisions,
-            re.random_divisions(recorded, recorded // 2, 1 if quick else HALVES, generator),
-            re.random_weights(ids, 1 if quick else DRAWS, generator),
+            re.Sides.of(played[None, :], ~played[None, :], ids),
+            re.Sides.of(divisions, 1 - divisions, ids),
+            re.Sides.of(halves, 1 - halves, ids[people]),
+            re.Sides.of(weights * played, weights * ~played, ids),
+            people,
         )
 
 
@@ -96,7 +103,7 @@ def compare(
             low=result.low,
             high=result.high,
             p=result.p,
-            adjusted=1.0 if value is None else value,
+            adjusted=1.0 if value is None else float(value),
             halves=result.halves,
             feature=result.feature,
             shown=result.shown,
@@ -107,58 +114,55 @@ def compare(
 
 def _by_features(dimension: Dimension, measured: Measured, setup: Setup) -> Compared:
     values = re.standardised(measured.features[dimension.id])
-    one_side = np.flatnonzero(setup.played == 0)
-    differences = re.shift(values, setup.played[None, :], 1)[0]
+    differences = re.shift(values, setup.observed)[0]
     if dimension.worse == "both":
         apart = re.distances(values)
         feature = int(np.argmax(np.abs(differences)))
-        observed = float(re.energy(apart, setup.played[None, :])[0])
+        observed = float(re.energy(apart, setup.observed)[0])
         others = re.energy(apart, setup.divisions)
-        halves = re.energy(apart[np.ix_(one_side, one_side)], setup.halves)
-        draws = re.weighted_energy(apart, setup.weights, setup.played)
+        halves = re.energy(apart[np.ix_(setup.people, setup.people)], setup.halves)
+        draws = re.energy(apart, setup.draws)
     else:
         sign = 1 if dimension.worse == "more" else -1
         feature = int(np.argmax(sign * differences))
         observed = float(sign * differences[feature])
         others = re.shift(values, setup.divisions, sign).max(axis=1)
-        halves = re.shift(values[one_side], setup.halves, sign).max(axis=1)
-        draws = sign * re.weighted_shift(values[:, feature], setup.weights, setup.played)
+        halves = re.shift(values[setup.people], setup.halves, sign).max(axis=1)
+        draws = re.shift(values[:, [feature]], setup.draws, sign)[:, 0]
     shown = measured.features[dimension.id][:, feature]
     return _result(dimension, observed, others, halves, draws, feature, shown)
 
 
 def _by_likeness(dimension: Dimension, measured: Measured, setup: Setup) -> Compared:
     alike = measured.likeness
-    one_side = np.flatnonzero(setup.played == 0)
-    same = setup.played[:, None] == setup.played[None, :]
-    np.fill_diagonal(same, False)
-    shown = (alike * same).sum(axis=1) / np.maximum(1, same.sum(axis=1))
+    own = setup.observed.own[0]
+    companions = (own[:, None] == own[None, :]) & ~setup.observed.same
+    shown = (alike * companions).sum(axis=1) / np.maximum(1, companions.sum(axis=1))
     return _result(
         dimension,
-        float(re.likeness(alike, setup.played[None, :])[0]),
+        float(re.likeness(alike, setup.observed)[0]),
         re.likeness(alike, setup.divisions),
-        re.likeness(alike[np.ix_(one_side, one_side)], setup.halves),
-        re.weighted_likeness(alike, setup.weights, setup.played),
+        re.likeness(alike[np.ix_(setup.people, setup.people)], setup.halves),
+        re.likeness(alike, setup.draws),
         0,
         shown,
     )
 
 
 def _by_classifier(dimension: Dimension, measured: Measured, setup: Setup) -> Compared:
-    one_side = np.flatnonzero(setup.played == 0)
+    people = setup.people
     matrix = held_out_scores(measured.gram, measured.ids)
-    scores = matrix @ setup.played
-    labels = setup.divisions.T
-    among = held_out_scores(measured.gram[np.ix_(one_side, one_side)], measured.ids[one_side])
-    halves = setup.halves.T
+    observed, labels, halves = setup.observed.own.T, setup.divisions.own.T, setup.halves.own.T
+    among = held_out_scores(measured.gram[np.ix_(people, people)], measured.ids[people])
+    scores = matrix @ observed
     return _result(
         dimension,
-        float(auc(scores[:, None], setup.played[:, None])[0]),
+        float(auc(scores, observed)[0]),
         auc(matrix @ labels, labels),
         auc(among @ halves, halves),
-        re.weighted_auc(scores, setup.weights, setup.played),
+        re.weighted_auc(scores[:, 0], setup.draws),
         0,
-        scores,
+        scores[:, 0],
     )
 
 

@@ -1,11 +1,10 @@
 """Distances between two sides of a pool of conversations, for many ways to divide it at once.
 
-A division is a row of ones (the played side) and zeros; Z is (b, n). Three kinds of distance, each
-0 where both sides are alike, whatever their sizes:
+Three kinds of distance, each 0 where both sides are alike, whatever their sizes:
 
     energy     2 E|x - y| - E|x - x'| - E|y - y'| over a dimension's features, each in standard
-               deviations of the pool (Szekely and Rizzo 2004), without a conversation's distance to
-               itself
+               deviations of the pool (Szekely and Rizzo 2004), over pairs of different
+               conversations
     shift      mean of the played side less that of the other, in the direction that is worse, of
                the feature where that is largest
     likeness   how much more alike the conversations of the played side are to each other
@@ -13,6 +12,7 @@ A division is a row of ones (the played side) and zeros; Z is (b, n). Three kind
 An interval draws conversations with replacement, each with all that it has on both sides.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,52 +42,70 @@ def distances(values: Floats) -> NDArray[np.float32]:
     return apart.astype(np.float32)
 
 
-def energy(apart: NDArray[Any], divisions: NDArray[Any]) -> Floats:
-    """The energy distance of each division."""
-    within, across, other = _means(apart, np.ones((1, divisions.shape[1])), divisions, 1 - divisions)
-    return 2 * across - within - other
-
-
-def shift(values: Floats, divisions: NDArray[Any], worse: int) -> Floats:
-    """(b, k): the shift of each feature in each division, positive where it is worse."""
-    played = divisions @ values / divisions.sum(axis=1, keepdims=True)
-    others = (1 - divisions) @ values / (1 - divisions).sum(axis=1, keepdims=True)
-    return np.asarray(worse * (played - others), dtype=float)
-
-
-def likeness(alike: NDArray[Any], divisions: NDArray[Any]) -> Floats:
-    """How much more alike the played side is within itself, in each division."""
-    within, _, other = _means(alike, np.ones((1, divisions.shape[1])), divisions, 1 - divisions)
-    return within - other
-
-
-def weighted_energy(apart: NDArray[Any], weights: NDArray[Any], played: NDArray[Any]) -> Floats:
-    """The energy distance of each draw of conversations; weights (r, n) say how often each is
-    drawn.
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Ways to divide a pool of n conversations. own, others: (b, n), how often each conversation is
+    on the played side and on the other. same: (n, n), which are one conversation. pairs: (3, b),
+    how many pairs of different conversations are within own, across, and within others.
     """
-    within, across, other = _means(apart, weights, weights * played, weights * (1 - played))
+
+    own: NDArray[np.float32]
+    others: NDArray[np.float32]
+    same: NDArray[np.bool_]
+    pairs: Floats
+
+    @classmethod
+    def of(cls, own: NDArray[Any], others: NDArray[Any], ids: NDArray[Any]) -> "Sides":
+        """Sides of conversations with these ids (n,)."""
+        own, others = own.astype(np.float32), others.astype(np.float32)
+        same = ids[:, None] == ids[None, :]
+        left, right = own @ same.astype(np.float32), others @ same.astype(np.float32)
+        sizes = own.sum(axis=1, dtype=float), others.sum(axis=1, dtype=float)
+        pairs = [
+            sizes[0] * sizes[0] - np.einsum("ij,ij->i", left, own),
+            sizes[0] * sizes[1] - np.einsum("ij,ij->i", left, others),
+            sizes[1] * sizes[1] - np.einsum("ij,ij->i", right, others),
+        ]
+        return cls(own, others, same, np.asarray(pairs))
+
+    def means(self, matrix: NDArray[Any]) -> tuple[Floats, Floats, Floats]:
+        """The means of a symmetric matrix (n, n) over those pairs, each (b,)."""
+        between = np.where(self.same, np.float32(0), matrix.astype(np.float32))
+        left, right = self.own @ between, self.others @ between
+        sums = [
+            np.einsum("ij,ij->i", left, self.own),
+            np.einsum("ij,ij->i", left, self.others),
+            np.einsum("ij,ij->i", right, self.others),
+        ]
+        within, across, other = np.asarray(sums) / np.where(self.pairs > 0, self.pairs, np.nan)
+        return within, across, other
+
+
+def energy(apart: NDArray[Any], sides: Sides) -> Floats:
+    """The energy distance of each division."""
+    within, across, other = sides.means(apart)
     return 2 * across - within - other
 
 
-def weighted_shift(values: Floats, weights: NDArray[Any], played: NDArray[Any]) -> Floats:
-    """(r,): the difference of the sides' means of one feature in each draw."""
-    own, others = weights * played, weights * (1 - played)
-    return np.asarray(own @ values / own.sum(axis=1) - others @ values / others.sum(axis=1))
-
-
-def weighted_likeness(alike: NDArray[Any], weights: NDArray[Any], played: NDArray[Any]) -> Floats:
-    """`likeness` of each draw."""
-    within, _, other = _means(alike, weights, weights * played, weights * (1 - played))
+def likeness(alike: NDArray[Any], sides: Sides) -> Floats:
+    """How much more alike the played side is within itself, in each division."""
+    within, _, other = sides.means(alike)
     return within - other
 
 
-def weighted_auc(scores: Floats, weights: NDArray[Any], played: NDArray[Any]) -> Floats:
-    """The area under the curve in each draw, of scores that stay as they are."""
-    own, others = weights * played, weights * (1 - played)
+def shift(values: Floats, sides: Sides, worse: int = 1) -> Floats:
+    """(b, k): the shift of each feature (n, k) in each division, positive where it is worse."""
+    own = sides.own @ values / sides.own.sum(axis=1, keepdims=True)
+    others = sides.others @ values / sides.others.sum(axis=1, keepdims=True)
+    return np.asarray(worse * (own - others), dtype=float)
+
+
+def weighted_auc(scores: Floats, sides: Sides) -> Floats:
+    """The area under the ROC curve in each draw, of scores (n,) that stay as they are."""
     rounded = np.round(scores, 9)
-    above = np.sign(rounded[:, None] - rounded[None, :]) / 2 + 0.5
-    pairs = ((own @ above) * others).sum(axis=1)
-    return np.asarray(pairs / (own.sum(axis=1) * others.sum(axis=1)))
+    above = (np.sign(rounded[:, None] - rounded[None, :]) / 2 + 0.5).astype(np.float32)
+    pairs = np.einsum("ij,ij->i", sides.own @ above, sides.others)
+    return np.asarray(pairs / (sides.own.sum(axis=1) * sides.others.sum(axis=1)), dtype=float)
 
 
 def random_divisions(
@@ -114,23 +132,3 @@ def p_of(value: float, others: Floats) -> float:
     """The share of divisions whose distance is at least this one, with this one among them."""
     at_least = np.count_nonzero(others >= value - 1e-7 * max(1.0, abs(value)))
     return (1 + at_least) / (1 + len(others))
-
-
-def _means(
-    matrix: NDArray[Any], everything: NDArray[Any], own: NDArray[Any], others: NDArray[Any]
-) -> tuple[Floats, Floats, Floats]:
-    """The means of a symmetric matrix over pairs within `own`, across, and within `others`, a
-    conversation with itself left out. Each (b,). everything: own + others, or one row of ones.
-    """
-    matrix = matrix.astype(np.float32)
-    np.fill_diagonal(matrix, 0.0)
-    own, others = np.asarray(own, dtype=np.float32), np.asarray(others, dtype=np.float32)
-    half = own @ matrix
-    rest = np.asarray(everything, dtype=np.float32) @ matrix - half
-
-    def mean(product: NDArray[Any], a: NDArray[Any], b: NDArray[Any]) -> Floats:
-        sums = np.einsum("ij,ij->i", product, b)
-        pairs = a.sum(axis=1) * b.sum(axis=1) - np.einsum("ij,ij->i", a, b)
-        return np.asarray(sums / np.where(pairs > 0, pairs, np.nan), dtype=float)
-
-    return mean(half, own, own), mean(half, own, others), mean(rest, others, others)
