@@ -6,6 +6,7 @@ command line wins.
 """
 
 import difflib
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -14,6 +15,8 @@ from typing import Any
 from csc_tasks.corpora.bad_rows import BAD_ROWS
 from csc_tasks.errors import SettingError
 from csc_tasks.languages import languages
+from csc_tasks.live.customers import RECORDED, CustomerSettings, check_customer
+from csc_tasks.live.customers.settings import JOURNAL
 from csc_tasks.metrics import LearnedSettings
 from csc_tasks.prompts import DATE, FORMS, TEXT, iso_date
 from csc_tasks.question import REFERENCES
@@ -68,6 +71,15 @@ class Settings:
     date: str = DATE
     max_failed: float = 0.02
     think_tokens: int | None = None
+    customer: str = RECORDED
+    customer_url: str | None = None
+    customer_journal: str = JOURNAL
+    customer_temperature: float = 0.7
+    customer_seed: int = 0
+    customer_price: str | None = None
+    customer_max_requests: int | None = None
+    customer_max_cost: float | None = None
+    max_turns: int = 20
     metric_device: str | None = None
     metric_batch_size: int = 32
     bertscore_model: str | None = None
@@ -99,6 +111,11 @@ class Settings:
                     f" {least}"
                 )
 
+        check_customer(self.customer)
+        for name in ("customer_temperature", "customer_max_cost"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < math.inf:
+                raise SettingError(f"csc_{name}={value!r}: must be a number of at least 0")
         if self.reask > 1:
             raise SettingError(f"csc_reask={self.reask!r}: must be 0, or 1: once more")
         if not 0 <= self.max_failed <= 1:
@@ -110,6 +127,19 @@ class Settings:
         """What of this every request carries."""
         return PlaySettings(
             self.play, self.window, self.date, self.max_failed, self.think_tokens, self.reask
+        )
+
+    def live_customer(self) -> CustomerSettings:
+        """What of this says who plays the customer of live conversations."""
+        return CustomerSettings(
+            self.customer,
+            self.customer_url,
+            self.customer_journal,
+            self.customer_temperature,
+            self.customer_seed,
+            self.customer_max_requests,
+            self.customer_max_cost,
+            self.customer_price,
         )
 
     def learned(self) -> LearnedSettings:
@@ -132,6 +162,9 @@ WHOLE_NUMBERS = {
     "passages": 1,
     "window": 1,
     "think_tokens": 0,
+    "customer_seed": 0,
+    "customer_max_requests": 1,
+    "max_turns": 1,
     "metric_batch_size": 1,
     "bertscore_layer": 1,
 }
@@ -196,6 +229,27 @@ HELP = {
         " off where the chat template can do that, and models that think all the same get 2048; 0:"
         " none"
     ),
+    "customer": (
+        "who plays the customer of `cscx_conv_live`: `recorded` (the turns of the recorded one, no"
+        " model), `scripted` (by rule from its brief), `openai:MODEL` (any OpenAI-compatible"
+        " server) or `same` (the server of the evaluated model)"
+    ),
+    "customer_url": (
+        "server of `csc_customer=openai:MODEL`, with its /v1 (default: OPENAI_BASE_URL, else"
+        " OpenAI's); the key is OPENAI_API_KEY"
+    ),
+    "customer_journal": (
+        "where every request to the customer's model is recorded and read again, so that a run that"
+        f" stopped goes on (default: `{JOURNAL}` in the current folder)"
+    ),
+    "customer_temperature": "of the customer's model",
+    "customer_seed": "what the seeds of the customer's requests are drawn from",
+    "customer_price": "price of a million tokens in and out of the customer's model: `0.15,0.60`",
+    "customer_max_requests": (
+        "stop after so many requests to the customer's model, earlier runs in the journal included"
+    ),
+    "customer_max_cost": "stop when the customer's model has cost so much; needs `customer_price`",
+    "max_turns": "the most turns that the model has in a live conversation",
     "metric_device": (
         "where learned metrics run: `cpu`, `cuda`, `cuda:1`; without it the GPU if there is one"
     ),
@@ -290,6 +344,16 @@ def _share(name: str, value: Any) -> float:
         ) from None
 
 
+def _number(name: str, value: Any) -> float:
+    """0.7 and "0.7"; never true."""
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        return float(value)
+    except (TypeError, ValueError):
+        raise SettingError(f"csc_{name}={value!r}: must be a number of at least 0") from None
+
+
 def _names(name: str, value: object) -> tuple[str, ...]:
     """A list, or text with commas."""
     given = value.split(",") if isinstance(value, str) else value
@@ -305,5 +369,7 @@ def _text(name: str, value: object) -> str:
 _READ: dict[str, Callable[[str, Any], object]] = {
     **dict.fromkeys(WHOLE_NUMBERS, _whole_number),
     "max_failed": _share,
+    "customer_temperature": _number,
+    "customer_max_cost": _number,
     "turns": _names,
 }

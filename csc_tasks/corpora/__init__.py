@@ -30,7 +30,7 @@ from csc_tasks.corpora.files import (
 from csc_tasks.corpora.remote import from_hub
 from csc_tasks.corpora.rows import rows_of
 from csc_tasks.corpora.schemas import read_conversation, read_question, text_of_row
-from csc_tasks.errors import DataError, SettingError
+from csc_tasks.errors import DataError, MissingSplit, SettingError
 from csc_tasks.languages.detect import settle
 from csc_tasks.question import Question
 
@@ -44,6 +44,7 @@ __all__ = [
     "content_hash",
     "file_config",
     "load",
+    "raw_rows",
 ]
 
 Item = Conversation | Question
@@ -109,22 +110,7 @@ def load(
     that names file and rows, all of them up to 20, or, when there is no such split, says what there
     is; SettingError for a revision of something that is not on the Hub.
     """
-    if revision and (name == "demo" or os.path.exists(os.path.expanduser(name))):
-        raise SettingError(
-            f"{name} is here and no Hub id, so it has no revision {revision!r}; leave the"
-            " revision out"
-        )
-    if name == "demo":
-        root, commit = DEMO_DIR, None
-    elif os.path.exists(os.path.expanduser(name)):
-        root, commit = Path(name).expanduser(), None
-    else:
-        root, commit = from_hub(name, config, split, revision)
-    if root.is_file():
-        files = [root]
-    else:
-        listed = relative_files(root)
-        files = [root / file for file in one_set(name, listed, config, split)]
+    root, files, commit = _files(name, config, split, revision)
     bad = BadRows()
     rows: list[Placed] = []
     for file in files:
@@ -155,6 +141,42 @@ def load(
         dict(counts),
         tuple(left_out),
     )
+
+
+def raw_rows(
+    name: str, config: str, split: str, revision: str | None = None
+) -> Iterator[tuple[Mapping[str, Any] | DataError, str]]:
+    """The rows of a split that are no conversations or questions, and where each stands; an error
+    in place of what is no row. A single file has none. Raises as `load` does.
+    """
+    root, files, _ = _files(name, config, split, revision)
+    if root.is_file():
+        raise MissingSplit(f"{name}: a single file has no config {config}")
+    for file in files:
+        place = f"{name} {file.relative_to(root).as_posix()}"
+        for number, row in rows_of(file, place):
+            yield row, f"{place} row {number}"
+
+
+def _files(
+    name: str, config: str, split: str, revision: str | None
+) -> tuple[Path, list[Path], str | None]:
+    """Where a corpus lies, the files of one split of it, and the commit where it is on the Hub."""
+    if revision and (name == "demo" or os.path.exists(os.path.expanduser(name))):
+        raise SettingError(
+            f"{name} is here and no Hub id, so it has no revision {revision!r}; leave the"
+            " revision out"
+        )
+    if name == "demo":
+        root, commit = DEMO_DIR, None
+    elif os.path.exists(os.path.expanduser(name)):
+        root, commit = Path(name).expanduser(), None
+    else:
+        root, commit = from_hub(name, config, split, revision)
+    if root.is_file():
+        return root, [root], commit
+    listed = relative_files(root)
+    return root, [root / file for file in one_set(name, listed, config, split)], commit
 
 
 def file_config(file: Path) -> str:

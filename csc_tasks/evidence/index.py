@@ -18,9 +18,9 @@ K1, B = 1.5, 0.75
 METHOD = f"bm25:lucene,k1={K1},b={B}"
 
 
-def library() -> ModuleType:
-    """bm25s; raises MissingExtra where it is not installed."""
-    return require("bm25s", "retrieval", "looking up passages in a folder of policies")
+def library(purpose: str = "looking up passages in a folder of policies") -> ModuleType:
+    """bm25s; raises MissingExtra, which names the purpose, where it is not installed."""
+    return require("bm25s", "retrieval", purpose)
 
 
 class Index:

@@ -1,5 +1,6 @@
 """Languages as data: `languages/<code>/language.yaml` (names, text, metrics), `prompts.yaml`
-(wording of every prompt) and `asking.yaml` (what is said to other models about their replies).
+(wording of every prompt), `asking.yaml` (what is said to other models about their replies), and
+`live.yaml` with `customer.txt` (what live conversations need).
 
 Adding a language adds a folder and touches no Python file. Folders of your own are read too, from
 the directories that the environment variable CSC_LANGUAGES names (separated as PATH is); what they
@@ -26,7 +27,7 @@ OWN_FOLDERS = "CSC_LANGUAGES"
 # The parser in C is ten times as fast, where PyYAML was built with it.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-_FILES = {"words": "prompts.yaml", "asking": "asking.yaml"}
+_FILES = {"words": "prompts.yaml", "asking": "asking.yaml", "live": "live.yaml"}
 """Keys of a Language that have a file of their own."""
 
 
@@ -144,11 +145,67 @@ class Asking(_Part):
     second_person: tuple[str, ...] = ()
 
 
+class Slot(_Part):
+    """Something that a supporter asks a customer for. words: a regular expression of what names it
+    in a question. kinds: the kinds of facts (csc_tasks/metrics/facts.py) that answer it, the likely
+    ones first.
+    """
+
+    words: str
+    kinds: tuple[str, ...]
+
+
+Mood = Literal["calm", "annoyed", "worried"]
+Manner = Literal["short", "medium", "long"]
+
+
+class Live(_Part):
+    """What live conversations need of a language. Expressions are looked for without regard to
+    case.
+
+    requests: of a sentence that asks for something. slots: by the name that a brief gives them.
+    denials: of a customer who does not know. common: words that say nothing of what a turn is about
+    (two characters each where words are not spaced). long_turn: words, or characters, of a turn
+    that is no longer short, and of one that is long. longest_value: of an answer that is taken as a
+    whole. mentioned: the name of a fact that nobody asked for. The texts from `unfit` on are what
+    customers say that follow rules; `customer.txt` is the prompt of a model that plays one.
+    """
+
+    requests: tuple[str, ...]
+    slots: dict[str, Slot]
+    denials: tuple[str, ...]
+    thanks: tuple[str, ...]
+    annoyed: tuple[str, ...]
+    worried: tuple[str, ...]
+    transfers: tuple[str, ...]
+    closings: tuple[str, ...]
+    common: tuple[str, ...]
+    moods: dict[Mood, str]
+    manners: dict[Manner, str]
+    long_turn: tuple[int, int]
+    longest_value: int
+    unfit: str
+    opening: str
+    gives: str
+    lacks: str
+    accepts: str
+    insists: str
+    satisfied: str
+    gave_up: str
+    transferred: str
+    mentioned: str
+    nothing: str
+    fact: str
+    starts: str
+    silence: str
+
+
 class Language(_Part):
     """One language. `strategies`, `stages` and `topics` are keyed by the framework's ids (a topic's
     id is its English name).
 
-    asking: None where its folder has no asking.yaml; models are then told in English.
+    asking: None where its folder has no asking.yaml; models are then told in English. live: None
+    where it has no live.yaml; there are then no live conversations in it.
     read_everywhere: its strategy names are read in replies of every language, because the papers'
     data use them. order: languages with a lower number come first wherever several are listed.
     """
@@ -167,6 +224,7 @@ class Language(_Part):
     metrics: Scoring
     words: Wording
     asking: Asking | None = None
+    live: Live | None = None
 
     @property
     def draft(self) -> bool:
@@ -184,8 +242,9 @@ def read(folder: Path) -> Language:
         "code": folder.name,
         "words": _yaml(folder / "prompts.yaml"),
     }
-    if (folder / "asking.yaml").exists():
-        values["asking"] = _yaml(folder / "asking.yaml")
+    for part in ("asking", "live"):
+        if (folder / _FILES[part]).exists():
+            values[part] = _yaml(folder / _FILES[part])
     try:
         language = Language.model_validate(values)
     except ValidationError as error:

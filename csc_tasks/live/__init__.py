@@ -5,6 +5,7 @@
 
 from csc_tasks.live.dialogue import (
     ENDINGS,
+    FAILED,
     Brief,
     Fact,
     LiveDialogue,
@@ -12,4 +13,4 @@ from csc_tasks.live.dialogue import (
     dialogues_of,
 )
 
-__all__ = ["ENDINGS", "Brief", "Fact", "LiveDialogue", "LiveTurn", "dialogues_of"]
+__all__ = ["ENDINGS", "FAILED", "Brief", "Fact", "LiveDialogue", "LiveTurn", "dialogues_of"]

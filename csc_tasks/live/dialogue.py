@@ -1,8 +1,8 @@
 """A live conversation as data: the brief of the customer who is played, what was said, and how it
 ended. JSON both ways.
 
-A sample of `cscx_conv_live` carries under `live` a list with what `LiveDialogue.to_json()` says, one
-for each repeat of the run (`dialogues_of` reads it). The config `briefs` of a corpus has
+A sample of `cscx_conv_live` carries under `live` a list with what `LiveDialogue.to_json()` says,
+one for each repeat of the run (`dialogues_of` reads it). The config `briefs` of a corpus has
 `Brief.to_json()` as its rows.
 """
 
@@ -17,8 +17,10 @@ SATISFIED = "satisfied"
 GAVE_UP = "gave_up"
 TRANSFERRED = "transferred"
 CAP = "cap"
-ENDINGS = (SATISFIED, GAVE_UP, TRANSFERRED, CAP)
-"""How a live conversation ends: by the customer in one of three ways, or by the cap on its turns.
+FAILED = "failed"
+ENDINGS = (SATISFIED, GAVE_UP, TRANSFERRED, CAP, FAILED)
+"""How a live conversation ends: by the customer in one of three ways, by the cap on its turns, or
+because who plays the customer gave no usable answer; the last is nobody's decision.
 """
 
 

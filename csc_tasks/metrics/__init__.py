@@ -14,6 +14,7 @@ from csc_tasks.metrics.metric import Metric
 from csc_tasks.metrics.selection import select
 from csc_tasks.metrics.table import (
     ASKED_AGAIN,
+    DIALOGUE,
     METRICS,
     UNSUPPORTED_FACTS,
     WITH_PASSAGES,
@@ -21,6 +22,7 @@ from csc_tasks.metrics.table import (
 
 __all__ = [
     "ASKED_AGAIN",
+    "DIALOGUE",
     "METRICS",
     "UNSUPPORTED_FACTS",
     "WITH_PASSAGES",

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from csc_tasks.metrics import strategy
 from csc_tasks.metrics.cluster import Scores
+from csc_tasks.metrics.live_metrics import DIALOGUE
 from csc_tasks.metrics.metric import Metric, Shown
 
 WITH_PASSAGES = "answer with passages"
@@ -131,7 +132,7 @@ RECORD_METRICS = (
     ),
     _flag(
         "failed",
-        ("turn", "answer"),
+        ("turn", "answer", DIALOGUE),
         "Share of items without an answer from the model's server, scored as wrong (lower is"
         " better, 0-1); asked again, some may succeed.",
         "Failed",
@@ -148,7 +149,7 @@ RECORD_METRICS = (
     ),
     _flag(
         "truncated",
-        ("turn", "answer"),
+        ("turn", "answer", DIALOGUE),
         "Share of replies cut by the token limit (lower is better, 0-1); says nothing about how"
         " much was lost.",
         "Cut replies",
@@ -156,7 +157,7 @@ RECORD_METRICS = (
     ),
     _flag(
         "history_truncated",
-        ("turn", "answer"),
+        ("turn", "answer", DIALOGUE),
         "Share of items whose history lost its oldest turns to fit the model (lower is better,"
         " 0-1); one lost turn counts like twenty.",
         "Cut histories",

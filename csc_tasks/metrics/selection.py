@@ -14,7 +14,8 @@ _SETS: dict[str, Callable[[Metric], bool]] = {
 
 
 def select(names: str | Sequence[str] | None, per: str) -> list[Metric]:
-    """The metrics that `names` asks for and that apply to items of kind `per` ("turn" or "answer"),
+    """The metrics that `names` asks for and that apply to items of kind `per` ("turn", "answer" or
+    "dialogue"),
     in the table's order.
 
     `names` is None or "overlap" (the defaults), "all", a comma-separated list, or a sequence of
@@ -24,7 +25,9 @@ def select(names: str | Sequence[str] | None, per: str) -> list[Metric]:
     """
     applicable = [metric for metric in METRICS.values() if per in metric.per]
     if not applicable:
-        raise SettingError(f"no metric applies to items of kind {per!r}; there are turn and answer")
+        raise SettingError(
+            f"no metric applies to items of kind {per!r}; there are turn, answer and dialogue"
+        )
     if names is None:
         names = "overlap"
     given = names.split(",") if isinstance(names, str) else names

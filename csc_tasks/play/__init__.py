@@ -1,5 +1,5 @@
-"""Plays conversations through an lm_eval model: reference context, generated context, questions and
-strategy choice.
+"""Plays conversations through an lm_eval model: reference context, generated context, live ones
+with a customer who is played (live.py), questions and strategy choice.
 
 The tasks send requests of two types of their own, `csc_generate` and `csc_choose`; importing this
 package gives lm_eval's `LM` and
@@ -30,29 +30,43 @@ from csc_tasks.play import (
     cache,
     concurrent,
     eligible,
+    live,
     lockstep,
     plain,
     structured,
     thoughts,
 )
 from csc_tasks.play.cache import check_cache
-from csc_tasks.play.chains import conversations, in_order
+from csc_tasks.play.chains import Answered, conversations, in_order
 from csc_tasks.play.failures import Tally
 from csc_tasks.play.forced import check_forced
 from csc_tasks.play.linears import packed
 from csc_tasks.play.ranks import length, share
 from csc_tasks.play.repeats import check_sampled, own_seed, seed_of
-from csc_tasks.play.requests import CHOOSE, FORMAT, GENERATE, Choice, Played, PlayInstance, Renderer
+from csc_tasks.play.requests import (
+    CHOOSE,
+    FORMAT,
+    GENERATE,
+    Choice,
+    LivePlayed,
+    Played,
+    PlayInstance,
+    Renderer,
+    Seat,
+)
 from csc_tasks.play.way import CONCURRENT, LOCKSTEP, PLAIN, Way
 
 __all__ = [
     "CHOOSE",
     "FORMAT",
     "GENERATE",
+    "Answered",
     "Choice",
+    "LivePlayed",
     "PlayInstance",
     "Played",
     "Renderer",
+    "Seat",
     "Way",
     "check_cache",
     "check_sampled",
@@ -66,7 +80,7 @@ __all__ = [
 log = logging.getLogger("lm_eval.csc_tasks")
 
 
-def generate(lm: LM, requests: Sequence[PlayInstance]) -> list[Played | Choice]:
+def generate(lm: LM, requests: Sequence[PlayInstance]) -> list[Answered]:
     """`LM.csc_generate`: an answer for every request; conversations in generated context go turn by
     turn.
 
@@ -76,22 +90,20 @@ def generate(lm: LM, requests: Sequence[PlayInstance]) -> list[Played | Choice]:
     return _play(lm, requests, label, chooses=False)
 
 
-def choose(lm: LM, requests: Sequence[PlayInstance]) -> list[Played | Choice]:
+def choose(lm: LM, requests: Sequence[PlayInstance]) -> list[Answered]:
     """`LM.csc_choose`: for every request the log-likelihood of `[name]` for each of the twelve
     names, in the table's order.
     """
     return _play(lm, requests, "strategy choice", chooses=True)
 
 
-def _play(
-    lm: LM, requests: Sequence[PlayInstance], label: str, chooses: bool
-) -> list[Played | Choice]:
+def _play(lm: LM, requests: Sequence[PlayInstance], label: str, chooses: bool) -> list[Answered]:
     """The answers to all requests, one repeat after the other."""
     repeats = sorted({request.repeat for request in requests})
     if len(repeats) == 1:
         return _play_once(lm, requests, label, chooses)
     itself = lm.lm if isinstance(lm, CachingLM) else lm
-    answers: dict[int, Played | Choice] = {}
+    answers: dict[int, Answered] = {}
     for repeat in repeats:
         own = [request for request in requests if request.repeat == repeat]
         title = f"{label}, repeat {repeat + 1} of {len(repeats)}"
@@ -103,7 +115,7 @@ def _play(
 
 def _play_once(
     lm: LM, requests: Sequence[PlayInstance], label: str, chooses: bool
-) -> list[Played | Choice]:
+) -> list[Answered]:
     itself = lm.lm if isinstance(lm, CachingLM) else lm
     template = getattr(itself, "apply_chat_template", None)
     asked = conversations(requests)
@@ -134,7 +146,7 @@ def _play_once(
         connections=api.connections(itself) if remote else None,
     )
     progress: tqdm[NoReturn] = tqdm(
-        total=sum(map(len, asked)),
+        total=tally.total,
         desc=f"csc: {label}",
         unit="turn",
         disable=getattr(lm, "rank", 0) != 0,
@@ -143,6 +155,7 @@ def _play_once(
         cache.of_this_model(lm, repeat),
         SteadyBatchSize(itself),
         thoughts.as_planned(itself, plan),
+        live.seated(itself, requests),
         progress,
     ):
         if way.mode == LOCKSTEP:

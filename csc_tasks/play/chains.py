@@ -6,6 +6,7 @@ of them can ask anything else.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,14 +15,24 @@ from lm_eval.models.utils import normalize_gen_kwargs
 
 from csc_tasks.errors import ModelError
 from csc_tasks.framework import likeliest
+from csc_tasks.live.customers import Move
 from csc_tasks.play.failures import Failure, Tally
 from csc_tasks.play.forced import begun, longest_name
-from csc_tasks.play.requests import Choice, Chosen, Played, PlayInstance, Renderer
+from csc_tasks.play.requests import (
+    Choice,
+    Chosen,
+    LivePlayed,
+    Played,
+    PlayInstance,
+    Renderer,
+)
 from csc_tasks.play.told import Told
 from csc_tasks.prompts import TEXT, Reply, TurnPrompt, read_begun, read_reply, writable
 from csc_tasks.refusals import TooLong
 
 Item = TypeVar("Item")
+Answered = Played | Choice | LivePlayed
+"""What comes back for a request, whichever kind it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +71,9 @@ class Chain:
         self.dropped: int | None = None
         self.replies: dict[int, Reply] = {}
         self.first: First | None = None
-        self.answers: list[Played | Choice] = []
+        self.answers: list[Answered] = []
+        # What has to be there before the next request is known: the turn of a live customer.
+        self.coming: Future[Move] | None = None
 
     def ask(self) -> PlayInstance | None:
         """The next request with its rendered prompt as `arguments[0]`; None when all are answered.
@@ -196,7 +209,7 @@ def conversations(requests: Iterable[PlayInstance]) -> list[list[PlayInstance]]:
     return list(grouped.values())
 
 
-def in_order(chains: Iterable[Chain], requests: Sequence[PlayInstance]) -> list[Played | Choice]:
+def in_order(chains: Iterable[Chain], requests: Sequence[PlayInstance]) -> list[Answered]:
     """What was booked for each request, in the order of `requests`."""
     answers = {
         id(request): answer

@@ -26,6 +26,7 @@ from csc_tasks.play.chains import Chain, reply_tokens
 from csc_tasks.play.failures import Failure, Tally
 from csc_tasks.play.forced import LIKELIHOOD, longest_name, options
 from csc_tasks.play.guided import BY_NAME, find_way, reader, settings
+from csc_tasks.play.live import make_chain
 from csc_tasks.play.requests import PlayInstance, Renderer
 from csc_tasks.play.server import Server
 from csc_tasks.play.structured import FormParameters
@@ -58,7 +59,7 @@ def generate(
     """Play all conversations, those with the most turns first, so that no long one is left over at
     the end.
     """
-    chains = [Chain(requests, renderer, tally, told=Told()) for requests in conversations]
+    chains = [make_chain(requests, renderer, tally, told=Told()) for requests in conversations]
     return _played(Book(lm), chains, _reply, tally, progress)
 
 
@@ -124,13 +125,14 @@ async def _play(
             while chains:
                 chain = chains.popleft()
                 done = 0
-                while (request := chain.ask()) is not None:
+                while (request := await _next(chain)) is not None:
                     await turn(server, book, chain, request)
                     progress.update(chain.position - done)
                     done = chain.position
                 progress.update(chain.position - done)
 
-        slots = connections(book.model)
+        # While a customer thinks, its conversation needs no connection.
+        slots = connections(book.model) * (2 if any(c.requests[0].live for c in chains) else 1)
         players = [asyncio.create_task(play()) for _ in range(slots + slots // READY)]
         try:
             await asyncio.gather(*players)
@@ -140,6 +142,13 @@ async def _play(
             await asyncio.gather(*players, return_exceptions=True)
             if parameters.refused:
                 book.keep_refused_parameters(parameters.refused)
+
+
+async def _next(chain: Chain) -> PlayInstance | None:
+    """The chain's next request, when the customer has spoken whom it waits for."""
+    if chain.coming is not None:
+        await asyncio.wrap_future(chain.coming)
+    return chain.ask()
 
 
 async def _reply(server: Server, book: Book, chain: Chain, request: PlayInstance) -> None:

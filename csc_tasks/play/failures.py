@@ -53,7 +53,7 @@ class Tally:
         kept: bool,
         connections: int | None = None,
     ) -> None:
-        self.total = len({id(request) for request in requests})
+        self.total = sum(one.expected for one in {id(one): one for one in requests}.values())
         self.share = min(request.settings.max_failed for request in requests) if requests else 0.0
         self.where, self.kept, self.connections = where, kept, connections
         self.answered = 0

@@ -20,6 +20,7 @@ from csc_tasks.play.api import address, is_api
 from csc_tasks.play.chains import Chain, windows
 from csc_tasks.play.failures import Tally
 from csc_tasks.play.forced import longest_name, options
+from csc_tasks.play.live import make_chain
 from csc_tasks.play.requests import PlayInstance, Renderer
 
 
@@ -34,12 +35,15 @@ def generate(
     """Reference context: a whole window at once. Generated context: the k-th supporter turns of a
     window in its k-th round.
     """
-    if any(requests[0].generated and len(requests) > 1 for requests in conversations):
+    if any(
+        requests[0].generated and (len(requests) > 1 or requests[0].live)
+        for requests in conversations
+    ):
         _refuse_reloading(renderer.lm)
     played: list[Chain] = []
     for some in windows(conversations, window):
         chains = [
-            Chain(asked_together, renderer, tally)
+            make_chain(asked_together, renderer, tally)
             for requests in some
             for asked_together in _asked_together(requests)
         ]

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 
+from csc_tasks.conversation import SUPPORTER, Conversation
 from csc_tasks.errors import ModelError
+from csc_tasks.live import Brief, LiveDialogue
+from csc_tasks.live.customers import Customer, CustomerSettings
 from csc_tasks.play.api import chat_length
 from csc_tasks.play.told import Told
 from csc_tasks.play.way import Way
@@ -27,7 +30,7 @@ GENERATE = "csc_generate"
 CHOOSE = "csc_choose"
 """The types of our requests; lm_eval calls the model's method of that name."""
 
-FORMAT = 4
+FORMAT = 5
 """Moves when PlayInstance's fields do. lm_eval's --cache_requests keeps requests as pickles, and
 those of another form are made again.
 """
@@ -50,6 +53,25 @@ class Chosen:
     written: str = ""
 
 
+@dataclass
+class Seat:
+    """The customer's side of a live conversation: the recorded conversation and its brief, who is
+    to play it, and the most turns that the model may have. customer: who plays, while one does.
+    """
+
+    conversation: Conversation
+    brief: Brief
+    settings: CustomerSettings
+    most: int
+    customer: Customer | None = None
+
+    @property
+    def expected(self) -> int:
+        """As many turns of the model as the recorded supporter had, or the most."""
+        supporter = sum(turn.speaker == SUPPORTER for turn in self.conversation.dialogue)
+        return min(self.most, supporter)
+
+
 @dataclass(kw_only=True)
 class PlayInstance(Instance):
     """A request for one supporter turn or one answer.
@@ -61,7 +83,8 @@ class PlayInstance(Instance):
     refused. `repeat` is which time of several the same is asked (`csc_repeats`), from 0.
 
     A `forced` request is asked twice: for the strategy, which then is `chosen`, and for the reply
-    after its name (forced.py). `forcing` says how, for the results.
+    after its name (forced.py). `forcing` says how, for the results. A `live` one is a whole
+    conversation (live.py).
     """
 
     prompt: TurnPrompt | AnswerPrompt
@@ -76,6 +99,12 @@ class PlayInstance(Instance):
     forced: bool = False
     chosen: Chosen | None = None
     forcing: dict[str, str] | None = None
+    live: Seat | None = None
+
+    @property
+    def expected(self) -> int:
+        """How many turns it is expected to be."""
+        return self.live.expected if self.live else 1
 
     @property
     def choosing(self) -> bool:
@@ -123,6 +152,44 @@ class Choice:
     loglikelihoods: list[float] | None
     history_truncated: int | None
     failed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """One turn of a live conversation as it is logged: the raw text, what of a thought its prompt
+    opens (csc_tasks/thinking), and the fields of `Played`.
+    """
+
+    text: str
+    opened: str
+    truncated: bool | None
+    history_truncated: int | None
+    failed: str
+    first: str | None
+
+    @classmethod
+    def of(cls, played: Played) -> "Raw":
+        """What is logged of a reply."""
+        opened = played.thinking.opened if played.thinking else ""
+        return cls(
+            played.text,
+            opened,
+            played.truncated,
+            played.history_truncated,
+            played.failed,
+            played.first,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LivePlayed:
+    """What came of a live conversation. raws: the model's turns, in their order. failure: why the
+    customer has no further turn, "" where it had its say.
+    """
+
+    dialogue: LiveDialogue
+    raws: tuple[Raw, ...]
+    failure: str = ""
 
 
 class Renderer:

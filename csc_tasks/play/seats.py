@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
 from typing import Generic, TypeVar
 
 from csc_tasks.play.chains import Chain
@@ -40,19 +41,32 @@ class Seats(Generic[Encoded]):
 
     def next_requests(self) -> list[tuple[int, PlayInstance, Encoded]]:
         """(row, request, what `encode` makes of it) for the waiting rows; a row for which nothing
-        is left to ask stays empty.
+        is left to ask stays empty, and one whose customer has not spoken yet goes on waiting.
         """
         asked = []
+        waiting = []
         for row in self.waiting:
             while (chain := self.chains[row]) is not None:
+                if not _ready(chain):
+                    waiting.append(row)
+                    break
                 request = chain.ask()
                 if request is None:
                     self.chains[row] = self.queue.popleft() if self.queue else None
                 elif not self.cached(chain, request):
                     asked.append((row, request, self.encode(request)))
                     break
-        self.waiting = []
+        self.waiting = waiting
         return asked
+
+    def ready(self) -> bool:
+        """Whether a waiting row has its next request."""
+        return any(_ready(self.chains[row]) for row in self.waiting)
+
+    def wait(self) -> None:
+        """Until one of the customers that are waited for has spoken."""
+        coming = [chain.coming for row in self.waiting if (chain := self.chains[row])]
+        wait([one for one in coming if one is not None], return_when=FIRST_COMPLETED)
 
     def shrunk(self) -> list[int]:
         """The rows to keep where half of them or more have nothing left to do; they become the rows
@@ -64,3 +78,8 @@ class Seats(Generic[Encoded]):
         self.chains = [self.chains[row] for row in taken]
         self.waiting = [taken.index(row) for row in self.waiting]
         return taken
+
+
+def _ready(chain: Chain | None) -> bool:
+    """Whether what a row asks next is known."""
+    return chain is None or chain.coming is None or chain.coming.done()

@@ -12,6 +12,8 @@ from typing import Any
 from csc_tasks.errors import DataError
 
 TURNS, ANSWERS = "turns", "answers"
+LIVE = "live"
+"""The unit and the variant of live conversations: a record is a whole one."""
 CHOICE = "choice"
 FORCED = "forced"
 """The variant whose strategies are the likeliest of the twelve names, so that none is unparsed."""
@@ -40,7 +42,8 @@ class Place:
 class TaskRecord:
     """What readers need to know of a task.
 
-    unit: what one record is, "turns" or "answers"; the key it stands under in a samples file.
+    unit: what one record is, "turns", "answers" or "live" (a whole conversation); the key it stands
+    under in a samples file.
     generated: the model's own earlier turns stood in its history instead of the gold ones.
     variant: what it was shown or asked ("predict", "vanilla", "oracle", "choice", "forced", a
     question's context or stage). places: the kinds of tables it stands in. The first is its own; to
@@ -59,9 +62,14 @@ class TaskRecord:
         return self.variant != CHOICE
 
     @property
+    def has_single_replies(self) -> bool:
+        """Whether a record is one reply, which can be audited and set beside a reference."""
+        return self.has_replies and self.unit != LIVE
+
+    @property
     def has_format(self) -> bool:
         """Whether a reply's format decides what its strategy is."""
-        return self.variant not in (CHOICE, FORCED)
+        return self.variant not in (CHOICE, FORCED, LIVE)
 
     def place(self, table: str) -> Place | None:
         """Its place in a kind of table; None where it does not belong."""
@@ -124,6 +132,7 @@ SHIPPED: dict[str, TaskRecord] = {
     "cscx_conv_gen_forced": TaskRecord(
         TURNS, True, FORCED, (Place(FORMAT_AND_CHOICE, "Generated context, forced", 4),)
     ),
+    "cscx_conv_live": TaskRecord(LIVE, True, LIVE, (Place(LIVE, "Live conversations", 1),)),
     "cscx_qa_full": _questions("full", Place("question_context", "Whole history", 2)),
     "cscx_qa_last": _questions("last", Place("question_context", "Last 4 turns", 3)),
     "cscx_qa_none": _questions("none", Place("question_context", "No history", 4)),
@@ -154,9 +163,10 @@ def read_task_record(task: str, csc: Mapping[str, Any], where: str = "") -> Task
             raise DataError(
                 f"{where}: metadata.csc.{key} is {csc.get(key)!r:.60}; it must be {_KINDS[kind]}"
             )
-    if csc["unit"] not in (TURNS, ANSWERS):
+    if csc["unit"] not in (TURNS, ANSWERS, LIVE):
         raise DataError(
-            f"{where}: metadata.csc.unit is {csc['unit']!r:.60}; it must be {TURNS} or {ANSWERS}"
+            f"{where}: metadata.csc.unit is {csc['unit']!r:.60}; it must be {TURNS}, {ANSWERS} or"
+            f" {LIVE}"
         )
     places = tuple(_place(entry, where) for entry in csc["places"])
     return TaskRecord(csc["unit"], csc["generated"], csc["variant"], places)

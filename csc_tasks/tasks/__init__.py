@@ -12,6 +12,7 @@ from csc_tasks.tasks.conversations import (
     StrategyChoiceTask,
     VanillaTask,
 )
+from csc_tasks.tasks.live import LiveTask
 from csc_tasks.tasks.questions import (
     EarlyTask,
     FullHistoryTask,
@@ -34,6 +35,7 @@ __all__ = [
     "GroundedTask",
     "LastTurnsTask",
     "LateTask",
+    "LiveTask",
     "MidTask",
     "NoHistoryTask",
     "OracleTask",

@@ -41,7 +41,7 @@ Prompt = TypeVar("Prompt", TurnPrompt, AnswerPrompt)
 log = logging.getLogger("lm_eval.csc_tasks")
 
 
-Answered = play.Played | play.Choice
+Answered = play.Answered
 Document = dict[str, Any]
 """A row of the corpus, as lm_eval hands it round."""
 
@@ -213,7 +213,7 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
         lm_eval's own key knows only task and tokenizer, and would hand a run the prompts of another
         corpus. Raises SettingError for several repeats of greedy replies.
         """
-        play.check_sampled(self.settings.repeats, self.config.generation_kwargs or {})
+        self.check_sampled()
         self.config.metadata["csc"]["date"] = date_shown(
             options.get("chat_template"), self.settings.date
         )
@@ -223,6 +223,14 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
         super().build_all_requests(
             tokenizer_name=f"{tokenizer_name}-{content_id('csc', made_from)}", **options
         )
+
+    def check_sampled(self) -> None:
+        """Raise SettingError where a run asks several times and would get the same every time."""
+        play.check_sampled(self.settings.repeats, self.config.generation_kwargs or {})
+
+    def seat_of(self, doc: Document) -> play.Seat | None:
+        """Of a task that plays live: the customer's side of a document's conversation."""
+        return None
 
     def fewshot_context(
         self,
@@ -272,6 +280,7 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
                 *(self.REQUEST, doc, ("", kwargs), number, metadata),
                 prompt=prompt,
                 repeat=repeat,
+                live=self.seat_of(doc),
                 **how,
             )
             if number == 0:
@@ -300,7 +309,7 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
             self._records.append(record)
             self._rows[document_key(instance.doc)] = slice(start, len(self._records))
             # lm_eval writes both of these as text.
-            instance.resps = [played.text if isinstance(played, play.Played) else asdict(played)]
+            instance.resps = [_logged(played)]
             instance.filtered_resps["none"] = tagged(
                 record.get("strategy") or "", record["reply"], record["language"]
             )
@@ -315,11 +324,15 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
         )
         if not self._predicts_only():
             self._columns = self.measure(self._records)
-            self._columns |= consistency_columns(self._columns, self._records)
+            self._columns |= self.consistency(self._records)
 
     def measure(self, records: Sequence[dict[str, Any]]) -> dict[str, Column]:
         """Every metric over all records: result name -> column."""
         return measure(records, self.metrics, self.languages, self.settings.learned())
+
+    def consistency(self, records: list[dict[str, Any]]) -> dict[str, Column]:
+        """What there is to say over several repeats."""
+        return consistency_columns(self._columns, records)
 
     def process_results(self, doc: Document, _: object) -> dict[str, Any]:
         """The document's records, and for every metric its items, twice: once for the value, once
@@ -363,6 +376,17 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
         if self._way and self._way.slow:
             log.warning("%s: %s", self.config.task, self._way.line())
         return sum(map(len, documents))
+
+
+def _logged(answered: Answered) -> object:
+    """What stands under `resps`: the raw reply, or all that a choice or a live conversation was
+    made of.
+    """
+    if isinstance(answered, play.Played):
+        return answered.text
+    if isinstance(answered, play.LivePlayed):
+        return [asdict(raw) for raw in answered.raws]
+    return asdict(answered)
 
 
 def flag(count: int | None) -> bool | None:

@@ -14,6 +14,7 @@ from csc_tasks.framework import BY_ID, BY_NUMBER, STAGES, STRATEGY_IDS
 from csc_tasks.languages import languages
 from csc_tasks.metrics import METRICS
 from csc_tasks.metrics.result_names import parts_of
+from csc_tasks.metrics.stage_order import fewest_backward_moves, has_stages
 from csc_tasks.runs.names import OVERALL, rated
 from csc_tasks.runs.samples_file import NOT_ASKED, UNKNOWN, UNPARSED, Items
 from leaderboard.board import Value
@@ -29,7 +30,6 @@ from leaderboard.model_report import (
 from leaderboard.numbers.inference import apart_from, clustered, holm, value_of
 from leaderboard.numbers.intervals import COUNT, SHARE, UNBOUNDED, Scale
 from leaderboard.numbers.scales import scale_of
-from leaderboard.numbers.stage_order import fewest_backward_moves, has_stages
 
 START = "START"
 MOST_TURNS = 40

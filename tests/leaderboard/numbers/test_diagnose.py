@@ -17,6 +17,7 @@ from csc_tasks.conversation import Conversation, Turn
 from csc_tasks.errors import DataError
 from csc_tasks.evidence import read_evidence
 from csc_tasks.framework import BY_ID, STAGES, STRATEGY_IDS
+from csc_tasks.metrics.stage_order import fewest_backward_moves
 from csc_tasks.question import Question
 from csc_tasks.runs.finding import find_results
 from csc_tasks.runs.results_file import read_results
@@ -24,7 +25,6 @@ from leaderboard.numbers import context_gap, diagnose
 from leaderboard.numbers.assemble import gaps, variants
 from leaderboard.numbers.fact_audit import Support
 from leaderboard.numbers.measured import Options, measure
-from leaderboard.numbers.stage_order import fewest_backward_moves
 from tests.support.made_results import (
     conversation_result,
     conversations,

@@ -1,0 +1,192 @@
+"""Metrics of live conversations. What each counts is worked out by csc_tasks/live/measures.py and
+stands in the record; here is what it means.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+from csc_tasks.errors import DataError
+from csc_tasks.metrics.cluster import Scores
+from csc_tasks.metrics.metric import Metric, Shown
+
+DIALOGUE = "dialogue"
+"""The kind of a live conversation, which is one item."""
+
+_PERCENT: Shown = {"unit": "share", "scale": 100.0, "digits": 1}
+
+
+def number(name: str) -> Callable[..., Scores]:
+    """The metric function of a number that stands in the record under the metric's name.
+
+    The function raises DataError for a value that is not a finite number of at least 0.
+    """
+
+    def numbers(
+        predictions: list[float], references: Sequence[object] | None = None, language: str = ""
+    ) -> Scores:
+        for i, value in enumerate(predictions):
+            if not isinstance(value, int | float) or not 0 <= value < math.inf:
+                raise DataError(f"scored item {i}: {name} is {value!r}; a number is needed")
+        return Scores([float(value) for value in predictions], f"{name}|live:1")
+
+    return numbers
+
+
+def _live(
+    name: str,
+    label: str,
+    description: str,
+    order: int,
+    *,
+    better: bool = True,
+    ranked: bool = False,
+    most: float = 1.0,
+    shown: Shown | None = None,
+) -> Metric:
+    return Metric(
+        name=name,
+        function=number(name),
+        of="flag",
+        per=(DIALOGUE,),
+        higher_is_better=better,
+        range=(0.0, most),
+        by_language=False,
+        default=True,
+        description=description,
+        label=label,
+        order=order,
+        ranked=ranked,
+        headline=ranked,
+        **(shown or _PERCENT),
+    )
+
+
+LIVE_METRICS = (
+    _live(
+        "goal",
+        "Goal reached",
+        "Share of live conversations whose customer says that it reached its aim (higher is better,"
+        " 0-1; N/A where the customer gives no verdict, as a recorded one); a simulated one may be"
+        " too easily content.",
+        10,
+        ranked=True,
+    ),
+    _live(
+        "goal_by_rule",
+        "Goal by rule",
+        "Share of live conversations in which the customer told all that the recorded supporter"
+        " needed, and something was done, explained or suggested after that (higher is better, 0-1;"
+        " N/A where nothing was needed); a wrong solution counts too.",
+        12,
+        ranked=True,
+    ),
+    _live(
+        "satisfied",
+        "Satisfied",
+        "Share of live conversations that the customer ends satisfied (higher is better, 0-1); a"
+        " recorded customer does when it has said its last words.",
+        14,
+    ),
+    _live(
+        "gave_up",
+        "Gave up",
+        "Share of live conversations in which the customer gives up (lower is better, 0-1); some"
+        " customers cannot be helped.",
+        16,
+        better=False,
+    ),
+    _live(
+        "transferred",
+        "Transferred",
+        "Share of live conversations that end with a transfer (lower is better, 0-1); it may be"
+        " right.",
+        18,
+        better=False,
+    ),
+    _live(
+        "capped",
+        "Cut by the cap",
+        "Share of live conversations that the cap on turns ended (lower is better, 0-1); depends on"
+        " csc_max_turns.",
+        20,
+        better=False,
+    ),
+    _live(
+        "live_turns",
+        "Turns",
+        "Supporter turns of a live conversation (fewer is better where the goal is reached, 0 to"
+        " csc_max_turns); giving up is short too.",
+        22,
+        better=False,
+        most=math.inf,
+        shown={"unit": "supporter turns", "digits": 1},
+    ),
+    _live(
+        "in_stage_order",
+        "In stage order",
+        "Share of live conversations whose strategies can be read without a step back to an earlier"
+        " stage (higher is better, 0-1); one step back counts like ten.",
+        24,
+    ),
+    _live(
+        "strategies_used",
+        "Strategies used",
+        "Different strategies of a live conversation (neither way is better, 0-12); says nothing of"
+        " their order.",
+        26,
+        most=12.0,
+        shown={"unit": "strategies", "digits": 1},
+    ),
+    _live(
+        "no_strategy",
+        "Without strategy",
+        "Share of supporter turns of a live conversation that name no single known strategy (lower"
+        " is better, 0-1).",
+        28,
+        better=False,
+    ),
+    _live(
+        "repeated_questions",
+        "Repeated questions",
+        "Share of supporter turns of a live conversation with a question that was asked before, in"
+        " nearly the same words (lower is better, 0-1); asking again may be needed.",
+        30,
+        better=False,
+        ranked=True,
+    ),
+    _live(
+        "facts_asked_again",
+        "Facts asked again",
+        "Share of supporter turns of a live conversation that ask for what the customer has told"
+        " (lower is better, 0-1; N/A where the brief has nothing to ask for); slots are found by"
+        " word lists.",
+        32,
+        better=False,
+        ranked=True,
+    ),
+    _live(
+        "live_unsupported",
+        "Unsupported facts, live",
+        "Share of supporter turns of a live conversation with a fact (name, number, amount, date or"
+        " code) that the customer has not said, by rule (lower is better, 0-1; N/A for languages"
+        " without fact rules); what the company knows counts too.",
+        34,
+        better=False,
+    ),
+    _live(
+        "unfit",
+        "Nothing fits",
+        "Share of the turns of a recorded customer at which nothing that it has to say fits (lower"
+        " is better, 0-1; N/A for other customers); it measures the customer as much as the model.",
+        36,
+        better=False,
+    ),
+    _live(
+        "customer_failed",
+        "Customer failed",
+        "Share of live conversations that stop because the customer's model gave no usable answer"
+        " (lower is better, 0-1); they count in nothing else but turns and what was said.",
+        38,
+        better=False,
+    ),
+)
