@@ -182,9 +182,7 @@ def _polite(
 def _long(
     texts: list[str], brief: Brief | None, words: Words, generator: random.Random
 ) -> list[str]:
-    return [
-        words.joint.join([text, *generator.sample(list(words.fillers), 2)]) for text in texts
-    ]
+    return [words.joint.join([text, *generator.sample(list(words.fillers), 2)]) for text in texts]
 
 
 def _scripted(

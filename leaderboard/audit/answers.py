@@ -20,6 +20,8 @@ from leaderboard.audit.turns import Talk
 NEAREST = 25
 CANDIDATES = 400
 """Nearest supporter turns that are kept of each; some of them are of the conversation itself."""
+NEAR = 0.2
+"""Cosine of the nearest supporter turn below which nothing is known of what to answer."""
 OTHERS = 30
 FEATURES = 800
 _DIGITS = re.compile(r"\d+")
@@ -75,6 +77,8 @@ class Answers:
         among_own, among_others = [], []
         for i, turn in enumerate(answering):
             expected = self._expected(turn.before, talk.conversation_id)
+            if expected is None:
+                continue
             fits = own @ expected
             rest = np.delete(fits, i)
             # A turn that was said twice is no rival to itself.
@@ -96,11 +100,15 @@ class Answers:
             near = near[np.lexsort((near, -row[near]))]
             self.near[text] = near, row[near]
 
-    def _expected(self, before: str, own: str) -> NDArray[Any]:
-        """What a reply to `before` looks like in conversations other than `own`."""
+    def _expected(self, before: str, own: str) -> NDArray[Any] | None:
+        """What a reply to `before` looks like in conversations other than `own`; None where nothing
+        near it was said there.
+        """
         places, likeness = self.near[before]
         foreign = self.ids[places] != own
         places, likeness = places[foreign][:NEAREST], likeness[foreign][:NEAREST]
+        if not len(likeness) or likeness[0] < NEAR:
+            return None
         return np.asarray(likeness @ self.replies[places])
 
 

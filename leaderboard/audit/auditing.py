@@ -10,6 +10,7 @@ from csc_tasks.conversation import CUSTOMER
 from csc_tasks.corpora import Corpus
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import estimate
+from csc_tasks.runs.public import public_name
 from leaderboard.audit.answers import Answers
 from leaderboard.audit.comparing import HALVES, Compared, compare
 from leaderboard.audit.cues import cues_of
@@ -59,9 +60,7 @@ CANNOT_SEE = (
 )
 
 
-def audit(
-    played: Played, pairs: Pairs, corpus: Corpus, seed: int = 0
-) -> CustomerAudit:
+def audit(played: Played, pairs: Pairs, corpus: Corpus, seed: int = 0) -> CustomerAudit:
     """Audit the played customer against the recorded ones.
 
     Raises DataError with fewer than five conversations.
@@ -99,13 +98,13 @@ def audit(
         verdict=verdict,
         failed=failed,
         undecided=undecided,
-        corpus=corpus.name,
+        corpus=public_name(corpus.name),
         config=corpus.config,
         split=corpus.split,
         revision=corpus.revision,
         hash=corpus.content_hash,
         language=pairs.language,
-        models=played.models,
+        models=tuple(map(public_name, played.models)),
         conversations=size,
         counts=dict(pairs.counts),
         endings=dict(sorted(Counter(dialogue.ending for dialogue in pairs.played).items())),
@@ -163,9 +162,7 @@ def _dimension(
     )
 
 
-def _curve(
-    label: str, shown: NDArray[Any], side: NDArray[np.bool_], seed: int
-) -> Curve | None:
+def _curve(label: str, shown: NDArray[Any], side: NDArray[np.bool_], seed: int) -> Curve | None:
     """The distribution of what a picture shows, on both sides and in halves of people."""
     known = ~np.isnan(shown)
     people, played = shown[known & ~side], shown[known & side]

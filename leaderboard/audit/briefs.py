@@ -92,8 +92,9 @@ def inventing_turns(talk: Talk) -> float:
 
 
 def recited(talk: Talk) -> float:
-    """The share of the brief's wording about manner, mood and what is not known that the customer
-    says word for word, in runs of four words (a shorter wording as a whole).
+    """The share of the brief's wording about manner and mood that the customer says word for word,
+    in runs of four words (a shorter wording as a whole). Aim and facts may be the recorded
+    customer's own words.
     """
     if talk.brief is None:
         return math.nan
@@ -110,7 +111,7 @@ def role_talk(talk: Talk, cues: Cues) -> float:
 
 
 def _instructions(brief: Brief) -> list[str]:
-    return [brief.manner, brief.mood, *brief.unknown]
+    return [brief.manner, brief.mood]
 
 
 @lru_cache(maxsize=65536)

@@ -38,7 +38,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--revision", help="commit, tag or branch of a Hub corpus")
     parser.add_argument("--config", default="csconv", help="its config (default: csconv)")
     parser.add_argument("--split", default="test", help="its split (default: test)")
-    parser.add_argument("--customer", metavar="NAME", help="which customer, where there are several")
+    parser.add_argument(
+        "--customer", metavar="NAME", help="which customer, where there are several"
+    )
     parser.add_argument("--language", choices=tuple(languages()), help="only this language")
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the random divisions (default: 0)"

@@ -184,6 +184,4 @@ def _result(
 ) -> Compared:
     low, high = np.nanquantile(draws, [0.025, 0.975])
     p = re.p_of(observed, others)
-    return Compared(
-        dimension, observed, float(low), float(high), p, p, halves, feature, shown
-    )
+    return Compared(dimension, observed, float(low), float(high), p, p, halves, feature, shown)

@@ -181,7 +181,6 @@ DIMENSIONS = (
         (
             _cued("last turns that thank", features.ends_with("thanks")),
             _cued("last turns that say goodbye", features.ends_with("bye")),
-            _plain("customers who have the last word", features.has_last_word),
             _plain("words in the last turn (log2)", features.last_length),
         ),
         needs=("cues",),

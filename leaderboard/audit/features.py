@@ -71,9 +71,7 @@ def agreeing_answers(talk: Talk, cues: Cues) -> float:
 
 def only_agreeing(talk: Talk, cues: Cues) -> float:
     """The share of turns that agree and say no more."""
-    return _mean(
-        cues.has("agree", turn.text) and len(turn.words) <= SHORT for turn in talk.turns
-    )
+    return _mean(cues.has("agree", turn.text) and len(turn.words) <= SHORT for turn in talk.turns)
 
 
 def mood_in(part: int) -> Callable[[Talk, Cues], float]:
@@ -144,14 +142,7 @@ def word_length(talk: Talk) -> float:
 
 def ends_with(cue: str) -> Callable[[Talk, Cues], float]:
     """Whether the customer's last turn has a cue."""
-    return lambda talk, cues: (
-        float(cues.has(cue, talk.turns[-1].text)) if talk.turns else math.nan
-    )
-
-
-def has_last_word(talk: Talk) -> float:
-    """Whether the customer has the last word."""
-    return float(talk.last)
+    return lambda talk, cues: float(cues.has(cue, talk.turns[-1].text)) if talk.turns else math.nan
 
 
 def last_length(talk: Talk) -> float:

@@ -101,9 +101,7 @@ def shared_runs(talks: Sequence[Talk]) -> Floats:
     return np.asarray(both / np.outer(sizes, sizes))
 
 
-def _not_applicable(
-    dimension: Dimension, talks: Sequence[Talk], context: Context
-) -> str | None:
+def _not_applicable(dimension: Dimension, talks: Sequence[Talk], context: Context) -> str | None:
     """Why a dimension cannot be measured of these conversations, or None."""
     briefs = [talk.brief for talk in talks if talk.brief is not None]
     language = talks[0].language

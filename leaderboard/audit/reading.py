@@ -15,7 +15,7 @@ from csc_tasks.conversation import Conversation
 from csc_tasks.corpora import Corpus
 from csc_tasks.draws import draw
 from csc_tasks.errors import CscError, DataError, SettingError
-from csc_tasks.live import Brief, LiveDialogue, dialogues_of
+from csc_tasks.live import FAILED, Brief, LiveDialogue, dialogues_of
 from csc_tasks.reading import json_lines, read_json
 from csc_tasks.runs.names import SAMPLES, results_beside
 from leaderboard.audit.turns import recorded_dialogue
@@ -78,11 +78,19 @@ def read_played(path: Path, customer: str | None = None) -> Played:
             f"--customer {customer}: {path} has none of that name, but {', '.join(sorted(rows))}"
         )
     groups: dict[str, list[LiveDialogue]] = {}
+    failed = 0
     for _, dialogue in sorted(rows[customer], key=lambda row: row[0]):
-        groups.setdefault(dialogue.conversation_id, []).append(dialogue)
+        if dialogue.ending == FAILED:
+            failed += 1
+        else:
+            groups.setdefault(dialogue.conversation_id, []).append(dialogue)
+    if not groups:
+        raise DataError(f"{path}: all {failed} conversations of {customer} failed; nothing is left")
     chosen = {id_: group[draw(f"audit\n{id_}") % len(group)] for id_, group in groups.items()}
     counts = Counter({"live conversations read": len(rows[customer])})
-    if more := len(rows[customer]) - len(chosen):
+    if failed:
+        counts["left out: the customer's model gave no usable answer"] = failed
+    if more := len(rows[customer]) - failed - len(chosen):
         counts["left out: another of the same conversation was drawn"] = more
     for other in rows.keys() - {customer}:
         counts["left out: another customer"] += len(rows[other])

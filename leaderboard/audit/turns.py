@@ -32,13 +32,12 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """One conversation: its customer's turns. last: whether the customer has the last word."""
+    """One conversation: its customer's turns."""
 
     conversation_id: str
     language: str
     brief: Brief | None
     turns: tuple[Turn, ...]
-    last: bool
 
     @property
     def text(self) -> str:
@@ -61,14 +60,11 @@ def talk_of(dialogue: LiveDialogue, language: str) -> Talk:
             continue
         if said:
             text = "\n".join(said)
-            turns.append(
-                Turn(text, tuple(split(text)), sentences(text), "\n".join(before))
-            )
+            turns.append(Turn(text, tuple(split(text)), sentences(text), "\n".join(before)))
             before, said = [], []
         if turn is not None:
             before.append(turn.text)
-    last = bool(dialogue.turns) and dialogue.turns[-1].speaker == CUSTOMER
-    return Talk(dialogue.conversation_id, language, dialogue.brief, tuple(turns), last)
+    return Talk(dialogue.conversation_id, language, dialogue.brief, tuple(turns))
 
 
 def sentences(text: str) -> int:
@@ -88,13 +84,6 @@ def recorded_dialogue(conversation: Conversation, brief: Brief | None = None) ->
         ending=CAP,
         language=conversation.language,
     )
-
-
-def with_brief(dialogue: LiveDialogue, brief: Brief | None) -> LiveDialogue:
-    """The same dialogue with this brief: people are held against what the played one was told."""
-    from dataclasses import replace
-
-    return replace(dialogue, brief=brief)
 
 
 def talks_of(dialogues: Iterable[LiveDialogue], language: str) -> list[Talk]:
