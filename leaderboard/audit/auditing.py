@@ -23,8 +23,8 @@ from leaderboard.board import Value
 from leaderboard.customer_audit import (
     AuditedDimension,
     AuditedFeature,
-    CustomerAudit,
     Curve,
+    CustomerAudit,
     Verdict,
 )
 from leaderboard.numbers.intervals import SHARE, UNBOUNDED, with_interval
@@ -132,14 +132,16 @@ def _dimension(
     dimension = result.dimension
     kind = dimension.worse if dimension.kind == "features" else dimension.kind
     values = measured.features.get(dimension.id)
-    features = tuple(
-        AuditedFeature(
-            label=feature.label,
-            recorded=_mean(values[~side, i], measured.ids[~side]),
-            played=_mean(values[side, i], measured.ids[side]),
+    features: tuple[AuditedFeature, ...] = ()
+    if values is not None:
+        features = tuple(
+            AuditedFeature(
+                label=feature.label,
+                recorded=_mean(values[~side, i], measured.ids[~side]),
+                played=_mean(values[side, i], measured.ids[side]),
+            )
+            for i, feature in enumerate(dimension.features)
         )
-        for i, feature in enumerate(dimension.features if values is not None else ())
-    )
     labels = {
         "likeness": "wording shared with the side's other conversations",
         "classifier": "score of the classifier, higher: played",

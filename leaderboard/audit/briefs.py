@@ -6,10 +6,10 @@ import math
 import re
 from functools import lru_cache
 
+from csc_tasks.languages import language as language_of
 from csc_tasks.live import Brief
 from csc_tasks.metrics.facts import find_facts, has_rules, unsupported
 from csc_tasks.metrics.segment import chinese_tokens
-from csc_tasks.languages import language as language_of
 from leaderboard.audit.cues import Cues
 from leaderboard.audit.turns import Talk
 

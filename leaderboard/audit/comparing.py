@@ -1,5 +1,5 @@
-"""Two sides of a pool of measured conversations -> for every dimension a distance, its interval, how
-far halves of people are apart, and whether the two sides can be people alike.
+"""Two sides of a pool of measured conversations -> for every dimension a distance, its interval,
+how far halves of people are apart, and whether the two sides can be people alike.
 
 The test: were both sides the same kind of customer, dividing the same conversations at random would
 give such a distance as often as not. p is the share of random divisions with a distance at least as

@@ -154,7 +154,8 @@ STYLE = (
     "td,th{padding:.25rem .75rem;border-bottom:1px solid #8884;text-align:left}"
     ".number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
     "p{max-width:50rem}.verdict{font-weight:600;border-left:.4rem solid #888;padding-left:.75rem}"
-    ".fails{border-color:#c2410c}.passes{border-color:#15803d}tr.failed td:last-child{font-weight:700}"
+    ".fails{border-color:#c2410c}.passes{border-color:#15803d}"
+    "tr.failed td:last-child{font-weight:700}"
     "svg{max-width:100%;height:auto}"
 )
 
