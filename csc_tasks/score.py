@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from csc_tasks.errors import SettingError
-from csc_tasks.metrics import ASKED_AGAIN, LearnedSettings, select
+from csc_tasks.metrics import ASKED_AGAIN, DIALOGUE, LearnedSettings, select
 from csc_tasks.records import (
     check_ready,
     consistency_columns,
@@ -33,7 +33,7 @@ from csc_tasks.runs.quarantine import STRICT_HELP, Quarantine, read_newest
 from csc_tasks.runs.samples_file import Run, read_run
 from csc_tasks.runs.writing import check_out, derived, estimates, with_columns, write
 
-UNITS = {"turns": "turn", "answers": "answer"}
+UNITS = {"turns": "turn", "answers": "answer", "live": DIALOGUE}
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -4,8 +4,12 @@
 """
 
 from csc_tasks.live.dialogue import (
+    CAP,
     ENDINGS,
     FAILED,
+    GAVE_UP,
+    SATISFIED,
+    TRANSFERRED,
     Brief,
     Fact,
     LiveDialogue,
@@ -13,4 +17,16 @@ from csc_tasks.live.dialogue import (
     dialogues_of,
 )
 
-__all__ = ["ENDINGS", "FAILED", "Brief", "Fact", "LiveDialogue", "LiveTurn", "dialogues_of"]
+__all__ = [
+    "CAP",
+    "ENDINGS",
+    "FAILED",
+    "GAVE_UP",
+    "SATISFIED",
+    "TRANSFERRED",
+    "Brief",
+    "Fact",
+    "LiveDialogue",
+    "LiveTurn",
+    "dialogues_of",
+]

@@ -38,7 +38,7 @@ def measures(dialogue: LiveDialogue) -> Numbers:
     strategies = [turn.strategy for turn in supporter]
     goal = dialogue.goal if decided else None
     return {
-        "goal": None if goal is None else float(goal),
+        "goal_reached": None if goal is None else float(goal),
         "goal_by_rule": _goal_by_rule(dialogue) if decided else None,
         **{
             name: float(dialogue.ending == ending) if decided else None

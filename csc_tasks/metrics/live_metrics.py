@@ -63,7 +63,7 @@ def _live(
 
 LIVE_METRICS = (
     _live(
-        "goal",
+        "goal_reached",
         "Goal reached",
         "Share of live conversations whose customer says that it reached its aim (higher is better,"
         " 0-1; N/A where the customer gives no verdict, as a recorded one); a simulated one may be"

@@ -5,7 +5,6 @@ from typing import Any
 
 from csc_tasks import play
 from csc_tasks.conversation import Conversation
-from csc_tasks.errors import DataError
 from csc_tasks.live import Brief
 from csc_tasks.live.asked import live_words
 from csc_tasks.live.briefs import briefs_hash
@@ -57,21 +56,10 @@ class LiveTask(ConversationTask):
             )
 
     def keep(self, items: list[Conversation]) -> list[Conversation]:
-        """All that have a supporter turn; labels play no part."""
+        """The conversations that the other tasks play; no label and no reference is needed."""
         for code in sorted({item.language for item in items}):
             live_words(code)
-        if any(item.held_out_turns() for item in items):
-            log.info("%s: what it holds out is not needed here", self.corpus.name)
-        kept = [item for item in items if any(t.speaker == "customer" for t in item.dialogue)]
-        if not kept:
-            raise DataError(f"{self.corpus.name}: no conversation has a customer turn")
-        if len(kept) < len(items):
-            log.warning(
-                "%s: %d conversations without a customer turn are not played",
-                self.corpus.name,
-                len(items) - len(kept),
-            )
-        return kept
+        return [item for item in items if item.labelled_turns()] or items
 
     def provenance(self) -> dict[str, Any]:
         own = customer_record(

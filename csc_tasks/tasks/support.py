@@ -3,6 +3,7 @@ or an answer.
 """
 
 import copy
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple
@@ -308,7 +309,7 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
             ).start
             self._records.append(record)
             self._rows[document_key(instance.doc)] = slice(start, len(self._records))
-            # lm_eval writes both of these as text.
+            # lm_eval writes whatever stands here as text.
             instance.resps = [_logged(played)]
             instance.filtered_resps["none"] = tagged(
                 record.get("strategy") or "", record["reply"], record["language"]
@@ -385,7 +386,7 @@ def _logged(answered: Answered) -> object:
     if isinstance(answered, play.Played):
         return answered.text
     if isinstance(answered, play.LivePlayed):
-        return [asdict(raw) for raw in answered.raws]
+        return json.dumps([asdict(raw) for raw in answered.raws], ensure_ascii=False)
     return asdict(answered)
 
 

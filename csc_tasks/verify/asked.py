@@ -35,6 +35,11 @@ class Asked:
         bare = _bare(text)
         return len(bare) >= SHORTEST and bare in self.text
 
+    def lacks(self, text: str) -> bool:
+        """Whether a text long enough to tell does not stand in the prompt."""
+        bare = _bare(text)
+        return len(bare) >= SHORTEST and bare not in self.text
+
 
 def asked(line: Mapping[str, Any], number: int) -> Asked | None:
     """The prompt of a line's record, None where none was logged."""

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from csc_tasks.errors import DataError
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Run, read_run
-from csc_tasks.runs.task_record import ANSWERS, SHIPPED, TaskRecord
+from csc_tasks.runs.task_record import ANSWERS, LIVE, SHIPPED, TaskRecord
 from csc_tasks.runs.writing import task_version
 from csc_tasks.verify.copied import check_copied
 from csc_tasks.verify.documents import check_documents
 from csc_tasks.verify.labels import check_name, check_named_model, check_signatures
+from csc_tasks.verify.live import check_live
 from csc_tasks.verify.numbers import Numbers, check_numbers, claimed_numbers
 from csc_tasks.verify.references import References
 from csc_tasks.verify.replies import check_replies
@@ -85,7 +86,10 @@ def examine_run(
     if run.results["configs"][run.task]["metadata"].get("csc_turns"):
         return _claimed(measurement, "csc_turns", "only some turns were asked for, by name")
     documents = check_documents(run, measurement, about, trusted)
-    replies = check_replies(run, measurement, about, references, trusted)
+    if about.unit == LIVE:
+        replies = check_live(run, measurement.provenance.rows)
+    else:
+        replies = check_replies(run, measurement, about, references, trusted)
     records = _flat(replies.records)
     proven = documents.matched and replies.complete
     as_run = None if replies.as_run is None else _flat(replies.as_run)

@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from csc_tasks.errors import MissingExtra, ModelError
-from csc_tasks.metrics import ASKED_AGAIN, METRICS, WITH_PASSAGES, Metric
+from csc_tasks.metrics import ASKED_AGAIN, DIALOGUE, METRICS, WITH_PASSAGES, Metric
 from csc_tasks.metrics.consistency import OF, consistency
 from csc_tasks.metrics.result_names import metric_of, normalised, parts_of
 from csc_tasks.records import Column, consistency_columns, measure, measure_choices, repeats_of
 from csc_tasks.runs.names import HUMAN, MISSING, UNSUPPORTED, rated
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Run
-from csc_tasks.runs.task_record import ANSWERS, TaskRecord
+from csc_tasks.runs.task_record import ANSWERS, LIVE, TaskRecord
 from csc_tasks.verify.verdict import Finding, Number, Pair, Trust
 
 TOLERANCE = 1e-6
@@ -88,7 +88,7 @@ class _Comparison:
         self.trusted = trusted
         self.as_run = as_run
         self.passages = True
-        self.kinds = {"answer" if about.unit == ANSWERS else "turn"}
+        self.kinds = {{ANSWERS: "answer", LIVE: DIALOGUE}.get(about.unit, "turn")}
         if any("passages" in record for record in records):
             self.kinds.add(WITH_PASSAGES)
         if any("reasked" in record for record in records):

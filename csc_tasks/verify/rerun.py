@@ -26,7 +26,7 @@ from csc_tasks.runs.finding import find_samples
 from csc_tasks.runs.model_arguments import as_text
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Run, read_run
-from csc_tasks.runs.task_record import SHIPPED
+from csc_tasks.runs.task_record import LIVE, SHIPPED
 from csc_tasks.verify.trusted import Trusted
 from csc_tasks.verify.verdict import Finding, short
 
@@ -102,7 +102,10 @@ def rerun(
     runs = [
         read_run(m.samples)
         for m in measurements
-        if m.samples is not None and m.task in SHIPPED and not m.identity.baseline
+        if m.samples is not None
+        and m.task in SHIPPED
+        and m.about.unit != LIVE
+        and not m.identity.baseline
     ]
     if not runs:
         raise DataError(f"{measurements[0].file}: no samples of a model's run to draw turns from")

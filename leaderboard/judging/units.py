@@ -24,6 +24,7 @@ from csc_tasks.runs.public import distinct_names
 from csc_tasks.runs.quarantine import Quarantine, read_newest
 from csc_tasks.runs.repeats import RATED
 from csc_tasks.runs.samples_file import Run, read_run
+from csc_tasks.runs.task_record import LIVE
 
 WHOLE = -1
 
@@ -106,7 +107,8 @@ def read_models(
     all of which is said. Raises DataError where a model has two files for
     one task with different settings, and where nothing can be rated. A file that cannot be read is
     set aside, or an error where `strict`. Strategy choice has no replies and is passed over, and so
-    are models that never say anything (strategy baselines).
+    are models that never say anything (strategy baselines), and live conversations where single
+    replies are wanted.
     """
     judged: dict[tuple[str, str], Judged] = {}
     passed = []
@@ -114,16 +116,20 @@ def read_models(
     names = _names(files)
     repeats: list[tuple[Path, int]] = []
 
+    def rateable(logged: Run) -> bool:
+        about = logged.about
+        return about.has_replies if whole else about.has_single_replies
+
     def read(file: Path) -> tuple[Run, dict[str, Unit]]:
         run = read_run(file)
         if run.repeats > 1:
             repeats.append((file, run.repeats))
         logged = run.one_repeat()
-        return logged, units_of(logged, whole) if logged.about.has_replies else {}
+        return logged, units_of(logged, whole) if rateable(logged) else {}
 
     for logged, units in read_newest(files, Quarantine(paths, strict), read, repeats=False):
         model = names[str(logged.results["model_name"])]
-        if not logged.about.has_replies:
+        if not rateable(logged):
             continue
         if not any(record["reply"] for record in logged.records):
             passed.append(f"{model} ({logged.task})")
@@ -181,6 +187,8 @@ def units_of(logged: Run, whole: bool = True) -> dict[str, Unit]:
         try:
             if logged.unit == "answers":
                 made = [_answer(logged.task, line["doc"], record) for record in line["answers"]]
+            elif logged.unit == LIVE:
+                made = [_live(logged.task, line["doc"], line[LIVE][0])] if line[LIVE] else []
             elif logged.about.generated and whole:
                 made = [_played(logged.task, line["doc"], line["turns"])] if line["turns"] else []
             else:
@@ -264,6 +272,20 @@ def _played(task: str, doc: Mapping, records: Sequence[Mapping]) -> Unit:
         reply="",
         reference=_conversation(doc, ()),
         failed=any(map(_failed, records)),
+    )
+
+
+def _live(task: str, doc: Mapping, record: Mapping) -> Unit:
+    """A live conversation, always rated as a whole; its reference is the recorded one."""
+    return _unit(
+        task,
+        record,
+        WHOLE,
+        "",
+        conversation=tuple((turn["speaker"], turn["text"]) for turn in record["turns"]),
+        reply="",
+        reference=_conversation(doc, ()),
+        failed=_failed(record),
     )
 
 

@@ -153,7 +153,7 @@ def _measured(
     assert measurement.samples is not None
     auditors: list[FactAuditor] = []
     without_rules = [code for code in measurement.provenance.languages if not has_rules(code)]
-    audited = options.audit and measurement.about.has_replies and repeat in (None, RATED)
+    audited = options.audit and measurement.about.has_single_replies and repeat in (None, RATED)
     if audited and not without_rules:
         auditors = [FactAuditor(measurement.about.generated, options.evidence)]
     logged = items_of(
