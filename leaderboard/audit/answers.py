@@ -6,6 +6,7 @@ TF-IDF). Coherence is a rank: among the customer's own other turns, and among tu
 many fit less well than the one that was said? 0.5 is chance.
 """
 
+import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -120,7 +121,7 @@ def _rank(value: float, rivals: NDArray[Any]) -> float:
 
 def _supporter_terms(text: str) -> list[str]:
     words = _terms(text)
-    return [*words, *(f"{a} {b}" for a, b in zip(words, words[1:], strict=False))]
+    return [*words, *(f"{a} {b}" for a, b in itertools.pairwise(words))]
 
 
 def _customer_terms(text: str) -> list[str]:

@@ -20,6 +20,7 @@ RUN = 4
 _WORD = re.compile(r"[^\W_]+")
 
 
+@lru_cache(maxsize=4)  # several features ask in a row
 def told(talk: Talk) -> list[int] | None:
     """For each fact of the brief the turn that tells it first, -1 where none does; None without a
     brief that has facts.
@@ -62,6 +63,7 @@ def told_at_once(talk: Talk) -> float:
     return most / len(places)
 
 
+@lru_cache(maxsize=4)
 def invented(talk: Talk) -> list[int] | None:
     """For each turn how many facts it states that neither the brief nor the supporter's words
     before it hold; what the customer itself said earlier is no support. None where there is no
