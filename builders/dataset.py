@@ -29,6 +29,7 @@ from builders.schema import (
 )
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.file_names import stays_inside
+from csc_tasks.live import Brief
 from csc_tasks.out import is_new, replace_file, replace_folder, say_earlier
 from csc_tasks.verify.manifest import NAME as MANIFEST
 from csc_tasks.verify.manifest import ManifestWriter
@@ -232,7 +233,8 @@ def _noted(
     """The rows as they are to be written; description and manifest take them in on the way."""
     for row, item in checked_rows(config, split, rows):
         description.add(row)
-        manifest.add(config, split, item)
+        if not isinstance(item, Brief):  # which nobody is asked about
+            manifest.add(config, split, item)
         yield row
 
 

@@ -26,6 +26,7 @@ from builders.partial import check_whole
 from builders.schema import SPLITS
 from csc_tasks.errors import DataError
 from csc_tasks.hub import Publication, publish
+from csc_tasks.live.stored import CONFIG as BRIEFS
 from csc_tasks.pii import Match, find_in_row, find_tokens
 from csc_tasks.pii.gate import ACCEPTED, check
 from csc_tasks.verify.manifest import NAME as MANIFEST
@@ -73,7 +74,8 @@ def main(args: Namespace) -> None:
     check_whole(folder, record)
     licence = card_licence(folder / "README.md")
     if not (folder / MANIFEST).exists():  # built by an earlier version
-        write_manifest(folder, args.repo_id, filled_splits(record))
+        asked = {name: own for name, own in filled_splits(record).items() if name != BRIEFS}
+        write_manifest(folder, args.repo_id, asked)
     publication = Publication(
         repo_id=args.repo_id,
         files=files_of(folder, record),

@@ -16,12 +16,14 @@ from typing import Protocol
 from csc_tasks.conversation import SUPPORTER, Conversation
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.framework import STRATEGIES
+from csc_tasks.live import Brief
+from csc_tasks.live.stored import CONFIG as BRIEFS
 from csc_tasks.question import Question
 
 SPLITS = ("train", "validation", "test")
 
-# Name -> (type, meaning). A type is the name of an Arrow type, or a mapping of names to types for a
-# list of such records.
+# Name -> (type, meaning). A type is the name of an Arrow type, a mapping of names to types for a
+# list of such records, or a list of one type for a list of values.
 _CONVERSATION = {
     "conversation_id": (
         "string",
@@ -76,7 +78,23 @@ COLUMNS = {
         "refined_agent_answer": ("string", "the answer rewritten: the reference"),
     },
 }
+COLUMNS[BRIEFS] = {
+    "conversation_id": ("string", "of the conversation that it is the brief of"),
+    "language": ("string", "`zh` or `en`"),
+    "facts": (
+        {"name": "string", "value": "string"},
+        "what the customer knows and may tell, as it told it",
+    ),
+    "aim": ("string", "what the customer wants"),
+    "manner": ("string", "how the customer writes"),
+    "mood": ("string", "how the customer feels at the start"),
+    "unknown": (["string"], "what the customer does not know yet"),
+}
 NULLABLE = frozenset({"turns_total", "stage"})
+
+
+Item = Conversation | Question | Brief
+"""What readers make of a row."""
 
 
 class Rows(Protocol):
@@ -126,6 +144,8 @@ def features(config: str):
     from datasets import Features, Value
 
     def feature(kind):
+        if isinstance(kind, list):
+            return [Value(kind[0])]
         return (
             Value(kind)
             if isinstance(kind, str)
@@ -162,9 +182,7 @@ def check_names(config: str, splits: Iterable[str]) -> None:
         )
 
 
-def checked_rows(
-    config: str, split: str, rows: Rows
-) -> Iterator[tuple[dict, Conversation | Question]]:
+def checked_rows(config: str, split: str, rows: Rows) -> Iterator[tuple[dict, Item]]:
     """The rows of a split sorted by id, each with what readers make of it; `Ordered` rows are taken
     one by one.
 
@@ -250,9 +268,7 @@ def describe_rows(config: str, rows: Sequence[dict]) -> dict:
     return description.finish()
 
 
-def _each_checked(
-    config: str, split: str, rows: Rows
-) -> Iterator[tuple[dict, Conversation | Question]]:
+def _each_checked(config: str, split: str, rows: Rows) -> Iterator[tuple[dict, Item]]:
     expected = columns(config)
     for i, row in enumerate(rows):
         where = f"config {config}, {split} row {i}"
@@ -260,10 +276,12 @@ def _each_checked(
         yield row, _check_written(row, where)
 
 
-def _check_written(row: dict, where: str) -> Conversation | Question:
+def _check_written(row: dict, where: str) -> Item:
     """What readers make of a row; raises DataError for one that breaks a rule, or has a name that
     readers would take for one of ours (a strategy's for its id).
     """
+    if "aim" in row:
+        return Brief.from_json(row, where)
     kind: type[Conversation | Question] = Conversation if "dialogue" in row else Question
     item = kind.from_row(row, where)
     read = item.to_row()
@@ -300,6 +318,9 @@ def _check_row(row: dict, expected: Mapping, where: str) -> None:
                 value, bool
             ):
                 raise DataError(f"{where}: {name} is {value!r}; expected {kind}")
+        elif isinstance(kind, list):
+            if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+                raise DataError(f"{where}: {name} must be a list of texts")
         elif not isinstance(value, list) or not all(_is_record(item, kind) for item in value):
             raise DataError(
                 f"{where}: {name} must be a list of records, each with the texts {', '.join(kind)}"

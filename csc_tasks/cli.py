@@ -44,6 +44,10 @@ COMMANDS = {
         "builders.qa.stages",
         "the stage (early, mid, late) of every question of a QA corpus, by a language model",
     ),
+    "build briefs": (
+        "builders.briefs.build",
+        "briefs from which the customers of live conversations are played",
+    ),
     "build passages": (
         "builders.passages",
         "passages for every question of a QA corpus, looked up in a folder of policies",

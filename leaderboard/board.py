@@ -65,7 +65,8 @@ class Setting(Strict):
 
     chat_template: whether one was applied. limit: documents asked about where --limit cut them,
     else None. config: csconv, qa, or qa_<variant of the summaries>. reference: for questions, which
-    column was the reference.
+    column was the reference. customer: who played it in live conversations; audit: what an audit
+    of it says.
     """
 
     corpus: str
@@ -78,6 +79,8 @@ class Setting(Strict):
     chat_template: bool | None = None
     limit: int | None = None
     reference: str | None = None
+    customer: str | None = None
+    audit: str | None = None
 
 
 class Column(Strict):

@@ -69,6 +69,8 @@ from leaderboard.numbers.sample_set import make_samples
 from leaderboard.page.render import write_page
 from leaderboard.plain_table import as_text
 from leaderboard.rated import doubts
+from leaderboard.reading.audits import Report as Audit
+from leaderboard.reading.audits import read_audits
 from leaderboard.reading.comparable import select
 from leaderboard.reading.models import name_models
 from leaderboard.reading.origins import read_all
@@ -115,7 +117,7 @@ def add_arguments(parser) -> None:
         metavar="FIELD[,FIELD]",
         help=(
             "separate tables by version, corpus, revision, prompt, date, chat_template, reference,"
-            " limit or signatures"
+            " customer, limit or signatures"
         ),
     )
     parser.add_argument(
@@ -129,6 +131,17 @@ def add_arguments(parser) -> None:
         type=Path,
         metavar="FILE",
         help="how far ratings can be believed: what csc agreement wrote",
+    )
+    parser.add_argument(
+        "--audit",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help=(
+            "a report of csc audit-customer: live conversations with a simulated customer are"
+            " ranked only where its audit has passed; repeatable"
+        ),
     )
     parser.add_argument(
         "--evidence",
@@ -187,6 +200,7 @@ def main(args) -> None:
     trusted_corpora(args.corpus)
     if args.references:
         read_references(args.references)
+    audits = read_audits(args.audit)
     options = Options(
         args.seed,
         args.samples,
@@ -206,6 +220,7 @@ def main(args) -> None:
         args.reliability,
         args.strict,
         args.replace,
+        audits,
     )
     page = write_page(args.out)
     for note in board.notes:
@@ -231,13 +246,14 @@ def collect(
     reliability: Path | None = None,
     strict: bool = False,
     replace: bool = False,
+    audits: Sequence[Audit] = (),
 ) -> Board:
     """Read results and write the board folder `out` (all but the page); returns the Board.
 
-    reliability: the report of `csc agreement` (or its folder) that stands on the board; without
-    one, that of an earlier board goes. Files that cannot be read, or do not belong together, are
-    set aside and named on the board. Raises DataError for runs that cannot be compared, where no
-    file is left, and for the first bad file where `strict`.
+    audits: of customers of live conversations. reliability: the report of `csc agreement` (or its
+    folder) that stands on the board; without one, that of an earlier board goes. Files that cannot
+    be read, or do not belong together, are set aside and named on the board. Raises DataError for
+    runs that cannot be compared, where no file is left, and for the first bad file where `strict`.
     """
     notes: list[str] = []
     report = _reliability(reliability) if reliability else None
@@ -253,7 +269,7 @@ def collect(
     gaps: dict[str, list[TableGaps]] = defaultdict(list)
     for id_, selection in zip(assemble.table_ids(selections), selections, strict=True):
         rows = assemble.rows_of(selection, measured)
-        table = assemble.make_table(id_, selection, rows, models, raw)
+        table = assemble.make_table(id_, selection, rows, models, raw, audits)
         if reported and selection.kind == CONVERSATIONS:
             printed, footnotes = read_reported(reported, table.columns)
             table = table.model_copy(

@@ -221,5 +221,6 @@ def caption(table: Table) -> str:
         else []
     )
     parts += [f"reference {s.reference}"] if s.reference else []
+    parts += [f"customer {s.customer}: {s.audit}"] if s.customer else []
     parts += [f"limited to {s.limit} documents"] if s.limit is not None else []
     return f"{'; '.join([*parts, f'task version {s.task_version}'])}."

@@ -132,6 +132,7 @@ MAY_IMPORT = {
 STAND_IN = "builders.scripted"
 MADE_OF_IT = {"builders.demo"}
 REGISTER_IT = {
+    "builders.briefs.build",
     "builders.csconv.build",
     "builders.profiles.build",
     "builders.qa.build",

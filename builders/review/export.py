@@ -7,8 +7,8 @@ browser, both offline.
 DIR is a dataset folder with conversations (csconv, rolecs). Where DIR.originals.jsonl lies beside
 it, the recording that a conversation was made from stands beside it; where DIR.judged.jsonl lies
 there, so does what the build's judge said of it, and review.html shows what the judges dropped, for
-reading. review.csv has a row per turn:
-the reviewer writes keep, fix or drop into `decision` (any row of a conversation), and corrections
+reading. Where DIR has briefs (csc build briefs), a conversation's stands in the same column.
+review.csv has a row per turn: the reviewer writes keep, fix or drop into `decision` (any row of a conversation), and corrections
 into `new_strategy` and `new_text`, never into the other columns. An apostrophe before =, +, -, @ or
 a number keeps the spreadsheet from computing it and is taken away again. review.html shows original
 and rewrite side by side, keeps what was decided in the browser, and saves it as a file. `csc review
@@ -30,6 +30,7 @@ from builders.review.table import DELIMITERS, write_table
 from csc_tasks.conversation import Conversation
 from csc_tasks.draws import digest
 from csc_tasks.errors import DataError, SettingError
+from csc_tasks.live.stored import CONFIG as BRIEFS
 from csc_tasks.out import check_writable
 
 TABLE, PAGE = "review.csv", "review.html"
@@ -92,6 +93,8 @@ def main(args: Namespace) -> None:
     originals = {name: turns for name, (_, turns) in read_originals(args.folder).items()}
     judged = read_judged(args.folder)
     reasons = {one.conversation_id: one.words() for one in judged if not one.failed}
+    for name, brief in _briefs(rows).items():
+        reasons[name] = f"{reasons[name]}; {brief}" if name in reasons else brief
     dropped = sorted((one for one in judged if one.failed), key=_place(args.seed))[: args.sample]
     args.out.mkdir(parents=True, exist_ok=True)
     write_table(
@@ -159,6 +162,19 @@ def drawn(
     alone.
     """
     return sorted(conversations, key=_place(seed))[:sample]
+
+
+def _briefs(rows: Mapping[str, Mapping[str, list[dict]]]) -> dict[str, str]:
+    """Conversation id -> the brief of its customer, in words; none where a folder has no briefs."""
+    briefs = {}
+    for part in rows.get(BRIEFS, {}).values():
+        for row in part:
+            facts = "; ".join(f"{fact['name']}: {fact['value']}" for fact in row["facts"])
+            parts = {"aim": row["aim"], "facts": facts, "unknown": "; ".join(row["unknown"])}
+            parts |= {"manner": row["manner"], "mood": row["mood"]}
+            told = " | ".join(f"{name}: {text}" for name, text in parts.items() if text)
+            briefs[row["conversation_id"]] = f"brief: {told}"
+    return briefs
 
 
 def _place(seed: int) -> Callable[[Conversation | Judgement], bytes]:

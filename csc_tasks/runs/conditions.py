@@ -58,6 +58,9 @@ HARMLESS: dict[str, frozenset[str]] = {
             *("csc_metrics", "csc_metric_device", "csc_metric_batch_size", "csc_bertscore_model"),
             *("csc_bertscore_layer", "csc_bleurt_model", "csc_bartscore_model"),
             *("csc_cosine_model", "csc_play", "csc_window", "csc_max_failed", "csc_repeats"),
+            *("csc_customer", "csc_customer_temperature", "csc_customer_seed", "csc_max_turns"),
+            *("csc_customer_url", "csc_customer_journal", "csc_customer_price"),
+            *("csc_customer_max_requests", "csc_customer_max_cost"),
         }
     )
     | NAMES

@@ -85,6 +85,8 @@ SETTINGS: Table = {
     **_all(scalar, "csc_qa_reference", "csc_window", "csc_max_failed", "csc_think_tokens"),
     **_all(scalar, "csc_metric_device", "csc_metric_batch_size", "csc_bertscore_layer"),
     **_all(scalar, "csc_repeats", "csc_bad_rows", "csc_passages", "csc_format", "csc_reask"),
+    **_all(hub_id_or_last_component, "csc_customer"),
+    **_all(scalar, "csc_customer_temperature", "csc_customer_seed", "csc_max_turns"),
     **_all(date, "csc_date"),
     **_all(texts, "csc_turns"),
     **_all(names, "csc_metrics"),
@@ -105,6 +107,9 @@ CSC: Table = {
         scalar, "reference", "content_hash", "evidence", "audit_evidence", "repeats", "held_out"
     ),
     **_all(scalar, "format", "reask"),
+    **_all(hub_id_or_last_component, "customer"),
+    **_all(scalar, "customer_prompt", "customer_temperature", "customer_seed"),
+    **_all(scalar, "briefs", "brief_source", "max_turns"),
     **_all(revision, "revision"),
     **_all(digest, OTHER),
     **_all(date, "date"),
@@ -151,6 +156,9 @@ QUIET = frozenset(
         *("pretty_env_info", "chat_template", "system_instruction", "model_name_sanitized"),
         *("config.use_cache", "csc.play.reason", "metadata.config_source", "csc.counts"),
         *("groups", "task_hashes"),
+        *("metadata.csc_customer_url", "metadata.csc_customer_journal"),
+        *("metadata.csc_customer_price", "metadata.csc_customer_max_requests"),
+        *("metadata.csc_customer_max_cost",),
         *(f"{part}.{name}" for part in ("model_args", "metadata") for name in CREDENTIALS),
         *(f"{part}.base_url" for part in ("model_args", "metadata")),
     }

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from csc_tasks.errors import DataError
 from csc_tasks.reading import decoded, parsed, read_bytes
@@ -30,6 +30,7 @@ from csc_tasks.runs.conditions import (
 )
 from csc_tasks.runs.model_arguments import HOW_IT_RAN, NAMES, as_text, model_arguments
 from csc_tasks.runs.names import TASK, results_stamp, samples_name, value_keys
+from csc_tasks.runs.provenance import Provenance, Read
 from csc_tasks.runs.public import LeftOut, public_results
 from csc_tasks.runs.task_record import TaskRecord, read_task_record
 from csc_tasks.shown import shown
@@ -40,49 +41,12 @@ OTHER_SETTINGS = "other settings"
 WANTED = "give a results file as lm_eval wrote it, or leave it out"
 
 
-class _Read(BaseModel):
-    """Base of what is read: other keys are lm_eval's business, types are not changed, NaN is
-    refused.
-    """
-
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class _Provenance(_Read):
-    corpus: str
-    config: str
-    split: str
-    content_hash: str
-    rows: int
-    languages: list[str]
-    draft_languages: list[str] = []
-    signatures: dict[str, str]
-    revision: str | None = None
-    project: str | None = None
-    prompt: str | None = None
-    format: str | None = None
-    reask: int | None = None
-    date: str | None = None
-    reference: str | None = None
-    forced: dict[str, str] | None = None
-
-    @property
-    def asked(self) -> str | None:
-        """The prompt style, and after it what else was asked otherwise than by default: the form of
-        replies, and that those which could not be read were asked for again.
-        """
-        if self.prompt is None:
-            return None
-        more = [self.format] if self.format else []
-        return "-".join([self.prompt, *more, *(["reask"] if self.reask else [])])
-
-
-class _Samples(_Read):
+class _Samples(Read):
     original: int
     effective: int
 
 
-class _Run(_Read):
+class _Run(Read):
     model: str | None = None
     model_args: dict[str, Any] | str | None = None
     model_num_parameters: int | None = None
@@ -90,7 +54,7 @@ class _Run(_Read):
     gen_kwargs: dict[str, Any] | str | None = None
 
 
-class _File(_Read):
+class _File(Read):
     results: dict[str, dict[str, Any]]
     configs: dict[str, dict[str, Any]]
     versions: dict[str, float | str | None] = Field(default_factory=dict)
@@ -144,7 +108,7 @@ class Measurement:
     about: TaskRecord
     date: float
     task_version: str
-    provenance: _Provenance
+    provenance: Provenance
     templated: bool | None
     documents: int
     limit: int | None
@@ -239,7 +203,7 @@ def _checked(raw: Any, file: Path) -> _File:
         ) from None
 
 
-def _provenance(read: _File, task: str, file: Path) -> tuple[dict[str, Any], _Provenance]:
+def _provenance(read: _File, task: str, file: Path) -> tuple[dict[str, Any], Provenance]:
     """metadata.csc of a task, as it stands and as it is read."""
     metadata = read.configs.get(task, {}).get("metadata")
     csc = metadata.get("csc") if isinstance(metadata, dict) else None
@@ -249,7 +213,7 @@ def _provenance(read: _File, task: str, file: Path) -> tuple[dict[str, Any], _Pr
             " csc-tasks, or by a version before 0.1"
         )
     try:
-        return csc, _Provenance.model_validate(csc)
+        return csc, Provenance.model_validate(csc)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise DataError(

@@ -52,7 +52,7 @@ def check_live(run: Run, rows: int) -> Replies:
 
 
 class _Checker:
-    """Collects what differs, by kind. complete: every conversation is there with its raw replies."""
+    """Collects what differs, by kind. complete: every conversation has its raw replies."""
 
     def __init__(self, run: Run) -> None:
         csc = run.results["configs"][run.task]["metadata"]["csc"]

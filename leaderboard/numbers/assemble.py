@@ -28,6 +28,7 @@ from leaderboard.numbers.measured import Measured, Rows, RunKey
 from leaderboard.numbers.ranking import best_and_second, compare
 from leaderboard.numbers.rows import repeat_notes, row_of, trust_of
 from leaderboard.rated import notes as rating_notes
+from leaderboard.reading.audits import Badge, Report, badge_of
 from leaderboard.reading.comparable import TITLES, Selection, corpus_name
 from leaderboard.reading.models import in_groups
 
@@ -44,6 +45,12 @@ FORCED_NOTE = (
     "As asked, an unparsed reply has no strategy and is wrong: strategy accuracy = accuracy where"
     " parsed x format rate. Forced, the strategy is the likeliest of the twelve names where the"
     " reply begins, and the reply is written after it, so that every turn has one."
+)
+
+
+LIVE_NOTE = (
+    "The customer is simulated, and no audit of it on this corpus has passed, so nothing here is"
+    " ranked (csc audit-customer, csc collect --audit)."
 )
 
 
@@ -89,11 +96,13 @@ def make_table(
     rows: Rows,
     models: Mapping[Identity, Model],
     raw: Mapping[RunKey, str],
+    audits: Sequence[Report] = (),
 ) -> Table:
     """One table with values, paired comparisons and marks. raw: (results file, task) -> path of its
-    copy in the board folder.
+    copy in the board folder. audits: of customers of live conversations.
     """
-    every = _columns(selection, rows)
+    badge = badge_of(selection.measurements, audits)
+    every = _columns(selection, rows, badge is None or badge.ranked)
     by_slug = {models[identity].slug: tasks for identity, tasks in rows.items()}
     made = {slug: row_of(slug, tasks, raw) for slug, tasks in by_slug.items()}
     comparisons: list[Comparison] = []
@@ -120,7 +129,7 @@ def make_table(
         id=id_,
         kind=selection.kind,
         title=_title(selection),
-        setting=_setting(selection),
+        setting=_setting(selection, badge),
         documents={m.task: m.provenance.content_hash for m in selection.measurements},
         columns=every,
         rows=in_order,
@@ -128,15 +137,17 @@ def make_table(
         best=best,
         second=second,
         footnotes=(
-            *_footnotes(selection, every),
+            *_footnotes(selection, every, badge),
             *rating_notes(every, in_order),
             *repeat_notes(in_order),
         ),
     )
 
 
-def _columns(selection: Selection, rows: Rows) -> tuple[Column, ...]:
-    """The table's columns; what is measured in a draft language is not ranked."""
+def _columns(selection: Selection, rows: Rows, ranked: bool) -> tuple[Column, ...]:
+    """The table's columns; what is measured in a draft language, or with a customer that no audit
+    has passed, is not ranked.
+    """
     signed: dict[str, dict[str, str]] = {}
     for tasks in rows.values():
         for task, found in tasks.items():
@@ -146,7 +157,7 @@ def _columns(selection: Selection, rows: Rows) -> tuple[Column, ...]:
     drafts = drafts_of(selection)
     return tuple(
         column.model_copy(update={"ranked": False})
-        if drafts and column.language in (None, *drafts)
+        if not ranked or (drafts and column.language in (None, *drafts))
         else column
         for column in columns(selection.kind, signed, _about(rows))
     )
@@ -263,7 +274,7 @@ def _parted(selection: Selection) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def _setting(selection: Selection) -> Setting:
+def _setting(selection: Selection, badge: Badge | None) -> Setting:
     """What the rows share; a value that only models have (a prompt style) is taken from one."""
     rows = sorted(selection.measurements, key=lambda m: m.identity.baseline)
     first = rows[0]
@@ -280,6 +291,8 @@ def _setting(selection: Selection) -> Setting:
         chat_template=first.templated,
         limit=first.limit,
         reference=p.reference,
+        customer=badge.customer if badge else None,
+        audit=badge.text if badge else None,
     )
 
 
@@ -290,7 +303,7 @@ def drafts_of(selection: Selection) -> list[str]:
     return sorted({code for m in selection.measurements for code in m.provenance.draft_languages})
 
 
-def _footnotes(selection: Selection, every: Sequence[Column]) -> list[str]:
+def _footnotes(selection: Selection, every: Sequence[Column], badge: Badge | None) -> list[str]:
     signatures = {(c.label, c.signature): None for c in every if not c.rater}
     notes = [RULE, trust.RULE, *(f"{label}: {signature}" for label, signature in signatures)]
     rows = [m for m in selection.measurements if not m.identity.baseline]
@@ -307,7 +320,10 @@ def _footnotes(selection: Selection, every: Sequence[Column]) -> list[str]:
         )
     if selection.kind == FORMAT_AND_CHOICE:
         notes.append(FORCED_NOTE)
-    if any(m.about.generated for m in rows):
+    if badge:
+        notes.append(f"Customer: {rows[0].provenance.played}; {badge.text}.")
+        notes += [] if badge.ranked else [LIVE_NOTE]
+    elif any(m.about.generated for m in rows):
         notes.append(
             "Generated context: the customer's turns stay as recorded and may not fit what the"
             " model said before."

@@ -18,7 +18,7 @@ from csc_tasks.errors import DataError
 from csc_tasks.prompts import SERVER_DATE
 from csc_tasks.runs.conditions import differing, same_runs, without_repeat
 from csc_tasks.runs.results_file import Identity, Measurement
-from csc_tasks.runs.task_record import FORMAT_AND_CHOICE
+from csc_tasks.runs.task_record import FORMAT_AND_CHOICE, LIVE
 from csc_tasks.shown import shown
 
 TITLES = {
@@ -29,6 +29,7 @@ TITLES = {
     "strategy_choice": "Strategy choice by log-likelihood",
     "question_context": "Questions: what of the history is shown",
     "question_stages": "Questions by part of the conversation",
+    LIVE: "Live conversations",
 }
 """Kind of table -> its title, in the order in which a board shows them."""
 _TEMPLATED = {None: None, True: "applied", False: "not applied"}
@@ -60,6 +61,7 @@ FIELDS: dict[str, tuple[str, Callable[[Measurement], str | None]]] = {
         "way in which a strategy is forced",
         lambda m: " and ".join(m.provenance.forced.values()) if m.provenance.forced else None,
     ),
+    "customer": ("customer of the live conversations", lambda m: m.provenance.played),
     "limit": (
         "--limit",
         lambda m: f"{m.limit} documents" if m.limit is not None else "all documents",

@@ -1,0 +1,1 @@
+"""Briefs for the customers of live conversations."""

@@ -1,0 +1,103 @@
+"""Audit reports of customers who play live conversations (`csc audit-customer` writes them):
+whether numbers of a customer may be ranked.
+
+A report is a JSON object with `customer` (as in the run's `csc_customer`), `corpus` (the content
+hash of the corpus that it was audited on), `verdict` ("pass" or "fail"), `failed` (the dimensions
+on which it failed) and `hash` (of the report); other keys are the audit's business. Where it has
+`customer_prompt` or `briefs`, it holds for runs with these alone.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from csc_tasks.errors import DataError
+from csc_tasks.live.customers import RECORDED
+from csc_tasks.reading import read_json
+from csc_tasks.runs.results_file import Measurement
+from csc_tasks.shown import shown
+
+UNAUDITED = "not audited"
+
+
+class Report(BaseModel):
+    """What a board needs of an audit report."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+    customer: str
+    corpus: str
+    verdict: Literal["pass", "fail"]
+    failed: list[str]
+    hash: str
+    customer_prompt: str | None = None
+    briefs: str | None = None
+
+    def about(self, measurement: Measurement) -> bool:
+        """Whether it is an audit of the customer that this run was played with."""
+        p = measurement.provenance
+        return (
+            (self.customer, self.corpus) == (p.customer, p.content_hash)
+            and self.customer_prompt in (None, p.customer_prompt)
+            and self.briefs in (None, p.briefs)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """What a board says of the customer of a table. ranked: whether its numbers may be ranked."""
+
+    customer: str
+    text: str
+    ranked: bool
+
+
+def read_audits(files: Iterable[Path]) -> list[Report]:
+    """Audit reports. Raises DataError that names the file and what is wrong with it, and for two of
+    one customer that disagree.
+    """
+    reports: dict[tuple[Any, ...], tuple[Report, Path]] = {}
+    for file in files:
+        try:
+            report = Report.model_validate(read_json(file, "give a report of csc audit-customer"))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(map(str, first["loc"])) or "the file"
+            raise DataError(
+                f"{file}: not a report of csc audit-customer: {place}: {first['msg']}"
+            ) from None
+        if (report.verdict == "pass") != (not report.failed):
+            raise DataError(
+                f"{file}: the verdict is {report.verdict}, and failed names {len(report.failed)}"
+                " dimensions; give the report as csc audit-customer wrote it"
+            )
+        key = report.customer, report.corpus, report.customer_prompt, report.briefs
+        other, there = reports.setdefault(key, (report, file))
+        if other.verdict != report.verdict:
+            raise DataError(
+                f"{file} and {there} disagree on {shown(report.customer)}; give the one that holds"
+            )
+    return [report for report, _ in reports.values()]
+
+
+def badge_of(measurements: Sequence[Measurement], reports: Iterable[Report]) -> Badge | None:
+    """The badge of a table of live conversations; None for any other. A recorded customer needs no
+    audit, any other is ranked where one has passed.
+    """
+    live = [m for m in measurements if m.provenance.customer]
+    if not live:
+        return None
+    customer = str(live[0].provenance.customer)
+    if customer == RECORDED:
+        return Badge(customer, "recorded, needs no audit", True)
+    own = [report for report in reports if report.about(live[0])]
+    failed = next((report for report in own if report.verdict == "fail"), None)
+    if failed:
+        words = ", ".join(map(shown, failed.failed))
+        return Badge(customer, f"audit failed on {words} (report {shown(failed.hash)})", False)
+    if own:
+        return Badge(customer, f"audit passed (report {shown(own[0].hash)})", True)
+    return Badge(customer, UNAUDITED, False)
