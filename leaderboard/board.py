@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from csc_tasks.verify import Trust, badge, together
 
 FORMAT: Final = 2
-Method = Literal["t", "logit", "log", "exact", "none"]
+Method = Literal["t", "logit", "log", "exact", "bootstrap", "none"]
 Reason = Literal[
     "no value", "one conversation", "few conversations", "no variation", "sample unknown"
 ]
@@ -45,8 +45,8 @@ class Value(Strict):
     """A number with its clustered standard error and 95 % interval; None where undefined (never 0).
 
     method: how the interval was made (leaderboard/numbers/intervals.py): "t" on the value's own
-    scale, "logit" or "log" by t on that scale of a bounded value, "exact" where nothing varies, or
-    "none". reason: why there is none.
+    scale, "logit" or "log" by t on that scale of a bounded value, "exact" where nothing varies,
+    "bootstrap" over conversations, or "none". reason: why there is none.
     """
 
     value: float | None

@@ -1,11 +1,14 @@
 """customer_audit.json as data: can the customer of a live run be believed? What `csc
-audit-customer` writes, and a board reads.
+audit-customer` writes, and a board reads (leaderboard/reading/audits.py).
 
-`customer`, `corpus`, `hash` (of the corpus' content) and `verdict` say which live rows it is about;
-`failed` names the dimensions that a customer fails on. A customer is ranked if it "passes", and
-neither if it "fails" nor where it is "undecided".
+`customer`, `corpus` (the content hash of the corpus), `customer_prompt` and `briefs` say which live
+runs it is about; `failed` names the dimensions that a customer fails on, `hash` is that of the
+report. A customer is ranked with the verdict "pass", and neither with "fail" nor where the audit is
+"undecided".
 """
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Final, Literal
 
@@ -16,7 +19,7 @@ from csc_tasks.reading import read_text
 from leaderboard.board import Strict, Value
 
 NAME: Final = "customer_audit"
-Verdict = Literal["passes", "fails", "undecided"]
+Verdict = Literal["pass", "fail", "undecided"]
 
 
 class AuditedFeature(Strict):
@@ -69,9 +72,11 @@ class AuditedDimension(Strict):
 class CustomerAudit(Strict):
     """A customer_audit.json.
 
-    models: who talked with the customer. hash: of the corpus' content. counts: what was read and
-    left out, by reason. endings: how the played conversations ended. undecided: why the customer,
-    though it fails nowhere, is not passed.
+    corpus: hash of its content; corpus_name: what it is called. customer_prompt, briefs: as the run
+    says of its customer, None where it does not. models: who talked with the customer. counts: what
+    was read and left out, by reason. endings: how the played conversations ended. undecided: why
+    the customer, though it fails nowhere, is not passed. hash: sha256 of all the rest (16 hex
+    digits).
     """
 
     format: Literal[1] = 1
@@ -80,10 +85,12 @@ class CustomerAudit(Strict):
     failed: tuple[str, ...]
     undecided: tuple[str, ...]
     corpus: str
+    corpus_name: str
     config: str
     split: str
     revision: str | None
-    hash: str
+    customer_prompt: str | None
+    briefs: str | None
     language: str
     models: tuple[str, ...]
     conversations: int
@@ -93,6 +100,14 @@ class CustomerAudit(Strict):
     seed: int
     dimensions: tuple[AuditedDimension, ...]
     cannot_see: tuple[str, ...]
+    hash: str = ""
+
+    def signed(self) -> "CustomerAudit":
+        """The same with its hash."""
+        content = self.model_dump(mode="json", exclude={"hash"})
+        text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return self.model_copy(update={"hash": digest})
 
 
 def load_audit(file: Path) -> CustomerAudit:
@@ -108,18 +123,22 @@ def load_audit(file: Path) -> CustomerAudit:
             f"{file}: {place}: {first['msg']}; make it again with csc audit-customer"
         ) from None
     failed = tuple(dimension.id for dimension in audit.dimensions if dimension.failed)
-    consistent = audit.verdict == "fails" if failed else audit.verdict != "fails"
-    if failed != audit.failed or not consistent or (audit.verdict == "passes" and audit.undecided):
+    consistent = audit.verdict == "fail" if failed else audit.verdict != "fail"
+    if failed != audit.failed or not consistent or (audit.verdict == "pass" and audit.undecided):
         raise DataError(
             f"{file}: verdict {audit.verdict!r} does not follow from its dimensions; make it again"
             " with csc audit-customer"
+        )
+    if audit.hash != audit.signed().hash:
+        raise DataError(
+            f"{file}: was changed after it was written; make it again with csc audit-customer"
         )
     return audit
 
 
 def badge(audit: CustomerAudit) -> str:
     """The verdict in a few words, as a board shows it beside the customer."""
-    if audit.verdict == "passes":
+    if audit.verdict == "pass":
         return "audit passed"
     if audit.verdict == "undecided":
         return "audit undecided"

@@ -104,7 +104,7 @@ LEADERBOARD_BUILT_ON = {
     "plain_table": ["layout", "trust"],
     "judging": ["numbers", "folder"],
     "customer_audit": ["board"],
-    "audit": ["numbers", "folder", "customer_audit"],
+    "audit": ["judging", "customer_audit"],
     "page": ["leading", "folder"],
     "earlier_board": [],
     "collect": ["page", "plain_table", "leading", "earlier_board"],

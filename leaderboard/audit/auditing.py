@@ -90,19 +90,21 @@ def audit(played: Played, pairs: Pairs, corpus: Corpus, seed: int = 0) -> Custom
     )
     failed = tuple(dimension.id for dimension in dimensions if dimension.failed)
     undecided = _undecided(size, dimensions) if not failed else ()
-    verdict: Verdict = "passes"
+    verdict: Verdict = "pass"
     if failed or undecided:
-        verdict = "fails" if failed else "undecided"
+        verdict = "fail" if failed else "undecided"
     return CustomerAudit(
         customer=played.customer,
         verdict=verdict,
         failed=failed,
         undecided=undecided,
-        corpus=public_name(corpus.name),
+        corpus=corpus.content_hash,
+        corpus_name=public_name(corpus.name),
         config=corpus.config,
         split=corpus.split,
         revision=corpus.revision,
-        hash=corpus.content_hash,
+        customer_prompt=played.customer_prompt,
+        briefs=played.briefs,
         language=pairs.language,
         models=tuple(map(public_name, played.models)),
         conversations=size,
@@ -112,7 +114,7 @@ def audit(played: Played, pairs: Pairs, corpus: Corpus, seed: int = 0) -> Custom
         seed=seed,
         dimensions=dimensions,
         cannot_see=CANNOT_SEE,
-    )
+    ).signed()
 
 
 def _undecided(size: int, dimensions: tuple[AuditedDimension, ...]) -> tuple[str, ...]:

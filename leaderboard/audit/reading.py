@@ -26,11 +26,14 @@ WANTED = "give samples of cscx_conv_live, or lines of live dialogues"
 @dataclass(frozen=True, slots=True)
 class Played:
     """The live conversations of one customer, by conversation id. models: who it talked with.
-    counts: what was left out, by reason.
+    customer_prompt, briefs: what the runs say of the customer, None where they say nothing or
+    differ. counts: what was left out, by reason.
     """
 
     customer: str
     models: tuple[str, ...]
+    customer_prompt: str | None
+    briefs: str | None
     dialogues: Mapping[str, LiveDialogue]
     counts: Mapping[str, int]
 
@@ -57,13 +60,11 @@ def read_played(path: Path, customer: str | None = None) -> Played:
     if not path.exists():
         raise DataError(f"{path}: there is no such file or folder; {WANTED}")
     files = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
-    rows: dict[str, list[tuple[str, LiveDialogue]]] = {}
-    models: dict[str, set[str]] = {}
+    rows: dict[str, list[tuple[_About, LiveDialogue]]] = {}
     for file in files:
-        model = _model_of(file)
+        about = _about(file)
         for dialogue in _dialogues(file, strict=len(files) == 1):
-            rows.setdefault(dialogue.customer, []).append((model, dialogue))
-            models.setdefault(dialogue.customer, set()).add(model)
+            rows.setdefault(dialogue.customer, []).append((about, dialogue))
     if not rows:
         raise DataError(f"{path}: no live conversation in it; {WANTED}")
     if customer is None:
@@ -79,7 +80,7 @@ def read_played(path: Path, customer: str | None = None) -> Played:
         )
     groups: dict[str, list[LiveDialogue]] = {}
     failed = 0
-    for _, dialogue in sorted(rows[customer], key=lambda row: row[0]):
+    for _, dialogue in sorted(rows[customer], key=lambda row: row[0].model):
         if dialogue.ending == FAILED:
             failed += 1
         else:
@@ -94,8 +95,15 @@ def read_played(path: Path, customer: str | None = None) -> Played:
         counts["left out: another of the same conversation was drawn"] = more
     for other in rows.keys() - {customer}:
         counts["left out: another customer"] += len(rows[other])
-    named = tuple(sorted(models[customer] - {""}))
-    return Played(customer, named, chosen, dict(counts))
+    abouts = {about for about, _ in rows[customer]}
+    return Played(
+        customer,
+        tuple(sorted({about.model for about in abouts} - {""})),
+        _same({about.customer_prompt for about in abouts}),
+        _same({about.briefs for about in abouts}),
+        chosen,
+        dict(counts),
+    )
 
 
 def read_recorded(name: str, config: str, split: str, revision: str | None = None) -> Corpus:
@@ -171,14 +179,30 @@ def _dialogues(file: Path, strict: bool) -> list[LiveDialogue]:
     return read
 
 
-def _model_of(file: Path) -> str:
-    """The model that a samples file is of, by the results file beside it; "" where that is not
-    known.
-    """
-    if not SAMPLES.fullmatch(file.name):
-        return ""
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What the results file beside some samples says: the model, and of the customer."""
+
+    model: str = ""
+    customer_prompt: str | None = None
+    briefs: str | None = None
+
+
+def _about(file: Path) -> _About:
+    """What is said beside a samples file; nothing where that cannot be read."""
+    named = SAMPLES.fullmatch(file.name)
+    if not named:
+        return _About()
     try:
         results: dict[str, Any] = read_json(results_beside(file), "run the evaluation again")
-        return str(results.get("model_name") or results.get("model_name_sanitized") or "")
-    except CscError:
-        return ""
+        csc = results["configs"][named["task"]]["metadata"]["csc"]
+        told = [csc.get(name) for name in ("customer_prompt", "briefs")]
+        prompt, briefs = (text if isinstance(text, str) else None for text in told)
+        return _About(str(results["model_name"]), prompt, briefs)
+    except (CscError, LookupError, TypeError, AttributeError):
+        return _About()
+
+
+def _same(values: set[str | None]) -> str | None:
+    """The one value, None where there are several."""
+    return values.pop() if len(values) == 1 else None

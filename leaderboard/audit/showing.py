@@ -27,9 +27,10 @@ def title(audit: CustomerAudit) -> str:
 
 def verdict_line(audit: CustomerAudit) -> str:
     """The verdict as one sentence."""
-    who = f"{shown(audit.customer)}, {audit.conversations} conversations of {shown(audit.corpus)}"
+    corpus = shown(audit.corpus_name)
+    who = f"{shown(audit.customer)}, {audit.conversations} conversations of {corpus}"
     titles = [d.title.lower() for d in audit.dimensions if d.failed]
-    if audit.verdict == "fails":
+    if audit.verdict == "fail":
         return f"{who}: FAILS on {', '.join(titles)}. It may be shown, and is not ranked."
     if audit.verdict == "undecided":
         return f"{who}: UNDECIDED, not ranked: {'; '.join(audit.undecided)}."
@@ -41,8 +42,8 @@ def facts_of(audit: CustomerAudit) -> list[str]:
     at = f" at {audit.revision}" if audit.revision else ""
     endings = ", ".join(f"{name} {count}" for name, count in audit.endings.items())
     lines = [
-        f"corpus: {shown(audit.corpus)}{at} ({audit.config}/{audit.split}, {audit.language},"
-        f" hash {audit.hash})",
+        f"corpus: {shown(audit.corpus_name)}{at} ({audit.config}/{audit.split}, {audit.language},"
+        f" content {audit.corpus}); report {audit.hash}",
         *([f"talked with: {', '.join(map(shown, audit.models))}"] if audit.models else []),
         *(f"{reason}: {count}" for reason, count in audit.counts.items()),
         f"endings of the played conversations: {endings}",
@@ -154,7 +155,7 @@ STYLE = (
     "td,th{padding:.25rem .75rem;border-bottom:1px solid #8884;text-align:left}"
     ".number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
     "p{max-width:50rem}.verdict{font-weight:600;border-left:.4rem solid #888;padding-left:.75rem}"
-    ".fails{border-color:#c2410c}.passes{border-color:#15803d}"
+    ".fail{border-color:#c2410c}.pass{border-color:#15803d}"
     "tr.failed td:last-child{font-weight:700}"
     "svg{max-width:100%;height:auto}"
 )

@@ -2,9 +2,9 @@
 whether numbers of a customer may be ranked.
 
 A report is a JSON object with `customer` (as in the run's `csc_customer`), `corpus` (the content
-hash of the corpus that it was audited on), `verdict` ("pass" or "fail"), `failed` (the dimensions
-on which it failed) and `hash` (of the report); other keys are the audit's business. Where it has
-`customer_prompt` or `briefs`, it holds for runs with these alone.
+hash of the corpus that it was audited on), `verdict` ("pass", "fail" or "undecided"), `failed` (the
+dimensions on which it failed) and `hash` (of the report); other keys are the audit's business.
+Where it has `customer_prompt` or `briefs`, it holds for runs with these alone.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ class Report(BaseModel):
 
     customer: str
     corpus: str
-    verdict: Literal["pass", "fail"]
+    verdict: Literal["pass", "fail", "undecided"]
     failed: list[str]
     hash: str
     customer_prompt: str | None = None
@@ -69,7 +69,7 @@ def read_audits(files: Iterable[Path]) -> list[Report]:
             raise DataError(
                 f"{file}: not a report of csc audit-customer: {place}: {first['msg']}"
             ) from None
-        if (report.verdict == "pass") != (not report.failed):
+        if (report.verdict == "fail") != bool(report.failed):
             raise DataError(
                 f"{file}: the verdict is {report.verdict}, and failed names {len(report.failed)}"
                 " dimensions; give the report as csc audit-customer wrote it"
@@ -98,6 +98,9 @@ def badge_of(measurements: Sequence[Measurement], reports: Iterable[Report]) -> 
     if failed:
         words = ", ".join(map(shown, failed.failed))
         return Badge(customer, f"audit failed on {words} (report {shown(failed.hash)})", False)
+    undecided = next((report for report in own if report.verdict == "undecided"), None)
+    if undecided:
+        return Badge(customer, f"audit undecided (report {shown(undecided.hash)})", False)
     if own:
         return Badge(customer, f"audit passed (report {shown(own[0].hash)})", True)
     return Badge(customer, UNAUDITED, False)

@@ -44,9 +44,13 @@ def test_a_customer_who_repeats_people_passes(tmp_path, capsys):
     people = write(tmp_path / "people.jsonl", demo())
     assert audit(people, tmp_path / "out") == 0
     result = load_audit(tmp_path / "out")
-    assert (result.verdict, result.failed, result.undecided) == ("passes", (), ())
-    assert (result.customer, result.corpus, result.language) == ("recorded human", "demo", "en")
-    assert result.hash == load("demo", "csconv", "test").content_hash
+    assert (result.verdict, result.failed, result.undecided) == ("pass", (), ())
+    assert (result.customer, result.corpus_name, result.language) == (
+        "recorded human",
+        "demo",
+        "en",
+    )
+    assert result.corpus == load("demo", "csconv", "test").content_hash
     assert result.conversations == 30
     assert badge(result) == "audit passed"
     printed = capsys.readouterr().out
@@ -60,7 +64,7 @@ def test_a_planted_customer_fails_by_name_and_the_files_say_so(tmp_path, capsys)
     run = write(tmp_path / "polite.jsonl", polite)
     assert audit(run, tmp_path / "out") == 0
     result = load_audit(tmp_path / "out")
-    assert result.verdict == "fails"
+    assert result.verdict == "fail"
     assert "politeness" in result.failed
     assert "politeness" in badge(result)
     assert "FAILS on" in capsys.readouterr().out
@@ -161,7 +165,16 @@ def test_the_wrong_corpus_is_named(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     "change",
-    [{"verdict": "passes"}, {"verdict": "undecided"}, {"failed": []}, {"format": 2}, {"more": 1}],
+    [
+        *(
+            {"verdict": "pass"},
+            {"verdict": "undecided"},
+            {"failed": []},
+            {"format": 2},
+            {"more": 1},
+        ),
+        {"customer": "somebody better"},
+    ],
 )
 def test_a_verdict_that_does_not_follow_is_refused(change, tmp_path):
     generator = random.Random(0)
