@@ -98,7 +98,8 @@ def audit(played: Played, pairs: Pairs, corpus: Corpus, seed: int = 0) -> Custom
         verdict=verdict,
         failed=failed,
         undecided=undecided,
-        corpus=corpus.content_hash,
+        # A run of a part of the corpus (one language) says which content it is of.
+        corpus=played.corpus or corpus.content_hash,
         corpus_name=public_name(corpus.name),
         config=corpus.config,
         split=corpus.split,

@@ -26,14 +26,15 @@ WANTED = "give samples of cscx_conv_live, or lines of live dialogues"
 @dataclass(frozen=True, slots=True)
 class Played:
     """The live conversations of one customer, by conversation id. models: who it talked with.
-    customer_prompt, briefs: what the runs say of the customer, None where they say nothing or
-    differ. counts: what was left out, by reason.
+    customer_prompt, briefs, corpus: what the runs say of the customer and the content of their
+    corpus, None where they say nothing or differ. counts: what was left out, by reason.
     """
 
     customer: str
     models: tuple[str, ...]
     customer_prompt: str | None
     briefs: str | None
+    corpus: str | None
     dialogues: Mapping[str, LiveDialogue]
     counts: Mapping[str, int]
 
@@ -101,6 +102,7 @@ def read_played(path: Path, customer: str | None = None) -> Played:
         tuple(sorted({about.model for about in abouts} - {""})),
         _same({about.customer_prompt for about in abouts}),
         _same({about.briefs for about in abouts}),
+        _same({about.corpus for about in abouts}),
         chosen,
         dict(counts),
     )
@@ -186,6 +188,7 @@ class _About:
     model: str = ""
     customer_prompt: str | None = None
     briefs: str | None = None
+    corpus: str | None = None
 
 
 def _about(file: Path) -> _About:
@@ -196,9 +199,9 @@ def _about(file: Path) -> _About:
     try:
         results: dict[str, Any] = read_json(results_beside(file), "run the evaluation again")
         csc = results["configs"][named["task"]]["metadata"]["csc"]
-        told = [csc.get(name) for name in ("customer_prompt", "briefs")]
-        prompt, briefs = (text if isinstance(text, str) else None for text in told)
-        return _About(str(results["model_name"]), prompt, briefs)
+        told = [csc.get(name) for name in ("customer_prompt", "briefs", "content_hash")]
+        prompt, briefs, corpus = (text if isinstance(text, str) else None for text in told)
+        return _About(str(results["model_name"]), prompt, briefs, corpus)
     except (CscError, LookupError, TypeError, AttributeError):
         return _About()
 
