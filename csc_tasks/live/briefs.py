@@ -23,6 +23,7 @@ QUOTED = {True: 6, False: 12}
 """So many words (or characters, where words are not spaced) in a row that only the recorded
 supporter said are a quotation.
 """
+NAME_WORDS = 3
 METHOD = "rule:1"
 """Names the rules in a run's record; the number moves when they do."""
 
@@ -98,7 +99,8 @@ def _told(conversation: Conversation, words: Live) -> tuple[list[Fact], list[str
             elif value := _value(turn.text, slot, words, code, len(asked) == 1):
                 facts.setdefault(value.casefold(), Fact(slot, value))
         for fact in there:
-            facts.setdefault(fact.text.casefold(), Fact(words.mentioned, fact.text))
+            if not any(fact.text.casefold() in value for value in facts):
+                facts[fact.text.casefold()] = Fact(words.mentioned, fact.text)
         asked = []
     named = {fact.name for fact in facts.values()}
     return list(facts.values()), [slot for slot in unknown if slot not in named]
@@ -109,13 +111,17 @@ def _value(text: str, slot: str, words: Live, code: str, alone: bool) -> str:
     else was asked; "" where nothing does.
     """
     there = find_facts(text, code) if has_rules(code) else []
+    whole = text.strip().strip(".!,;。！，；").strip()
+    # Of a name alone, the rules miss the first word: it has its capital as a sentence does.
+    if alone and "name" in words.slots[slot].kinds and 0 < len(whole.split()) <= NAME_WORDS:
+        if any(fact.kind == "name" for fact in there):
+            return whole
     for kind in words.slots[slot].kinds:
         if value := next((fact.text for fact in there if fact.kind == kind), ""):
             return value
     # What stands in place of a name or a number in masked data fills its slot too.
     if masked := re.search(r"\[[^\[\]\d\n]{1,40}\]", text):
         return masked[0] if alone else ""
-    whole = text.strip().strip(".!,;。！，；").strip()
     short = 0 < _length(whole, code) <= words.longest_value
     return whole if alone and short and not questions(text, code) else ""
 
