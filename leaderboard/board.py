@@ -66,7 +66,7 @@ class Setting(Strict):
     chat_template: whether one was applied. limit: documents asked about where --limit cut them,
     else None. config: csconv, qa, or qa_<variant of the summaries>. reference: for questions, which
     column was the reference. customer: who played it in live conversations; audit: what an audit
-    of it says.
+    of it says; audit_page: its page, as a path in the board folder.
     """
 
     corpus: str
@@ -81,6 +81,7 @@ class Setting(Strict):
     reference: str | None = None
     customer: str | None = None
     audit: str | None = None
+    audit_page: str | None = None
 
 
 class Column(Strict):

@@ -136,14 +136,17 @@ def _generated(run: Run, briefs: Mapping[str, Brief | None]) -> Numbers:
 def _as_dialogue(
     doc: Mapping[str, Any], records: Sequence[Mapping[str, Any]], brief: Brief | None
 ) -> LiveDialogue:
+    """The model's turns and the recorded customer's; the recorded supporter's unlabelled ones are
+    nobody's here.
+    """
     own = {record["turn"]: record for record in records}
     turns = []
     for position, turn in enumerate(doc["dialogue"]):
         record = own.get(position)
-        if turn["speaker"] == SUPPORTER and record is not None:
-            turns.append(LiveTurn(SUPPORTER, record["reply"] or "", record["strategy"] or None))
-        else:
+        if turn["speaker"] != SUPPORTER:
             turns.append(LiveTurn(turn["speaker"], turn["text"]))
+        elif record is not None:
+            turns.append(LiveTurn(SUPPORTER, record["reply"] or "", record["strategy"] or None))
     return LiveDialogue(
         conversation_id=doc["conversation_id"],
         customer=GENERATED,

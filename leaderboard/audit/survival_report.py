@@ -33,8 +33,8 @@ ORDER_TEXT = (
 )
 CHANGE_TEXT = (
     "Live less csc_conv_gen, counted in the same way from both logs and paired by conversation:"
-    " what changes when the customer hears what the model says. In csc_conv_gen the customer's turns"
-    " are the recorded ones, whatever was asked."
+    " what changes when the customer hears what the model says. In csc_conv_gen the customer's"
+    " turns are the recorded ones, whatever was asked."
 )
 
 
@@ -94,7 +94,10 @@ def _orders(
                 text=ORDER_TEXT,
                 columns=(
                     "model",
-                    *(f"{shown(one)} ({_badge(audits, one)})" for one in customers),
+                    *(
+                        f"{shown(one)} ({_badge(audits, one).partition(':')[0]})"
+                        for one in customers
+                    ),
                 ),
                 rows=tuple(rows),
             )
