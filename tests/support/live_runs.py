@@ -32,7 +32,11 @@ def write_live(
 
     def say_customer(made: dict) -> None:
         csc = made["configs"][LIVE_TASK]["metadata"]["csc"]
-        csc |= {"customer": customer, "customer_prompt": "0123456789abcdef", "briefs": "0123456789abcdef"}
+        csc |= {
+            "customer": customer,
+            "customer_prompt": "0123456789abcdef",
+            "briefs": "0123456789abcdef",
+        }
 
     made = TaskResult(LIVE_TASK, "live", corpus, items, records, columns)
     return write_run(root, model, [made], say_customer)
