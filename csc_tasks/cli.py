@@ -113,6 +113,10 @@ COMMANDS = {
         "leaderboard.power",
         "how many conversations a comparison needs, or what it can find",
     ),
+    "variance": (
+        "leaderboard.variance",
+        "live conversations: how much is the conversation, the customer and chance",
+    ),
     "publish": (
         "leaderboard.publishing.publish",
         "a board on the Hub: results as a dataset, page as a Space, numbers on model pages",

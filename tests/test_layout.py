@@ -98,6 +98,7 @@ LEADERBOARD_BUILT_ON = {
     "tables": ["breakdown_csv", "contrast_tables", "joined_table"],
     "measured_pairs": ["columns", "folder"],
     "power": ["measured_pairs"],
+    "variance": ["numbers"],
     "reading": ["board", "customer_audit"],
     "numbers": ["reading", "columns", "rated", "trust", "model_report"],
     "leading": ["numbers", "layout"],

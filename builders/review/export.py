@@ -8,11 +8,12 @@ DIR is a dataset folder with conversations (csconv, rolecs). Where DIR.originals
 it, the recording that a conversation was made from stands beside it; where DIR.judged.jsonl lies
 there, so does what the build's judge said of it, and review.html shows what the judges dropped, for
 reading. Where DIR has briefs (csc build briefs), a conversation's stands in the same column.
-reading. Where DIR has briefs (csc build briefs), a conversation's stands in the same column.
-into `new_strategy` and `new_text`, never into the other columns. An apostrophe before =, +, -, @ or
-a number keeps the spreadsheet from computing it and is taken away again. review.html shows original
-and rewrite side by side, keeps what was decided in the browser, and saves it as a file. `csc review
-import` reads both kinds. One reviewer, one file: several may decide on the same conversations.
+review.csv has a row per turn: the reviewer writes keep, fix or drop into `decision` (any row of a
+conversation), and corrections into `new_strategy` and `new_text`, never into the other columns. An
+apostrophe before =, +, -, @ or a number keeps the spreadsheet from computing it and is taken away
+again. review.html shows original and rewrite side by side, keeps what was decided in the browser,
+and saves it as a file. `csc review import` reads both kinds. One reviewer, one file: several may
+decide on the same conversations.
 
 Nothing leaves the machine. The originals hold personal data: pass these files on to nobody who may
 not see them.

@@ -113,9 +113,9 @@ def _value(text: str, slot: str, words: Live, code: str, alone: bool) -> str:
     there = find_facts(text, code) if has_rules(code) else []
     whole = text.strip().strip(".!,;。！，；").strip()
     # Of a name alone, the rules miss the first word: it has its capital as a sentence does.
-    if alone and "name" in words.slots[slot].kinds and 0 < len(whole.split()) <= NAME_WORDS:
-        if any(fact.kind == "name" for fact in there):
-            return whole
+    named = "name" in words.slots[slot].kinds and any(fact.kind == "name" for fact in there)
+    if alone and named and len(whole.split()) <= NAME_WORDS:
+        return whole
     for kind in words.slots[slot].kinds:
         if value := next((fact.text for fact in there if fact.kind == kind), ""):
             return value

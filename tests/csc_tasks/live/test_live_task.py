@@ -285,7 +285,7 @@ def test_the_evaluated_models_own_server_plays_both_sides_at_once(corpus, tmp_pa
 
 def test_a_model_in_this_process_is_no_server(corpus, tmp_path):
     with pytest.raises(
-        SettingError, match="csc_customer=same: the evaluated model .* is no server"
+        SettingError, match=r"csc_customer=same: the evaluated model .* is no server"
     ):
         play(tmp_path, corpus, csc_customer="same")
 
