@@ -19,6 +19,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -65,13 +66,13 @@ def main() -> None:
         print(planted_row(kind, people, context, args), flush=True)
 
 
-def read_people(source: Path) -> list[LiveDialogue]:
-    """The recorded conversations of a source in which the customer speaks three times or more, with
-    briefs by rule.
+def read_people(source: Path, most: int | None = None) -> list[LiveDialogue]:
+    """The recorded conversations of a source (of the first `most` that it has) in which the
+    customer speaks three times or more, with briefs by rule.
     """
     conversations = [
         Conversation(raw_id(raw), raw.language, raw.topic, raw.source, raw.turns)
-        for raw in read_source(source, Reading())
+        for raw in islice(read_source(source, Reading()), most)
     ]
     return [
         recorded_dialogue(conversation, brief_by_rule(conversation))

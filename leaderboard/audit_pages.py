@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from csc_tasks.out import replace_file
+from csc_tasks.runs.public import public_name
 from leaderboard.audit.showing import as_html
 from leaderboard.board import Board
 from leaderboard.reading.audits import PAGES, Report
@@ -19,7 +20,9 @@ def write_audit_pages(out: Path, reports: Iterable[Report]) -> None:
         if f"{PAGES}/{file.name}" not in pages and not file.is_symlink():
             file.unlink()
     for name, audit in pages.items():
-        replace_file(out / name, as_html(audit))
+        # A server's model may be named by a folder of somebody's home.
+        shown = audit.model_copy(update={"customer": public_name(audit.customer)})
+        replace_file(out / name, as_html(shown))
 
 
 def audit_pages(out: Path, board: Board) -> dict[str, Path]:

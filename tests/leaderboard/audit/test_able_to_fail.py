@@ -27,7 +27,7 @@ STAR = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "star"
 @cache
 def setting(source):
     """(recorded conversations, what they are measured with) of the demo or of STAR."""
-    recorded = read_people(STAR)[:150] if source == "star" else people(source)
+    recorded = read_people(STAR, 160) if source == "star" else people(source)
     talks = talks_of(recorded, recorded[0].language)
     return recorded, Context(cues_of(recorded[0].language), Answers(talks))
 
@@ -88,3 +88,17 @@ def test_a_customer_who_says_what_people_said_is_no_distance_away():
         none = 0.5 if result.dimension.id == "classifier" else 0.0
         assert result.distance == pytest.approx(none, abs=1e-5)
         assert result.low == pytest.approx(none, abs=1e-5)
+
+
+def test_what_a_language_has_no_words_for_is_not_applicable():
+    recorded = [
+        type(dialogue).from_json(dialogue.to_json() | {"language": "de"}, "x")
+        for dialogue in people("en")[:6]
+    ]
+    talks = talks_of(recorded, "de")
+    missing = measure(talks, Context(cues_of("de"), Answers(talks))).missing
+    lists = ["acts", "questions", "friction", "politeness", "sentiment", "endings", "agreeing"]
+    assert missing == {
+        **dict.fromkeys([*lists, "leaking"], "no file of cues for this language"),
+        "invented": "no brief, or no rules that find facts in this language",
+    }

@@ -40,6 +40,16 @@ def audit(simulated, out, *more):
     )
 
 
+@pytest.fixture(scope="module")
+def polite(tmp_path_factory):
+    """The folder of an audit of a customer that is too polite."""
+    root = tmp_path_factory.mktemp("polite")
+    generator = random.Random(0)
+    fakes = [planted("polite", dialogue, generator) for dialogue in demo()]
+    assert audit(write(root / "polite.jsonl", fakes), root / "out") == 0
+    return root / "out"
+
+
 def test_a_customer_who_repeats_people_passes(tmp_path, capsys):
     people = write(tmp_path / "people.jsonl", demo())
     assert audit(people, tmp_path / "out") == 0
@@ -58,30 +68,26 @@ def test_a_customer_who_repeats_people_passes(tmp_path, capsys):
     assert "What this audit cannot see" in printed
 
 
-def test_a_planted_customer_fails_by_name_and_the_files_say_so(tmp_path, capsys):
-    generator = random.Random(0)
-    polite = [planted("polite", dialogue, generator) for dialogue in demo()]
-    run = write(tmp_path / "polite.jsonl", polite)
-    assert audit(run, tmp_path / "out") == 0
-    result = load_audit(tmp_path / "out")
+def test_a_planted_customer_fails_by_name_and_the_files_say_so(polite):
+    result = load_audit(polite)
     assert result.verdict == "fail"
     assert "politeness" in result.failed
     assert "politeness" in badge(result)
-    assert "FAILS on" in capsys.readouterr().out
     one = next(dimension for dimension in result.dimensions if dimension.id == "politeness")
     assert one.low < one.distance < one.high
     assert one.distance > one.halves[1] > one.halves[0]
     thanks = next(feature for feature in one.features if feature.label == "thanks in a turn")
     # Half of the courtesies thank, and one of them does so twice.
     assert thanks.played.value > thanks.recorded.value + 0.4
-    markdown = (tmp_path / "out" / "customer_audit.md").read_text()
+    markdown = (polite / "customer_audit.md").read_text()
+    assert "30 conversations of demo: FAILS on " in markdown
     assert "|Politeness|" in markdown
-    page = (tmp_path / "out" / "customer_audit.html").read_text()
+    page = (polite / "customer_audit.html").read_text()
     assert "<h2>Politeness: fails</h2>" in page
-    pictures = sorted(file.stem for file in (tmp_path / "out" / "pictures").iterdir())
+    pictures = sorted(file.stem for file in (polite / "pictures").iterdir())
     assert pictures == sorted(dimension.id for dimension in result.dimensions)
     for name in pictures:
-        drawn = ET.parse(tmp_path / "out" / "pictures" / f"{name}.svg").getroot()
+        drawn = ET.parse(polite / "pictures" / f"{name}.svg").getroot()
         kinds = {path.get("class") for path in drawn.iter("{http://www.w3.org/2000/svg}path")}
         assert {"recorded", "halves", "played"} <= kinds
 
@@ -176,11 +182,8 @@ def test_the_wrong_corpus_is_named(tmp_path, capsys):
         {"customer": "somebody better"},
     ],
 )
-def test_a_verdict_that_does_not_follow_is_refused(change, tmp_path):
-    generator = random.Random(0)
-    run = write(tmp_path / "run.jsonl", [planted("polite", d, generator) for d in demo()[:12]])
-    assert audit(run, tmp_path / "out") == 0
-    file = tmp_path / "out" / "customer_audit.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+def test_a_verdict_that_does_not_follow_is_refused(change, polite, tmp_path):
+    file = tmp_path / "customer_audit.json"
+    file.write_text(json.dumps(json.loads((polite / file.name).read_text()) | change))
     with pytest.raises(DataError, match="make it again with csc audit-customer"):
         load_audit(file)
