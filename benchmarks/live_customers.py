@@ -2,7 +2,7 @@
 (benchmarks/live_supporters.py, made of the train split) talk with every customer on the test split.
 
   python -m benchmarks.live_customers CORPUS --out DIR [--limit 40] [--max-turns 12]
-      [--customers recorded scripted] [--real]
+      [--customers recorded scripted] [--supporters nearest random] [--real]
 
 --real adds the packaged SmolLM2-135M-Instruct as a customer, behind llama.cpp's server (make real);
 its requests are in DIR/customer.sqlite, and a run that is stopped goes on there. Runs lm_eval and
@@ -38,29 +38,29 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=40)
     parser.add_argument("--max-turns", type=int, default=12)
     parser.add_argument("--customers", nargs="*", default=["recorded", "scripted"])
+    parser.add_argument("--supporters", nargs="*", default=[NEAREST, RANDOM])
     parser.add_argument("--real", action="store_true")
     args = parser.parse_args()
     customers = [*args.customers, *(["real"] if args.real else [])]
     with served(load(args.corpus, "csconv", "train").items) as url:
-        for supporter in (NEAREST, RANDOM):
+        for supporter in args.supporters:
             evaluate(args, url, supporter, GEN, {})
             for customer in customers:
                 with playing(customer, args.out) as settings:
                     own = {"csc_max_turns": args.max_turns} | settings
                     evaluate(args, url, supporter, "cscx_conv_live", own)
-    for customer in customers:
-        audited = args.out / "audits" / customer
+    audits = {customer: args.out / "audits" / customer for customer in customers}
+    for customer, audited in audits.items():
+        live = args.out / "live" / customer
         csc(
-            "audit-customer",
-            "--simulated",
-            args.out / "live" / customer,
-            "--recorded",
-            args.corpus,
-            "--out",
-            audited,
+            *("audit-customer", "--simulated", live, "--recorded", args.corpus, "--out", audited),
         )
         audit = load_audit(audited)
         print(f"{customer}: {badge(audit)} ({audit.conversations} conversations)")
+    if len(customers) > 1 and len(args.supporters) > 1:
+        given = [word for audited in audits.values() for word in ("--audit", audited)]
+        csc("customers", args.out, *given, "--out", args.out / "orders")
+        print((args.out / "orders" / "customers.md").read_text())
 
 
 @contextmanager
