@@ -34,7 +34,7 @@ from leaderboard.audit.answers import Answers
 from leaderboard.audit.comparing import LEVEL, compare
 from leaderboard.audit.cues import cues_of
 from leaderboard.audit.dimensions import DIMENSIONS, Context
-from leaderboard.audit.measuring import measure
+from leaderboard.audit.measuring import feature_table, measure
 from leaderboard.audit.turns import recorded_dialogue, talks_of
 
 FEWEST_TURNS = 3
@@ -62,8 +62,9 @@ def main() -> None:
         print(people_table(people, context, args))
     if args.runs and args.kinds:
         print(HEAD)
-    for kind in args.kinds if args.runs else ():
-        print(planted_row(kind, people, context, args), flush=True)
+        known = feature_table(talks_of(people, language), context)
+        for kind in args.kinds:
+            print(planted_row(kind, people, context, known, args), flush=True)
 
 
 def read_people(source: Path, most: int | None = None) -> list[LiveDialogue]:
@@ -128,9 +129,13 @@ HEAD = (
 
 
 def planted_row(
-    kind: str, people: Sequence[LiveDialogue], context: Context, args: argparse.Namespace
+    kind: str,
+    people: Sequence[LiveDialogue],
+    context: Context,
+    known: np.ndarray,
+    args: argparse.Namespace,
 ) -> str:
-    """How many planted runs of a kind are caught."""
+    """How many planted runs of a kind are caught. known: the features of the people."""
     own, runs, conversations = OWN_DIMENSION[kind], args.runs, args.conversations
     caught, largest = 0, 0.0
     others: Counter[str] = Counter()
@@ -138,9 +143,12 @@ def planted_row(
     played = np.arange(2 * conversations) < conversations
     for number in range(args.first, args.first + runs):
         generator = random.Random(f"{args.seed}\n{kind}\n{number}")
-        chosen = generator.sample(list(people), conversations)
-        fake = [planted(kind, dialogue, generator) for dialogue in chosen]
-        measured = measure(talks_of([*fake, *chosen], chosen[0].language), context)
+        places = generator.sample(range(len(people)), conversations)
+        chosen = [people[place] for place in places]
+        language = chosen[0].language
+        fake = talks_of([planted(kind, one, generator) for one in chosen], language)
+        table = np.concatenate([feature_table(fake, context), known[places]])
+        measured = measure([*fake, *talks_of(chosen, language)], context, table)
         results = {
             result.dimension.id: result
             for result in compare(measured, played, seed=number, quick=True)

@@ -48,30 +48,31 @@ class Measured:
         )
 
 
-def measure(talks: Sequence[Talk], context: Context) -> Measured:
-    """Measure conversations, of one language."""
+FEATURES = tuple(
+    (dimension.id, feature) for dimension in DIMENSIONS for feature in dimension.features
+)
+"""Every feature, with its dimension."""
+
+
+def feature_table(talks: Sequence[Talk], context: Context) -> Floats:
+    """(n, len(FEATURES)): each feature of each conversation, which depends on it alone."""
+    rows = [[feature.of(talk, context) for _, feature in FEATURES] for talk in talks]
+    return np.asarray(rows, dtype=float).reshape(len(talks), len(FEATURES))
+
+
+def measure(talks: Sequence[Talk], context: Context, table: Floats | None = None) -> Measured:
+    """Measure conversations, of one language. table: their `feature_table`, where it is known."""
+    table = feature_table(talks, context) if table is None else table
     missing = {}
     values: dict[str, Floats] = {}
     for dimension in DIMENSIONS:
+        columns = [i for i, (name, _) in enumerate(FEATURES) if name == dimension.id]
         if reason := _not_applicable(dimension, talks, context):
             missing[dimension.id] = reason
-    features = [
-        (dimension.id, feature)
-        for dimension in DIMENSIONS
-        if dimension.id not in missing
-        for feature in dimension.features
-    ]
-    table = np.asarray(
-        [[feature.of(talk, context) for _, feature in features] for talk in talks], dtype=float
-    )
-    for dimension in DIMENSIONS:
-        columns = [i for i, (name, _) in enumerate(features) if name == dimension.id]
-        if columns:
-            own = table[:, columns]
-            if np.isnan(own).all():
-                missing[dimension.id] = "no conversation says anything of it"
-            else:
-                values[dimension.id] = own
+        elif columns and np.isnan(table[:, columns]).all():
+            missing[dimension.id] = "no conversation says anything of it"
+        elif columns:
+            values[dimension.id] = table[:, columns]
     return Measured(
         np.asarray([talk.conversation_id for talk in talks]),
         values,
