@@ -169,6 +169,14 @@ COMMANDS = {
         "leaderboard.judging.agreement",
         "how far judges and people can be believed: one report",
     ),
+    "audit-customer": (
+        "leaderboard.audit.command",
+        "can the customer of a live run be believed? its conversations beside recorded people's",
+    ),
+    "customers": (
+        "leaderboard.audit.survival_command",
+        "does the order of the models survive another customer? live runs beside each other",
+    ),
     "journal": (
         "csc_tasks.llm.journal.cli",
         "journals of LLM requests: stats, costs, export, merge, salvage",

@@ -32,7 +32,7 @@ from pydantic import (
 from csc_tasks.verify import Trust, badge, together
 
 FORMAT: Final = 2
-Method = Literal["t", "logit", "log", "exact", "none"]
+Method = Literal["t", "logit", "log", "exact", "bootstrap", "none"]
 Reason = Literal[
     "no value", "one conversation", "few conversations", "no variation", "sample unknown"
 ]
@@ -51,8 +51,8 @@ class Value(Strict):
     """A number with its clustered standard error and 95 % interval; None where undefined (never 0).
 
     method: how the interval was made (leaderboard/numbers/intervals.py): "t" on the value's own
-    scale, "logit" or "log" by t on that scale of a bounded value, "exact" where nothing varies, or
-    "none". reason: why there is none.
+    scale, "logit" or "log" by t on that scale of a bounded value, "exact" where nothing varies,
+    "bootstrap" over conversations, or "none". reason: why there is none.
     """
 
     value: float | None
@@ -72,7 +72,7 @@ class Setting(Strict):
     chat_template: whether one was applied. limit: documents asked about where --limit cut them,
     else None. config: csconv, qa, or qa_<variant of the summaries>. reference: for questions, which
     column was the reference. customer: who played it in live conversations; audit: what an audit
-    of it says.
+    of it says; audit_page: its page, as a path in the board folder.
     """
 
     corpus: str
@@ -87,6 +87,7 @@ class Setting(Strict):
     reference: str | None = None
     customer: str | None = None
     audit: str | None = None
+    audit_page: str | None = None
 
 
 class Column(Strict):

@@ -55,6 +55,7 @@ from csc_tasks.runs.task_record import CONVERSATIONS
 from csc_tasks.shown import shown
 from csc_tasks.verify import read_references, shared, trusted_corpora
 from leaderboard import trust
+from leaderboard.audit_pages import write_audit_pages
 from leaderboard.board import TITLE, Board, Efficiency, Model, SetAside
 from leaderboard.earlier_board import check_out, clear
 from leaderboard.folder import RELIABILITY, dumped, write_board
@@ -234,6 +235,7 @@ def main(args) -> None:
         args.replace,
         audits,
     )
+    write_audit_pages(args.out, audits)
     page = write_page(args.out)
     for note in board.notes:
         print(f"note: {note}", file=sys.stderr)

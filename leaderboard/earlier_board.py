@@ -15,6 +15,7 @@ OURS = {
     "raw",
     "tables",
     "publish",
+    "audits",
 }
 
 

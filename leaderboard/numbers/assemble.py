@@ -317,6 +317,7 @@ def _setting(selection: Selection, badge: Badge | None) -> Setting:
         reference=p.reference,
         customer=badge.customer if badge else None,
         audit=badge.text if badge else None,
+        audit_page=badge.page if badge else None,
     )
 
 

@@ -108,7 +108,7 @@ def _section(board: Board, table: Table, first: bool) -> str:
     notes = "".join(f"<li>{_text(note)}</li>" for note in (*table.footnotes, *whys))
     return (
         f'<section class="card"><h2>{_text(table.title)}</h2>\n'
-        f'<p class="setting">{_text(caption(table))}</p>{leader}\n'
+        f'<p class="setting">{_text(caption(table))}{_audit_link(table)}</p>{leader}\n'
         f'<div class="scroller" role="region" tabindex="0"'
         f' aria-label="{_text(table.title)}: all rows">'
         f'<table class="board" id="table-{_text(table.id)}">{_head(columns)}\n'
@@ -117,6 +117,12 @@ def _section(board: Board, table: Table, first: bool) -> str:
         f'<details class="footnotes"><summary>How these numbers are made</summary><ul>{notes}</ul>'
         "</details></section>"
     )
+
+
+def _audit_link(table: Table) -> str:
+    """To the audit of the customer of live conversations, where there is one."""
+    page = table.setting.audit_page
+    return f' <a href="{_text(page)}">The audit of the customer</a>' if page else ""
 
 
 def _wrong(lines: Sequence[str]) -> str:

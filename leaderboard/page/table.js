@@ -54,12 +54,14 @@ function sorted(table, rows, { key, up }) {
 }
 
 function settingLine(table) {
-  const { corpus, config, split, revision, languages, prompt, chat_template: template, limit, task_version: version } = table.setting;
+  const { corpus, config, split, revision, languages, prompt, chat_template: template, limit, task_version: version,
+    customer, audit, audit_page: page } = table.setting;
   const parts = [`${corpus}${revision ? ` @ ${revision.slice(0, 12)}` : ""}`, `${config}/${split}`, languages.join(" + ")];
   if (prompt) parts.push(`${prompt} prompt${template === null ? "" : template ? ", chat template" : ", no chat template"}`);
   parts.push(`task version ${version}`);
   if (limit !== null && limit !== undefined) parts.push(`limited to ${count(limit)} documents`);
-  return h("p", { class: "setting" }, parts.join(" · "));
+  if (customer) parts.push(`customer ${customer}: ${audit}`);
+  return h("p", { class: "setting" }, parts.join(" · "), page && " · ", page && h("a", { href: page }, "The audit of the customer"));
 }
 
 // context: what the button shows instead of the column's name, which stands above it then.

@@ -10,6 +10,7 @@ from csc_tasks.errors import DataError
 from csc_tasks.file_names import safe_name
 from csc_tasks.hub import Publication
 from leaderboard import folder
+from leaderboard.audit_pages import NAMED, audit_pages
 from leaderboard.board import Board
 from leaderboard.page.render import PAGE, write_page
 from leaderboard.publishing import eval_results, flat
@@ -65,7 +66,7 @@ def space_publication(
         root / STAGING / "space" / "README.md", space_card(board, results).encode()
     )
     files = {"README.md": card, PAGE: page, MARKER: root / MARKER, **reliability_file(root)}
-    files |= folder.page_files(root)
+    files |= folder.page_files(root) | audit_pages(root, board)
     message = f"Page of {len(board.models)} models, newest run {board.date[:10]}"
     return Publication(
         name,
@@ -73,7 +74,7 @@ def space_publication(
         message,
         repo_type="space",
         private=private,
-        stale=rf"{re.escape(folder.RELIABILITY)}|{folder.PAGE_DATA}/[^/]+\.js",
+        stale=rf"{re.escape(folder.RELIABILITY)}|{folder.PAGE_DATA}/[^/]+\.js|{NAMED.pattern}",
         marker=MARKER,
     )
 

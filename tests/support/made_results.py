@@ -48,7 +48,7 @@ def conversation_result(
     """A task's records and metrics when every turn is answered by `answer`. chooses: whether it
     asks for strategies.
     """
-    items = _in_order(items)
+    items = in_order(items)
     records = [
         turn_record(item, turn, Reply(*answer(item, turn)), False, False, chooses)
         for item in items
@@ -67,7 +67,7 @@ def conversation_result(
     )
 
 
-def _in_order(items: Sequence) -> list:
+def in_order(items: Sequence) -> list:
     """As a corpus puts them."""
     return sorted(
         items,
@@ -86,7 +86,7 @@ def question_result(
     task: str, items: Sequence[Question], answer: Callable[[Question], str], config: str = "qa"
 ) -> TaskResult:
     """The same for questions."""
-    items = _in_order(items)
+    items = in_order(items)
     records = [
         answer_record(item, item.refined_agent_answer, Reply(None, answer(item)), False, False)
         for item in items

@@ -1,0 +1,80 @@
+"""A board of live conversations: the audit's verdict, and a link to its page."""
+
+import json
+import random
+
+import pytest
+
+from benchmarks.planted_customers import planted
+from csc_tasks.cli import main
+from csc_tasks.corpora import load
+from csc_tasks.live import LiveDialogue
+from csc_tasks.live.briefs import brief_by_rule
+from leaderboard.audit.turns import recorded_dialogue
+from leaderboard.audit_pages import audit_pages
+from leaderboard.folder import load_board
+from tests.support.live_runs import write_live
+
+ITEMS = [item for item in load("demo", "csconv", "test").items if item.language == "en"]
+
+
+def run(root, kind=None):
+    """A live run whose customer says what was recorded, or is planted; its results file."""
+    generator = random.Random(1)
+    dialogues = []
+    for item in ITEMS:
+        one = recorded_dialogue(item, brief_by_rule(item))
+        one = planted(kind, one, generator) if kind else one
+        dialogues.append(LiveDialogue.from_json(one.to_json() | {"customer": "openai:x"}, "x"))
+    return write_live(root, "org/a", dialogues, ITEMS)
+
+
+def audited(results, out):
+    words = ["--simulated", str(results.parent), "--recorded", "demo", "--out", str(out)]
+    assert main(["audit-customer", *words]) == 0
+    return out
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict"), [(None, "audit passed"), ("polite", "audit failed on length, ")]
+)
+def test_the_verdict_stands_on_the_board_with_a_link(kind, verdict, tmp_path, capsys):
+    results = run(tmp_path / "run", kind)
+    audit = audited(results, tmp_path / "audit")
+    words = ["collect", str(results.parent), "--out", str(tmp_path / "board")]
+    assert main([*words, "--audit", str(audit), "--jobs", "1"]) == 0
+    board = load_board(tmp_path / "board")
+    setting = board.tables[0].setting
+    assert setting.customer == "openai:x"
+    assert setting.audit.startswith(verdict)
+    assert list(audit_pages(tmp_path / "board", board)) == [setting.audit_page]
+    page = (tmp_path / "board" / setting.audit_page).read_text()
+    assert "Audit of the customer openai:x" in page
+    index = (tmp_path / "board" / "index.html").read_text()
+    assert f'<a href="{setting.audit_page}">The audit of the customer</a>' in index
+    # Without the audit the page goes, and nothing is ranked.
+    assert main([*words, "--jobs", "1"]) == 0
+    board = load_board(tmp_path / "board")
+    assert board.tables[0].setting.audit == "not audited"
+    assert board.tables[0].setting.audit_page is None
+    assert not list((tmp_path / "board" / "audits").iterdir())
+    assert not any(column.ranked for column in board.tables[0].columns)
+
+
+def test_an_undecided_audit_ranks_nothing(tmp_path, capsys):
+    results = run(tmp_path / "run")
+    audit = audited(results, tmp_path / "audit")
+    file = audit / "customer_audit.json"
+    report = json.loads(file.read_text())
+    names = ("customer", "corpus", "failed", "hash")
+    bare = {name: report[name] for name in names} | {"verdict": "undecided"}
+    (tmp_path / "bare.json").write_text(json.dumps(bare))
+    words = ["collect", str(results.parent), "--out", str(tmp_path / "board"), "--jobs", "1"]
+    assert main([*words, "--audit", str(tmp_path / "bare.json")]) == 0
+    table = load_board(tmp_path / "board").tables[0]
+    assert table.setting.audit == f"audit undecided (report {report['hash']})"
+    assert not any(column.ranked for column in table.columns)
+    file.write_text(json.dumps(report | {"customer": "openai:y"}))
+    capsys.readouterr()
+    assert main([*words, "--audit", str(file)]) == 1
+    assert "was changed after it was written" in capsys.readouterr().err
