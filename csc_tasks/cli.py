@@ -109,6 +109,10 @@ COMMANDS = {
         "leaderboard.power",
         "how many conversations a comparison needs, or what it can find",
     ),
+    "gate": (
+        "leaderboard.gate",
+        "is a model worse than it was? exit status 0, 1 or 2, for CI",
+    ),
     "publish": (
         "leaderboard.publishing.publish",
         "a board on the Hub: results as a dataset, page as a Space, numbers on model pages",
