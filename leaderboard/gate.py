@@ -40,7 +40,7 @@ from csc_tasks.shown import shown
 from leaderboard.board import Column
 from leaderboard.columns import LEADING, column, leading_column, place_of
 from leaderboard.gate_pairs import CHANGEABLE, Pair, Refusal, pairs_of, read_runs
-from leaderboard.gate_report import Outcome, Tested, as_junit, as_markdown, as_text
+from leaderboard.gate_report import Outcome, Compared, as_junit, as_markdown, as_text
 from leaderboard.numbers.drops import change, corrected
 from leaderboard.numbers.scales import scale_of
 
@@ -145,7 +145,7 @@ def _outcome(args: Namespace) -> Outcome:
     changes = corrected([one.change for one in tested])
     return Outcome(
         tuple(
-            Tested(t.model, t.column, c, t.differs) for t, c in zip(tested, changes, strict=True)
+            Compared(t.model, t.column, c, t.differs) for t, c in zip(tested, changes, strict=True)
         ),
         tuple(refusals),
         tuple(dict.fromkeys(notes)),
@@ -192,7 +192,7 @@ def _check_named(pairs: list[Pair], wanted: list[Wanted]) -> None:
             )
 
 
-def _tested(pair: Pair, name: str, margin: float | None) -> Tested | Refusal:
+def _tested(pair: Pair, name: str, margin: float | None) -> Compared | Refusal:
     """One metric of a pair, not yet corrected, or why it cannot be compared."""
     before, now = pair.before, pair.now
     known = _column(pair, name)
@@ -215,7 +215,7 @@ def _tested(pair: Pair, name: str, margin: float | None) -> Tested | Refusal:
             why = "no value" if run.values[name].value is None else "no logged items"
             return refused(f"the {words} have {why} for it")
     made = change(before.columns[name], now.columns[name], known.higher_is_better, margin)
-    return Tested(pair.model, known, made, pair.differs)
+    return Compared(pair.model, known, made, pair.differs)
 
 
 if __name__ == "__main__":

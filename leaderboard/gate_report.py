@@ -26,7 +26,7 @@ RULE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class Compared:
     """A metric of a model, and what has become of it. differs: conditions in which the two runs
     do, by name.
     """
@@ -41,7 +41,7 @@ class Tested:
 class Outcome:
     """All that a gate has found out. changes are corrected over all of `tested`."""
 
-    tested: tuple[Tested, ...]
+    tested: tuple[Compared, ...]
     refusals: tuple[Refusal, ...]
     notes: tuple[str, ...]
 
@@ -132,7 +132,7 @@ def _rows(outcome: Outcome) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _said(one: Tested, outcome: Outcome) -> str:
+def _said(one: Compared, outcome: Outcome) -> str:
     """Why a metric is worse, or cannot be told."""
     c, column = one.change, one.column
     name = f"{one.model}, {column.task}: {shown(column.label)}"
@@ -162,7 +162,7 @@ def _refused(refusal: Refusal) -> str:
     return f"{what}: {refusal.why}" if what else refusal.why
 
 
-def _detectable(one: Tested, outcome: Outcome) -> str:
+def _detectable(one: Compared, outcome: Outcome) -> str:
     """The drop that a comparison like this finds 4 times in 5."""
     c = one.change
     if not c.spread or c.p is None:
