@@ -1,13 +1,15 @@
 """How often `csc gate` calls an identical rerun worse, and how often it finds a drop as large as
 `csc power` promises.
 
-  python -m benchmarks.gate demo/base demo/adapter demo/results --draws draws [--simulations 2000]
+  python -m benchmarks.gate demo/base demo/adapter demo/results --logits logits.npy
 
-The model answers every prompt of its logged `csc_conv_ref` run (--results) eight times at
-temperature 0.7, and eight times at 2.0 (kept below --draws). Nothing else is assumed: a run is
-drawn conversation by conversation (with repetition), and every turn has one of the eight replies.
-Another seed draws another of them. So turns of a conversation are as alike, and two runs of one
-model as alike, as they are. Every number comes from the code of csc gate.
+A model that writes every strategy's name as one token, as the demo's does, reads the prompts of its
+logged `csc_conv_ref` run (in RESULTS) again. What it would choose on every turn at temperature 0.7,
+or at 2.0, is drawn eight times from what it says of the next token; the reply is one that it gave
+with that strategy in that language. Nothing else is assumed: a run is drawn conversation by
+conversation (with repetition), and every turn has one of the eight. Another seed draws another of
+them. So turns of a conversation are as alike, and two runs of one model as alike, as they are.
+Every number comes from the code of csc gate.
 
 A worse model is made in two ways: `warm` answers a share of the turns at temperature 2.0, `lost`
 says nothing in a share of the conversations. The share is such that the true drop in strategy
@@ -17,7 +19,6 @@ one-sided, 5 %) above 5 % for reruns, or below 80 % for drops.
 """
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +28,10 @@ import numpy as np
 from numpy.random import Generator
 
 from benchmarks.coverage import tail
+from csc_tasks.framework import STRATEGY_IDS
+from csc_tasks.languages.labels import strategy_name
 from csc_tasks.metrics import select
-from csc_tasks.prompts.reply import read_reply
+from csc_tasks.prompts import Reply
 from csc_tasks.records import measure
 from csc_tasks.runs.finding import find_samples
 from csc_tasks.runs.names import task_of
@@ -40,9 +43,9 @@ from leaderboard.power import Plan, detectable_difference
 
 LEADING = "strategy_acc"
 TOGETHER = (LEADING, "strategy_macro_f1", "bleu_4_zh", "rouge_l_en")
+LANGUAGES = ("zh", "en")
 PLAIN, WARM = 0.7, 2.0
 REPLIES = 8
-TOKENS = 48
 LARGE = 6000
 
 
@@ -96,58 +99,82 @@ class World:
         return columns
 
 
-def drawn_replies(
-    base: Path, adapter: Path, prompts: Sequence[str], temperature: float, file: Path
-) -> list[list[str]]:
-    """REPLIES sampled replies to every prompt, from `file` where they are there already."""
+def next_tokens(base: Path, adapter: Path, prompts: Sequence[str], file: Path) -> np.ndarray:
+    """The log-probabilities of the twelve names and of all else after every prompt, (prompts, 2
+    languages, 13), from `file` where they are there already.
+    """
     if file.is_file():
-        replies: list[list[str]] = json.loads(file.read_text("utf-8"))
-        return replies
+        known: np.ndarray = np.load(file)
+        return known
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    torch.manual_seed(0)
-    tokenizer = AutoTokenizer.from_pretrained(base, padding_side="left")
+    tokenizer = AutoTokenizer.from_pretrained(base)
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     model = PeftModel.from_pretrained(model, adapter).merge_and_unload().eval()
-    made: list[list[str]] = [[] for _ in prompts]
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-    for start in range(0, len(order), 16):
-        batch = order[start : start + 16]
-        asked = tokenizer([prompts[i] for i in batch], return_tensors="pt", padding=True)
+    names = [
+        [tokenizer.convert_tokens_to_ids(f"[{strategy_name(id_, code)}]") for id_ in STRATEGY_IDS]
+        for code in LANGUAGES
+    ]
+    assert tokenizer.unk_token_id not in {id_ for own in names for id_ in own} - {None}
+    rows = []
+    for prompt in prompts:
+        asked = tokenizer(prompt, return_tensors="pt", add_special_tokens=False)
         with torch.inference_mode():
-            said = model.generate(
-                **asked,
-                do_sample=True,
-                temperature=temperature,
-                top_k=0,
-                max_new_tokens=TOKENS,
-                num_return_sequences=REPLIES,
-            )
-        texts = tokenizer.batch_decode(said[:, asked["input_ids"].shape[1] :], True)
-        for place, i in enumerate(batch):
-            made[i] = texts[place * REPLIES : (place + 1) * REPLIES]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(made, ensure_ascii=False), "utf-8")
+            logits = model(**asked, logits_to_keep=1).logits[0, -1].double()
+        own = torch.stack([logits[ids] for ids in names])
+        rest = torch.stack([_without(logits, ids) for ids in names])
+        rows.append(torch.cat([own, rest[:, None]], dim=1).numpy())
+    np.save(file, np.stack(rows))
+    return np.stack(rows)
+
+
+def _without(logits: Any, ids: Sequence[int]) -> Any:
+    """The logit that all other tokens have together."""
+    others = logits.clone()
+    others[list(ids)] = -np.inf
+    return others.logsumexp(0)
+
+
+def drawn_replies(
+    said: Sequence[dict[str, Any]], logits: np.ndarray, temperature: float, draw: Generator
+) -> list[list[Reply]]:
+    """REPLIES replies to every turn: a strategy, None where the model would begin with no name, and
+    what it said with that strategy.
+    """
+    bank: dict[tuple[str, str | None], list[str]] = {}
+    for turn in said:
+        for key in ((turn["language"], turn["strategy"]), (turn["language"], None)):
+            bank.setdefault(key, []).append(turn["reply"])
+    made = []
+    for turn, own in zip(said, logits, strict=True):
+        language = turn["language"]
+        scaled = own[LANGUAGES.index(language)] / temperature
+        chances = np.exp(scaled - scaled.max())
+        chosen = draw.choice(len(chances), REPLIES, p=chances / chances.sum())
+        ids = [(*STRATEGY_IDS, None)[code] for code in chosen]
+        texts = (str(draw.choice(bank.get((language, i)) or bank[language, None])) for i in ids)
+        made.append([Reply(id_, text) for id_, text in zip(ids, texts, strict=True)])
     return made
 
 
-def read_world(base: Path, adapter: Path, results: Path, draws: Path) -> World:
+def read_world(base: Path, adapter: Path, results: Path, file: Path, draw: Generator) -> World:
     """What the model says on the turns of its logged run, and how that scores."""
     files = {task_of(file): file for file in find_samples([results])}
     lines = read_run(files["csc_conv_ref"]).lines
     said = [turn for line in lines for turn in line["turns"]]
     prompts = [one["arg_0"] for line in lines for one in line["arguments"].values()]
-    raw = [drawn_replies(base, adapter, prompts, t, draws / f"{t}.json") for t in (PLAIN, WARM)]
-    raw.append([[""] * REPLIES] * len(said))
+    logits = next_tokens(base, adapter, prompts, file)
+    raw = [drawn_replies(said, logits, temperature, draw) for temperature in (PLAIN, WARM)]
+    raw.append([[Reply(None, "")] * REPLIES] * len(said))
     metrics = select("overlap", "turn")
     scored = [
         [
             measure(
                 [_record(turn, replies[which]) for turn, replies in zip(said, kind, strict=True)],
                 metrics,
-                ["zh", "en"],
+                LANGUAGES,
             )
             for which in range(REPLIES)
         ]
@@ -164,16 +191,9 @@ def read_world(base: Path, adapter: Path, results: Path, draws: Path) -> World:
     return World(np.array([*starts, len(said)]), items, there, statistics)
 
 
-def _record(turn: dict[str, Any], raw: str) -> dict[str, Any]:
-    reply = read_reply(raw, turn["language"])
-    strategy = reply.strategy
-    return {
-        **turn,
-        "strategy": strategy,
-        "stages": [],
-        "unparsed": strategy is None,
-        "reply": reply.text,
-    }
+def _record(turn: dict[str, Any], reply: Reply) -> dict[str, Any]:
+    unparsed = reply.strategy is None
+    return {**turn, "strategy": reply.strategy, "unparsed": unparsed, "reply": reply.text}
 
 
 def _values(column: Any, there: np.ndarray) -> np.ndarray:
@@ -262,12 +282,13 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("base", type=Path)
     parser.add_argument("adapter", type=Path)
     parser.add_argument("results", type=Path)
-    parser.add_argument("--draws", type=Path, required=True)
+    parser.add_argument("--logits", type=Path, required=True, help="kept here")
     parser.add_argument("--simulations", type=int, default=2000)
     parser.add_argument("--conversations", type=int, nargs="+", default=[60, 200])
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(words)
-    world = read_world(args.base, args.adapter, args.results, args.draws)
+    draw = np.random.default_rng(args.seed)
+    world = read_world(args.base, args.adapter, args.results, args.logits, draw)
     print("|called worse in % (cannot tell in %)|conversations|identical rerun|`warm`|`lost`|")
     print("|---|---:|---:|---:|---:|")
     rows = [(name, (name,), False) for name in TOGETHER]

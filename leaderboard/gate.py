@@ -40,7 +40,7 @@ from csc_tasks.shown import shown
 from leaderboard.board import Column
 from leaderboard.columns import LEADING, column, leading_column, place_of
 from leaderboard.gate_pairs import CHANGEABLE, Pair, Refusal, pairs_of, read_runs
-from leaderboard.gate_report import Outcome, Compared, as_junit, as_markdown, as_text
+from leaderboard.gate_report import Compared, Outcome, as_junit, as_markdown, as_text
 from leaderboard.numbers.drops import change, corrected
 from leaderboard.numbers.scales import scale_of
 

@@ -10,7 +10,7 @@ import pytest
 from csc_tasks.cli import main
 from leaderboard import columns
 from leaderboard.gate_pairs import Refusal
-from leaderboard.gate_report import Outcome, Compared, as_junit, as_markdown
+from leaderboard.gate_report import Compared, Outcome, as_junit, as_markdown
 from leaderboard.numbers import drops
 from leaderboard.numbers.drops import corrected
 from leaderboard.numbers.inference import Clustered
