@@ -15,7 +15,7 @@ from csc_tasks.corpora.bad_rows import BAD_ROWS
 from csc_tasks.errors import SettingError
 from csc_tasks.languages import languages
 from csc_tasks.metrics import LearnedSettings
-from csc_tasks.prompts import DATE, FORMS, TEXT, iso_date
+from csc_tasks.prompts import DATE, FORMS, ONE, SEVERAL, TEXT, iso_date
 from csc_tasks.question import REFERENCES
 
 STYLES = ("single", "chat")
@@ -54,6 +54,7 @@ class Settings:
     metrics: str = "overlap"
     prompt: str = "single"
     format: str = TEXT
+    strategies: str = ONE
     reask: int = 0
     language: str | None = None
     subset: int | None = None
@@ -80,6 +81,7 @@ class Settings:
         for name, allowed in (
             ("prompt", STYLES),
             ("format", FORMS),
+            ("strategies", (ONE, SEVERAL)),
             ("language", (None, *languages())),
             ("qa_reference", REFERENCES),
             ("play", PLAYS),
@@ -155,6 +157,10 @@ HELP = {
     "format": (
         "how supporter turns name their strategy: `text` (`[Strategy] reply`, as in the paper) or"
         " `json` (a JSON object; API servers are sent its schema)"
+    ),
+    "strategies": (
+        "how many strategies a reply may name: `one` (as in the paper) or `several` (one or more,"
+        " in order: `[Strategy + Strategy] reply`; the first counts as the strategy)"
     ),
     "reask": (
         "1: a reply whose strategy cannot be read is asked for once more, with the reply and the"

@@ -19,9 +19,15 @@ metric's own scale; `Column.scale` says what to multiply them by for showing (10
 and texts come from models and corpora: whoever shows them escapes them.
 """
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from csc_tasks.verify import Trust, badge, together
 
@@ -87,6 +93,8 @@ class Column(Strict):
     table. ranked: best and second are marked. rater: whose ratings it holds ("Judge NAME",
     "People"), None for what is computed. whole: they are of whole conversations.
     audits: a judge's fact audit of single replies, which no reliability report is about.
+    afterwards: of strategies that a labeller read from the replies (csc label samples), not of the
+    run's own choices.
     """
 
     key: str
@@ -104,6 +112,7 @@ class Column(Strict):
     rater: str | None = None
     whole: bool = False
     audits: bool = False
+    afterwards: bool = False
 
 
 class Finding(Strict):
@@ -304,13 +313,22 @@ class Reported(Strict):
     values: dict[str, float]
 
 
+class Ceiling(Strict):
+    """What one rater of a turn reaches against its others, by column key. proven: the labels are
+    those of a trusted corpus.
+    """
+
+    values: dict[str, Value]
+    proven: bool
+
+
 class Table(Strict):
     """Rows that can be compared.
 
     kind: conversations (reference and generated context), strategy_variants, strategy_choice,
     questions, question_context, question_stages.
     documents: task -> content hash of what was asked. best, second: column key -> slug; absent
-    where no paired interval separates them.
+    where no paired interval separates them. ceiling: where several raters labelled the turns.
     """
 
     id: str
@@ -325,6 +343,15 @@ class Table(Strict):
     best: dict[str, str] = Field(default_factory=dict)
     second: dict[str, str] = Field(default_factory=dict)
     footnotes: tuple[str, ...] = ()
+    ceiling: Ceiling | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A table without raters is written without a ceiling."""
+        written: dict[str, Any] = whole(self)
+        if self.ceiling is None:
+            written.pop("ceiling", None)
+        return written
 
 
 class SetAside(Strict):

@@ -9,11 +9,12 @@ Table 6's layout: reference and generated context side by side, a base model abo
 Shares are in percent, with their 95 %
 interval: `57.0 ± 4.0`, or `0.27 (0.10 to 0.58)` where it is not symmetric (near a bound; corpus
 metrics). Best is bold and second underlined only where the paired interval says so, among numbers
-that were computed again from the runs' replies; the others carry a †. Reported rows stand apart
-below. CSV holds every number unrounded, one row per model and column, for spreadsheets
-and scripts. Contrasts (two runs of one model that differ in one condition) stand below the tables,
-with paired differences; `--table contrasts` prints them alone, and as CSV. `--table breakdowns
---format csv` prints every number by stage, topic, language and turn, with its corrected p.
+that were computed again from the runs' replies; the others carry a †. Where several raters labelled
+the turns a row says what one of them reaches against the others, the ceiling. Reported rows stand
+apart below. CSV holds every number unrounded, one row per model and column, for spreadsheets and
+scripts. Contrasts (two runs of one model that differ in one condition) stand below the tables, with
+paired differences; `--table contrasts` prints them alone, and as CSV. `--table breakdowns --format
+csv` prints every number by stage, topic, language and turn, with its corrected p.
 """
 
 import html
@@ -30,6 +31,8 @@ from leaderboard.board import BREAKDOWNS, CONTRASTS
 from leaderboard.escaped import md_text, tex_text
 from leaderboard.joined_table import joined
 from leaderboard.layout import (
+    CEILING,
+    CEILING_LABEL,
     REPORTED,
     Cell,
     caption,
@@ -131,7 +134,7 @@ def markdown(board, table, every: bool = False) -> str:
         label = md_text(line.label)
         if line.kind == "adapter":
             label = f"&emsp;{label}"
-        elif line.kind == "baseline":
+        elif line.kind in ("baseline", CEILING):
             label = f"*{label}*"
         cells = (_md_cell(cell) for cell in line.cells)
         rows.append(f"| {' | '.join((label, line.trust, *cells))} |")
@@ -160,7 +163,7 @@ def latex(board, table, every: bool = False) -> str:
         at += size
     body, before = [], ""
     for line in lines:
-        if before and line.kind in ("baseline", "reported") and line.kind != before:
+        if before and line.kind in ("baseline", CEILING, "reported") and line.kind != before:
             body.append(r"\midrule")
         if line.kind == "reported" and before != "reported":
             body.append(
@@ -286,6 +289,13 @@ def as_csv(board, tables: Sequence) -> str:
                             *(apart or [1, "", "", ""]),
                         ]
                     )
+        for c in table.columns if table.ceiling else ():
+            if (v := table.ceiling.values.get(c.key)) is not None:
+                numbers = [v.value, v.stderr, v.low, v.high, v.method, v.reason or ""]
+                numbers += [v.items, v.clusters]
+                names = [CEILING_LABEL, CEILING, "", c.task, c.metric, c.language or ""]
+                judged = ["", CEILING, "", c.signature, *[""] * 4]
+                writer.row([table.id, *names, *numbers, *judged])
         for row in table.reported:
             for c in table.columns:
                 if c.key in row.values:

@@ -29,7 +29,7 @@ class TurnPrompt:
     style: "single" (one prompt) or "chat" (system message, then the turns as messages).
     variant: "predict" (choose a strategy and reply), "vanilla" (no strategies anywhere), "oracle"
     (the gold strategy is given) (Table 8). form: how a strategy and a reply are asked for and stand
-    in the history, "text" or "json" (csc_tasks/prompts/forms.py).
+    in the history, "text", "json" or "several" (csc_tasks/prompts/forms.py).
     """
 
     conversation: Conversation
@@ -114,6 +114,7 @@ class TurnPrompt:
     def _said(self, position: int, replies: Mapping[int, Reply]) -> tuple[str, str]:
         turn = self.conversation.dialogue[position]
         strategy, text = turn.strategy, turn.text
+        several: tuple[str, ...] = ()
         if position in replies:
             reply = replies[position]
             strategy, text = (
@@ -121,13 +122,16 @@ class TurnPrompt:
                 if reply.empty
                 else (reply.strategy or "", reply.text)
             )
+            several = reply.strategies
         elif turn.held_out:
             raise DataError(
                 f"{self.conversation.conversation_id}: turn {position} is held out, so it cannot"
                 " stand in a history"
             )
         return turn.speaker, (
-            tagged(strategy, text, self.language, self.form) if self.variant != "vanilla" else text
+            tagged(strategy, text, self.language, self.form, several)
+            if self.variant != "vanilla"
+            else text
         )
 
 

@@ -85,6 +85,7 @@ SETTINGS: Table = {
     **_all(scalar, "csc_qa_reference", "csc_window", "csc_max_failed", "csc_think_tokens"),
     **_all(scalar, "csc_metric_device", "csc_metric_batch_size", "csc_bertscore_layer"),
     **_all(scalar, "csc_repeats", "csc_bad_rows", "csc_passages", "csc_format", "csc_reask"),
+    **_all(scalar, "csc_strategies"),
     **_all(date, "csc_date"),
     **_all(texts, "csc_turns"),
     **_all(names, "csc_metrics"),
@@ -104,7 +105,7 @@ CSC: Table = {
     **_all(
         scalar, "reference", "content_hash", "evidence", "audit_evidence", "repeats", "held_out"
     ),
-    **_all(scalar, "format", "reask"),
+    **_all(scalar, "format", "reask", "labels"),
     **_all(revision, "revision"),
     **_all(digest, OTHER),
     **_all(date, "date"),

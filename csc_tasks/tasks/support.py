@@ -58,6 +58,8 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
     GENERATED = False
     FORCED = False
     settings: Settings
+    labelled = False
+    """Whether turns of the corpus carry labels of several raters."""
     held_out = 0
     """How many references of the corpus its maintainers keep to themselves."""
     PER: str
@@ -108,7 +110,7 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
 
     def choose_metrics(self) -> list[Metric]:
         """The metrics that the settings name and that apply to this task."""
-        return select(self.settings.metrics, self.PER)
+        return select(self.settings.metrics, self.PER, self.labelled)
 
     def requests_of(self, item: Item) -> list[Prompt]:
         """The prompts of one document, in the order of its turns."""
@@ -302,7 +304,10 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
             # lm_eval writes both of these as text.
             instance.resps = [played.text if isinstance(played, play.Played) else asdict(played)]
             instance.filtered_resps["none"] = tagged(
-                record.get("strategy") or "", record["reply"], record["language"]
+                record.get("strategy") or "",
+                record["reply"],
+                record["language"],
+                several=record.get("strategies", ()),
             )
         thought = next((instance.thought for instance in self._instances if instance.thought), None)
         if thought:

@@ -22,6 +22,8 @@ from leaderboard.board import (
 from leaderboard.columns import DRAFT_NOTE, columns, leading_column
 from leaderboard.model_report import Diagnosis, TableGaps, Variant
 from leaderboard.numbers import context_gap
+from leaderboard.numbers.ceiling import NOTE as CEILING_NOTE
+from leaderboard.numbers.ceiling import ceiling_of
 from leaderboard.numbers.inference import paired
 from leaderboard.numbers.intervals import FEWEST
 from leaderboard.numbers.measured import Measured, Rows, RunKey
@@ -116,6 +118,8 @@ def make_table(
         second |= {column.key: next_} if next_ else {}
     ordered = in_groups((models[identity] for identity in rows), _scores(every, made))
     in_order = tuple(made[model.slug] for model in ordered)
+    measured = [one for tasks in rows.values() for one in tasks.values()]
+    ceiling = ceiling_of(((one.ceiling, one.verified.proven) for one in measured), every)
     return Table(
         id=id_,
         kind=selection.kind,
@@ -127,8 +131,10 @@ def make_table(
         comparisons=tuple(comparisons),
         best=best,
         second=second,
+        ceiling=ceiling,
         footnotes=(
             *_footnotes(selection, every),
+            *([CEILING_NOTE] if ceiling else []),
             *rating_notes(every, in_order),
             *repeat_notes(in_order),
         ),

@@ -39,6 +39,7 @@ from csc_tasks.verify import (
 from leaderboard.board import Spread, Value
 from leaderboard.columns import of_conversations
 from leaderboard.numbers import diagnose
+from leaderboard.numbers.ceiling import Raters
 from leaderboard.numbers.fact_audit import FactAuditor
 from leaderboard.numbers.inference import Clustered, clustered, mean_column, value_of
 from leaderboard.numbers.intervals import Scale, with_interval
@@ -74,7 +75,8 @@ class Measured:
     stands for several runs (numbers/repeats.py), these, from the oldest to the newest;
     repeat_names: what tells them apart; spreads: by result name. parts: the repeats of a run that
     asked several times (csc_repeats), each as a run of its own; the run itself has no values then.
-    said: what tells its replies from those of other models.
+    said: what tells its replies from those of other models. ceiling: by metric, of the raters of
+    its turns (numbers/ceiling.py).
     """
 
     measurement: Measurement
@@ -92,6 +94,7 @@ class Measured:
     spreads: dict[str, Spread] = field(default_factory=dict)
     parts: tuple["Measured", ...] = ()
     said: tuple[Print, ...] = ()
+    ceiling: dict[str, Value] = field(default_factory=dict)
 
 
 Rows = Mapping[Identity, Mapping[str, Measured]]
@@ -152,6 +155,7 @@ def _measured(
     """
     assert measurement.samples is not None
     auditors: list[FactAuditor] = []
+    raters = Raters()
     without_rules = [code for code in measurement.provenance.languages if not has_rules(code)]
     audited = options.audit and measurement.about.has_replies and repeat in (None, RATED)
     if audited and not without_rules:
@@ -163,7 +167,7 @@ def _measured(
         list(measurement.numbers),
         options.draw,
         options.seed,
-        auditors,
+        [raters, *auditors],
     )
     if len(logged.conversation) != measurement.items:
         raise DataError(
@@ -173,7 +177,7 @@ def _measured(
         )
     if examined.supplied:
         logged = replace(logged, drawn=[withheld(line) for line in logged.drawn])
-    found = Measured(measurement, examined.verified, {}, logged=logged)
+    found = Measured(measurement, examined.verified, {}, logged=logged, ceiling=raters.values())
     if audited and without_rules:
         found.notes.append(
             f"{measurement.public_label}, {measurement.task}: no fact audit, there are no rules for"

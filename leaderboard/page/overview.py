@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 
 from leaderboard.board import Board, Column, Model, Table
 from leaderboard.layout import (
+    CEILING,
+    CEILING_LABEL,
     UNDEFINED,
     Cell,
     Line,
@@ -59,13 +61,17 @@ def _section(board: Board, table: Table, first: bool) -> str:
     ]
     wrong = [text for row in table.rows for text in of_row(row, names[row.model])]
     apart = ""
+    if table.ceiling:
+        name = f"{_text(CEILING_LABEL)}<small>{CEILING}</small>"
+        apart = f"<tbody>{_row(lines[len(slugs)], columns, name)}</tbody>"
+        lines = [line for line in lines if line.kind != CEILING]
     if len(lines) > len(slugs):
         heading = (
             f'<tr class="heading"><th colspan="{len(columns) + 1}" scope="rowgroup"><span>Reported'
             " in a paper: not measured here, not ranked</span></th></tr>"
         )
         reported = (_row(line, columns, _text(line.label)) for line in lines[len(slugs) :])
-        apart = f'<tbody class="apart">{heading}{"".join(reported)}</tbody>'
+        apart += f'<tbody class="apart">{heading}{"".join(reported)}</tbody>'
     whys = [f"{UNDEFINED}: {text}." for text in why_without(table, columns)]
     notes = "".join(f"<li>{_text(note)}</li>" for note in (*table.footnotes, *whys))
     return (
