@@ -10,8 +10,9 @@ stages, unparsed`. Where a run asked several times (`csc_repeats`), `repeat` say
 why. Answers to questions with passages also
 have `passages`, those that support facts and, in a task that shows them, were shown, and
 `unsupported_facts`, how many facts of the reply stand neither in them nor in what came before.
-Flags that a backend cannot tell, or that an older record does not have, are None and are left out
-of their mean.
+`timing` is what the reply took, as far as the backend told (csc_tasks/timing.py); no metric looks
+at it. Flags that a backend cannot tell, or that an older record does not have, are None and are
+left out of their mean.
 """
 
 from collections.abc import Mapping, Sequence

@@ -36,7 +36,7 @@ Method = Literal["t", "logit", "log", "exact", "none"]
 Reason = Literal[
     "no value", "one conversation", "few conversations", "no variation", "sample unknown"
 ]
-CONTRASTS, BREAKDOWNS = "contrasts", "breakdowns"
+CONTRASTS, BREAKDOWNS, EFFICIENCY = "contrasts", "breakdowns", "efficiency"
 """What these are called where tables are called by their ids: no table has one of them."""
 TITLE = "Customer-support conversation leaderboard"
 
@@ -303,6 +303,37 @@ class Contrast(Strict):
     skipped: dict[str, str] = Field(default_factory=dict)
 
 
+class Efficiency(Strict):
+    """What one model's turns in one task took. Backends told it when they were asked, so it is
+    claimed, whatever its row's trust.
+
+    table: id of a table in which its row stands. turns: how many have a timing. measured: how many
+    of them took a "request" of their own (what a caller waits for), a place in a "batch" (no
+    user's latency), came from a "cache" (nothing fresh), or are "untold". connections: how many
+    requests were under way at once, at most. price: IN,OUT per million tokens, "" for none. runs:
+    how many the turns are of; totals are of one.
+
+    numbers: `field/statistic`. Fields: first_token_s, last_token_s (of requests alone),
+    batch_first_token_s, batch_last_token_s, tokens_in, tokens_out, cost; statistics: median, p95,
+    and of tokens and cost total, and conversation (the mean of a conversation's total).
+    """
+
+    model: str
+    task: str
+    table: str
+    turns: int
+    measured: dict[str, int]
+    connections: int | None = None
+    price: str = ""
+    runs: int = 1
+    numbers: dict[str, Value]
+
+    def value(self, name: str) -> float | None:
+        """A number, None where there is none."""
+        found = self.numbers.get(name)
+        return None if found is None else found.value
+
+
 class Reported(Strict):
     """A row printed in a paper. Nobody here measured it; it is never ranked."""
 
@@ -364,7 +395,8 @@ class SetAside(Strict):
 class Board(Strict):
     """board.json. date: of the newest run (ISO 8601, UTC). models: by slug. notes: what the reader
     of the files said (duplicates, ...). quarantine: the files that could not be used. contrasts: of
-    runs of one model, whichever tables they stand in.
+    runs of one model, whichever tables they stand in. efficiency: of the rows whose samples say
+    what their turns took.
     """
 
     format: Literal[2] = FORMAT
@@ -376,5 +408,6 @@ class Board(Strict):
     models: dict[str, Model]
     tables: tuple[Table, ...]
     contrasts: tuple[Contrast, ...] = ()
+    efficiency: tuple[Efficiency, ...] = ()
     notes: tuple[str, ...] = ()
     quarantine: tuple[SetAside, ...] = ()

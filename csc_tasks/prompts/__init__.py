@@ -14,7 +14,7 @@ from csc_tasks.prompts.forms import (
     schema,
     tagged,
 )
-from csc_tasks.prompts.render import AnswerPrompt, TurnPrompt, instructions
+from csc_tasks.prompts.render import SPOKEN, AnswerPrompt, TurnPrompt, instructions
 from csc_tasks.prompts.reply import (
     Reply,
     label_written,
@@ -48,6 +48,7 @@ __all__ = [
     "ONE",
     "SERVER_DATE",
     "SEVERAL",
+    "SPOKEN",
     "TEXT",
     "AnswerPrompt",
     "Apply",

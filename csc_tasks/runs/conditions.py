@@ -58,18 +58,20 @@ HARMLESS: dict[str, frozenset[str]] = {
             *("csc_metrics", "csc_metric_device", "csc_metric_batch_size", "csc_bertscore_model"),
             *("csc_bertscore_layer", "csc_bleurt_model", "csc_bartscore_model"),
             *("csc_cosine_model", "csc_play", "csc_window", "csc_max_failed", "csc_repeats"),
+            "csc_price",
         }
     )
     | NAMES
     | HOW_IT_RAN
     | CREDENTIALS,
     # Corpus and passages are known by their content; who labels a corpus later changes no reply.
-    # Metrics are computed again from the same
-    # replies, so signatures are no condition of a run; play says in which order prompts were sent.
+    # Metrics are computed again from the same replies, so signatures are no condition of a run;
+    # play says in which order prompts were sent, and a price moves no reply.
     "csc": frozenset(
         {
             *("project", "corpus", "counts", "signatures", "draft_languages"),
             *("places", "play", "evidence_name", "evidence_counts", "audit_evidence", "labels"),
+            "price",
         }
     ),
 }

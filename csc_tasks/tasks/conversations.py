@@ -173,7 +173,7 @@ class ConversationTask(SupportTask[Conversation, TurnPrompt]):
         return [prompt.target() for prompt in self.requests_of(self.items[document_key(doc)])]
 
     def record(self, prompt: TurnPrompt, played: play.Played) -> dict[str, Any]:
-        chooses = self.VARIANT == "predict"
+        chooses = prompt.names_strategy
         if chooses:
             reply = read_reply(played.text, played.thinking, prompt.language, prompt.form)
         else:
@@ -188,7 +188,7 @@ class ConversationTask(SupportTask[Conversation, TurnPrompt]):
             chooses,
             played.failed,
         )
-        return record | asked_again(played.first) if self.asks_again else record
+        return record | asked_again(played.first) if self.asks_again and chooses else record
 
 
 class GeneratedContextTask(ConversationTask):

@@ -1,7 +1,7 @@
 """Measured rows -> tables, reports and samples: the data of a board folder."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from csc_tasks.file_names import safe_name
 from csc_tasks.runs.results_file import Identity
@@ -11,8 +11,10 @@ from leaderboard import trust
 from leaderboard.board import (
     BREAKDOWNS,
     CONTRASTS,
+    EFFICIENCY,
     Column,
     Comparison,
+    Efficiency,
     Model,
     Row,
     Setting,
@@ -24,6 +26,7 @@ from leaderboard.model_report import Diagnosis, TableGaps, Variant
 from leaderboard.numbers import context_gap
 from leaderboard.numbers.ceiling import NOTE as CEILING_NOTE
 from leaderboard.numbers.ceiling import ceiling_of
+from leaderboard.numbers.efficiency import efficiency
 from leaderboard.numbers.inference import paired
 from leaderboard.numbers.intervals import FEWEST
 from leaderboard.numbers.measured import Measured, Rows, RunKey
@@ -59,7 +62,7 @@ def table_ids(selections: Sequence[Selection]) -> list[str]:
             *(f"{k}-{v}" for k, v in s.split.items()),
         ]
         # `csc tables --table contrasts` is none of them.
-        taken = [*names, CONTRASTS, BREAKDOWNS]
+        taken = [*names, CONTRASTS, BREAKDOWNS, EFFICIENCY]
         names.append(safe_name("-".join(words).replace("_", "-").replace(" ", "-"), taken))
     return names
 
@@ -194,6 +197,17 @@ def gaps(table: str, tasks: Mapping[str, Measured]) -> list[TableGaps]:
             table=table, gaps=found, divergence=context_gap.divergence(ref.logged, gen.logged)
         )
     ]
+
+
+def efficiencies(
+    table: str, rows: Rows, models: Mapping[Identity, Model], known: Collection[tuple[str, str]]
+) -> Iterator[Efficiency]:
+    """What the turns of a table's rows took, but for the (model, task) that are known already."""
+    for identity, tasks in rows.items():
+        for task, found in tasks.items():
+            slug = models[identity].slug
+            if found.timings and (slug, task) not in known:
+                yield efficiency(slug, task, table, found.timings)
 
 
 def _about(rows: Rows) -> dict[str, TaskRecord]:

@@ -234,6 +234,7 @@ function overview() {
       + "conversations; bold is best and underlined second where the paired interval says so."),
     filters(),
     sections.length ? sections : h("p", { class: "notice" }, "Nothing fits these filters. ", everything),
+    efficiencySection(),
     board.notes.length > 0 && h("details", { class: "footnotes" }, h("summary", {}, `Notes of the collection (${board.notes.length})`),
       h("ul", {}, board.notes.map((note) => h("li", {}, note)))),
     board.quarantine.length > 0 && h("section", { class: "card", id: "set-aside" }, h("h2", {}, `Set aside (${board.quarantine.length})`),
