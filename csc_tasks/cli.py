@@ -137,6 +137,14 @@ COMMANDS = {
         "leaderboard.variance",
         "live conversations: how much is the conversation, the customer and chance",
     ),
+    "trial": (
+        "leaderboard.trial.command",
+        "your conversations and several models or agents: which one to choose, on one page",
+    ),
+    "gate": (
+        "leaderboard.gate",
+        "is a model worse than it was? exit status 0, 1 or 2, for CI",
+    ),
     "publish": (
         "leaderboard.publishing.publish",
         "a board on the Hub: results as a dataset, page as a Space, numbers on model pages",
