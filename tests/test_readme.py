@@ -148,6 +148,4 @@ def test_the_file_tree_is_the_one_there_is():
             name = module.relative_to(ROOT / package)
             if name.name != "__init__.py":
                 known = {str(name), f"{name.parts[0]}/"}
-                assert known & named, (
-                    f"{package}/{name} is not in docs/reference/files.md"
-                )
+                assert known & named, f"{package}/{name} is not in docs/reference/files.md"
