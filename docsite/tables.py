@@ -1,51 +1,105 @@
 """Tables of the reference pages, from the tables that the program itself goes by."""
 
+import dataclasses
+import html
+import math
+import re
+from collections.abc import Iterable, Sequence
+
 from csc_tasks.framework import STRATEGIES
 from csc_tasks.languages.labels import strategy_name
 from csc_tasks.metrics import METRICS
 from csc_tasks.settings import HELP, Settings
+from trainers.recipe import Recipe
+from trainers.recipe_keys import Key, help_of, keys_of, option_of
 
 
-def settings_table():
-    lines = ["| key | environment | default | values |", "|---|---|---|---|"]
-    for name, default in (
-        (field, getattr(Settings(), field)) for field in Settings.__dataclass_fields__
-    ):
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; cells are Markdown without line breaks."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def prose(text: str) -> str:
+    """Plain text on one line that Markdown and HTML leave as it is, but for `code`."""
+    parts = re.split(r"(`[^`]+`)", " ".join(text.split()))
+    for i in range(0, len(parts), 2):
+        parts[i] = re.sub(r"([\\`*_\[\]])", r"\\\1", html.escape(parts[i], quote=False))
+    return "".join(parts)
+
+
+def cell(text: str) -> str:
+    """The same for the cell of a table."""
+    return prose(text).replace("|", "\\|")
+
+
+def settings_table() -> str:
+    """Every setting: key, environment variable, default and values."""
+    rows = []
+    for name in Settings.__dataclass_fields__:
+        default = getattr(Settings(), name)
         shown = "–" if default is None else f"`{default}`"
-        lines.append(f"| `csc_{name}` | `CSC_{name.upper()}` | {shown} | {HELP[name]} |")
-    return "\n".join(lines)
+        rows.append((f"`csc_{name}`", f"`CSC_{name.upper()}`", shown, HELP[name]))
+    return table(("key", "environment", "default", "values"), rows)
 
 
-def strategies_table():
-    lines = ["| no. | id | English | Chinese | stages |", "|---|---|---|---|---|"]
-    lines += [
-        f"| {s.number} | {s.id} | {strategy_name(s.id, 'en')} | {strategy_name(s.id, 'zh')} |"
-        f" {', '.join(s.stages) or '–'} |"
+def strategies_table() -> str:
+    """The twelve strategies with their names and stages."""
+    rows = [
+        (
+            str(s.number),
+            s.id,
+            strategy_name(s.id, "en"),
+            strategy_name(s.id, "zh"),
+            ", ".join(s.stages) or "–",
+        )
         for s in STRATEGIES
     ]
-    return "\n".join(lines)
+    return table(("no.", "id", "English", "Chinese", "stages"), rows)
 
 
-def metrics_table():
-    lines = [
-        "| metric | of each | range | better | default | extra | what it says |",
-        "|---|---|---|---|---|---|---|",
-    ]
+def metrics_table() -> str:
+    """Every metric: where it applies, its range, which way is up, and what it says."""
+    rows = []
     for metric in METRICS.values():
         low, high = (f"{bound:g}".replace("inf", "∞").replace("-", "−") for bound in metric.range)
-        better, default = (
-            "higher" if metric.higher_is_better else "lower",
-            "yes" if metric.default else "",
+        rows.append(
+            (
+                f"`{metric.name}`",
+                ", ".join(metric.per),
+                f"{low} to {high}",
+                "higher" if metric.higher_is_better else "lower",
+                "yes" if metric.default else "",
+                f"`{metric.extra}`" if metric.extra else "",
+                metric.description,
+            )
         )
-        extra = f"`{metric.extra}`" if metric.extra else ""
-        cells = (
-            f"`{metric.name}`",
-            ", ".join(metric.per),
-            f"{low} to {high}",
-            better,
-            default,
-            extra,
-            metric.description,
+    header = ("metric", "of each", "range", "better", "default", "extra", "what it says")
+    return table(header, rows)
+
+
+def recipe_table() -> str:
+    """Every key of a training recipe: its option, what it may be, its help with the default."""
+    about = keys_of(Recipe)
+    rows = [
+        (
+            f"`{one.name}`",
+            f"`{option_of(one.name, about[one.name])}`",
+            values_of(about[one.name]),
+            cell(help_of(one)),
         )
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        for one in dataclasses.fields(Recipe)
+    ]
+    return table(("key", "option", "values", "what it is"), rows)
+
+
+def values_of(about: Key) -> str:
+    """The values that a key may have, or its range; empty where anything of its type will do."""
+    if about.choices:
+        return ", ".join(f"`{'none' if choice is None else choice}`" for choice in about.choices)
+    bounds = [
+        f"{word} {bound:g}"
+        for word, bound in (("above", about.above), ("at least", about.least), ("at most", about.most))
+        if math.isfinite(bound)
+    ]
+    return ", ".join(bounds)
