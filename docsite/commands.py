@@ -83,7 +83,7 @@ def written(action: argparse.Action) -> str:
     if action.nargs != 0:
         default = formatter._get_default_metavar_for_optional(action)
         value = " " + formatter._format_args(action, default)
-    return "<br>".join(f"`{name}{value}`" for name in action.option_strings).replace("|", "\\|")
+    return ", ".join(f"`{name}{value}`" for name in action.option_strings).replace("|", "\\|")
 
 
 def explained(parser: argparse.ArgumentParser, action: argparse.Action) -> str:

@@ -3,7 +3,6 @@ write them, and a page about them.
 """
 
 import functools
-import inspect
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,11 +14,12 @@ from builders.schema import COLUMNS, NULLABLE
 from csc_tasks.conversation import HELD_OUT, SPEAKERS
 from csc_tasks.corpus_statistics import CorpusStatistics
 from csc_tasks.framework import STRATEGY_IDS
-from csc_tasks.languages import Language
+from csc_tasks.languages import Asking, Language, Wording
 from csc_tasks.papers import Papers
 from csc_tasks.question import QA_STAGES
 from csc_tasks.runs.results_file import _File, _Provenance
 from csc_tasks.verify import manifest
+from docsite.records import answer_schema, turn_schema
 from docsite.tables import cell, table
 from leaderboard.board import Board
 from leaderboard.model_report import ModelReport, SampleSet
@@ -161,6 +161,20 @@ def column_schema(name: str, column: Any) -> Schema:
     return {"type": "string"} | ({"enum": VALUES[name]} if name in VALUES else {})
 
 
+def language_schema() -> Schema:
+    """language.yaml: what a Language holds but its code, the folder's name, and the words, which
+    stand in files of their own.
+    """
+    schema = Language.model_json_schema()
+    for name in ("code", "words", "asking"):
+        schema["properties"].pop(name)
+        if name in schema["required"]:
+            schema["required"].remove(name)
+    for name in ("Wording", "Asking"):
+        schema["$defs"].pop(name)
+    return schema
+
+
 def manifest_schema() -> Schema:
     """manifest.json: the documents of a dataset by config and split."""
     entry = TypeAdapter(manifest.Entry).json_schema()
@@ -263,6 +277,19 @@ FORMATS = (
         of(_Provenance),
     ),
     Format(
+        "turn-record",
+        "an entry of `turns` in a line of `samples_csc_conv_*.jsonl`",
+        "lm_eval logs it with `--log_samples`; `csc score`, `csc verify` and `csc collect` compute"
+        " every number again from it and the raw reply beside it (`resps`).",
+        turn_schema,
+    ),
+    Format(
+        "answer-record",
+        "an entry of `answers` in a line of `samples_csc_qa_*.jsonl`",
+        "The same of an answer to a question.",
+        answer_schema,
+    ),
+    Format(
         "sweep",
         "`sweep.json` beside the adapters of a sweep",
         "`csc train --sweep` writes it; `csc reproduce` plots it.",
@@ -296,7 +323,19 @@ FORMATS = (
         "language",
         "`language.yaml` in a folder of `csc_tasks/languages/` or of `CSC_LANGUAGES`",
         "What the keys mean: [languages](../languages.md).",
-        of(Language),
+        language_schema,
+    ),
+    Format(
+        "wording",
+        "`prompts.yaml` beside it",
+        "The wording of every prompt.",
+        of(Wording),
+    ),
+    Format(
+        "asking",
+        "`asking.yaml` beside it, where there is one",
+        "What builders and judges tell a model of a reply that cannot be used.",
+        of(Asking),
     ),
     Format(
         "papers",

@@ -1,5 +1,5 @@
-"""What mkdocs calls while it builds the site: pages that lie elsewhere in the repository or are made
-of the program's tables, and links that work in the repository and in the site alike.
+"""What mkdocs calls while it builds the site: pages that lie elsewhere in the repository or are
+made of the program's tables, and links that work in the repository and in the site alike.
 """
 
 import os
@@ -76,7 +76,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def relinked(markdown: str, source: str, place: str) -> str:
-    """`markdown` of the repository's file `source` with links as the site's page `place` needs them.
+    """`markdown` of the repository's file `source` with links as the page `place` needs them.
 
     A file of the repository that is no part of the site is named and not linked.
     """

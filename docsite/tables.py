@@ -99,7 +99,11 @@ def values_of(about: Key) -> str:
         return ", ".join(f"`{'none' if choice is None else choice}`" for choice in about.choices)
     bounds = [
         f"{word} {bound:g}"
-        for word, bound in (("above", about.above), ("at least", about.least), ("at most", about.most))
+        for word, bound in (
+            ("above", about.above),
+            ("at least", about.least),
+            ("at most", about.most),
+        )
         if math.isfinite(bound)
     ]
     return ", ".join(bounds)

@@ -121,8 +121,27 @@ def lm_eval(words):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\((?!https?:|#)([^)\s]+)\)", page.read_text(encoding="utf-8")):
-        assert (page.parent / target.split("#")[0]).exists(), target
+    for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", without_code(page)):
+        target, _, anchor = link.partition("#")
+        file = page.parent / target if target else page
+        assert file.exists(), link
+        assert not anchor or anchor in anchors(file), link
+
+
+def without_code(page):
+    """The text of a page without its blocks of code."""
+    return re.sub(r"^ *```.*?^ *```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+
+
+def anchors(page):
+    """What GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", without_code(page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in headings}
+
+
+def test_an_anchor_is_that_of_a_heading():
+    assert "the-same-model-through-the-servers-that-people-run" in anchors(PAGES[2])
+    assert "tasks" in anchors(PAGES[1]) and "no-such" not in anchors(PAGES[1])
 
 
 def test_the_file_tree_is_the_one_there_is():
