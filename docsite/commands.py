@@ -2,13 +2,11 @@
 
 import argparse
 import importlib
-import re
-import textwrap
 from collections.abc import Callable
 
 from csc_tasks.arguments import Parser
 from csc_tasks.cli import COMMANDS
-from docsite.tables import cell, prose, table
+from docsite.text import cell, described, table
 
 FOLDER = "reference/commands"
 WIDTH = 88
@@ -54,17 +52,6 @@ def page(verb: str) -> str:
             parts.append(table(("", "what it does"), rows))
     parts.append("All verbs: [commands](../commands.md).")
     return "\n\n".join(parts) + "\n"
-
-
-def described(text: str) -> list[str]:
-    """A docstring's paragraphs as Markdown; one with indented lines stays as it is set."""
-    parts = []
-    for paragraph in text.strip("\n").split("\n\n"):
-        if re.search(r"^ ", paragraph, re.MULTILINE):
-            parts.append(f"```text\n{textwrap.dedent(paragraph)}\n```")
-        else:
-            parts.append(prose(paragraph))
-    return parts
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):

@@ -20,7 +20,7 @@ from csc_tasks.question import QA_STAGES
 from csc_tasks.runs.results_file import _File, _Provenance
 from csc_tasks.verify import manifest
 from docsite.records import answer_schema, turn_schema
-from docsite.tables import cell, table
+from docsite.text import cell, table
 from leaderboard.board import Board
 from leaderboard.model_report import ModelReport, SampleSet
 from leaderboard.reliability_report import Report

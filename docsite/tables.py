@@ -1,36 +1,15 @@
 """Tables of the reference pages, from the tables that the program itself goes by."""
 
 import dataclasses
-import html
 import math
-import re
-from collections.abc import Iterable, Sequence
 
 from csc_tasks.framework import STRATEGIES
 from csc_tasks.languages.labels import strategy_name
 from csc_tasks.metrics import METRICS
 from csc_tasks.settings import HELP, Settings
+from docsite.text import cell, table
 from trainers.recipe import Recipe
 from trainers.recipe_keys import Key, help_of, keys_of, option_of
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; cells are Markdown without line breaks."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def prose(text: str) -> str:
-    """Plain text on one line that Markdown and HTML leave as it is, but for `code`."""
-    parts = re.split(r"(`[^`]+`)", " ".join(text.split()))
-    for i in range(0, len(parts), 2):
-        parts[i] = re.sub(r"([\\`*_\[\]])", r"\\\1", html.escape(parts[i], quote=False))
-    return "".join(parts)
-
-
-def cell(text: str) -> str:
-    """The same for the cell of a table."""
-    return prose(text).replace("|", "\\|")
 
 
 def settings_table() -> str:
