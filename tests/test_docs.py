@@ -15,16 +15,20 @@ from urllib.parse import unquote
 
 import pytest
 import yaml
+from PIL import Image
 
-from csc_tasks.cli import COMMANDS
+from csc_tasks.cli import COMMANDS, main
 from csc_tasks.framework import STRATEGY_IDS
 from csc_tasks.metrics import METRICS
 from csc_tasks.settings import Settings
-from tests.support.browser import opened
+from docsite.pictures import main as make_pictures
+from tests.support.browser import find_chromium, opened
 from tests.support.built_site import read_page
+from tests.support.made_results import conversation_result, conversations, right, write_run
 from trainers.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = "csc_conv_ref"
 
 pytestmark = pytest.mark.xdist_group("docs")
 
@@ -153,3 +157,25 @@ def test_it_is_searched_as_a_file_without_a_network(site):
         titles = " ".join(results.all_inner_texts())
     assert "Settings" in titles and "Models that think aloud" in titles
     assert complaints == []
+
+
+def test_the_pictures_are_those_that_the_script_makes(tmp_path):
+    if find_chromium() is None:
+        pytest.skip("no Chromium")
+    board = tmp_path / "board"
+    lines = conversations(6)
+    for name, share in (("org/one", 0.25), ("org/two", 0.75)):
+        write_run(tmp_path / "runs", name, [conversation_result(REFERENCE, lines, right(share))])
+    assert main(["collect", str(tmp_path / "runs"), "--out", str(board)]) == 0
+    make_pictures([str(board), "--out", str(tmp_path / "pictures")])
+    made = {file.name for file in (tmp_path / "pictures").iterdir()}
+    assert made == {file.name for file in (ROOT / "docs" / "pictures").iterdir()}
+    shown = {
+        picture
+        for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+        for picture in re.findall(r"!\[[^\]]+\]\([^)]*pictures/([^)]+)\)", page.read_text())
+    }
+    assert shown == made
+    for file in (tmp_path / "pictures").iterdir():
+        with Image.open(file) as image:
+            assert image.size == (1200, 900) and len(image.getcolors(1_000_000)) > 20, file
