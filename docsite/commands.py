@@ -1,6 +1,7 @@
 """A page for every verb of `csc`, from its argparse parser."""
 
 import argparse
+import functools
 import importlib
 from collections.abc import Callable
 
@@ -14,7 +15,7 @@ WIDTH = 88
 
 def pages() -> dict[str, Callable[[], str]]:
     """Place in the site -> what makes the page, in the order of `csc --help`."""
-    return {f"{FOLDER}/{slug(verb)}.md": lambda verb=verb: page(verb) for verb in COMMANDS}
+    return {f"{FOLDER}/{slug(verb)}.md": functools.partial(page, verb) for verb in COMMANDS}
 
 
 def slug(verb: str) -> str:

@@ -120,14 +120,15 @@ def of(model: type[BaseModel]) -> Callable[[], Schema]:
     return functools.partial(model.model_json_schema, by_alias=True)
 
 
-def listing(properties: Schema, optional: frozenset[str] = frozenset(), **more: Any) -> Schema:
-    """An object with these fields and no other; those in `optional` may be absent."""
-    return {
+def listing(properties: Schema, types: Schema | None = None) -> Schema:
+    """An object with these fields and no other. types: what `$ref`s in them name."""
+    schema = {
         "type": "object",
         "properties": properties,
-        "required": [name for name in properties if name not in optional],
+        "required": list(properties),
         "additionalProperties": False,
-    } | more
+    }
+    return schema | ({"$defs": types} if types else {})
 
 
 VALUES: dict[str, list[str]] = {
@@ -186,7 +187,7 @@ def manifest_schema() -> Schema:
             "revision": {"anyOf": [{"type": "string"}, {"type": "null"}]},
             "splits": {"type": "object", "additionalProperties": by_split},
         },
-        **{"$defs": {"Entry": entry}},
+        {"Entry": entry},
     )
 
 
@@ -203,7 +204,7 @@ def sweep_schema() -> Schema:
             "limit": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
             "points": {"type": "array", "items": {"$ref": "#/$defs/Point"}},
         },
-        **{"$defs": {"Point": point}},
+        {"Point": point},
     )
 
 

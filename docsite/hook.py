@@ -40,7 +40,7 @@ _FENCE = re.compile(r"^( *)(```+).*?^\1\2$", re.DOTALL | re.MULTILINE)
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """A page for every verb of `csc`, in the navigation under Commands."""
-    reference = next(part["Reference"] for part in config.nav if "Reference" in part)
+    reference = next(part["Reference"] for part in config.nav or () if "Reference" in part)
     entry = next(part for part in reference if isinstance(part, dict) and "Commands" in part)
     entry["Commands"] = ["reference/commands.md", *commands.pages()]
     return config

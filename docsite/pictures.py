@@ -18,7 +18,7 @@ from leaderboard.folder import checked_board
 from tests.support.browser import FLAGS, find_chromium
 
 ROOT = Path(__file__).resolve().parents[1]
-SIZE = {"width": 1200, "height": 900}
+WIDTH, HEIGHT = 1200, 900
 
 
 def main(words: list[str] | None = None) -> None:
@@ -36,7 +36,7 @@ def main(words: list[str] | None = None) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=[*FLAGS])
-        page = browser.new_page(viewport=SIZE, color_scheme="light")
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
         for name, view in views(made).items():
             page.goto(f"{(args.board / 'index.html').resolve().as_uri()}#/{view}")
             page.reload()  # a new address after # alone loads nothing
