@@ -77,7 +77,7 @@ def pip(words):
     assert words[0] == "install"
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
-    for extra in re.findall(r"csc-tasks\[([\w,]+)\]", " ".join(words)):
+    for extra in re.findall(r"(?:csc-tasks|\.)\[([\w,]+)\]", " ".join(words)):
         assert set(extra.split(",")) <= set(setup["options.extras_require"])
 
 
