@@ -21,11 +21,15 @@ from builders.schema import (
     SPLITS,
     Description,
     Rows,
+    as_made,
     check_names,
     check_owners,
     checked_rows,
     describe_rows,
     features,
+    is_labelled,
+    stored,
+    unlabelled,
 )
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.file_names import stays_inside
@@ -198,11 +202,11 @@ def parquet_name(config: str, split: str) -> str:
     return f"{config}/{split}-00000-of-00001.parquet"
 
 
-def parquet_size(config: str, rows: Iterable[dict]) -> int:
+def parquet_size(config: str, rows: Rows) -> int:
     """The bytes that rows take in a folder."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch, "rows.parquet")
-        _write_parquet(path, config, rows)
+        _write_parquet(path, config, rows, is_labelled([rows]))
         return path.stat().st_size
 
 
@@ -214,13 +218,16 @@ def _write_config(
     """
     check_names(config, parts)
     described, files = {}, {}
+    labelled = is_labelled(parts.values())
     for split in SPLITS:
         if split not in parts:
             continue
         files[split] = fresh / parquet_name(config, split)
         description = Description(config)
         rows = _noted(config, split, parts[split], description, manifest)
-        _write_parquet(files[split], config, rows)
+        if not labelled:
+            rows = map(unlabelled, rows)
+        _write_parquet(files[split], config, rows, labelled)
         described[split] = description.finish()
     check_owners(config, {split: _ids(file) for split, file in files.items()})
     return described
@@ -236,12 +243,13 @@ def _noted(
         yield row
 
 
-def _write_parquet(path: Path, config: str, rows: Iterable[dict]) -> None:
+def _write_parquet(path: Path, config: str, rows: Iterable[dict], labelled: bool) -> None:
     import pyarrow
     import pyarrow.parquet
 
     path.parent.mkdir(exist_ok=True)
-    schema, rest = features(config).arrow_schema, iter(rows)
+    schema = features(config, labelled).arrow_schema
+    rest = map(stored, rows) if labelled else iter(rows)
     with pyarrow.parquet.ParquetWriter(path, schema) as writer:
         group = list(islice(rest, ROW_GROUP))
         while True:
@@ -263,6 +271,7 @@ def _read_parquet(path: Path) -> list[dict]:
     import pyarrow.parquet
 
     try:
-        return pyarrow.parquet.read_table(path, partitioning=None).to_pylist()
+        rows = pyarrow.parquet.read_table(path, partitioning=None).to_pylist()
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not a readable parquet file ({error}); build it again") from None
+    return list(map(as_made, rows))

@@ -8,6 +8,8 @@ The scripted stand-in talks through made-up calls, and `csc build rolecs`, `csc 
 recordings of its dialogues that show no strategies. The same seed gives the same bytes on every
 machine; the corpus inside the package is the one of the default seed. Use it to try things out and
 to test: every sentence is made up by rules, so a score on it says nothing about customer service.
+Three scripted raters label the conversations of csconv, and disagree by a plan
+(builders/scripted/raters.py).
 """
 
 import importlib
@@ -23,6 +25,7 @@ from pathlib import Path
 from builders.dataset import read_folder
 from builders.scripted.phrases import bank
 from builders.scripted.player import State, plan, play
+from builders.scripted.raters import with_labels
 from builders.wording import both
 from csc_tasks.framework import TOPICS
 from csc_tasks.out import check_writable, replace_file
@@ -86,6 +89,9 @@ def build(seed: int) -> tuple[dict[tuple[str, str], list[dict]], str]:
             )
             for config, splits in read_folder(out)[1].items():
                 rows |= {(config, split): part for split, part in splits.items() if part}
+    rows |= {
+        place: list(map(with_labels, part)) for place, part in rows.items() if place[0] == "csconv"
+    }
     for part in rows.values():
         part.sort(key=lambda row: (row["conversation_id"], row.get("turn_index", 0)))
     return rows, "\n".join(printed)

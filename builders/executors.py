@@ -67,6 +67,11 @@ def add_executor(parser: ArgumentParser) -> None:
     )
 
 
+def without_executor(parser: ArgumentParser) -> None:
+    """For a builder whose work cannot be divided: what `run` looks for is not given."""
+    parser.set_defaults(shard=None, executor=None, tasks=None, workers=None, task_option=[])
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One task: the part of a build that has its rank. What datatrove calls in every task."""

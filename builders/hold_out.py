@@ -159,7 +159,7 @@ def without(row: Mapping) -> dict:
 def without_turns(row: Mapping, turns: set[int], names: Mapping[str, str]) -> dict:
     """A conversation's row, under its new name, without the texts and strategies of `turns`."""
     dialogue = [
-        {**turn, "text": HELD_OUT, "strategy": HELD_OUT} if position in turns else turn
+        _held_out(turn) if position in turns else turn
         for position, turn in enumerate(row["dialogue"])
     ]
     return {
@@ -167,6 +167,12 @@ def without_turns(row: Mapping, turns: set[int], names: Mapping[str, str]) -> di
         "conversation_id": names.get(row["conversation_id"], row["conversation_id"]),
         "dialogue": dialogue,
     }
+
+
+def _held_out(turn: Mapping) -> dict:
+    """A turn without its text, its strategy, and what raters say of it, which would tell both."""
+    own = {name: value for name, value in turn.items() if name != "labels"}
+    return own | {"text": HELD_OUT, "strategy": HELD_OUT}
 
 
 def without_counts(record: Mapping, held: HeldOut) -> dict:

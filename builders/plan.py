@@ -30,10 +30,10 @@ from builders.outlook import (
 from builders.partial import quietly
 from builders.schema import COLUMNS
 from csc_tasks.errors import SettingError
-from csc_tasks.llm.budget import Price
 from csc_tasks.llm.client import llm_from_args
 from csc_tasks.llm.journal.usage import Used, usage_of
 from csc_tasks.llm.progress import clock
+from csc_tasks.price import Price
 
 if TYPE_CHECKING:
     from builders.runner import Builder, Built

@@ -78,6 +78,16 @@ COLUMNS = {
 }
 NULLABLE = frozenset({"turns_total", "stage"})
 
+LABELS = (
+    "`dialogue.labels`",
+    (
+        "what each of several raters says of a supporter turn: `rater`, and `strategies` in order,"
+        " the main one first (a model's name starts with `model:`); `strategy` is what most raters"
+        " name first, of a tie the earliest of the twelve"
+    ),
+)
+"""Name and meaning of what turns of a conversation carry where several raters labelled it."""
+
 
 class Rows(Protocol):
     """The rows of one split: a list, or `Ordered`."""
@@ -89,11 +99,13 @@ class Rows(Protocol):
 
 class Ordered:
     """So many rows in the order of their ids, made anew by `make` each time they are read: they
-    need not fit into memory.
+    need not fit into memory. labelled: whether turns may carry labels.
     """
 
-    def __init__(self, length: int, make: Callable[[], Iterator[dict]]) -> None:
-        self._length, self._make = length, make
+    def __init__(
+        self, length: int, make: Callable[[], Iterator[dict]], labelled: bool = False
+    ) -> None:
+        self._length, self._make, self.labelled = length, make, labelled
 
     def __len__(self) -> int:
         return self._length
@@ -105,7 +117,7 @@ class Ordered:
 def changed(rows: Rows, change: Callable[[dict], dict]) -> Rows:
     """The rows after a change that leaves their ids."""
     if isinstance(rows, Ordered):
-        return Ordered(len(rows), lambda: map(change, rows))
+        return Ordered(len(rows), lambda: map(change, rows), rows.labelled)
     return list(map(change, rows))
 
 
@@ -121,8 +133,20 @@ def columns(config: str) -> dict[str, tuple]:
     return COLUMNS[base]
 
 
-def features(config: str):
-    """The `datasets.Features` of a config."""
+def is_labelled(parts: Iterable[Rows]) -> bool:
+    """Whether turns in one of these splits carry labels; of `Ordered` rows, whether they may."""
+    return any(
+        part.labelled if isinstance(part, Ordered) else any(map(_has_labels, part))
+        for part in parts
+    )
+
+
+def _has_labels(row: Mapping) -> bool:
+    return any(turn.get("labels") for turn in row.get("dialogue", ()))
+
+
+def features(config: str, labelled: bool = False):
+    """The `datasets.Features` of a config; labelled: with the labels of several raters."""
     from datasets import Features, Value
 
     def feature(kind):
@@ -132,7 +156,39 @@ def features(config: str):
             else [{name: Value(inner) for name, inner in kind.items()}]
         )
 
-    return Features({name: feature(kind) for name, (kind, _) in columns(config).items()})
+    described = {name: feature(kind) for name, (kind, _) in columns(config).items()}
+    if labelled:
+        described["dialogue"][0]["labels"] = [
+            {"rater": Value("string"), "strategies": [Value("string")]}
+        ]
+    return Features(described)
+
+
+def unlabelled(row: dict) -> dict:
+    """A row for a file without labels; raises DataError where it has some, which Arrow would drop
+    without a word.
+    """
+    if _has_labels(row):
+        raise DataError(
+            f"{row['conversation_id']}: turns carry labels, but the rows were announced without"
+        )
+    return row
+
+
+def stored(row: dict) -> dict:
+    """A row as a file whose turns have labels holds it: an empty list where a turn has none."""
+    return {**row, "dialogue": [{"labels": [], **turn} for turn in row["dialogue"]]}
+
+
+def as_made(row: dict) -> dict:
+    """A row out of such a file: no `labels` where a turn has none."""
+    if not any("labels" in turn for turn in row.get("dialogue", ())):
+        return row
+    turns = [
+        {name: value for name, value in turn.items() if value or name != "labels"}
+        for turn in row["dialogue"]
+    ]
+    return {**row, "dialogue": turns}
 
 
 def checked_splits(config: str, parts: Mapping[str, Rows]) -> dict[str, list[dict]]:
@@ -218,6 +274,8 @@ class Description:
         self._spoken = "dialogue" in columns(config)
         self._rows = self._turns = 0
         self._labels: Counter[str] = Counter()
+        self._raters: Counter[str] = Counter()
+        self._several = 0
         self._digest = hashlib.sha256()
 
     def add(self, row: dict) -> None:
@@ -227,6 +285,9 @@ class Description:
             turns = row["dialogue"]
             self._turns += len(turns)
             self._labels.update(turn["strategy"] for turn in turns if turn["speaker"] == SUPPORTER)
+            for turn in turns:
+                self._raters.update(label["rater"] for label in turn.get("labels", ()))
+                self._several += bool(turn.get("labels"))
         text = json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         self._digest.update(text.encode() + b"\n")
 
@@ -239,6 +300,9 @@ class Description:
             description["supporter_turns_labelled"] = sum(n for label, n in labels.items() if label)
             description["supporter_turns_unlabelled"] = labels[""]
             description["strategies"] = {s.id: labels[s.id] for s in STRATEGIES}
+        if self._several:
+            description["turns_with_labels"] = self._several
+            description["raters"] = dict(sorted(self._raters.items()))
         return description | {"content_sha256": self._digest.hexdigest()}
 
 
@@ -310,6 +374,6 @@ def _check_row(row: dict, expected: Mapping, where: str) -> None:
 def _is_record(item, kind: Mapping) -> bool:
     return (
         isinstance(item, dict)
-        and item.keys() == kind.keys()
-        and all(isinstance(text, str) for text in item.values())
+        and item.keys() - ({"labels"} if "strategy" in kind else set()) == kind.keys()
+        and all(isinstance(item[name], str) for name in kind)
     )

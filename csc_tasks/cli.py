@@ -70,6 +70,26 @@ COMMANDS = {
         "trainers.convert",
         "a GGUF file as an ordinary model folder, for what trains, quantises or serves",
     ),
+    "label run": (
+        "builders.labels.run",
+        "the strategy of every supporter turn, by language models as raters; nothing is rewritten",
+    ),
+    "label export": (
+        "builders.labels.export",
+        "a dataset's turns before people who label them: a sheet each, blind to other labels",
+    ),
+    "label import": (
+        "builders.labels.importing",
+        "people's labels into a new dataset folder",
+    ),
+    "label report": (
+        "leaderboard.judging.label_report",
+        "how far the raters of a labelled corpus agree, people and models, and what divides them",
+    ),
+    "label samples": (
+        "builders.labels.samples",
+        "the strategies in logged replies, read afterwards, for agents that name none",
+    ),
     "review export": (
         "builders.review.export",
         "a dataset's conversations before reviewers: a table and a page, offline",
@@ -108,6 +128,10 @@ COMMANDS = {
     "power": (
         "leaderboard.power",
         "how many conversations a comparison needs, or what it can find",
+    ),
+    "gate": (
+        "leaderboard.gate",
+        "is a model worse than it was? exit status 0, 1 or 2, for CI",
     ),
     "publish": (
         "leaderboard.publishing.publish",

@@ -3,7 +3,7 @@ must keep.
 
 One shape for evaluation, training, builders and statistics. `Conversation.from_row(row, where)`
 reads a row of a dataset folder (`conversation_id, language, topic, source, dialogue: [{speaker,
-strategy, text}]`), `to_row()` writes it.
+strategy, text}]`), `to_row()` writes it. A turn may have `labels` of several raters too.
 """
 
 import hashlib
@@ -16,6 +16,8 @@ from typing import Any
 from csc_tasks import shapes
 from csc_tasks.errors import DataError, UnknownStrategy
 from csc_tasks.framework import BY_ID
+from csc_tasks.labels import Label as Label
+from csc_tasks.labels import label_problems, labels_of, majority
 from csc_tasks.languages import languages
 from csc_tasks.languages.labels import closest_label
 from csc_tasks.shapes import CUSTOMER as CUSTOMER
@@ -26,24 +28,37 @@ HELD_OUT = "[held out]"
 """What stands in the place of a text or strategy that the corpus' maintainers keep to themselves.
 """
 
-HOW_TO_LABEL = "csc build csconv --source makes a labelled corpus"
+HOW_TO_LABEL = "csc label run labels a corpus"
 """What to say where there is no strategy to compare with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One utterance. `strategy` is a strategy id for a labelled supporter turn and "" everywhere
-    else; of a labelled turn that is held out, both strategy and text are HELD_OUT.
+    else; of a labelled turn that is held out, both strategy and text are HELD_OUT. `labels` is what
+    each of several raters says, where a corpus has that.
     """
 
     speaker: str
     text: str
     strategy: str = ""
+    labels: tuple[Label, ...] = ()
 
     @property
     def held_out(self) -> bool:
         """Whether the maintainers keep its text and strategy to themselves."""
         return self.strategy == HELD_OUT
+
+    def to_row(self) -> dict[str, Any]:
+        """The record of a dataset row; `labels` only where there are any."""
+        row: dict[str, Any] = {
+            "speaker": self.speaker,
+            "strategy": self.strategy,
+            "text": self.text,
+        }
+        if self.labels:
+            row["labels"] = [label.to_json() for label in self.labels]
+        return row
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +125,10 @@ class Conversation:
                 )
             if turn.strategy and turn.speaker == CUSTOMER:
                 broken.append(f"turn {i}: a customer turn carries strategy {turn.strategy!r}")
+            if turn.labels and (turn.speaker == CUSTOMER or turn.held_out):
+                whose = "customer turn" if turn.speaker == CUSTOMER else "turn that is held out"
+                broken.append(f"turn {i}: a {whose} carries labels")
+            broken += [f"turn {i}: {problem}" for problem in label_problems(turn.labels)]
         if self.dialogue and not any(turn.speaker == SUPPORTER for turn in self.dialogue):
             broken.append("there is no supporter turn")
         return broken
@@ -123,10 +142,7 @@ class Conversation:
             "language": self.language,
             "topic": self.topic,
             "source": self.source,
-            "dialogue": [
-                {"speaker": t.speaker, "strategy": t.strategy, "text": t.text}
-                for t in self.dialogue
-            ],
+            "dialogue": [turn.to_row() for turn in self.dialogue],
         }
         if roles:
             row |= {"profile": self.profile, "scenario": self.scenario, "goal": self.goal}
@@ -158,8 +174,9 @@ class Conversation:
         problems = self.problems()
         if problems:
             unknown = any(
-                turn.strategy and turn.strategy not in BY_ID and not turn.held_out
+                name and name not in BY_ID and name != HELD_OUT
                 for turn in self.dialogue
+                for name in (turn.strategy, *(s for label in turn.labels for s in label.strategies))
             )
             raise (UnknownStrategy if unknown else DataError)(f"{where}: {'; '.join(problems)}")
 
@@ -194,8 +211,8 @@ def turns_of(row: Mapping[str, Any], key: str, where: str) -> tuple[Turn, ...]:
     """The turns in a list column; a CSV file holds the list as JSON text.
 
     Speakers and strategies become ours where `csc_tasks.shapes` knows them; others stay as they
-    are, for `Conversation.problems` to list. Raises DataError that names the turn and what was
-    found in its place.
+    are, for `Conversation.problems` to list. A turn with labels and no strategy gets their
+    majority. Raises DataError that names the turn and what was found in its place.
     """
     value = row.get(key)
     if isinstance(value, str):
@@ -222,7 +239,11 @@ def _turn(turn: object, where: str) -> Turn:
             f"{where}: strategy is {label!r}; it must be text, or empty where there is none"
         )
     known = shapes.strategy_of(label)
-    return Turn(shapes.speaker_of(speaker) or speaker, text, label if known is None else known)
+    labels = labels_of(given.get("labels"), where)
+    if known == "" and labels and not label_problems(labels):
+        known = majority(labels)
+    strategy = label if known is None else known
+    return Turn(shapes.speaker_of(speaker) or speaker, text, strategy, labels)
 
 
 def content_id(prefix: str, *parts: object) -> str:

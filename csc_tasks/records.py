@@ -10,8 +10,9 @@ stages, unparsed`. Where a run asked several times (`csc_repeats`), `repeat` say
 why. Answers to questions with passages also
 have `passages`, those that support facts and, in a task that shows them, were shown, and
 `unsupported_facts`, how many facts of the reply stand neither in them nor in what came before.
-Flags that a backend cannot tell, or that an older record does not have, are None and are left out
-of their mean.
+`timing` is what the reply took, as far as the backend told (csc_tasks/timing.py); no metric looks
+at it. Flags that a backend cannot tell, or that an older record does not have, are None and are
+left out of their mean.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,9 @@ from csc_tasks.languages.labels import strategy_name
 from csc_tasks.metrics import METRICS, Estimate, LearnedSettings, Metric
 from csc_tasks.metrics.consistency import OF, Consistency, pass_k, worst_of_k
 from csc_tasks.metrics.facts import find_facts, has_rules, unsupported
+from csc_tasks.metrics.metric import LABELS
 from csc_tasks.metrics.result_names import in_language, normalised
+from csc_tasks.named_strategies import named_strategies, of_several, raters_of
 from csc_tasks.prompts import Reply
 from csc_tasks.question import Question
 
@@ -71,23 +74,27 @@ def turn_record(
     """
     gold = conversation.dialogue[turn]
     strategy, reference = ("", "") if gold.held_out else (gold.strategy, gold.text)
-    return {
-        "conversation_id": conversation.conversation_id,
-        "turn": turn,
-        "language": conversation.language,
-        "topic": conversation.topic,
-        "gold_strategy": strategy,
-        "gold_stages": list(BY_ID[strategy].stages) if strategy else [],
-        "strategy": reply.strategy,
-        "stages": list(BY_ID[reply.strategy].stages) if reply.strategy else [],
-        "reference": reference,
-        "reply": reply.text,
-        "unparsed": reply.strategy is None if chooses else None,
-        "empty": reply.empty,
-        "thinking_cut": reply.thinking_cut,
-        "truncated": truncated,
-        "history_truncated": history_truncated,
-    } | _failed(failure)
+    return (
+        {
+            "conversation_id": conversation.conversation_id,
+            "turn": turn,
+            "language": conversation.language,
+            "topic": conversation.topic,
+            "gold_strategy": strategy,
+            "gold_stages": list(BY_ID[strategy].stages) if strategy else [],
+            "strategy": reply.strategy,
+            "stages": list(BY_ID[reply.strategy].stages) if reply.strategy else [],
+            "reference": reference,
+            "reply": reply.text,
+            "unparsed": reply.strategy is None if chooses else None,
+            "empty": reply.empty,
+            "thinking_cut": reply.thinking_cut,
+            "truncated": truncated,
+            "history_truncated": history_truncated,
+        }
+        | _failed(failure)
+        | of_several(gold, reply)
+    )
 
 
 def asked_again(first: str | None) -> dict[str, Any]:
@@ -279,15 +286,13 @@ def signatures_of_choices(metrics: Sequence[Metric], languages: Sequence[str]) -
 
 
 def _strategies(metrics: Sequence[Metric]) -> list[Metric]:
-    return [metric for metric in metrics if metric.of == "strategy"]
+    return [metric for metric in metrics if metric.of_choice]
 
 
 def without_strategies(metrics: Sequence[Metric]) -> list[Metric]:
     """The metrics that make sense for replies that were asked for without a strategy."""
     return [
-        metric
-        for metric in metrics
-        if metric.of != "strategy" and metric is not METRICS["unparsed"]
+        metric for metric in metrics if not metric.of_choice and metric is not METRICS["unparsed"]
     ]
 
 
@@ -296,6 +301,9 @@ def _given(metric: Metric, record: Mapping[str, Any]) -> tuple[Any, Any] | None:
     if metric.of == "strategy":
         gold = record["gold_strategy"]
         return (record["strategy"], gold) if gold and metric.counts(record["strategy"]) else None
+    if metric.of == LABELS:
+        raters = raters_of(record)
+        return (named_strategies(record), raters) if raters else None
     if metric.of == "flag":
         flag = record.get(metric.name)
         return None if flag is None else (flag, None)

@@ -2,11 +2,14 @@
 
   csc score results/my__model/samples_csc_conv_ref_*.jsonl --metrics bleu_4,rouge_l --out rescored/
   csc score results/ --metrics all --out rescored/
+  csc score results/ --labels labelled/ --out rescored/
 
 SAMPLES are files that `lm_eval --log_samples` (or `csc score` itself) wrote, or folders that hold
 them. Numbers that stand in the results file beside a samples file are kept, and those that are
 computed now replace them; both go, with the samples, below --out, in lm_eval's own format. A file
-that cannot be read is set aside, named and counted, unless --strict makes it an error.
+that cannot be read is set aside, named and counted, unless --strict makes it an error. Samples that
+were logged before a corpus had labels of several raters get them by --labels, and with them the
+metrics against these.
 """
 
 import json
@@ -18,6 +21,7 @@ from typing import Any
 
 from csc_tasks.errors import SettingError
 from csc_tasks.metrics import ASKED_AGAIN, LearnedSettings, select
+from csc_tasks.metrics.result_names import signed_with
 from csc_tasks.records import (
     check_ready,
     consistency_columns,
@@ -32,6 +36,7 @@ from csc_tasks.runs.finding import find_samples
 from csc_tasks.runs.quarantine import STRICT_HELP, Quarantine, read_newest
 from csc_tasks.runs.samples_file import Run, read_run
 from csc_tasks.runs.writing import check_out, derived, estimates, with_columns, write
+from csc_tasks.score_labels import add_labels
 
 UNITS = {"turns": "turn", "answers": "answer"}
 
@@ -73,6 +78,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="where the results and samples go"
     )
+    parser.add_argument(
+        "--labels",
+        metavar="CORPUS",
+        help=(
+            "a corpus with labels of several raters (demo, a folder, a file or a Hub id), for"
+            " samples of the same conversations that were logged without"
+        ),
+    )
     parser.add_argument("--strict", action="store_true", help=STRICT_HELP)
 
 
@@ -93,6 +106,8 @@ def main(args: Namespace) -> None:
     )
     aside = Quarantine(args.samples, args.strict)
     for logged in read_newest(find_samples(args.samples), aside, read_run):
+        if args.labels:
+            add_labels(logged, args.labels)
         lines, results = rescored(logged, args.metrics, learned)
         print(
             f"{logged.file.name}: {len(logged.records)} {logged.unit} ->"
@@ -108,12 +123,11 @@ def rescored(
     Raises SettingError for a metric that does not exist.
     """
     task, records = logged.task, logged.records
-    metrics = select(names, UNITS[logged.unit])
+    labelled = any("labels" in record for record in records)
+    metrics = select(names, UNITS[logged.unit], labelled)
     chooses = not logged.about.has_replies
     if chooses:
-        metrics = [
-            metric for metric in metrics if metric.of == "strategy" or metric.name == "failed"
-        ]
+        metrics = [metric for metric in metrics if metric.of_choice or metric.name == "failed"]
     elif logged.unit == "turns" and records[0]["unparsed"] is None:
         metrics = without_strategies(metrics)
     if "reasked" in records[0]:
@@ -138,6 +152,8 @@ def rescored(
         if chooses
         else signatures(metrics, languages, learned)
     )
+    csc = logged.results["configs"][task]["metadata"]["csc"]
+    signed = signed_with(csc.get("labels"), signed)
     of_repeats = [one for one in consistency_names(logged.repeats) if one.name in columns]
     signed |= {one.name: one.signature for one in of_repeats}
     return lines, _merged(logged, numbers, directions, signed)

@@ -15,7 +15,8 @@ from csc_tasks.corpora.bad_rows import BAD_ROWS
 from csc_tasks.errors import SettingError
 from csc_tasks.languages import languages
 from csc_tasks.metrics import LearnedSettings
-from csc_tasks.prompts import DATE, FORMS, TEXT, iso_date
+from csc_tasks.price import Price
+from csc_tasks.prompts import DATE, FORMS, ONE, SEVERAL, TEXT, iso_date
 from csc_tasks.question import REFERENCES
 
 STYLES = ("single", "chat")
@@ -54,6 +55,7 @@ class Settings:
     metrics: str = "overlap"
     prompt: str = "single"
     format: str = TEXT
+    strategies: str = ONE
     reask: int = 0
     language: str | None = None
     subset: int | None = None
@@ -68,6 +70,7 @@ class Settings:
     date: str = DATE
     max_failed: float = 0.02
     think_tokens: int | None = None
+    price: Price | None = None
     metric_device: str | None = None
     metric_batch_size: int = 32
     bertscore_model: str | None = None
@@ -80,6 +83,7 @@ class Settings:
         for name, allowed in (
             ("prompt", STYLES),
             ("format", FORMS),
+            ("strategies", (ONE, SEVERAL)),
             ("language", (None, *languages())),
             ("qa_reference", REFERENCES),
             ("play", PLAYS),
@@ -156,6 +160,10 @@ HELP = {
         "how supporter turns name their strategy: `text` (`[Strategy] reply`, as in the paper) or"
         " `json` (a JSON object; API servers are sent its schema)"
     ),
+    "strategies": (
+        "how many strategies a reply may name: `one` (as in the paper) or `several` (one or more,"
+        " in order: `[Strategy + Strategy] reply`; the first counts as the strategy)"
+    ),
     "reask": (
         "1: a reply whose strategy cannot be read is asked for once more, with the reply and the"
         " format repeated; the second one stands, and how many turns it was is counted"
@@ -195,6 +203,10 @@ HELP = {
         "tokens for thinking aloud in addition to `max_gen_toks`; without it thinking is switched"
         " off where the chat template can do that, and models that think all the same get 2048; 0:"
         " none"
+    ),
+    "price": (
+        "`IN,OUT`: what a million tokens of prompts and of replies cost, as in `--price 0.15,0.60`;"
+        " the cost of every turn is recorded beside its tokens"
     ),
     "metric_device": (
         "where learned metrics run: `cpu`, `cuda`, `cuda:1`; without it the GPU if there is one"
@@ -298,6 +310,15 @@ def _names(name: str, value: object) -> tuple[str, ...]:
     return tuple(part.strip() for part in given if part.strip())
 
 
+def _price(name: str, value: object) -> Price:
+    """`0.15,0.60`, or a list of two numbers."""
+    text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    try:
+        return Price.parse(text)
+    except SettingError as error:
+        raise SettingError(f"csc_{name}: {error}") from None
+
+
 def _text(name: str, value: object) -> str:
     return str(value)
 
@@ -306,4 +327,5 @@ _READ: dict[str, Callable[[str, Any], object]] = {
     **dict.fromkeys(WHOLE_NUMBERS, _whole_number),
     "max_failed": _share,
     "turns": _names,
+    "price": _price,
 }

@@ -32,7 +32,7 @@ from csc_tasks.corpora.bad_rows import BAD_ROWS, add_bad_rows
 from csc_tasks.errors import DataError, MissingSplit, SettingError
 from csc_tasks.languages import languages
 from csc_tasks.languages.labels import strategy_name
-from csc_tasks.metrics import METRICS, select
+from csc_tasks.metrics import select
 from csc_tasks.prompts import Reply, read_answer, read_text
 from csc_tasks.question import REFERENCES
 from csc_tasks.records import answer_record, measure, turn_record
@@ -170,7 +170,8 @@ def _score_conversations(
     else:
         print(f"{test.name}: no strategies to choose, so echo alone is scored; {HOW_TO_LABEL}")
     text = [metric for metric in select(metrics, "turn") if metric.of == "reply"]
-    strategies = [metric for metric in METRICS.values() if metric.of == "strategy"]
+    rated = any(turn.labels for item in asked for turn in item.dialogue)
+    strategies = [metric for metric in select(None, "turn", labelled=rated) if metric.of_choice]
     hidden = any(item.history_held_out for item in conversations)
     for task, about in shipped_in(CONVERSATIONS).items():
         if hidden and not about.generated:

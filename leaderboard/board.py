@@ -19,9 +19,15 @@ metric's own scale; `Column.scale` says what to multiply them by for showing (10
 and texts come from models and corpora: whoever shows them escapes them.
 """
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from csc_tasks.verify import Trust, badge, together
 
@@ -30,7 +36,7 @@ Method = Literal["t", "logit", "log", "exact", "none"]
 Reason = Literal[
     "no value", "one conversation", "few conversations", "no variation", "sample unknown"
 ]
-CONTRASTS, BREAKDOWNS = "contrasts", "breakdowns"
+CONTRASTS, BREAKDOWNS, EFFICIENCY = "contrasts", "breakdowns", "efficiency"
 """What these are called where tables are called by their ids: no table has one of them."""
 TITLE = "Customer-support conversation leaderboard"
 
@@ -87,6 +93,8 @@ class Column(Strict):
     table. ranked: best and second are marked. rater: whose ratings it holds ("Judge NAME",
     "People"), None for what is computed. whole: they are of whole conversations.
     audits: a judge's fact audit of single replies, which no reliability report is about.
+    afterwards: of strategies that a labeller read from the replies (csc label samples), not of the
+    run's own choices.
     """
 
     key: str
@@ -104,6 +112,7 @@ class Column(Strict):
     rater: str | None = None
     whole: bool = False
     audits: bool = False
+    afterwards: bool = False
 
 
 class Finding(Strict):
@@ -294,6 +303,37 @@ class Contrast(Strict):
     skipped: dict[str, str] = Field(default_factory=dict)
 
 
+class Efficiency(Strict):
+    """What one model's turns in one task took. Backends told it when they were asked, so it is
+    claimed, whatever its row's trust.
+
+    table: id of a table in which its row stands. turns: how many have a timing. measured: how many
+    of them took a "request" of their own (what a caller waits for), a place in a "batch" (no
+    user's latency), came from a "cache" (nothing fresh), or are "untold". connections: how many
+    requests were under way at once, at most. price: IN,OUT per million tokens, "" for none. runs:
+    how many the turns are of; totals are of one.
+
+    numbers: `field/statistic`. Fields: first_token_s, last_token_s (of requests alone),
+    batch_first_token_s, batch_last_token_s, tokens_in, tokens_out, cost; statistics: median, p95,
+    and of tokens and cost total, and conversation (the mean of a conversation's total).
+    """
+
+    model: str
+    task: str
+    table: str
+    turns: int
+    measured: dict[str, int]
+    connections: int | None = None
+    price: str = ""
+    runs: int = 1
+    numbers: dict[str, Value]
+
+    def value(self, name: str) -> float | None:
+        """A number, None where there is none."""
+        found = self.numbers.get(name)
+        return None if found is None else found.value
+
+
 class Reported(Strict):
     """A row printed in a paper. Nobody here measured it; it is never ranked."""
 
@@ -304,13 +344,22 @@ class Reported(Strict):
     values: dict[str, float]
 
 
+class Ceiling(Strict):
+    """What one rater of a turn reaches against its others, by column key. proven: the labels are
+    those of a trusted corpus.
+    """
+
+    values: dict[str, Value]
+    proven: bool
+
+
 class Table(Strict):
     """Rows that can be compared.
 
     kind: conversations (reference and generated context), strategy_variants, strategy_choice,
     questions, question_context, question_stages.
     documents: task -> content hash of what was asked. best, second: column key -> slug; absent
-    where no paired interval separates them.
+    where no paired interval separates them. ceiling: where several raters labelled the turns.
     """
 
     id: str
@@ -325,6 +374,15 @@ class Table(Strict):
     best: dict[str, str] = Field(default_factory=dict)
     second: dict[str, str] = Field(default_factory=dict)
     footnotes: tuple[str, ...] = ()
+    ceiling: Ceiling | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A table without raters is written without a ceiling."""
+        written: dict[str, Any] = whole(self)
+        if self.ceiling is None:
+            written.pop("ceiling", None)
+        return written
 
 
 class SetAside(Strict):
@@ -337,7 +395,8 @@ class SetAside(Strict):
 class Board(Strict):
     """board.json. date: of the newest run (ISO 8601, UTC). models: by slug. notes: what the reader
     of the files said (duplicates, ...). quarantine: the files that could not be used. contrasts: of
-    runs of one model, whichever tables they stand in.
+    runs of one model, whichever tables they stand in. efficiency: of the rows whose samples say
+    what their turns took.
     """
 
     format: Literal[2] = FORMAT
@@ -349,5 +408,6 @@ class Board(Strict):
     models: dict[str, Model]
     tables: tuple[Table, ...]
     contrasts: tuple[Contrast, ...] = ()
+    efficiency: tuple[Efficiency, ...] = ()
     notes: tuple[str, ...] = ()
     quarantine: tuple[SetAside, ...] = ()

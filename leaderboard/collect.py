@@ -55,13 +55,14 @@ from csc_tasks.runs.task_record import CONVERSATIONS
 from csc_tasks.shown import shown
 from csc_tasks.verify import read_references, shared, trusted_corpora
 from leaderboard import trust
-from leaderboard.board import TITLE, Board, Model, SetAside
+from leaderboard.board import TITLE, Board, Efficiency, Model, SetAside
 from leaderboard.earlier_board import check_out, clear
 from leaderboard.folder import RELIABILITY, dumped, write_board
 from leaderboard.leading import who_leads
 from leaderboard.model_report import Diagnosis, ModelReport, SampleSet, TableGaps, Variant
 from leaderboard.numbers import assemble
 from leaderboard.numbers.contrasts import contrasts
+from leaderboard.numbers.efficiency import check_models, prices_of
 from leaderboard.numbers.measured import Measured, Options, RunKey
 from leaderboard.numbers.measuring import usable
 from leaderboard.numbers.repeats import merge_repeats
@@ -165,6 +166,16 @@ def add_arguments(parser) -> None:
         metavar="N",
         help="processes (default: 2)",
     )
+    parser.add_argument(
+        "--price",
+        action="append",
+        default=[],
+        metavar="[MODEL=]IN,OUT",
+        help=(
+            "what a million tokens in and out cost, of one model or of all others, in place of what"
+            " runs recorded (csc_price); repeatable"
+        ),
+    )
     parser.add_argument("--strict", action="store_true", help=STRICT_HELP)
 
 
@@ -194,6 +205,7 @@ def main(args) -> None:
         evidence,
         tuple(args.corpus),
         args.references,
+        prices_of(args.price),
     )
     board = collect(
         args.results,
@@ -247,8 +259,10 @@ def collect(
     measured = merge_repeats(each, notes)
     selections = select(measurements, split)
     models = name_models(measurements)
+    check_models(options.prices, (model.name for model in models.values()))
     raw = _copies(out, measurements, models)
     tables, samples = [], {}
+    took: list[Efficiency] = []
     diagnoses: dict[str, list[Diagnosis]] = defaultdict(list)
     gaps: dict[str, list[TableGaps]] = defaultdict(list)
     for id_, selection in zip(assemble.table_ids(selections), selections, strict=True):
@@ -262,6 +276,8 @@ def collect(
         if note := aside.note():
             table = table.model_copy(update={"footnotes": (*table.footnotes, note)})
         tables.append(table)
+        known = {(one.model, one.task) for one in took}
+        took += assemble.efficiencies(id_, rows, models, known)
         samples[id_] = make_samples(id_, rows, models, options.seed)
         for identity, tasks in rows.items():
             diagnoses[models[identity].slug] += assemble.diagnoses(id_, tasks)
@@ -293,6 +309,7 @@ def collect(
         models={model.slug: model for model in models.values()},
         tables=tuple(tables),
         contrasts=contrasts(measured.values(), models, raw, assemble.places_of(selections)),
+        efficiency=tuple(took),
         notes=tuple(notes),
         quarantine=tuple(SetAside(file=file, reason=why) for file, why in aside.entries()),
     )

@@ -51,13 +51,14 @@ def column(
             label=rating.label,
             higher_is_better=higher_is_better(name),
             signature=signature,
-            scale=100.0 if rating.absent or rating.what in FACTS else 1.0,
+            scale=100.0 if rating.share else 1.0,
             digits=2 if rating.rater == PEOPLE and not rating.absent else 1,
-            headline=rating.what in (OVERALL, UNSUPPORTED),
+            headline=rating.what in (OVERALL, UNSUPPORTED, LEADING),
             ranked=not rating.absent,
             rater=rating.rater,
             whole=of_conversations(generated, name, signature),
             audits=rating.what in FACTS,
+            afterwards=rating.afterwards,
         )
     if of_repeats := consistency(name):
         made_of = METRICS[of_repeats.metric]

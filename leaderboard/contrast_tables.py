@@ -1,17 +1,12 @@
-"""The contrasts of a board as text: a table per condition in Markdown, LaTeX or HTML, and all of
-them unrounded as CSV.
-"""
+"""The contrasts of a board as text: a table per condition, and all of them unrounded as CSV."""
 
-import html
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 from csc_tasks.csv_cells import GuardedWriter
 from leaderboard.board import CONTRASTS, Board, Column, Contrast, ContrastNumber
 from leaderboard.columns import column
-from leaderboard.escaped import md_text, tex_text
 from leaderboard.layout import (
     UNDEFINED,
     WITHOUT,
@@ -20,6 +15,7 @@ from leaderboard.layout import (
     probability,
     row_names,
 )
+from leaderboard.text_table import TextTable
 
 RULE = (
     "Two runs of one model that differ in one condition: first minus second, on the conversations"
@@ -41,19 +37,7 @@ _CSV = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ContrastTable:
-    """The contrasts of one condition. rows: a text per HEADS, and whether the interval of the
-    difference excludes 0.
-    """
-
-    id: str
-    title: str
-    rows: tuple[tuple[tuple[str, ...], bool], ...]
-    notes: tuple[str, ...]
-
-
-def contrast_tables(board: Board, every: bool) -> list[ContrastTable]:
+def contrast_tables(board: Board, every: bool) -> list[TextTable]:
     """A table per family, with the headline metrics or with every one."""
     names = row_names(board.models)
     tables = []
@@ -70,11 +54,14 @@ def contrast_tables(board: Board, every: bool) -> list[ContrastTable]:
                     whys |= {number.difference.reason}
         reasons = [f"{UNDEFINED}: {text}." for why, text in WITHOUT.items() if why in whys]
         tables.append(
-            ContrastTable(
+            TextTable(
                 f"{CONTRASTS}-{family}".replace("_", "-"),
                 f"Contrasts: {members[0].title}",
+                HEADS,
+                TEXTS,
                 tuple(rows),
                 (RULE, *reasons, *_skipped(board, members, names)),
+                HEADS.index("Difference"),
             )
         )
     return tables
@@ -95,59 +82,6 @@ def within(board: Board, one: Contrast) -> str:
 def contrast_name(one: Contrast) -> str:
     """What is subtracted from what."""
     return f"{one.first.level} − {one.second.level}"
-
-
-def markdown(table: ContrastTable) -> str:
-    """The table as GitHub's Markdown, with its title and notes."""
-    rule = "|".join("---" if i < TEXTS else "---:" for i in range(len(HEADS)))
-    lines = [f"| {' | '.join(HEADS)} |", f"|{rule}|"]
-    for cells, clear in table.rows:
-        texts = _emphasised(list(map(md_text, cells)), clear, "**{}**")
-        lines.append(f"| {' | '.join(texts)} |")
-    notes = "\n".join(f"{number}. {md_text(note)}" for number, note in enumerate(table.notes, 1))
-    body = "\n".join(lines)
-    return f"### {md_text(table.title)}\n\n{body}\n\n{notes}\n"
-
-
-def latex(table: ContrastTable) -> str:
-    r"""The table as LaTeX (package booktabs)."""
-    rows = [
-        " & ".join(_emphasised(list(map(tex_text, cells)), clear, r"\textbf{{{}}}")) + r" \\"
-        for cells, clear in table.rows
-    ]
-    lines = [
-        r"\begin{table*}",
-        r"\centering\small",
-        rf"\caption{{{tex_text(table.title)}}}",
-        rf"\begin{{tabular}}{{{'l' * TEXTS}{'r' * (len(HEADS) - TEXTS)}}}",
-        r"\toprule",
-        " & ".join(map(tex_text, HEADS)) + r" \\",
-        r"\midrule",
-        *rows,
-        r"\bottomrule",
-        r"\end{tabular}",
-        r"\begin{itemize}\footnotesize",
-        *(rf"\item {tex_text(note)}" for note in table.notes),
-        r"\end{itemize}",
-        r"\end{table*}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def as_html(table: ContrastTable) -> str:
-    """The table as an HTML fragment without style; every text is escaped."""
-    heads = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in HEADS)
-    rows = []
-    for cells, clear in table.rows:
-        texts = _emphasised(list(map(html.escape, cells)), clear, "<strong>{}</strong>")
-        rest = "".join(f"<td>{text}</td>" for text in texts[1:])
-        rows.append(f'<tr><th scope="row">{texts[0]}</th>{rest}</tr>')
-    notes = "".join(f"<li>{html.escape(note)}</li>" for note in table.notes)
-    body = "\n".join(rows)
-    return (
-        f'<table id="{html.escape(table.id)}">\n<caption>{html.escape(table.title)}</caption>\n'
-        f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n<ol>{notes}</ol>\n"
-    )
 
 
 def as_csv(board: Board) -> str:
@@ -235,11 +169,3 @@ def _skipped(board: Board, members: Sequence[Contrast], names: dict[str, str]) -
                 f"{names[one.second.model]}, {contrast_name(one)}{where}: not contrasted, {why}:"
                 f" {', '.join(metrics)}."
             )
-
-
-def _emphasised(texts: list[str], clear: bool, mark: str) -> list[str]:
-    """The cells with a difference that is clear of 0 marked."""
-    at = HEADS.index("Difference")
-    if clear:
-        texts[at] = mark.format(texts[at])
-    return texts

@@ -9,8 +9,11 @@ from collections.abc import Iterator, Sequence
 
 from leaderboard.board import Board, Table
 from leaderboard.escaped import md_text
-from leaderboard.layout import ABSENT, Cell, Line, caption, head, layout
+from leaderboard.layout import ABSENT, CEILING, Cell, Line, caption, head, layout
 from leaderboard.trust import CLAIMED
+
+_LATER = {"baseline": 1, CEILING: 2}
+"""Kinds of rows without a prompt, in the order in which they stand below the models."""
 
 
 def joined(board: Board, tables: Sequence[Table], metrics: Sequence[str]) -> str:
@@ -57,11 +60,11 @@ def _table(board: Board, kind: str, tables: Sequence[Table], metrics: Sequence[s
 def _once(
     rows: Sequence[tuple[str, str, Line, dict[str, str]]], keys: Sequence[str]
 ) -> Iterator[tuple[str, str, Line, list[str]]]:
-    """The rows, corpus by corpus, models before baselines, nothing twice and none without a
-    number.
+    """The rows, corpus by corpus, models before baselines and these before the raters, nothing
+    twice and none without a number.
     """
     corpora = list(dict.fromkeys(corpus for corpus, *_ in rows))
-    ordered = sorted(rows, key=lambda row: (corpora.index(row[0]), row[2].kind == "baseline"))
+    ordered = sorted(rows, key=lambda row: (corpora.index(row[0]), _LATER.get(row[2].kind, 0)))
     seen = set()
     for corpus, prompt, line, cells in ordered:
         values = [cells.get(key, ABSENT) for key in keys]
@@ -84,12 +87,12 @@ def _kind(table: Table) -> str:
 
 
 def _prompt(table: Table, line: Line) -> str:
-    return ABSENT if line.kind == "baseline" else table.setting.prompt or ABSENT
+    return ABSENT if line.kind in _LATER else table.setting.prompt or ABSENT
 
 
 def _name(line: Line) -> str:
     label = md_text(line.label)
-    if line.kind == "baseline":
+    if line.kind in _LATER:
         return f"*{label}*"
     return f"&emsp;{label}" if line.kind == "adapter" else label
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from csc_tasks.conversation import HOW_TO_LABEL
 from csc_tasks.metrics import METRICS
-from leaderboard.board import Board, Column, Model, Reason, Reported, Row, Table, Value
+from leaderboard.board import Board, Ceiling, Column, Model, Reason, Reported, Row, Table, Value
 
 ABSENT = "–"
 """Stands where nothing was measured."""
@@ -27,6 +27,8 @@ NO_STRATEGIES = f"no gold strategies to compare with ({HOW_TO_LABEL})"
 """Why a metric of strategies has no value."""
 Mark = Literal["best", "second", ""]
 REPORTED = "reported"
+CEILING = "ceiling"
+CEILING_LABEL = "One rater against the others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,9 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row: the model's label, and a Cell per column. kind: model, adapter, baseline or
-    reported. trust: how far its numbers can be trusted and whether its files claim what does not
-    hold, or "reported".
+    """One row: the model's label, and a Cell per column. kind: model, adapter, baseline, ceiling
+    or reported. trust: how far its numbers can be trusted and whether its files claim what does not
+    hold, or "ceiling" or "reported".
     """
 
     label: str
@@ -73,6 +75,8 @@ def layout(board: Board, table: Table, every: bool) -> tuple[list[Column], list[
         model = board.models[row.model]
         cells = tuple(_cell(table, c, row) for c in columns)
         lines.append(Line(model.label, model.kind, cells, row.badge))
+    if table.ceiling:
+        lines.append(_ceiling(table.ceiling, columns))
     for reported in table.reported:
         numbers = [reported.values.get(c.key) for c in columns]
         printed = tuple(
@@ -81,6 +85,22 @@ def layout(board: Board, table: Table, every: bool) -> tuple[list[Column], list[
         )
         lines.append(Line(reported_name(reported), REPORTED, printed, REPORTED))
     return columns, lines
+
+
+def _ceiling(ceiling: Ceiling, columns: Sequence[Column]) -> Line:
+    """What the raters reach among themselves, in the columns where that can be said."""
+    values = [ceiling.values.get(column.key) for column in columns]
+    cells = tuple(
+        Cell(ABSENT)
+        if value is None or value.value is None
+        else Cell(
+            _number(value.value, column),
+            interval_text(value, column),
+            claimed=not ceiling.proven,
+        )
+        for value, column in zip(values, columns, strict=True)
+    )
+    return Line(CEILING_LABEL, CEILING, cells, CEILING)
 
 
 def footnotes(table: Table, columns: Sequence[Column]) -> list[str]:

@@ -24,6 +24,13 @@ AUDITS = (
     " free of unsupported facts."
 )
 
+LABELS = (
+    "Labelled afterwards: a labeller read each reply and said which strategy it is, whatever the"
+    " run itself chose. Such a number rests on the labeller as much as on the run, and stands in a"
+    " column of its own: csc label report says how far a labeller agrees with people. A failed or"
+    " empty reply counts as wrong, one without a usable label is missing."
+)
+
 
 def asked(signature: str) -> str:
     """What all columns of one rater have in common: the signature without its first part, which
@@ -36,13 +43,14 @@ def notes(columns: Sequence["Column"], rows: Sequence["Row"]) -> Iterable[str]:
     """Footnotes: how ratings and audits are to be read, what every rater was asked, and how many of
     its answers are missing.
     """
-    for explanation, facts in ((SCALES, False), (AUDITS, True)):
-        own = [column for column in columns if column.rater and column.audits == facts]
+    kinds = ((SCALES, "ratings"), (AUDITS, "audits"), (LABELS, "labels"))
+    for explanation, kind in kinds:
+        own = [column for column in columns if column.rater and kind_of(column) == kind]
         if own:
             yield explanation
         for rater in dict.fromkeys(column.rater for column in own):
             theirs = [column for column in own if column.rater == rater]
-            name = f"{rater}, unsupported facts" if facts else rater
+            name = f"{rater}, unsupported facts" if kind == "audits" else rater
             texts = list(dict.fromkeys(asked(column.signature) for column in theirs))
             for text in texts:
                 groups = ", ".join(
@@ -62,18 +70,31 @@ def notes(columns: Sequence["Column"], rows: Sequence["Row"]) -> Iterable[str]:
                 gone = round(
                     sum(value.value * value.items for value in absent if value.value is not None)
                 )
-                yield f"{name}: {gone:,} of {total:,} {'replies' if facts else 'ratings'} missing"
+                yield f"{name}: {gone:,} of {total:,} {_what(kind)} missing"
+
+
+def kind_of(column: "Column") -> str:
+    """ratings, audits or labels."""
+    if column.afterwards:
+        return "labels"
+    return "audits" if column.audits else "ratings"
+
+
+def _what(kind: str) -> str:
+    """What each number of a kind is about."""
+    return "replies" if kind == "audits" else kind
 
 
 def doubts(columns: Iterable["Column"], signatures: Sequence[str] | None) -> list[str]:
     """What is to be said about ratings that no reliability report, or one about other ratings,
     stands beside. signatures: those of that report; None where there is no report.
 
-    Fact audits have none: csc judge facts itself says how far judge and rule agree.
+    Fact audits have none: csc judge facts itself says how far judge and rule agree. Labels have
+    one of their own, csc label report.
     """
     asked_of: dict[str, set[str]] = {}
     for column in columns:
-        if column.rater and not column.audits:
+        if column.rater and kind_of(column) == "ratings":
             asked_of.setdefault(column.rater, set()).add(asked(column.signature))
     if signatures is None:
         what = (

@@ -9,11 +9,14 @@ Table 6's layout: reference and generated context side by side, a base model abo
 Shares are in percent, with their 95 %
 interval: `57.0 ± 4.0`, or `0.27 (0.10 to 0.58)` where it is not symmetric (near a bound; corpus
 metrics). Best is bold and second underlined only where the paired interval says so, among numbers
-that were computed again from the runs' replies; the others carry a †. Reported rows stand apart
-below. CSV holds every number unrounded, one row per model and column, for spreadsheets
-and scripts. Contrasts (two runs of one model that differ in one condition) stand below the tables,
-with paired differences; `--table contrasts` prints them alone, and as CSV. `--table breakdowns
---format csv` prints every number by stage, topic, language and turn, with its corrected p.
+that were computed again from the runs' replies; the others carry a †. Where several raters labelled
+the turns a row says what one of them reaches against the others, the ceiling. Reported rows stand
+apart below. CSV holds every number unrounded, one row per model and column, for spreadsheets and
+scripts. Contrasts (two runs of one model that differ in one condition) stand below the tables, with
+paired differences; `--table contrasts` prints them alone, and as CSV. What the turns took (seconds,
+tokens, cost), as far as the runs say it, stands last; `--table efficiency` prints it alone, and as
+CSV. `--table breakdowns --format csv` prints every number by stage, topic, language and turn, with
+its corrected p.
 """
 
 import html
@@ -25,11 +28,13 @@ from pathlib import Path
 from csc_tasks.arguments import check_known, listed
 from csc_tasks.csv_cells import GuardedWriter
 from csc_tasks.errors import SettingError
-from leaderboard import breakdown_csv, contrast_tables
-from leaderboard.board import BREAKDOWNS, CONTRASTS
+from leaderboard import breakdown_csv, contrast_tables, efficiency_tables, text_table
+from leaderboard.board import BREAKDOWNS, CONTRASTS, EFFICIENCY
 from leaderboard.escaped import md_text, tex_text
 from leaderboard.joined_table import joined
 from leaderboard.layout import (
+    CEILING,
+    CEILING_LABEL,
     REPORTED,
     Cell,
     caption,
@@ -50,7 +55,9 @@ def add_arguments(parser) -> None:
     parser.add_argument("board", type=Path, help="a board folder that csc collect wrote")
     parser.add_argument("--format", choices=FORMATS, default="md", help="default: md")
     parser.add_argument(
-        "--table", metavar="ID", help="only this table, contrasts or breakdowns (default: all)"
+        "--table",
+        metavar="ID",
+        help="only this table, contrasts, efficiency or breakdowns (default: all)",
     )
     parser.add_argument(
         "--columns",
@@ -78,6 +85,7 @@ def main(args) -> None:
 
     board = checked_board(args.board)
     known = [table.id for table in board.tables] + [CONTRASTS] * bool(board.contrasts)
+    known += [EFFICIENCY] * bool(board.efficiency)
     known.append(BREAKDOWNS)
     check_known("--table", [args.table] if args.table else [], known)
     if args.table == BREAKDOWNS and args.format != "csv":
@@ -93,22 +101,26 @@ def main(args) -> None:
     if args.format == "csv":
         _print_csv(args, board, tables)
         return
-    write, write_contrasts = {
-        "md": (markdown, contrast_tables.markdown),
-        "latex": (latex, contrast_tables.latex),
-        "html": (as_html, contrast_tables.as_html),
+    write, write_texts = {
+        "md": (markdown, text_table.markdown),
+        "latex": (latex, text_table.latex),
+        "html": (as_html, text_table.as_html),
     }[args.format]
     every = args.columns == "all"
     texts = [write(board, table, every) for table in tables]
     if args.table in (None, CONTRASTS):
-        texts += map(write_contrasts, contrast_tables.contrast_tables(board, every))
+        texts += map(write_texts, contrast_tables.contrast_tables(board, every))
+    if args.table in (None, EFFICIENCY):
+        texts += map(write_texts, efficiency_tables.efficiency_tables(board, every))
     print("\n".join(texts), end="")
 
 
 def _print_csv(args, board, tables: Sequence) -> None:
-    """Tables, contrasts and breakdowns have columns of their own: one of the three is printed."""
+    """Tables, contrasts, efficiency and breakdowns have columns of their own: one is printed."""
     if args.table == CONTRASTS:
         print(contrast_tables.as_csv(board), end="")
+    elif args.table == EFFICIENCY:
+        print(efficiency_tables.as_csv(board), end="")
     elif args.table == BREAKDOWNS:
         print(breakdown_csv.as_csv(args.board, board), end="")
     else:
@@ -116,6 +128,8 @@ def _print_csv(args, board, tables: Sequence) -> None:
     if args.table is None and board.contrasts:
         count = len(board.contrasts)
         print(f"note: {count} contrasts have other columns: --table {CONTRASTS}", file=sys.stderr)
+    if args.table is None and board.efficiency:
+        print(f"note: latency, tokens and cost: --table {EFFICIENCY}", file=sys.stderr)
 
 
 def markdown(board, table, every: bool = False) -> str:
@@ -131,7 +145,7 @@ def markdown(board, table, every: bool = False) -> str:
         label = md_text(line.label)
         if line.kind == "adapter":
             label = f"&emsp;{label}"
-        elif line.kind == "baseline":
+        elif line.kind in ("baseline", CEILING):
             label = f"*{label}*"
         cells = (_md_cell(cell) for cell in line.cells)
         rows.append(f"| {' | '.join((label, line.trust, *cells))} |")
@@ -160,7 +174,7 @@ def latex(board, table, every: bool = False) -> str:
         at += size
     body, before = [], ""
     for line in lines:
-        if before and line.kind in ("baseline", "reported") and line.kind != before:
+        if before and line.kind in ("baseline", CEILING, "reported") and line.kind != before:
             body.append(r"\midrule")
         if line.kind == "reported" and before != "reported":
             body.append(
@@ -286,6 +300,13 @@ def as_csv(board, tables: Sequence) -> str:
                             *(apart or [1, "", "", ""]),
                         ]
                     )
+        for c in table.columns if table.ceiling else ():
+            if (v := table.ceiling.values.get(c.key)) is not None:
+                numbers = [v.value, v.stderr, v.low, v.high, v.method, v.reason or ""]
+                numbers += [v.items, v.clusters]
+                names = [CEILING_LABEL, CEILING, "", c.task, c.metric, c.language or ""]
+                judged = ["", CEILING, "", c.signature, *[""] * 4]
+                writer.row([table.id, *names, *numbers, *judged])
         for row in table.reported:
             for c in table.columns:
                 if c.key in row.values:

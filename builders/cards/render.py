@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 
 from builders.hold_out import ALL
-from builders.schema import columns
+from builders.schema import LABELS, columns
 from csc_tasks.benchmark import SPLIT, Reader, readers
 from csc_tasks.framework import STRATEGIES
 from csc_tasks.languages.labels import CARDS, strategy_name
@@ -87,8 +87,10 @@ def render_card(card: Card, record: Mapping) -> str:
         ],
     }
     meanings = {
-        name: meaning for config in splits for name, (_, meaning) in columns(config).items()
+        f"`{name}`": meaning for config in splits for name, (_, meaning) in columns(config).items()
     }
+    if any("raters" in content for parts in splits.values() for content in parts.values()):
+        meanings |= dict([LABELS])
     filled = Template(Path(__file__).with_name("card.md").read_text(encoding="utf-8")).substitute(
         front_matter=yaml_text(front_matter).rstrip(),
         title=card.title,
@@ -104,7 +106,7 @@ def render_card(card: Card, record: Mapping) -> str:
         ),
         evaluating=_evaluating(record),
         columns=markdown_table(
-            ["column", "meaning"], [[f"`{name}`", meaning] for name, meaning in meanings.items()]
+            ["column", "meaning"], [[name, meaning] for name, meaning in meanings.items()]
         ),
         limits=_bullets(card.limits),
         licence="\n\n".join(
@@ -203,6 +205,15 @@ def contents_table(splits: Mapping[str, Mapping[str, Mapping]]) -> str:
             for strategy in STRATEGIES
         ]
         tables.append(markdown_table(["id", "strategy", *(name for name, _ in labelled)], rows))
+    rated = [(place, content) for _, place, content in parts if "raters" in content]
+    if rated:
+        rows = [
+            [*place, rater, f"{n:,}", f"{n / content['turns_with_labels']:.1%}"]
+            for place, content in rated
+            for rater, n in content["raters"].items()
+        ]
+        header = ["config", "split", "rater", "turns labelled", "of the turns with labels"]
+        tables.append(markdown_table(header, rows))
     return "\n\n".join(tables)
 
 

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 
 from builders.cards.render import Card
 
+UNLABELLED = "Strategies are not labelled: metrics of strategies have no value here."
+WITHOUT_LABELS = ", without labels of strategies"
+
 
 def card(build: Mapping, licence: str) -> Card:
     """The card for what `build` (build.json) says."""
@@ -16,7 +19,7 @@ def card(build: Mapping, licence: str) -> Card:
     )
     return Card(
         title="Customer-support conversations",
-        summary="Recorded customer-support conversations, without labels of strategies.",
+        summary=f"Recorded customer-support conversations{WITHOUT_LABELS}.",
         licence=licence,
         languages=tuple(counts["conversations_by_language"]),
         source="Transcripts from a support tool; see `source` in the rows.",
@@ -26,7 +29,7 @@ and signatures were cut, and neighbouring turns of one speaker are one turn with
 exact duplicate of a conversation was dropped. {masked}
 """,
         limits=(
-            "Strategies are not labelled: metrics of strategies have no value here.",
+            UNLABELLED,
             (
                 "Personal data are found by patterns: names and street addresses are not."
                 " Read before you pass the conversations on."

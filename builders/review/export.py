@@ -26,7 +26,8 @@ from builders.dataset import read_folder
 from builders.review.judged import Judgement, read_judged
 from builders.review.originals import originals_path, read_originals
 from builders.review.page import write_page
-from builders.review.table import DELIMITERS, write_table
+from builders.review.sheet import DELIMITERS, add_delimiter
+from builders.review.table import write_table
 from csc_tasks.conversation import Conversation
 from csc_tasks.draws import digest
 from csc_tasks.errors import DataError, SettingError
@@ -61,15 +62,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="N",
         help="another seed, another sample and order (default: 0)",
     )
-    add(
-        "--delimiter",
-        default="comma",
-        choices=("comma", "semicolon", "tab"),
-        help=(
-            "between cells: semicolon where the decimal sign is a comma, so that a double click"
-            " opens the table (default: comma)"
-        ),
-    )
+    add_delimiter(parser)
 
 
 def main(args: Namespace) -> None:
@@ -99,7 +92,7 @@ def main(args: Namespace) -> None:
         conversations,
         originals,
         reasons,
-        dict(zip(("comma", "semicolon", "tab"), DELIMITERS, strict=True))[args.delimiter],
+        DELIMITERS[args.delimiter],
     )
     write_page(targets[1], args.folder.resolve().name, conversations, originals, reasons, dropped)
     beside = sum(one.conversation_id in originals for one in conversations)

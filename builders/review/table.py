@@ -7,18 +7,17 @@ again gives every text back exactly. Texts that nobody corrected are taken from 
 from the table.
 """
 
-import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from builders.review.sheet import read_rows, turn_of_row
 from builders.review.verdicts import Fix, Verdict, checked_fix, listed, turn_check, verdict
 from csc_tasks.conversation import Conversation, Turn
 from csc_tasks.csv_cells import GuardedWriter, guarded, unguarded
 from csc_tasks.errors import DataError
 from csc_tasks.languages.labels import strategy_name
 from csc_tasks.out import replace_file
-from csc_tasks.reading import read_bytes
 
 COLUMNS = (
     "conversation_id",
@@ -39,7 +38,6 @@ COLUMNS = (
 """The reviewer fills decision (in any row of a conversation), new_strategy, new_text and comment.
 """
 OPTIONAL = frozenset({"language", "topic", "original", "judge", "comment"})
-DELIMITERS = (",", ";", "\t")
 
 
 def write_table(
@@ -93,7 +91,7 @@ def read_table(path: Path, known: Mapping[str, Conversation]) -> list[Verdict]:
     """
     filled: dict[str, dict[int, dict[str, str]]] = {}
     problems = []
-    for line, row in _rows(path):
+    for line, row in read_rows(path, COLUMNS, OPTIONAL):
         place = f"{path.name}, line {line}"
         try:
             name, number = _checked(row, known, place)
@@ -115,73 +113,18 @@ def read_table(path: Path, known: Mapping[str, Conversation]) -> list[Verdict]:
     return verdicts
 
 
-def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """(line, column -> cell) of each row that is not empty."""
-    data = read_bytes(path, "give the reviewed table (CSV)")
-    try:
-        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}: byte {error.start} is not UTF-8; save the table as CSV UTF-8"
-        ) from None
-    first = text.partition("\n")[0]
-    delimiter = max(DELIMITERS, key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        header = [cell.strip().lower() for cell in next(reader, [])]
-        if missing := [
-            column for column in COLUMNS if column not in header and column not in OPTIONAL
-        ]:
-            raise DataError(
-                f"{path}: no column {', '.join(missing)} in the first row; found"
-                f" {', '.join(header)[:200] or 'nothing'}"
-            )
-        rows = []
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                row = dict.fromkeys(COLUMNS, "") | dict(zip(header, cells, strict=False))
-                rows.append((reader.line_num, row))
-    except csv.Error as error:
-        raise DataError(
-            f"{path}, line {reader.line_num}: {error}; a cell with quotes or line breaks must stand"
-            " in quotes"
-        ) from None
-    return rows
-
-
 def _checked(
     row: Mapping[str, str], known: Mapping[str, Conversation], place: str
 ) -> tuple[str, int]:
-    """The conversation and the turn a row speaks of, once its text is known to be the dataset's."""
-    name = next(
-        (
-            id
-            for id in (unguarded(row["conversation_id"]).strip(), row["conversation_id"].strip())
-            if id in known
-        ),
-        None,
+    """The conversation and the turn a row speaks of, once it is known to be the dataset's."""
+    name, number = turn_of_row(
+        row,
+        known,
+        place,
+        turn_check,
+        "the text was changed in place, to {}; corrections go into new_text",
     )
-    if name is None:
-        raise DataError(
-            f"{place}: there is no conversation {row['conversation_id'].strip()!r} in the dataset"
-        )
-    conversation, turn = known[name], row["turn"].strip().removesuffix(".0")
-    if not turn.isdecimal() or not 1 <= int(turn) <= len(conversation.dialogue):
-        raise DataError(
-            f"{place}: {name} has turns 1 to {len(conversation.dialogue)}, not {turn!r}"
-        )
-    number, spoken = int(turn), conversation.dialogue[int(turn) - 1]
-    if row["check"].strip() != turn_check(conversation, number):
-        raise DataError(
-            f"{place}: {name} turn {number} is not what was exported: dataset or check column have"
-            " changed; export again"
-        )
-    if _plain(spoken.text) not in (_plain(unguarded(row["text"])), _plain(row["text"])):
-        found = repr(row["text"])[:60]
-        raise DataError(
-            f"{place}: {name} turn {number}: the text was changed in place, to {found}; corrections"
-            " go into new_text"
-        )
+    conversation, spoken = known[name], known[name].dialogue[number - 1]
     shown = strategy_name(spoken.strategy, conversation.language) if spoken.strategy else ""
     if row["strategy"].strip() != shown:
         raise DataError(
@@ -224,7 +167,3 @@ def _beside(original: Sequence[Turn], rows: int) -> list[str]:
     for i, turn in enumerate(original):
         cells[i * rows // len(original)].append(f"{turn.speaker}: {turn.text}")
     return ["\n".join(lines) for lines in cells]
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.split())

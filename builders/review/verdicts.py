@@ -152,7 +152,11 @@ def corrected(conversation: Conversation, one: Verdict) -> Conversation:
     turns = list(conversation.dialogue)
     for fix in one.fixes:
         old = turns[fix.turn - 1]
-        turns[fix.turn - 1] = Turn(old.speaker, fix.text or old.text, fix.strategy or old.strategy)
+        # What raters say of a turn is of the text that they read.
+        labels = old.labels if fix.text in ("", old.text) else ()
+        turns[fix.turn - 1] = Turn(
+            old.speaker, fix.text or old.text, fix.strategy or old.strategy, labels
+        )
     content = [[turn.speaker, turn.strategy, turn.text] for turn in turns]
     prefix = conversation.conversation_id.rpartition("-")[0] or "reviewed"
     name = content_id(prefix, conversation.language, content)

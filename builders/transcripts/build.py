@@ -165,7 +165,7 @@ def next_lines(out: Path) -> Iterator[str]:
         f' csc_conv_ref,csc_conv_gen --apply_chat_template --metadata \'{{"csc_corpus": "{out}"}}\''
     )
     yield f"  questions: csc build qa --source {out} --llm ... --out DIR"
-    yield f"  labels:    csc build csconv --source {out} --llm ... --out DIR (rewritten, labelled)"
+    yield f"  labels:    csc label run {out} --llm ...  (people: csc label export {out} ...)"
 
 
 class Made:

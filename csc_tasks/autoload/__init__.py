@@ -37,6 +37,7 @@ HOOK = "csc_tasks_autoload"  # the name under which start.py is installed
 ENTRY_POINT_GROUP = "lm_eval.tasks"
 MANAGER = "lm_eval.tasks.manager"
 EVALUATOR = "lm_eval.evaluator"
+AGENTS, AGENT_CLASS = "csc-agent", "csc_tasks.play.agent.model:AgentLM"
 NOT_FOUND = "Tasks not found: "  # how lm_eval's error about unknown task names begins
 
 Hook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
@@ -115,7 +116,10 @@ class ChangingLoader:
 
 
 def extend(manager: Any) -> None:
-    """Make `manager.TaskManager` scan the csc tasks too; an lm_eval that finds plugins stays."""
+    """Make `manager.TaskManager` scan the csc tasks too; an lm_eval that finds plugins stays. The
+    model for deployed agents is made known as well.
+    """
+    register_agents()
     original = manager.TaskManager.__init__
     if discovers_plugins(manager) or hasattr(original, "csc_tasks"):
         return
@@ -135,6 +139,16 @@ def extend(manager: Any) -> None:
 
     vars(init)["csc_tasks"] = True
     manager.TaskManager.__init__ = init
+
+
+def register_agents() -> None:
+    """Make `--model csc-agent` known to lm_eval; what it is made of is imported when it is used."""
+    # An lm_eval whose registry is not empty looks for no models of its own.
+    import lm_eval.models  # noqa: F401
+    from lm_eval.api.registry import model_registry
+
+    if AGENTS not in model_registry:
+        model_registry.register(AGENTS, target=AGENT_CLASS)
 
 
 def with_tasks_dir(include_path: Any, include_defaults: bool = True) -> Any:

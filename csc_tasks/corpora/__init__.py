@@ -31,6 +31,7 @@ from csc_tasks.corpora.remote import from_hub
 from csc_tasks.corpora.rows import rows_of
 from csc_tasks.corpora.schemas import read_conversation, read_question, text_of_row
 from csc_tasks.errors import DataError, SettingError
+from csc_tasks.labels import labels_hash, row_labels_hash, without_labels
 from csc_tasks.languages.detect import settle
 from csc_tasks.question import Question
 
@@ -59,7 +60,8 @@ class Corpus:
     order, so that a prefix is a random sample.
 
     `revision` is the resolved commit of a Hub repository, else None. `content_hash` identifies the
-    items whatever file they came in. `counts` holds what reading did to them, by reason.
+    items whatever file they came in, `labels` what several raters say of their turns (None where
+    nobody does). `counts` holds what reading did to them, by reason.
     `left_out` says what is wrong with each row that was left out because it cannot be read.
     """
 
@@ -71,6 +73,7 @@ class Corpus:
     content_hash: str
     counts: Mapping[str, int]
     left_out: tuple[str, ...] = ()
+    labels: str | None = None
 
     @property
     def languages(self) -> list[str]:
@@ -154,6 +157,11 @@ def load(
         content_hash(items),
         dict(counts),
         tuple(left_out),
+        labels_hash(
+            (item.conversation_id, row_labels_hash(item.to_row()))
+            for item in items
+            if isinstance(item, Conversation)
+        ),
     )
 
 
@@ -182,12 +190,13 @@ class HasRow(Protocol):
 
 
 def content_hash(items: Iterable[HasRow]) -> str:
-    """sha256 (16 hex digits) over the items' rows in order."""
+    """sha256 (16 hex digits) over the items' rows in order, without the labels of several raters:
+    what a model was asked stays the same when somebody labels it later.
+    """
     digest = hashlib.sha256()
     for item in items:
-        digest.update(
-            json.dumps(item.to_row(), ensure_ascii=False, sort_keys=True).encode() + b"\n"
-        )
+        row = without_labels(item.to_row())
+        digest.update(json.dumps(row, ensure_ascii=False, sort_keys=True).encode() + b"\n")
     return digest.hexdigest()[:16]
 
 

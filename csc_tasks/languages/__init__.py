@@ -89,8 +89,8 @@ class Wording(_Part):
     """The wording of every prompt; `prompts/render.py` puts it together. A changed word is a
     changed task: the version moves with it.
 
-    FORMAT_JSON, ASK_AGAIN and ASK_AGAIN_JSON are what csc_format=json and csc_reask=1 need; a
-    folder may leave them out, and goes without these two.
+    FORMAT_JSON, FORMAT_SEVERAL, ASK_AGAIN and those that begin with it are what csc_format=json,
+    csc_strategies=several and csc_reask=1 need; a folder may leave them out, and goes without.
     """
 
     TASK: str
@@ -100,6 +100,7 @@ class Wording(_Part):
     STRATEGY: str
     FORMAT: str
     FORMAT_JSON: str | None = None
+    FORMAT_SEVERAL: str | None = None
     FORMAT_WITHOUT_STRATEGY: str
     HISTORY: str
     CUSTOMER: str
@@ -114,6 +115,7 @@ class Wording(_Part):
     NO_REPLY: str
     ASK_AGAIN: str | None = None
     ASK_AGAIN_JSON: str | None = None
+    ASK_AGAIN_SEVERAL: str | None = None
     QA_INSTRUCTION: str
     QA_SUMMARY: str
     QA_HISTORY: str

@@ -21,7 +21,7 @@ from csc_tasks.errors import SettingError
 from csc_tasks.llm.accepted import AUTO, REPLY_TOKENS
 from csc_tasks.llm.backends import OPENAI_URL, Backend, OpenAI, ScriptedLLM
 from csc_tasks.llm.batch.batch import Batch
-from csc_tasks.llm.budget import Budget, Price
+from csc_tasks.llm.budget import Budget
 from csc_tasks.llm.exchange import Message, Request
 from csc_tasks.llm.journal.journal import Journal
 from csc_tasks.llm.journal.rows import canonical
@@ -41,6 +41,7 @@ from csc_tasks.llm.replies import reply_schema
 from csc_tasks.llm.responses import TOO_LONG
 from csc_tasks.llm.sending import Sender
 from csc_tasks.llm.watch import FAILURES, Watch
+from csc_tasks.price import Price
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

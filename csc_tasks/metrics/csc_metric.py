@@ -19,7 +19,7 @@ from csc_tasks.errors import SettingError
 from csc_tasks.languages.labels import strategy
 from csc_tasks.metrics import METRICS, LearnedSettings
 
-_USABLE = [name for name, metric in METRICS.items() if metric.of != "flag"]
+_USABLE = [name for name, metric in METRICS.items() if metric.of in ("strategy", "reply")]
 
 
 class CscMetric(evaluate.Metric):  # type: ignore[misc]  # the library ships no types

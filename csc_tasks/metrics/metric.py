@@ -14,6 +14,9 @@ from csc_tasks.metrics.cluster import (
 )
 from csc_tasks.metrics.learned import LearnedSettings
 
+LABELS = "labels"
+"""What a metric is `of` whose reference is the labels of several raters."""
+
 
 class Shown(TypedDict):
     """How a value is shown: fields of `Metric` that several metrics share."""
@@ -28,8 +31,9 @@ class Metric:
     """One metric.
 
     of           what the function is given: "strategy" (predicted ids, None where unparsed, and
-                 gold ids), "reply" (reply and reference texts) or "flag" (0/1 or a count per item
-                 as predictions; references are ignored)
+                 gold ids), "labels" (per turn the ids that the reply names, and those that each
+                 rater names), "reply" (reply and reference texts) or "flag" (0/1 or a count per
+                 item as predictions; references are ignored)
     per          the kinds of items it applies to: "turn" (conversations), "answer" (QA),
                  "answer with passages" (QA where passages are shown)
     range        lowest and highest possible corpus value, infinite where there is no bound
@@ -83,6 +87,11 @@ class Metric:
     parsed_only: bool = False
     of_format: bool = False
     order: int = 1000
+
+    @property
+    def of_choice(self) -> bool:
+        """Whether it is of the strategies that are chosen, whatever is said."""
+        return self.of in ("strategy", LABELS)
 
     def counts(self, prediction: object) -> bool:
         """Whether an item with this prediction counts at all."""

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from csc_tasks.metrics import strategy
+from csc_tasks.metrics import rater_labels, strategy
 from csc_tasks.metrics.cluster import Scores
-from csc_tasks.metrics.metric import Metric, Shown
+from csc_tasks.metrics.metric import LABELS, Metric, Shown
 
 WITH_PASSAGES = "answer with passages"
 """The kind of an answer to a question that passages were shown with; it is an "answer" as well."""
@@ -41,6 +41,14 @@ def _choice(
         order=order,
         **_PERCENT,
     )
+
+
+def _rated(
+    name: str, function: Callable[..., Scores], description: str, label: str, order: int
+) -> Metric:
+    """A metric against the labels of several raters: by default where a corpus has some."""
+    metric = _choice(name, function, description, label, order)
+    return replace(metric, of=LABELS, default=False)
 
 
 def _flag(
@@ -128,6 +136,34 @@ RECORD_METRICS = (
         " turns 0-1); strategies of the same stages look alike.",
         "Stage overlap",
         110,
+    ),
+    replace(
+        _rated(
+            "strategy_in_set",
+            rater_labels.strategy_in_set,
+            "Share of turns whose main strategy at least a third of the raters name (higher is"
+            " better, 0-1; N/A without labels of raters); where raters disagree widely nearly"
+            " everything is in the set.",
+            "Strategy in set",
+            112,
+        ),
+        headline=True,
+    ),
+    _rated(
+        "strategy_agreement",
+        rater_labels.strategy_agreement,
+        "Share of the raters whose main strategy is that of the reply, mean over turns (higher is"
+        " better, 0-1; N/A without labels of raters); nobody reaches 1 where raters disagree.",
+        "Agreement with a rater",
+        114,
+    ),
+    _rated(
+        "strategy_set_f1",
+        rater_labels.strategy_set_f1,
+        "F1 of the strategies that a reply names and those that a rater names, mean over raters and"
+        " turns (higher is better, 0-1; N/A without labels of raters); their order plays no part.",
+        "Strategy-set F1",
+        116,
     ),
     _flag(
         "failed",

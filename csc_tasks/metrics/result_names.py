@@ -4,11 +4,15 @@ A text metric of a mixed corpus stands once per language (`bleu_4_zh`), a choice
 length-normalised likelihood beside the plain one (`strategy_acc_norm`).
 """
 
+from collections.abc import Mapping
+
 from csc_tasks.languages import languages
 from csc_tasks.metrics import METRICS, Metric
+from csc_tasks.metrics.metric import LABELS
 
 _NORM = "_norm"
 _EVIDENCE = "|evidence:"
+_RATERS = "|raters:"
 
 
 def in_language(metric: str, language: str) -> str:
@@ -38,9 +42,27 @@ def with_evidence(signature: str, digest: str) -> str:
     return f"{signature}{_EVIDENCE}{digest}"
 
 
-def without_evidence(signature: str) -> str:
-    """The same whatever the passages."""
-    return signature.partition(_EVIDENCE)[0]
+def signed_with(digest: str | None, signatures: Mapping[str, str]) -> dict[str, str]:
+    """Result name -> signature, those of metrics against labels of several raters with the hash of
+    these labels; None where there are none.
+    """
+    return {
+        name: f"{signature}{_RATERS}{digest}"
+        if digest and (metric := metric_of(name)) and metric.of == LABELS
+        else signature
+        for name, signature in signatures.items()
+    }
+
+
+def labels_in(signature: str) -> str | None:
+    """The hash of the labels that a signature names; None where it names none."""
+    return signature.partition(_RATERS)[2].partition("|")[0] or None
+
+
+def without_data(signature: str) -> str:
+    """The same whatever the passages and the labels."""
+    digest = labels_in(signature)
+    return signature.replace(f"{_RATERS}{digest}", "").partition(_EVIDENCE)[0]
 
 
 def metric_of(name: str) -> Metric | None:

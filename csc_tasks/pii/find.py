@@ -50,15 +50,17 @@ def find(text: str) -> list[Match]:
 
 
 def find_in_row(row: Mapping[str, Any]) -> Iterator[tuple[str, Match]]:
-    """(place, match) for every text of a dataset-folder row; the place is a column or `dialogue
-    turn 3`. Ids are made by us: left out.
+    """(place, match) for every text of a dataset-folder row, and every name of a rater; the place
+    is a column or `dialogue turn 3`. Ids are made by us: left out.
     """
     for column, value in row.items():
         if isinstance(value, str) and column != "conversation_id":
             yield from ((column, match) for match in find(value))
         elif isinstance(value, Iterable) and not isinstance(value, str | Mapping):
             for i, turn in enumerate(value):
-                yield from ((f"{column} turn {i}", match) for match in find(turn["text"]))
+                texts = [turn["text"], *(label["rater"] for label in turn.get("labels") or ())]
+                for text in texts:
+                    yield from ((f"{column} turn {i}", match) for match in find(text))
 
 
 def find_addresses(text: str) -> Iterator[Match]:

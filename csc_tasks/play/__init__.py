@@ -9,6 +9,7 @@ differs:
 
 - lm_eval's HF backend, where the model allows it (eligible.py): in lockstep, its key-value cache
   kept between turns (lockstep.py, rows.py);
+- deployed agents (agent/): told what was said and nothing else, in sessions of their own;
 - API backends: as many conversations at once as they have connections, a request that fails being
   one failed turn (concurrent.py);
 - all else, and everything with `csc_play=plain`: through the backend's own `generate_until` and
@@ -35,6 +36,9 @@ from csc_tasks.play import (
     structured,
     thoughts,
 )
+from csc_tasks.play.agent import AGENT, playing
+from csc_tasks.play.agent.model import described
+from csc_tasks.play.agent.playing import as_spoken
 from csc_tasks.play.cache import check_cache
 from csc_tasks.play.chains import conversations, in_order
 from csc_tasks.play.failures import Tally
@@ -46,6 +50,7 @@ from csc_tasks.play.requests import CHOOSE, FORMAT, GENERATE, Choice, Played, Pl
 from csc_tasks.play.way import CONCURRENT, LOCKSTEP, PLAIN, Way
 
 __all__ = [
+    "AGENT",
     "CHOOSE",
     "FORMAT",
     "GENERATE",
@@ -106,6 +111,9 @@ def _play_once(
 ) -> list[Played | Choice]:
     itself = lm.lm if isinstance(lm, CachingLM) else lm
     template = getattr(itself, "apply_chat_template", None)
+    agent = described(itself)
+    if agent:
+        as_spoken(itself, requests)
     asked = conversations(requests)
     forced = check_forced(itself, requests)
     way = _way(itself, requests, chooses)
@@ -124,8 +132,8 @@ def _play_once(
         log.warning("csc: %s", plan.line)
     thoughts.budgeted(itself, requests, plan)
     bridge = plan.thinking.bridge if at_reply and plan.thinking.thinks else ""
-    remote = api.is_api(itself)
-    if remote:
+    remote = agent or api.is_api(itself)
+    if remote and not agent:
         structured.by_schema(itself, requests)
     tally = Tally(
         requests,
@@ -153,7 +161,9 @@ def _play_once(
                 chains = in_lockstep(lm, asked, renderer, int(itself.batch_size), tally, progress)
         else:
             renderer = Renderer(itself, template, None, plan.thinking, plan.strips, bridge)
-            if way.mode == CONCURRENT:
+            if agent:
+                chains = playing.generate(lm, asked, renderer, tally, progress)
+            elif way.mode == CONCURRENT:
                 at_once = concurrent.choose if chooses else concurrent.generate
                 chains = at_once(lm, asked, renderer, tally, progress)
             else:
@@ -166,13 +176,15 @@ def _play_once(
 
 def _way(lm: LM, requests: Sequence[PlayInstance], chooses: bool) -> Way:
     """How these requests are played, and why not in lockstep."""
+    if described(lm):
+        return Way(AGENT, connections=api.connections(lm))
     if any(request.settings.play != "auto" for request in requests):
         return Way(PLAIN, "csc_play=plain")
     if eligible.is_hf(lm):
         why = eligible.why_plain(lm, requests, chooses)
         return Way(LOCKSTEP) if why is None else Way(PLAIN, why, slow=True)
     if api.is_api(lm):
-        return Way(CONCURRENT)
+        return Way(CONCURRENT, connections=api.connections(lm))
     return Way(PLAIN, f"the backend {type(lm).__name__} is asked through its own methods")
 
 

@@ -10,6 +10,7 @@ from lm_eval.api.model import LM
 
 from csc_tasks.play.failures import Failure
 from csc_tasks.refusals import shortened
+from csc_tasks.timing import LARGEST
 
 LENGTH = {"length", "max_tokens"}
 """Reasons for the end of a reply that say that the token limit cut it: OpenAI and all who follow
@@ -67,6 +68,20 @@ def read_likelihood(
         return float(value), bool(greedy)
     except Exception as error:  # whatever a backend makes of a response that is none
         return _odd(f"no log-probabilities in the response ({type(error).__name__})", outputs)
+
+
+def tokens(outputs: object) -> tuple[int | None, int | None]:
+    """The tokens of prompt and reply as a server counted them, None where it did not say."""
+    stated: dict[str, Any] = {}
+    for name in ("meta_info", "usage"):  # SGLang's own form; OpenAI's and Anthropic's
+        part = outputs.get(name) if isinstance(outputs, Mapping) else None
+        stated |= part if isinstance(part, Mapping) else {}
+
+    def count(*names: str) -> int | None:
+        values = [stated[name] for name in names if type(stated.get(name)) is int]
+        return values[0] if values and 0 <= values[0] <= LARGEST["tokens_in"] else None
+
+    return count("prompt_tokens", "input_tokens"), count("completion_tokens", "output_tokens")
 
 
 def _complete(choice: dict[str, Any], message: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from lm_eval.api.model import LM, CachingLM, hash_args
 
 from csc_tasks.observe import MARK
 from csc_tasks.refusals import TooLong
+from csc_tasks.timing import CACHE, Timing
 
 Arguments = tuple[Any, dict[str, Any]]
 """What lm_eval sends for a request: the prompt (text, or a chat as JSON) and how to generate."""
@@ -17,6 +18,7 @@ Arguments = tuple[Any, dict[str, Any]]
 TOO_LONG = "csc_too_long"
 REFUSED = "csc_refused_parameters"
 FORCING = "csc_forcing"
+TOKENS = "csc_tokens"
 
 
 class Book:
@@ -38,11 +40,24 @@ class Book:
             return None
         return self.cache[key], hash_args(MARK, arguments) in self.cache
 
-    def keep_reply(self, arguments: Arguments, text: str, cut: bool) -> None:
-        """Put a reply into the cache; `cut`: whether the token limit cut it."""
+    def keep_reply(
+        self, arguments: Arguments, text: str, cut: bool, took: Timing | None = None
+    ) -> None:
+        """Put a reply into the cache; `cut`: whether the token limit cut it. Of what it `took`, the
+        tokens are kept: seconds of another run say nothing about this one.
+        """
         self.model.cache_hook.add_partial("generate_until", arguments, text)
         if cut:
             self.model.cache_hook.add_partial(MARK, arguments, True)
+        if took and (took.tokens_in, took.tokens_out) != (None, None):
+            tokens = took.tokens_in, took.tokens_out
+            self.model.cache_hook.add_partial(TOKENS, arguments, tokens)
+
+    def cached_timing(self, arguments: Arguments) -> Timing:
+        """What is known of the timing of a reply that is taken from the cache."""
+        key = hash_args(TOKENS, arguments)
+        tokens_in, tokens_out = self.cache.get(key, (None, None))
+        return Timing(CACHE, tokens_in=tokens_in, tokens_out=tokens_out)
 
     def likelihoods(self, prompt: str, options: list[str]) -> list[float] | None:
         """The options' log-likelihoods where all of them are cached."""

@@ -6,7 +6,7 @@ of them can ask anything else.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from lm_eval.api.model import LM
@@ -17,6 +17,7 @@ from csc_tasks.framework import likeliest
 from csc_tasks.play.failures import Failure, Tally
 from csc_tasks.play.forced import begun, longest_name
 from csc_tasks.play.requests import Choice, Chosen, Played, PlayInstance, Renderer
+from csc_tasks.play.stopwatch import Stopwatch
 from csc_tasks.play.told import Told
 from csc_tasks.prompts import TEXT, Reply, TurnPrompt, read_begun, read_reply, writable
 from csc_tasks.refusals import TooLong
@@ -40,7 +41,7 @@ class Chain:
 
     `tally` counts those that fail. `limit` is the reply length in tokens for which every prompt
     leaves room; without it each request's own `max_gen_toks` counts. `told` is for API servers:
-    what they say about the length of prompts.
+    what they say about the length of prompts. `watch` is told what each request took.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Chain:
         self.replies: dict[int, Reply] = {}
         self.first: First | None = None
         self.answers: list[Played | Choice] = []
+        self.watch = Stopwatch()
 
     def ask(self) -> PlayInstance | None:
         """The next request with its rendered prompt as `arguments[0]`; None when all are answered.
@@ -171,6 +173,9 @@ class Chain:
 
     def _book(self, answer: "Played | Choice", reply: Reply | None = None) -> None:
         request = self.requests[self.position]
+        took = self.watch.taken()
+        if isinstance(answer, Played) and not answer.failed:
+            answer = replace(answer, timing=took)
         self.answers.append(answer)
         if request.generated and reply is not None and isinstance(request.prompt, TurnPrompt):
             self.replies[request.prompt.turn] = reply

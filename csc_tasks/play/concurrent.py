@@ -59,7 +59,7 @@ def generate(
     the end.
     """
     chains = [Chain(requests, renderer, tally, told=Told()) for requests in conversations]
-    return _played(Book(lm), chains, _reply, tally, progress)
+    return played(Book(lm), chains, _reply, tally, progress)
 
 
 def choose(
@@ -75,16 +75,18 @@ def choose(
         Chain(requests, renderer, tally, longest_name(requests[0]), Told())
         for requests in conversations
     ]
-    return _played(Book(lm), chains, _choice, tally, progress)
+    return played(Book(lm), chains, _choice, tally, progress)
 
 
-def _played(
+def played(
     book: Book,
     chains: list[Chain],
     turn: Turn,
     tally: Tally,
     progress: "tqdm[NoReturn]",
+    kind: type[Server] = Server,
 ) -> list[Chain]:
+    """The chains, played: those with the most turns first. kind: of the server that is asked."""
     where = address(book.model)
     parameters = FormParameters(
         set(book.refused_parameters()), lambda sentence: log.warning("%s %s", where, sentence)
@@ -97,6 +99,7 @@ def _played(
             parameters,
             tally,
             progress,
+            kind,
         )
     )
     for chain in chains:
@@ -112,8 +115,9 @@ async def _play(
     parameters: Parameters,
     tally: Tally,
     progress: "tqdm[NoReturn]",
+    kind: type[Server],
 ) -> None:
-    async with Server(book.model, parameters, lambda: tally.answered) as server:
+    async with kind(book.model, parameters, lambda: tally.answered) as server:
         forced = [request for chain in chains for request in chain.requests if request.forced]
         if forced:
             way = await _forcing(server, book, forced[0], chains[0].renderer.thinking)
@@ -150,14 +154,16 @@ async def _reply(server: Server, book: Book, chain: Chain, request: PlayInstance
     prompt, kwargs = request.arguments
     known = book.reply(request.arguments)
     if known is not None:
+        chain.watch.add(book.cached_timing(request.arguments))
         chain.answer(*known)
         return
     outcome: Answer | TooLong | Failure | None = book.too_long(request.arguments)
     if outcome is None:
         payload = server.payload(_message(book.model, prompt, kwargs), kwargs | _begins(request))
-        outcome = await server.ask(payload, lambda outputs: read_answer(book.model, outputs))
+        read = partial(read_answer, book.model)
+        outcome = await server.ask(payload, read, chain.watch)
     if not isinstance(outcome, Answer):
-        _without_answer(book, chain, request, outcome)
+        without_answer(book, chain, request, outcome)
         return
     chain.tally.answer()
     text = outcome.text
@@ -165,7 +171,7 @@ async def _reply(server: Server, book: Book, chain: Chain, request: PlayInstance
         # The server was not told where to stop.
         for stop in kwargs.get("until") or []:
             text = text.split(stop)[0]
-    book.keep_reply(request.arguments, text, outcome.cut)
+    book.keep_reply(request.arguments, text, outcome.cut, chain.watch.last)
     chain.answer(text, outcome.cut)
 
 
@@ -202,17 +208,19 @@ async def _forced(server: Server, book: Book, chain: Chain, request: PlayInstanc
     known = book.reply((prompt, kwargs))
     read = reader(lm, names, chain.renderer.thinking)
     if known is not None:
+        chain.watch.add(book.cached_timing((prompt, kwargs)))
         chain.force(STRATEGY_IDS[names.index(str(label_written(known[0])[1]))], known[0])
         return
     outcome: tuple[int, str] | TooLong | Failure | None = book.too_long(request.arguments)
     if outcome is None:
-        outcome = await server.ask(server.payload(_message(lm, prompt, kwargs), kwargs), read)
+        payload = server.payload(_message(lm, prompt, kwargs), kwargs)
+        outcome = await server.ask(payload, read, chain.watch)
     if isinstance(outcome, TooLong | Failure):
-        _without_answer(book, chain, request, outcome)
+        without_answer(book, chain, request, outcome)
         return
     chain.tally.answer()
     position, written = outcome
-    book.keep_reply((prompt, kwargs), written, False)
+    book.keep_reply((prompt, kwargs), written, False, chain.watch.last)
     chain.force(STRATEGY_IDS[position], written)
 
 
@@ -231,9 +239,9 @@ async def _choice(server: Server, book: Book, chain: Chain, request: PlayInstanc
                 )
                 payload = server.payload(tokens[0], None, generate=False)
                 read = partial(read_likelihood, lm, tokens=tokens, lengths=lengths)
-                outcome = await server.ask(payload, read)
+                outcome = await server.ask(payload, read, chain.watch)
             if isinstance(outcome, TooLong | Failure):
-                _without_answer(book, chain, request, outcome)
+                without_answer(book, chain, request, outcome)
                 return
             chain.tally.answer()
             book.keep_likelihoods(prompt, [option], [outcome])
@@ -242,7 +250,7 @@ async def _choice(server: Server, book: Book, chain: Chain, request: PlayInstanc
     chain.choose(sums)
 
 
-def _without_answer(
+def without_answer(
     book: Book, chain: Chain, request: PlayInstance, outcome: TooLong | Failure
 ) -> None:
     """The chain asks a prompt that was too long again, shorter; else the turn has failed."""

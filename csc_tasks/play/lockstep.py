@@ -117,11 +117,13 @@ class _Replies:
         if request.choosing:
             values = self.book.likelihoods(request.arguments[0], options(request))
             if values is not None:
+                chain.watch.add(self.book.cached_timing(request.arguments))
                 chain.choose(values)
             return values is not None
         known = self.book.reply(request.arguments)
         if known is None:
             return False
+        chain.watch.add(self.book.cached_timing(request.arguments))
         self.progress.update(chain.answer(*known))
         return True
 
@@ -135,13 +137,14 @@ class _Replies:
         a row that lacks more than a token then is to be encoded.
         """
         for row, request, (prompt, names) in self.seats.next_requests():
+            self.seats.chain(row).watch.start()
             longest = self.ahead.prompt(request, prompt)
             if longest is not None:
                 self.rows.encode([self.rows.count], [longest])
             if names:
                 self.choosing[row] = request
             else:
-                self.replies[row] = self.stop.new_reply(request)
+                self.replies[row] = self.stop.new_reply(request, len(prompt))
                 if self.rows.fork(row, prompt):
                     self.starts[row] = prompt[-1]
                     continue
@@ -162,6 +165,7 @@ class _Replies:
             if forced:
                 answers = likelihoods(logits, named[row][1], self.lm.softmax_dtype)
                 self.book.keep_likelihoods(forced.arguments[0], options(forced), answers)
+                self.seats.chain(row).watch.stop(len(named[row][0]), 0)
                 self.seats.chain(row).choose([answer[0] for answer in answers])
                 self.seats.waiting.append(row)
             else:
@@ -195,12 +199,15 @@ class _Replies:
     def _take(self, row: int, token: int) -> None:
         """Append a token to the row's reply; one that ends with it is booked, and the row waits."""
         reply = self.replies[row]
+        chain = self.seats.chain(row)
         reply.tokens.append(token)
+        chain.watch.token()
         ended = self.stop.reached(reply)
         if ended or len(reply.tokens) == reply.limit:
             text, cut = self.stop.text(reply), not ended and not self.stop.inside(reply)
-            self.book.keep_reply(reply.arguments, text, cut)
-            done = self.seats.chain(row).answer(text, cut)
+            took = chain.watch.stop(reply.prompt_tokens, len(reply.tokens))
+            self.book.keep_reply(reply.arguments, text, cut, took)
+            done = chain.answer(text, cut)
             self.seats.waiting.append(row)
             del self.replies[row]
             _show(self.progress, self.rows, self.started, done)

@@ -17,10 +17,12 @@ from csc_tasks.errors import ModelError
 from csc_tasks.framework import STRATEGIES
 from csc_tasks.observe import cut_replies
 from csc_tasks.play.api import address, is_api
+from csc_tasks.play.book import Book
 from csc_tasks.play.chains import Chain, windows
 from csc_tasks.play.failures import Tally
 from csc_tasks.play.forced import longest_name, options
 from csc_tasks.play.requests import PlayInstance, Renderer
+from csc_tasks.timing import BATCH, Timing
 
 
 def generate(
@@ -37,6 +39,7 @@ def generate(
     if any(requests[0].generated and len(requests) > 1 for requests in conversations):
         _refuse_reloading(renderer.lm)
     played: list[Chain] = []
+    book = Book(lm)
     for some in windows(conversations, window):
         chains = [
             Chain(asked_together, renderer, tally)
@@ -52,6 +55,9 @@ def generate(
                 Instance("generate_until", request.doc, request.arguments, 0, request.metadata)
                 for _, request in asked
             ]
+            for chain, request in asked:
+                known = book.reply(request.arguments) is not None
+                chain.watch.add(book.cached_timing(request.arguments) if known else Timing(BATCH))
             with cut_replies(lm, progress.update) as was_cut:
                 texts = _answers(lm, "generate_until", instances)
                 for (chain, _), instance, text in zip(asked, instances, texts, strict=True):

@@ -17,6 +17,7 @@ from csc_tasks.play.way import Way
 from csc_tasks.prompts import DATE, AnswerPrompt, Apply, ChatTemplate, Reply, TurnPrompt
 from csc_tasks.settings import PlaySettings
 from csc_tasks.thinking import CUT, Thinking, opened_by
+from csc_tasks.timing import Timing
 
 if TYPE_CHECKING:
     from lm_eval.models.api_models import JsonChatStr
@@ -102,7 +103,7 @@ class Played:
     "" or why there is no reply.
     `thinking` says how to read the text. `first` is the reply that could not be read, where it was
     asked for again (`csc_reask`). `chosen` is the strategy of a forced request, after whose name
-    the text was written.
+    the text was written. `timing` is what the reply took.
     """
 
     text: str
@@ -112,6 +113,7 @@ class Played:
     thinking: Thinking | None = None
     first: str | None = None
     chosen: Chosen | None = None
+    timing: Timing = field(default_factory=Timing, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ import asyncio
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -17,11 +19,15 @@ from lm_eval.api.model import LM
 
 from csc_tasks import refusals
 from csc_tasks.errors import SettingError
+from csc_tasks.play.answers import tokens
 from csc_tasks.play.api import connections
 from csc_tasks.play.failures import Failure
+from csc_tasks.play.stopwatch import Stopwatch
 from csc_tasks.refusals import Parameters, TooLong
+from csc_tasks.timing import REQUEST, Timing
 
 if TYPE_CHECKING:
+    from aiohttp import ClientResponse
     from lm_eval.models.api_models import JsonChatStr
 
 Outcome = TypeVar("Outcome")
@@ -31,6 +37,30 @@ LONGEST_WAIT = 300.0
 """Seconds a turn waits for a server that says "too fast" and answers nothing else meanwhile."""
 MOST_BUSY = 30
 """So many times one turn may be told "too fast" while others are answered."""
+REDIRECTS = 5
+"""So many redirects of one request are followed, within its own origin."""
+LARGEST = 2**26
+"""Bytes of a response; a reply has a few thousand."""
+
+
+class TooLarge(Exception):
+    """A response has more bytes than any reply."""
+
+
+class Elsewhere(Exception):
+    """A server redirects to another one, which must not get what was meant for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a server sent. first: when the first token of the reply was there, None where it came
+    whole.
+    """
+
+    raw: bytes
+    status: int
+    headers: dict[str, str]
+    first: float | None = None
 
 
 async def rest(seconds: float) -> None:
@@ -101,18 +131,22 @@ class Server:
         return body
 
     async def ask(
-        self, payload: dict[str, Any], read: Callable[[Any], Outcome | Failure]
+        self,
+        payload: dict[str, Any],
+        read: Callable[[Any], Outcome | Failure],
+        watch: Stopwatch | None = None,
     ) -> Outcome | TooLong | Failure:
         """What `read` makes of the response; TooLong or a Failure where there is none, after as
         many tries as make sense.
 
-        `read(outputs)` returns an answer or a Failure.
+        `read(outputs)` returns an answer or a Failure. `watch` is told what the try took that was
+        answered: how often a server that is too busy was asked is no part of its latency.
         """
         tries = rejections = 0
         waited, answered = 0.0, self.answered()
         async with self.slots:
             while True:
-                outcome = await self._once(payload, read)
+                outcome = await self._once(payload, read, watch)
                 if outcome is None:
                     continue
                 if not isinstance(outcome, Failure) or outcome.kind not in (
@@ -130,15 +164,63 @@ class Server:
                         return outcome
                 else:
                     tries += 1
-                    if tries >= self.lm.max_retries:
+                    if tries >= self.lm.max_retries or not self.again(outcome):
                         return outcome
                     # lm_eval's own waits.
                     pause = min(10.0, max(1.0, 0.5 * 2 ** (tries - 1)))
                 # The slot stays taken meanwhile: a server that is too busy gets fewer requests.
                 await rest(pause)
 
+    def again(self, failure: Failure) -> bool:
+        """Whether a request that failed in this way may be sent again."""
+        return True
+
+    def tokens(self, outputs: object) -> tuple[int | None, int | None]:
+        """The tokens of prompt and reply as the server counted them."""
+        return tokens(outputs)
+
+    async def read(self, response: "ClientResponse") -> Sent:
+        """A response whose headers are there."""
+        pieces: list[bytes] = []
+        async for chunk in response.content.iter_any():
+            pieces.append(chunk)
+            if sum(map(len, pieces)) > LARGEST:
+                raise TooLarge
+        return Sent(b"".join(pieces), response.status, dict(response.headers))
+
+    async def _exchanged(self, body: dict[str, Any]) -> Sent:
+        """What comes back for a body. A redirect is followed within the origin alone: headers and
+        texts are for nobody else.
+        """
+        from yarl import URL
+
+        url = URL(str(self.lm.base_url))
+        for _ in range(REDIRECTS):
+            async with self.session.post(
+                url, json=body, headers=self.headers, allow_redirects=False
+            ) as response:
+                place = response.headers.get("Location")
+                if not 300 <= response.status < 400 or place is None:
+                    return await self.read(response)
+                target = url.join(URL(place))
+                if target.origin() != url.origin():
+                    raise Elsewhere(
+                        f"{response.status}: the server redirects to {target.host}, where nothing"
+                        " is sent; give that address if it is yours"
+                    )
+                if response.status not in (307, 308):
+                    raise Elsewhere(
+                        f"{response.status}: the server redirects to {target.path} without the"
+                        " request; give that address"
+                    )
+                url = target
+        raise Elsewhere(f"the server redirects more than {REDIRECTS} times")
+
     async def _once(
-        self, payload: dict[str, Any], read: Callable[[Any], Outcome | Failure]
+        self,
+        payload: dict[str, Any],
+        read: Callable[[Any], Outcome | Failure],
+        watch: Stopwatch | None = None,
     ) -> Outcome | TooLong | Failure | None:
         """One try. None: the server refused a parameter, and the same is to be asked again without
         it.
@@ -146,15 +228,13 @@ class Server:
         import aiohttp
 
         body = self.parameters.accepted(payload)
+        started = perf_counter()
         try:
-            async with self.session.post(
-                self.lm.base_url, json=body, headers=self.headers
-            ) as response:
-                raw, status, headers = (
-                    await response.read(),
-                    response.status,
-                    dict(response.headers),
-                )
+            sent = await self._exchanged(body)
+        except TooLarge:
+            return Failure("odd", "too large", f"the response has more than {LARGEST:,} bytes")
+        except Elsewhere as error:
+            return Failure("final", "redirect", self._clean(str(error)))
         except TimeoutError:
             return Failure("server", "timed out", f"no reply within {self.lm.timeout} s")
         except (ValueError, aiohttp.ClientSSLError) as error:
@@ -170,6 +250,8 @@ class Server:
                 "connection lost" if connected else "no connection",
                 self._clean(f"{type(error).__name__}: {error}"),
             )
+        ended = perf_counter()
+        raw, status, headers = sent.raw, sent.status, sent.headers
         outputs = _json(raw)
         if status < 300 and outputs is None:
             return Failure(
@@ -182,6 +264,9 @@ class Server:
             outcome = read(outputs)
             if isinstance(outcome, Failure):
                 return _with(outcome, self._clean(outcome.detail))
+            if watch:
+                first = None if sent.first is None else sent.first - started
+                watch.add(Timing(REQUEST, first, ended - started, *self.tokens(outputs)))
             return outcome
         if status < 300:
             # Some gateways send the error of the server behind them with status 200.

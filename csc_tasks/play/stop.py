@@ -26,6 +26,7 @@ class Reply:
     limit: int
     stops: list[str]
     penalty: float
+    prompt_tokens: int
     tokens: list[int] = field(default_factory=list)
 
 
@@ -41,7 +42,7 @@ class Stop:
         self.penalty = lm.model.generation_config.repetition_penalty or 1.0
         self._lengths: dict[str, int] = {}
 
-    def new_reply(self, request: PlayInstance) -> Reply:
+    def new_reply(self, request: PlayInstance, prompt_tokens: int) -> Reply:
         kwargs = normalize_gen_kwargs(request.arguments[1], self.lm.max_gen_toks)
         stops = handle_stop_sequences(kwargs.get("until"), eos=self.eos)
         return Reply(
@@ -49,6 +50,7 @@ class Stop:
             kwargs["max_gen_toks"],
             stops,
             kwargs.get("repetition_penalty", self.penalty),
+            prompt_tokens,
         )
 
     def likeliest(self, logits: "Tensor", reply: Reply, held: list[int]) -> int:

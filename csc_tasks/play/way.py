@@ -8,12 +8,13 @@ LOCKSTEP, CONCURRENT, PLAIN = "lockstep", "concurrent", "plain"
 @dataclass(frozen=True, slots=True)
 class Way:
     """mode: LOCKSTEP, CONCURRENT or PLAIN. reason: why it is plain. slow: whether lockstep play was
-    wanted and is off.
+    wanted and is off. connections: how many requests a server had under way at once, at most.
     """
 
     mode: str
     reason: str = ""
     slow: bool = False
+    connections: int | None = None
 
     def line(self) -> str:
         """One line for the user."""
@@ -23,6 +24,7 @@ class Way:
             f"lockstep play is off, every prompt is encoded from its start, because {self.reason}"
         )
 
-    def record(self) -> dict[str, str]:
+    def record(self) -> dict[str, str | int]:
         """What stands in the results file, as `csc.play` of a task's metadata."""
-        return {"mode": self.mode} | ({"reason": self.reason} if self.reason else {})
+        more = {"reason": self.reason or None, "connections": self.connections}
+        return {"mode": self.mode} | {name: one for name, one in more.items() if one is not None}

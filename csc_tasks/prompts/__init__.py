@@ -5,6 +5,8 @@ to a model.
 from csc_tasks.prompts.forms import (
     FORMS,
     JSON,
+    ONE,
+    SEVERAL,
     TEXT,
     ask_again_line,
     format_line,
@@ -12,12 +14,13 @@ from csc_tasks.prompts.forms import (
     schema,
     tagged,
 )
-from csc_tasks.prompts.render import AnswerPrompt, TurnPrompt, instructions
+from csc_tasks.prompts.render import SPOKEN, AnswerPrompt, TurnPrompt, instructions
 from csc_tasks.prompts.reply import (
     Reply,
     label_written,
     read_answer,
     read_begun,
+    read_parts,
     read_reply,
     read_text,
     writable,
@@ -42,7 +45,10 @@ __all__ = [
     "DATE",
     "FORMS",
     "JSON",
+    "ONE",
     "SERVER_DATE",
+    "SEVERAL",
+    "SPOKEN",
     "TEXT",
     "AnswerPrompt",
     "Apply",
@@ -63,6 +69,7 @@ __all__ = [
     "prints_date",
     "read_answer",
     "read_begun",
+    "read_parts",
     "read_reply",
     "read_text",
     "schema",

@@ -20,16 +20,18 @@ from csc_tasks.question import Question
 from csc_tasks.shapes import CUSTOMER, SUPPORTER
 
 Messages = list[dict[str, str]]
+SPOKEN = "spoken"
+"""The style of prompts for deployed agents: what was said as messages, and no instructions."""
 
 
 @dataclass(frozen=True, slots=True)
 class TurnPrompt:
     """The prompt for one supporter turn: everything said before `dialogue[turn]`.
 
-    style: "single" (one prompt) or "chat" (system message, then the turns as messages).
+    style: "single" (one prompt), "chat" (system message, then the turns as messages) or SPOKEN.
     variant: "predict" (choose a strategy and reply), "vanilla" (no strategies anywhere), "oracle"
     (the gold strategy is given) (Table 8). form: how a strategy and a reply are asked for and stand
-    in the history, "text" or "json" (csc_tasks/prompts/forms.py).
+    in the history, "text", "json" or "several" (csc_tasks/prompts/forms.py).
     """
 
     conversation: Conversation
@@ -57,7 +59,10 @@ class TurnPrompt:
         replace gold supporter turns.
         """
         history = [self._said(i, replies or {}) for i in range(drop, self.turn)]
-        return single(self, history) if self.style == "single" else chat(self, history)
+        if self.style == "single":
+            return single(self, history)
+        messages = chat(self, history)
+        return messages[1:] if self.style == SPOKEN else messages
 
     def asked_again(self, messages: Messages, unread: Reply) -> Messages:
         """`messages`, a reply to them in which no strategy could be read, and the form once more:
@@ -114,6 +119,7 @@ class TurnPrompt:
     def _said(self, position: int, replies: Mapping[int, Reply]) -> tuple[str, str]:
         turn = self.conversation.dialogue[position]
         strategy, text = turn.strategy, turn.text
+        several: tuple[str, ...] = ()
         if position in replies:
             reply = replies[position]
             strategy, text = (
@@ -121,13 +127,16 @@ class TurnPrompt:
                 if reply.empty
                 else (reply.strategy or "", reply.text)
             )
+            several = reply.strategies
         elif turn.held_out:
             raise DataError(
                 f"{self.conversation.conversation_id}: turn {position} is held out, so it cannot"
                 " stand in a history"
             )
         return turn.speaker, (
-            tagged(strategy, text, self.language, self.form) if self.variant != "vanilla" else text
+            tagged(strategy, text, self.language, self.form, several)
+            if self.variant != "vanilla"
+            else text
         )
 
 
@@ -178,7 +187,8 @@ class AnswerPrompt:
         parts += [f"{words.QA_QUESTION}\n{self.question.client_question.strip()}", words.QA_TAIL]
         if self.style == "single":
             return [user("\n\n".join([instruction, *parts]))]
-        return [system(instruction), user("\n\n".join(parts))]
+        asked = user("\n\n".join(parts))
+        return [asked] if self.style == SPOKEN else [system(instruction), asked]
 
     def plain(self, messages: Messages) -> str:
         """`messages` as text."""

@@ -11,6 +11,7 @@ is the reply. Accepted and refused forms stand in a table of the task card, whic
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -22,8 +23,9 @@ from csc_tasks.languages.labels import (
     read_together,
     strategy_name,
 )
-from csc_tasks.prompts.forms import JSON, TEXT
+from csc_tasks.prompts.forms import JSON, SEVERAL, TEXT
 from csc_tasks.prompts.json_reply import opening_object, whole_object
+from csc_tasks.prompts.parts import Part, all_strategies, split_parts, strategies_in
 from csc_tasks.thinking import Thinking, separate
 
 # Every repetition has a bound: a reply of any length is read in time that is linear in its length.
@@ -62,11 +64,13 @@ class Reply:
     the customer would see.
 
     thinking_cut: there is no reply, because what was written ended inside the model's thinking.
+    strategies: where several may be named, those that are, in order, the first being `strategy`.
     """
 
     strategy: str | None
     text: str
     thinking_cut: bool = False
+    strategies: tuple[str, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -128,6 +132,8 @@ def read_reply(
     """
     answer, its = read_answer(raw, thinking), _patterns(code)
     text = _unnamed(answer.text, its)
+    if form == SEVERAL:
+        return _of_parts(read_parts(text, code), text, answer.thinking_cut, code)
     fields = whole_object(text) or (opening_object(text) if form == JSON else None)
     # An escape in JSON can stand for what no file can hold.
     label, rest = (fields[0], writable(fields[1])) if fields else _split(text, its)
@@ -151,6 +157,31 @@ def read_reply(
     if any(_strategy(label, its, ids=False) not in (None, strategy) for label in later):
         return Reply(None, text)
     return Reply(strategy.id, _unnamed(rest, its).strip())
+
+
+def read_parts(text: str, code: str | None = None) -> tuple[Part, ...]:
+    """A reply without thinking -> its parts, each with the strategies that its label names; () for
+    a reply that no label of strategies opens. Labels of JSON objects and fields are read too.
+    """
+    its = _patterns(code)
+    fields = whole_object(text)
+    label, rest = (fields[0], writable(fields[1])) if fields else _split(text, its)
+    opening = _opening(text, its)
+    parts = () if fields else split_parts(opening, code)
+    named = () if parts or label is None else strategies_in(label, code)
+    return (Part(named, rest.strip()),) if named else parts
+
+
+def _of_parts(parts: Sequence[Part], text: str, cut: bool, code: str | None) -> Reply:
+    """A reply of several parts: the first strategy is the main one, and the customer is told all
+    their texts.
+    """
+    if not parts:
+        return Reply(None, text, cut)
+    named = all_strategies(parts)
+    joint = " " if code is None or language(code).text.spaced else ""
+    told = joint.join(part.text for part in parts if part.text)
+    return Reply(named[0], _unnamed(told, _patterns(code)).strip(), cut, named)
 
 
 def read_text(raw: str | None, thinking: Thinking | None = None, code: str | None = None) -> Reply:
@@ -215,8 +246,7 @@ def _split(text: str, its: _Patterns) -> tuple[str | None, str]:
     """The label as written and what follows it; (None, text) when nothing label-like opens the
     text.
     """
-    # Chat models like to embolden the tag, or all of the reply; the emphasis is no part of it.
-    opening = _unnamed(_unemphasised(_unnamed(text.lstrip(), its)).lstrip(), its).lstrip()
+    opening = _opening(text, its)
     if field := _STRATEGY_FIELD.match(opening):
         line, _, rest = opening[field.end() :].partition("\n")
         label = line.strip(_MARKUP)
@@ -228,6 +258,13 @@ def _split(text: str, its: _Patterns) -> tuple[str | None, str]:
         if match := pattern.match(opening):
             return match[1], opening[match.end() :]
     return None, text
+
+
+def _opening(text: str, its: _Patterns) -> str:
+    """`text` from its label on. Chat models like to embolden the tag, or all of the reply; the
+    emphasis is no part of it.
+    """
+    return _unnamed(_unemphasised(_unnamed(text.lstrip(), its)).lstrip(), its).lstrip()
 
 
 def _unnamed(text: str, its: _Patterns) -> str:

@@ -52,23 +52,26 @@ HARMLESS: dict[str, frozenset[str]] = {
     "metadata": frozenset(
         {
             *("config_source", "csc_corpus", "csc_qa_corpus", "csc_revision", "csc_qa_revision"),
-            *("csc_prompt", "csc_format", "csc_reask"),
+            *("csc_prompt", "csc_format", "csc_strategies", "csc_reask"),
             *("csc_date", "csc_language", "csc_subset", "csc_bad_rows"),
             *("csc_qa_variant", "csc_qa_reference", "csc_evidence", "csc_passages"),
             *("csc_metrics", "csc_metric_device", "csc_metric_batch_size", "csc_bertscore_model"),
             *("csc_bertscore_layer", "csc_bleurt_model", "csc_bartscore_model"),
             *("csc_cosine_model", "csc_play", "csc_window", "csc_max_failed", "csc_repeats"),
+            "csc_price",
         }
     )
     | NAMES
     | HOW_IT_RAN
     | CREDENTIALS,
-    # Corpus and passages are known by their content. Metrics are computed again from the same
-    # replies, so signatures are no condition of a run; play says in which order prompts were sent.
+    # Corpus and passages are known by their content; who labels a corpus later changes no reply.
+    # Metrics are computed again from the same replies, so signatures are no condition of a run;
+    # play says in which order prompts were sent, and a price moves no reply.
     "csc": frozenset(
         {
             *("project", "corpus", "counts", "signatures", "draft_languages"),
-            *("places", "play", "evidence_name", "evidence_counts", "audit_evidence"),
+            *("places", "play", "evidence_name", "evidence_counts", "audit_evidence", "labels"),
+            "price",
         }
     ),
 }

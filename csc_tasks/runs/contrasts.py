@@ -77,7 +77,12 @@ FAMILIES = (
     Family("adapter", "With and without the adapter", "model_args.peft", {None: "base"}, True),
     Family("adapter", "With and without the adapter", "model_args.delta", {None: "base"}, True),
     Family("prompt", "Prompt style", "csc.prompt", {"single": "Single prompt", "chat": "Chat"}),
-    Family("format", "Reply format", "csc.format", {"json": "JSON", None: "Text"}),
+    Family(
+        "format",
+        "Reply format",
+        "csc.format",
+        {"json": "JSON", "several": "Several strategies", None: "Text"},
+    ),
     Family("reask", "Unreadable replies", "csc.reask", {"1": "Asked again", None: "Asked once"}),
     Family(
         "chat_template",

@@ -49,7 +49,7 @@ GENERATION: Table = {
 MODEL_ARGUMENTS: Table = {
     **_all(hub_id_or_last_component, "pretrained", "peft", "delta", "model", "path", "engine"),
     **_all(hub_id_or_last_component, "tokenizer", "gguf_file", "lora_local_path", "base_model"),
-    **_all(hub_id_or_last_component, "corpus", "train"),
+    **_all(hub_id_or_last_component, "corpus", "train", "agent"),
     **_all(revision, "revision", "peft_revision", "tokenizer_revision", "code_revision"),
     **_all(scalar, "dtype", "softmax_dtype", "mixed_precision_dtype", "kv_cache_dtype", "backend"),
     **_all(scalar, "quantization", "load_in_4bit", "load_in_8bit", "bnb_4bit_compute_dtype"),
@@ -85,9 +85,10 @@ SETTINGS: Table = {
     **_all(scalar, "csc_qa_reference", "csc_window", "csc_max_failed", "csc_think_tokens"),
     **_all(scalar, "csc_metric_device", "csc_metric_batch_size", "csc_bertscore_layer"),
     **_all(scalar, "csc_repeats", "csc_bad_rows", "csc_passages", "csc_format", "csc_reask"),
+    **_all(scalar, "csc_strategies"),
     **_all(date, "csc_date"),
     **_all(texts, "csc_turns"),
-    **_all(names, "csc_metrics"),
+    **_all(names, "csc_metrics", "csc_price"),
 }
 """Of a task's metadata, beside `version` and `csc`."""
 
@@ -95,7 +96,7 @@ THINKING: Table = {
     **_all(scalar, "family", "thinks", "tokens"),
     **_all(switches, "switched_off"),
 }
-PLAY: Table = _all(scalar, "mode")
+PLAY: Table = _all(scalar, "mode", "connections")
 FORCING: Table = _all(scalar, "choice", "reply")
 
 CSC: Table = {
@@ -104,10 +105,11 @@ CSC: Table = {
     **_all(
         scalar, "reference", "content_hash", "evidence", "audit_evidence", "repeats", "held_out"
     ),
-    **_all(scalar, "format", "reask"),
+    **_all(scalar, "format", "reask", "labels"),
     **_all(revision, "revision"),
     **_all(digest, OTHER),
     **_all(date, "date"),
+    **_all(names, "price"),
     **_all(scalars, "languages", "draft_languages", "left_out"),
     **_all(counts, "counts", "evidence_counts"),
     **_all(places, "places"),

@@ -21,10 +21,12 @@ from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID
 from csc_tasks.languages import languages
 from csc_tasks.reading import json_lines, read_json
+from csc_tasks.runs.labels_in_records import check_raters
 from csc_tasks.runs.names import results_beside, task_of
 from csc_tasks.runs.repeats import RATED, check_order, of_repeat, stated_repeats
 from csc_tasks.runs.results_file import task_in_results
 from csc_tasks.runs.task_record import TaskRecord
+from csc_tasks.timing import timing_of
 
 Numbers = npt.NDArray[np.int32]
 """An array that nobody can write into."""
@@ -169,6 +171,7 @@ def items_of(
             members.append([])
         for position, record in enumerate(records):
             _check_flags(record, where)
+            timing_of(record, where)
             gold, predicted = _strategies(record, unit, where)
             if (id_, record["turn"]) in seen:
                 raise DataError(f"{where}: turn {record['turn']} of {id_} stands in the file twice")
@@ -280,6 +283,7 @@ def _checked(line: object, unit: str, where: str) -> tuple[dict[str, Any], list[
                 " and a position are needed"
             )
         _check_labels(record, unit, where)
+        check_raters(record, where)
         _check_passages(record, where)
     metrics = line.get("metrics")
     if not isinstance(metrics, list) or not all(isinstance(name, str) for name in metrics):

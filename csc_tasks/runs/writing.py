@@ -21,6 +21,7 @@ from csc_tasks import TASKS_DIR, __version__, corpora
 from csc_tasks.conversation import Conversation
 from csc_tasks.languages import language
 from csc_tasks.metrics import Estimate
+from csc_tasks.metrics.result_names import signed_with
 from csc_tasks.out import check_writable, replace_file, say_earlier
 from csc_tasks.question import Question
 from csc_tasks.records import Column, repeats_of, signatures
@@ -68,6 +69,7 @@ def provenance(
         "split": corpus.split,
         "revision": corpus.revision,
         "content_hash": corpora.content_hash(items),
+        **({"labels": corpus.labels} if corpus.labels else {}),
         "rows": len(items),
         "languages": spoken,
         **({"draft_languages": draft} if draft else {}),
@@ -120,6 +122,7 @@ def as_results(
             {column.metric.name: column.metric for column in r.columns.values()}.values()
         )
         signed = signatures(metrics, sorted({item.language for item in r.documents}))
+        signed = signed_with(r.corpus.labels, signed)
         numbers = estimates(r.columns, r.records)
         tasks["results"][r.task] = {
             "alias": r.task,

@@ -6,11 +6,13 @@ from typing import Any
 from csc_tasks import corpora, play
 from csc_tasks.conversation import HOW_TO_LABEL, Conversation
 from csc_tasks.documents import document_key
-from csc_tasks.errors import DataError
+from csc_tasks.errors import DataError, SettingError
 from csc_tasks.metrics import ASKED_AGAIN, METRICS, Metric, select
-from csc_tasks.metrics.result_names import normalised
+from csc_tasks.metrics.metric import LABELS
+from csc_tasks.metrics.result_names import normalised, signed_with
 from csc_tasks.named_turns import asked_turns
 from csc_tasks.prompts import (
+    SEVERAL,
     TEXT,
     Reply,
     TurnPrompt,
@@ -56,8 +58,19 @@ class ConversationTask(SupportTask[Conversation, TurnPrompt]):
 
     @property
     def form(self) -> str:
-        """How strategies are asked for (csc_tasks/prompts/forms.py)."""
-        return self.settings.format if self.written else TEXT
+        """How strategies are asked for (csc_tasks/prompts/forms.py); raises SettingError for two
+        forms at once.
+        """
+        if not self.written:
+            return TEXT
+        if self.settings.strategies != SEVERAL:
+            return self.settings.format
+        if self.settings.format != TEXT:
+            raise SettingError(
+                f"csc_strategies=several and csc_format={self.settings.format}: such a reply names"
+                " one strategy; leave one of the two out"
+            )
+        return SEVERAL
 
     @property
     def asks_again(self) -> bool:
@@ -79,6 +92,9 @@ class ConversationTask(SupportTask[Conversation, TurnPrompt]):
                 len(items) - len(labelled),
             )
         self.check_held_out(labelled)
+        self.labelled = any(turn.labels for item in labelled for turn in item.dialogue)
+        if self.labelled:
+            self.metrics = self.choose_metrics()
         for code in {item.language for item in labelled}:
             format_line(code, self.form)
             if self.asks_again:
@@ -144,6 +160,9 @@ class ConversationTask(SupportTask[Conversation, TurnPrompt]):
             return [metric for metric in chosen if not metric.of_format]
         return chosen if self.VARIANT == "predict" else without_strategies(chosen)
 
+    def signatures(self) -> dict[str, str]:
+        return signed_with(self.corpus.labels, super().signatures())
+
     def requests_of(self, item: Conversation) -> list[TurnPrompt]:
         return [
             TurnPrompt(item, turn, self.settings.prompt, self.VARIANT, self.form)
@@ -154,7 +173,7 @@ class ConversationTask(SupportTask[Conversation, TurnPrompt]):
         return [prompt.target() for prompt in self.requests_of(self.items[document_key(doc)])]
 
     def record(self, prompt: TurnPrompt, played: play.Played) -> dict[str, Any]:
-        chooses = self.VARIANT == "predict"
+        chooses = prompt.names_strategy
         if chooses:
             reply = read_reply(played.text, played.thinking, prompt.language, prompt.form)
         else:
@@ -169,7 +188,7 @@ class ConversationTask(SupportTask[Conversation, TurnPrompt]):
             chooses,
             played.failed,
         )
-        return record | asked_again(played.first) if self.asks_again else record
+        return record | asked_again(played.first) if self.asks_again and chooses else record
 
 
 class GeneratedContextTask(ConversationTask):
@@ -232,12 +251,14 @@ class StrategyChoiceTask(ConversationTask):
     NAMES = ("strategy_acc", "strategy_macro_f1", "stage_overlap", "failed")
 
     def choose_metrics(self) -> list[Metric]:
-        return [METRICS[name] for name in self.NAMES]
+        against_raters = [metric for metric in METRICS.values() if metric.of == LABELS]
+        chosen = [METRICS[name] for name in self.NAMES]
+        return [*chosen, *against_raters] if self.labelled else chosen
 
     def result_names(self) -> dict[str, Metric]:
         named = super().result_names()
         return named | {
-            normalised(name): metric for name, metric in named.items() if metric.of == "strategy"
+            normalised(name): metric for name, metric in named.items() if metric.of_choice
         }
 
     def record_of(self, prompt: TurnPrompt, answered: Answered) -> dict[str, Any]:
@@ -254,4 +275,4 @@ class StrategyChoiceTask(ConversationTask):
         return measure_choices(records, self.metrics, self.languages)
 
     def signatures(self) -> dict[str, str]:
-        return signatures_of_choices(self.metrics, self.languages)
+        return signed_with(self.corpus.labels, signatures_of_choices(self.metrics, self.languages))

@@ -18,7 +18,15 @@ from csc_tasks.errors import DataError, SettingError
 from csc_tasks.metrics import METRICS, Metric, select
 from csc_tasks.metrics.consistency import Consistency
 from csc_tasks.named_turns import with_named
-from csc_tasks.prompts import AnswerPrompt, Apply, TurnPrompt, date_shown, tagged
+from csc_tasks.prompts import (
+    SERVER_DATE,
+    SPOKEN,
+    AnswerPrompt,
+    Apply,
+    TurnPrompt,
+    date_shown,
+    tagged,
+)
 from csc_tasks.question import Question
 from csc_tasks.records import (
     Aggregate,
@@ -29,6 +37,7 @@ from csc_tasks.records import (
     keys,
     measure,
     signatures,
+    without_strategies,
 )
 from csc_tasks.runs.task_record import SHIPPED, Place, TaskRecord
 from csc_tasks.runs.writing import provenance
@@ -58,6 +67,8 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
     GENERATED = False
     FORCED = False
     settings: Settings
+    labelled = False
+    """Whether turns of the corpus carry labels of several raters."""
     held_out = 0
     """How many references of the corpus its maintainers keep to themselves."""
     PER: str
@@ -108,7 +119,7 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
 
     def choose_metrics(self) -> list[Metric]:
         """The metrics that the settings name and that apply to this task."""
-        return select(self.settings.metrics, self.PER)
+        return select(self.settings.metrics, self.PER, self.labelled)
 
     def requests_of(self, item: Item) -> list[Prompt]:
         """The prompts of one document, in the order of its turns."""
@@ -151,7 +162,11 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
     def provenance(self) -> dict[str, Any]:
         """What a reader needs to know to compare two results."""
         data = provenance(self.corpus, list(self.items.values()), self.signatures())
-        asked = {"repeats": self.settings.repeats} if self.settings.repeats > 1 else {}
+        asked: dict[str, Any] = {}
+        if self.settings.repeats > 1:
+            asked["repeats"] = self.settings.repeats
+        if self.settings.price:
+            asked["price"] = str(self.settings.price)
         return data | self.describe().to_json() | {"prompt": self.settings.prompt} | asked
 
     def check_repeats(self) -> None:
@@ -287,6 +302,8 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
         self._way = next((instance.way for instance in self._instances), None)
         if self._way:
             self.config.metadata["csc"]["play"] = self._way.record()
+            if self._way.mode == play.AGENT:
+                self._spoken()
         for instance in sorted(
             self._instances, key=lambda instance: (instance.doc_id, instance.idx)
         ):
@@ -294,6 +311,8 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
             record = self.record_of(instance.prompt, played)
             if self.settings.repeats > 1:
                 record["repeat"] = instance.repeat
+            if isinstance(played, play.Played):
+                record["timing"] = played.timing.priced(self.settings.price).to_json()
             start = self._rows.setdefault(
                 document_key(instance.doc), slice(len(self._records), 0)
             ).start
@@ -302,7 +321,10 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
             # lm_eval writes both of these as text.
             instance.resps = [played.text if isinstance(played, play.Played) else asdict(played)]
             instance.filtered_resps["none"] = tagged(
-                record.get("strategy") or "", record["reply"], record["language"]
+                record.get("strategy") or "",
+                record["reply"],
+                record["language"],
+                several=record.get("strategies", ()),
             )
         thought = next((instance.thought for instance in self._instances if instance.thought), None)
         if thought:
@@ -316,6 +338,16 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
         if not self._predicts_only():
             self._columns = self.measure(self._records)
             self._columns |= consistency_columns(self._columns, self._records)
+
+    def _spoken(self) -> None:
+        """A deployed agent was asked: it was told what was said, and names no strategy."""
+        self.metrics = without_strategies(self.metrics)
+        csc = self.config.metadata["csc"]
+        csc |= {"prompt": SPOKEN, "date": SERVER_DATE, "signatures": self.signatures()}
+        if csc["variant"] == "predict":
+            csc["variant"] = "vanilla"
+        for name in ("format", "reask"):
+            csc.pop(name, None)
 
     def measure(self, records: Sequence[dict[str, Any]]) -> dict[str, Column]:
         """Every metric over all records: result name -> column."""

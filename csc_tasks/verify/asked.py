@@ -16,7 +16,7 @@ from csc_tasks.conversation import Conversation
 from csc_tasks.framework import STRATEGY_IDS
 from csc_tasks.languages import language
 from csc_tasks.languages.labels import strategy_name
-from csc_tasks.prompts import JSON, TEXT
+from csc_tasks.prompts import JSON, SEVERAL, TEXT
 from csc_tasks.question import Question
 from csc_tasks.runs.task_record import FORCED, GROUNDED, TaskRecord
 
@@ -139,7 +139,7 @@ def _other_form(prompt: Asked, about: TaskRecord, code: str, form: str) -> bool:
     """
     own = {"vanilla": None, "oracle": None, "predict": form}.get(about.variant, TEXT)
     words = language(code).words
-    lines = {TEXT: words.FORMAT, JSON: words.FORMAT_JSON}
+    lines = {TEXT: words.FORMAT, JSON: words.FORMAT_JSON, SEVERAL: words.FORMAT_SEVERAL}
     return any(line and one != own and prompt.has(line) for one, line in lines.items())
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from csc_tasks import corpora
 from csc_tasks.documents import document_key
+from csc_tasks.labels import labels_hash, row_labels_hash
+from csc_tasks.metrics.result_names import labels_in
 from csc_tasks.question import QA_STAGES
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Run
@@ -82,6 +84,7 @@ def check_documents(
         findings += counts
     if matched:
         findings += _stated(run.task, measurement, dict(rows), selected, languages)
+        findings += _labels(run.task, measurement, held)
     return Documents(matched, held.name, languages, tuple(findings))
 
 
@@ -117,12 +120,20 @@ def _differences(
     twice = [key for key, count in Counter(key for key, _ in rows).items() if count > 1]
     strange = [key for key, _ in rows if key not in known]
     edited = [key for key, row in rows if key in known and row_hash(row) != known[key].sha256]
+    # A run may have been made before anybody labelled the corpus.
+    labels = {key: row_labels_hash(row) for key, row in rows}
+    relabelled = [
+        key
+        for key, own in labels.items()
+        if key in known and any(labels.values()) and own != known[key].labels
+    ]
     return [
         Finding(task, f"document {keys[0]}", f"{len(keys)} documents", held.name, sentence)
         for keys, sentence in (
             (twice, "it stands in the samples more than once"),
             (strange, "the trusted corpus does not have it"),
             (edited, "its text or labels are not those of the trusted corpus"),
+            (relabelled, "what its raters say is not what they say in the trusted corpus"),
         )
         if keys
     ]
@@ -226,6 +237,27 @@ def _stated(
                 )
             )
     return findings
+
+
+def _labels(task: str, measurement: Measurement, held: Held) -> list[Finding]:
+    """Signatures that name other labels than those of the corpus: they decide which rows meet."""
+    stated = {
+        name: digest
+        for name, signature in measurement.provenance.signatures.items()
+        if (digest := labels_in(signature))
+    }
+    own = labels_hash((entry.key, entry.labels) for entry in held.entries) or "none"
+    return [
+        Finding(
+            task,
+            f"{name} signature",
+            digest,
+            own,
+            "the file names other labels than those of its documents",
+        )
+        for name, digest in stated.items()
+        if digest != own
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from csc_tasks.metrics import Metric
 from csc_tasks.metrics.consistency import consistency
-from csc_tasks.metrics.result_names import metric_of, parts_of, without_evidence
+from csc_tasks.metrics.result_names import metric_of, parts_of, without_data
 from csc_tasks.runs.model_arguments import model_arguments
 from csc_tasks.runs.public import public_name
 from csc_tasks.runs.results_file import Measurement, iso
@@ -79,7 +79,7 @@ def check_signatures(measurement: Measurement, languages: tuple[str, ...]) -> li
             ours = _signatures(name, metric, measurement, languages)
         else:
             continue
-        if ours and _versionless(without_evidence(claimed)) not in map(_versionless, ours):
+        if ours and _versionless(without_data(claimed)) not in map(_versionless, ours):
             findings.append(
                 Finding(
                     measurement.task,
@@ -98,7 +98,7 @@ def _signatures(
     _, language, norm = parts_of(name)
     spoken = [language] if language else sorted({*languages, *measurement.provenance.languages})
     signed = list(dict.fromkeys(metric.score([], [], one, None).signature for one in spoken))
-    if measurement.about.has_replies or metric.of != "strategy":
+    if measurement.about.has_replies or not metric.of_choice:
         return signed
     way = "per-character" if norm else "sum"
     return [f"{signature}|likelihood:{way}" for signature in signed]

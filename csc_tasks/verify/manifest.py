@@ -18,6 +18,7 @@ from csc_tasks import corpora
 from csc_tasks.conversation import Conversation
 from csc_tasks.documents import document_key
 from csc_tasks.errors import DataError
+from csc_tasks.labels import row_labels_hash, without_labels
 from csc_tasks.question import Question
 from csc_tasks.reading import read_json
 
@@ -28,7 +29,8 @@ NAME = "manifest.json"
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One document: its key ("id", or "id/turn" of a question), the hash of its row, and what
-    decides whether a task asks about it.
+    decides whether a task asks about it. labels: the hash of what several raters say of its turns,
+    where they do.
     """
 
     key: str
@@ -36,6 +38,15 @@ class Entry:
     language: str
     stage: str | None
     scored: int
+    labels: str | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """What manifest.json holds of it."""
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name != "labels" or value is not None
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +61,7 @@ class Manifest:
         """What manifest.json holds."""
         splits: dict[str, dict[str, list[dict[str, object]]]] = {}
         for (config, split), entries in self.splits.items():
-            splits.setdefault(config, {})[split] = [asdict(entry) for entry in entries]
+            splits.setdefault(config, {})[split] = [entry.to_json() for entry in entries]
         return {
             "format": FORMAT,
             "dataset": self.dataset,
@@ -60,10 +71,11 @@ class Manifest:
 
 
 def row_hash(row: Mapping[str, object]) -> str:
-    """sha256 (hex) of a document's row; the order of its columns does not move it."""
-    return hashlib.sha256(
-        json.dumps(row, ensure_ascii=False, sort_keys=True).encode("utf-8", "surrogatepass")
-    ).hexdigest()
+    """sha256 (hex) of a document's row without the labels of several raters; the order of its
+    columns does not move it.
+    """
+    text = json.dumps(without_labels(row), ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def entry_of(item: Conversation | Question) -> Entry:
@@ -71,7 +83,8 @@ def entry_of(item: Conversation | Question) -> Entry:
     row = item.to_row()
     if isinstance(item, Question):
         return Entry(document_key(row), row_hash(row), item.language, item.stage, 1)
-    return Entry(document_key(row), row_hash(row), item.language, None, len(item.scored_turns()))
+    scored, labels = len(item.scored_turns()), row_labels_hash(row)
+    return Entry(document_key(row), row_hash(row), item.language, None, scored, labels)
 
 
 def in_order(entries: Iterable[Entry]) -> tuple[Entry, ...]:
@@ -115,7 +128,7 @@ class ManifestWriter:
         entry = entry_of(item)
         part = self._parts.setdefault((config, split), len(self._parts))
         place = hashlib.sha256(entry.key.encode()).digest()
-        text = json.dumps(asdict(entry), ensure_ascii=False, indent=1).replace("\n", "\n    ")
+        text = json.dumps(entry.to_json(), ensure_ascii=False, indent=1).replace("\n", "\n    ")
         row = part, place, entry.key, text
         self._entries.execute("INSERT INTO entries VALUES (?, ?, ?, ?)", row)
 
@@ -204,6 +217,7 @@ def _entry(raw: Mapping[str, object]) -> Entry:
         or not isinstance(language, str)
         or not (stage is None or isinstance(stage, str))
         or type(scored) is not int
+        or not isinstance(labels := raw.get("labels"), str | None)
     ):
         raise ValueError(f"{key!r:.80}: {language!r:.20}, {stage!r:.20}, {scored!r:.20}")
-    return Entry(key, sha256, language, stage, scored)
+    return Entry(key, sha256, language, stage, scored, labels)

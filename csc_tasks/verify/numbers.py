@@ -14,7 +14,7 @@ from csc_tasks.metrics import ASKED_AGAIN, METRICS, WITH_PASSAGES, Metric
 from csc_tasks.metrics.consistency import OF, consistency
 from csc_tasks.metrics.result_names import metric_of, normalised, parts_of
 from csc_tasks.records import Column, consistency_columns, measure, measure_choices, repeats_of
-from csc_tasks.runs.names import HUMAN, MISSING, UNSUPPORTED, rated
+from csc_tasks.runs.names import rated, rating_range
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Run
 from csc_tasks.runs.task_record import ANSWERS, TaskRecord
@@ -170,7 +170,7 @@ class _Comparison:
                 contradicts=False,
             )
         else:
-            self.in_range(name, *_rating_range(name))
+            self.in_range(name, *rating_range(name))
         return Number(name, claimed, None, Trust.CLAIMED)
 
     def learned(self, name: str, metric: Metric, claimed: Pair) -> Number:
@@ -293,13 +293,13 @@ def _does_not_apply(
     asked_for = about.variant not in ("vanilla", "oracle")
     if not kinds & {*metric.per}:
         return f"needs what {about.unit} do not have"
-    if not about.has_replies and metric.of != "strategy" and metric.name != "failed":
+    if not about.has_replies and not metric.of_choice and metric.name != "failed":
         return "a choice by log-likelihood has no reply"
-    if not asked_for and (metric.of == "strategy" or metric is METRICS["unparsed"]):
+    if not asked_for and (metric.of_choice or metric is METRICS["unparsed"]):
         return "this task asks for no strategy"
     if metric.of_format and not about.has_format:
         return "no format decides what its strategies are"
-    if norm and (about.has_replies or metric.of != "strategy"):
+    if norm and (about.has_replies or not metric.of_choice):
         return "only a choice by log-likelihood has a normalised one"
     if language and not metric.by_language:
         return "this metric is not reported by language"
@@ -316,7 +316,7 @@ def _implausible(measurement: Measurement, name: str, claimed: Pair) -> list[Fin
     if metric is not None:
         least, most = metric.range
     elif rating is not None:
-        least, most = _rating_range(name)
+        least, most = rating_range(name)
     slack = TOLERANCE * max(1.0, most if math.isfinite(most) else 1.0)
     if claimed.value is not None and not least - slack <= claimed.value <= most + slack:
         found.append(
@@ -339,13 +339,6 @@ def _implausible(measurement: Measurement, name: str, claimed: Pair) -> list[Fin
             )
         )
     return found
-
-
-def _rating_range(name: str) -> tuple[float, float]:
-    """Ratings by a judge are 0 to 100, by people 1 to 5; what counts is a share."""
-    if name.endswith((f"_{MISSING}", f"_{UNSUPPORTED}")):
-        return 0.0, 1.0
-    return (1.0, 5.0) if name.startswith(f"{HUMAN}_") else (0.0, 100.0)
 
 
 def _directions(measurement: Measurement) -> list[Finding]:

@@ -22,6 +22,7 @@ from csc_tasks import TASKS_DIR
 from csc_tasks.errors import DataError, ModelError
 from csc_tasks.named_turns import turn_name
 from csc_tasks.out import replace_file
+from csc_tasks.prompts import SEVERAL
 from csc_tasks.runs.finding import find_samples
 from csc_tasks.runs.model_arguments import as_text
 from csc_tasks.runs.results_file import Measurement
@@ -158,6 +159,8 @@ def command_of(
     if isinstance(csc.get("prompt"), str):
         settings["csc_prompt"] = csc["prompt"]
     settings |= {f"csc_{key}": csc[key] for key in ("format", "reask") if csc.get(key)}
+    if settings.get("csc_format") == SEVERAL:
+        settings["csc_strategies"] = settings.pop("csc_format")
     if isinstance(csc.get("reference"), str):
         settings["csc_qa_reference"] = csc["reference"]
     if any("passages" in record for record in run.records):

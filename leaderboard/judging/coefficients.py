@@ -31,8 +31,8 @@ def kappa(sums: np.ndarray, ratings: int) -> np.ndarray:
     """
     chosen = sums[..., 1:]
     total = chosen.sum(axis=-1)
-    observed = sums[..., 0] / (total / ratings)
-    expected = ((chosen / total[..., None]) ** 2).sum(axis=-1)
+    observed = _ratio(sums[..., 0], total / ratings)
+    expected = (_ratio(chosen, total[..., None]) ** 2).sum(axis=-1)
     return _ratio(observed - expected, 1 - expected)
 
 
@@ -45,6 +45,18 @@ def coincidence_sums(units: Sequence[Sequence[int]], categories: int) -> np.ndar
     pairs[:, range(categories), range(categories)] -= counts
     raters = counts.sum(axis=1)
     return (pairs / np.maximum(raters - 1, 1)[:, None, None]).reshape(len(units), -1)
+
+
+def nominal_alpha(sums: np.ndarray) -> np.ndarray:
+    """Krippendorff's alpha of summed `coincidence_sums` (..., categories^2) for categories without
+    an order: every disagreement counts alike (Krippendorff 2011, Section C).
+    """
+    size = round(sums.shape[-1] ** 0.5)
+    observed = sums.reshape(*sums.shape[:-1], size, size)
+    margins = observed.sum(axis=-1)
+    total = margins.sum(axis=-1)
+    agreed = np.trace(observed, axis1=-2, axis2=-1)
+    return 1 - _ratio((total - 1) * (total - agreed), total**2 - (margins**2).sum(axis=-1))
 
 
 def ordinal_alpha(sums: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Measured rows -> tables, reports and samples: the data of a board folder."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from csc_tasks.file_names import safe_name
 from csc_tasks.runs.results_file import Identity
@@ -11,8 +11,10 @@ from leaderboard import trust
 from leaderboard.board import (
     BREAKDOWNS,
     CONTRASTS,
+    EFFICIENCY,
     Column,
     Comparison,
+    Efficiency,
     Model,
     Row,
     Setting,
@@ -22,6 +24,9 @@ from leaderboard.board import (
 from leaderboard.columns import DRAFT_NOTE, columns, leading_column
 from leaderboard.model_report import Diagnosis, TableGaps, Variant
 from leaderboard.numbers import context_gap
+from leaderboard.numbers.ceiling import NOTE as CEILING_NOTE
+from leaderboard.numbers.ceiling import ceiling_of
+from leaderboard.numbers.efficiency import efficiency
 from leaderboard.numbers.inference import paired
 from leaderboard.numbers.intervals import FEWEST
 from leaderboard.numbers.measured import Measured, Rows, RunKey
@@ -57,7 +62,7 @@ def table_ids(selections: Sequence[Selection]) -> list[str]:
             *(f"{k}-{v}" for k, v in s.split.items()),
         ]
         # `csc tables --table contrasts` is none of them.
-        taken = [*names, CONTRASTS, BREAKDOWNS]
+        taken = [*names, CONTRASTS, BREAKDOWNS, EFFICIENCY]
         names.append(safe_name("-".join(words).replace("_", "-").replace(" ", "-"), taken))
     return names
 
@@ -116,6 +121,8 @@ def make_table(
         second |= {column.key: next_} if next_ else {}
     ordered = in_groups((models[identity] for identity in rows), _scores(every, made))
     in_order = tuple(made[model.slug] for model in ordered)
+    measured = [one for tasks in rows.values() for one in tasks.values()]
+    ceiling = ceiling_of(((one.ceiling, one.verified.proven) for one in measured), every)
     return Table(
         id=id_,
         kind=selection.kind,
@@ -127,8 +134,10 @@ def make_table(
         comparisons=tuple(comparisons),
         best=best,
         second=second,
+        ceiling=ceiling,
         footnotes=(
             *_footnotes(selection, every),
+            *([CEILING_NOTE] if ceiling else []),
             *rating_notes(every, in_order),
             *repeat_notes(in_order),
         ),
@@ -188,6 +197,17 @@ def gaps(table: str, tasks: Mapping[str, Measured]) -> list[TableGaps]:
             table=table, gaps=found, divergence=context_gap.divergence(ref.logged, gen.logged)
         )
     ]
+
+
+def efficiencies(
+    table: str, rows: Rows, models: Mapping[Identity, Model], known: Collection[tuple[str, str]]
+) -> Iterator[Efficiency]:
+    """What the turns of a table's rows took, but for the (model, task) that are known already."""
+    for identity, tasks in rows.items():
+        for task, found in tasks.items():
+            slug = models[identity].slug
+            if found.timings and (slug, task) not in known:
+                yield efficiency(slug, task, table, found.timings)
 
 
 def _about(rows: Rows) -> dict[str, TaskRecord]:

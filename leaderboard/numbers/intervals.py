@@ -1,4 +1,5 @@
-"""95 % intervals and tests from an estimate: the one way in which the project makes them.
+"""Intervals (95 % unless told) and tests from an estimate: the one way in which the project makes
+them.
 
 A value of a bounded scale gets t on the logit of its place between the bounds (the log of its
 distance, where there is one bound), so that an interval never leaves the scale and is as lopsided
@@ -48,9 +49,11 @@ SHARE = Scale(0.0, 1.0)
 COUNT = Scale(0.0, math.inf)
 
 
-def with_interval(estimated: Estimate, scale: Scale = UNBOUNDED) -> Value:
+def with_interval(
+    estimated: Estimate, scale: Scale = UNBOUNDED, confidence: float = CONFIDENCE
+) -> Value:
     """An estimate as a Value: with its interval, or the reason why it has none."""
-    low, high, method, reason = _interval(estimated, scale)
+    low, high, method, reason = _interval(estimated, scale, confidence)
     return Value(
         value=estimated.value,
         stderr=estimated.stderr,
@@ -64,7 +67,7 @@ def with_interval(estimated: Estimate, scale: Scale = UNBOUNDED) -> Value:
 
 
 def _interval(
-    estimated: Estimate, scale: Scale
+    estimated: Estimate, scale: Scale, confidence: float
 ) -> tuple[float | None, float | None, Method, Reason | None]:
     value, stderr, clusters = estimated.value, estimated.stderr, estimated.clusters
     if value is None:
@@ -76,9 +79,9 @@ def _interval(
     if stderr <= _rounding(value):
         if scale.corpus or math.isinf(scale.low) or math.isinf(scale.high):
             return None, None, "none", "no variation"
-        low, high = exact(value, clusters, scale)
+        low, high = exact(value, clusters, scale, confidence)
         return low, high, "exact", None
-    half = t_quantile(0.5 + CONFIDENCE / 2, estimated.degrees) * stderr
+    half = t_quantile(0.5 + confidence / 2, estimated.degrees) * stderr
     # A bias is small beside a difference of two values that have it both.
     bias = 0.0 if scale.difference else estimated.bias
     low, high, method = _by_t(value, -bias - half, -bias + half, scale)
@@ -107,13 +110,15 @@ def _by_t(value: float, down: float, up: float, scale: Scale) -> tuple[float, fl
     return low, high, "logit"
 
 
-def exact(value: float, clusters: int, scale: Scale) -> tuple[float, float]:
+def exact(
+    value: float, clusters: int, scale: Scale, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
     """The bounds of a mean that is `value` in every one of `clusters` conversations.
 
-    At most a share u = 1 - 0.025^(1/clusters) of all conversations is unlike those that were seen
-    (Clopper and Pearson's bound for 0 of `clusters`), and those lie anywhere on the scale.
+    At most a share u of all conversations is unlike those that were seen (Clopper and Pearson's
+    bound for 0 of `clusters`: 1 - 0.025^(1/clusters) at 95 %), and those lie anywhere on the scale.
     """
-    unlike = 1 - ((1 - CONFIDENCE) / 2) ** (1 / clusters)
+    unlike = 1 - ((1 - confidence) / 2) ** (1 / clusters)
     return value - unlike * (value - scale.low), value + unlike * (scale.high - value)
 
 

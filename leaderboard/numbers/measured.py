@@ -20,6 +20,7 @@ from csc_tasks.evidence import FileEvidence, Passages
 from csc_tasks.metrics import Estimate, Metric
 from csc_tasks.metrics.facts import has_rules
 from csc_tasks.metrics.result_names import metric_of, parts_of
+from csc_tasks.price import Price
 from csc_tasks.runs.names import rated
 from csc_tasks.runs.repeats import RATED, of_repeat
 from csc_tasks.runs.results_file import Identity, Measurement
@@ -39,6 +40,8 @@ from csc_tasks.verify import (
 from leaderboard.board import Spread, Value
 from leaderboard.columns import of_conversations
 from leaderboard.numbers import diagnose
+from leaderboard.numbers.ceiling import Raters
+from leaderboard.numbers.efficiency import Timings, timings_of
 from leaderboard.numbers.fact_audit import FactAuditor
 from leaderboard.numbers.inference import Clustered, clustered, mean_column, value_of
 from leaderboard.numbers.intervals import Scale, with_interval
@@ -51,6 +54,7 @@ from leaderboard.numbers.withheld import withheld
 class Options:
     """What `csc collect` was asked for. draw: conversations in the sample. audit: whether facts are
     looked for. corpora: names of the trusted ones. references: a file of what they hold out.
+    prices: of tokens, by name of a model, "" for all others.
     """
 
     seed: int
@@ -59,6 +63,7 @@ class Options:
     evidence: Passages
     corpora: tuple[str, ...] = ()
     references: Path | None = None
+    prices: Mapping[str, Price] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -74,7 +79,8 @@ class Measured:
     stands for several runs (numbers/repeats.py), these, from the oldest to the newest;
     repeat_names: what tells them apart; spreads: by result name. parts: the repeats of a run that
     asked several times (csc_repeats), each as a run of its own; the run itself has no values then.
-    said: what tells its replies from those of other models.
+    said: what tells its replies from those of other models. ceiling: by metric, of the raters of
+    its turns (numbers/ceiling.py). timings: what its turns took.
     """
 
     measurement: Measurement
@@ -92,6 +98,8 @@ class Measured:
     spreads: dict[str, Spread] = field(default_factory=dict)
     parts: tuple["Measured", ...] = ()
     said: tuple[Print, ...] = ()
+    ceiling: dict[str, Value] = field(default_factory=dict)
+    timings: Timings | None = None
 
 
 Rows = Mapping[Identity, Mapping[str, Measured]]
@@ -122,6 +130,7 @@ def measure(measurement: Measurement, options: Options) -> Measured:
     if run.repeats == 1:
         one = _measured(measurement, examined, _lines(run, examined), options)
         one.said = said
+        one.timings = timings_of(run, measurement.identity.name, options.prices)
         return one
     lines = list(_lines(run, examined))
     whole = Measured(measurement, examined.verified, {}, said=said)
@@ -135,6 +144,10 @@ def measure(measurement: Measurement, options: Options) -> Measured:
         )
         for repeat in range(run.repeats)
     )
+    for repeat, part in enumerate(whole.parts):
+        part.timings = timings_of(
+            run.one_repeat(repeat), part.measurement.identity.name, options.prices
+        )
     whole.notes = [note for part in whole.parts for note in part.notes]
     _check_means(whole, examined)
     return whole
@@ -152,6 +165,7 @@ def _measured(
     """
     assert measurement.samples is not None
     auditors: list[FactAuditor] = []
+    raters = Raters()
     without_rules = [code for code in measurement.provenance.languages if not has_rules(code)]
     audited = options.audit and measurement.about.has_replies and repeat in (None, RATED)
     if audited and not without_rules:
@@ -163,7 +177,7 @@ def _measured(
         list(measurement.numbers),
         options.draw,
         options.seed,
-        auditors,
+        [raters, *auditors],
     )
     if len(logged.conversation) != measurement.items:
         raise DataError(
@@ -173,7 +187,7 @@ def _measured(
         )
     if examined.supplied:
         logged = replace(logged, drawn=[withheld(line) for line in logged.drawn])
-    found = Measured(measurement, examined.verified, {}, logged=logged)
+    found = Measured(measurement, examined.verified, {}, logged=logged, ceiling=raters.values())
     if audited and without_rules:
         found.notes.append(
             f"{measurement.public_label}, {measurement.task}: no fact audit, there are no rules for"
@@ -201,14 +215,6 @@ def _measured(
         found.unsupported = {key: texts for key, texts in auditor.texts.items() if key[0] in drawn}
     found.logged = replace(logged, items={})
     return found
-
-
-def tried(measurement: Measurement, options: Options) -> Measured | DataError:
-    """What `measure` returns or raises, as a value that other processes can hand over."""
-    try:
-        return measure(measurement, options)
-    except DataError as error:
-        return error
 
 
 @cache

@@ -12,7 +12,7 @@ from csc_tasks.errors import DataError
 from csc_tasks.runs.quarantine import Quarantine
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.shown import shown
-from leaderboard.numbers.measured import Measured, Options, RunKey, tried
+from leaderboard.numbers.measured import Measured, Options, RunKey, measure
 from leaderboard.reading.comparable import newest, select
 from leaderboard.reading.origins import kept_apart
 
@@ -82,7 +82,7 @@ def _measured(
     """
     size = sum(m.samples.stat().st_size for m in measurements if m.samples and m.samples.is_file())
     if jobs == 1 or len(measurements) == 1 or size < WORTH_A_PROCESS:
-        return (tried(m, options) for m in measurements)
+        return (_tried(m, options) for m in measurements)
     return _in_processes(measurements, options, jobs)
 
 
@@ -92,7 +92,15 @@ def _in_processes(
     # Fresh processes: a fork would copy whatever threads and memory the caller has.
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         try:
-            yield from pool.map(partial(tried, options=options), measurements)
+            yield from pool.map(partial(_tried, options=options), measurements)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _tried(measurement: Measurement, options: Options) -> Measured | DataError:
+    """What `measure` returns or raises, as a value that other processes can hand over."""
+    try:
+        return measure(measurement, options)
+    except DataError as error:
+        return error

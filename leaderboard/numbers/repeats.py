@@ -26,6 +26,7 @@ from csc_tasks.runs.samples_file import Items
 from csc_tasks.shown import shown
 from leaderboard.board import Spread, Value
 from leaderboard.columns import LEADING
+from leaderboard.numbers.efficiency import pooled
 from leaderboard.numbers.inference import clustered, mean_column, value_of
 from leaderboard.numbers.intervals import SHARE
 from leaderboard.numbers.measured import Measured, RunKey
@@ -101,6 +102,7 @@ def _row(group: Sequence[Measured], sizes: Sequence[int], notes: list[str]) -> M
         )
     names = dict.fromkeys(name for run in runs for name in run.values)
     row = replace(newest, values={}, columns={}, repeats=tuple(runs), repeat_names=texts)
+    row.timings = pooled([run.timings for run in runs])
     for name in names:
         _number(row, name)
     if newest.logged is not None and all(run.logged is not None for run in runs):

@@ -1,7 +1,7 @@
 """Which values a column of results can have."""
 
 from csc_tasks.metrics.result_names import metric_of
-from csc_tasks.runs.names import FACTS, PEOPLE, rated
+from csc_tasks.runs.names import PEOPLE, rated
 from leaderboard.numbers.intervals import SHARE, UNBOUNDED, Scale
 
 JUDGED, BY_PEOPLE = Scale(0.0, 100.0), Scale(1.0, 5.0)
@@ -12,7 +12,7 @@ def scale_of(name: str) -> Scale:
     where this version knows none of that name.
     """
     if part := rated(name):
-        if part.absent or part.what in FACTS:
+        if part.share:
             return SHARE
         return BY_PEOPLE if part.rater == PEOPLE else JUDGED
     metric = metric_of(name)

@@ -51,7 +51,11 @@ function scaleOf(series, column) {
   const bands = points.filter((value) => value.clusters >= 10 && value.low !== null).flatMap((value) => [value.low, value.high]);
   // A share lies within 0 and 1, whatever its interval by the t distribution says.
   const cut = (number) => (column.scale === 100 ? Math.min(1, Math.max(0, number)) : number);
-  const numbers = [...points.map((value) => value.value), ...bands.map(cut)];
+  return ticksOf([...points.map((value) => value.value), ...bands.map(cut)]);
+}
+
+// [low, high, ticks] of an axis that holds these numbers: at round ones.
+function ticksOf(numbers) {
   const span = Math.max(...numbers) - Math.min(...numbers) || Math.abs(numbers[0]) || 1;
   const power = 10 ** Math.floor(Math.log10(span / 4));
   const step = [1, 2, 2.5, 5, 10].map((n) => n * power).find((size) => span / size <= 5);

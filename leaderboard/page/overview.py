@@ -8,7 +8,10 @@ import html
 from collections.abc import Iterable, Sequence
 
 from leaderboard.board import Board, Column, Model, Table
+from leaderboard.efficiency_tables import efficiency_tables
 from leaderboard.layout import (
+    CEILING,
+    CEILING_LABEL,
     UNDEFINED,
     Cell,
     Line,
@@ -19,6 +22,7 @@ from leaderboard.layout import (
     why_without,
 )
 from leaderboard.leading import sentence
+from leaderboard.text_table import TextTable
 from leaderboard.trust import CLAIMED, CLAIMED_TITLE, of_row
 
 
@@ -31,7 +35,37 @@ def overview(board: Board) -> str:
     sections = "\n".join(
         _section(board, table, first=number == 0) for number, table in enumerate(board.tables)
     )
-    return f"<h1>{_text(board.title)}</h1>\n{first}\n{sections}{_set_aside(board)}"
+    parts = (first, sections + _efficiency(board) + _set_aside(board))
+    return f"<h1>{_text(board.title)}</h1>\n" + "\n".join(parts)
+
+
+def _efficiency(board: Board) -> str:
+    """What the models' turns took. The script puts a picture above the table (efficiency.js)."""
+    texts = []
+    for table in efficiency_tables(board, False):
+        heads = "".join(f'<th scope="col">{_text(head)}</th>' for head in table.heads)
+        rows = "".join(
+            f'<tr><th scope="row">{_text(cells[0])}</th>'
+            + "".join(
+                f"<td{_number_class(table, place)}>{_text(cell)}</td>"
+                for place, cell in enumerate(cells[1:], 1)
+            )
+            + "</tr>"
+            for cells, _ in table.rows
+        )
+        notes = "".join(f"<li>{_text(note)}</li>" for note in table.notes)
+        texts.append(
+            f'\n<section class="card" id="efficiency"><h2>{_text(table.title)}</h2>\n'
+            f'<div class="scroller" role="region" tabindex="0" aria-label="{_text(table.title)}">'
+            f'<table class="plain"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+            '</div><details class="footnotes"><summary>How these numbers are made</summary>'
+            f"<ul>{notes}</ul></details></section>"
+        )
+    return "".join(texts)
+
+
+def _number_class(table: TextTable, place: int) -> str:
+    return "" if place < table.texts else ' class="number"'
 
 
 def _set_aside(board: Board) -> str:
@@ -59,13 +93,17 @@ def _section(board: Board, table: Table, first: bool) -> str:
     ]
     wrong = [text for row in table.rows for text in of_row(row, names[row.model])]
     apart = ""
+    if table.ceiling:
+        name = f"{_text(CEILING_LABEL)}<small>{CEILING}</small>"
+        apart = f"<tbody>{_row(lines[len(slugs)], columns, name)}</tbody>"
+        lines = [line for line in lines if line.kind != CEILING]
     if len(lines) > len(slugs):
         heading = (
             f'<tr class="heading"><th colspan="{len(columns) + 1}" scope="rowgroup"><span>Reported'
             " in a paper: not measured here, not ranked</span></th></tr>"
         )
         reported = (_row(line, columns, _text(line.label)) for line in lines[len(slugs) :])
-        apart = f'<tbody class="apart">{heading}{"".join(reported)}</tbody>'
+        apart += f'<tbody class="apart">{heading}{"".join(reported)}</tbody>'
     whys = [f"{UNDEFINED}: {text}." for text in why_without(table, columns)]
     notes = "".join(f"<li>{_text(note)}</li>" for note in (*table.footnotes, *whys))
     return (

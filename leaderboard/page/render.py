@@ -27,6 +27,7 @@ from csc_tasks.languages import languages
 from csc_tasks.languages.labels import CARDS, strategy_name
 from leaderboard import folder
 from leaderboard.board import Board, Table, Value
+from leaderboard.efficiency_tables import judged_by
 from leaderboard.layout import row_names
 from leaderboard.leading import sentence
 from leaderboard.page.overview import overview
@@ -47,6 +48,7 @@ SCRIPTS = (
     "contrasts",
     "heatmap",
     "curve",
+    "efficiency",
     "panels",
     "model",
     "samples",
@@ -155,6 +157,7 @@ def _board_data(
     return {
         "board": dumped,
         "sentences": {table.id: sentence(table, board.models) for table in board.tables},
+        "judged": [judged_by(board, one) for one in board.efficiency],
         "names": names,
         "wrong": {
             table.id: [line for row in table.rows for line in of_row(row, names[row.model])]

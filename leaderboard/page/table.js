@@ -92,7 +92,7 @@ function headerRows(table, columns, sorting) {
       const edge = edgeOf(columns, columns.indexOf(first));
       if (!first.rater) return h("td", { colspan: span, class: edge });
       return h("th", { colspan: span, scope: "colgroup", class: `rater ${edge || ""}` }, first.rater,
-        first.audits ? small("fact audit") : [first.whole && small("whole conversations"), believed(first)]);
+        first.audits ? small("fact audit") : first.afterwards ? small("labelled afterwards") : [first.whole && small("whole conversations"), believed(first)]);
     })),
     h("tr", {}, columns.map((column, i) => h("th", {
       scope: "col", "aria-sort": ariaSort(column.key), class: edgeOf(columns, i),
@@ -173,14 +173,27 @@ function numberCell(table, row, column, extent, edge) {
     row.spreads[column.key] && h("small", { class: "spread" }, spreadText(row.spreads[column.key], column)));
 }
 
+// What one rater reaches against the others.
+function ceilingCell(ceiling, column, extent, edge) {
+  const value = read(ceiling.values[column.key]);
+  if (!value || value.value === null) return h("td", { class: edge }, h("span", { class: "number none" }, NONE));
+  return h("td", { class: edge, title: explained(value, column) }, h("span", { class: "number" }, shown(value.value, column)),
+    !ceiling.proven && h("span", { class: "claimed", title: TRUST.claimed }, "†"),
+    value.low !== null && h("span", { class: "unseen" }, ` (${intervalText(value, column)})`), bar(value, extent));
+}
+
 function boardTable(table, columns, rows) {
   const sorting = sortingOf(table, columns);
   const edges = columns.map((_, i) => edgeOf(columns, i));
   // Reference and generated context of one metric share a scale, so that their bars can be compared.
   const alike = (column) => table.columns.filter((one) => one.metric === column.metric && one.language === column.language);
-  const extents = columns.map((column) => extentOf(alike(column).flatMap((one) => table.rows.map((row) => !isClaimed(row, one) && read(row.values[one.key])))));
+  const extents = columns.map((column) => extentOf(alike(column).flatMap((one) => [
+    ...table.rows.map((row) => !isClaimed(row, one) && read(row.values[one.key])), table.ceiling && read(table.ceiling.values[one.key])])));
   const body = sorted(table, rows, sorting).map((row) => h("tr", { "data-model": row.model, class: modelOf(row.model).kind },
     nameCell(modelOf(row.model), row.trust), columns.map((column, i) => numberCell(table, row, column, extents[i], edges[i]))));
+  const ceiling = table.ceiling && !setting("group") && h("tr", { class: "ceiling" },
+    h("th", { scope: "row", class: "name" }, "One rater against the others", small("ceiling")),
+    columns.map((column, i) => ceilingCell(table.ceiling, column, extents[i], edges[i])));
   const reported = setting("group") ? [] : table.reported.filter((row) => columns.some((column) => column.key in row.values));
   const apart = reported.map((row) => h("tr", { class: "reported" },
     h("th", { scope: "row", class: "name" }, row.name, h("small", {}, [row.size, row.tuned_on, row.source].filter(Boolean).join(", "))),
@@ -188,7 +201,7 @@ function boardTable(table, columns, rows) {
   const heading = h("th", { colspan: columns.length + 1, scope: "rowgroup" },
     h("span", {}, "Reported in a paper: not measured here, not ranked"));
   return scroller(`${table.title}: all rows`, h("table", { class: "board", id: `table-${table.id}` }, h("caption", { class: "unseen" }, table.title),
-    headerRows(table, columns, sorting), h("tbody", {}, body),
+    headerRows(table, columns, sorting), h("tbody", {}, body), ceiling && h("tbody", {}, ceiling),
     apart.length > 0 && h("tbody", { class: "apart" }, h("tr", { class: "heading" }, heading), apart)));
 }
 
@@ -221,6 +234,7 @@ function overview() {
       + "conversations; bold is best and underlined second where the paired interval says so."),
     filters(),
     sections.length ? sections : h("p", { class: "notice" }, "Nothing fits these filters. ", everything),
+    efficiencySection(),
     board.notes.length > 0 && h("details", { class: "footnotes" }, h("summary", {}, `Notes of the collection (${board.notes.length})`),
       h("ul", {}, board.notes.map((note) => h("li", {}, note)))),
     board.quarantine.length > 0 && h("section", { class: "card", id: "set-aside" }, h("h2", {}, `Set aside (${board.quarantine.length})`),

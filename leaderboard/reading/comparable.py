@@ -15,7 +15,7 @@ from pathlib import Path
 
 from csc_tasks.arguments import check_known
 from csc_tasks.errors import DataError
-from csc_tasks.prompts import SERVER_DATE
+from csc_tasks.prompts import SERVER_DATE, SPOKEN
 from csc_tasks.runs.conditions import differing, same_runs, without_repeat
 from csc_tasks.runs.results_file import Identity, Measurement
 from csc_tasks.runs.task_record import FORMAT_AND_CHOICE
@@ -31,9 +31,15 @@ TITLES = {
     "question_stages": "Questions by part of the conversation",
 }
 """Kind of table -> its title, in the order in which a board shows them."""
+
+
+def _tells_nothing(m: Measurement) -> bool:
+    return m.identity.baseline or m.provenance.prompt == SPOKEN
+
+
 _TEMPLATED = {None: None, True: "applied", False: "not applied"}
 # field -> what it is in an error, and how a measurement tells it; None: this one fits everywhere (a
-# baseline has no prompt)
+# baseline has no prompt, and a deployed agent is told nothing of ours)
 FIELDS: dict[str, tuple[str, Callable[[Measurement], str | None]]] = {
     "version": ("task version", lambda m: m.task_version),
     "corpus": (
@@ -43,7 +49,7 @@ FIELDS: dict[str, tuple[str, Callable[[Measurement], str | None]]] = {
         ),
     ),
     "revision": ("corpus revision", lambda m: m.provenance.revision),
-    "prompt": ("prompt style", lambda m: None if m.identity.baseline else str(m.provenance.asked)),
+    "prompt": ("prompt style", lambda m: None if _tells_nothing(m) else str(m.provenance.asked)),
     # Most prompts show no date, and which one a server's do is not known.
     "date": (
         "date in the prompts (csc_date)",
@@ -51,7 +57,7 @@ FIELDS: dict[str, tuple[str, Callable[[Measurement], str | None]]] = {
     ),
     "chat_template": (
         "chat template",
-        lambda m: _TEMPLATED[m.templated],
+        lambda m: None if _tells_nothing(m) else _TEMPLATED[m.templated],
     ),
     "reference": ("reference", lambda m: m.provenance.reference),
     # Of the forced tasks alone: what is likeliest as a whole, and what a server writes token by

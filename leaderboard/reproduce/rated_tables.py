@@ -70,7 +70,7 @@ def ratings(exhibit: PaperExhibit, sources: Sources) -> list[Exhibit]:
 
 def _is_rating(column: Column) -> bool:
     name = rated(column.metric)
-    return name is not None and not column.audits and not name.absent
+    return name is not None and not (column.audits or column.afterwards or name.absent)
 
 
 def _heading(column: Column) -> Heading:

@@ -38,6 +38,7 @@ VALUES = dict.fromkeys(KEYS, "demo") | {
     "bad_rows": "drop",
     "prompt": "chat",
     "format": "json",
+    "strategies": "several",
     "reask": "1",
     "language": "zh",
     "subset": "25",

@@ -18,7 +18,7 @@ from tests.support.fakes import FakeLM, sample_conversations
 from tests.support.handed_in import hand_in
 
 CARD = Card("Support", "Sample.", "other", ("en", "zh"), "Somewhere.", "By hand.", ("Small.",))
-LABELS = "csc build csconv --source makes a labelled corpus"
+LABELS = "csc label run labels a corpus"
 TASKS = ["csc_conv_ref", "csc_conv_gen", "cscx_conv_ref_vanilla"]
 ASKED = sum(t.speaker == SUPPORTER for one in sample_conversations() for t in one.dialogue)
 

@@ -31,7 +31,7 @@ def run(lm, corpus, tasks, play, batch_size=1, metadata=None, **options):
         rows.Rows._forward = forward
     samples = {
         task: [
-            (arguments, record)
+            (arguments, untimed(record))
             for sample in results["samples"][task]
             for arguments, record in zip(
                 sample["arguments"], sample["answers" if "qa" in task else "turns"], strict=True
@@ -40,6 +40,11 @@ def run(lm, corpus, tasks, play, batch_size=1, metadata=None, **options):
         for task in tasks
     }
     return samples, len(passes)
+
+
+def untimed(record):
+    """A record without what its reply took, which no two runs have in common."""
+    return {key: value for key, value in record.items() if key != "timing"}
 
 
 def same(lm, corpus, tasks, batch_sizes, **options):

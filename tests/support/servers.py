@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class ChatServer(ThreadingHTTPServer):
     """Keeps every request body in `asked`; `answer(body)` returns (content or None, or a whole
-    message, finish_reason).
+    message, finish_reason). `usage`: what it says of tokens with every reply.
     """
 
     daemon_threads = True
@@ -20,6 +20,7 @@ class ChatServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answer = answer
         self.asked: list[dict] = []
+        self.usage: dict | None = None
         self.lock = threading.Lock()
 
     @property
@@ -40,9 +41,10 @@ class _Handler(BaseHTTPRequestHandler):
             **(content if isinstance(content, dict) else {"content": content}),
         }
         choice = {"index": 0, "message": message, "finish_reason": reason}
-        reply = json.dumps(
-            {"id": "x", "object": "chat.completion", "model": body["model"], "choices": [choice]}
-        ).encode()
+        whole = {"object": "chat.completion", "model": body["model"], "choices": [choice]}
+        if self.server.usage is not None:
+            whole["usage"] = self.server.usage
+        reply = json.dumps({"id": "x"} | whole).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(reply)))

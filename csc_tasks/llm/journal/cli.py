@@ -19,11 +19,12 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from csc_tasks.errors import SettingError
-from csc_tasks.llm.budget import Price, costs
+from csc_tasks.llm.budget import costs
 from csc_tasks.llm.journal.reading import read_rows, read_totals
 from csc_tasks.llm.journal.rescue import merge, salvage
 from csc_tasks.llm.journal.totals import Totals
 from csc_tasks.llm.options import by_stage
+from csc_tasks.price import Price
 
 Cells = list[str | int]
 

@@ -3,8 +3,8 @@
 import pytest
 
 from csc_tasks.errors import SettingError
-from csc_tasks.llm.budget import Price
 from csc_tasks.llm.outcomes import Fatal, Stopped
+from csc_tasks.price import Price
 from tests.support.llm_asking import ask, ask_all, rows
 from tests.support.llm_server import Act, echo, in_turn, llm_server
 

@@ -6,10 +6,10 @@ from argparse import ArgumentParser
 import pytest
 
 from csc_tasks.errors import MissingExtra, SettingError
-from csc_tasks.llm.budget import Price
 from csc_tasks.llm.client import LLM, llm_from_args
 from csc_tasks.llm.journal.journal import Journal
 from csc_tasks.llm.options import add_llm_arguments
+from csc_tasks.price import Price
 
 # Options
 

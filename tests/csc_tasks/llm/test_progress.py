@@ -5,10 +5,10 @@ import io
 
 import pytest
 
-from csc_tasks.llm.budget import Price
 from csc_tasks.llm.items import run_items
 from csc_tasks.llm.outcomes import Dropped
 from csc_tasks.llm.progress import Progress, clock, short
+from csc_tasks.price import Price
 from tests.support import virtual_time
 from tests.support.llm_asking import (
     user,

@@ -38,7 +38,7 @@ def test_every_metric_says_what_it_is():
     ]
     for name, metric in METRICS.items():
         assert metric.name == name
-        assert metric.of in ("strategy", "reply", "flag")
+        assert metric.of in ("strategy", "labels", "reply", "flag")
         assert metric.per and set(metric.per) <= {"turn", "answer", *MORE}
         assert metric.by_language == (metric.of == "reply")
         assert metric.higher_is_better == (metric.of != "flag")

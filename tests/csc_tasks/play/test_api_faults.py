@@ -19,6 +19,7 @@ from csc_tasks.play import server as play_server
 from csc_tasks.prompts import instructions
 from tests.support.fakes import sample_conversations, sample_questions, write_corpus
 from tests.support.llm_server import Act, in_turn, llm_server
+from tests.support.playing import untimed
 
 LIMIT = len(instructions("en", "predict")) + 330
 """Room for some turns of history, not for all: instructions, the tail and a reply of twelve."""
@@ -151,7 +152,7 @@ def stumbling(act):
 
 def records(results, task):
     return [
-        record
+        untimed(record)
         for sample in results["samples"][task]
         for record in sample["answers" if "qa" in task else "turns"]
     ]

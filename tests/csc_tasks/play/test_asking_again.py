@@ -17,6 +17,7 @@ from csc_tasks.prompts import ask_again_line, schema
 from tests.support.fakes import FakeLM, sample_conversations, write_corpus
 from tests.support.llm_server import Act, llm_server
 from tests.support.play_models import random_model
+from tests.support.playing import untimed
 from tests.support.repeated import SAMPLING
 
 HINT, JSON_HINT = ask_again_line("en"), ask_again_line("en", "json")
@@ -48,7 +49,7 @@ def evaluate(model, corpus, task=GEN, metadata=None, **options):
         model, tasks=[task], task_manager=manager, bootstrap_iters=0, **options
     )
     (sample,) = results["samples"][task]
-    return results, sample["turns"], [pair[0] for pair in sample["arguments"]]
+    return results, list(map(untimed, sample["turns"])), [pair[0] for pair in sample["arguments"]]
 
 
 def chat_model(url, **settings):

@@ -20,6 +20,7 @@ from csc_tasks.prompts import instructions
 from tests.support.fakes import sample_conversations, sample_questions, write_corpus
 from tests.support.models import STRICT, make_model
 from tests.support.play_models import random_model
+from tests.support.playing import untimed
 from tests.support.servers import chat_server
 
 en, zh = language_of("en").words, language_of("zh").words
@@ -57,7 +58,7 @@ def hf(folder, corpus, tasks, metadata=None, **options):
 
 def turns(results, task):
     return [
-        record
+        untimed(record)
         for sample in results["samples"][task]
         for record in sample["answers" if "qa" in task else "turns"]
     ]

@@ -16,6 +16,7 @@ from csc_tasks.play import rows
 from tests.support.fakes import sample_conversations, write_corpus
 from tests.support.merged_tokens import merging_model
 from tests.support.play_models import random_model
+from tests.support.playing import untimed
 from tests.support.thinking_templates import make_tokenizer
 
 FORCED = ["cscx_conv_ref_forced", "cscx_conv_gen_forced"]
@@ -50,7 +51,7 @@ def run(lm, corpus, tasks, metadata=None, batch_size=3, **options):
 def turns(results, task):
     """(prompt that was sent, record) of every turn."""
     return [
-        (arguments[0], record)
+        (arguments[0], untimed(record))
         for sample in results["samples"][task]
         for arguments, record in zip(sample["arguments"], sample["turns"], strict=True)
     ]

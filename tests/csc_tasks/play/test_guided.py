@@ -16,6 +16,7 @@ from csc_tasks.languages import language
 from csc_tasks.play import server as play_server
 from tests.support.fakes import sample_conversations, write_corpus
 from tests.support.llm_server import Act, llm_server
+from tests.support.playing import untimed
 
 TASKS = ["cscx_conv_ref_forced", "cscx_conv_gen_forced"]
 EM = language("en").strategies["EM"].name
@@ -69,7 +70,7 @@ def evaluate(lm, corpus, tasks=TASKS, metadata=None, **options):
 
 
 def records(results, task):
-    return [turn for sample in results["samples"][task] for turn in sample["turns"]]
+    return [untimed(turn) for sample in results["samples"][task] for turn in sample["turns"]]
 
 
 def texts_of(body, kind):

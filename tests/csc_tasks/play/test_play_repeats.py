@@ -20,6 +20,7 @@ from csc_tasks.runs.samples_file import read_run
 from tests.support.fakes import FakeLM, write_corpus
 from tests.support.llm_server import Act, llm_server
 from tests.support.play_models import random_model
+from tests.support.playing import untimed
 from tests.support.repeated import SAMPLING, two_conversations
 
 SEEDS = [1234, 1234 + SEED_STEP, 1234 + 2 * SEED_STEP]
@@ -45,7 +46,7 @@ def evaluate(model, corpus, tasks=("csc_conv_ref",), repeats=3, **options):
 
 
 def records(results, task="csc_conv_ref"):
-    return [record for sample in results["samples"][task] for record in sample["turns"]]
+    return [untimed(one) for sample in results["samples"][task] for one in sample["turns"]]
 
 
 def by_seed(body, number):

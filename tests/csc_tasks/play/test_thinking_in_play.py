@@ -18,6 +18,7 @@ from csc_tasks import TASKS_DIR
 from csc_tasks.play import rows
 from csc_tasks.prompts import TurnPrompt
 from tests.support.fakes import sample_conversations, sample_questions, write_corpus
+from tests.support.playing import untimed
 from tests.support.servers import chat_server
 from tests.support.thinking_templates import make_tokenizer
 
@@ -105,7 +106,7 @@ def hf(folder, batch_size=1, **options):
 
 def records(results, task):
     return [
-        record
+        untimed(record)
         for sample in results["samples"][task]
         for record in sample["answers" if "qa" in task else "turns"]
     ]

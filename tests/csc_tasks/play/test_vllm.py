@@ -10,6 +10,7 @@ from csc_tasks import TASKS_DIR
 from csc_tasks.prompts import instructions
 from tests.support.fakes import sample_conversations, write_corpus
 from tests.support.models import make_model
+from tests.support.playing import untimed
 from tests.support.vllm_engine import vllm_backend
 
 SHORT, LONG = "[Greeting] hi", "[Feedback Request] is there more that I can do?"
@@ -51,7 +52,7 @@ def play(lm, corpus, task, metadata=None, **options):
         **options,
     )
     asked = [
-        (arguments[0], record)
+        (arguments[0], untimed(record))
         for sample in results["samples"][task]
         for arguments, record in zip(sample["arguments"], sample["turns"], strict=True)
     ]

@@ -129,6 +129,7 @@ def prompts_in_full(language):
     chat_prompt = TurnPrompt(made, turn, "chat")
     messages = json.dumps(chat_prompt.messages(), ensure_ascii=False, indent=2)
     as_json = TurnPrompt(made, turn, form="json")
+    several = TurnPrompt(made, turn, form="several")
     single = TurnPrompt(made, turn)
     unread = Reply(None, UNREAD[language])
     again = chat_prompt.asked_again(chat_prompt.messages(), unread)[-3:]
@@ -163,6 +164,10 @@ def prompts_in_full(language):
         shown(
             "<code>csc_conv_ref</code> with <code>csc_format=json</code>",
             as_json.plain(as_json.messages()),
+        ),
+        shown(
+            "<code>csc_conv_ref</code> with <code>csc_strategies=several</code>",
+            several.plain(several.messages()),
         ),
         shown(
             "<code>csc_conv_ref</code> with <code>csc_reask=1</code>, after a reply that could not"

@@ -13,7 +13,7 @@ import pytest
 from csc_tasks import TASKS_DIR
 from csc_tasks.framework import BY_ID, STRATEGIES
 from csc_tasks.languages.labels import strategy_name
-from csc_tasks.prompts import Reply, read_answer, read_reply, read_text, reply
+from csc_tasks.prompts import Reply, read_answer, read_parts, read_reply, read_text, reply
 
 U = None
 
@@ -289,7 +289,7 @@ def card_table(name="replies"):
     """(written, strategy, reply) of a table of the task card; a line break is written as ⏎."""
     card = (TASKS_DIR.parent / "docs" / "reference" / "replies.md").read_text(encoding="utf-8")
     table = card.partition(f"<!-- table: {name} -->")[2].partition(f"<!-- end: {name} -->")[0]
-    rows = re.findall(r"^\| `(.+?)` \| (\w+) \| `(.*?)` \|$", table, re.MULTILINE)
+    rows = re.findall(r"^\| `(.+?)` \| ([\w, ]+) \| `(.*?)` \|$", table, re.MULTILINE)
     assert len(rows) == table.count("\n|") - 2, "a row of the table is not of its form"
     return [
         (written.replace("⏎", "\n"), strategy, text.replace("⏎", "\n"))
@@ -315,6 +315,43 @@ def test_the_card_says_how_json_is_read_where_it_was_asked_for(written, strategy
     wanted = Reply(U if strategy == "unparsed" else strategy, text)
     assert read_reply(written, form="json") == wanted
     assert read_reply(written).strategy is U, "as it was, where text was asked for"
+
+
+@pytest.mark.parametrize(("written", "strategies", "text"), card_table("several strategies"))
+def test_the_card_says_how_several_strategies_are_read(written, strategies, text):
+    named = () if strategies == "unparsed" else tuple(strategies.split(", "))
+    code = "zh" if "抱歉" in written else "en"
+    reply = read_reply(written, None, code, form="several")
+    assert reply == Reply(named[0] if named else U, text, strategies=named)
+    assert read_reply(written, None, code).strategy is U, "as ever where one is asked for"
+    parts = read_parts(read_reply(written, None, code).text, code)
+    assert tuple(name for part in parts for name in part.strategies) == named
+
+
+@pytest.mark.parametrize(("written", "strategy", "text"), card_table())
+def test_one_strategy_is_read_alike_where_several_may_be_named(written, strategy, text):
+    reply = read_reply(written, form="several")
+    if strategy != "unparsed":
+        assert (reply.strategy, reply.strategies, reply.text) == (strategy, (strategy,), text)
+
+
+@pytest.mark.parametrize(
+    ("written", "parts"),
+    [
+        (
+            "[Greeting] Hello. [Identity Verification] Your name? [Greeting]",
+            [(("GT",), "Hello."), (("IV",), "Your name?"), (("GT",), "")],
+        ),
+        ("[Greeting] Take form [ID] to [the desk].", [(("GT",), "Take form [ID] to [the desk].")]),
+        ("[GT + IV + GT] Hello.", [(("GT", "IV"), "Hello.")]),
+        ("Hello. [Greeting + Identity Verification] there", []),
+        ("[Greeting +] Hello.", []),
+        ("[+] Hello.", []),
+        ("", []),
+    ],
+)
+def test_a_reply_is_read_into_parts(written, parts):
+    assert [(part.strategies, part.text) for part in read_parts(written, "en")] == parts
 
 
 @pytest.mark.parametrize(("written", "strategy", "text"), card_table())

@@ -15,7 +15,7 @@ from statsmodels.stats.multitest import multipletests
 from csc_tasks.cli import main
 from csc_tasks.runs.results_file import read_results
 from csc_tasks.verify import Trust
-from leaderboard import contrast_tables
+from leaderboard import contrast_tables, text_table
 from leaderboard.collect import collect
 from leaderboard.folder import load_board
 from leaderboard.numbers.contrasts import CLAIMED, NO_ITEMS, OTHERWISE, contrasts
@@ -405,10 +405,10 @@ def test_text_has_the_numbers_as_they_are_shown(board):
     assert cells[4:6] == (f"{100 * found.first:.2f}", f"{100 * found.second:.2f}")
     assert cells[6].startswith(f"{100 * apart.value:+.2f} ")
     assert cells[7:] == ("< 0.001", "40", "")
-    text = contrast_tables.markdown(its)
+    text = text_table.markdown(its)
     assert f"| **{cells[6]}** |" in text.replace("\\", "")
-    assert rf"\textbf{{+{100 * apart.value:.2f} " in contrast_tables.latex(its)
-    assert f"<td><strong>{cells[6]}</strong></td>" in contrast_tables.as_html(its)
+    assert rf"\textbf{{+{100 * apart.value:.2f} " in text_table.latex(its)
+    assert f"<td><strong>{cells[6]}</strong></td>" in text_table.as_html(its)
     (same,) = [one for one in tables.values() if one.id == "contrasts-context"]
     assert not any(clear for _, clear in same.rows)
     assert same.notes[1] == "N/A: nothing varies, and the metric has no bounds to reckon with."
@@ -418,9 +418,9 @@ def test_text_has_the_numbers_as_they_are_shown(board):
 def test_the_command_prints_them_below_the_tables(folder, board, capsys):
     capsys.readouterr()
     for name, write, one in (
-        ("md", markdown, contrast_tables.markdown),
-        ("latex", latex, contrast_tables.latex),
-        ("html", as_html, contrast_tables.as_html),
+        ("md", markdown, text_table.markdown),
+        ("latex", latex, text_table.latex),
+        ("html", as_html, text_table.as_html),
     ):
         assert main(["tables", str(folder), "--format", name, "--columns", "all"]) == 0
         texts = [write(board, table, True) for table in board.tables]

@@ -1,0 +1,38 @@
+"""What build.json says of labels, and what can be done with a labelled folder."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+
+def with_labelling(record: Mapping, labelling: Mapping, counts: Mapping) -> dict:
+    """A folder's build.json after a labelling: what made it before, the labelling, and its counts
+    behind those there were.
+    """
+    before = {
+        name: value
+        for name, value in record.items()
+        if name not in ("format", "csc_tasks", "splits")
+    }
+    made_of = {
+        f"{config}/{split}": described["content_sha256"]
+        for config, parts in record["splits"].items()
+        for split, described in parts.items()
+    }
+    labellings = [*record.get("labellings", ()), {**labelling, "labelled_rows": made_of}]
+    name = f"labelling_{len(labellings)}" if len(labellings) > 1 else "labelling"
+    named = {f"{name}_{key}": value for key, value in counts.items()}
+    return before | {
+        "labellings": labellings,
+        "counts": {**record.get("counts", {}), **named},
+    }
+
+
+def next_lines(out: Path) -> Iterator[str]:
+    """What can be done with the folder now."""
+    yield f"Wrote {out}: conversations whose supporter turns have labels."
+    yield f"  agreement: csc label report {out}"
+    yield (
+        "  evaluate:  lm_eval --model hf --model_args pretrained=MODEL --tasks"
+        f' csc_conv_ref,csc_conv_gen --apply_chat_template --metadata \'{{"csc_corpus": "{out}"}}\''
+    )
+    yield f"  people:    csc label export {out} --people NAME,NAME --out SHEETS"
