@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from builders.schema import COLUMNS, NULLABLE
+from builders.schema import COLUMNS, LABELS, NULLABLE
 from csc_tasks.conversation import HELD_OUT, SPEAKERS
 from csc_tasks.corpus_statistics import CorpusStatistics
 from csc_tasks.framework import STRATEGY_IDS
@@ -139,6 +139,18 @@ VALUES: dict[str, list[str]] = {
 """The values of columns that hold one of a few."""
 
 
+LABEL_LIST: Schema = {
+    "type": "array",
+    "items": listing(
+        {
+            "rater": {"type": "string"},
+            "strategies": {"type": "array", "items": {"enum": list(STRATEGY_IDS)}},
+        }
+    ),
+}
+"""What several raters say of a turn; absent where there is one opinion only."""
+
+
 def row_of(config: str) -> Schema:
     """A row of a dataset folder's config, from the builders' table of columns."""
     properties = {}
@@ -147,6 +159,9 @@ def row_of(config: str) -> Schema:
         if name in NULLABLE:
             schema = {"anyOf": [schema, {"type": "null"}]}
         properties[name] = schema | {"description": meaning}
+    if "dialogue" in properties:
+        of_a_turn = properties["dialogue"]["items"]["properties"]
+        of_a_turn["labels"] = LABEL_LIST | {"description": LABELS[1]}
     return listing(properties)
 
 
