@@ -50,7 +50,7 @@ def page(verb: str) -> str:
             rows = [(written(action), explained(parser, action)) for action in actions]
             title = group.title or "options"
             parts.append(f"## {title[0].upper()}{title[1:]}")
-            parts.append(table(("", "what it does"), rows))
+            parts.append(table(("written", "what it does"), rows))
     parts.append("All verbs: [commands](../commands.md).")
     return "\n\n".join(parts) + "\n"
 

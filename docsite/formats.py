@@ -62,7 +62,7 @@ def page() -> str:
         (f"[{one.name}](#{one.name})", one.files, f"[schema](schemas/{one.name}.schema.json)")
         for one in FORMATS
     ]
-    return "\n\n".join([table(("format", "file", ""), rows), *map(section, FORMATS)])
+    return "\n\n".join([table(("format", "file", "schema"), rows), *map(section, FORMATS)])
 
 
 def section(one: Format) -> str:
@@ -84,12 +84,12 @@ def described(schema: Schema) -> list[str]:
         (
             f"`{name}`",
             cell(kind(inner)),
-            "" if name in required else "may be absent",
+            "always" if name in required else "may be absent",
             cell(inner.get("description", "")),
         )
         for name, inner in schema.get("properties", {}).items()
     ]
-    return [*parts, table(("field", "type", "", ""), rows)] if rows else parts
+    return [*parts, table(("field", "type", "given", "meaning"), rows)] if rows else parts
 
 
 def kind(schema: Schema) -> str:

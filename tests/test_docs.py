@@ -159,6 +159,16 @@ def test_it_is_searched_as_a_file_without_a_network(site):
     assert complaints == []
 
 
+@pytest.mark.parametrize("place", ["index.html", "reference/commands/collect.html"])
+def test_a_page_can_be_read_by_everybody(site, place):
+    """axe-core finds nothing of weight: contrast, names of what is clicked, links in sentences."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    with opened(site / place) as (page, _):
+        violations = axe.Axe().run(page).response["violations"]
+    heavy = [one for one in violations if one["impact"] in ("serious", "critical")]
+    assert [(one["id"], one["nodes"][0]["target"]) for one in heavy] == []
+
+
 def test_the_pictures_are_those_that_the_script_makes(tmp_path):
     if find_chromium() is None:
         pytest.skip("no Chromium")

@@ -139,6 +139,10 @@ def anchors(page):
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in headings}
 
 
+def test_the_front_page_is_two_screens():
+    assert len(PAGES[0].read_text(encoding="utf-8").splitlines()) <= 110
+
+
 def test_an_anchor_is_that_of_a_heading():
     assert "the-same-model-through-the-servers-that-people-run" in anchors(PAGES[2])
     assert "tasks" in anchors(PAGES[1]) and "no-such" not in anchors(PAGES[1])
