@@ -129,6 +129,10 @@ COMMANDS = {
         "leaderboard.power",
         "how many conversations a comparison needs, or what it can find",
     ),
+    "trial": (
+        "leaderboard.trial.command",
+        "your conversations and several models or agents: which one to choose, on one page",
+    ),
     "gate": (
         "leaderboard.gate",
         "is a model worse than it was? exit status 0, 1 or 2, for CI",

@@ -24,6 +24,7 @@ from leaderboard.reading.origins import read_all
 
 Runs = Mapping[Identity, Mapping[str, Sequence[Measured]]]
 """Model -> task -> its runs, which differ in what FIELDS names."""
+PLAIN = Options(seed=0, draw=0, audit=False, evidence={})
 CHANGEABLE = ("prompt", "date", "chat_template")
 """What may be the change that is tested (--differing); all else of FIELDS makes other questions."""
 
@@ -57,7 +58,7 @@ class Pair:
         return self.now.measurement.task
 
 
-def read_runs(path: Path, notes: list[str]) -> Runs:
+def read_runs(path: Path, notes: list[str], options: Options = PLAIN) -> Runs:
     """Every model's runs below a path, with what repeats make together; baselines are left out.
 
     Raises DataError for a file that cannot be read, for samples that do not belong to their
@@ -67,7 +68,6 @@ def read_runs(path: Path, notes: list[str]) -> Runs:
     models = [m for m in newest(every, notes) if not m.identity.baseline]
     if not models:
         raise DataError(f"{path}: only baselines, which do not change; give the results of a model")
-    options = Options(seed=0, draw=0, audit=False, evidence={})
     measured = {}
     for m in models:
         measured[m.file, m.task] = run = measure(m, options)

@@ -110,6 +110,7 @@ LEADERBOARD_BUILT_ON = {
     "gate_pairs": ["numbers"],
     "gate_report": ["gate_pairs", "layout", "escaped", "power"],
     "gate": ["gate_report"],
+    "trial": ["gate_pairs", "leading", "power"],
     "plain_table": ["layout", "trust"],
     "judging": ["numbers", "folder"],
     "page": ["leading", "folder", "efficiency_tables"],
