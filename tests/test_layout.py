@@ -166,7 +166,7 @@ REGISTER_IT = {
     "builders.rolecs.pool",  # --profiles demo: profiles that it invents
 }
 
-FREE = {"tests", "benchmarks"}
+FREE = {"tests", "benchmarks", "docsite"}
 PACKAGES = {"csc_tasks", *MAY_IMPORT}
 
 HEAVY = {

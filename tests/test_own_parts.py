@@ -1,4 +1,4 @@
-"""README's "Adding a metric or a task", run from lm_eval to the exports.
+"""The metric and the task of CONTRIBUTING.md, run from lm_eval to the exports.
 
 No module of the project knows the metric or the task.
 """
@@ -32,15 +32,11 @@ REPLY = "It costs $120."
 GOLD = ("Hello, it costs $120 today.", "Yes, it is $120.", "Goodbye, and thank you.")
 
 
-def readme_blocks():
-    """The code blocks below the heading: metric, task class, task file."""
-    section = (
-        (ROOT / "README.md")
-        .read_text(encoding="utf-8")
-        .partition("### Adding a metric or a task")[2]
-        .partition("\n## ")[0]
-    )
-    return re.findall(r"```(?:python|yaml)\n(.*?)```", section, re.DOTALL)
+def page_blocks():
+    """The code blocks of the page: metric, task class, task file."""
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    sections = page.split("\n## A metric\n")[1].split("\n## A source of conversations\n")[0]
+    return re.findall(r"```(?:python|yaml)\n(.*?)```", sections, re.DOTALL)
 
 
 def corpus_of(root):
@@ -57,7 +53,7 @@ def corpus_of(root):
 def run(tmp_path_factory):
     """A run of both tasks, with the metric, and its board."""
     root = tmp_path_factory.mktemp("own")
-    metric, task, yaml = readme_blocks()
+    metric, task, yaml = page_blocks()
     # What a contributor would put into the package lies in a folder here.
     (root / "tasks" / "more").mkdir(parents=True)
     shutil.copy(TASKS_DIR / "_csc_yaml", root / "tasks")

@@ -1,5 +1,5 @@
-"""Every command in the READMEs parses: make targets, extras, csc verbs, lm_eval tasks and settings,
-links and the file tree.
+"""Every command in the READMEs and the documentation parses: make targets, extras, csc verbs,
+lm_eval tasks and settings; links lead somewhere, and the file tree is the one there is.
 """
 
 import argparse
@@ -18,16 +18,12 @@ from csc_tasks.settings import read_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
-    page
-    for page in (
-        ROOT / "README.md",
-        ROOT / "CONTRIBUTING.md",
-        ROOT / "csc_tasks" / "README.md",
-        ROOT / "benchmarks" / "RESULTS.md",
-    )
-    if page.exists()
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "csc_tasks" / "README.md",
+    ROOT / "benchmarks" / "RESULTS.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
 ]
-PAGES += sorted((ROOT / "docs").glob("*.md"))
 
 
 def commands() -> list[tuple[str, str]]:
@@ -85,7 +81,7 @@ def pip(words):
     assert words[0] == "install"
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
-    for extra in re.findall(r"csc-tasks\[([\w,]+)\]", " ".join(words)):
+    for extra in re.findall(r"(?:csc-tasks|\.)\[([\w,]+)\]", " ".join(words)):
         assert set(extra.split(",")) <= set(setup["options.extras_require"])
 
 
@@ -129,14 +125,37 @@ def lm_eval(words):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\((?!https?:|#)([^)\s]+)\)", page.read_text(encoding="utf-8")):
-        assert (page.parent / target.split("#")[0]).exists(), target
+    for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", without_code(page)):
+        target, _, anchor = link.partition("#")
+        file = page.parent / target if target else page
+        assert file.exists(), link
+        assert not anchor or anchor in anchors(file), link
+
+
+def without_code(page):
+    """The text of a page without its blocks of code."""
+    return re.sub(r"^ *```.*?^ *```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+
+
+def anchors(page):
+    """What GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", without_code(page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in headings}
+
+
+def test_the_front_page_is_two_screens():
+    assert len(PAGES[0].read_text(encoding="utf-8").splitlines()) <= 110
+
+
+def test_an_anchor_is_that_of_a_heading():
+    assert "the-same-model-through-the-servers-that-people-run" in anchors(PAGES[2])
+    assert "tasks" in anchors(PAGES[1]) and "no-such" not in anchors(PAGES[1])
 
 
 def test_the_file_tree_is_the_one_there_is():
     """Every module is named in the tree, and every name in the tree exists."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    tree = text.split("## Files")[1].split("```")[1]
+    text = (ROOT / "docs" / "reference" / "files.md").read_text(encoding="utf-8")
+    tree = text.split("```")[1]
     folder, named = "", set()
     for line in tree.splitlines():
         indent = len(line) - len(line.lstrip())
@@ -156,4 +175,4 @@ def test_the_file_tree_is_the_one_there_is():
             name = module.relative_to(ROOT / package)
             if name.name != "__init__.py":
                 known = {str(name), f"{name.parts[0]}/"}
-                assert known & named, f"{package}/{name} is not in the README's tree"
+                assert known & named, f"{package}/{name} is not in docs/reference/files.md"

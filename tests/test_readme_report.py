@@ -1,5 +1,5 @@
-"""README's excerpt of a report, recomputed from the corpora with pandas and scipy: nothing here is
-shared with csc stats, csc baselines and the board.
+"""The excerpt of a report in docs/how-to/reproduce.md, recomputed from the corpora with pandas and
+scipy: nothing here is shared with csc stats, csc baselines and the board.
 """
 
 import re
@@ -19,8 +19,8 @@ TABLE_6 = "Table 6, strategy accuracy (%)"
 
 
 def table(title):
-    """{row: {column: cell}} of the README's table whose first header is `title`."""
-    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    """{row: {column: cell}} of the page's table whose first header is `title`."""
+    lines = (ROOT / "docs" / "how-to" / "reproduce.md").read_text(encoding="utf-8").splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith(f"| {title} |"))
     rows = []
     for line in lines[start:]:
@@ -41,7 +41,7 @@ def size(text, language):
 
 
 def sizes(dialogues, language, labelled=True):
-    """The rows of Table 3 as the README prints them."""
+    """The rows of Table 3 as the page prints them."""
     turns = pd.DataFrame([turn for dialogue in dialogues for turn in dialogue])
     turns["size"] = [size(text, language) for text in turns["text"]]
     lengths = turns.groupby("speaker")["size"].mean()

@@ -524,6 +524,7 @@ def test_every_csc_variable_in_the_code_is_known():
         ROOT / "Makefile",
         ROOT / "README.md",
         ROOT / "csc_tasks" / "README.md",
+        *(ROOT / "docs").rglob("*.md"),
         ROOT / "tests" / "conftest.py",
     ]
     named = {

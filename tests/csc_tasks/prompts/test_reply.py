@@ -287,7 +287,7 @@ def test_the_supporters_name_is_no_part_of_an_unparsed_reply(raw, text):
 
 def card_table(name="replies"):
     """(written, strategy, reply) of a table of the task card; a line break is written as ⏎."""
-    card = (TASKS_DIR / "README.md").read_text(encoding="utf-8")
+    card = (TASKS_DIR.parent / "docs" / "reference" / "replies.md").read_text(encoding="utf-8")
     table = card.partition(f"<!-- table: {name} -->")[2].partition(f"<!-- end: {name} -->")[0]
     rows = re.findall(r"^\| `(.+?)` \| ([\w, ]+) \| `(.*?)` \|$", table, re.MULTILINE)
     assert len(rows) == table.count("\n|") - 2, "a row of the table is not of its form"

@@ -140,7 +140,8 @@ def test_the_card_names_every_family_by_its_marks_and_the_default():
     from csc_tasks.play.thoughts import THINK_TOKENS
     from csc_tasks.settings import HELP
 
-    card = (TASKS_DIR / "README.md").read_text(encoding="utf-8").replace("\\|", "|")
+    page = TASKS_DIR.parent / "docs" / "explanation" / "thinking.md"
+    card = page.read_text(encoding="utf-8").replace("\\|", "|")
     for family in FAMILIES:
         if family.closing:
             assert f"`{family.opening}{family.label}..{family.closing}`" in card
