@@ -1,4 +1,4 @@
-"""The source and the language that CONTRIBUTING.md shows work; the release script refuses what it must."""
+"""CONTRIBUTING.md: its source and its language work; the release script refuses what it must."""
 
 import os
 import re
