@@ -17,7 +17,7 @@ from csc_tasks.framework import STRATEGY_IDS
 from csc_tasks.languages import Asking, Language, Wording
 from csc_tasks.papers import Papers
 from csc_tasks.question import QA_STAGES
-from csc_tasks.runs.results_file import _File, _Provenance
+from csc_tasks.runs.results_file import _File, Provenance
 from csc_tasks.verify import manifest
 from docsite.records import answer_schema, turn_schema
 from docsite.text import cell, table
@@ -290,7 +290,7 @@ FORMATS = (
         "task-record",
         "`configs[task].metadata.csc` in a results file, as far as it is read here",
         "What else stands there: [results](results.md).",
-        of(_Provenance),
+        of(Provenance),
     ),
     Format(
         "turn-record",
