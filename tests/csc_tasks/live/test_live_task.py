@@ -394,6 +394,7 @@ def test_csc_variance_splits_runs_with_several_customers(run, corpus, tmp_path):
     assert "both N/A" in counted and "2 conversations x 2 customers x 1 repeats" in counted
     # A recorded customer gives no verdict: the scripted one is alone.
     assert "goal_reached" in goal and "customer N/A" in goal
+    shorter = play(tmp_path / "shorter", corpus, csc_max_turns=2)
     with redirect_stderr(StringIO()) as said:
-        assert main(["variance", str(run.parent), str(play(tmp_path / "b", corpus).parent)]) == 1
+        assert main(["variance", str(run.parent), str(shorter.parent)]) == 1
     assert "two runs with the customer recorded" in said.getvalue()
