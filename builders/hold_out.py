@@ -15,6 +15,7 @@ from pathlib import Path
 from builders.schema import Rows, changed
 from csc_tasks.conversation import HELD_OUT, HOW_TO_LABEL, Conversation, content_id
 from csc_tasks.errors import DataError, SettingError
+from csc_tasks.live.stored import CONFIG as BRIEFS
 from csc_tasks.question import REFERENCES
 
 SPLIT = "test"
@@ -95,6 +96,11 @@ def check_hold_out(file: Path, out: Path) -> None:
         raise SettingError(f"--hold-out {file}: there is such a file already; move it away")
 
 
+def _named(row: Mapping[str, str], names: Mapping[str, str]) -> str:
+    """The new id of a row, or its own where it keeps it."""
+    return names.get(row["conversation_id"], row["conversation_id"])
+
+
 def hold_out(rows: Configs, turns: str = LAST) -> HeldOut:
     """A dataset without what is held out; turns: LAST or ALL.
 
@@ -125,6 +131,12 @@ def hold_out(rows: Configs, turns: str = LAST) -> HeldOut:
             if of == config
             for row in [conversation.to_row(roles="profile" in next(iter(rows[config][SPLIT])))]
         ]
+    if SPLIT in public.get(BRIEFS, {}):
+        # A brief goes by its conversation's id, and holds nothing of the supporter.
+        public[BRIEFS][SPLIT] = changed(
+            public[BRIEFS][SPLIT],
+            lambda row: row | {"conversation_id": _named(row, names)},
+        )
     said = [
         {**row, "conversation_id": names[row["conversation_id"]], "original_id": original}
         for own in spoken

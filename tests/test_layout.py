@@ -38,7 +38,7 @@ BUILT_ON = {
     "stops": [],
     "prefix_cache": ["compat"],
     "tokens": [],
-    "live": ["evidence", "llm"],
+    "live": ["corpora", "evidence", "llm"],
     "play": ["settings", "live", "observe", "compat", "refusals", "prefix_cache", "tokens"],
     "metrics": ["languages", "compat", "gguf"],
     "evidence": ["question", "reading", "metrics"],
@@ -55,7 +55,7 @@ BUILT_ON = {
     "file_names": [],
     "csv_cells": [],
     "named_turns": ["question"],
-    "verify": ["runs", "documents", "named_turns", "evidence"],
+    "verify": ["runs", "documents", "named_turns", "evidence", "live"],
     "hub": ["errors", "refusals"],
     "pii": ["errors", "out", "reading"],
     "doctor": [

@@ -87,6 +87,7 @@ SETTINGS: Table = {
     **_all(scalar, "csc_repeats", "csc_bad_rows", "csc_passages", "csc_format", "csc_reask"),
     **_all(hub_id_or_last_component, "csc_customer"),
     **_all(scalar, "csc_customer_temperature", "csc_customer_seed", "csc_max_turns"),
+    **_all(scalar, "csc_customer_price", "csc_customer_max_requests", "csc_customer_max_cost"),
     **_all(date, "csc_date"),
     **_all(texts, "csc_turns"),
     **_all(names, "csc_metrics"),
@@ -157,8 +158,6 @@ QUIET = frozenset(
         *("config.use_cache", "csc.play.reason", "metadata.config_source", "csc.counts"),
         *("groups", "task_hashes"),
         *("metadata.csc_customer_url", "metadata.csc_customer_journal"),
-        *("metadata.csc_customer_price", "metadata.csc_customer_max_requests"),
-        *("metadata.csc_customer_max_cost",),
         *(f"{part}.{name}" for part in ("model_args", "metadata") for name in CREDENTIALS),
         *(f"{part}.base_url" for part in ("model_args", "metadata")),
     }

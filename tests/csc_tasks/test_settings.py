@@ -53,6 +53,12 @@ VALUES = dict.fromkeys(KEYS, "demo") | {
     "think_tokens": "512",
     "date": "2025-01-31",
     "max_failed": "0.25",
+    "customer": "openai:demo",
+    "customer_temperature": "0.25",
+    "customer_seed": "7",
+    "customer_max_requests": "9",
+    "customer_max_cost": "0.5",
+    "max_turns": "4",
 }
 
 

@@ -34,6 +34,7 @@ ABLATIONS = {
     "cscx_conv_ref_oracle",
     "cscx_conv_ref_forced",
     "cscx_conv_gen_forced",
+    "cscx_conv_live",
     "cscx_qa_full",
     "cscx_qa_last",
     "cscx_qa_none",

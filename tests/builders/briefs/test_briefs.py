@@ -140,3 +140,14 @@ def test_supporter_turns_are_gaps():
 def test_a_plan_is_for_a_model(corpus, tmp_path):
     status, _, error = csc("build", "briefs", corpus, "--plan", "5", "--out", tmp_path / "a")
     assert status == 1 and "are for briefs that a model makes" in error
+
+
+def test_briefs_follow_their_conversations_when_references_are_held_out(corpus, tmp_path):
+    assert csc("build", "briefs", corpus, "--out", tmp_path / "a")[0] == 0
+    words = ["--out", tmp_path / "b", "--hold-out", tmp_path / "references.parquet"]
+    status, _, error = csc("build", "hold-out", tmp_path / "a", *words)
+    assert status == 0, error
+    public = corpora.load(str(tmp_path / "b"), "csconv", "test")
+    made = {brief.conversation_id: brief.aim for brief in briefs_of(public, public.items).briefs}
+    assert made.keys().isdisjoint({"order", "second"})
+    assert sorted(made.values()) == sorted(brief_by_rule(item).aim for item in (ORDER, SECOND))

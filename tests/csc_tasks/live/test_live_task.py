@@ -20,6 +20,7 @@ from csc_tasks.runs.samples_file import read_run
 from csc_tasks.verify import Trust, trusted_corpora
 from leaderboard.folder import load_board
 from leaderboard.judging.units import WHOLE, read_models
+from leaderboard.numbers.variance import components
 from tests.support.fakes import write_corpus
 from tests.support.handed_in import forged, hand_in, verdicts
 from tests.support.live import ORDER, SCRIPT, SECOND, by_turn, live_of
@@ -373,3 +374,27 @@ def test_what_does_not_fit_is_one_line(corpus, tmp_path):
         with pytest.raises(CscError) as error:
             play(tmp_path, corpus, **settings)
         assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_csc_variance_splits_runs_with_several_customers(run, corpus, tmp_path):
+    scripted = play(tmp_path / "scripted", corpus, csc_customer="scripted")
+    folders = [str(run.parent), str(scripted.parent)]
+    with redirect_stdout(StringIO()) as printed:
+        assert main(["variance", *folders, "--metrics", "live_turns,goal_reached"]) == 0
+    turns = {
+        name: [record["live_turns"] for own in live_of(results).values() for record in own]
+        for name, results in (("recorded", run), ("scripted", scripted))
+    }
+    table = [[[turns["recorded"][i]], [turns["scripted"][i]]] for i in range(2)]
+    made = components(
+        {(f"c{i}", f"k{j}"): own for i, row in enumerate(table) for j, own in enumerate(row)}
+    )
+    goal, counted = printed.getvalue().splitlines()[1:]
+    assert "live_turns" in counted and f"customer {made.customer**0.5:.1f}" in counted
+    assert "both N/A" in counted and "2 conversations x 2 customers x 1 repeats" in counted
+    # A recorded customer gives no verdict: the scripted one is alone.
+    assert "goal_reached" in goal and "customer N/A" in goal
+    shorter = play(tmp_path / "shorter", corpus, csc_max_turns=2)
+    with redirect_stderr(StringIO()) as said:
+        assert main(["variance", str(run.parent), str(shorter.parent)]) == 1
+    assert "two runs with the customer recorded" in said.getvalue()

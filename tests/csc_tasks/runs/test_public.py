@@ -12,7 +12,7 @@ from csc_tasks.runs import public_values as kinds
 from csc_tasks.runs.conditions import conditions, other_settings, public_copy
 from csc_tasks.runs.model_arguments import HOW_IT_RAN
 from csc_tasks.runs.public import LeftOut, distinct_names, public_name, public_results
-from csc_tasks.runs.public_lists import MODEL_ARGUMENTS, OTHER, SETTINGS
+from csc_tasks.runs.public_lists import MODEL_ARGUMENTS, OTHER, QUIET, SETTINGS
 from csc_tasks.settings import HELP
 
 STORED = next((Path(__file__).parents[2] / "data" / "earlier_run").glob("results_*.json"))
@@ -215,6 +215,9 @@ def test_a_key_whose_name_may_be_a_secret_is_not_said(name):
 
 
 def test_every_setting_of_ours_and_every_way_to_run_has_its_place():
-    assert {f"csc_{name}" for name in HELP} <= set(SETTINGS)
+    # An address and a path of this machine stay here.
+    stays = {"csc_customer_url", "csc_customer_journal"}
+    assert {f"csc_{name}" for name in HELP} - stays <= set(SETTINGS)
+    assert {f"metadata.{name}" for name in stays} <= QUIET
     # An address is no setting.
     assert HOW_IT_RAN - set(MODEL_ARGUMENTS) == {"base_url"}
