@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from csc_tasks import corpora
-from csc_tasks.conversation import Conversation
+from csc_tasks.conversation import CUSTOMER, Conversation
 from csc_tasks.corpora import Corpus
 from csc_tasks.draws import draw
 from csc_tasks.errors import CscError, DataError, SettingError
@@ -164,7 +164,7 @@ def pair(played: Played, recorded: Sequence[Conversation], language: str | None 
 
 
 def _spoke(dialogue: LiveDialogue) -> bool:
-    return any(turn.speaker == "customer" and turn.text.strip() for turn in dialogue.turns)
+    return any(turn.speaker == CUSTOMER and turn.text.strip() for turn in dialogue.turns)
 
 
 def _dialogues(file: Path, strict: bool) -> list[LiveDialogue]:
