@@ -15,6 +15,7 @@ installed while an editable checkout moves on, so `find_manager(asking, path)` a
 
 import difflib
 import functools
+import importlib
 import inspect
 import logging
 import re
@@ -116,10 +117,7 @@ class ChangingLoader:
 
 
 def extend(manager: Any) -> None:
-    """Make `manager.TaskManager` scan the csc tasks too; an lm_eval that finds plugins stays. The
-    model for deployed agents is made known as well.
-    """
-    register_agents()
+    """Make `manager.TaskManager` scan the csc tasks too; an lm_eval that finds plugins stays."""
     original = manager.TaskManager.__init__
     if discovers_plugins(manager) or hasattr(original, "csc_tasks"):
         return
@@ -142,13 +140,18 @@ def extend(manager: Any) -> None:
 
 
 def register_agents() -> None:
-    """Make `--model csc-agent` known to lm_eval; what it is made of is imported when it is used."""
-    # An lm_eval whose registry is not empty looks for no models of its own.
-    import lm_eval.models  # noqa: F401
-    from lm_eval.api.registry import model_registry
+    """Make `--model csc-agent` known to lm_eval; what it is made of is imported when it is used. An
+    lm_eval of another shape does without.
+    """
+    try:
+        # An lm_eval whose registry is not empty looks for no models of its own.
+        importlib.import_module("lm_eval.models")
+        from lm_eval.api.registry import model_registry
 
-    if AGENTS not in model_registry:
-        model_registry.register(AGENTS, target=AGENT_CLASS)
+        if AGENTS not in model_registry:
+            model_registry.register(AGENTS, target=AGENT_CLASS)
+    except Exception as error:  # lm_eval must go on working whatever it has become
+        logger.debug("--model %s is not there (%s: %s)", AGENTS, type(error).__name__, error)
 
 
 def with_tasks_dir(include_path: Any, include_defaults: bool = True) -> Any:
@@ -167,7 +170,8 @@ def with_tasks_dir(include_path: Any, include_defaults: bool = True) -> Any:
 
 
 def check_first(evaluator: Any) -> None:
-    """Make `evaluator.simple_evaluate` check its arguments before it loads a model.
+    """Make `evaluator.simple_evaluate` check its arguments before it loads a model, and know the
+    model for deployed agents.
 
     In lm_eval's own process, and in no other, errors of ours then end in one line.
     """
@@ -188,6 +192,7 @@ def check_first(evaluator: Any) -> None:
 
     vars(simple_evaluate)["csc_tasks"] = True
     evaluator.simple_evaluate = simple_evaluate
+    register_agents()
     if start.is_lm_eval(sys.orig_argv):
         sys.excepthook = one_line_hook(sys.excepthook)
 

@@ -15,6 +15,8 @@ TURNS, ANSWERS = "turns", "answers"
 CHOICE = "choice"
 FORCED = "forced"
 """The variant whose strategies are the likeliest of the twelve names, so that none is unparsed."""
+WITHOUT_STRATEGY = {"predict": "vanilla"}
+"""The variant that a task is of where a deployed agent was asked, which names no strategy."""
 GROUNDED = "grounded"
 """The variant that shows passages."""
 SHOWN, AUDITED = "evidence", "audit_evidence"

@@ -39,7 +39,7 @@ from csc_tasks.records import (
     signatures,
     without_strategies,
 )
-from csc_tasks.runs.task_record import SHIPPED, Place, TaskRecord
+from csc_tasks.runs.task_record import SHIPPED, WITHOUT_STRATEGY, Place, TaskRecord
 from csc_tasks.runs.writing import provenance
 from csc_tasks.settings import Settings, read_settings
 
@@ -344,8 +344,7 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
         self.metrics = without_strategies(self.metrics)
         csc = self.config.metadata["csc"]
         csc |= {"prompt": SPOKEN, "date": SERVER_DATE, "signatures": self.signatures()}
-        if csc["variant"] == "predict":
-            csc["variant"] = "vanilla"
+        csc["variant"] = WITHOUT_STRATEGY.get(csc["variant"], csc["variant"])
         for name in ("format", "reask"):
             csc.pop(name, None)
 

@@ -1,12 +1,13 @@
 """One task of one results file, verified: documents, replies, numbers."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from csc_tasks.errors import DataError
+from csc_tasks.prompts import SPOKEN
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Run, read_run
-from csc_tasks.runs.task_record import ANSWERS, SHIPPED, TaskRecord
+from csc_tasks.runs.task_record import ANSWERS, SHIPPED, WITHOUT_STRATEGY, TaskRecord
 from csc_tasks.runs.writing import task_version
 from csc_tasks.verify.copied import check_copied
 from csc_tasks.verify.documents import check_documents
@@ -63,6 +64,9 @@ def examine_run(
 ) -> Examined:
     """`examine` for samples that are read already."""
     about = SHIPPED.get(measurement.task)
+    if about is not None and measurement.provenance.prompt == SPOKEN:
+        # A deployed agent is asked for no strategy.
+        about = replace(about, variant=WITHOUT_STRATEGY.get(about.variant, about.variant))
     if about is None:
         return _claimed(measurement, "task", "this version of the project has no such task")
     if measurement.task_version != str(task_version()):

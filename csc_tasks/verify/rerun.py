@@ -22,7 +22,7 @@ from csc_tasks import TASKS_DIR
 from csc_tasks.errors import DataError, ModelError
 from csc_tasks.named_turns import turn_name
 from csc_tasks.out import replace_file
-from csc_tasks.prompts import SEVERAL
+from csc_tasks.prompts import SEVERAL, SPOKEN
 from csc_tasks.runs.finding import find_samples
 from csc_tasks.runs.model_arguments import as_text
 from csc_tasks.runs.results_file import Measurement
@@ -156,7 +156,7 @@ def command_of(
     settings |= {"csc_turns": list(dict.fromkeys(names)), "csc_metrics": "failed"}
     if run.repeats > 1:
         settings["csc_repeats"] = run.repeats
-    if isinstance(csc.get("prompt"), str):
+    if isinstance(csc.get("prompt"), str) and csc["prompt"] != SPOKEN:
         settings["csc_prompt"] = csc["prompt"]
     settings |= {f"csc_{key}": csc[key] for key in ("format", "reask") if csc.get(key)}
     if settings.get("csc_format") == SEVERAL:

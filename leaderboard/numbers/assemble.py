@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from csc_tasks.file_names import safe_name
+from csc_tasks.prompts import SPOKEN
 from csc_tasks.runs.results_file import Identity
 from csc_tasks.runs.task_record import FORMAT_AND_CHOICE, TURNS, TaskRecord
 from csc_tasks.verify import Trust
@@ -285,7 +286,10 @@ def _parted(selection: Selection) -> tuple[str, ...]:
 
 def _setting(selection: Selection) -> Setting:
     """What the rows share; a value that only models have (a prompt style) is taken from one."""
-    rows = sorted(selection.measurements, key=lambda m: m.identity.baseline)
+    rows = sorted(
+        selection.measurements,
+        key=lambda m: (m.identity.baseline, m.provenance.prompt == SPOKEN),
+    )
     first = rows[0]
     p = first.provenance
     revision = next((m.provenance.revision for m in rows if m.provenance.revision), None)

@@ -50,6 +50,7 @@ VALUES = dict.fromkeys(KEYS, "demo") | {
     "metric_batch_size": "8",
     "bertscore_layer": "3",
     "play": "plain",
+    "price": "0.15,0.6",
     "window": "64",
     "think_tokens": "512",
     "date": "2025-01-31",
