@@ -110,14 +110,22 @@ def without_labels(row: Mapping[str, Any]) -> dict[str, Any]:
     corpus is identified by, whoever labels it later.
     """
     turns = row.get("dialogue")
-    if not isinstance(turns, list) or not any("labels" in turn for turn in turns):
+    if not isinstance(turns, list) or not any(map(_carries_labels, turns)):
         return dict(row)
     return {
         **row,
         "dialogue": [
-            {name: value for name, value in turn.items() if name != "labels"} for turn in turns
+            {name: value for name, value in turn.items() if name != "labels"}
+            if _carries_labels(turn)
+            else turn
+            for turn in turns
         ],
     }
+
+
+def _carries_labels(turn: object) -> bool:
+    """Of a turn as a file holds it, which may be anything."""
+    return isinstance(turn, Mapping) and "labels" in turn
 
 
 def row_labels_hash(row: Mapping[str, Any]) -> str | None:

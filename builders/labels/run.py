@@ -25,7 +25,7 @@ asks nothing twice. A rater whose reply cannot be used has no label on that turn
 import asyncio
 from argparse import ArgumentParser, Namespace
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,6 +113,7 @@ class Labelling(runner.Builder):
             check_building(language)
         self.raters = raters_of(args.llm, args.raters, raters_in(every.values()))
         args.llm = [f"{rater.stage}={rater.asked}" for rater in self.raters]
+        args.raters = len(self.raters)
         self.stages = tuple(rater.stage for rater in self.raters)
         # By a hash alone: the first are a random sample, and the same one for every limit.
         self.chosen = sorted(every.values(), key=_place(args.seed))[: args.limit]
@@ -143,7 +144,7 @@ class Labelling(runner.Builder):
         self.outlook = outlook.tried_in_order(
             "conversations",
             len(touched & ended.keys()),
-            Counter({"no turn labelled": len(ended.keys() - touched)}),
+            +Counter({"no turn labelled": len(ended.keys() - touched)}),
             len(ended),
             len(self.chosen),
         )
@@ -245,7 +246,7 @@ def _by_name(reason: str, names: Mapping[str, str]) -> str:
     return f"{names.get(stage, stage)}{colon}{what}"
 
 
-def _place(seed: int):
+def _place(seed: int) -> Callable[[Conversation], bytes]:
     return lambda one: digest(f"label {seed} {one.conversation_id}")
 
 

@@ -143,7 +143,7 @@ class SampleLabelling(runner.Builder):
         self.outlook = outlook.tried_in_order(
             "replies",
             len(given),
-            Counter({"no label": len(tried) - len(given)}),
+            +Counter({"no label": len(tried) - len(given)}),
             len(tried),
             len(self.asked),
         )

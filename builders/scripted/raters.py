@@ -16,7 +16,7 @@ So most raters name gold first at every turn, and `strategy` stays what it is.
 
 from csc_tasks.framework import BY_ID, STRATEGIES
 
-RATERS = ("scripted-a", "scripted-b", "model:scripted-c")
+RATERS = ("ann", "ben", "model:scripted")
 """Two who stand for people, and one for a model."""
 
 

@@ -9,6 +9,7 @@ from csc_tasks import shapes
 from csc_tasks.conversation import TEXTS, Conversation, content_id, text_of, turns_of
 from csc_tasks.corpora.files import PUBLISHED_FILES
 from csc_tasks.errors import DataError
+from csc_tasks.labels import majority
 from csc_tasks.languages.labels import topic_name, topic_names
 from csc_tasks.question import Question
 
@@ -47,6 +48,9 @@ def read_conversation(
     texts["topic"] = topic_name(texts["topic"])
     conversation = Conversation(dialogue=turns, **texts)
     conversation.check(f"{where} ({given})" if given else where)
+    others = sum(bool(t.labels) and t.strategy != majority(t.labels) for t in turns)
+    if others:
+        counts["turns whose strategy is not what most raters name first"] += others
     return conversation
 
 

@@ -31,7 +31,7 @@ TEST = DEMO_DIR / "csconv" / "test.jsonl"
 def test_the_plan(gold, count, named):
     made = labels(gold, count)
     assert [one["strategies"] for one in made] == named
-    assert [one["rater"] for one in made] == ["scripted-a", "scripted-b", "model:scripted-c"]
+    assert [one["rater"] for one in made] == ["ann", "ben", "model:scripted"]
 
 
 def test_the_demo_carries_the_labels_of_the_plan():

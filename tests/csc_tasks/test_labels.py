@@ -10,7 +10,7 @@ import pytest
 from csc_tasks import corpora
 from csc_tasks.conversation import Conversation, Label, Turn
 from csc_tasks.errors import DataError, UnknownStrategy
-from csc_tasks.labels import majority
+from csc_tasks.labels import majority, row_labels_hash, without_labels
 from tests.support.fakes import sample_conversations, write_corpus
 
 ANNA = {"rater": "anna", "strategies": ["PS", "ID"]}
@@ -140,6 +140,31 @@ def test_who_labels_a_corpus_changes_nothing_of_what_it_is(tmp_path):
     assert (before.content_hash, before.labels) == (after.content_hash, None)
     assert after.labels is not None
     assert '"labels"' not in (tmp_path / "plain/csconv/test.jsonl").read_text(encoding="utf-8")
+
+
+def test_a_strategy_that_most_raters_do_not_name_is_counted(tmp_path):
+    items = [labelled(one) for one in sample_conversations()]
+    at = items[0].labelled_turns()[0]
+    turns = list(items[0].dialogue)
+    other = (Label("anna", ("AC",)), Label("ben", ("AC", turns[at].strategy)))
+    turns[at] = replace(turns[at], labels=other)
+    write_corpus(tmp_path / "corpus", [replace(items[0], dialogue=tuple(turns)), *items[1:]])
+    read = corpora.load(str(tmp_path / "corpus"), "csconv", "test")
+    ties = sum(
+        majority(turn.labels) != turn.strategy
+        for one in items
+        for turn in one.dialogue
+        if turn.labels
+    )
+    counted = {"turns whose strategy is not what most raters name first": ties + 1}
+    assert read.counts == counted
+    assert f"{ties + 1} turns whose strategy is not what most raters name first" in read.summary()
+
+
+@pytest.mark.parametrize("turns", [["labels", 3, None], {"labels": 1}, "labels"])
+def test_a_dialogue_of_anything_has_a_hash(turns):
+    assert without_labels({"dialogue": turns}) == {"dialogue": turns}
+    assert row_labels_hash({"dialogue": turns}) is None
 
 
 def test_the_hash_of_the_labels_is_theirs_alone(tmp_path):

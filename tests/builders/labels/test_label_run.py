@@ -10,6 +10,7 @@ from csc_tasks.corpora import load
 from csc_tasks.errors import SettingError
 from csc_tasks.labels import Label
 from csc_tasks.llm.journal.reading import read_rows
+from tests.support.handed_in import hand_in
 from tests.support.label_sets import (
     NAMES,
     by_model,
@@ -96,6 +97,15 @@ def test_three_models_label_every_turn_and_the_corpus_can_be_scored(folder, tmp_
     printed = capsys.readouterr().out
     assert "supporter turns by their number of raters: 12 of 3" in printed
     assert f"csc label report {out}" in printed
+
+
+def test_a_corpus_that_was_unlabelled_has_an_accuracy_at_once(folder, tmp_path):
+    """The model greets at every turn, which is right at the first of each three."""
+    assert csc("label", "run", folder, "--llm", "scripted", "--raters", 1) == 0
+    corpus = {"csc_corpus": str(tmp_path / "calls-labelled")}
+    results = hand_in(tmp_path / "run", ["csc_conv_ref"], lambda prompt: "[Greeting] Hi.", corpus)
+    numbers = json.loads(results.read_text())["results"]["csc_conv_ref"]
+    assert numbers["strategy_acc,none"] == pytest.approx(1 / 3)
 
 
 def test_a_rater_sees_what_came_before_and_no_label_nor_what_comes_after(tmp_path):
