@@ -74,7 +74,7 @@ def _candidate(given: str, connections: int, taken: set[str]) -> Candidate:
         words = (backend, ",".join([f"model={model}", at_once, *more]))
         return Candidate(_called(name or model, taken), _model(*words), _checked(url, spec), False)
     if kind in ("http", "https"):
-        name = _called(name or urlsplit(spec).netloc, taken)
+        name = _called(name or urlsplit(spec).netloc.replace(":", "-"), taken)
         words = (AGENT, f"model={name},base_url={spec},{at_once}")
         return Candidate(name, _model(*words), _checked(spec, spec), True)
     if spec.endswith((".yaml", ".yml")):

@@ -88,6 +88,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--columns", metavar="PART=COLUMN,...", help="as of csc build transcripts")
     add("--agents", metavar="NAME,...", help="as of csc build transcripts")
     add("--language", metavar="CODE", help="as of csc build transcripts")
+    add("--prompt", choices=("single", "chat"), help="how models are asked (default: single)")
     add("--no-mask", action="store_true", help="leave personal data as they are")
     add("--yes", action="store_true", help="do not ask before customers' text is sent")
 

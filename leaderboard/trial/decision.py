@@ -41,13 +41,15 @@ class Pair:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """How the candidates stand in one metric. order: name -> value, best first. pairs: of two
-    names, the better one first. column: the metric. why: why it is this one.
+    names, the better one first. column: the metric. why: why it is this one. unlabelled: it is one
+    of replies, as nobody labelled strategies.
     """
 
     column: Column
     why: str
     order: Mapping[str, Value]
     pairs: Mapping[tuple[str, str], Pair]
+    unlabelled: bool = False
 
     @property
     def chosen(self) -> tuple[str, ...]:
@@ -57,7 +59,12 @@ class Decision:
 
     @property
     def sentence(self) -> str:
-        """What to do."""
+        """What to do, and by what where that is not what the benchmark is about."""
+        rests = " Compared by likeness to the recorded replies: no strategies are labelled."
+        return self._answer + (rests if self.unlabelled else "")
+
+    @property
+    def _answer(self) -> str:
         first, *others = self.chosen
         what = f"{self.column.label} ({self.column.task})"
         best = f"{what} {_number(self.order[first].value, self.column)}"
@@ -132,7 +139,8 @@ def _decision(column: Column, why: str, name: str, runs: Mapping[str, Measured])
         (one, other): _pair(columns[one], columns[other], sign)
         for one, other in combinations(order, 2)
     }
-    return Decision(column, why, {candidate: values[candidate] for candidate in order}, pairs)
+    ordered = {candidate: values[candidate] for candidate in order}
+    return Decision(column, why, ordered, pairs, parts_of(name)[0] == REPLY)
 
 
 def _pair(one: Clustered, other: Clustered, sign: int) -> Pair:

@@ -20,12 +20,13 @@ STYLE = """
 :root{color-scheme:light dark}
 body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}
 .answer{font-size:1.35rem;font-weight:600}
-table{border-collapse:collapse;width:100%;margin:1.5rem 0}
+.wide{overflow-x:auto;margin:1.5rem 0}
+table{border-collapse:collapse;width:100%}
 th,td{text-align:left;vertical-align:top;padding:.5rem .75rem;border-bottom:1px solid #8886}
 td{font-variant-numeric:tabular-nums}
 small{display:block;opacity:.75}
 tr.chosen th{border-left:.3rem solid #2a7}
-pre{overflow-x:auto;padding:.75rem;background:#8882;border-radius:.3rem}
+pre{white-space:pre-wrap;overflow-wrap:anywhere;padding:.75rem;background:#8882;border-radius:.3rem}
 dt{font-weight:600;margin-top:.75rem}dd{margin:0}
 """
 
@@ -86,7 +87,7 @@ def _row(decision: Decision, name: str, run: Measured) -> tuple[str, ...]:
     mark = ' class="chosen"' if name in decision.chosen else ""
     return (
         f'<tr{mark}><th scope="row">{_text(name)}</th>',
-        _cell(_number(value, column.scale, column.digits)),
+        _cell(_number(value, column.scale, column.digits), column.label),
         _cell(*_latency(run)),
         _cell(*_cost(run)),
         _cell(*_safety(run)),
@@ -114,30 +115,32 @@ def _latency(run: Measured) -> list[str]:
 def _cost(run: Measured) -> list[str]:
     if run.timings is None:
         return [ABSENT, "the backend counts no tokens"]
-    one = efficiency("", "", "", run.timings)
+    numbers = efficiency("", "", "", run.timings).numbers
     tokens = [
-        f"{_number(value, 1, 0)} tokens {way} a conversation"
+        f"{_number(value, 1, 0)} tokens {way}, a conversation"
         for way in ("in", "out")
-        if (value := one.numbers.get(f"tokens_{way}/conversation"))
+        if (value := numbers.get(f"tokens_{way}/conversation"))
     ]
-    cost = one.numbers.get("cost/conversation")
+    cost = numbers.get("cost/conversation")
     if cost is None:
-        return [ABSENT, *tokens, *([] if tokens else ["the backend counts no tokens"])]
+        return [ABSENT, *(tokens or ["the backend counts no tokens"])]
     return [f"{_number(cost, 1000, 2)} for 1,000 conversations", *tokens]
 
 
 def _safety(run: Measured) -> list[str]:
-    lines = []
+    lines = [f"{ABSENT} no rules for facts in this language"]
     if run.audited is not None:
-        lines.append(
-            f"{_number(value_of(run.audited), 100, 1)} % of replies with a fact that"
-            " nothing supports"
-        )
-    for name, words in (("failed", "failed"), ("empty", "empty"), ("unparsed", "unreadable")):
+        share = _number(value_of(run.audited), 100, 1, " %")
+        lines = [f"{share} of replies have a fact that nothing supports"]
+    for name, words in (
+        ("failed", "of requests failed"),
+        ("empty", "of replies are empty"),
+        ("unparsed", "of replies name no strategy"),
+    ):
         value = run.values.get(name)
         if value is not None and value.value:
-            lines.append(f"{_number(value, 100, 1)} % {words}")
-    return lines or [ABSENT, "no rules for facts in this language"]
+            lines.append(f"{_number(value, 100, 1, ' %')} {words}")
+    return lines
 
 
 def _rests(
@@ -198,10 +201,10 @@ def _pairs(decision: Decision) -> Iterable[tuple[str, ...]]:
         yield f'<tr><th scope="row">{_text(one)}</th>', *map(_cell, (other, ahead, more))
 
 
-def _number(value: Value, scale: float, digits: int) -> str:
+def _number(value: Value, scale: float, digits: int, unit: str = "") -> str:
     if value.value is None:
         return ABSENT
-    text = f"{value.value * scale:,.{digits}f}"
+    text = f"{value.value * scale:,.{digits}f}{unit}"
     if value.low is None or value.high is None:
         return text
     return f"{text} ({value.low * scale:,.{digits}f} to {value.high * scale:,.{digits}f})"
@@ -210,7 +213,8 @@ def _number(value: Value, scale: float, digits: int) -> str:
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     head = "".join(f'<th scope="col">{_text(text)}</th>' for text in heads)
     body = "\n".join(f"{''.join(row)}</tr>" for row in rows)
-    return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+    table = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+    return f'<div class="wide">{table}</div>'
 
 
 def _cell(first: str, *more: str) -> str:

@@ -94,6 +94,7 @@ def _corpus(plan: Plan) -> list[Step]:
 def _candidate(plan: Plan, one: Candidate, after: tuple[str, ...]) -> Step:
     args, out = plan.args, plan.folder("results") / one.name
     tasks, metadata = args.tasks, {"csc_corpus": str(plan.corpus)}
+    metadata |= {"csc_prompt": args.prompt} if args.prompt else {}
     if args.policy:
         tasks += ",csc_qa" if one.agent else ",csc_qa,cscx_qa_grounded"
         metadata["csc_qa_corpus"] = str(plan.folder("qa"))
@@ -119,7 +120,6 @@ def _agent_file(one: Candidate) -> str:
 def _replies(plan: Plan, one: Candidate) -> Step:
     results, out = plan.folder("results") / one.name, plan.folder("read") / one.name
     words = ["label", "samples", str(results), "--out", str(out), *_llm(plan.args)]
-    words += ["--name", "trial"]
     return Step(f"replies {one.name}", tuple(words), out, (f"candidate {one.name}",))
 
 
@@ -127,9 +127,6 @@ def _board(plan: Plan, after: tuple[str, ...]) -> Step:
     args, out = plan.args, plan.folder("board")
     words = ["collect", *map(str, folders_of(plan)), "--replace", "--out", str(out)]
     words += ["--corpus", str(plan.corpus)]
-    if len({one.agent for one in plan.candidates}) > 1:
-        # What an agent is told is no prompt of ours.
-        words += ["--split-by", "prompt,date,chat_template"]
     if args.policy:
         words += ["--corpus", str(plan.folder("qa"))]
         words += ["--evidence", str(plan.folder("passages.jsonl"))]
