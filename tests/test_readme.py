@@ -148,7 +148,8 @@ def test_the_front_page_is_two_screens():
 
 
 def test_an_anchor_is_that_of_a_heading():
-    assert "the-same-model-through-the-servers-that-people-run" in anchors(ROOT / "benchmarks" / "RESULTS.md")
+    results = anchors(ROOT / "benchmarks" / "RESULTS.md")
+    assert "the-same-model-through-the-servers-that-people-run" in results
     assert "tasks" in anchors(PAGES[1]) and "no-such" not in anchors(PAGES[1])
 
 
