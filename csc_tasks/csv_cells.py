@@ -7,8 +7,9 @@ numbers; text gets an apostrophe in front, header cells and names of metrics too
 """
 
 import csv
+import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TextIO
 
 _SIGNS = "=+@＝＋－＠-"
@@ -78,3 +79,12 @@ class GuardedWriter:
         """Write several rows."""
         for cells in rows:
             self.row(cells)
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    """The rows below their header as CSV."""
+    out = io.StringIO()
+    writer = GuardedWriter(out)
+    writer.row(header)
+    writer.rows(rows)
+    return out.getvalue()

@@ -1,10 +1,8 @@
 """The contrasts of a board as text: a table per condition, and all of them unrounded as CSV."""
 
-import io
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from csc_tasks.csv_cells import GuardedWriter
 from leaderboard.board import CONTRASTS, Board, Column, Contrast, ContrastNumber
 from leaderboard.columns import column
 from leaderboard.layout import (
@@ -29,7 +27,7 @@ HEADS = (
 )
 TEXTS = 4
 """How many of the columns are texts; the others are numbers."""
-_CSV = (
+HEADER = (
     *("family", "title", "within", "first_model", "first_task", "first_level"),
     *("second_model", "second_task", "second_level", "metric", "first", "second"),
     *("difference", "stderr", "low", "high", "method", "reason", "p", "p_holm"),
@@ -84,13 +82,10 @@ def contrast_name(one: Contrast) -> str:
     return f"{one.first.level} − {one.second.level}"
 
 
-def as_csv(board: Board) -> str:
+def rows_of(board: Board) -> Iterator[list[object]]:
     """Every number of every contrast on the metric's own scale, a row each; a result that is not
     contrasted has a row that says why.
     """
-    out = io.StringIO()
-    writer = GuardedWriter(out)
-    writer.row(_CSV)
     names = row_names(board.models)
     for one in board.contrasts:
         sides = [
@@ -103,11 +98,10 @@ def as_csv(board: Board) -> str:
             d = n.difference
             apart = [d.value, d.stderr, d.low, d.high, d.method, d.reason or ""]
             sizes = [d.items, d.clusters, *n.alone]
-            writer.row([*named, n.metric, n.first, n.second, *apart, n.p, n.p_holm, *sizes, ""])
+            yield [*named, n.metric, n.first, n.second, *apart, n.p, n.p_holm, *sizes, ""]
         for metric, why in one.skipped.items():
-            empty = [""] * (len(_CSV) - len(named) - 2)
-            writer.row([*named, metric, *empty, why])
-    return out.getvalue()
+            empty = [""] * (len(HEADER) - len(named) - 2)
+            yield [*named, metric, *empty, why]
 
 
 def _row(

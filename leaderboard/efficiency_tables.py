@@ -1,9 +1,7 @@
 """What models' turns took, beside their quality, as text: one table, and every number as CSV."""
 
-import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from csc_tasks.csv_cells import GuardedWriter
 from leaderboard.board import EFFICIENCY, Board, Column, Efficiency, Value
 from leaderboard.columns import leading_column
 from leaderboard.layout import ABSENT, UNDEFINED, WITHOUT, bounds_text, row_names
@@ -35,7 +33,7 @@ NUMBERS = (
 """What the table shows, in order: name of a number, heading."""
 TEXTS = 3
 _KINDS = {"request": "requests", "batch": "in a batch", "cache": "cached", "untold": "untold"}
-_CSV = (
+HEADER = (
     *("table", "model", "task", "field", "statistic", "value", "low", "high", "method", "reason"),
     *("items", "clusters", "turns", "requests", "batch", "cache", "untold", "connections"),
     *("price", "runs", "quality_metric", "quality", "quality_low", "quality_high", "trust"),
@@ -97,11 +95,8 @@ def turns_text(one: Efficiency) -> str:
     return f"{one.turns:,}: {', '.join(kinds)}{at_once}"
 
 
-def as_csv(board: Board) -> str:
+def rows_of(board: Board) -> Iterator[list[object]]:
     """Every number of every row, unrounded, beside the row's quality."""
-    out = io.StringIO()
-    writer = GuardedWriter(out)
-    writer.row(_CSV)
     names = row_names(board.models)
     for one in board.efficiency:
         column, quality = quality_of(board, one)
@@ -115,8 +110,7 @@ def as_csv(board: Board) -> str:
             number = [value.value, value.low, value.high, value.method, value.reason or ""]
             named = [one.table, names[one.model], one.task, field, statistic]
             sizes = [value.items, value.clusters]
-            writer.row([*named, *number, *sizes, *about, *judged, "claimed"])
-    return out.getvalue()
+            yield [*named, *number, *sizes, *about, *judged, "claimed"]
 
 
 def digits_of(name: str, value: float) -> int:

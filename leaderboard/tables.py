@@ -1,8 +1,9 @@
-"""A board's tables as text: Markdown, CSV, LaTeX, HTML.
+"""A board's tables as text: Markdown, CSV, JSON, LaTeX, HTML.
 
   csc tables board/
   csc tables board/ --format latex --columns all > tables.tex
   csc tables board/ --format csv --table conversations
+  csc tables board/ --format json | jq '.[] | select(.metric == "strategy_acc")'
   csc tables board/ --joined strategy_acc,bleu_4
 
 Table 6's layout: reference and generated context side by side, a base model above its adapters.
@@ -11,43 +12,41 @@ interval: `57.0 ± 4.0`, or `0.27 (0.10 to 0.58)` where it is not symmetric (nea
 metrics). Best is bold and second underlined only where the paired interval says so, among numbers
 that were computed again from the runs' replies; the others carry a †. Where several raters labelled
 the turns a row says what one of them reaches against the others, the ceiling. Reported rows stand
-apart below. CSV holds every number unrounded, one row per model and column, for spreadsheets and
-scripts. Contrasts (two runs of one model that differ in one condition) stand below the tables, with
-paired differences; `--table contrasts` prints them alone, and as CSV. What the turns took (seconds,
-tokens, cost), as far as the runs say it, stands last; `--table efficiency` prints it alone, and as
-CSV. `--table breakdowns --format csv` prints every number by stage, topic, language and turn, with
-its corrected p.
+apart below. CSV and JSON hold every number unrounded, a row or object per model and column, for
+spreadsheets and scripts. Contrasts (two runs of one model that differ in one condition) stand below
+the tables, with paired differences; `--table contrasts` prints them alone, and as rows. What the
+turns took (seconds, tokens, cost), as far as the runs say it, stands last; `--table efficiency`
+prints it alone, and as rows. `--table breakdowns --format csv` prints every number by stage, topic,
+language and turn, with its corrected p.
 """
 
 import html
-import io
+import json
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
 from csc_tasks.arguments import check_known, listed
-from csc_tasks.csv_cells import GuardedWriter
+from csc_tasks.csv_cells import csv_text
 from csc_tasks.errors import SettingError
-from leaderboard import breakdown_csv, contrast_tables, efficiency_tables, text_table
-from leaderboard.board import BREAKDOWNS, CONTRASTS, EFFICIENCY
+from leaderboard import breakdown_rows, contrast_tables, efficiency_tables, number_rows, text_table
+from leaderboard.board import BREAKDOWNS, CONTRASTS, EFFICIENCY, Board, Table
 from leaderboard.escaped import md_text, tex_text
 from leaderboard.joined_table import joined
 from leaderboard.layout import (
     CEILING,
-    CEILING_LABEL,
-    REPORTED,
     Cell,
     caption,
     footnotes,
     head,
     headings,
     layout,
-    mark_of,
-    reported_name,
 )
 from leaderboard.trust import CLAIMED
 
-FORMATS = ("md", "csv", "latex", "html")
+ROWS = ("csv", "json")
+FORMATS = ("md", *ROWS, "latex", "html")
 
 
 def add_arguments(parser) -> None:
@@ -63,7 +62,7 @@ def add_arguments(parser) -> None:
         "--columns",
         choices=("headline", "all"),
         default="headline",
-        help="default: headline; CSV has all",
+        help="default: headline; CSV and JSON have all",
     )
     parser.add_argument(
         "--joined",
@@ -88,8 +87,10 @@ def main(args) -> None:
     known += [EFFICIENCY] * bool(board.efficiency)
     known.append(BREAKDOWNS)
     check_known("--table", [args.table] if args.table else [], known)
-    if args.table == BREAKDOWNS and args.format != "csv":
-        raise SettingError(f"--table {BREAKDOWNS}: printed as CSV alone; add --format csv")
+    if args.table == BREAKDOWNS and args.format not in ROWS:
+        raise SettingError(
+            f"--table {BREAKDOWNS}: printed as CSV or JSON alone; add --format csv or json"
+        )
     tables = [table for table in board.tables if args.table in (None, table.id)]
     if args.joined is not None:
         if args.format != "md" or args.columns != "headline":
@@ -98,8 +99,8 @@ def main(args) -> None:
         check_known("--joined", metrics, sorted({c.metric for t in tables for c in t.columns}))
         print(joined(board, tables, metrics), end="")
         return
-    if args.format == "csv":
-        _print_csv(args, board, tables)
+    if args.format in ROWS:
+        _print_rows(args, board, tables)
         return
     write, write_texts = {
         "md": (markdown, text_table.markdown),
@@ -115,21 +116,40 @@ def main(args) -> None:
     print("\n".join(texts), end="")
 
 
-def _print_csv(args, board, tables: Sequence) -> None:
-    """Tables, contrasts, efficiency and breakdowns have columns of their own: one is printed."""
-    if args.table == CONTRASTS:
-        print(contrast_tables.as_csv(board), end="")
-    elif args.table == EFFICIENCY:
-        print(efficiency_tables.as_csv(board), end="")
-    elif args.table == BREAKDOWNS:
-        print(breakdown_csv.as_csv(args.board, board), end="")
+def as_csv(board: Board, tables: Sequence[Table]) -> str:
+    """All numbers of the tables, on the metrics' own scales, as CSV."""
+    return csv_text(number_rows.HEADER, number_rows.rows_of(board, tables))
+
+
+def _print_rows(args: Namespace, board: Board, tables: Sequence[Table]) -> None:
+    """Tables, contrasts, efficiency and breakdowns have columns of their own: one of the four is
+    printed.
+    """
+    header, rows = {
+        CONTRASTS: lambda: (contrast_tables.HEADER, contrast_tables.rows_of(board)),
+        EFFICIENCY: lambda: (efficiency_tables.HEADER, efficiency_tables.rows_of(board)),
+        BREAKDOWNS: lambda: (breakdown_rows.HEADER, breakdown_rows.rows_of(args.board, board)),
+    }.get(args.table, lambda: (number_rows.HEADER, number_rows.rows_of(board, tables)))()
+    if args.format == "json":
+        objects = [
+            {name: _json_cell(name, cell) for name, cell in zip(header, row, strict=True)}
+            for row in rows
+        ]
+        print(json.dumps(objects, ensure_ascii=False, indent=1, allow_nan=False))
     else:
-        print(as_csv(board, tables), end="")
+        print(csv_text(header, rows), end="")
     if args.table is None and board.contrasts:
         count = len(board.contrasts)
         print(f"note: {count} contrasts have other columns: --table {CONTRASTS}", file=sys.stderr)
     if args.table is None and board.efficiency:
         print(f"note: latency, tokens and cost: --table {EFFICIENCY}", file=sys.stderr)
+
+
+def _json_cell(name: str, cell: object) -> object:
+    """Empty cells are null, and what is true or false is no text."""
+    if cell == "":
+        return None
+    return cell == "true" if name == "contradicted" else cell
 
 
 def markdown(board, table, every: bool = False) -> str:
@@ -240,88 +260,6 @@ def as_html(board, table, every: bool = False) -> str:
         f"<tbody>\n{rows}\n</tbody>\n</table>\n"
         f"<ol>{notes}</ol>\n"
     )
-
-
-def as_csv(board, tables: Sequence) -> str:
-    """All numbers, on the metrics' own scales: a row per table, model and column; reported rows
-    have kind `reported`.
-    """
-    out = io.StringIO()
-    writer = GuardedWriter(out)
-    writer.row(
-        [
-            "table",
-            "model",
-            "kind",
-            "base",
-            "task",
-            "metric",
-            "language",
-            "value",
-            "stderr",
-            "low",
-            "high",
-            "method",
-            "reason",
-            "items",
-            "clusters",
-            "mark",
-            "trust",
-            "contradicted",
-            "signature",
-            "runs",
-            "sd",
-            "min",
-            "max",
-        ]
-    )
-    for table in tables:
-        for row in table.rows:
-            model = board.models[row.model]
-            for c in table.columns:
-                if (v := row.values.get(c.key)) is not None:
-                    numbers = [v.value, v.stderr, v.low, v.high, v.method, v.reason or ""]
-                    numbers += [v.items, v.clusters]
-                    names = [
-                        model.name,
-                        model.kind,
-                        model.base_name or "",
-                        c.task,
-                        c.metric,
-                        c.language or "",
-                    ]
-                    judged = [mark_of(table, c, row.model), str(row.trusts[c.key])]
-                    judged.append(str(row.contradicted(c.task)).lower())
-                    spread = row.spreads.get(c.key)
-                    apart = [spread.runs, spread.sd, spread.least, spread.most] if spread else []
-                    writer.row(
-                        [
-                            *(table.id, *names, *numbers, *judged, c.signature),
-                            *(apart or [1, "", "", ""]),
-                        ]
-                    )
-        for c in table.columns if table.ceiling else ():
-            if (v := table.ceiling.values.get(c.key)) is not None:
-                numbers = [v.value, v.stderr, v.low, v.high, v.method, v.reason or ""]
-                numbers += [v.items, v.clusters]
-                names = [CEILING_LABEL, CEILING, "", c.task, c.metric, c.language or ""]
-                judged = ["", CEILING, "", c.signature, *[""] * 4]
-                writer.row([table.id, *names, *numbers, *judged])
-        for row in table.reported:
-            for c in table.columns:
-                if c.key in row.values:
-                    names = [
-                        reported_name(row),
-                        "reported",
-                        "",
-                        c.task,
-                        c.metric,
-                        c.language or "",
-                    ]
-                    empty = [""] * 8
-                    judged = [REPORTED, "", row.source, *[""] * 4]
-                    writer.row([table.id, *names, row.values[c.key], *empty, *judged])
-    return out.getvalue()
 
 
 def _md_cell(cell: Cell) -> str:

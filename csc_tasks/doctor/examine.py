@@ -4,6 +4,7 @@
                                        login, corpora, models of the metrics
     csc doctor Qwen/Qwen2.5-7B my/dir  these models as well: on the Hub and readable, or a folder
                                        that holds one
+    csc doctor --json                  the same as JSON, an object a line, for scripts
     csc doctor --model my/dir          what the project will do with a model that is here: template,
                                        thinking, stops, lockstep, memory
 
@@ -34,6 +35,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="MODEL",
         help="say what the project will do with this model (a folder, or fetched before)",
     )
+    parser.add_argument("--json", action="store_true", help="print a JSON object a line instead")
     parser.add_argument("--adapter", metavar="DIR", help="with --model: a peft adapter on it")
     parser.add_argument(
         "--load", action="store_true", help="with --model: load the weights and try lockstep play"
@@ -60,12 +62,15 @@ def main(args: Namespace) -> int:
         counts[finding.state] += 1
         if finding.state == OFF:
             off.append(finding.subject)
-        print(finding.line(), flush=True)
+        print(finding.json_line() if args.json else finding.line(), flush=True)
+    status = 1 if counts[BROKEN] or off else 0
+    if args.json:
+        return status
     notes = f"{counts[NOTE]} note{'s' if counts[NOTE] != 1 else ''}"
     if off:
         print(f"OFF with the versions installed: {', '.join(off)}")
     print(f"{counts[BROKEN]} broken, {notes}" if counts[BROKEN] else f"nothing is broken ({notes})")
-    return 1 if counts[BROKEN] or off else 0
+    return status
 
 
 def findings(models: Sequence[str], seconds: float) -> Iterator[Finding]:

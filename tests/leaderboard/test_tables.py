@@ -183,6 +183,22 @@ def test_csv_has_every_number(board):
     assert len(rows) == measured + 1
 
 
+@pytest.mark.parametrize("table", [None, "breakdowns"])
+def test_json_holds_what_csv_holds(tmp_path, capsys, table):
+    """Cell by cell, with numbers as numbers and null for what is empty."""
+    root = write_example(tmp_path / "board")
+    words = ["tables", str(root), *(["--table", table] if table else [])]
+    assert main([*words, "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert main([*words, "--format", "json"]) == 0
+    objects = json.loads(capsys.readouterr().out)
+    assert rows and [list(one) for one in objects] == [list(row) for row in rows]
+    for one, row in zip(objects, rows, strict=True):
+        texts = {name: "" if cell is None else str(cell) for name, cell in one.items()}
+        assert texts == row | ({"contradicted": row["contradicted"].title()} if not table else {})
+    assert {type(one["value"]) for one in objects} <= {float, type(None)}
+
+
 def test_csv_says_why_a_number_has_no_interval(board):
     (table,) = board.tables
     row = table.rows[0]
@@ -241,7 +257,7 @@ def test_the_command(tmp_path, capsys):
     assert main(["tables", board, "--table", "nothing"]) == 1
     assert "there are conversations" in capsys.readouterr().err
     assert main(["tables", board, "--table", "breakdowns"]) == 1
-    assert "printed as CSV alone; add --format csv" in capsys.readouterr().err
+    assert "printed as CSV or JSON alone; add --format csv or json" in capsys.readouterr().err
     assert main(["tables", str(tmp_path / "nowhere")]) == 1
     assert "there is no such folder" in capsys.readouterr().err
 

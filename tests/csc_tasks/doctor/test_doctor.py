@@ -2,6 +2,7 @@
 that a token is never shown.
 """
 
+import json
 import os
 import socket
 import subprocess
@@ -582,3 +583,15 @@ def test_the_verb_as_a_user_runs_it(tmp_path):
         "model",
     ):
         assert subjects.count(subject) == 1, subject
+
+
+def test_json_is_a_finding_a_line(capsys):
+    assert cli.main(["doctor", "--seconds", "0.1"]) == cli.main(
+        ["doctor", "--seconds", "0.1", "--json"]
+    )
+    lines = capsys.readouterr().out.splitlines()
+    objects = [json.loads(line) for line in lines if line.startswith("{")]
+    assert objects and all(list(one) == ["state", "subject", "found", "advice"] for one in objects)
+    assert {one["state"] for one in objects} <= {"ok", "note", "off", "broken"}
+    # Nothing else is printed: the text before it is the first call's.
+    assert lines[-1].startswith("{") and not lines[-len(objects) - 1].startswith("{")

@@ -1,23 +1,20 @@
-"""The breakdowns of a board (by stage, topic, language, turn, part) as CSV."""
+"""The breakdowns of a board (by stage, topic, language, turn, part) as rows, for CSV and JSON."""
 
-import io
+from collections.abc import Iterator
 from pathlib import Path
 
-from csc_tasks.csv_cells import GuardedWriter
 from leaderboard.board import Board
 from leaderboard.folder import load_report
 
 VALUE = ("value", "stderr", "low", "high", "method", "reason", "items", "clusters")
+HEADER = ("table", "model", "task", "by", "group", "metric", *VALUE, "p_holm")
 
 
-def as_csv(root: Path, board: Board) -> str:
+def rows_of(root: Path, board: Board) -> Iterator[list[object]]:
     """Every number of every group on the metric's own scale, a row each. p_holm: of the group being
     like the items outside it, corrected over the groups of the breakdown; empty where nothing was
     tested. Raises DataError for a report that cannot be read.
     """
-    out = io.StringIO()
-    writer = GuardedWriter(out)
-    writer.row(["table", "model", "task", "by", "group", "metric", *VALUE, "p_holm"])
     for slug, model in board.models.items():
         for found in load_report(root, slug).diagnoses:
             for breakdown in found.breakdowns:
@@ -25,5 +22,4 @@ def as_csv(root: Path, board: Board) -> str:
                     named = [found.table, model.name, found.task, breakdown.by, group.name]
                     for metric, value in group.values.items():
                         numbers = [getattr(value, name) for name in VALUE]
-                        writer.row([*named, metric, *numbers, group.p_holm.get(metric)])
-    return out.getvalue()
+                        yield [*named, metric, *numbers, group.p_holm.get(metric)]
