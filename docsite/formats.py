@@ -17,7 +17,8 @@ from csc_tasks.framework import STRATEGY_IDS
 from csc_tasks.languages import Asking, Language, Wording
 from csc_tasks.papers import Papers
 from csc_tasks.question import QA_STAGES
-from csc_tasks.runs.results_file import Provenance, _File
+from csc_tasks.runs.provenance import Provenance
+from csc_tasks.runs.results_file import _File
 from csc_tasks.verify import manifest
 from docsite.records import answer_schema, turn_schema
 from docsite.text import cell, table

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from leaderboard.board import Board, Table
+from leaderboard.board import Board, Column, Spread, Table, Value
 from leaderboard.layout import CEILING, CEILING_LABEL, REPORTED, mark_of, reported_name
 
 HEADER = (
@@ -41,42 +41,35 @@ def rows_of(board: Board, tables: Sequence[Table]) -> Iterator[list[object]]:
             model = board.models[row.model]
             for c in table.columns:
                 if (v := row.values.get(c.key)) is not None:
-                    numbers = [v.value, v.stderr, v.low, v.high, v.method, v.reason or ""]
-                    numbers += [v.items, v.clusters]
-                    names = [
-                        model.name,
-                        model.kind,
-                        model.base_name or "",
-                        c.task,
-                        c.metric,
-                        c.language or "",
-                    ]
-                    judged = [mark_of(table, c, row.model), str(row.trusts[c.key])]
-                    judged.append(str(row.contradicted(c.task)).lower())
                     spread = row.spreads.get(c.key)
-                    apart = [spread.runs, spread.sd, spread.least, spread.most] if spread else []
                     yield [
-                        *(table.id, *names, *numbers, *judged, c.signature),
-                        *(apart or [1, "", "", ""]),
+                        *(table.id, model.name, model.kind, model.base_name or ""),
+                        *_column(c),
+                        *_numbers(v),
+                        *(mark_of(table, c, row.model), str(row.trusts[c.key])),
+                        *(str(row.contradicted(c.task)).lower(), c.signature),
+                        *(_spread(spread) if spread else [1, "", "", ""]),
                     ]
         for c in table.columns if table.ceiling else ():
-            if (v := table.ceiling.values.get(c.key)) is not None:
-                numbers = [v.value, v.stderr, v.low, v.high, v.method, v.reason or ""]
-                numbers += [v.items, v.clusters]
-                names = [CEILING_LABEL, CEILING, "", c.task, c.metric, c.language or ""]
+            if table.ceiling and (v := table.ceiling.values.get(c.key)) is not None:
+                named = [table.id, CEILING_LABEL, CEILING, ""]
                 judged = ["", CEILING, "", c.signature, *[""] * 4]
-                yield [table.id, *names, *numbers, *judged]
-        for row in table.reported:
+                yield [*named, *_column(c), *_numbers(v), *judged]
+        for reported in table.reported:
             for c in table.columns:
-                if c.key in row.values:
-                    names = [
-                        reported_name(row),
-                        "reported",
-                        "",
-                        c.task,
-                        c.metric,
-                        c.language or "",
-                    ]
-                    empty = [""] * 8
-                    judged = [REPORTED, "", row.source, *[""] * 4]
-                    yield [table.id, *names, row.values[c.key], *empty, *judged]
+                if c.key in reported.values:
+                    named = [table.id, reported_name(reported), "reported", ""]
+                    judged = [REPORTED, "", reported.source, *[""] * 4]
+                    yield [*named, *_column(c), reported.values[c.key], *[""] * 8, *judged]
+
+
+def _column(column: Column) -> list[object]:
+    return [column.task, column.metric, column.language or ""]
+
+
+def _numbers(v: Value) -> list[object]:
+    return [v.value, v.stderr, v.low, v.high, v.method, v.reason or "", v.items, v.clusters]
+
+
+def _spread(spread: Spread) -> list[object]:
+    return [spread.runs, spread.sd, spread.least, spread.most]

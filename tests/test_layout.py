@@ -96,7 +96,9 @@ BUILT_ON = {
 # Parts of leaderboard, in the same way: from results files to numbers, from numbers to what shows
 # them.
 LEADERBOARD_BUILT_ON = {
-    "board": [],
+    "value": [],
+    "beside_tables": ["value"],
+    "board": ["beside_tables"],
     "baseline_models": [],
     "baselines": ["baseline_models", "columns"],
     "layout": ["board"],
@@ -137,7 +139,15 @@ LEADERBOARD_BUILT_ON = {
     "audit_pages": ["audit"],
     "page": ["leading", "folder", "efficiency_tables"],
     "earlier_board": [],
-    "collect": ["page", "plain_table", "leading", "earlier_board", "audit_pages"],
+    "collect_options": ["board"],
+    "collect": [
+        "page",
+        "plain_table",
+        "leading",
+        "earlier_board",
+        "audit_pages",
+        "collect_options",
+    ],
     "publishing": ["page", "tables", "audit_pages"],
     "reproduce": ["collect", "contrast_tables", "judging"],
 }

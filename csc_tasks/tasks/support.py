@@ -3,10 +3,9 @@ or an answer.
 """
 
 import copy
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, astuple
+from dataclasses import astuple
 from typing import Any, Generic, TypeVar
 
 from lm_eval.api.task import ConfigurableTask
@@ -15,13 +14,11 @@ from csc_tasks import adapter, corpora, play
 from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.corpora.bad_rows import shown
 from csc_tasks.documents import Documents, document_key
-from csc_tasks.errors import DataError, SettingError
+from csc_tasks.errors import DataError
 from csc_tasks.metrics import METRICS, Metric, select
 from csc_tasks.metrics.consistency import Consistency
 from csc_tasks.named_turns import with_named
 from csc_tasks.prompts import (
-    SERVER_DATE,
-    SPOKEN,
     AnswerPrompt,
     Apply,
     TurnPrompt,
@@ -40,9 +37,10 @@ from csc_tasks.records import (
     signatures,
     without_strategies,
 )
-from csc_tasks.runs.task_record import SHIPPED, WITHOUT_STRATEGY, Place, TaskRecord
+from csc_tasks.runs.task_record import SHIPPED, Place, TaskRecord
 from csc_tasks.runs.writing import provenance
 from csc_tasks.settings import Settings, read_settings
+from csc_tasks.tasks.asking import as_spoken, check_repeats, logged
 
 Item = TypeVar("Item", Conversation, Question)
 Prompt = TypeVar("Prompt", TurnPrompt, AnswerPrompt)
@@ -172,17 +170,8 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
 
     def check_repeats(self) -> None:
         """Raise SettingError where asking several times makes no sense for this task."""
-        if self.settings.repeats > 1 and self.REQUEST == play.CHOOSE:
-            raise SettingError(
-                f"csc_repeats={self.settings.repeats}: {self.config.task} compares"
-                " log-likelihoods, which are the same every time; leave the task out, or"
-                " csc_repeats"
-            )
-        if self.config.repeats != 1:
-            raise SettingError(
-                f"{self.config.task}: repeats: {self.config.repeats} in its YAML is not for these"
-                f" tasks, which ask again by csc_repeats={self.config.repeats}; leave it out there"
-            )
+        compares = self.REQUEST == play.CHOOSE
+        check_repeats(self.config.task, self.settings.repeats, compares, self.config.repeats)
 
     def doc_iterator(
         self,
@@ -329,7 +318,7 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
             self._records.append(record)
             self._rows[document_key(instance.doc)] = slice(start, len(self._records))
             # lm_eval writes whatever stands here as text.
-            instance.resps = [_logged(played)]
+            instance.resps = [logged(played)]
             instance.filtered_resps["none"] = tagged(
                 record.get("strategy") or "",
                 record["reply"],
@@ -352,11 +341,7 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
     def _spoken(self) -> None:
         """A deployed agent was asked: it was told what was said, and names no strategy."""
         self.metrics = without_strategies(self.metrics)
-        csc = self.config.metadata["csc"]
-        csc |= {"prompt": SPOKEN, "date": SERVER_DATE, "signatures": self.signatures()}
-        csc["variant"] = WITHOUT_STRATEGY.get(csc["variant"], csc["variant"])
-        for name in ("format", "reask"):
-            csc.pop(name, None)
+        as_spoken(self.config.metadata["csc"], self.signatures())
 
     def measure(self, records: Sequence[dict[str, Any]]) -> dict[str, Column]:
         """Every metric over all records: result name -> column."""
@@ -371,12 +356,12 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
         for its standard error.
         """
         rows = self._rows[document_key(doc)]
-        logged: dict[str, Any] = {self.RECORDS: self._records[rows]}
+        named: dict[str, Any] = {self.RECORDS: self._records[rows]}
         if self._predicts_only():
-            return logged | {"bypass": 999}
+            return named | {"bypass": 999}
         for name, column in self._columns.items():
-            logged[name] = logged[f"{name}_stderr"] = [doc["conversation_id"], column.items[rows]]
-        return logged
+            named[name] = named[f"{name}_stderr"] = [doc["conversation_id"], column.items[rows]]
+        return named
 
     def aggregation(self) -> dict[str, Any]:
         """Result name -> the function that makes one number of the documents' items."""
@@ -408,17 +393,6 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
         if self._way and self._way.slow:
             log.warning("%s: %s", self.config.task, self._way.line())
         return sum(map(len, documents))
-
-
-def _logged(answered: Answered) -> object:
-    """What stands under `resps`: the raw reply, or all that a choice or a live conversation was
-    made of.
-    """
-    if isinstance(answered, play.Played):
-        return answered.text
-    if isinstance(answered, play.LivePlayed):
-        return json.dumps([asdict(raw) for raw in answered.raws], ensure_ascii=False)
-    return asdict(answered)
 
 
 def flag(count: int | None) -> bool | None:
