@@ -9,6 +9,7 @@ from csc_tasks.live import Brief
 from csc_tasks.live.asked import live_words
 from csc_tasks.live.briefs import briefs_hash
 from csc_tasks.live.customers import CustomerSettings
+from csc_tasks.live.customers.model import check_model
 from csc_tasks.live.record import live_record
 from csc_tasks.live.run_record import customer_record
 from csc_tasks.live.stored import briefs_of
@@ -41,6 +42,8 @@ class LiveTask(ConversationTask):
 
     def download(self, dataset_kwargs: Mapping[str, Any] | None = None, **options: object) -> None:
         """Read the corpus, and the briefs that it has or rules make."""
+        if self.customer.model:
+            check_model(self.customer)
         super().download(dataset_kwargs, **options)
         items = list(self.items.values())
         stored = briefs_of(self.corpus, items, self.customer.model)

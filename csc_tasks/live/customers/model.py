@@ -7,6 +7,7 @@ the evaluated model plays on.
 
 import asyncio
 import hashlib
+import os
 import threading
 from concurrent.futures import Future
 from pathlib import Path
@@ -17,11 +18,14 @@ from csc_tasks.errors import ModelError, SettingError
 from csc_tasks.languages import SHIPPED, language
 from csc_tasks.live.asked import live_words
 from csc_tasks.live.customers.customer import Move, Part
-from csc_tasks.live.customers.settings import CustomerSettings
+from csc_tasks.live.customers.settings import OPENAI, CustomerSettings
 from csc_tasks.live.dialogue import Brief, LiveTurn
-from csc_tasks.llm.budget import Price
+from csc_tasks.llm.backends import OPENAI_URL
+from csc_tasks.llm.backends import OpenAI as OpenAIModel
+from csc_tasks.llm.budget import Budget, Price
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.journal.journal import Journal
+from csc_tasks.llm.options import checked_url
 from csc_tasks.llm.outcomes import Dropped, Fatal, JournalLost, Stopped
 from csc_tasks.llm.prompting import Prompts, render
 from csc_tasks.llm.reply_form import Form, Text
@@ -29,6 +33,12 @@ from csc_tasks.llm.reply_form import Form, Text
 STAGE = "customer"
 TEMPLATE = "customer"
 TOKENS = 400
+NAMED = {
+    "--base-url": "csc_customer_url",
+    "--max-cost": "csc_customer_max_cost",
+    "--price": "csc_customer_price",
+}
+"""What the options of other verbs are called here."""
 
 
 class CustomerReply(Form):
@@ -111,6 +121,28 @@ class ModelCustomer:
         assert isinstance(reply, CustomerReply), "the client reads replies as they were asked for"
         ending = "" if reply.ending == "goes_on" else reply.ending
         return Move(reply.say, ending, reply.goal_reached)
+
+
+def check_model(settings: CustomerSettings) -> None:
+    """Raise SettingError, or MissingExtra, where the customer's model cannot be asked: known before
+    the evaluated model is loaded. Nothing is sent.
+    """
+    try:
+        prices = {STAGE: Price.parse(settings.price)} if settings.price else {}
+        Budget(prices, settings.max_requests, settings.max_cost)
+        if settings.customer.startswith(OPENAI):
+            OpenAIModel(
+                settings.customer.removeprefix(OPENAI),
+                base_url=checked_url(
+                    settings.url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
+                ),
+                api_key=os.environ.get("OPENAI_API_KEY", ""),
+            )
+    except SettingError as error:
+        text = str(error)
+        for option, setting in NAMED.items():
+            text = text.replace(option, setting)
+        raise SettingError(text) from None
 
 
 def messages(brief: Brief, turns: tuple[LiveTurn, ...]) -> list[dict[str, str]]:

@@ -364,8 +364,17 @@ def test_samples_are_read_as_any_others(run):
     assert measurement.items == 2 and measurement.provenance.customer == "recorded"
 
 
-def test_what_does_not_fit_is_one_line(corpus, tmp_path):
+def test_what_does_not_fit_is_one_line(corpus, tmp_path, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     for settings, words in (
+        ({"csc_customer": "openai:m"}, "OPENAI_API_KEY is not set; set it, or name another server"),
+        ({"csc_customer": "openai:m", "csc_customer_url": "here"}, "base URL 'here' is not http"),
+        ({"csc_customer": "openai:m", "csc_customer_price": "5"}, "price '5' is not IN,OUT"),
+        (
+            {"csc_customer": "openai:m", "csc_customer_max_cost": 1},
+            "needs prices: csc_customer_price",
+        ),
         ({"csc_customer": "robot"}, "csc_customer='robot': choose"),
         ({"csc_max_turns": 0}, "csc_max_turns=0: must be a whole number"),
         ({"csc_customer_temperature": -1}, "csc_customer_temperature=-1.0"),
