@@ -58,7 +58,7 @@ def run_steps(steps: Sequence[Step], folder: Path) -> None:
         print(f"\n[{number}/{len(steps)}] {'done: ' if there else ''}{step.command}", flush=True)
         if there:
             continue
-        status = subprocess.run([sys.executable, "-m", "csc_tasks.cli", *step.words]).returncode
+        status = status_of(step.words)
         if status:
             raise CscError(
                 f"step {number}, {step.name}, ended with status {status} (its own lines stand"
@@ -68,6 +68,11 @@ def run_steps(steps: Sequence[Step], folder: Path) -> None:
             raise CscError(f"step {number}, {step.name}: it has not made {step.makes}")
         done = {**done, step.name: digest}
         replace_file(folder / RECORD, json.dumps({"done": done}, indent=1) + "\n")
+
+
+def status_of(words: Sequence[str]) -> int:
+    """Run a verb of csc in a process of its own; its exit status."""
+    return subprocess.run([sys.executable, "-m", "csc_tasks.cli", *words]).returncode
 
 
 def _done(folder: Path) -> Mapping[str, str]:

@@ -4,18 +4,17 @@ server and an agent, and the offline stand-in for labels.
 
 import json
 import random
-import subprocess
 
 import pytest
 
 from csc_tasks.cli import main
-from leaderboard.trial import command
+from leaderboard.trial import command, steps
 from tests.support.agent_server import Told, agent_server
 from tests.support.browser import PHONE, opened
 from tests.support.servers import chat_server
 
 TURNS = (
-    ("user", "My parcel 4711 has not arrived, mail me at anna@example.com please."),
+    ("user", "My parcel 4711 has not arrived, mail me at anna.b@posteo.de please."),
     ("assistant", "Good morning, I am sorry to hear that. When did you order?"),
     ("user", "Two weeks ago."),
     ("assistant", "I have sent it again, it arrives on Monday. Anything else?"),
@@ -29,12 +28,11 @@ def in_this_process(monkeypatch):
     """Each step is the verb itself: starting Python and lm_eval again takes seconds."""
     ran = []
 
-    def run(words):
-        assert words[1:3] == ["-m", "csc_tasks.cli"]
-        ran.append(words[3:])
-        return subprocess.CompletedProcess(words, main(words[3:]))
+    def status_of(words):
+        ran.append(words)
+        return main(words)
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(steps, "status_of", status_of)
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     return ran
 
@@ -84,7 +82,7 @@ def test_transcripts_end_in_one_sentence_and_a_page(tmp_path, source, capsys, in
     ]
     # Both machines are this one, so nothing was listed and nobody was asked.
     assert "would be sent" not in said
-    assert "anna@example.com" not in str([body for *_, body in agent.asked])
+    assert "anna.b@posteo.de" not in str([body for *_, body in agent.asked])
     sentence = said.splitlines()[-1]
     assert sentence == capsys.readouterr().out.splitlines()[-1]
     assert "Labelled by scripted: Strategy accuracy (csc_conv_gen)" in sentence
