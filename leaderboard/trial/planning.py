@@ -82,7 +82,7 @@ def _corpus(plan: Plan) -> list[Step]:
     if args.policy:
         questions, passages = plan.folder("qa"), plan.folder("passages.jsonl")
         words = ["build", "qa", "--source", str(plan.unlabelled), "--out", str(questions)]
-        words += [*_llm(args), *_given(args, "limit")]
+        words += ["--splits", "0,0,100", *_llm(args), *_given(args, "limit")]
         after = tuple(step.name for step in steps)
         steps.append(Step("questions", tuple(words), questions, after))
         words = ["build", "passages", str(args.policy), "--corpus", str(questions)]
