@@ -15,18 +15,20 @@ DIALOGUE = "dialogue"
 _PERCENT: Shown = {"unit": "share", "scale": 100.0, "digits": 1}
 
 
-def number(name: str) -> Callable[..., Scores]:
+def number(name: str, most: float) -> Callable[..., Scores]:
     """The metric function of a number that stands in the record under the metric's name.
 
-    The function raises DataError for a value that is not a finite number of at least 0.
+    The function raises DataError for a value that is not a finite number from 0 to `most`.
     """
 
     def numbers(
         predictions: list[float], references: Sequence[object] | None = None, language: str = ""
     ) -> Scores:
         for i, value in enumerate(predictions):
-            if not isinstance(value, int | float) or not 0 <= value < math.inf:
-                raise DataError(f"scored item {i}: {name} is {value!r}; a number is needed")
+            if not isinstance(value, int | float) or not 0 <= value <= most or value == math.inf:
+                raise DataError(
+                    f"scored item {i}: {name} is {value!r}; a number from 0 to {most:g} is needed"
+                )
         return Scores([float(value) for value in predictions], f"{name}|live:1")
 
     return numbers
@@ -45,7 +47,7 @@ def _live(
 ) -> Metric:
     return Metric(
         name=name,
-        function=number(name),
+        function=number(name, most),
         of="flag",
         per=(DIALOGUE,),
         higher_is_better=better,
@@ -114,7 +116,7 @@ LIVE_METRICS = (
     _live(
         "live_turns",
         "Turns",
-        "Supporter turns of a live conversation (fewer is better where the goal is reached, 0 to"
+        "Supporter turns of a live conversation (lower is better where the goal is reached, 0 to"
         " csc_max_turns); giving up is short too.",
         22,
         better=False,
@@ -141,7 +143,7 @@ LIVE_METRICS = (
         "no_strategy",
         "Without strategy",
         "Share of supporter turns of a live conversation that name no single known strategy (lower"
-        " is better, 0-1).",
+        " is better, 0-1); one that is named may still not fit.",
         28,
         better=False,
     ),

@@ -30,7 +30,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from csc_tasks.errors import DataError, SettingError, require
-from csc_tasks.out import check_writable, replace_file
+from csc_tasks.out import check_writable, replace_file, say_earlier
 from csc_tasks.shown import shown
 from leaderboard.gate_pairs import read_runs
 from leaderboard.numbers.efficiency import prices_of
@@ -39,7 +39,7 @@ from leaderboard.trial.candidates import OPENAI, WAYS, Candidate, candidates_of,
 from leaderboard.trial.decision import decide
 from leaderboard.trial.page import Told, as_page
 from leaderboard.trial.planning import Plan, folders_of, steps_of
-from leaderboard.trial.steps import run_steps
+from leaderboard.trial.steps import RECORD, run_steps
 
 PAGE = "page.html"
 
@@ -98,6 +98,11 @@ def main(args: Namespace) -> None:
     fails.
     """
     require("scipy.special", "leaderboard", "csc trial")
+    check_writable(args.out)
+    if (args.out / RECORD).exists():
+        say_earlier(
+            f"{args.out} holds an earlier trial, which goes on where its steps are the same"
+        )
     candidates = candidates_of(args.candidates, args.concurrent)
     prices = prices_of(args.price)
     if args.policy and not args.label_llm:
@@ -108,7 +113,6 @@ def main(args: Namespace) -> None:
         if (value := getattr(args, name)) is not None and value < least:
             option = name.replace("_", "-")
             raise SettingError(f"--{option} {value}: must be at least {least}")
-    check_writable(args.out)
     receiving = hosts([*((c.url, f"candidate {c.name}") for c in candidates), *_labellers(args)])
     _ask(receiving, args)
     plan = Plan(args, candidates, _is_dataset(args.source))

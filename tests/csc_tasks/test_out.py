@@ -189,6 +189,12 @@ EARLIER = {
     "collect": ("board.json", "replaces"),
     "score": ("m/results_2026.json", "earlier results, which stay"),
     "baselines": ("m/results_2026.json", "earlier results, which stay"),
+    "label report": ("labels.json", "replaces"),
+    "label samples": ("m/results_2026.json", "earlier results, which stay"),
+    "label export": (f"label-{NOWHERE}.csv", "error"),
+    "audit-customer": ("customer_audit.json", "replaces"),
+    "customers": ("customers.json", "replaces"),
+    "trial": ("trial.json", "goes on"),
     "human export": ("key.json", "error"),
     "review export": ("review.csv", "error"),
 }

@@ -2,7 +2,7 @@
 
 import random
 
-from csc_tasks.metrics import ASKED_AGAIN, METRICS, WITH_PASSAGES
+from csc_tasks.metrics import ASKED_AGAIN, DIALOGUE, METRICS, WITH_PASSAGES
 
 CHARACTERS = "您好请问有什么可以帮到查询余额卡号码，。？1a "
 WORDS = (
@@ -50,7 +50,7 @@ ODD = [
 OVERLAP = [
     name
     for name, metric in METRICS.items()
-    if metric.default and metric.per not in ((WITH_PASSAGES,), (ASKED_AGAIN,))
+    if metric.default and metric.per not in ((WITH_PASSAGES,), (ASKED_AGAIN,), (DIALOGUE,))
 ]
 TEXT = [name for name in OVERLAP if METRICS[name].of == "reply"]
 

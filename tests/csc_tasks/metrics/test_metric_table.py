@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 import sacrebleu
 
-from csc_tasks.errors import SettingError
-from csc_tasks.metrics import ASKED_AGAIN, METRICS, WITH_PASSAGES, select
+from csc_tasks.errors import DataError, SettingError
+from csc_tasks.metrics import ASKED_AGAIN, DIALOGUE, METRICS, WITH_PASSAGES, select
 from csc_tasks.metrics.segment import tokens
 from tests.support.metric_values import OVERLAP
 
-MORE = {WITH_PASSAGES, ASKED_AGAIN}
+MORE = {WITH_PASSAGES, ASKED_AGAIN, DIALOGUE}
+LIVE = [name for name, metric in METRICS.items() if metric.per == (DIALOGUE,)]
 
 
 def test_every_metric_says_what_it_is():
@@ -41,14 +42,16 @@ def test_every_metric_says_what_it_is():
         assert metric.of in ("strategy", "labels", "reply", "flag")
         assert metric.per and set(metric.per) <= {"turn", "answer", *MORE}
         assert metric.by_language == (metric.of == "reply")
-        assert metric.higher_is_better == (metric.of != "flag")
+        if name not in LIVE:
+            assert metric.higher_is_better == (metric.of != "flag")
         assert metric.range[0] < metric.range[1]
         if metric.default:
             assert metric.extra is None
-            assert metric.range == ((0, 100) if name.startswith("bleu") else (0, 1))
+            if name not in LIVE:
+                assert metric.range == ((0, 100) if name.startswith("bleu") else (0, 1))
         direction = "higher is better" if metric.higher_is_better else "lower is better"
         assert (
-            direction in metric.description
+            (direction in metric.description or "neither way is better" in metric.description)
             and metric.description.endswith(".")
             and "; " in metric.description
         )
@@ -120,7 +123,7 @@ def test_a_metric_that_is_no_default_comes_only_when_asked_for(monkeypatch):
             "none of that applies to each answer; there: failed, truncated, .*rouge_l",
         ),
         ("", "turn", "asks for nothing"),
-        ("rouge_l", "document", "there are turn and answer"),
+        ("rouge_l", "document", "there are turn, answer and dialogue"),
     ],
 )
 def test_select_refuses(names, per, text):
@@ -153,13 +156,14 @@ def test_reading_the_table_loads_no_scoring_library():
     assert not heavy & set(loaded)
 
 
-@pytest.mark.parametrize("name", OVERLAP)
+@pytest.mark.parametrize("name", [*OVERLAP, *LIVE])
 def test_items_survive_json_and_functions_take_no_items(name):
     metric = METRICS[name]
     predictions, references = {
         "strategy": (["GT", "PR" if metric.parsed_only else None, "Others"], ["GT", "PS", "ID"]),
         "reply": (["您好", "", "请稍等"], ["您好", "好的", "请等一下"]),
-        "flag": ([1.0, False, 3], None),
+        # What a live conversation is counted by is a number already.
+        "flag": ([1.0, False, 0.5] if DIALOGUE in metric.per else [1.0, False, 3], None),
     }[metric.of]
     scores = metric.function(predictions, references, "zh")
     assert len(scores.items) == 3
@@ -173,6 +177,14 @@ def test_items_survive_json_and_functions_take_no_items(name):
     nothing = metric.function([], [], "zh")
     assert nothing.items == [] and nothing.signature == scores.signature
     assert metric.estimate([], []).value is None
+
+
+@pytest.mark.parametrize("name", LIVE)
+def test_a_live_number_that_cannot_be_is_refused(name):
+    most = METRICS[name].range[1]
+    for value in (-1, float("nan"), float("inf"), most + 1, "1", None):
+        with pytest.raises(DataError, match=rf"scored item 1: {name} is "):
+            METRICS[name].function([0.0, value], None, "en")
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_rows_stay_full_until_no_turn_is_left(model, corpus, style, monkeypatch)
     monkeypatch.setattr(
         Stop,
         "new_reply",
-        lambda self, request: started.append(len(steps)) or new_reply(self, request),
+        lambda self, *asked: started.append(len(steps)) or new_reply(self, *asked),
     )
     run(
         model,

@@ -394,7 +394,7 @@ def test_stop_strings_end_replies_where_lm_eval_ends_them(model, reply, monkeypa
         if isinstance(reply, list)
         else model.tok_encode(reply)
     )
-    growing = Reply((), len(tokens), stops, 1.0)
+    growing = Reply((), len(tokens), stops, 1.0, 1)
     for token in tokens:
         growing.tokens.append(token)
         theirs = stop_sequences_criteria(model.tokenizer, stops, 0, 1)(

@@ -101,7 +101,7 @@ class Slots:
         self.since = 0.0
         self.busy = self.possible = 0.0
 
-    async def once(self, server, payload, read):
+    async def once(self, server, payload, read, watch=None):
         prompt = payload["messages"][0]["content"]
         conversation = next(opening for opening in self.left if opening in prompt)
         self.asked.append(prompt)

@@ -216,7 +216,7 @@ def test_the_card_lists_every_task_and_the_version():
     listed = re.findall(
         r"^\| `(cscx?_\w+)` \|", card.split("## Tasks")[1].split("\n## ")[0], re.MULTILINE
     )
-    assert len(listed) == 15 and sorted(listed) == sorted(names)
+    assert len(listed) == 16 and sorted(listed) == sorted(names)
     version = re.search(r"version: ([\d.]+)", (TASKS_DIR / "_csc_yaml").read_text())[1]
     assert re.search(r"## Versions\n\n(?:.*\n)*?- \*\*([\d.]+)\*\*", card)[1] == version
 
