@@ -70,6 +70,10 @@ COMMANDS = {
         "a LoRA or QLoRA adapter on a dataset, and the command that scores it",
     ),
     "train tiny": ("trainers.tiny", "a tiny stand-in chat model from scratch, on the CPU"),
+    "recipes": (
+        "trainers.shipped_recipes",
+        "the settings of a training that come with csc-tasks, by name",
+    ),
     "convert": (
         "trainers.convert",
         "a GGUF file as an ordinary model folder, for what trains, quantises or serves",
