@@ -153,6 +153,10 @@ COMMANDS = {
         "leaderboard.publishing.publish",
         "a board on the Hub: results as a dataset, page as a Space, numbers on model pages",
     ),
+    "export": (
+        "leaderboard.export.command",
+        "results in the format of another collection: Every Eval Ever, turn by turn",
+    ),
     "doctor": (
         "csc_tasks.doctor.examine",
         "what works on this machine, what does not, and what to do about it",
