@@ -52,7 +52,7 @@ demo: export CSC_QA_CORPUS := demo
 demo: export CSC_PROMPT := chat
 demo: $(READY)
 	$(BIN)/csc train tiny --without-strategies --minutes 1.7 --out demo/base
-	OMP_NUM_THREADS=1 $(BIN)/csc train --config trainers/recipes/demo.yaml --model demo/base --out demo/adapter
+	OMP_NUM_THREADS=1 $(BIN)/csc train --config demo --model demo/base --out demo/adapter
 	$(BIN)/lm_eval --model_args pretrained=demo/base $(EVALUATE)
 	$(BIN)/lm_eval --model_args pretrained=demo/base,peft=demo/adapter $(EVALUATE)
 	$(BIN)/csc baselines demo --out demo/results

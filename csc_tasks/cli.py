@@ -70,6 +70,10 @@ COMMANDS = {
         "a LoRA or QLoRA adapter on a dataset, and the command that scores it",
     ),
     "train tiny": ("trainers.tiny", "a tiny stand-in chat model from scratch, on the CPU"),
+    "recipes": (
+        "trainers.shipped_recipes",
+        "the settings of a training that come with csc-tasks, by name",
+    ),
     "convert": (
         "trainers.convert",
         "a GGUF file as an ordinary model folder, for what trains, quantises or serves",
@@ -148,6 +152,10 @@ COMMANDS = {
     "publish": (
         "leaderboard.publishing.publish",
         "a board on the Hub: results as a dataset, page as a Space, numbers on model pages",
+    ),
+    "export": (
+        "leaderboard.export.command",
+        "results in the format of another collection: Every Eval Ever, turn by turn",
     ),
     "doctor": (
         "csc_tasks.doctor.examine",

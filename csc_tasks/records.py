@@ -15,6 +15,7 @@ at it. Flags that a backend cannot tell, or that an older record does not have, 
 left out of their mean.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,10 +29,13 @@ from csc_tasks.metrics import METRICS, Estimate, LearnedSettings, Metric
 from csc_tasks.metrics.consistency import OF, Consistency, pass_k, worst_of_k
 from csc_tasks.metrics.facts import find_facts, has_rules, unsupported
 from csc_tasks.metrics.metric import LABELS
+from csc_tasks.metrics.needed import check_there
 from csc_tasks.metrics.result_names import in_language, normalised
 from csc_tasks.named_strategies import named_strategies, of_several, raters_of
 from csc_tasks.prompts import Reply
 from csc_tasks.question import Question
+
+log = logging.getLogger("lm_eval.csc_tasks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +262,12 @@ def measure_choices(
 def check_ready(
     metrics: Sequence[Metric], languages: Sequence[str], learned: LearnedSettings | None = None
 ) -> None:
-    """Raise now what measuring would raise later for want of a library, weights or data."""
+    """Raise now what measuring would raise later for want of a library, weights or data; of several
+    models that are missing all are named, and none is loaded before.
+    """
+    models = check_there(metrics, languages, learned)
+    if models:
+        log.info("the metrics need %s", "; ".join(one.line() for one in models))
     for metric in metrics:
         for language in languages:
             metric.ready(language, learned)

@@ -149,6 +149,7 @@ LEADERBOARD_BUILT_ON = {
         "collect_options",
     ],
     "publishing": ["page", "tables", "audit_pages"],
+    "export": ["numbers"],
     "reproduce": ["collect", "contrast_tables", "judging"],
 }
 TABLES = {"csc_tasks": BUILT_ON, "leaderboard": LEADERBOARD_BUILT_ON}

@@ -1,7 +1,7 @@
 """Unpack a GGUF file into an ordinary model folder, once.
 
     csc convert MODEL.gguf --out DIR
-    csc train --config trainers/recipes/rolecs.yaml --model DIR --out adapter
+    csc train --config rolecs --model DIR --out adapter
 
 A model that exists only as a GGUF file can be scored as it is (`lm_eval --model hf --model_args
 pretrained=FOLDER,gguf_file=FILE`), with adapters on it too. Training, NF4 and merging need ordinary

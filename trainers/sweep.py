@@ -17,6 +17,7 @@ from trainers.hardware import is_first_process, release_memory
 from trainers.qlora import train_adapter
 from trainers.recipe import KEYS, Recipe, read_recipe
 from trainers.scoring import base_command, results_of, run_scoring, scoring_command
+from trainers.shipped_recipes import recipe_file
 from trainers.splits import read_training_data, refuse_tested
 from trainers.sweep_file import (
     Earlier,
@@ -125,7 +126,7 @@ def _runs(
         )
     seeds = read_seeds(args.seeds, key, flags)
     check_writable(Path(args.out))
-    config = Path(args.config) if args.config else None
+    config = recipe_file(args.config) if args.config else None
     recipes = {
         value: None if key == SIZE and value == "0" else read_recipe(config, {**flags, key: value})
         for value in values

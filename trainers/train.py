@@ -1,9 +1,9 @@
 """Train a LoRA adapter on a dataset folder or Hub dataset, on the very prompts the benchmark sends,
 and say how to score it.
 
-    csc train --config trainers/recipes/demo.yaml --model demo/base --out demo/adapter
+    csc train --config demo --model demo/base --out demo/adapter
     csc train --model Qwen/Qwen2.5-7B-Instruct --corpus ORG/rolecs --style chat --out adapter
-    accelerate launch --config_file trainers/recipes/accelerate_fsdp.yaml -m trainers.train \\
+    accelerate launch --config_file "$(csc recipes accelerate_fsdp --path)" -m trainers.train \\
         --config ... --out adapter
 
     csc train ... --sweep lora_r=8,16,32
@@ -42,12 +42,15 @@ from trainers.qlora import train_adapter
 from trainers.recipe import KEYS, Recipe, read_recipe
 from trainers.recipe_keys import help_of, option_of
 from trainers.scoring import score, scoring_command
+from trainers.shipped_recipes import recipe_file
 from trainers.sweep import sweep
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The options of `csc train`."""
-    parser.add_argument("--config", metavar="FILE", help="a recipe (YAML)")
+    parser.add_argument(
+        "--config", metavar="FILE", help="a recipe: a YAML file, or a name that `csc recipes` lists"
+    )
     parser.add_argument("--out", required=True, metavar="DIR", help="the adapter's folder")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace another adapter of ours in that folder"
@@ -132,7 +135,7 @@ def finished_or_trained(args: Namespace, flags: dict, out: Path) -> dict:
     # A finished adapter may lie where nobody can write: it is only looked at.
     if read_record(out) is None:
         check_writable(out)
-    recipe = read_recipe(Path(args.config) if args.config else None, flags)
+    recipe = read_recipe(recipe_file(args.config) if args.config else None, flags)
     for folder, option in (
         (args.merge, "--merge"),
         (args.save_quantized_base, "--save-quantized-base"),

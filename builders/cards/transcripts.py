@@ -7,6 +7,12 @@ from builders.cards.render import Card
 UNLABELLED = "Strategies are not labelled: metrics of strategies have no value here."
 WITHOUT_LABELS = ", without labels of strategies"
 
+TRANSCRIPTS = "Transcripts from a support tool"
+SIMULATED = (
+    "Trajectories of tau2-bench or tau-bench: customers and agents are language models, and the"
+    " calls of tools between their turns are not shown"
+)
+
 
 def card(build: Mapping, licence: str) -> Card:
     """The card for what `build` (build.json) says."""
@@ -17,12 +23,14 @@ def card(build: Mapping, licence: str) -> Card:
         if settings["masked"]
         else "Personal data were left as they are."
     )
+    simulated = settings.get("format") == "tau2"
+    kind = "Simulated" if simulated else "Recorded"
     return Card(
         title="Customer-support conversations",
-        summary=f"Recorded customer-support conversations{WITHOUT_LABELS}.",
+        summary=f"{kind} customer-support conversations{WITHOUT_LABELS}.",
         licence=licence,
         languages=tuple(counts["conversations_by_language"]),
-        source="Transcripts from a support tool; see `source` in the rows.",
+        source=(SIMULATED if simulated else TRANSCRIPTS) + "; see `source` in the rows.",
         made=f"""
 Private notes, calls of tools and lines of the system were left out, HTML became text, quoted mail
 and signatures were cut, and neighbouring turns of one speaker are one turn with single spaces. An

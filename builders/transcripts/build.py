@@ -3,6 +3,7 @@
     csc build transcripts SOURCE --dry-run
         what would be read as what, and the counts; nothing is written
     csc build transcripts SOURCE --out DIR
+    csc build transcripts simulations.json --format tau2 --out DIR
     csc build transcripts tickets.csv --columns text=body,speaker=author_type \\
         --agents "Support,Bot" --out DIR
 
@@ -10,7 +11,7 @@ SOURCE is a CSV, TSV, JSON, JSON lines, parquet or text file (also .gz), or a fo
 kind: an utterance a row (an id, a speaker, a text, a time), chat messages (OpenAI's `messages`,
 ShareGPT's `conversations`), tickets with comments or parts (Zendesk, Intercom, Freshdesk), or texts
 with `Name:` lines (also WhatsApp). Columns and speakers are guessed and shown before anything is
-written.
+written. With --format tau2 it holds simulations as tau2-bench and tau-bench publish them.
 
 Private notes, calls of tools and lines of the system are left out; HTML becomes text; quoted mail
 and signatures are cut; neighbouring turns of one speaker are one turn. E-mail addresses and numbers
@@ -43,6 +44,7 @@ from builders.transcripts.reading import Choices, Transcripts
 from builders.transcripts.report import counts_of, shape_lines, speaker_lines
 from builders.transcripts.shapes import PARTS, parse_columns
 from builders.transcripts.speakers import parse_agents
+from builders.transcripts.tau2 import TAU2
 from csc_tasks.conversation import Conversation, Turn, content_id
 from csc_tasks.draws import RANGE, draw
 from csc_tasks.errors import DataError, SettingError
@@ -60,6 +62,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--out", type=Path, metavar="DIR", help="the dataset folder to write")
     add("--dry-run", action="store_true", help="read everything, show everything, write nothing")
     add_choices(parser)
+    add(
+        "--format",
+        choices=(TAU2,),
+        help="do not guess: tau2 reads the simulations that tau2-bench and tau-bench publish",
+    )
     add(
         "--language",
         choices=tuple(languages()),
@@ -114,7 +121,9 @@ def main(args: Namespace) -> None:
         raise SettingError("--name is empty; leave it out, or name the source")
     if args.out is not None and not args.dry_run:
         check_target(args.out)
-    choices = Choices(parse_columns(args.columns), parse_agents(args.agents))
+    if args.format and (args.columns or args.agents):
+        raise SettingError(f"--format {args.format} knows columns and speakers: give neither")
+    choices = Choices(parse_columns(args.columns), parse_agents(args.agents), args.format or "")
     folder = None if args.dry_run else args.out.resolve().parent
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -154,7 +163,7 @@ def settings(args: Namespace, choices: Choices) -> dict:
         "splits": args.splits,
         "masked": not args.keep_personal_data,
         "licence": args.licence,
-    }
+    } | ({"format": args.format} if args.format else {})
 
 
 def next_lines(out: Path) -> Iterator[str]:

@@ -34,6 +34,7 @@ LARGEST_TEXT = 16 << 20
 BATCH = 1_000
 Event = tuple[str, str, Any]
 _STARTS, _ENDS = ("start_map", "start_array"), ("end_map", "end_array")
+_PARTS_OF_A_TURN = ("content", "tool_calls")
 _TURN_ROLES = ("role", "from", "speaker", "author", "author_type", "author_id", "sender")
 
 
@@ -259,7 +260,9 @@ def _is_turn(item: object) -> bool:
     return (
         isinstance(item, dict)
         and any(name in item for name in _TURN_ROLES)
-        and not any(isinstance(value, list) for value in item.values())
+        and not any(
+            isinstance(value, list) for name, value in item.items() if name not in _PARTS_OF_A_TURN
+        )
     )
 
 

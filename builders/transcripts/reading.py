@@ -8,14 +8,14 @@ with Transcripts(Path("tickets.json"), Path("."), Choices()) as transcripts:
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
 from builders.sources.raw import RawConversation, Reading, is_unicode
-from builders.transcripts import cleaning, lines, tables, turns
+from builders.transcripts import cleaning, lines, tables, tau2, turns
 from builders.transcripts.files import Record, files_of, records
 from builders.transcripts.said import SPOILED, Said
 from builders.transcripts.shapes import LINES, SAMPLE, TABLE, Shape, shape_of
@@ -37,11 +37,12 @@ AMBIGUOUS = 0.1
 @dataclass(frozen=True, slots=True)
 class Choices:
     """What a user may say instead of the guess: part -> column, the supporters' names in plain
-    form, and whether mail is cut.
+    form, and a format that is not guessed (tau2.TAU2).
     """
 
     columns: dict[str, str] = field(default_factory=dict)
     agents: frozenset[str] = frozenset()
+    format: str = ""
 
 
 class Transcripts:
@@ -73,6 +74,8 @@ class Transcripts:
         self.store.__exit__(kind, error, trace)
 
     def _guess(self) -> Shape:
+        if self.choices.format == tau2.TAU2:
+            return Shape(tau2.KIND, {}, notes=(tau2.NOTE,))
         sample = list(islice(records(self.source, self.files), SAMPLE))
         return shape_of(self.source.name, sample, self.choices.columns)
 
@@ -102,8 +105,12 @@ class Transcripts:
         self.store.give_roles(votes)
 
     def _said(self) -> Iterator[Said]:
-        read = {TABLE: tables.said_in, LINES: _said_in_lines}.get(self.shape.kind, turns.said_in)
-        for record in records(self.source, self.files):
+        read: Callable[[Record, Shape], Iterator[Said]] = turns.said_in
+        read = {TABLE: tables.said_in, LINES: _said_in_lines}.get(self.shape.kind, read)
+        found = records(self.source, self.files)
+        if self.shape.kind == tau2.KIND:
+            found, read = tau2.simulations(found), self._simulated
+        for record in found:
             self.reading.counts["records_read"] += 1
             if record.problem:
                 self.reading.problem(record.problem, record.place, record.detail)
@@ -114,6 +121,9 @@ class Transcripts:
                 what = "no conversation's id" if self.shape.kind == TABLE else "no turns"
                 self.reading.problem(what, record.place, str(record.row)[:80])
             yield from said
+
+    def _simulated(self, record: Record, shape: Shape) -> Iterator[Said]:
+        return tau2.said_in(record, self.cut)
 
     def _checked(self, said: Iterator[Said]) -> Iterator[Said]:
         """The same with texts that a database can hold."""

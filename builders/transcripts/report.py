@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from builders.transcripts.reading import Transcripts
 from builders.transcripts.shapes import LINES, TABLE
 from builders.transcripts.speakers import known_role
+from builders.transcripts.tau2 import KIND
 
 SHOWN = 12
 """So many speakers are shown."""
@@ -16,7 +17,9 @@ def shape_lines(transcripts: Transcripts) -> Iterator[str]:
     shape, files = transcripts.shape, transcripts.files
     what = f"{len(files):,} files" if len(files) > 1 else files[0].name
     yield f"{transcripts.source}: {shape.kind} ({what})"
-    if shape.kind == LINES:
+    if shape.kind == KIND:
+        yield "  what user and assistant said to each other; calls of tools are left out"
+    elif shape.kind == LINES:
         yield f"  lines that open with a name, in {shape.columns['turns']}"
     else:
         columns = ", ".join(f"{part}={column}" for part, column in shape.columns.items())

@@ -20,6 +20,7 @@ from csc_tasks.errors import CscError
 from csc_tasks.hub import endpoint
 from csc_tasks.languages import languages
 from csc_tasks.metrics.learned import NAMES, default_model
+from csc_tasks.metrics.needed import shown_size, usual_size
 from csc_tasks.settings import Settings, read_settings
 
 OFFLINE = "HF_HUB_OFFLINE is set"
@@ -118,9 +119,17 @@ def _metric_models(needed: Sequence[str], answers: Mapping[object, Any]) -> Find
             "needed only by csc_metrics=all and the like; give local copies with csc_<metric>_model"
         )
         return Finding(
-            NOTE, "metric models", f"neither here nor reachable: {', '.join(away)}", advice
+            NOTE,
+            "metric models",
+            f"neither here nor reachable: {', '.join(map(_sized, away))}",
+            advice,
         )
     return Finding(OK, "metric models", f"{len(here)} here, {len(needed) - len(here)} on the Hub")
+
+
+def _sized(model: str) -> str:
+    size = usual_size(model)
+    return f"{model} ({shown_size(size)})" if size else model
 
 
 def metric_models(settings: Settings) -> set[str]:

@@ -89,7 +89,9 @@ def test_everything_is_there(server, hub_of):
     }
     assert "the writer, by a token from HF_TOKEN with the role write" in lines
     assert f"{CORPUS}@{server.repository(CORPUS).refs['main'][:12]} on the Hub" in lines
-    assert f"neither here nor reachable: {', '.join(canonical)} ->" in lines
+    sizes = {"bert-base-chinese": "0.4 GB", "roberta-large": "1.4 GB"}
+    shown = ", ".join(f"{name} ({sizes[name]})" for name in canonical)
+    assert f"neither here nor reachable: {shown} ->" in lines
 
 
 def test_names_that_do_not_exist(server, hub_of, monkeypatch, tmp_path):

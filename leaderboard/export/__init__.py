@@ -1,0 +1,1 @@
+"""Results in the formats of others: what `csc publish` lets out, in another shape."""
