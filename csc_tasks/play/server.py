@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from lm_eval.api.model import LM
 
@@ -93,7 +93,9 @@ class Server:
             for name, value in self.headers.items()
             if name.lower() != "content-type"
         ]
-        secrets.append(urlsplit(str(lm.base_url)).password or "")
+        parts = urlsplit(str(lm.base_url))
+        # Some gateways take their key as a parameter of the address.
+        secrets += [parts.password or "", *(value for _, value in parse_qsl(parts.query))]
         self.cleaners = [refusals.cleaner(secret.strip()) for secret in secrets]
         self.slots = asyncio.Semaphore(connections(lm))
 

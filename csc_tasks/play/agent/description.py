@@ -33,8 +33,9 @@ PLACEHOLDERS = ("message", "messages", "session", "language")
 {role, content}, the session's id, the language's code.
 """
 KEYS = ("url", "headers", "request", "reply", "stateful", "stream", "session", "tokens")
-SECRET = {"authorization", "proxy-authorization", "x-api-key", "api-key", "cookie"}
-"""Headers whose value is a secret, and so comes from the environment."""
+SECRET = re.compile(r"auth|key|token|secret|cookie|passw|credential|signature", re.IGNORECASE)
+"""In the names of headers whose value is a secret, and so comes from the environment."""
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 _WANTED = "give the YAML file of an agent"
 
@@ -117,7 +118,9 @@ def read_agent(file: Path, environ: Mapping[str, str] = os.environ) -> Agent:
     paths = {"reply": raw["reply"], "stream": raw.get("stream"), "session": raw.get("session")}
     paths |= {"tokens.in": tokens.get("in"), "tokens.out": tokens.get("out")}
     for name, path in paths.items():
-        if path is not None and (not isinstance(path, str) or "" in path.split(".")):
+        if (path is not None or name == "reply") and (
+            not isinstance(path, str) or "" in path.split(".")
+        ):
             raise SettingError(
                 f"{where}: {name} is {path!r:.60}; it must be a path, as in choices.0.text"
             )
@@ -149,18 +152,31 @@ def follow(data: Any, path: str) -> Any:
 
 
 def _check_url(url: object, where: str) -> None:
+    parts = None
     try:
         parts = urlsplit(url) if isinstance(url, str) else None
-        fits = parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname)
+        # A port that is none raises ValueError.
+        fits = parts is not None and parts.scheme in ("http", "https") and parts.port != 0
+        fits = fits and bool(parts.hostname) and not re.search(r"\s", str(url))
     except ValueError:
         fits = False
+    if parts is not None and "@" in parts.netloc:
+        raise SettingError(
+            f"{where}: holds a name or a password; give it as a header, from the environment"
+        )
     if not fits:
-        raise SettingError(f"{where} is {url!r:.80}; it must be an address, https://HOST/PATH")
-    if parts is not None and parts.password:
-        raise SettingError(f"{where}: holds a password; give it as a header, from the environment")
+        shown = url.rpartition("@")[2].partition("?")[0] if isinstance(url, str) else url
+        raise SettingError(f"{where} is {shown!r:.80}; it must be an address, https://HOST/PATH")
 
 
 def _check_request(request: Mapping[str, Any], stateful: bool, where: str) -> None:
+    try:
+        json.dumps(request, allow_nan=False, sort_keys=True)
+    except (TypeError, ValueError) as error:
+        raise SettingError(
+            f"{where}: request is no JSON object ({error}); put dates in quotes, and let names be"
+            " texts"
+        ) from None
     names = {name for text in _texts(request) for name in _PLACEHOLDER.findall(text)}
     if unknown := sorted(names - {*PLACEHOLDERS}):
         known = ", ".join(f"${{{name}}}" for name in PLACEHOLDERS)
@@ -188,12 +204,14 @@ def _headers(
     secrets: list[str] = []
     for name, value in raw.items():
         names = _PLACEHOLDER.findall(value)
-        if name.lower() in SECRET and not names:
+        if not _HEADER.fullmatch(name):
+            raise SettingError(f"{where}: {name!r:.60} is no name of a header")
+        if SECRET.search(name) and not names:
             raise SettingError(
                 f"{where}: header {name} is written out; keep it in the environment and write"
                 f" {name}: ${{NAME}}"
             )
-        if absent := [one for one in names if not environ.get(one)]:
+        if absent := [one for one in names if not environ.get(one, "").strip()]:
             raise SettingError(
                 f"{where}: header {name} needs the environment variable {absent[0]}, which is not"
                 " set"

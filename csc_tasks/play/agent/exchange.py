@@ -11,6 +11,7 @@ from lm_eval.api.model import LM
 
 from csc_tasks import refusals
 from csc_tasks.play.agent.description import Agent, follow
+from csc_tasks.play.agent.events import DONE, Events
 from csc_tasks.play.answers import Answer
 from csc_tasks.play.failures import Failure
 from csc_tasks.play.server import LARGEST, Sent, Server, TooLarge
@@ -73,15 +74,18 @@ class AgentServer(Server):
                 session.id = str(follow(outputs, self.agent.session))
             except LookupError:
                 return Failure("odd", "no session", f"nothing at {self.agent.session}: {outputs}")
+        path = self.agent.reply
         if isinstance(outputs, dict) and STREAMED in outputs:
-            text = outputs[STREAMED]
+            path, text = str(self.agent.stream), outputs[STREAMED]
+            if text is None:
+                return Failure("odd", "no reply", f"nothing at {path} of any event: {outputs}")
         else:
             try:
                 text = follow(outputs, self.agent.reply)
             except LookupError:
                 return Failure("odd", "no reply", f"nothing at {self.agent.reply}: {outputs}")
         if not isinstance(text, str | None):
-            return Failure("odd", "no reply", f"no text at {self.agent.reply}: {text!r:.100}")
+            return Failure("odd", "no reply", f"no text at {path}: {text!r}")
         text = text or ""
         for clean in self.cleaners:
             text = clean(text)
@@ -103,44 +107,78 @@ class AgentServer(Server):
         """A stream is put together: the reply, and what its last events say beside it."""
         if self.agent.stream is None or response.content_type != SSE or response.status >= 300:
             return await super().read(response)
-        first: float | None = None
-        pieces: list[str] = []
-        last: dict[str, Any] = {}
-        rest, size = b"", 0
+        streamed = _Streamed(self.agent.stream)
+        events, size = Events(), 0
         async for chunk in response.content.iter_any():
             size += len(chunk)
             if size > LARGEST:
                 raise TooLarge
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                event = _event(line)
-                if event is None:
-                    continue
-                if event.get("error"):
-                    return Sent(json.dumps(event).encode(), response.status, {}, None)
-                last |= {name: value for name, value in event.items() if value is not None}
-                if piece := _piece(event, self.agent.stream):
-                    first = perf_counter() if first is None else first
-                    pieces.append(piece)
-        raw = json.dumps(last | {STREAMED: "".join(pieces)}).encode()
-        return Sent(raw, response.status, dict(response.headers), first)
+            for data in events.take(chunk):
+                streamed.take(data)
+            if streamed.done:
+                break
+        for data in events.end():
+            streamed.take(data)
+        if streamed.fault is not None:
+            return Sent(streamed.fault.encode(), response.status, {}, None)
+        raw = json.dumps(streamed.last | {STREAMED: streamed.reply}).encode()
+        return Sent(raw, response.status, dict(response.headers), streamed.first)
 
 
-def _event(line: bytes) -> dict[str, Any] | None:
-    """The JSON of an event's data; None for lines that are none, such as the closing [DONE]."""
-    name, _, data = line.decode("utf-8", errors="replace").rstrip("\r").partition(":")
-    if name != "data":
-        return None
+class _Streamed:
+    """The reply that the events of a stream make. first: when its first piece was there. last: what
+    the last events say beside it. fault: the data of an event that tells an error, or that was cut.
+    done: whether the last one is there.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.first: float | None = None
+        self.last: dict[str, Any] = {}
+        self.fault: str | None = None
+        self.done = False
+        self._pieces: list[object] = []
+
+    @property
+    def reply(self) -> object:
+        """The text; a piece that is none; None where no event has any."""
+        if others := [piece for piece in self._pieces if not isinstance(piece, str)]:
+            return others[0]
+        return "".join(map(str, self._pieces)) if self._pieces else None
+
+    def take(self, data: str) -> None:
+        """Take the data of an event in; what comes after the last one is nothing."""
+        if self.done:
+            return
+        event = _json(data)
+        if event is None and "\n" in data:
+            # Some servers leave out the empty line between two events.
+            for line in data.split("\n"):
+                self.take(line)
+        elif isinstance(event, dict):
+            self._add(event)
+        elif data.strip() == DONE:
+            self.done = True
+        elif data.lstrip().startswith("{"):
+            self.fault, self.done = data, True
+
+    def _add(self, event: dict[str, Any]) -> None:
+        if event.get("error"):
+            self.fault, self.done = json.dumps(event), True
+            return
+        self.last |= {name: value for name, value in event.items() if value is not None}
+        try:
+            piece = follow(event, self.path)
+        except LookupError:
+            return
+        if piece and self.first is None:
+            self.first = perf_counter()
+        self._pieces.append("" if piece is None else piece)
+
+
+def _json(text: str) -> Any:
+    """None for what is no JSON."""
     try:
-        event = json.loads(data)
+        return json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return event if isinstance(event, dict) else None
-
-
-def _piece(event: object, path: str) -> str:
-    try:
-        piece = follow(event, path)
-    except LookupError:
-        return ""
-    return piece if isinstance(piece, str) else ""

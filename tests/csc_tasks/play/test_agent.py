@@ -2,9 +2,13 @@
 replies, and that nothing secret leaves.
 """
 
+import asyncio
 import itertools
 import json
 from collections import defaultdict
+from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from lm_eval import simple_evaluate
@@ -15,7 +19,9 @@ from csc_tasks import TASKS_DIR, autoload
 from csc_tasks.errors import CscError, ModelError, SettingError
 from csc_tasks.play import server as transport
 from csc_tasks.play.agent.description import follow, read_agent
+from csc_tasks.play.agent.exchange import SSE, AgentServer
 from csc_tasks.play.agent.model import AgentLM
+from csc_tasks.refusals import Parameters
 from tests.support.agent_server import Told, agent_server
 from tests.support.fakes import sample_conversations, write_corpus
 
@@ -197,6 +203,89 @@ def test_a_stream_tells_when_its_first_token_came(corpus, monkeypatch):
     assert body.keys() == {"model", "messages", "stream", "stream_options"}
 
 
+def piece(text):
+    return b"data: " + json.dumps({"choices": [{"delta": {"content": text}}]}).encode()
+
+
+HI = piece("Hi "), piece("you")
+AFTER = b"data: [DONE]\n\n"
+
+
+def of_stream(*chunks, path="choices.0.delta.content"):
+    """What becomes of a response whose bytes come in these chunks; reading past the end fails."""
+
+    async def some():
+        for chunk in chunks:
+            yield chunk
+        raise AssertionError("the stream is not closed, and was read on")
+
+    async def asked():
+        lm = AgentLM(model="bot", base_url="http://h/x?code=code-in-address", stream=True)
+        lm.description = replace(lm.description, stream=path)
+        server = AgentServer(lm, Parameters(), lambda: 0)
+
+        async def exchanged(body):
+            content = SimpleNamespace(iter_any=some if AFTER in chunks else partial(closed, chunks))
+            return await server.read(
+                SimpleNamespace(content=content, content_type=SSE, status=200, headers={})
+            )
+
+        server._exchanged = exchanged
+        return await server._once({}, partial(server.reply, server.session_of("a")))
+
+    return asyncio.run(asked())
+
+
+async def closed(chunks):
+    for chunk in chunks:
+        yield chunk
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        (HI[0] + b"\n\n" + HI[1] + b"\n\n",),
+        (HI[0] + b"\n\n", AFTER.join([HI[1] + b"\n\n", b'data: {"error": "late"}\n\n'])),
+        # Closed by the reader, not by the server.
+        (HI[0] + b"\n\n" + HI[1] + b"\n\n", AFTER),
+        # The last line is not ended, or its event is not.
+        (HI[0] + b"\n\n", HI[1]),
+        (HI[0] + b"\n\n", HI[1] + b"\n"),
+        # All three ends of a line, cut anywhere; a byte order mark; comments and other fields.
+        (HI[0] + b"\r\r" + HI[1] + b"\r\r",),
+        (HI[0] + b"\r", b"\n\r", b"\n" + HI[1][:9], HI[1][9:] + b"\r\n\r\n"),
+        (b"\xef\xbb\xbf" + HI[0] + b"\n\n: ping\nevent: x\nid: 1\n" + HI[1] + b"\n\n",),
+        # One event in several lines of data, and two events without an empty line between them.
+        (HI[0].replace(b"[", b"\ndata: [") + b"\n\n" + HI[1] + b"\n\n",),
+        (HI[0] + b"\n" + HI[1] + b"\n", b"data: [DONE]\n"),
+    ],
+)
+def test_a_stream_is_read_to_its_end_and_no_further(chunks):
+    assert of_stream(*chunks).text == "Hi you"
+
+
+@pytest.mark.parametrize(
+    ("chunks", "named"),
+    [
+        ((b": ping\n\n",), "nothing at choices.0.delta.content of any event"),
+        ((b'data: {"text": "Hi"}\n\n', AFTER), "nothing at choices.0.delta.content of any event"),
+        ((piece(["Hi"]) + b"\n\n",), "no text at choices.0.delta.content: ['Hi']"),
+        ((HI[0] + b"\n\n", HI[1][:-4] + b"\n\n"), "the response is not JSON: {"),
+        ((b"data: " + b'{"a":' * 50_000,), "the response is not JSON: {"),
+        # The key stands across the place where a long reply is cut.
+        ((piece(["." * 84 + "code-in-address"]) + b"\n\n",), "." * 84 + "[key]"),
+    ],
+)
+def test_a_stream_without_a_whole_reply_is_a_failure(chunks, named):
+    outcome = of_stream(*chunks)
+    assert (outcome.kind, named in outcome.detail) == ("odd", True)
+    assert "code-in" not in outcome.detail
+
+
+def test_an_empty_reply_in_a_stream_is_a_reply():
+    assert of_stream(piece(None) + b"\n\n", piece("") + b"\n\n", AFTER).text == ""
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_nothing_follows_a_redirect_to_another_host(corpus, tmp_path, status):
     with agent_server(lambda body, _: Told({"output": [{"text": "stolen"}]})) as thief:
@@ -324,8 +413,14 @@ GOOD = {"url": "http://h/x", "request": {"m": "${messages}"}, "reply": "a.b"}
     [
         ({"replay": "x"}, "unknown key 'replay'; known: url, headers"),
         ({"url": "ftp://h/x"}, "url is 'ftp://h/x'; it must be an address"),
-        ({"url": "http://me:secret@h/x"}, "url: holds a password"),
+        ({"url": "http://me:secret@h/x"}, "url: holds a name or a password"),
+        ({"url": "http://a-secret-token@h/x"}, "url: holds a name or a password"),
+        ({"url": "htp://me:secret@h/x?code=secret"}, "url: holds a name or a password"),
+        ({"url": "ftp://h/x?code=secret"}, "url is 'ftp://h/x'; it must be an address"),
+        ({"url": "http://h:port/x"}, "url is 'http://h:port/x'; it must be an address"),
+        ({"url": "http://h o/x"}, "url is 'http://h o/x'; it must be an address"),
         ({"url": None}, "url is None; it must be an address"),
+        ({"reply": None}, "reply is None; it must be a path"),
         ({"request": "x"}, "request is 'x'; it must be a JSON object"),
         ({"request": {"m": "${AGENT_KEY}"}}, "request has ${AGENT_KEY}; it may have ${message}"),
         ({"request": {"m": "so: ${messages}"}}, "${messages} is a list"),
@@ -338,6 +433,9 @@ GOOD = {"url": "http://h/x", "request": {"m": "${messages}"}, "reply": "a.b"}
         ({"headers": {"Authorization": "Bearer x"}}, "header Authorization is written out"),
         ({"headers": {"X": "${NOT_SET_HERE}"}}, "needs the environment variable NOT_SET_HERE"),
         ({"headers": {"X": "a\nb"}}, "header X has a line break"),
+        ({"headers": {"X-Auth-Token": "secret"}}, "header X-Auth-Token is written out"),
+        ({"headers": {"Authorization ": "secret"}}, "'Authorization ' is no name of a header"),
+        ({"headers": {"X": "${BLANK}"}}, "needs the environment variable BLANK"),
         ({"headers": ["X"]}, "headers must be names with texts"),
     ],
 )
@@ -345,10 +443,19 @@ def test_a_description_that_does_not_fit_is_one_line(tmp_path, change, named):
     file = tmp_path / "agent.yaml"
     file.write_text(json.dumps(GOOD | change), encoding="utf-8")
     with pytest.raises(SettingError) as error:
-        read_agent(file, {"AGENT_KEY": KEY})
+        read_agent(file, {"AGENT_KEY": KEY, "BLANK": " "})
     assert named in str(error.value)
+    assert "secret" not in str(error.value)
     assert "\n" not in str(error.value)
     assert str(error.value).startswith(str(file))
+
+
+@pytest.mark.parametrize("odd", ["2024-01-01", "{1: a, b: c}"])
+def test_a_request_that_no_json_can_hold_is_one_line(tmp_path, odd):
+    file = tmp_path / "agent.yaml"
+    file.write_text(f"url: http://h/x\nreply: a\nrequest: {{m: '${{messages}}', odd: {odd}}}")
+    with pytest.raises(SettingError, match=r"agent\.yaml: request is no JSON object \("):
+        read_agent(file)
 
 
 @pytest.mark.parametrize("text", ["- a", "url: [", "a: !!python/object/new:os.system [x]", "a: *b"])
