@@ -27,7 +27,7 @@ def number(name: str) -> Callable[..., Scores]:
         for i, value in enumerate(predictions):
             if not isinstance(value, int | float) or not 0 <= value < math.inf:
                 raise DataError(f"scored item {i}: {name} is {value!r}; a number is needed")
-        return Scores([float(value) for value in predictions], f"{name}|live:1")
+        return Scores([float(value) for value in predictions], f"{name}|live:2")
 
     return numbers
 
