@@ -5,9 +5,11 @@ Numbers are of one conversation. None stands where there is nothing to say: of w
 did not decide, of a rule that needs facts where the brief has none, of a language without rules.
 """
 
+import re
 from collections.abc import Sequence
 
 from csc_tasks.conversation import CUSTOMER, SUPPORTER
+from csc_tasks.languages import language
 from csc_tasks.live.asked import question_key, questions, slots_asked, slots_named
 from csc_tasks.live.dialogue import (
     CAP,
@@ -102,7 +104,9 @@ def _asked_again(dialogue: LiveDialogue, count: int) -> float | None:
     again = 0
     for turn in dialogue.turns:
         if turn.speaker == CUSTOMER:
-            told |= {slot for slot, values in slots.items() if _says(turn, values)}
+            told |= {
+                slot for slot, values in slots.items() if _says(turn, values, dialogue.language)
+            }
         else:
             again += any(slot in told for slot in slots_asked(turn.text, dialogue.language))
     return again / count
@@ -133,12 +137,12 @@ def _goal_by_rule(dialogue: LiveDialogue) -> float | None:
     slots = _needed(dialogue.brief)
     if not slots:
         return None
-    missing = set(slots)
+    missing, code = set(slots), dialogue.language
     solved = False
     for turn in dialogue.turns:
         if turn.speaker == CUSTOMER:
             before = set(missing)
-            missing -= {slot for slot in missing if _says(turn, slots[slot])}
+            missing -= {slot for slot in missing if _says(turn, slots[slot], code)}
             solved = solved and before == missing
         else:
             solved = solved or (not missing and turn.strategy in SOLVES)
@@ -150,11 +154,25 @@ def _needed(brief: Brief | None) -> dict[str, list[str]]:
     slots: dict[str, list[str]] = {}
     for fact in brief.facts if brief else ():
         assert brief is not None, "there are facts in it"
-        for slot in slots_named(fact.name, brief.language):
-            slots.setdefault(slot, []).append(fact.value.casefold())
+        # A value that is blank is told by nothing that anybody says.
+        for slot in slots_named(fact.name, brief.language) if fact.value.strip() else ():
+            slots.setdefault(slot, []).append(_plain(fact.value))
     return slots
 
 
-def _says(turn: LiveTurn, values: Sequence[str]) -> bool:
-    text = turn.text.casefold()
-    return any(value in text for value in values)
+def _says(turn: LiveTurn, values: Sequence[str], code: str) -> bool:
+    """Whether a turn holds one of the values, and not as a part of a longer word or number."""
+    text, spaced = _plain(turn.text), language(code).text.spaced
+    return any(re.search(_whole(value, spaced), text) for value in values)
+
+
+def _whole(value: str, spaced: bool) -> str:
+    # Where words are not spaced, only Latin letters and digits end somewhere.
+    word = r"\w" if spaced else "[0-9a-z]"
+    before = rf"(?<!{word})" if re.match(word, value) else ""
+    after = rf"(?!{word})" if re.match(word, value[-1]) else ""
+    return before + re.escape(value) + after
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())

@@ -29,7 +29,7 @@ def number(name: str, most: float) -> Callable[..., Scores]:
                 raise DataError(
                     f"scored item {i}: {name} is {value!r}; a number from 0 to {most:g} is needed"
                 )
-        return Scores([float(value) for value in predictions], f"{name}|live:1")
+        return Scores([float(value) for value in predictions], f"{name}|live:2")
 
     return numbers
 

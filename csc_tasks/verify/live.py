@@ -188,7 +188,10 @@ class _Checker:
             if brief != made:
                 self.differs("brief", where, "another brief", "what the rules make")
             brief = made
-        elif brief is not None and (quoted := quoted_supporter(brief, item)):
+        elif brief is None or brief.conversation_id != item.conversation_id:
+            # Without it nothing below could be held against the customer's turns.
+            self._incomplete("brief", where, "no brief of this conversation", "one")
+        elif quoted := quoted_supporter(brief, item):
             self.differs("brief", where, quoted, "no words of the recorded supporter")
         if brief is not None:
             self.briefs[item.conversation_id] = brief
@@ -205,8 +208,10 @@ class _Checker:
             self.differs("max_turns", where, f"{count} turns", f"at most {self.most!r:.20}")
         if dialogue.ending == CAP and count != self.most:
             self.differs("ending", where, CAP, f"{count} of {self.most!r:.20} turns")
-        if self.rules is None or dialogue.brief is None or dialogue.ending == FAILED:
+        if self.rules is None or dialogue.brief is None:
             return dialogue
+        if dialogue.ending == FAILED:
+            self.differs("customer", where, FAILED, f"{self.name} always has something to say")
         part = Part(item, dialogue.brief, repeat)
         turns: list[LiveTurn] = []
         ending, goal = CAP, None

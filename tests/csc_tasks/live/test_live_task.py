@@ -147,12 +147,25 @@ def test_verify_plays_it_again_and_finds_what_was_changed(corpus, tmp_path, cust
     def value(text, line):
         text["results"][TASK]["live_turns,none"] = 1.0
 
+    def failure(text, line):
+        # What the customer did not end would count in nothing.
+        line["live"][0]["ending"] = "failed"
+        line["live"][0] |= {"satisfied": None, "goal_by_rule": None, "live_turns": None}
+
+    def no_brief(text, line):
+        # As if somebody else had made the briefs, and this conversation had none to be held to.
+        text["configs"][TASK]["metadata"]["csc"]["brief_source"] = "stored"
+        line["live"][0]["brief"] = None
+        customer_turn(text, line)
+
     for change, item in (
         (customer_turn, "customer"),
         (supporter_turn, "turns"),
         (ending, "customer"),
         (brief, "brief"),
         (value, "live_turns"),
+        (failure, "customer"),
+        (no_brief, "brief"),
     ):
         found = changed(change.__name__, change)
         assert found.contradicted, change.__name__

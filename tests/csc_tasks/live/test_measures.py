@@ -93,3 +93,44 @@ def test_a_step_back_and_a_question_in_other_words():
     assert backwards["in_stage_order"] == 0.0
     asked = ("PR", "Which card is it?"), "This.", ("PR", "When did it happen?"), "Now."
     assert measures(dialogue("Hi.", *asked))["repeated_questions"] == 0.0
+
+
+def asked_for(value, said, code="en"):
+    """Goal and facts asked again where the customer says `said` and is asked for `value` twice."""
+    name, question = {
+        "en": ("order number", "What is your order number?"),
+        "zh": ("订单号", "请问您的订单号是多少？"),
+    }[code]
+    brief = Brief("c", (Fact(name, value),), "a refund", "short", "calm", (), code)
+    turns = (
+        LiveTurn("customer", said),
+        LiveTurn("supporter", question, "IV"),
+        LiveTurn("customer", "..."),
+        LiveTurn("supporter", "...", "ID"),
+    )
+    numbers = measures(LiveDialogue("c", "recorded", brief, turns, "cap", None, code))
+    return numbers["goal_by_rule"], numbers["facts_asked_again"]
+
+
+@pytest.mark.parametrize(
+    ("value", "said", "told"),
+    [
+        ("12", "I ordered on the 12th of 2012 for $120.", False),
+        ("no", "I do not know.", False),
+        ("12", "It is 12.", True),
+        ("$12", "I paid US$12, twice.", True),
+        ("Jane  Miller", "I am jane\nmiller's sister", True),
+    ],
+)
+def test_a_fact_is_told_as_a_whole(value, said, told):
+    assert asked_for(value, said) == ((1.0, 0.5) if told else (0.0, 0.0))
+
+
+def test_where_words_are_not_spaced_numbers_still_end():
+    assert asked_for("123", "订单号是123。", "zh") == (1.0, 0.5)
+    assert asked_for("123", "订单号是91234。", "zh") == (0.0, 0.0)
+    assert asked_for("王芳", "我叫王芳啊", "zh") == (1.0, 0.5)
+
+
+def test_a_blank_fact_is_told_by_nothing():
+    assert asked_for(" ", "Hello.") == (None, None)
