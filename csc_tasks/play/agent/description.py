@@ -156,8 +156,13 @@ def _check_url(url: object, where: str) -> None:
     try:
         parts = urlsplit(url) if isinstance(url, str) else None
         # A port that is none raises ValueError.
-        fits = parts is not None and parts.scheme in ("http", "https") and parts.port != 0
-        fits = fits and bool(parts.hostname) and not re.search(r"\s", str(url))
+        fits = (
+            parts is not None
+            and parts.scheme in ("http", "https")
+            and parts.port != 0
+            and bool(parts.hostname)
+            and not re.search(r"\s", str(url))
+        )
     except ValueError:
         fits = False
     if parts is not None and "@" in parts.netloc:
