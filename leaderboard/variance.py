@@ -20,7 +20,7 @@ from csc_tasks.runs.finding import find_samples
 from csc_tasks.runs.names import task_of
 from csc_tasks.runs.quarantine import STRICT_HELP, Quarantine, read_newest
 from csc_tasks.runs.samples_file import Run, read_run
-from csc_tasks.runs.task_record import LIVE
+from csc_tasks.runs.task_record import LIVE, LIVE_TASK
 from csc_tasks.shown import shown
 from leaderboard.numbers.variance import Cell, Components, components
 
@@ -47,10 +47,10 @@ def main(args: Namespace) -> None:
     among the results.
     """
     metrics = [metric.name for metric in select(args.metrics, DIALOGUE)]
-    files = [file for file in find_samples(args.results) if task_of(file) == "cscx_conv_live"]
+    files = [file for file in find_samples(args.results) if task_of(file) == LIVE_TASK]
     runs = list(read_newest(files, Quarantine(args.results, args.strict), read_run))
     if not runs:
-        raise DataError(f"{args.results[0]}: no run of cscx_conv_live in it")
+        raise DataError(f"{args.results[0]}: no run of {LIVE_TASK} in it")
     print("\n".join(lines(runs, metrics)))
 
 

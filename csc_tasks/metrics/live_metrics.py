@@ -192,3 +192,11 @@ LIVE_METRICS = (
         better=False,
     ),
 )
+
+ORDERED_BY = ("goal_by_rule", "goal_reached", "repeated_questions", "facts_asked_again")
+"""Measures that candidates are put in order by."""
+OF_BOTH_CONTEXTS = (
+    *("goal_by_rule", "in_stage_order", "no_strategy", "strategies_used"),
+    *("repeated_questions", "facts_asked_again", "live_unsupported"),
+)
+"""Measures that mean the same where the customer's turns are recorded and hear nothing."""

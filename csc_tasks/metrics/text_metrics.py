@@ -210,3 +210,8 @@ TEXT_METRICS = (
         headline=True,
     ),
 )
+
+WITHOUT_LABELS = "rouge_l"
+"""What models are compared by where no strategies are known: it stands on recorded replies and needs
+no weights.
+"""

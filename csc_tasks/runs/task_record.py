@@ -145,6 +145,12 @@ SHIPPED: dict[str, TaskRecord] = {
 }
 
 
+LIVE_TASK = "cscx_conv_live"
+"""The one with a played customer."""
+GENERATED_TASK = "csc_conv_gen"
+"""Its counterpart, in which the customer's turns are the recorded ones."""
+
+
 def shipped_in(table: str) -> dict[str, TaskRecord]:
     """The shipped tasks whose own table this is, by name."""
     return {task: about for task, about in SHIPPED.items() if about.own_table(task) == table}

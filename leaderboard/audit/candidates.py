@@ -17,10 +17,8 @@ from csc_tasks.live.measures import measures
 from csc_tasks.runs.finding import find_samples
 from csc_tasks.runs.quarantine import Quarantine, read_newest
 from csc_tasks.runs.samples_file import Run, read_run
-from csc_tasks.runs.task_record import LIVE, TURNS
+from csc_tasks.runs.task_record import GENERATED_TASK, LIVE, TURNS
 
-GENERATED = "csc_conv_gen"
-"""What the runs with recorded customers are called beside those with a played one."""
 Numbers = Mapping[str, Mapping[str, float | None]]
 """Conversation id -> measure -> its value, None where there is nothing to say."""
 
@@ -65,7 +63,7 @@ def read_candidates(paths: Sequence[Path]) -> Candidates:
             for dialogue in _dialogues(run):
                 group = live.setdefault((model, dialogue.customer), defaultdict(list))
                 group[dialogue.conversation_id].append(dialogue)
-        elif run.unit == TURNS and run.task == GENERATED:
+        elif run.unit == TURNS and run.task == GENERATED_TASK:
             generated[model] = run
     if not live:
         raise DataError(f"{', '.join(map(str, paths))}: no live conversations (cscx_conv_live)")
@@ -149,7 +147,7 @@ def _as_dialogue(
             turns.append(LiveTurn(SUPPORTER, record["reply"] or "", record["strategy"] or None))
     return LiveDialogue(
         conversation_id=doc["conversation_id"],
-        customer=GENERATED,
+        customer=GENERATED_TASK,
         brief=brief,
         turns=tuple(turns),
         ending=CAP,

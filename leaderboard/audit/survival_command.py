@@ -15,9 +15,10 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from csc_tasks.errors import SettingError, require
+from csc_tasks.metrics.live_metrics import ORDERED_BY
 from csc_tasks.out import check_writable, replace_file, say_earlier
 from leaderboard.audit.candidates import read_candidates
-from leaderboard.audit.survival_report import ORDERS, survival_report
+from leaderboard.audit.survival_report import survival_report
 from leaderboard.customer_audit import load_audit
 from leaderboard.folder import dumped
 from leaderboard.judging.agreement import PAGE
@@ -35,7 +36,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--metric",
         action="append",
         metavar="NAME",
-        help=f"order the models by it ({', '.join(ORDERS)}; default: all); repeatable",
+        help=f"order the models by it ({', '.join(ORDERED_BY)}; default: all); repeatable",
     )
     parser.add_argument(
         "--audit",
@@ -73,7 +74,7 @@ def main(args: Namespace) -> None:
                 f" {audit.corpus}, the runs are of {', '.join(found.corpora)}"
             )
     report = survival_report(
-        found, {audit.customer: audit for audit in audits}, args.metric or ORDERS, args.seed
+        found, {audit.customer: audit for audit in audits}, args.metric or ORDERED_BY, args.seed
     )
     text = as_markdown(report)
     replace_file(args.out / f"{NAME}.md", text)

@@ -8,8 +8,10 @@ import numpy as np
 
 from csc_tasks.errors import SettingError
 from csc_tasks.metrics import METRICS
+from csc_tasks.metrics.live_metrics import OF_BOTH_CONTEXTS, ORDERED_BY
+from csc_tasks.runs.task_record import GENERATED_TASK
 from csc_tasks.shown import shown
-from leaderboard.audit.candidates import GENERATED, Candidates, Numbers
+from leaderboard.audit.candidates import Candidates, Numbers
 from leaderboard.audit.survival import table_of, taus
 from leaderboard.board import Value
 from leaderboard.customer_audit import CustomerAudit, badge
@@ -18,13 +20,6 @@ from leaderboard.numbers.scales import scale_of
 from leaderboard.reliability_report import Report, Section
 
 TITLE = "The same candidates with several customers"
-ORDERS = ("goal_by_rule", "goal_reached", "repeated_questions", "facts_asked_again")
-"""Measures that candidates are put in order by."""
-CHANGES = (
-    *("goal_by_rule", "in_stage_order", "no_strategy", "strategies_used"),
-    *("repeated_questions", "facts_asked_again", "live_unsupported"),
-)
-"""Measures that mean the same where the customer's turns are recorded and hear nothing."""
 ORDER_TEXT = (
     "Means over conversations with 95 % intervals, on the conversations that all have. Beside them"
     " Kendall's tau-b between the orders that two customers give the models: 1 the same order, -1"
@@ -45,15 +40,19 @@ def survival_report(
 
     Raises SettingError for a measure that gives none.
     """
-    if unknown := [name for name in chosen if name not in ORDERS]:
-        raise SettingError(f"--metric {unknown[0]}: must be one of {', '.join(ORDERS)}")
+    if unknown := [name for name in chosen if name not in ORDERED_BY]:
+        raise SettingError(f"--metric {unknown[0]}: must be one of {', '.join(ORDERED_BY)}")
     sections = [*_orders(found, audits, chosen, seed), *_changes(found)]
     left = sorted({model for model, _ in found.live} - set(found.models))
     notes = [
         f"models: {_listed(found.models)}",
         *(f"customer {shown(one)}: {_badge(audits, one)}" for one in found.customers),
         *([f"not with every customer, left out: {_listed(left)}"] if left else []),
-        *([] if found.generated else [f"no {GENERATED} of these models was given: no changes"]),
+        *(
+            []
+            if found.generated
+            else [f"no {GENERATED_TASK} of these models was given: no changes"]
+        ),
     ]
     return Report(title=TITLE, notes=tuple(notes), signatures=(), sections=tuple(sections))
 
@@ -110,7 +109,7 @@ def _changes(found: Candidates) -> list[Section]:
     if not models:
         return []
     rows: list[tuple[str | int | Value, ...]] = []
-    for measure in CHANGES:
+    for measure in OF_BOTH_CONTEXTS:
         for model in models:
             before = found.generated[model]
             changes = [
@@ -123,9 +122,9 @@ def _changes(found: Candidates) -> list[Section]:
                 rows.append((METRICS[measure].label, shown(model), _mean(own, measure), *changes))
     return [
         Section(
-            title=f"Change against {GENERATED}",
+            title=f"Change against {GENERATED_TASK}",
             text=CHANGE_TEXT,
-            columns=("measure", "model", GENERATED, *map(shown, found.customers)),
+            columns=("measure", "model", GENERATED_TASK, *map(shown, found.customers)),
             rows=tuple(rows),
         )
     ]

@@ -12,6 +12,7 @@ from itertools import combinations
 
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.metrics.result_names import parts_of
+from csc_tasks.metrics.text_metrics import WITHOUT_LABELS
 from csc_tasks.runs.names import rated
 from csc_tasks.shown import shown
 from leaderboard.board import Column, Value
@@ -21,11 +22,6 @@ from leaderboard.numbers.inference import Clustered, difference, value_of
 from leaderboard.numbers.intervals import with_interval
 from leaderboard.numbers.measured import Measured
 from leaderboard.power import Plan, conversations_needed
-
-REPLY = "rouge_l"
-"""What candidates are compared by where no strategies are known: it stands on recorded replies and
-needs no weights.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +103,7 @@ def _metric(runs: Mapping[str, Measured]) -> tuple[str, str] | None:
         return labelled[0], "strategies read from the replies by a labeller, as an agent names none"
     if LEADING in common:
         return LEADING, "strategies that the candidates chose, against those of the corpus"
-    replies = [name for name in common if parts_of(name)[0] == REPLY]
+    replies = [name for name in common if parts_of(name)[0] == WITHOUT_LABELS]
     if not replies:
         return None
     # Of a mixed corpus the language that has most of it.
@@ -140,7 +136,7 @@ def _decision(column: Column, why: str, name: str, runs: Mapping[str, Measured])
         for one, other in combinations(order, 2)
     }
     ordered = {candidate: values[candidate] for candidate in order}
-    return Decision(column, why, ordered, pairs, parts_of(name)[0] == REPLY)
+    return Decision(column, why, ordered, pairs, parts_of(name)[0] == WITHOUT_LABELS)
 
 
 def _pair(one: Clustered, other: Clustered, sign: int) -> Pair:

@@ -15,7 +15,7 @@ from leaderboard.reading.reported import printed_tables
 
 ROOT = Path(leaderboard.__file__).parent
 # Keys of records and fields of reports that bear the name of a metric.
-FIELDS = {"unparsed", "failed", "empty", "truncated", "thinking_cut"}
+FIELDS = {"unparsed", "failed", "empty", "truncated", "history_truncated", "thinking_cut"}
 
 
 @pytest.mark.parametrize("file", sorted(ROOT.rglob("*.py")), ids=lambda file: file.stem)
