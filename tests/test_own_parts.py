@@ -229,7 +229,7 @@ def test_a_record_survives_writing_and_a_file_without_one_is_read_by_name():
     ("change", "words"),
     [
         ({"generated": "yes"}, "run: metadata.csc.generated is 'yes'; it must be true or false"),
-        ({"unit": "words"}, "run: metadata.csc.unit is 'words'; it must be turns or answers"),
+        ({"unit": "words"}, "run: metadata.csc.unit is 'words'; it must be turns, answers or live"),
         ({"variant": None}, "run: metadata.csc.variant is None; it must be text"),
         ({"places": ["conversations"]}, "run: metadata.csc.places holds 'conversations'"),
         (

@@ -212,6 +212,6 @@ TEXT_METRICS = (
 )
 
 WITHOUT_LABELS = "rouge_l"
-"""What models are compared by where no strategies are known: it stands on recorded replies and needs
-no weights.
+"""What models are compared by where no strategies are known: it stands on recorded replies and
+needs no weights.
 """
