@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from csc_tasks.play.requests import Renderer
+from csc_tasks.tokens import shared_prefix
 
 if TYPE_CHECKING:
     import torch
@@ -20,6 +21,9 @@ def option_tokens(
     lm_eval encodes prompt and option together, cuts where the prompt alone would end, and counts
     the prompt's last white space to the option. Here only the prompt's last line is encoded with
     each option, where that line alone gives the same tokens as in the prompt.
+
+    Where a token reaches over that cut, lm_eval would leave it out of the option, or leave nothing.
+    Then all options are cut where their tokens, and the prompt's, first differ.
     """
     lm = renderer.lm
     context = prompt.rstrip()
@@ -28,11 +32,23 @@ def option_tokens(
     line = context[context.rfind("\n") + 1 :]
     alone = lm.tok_encode(line, add_special_tokens=False)
     if alone and tokens[-len(alone) :] == alone:
-        return tokens, [
-            lm.tok_encode(line + space + option, add_special_tokens=False)[len(alone) :]
-            for option in options
+        joined = [
+            lm.tok_encode(line + space + option, add_special_tokens=False) for option in options
         ]
-    return tokens, [renderer.tokens(context + space + option)[len(tokens) :] for option in options]
+        if all(extends(one, alone) for one in joined):
+            return tokens, [one[len(alone) :] for one in joined]
+    joined = [renderer.tokens(context + space + option) for option in options]
+    common = len(tokens)
+    if not all(extends(one, tokens) for one in joined):
+        common = min(shared_prefix(tokens, one) for one in joined)
+        # Every option keeps a token of its own.
+        common = min(common, *(len(one) - 1 for one in joined))
+    return tokens[:common], [one[common:] for one in joined]
+
+
+def extends(joined: Sequence[int], tokens: Sequence[int]) -> bool:
+    """Whether `joined` is `tokens` and more."""
+    return len(joined) > len(tokens) and list(joined[: len(tokens)]) == list(tokens)
 
 
 def likelihoods(

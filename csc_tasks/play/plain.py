@@ -109,9 +109,26 @@ def _choose(lm: LM, asked: Sequence[tuple[Chain, PlayInstance]]) -> None:
     ]
     if not instances:
         return
+    _check_split(lm, *instances[0].args)
     answers = [answer[0] for answer in _answers(lm, "loglikelihood", instances)]
     for number, (chain, _) in enumerate(asked):
         chain.choose(answers[number * len(STRATEGIES) : (number + 1) * len(STRATEGIES)])
+
+
+def _check_split(lm: LM, prompt: str, option: str) -> None:
+    """Raise ModelError where the tokens that the backend takes for a prompt and a name are not
+    those of both together: it would then compare the names without their beginnings.
+    """
+    itself = lm.lm if isinstance(lm, CachingLM) else lm
+    split, encode = getattr(itself, "_encode_pair", None), getattr(itself, "tok_encode", None)
+    if not isinstance(prompt, str) or split is None or encode is None or is_api(itself):
+        return
+    context, name = split(prompt, option)
+    if not name or [*context, *name] != list(encode(prompt + option)):
+        raise ModelError(
+            "this model's tokenizer has tokens that reach from the prompt into the names, which"
+            " csc_play=plain would leave out; play it with csc_play=auto"
+        )
 
 
 def _asked_together(requests: Sequence[PlayInstance]) -> list[Sequence[PlayInstance]]:

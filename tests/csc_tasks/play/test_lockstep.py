@@ -178,6 +178,33 @@ def test_options_are_split_where_lm_eval_splits_them(model):
         ]
 
 
+class Joining:
+    """A tokenizer whose tokens are a prompt's words, but for `[A]` after a line break, which takes
+    that break and the word before it with it.
+    """
+
+    def tok_encode(self, text, add_special_tokens=True):
+        return [hash(part) for part in re.findall(r"say\n\[A\]|\w+|\s|[^\w\s]", text)]
+
+    tokens = tok_encode
+
+    @property
+    def lm(self):
+        return self
+
+
+def test_a_token_that_reaches_from_the_prompt_into_a_name_counts_to_every_name():
+    """lm_eval would compare `]` with `B]` here, or nothing with something."""
+    prompt, options = likelihoods.option_tokens(Joining(), "You\nsay\n", ["[A]", "[B]"])
+    encoded = Joining().tok_encode
+    assert prompt == encoded("You\n")
+    assert options == [encoded("say\n[A]"), encoded("say\n[B]")]
+    assert [len(one) for one in options] == [1, 5]
+    # Without such a token it is cut where lm_eval cuts.
+    prompt, options = likelihoods.option_tokens(Joining(), "You\nsay\n", ["[C]", "[B]"])
+    assert (prompt, options) == (encoded("You\nsay"), [encoded("\n[C]"), encoded("\n[B]")])
+
+
 def test_what_prompts_have_in_common_is_computed_once(model, corpus, monkeypatch):
     made = []
     create = rows.Rows.__init__
