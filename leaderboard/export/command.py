@@ -1,11 +1,15 @@
 """Runs in the format of another collection of results.
 
     csc export results/ --to every-eval-ever --organization ACME --out DIR
+    csc export results/ --to inspect --out DIR
 
 every-eval-ever (schema 0.3.0, evalevalai.com): an evaluation a results file, below
 DIR/data/csc/DEVELOPER/MODEL/, with every ranked number, its standard error clustered by
 conversation and its 95 % interval with what made it, and a row for each scored turn and metric that
 has a value there: the conversation so far as messages, the reply as the last of them.
+
+inspect: a log a task, with a sample a reply, that `inspect view` shows and inspect_ai's own
+functions read; it needs the package inspect-ai.
 
 Numbers are computed again from the replies, as `csc collect` does; a run that contradicts itself is
 left out and named. Nothing private leaves: names and settings are those that a board may show;
@@ -22,7 +26,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from csc_tasks.errors import DataError
+from csc_tasks.errors import DataError, SettingError
 from csc_tasks.out import check_writable, replace_file
 from csc_tasks.pii import Match, find
 from csc_tasks.pii.gate import ACCEPTED, check
@@ -30,11 +34,13 @@ from csc_tasks.runs.quarantine import STRICT_HELP, Quarantine
 from csc_tasks.shown import shown
 from leaderboard.export import validation
 from leaderboard.export.evaluation import Evaluation, Publisher
+from leaderboard.export.inspect_log import write_logs
 from leaderboard.export.rows import texts
 from leaderboard.numbers.measured import Measured, Options, measure
 from leaderboard.reading.origins import read_all
 
-TARGETS = ("every-eval-ever",)
+EVERY_EVAL_EVER, INSPECT = "every-eval-ever", "inspect"
+TARGETS = (EVERY_EVAL_EVER, INSPECT)
 RELATIONS = ("first_party", "third_party", "collaborative", "other")
 
 
@@ -44,7 +50,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("results", nargs="+", type=Path, metavar="RESULTS", help="results files or folders of them")
     add("--to", required=True, choices=TARGETS, help="whose format")
     add("--out", required=True, type=Path, metavar="DIR", help="where to write")
-    add("--organization", required=True, metavar="NAME", help="who hands the results in")
+    add("--organization", metavar="NAME", help="who hands the results in (every-eval-ever)")
     add(
         "--relationship",
         choices=RELATIONS,
@@ -72,13 +78,24 @@ def main(args: Namespace) -> None:
     refuses.
     """
     check_writable(args.out, "--out")
-    publisher = Publisher(args.organization, args.relationship, args.developer or args.organization)
+    if args.to == EVERY_EVAL_EVER and not args.organization:
+        raise SettingError(
+            "--to every-eval-ever names who hands the results in: --organization NAME"
+        )
+    publisher = Publisher(
+        args.organization or "", args.relationship, args.developer or args.organization or ""
+    )
     evaluations = list(read_evaluations(args.results, publisher, args.strict))
     if not evaluations:
         raise DataError("nothing to export: no run of a model is left")
     if not args.without_samples:
         check(_found(evaluations), args.pii)
     files: list[Path] = []
+    if args.to == INSPECT:
+        for evaluation in evaluations:
+            files += write_logs(evaluation, args.out, not args.without_samples)
+        print(f"{len(files)} logs in {args.out}: inspect view --log-dir {args.out}")
+        return
     for evaluation in evaluations:
         rows = [] if args.without_samples else list(evaluation.rows())
         name = evaluation.folder / f"{evaluation.name}.json"

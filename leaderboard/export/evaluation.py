@@ -173,14 +173,15 @@ class Evaluation:
         return {
             "evaluation_result_id": rows.result_id(measurement.task, name),
             "evaluation_name": measurement.task,
-            "source_data": _source(one),
+            "source_data": source_of(one),
             "evaluation_timestamp": self.date,
             "metric_config": _metric(one, name),
             "score_details": _score(one, name, value),
-            "generation_config": {"additional_details": self._asked(one)},
+            "generation_config": {"additional_details": self.asked(one)},
         }
 
-    def _asked(self, one: Measured) -> dict[str, str]:
+    def asked(self, one: Measured) -> dict[str, str]:
+        """How a task was asked, in words that may be published."""
         measurement, config = one.measurement, self.public.get("config", {})
         given = {
             "prompt": measurement.provenance.asked,
@@ -200,7 +201,8 @@ def exported(one: Measured) -> Iterator[tuple[str, Value]]:
             yield name, value
 
 
-def _source(one: Measured) -> Json:
+def source_of(one: Measured) -> Json:
+    """Where the documents of a task are from."""
     origin, measurement = one.measurement.provenance, one.measurement
     details = {
         "config": origin.config,

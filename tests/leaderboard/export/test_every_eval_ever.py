@@ -1,5 +1,7 @@
 """`csc export --to every-eval-ever`: every turn a row, our errors and bounds, nothing private."""
 
+import importlib
+import importlib.util
 import json
 import math
 import statistics
@@ -178,3 +180,17 @@ def test_the_targets_own_validator_takes_every_file(exported):
     assert "valid by every-eval-ever (0 warnings)" in validation.validated(
         files[0].parents[4], files
     )
+
+
+def test_inspect_is_written_by_its_own_models(tmp_path, capsys):
+    write_run(tmp_path / "in", "org/model", results_of([REF]))
+    words = ["export", str(tmp_path / "in"), "--to", "inspect", "--out", str(tmp_path / "out")]
+    if importlib.util.find_spec("inspect_ai") is None:
+        assert main(words) == 1
+        assert "needs inspect_ai: pip install inspect-ai" in capsys.readouterr().err
+        return
+    assert main(words) == 0
+    (file,) = (tmp_path / "out").rglob("*.json")
+    log = importlib.import_module("inspect_ai.log").read_eval_log(str(file))
+    assert (log.status, log.eval.model, len(log.samples)) == ("success", "org/model", 52)
+    assert {sample.scores["strategy_acc"].value for sample in log.samples} == {0.0, 1.0}
