@@ -56,7 +56,7 @@ def efficiency_tables(board: Board, every: bool) -> list[TextTable]:
     reasons = set()
     for one in board.efficiency:
         column, quality = quality_of(board, one)
-        cells = [_number(one.numbers.get(name), name) for name, _ in shown]
+        cells = [_number(one.numbers.get(name), name, one.turns) for name, _ in shown]
         reasons |= {one.numbers[name].reason for name, _ in shown if name in one.numbers}
         texts = (names[one.model], group_of(board, one), turns_text(one))
         rows.append(((*texts, _quality(column, quality), *cells), False))
@@ -125,14 +125,17 @@ def digits_of(name: str, value: float) -> int:
     return digits if magnitude < 100 else 1
 
 
-def _number(value: Value | None, name: str) -> str:
+def _number(value: Value | None, name: str, turns: int) -> str:
     if value is None or value.value is None:
         return ABSENT
     digits = digits_of(name, value.value)
     text = f"{value.value:,.{digits}f}{CLAIMED}"
-    if value.low is None or value.high is None:
-        return f"{text} ({UNDEFINED})"
-    return f"{text} {bounds_text(value.value, value.low, value.high, digits)}"
+    interval = f"({UNDEFINED})"
+    if value.low is not None and value.high is not None:
+        interval = bounds_text(value.value, value.low, value.high, digits)
+    # What is summed misses the turns of which nothing was told; a median does not.
+    summed = name.endswith(("/total", "/conversation")) and value.items < turns
+    return f"{text} {interval}{f', of {value.items:,} turns' if summed else ''}"
 
 
 def _quality(column: Column | None, value: Value | None) -> str:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from csc_tasks import corpora
 from csc_tasks.documents import document_key
 from csc_tasks.labels import labels_hash, row_labels_hash
-from csc_tasks.metrics.result_names import labels_in
+from csc_tasks.metrics.metric import LABELS
+from csc_tasks.metrics.result_names import labels_in, metric_of
 from csc_tasks.question import QA_STAGES
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Run
@@ -84,15 +85,17 @@ def check_documents(
         findings += counts
     if matched:
         findings += _stated(run.task, measurement, dict(rows), selected, languages)
-        findings += _labels(run.task, measurement, held)
+        labelled = any(row_labels_hash(row) for _, row in rows)
+        findings += _labels(run.task, measurement, held, labelled)
     return Documents(matched, held.name, languages, tuple(findings))
 
 
 def _closest(
     rows: Sequence[tuple[str, Mapping[str, object]]], measurement: Measurement, trusted: Trusted
 ) -> Held | None:
-    """The trusted split that has most of these documents, unchanged where several have them: two
-    versions of a dataset have the same ids. None where there is no such split.
+    """The trusted split that has most of these documents, unchanged where several have them, and
+    with these labels: two versions of a dataset have the same ids, and what several raters say is
+    no part of a row. None where there is no such split.
     """
     place = measurement.provenance.config, measurement.provenance.split
     candidates = trusted.held(*place)
@@ -102,10 +105,12 @@ def _closest(
     if len(candidates) < 2:
         return next(iter(candidates), None)
     hashes = {key: row_hash(row) for key, row in rows}
+    labels = {key: row_labels_hash(row) for key, row in rows}
 
-    def shared(held: Held) -> tuple[int, int]:
+    def shared(held: Held) -> tuple[int, int, int]:
         there = [entry for entry in held.entries if entry.key in hashes]
-        return sum(hashes[entry.key] == entry.sha256 for entry in there), len(there)
+        unchanged = sum(hashes[entry.key] == entry.sha256 for entry in there)
+        return unchanged, len(there), sum(labels[one.key] == one.labels for one in there)
 
     return max(candidates, key=shared)
 
@@ -239,12 +244,16 @@ def _stated(
     return findings
 
 
-def _labels(task: str, measurement: Measurement, held: Held) -> list[Finding]:
-    """Signatures that name other labels than those of the corpus: they decide which rows meet."""
+def _labels(task: str, measurement: Measurement, held: Held, labelled: bool) -> list[Finding]:
+    """Signatures that name other labels than those of the corpus, or none where the documents have
+    some: they decide which rows meet.
+    """
     stated = {
         name: digest
         for name, signature in measurement.provenance.signatures.items()
-        if (digest := labels_in(signature))
+        if (metric := metric_of(name)) is not None
+        and metric.of == LABELS
+        and ((digest := labels_in(signature) or "none") != "none" or labelled)
     }
     own = labels_hash((entry.key, entry.labels) for entry in held.entries) or "none"
     return [

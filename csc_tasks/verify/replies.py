@@ -34,6 +34,8 @@ from csc_tasks.verify.verdict import Finding, short
 
 OPTIONAL = ("failed", "thinking_cut")
 """Flags that records of earlier versions do not have."""
+OF_SEVERAL = ("labels", "strategies")
+"""What only some records have: labels of several raters, several strategies of a reply."""
 SEEN_BY_THE_BACKEND = ("truncated", "history_truncated")
 """Flags that no text shows: they must be true, false or unknown."""
 
@@ -311,6 +313,9 @@ class _Checker:
             ):
                 secret = key in GOLD and given["turn"] in self.filled
                 self.differs(key, where, given.get(key), HELD_OUT if secret else value)
+        for key in OF_SEVERAL:
+            if key in given and key not in made:
+                self.differs(key, where, given[key], "none")
         return made
 
     def held_out(self, given: Mapping[str, Any], key: str) -> bool:

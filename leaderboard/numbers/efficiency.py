@@ -13,7 +13,7 @@ conversations of the kind.
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,8 @@ class Timings:
 
     ids: the turn's conversation. measured: what its seconds are of. numbers: by name of a field of
     Timing. connections: how many requests were under way at once, None where they were not
-    requests or nobody knows. runs: how many runs the turns are of.
+    requests or nobody knows. runs: how many runs the turns are of; run_of: of which each is, from
+    0, where they are several.
     """
 
     ids: tuple[str, ...]
@@ -49,6 +50,7 @@ class Timings:
     connections: int | None = None
     price: str = ""
     runs: int = 1
+    run_of: tuple[int, ...] = ()
 
 
 def timings_of(run: Run, model: str, prices: Mapping[str, Price]) -> Timings | None:
@@ -97,6 +99,7 @@ def pooled(parts: Sequence[Timings | None]) -> Timings | None:
         known[-1].connections if len({part.connections for part in known}) == 1 else None,
         known[-1].price if len({part.price for part in known}) == 1 else "",
         len(known),
+        tuple(number for number, part in enumerate(known) for _ in part.ids),
     )
 
 
@@ -150,15 +153,21 @@ def quantile(values: Floats, clusters: Sequence[str], share: float) -> Value:
 
 
 def _totals(name: str, values: Floats, timings: Timings) -> dict[str, Value]:
-    """A run's total, and the mean of a conversation in it; of several runs of one row, of a run."""
+    """A run's total, and the mean of a conversation in it; of several runs of one row, of a run.
+    Both are of the turns that told: `items` of them.
+    """
     known = np.flatnonzero(~np.isnan(values))
     if not len(known):
         return {}
-    sums: dict[str, float] = {}
+    run_of = timings.run_of or (0,) * len(timings.ids)
+    sums: dict[str, dict[int, float]] = {}
     for place in known.tolist():
-        id_ = timings.ids[place]
-        sums[id_] = sums.get(id_, 0.0) + float(values[place]) / timings.runs
-    mean = estimate(list(sums.values()), list(sums))
+        own = sums.setdefault(timings.ids[place], {})
+        own[run_of[place]] = own.get(run_of[place], 0.0) + float(values[place])
+    # A run that told nothing of a conversation says nothing about what one takes.
+    each = [sum(own.values()) / len(own) for own in sums.values()]
+    conversation = replace(estimate(each, list(sums)), items=len(known))
+    mean = estimate([sum(own.values()) / timings.runs for own in sums.values()], list(sums))
     size = len(sums)
     assert mean.value is not None
     total = Estimate(
@@ -166,9 +175,7 @@ def _totals(name: str, values: Floats, timings: Timings) -> dict[str, Value]:
     )
     return {
         f"{name}/total": with_interval(total, COUNT),
-        f"{name}/conversation": with_interval(
-            Estimate(mean.value, mean.stderr, len(known), size), COUNT
-        ),
+        f"{name}/conversation": with_interval(conversation, COUNT),
     }
 
 

@@ -247,6 +247,11 @@ def other_signature(text, lines):
     signatures["strategy_in_set"] = re.sub(r"raters:\w+", "raters:0", signatures["strategy_in_set"])
 
 
+def no_signature(text, lines):
+    signatures = text["configs"]["csc_conv_ref"]["metadata"]["csc"]["signatures"]
+    signatures["strategy_in_set"] = re.sub(r"\|raters:\w+", "", signatures["strategy_in_set"])
+
+
 def higher(text, lines):
     text["results"]["csc_conv_ref"]["strategy_set_f1,none"] += 0.1
 
@@ -263,6 +268,7 @@ def made_up(text, lines):
         (agreeing, "what its raters say is not what they say in the trusted corpus"),
         (silent, "what its raters say is not what they say in the trusted corpus"),
         (other_signature, "the file names other labels than those of its documents"),
+        (no_signature, "the file names other labels than those of its documents"),
         (higher, "not what its samples give"),
     ],
 )
@@ -271,6 +277,63 @@ def test_forged_labels_and_numbers_are_found(root, tmp_path, forge, said):
     verdict = verdicts(file, trusted_corpora([str(root / "corpus")]))["csc_conv_ref"]
     assert verdict.contradicted
     assert said in [finding.sentence for finding in verdict.findings]
+
+
+@pytest.mark.parametrize("names", [("plain", "corpus"), ("corpus", "plain")])
+def test_of_a_corpus_with_and_without_labels_the_one_counts_that_was_asked_about(root, names):
+    trusted = trusted_corpora([str(root / name) for name in names])
+    for folder, corpus in (("of-corpus", "corpus"), ("of-plain", "plain")):
+        verdict = verdicts(results_of(root / folder), trusted)["csc_conv_ref"]
+        assert (verdict.findings, verdict.corpus) == ((), corpus)
+        assert verdict.proven
+
+
+def claims(form):
+    def forge(text, lines):
+        metadata = text["configs"]["csc_conv_ref"]["metadata"]
+        for key in ("csc_strategies", "format"):
+            metadata.pop(key, None)
+            metadata["csc"].pop(key, None)
+        if form:
+            metadata["csc"]["format"] = form
+
+    return forge
+
+
+@pytest.mark.parametrize(("folder", "form"), [("several", None), ("of-corpus", "several")])
+def test_a_run_that_was_asked_for_another_number_of_strategies_than_it_claims_is_found(
+    root, tmp_path, folder, form
+):
+    file = forged(results_of(root / folder), tmp_path, "csc_conv_ref", claims(form))
+    verdict = verdicts(file, trusted_corpora([str(root / "corpus")]))["csc_conv_ref"]
+    said = [finding.sentence for finding in verdict.findings]
+    assert verdict.contradicted
+    assert any("it asks for another form of replies" in sentence for sentence in said)
+
+
+def contradicting(text, lines):
+    """The strategies of a reply are not led by its strategy."""
+    record = next(r for line in lines for r in line["turns"] if len(r.get("strategies", ())) > 1)
+    record["strategies"].reverse()
+
+
+def added(text, lines):
+    """A record names strategies where one was asked for."""
+    for line in lines:
+        for record in line["turns"]:
+            record["strategies"] = [record["gold_strategy"]]
+
+
+@pytest.mark.parametrize(("folder", "forge"), [("several", contradicting), ("of-corpus", added)])
+def test_strategies_that_a_reply_does_not_name_are_found(root, tmp_path, folder, forge):
+    file = forged(results_of(root / folder), tmp_path, "csc_conv_ref", forge)
+    verdict = verdicts(file, trusted_corpora([str(root / "corpus")]))["csc_conv_ref"]
+    assert verdict.contradicted
+    assert "strategies" in {finding.item for finding in verdict.findings}
+    made = {number.name: number.recomputed.value for number in verdict.numbers}
+    honest = numbers(root / folder)
+    for name in LABELLED:
+        assert made[name] == pytest.approx(honest[name])
 
 
 def test_raters_that_a_document_does_not_have_count_for_nothing(root, tmp_path):

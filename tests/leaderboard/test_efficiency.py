@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from csc_tasks.cli import main
-from csc_tasks.timing import Timing
+from csc_tasks.timing import FIELDS, Timing
 from leaderboard.efficiency_tables import efficiency_tables
 from leaderboard.folder import load_board
-from leaderboard.numbers.efficiency import quantile
+from leaderboard.numbers.efficiency import Timings, efficiency, pooled, quantile
 from tests.support.browser import opened
 from tests.support.made_results import (
     conversation_result,
@@ -246,6 +246,41 @@ def test_a_timing_that_is_none_sets_the_file_aside(results, tmp_path, capsys):
     words = ["collect", str(tmp_path / "bad"), "--out", str(tmp_path / "b"), "--strict"]
     assert main([*words, "--no-fact-audit"]) == 1
     assert "timing.tokens_in is 'x'; it must be a whole number" in capsys.readouterr().err
+
+
+def told(tokens):
+    """Three conversations of two turns each, with these tokens in (None: not told)."""
+    numbers = {name: np.full(6, np.nan) for name in FIELDS}
+    numbers["tokens_in"] = np.array([np.nan if n is None else n for n in tokens], dtype=float)
+    return Timings(tuple("aabbcc"), ("request",) * 6, numbers)
+
+
+def test_what_repeats_did_not_tell_is_no_conversation_without_cost():
+    whole, some = told([1, 2, 3, 4, 5, 6]), told([10, 20, None, 30, None, None])
+    numbers = efficiency("m", TASK, "t", pooled([whole, some])).numbers
+    # The mean of 21 and 60; a has 3 and 30, b 7 and 30, c 11 alone.
+    assert numbers["tokens_in/total"].value == pytest.approx(40.5)
+    assert numbers["tokens_in/conversation"].value == pytest.approx((16.5 + 18.5 + 11) / 3)
+    assert numbers["tokens_in/conversation"].items == numbers["tokens_in/total"].items == 9
+    alike = efficiency("m", TASK, "t", pooled([whole, whole])).numbers
+    assert alike["tokens_in/total"].value == 21
+    assert alike["tokens_in/conversation"].value == 7
+
+
+def test_a_total_says_of_how_many_turns_it_is(tmp_path):
+    def some(conversation, turn):
+        return Timing() if turn == 7 else Timing("request", None, 1.0, 10, 5)
+
+    write(tmp_path / "r", FAST, some)
+    words = ["collect", str(tmp_path / "r"), "--out", str(tmp_path / "board"), "--no-fact-audit"]
+    assert main([*words, "--price", "1000,2000"]) == 0
+    (table,) = efficiency_tables(load_board(tmp_path / "board"), False)
+    cells = dict(zip(table.heads, table.rows[0][0], strict=True))
+    # 40 conversations of which three turns in four told.
+    assert cells["Tokens in"].startswith("1,200†")
+    assert cells["Tokens in"].endswith(", of 120 turns")
+    assert cells["Cost"].endswith(", of 120 turns")
+    assert "turns" not in cells["Last token, s: median"]
 
 
 @pytest.mark.parametrize("share", [0.5, 0.95])
