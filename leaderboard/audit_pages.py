@@ -15,7 +15,7 @@ NAMED = re.compile(rf"{PAGES}/[0-9a-f]{{16}}\.html", re.ASCII)
 
 def write_audit_pages(out: Path, reports: Iterable[Report]) -> None:
     """Write a page for every audit that is there as a whole; those of an earlier board go."""
-    pages = {report.page: report.whole for report in reports if report.whole and report.page}
+    pages = {report.page: report.whole for report in reports}
     for file in sorted((out / PAGES).glob("*.html")):
         if f"{PAGES}/{file.name}" not in pages and not file.is_symlink():
             file.unlink()

@@ -1,10 +1,10 @@
 """customer_audit.json as data: can the customer of a live run be believed? What `csc
 audit-customer` writes, and a board reads (leaderboard/reading/audits.py).
 
-`customer`, `corpus` (the content hash of the corpus), `customer_prompt` and `briefs` say which live
-runs it is about; `failed` names the dimensions that a customer fails on, `hash` is that of the
-report. A customer is ranked with the verdict "pass", and neither with "fail" nor where the audit is
-"undecided".
+`customer`, `corpus` (the content hash of the corpus), `customer_prompt`, `customer_temperature` and
+`briefs` say which live runs it is about; `failed` names the dimensions that a customer fails on,
+`hash` is that of the report. A customer is ranked with the verdict "pass", and neither with "fail"
+nor where the audit is "undecided".
 """
 
 import hashlib
@@ -20,6 +20,10 @@ from leaderboard.board import Strict, Value
 
 NAME: Final = "customer_audit"
 Verdict = Literal["pass", "fail", "undecided"]
+FEWEST: Final = 30
+"""Conversations below which no customer passes: so few would let most faults pass too."""
+LEVEL: Final = 0.05
+"""A customer fails on a dimension whose adjusted p is below it."""
 
 
 class AuditedFeature(Strict):
@@ -72,11 +76,11 @@ class AuditedDimension(Strict):
 class CustomerAudit(Strict):
     """A customer_audit.json.
 
-    corpus: hash of its content; corpus_name: what it is called. customer_prompt, briefs: as the run
-    says of its customer, None where it does not. models: who talked with the customer. counts: what
-    was read and left out, by reason. endings: how the played conversations ended. undecided: why
-    the customer, though it fails nowhere, is not passed. hash: sha256 of all the rest (16 hex
-    digits).
+    corpus: hash of its content; corpus_name: what it is called. customer_prompt,
+    customer_temperature, briefs: as the run says of its customer, None where it does not. models:
+    who talked with the customer. counts: what was read and left out, by reason. endings: how the
+    played conversations ended. undecided: why the customer, though it fails nowhere, is not passed.
+    hash: sha256 of all the rest (16 hex digits).
     """
 
     format: Literal[1] = 1
@@ -90,6 +94,7 @@ class CustomerAudit(Strict):
     split: str
     revision: str | None
     customer_prompt: str | None
+    customer_temperature: float | None
     briefs: str | None
     language: str
     models: tuple[str, ...]
@@ -122,9 +127,7 @@ def load_audit(file: Path) -> CustomerAudit:
         raise DataError(
             f"{file}: {place}: {first['msg']}; make it again with csc audit-customer"
         ) from None
-    failed = tuple(dimension.id for dimension in audit.dimensions if dimension.failed)
-    consistent = audit.verdict == "fail" if failed else audit.verdict != "fail"
-    if failed != audit.failed or not consistent or (audit.verdict == "pass" and audit.undecided):
+    if not _follows(audit):
         raise DataError(
             f"{file}: verdict {audit.verdict!r} does not follow from its dimensions; make it again"
             " with csc audit-customer"
@@ -134,6 +137,25 @@ def load_audit(file: Path) -> CustomerAudit:
             f"{file}: was changed after it was written; make it again with csc audit-customer"
         )
     return audit
+
+
+def _follows(audit: CustomerAudit) -> bool:
+    """Whether the verdict is the one that the dimensions and the number of conversations give."""
+    dimensions = audit.dimensions
+    tested = [one for one in dimensions if one.missing is None]
+    for one in tested:
+        if one.distance is None or one.p is None or one.adjusted is None or one.adjusted < one.p:
+            return False
+        if one.failed != (one.adjusted < LEVEL):
+            return False
+    failed = tuple(one.id for one in tested if one.failed)
+    if failed != audit.failed or any(one.failed for one in dimensions if one.missing is not None):
+        return False
+    whole = len(tested) == len(dimensions) > 0 and audit.conversations >= FEWEST
+    verdict = "pass" if whole else "undecided"
+    if failed:
+        verdict = "fail"
+    return audit.verdict == verdict and bool(audit.undecided) == (verdict == "undecided")
 
 
 def badge(audit: CustomerAudit) -> str:

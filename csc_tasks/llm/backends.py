@@ -253,10 +253,11 @@ def moderation_body(model: str, request: Request) -> dict[str, object]:
 
 
 def _transport(openai: ModuleType) -> Any:
-    """The package's aiohttp transport, at two thirds of the CPU time per request, or None (its own)
-    where aiohttp does not fit.
+    """The package's aiohttp transport, at two thirds of the CPU time per request, or its own where
+    aiohttp does not fit. Neither follows a redirect: the texts are for nobody but the server that
+    was named.
     """
     try:
-        return openai.DefaultAioHttpClient()
+        return openai.DefaultAioHttpClient(follow_redirects=False)
     except RuntimeError:
-        return None
+        return openai.DefaultAsyncHttpxClient(follow_redirects=False)

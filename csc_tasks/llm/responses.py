@@ -3,8 +3,9 @@
 What an error means is decided here and nowhere else: 429, 5xx, 408 and anything that is no HTTP
 response are tried again; a content filter's 4xx is a refusal; a 400 or 422 that names something the
 request can do without says that the server does not take it (`csc_tasks.refusals` knows the
-wordings); 401, 402, 403, 404, a wrong key and an empty account end the run, because every other
-request would fail alike; any other 4xx, and a prompt that is too long, concern this request alone.
+wordings); a redirect, 401, 402, 403, 404, a wrong key and an empty account end the run, because
+every other request would fail alike; any other 4xx, and a prompt that is too long, concern this
+request alone.
 """
 
 import json
@@ -89,6 +90,9 @@ def judge(
     """
     status, body = rejected.status, refusals.error_of(rejected.body)
     message = f"{status}: {refusals.message(body)}"
+    if 300 <= status < 400:
+        place = str(rejected.headers.get("location", "nowhere"))
+        return Failure("fatal", f"{status}: redirects to {place:.200}; give that address instead")
     if refusals.filtered(status, body):
         return Reply(None, refusal=message, finish="content_filter", usage=Usage(0, 0))
     feature = accepted.learn(status, body, sent, request)

@@ -21,6 +21,7 @@ from leaderboard.audit.resampling import random_divisions
 from leaderboard.audit.turns import talk_of, talks_of
 from leaderboard.board import Value
 from leaderboard.customer_audit import (
+    FEWEST,
     AuditedDimension,
     AuditedFeature,
     Curve,
@@ -29,8 +30,6 @@ from leaderboard.customer_audit import (
 )
 from leaderboard.numbers.intervals import SHARE, UNBOUNDED, with_interval
 
-FEWEST = 30
-"""Conversations below which no customer passes: so few would let most faults pass too."""
 FEWEST_AT_ALL = 5
 POINTS = 41
 """Of a curve."""
@@ -105,6 +104,7 @@ def audit(played: Played, pairs: Pairs, corpus: Corpus, seed: int = 0) -> Custom
         split=corpus.split,
         revision=corpus.revision,
         customer_prompt=played.customer_prompt,
+        customer_temperature=played.customer_temperature,
         briefs=played.briefs,
         language=pairs.language,
         models=tuple(map(public_name, played.models)),

@@ -20,13 +20,13 @@ from leaderboard.audit import resampling as re
 from leaderboard.audit.classifier import auc, held_out_scores
 from leaderboard.audit.dimensions import DIMENSIONS, Dimension
 from leaderboard.audit.measuring import Measured
+from leaderboard.customer_audit import LEVEL
 from leaderboard.numbers.inference import holm
 
 Floats = NDArray[np.float64]
 DIVISIONS = 1999
 HALVES = 400
 DRAWS = 1000
-LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from csc_tasks import corpora
 from csc_tasks.conversation import CUSTOMER, Conversation
@@ -20,22 +20,28 @@ from csc_tasks.reading import json_lines, read_json
 from csc_tasks.runs.names import SAMPLES, results_beside
 from leaderboard.audit.turns import recorded_dialogue
 
+Told = TypeVar("Told", str | None, float | None)
 WANTED = "give samples of cscx_conv_live, or lines of live dialogues"
+Words = tuple[tuple[str, str], ...]
+"""Who says what in a recorded conversation: (speaker, text) of every turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
     """The live conversations of one customer, by conversation id. models: who it talked with.
-    customer_prompt, briefs, corpus: what the runs say of the customer and the content of their
-    corpus, None where they say nothing or differ. counts: what was left out, by reason.
+    customer_prompt, customer_temperature, briefs, corpus: what the runs say of the customer and the
+    content of their corpus, None where they say nothing. documents: the recorded conversations as
+    the runs have them. counts: what was left out, by reason.
     """
 
     customer: str
     models: tuple[str, ...]
     customer_prompt: str | None
+    customer_temperature: float | None
     briefs: str | None
     corpus: str | None
     dialogues: Mapping[str, LiveDialogue]
+    documents: Mapping[str, Words]
     counts: Mapping[str, int]
 
 
@@ -56,16 +62,20 @@ def read_played(path: Path, customer: str | None = None) -> Played:
     """The live conversations below a path, with one customer: the only one there is, or `customer`.
 
     Of several with one id (several models, repeats) a draw by the id decides which one is audited.
-    Raises DataError where there are none, SettingError where the customer has to be chosen.
+    Raises DataError where there are none or where the runs are not of one customer and corpus,
+    SettingError where the customer has to be chosen.
     """
     if not path.exists():
         raise DataError(f"{path}: there is no such file or folder; {WANTED}")
     files = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
     rows: dict[str, list[tuple[_About, LiveDialogue]]] = {}
+    documents: dict[str, Words] = {}
     for file in files:
         about = _about(file)
-        for dialogue in _dialogues(file, strict=len(files) == 1):
+        for dialogue, words in _dialogues(file, strict=len(files) == 1):
             rows.setdefault(dialogue.customer, []).append((about, dialogue))
+            if words:
+                documents[dialogue.conversation_id] = words
     if not rows:
         raise DataError(f"{path}: no live conversation in it; {WANTED}")
     if customer is None:
@@ -100,10 +110,12 @@ def read_played(path: Path, customer: str | None = None) -> Played:
     return Played(
         customer,
         tuple(sorted({about.model for about in abouts} - {""})),
-        _same({about.customer_prompt for about in abouts}),
-        _same({about.briefs for about in abouts}),
-        _same({about.corpus for about in abouts}),
+        _same({about.customer_prompt for about in abouts}, path, "prompt of the customer"),
+        _same({about.temperature for about in abouts}, path, "temperature of the customer"),
+        _same({about.briefs for about in abouts}, path, "briefs"),
+        _same({about.corpus for about in abouts}, path, "content of the corpus"),
         chosen,
+        documents,
         dict(counts),
     )
 
@@ -119,8 +131,8 @@ def read_recorded(name: str, config: str, split: str, revision: str | None = Non
 def pair(played: Played, recorded: Sequence[Conversation], language: str | None = None) -> Pairs:
     """Put each played conversation beside the recorded one of the same id, both with one brief.
 
-    Raises DataError where no id occurs on both sides, SettingError where the language has to be
-    chosen.
+    Raises DataError where no id occurs on both sides or a conversation is another one in the run,
+    SettingError where the language has to be chosen.
     """
     counts = Counter(played.counts)
     by_id = {conversation.conversation_id: conversation for conversation in recorded}
@@ -133,6 +145,13 @@ def pair(played: Played, recorded: Sequence[Conversation], language: str | None 
             f"none of the {len(played.dialogues)} played conversations (such as {first}) is in the"
             " recorded corpus; give the corpus and split that the run was made with"
         )
+    for id_ in both:
+        words = tuple((turn.speaker, turn.text) for turn in by_id[id_].dialogue)
+        if played.documents.get(id_, words) != words:
+            raise DataError(
+                f"the run was made with another conversation {id_} than the recorded corpus has;"
+                " give the corpus and split that the run was made with"
+            )
     there = sorted({by_id[id_].language for id_ in both})
     if language is None and len(there) > 1:
         raise SettingError(f"the run is in {', '.join(there)}; choose one with --language")
@@ -167,18 +186,26 @@ def _spoke(dialogue: LiveDialogue) -> bool:
     return any(turn.speaker == CUSTOMER and turn.text.strip() for turn in dialogue.turns)
 
 
-def _dialogues(file: Path, strict: bool) -> list[LiveDialogue]:
-    """The live conversations in a file; a file of something else has none, unless it is the only
-    one that was named.
+def _dialogues(file: Path, strict: bool) -> list[tuple[LiveDialogue, Words]]:
+    """The live conversations in a file, with what was recorded of each as the file says (nothing
+    where it does not); a file of something else has none, unless it is the only one that was named.
     """
-    read = []
+    read: list[tuple[LiveDialogue, Words]] = []
     for number, line in json_lines(file, WANTED):
         where = f"{file} line {number}"
         if "live" in line:
-            read += dialogues_of(line, where)
+            words = _words(line.get("doc"))
+            read += [(dialogue, words) for dialogue in dialogues_of(line, where)]
         elif strict or {"customer", "turns", "ending"} <= line.keys():
-            read.append(LiveDialogue.from_json(line, where))
+            read.append((LiveDialogue.from_json(line, where), ()))
     return read
+
+
+def _words(doc: object) -> Words:
+    turns = doc.get("dialogue") if isinstance(doc, Mapping) else None
+    if not isinstance(turns, list) or not all(isinstance(turn, Mapping) for turn in turns):
+        return ()
+    return tuple((str(turn.get("speaker")), str(turn.get("text"))) for turn in turns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +214,7 @@ class _About:
 
     model: str = ""
     customer_prompt: str | None = None
+    temperature: float | None = None
     briefs: str | None = None
     corpus: str | None = None
 
@@ -201,11 +229,18 @@ def _about(file: Path) -> _About:
         csc = results["configs"][named["task"]]["metadata"]["csc"]
         told = [csc.get(name) for name in ("customer_prompt", "briefs", "content_hash")]
         prompt, briefs, corpus = (text if isinstance(text, str) else None for text in told)
-        return _About(str(results["model_name"]), prompt, briefs, corpus)
+        degree = csc.get("customer_temperature")
+        temperature = float(degree) if isinstance(degree, int | float) else None
+        return _About(str(results["model_name"]), prompt, temperature, briefs, corpus)
     except (CscError, LookupError, TypeError, AttributeError):
         return _About()
 
 
-def _same(values: set[str | None]) -> str | None:
-    """The one value, None where there are several."""
-    return values.pop() if len(values) == 1 else None
+def _same(values: set[Told], path: Path, what: str) -> Told:
+    """The one value that all runs have. Raises DataError for several: an audit of a mixture would
+    be of none of them.
+    """
+    if len(values) > 1:
+        listed = ", ".join(sorted("none stated" if one is None else str(one) for one in values))
+        raise DataError(f"{path}: its runs differ in the {what} ({listed}); audit them apart")
+    return values.pop()

@@ -26,6 +26,12 @@ OPENAI = "https://api.openai.com/v1"
 AGENT: Final = "csc-agent"
 WAYS = "hf:MODEL, openai:MODEL, http://HOST/PATH, or an agent's FILE.yaml"
 CONNECTIONS = "num_concurrent"
+_SECRET = re.compile(r"key|token(?!s|iz)|secret|password|header|auth", re.IGNORECASE)
+"""Arguments of a model whose value is a secret."""
+_QUERY_SECRET = re.compile(
+    r"[?&](?:[\w-]*(?:key|secret|password|auth|sig)|(?:[\w-]*[_-])?token)=", re.IGNORECASE
+)
+_PASSWORD = re.compile(r"https?://[^/?#,]*@", re.IGNORECASE)
 _NAMED = re.compile(r"(?P<name>[\w.-]+)=(?P<spec>(?:hf:|openai:|https?://).+|.+\.ya?ml)")
 
 
@@ -59,6 +65,7 @@ def _candidate(given: str, connections: int, taken: set[str]) -> Candidate:
     name, spec = (match["name"], match["spec"]) if match else ("", given)
     kind, _, rest = spec.partition(":")
     model, *more = rest.split(",")
+    _check_open(spec, more)
     at_once = f"{CONNECTIONS}={connections}"
     if kind == "hf" and model:
         words = ("hf", ",".join([f"pretrained={model}", *more]))
@@ -82,6 +89,27 @@ def _candidate(given: str, connections: int, taken: set[str]) -> Candidate:
         words = (AGENT, f"model={name},agent={spec},{at_once}")
         return Candidate(name, _model(*words), _agent_url(Path(spec)), True)
     raise SettingError(f"--candidates {shown(given)}: is none of {WAYS}")
+
+
+def _check_open(spec: str, more: Sequence[str]) -> None:
+    """Raise SettingError for a secret, which the printed commands and the page would show, and for
+    an address with a comma, after which other arguments (another address) would follow.
+    """
+    place = spec.partition(":")[0]
+    secret = next((m.partition("=")[0] for m in more if _SECRET.search(m.partition("=")[0])), "")
+    if secret or _QUERY_SECRET.search(spec) or _PASSWORD.search(spec):
+        what = secret or "a password or key in its address"
+        raise SettingError(
+            f"--candidates {shown(place)}:...: holds {shown(what)}, which the commands and the page"
+            " would show; keep it in the environment (OPENAI_API_KEY, or an agent's FILE.yaml)"
+        )
+    if place in ("http", "https") and "," in spec:
+        raise SettingError(
+            f"--candidates {shown(spec)}: an address has no commas; describe an agent that needs"
+            " more in a FILE.yaml"
+        )
+    if sum(m.startswith("base_url=") for m in more) > 1:
+        raise SettingError(f"--candidates {shown(spec)}: has two addresses; give one base_url")
 
 
 def _model(backend: str, arguments: str) -> tuple[str, ...]:

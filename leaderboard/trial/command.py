@@ -162,7 +162,10 @@ def _ask(receiving: Mapping[str, list[str]], args: Namespace) -> None:
     """List the hosts and ask. Raises SettingError where the answer is not yes."""
     if not receiving:
         return
-    mask = "as they are" if args.no_mask else "with placeholders for what patterns find"
+    mask = "with placeholders for what patterns find"
+    if args.no_mask or _is_dataset(args.source):
+        # A dataset folder is taken as it is: csc build transcripts masked it, or nobody did.
+        mask = "as they are"
     print(f"Customers' text (personal data {mask}) would be sent to:")
     for host, purposes in receiving.items():
         print(f"  {shown(host)}: {', '.join(map(shown, purposes))}")

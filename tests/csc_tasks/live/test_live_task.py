@@ -3,6 +3,7 @@
 import json
 import re
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -18,9 +19,11 @@ from csc_tasks.runs.conditions import conditions
 from csc_tasks.runs.results_file import read_results
 from csc_tasks.runs.samples_file import read_run
 from csc_tasks.verify import Trust, trusted_corpora
+from leaderboard.customer_audit import AuditedDimension, CustomerAudit
 from leaderboard.folder import load_board
 from leaderboard.judging.units import WHOLE, read_models
 from leaderboard.numbers.variance import components
+from leaderboard.reading.audits import Badge, badge_of, read_audits
 from tests.support.fakes import write_corpus
 from tests.support.handed_in import forged, hand_in, verdicts
 from tests.support.live import ORDER, SCRIPT, SECOND, by_turn, live_of
@@ -337,11 +340,40 @@ def board(root, results, corpus, *audits):
 
 
 def audit(root, results, **changes):
+    """A report about the customer of a run, on one dimension, in 30 conversations."""
     stated = csc(results)
-    report = {"customer": stated["customer"], "corpus": stated["content_hash"], "hash": "abcd1234"}
-    report |= {"verdict": "pass", "failed": []} | changes
-    (root / "audit.json").write_text(json.dumps(report))
+    tested = AuditedDimension(
+        id="length", title="Length", asks="?", distance=0.1, low=0.0, high=0.2,
+        halves=(0.1, 0.2), p=0.5, adjusted=0.5,
+    )  # fmt: skip
+    report = CustomerAudit(
+        customer=stated["customer"], verdict="pass", failed=(), undecided=(),
+        corpus=stated["content_hash"], corpus_name="x", config="csconv", split="test",
+        revision=None, customer_prompt=stated["customer_prompt"],
+        customer_temperature=stated.get("customer_temperature"), briefs=stated["briefs"],
+        language="en", models=(), conversations=30, counts={}, endings={}, unfit=None, seed=0,
+        dimensions=(tested,), cannot_see=(),
+    )  # fmt: skip
+    signed = report.model_copy(update=changes).signed()
+    (root / "audit.json").write_text(signed.model_dump_json())
     return root / "audit.json"
+
+
+FAILED = {
+    "id": "length",
+    "title": "Length",
+    "asks": "?",
+    "distance": 9.0,
+    "low": 8.0,
+    "high": 10.0,
+    "halves": (0.1, 0.2),
+    "p": 0.001,
+    "adjusted": 0.001,
+}
+
+
+def failing(**changes):
+    return AuditedDimension(**(FAILED | {"failed": True} | changes))
 
 
 def test_a_simulated_customer_is_ranked_only_where_an_audit_has_passed(run, corpus, tmp_path):
@@ -353,21 +385,78 @@ def test_a_simulated_customer_is_ranked_only_where_an_audit_has_passed(run, corp
     def ranked(name, *audits):
         table, printed = board(tmp_path / name, scripted, corpus, *audits)
         assert f"customer scripted: {table.setting.audit}" in printed
-        return table.setting.audit, any(column.ranked for column in table.columns)
+        return table.setting.audit.partition(" (report ")[0], any(
+            column.ranked for column in table.columns
+        )
 
     assert ranked("none") == ("not audited", False)
-    assert ranked("passed", audit(tmp_path, scripted)) == ("audit passed (report abcd1234)", True)
-    failed = audit(tmp_path, scripted, verdict="fail", failed=["length", "endings"])
-    words = "audit failed on length, endings (report abcd1234)"
-    assert ranked("failed", failed) == (words, False)
-    other = audit(tmp_path, scripted, corpus="another")
-    assert ranked("other", other) == ("not audited", False)
-    for changes in ({"verdict": "pass", "failed": ["length"]}, {"verdict": "maybe"}):
-        wrong = audit(tmp_path, scripted, **changes)
-        with redirect_stderr(StringIO()) as said:
-            words = [str(scripted.parent), "--out", str(tmp_path / "x"), "--audit", str(wrong)]
-            assert main(["collect", *words]) == 1
-        assert "audit.json" in said.getvalue()
+    assert ranked("passed", audit(tmp_path, scripted)) == ("audit passed", True)
+    bad = {"verdict": "fail", "failed": ("length",), "dimensions": (failing(),)}
+    failed = audit(tmp_path, scripted, **bad)
+    assert ranked("failed", failed) == ("audit failed on length", False)
+    # A failure counts whatever is not known of the run that was audited.
+    failed = audit(tmp_path, scripted, **bad, customer_prompt=None, briefs=None)
+    assert ranked("unknown", failed) == ("audit failed on length", False)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"corpus": "another"},
+        {"customer": "openai:x"},
+        {"customer_prompt": "scripted:0"},
+        {"customer_prompt": None},
+        {"customer_temperature": 1.5},
+        {"briefs": "0123456789abcdef"},
+        {"briefs": None},
+    ],
+)
+def test_the_pass_of_another_customer_ranks_nothing(run, tmp_path, changes):
+    (measurement,) = read_results(run, [])
+    simulated = measurement.provenance.model_copy(update={"customer": "scripted"})
+    measurement = replace(measurement, provenance=simulated)
+    own = {"customer": "scripted"} | changes
+    (report,) = read_audits([audit(tmp_path, run, customer="scripted")])
+    assert badge_of([measurement], [report]).ranked
+    (other,) = read_audits([audit(tmp_path, run, **own)])
+    assert badge_of([measurement], [other]) == Badge("scripted", "not audited", False)
+
+
+def test_a_customer_that_each_model_plays_itself_is_never_ranked(run, tmp_path):
+    (measurement,) = read_results(run, [])
+    own = measurement.provenance.model_copy(update={"customer": "same"})
+    measurement = replace(measurement, provenance=own)
+    (report,) = read_audits([audit(tmp_path, run, customer="same")])
+    assert not badge_of([measurement], [report]).ranked
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"failed": ("length",)},
+        {"verdict": "undecided"},
+        {"conversations": 29},
+        {"dimensions": ()},
+        {"dimensions": (failing(),)},
+        {"dimensions": (failing(failed=False),)},
+        {"dimensions": (failing(failed=False, adjusted=0.5, p=0.6),)},
+        {"dimensions": (failing(failed=False, adjusted=None),)},
+        {"dimensions": (failing(failed=False, missing="no briefs"),)},
+        {"undecided": ("few",)},
+    ],
+)
+def test_a_pass_that_its_own_numbers_do_not_give_is_refused(run, tmp_path, changes):
+    with pytest.raises(DataError, match="does not follow from its dimensions"):
+        read_audits([audit(tmp_path, run, **changes)])
+
+
+def test_a_report_without_what_it_rests_on_is_refused(run, tmp_path, capsys):
+    report = json.loads(audit(tmp_path, run).read_text())
+    names = ("customer", "corpus", "failed", "hash", "verdict")
+    (tmp_path / "bare.json").write_text(json.dumps({name: report[name] for name in names}))
+    words = [str(run.parent), "--out", str(tmp_path / "x"), "--audit", str(tmp_path / "bare.json")]
+    assert main(["collect", *words]) == 1
+    assert "bare.json: undecided: Field required; make it again" in capsys.readouterr().err
 
 
 def test_samples_are_read_as_any_others(run):

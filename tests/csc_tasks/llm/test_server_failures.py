@@ -265,3 +265,15 @@ def test_what_a_server_does_not_know_is_left_out_from_then_on(make, feature, bod
         assert ask(make(server.url), "0", reply=Said, sampling=sampling).parsed.text == "fine"
         assert server.count == count
     assert capsys.readouterr().err.count(f"openai:model does not take {feature}") == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_what_was_meant_for_a_server_follows_no_redirect(make, status):
+    with llm_server(in_turn(Act("stolen"))) as other:
+        place = f"{other.url}/chat/completions"
+        with (
+            llm_server(in_turn(Act(status=status, headers={"Location": place}))) as server,
+            pytest.raises(Fatal, match=f"{status}: redirects to {place}; give that address"),
+        ):
+            ask(make(server.url))
+        assert (server.count, other.count) == (1, 0)

@@ -63,18 +63,41 @@ def test_the_verdict_stands_on_the_board_with_a_link(kind, verdict, tmp_path, ca
 
 def test_an_undecided_audit_ranks_nothing(tmp_path, capsys):
     results = run(tmp_path / "run")
-    audit = audited(results, tmp_path / "audit")
-    file = audit / "customer_audit.json"
-    report = json.loads(file.read_text())
-    names = ("customer", "corpus", "failed", "hash")
-    bare = {name: report[name] for name in names} | {"verdict": "undecided"}
-    (tmp_path / "bare.json").write_text(json.dumps(bare))
+    few = run(tmp_path / "few")
+    (samples,) = few.parent.glob("samples_*.jsonl")
+    lines = samples.read_text().splitlines(keepends=True)
+    samples.write_text("".join(lines[:29]))
+    audit = audited(few, tmp_path / "audit")
     words = ["collect", str(results.parent), "--out", str(tmp_path / "board"), "--jobs", "1"]
-    assert main([*words, "--audit", str(tmp_path / "bare.json")]) == 0
+    assert main([*words, "--audit", str(audit)]) == 0
     table = load_board(tmp_path / "board").tables[0]
-    assert table.setting.audit == f"audit undecided (report {report['hash']})"
+    assert table.setting.audit.startswith("audit undecided (report ")
     assert not any(column.ranked for column in table.columns)
-    file.write_text(json.dumps(report | {"customer": "openai:y"}))
+    file = audit / "customer_audit.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"customer": "openai:y"}))
     capsys.readouterr()
     assert main([*words, "--audit", str(file)]) == 1
     assert "was changed after it was written" in capsys.readouterr().err
+
+
+def test_the_people_of_another_corpus_are_refused(tmp_path, capsys):
+    results = run(tmp_path / "run")
+    (samples,) = results.parent.glob("samples_*.jsonl")
+    lines = [json.loads(line) for line in samples.read_text().splitlines()]
+    lines[3]["doc"]["dialogue"][0]["text"] = "Somebody else's words."
+    samples.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    words = ["--simulated", str(results.parent), "--recorded", "demo"]
+    assert main(["audit-customer", *words, "--out", str(tmp_path / "audit")]) == 1
+    id_ = lines[3]["doc"]["conversation_id"]
+    assert f"the run was made with another conversation {id_} than" in capsys.readouterr().err
+
+
+def test_customers_played_in_two_ways_are_not_one(tmp_path, capsys):
+    for name, prompt in (("one", "a" * 16), ("two", "b" * 16)):
+        results = run(tmp_path / "runs" / name)
+        text = results.read_text().replace("0123456789abcdef", prompt)
+        results.write_text(text)
+    words = ["--simulated", str(tmp_path / "runs"), "--recorded", "demo"]
+    assert main(["audit-customer", *words, "--out", str(tmp_path / "audit")]) == 1
+    said = capsys.readouterr().err
+    assert f"differ in the prompt of the customer ({'a' * 16}, {'b' * 16}); audit" in said

@@ -137,3 +137,13 @@ def test_hosts_are_listed_and_only_yes_goes_on(
         )
         assert said.err == "error: not confirmed; nothing was sent\n"
     assert not in_this_process
+
+
+def test_a_dataset_is_not_said_to_be_masked(tmp_path, capsys, in_this_process):
+    """Its texts go out as they stand in it: nothing of a trial masks them."""
+    (tmp_path / "data" / "csconv").mkdir(parents=True)
+    words = ["trial", str(tmp_path / "data"), "--out", str(tmp_path / "t")]
+    assert main([*words, "--candidates", "hf:a", "openai:b"]) == 1
+    said = capsys.readouterr()
+    assert said.out.startswith("Customers' text (personal data as they are) would be sent to:")
+    assert not in_this_process

@@ -76,6 +76,14 @@ def test_two_of_one_name_have_folders_of_their_own():
         (["hf:a", "hf:"], "--candidates hf:: is none of"),
         (["hf:a", "http:///chat"], "there is no host in http:///chat"),
         (["hf:a", "nowhere.yaml"], "nowhere.yaml: there is no such file"),
+        (
+            ["hf:a", "http://localhost:9/chat,base_url=http://evil.example/"],
+            "an address has no commas",
+        ),
+        (
+            ["hf:a", "openai:m,base_url=http://localhost/v1,base_url=http://evil.example/v1"],
+            "has two addresses",
+        ),
     ],
 )
 def test_what_cannot_be_tried_is_one_line(specs, words):
@@ -83,6 +91,33 @@ def test_what_cannot_be_tried_is_one_line(specs, words):
         candidates_of(specs, 1)
     assert words in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "openai:m,api_key=hunter2",
+        "openai:m,base_url=http://h/v1,header={'Authorization':'hunter2'}",
+        "hf:m,token=hunter2",
+        "hf:m,HF_TOKEN=hunter2",
+        "http://me:hunter2@h/chat",
+        "shop=https://hunter2@h/chat",
+        "openai:m,base_url=http://x:hunter2@h/v1",
+        "https://h/chat?api_key=hunter2",
+        "https://h/chat?a=b&token=hunter2",
+    ],
+)
+def test_a_secret_is_refused_and_not_repeated(spec):
+    with pytest.raises(CscError, match="keep it in the environment") as error:
+        candidates_of([spec, OTHER], 1)
+    assert "hunter2" not in str(error.value)
+
+
+def test_what_only_sounds_like_a_secret_is_none():
+    names = ["hf:m,tokenizer=x", "openai:keys/m,tokenized_requests=False,max_tokens=9"]
+    with pytest.raises(CscError):
+        candidates_of([names[1].replace("max_tokens", "access_token"), OTHER], 1)
+    assert len(candidates_of(names, 1)) == 2
 
 
 @pytest.mark.parametrize("text", ["url: 5\n", "- a\n", "", "url: [\n"])
