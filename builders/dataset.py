@@ -1,8 +1,8 @@
-"""The dataset folder every builder writes: parquet files, card, eval.yaml, build.json and run.json,
-put into place in one step.
+"""The dataset folder every builder writes: parquet files, card, build.json and run.json, put into
+place in one step.
 
-    out/README.md  eval.yaml   build.json   run.json   {config}/{split}-00000-of-00001.parquet
-                   (figures/*.png and stats.json by csc stats)
+    out/README.md  build.json  run.json  {config}/{split}-00000-of-00001.parquet
+                   (figures/*.png and stats.json by csc stats; eval.yaml: cards/registration.py)
 
 The folder is a Hub dataset repository as it lies there: `datasets.load_dataset(out, config)` reads
 it. Two builds from the same rows give the same bytes in every file but run.json.
@@ -16,7 +16,8 @@ from itertools import islice
 from pathlib import Path
 
 import csc_tasks
-from builders.cards.render import FIGURES, Card, evaluation, render_card, yaml_text
+from builders.cards import registration
+from builders.cards.render import FIGURES, Card, render_card, yaml_text
 from builders.schema import (
     SPLITS,
     Description,
@@ -46,7 +47,7 @@ ROW_GROUP = 1_000
 without the whole file."""
 
 STATISTICS = "stats.json"
-TEXT_FILES = ("README.md", "eval.yaml", "build.json", "run.json", MANIFEST, STATISTICS)
+TEXT_FILES = ("README.md", registration.NAME, "build.json", "run.json", MANIFEST, STATISTICS)
 
 
 def check_target(out: Path) -> None:
@@ -183,8 +184,8 @@ def write_folder(
             "splits": described,
         }
         replace_file(fresh / "README.md", render_card(card, record))
-        if benchmark := evaluation(card, record):
-            replace_file(fresh / "eval.yaml", yaml_text(benchmark))
+        if benchmark := registration.evaluation(card, record):
+            replace_file(fresh / registration.NAME, yaml_text(benchmark))
         replace_file(fresh / "build.json", json.dumps(record, ensure_ascii=False, indent=2) + "\n")
         replace_file(fresh / "run.json", json.dumps(dict(run), ensure_ascii=False, indent=2) + "\n")
     return record

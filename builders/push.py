@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
+from builders.cards import registration
 from builders.dataset import TEXT_FILES, filled_splits, parquet_name, read_folder
 from builders.partial import check_whole
 from builders.schema import SPLITS
@@ -88,6 +89,11 @@ def main(args: Namespace) -> None:
         marker="build.json",
     )
     print(*publication.lines(), f"licence: {licence}", sep="\n")
+    if framework := registration.refused(folder / registration.NAME):
+        print(
+            f"left out: {registration.NAME}: the Hub knows no evaluation framework {framework!r}"
+            " and would refuse the commit; see docs/hub-registration.md"
+        )
     check(chain(findings(rows), token_findings(publication.files)), args.pii)
     if not args.push:
         print("Dry run: nothing was sent. Add --push to publish.")
@@ -117,9 +123,12 @@ def files_of(folder: Path, record: Mapping) -> dict[str, Path]:
         parquet_name(config, split) for config, parts in record["splits"].items() for split in parts
     ]
     figures = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
-    return {
+    sent = {
         name: folder / name for name in (*TEXT_FILES, *data, *figures) if (folder / name).is_file()
     }
+    if registration.refused(folder / registration.NAME):
+        del sent[registration.NAME]
+    return sent
 
 
 def card_licence(card: Path) -> str:

@@ -4,6 +4,7 @@ Takes the arguments of `lm_eval run` unchanged (`csc evaluate run --help` shows 
 
     csc evaluate --model hf --model_args pretrained=DIR --tasks 'csc_*' --apply_chat_template
     csc evaluate --config run.yaml
+    csc evaluate --config hf --model_args pretrained=DIR      (shipped: hf, server, litellm)
     torchrun --nproc-per-node 4 -m csc_tasks.evaluate --model hf ...
     accelerate launch -m csc_tasks.evaluate --model hf ...
 
@@ -14,9 +15,14 @@ csc-tasks runs (docs/start-up-hook.md); this verb needs no hook.
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
 
 from csc_tasks import autoload
 from csc_tasks.errors import SettingError
+
+CONFIGS = Path(__file__).with_name("run_configs")
+"""Files for lm_eval's own `run --config`; it takes every .yaml below this package for a task."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -25,11 +31,33 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("words", nargs="*", metavar="...", help="arguments of lm_eval run")
 
 
+def with_shipped_config(words: Sequence[str]) -> list[str]:
+    """The words with the name of a configuration that comes with csc-tasks as its path; a file of
+    that name wins.
+    """
+    named = list(words)
+    for place, word in enumerate(named):
+        option, _, name = word.partition("=")
+        if option not in ("--config", "-C"):
+            continue
+        separate = word == option and place + 1 < len(named)
+        name = named[place + 1] if separate else name
+        shipped = CONFIGS / f"{name}.yml"
+        if name in config_names() and not Path(name).exists():
+            named[place + separate] = str(shipped) if separate else f"{option}={shipped}"
+    return named
+
+
+def config_names() -> list[str]:
+    """The configurations that come with csc-tasks."""
+    return sorted(file.stem for file in CONFIGS.glob("*.yml"))
+
+
 def main(args: Namespace) -> int | None:
     """Run lm_eval's own command line in this process; its exit status is ours."""
     autoload.install()
     words = args.words[1:] if args.words[:1] == ["run"] else args.words
-    sys.argv = ["lm_eval", "run", *words]
+    sys.argv = ["lm_eval", "run", *with_shipped_config(words)]
 
     from lm_eval.__main__ import cli_evaluate
 

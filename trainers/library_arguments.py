@@ -22,7 +22,8 @@ def sft_config(recipe: Recipe, precision: Precision, folder: Path, evaluates: bo
     return SFTConfig(
         **sft_arguments(arguments_for(recipe, "trl")),
         output_dir=str(folder),
-        report_to=[],
+        report_to=[],  # what the recipe names is added in trainers/tracking.py
+        run_name=folder.parent.name,
         use_cpu=not torch.cuda.is_available(),
         # Our rows are as long as they may be already; only packed sequences are filled up to
         # max_length.

@@ -85,18 +85,25 @@ def prepare(recipe: Recipe, processes: int, say: Say) -> Preparation:
     for line in data_lines(data):
         say(line)
     base = fingerprint(recipe.model, getattr(config, "_commit_hash", None))
+    identity = content_id(
+        "training",
+        telling_settings(recipe, base),
+        [source.content_hash for source in data.sources],
+    )
+    return Preparation(recipe, precision, tokenizer, config, rendering, data, base, identity)
+
+
+def telling_settings(recipe: Recipe, base: str) -> dict[str, Any]:
+    """The settings that tell one training from another. base: as in Preparation."""
     settings = as_dict(recipe) | {"model": base}
     if recipe.train_size is None:
         # So that an adapter of before there was this key is the same training.
         del settings["train_size"]
     if recipe.format == TEXT:
         del settings["format"]
-    identity = content_id(
-        "training",
-        settings,
-        [source.content_hash for source in data.sources],
-    )
-    return Preparation(recipe, precision, tokenizer, config, rendering, data, base, identity)
+    # Where it is reported changes no weight.
+    del settings["report_to"]
+    return settings
 
 
 def make_lessons(prepared: Preparation, say: Say, quiet: bool) -> Lessons:

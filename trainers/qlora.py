@@ -16,6 +16,7 @@ from trainers.curves import loss_points, write_curve
 from trainers.hardware import out_of_memory, what_would_fit
 from trainers.preparation import Lessons, Preparation, make_lessons, memory_line, prepare
 from trainers.recipe import Recipe, as_dict
+from trainers.tracking import check_tracker
 from trainers.trainer import make_trainer
 
 
@@ -33,6 +34,7 @@ def train_adapter(
         raise SettingError("model: name the base, a folder or a Hub id")
     for library in ("torch", "transformers", "trl", "peft"):
         require(library, "train", "csc train")
+    check_tracker(recipe.report_to)
     import torch
     from accelerate import PartialState
 

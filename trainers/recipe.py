@@ -25,6 +25,7 @@ from csc_tasks.settings import STYLES
 from trainers.recipe_keys import Key, key, keys_of, read_values
 
 ALL_LINEAR = "all-linear"
+NOWHERE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +242,15 @@ class Recipe:
     )
     log_every: int = key(
         10, "steps between two points of the loss curve", least=1, trl=("logging_steps",)
+    )
+    report_to: str = key(
+        NOWHERE,
+        (
+            "where losses and learning rates are reported too: none (nothing leaves this machine),"
+            " tensorboard (files in DIR/logs), trackio (a local database, unless a Space is set in"
+            " its environment) or wandb (Weights & Biases, a service)"
+        ),
+        choices=(NOWHERE, "tensorboard", "trackio", "wandb"),
     )
     seed: int = key(
         0,

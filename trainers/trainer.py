@@ -12,6 +12,7 @@ from trainers.library_arguments import attention, lora_config, sft_config
 from trainers.recipe import Recipe
 from trainers.row_losses import WEIGHTS, RowLosses
 from trainers.rows import IGNORED, Row
+from trainers.tracking import trackers
 
 
 def make_trainer(
@@ -34,7 +35,7 @@ def make_trainer(
     class Trainer(RowLosses, SFTTrainer):
         pass
 
-    watchers = callbacks()
+    watchers = [*callbacks(), *trackers(recipe.report_to, folder.parent)]
     if recipe.early_stopping:
         watchers.append(EarlyStoppingCallback(recipe.early_stopping))
     trainer = Trainer(

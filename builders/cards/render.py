@@ -10,7 +10,7 @@ from string import Template
 
 from builders.hold_out import ALL
 from builders.schema import LABELS, columns
-from csc_tasks.benchmark import SPLIT, Reader, readers
+from csc_tasks.benchmark import Reader, readers
 from csc_tasks.framework import STRATEGIES
 from csc_tasks.languages.labels import CARDS, strategy_name
 from csc_tasks.runs.task_record import SHIPPED, TURNS
@@ -121,25 +121,6 @@ def render_card(card: Card, record: Mapping) -> str:
     return filled.rstrip() + "\n"
 
 
-def evaluation(card: Card, record: Mapping) -> dict:
-    """eval.yaml: one entry per task that can be run on a test split here; empty for a dataset that
-    is only trained on.
-    """
-    tasks = [
-        {"id": task, "config": config, "split": SPLIT}
-        for config, reader in _readers(record).items()
-        for task in reader.tasks
-    ]
-    if not tasks:
-        return {}
-    return {
-        "name": card.title,
-        "description": card.summary,
-        "evaluation_framework": "lm-evaluation-harness",
-        "tasks": tasks,
-    }
-
-
 def has_place(text: str) -> bool:
     """Whether a card has a place for statistics."""
     start, end = STATISTICS
@@ -231,7 +212,7 @@ def yaml_text(value: Mapping) -> str:
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=1_000)
 
 
-def _readers(record: Mapping) -> dict[str, Reader]:
+def readers_of(record: Mapping) -> dict[str, Reader]:
     """Config -> who reads it. Where all supporter turns are held out, no task that shows them."""
     found = readers(record["splits"])
     if record.get("held_out", {}).get("turns") != ALL:
@@ -247,7 +228,7 @@ def _needs_no_turns(task: str) -> bool:
 
 
 def _evaluating(record: Mapping) -> str:
-    by_config = _readers(record)
+    by_config = readers_of(record)
     if not by_config:
         return "There is no test split: this dataset is for training."
     tasks = ",".join(task for reader in by_config.values() for task in reader.tasks)

@@ -8,6 +8,7 @@ address is ever printed.
 """
 
 from csc_tasks.errors import HubError
+from csc_tasks.hub.account import owner_kind
 from csc_tasks.hub.address import endpoint, page
 from csc_tasks.hub.publication import Publication, Published, readable_size
 from csc_tasks.hub.sending import exists, publish, read
@@ -18,6 +19,7 @@ __all__ = [
     "Published",
     "endpoint",
     "exists",
+    "owner_kind",
     "page",
     "publish",
     "read",

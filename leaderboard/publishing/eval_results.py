@@ -2,8 +2,10 @@
 `.eval_results/csc.yaml` in the model's repository.
 
 One entry per corpus and task: the task's first ranked metric on the scale of the tables, with its
-interval in the notes. Left out is what was only claimed, and what nobody could look up: corpora
-without a commit on the Hub, runs under --limit, baselines, and models whose name is no Hub id.
+interval in the notes. Every field of EvalResultEntry is filled but verify_token, which the Hub
+gives to what ran in its own jobs. Left out is what was only claimed, and what nobody could look up:
+corpora without a commit on the Hub, runs under --limit, baselines, and models whose name is no Hub
+id.
 Form: https://huggingface.co/docs/hub/eval-results
 """
 
@@ -19,9 +21,12 @@ KINDS = ("conversations", "questions")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
-def entries(board: Board, source: str) -> tuple[dict[str, list[dict]], list[str]]:
+def entries(
+    board: Board, source: str, owner: Mapping[str, str] | None = None
+) -> tuple[dict[str, list[dict]], list[str]]:
     """Hub id of a model -> its entries, and a line for everything that was left out. source: the
-    address the numbers can be seen at.
+    address the numbers can be seen at; owner: of that address, {"source_user": name} or
+    {"source_org": name}, where it is known.
     """
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
@@ -61,6 +66,7 @@ def entries(board: Board, source: str) -> tuple[dict[str, list[dict]], list[str]
                         date=row.runs[column.task].date[:10],
                         source_url=source,
                         source_name="csc-tasks leaderboard",
+                        **(owner or {}),
                         notes=_notes(table, row, column),
                     )
                 )

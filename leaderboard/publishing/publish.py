@@ -108,7 +108,8 @@ def main(args: Namespace) -> None:
     proposals: dict[str, list[dict]] = {}
     if args.eval_results is not None:
         where = (args.space, "space") if args.space else (args.repo_id, "dataset")
-        proposals, left_out = eval_results.entries(board, hub.page(*where))
+        owner = _owner(where[0], again) if args.push else None
+        proposals, left_out = eval_results.entries(board, hub.page(*where), owner)
         proposals = _chosen(proposals, args.eval_results, left_out)
     for publication in publications:
         print(*publication.lines(), sep="\n")
@@ -144,6 +145,15 @@ def command(args: Namespace) -> str:
     return shlex.join([*words, "--push"])
 
 
+def _owner(repository: str, again: str) -> dict[str, str] | None:
+    """Whose the repository with the numbers is, as EvalResultEntry wants it; asked of the Hub, so
+    only where something is sent.
+    """
+    name = repository.partition("/")[0]
+    kind = hub.owner_kind(name, again)
+    return {f"source_{kind}": name} if kind else None
+
+
 def _chosen(
     proposals: Mapping[str, list[dict]], names: list[str], left_out: list[str]
 ) -> dict[str, list[dict]]:
@@ -165,7 +175,12 @@ def _proposal_lines(proposals: Mapping[str, list[dict]], left_out: list[str]) ->
             f"  {one['dataset']['id']} {one['dataset']['task_id']}: {one['value']} ({one['notes']})"
             for one in entries
         )
-    if not proposals:
+    if proposals:
+        yield (
+            "  The Hub ranks these on a dataset's page once the dataset is registered there as a"
+            " benchmark: docs/hub-registration.md"
+        )
+    else:
         yield "evaluation results: no model of the board can be given any"
     yield from (f"  left out: {line}" for line in left_out)
 

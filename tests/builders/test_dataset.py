@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from builders.cards import registration
 from builders.cards.render import Card, count_lines
 from builders.dataset import check_target, write_folder
 from builders.schema import COLUMNS, features
@@ -176,7 +177,6 @@ def test_the_files_and_the_front_matter_name_every_split(tmp_path):
     }
     assert files_of(tmp_path / "out").keys() == names | {
         "README.md",
-        "eval.yaml",
         "build.json",
         "run.json",
         "manifest.json",
@@ -218,7 +218,13 @@ def test_the_card_says_what_it_holds_how_to_load_and_evaluate_it_and_what_it_may
             assert f"| `{name}` |" in card
 
 
-def test_eval_yaml_lists_the_tasks_that_read_a_test_split(tmp_path):
+def test_there_is_no_eval_yaml_while_the_hub_knows_no_framework_of_ours(tmp_path):
+    write(tmp_path / "out")
+    assert not (tmp_path / "out" / "eval.yaml").exists()
+
+
+def test_eval_yaml_lists_the_tasks_that_read_a_test_split(tmp_path, monkeypatch):
+    monkeypatch.setattr(registration, "FRAMEWORK", "lm-evaluation-harness")
     write(tmp_path / "out")
     found = yaml.safe_load((tmp_path / "out" / "eval.yaml").read_text(encoding="utf-8"))
     assert found == {
@@ -233,7 +239,8 @@ def test_eval_yaml_lists_the_tasks_that_read_a_test_split(tmp_path):
     }
 
 
-def test_a_folder_without_a_test_split_is_for_training(tmp_path):
+def test_a_folder_without_a_test_split_is_for_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(registration, "FRAMEWORK", "lm-evaluation-harness")
     write(tmp_path / "out", {"csconv": {"train": [conversation("a")]}})
     assert not (tmp_path / "out" / "eval.yaml").exists()
     assert "this dataset is for training" in (tmp_path / "out" / "README.md").read_text(
@@ -274,7 +281,6 @@ def test_a_dataset_folder_of_ours_is_replaced_as_a_whole(tmp_path):
     write(out, {"csconv": {"test": [conversation("z")]}})
     assert files_of(out).keys() == {
         "README.md",
-        "eval.yaml",
         "build.json",
         "run.json",
         "manifest.json",

@@ -2,6 +2,7 @@
 published repository back.
 """
 
+import fnmatch
 import json
 import os
 import re
@@ -10,12 +11,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from builders import push
+from builders.cards import registration
 from builders.dataset import read_folder, write_folder
 from csc_tasks import cli, corpora
 from csc_tasks.pii.accepted import entry_line
 from tests.builders.test_dataset import BUILD, CARD
+from tests.support import hub_rules
 from tests.support.fakes import sample_conversations, sample_questions
 from tests.support.hub_server import READER, WRITER, environment, hub_server
 
@@ -117,6 +121,62 @@ def test_without_push_nothing_leaves_the_machine(server, tmp_path, csc):
         "licence: mit\npersonal data: none found\nDry run: nothing was sent. Add --push to"
         " publish.\n"
     )
+
+
+def test_an_eval_yaml_the_hub_would_refuse_stays_here_and_is_named(server, tmp_path, csc):
+    write(tmp_path / "out")
+    claim = {"name": "x", "description": "y", "evaluation_framework": "lm-evaluation-harness"}
+    (tmp_path / "out" / "eval.yaml").write_text(yaml.safe_dump(claim | {"tasks": []}), "utf-8")
+    status, printed, error = csc("push", "out", "--repo-id", "org/name", "--push")
+    assert (status, error) == (0, "")
+    assert (
+        "left out: eval.yaml: the Hub knows no evaluation framework 'lm-evaluation-harness'"
+        in printed
+    )
+    assert "eval.yaml" not in server.repository("org/name").files()
+    assert (tmp_path / "out" / "eval.yaml").is_file()
+    # A framework of the user's own goes out, and the Hub has the last word.
+    (tmp_path / "out" / "eval.yaml").write_text(
+        yaml.safe_dump(claim | {"evaluation_framework": "mine", "tasks": []}), "utf-8"
+    )
+    status, _, error = csc("push", "out", "--repo-id", "org/name", "--push")
+    assert status == 1 and error.count("\n") == 1
+    assert "400: eval.yaml: evaluation_framework: 'mine' is unknown" in error
+
+
+def test_an_eval_yaml_with_a_registered_framework_is_accepted(
+    server, tmp_path, monkeypatch, published
+):
+    monkeypatch.setattr(registration, "FRAMEWORK", "lm-evaluation-harness")
+    monkeypatch.setattr(hub_rules, "FRAMEWORKS", hub_rules.FRAMEWORKS | {registration.FRAMEWORK})
+    folder = write(tmp_path / "registered")
+    files = data(folder)
+    assert yaml.safe_load(files["eval.yaml"])["tasks"] == [
+        {"id": task, "config": config, "split": "test"}
+        for task, config in (
+            ("csc_conv_ref", "csconv"),
+            ("csc_conv_gen", "csconv"),
+            ("csc_qa", "qa"),
+        )
+    ]
+    assert hub_rules.refusals("dataset", files, files.keys()) == []
+    del files["csconv/test-00000-of-00001.parquet"]
+    assert hub_rules.refusals("dataset", files, files.keys()) == [
+        "README.md: configs: csconv: no file is csconv/test-*.parquet"
+    ]
+
+
+def test_the_viewer_shows_every_data_file_once(published):
+    """What a card's configs name are all parquet files of the repository, each in one split."""
+    files = published.files()
+    shown = [
+        path
+        for one in hub_rules.front_matter(files)["configs"]
+        for part in one["data_files"]
+        for path in fnmatch.filter(files, part["path"])
+    ]
+    assert sorted(shown) == sorted(path for path in files if path.endswith(".parquet"))
+    assert len(shown) == 4
 
 
 def test_a_folder_of_an_earlier_version_gets_its_manifest(server, tmp_path, csc):
@@ -578,6 +638,7 @@ def test_published_layouts_on_the_hub(server, read):
 
 
 EVALUATE = """
+import fnmatch
 import json
 from tests.support.fakes import FakeLM, gold_replies
 from lm_eval import simple_evaluate

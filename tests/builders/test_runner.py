@@ -73,7 +73,6 @@ def test_a_build_writes_the_folder_and_prints_counts_notes_and_places(tmp_path, 
         "README.md",
         "build.json",
         "csconv",
-        "eval.yaml",
         "manifest.json",
         "run.json",
     }

@@ -413,7 +413,6 @@ def test_two_builds_are_the_same_bytes_apart_from_run_json(source, tmp_path):
         == two.keys()
         == {
             "README.md",
-            "eval.yaml",
             "build.json",
             "run.json",
             "manifest.json",

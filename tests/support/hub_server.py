@@ -2,8 +2,8 @@
 and datasets use.
 
 Commits, branches, tags, pull requests, LFS uploads and private repositories behave as on the Hub;
-parquet and images are LFS files. Faults are put in with `server.fail(...)`. Nothing here knows what
-is in a file.
+parquet and images are LFS files. A commit is refused for what the Hub refuses in cards, eval.yaml
+and .eval_results (tests/support/hub_rules.py). Faults are put in with `server.fail(...)`.
 """
 
 import base64
@@ -19,6 +19,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import yaml
+
+from tests.support.hub_rules import refusals
 
 WRITER = "hf_WriterTokenPlantedInTests0000001"
 READER = "hf_ReaderTokenPlantedInTests0000002"
@@ -299,6 +301,7 @@ class _Handler(BaseHTTPRequestHandler):
             {
                 "type": "user",
                 "name": f"the {name}",
+                "orgs": [{"name": "org"}] if name == "writer" else [],
                 "auth": {"accessToken": {"displayName": "test", "role": role}},
             },
         )
@@ -409,6 +412,9 @@ class _Handler(BaseHTTPRequestHandler):
                 del files[value["path"]]
             else:
                 return self._error(400, f"unknown operation {line['key']}")
+        sent = {line["value"]["path"] for line in lines[1:] if line["key"] != "deletedFile"}
+        if wrong := refusals(found.kind, files, sent):
+            return self._error(400, "; ".join(wrong))
         number = 1 + sum(ref.startswith("refs/pr/") for ref in found.refs)
         made = found.commit(
             f"refs/pr/{number}" if as_request else revision, files, header["summary"]

