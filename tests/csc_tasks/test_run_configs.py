@@ -1,4 +1,6 @@
-"""The configurations for `lm_eval run --config` that come with the package, read by lm_eval itself."""
+"""The files for `lm_eval run --config` that come with the package, read by lm_eval itself, and the
+examples that run them elsewhere.
+"""
 
 from argparse import Namespace
 from pathlib import Path
