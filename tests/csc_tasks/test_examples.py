@@ -59,7 +59,7 @@ def test_the_job_evaluates_and_uploads(monkeypatch):
     assert (created, private["private"], private["repo_type"]) == ("org/results", True, "dataset")
     assert uploaded["repo_id"] == "org/results" and uploaded["folder_path"] == arguments.output_path
     monkeypatch.setattr(sys, "argv", ["hf_job.py"])
-    with pytest.raises(SystemExit, match="usage: hf_job.py MODEL"):
+    with pytest.raises(SystemExit, match=r"usage: hf_job\.py MODEL"):
         runpy.run_path(str(JOB), run_name="__main__")
 
 

@@ -1,5 +1,5 @@
-"""lm_eval's LiteLLM backend: played the plain way, which the results say. LiteLLM itself is replaced
-by a client that answers from a function.
+"""lm_eval's LiteLLM backend: played the plain way, which the results say. LiteLLM is replaced by a
+client that answers from a function.
 """
 
 import sys
