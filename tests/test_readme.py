@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from csc_tasks.cli import COMMANDS
+from csc_tasks.evaluate import config_names
 from csc_tasks.papers import papers
 from csc_tasks.settings import read_settings
 
@@ -115,6 +116,9 @@ def lm_eval(words):
     if words[0] == "ls":
         return
     manager = TaskManager(include_path=str(TASKS_DIR), include_defaults=False)
+    if arguments.tasks is None:  # they stand in a configuration that comes with the package
+        assert arguments.config in config_names()
+        return
     for pattern in (
         arguments.tasks if isinstance(arguments.tasks, list) else arguments.tasks.split(",")
     ):

@@ -48,3 +48,8 @@ class Again:
         ways = [way for way in ways if self.thinks or way.opened != CUT]
         read = all(read_reply(first, way, language, self.form).strategy for way in ways)
         return {"reasked": True, "first_reply": first}, first if read else ""
+
+
+def is_flag(value: object) -> bool:
+    """Whether a logged flag is true, false or unknown."""
+    return value is None or (isinstance(value, int | float) and value in (0, 1))

@@ -16,7 +16,7 @@ from csc_tasks.records import answer_record, choice_record, turn_record
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Run
 from csc_tasks.runs.task_record import ANSWERS, FORCED, TaskRecord
-from csc_tasks.verify.again import UNREADABLE, Again
+from csc_tasks.verify.again import UNREADABLE, Again, is_flag
 from csc_tasks.verify.asked import asked, wrong
 from csc_tasks.verify.choices import forced_again, of_choice, twelve
 from csc_tasks.verify.passages import ShownPassages
@@ -248,7 +248,7 @@ class _Checker:
         flags = {}
         for name in SEEN_BY_THE_BACKEND:
             flag = given.get(name)
-            if not _is_flag(flag):
+            if not is_flag(flag):
                 self.differs(name, where, flag, "true, false or unknown")
                 flag = None
             flags[name] = None if flag is None else bool(flag)
@@ -385,10 +385,6 @@ class _Checker:
         gold = item.dialogue[given["turn"]]
         chosen = {name: _known(given.get(name)) for name in ("strategy", "strategy_norm")}
         return dict(given) | chosen | {"gold_strategy": "" if gold.held_out else gold.strategy}
-
-
-def _is_flag(value: object) -> bool:
-    return value is None or (isinstance(value, int | float) and value in (0, 1))
 
 
 def _sentence(item: str, cases: Sequence[tuple[str, str, str]]) -> str:
