@@ -8,6 +8,9 @@ from typing import Any
 from csc_tasks.conversation import Turn
 from csc_tasks.prompts import Reply, read_parts
 
+OF_SEVERAL = ("labels", "strategies")
+"""What only some records have: labels of several raters, several strategies of a reply."""
+
 
 def of_several(gold: Turn, reply: Reply) -> dict[str, Any]:
     """What only turns with labels of several raters have, and replies that may name several

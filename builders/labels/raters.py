@@ -16,6 +16,8 @@ from csc_tasks.labels import MODEL, OWN
 from csc_tasks.llm.options import by_stage
 
 RATERS = 3
+MOST_RATERS = 100
+"""Of one labelling; a number beyond is a slip of the hand, and every rater is asked every turn."""
 LONGEST_NAME = 40
 
 _SAMPLE = re.compile(r"(.+)#([1-9]\d*)")
@@ -43,8 +45,8 @@ def raters_of(specs: Sequence[str], count: int | None, known: Collection[str] = 
     staged = by_stage([spec for spec in specs if _stage_of(spec)], str, "--llm")
     dealt = [spec for spec in specs if not _stage_of(spec)]
     count = max(RATERS, len(specs)) if count is None else count
-    if count < 1:
-        raise SettingError(f"--raters {count}: at least 1")
+    if not 1 <= count <= MOST_RATERS:
+        raise SettingError(f"--raters {count}: at least 1, and at most {MOST_RATERS}")
     stages = [f"rater-{number}" for number in range(1, count + 1)]
     if unknown := [stage for stage in staged if stage not in stages]:
         raise SettingError(

@@ -16,6 +16,11 @@ LIKELIHOOD = "log-likelihood"
 """What `metadata.csc.forced.choice` says where twelve log-likelihoods chose."""
 
 
+def known_id(strategy: object) -> str | None:
+    """The strategy id that a record names; None where it names none."""
+    return strategy if isinstance(strategy, str) and strategy in STRATEGY_IDS else None
+
+
 def twelve(likelihoods: object) -> list[float] | None:
     """The log-likelihoods of a record in the table's order; None where they are not twelve
     numbers.

@@ -9,7 +9,7 @@ from typing import Any
 
 from csc_tasks.conversation import HELD_OUT, Conversation
 from csc_tasks.errors import DataError
-from csc_tasks.framework import BY_ID
+from csc_tasks.named_strategies import OF_SEVERAL
 from csc_tasks.prompts import Reply, read_answer, read_begun, read_reply, read_text
 from csc_tasks.question import REFERENCES, Question
 from csc_tasks.records import answer_record, choice_record, turn_record
@@ -18,7 +18,7 @@ from csc_tasks.runs.samples_file import Run
 from csc_tasks.runs.task_record import ANSWERS, FORCED, TaskRecord
 from csc_tasks.verify.again import UNREADABLE, Again, is_flag
 from csc_tasks.verify.asked import asked, wrong
-from csc_tasks.verify.choices import forced_again, of_choice, twelve
+from csc_tasks.verify.choices import forced_again, known_id, of_choice, twelve
 from csc_tasks.verify.passages import ShownPassages
 from csc_tasks.verify.references import (
     ABSENT,
@@ -34,8 +34,6 @@ from csc_tasks.verify.verdict import Finding, short
 
 OPTIONAL = ("failed", "thinking_cut")
 """Flags that records of earlier versions do not have."""
-OF_SEVERAL = ("labels", "strategies")
-"""What only some records have: labels of several raters, several strategies of a reply."""
 SEEN_BY_THE_BACKEND = ("truncated", "history_truncated")
 """Flags that no text shows: they must be true, false or unknown."""
 
@@ -350,7 +348,7 @@ class _Checker:
         """
         if raw is None:
             return Reply(
-                chosen or _known(given.get("strategy")),
+                chosen or known_id(given.get("strategy")),
                 given["reply"],
                 given.get("thinking_cut") is True,
             )
@@ -383,7 +381,7 @@ class _Checker:
     def with_gold(self, item: Conversation, given: Mapping[str, Any]) -> dict[str, object]:
         """A choice's record as it is given, where its likelihoods are not there to choose from."""
         gold = item.dialogue[given["turn"]]
-        chosen = {name: _known(given.get(name)) for name in ("strategy", "strategy_norm")}
+        chosen = {name: known_id(given.get(name)) for name in ("strategy", "strategy_norm")}
         return dict(given) | chosen | {"gold_strategy": "" if gold.held_out else gold.strategy}
 
 
@@ -393,7 +391,3 @@ def _sentence(item: str, cases: Sequence[tuple[str, str, str]]) -> str:
     if item == "prompt":
         return f"not what this task asks: {cases[0][2]}, in {where}{more}"
     return f"not what the documents and raw replies give, in {where}{more}"
-
-
-def _known(strategy: object) -> str | None:
-    return strategy if isinstance(strategy, str) and strategy in BY_ID else None

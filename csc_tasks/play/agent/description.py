@@ -152,17 +152,13 @@ def follow(data: Any, path: str) -> Any:
 
 
 def _check_url(url: object, where: str) -> None:
-    parts = None
+    parts, fits = None, False
     try:
-        parts = urlsplit(url) if isinstance(url, str) else None
-        # A port that is none raises ValueError.
-        fits = (
-            parts is not None
-            and parts.scheme in ("http", "https")
-            and parts.port != 0
-            and bool(parts.hostname)
-            and not re.search(r"\s", str(url))
-        )
+        if isinstance(url, str):
+            parts = urlsplit(url)
+            # A port that is none raises ValueError.
+            fits = parts.scheme in ("http", "https") and parts.port != 0
+            fits = fits and bool(parts.hostname) and not re.search(r"\s", url)
     except ValueError:
         fits = False
     if parts is not None and "@" in parts.netloc:

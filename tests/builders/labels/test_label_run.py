@@ -58,6 +58,7 @@ def test_raters_are_dealt_out_and_numbered():
         (["rater-4=openai:A", "openai:B"], 3, "no such rater; there are rater-1, rater-2, rater-3"),
         (["rater-1=openai:A"], 2, "no --llm for rater-2"),
         (["openai:A"], 0, "--raters 0: at least 1"),
+        (["openai:A"], 1_000_000, "--raters 1000000: at least 1, and at most 100"),
         (["rater-1=openai:A", "rater-1=openai:B"], 2, "given twice for rater-1"),
     ],
 )
