@@ -1,6 +1,7 @@
 """What the reply to a supporter turn or question took: seconds, tokens, and what they cost.
 
-A record of a samples file has it as `timing`; `timing_of` reads it. It is what a backend told when
+A record of a samples file has it as `timing`, and that of a live conversation as `timings`, one for
+each turn of the model; `timings_in` reads both. It is what a backend told when
 it was asked: nobody can compute it again, so it is never more than claimed, and nothing that
 compares runs or replies looks at it.
 """
@@ -74,6 +75,19 @@ def together(parts: Sequence[Timing]) -> Timing:
         _sum(part.tokens_in for part in parts),
         _sum(part.tokens_out for part in parts),
     )
+
+
+def timings_in(record: Mapping[str, Any], where: str = "a record") -> list[Timing]:
+    """All timings of a logged record: of its turn, or of every turn of a live conversation. Raises
+    DataError as `timing_of` does.
+    """
+    every = record.get("timings")
+    if every is None:
+        return [timing] if (timing := timing_of(record, where)) else []
+    if not isinstance(every, list):
+        raise DataError(f"{where}: timings is {every!r:.80}; it must be a list")
+    known = (timing_of({"timing": one}, where) for one in every)
+    return [timing for timing in known if timing]
 
 
 def timing_of(record: Mapping[str, Any], where: str = "a record") -> Timing | None:

@@ -27,6 +27,7 @@ from csc_tasks.play.requests import LivePlayed, Played, PlayInstance, Raw, Rende
 from csc_tasks.play.told import Told
 from csc_tasks.prompts import TurnPrompt
 from csc_tasks.refusals import TooLong
+from csc_tasks.timing import Timing
 
 CUSTOMER_ENDPOINTS = ("/chat/completions", "/completions")
 
@@ -37,6 +38,7 @@ class _Said:
 
     turns: list[LiveTurn] = field(default_factory=list)
     raws: list[Raw] = field(default_factory=list)
+    timings: list[Timing] = field(default_factory=list)
 
 
 class LiveChain(Chain):
@@ -74,6 +76,8 @@ class LiveChain(Chain):
                 self.turn = Chain(
                     [self._request()], self.renderer, self.tally, self.limit, self.told
                 )
+                # Who asks tells this chain what it took.
+                self.turn.watch = self.watch
             request = self.turn.ask()
             if request is not None:
                 return request
@@ -126,6 +130,7 @@ class LiveChain(Chain):
         text = silence if reply.empty else reply.text
         self.said.turns.append(LiveTurn(SUPPORTER, text, None if reply.empty else reply.strategy))
         self.said.raws.append(Raw.of(played))
+        self.said.timings.append(played.timing)
         self.position += 1
         # The last prompt that was sent is the one that is logged.
         self.seed.arguments = turn.requests[0].arguments
@@ -152,7 +157,8 @@ class LiveChain(Chain):
             goal,
             gold.language,
         )
-        self.answers.append(LivePlayed(dialogue, tuple(self.said.raws), failure))
+        raws, timings = tuple(self.said.raws), tuple(self.said.timings)
+        self.answers.append(LivePlayed(dialogue, raws, failure, timings))
 
 
 def make_chain(

@@ -186,12 +186,14 @@ class Raw:
 @dataclass(frozen=True, slots=True)
 class LivePlayed:
     """What came of a live conversation. raws: the model's turns, in their order. failure: why the
-    customer has no further turn, "" where it had its say.
+    customer has no further turn, "" where it had its say. timings: what each of the model's turns
+    took, without the customer's.
     """
 
     dialogue: LiveDialogue
     raws: tuple[Raw, ...]
     failure: str = ""
+    timings: tuple[Timing, ...] = field(default=(), compare=False)
 
 
 class Renderer:

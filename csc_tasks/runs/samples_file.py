@@ -26,7 +26,7 @@ from csc_tasks.runs.names import results_beside, task_of
 from csc_tasks.runs.repeats import RATED, check_order, of_repeat, stated_repeats
 from csc_tasks.runs.results_file import task_in_results
 from csc_tasks.runs.task_record import TaskRecord
-from csc_tasks.timing import timing_of
+from csc_tasks.timing import timings_in
 
 Numbers = npt.NDArray[np.int32]
 """An array that nobody can write into."""
@@ -171,7 +171,7 @@ def items_of(
             members.append([])
         for position, record in enumerate(records):
             _check_flags(record, where)
-            timing_of(record, where)
+            timings_in(record, where)
             gold, predicted = _strategies(record, unit, where)
             if (id_, record["turn"]) in seen:
                 raise DataError(f"{where}: turn {record['turn']} of {id_} stands in the file twice")

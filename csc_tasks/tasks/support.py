@@ -312,6 +312,10 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
                 record["repeat"] = instance.repeat
             if isinstance(played, play.Played):
                 record["timing"] = played.timing.priced(self.settings.price).to_json()
+            if isinstance(played, play.LivePlayed):
+                record["timings"] = [
+                    timing.priced(self.settings.price).to_json() for timing in played.timings
+                ]
             start = self._rows.setdefault(
                 document_key(instance.doc), slice(len(self._records), 0)
             ).start

@@ -22,7 +22,7 @@ from csc_tasks.errors import SettingError
 from csc_tasks.metrics import Estimate, estimate
 from csc_tasks.price import Price
 from csc_tasks.runs.samples_file import Run
-from csc_tasks.timing import BATCH, FIELDS, REQUEST, Timing, timing_of
+from csc_tasks.timing import BATCH, FIELDS, REQUEST, Timing, timings_in
 from leaderboard.board import Efficiency, Value
 from leaderboard.numbers.intervals import COUNT, Scale, with_interval
 
@@ -61,7 +61,7 @@ def timings_of(run: Run, model: str, prices: Mapping[str, Price]) -> Timings | N
     ids: list[str] = []
     known: list[Timing] = []
     for record in run.records:
-        if timing := timing_of(record, str(run.file)):
+        for timing in timings_in(record, str(run.file)):
             ids.append(record["conversation_id"])
             known.append(timing.priced(price))
     if not known:

@@ -18,6 +18,7 @@ from csc_tasks.live.briefs import brief_by_rule, briefs_hash
 from csc_tasks.runs.conditions import conditions
 from csc_tasks.runs.results_file import read_results
 from csc_tasks.runs.samples_file import read_run
+from csc_tasks.timing import timings_in
 from csc_tasks.verify import Trust, trusted_corpora
 from leaderboard.customer_audit import AuditedDimension, CustomerAudit
 from leaderboard.folder import load_board
@@ -54,6 +55,14 @@ def number(results, name):
 
 def csc(results):
     return json.loads(results.read_text())["configs"][TASK]["metadata"]["csc"]
+
+
+def untimed(results):
+    records = live_of(results)
+    for own in records.values():
+        for record in own:
+            del record["timings"]
+    return records
 
 
 def customer_says(body, number=0):
@@ -226,7 +235,7 @@ def test_the_same_command_goes_on_from_the_journal_and_a_budget_ends_it(corpus, 
     first, server = with_server(tmp_path, corpus)
     again, second = with_server(tmp_path, corpus, out="again")
     assert server.count > 0 and second.count == 0
-    assert live_of(first) == live_of(again)
+    assert untimed(first) == untimed(again)
 
 
 def test_a_customer_without_a_usable_answer_is_nobodys_failure_and_counted(corpus, tmp_path):
@@ -252,7 +261,10 @@ def test_api_backends_and_lockstep_play_as_the_plain_way_does(corpus, tmp_path):
             lm, tasks=[TASK], task_manager=manager, bootstrap_iters=0, gen_kwargs="max_gen_toks=8"
         )
         mode = results["configs"][TASK]["metadata"]["csc"]["play"]["mode"]
-        return mode, [sample["live"] for sample in results["samples"][TASK]]
+        records = [record for sample in results["samples"][TASK] for record in sample["live"]]
+        # What it took is another thing every time.
+        assert all(len(record.pop("timings")) == record["live_turns"] for record in records)
+        return mode, records
 
     (one, plain), (two, lockstep) = dialogues("plain"), dialogues("auto")
     assert (one, two) == ("plain", "lockstep") and plain == lockstep
@@ -295,6 +307,12 @@ def test_the_evaluated_models_own_server_plays_both_sides_at_once(corpus, tmp_pa
             bootstrap_iters=0,
         )
     samples = {s["doc"]["conversation_id"]: s["live"][0] for s in results["samples"][TASK]}
+    for record in samples.values():
+        # Each of the model's turns is timed as a request of its own; the customer's are not.
+        timings = timings_in(record)
+        assert len(timings) == record["live_turns"]
+        assert {timing.measured for timing in timings} == {"request"}
+        assert all(0 < timing.last_token_s < 600 for timing in timings)
     assert {record["ending"] for record in samples.values()} == {"satisfied"}
     assert server.most >= 2
     assert {body["model"] for body in server.asked} == {"served"}
