@@ -112,7 +112,7 @@ def test_the_folder_lacks_what_the_file_has(turns, out, root):
         gone = [turn for id_, turn in sorted(places) if id_ == row["conversation_id"]]
         assert gone == (scored if turns == "all" else scored[-1:])
     texts = {file.name: file.read_bytes() for file in (root / turns).rglob("*") if file.is_file()}
-    assert len(texts) == 6
+    assert len(texts) == 5
     for name, content in texts.items():
         assert not [text for text, _ in out if text.encode() in content], name
 
