@@ -46,3 +46,8 @@ def logged(answered: play.Answered) -> object:
     if isinstance(answered, play.LivePlayed):
         return json.dumps([asdict(raw) for raw in answered.raws], ensure_ascii=False)
     return asdict(answered)
+
+
+def flag(count: int | None) -> bool | None:
+    """Whether there were any; None where that is not known."""
+    return None if count is None else count > 0

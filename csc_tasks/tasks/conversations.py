@@ -33,7 +33,8 @@ from csc_tasks.records import (
     without_strategies,
 )
 from csc_tasks.runs.task_record import CHOICE, FORCED
-from csc_tasks.tasks.support import Answered, Document, SupportTask, flag, log
+from csc_tasks.tasks.asking import flag
+from csc_tasks.tasks.support import Answered, Document, SupportTask, log
 
 
 class ConversationTask(SupportTask[Conversation, TurnPrompt]):

@@ -13,7 +13,8 @@ from csc_tasks.prompts import AnswerPrompt, read_answer
 from csc_tasks.question import REFERENCES, Question
 from csc_tasks.records import answer_record
 from csc_tasks.runs.task_record import AUDITED, GROUNDED, SHOWN
-from csc_tasks.tasks.support import Document, SupportTask, flag, log
+from csc_tasks.tasks.asking import flag
+from csc_tasks.tasks.support import Document, SupportTask, log
 
 
 class QuestionTask(SupportTask[Question, AnswerPrompt]):

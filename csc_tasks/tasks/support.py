@@ -397,8 +397,3 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
         if self._way and self._way.slow:
             log.warning("%s: %s", self.config.task, self._way.line())
         return sum(map(len, documents))
-
-
-def flag(count: int | None) -> bool | None:
-    """Whether there were any; None where that is not known."""
-    return None if count is None else count > 0
