@@ -122,7 +122,7 @@ def _is_labelled(name: str) -> bool:
 
 
 def _decision(column: Column, why: str, name: str, runs: Mapping[str, Measured]) -> Decision:
-    columns = {candidate: run.columns[name] for candidate, run in runs.items()}
+    columns, some = _in_common({candidate: run.columns[name] for candidate, run in runs.items()})
     values = {candidate: value_of(one) for candidate, one in columns.items()}
     sign = 1 if column.higher_is_better else -1
 
@@ -136,7 +136,32 @@ def _decision(column: Column, why: str, name: str, runs: Mapping[str, Measured])
         for one, other in combinations(order, 2)
     }
     ordered = {candidate: values[candidate] for candidate in order}
-    return Decision(column, why, ordered, pairs, parts_of(name)[0] == WITHOUT_LABELS)
+    return Decision(column, why + some, ordered, pairs, parts_of(name)[0] == WITHOUT_LABELS)
+
+
+def _in_common(columns: Mapping[str, Clustered]) -> tuple[dict[str, Clustered], str]:
+    """The columns on the conversations that all candidates have, item for item, and what of it is
+    to be said. In an order over different conversations the first might be worse than the second
+    wherever both were asked. Raises DataError where there are none.
+    """
+    every = [{*zip(one.ids, one.members, strict=True)} for one in columns.values()]
+    common, whole = set.intersection(*every), set.union(*every)
+    if not common:
+        raise DataError("the candidates have no conversation in common; look at the board")
+    if common == whole:
+        return dict(columns), ""
+    conversations = len({id_ for id_, _ in whole})
+    left = {
+        candidate: one.rows(
+            [
+                place
+                for place, key in enumerate(zip(one.ids, one.members, strict=True))
+                if key in common
+            ]
+        )
+        for candidate, one in columns.items()
+    }
+    return left, f", on the {len(common)} of {conversations} conversations that all have whole"
 
 
 def _pair(one: Clustered, other: Clustered, sign: int) -> Pair:

@@ -99,3 +99,47 @@ def test_the_first_task_that_all_have_decides(tmp_path):
     assert decide(read, [REF, "csc_conv_gen"]).column.task == "csc_conv_gen"
     with pytest.raises(DataError, match="no ranked metric in common in csc_conv_ref"):
         decide(read, [REF])
+
+
+def on(root, **candidates):
+    """Name -> (answer, the conversations that it was asked)."""
+    read = {}
+    for name, (answer, items) in candidates.items():
+        read |= runs(root, {name: answer}, items)
+    return read
+
+
+def test_the_order_is_that_on_the_conversations_that_all_have(tmp_path):
+    """a is right in 12 other conversations and never in those that b has too, where b is right on
+    the first of four turns: 50 % against 25 %, and yet b is the better one.
+    """
+
+    def late(item, turn):
+        wrong = int(item.conversation_id[-3:]) < 12
+        return ("Others" if wrong else item.dialogue[turn].strategy), "x"
+
+    decision = decide(on(tmp_path, a=(late, ITEMS), b=(right(0.25), ITEMS[:12])), [REF])
+    assert list(decision.order) == ["b", "a"]
+    assert {name: value.value for name, value in decision.order.items()} == {"b": 0.25, "a": 0.0}
+    assert decision.why.endswith(", on the 12 of 24 conversations that all have whole")
+    assert decision.pairs["b", "a"].gap.ahead == 0.25
+    # 12 conversations that all differ alike: Clopper and Pearson leave 26.5 % to be otherwise.
+    assert decision.chosen == ("b", "a")
+
+
+def test_without_a_conversation_in_common_nothing_is_chosen(tmp_path):
+    apart = on(tmp_path, a=(right(1.0), ITEMS[:12]), b=(right(0.25), ITEMS[12:]))
+    with pytest.raises(DataError, match="no conversation in common"):
+        decide(apart, [REF])
+
+
+def test_turns_that_failed_count_as_wrong(tmp_path):
+    """Half of a's four turns have no reply, and it is right on the others: 50 %, not 100 %."""
+
+    def half(item, turn):
+        answered = item.scored_turns().index(turn) % 2
+        return (item.dialogue[turn].strategy if answered else None), "x" if answered else ""
+
+    decision = decide(runs(tmp_path, {"a": half, "b": right(0.75)}), [REF])
+    assert {name: value.value for name, value in decision.order.items()} == {"b": 0.75, "a": 0.5}
+    assert decision.chosen == ("b",)
