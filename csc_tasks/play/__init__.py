@@ -134,7 +134,8 @@ def _play_once(
     for request in requests:
         request.way = way
     repeat = requests[0].repeat
-    if way.slow and not repeat:
+    own_way = way.mode == PLAIN and api.sends_its_own_way(itself)
+    if (way.slow or own_way) and not repeat:
         log.warning("csc: %s", way.line())
     window = min(request.settings.window for request in requests)
     # A strategy is chosen where the reply begins; a server that renders its prompts decides itself.

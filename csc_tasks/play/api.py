@@ -29,12 +29,21 @@ def is_api(lm: LM) -> bool:
     """Whether this is one of lm_eval's API backends, with lm_eval's own way of sending; asking does
     not import them.
     """
-    bases = [
+    bases = _bases(lm)
+    return bool(bases) and all(getattr(type(lm), name) is getattr(bases[0], name) for name in OWN)
+
+
+def sends_its_own_way(lm: LM) -> bool:
+    """Whether this is an API backend that replaces lm_eval's way of sending, as LiteLLM's does."""
+    return bool(_bases(lm)) and not is_api(lm)
+
+
+def _bases(lm: LM) -> list[type]:
+    return [
         cls
         for cls in type(lm).__mro__
         if (cls.__module__, cls.__name__) == ("lm_eval.models.api_models", "TemplateAPI")
     ]
-    return bool(bases) and all(getattr(type(lm), name) is getattr(bases[0], name) for name in OWN)
 
 
 def connections(lm: LM) -> int:

@@ -32,7 +32,7 @@ def asked(monkeypatch):
 
 
 @pytest.mark.parametrize("connections", [1, 4])
-def test_litellm_is_played_the_plain_way(asked, tmp_path, connections):
+def test_litellm_is_played_the_plain_way(asked, tmp_path, caplog, connections):
     corpus = write_corpus(tmp_path / "corpus")
     results = run(
         "litellm",
@@ -45,6 +45,8 @@ def test_litellm_is_played_the_plain_way(asked, tmp_path, connections):
         "mode": "plain",
         "reason": "the backend LiteLLMChatCompletion is asked through its own methods",
     }
+    reason = "the backend LiteLLMChatCompletion is asked through its own methods"
+    assert caplog.text.count(f"csc: plain play ({reason})") == 1
     gold = [turn.strategy for talk in sample_conversations() for turn in talk.dialogue]
     scored = [strategy for strategy in gold if strategy]
     scores = results["results"]["csc_conv_gen"]
