@@ -106,6 +106,7 @@ def test_transcripts_end_in_one_sentence_and_a_page(tmp_path, source, capsys, in
         (["--candidates", "hf:a"], "--candidates: give two or more"),
         (["--candidates", "hf:a", "hf:b", "--limit", "1"], "--limit 1: must be at least 2"),
         (["--candidates", "hf:a", "hf:b", "--price", "x"], "price 'x' is not IN,OUT"),
+        (["--candidates", "hf:a", "hf:b", "--tasks", "csc_conv_gem"], "--tasks csc_conv_gem"),
         (["--candidates", "hf:a", "openai:b"], "nobody is there to be asked; give --yes to go on"),
     ],
 )
