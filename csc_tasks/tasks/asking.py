@@ -6,6 +6,7 @@ from typing import Any
 
 from csc_tasks import play
 from csc_tasks.errors import SettingError
+from csc_tasks.price import Price
 from csc_tasks.prompts import SERVER_DATE, SPOKEN
 from csc_tasks.runs.task_record import WITHOUT_STRATEGY
 
@@ -51,3 +52,14 @@ def logged(answered: play.Answered) -> object:
 def flag(count: int | None) -> bool | None:
     """Whether there were any; None where that is not known."""
     return None if count is None else count > 0
+
+
+def took(answered: play.Answered, price: Price | None) -> dict[str, Any]:
+    """What a record says of the time, tokens and cost of its reply, or of each turn of a live
+    conversation; nothing of a choice.
+    """
+    if isinstance(answered, play.Played):
+        return {"timing": answered.timing.priced(price).to_json()}
+    if isinstance(answered, play.LivePlayed):
+        return {"timings": [timing.priced(price).to_json() for timing in answered.timings]}
+    return {}

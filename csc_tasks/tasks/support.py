@@ -40,7 +40,7 @@ from csc_tasks.records import (
 from csc_tasks.runs.task_record import SHIPPED, Place, TaskRecord
 from csc_tasks.runs.writing import provenance
 from csc_tasks.settings import Settings, read_settings
-from csc_tasks.tasks.asking import as_spoken, check_repeats, logged
+from csc_tasks.tasks.asking import as_spoken, check_repeats, logged, took
 
 Item = TypeVar("Item", Conversation, Question)
 Prompt = TypeVar("Prompt", TurnPrompt, AnswerPrompt)
@@ -310,12 +310,7 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
             record = self.record_of(instance.prompt, played)
             if self.settings.repeats > 1:
                 record["repeat"] = instance.repeat
-            if isinstance(played, play.Played):
-                record["timing"] = played.timing.priced(self.settings.price).to_json()
-            if isinstance(played, play.LivePlayed):
-                record["timings"] = [
-                    timing.priced(self.settings.price).to_json() for timing in played.timings
-                ]
+            record |= took(played, self.settings.price)
             start = self._rows.setdefault(
                 document_key(instance.doc), slice(len(self._records), 0)
             ).start

@@ -18,7 +18,10 @@ from csc_tasks.runs.finding import find_samples
 from csc_tasks.runs.quarantine import Quarantine, read_newest
 from csc_tasks.runs.samples_file import Run, read_run
 from csc_tasks.runs.task_record import GENERATED_TASK, LIVE, TURNS
+from csc_tasks.shown import shown
 
+WAY = ("customer_prompt", "customer_temperature", "briefs", "max_turns")
+"""What makes a customer of one name another one."""
 Numbers = Mapping[str, Mapping[str, float | None]]
 """Conversation id -> measure -> its value, None where there is nothing to say."""
 
@@ -50,16 +53,19 @@ class Candidates:
 def read_candidates(paths: Sequence[Path]) -> Candidates:
     """Read live conversations, and csc_conv_gen of the same models where it is there.
 
-    Raises DataError where nothing is live, and where corpora differ; SettingError for fewer than
+    Raises DataError where nothing is live, where corpora differ, and where one customer was played
+    in several ways; SettingError for fewer than
     two customers, or fewer than two models that talked with all of them.
     """
     live: dict[tuple[str, str], dict[str, list[LiveDialogue]]] = {}
     generated: dict[str, Run] = {}
     corpora: set[str] = set()
+    ways: dict[str, str] = {}
     for run in _runs(paths):
         model = str(run.results["model_name"])
         if run.unit == LIVE:
             corpora.add(_corpus(run))
+            _check_way(run, ways)
             for dialogue in _dialogues(run):
                 group = live.setdefault((model, dialogue.customer), defaultdict(list))
                 group[dialogue.conversation_id].append(dialogue)
@@ -97,6 +103,20 @@ def _runs(paths: Sequence[Path]) -> Iterable[Run]:
     files = find_samples(paths)
     for run, _ in read_newest(files, Quarantine(paths, strict=False), read, repeats=False):
         yield run.one_repeat() if run.unit != LIVE else run
+
+
+def _check_way(run: Run, ways: dict[str, str]) -> None:
+    """Raise DataError where a customer was played in another way than in an earlier run: the mean
+    of both would be of neither. ways: customer -> how, of the runs so far.
+    """
+    csc = run.results["configs"][run.task]["metadata"]["csc"]
+    customer = str(csc.get("customer"))
+    way = ", ".join(f"{name} {csc[name]}" for name in WAY if csc.get(name) is not None)
+    if (other := ways.setdefault(customer, way)) != way:
+        raise DataError(
+            f"customer {shown(customer)} was played in two ways ({shown(other)}; {shown(way)});"
+            " give the runs of one"
+        )
 
 
 def _corpus(run: Run) -> str:

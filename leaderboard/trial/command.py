@@ -29,6 +29,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from pathlib import Path
 
+from csc_tasks import TASKS_DIR
+from csc_tasks.arguments import check_known
 from csc_tasks.errors import DataError, SettingError, require
 from csc_tasks.out import check_writable, replace_file, say_earlier
 from csc_tasks.shown import shown
@@ -113,6 +115,8 @@ def main(args: Namespace) -> None:
         if (value := getattr(args, name)) is not None and value < least:
             option = name.replace("_", "-")
             raise SettingError(f"--{option} {value}: must be at least {least}")
+    known = {file.stem for file in TASKS_DIR.rglob("csc*.yaml")}
+    check_known("--tasks", args.tasks.split(","), sorted(known))
     receiving = hosts([*((c.url, f"candidate {c.name}") for c in candidates), *_labellers(args)])
     _ask(receiving, args)
     plan = Plan(args, candidates, _is_dataset(args.source))

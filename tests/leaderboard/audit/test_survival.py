@@ -8,6 +8,7 @@ from scipy.stats import kendalltau
 
 from csc_tasks.cli import main
 from csc_tasks.conversation import Conversation, Turn
+from csc_tasks.errors import DataError
 from csc_tasks.live import LiveDialogue, LiveTurn
 from leaderboard.audit.candidates import read_candidates
 from leaderboard.audit.survival import kendall, taus
@@ -126,3 +127,11 @@ def test_bad_input_is_one_line(runs, more, said, tmp_path, capsys):
     error = capsys.readouterr().err
     assert said in error
     assert not (tmp_path / "o").exists()
+
+
+def test_one_name_played_in_two_ways_is_no_customer(tmp_path):
+    for name, prompt in (("a", "a" * 16), ("b", "b" * 16)):
+        results = write_live(tmp_path / name, name, played("openai:x", lambda _: 1), ITEMS)
+        results.write_text(results.read_text().replace("0123456789abcdef", prompt))
+    with pytest.raises(DataError, match="customer openai:x was played in two ways"):
+        read_candidates([tmp_path])

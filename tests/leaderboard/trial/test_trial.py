@@ -106,6 +106,7 @@ def test_transcripts_end_in_one_sentence_and_a_page(tmp_path, source, capsys, in
         (["--candidates", "hf:a"], "--candidates: give two or more"),
         (["--candidates", "hf:a", "hf:b", "--limit", "1"], "--limit 1: must be at least 2"),
         (["--candidates", "hf:a", "hf:b", "--price", "x"], "price 'x' is not IN,OUT"),
+        (["--candidates", "hf:a", "hf:b", "--tasks", "csc_conv_gem"], "--tasks csc_conv_gem"),
         (["--candidates", "hf:a", "openai:b"], "nobody is there to be asked; give --yes to go on"),
     ],
 )
@@ -147,3 +148,26 @@ def test_a_dataset_is_not_said_to_be_masked(tmp_path, capsys, in_this_process):
     said = capsys.readouterr()
     assert said.out.startswith("Customers' text (personal data as they are) would be sent to:")
     assert not in_this_process
+
+
+def test_a_trial_that_was_killed_before_it_noted_a_step_goes_on(tmp_path, source, capsys):
+    """Whatever a step has left, whole, is there when the record that it is done is not."""
+    out = tmp_path / "trial"
+    reply = Told({"choices": [{"message": {"content": "Hello, I can help."}}]})
+    with chat_server(named) as server, agent_server(lambda body, _: reply) as agent:
+        words = [
+            *("trial", str(source), "--out", str(out), "--label-llm", "scripted"),
+            *("--candidates", f"openai:stub,base_url={server.url}", f"shop={agent.url}"),
+            *("--tasks", "csc_conv_gen", "--raters", "1", "--limit", "2"),
+        ]
+        assert main(words) == 0
+        sentence = capsys.readouterr().out.splitlines()[-1]
+        asked = len(server.asked), len(agent.asked)
+        record = out / "trial.json"
+        steps_done = json.loads(record.read_text())["done"]
+        record.write_text(json.dumps({"done": {}}))
+        assert main(words) == 0, capsys.readouterr().err
+        assert json.loads(record.read_text())["done"].keys() == steps_done.keys()
+        # Replies come from the cache, nobody is asked again.
+        assert (len(server.asked), len(agent.asked)) == asked
+    assert capsys.readouterr().out.splitlines()[-1] == sentence
