@@ -31,11 +31,12 @@ from csc_tasks.conversation import CUSTOMER, Conversation
 from csc_tasks.live import LiveDialogue
 from csc_tasks.live.briefs import brief_by_rule
 from leaderboard.audit.answers import Answers
-from leaderboard.audit.comparing import LEVEL, compare
+from leaderboard.audit.comparing import compare
 from leaderboard.audit.cues import cues_of
 from leaderboard.audit.dimensions import DIMENSIONS, Context
 from leaderboard.audit.measuring import feature_table, measure
 from leaderboard.audit.turns import recorded_dialogue, talks_of
+from leaderboard.customer_audit import LEVEL
 
 FEWEST_TURNS = 3
 
