@@ -187,7 +187,7 @@ LIVE_METRICS = (
         "customer_failed",
         "Customer failed",
         "Share of live conversations that stop because the customer's model gave no usable answer"
-        " (lower is better, 0-1); they count in nothing else but turns and what was said.",
+        " (lower is better, 0-1); beside it they count in what was said alone.",
         38,
         better=False,
     ),
