@@ -9,6 +9,7 @@ import ast
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -389,3 +390,9 @@ def test_importing_csc_tasks_and_the_command_line_loads_nothing_heavy():
 def test_a_module_stays_readable(name):
     assert len(MODULES[name].read_text(encoding="utf-8").splitlines()) <= LINES
     assert MODULES[name].name not in ("utils.py", "common.py", "helpers.py", "misc.py")
+
+
+def test_test_modules_have_names_of_their_own():
+    """pytest imports them by that name alone, and runs only one of two."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
