@@ -27,7 +27,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from csc_tasks.errors import DataError, SettingError
-from csc_tasks.out import check_writable, replace_file
+from csc_tasks.out import check_writable, replace_file, say_earlier
 from csc_tasks.pii import Match, find
 from csc_tasks.pii.gate import ACCEPTED, check
 from csc_tasks.runs.quarantine import STRICT_HELP, Quarantine
@@ -78,6 +78,8 @@ def main(args: Namespace) -> None:
     refuses.
     """
     check_writable(args.out, "--out")
+    if args.out.is_dir() and any(args.out.iterdir()):
+        say_earlier(f"{args.out} holds files, which stay; those of the same names are replaced")
     if args.to == EVERY_EVAL_EVER and not args.organization:
         raise SettingError(
             "--to every-eval-ever names who hands the results in: --organization NAME"

@@ -51,10 +51,8 @@ def words(verb, out):
         if not action.option_strings and action.nargs != "?":
             given.append(action.choices[0] if action.choices else NOWHERE)
         elif action.required and "--out" not in action.option_strings:
-            given += [
-                action.option_strings[0],
-                "scripted" if "--llm" in action.option_strings else NOWHERE,
-            ]
+            value = "scripted" if "--llm" in action.option_strings else NOWHERE
+            given += [action.option_strings[0], action.choices[0] if action.choices else value]
     return [*verb.split(), *given, *MORE.get(verb, []), "--out", str(out)]
 
 
@@ -189,6 +187,7 @@ EARLIER = {
     "collect": ("board.json", "replaces"),
     "score": ("m/results_2026.json", "earlier results, which stay"),
     "baselines": ("m/results_2026.json", "earlier results, which stay"),
+    "export": ("thesis.txt", "stay"),
     "label report": ("labels.json", "replaces"),
     "label samples": ("m/results_2026.json", "earlier results, which stay"),
     "label export": (f"label-{NOWHERE}.csv", "error"),
