@@ -62,7 +62,9 @@ def known(name: str, recipes: dict[str, Path], option: str = "") -> Path:
         return recipes[name]
     near = difflib.get_close_matches(Path(name).stem, recipes, n=1, cutoff=0.6)
     closest = f" (closest: {near[0]})" if near else ""
-    missing = "no such file, and no recipe of that name" if option else "no recipe of that name"
+    missing = (
+        "there is no such file, and no recipe of that name" if option else "no recipe of that name"
+    )
     raise SettingError(f"{option}{name}: {missing}{closest}; there are {', '.join(recipes)}")
 
 

@@ -50,8 +50,8 @@ def test_a_name_that_does_not_exist_gets_the_closest(words, capsys):
     assert cli.main(["train", "--config", *words, "--out", "adapter"]) == 1
     error = capsys.readouterr().err
     assert error == (
-        f"error: --config {words[0]}: no such file, and no recipe of that name (closest: demo);"
-        " there are demo, rolecs, rolecs_paper, slm_qa\n"
+        f"error: --config {words[0]}: there is no such file, and no recipe of that name"
+        " (closest: demo); there are demo, rolecs, rolecs_paper, slm_qa\n"
     )
 
 

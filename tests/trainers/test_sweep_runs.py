@@ -198,7 +198,7 @@ def test_an_adapter_of_before_sizes_could_be_chosen_is_the_same_training(home, t
     assert main(arguments(home, out)) == 0
     record = adapter.finished_record(out)
     recipe = adapter.recipe_of(record)
-    newer = ("train_size", "format")
+    newer = ("train_size", "format", "report_to")
     settings = {name: value for name, value in as_dict(recipe).items() if name not in newer}
     hashes = [source["content_hash"] for source in record["data"]]
     settings["model"] = record["base"]
