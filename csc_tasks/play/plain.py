@@ -109,7 +109,9 @@ def _choose(lm: LM, asked: Sequence[tuple[Chain, PlayInstance]]) -> None:
     ]
     if not instances:
         return
-    _check_split(lm, *instances[0].args)
+    # The prompts end alike; any of the twelve names may be joined to that end.
+    for instance in instances[: len(STRATEGIES)]:
+        _check_split(lm, *instance.args)
     answers = [answer[0] for answer in _answers(lm, "loglikelihood", instances)]
     for number, (chain, _) in enumerate(asked):
         chain.choose(answers[number * len(STRATEGIES) : (number + 1) * len(STRATEGIES)])

@@ -54,8 +54,8 @@ def read_candidates(paths: Sequence[Path]) -> Candidates:
     """Read live conversations, and csc_conv_gen of the same models where it is there.
 
     Raises DataError where nothing is live, where corpora differ, and where one customer was played
-    in several ways; SettingError for fewer than
-    two customers, or fewer than two models that talked with all of them.
+    in several ways; SettingError for fewer than two customers, or fewer than two models that talked
+    with all of them.
     """
     live: dict[tuple[str, str], dict[str, list[LiveDialogue]]] = {}
     generated: dict[str, Run] = {}

@@ -205,6 +205,35 @@ def test_a_token_that_reaches_from_the_prompt_into_a_name_counts_to_every_name()
     assert (prompt, options) == (encoded("You\nsay"), [encoded("\n[C]"), encoded("\n[B]")])
 
 
+def test_the_plain_way_refuses_a_name_that_is_joined_to_the_prompt(monkeypatch):
+    """Whichever of the twelve it is."""
+    from types import SimpleNamespace
+
+    from csc_tasks.errors import ModelError
+    from csc_tasks.framework import STRATEGIES
+    from csc_tasks.play import plain
+
+    names = [f"[{number}]" for number in range(len(STRATEGIES) - 1)]
+    asked = SimpleNamespace(doc={}, arguments=("You\nsay\n", {}), metadata=("task", 0, 1))
+    encode = Joining().tok_encode
+    lm = SimpleNamespace(
+        tok_encode=encode,
+        _encode_pair=lambda prompt, name: (
+            encode(prompt.rstrip()),
+            encode(prompt + name)[len(encode(prompt.rstrip())) :],
+        ),
+        loglikelihood=lambda instances: [(0.0, False)] * len(instances),
+    )
+    chosen = []
+    chain = SimpleNamespace(choose=chosen.append)
+    monkeypatch.setattr(plain, "options", lambda request: [*names, "[B]"])
+    plain._choose(lm, [(chain, asked)])
+    assert chosen == [[0.0] * len(STRATEGIES)]
+    monkeypatch.setattr(plain, "options", lambda request: [*names, "[A]"])
+    with pytest.raises(ModelError, match="reach from the prompt into the names"):
+        plain._choose(lm, [(chain, asked)])
+
+
 def test_what_prompts_have_in_common_is_computed_once(model, corpus, monkeypatch):
     made = []
     create = rows.Rows.__init__
