@@ -23,7 +23,7 @@ from builders.labels.applying import conversations_in, supporter_turns
 from builders.labels.raters import check_person
 from builders.labels.sheet import GUIDE, guide, write_sheet
 from builders.review.export import drawn
-from builders.review.sheet import DELIMITERS, add_delimiter
+from builders.review.sheet import DELIMITERS, add_delimiter, add_sample
 from builders.runner import check_least
 from builders.schema import SPLITS
 from builders.wording import building_languages
@@ -45,21 +45,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         choices=SPLITS,
         help="conversations of this split; repeatable (default: all there are)",
     )
-    add(
-        "--sample",
-        type=int,
-        metavar="N",
-        help=(
-            "N conversations drawn at random; those of a smaller N are among those of a larger one"
-        ),
-    )
-    add(
-        "--seed",
-        type=int,
-        default=0,
-        metavar="N",
-        help="another seed, another sample and order (default: 0)",
-    )
+    add_sample(parser)
     add_delimiter(parser)
 
 

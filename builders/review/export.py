@@ -27,7 +27,7 @@ from builders.dataset import read_folder
 from builders.review.judged import Judgement, read_judged
 from builders.review.originals import originals_path, read_originals
 from builders.review.page import write_page
-from builders.review.sheet import DELIMITERS, add_delimiter
+from builders.review.sheet import DELIMITERS, add_delimiter, add_sample
 from builders.review.table import write_table
 from csc_tasks.conversation import Conversation
 from csc_tasks.draws import digest
@@ -49,21 +49,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="REVIEW",
         help=f"the folder for {TABLE} and {PAGE}",
     )
-    add(
-        "--sample",
-        type=int,
-        metavar="N",
-        help=(
-            "N conversations drawn at random; those of a smaller N are among those of a larger one"
-        ),
-    )
-    add(
-        "--seed",
-        type=int,
-        default=0,
-        metavar="N",
-        help="another seed, another sample and order (default: 0)",
-    )
+    add_sample(parser)
     add_delimiter(parser)
 
 

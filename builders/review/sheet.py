@@ -22,6 +22,25 @@ Check = Callable[[Conversation, int], str]
 """(Conversation, number of the turn from 1) -> what the cell `check` holds."""
 
 
+def add_sample(parser: ArgumentParser) -> None:
+    """`--sample` and `--seed`: which conversations come before people."""
+    parser.add_argument(
+        "--sample",
+        type=int,
+        metavar="N",
+        help=(
+            "N conversations drawn at random; those of a smaller N are among those of a larger one"
+        ),
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="another seed, another sample and order (default: 0)",
+    )
+
+
 def add_delimiter(parser: ArgumentParser) -> None:
     """Add `--delimiter`."""
     parser.add_argument(
