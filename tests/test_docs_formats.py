@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from csc_tasks import papers
 from csc_tasks.cli import main
 from csc_tasks.conversation import HELD_OUT, Conversation, Turn
+from csc_tasks.errors import DataError
 from csc_tasks.evidence.passages import read_evidence
 from csc_tasks.prompts import Reply
 from csc_tasks.records import answer_record, choice_record, forced_record, turn_record
@@ -158,7 +159,7 @@ def test_a_file_of_passages_fits_where_it_is_read(line, fits, tmp_path):
     try:
         read_evidence(tmp_path / "passages.jsonl")
         read = True
-    except Exception:
+    except DataError:
         read = False
     assert read == fits == (problems("passages", line) == [])
 
