@@ -1,9 +1,10 @@
-"""Linear layers of a float32 model on a CPU with their weights in oneDNN's own layout, while it
-plays.
+"""Linear layers of a model on a CPU, in float32 or bfloat16, with their weights in oneDNN's own
+layout, while it plays.
 
-Decoding multiplies a few rows by every weight, the vocabulary's most of all, and MKL's product for
-so few rows reads memory at a fraction of its speed. The weights are held twice for that time, so
-memory must have room for them.
+Decoding multiplies a few rows by every weight, the vocabulary's most of all. MKL's product for so
+few rows reads memory at a fraction of its speed, and weights in bfloat16 are put into that layout
+anew for every product. The weights are held twice while this is open, so memory must have room for
+them.
 """
 
 import logging
@@ -28,6 +29,8 @@ SHARE = 0.5
 """The second copy may take this share of the memory that is free."""
 SMALLEST = 2**14
 """Weights of fewer elements are left as they are: they stay in the processor's cache."""
+PROBED = (1, 33)
+"""So many rows are multiplied both ways before a layer is taken."""
 
 
 @contextmanager
@@ -76,14 +79,15 @@ def _layers(model: "nn.Module") -> "list[nn.Linear]":
         if type(module) is torch.nn.Linear
         and "forward" not in module.__dict__
         and type(module.weight) is torch.nn.Parameter
-        and (module.weight.dtype, module.weight.device.type) == (torch.float32, "cpu")
+        and module.weight.dtype in (torch.float32, torch.bfloat16)
+        and module.weight.device.type == "cpu"
         and module.weight.numel() >= SMALLEST
     ]
 
 
 def _packed(layer: "nn.Linear") -> "Callable[[Tensor], Tensor] | None":
     """The layer's forward pass with a packed weight; None where this machine's oneDNN has none that
-    gives the same.
+    gives the same: in float32 but for the order of sums, in bfloat16 to the last bit.
     """
     import torch
 
@@ -91,13 +95,24 @@ def _packed(layer: "nn.Linear") -> "Callable[[Tensor], Tensor] | None":
         operators = torch.ops.mkldnn
         weight = operators._reorder_linear_weight(layer.weight.detach())
         forward = partial(_multiply, operators._linear_pointwise, weight, layer.bias)
-        probe = torch.linspace(-1, 1, layer.in_features)[None]
-        with torch.no_grad():
-            expected = torch.nn.functional.linear(probe, layer.weight, layer.bias)
-            same = torch.allclose(forward(probe), expected, rtol=1e-3, atol=1e-4)
+        same = all(_same(layer, forward, rows) for rows in PROBED)
     except (AttributeError, NotImplementedError, RuntimeError):
         return None
     return forward if same else None
+
+
+def _same(layer: "nn.Linear", forward: "Callable[[Tensor], Tensor]", rows: int) -> bool:
+    """Whether both give the same of so many rows."""
+    import torch
+
+    probe = torch.linspace(-1, 1, rows * layer.in_features, dtype=layer.weight.dtype)
+    probe = probe.view(rows, -1)
+    with torch.no_grad():
+        expected = torch.nn.functional.linear(probe, layer.weight, layer.bias)
+        actual = forward(probe)
+    if layer.weight.dtype == torch.float32:
+        return torch.allclose(actual, expected, rtol=1e-3, atol=1e-4)
+    return torch.equal(actual, expected)
 
 
 def _multiply(

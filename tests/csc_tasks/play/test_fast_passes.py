@@ -133,6 +133,32 @@ def test_packed_layers_give_the_same_and_are_put_back(model, monkeypatch):
         assert torch.equal(inner(ids).logits, expected)
 
 
+def test_packed_bfloat16_is_the_same_to_the_last_bit(monkeypatch):
+    """Where this processor multiplies bfloat16 in oneDNN; elsewhere the layers stay as they are."""
+    monkeypatch.setattr(linears, "SMALLEST", 1)
+    torch.manual_seed(0)
+    layers = [torch.nn.Linear(72, 500), torch.nn.Linear(500, 40, bias=False)]
+    model = torch.nn.Sequential(*layers).bfloat16()
+    for rows in (1, 2, 7, 16, 100):
+        states = torch.randn(rows, 72, dtype=torch.bfloat16)
+        with torch.no_grad():
+            expected = model(states)
+            with linears.packed(model):
+                here = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+                assert all(("forward" in layer.__dict__) == here for layer in layers)
+                assert torch.equal(model(states), expected)
+
+
+def test_bfloat16_that_is_not_the_same_is_left_alone(monkeypatch):
+    monkeypatch.setattr(linears, "SMALLEST", 1)
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(64, 64).bfloat16()
+    sums = linears._multiply
+    monkeypatch.setattr(linears, "_multiply", lambda *args: sums(*args) * (1 + 2**-7))
+    with linears.packed(layer):
+        assert "forward" not in layer.__dict__
+
+
 def test_a_layer_with_a_bias_and_one_column_of_a_pass(monkeypatch):
     monkeypatch.setattr(linears, "SMALLEST", 1)
     torch.manual_seed(0)
@@ -187,18 +213,18 @@ def test_layers_stay_as_they_are_where_packing_is_not_possible(model, monkeypatc
     assert ("weights are not packed" in caplog.text) == (how == "no room")
 
 
-def test_only_plain_layers_in_float32_are_packed():
+def test_only_plain_layers_in_float32_or_bfloat16_are_packed():
     class Own(torch.nn.Linear):
         pass
 
     watched = torch.nn.Linear(200, 200)
     watched.__dict__["forward"] = watched.forward
     module = torch.nn.ModuleList(
-        [Own(200, 200), torch.nn.Linear(200, 200).bfloat16(), torch.nn.Linear(8, 8), watched]
+        [Own(200, 200), torch.nn.Linear(200, 200).half(), torch.nn.Linear(8, 8), watched]
     )
     assert linears._layers(module) == []
-    module.append(torch.nn.Linear(200, 200))
-    assert linears._layers(module) == [module[-1]]
+    module.extend([torch.nn.Linear(200, 200), torch.nn.Linear(200, 200).bfloat16()])
+    assert linears._layers(module) == list(module[-2:])
 
 
 def test_memory_within_a_container(tmp_path, monkeypatch):
