@@ -14,34 +14,36 @@ and NF4 QLoRA adapters are trained by the paper's recipe and the chat recipe, an
 own style: on STAR where it is given, else on the demo. --full: all conversations, whole training
 splits, every corpus, and three seeds of the chat recipe.
 
-A cell that has run is not run again; the same command goes on after a kill, in the middle of a
-training too. What a cell runs, and what it was made from, stands in OUT/cells/NAME.json with the
-seconds it took; its output in OUT/logs/NAME.log. All scores come from csc and lm_eval, and the last
-two cells are `csc collect` (OUT/board) and `csc tables` (OUT/tables.md).
+As many cells run at once as there are cores (and memory), each with one thread: a model so small
+gains little from a second. A cell that has run is not run again; the same command goes on after a
+kill, in the middle of a training too (benchmarks/cells.py). All scores come from csc and lm_eval,
+and the last two cells are `csc collect` (OUT/board) and `csc tables` (OUT/tables.md).
 """
 
 import argparse
 import json
-import os
 import shlex
-import shutil
-import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 from benchmarks import packaged
+from benchmarks.cells import Cell, finished, run_all, usual_jobs
 from csc_tasks.gguf import gguf_files
-from csc_tasks.out import replace_file
 
 RECIPES = Path(__file__).resolve().parents[1] / "trainers" / "recipes"
 STYLES = {"single": "rolecs_paper", "chat": "rolecs"}
 """Prompt style -> the recipe that trains on it."""
-FORMATS: dict[str, dict[str, str]] = {"text": {}, "json": {"csc_format": "json"}}
-"""How replies are asked for -> the settings that say so. Text is the default."""
+FORMATS: dict[str, dict[str, object]] = {
+    "text": {},
+    "json": {"csc_format": "json"},
+    "reask": {"csc_reask": 1},
+}
+"""How replies are asked for -> the settings that say so. Text is the default; reask: once more
+where no strategy could be read.
+"""
 PLAYED = ("csc_conv_ref", "csc_conv_gen")
 FORCED = ("cscx_conv_ref_forced", "cscx_conv_gen_forced")
 """Tasks that are played in text alone, where the format cannot be missed."""
@@ -56,27 +58,6 @@ SHORT = {
     "chat": "--train-size 30 --batch-size 1 --accumulation 1",
 }
 ON_A_CPU = "--epochs 1 --gradient-checkpointing false --validation-share 0 --checkpoints 0.25"
-PRIOR = 120
-"""Seconds of work that went as expected: the few first cells shall not tell for all."""
-SMALLEST_LEFT = 90
-"""Seconds from which on the time left is told in minutes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One command. name: also of its record and its log. makes: the file or folder it writes.
-    needs: cells whose outcome it reads. seconds: what it takes on two idle cores at 8
-    conversations, for the time left. resumes: whether it goes on by itself after a kill.
-    prints: whether what it prints is the outcome.
-    """
-
-    name: str
-    words: tuple[str, ...]
-    makes: Path
-    needs: tuple[str, ...] = ()
-    seconds: float = 20
-    resumes: bool = False
-    prints: bool = False
 
 
 def main() -> int:
@@ -87,7 +68,11 @@ def main() -> int:
         return 0
     if args.star is None:
         print("STAR is not given, so only the demo is played (make real STAR=DIR)")
-    return run_all(cells, args.out, shlex.split(args.under), args.minutes)
+    status = run_all(cells, args.out, shlex.split(args.under), args.minutes, args.jobs)
+    if finished(cells, args.out):
+        print((args.out / "logs" / "board.log").read_text(encoding="utf-8"))
+        print(f"{args.out / 'tables.md'}: the tables\n{args.out / 'board'}/index.html: the page")
+    return status
 
 
 def options() -> argparse.ArgumentParser:
@@ -108,6 +93,9 @@ def options() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--under", default="", metavar="WORDS", help="what every cell is run under, such as nice"
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=usual_jobs(), metavar="N", help="cells at once (default: cores)"
     )
     parser.add_argument("--minutes", type=float, metavar="N", help="start no cell after so long")
     parser.add_argument("--list", action="store_true", help="print the cells and stop")
@@ -134,12 +122,15 @@ def matrix(args: argparse.Namespace) -> Iterator[Cell]:
         yield Cell("star", words, star, seconds=15)
         corpora["star"] = (str(star), ("star",))
     corpora["demo"] = ("demo", ())
-    scored = []
+    scored, first = [], next(iter(corpora))
     for name, (corpus, needs) in corpora.items():
         cell = baselines(args, name, corpus, needs)
         scored.append(cell.name)
         yield cell
         for style, form in product(STYLES, FORMATS):
+            # A second request takes as long as a first: in brief once, where it can be of use.
+            if form == "reask" and not args.full and (name, style) != (first, "chat"):
+                continue
             tasks = (*PLAYED, *FORCED) if form == "text" else PLAYED
             # Of the two corpora the demo alone has questions.
             if (name, form) == ("demo", "text"):
@@ -149,7 +140,7 @@ def matrix(args: argparse.Namespace) -> Iterator[Cell]:
             cell = replace(cell, needs=(*made, *needs))
             scored.append(cell.name)
             yield cell
-    trained_on = corpora if args.full else dict([next(iter(corpora.items()))])
+    trained_on = corpora if args.full else {first: corpora[first]}
     for name, (corpus, needs) in trained_on.items():
         for style, kind, seed in adapters(args.full):
             adapter = training(args, name, corpus, style, kind, seed, model)
@@ -225,7 +216,7 @@ def evaluation(
         *("--output_path", folder, "--log_samples"),
         *(() if args.full else ("--limit", args.limit)),
     )
-    return Cell(f"score-{run}", words, folder, seconds=20 + 6 * len(tasks) * asked)
+    return Cell(f"score-{run}", words, folder, seconds=30 + 9 * len(tasks) * asked)
 
 
 def training(
@@ -249,109 +240,6 @@ def training(
         *shlex.split(size),
     )
     return Cell(f"train-{folder.name}", words, folder, seconds=180, resumes=True)
-
-
-def run_all(cells: Sequence[Cell], out: Path, under: Sequence[str], minutes: float | None) -> int:
-    """Run what has not run; 1 where a cell failed, which stops the others.
-
-    minutes: after which no cell is started.
-    """
-    begun = time.monotonic()
-    records = {cell.name: read_record(out, cell.name) for cell in cells}
-    for number, cell in enumerate(cells, 1):
-        place, before = f"[{number}/{len(cells)}] {cell.name}", records[cell.name]
-        if has_run(cell, records):
-            print(f"{place}: has run ({before['seconds']:.0f} s)")
-            continue
-        left = time_left(cells, records)
-        if minutes is not None and time.monotonic() - begun > 60 * minutes:
-            print(f"{place}: not started after {minutes:g} min; about {left} left")
-            return 0
-        print(f"{place}; about {left} left", flush=True)
-        due = what_is_due(cell, records)
-        if not (cell.resumes and due.items() <= before.items()):
-            remove(cell.makes)
-        write_record(out, cell.name, due)
-        started = time.monotonic()
-        log = out / "logs" / f"{cell.name}.log"
-        status = run(cell, under, log)
-        if status:
-            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:]
-            print("\n".join(lines), file=sys.stderr)
-            print(
-                f"error: {cell.name} ended with status {status} ({log}); the same command goes on"
-                f" from here: {shlex.join(cell.words)}",
-                file=sys.stderr,
-            )
-            return 1
-        records[cell.name] = due | {
-            "expected": cell.seconds,
-            "seconds": round(time.monotonic() - started, 1),
-            "ended": time.time(),
-        }
-        write_record(out, cell.name, records[cell.name])
-    print((out / "logs" / "board.log").read_text(encoding="utf-8"))
-    print(f"{out / 'tables.md'}: the tables\n{out / 'board' / 'index.html'}: the page")
-    return 0
-
-
-def what_is_due(cell: Cell, records: Mapping[str, Mapping]) -> dict:
-    """What tells this run of a cell from others: its command, and when what it reads was made."""
-    made_from = {name: records[name].get("ended") for name in cell.needs}
-    return {"words": list(cell.words), "made_from": made_from}
-
-
-def has_run(cell: Cell, records: Mapping[str, Mapping]) -> bool:
-    """Whether a cell's outcome is there, and was made by its command from what there is now."""
-    record = records[cell.name]
-    same = what_is_due(cell, records).items() <= record.items()
-    return same and "ended" in record and cell.makes.exists()
-
-
-def run(cell: Cell, under: Sequence[str], log: Path) -> int:
-    """The exit status of a cell's process; its output goes to `log`."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    env = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", **os.environ}
-    with log.open("w", encoding="utf-8") as stream:
-        words = [*under, *cell.words]
-        if not cell.prints:
-            return subprocess.run(
-                words, env=env, stdout=stream, stderr=subprocess.STDOUT
-            ).returncode
-        done = subprocess.run(words, env=env, stdout=subprocess.PIPE, stderr=stream, text=True)
-    if done.returncode == 0:
-        replace_file(cell.makes, done.stdout)
-    return done.returncode
-
-
-def time_left(cells: Sequence[Cell], records: Mapping[str, Mapping]) -> str:
-    """How long the cells that have not run will take: what is expected of each, times how long the
-    others took against what was expected of them; before there are many of those, as expected.
-    """
-    ended = [records[cell.name] for cell in cells if has_run(cell, records)]
-    expected = PRIOR + sum(record["expected"] for record in ended)
-    pace = (PRIOR + sum(record["seconds"] for record in ended)) / expected
-    seconds = pace * sum(cell.seconds for cell in cells if not has_run(cell, records))
-    return f"{seconds / 60:.0f} min" if seconds >= SMALLEST_LEFT else f"{seconds:.0f} s"
-
-
-def read_record(out: Path, name: str) -> dict:
-    try:
-        return json.loads((out / "cells" / f"{name}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-
-
-def write_record(out: Path, name: str, record: Mapping) -> None:
-    replace_file(out / "cells" / f"{name}.json", json.dumps(record, indent=2) + "\n")
-
-
-def remove(path: Path) -> None:
-    """What an unfinished or another run of a cell left."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
