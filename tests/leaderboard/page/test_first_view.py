@@ -146,6 +146,21 @@ def test_a_long_name_breaks_at_its_slash_before_within_a_word(tmp_path, scripts)
     assert lines[:2] == ["organisation/", "instructedly"]
 
 
+@pytest.mark.xdist_group("page")
+@pytest.mark.parametrize("view", ["#/compare/conversations", f"#/model/{example.BASE}"])
+def test_a_phone_shows_the_interval_beside_the_number(page_file, view):
+    """Without scrolling sideways, on the narrowest phone that is common."""
+    with opened(page_file, size=(375, 812)) as (page, complaints):
+        page.evaluate("view => { location.hash = view; }", view)
+        heading = page.get_by_role("columnheader", name="95 % interval").first
+        heading.wait_for()
+        place = heading.bounding_box()
+        assert place["x"] > 0 and place["x"] + place["width"] <= 375 - 24
+        row = page.locator(".plain tbody tr").first
+        assert " to " in row.inner_text()
+    assert complaints == []
+
+
 def edge(page, side):
     """The darkest pixel of the middle row within 10 pixels of an edge of the table's box."""
     import io
