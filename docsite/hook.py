@@ -18,6 +18,7 @@ ROOT = HERE.parent
 ELSEWHERE = {
     "README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "reporting.md",
     "csc_tasks/README.md": "reference/tasks.md",
     "benchmarks/RESULTS.md": "explanation/measurements.md",
 }

@@ -20,6 +20,9 @@ from leaderboard.numbers.intervals import excludes_zero
 NAMES = 4
 GROUPS = 3
 
+# What a clause starts with where it does not start with a name.
+OWN_WORDS = ("the ", "all rows are ", "without such a number: ", "not ranked, as ")
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:
@@ -103,9 +106,25 @@ def standing(table: Table, models: Mapping[str, Model]) -> Standing | None:
 
 def sentence(table: Table, models: Mapping[str, Model]) -> str:
     """The standing as one sentence of plain text, on one line whatever the names hold."""
-    text = _sentence(table, models)
-    # A name keeps its own first letter.
-    return text[0].upper() + text[1:] if text.startswith("the ") else text
+    return _started("; ".join(_clauses(table, models))) + "."
+
+
+def statements(table: Table, models: Mapping[str, Model]) -> list[str]:
+    """The same as sentences of their own, for a page: who leads and by how much, then what else can
+    and cannot be said. A number and its unit stay on one line.
+    """
+    return [
+        _started(clause)
+        .replace(" %", "\N{NO-BREAK SPACE}%")
+        .replace(" points", "\N{NO-BREAK SPACE}points")
+        + "."
+        for clause in _clauses(table, models)
+    ]
+
+
+def _started(text: str) -> str:
+    """With a capital, unless it starts with a name, which keeps its own first letter."""
+    return text[0].upper() + text[1:] if text.startswith(OWN_WORDS) else text
 
 
 def who_leads(board: Board) -> list[str]:
@@ -117,34 +136,33 @@ def who_leads(board: Board) -> list[str]:
     ]
 
 
-def _sentence(table: Table, models: Mapping[str, Model]) -> str:
+def _clauses(table: Table, models: Mapping[str, Model]) -> list[str]:
+    """Who leads, and what else there is to say, each without its full stop."""
     stands = standing(table, models)
     if stands is None:
         drafts = (note for note in table.footnotes if note.startswith(DRAFT_NOTE))
-        return next(drafts, "Nothing in this table is ranked.")
+        return [next(drafts, "Nothing in this table is ranked").removesuffix(".")]
     names, column = _names(models), stands.column
     numbers = {slug: _with_unit(value.value, column) for slug, value in stands.order.items()}
-    without = ""
+    without = []
     if stands.missing:
-        without = f"; without such a number: {_listed([names[slug] for slug in stands.missing])}"
+        listed = _listed([names[slug] for slug in stands.missing])
+        without.append(f"without such a number: {listed}")
     if stands.claimed:
         listed = _listed([names[slug] for slug in stands.claimed])
-        without += f"; not ranked, as nobody here computed it again: {listed}"
+        without.append(f"not ranked, as nobody here computed it again: {listed}")
     what = _what(column)
     if not stands.order:
         if stands.claimed:
             what += " that was computed again here (csc collect --corpus)"
-        return f"Nobody leads: no row has a number for {what}{without}."
+        return [f"Nobody leads: no row has a number for {what}", *without]
     first, *others = stands.order
     if not others:
         value = stands.order[first]
         interval = f" ({_bounds(value.low, value.high, column)})" if value.low is not None else ""
-        return (
-            f"{names[first]} has {numbers[first]}{interval} in {what} and no other row to be"
-            f" compared with{without}."
-        )
-    parts = [_opening(stands, names, numbers), *_rest(stands, names)]
-    return f"{'; '.join(parts)}{without}."
+        alone = f"{names[first]} has {numbers[first]}{interval} in {what}"
+        return [f"{alone} and no other row to be compared with", *without]
+    return [_opening(stands, names, numbers), *_rest(stands, names), *without]
 
 
 def _opening(stands: Standing, names: Mapping[str, str], numbers: Mapping[str, str]) -> str:

@@ -59,8 +59,15 @@ def test_the_language(tmp_path, monkeypatch):
 @pytest.fixture
 def release(tmp_path):
     """A copy of what the release script looks at, as a repository of its own."""
-    for name in (".ci/release", "csc_tasks/__init__.py", "CHANGELOG.md", "CITATION.cff"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in (
+        ".ci/release",
+        "csc_tasks/__init__.py",
+        "CHANGELOG.md",
+        "CITATION.cff",
+        "setup.cfg",
+        "docs/examples/hf_job.py",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     git(tmp_path, "init", "-q")
     return tmp_path
@@ -77,6 +84,48 @@ def refused(root: Path) -> str:
     return done.stderr or done.stdout
 
 
+ADDRESSES = {
+    "setup.cfg": ("[metadata]\n", "[metadata]\nurl = https://example.org/csc-tasks\n"),
+    "CITATION.cff": ("license:", "repository-code: https://example.org/csc-tasks\nlicense:"),
+    "docs/examples/hf_job.py": ("github.com/ORG/csc-tasks", "example.org/csc-tasks"),
+}
+
+
+def filled_in(root: Path) -> None:
+    """Write down what only the publisher knows, a file at a time; until all is there, the script
+    names what is not.
+    """
+    section = PAGE.split("\n## A release\n")[1]
+    for done, (name, (old, new)) in enumerate(ADDRESSES.items()):
+        said = refused(root)
+        assert said.startswith("error: not filled in yet:\n")
+        assert [other in said for other in ADDRESSES] == [i >= done for i in range(3)], said
+        assert f"`{name}`" in section
+        file = root / name
+        assert old in file.read_text()
+        file.write_text(file.read_text().replace(old, new, 1))
+        git(root, "commit", "-qam", f"Address in {name}")
+
+
+def test_no_address_is_made_up():
+    """None is known: where one would stand there is none, or a word that asks for it."""
+    setup = (ROOT / "setup.cfg").read_text(encoding="utf-8")
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    texts = {
+        file: file.read_text(encoding="utf-8")
+        for folder in (".github", "docs", "csc_tasks", "builders", "trainers", "leaderboard")
+        for file in (ROOT / folder).rglob("*")
+        if file.suffix in (".md", ".yml", ".yaml", ".py", ".html", ".js")
+    } | {ROOT / name: (ROOT / name).read_text() for name in ("README.md", "SECURITY.md")}
+    own = r"https?://[\w./-]*?csc[-_]tasks[\w./-]*|[\w.+-]+@[\w-]*csc[\w.-]*"
+    named = {(file.name, link) for file, text in texts.items() for link in re.findall(own, text)}
+    if re.search(r"^url = ", setup, re.MULTILINE):  # from the first release on
+        assert "repository-code" in citation
+    else:
+        assert "repository-code" not in citation and "url" not in citation
+        assert named == {("hf_job.py", "https://github.com/ORG/csc-tasks")}
+
+
 def test_a_release_needs_tree_changelog_citation_and_a_new_tag(release):
     assert refused(release).startswith("error: the tree has changes")
     git(release, "add", ".")
@@ -85,6 +134,7 @@ def test_a_release_needs_tree_changelog_citation_and_a_new_tag(release):
     page = release / "CHANGELOG.md"
     page.write_text(page.read_text().replace("## [Unreleased]", "## [0.1.0] - 2026-01-01"))
     git(release, "commit", "-qam", "Release")
+    filled_in(release)
     assert refused(release) == "v0.1.0: tree, changelog and citation agree\n"
     git(release, "tag", "v0.1.0")
     assert refused(release).startswith("error: the tag v0.1.0 is there already")

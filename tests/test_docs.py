@@ -172,6 +172,23 @@ def test_a_page_can_be_read_by_everybody(site, place):
     assert [(one["id"], one["nodes"][0]["target"]) for one in heavy] == []
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        "reference/metrics.html",
+        "reference/settings.html",
+        "reference/recipe.html",
+        "explanation/habits.html",
+    ],
+)
+def test_a_table_fits_a_desk(site, place):
+    """The last column of these tables is what describes the row; none of it is beside the page."""
+    with opened(site / place, size=(1280, 800)) as (page, _):
+        table = page.locator(".md-typeset__scrollwrap").first
+        assert table.evaluate("box => box.scrollWidth - box.clientWidth") <= 0
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_the_pictures_are_those_that_the_script_makes(tmp_path):
     if find_chromium() is None:
         pytest.skip("no Chromium")

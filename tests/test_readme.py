@@ -8,6 +8,7 @@ import importlib
 import re
 import shlex
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,11 @@ PAGES = [
     ROOT / "benchmarks" / "RESULTS.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
+
+LINKED = sorted(
+    {*PAGES, *ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *(ROOT / ".github").rglob("*.md")}
+)
+"""Every page whose links are followed."""
 
 
 def commands() -> list[tuple[str, str]]:
@@ -127,13 +133,30 @@ def lm_eval(words):
         read_settings(arguments.metadata, {})
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(page):
-    for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", without_code(page)):
+    for link in links(without_code(page)):
         target, _, anchor = link.partition("#")
         file = page.parent / target if target else page
         assert file.exists(), link
         assert not anchor or anchor in anchors(file), link
+
+
+def links(text):
+    """Every link of Markdown text that does not lead to another host: in the line, of an image,
+    with a title, from below the text, and as HTML. Raises ValueError for a reference to a link that
+    is not there.
+    """
+    text = re.sub(r"``.+?``|`[^`\n]+`", "", text)
+    below = dict(re.findall(r"^ {0,3}\[([^\]]+)\]:\s+<?([^\s>]+)", text, re.MULTILINE))
+    for shown, name in re.findall(r"\[([^\]]+)\]\[([^\]]*)\]", text):
+        if (name or shown) not in below:
+            raise ValueError(f"no link [{name or shown}]")
+    inline = re.findall(r"\]\(<?([^)\s>]+)>?(?:\s+[\"'][^)]*)?\)", text)
+    tags = re.findall(r"<(?:a|img)\s[^>]*?(?:href|src)=[\"']([^\"']+)", text)
+    return [
+        link for link in (*inline, *below.values(), *tags) if not re.match(r"https?:|mailto:", link)
+    ]
 
 
 def without_code(page):
@@ -142,9 +165,34 @@ def without_code(page):
 
 
 def anchors(page):
-    """What GitHub makes of a page's headings."""
-    headings = re.findall(r"^#+ (.+)$", without_code(page), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in headings}
+    """What GitHub makes of a page's headings: one that comes again is numbered."""
+    seen = Counter()
+    names = set()
+    for title in re.findall(r"^#+ (.+)$", without_code(page), re.MULTILINE):
+        name = re.sub(r"[^\w -]", "", re.sub(r"\]\([^)]*\)", "]", title).lower()).replace(" ", "-")
+        names.add(f"{name}-{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    return names
+
+
+def test_every_kind_of_link_is_followed(tmp_path):
+    text = """
+[a](a.md) ![b](<b.png> "title") [c](c.md#one 'title') [d][] [text][e] <a href="f.md">f</a>
+`[no](no.md)` [far](https://example.org/x) <img alt="" src='g.png'>
+
+[d]: d.md
+[e]: <e.md>
+"""
+    assert sorted(links(text)) == [
+        *("a.md", "b.png", "c.md#one", "d.md", "e.md", "f.md", "g.png"),
+    ]
+    with pytest.raises(ValueError, match=r"no link \[e\]"):
+        links(text.replace("[e]:", "[x]:"))
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# One, two\n## A [link](x.md) in `code`\n## One, two\n```\n# not\n```\n# One, two\n"
+    )
+    assert anchors(page) == {"one-two", "a-link-in-code", "one-two-1", "one-two-2"}
 
 
 def test_the_front_page_is_two_screens():

@@ -32,7 +32,7 @@ function load(id) {
   return loading.get(id);
 }
 
-const { board, judged, names, sentences, wrong, strategies, languages, compared, sampled, reliability } = block("data-board");
+const { board, judged, names, standings, wrong, strategies, languages, compared, sampled, reliability } = block("data-board");
 beside = block("data-board").beside;
 const reportOf = (slug) => block(`report-${slug}`);
 const contrastsOf = (slug) => block(`contrasts-${slug}`) || [];

@@ -50,5 +50,8 @@ function grid(label, heads, rows, kind = "") {
   return scroller(label, h("table", { class: `plain ${kind}` }, head, h("tbody", {}, body)));
 }
 
+// A long name is broken where it has a slash before it is broken within a word.
+const breakable = (name) => name.split("/").flatMap((part, i) => (i ? ["/", h("wbr"), part] : [part]));
+
 const small = (text) => h("small", {}, text);
 const wide = (content) => h("td", { class: "wide" }, content);

@@ -21,22 +21,28 @@ from leaderboard.layout import (
     row_names,
     why_without,
 )
-from leaderboard.leading import sentence
+from leaderboard.leading import statements
 from leaderboard.text_table import TextTable
 from leaderboard.trust import CLAIMED, CLAIMED_TITLE, of_row
 
 
 def overview(board: Board) -> str:
     """The first view: the title, who leads, and every table with its headline columns."""
-    first = "".join(
-        f'<p class="leader">{_text(sentence(table, board.models))}</p>'
-        for table in board.tables[:1]
-    )
+    first = "".join(_standing(table, board) for table in board.tables[:1])
     sections = "\n".join(
         _section(board, table, first=number == 0) for number, table in enumerate(board.tables)
     )
     parts = (first, sections + _efficiency(board) + _set_aside(board))
     return f"<h1>{_text(board.title)}</h1>\n" + "\n".join(parts)
+
+
+def _standing(table: Table, board: Board) -> str:
+    """Who leads and by how much, and below it what else can and cannot be said."""
+    leader, *others = statements(table, board.models)
+    listed = "".join(f"<li>{_text(text)}</li>" for text in others)
+    return f'<p class="leader">{_text(leader)}</p>' + (
+        f'<ul class="standing">{listed}</ul>' if listed else ""
+    )
 
 
 def _efficiency(board: Board) -> str:
@@ -85,7 +91,7 @@ def _set_aside(board: Board) -> str:
 def _section(board: Board, table: Table, first: bool) -> str:
     columns, lines = layout(board, table, False)
     # The first table's sentence stands at the top of the page.
-    leader = "" if first else f'<p class="leader">{_text(sentence(table, board.models))}</p>'
+    leader = "" if first else _standing(table, board)
     slugs, names = [row.model for row in table.rows], row_names(board.models)
     measured = [
         _row(line, columns, _name(board.models[slug], names[slug], line.trust), slug)
@@ -162,7 +168,12 @@ def _name(model: Model, name: str, trust: str) -> str:
     if model.kind == "adapter" and model.base_name:
         notes.append(f"adapter on {model.base_name}")
     badge = f' <span class="trust {trust.replace(",", "")}">{trust}</span>'
-    return _text(name) + badge + "".join(f"<small>{_text(note)}</small>" for note in notes)
+    # A long name is broken where it has a slash before it is broken within a word.
+    return (
+        _text(name).replace("/", "/<wbr>")
+        + badge
+        + "".join(f"<small>{_text(note)}</small>" for note in notes)
+    )
 
 
 def _row(line: Line, columns: Sequence[Column], name: str, slug: str = "") -> str:

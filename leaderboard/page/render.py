@@ -29,7 +29,7 @@ from leaderboard import folder
 from leaderboard.board import Board, Table, Value
 from leaderboard.efficiency_tables import judged_by
 from leaderboard.layout import row_names
-from leaderboard.leading import sentence
+from leaderboard.leading import statements
 from leaderboard.page.overview import overview
 from leaderboard.reliability_report import as_html
 from leaderboard.trust import of_row
@@ -156,7 +156,7 @@ def _board_data(
             there |= {"trust": row.badge, "claimed": claimed}
     return {
         "board": dumped,
-        "sentences": {table.id: sentence(table, board.models) for table in board.tables},
+        "standings": {table.id: statements(table, board.models) for table in board.tables},
         "judged": [judged_by(board, one) for one in board.efficiency],
         "names": names,
         "wrong": {

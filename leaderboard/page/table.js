@@ -89,7 +89,7 @@ function headerRows(table, columns, sorting) {
     h("tr", {},
       h("th", { rowspan: rows, scope: "col", class: "name", "aria-sort": ariaSort("model") }, sortButton(table, "model", "Model", sorting)),
       groups.map(([heading, task, span]) => h("th", { colspan: span, scope: "colgroup", class: "group" }, heading,
-        task && h("small", {}, task)))),
+        task && [" ", h("small", {}, task)]))),
     raters.length > 0 && h("tr", {}, raters.map(([first, span]) => {
       const edge = edgeOf(columns, columns.indexOf(first));
       if (!first.rater) return h("td", { colspan: span, class: edge });
@@ -161,7 +161,7 @@ function statements(lines) {
 // The name, and below it what else a reader must know of the row.
 function nameCell(model, trust) {
   const notes = [model.kind === "adapter" && model.base_name && `adapter on ${model.base_name}`, model.kind === "baseline" && "baseline"];
-  const name = h("a", { href: link(["model", model.slug]), "data-key": `row ${model.slug}` }, nameOf(model.slug));
+  const name = h("a", { href: link(["model", model.slug]), "data-key": `row ${model.slug}` }, breakable(nameOf(model.slug)));
   return h("th", { scope: "row", class: "name" }, name, " ", trustBadge(trust), notes.filter(Boolean).map(small));
 }
 
@@ -207,6 +207,12 @@ function boardTable(table, columns, rows) {
     apart.length > 0 && h("tbody", { class: "apart" }, h("tr", { class: "heading" }, heading), apart)));
 }
 
+// Who leads and by how much, and below it what else can and cannot be said.
+function standing(table) {
+  const [leader, ...others] = standings[table.id];
+  return [h("p", { class: "leader" }, leader), others.length > 0 && h("ul", { class: "standing" }, others.map((text) => h("li", {}, text)))];
+}
+
 function tableSection(table) {
   const columns = visibleColumns(table);
   const rows = columns.length ? visibleRows(table, columns) : [];
@@ -214,7 +220,7 @@ function tableSection(table) {
   const links = h("p", { class: "links" },
     compared.includes(table.id) && h("a", { href: link(["compare", table.id]) }, "Compare two models"),
     sampled.includes(table.id) && h("a", { href: link(["samples", table.id]) }, "Read conversations"));
-  const said = table !== board.tables[0] && h("p", { class: "leader" }, sentences[table.id]);
+  const said = table !== board.tables[0] && standing(table);
   return h("section", { class: "card", "aria-labelledby": `title-${table.id}` },
     h("div", { class: "title" }, h("div", {}, h("h2", { id: `title-${table.id}` }, table.title), settingLine(table)), links),
     said,
@@ -231,7 +237,7 @@ function overview() {
   const models = new Set(board.tables.flatMap((table) => table.rows.map((row) => row.model)));
   return h("div", {},
     h("h1", { tabindex: "-1" }, board.title),
-    board.tables.length > 0 && h("p", { class: "leader" }, sentences[board.tables[0].id]),
+    board.tables.length > 0 && standing(board.tables[0]),
     h("p", { class: "lead" }, `${models.size} models and baselines, newest run ${day(board.date)}. Every bar is a ${CONFIDENCE} over `
       + "conversations; bold is best and underlined second where the paired interval says so."),
     filters(),

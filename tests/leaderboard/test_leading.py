@@ -8,7 +8,7 @@ import pytest
 
 from csc_tasks.verify import Trust
 from leaderboard import board as b
-from leaderboard.leading import sentence, standing
+from leaderboard.leading import sentence, standing, statements
 
 KEY = "csc_conv_ref/strategy_acc"
 
@@ -198,6 +198,27 @@ SENTENCES = {
 def test_the_sentence(case):
     (table, models), expected = SENTENCES[case]
     assert sentence(table, models) == expected
+
+
+def test_a_page_is_told_in_statements():
+    """Who leads comes first; each starts with a capital unless with a name; units stay with their
+    numbers.
+    """
+    numbers = {"a": 0.6, "base": 0.5, "c": 0.49, "d": None, "e": 0.9}
+    table, models = made(numbers, alike=[("base", "c")], baselines=["base"])
+    *most, last = table.rows
+    claimed = last.model_copy(update={"trusts": {KEY: Trust.CLAIMED}})
+    table = table.model_copy(update={"rows": (*most, claimed)})
+    assert statements(table, models) == [
+        f"org/a leads in {WHAT} with 60.0\xa0%, 10.0\xa0points (95\xa0% interval 8.0 to 12.0) ahead"
+        " of the baseline base.",
+        "The baseline base and org/c are not significantly different from each other.",
+        "Without such a number: org/d.",
+        "Not ranked, as nobody here computed it again: org/e.",
+    ]
+    assert statements(*made({"e": 0.5}, columns=[column(ranked=False)])) == [
+        "Nothing in this table is ranked."
+    ]
 
 
 def test_a_long_table_is_summed_up():

@@ -69,6 +69,65 @@ def test_axe_finds_nothing_without_the_pages_script(page_file, tmp_path):
     assert complaints == []
 
 
+FOCUSED = """() => {
+  const box = document.activeElement.getBoundingClientRect();
+  const style = getComputedStyle(document.activeElement);
+  return {
+    seen: box.width > 0 && box.top >= 0 && box.bottom <= innerHeight,
+    marked: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
+    name: document.activeElement.getAttribute("aria-label") || document.activeElement.innerText,
+    tag: document.activeElement.tagName,
+  };
+}"""
+
+
+@pytest.mark.xdist_group("page")
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=str)
+def test_the_keyboard_alone_is_enough(page_file, size):
+    """The first key leads to a link past the menu; whatever has the focus is on the screen and
+    marked, in the order in which it is read, up to the rows' names.
+    """
+    with opened(page_file, size=size) as (page, complaints):
+        seen = []
+        for _ in range(30):
+            page.keyboard.press("Tab")
+            seen.append(page.evaluate(FOCUSED))
+            assert seen[-1]["seen"] and seen[-1]["marked"], seen[-1]
+            if seen[-1]["name"] == "org/base-7b":
+                break
+        names = [one["name"] for one in seen]
+        assert names[:3] == ["Skip to the content", "csc-tasks", "Tables"], names
+        assert names[-1] == "org/base-7b" and seen[-1]["tag"] == "A"
+        assert [one["tag"] for one in seen].count("SELECT") == 4
+        page.keyboard.press("Enter")
+        page.get_by_role("heading", level=1, name="org/base-7b").wait_for()
+        # Past the menu: what comes next is in the content.
+        page.locator("#skip").focus()
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.closest('main') !== null")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.closest('main') !== null")
+    assert complaints == []
+
+
+@pytest.mark.xdist_group("page")
+def test_what_is_read_aloud_of_a_table(page_file):
+    """A heading and the name of its task are two words, and a cell says its interval, which is only
+    drawn.
+    """
+    with opened(page_file) as (page, _):
+        page.evaluate("location.hash = '#/?metrics=all'")
+        page.wait_for_function("document.documentElement.dataset.shown === '#/?metrics=all'")
+        table = page.get_by_role("table", name="Conversations")
+        heading = table.get_by_role("columnheader", name="Generated context csc_conv_gen")
+        assert heading.count() == 1
+        row = table.get_by_role("row", name="org/base-7b-rolecs")
+        assert (
+            row.get_by_role("cell").first.inner_text().replace("\n", " ") == "57.0 (53.0 to 61.0)"
+        )
+        assert row.get_by_role("rowheader").count() == 1
+
+
 CONTRAST = """([front, behind]) => {
   const light = (color) => {
     const probe = new OffscreenCanvas(1, 1).getContext("2d");

@@ -8,13 +8,13 @@ import re
 import pytest
 
 from leaderboard import folder
-from leaderboard.leading import sentence
+from leaderboard.leading import statements
 from leaderboard.page.render import render, write_page
 from tests.leaderboard.page.test_page import HOSTILE, Elements
 from tests.support import board_example as example
 from tests.support.browser import PHONE, follow, opened
 
-SENTENCE = sentence(example.example_board().tables[0], example.example_board().models)
+LEADER, *OTHERS = statements(example.example_board().tables[0], example.example_board().models)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,8 @@ def wide(board, count):
 @pytest.mark.xdist_group("page")
 def test_without_javascript_the_tables_are_there(page_file):
     with opened(page_file, scripts=False) as (page, complaints):
-        assert page.locator("main .leader").all_inner_texts() == [SENTENCE]
+        assert page.locator("main .leader").all_inner_texts() == [LEADER]
+        assert page.locator("main .standing li").all_inner_texts() == OTHERS
         rows = page.locator("#table-conversations tbody tr")
         texts = [text.split("\n") for text in rows.all_inner_texts()]
         cells = [[part.strip() for part in " ".join(text).split("\t")] for text in texts]
@@ -91,6 +92,72 @@ def test_on_a_phone_tables_scroll_in_their_own_box(tmp_path, scripts):
             # Both contexts of what the benchmark is about are within the screen.
             head = page.locator("#table-conversations thead tr:last-child th").nth(1)
             assert head.bounding_box()["x"] + 60 < PHONE[0]
+    assert complaints == []
+
+
+@pytest.mark.xdist_group("page")
+@pytest.mark.parametrize("scripts", [False, True])
+def test_who_leads_stands_apart_from_what_cannot_be_said(page_file, scripts):
+    """The first thing below the title is one short sentence, heavier than the list below it; a
+    phone shows all of it without scrolling.
+    """
+    with opened(page_file, size=PHONE, scripts=scripts) as (page, complaints):
+        leader, listed = page.locator(".leader").first, page.locator(".standing").first
+        assert "\N{NO-BREAK SPACE}%" in leader.inner_text() and ";" not in leader.inner_text()
+        assert listed.locator("li").all_inner_texts() == OTHERS and OTHERS
+        weigh = "element => Number(getComputedStyle(element).fontWeight)"
+        assert leader.evaluate(weigh) > listed.evaluate(weigh)
+        place = listed.bounding_box()
+        assert place["y"] + place["height"] < PHONE[1]
+    assert complaints == []
+
+
+@pytest.mark.xdist_group("page")
+@pytest.mark.parametrize("scripts", [False, True])
+def test_a_long_name_breaks_at_its_slash_before_within_a_word(tmp_path, scripts):
+    root = example.write_example(tmp_path / "board")
+    board = example.example_board()
+    name = "organisation/instructedly"  # each half fits the column of a phone, both do not
+    models = board.models | {
+        example.BASE: board.models[example.BASE].model_copy(update={"name": name})
+    }
+    folder.replace_file(
+        root / "board.json", folder.dumped(board.model_copy(update={"models": models}))
+    )
+    with opened(write_page(root), size=PHONE, scripts=scripts) as (page, _):
+        lines = page.evaluate(
+            """name => {
+              const cell = document.querySelector(`tr[data-model="${name}"] .name`);
+              const walk = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+              const found = [];
+              while (walk.nextNode()) for (const letter of walk.currentNode.data.split("").keys()) {
+                const range = document.createRange();
+                range.setStart(walk.currentNode, letter);
+                range.setEnd(walk.currentNode, letter + 1);
+                const top = Math.round(range.getBoundingClientRect().top);
+                const text = walk.currentNode.data[letter];
+                if (found.length && found.at(-1)[0] === top) found.at(-1)[1] += text;
+                else found.push([top, text]);
+              }
+              return found.map(([, text]) => text.trim());
+            }""",
+            example.BASE,
+        )
+    assert lines[:2] == ["organisation/", "instructedly"]
+
+
+@pytest.mark.xdist_group("page")
+@pytest.mark.parametrize("view", ["#/compare/conversations", f"#/model/{example.BASE}"])
+def test_a_phone_shows_the_interval_beside_the_number(page_file, view):
+    """Without scrolling sideways, on the narrowest phone that is common."""
+    with opened(page_file, size=(375, 812)) as (page, complaints):
+        page.evaluate("view => { location.hash = view; }", view)
+        heading = page.get_by_role("columnheader", name="95 % interval").first
+        heading.wait_for()
+        place = heading.bounding_box()
+        assert place["x"] > 0 and place["x"] + place["width"] <= 375 - 24
+        row = page.locator(".plain tbody tr").first
+        assert " to " in row.inner_text()
     assert complaints == []
 
 
@@ -193,7 +260,7 @@ def test_details_are_loaded_when_they_are_looked_at(split_page):
 def test_a_page_that_was_moved_alone_says_what_it_lacks(split_page):
     alone = split_page.rename(split_page.parent.parent / "index.html")
     with opened(alone) as (page, complaints):
-        assert page.locator(".leader").first.inner_text() == SENTENCE
+        assert page.locator(".leader").first.inner_text() == LEADER
         page.evaluate(f"location.hash = '#/model/{example.BASE}'")
         page.get_by_text(f"page/report-{example.BASE}.js is not there").wait_for()
     assert all("ERR_FILE_NOT_FOUND" in one for one in complaints)
