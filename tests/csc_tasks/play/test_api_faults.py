@@ -77,8 +77,6 @@ def pauses(monkeypatch):
         waited.append(seconds)
 
     monkeypatch.setattr(play_server, "rest", rest)
-    # lm_eval lists all installed packages after every run.
-    monkeypatch.setattr("lm_eval.evaluator.add_env_info", lambda results: None)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-planted-55f0c1d2e3")
     return waited
 
