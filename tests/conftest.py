@@ -57,6 +57,14 @@ def the_machine_is_described_once():
     describe_the_machine_once()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def the_browser_ends_with_the_tests():
+    """A worker has one, if any of its tests looked at a page."""
+    yield
+    if "tests.support.browser" in sys.modules:
+        sys.modules["tests.support.browser"].SHARED.close()
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The root of the checkout under test."""
