@@ -24,7 +24,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 # What must pass with every set of versions that setup.cfg allows.
-CORE := tests/csc_tasks/test_tasks.py tests/leaderboard/test_collect.py \
+CORE := tests/csc_tasks/test_tasks.py tests/leaderboard/collect \
 	$(addprefix tests/csc_tasks/play/,test_backends.py test_lockstep.py test_order.py test_cache.py) \
 	$(addprefix tests/csc_tasks/metrics/test_,metric_table.py strategy_metrics.py bleu.py rouge_l.py text_metrics.py) \
 	$(wildcard tests/csc_tasks/metrics/test_learned*.py) \
