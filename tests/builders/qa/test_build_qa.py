@@ -12,7 +12,8 @@ from csc_tasks.conversation import CUSTOMER, SUPPORTER, Turn
 from csc_tasks.corpora import load
 from csc_tasks.errors import SettingError
 from csc_tasks.question import Question
-from tests.support.qa_builds import all_rows, build, files_of, journal_rows, record_of, rows_of
+from tests.support.built_folders import files_of, journal_rows, record_of
+from tests.support.qa_builds import all_rows, build, rows_of
 from tests.support.qa_recordings import spoken, write_source
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.qa_builds import build, files_of, journal_rows
+from tests.support.built_folders import files_of, journal_rows
+from tests.support.qa_builds import build
 from tests.support.qa_recordings import recordings, write_source
 
 ROOT = Path(__file__).resolve().parents[3]

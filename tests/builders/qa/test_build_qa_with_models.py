@@ -5,8 +5,9 @@ import json
 import pytest
 
 from builders.qa.moderation import Moderator
+from tests.support.built_folders import files_of, record_of
 from tests.support.llm_server import Act, llm_server
-from tests.support.qa_builds import all_rows, files_of, record_of
+from tests.support.qa_builds import all_rows
 from tests.support.qa_recordings import (
     asked_stage,
     over_http,

@@ -8,9 +8,10 @@ from csc_tasks.cli import main
 from csc_tasks.conversation import SUPPORTER
 from csc_tasks.llm.exchange import Usage
 from csc_tasks.llm.outcomes import Answer, Dropped
+from tests.support.built_folders import record_of
 from tests.support.llm_server import Act, llm_server
 from tests.support.models import make_model
-from tests.support.qa_builds import all_rows, record_of
+from tests.support.qa_builds import all_rows
 from tests.support.qa_recordings import (
     recordings,
     write_source,

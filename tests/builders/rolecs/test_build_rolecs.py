@@ -11,7 +11,8 @@ from builders.scripted import roles as scripted_roles
 from csc_tasks.conversation import SUPPORTER, Conversation
 from csc_tasks.framework import TOPICS
 from csc_tasks.llm.backends import register_scripted
-from tests.support.rolecs_builds import build, files_of, journal_rows, record_of, rows_of
+from tests.support.built_folders import files_of, journal_rows, record_of
+from tests.support.rolecs_builds import build, rows_of
 
 
 @pytest.fixture(scope="module")

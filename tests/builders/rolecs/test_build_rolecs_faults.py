@@ -20,8 +20,9 @@ from csc_tasks.errors import DataError
 from csc_tasks.llm.backends import register_scripted
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.exchange import Request
+from tests.support.built_folders import files_of, journal_rows, record_of
 from tests.support.llm_server import Act, fingerprint, first_asked, llm_server
-from tests.support.rolecs_builds import LANGUAGES, build, files_of, journal_rows, record_of, rows_of
+from tests.support.rolecs_builds import LANGUAGES, build, rows_of
 
 ROOT = Path(__file__).resolve().parents[3]
 

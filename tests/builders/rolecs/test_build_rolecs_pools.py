@@ -13,7 +13,8 @@ from builders.scripted.player import begin
 from csc_tasks.errors import DataError
 from csc_tasks.framework import TOPICS
 from csc_tasks.llm.backends import register_scripted
-from tests.support.rolecs_builds import LANGUAGES, build, record_of, rows_of
+from tests.support.built_folders import record_of
+from tests.support.rolecs_builds import LANGUAGES, build, rows_of
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from csc_tasks.cli import main
+from tests.support.built_folders import journal_rows
 from tests.support.models import make_model
-from tests.support.qa_builds import journal_rows
 from tests.support.qa_recordings import recordings, write_source
 
 pytestmark = pytest.mark.xdist_group("transformers serve")
