@@ -7,6 +7,7 @@
 #
 # make lock                        resolves all extras anew and writes constraints.txt
 # make test-lowest, test-newest    core tests with the lowest and with the newest versions that setup.cfg allows
+# make test-slow                   the tests marked `slow`, which take minutes each
 # make test-ray                    a build in parts on Ray, in an environment of its own
 # make real-vllm                   an environment of its own with vLLM for CPU, for benchmarks.servers
 # make real STAR=DIR               with STAR's dialogues too: the folder of its repository, which is no part of this one
@@ -23,16 +24,19 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 # What must pass with every set of versions that setup.cfg allows.
-CORE := tests/csc_tasks/test_tasks.py tests/leaderboard/test_collect.py \
+CORE := tests/csc_tasks/test_tasks.py tests/leaderboard/collect \
 	$(addprefix tests/csc_tasks/play/,test_backends.py test_lockstep.py test_order.py test_cache.py) \
 	$(addprefix tests/csc_tasks/metrics/test_,metric_table.py strategy_metrics.py bleu.py rouge_l.py text_metrics.py) \
 	$(wildcard tests/csc_tasks/metrics/test_learned*.py) \
 	$(addprefix tests/trainers/,test_rows.py test_train.py test_losses.py test_sweep.py test_tiny.py)
 
-.PHONY: test lint docs demo real real-full venv lock test-lowest test-newest test-ray real-vllm
+.PHONY: test lint docs demo real real-full venv lock test-slow test-lowest test-newest test-ray real-vllm
 
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "slow and not gpu and not network and not ray and not real"
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import play
@@ -216,7 +217,7 @@ PARTS = {
 }
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -233,7 +234,7 @@ def main() -> int:
         "--conversations", type=int, default=4, help="nf4: how many are learned, a row a turn"
     )
     parser.add_argument("--length", type=int, default=2048, help="nf4: tokens of the longest row")
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     return PARTS[args.part](args)
 

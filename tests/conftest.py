@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.quick_lm_eval import describe_the_machine_once
+
 KEPT = {"CSC_SHARED_DATA", "CSC_TESTS_HF_HOME"}
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -47,6 +49,20 @@ def lm_eval_logs_as_before(monkeypatch):
     logger = logging.getLogger("lm_eval")
     monkeypatch.setattr(logger, "propagate", True)
     monkeypatch.setattr(logger, "handlers", [])
+
+
+@pytest.fixture(autouse=True)
+def the_machine_is_described_once():
+    """Else every run of lm_eval would list all installed packages again."""
+    describe_the_machine_once()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def the_browser_ends_with_the_tests():
+    """A worker has one, if any of its tests looked at a page."""
+    yield
+    if "tests.support.browser" in sys.modules:
+        sys.modules["tests.support.browser"].SHARED.close()
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,8 @@ from csc_tasks.evidence.passages import read_evidence
 from csc_tasks.prompts import Reply
 from csc_tasks.records import answer_record, choice_record, forced_record, turn_record
 from docsite.formats import FORMATS, schema_text
-from tests.csc_tasks.prompts.test_prompts import question
 from tests.support.board_example import write_example
+from tests.support.made_prompts import question
 from tests.support.made_results import conversation_result, conversations, right, write_run
 from tests.support.manifests import manifest_of
 from trainers.sweep_file import Point, write_points

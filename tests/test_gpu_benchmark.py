@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import gpu
+
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT / "benchmarks" / "gpu.sh"
 
@@ -68,15 +70,53 @@ def test_what_is_missing_is_said_before_anything_runs(tmp_path):
     assert "|" not in (tmp_path / "out" / "gpu.md").read_text()
 
 
+READ = "|FSDP configuration|2M|float32|4|read|"
+
+
+def assert_played(table: str) -> None:
+    assert re.search(r"^\|play, plain\|2M\|float32\|2\|[\d.]+ turns/s\|", table, re.M)
+    # In float32 lockstep play gives the replies of the plain way.
+    assert re.search(r"^\|play, lockstep\|.*x; (\d+) of \1 replies the same\|$", table, re.M)
+
+
+def assert_trained(table: str) -> None:
+    assert re.search(
+        r"^\|NF4 QLoRA\|2M\|float32\|1\|[\d,]+ tokens/s\|.*\|\d+ steps; memory", table, re.M
+    )
+
+
+@pytest.fixture
+def rows_of(capfd, caplog):
+    """The rows that a part prints; on a CPU, in this process."""
+    # The part changes it, for its process.
+    caplog.set_level("ERROR", logger="lm_eval")
+
+    def rows(part: str, *words: str) -> str:
+        given = [part, "--device", "cpu", "--dtype", "float32", "--size", "2M", *words]
+        assert gpu.main(given) == 0
+        return "\n".join(
+            line for line in capfd.readouterr().out.splitlines() if line.startswith("|")
+        )
+
+    return rows
+
+
+def test_playing_runs_on_a_cpu(rows_of):
+    few = ("--batch", "2", "--exchanges", "2", "3", "--reply", "2")
+    assert_played(rows_of("play", *few))
+
+
+def test_training_and_the_fsdp_configuration_run_on_a_cpu(rows_of):
+    assert_trained(rows_of("nf4", "--batch", "1", "--conversations", "1"))
+    assert READ in rows_of("fsdp")
+
+
+@pytest.mark.slow
 def test_every_kind_of_part_runs_on_a_cpu(tmp_path):
     done = run(tmp_path, sys.executable, "--dry-run")
     table = (tmp_path / "gpu.md").read_text()
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^\|play, plain\|2M\|float32\|2\|[\d.]+ turns/s\|", table, re.M)
-    # In float32 lockstep play gives the replies of the plain way.
-    assert re.search(r"^\|play, lockstep\|.*x; (\d+) of \1 replies the same\|$", table, re.M)
-    assert re.search(
-        r"^\|NF4 QLoRA\|2M\|float32\|1\|[\d,]+ tokens/s\|.*\|\d+ steps; memory", table, re.M
-    )
-    assert "|FSDP configuration|2M|float32|4|read|" in table
+    assert_played(table)
+    assert_trained(table)
+    assert READ in table
     assert "failed" not in table and "stopped" not in table

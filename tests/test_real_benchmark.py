@@ -18,6 +18,7 @@ from benchmarks import cells as table
 from benchmarks import real
 from csc_tasks.cli import COMMANDS
 from tests.support.models import make_model
+from tests.support.quick_lm_eval import only_our_tasks_in_processes
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -267,8 +268,10 @@ def test_time_left_goes_by_how_the_others_went(tmp_path):
     assert table.time_left(cells[:2], none | {"a": quick}) == "about 30 s left"
 
 
-def test_a_few_cells_of_a_random_model(tmp_path):
+def test_a_few_cells_of_a_random_model(tmp_path, monkeypatch):
     """The demo's baselines and one style in two contexts, two conversations of four tokens."""
+    for name, value in only_our_tasks_in_processes(tmp_path / "start").items():
+        monkeypatch.setenv(name, value)
     model = make_model(tmp_path / "tiny", positions=8192)
     words = ["--model", model, "--out", tmp_path / "out", "--limit", 2, "--tokens", 4]
     wanted = {"baselines-demo", "score-demo-chat-text", "board", "tables"}

@@ -18,20 +18,12 @@ from csc_tasks import TASKS_DIR, autoload, checks, cli
 from csc_tasks.errors import CscError, DataError, MissingSplit, ModelError, SettingError
 from tests.support.fakes import FakeLM, write_corpus
 from tests.support.models import make_model
+from tests.support.quick_lm_eval import AT_START
 
 ROOT = TASKS_DIR.parent
 
-# What Python runs at the start of a process of these tests: the start-up hook, as installed, and a
-# TaskManager that leaves lm_eval's own 14,000 files out, which take seconds to read.
-SITECUSTOMIZE = """
-import csc_tasks_autoload, sys
-if "eval" in str(sys.orig_argv):
-    from lm_eval.tasks import _index
-    every = _index.TaskIndex._iter_yaml_files
-    def ours(root):
-        return () if root.parent.name == "lm_eval" else every(root)
-    _index.TaskIndex._iter_yaml_files = staticmethod(ours)
-"""
+# What Python runs at the start of a process of these tests: the start-up hook, as installed, too.
+SITECUSTOMIZE = "import csc_tasks_autoload\n" + AT_START
 
 
 @pytest.fixture(scope="module")

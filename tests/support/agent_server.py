@@ -1,11 +1,11 @@
 """A loopback deployed agent: what it does with a request is a function's business."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.support.loopback import Handler, Server, running
 
 
 @dataclass(frozen=True)
@@ -18,60 +18,37 @@ class Told:
     events: tuple[str, ...] = ()
 
 
-class AgentServer(ThreadingHTTPServer):
+class AgentServer(Server):
     """Keeps (path, headers in lower case, body) of every request in `asked`."""
 
-    daemon_threads = True
-    request_queue_size = 128
-
     def __init__(self, answer: Callable[[dict, int], Told]) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.answer = answer
         self.asked: list[tuple[str, dict[str, str], dict]] = []
-        self.lock = threading.Lock()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/turn"
+        return f"{self.address}/turn"
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(Handler):
+    server: AgentServer
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = self.sent_json()
         with self.server.lock:
             number = len(self.server.asked)
             headers = {name.lower(): value for name, value in self.headers.items()}
             self.server.asked.append((self.path, headers, body))
         told = self.server.answer(body, number)
-        streams = bool(told.events)
-        text = (
-            "".join(f"data: {event}\n\n" for event in told.events)
-            if streams
-            else json.dumps(told.body)
-        )
-        self.send_response(told.status)
-        kind = "text/event-stream" if streams else "application/json"
-        for name, value in {"Content-Type": kind, **told.headers}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(text.encode())))
-        self.end_headers()
-        self.wfile.write(text.encode())
-
-    def log_message(self, *_) -> None:
-        pass
+        if told.events:
+            kind = "text/event-stream"
+            text = "".join(f"data: {event}\n\n" for event in told.events)
+        else:
+            kind, text = "application/json", json.dumps(told.body)
+        self.respond(told.status, text.encode(), {"Content-Type": kind, **told.headers})
 
 
-@contextmanager
-def agent_server(answer: Callable[[dict, int], Told]) -> Iterator[AgentServer]:
+def agent_server(answer: Callable[[dict, int], Told]) -> AbstractContextManager[AgentServer]:
     """A running server, closed at the end."""
-    server = AgentServer(answer)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return running(AgentServer(answer))

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 from tests.support.llm_server import Act, Script
+from tests.support.loopback import Handler, Server, running
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +120,8 @@ class BatchApi:
         }  # fmt: skip
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(Handler):
     api: BatchApi
-
-    def log_message(self, format, *args):
-        pass
 
     def _do(self, method):
         content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -142,11 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not status:
             self.close_connection = True
             return
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
+        self.respond(status, answer, {"Content-Type": "application/json"})
 
     def _answer(self, method, path, content):
         api, words = self.api, path.strip("/").split("/")
@@ -184,14 +176,7 @@ def batch_api(
     """A running server in a thread of its own, closed at the end."""
     api = BatchApi(script, fate)
     handler = type("Handler", (_Handler,), {"api": api})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    api.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    server = Server(handler)
+    api.url = f"{server.address}/v1"
+    with running(server):
         yield api
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(10)

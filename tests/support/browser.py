@@ -1,5 +1,5 @@
 """Headless Chromium for tests that look at a page: `opened(page_file)` gives a Playwright page and
-what went wrong in it.
+what went wrong in it. A worker starts one browser, when it first needs it.
 
 Needed are the `playwright` package and a Chromium (CHROME_BIN names one that is not on the PATH).
 Where either is absent the test skips and says which.
@@ -12,6 +12,7 @@ Where either is absent the test skips and says which.
         assert complaints == []
 """
 
+import asyncio
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = (
@@ -57,6 +58,54 @@ def find_chromium() -> str | None:
     )
 
 
+class Shared:
+    """The browser of this process. Playwright's loop counts as running in this thread for as long
+    as it lives, and then asyncio.run refuses to work: between two pages it does not count.
+    """
+
+    def __init__(self) -> None:
+        self._play = self._browser = self._loop = None
+
+    @contextmanager
+    def browser(self) -> Iterator["Browser"]:
+        """Chromium, started by the first call."""
+        sync_api = pytest.importorskip(
+            "playwright.sync_api",
+            reason="no playwright: pip install playwright (its own browsers are not needed)",
+        )
+        path = find_chromium() or pytest.skip(
+            "no Chromium: install the system's package, or name one in CHROME_BIN"
+        )
+        before = asyncio._get_running_loop()
+        try:
+            if self._play is None:
+                self._play = sync_api.sync_playwright().start()
+                self._loop = asyncio._get_running_loop()
+            else:
+                asyncio._set_running_loop(self._loop)
+            if self._browser is None or not self._browser.is_connected():
+                # Playwright gives a launch an empty --user-data-dir of its own and removes it.
+                self._browser = self._play.chromium.launch(
+                    executable_path=path, args=[*FLAGS], timeout=60_000
+                )
+            yield self._browser
+        finally:
+            asyncio._set_running_loop(before)
+
+    def close(self) -> None:
+        """End the browser, and what drives it."""
+        if self._play is not None:
+            asyncio._set_running_loop(self._loop)
+            if self._browser is not None:
+                self._browser.close()
+            self._play.stop()
+            asyncio._set_running_loop(None)
+            self._play = self._browser = self._loop = None
+
+
+SHARED = Shared()
+
+
 @contextmanager
 def opened(
     target: Path | str,
@@ -65,21 +114,14 @@ def opened(
     dark: bool = False,
     scripts: bool = True,
 ) -> Iterator[tuple["Page", list[str]]]:
-    """(page, complaints) of a page in a browser of its own with an empty profile: `target` is a
-    file or a URL on this machine.
+    """(page, complaints) of a page in a profile of its own, empty at first: `target` is a file or a
+    URL on this machine.
 
     `complaints` fills while the page lives: errors and warnings on its console, exceptions, and
     every request that is not for this machine (refused, so a page that wants a CDN cannot pass).
     Downloads are accepted: `with page.expect_download() as found`. scripts: whether the page's own
     may run. Skips the test where there is no browser.
     """
-    sync_api = pytest.importorskip(
-        "playwright.sync_api",
-        reason="no playwright: pip install playwright (its own browsers are not needed)",
-    )
-    path = find_chromium() or pytest.skip(
-        "no Chromium: install the system's package, or name one in CHROME_BIN"
-    )
     url = target if isinstance(target, str) else target.resolve().as_uri()
     complaints: list[str] = []
 
@@ -92,11 +134,7 @@ def opened(
             complaints.append(f"request to {route.request.url}")
             route.abort()
 
-    # Playwright gives each launch an empty --user-data-dir of its own and removes it at the end.
-    with (
-        sync_api.sync_playwright() as play,
-        play.chromium.launch(executable_path=path, args=[*FLAGS], timeout=60_000) as browser,
-    ):
+    with SHARED.browser() as browser:
         context = browser.new_context(
             viewport={"width": size[0], "height": size[1]},
             color_scheme="dark" if dark else "light",
@@ -114,9 +152,11 @@ def opened(
             ),
         )
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(url)
-        yield page, complaints
-        context.close()
+        try:
+            page.goto(url)
+            yield page, complaints
+        finally:
+            context.close()
 
 
 def follow(page: "Page", act: Callable[[], object]) -> None:

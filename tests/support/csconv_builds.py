@@ -1,7 +1,6 @@
 """Building csconv in this process, and what a build left behind."""
 
 import json
-import sqlite3
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +10,8 @@ from builders.scripted.phrases import bank
 from builders.scripted.player import plan, play
 from csc_tasks.cli import main
 from csc_tasks.framework import TOPICS
+from tests.support import built_folders
+from tests.support.built_folders import journal_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 PARQUET = "csconv/{}-00000-of-00001.parquet"
@@ -44,10 +45,6 @@ def ids_of(out):
     return {row["conversation_id"] for row in rows_of(out)}
 
 
-def record_of(out):
-    return json.loads((out / "build.json").read_text(encoding="utf-8"))
-
-
 def originals_of(out):
     lines = out.with_name(f"{out.name}.originals.jsonl").read_text(encoding="utf-8").splitlines()
     return {row["conversation_id"]: row for row in map(json.loads, lines)}
@@ -55,20 +52,9 @@ def originals_of(out):
 
 def files_of(out):
     """Everything but run.json, which may differ, and what lies beside the folder."""
-    found = {
-        path.relative_to(out).as_posix(): path.read_bytes()
-        for path in out.rglob("*")
-        if path.is_file() and path.name != "run.json"
-    }
+    found = built_folders.files_of(out)
     beside = (out.with_name(f"{out.name}.{name}.jsonl") for name in ("originals", "judged"))
     return found | {path.name.removeprefix(out.name): path.read_bytes() for path in beside}
-
-
-def journal_rows(path, where="1"):
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10) as database:
-        return database.execute(
-            f"SELECT key, state, tries, last_sent, stage FROM requests WHERE {where}"
-        ).fetchall()
 
 
 def stages_of(out):

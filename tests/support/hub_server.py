@@ -10,17 +10,16 @@ import base64
 import hashlib
 import json
 import re
-import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import yaml
 
 from tests.support.hub_rules import refusals
+from tests.support.loopback import Handler, Server, running
 
 WRITER = "hf_WriterTokenPlantedInTests0000001"
 READER = "hf_ReaderTokenPlantedInTests0000002"
@@ -59,23 +58,19 @@ class Repository:
         return self.commits[self.resolve(revision)]
 
 
-class HubServer(ThreadingHTTPServer):
+class HubServer(Server):
     """`requests` keeps (method, path) of everything asked, in order."""
 
-    daemon_threads = True
-    request_queue_size = 64
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.repositories: dict[tuple[str, str], Repository] = {}
         self.large: dict[str, bytes] = {}
         self.requests: list[tuple[str, str]] = []
         self.faults: list[list] = []
-        self.lock = threading.RLock()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return self.address
 
     def repository(self, name: str, kind: str = "dataset") -> Repository:
         return self.repositories[kind, name]
@@ -122,14 +117,8 @@ def is_large(path: str) -> bool:
     return path.endswith(LARGE)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    # Headers and body are two packets: without this the second waits 40 ms for an acknowledgement.
-    disable_nagle_algorithm = True
+class _Handler(Handler):
     server: HubServer
-
-    def log_message(self, *_) -> None:
-        pass
 
     def do_GET(self) -> None:
         self._handle()
@@ -509,20 +498,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, data, headers)
 
 
-@contextmanager
-def hub_server() -> Iterator[HubServer]:
+def hub_server() -> AbstractContextManager[HubServer]:
     """A running server, closed at the end."""
-    server = HubServer()
-    thread = threading.Thread(
-        target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-    )
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return running(HubServer())
 
 
 def environment(

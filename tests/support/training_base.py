@@ -4,6 +4,7 @@ process of its own.
 
 import json
 import os
+import runpy
 import signal
 import sys
 from pathlib import Path
@@ -99,5 +100,21 @@ def killed_at(step: int, arguments: list[str]) -> None:
     cli.main(arguments)
 
 
+def all_of(trainings: list[list[str]]) -> int:
+    """Run `python -m trainers.train` with each of these words, one after the other in this process,
+    which may be one of several ranks; the first status that is not 0.
+    """
+    for arguments in trainings:
+        sys.argv = ["trainers.train", *arguments]
+        try:
+            runpy.run_module("trainers.train", run_name="__main__")
+        except SystemExit as end:
+            if end.code:
+                return end.code
+    return 0
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "all":
+        sys.exit(all_of(json.loads(sys.argv[2])))
     killed_at(int(sys.argv[1]), sys.argv[2:])

@@ -14,6 +14,7 @@ import pytest
 from csc_tasks import TASKS_DIR
 from csc_tasks.cli import main
 from tests.support.made_results import conversation_result, conversations, numbered, write_run
+from tests.support.quick_lm_eval import only_our_tasks
 from tests.support.training_base import make_base, make_home, words
 from trainers import adapter
 from trainers.scoring import scoring_command
@@ -240,6 +241,7 @@ def test_the_printed_command_scores_the_adapter_and_another_style_is_reported(
 
     from tests.support.fakes import sample_conversations
 
+    only_our_tasks(monkeypatch)
     # Whatever became of lm_eval's own handler in this process, the records come here.
     told = logging.getLogger("lm_eval.csc_tasks")
     monkeypatch.setattr(told, "handlers", [*told.handlers, caplog.handler])

@@ -17,6 +17,7 @@ from builders.sources import RawConversation
 from csc_tasks.cli import main
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, Turn
 from csc_tasks.framework import TOPICS
+from tests.support.built_folders import journal_rows, record_of
 from tests.support.csconv_builds import (
     ACCOUNTS,
     RISKS,
@@ -24,9 +25,7 @@ from tests.support.csconv_builds import (
     build,
     files_of,
     ids_of,
-    journal_rows,
     originals_of,
-    record_of,
     recorded,
     rows_of,
     stages_of,

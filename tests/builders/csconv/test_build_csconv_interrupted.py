@@ -17,16 +17,8 @@ from builders.scripted.reading import read_back
 from csc_tasks.errors import DataError
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.exchange import Request
-from tests.support.csconv_builds import (
-    LANGUAGES,
-    ROOT,
-    build,
-    files_of,
-    journal_rows,
-    recorded,
-    rows_of,
-    write,
-)
+from tests.support.built_folders import journal_rows
+from tests.support.csconv_builds import LANGUAGES, ROOT, build, files_of, recorded, rows_of, write
 from tests.support.llm_server import Act, fingerprint, first_asked, llm_server
 
 GARBAGE = [

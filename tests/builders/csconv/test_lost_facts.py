@@ -4,7 +4,8 @@ import pytest
 
 from builders.csconv.postfilter import lost_facts
 from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, Turn
-from tests.support.csconv_builds import build, record_of, recorded, write
+from tests.support.built_folders import record_of
+from tests.support.csconv_builds import build, recorded, write
 
 # Four facts: an amount, a date, a number and a code.
 ORIGINAL = (

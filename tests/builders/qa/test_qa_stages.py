@@ -10,9 +10,10 @@ from csc_tasks.cli import main
 from csc_tasks.conversation import Turn
 from csc_tasks.corpora import load
 from csc_tasks.question import Question
-from tests.builders.qa.test_build_qa import files_of, journal_rows, record_of, rows_of
+from tests.support.built_folders import files_of, journal_rows, record_of
 from tests.support.fakes import sample_questions, write_corpus
 from tests.support.llm_server import Act, llm_server
+from tests.support.qa_builds import rows_of
 from tests.support.qa_recordings import played
 
 

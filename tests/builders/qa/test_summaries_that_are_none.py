@@ -4,8 +4,8 @@ import pytest
 
 from builders.qa.summarise import not_a_summary
 from csc_tasks.llm.outcomes import Dropped
-from tests.builders.qa.test_build_qa_with_models import said, summaries
 from tests.support.llm_server import Act
+from tests.support.qa_with_models import said, summaries
 
 GERMAN = (
     "Die Kundin ruft an, weil ihre Bestellung vom Montag noch immer nicht angekommen ist, und"

@@ -13,8 +13,9 @@ from csc_tasks.errors import DataError
 from csc_tasks.llm.backends import _SCRIPTED
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.exchange import Request
-from tests.builders.rolecs.test_build_rolecs import build, files_of, record_of, rows_of
+from tests.support.built_folders import files_of, record_of
 from tests.support.llm_server import Act, first_asked, llm_server
+from tests.support.rolecs_builds import build, rows_of
 
 STAGES = ("planner", "supporter_assistant", "supporter", "customer_assistant", "customer", "judge")
 LONG = "This model's maximum context length is 8192 tokens, your messages resulted in 9000 tokens."

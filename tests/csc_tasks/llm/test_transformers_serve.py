@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from csc_tasks.cli import main
-from tests.builders.qa.test_build_qa import journal_rows
+from tests.support.built_folders import journal_rows
 from tests.support.models import make_model
 from tests.support.qa_recordings import recordings, write_source
 

@@ -31,8 +31,6 @@ def quick(monkeypatch):
         pass
 
     monkeypatch.setattr(play_server, "rest", rest)
-    # lm_eval lists all installed packages after every run.
-    monkeypatch.setattr("lm_eval.evaluator.add_env_info", lambda results: None)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
 
 

@@ -21,6 +21,7 @@ from tests.support.fakes import sample_conversations, sample_questions, write_co
 from tests.support.models import STRICT, make_model
 from tests.support.play_models import random_model
 from tests.support.playing import untimed
+from tests.support.quick_lm_eval import only_our_tasks_in_processes
 from tests.support.servers import chat_server
 
 en, zh = language_of("en").words, language_of("zh").words
@@ -354,7 +355,8 @@ def test_two_ranks_give_the_numbers_of_one(model, corpus, tmp_path):
         "--main_process_port",
         "0",
     ]
-    environment = os.environ | {"CSC_TASKS_AUTOLOAD": "0", "PYTHONPATH": str(TASKS_DIR.parent)}
+    environment = os.environ | {"CSC_TASKS_AUTOLOAD": "0"}
+    environment |= only_our_tasks_in_processes(tmp_path / "start")
     found = {}
     for name, prefix, play in (("one", [], "plain"), ("two", launch, "auto")):
         metadata = json.dumps(settings | {"csc_play": play})

@@ -29,7 +29,6 @@ def quick(monkeypatch):
         pass
 
     monkeypatch.setattr(play_server, "rest", rest)
-    monkeypatch.setattr("lm_eval.evaluator.add_env_info", lambda results: None)
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from tests.support.fakes import FakeLM, write_corpus
 from tests.support.llm_server import Act, llm_server
 from tests.support.play_models import random_model
 from tests.support.playing import untimed
+from tests.support.quick_lm_eval import only_our_tasks_in_processes
 from tests.support.repeated import SAMPLING, two_conversations
 
 SEEDS = [1234, 1234 + SEED_STEP, 1234 + 2 * SEED_STEP]
@@ -28,8 +29,6 @@ SEEDS = [1234, 1234 + SEED_STEP, 1234 + 2 * SEED_STEP]
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    # lm_eval lists all installed packages after every run.
-    monkeypatch.setattr("lm_eval.evaluator.add_env_info", lambda results: None)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
 
 
@@ -152,7 +151,8 @@ def test_two_ranks_ask_every_repeat(corpus, tmp_path):
     words += ["--include_path", str(TASKS_DIR), "--gen_kwargs", f"{SAMPLING},max_gen_toks=6"]
     settings = {"csc_corpus": str(corpus), "csc_repeats": 3}
     words += ["--metadata", json.dumps(settings), "--output_path", str(tmp_path / "out")]
-    environment = os.environ | {"CSC_TASKS_AUTOLOAD": "0", "PYTHONPATH": str(TASKS_DIR.parent)}
+    environment = os.environ | {"CSC_TASKS_AUTOLOAD": "0"}
+    environment |= only_our_tasks_in_processes(tmp_path / "start")
     done = subprocess.run(
         [sys.executable, *words], env=environment, capture_output=True, text=True, check=False
     )

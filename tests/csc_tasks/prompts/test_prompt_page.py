@@ -18,7 +18,7 @@ from csc_tasks.conversation import CUSTOMER, SUPPORTER, Conversation, Turn
 from csc_tasks.framework import STRATEGIES
 from csc_tasks.languages.labels import strategy_name
 from csc_tasks.prompts import AnswerPrompt, Reply, TurnPrompt
-from tests.csc_tasks.prompts.test_prompts import PASSAGES, question
+from tests.support.made_prompts import PASSAGES, question
 
 CARD = TASKS_DIR / "README.md"
 PAGE = TASKS_DIR.parent / "docs" / "reference" / "prompts.md"

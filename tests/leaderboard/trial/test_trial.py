@@ -11,6 +11,7 @@ from csc_tasks.cli import main
 from leaderboard.trial import command, steps
 from tests.support.agent_server import Told, agent_server
 from tests.support.browser import PHONE, opened
+from tests.support.quick_lm_eval import only_our_tasks
 from tests.support.servers import chat_server
 
 TURNS = (
@@ -33,6 +34,7 @@ def in_this_process(monkeypatch):
         return main(words)
 
     monkeypatch.setattr(steps, "status_of", status_of)
+    only_our_tasks(monkeypatch)
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     return ran
 
