@@ -71,7 +71,7 @@ BUILT_ON = {
     "csv_cells": [],
     "named_turns": ["question"],
     "verify": ["runs", "documents", "named_turns", "evidence", "live"],
-    "hub": ["errors", "refusals"],
+    "hub": ["errors", "refusals", "compat"],
     "pii": ["errors", "out", "reading"],
     "doctor": [
         "settings",
