@@ -28,6 +28,7 @@ BUILT_ON = {
     "shapes": ["languages"],
     "labels": ["shapes"],
     "conversation": ["labels"],
+    "label_counts": ["conversation"],
     "question": ["conversation"],
     "price": ["errors"],
     "timing": ["price"],
