@@ -25,7 +25,7 @@ from csc_tasks.framework import BY_ID, STRATEGY_IDS
 from csc_tasks.languages.labels import strategy_name
 from csc_tasks.metrics import METRICS
 from csc_tasks.prompts import TurnPrompt
-from csc_tasks.runs.writing import task_version
+from csc_tasks.runs.task_version import task_version
 
 NAMES = (
     "strategy_acc",
@@ -169,14 +169,15 @@ def write(root: Path, models: int, count: int, turns: int) -> int:
             "signatures": signatures,
             "prompt": "single",
         }
+        version = task_version("csc_conv_ref")
         results = {
             "results": {"csc_conv_ref": numbers},
-            "configs": {"csc_conv_ref": {"metadata": {"version": task_version(), "csc": csc}}},
+            "configs": {"csc_conv_ref": {"metadata": {"version": version, "csc": csc}}},
             "higher_is_better": {
                 "csc_conv_ref": {name: METRICS[name].higher_is_better for name in NAMES}
             },
             "n-samples": {"csc_conv_ref": {"original": count, "effective": count}},
-            "versions": {"csc_conv_ref": task_version()},
+            "versions": {"csc_conv_ref": version},
             "config": {
                 "model": "hf",
                 "model_args": {"pretrained": f"org/model-{model:02}"},

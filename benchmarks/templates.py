@@ -352,7 +352,9 @@ def make_tokenizer(text: str):
         try:
             shown = of_tokenizer(make([], "</s>"))(messages, answered=True)
         except Exception:
-            continue  # Whether it can be used at all is examined later.
+            # Templates are programs of others, which may raise anything; whether this one can be
+            # used at all is examined later.
+            continue
         if _ANSWER in shown:
             break
     end = SPECIAL.search(shown.rpartition(_ANSWER)[2])

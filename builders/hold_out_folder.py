@@ -24,7 +24,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from builders.cards.render import contents_table
-from builders.dataset import check_target, read_folder, write_folder
+from builders.dataset import write_folder
 from builders.hold_out import (
     add_hold_out,
     check_hold_out,
@@ -33,8 +33,7 @@ from builders.hold_out import (
     without_counts,
     write_references,
 )
-from builders.review.dataset_card import read_card
-from csc_tasks.errors import SettingError
+from builders.source_folder import kept_record, read_source, timed
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -54,27 +53,14 @@ def main(args: Namespace) -> None:
     folder with nothing to hold out.
     """
     started = time.time()
-    if args.out.resolve() == args.folder.resolve():
-        raise SettingError(f"--out {args.out} is the dataset itself; give another folder")
-    check_target(args.out)
+    source = read_source(args.folder, args.out, "the dataset itself")
     check_hold_out(args.hold_out, args.out.resolve())
-    record, rows = read_folder(args.folder)
-    card = read_card(args.folder / "README.md")
-    held = hold_out(rows, args.hold_out_turns)
-    build = {
-        name: value
-        for name, value in without_counts(record, held).items()
-        if name not in ("format", "csc_tasks", "splits")
-    }
-    run = {
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-        "seconds": round(time.time() - started, 1),
-    }
+    held = hold_out(source.rows, args.hold_out_turns)
+    build = kept_record(without_counts(source.record, held))
+    card = replace(source.card, limits=(*source.card.limits, *held.limits))
     # First: a folder without its references could never be measured.
     write_references(args.hold_out, held.references)
-    written = write_folder(
-        args.out, held.public, replace(card, limits=(*card.limits, *held.limits)), build, run
-    )
+    written = write_folder(args.out, held.public, card, build, timed(started))
     print(contents_table(written["splits"]), end="\n\n")
     print(kept_note(held, args.hold_out, f" and {args.folder}, which holds them too,"))
     print(f"Wrote {args.out}")

@@ -2,8 +2,10 @@
 each is).
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 
 from builders.profile_statistics import profile_alignment, profile_overlap
 from csc_tasks.conversation import HELD_OUT, SUPPORTER, Conversation, Turn
@@ -12,16 +14,20 @@ from csc_tasks.corpus_statistics import (
     OTHERS,
     START,
     ConversationStatistics,
+    LabelStatistics,
     Originals,
     QuestionStatistics,
     Sizes,
     without_others_percent,
 )
 from csc_tasks.framework import STRATEGY_IDS, TOPICS
+from csc_tasks.label_counts import label_counts
 from csc_tasks.languages import language as of
+from csc_tasks.metrics.alpha import coincidence_sums, nominal_alpha
 from csc_tasks.question import QA_STAGES, REFERENCES, Question
 
 NONE = "(none)"
+_PLACES = {name: i for i, name in enumerate(STRATEGY_IDS)}
 
 
 def of_conversations(
@@ -53,6 +59,25 @@ def of_conversations(
         profiles=profile_overlap(profiles) if profiles else None,
         alignment=profile_alignment(items),
         originals=_originals(items, originals or {}),
+        labels=_labels(items),
+    )
+
+
+def _labels(items: Sequence[Conversation]) -> LabelStatistics | None:
+    """What several raters say of these conversations' turns; None where nobody does."""
+    turns = [turn for item in items for turn in item.dialogue if turn.labels]
+    if not turns:
+        return None
+    raters = {label.rater: label.by_model for turn in turns for label in turn.labels}
+    firsts = [[_PLACES[label.strategies[0]] for label in turn.labels] for turn in turns]
+    alpha = float(nominal_alpha(coincidence_sums(firsts, len(_PLACES)).sum(axis=0)))
+    counts = asdict(label_counts(turns))
+    return LabelStatistics(
+        utterances=counts.pop("labelled"),
+        raters=len(raters),
+        models=sum(raters.values()),
+        alpha=None if math.isnan(alpha) else alpha,
+        **counts,
     )
 
 

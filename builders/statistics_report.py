@@ -10,9 +10,9 @@ Markdown, written as JSON and drawn.
 
 For each config, split and language: conversations, utterances and lengths (Tables 3 and 5), with
 the originals of a rewritten set beside it (DIR.originals.jsonl); topics (Table 4), strategy shares
-(Figure 3), which strategy follows which, how many different ones a conversation has, customers
-against their profiles (Figure 5), and sizes of questions. Lengths are characters (zh) or words
-(en).
+(Figure 3), which strategy follows which, how many different ones a conversation has, how far
+several raters agree where there are labels (csc label report has more), customers against their
+profiles (Figure 5), and sizes of questions. Lengths are characters (zh) or words (en).
 """
 
 from argparse import ArgumentParser, Namespace

@@ -10,6 +10,7 @@ from csc_tasks.corpus_statistics import (
     THRESHOLDS,
     ConversationStatistics,
     CorpusStatistics,
+    LabelStatistics,
     ProfileAlignment,
     ProfileOverlap,
     QuestionStatistics,
@@ -48,6 +49,9 @@ def tables(statistics: CorpusStatistics) -> dict[str, str]:
         )
         for name, numbers in labelled:
             titled[f"{FOLLOWS}: {name}"] = _transitions(numbers)
+    rated = [(name, numbers.labels) for name, numbers in talks if numbers.labels]
+    if rated:
+        titled["Labels of several raters"] = _columns("", rated, _labels)
     if before_and_after := _before_and_after(statistics):
         titled["Strategies before and after the rewrite (Table 3)"] = before_and_after
     aligned = [(name, numbers.alignment) for name, numbers in talks if numbers.alignment]
@@ -147,6 +151,18 @@ def _unique(numbers: ConversationStatistics) -> dict[str, str]:
     for n in range(len(STRATEGY_IDS)) if counts else ():
         rows[f"conversations with {n}"] = f"{counts.get(n, 0):,}"
     return rows
+
+
+def _labels(labels: LabelStatistics) -> dict[str, str]:
+    return {
+        "supporter utterances with labels": f"{labels.utterances:,}",
+        "raters (models among them)": f"{labels.raters:,} ({labels.models:,})",
+        "utterances with labels of several": f"{labels.several:,}",
+        "of these, raters disagree": f"{labels.disagreed:,}",
+        "of these, a tie: the strategy is the earliest of the twelve": f"{labels.tied:,}",
+        "of these, the strategy is not what most name first": f"{labels.other:,}",
+        "Krippendorff's alpha, nominal, all raters": _shown(labels.alpha),
+    }
 
 
 def _before_and_after(statistics: CorpusStatistics) -> str:

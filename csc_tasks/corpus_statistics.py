@@ -114,6 +114,24 @@ class Originals(_Record):
     missing: int
 
 
+class LabelStatistics(_Record):
+    """What several raters say of supporter utterances (`csc label`). utterances: those with labels;
+    raters: how many people, models and corpora say something; models: how many of them are models
+    (each sample of one by itself). several: utterances that at least two raters labelled; of these,
+    disagreed, tied and other (csc_tasks/label_counts.py). alpha: Krippendorff's, nominal, among all
+    raters, over the strategies that they name first; null where it is not defined.
+    """
+
+    utterances: int
+    raters: int
+    models: int
+    several: int
+    disagreed: int
+    tied: int
+    other: int
+    alpha: float | None
+
+
 class ConversationStatistics(_Record):
     """Conversations of one language in one split.
 
@@ -123,7 +141,7 @@ class ConversationStatistics(_Record):
     strategy, or the start of a conversation, is followed by which, or by its end; unlabelled
     utterances between are passed over. unique_strategies: how many conversations use so many
     different strategies, Others not counted as one; conversations without a label, or with one that
-    is held out, are left out.
+    is held out, are left out. labels: of several raters, null where there are none.
     """
 
     kind: Literal["conversations"] = "conversations"
@@ -139,6 +157,7 @@ class ConversationStatistics(_Record):
     profiles: ProfileOverlap | None
     alignment: ProfileAlignment | None
     originals: Originals | None
+    labels: LabelStatistics | None = None
 
     def share(self, strategy: str) -> float | None:
         """0 to 1, of the labelled supporter utterances, Others included."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from csc_tasks.errors import SettingError
-from csc_tasks.metrics import ASKED_AGAIN, DIALOGUE, LearnedSettings, select
+from csc_tasks.metrics import ASKED_AGAIN, LearnedSettings, select
 from csc_tasks.metrics.result_names import signed_with
 from csc_tasks.records import (
     check_ready,
@@ -32,13 +32,13 @@ from csc_tasks.records import (
     signatures_of_choices,
     without_strategies,
 )
+from csc_tasks.runs.applying import KIND_OF, applying
 from csc_tasks.runs.finding import find_samples
 from csc_tasks.runs.quarantine import STRICT_HELP, Quarantine, read_newest
 from csc_tasks.runs.samples_file import Run, read_run
+from csc_tasks.runs.task_record import TURNS
 from csc_tasks.runs.writing import check_out, derived, estimates, with_columns, write
 from csc_tasks.score_labels import add_labels
-
-UNITS = {"turns": "turn", "answers": "answer", "live": DIALOGUE}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -124,16 +124,14 @@ def rescored(
     """
     task, records = logged.task, logged.records
     labelled = any("labels" in record for record in records)
-    metrics = select(names, UNITS[logged.unit], labelled)
+    metrics = select(names, KIND_OF[logged.unit], labelled)
     chooses = not logged.about.has_replies
-    if chooses:
-        metrics = [metric for metric in metrics if metric.of_choice or metric.name == "failed"]
-    elif logged.unit == "turns" and records[0]["unparsed"] is None:
+    if not chooses and logged.unit == TURNS and records[0]["unparsed"] is None:
+        # Also of a deployed agent, or a baseline that chooses none.
         metrics = without_strategies(metrics)
     if "reasked" in records[0]:
         metrics += select(None, ASKED_AGAIN)
-    if not logged.about.has_format:
-        metrics = [metric for metric in metrics if not metric.of_format]
+    metrics = applying(metrics, logged.about)
     if not metrics:
         raise SettingError(f"{logged.file}: none of {names} applies to {task}")
     languages = sorted({record["language"] for record in records})

@@ -2,22 +2,34 @@
 
 import os
 from argparse import ArgumentParser
+from collections.abc import Callable
 from pathlib import Path
 
 from csc_tasks.runs.quarantine import STRICT_HELP
 
+Add = Callable[..., object]
+"""A parser's add_argument."""
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The options of `csc collect`."""
-    parser.add_argument(
+    _inputs(parser.add_argument)
+    _tables(parser.add_argument)
+    _beside(parser.add_argument)
+    _work(parser.add_argument)
+
+
+def _inputs(add: Add) -> None:
+    """What is read, and where the board goes."""
+    add(
         "results",
         nargs="+",
         type=Path,
         metavar="RESULTS",
         help="results files, or folders that hold them",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the board folder")
-    parser.add_argument(
+    add("--out", type=Path, required=True, metavar="DIR", help="the board folder")
+    add(
         "--corpus",
         action="append",
         default=[],
@@ -28,19 +40,24 @@ def add_arguments(parser: ArgumentParser) -> None:
             " trusted)"
         ),
     )
-    parser.add_argument(
+    add(
         "--references",
         type=Path,
         metavar="FILE",
         help="references that the corpus holds out (parquet or JSON lines)",
     )
-    parser.add_argument(
+    add(
         "--replace",
         action="store_true",
         help="a model's newest run stands, whichever RESULTS it came from (default: a row of each)",
     )
-    parser.add_argument("--title", help="title of the board")
-    parser.add_argument(
+    add("--strict", action="store_true", help=STRICT_HELP)
+
+
+def _tables(add: Add) -> None:
+    """What stands together, under which title."""
+    add("--title", help="title of the board")
+    add(
         "--split-by",
         default="",
         metavar="FIELD[,FIELD]",
@@ -49,19 +66,23 @@ def add_arguments(parser: ArgumentParser) -> None:
             " customer, limit or signatures"
         ),
     )
-    parser.add_argument(
+
+
+def _beside(add: Add) -> None:
+    """What stands beside the numbers of the runs, from other files and verbs."""
+    add(
         "--reported",
         type=Path,
         metavar="FILE",
         help="rows printed in a paper, shown apart and never ranked (JSON)",
     )
-    parser.add_argument(
+    add(
         "--reliability",
         type=Path,
         metavar="FILE",
         help="how far ratings can be believed: what csc agreement wrote",
     )
-    parser.add_argument(
+    add(
         "--audit",
         action="append",
         default=[],
@@ -72,7 +93,7 @@ def add_arguments(parser: ArgumentParser) -> None:
             " ranked only where its audit has passed; repeatable"
         ),
     )
-    parser.add_argument(
+    add(
         "--evidence",
         type=Path,
         metavar="FILE",
@@ -81,33 +102,7 @@ def add_arguments(parser: ArgumentParser) -> None:
             " which showed some are compared with"
         ),
     )
-    parser.add_argument(
-        "--no-fact-audit",
-        action="store_true",
-        help="do not look for unsupported facts (the slowest part)",
-    )
-    parser.add_argument(
-        "--samples",
-        type=int,
-        default=10,
-        metavar="N",
-        help="conversations in the sample browser (default: 10)",
-    )
-    parser.add_argument(
-        "--seed",
-        type=int,
-        default=0,
-        metavar="N",
-        help="of the sample (default: 0)",
-    )
-    parser.add_argument(
-        "--jobs",
-        type=int,
-        default=min(2, os.cpu_count() or 1),
-        metavar="N",
-        help="processes (default: 2)",
-    )
-    parser.add_argument(
+    add(
         "--price",
         action="append",
         default=[],
@@ -117,4 +112,33 @@ def add_arguments(parser: ArgumentParser) -> None:
             " runs recorded (csc_price); repeatable"
         ),
     )
-    parser.add_argument("--strict", action="store_true", help=STRICT_HELP)
+
+
+def _work(add: Add) -> None:
+    """What is looked at, and how much of it."""
+    add(
+        "--no-fact-audit",
+        action="store_true",
+        help="do not look for unsupported facts (the slowest part)",
+    )
+    add(
+        "--samples",
+        type=int,
+        default=10,
+        metavar="N",
+        help="conversations in the sample browser (default: 10)",
+    )
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of the sample (default: 0)",
+    )
+    add(
+        "--jobs",
+        type=int,
+        default=min(2, os.cpu_count() or 1),
+        metavar="N",
+        help="processes (default: 2)",
+    )

@@ -28,6 +28,7 @@ BUILT_ON = {
     "shapes": ["languages"],
     "labels": ["shapes"],
     "conversation": ["labels"],
+    "label_counts": ["conversation"],
     "question": ["conversation"],
     "price": ["errors"],
     "timing": ["price"],
@@ -71,7 +72,7 @@ BUILT_ON = {
     "csv_cells": [],
     "named_turns": ["question"],
     "verify": ["runs", "documents", "named_turns", "evidence", "live"],
-    "hub": ["errors", "refusals"],
+    "hub": ["errors", "refusals", "compat"],
     "pii": ["errors", "out", "reading"],
     "doctor": [
         "settings",

@@ -23,6 +23,11 @@ from trainers.summary import count_lines, data_lines, prompt_lines
 
 Say = Callable[[str], None]
 
+_LATER: dict[str, Any] = {"train_size": None, "format": TEXT}
+"""Recipe key that came later -> what it was before: so an adapter of then is the same training."""
+_WITHOUT_EFFECT = frozenset({"report_to"})
+"""Recipe keys that change no weight."""
+
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
@@ -96,14 +101,11 @@ def prepare(recipe: Recipe, processes: int, say: Say) -> Preparation:
 def telling_settings(recipe: Recipe, base: str) -> dict[str, Any]:
     """The settings that tell one training from another. base: as in Preparation."""
     settings = as_dict(recipe) | {"model": base}
-    if recipe.train_size is None:
-        # So that an adapter of before there was this key is the same training.
-        del settings["train_size"]
-    if recipe.format == TEXT:
-        del settings["format"]
-    # Where it is reported changes no weight.
-    del settings["report_to"]
-    return settings
+    return {
+        name: value
+        for name, value in settings.items()
+        if name not in _WITHOUT_EFFECT and not (name in _LATER and value == _LATER[name])
+    }
 
 
 def make_lessons(prepared: Preparation, say: Say, quiet: bool) -> Lessons:

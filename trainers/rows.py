@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from csc_tasks.conversation import HELD_OUT, SUPPORTER, Conversation
 from csc_tasks.errors import DataError
+from csc_tasks.label_counts import label_counts
 from csc_tasks.prompts import TEXT, AnswerPrompt, TurnPrompt, read_answer, tagged
 from csc_tasks.question import Question
 from trainers.rendering import Exchange, Rendering
@@ -128,6 +129,8 @@ def rows_of(
     reference = options.get("reference", "refined_agent_answer")
     asked = asked_of(item, style, reference, options.get("form", TEXT))
     counts[f"{kind} without a labelled supporter turn"] += not asked
+    if isinstance(item, Conversation):
+        counts.update(_of_raters(item))
     learnable = [pair for pair in asked if pair[1]]
     counts["targets left out, because nothing but thinking is in them"] += len(asked) - len(
         learnable
@@ -151,6 +154,17 @@ def rows_of(
     counts["tokens"] += sum(len(row.ids) for row in rows)
     counts["tokens learned"] += sum(row.learned() for row in rows)
     return rows
+
+
+def _of_raters(item: Conversation) -> dict[str, int]:
+    """What is learned where several raters labelled a turn: its strategy, whatever they say."""
+    counts = label_counts(item.dialogue[turn] for turn in item.labelled_turns())
+    return {
+        "supporter turns with labels of several raters": counts.several,
+        "of these on which raters disagree": counts.disagreed,
+        "of these learned with the earliest strategy of a tie": counts.tied,
+        "of these learned with another strategy than most raters name first": counts.other,
+    }
 
 
 def _windows(

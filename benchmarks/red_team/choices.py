@@ -2,7 +2,7 @@
 
 from benchmarks.red_team.forgery import INVENTED, forgery
 from benchmarks.red_team.forging import Lines, Text, consistent, csc, numbers, records
-from benchmarks.red_team.numbers import set_items, set_number
+from benchmarks.red_team.numbers import set_both, set_number
 from benchmarks.red_team.replies import as_task, choose, say
 from csc_tasks.framework import STRATEGY_IDS
 from csc_tasks.languages.labels import strategy_name
@@ -84,14 +84,12 @@ def _rate(text: Text, lines: Lines) -> None:
 
 @forgery("a format rate of 1, in results and items", "format_rate items")
 def _rates(text: Text, lines: Lines) -> None:
-    set_items(lines, "format_rate", 1.0)
-    set_number(text, "format_rate", 1.0, 0.0)
+    set_both(text, lines, "format_rate", 1.0)
 
 
 @forgery("unparsed turns right where parsed", "strategy_acc_parsed items")
 def _right(text: Text, lines: Lines) -> None:
-    set_items(lines, "strategy_acc_parsed", 1.0)
-    set_number(text, "strategy_acc_parsed", 1.0, 0.0)
+    set_both(text, lines, "strategy_acc_parsed", 1.0)
 
 
 @forgery("asked for text, called JSON", "another form of replies")
@@ -136,5 +134,4 @@ def _drawn_twice(text: Text, lines: Lines) -> None:
 
 @forgery("no turn asked again, in results and items", "reasked items", again=True)
 def _share(text: Text, lines: Lines) -> None:
-    set_items(lines, "reasked", 0.0)
-    set_number(text, "reasked", 0.0, 0.0)
+    set_both(text, lines, "reasked", 0.0)

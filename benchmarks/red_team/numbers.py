@@ -15,6 +15,12 @@ def set_number(text: Text, name: str, value: object, stderr: object = 0.01) -> N
     numbers(text)[f"{name}_stderr,none"] = stderr
 
 
+def set_both(text: Text, lines: Lines, name: str, value: float, stderr: float = 0.0) -> None:
+    """The same item for every record, and the number that goes with them."""
+    set_items(lines, name, value)
+    set_number(text, name, value, stderr)
+
+
 def set_items(lines: Lines, name: str, value: object) -> None:
     """The same item for every record."""
     for line in lines:
@@ -33,8 +39,7 @@ def _raised(text: Text, lines: Lines) -> None:
 @forgery("both contexts: the same in generated context", "strategy_acc items", task="csc_conv_gen")
 def _items(text: Text, lines: Lines) -> None:
     for name in ("strategy_acc", "stage_overlap"):
-        set_items(lines, name, 1.0)
-        set_number(text, name, 1.0, 0.0)
+        set_both(text, lines, name, 1.0)
 
 
 @forgery("all items 42", "strategy_acc items")
@@ -135,8 +140,7 @@ def _many(text: Text, lines: Lines) -> None:
 
 @forgery("an invented metric, csat 0.99", "csat: this version knows no metric")
 def _invented(text: Text, lines: Lines) -> None:
-    set_items(lines, "csat", 0.99)
-    set_number(text, "csat", 0.99)
+    set_both(text, lines, "csat", 0.99, 0.01)
     text["higher_is_better"]["csc_conv_ref"]["csat"] = True
     csc(text)["signatures"]["csat"] = "csat|share"
 
@@ -149,8 +153,7 @@ def _lookalike(text: Text, lines: Lines) -> None:
 
 @forgery("strategy accuracy of answers", "needs what answers do not have", task="csc_qa")
 def _not_there(text: Text, lines: Lines) -> None:
-    set_items(lines, "strategy_acc", 1.0)
-    set_number(text, "strategy_acc", 1.0)
+    set_both(text, lines, "strategy_acc", 1.0, 0.01)
 
 
 @forgery("BLEU in Spanish, where nobody speaks it", "no document is in this language")

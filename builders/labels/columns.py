@@ -1,8 +1,6 @@
 """Labels of logged replies as columns of results files: the metrics of strategies, as if the run
-had chosen what a labeller read from its replies.
-
-As with csc judge, a results file keeps every number it had, its own choices among them, and the new
-ones stand beside them under names of their own (csc_tasks/runs/names.py).
+had chosen what a labeller read from its replies. They stand beside its own choices, which stay
+(csc_tasks/runs/added_columns.py).
 """
 
 from collections import defaultdict
@@ -14,23 +12,9 @@ from builders.labels.replies import LoggedReply, is_labelled
 from csc_tasks.labels import Label, majority
 from csc_tasks.metrics import METRICS, Estimate, estimate
 from csc_tasks.records import measure, signatures
-from csc_tasks.runs.names import (
-    AFTERWARDS,
-    MISSING,
-    folder_name,
-    label_prefix,
-    rating_column,
-    stamp_of,
-)
-from csc_tasks.runs.samples_file import Run, read_run
-from csc_tasks.runs.writing import (
-    as_numbers,
-    derived,
-    only,
-    with_columns,
-    write_results,
-    write_samples,
-)
+from csc_tasks.runs.added_columns import Added, write_added
+from csc_tasks.runs.names import AFTERWARDS, MISSING, label_prefix, rating_column
+from csc_tasks.runs.samples_file import Run
 
 Labelled = Mapping[tuple[str, int], Sequence[Label]]
 """(Conversation id, turn) of a run -> what the raters say of the reply."""
@@ -124,34 +108,20 @@ def write_columns(
     asked: str,
     out: Path,
 ) -> tuple[list[Path], list[tuple[str, str, str, Estimate]]]:
-    """Write results and samples files with the columns below `out/MODEL/`; returns the results
-    files, and (model, task, column, estimate) of every number.
-
-    The names are those of the files they were made from with `.1` after the date: doing it again
-    replaces them, and where both are collected they count as the newer ones.
+    """Write results and samples files with the columns below `out/MODEL/` (csc_tasks' write_added);
+    returns the results files, and (model, task, column, estimate) of every number.
     """
     places: dict[Path, set[tuple[str, int]]] = defaultdict(set)
-    together: dict[tuple[str, str], list[Path]] = defaultdict(list)
     for reply in replies:
-        if not places[reply.file]:
-            together[reply.model, stamp_of(reply.file)].append(reply.file)
         places[reply.file].add(reply.place)
-    written, numbers = [], []
-    for (model, first), files in together.items():
-        runs = [read_run(file) for file in files]
-        results = only(derived(runs[0].results), [run.task for run in runs])
-        folder, stamp = out / folder_name(model), f"{first}.1"
-        for run in runs:
-            columns = columns_of(run, places[run.file], labels.get(run.file, {}), name)
-            write_samples(folder, stamp, run.task, with_columns(run, columns))
-            about = signed(columns, run, name, asked)
-            for column, items in columns.items():
-                made = estimate_of(run, items)
-                numbers.append((model, run.task, column, made))
-                results["results"][run.task] |= as_numbers(column, made)
-                better = not column.endswith(f"_{MISSING}")
-                results["higher_is_better"].setdefault(run.task, {})[column] = better
-                metadata = results["configs"][run.task]["metadata"]["csc"]
-                metadata.setdefault("signatures", {})[column] = about[column]
-        written.append(write_results(folder, stamp, results))
-    return written, numbers
+    numbers: list[tuple[str, str, str, Estimate]] = []
+
+    def columns(model: str, run: Run) -> dict[str, Added]:
+        items = columns_of(run, places[run.file], labels.get(run.file, {}), name)
+        about = signed(items, run, name, asked)
+        made = {one: Added(own, estimate_of(run, own), about[one]) for one, own in items.items()}
+        numbers.extend((model, run.task, one, added.estimate) for one, added in made.items())
+        return made
+
+    files = dict.fromkeys((reply.model, reply.file) for reply in replies)
+    return write_added(files, columns, out), numbers

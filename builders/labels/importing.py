@@ -18,13 +18,13 @@ from pathlib import Path
 
 from builders.cards.labels import labelled_card
 from builders.cards.render import contents_table, count_lines
-from builders.dataset import check_target, read_folder, write_folder
+from builders.dataset import write_folder
 from builders.labels.applying import apply, conversations_in
 from builders.labels.record import next_lines, with_labelling
 from builders.labels.sheet import Sheet, read_sheet
-from builders.review.dataset_card import read_card
+from builders.source_folder import read_source, timed
 from csc_tasks.conversation import Conversation
-from csc_tasks.errors import DataError, SettingError
+from csc_tasks.errors import DataError
 from csc_tasks.labels import Label
 
 NAMED = 100
@@ -45,18 +45,14 @@ def main(args: Namespace) -> None:
     Raises SettingError for args.folder as --out, DataError with a line for every problem.
     """
     started = time.time()
-    if args.out.resolve() == args.folder.resolve():
-        raise SettingError(f"--out {args.out} is the folder that was exported; give another one")
-    check_target(args.out)
-    record, rows = read_folder(args.folder)
-    card = read_card(args.folder / "README.md")
-    known = conversations_in(rows, args.folder)
+    source = read_source(args.folder, args.out, "the folder that was exported")
+    known = conversations_in(source.rows, args.folder)
     sheets = read_sheets(args.files, known)
     labels: dict[tuple[str, int], list[Label]] = defaultdict(list)
     for sheet in sheets:
         for place, label in sheet.labels.items():
             labels[place].append(label)
-    applied = apply(rows, known, labels)
+    applied = apply(source.rows, known, labels)
     labelled = {sheet.rater: 0 for sheet in sheets}
     empty = dict(labelled)
     for sheet in sheets:
@@ -64,12 +60,9 @@ def main(args: Namespace) -> None:
         empty[sheet.rater] += sheet.empty
     counts = applied.counts() | {"labels_by_person": labelled, "rows_left_empty": empty}
     labelling = {"by": "people", "raters": dict.fromkeys(labelled, ""), "sheets": len(sheets)}
-    build = with_labelling(record, labelling, counts)
-    run = {
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-        "seconds": round(time.time() - started, 1),
-    }
-    written = write_folder(args.out, applied.rows, labelled_card(card, labelling), build, run)
+    build = with_labelling(source.record, labelling, counts)
+    card = labelled_card(source.card, labelling)
+    written = write_folder(args.out, applied.rows, card, build, timed(started))
     print("\n".join(count_lines(counts)), contents_table(written["splits"]), sep="\n\n", end="\n\n")
     for line in next_lines(args.out):
         print(line)

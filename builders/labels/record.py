@@ -3,25 +3,17 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from builders.source_folder import contents, kept_record
+
 
 def with_labelling(record: Mapping, labelling: Mapping, counts: Mapping) -> dict:
     """A folder's build.json after a labelling: what made it before, the labelling, and its counts
     behind those there were.
     """
-    before = {
-        name: value
-        for name, value in record.items()
-        if name not in ("format", "csc_tasks", "splits")
-    }
-    made_of = {
-        f"{config}/{split}": described["content_sha256"]
-        for config, parts in record["splits"].items()
-        for split, described in parts.items()
-    }
-    labellings = [*record.get("labellings", ()), {**labelling, "labelled_rows": made_of}]
+    labellings = [*record.get("labellings", ()), {**labelling, "labelled_rows": contents(record)}]
     name = f"labelling_{len(labellings)}" if len(labellings) > 1 else "labelling"
     named = {f"{name}_{key}": value for key, value in counts.items()}
-    return before | {
+    return kept_record(record) | {
         "labellings": labellings,
         "counts": {**record.get("counts", {}), **named},
     }

@@ -47,10 +47,10 @@ from builders.labels.record import next_lines, with_labelling
 from builders.plan import add_plan
 from builders.review.dataset_card import read_card
 from builders.schema import SPLITS
+from builders.source_folder import check_other
 from builders.wording import check_building, prompt_hashes
 from csc_tasks.conversation import Conversation
 from csc_tasks.draws import digest
-from csc_tasks.errors import SettingError
 from csc_tasks.labels import Label
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.items import run_items
@@ -104,8 +104,7 @@ class Labelling(runner.Builder):
 
     def __init__(self, args: Namespace) -> None:
         super().__init__(args)
-        if self.out == args.folder.resolve():
-            raise SettingError(f"--out {args.out} is the folder to label; give another one")
+        check_other(args.folder, self.out, "the folder to label")
         self.before, self.rows = read_folder(args.folder)
         self.source_card = read_card(args.folder / "README.md")
         every = conversations_in(self.rows, args.folder, args.split)

@@ -23,14 +23,14 @@ from pathlib import Path
 
 from builders.cards.render import contents_table, count_lines
 from builders.csconv.postfilter import RULES
-from builders.dataset import check_target, read_folder, write_folder
-from builders.review.dataset_card import read_card
+from builders.dataset import write_folder
 from builders.review.export import conversations_of
 from builders.review.judged import Judgement, read_judged, write_judged
 from builders.review.originals import originals_path, read_originals, write_originals
 from builders.review.page import read_decisions
 from builders.review.table import read_table
 from builders.review.verdicts import Verdict, corrected, settle
+from builders.source_folder import contents, kept_record, read_source, timed
 from csc_tasks.conversation import Conversation
 from csc_tasks.errors import DataError, SettingError
 
@@ -67,16 +67,12 @@ def main(args: Namespace) -> None:
     fit it and where no conversation is left.
     """
     started = time.time()
-    if args.out.resolve() == args.folder.resolve():
-        raise SettingError(f"--out {args.out} is the folder that was reviewed; give another one")
-    check_target(args.out)
-    record, rows = read_folder(args.folder)
-    card = read_card(args.folder / "README.md")
-    known = conversations_of(rows, args.folder)
+    source = read_source(args.folder, args.out, "the folder that was reviewed")
+    known = conversations_of(source.rows, args.folder)
     verdicts, conflicts = settle([_verdicts(path, known) for path in args.files], args.on_conflict)
     for line in conflicts:
         print(f"disagreement, so {args.on_conflict}: {line}")
-    reviewed = apply(rows, known, verdicts, args.unreviewed)
+    reviewed = apply(source.rows, known, verdicts, args.unreviewed)
     if not any(
         "dialogue" in part[0] for splits in reviewed.rows.values() for part in splits.values()
     ):
@@ -85,22 +81,17 @@ def main(args: Namespace) -> None:
         )
     for name, reason in reviewed.rule_breakers.items():
         print(f"{name}: as corrected it breaks a rule of CSConv: {reason}")
-    number = len(record.get("reviews", ())) + 1
+    number = len(source.record.get("reviews", ())) + 1
     counts = reviewed.counts("review" if number == 1 else f"review_{number}") | (
         {f"review{f'_{number}' if number > 1 else ''}_disagreements": len(conflicts)}
     )
-    build = _reviewed_record(record, counts, args)
+    build = _reviewed_record(source.record, counts, args)
     note = (
         f"Reviewed by people ({_files(args.files)} of decisions), who corrected turns and dropped"
         " conversations: see the counts."
     )
-    run = {
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-        "seconds": round(time.time() - started, 1),
-    }
-    written = write_folder(
-        args.out, reviewed.rows, replace(card, made=f"{card.made}\n\n{note}"), build, run
-    )
+    card = replace(source.card, made=f"{source.card.made}\n\n{note}")
+    written = write_folder(args.out, reviewed.rows, card, build, timed(started))
     originals = read_originals(args.folder)
     if carried := {new: originals[old] for old, new in reviewed.names.items() if old in originals}:
         write_originals(args.out, carried)
@@ -121,27 +112,16 @@ def _judged_after(judged: Sequence[Judgement], names: Mapping[str, str]) -> list
 
 def _reviewed_record(record: Mapping, counts: Mapping, args: Namespace) -> dict:
     """What build.json says after the review: as before, with its settings and counts."""
-    made_of = {
-        f"{config}/{split}": content["content_sha256"]
-        for config, parts in record["splits"].items()
-        for split, content in parts.items()
-    }
     settings = {
         "files": len(args.files),
         "on_conflict": args.on_conflict,
         "unreviewed": args.unreviewed,
-        "reviewed_rows": made_of,
+        "reviewed_rows": contents(record),
     }
-    build: dict = {
-        name: value
-        for name, value in record.items()
-        if name not in ("format", "csc_tasks", "splits")
-    }
-    build |= {
+    return kept_record(record) | {
         "reviews": [*record.get("reviews", ()), settings],
         "counts": record.get("counts", {}) | counts,
     }
-    return build
 
 
 @dataclass(slots=True)

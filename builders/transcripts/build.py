@@ -38,6 +38,7 @@ from builders.cards.transcripts import card
 from builders.dataset import check_target, write_folder
 from builders.qa.pairs import parse_shares
 from builders.schema import SPLITS, Ordered
+from builders.source_folder import timed
 from builders.sources.raw import RawConversation, Reading
 from builders.transcripts.masking import mask
 from builders.transcripts.reading import Choices, Transcripts
@@ -142,12 +143,8 @@ def main(args: Namespace) -> None:
             print(f"Nothing was written: {made.total:,} conversations would be. Give --out DIR.")
             return
         build = {"builder": "transcripts", "settings": settings(args, choices), "counts": counts}
-        run = {
-            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-            "seconds": round(time.time() - started, 1),
-        }
         rows = {"csconv": made.splits()}
-        record = write_folder(args.out, rows, card(build, args.licence), build, run)
+        record = write_folder(args.out, rows, card(build, args.licence), build, timed(started))
     print(contents_table(record["splits"]), end="\n\n")
     for line in next_lines(args.out):
         print(line)

@@ -21,3 +21,23 @@ def fetched_before(name: str, kind: str, revision: str | None) -> Path | None:
     except LocalEntryNotFoundError as error:
         partial = getattr(error, "snapshot_path", None)
         return Path(partial) if partial else None
+
+
+def transport_errors() -> tuple[type[Exception], ...]:
+    """The class of what the HTTP library below raises where there is no answer. What the Hub
+    answers (HfHubHTTPError) is of it too, to be caught before.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return tuple(
+        base
+        for base in HfHubHTTPError.__mro__
+        if base.__name__ == "HTTPError" and issubclass(base, Exception)
+    )
+
+
+def no_connection() -> tuple[type[Exception], ...]:
+    """The same and whatever else says that the Hub was not reached, HF_HUB_OFFLINE among it."""
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    return (OfflineModeIsEnabled, OSError, *transport_errors())

@@ -2,18 +2,9 @@
 
 from pathlib import Path
 
-from csc_tasks.compat.huggingface_hub import fetched_before
+from csc_tasks.compat.huggingface_hub import fetched_before, no_connection
 from csc_tasks.corpora.files import one_set, relative_files
 from csc_tasks.errors import DataError
-
-
-def http_errors(error: type[Exception]) -> list[type[Exception]]:
-    """The classes above `error` that the HTTP library below huggingface_hub raises."""
-    return [
-        base
-        for base in error.__mro__
-        if base.__name__ == "HTTPError" and issubclass(base, Exception)
-    ]
 
 
 def from_hub(name: str, config: str, split: str, revision: str | None) -> tuple[Path, str]:
@@ -64,20 +55,13 @@ def _fetched(name: str, repo: str, config: str, split: str, revision: str | None
     before. Raises what huggingface_hub raises.
     """
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    # Which exception says that there is no connection depends on the HTTP library below
-    # huggingface_hub.
-    no_connection: tuple[type[Exception], ...] = (
-        OfflineModeIsEnabled,
-        OSError,
-        *http_errors(HfHubHTTPError),
-    )
     try:
         info = HfApi().dataset_info(repo, revision=revision)
     except HfHubHTTPError:
         raise
-    except no_connection:
+    except no_connection():
         root = fetched_before(repo, "dataset", revision)
         if root is None:
             raise LocalEntryNotFoundError(f"nothing of {repo} is in the local cache") from None

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from csc_tasks.compat.huggingface_hub import transport_errors
 from csc_tasks.errors import CscError, HubError
 from csc_tasks.hub.address import endpoint, without_secrets
 
@@ -20,13 +21,7 @@ def one_line(where: str, again: str) -> Iterator[None]:
     """Whatever the Hub or the way to it throws becomes one HubError in one line."""
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
-    # Which class says that there is no connection depends on the HTTP library below
-    # huggingface_hub.
-    transport: tuple[type[Exception], ...] = tuple(
-        base
-        for base in HfHubHTTPError.__mro__
-        if base.__name__ == "HTTPError" and issubclass(base, Exception)
-    )
+    transport = transport_errors()
     expected: tuple[type[Exception], ...] = (OSError, ValueError, RuntimeError, *transport)
     try:
         yield

@@ -4,15 +4,14 @@ stands in the record; here is what it means.
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from csc_tasks.errors import DataError
 from csc_tasks.metrics.cluster import Scores
-from csc_tasks.metrics.metric import Metric, Shown
+from csc_tasks.metrics.metric import SHARE, Metric
 
 DIALOGUE = "dialogue"
 """The kind of a live conversation, which is one item."""
-
-_PERCENT: Shown = {"unit": "share", "scale": 100.0, "digits": 1}
 
 
 def number(name: str, most: float) -> Callable[..., Scores]:
@@ -35,160 +34,184 @@ def number(name: str, most: float) -> Callable[..., Scores]:
 
 
 def _live(
-    name: str,
-    label: str,
-    description: str,
-    order: int,
-    *,
-    better: bool = True,
-    ranked: bool = False,
-    most: float = 1.0,
-    shown: Shown | None = None,
+    *, name: str, better: bool = True, ranked: bool = False, most: float = 1.0, **row: Any
 ) -> Metric:
+    """A number of the record: a share unless the row says otherwise."""
+    fields: dict[str, Any] = {
+        **SHARE,
+        "of": "flag",
+        "per": (DIALOGUE,),
+        "range": (0.0, most),
+        "headline": ranked,
+    }
     return Metric(
         name=name,
         function=number(name, most),
-        of="flag",
-        per=(DIALOGUE,),
         higher_is_better=better,
-        range=(0.0, most),
-        by_language=False,
-        default=True,
-        description=description,
-        label=label,
-        order=order,
         ranked=ranked,
-        headline=ranked,
-        **(shown or _PERCENT),
+        **(fields | row),
     )
 
 
 LIVE_METRICS = (
     _live(
-        "goal_reached",
-        "Goal reached",
-        "Share of live conversations whose customer says that it reached its aim (higher is better,"
-        " 0-1; N/A where the customer gives no verdict, as a recorded one); a simulated one may be"
-        " too easily content.",
-        10,
+        name="goal_reached",
+        label="Goal reached",
+        description=(
+            "Share of live conversations whose customer says that it reached its aim (higher is"
+            " better, 0-1; N/A where the customer gives no verdict, as a recorded one); a simulated"
+            " one may be too easily content."
+        ),
+        order=10,
         ranked=True,
     ),
     _live(
-        "goal_by_rule",
-        "Goal by rule",
-        "Share of live conversations in which the customer told all that the recorded supporter"
-        " needed, and something was done, explained or suggested after that (higher is better, 0-1;"
-        " N/A where nothing was needed); a wrong solution counts too.",
-        12,
+        name="goal_by_rule",
+        label="Goal by rule",
+        description=(
+            "Share of live conversations in which the customer told all that the recorded supporter"
+            " needed, and something was done, explained or suggested after that (higher is better,"
+            " 0-1; N/A where nothing was needed); a wrong solution counts too."
+        ),
+        order=12,
         ranked=True,
     ),
     _live(
-        "satisfied",
-        "Satisfied",
-        "Share of live conversations that the customer ends satisfied (higher is better, 0-1); a"
-        " recorded customer does when it has said its last words.",
-        14,
+        name="satisfied",
+        label="Satisfied",
+        description=(
+            "Share of live conversations that the customer ends satisfied (higher is better, 0-1);"
+            " a recorded customer does when it has said its last words."
+        ),
+        order=14,
     ),
     _live(
-        "gave_up",
-        "Gave up",
-        "Share of live conversations in which the customer gives up (lower is better, 0-1); some"
-        " customers cannot be helped.",
-        16,
+        name="gave_up",
+        label="Gave up",
+        description=(
+            "Share of live conversations in which the customer gives up (lower is better, 0-1);"
+            " some customers cannot be helped."
+        ),
+        order=16,
         better=False,
     ),
     _live(
-        "transferred",
-        "Transferred",
-        "Share of live conversations that end with a transfer (lower is better, 0-1); it may be"
-        " right.",
-        18,
+        name="transferred",
+        label="Transferred",
+        description=(
+            "Share of live conversations that end with a transfer (lower is better, 0-1); it may be"
+            " right."
+        ),
+        order=18,
         better=False,
     ),
     _live(
-        "capped",
-        "Cut by the cap",
-        "Share of live conversations that the cap on turns ended (lower is better, 0-1); depends on"
-        " csc_max_turns.",
-        20,
+        name="capped",
+        label="Cut by the cap",
+        description=(
+            "Share of live conversations that the cap on turns ended (lower is better, 0-1);"
+            " depends on csc_max_turns."
+        ),
+        order=20,
         better=False,
     ),
     _live(
-        "live_turns",
-        "Turns",
-        "Supporter turns of a live conversation (lower is better where the goal is reached, 0 to"
-        " csc_max_turns); giving up is short too.",
-        22,
+        name="live_turns",
+        label="Turns",
+        description=(
+            "Supporter turns of a live conversation (lower is better where the goal is reached, 0"
+            " to csc_max_turns); giving up is short too."
+        ),
+        order=22,
         better=False,
         most=math.inf,
-        shown={"unit": "supporter turns", "digits": 1},
+        unit="supporter turns",
+        scale=1.0,
     ),
     _live(
-        "in_stage_order",
-        "In stage order",
-        "Share of live conversations whose strategies can be read without a step back to an earlier"
-        " stage (higher is better, 0-1); one step back counts like ten.",
-        24,
+        name="in_stage_order",
+        label="In stage order",
+        description=(
+            "Share of live conversations whose strategies can be read without a step back to an"
+            " earlier stage (higher is better, 0-1); one step back counts like ten."
+        ),
+        order=24,
     ),
     _live(
-        "strategies_used",
-        "Strategies used",
-        "Different strategies of a live conversation (neither way is better, 0-12); says nothing of"
-        " their order.",
-        26,
+        name="strategies_used",
+        label="Strategies used",
+        description=(
+            "Different strategies of a live conversation (neither way is better, 0-12); says"
+            " nothing of their order."
+        ),
+        order=26,
         most=12.0,
-        shown={"unit": "strategies", "digits": 1},
+        unit="strategies",
+        scale=1.0,
     ),
     _live(
-        "no_strategy",
-        "Without strategy",
-        "Share of supporter turns of a live conversation that name no single known strategy (lower"
-        " is better, 0-1); one that is named may still not fit.",
-        28,
+        name="no_strategy",
+        label="Without strategy",
+        description=(
+            "Share of supporter turns of a live conversation that name no single known strategy"
+            " (lower is better, 0-1); one that is named may still not fit."
+        ),
+        order=28,
         better=False,
     ),
     _live(
-        "repeated_questions",
-        "Repeated questions",
-        "Share of supporter turns of a live conversation with a question that was asked before, in"
-        " nearly the same words (lower is better, 0-1); asking again may be needed.",
-        30,
-        better=False,
-        ranked=True,
-    ),
-    _live(
-        "facts_asked_again",
-        "Facts asked again",
-        "Share of supporter turns of a live conversation that ask for what the customer has told"
-        " (lower is better, 0-1; N/A where the brief has nothing to ask for); slots are found by"
-        " word lists.",
-        32,
+        name="repeated_questions",
+        label="Repeated questions",
+        description=(
+            "Share of supporter turns of a live conversation with a question that was asked before,"
+            " in nearly the same words (lower is better, 0-1); asking again may be needed."
+        ),
+        order=30,
         better=False,
         ranked=True,
     ),
     _live(
-        "live_unsupported",
-        "Unsupported facts, live",
-        "Share of supporter turns of a live conversation with a fact (name, number, amount, date or"
-        " code) that the customer has not said, by rule (lower is better, 0-1; N/A for languages"
-        " without fact rules); what the company knows counts too.",
-        34,
+        name="facts_asked_again",
+        label="Facts asked again",
+        description=(
+            "Share of supporter turns of a live conversation that ask for what the customer has"
+            " told (lower is better, 0-1; N/A where the brief has nothing to ask for); slots are"
+            " found by word lists."
+        ),
+        order=32,
+        better=False,
+        ranked=True,
+    ),
+    _live(
+        name="live_unsupported",
+        label="Unsupported facts, live",
+        description=(
+            "Share of supporter turns of a live conversation with a fact (name, number, amount,"
+            " date or code) that the customer has not said, by rule (lower is better, 0-1; N/A for"
+            " languages without fact rules); what the company knows counts too."
+        ),
+        order=34,
         better=False,
     ),
     _live(
-        "unfit",
-        "Nothing fits",
-        "Share of the turns of a recorded customer at which nothing that it has to say fits (lower"
-        " is better, 0-1; N/A for other customers); it measures the customer as much as the model.",
-        36,
+        name="unfit",
+        label="Nothing fits",
+        description=(
+            "Share of the turns of a recorded customer at which nothing that it has to say fits"
+            " (lower is better, 0-1; N/A for other customers); it measures the customer as much as"
+            " the model."
+        ),
+        order=36,
         better=False,
     ),
     _live(
-        "customer_failed",
-        "Customer failed",
-        "Share of live conversations that stop because the customer's model gave no usable answer"
-        " (lower is better, 0-1); beside it they count in what was said alone.",
-        38,
+        name="customer_failed",
+        label="Customer failed",
+        description=(
+            "Share of live conversations that stop because the customer's model gave no usable"
+            " answer (lower is better, 0-1); beside it they count in what was said alone."
+        ),
+        order=38,
         better=False,
     ),
 )

@@ -26,6 +26,24 @@ class Shown(TypedDict):
     digits: NotRequired[int]
 
 
+class Share(Shown):
+    """The fields of a metric that is a share of items, in all languages together."""
+
+    range: tuple[float, float]
+    by_language: bool
+    default: bool
+
+
+SHARE: Share = {
+    "range": (0.0, 1.0),
+    "by_language": False,
+    "default": True,
+    "unit": "share",
+    "scale": 100.0,
+    "digits": 1,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """One metric.

@@ -3,12 +3,12 @@ before the first of them is loaded.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from csc_tasks.compat.huggingface_hub import fetched_before
+from csc_tasks.compat.huggingface_hub import fetched_before, no_connection
 from csc_tasks.errors import ModelError
 from csc_tasks.metrics.learned import DEFAULTS, NAMES, LearnedSettings, default_model
 from csc_tasks.metrics.metric import Metric
@@ -86,34 +86,51 @@ def located(models: Sequence[Needed]) -> list[Needed]:
 
 
 def _located(one: Needed) -> Needed:
-    from huggingface_hub import HfApi, constants
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub import constants
+    from huggingface_hub.errors import HFValidationError
 
-    folder = Path(one.model).expanduser()
+    folder = Path(os.path.expanduser(one.model))
     try:
         here = folder if folder.exists() else fetched_before(one.model, "model", None)
         if here is not None:
-            sizes = _weights((path.name, path.stat().st_size) for path in _files(here))
-            return Needed(one.model, one.uses, sizes, "here")
-        if constants.HF_HUB_OFFLINE:
-            return _nowhere(one, "not here, and HF_HUB_OFFLINE is set")
-        info = HfApi().model_info(one.model, files_metadata=True, timeout=SECONDS)
+            sizes = ((path.name, path.stat().st_size) for path in here.iterdir() if path.is_file())
+            return Needed(one.model, one.uses, _weights(sizes), "here")
     except HFValidationError:
         return _nowhere(one, "no such folder, and no Hub id")
+    except OSError as error:
+        return _nowhere(one, f"here, but it cannot be read ({error.strerror or error})")
+    if constants.HF_HUB_OFFLINE:
+        return _nowhere(one, "not here, and HF_HUB_OFFLINE is set")
+    return _on_hub(one)
+
+
+def _on_hub(one: Needed) -> Needed:
+    """The same as the Hub tells it, also whether this token may fetch it."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+
+    api = HfApi()
+    try:
+        info = api.model_info(one.model, files_metadata=True, timeout=SECONDS)
+        if info.gated:
+            # Everybody may read of it, but not fetch it.
+            api.auth_check(one.model)
+    except GatedRepoError:
+        return _nowhere(one, "gated: accept its conditions on its page and set HF_TOKEN")
+    except RepositoryNotFoundError:
+        return _nowhere(one, "not here, and the Hub has no such model that this token may read")
     except HfHubHTTPError as error:
         return _nowhere(one, f"not here, and the Hub answers {error.response.status_code}")
-    except Exception as error:  # what a missing network raises is a matter of its library
+    except no_connection() as error:
         return _nowhere(one, f"not here, and the Hub cannot be reached ({type(error).__name__})")
+    except ValueError:
+        return _nowhere(one, "not here, and what answers for the Hub is something else")
     files = ((file.rfilename, file.size or 0) for file in info.siblings or ())
     return Needed(one.model, one.uses, _weights(files) or usual_size(one.model), "on the Hub")
 
 
 def _nowhere(one: Needed, why: str) -> Needed:
     return Needed(one.model, one.uses, usual_size(one.model), "", why)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_file())
 
 
 def _weights(files: Iterable[tuple[str, int]]) -> int | None:

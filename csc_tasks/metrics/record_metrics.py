@@ -1,12 +1,11 @@
 """Metrics of what is read of a reply or known about it: strategies, and flags of records."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from csc_tasks.metrics import rater_labels, strategy
-from csc_tasks.metrics.cluster import Scores
 from csc_tasks.metrics.live_metrics import DIALOGUE
-from csc_tasks.metrics.metric import LABELS, Metric, Shown
+from csc_tasks.metrics.metric import LABELS, SHARE, Metric
 
 WITH_PASSAGES = "answer with passages"
 """The kind of an answer to a question that passages were shown with; it is an "answer" as well."""
@@ -18,219 +17,200 @@ UNSUPPORTED_FACTS = "unsupported_facts"
 """The metric that says what an audit of facts found, where it is made of the records alone."""
 
 
-_PERCENT: Shown = {"unit": "share", "scale": 100.0, "digits": 1}
+# Of strategies; and against the labels of several raters: by default where a corpus has some.
+_choice = partial(Metric, of="strategy", per=("turn",), higher_is_better=True, **SHARE)
+_rated = partial(_choice, of=LABELS, default=False)
 
 
-def _choice(
-    name: str,
-    function: Callable[..., Scores],
-    description: str,
-    label: str,
-    order: int,
-) -> Metric:
-    return Metric(
-        name=name,
-        function=function,
-        of="strategy",
-        per=("turn",),
-        higher_is_better=True,
-        range=(0.0, 1.0),
-        by_language=False,
-        default=True,
-        description=description,
-        label=label,
-        order=order,
-        **_PERCENT,
-    )
-
-
-def _rated(
-    name: str, function: Callable[..., Scores], description: str, label: str, order: int
-) -> Metric:
-    """A metric against the labels of several raters: by default where a corpus has some."""
-    metric = _choice(name, function, description, label, order)
-    return replace(metric, of=LABELS, default=False)
-
-
-def _flag(
-    name: str,
-    per: tuple[str, ...],
-    description: str,
-    label: str,
-    order: int,
-    diagnosed: bool = False,
-    ranked: bool = False,
-) -> Metric:
+def _flag(*, name: str, ranked: bool = False, **row: Any) -> Metric:
+    """A flag of the records, named after it: the fewer, the better."""
     return Metric(
         name=name,
         function=strategy.flag(name),
         of="flag",
-        per=per,
         higher_is_better=False,
-        range=(0.0, 1.0),
-        by_language=False,
-        default=True,
-        description=description,
-        label=label,
-        order=order,
         ranked=ranked,
         headline=ranked,
-        diagnosed=diagnosed,
-        **_PERCENT,
+        **SHARE,
+        **row,
     )
 
 
 RECORD_METRICS = (
-    replace(
-        _choice(
-            "strategy_acc",
-            strategy.strategy_acc,
+    _choice(
+        name="strategy_acc",
+        function=strategy.strategy_acc,
+        description=(
             "Share of turns with the gold strategy (higher is better, 0-1); a second strategy that"
-            " would also fit counts as wrong.",
-            "Strategy accuracy",
-            90,
+            " would also fit counts as wrong."
         ),
+        label="Strategy accuracy",
+        order=90,
         headline=True,
     ),
-    replace(
-        _choice(
-            "strategy_acc_parsed",
-            strategy.strategy_acc_parsed,
+    _choice(
+        name="strategy_acc_parsed",
+        function=strategy.strategy_acc_parsed,
+        description=(
             "Share of the parsed turns with the gold strategy (higher is better, 0-1; N/A where no"
-            " reply was parsed); a model that keeps the format only where it is sure does well.",
-            "Accuracy where parsed",
-            92,
+            " reply was parsed); a model that keeps the format only where it is sure does well."
         ),
+        label="Accuracy where parsed",
+        order=92,
         ranked=False,
         parsed_only=True,
         of_format=True,
     ),
-    replace(
-        _choice(
-            "format_rate",
-            strategy.format_rate,
+    _choice(
+        name="format_rate",
+        function=strategy.format_rate,
+        description=(
             "Share of turns whose reply names exactly one known strategy, 1 - unparsed of the turns"
             " whose gold strategy is not held out (higher is better, 0-1); times the accuracy where"
-            " parsed it is the strategy accuracy.",
-            "Format rate",
-            94,
+            " parsed it is the strategy accuracy."
         ),
+        label="Format rate",
+        order=94,
         ranked=False,
         of_format=True,
     ),
-    replace(
-        _choice(
-            "strategy_macro_f1",
-            strategy.strategy_macro_f1,
+    _choice(
+        name="strategy_macro_f1",
+        function=strategy.strategy_macro_f1,
+        description=(
             "Mean F1 of the strategies with gold turns (higher is better, corpus value 0-1); rare"
-            " ones weigh like common ones.",
-            "Strategy macro-F1",
-            100,
+            " ones weigh like common ones."
         ),
+        label="Strategy macro-F1",
+        order=100,
         statistic=strategy.macro_f1,
         expand=strategy.label_counts,
     ),
     _choice(
-        "stage_overlap",
-        strategy.stage_overlap,
-        "Jaccard overlap of predicted and gold strategies' stages (higher is better, mean over"
-        " turns 0-1); strategies of the same stages look alike.",
-        "Stage overlap",
-        110,
+        name="stage_overlap",
+        function=strategy.stage_overlap,
+        description=(
+            "Jaccard overlap of predicted and gold strategies' stages (higher is better, mean over"
+            " turns 0-1); strategies of the same stages look alike."
+        ),
+        label="Stage overlap",
+        order=110,
     ),
-    replace(
-        _rated(
-            "strategy_in_set",
-            rater_labels.strategy_in_set,
+    _rated(
+        name="strategy_in_set",
+        function=rater_labels.strategy_in_set,
+        description=(
             "Share of turns whose main strategy at least a third of the raters name (higher is"
             " better, 0-1; N/A without labels of raters); where raters disagree widely nearly"
-            " everything is in the set.",
-            "Strategy in set",
-            112,
+            " everything is in the set."
         ),
+        label="Strategy in set",
+        order=112,
         headline=True,
     ),
     _rated(
-        "strategy_agreement",
-        rater_labels.strategy_agreement,
-        "Share of the raters whose main strategy is that of the reply, mean over turns (higher is"
-        " better, 0-1; N/A without labels of raters); nobody reaches 1 where raters disagree.",
-        "Agreement with a rater",
-        114,
+        name="strategy_agreement",
+        function=rater_labels.strategy_agreement,
+        description=(
+            "Share of the raters whose main strategy is that of the reply, mean over turns (higher"
+            " is better, 0-1; N/A without labels of raters); nobody reaches 1 where raters"
+            " disagree."
+        ),
+        label="Agreement with a rater",
+        order=114,
     ),
     _rated(
-        "strategy_set_f1",
-        rater_labels.strategy_set_f1,
-        "F1 of the strategies that a reply names and those that a rater names, mean over raters and"
-        " turns (higher is better, 0-1; N/A without labels of raters); their order plays no part.",
-        "Strategy-set F1",
-        116,
+        name="strategy_set_f1",
+        function=rater_labels.strategy_set_f1,
+        description=(
+            "F1 of the strategies that a reply names and those that a rater names, mean over raters"
+            " and turns (higher is better, 0-1; N/A without labels of raters); their order plays no"
+            " part."
+        ),
+        label="Strategy-set F1",
+        order=116,
     ),
     _flag(
-        "failed",
-        ("turn", "answer", DIALOGUE),
-        "Share of items without an answer from the model's server, scored as wrong (lower is"
-        " better, 0-1); asked again, some may succeed.",
-        "Failed",
-        120,
+        name="failed",
+        per=("turn", "answer", DIALOGUE),
+        description=(
+            "Share of items without an answer from the model's server, scored as wrong (lower is"
+            " better, 0-1); asked again, some may succeed."
+        ),
+        label="Failed",
+        order=120,
     ),
     _flag(
-        "unparsed",
-        ("turn",),
-        "Share of turns whose reply names no single known strategy (lower is better, 0-1); a parsed"
-        " strategy may still be wrong.",
-        "Unparsed",
-        130,
+        name="unparsed",
+        per=("turn",),
+        description=(
+            "Share of turns whose reply names no single known strategy (lower is better, 0-1); a"
+            " parsed strategy may still be wrong."
+        ),
+        label="Unparsed",
+        order=130,
         diagnosed=True,
     ),
     _flag(
-        "truncated",
-        ("turn", "answer", DIALOGUE),
-        "Share of replies cut by the token limit (lower is better, 0-1); says nothing about how"
-        " much was lost.",
-        "Cut replies",
-        140,
+        name="truncated",
+        per=("turn", "answer", DIALOGUE),
+        description=(
+            "Share of replies cut by the token limit (lower is better, 0-1); says nothing about how"
+            " much was lost."
+        ),
+        label="Cut replies",
+        order=140,
     ),
     _flag(
-        "history_truncated",
-        ("turn", "answer", DIALOGUE),
-        "Share of items whose history lost its oldest turns to fit the model (lower is better,"
-        " 0-1); one lost turn counts like twenty.",
-        "Cut histories",
-        150,
+        name="history_truncated",
+        per=("turn", "answer", DIALOGUE),
+        description=(
+            "Share of items whose history lost its oldest turns to fit the model (lower is better,"
+            " 0-1); one lost turn counts like twenty."
+        ),
+        label="Cut histories",
+        order=150,
     ),
     _flag(
-        "empty",
-        ("turn", "answer"),
-        "Share of items without any reply text (lower is better, 0-1); a reply of one mark is not"
-        " empty.",
-        "Empty replies",
-        160,
+        name="empty",
+        per=("turn", "answer"),
+        description=(
+            "Share of items without any reply text (lower is better, 0-1); a reply of one mark is"
+            " not empty."
+        ),
+        label="Empty replies",
+        order=160,
     ),
     _flag(
-        "thinking_cut",
-        ("turn", "answer"),
-        "Share of items without a reply because the model was still thinking (lower is better,"
-        " 0-1); empty counts them too.",
-        "Cut thinking",
-        170,
+        name="thinking_cut",
+        per=("turn", "answer"),
+        description=(
+            "Share of items without a reply because the model was still thinking (lower is better,"
+            " 0-1); empty counts them too."
+        ),
+        label="Cut thinking",
+        order=170,
     ),
     _flag(
-        "reasked",
-        (ASKED_AGAIN,),
-        "Share of turns that were asked once more, because the first reply named no single known"
-        " strategy (lower is better, 0-1); the second may name none either.",
-        "Asked again",
-        135,
+        name="reasked",
+        per=(ASKED_AGAIN,),
+        description=(
+            "Share of turns that were asked once more, because the first reply named no single"
+            " known strategy (lower is better, 0-1); the second may name none either."
+        ),
+        label="Asked again",
+        order=135,
     ),
     _flag(
-        UNSUPPORTED_FACTS,
-        (WITH_PASSAGES,),
-        "Share of answers with a fact (name, number, amount, date or code) that neither passages"
-        " nor what came before hold, by rule (lower is better, 0-1); a right fact in other words"
-        " counts too.",
-        "Unsupported facts",
-        85,
+        name=UNSUPPORTED_FACTS,
+        per=(WITH_PASSAGES,),
+        description=(
+            "Share of answers with a fact (name, number, amount, date or code) that neither"
+            " passages nor what came before hold, by rule (lower is better, 0-1); a right fact in"
+            " other words counts too."
+        ),
+        label="Unsupported facts",
+        order=85,
         ranked=True,
     ),
 )

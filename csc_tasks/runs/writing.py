@@ -15,9 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from csc_tasks import TASKS_DIR, __version__, corpora
+from csc_tasks import __version__, corpora
 from csc_tasks.conversation import Conversation
 from csc_tasks.languages import language
 from csc_tasks.metrics import Estimate
@@ -31,6 +29,7 @@ from csc_tasks.runs.public import HASHED, public_arguments
 from csc_tasks.runs.public_lists import GENERATION
 from csc_tasks.runs.samples_file import Run
 from csc_tasks.runs.task_record import read_task_record
+from csc_tasks.runs.task_version import task_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,6 @@ def as_results(
     model: str, settings: Mapping[str, Any], results: Sequence[TaskResult]
 ) -> dict[str, Any]:
     """The dictionary of a results file for several tasks of one model."""
-    version = task_version()
     tasks: dict[str, dict[str, Any]] = {
         name: {}
         for name in (
@@ -134,6 +132,7 @@ def as_results(
         due = r.documents if r.due is None else r.due
         csc = provenance(r.corpus, due, signed)
         csc |= read_task_record(r.task, csc).to_json()
+        version = task_version(r.task)
         tasks["configs"][r.task] = {"task": r.task, "metadata": {"version": version, "csc": csc}}
         tasks["versions"][r.task] = version
         tasks["n-shot"][r.task] = 0
@@ -275,10 +274,3 @@ def only(results: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, Any]:
     }
     copy: dict[str, Any] = json.loads(json.dumps(general | of_tasks))
     return copy
-
-
-def task_version() -> float:
-    """The version all task files share."""
-    shared = yaml.safe_load((TASKS_DIR / "_csc_yaml").read_text(encoding="utf-8"))
-    version: float = shared["metadata"]["version"]
-    return version

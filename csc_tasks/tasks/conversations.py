@@ -30,9 +30,9 @@ from csc_tasks.records import (
     measure_choices,
     signatures_of_choices,
     turn_record,
-    without_strategies,
 )
-from csc_tasks.runs.task_record import CHOICE, FORCED
+from csc_tasks.runs.applying import applying
+from csc_tasks.runs.task_record import CHOICE, FORCED, TURNS, TaskRecord
 from csc_tasks.tasks.asking import flag
 from csc_tasks.tasks.support import Answered, Document, SupportTask, log
 
@@ -42,8 +42,7 @@ class ConversationTask(SupportTask[Conversation, TurnPrompt]):
     "oracle" (Table 8).
     """
 
-    PER = "turn"
-    RECORDS = "turns"
+    RECORDS = TURNS
     VARIANT = "predict"
 
     @property
@@ -157,9 +156,7 @@ class ConversationTask(SupportTask[Conversation, TurnPrompt]):
         chosen = super().choose_metrics()
         if self.asks_again:
             chosen += select(None, ASKED_AGAIN)
-        if self.FORCED:
-            return [metric for metric in chosen if not metric.of_format]
-        return chosen if self.VARIANT == "predict" else without_strategies(chosen)
+        return applying(chosen, TaskRecord(self.RECORDS, self.GENERATED, self.variant))
 
     def signatures(self) -> dict[str, str]:
         return signed_with(self.corpus.labels, super().signatures())

@@ -13,7 +13,6 @@ from csc_tasks.live.customers.model import check_model
 from csc_tasks.live.record import live_record
 from csc_tasks.live.run_record import customer_record
 from csc_tasks.live.stored import briefs_of
-from csc_tasks.metrics import DIALOGUE, Metric, select
 from csc_tasks.prompts import TurnPrompt
 from csc_tasks.records import Column
 from csc_tasks.runs.task_record import LIVE
@@ -27,7 +26,6 @@ class LiveTask(ConversationTask):
     """
 
     GENERATED = True
-    PER = DIALOGUE
     RECORDS = LIVE
     briefs: Mapping[str, Brief]
 
@@ -73,9 +71,6 @@ class LiveTask(ConversationTask):
             self.languages,
         )
         return super().provenance() | own
-
-    def choose_metrics(self) -> list[Metric]:
-        return select(self.settings.metrics, DIALOGUE)
 
     def check_sampled(self) -> None:
         """A model that plays the customer draws its turns, so that greedy replies differ too."""

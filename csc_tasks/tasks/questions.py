@@ -12,7 +12,7 @@ from csc_tasks.metrics.result_names import with_evidence
 from csc_tasks.prompts import AnswerPrompt, read_answer
 from csc_tasks.question import REFERENCES, Question
 from csc_tasks.records import answer_record
-from csc_tasks.runs.task_record import AUDITED, GROUNDED, SHOWN
+from csc_tasks.runs.task_record import ANSWERS, AUDITED, GROUNDED, SHOWN
 from csc_tasks.tasks.asking import flag
 from csc_tasks.tasks.support import Document, SupportTask, log
 
@@ -22,8 +22,7 @@ class QuestionTask(SupportTask[Question, AnswerPrompt]):
     keeps one stage.
     """
 
-    PER = "answer"
-    RECORDS = "answers"
+    RECORDS = ANSWERS
     CONTEXT = "summary"
     STAGE: str | None = None
     looked_up: LookedUp | None = None

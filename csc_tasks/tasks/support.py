@@ -37,6 +37,7 @@ from csc_tasks.records import (
     signatures,
     without_strategies,
 )
+from csc_tasks.runs.applying import KIND_OF
 from csc_tasks.runs.task_record import SHIPPED, Place, TaskRecord
 from csc_tasks.runs.writing import provenance
 from csc_tasks.settings import Settings, read_settings
@@ -58,8 +59,8 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
     """What conversation and question tasks share: settings, documents, requests of our own type,
     metrics with clustered errors.
 
-    PER, RECORDS: what a metric calls one of its items ("turn", "answer"), and the key of the
-    records in a samples file ("turns", "answers").
+    RECORDS: the unit of the task, and the key of its records in a samples file ("turns",
+    "answers").
     """
 
     REQUEST = play.GENERATE
@@ -70,7 +71,6 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
     """Whether turns of the corpus carry labels of several raters."""
     held_out = 0
     """How many references of the corpus its maintainers keep to themselves."""
-    PER: str
     RECORDS: str
     PLACES: tuple[Place, ...] = ()
     """The tables it stands in beside other tasks. The shipped tasks have theirs by name; others
@@ -118,7 +118,7 @@ class SupportTask(ConfigurableTask, Generic[Item, Prompt]):
 
     def choose_metrics(self) -> list[Metric]:
         """The metrics that the settings name and that apply to this task."""
-        return select(self.settings.metrics, self.PER, self.labelled)
+        return select(self.settings.metrics, KIND_OF[self.RECORDS], self.labelled)
 
     def requests_of(self, item: Item) -> list[Prompt]:
         """The prompts of one document, in the order of its turns."""

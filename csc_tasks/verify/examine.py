@@ -8,7 +8,7 @@ from csc_tasks.prompts import SPOKEN
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Run, read_run
 from csc_tasks.runs.task_record import ANSWERS, LIVE, SHIPPED, WITHOUT_STRATEGY, TaskRecord
-from csc_tasks.runs.writing import task_version
+from csc_tasks.runs.task_version import task_version
 from csc_tasks.verify.copied import check_copied
 from csc_tasks.verify.documents import check_documents
 from csc_tasks.verify.labels import check_name, check_named_model, check_signatures
@@ -70,11 +70,11 @@ def examine_run(
         about = replace(about, variant=WITHOUT_STRATEGY.get(about.variant, about.variant))
     if about is None:
         return _claimed(measurement, "task", "this version of the project has no such task")
-    if measurement.task_version != str(task_version()):
+    if measurement.task_version != str(ours := task_version(measurement.task)):
         return _claimed(
             measurement,
             "version",
-            f"made with task version {measurement.task_version}; this is {task_version()}",
+            f"made with task version {measurement.task_version}; this is {ours}",
         )
     if (about.unit, about.generated, about.variant) != (
         measurement.about.unit,

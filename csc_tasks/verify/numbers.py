@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from csc_tasks.errors import MissingExtra, ModelError
-from csc_tasks.metrics import ASKED_AGAIN, DIALOGUE, METRICS, WITH_PASSAGES, Metric
+from csc_tasks.metrics import ASKED_AGAIN, METRICS, WITH_PASSAGES, Metric
 from csc_tasks.metrics.consistency import OF, consistency
 from csc_tasks.metrics.result_names import metric_of, normalised, parts_of
 from csc_tasks.records import Column, consistency_columns, measure, measure_choices, repeats_of
+from csc_tasks.runs.applying import KIND_OF, why_not
 from csc_tasks.runs.names import rated, rating_range
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.runs.samples_file import Run
-from csc_tasks.runs.task_record import ANSWERS, LIVE, TaskRecord
+from csc_tasks.runs.task_record import TaskRecord
 from csc_tasks.verify.verdict import Finding, Number, Pair, Trust
 
 TOLERANCE = 1e-6
@@ -88,7 +89,7 @@ class _Comparison:
         self.trusted = trusted
         self.as_run = as_run
         self.passages = True
-        self.kinds = {{ANSWERS: "answer", LIVE: DIALOGUE}.get(about.unit, "turn")}
+        self.kinds = {KIND_OF[about.unit]}
         if any("passages" in record for record in records):
             self.kinds.add(WITH_PASSAGES)
         if any("reasked" in record for record in records):
@@ -290,15 +291,10 @@ def _does_not_apply(
 ) -> str:
     """Why a task with these kinds of items has no such number; "" where it has."""
     _, language, norm = parts_of(name)
-    asked_for = about.variant not in ("vanilla", "oracle")
     if not kinds & {*metric.per}:
         return f"needs what {about.unit} do not have"
-    if not about.has_replies and not metric.of_choice and metric.name != "failed":
-        return "a choice by log-likelihood has no reply"
-    if not asked_for and (metric.of_choice or metric is METRICS["unparsed"]):
-        return "this task asks for no strategy"
-    if metric.of_format and not about.has_format:
-        return "no format decides what its strategies are"
+    if reason := why_not(metric, about):
+        return reason
     if norm and (about.has_replies or not metric.of_choice):
         return "only a choice by log-likelihood has a normalised one"
     if language and not metric.by_language:

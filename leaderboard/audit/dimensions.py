@@ -11,7 +11,7 @@ from leaderboard.audit.answers import Answers
 from leaderboard.audit.cues import Cues
 from leaderboard.audit.turns import Talk
 
-Needs = Literal["turns", "cues", "brief", "facts"]
+Needs = Literal["cues", "brief", "facts"]
 Worse = Literal["both", "more", "less"]
 Kind = Literal["features", "likeness", "classifier"]
 
@@ -29,19 +29,18 @@ class Context:
 @dataclass(frozen=True, slots=True)
 class Feature:
     """A number of a conversation, NaN where it says nothing of it. label: what it counts, as on the
-    axis of a picture.
+    axis of a picture. needs: "cues" (a cues file of the language), "brief" (with facts), "facts" (a
+    brief, and rules that find facts in the language); None: nothing but the turns.
     """
 
     label: str
     of: Callable[[Talk, Context], float]
+    needs: Needs | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """One thing that a played customer can be unlike people in.
-
-    needs: "turns" (always there), "cues" (a cues file of the language), "brief" (with facts),
-    "facts" (a brief, and rules that find facts in the language). worse: which direction counts:
+    """One thing that a played customer can be unlike people in. worse: which direction counts:
     "both", or one alone.
     """
 
@@ -49,17 +48,27 @@ class Dimension:
     title: str
     asks: str
     features: tuple[Feature, ...] = ()
-    needs: tuple[Needs, ...] = ("turns",)
     worse: Worse = "both"
     kind: Kind = "features"
 
+    @property
+    def needs(self) -> tuple[Needs, ...]:
+        """What its features need beside the turns."""
+        return tuple(dict.fromkeys(feature.needs for feature in self.features if feature.needs))
 
-def _plain(label: str, value: Callable[[Talk], float]) -> Feature:
-    return Feature(label, lambda talk, context: value(talk))
+
+def _plain(label: str, value: Callable[[Talk], float], needs: Needs | None = None) -> Feature:
+    return Feature(label, lambda talk, context: value(talk), needs)
 
 
 def _cued(label: str, value: Callable[[Talk, Cues], float]) -> Feature:
-    return Feature(label, lambda talk, context: value(talk, context.cues) if context.cues else NONE)
+    return Feature(
+        label, lambda talk, context: value(talk, context.cues) if context.cues else NONE, "cues"
+    )
+
+
+def _briefed(label: str, value: Callable[[Talk], float]) -> Feature:
+    return _plain(label, value, "brief")
 
 
 NONE = float("nan")
@@ -94,11 +103,10 @@ DIMENSIONS = (
         "Pace of telling facts",
         "When does it tell what its brief says it knows, and how much at once?",
         (
-            _plain("facts told in the first turn", briefs.told_first),
-            _plain("facts told in the first three turns", briefs.told_early),
-            _plain("facts never told", briefs.told_never),
+            _briefed("facts told in the first turn", briefs.told_first),
+            _briefed("facts told in the first three turns", briefs.told_early),
+            _briefed("facts never told", briefs.told_never),
         ),
-        needs=("brief",),
     ),
     Dimension(
         "acts",
@@ -111,7 +119,6 @@ DIMENSIONS = (
             _cued("turns that do not know", features.share_with("unknown")),
             _plain("turns with a number", features.with_digits),
         ),
-        needs=("cues",),
     ),
     Dimension(
         "questions",
@@ -121,7 +128,6 @@ DIMENSIONS = (
             _cued("turns with a question", features.share_with("question")),
             _cued("question marks and question words in a turn", features.count_of("question")),
         ),
-        needs=("cues",),
     ),
     Dimension(
         "friction",
@@ -131,7 +137,6 @@ DIMENSIONS = (
             _cued("turns that complain", features.share_with("complain")),
             _cued("turns that insist", features.share_with("insist")),
         ),
-        needs=("cues",),
     ),
     Dimension(
         "politeness",
@@ -142,7 +147,6 @@ DIMENSIONS = (
             _cued("pleases in a turn", features.count_of("please")),
             _cued("apologies in a turn", features.count_of("sorry")),
         ),
-        needs=("cues",),
     ),
     Dimension(
         "sentiment",
@@ -154,7 +158,6 @@ DIMENSIONS = (
             _cued("mood in the last third", features.mood_in(2)),
             _cued("change of mood, last less first turn", features.mood_change),
         ),
-        needs=("cues",),
     ),
     Dimension(
         "vocabulary",
@@ -183,17 +186,15 @@ DIMENSIONS = (
             _cued("last turns that say goodbye", features.ends_with("bye")),
             _plain("words in the last turn (log2)", features.last_length),
         ),
-        needs=("cues",),
     ),
     Dimension(
         "invented",
         "Invented facts",
         "Does it state facts that neither its brief nor the supporter gave?",
         (
-            _plain("invented facts in a turn", briefs.invented_per_turn),
-            _plain("turns with an invented fact", briefs.inventing_turns),
+            _plain("invented facts in a turn", briefs.invented_per_turn, "facts"),
+            _plain("turns with an invented fact", briefs.inventing_turns, "facts"),
         ),
-        needs=("facts",),
         worse="more",
     ),
     Dimension(
@@ -204,7 +205,6 @@ DIMENSIONS = (
             _cued("answers that open with agreement", features.agreeing_answers),
             _cued("turns that agree and say no more", features.only_agreeing),
         ),
-        needs=("cues",),
         worse="more",
     ),
     Dimension(
@@ -212,11 +212,10 @@ DIMENSIONS = (
         "Leaking the brief",
         "Does it recite its brief, or speak as one who plays a role?",
         (
-            _plain("facts of the brief told in one turn", briefs.told_at_once),
-            _plain("wording of the brief recited", briefs.recited),
+            _briefed("facts of the brief told in one turn", briefs.told_at_once),
+            _briefed("wording of the brief recited", briefs.recited),
             _cued("turns that speak of a role or a brief", briefs.role_talk),
         ),
-        needs=("brief", "cues"),
         worse="more",
     ),
     Dimension(

@@ -107,7 +107,6 @@ def _not_applicable(dimension: Dimension, talks: Sequence[Talk], context: Contex
     briefs = [talk.brief for talk in talks if talk.brief is not None]
     language = talks[0].language
     there = {
-        "turns": True,
         "cues": context.cues is not None,
         "brief": any(brief.facts for brief in briefs),
         "facts": bool(briefs) and has_rules(language),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from csc_tasks.conversation import Conversation
 from csc_tasks.framework import STRATEGY_IDS
 from csc_tasks.labels import MODEL, OWN
+from csc_tasks.metrics.alpha import coincidence_sums, nominal_alpha
 from leaderboard.board import Value
 from leaderboard.judging import coefficients
 from leaderboard.judging.intervals import NOTHING, coefficient, mean
@@ -113,9 +114,7 @@ def agreement(units: Iterable[Unit], raters: Sequence[str]) -> Agreement:
         return Agreement(0, NOTHING, NOTHING, NOTHING)
     clusters = [cluster for cluster, _ in shared]
     firsts = [own for _, own in shared]
-    alpha = coefficient(
-        coefficients.coincidence_sums(firsts, SIZE), clusters, coefficients.nominal_alpha
-    )
+    alpha = coefficient(coincidence_sums(firsts, SIZE), clusters, nominal_alpha)
     return Agreement(
         len(shared),
         mean([same_pairs(own) for own in firsts], clusters, SHARE),

@@ -1,8 +1,5 @@
-"""Ratings as columns of results files: what lm_eval wrote, with the judges' or people's means
-beside the other metrics.
-
-As `csc score` does, a results file keeps every number it had, and the new ones are added; `csc
-collect` reads it like any other.
+"""Ratings as columns of results files (csc_tasks/runs/added_columns.py): the judges' or people's
+means beside the other metrics.
 """
 
 from collections import defaultdict
@@ -10,24 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from csc_tasks.metrics import estimate
-from csc_tasks.runs.names import (
-    MISSING,
-    OVERALL,
-    folder_name,
-    higher_is_better,
-    rating_column,
-    stamp_of,
-)
+from csc_tasks.runs.added_columns import Added, write_added
+from csc_tasks.runs.names import MISSING, OVERALL, rating_column
 from csc_tasks.runs.repeats import RATED
-from csc_tasks.runs.samples_file import Run, read_run
-from csc_tasks.runs.writing import (
-    as_numbers,
-    derived,
-    only,
-    with_columns,
-    write_results,
-    write_samples,
-)
+from csc_tasks.runs.samples_file import Run
 from leaderboard.judging.ratings import Rating
 from leaderboard.judging.units import WHOLE, Judged, Unit
 
@@ -69,48 +52,24 @@ def write_columns(
     out: Path,
 ) -> list[Path]:
     """Write results and samples files with the columns of each (model, task) in them, below
-    `out/MODEL/`; returns the results files.
-
-    The names are those of the files they were made from with `.1` after the date: doing it again
-    replaces them, and where both are collected they count as the newer ones.
+    `out/MODEL/` (csc_tasks' write_added); returns the results files.
     """
-    together: dict[tuple[str, str], list[Judged]] = defaultdict(list)
-    for item in judged:
-        together[item.model, stamp_of(item.file)].append(item)
-    written = []
-    for (model, first), parts in together.items():
-        results = only(derived(read_run(parts[0].file).results), [part.task for part in parts])
-        folder, stamp = out / folder_name(model), f"{first}.1"
-        for part in parts:
-            run, own = read_run(part.file), columns[model, part.task]
-            write_samples(
-                folder, stamp, part.task, with_columns(run, _columns(run, part.units, own))
-            )
-            _add(
-                results,
-                part.task,
-                own,
-                {unit.id: unit.conversation_id for unit in part.units.values()},
-                signatures,
-            )
-        written.append(write_results(folder, stamp, results))
-    return written
+    parts = {(part.model, part.task): part for part in judged}
 
+    def added(model: str, run: Run) -> dict[str, Added]:
+        units, own = parts[model, run.task].units, columns[model, run.task]
+        conversations = {unit.id: unit.conversation_id for unit in units.values()}
+        items = _columns(run, units, own)
+        return {
+            name: Added(
+                items[name],
+                estimate(list(values.values()), [conversations[unit] for unit in values]),
+                signatures[name],
+            )
+            for name, values in own.items()
+        }
 
-def _add(
-    results: dict,
-    task: str,
-    columns: Mapping,
-    conversations: Mapping[str, str],
-    signatures: Mapping[str, str],
-) -> None:
-    for name, values in columns.items():
-        value = estimate(list(values.values()), [conversations[unit] for unit in values])
-        results["results"][task] |= as_numbers(name, value)
-        results["higher_is_better"].setdefault(task, {})[name] = higher_is_better(name)
-        results["configs"][task]["metadata"]["csc"].setdefault("signatures", {})[name] = signatures[
-            name
-        ]
+    return write_added([(part.model, part.file) for part in judged], added, out)
 
 
 def _columns(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from csc_tasks.metrics.alpha import coincidence_sums
 from leaderboard.board import Value
 from leaderboard.judging import coefficients
 from leaderboard.judging.dimensions import CLASSES, middle, score_class
@@ -104,9 +105,7 @@ def agreement(table: Opinions) -> Agreement:
         return Agreement(0, 0, NOTHING, NOTHING, NOTHING, NOTHING)
     clusters = [table.conversations[unit] for _, unit, _ in shared]
     classes = [[score_class(score) - 1 for score in scores] for scores in shared.values()]
-    ordinal = coefficient(
-        coefficients.coincidence_sums(classes, CLASSES), clusters, coefficients.ordinal_alpha
-    )
+    ordinal = coefficient(coincidence_sums(classes, CLASSES), clusters, coefficients.ordinal_alpha)
     interval = coefficient(
         coefficients.interval_sums(list(shared.values())),
         clusters,

@@ -35,7 +35,7 @@ from leaderboard.numbers.ranking import best_and_second, compare
 from leaderboard.numbers.rows import repeat_notes, row_of, trust_of
 from leaderboard.rated import notes as rating_notes
 from leaderboard.reading.audits import Badge, Report, badge_of
-from leaderboard.reading.comparable import TITLES, Selection, corpus_name
+from leaderboard.reading.comparable import TITLES, Selection, corpus_name, versions_of
 from leaderboard.reading.models import in_groups
 
 RULE = (
@@ -310,7 +310,7 @@ def _setting(selection: Selection, badge: Badge | None) -> Setting:
         split=p.split,
         revision=revision,
         languages=tuple(p.languages),
-        task_version=first.task_version,
+        task_version=versions_of(selection.measurements),
         prompt=p.asked,
         chat_template=first.templated,
         limit=first.limit,

@@ -148,6 +148,6 @@ def _notes(table: Table, row: Row, column: Column) -> str:
     shown += [
         f"{setting.prompt} prompt" if setting.prompt else "",
         template,
-        f"task version {setting.task_version}",
+        f"task version {row.runs[column.task].task_version}",
     ]
     return ", ".join(filter(None, shown))

@@ -58,6 +58,8 @@ def results(board: Board) -> Iterator[dict]:
                     "higher_is_better": column.higher_is_better,
                     "signature": column.signature,
                     **common,
+                    # Tasks of one table may have versions of their own.
+                    **({"task_version": run.task_version} if run else {}),
                     "documents": table.documents.get(column.task),
                     **{name: getattr(run, name, None) for name in RUN},
                 }

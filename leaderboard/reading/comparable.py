@@ -1,10 +1,10 @@
 """Which measurements may stand in one table: one per model, task and settings (and its repeats),
 and nothing in it that differs but the model.
 
-Rows that differ in task version, corpus, prompt style, date in the prompts, chat template,
+Rows that differ in the version of a task, corpus, prompt style, date in the prompts, chat template,
 reference, number of documents or a metric's signature are an error that names them, or go to tables
-of their own when `split` asks for that. Summary variants of the questions always have tables of
-their own.
+of their own when `split` asks for that. Two tasks of one table may have versions of their own.
+Summary variants of the questions always have tables of their own.
 """
 
 from collections import Counter
@@ -156,7 +156,11 @@ def _split(
     in all that fit otherwise.
     """
     names = [name for name in split if name != "signatures"]
-    keys = {i: tuple(FIELDS[name][1](m) for name in names) for i, m in enumerate(measurements)}
+    versions = _versions(measurements)
+    keys = {
+        i: tuple(versions[i] if name == "version" else FIELDS[name][1](m) for name in names)
+        for i, m in enumerate(measurements)
+    }
     whole = sorted({key for key in keys.values() if None not in key}) or sorted(
         set(keys.values()), key=str
     )
@@ -175,6 +179,31 @@ def _split(
             }
             groups.append((values | extra, chosen))
     return groups
+
+
+def _versions(measurements: Sequence[Measurement]) -> list[str | None]:
+    """The version by which each measurement goes to a table: its own where its task has several;
+    one whose task has but one fits everywhere.
+    """
+    told = {m.task: set[str]() for m in measurements}
+    for m in measurements:
+        told[m.task].add(m.task_version)
+    if all(len(versions) == 1 for versions in told.values()):
+        return [versions_of(measurements)] * len(measurements)
+    return [m.task_version if len(told[m.task]) > 1 else None for m in measurements]
+
+
+def versions_of(measurements: Iterable[Measurement]) -> str:
+    """The versions of a table's tasks in words: "2.0", or "2.0, and 2.1 of TASK" (the version that
+    most have comes first).
+    """
+    tasks = dict(sorted((m.task, m.task_version) for m in measurements))
+    common = min(Counter(tasks.values()).most_common(), key=lambda pair: (-pair[1], pair[0]))[0]
+    others = [
+        f"{version} of {' and '.join(task for task, own in tasks.items() if own == version)}"
+        for version in sorted({*tasks.values()} - {common})
+    ]
+    return ", and ".join([common, *others])
 
 
 def _corpus_names(measurements: Sequence[Measurement]) -> dict[str | None, str]:
@@ -221,7 +250,7 @@ def _by_signatures(
 def _check(rows: Sequence[Measurement], kind: str, split: Sequence[str]) -> None:
     """Raise DataError where two rows of one table differ in anything that moves a number."""
     for name, (words, tell) in FIELDS.items():
-        if name == "corpus" and kind != "conversations":
+        if name == "version" or (name == "corpus" and kind != "conversations"):
             for task in sorted({m.task for m in rows}):
                 _same([m for m in rows if m.task == task], name, words, tell)
         else:

@@ -4,6 +4,7 @@ and what `csc stats` prints and draws.
 
 import json
 import random
+import re
 import struct
 import sys
 from dataclasses import replace
@@ -26,6 +27,7 @@ from csc_tasks.corpus_statistics import (
 )
 from csc_tasks.errors import MissingSplit
 from csc_tasks.framework import STRATEGY_IDS, TOPICS
+from csc_tasks.labels import Label
 from tests.support.fakes import sample_conversations, sample_questions, write_corpus
 
 TOY = [
@@ -468,3 +470,59 @@ def test_a_card_without_a_place_keeps_its_figures(folder, capsys):
     (folder / "figures" / "old.png").write_bytes(b"old")
     assert "it has no place for statistics" in stats(capsys, folder, "--card")[2]
     assert (folder / "figures" / "old.png").exists()
+
+
+def of_raters(strategy, *firsts):
+    """A supporter turn that each of several raters labelled ("" where one did not)."""
+    raters = ("anna", "ben", "model:m", "model:m#2")
+    labels = [
+        Label(rater, (first, *(["GT"] if first != "GT" else [])))
+        for rater, first in zip(raters, firsts, strict=True)
+        if first
+    ]
+    return Turn("supporter", "So.", strategy, tuple(labels))
+
+
+def test_labels_of_several_raters_counted_by_hand(capsys, tmp_path):
+    """Five turns that several labelled, one that one did, one that nobody did. Of their 18 labels
+    the diagonal of the coincidence matrix has 4 + 2 + 4/3 + 1 + 3 = 34/3, the margins are GT 4, IV
+    3, PR 1, EM 2, PS 5, AC 2 and RC 1: alpha = 1 - 17 (18 - 34/3) / (324 - 60).
+    """
+    turns = (
+        of_raters("GT", "GT", "GT", "GT", "GT"),
+        of_raters("IV", "IV", "PR", "IV", "IV"),
+        of_raters("EM", "PS", "PS", "EM", "EM"),  # a tie, of which EM is the earlier
+        of_raters("RC", "AC", "", "AC", "RC"),  # the corpus came with another strategy
+        of_raters("PS", "", "PS", "PS", "PS"),
+        of_raters("FR", "FR", "", "", ""),
+        Turn("supporter", "Bye.", "AC"),
+    )
+    talk = Conversation("a", "en", "", "t", turns)
+    labels = of_conversations([talk]).labels
+    assert labels.alpha == pytest.approx(1 - 17 * (18 - 34 / 3) / (324 - 60))
+    assert labels.model_dump(exclude={"alpha"}) == {
+        "utterances": 6,
+        "raters": 4,
+        "models": 2,
+        "several": 5,
+        "disagreed": 3,
+        "tied": 1,
+        "other": 1,
+    }
+    assert of_conversations(TOY).labels is None
+    alone = replace(talk, dialogue=turns[5:])
+    assert of_conversations([alone]).labels.alpha is None, "one rater agrees with nobody"
+    file = tmp_path / "talks.jsonl"
+    file.write_text(json.dumps(talk.to_row()) + "\n", encoding="utf-8")
+    assert cli.main(["stats", str(file)]) == 0
+    shown = capsys.readouterr().out.split("Labels of several raters\n\n")[1].split("\n\n")[0]
+    cells = [re.findall(r"[^|]+", line)[:2] for line in shown.splitlines()[2:]]
+    assert {name.strip(): value.strip() for name, value in cells} == {
+        "supporter utterances with labels": "6",
+        "raters (models among them)": "4 (2)",
+        "utterances with labels of several": "5",
+        "of these, raters disagree": "3",
+        "of these, a tie: the strategy is the earliest of the twelve": "1",
+        "of these, the strategy is not what most name first": "1",
+        "Krippendorff's alpha, nominal, all raters": "0.57",
+    }

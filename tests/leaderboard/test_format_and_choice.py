@@ -80,6 +80,51 @@ def test_the_table_says_the_three_numbers_and_their_format_rate(run, tmp_path, c
     assert "Accuracy where parsed" in (tmp_path / "board" / "index.html").read_text("utf-8")
 
 
+def test_the_tasks_of_the_table_have_versions_of_their_own(run, tmp_path, capsys):
+    """Rows of one task are compared by its version: what was not moved stays comparable."""
+    corpus, results = run
+    both = "2.0, and 2.1 of cscx_conv_gen_forced and cscx_conv_ref_forced"
+    versions = {
+        table["id"]: table["setting"]["task_version"]
+        for table in board_of(run, tmp_path / "one")["tables"]
+    }
+    assert versions == {
+        "conversations": "2.0",
+        "format-and-choice": both,
+    }
+    other = tmp_path / "results" / "other"
+    other.mkdir(parents=True)
+    text = json.loads(results.read_text(encoding="utf-8"))
+    text["model_name"] = "org/another"
+    for task in TASKS[2:]:
+        text["configs"][task]["metadata"]["version"] = 2.0
+    (other / results.name).write_text(json.dumps(text), encoding="utf-8")
+    command = ["collect", str(results.parent), str(other), "--corpus", str(corpus)]
+    assert main([*command, "--out", str(tmp_path / "two")]) == 1
+    said = capsys.readouterr().err
+    assert "rows that cannot be compared: task version is 2." in said
+    assert "cscx_conv_" in said and "_forced, and 2." in said and "--split-by version" in said
+    assert main([*command, "--out", str(tmp_path / "two"), "--split-by", "version"]) == 0
+    rows = {
+        (table.title, table.setting.task_version): {
+            row.model: {key.partition("/")[0] for key in row.values} for row in table.rows
+        }
+        for table in load_board(tmp_path / "two").tables
+    }
+    models, asked = ("org__fake", "org__another"), {*TASKS[:2]}
+    assert rows == {
+        ("Conversations (version: 2.0)", "2.0"): dict.fromkeys(models, asked),
+        ("Format and choice of strategies (version: 2.0)", "2.0"): {
+            "org__another": {*TASKS},
+            "org__fake": asked,
+        },
+        ("Format and choice of strategies (version: 2.1)", both): {
+            "org__another": asked,
+            "org__fake": {*TASKS},
+        },
+    }
+
+
 def test_rows_that_were_forced_in_other_ways_need_tables_of_their_own(run, tmp_path, capsys):
     corpus, results = run
     other = tmp_path / "results" / "other"

@@ -11,6 +11,7 @@ import pytest
 
 from csc_tasks.conversation import Conversation, Turn
 from csc_tasks.errors import DataError, ModelError
+from csc_tasks.labels import Label
 from csc_tasks.languages.labels import strategy_name
 from csc_tasks.prompts import AnswerPrompt, TurnPrompt
 from tests.support.chat_tokenizers import STOCK, make_tokenizer, save_model
@@ -458,3 +459,31 @@ def test_a_question_is_taught_with_the_refined_answer_or_the_one_that_is_asked_f
         asked_of(replace(question, refined_agent_answer=" "), "single")[0][1]
         == question.agent_answer
     )
+
+
+def test_what_is_learned_where_raters_disagree_is_counted(tokenizers):
+    """The turn's strategy, whatever the raters say; turns of one rater are not among them."""
+    names = (("GT", "GT"), ("EM", "PS"), ("AC", "AC"), ("ID", "RI"), ("PR",), ())
+    strategies = ("GT", "EM", "RC", "FR", "PR", "ID")
+    dialogue = [
+        Turn(
+            "supporter",
+            f"Said {i}.",
+            strategy,
+            tuple(Label(f"rater {n}", (first,)) for n, first in enumerate(firsts)),
+        )
+        for i, (strategy, firsts) in enumerate(zip(strategies, names, strict=True))
+    ]
+    item = Conversation("labelled", "en", "", "", tuple(dialogue))
+    tokenizer = tokenizers("qwen2_5")
+    rows, counts = build_rows([item], Rendering(tokenizer, True), "single", 100_000)
+    learned = [tokenizer.decode(row.ids[start:end]) for row in rows for start, end in row.targets]
+    assert [text.partition("]")[0][1:] for text in learned] == [
+        strategy_name(strategy, "en") for strategy in strategies
+    ]
+    assert {name: n for name, n in counts.items() if "of these" in name or "raters" in name} == {
+        "supporter turns with labels of several raters": 4,
+        "of these on which raters disagree": 2,
+        "of these learned with the earliest strategy of a tie": 1,
+        "of these learned with another strategy than most raters name first": 2,
+    }

@@ -109,16 +109,15 @@ class BatchServer:
         """Delete the files at the server: they hold what the journal does."""
         if not folder.batch_id:
             return
-        client = self.server.client()
-        try:
-            async with asyncio.timeout(min(FORGET_SECONDS, self.server.timeout)):
-                batch = await client.batches.retrieve(folder.batch_id)
-                for file_id in (batch.input_file_id, batch.output_file_id, batch.error_file_id):
-                    if file_id:
-                        await client.files.delete(file_id)
-        except Exception:
-            # Nothing depends on it: a server deletes them by itself in time.
-            return
+
+        async def delete(client: "AsyncOpenAI") -> None:
+            batch = await client.batches.retrieve(folder.batch_id)
+            for file_id in (batch.input_file_id, batch.output_file_id, batch.error_file_id):
+                if file_id:
+                    await client.files.delete(file_id)
+
+        # Whether it worked is all the same: a server deletes them by itself in time.
+        await self._try(delete, min(FORGET_SECONDS, self.server.timeout))
 
     async def _sent(self, folder: BatchFolder) -> "Batch":
         """The batch, which is sent if it is not out."""

@@ -9,6 +9,7 @@ After a deliberate change of a prompt, write the page anew:
 import json
 import re
 import sys
+from collections import defaultdict
 
 import pytest
 import yaml
@@ -217,8 +218,16 @@ def test_the_card_lists_every_task_and_the_version():
         r"^\| `(cscx?_\w+)` \|", card.split("## Tasks")[1].split("\n## ")[0], re.MULTILINE
     )
     assert len(listed) == 16 and sorted(listed) == sorted(names)
-    version = re.search(r"version: ([\d.]+)", (TASKS_DIR / "_csc_yaml").read_text())[1]
-    assert re.search(r"## Versions\n\n(?:.*\n)*?- \*\*([\d.]+)\*\*", card)[1] == version
+    pattern = r"version: ([\d.]+)"
+    own = defaultdict(set)
+    for path in task_files():
+        if path.stem != "csc" and (stated := re.search(pattern, path.read_text())):
+            own[stated[1]].add(path.stem)
+    shared = re.search(pattern, (TASKS_DIR / "_csc_yaml").read_text())[1]
+    versions = re.findall(r"^- \*\*([\d.]+)\*\*(.*)$", card.split("## Versions")[1], re.MULTILINE)
+    *alone, (newest, _), (first, _) = versions
+    assert (newest, first) == (shared, "1.0")
+    assert own == {version: set(re.findall(r"`(\w+)`", words)) for version, words in alone}
 
 
 def write_page():

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from csc_tasks import corpora
 from csc_tasks.cli import main
 from csc_tasks.metrics import METRICS
 from csc_tasks.runs.names import task_of
-from csc_tasks.verify import Trust, Trusted, trust_of_run, trusted_corpora
+from csc_tasks.verify import Trust, Trusted, Verified, trust_of_run, trusted_corpora
 from tests.support.fakes import gold_replies, sample_questions, write_corpus
 from tests.support.handed_in import forged, hand_in, verdicts
 from tests.support.made_results import conversations
@@ -63,7 +64,10 @@ def settings(corpus: Path, **more) -> dict:
 
 
 def assert_rescored(results: Path, trusted: Trusted, count: int) -> None:
-    found = verdicts(results, trusted)
+    assert_all_rescored(verdicts(results, trusted), count)
+
+
+def assert_all_rescored(found: Mapping[str, Verified], count: int) -> None:
     assert len(found) == count
     for verified in found.values():
         assert [finding.line() for finding in verified.findings] == [], verified.task
@@ -149,7 +153,14 @@ def test_the_run_of_an_earlier_version_is_rescored(tmp_path):
         (tmp_path / name / "test.jsonl").write_text(
             "".join(json.dumps(doc) + "\n" for doc in docs), encoding="utf-8"
         )
-    assert_rescored(next(EARLIER.glob("results_*")), trusted_corpora([str(tmp_path)]), 3)
+    found = verdicts(next(EARLIER.glob("results_*")), trusted_corpora([str(tmp_path)]))
+    moved = found.pop("cscx_strategy_choice")
+    assert_all_rescored(found, 2)
+    # Its version has moved since, and no other.
+    assert moved.trust is Trust.CLAIMED and not moved.contradicted
+    assert [finding.line() for finding in moved.findings] == [
+        "note: cscx_strategy_choice version: made with task version 2.0; this is 2.1"
+    ]
 
 
 def test_a_failed_turn_is_no_lie(whole, corpus, tmp_path):

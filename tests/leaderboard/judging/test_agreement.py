@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from csc_tasks.metrics.alpha import coincidence_sums
 from leaderboard.judging import coefficients, effects, rating_tables
 from leaderboard.judging.dimensions import middle, score_class
 from leaderboard.judging.families import family, parse_families
@@ -81,7 +82,7 @@ def ordinal_distance(units):
 
 
 def alphas(units, categories=6):
-    sums = coefficients.coincidence_sums(units, categories).sum(axis=0)
+    sums = coincidence_sums(units, categories).sum(axis=0)
     interval = coefficients.interval_alpha(coefficients.interval_sums(units).sum(axis=0))
     return (
         float(coefficients.ordinal_alpha(sums)),

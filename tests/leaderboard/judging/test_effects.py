@@ -10,8 +10,9 @@ import scipy.stats
 from scipy.stats import t
 
 from csc_tasks.errors import DataError, SettingError
+from csc_tasks.metrics.alpha import coincidence_sums
 from csc_tasks.runs.names import DIMENSIONS, SIX
-from leaderboard.judging import coefficients, effects, rating_tables
+from leaderboard.judging import effects, rating_tables
 from leaderboard.judging.dimensions import chosen_dimensions, dimensions_of
 from leaderboard.judging.families import parse_families
 from leaderboard.judging.intervals import (
@@ -278,7 +279,7 @@ def test_agreement_of_raters_who_share_nothing_or_one_thing():
     assert rating_tables.agreement(rating_tables.opinions(two)).spearman.value == pytest.approx(1.0)
     three = two + [rating("c", "m", f"c{i}/0", {"tone": 50}) for i in range(2)]
     assert rating_tables.agreement(rating_tables.opinions(three)).spearman.value is None
-    assert (coefficients.coincidence_sums([[2]], 5) == 0).all(), "one rating agrees with nothing"
+    assert (coincidence_sums([[2]], 5) == 0).all(), "one rating agrees with nothing"
 
 
 # Intervals

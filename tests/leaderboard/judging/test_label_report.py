@@ -12,7 +12,7 @@ from builders.dataset import write_folder
 from csc_tasks.cli import main
 from csc_tasks.conversation import Conversation, Turn
 from csc_tasks.labels import Label
-from leaderboard.judging import coefficients
+from csc_tasks.metrics.alpha import coincidence_sums, nominal_alpha
 from leaderboard.judging.label_report import report
 from leaderboard.judging.label_table import (
     agreement,
@@ -63,16 +63,16 @@ def test_alpha_of_categories_is_its_definition():
     rng = np.random.default_rng(3)
     for _ in range(20):
         drawn = [rng.integers(0, 4, rng.integers(1, 5)).tolist() for _ in range(12)]
-        sums = coefficients.coincidence_sums(drawn, 4).sum(axis=0)
+        sums = coincidence_sums(drawn, 4).sum(axis=0)
         expected = by_definition(drawn, differ)
-        assert float(coefficients.nominal_alpha(sums)) == pytest.approx(expected)
+        assert float(nominal_alpha(sums)) == pytest.approx(expected)
     published = [
         *([1, 1, 1], [2, 2, 3, 2], [3, 3, 3, 3], [3, 3, 3, 3], [2, 2, 2, 2], [1, 2, 3, 4]),
         *([4, 4, 4, 4], [1, 1, 2, 1], [2, 2, 2, 2], [5, 5, 5], [1, 1], [3]),
     ]
     shifted = [[value - 1 for value in unit] for unit in published]
-    sums = coefficients.coincidence_sums(shifted, 5).sum(axis=0)
-    assert float(coefficients.nominal_alpha(sums)) == pytest.approx(0.743, abs=5e-4)
+    sums = coincidence_sums(shifted, 5).sum(axis=0)
+    assert float(nominal_alpha(sums)) == pytest.approx(0.743, abs=5e-4)
 
 
 def test_agreement_of_two_by_hand():
