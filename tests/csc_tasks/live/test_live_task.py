@@ -13,13 +13,14 @@ from lm_eval.tasks import TaskManager
 from csc_tasks import TASKS_DIR
 from csc_tasks.cli import main
 from csc_tasks.errors import CscError, DataError, ModelError, SettingError
-from csc_tasks.live import LiveDialogue, dialogues_of
+from csc_tasks.live import Brief, LiveDialogue, dialogues_of
 from csc_tasks.live.briefs import brief_by_rule, briefs_hash
 from csc_tasks.runs.conditions import conditions
 from csc_tasks.runs.results_file import read_results
 from csc_tasks.runs.samples_file import read_run
 from csc_tasks.timing import timings_in
 from csc_tasks.verify import Trust, trusted_corpora
+from csc_tasks.verify.verdict import short
 from leaderboard.customer_audit import AuditedDimension, CustomerAudit
 from leaderboard.folder import load_board
 from leaderboard.judging.units import WHOLE, read_models
@@ -339,12 +340,39 @@ def test_briefs_that_the_corpus_has_are_used_and_checked(corpus, tmp_path):
     assert csc(results)["brief_source"] == "stored"
     assert live_of(results)["order"][0]["brief"]["mood"] == "sleepy"
     assert verdicts(results, trusted_corpora([str(root)]))[TASK].trust is Trust.RESCORED
+    doctored_briefs_do_not_verify(results, tmp_path, root, rows)
     write(rows[:1])
     with pytest.raises(DataError, match="second has no brief in its config briefs, which has 1"):
         play(tmp_path / "lacking", root)
     write([rows[0] | {"aim": ORDER.dialogue[7].text}, rows[1]])
     with pytest.raises(DataError, match="brief of order quotes the recorded supporter"):
         play(tmp_path / "quoting", root)
+
+
+def doctored_briefs_do_not_verify(results, tmp_path, root, rows):
+    """The run is made consistent with each change: its dialogues, numbers and briefs' hash."""
+    trusted = trusted_corpora([str(root)])
+    easier = rows[0]["aim"], "I only want to say hello."
+    more = rows[0]["facts"], [*rows[0]["facts"], {"name": "account number", "value": "99-1"}]
+    for field, (there, wrong) in {"aim": easier, "facts": more, "mood": ("sleepy", "calm")}.items():
+
+        def forge(text, lines, change=(field, wrong)):
+            line = next(line for line in lines if line["doc"]["conversation_id"] == "order")
+            line["live"][0]["brief"] |= dict([change])
+            own = [Brief.from_json(line["live"][0]["brief"], "x") for line in lines]
+            csc = text["configs"][TASK]["metadata"]["csc"]
+            csc["briefs"] = briefs_hash(own)
+
+        verdict = verdicts(forged(results, tmp_path / field, TASK, forge), trusted)[TASK]
+        found = next(one for one in verdict.findings if one.item == "stored brief")
+        assert found.sentence == f"not what the trusted corpus has, in order ({field})"
+        assert (found.claimed, found.recomputed) == (short(wrong), short(there))
+        assert verdict.contradicted and not verdict.proven and verdict.trust is Trust.CLAIMED
+    # Who holds the documents and not the briefs does not know what the customer was told.
+    bare = write_corpus(tmp_path / "bare", [ORDER, SECOND], [])
+    verdict = verdicts(results, trusted_corpora([str(bare)]))[TASK]
+    assert verdict.trust is Trust.CLAIMED and not verdict.contradicted
+    assert any("briefs that the run calls stored" in one.sentence for one in verdict.findings)
 
 
 def board(root, results, corpus, *audits):
