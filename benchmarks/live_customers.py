@@ -3,7 +3,7 @@
 
   python -m benchmarks.live_customers CORPUS --out DIR [--limit 40] [--max-turns 12]
       [--customers recorded scripted answering] [--supporters nearest random] [--real]
-      [--language en]
+      [--language en] [--threads N]
 
 The supporters, and the customer `answering` (benchmarks/answering_customer.py, a model of the same
 loopback server), are made of the split that models train on: csconv/train, or else rolecs/train.
@@ -59,6 +59,12 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--customers", nargs="*", default=["recorded", "scripted"])
     parser.add_argument("--supporters", nargs="*", default=[NEAREST, RANDOM])
     parser.add_argument("--real", action="store_true")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=max(1, (os.cpu_count() or 1) - 1),
+        help="of the real customer's server (default: all cores but one)",
+    )
     parser.add_argument("--language", default="", help="only this language of the corpus")
     args = parser.parse_args(words)
     check_settings(args)
@@ -69,7 +75,7 @@ def main(words: Sequence[str] | None = None) -> None:
             if ordered:
                 evaluate(args, url, supporter, GEN, "", {})
             for customer in customers:
-                with playing(customer, url, args.out) as settings:
+                with playing(customer, url, args.out, args.threads) as settings:
                     own = {"csc_max_turns": args.max_turns} | settings
                     evaluate(args, url, supporter, LIVE, customer, own)
     audits = {customer: args.out / "audits" / customer for customer in customers}
@@ -106,14 +112,16 @@ def training(corpus: str, language: str) -> list[Conversation]:
 
 
 @contextmanager
-def playing(customer: str, url: str, out: Path) -> Iterator[dict[str, str]]:
-    """The settings of a customer, with its server while the block runs. url: of the stand-ins."""
+def playing(customer: str, url: str, out: Path, threads: int) -> Iterator[dict[str, str]]:
+    """The settings of a customer, with its server while the block runs. url: of the stand-ins;
+    threads: of the server.
+    """
     journal = str(out / f"{customer}.sqlite")
     if customer == "answering":
         base = url.removesuffix("/chat/completions")
         yield _model(ANSWERING, base, journal)
     elif customer == "real":
-        with serve_packaged(out / "server.log", os.cpu_count() or 1, SLOTS) as server:
+        with serve_packaged(out / "server.log", threads, SLOTS) as server:
             yield _model(MODEL, server.base, journal)
     else:
         yield {"csc_customer": customer}
