@@ -39,11 +39,12 @@ from csc_tasks.errors import MissingSplit
 from leaderboard.customer_audit import badge, load_audit
 
 GEN, LIVE = "csc_conv_gen", "cscx_conv_live"
-AT_ONCE = 4
+AT_ONCE = 2
 """Connections to the supporters."""
-SLOTS = 10
+SLOTS = 5
 """Of the real customer's server: as many as conversations are played at once over AT_ONCE
-connections, so that each finds its own last prompt in the cache of a slot.
+connections, so that each finds its own last prompt in the cache of a slot. With more, a long reply
+on one core could take longer than its client waits.
 """
 
 
