@@ -4,6 +4,7 @@ customers to talk to, offline.
 `nearest` says what a recorded supporter said to the words most like the customer's last ones
 (TF-IDF of the last customer turn and, with less weight, of the turn before it); `random` says
 anything that a recorded supporter said. Both name the strategy that the recording is labelled with.
+A customer who is a model of the same server is in answering_customer.py.
 """
 
 import json
@@ -11,11 +12,14 @@ import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from benchmarks.answering_customer import AnsweringCustomer
 from csc_tasks.conversation import CUSTOMER, Conversation
 from csc_tasks.languages.labels import strategy_name
 from tests.support.servers import chat_server
 
 NEAREST, RANDOM = "nearest", "random"
+ANSWERING = "stand-in/answering"
+"""The customer's name for requests."""
 EARLIER = 0.3
 """Weight of the supporter's own last words."""
 
@@ -54,6 +58,11 @@ class Supporters:
 
 @contextmanager
 def served(recorded: Sequence[Conversation]) -> Iterator[str]:
-    """The address for chat requests to both, while the block runs."""
-    with chat_server(Supporters(recorded).answer) as server:
+    """The address for chat requests to all of them, while the block runs."""
+    supporters, customer = Supporters(recorded), AnsweringCustomer(recorded)
+
+    def answer(body: dict) -> tuple[str, str]:
+        return (customer if body["model"] == ANSWERING else supporters).answer(body)
+
+    with chat_server(answer) as server:
         yield server.url

@@ -26,6 +26,9 @@ def settings(
     wanted.port = port
     wanted.n_parallel = slots
     wanted.n_ctx = slots * context
+    # Two conversations share the words that their prompts begin with. A new one takes the slot that
+    # was idle longest, and not that of a conversation which goes on.
+    wanted.slot_prompt_similarity = 0.5
     wanted.n_gpu_layers = 0
     if alias:
         wanted.model_alias = {alias}

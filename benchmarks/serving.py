@@ -5,6 +5,7 @@ All take OpenAI chat requests at `Served.url`; they listen on a free loopback po
 network. A server that ends or is not healthy in time is a ServerError with the end of its log.
 """
 
+import ctypes
 import os
 import signal
 import socket
@@ -21,6 +22,8 @@ from pathlib import Path
 from benchmarks import packaged
 
 ROOT = Path(__file__).resolve().parents[1]
+PR_SET_PDEATHSIG = 1
+"""Of Linux's prctl."""
 GGML = {"float32": "F32", "bfloat16": "BF16"}
 """What ggml calls the types; the cache of a quantised model is in F16, llama.cpp's default."""
 
@@ -125,6 +128,7 @@ def serve(start: Start, log: Path, wait: float = 600.0) -> Iterator[Served]:
             env=environment(start.threads),
             cwd=ROOT,
             start_new_session=True,
+            preexec_fn=end_with_parent,
         )
     try:
         name = start.alias or str(start.model)
@@ -154,6 +158,14 @@ def serve_packaged(log: Path, threads: int = 1, slots: int = 4) -> Iterator[Serv
     )
     with serve(start, log, wait=120) as served:
         yield served
+
+
+def end_with_parent() -> None:
+    """For a child, before its program starts: it ends when its parent does, however that happens
+    (Linux; elsewhere nothing is done).
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def free_port() -> int:

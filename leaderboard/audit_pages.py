@@ -1,21 +1,36 @@
-"""The pages of customers' audits in a board folder, which the board links to."""
+"""The audits of customers on a board: which of them are believed, and their pages in its folder."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from csc_tasks.out import replace_file
 from csc_tasks.runs.public import public_name
+from csc_tasks.runs.results_file import Measurement
 from leaderboard.audit.showing import as_html
 from leaderboard.board import Board
-from leaderboard.reading.audits import PAGES, Report
+from leaderboard.customer_audit import CustomerAudit
+from leaderboard.reading.audits import PAGES, Report, page_of
 
 NAMED = re.compile(rf"{PAGES}/[0-9a-f]{{16}}\.html", re.ASCII)
 
 
-def write_audit_pages(out: Path, reports: Iterable[Report]) -> None:
-    """Write a page for every audit that is there as a whole; those of an earlier board go."""
-    pages = {report.page: report.whole for report in reports}
+def believed_audits(
+    audits: Sequence[CustomerAudit], measurements: Iterable[Measurement], corpora: Sequence[str]
+) -> list[Report]:
+    """What is to be thought of the audits, beside the live runs and trusted corpora of a board."""
+    if not audits:
+        return []
+    from leaderboard.audit.believing import believe
+
+    live = [m.samples for m in measurements if m.provenance.customer and m.samples]
+    return believe(audits, live, corpora)
+
+
+def write_audit_pages(out: Path, board: Board, audits: Iterable[CustomerAudit]) -> None:
+    """Write a page for every audit that the board links to; those of an earlier board go."""
+    linked = {table.setting.audit_page for table in board.tables}
+    pages = {page: audit for audit in audits if (page := page_of(audit)) in linked}
     for file in sorted((out / PAGES).glob("*.html")):
         if f"{PAGES}/{file.name}" not in pages and not file.is_symlink():
             file.unlink()

@@ -54,9 +54,10 @@ from csc_tasks.runs.task_record import CONVERSATIONS
 from csc_tasks.shown import shown
 from csc_tasks.verify import read_references, shared, trusted_corpora
 from leaderboard import trust
-from leaderboard.audit_pages import write_audit_pages
+from leaderboard.audit_pages import believed_audits, write_audit_pages
 from leaderboard.board import TITLE, Board, Efficiency, Model, SetAside
 from leaderboard.collect_options import add_arguments
+from leaderboard.customer_audit import CustomerAudit, load_audit
 from leaderboard.earlier_board import check_out, clear
 from leaderboard.folder import RELIABILITY, dumped, write_board
 from leaderboard.leading import who_leads
@@ -71,8 +72,6 @@ from leaderboard.numbers.sample_set import make_samples
 from leaderboard.page.render import write_page
 from leaderboard.plain_table import as_text
 from leaderboard.rated import doubts
-from leaderboard.reading.audits import Report as Audit
-from leaderboard.reading.audits import read_audits
 from leaderboard.reading.comparable import select
 from leaderboard.reading.models import name_models
 from leaderboard.reading.origins import read_all
@@ -99,7 +98,7 @@ def main(args) -> None:
     trusted_corpora(args.corpus)
     if args.references:
         read_references(args.references)
-    audits = read_audits(args.audit)
+    audits = [load_audit(file) for file in args.audit]
     options = Options(
         args.seed,
         args.samples,
@@ -122,7 +121,7 @@ def main(args) -> None:
         args.replace,
         audits,
     )
-    write_audit_pages(args.out, audits)
+    write_audit_pages(args.out, board, audits)
     page = write_page(args.out)
     for note in board.notes:
         print(f"note: {note}", file=sys.stderr)
@@ -147,7 +146,7 @@ def collect(
     reliability: Path | None = None,
     strict: bool = False,
     replace: bool = False,
-    audits: Sequence[Audit] = (),
+    audits: Sequence[CustomerAudit] = (),
 ) -> Board:
     """Read results and write the board folder `out` (all but the page); returns the Board.
 
@@ -161,6 +160,8 @@ def collect(
     aside = Quarantine(paths, strict)
     every = read_all(paths, notes, aside, apart=not replace)
     measurements, each = usable(every, options, split, jobs, notes, aside)
+    believed = believed_audits(audits, measurements, options.corpora)
+    notes += [report.note for report in believed if report.note]
     measured = merge_repeats(each, notes)
     selections = select(measurements, split)
     models = name_models(measurements)
@@ -172,7 +173,7 @@ def collect(
     gaps: dict[str, list[TableGaps]] = defaultdict(list)
     for id_, selection in zip(assemble.table_ids(selections), selections, strict=True):
         rows = assemble.rows_of(selection, measured)
-        table = assemble.make_table(id_, selection, rows, models, raw, audits)
+        table = assemble.make_table(id_, selection, rows, models, raw, believed)
         if reported and selection.kind == CONVERSATIONS:
             printed, footnotes = read_reported(reported, table.columns)
             table = table.model_copy(

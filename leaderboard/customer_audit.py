@@ -1,16 +1,18 @@
 """customer_audit.json as data: can the customer of a live run be believed? What `csc
 audit-customer` writes, and a board reads (leaderboard/reading/audits.py).
 
-`customer`, `corpus` (the content hash of the corpus), `customer_prompt`, `customer_temperature` and
-`briefs` say which live runs it is about; `failed` names the dimensions that a customer fails on,
-`hash` is that of the report. A customer is ranked with the verdict "pass", and neither with "fail"
-nor where the audit is "undecided".
+`runs` says by their content which live runs it is about; `customer`, `corpus` (the content hash of
+the runs' corpus), `customer_prompt`, `customer_temperature`, `briefs` and `max_turns` are what
+these say of themselves. `failed` names the dimensions that a customer fails on. `hash` is that of
+the report: it shows a slip, and is no proof, since anybody can make one. What a report says is
+believed where it was made again (leaderboard/audit/believing.py). A customer is ranked with the
+verdict "pass", and neither with "fail" nor where the audit is "undecided".
 """
 
 import hashlib
 import json
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
@@ -19,6 +21,8 @@ from csc_tasks.reading import read_text
 from leaderboard.board import Strict, Value
 
 NAME: Final = "customer_audit"
+VERSION: Final = 2
+"""Moves with what is measured, how it is tested, and what the file holds."""
 Verdict = Literal["pass", "fail", "undecided"]
 FEWEST: Final = 30
 """Conversations below which no customer passes: so few would let most faults pass too."""
@@ -73,29 +77,42 @@ class AuditedDimension(Strict):
     curve: Curve | None = None
 
 
+class AuditedRun(Strict):
+    """One run whose conversations were audited. model: who talked with the customer, "" where that
+    is not known. sha256: of its settings, documents and dialogues (audit/reading.py).
+    """
+
+    model: str
+    sha256: str
+
+
 class CustomerAudit(Strict):
     """A customer_audit.json.
 
-    corpus: hash of its content; corpus_name: what it is called. customer_prompt,
-    customer_temperature, briefs: as the run says of its customer, None where it does not. models:
+    corpus: hash of the content that the runs were made with; corpus_name, config, split, revision:
+    where the recorded conversations are from, recorded: the hash of their content. customer_prompt,
+    customer_temperature, briefs, max_turns: as the runs say, None where they do not. models:
     who talked with the customer. counts: what was read and left out, by reason. endings: how the
     played conversations ended. undecided: why the customer, though it fails nowhere, is not passed.
     hash: sha256 of all the rest (16 hex digits).
     """
 
-    format: Literal[1] = 1
+    format: Literal[2] = VERSION
     customer: str
     verdict: Verdict
     failed: tuple[str, ...]
     undecided: tuple[str, ...]
     corpus: str
     corpus_name: str
+    recorded: str
     config: str
     split: str
     revision: str | None
     customer_prompt: str | None
     customer_temperature: float | None
     briefs: str | None
+    max_turns: int | None
+    runs: tuple[AuditedRun, ...]
     language: str
     models: tuple[str, ...]
     conversations: int
@@ -119,6 +136,11 @@ def load_audit(file: Path) -> CustomerAudit:
     """Read a customer_audit.json, or the folder with it; raises DataError for anything else."""
     file = file / f"{NAME}.json" if file.is_dir() else file
     text = read_text(file, "give what csc audit-customer wrote")
+    if (made := _version(text)) != VERSION:
+        raise DataError(
+            f"{file}: made by version {made!r:.20} of the audit; this is version {VERSION}, which"
+            " measures something else; make it again with csc audit-customer"
+        )
     try:
         audit = CustomerAudit.model_validate_json(text)
     except ValidationError as error:
@@ -137,6 +159,15 @@ def load_audit(file: Path) -> CustomerAudit:
             f"{file}: was changed after it was written; make it again with csc audit-customer"
         )
     return audit
+
+
+def _version(text: str) -> Any:
+    """The version that a report says; this one where it says nothing that can be read."""
+    try:
+        report = json.loads(text)
+    except (ValueError, RecursionError):
+        return VERSION
+    return report.get("format", VERSION) if isinstance(report, dict) else VERSION
 
 
 def _follows(audit: CustomerAudit) -> bool:

@@ -22,7 +22,10 @@ CLAIMED = "\u2020"
 """Stands behind a number that is not ranked, because nobody here computed it."""
 CLAIMED_TITLE = "claimed, not computed again here: not ranked"
 NAMES = 3
-ABOUT_TEXTS = ("reference", "reply", "raw reply", "gold_strategy", "gold_stages", "failure")
+ABOUT_TEXTS = (
+    *("reference", "reply", "raw reply", "gold_strategy", "gold_stages", "failure"),
+    *("brief", "stored brief"),
+)
 """Findings about these quote the corpus or a reply, which a board does not publish."""
 
 

@@ -32,6 +32,23 @@ class Briefs:
         return f"{len(self.briefs)} briefs {made}"
 
 
+def stored_briefs(name: str, split: str, revision: str | None = None) -> dict[str, Brief] | None:
+    """The briefs that a corpus has of a split, by conversation id; None where it has no config for
+    them. Raises DataError for a row that is no brief.
+    """
+    try:
+        rows = list(corpora.raw_rows(name, CONFIG, split, revision))
+    except MissingSplit:
+        return None
+    there: dict[str, Brief] = {}
+    for row, where in rows:
+        if isinstance(row, DataError):
+            raise row
+        brief = Brief.from_json(row, where)
+        there[brief.conversation_id] = brief
+    return there
+
+
 def briefs_of(corpus: corpora.Corpus, items: Sequence[Conversation], model: bool = False) -> Briefs:
     """The briefs of these conversations. model: whether a model is to play them.
 
@@ -40,16 +57,9 @@ def briefs_of(corpus: corpora.Corpus, items: Sequence[Conversation], model: bool
     """
     for code in sorted({item.language for item in items}) if model else ():
         check_template(code)
-    try:
-        rows = list(corpora.raw_rows(corpus.name, CONFIG, corpus.split, corpus.revision))
-    except MissingSplit:
+    there = stored_briefs(corpus.name, corpus.split, corpus.revision)
+    if there is None:
         return Briefs(tuple(brief_by_rule(item) for item in items), METHOD)
-    there: dict[str, Brief] = {}
-    for row, where in rows:
-        if isinstance(row, DataError):
-            raise row
-        brief = Brief.from_json(row, where)
-        there[brief.conversation_id] = brief
     made = []
     for item in items:
         brief_or_none = there.get(item.conversation_id)

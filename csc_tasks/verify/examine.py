@@ -91,7 +91,8 @@ def examine_run(
         return _claimed(measurement, "csc_turns", "only some turns were asked for, by name")
     documents = check_documents(run, measurement, about, trusted)
     if about.unit == LIVE:
-        replies = check_live(run, measurement.provenance.rows)
+        briefs = trusted.briefs(measurement.provenance.split)
+        replies = check_live(run, measurement.provenance.rows, briefs)
     else:
         replies = check_replies(run, measurement, about, references, trusted)
     records = _flat(replies.records)

@@ -1,6 +1,6 @@
 """Live conversations made again: the model's turns from its raw replies, the customer's turns and
 the ending where the customer follows rules, the brief where rules made it, and every number from
-the dialogue.
+the dialogue. A brief of the corpus has to be the one that a trusted corpus has.
 
 What another model said as the customer is taken as it is logged, as raw replies are: nobody can
 compute it. A finding says so, and it contradicts nothing.
@@ -34,14 +34,20 @@ from csc_tasks.verify.replies import Replies
 from csc_tasks.verify.thoughts import opening, ways
 from csc_tasks.verify.verdict import Finding, short
 
+STORED = "stored brief"
+"""What findings about a brief of the corpus are called."""
+NOT_HELD = (
+    "no corpus that is trusted here has the briefs that the run calls stored, so that nobody here"
+    " knows what its customer was told"
+)
 TAKEN = "the customer is another model, whose turns are taken as they are logged"
 
 
-def check_live(run: Run, rows: int) -> Replies:
+def check_live(run: Run, rows: int, briefs: Sequence[Mapping[str, Brief]]) -> Replies:
     """Make every record of a live run again, and say what is not as the file says. rows: how many
-    documents its task has.
+    documents its task has. briefs: those that trusted corpora have, each by conversation id.
     """
-    checker = _Checker(run)
+    checker = _Checker(run, briefs)
     records: list[list[dict[str, object]]] = [[] for _ in run.lines]
     for repeat in range(run.repeats):
         own = {"repeat": repeat} if run.repeats > 1 else {}
@@ -54,7 +60,7 @@ def check_live(run: Run, rows: int) -> Replies:
 class _Checker:
     """Collects what differs, by kind. complete: every conversation has its raw replies."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, held: Sequence[Mapping[str, Brief]]) -> None:
         csc = run.results["configs"][run.task]["metadata"]["csc"]
         self.run = run
         self.different: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
@@ -63,6 +69,8 @@ class _Checker:
         self.most = csc.get("max_turns")
         self.source = csc.get("brief_source")
         self.stated = csc.get("briefs")
+        self.held = held
+        self.unheld = False
         self.complete = True
         self.briefs: dict[str, Brief] = {}
         self.rules: Customer | None = None
@@ -78,8 +86,13 @@ class _Checker:
         for item, cases in self.different.items():
             where, claimed, made = cases[0]
             more = f" and {len(cases) - 1:,} more places" if len(cases) > 1 else ""
-            sentence = f"not what the documents and raw replies give, in {where}{more}"
+            given = "documents and raw replies give"
+            if item == STORED:
+                given = "trusted corpus has"
+            sentence = f"not what the {given}, in {where}{more}"
             findings.append(Finding(self.run.task, item, claimed, made, sentence))
+        if self.unheld:
+            findings.append(Finding(self.run.task, STORED, "", "", NOT_HELD, contradicts=False))
         if self.rules is None:
             findings.append(Finding(self.run.task, "customer", "", "", TAKEN, contradicts=False))
         return tuple(findings)
@@ -191,11 +204,28 @@ class _Checker:
         elif brief is None or brief.conversation_id != item.conversation_id:
             # Without it nothing below could be held against the customer's turns.
             self._incomplete("brief", where, "no brief of this conversation", "one")
-        elif quoted := quoted_supporter(brief, item):
-            self.differs("brief", where, quoted, "no words of the recorded supporter")
+        else:
+            brief = self._stored(brief, item, where)
         if brief is not None:
             self.briefs[item.conversation_id] = brief
         return brief
+
+    def _stored(self, brief: Brief, item: Conversation, where: str) -> Brief:
+        """The brief that a trusted corpus has. With another one, or where none has any, the
+        customer may have been played more easily: no number of the run is proven.
+        """
+        if quoted := quoted_supporter(brief, item):
+            self.differs("brief", where, quoted, "no words of the recorded supporter")
+        held = [own[item.conversation_id] for own in self.held if item.conversation_id in own]
+        if not held:
+            self.unheld, self.complete = True, False
+            return brief
+        if brief in held:
+            return brief
+        claimed, there = brief.to_json(), held[0].to_json()
+        name = next(name for name in there if claimed[name] != there[name])
+        self._incomplete(STORED, f"{where} ({name})", claimed[name], there[name])
+        return held[0]
 
     def _played(
         self, dialogue: LiveDialogue, item: Conversation, repeat: int, where: str

@@ -3,7 +3,7 @@ and always the embedded demo.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,6 +12,8 @@ from csc_tasks import corpora
 from csc_tasks.corpora.bad_rows import LEFT_OUT
 from csc_tasks.errors import MissingSplit, SettingError
 from csc_tasks.evidence import Evidence, open_evidence
+from csc_tasks.live import Brief
+from csc_tasks.live.stored import stored_briefs
 from csc_tasks.runs.public_values import hub_id_or_last_component
 from csc_tasks.verify.manifest import Entry, Manifest, entry_of, is_manifest, read_manifest
 
@@ -51,6 +53,13 @@ class Trusted:
     def held(self, config: str, split: str) -> list[Held]:
         """What the trusted corpora hold of a split."""
         return [there for source in self.sources if (there := source(config, split)) is not None]
+
+    def briefs(self, split: str) -> list[Mapping[str, Brief]]:
+        """The briefs that the trusted corpora have of a split, each by conversation id; a manifest
+        has none.
+        """
+        kept = [source for source in (*self.sources, _demo) if isinstance(source, _Kept)]
+        return [there for one in kept if (there := one.briefs(split)) is not None]
 
     def readable(self, config: str, split: str) -> str | None:
         """The name of the first trusted corpus that has the texts of a split."""
@@ -125,11 +134,17 @@ class _Kept:
         self.name = name
         self.mark = mark
         self.read: dict[tuple[str, str], Held | None] = {}
+        self.told: dict[str, Mapping[str, Brief] | None] = {}
 
     def __call__(self, config: str, split: str) -> Held | None:
         if (config, split) not in self.read:
             self.read[config, split] = self._load(config, split)
         return self.read[config, split]
+
+    def briefs(self, split: str) -> Mapping[str, Brief] | None:
+        if split not in self.told:
+            self.told[split] = stored_briefs(self.name, split)
+        return self.told[split]
 
     def _load(self, config: str, split: str) -> Held | None:
         file = Path(self.name).expanduser()

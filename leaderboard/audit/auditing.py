@@ -54,6 +54,8 @@ CANNOT_SEE = (
     "Coherence is judged by what recorded people answered to similar words: good answers that"
     " nobody gave rank low, and a reply that fits the last turn but contradicts an earlier one"
     " ranks high.",
+    "What a model said as the customer is taken as its run logged it: nobody can compute again that"
+    " it said so.",
     "Passing is not proof: with few conversations only large differences show. The intervals say"
     " how large a difference may have gone unseen.",
 )
@@ -100,14 +102,17 @@ def audit(played: Played, pairs: Pairs, corpus: Corpus, seed: int = 0) -> Custom
         # A run of a part of the corpus (one language) says which content it is of.
         corpus=played.corpus or corpus.content_hash,
         corpus_name=public_name(corpus.name),
+        recorded=corpus.content_hash,
         config=corpus.config,
         split=corpus.split,
         revision=corpus.revision,
         customer_prompt=played.customer_prompt,
         customer_temperature=played.customer_temperature,
         briefs=played.briefs,
+        max_turns=played.max_turns,
+        runs=played.runs,
         language=pairs.language,
-        models=tuple(map(public_name, played.models)),
+        models=tuple(sorted({run.model for run in played.runs} - {""})),
         conversations=size,
         counts=dict(pairs.counts),
         endings=dict(sorted(Counter(dialogue.ending for dialogue in pairs.played).items())),

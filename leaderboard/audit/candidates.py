@@ -29,12 +29,13 @@ Numbers = Mapping[str, Mapping[str, float | None]]
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """live: (model, customer) -> numbers; generated: model -> numbers. corpora: the content hashes
-    of all runs.
+    of all runs. files: customer -> the samples files of its runs, each with the model's name.
     """
 
     live: Mapping[tuple[str, str], Numbers]
     generated: Mapping[str, Numbers]
     corpora: tuple[str, ...]
+    files: Mapping[str, Mapping[Path, str]]
 
     @property
     def customers(self) -> list[str]:
@@ -61,11 +62,12 @@ def read_candidates(paths: Sequence[Path]) -> Candidates:
     generated: dict[str, Run] = {}
     corpora: set[str] = set()
     ways: dict[str, str] = {}
+    files: dict[str, dict[Path, str]] = {}
     for run in _runs(paths):
         model = str(run.results["model_name"])
         if run.unit == LIVE:
             corpora.add(_corpus(run))
-            _check_way(run, ways)
+            files.setdefault(_check_way(run, ways), {})[run.file] = model
             for dialogue in _dialogues(run):
                 group = live.setdefault((model, dialogue.customer), defaultdict(list))
                 group[dialogue.conversation_id].append(dialogue)
@@ -83,6 +85,7 @@ def read_candidates(paths: Sequence[Path]) -> Candidates:
         {key: {id_: _mean(group) for id_, group in own.items()} for key, own in live.items()},
         {},
         tuple(sorted(corpora)),
+        files,
     )
     if len(found.customers) < 2 or len(found.models) < 2:
         listed = "; ".join(f"{model} with {customer}" for model, customer in sorted(live))
@@ -105,9 +108,9 @@ def _runs(paths: Sequence[Path]) -> Iterable[Run]:
         yield run.one_repeat() if run.unit != LIVE else run
 
 
-def _check_way(run: Run, ways: dict[str, str]) -> None:
-    """Raise DataError where a customer was played in another way than in an earlier run: the mean
-    of both would be of neither. ways: customer -> how, of the runs so far.
+def _check_way(run: Run, ways: dict[str, str]) -> str:
+    """The customer of a run. Raises DataError where it was played in another way than in an earlier
+    run: the mean of both would be of neither. ways: customer -> how, of the runs so far.
     """
     csc = run.results["configs"][run.task]["metadata"]["csc"]
     customer = str(csc.get("customer"))
@@ -117,6 +120,7 @@ def _check_way(run: Run, ways: dict[str, str]) -> None:
             f"customer {shown(customer)} was played in two ways ({shown(other)}; {shown(way)});"
             " give the runs of one"
         )
+    return customer
 
 
 def _corpus(run: Run) -> str:

@@ -8,20 +8,23 @@ and may hold csc_conv_gen of the same models. All is counted again from the logg
 every measure that gives an order: the models' means with each customer, and Kendall's tau between
 the customers' orders with an interval over conversations. Against csc_conv_gen: by how much each
 model changes where the customer hears what it says. --audit shows each customer's verdict (csc
-audit-customer) beside its name. --out gets customers.md, .html and .json.
+audit-customer) beside its name: made again from these runs and a corpus that you trust (--corpus;
+the demo always is), else it is claimed. --out gets customers.md, .html and .json.
 """
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from csc_tasks.errors import SettingError, require
 from csc_tasks.metrics.live_metrics import ORDERED_BY
 from csc_tasks.out import check_writable, replace_file, say_earlier
-from leaderboard.audit.candidates import read_candidates
+from leaderboard.audit.candidates import Candidates, read_candidates
 from leaderboard.audit.survival_report import survival_report
-from leaderboard.customer_audit import load_audit
+from leaderboard.customer_audit import CustomerAudit, load_audit
 from leaderboard.folder import dumped
 from leaderboard.judging.agreement import PAGE
+from leaderboard.reading.audits import Badge, badge_for
 from leaderboard.reliability_report import as_html, as_markdown
 
 NAME = "customers"
@@ -45,6 +48,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="what csc audit-customer wrote about a customer; repeatable",
+    )
+    parser.add_argument(
+        "--corpus",
+        action="append",
+        default=[],
+        metavar="CORPUS",
+        help="a corpus you trust, to make audits again with; repeatable (demo is always trusted)",
     )
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the intervals (default: 0)"
@@ -73,15 +83,35 @@ def main(args: Namespace) -> None:
                 f"--audit: the audit of {audit.customer} is of a corpus with content"
                 f" {audit.corpus}, the runs are of {', '.join(found.corpora)}"
             )
-    report = survival_report(
-        found, {audit.customer: audit for audit in audits}, args.metric or ORDERED_BY, args.seed
-    )
+    badges = customer_badges(found, audits, args.corpus)
+    report = survival_report(found, badges, args.metric or ORDERED_BY, args.seed)
     text = as_markdown(report)
     replace_file(args.out / f"{NAME}.md", text)
     replace_file(args.out / f"{NAME}.html", PAGE.format(title=report.title, body=as_html(report)))
     replace_file(args.out / f"{NAME}.json", dumped(report))
     print(text)
     print(f"Wrote {args.out}/{NAME}.md, .html and .json")
+
+
+def customer_badges(
+    found: Candidates, audits: Sequence[CustomerAudit], corpora: Sequence[str]
+) -> dict[str, Badge]:
+    """What is said of every customer: audits that are believed, of all its runs."""
+    reports = []
+    if audits:
+        require("sklearn", "leaderboard", "csc customers --audit")
+        from leaderboard.audit.believing import believe
+
+        files = [file for own in found.files.values() for file in own]
+        reports = believe(audits, files, corpora)
+    return {
+        customer: badge_for(
+            customer,
+            own,
+            [one for one in reports if one.files & own.keys() or one.whole.customer == customer],
+        )
+        for customer, own in found.files.items()
+    }
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from csc_tasks.file_names import safe_name
 from csc_tasks.prompts import SPOKEN
-from csc_tasks.runs.results_file import Identity
+from csc_tasks.runs.results_file import Identity, Measurement
 from csc_tasks.runs.task_record import FORMAT_AND_CHOICE, TURNS, TaskRecord
 from csc_tasks.verify import Trust
 from leaderboard import trust
@@ -107,7 +107,7 @@ def make_table(
     """One table with values, paired comparisons and marks. raw: (results file, task) -> path of its
     copy in the board folder. audits: of customers of live conversations.
     """
-    badge = badge_of(selection.measurements, audits)
+    badge = badge_of(_proven(rows) or selection.measurements, audits)
     every = _columns(selection, rows, badge is None or badge.ranked)
     by_slug = {models[identity].slug: tasks for identity, tasks in rows.items()}
     made = {slug: row_of(slug, tasks, raw) for slug, tasks in by_slug.items()}
@@ -152,6 +152,13 @@ def make_table(
             *repeat_notes(in_order),
         ),
     )
+
+
+def _proven(rows: Rows) -> list[Measurement]:
+    """The runs behind the rows of a table that can be ranked at all."""
+    every = [one for tasks in rows.values() for one in tasks.values()]
+    runs = [run for one in every for run in one.repeats or (one,)]
+    return [run.measurement for run in runs if run.verified.proven]
 
 
 def _columns(selection: Selection, rows: Rows, ranked: bool) -> tuple[Column, ...]:

@@ -1,50 +1,84 @@
 """Audit reports of customers who play live conversations (`csc audit-customer` writes them):
 whether numbers of a customer may be ranked.
 
-A report is a customer_audit.json, whole and as it was written (leaderboard/customer_audit.py). It
-holds for the runs of its customer on its corpus, with its prompt, temperature and briefs. A verdict
-that is not "pass" counts also where the audit was of dialogues that say nothing of these; a "pass"
-does not.
+A report is a customer_audit.json (leaderboard/customer_audit.py). It holds for the runs whose
+conversations it is about, by their content, and only where it was made again here
+(leaderboard/audit/believing.py): anybody can write that a customer passes. One that says that a
+customer fails, or cannot be told, counts by the customer's name already.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Final, Literal
 
-from csc_tasks.errors import DataError
 from csc_tasks.live.customers import RECORDED, SAME
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.shown import shown
-from leaderboard.customer_audit import CustomerAudit, load_audit
+from leaderboard.customer_audit import CustomerAudit
 
 UNAUDITED = "not audited"
 OWN_CUSTOMER = "played by each evaluated model itself, so no two rows have the same one"
 VERDICTS = {"pass": "audit passed", "fail": "audit failed", "undecided": "audit undecided"}
 PAGES = "audits"
 """The folder of a board with the pages of the audits that it links to."""
+REPEATED: Final = "repeated"
+CLAIMED: Final = "claimed"
+REFUSED: Final = "refused"
+NAMES = 3
+"""Of runs, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a board needs of an audit."""
+    """An audit, and what is to be thought of it. standing: repeated, it was made again and says
+    what that gave; claimed, that could not be done; refused, it says something else. why: in a
+    sentence, "" where it was repeated. files: the samples files here that it is about.
+    """
 
     whole: CustomerAudit
+    standing: Literal["repeated", "claimed", "refused"]
+    why: str = ""
+    files: frozenset[Path] = field(default_factory=frozenset)
 
     @property
     def page(self) -> str:
         """Where its page lies in a board folder."""
-        return f"{PAGES}/{self.whole.hash}.html"
+        return page_of(self.whole)
 
-    def about(self, measurement: Measurement) -> bool:
-        """Whether it is an audit of the customer that this run was played with."""
+    @property
+    def text(self) -> str:
+        """What it says, and whether that is believed."""
+        audit = self.whole
+        if self.standing == REFUSED:
+            return f"audit refused: {self.why} (report {shown(audit.hash)})"
+        words = VERDICTS[audit.verdict]
+        if audit.failed:
+            words += f" on {', '.join(map(shown, audit.failed))}"
+        if self.standing == CLAIMED:
+            return (
+                f"audit claimed, not recomputed: it says {words}, but {self.why} (report"
+                f" {shown(audit.hash)})"
+            )
+        return f"{words} (report {shown(audit.hash)})"
+
+    @property
+    def note(self) -> str:
+        """A sentence for whoever gave it; "" where there is nothing to be said."""
+        if self.standing == REPEATED:
+            return ""
+        return f"the audit of {shown(self.whole.customer)}: {self.text}; it ranks nothing"
+
+    def names(self, measurement: Measurement) -> bool:
+        """Whether it is of a customer of that name on that corpus, played in the same way as far as
+        it says.
+        """
         audit, p = self.whole, measurement.provenance
-        unknown = () if audit.verdict == "pass" else (None,)
         return (
             (audit.customer, audit.corpus) == (p.customer, p.content_hash)
-            and audit.customer_prompt in (*unknown, p.customer_prompt)
-            and audit.customer_temperature in (*unknown, p.customer_temperature)
-            and audit.briefs in (*unknown, p.briefs)
+            and audit.customer_prompt in (None, p.customer_prompt)
+            and audit.customer_temperature in (None, p.customer_temperature)
+            and audit.briefs in (None, p.briefs)
         )
 
 
@@ -60,46 +94,58 @@ class Badge:
     page: str | None = None
 
 
-def read_audits(files: Iterable[Path]) -> list[Report]:
-    """Audit reports. Raises DataError that names the file and what is wrong with it, and for two of
-    one customer that disagree.
-    """
-    reports: dict[tuple[Any, ...], tuple[CustomerAudit, Path]] = {}
-    for file in files:
-        audit = load_audit(file)
-        key = (
-            *(audit.customer, audit.corpus, audit.customer_prompt),
-            *(audit.customer_temperature, audit.briefs),
-        )
-        other, there = reports.setdefault(key, (audit, file))
-        if other.verdict != audit.verdict:
-            raise DataError(
-                f"{file} and {there} disagree on {shown(audit.customer)}; give the one that holds"
-            )
-    return [Report(audit) for audit, _ in reports.values()]
+def page_of(audit: CustomerAudit) -> str:
+    """Where the page of an audit lies in a board folder."""
+    return f"{PAGES}/{audit.hash}.html"
 
 
 def badge_of(measurements: Sequence[Measurement], reports: Iterable[Report]) -> Badge | None:
-    """The badge of a table of live conversations; None for any other. A recorded customer needs no
-    audit, but where there is one it counts; any other is ranked where one has passed. That which
-    every evaluated model plays itself never is: the rows would be of different customers.
+    """The badge of a table of live conversations; None for any other. measurements: those whose
+    numbers would be ranked.
     """
     live = [m for m in measurements if m.provenance.customer]
     if not live:
         return None
-    customer = str(live[0].provenance.customer)
+    # Without samples no audit is of it.
+    files = {m.samples or m.file: m.identity.name for m in live}
+    own = [
+        report
+        for report in reports
+        if any(m.samples in report.files or report.names(m) for m in live)
+    ]
+    return badge_for(str(live[0].provenance.customer), files, own)
+
+
+def badge_for(customer: str, files: Mapping[Path, str], own: Sequence[Report]) -> Badge:
+    """What is said of a customer. files: the samples of its runs, with whom it talked; own: the
+    reports about it.
+
+    A recorded customer needs no audit, but where there is one it counts; any other is ranked where
+    one that was made again has passed, of all these runs. That which every evaluated model plays
+    itself never is: the rows would be of different customers.
+    """
     if customer == SAME:
         return Badge(customer, OWN_CUSTOMER, False)
-    own = [report.whole for report in reports if report.about(live[0])]
-    if customer == RECORDED and not own:
+    against = [report for report in own if report.whole.verdict != "pass"]
+    passed = [report for report in own if report not in against]
+    # The worst counts: what was made again before what is claimed, and a failure before a doubt.
+    against.sort(key=lambda one: (one.standing != REPEATED, one.whole.verdict != "fail"))
+    for report in against:
+        if report.standing != REFUSED:
+            page = report.page if report.standing == REPEATED else None
+            return Badge(customer, report.text, False, page)
+    if customer == RECORDED:
         return Badge(customer, "recorded, needs no audit", True)
-    # The worst verdict counts.
-    order = ("fail", "undecided", "pass")
-    worst = min(own, key=lambda audit: order.index(audit.verdict), default=None)
-    if worst is None:
+    passed.sort(key=lambda one: (REPEATED, REFUSED, CLAIMED).index(one.standing))
+    if not own:
         return Badge(customer, UNAUDITED, False)
-    words = VERDICTS[worst.verdict]
-    if worst.failed:
-        words += f" on {', '.join(map(shown, worst.failed))}"
-    text = f"{words} (report {shown(worst.hash)})"
-    return Badge(customer, text, worst.verdict == "pass", Report(worst).page)
+    if not passed or passed[0].standing != REPEATED:
+        return Badge(customer, (passed or against)[0].text, False)
+    audited = frozenset[Path]().union(*(one.files for one in passed if one.standing == REPEATED))
+    first = passed[0]
+    if others := sorted({name for file, name in files.items() if file not in audited}):
+        listed = ", ".join(map(shown, others[:NAMES]))
+        more = f" and {len(others) - NAMES} more" if len(others) > NAMES else ""
+        text = f"audit of other runs, passed: it is not of those of {listed}{more}; audit them too"
+        return Badge(customer, text, False, first.page)
+    return Badge(customer, first.text, True, first.page)

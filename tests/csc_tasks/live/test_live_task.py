@@ -13,18 +13,19 @@ from lm_eval.tasks import TaskManager
 from csc_tasks import TASKS_DIR
 from csc_tasks.cli import main
 from csc_tasks.errors import CscError, DataError, ModelError, SettingError
-from csc_tasks.live import LiveDialogue, dialogues_of
+from csc_tasks.live import Brief, LiveDialogue, dialogues_of
 from csc_tasks.live.briefs import brief_by_rule, briefs_hash
 from csc_tasks.runs.conditions import conditions
 from csc_tasks.runs.results_file import read_results
 from csc_tasks.runs.samples_file import read_run
 from csc_tasks.timing import timings_in
 from csc_tasks.verify import Trust, trusted_corpora
-from leaderboard.customer_audit import AuditedDimension, CustomerAudit
+from csc_tasks.verify.verdict import short
+from leaderboard.customer_audit import AuditedDimension, CustomerAudit, load_audit
 from leaderboard.folder import load_board
 from leaderboard.judging.units import WHOLE, read_models
 from leaderboard.numbers.variance import components
-from leaderboard.reading.audits import Badge, badge_of, read_audits
+from leaderboard.reading.audits import REPEATED, Badge, Report, badge_of
 from tests.support.fakes import write_corpus
 from tests.support.handed_in import forged, hand_in, verdicts
 from tests.support.live import ORDER, SCRIPT, SECOND, by_turn, live_of
@@ -339,12 +340,39 @@ def test_briefs_that_the_corpus_has_are_used_and_checked(corpus, tmp_path):
     assert csc(results)["brief_source"] == "stored"
     assert live_of(results)["order"][0]["brief"]["mood"] == "sleepy"
     assert verdicts(results, trusted_corpora([str(root)]))[TASK].trust is Trust.RESCORED
+    doctored_briefs_do_not_verify(results, tmp_path, root, rows)
     write(rows[:1])
     with pytest.raises(DataError, match="second has no brief in its config briefs, which has 1"):
         play(tmp_path / "lacking", root)
     write([rows[0] | {"aim": ORDER.dialogue[7].text}, rows[1]])
     with pytest.raises(DataError, match="brief of order quotes the recorded supporter"):
         play(tmp_path / "quoting", root)
+
+
+def doctored_briefs_do_not_verify(results, tmp_path, root, rows):
+    """The run is made consistent with each change: its dialogues, numbers and briefs' hash."""
+    trusted = trusted_corpora([str(root)])
+    easier = rows[0]["aim"], "I only want to say hello."
+    more = rows[0]["facts"], [*rows[0]["facts"], {"name": "account number", "value": "99-1"}]
+    for field, (there, wrong) in {"aim": easier, "facts": more, "mood": ("sleepy", "calm")}.items():
+
+        def forge(text, lines, change=(field, wrong)):
+            line = next(line for line in lines if line["doc"]["conversation_id"] == "order")
+            line["live"][0]["brief"] |= dict([change])
+            own = [Brief.from_json(line["live"][0]["brief"], "x") for line in lines]
+            csc = text["configs"][TASK]["metadata"]["csc"]
+            csc["briefs"] = briefs_hash(own)
+
+        verdict = verdicts(forged(results, tmp_path / field, TASK, forge), trusted)[TASK]
+        found = next(one for one in verdict.findings if one.item == "stored brief")
+        assert found.sentence == f"not what the trusted corpus has, in order ({field})"
+        assert (found.claimed, found.recomputed) == (short(wrong), short(there))
+        assert verdict.contradicted and not verdict.proven and verdict.trust is Trust.CLAIMED
+    # Who holds the documents and not the briefs does not know what the customer was told.
+    bare = write_corpus(tmp_path / "bare", [ORDER, SECOND], [])
+    verdict = verdicts(results, trusted_corpora([str(bare)]))[TASK]
+    assert verdict.trust is Trust.CLAIMED and not verdict.contradicted
+    assert any("briefs that the run calls stored" in one.sentence for one in verdict.findings)
 
 
 def board(root, results, corpus, *audits):
@@ -369,7 +397,8 @@ def audit(root, results, **changes):
         corpus=stated["content_hash"], corpus_name="x", config="csconv", split="test",
         revision=None, customer_prompt=stated["customer_prompt"],
         customer_temperature=stated.get("customer_temperature"), briefs=stated["briefs"],
-        language="en", models=(), conversations=30, counts={}, endings={}, unfit=None, seed=0,
+        recorded="x", max_turns=None, runs=(), language="en", models=(), conversations=30,
+        counts={}, endings={}, unfit=None, seed=0,
         dimensions=(tested,), cannot_see=(),
     )  # fmt: skip
     signed = report.model_copy(update=changes).signed()
@@ -408,13 +437,16 @@ def test_a_simulated_customer_is_ranked_only_where_an_audit_has_passed(run, corp
         )
 
     assert ranked("none") == ("not audited", False)
-    assert ranked("passed", audit(tmp_path, scripted)) == ("audit passed", True)
+    # Anybody can write that a customer passes (test_believing.py: one that can be believed).
+    says = "audit claimed, not recomputed: it says audit {}, but the runs that it is about are not"
+    made_up, where = audit(tmp_path, scripted), " here with their samples"
+    assert ranked("passed", made_up) == (says.format("passed") + where, False)
     bad = {"verdict": "fail", "failed": ("length",), "dimensions": (failing(),)}
     failed = audit(tmp_path, scripted, **bad)
-    assert ranked("failed", failed) == ("audit failed on length", False)
+    assert ranked("failed", failed) == (says.format("failed on length") + where, False)
     # A failure counts whatever is not known of the run that was audited.
     failed = audit(tmp_path, scripted, **bad, customer_prompt=None, briefs=None)
-    assert ranked("unknown", failed) == ("audit failed on length", False)
+    assert ranked("unknown", failed) == (says.format("failed on length") + where, False)
 
 
 @pytest.mark.parametrize(
@@ -423,10 +455,8 @@ def test_a_simulated_customer_is_ranked_only_where_an_audit_has_passed(run, corp
         {"corpus": "another"},
         {"customer": "openai:x"},
         {"customer_prompt": "scripted:0"},
-        {"customer_prompt": None},
         {"customer_temperature": 1.5},
         {"briefs": "0123456789abcdef"},
-        {"briefs": None},
     ],
 )
 def test_the_pass_of_another_customer_ranks_nothing(run, tmp_path, changes):
@@ -434,9 +464,16 @@ def test_the_pass_of_another_customer_ranks_nothing(run, tmp_path, changes):
     simulated = measurement.provenance.model_copy(update={"customer": "scripted"})
     measurement = replace(measurement, provenance=simulated)
     own = {"customer": "scripted"} | changes
-    (report,) = read_audits([audit(tmp_path, run, customer="scripted")])
-    assert badge_of([measurement], [report]).ranked
-    (other,) = read_audits([audit(tmp_path, run, **own)])
+    files = frozenset([measurement.samples])
+    whole = load_audit(audit(tmp_path, run, customer="scripted"))
+    assert badge_of([measurement], [Report(whole, REPEATED, files=files)]).ranked
+    badge = badge_of([measurement], [Report(whole, REPEATED, files=frozenset([tmp_path]))])
+    name = measurement.identity.name
+    assert not badge.ranked
+    assert badge.text == (
+        f"audit of other runs, passed: it is not of those of {name}; audit them too"
+    )
+    other = Report(load_audit(audit(tmp_path, run, **own)), REPEATED, files=frozenset([tmp_path]))
     assert badge_of([measurement], [other]) == Badge("scripted", "not audited", False)
 
 
@@ -444,7 +481,8 @@ def test_a_customer_that_each_model_plays_itself_is_never_ranked(run, tmp_path):
     (measurement,) = read_results(run, [])
     own = measurement.provenance.model_copy(update={"customer": "same"})
     measurement = replace(measurement, provenance=own)
-    (report,) = read_audits([audit(tmp_path, run, customer="same")])
+    whole = load_audit(audit(tmp_path, run, customer="same"))
+    report = Report(whole, REPEATED, files=frozenset([measurement.samples]))
     assert not badge_of([measurement], [report]).ranked
 
 
@@ -465,7 +503,7 @@ def test_a_customer_that_each_model_plays_itself_is_never_ranked(run, tmp_path):
 )
 def test_a_pass_that_its_own_numbers_do_not_give_is_refused(run, tmp_path, changes):
     with pytest.raises(DataError, match="does not follow from its dimensions"):
-        read_audits([audit(tmp_path, run, **changes)])
+        load_audit(audit(tmp_path, run, **changes))
 
 
 def test_a_report_without_what_it_rests_on_is_refused(run, tmp_path, capsys):

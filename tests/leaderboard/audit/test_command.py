@@ -176,7 +176,7 @@ def test_the_wrong_corpus_is_named(tmp_path, capsys):
             {"verdict": "pass"},
             {"verdict": "undecided"},
             {"failed": []},
-            {"format": 2},
+            {"format": 1},
             {"more": 1},
         ),
         {"customer": "somebody better"},

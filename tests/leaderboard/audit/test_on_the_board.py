@@ -18,15 +18,15 @@ from tests.support.live_runs import write_live
 ITEMS = [item for item in load("demo", "csconv", "test").items if item.language == "en"]
 
 
-def run(root, kind=None):
+def run(root, kind=None, items=ITEMS):
     """A live run whose customer says what was recorded, or is planted; its results file."""
     generator = random.Random(1)
     dialogues = []
-    for item in ITEMS:
+    for item in items:
         one = recorded_dialogue(item, brief_by_rule(item))
         one = planted(kind, one, generator) if kind else one
         dialogues.append(LiveDialogue.from_json(one.to_json() | {"customer": "openai:x"}, "x"))
-    return write_live(root, "org/a", dialogues, ITEMS)
+    return write_live(root, "org/a", dialogues, items)
 
 
 def audited(results, out):
@@ -47,6 +47,7 @@ def test_the_verdict_stands_on_the_board_with_a_link(kind, verdict, tmp_path, ca
     setting = board.tables[0].setting
     assert setting.customer == "openai:x"
     assert setting.audit.startswith(verdict)
+    assert any(column.ranked for column in board.tables[0].columns) == (kind is None)
     assert list(audit_pages(tmp_path / "board", board)) == [setting.audit_page]
     page = (tmp_path / "board" / setting.audit_page).read_text()
     assert "Audit of the customer openai:x" in page
@@ -62,13 +63,9 @@ def test_the_verdict_stands_on_the_board_with_a_link(kind, verdict, tmp_path, ca
 
 
 def test_an_undecided_audit_ranks_nothing(tmp_path, capsys):
-    results = run(tmp_path / "run")
-    few = run(tmp_path / "few")
-    (samples,) = few.parent.glob("samples_*.jsonl")
-    lines = samples.read_text().splitlines(keepends=True)
-    samples.write_text("".join(lines[:29]))
+    few = run(tmp_path / "few", items=ITEMS[:29])
     audit = audited(few, tmp_path / "audit")
-    words = ["collect", str(results.parent), "--out", str(tmp_path / "board"), "--jobs", "1"]
+    words = ["collect", str(few.parent), "--out", str(tmp_path / "board"), "--jobs", "1"]
     assert main([*words, "--audit", str(audit)]) == 0
     table = load_board(tmp_path / "board").tables[0]
     assert table.setting.audit.startswith("audit undecided (report ")

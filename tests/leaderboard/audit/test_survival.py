@@ -1,6 +1,8 @@
 """csc customers: orders of models with several customers, against counts by hand and scipy."""
 
+import itertools
 import json
+import random as chance
 
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ from csc_tasks.errors import DataError
 from csc_tasks.live import LiveDialogue, LiveTurn
 from leaderboard.audit.candidates import read_candidates
 from leaderboard.audit.survival import kendall, taus
+from leaderboard.audit.survival_report import survival_report
+from leaderboard.reading.audits import Badge
 from tests.support.live_runs import write_live
 from tests.support.made_results import conversation_result, write_run
 
@@ -89,6 +93,14 @@ def test_fewer_repeated_questions_with_one_customer_and_more_with_another(tmp_pa
     assert means == [[0, 0.75], [pytest.approx(0.375), 0.25]]
     assert rows[2][0] == "tau with the order of openai:x"
     assert [rows[2][2][name] for name in ("value", "low", "high")] == [-1, -1, -1]
+    assert rows[3] == ["in words", "–", "another model first"]
+    assert "Two models can only be put the same way round or the other way round" in str(report)
+    assert "With few models" not in str(report)
+    assert report["notes"][1:4] == [
+        "customer openai:x: not audited",
+        "customer scripted: not audited",
+        "none of these customers may rank models: their orders are shown, and rank nobody",
+    ]
     changes = sections["Change against csc_conv_gen"]
     # There the second of two turns repeats the first one's question.
     own = next(row for row in changes if row[:2] == ["Repeated questions", "org/a"])
@@ -96,6 +108,87 @@ def test_fewer_repeated_questions_with_one_customer_and_more_with_another(tmp_pa
     printed = capsys.readouterr().out
     assert "customer scripted: not audited" in printed
     assert "<td>org/a</td>" in (tmp_path / "out" / "customers.html").read_text()
+
+
+def test_tau_and_its_interval_are_scipys_over_three_customers(tmp_path):
+    """Four models, three customers: means from the samples files, tau by scipy, and an interval by
+    a cluster bootstrap of its own.
+    """
+    random = chance.Random(5)
+    models, customers = "abcd", ("openai:x", "openai:y", "scripted")
+    for i, model in enumerate(models):
+        for j, customer in enumerate(customers):
+            asked = [random.choice([0, 1, 2, 3, i, i, i if j < 2 else 3 - i]) for _ in ITEMS]
+            write_live(
+                tmp_path / f"{j}", f"org/{model}", played(customer, asked.__getitem__), ITEMS
+            )
+    words = ["customers", str(tmp_path), "--metric", "repeated_questions"]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 0
+    report = json.loads((tmp_path / "out" / "customers.json").read_text())
+    (section,) = report["sections"]
+    rows = section["rows"]
+
+    values: dict[tuple[str, str], dict[str, float]] = {}
+    for file in tmp_path.rglob("samples_*.jsonl"):
+        for line in map(json.loads, file.read_text().splitlines()):
+            (one,) = line["live"]
+            own = values.setdefault((file.parent.name, one["customer"]), {})
+            own[one["conversation_id"]] = one["repeated_questions"]
+    names = sorted({name for name, _ in values})
+    assert len(names) == 4 and len(values) == 12
+
+    def orders(ids):
+        return [
+            [sum(values[name, customer][id_] for id_ in ids) / len(ids) for name in names]
+            for customer in customers
+        ]
+
+    def pairs(ids):
+        return [kendalltau(a, b).statistic for a, b in itertools.combinations(orders(ids), 2)]
+
+    ids = [item.conversation_id for item in ITEMS]
+    observed = pairs(ids)
+    drawn = np.asarray([pairs(random.choices(ids, k=len(ids))) for _ in range(600)])
+
+    def check(cell, value, draws):
+        low, high = np.nanquantile(draws, [0.025, 0.975])
+        assert cell["value"] == pytest.approx(value)
+        # Of 600 draws the ends are known to a step of tau, which is a third for four models.
+        assert cell["low"] == pytest.approx(low, abs=0.34)
+        assert cell["high"] == pytest.approx(high, abs=0.34)
+
+    for place in (0, 1):
+        check(rows[4][2 + place], observed[place], drawn[:, place])
+    assert rows[5][0] == "mean tau of all pairs"
+    check(rows[5][1], float(np.mean(observed)), drawn.mean(axis=1))
+    assert rows[4][2]["low"] < rows[4][2]["high"]
+    # A third customer who puts the models the other way round.
+    assert observed[0] > 0 > observed[1]
+    assert "in words" not in [row[0] for row in rows] and "With few models" in section["text"]
+
+
+def test_a_customer_ranks_with_an_audit_that_is_made_again(tmp_path, monkeypatch, capsys):
+    """Whose customer is believed is said beside its name and in a sentence."""
+    for customer in ("openai:x", "openai:y"):
+        for model in ("org/a", "org/b"):
+            write_live(tmp_path / customer[-1], model, played(customer, lambda n: 0), ITEMS)
+    found = read_candidates([tmp_path])
+    files = {customer: frozenset(own) for customer, own in found.files.items()}
+    assert [len(own) for own in files.values()] == [2, 2]
+    badges = {
+        "openai:x": Badge("openai:x", "audit passed (report abc)", True),
+        "openai:y": Badge("openai:y", "audit claimed, not recomputed: it says audit passed", False),
+    }
+    report = survival_report(found, badges, ["repeated_questions"], 0)
+    assert report.notes[3] == (
+        "may rank models: openai:x; the others' orders are shown, and rank nobody"
+    )
+    (section,) = report.sections
+    assert section.columns == ("model", "openai:x (audit passed)", "openai:y (audit claimed)")
+    # Nobody asks twice: no order, and no tau.
+    assert section.rows[3] == (
+        "in words", "–", "with one of the two customers the models are equal",
+    )  # fmt: skip
 
 
 def test_models_that_missed_a_customer_are_named(tmp_path):
