@@ -35,6 +35,7 @@ from builders.hold_out import (
 )
 from builders.review.dataset_card import read_card
 from csc_tasks.errors import SettingError
+from csc_tasks.telling import tally, tell
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -75,9 +76,9 @@ def main(args: Namespace) -> None:
     written = write_folder(
         args.out, held.public, replace(card, limits=(*card.limits, *held.limits)), build, run
     )
-    print(contents_table(written["splits"]), end="\n\n")
-    print(kept_note(held, args.hold_out, f" and {args.folder}, which holds them too,"))
-    print(f"Wrote {args.out}")
+    tell(contents_table(written["splits"]), end="\n\n")
+    tally(kept_note(held, args.hold_out, f" and {args.folder}, which holds them too,"))
+    tell(f"Wrote {args.out}")
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ from csc_tasks.corpus_figures import draw
 from csc_tasks.corpus_statistics import Build, CorpusStatistics, Part, Set, write_statistics
 from csc_tasks.errors import DataError, MissingSplit, SettingError
 from csc_tasks.out import check_writable, replace_file
+from csc_tasks.telling import show, tally, tell
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -66,12 +67,12 @@ def main(args: Namespace) -> None:
     if args.card:
         check_writable(card_of(args.corpus).parent, "--card")
     measured = measure(args.corpus, args.revision, args.bad_rows)
-    print("\n\n".join(f"{title}\n\n{table}" for title, table in tables(measured).items()))
+    show("\n\n".join(f"{title}\n\n{table}" for title, table in tables(measured).items()))
     if args.json:
-        print(f"wrote {write_statistics(args.json, measured)}")
+        tell(f"wrote {write_statistics(args.json, measured)}")
     if args.plots:
         for path in draw(measured, args.plots):
-            print(f"wrote {path}")
+            tell(f"wrote {path}")
     if args.card:
         write_card(args.corpus, measured)
 
@@ -86,7 +87,7 @@ def measure(
     local = corpus != "demo" and folder.is_dir()
     here = corpus != "demo" and folder.exists()
     read = list(_read(corpus, revision, bad_rows))
-    print()
+    tell()
     return CorpusStatistics(
         corpus=folder.resolve().name if here else corpus.partition("@")[0],
         revision=next((one.revision for one in read), None),
@@ -110,7 +111,7 @@ def _read(corpus: str, revision: str | None, bad_rows: str | None) -> Iterator[c
         except MissingSplit as error:
             missing.append(error)
             continue
-        print(*read.report(), sep="\n")
+        tally(*read.report(), sep="\n")
         yield read
     if len(missing) == len(wanted):
         raise missing[0]
@@ -200,7 +201,7 @@ def write_card(corpus: str, measured: CorpusStatistics) -> None:
         " words (en)."
     )
     replace_file(card, with_statistics(text, "\n\n".join([note, *blocks])))
-    print(f"wrote {card}, {STATISTICS} and {len(drawn)} figures beside it")
+    tell(f"wrote {card}, {STATISTICS} and {len(drawn)} figures beside it")
 
 
 if __name__ == "__main__":

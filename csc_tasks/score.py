@@ -37,6 +37,7 @@ from csc_tasks.runs.quarantine import STRICT_HELP, Quarantine, read_newest
 from csc_tasks.runs.samples_file import Run, read_run
 from csc_tasks.runs.writing import check_out, derived, estimates, with_columns, write
 from csc_tasks.score_labels import add_labels
+from csc_tasks.telling import show
 
 UNITS = {"turns": "turn", "answers": "answer", "live": DIALOGUE}
 
@@ -109,7 +110,7 @@ def main(args: Namespace) -> None:
         if args.labels:
             add_labels(logged, args.labels)
         lines, results = rescored(logged, args.metrics, learned)
-        print(
+        show(
             f"{logged.file.name}: {len(logged.records)} {logged.unit} ->"
             f" {write(args.out, results, {logged.task: lines})}"
         )

@@ -52,6 +52,7 @@ from csc_tasks.runs.quarantine import Quarantine
 from csc_tasks.runs.results_file import Identity, Measurement, iso, public_bytes
 from csc_tasks.runs.task_record import CONVERSATIONS
 from csc_tasks.shown import shown
+from csc_tasks.telling import mention, show, tell
 from csc_tasks.verify import read_references, shared, trusted_corpora
 from leaderboard import trust
 from leaderboard.audit_pages import write_audit_pages
@@ -126,14 +127,14 @@ def main(args) -> None:
     page = write_page(args.out)
     for note in board.notes:
         print(f"note: {note}", file=sys.stderr)
-    print(
+    tell(
         f"{args.out / 'board.json'}: {len(board.models)} models, {len(board.tables)} tables (csc"
         f" tables {args.out} prints them whole)\n{page}: the page\n"
     )
     # The first table is what the board is about: it stands last, where a terminal is read.
-    print("\n\n".join(as_text(board, table) for table in reversed(board.tables)))
-    print(f"\n{trust.summary(board)}\n")
-    print("\n".join(who_leads(board)))
+    show("\n\n".join(as_text(board, table) for table in reversed(board.tables)))
+    show(f"\n{trust.summary(board)}\n")
+    show("\n".join(who_leads(board)))
 
 
 def collect(
@@ -187,7 +188,7 @@ def collect(
         for identity, tasks in rows.items():
             diagnoses[models[identity].slug] += assemble.diagnoses(id_, tasks)
             gaps[models[identity].slug] += assemble.gaps(id_, tasks)
-        _progress(f"table {id_}: {len(rows)} rows, {len(table.comparisons)} comparisons")
+        mention(f"table {id_}: {len(rows)} rows, {len(table.comparisons)} comparisons")
     notes += trust.notes((run.measurement, run.verified) for run in each.values())
     notes += [
         f"{shown(one.item)}, {one.task}: {shown(one.sentence)}"
@@ -281,12 +282,8 @@ def _copies(
         names[m.file] = name
         replace_file(out / name, public_bytes(m, left))
     if line := left.line():
-        _progress(line)
+        print(line, file=sys.stderr)
     return {(m.file, m.task): names[m.file] for m in measurements}
-
-
-def _progress(text: str) -> None:
-    print(text, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from csc_tasks.metrics.result_names import metric_of, parts_of
 from csc_tasks.out import replace_file
 from csc_tasks.runs.names import rated
 from csc_tasks.shown import shown
+from csc_tasks.telling import show
 from leaderboard.board import Column
 from leaderboard.columns import LEADING, column, leading_column, place_of
 from leaderboard.gate_pairs import CHANGEABLE, Pair, Refusal, pairs_of, read_runs
@@ -121,7 +122,7 @@ def main(args: Namespace) -> int:
         return STATUS["cannot tell"]
     for note in outcome.notes:
         print(f"note: {note}", file=sys.stderr)
-    print(as_text(outcome))
+    show(as_text(outcome))
     return STATUS[outcome.verdict]
 
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from csc_tasks.arguments import check_share
 from csc_tasks.errors import SettingError, require
+from csc_tasks.telling import show
 
 if TYPE_CHECKING:
     from leaderboard.board import Comparison
@@ -136,20 +137,20 @@ def main(args) -> None:
     else:
         spread, turns, source = _assumed(args)
     plan = Plan(spread, args.alpha / args.comparisons, args.power)
-    print(source)
+    show(source)
     if args.comparisons > 1:
-        print(
+        show(
             f"alpha {args.alpha} over {args.comparisons} comparisons: {plan.alpha:.5f} for the"
             " strictest one"
         )
     if comparison:
-        print("\n".join(until_ranked(plan, comparison, args.rank)))
+        show("\n".join(until_ranked(plan, comparison, args.rank)))
     difference = comparison.difference if comparison else args.difference
     counts = [args.conversations] if args.conversations else []
     if difference is not None:
         needed = conversations_needed(plan, difference)
         asked = math.ceil(needed * turns)
-        print(
+        show(
             f"to detect {difference:.4f} with power {args.power}: {needed:,} conversations"
             f" (about {asked:,} turns)"
         )
@@ -157,12 +158,12 @@ def main(args) -> None:
     for count in counts or ([] if difference is not None else [30, 60, 100, 200, 500, 1000, 1855]):
         detected = detectable_difference(plan, count)
         half = half_width(plan, count)
-        print(
+        show(
             f"{count:,} conversations: detectable difference {detected:.4f}, interval of a"
             f" difference -+ {half:.4f}"
         )
         if difference is not None and count == args.conversations:
-            print(
+            show(
                 f"{count:,} conversations: power {achieved_power(plan, count, difference):.3f}"
                 f" for {difference:.4f}"
             )

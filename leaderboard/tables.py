@@ -22,7 +22,6 @@ language and turn, with its corrected p.
 
 import html
 import json
-import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +29,7 @@ from pathlib import Path
 from csc_tasks.arguments import check_known, listed
 from csc_tasks.csv_cells import csv_text
 from csc_tasks.errors import SettingError
+from csc_tasks.telling import mention, show
 from leaderboard import breakdown_rows, contrast_tables, efficiency_tables, number_rows, text_table
 from leaderboard.board import BREAKDOWNS, CONTRASTS, EFFICIENCY, Board, Table
 from leaderboard.escaped import md_text, tex_text
@@ -97,7 +97,7 @@ def main(args) -> None:
             raise SettingError("--joined is Markdown, with the metrics that it names itself")
         metrics = listed(args.joined)
         check_known("--joined", metrics, sorted({c.metric for t in tables for c in t.columns}))
-        print(joined(board, tables, metrics), end="")
+        show(joined(board, tables, metrics), end="")
         return
     if args.format in ROWS:
         _print_rows(args, board, tables)
@@ -113,7 +113,7 @@ def main(args) -> None:
         texts += map(write_texts, contrast_tables.contrast_tables(board, every))
     if args.table in (None, EFFICIENCY):
         texts += map(write_texts, efficiency_tables.efficiency_tables(board, every))
-    print("\n".join(texts), end="")
+    show("\n".join(texts), end="")
 
 
 def as_csv(board: Board, tables: Sequence[Table]) -> str:
@@ -135,14 +135,14 @@ def _print_rows(args: Namespace, board: Board, tables: Sequence[Table]) -> None:
             {name: _json_cell(name, cell) for name, cell in zip(header, row, strict=True)}
             for row in rows
         ]
-        print(json.dumps(objects, ensure_ascii=False, indent=1, allow_nan=False))
+        show(json.dumps(objects, ensure_ascii=False, indent=1, allow_nan=False))
     else:
-        print(csv_text(header, rows), end="")
+        show(csv_text(header, rows), end="")
     if args.table is None and board.contrasts:
         count = len(board.contrasts)
-        print(f"note: {count} contrasts have other columns: --table {CONTRASTS}", file=sys.stderr)
+        mention(f"note: {count} contrasts have other columns: --table {CONTRASTS}")
     if args.table is None and board.efficiency:
-        print(f"note: latency, tokens and cost: --table {EFFICIENCY}", file=sys.stderr)
+        mention(f"note: latency, tokens and cost: --table {EFFICIENCY}")
 
 
 def _json_cell(name: str, cell: object) -> object:

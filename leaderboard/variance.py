@@ -22,6 +22,7 @@ from csc_tasks.runs.quarantine import STRICT_HELP, Quarantine, read_newest
 from csc_tasks.runs.samples_file import Run, read_run
 from csc_tasks.runs.task_record import LIVE, LIVE_TASK
 from csc_tasks.shown import shown
+from csc_tasks.telling import show
 from leaderboard.numbers.variance import Cell, Components, components
 
 DEFAULT = "goal_reached,goal_by_rule,live_turns,repeated_questions"
@@ -51,7 +52,7 @@ def main(args: Namespace) -> None:
     runs = list(read_newest(files, Quarantine(args.results, args.strict), read_run))
     if not runs:
         raise DataError(f"{args.results[0]}: no run of {LIVE_TASK} in it")
-    print("\n".join(lines(runs, metrics)))
+    show("\n".join(lines(runs, metrics)))
 
 
 def lines(runs: list[Run], metrics: list[str]) -> list[str]:

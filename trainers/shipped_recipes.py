@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from csc_tasks.errors import SettingError
+from csc_tasks.telling import show
 
 FOLDER = Path(__file__).resolve().parent / "recipes"
 LAUNCH = "accelerate"
@@ -32,10 +33,10 @@ def main(args: Namespace) -> None:
     if args.name is None:
         if args.path:
             raise SettingError("--path goes with a NAME; `csc recipes` lists them")
-        print("\n".join(lines()))
+        show("\n".join(lines()))
         return
     path = known(args.name, shipped())
-    print(path if args.path else path.read_text(encoding="utf-8").rstrip("\n"))
+    show(path if args.path else path.read_text(encoding="utf-8").rstrip("\n"))
 
 
 def shipped() -> dict[str, Path]:

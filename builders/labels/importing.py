@@ -26,6 +26,7 @@ from builders.review.dataset_card import read_card
 from csc_tasks.conversation import Conversation
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.labels import Label
+from csc_tasks.telling import tally, tell
 
 NAMED = 100
 """So many problems are named."""
@@ -70,9 +71,10 @@ def main(args: Namespace) -> None:
         "seconds": round(time.time() - started, 1),
     }
     written = write_folder(args.out, applied.rows, labelled_card(card, labelling), build, run)
-    print("\n".join(count_lines(counts)), contents_table(written["splits"]), sep="\n\n", end="\n\n")
+    tally(*count_lines(counts), end="\n\n")
+    tell(contents_table(written["splits"]), end="\n\n")
     for line in next_lines(args.out):
-        print(line)
+        tell(line)
 
 
 def read_sheets(files: Sequence[Path], known: Mapping[str, Conversation]) -> list[Sheet]:

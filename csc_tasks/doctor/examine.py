@@ -23,6 +23,7 @@ from csc_tasks.doctor import BROKEN, NOTE, OFF, Finding
 from csc_tasks.doctor.machine import NAME, accelerator, discovery, versions
 from csc_tasks.doctor.parts import parts
 from csc_tasks.errors import SettingError
+from csc_tasks.telling import show
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -62,14 +63,14 @@ def main(args: Namespace) -> int:
         counts[finding.state] += 1
         if finding.state == OFF:
             off.append(finding.subject)
-        print(finding.json_line() if args.json else finding.line(), flush=True)
+        show(finding.json_line() if args.json else finding.line())
     status = 1 if counts[BROKEN] or off else 0
     if args.json:
         return status
     notes = f"{counts[NOTE]} note{'s' if counts[NOTE] != 1 else ''}"
     if off:
-        print(f"OFF with the versions installed: {', '.join(off)}")
-    print(f"{counts[BROKEN]} broken, {notes}" if counts[BROKEN] else f"nothing is broken ({notes})")
+        show(f"OFF with the versions installed: {', '.join(off)}")
+    show(f"{counts[BROKEN]} broken, {notes}" if counts[BROKEN] else f"nothing is broken ({notes})")
     return status
 
 

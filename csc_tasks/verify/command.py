@@ -32,6 +32,7 @@ from csc_tasks.out import replace_file
 from csc_tasks.runs.finding import find_results
 from csc_tasks.runs.results_file import Measurement, read_results
 from csc_tasks.shown import shown
+from csc_tasks.telling import show
 from csc_tasks.verify.copies import copies
 from csc_tasks.verify.examine import examine, trust_of_run
 from csc_tasks.verify.references import read_references
@@ -102,7 +103,7 @@ def main(args: argparse.Namespace) -> int:
             measurements = read_results(file, notes)
         except DataError as error:
             # One bad file does not keep the others from being verified.
-            print(f"{shown(str(file))}: not verified\n  contradicted: {shown(str(error))}\n")
+            show(f"{shown(str(file))}: not verified\n  contradicted: {shown(str(error))}\n")
             unreadable.append({"file": str(file), "error": str(error)})
             wrong = True
             continue
@@ -113,12 +114,12 @@ def main(args: argparse.Namespace) -> int:
             again = rerun(measurements, args.rerun, args.seed, asked, trusted)
             lines += rerun_lines(again, args.seed)
             wrong |= any(finding.contradicts for finding in again.findings)
-        print("\n".join(lines), end="\n\n")
+        show("\n".join(lines), end="\n\n")
         verdicts += tasks
         measured += measurements
         wrong |= any(task.contradicted for task in tasks)
     if alike := copies(measured):
-        print("Replies that runs share:", *(f"  {shown(one.line())}" for one in alike), sep="\n")
+        show("Replies that runs share:", *(f"  {shown(one.line())}" for one in alike), sep="\n")
     if args.json:
         text = {"runs": [task.to_json() for task in verdicts], "unreadable": unreadable}
         replace_file(args.json, json.dumps(text, ensure_ascii=False, indent=2) + "\n")

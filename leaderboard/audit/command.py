@@ -23,6 +23,7 @@ from csc_tasks.arguments import CORPUS
 from csc_tasks.errors import SettingError, require
 from csc_tasks.languages import languages
 from csc_tasks.out import check_writable, replace_file, say_earlier
+from csc_tasks.telling import show, tell
 from leaderboard.customer_audit import NAME
 from leaderboard.folder import dumped
 
@@ -79,9 +80,9 @@ def main(args: Namespace) -> None:
     replace_file(args.out / f"{NAME}.md", text)
     replace_file(args.out / f"{NAME}.html", as_html(result))
     replace_file(args.out / f"{NAME}.json", dumped(result))
-    print(text)
-    print(verdict_line(result))
-    print(f"Wrote {args.out}/{NAME}.json, .md, .html and pictures/")
+    show(text)
+    show(verdict_line(result))
+    tell(f"Wrote {args.out}/{NAME}.json, .md, .html and pictures/")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from pathlib import Path
 from csc_tasks.errors import SettingError, require
 from csc_tasks.metrics.live_metrics import ORDERED_BY
 from csc_tasks.out import check_writable, replace_file, say_earlier
+from csc_tasks.telling import show, tell
 from leaderboard.audit.candidates import read_candidates
 from leaderboard.audit.survival_report import survival_report
 from leaderboard.customer_audit import load_audit
@@ -80,8 +81,8 @@ def main(args: Namespace) -> None:
     replace_file(args.out / f"{NAME}.md", text)
     replace_file(args.out / f"{NAME}.html", PAGE.format(title=report.title, body=as_html(report)))
     replace_file(args.out / f"{NAME}.json", dumped(report))
-    print(text)
-    print(f"Wrote {args.out}/{NAME}.md, .html and .json")
+    show(text)
+    tell(f"Wrote {args.out}/{NAME}.md, .html and .json")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from pathlib import Path
 from csc_tasks.errors import DataError
 from csc_tasks.out import check_writable, replace_file, say_earlier
 from csc_tasks.reading import read_json
+from csc_tasks.telling import show, tell
 from leaderboard.folder import RELIABILITY, dumped
 from leaderboard.judging.families import parse_families
 from leaderboard.judging.ratings import read_comparisons, read_ratings
@@ -86,8 +87,8 @@ def main(args: Namespace) -> None:
         args.out / "reliability.html",
         PAGE.format(title=reliability.title, body=as_html(reliability)).encode(),
     )
-    print(text)
-    print(f"Wrote {args.out}/reliability.md, .html and .json")
+    show(text)
+    tell(f"Wrote {args.out}/reliability.md, .html and .json")
 
 
 def signatures(paths: list[Path]) -> list[str]:

@@ -34,6 +34,7 @@ from csc_tasks.arguments import check_known
 from csc_tasks.errors import DataError, SettingError, require
 from csc_tasks.out import check_writable, replace_file, say_earlier
 from csc_tasks.shown import shown
+from csc_tasks.telling import show, tally, tell
 from leaderboard.gate_pairs import read_runs
 from leaderboard.numbers.efficiency import prices_of
 from leaderboard.numbers.measured import Measured, Options
@@ -134,8 +135,8 @@ def main(args: Namespace) -> None:
         masked=not args.no_mask and not plan.is_dataset,
     )
     page = replace_file(args.out / PAGE, as_page(decision, runs, told, steps))
-    print(f"\n{page}: the page; {args.out / 'board' / 'index.html'}: the board\n")
-    print(decision.sentence)
+    tell(f"\n{page}: the page; {args.out / 'board' / 'index.html'}: the board\n")
+    show(decision.sentence)
 
 
 def _read(
@@ -170,9 +171,9 @@ def _ask(receiving: Mapping[str, list[str]], args: Namespace) -> None:
     if args.no_mask or _is_dataset(args.source):
         # A dataset folder is taken as it is: csc build transcripts masked it, or nobody did.
         mask = "as they are"
-    print(f"Customers' text (personal data {mask}) would be sent to:")
+    tally(f"Customers' text (personal data {mask}) would be sent to:")
     for host, purposes in receiving.items():
-        print(f"  {shown(host)}: {', '.join(map(shown, purposes))}")
+        tally(f"  {shown(host)}: {', '.join(map(shown, purposes))}")
     if args.yes:
         return
     if not sys.stdin.isatty():

@@ -14,7 +14,6 @@ server's; replies that came without one are counted as uncounted, and their cost
 """
 
 import json
-import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from csc_tasks.llm.journal.rescue import merge, salvage
 from csc_tasks.llm.journal.totals import Totals
 from csc_tasks.llm.options import by_stage
 from csc_tasks.price import Price
+from csc_tasks.telling import show, tally
 
 Cells = list[str | int]
 
@@ -117,7 +117,7 @@ def print_stats(args: Namespace) -> None:
         sum(t.repaired for t in totals),
     ]
     rows.append(["all", "", "", *sums, "", *questions])
-    print(table(header, rows))
+    show(table(header, rows))
 
 
 def print_costs(args: Namespace) -> None:
@@ -159,7 +159,7 @@ def print_costs(args: Namespace) -> None:
         sum(t.uncounted for t, _ in priced),
     ]
     rows.append(["all", "", *sums, whole])
-    print(table(header, rows))
+    show(table(header, rows))
 
 
 def print_rows(args: Namespace) -> None:
@@ -167,13 +167,13 @@ def print_rows(args: Namespace) -> None:
     for row in read_rows(args.files[0]):
         # Lone surrogates, which a reply may hold, can only be written as escapes.
         line = json.dumps(row, ensure_ascii=False)
-        sys.stdout.write(line.encode("utf-8", "backslashreplace").decode() + "\n")
+        show(line.encode("utf-8", "backslashreplace").decode())
 
 
 def merge_files(args: Namespace) -> None:
     """Write one journal of several, and say what is in it."""
     counts = merge(args.files, args.out)
-    print(
+    tally(
         f"{counts['read']:,} requests of {len(args.files)} journals are in {args.out};"
         f" {counts['answered twice']:,} were answered more than once"
     )
@@ -182,7 +182,7 @@ def merge_files(args: Namespace) -> None:
 def salvage_file(args: Namespace) -> None:
     """Write what can be read of a damaged journal, and say how much that is."""
     counts = salvage(args.files[0], args.out)
-    print(
+    tally(
         f"{counts['read']:,} requests are in {args.out}; {counts['damaged']:,} of them have a"
         f" damaged reply and are asked again; {counts['lost']:,} could not be read"
     )
