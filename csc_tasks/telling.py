@@ -88,7 +88,7 @@ def show_document(place: str | None, document: Mapping[str, Any] | list[Any]) ->
     if place == STDOUT:
         print(as_json(document), file=_document.get() or sys.stdout)
     elif place:
-        tell(f"wrote {replace_file(Path(place), as_json(document) + chr(10))}")
+        mention(f"wrote {replace_file(Path(place), as_json(document) + chr(10))}")
 
 
 def show_json_lines(place: str | None, objects: Iterable[Mapping[str, Any]]) -> None:
@@ -100,7 +100,7 @@ def show_json_lines(place: str | None, objects: Iterable[Mapping[str, Any]]) -> 
             print(line, file=_document.get() or sys.stdout, flush=True)
         lines.append(f"{line}\n")
     if place and place != STDOUT:
-        tell(f"wrote {replace_file(Path(place), lines)}")
+        mention(f"wrote {replace_file(Path(place), lines)}")
 
 
 def as_json(document: Mapping[str, Any] | list[Any], indent: int | None = 2) -> str:

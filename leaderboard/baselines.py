@@ -24,9 +24,10 @@ csc collect score them again.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from csc_tasks import corpora
-from csc_tasks.arguments import CORPUS
+from csc_tasks.arguments import CORPUS, add_json
 from csc_tasks.conversation import CUSTOMER, HOW_TO_LABEL, Conversation
 from csc_tasks.corpora.bad_rows import BAD_ROWS, add_bad_rows
 from csc_tasks.errors import DataError, MissingSplit, SettingError
@@ -38,8 +39,16 @@ from csc_tasks.question import REFERENCES
 from csc_tasks.records import answer_record, measure, turn_record
 from csc_tasks.runs.names import value_keys
 from csc_tasks.runs.task_record import ANSWERS, CONVERSATIONS, QUESTIONS, TURNS, shipped_in
-from csc_tasks.runs.writing import TaskResult, as_results, check_out, derived, samples, write
-from csc_tasks.telling import show, tally, tell
+from csc_tasks.runs.writing import (
+    TaskResult,
+    as_results,
+    check_out,
+    derived,
+    numbers_of,
+    samples,
+    write,
+)
+from csc_tasks.telling import show, show_document, tally, tell
 from leaderboard.baseline_models import START, Choose, moments, strategy_baselines
 from leaderboard.columns import LEADING
 
@@ -75,6 +84,7 @@ def add_arguments(parser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="also write results and samples files below DIR"
     )
+    add_json(parser)
 
 
 def main(args) -> None:
@@ -98,9 +108,23 @@ def main(args) -> None:
     }
     print_table(tables)
     show("\n".join(strongest_lines(tables)))
+    document: dict[str, Any] = {
+        "baselines": {
+            name: {task: numbers_of(table, task) for task in table["results"]}
+            for name, table in tables.items()
+        },
+        "strongest": {
+            task: {"metric": LEADING, "baseline": name, "value": value}
+            for task, (name, value) in strongest(tables).items()
+        },
+        "files": {},
+    }
     for name, results in found.items() if args.out else ():
         logged = {result.task: samples(result) for result in results}
-        tell(f"wrote {write(args.out, derived(tables[name]), logged)}")
+        file = write(args.out, derived(tables[name]), logged)
+        document["files"][name] = str(file)
+        tell(f"wrote {file}")
+    show_document(args.json, document)
 
 
 def baselines(
@@ -317,18 +341,24 @@ def print_table(tables: Mapping[str, Mapping]) -> None:
                 show(f"|{name}|{task}|{metric}|{_shown(value)}|{_shown(error)}|")
 
 
-def strongest_lines(tables: Mapping[str, Mapping]) -> list[str]:
-    """A line per task: the baseline with the highest strategy accuracy, the first of several."""
+def strongest(tables: Mapping[str, Mapping]) -> dict[str, tuple[str, float]]:
+    """Task -> the baseline with the highest strategy accuracy, the first of several, and that."""
     values: dict[str, dict[str, float]] = {}
     for name, table in tables.items():
         for task, numbers in table["results"].items():
             value = numbers.get(value_keys(LEADING)[0])
             if isinstance(value, float):
                 values.setdefault(task, {})[name] = value
+    return {
+        task: (max(own, key=own.__getitem__), max(own.values())) for task, own in values.items()
+    }
+
+
+def strongest_lines(tables: Mapping[str, Mapping]) -> list[str]:
+    """A line per task: the strongest baseline in it."""
     return [
-        f"strongest in {task} by {LEADING}: {max(own, key=own.__getitem__)}"
-        f" ({max(own.values()):.4f})"
-        for task, own in values.items()
+        f"strongest in {task} by {LEADING}: {name} ({value:.4f})"
+        for task, (name, value) in strongest(tables).items()
     ]
 
 

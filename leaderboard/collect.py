@@ -52,7 +52,7 @@ from csc_tasks.runs.quarantine import Quarantine
 from csc_tasks.runs.results_file import Identity, Measurement, iso, public_bytes
 from csc_tasks.runs.task_record import CONVERSATIONS
 from csc_tasks.shown import shown
-from csc_tasks.telling import mention, show, tell
+from csc_tasks.telling import mention, show, show_document, tell
 from csc_tasks.verify import read_references, shared, trusted_corpora
 from leaderboard import trust
 from leaderboard.audit_pages import write_audit_pages
@@ -60,7 +60,7 @@ from leaderboard.board import TITLE, Board, Efficiency, Model, SetAside
 from leaderboard.collect_options import add_arguments
 from leaderboard.earlier_board import check_out, clear
 from leaderboard.folder import RELIABILITY, dumped, write_board
-from leaderboard.leading import who_leads
+from leaderboard.leading import standings, who_leads
 from leaderboard.model_report import Diagnosis, ModelReport, SampleSet, TableGaps, Variant
 from leaderboard.numbers import assemble
 from leaderboard.numbers.contrasts import contrasts
@@ -135,6 +135,14 @@ def main(args) -> None:
     show("\n\n".join(as_text(board, table) for table in reversed(board.tables)))
     show(f"\n{trust.summary(board)}\n")
     show("\n".join(who_leads(board)))
+    document = {
+        "board": str(args.out / "board.json"),
+        "page": str(page),
+        "tables": standings(board),
+        "notes": board.notes,
+        "quarantine": [one.model_dump(mode="json") for one in board.quarantine],
+    }
+    show_document(args.json, document)
 
 
 def collect(

@@ -4,6 +4,7 @@ import os
 from argparse import ArgumentParser
 from pathlib import Path
 
+from csc_tasks.arguments import add_json
 from csc_tasks.runs.quarantine import STRICT_HELP
 
 
@@ -118,3 +119,4 @@ def add_arguments(parser: ArgumentParser) -> None:
         ),
     )
     parser.add_argument("--strict", action="store_true", help=STRICT_HELP)
+    add_json(parser)

@@ -19,11 +19,11 @@ examined. A customer that does not pass is shown on a board, and never ranked.
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from csc_tasks.arguments import CORPUS
+from csc_tasks.arguments import CORPUS, add_json
 from csc_tasks.errors import SettingError, require
 from csc_tasks.languages import languages
 from csc_tasks.out import check_writable, replace_file, say_earlier
-from csc_tasks.telling import show, tell
+from csc_tasks.telling import show, show_document, tell
 from leaderboard.customer_audit import NAME
 from leaderboard.folder import dumped
 
@@ -49,6 +49,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--out", required=True, type=Path, metavar="DIR", help="where the audit goes"
     )
+    add_json(parser)
 
 
 def main(args: Namespace) -> None:
@@ -82,6 +83,7 @@ def main(args: Namespace) -> None:
     replace_file(args.out / f"{NAME}.json", dumped(result))
     show(text)
     show(verdict_line(result))
+    show_document(args.json, result.model_dump(mode="json"))
     tell(f"Wrote {args.out}/{NAME}.json, .md, .html and pictures/")
 
 

@@ -14,10 +14,11 @@ audit-customer) beside its name. --out gets customers.md, .html and .json.
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from csc_tasks.arguments import add_json
 from csc_tasks.errors import SettingError, require
 from csc_tasks.metrics.live_metrics import ORDERED_BY
 from csc_tasks.out import check_writable, replace_file, say_earlier
-from csc_tasks.telling import show, tell
+from csc_tasks.telling import show, show_document, tell
 from leaderboard.audit.candidates import read_candidates
 from leaderboard.audit.survival_report import survival_report
 from leaderboard.customer_audit import load_audit
@@ -53,6 +54,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--out", required=True, type=Path, metavar="DIR", help="where the report goes"
     )
+    add_json(parser)
 
 
 def main(args: Namespace) -> None:
@@ -82,6 +84,7 @@ def main(args: Namespace) -> None:
     replace_file(args.out / f"{NAME}.html", PAGE.format(title=report.title, body=as_html(report)))
     replace_file(args.out / f"{NAME}.json", dumped(report))
     show(text)
+    show_document(args.json, report.model_dump(mode="json"))
     tell(f"Wrote {args.out}/{NAME}.md, .html and .json")
 
 

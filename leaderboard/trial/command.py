@@ -30,16 +30,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from csc_tasks import TASKS_DIR
-from csc_tasks.arguments import check_known
+from csc_tasks.arguments import add_json, check_known
 from csc_tasks.errors import DataError, SettingError, require
 from csc_tasks.out import check_writable, replace_file, say_earlier
 from csc_tasks.shown import shown
-from csc_tasks.telling import show, tally, tell
+from csc_tasks.telling import show, show_document, tally, tell
 from leaderboard.gate_pairs import read_runs
 from leaderboard.numbers.efficiency import prices_of
 from leaderboard.numbers.measured import Measured, Options
 from leaderboard.trial.candidates import OPENAI, WAYS, Candidate, candidates_of, hosts
 from leaderboard.trial.decision import decide
+from leaderboard.trial.document import as_document
 from leaderboard.trial.page import Told, as_page
 from leaderboard.trial.planning import Plan, folders_of, steps_of
 from leaderboard.trial.steps import RECORD, run_steps
@@ -94,6 +95,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--prompt", choices=("single", "chat"), help="how models are asked (default: single)")
     add("--no-mask", action="store_true", help="leave personal data as they are")
     add("--yes", action="store_true", help="do not ask before customers' text is sent")
+    add_json(parser)
 
 
 def main(args: Namespace) -> None:
@@ -137,6 +139,8 @@ def main(args: Namespace) -> None:
     page = replace_file(args.out / PAGE, as_page(decision, runs, told, steps))
     tell(f"\n{page}: the page; {args.out / 'board' / 'index.html'}: the board\n")
     show(decision.sentence)
+    where = {"page": str(page), "board": str(args.out / "board" / "board.json")}
+    show_document(args.json, as_document(decision, runs) | where)
 
 
 def _read(

@@ -59,7 +59,9 @@ def test_a_document_in_a_file_stands_beside_the_text(tmp_path, capsys):
     show("the text")
     show_document(str(tmp_path / "new" / "x.json"), {"a": 1})
     assert json.loads((tmp_path / "new" / "x.json").read_text()) == {"a": 1}
-    assert capsys.readouterr().out == f"the text\nwrote {tmp_path / 'new' / 'x.json'}\n"
+    printed = capsys.readouterr()
+    assert printed.out == "the text\n"
+    assert printed.err == f"wrote {tmp_path / 'new' / 'x.json'}\n"
 
 
 def test_processes_that_a_quiet_verb_starts_are_quiet():

@@ -15,8 +15,10 @@ server's; replies that came without one are counted as uncounted, and their cost
 
 import json
 from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
 from pathlib import Path
 
+from csc_tasks.arguments import add_json
 from csc_tasks.errors import SettingError
 from csc_tasks.llm.budget import costs
 from csc_tasks.llm.journal.reading import read_rows, read_totals
@@ -24,7 +26,7 @@ from csc_tasks.llm.journal.rescue import merge, salvage
 from csc_tasks.llm.journal.totals import Totals
 from csc_tasks.llm.options import by_stage
 from csc_tasks.price import Price
-from csc_tasks.telling import show, tally
+from csc_tasks.telling import show, show_document, tally
 
 Cells = list[str | int]
 
@@ -45,6 +47,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="[STAGE=]IN,OUT",
         help="for costs: per million tokens; repeatable",
     )
+    add_json(parser)
 
 
 def main(args: Namespace) -> None:
@@ -58,6 +61,8 @@ def main(args: Namespace) -> None:
         raise SettingError(f"csc journal {args.action} needs --out, the new journal to write")
     if not writes and args.out is not None:
         raise SettingError(f"--out belongs to merge and salvage; csc journal {args.action} prints")
+    if args.json and args.action == "export":
+        raise SettingError("--json: csc journal export prints JSON lines already")
     ACTIONS[args.action](args)
 
 
@@ -118,6 +123,7 @@ def print_stats(args: Namespace) -> None:
     ]
     rows.append(["all", "", "", *sums, "", *questions])
     show(table(header, rows))
+    show_document(args.json, {"stages": [asdict(t) for t in totals]})
 
 
 def print_costs(args: Namespace) -> None:
@@ -160,6 +166,12 @@ def print_costs(args: Namespace) -> None:
     ]
     rows.append(["all", "", *sums, whole])
     show(table(header, rows))
+    document = {
+        "stages": [asdict(t) | {"cost": cost} for t, cost in priced],
+        "cost": sum(known) if known else None,
+        "cost_is_complete": complete,
+    }
+    show_document(args.json, document)
 
 
 def print_rows(args: Namespace) -> None:
@@ -177,6 +189,7 @@ def merge_files(args: Namespace) -> None:
         f"{counts['read']:,} requests of {len(args.files)} journals are in {args.out};"
         f" {counts['answered twice']:,} were answered more than once"
     )
+    show_document(args.json, counts)
 
 
 def salvage_file(args: Namespace) -> None:
@@ -186,6 +199,7 @@ def salvage_file(args: Namespace) -> None:
         f"{counts['read']:,} requests are in {args.out}; {counts['damaged']:,} of them have a"
         f" damaged reply and are asked again; {counts['lost']:,} could not be read"
     )
+    show_document(args.json, counts)
 
 
 def name_of(totals: Totals) -> str:
