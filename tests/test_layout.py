@@ -87,6 +87,7 @@ BUILT_ON = {
         "gguf",
     ],
     "metric_path": ["telling"],
+    "trackers": ["errors"],
     "adapter": [],
     "tasks": ["play", "settings", "runs", "adapter", "documents", "named_turns", "evidence"],
     "cli": ["arguments", "out"],
