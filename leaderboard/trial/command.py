@@ -35,6 +35,7 @@ from csc_tasks.errors import DataError, SettingError, require
 from csc_tasks.out import check_writable, replace_file, say_earlier
 from csc_tasks.shown import shown
 from csc_tasks.telling import show, show_document, tally, tell
+from csc_tasks.trackers import TRACKERS, check_tracker
 from leaderboard.gate_pairs import read_runs
 from leaderboard.numbers.efficiency import prices_of
 from leaderboard.numbers.measured import Measured, Options
@@ -43,6 +44,7 @@ from leaderboard.trial.decision import decide
 from leaderboard.trial.document import as_document
 from leaderboard.trial.page import Told, as_page
 from leaderboard.trial.planning import Plan, folders_of, steps_of
+from leaderboard.trial.reporting import report
 from leaderboard.trial.steps import RECORD, run_steps
 
 PAGE = "page.html"
@@ -95,6 +97,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--prompt", choices=("single", "chat"), help="how models are asked (default: single)")
     add("--no-mask", action="store_true", help="leave personal data as they are")
     add("--yes", action="store_true", help="do not ask before customers' text is sent")
+    add(
+        "--report-to",
+        choices=TRACKERS,
+        metavar="TRACKER",
+        help=f"report every candidate's numbers to {', '.join(TRACKERS)} (default: to none)",
+    )
     add_json(parser)
 
 
@@ -103,6 +111,8 @@ def main(args: Namespace) -> None:
     fails.
     """
     require("scipy.special", "leaderboard", "csc trial")
+    if args.report_to:
+        check_tracker(args.report_to, "--report-to ", "leave it out")
     check_writable(args.out)
     if (args.out / RECORD).exists():
         say_earlier(
@@ -141,6 +151,8 @@ def main(args: Namespace) -> None:
     show(decision.sentence)
     where = {"page": str(page), "board": str(args.out / "board" / "board.json")}
     show_document(args.json, as_document(decision, runs) | where)
+    if args.report_to:
+        report(args.report_to, args.out, decision, runs)
 
 
 def _read(
