@@ -29,6 +29,7 @@ from builders.scripted.raters import with_labels
 from builders.wording import both
 from csc_tasks.framework import TOPICS
 from csc_tasks.out import check_writable, replace_file
+from csc_tasks.telling import tally, tell
 
 SEED = 20250806
 ROLECS = 500
@@ -61,9 +62,10 @@ def main(args) -> None:
     check_writable(args.out)
     rows, printed = build(args.seed)
     write(rows, args.out)
-    print(printed)
+    if printed:
+        tally(printed)
     for (config, split), part in rows.items():
-        print(f"{config}/{split}: {len(part)} rows")
+        tell(f"{config}/{split}: {len(part)} rows")
 
 
 def build(seed: int) -> tuple[dict[tuple[str, str], list[dict]], str]:

@@ -19,6 +19,7 @@ from typing import Any
 from builders.shards import RETRY, whole_journal, without
 from csc_tasks.errors import ModelError, SettingError, require
 from csc_tasks.llm.journal.reading import read_totals
+from csc_tasks.telling import tell
 
 EXECUTORS = {
     "local": "LocalPipelineExecutor",
@@ -142,7 +143,7 @@ def launch(module: str, args: Namespace) -> None:
                 " command starts those that are not"
             ) from None
         if args.executor == "slurm":
-            print(f"When the jobs are done: csc build merge {args.out}; their logs: {folder}")
+            tell(f"When the jobs are done: csc build merge {args.out}; their logs: {folder}")
             return
         if unfinished := executor.get_incomplete_ranks(skip_completed=True):
             raise ModelError(

@@ -34,6 +34,7 @@ from builders.hold_out import (
     write_references,
 )
 from builders.source_folder import kept_record, read_source, timed
+from csc_tasks.telling import tally, tell
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -61,9 +62,9 @@ def main(args: Namespace) -> None:
     # First: a folder without its references could never be measured.
     write_references(args.hold_out, held.references)
     written = write_folder(args.out, held.public, card, build, timed(started))
-    print(contents_table(written["splits"]), end="\n\n")
-    print(kept_note(held, args.hold_out, f" and {args.folder}, which holds them too,"))
-    print(f"Wrote {args.out}")
+    tell(contents_table(written["splits"]), end="\n\n")
+    tally(kept_note(held, args.hold_out, f" and {args.folder}, which holds them too,"))
+    tell(f"Wrote {args.out}")
 
 
 if __name__ == "__main__":

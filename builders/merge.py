@@ -23,6 +23,7 @@ from builders.shards import RETRY, Parts, read_parts, whole_journal, without
 from csc_tasks.errors import DataError
 from csc_tasks.llm.journal.file import locked
 from csc_tasks.llm.journal.rescue import join
+from csc_tasks.telling import tally, tell
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -49,11 +50,11 @@ def main(args: Namespace) -> int:
     # What a part has sent may not be asked by another, so none may still run.
     with locked(parts.journals):
         counts = join(parts.journals, whole)
-    print(f"{counts['read']:,} requests of {parts.count} parts are in {whole}")
+    tally(f"{counts['read']:,} requests of {parts.count} parts are in {whole}")
     here = parts.folder.resolve() == Path.cwd() or not parts.folder.is_dir()
     words = ["-m", parts.module, *_words(parts, args)]
     words += ["--out", str(args.out if here else out)]
-    print(f"$ python {shlex.join(words)}", flush=True)
+    tell(f"$ python {shlex.join(words)}")
     folder = None if here else parts.folder
     return subprocess.run([sys.executable, *words], cwd=folder, check=False).returncode
 

@@ -26,6 +26,7 @@ from csc_tasks.errors import CscError, DataError
 from csc_tasks.llm.client import llm_from_args
 from csc_tasks.llm.outcomes import Fatal, Stopped
 from csc_tasks.llm.runs import run_record
+from csc_tasks.telling import mention
 
 if TYPE_CHECKING:
     from builders.runner import Builder, Built
@@ -83,7 +84,7 @@ def _leave(builder: "type[Builder]", args: Namespace, journal: Path) -> str:
     folder = partial_folder(build.out)
     if build.later:
         return f"There is no partial result: {build.later}. The journal holds what was answered."
-    print(f"Writing what is complete to {folder} ...", file=sys.stderr)
+    mention(f"Writing what is complete to {folder} ...")
     once = copy(args)
     # One item after the other: the first that is not complete is the end.
     once.llm, once.concurrency, once.stop_after_failures = build.args.llm, 1, 0

@@ -31,6 +31,7 @@ from csc_tasks.evidence import (
 from csc_tasks.evidence.index import METHOD
 from csc_tasks.out import replace_file
 from csc_tasks.question import Question
+from csc_tasks.telling import tally, tell
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -71,12 +72,12 @@ def main(args: Namespace) -> None:
     questions = corpora.load(args.corpus, config, args.split).items
     looked_up = look_up(evidence, questions, args.passages)
     replace_file(args.out, rows(questions, looked_up))
-    print(f"{len(evidence.policies.passages):,} passages in {args.policies}, {METHOD}")
+    tally(f"{len(evidence.policies.passages):,} passages in {args.policies}, {METHOD}")
     if skipped := evidence.policies.skipped:
         more = f" and {len(skipped) - 5:,} more" if len(skipped) > 5 else ""
-        print(f"not read: {', '.join(skipped[:5])}{more}")
-    print(f"{counts_line(looked_up.counts())}; hash {looked_up.hash}")
-    print(f"Wrote {args.out}; next: csc_evidence={args.out} for cscx_qa_grounded")
+        tally(f"not read: {', '.join(skipped[:5])}{more}")
+    tally(f"{counts_line(looked_up.counts())}; hash {looked_up.hash}")
+    tell(f"Wrote {args.out}; next: csc_evidence={args.out} for cscx_qa_grounded")
 
 
 def rows(questions: Sequence[Question], looked_up: LookedUp) -> Iterator[str]:

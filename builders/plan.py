@@ -34,6 +34,7 @@ from csc_tasks.llm.client import llm_from_args
 from csc_tasks.llm.journal.usage import Used, usage_of
 from csc_tasks.llm.progress import clock
 from csc_tasks.price import Price
+from csc_tasks.telling import show
 
 if TYPE_CHECKING:
     from builders.runner import Builder, Built
@@ -101,7 +102,7 @@ def plan(builder: "type[Builder]", args: Namespace, journal: Path) -> bool:
     """
     if getattr(args, "plan", None) is None:
         return True
-    print("\n".join(lines(pilot(builder, args, journal), journal)))
+    show("\n".join(lines(pilot(builder, args, journal), journal)))
     return _go_on(args)
 
 
@@ -268,7 +269,7 @@ def _go_on(args: Namespace) -> bool:
     if args.yes:
         return True
     if not sys.stdin.isatty():
-        print(
+        show(
             "Nothing else was asked. To go on: the same command with --yes, or without --plan; the"
             " pilot is not asked again."
         )

@@ -30,6 +30,7 @@ from csc_tasks.hub import Publication, publish
 from csc_tasks.live.stored import CONFIG as BRIEFS
 from csc_tasks.pii import Match, find_in_row, find_tokens
 from csc_tasks.pii.gate import ACCEPTED, check
+from csc_tasks.telling import show, tally
 from csc_tasks.verify.manifest import NAME as MANIFEST
 from csc_tasks.verify.manifest import write_manifest
 
@@ -88,15 +89,15 @@ def main(args: Namespace) -> None:
         stale=OURS,
         marker="build.json",
     )
-    print(*publication.lines(), f"licence: {licence}", sep="\n")
+    show(*publication.lines(), f"licence: {licence}", sep="\n")
     if framework := registration.refused(folder / registration.NAME):
-        print(
+        tally(
             f"left out: {registration.NAME}: the Hub knows no evaluation framework {framework!r}"
             " and would refuse the commit; see docs/hub-registration.md"
         )
     check(chain(findings(rows), token_findings(publication.files)), args.pii)
     if not args.push:
-        print("Dry run: nothing was sent. Add --push to publish.")
+        show("Dry run: nothing was sent. Add --push to publish.")
         return
     publish(publication, command(args))
 

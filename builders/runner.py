@@ -41,6 +41,7 @@ from csc_tasks.llm.client import LLM, llm_from_args
 from csc_tasks.llm.outcomes import Stopped
 from csc_tasks.llm.runs import run_record, stage_models
 from csc_tasks.llm.shards import Shard
+from csc_tasks.telling import tally, tell
 
 DATASET = "the dataset folder to write; the journal lies beside it"
 
@@ -192,13 +193,13 @@ class Builder(ABC):
             # First: a folder without its references could never be measured.
             write_references(self.held_out, held.references)
         record = write_folder(self.out, rows, card, said, run)
-        parts = ("\n".join(count_lines(built.record["counts"])), contents_table(record["splits"]))
-        print(*parts, sep="\n\n", end="\n\n")
+        tally(*count_lines(built.record["counts"]), end="\n\n")
+        tell(contents_table(record["splits"]), end="\n\n")
         for note in built.notes:
-            print(note)
+            tally(note)
         if self.held_out is not None and held is not None:
-            print(kept_note(held, self.held_out, f" and {self.ALSO_HOLD} too,"))
-        print(
+            tally(kept_note(held, self.held_out, f" and {self.ALSO_HOLD} too,"))
+        tell(
             f"Wrote {self.args.out}; its README.md says how to load it. Every request is in"
             f" {journal}{built.also}"
         )
@@ -258,7 +259,7 @@ def end_part(build: Builder, shard: Shard, llm: LLM) -> None:
         )
     counts = {"sent": llm.sent, "answered_by_a_journal": llm.replayed}
     write_part(build.out, shard, module_of(type(build)), build.args.command_words, counts)
-    print(
+    tell(
         f"Part {shard} is finished: {llm.sent:,} requests sent, {llm.replayed:,} answered by a"
         f" journal. Every request is in {llm.journal.path}; when all {shard.count} parts are"
         f" finished: csc build merge {build.args.out}"

@@ -28,6 +28,7 @@ from csc_tasks.draws import RANGE, draw
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID
 from csc_tasks.reading import read_json
+from csc_tasks.telling import tally, tell
 
 TEST_SHARE = 0.2
 
@@ -116,11 +117,12 @@ def main(args: Namespace) -> None:
     record = write_folder(
         out, {"csconv": {split: rows for split, rows in splits.items() if rows}}, CARD, build, run
     )
-    print("\n".join(count_lines(counts)), contents_table(record["splits"]), sep="\n\n", end="\n\n")
+    tally(*count_lines(counts), end="\n\n")
+    tell(contents_table(record["splits"]), end="\n\n")
     for split, rows in splits.items():
         if not rows:
-            print(f"No dialogue fell into the {split} split, so it was not written.")
-    print(f"Wrote {out}; its README.md says how to load it and how to evaluate a model on it.")
+            tally(f"No dialogue fell into the {split} split, so it was not written.")
+    tell(f"Wrote {out}; its README.md says how to load it and how to evaluate a model on it.")
 
 
 def dialogue_files(source: Path) -> list[Path]:

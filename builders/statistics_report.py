@@ -4,7 +4,8 @@ Markdown, written as JSON and drawn.
     csc stats demo
     csc stats calls.jsonl
     csc stats ORG/NAME --revision v1.0
-    csc stats DIR --json stats.json  every number, for csc reproduce and for yourself
+    csc stats DIR --json stats.json  every number, for csc reproduce and for yourself (--json alone
+                                     prints it in place of the tables)
     csc stats DIR --plots figures/
     csc stats DIR --card  puts stats.json, the tables and the figures into the dataset folder DIR
 
@@ -28,22 +29,21 @@ from builders.review.originals import read_originals
 from builders.schema import SPLITS
 from builders.statistics_tables import FOLLOWS, STRATEGIES, tables
 from csc_tasks import corpora
-from csc_tasks.arguments import CORPUS
+from csc_tasks.arguments import CORPUS, add_json
 from csc_tasks.conversation import Turn
 from csc_tasks.corpora.bad_rows import add_bad_rows
 from csc_tasks.corpus_figures import draw
 from csc_tasks.corpus_statistics import Build, CorpusStatistics, Part, Set, write_statistics
 from csc_tasks.errors import DataError, MissingSplit, SettingError
 from csc_tasks.out import check_writable, replace_file
+from csc_tasks.telling import STDOUT, show, show_document, tally, tell
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The options of `csc stats`."""
     parser.add_argument("corpus", metavar="CORPUS", help=CORPUS)
     parser.add_argument("--revision", help="commit, tag or branch of a Hub id")
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write every number to FILE, as stats.json"
-    )
+    add_json(parser)
     parser.add_argument(
         "--plots", type=Path, metavar="DIR", help="draw the figures as PNG files into DIR"
     )
@@ -59,19 +59,21 @@ def main(args: Namespace) -> None:
     """Print the tables of a corpus; with args.json write its numbers, with args.plots draw them,
     with args.card put them into its card.
     """
-    if args.json:
-        check_writable(args.json.parent, "--json")
+    if args.json and args.json != STDOUT:
+        check_writable(Path(args.json).parent, "--json")
     if args.plots:
         check_writable(args.plots, "--plots")
     if args.card:
         check_writable(card_of(args.corpus).parent, "--card")
     measured = measure(args.corpus, args.revision, args.bad_rows)
-    print("\n\n".join(f"{title}\n\n{table}" for title, table in tables(measured).items()))
-    if args.json:
-        print(f"wrote {write_statistics(args.json, measured)}")
+    show("\n\n".join(f"{title}\n\n{table}" for title, table in tables(measured).items()))
+    if args.json == STDOUT:
+        show_document(args.json, measured.model_dump(mode="json"))
+    elif args.json:
+        tell(f"wrote {write_statistics(Path(args.json), measured)}")
     if args.plots:
         for path in draw(measured, args.plots):
-            print(f"wrote {path}")
+            tell(f"wrote {path}")
     if args.card:
         write_card(args.corpus, measured)
 
@@ -86,7 +88,7 @@ def measure(
     local = corpus != "demo" and folder.is_dir()
     here = corpus != "demo" and folder.exists()
     read = list(_read(corpus, revision, bad_rows))
-    print()
+    tell()
     return CorpusStatistics(
         corpus=folder.resolve().name if here else corpus.partition("@")[0],
         revision=next((one.revision for one in read), None),
@@ -110,7 +112,7 @@ def _read(corpus: str, revision: str | None, bad_rows: str | None) -> Iterator[c
         except MissingSplit as error:
             missing.append(error)
             continue
-        print(*read.report(), sep="\n")
+        tally(*read.report(), sep="\n")
         yield read
     if len(missing) == len(wanted):
         raise missing[0]
@@ -200,7 +202,7 @@ def write_card(corpus: str, measured: CorpusStatistics) -> None:
         " words (en)."
     )
     replace_file(card, with_statistics(text, "\n\n".join([note, *blocks])))
-    print(f"wrote {card}, {STATISTICS} and {len(drawn)} figures beside it")
+    tell(f"wrote {card}, {STATISTICS} and {len(drawn)} figures beside it")
 
 
 if __name__ == "__main__":

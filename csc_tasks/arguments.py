@@ -15,9 +15,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from csc_tasks.errors import SettingError
+from csc_tasks.telling import STDOUT
 
 CORPUS = "demo, a dataset folder, a file or a Hub id"
 """What can be given for a corpus, for help texts."""
+
+QUIET = "--quiet"
+JSON = "--json"
 
 
 class Parser(ArgumentParser):
@@ -35,7 +39,7 @@ class Parser(ArgumentParser):
         is.
         """
         self._check_spelling(words)
-        return super().parse_args(words, namespace)
+        return super().parse_args(self._with_json_file(words), namespace)
 
     def error(self, message: str) -> NoReturn:
         """Exit with status 2 and one line."""
@@ -75,6 +79,20 @@ class Parser(ArgumentParser):
             closest = difflib.get_close_matches(name, shown, n=1, cutoff=0.0)[0]
             self.error(f"unknown option {name} (closest: {closest})")
 
+    def _with_json_file(self, words: Sequence[str]) -> list[str]:
+        """The words with `--json` as `--json=-` where no name of a JSON file follows: what follows
+        it then (a corpus, a folder) is no file to be written over.
+        """
+        given = list(words)
+        if not any(JSON in action.option_strings for action in self._actions):
+            return given
+        last = given.index("--") if "--" in given else len(given)
+        for place, word in enumerate(given[:last]):
+            after = given[place + 1] if place + 1 < last else ""
+            if word == JSON and after != STDOUT and not after.endswith(".json"):
+                given[place] = f"{JSON}={STDOUT}"
+        return given
+
 
 def is_path(action: argparse.Action) -> bool:
     """Whether an option takes a file or folder: an empty name would be the folder one stands in."""
@@ -103,6 +121,29 @@ class Renamed(argparse.Action):
             file=sys.stderr,
         )
         setattr(namespace, self.dest, values)
+
+
+def add_quiet(parser: ArgumentParser) -> None:
+    """What every verb takes: `csc_tasks.telling` says what is not said then."""
+    parser.add_argument(
+        QUIET,
+        action="store_true",
+        help="only what was asked for, warnings and errors (or CSC_QUIET=1)",
+    )
+
+
+def add_json(parser: ArgumentParser) -> None:
+    """For a verb that prints a table or report; `csc_tasks.telling.show_document` does it."""
+    parser.add_argument(
+        JSON,
+        nargs="?",
+        const=STDOUT,
+        metavar="FILE",
+        help=(
+            "print one JSON document in place of the text; with FILE.json (or --json=FILE) write"
+            " it there beside the text"
+        ),
+    )
 
 
 def add_corpus(parser: ArgumentParser, text: str, *, old: str, default: str | None = None) -> None:

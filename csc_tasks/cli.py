@@ -19,9 +19,10 @@ from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
 
 from csc_tasks import __version__
-from csc_tasks.arguments import Parser
+from csc_tasks.arguments import QUIET, Parser, add_quiet
 from csc_tasks.errors import CscError, SettingError, check_not_shadowed, missing_libraries
 from csc_tasks.out import STORAGE
+from csc_tasks.telling import STDOUT, speaking
 
 AddArguments = Callable[[ArgumentParser], object]
 Main = Callable[[Namespace], int | None]
@@ -282,11 +283,15 @@ def run(
         prog=prog, description=doc, epilog=epilog, formatter_class=RawDescriptionHelpFormatter
     )
     add_arguments(parser)
+    add_quiet(parser)
     if parser.get_default("passes_on") and words[:1] not in (["-h"], ["--help"]):
-        words = ["--", *words]  # another program's options: argparse must leave them alone
+        # Another program's options: argparse must leave them alone.
+        passed_on = [word for word in words if word != QUIET]
+        words = [*(word for word in words if word == QUIET), "--", *passed_on]
     args = parser.parse_args(words)
-    args.command_words = words
-    return main(args) or 0
+    args.command_words = [word for word in words if word != QUIET]
+    with speaking(args.quiet, document=getattr(args, "json", None) == STDOUT):
+        return main(args) or 0
 
 
 def guarded(work: Callable[[], int]) -> int:

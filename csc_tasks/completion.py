@@ -11,8 +11,9 @@ import importlib
 from argparse import ArgumentParser, Namespace
 
 from csc_tasks import __version__
-from csc_tasks.arguments import is_path
+from csc_tasks.arguments import add_quiet, is_path
 from csc_tasks.errors import missing_libraries
+from csc_tasks.telling import show
 
 SHELLS = ("bash", "zsh", "tcsh")
 
@@ -26,7 +27,7 @@ def main(args: Namespace) -> None:
     """Print the script."""
     with missing_libraries("csc completion", __name__):
         import shtab
-    print(shtab.complete(whole_parser(), args.shell))
+    show(shtab.complete(whole_parser(), args.shell))
 
 
 def whole_parser() -> ArgumentParser:
@@ -51,6 +52,7 @@ def whole_parser() -> ArgumentParser:
         for verb, place in places:
             if verb in COMMANDS:
                 importlib.import_module(COMMANDS[verb][0]).add_arguments(place)
+                add_quiet(place)
             for action in place._actions:
                 if is_path(action):
                     action.complete = shtab.FILE  # type: ignore[attr-defined]  # shtab's own name

@@ -15,11 +15,14 @@ csc-tasks runs (docs/start-up-hook.md); this verb needs no hook.
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from csc_tasks import autoload
 from csc_tasks.errors import SettingError
+from csc_tasks.telling import is_quiet
 
 CONFIGS = Path(__file__).with_name("run_configs")
 """Files for lm_eval's own `run --config`; it takes every .yaml below this package for a task."""
@@ -53,6 +56,26 @@ def config_names() -> list[str]:
     return sorted(file.stem for file in CONFIGS.glob("*.yml"))
 
 
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """No progress bar of any library: lm_eval and transformers switch theirs on whatever the
+    environment says.
+    """
+    from tqdm import std
+
+    bars: Any = std.tqdm  # its methods are overloaded, so that mypy lets none be replaced
+    drawn = bars.__init__
+
+    def undrawn(bar: Any, *items: Any, **settings: Any) -> None:
+        drawn(bar, *items, **{**settings, "disable": True})
+
+    bars.__init__ = undrawn
+    try:
+        yield
+    finally:
+        bars.__init__ = drawn
+
+
 def main(args: Namespace) -> int | None:
     """Run lm_eval's own command line in this process; its exit status is ours."""
     autoload.install()
@@ -62,7 +85,8 @@ def main(args: Namespace) -> int | None:
     from lm_eval.__main__ import cli_evaluate
 
     try:
-        status: int | None = cli_evaluate()
+        with without_bars() if is_quiet() else nullcontext():
+            status: int | None = cli_evaluate()
     except ValueError as error:
         # lm_eval's words about a --metadata, --model_args or --gen_kwargs that is not JSON.
         if str(error).startswith("Invalid JSON"):

@@ -10,6 +10,8 @@ and offline:
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from csc_tasks.telling import show
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """`csc metric-path` takes no arguments."""
@@ -17,4 +19,4 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(args: Namespace) -> None:
     """Print the path."""
-    print(Path(__file__).resolve().parent / "metrics" / "csc_metric.py")
+    show(Path(__file__).resolve().parent / "metrics" / "csc_metric.py")

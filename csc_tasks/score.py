@@ -19,6 +19,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from csc_tasks.arguments import add_json
 from csc_tasks.errors import SettingError
 from csc_tasks.metrics import ASKED_AGAIN, LearnedSettings, select
 from csc_tasks.metrics.result_names import signed_with
@@ -37,8 +38,9 @@ from csc_tasks.runs.finding import find_samples
 from csc_tasks.runs.quarantine import STRICT_HELP, Quarantine, read_newest
 from csc_tasks.runs.samples_file import Run, read_run
 from csc_tasks.runs.task_record import TURNS
-from csc_tasks.runs.writing import check_out, derived, estimates, with_columns, write
+from csc_tasks.runs.writing import check_out, derived, estimates, numbers_of, with_columns, write
 from csc_tasks.score_labels import add_labels
+from csc_tasks.telling import show, show_document
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -87,6 +89,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         ),
     )
     parser.add_argument("--strict", action="store_true", help=STRICT_HELP)
+    add_json(parser)
 
 
 def main(args: Namespace) -> None:
@@ -105,14 +108,25 @@ def main(args: Namespace) -> None:
         batch_size=args.batch_size,
     )
     aside = Quarantine(args.samples, args.strict)
+    written: list[dict[str, Any]] = []
     for logged in read_newest(find_samples(args.samples), aside, read_run):
         if args.labels:
             add_labels(logged, args.labels)
         lines, results = rescored(logged, args.metrics, learned)
-        print(
-            f"{logged.file.name}: {len(logged.records)} {logged.unit} ->"
-            f" {write(args.out, results, {logged.task: lines})}"
+        file = write(args.out, results, {logged.task: lines})
+        show(f"{logged.file.name}: {len(logged.records)} {logged.unit} -> {file}")
+        written.append(
+            {
+                "samples": str(logged.file),
+                "model": results["model_name"],
+                "task": logged.task,
+                "unit": logged.unit,
+                "count": len(logged.records),
+                "results": str(file),
+                "metrics": numbers_of(results, logged.task),
+            }
         )
+    show_document(args.json, {"files": written})
 
 
 def rescored(

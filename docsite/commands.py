@@ -5,7 +5,7 @@ import functools
 import importlib
 from collections.abc import Callable
 
-from csc_tasks.arguments import Parser
+from csc_tasks.arguments import Parser, add_quiet
 from csc_tasks.cli import COMMANDS
 from docsite.text import cell, described, table
 
@@ -38,6 +38,7 @@ def page(verb: str) -> str:
     module = importlib.import_module(module_name)
     parser = Parser(prog=f"csc {verb}", formatter_class=Formatter)
     module.add_arguments(parser)
+    add_quiet(parser)
     parts = [f"# csc {verb}", f"{summary[0].upper()}{summary[1:]}."]
     usage = parser.format_usage().removeprefix("usage: ").rstrip()
     parts.append(f"```text\n{usage}\n```")

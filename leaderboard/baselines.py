@@ -24,9 +24,10 @@ csc collect score them again.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from csc_tasks import corpora
-from csc_tasks.arguments import CORPUS
+from csc_tasks.arguments import CORPUS, add_json
 from csc_tasks.conversation import CUSTOMER, HOW_TO_LABEL, Conversation
 from csc_tasks.corpora.bad_rows import BAD_ROWS, add_bad_rows
 from csc_tasks.errors import DataError, MissingSplit, SettingError
@@ -38,7 +39,16 @@ from csc_tasks.question import REFERENCES
 from csc_tasks.records import answer_record, measure, turn_record
 from csc_tasks.runs.names import value_keys
 from csc_tasks.runs.task_record import ANSWERS, CONVERSATIONS, QUESTIONS, TURNS, shipped_in
-from csc_tasks.runs.writing import TaskResult, as_results, check_out, derived, samples, write
+from csc_tasks.runs.writing import (
+    TaskResult,
+    as_results,
+    check_out,
+    derived,
+    numbers_of,
+    samples,
+    write,
+)
+from csc_tasks.telling import show, show_document, tally, tell
 from leaderboard.baseline_models import START, Choose, moments, strategy_baselines
 from leaderboard.columns import LEADING
 
@@ -74,6 +84,7 @@ def add_arguments(parser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="also write results and samples files below DIR"
     )
+    add_json(parser)
 
 
 def main(args) -> None:
@@ -96,10 +107,24 @@ def main(args) -> None:
         name: as_results(f"baseline/{name}", settings, results) for name, results in found.items()
     }
     print_table(tables)
-    print("\n".join(strongest_lines(tables)))
+    show("\n".join(strongest_lines(tables)))
+    document: dict[str, Any] = {
+        "baselines": {
+            name: {task: numbers_of(table, task) for task in table["results"]}
+            for name, table in tables.items()
+        },
+        "strongest": {
+            task: {"metric": LEADING, "baseline": name, "value": value}
+            for task, (name, value) in strongest(tables).items()
+        },
+        "files": {},
+    }
     for name, results in found.items() if args.out else ():
         logged = {result.task: samples(result) for result in results}
-        print(f"wrote {write(args.out, derived(tables[name]), logged)}")
+        file = write(args.out, derived(tables[name]), logged)
+        document["files"][name] = str(file)
+        tell(f"wrote {file}")
+    show_document(args.json, document)
 
 
 def baselines(
@@ -168,14 +193,14 @@ def _score_conversations(
     if labelled:
         chosen_by = strategy_baselines(_training(test, train, revision, bad_rows))
     else:
-        print(f"{test.name}: no strategies to choose, so echo alone is scored; {HOW_TO_LABEL}")
+        tally(f"{test.name}: no strategies to choose, so echo alone is scored; {HOW_TO_LABEL}")
     text = [metric for metric in select(metrics, "turn") if metric.of == "reply"]
     rated = any(turn.labels for item in asked for turn in item.dialogue)
     strategies = [metric for metric in select(None, "turn", labelled=rated) if metric.of_choice]
     hidden = any(item.history_held_out for item in conversations)
     for task, about in shipped_in(CONVERSATIONS).items():
         if hidden and not about.generated:
-            print(f"{task} is left out: {test.name} holds out turns that are the history of others")
+            tally(f"{task} is left out: {test.name} holds out turns that are the history of others")
             continue
         for name, choose in chosen_by.items():
             records = [
@@ -239,7 +264,7 @@ def _loaded(
     """A split of a corpus; prints which of its rows are left out."""
     read = corpora.load(corpus, config, split, revision, bad_rows)
     if read.left_out:
-        print(*read.report(), sep="\n")
+        tally(*read.report(), sep="\n")
     return read
 
 
@@ -275,7 +300,7 @@ def without(
             " with others"
         )
     if left_out:
-        print(f"{left_out:,} training conversations are scored too and left out")
+        tally(f"{left_out:,} training conversations are scored too and left out")
     return apart
 
 
@@ -308,26 +333,32 @@ def echo_records(conversation: Conversation) -> list[dict]:
 
 def print_table(tables: Mapping[str, Mapping]) -> None:
     """One Markdown row per baseline, task and metric of each baseline's results dictionary."""
-    print("|baseline|task|metric|value|stderr|\n|---|---|---|---:|---:|")
+    show("|baseline|task|metric|value|stderr|\n|---|---|---|---:|---:|")
     for name, table in tables.items():
         for task, numbers in table["results"].items():
             for metric in table["higher_is_better"][task]:
                 value, error = (numbers[key] for key in value_keys(metric))
-                print(f"|{name}|{task}|{metric}|{_shown(value)}|{_shown(error)}|")
+                show(f"|{name}|{task}|{metric}|{_shown(value)}|{_shown(error)}|")
 
 
-def strongest_lines(tables: Mapping[str, Mapping]) -> list[str]:
-    """A line per task: the baseline with the highest strategy accuracy, the first of several."""
+def strongest(tables: Mapping[str, Mapping]) -> dict[str, tuple[str, float]]:
+    """Task -> the baseline with the highest strategy accuracy, the first of several, and that."""
     values: dict[str, dict[str, float]] = {}
     for name, table in tables.items():
         for task, numbers in table["results"].items():
             value = numbers.get(value_keys(LEADING)[0])
             if isinstance(value, float):
                 values.setdefault(task, {})[name] = value
+    return {
+        task: (max(own, key=own.__getitem__), max(own.values())) for task, own in values.items()
+    }
+
+
+def strongest_lines(tables: Mapping[str, Mapping]) -> list[str]:
+    """A line per task: the strongest baseline in it."""
     return [
-        f"strongest in {task} by {LEADING}: {max(own, key=own.__getitem__)}"
-        f" ({max(own.values()):.4f})"
-        for task, own in values.items()
+        f"strongest in {task} by {LEADING}: {name} ({value:.4f})"
+        for task, (name, value) in strongest(tables).items()
     ]
 
 

@@ -52,6 +52,7 @@ from csc_tasks.runs.quarantine import Quarantine
 from csc_tasks.runs.results_file import Identity, Measurement, iso, public_bytes
 from csc_tasks.runs.task_record import CONVERSATIONS
 from csc_tasks.shown import shown
+from csc_tasks.telling import mention, show, show_document, tell
 from csc_tasks.verify import read_references, shared, trusted_corpora
 from leaderboard import trust
 from leaderboard.audit_pages import believed_audits, write_audit_pages
@@ -60,7 +61,7 @@ from leaderboard.collect_options import add_arguments
 from leaderboard.customer_audit import CustomerAudit, load_audit
 from leaderboard.earlier_board import check_out, clear
 from leaderboard.folder import RELIABILITY, dumped, write_board
-from leaderboard.leading import who_leads
+from leaderboard.leading import standings, who_leads
 from leaderboard.model_report import Diagnosis, ModelReport, SampleSet, TableGaps, Variant
 from leaderboard.numbers import assemble
 from leaderboard.numbers.contrasts import contrasts
@@ -125,14 +126,22 @@ def main(args) -> None:
     page = write_page(args.out)
     for note in board.notes:
         print(f"note: {note}", file=sys.stderr)
-    print(
+    tell(
         f"{args.out / 'board.json'}: {len(board.models)} models, {len(board.tables)} tables (csc"
         f" tables {args.out} prints them whole)\n{page}: the page\n"
     )
     # The first table is what the board is about: it stands last, where a terminal is read.
-    print("\n\n".join(as_text(board, table) for table in reversed(board.tables)))
-    print(f"\n{trust.summary(board)}\n")
-    print("\n".join(who_leads(board)))
+    show("\n\n".join(as_text(board, table) for table in reversed(board.tables)))
+    show(f"\n{trust.summary(board)}\n")
+    show("\n".join(who_leads(board)))
+    document = {
+        "board": str(args.out / "board.json"),
+        "page": str(page),
+        "tables": standings(board),
+        "notes": board.notes,
+        "quarantine": [one.model_dump(mode="json") for one in board.quarantine],
+    }
+    show_document(args.json, document)
 
 
 def collect(
@@ -188,7 +197,7 @@ def collect(
         for identity, tasks in rows.items():
             diagnoses[models[identity].slug] += assemble.diagnoses(id_, tasks)
             gaps[models[identity].slug] += assemble.gaps(id_, tasks)
-        _progress(f"table {id_}: {len(rows)} rows, {len(table.comparisons)} comparisons")
+        mention(f"table {id_}: {len(rows)} rows, {len(table.comparisons)} comparisons")
     notes += trust.notes((run.measurement, run.verified) for run in each.values())
     notes += [
         f"{shown(one.item)}, {one.task}: {shown(one.sentence)}"
@@ -282,12 +291,8 @@ def _copies(
         names[m.file] = name
         replace_file(out / name, public_bytes(m, left))
     if line := left.line():
-        _progress(line)
+        print(line, file=sys.stderr)
     return {(m.file, m.task): names[m.file] for m in measurements}
-
-
-def _progress(text: str) -> None:
-    print(text, file=sys.stderr)
 
 
 if __name__ == "__main__":

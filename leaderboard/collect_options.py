@@ -5,6 +5,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
 
+from csc_tasks.arguments import add_json
 from csc_tasks.runs.quarantine import STRICT_HELP
 
 Add = Callable[..., object]
@@ -17,6 +18,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     _tables(parser.add_argument)
     _beside(parser.add_argument)
     _work(parser.add_argument)
+    add_json(parser)
 
 
 def _inputs(add: Add) -> None:

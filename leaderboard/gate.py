@@ -30,17 +30,18 @@ from argparse import Action, ArgumentParser, Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
-from csc_tasks.arguments import check_known
+from csc_tasks.arguments import add_json, check_known
 from csc_tasks.errors import CscError, SettingError, require
 from csc_tasks.metrics.consistency import consistency
 from csc_tasks.metrics.result_names import metric_of, parts_of
 from csc_tasks.out import replace_file
 from csc_tasks.runs.names import rated
 from csc_tasks.shown import shown
+from csc_tasks.telling import show, show_document
 from leaderboard.board import Column
 from leaderboard.columns import LEADING, column, leading_column, place_of
 from leaderboard.gate_pairs import CHANGEABLE, Pair, Refusal, pairs_of, read_runs
-from leaderboard.gate_report import Compared, Outcome, as_junit, as_markdown, as_text
+from leaderboard.gate_report import Compared, Outcome, as_document, as_junit, as_markdown, as_text
 from leaderboard.numbers.drops import change, corrected
 from leaderboard.numbers.scales import scale_of
 
@@ -103,6 +104,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--junit", type=Path, metavar="FILE", help="also write JUnit XML")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write Markdown")
+    add_json(parser)
 
 
 def main(args: Namespace) -> int:
@@ -121,8 +123,10 @@ def main(args: Namespace) -> int:
         return STATUS["cannot tell"]
     for note in outcome.notes:
         print(f"note: {note}", file=sys.stderr)
-    print(as_text(outcome))
-    return STATUS[outcome.verdict]
+    status = STATUS[outcome.verdict]
+    show(as_text(outcome))
+    show_document(args.json, as_document(outcome) | {"exit_status": status})
+    return status
 
 
 def _outcome(args: Namespace) -> Outcome:

@@ -1,8 +1,8 @@
 """What `csc gate` has found out: text for a terminal, Markdown for a CI summary, and JUnit XML."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 from xml.etree import ElementTree as ET
 
 from csc_tasks.shown import shown
@@ -105,6 +105,32 @@ def as_junit(outcome: Outcome) -> str:
     return ET.tostring(suite, encoding="unicode", xml_declaration=False) + "\n"
 
 
+def as_document(outcome: Outcome) -> dict[str, Any]:
+    """What `--json` prints: the verdict and every number of the table, in full on the metric's own
+    scale (a change is now minus before, its interval 90 %).
+    """
+    return {
+        "verdict": outcome.verdict,
+        "sentences": sentences(outcome),
+        "tested": [
+            {
+                "model": one.model,
+                "task": one.column.task,
+                "metric": one.column.metric,
+                "column": one.column.key,
+                "scale": one.column.scale,
+                **asdict(one.change),
+                "detectable": _smallest_drop(one, outcome),
+                "verdict": one.change.verdict,
+                "differs": one.differs,
+            }
+            for one in outcome.tested
+        ],
+        "refusals": [asdict(one) for one in outcome.refusals],
+        "notes": outcome.notes,
+    }
+
+
 def sentences(outcome: Outcome) -> list[str]:
     """The verdict, and after it a line for everything that led to it or cannot be told."""
     worse = [one for one in outcome.tested if one.change.verdict == "worse"]
@@ -128,7 +154,12 @@ def _rows(outcome: Outcome) -> Iterator[tuple[str, ...]]:
         yield (
             *(one.model, column.task, f"{shown(column.label)} {head(column)[-1]}"),
             *(_number(c.before, column), _number(c.now, column), _interval(c, column)),
-            *(probability(c.p_holm), counted, _detectable(one, outcome), c.verdict),
+            *(
+                probability(c.p_holm),
+                counted,
+                _number(_smallest_drop(one, outcome), column),
+                c.verdict,
+            ),
         )
 
 
@@ -162,14 +193,12 @@ def _refused(refusal: Refusal) -> str:
     return f"{what}: {refusal.why}" if what else refusal.why
 
 
-def _detectable(one: Compared, outcome: Outcome) -> str:
+def _smallest_drop(one: Compared, outcome: Outcome) -> float | None:
     """The drop that a comparison like this finds 4 times in 5."""
     c = one.change
     if not c.spread or c.p is None:
-        return ABSENT
-    return _number(
-        detectable_difference(Plan(c.spread, outcome.plan_alpha), c.conversations), one.column
-    )
+        return None
+    return detectable_difference(Plan(c.spread, outcome.plan_alpha), c.conversations)
 
 
 def _interval(c: Change, column: Column) -> str:

@@ -7,8 +7,9 @@ than every other.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
+from typing import Any
 
 from csc_tasks.shown import shown
 from leaderboard.board import Board, Column, Comparison, Model, Table, Value
@@ -134,6 +135,39 @@ def who_leads(board: Board) -> list[str]:
     return [
         f"{shown(table.title)}: {sentence(table, board.models)}" for table in reversed(board.tables)
     ]
+
+
+def standings(board: Board) -> list[dict[str, Any]]:
+    """What `csc collect --json` says of every table, the first one first: how its rows stand, in
+    full on the metric's own scale, and the sentence. A gap is positive where the first is better.
+    """
+    return [
+        {"table": table.id, "title": table.title, "sentence": sentence(table, board.models)}
+        | _described(standing(table, board.models), board.models)
+        for table in board.tables
+    ]
+
+
+def _described(stands: Standing | None, models: Mapping[str, Model]) -> dict[str, Any]:
+    if stands is None:
+        return {"column": None, "order": [], "leads": False}
+    column = stands.column
+    return {
+        "column": column.key,
+        "task": column.task,
+        "metric": column.metric,
+        "higher_is_better": column.higher_is_better,
+        "scale": column.scale,
+        "order": [
+            {"model": slug, "name": models[slug].name} | value.model_dump(mode="json")
+            for slug, value in stands.order.items()
+        ],
+        "leads": stands.leads,
+        "gap": asdict(stands.gap) if stands.gap else None,
+        "missing": stands.missing,
+        "claimed": stands.claimed,
+        "alike": stands.alike,
+    }
 
 
 def _clauses(table: Table, models: Mapping[str, Model]) -> list[str]:

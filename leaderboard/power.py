@@ -18,12 +18,13 @@ over K comparisons.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from csc_tasks.arguments import check_share
+from csc_tasks.arguments import add_json, check_share
 from csc_tasks.errors import SettingError, require
+from csc_tasks.telling import show, show_document
 
 if TYPE_CHECKING:
     from leaderboard.board import Comparison
@@ -114,6 +115,7 @@ def add_arguments(parser) -> None:
         metavar="K",
         help="comparisons that Holm corrects for (default: 1)",
     )
+    add_json(parser)
 
 
 def main(args) -> None:
@@ -136,36 +138,56 @@ def main(args) -> None:
     else:
         spread, turns, source = _assumed(args)
     plan = Plan(spread, args.alpha / args.comparisons, args.power)
-    print(source)
+    document: dict[str, Any] = {
+        "source": source,
+        "spread": spread,
+        "turns": turns,
+        "power": args.power,
+        "alpha": plan.alpha,
+        "comparisons": args.comparisons,
+        "rank": None,
+        "needed": None,
+        "detectable": [],
+    }
+    show(source)
     if args.comparisons > 1:
-        print(
+        show(
             f"alpha {args.alpha} over {args.comparisons} comparisons: {plan.alpha:.5f} for the"
             " strictest one"
         )
     if comparison:
-        print("\n".join(until_ranked(plan, comparison, args.rank)))
+        ranking = ranking_of(plan, comparison, args.rank)
+        show("\n".join(until_ranked(ranking)))
+        document["rank"] = asdict(ranking)
     difference = comparison.difference if comparison else args.difference
     counts = [args.conversations] if args.conversations else []
     if difference is not None:
         needed = conversations_needed(plan, difference)
         asked = math.ceil(needed * turns)
-        print(
+        show(
             f"to detect {difference:.4f} with power {args.power}: {needed:,} conversations"
             f" (about {asked:,} turns)"
         )
         counts += [] if args.conversations is None else [needed]
+        document["needed"] = {
+            "difference": difference,
+            "conversations": needed,
+            "turns": asked,
+        }
     for count in counts or ([] if difference is not None else [30, 60, 100, 200, 500, 1000, 1855]):
         detected = detectable_difference(plan, count)
         half = half_width(plan, count)
-        print(
+        show(
             f"{count:,} conversations: detectable difference {detected:.4f}, interval of a"
             f" difference -+ {half:.4f}"
         )
+        row = {"conversations": count, "difference": detected, "half_width": half}
         if difference is not None and count == args.conversations:
-            print(
-                f"{count:,} conversations: power {achieved_power(plan, count, difference):.3f}"
-                f" for {difference:.4f}"
-            )
+            achieved = achieved_power(plan, count, difference)
+            show(f"{count:,} conversations: power {achieved:.3f} for {difference:.4f}")
+            row |= {"power": achieved, "power_for": difference}
+        document["detectable"].append(row)
+    show_document(args.json, document)
 
 
 def achieved_power(plan: Plan, conversations: int, difference: float) -> float:
@@ -225,11 +247,27 @@ def conversations_needed(plan: Plan, difference: float) -> int:
     return high
 
 
-def until_ranked(plan: Plan, comparison: "Comparison", models: Sequence[str]) -> list[str]:
-    """What two models' paired comparison says of when they can be ranked, in lines: whether they
-    are now, and what the ends of the interval of their difference would take.
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """When two models can be ranked. difference: the first minus the second, with its 95 %
+    interval. power: the chance to find it with as many conversations. fewest, most: the
+    conversations that the ends of the interval would take, None where there is no bound.
+    """
 
-    Raises SettingError where they do not differ at all.
+    models: tuple[str, ...]
+    difference: float
+    low: float
+    high: float
+    conversations: int
+    ranked: bool
+    power: float
+    fewest: int
+    most: int | None
+
+
+def ranking_of(plan: Plan, comparison: "Comparison", models: Sequence[str]) -> Ranking:
+    """What two models' paired comparison says of when they can be ranked. Raises SettingError where
+    they do not differ at all.
     """
     first, second = models
     low, high, count = comparison.low, comparison.high, comparison.clusters
@@ -239,17 +277,32 @@ def until_ranked(plan: Plan, comparison: "Comparison", models: Sequence[str]) ->
             " board, so no number of conversations can be named"
         )
     ranked = low > 0 or high < 0
-    lines = [
-        f"{first} minus {second}: {comparison.difference:+.4f} (95 % interval {low:+.4f} to"
-        f" {high:+.4f}, {count:,} conversations): they can{'' if ranked else 'not'} be ranked"
-        f" {'already' if ranked else 'yet'}",
-        f"{count:,} conversations: power"
-        f" {achieved_power(plan, count, comparison.difference):.3f} for that difference",
-    ]
     near, far = sorted((low, high), key=abs)
-    fewest = conversations_needed(plan, far)
-    most = f"{conversations_needed(plan, near):,}" if ranked else "no bound, as it includes 0"
-    return [*lines, f"from the ends of that interval: {fewest:,} conversations to {most}"]
+    return Ranking(
+        models=tuple(models),
+        difference=comparison.difference,
+        low=low,
+        high=high,
+        conversations=count,
+        ranked=ranked,
+        power=achieved_power(plan, count, comparison.difference),
+        fewest=conversations_needed(plan, far),
+        most=conversations_needed(plan, near) if ranked else None,
+    )
+
+
+def until_ranked(ranking: Ranking) -> list[str]:
+    """It in lines: whether they can be ranked now, and what the ends of the interval would take."""
+    first, second = ranking.models
+    count, ranked = ranking.conversations, ranking.ranked
+    most = "no bound, as it includes 0" if ranking.most is None else f"{ranking.most:,}"
+    return [
+        f"{first} minus {second}: {ranking.difference:+.4f} (95 % interval {ranking.low:+.4f} to"
+        f" {ranking.high:+.4f}, {count:,} conversations): they can{'' if ranked else 'not'} be"
+        f" ranked {'already' if ranked else 'yet'}",
+        f"{count:,} conversations: power {ranking.power:.3f} for that difference",
+        f"from the ends of that interval: {ranking.fewest:,} conversations to {most}",
+    ]
 
 
 def detectable_difference(plan: Plan, conversations: int) -> float:

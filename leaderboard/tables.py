@@ -22,14 +22,14 @@ language and turn, with its corrected p.
 
 import html
 import json
-import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from csc_tasks.arguments import check_known, listed
+from csc_tasks.arguments import add_json, check_known, listed
 from csc_tasks.csv_cells import csv_text
 from csc_tasks.errors import SettingError
+from csc_tasks.telling import STDOUT, mention, show, show_document
 from leaderboard import breakdown_rows, contrast_tables, efficiency_tables, number_rows, text_table
 from leaderboard.board import BREAKDOWNS, CONTRASTS, EFFICIENCY, Board, Table
 from leaderboard.escaped import md_text, tex_text
@@ -47,12 +47,14 @@ from leaderboard.trust import CLAIMED
 
 ROWS = ("csv", "json")
 FORMATS = ("md", *ROWS, "latex", "html")
+Rows = tuple[Sequence[str], Iterable[Sequence[object]]]
 
 
 def add_arguments(parser) -> None:
     """The options of `csc tables`."""
     parser.add_argument("board", type=Path, help="a board folder that csc collect wrote")
-    parser.add_argument("--format", choices=FORMATS, default="md", help="default: md")
+    parser.add_argument("--format", choices=FORMATS, help="default: md")
+    add_json(parser)
     parser.add_argument(
         "--table",
         metavar="ID",
@@ -83,6 +85,11 @@ def main(args) -> None:
     from leaderboard.folder import checked_board
 
     board = checked_board(args.board)
+    if args.json == STDOUT and args.format in (None, "json") and args.joined is None:
+        args.format = "json"
+    elif args.json == STDOUT:
+        raise SettingError("--json is --format json; give no other --format and no --joined")
+    args.format = args.format or "md"
     known = [table.id for table in board.tables] + [CONTRASTS] * bool(board.contrasts)
     known += [EFFICIENCY] * bool(board.efficiency)
     known.append(BREAKDOWNS)
@@ -97,8 +104,10 @@ def main(args) -> None:
             raise SettingError("--joined is Markdown, with the metrics that it names itself")
         metrics = listed(args.joined)
         check_known("--joined", metrics, sorted({c.metric for t in tables for c in t.columns}))
-        print(joined(board, tables, metrics), end="")
+        show(joined(board, tables, metrics), end="")
         return
+    if args.json:
+        show_document(args.json, _objects(*_rows(args, board, tables)))
     if args.format in ROWS:
         _print_rows(args, board, tables)
         return
@@ -113,7 +122,7 @@ def main(args) -> None:
         texts += map(write_texts, contrast_tables.contrast_tables(board, every))
     if args.table in (None, EFFICIENCY):
         texts += map(write_texts, efficiency_tables.efficiency_tables(board, every))
-    print("\n".join(texts), end="")
+    show("\n".join(texts), end="")
 
 
 def as_csv(board: Board, tables: Sequence[Table]) -> str:
@@ -125,24 +134,34 @@ def _print_rows(args: Namespace, board: Board, tables: Sequence[Table]) -> None:
     """Tables, contrasts, efficiency and breakdowns have columns of their own: one of the four is
     printed.
     """
-    header, rows = {
+    header, rows = _rows(args, board, tables)
+    if args.format == "json":
+        objects = _objects(header, rows)
+        show(json.dumps(objects, ensure_ascii=False, indent=1, allow_nan=False))
+    else:
+        show(csv_text(header, rows), end="")
+    if args.table is None and board.contrasts:
+        count = len(board.contrasts)
+        mention(f"note: {count} contrasts have other columns: --table {CONTRASTS}")
+    if args.table is None and board.efficiency:
+        mention(f"note: latency, tokens and cost: --table {EFFICIENCY}")
+
+
+def _rows(args: Namespace, board: Board, tables: Sequence[Table]) -> Rows:
+    """The header and the rows of the one of the four that is asked for."""
+    made: Rows = {
         CONTRASTS: lambda: (contrast_tables.HEADER, contrast_tables.rows_of(board)),
         EFFICIENCY: lambda: (efficiency_tables.HEADER, efficiency_tables.rows_of(board)),
         BREAKDOWNS: lambda: (breakdown_rows.HEADER, breakdown_rows.rows_of(args.board, board)),
     }.get(args.table, lambda: (number_rows.HEADER, number_rows.rows_of(board, tables)))()
-    if args.format == "json":
-        objects = [
-            {name: _json_cell(name, cell) for name, cell in zip(header, row, strict=True)}
-            for row in rows
-        ]
-        print(json.dumps(objects, ensure_ascii=False, indent=1, allow_nan=False))
-    else:
-        print(csv_text(header, rows), end="")
-    if args.table is None and board.contrasts:
-        count = len(board.contrasts)
-        print(f"note: {count} contrasts have other columns: --table {CONTRASTS}", file=sys.stderr)
-    if args.table is None and board.efficiency:
-        print(f"note: latency, tokens and cost: --table {EFFICIENCY}", file=sys.stderr)
+    return made
+
+
+def _objects(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[dict[str, object]]:
+    return [
+        {name: _json_cell(name, cell) for name, cell in zip(header, row, strict=True)}
+        for row in rows
+    ]
 
 
 def _json_cell(name: str, cell: object) -> object:

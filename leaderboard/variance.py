@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
+from csc_tasks.arguments import add_json
 from csc_tasks.errors import DataError
 from csc_tasks.metrics import DIALOGUE, METRICS, select
 from csc_tasks.runs.finding import find_samples
@@ -22,9 +23,12 @@ from csc_tasks.runs.quarantine import STRICT_HELP, Quarantine, read_newest
 from csc_tasks.runs.samples_file import Run, read_run
 from csc_tasks.runs.task_record import LIVE, LIVE_TASK
 from csc_tasks.shown import shown
+from csc_tasks.telling import show, show_document
 from leaderboard.numbers.variance import Cell, Components, components
 
 DEFAULT = "goal_reached,goal_by_rule,live_turns,repeated_questions"
+PARTS = ("conversation", "customer", "both", "sampling")
+Found = dict[str, dict[str, Components | DataError]]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -40,6 +44,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--metrics", default=DEFAULT, help=f"a comma-separated list, or all (default: {DEFAULT})"
     )
     parser.add_argument("--strict", action="store_true", help=STRICT_HELP)
+    add_json(parser)
 
 
 def main(args: Namespace) -> None:
@@ -51,26 +56,63 @@ def main(args: Namespace) -> None:
     runs = list(read_newest(files, Quarantine(args.results, args.strict), read_run))
     if not runs:
         raise DataError(f"{args.results[0]}: no run of {LIVE_TASK} in it")
-    print("\n".join(lines(runs, metrics)))
+    found = measured(runs, metrics)
+    show("\n".join(lines(found)))
+    show_document(args.json, document(found))
 
 
-def lines(runs: list[Run], metrics: list[str]) -> list[str]:
-    """What is printed: a block for each model."""
+def measured(runs: list[Run], metrics: list[str]) -> Found:
+    """Model -> metric -> its components, or why there are none."""
     by_model: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         by_model[str(run.results["model_name"])].append(run)
-    out: list[str] = []
+    found: Found = {}
     for model, own in sorted(by_model.items()):
-        out.append(f"{shown(model)}:")
+        found[model] = {}
         for name in metrics:
             values = values_of(own, name)
             try:
-                made = components(values)
+                found[model][name] = components(values)
             except DataError as error:
-                out.append(f"  {name}: {error}")
-                continue
-            out.append(f"  {name}: {_line(name, made)}")
+                found[model][name] = error
+    return found
+
+
+def lines(found: Found) -> list[str]:
+    """What is printed: a block for each model."""
+    out: list[str] = []
+    for model, own in found.items():
+        out.append(f"{shown(model)}:")
+        for name, made in own.items():
+            text = _line(name, made) if isinstance(made, Components) else str(made)
+            out.append(f"  {name}: {text}")
     return out
+
+
+def document(found: Found) -> dict[str, object]:
+    """What `--json` prints: standard deviations on each metric's own scale, and their shares of the
+    variance.
+    """
+    return {
+        "models": {
+            model: {name: _described(made) for name, made in own.items()}
+            for model, own in found.items()
+        }
+    }
+
+
+def _described(made: Components | DataError) -> dict[str, object]:
+    if not isinstance(made, Components):
+        return {"error": str(made)}
+    parts = {name: getattr(made, name) for name in PARTS}
+    return {
+        name: None
+        if value is None
+        else {"standard_deviation": value**0.5, "share": made.share(value)}
+        for name, value in parts.items()
+    } | {
+        name: getattr(made, name) for name in ("conversations", "customers", "repeats", "left_out")
+    }
 
 
 def values_of(runs: list[Run], name: str) -> Mapping[Cell, list[float]]:
@@ -105,12 +147,7 @@ def _line(name: str, made: Components) -> str:
         of = "" if share is None else f" ({share:.0%})"
         return f"{label} {value**0.5 * scale:.{digits}f}{of}"
 
-    parts = [
-        part("conversation", made.conversation),
-        part("customer", made.customer),
-        part("both", made.both),
-        part("sampling", made.sampling),
-    ]
+    parts = [part(name, getattr(made, name)) for name in PARTS]
     table = f"{made.conversations} conversations x {made.customers} customers x {made.repeats}"
     left = f", {made.left_out} left out" if made.left_out else ""
     return f"standard deviations: {', '.join(parts)}; {table} repeats{left}"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from csc_tasks.arguments import add_quiet
 from csc_tasks.cli import COMMANDS
 from csc_tasks.evaluate import config_names
 from csc_tasks.papers import papers
@@ -99,6 +100,7 @@ def csc(words):
     module = importlib.import_module(COMMANDS[verb][0])
     parser = argparse.ArgumentParser(exit_on_error=False)
     module.add_arguments(parser)
+    add_quiet(parser)
     if parser.get_default("passes_on"):
         return lm_eval(words[1:])
     parser.parse_args(words[len(verb.split()) :])

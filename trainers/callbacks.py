@@ -5,6 +5,7 @@ written to its end.
 import time
 from pathlib import Path
 
+from csc_tasks.telling import is_quiet
 from trainers.checkpoints import checkpoint_at, mark_complete, seconds_before
 
 
@@ -23,7 +24,7 @@ def callbacks() -> list:
                 initial=state.global_step,
                 desc="training",
                 unit="step",
-                disable=not shown,
+                disable=not shown or is_quiet(),
             )
             self.losses: dict[str, str] = {}
 

@@ -20,6 +20,7 @@ from typing import Any
 from csc_tasks.errors import ModelError, SettingError, require
 from csc_tasks.gguf import gguf_files, one_of_several
 from csc_tasks.out import replace_folder
+from csc_tasks.telling import tell
 from trainers.merge import check_folder
 from trainers.merge_check import differing_weights
 
@@ -45,7 +46,7 @@ def main(args: Namespace) -> None:
     file = the_file(args.file)
     count = convert(file, args.out, args.dtype)
     template = "" if has_template(args.out) else "; there is no chat template in it"
-    print(f"{args.out}: {file.name} as {count:,} weights in {args.dtype}{template}")
+    tell(f"{args.out}: {file.name} as {count:,} weights in {args.dtype}{template}")
     left_out = weights_in(file) - count
     if left_out > 0:
         print(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from csc_tasks.adapter import RECORD
 from csc_tasks.hub import Publication, publish
+from csc_tasks.telling import show
 from trainers.adapter_card import short_name, write_card
 
 
@@ -29,9 +30,9 @@ def publish_adapter(args: Namespace, record: Mapping, out: Path) -> None:
             marker=RECORD,
             message=f"Publish an adapter for {short_name(record['recipe']['model'])}",
         )
-        print(*publication.lines(), sep="\n")
+        show(*publication.lines(), sep="\n")
         if not args.push:
-            print("Dry run: nothing was sent. Add --push to publish.")
+            show("Dry run: nothing was sent. Add --push to publish.")
             return
         results = [word for path in args.results for word in ("--results", path)]
         again = [

@@ -16,7 +16,7 @@ from trainers.curves import loss_points, write_curve
 from trainers.hardware import out_of_memory, what_would_fit
 from trainers.preparation import Lessons, Preparation, make_lessons, memory_line, prepare
 from trainers.recipe import Recipe, as_dict
-from trainers.tracking import check_tracker
+from trainers.tracking import check as check_tracker
 from trainers.trainer import make_trainer
 
 

@@ -13,8 +13,12 @@ import textwrap
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from csc_tasks.arguments import add_json
 from csc_tasks.errors import SettingError
+from csc_tasks.reading.yaml_text import strict_yaml
+from csc_tasks.telling import show, show_document
 
 FOLDER = Path(__file__).resolve().parent / "recipes"
 LAUNCH = "accelerate"
@@ -25,6 +29,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """The options of `csc recipes`."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="print this one")
     parser.add_argument("--path", action="store_true", help="print where it lies instead")
+    add_json(parser)
 
 
 def main(args: Namespace) -> None:
@@ -32,10 +37,13 @@ def main(args: Namespace) -> None:
     if args.name is None:
         if args.path:
             raise SettingError("--path goes with a NAME; `csc recipes` lists them")
-        print("\n".join(lines()))
+        show("\n".join(lines()))
+        show_document(args.json, {"recipes": [described(path) for path in shipped().values()]})
         return
     path = known(args.name, shipped())
-    print(path if args.path else path.read_text(encoding="utf-8").rstrip("\n"))
+    show(path if args.path else path.read_text(encoding="utf-8").rstrip("\n"))
+    settings = strict_yaml(path.read_text(encoding="utf-8"))
+    show_document(args.json, described(path) | {"settings": settings})
 
 
 def shipped() -> dict[str, Path]:
@@ -66,6 +74,12 @@ def known(name: str, recipes: dict[str, Path], option: str = "") -> Path:
         "there is no such file, and no recipe of that name" if option else "no recipe of that name"
     )
     raise SettingError(f"{option}{name}: {missing}{closest}; there are {', '.join(recipes)}")
+
+
+def described(path: Path) -> dict[str, Any]:
+    """A recipe's name, what it is for, where it lies, and which program takes it."""
+    program = "accelerate launch" if path.stem.startswith(LAUNCH) else "csc train"
+    return {"name": path.stem, "purpose": purpose(path), "path": str(path), "for": program}
 
 
 def purpose(path: Path) -> str:

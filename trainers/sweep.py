@@ -13,6 +13,7 @@ from csc_tasks.arguments import check_known
 from csc_tasks.errors import SettingError
 from csc_tasks.file_names import safe_name
 from csc_tasks.out import check_writable, replace_file
+from csc_tasks.telling import show, tally, tell
 from trainers.hardware import is_first_process, release_memory
 from trainers.qlora import train_adapter
 from trainers.recipe import KEYS, Recipe, read_recipe
@@ -64,7 +65,7 @@ def sweep(args: Namespace, flags: Mapping[str, object]) -> None:
             continue
         if is_first_process():
             seed = f", seed {run.recipe.seed}" if args.seeds else ""
-            print(f"--- {key} = {run.value}{seed}")
+            tell(f"--- {key} = {run.value}{seed}")
         run.record = train_adapter(run.recipe, out / run.folder, args.overwrite)
         release_memory()
     if not is_first_process():
@@ -77,19 +78,19 @@ def sweep(args: Namespace, flags: Mapping[str, object]) -> None:
         points.append(_point(run, out, earlier, limit))
     write_points(out, key, limit, points)
     for run, point in zip(runs, points, strict=True) if args.score else ():
-        print(f"--- scoring {run.folder}", flush=True)
+        tell(f"--- scoring {run.folder}")
         if point.file is not None:
-            print(f"scored already: {out / point.file} (delete it to score again)")
+            tell(f"scored already: {out / point.file} (delete it to score again)")
             continue
         command, results = _scoring(run, out)
         point.add(run_scoring(command, results, limit), command, results, out)
         write_points(out, key, limit, points)
     table = comparison(key, points)
-    print(f"\n{table}")
+    show(f"\n{table}")
     replace_file(out / "sweep.md", table + "\n")
     waiting = [run.folder for run, point in zip(runs, points, strict=True) if point.file is None]
     if waiting:
-        print(
+        tally(
             f"\nNot scored: {', '.join(waiting)}; the same command with --score goes on with that"
         )
 

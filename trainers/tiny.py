@@ -28,6 +28,7 @@ from csc_tasks.conversation import Conversation
 from csc_tasks.errors import DataError, MissingSplit, SettingError
 from csc_tasks.out import say_earlier
 from csc_tasks.question import Question
+from csc_tasks.telling import tally, tell
 from trainers.tiny_folder import FORMAT, check_target, save
 from trainers.tiny_model import Shape, new_model, train
 from trainers.tiny_text import Encoded, encode, examples_of, train_tokenizer
@@ -88,7 +89,7 @@ def main(args: Namespace) -> None:
         shape,
         strategies=not args.without_strategies,
     )
-    print(
+    tell(
         f"Wrote {args.out}: {record['parameters']:,} parameters, {record['epochs']} epochs in"
         f" {record['steps']:,} steps, loss {record['loss_first']:.2f} -> {record['loss_last']:.2f},"
         f" {record['seconds']:.0f} s"
@@ -131,7 +132,7 @@ def train_tiny(
     tokenizer = train_tokenizer(items, shape.vocabulary, shape.positions)
     counts: Counter = Counter()
     examples = _examples(items, tokenizer, shape.positions, counts, strategies)
-    print("; ".join(f"{count:,} {what}" for what, count in counts.items() if count))
+    tally("; ".join(f"{count:,} {what}" for what, count in counts.items() if count))
     if not examples:
         raise DataError(
             f"{corpus}: its {SPLIT} splits have no labelled supporter turn and no question, so"
@@ -162,7 +163,7 @@ def _read_items(splits: Sequence[corpora.Corpus], most: int) -> list[Conversatio
         used = split.items[:most]
         items += used
         more = f"; the first {len(used):,} are read" if len(used) < len(split.items) else ""
-        print(f"{split.summary()}{more}")
+        tally(f"{split.summary()}{more}")
     return items
 
 

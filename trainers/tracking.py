@@ -2,27 +2,19 @@
 recipe names one.
 """
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
-from csc_tasks.errors import SettingError
+from csc_tasks.trackers import check_tracker
 from trainers.recipe import NOWHERE
 
 LOGS = "logs"
 """The folder of TensorBoard's files, in the adapter's."""
 
-TRACKERS = ("tensorboard", "trackio", "wandb")
-"""Where a training can be reported to, by the names of the packages that do it."""
 
-
-def check_tracker(name: str) -> None:
+def check(name: str) -> None:
     """Raise SettingError for a tracker whose package is not installed."""
-    if name in TRACKERS and importlib.util.find_spec(name) is None:
-        raise SettingError(
-            f"report_to: {name} needs the package {name}: pip install {name}, or report_to:"
-            f" {NOWHERE}"
-        )
+    check_tracker(name, "report_to: ", f"report_to: {NOWHERE}")
 
 
 def trackers(name: str, out: Path) -> list[Any]:
@@ -30,7 +22,7 @@ def trackers(name: str, out: Path) -> list[Any]:
 
     Raises SettingError where the package is missing.
     """
-    check_tracker(name)
+    check(name)
     if name == NOWHERE:
         return []
     from transformers import integrations

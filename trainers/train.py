@@ -34,6 +34,7 @@ from typing import Any
 from csc_tasks.arguments import Renamed
 from csc_tasks.errors import SettingError
 from csc_tasks.out import check_writable
+from csc_tasks.telling import tell
 from trainers.adapter import finished_record, read_record
 from trainers.hardware import is_first_process, release_memory
 from trainers.merge import check_folder, check_quantized, merge, save_quantized_base
@@ -154,21 +155,21 @@ def after_training(args: Namespace, record: dict, out: Path) -> None:
         if record["validation_loss"] is None
         else f", validation loss {record['validation_loss']:.4f}"
     )
-    print(
+    tell(
         f"{out}: {record['steps']:,} steps, {record['trained_parameters']:,} trained parameters,"
         f" {record['seconds']:.0f} s{loss}"
     )
     if args.merge:
         merge(out, record, Path(args.merge))
-        print(
+        tell(
             f"{args.merge}: base and adapter as one bf16 model; csc doctor --model {args.merge}"
             " says how it is scored"
         )
     if args.save_quantized_base:
         save_quantized_base(record, Path(args.save_quantized_base))
-        print(f"{args.save_quantized_base}: the NF4 base")
+        tell(f"{args.save_quantized_base}: the NF4 base")
     command = scoring_command(record, out, args.save_quantized_base)
-    print(f"Score it with:\n\n    {command}\n")
+    tell(f"Score it with:\n\n    {command}\n")
     if args.score:
         release_memory()
         score(record, out, args.save_quantized_base, args.limit)

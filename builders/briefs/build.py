@@ -40,6 +40,7 @@ from csc_tasks.llm.client import LLM
 from csc_tasks.llm.items import run_items
 from csc_tasks.llm.options import add_llm_arguments
 from csc_tasks.llm.progress import Progress
+from csc_tasks.telling import tally, tell
 
 CONVERSATIONS = "csconv"
 NONE = "none"
@@ -169,8 +170,9 @@ def _by_rule(args: Namespace) -> None:
     rows = _rows(conversations, briefs)
     args.out.resolve().parent.mkdir(parents=True, exist_ok=True)
     written = write_folder(args.out, rows, card(record, args.licence), record, run)
-    print("\n".join(count_lines(counts)), contents_table(written["splits"]), sep="\n\n")
-    print(f"\nWrote {args.out}: evaluate with csc_corpus={args.out} (cscx_conv_live)")
+    tally(*count_lines(counts), end="\n\n")
+    tell(contents_table(written["splits"]))
+    tell(f"\nWrote {args.out}: evaluate with csc_corpus={args.out} (cscx_conv_live)")
 
 
 def _read(args: Namespace) -> tuple[dict[str, Corpus], dict[str, Sequence[Conversation]]]:
@@ -186,9 +188,9 @@ def _read(args: Namespace) -> tuple[dict[str, Corpus], dict[str, Sequence[Conver
     if not corpora and missing is not None:
         raise missing
     for corpus in corpora.values():
-        print(corpus.summary())
+        tally(corpus.summary())
         if any(item.held_out_turns() for item in corpus.items):
-            print("note: turns are held out; briefs do not need them")
+            tally("note: turns are held out; briefs do not need them")
     return corpora, {split: corpus.items[: args.limit] for split, corpus in corpora.items()}
 
 

@@ -30,6 +30,7 @@ from builders.wording import building_languages
 from csc_tasks.arguments import listed
 from csc_tasks.errors import SettingError
 from csc_tasks.out import check_writable, replace_file
+from csc_tasks.telling import tally, tell
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -78,13 +79,13 @@ def main(args: Namespace) -> None:
     guided = [code for code in building_languages() if code in spoken] or ["en"]
     replace_file(args.out / GUIDE, guide(guided))
     turns = sum(len(supporter_turns(one)) for one in conversations)
-    print(
+    tally(
         f"conversations: {len(conversations):,} of {len(every):,}, {turns:,} supporter turns to"
         " label"
     )
-    print(f"Wrote {', '.join(map(str, targets.values()))} and {args.out / GUIDE}.")
-    print("The sheets hold what was said: pass them on to nobody who may not see it.")
-    print(f"Afterwards: csc label import {args.folder} {args.out}/label-*.csv --out LABELLED")
+    tell(f"Wrote {', '.join(map(str, targets.values()))} and {args.out / GUIDE}.")
+    tally("The sheets hold what was said: pass them on to nobody who may not see it.")
+    tell(f"Afterwards: csc label import {args.folder} {args.out}/label-*.csv --out LABELLED")
 
 
 def _file(name: str) -> str:

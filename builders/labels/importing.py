@@ -26,6 +26,7 @@ from builders.source_folder import read_source, timed
 from csc_tasks.conversation import Conversation
 from csc_tasks.errors import DataError
 from csc_tasks.labels import Label
+from csc_tasks.telling import tally, tell
 
 NAMED = 100
 """So many problems are named."""
@@ -63,9 +64,10 @@ def main(args: Namespace) -> None:
     build = with_labelling(source.record, labelling, counts)
     card = labelled_card(source.card, labelling)
     written = write_folder(args.out, applied.rows, card, build, timed(started))
-    print("\n".join(count_lines(counts)), contents_table(written["splits"]), sep="\n\n", end="\n\n")
+    tally(*count_lines(counts), end="\n\n")
+    tell(contents_table(written["splits"]), end="\n\n")
     for line in next_lines(args.out):
-        print(line)
+        tell(line)
 
 
 def read_sheets(files: Sequence[Path], known: Mapping[str, Conversation]) -> list[Sheet]:

@@ -56,6 +56,7 @@ from csc_tasks.llm.client import LLM
 from csc_tasks.llm.items import run_items
 from csc_tasks.llm.options import add_llm_arguments
 from csc_tasks.llm.progress import Progress
+from csc_tasks.telling import tally, tell
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -118,7 +119,7 @@ class Labelling(runner.Builder):
         self.chosen = sorted(every.values(), key=_place(args.seed))[: args.limit]
         self.counts: dict = {}
         turns = sum(len(supporter_turns(one)) for one in self.chosen)
-        print(
+        tally(
             f"{args.folder}: {turns:,} supporter turns of {len(self.chosen):,} conversations;"
             f" raters: {', '.join(rater.name for rater in self.raters)}"
         )
@@ -173,11 +174,11 @@ class Labelling(runner.Builder):
 
     def write(self, built: runner.Built, run: Mapping, journal: Path) -> None:
         record = write_folder(self.out, built.rows, self.card(built.record), built.record, run)
-        parts = ("\n".join(count_lines(self.counts)), contents_table(record["splits"]))
-        print(*parts, sep="\n\n", end="\n\n")
+        tally(*count_lines(self.counts), end="\n\n")
+        tell(contents_table(record["splits"]), end="\n\n")
         for line in next_lines(self.args.out):
-            print(line)
-        print(f"Every request is in {journal}")
+            tell(line)
+        tell(f"Every request is in {journal}")
 
 
 def main(args: Namespace) -> None:

@@ -48,6 +48,7 @@ from csc_tasks.runs.finding import find_samples
 from csc_tasks.runs.names import task_of
 from csc_tasks.runs.quarantine import STRICT_HELP
 from csc_tasks.runs.writing import check_out
+from csc_tasks.telling import show, tally, tell
 
 _NAME = re.compile(r"[\w.-]+", re.ASCII)
 
@@ -114,7 +115,7 @@ class SampleLabelling(runner.Builder):
             )
         self.labels: dict[Path, dict[tuple[str, int], list[Label]]] = {}
         models = {reply.model for reply in self.replies}
-        print(
+        tally(
             f"{len(self.replies):,} replies of {len(models):,} models,"
             f" {len(self.replies) - len(self.asked):,} of them empty or failed; raters:"
             f" {', '.join(rater.name for rater in self.raters)}"
@@ -221,14 +222,14 @@ class SampleLabelling(runner.Builder):
         written, numbers = write_columns(
             self.replies, self.labels, self.name, record["signature"], out
         )
-        print("\n".join(count_lines(record["counts"])))
+        tally("\n".join(count_lines(record["counts"])))
         for model, task, column, made in numbers:
             value = "N/A" if made.value is None else f"{made.value:.3f}"
             error = "" if made.stderr is None else f" (standard error {made.stderr:.3f})"
-            print(f"{model} {task} {column}: {value}{error}")
+            show(f"{model} {task} {column}: {value}{error}")
         files = f"{out / 'labels.jsonl'} and {len(written)} results files"
-        print(f"Wrote {files}; next: csc collect {out}")
-        print(f"Every request is in {journal}")
+        tell(f"Wrote {files}; next: csc collect {out}")
+        tell(f"Every request is in {journal}")
 
 
 def default_name(raters: list[Rater]) -> str:

@@ -46,6 +46,7 @@ from csc_tasks.llm.items import run_items
 from csc_tasks.llm.options import add_llm_arguments
 from csc_tasks.llm.outcomes import Dropped, Malformed
 from csc_tasks.llm.progress import Progress
+from csc_tasks.telling import tally, tell
 
 STAGES = ("profile", "describe")
 READING = ("read", "conversations_not_taken")
@@ -160,8 +161,8 @@ class Profiles(runner.Builder):
         write_pool(self.out, built.rows["profiles"]["pool"], built.record, run)
         source, counts = built.record["source"], built.record["counts"]
         reading = {name: source[name] for name in READING if source.get(name)}
-        print("\n".join(count_lines(reading | counts)))
-        print(
+        tally("\n".join(count_lines(reading | counts)))
+        tell(
             f"Wrote {out / POOL_FILE}; csc build rolecs --profiles {out} plays them. Every"
             f" request is in {journal}"
         )

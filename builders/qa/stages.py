@@ -36,6 +36,7 @@ from csc_tasks.llm.items import run_items
 from csc_tasks.llm.options import add_llm_arguments
 from csc_tasks.llm.progress import Progress
 from csc_tasks.question import Question
+from csc_tasks.telling import tally
 
 STAGE = "stage"
 
@@ -79,7 +80,7 @@ class Stages(runner.Builder):
         # What could not be written is better known before anybody is asked.
         checked_splits("qa", rows_of(self.questions))
         for corpus in self.corpora.values():
-            print(corpus.summary())
+            tally(corpus.summary())
 
     def stand_in(self) -> None:
         import builders.scripted.answerer  # noqa: F401 - registers itself

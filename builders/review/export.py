@@ -34,6 +34,7 @@ from csc_tasks.draws import digest
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.live.stored import CONFIG as BRIEFS
 from csc_tasks.out import check_writable
+from csc_tasks.telling import tally, tell
 
 TABLE, PAGE = "review.csv", "review.html"
 
@@ -87,25 +88,25 @@ def main(args: Namespace) -> None:
     write_page(targets[1], args.folder.resolve().name, conversations, originals, reasons, dropped)
     beside = sum(one.conversation_id in originals for one in conversations)
     turns = sum(len(one.dialogue) for one in conversations)
-    print(
+    tally(
         f"conversations: {len(conversations):,} of {sum(map(len, _conversation_rows(rows)), 0):,},"
         f" {turns:,} turns"
     )
-    print(
+    tally(
         f"with their original beside them: {beside:,}"
         + ("" if originals else f" (there is no {originals_path(args.folder).name})")
     )
     if judged:
         told = sum(one.conversation_id in reasons for one in conversations)
-        print(
+        tally(
             f"with the judge's reason: {told:,}; dropped by a judge, on the page for reading:"
             f" {len(dropped):,}"
         )
     if beside:
-        print(
+        tally(
             "The originals hold personal data: pass these files on to nobody who may not see them."
         )
-    print(
+    tell(
         f"Wrote {targets[0]} and {targets[1]}. Afterwards: csc review import {args.folder} FILE..."
         " --out DIR2"
     )

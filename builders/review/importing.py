@@ -33,6 +33,7 @@ from builders.review.verdicts import Verdict, corrected, settle
 from builders.source_folder import contents, kept_record, read_source, timed
 from csc_tasks.conversation import Conversation
 from csc_tasks.errors import DataError, SettingError
+from csc_tasks.telling import tally, tell
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -71,7 +72,7 @@ def main(args: Namespace) -> None:
     known = conversations_of(source.rows, args.folder)
     verdicts, conflicts = settle([_verdicts(path, known) for path in args.files], args.on_conflict)
     for line in conflicts:
-        print(f"disagreement, so {args.on_conflict}: {line}")
+        tally(f"disagreement, so {args.on_conflict}: {line}")
     reviewed = apply(source.rows, known, verdicts, args.unreviewed)
     if not any(
         "dialogue" in part[0] for splits in reviewed.rows.values() for part in splits.values()
@@ -80,7 +81,7 @@ def main(args: Namespace) -> None:
             f"{args.folder}: no conversation is left after the review, so nothing was written"
         )
     for name, reason in reviewed.rule_breakers.items():
-        print(f"{name}: as corrected it breaks a rule of CSConv: {reason}")
+        tally(f"{name}: as corrected it breaks a rule of CSConv: {reason}")
     number = len(source.record.get("reviews", ())) + 1
     counts = reviewed.counts("review" if number == 1 else f"review_{number}") | (
         {f"review{f'_{number}' if number > 1 else ''}_disagreements": len(conflicts)}
@@ -97,8 +98,9 @@ def main(args: Namespace) -> None:
         write_originals(args.out, carried)
     if judged := read_judged(args.folder):
         write_judged(args.out, _judged_after(judged, reviewed.names))
-    print("\n".join(count_lines(counts)), contents_table(written["splits"]), sep="\n\n", end="\n\n")
-    print(f"Wrote {args.out}" + (f" and {originals_path(args.out)}" if carried else ""))
+    tally(*count_lines(counts), end="\n\n")
+    tell(contents_table(written["splits"]), end="\n\n")
+    tell(f"Wrote {args.out}" + (f" and {originals_path(args.out)}" if carried else ""))
 
 
 def _judged_after(judged: Sequence[Judgement], names: Mapping[str, str]) -> list[Judgement]:

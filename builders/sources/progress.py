@@ -6,6 +6,8 @@ import sys
 import time
 from typing import TextIO
 
+from csc_tasks.telling import is_quiet
+
 REDRAW, LOG = 0.25, 30.0
 
 
@@ -30,7 +32,7 @@ class ReadingProgress:
     def at(self, position: int) -> None:
         """So many bytes are read."""
         now = time.monotonic()
-        if now - self._drawn < (REDRAW if self._terminal else LOG):
+        if is_quiet() or now - self._drawn < (REDRAW if self._terminal else LOG):
             return
         self._drawn, self._shown = now, True
         left = (now - self._started) * (self.size - position) / max(position, 1)

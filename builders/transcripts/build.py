@@ -51,6 +51,7 @@ from csc_tasks.draws import RANGE, draw
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.languages import languages
 from csc_tasks.languages.detect import detect
+from csc_tasks.telling import tally, tell
 
 SOURCE = "transcripts"
 """What `source` says unless --name does: a file's name may name a customer."""
@@ -129,25 +130,25 @@ def main(args: Namespace) -> None:
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     with Transcripts(args.source, folder, choices, Reading()) as transcripts:
-        print("\n".join(shape_lines(transcripts)), flush=True)
+        tally("\n".join(shape_lines(transcripts)))
         transcripts.read()
-        print("\n".join(speaker_lines(transcripts)), flush=True)
+        tally("\n".join(speaker_lines(transcripts)))
         made = Made(transcripts, args, shares)
         made.keep()
         transcripts.reading.show_problems()
         counts = made.counts()
-        print("\n".join(count_lines(counts)), end="\n\n")
+        tally("\n".join(count_lines(counts)), end="\n\n")
         if not made.total:
             raise DataError(f"{args.source}: no conversation can be used, so nothing was written")
         if args.dry_run:
-            print(f"Nothing was written: {made.total:,} conversations would be. Give --out DIR.")
+            tell(f"Nothing was written: {made.total:,} conversations would be. Give --out DIR.")
             return
         build = {"builder": "transcripts", "settings": settings(args, choices), "counts": counts}
         rows = {"csconv": made.splits()}
         record = write_folder(args.out, rows, card(build, args.licence), build, timed(started))
-    print(contents_table(record["splits"]), end="\n\n")
+    tell(contents_table(record["splits"]), end="\n\n")
     for line in next_lines(args.out):
-        print(line)
+        tell(line)
 
 
 def settings(args: Namespace, choices: Choices) -> dict:

@@ -10,6 +10,7 @@ switched off, an install with
 from argparse import ArgumentParser, Namespace
 
 from csc_tasks import TASKS_DIR
+from csc_tasks.telling import show
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -18,4 +19,4 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(args: Namespace) -> None:
     """Print TASKS_DIR."""
-    print(TASKS_DIR)
+    show(TASKS_DIR)

@@ -1,7 +1,6 @@
 """What `csc doctor` looks at, one file a subject; a check returns Findings and never raises."""
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 OK, NOTE, OFF, BROKEN = "ok", "note", "off", "broken"
 
@@ -24,7 +23,3 @@ class Finding:
         """The finding as it is printed."""
         advice = f" -> {self.advice}" if self.advice else ""
         return f"{self.state:<6}  {self.subject:<18}  {self.found}{advice}"
-
-    def json_line(self) -> str:
-        """The finding as one line of JSON."""
-        return json.dumps(asdict(self), ensure_ascii=False)

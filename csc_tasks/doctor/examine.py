@@ -18,11 +18,14 @@ the other variables count. Nothing is fetched but a few lines of JSON, all at on
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 
+from csc_tasks.arguments import add_json
 from csc_tasks.doctor import BROKEN, NOTE, OFF, Finding
 from csc_tasks.doctor.machine import NAME, accelerator, discovery, versions
 from csc_tasks.doctor.parts import parts
 from csc_tasks.errors import SettingError
+from csc_tasks.telling import show, show_json_lines
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -35,7 +38,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="MODEL",
         help="say what the project will do with this model (a folder, or fetched before)",
     )
-    parser.add_argument("--json", action="store_true", help="print a JSON object a line instead")
+    add_json(parser)
     parser.add_argument("--adapter", metavar="DIR", help="with --model: a peft adapter on it")
     parser.add_argument(
         "--load", action="store_true", help="with --model: load the weights and try lockstep play"
@@ -57,19 +60,21 @@ def main(args: Namespace) -> int:
         raise SettingError("--adapter and --load go with --model")
     counts: Counter[str] = Counter()
     off = []
-    looked_at = model(args) if args.model else findings(args.models, args.seconds)
-    for finding in looked_at:
-        counts[finding.state] += 1
-        if finding.state == OFF:
-            off.append(finding.subject)
-        print(finding.json_line() if args.json else finding.line(), flush=True)
+
+    def looked_at() -> Iterator[dict[str, str]]:
+        for finding in model(args) if args.model else findings(args.models, args.seconds):
+            counts[finding.state] += 1
+            if finding.state == OFF:
+                off.append(finding.subject)
+            show(finding.line())
+            yield asdict(finding)
+
+    show_json_lines(args.json, looked_at())
     status = 1 if counts[BROKEN] or off else 0
-    if args.json:
-        return status
     notes = f"{counts[NOTE]} note{'s' if counts[NOTE] != 1 else ''}"
     if off:
-        print(f"OFF with the versions installed: {', '.join(off)}")
-    print(f"{counts[BROKEN]} broken, {notes}" if counts[BROKEN] else f"nothing is broken ({notes})")
+        show(f"OFF with the versions installed: {', '.join(off)}")
+    show(f"{counts[BROKEN]} broken, {notes}" if counts[BROKEN] else f"nothing is broken ({notes})")
     return status
 
 

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TextIO
 
+from csc_tasks.telling import is_quiet
+
 if TYPE_CHECKING:
     from csc_tasks.llm.client import LLM
 
@@ -66,7 +68,7 @@ class Progress:
     def finish(self, llm: "LLM") -> None:
         """Draw the last line and leave it standing."""
         self._draw(self.line(llm))
-        if self._terminal:
+        if self._drawn:
             self.stream.write("\n")
         self._drawn = 0
 
@@ -117,6 +119,8 @@ class Progress:
         return " | ".join(filter(None, parts))
 
     def _draw(self, line: str) -> None:
+        if is_quiet():
+            return
         if not self._terminal:
             print(line, file=self.stream, flush=True)
             return

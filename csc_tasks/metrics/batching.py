@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from csc_tasks.errors import ModelError
+from csc_tasks.telling import is_quiet
 
 if TYPE_CHECKING:
     import torch
@@ -74,7 +75,10 @@ def score_once(
     if not where:
         return []
     with tqdm(
-        total=len(numbers), desc=name, unit="pair", disable=len(numbers) <= batch_size
+        total=len(numbers),
+        desc=name,
+        unit="pair",
+        disable=len(numbers) <= batch_size or is_quiet(),
     ) as bar:
         work = Work(len(where), len(numbers), advance=bar.update)
         scores = score(list(numbers), work)

@@ -147,6 +147,23 @@ def as_results(
     }
 
 
+def numbers_of(results: Mapping[str, Any], task: str) -> dict[str, dict[str, Any]]:
+    """Metric -> value, standard error (both on its own scale, None where undefined) and whether
+    higher is better, of one task of a results dictionary.
+    """
+    own = results["results"][task]
+    return {
+        name: {
+            **{
+                part: number if isinstance(number := own.get(key), (int, float)) else None
+                for part, key in zip(("value", "stderr"), value_keys(name), strict=True)
+            },
+            "higher_is_better": higher,
+        }
+        for name, higher in results["higher_is_better"][task].items()
+    }
+
+
 def samples(result: TaskResult) -> list[dict[str, Any]]:
     """The lines of a task's samples file: document, records, and each metric's items."""
     own: dict[tuple[str, int | None], list[int]] = {}

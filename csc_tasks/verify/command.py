@@ -21,17 +21,17 @@ where most do, the run is contradicted.
 """
 
 import argparse
-import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
+from csc_tasks.arguments import add_json
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.evidence import open_evidence
-from csc_tasks.out import replace_file
 from csc_tasks.runs.finding import find_results
 from csc_tasks.runs.results_file import Measurement, read_results
 from csc_tasks.shown import shown
+from csc_tasks.telling import show, show_document
 from csc_tasks.verify.copies import copies
 from csc_tasks.verify.examine import examine, trust_of_run
 from csc_tasks.verify.references import read_references
@@ -82,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model_args", metavar="ARGS", help="of --rerun: as lm_eval takes them")
     parser.add_argument("--device", metavar="NAME", help="of --rerun: cpu, cuda, cuda:1")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the draw (default: 0)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts there too")
+    add_json(parser)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -96,13 +96,14 @@ def main(args: argparse.Namespace) -> int:
     verdicts: list[Verified] = []
     unreadable: list[dict[str, str]] = []
     measured: list[Measurement] = []
+    asked_again: list[dict[str, object]] = []
     for file in find_results(args.results):
         notes: list[str] = []
         try:
             measurements = read_results(file, notes)
         except DataError as error:
             # One bad file does not keep the others from being verified.
-            print(f"{shown(str(file))}: not verified\n  contradicted: {shown(str(error))}\n")
+            show(f"{shown(str(file))}: not verified\n  contradicted: {shown(str(error))}\n")
             unreadable.append({"file": str(file), "error": str(error)})
             wrong = True
             continue
@@ -112,16 +113,31 @@ def main(args: argparse.Namespace) -> int:
             asked = Asked(args.model, args.model_args, args.device)
             again = rerun(measurements, args.rerun, args.seed, asked, trusted)
             lines += rerun_lines(again, args.seed)
+            findings = [asdict(finding) for finding in again.findings]
+            asked_again.append(
+                {
+                    "file": str(file),
+                    "turns": len(again.drawn),
+                    "same": again.same,
+                    "findings": findings,
+                }
+            )
             wrong |= any(finding.contradicts for finding in again.findings)
-        print("\n".join(lines), end="\n\n")
+        show("\n".join(lines), end="\n\n")
         verdicts += tasks
         measured += measurements
         wrong |= any(task.contradicted for task in tasks)
-    if alike := copies(measured):
-        print("Replies that runs share:", *(f"  {shown(one.line())}" for one in alike), sep="\n")
-    if args.json:
-        text = {"runs": [task.to_json() for task in verdicts], "unreadable": unreadable}
-        replace_file(args.json, json.dumps(text, ensure_ascii=False, indent=2) + "\n")
+    alike = copies(measured)
+    if alike:
+        show("Replies that runs share:", *(f"  {shown(one.line())}" for one in alike), sep="\n")
+    document = {
+        "contradicted": wrong,
+        "runs": [task.to_json() for task in verdicts],
+        "unreadable": unreadable,
+        "shared": [asdict(one) for one in alike],
+        "rerun": asked_again,
+    }
+    show_document(args.json, document)
     return int(wrong)
 
 

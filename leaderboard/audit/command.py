@@ -19,10 +19,11 @@ examined. A customer that does not pass is shown on a board, and never ranked.
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from csc_tasks.arguments import CORPUS
+from csc_tasks.arguments import CORPUS, add_json
 from csc_tasks.errors import SettingError, require
 from csc_tasks.languages import languages
 from csc_tasks.out import check_writable, replace_file, say_earlier
+from csc_tasks.telling import show, show_document, tell
 from leaderboard.customer_audit import NAME
 from leaderboard.folder import dumped
 
@@ -48,6 +49,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--out", required=True, type=Path, metavar="DIR", help="where the audit goes"
     )
+    add_json(parser)
 
 
 def main(args: Namespace) -> None:
@@ -79,9 +81,10 @@ def main(args: Namespace) -> None:
     replace_file(args.out / f"{NAME}.md", text)
     replace_file(args.out / f"{NAME}.html", as_html(result))
     replace_file(args.out / f"{NAME}.json", dumped(result))
-    print(text)
-    print(verdict_line(result))
-    print(f"Wrote {args.out}/{NAME}.json, .md, .html and pictures/")
+    show(text)
+    show(verdict_line(result))
+    show_document(args.json, result.model_dump(mode="json"))
+    tell(f"Wrote {args.out}/{NAME}.json, .md, .html and pictures/")
 
 
 if __name__ == "__main__":

@@ -16,9 +16,11 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from csc_tasks.arguments import add_json
 from csc_tasks.errors import SettingError, require
 from csc_tasks.metrics.live_metrics import ORDERED_BY
 from csc_tasks.out import check_writable, replace_file, say_earlier
+from csc_tasks.telling import show, show_document, tell
 from leaderboard.audit.candidates import Candidates, read_candidates
 from leaderboard.audit.survival_report import survival_report
 from leaderboard.customer_audit import CustomerAudit, load_audit
@@ -62,6 +64,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--out", required=True, type=Path, metavar="DIR", help="where the report goes"
     )
+    add_json(parser)
 
 
 def main(args: Namespace) -> None:
@@ -89,8 +92,9 @@ def main(args: Namespace) -> None:
     replace_file(args.out / f"{NAME}.md", text)
     replace_file(args.out / f"{NAME}.html", PAGE.format(title=report.title, body=as_html(report)))
     replace_file(args.out / f"{NAME}.json", dumped(report))
-    print(text)
-    print(f"Wrote {args.out}/{NAME}.md, .html and .json")
+    show(text)
+    show_document(args.json, report.model_dump(mode="json"))
+    tell(f"Wrote {args.out}/{NAME}.md, .html and .json")
 
 
 def customer_badges(

@@ -32,6 +32,7 @@ from csc_tasks.pii import Match, find
 from csc_tasks.pii.gate import ACCEPTED, check
 from csc_tasks.runs.quarantine import STRICT_HELP, Quarantine
 from csc_tasks.shown import shown
+from csc_tasks.telling import show, tell
 from leaderboard.export import validation
 from leaderboard.export.evaluation import Evaluation, Publisher
 from leaderboard.export.inspect_log import write_logs
@@ -96,7 +97,7 @@ def main(args: Namespace) -> None:
     if args.to == INSPECT:
         for evaluation in evaluations:
             files += write_logs(evaluation, args.out, not args.without_samples)
-        print(f"{len(files)} logs in {args.out}: inspect view --log-dir {args.out}")
+        tell(f"{len(files)} logs in {args.out}: inspect view --log-dir {args.out}")
         return
     for evaluation in evaluations:
         rows = [] if args.without_samples else list(evaluation.rows())
@@ -106,10 +107,10 @@ def main(args: Namespace) -> None:
             companion = evaluation.folder / evaluation.companion
             files.append(replace_file(args.out / companion, evaluation.lines(rows)))
         numbers, turns = evaluation.counts(rows)
-        print(
+        tell(
             f"{shown(evaluation.model)}: {numbers} numbers, {len(rows):,} rows of {turns:,} replies"
         )
-    print(validation.validated(args.out, files))
+    show(validation.validated(args.out, files))
 
 
 def read_evaluations(

@@ -18,9 +18,11 @@ same, for programs).
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from csc_tasks.arguments import add_json
 from csc_tasks.errors import DataError
 from csc_tasks.out import check_writable, replace_file, say_earlier
 from csc_tasks.reading import read_json
+from csc_tasks.telling import show, show_document, tell
 from leaderboard.folder import RELIABILITY, dumped
 from leaderboard.judging.families import parse_families
 from leaderboard.judging.ratings import read_comparisons, read_ratings
@@ -57,6 +59,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="NAME=FAMILY",
         help="family of a model or judge whose name does not tell it; repeatable",
     )
+    add_json(parser)
 
 
 def main(args: Namespace) -> None:
@@ -86,8 +89,9 @@ def main(args: Namespace) -> None:
         args.out / "reliability.html",
         PAGE.format(title=reliability.title, body=as_html(reliability)).encode(),
     )
-    print(text)
-    print(f"Wrote {args.out}/reliability.md, .html and .json")
+    show(text)
+    show_document(args.json, reliability.model_dump(mode="json"))
+    tell(f"Wrote {args.out}/reliability.md, .html and .json")
 
 
 def signatures(paths: list[Path]) -> list[str]:

@@ -45,6 +45,7 @@ from csc_tasks.llm.runs import run_record
 from csc_tasks.runs.names import FACTS as PARTS
 from csc_tasks.runs.names import judge_prefix, rating_column
 from csc_tasks.shown import shown
+from csc_tasks.telling import show, tally, tell
 from leaderboard.board import Value
 from leaderboard.judging import llm_judges
 from leaderboard.judging.asking import prompt_hashes
@@ -138,7 +139,7 @@ def main(args: Namespace) -> None:
         (judged.model, item) for judged in models for item in audited(judged, evidence).values()
     ]
     if args.evidence or any("passages" in item.data for _, item in replies):
-        print(
+        tally(
             f"evidence: passages for {sum('passages' in item.data for _, item in replies):,} of"
             f" {len(replies):,} replies"
         )
@@ -174,9 +175,10 @@ def main(args: Namespace) -> None:
             for part in PARTS
         }
         written = write_columns(models, columns(models, judges, ratings), names, args.out)
-        lines = [*table(rows), *(counts_line(judge, own) for judge, own in counts.items())]
-        print("\n".join([*lines, llm_judges.spent_line(llm)]))
-    print(
+        show(*table(rows))
+        tally(*(counts_line(judge, own) for judge, own in counts.items()))
+        tell(llm_judges.spent_line(llm))
+    tell(
         f"Wrote {args.out / FACTS} and {len(written)} results files; next: csc collect"
         f" {args.out} ..."
     )

@@ -25,6 +25,7 @@ from pathlib import Path
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.out import check_writable, replace_file
 from csc_tasks.runs.quarantine import STRICT_HELP
+from csc_tasks.telling import tally, tell
 from leaderboard.judging import sheets
 from leaderboard.judging.dimensions import chosen_dimensions
 from leaderboard.judging.sampling import sample, sample_units
@@ -109,7 +110,7 @@ def main(args: Namespace) -> None:
             ]
         lacking = f"; {others:,} that not every model has are left out" if others else ""
         lacking += f"; {len(failed):,} left out, a model's turn failed" if failed else ""
-        print(f"{task}: {len(drawn):,} of {len(units):,}, of each of {len(own)} models{lacking}")
+        tally(f"{task}: {len(drawn):,} of {len(units):,}, of each of {len(own)} models{lacking}")
     items = sheets.assign(pairs, raters, args.ratings or args.raters, chosen, args.seed, secret)
     if not all(item.dimensions for item in items):
         raise SettingError(
@@ -124,12 +125,12 @@ def main(args: Namespace) -> None:
             )
         replace_file(args.out / f"{rater}.csv", sheets.as_csv(given, rater))
         replace_file(args.out / f"{rater}.html", sheets.as_page(given, rater, key["study"]))
-        print(f"{rater}: {len(given):,} items")
+        tell(f"{rater}: {len(given):,} items")
     replace_file(args.out / "guide.md", sheets.guide(items).encode())
     replace_file(
         args.out / "key.json", (json.dumps(key, ensure_ascii=False, indent=1) + "\n").encode()
     )
-    print(
+    tell(
         f"Wrote {args.out}: give each rater one .html (or .csv) and guide.md, keep key.json; then:"
         f" csc human import {args.out} FILES"
     )

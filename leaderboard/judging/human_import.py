@@ -25,6 +25,7 @@ from csc_tasks.errors import DataError
 from csc_tasks.out import replace_file
 from csc_tasks.runs.names import HUMAN, MISSING, rating_column
 from csc_tasks.shown import shown
+from csc_tasks.telling import show, tally, tell
 from leaderboard.judging.intervals import mean
 from leaderboard.judging.llm_judges import check_out
 from leaderboard.judging.rating_columns import columns_of, unit_scores, write_columns
@@ -96,17 +97,17 @@ def main(args: Namespace) -> None:
         "comments": len(comments),
     }
     replace_file(args.out / "human.json", (json.dumps(record, indent=2) + "\n").encode())
-    print("\n".join(table(ratings)))
+    show("\n".join(table(ratings)))
     counts = f"{len(ratings):,} ratings of {len(key['items']):,} items by {len(raters)} people"
-    print(f"{counts}, {missing:,} missing, {len(comments):,} comments\n")
-    print(as_markdown(report([*ratings, *judges], [], {})))
+    tally(f"{counts}, {missing:,} missing, {len(comments):,} comments\n")
+    show(as_markdown(report([*ratings, *judges], [], {})))
     if args.results:
         written = write_results(args.results, key, ratings, args.out)
-        print(
+        tell(
             f"{len(written)} results files with human columns; next: csc collect {args.out} --out"
             " board/"
         )
-    print(f"Wrote {args.out / RATINGS}")
+    tell(f"Wrote {args.out / RATINGS}")
 
 
 def table(ratings: Sequence[Rating]) -> list[str]:

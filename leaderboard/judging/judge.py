@@ -38,6 +38,7 @@ from csc_tasks.llm.progress import Progress
 from csc_tasks.llm.runs import run_record
 from csc_tasks.runs.names import DIMENSIONS, judge_prefix, rating_column
 from csc_tasks.shown import shown
+from csc_tasks.telling import show, tally, tell
 from leaderboard.judging import llm_judges
 from leaderboard.judging.asking import RATED, prompt_hashes, rate
 from leaderboard.judging.dimensions import chosen_dimensions, dimensions_of
@@ -118,12 +119,10 @@ def main(args: Namespace) -> None:
             columns_signed(signed, units, chosen),
             args.out,
         )
-        print(
-            "\n".join(
-                [*table(ratings), *counts_lines(record["counts"]), llm_judges.spent_line(llm)]
-            )
-        )
-    print(
+        show(*table(ratings))
+        tally(*counts_lines(record["counts"]))
+        tell(llm_judges.spent_line(llm))
+    tell(
         f"Wrote {args.out / RATINGS} and {len(written)} results files; next: csc agreement"
         f" {args.out} ..., csc collect {args.out} ..."
     )

@@ -20,12 +20,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
-from csc_tasks.arguments import CORPUS
+from csc_tasks.arguments import CORPUS, add_json
 from csc_tasks.conversation import HOW_TO_LABEL, Conversation
 from csc_tasks.corpora import load
 from csc_tasks.errors import DataError, MissingSplit
 from csc_tasks.framework import STRATEGY_IDS
 from csc_tasks.out import check_writable, replace_file, say_earlier
+from csc_tasks.telling import show, show_document, tell
 from leaderboard.board import Value
 from leaderboard.folder import dumped
 from leaderboard.judging.agreement import PAGE
@@ -67,6 +68,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="of this split; repeatable (default: all there are)",
     )
     add("--out", type=Path, metavar="OUT", help="where the report goes (default: only printed)")
+    add_json(parser)
 
 
 def main(args: Namespace) -> None:
@@ -80,13 +82,14 @@ def main(args: Namespace) -> None:
             say_earlier(f"{args.out} holds an earlier report, which this one replaces")
     made = report(read(args.corpus, args.config, args.split), args.corpus)
     text = as_markdown(made)
-    print(text)
+    show(text)
+    show_document(args.json, made.model_dump(mode="json"))
     if args.out is not None:
         page = PAGE.format(title=made.title, body=as_html(made))
         replace_file(args.out / f"{NAME}.json", dumped(made))
         replace_file(args.out / f"{NAME}.md", text.encode())
         replace_file(args.out / f"{NAME}.html", page.encode())
-        print(f"Wrote {args.out}/{NAME}.md, .html and .json")
+        tell(f"Wrote {args.out}/{NAME}.md, .html and .json")
 
 
 def read(name: str, config: str, splits: Sequence[str]) -> list[Conversation]:

@@ -16,6 +16,7 @@ from csc_tasks.errors import SettingError
 from csc_tasks.llm.options import add_llm_arguments, by_stage, checked_form
 from csc_tasks.out import check_writable, replace_file, say_earlier
 from csc_tasks.runs.quarantine import STRICT_HELP
+from csc_tasks.telling import tally
 from leaderboard.judging.asking import PROMPT_VERSION, SAMPLING, prompt_hashes
 from leaderboard.judging.sampling import RULE, sample
 from leaderboard.judging.units import Judged, Unit, shared_ids
@@ -172,7 +173,7 @@ def outlines(
         kind = {"conversation": "conversations", "reply": "replies", "answer": "answers"}[
             units[0].kind
         ]
-        print(
+        tally(
             f"{task}: {len(chosen[task]):,} of {len(units):,} {kind} in {strata} strata, of"
             f" {len(judged_models)} models{lacking}"
         )

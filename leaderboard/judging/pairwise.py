@@ -32,6 +32,7 @@ from csc_tasks.llm.items import run_items
 from csc_tasks.llm.outcomes import Dropped
 from csc_tasks.llm.progress import Progress
 from csc_tasks.llm.runs import run_record
+from csc_tasks.telling import show, tally, tell
 from leaderboard.judging import llm_judges
 from leaderboard.judging.asking import COMPARED, compare, prompt_hashes
 from leaderboard.judging.ratings import (
@@ -101,18 +102,18 @@ def main(args: Namespace) -> None:
             ranking_section(strengths, f"{judge}, {task}")
             for (judge, task), strengths in rankings.items()
         ]
-        print(
+        show(
             as_markdown(
                 Report(title="Comparisons", notes=(), signatures=(), sections=tuple(sections))
             )
         )
         for judge, own in counts.items():
-            print(
+            tally(
                 f"{judge}: {own['pairs']:,} pairs, {own['missing']:,} missing"
                 f"{failed_words(own['failed_turns'])}"
             )
-        print(llm_judges.spent_line(llm))
-    print(f"Wrote {args.out / COMPARISONS}; next: csc agreement {args.out} --out reliability/")
+        tell(llm_judges.spent_line(llm))
+    tell(f"Wrote {args.out / COMPARISONS}; next: csc agreement {args.out} --out reliability/")
 
 
 def compared_models(models: Sequence[Judged]) -> list[Judged]:
@@ -129,7 +130,7 @@ def compared_models(models: Sequence[Judged]) -> list[Judged]:
             f"there are no two models with the same task to compare; there are {', '.join(alone)}"
         )
     if alone:
-        print(f"left out, only one model has them: {', '.join(alone)}")
+        tally(f"left out, only one model has them: {', '.join(alone)}")
     return shared
 
 

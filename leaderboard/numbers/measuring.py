@@ -2,7 +2,6 @@
 be used are set aside.
 """
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -12,6 +11,7 @@ from csc_tasks.errors import DataError
 from csc_tasks.runs.quarantine import Quarantine
 from csc_tasks.runs.results_file import Measurement
 from csc_tasks.shown import shown
+from csc_tasks.telling import mention
 from leaderboard.numbers.measured import Measured, Options, RunKey, measure
 from leaderboard.reading.comparable import newest, select
 from leaderboard.reading.origins import kept_apart
@@ -66,10 +66,9 @@ def _all_measured(
             continue
         measured[found.measurement.file, found.measurement.task] = found
         notes += found.notes
-        print(
+        mention(
             f"{number} of {len(measurements)} results read:"
-            f" {shown(found.measurement.identity.name)}, {found.measurement.task}",
-            file=sys.stderr,
+            f" {shown(found.measurement.identity.name)}, {found.measurement.task}"
         )
     return measured
 

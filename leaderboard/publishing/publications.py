@@ -9,6 +9,7 @@ from csc_tasks import hub
 from csc_tasks.errors import DataError
 from csc_tasks.file_names import safe_name
 from csc_tasks.hub import Publication
+from csc_tasks.telling import tally
 from leaderboard import folder
 from leaderboard.audit_pages import NAMED, audit_pages
 from leaderboard.board import Board
@@ -110,7 +111,7 @@ def propose(root: Path, model: str, entries: list[dict], again: str) -> None:
     other entries there stay.
     """
     if not hub.exists(model, "model", again):
-        print(f"model {model}: no such repository, or the token may not see it; skipped")
+        tally(f"model {model}: no such repository, or the token may not see it; skipped")
         return
     there = hub.read(model, eval_results.PATH, "model", again)
     text = eval_results.merged(entries, there, f"{hub.page(model, 'model')}: {eval_results.PATH}")

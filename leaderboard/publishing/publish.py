@@ -29,6 +29,7 @@ from csc_tasks import hub
 from csc_tasks.errors import SettingError
 from csc_tasks.out import check_writable
 from csc_tasks.pii.gate import ACCEPTED, check
+from csc_tasks.telling import show
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -112,13 +113,13 @@ def main(args: Namespace) -> None:
         proposals, left_out = eval_results.entries(board, hub.page(*where), owner)
         proposals = _chosen(proposals, args.eval_results, left_out)
     for publication in publications:
-        print(*publication.lines(), sep="\n")
+        show(*publication.lines(), sep="\n")
         found.append(personal_data.in_files(publication.files))
     check(chain.from_iterable(found), args.pii)
     if args.eval_results is not None:
-        print(*_proposal_lines(proposals, left_out), sep="\n")
+        show(*_proposal_lines(proposals, left_out), sep="\n")
     if not args.push:
-        print(
+        show(
             f"Dry run: nothing was sent; the files are in {args.folder / STAGING}. Add --push to"
             " publish."
         )

@@ -25,13 +25,13 @@ changed, and replaces only files of the report.
 """
 
 import os
-import sys
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from pathlib import Path
 
 from csc_tasks.arguments import CORPUS
 from csc_tasks.errors import CscError, SettingError, require
+from csc_tasks.telling import mention, tally
 from leaderboard.reproduce.corpus_input import read_corpora
 from leaderboard.reproduce.exhibits import Missing
 from leaderboard.reproduce.index import index, with_names
@@ -110,7 +110,7 @@ def main(args: Namespace) -> None:
     except CscError:
         leave(args.out)
         raise
-    _say(f"corpora read: {', '.join(corpus.public for corpus in corpora)}")
+    mention(f"corpora read: {', '.join(corpus.public for corpus in corpora)}")
     sources, board = read_results(args, corpora, before.board)
     sources = replace(sources, published=published)
     exhibits = with_names(all_exhibits(sources), corpora)
@@ -119,15 +119,11 @@ def main(args: Namespace) -> None:
     files = write_report(args.out, exhibits, page, before, made_of)
     missing = [exhibit for exhibit in exhibits if isinstance(exhibit, Missing)]
     for one in missing:
-        print(f"missing: {one.title}: {one.reason}\n  {one.command}")
-    print(
+        tally(f"missing: {one.title}: {one.reason}\n  {one.command}")
+    tally(
         f"{args.out / FIRST}: {len(exhibits) - len(missing)} tables and figures in {len(files)}"
         f" files; {len(missing)} missing"
     )
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
 
 
 if __name__ == "__main__":

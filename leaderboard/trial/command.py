@@ -30,17 +30,21 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from csc_tasks import TASKS_DIR
-from csc_tasks.arguments import check_known
+from csc_tasks.arguments import add_json, check_known
 from csc_tasks.errors import DataError, SettingError, require
 from csc_tasks.out import check_writable, replace_file, say_earlier
 from csc_tasks.shown import shown
+from csc_tasks.telling import show, show_document, tally, tell
+from csc_tasks.trackers import TRACKERS, check_tracker
 from leaderboard.gate_pairs import read_runs
 from leaderboard.numbers.efficiency import prices_of
 from leaderboard.numbers.measured import Measured, Options
 from leaderboard.trial.candidates import OPENAI, WAYS, Candidate, candidates_of, hosts
 from leaderboard.trial.decision import decide
+from leaderboard.trial.document import as_document
 from leaderboard.trial.page import Told, as_page
 from leaderboard.trial.planning import Plan, folders_of, steps_of
+from leaderboard.trial.reporting import report
 from leaderboard.trial.steps import RECORD, run_steps
 
 PAGE = "page.html"
@@ -93,6 +97,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--prompt", choices=("single", "chat"), help="how models are asked (default: single)")
     add("--no-mask", action="store_true", help="leave personal data as they are")
     add("--yes", action="store_true", help="do not ask before customers' text is sent")
+    add(
+        "--report-to",
+        choices=TRACKERS,
+        metavar="TRACKER",
+        help=f"report every candidate's numbers to {', '.join(TRACKERS)} (default: to none)",
+    )
+    add_json(parser)
 
 
 def main(args: Namespace) -> None:
@@ -100,6 +111,8 @@ def main(args: Namespace) -> None:
     fails.
     """
     require("scipy.special", "leaderboard", "csc trial")
+    if args.report_to:
+        check_tracker(args.report_to, "--report-to ", "leave it out")
     check_writable(args.out)
     if (args.out / RECORD).exists():
         say_earlier(
@@ -134,8 +147,12 @@ def main(args: Namespace) -> None:
         masked=not args.no_mask and not plan.is_dataset,
     )
     page = replace_file(args.out / PAGE, as_page(decision, runs, told, steps))
-    print(f"\n{page}: the page; {args.out / 'board' / 'index.html'}: the board\n")
-    print(decision.sentence)
+    tell(f"\n{page}: the page; {args.out / 'board' / 'index.html'}: the board\n")
+    show(decision.sentence)
+    where = {"page": str(page), "board": str(args.out / "board" / "board.json")}
+    show_document(args.json, as_document(decision, runs) | where)
+    if args.report_to:
+        report(args.report_to, args.out, decision, runs)
 
 
 def _read(
@@ -170,9 +187,9 @@ def _ask(receiving: Mapping[str, list[str]], args: Namespace) -> None:
     if args.no_mask or _is_dataset(args.source):
         # A dataset folder is taken as it is: csc build transcripts masked it, or nobody did.
         mask = "as they are"
-    print(f"Customers' text (personal data {mask}) would be sent to:")
+    tally(f"Customers' text (personal data {mask}) would be sent to:")
     for host, purposes in receiving.items():
-        print(f"  {shown(host)}: {', '.join(map(shown, purposes))}")
+        tally(f"  {shown(host)}: {', '.join(map(shown, purposes))}")
     if args.yes:
         return
     if not sys.stdin.isatty():

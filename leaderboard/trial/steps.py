@@ -18,6 +18,7 @@ from pathlib import Path
 from csc_tasks.errors import CscError, SettingError
 from csc_tasks.out import replace_file
 from csc_tasks.reading import read_json
+from csc_tasks.telling import stdout_of_steps, tell
 
 RECORD = "trial.json"
 
@@ -55,7 +56,7 @@ def run_steps(steps: Sequence[Step], folder: Path) -> None:
     for number, step in enumerate(steps, 1):
         digest = digests[step.name]
         there = done.get(step.name) == digest and step.makes.exists()
-        print(f"\n[{number}/{len(steps)}] {'done: ' if there else ''}{step.command}", flush=True)
+        tell(f"\n[{number}/{len(steps)}] {'done: ' if there else ''}{step.command}")
         if there:
             continue
         status = status_of(step.words)
@@ -72,7 +73,8 @@ def run_steps(steps: Sequence[Step], folder: Path) -> None:
 
 def status_of(words: Sequence[str]) -> int:
     """Run a verb of csc in a process of its own; its exit status."""
-    return subprocess.run([sys.executable, "-m", "csc_tasks.cli", *words]).returncode
+    command = [sys.executable, "-m", "csc_tasks.cli", *words]
+    return subprocess.run(command, stdout=stdout_of_steps(), check=False).returncode
 
 
 def _done(folder: Path) -> Mapping[str, str]:

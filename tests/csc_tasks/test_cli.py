@@ -118,6 +118,7 @@ def test_the_overview_is_instant():
         "csc_tasks.cli",
         "csc_tasks.errors",
         "csc_tasks.out",
+        "csc_tasks.telling",
     ]
     assert [name for name in other if not name.startswith("importlib")] == ours
     assert len(loaded) < 60

@@ -1,5 +1,6 @@
 """Where a training is reported to: nowhere unless a recipe says so, and what is missing is said."""
 
+import importlib.util
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -7,6 +8,7 @@ import pytest
 
 from csc_tasks.cli import main
 from csc_tasks.errors import SettingError
+from csc_tasks.trackers import TRACKERS
 from trainers import tracking
 from trainers.library_arguments import sft_config
 from trainers.preparation import telling_settings
@@ -27,9 +29,9 @@ def test_an_unknown_tracker_is_one_line():
         read_recipe(None, {"report_to": "all"})
 
 
-@pytest.mark.parametrize("name", tracking.TRACKERS)
+@pytest.mark.parametrize("name", TRACKERS)
 def test_a_missing_library_is_said_before_anything_is_read(tmp_path, monkeypatch, capsys, name):
-    find_spec = tracking.importlib.util.find_spec
+    find_spec = importlib.util.find_spec
     monkeypatch.setattr(
         "importlib.util.find_spec",
         lambda module, *more: None if module == name else find_spec(module),
@@ -62,7 +64,7 @@ def test_tensorboard_writes_files_beside_the_adapter_and_nothing_else(tmp_path, 
     module = ModuleType("torch.utils.tensorboard")
     module.SummaryWriter = Writer
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
-    monkeypatch.setattr(tracking, "check_tracker", lambda name: None)
+    monkeypatch.setattr(tracking, "check", lambda name: None)
     monkeypatch.setattr(
         "transformers.integrations.integration_utils.is_tensorboard_available", lambda: True
     )

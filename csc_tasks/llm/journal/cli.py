@@ -14,10 +14,11 @@ server's; replies that came without one are counted as uncounted, and their cost
 """
 
 import json
-import sys
 from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
 from pathlib import Path
 
+from csc_tasks.arguments import add_json
 from csc_tasks.errors import SettingError
 from csc_tasks.llm.budget import costs
 from csc_tasks.llm.journal.reading import read_rows, read_totals
@@ -25,6 +26,7 @@ from csc_tasks.llm.journal.rescue import merge, salvage
 from csc_tasks.llm.journal.totals import Totals
 from csc_tasks.llm.options import by_stage
 from csc_tasks.price import Price
+from csc_tasks.telling import show, show_document, tally
 
 Cells = list[str | int]
 
@@ -45,6 +47,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="[STAGE=]IN,OUT",
         help="for costs: per million tokens; repeatable",
     )
+    add_json(parser)
 
 
 def main(args: Namespace) -> None:
@@ -58,6 +61,8 @@ def main(args: Namespace) -> None:
         raise SettingError(f"csc journal {args.action} needs --out, the new journal to write")
     if not writes and args.out is not None:
         raise SettingError(f"--out belongs to merge and salvage; csc journal {args.action} prints")
+    if args.json and args.action == "export":
+        raise SettingError("--json: csc journal export prints JSON lines already")
     ACTIONS[args.action](args)
 
 
@@ -117,7 +122,8 @@ def print_stats(args: Namespace) -> None:
         sum(t.repaired for t in totals),
     ]
     rows.append(["all", "", "", *sums, "", *questions])
-    print(table(header, rows))
+    show(table(header, rows))
+    show_document(args.json, {"stages": [asdict(t) for t in totals]})
 
 
 def print_costs(args: Namespace) -> None:
@@ -159,7 +165,13 @@ def print_costs(args: Namespace) -> None:
         sum(t.uncounted for t, _ in priced),
     ]
     rows.append(["all", "", *sums, whole])
-    print(table(header, rows))
+    show(table(header, rows))
+    document = {
+        "stages": [asdict(t) | {"cost": cost} for t, cost in priced],
+        "cost": sum(known) if known else None,
+        "cost_is_complete": complete,
+    }
+    show_document(args.json, document)
 
 
 def print_rows(args: Namespace) -> None:
@@ -167,25 +179,27 @@ def print_rows(args: Namespace) -> None:
     for row in read_rows(args.files[0]):
         # Lone surrogates, which a reply may hold, can only be written as escapes.
         line = json.dumps(row, ensure_ascii=False)
-        sys.stdout.write(line.encode("utf-8", "backslashreplace").decode() + "\n")
+        show(line.encode("utf-8", "backslashreplace").decode())
 
 
 def merge_files(args: Namespace) -> None:
     """Write one journal of several, and say what is in it."""
     counts = merge(args.files, args.out)
-    print(
+    tally(
         f"{counts['read']:,} requests of {len(args.files)} journals are in {args.out};"
         f" {counts['answered twice']:,} were answered more than once"
     )
+    show_document(args.json, counts)
 
 
 def salvage_file(args: Namespace) -> None:
     """Write what can be read of a damaged journal, and say how much that is."""
     counts = salvage(args.files[0], args.out)
-    print(
+    tally(
         f"{counts['read']:,} requests are in {args.out}; {counts['damaged']:,} of them have a"
         f" damaged reply and are asked again; {counts['lost']:,} could not be read"
     )
+    show_document(args.json, counts)
 
 
 def name_of(totals: Totals) -> str:

@@ -139,8 +139,8 @@ def test_packed_bfloat16_is_the_same_to_the_last_bit(monkeypatch):
     torch.manual_seed(0)
     layers = [torch.nn.Linear(72, 500), torch.nn.Linear(500, 40, bias=False)]
     model = torch.nn.Sequential(*layers).bfloat16()
-    for rows in (1, 2, 7, 16, 100):
-        states = torch.randn(rows, 72, dtype=torch.bfloat16)
+    for count in (1, 2, 7, 16, 100):
+        states = torch.randn(count, 72, dtype=torch.bfloat16)
         with torch.no_grad():
             expected = model(states)
             with linears.packed(model):

@@ -76,6 +76,9 @@ def test_transcripts_end_in_one_sentence_and_a_page(tmp_path, source, capsys, in
         count = len(in_this_process)
         assert main(words) == 0
         assert (len(server.asked), len(agent.asked)) == asked == (18, 18)
+        again = capsys.readouterr().out.splitlines()[-1]
+        assert main([*words, "--json", "--quiet"]) == 0
+        document = json.loads(capsys.readouterr().out)
         assert len(in_this_process) == count
     verbs = [" ".join(words[:2]) for words in in_this_process]
     assert verbs == [
@@ -86,7 +89,19 @@ def test_transcripts_end_in_one_sentence_and_a_page(tmp_path, source, capsys, in
     assert "would be sent" not in said
     assert "anna.b@posteo.de" not in str([body for *_, body in agent.asked])
     sentence = said.splitlines()[-1]
-    assert sentence == capsys.readouterr().out.splitlines()[-1]
+    assert sentence == again == document["sentence"]
+    assert document["chosen"][0] == document["candidates"][0]["name"]
+    by_name = {one["name"]: one for one in document["candidates"]}
+    assert by_name.keys() == {"stub", "shop"}
+    told = by_name["stub"]["tasks"]["csc_conv_gen"]
+    assert (told["tokens_in/conversation"]["value"], told["cost/conversation"]["value"]) == (
+        1200,
+        pytest.approx(0.0018),
+    )
+    (pair,) = document["pairs"]
+    first, second = (by_name[pair[end]]["value"]["value"] for end in ("better", "than"))
+    assert pair["ahead"] == pytest.approx(first - second)
+    assert f"{first * document['scale']:.1f} %" in sentence
     assert "Labelled by scripted: Strategy accuracy (csc_conv_gen)" in sentence
     page = (out / command.PAGE).read_text("utf-8")
     assert sentence in page
