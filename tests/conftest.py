@@ -2,6 +2,7 @@
 thread a worker.
 """
 
+import gc
 import logging
 import os
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.groups import group_by_fixtures
 from tests.support.quick_lm_eval import describe_the_machine_once
 
 KEPT = {"CSC_SHARED_DATA", "CSC_TESTS_HF_HOME"}
@@ -37,6 +39,17 @@ if os.environ["HF_HOME"] == CACHES.name:
 
 for name in [name for name in os.environ if name.startswith("CSC_") and name not in KEPT]:
     del os.environ[name]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    group_by_fixtures(items)
+
+
+def pytest_collection_finish():
+    """What was collected and imported stays to the end: garbage is looked for in the rest alone."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

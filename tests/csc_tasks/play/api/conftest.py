@@ -19,14 +19,14 @@ def pauses(monkeypatch):
     return waited
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def corpus(tmp_path_factory):
     """Three conversations with 13 scored turns, three questions."""
     questions = [question for question in sample_questions() if question.language == "en"]
     return write_corpus(tmp_path_factory.mktemp("corpus"), sample_conversations(("en",)), questions)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tokenizer(tmp_path_factory):
     from tests.support.models import make_model
 

@@ -24,7 +24,7 @@ from tests.support.llm_server import llm_server
 from tests.support.made_results import conversation_result, question_result, write_run
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def made(tmp_path_factory):
     """One model in three tasks, with replies whose facts are known."""
     root = tmp_path_factory.mktemp("made")
@@ -36,14 +36,14 @@ def made(tmp_path_factory):
     return root
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def evidence_file(tmp_path_factory):
     file = tmp_path_factory.mktemp("evidence") / "evidence.jsonl"
     file.write_text("".join(json.dumps(line) + "\n" for line in EVIDENCE), encoding="utf-8")
     return file
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def demo(tmp_path_factory):
     root = tmp_path_factory.mktemp("results")
     for name, talk in (
@@ -54,7 +54,7 @@ def demo(tmp_path_factory):
     return root
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def answered(tmp_path_factory):
     """The folder that csc judge facts wrote when a judge answered as above, the requests it took,
     and what was printed.

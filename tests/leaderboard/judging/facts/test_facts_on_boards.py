@@ -105,7 +105,6 @@ def test_earlier_columns_are_kept_and_the_board_shows_both(boarded):
     assert "csc_conv_ref/judge_j_unsupported" not in table["best"]
 
 
-@pytest.mark.xdist_group("page")
 def test_the_page_keeps_audits_apart_from_ratings(boarded):
     with opened(boarded[0] / "index.html") as (page, complaints):
         raters = page.locator("#table-conversations thead th.rater").all_inner_texts()
