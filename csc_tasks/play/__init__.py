@@ -37,9 +37,9 @@ from csc_tasks.play import (
     structured,
     thoughts,
 )
-from csc_tasks.play.agent import AGENT, playing
+from csc_tasks.play.agent import AGENT
 from csc_tasks.play.agent.model import described
-from csc_tasks.play.agent.playing import as_spoken
+from csc_tasks.play.agent.playing import AGENTS_REPLIES, as_spoken
 from csc_tasks.play.cache import check_cache
 from csc_tasks.play.chains import Answered, conversations, in_order
 from csc_tasks.play.failures import Tally
@@ -175,11 +175,13 @@ def _play_once(
                 chains = in_lockstep(lm, asked, renderer, int(itself.batch_size), tally, progress)
         else:
             renderer = Renderer(itself, template, None, plan.thinking, plan.strips, bridge)
-            if agent:
-                chains = playing.generate(lm, asked, renderer, tally, progress)
-            elif way.mode == CONCURRENT:
-                at_once = concurrent.choose if chooses else concurrent.generate
-                chains = at_once(lm, asked, renderer, tally, progress)
+            if agent or way.mode == CONCURRENT:
+                asking = concurrent.CHOICES if chooses else concurrent.REPLIES
+                if agent:
+                    asking = AGENTS_REPLIES
+                elif chooses:
+                    concurrent.check_likelihoods(itself)
+                chains = concurrent.play(lm, asked, renderer, tally, progress, asking)
             else:
                 plainly = plain.choose if chooses else plain.generate
                 chains = plainly(lm, asked, renderer, window, tally, progress)

@@ -7,7 +7,7 @@ of them can ask anything else.
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from lm_eval.api.model import LM
@@ -47,6 +47,7 @@ class First:
     reply: Reply
 
 
+@dataclass(eq=False, repr=False)
 class Chain:
     """Requests that are asked one after the other, each as soon as the one before it is answered.
 
@@ -55,27 +56,19 @@ class Chain:
     what they say about the length of prompts. `watch` is told what each request took.
     """
 
-    def __init__(
-        self,
-        requests: Sequence[PlayInstance],
-        renderer: Renderer,
-        tally: Tally,
-        limit: int | None = None,
-        told: Told | None = None,
-    ) -> None:
-        self.requests = requests
-        self.renderer = renderer
-        self.tally = tally
-        self.limit = limit
-        self.told = told
-        self.position = 0
-        self.dropped: int | None = None
-        self.replies: dict[int, Reply] = {}
-        self.first: First | None = None
-        self.answers: list[Answered] = []
-        self.watch = Stopwatch()
-        # What has to be there before the next request is known: the turn of a live customer.
-        self.coming: Future[Move] | None = None
+    requests: Sequence[PlayInstance]
+    renderer: Renderer
+    tally: Tally
+    limit: int | None = None
+    told: Told | None = None
+    position: int = field(default=0, init=False)
+    dropped: int | None = field(default=None, init=False)
+    replies: dict[int, Reply] = field(default_factory=dict, init=False)
+    first: First | None = field(default=None, init=False)
+    answers: list[Answered] = field(default_factory=list, init=False)
+    watch: Stopwatch = field(default_factory=Stopwatch, init=False)
+    # What has to be there before the next request is known: the turn of a live customer.
+    coming: Future[Move] | None = field(default=None, init=False)
 
     def ask(self) -> PlayInstance | None:
         """The next request with its rendered prompt as `arguments[0]`; None when all are answered.

@@ -11,8 +11,9 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from lm_eval.api.model import LM, TemplateLM
 from tqdm import tqdm
@@ -26,7 +27,7 @@ from csc_tasks.play.chains import Chain, reply_tokens
 from csc_tasks.play.failures import Failure, Tally
 from csc_tasks.play.forced import LIKELIHOOD, longest_name, options
 from csc_tasks.play.guided import BY_NAME, find_way, reader, settings
-from csc_tasks.play.live import make_chain
+from csc_tasks.play.live import chain_of
 from csc_tasks.play.requests import PlayInstance, Renderer
 from csc_tasks.play.server import Server
 from csc_tasks.play.structured import FormParameters
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 Turn = Callable[[Server, Book, Chain, PlayInstance], Awaitable[None]]
 """Asks for one turn, and books what comes of it."""
+Outcome = TypeVar("Outcome")
 
 log = logging.getLogger("lm_eval.csc_tasks")
 
@@ -49,60 +51,36 @@ use.
 """
 
 
-def generate(
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What is asked: chain(requests, renderer, tally) makes the chain of a conversation, turn asks
+    for one of its turns, server is the kind of server that is asked.
+    """
+
+    chain: Callable[[Sequence[PlayInstance], Renderer, Tally], Chain]
+    turn: Turn
+    server: type[Server] = Server
+
+
+def play(
     lm: LM,
     conversations: Sequence[Sequence[PlayInstance]],
     renderer: Renderer,
     tally: Tally,
     progress: "tqdm[NoReturn]",
+    asking: Asking,
 ) -> list[Chain]:
     """Play all conversations, those with the most turns first, so that no long one is left over at
     the end.
     """
-    chains = [make_chain(requests, renderer, tally, told=Told()) for requests in conversations]
-    return played(Book(lm), chains, _reply, tally, progress)
-
-
-def choose(
-    lm: LM,
-    conversations: Sequence[Sequence[PlayInstance]],
-    renderer: Renderer,
-    tally: Tally,
-    progress: "tqdm[NoReturn]",
-) -> list[Chain]:
-    """The twelve names' log-likelihoods after every prompt, each as a request of its own."""
-    check_likelihoods(renderer.lm)
-    chains = [
-        Chain(requests, renderer, tally, longest_name(requests[0]), Told())
-        for requests in conversations
-    ]
-    return played(Book(lm), chains, _choice, tally, progress)
-
-
-def played(
-    book: Book,
-    chains: list[Chain],
-    turn: Turn,
-    tally: Tally,
-    progress: "tqdm[NoReturn]",
-    kind: type[Server] = Server,
-) -> list[Chain]:
-    """The chains, played: those with the most turns first. kind: of the server that is asked."""
+    book = Book(lm)
+    chains = [asking.chain(requests, renderer, tally) for requests in conversations]
     where = address(book.model)
     parameters = FormParameters(
         set(book.refused_parameters()), lambda sentence: log.warning("%s %s", where, sentence)
     )
-    asyncio.run(
-        _play(
-            book,
-            deque(sorted(chains, key=lambda chain: -len(chain.requests))),
-            turn,
-            parameters,
-            tally,
-            progress,
-            kind,
-        )
-    )
+    waiting = deque(sorted(chains, key=lambda chain: -len(chain.requests)))
+    asyncio.run(_play(book, waiting, asking, parameters, tally, progress))
     for chain in chains:
         for request in chain.requests:
             request.left_out = tuple(parameters.left_out())
@@ -112,13 +90,12 @@ def played(
 async def _play(
     book: Book,
     chains: deque[Chain],
-    turn: Turn,
+    asking: Asking,
     parameters: Parameters,
     tally: Tally,
     progress: "tqdm[NoReturn]",
-    kind: type[Server],
 ) -> None:
-    async with kind(book.model, parameters, lambda: tally.answered) as server:
+    async with asking.server(book.model, parameters, lambda: tally.answered) as server:
         forced = [request for chain in chains for request in chain.requests if request.forced]
         if forced:
             way = await _forcing(server, book, forced[0], chains[0].renderer.thinking)
@@ -130,7 +107,7 @@ async def _play(
                 chain = chains.popleft()
                 done = 0
                 while (request := await _next(chain)) is not None:
-                    await turn(server, book, chain, request)
+                    await asking.turn(server, book, chain, request)
                     progress.update(chain.position - done)
                     done = chain.position
                 progress.update(chain.position - done)
@@ -166,22 +143,42 @@ async def _reply(server: Server, book: Book, chain: Chain, request: PlayInstance
         chain.watch.add(book.cached_timing(request.arguments))
         chain.answer(*known)
         return
-    outcome: Answer | TooLong | Failure | None = book.too_long(request.arguments)
-    if outcome is None:
+
+    async def ask() -> Answer | TooLong | Failure:
         payload = server.payload(_message(book.model, prompt, kwargs), kwargs | _begins(request))
-        read = partial(read_answer, book.model)
-        outcome = await server.ask(payload, read, chain.watch)
-    if not isinstance(outcome, Answer):
-        without_answer(book, chain, request, outcome)
+        return await server.ask(payload, partial(read_answer, book.model), chain.watch)
+
+    answer = await answered(book, chain, request, ask)
+    if answer is None:
         return
-    chain.tally.answer()
-    text = outcome.text
+    text = answer.text
     if "stop" in server.parameters.refused:
         # The server was not told where to stop.
         for stop in kwargs.get("until") or []:
             text = text.split(stop)[0]
-    book.keep_reply(request.arguments, text, outcome.cut, chain.watch.last)
-    chain.answer(text, outcome.cut)
+    book.keep_reply(request.arguments, text, answer.cut, chain.watch.last)
+    chain.answer(text, answer.cut)
+
+
+async def answered(
+    book: Book,
+    chain: Chain,
+    request: PlayInstance,
+    ask: Callable[[], Awaitable[Outcome | TooLong | Failure]],
+) -> Outcome | None:
+    """What `ask` brings. None where that is no answer: the chain asks a prompt that was too long
+    again, shorter, and else the turn has failed. What is known to be too long is not asked.
+    """
+    outcome = book.too_long(request.arguments) or await ask()
+    if isinstance(outcome, TooLong):
+        book.keep_too_long(request.arguments, outcome)
+        chain.shorten(outcome)
+        return None
+    if isinstance(outcome, Failure):
+        chain.fail(outcome)
+        return None
+    chain.tally.answer()
+    return outcome
 
 
 async def _forcing(
@@ -220,54 +217,67 @@ async def _forced(server: Server, book: Book, chain: Chain, request: PlayInstanc
         chain.watch.add(book.cached_timing((prompt, kwargs)))
         chain.force(STRATEGY_IDS[names.index(str(label_written(known[0])[1]))], known[0])
         return
-    outcome: tuple[int, str] | TooLong | Failure | None = book.too_long(request.arguments)
-    if outcome is None:
+
+    async def ask() -> tuple[int, str] | TooLong | Failure:
         payload = server.payload(_message(lm, prompt, kwargs), kwargs)
-        outcome = await server.ask(payload, read, chain.watch)
-    if isinstance(outcome, TooLong | Failure):
-        without_answer(book, chain, request, outcome)
+        return await server.ask(payload, read, chain.watch)
+
+    answer = await answered(book, chain, request, ask)
+    if answer is None:
         return
-    chain.tally.answer()
-    position, written = outcome
+    position, written = answer
     book.keep_reply((prompt, kwargs), written, False, chain.watch.last)
     chain.force(STRATEGY_IDS[position], written)
 
 
 async def _choice(server: Server, book: Book, chain: Chain, request: PlayInstance) -> None:
     """Ask for the twelve log-likelihoods of one turn, and book what comes of it."""
-    lm, prompt = book.model, request.arguments[0]
     sums = []
     for option in options(request):
-        value = book.likelihood(prompt, option)
+        value = await _likelihood(server, book, chain, request, option)
         if value is None:
-            outcome: tuple[float, bool] | TooLong | Failure | None
-            outcome = book.too_long(request.arguments)
-            if outcome is None:
-                tokens, lengths, _ = lm.batch_loglikelihood_requests(
-                    [[((prompt, option), *lm._encode_pair(prompt, option))]]
-                )
-                payload = server.payload(tokens[0], None, generate=False)
-                read = partial(read_likelihood, lm, tokens=tokens, lengths=lengths)
-                outcome = await server.ask(payload, read, chain.watch)
-            if isinstance(outcome, TooLong | Failure):
-                without_answer(book, chain, request, outcome)
-                return
-            chain.tally.answer()
-            book.keep_likelihoods(prompt, [option], [outcome])
-            value = outcome[0]
+            return
         sums.append(value)
     chain.choose(sums)
 
 
-def without_answer(
-    book: Book, chain: Chain, request: PlayInstance, outcome: TooLong | Failure
-) -> None:
-    """The chain asks a prompt that was too long again, shorter; else the turn has failed."""
-    if isinstance(outcome, TooLong):
-        book.keep_too_long(request.arguments, outcome)
-        chain.shorten(outcome)
-    else:
-        chain.fail(outcome)
+async def _likelihood(
+    server: Server, book: Book, chain: Chain, request: PlayInstance, option: str
+) -> float | None:
+    """The log-likelihood of one name after the prompt; None where there is no answer."""
+    lm, prompt = book.model, request.arguments[0]
+    known = book.likelihood(prompt, option)
+    if known is not None:
+        return known
+
+    async def ask() -> tuple[float, bool] | TooLong | Failure:
+        tokens, lengths, _ = lm.batch_loglikelihood_requests(
+            [[((prompt, option), *lm._encode_pair(prompt, option))]]
+        )
+        payload = server.payload(tokens[0], None, generate=False)
+        read = partial(read_likelihood, lm, tokens=tokens, lengths=lengths)
+        return await server.ask(payload, read, chain.watch)
+
+    answer = await answered(book, chain, request, ask)
+    if answer is None:
+        return None
+    book.keep_likelihoods(prompt, [option], [answer])
+    return answer[0]
+
+
+REPLIES = Asking(
+    lambda requests, renderer, tally: chain_of(requests)(requests, renderer, tally, told=Told()),
+    _reply,
+)
+CHOICES = Asking(
+    lambda requests, renderer, tally: Chain(
+        requests, renderer, tally, longest_name(requests[0]), Told()
+    ),
+    _choice,
+)
+"""The twelve names' log-likelihoods after every prompt, each as a request of its own
+(`check_likelihoods`).
+"""
 
 
 def _message(

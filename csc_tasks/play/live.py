@@ -22,9 +22,8 @@ from csc_tasks.live.customers import SAME, Customer, Move, Part, customer_of
 from csc_tasks.live.dialogue import CAP
 from csc_tasks.play.api import is_api
 from csc_tasks.play.chains import Chain
-from csc_tasks.play.failures import Failure, Tally
-from csc_tasks.play.requests import LivePlayed, Played, PlayInstance, Raw, Renderer
-from csc_tasks.play.told import Told
+from csc_tasks.play.failures import Failure
+from csc_tasks.play.requests import LivePlayed, Played, PlayInstance, Raw
 from csc_tasks.prompts import TurnPrompt
 from csc_tasks.refusals import TooLong
 from csc_tasks.timing import Timing
@@ -41,25 +40,19 @@ class _Said:
     timings: list[Timing] = field(default_factory=list)
 
 
+@dataclass(eq=False, repr=False)
 class LiveChain(Chain):
     """One live conversation; `position` counts the model's turns."""
 
-    def __init__(
-        self,
-        requests: Sequence[PlayInstance],
-        renderer: Renderer,
-        tally: Tally,
-        limit: int | None = None,
-        told: Told | None = None,
-    ) -> None:
-        super().__init__(requests, renderer, tally, limit, told)
-        self.seed = requests[0]
+    said: _Said = field(default_factory=_Said, init=False)
+    turn: Chain | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.seed = self.requests[0]
         seat = self.seed.live
         assert seat is not None and seat.customer is not None, "somebody plays the customer"
         self.seat, self.customer = seat, seat.customer
         self.part = Part(seat.conversation, seat.brief, self.seed.repeat)
-        self.said = _Said()
-        self.turn: Chain | None = None
         if seat.conversation.dialogue[0].speaker == CUSTOMER:
             self.coming = self.customer.answer(self.part, ())
 
@@ -161,16 +154,9 @@ class LiveChain(Chain):
         self.answers.append(LivePlayed(dialogue, raws, failure, timings))
 
 
-def make_chain(
-    requests: Sequence[PlayInstance],
-    renderer: Renderer,
-    tally: Tally,
-    limit: int | None = None,
-    told: Told | None = None,
-) -> Chain:
-    """The chain of a conversation's requests, live or not."""
-    kind = LiveChain if requests[0].live else Chain
-    return kind(requests, renderer, tally, limit, told)
+def chain_of(requests: Sequence[PlayInstance]) -> type[Chain]:
+    """Of which kind the chain of a conversation's requests is: live or not."""
+    return LiveChain if requests[0].live else Chain
 
 
 @contextmanager

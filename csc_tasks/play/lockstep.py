@@ -23,7 +23,7 @@ from csc_tasks.play.chains import Chain
 from csc_tasks.play.failures import Tally
 from csc_tasks.play.forced import longest_name, options
 from csc_tasks.play.likelihoods import likelihoods, option_tokens
-from csc_tasks.play.live import make_chain
+from csc_tasks.play.live import chain_of
 from csc_tasks.play.requests import PlayInstance, Renderer
 from csc_tasks.play.rows import Rows
 from csc_tasks.play.seats import Seats
@@ -65,7 +65,7 @@ def generate(
     prompt at a time. `renderer` encodes with `encoder`.
     """
     chains = [
-        make_chain(asked_together, renderer, tally)
+        chain_of(asked_together)(asked_together, renderer, tally)
         for requests in conversations
         for asked_together in ([requests] if requests[0].generated else [[r] for r in requests])
     ]

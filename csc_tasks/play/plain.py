@@ -21,7 +21,7 @@ from csc_tasks.play.book import Book
 from csc_tasks.play.chains import Chain, windows
 from csc_tasks.play.failures import Tally
 from csc_tasks.play.forced import longest_name, options
-from csc_tasks.play.live import make_chain
+from csc_tasks.play.live import chain_of
 from csc_tasks.play.requests import PlayInstance, Renderer
 from csc_tasks.timing import BATCH, Timing
 
@@ -46,7 +46,7 @@ def generate(
     book = Book(lm)
     for some in windows(conversations, window):
         chains = [
-            make_chain(asked_together, renderer, tally)
+            chain_of(asked_together)(asked_together, renderer, tally)
             for requests in some
             for asked_together in _asked_together(requests)
         ]

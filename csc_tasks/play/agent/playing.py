@@ -9,10 +9,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NoReturn
 
 from lm_eval.api.model import LM
-from tqdm import tqdm
 
 from csc_tasks.errors import ModelError
 from csc_tasks.languages import language
@@ -20,7 +18,7 @@ from csc_tasks.play.agent.exchange import AgentServer
 from csc_tasks.play.answers import Answer
 from csc_tasks.play.book import Book
 from csc_tasks.play.chains import Chain
-from csc_tasks.play.concurrent import played, without_answer
+from csc_tasks.play.concurrent import Asking, answered
 from csc_tasks.play.failures import Failure, Tally
 from csc_tasks.play.requests import PlayInstance, Renderer
 from csc_tasks.play.server import Server
@@ -52,20 +50,9 @@ def as_spoken(lm: LM, requests: Sequence[PlayInstance]) -> None:
         request.templated = True
 
 
-def generate(
-    lm: LM,
-    conversations: Sequence[Sequence[PlayInstance]],
-    renderer: Renderer,
-    tally: Tally,
-    progress: "tqdm[NoReturn]",
-) -> list[Chain]:
-    """Play all conversations, those with the most turns first."""
+def _chain(requests: Sequence[PlayInstance], renderer: Renderer, tally: Tally) -> Chain:
     stateful = renderer.lm.description.stateful
-    chains = [
-        Chain(requests, renderer, tally, told=None if stateful else Told())
-        for requests in conversations
-    ]
-    return played(Book(lm), chains, _reply, tally, progress, AgentServer)
+    return Chain(requests, renderer, tally, told=None if stateful else Told())
 
 
 async def _reply(server: Server, book: Book, chain: Chain, request: PlayInstance) -> None:
@@ -77,8 +64,8 @@ async def _reply(server: Server, book: Book, chain: Chain, request: PlayInstance
         chain.watch.add(book.cached_timing(request.arguments))
         chain.answer(known[0], None)
         return
-    outcome: Answer | TooLong | Failure | None = book.too_long(request.arguments)
-    if outcome is None:
+
+    async def ask() -> Answer | TooLong | Failure:
         messages, session = json.loads(request.arguments[0].prompt), server.session_of(chain)
         words = language(request.prompt.language).words
         last = messages[-1]["content"]
@@ -90,11 +77,14 @@ async def _reply(server: Server, book: Book, chain: Chain, request: PlayInstance
                 "language": request.prompt.language,
             }
         )
-        outcome = await server.ask(body, partial(server.reply, session), chain.watch)
-    if not isinstance(outcome, Answer):
-        without_answer(book, chain, request, outcome)
+        return await server.ask(body, partial(server.reply, session), chain.watch)
+
+    answer = await answered(book, chain, request, ask)
+    if answer is None:
         return
-    chain.tally.answer()
-    book.keep_reply(request.arguments, outcome.text, False, chain.watch.last)
+    book.keep_reply(request.arguments, answer.text, False, chain.watch.last)
     # Whether a limit of its own cut the reply an agent does not tell.
-    chain.answer(outcome.text, None)
+    chain.answer(answer.text, None)
+
+
+AGENTS_REPLIES = Asking(_chain, _reply, AgentServer)
