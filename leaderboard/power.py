@@ -145,9 +145,7 @@ def main(args) -> None:
         "power": args.power,
         "alpha": plan.alpha,
         "comparisons": args.comparisons,
-        "rank": None,
-        "needed": None,
-        "detectable": [],
+        **{"rank": None, "needed": None, "detectable": []},
     }
     show(source)
     if args.comparisons > 1:
@@ -169,11 +167,8 @@ def main(args) -> None:
             f" (about {asked:,} turns)"
         )
         counts += [] if args.conversations is None else [needed]
-        document["needed"] = {
-            "difference": difference,
-            "conversations": needed,
-            "turns": asked,
-        }
+        said = {"difference": difference, "conversations": needed, "turns": asked}
+        document["needed"] = said
     for count in counts or ([] if difference is not None else [30, 60, 100, 200, 500, 1000, 1855]):
         detected = detectable_difference(plan, count)
         half = half_width(plan, count)

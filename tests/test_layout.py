@@ -39,7 +39,7 @@ BUILT_ON = {
     "prompts": ["question", "compat", "thinking"],
     "observe": ["errors", "stops"],
     "refusals": [],
-    "llm": ["refusals", "thinking", "telling", "draws", "languages", "price"],
+    "llm": ["refusals", "thinking", "arguments", "draws", "languages", "price"],
     "compat": ["errors"],
     "stops": [],
     "prefix_cache": ["compat"],
