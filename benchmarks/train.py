@@ -10,7 +10,9 @@ The same conversations, one epoch, one LoRA of rank 16 on every linear layer, on
 thread:
 `trl sft` on prompt and completion (text as our chat rows have it, one row a supporter turn), `csc
 train` on the same rows, and `csc train` on shared rows, one after the other, --rounds times. Times
-are CPU seconds of the training loop alone. Prints a Markdown row per program and round.
+are CPU seconds of the training loop alone. Prints a Markdown row per program and round, and below
+the table the loss of every step: both programs draw the same rows with the same seed, and no
+dropout, so that a row a turn has to have the same losses in both.
 
 --scored trains by the demo's recipe on the whole training split, once on shared rows and once on a
 row a turn with as many turns a step, and has lm_eval score both adapters: do fewer tokens teach as
@@ -25,9 +27,10 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.train_clock import SAYS
+from benchmarks.train_clock import SAYS, SAYS_LOSSES
 from csc_tasks import corpora
 from csc_tasks.conversation import SUPPORTER, Conversation
 from trainers.rendering import Rendering
@@ -81,18 +84,26 @@ def main() -> None:
         lines = [json.dumps(item.to_row(), ensure_ascii=False) + "\n" for item in items]
         (root / "data" / config / "train.jsonl").write_text("".join(lines), encoding="utf-8")
         sizes = write_prompt_completion(args.model, items, root / "trl", args.length)
+        losses: dict[str, str] = {}
         for number in range(args.rounds):
-            print_row("`trl sft`, a row a turn", sizes, trl_sft(args, root))
+            name = "`trl sft`, a row a turn"
+            *measured, losses[name] = trl_sft(args, root)
+            print_row(name, sizes, measured)
             for name, pack in (
                 ("`csc train`, a row a turn", "false"),
                 ("`csc train`, shared rows", "true"),
             ):
-                counts, measured = csc_train(args, root, root / f"csc-{pack}-{number}", pack)
+                counts, *measured, losses[name] = csc_train(
+                    args, root, root / f"csc-{pack}-{number}", pack
+                )
                 sizes_here = (counts[key] for key in ("rows", "tokens", "tokens learned"))
                 print_row(name, tuple(sizes_here), measured)
+    print("\nLoss of every step:\n")
+    for name, listed in losses.items():
+        print(f"- {name}: {listed}")
 
 
-def print_row(name: str, sizes: tuple[int, int, int], measured: tuple[float, float]) -> None:
+def print_row(name: str, sizes: tuple[int, ...], measured: Sequence[float]) -> None:
     """sizes: rows, tokens and learned tokens. measured: CPU seconds and peak memory in GB."""
     seconds, memory = measured
     cells = [name, *(f"{size:,}" for size in sizes), f"{seconds:.1f}"]
@@ -107,12 +118,13 @@ def cut(item: Conversation, turns: int) -> Conversation:
     return dataclasses.replace(item, dialogue=item.dialogue[:end])
 
 
-def clocked(*words: str) -> tuple[float, float]:
-    """(CPU seconds of the training loop, peak memory of the process in GB) of a module."""
+def clocked(*words: str) -> tuple[float, float, str]:
+    """(CPU seconds of the training loop, peak memory of the process in GB, losses) of a module."""
     said = run("-m", "benchmarks.train_clock", *words)
     seconds = re.search(rf"{SAYS} ([\d.]+)", said)
     peak = re.search(r"VmHWM:\s+(\d+) kB", said)
-    return float(seconds[1]), int(peak[1]) * 1024 / 1e9
+    losses = re.search(rf"{SAYS_LOSSES} (.*)", said)
+    return float(seconds[1]), int(peak[1]) * 1024 / 1e9, losses[1]
 
 
 def write_prompt_completion(model: str, items, folder: Path, length: int) -> tuple[int, int, int]:
@@ -137,7 +149,7 @@ def write_prompt_completion(model: str, items, folder: Path, length: int) -> tup
     return len(rows), counts["tokens"], counts["tokens learned"]
 
 
-def trl_sft(args: argparse.Namespace, root: Path) -> tuple[float, float]:
+def trl_sft(args: argparse.Namespace, root: Path) -> tuple[float, float, str]:
     """What `clocked` measures of trl's own command."""
     words = [
         "--model_name_or_path",
@@ -169,7 +181,13 @@ def trl_sft(args: argparse.Namespace, root: Path) -> tuple[float, float]:
     ]
     words += [
         "--train_sampling_strategy",
-        "group_by_length",
+        "random",
+        "--seed",
+        "0",
+        "--lora_dropout",
+        "0",
+        "--logging_steps",
+        "1",
         "--save_strategy",
         "no",
         "--report_to",
@@ -183,8 +201,8 @@ def trl_sft(args: argparse.Namespace, root: Path) -> tuple[float, float]:
 
 def csc_train(
     args: argparse.Namespace, root: Path, out: Path, pack: str
-) -> tuple[dict, tuple[float, float]]:
-    """(what was counted in the rows, what `clocked` measures) of our training."""
+) -> tuple[dict, float, float, str]:
+    """(what was counted in the rows, and what `clocked` measures) of our training."""
     words = [
         "--model",
         args.model,
@@ -219,7 +237,11 @@ def csc_train(
     ]
     words += [
         "--lora-dropout",
-        "0.05",
+        "0",
+        "--batching",
+        "random",
+        "--log-every",
+        "1",
         "--learning-rate",
         "1e-3",
         "--schedule",
@@ -229,7 +251,7 @@ def csc_train(
     ]
     measured = clocked("trainers.train", *words)
     record = json.loads((out / "csc_adapter.json").read_text(encoding="utf-8"))
-    return record["counts"], measured
+    return record["counts"], *measured
 
 
 def scored(model: str) -> None:

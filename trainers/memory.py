@@ -7,7 +7,7 @@ has its own number, and the scores over the vocabulary are in it.
 """
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -114,8 +114,6 @@ def estimate(
             for p in trained
         )
         batch = _peak_of_a_step(recipe, precision, model, rows, length, learned, on_gpu)
-    if quantized:
-        batch += _largest_layer(model) * BYTES[precision.name]
     size = weights.size(precision.name, quantized, recipe.double_quantization)
     return Estimate(size / parts, adapter, batch, rows, length)
 
@@ -130,6 +128,8 @@ def _adapted(recipe: Recipe, precision: Precision, config) -> tuple[Any, Weights
         base = AutoModelForCausalLM.from_config(config, dtype=precision.dtype)
         weights = weights_of(base)
         add_head(base)
+        if recipe.quantization == "nf4":
+            _unpack_when_used(base)
         model = get_peft_model(base, lora_config(recipe), low_cpu_mem_usage=True)
     if recipe.quantization == "nf4" and precision.name == "bf16":
         # As trl trains it: see trainer._adapter_in_fp32.
@@ -139,13 +139,33 @@ def _adapted(recipe: Recipe, precision: Precision, config) -> tuple[Any, Weights
     return model, weights
 
 
-def _largest_layer(model) -> int:
-    """Numbers of the largest linear layer: in 4 bits, one at a time is computed with in full."""
+def _unpack_when_used(base) -> None:
+    """Have the linear layers but the last compute as bitsandbytes does with 4 bits: with weights
+    that are unpacked for one product, forward and backward, and a copy of what comes of it.
+    """
     import torch
 
-    return max(
-        (m.weight.numel() for m in model.modules() if isinstance(m, torch.nn.Linear)), default=0
-    )
+    class Unpacked(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, states, weight):
+            ctx.weight = weight
+            return states @ torch.empty_like(weight).t()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return gradient @ torch.empty_like(ctx.weight), None
+
+    def computed(layer):
+        def forward(states):
+            out = Unpacked.apply(states, layer.weight)
+            return (out if layer.bias is None else out + layer.bias).clone()
+
+        return forward
+
+    last = base.get_output_embeddings()
+    for module in base.modules():
+        if isinstance(module, torch.nn.Linear) and module is not last:
+            module.forward = computed(module)  # type: ignore[method-assign]
 
 
 @contextmanager
@@ -194,7 +214,13 @@ def _peak_of_a_step(
     mask = torch.ones(rows, 1, length, length, dtype=torch.bool) if rows > 1 else None
     half = precision.name != "fp32"
     computing = torch.autocast("cpu", precision.dtype) if half else nullcontext()
-    with _live_bytes() as live, computing:
+    positions, vocabulary = TILE
+    positions = min(positions, learned)
+    width = min(vocabulary, model.config.get_text_config().vocab_size)
+    number = BYTES[precision.name]
+    # The tile is as wide as a large vocabulary; what a small one leaves of it is never touched.
+    tile = {int(positions * vocabulary * number): int(positions * width * number)}
+    with _live_bytes([*model.parameters(), *model.buffers()], tile) as live, computing:
         if on_gpu:
             # There a kernel scores one tile of learned positions after the other, in place.
             inner = model.get_base_model().base_model
@@ -211,19 +237,13 @@ def _peak_of_a_step(
                     fused_lm_head=True,
                 ).loss
         loss.backward()
-    positions, vocabulary = TILE
-    positions = min(positions, learned)
-    width = min(vocabulary, model.config.get_text_config().vocab_size)
-    number = BYTES[precision.name]
-    if on_gpu:
-        return live.peak + positions * width * number
-    # The tile is as wide as a large vocabulary; what a small one leaves of it is never touched.
-    return live.peak - positions * (vocabulary - width) * number
+    return live.peak + positions * width * number if on_gpu else live.peak
 
 
-def _live_bytes():
+def _live_bytes(given, touched: Mapping[int, int]):
     """A mode of torch that follows which storages are made and freed; `peak` is the most that lived
-    at once.
+    at once. given: tensors that are there before; a view of one makes nothing. touched: size of a
+    storage -> how much of it is used.
     """
     from torch import Tensor
     from torch.utils._python_dispatch import TorchDispatchMode
@@ -233,7 +253,7 @@ def _live_bytes():
         def __init__(self) -> None:
             super().__init__()
             self.now = self.peak = 0
-            self.known: set[int] = set()
+            self.known = {one.untyped_storage()._cdata for one in given}
 
         def __torch_dispatch__(self, func, types, args=(), kwargs=None):
             results = func(*args, **(kwargs or {}))
@@ -244,7 +264,7 @@ def _live_bytes():
             return results
 
         def add(self, storage) -> None:
-            key, size = storage._cdata, storage.nbytes()
+            key, size = storage._cdata, touched.get(storage.nbytes(), storage.nbytes())
             if key not in self.known:
                 self.known.add(key)
                 self.now += size

@@ -14,7 +14,7 @@ from csc_tasks.question import Question
 from trainers.adapter import fingerprint
 from trainers.base import check_base, check_rows, kind_of, load_tokenizer, mark_to_stop_at
 from trainers.hardware import Precision, choose_precision, free_memory, shards, what_would_fit
-from trainers.memory import estimate
+from trainers.memory import Estimate, estimate
 from trainers.recipe import Recipe, as_dict
 from trainers.rendering import Rendering
 from trainers.rows import Row, build_rows
@@ -148,15 +148,13 @@ def make_lessons(prepared: Preparation, say: Say, quiet: bool) -> Lessons:
     return Lessons(rows, counts, stop, held_out, held_counts)
 
 
-def memory_line(prepared: Preparation, lessons: Lessons, processes: int) -> str:
-    """What the training takes at its peak, and whether that is there.
-
-    Whatever keeps the base from being run on shapes alone is said in place of a number: an estimate
-    is no reason to stop.
+def needed_memory(prepared: Preparation, lessons: Lessons, processes: int) -> Estimate:
+    """What one process of the training takes at its peak, if its longest rows, and those that teach
+    most, are one batch. Raises as memory.estimate does.
     """
     import torch
 
-    recipe, gpu = prepared.recipe, torch.cuda.is_available()
+    recipe = prepared.recipe
     longest = max(len(row.ids) for row in lessons.rows)
     packed = recipe.batching == "packed"
     rows = recipe.batch_size if packed else min(recipe.batch_size, len(lessons.rows))
@@ -166,17 +164,27 @@ def memory_line(prepared: Preparation, lessons: Lessons, processes: int) -> str:
     if packed:
         # Filled up with as many rows as fit: they learn as much of it as rows do on average.
         learned = rows * length * sum(counts) // sum(len(row.ids) for row in lessons.rows)
+    return estimate(
+        recipe,
+        prepared.precision,
+        prepared.config,
+        rows,
+        length,
+        learned,
+        torch.cuda.is_available(),
+        shards(processes),
+    )
+
+
+def memory_line(prepared: Preparation, lessons: Lessons, processes: int) -> str:
+    """What the training takes at its peak, and whether that is there.
+
+    Whatever keeps the base from being run on shapes alone is said in place of a number: an estimate
+    is no reason to stop.
+    """
+    recipe = prepared.recipe
     try:
-        needed = estimate(
-            recipe,
-            prepared.precision,
-            prepared.config,
-            rows,
-            length,
-            learned,
-            gpu,
-            shards(processes),
-        )
+        needed = needed_memory(prepared, lessons, processes)
     except Exception as error:  # the base's own code, run in a way it may not allow
         first = next(iter(str(error).splitlines()), "")
         return f"memory: not estimated for this base ({type(error).__name__}: {first[:120]})"

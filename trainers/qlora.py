@@ -13,7 +13,7 @@ from trainers import adapter
 from trainers.adapter_card import write_card
 from trainers.checkpoints import last_checkpoint, remove_half_checkpoints, seconds_before
 from trainers.curves import loss_points, write_curve
-from trainers.hardware import out_of_memory, what_would_fit
+from trainers.hardware import out_of_memory, return_freed_blocks, what_would_fit
 from trainers.preparation import Lessons, Preparation, make_lessons, memory_line, prepare
 from trainers.recipe import Recipe, as_dict
 from trainers.tracking import check as check_tracker
@@ -83,6 +83,7 @@ def _trained(prepared: Preparation, lessons: Lessons, folder: Path, checkpoint: 
     Raises ModelError with what would fit when memory runs out.
     """
     recipe = prepared.recipe
+    return_freed_blocks()
     try:
         trainer = make_trainer(
             recipe,

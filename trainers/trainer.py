@@ -71,7 +71,18 @@ def _base(recipe: Recipe, precision: Precision):
         recipe, dtype=precision.dtype, quantization_config=quantized, **attention(recipe)
     )
     check_layers(recipe, model)
+    if quantized:
+        _let_go_of_the_file(model)
     return model
+
+
+def _let_go_of_the_file(model) -> None:
+    """The embeddings of a 4-bit base on a CPU are views of the mapped file, and keep all of it
+    mapped, with the weights that were read to be packed: they get memory of their own.
+    """
+    for parameter in model.parameters():
+        if parameter.device.type == "cpu" and parameter.is_floating_point():
+            parameter.data = parameter.data.clone()
 
 
 def _adapter_in_fp32(model) -> None:

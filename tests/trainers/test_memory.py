@@ -88,6 +88,63 @@ def test_a_batch_grows_with_its_tokens_and_the_vocabulary_and_shrinks_by_checkpo
     assert scored > 3 * 246 * 8000 * 4
 
 
+def test_what_is_there_before_is_not_counted_again():
+    # 16.8 million numbers in linear layers and embeddings, 67 MB; of one batch of 8 tokens little
+    # is kept: the largest tensors of a layer are 8 x 2,048 numbers, and a trained one 512 x 2.
+    big = llama(hidden_size=512, intermediate_size=2048, num_hidden_layers=4, vocab_size=2000)
+    q = {"lora_r": "2", "lora_target": "q_proj"}
+    one = memory.estimate(recipe(**q), FP32, big, 1, 8, 8, False, 1)
+    assert one.weights > 60e6
+    assert one.batch < 6e6
+
+
+def test_in_4_bits_one_layer_at_a_time_is_unpacked():
+    wide = {"hidden_size": 512, "intermediate_size": 2048}
+    q = {"lora_r": "2", "lora_target": "q_proj"}
+
+    def batch(**shape):
+        nf4 = recipe(quantization="nf4", **q)
+        return memory.estimate(nf4, FP32, llama(**wide, **shape), 1, 8, 8, False, 1).batch
+
+    plain = memory.estimate(recipe(**q), FP32, llama(**wide), 1, 8, 8, False, 1).batch
+    # A matrix of 512 x 2,048 in fp32, once, not once for each of two layers.
+    assert batch() == pytest.approx(plain + 512 * 2048 * 4, rel=0.1)
+    assert batch(num_hidden_layers=4) < batch() + 0.5 * 512 * 2048 * 4
+    # The scores' matrix is larger, and is not in 4 bits.
+    assert batch(vocab_size=4000) < batch() + 0.5 * 4000 * 512 * 4
+
+
+FREED = """
+from pathlib import Path
+from trainers.hardware import return_freed_blocks
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+if {asked}:
+    return_freed_blocks()
+large = b"x" * 16_000_000
+del large  # from now on glibc keeps blocks of up to that size
+kept, before = [], resident()
+for number in range(40):  # each block is larger than every hole that others left
+    temporary = b"x" * (1_000_000 + number * 50_000)
+    kept.append(b"y" * (1_000_000 + number * 50_000))
+    del temporary
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux and glibc")
+def test_freed_blocks_between_kept_ones_do_not_stay_with_the_process():
+    def grown(asked):
+        words = [sys.executable, "-c", FREED.format(asked=asked)]
+        return int(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+
+    # Kept are 40 blocks of 2 MB on average, and as much was freed.
+    assert grown(True) < 85e6
+    assert grown(False) > 140e6
+
+
 def test_a_base_that_cannot_run_on_shapes_is_said_and_trained_all_the_same(monkeypatch):
     def refuses(*_):
         raise RuntimeError("needs numbers\nand more")
@@ -121,6 +178,7 @@ from transformers import AutoModelForCausalLM
 from csc_tasks.compat.trl import add_head
 from tests.trainers.test_memory import FP32, llama, recipe
 from trainers import memory
+from trainers.hardware import return_freed_blocks
 from trainers.library_arguments import lora_config
 from trainers.row_losses import only_positions
 
@@ -132,6 +190,7 @@ config = llama(vocab_size=30_000, hidden_size=hidden, intermediate_size=3 * hidd
                num_hidden_layers=layers)
 # Run first: it loads the code that the step runs.
 estimate = memory.estimate(recipe(), FP32, config, 4, 256, learned, False, 1)
+return_freed_blocks()
 before = resident("VmRSS")
 model = AutoModelForCausalLM.from_config(config)
 add_head(model)
@@ -160,4 +219,4 @@ def test_a_step_takes_what_was_estimated(hidden, layers, learned):
     assert done.returncode == 0, done.stderr[-3000:]
     estimated, measured = map(float, done.stdout.split()[-2:])
     assert estimated > 0.3e9
-    assert estimated == pytest.approx(measured, rel=0.25)
+    assert estimated == pytest.approx(measured, rel=0.2)
