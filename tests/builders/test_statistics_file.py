@@ -266,6 +266,8 @@ def test_every_number_of_the_demos_conversations(folder, written, config, langua
     rows = rows[rows.language == language]
     found = dict(numbers(written, config, split, language))
     found.pop("originals")
+    # The demo's turns have one strategy each, and no labels of raters.
+    assert found.pop("labels") is None
     assert_same(found, counted(rows, language))
 
 
