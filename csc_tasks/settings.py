@@ -280,6 +280,7 @@ HELP = {
 
 OTHER_VARIABLES = {
     "CSC_TASKS_AUTOLOAD",  # the start-up hook: docs/start-up-hook.md
+    "CSC_QUIET",  # what every csc verb says: telling.py
     "CSC_LANGUAGES",  # folders of languages of one's own: docs/languages.md
     "CSC_SHARED_DATA",  # the folder of raw corpora that tests read
     "CSC_TESTS_HF_HOME",  # the cache of one test run

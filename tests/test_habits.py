@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from csc_tasks import __version__
+from csc_tasks.arguments import add_quiet
 from csc_tasks.cli import COMMANDS, main
 
 ROOT = Path(__file__).parents[1]
@@ -50,6 +51,7 @@ def test_ours_is_there(habit, capsys):
             verb, *options = text[4:].split()
             parser = argparse.ArgumentParser()
             importlib.import_module(COMMANDS[verb][0]).add_arguments(parser)
+            add_quiet(parser)
             known = {name for action in parser._actions for name in action.option_strings}
             assert {word for word in options if word.startswith("-")} <= known, text
         else:

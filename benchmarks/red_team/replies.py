@@ -18,6 +18,7 @@ from csc_tasks.framework import BY_ID, STRATEGY_IDS
 from csc_tasks.languages.labels import strategy_name
 from csc_tasks.prompts import tagged
 from csc_tasks.runs.task_record import SHIPPED
+from csc_tasks.runs.task_version import task_version
 
 
 def choose(turn: dict, strategy: str) -> None:
@@ -167,6 +168,7 @@ def _uncut(text: Text, lines: Lines) -> None:
 def as_task(text: Text, name: str) -> None:
     """Call a run another task, in all that describes it."""
     renamed(text, name)
+    text["versions"][name] = text["configs"][name]["metadata"]["version"] = task_version(name)
     csc(text).update(SHIPPED[name].to_json())
 
 

@@ -346,7 +346,7 @@ def test_a_module_runs_by_itself(program):
     done = run("-m", "numbers_program", "2", env=program)
     assert (done.returncode, done.stdout, done.stderr) == (0, "0\n1\n", "")
     shown = run("-m", "numbers_program", "--help", env=program).stdout
-    assert shown.startswith("usage: python -m numbers_program [-h] count\n\nPrint numbers.")
+    assert shown.startswith("usage: python -m numbers_program [-h] [--quiet] count\n\nPrint num")
     done = run("-m", "numbers_program", "0", env=program)
     assert (done.returncode, done.stderr) == (1, "error: nothing to print\n")
 

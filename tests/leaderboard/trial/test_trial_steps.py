@@ -14,8 +14,9 @@ def ran(monkeypatch):
     """The words of csc that ran; what they make is their last word. `fail` ends with status 3."""
     words: list[tuple[str, ...]] = []
 
-    def run(command):
-        assert command[1:3] == ["-m", "csc_tasks.cli"]
+    def run(command, stdout, check):
+        # Of a verb that is not quiet: where its own output goes.
+        assert (command[1:3], stdout, check) == (["-m", "csc_tasks.cli"], None, False)
         words.append(tuple(command[3:]))
         if command[3] == "fail":
             return subprocess.CompletedProcess(command, 3)
