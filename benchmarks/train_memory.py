@@ -50,6 +50,11 @@ def main() -> None:
     )
     parser.add_argument("--shapes", nargs="+", default=["1x256"], metavar="ROWSxTOKENS")
     parser.add_argument("--learned", nargs="+", default=["corpus"], choices=("corpus", "all"))
+    parser.add_argument(
+        "--keep-freed",
+        action="store_true",
+        help="leave freed blocks with the process, as csc train does where memory is not short",
+    )
     args = parser.parse_args()
     # Loaded before the processes part, so that none counts a library as the training's.
     import bitsandbytes  # noqa: F401
@@ -81,7 +86,7 @@ def main() -> None:
             "max_length": length,
         }
         cut = joined(rows, count, length, learned == "all")
-        words = (settings, tokenizer, config, cut)
+        words = (settings, tokenizer, config, cut, args.keep_freed)
         there, here = multiprocessing.Pipe()
         process = multiprocessing.get_context("fork").Process(target=child, args=(here, *words))
         process.start()
@@ -106,7 +111,7 @@ def child(pipe, *words) -> None:
     pipe.close()
 
 
-def measure(settings: dict, tokenizer, config, rows: list[Row]):
+def measure(settings: dict, tokenizer, config, rows: list[Row], keep_freed: bool):
     """(the estimate; bytes resident before the base was loaded, at the peak of loading it, at the
     peak of training).
     """
@@ -118,7 +123,8 @@ def measure(settings: dict, tokenizer, config, rows: list[Row]):
     lessons: Any = SimpleNamespace(rows=rows)
     estimate = needed_memory(prepared, lessons, 1)
     gc.collect()
-    return_freed_blocks()
+    if not keep_freed:
+        return_freed_blocks()
     forget_peak()
     before = resident("VmRSS")
     with tempfile.TemporaryDirectory() as folder:

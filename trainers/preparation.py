@@ -13,7 +13,14 @@ from csc_tasks.prompts import TEXT
 from csc_tasks.question import Question
 from trainers.adapter import fingerprint
 from trainers.base import check_base, check_rows, kind_of, load_tokenizer, mark_to_stop_at
-from trainers.hardware import Precision, choose_precision, free_memory, shards, what_would_fit
+from trainers.hardware import (
+    Precision,
+    choose_precision,
+    free_memory,
+    return_freed_blocks,
+    shards,
+    what_would_fit,
+)
 from trainers.memory import Estimate, estimate
 from trainers.recipe import Recipe, as_dict
 from trainers.rendering import Rendering
@@ -176,12 +183,15 @@ def needed_memory(prepared: Preparation, lessons: Lessons, processes: int) -> Es
     )
 
 
-def memory_line(prepared: Preparation, lessons: Lessons, processes: int) -> str:
-    """What the training takes at its peak, and whether that is there.
+def provide_memory(prepared: Preparation, lessons: Lessons, processes: int) -> str:
+    """What the training takes at its peak, and whether that is there. Where it is more than half of
+    what is free, and the base is trained on a CPU, freed blocks go back at once from now on.
 
     Whatever keeps the base from being run on shapes alone is said in place of a number: an estimate
     is no reason to stop.
     """
+    import torch
+
     recipe = prepared.recipe
     try:
         needed = needed_memory(prepared, lessons, processes)
@@ -189,8 +199,14 @@ def memory_line(prepared: Preparation, lessons: Lessons, processes: int) -> str:
         first = next(iter(str(error).splitlines()), "")
         return f"memory: not estimated for this base ({type(error).__name__}: {first[:120]})"
     free, where = free_memory()
-    if free is None or needed.total <= free:
+    if free is None or needed.total <= free / 2:
         return f"memory: {needed}"
+    back = ""
+    if not torch.cuda.is_available():
+        return_freed_blocks()
+        back = "; freed memory goes back at once, which costs time"
+    if needed.total <= free:
+        return f"memory: {needed}{back}"
     way = what_would_fit(
         recipe.batch_size,
         recipe.accumulation,
@@ -199,6 +215,6 @@ def memory_line(prepared: Preparation, lessons: Lessons, processes: int) -> str:
         recipe.quantization == "nf4",
     )
     return (
-        f"memory: {needed}; {where} has {free / 1e9:.1f} GB free. Should it run out, this needs"
-        f" less: {way}"
+        f"memory: {needed}{back}; {where} has {free / 1e9:.1f} GB free. Should it run out, this"
+        f" needs less: {way}"
     )

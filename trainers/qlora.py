@@ -13,8 +13,8 @@ from trainers import adapter
 from trainers.adapter_card import write_card
 from trainers.checkpoints import last_checkpoint, remove_half_checkpoints, seconds_before
 from trainers.curves import loss_points, write_curve
-from trainers.hardware import out_of_memory, return_freed_blocks, what_would_fit
-from trainers.preparation import Lessons, Preparation, make_lessons, memory_line, prepare
+from trainers.hardware import out_of_memory, what_would_fit
+from trainers.preparation import Lessons, Preparation, make_lessons, prepare, provide_memory
 from trainers.recipe import Recipe, as_dict
 from trainers.tracking import check as check_tracker
 from trainers.trainer import make_trainer
@@ -49,7 +49,7 @@ def train_adapter(
         return adapter.finished_record(out)
     lessons = make_lessons(prepared, say, quiet=not first)
     if first:
-        say(memory_line(prepared, lessons, process.num_processes))
+        say(provide_memory(prepared, lessons, process.num_processes))
 
     # Nobody may start to write before everybody has looked.
     process.wait_for_everyone()
@@ -83,7 +83,6 @@ def _trained(prepared: Preparation, lessons: Lessons, folder: Path, checkpoint: 
     Raises ModelError with what would fit when memory runs out.
     """
     recipe = prepared.recipe
-    return_freed_blocks()
     try:
         trainer = make_trainer(
             recipe,

@@ -152,7 +152,7 @@ def test_a_base_that_cannot_run_on_shapes_is_said_and_trained_all_the_same(monke
     monkeypatch.setattr(preparation, "estimate", refuses)
     row = types.SimpleNamespace(ids=[1, 2, 3], learned=lambda: 2)
     prepared = types.SimpleNamespace(recipe=recipe(), precision=FP32, config=None)
-    line = preparation.memory_line(prepared, types.SimpleNamespace(rows=[row]), 1)
+    line = preparation.provide_memory(prepared, types.SimpleNamespace(rows=[row]), 1)
     assert line == "memory: not estimated for this base (RuntimeError: needs numbers)"
 
 
@@ -162,12 +162,24 @@ def test_too_little_memory_is_said_with_what_needs_less(monkeypatch):
     prepared = types.SimpleNamespace(
         recipe=recipe(), precision=choose_precision("fp32"), config=llama()
     )
-    line = preparation.memory_line(prepared, types.SimpleNamespace(rows=[row] * 9), 1)
+    line = preparation.provide_memory(prepared, types.SimpleNamespace(rows=[row] * 9), 1)
     assert "a batch of 4 x 8 tokens" in line
     assert line.endswith(
         "Should it run out, this needs less: gradient_checkpointing: true"
         " (about 20 % slower, the same result)"
     )
+
+
+@pytest.mark.parametrize("free, back", [(1e12, False), (2.5e6, True), (1e5, True)])
+def test_freed_memory_goes_back_where_there_is_little(free, back, monkeypatch):
+    asked = []
+    monkeypatch.setattr(preparation, "free_memory", lambda: (free, "this machine"))
+    monkeypatch.setattr(preparation, "return_freed_blocks", lambda: asked.append(1))
+    row = types.SimpleNamespace(ids=[1] * 8, learned=lambda: 4)
+    prepared = types.SimpleNamespace(recipe=recipe(), precision=FP32, config=llama())
+    line = preparation.provide_memory(prepared, types.SimpleNamespace(rows=[row] * 9), 1)
+    assert (asked == [1]) == back
+    assert ("freed memory goes back at once" in line) == back
 
 
 STEP = """
