@@ -26,7 +26,7 @@ def joined(board: Board, tables: Sequence[Table], metrics: Sequence[str]) -> str
     for kind in kinds:
         own = [table for table in tables if _kind(table) == kind]
         parts.append(_table(board, kind, own, metrics))
-    return "\n".join(parts)
+    return "\n".join(filter(None, parts))
 
 
 def _table(board: Board, kind: str, tables: Sequence[Table], metrics: Sequence[str]) -> str:
@@ -42,6 +42,8 @@ def _table(board: Board, kind: str, tables: Sequence[Table], metrics: Sequence[s
         for line in lines:
             cells = {columns[place].key: _cell(line.cells[place]) for place in shown}
             rows.append((table.setting.corpus, _prompt(table, line), line, cells))
+    if not heads:
+        return ""  # none of the metrics that were asked for is one of these tables'
     lines_of = [
         f"| {' | '.join((md_text(corpus), md_text(prompt), _name(line), *cells))} |"
         for corpus, prompt, line, cells in _once(rows, list(heads))
@@ -61,16 +63,25 @@ def _once(
     rows: Sequence[tuple[str, str, Line, dict[str, str]]], keys: Sequence[str]
 ) -> Iterator[tuple[str, str, Line, list[str]]]:
     """The rows, corpus by corpus, models before baselines and these before the raters, nothing
-    twice and none without a number.
+    twice, also where a table has fewer columns, and none without a number.
     """
     corpora = list(dict.fromkeys(corpus for corpus, *_ in rows))
     ordered = sorted(rows, key=lambda row: (corpora.index(row[0]), _LATER.get(row[2].kind, 0)))
-    seen = set()
+    seen: dict[tuple[str, str, str], list[list[str]]] = {}
+    kept = []
     for corpus, prompt, line, cells in ordered:
         values = [cells.get(key, ABSENT) for key in keys]
-        row = (corpus, prompt, line.label, *values)
-        if row not in seen and any(value != ABSENT for value in values):
-            seen.add(row)
+        own = seen.setdefault((corpus, prompt, line.label), [])
+        if values not in own:
+            own.append(values)
+            kept.append((corpus, prompt, line, values))
+    for corpus, prompt, line, values in kept:
+        others = [other for other in seen[corpus, prompt, line.label] if other != values]
+        # A row without any number says less than every other row, or nothing.
+        if any(value != ABSENT for value in values) and not any(
+            all(value in (ABSENT, same) for value, same in zip(values, other, strict=True))
+            for other in others
+        ):
             yield corpus, prompt, line, values
 
 

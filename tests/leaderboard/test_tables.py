@@ -414,6 +414,20 @@ def test_tables_of_one_kind_are_joined(board):
     assert "prompt style other" in text
 
 
+def test_a_table_with_fewer_columns_or_none_adds_nothing_to_the_joined_one(board):
+    first = board.tables[0]
+    others = tuple(c for c in first.columns if c.metric != "strategy_acc")
+    questions = first.model_copy(update={"title": "Questions", "columns": others})
+    fewer = first.model_copy(
+        update={"columns": tuple(c for c in first.columns if c.task == "csc_conv_ref")}
+    )
+    alone = joined(board, [first], ["strategy_acc"])
+    for tables in ([first, fewer], [fewer, first]):
+        text = joined(board, tables, ["strategy_acc"])
+        assert sorted(text.splitlines()) == sorted(alone.splitlines())
+    assert joined(board, [first, questions], ["strategy_acc"]) == alone
+
+
 def test_what_joined_cannot_do_is_one_line(tmp_path, capsys):
     folder = str(write_example(tmp_path / "board"))
     assert main(["tables", folder, "--joined", "strategy_acc,bleu_9"]) == 1
