@@ -60,7 +60,7 @@ def test_a_server_runs_in_the_block_and_leaves_no_process_behind(stand_in, tmp_p
 
 
 def test_a_server_that_ends_is_an_error_with_the_end_of_its_log(monkeypatch, tmp_path):
-    failing = "print('line'); raise SystemExit('no such model')"
+    failing = "print('line', flush=True); raise SystemExit('no such model')"
     monkeypatch.setitem(
         serving.COMMANDS, "broken", lambda start, port: [sys.executable, "-c", failing]
     )

@@ -12,6 +12,7 @@ from itertools import combinations
 import numpy
 import pandas
 import pytest
+from nltk.metrics.agreement import AnnotationTask
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from builders.dataset import parquet_name, write_folder
@@ -243,6 +244,31 @@ def asked(rows, language):
     }
 
 
+def rated(rows):
+    """What raters say, a second time; alpha is nltk's."""
+    turns = turns_of(rows).dropna(subset=["labels"]).reset_index(drop=True)
+    labels = turns[["strategy", "labels"]].explode("labels").dropna()
+    labels["rater"] = [label["rater"] for label in labels["labels"]]
+    labels["first"] = [label["strategies"][0] for label in labels["labels"]]
+    votes = labels.groupby([labels.index, "first"]).size().unstack(fill_value=0)
+    votes = votes.reindex(columns=STRATEGY_IDS, fill_value=0)
+    several = votes[votes.sum(axis=1) > 1]
+    most = several.eq(several.max(axis=1), axis=0)
+    # idxmax takes the first column of equal ones, and columns are in the framework's order.
+    other = turns.strategy[several.index] != several.idxmax(axis=1)
+    data = zip(labels.rater, map(str, labels.index), labels["first"], strict=True)
+    return {
+        "utterances": len(votes),
+        "raters": labels.rater.nunique(),
+        "models": int(pandas.Series(labels.rater.unique()).str.startswith("model:").sum()),
+        "several": len(several),
+        "disagreed": int((several.gt(0).sum(axis=1) > 1).sum()),
+        "tied": int(((most.sum(axis=1) > 1) & ~other).sum()),
+        "other": int(other.sum()),
+        "alpha": AnnotationTask(data=list(data)).alpha(),
+    }
+
+
 def assert_same(found, expected, place=""):
     if isinstance(expected, dict):
         assert list(found) == list(expected), place
@@ -266,8 +292,12 @@ def test_every_number_of_the_demos_conversations(folder, written, config, langua
     rows = rows[rows.language == language]
     found = dict(numbers(written, config, split, language))
     found.pop("originals")
-    # The demo's turns have one strategy each, and no labels of raters.
-    assert found.pop("labels") is None
+    labels = found.pop("labels")
+    # Of the demo, three raters labelled the recorded conversations.
+    if config == "csconv":
+        assert_same(labels, rated(rows))
+    else:
+        assert labels is None
     assert_same(found, counted(rows, language))
 
 

@@ -142,7 +142,7 @@ def opened(
             java_script_enabled=scripts,
             locale="en-GB",
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(120_000)
         context.route("**/*", route)
         page = context.new_page()
         page.on(
