@@ -170,3 +170,16 @@ def follow(page: "Page", act: Callable[[], object]) -> None:
         " location.hash",
         arg=before,
     )
+
+
+def reload_until(page: "Page", shows: str) -> None:
+    """Load the page again, until the JavaScript expression `shows` is true: what a page keeps in
+    its storage is written by another process of the browser, which may come too late for the first
+    time. Fails where it is not true after five.
+    """
+    for _ in range(5):
+        page.reload()
+        if page.evaluate(shows):
+            return
+        page.wait_for_timeout(200)
+    pytest.fail(f"not so after five reloads: {shows}")

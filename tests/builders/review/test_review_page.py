@@ -6,7 +6,7 @@ import re
 import pytest
 
 from builders.review.page import FORMAT
-from tests.support.browser import opened
+from tests.support.browser import opened, reload_until
 from tests.support.reviews import HARD, ONE, PLAIN, dialogues, exported, run
 
 
@@ -124,8 +124,8 @@ def test_the_page_in_a_browser_decides_corrects_remembers_and_saves_what_import_
         assert page.locator("#rewrite > li > div:last-child").all_text_contents() == [
             t["text"] for t in dialogues(folder)[order[nasty]]
         ]
-        page.reload()
-        assert page.locator("#progress").text_content() == "3 of 7 decided"
+        decided = "document.getElementById('progress').textContent === '3 of 7 decided'"
+        reload_until(page, decided)
         with page.expect_download() as found:
             page.keyboard.press("s")
         assert found.value.suggested_filename == "review-Bo-Ek.json"

@@ -15,7 +15,7 @@ from leaderboard.columns import column
 from leaderboard.page.render import compact, render, safe_json, write_page
 from leaderboard.reliability_report import Report, Section
 from tests.support import board_example as example
-from tests.support.browser import PHONE, follow, opened
+from tests.support.browser import PHONE, follow, opened, reload_until
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -426,8 +426,7 @@ def test_on_a_phone_in_the_dark(page_file):
         page.keyboard.press("Enter")
         assert dark != light and page.evaluate(paper) == dark
         assert toggle.get_attribute("aria-label") == "Colours: Dark. Change"
-        page.reload()
-        assert page.locator("#theme").get_attribute("aria-label") == "Colours: Dark. Change"
+        reload_until(page, "document.getElementById('theme').ariaLabel === 'Colours: Dark. Change'")
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.id") == "skip"
         page.keyboard.press("Enter")
