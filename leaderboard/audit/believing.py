@@ -6,7 +6,8 @@ run. A report whose runs or corpus are not here is claimed; one that says someth
 runs give is refused.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from math import isclose
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,8 @@ def believe(
             digest = live.run_of(customer).sha256
             here.setdefault(digest, []).append(file)
             read[digest] = live
-    return [_report(one, here, read, names) for one in audits]
+    load = cache(corpora.load)  # audits of several customers are of one corpus
+    return [_report(one, here, read, names, load) for one in audits]
 
 
 def _report(
@@ -60,6 +62,7 @@ def _report(
     here: Mapping[str, Sequence[Path]],
     read: Mapping[str, LiveFile],
     names: Sequence[str],
+    load: Callable[..., Corpus],
 ) -> Report:
     own = [run.sha256 for run in claimed.runs]
     files = frozenset(file for digest in own for file in here.get(digest, ()))
@@ -68,7 +71,7 @@ def _report(
         which = f"{missing} of its {len(own)} runs are" if own else "the runs that it is about are"
         why = f"{which} not here with their samples"
         return Report(claimed, CLAIMED, why, files)
-    corpus = _recorded(claimed, names)
+    corpus = _recorded(claimed, names, load)
     if corpus is None:
         why = "no corpus that is trusted here (--corpus) has its recorded conversations"
         return Report(claimed, CLAIMED, why, files)
@@ -76,11 +79,13 @@ def _report(
     return Report(claimed, REFUSED if why else REPEATED, why, files)
 
 
-def _recorded(claimed: CustomerAudit, names: Sequence[str]) -> Corpus | None:
+def _recorded(
+    claimed: CustomerAudit, names: Sequence[str], load: Callable[..., Corpus]
+) -> Corpus | None:
     """The trusted corpus with the recorded conversations of an audit."""
     for name in dict.fromkeys((*names, DEMO)):
         try:
-            corpus = corpora.load(name, claimed.config, claimed.split)
+            corpus = load(name, claimed.config, claimed.split)
         except (MissingSplit, DataError):
             # A manifest, or a folder of something else: no texts to hold anything against.
             continue
