@@ -17,11 +17,11 @@ from csc_tasks.runs.names import rated
 from csc_tasks.shown import shown
 from leaderboard.board import Column, Value
 from leaderboard.columns import LEADING, column
-from leaderboard.leading import Gap
 from leaderboard.numbers.inference import Clustered, difference, value_of
 from leaderboard.numbers.intervals import with_interval
 from leaderboard.numbers.measured import Measured
 from leaderboard.power import Plan, conversations_needed
+from leaderboard.standing import Gap
 
 
 @dataclass(frozen=True, slots=True)

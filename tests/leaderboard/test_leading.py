@@ -8,7 +8,8 @@ import pytest
 
 from csc_tasks.verify import Trust
 from leaderboard import board as b
-from leaderboard.leading import sentence, standing, statements
+from leaderboard.leading import sentence, statements
+from leaderboard.standing import standing
 
 KEY = "csc_conv_ref/strategy_acc"
 

@@ -14,11 +14,12 @@ from csc_tasks.cli import main
 from leaderboard.board import Board, Run
 from leaderboard.collect import collect
 from leaderboard.folder import load_board
-from leaderboard.leading import sentence, standing
+from leaderboard.leading import sentence
 from leaderboard.numbers.measured import Options
 from leaderboard.page.render import render
 from leaderboard.plain_table import as_text
 from leaderboard.publishing import cards, eval_results, flat
+from leaderboard.standing import standing
 from leaderboard.tables import as_csv, as_html, latex, markdown
 from tests.support.fakes import write_corpus
 from tests.support.made_results import (
