@@ -8,6 +8,7 @@ stderr says what to write in their place.
 
 import argparse
 import difflib
+import itertools
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -39,7 +40,11 @@ class Parser(ArgumentParser):
         is.
         """
         self._check_spelling(words)
-        return super().parse_args(self._with_json_file(words), namespace)
+        given = self._with_json_file(words)
+        found, left = self.parse_known_args(given, namespace)
+        if left:
+            self.error(f"unrecognized arguments: {' '.join(left)}{_no_json_file(given, left)}")
+        return found
 
     def error(self, message: str) -> NoReturn:
         """Exit with status 2 and one line."""
@@ -92,6 +97,14 @@ class Parser(ArgumentParser):
             if word == JSON and after != STDOUT and not after.endswith(".json"):
                 given[place] = f"{JSON}={STDOUT}"
         return given
+
+
+def _no_json_file(words: Sequence[str], left: Sequence[str]) -> str:
+    """What to do where the word after `--json` was meant as its file."""
+    for word, after in itertools.pairwise(words):
+        if word == f"{JSON}={STDOUT}" and after in left:
+            return f" (the name of {JSON}'s file ends in .json, or write {JSON}={after})"
+    return ""
 
 
 def is_path(action: argparse.Action) -> bool:

@@ -96,6 +96,23 @@ def test_what_follows_json_is_its_file_only_where_it_is_called_one(words, place,
     assert (args.json, args.results) == (place, others)
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["--json", "out"], " (the name of --json's file ends in .json, or write --json=out)"),
+        (["out", "--json"], ""),
+    ],
+)
+def test_a_file_of_json_that_is_not_called_one_is_said(words, hint, capsys):
+    parser = Parser(prog="csc x")
+    parser.add_argument("results")
+    add_json(parser)
+    with pytest.raises(SystemExit):
+        parser.parse_args(["board", *words])
+    said = f"error: unrecognized arguments: out{hint}; `csc x --help` lists the options\n"
+    assert capsys.readouterr().err == said
+
+
 @pytest.mark.parametrize("verb", COMMANDS)
 def test_every_verb_takes_quiet(verb, capsys):
     with pytest.raises(SystemExit) as end:
