@@ -79,6 +79,7 @@ def words(language: str) -> Words:
     return Words.model_validate(yaml.safe_load(text))
 
 
+@cache
 def check_building(language: str) -> None:
     """Raise SettingError unless datasets can be built in this language."""
     if language not in building_languages():

@@ -7,6 +7,7 @@ A Scenario is all that the other parts need: `builders.scripted.player` decides 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from builders.scripted.phrases import (
     Bank,
@@ -75,6 +76,7 @@ class Scenario:
         return {name: voiced(self.language, value, voice) for name, value in self.slots.items()}
 
 
+@lru_cache(maxsize=1024)
 def plan(seed: str, language: str, problem_id: str) -> Scenario:
     """The scenario of this seed: always the same one for the same arguments."""
     phrases = bank(language)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from csc_tasks.errors import DataError, SettingError
@@ -177,6 +177,7 @@ _VOICES: dict[str, dict[str, tuple[tuple[str, str], ...]]] = {
 }
 
 
+@lru_cache(maxsize=4096)
 def voiced(language: str, text: str, voice: str) -> str:
     """A slot's value as `voice` (customer, supporter or summary) says it."""
     for own, other in _VOICES[language].get(voice, ()):
