@@ -18,6 +18,8 @@ PARQUET = "csconv/{}-00000-of-00001.parquet"
 ACCOUNTS, RISKS = TOPICS[0], TOPICS[5]
 
 LANGUAGES = ("zh", "en")
+FIDELITY = 12
+"""Conversations whose rewriting is judged in the builds that tests compare."""
 
 
 def build(source, out, *options, llm="scripted"):

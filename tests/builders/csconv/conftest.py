@@ -4,7 +4,7 @@ import pytest
 
 from builders.scripted import roles
 from csc_tasks.llm.backends import register_scripted
-from tests.support.csconv_builds import LANGUAGES, build, recorded, write
+from tests.support.csconv_builds import FIDELITY, LANGUAGES, build, recorded, write
 
 
 @pytest.fixture(scope="package")
@@ -17,7 +17,7 @@ def calls(tmp_path_factory):
 @pytest.fixture(scope="package")
 def built(calls, tmp_path_factory):
     out = tmp_path_factory.mktemp("csconv") / "set"
-    assert build(calls, out, "--fidelity", 12) == 0
+    assert build(calls, out, "--fidelity", FIDELITY) == 0
     return out
 
 

@@ -3,11 +3,6 @@
 import contextlib
 import json
 import random
-import signal
-import sqlite3
-import subprocess
-import sys
-import time
 
 import pytest
 
@@ -18,7 +13,16 @@ from csc_tasks.errors import DataError
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.exchange import Request
 from tests.support.built_folders import journal_rows
-from tests.support.csconv_builds import LANGUAGES, ROOT, build, files_of, recorded, rows_of, write
+from tests.support.csconv_builds import (
+    FIDELITY,
+    LANGUAGES,
+    build,
+    files_of,
+    recorded,
+    rows_of,
+    write,
+)
+from tests.support.killed_builds import after, kill_and_finish, until
 from tests.support.llm_server import Act, fingerprint, first_asked, llm_server
 
 GARBAGE = [
@@ -117,80 +121,23 @@ def test_a_server_with_faults_gives_the_same_set_as_one_without(tmp_path, capsys
 
 def test_a_build_that_a_limit_stops_goes_on_and_asks_nothing_twice(calls, built, tmp_path, capsys):
     for most in (30, 140):
-        assert build(calls, tmp_path / "set", "--fidelity", 12, "--max-requests", most) == 1
+        assert build(calls, tmp_path / "set", "--fidelity", FIDELITY, "--max-requests", most) == 1
         assert (
             f"--max-requests is {most}" in capsys.readouterr().err
             and not (tmp_path / "set").exists()
         )
-    assert build(calls, tmp_path / "set", "--fidelity", 12) == 0
+    assert build(calls, tmp_path / "set", "--fidelity", FIDELITY) == 0
     assert files_of(tmp_path / "set") == files_of(built)
     assert {tries for _, _, tries, *_ in journal_rows(tmp_path / "set.journal.sqlite")} == {1}
 
 
-def start(source, out):
-    """The build in a process of its own."""
-    command = [
-        sys.executable,
-        "-m",
-        "builders.csconv.build",
-        "--source",
-        source,
-        "--llm",
-        "scripted",
-        "--out",
-        out,
-    ]
-    command += ["--concurrency", 4, "--fidelity", 12]
-    return subprocess.Popen(
-        list(map(str, command)),
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def done_rows(journal, stage="%"):
-    """key -> (tries, last sent) of the requests that are answered; {} before the journal is
-    there.
+def finished(source, whole, out, moments):
+    """How often a build that is killed at each moment was still running; it ends as one that
+    nobody killed.
     """
-    try:
-        return {
-            key: (tries, sent)
-            for key, _, tries, sent, _ in journal_rows(
-                journal, f"state = 'done' AND stage LIKE '{stage}'"
-            )
-        }
-    except sqlite3.OperationalError:
-        return {}
-
-
-def killed_and_finished(source, whole, out, moments):
-    """Kill the build at each moment (a function that waits, given the process and the journal),
-    then let it end; check the promises.
-    """
-    journal, answered, alive = out.with_name(f"{out.name}.journal.sqlite"), {}, 0
-    for wait in moments:
-        process = start(source, out)
-        wait(process, journal)
-        alive += process.poll() is None
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        now = done_rows(journal)
-        assert answered.items() <= now.items(), "a request that was answered was asked again"
-        answered = now
-    process = start(source, out)
-    _, error = process.communicate(timeout=120)
-    assert process.returncode == 0, error
-    final = done_rows(journal)
-    assert answered.items() <= final.items()
-    assert (
-        len(final)
-        == len(journal_rows(journal))
-        == len(journal_rows(whole.with_name(f"{whole.name}.journal.sqlite")))
+    alive = kill_and_finish(
+        "csconv", whole, out, moments, "--source", source, "--fidelity", FIDELITY
     )
-    # Only what was in flight at a kill, four requests at most, is asked a second time.
-    assert sum(tries - 1 for tries, _ in final.values()) <= 4 * len(moments)
     assert files_of(out) == files_of(whole)
     # Neither half-written files nor the candidates' own are left beside what the build writes.
     beside = {
@@ -202,31 +149,9 @@ def killed_and_finished(source, whole, out, moments):
     return alive
 
 
-def until(stage, count):
-    """Wait until the journal holds so many answers of the stage."""
-
-    def wait(process, journal):
-        deadline = time.monotonic() + 30
-        while (
-            process.poll() is None
-            and time.monotonic() < deadline
-            and len(done_rows(journal, stage)) < count
-        ):
-            time.sleep(0.003)
-
-    return wait
-
-
-def test_a_build_killed_in_every_stage_ends_with_the_same_bytes(calls, built, tmp_path):
-    moments = [
-        until("check", 9),
-        until("topic", 40),
-        until("rewrite", 11),
-        until("judge", 45),
-        until("label", 1),
-    ]
-    (tmp_path / "killed").mkdir()
-    assert killed_and_finished(calls, built, tmp_path / "killed" / "set", moments) >= 3
+def test_a_build_killed_in_three_stages_ends_with_the_same_bytes(calls, built, tmp_path):
+    moments = [until(9, "check"), until(11, "rewrite"), until(1, "label")]
+    assert finished(calls, built, tmp_path / "killed" / "set", moments) >= 2
 
 
 @pytest.mark.slow
@@ -234,10 +159,9 @@ def test_a_build_killed_at_twenty_random_moments_ends_with_the_same_bytes(tmp_pa
     source = write(
         tmp_path / "calls.jsonl", [row for language in LANGUAGES for row in recorded(400, language)]
     )
-    (tmp_path / "killed").mkdir()
-    (tmp_path / "whole").mkdir()
-    assert build(source, tmp_path / "whole" / "set", "--fidelity", 12) == 0
+    whole = tmp_path / "whole" / "set"
+    whole.parent.mkdir()
+    assert build(source, whole, "--fidelity", FIDELITY) == 0
     rng = random.Random(7)
-    pauses = [rng.uniform(0.2, 4.0) for _ in range(20)]
-    moments = [lambda process, journal, pause=pause: time.sleep(pause) for pause in pauses]
-    killed_and_finished(source, tmp_path / "whole" / "set", tmp_path / "killed" / "set", moments)
+    moments = [after(rng.uniform(0.2, 4.0)) for _ in range(20)]
+    finished(source, whole, tmp_path / "killed" / "set", moments)

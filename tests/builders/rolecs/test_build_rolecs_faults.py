@@ -3,13 +3,7 @@
 import contextlib
 import json
 import random
-import signal
-import sqlite3
-import subprocess
-import sys
-import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -21,10 +15,9 @@ from csc_tasks.llm.backends import register_scripted
 from csc_tasks.llm.client import LLM
 from csc_tasks.llm.exchange import Request
 from tests.support.built_folders import files_of, journal_rows, record_of
+from tests.support.killed_builds import after, kill_and_finish, until
 from tests.support.llm_server import Act, fingerprint, first_asked, llm_server
 from tests.support.rolecs_builds import LANGUAGES, build, rows_of
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_garbage_at_one_stage_drops_that_conversation_and_no_other(tmp_path, capsys):
@@ -220,101 +213,22 @@ def test_a_stopped_build_goes_on_in_the_middle_of_a_dialogue(tmp_path, capsys):
     assert {tries for _, _, tries, *_ in journal_rows(tmp_path / "set.journal.sqlite")} == {1}
 
 
-def start(out, limit):
-    """The build in a process of its own."""
-    command = [
-        sys.executable,
-        "-m",
-        "builders.rolecs.build",
-        "--llm",
-        "scripted",
-        "--out",
-        out,
-        "--limit",
-        limit,
-        "--concurrency",
-        4,
-    ]
-    return subprocess.Popen(
-        list(map(str, command)),
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def done_rows(journal):
-    """key -> (tries, last sent) of the requests that are answered; {} before the journal is
-    there.
-    """
-    try:
-        return {
-            key: (tries, sent) for key, _, tries, sent, _ in journal_rows(journal, "state = 'done'")
-        }
-    except sqlite3.OperationalError:
-        return {}
-
-
-def killed_and_finished(tmp_path, limit, moments):
-    """Kill the build at each moment (a function that waits, given the process and the journal),
-    then let it end; check the promises.
+def finished(tmp_path, limit, moments):
+    """How often a build that is killed at each moment was still running; it ends as one that
+    nobody killed.
     """
     whole, out = tmp_path / "whole", tmp_path / "killed" / "set"
-    out.parent.mkdir()
-    journal = out.with_name("set.journal.sqlite")
     assert build(whole, "--limit", limit) == 0
-    answered, alive = {}, 0
-    for wait in moments:
-        process = start(out, limit)
-        wait(process, journal)
-        alive += process.poll() is None
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        now = done_rows(journal)
-        assert answered.items() <= now.items(), "a request that was answered was asked again"
-        answered = now
-    process = start(out, limit)
-    _, error = process.communicate(timeout=120)
-    assert process.returncode == 0, error
-    final = done_rows(journal)
-    assert answered.items() <= final.items()
-    assert (
-        len(final)
-        == len(journal_rows(journal))
-        == len(journal_rows(tmp_path / "whole.journal.sqlite"))
-    )
-    # Only what was in flight at a kill, four requests at most, is asked a second time.
-    assert sum(tries - 1 for tries, _ in final.values()) <= 4 * len(moments)
+    alive = kill_and_finish("rolecs", whole, out, moments, "--limit", limit)
     assert files_of(out) == files_of(whole)
     return alive
 
 
-def until_rows(count):
-    """Wait until the journal holds so many answers."""
-
-    def wait(process, journal):
-        deadline = time.monotonic() + 30
-        while (
-            process.poll() is None
-            and time.monotonic() < deadline
-            and len(done_rows(journal)) < count
-        ):
-            time.sleep(0.005)
-
-    return wait
-
-
 def test_a_killed_build_ends_with_the_same_bytes(tmp_path):
-    rng = random.Random(20250806)
-    moments = sorted(rng.sample(range(20, 900), 5))
-    assert killed_and_finished(tmp_path, 24, [until_rows(count) for count in moments]) >= 3
+    assert finished(tmp_path, 12, [until(count) for count in (40, 170, 320)]) >= 2
 
 
 @pytest.mark.slow
 def test_a_build_killed_at_twenty_random_moments_ends_with_the_same_bytes(tmp_path):
     rng = random.Random(7)
-    pauses = [rng.uniform(0.2, 4.0) for _ in range(20)]
-    killed_and_finished(
-        tmp_path, 300, [lambda process, journal, pause=pause: time.sleep(pause) for pause in pauses]
-    )
+    finished(tmp_path, 300, [after(rng.uniform(0.2, 4.0)) for _ in range(20)])
