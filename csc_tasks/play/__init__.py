@@ -91,7 +91,7 @@ def generate(lm: LM, requests: Sequence[PlayInstance]) -> list[Answered]:
 
     Afterwards each request's `arguments[0]` is the prompt that was really sent.
     """
-    label = "generated context" if any(request.generated for request in requests) else "replies"
+    label = "generated context" if all(request.generated for request in requests) else "replies"
     return _play(lm, requests, label, chooses=False)
 
 
