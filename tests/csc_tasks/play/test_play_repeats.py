@@ -142,6 +142,7 @@ def test_a_model_in_this_process_draws_anew_and_the_run_can_be_repeated(corpus, 
     assert records(runs[0], "csc_conv_gen") == records(runs[1], "csc_conv_gen")
 
 
+@pytest.mark.slow
 def test_two_ranks_ask_every_repeat(corpus, tmp_path):
     folder = random_model(tmp_path / "model")
     words = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]

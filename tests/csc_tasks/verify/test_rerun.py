@@ -16,6 +16,7 @@ from csc_tasks.verify.rerun import Asked, command_of, draw
 from tests.support.fakes import write_corpus
 from tests.support.handed_in import forged, hand_in
 from tests.support.models import make_model
+from tests.support.quick_lm_eval import only_our_tasks_in_processes
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,8 @@ def again(results, corpus, model):
     return main(words)
 
 
-def test_the_same_model_replies_the_same(run, corpus, model, capsys):
+def test_the_same_model_replies_the_same(run, corpus, model, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv(*only_our_tasks_in_processes(tmp_path / "start").popitem())
     assert again(run, corpus, model) == 0
     printed = capsys.readouterr().out
     assert (

@@ -13,6 +13,7 @@ from csc_tasks.verify.copies import copies
 from csc_tasks.verify.rerun import Asked, command_of, draw
 from tests.support.fakes import write_corpus
 from tests.support.handed_in import forged, hand_in
+from tests.support.quick_lm_eval import only_our_tasks_in_processes
 from tests.support.repeated import SAMPLING, planted, repeated_run, two_conversations
 
 TASK = "csc_conv_ref"
@@ -194,11 +195,12 @@ def test_asking_again_asks_as_often_and_compares_repeat_by_repeat(run, corpus, c
     assert "they are sampled, so that may be chance" in printed
 
 
-def test_the_model_itself_is_asked_again(tmp_path, corpus, capsys):
+def test_the_model_itself_is_asked_again(tmp_path, corpus, capsys, monkeypatch):
     from lm_eval.models.huggingface import HFLM
 
     from tests.support.play_models import random_model
 
+    monkeypatch.setenv(*only_our_tasks_in_processes(tmp_path / "start").popitem())
     folder = random_model(tmp_path / "model")
     model = HFLM(pretrained=str(folder), device="cpu", dtype="float32")
     results = hand_in(
