@@ -4,7 +4,8 @@
     python -m docsite.pictures demo/board
 
 writes board.png, model.png, compare.png and conversations.png into docs/pictures, of the models in
-that board's first table of conversations. Needs the extra dev and a Chromium.
+that board's first table of conversations; `real/board --out docs/pictures/real` those of `make
+real`. Needs the extra dev and a Chromium.
 """
 
 import argparse

@@ -124,16 +124,7 @@ def pip(environment, *words):
 @pytest.fixture(scope="module")
 def source(repository, tmp_path_factory):
     """A copy of the checkout without what building and running leave behind."""
-    left_behind = {
-        ".git",
-        ".venv",
-        ".venv-lock",
-        ".venv-lowest",
-        ".venv-newest",
-        "build",
-        "dist",
-        "demo",
-    }
+    left_behind = {".git", "build", "dist", "demo", "real", "real-full", "site"}
     copy = tmp_path_factory.mktemp("source") / "csc-tasks"
 
     def ignored(folder, names):
@@ -141,7 +132,7 @@ def source(repository, tmp_path_factory):
             n
             for n in names
             if n.endswith(("__pycache__", "_cache", ".egg-info"))
-            or (Path(folder) == repository and n in left_behind)
+            or (Path(folder) == repository and (n in left_behind or n.startswith(".venv")))
         ]
 
     shutil.copytree(repository, copy, ignore=ignored)
