@@ -30,17 +30,25 @@ CORE := tests/csc_tasks/test_tasks.py tests/leaderboard/collect \
 	$(wildcard tests/csc_tasks/metrics/test_learned*.py) \
 	$(addprefix tests/trainers/,test_rows.py test_train.py test_losses.py test_sweep.py test_tiny.py)
 
-.PHONY: test lint docs demo real real-full venv lock test-slow test-lowest test-newest test-ray real-vllm
+.PHONY: test tests lint style types docs demo real real-full venv lock test-slow test-lowest test-newest test-ray real-vllm
 
-test: lint
+# Types are looked at beside the tests: for a minute that is the work of one core.
+test: style
+	$(MAKE) --no-print-directory --jobs=2 types tests
+
+tests: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "slow and not gpu and not network and not ray and not real"
 
-lint: $(READY)
+lint: style types
+
+style: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(READY)
 	$(BIN)/mypy
 
 # Not --quiet: it keeps warnings from being counted, and --strict from failing.
