@@ -30,9 +30,9 @@ from numpy.random import Generator
 from benchmarks.coverage import tail
 from csc_tasks.framework import STRATEGY_IDS
 from csc_tasks.languages.labels import strategy_name
+from csc_tasks.measuring import measure
 from csc_tasks.metrics import select
 from csc_tasks.prompts import Reply
-from csc_tasks.records import measure
 from csc_tasks.runs.finding import find_samples
 from csc_tasks.runs.names import task_of
 from csc_tasks.runs.samples_file import read_run

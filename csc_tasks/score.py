@@ -21,9 +21,7 @@ from typing import Any
 
 from csc_tasks.arguments import add_json
 from csc_tasks.errors import SettingError
-from csc_tasks.metrics import ASKED_AGAIN, LearnedSettings, select
-from csc_tasks.metrics.result_names import signed_with
-from csc_tasks.records import (
+from csc_tasks.measuring import (
     check_ready,
     consistency_columns,
     consistency_names,
@@ -33,6 +31,8 @@ from csc_tasks.records import (
     signatures_of_choices,
     without_strategies,
 )
+from csc_tasks.metrics import ASKED_AGAIN, LearnedSettings, select
+from csc_tasks.metrics.result_names import signed_with
 from csc_tasks.runs.applying import KIND_OF, applying
 from csc_tasks.runs.finding import find_samples
 from csc_tasks.runs.quarantine import STRICT_HELP, Quarantine, read_newest

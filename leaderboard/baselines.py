@@ -33,10 +33,11 @@ from csc_tasks.corpora.bad_rows import BAD_ROWS, add_bad_rows
 from csc_tasks.errors import DataError, MissingSplit, SettingError
 from csc_tasks.languages import languages
 from csc_tasks.languages.labels import strategy_name
+from csc_tasks.measuring import measure
 from csc_tasks.metrics import select
 from csc_tasks.prompts import Reply, read_answer, read_text
 from csc_tasks.question import REFERENCES
-from csc_tasks.records import answer_record, measure, turn_record
+from csc_tasks.records import answer_record, turn_record
 from csc_tasks.runs.names import value_keys
 from csc_tasks.runs.task_record import ANSWERS, CONVERSATIONS, QUESTIONS, TURNS, shipped_in
 from csc_tasks.runs.writing import (

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from csc_tasks import corpora
+from csc_tasks.measuring import Column, measure, measure_choices
 from csc_tasks.metrics import METRICS
 from csc_tasks.metrics.result_names import metric_of
-from csc_tasks.records import Column, measure, measure_choices
 from csc_tasks.runs.writing import as_numbers
 
 Text = dict[str, Any]

@@ -10,8 +10,8 @@ from typing import Any
 
 from builders.labels.replies import LoggedReply, is_labelled
 from csc_tasks.labels import Label, majority
+from csc_tasks.measuring import measure, signatures
 from csc_tasks.metrics import METRICS, Estimate, estimate
-from csc_tasks.records import measure, signatures
 from csc_tasks.runs.added_columns import Added, write_added
 from csc_tasks.runs.names import AFTERWARDS, MISSING, label_prefix, rating_column
 from csc_tasks.runs.samples_file import Run

@@ -18,11 +18,11 @@ from typing import Any
 from csc_tasks import __version__, corpora
 from csc_tasks.conversation import Conversation
 from csc_tasks.languages import language
+from csc_tasks.measuring import Column, repeats_of, signatures
 from csc_tasks.metrics import Estimate
 from csc_tasks.metrics.result_names import signed_with
 from csc_tasks.out import check_writable, replace_file, say_earlier
 from csc_tasks.question import Question
-from csc_tasks.records import Column, repeats_of, signatures
 from csc_tasks.runs.conditions import public_copy
 from csc_tasks.runs.names import folder_name, results_name, samples_name, value_keys
 from csc_tasks.runs.public import HASHED, public_arguments

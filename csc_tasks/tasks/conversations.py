@@ -7,6 +7,7 @@ from csc_tasks import corpora, play
 from csc_tasks.conversation import HOW_TO_LABEL, Conversation
 from csc_tasks.documents import document_key
 from csc_tasks.errors import DataError, SettingError
+from csc_tasks.measuring import Column, measure_choices, signatures_of_choices
 from csc_tasks.metrics import ASKED_AGAIN, METRICS, Metric, select
 from csc_tasks.metrics.metric import LABELS
 from csc_tasks.metrics.result_names import normalised, signed_with
@@ -22,15 +23,7 @@ from csc_tasks.prompts import (
     read_reply,
     read_text,
 )
-from csc_tasks.records import (
-    Column,
-    asked_again,
-    choice_record,
-    forced_record,
-    measure_choices,
-    signatures_of_choices,
-    turn_record,
-)
+from csc_tasks.records import asked_again, choice_record, forced_record, turn_record
 from csc_tasks.runs.applying import applying
 from csc_tasks.runs.task_record import CHOICE, FORCED, TURNS, TaskRecord
 from csc_tasks.tasks.asking import flag

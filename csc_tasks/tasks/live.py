@@ -13,8 +13,8 @@ from csc_tasks.live.customers.model import check_model
 from csc_tasks.live.record import live_record
 from csc_tasks.live.run_record import customer_record
 from csc_tasks.live.stored import briefs_of
+from csc_tasks.measuring import Column
 from csc_tasks.prompts import TurnPrompt
-from csc_tasks.records import Column
 from csc_tasks.runs.task_record import LIVE
 from csc_tasks.tasks.conversations import ConversationTask
 from csc_tasks.tasks.support import Answered, Document, log

@@ -15,6 +15,17 @@ from csc_tasks.conversation import Conversation, content_id
 from csc_tasks.corpora.bad_rows import shown
 from csc_tasks.documents import Documents, document_key
 from csc_tasks.errors import DataError
+from csc_tasks.measuring import (
+    Aggregate,
+    Column,
+    check_ready,
+    consistency_columns,
+    consistency_names,
+    keys,
+    measure,
+    signatures,
+    without_strategies,
+)
 from csc_tasks.metrics import METRICS, Metric, select
 from csc_tasks.metrics.consistency import Consistency
 from csc_tasks.named_turns import with_named
@@ -26,17 +37,6 @@ from csc_tasks.prompts import (
     tagged,
 )
 from csc_tasks.question import Question
-from csc_tasks.records import (
-    Aggregate,
-    Column,
-    check_ready,
-    consistency_columns,
-    consistency_names,
-    keys,
-    measure,
-    signatures,
-    without_strategies,
-)
 from csc_tasks.runs.applying import KIND_OF
 from csc_tasks.runs.task_record import SHIPPED, Place, TaskRecord
 from csc_tasks.runs.writing import provenance

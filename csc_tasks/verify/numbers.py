@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from csc_tasks.errors import MissingExtra, ModelError
+from csc_tasks.measuring import Column, consistency_columns, measure, measure_choices, repeats_of
 from csc_tasks.metrics import ASKED_AGAIN, METRICS, WITH_PASSAGES, Metric
 from csc_tasks.metrics.consistency import OF, consistency
 from csc_tasks.metrics.result_names import metric_of, normalised, parts_of
-from csc_tasks.records import Column, consistency_columns, measure, measure_choices, repeats_of
 from csc_tasks.runs.applying import KIND_OF, why_not
 from csc_tasks.runs.names import rated, rating_range
 from csc_tasks.runs.results_file import Measurement

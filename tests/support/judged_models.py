@@ -4,10 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from csc_tasks import corpora
+from csc_tasks.measuring import measure
 from csc_tasks.metrics import select
 from csc_tasks.prompts import Reply
 from csc_tasks.question import REFERENCES
-from csc_tasks.records import answer_record, measure, turn_record
+from csc_tasks.records import answer_record, turn_record
 from csc_tasks.runs.writing import TaskResult, as_results, samples, write
 from tests.support.made_results import as_written
 

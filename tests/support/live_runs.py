@@ -7,8 +7,8 @@ from csc_tasks import corpora
 from csc_tasks.conversation import Conversation
 from csc_tasks.live import LiveDialogue
 from csc_tasks.live.record import live_record
+from csc_tasks.measuring import measure
 from csc_tasks.metrics import DIALOGUE, select
-from csc_tasks.records import measure
 from csc_tasks.runs.writing import TaskResult
 from tests.support.made_results import in_order, write_run
 

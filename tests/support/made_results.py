@@ -11,10 +11,11 @@ from csc_tasks import corpora
 from csc_tasks.conversation import Conversation, Turn
 from csc_tasks.documents import document_key
 from csc_tasks.languages.labels import strategy_name
+from csc_tasks.measuring import measure, without_strategies
 from csc_tasks.metrics import select
 from csc_tasks.prompts import Reply
 from csc_tasks.question import Question
-from csc_tasks.records import answer_record, measure, turn_record, without_strategies
+from csc_tasks.records import answer_record, turn_record
 from csc_tasks.runs.writing import TaskResult, as_results, samples, write
 
 Answer = Callable[[Conversation, int], tuple[str | None, str]]

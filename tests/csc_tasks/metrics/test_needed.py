@@ -6,10 +6,10 @@ from unittest.mock import Mock
 import pytest
 
 from csc_tasks.errors import ModelError
+from csc_tasks.measuring import check_ready
 from csc_tasks.metrics import LearnedSettings, select
 from csc_tasks.metrics import learned as learned_metrics
 from csc_tasks.metrics.needed import check_there, located, needed
-from csc_tasks.records import check_ready
 from tests.support.hub_server import hub_server
 
 

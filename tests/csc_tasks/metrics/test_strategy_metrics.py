@@ -9,8 +9,8 @@ import sklearn.metrics
 
 from csc_tasks.errors import DataError
 from csc_tasks.framework import BY_ID, STRATEGY_IDS
+from csc_tasks.measuring import measure
 from csc_tasks.metrics import METRICS
-from csc_tasks.records import measure
 from tests.support.metric_values import value
 
 
