@@ -130,10 +130,12 @@ def matrix(args: argparse.Namespace) -> Iterator[Cell]:
         scored.append(cell.name)
         yield cell
         for style, form in product(STYLES, FORMATS):
-            # A second request takes as long as a first: in brief once, where it can be of use.
-            if form == "reask" and not args.full and (name, style) != (first, "chat"):
-                continue
             tasks = (*PLAYED, *FORCED) if form == "text" else PLAYED
+            # A second request takes as long as a first: in brief once, where it can be of use.
+            if form == "reask" and not args.full:
+                if (name, style) != (first, "chat"):
+                    continue
+                tasks = PLAYED[:1]
             # Of the two corpora the demo alone has questions.
             if (name, form) == ("demo", "text"):
                 tasks = (*tasks, "csc_qa")

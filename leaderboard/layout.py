@@ -2,6 +2,7 @@
 every number with its interval and mark.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ Mark = Literal["best", "second", ""]
 REPORTED = "reported"
 CEILING = "ceiling"
 CEILING_LABEL = "One rater against the others"
+SMALLEST = 1e-9
+"""A bound below this is 0 but for rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,16 @@ def interval_text(value: Value, column: Column) -> str:
     if value.value is None or value.low is None or value.high is None:
         return f"({UNDEFINED})" if value.reason in WITHOUT else ""
     return bounds_text(value.value, value.low, value.high, column.digits, column.scale)
+
+
+def bound_text(bound: float, column: Column) -> str:
+    """A bound of a difference in a column's digits; one beside 0 gets as many as it takes to say on
+    which side of 0 it lies, since that decides what is significant.
+    """
+    scaled, digits = bound * column.scale, column.digits
+    if abs(scaled) > SMALLEST and not round(scaled, digits):
+        digits = -math.floor(math.log10(abs(scaled)))
+    return f"{scaled:z.{digits}f}"
 
 
 def bounds_text(value: float, low: float, high: float, digits: int, scale: float = 1.0) -> str:

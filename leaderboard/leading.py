@@ -8,7 +8,7 @@ from typing import Any
 from csc_tasks.shown import shown
 from leaderboard.board import Board, Column, Model, Table
 from leaderboard.columns import DRAFT_NOTE
-from leaderboard.layout import row_names
+from leaderboard.layout import bound_text, row_names
 from leaderboard.standing import Gap, Standing, described, standing
 
 # Names and groups that are written out; of the rest the sentence gives the number.
@@ -182,7 +182,8 @@ def _interval(gap: Gap, column: Column, before: str = "") -> str:
 def _bounds(low: float | None, high: float | None, column: Column) -> str:
     if low is None or high is None:
         return "no interval"
-    return f"95 % interval {_number(low, column)} to {_number(high, column)}"
+    low_text, high_text = (bound_text(bound, column) for bound in (low, high))
+    return f"95 % interval {low_text} to {high_text}".replace("-", "−")
 
 
 def _listed(names: Sequence[str]) -> str:

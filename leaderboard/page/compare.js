@@ -50,7 +50,7 @@ function differences(rows, sides = []) {
   const cells = rows.map(([column, found]) => {
     const clear = found.low !== null && (found.low > 0 || found.high < 0);
     const drawn = found.difference !== null && bar({ ...found, value: found.difference }, [-reach(column), reach(column)], { zero: true });
-    const interval = found.low === null ? intervalText(found, column) : `${signed(found.low, column)} to ${signed(found.high, column)}`;
+    const interval = found.low === null ? intervalText(found, column) : `${bound(found.low, column)} to ${bound(found.high, column)}`;
     return [[column.label, column.group !== "" && small(column.group)], ...sides.length ? found.sides.map((value) => undefinedOr(value, column)) : [],
       undefinedOr(found.difference, column, signed),
       h("td", { class: `wide ${clear ? "" : "unclear"}` }, drawn), interval, probability(found.p_holm),

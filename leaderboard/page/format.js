@@ -13,6 +13,13 @@ function signed(number, column) {
   return number > 0 ? `+${text}` : text;
 }
 
+// A bound of a difference, as leaderboard/layout.py writes it: one beside 0 says on which side it lies.
+function bound(number, column) {
+  const scaled = Math.abs(number * column.scale);
+  const digits = scaled > 1e-9 && !Number(scaled.toFixed(column.digits)) ? -Math.floor(Math.log10(scaled)) : column.digits;
+  return signed(number, { ...column, digits });
+}
+
 // As leaderboard/layout.py has them.
 const WITHOUT = {
   "few conversations": "too few conversations for an interval that holds",

@@ -17,6 +17,7 @@ from csc_tasks.runs.names import rated
 from csc_tasks.shown import shown
 from leaderboard.board import Column, Value
 from leaderboard.columns import LEADING, column
+from leaderboard.layout import bound_text
 from leaderboard.numbers.inference import Clustered, difference, value_of
 from leaderboard.numbers.intervals import with_interval
 from leaderboard.numbers.measured import Measured
@@ -189,10 +190,9 @@ def _number(value: float | None, column: Column) -> str:
 
 
 def _ahead(gap: Gap, column: Column) -> str:
-    def text(value: float) -> str:
-        return f"{value * column.scale:z.{column.digits}f}"
-
-    points = f"{text(gap.ahead)}{' points' if column.scale == 100 else ''}"
+    ahead = f"{gap.ahead * column.scale:z.{column.digits}f}"
+    points = f"{ahead}{' points' if column.scale == 100 else ''}"
     if gap.low is None or gap.high is None:
         return f"{points} (no interval)"
-    return f"{points} (95 % interval {text(gap.low)} to {text(gap.high)})"
+    low, high = (bound_text(bound, column) for bound in (gap.low, gap.high))
+    return f"{points} (95 % interval {low} to {high})"

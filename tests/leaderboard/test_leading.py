@@ -195,6 +195,26 @@ SENTENCES = {
 }
 
 
+@pytest.mark.parametrize(
+    ("low", "said"),
+    [
+        (6.1e-5, "0.006"),
+        (-2.4e-4, "−0.02"),
+        (4.9e-4, "0.05"),
+        (5.1e-4, "0.1"),
+        (1e-17, "0.0"),
+        (0, "0.0"),
+    ],
+)
+def test_a_bound_beside_zero_says_on_which_side_it_lies(low, said):
+    """A row that leads by "0.0 to 17.4" would contradict itself."""
+    table, models = made({"a": 0.6, "b": 0.5})
+    (comparison,) = table.comparisons
+    close = comparison.model_copy(update={"low": low})
+    told = sentence(table.model_copy(update={"comparisons": (close,)}), models)
+    assert f"10.0 points, 95 % interval {said} to 12.0" in told.replace(" (95", ", 95")
+
+
 @pytest.mark.parametrize("case", SENTENCES)
 def test_the_sentence(case):
     (table, models), expected = SENTENCES[case]

@@ -395,6 +395,9 @@ def test_reading_conversations_and_comparing(page_file):
         page.get_by_role("button", name="Swap").click()
         row = page.locator(".scroller tbody tr").last.inner_text()
         assert "−5.0" in row and "−9.2 to −0.8" in row
+        # As leaderboard/layout.py: an interval that excludes 0 does not show it as a bound.
+        bounds = "[6.1e-5, -2.4e-4, 4.2e-2, 1e-17].map((b) => bound(b, { scale: 100, digits: 1 }))"
+        assert page.evaluate(bounds) == ["+0.006", "−0.02", "+4.2", "+0.0"]
     assert complaints == []
 
 
