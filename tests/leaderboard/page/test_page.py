@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -396,8 +397,10 @@ def test_reading_conversations_and_comparing(page_file):
         row = page.locator(".scroller tbody tr").last.inner_text()
         assert "−5.0" in row and "−9.2 to −0.8" in row
         # As leaderboard/layout.py: an interval that excludes 0 does not show it as a bound.
-        bounds = "[6.1e-5, -2.4e-4, 4.2e-2, 1e-17].map((b) => bound(b, { scale: 100, digits: 1 }))"
-        assert page.evaluate(bounds) == ["+0.006", "−0.02", "+4.2", "+0.0"]
+        written = "[6.1e-5, -2.4e-4, 4.2e-2, 1e-17].map((b) => bound(b, { scale: 100, digits: 1 }))"
+        script = (Path(folder.__file__).parent / "page" / "format.js").read_text(encoding="utf-8")
+        program = f"(() => {{ const board = {{}}; {script}; return {written}; }})()"
+        assert page.evaluate(program) == ["+0.006", "−0.02", "+4.2", "+0.0"]
     assert complaints == []
 
 
